@@ -1,0 +1,181 @@
+//! The table of endpoints: every role that an address can have, its parameters, and the RFC that defines it.
+
+use crate::wire::Param;
+
+/// What an address of a dialect is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Endpoint {
+    /// Where browsers begin; RFC 6749 §3.1.
+    Authorize,
+    /// Where grants become tokens; RFC 6749 §3.2.
+    Token,
+    /// What a token is worth; RFC 7662.
+    Introspect,
+    /// The end of a token; RFC 7009.
+    Revoke,
+    /// Who the token speaks for; OpenID Connect Core §5.3.
+    Userinfo,
+    /// What this server can do; RFC 8414.
+    Metadata,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// Its name in dialect files, metrics and docs.
+    pub name: &'static str,
+    /// The methods that it may be asked by.
+    pub methods: &'static [&'static str],
+    /// The parameters that it knows; others are ignored.
+    pub params: &'static [Param],
+    /// Does it take an access token?
+    pub takes_bearer: bool,
+    /// Does it authenticate clients?
+    pub takes_client: bool,
+    /// Where it is defined.
+    pub rfc: &'static str,
+    /// What it is for, in a sentence.
+    pub sentence: &'static str,
+}
+
+use Param as P;
+
+/// Parameters of the authorization request.
+const AUTHORIZE: &[Param] = &[
+    P::ResponseType,
+    P::ClientId,
+    P::RedirectUri,
+    P::Scope,
+    P::State,
+    P::ResponseMode,
+    P::CodeChallenge,
+    P::CodeChallengeMethod,
+    P::Resource,
+    P::Prompt,
+    P::MaxAge,
+    P::LoginHint,
+    P::Nonce,
+];
+
+/// Parameters of the token request, of all grants.
+const TOKEN: &[Param] = &[
+    P::GrantType,
+    P::ClientId,
+    P::ClientSecret,
+    P::Code,
+    P::RedirectUri,
+    P::CodeVerifier,
+    P::RefreshToken,
+    P::Scope,
+    P::Resource,
+    P::Username,
+    P::Password,
+    P::Otp,
+    P::Assertion,
+    P::ClientAssertion,
+    P::ClientAssertionType,
+];
+
+/// Parameters of introspection and revocation.
+const ABOUT_TOKEN: &[Param] =
+    &[P::Token, P::TokenTypeHint, P::ClientId, P::ClientSecret, P::ClientAssertion, P::ClientAssertionType];
+
+/// The table.
+pub const TABLE: &[Row] = &[
+    Row {
+        endpoint: Endpoint::Authorize,
+        name: "authorize",
+        methods: &["GET", "POST"],
+        params: AUTHORIZE,
+        takes_bearer: false,
+        takes_client: false,
+        rfc: "RFC 6749 §3.1",
+        sentence: "A browser asks on behalf of an application; the user signs in and allows or denies.",
+    },
+    Row {
+        endpoint: Endpoint::Token,
+        name: "token",
+        methods: &["POST"],
+        params: TOKEN,
+        takes_bearer: false,
+        takes_client: true,
+        rfc: "RFC 6749 §3.2",
+        sentence: "An application turns a grant into tokens.",
+    },
+    Row {
+        endpoint: Endpoint::Introspect,
+        name: "introspect",
+        methods: &["POST"],
+        params: ABOUT_TOKEN,
+        takes_bearer: false,
+        takes_client: true,
+        rfc: "RFC 7662 §2",
+        sentence: "An API asks what a token is worth.",
+    },
+    Row {
+        endpoint: Endpoint::Revoke,
+        name: "revoke",
+        methods: &["POST"],
+        params: ABOUT_TOKEN,
+        takes_bearer: false,
+        takes_client: true,
+        rfc: "RFC 7009 §2",
+        sentence: "An application ends a token that it no longer needs.",
+    },
+    Row {
+        endpoint: Endpoint::Userinfo,
+        name: "userinfo",
+        methods: &["GET", "POST"],
+        params: &[],
+        takes_bearer: true,
+        takes_client: false,
+        rfc: "OpenID Connect Core §5.3",
+        sentence: "An application asks who the user is.",
+    },
+    Row {
+        endpoint: Endpoint::Metadata,
+        name: "metadata",
+        methods: &["GET"],
+        params: &[],
+        takes_bearer: false,
+        takes_client: false,
+        rfc: "RFC 8414 §3",
+        sentence: "Anybody asks what this server can do and where.",
+    },
+];
+
+impl Endpoint {
+    /// The row of the table.
+    #[must_use]
+    pub fn row(self) -> &'static Row {
+        TABLE.iter().find(|row| row.endpoint == self).expect("every endpoint has its row; a test asserts it")
+    }
+
+    /// The endpoint with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        TABLE.iter().find(|row| row.name == name).map(|row| row.endpoint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_endpoint_has_its_row() {
+        for endpoint in [
+            Endpoint::Authorize,
+            Endpoint::Token,
+            Endpoint::Introspect,
+            Endpoint::Revoke,
+            Endpoint::Userinfo,
+            Endpoint::Metadata,
+        ] {
+            assert_eq!(endpoint.row().endpoint, endpoint);
+            assert_eq!(Endpoint::from_name(endpoint.row().name), Some(endpoint));
+        }
+    }
+}

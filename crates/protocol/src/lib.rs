@@ -1,0 +1,28 @@
+//! What the RFCs say, as pure functions.
+//!
+//! Every request is judged from *the request, a handful of rows, the time, and some random bytes*:
+//!
+//! ```text
+//! bytes ─decode→ Params ─parse→ Call ─wants→ Wants ─load→ Facts ─decide→ Verdict + Changes ─commit→ ✓ ─encode→ bytes
+//!       dialect        here         here         store        here                     store        dialect
+//! ```
+//!
+//! - [`wire`]: canonical parameter and answer names, the narrow waist between this crate and a dialect.
+//! - [`endpoint`], [`refusal`], [`policy`]: three tables that say what exists, how we say no, and what can be tuned.
+//! - [`model`]: the rows. [`turn`]: what a judge asks for, is given, and decides.
+//! - [`call`]: everything that this server can be asked.
+//! - `authorize`, `token`, `grant`, `introspect`, `revoke`, `userinfo`, `account`: the judges.
+//!
+//! Nothing here does I/O, reads a clock, or draws randomness; nothing here is async.
+
+pub mod call;
+pub mod endpoint;
+pub mod keys;
+pub mod model;
+pub mod policy;
+pub mod refusal;
+pub mod scope;
+pub mod secret;
+pub mod time;
+pub mod turn;
+pub mod wire;

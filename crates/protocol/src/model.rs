@@ -1,0 +1,552 @@
+//! The rows: what is known of clients, users, sessions, grants and tokens.
+//!
+//! Ids are numbers that grow and never leave the server unmasked. Rows with a `version` are documents that are replaced
+//! as a whole, and only by somebody who saw their latest version.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::scope::Scope;
+use crate::secret::Digest;
+use crate::time::UnixTime;
+
+/// Declares a row id.
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident,)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+    )*};
+}
+
+ids! {
+    /// The row of a client; not the public `client_id`.
+    ClientKey,
+    /// The row of a user; not the public `sub`.
+    UserKey,
+    /// The row of a login session.
+    SessionId,
+    /// The row of a grant: one user, one client, one authorization, and all tokens that came of it.
+    GrantId,
+    /// The row of an authorization code.
+    CodeId,
+    /// The row of an access token.
+    AccessId,
+    /// The row of a personal access token.
+    PersonalId,
+}
+
+/// A way to obtain a token, by the RFC's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// RFC 6749 §4.1
+    AuthorizationCode,
+    /// RFC 6749 §6
+    RefreshToken,
+    /// RFC 6749 §4.4
+    ClientCredentials,
+    /// RFC 6749 §4.2
+    Implicit,
+    /// RFC 6749 §4.3
+    Password,
+}
+
+impl GrantType {
+    /// Every grant, in the order in which people list them.
+    pub const ALL: &[Self] =
+        &[Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Implicit, Self::Password];
+
+    /// The word of the RFCs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
+            Self::Implicit => "implicit",
+            Self::Password => "password",
+        }
+    }
+
+    /// The grant with this word.
+    #[must_use]
+    pub fn from_name(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|grant| grant.as_str() == text)
+    }
+}
+
+/// Can the client keep a secret? RFC 6749 §2.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientKind {
+    /// Runs on a server of its own.
+    Confidential,
+    /// Runs in a browser or on a person's device.
+    Public,
+}
+
+/// How a client proves who it is at the token endpoint; the words are those of RFC 7591 §2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthMethod {
+    /// Public clients name themselves and prove nothing.
+    None,
+    /// RFC 6749 §2.3.1, the header.
+    ClientSecretBasic,
+    /// RFC 6749 §2.3.1, in the request body.
+    ClientSecretPost,
+}
+
+impl AuthMethod {
+    /// The registered word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+        }
+    }
+}
+
+/// Must the client use PKCE (RFC 7636)? When it does so of its own will, its challenge is always enforced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pkce {
+    /// Every authorization request needs a challenge.
+    Required,
+    /// A challenge is honoured when it comes.
+    Optional,
+}
+
+/// What happens to a refresh token when it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefreshMode {
+    /// Each use gives a new one; the old one dies when the new one is first used.
+    Rotate,
+    /// It stays the same.
+    Reuse,
+    /// None is issued.
+    None,
+}
+
+/// One of a client's secrets. Two may live at the same time, so that one can be replaced without an outage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientSecret {
+    /// What is kept of it.
+    pub stored: StoredSecret,
+    /// The last characters of the text, so that its owner can tell two secrets apart.
+    pub hint: String,
+    /// When it was added.
+    pub created_at: UnixTime,
+}
+
+/// What is kept of a client secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoredSecret {
+    /// SHA-256, of a secret that was made here with 160 random bits or more.
+    Sha256(Digest),
+    /// Argon2id, of a secret that came from elsewhere and may be weak.
+    Argon2(String),
+}
+
+/// An application that is registered here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Client {
+    /// The row.
+    pub key: ClientKey,
+    /// The public identifier, RFC 6749 §2.2. Unique over all dialects.
+    pub client_id: String,
+    /// The dialect that the client speaks; it is unknown to all others.
+    pub dialect: String,
+    /// The name that people read on the consent screen.
+    pub name: String,
+    /// Who publishes it, if the operator or the owner said so.
+    #[serde(default)]
+    pub publisher: Option<String>,
+    /// A page about the application.
+    #[serde(default)]
+    pub homepage: Option<String>,
+    /// Where its logo is.
+    #[serde(default)]
+    pub logo_uri: Option<String>,
+    /// Public or confidential.
+    pub kind: ClientKind,
+    /// The ways of authentication that are open to it.
+    pub auth_methods: Vec<AuthMethod>,
+    /// Its secrets, the newest last.
+    #[serde(default)]
+    pub secrets: Vec<ClientSecret>,
+    /// Where its users may be sent, compared byte for byte.
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    /// The grants that it may use.
+    pub grants: Vec<GrantType>,
+    /// The scopes that it may ask for.
+    pub scope: Scope,
+    /// The resource identifiers (RFC 8707) that it answers for when it introspects tokens.
+    #[serde(default)]
+    pub audience: Vec<String>,
+    /// PKCE.
+    pub pkce: Pkce,
+    /// Refresh tokens.
+    pub refresh: RefreshMode,
+    /// Lifetime of its access tokens in seconds, instead of the dialect's.
+    #[serde(default)]
+    pub access_ttl_s: Option<u64>,
+    /// Idle lifetime of its refresh tokens in seconds, instead of the dialect's.
+    #[serde(default)]
+    pub refresh_ttl_s: Option<u64>,
+    /// The operator's own application: no consent screen.
+    #[serde(default)]
+    pub is_first_party: bool,
+    /// The person who registered it.
+    #[serde(default)]
+    pub owner: Option<UserKey>,
+    /// A disabled client is refused everywhere, and so are its tokens.
+    #[serde(default)]
+    pub is_disabled: bool,
+    /// Tokens and grants that are older than this are dead: revocation of all of a client's tokens in one write.
+    #[serde(default)]
+    pub not_before: UnixTime,
+    /// When it was registered.
+    pub created_at: UnixTime,
+    /// Grows with every change; 0 is a row that was never stored.
+    pub version: u32,
+}
+
+/// A second factor by RFC 6238.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totp {
+    /// The seed, sealed under the installation's keys and bound to the user.
+    pub sealed_seed: String,
+    /// The last time step whose code was used. RFC 6238 §5.2: "The verifier MUST NOT accept the second attempt of
+    /// the OTP after the successful validation has been issued for the first OTP".
+    pub last_step: u64,
+    /// Unused recovery codes.
+    pub recovery: Vec<Digest>,
+    /// When it was switched on.
+    pub enabled_at: UnixTime,
+}
+
+/// A person with an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct User {
+    /// The row.
+    pub key: UserKey,
+    /// The public identifier: never reassigned, tells nothing.
+    pub sub: String,
+    /// A name to sign in with.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// An e-mail address, also a name to sign in with.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// Did somebody prove that the address is theirs?
+    #[serde(default)]
+    pub email_verified: bool,
+    /// The name to show.
+    pub name: String,
+    /// A password hash in PHC form. Without one there is no signing in by password.
+    #[serde(default)]
+    pub password: Option<String>,
+    /// The second factor.
+    #[serde(default)]
+    pub totp: Option<Totp>,
+    /// Whatever else the provider keeps about the account.
+    #[serde(default)]
+    pub attributes: Map<String, Value>,
+    /// A disabled user can do nothing, and neither can the user's sessions and tokens.
+    #[serde(default)]
+    pub is_disabled: bool,
+    /// Sessions, tokens and grants that are older than this are dead.
+    #[serde(default)]
+    pub not_before: UnixTime,
+    /// When the account was made.
+    pub created_at: UnixTime,
+    /// Grows with every change; 0 is a row that was never stored.
+    pub version: u32,
+}
+
+/// A method of authentication, by the words of RFC 8176.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Amr {
+    /// A password.
+    Pwd,
+    /// A one-time password, or a recovery code in its place.
+    Otp,
+}
+
+/// A browser in which somebody is signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The row.
+    pub id: SessionId,
+    /// Digest of the cookie.
+    pub digest: Digest,
+    /// Who is signed in.
+    pub user: UserKey,
+    /// How they proved it so far.
+    pub amr: Vec<Amr>,
+    /// When they last proved it.
+    pub auth_time: UnixTime,
+    /// When the session began.
+    pub created_at: UnixTime,
+    /// When it was last seen, give or take a minute.
+    pub seen_at: UnixTime,
+    /// It dies when it is not seen until then.
+    pub idle_until: UnixTime,
+    /// It dies then in any case.
+    pub expires_at: UnixTime,
+    /// Where it began: the network address.
+    pub address: String,
+    /// Where it began: the browser's own words, cut short.
+    pub agent: String,
+}
+
+/// What a user allowed a client, remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consent {
+    /// Who allowed it.
+    pub user: UserKey,
+    /// Who may.
+    pub client: ClientKey,
+    /// What.
+    pub scope: Scope,
+    /// Since when.
+    pub given_at: UnixTime,
+    /// When it was last widened or confirmed.
+    pub renewed_at: UnixTime,
+}
+
+/// An authorization code, RFC 6749 §4.1.2. The grant that it stands for begins when it is redeemed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The row.
+    pub id: CodeId,
+    /// Digest of the code.
+    pub digest: Digest,
+    /// The grant that begins, or has begun, with its redemption.
+    pub grant: GrantId,
+    /// To whom it was issued.
+    pub client: ClientKey,
+    /// On whose behalf.
+    pub user: UserKey,
+    /// The redirect URI of the request.
+    pub redirect_uri: String,
+    /// Did the request name the redirect URI? Only then must the redemption name it too.
+    pub is_redirect_uri_named: bool,
+    /// The S256 challenge of RFC 7636.
+    pub challenge: Option<Digest>,
+    /// What was allowed.
+    pub scope: Scope,
+    /// For which resources, RFC 8707.
+    pub audience: Vec<String>,
+    /// When the user was authenticated.
+    pub auth_time: UnixTime,
+    /// When it was issued.
+    pub issued_at: UnixTime,
+    /// When it dies.
+    pub expires_at: UnixTime,
+    /// Was it redeemed?
+    pub is_spent: bool,
+}
+
+/// One authorization of a client by a user, from its code to its last token; a refresh-token family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The row.
+    pub id: GrantId,
+    /// Whose.
+    pub user: UserKey,
+    /// To whom.
+    pub client: ClientKey,
+    /// What was allowed at most.
+    pub scope: Scope,
+    /// For which resources, RFC 8707.
+    pub audience: Vec<String>,
+    /// When the user was authenticated.
+    pub auth_time: UnixTime,
+    /// When it began.
+    pub created_at: UnixTime,
+    /// The row is of no use after this: its last token is dead.
+    pub expires_at: UnixTime,
+    /// The refresh token, if there is one.
+    pub refresh: Option<Refresh>,
+    /// A revoked grant takes all its tokens with it.
+    pub is_revoked: bool,
+}
+
+/// The refresh token of a grant, and the one before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refresh {
+    /// Digest of the token that works.
+    pub current: Digest,
+    /// Digest of the token before it, which works until `current` is first used.
+    pub previous: Option<Digest>,
+    /// The answer that was given for `previous`, sealed under that token.
+    pub answer: Option<Vec<u8>>,
+    /// It dies when it is not used until then.
+    pub idle_until: UnixTime,
+}
+
+/// An access token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The row.
+    pub id: AccessId,
+    /// Digest of the token.
+    pub digest: Digest,
+    /// To whom it was issued.
+    pub client: ClientKey,
+    /// On whose behalf; nobody's for client_credentials.
+    pub user: Option<UserKey>,
+    /// The grant that it came of; none for client_credentials.
+    pub grant: Option<GrantId>,
+    /// What it allows.
+    pub scope: Scope,
+    /// For which resources, RFC 8707.
+    pub audience: Vec<String>,
+    /// When it was issued.
+    pub issued_at: UnixTime,
+    /// When it dies.
+    pub expires_at: UnixTime,
+}
+
+/// A token that a user made by hand for a script of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Personal {
+    /// The row.
+    pub id: PersonalId,
+    /// Digest of the token.
+    pub digest: Digest,
+    /// Whose.
+    pub user: UserKey,
+    /// The dialect whose surface takes it.
+    pub dialect: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it allows.
+    pub scope: Scope,
+    /// When it was made.
+    pub created_at: UnixTime,
+    /// When it dies; [`UnixTime::NEVER`] for one that does not.
+    pub expires_at: UnixTime,
+    /// When it was last used, give or take a minute.
+    pub used_at: Option<UnixTime>,
+}
+
+/// Failed attempts against one account or from one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempts {
+    /// Failures since the window opened.
+    pub failures: u32,
+    /// Afterwards they are forgotten.
+    pub resets_at: UnixTime,
+}
+
+/// One number of the ring of sealing keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealKey {
+    /// Which one.
+    pub number: u8,
+    /// When it began to seal.
+    pub created_at: UnixTime,
+}
+
+/// Something that happened and matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: UnixTime,
+    /// What, one of a closed list of words such as `signed_in`.
+    pub kind: EventKind,
+    /// Whose account.
+    pub user: Option<UserKey>,
+    /// Which application.
+    pub client: Option<ClientKey>,
+    /// From which network address; empty for commands of the operator.
+    pub address: String,
+    /// More, in words, without secrets.
+    pub detail: String,
+}
+
+crate::wire::names! {
+    /// What can happen that matters to an auditor.
+    EventKind {
+        /// A password, and the second factor where there is one, were right.
+        SignedIn = "signed_in",
+        /// A password or second factor was wrong.
+        SignInFailed = "sign_in_failed",
+        /// Too many failures: the account or address must wait.
+        LockedOut = "locked_out",
+        /// A session was ended.
+        SignedOut = "signed_out",
+        /// A user allowed a client something.
+        ConsentGiven = "consent_given",
+        /// A user refused.
+        ConsentDenied = "consent_denied",
+        /// A user, or the operator, withdrew what a client was allowed.
+        ConsentWithdrawn = "consent_withdrawn",
+        /// A code was redeemed and a grant began.
+        GrantBegun = "grant_begun",
+        /// A grant was revoked.
+        GrantRevoked = "grant_revoked",
+        /// A code came twice; its grant was revoked.
+        CodeReplayed = "code_replayed",
+        /// An old refresh token came back; its grant was revoked.
+        RefreshReplayed = "refresh_replayed",
+        /// A token was revoked by its client.
+        TokenRevoked = "token_revoked",
+        /// A password was set or changed.
+        PasswordChanged = "password_changed",
+        /// A second factor was switched on.
+        TotpEnabled = "totp_enabled",
+        /// A second factor was switched off.
+        TotpDisabled = "totp_disabled",
+        /// New recovery codes were made.
+        RecoveryRenewed = "recovery_renewed",
+        /// A recovery code was used.
+        RecoveryUsed = "recovery_used",
+        /// A user's profile was changed.
+        ProfileChanged = "profile_changed",
+        /// A personal access token was made.
+        PersonalCreated = "personal_created",
+        /// A personal access token was revoked.
+        PersonalRevoked = "personal_revoked",
+        /// An account was made.
+        UserAdded = "user_added",
+        /// An account was changed by the operator.
+        UserChanged = "user_changed",
+        /// An account was deleted.
+        UserDeleted = "user_deleted",
+        /// An application was registered.
+        ClientAdded = "client_added",
+        /// An application was changed.
+        ClientChanged = "client_changed",
+        /// An application was deleted.
+        ClientDeleted = "client_deleted",
+        /// A new sealing key took over.
+        KeyRotated = "key_rotated",
+    }
+}
+
+/// A row together with the rows that it hangs on, as they are now.
+#[derive(Clone, Debug)]
+pub struct Held<T> {
+    /// The row itself.
+    pub row: T,
+    /// The client that it was issued to; absent when deleted, or when no client is involved.
+    pub client: Option<Arc<Client>>,
+    /// The user that it is about; absent when deleted, or when no user is involved.
+    pub user: Option<Arc<User>>,
+    /// Was the grant that it came of revoked, or is it gone?
+    pub is_grant_revoked: bool,
+}

@@ -1,0 +1,161 @@
+//! Every knob of the protocol, with its default and its unit. One policy per dialect, made when the server starts.
+
+use crate::keys::{Alphabet, Spelling};
+use crate::model::{GrantType, RefreshMode};
+use crate::scope::Scope;
+
+/// What a dialect's surface offers and how long things live. Made from the dialect file and the operator's overrides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// The dialect's name; only its own clients and tokens exist here.
+    pub dialect: String,
+    /// The issuer identifier, RFC 8414 §2.
+    pub issuer: String,
+    /// The grants that the surface offers.
+    pub grants: Vec<GrantType>,
+    /// Scopes.
+    pub scope: ScopePolicy,
+    /// The resource identifiers (RFC 8707) that tokens may be asked for.
+    pub resources: Vec<String>,
+    /// Authorization codes.
+    pub code: TokenPolicy,
+    /// Access tokens.
+    pub access: TokenPolicy,
+    /// Refresh tokens; `ttl_s` is how long one may lie idle.
+    pub refresh: TokenPolicy,
+    /// A grant's refresh tokens die so many seconds after its code was redeemed, however much they are used.
+    /// `None` is never.
+    pub refresh_absolute_ttl_s: Option<u64>,
+    /// What a refresh token does when used, for clients that do not say.
+    pub refresh_mode: RefreshMode,
+    /// Personal access tokens.
+    pub personal: TokenPolicy,
+    /// May a client that registered for it go without PKCE? Public clients never may where codes are issued.
+    pub is_pkce_waivable: bool,
+    /// Does the redirect name the issuer, RFC 9207?
+    pub is_iss_sent: bool,
+    /// May anybody introspect, without being a client? A waiver.
+    pub is_introspection_open: bool,
+    /// May anybody revoke a token that they hold, without being a client? A waiver.
+    pub is_revocation_open: bool,
+    /// Login sessions.
+    pub session: SessionPolicy,
+    /// Brute force.
+    pub lockout: LockoutPolicy,
+}
+
+/// Which scopes there are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScopePolicy {
+    /// Each scope and the sentence that a person reads on the consent screen.
+    pub list: Vec<(String, String)>,
+    /// What is granted when a request names none; empty for everything that the client is registered for.
+    pub default: Scope,
+    /// Scopes that contain others.
+    pub implies: Vec<(String, Scope)>,
+}
+
+impl ScopePolicy {
+    /// The sentence for a scope.
+    #[must_use]
+    pub fn sentence(&self, word: &str) -> Option<&str> {
+        self.list.iter().find(|(name, _)| name == word).map(|(_, sentence)| sentence.as_str())
+    }
+
+    /// `scope` and everything that it implies, however indirectly.
+    #[must_use]
+    pub fn closure(&self, scope: &Scope) -> Scope {
+        let mut whole = scope.clone();
+        loop {
+            let implied = self.implies.iter().filter(|(word, _)| whole.contains(word)).map(|(_, implied)| implied);
+            let next = implied.fold(whole.clone(), |sum, implied| sum.union(implied));
+            if next == whole {
+                return whole;
+            }
+            whole = next;
+        }
+    }
+}
+
+/// How a kind of token is written and how long it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenPolicy {
+    /// Prefix and alphabet.
+    pub spelling: Spelling,
+    /// Seconds; `None` is until revoked.
+    pub ttl_s: Option<u64>,
+}
+
+impl TokenPolicy {
+    fn new(alphabet: Alphabet, ttl_s: Option<u64>) -> Self {
+        Self { spelling: Spelling { prefix: String::new(), alphabet }, ttl_s }
+    }
+}
+
+/// How login sessions end by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionPolicy {
+    /// Seconds without being seen.
+    pub idle_s: u64,
+    /// Seconds since sign-in.
+    pub absolute_s: u64,
+    /// Seconds after which an account page asks for the password again before it changes how one signs in.
+    pub recent_s: u64,
+}
+
+/// When the door is shut. Counters hold for parallel attempts and survive a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockoutPolicy {
+    /// Failures against one account.
+    pub account_failures: u32,
+    /// Failures from one network address.
+    pub address_failures: u32,
+    /// Seconds until they are forgotten.
+    pub window_s: u64,
+}
+
+/// The lifetime of a page that waits for an answer, in seconds.
+pub const PAGE_TTL_S: u64 = 30 * 60;
+
+/// A minute: how exact the "last seen" of sessions and personal tokens is, in seconds. Each write costs a commit.
+pub const SEEN_EVERY_S: u64 = 60;
+
+impl Policy {
+    /// The defaults of the standard dialect, before its file is read.
+    #[must_use]
+    pub fn standard(issuer: &str) -> Self {
+        Self {
+            dialect: "standard".to_owned(),
+            issuer: issuer.to_owned(),
+            grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials],
+            scope: ScopePolicy::default(),
+            resources: Vec::new(),
+            code: TokenPolicy::new(Alphabet::Url, Some(60)),
+            access: TokenPolicy::new(Alphabet::Url, Some(60 * 60)),
+            refresh: TokenPolicy::new(Alphabet::Url, Some(30 * 24 * 60 * 60)),
+            refresh_absolute_ttl_s: Some(365 * 24 * 60 * 60),
+            refresh_mode: RefreshMode::Rotate,
+            personal: TokenPolicy::new(Alphabet::Url, None),
+            is_pkce_waivable: true,
+            is_iss_sent: true,
+            is_introspection_open: false,
+            is_revocation_open: false,
+            session: SessionPolicy { idle_s: 24 * 60 * 60, absolute_s: 14 * 24 * 60 * 60, recent_s: 15 * 60 },
+            lockout: LockoutPolicy { account_failures: 10, address_failures: 100, window_s: 15 * 60 },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn implied_scopes_are_followed_to_the_end() {
+        let policy = ScopePolicy {
+            implies: vec![("admin".into(), Scope::of(["write"])), ("write".into(), Scope::of(["read"]))],
+            ..ScopePolicy::default()
+        };
+        assert_eq!(policy.closure(&Scope::of(["admin"])).as_str(), "admin write read");
+    }
+}

@@ -1,0 +1,233 @@
+//! The table of refusals: every way in which this server says no.
+//!
+//! The name is for the operator, the text for the client. Several names share one text where the difference would help
+//! an attacker. Docs, metrics and the error maps of dialects are made from this table.
+
+use crate::wire::{Param, names};
+
+names! {
+    /// The kinds of error that a dialect may spell, answer and word in its own way.
+    ErrorKind {
+        /// RFC 6749 §5.2
+        InvalidRequest = "invalid_request",
+        /// RFC 6749 §5.2
+        InvalidClient = "invalid_client",
+        /// RFC 6749 §5.2
+        InvalidGrant = "invalid_grant",
+        /// A wrong name or password; `invalid_grant` in RFC 6749 §5.2
+        InvalidCredentials = "invalid_credentials",
+        /// The password was right and a second factor is missing or wrong; no RFC names it
+        OtpNeeded = "otp_needed",
+        /// RFC 6749 §5.2
+        UnauthorizedClient = "unauthorized_client",
+        /// RFC 6749 §5.2
+        UnsupportedGrantType = "unsupported_grant_type",
+        /// RFC 6749 §4.1.2.1
+        UnsupportedResponseType = "unsupported_response_type",
+        /// RFC 6749 §5.2
+        InvalidScope = "invalid_scope",
+        /// RFC 8707 §2
+        InvalidTarget = "invalid_target",
+        /// RFC 6749 §4.1.2.1
+        AccessDenied = "access_denied",
+        /// OpenID Connect Core §3.1.2.6
+        LoginRequired = "login_required",
+        /// OpenID Connect Core §3.1.2.6
+        InteractionRequired = "interaction_required",
+        /// OpenID Connect Core §3.1.2.6
+        ConsentRequired = "consent_required",
+        /// RFC 6750 §3.1
+        InvalidToken = "invalid_token",
+        /// RFC 6750 §3.1
+        InsufficientScope = "insufficient_scope",
+        /// RFC 7009 §2.2.1
+        UnsupportedTokenType = "unsupported_token_type",
+        /// Too many requests; no RFC has a word
+        RateLimited = "rate_limited",
+        /// No such address
+        NotFound = "not_found",
+        /// An address that is asked by another method
+        MethodNotAllowed = "method_not_allowed",
+        /// RFC 6749 §4.1.2.1
+        TemporarilyUnavailable = "temporarily_unavailable",
+        /// RFC 6749 §4.1.2.1
+        ServerError = "server_error",
+    }
+}
+
+/// Declares the refusals: name, kind, where it is defined, text for the client, and what it means for the operator.
+macro_rules! refusals {
+    ($($name:ident, $kind:ident, $rfc:literal, $text:literal, $meaning:literal;)*) => {
+        /// One way to say no.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum No { $(#[doc = $meaning] $name,)* }
+
+        /// The table.
+        pub const TABLE: &[Row] = &[$(Row {
+            no: No::$name,
+            name: stringify!($name),
+            kind: ErrorKind::$kind,
+            rfc: $rfc,
+            text: $text,
+            meaning: $meaning,
+        },)*];
+    };
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The refusal.
+    pub no: No,
+    /// Its name, for logs, metrics and docs.
+    pub name: &'static str,
+    /// The kind of error on the wire.
+    pub kind: ErrorKind,
+    /// Where it is defined.
+    pub rfc: &'static str,
+    /// What the client is told. `{}` stands for the parameter at fault.
+    pub text: &'static str,
+    /// What it means, for the operator.
+    pub meaning: &'static str,
+}
+
+refusals! {
+    ParameterMissing, InvalidRequest, "RFC 6749 §5.2", "The parameter {} is missing.", "A required parameter was not sent.";
+    ParameterRepeated, InvalidRequest, "RFC 6749 §3.1", "The parameter {} was sent more than once.", "A parameter came twice, in one place or in two.";
+    ParameterMalformed, InvalidRequest, "RFC 6749 §5.2", "The parameter {} is malformed.", "A value cannot be what it should be.";
+    BodyMalformed, InvalidRequest, "RFC 6749 §5.2", "The request body cannot be read as its Content-Type says.", "Broken encoding of the body.";
+    BodyTypeUnknown, InvalidRequest, "RFC 6749 §3.2", "The Content-Type of the request body is not one that this endpoint reads.", "A body of another media type.";
+    RequestTooLarge, InvalidRequest, "RFC 9110 §15.5.14", "The request is too large.", "A body, a parameter, or the number of parameters is over the limit.";
+    ClientUnknown, InvalidClient, "RFC 6749 §5.2", "Client authentication failed.", "No client has this client_id on this surface.";
+    ClientDisabled, InvalidClient, "RFC 6749 §5.2", "Client authentication failed.", "The client is disabled.";
+    ClientSecretWrong, InvalidClient, "RFC 6749 §5.2", "Client authentication failed.", "The secret is none of the client's.";
+    ClientSecretMissing, InvalidClient, "RFC 6749 §5.2", "Client authentication failed.", "A confidential client sent no secret.";
+    ClientAuthMethodRefused, InvalidClient, "RFC 6749 §2.3", "Client authentication failed.", "The client proved itself by a method that it is not registered for.";
+    ClientMissing, InvalidClient, "RFC 6749 §3.2.1", "Client authentication is required.", "The request does not say which client makes it.";
+    ClientAuthTwice, InvalidRequest, "RFC 6749 §2.3", "Client credentials were sent by more than one method.", "Credentials in the header and in the body.";
+    ClientNotConfidential, InvalidClient, "RFC 7662 §2.1", "Client authentication failed.", "A public client asked what only a confidential one may.";
+    GrantTypeUnknown, UnsupportedGrantType, "RFC 6749 §5.2", "This grant_type is not supported.", "The surface does not offer the grant.";
+    GrantTypeNotAllowed, UnauthorizedClient, "RFC 6749 §5.2", "This client may not use this grant_type.", "The client is not registered for the grant.";
+    CodeUnknown, InvalidGrant, "RFC 6749 §5.2", "The code is invalid, expired, or was issued to another client.", "Not a code of this server, or long gone.";
+    CodeExpired, InvalidGrant, "RFC 6749 §4.1.2", "The code is invalid, expired, or was issued to another client.", "The code is too old.";
+    CodeOfOtherClient, InvalidGrant, "RFC 6749 §4.1.3", "The code is invalid, expired, or was issued to another client.", "The code was issued to another client.";
+    CodeReplayed, InvalidGrant, "RFC 6749 §4.1.2", "The code is invalid, expired, or was issued to another client.", "The code was used before; what it gave has been revoked.";
+    RedirectUriMismatch, InvalidGrant, "RFC 6749 §4.1.3", "The redirect_uri is not the one of the authorization request.", "The redirect_uri at the token endpoint differs.";
+    VerifierMissing, InvalidGrant, "RFC 7636 §4.6", "The code_verifier is missing.", "The authorization request had a challenge; the token request proves nothing.";
+    VerifierWrong, InvalidGrant, "RFC 7636 §4.6", "The code_verifier does not match the code_challenge.", "The verifier does not match the challenge.";
+    VerifierUnexpected, InvalidGrant, "RFC 9700 §2.1.1", "A code_verifier was sent, but the authorization request had no code_challenge.", "A verifier without a challenge: somebody removed the challenge.";
+    GrantRevoked, InvalidGrant, "RFC 6749 §5.2", "The grant was revoked.", "The grant was revoked by the user, the client or the operator.";
+    GrantUserGone, InvalidGrant, "RFC 6749 §5.2", "The grant is no longer valid.", "The user is disabled or deleted, or signed out everywhere.";
+    RefreshUnknown, InvalidGrant, "RFC 6749 §5.2", "The refresh token is invalid, expired, or was issued to another client.", "Not a refresh token of this server, or long gone.";
+    RefreshExpired, InvalidGrant, "RFC 6749 §5.2", "The refresh token is invalid, expired, or was issued to another client.", "The refresh token was idle too long or is too old.";
+    RefreshOfOtherClient, InvalidGrant, "RFC 6749 §6", "The refresh token is invalid, expired, or was issued to another client.", "The refresh token was issued to another client.";
+    RefreshReplayed, InvalidGrant, "RFC 9700 §4.14.2", "The refresh token is invalid, expired, or was issued to another client.", "An old refresh token came back; the grant has been revoked.";
+    ScopeUnknown, InvalidScope, "RFC 6749 §3.3", "The scope is unknown, malformed, or more than this client may ask for.", "A scope that does not exist on this surface.";
+    ScopeNotAllowed, InvalidScope, "RFC 6749 §3.3", "The scope is unknown, malformed, or more than this client may ask for.", "A scope that the client is not registered for.";
+    ScopeWider, InvalidScope, "RFC 6749 §6", "The scope exceeds what was granted.", "A refresh asked for more than the grant allows.";
+    ResourceUnknown, InvalidTarget, "RFC 8707 §2", "The resource is unknown, malformed, or not part of the grant.", "A resource that is not in the configuration.";
+    ResourceNotGranted, InvalidTarget, "RFC 8707 §2.2", "The resource is unknown, malformed, or not part of the grant.", "A resource that the grant does not cover.";
+    CredentialsWrong, InvalidCredentials, "RFC 6749 §4.3.2", "The user name or the password is wrong.", "Unknown user, wrong password, or an account without a password.";
+    UserDisabled, InvalidCredentials, "RFC 6749 §4.3.2", "The user name or the password is wrong.", "The account is disabled.";
+    LockedOut, RateLimited, "RFC 6749 §4.3.2", "Too many failed attempts. Wait and try again.", "Too many failures against the account or from the address.";
+    SecondFactorMissing, OtpNeeded, "RFC 6749 §4.3.2", "A code of the second factor is required.", "The password was right; the account has a second factor.";
+    SecondFactorWrong, OtpNeeded, "RFC 6238 §5.2", "The code of the second factor is wrong or was used before.", "A wrong, old or repeated code.";
+    TokenMissing, InvalidToken, "RFC 6750 §3.1", "An access token is required.", "A protected address was asked without a token.";
+    TokenUnknown, InvalidToken, "RFC 6750 §3.1", "The access token is invalid, expired or revoked.", "Not a token of this surface, or long gone.";
+    TokenExpired, InvalidToken, "RFC 6750 §3.1", "The access token is invalid, expired or revoked.", "The token is too old.";
+    TokenRevoked, InvalidToken, "RFC 6750 §3.1", "The access token is invalid, expired or revoked.", "The token, its grant, its client or its user is gone.";
+    TokenWithoutUser, InvalidToken, "OpenID Connect Core §5.3.1", "The access token speaks for no user.", "A client_credentials token at an address about a user.";
+    TokenScopeTooSmall, InsufficientScope, "RFC 6750 §3.1", "The access token does not have the scope that this address requires.", "The scope is too small.";
+    RedirectUriMissing, InvalidRequest, "RFC 6749 §3.1.2.3", "The parameter redirect_uri is missing.", "The client has not exactly one redirect URI and the request names none.";
+    RedirectUriUnregistered, InvalidRequest, "RFC 6749 §3.1.2.4", "The redirect_uri is not registered for this client.", "The redirect URI is, byte for byte, none of the client's.";
+    AuthorizeClientUnknown, InvalidRequest, "RFC 6749 §4.1.2.1", "The client_id is unknown.", "An authorization request of an unknown or disabled client.";
+    ResponseTypeUnknown, UnsupportedResponseType, "RFC 6749 §4.1.2.1", "This response_type is not supported.", "The surface does not offer the response type.";
+    ResponseTypeNotAllowed, UnauthorizedClient, "RFC 6749 §4.1.2.1", "This client may not use this response_type.", "The client is not registered for the grant behind the response type.";
+    ResponseModeUnknown, InvalidRequest, "OAuth 2.0 Multiple Response Types §2.1", "This response_mode is not supported.", "A response mode that does not exist here.";
+    ChallengeMissing, InvalidRequest, "RFC 7636 §4.4.1", "A code_challenge is required.", "The client must use PKCE.";
+    ChallengeMethodUnknown, InvalidRequest, "RFC 7636 §4.4.1", "The code_challenge_method must be S256.", "The plain method, or none named, or an unknown one.";
+    PromptMalformed, InvalidRequest, "OpenID Connect Core §3.1.2.1", "The prompt is malformed.", "Unknown words, or none together with others.";
+    UserDenied, AccessDenied, "RFC 6749 §4.1.2.1", "The user denied the request.", "The user pressed Deny.";
+    LoginNeeded, LoginRequired, "OpenID Connect Core §3.1.2.6", "The user is not signed in.", "prompt=none and nobody is signed in.";
+    SecondFactorNeeded, InteractionRequired, "OpenID Connect Core §3.1.2.6", "The user must answer a question first.", "prompt=none and a second factor is missing.";
+    ConsentNeeded, ConsentRequired, "OpenID Connect Core §3.1.2.6", "The user has not allowed this yet.", "prompt=none and the consent does not cover the request.";
+    PageStale, InvalidRequest, "OWASP ASVS 5.0 V3.5", "The page is too old or belongs to another browser. Go back to the application and start again.", "A form whose seal does not open: expired, of another browser, or forged.";
+    AddressUnknown, NotFound, "RFC 9110 §15.5.5", "There is nothing at this address.", "No endpoint or page has this path.";
+    HostUnknown, NotFound, "RFC 9110 §15.5.20", "This server does not answer for this host.", "No dialect has this Host.";
+    MethodUnknown, MethodNotAllowed, "RFC 9110 §15.5.6", "This address is not asked by this method.", "An endpoint was asked by another method.";
+    TooManyRequests, RateLimited, "RFC 6585 §4", "Too many requests. Wait and try again.", "A rate limit.";
+    Busy, TemporarilyUnavailable, "RFC 9110 §15.6.4", "The server is busy or cannot write at the moment. Try again.", "The store does not take writes, or a queue is full.";
+    Broken, ServerError, "RFC 9110 §15.6.1", "Something went wrong on the server. The request id helps its operator to find out what.", "A fault; the log has the cause under the request id.";
+    SignInNeeded, LoginRequired, "OWASP ASVS 5.0 V7", "Sign in to see this page.", "A page of the account without a live session.";
+    PasswordTooShort, InvalidRequest, "OWASP ASVS 5.0 V6.2.1", "The new password is too short: it needs at least 8 characters.", "A new password below the minimum.";
+    PasswordTooLong, InvalidRequest, "OWASP ASVS 5.0 V6.2.9", "The new password is too long: at most 1024 bytes.", "A new password above the limit.";
+    PasswordTooCommon, InvalidRequest, "OWASP ASVS 5.0 V6.2.4", "The new password is one of those that everybody tries first. Choose another.", "A new password from the list of common ones.";
+    PasswordCurrentWrong, InvalidCredentials, "OWASP ASVS 5.0 V6.2.3", "The current password is wrong.", "A change of password without the current one.";
+    NameMalformed, InvalidRequest, "OWASP ASVS 5.0 V2.2", "The name must have between 1 and 200 characters.", "A display name that is empty or too long.";
+}
+
+/// A refusal, and the parameter at fault where there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which.
+    pub no: No,
+    /// The parameter at fault.
+    pub param: Option<Param>,
+    /// Seconds after which it is worth trying again.
+    pub retry_after_s: Option<u64>,
+}
+
+impl Refusal {
+    /// A refusal because of a parameter.
+    #[must_use]
+    pub const fn of(no: No, param: Param) -> Self {
+        Self { no, param: Some(param), retry_after_s: None }
+    }
+
+    /// The row of the table.
+    #[must_use]
+    pub fn row(&self) -> &'static Row {
+        self.no.row()
+    }
+
+    /// The text for the client.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.row().text.replace("{}", self.param.map_or("", Param::as_str))
+    }
+}
+
+impl From<No> for Refusal {
+    fn from(no: No) -> Self {
+        Self { no, param: None, retry_after_s: None }
+    }
+}
+
+impl No {
+    /// The row of the table.
+    #[must_use]
+    pub fn row(self) -> &'static Row {
+        // Declared by one macro, in one order.
+        &TABLE[self as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_finds_its_own_row() {
+        for row in TABLE {
+            assert_eq!(row.no.row().name, row.name);
+        }
+    }
+
+    #[test]
+    fn a_text_names_a_parameter_exactly_when_it_has_a_place_for_one() {
+        for row in TABLE {
+            let text = Refusal::of(row.no, Param::Code).text();
+            assert_eq!(row.text.contains("{}"), text != row.text, "{}", row.name);
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! What a judge asks for ([`Wants`]), is given ([`Facts`]), works with ([`Turn`]) and decides ([`Change`]).
+
+use std::sync::Arc;
+
+use crate::keys::Keys;
+use crate::model::{
+    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, Held,
+    Personal, PersonalId, Refresh, SealKey, Session, SessionId, User, UserKey,
+};
+use crate::policy::Policy;
+use crate::secret::Digest;
+use crate::time::UnixTime;
+
+/// The keys of the rows that a call must be judged against. Made from the call alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// A client, by its public identifier.
+    pub client_id: Option<String>,
+    /// An authorization code.
+    pub code: Option<CodeId>,
+    /// A grant by its refresh token.
+    pub grant: Option<GrantId>,
+    /// An access token.
+    pub access: Option<AccessId>,
+    /// A personal access token.
+    pub personal: Option<PersonalId>,
+    /// A login session.
+    pub session: Option<SessionId>,
+    /// A user, by e-mail address or user name, as typed at sign-in.
+    pub login: Option<String>,
+    /// Counters of failed attempts from an address (not those of an account: they come with `login` and `session`).
+    pub address_attempts: Option<Digest>,
+    /// What the user of `session` allowed the client of `client_id`.
+    pub consent: bool,
+}
+
+/// The rows found for [`Wants`]. Each is present or absent.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The client with the wanted `client_id`.
+    pub client: Option<Arc<Client>>,
+    /// The code, with its client and user.
+    pub code: Option<Held<Code>>,
+    /// The grant, with its client and user.
+    pub grant: Option<Held<Grant>>,
+    /// The access token, with its client and user.
+    pub access: Option<Held<Access>>,
+    /// The personal token, with its user.
+    pub personal: Option<Held<Personal>>,
+    /// The session, with its user.
+    pub session: Option<Held<Session>>,
+    /// The user who wants to sign in.
+    pub login: Option<Arc<User>>,
+    /// Failed attempts against the account that is wanted by `login` (known or not), else against the session's user.
+    pub account_attempts: Option<Attempts>,
+    /// Failed attempts from the address.
+    pub address_attempts: Option<Attempts>,
+    /// The remembered consent.
+    pub consent: Option<Consent>,
+}
+
+/// Under which counter failures against an account are kept: by user where there is one, so that the e-mail address and
+/// the user name share it; by what was typed where there is none, so that nobody can tell the difference.
+#[must_use]
+pub fn account_attempts_key(user: Option<UserKey>, login: &str) -> Digest {
+    match user {
+        Some(user) => Digest::of(format!("account\0{}", user.0).as_bytes()),
+        None => Digest::of(format!("login\0{}", login_name(login)).as_bytes()),
+    }
+}
+
+/// Under which counter failures from a network address are kept.
+#[must_use]
+pub fn address_attempts_key(address: &str) -> Digest {
+    Digest::of(format!("address\0{address}").as_bytes())
+}
+
+/// The form in which names to sign in with are compared: without surrounding space, in lower case.
+#[must_use]
+pub fn login_name(typed: &str) -> String {
+    typed.trim().to_lowercase()
+}
+
+/// Randomness for one turn: a seed drawn from the operating system before the turn began, stretched by SHA-256 in
+/// counter mode; and a block of row ids that nobody else has.
+#[derive(Clone)]
+pub struct Entropy {
+    seed: [u8; 32],
+    block: [u8; 32],
+    counter: u32,
+    left: usize,
+    next_id: i64,
+}
+
+impl std::fmt::Debug for Entropy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Entropy(…)")
+    }
+}
+
+impl Entropy {
+    /// How many ids a turn may use. Whoever reserves a block of ids reserves that many.
+    pub const IDS_MAX: i64 = 8;
+
+    /// Randomness from `seed`, and ids from `first_id` on.
+    #[must_use]
+    pub fn seeded(seed: [u8; 32], first_id: i64) -> Self {
+        Self { seed, block: [0; 32], counter: 0, left: 0, next_id: first_id }
+    }
+
+    /// Fills `out` with random bytes.
+    pub fn fill(&mut self, out: &mut [u8]) {
+        for byte in out {
+            if self.left == 0 {
+                let mut input = [0; 36];
+                input[..32].copy_from_slice(&self.seed);
+                input[32..].copy_from_slice(&self.counter.to_be_bytes());
+                self.block = Digest::of(&input).0;
+                self.counter += 1;
+                self.left = self.block.len();
+            }
+            self.left -= 1;
+            *byte = self.block[self.left];
+        }
+    }
+
+    /// `N` random bytes.
+    #[must_use]
+    pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        let mut out = [0; N];
+        self.fill(&mut out);
+        out
+    }
+
+    /// The next row id, greater than all before it.
+    pub fn next_id(&mut self) -> i64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+}
+
+/// One request being judged: the time, the rules, the keys, the randomness, and the changes so far.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    /// What time it is.
+    pub now: UnixTime,
+    /// The rules of the dialect that was spoken.
+    pub policy: &'a Policy,
+    /// The installation's keys.
+    pub keys: &'a Keys,
+    /// Randomness and ids.
+    pub entropy: Entropy,
+    /// The network address of the caller.
+    pub address: &'a str,
+    changes: Vec<Change>,
+}
+
+impl<'a> Turn<'a> {
+    /// A turn that has decided nothing yet.
+    #[must_use]
+    pub fn new(now: UnixTime, policy: &'a Policy, keys: &'a Keys, entropy: Entropy, address: &'a str) -> Self {
+        Self { now, policy, keys, entropy, address, changes: Vec::new() }
+    }
+
+    /// Decides a change.
+    pub fn change(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// Notes an event for the auditor.
+    pub fn note(
+        &mut self,
+        kind: EventKind,
+        user: Option<UserKey>,
+        client: Option<ClientKey>,
+        detail: impl Into<String>,
+    ) {
+        let event = Event { at: self.now, kind, user, client, address: self.address.to_owned(), detail: detail.into() };
+        self.change(Change::Note(event));
+    }
+
+    /// Hands over what was decided.
+    #[must_use]
+    pub fn into_changes(self) -> Vec<Change> {
+        self.changes
+    }
+}
+
+/// One decided write, named after the decision. The changes of a turn are committed together or not at all. Those marked
+/// ◆ carry a precondition; when it does not hold, nothing of the turn is written and the turn is lost.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// ◆ The code exists and is unspent.
+    SpendCode(CodeId),
+    /// ◆ `from` is the grant's current refresh token, and the grant is not revoked. `expires_at` is the grant's new end.
+    RotateRefresh {
+        /// Whose.
+        grant: GrantId,
+        /// The current token.
+        from: Digest,
+        /// What comes in its place.
+        to: Refresh,
+        /// When the grant's row is of no more use.
+        expires_at: UnixTime,
+    },
+    /// ◆ The row is as it was when it was loaded.
+    Rely(Rely),
+    /// ◆ Fewer than `limit` failures are counted, or their window is over. Counts one more.
+    CountFailure {
+        /// Which counter.
+        key: Digest,
+        /// At so many the door is shut.
+        limit: u32,
+        /// The time of the attempt.
+        now: UnixTime,
+        /// When the failures are forgotten.
+        resets_at: UnixTime,
+    },
+    /// ◆ Fewer than `limit` failures are counted, or their window is over. Forgets them if `is_cleared`.
+    PassCounter {
+        /// Which counter.
+        key: Digest,
+        /// At so many the door is shut.
+        limit: u32,
+        /// The time of the attempt.
+        now: UnixTime,
+        /// Forget the failures?
+        is_cleared: bool,
+    },
+    /// ◆ The stored version is the one before this row's; a row with version 1 is new. Its `client_id` is nobody else's.
+    PutClient(Box<Client>),
+    /// ◆ As for a client; user name and e-mail address are nobody else's.
+    PutUser(Box<User>),
+    /// A new code.
+    PutCode(Box<Code>),
+    /// A new grant.
+    PutGrant(Box<Grant>),
+    /// A new access token.
+    PutAccess(Box<Access>),
+    /// A new personal token.
+    PutPersonal(Box<Personal>),
+    /// A new session.
+    PutSession(Box<Session>),
+    /// A new consent, or a wider one in its place.
+    PutConsent(Consent),
+    /// A new sealing key, which is the current one from now on.
+    PutSealKey(SealKey),
+    /// The sealing key may no longer open anything.
+    DropSealKey(u8),
+    /// The session was seen.
+    TouchSession {
+        /// Which.
+        id: SessionId,
+        /// When.
+        seen_at: UnixTime,
+        /// How long it may now be idle.
+        idle_until: UnixTime,
+    },
+    /// ◆ The grant is not revoked. Its refresh token was used and stays the same.
+    TouchRefresh {
+        /// Which.
+        grant: GrantId,
+        /// How long it may now be idle.
+        idle_until: UnixTime,
+        /// When the grant's row is of no more use.
+        expires_at: UnixTime,
+    },
+    /// The personal token was used.
+    TouchPersonal {
+        /// Which.
+        id: PersonalId,
+        /// When.
+        used_at: UnixTime,
+    },
+    /// The grant and all its tokens are dead, also those that a concurrent turn is about to issue.
+    RevokeGrant(GrantId),
+    /// The access token is dead.
+    RevokeAccess(AccessId),
+    /// The personal token is dead.
+    RevokePersonal(PersonalId),
+    /// The consent is forgotten, and all grants of this user to this client are revoked.
+    WithdrawConsent {
+        /// Whose.
+        user: UserKey,
+        /// From whom.
+        client: ClientKey,
+    },
+    /// The session is over.
+    EndSession(SessionId),
+    /// All sessions of the user are over, but for one.
+    EndSessions {
+        /// Whose.
+        user: UserKey,
+        /// The one that stays.
+        but: Option<SessionId>,
+    },
+    /// The user, and every row that hangs on it, is gone.
+    DeleteUser(UserKey),
+    /// The client, and every row that hangs on it, is gone.
+    DeleteClient(ClientKey),
+    /// Audit.
+    Note(Event),
+}
+
+/// Which row a decision relied on. Every turn that issues something relies on the rows that let it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rely {
+    /// The client still has this version.
+    Client(ClientKey, u32),
+    /// The user still has this version.
+    User(UserKey, u32),
+    /// The session is not ended.
+    Session(SessionId),
+    /// The grant is not revoked.
+    Grant(GrantId),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes_however_they_are_drawn() {
+        let mut one = Entropy::seeded([9; 32], 1);
+        let mut other = Entropy::seeded([9; 32], 1);
+        let whole: [u8; 80] = one.bytes();
+        let mut parts = [0; 80];
+        other.fill(&mut parts[..33]);
+        other.fill(&mut parts[33..]);
+        assert_eq!(whole, parts);
+    }
+
+    #[test]
+    fn an_account_has_one_counter_under_both_its_names() {
+        let user = Some(UserKey(3));
+        assert_eq!(account_attempts_key(user, "alice"), account_attempts_key(user, "alice@example.com"));
+        assert_eq!(account_attempts_key(None, " Nobody "), account_attempts_key(None, "nobody"));
+    }
+}

@@ -1,0 +1,311 @@
+//! The narrow waist: the canonical names of what comes in ([`Param`]) and goes out ([`Field`]).
+//!
+//! A dialect moves and renames until only these names are left; from here on nobody knows how a request was spelled.
+
+use serde_json::Value;
+
+use crate::secret::Secret;
+
+/// Declares an enum of names together with their canonical spelling.
+macro_rules! names {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// Every name, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The canonical spelling.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// The name that is spelled `text`, if there is one.
+            #[must_use]
+            pub fn from_name(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)* _ => None }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use names;
+
+names! {
+    /// A request parameter, by its canonical name.
+    Param {
+        /// RFC 6749 §3.1.1
+        ResponseType = "response_type",
+        /// RFC 6749 §2.2
+        ClientId = "client_id",
+        /// RFC 6749 §2.3.1
+        ClientSecret = "client_secret",
+        /// RFC 6749 §3.1.2
+        RedirectUri = "redirect_uri",
+        /// RFC 6749 §3.3
+        Scope = "scope",
+        /// RFC 6749 §4.1.1
+        State = "state",
+        /// OAuth 2.0 Multiple Response Type Encoding Practices §2.1
+        ResponseMode = "response_mode",
+        /// RFC 7636 §4.3
+        CodeChallenge = "code_challenge",
+        /// RFC 7636 §4.3
+        CodeChallengeMethod = "code_challenge_method",
+        /// RFC 8707 §2; the only parameter that may be repeated
+        Resource = "resource",
+        /// OpenID Connect Core §3.1.2.1
+        Prompt = "prompt",
+        /// OpenID Connect Core §3.1.2.1
+        MaxAge = "max_age",
+        /// OpenID Connect Core §3.1.2.1
+        LoginHint = "login_hint",
+        /// OpenID Connect Core §3.1.2.1
+        Nonce = "nonce",
+        /// RFC 6749 §4.1.3 and others
+        GrantType = "grant_type",
+        /// RFC 6749 §4.1.3
+        Code = "code",
+        /// RFC 7636 §4.5
+        CodeVerifier = "code_verifier",
+        /// RFC 6749 §6
+        RefreshToken = "refresh_token",
+        /// RFC 6749 §4.3.2
+        Username = "username",
+        /// RFC 6749 §4.3.2
+        Password = "password",
+        /// A second-factor code beside a password; no RFC names one
+        Otp = "otp",
+        /// RFC 7521 §4.1
+        Assertion = "assertion",
+        /// RFC 7521 §4.2
+        ClientAssertion = "client_assertion",
+        /// RFC 7521 §4.2
+        ClientAssertionType = "client_assertion_type",
+        /// RFC 7662 §2.1, RFC 7009 §2.1
+        Token = "token",
+        /// RFC 7662 §2.1, RFC 7009 §2.1
+        TokenTypeHint = "token_type_hint",
+    }
+}
+
+names! {
+    /// A member of an answer, by its canonical name.
+    Field {
+        /// RFC 6749 §5.1
+        AccessToken = "access_token",
+        /// RFC 6749 §5.1
+        RefreshToken = "refresh_token",
+        /// Seconds; RFC 6749 §5.1
+        ExpiresIn = "expires_in",
+        /// Unix time at which the access token dies
+        ExpiresAt = "expires_at",
+        /// RFC 6749 §5.1
+        Scope = "scope",
+        /// Present when the scope differs from what was asked for; RFC 6749 §5.1
+        ScopeIfChanged = "scope_if_changed",
+        /// RFC 6749 §4.1.2
+        Code = "code",
+        /// RFC 6749 §4.1.2
+        State = "state",
+        /// RFC 9207 §2
+        Iss = "iss",
+        /// RFC 7662 §2.2
+        Active = "active",
+        /// RFC 7662 §2.2: "access_token", "refresh_token" … as a hint that RFC 7009 §2.1 names
+        TokenKind = "token_kind",
+        /// RFC 7662 §2.2
+        ClientId = "client_id",
+        /// RFC 7662 §2.2
+        Username = "username",
+        /// RFC 7662 §2.2
+        Exp = "exp",
+        /// RFC 7662 §2.2
+        Iat = "iat",
+        /// RFC 7662 §2.2
+        Sub = "sub",
+        /// RFC 7662 §2.2; a string, or a list when there are several
+        Aud = "aud",
+        /// The account of the user, an object; templates reach into it with `user.…`
+        User = "user",
+        /// RFC 6749 §5.2, the dialect's word for the refusal
+        Error = "error",
+        /// RFC 6749 §5.2, text for the developer
+        Message = "message",
+        /// The HTTP status as a number
+        Status = "status",
+        /// The parameters at fault, a list of `{name, error}`
+        Fields = "fields",
+        /// The page that a hand-off sends the browser to
+        RedirectUrl = "redirect_url",
+        /// Identifies the request in the logs
+        RequestId = "request_id",
+    }
+}
+
+/// Client credentials from an `Authorization: Basic` header (RFC 6749 §2.3.1), percent-decoded.
+#[derive(Clone, Debug)]
+pub struct Basic {
+    /// The client identifier.
+    pub client_id: String,
+    /// The client password.
+    pub secret: Secret,
+}
+
+/// The parameters of one request under canonical names, each at most once, but for [`Param::Resource`].
+///
+/// Empty values are not kept: RFC 6749 §3.1, "Parameters sent without a value MUST be treated as if they were
+/// omitted from the request."
+#[derive(Clone, Default)]
+pub struct Params {
+    values: Vec<(Param, String)>,
+    /// Credentials of the `Authorization: Basic` header, when the endpoint accepts one.
+    pub basic: Option<Basic>,
+    /// The access token, from whichever place the dialect accepts one.
+    pub bearer: Option<Secret>,
+}
+
+impl Params {
+    /// Adds a value.
+    ///
+    /// # Errors
+    /// Gives the parameter back when it is there already. RFC 6749 §3.1: "Request and response parameters MUST NOT
+    /// be included more than once."
+    pub fn push(&mut self, param: Param, value: String) -> Result<(), Param> {
+        if value.is_empty() {
+            return Ok(());
+        }
+        if param != Param::Resource && self.value(param).is_some() {
+            return Err(param);
+        }
+        self.values.push((param, value));
+        Ok(())
+    }
+
+    /// The value of `param`, if it was sent.
+    #[must_use]
+    pub fn value(&self, param: Param) -> Option<&str> {
+        self.values.iter().find(|(name, _)| *name == param).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a parameter that may be repeated.
+    pub fn values(&self, param: Param) -> impl Iterator<Item = &str> {
+        self.values.iter().filter(move |(name, _)| *name == param).map(|(_, value)| value.as_str())
+    }
+
+    /// Takes the value of `param` out, to spare a copy.
+    pub fn take(&mut self, param: Param) -> Option<String> {
+        let at = self.values.iter().position(|(name, _)| *name == param)?;
+        Some(self.values.remove(at).1)
+    }
+
+    /// All names and values. They may hold secrets: for sealing, not for printing.
+    pub fn iter(&self) -> impl Iterator<Item = (Param, &str)> {
+        self.values.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+}
+
+/// Names only: values may be passwords, codes and tokens.
+impl std::fmt::Debug for Params {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.values.iter().map(|(name, _)| name.as_str())).finish()
+    }
+}
+
+/// The members of an answer under canonical names, in the order in which they were set.
+#[derive(Clone, Default, PartialEq)]
+pub struct Fields(Vec<(Field, Value)>);
+
+impl Fields {
+    /// No members yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a member, and hands itself back for the next.
+    #[must_use]
+    pub fn with(mut self, field: Field, value: impl Into<Value>) -> Self {
+        self.set(field, value);
+        self
+    }
+
+    /// Sets a member if there is a value for it.
+    #[must_use]
+    pub fn with_some(self, field: Field, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.with(field, value),
+            None => self,
+        }
+    }
+
+    /// Sets a member; a later value replaces an earlier one.
+    pub fn set(&mut self, field: Field, value: impl Into<Value>) {
+        let value = value.into();
+        match self.0.iter_mut().find(|(name, _)| *name == field) {
+            Some(slot) => slot.1 = value,
+            None => self.0.push((field, value)),
+        }
+    }
+
+    /// The value of a member.
+    #[must_use]
+    pub fn value(&self, field: Field) -> Option<&Value> {
+        self.0.iter().find(|(name, _)| *name == field).map(|(_, value)| value)
+    }
+
+    /// All members, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Field, &Value)> {
+        self.0.iter().map(|(name, value)| (*name, value))
+    }
+}
+
+/// Values of tokens and codes are left out.
+impl std::fmt::Debug for Fields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let is_secret =
+            |field| matches!(field, Field::AccessToken | Field::RefreshToken | Field::Code | Field::RedirectUrl);
+        f.debug_map()
+            .entries(
+                self.0.iter().map(|(name, value)| {
+                    (name.as_str(), if is_secret(*name) { Value::from("…") } else { value.clone() })
+                }),
+            )
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_sent_twice_is_handed_back() {
+        let mut params = Params::default();
+        params.push(Param::Code, "a".into()).unwrap();
+        assert_eq!(params.push(Param::Code, "b".into()), Err(Param::Code));
+    }
+
+    #[test]
+    fn a_resource_may_be_named_twice() {
+        let mut params = Params::default();
+        params.push(Param::Resource, "https://a".into()).unwrap();
+        params.push(Param::Resource, "https://b".into()).unwrap();
+        assert_eq!(params.values(Param::Resource).count(), 2);
+    }
+
+    #[test]
+    fn printing_parameters_shows_no_value() {
+        let mut params = Params::default();
+        params.push(Param::Password, "hunter2".into()).unwrap();
+        assert_eq!(format!("{params:?}"), "{\"password\"}");
+    }
+}

@@ -1,0 +1,3 @@
+//! Chores of the repository: tidy, generate, bench.
+
+fn main() {}
