@@ -1,1 +1,2 @@
 //! The world.
+#![allow(clippy::disallowed_methods, reason = "only here are the clock, the files and the entropy of the system")]
