@@ -1,6 +1,7 @@
 //! Everything that this server can be asked, and everything that it can answer.
 
 use crate::refusal::Refusal;
+use crate::turn::{Facts, Turn, Wants};
 use crate::wire::{Fields, names};
 
 names! {
@@ -46,3 +47,25 @@ impl Reply {
 
 /// Yes, with members; or no, with a name.
 pub type Verdict = Result<Reply, Refusal>;
+
+/// A fully parsed request. What it is judged by is in its type: there is one for every endpoint and every form of a page.
+pub trait Call: Send + Sync + 'static {
+    /// What a yes looks like.
+    type Yes: Send + 'static;
+
+    /// The keys of the rows that the call must be judged against, from the call alone.
+    fn wants(&self) -> Wants;
+
+    /// Judges the call. The changes of the turn are committed whether the verdict is yes or no: a no may have
+    /// consequences, such as the end of a grant whose code came twice.
+    ///
+    /// # Errors
+    /// Says no, with a name.
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Self::Yes, Refusal>;
+
+    /// Does judging mean hashing a password? Then it belongs on the bounded pool for slow work, so that a storm of
+    /// sign-ins cannot starve the token endpoint.
+    fn is_slow(&self, _facts: &Facts) -> bool {
+        false
+    }
+}

@@ -113,6 +113,8 @@ pub struct Keys {
     mask: Zeroizing<[u8; 32]>,
     /// The first one seals; all of them open.
     seals: Vec<(u8, LessSafeKey)>,
+    /// For what is kept for years, such as the seeds of second factors. It is not rotated with the others.
+    vault: LessSafeKey,
 }
 
 impl std::fmt::Debug for Keys {
@@ -128,7 +130,7 @@ impl Keys {
     #[must_use]
     pub fn derive(master: &[u8; 32], seal_numbers: &[u8]) -> Self {
         let seals = seal_numbers.iter().map(|&number| (number, aead(&subkey(master, b"seal", number)))).collect();
-        Self { mask: subkey(master, b"mask", 0), seals }
+        Self { mask: subkey(master, b"mask", 0), seals, vault: aead(&subkey(master, b"vault", 0)) }
     }
 
     /// Makes a token for a row of its own, with the next id of the turn.
@@ -160,6 +162,18 @@ impl Keys {
         masked.copy_from_slice(&bytes[..ID_BYTES]);
         let id = self.unmasked(kind, u64::from_be_bytes(masked)).cast_signed();
         Some(Presented { id, digest: Digest::of(&*bytes) })
+    }
+
+    /// Seals `plain` for a row that is kept for years: as [`Keys::seal`], under a key that is not rotated.
+    #[must_use]
+    pub fn keep(&self, purpose: &str, context: &[u8], plain: &[u8], entropy: &mut Entropy) -> String {
+        BASE64URL_NOPAD.encode(&encrypt(&self.vault, &bound(purpose, context), plain, entropy))
+    }
+
+    /// Opens what [`Keys::keep`] sealed.
+    #[must_use]
+    pub fn open_kept(&self, purpose: &str, context: &[u8], sealed: &str) -> Option<Vec<u8>> {
+        decrypt(&self.vault, &bound(purpose, context), &BASE64URL_NOPAD.decode(sealed.as_bytes()).ok()?)
     }
 
     /// Seals `plain` for `purpose`, bound to `context`, so that a browser can hold it for us: unreadable, unchangeable,

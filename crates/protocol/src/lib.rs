@@ -15,14 +15,30 @@
 //!
 //! Nothing here does I/O, reads a clock, or draws randomness; nothing here is async.
 
+pub mod account;
+pub mod authorize;
+pub mod browser;
 pub mod call;
+pub mod client_auth;
 pub mod endpoint;
+mod grant;
+pub mod introspect;
+pub mod issue;
 pub mod keys;
+pub mod live;
+pub mod login;
 pub mod model;
+pub mod pkce;
 pub mod policy;
+pub mod redirect;
 pub mod refusal;
+pub mod revoke;
+#[cfg(test)]
+mod sample;
 pub mod scope;
 pub mod secret;
 pub mod time;
+pub mod token;
 pub mod turn;
+pub mod userinfo;
 pub mod wire;

@@ -212,9 +212,10 @@ pub struct Client {
     /// A disabled client is refused everywhere, and so are its tokens.
     #[serde(default)]
     pub is_disabled: bool,
-    /// Tokens and grants that are older than this are dead: revocation of all of a client's tokens in one write.
+    /// Tokens and grants with smaller ids are dead: revocation of all that a client holds in one write. Ids grow with
+    /// time, and more finely than seconds do.
     #[serde(default)]
-    pub not_before: UnixTime,
+    pub revoked_below: i64,
     /// When it was registered.
     pub created_at: UnixTime,
     /// Grows with every change; 0 is a row that was never stored.
@@ -226,6 +227,8 @@ pub struct Client {
 pub struct Totp {
     /// The seed, sealed under the installation's keys and bound to the user.
     pub sealed_seed: String,
+    /// How many digits its codes have.
+    pub digits: u32,
     /// The last time step whose code was used. RFC 6238 §5.2: "The verifier MUST NOT accept the second attempt of
     /// the OTP after the successful validation has been issued for the first OTP".
     pub last_step: u64,
@@ -265,9 +268,9 @@ pub struct User {
     /// A disabled user can do nothing, and neither can the user's sessions and tokens.
     #[serde(default)]
     pub is_disabled: bool,
-    /// Sessions, tokens and grants that are older than this are dead.
+    /// Sessions, tokens and grants with smaller ids are dead.
     #[serde(default)]
-    pub not_before: UnixTime,
+    pub revoked_below: i64,
     /// When the account was made.
     pub created_at: UnixTime,
     /// Grows with every change; 0 is a row that was never stored.

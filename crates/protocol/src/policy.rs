@@ -11,6 +11,8 @@ pub struct Policy {
     pub dialect: String,
     /// The issuer identifier, RFC 8414 §2.
     pub issuer: String,
+    /// The provider's name, as people know it.
+    pub issuer_name: String,
     /// The grants that the surface offers.
     pub grants: Vec<GrantType>,
     /// Scopes.
@@ -38,6 +40,8 @@ pub struct Policy {
     pub is_introspection_open: bool,
     /// May anybody revoke a token that they hold, without being a client? A waiver.
     pub is_revocation_open: bool,
+    /// Digits of a second-factor code.
+    pub otp_digits: u32,
     /// Login sessions.
     pub session: SessionPolicy,
     /// Brute force.
@@ -127,6 +131,7 @@ impl Policy {
         Self {
             dialect: "standard".to_owned(),
             issuer: issuer.to_owned(),
+            issuer_name: "Grantry".to_owned(),
             grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials],
             scope: ScopePolicy::default(),
             resources: Vec::new(),
@@ -140,6 +145,7 @@ impl Policy {
             is_iss_sent: true,
             is_introspection_open: false,
             is_revocation_open: false,
+            otp_digits: 6,
             session: SessionPolicy { idle_s: 24 * 60 * 60, absolute_s: 14 * 24 * 60 * 60, recent_s: 15 * 60 },
             lockout: LockoutPolicy { account_failures: 10, address_failures: 100, window_s: 15 * 60 },
         }

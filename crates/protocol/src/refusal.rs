@@ -137,6 +137,7 @@ refusals! {
     TokenExpired, InvalidToken, "RFC 6750 §3.1", "The access token is invalid, expired or revoked.", "The token is too old.";
     TokenRevoked, InvalidToken, "RFC 6750 §3.1", "The access token is invalid, expired or revoked.", "The token, its grant, its client or its user is gone.";
     TokenWithoutUser, InvalidToken, "OpenID Connect Core §5.3.1", "The access token speaks for no user.", "A client_credentials token at an address about a user.";
+    TokenOfOtherClient, UnauthorizedClient, "RFC 7009 §2.1", "The token was not issued to this client.", "A client tried to revoke another client's token.";
     TokenScopeTooSmall, InsufficientScope, "RFC 6750 §3.1", "The access token does not have the scope that this address requires.", "The scope is too small.";
     RedirectUriMissing, InvalidRequest, "RFC 6749 §3.1.2.3", "The parameter redirect_uri is missing.", "The client has not exactly one redirect URI and the request names none.";
     RedirectUriUnregistered, InvalidRequest, "RFC 6749 §3.1.2.4", "The redirect_uri is not registered for this client.", "The redirect URI is, byte for byte, none of the client's.";
@@ -159,6 +160,9 @@ refusals! {
     Busy, TemporarilyUnavailable, "RFC 9110 §15.6.4", "The server is busy or cannot write at the moment. Try again.", "The store does not take writes, or a queue is full.";
     Broken, ServerError, "RFC 9110 §15.6.1", "Something went wrong on the server. The request id helps its operator to find out what.", "A fault; the log has the cause under the request id.";
     SignInNeeded, LoginRequired, "OWASP ASVS 5.0 V7", "Sign in to see this page.", "A page of the account without a live session.";
+    SignInAgain, LoginRequired, "OWASP ASVS 5.0 V7.5.1", "Sign in again to change how you sign in.", "A sensitive change in a session whose last sign-in is too long ago.";
+    TotpPresent, InvalidRequest, "OWASP ASVS 5.0 V6.5", "A second factor is already switched on.", "Enrolment of a second factor where there is one.";
+    TotpAbsent, InvalidRequest, "OWASP ASVS 5.0 V6.5", "There is no second factor to change.", "A change of a second factor where there is none.";
     PasswordTooShort, InvalidRequest, "OWASP ASVS 5.0 V6.2.1", "The new password is too short: it needs at least 8 characters.", "A new password below the minimum.";
     PasswordTooLong, InvalidRequest, "OWASP ASVS 5.0 V6.2.9", "The new password is too long: at most 1024 bytes.", "A new password above the limit.";
     PasswordTooCommon, InvalidRequest, "OWASP ASVS 5.0 V6.2.4", "The new password is one of those that everybody tries first. Choose another.", "A new password from the list of common ones.";

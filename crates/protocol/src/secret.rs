@@ -39,7 +39,7 @@ impl std::fmt::Debug for Secret {
 }
 
 /// SHA-256 of a secret with at least 160 bits of entropy: what a row may hold.
-#[derive(Clone, Copy, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(pub [u8; 32]);
 
@@ -60,6 +60,12 @@ impl PartialEq for Digest {
     }
 }
 impl Eq for Digest {}
+
+impl std::hash::Hash for Digest {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 impl std::fmt::Debug for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

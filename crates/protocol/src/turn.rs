@@ -30,7 +30,7 @@ pub struct Wants {
     pub login: Option<String>,
     /// Counters of failed attempts from an address (not those of an account: they come with `login` and `session`).
     pub address_attempts: Option<Digest>,
-    /// What the user of `session` allowed the client of `client_id`.
+    /// What the user of `login`, or else of `session`, allowed the client of `client_id`.
     pub consent: bool,
 }
 
@@ -51,7 +51,7 @@ pub struct Facts {
     pub session: Option<Held<Session>>,
     /// The user who wants to sign in.
     pub login: Option<Arc<User>>,
-    /// Failed attempts against the account that is wanted by `login` (known or not), else against the session's user.
+    /// Failed attempts against the account that is wanted by `login` (known or not), or else against the session's user.
     pub account_attempts: Option<Attempts>,
     /// Failed attempts from the address.
     pub address_attempts: Option<Attempts>,

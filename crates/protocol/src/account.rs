@@ -1,0 +1,325 @@
+//! What signed-in people do with their own account: see it, change how they sign in, end sessions, take back what they
+//! allowed. Everything asks first for a live session with all its factors.
+
+use std::sync::Arc;
+
+use crate::browser::{Caller, Cookie, Signed};
+use crate::call::Call;
+use crate::keys::Keys;
+use crate::login::attempts::Doors;
+use crate::login::{password, recovery, totp};
+use crate::model::{EventKind, SessionId, Totp, User};
+use crate::refusal::{No, Refusal};
+use crate::secret::Secret;
+use crate::turn::{Change, Entropy, Facts, Rely, Turn, Wants, account_attempts_key, address_attempts_key};
+use crate::wire::Param;
+
+/// Longest display name, in characters.
+const NAME_CHARACTERS_MAX: usize = 200;
+
+/// Something that a person does with their account.
+#[derive(Debug)]
+pub struct AccountCall {
+    /// The browser.
+    pub caller: Caller,
+    /// The network address, as it is counted for brute force.
+    pub address: String,
+    /// What it does.
+    pub act: Act,
+}
+
+/// What can be done.
+#[derive(Debug)]
+pub enum Act {
+    /// Look.
+    View,
+    /// Sign out in this browser.
+    SignOut,
+    /// Change the display name.
+    Rename(String),
+    /// Change the password.
+    ChangePassword {
+        /// The one so far. OWASP ASVS 5.0 V6.2.3.
+        current: Secret,
+        /// The one from now on.
+        new: Secret,
+    },
+    /// Begin to switch on a second factor.
+    EnrolTotp,
+    /// Switch it on, with a first code as proof.
+    ConfirmTotp {
+        /// The seed, as [`Done::Enrolling`] sealed it.
+        sealed_seed: String,
+        /// The code.
+        typed: String,
+    },
+    /// Switch the second factor off.
+    RemoveTotp {
+        /// The password, as proof.
+        password: Secret,
+    },
+    /// Replace all recovery codes.
+    RenewRecovery,
+    /// End one of one's sessions; the reference is [`session_reference`]'s.
+    EndSession(String),
+    /// End all sessions but this one.
+    EndOtherSessions,
+    /// Take back what an application, by its client_id, was allowed.
+    Disconnect(String),
+}
+
+/// Who did it, and what came of it.
+#[derive(Debug)]
+pub struct Account {
+    /// Whose account, after the change.
+    pub user: Arc<User>,
+    /// The session in which it was done.
+    pub session: SessionId,
+    /// What came of it.
+    pub done: Done,
+    /// What becomes of the session cookie.
+    pub cookie: Cookie,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Done {
+    /// Nothing was to be done.
+    Viewed,
+    /// It was done.
+    Changed,
+    /// A seed to scan, to be confirmed by a code.
+    Enrolling {
+        /// The seed as people type it.
+        base32: Secret,
+        /// The seed as a QR code has it.
+        uri: Secret,
+        /// The seed for [`Act::ConfirmTotp`].
+        sealed_seed: String,
+    },
+    /// Recovery codes, shown this once.
+    Recovery(Vec<Secret>),
+    /// The session is over.
+    SignedOut,
+}
+
+/// How a page refers to a session without showing the id of its row.
+#[must_use]
+pub fn session_reference(id: SessionId, user: &User, keys: &Keys, entropy: &mut Entropy) -> String {
+    keys.seal("session", user.sub.as_bytes(), &id.0.to_be_bytes(), entropy)
+}
+
+impl Call for AccountCall {
+    type Yes = Account;
+
+    fn wants(&self) -> Wants {
+        let client_id = match &self.act {
+            Act::Disconnect(client_id) => Some(client_id.clone()),
+            _ => None,
+        };
+        Wants {
+            session: self.caller.session.map(|own| SessionId(own.id)),
+            client_id,
+            address_attempts: Some(address_attempts_key(&self.address)),
+            ..Wants::default()
+        }
+    }
+
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
+        let signed = Signed::find(&self.caller, facts, turn).ok_or(No::SignInNeeded)?;
+        if let Act::SignOut = self.act {
+            turn.change(Change::EndSession(signed.session.id));
+            turn.note(EventKind::SignedOut, Some(signed.user.key), None, "");
+            return Ok(Account { cookie: Cookie::Clear, ..done(&signed, Done::SignedOut) });
+        }
+        if signed.lacks_second_factor() {
+            return Err(No::SignInNeeded.into());
+        }
+        match &self.act {
+            Act::View => Ok(done(&signed, Done::Viewed)),
+            Act::SignOut => unreachable!("answered above"),
+            Act::Rename(name) => rename(&signed, name, turn),
+            Act::ChangePassword { current, new } => self.change_password(&signed, current, new, facts, turn),
+            Act::EnrolTotp => enrol_totp(&signed, turn),
+            Act::ConfirmTotp { sealed_seed, typed } => confirm_totp(&signed, sealed_seed, typed, turn),
+            Act::RemoveTotp { password } => self.remove_totp(&signed, password, facts, turn),
+            Act::RenewRecovery => renew_recovery(&signed, turn),
+            Act::EndSession(reference) => end_session(&signed, reference, turn),
+            Act::EndOtherSessions => {
+                turn.change(Change::EndSessions { user: signed.user.key, but: Some(signed.session.id) });
+                turn.note(EventKind::SignedOut, Some(signed.user.key), None, "all other sessions");
+                Ok(done(&signed, Done::Changed))
+            }
+            Act::Disconnect(_) => disconnect(&signed, facts, turn),
+        }
+    }
+
+    fn is_slow(&self, _facts: &Facts) -> bool {
+        matches!(self.act, Act::ChangePassword { .. } | Act::RemoveTotp { .. })
+    }
+}
+
+fn done(signed: &Signed, done: Done) -> Account {
+    Account { user: Arc::clone(&signed.user), session: signed.session.id, done, cookie: Cookie::Keep }
+}
+
+/// Replaces the account's row, if it is still the one that was seen.
+fn put_user(signed: &Signed, turn: &mut Turn<'_>, change: impl FnOnce(&mut User)) -> Arc<User> {
+    let mut user = (*signed.user).clone();
+    user.version += 1;
+    change(&mut user);
+    turn.change(Change::Rely(Rely::Session(signed.session.id)));
+    turn.change(Change::PutUser(Box::new(user.clone())));
+    Arc::new(user)
+}
+
+fn rename(signed: &Signed, name: &str, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
+    let name = name.trim();
+    if !(1..=NAME_CHARACTERS_MAX).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        return Err(No::NameMalformed.into());
+    }
+    let user = put_user(signed, turn, |user| name.clone_into(&mut user.name));
+    turn.note(EventKind::ProfileChanged, Some(user.key), None, "name");
+    Ok(Account { user, ..done(signed, Done::Changed) })
+}
+
+impl AccountCall {
+    /// Compares the typed password with the account's, through the same doors as the sign-in page.
+    fn check_password(
+        &self,
+        signed: &Signed,
+        typed: &Secret,
+        facts: &Facts,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Refusal> {
+        let doors = Doors::new(account_attempts_key(Some(signed.user.key), ""), address_attempts_key(&self.address));
+        doors.check(facts, turn)?;
+        if signed.user.password.as_deref().is_some_and(|stored| password::is_right(stored, typed)) {
+            doors.pass(turn);
+            Ok(())
+        } else {
+            doors.count(turn);
+            turn.note(EventKind::SignInFailed, Some(signed.user.key), None, "on the account page");
+            Err(No::PasswordCurrentWrong.into())
+        }
+    }
+
+    fn change_password(
+        &self,
+        signed: &Signed,
+        current: &Secret,
+        new: &Secret,
+        facts: &Facts,
+        turn: &mut Turn<'_>,
+    ) -> Result<Account, Refusal> {
+        let names = [signed.user.username.as_deref(), signed.user.email.as_deref(), Some(signed.user.name.as_str())];
+        let names: Vec<&str> = names.into_iter().flatten().collect();
+        password::may_be(new, &names)?;
+        self.check_password(signed, current, facts, turn)?;
+        let hash = password::hash(new, &mut turn.entropy);
+        let user = put_user(signed, turn, |user| user.password = Some(hash));
+        turn.note(EventKind::PasswordChanged, Some(user.key), None, "");
+        // Whoever knew the old password is signed out: OWASP ASVS 5.0 V7.4.3.
+        turn.change(Change::EndSessions { user: user.key, but: Some(signed.session.id) });
+        Ok(Account { user, ..done(signed, Done::Changed) })
+    }
+
+    fn remove_totp(
+        &self,
+        signed: &Signed,
+        typed: &Secret,
+        facts: &Facts,
+        turn: &mut Turn<'_>,
+    ) -> Result<Account, Refusal> {
+        if signed.user.totp.is_none() {
+            return Err(No::TotpAbsent.into());
+        }
+        self.check_password(signed, typed, facts, turn)?;
+        let user = put_user(signed, turn, |user| user.totp = None);
+        turn.note(EventKind::TotpDisabled, Some(user.key), None, "");
+        Ok(Account { user, ..done(signed, Done::Changed) })
+    }
+}
+
+/// OWASP ASVS 5.0 V7.5.1: "full re-authentication before allowing modifications to sensitive account attributes".
+fn check_recent(signed: &Signed, turn: &Turn<'_>) -> Result<(), No> {
+    let age_s = signed.session.auth_time.seconds_until(turn.now);
+    if age_s <= turn.policy.session.recent_s { Ok(()) } else { Err(No::SignInAgain) }
+}
+
+fn enrol_totp(signed: &Signed, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
+    check_recent(signed, turn)?;
+    if signed.user.totp.is_some() {
+        return Err(No::TotpPresent.into());
+    }
+    let seed = totp::seed(&mut turn.entropy);
+    Ok(done(signed, enrolling(&seed, &signed.user, turn)))
+}
+
+fn enrolling(seed: &[u8], user: &User, turn: &mut Turn<'_>) -> Done {
+    let account = user.email.as_deref().or(user.username.as_deref()).unwrap_or(&user.name);
+    Done::Enrolling {
+        base32: Secret::new(totp::base32(seed)),
+        uri: Secret::new(totp::uri(seed, &turn.policy.issuer_name, account, turn.policy.otp_digits)),
+        sealed_seed: turn.keys.keep("totp", user.sub.as_bytes(), seed, &mut turn.entropy),
+    }
+}
+
+fn confirm_totp(signed: &Signed, sealed_seed: &str, typed: &str, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
+    check_recent(signed, turn)?;
+    if signed.user.totp.is_some() {
+        return Err(No::TotpPresent.into());
+    }
+    let seed = turn.keys.open_kept("totp", signed.user.sub.as_bytes(), sealed_seed).ok_or(No::PageStale)?;
+    let digits = turn.policy.otp_digits;
+    let wrong = Refusal::of(No::SecondFactorWrong, Param::Otp);
+    let last_step = totp::matching_step(&seed, typed, digits, turn.now, 0).ok_or(wrong)?;
+    let (texts, recovery) = recovery::codes(&mut turn.entropy);
+    let factor = Totp { sealed_seed: sealed_seed.to_owned(), digits, last_step, recovery, enabled_at: turn.now };
+    let user = put_user(signed, turn, |user| user.totp = Some(factor));
+    turn.note(EventKind::TotpEnabled, Some(user.key), None, "");
+    // Sessions that were begun without the factor are asked for it; the one that proved it just now need not be.
+    let amr = vec![crate::model::Amr::Pwd, crate::model::Amr::Otp];
+    let (renewed, cookie) = Signed::start(&user, amr, Some(&signed.session), &Caller::of(&signed.session), turn);
+    Ok(Account { user, session: renewed.session.id, done: Done::Recovery(texts), cookie })
+}
+
+/// What a wrong first code is answered with: the same seed again, so that nobody has to scan twice.
+#[must_use]
+pub fn enrolling_again(user: &User, sealed_seed: &str, turn: &mut Turn<'_>) -> Option<Done> {
+    let seed = turn.keys.open_kept("totp", user.sub.as_bytes(), sealed_seed)?;
+    Some(enrolling(&seed, user, turn))
+}
+
+fn renew_recovery(signed: &Signed, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
+    check_recent(signed, turn)?;
+    if signed.user.totp.is_none() {
+        return Err(No::TotpAbsent.into());
+    }
+    let (texts, recovery) = recovery::codes(&mut turn.entropy);
+    let user = put_user(signed, turn, |user| {
+        if let Some(factor) = &mut user.totp {
+            factor.recovery = recovery;
+        }
+    });
+    turn.note(EventKind::RecoveryRenewed, Some(user.key), None, "");
+    Ok(Account { user, ..done(signed, Done::Recovery(texts)) })
+}
+
+fn end_session(signed: &Signed, reference: &str, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
+    let plain = turn.keys.open("session", signed.user.sub.as_bytes(), reference).ok_or(No::PageStale)?;
+    let id = SessionId(i64::from_be_bytes(plain.try_into().map_err(|_| No::PageStale)?));
+    turn.change(Change::EndSession(id));
+    turn.note(EventKind::SignedOut, Some(signed.user.key), None, "another session");
+    if id == signed.session.id {
+        return Ok(Account { cookie: Cookie::Clear, ..done(signed, Done::SignedOut) });
+    }
+    Ok(done(signed, Done::Changed))
+}
+
+fn disconnect(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
+    let client = facts.client.as_ref().ok_or(Refusal::of(No::AuthorizeClientUnknown, Param::ClientId))?;
+    turn.change(Change::WithdrawConsent { user: signed.user.key, client: client.key });
+    turn.note(EventKind::ConsentWithdrawn, Some(signed.user.key), Some(client.key), "");
+    Ok(done(signed, Done::Changed))
+}

@@ -1,0 +1,344 @@
+//! A person at a browser: what they came for, what they answered, and the page or redirect that comes next.
+//!
+//! A request that waits for an answer is not a row: it travels, sealed, in the page that asks. So a stranger who opens
+//! `/authorize` writes nothing to the store. The seal is bound to the browser's cookie, which makes it the form's
+//! protection against cross-site request forgery as well.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::call::Reply;
+use crate::keys::{Keys, Presented, TokenKind};
+use crate::live::Hangs;
+use crate::model::{Amr, Client, Session, SessionId, User, UserKey};
+use crate::policy::{PAGE_TTL_S, SEEN_EVERY_S};
+use crate::redirect::VerifiedRedirect;
+use crate::refusal::{No, Refusal};
+use crate::scope::Scope;
+use crate::secret::{Digest, Secret};
+use crate::time::UnixTime;
+use crate::turn::{Change, Entropy, Facts, Rely, Turn};
+use crate::wire::{Fields, Param, Params};
+
+/// The longest `agent` that is kept, in characters.
+const AGENT_CHARACTERS_MAX: usize = 200;
+
+/// The browser that makes a request.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The session cookie, if it holds one of ours.
+    pub session: Option<Presented>,
+    /// Digest of the cookie that tells this browser from others, signed in or not.
+    pub browser: Digest,
+    /// What the browser says it is.
+    pub agent: String,
+}
+
+impl Caller {
+    /// The browser of a session, for another session in its place.
+    #[must_use]
+    pub fn of(session: &Session) -> Self {
+        Self { session: None, browser: session.digest, agent: session.agent.clone() }
+    }
+}
+
+/// What a browser came for.
+#[derive(Clone, Debug)]
+pub enum Goal {
+    /// An application asks for something.
+    Authorize(Params),
+    /// One of this server's own pages, by its path.
+    Page(String),
+}
+
+/// A goal on its way through the pages.
+#[derive(Clone, Debug)]
+pub struct Errand {
+    /// What for.
+    pub goal: Goal,
+    /// The id that was next when the browser came: a session with a greater id was begun since.
+    pub began: i64,
+    /// Must the user sign in afresh, whatever session there is?
+    pub is_fresh_wanted: bool,
+    /// To whom the page was shown, where it was about somebody.
+    pub user: Option<UserKey>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    until: UnixTime,
+    began: i64,
+    is_fresh_wanted: bool,
+    user: Option<UserKey>,
+    dialect: String,
+    page: Option<String>,
+    params: Vec<(String, String)>,
+}
+
+const ERRAND: &str = "errand";
+const FORM: &str = "form";
+
+impl Errand {
+    /// An errand that begins now, with the next row id.
+    #[must_use]
+    pub fn new(goal: Goal, next_id: i64) -> Self {
+        Self { goal, began: next_id, is_fresh_wanted: false, user: None }
+    }
+
+    /// Did the session begin after the errand did?
+    #[must_use]
+    pub fn is_before(&self, session: &Session) -> bool {
+        session.id.0 > self.began
+    }
+
+    /// Seals the errand into a page for this browser.
+    #[must_use]
+    pub fn seal(&self, dialect: &str, browser: &Digest, now: UnixTime, keys: &Keys, entropy: &mut Entropy) -> String {
+        let (page, params) = match &self.goal {
+            Goal::Page(path) => (Some(path.clone()), Vec::new()),
+            Goal::Authorize(params) => {
+                (None, params.iter().map(|(name, value)| (name.as_str().to_owned(), value.to_owned())).collect())
+            }
+        };
+        let sealed = Sealed {
+            until: now.plus(PAGE_TTL_S),
+            began: self.began,
+            is_fresh_wanted: self.is_fresh_wanted,
+            user: self.user,
+            dialect: dialect.to_owned(),
+            page,
+            params,
+        };
+        let plain = serde_json::to_vec(&sealed).expect("strings and numbers become JSON");
+        keys.seal(ERRAND, &browser.0, &plain, entropy)
+    }
+
+    /// Opens a page's seal: the errand and the dialect in which it began.
+    ///
+    /// # Errors
+    /// [`No::PageStale`] when the page is too old, another browser's, or forged.
+    pub fn open(text: &str, browser: &Digest, now: UnixTime, keys: &Keys) -> Result<(Self, String), No> {
+        let plain = keys.open(ERRAND, &browser.0, text).ok_or(No::PageStale)?;
+        let sealed: Sealed = serde_json::from_slice(&plain).map_err(|_| No::PageStale)?;
+        if now.is_past(sealed.until) {
+            return Err(No::PageStale);
+        }
+        let goal = match sealed.page {
+            Some(path) => Goal::Page(path),
+            None => {
+                let mut params = Params::default();
+                for (name, value) in sealed.params {
+                    let param = Param::from_name(&name).ok_or(No::PageStale)?;
+                    params.push(param, value).map_err(|_| No::PageStale)?;
+                }
+                Goal::Authorize(params)
+            }
+        };
+        let Sealed { began, is_fresh_wanted, user, dialect, .. } = sealed;
+        Ok((Self { goal, began, is_fresh_wanted, user }, dialect))
+    }
+}
+
+/// Seals the moment into a form that belongs to no errand, such as those of the account pages.
+#[must_use]
+pub fn seal_form(browser: &Digest, now: UnixTime, keys: &Keys, entropy: &mut Entropy) -> String {
+    keys.seal(FORM, &browser.0, &now.plus(PAGE_TTL_S).0.to_be_bytes(), entropy)
+}
+
+/// Opens what [`seal_form`] sealed.
+///
+/// # Errors
+/// [`No::PageStale`].
+pub fn open_form(text: &str, browser: &Digest, now: UnixTime, keys: &Keys) -> Result<(), No> {
+    let plain = keys.open(FORM, &browser.0, text).ok_or(No::PageStale)?;
+    let until = UnixTime(i64::from_be_bytes(plain.try_into().map_err(|_| No::PageStale)?));
+    if now.is_past(until) { Err(No::PageStale) } else { Ok(()) }
+}
+
+/// What the browser must do next, and with which session.
+#[derive(Clone, Debug)]
+pub struct Browse {
+    /// What next.
+    pub step: Step,
+    /// What becomes of the session cookie.
+    pub cookie: Cookie,
+}
+
+/// What the browser must do next.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Answer a question.
+    Ask(Ask),
+    /// Go back to the application.
+    Return(Return),
+    /// Go to one of this server's own pages.
+    Go(String),
+}
+
+/// What becomes of the session cookie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cookie {
+    /// It stays as it is.
+    Keep,
+    /// It holds a new session, for so many seconds.
+    Set(Secret, u64),
+    /// It goes.
+    Clear,
+}
+
+/// A question for a person.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Which.
+    pub page: Page,
+    /// The errand, sealed; the value of the form's `csrf` field.
+    pub seal: String,
+}
+
+/// The pages of the way to an authorization.
+#[derive(Clone, Debug)]
+pub enum Page {
+    /// Who are you?
+    SignIn {
+        /// The application that asks, if one does.
+        client: Option<Arc<Client>>,
+        /// What to put into the name field.
+        login: String,
+        /// What was wrong with the last answer.
+        problem: Option<Refusal>,
+    },
+    /// Prove it once more.
+    SecondFactor {
+        /// The application that asks, if one does.
+        client: Option<Arc<Client>>,
+        /// Who is signing in.
+        user: Arc<User>,
+        /// What was wrong with the last answer.
+        problem: Option<Refusal>,
+    },
+    /// May it?
+    Consent {
+        /// The application that asks.
+        client: Arc<Client>,
+        /// Who is asked.
+        user: Arc<User>,
+        /// All that it would be allowed.
+        scope: Scope,
+        /// What of it is new since the last time; everything, the first time.
+        added: Scope,
+        /// For which resources.
+        audience: Vec<String>,
+        /// Where the browser goes afterwards.
+        redirect: VerifiedRedirect,
+    },
+}
+
+/// How an answer travels back through the browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseMode {
+    /// In the query of the redirect URI; RFC 6749 §4.1.2.
+    Query,
+    /// In its fragment; RFC 6749 §4.2.2.
+    Fragment,
+    /// In a form that the browser posts; OAuth 2.0 Form Post Response Mode.
+    FormPost,
+}
+
+/// An answer on its way to the application.
+#[derive(Clone, Debug)]
+pub struct Return {
+    /// Where to.
+    pub to: VerifiedRedirect,
+    /// How.
+    pub mode: ResponseMode,
+    /// The yes, or why not. A dialect words the refusal.
+    pub answer: Result<Reply, Refusal>,
+    /// `state` and `iss`, which belong to either.
+    pub fields: Fields,
+}
+
+/// Somebody who is signed in, with a live session.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// The session.
+    pub session: Session,
+    /// Who.
+    pub user: Arc<User>,
+    /// Did the session start in this very turn? Then the turn already depends on the account as it was seen.
+    pub is_new: bool,
+}
+
+impl Signed {
+    /// Finds the live session that the browser holds, and notes that it was seen.
+    pub fn find(caller: &Caller, facts: &Facts, turn: &mut Turn<'_>) -> Option<Self> {
+        let presented = caller.session?;
+        let held = facts.session.as_ref().filter(|held| held.row.digest == presented.digest)?;
+        let session = &held.row;
+        let user = held.user.as_ref()?;
+        // A session belongs to no dialect, and hangs on its user only.
+        let is_alive = !user.is_disabled && session.root_id() >= user.revoked_below;
+        if !is_alive || turn.now.is_past(session.idle_until) || turn.now.is_past(session.expires_at) {
+            return None;
+        }
+        if turn.now.is_past(session.seen_at.plus(SEEN_EVERY_S)) {
+            let idle_until = turn.now.plus(turn.policy.session.idle_s).min(session.expires_at);
+            turn.change(Change::TouchSession { id: session.id, seen_at: turn.now, idle_until });
+        }
+        Some(Self { session: session.clone(), user: Arc::clone(user), is_new: false })
+    }
+
+    /// Starts a session. Its id and cookie are new, also when the same person signs in again or adds a second factor:
+    /// OWASP ASVS 5.0 V7.2.4.
+    pub fn start(
+        user: &Arc<User>,
+        amr: Vec<Amr>,
+        before: Option<&Session>,
+        caller: &Caller,
+        turn: &mut Turn<'_>,
+    ) -> (Self, Cookie) {
+        let spelling = crate::keys::Spelling { prefix: String::new(), alphabet: crate::keys::Alphabet::Url };
+        let minted = turn.keys.mint(TokenKind::Session, &spelling, &mut turn.entropy);
+        let policy = turn.policy.session;
+        if let Some(before) = before {
+            turn.change(Change::EndSession(before.id));
+        }
+        let expires_at = turn.now.plus(policy.absolute_s);
+        let session = Session {
+            id: SessionId(minted.id),
+            digest: minted.digest,
+            user: user.key,
+            amr,
+            auth_time: turn.now,
+            created_at: turn.now,
+            seen_at: turn.now,
+            idle_until: turn.now.plus(policy.idle_s).min(expires_at),
+            expires_at,
+            address: turn.address.to_owned(),
+            agent: caller.agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARACTERS_MAX).collect(),
+        };
+        turn.change(Change::PutSession(Box::new(session.clone())));
+        (Self { session, user: Arc::clone(user), is_new: true }, Cookie::Set(minted.text, policy.absolute_s))
+    }
+
+    /// Does the account have a second factor that this session has not seen?
+    #[must_use]
+    pub fn lacks_second_factor(&self) -> bool {
+        self.user.totp.is_some() && !self.session.amr.contains(&Amr::Otp)
+    }
+
+    /// Makes what is decided depend on the session and the account being as they were seen.
+    pub fn rely(&self, turn: &mut Turn<'_>) {
+        if !self.is_new {
+            turn.change(Change::Rely(Rely::User(self.user.key, self.user.version)));
+            turn.change(Change::Rely(Rely::Session(self.session.id)));
+        }
+    }
+}
+
+/// Reads the session cookie.
+#[must_use]
+pub fn read_session(cookie: &str, keys: &Keys) -> Option<Presented> {
+    let spelling = crate::keys::Spelling { prefix: String::new(), alphabet: crate::keys::Alphabet::Url };
+    keys.read(TokenKind::Session, &spelling, cookie)
+}

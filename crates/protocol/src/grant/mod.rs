@@ -1,0 +1,62 @@
+//! The grants: one file each, and none knows another. A grant never writes; it decides changes.
+
+mod authorization_code;
+mod client_credentials;
+mod refresh_token;
+
+use std::sync::Arc;
+
+use crate::call::Reply;
+use crate::keys::Keys;
+use crate::model::{Client, GrantType};
+use crate::policy::Policy;
+use crate::refusal::{No, Refusal};
+use crate::turn::{Facts, Turn, Wants};
+use crate::wire::{Param, Params};
+
+/// A parsed token request of one of the grants.
+#[derive(Debug)]
+pub(crate) enum GrantRequest {
+    AuthorizationCode(authorization_code::Request),
+    RefreshToken(refresh_token::Request),
+    ClientCredentials(client_credentials::Request),
+}
+
+impl GrantRequest {
+    pub(crate) fn parse(word: &str, params: Params, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
+        let unknown = Refusal::of(No::GrantTypeUnknown, Param::GrantType);
+        let kind = GrantType::from_name(word).filter(|kind| policy.grants.contains(kind)).ok_or(unknown)?;
+        match kind {
+            GrantType::AuthorizationCode => {
+                authorization_code::Request::parse(params, policy, keys).map(Self::AuthorizationCode)
+            }
+            GrantType::RefreshToken => refresh_token::Request::parse(params, policy, keys).map(Self::RefreshToken),
+            GrantType::ClientCredentials => Ok(Self::ClientCredentials(client_credentials::Request::parse(params))),
+            GrantType::Implicit | GrantType::Password => Err(unknown),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> GrantType {
+        match self {
+            Self::AuthorizationCode(_) => GrantType::AuthorizationCode,
+            Self::RefreshToken(_) => GrantType::RefreshToken,
+            Self::ClientCredentials(_) => GrantType::ClientCredentials,
+        }
+    }
+
+    pub(crate) fn want(&self, wants: &mut Wants) {
+        match self {
+            Self::AuthorizationCode(request) => request.want(wants),
+            Self::RefreshToken(request) => request.want(wants),
+            Self::ClientCredentials(_) => {}
+        }
+    }
+
+    pub(crate) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
+        match self {
+            Self::AuthorizationCode(request) => request.decide(client, facts, turn),
+            Self::RefreshToken(request) => request.decide(client, facts, turn),
+            Self::ClientCredentials(request) => request.decide(client, turn),
+        }
+    }
+}

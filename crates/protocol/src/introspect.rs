@@ -1,0 +1,323 @@
+//! Token introspection, RFC 7662: an API asks what a token is worth.
+
+use serde_json::Value;
+
+use crate::call::{Call, Reply, ReplyKind};
+use crate::client_auth::Credentials;
+use crate::keys::{Keys, Presented, TokenKind};
+use crate::live::Hangs;
+use crate::model::{AccessId, Client, ClientKind, GrantId, Held, PersonalId};
+use crate::policy::Policy;
+use crate::refusal::{No, Refusal};
+use crate::scope::Scope;
+use crate::time::UnixTime;
+use crate::turn::{Facts, Turn, Wants};
+use crate::wire::{Field, Fields, Param, Params};
+
+/// A token of whichever kind, told by its checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnyToken {
+    /// An access token.
+    Access(Presented),
+    /// A refresh token.
+    Refresh(Presented),
+    /// A personal access token.
+    Personal(Presented),
+    /// Nothing that this server made.
+    Foreign,
+}
+
+impl AnyToken {
+    /// Finds out what `text` is. A `token_type_hint` is not needed: RFC 7662 §2.1 lets a server ignore it.
+    #[must_use]
+    pub fn read(text: &str, policy: &Policy, keys: &Keys) -> Self {
+        let read = |kind, spelling| keys.read(kind, spelling, text);
+        if let Some(presented) = read(TokenKind::Access, &policy.access.spelling) {
+            Self::Access(presented)
+        } else if let Some(presented) = read(TokenKind::Refresh, &policy.refresh.spelling) {
+            Self::Refresh(presented)
+        } else if let Some(presented) = read(TokenKind::Personal, &policy.personal.spelling) {
+            Self::Personal(presented)
+        } else {
+            Self::Foreign
+        }
+    }
+
+    /// Asks for the row that it names.
+    pub fn want(&self, wants: &mut Wants) {
+        match self {
+            Self::Access(presented) => wants.access = Some(AccessId(presented.id)),
+            Self::Refresh(presented) => wants.grant = Some(GrantId(presented.id)),
+            Self::Personal(presented) => wants.personal = Some(PersonalId(presented.id)),
+            Self::Foreign => {}
+        }
+    }
+}
+
+/// A request to introspect a token.
+#[derive(Debug)]
+pub struct IntrospectRequest {
+    credentials: Option<Credentials>,
+    token: AnyToken,
+}
+
+impl IntrospectRequest {
+    /// Reads an introspection request.
+    ///
+    /// # Errors
+    /// A missing `token`, or missing credentials where they are needed.
+    pub fn parse(mut params: Params, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
+        // RFC 7662 §2.1: "To prevent token scanning attacks, the endpoint MUST also require some form of authorization".
+        let credentials = if policy.is_introspection_open { None } else { Some(Credentials::parse(&mut params)?) };
+        let text = params.take(Param::Token).ok_or(Refusal::of(No::ParameterMissing, Param::Token))?;
+        Ok(Self { credentials, token: AnyToken::read(&text, policy, keys) })
+    }
+}
+
+impl Call for IntrospectRequest {
+    type Yes = Reply;
+
+    fn wants(&self) -> Wants {
+        let client_id = self.credentials.as_ref().map(|credentials| credentials.client_id.clone());
+        let mut wants = Wants { client_id, ..Wants::default() };
+        self.token.want(&mut wants);
+        wants
+    }
+
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
+        let caller = match &self.credentials {
+            Some(credentials) => {
+                let client = credentials.verify(facts, turn)?;
+                if client.kind != ClientKind::Confidential {
+                    return Err(No::ClientNotConfidential.into());
+                }
+                Some(&**client)
+            }
+            None => None,
+        };
+        let live = match self.token {
+            AnyToken::Access(presented) => access(presented, caller, facts, turn),
+            AnyToken::Refresh(presented) => refresh(presented, caller, facts, turn),
+            AnyToken::Personal(presented) => personal(presented, facts, turn),
+            AnyToken::Foreign => None,
+        };
+        // RFC 7662 §2.2: "If the introspection call is properly authorized but the token is not active, does not exist
+        // on this server, or the protected resource is not allowed to introspect this particular token, then the
+        // authorization server MUST return an introspection response with the "active" field set to "false"."
+        Ok(live.map_or_else(
+            || Reply::new(ReplyKind::Inactive, Fields::new().with(Field::Active, false)),
+            |fields| Reply::new(ReplyKind::Introspect, fields),
+        ))
+    }
+
+    fn is_slow(&self, facts: &Facts) -> bool {
+        self.credentials.as_ref().is_some_and(|credentials| credentials.is_slow(facts))
+    }
+}
+
+fn access(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
+    let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest)?;
+    let row = &held.row;
+    held.check(&turn.policy.dialect).ok()?;
+    let is_own = caller.is_some_and(|caller| caller.key == row.client);
+    if turn.now.is_past(row.expires_at) || !is_for(&row.audience, is_own, caller) {
+        return None;
+    }
+    Some(
+        members(held, "access_token", &row.scope, row.issued_at, row.expires_at, turn)
+            .with_some(Field::Aud, aud(&row.audience)),
+    )
+}
+
+fn refresh(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
+    let held = facts.grant.as_ref()?;
+    let current = held
+        .row
+        .refresh
+        .as_ref()
+        .filter(|refresh| refresh.current == presented.digest || refresh.previous == Some(presented.digest))?;
+    held.check(&turn.policy.dialect).ok()?;
+    // Nobody but the client itself has business with its refresh tokens.
+    if turn.now.is_past(current.idle_until) || caller.is_some_and(|caller| caller.key != held.row.client) {
+        return None;
+    }
+    Some(members(held, "refresh_token", &held.row.scope, held.row.created_at, current.idle_until, turn))
+}
+
+fn personal(presented: Presented, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
+    let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest)?;
+    let row = &held.row;
+    held.check(&turn.policy.dialect).ok()?;
+    if turn.now.is_past(row.expires_at) || row.dialect != turn.policy.dialect {
+        return None;
+    }
+    Some(members(held, "personal_access_token", &row.scope, row.created_at, row.expires_at, turn))
+}
+
+/// A token for certain resources is of no use elsewhere: the API that asks must answer for one of them.
+fn is_for(audience: &[String], is_own: bool, caller: Option<&Client>) -> bool {
+    audience.is_empty()
+        || is_own
+        || caller.is_some_and(|caller| audience.iter().any(|resource| caller.audience.contains(resource)))
+}
+
+fn aud(audience: &[String]) -> Option<Value> {
+    match audience {
+        [] => None,
+        [only] => Some(Value::from(only.as_str())),
+        several => Some(Value::from(several)),
+    }
+}
+
+fn members<T: Hangs>(
+    held: &Held<T>,
+    kind: &str,
+    scope: &Scope,
+    issued_at: UnixTime,
+    expires_at: UnixTime,
+    turn: &Turn<'_>,
+) -> Fields {
+    let user = held.user.as_ref();
+    let sub = user.map(|user| user.sub.as_str()).or(held.client.as_ref().map(|client| client.client_id.as_str()));
+    Fields::new()
+        .with(Field::Active, true)
+        .with(Field::TokenKind, kind)
+        .with(Field::Scope, turn.policy.scope.closure(scope).as_str())
+        .with_some(Field::ClientId, held.client.as_ref().map(|client| client.client_id.as_str()))
+        .with_some(Field::Username, user.and_then(|user| user.username.as_deref().or(user.email.as_deref())))
+        .with_some(Field::Exp, (expires_at != UnixTime::NEVER).then_some(expires_at.0))
+        .with(Field::Iat, issued_at.0)
+        .with_some(Field::Sub, sub)
+        .with(Field::Iss, turn.policy.issuer.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Access, ClientKey};
+    use crate::sample::{self, World};
+    use expect_test::{Expect, expect};
+    use std::sync::Arc;
+
+    /// An API that asks about a live access token.
+    fn world() -> World {
+        let mut world = World::new();
+        let minted = world.mint(TokenKind::Access);
+        world.facts.access = Some(Held {
+            row: Access {
+                id: AccessId(minted.id),
+                digest: minted.digest,
+                client: ClientKey(2),
+                user: Some(sample::user().key),
+                grant: Some(GrantId(100)),
+                scope: Scope::of(["links:write"]),
+                audience: vec![],
+                issued_at: UnixTime(900),
+                expires_at: UnixTime(2000),
+            },
+            client: Some(Arc::new(sample::public_client())),
+            user: Some(Arc::new(sample::user())),
+            is_grant_revoked: false,
+        });
+        world.send(Param::Token, minted.text.reveal());
+        world
+    }
+
+    fn access(world: &mut World) -> &mut Access {
+        &mut world.facts.access.as_mut().unwrap().row
+    }
+
+    fn check(world: &World, expected: &Expect) {
+        let told = match IntrospectRequest::parse(world.params(), &world.policy, &world.keys) {
+            Ok(request) => {
+                let (verdict, changes) = world.judge(&request);
+                sample::told(verdict, &changes)
+            }
+            Err(refusal) => sample::told(Err(refusal), &[]),
+        };
+        expected.assert_eq(&told);
+    }
+
+    fn check_inactive(world: &World) {
+        check(
+            world,
+            &expect![[r#"
+            inactive {"active": Bool(false)}
+
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_live_token_is_described_with_all_that_its_scope_implies() {
+        check(
+            &world(),
+            &expect![[r#"
+            introspect {"active": Bool(true), "token_kind": String("access_token"), "scope": String("links:write links:read"), "client_id": String("spa"), "username": String("alice"), "exp": Number(2000), "iat": Number(900), "sub": String("sub-alice"), "iss": String("https://auth.example")}
+
+        "#]],
+        );
+    }
+
+    #[test]
+    fn expired_revoked_foreign_and_orphaned_tokens_are_inactive_rfc_7662_2_2() {
+        let mut expired = world();
+        expired.now = UnixTime(2000);
+        check_inactive(&expired);
+        let mut revoked = world();
+        revoked.facts.access.as_mut().unwrap().is_grant_revoked = true;
+        check_inactive(&revoked);
+        let mut foreign = world();
+        foreign.send(Param::Token, "not-a-token");
+        check_inactive(&foreign);
+        let mut orphaned = world();
+        orphaned.facts.access.as_mut().unwrap().user = None;
+        check_inactive(&orphaned);
+        let mut client_gone = world();
+        client_gone.facts.access.as_mut().unwrap().client = None;
+        check_inactive(&client_gone);
+        let mut other_dialect = world();
+        other_dialect.facts.access.as_mut().unwrap().client =
+            Some(Arc::new(Client { dialect: "paced".into(), ..sample::public_client() }));
+        check_inactive(&other_dialect);
+        let mut other_secret = world();
+        access(&mut other_secret).digest = crate::secret::Digest::of(b"other");
+        check_inactive(&other_secret);
+    }
+
+    #[test]
+    fn a_token_for_another_resource_is_inactive_for_this_api() {
+        let mut world = world();
+        access(&mut world).audience = vec!["https://api.example/".into()];
+        check_inactive(&world);
+        let api = Client { audience: vec!["https://api.example/".into()], ..sample::client() };
+        world.facts.client = Some(Arc::new(api));
+        let request = IntrospectRequest::parse(world.params(), &world.policy, &world.keys).unwrap();
+        let reply = world.judge(&request).0.unwrap();
+        assert_eq!(reply.fields.value(Field::Aud), Some(&Value::from("https://api.example/")));
+    }
+
+    #[test]
+    fn a_public_client_and_a_stranger_may_not_ask_rfc_7662_2_1() {
+        let mut public = world();
+        public.facts.client = Some(Arc::new(sample::public_client()));
+        public.unsend(Param::ClientSecret);
+        check(
+            &public,
+            &expect![[r#"
+            no ClientNotConfidential
+
+        "#]],
+        );
+        let mut stranger = world();
+        stranger.unsend(Param::ClientId);
+        stranger.unsend(Param::ClientSecret);
+        check(
+            &stranger,
+            &expect![[r#"
+            no ClientMissing
+
+        "#]],
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! A grant becomes tokens. The only place where access and refresh tokens are made.
+
+use std::sync::Arc;
+
+use crate::call::{Reply, ReplyKind};
+use crate::keys::{Minted, TokenKind};
+use crate::model::{Access, AccessId, Client, Grant, GrantId, Refresh, RefreshMode, User};
+use crate::refusal::{No, Refusal};
+use crate::scope::Scope;
+use crate::secret::Secret;
+use crate::time::UnixTime;
+use crate::turn::{Change, Rely, Turn};
+use crate::wire::{Field, Fields, Param, Params};
+
+/// What an access token will say.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// To whom it is issued.
+    pub client: &'a Arc<Client>,
+    /// On whose behalf.
+    pub user: Option<&'a Arc<User>>,
+    /// The grant that it comes of.
+    pub grant: Option<GrantId>,
+    /// What it allows.
+    pub scope: &'a Scope,
+    /// For which resources.
+    pub audience: &'a [String],
+}
+
+/// Issues an access token, relying on the rows that let it.
+pub fn access(subject: &Subject<'_>, turn: &mut Turn<'_>) -> (Minted, UnixTime) {
+    let minted = turn.keys.mint(TokenKind::Access, &turn.policy.access.spelling, &mut turn.entropy);
+    let ttl_s = subject.client.access_ttl_s.or(turn.policy.access.ttl_s);
+    let expires_at = ttl_s.map_or(UnixTime::NEVER, |ttl_s| turn.now.plus(ttl_s));
+    turn.change(Change::Rely(Rely::Client(subject.client.key, subject.client.version)));
+    if let Some(user) = subject.user {
+        turn.change(Change::Rely(Rely::User(user.key, user.version)));
+    }
+    turn.change(Change::PutAccess(Box::new(Access {
+        id: AccessId(minted.id),
+        digest: minted.digest,
+        client: subject.client.key,
+        user: subject.user.map(|user| user.key),
+        grant: subject.grant,
+        scope: subject.scope.clone(),
+        audience: subject.audience.to_vec(),
+        issued_at: turn.now,
+        expires_at,
+    })));
+    (minted, expires_at)
+}
+
+/// Does this client get refresh tokens, and how do they behave?
+#[must_use]
+pub fn refresh_mode(client: &Client) -> RefreshMode {
+    if client.grants.contains(&crate::model::GrantType::RefreshToken) { client.refresh } else { RefreshMode::None }
+}
+
+/// Until when a refresh token of a grant may lie idle when it is used now: never past the grant's absolute end.
+#[must_use]
+pub fn refresh_idle_until(client: &Client, began_at: UnixTime, turn: &Turn<'_>) -> UnixTime {
+    let idle_s = client.refresh_ttl_s.or(turn.policy.refresh.ttl_s);
+    let idle = idle_s.map_or(UnixTime::NEVER, |idle_s| turn.now.plus(idle_s));
+    let absolute = turn.policy.refresh_absolute_ttl_s.map_or(UnixTime::NEVER, |ttl_s| began_at.plus(ttl_s));
+    idle.min(absolute)
+}
+
+/// Begins a grant of `subject`: its row, its refresh token if the client gets one, and its first access token, which may
+/// be for fewer resources than the grant.
+pub fn begin(
+    id: GrantId,
+    subject: &Subject<'_>,
+    access_audience: &[String],
+    auth_time: UnixTime,
+    turn: &mut Turn<'_>,
+) -> Reply {
+    let user = subject.user.expect("a grant is a user's; its callers have one");
+    let (minted, access_expires_at) =
+        access(&Subject { grant: Some(id), audience: access_audience, ..subject.clone() }, turn);
+    let refresh = (refresh_mode(subject.client) != RefreshMode::None).then(|| {
+        let idle_until = refresh_idle_until(subject.client, turn.now, turn);
+        let spelling = &turn.policy.refresh.spelling;
+        (turn.keys.mint_for(id.0, TokenKind::Refresh, spelling, &mut turn.entropy), idle_until)
+    });
+    turn.change(Change::PutGrant(Box::new(Grant {
+        id,
+        user: user.key,
+        client: subject.client.key,
+        scope: subject.scope.clone(),
+        audience: subject.audience.to_vec(),
+        auth_time,
+        created_at: turn.now,
+        expires_at: refresh.as_ref().map_or(access_expires_at, |(_, idle_until)| access_expires_at.max(*idle_until)),
+        refresh: refresh.as_ref().map(|(minted, idle_until)| Refresh {
+            current: minted.digest,
+            previous: None,
+            answer: None,
+            idle_until: *idle_until,
+        }),
+        is_revoked: false,
+    })));
+    reply(&minted.text, access_expires_at, refresh.as_ref().map(|(minted, _)| &minted.text), subject.scope, turn)
+}
+
+/// The members of a token answer, RFC 6749 §5.1.
+#[must_use]
+pub fn reply(access: &Secret, expires_at: UnixTime, refresh: Option<&Secret>, scope: &Scope, turn: &Turn<'_>) -> Reply {
+    let lives_s = (expires_at != UnixTime::NEVER).then(|| turn.now.seconds_until(expires_at));
+    let fields = Fields::new()
+        .with(Field::AccessToken, access.reveal())
+        .with_some(Field::ExpiresIn, lives_s)
+        .with_some(Field::ExpiresAt, lives_s.map(|_| expires_at.0))
+        .with_some(Field::RefreshToken, refresh.map(Secret::reveal))
+        .with(Field::Scope, scope.as_str());
+    Reply::new(ReplyKind::Token, fields)
+}
+
+/// Reads and checks the scope of a request of this client.
+///
+/// # Errors
+/// [`No::ScopeUnknown`] or [`No::ScopeNotAllowed`].
+pub fn requested_scope(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Scope, Refusal> {
+    let policy = &turn.policy.scope;
+    let asked = match params.value(Param::Scope) {
+        Some(text) => Scope::parse(text).map_err(|_| Refusal::of(No::ScopeUnknown, Param::Scope))?,
+        None => Scope::default(),
+    };
+    if asked.is_empty() {
+        // RFC 6749 §3.3: "If the client omits the scope parameter when requesting authorization, the authorization
+        // server MUST either process the request using a pre-defined default value or fail the request".
+        let allowed = policy.closure(&client.scope);
+        let default = Scope::of(policy.default.iter().filter(|word| allowed.contains(word)));
+        return Ok(if policy.default.is_empty() { client.scope.clone() } else { default });
+    }
+    if asked.iter().any(|word| policy.sentence(word).is_none()) {
+        return Err(Refusal::of(No::ScopeUnknown, Param::Scope));
+    }
+    if !asked.is_within(&policy.closure(&client.scope)) {
+        return Err(Refusal::of(No::ScopeNotAllowed, Param::Scope));
+    }
+    Ok(asked)
+}
+
+/// Reads and checks the resources of an authorization or client_credentials request, RFC 8707 §2.
+///
+/// # Errors
+/// [`No::ResourceUnknown`].
+pub fn requested_resources(params: &Params, turn: &Turn<'_>) -> Result<Vec<String>, Refusal> {
+    let resources: Vec<String> = distinct(params);
+    // RFC 8707 §2: "If the client omits the resource parameter […] the authorization server SHOULD process the request
+    // with no specific resource or by using a pre-defined default resource value"; an unknown one is "invalid_target".
+    if resources.iter().any(|resource| !turn.policy.resources.contains(resource)) {
+        return Err(Refusal::of(No::ResourceUnknown, Param::Resource));
+    }
+    Ok(resources)
+}
+
+/// Narrows a grant's resources to those that a token request names, RFC 8707 §2.2.
+///
+/// # Errors
+/// [`No::ResourceNotGranted`].
+pub fn narrowed_resources(params: &Params, granted: &[String]) -> Result<Vec<String>, Refusal> {
+    let resources = distinct(params);
+    if resources.is_empty() {
+        return Ok(granted.to_vec());
+    }
+    if resources.iter().any(|resource| !granted.contains(resource)) {
+        return Err(Refusal::of(No::ResourceNotGranted, Param::Resource));
+    }
+    Ok(resources)
+}
+
+fn distinct(params: &Params) -> Vec<String> {
+    let mut resources: Vec<String> = Vec::new();
+    for resource in params.values(Param::Resource) {
+        if !resources.iter().any(|own| own == resource) {
+            resources.push(resource.to_owned());
+        }
+    }
+    resources
+}

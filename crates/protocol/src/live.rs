@@ -1,0 +1,116 @@
+//! Is a credential still alive? One place asks about its client, its user and its grant, for every kind of credential.
+
+use crate::model::{Access, Code, Grant, Held, Personal, Session};
+
+/// What a credential hangs on and no longer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dead {
+    /// The client is deleted, disabled, of another dialect, or had all its tokens revoked.
+    Client,
+    /// The user is deleted, disabled, or signed out everywhere.
+    User,
+    /// The grant is revoked.
+    Grant,
+}
+
+/// A row that is good only as long as the rows it hangs on are.
+pub trait Hangs {
+    /// The row's own id.
+    fn id(&self) -> i64;
+    /// Was it issued to a client?
+    fn has_client(&self) -> bool;
+    /// Is it about a user?
+    fn has_user(&self) -> bool;
+    /// The id that counts for revocation by user or client: that of the grant where there is one, since a grant that
+    /// was revoked cannot be refreshed into life.
+    fn root_id(&self) -> i64 {
+        self.id()
+    }
+}
+
+impl Hangs for Code {
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+    fn has_client(&self) -> bool {
+        true
+    }
+    fn has_user(&self) -> bool {
+        true
+    }
+}
+
+impl Hangs for Grant {
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+    fn has_client(&self) -> bool {
+        true
+    }
+    fn has_user(&self) -> bool {
+        true
+    }
+}
+
+impl Hangs for Access {
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+    fn has_client(&self) -> bool {
+        true
+    }
+    fn has_user(&self) -> bool {
+        self.user.is_some()
+    }
+    fn root_id(&self) -> i64 {
+        self.grant.map_or(self.id.0, |grant| grant.0)
+    }
+}
+
+impl Hangs for Personal {
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+    fn has_client(&self) -> bool {
+        false
+    }
+    fn has_user(&self) -> bool {
+        true
+    }
+}
+
+impl Hangs for Session {
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+    fn has_client(&self) -> bool {
+        false
+    }
+    fn has_user(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Hangs> Held<T> {
+    /// Does everything hold that the row hangs on? Its own expiry is another question.
+    ///
+    /// # Errors
+    /// Says what no longer holds.
+    pub fn check(&self, dialect: &str) -> Result<(), Dead> {
+        let root = self.row.root_id();
+        if self.row.has_client()
+            && !self
+                .client
+                .as_ref()
+                .is_some_and(|client| client.dialect == dialect && !client.is_disabled && root >= client.revoked_below)
+        {
+            return Err(Dead::Client);
+        }
+        if self.row.has_user()
+            && !self.user.as_ref().is_some_and(|user| !user.is_disabled && root >= user.revoked_below)
+        {
+            return Err(Dead::User);
+        }
+        if self.is_grant_revoked { Err(Dead::Grant) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,6 @@
+//! How people prove who they are, and how often they may try.
+
+pub mod attempts;
+pub mod password;
+pub mod recovery;
+pub mod totp;

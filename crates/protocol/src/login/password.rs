@@ -1,0 +1,122 @@
+//! Passwords: Argon2id in, PHC strings at rest, verbatim comparison. OWASP ASVS 5.0 V6.2.
+
+use argon2::password_hash::phc::{PasswordHash, Salt};
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+
+use crate::refusal::No;
+use crate::secret::Secret;
+use crate::turn::Entropy;
+
+/// ASVS V6.2.1: "at least 8 characters".
+pub const CHARACTERS_MIN: usize = 8;
+/// ASVS V6.2.9 asks for at least 64 characters; hashing more than this serves nobody.
+pub const BYTES_MAX: usize = 1024;
+/// zxcvbn's estimate of guesses, as a power of ten, below which a password is one that everybody tries first. The
+/// lists behind it hold the 30,000 most common passwords, in the order of their frequency.
+const GUESSES_LOG10_MIN: f64 = 4.5;
+/// zxcvbn looks at so many characters at most; a common password is shorter.
+const ESTIMATED_CHARACTERS_MAX: usize = 64;
+
+/// OWASP's second recommended setting for Argon2id: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// May this be a new password? There are no rules of composition.
+///
+/// # Errors
+/// Too short, too long, or too common.
+pub fn may_be(password: &Secret, names: &[&str]) -> Result<(), No> {
+    let text = password.reveal();
+    if text.chars().count() < CHARACTERS_MIN {
+        return Err(No::PasswordTooShort);
+    }
+    if text.len() > BYTES_MAX {
+        return Err(No::PasswordTooLong);
+    }
+    let start: String = text.chars().take(ESTIMATED_CHARACTERS_MAX).collect();
+    if zxcvbn::zxcvbn(&start, names).guesses_log10() < GUESSES_LOG10_MIN {
+        return Err(No::PasswordTooCommon);
+    }
+    Ok(())
+}
+
+/// Hashes a password. Takes tens of milliseconds and 19 MiB.
+#[must_use]
+pub fn hash(password: &Secret, entropy: &mut Entropy) -> String {
+    let salt = Salt::new(&entropy.bytes::<16>()).expect("16 bytes are a salt");
+    hash_with(&argon2id(MEMORY_KIB, PASSES), password, &salt)
+}
+
+/// Hashes cheaply, for rows in tests only.
+#[cfg(test)]
+pub(crate) fn hash_for_tests(password: &Secret) -> String {
+    let salt = Salt::new(&[7; 16]).expect("16 bytes are a salt");
+    hash_with(&argon2id(8, 1), password, &salt)
+}
+
+/// Is `password` the one that `stored` was made of? A hash that cannot be read is nobody's.
+#[must_use]
+pub fn is_right(stored: &str, password: &Secret) -> bool {
+    if password.reveal().len() > BYTES_MAX {
+        return false;
+    }
+    PasswordHash::new(stored)
+        .is_ok_and(|stored| Argon2::default().verify_password(password.reveal().as_bytes(), &stored).is_ok())
+}
+
+/// Spends the time of a comparison where there is nothing to compare with, so that nobody can tell by time whether an
+/// account exists. ASVS V6.3.8.
+pub fn pretend(password: &Secret) {
+    let salt = Salt::new(&[0; 16]).expect("16 bytes are a salt");
+    if password.reveal().len() <= BYTES_MAX {
+        std::hint::black_box(hash_with(&argon2id(MEMORY_KIB, PASSES), password, &salt));
+    }
+}
+
+fn argon2id(memory_kib: u32, passes: u32) -> Argon2<'static> {
+    let params = Params::new(memory_kib, passes, LANES, None).expect("the constants are within Argon2's limits");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+fn hash_with(argon2: &Argon2<'_>, password: &Secret, salt: &Salt) -> String {
+    argon2
+        .hash_password_with_salt(password.reveal().as_bytes(), salt.as_ref())
+        .expect("a password below the limit can be hashed")
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_verified_verbatim_and_to_its_last_byte_asvs_6_2_8() {
+        let long = "x".repeat(100);
+        let stored = hash_for_tests(&Secret::new(format!("{long}a")));
+        assert!(is_right(&stored, &Secret::new(format!("{long}a"))));
+        assert!(!is_right(&stored, &Secret::new(format!("{long}b"))));
+        assert!(!is_right(&stored, &Secret::new(format!(" {long}a"))));
+        assert!(!is_right("not a hash", &Secret::new("x")));
+    }
+
+    #[test]
+    fn common_short_and_endless_passwords_are_refused_and_there_are_no_other_rules() {
+        let may = |text: &str| may_be(&Secret::new(text), &[]);
+        assert_eq!(may("short"), Err(No::PasswordTooShort));
+        assert_eq!(may("password"), Err(No::PasswordTooCommon));
+        assert_eq!(may("12345678"), Err(No::PasswordTooCommon));
+        assert_eq!(may("iloveyou"), Err(No::PasswordTooCommon));
+        assert_eq!(may(&"x".repeat(1025)), Err(No::PasswordTooLong));
+        assert_eq!(may("correct horse"), Ok(()));
+        assert_eq!(may("ünïcödé wörds"), Ok(()));
+    }
+
+    #[test]
+    fn a_fresh_hash_is_argon2id_with_the_chosen_cost() {
+        let stored = hash(&Secret::new("correct horse"), &mut Entropy::seeded([1; 32], 1));
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert!(is_right(&stored, &Secret::new("correct horse")));
+    }
+}

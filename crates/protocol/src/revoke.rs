@@ -1,0 +1,165 @@
+//! Token revocation, RFC 7009: an application ends a token that it no longer needs.
+
+use crate::call::{Call, Reply, ReplyKind};
+use crate::client_auth::Credentials;
+use crate::introspect::AnyToken;
+use crate::keys::Keys;
+use crate::model::{ClientKey, EventKind};
+use crate::policy::Policy;
+use crate::refusal::{No, Refusal};
+use crate::turn::{Change, Facts, Turn, Wants};
+use crate::wire::{Fields, Param, Params};
+
+/// A request to revoke a token.
+#[derive(Debug)]
+pub struct RevokeRequest {
+    credentials: Option<Credentials>,
+    token: AnyToken,
+}
+
+impl RevokeRequest {
+    /// Reads a revocation request.
+    ///
+    /// # Errors
+    /// A missing `token`, or missing credentials where they are needed.
+    pub fn parse(mut params: Params, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
+        let credentials = if policy.is_revocation_open { None } else { Some(Credentials::parse(&mut params)?) };
+        let text = params.take(Param::Token).ok_or(Refusal::of(No::ParameterMissing, Param::Token))?;
+        Ok(Self { credentials, token: AnyToken::read(&text, policy, keys) })
+    }
+}
+
+impl Call for RevokeRequest {
+    type Yes = Reply;
+
+    fn wants(&self) -> Wants {
+        let client_id = self.credentials.as_ref().map(|credentials| credentials.client_id.clone());
+        let mut wants = Wants { client_id, ..Wants::default() };
+        self.token.want(&mut wants);
+        wants
+    }
+
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
+        let caller = match &self.credentials {
+            Some(credentials) => Some(credentials.verify(facts, turn)?.key),
+            None => None,
+        };
+        match self.token {
+            AnyToken::Access(presented) => {
+                if let Some(held) = facts.access.as_ref().filter(|held| held.row.digest == presented.digest) {
+                    check_owner(caller, held.row.client)?;
+                    turn.change(Change::RevokeAccess(held.row.id));
+                    turn.note(EventKind::TokenRevoked, held.row.user, Some(held.row.client), "access_token");
+                }
+            }
+            AnyToken::Refresh(_) => {
+                // Any refresh token of the family will do, also an old one: its owner wants it dead.
+                if let Some(held) = facts.grant.as_ref().filter(|held| !held.is_grant_revoked) {
+                    check_owner(caller, held.row.client)?;
+                    // RFC 7009 §2.1: "If the particular token is a refresh token and the authorization server supports
+                    // the revocation of access tokens, then the authorization server SHOULD also invalidate all access
+                    // tokens based on the same authorization grant".
+                    turn.change(Change::RevokeGrant(held.row.id));
+                    turn.note(EventKind::TokenRevoked, Some(held.row.user), Some(held.row.client), "refresh_token");
+                }
+            }
+            AnyToken::Personal(presented) => {
+                if let Some(held) = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest) {
+                    turn.change(Change::RevokePersonal(held.row.id));
+                    turn.note(EventKind::PersonalRevoked, Some(held.row.user), None, held.row.name.clone());
+                }
+            }
+            AnyToken::Foreign => {}
+        }
+        // RFC 7009 §2.2: "The authorization server responds with HTTP status code 200 if the token has been revoked
+        // successfully or if the client submitted an invalid token."
+        Ok(Reply::new(ReplyKind::Revoke, Fields::new()))
+    }
+
+    fn is_slow(&self, facts: &Facts) -> bool {
+        self.credentials.as_ref().is_some_and(|credentials| credentials.is_slow(facts))
+    }
+}
+
+/// RFC 7009 §2.1: the server "verifies whether the token was issued to the client making the revocation request. If this
+/// validation fails, the request is refused and the client is informed of the error".
+fn check_owner(caller: Option<ClientKey>, owner: ClientKey) -> Result<(), No> {
+    if caller.is_none_or(|caller| caller == owner) { Ok(()) } else { Err(No::TokenOfOtherClient) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::TokenKind;
+    use crate::model::{Access, AccessId, GrantId, Held};
+    use crate::sample::{self, World};
+    use crate::scope::Scope;
+    use crate::time::UnixTime;
+    use expect_test::{Expect, expect};
+
+    fn world() -> World {
+        let mut world = World::new();
+        let minted = world.mint(TokenKind::Access);
+        world.facts.access = Some(Held {
+            row: Access {
+                id: AccessId(minted.id),
+                digest: minted.digest,
+                client: sample::client().key,
+                user: None,
+                grant: Some(GrantId(9)),
+                scope: Scope::default(),
+                audience: vec![],
+                issued_at: UnixTime(900),
+                expires_at: UnixTime(2000),
+            },
+            client: None,
+            user: None,
+            is_grant_revoked: false,
+        });
+        world.send(Param::Token, minted.text.reveal());
+        world
+    }
+
+    fn check(world: &World, expected: &Expect) {
+        let request = RevokeRequest::parse(world.params(), &world.policy, &world.keys).unwrap();
+        let (verdict, changes) = world.judge(&request);
+        expected.assert_eq(&sample::told(verdict, &changes));
+    }
+
+    #[test]
+    fn a_client_revokes_its_own_token() {
+        check(
+            &world(),
+            &expect![[r#"
+            revoke {}
+            RevokeAccess, Note token_revoked
+        "#]],
+        );
+    }
+
+    #[test]
+    fn an_unknown_token_is_a_success_without_effect_rfc_7009_2_2() {
+        let mut world = world();
+        world.send(Param::Token, "unknown");
+        check(
+            &world,
+            &expect![[r#"
+            revoke {}
+
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_token_of_another_client_stays_rfc_7009_2_1() {
+        let mut world = world();
+        world.facts.access.as_mut().unwrap().row.client = ClientKey(77);
+        check(
+            &world,
+            &expect![[r#"
+            no TokenOfOtherClient
+
+        "#]],
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! A small world for the tests of the judges: one time, one policy, one client, one user, and a request in the making.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use expect_test::Expect;
+use serde_json::json;
+
+use crate::call::{Call, Reply};
+use crate::keys::{Alphabet, Keys, Minted, Spelling, TokenKind};
+use crate::login::password;
+use crate::model::{
+    AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantType, Pkce, RefreshMode, StoredSecret, User, UserKey,
+};
+use crate::policy::Policy;
+use crate::refusal::Refusal;
+use crate::scope::Scope;
+use crate::secret::{Digest, Secret};
+use crate::time::UnixTime;
+use crate::token::TokenRequest;
+use crate::turn::{Change, Entropy, Facts, Turn};
+use crate::wire::{Param, Params};
+
+/// The secret of [`client`].
+pub(crate) const SECRET: &str = "sample-secret";
+/// A PKCE verifier.
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+/// The password of [`user`].
+pub(crate) const PASSWORD: &str = "correct horse";
+
+/// The S256 challenge of [`VERIFIER`].
+pub(crate) fn challenge() -> Digest {
+    Digest::of(VERIFIER.as_bytes())
+}
+
+/// What is stored of a client secret with this text.
+pub(crate) fn secret(text: &str) -> ClientSecret {
+    ClientSecret {
+        stored: StoredSecret::Sha256(Secret::new(text).digest()),
+        hint: String::new(),
+        created_at: UnixTime(0),
+    }
+}
+
+/// A confidential client, `web`.
+pub(crate) fn client() -> Client {
+    Client {
+        key: ClientKey(1),
+        client_id: "web".into(),
+        dialect: "standard".into(),
+        name: "Web".into(),
+        publisher: None,
+        homepage: None,
+        logo_uri: None,
+        kind: ClientKind::Confidential,
+        auth_methods: vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost],
+        secrets: vec![secret(SECRET)],
+        redirect_uris: vec!["https://app.example/cb".into()],
+        grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials],
+        scope: Scope::of(["profile", "email", "links:read", "links:write"]),
+        audience: vec![],
+        pkce: Pkce::Required,
+        refresh: RefreshMode::Rotate,
+        access_ttl_s: None,
+        refresh_ttl_s: None,
+        is_first_party: false,
+        owner: None,
+        is_disabled: false,
+        revoked_below: 0,
+        created_at: UnixTime(0),
+        version: 1,
+    }
+}
+
+/// A public client, `spa`.
+pub(crate) fn public_client() -> Client {
+    Client {
+        key: ClientKey(2),
+        client_id: "spa".into(),
+        kind: ClientKind::Public,
+        auth_methods: vec![AuthMethod::None],
+        secrets: vec![],
+        grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+        ..client()
+    }
+}
+
+/// A user, `alice`, with [`PASSWORD`] and no second factor.
+pub(crate) fn user() -> User {
+    User {
+        key: UserKey(1),
+        sub: "sub-alice".into(),
+        username: Some("alice".into()),
+        email: Some("alice@example.com".into()),
+        email_verified: true,
+        name: "Alice Doe".into(),
+        password: Some(password::hash_for_tests(&Secret::new(PASSWORD))),
+        totp: None,
+        attributes: json!({"team": "blue"}).as_object().unwrap().clone(),
+        is_disabled: false,
+        revoked_below: 0,
+        created_at: UnixTime(0),
+        version: 1,
+    }
+}
+
+/// The rules of the standard dialect with a few scopes and resources.
+pub(crate) fn policy() -> Policy {
+    let mut policy = Policy::standard("https://auth.example");
+    for word in ["profile", "email", "links:read", "links:write", "admin"] {
+        policy.scope.list.push((word.into(), format!("Sentence for {word}")));
+    }
+    policy.scope.implies = vec![("links:write".into(), Scope::of(["links:read"]))];
+    policy.resources = vec!["https://api.example/".into(), "https://files.example/".into()];
+    policy
+}
+
+/// The world. Its time is 1000.
+pub(crate) struct World {
+    pub(crate) now: UnixTime,
+    pub(crate) policy: Policy,
+    pub(crate) keys: Keys,
+    pub(crate) facts: Facts,
+    params: Vec<(Param, String)>,
+    next_id: i64,
+}
+
+impl World {
+    /// A world in which `web` is calling with its secret.
+    pub(crate) fn new() -> Self {
+        let mut world = Self {
+            now: UnixTime(1000),
+            policy: policy(),
+            keys: Keys::derive(&[7; 32], &[1]),
+            facts: Facts { client: Some(Arc::new(client())), ..Facts::default() },
+            params: Vec::new(),
+            next_id: 100,
+        };
+        world.send(Param::ClientId, "web");
+        world.send(Param::ClientSecret, SECRET);
+        world
+    }
+
+    /// A token whose row is yet to be made.
+    pub(crate) fn mint(&mut self, kind: TokenKind) -> Minted {
+        self.next_id += 100;
+        let spelling = Spelling { prefix: String::new(), alphabet: Alphabet::Url };
+        self.keys.mint(kind, &spelling, &mut Entropy::seeded([5; 32], self.next_id))
+    }
+
+    /// Sets a parameter of the request.
+    pub(crate) fn send(&mut self, param: Param, value: &str) {
+        self.unsend(param);
+        self.params.push((param, value.to_owned()));
+    }
+
+    /// Takes a parameter out of the request.
+    pub(crate) fn unsend(&mut self, param: Param) {
+        self.params.retain(|(name, _)| *name != param);
+    }
+
+    /// The value of a parameter of the request.
+    pub(crate) fn sent(&self, param: Param) -> String {
+        self.params.iter().find(|(name, _)| *name == param).expect("it was sent").1.clone()
+    }
+
+    /// The request's parameters.
+    pub(crate) fn params(&self) -> Params {
+        let mut params = Params::default();
+        for (param, value) in &self.params {
+            params.push(*param, value.clone()).unwrap();
+        }
+        params
+    }
+
+    /// A turn in this world.
+    pub(crate) fn turn(&self) -> Turn<'_> {
+        Turn::new(self.now, &self.policy, &self.keys, Entropy::seeded([1; 32], 5000), "192.0.2.1")
+    }
+
+    /// Judges `call`.
+    pub(crate) fn judge<C: Call>(&self, call: &C) -> (Result<C::Yes, Refusal>, Vec<Change>) {
+        let mut turn = self.turn();
+        let verdict = call.decide(&self.facts, &mut turn);
+        (verdict, turn.into_changes())
+    }
+
+    /// Judges the request at the token endpoint.
+    pub(crate) fn token_with_changes(&self) -> (Result<Reply, Refusal>, Vec<Change>) {
+        match TokenRequest::parse(self.params(), &self.policy, &self.keys) {
+            Ok(request) => self.judge(&request),
+            Err(refusal) => (Err(refusal), vec![]),
+        }
+    }
+
+    /// As [`World::token_with_changes`], the verdict alone.
+    pub(crate) fn token(&self) -> Result<Reply, Refusal> {
+        self.token_with_changes().0
+    }
+
+    /// Judges the request at the token endpoint and compares verdict and changes.
+    pub(crate) fn check_token(&self, expected: &Expect) {
+        let (verdict, changes) = self.token_with_changes();
+        expected.assert_eq(&told(verdict, &changes));
+    }
+}
+
+/// A verdict and its changes in two lines.
+pub(crate) fn told(verdict: Result<Reply, Refusal>, changes: &[Change]) -> String {
+    let verdict = match verdict {
+        Ok(reply) => format!("{} {:?}", reply.kind, reply.fields),
+        Err(refusal) => format!("no {}", refusal.row().name),
+    };
+    format!("{verdict}\n{}\n", names(changes))
+}
+
+/// The names of changes, and the words of events.
+pub(crate) fn names(changes: &[Change]) -> String {
+    let mut out = String::new();
+    for change in changes {
+        let separator = if out.is_empty() { "" } else { ", " };
+        let name = match change {
+            Change::Note(event) => format!("Note {}", event.kind),
+            other => format!("{other:?}").split(['(', ' ']).next().unwrap_or_default().to_owned(),
+        };
+        write!(out, "{separator}{name}").expect("strings take text");
+    }
+    out
+}

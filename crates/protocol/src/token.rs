@@ -1,0 +1,53 @@
+//! The token endpoint, RFC 6749 §3.2: the phases that all grants share. A grant fills in only what is its own, and cannot
+//! forget a shared step: the client is authenticated, and allowed to use the grant, before a grant sees anything.
+
+use crate::call::{Call, Reply};
+use crate::client_auth::Credentials;
+use crate::grant::GrantRequest;
+use crate::keys::Keys;
+use crate::policy::Policy;
+use crate::refusal::{No, Refusal};
+use crate::turn::{Facts, Turn, Wants};
+use crate::wire::{Param, Params};
+
+/// A request to turn a grant into tokens.
+#[derive(Debug)]
+pub struct TokenRequest {
+    credentials: Credentials,
+    grant: GrantRequest,
+}
+
+impl TokenRequest {
+    /// Reads a token request.
+    ///
+    /// # Errors
+    /// A missing or malformed parameter, or a grant that the surface does not offer.
+    pub fn parse(mut params: Params, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
+        let word = params.take(Param::GrantType).ok_or(Refusal::of(No::ParameterMissing, Param::GrantType))?;
+        let credentials = Credentials::parse(&mut params)?;
+        let grant = GrantRequest::parse(&word, params, policy, keys)?;
+        Ok(Self { credentials, grant })
+    }
+}
+
+impl Call for TokenRequest {
+    type Yes = Reply;
+
+    fn wants(&self) -> Wants {
+        let mut wants = Wants { client_id: Some(self.credentials.client_id.clone()), ..Wants::default() };
+        self.grant.want(&mut wants);
+        wants
+    }
+
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
+        let client = self.credentials.verify(facts, turn)?;
+        if !client.grants.contains(&self.grant.kind()) {
+            return Err(No::GrantTypeNotAllowed.into());
+        }
+        self.grant.decide(client, facts, turn)
+    }
+
+    fn is_slow(&self, facts: &Facts) -> bool {
+        self.credentials.is_slow(facts)
+    }
+}

@@ -1,0 +1,220 @@
+//! Who the token speaks for, OpenID Connect Core §5.3; also how any protected address of this server checks a token,
+//! RFC 6750.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::call::{Call, Reply, ReplyKind};
+use crate::introspect::AnyToken;
+use crate::keys::Keys;
+use crate::model::{Held, Personal, User};
+use crate::policy::{Policy, SEEN_EVERY_S};
+use crate::refusal::{No, Refusal};
+use crate::scope::Scope;
+use crate::turn::{Change, Facts, Turn, Wants};
+use crate::wire::{Field, Fields, Params};
+
+/// A request with an access token, by a program that wants to know who its user is.
+#[derive(Debug)]
+pub struct UserinfoRequest {
+    token: AnyToken,
+    required: Scope,
+}
+
+impl UserinfoRequest {
+    /// Reads a userinfo request. The token must have every scope of `required`.
+    ///
+    /// # Errors
+    /// [`No::TokenMissing`].
+    pub fn parse(mut params: Params, required: Scope, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
+        let text = params.bearer.take().ok_or(No::TokenMissing)?;
+        Ok(Self { token: AnyToken::read(text.reveal(), policy, keys), required })
+    }
+}
+
+impl Call for UserinfoRequest {
+    type Yes = Reply;
+
+    fn wants(&self) -> Wants {
+        let mut wants = Wants::default();
+        if matches!(self.token, AnyToken::Access(_) | AnyToken::Personal(_)) {
+            self.token.want(&mut wants);
+        }
+        wants
+    }
+
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
+        let (user, scope) = match self.token {
+            AnyToken::Access(presented) => {
+                let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest);
+                let held = held.ok_or(No::TokenUnknown)?;
+                held.check(&turn.policy.dialect).map_err(|_| No::TokenRevoked)?;
+                if turn.now.is_past(held.row.expires_at) {
+                    return Err(No::TokenExpired.into());
+                }
+                (held.user.as_ref().ok_or(No::TokenWithoutUser)?, &held.row.scope)
+            }
+            AnyToken::Personal(presented) => {
+                let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest);
+                let held = held.ok_or(No::TokenUnknown)?;
+                (personal(held, turn)?, &held.row.scope)
+            }
+            AnyToken::Refresh(_) | AnyToken::Foreign => return Err(No::TokenUnknown.into()),
+        };
+        let scope = turn.policy.scope.closure(scope);
+        if !self.required.is_within(&scope) {
+            return Err(No::TokenScopeTooSmall.into());
+        }
+        let fields = Fields::new()
+            .with(Field::Sub, user.sub.as_str())
+            .with(Field::Scope, scope.as_str())
+            .with(Field::User, claims(user, &scope, turn.policy));
+        Ok(Reply::new(ReplyKind::Userinfo, fields))
+    }
+}
+
+fn personal<'f>(held: &'f Held<Personal>, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, No> {
+    held.check(&turn.policy.dialect).map_err(|_| No::TokenRevoked)?;
+    if held.row.dialect != turn.policy.dialect {
+        return Err(No::TokenUnknown);
+    }
+    if turn.now.is_past(held.row.expires_at) {
+        return Err(No::TokenExpired);
+    }
+    if held.row.used_at.is_none_or(|used_at| turn.now.is_past(used_at.plus(SEEN_EVERY_S))) {
+        turn.change(Change::TouchPersonal { id: held.row.id, used_at: turn.now });
+    }
+    held.user.as_ref().ok_or(No::TokenWithoutUser)
+}
+
+/// What may be told about a user: a surface that has a scope `profile` or `email` tells the members behind it only to
+/// who has that scope.
+#[must_use]
+pub fn claims(user: &User, scope: &Scope, policy: &Policy) -> Value {
+    let may_see = |word| policy.scope.sentence(word).is_none() || scope.contains(word);
+    let mut claims = Map::new();
+    claims.insert("id".into(), json!(user.sub));
+    claims.insert("active".into(), json!(!user.is_disabled));
+    claims.insert("created_at".into(), json!(user.created_at.0));
+    if may_see("profile") {
+        claims.insert("name".into(), json!(user.name));
+        if let Some(username) = &user.username {
+            claims.insert("username".into(), json!(username));
+        }
+        for (name, value) in &user.attributes {
+            claims.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    if may_see("email")
+        && let Some(email) = &user.email
+    {
+        claims.insert("email".into(), json!(email));
+        claims.insert("verified".into(), json!(user.email_verified));
+    }
+    Value::Object(claims)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::TokenKind;
+    use crate::model::{Access, AccessId, GrantId};
+    use crate::sample::{self, World};
+    use crate::time::UnixTime;
+    use expect_test::{Expect, expect};
+
+    fn world(scope: Scope) -> (World, Params) {
+        let mut world = World::new();
+        let minted = world.mint(TokenKind::Access);
+        world.facts.access = Some(Held {
+            row: Access {
+                id: AccessId(minted.id),
+                digest: minted.digest,
+                client: sample::client().key,
+                user: Some(sample::user().key),
+                grant: Some(GrantId(9)),
+                scope,
+                audience: vec![],
+                issued_at: UnixTime(900),
+                expires_at: UnixTime(2000),
+            },
+            client: Some(Arc::new(sample::client())),
+            user: Some(Arc::new(sample::user())),
+            is_grant_revoked: false,
+        });
+        let mut params = Params::default();
+        params.bearer = Some(minted.text);
+        (world, params)
+    }
+
+    fn check((world, params): (World, Params), required: Scope, expected: &Expect) {
+        let told = match UserinfoRequest::parse(params, required, &world.policy, &world.keys) {
+            Ok(request) => {
+                let (verdict, changes) = world.judge(&request);
+                sample::told(verdict, &changes)
+            }
+            Err(refusal) => sample::told(Err(refusal), &[]),
+        };
+        expected.assert_eq(&told);
+    }
+
+    #[test]
+    fn a_scope_opens_the_members_behind_it() {
+        check(
+            world(Scope::of(["email"])),
+            Scope::default(),
+            &expect![[r#"
+            userinfo {"sub": String("sub-alice"), "scope": String("email"), "user": Object {"id": String("sub-alice"), "active": Bool(true), "created_at": Number(0), "email": String("alice@example.com"), "verified": Bool(true)}}
+
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_missing_token_a_small_scope_and_a_token_without_user_are_told_apart() {
+        let (world_, _) = world(Scope::default());
+        check(
+            (world_, Params::default()),
+            Scope::default(),
+            &expect![[r#"
+            no TokenMissing
+
+        "#]],
+        );
+        check(
+            world(Scope::of(["email"])),
+            Scope::of(["profile"]),
+            &expect![[r#"
+            no TokenScopeTooSmall
+
+        "#]],
+        );
+        let (mut nobody, params) = world(Scope::default());
+        let held = nobody.facts.access.as_mut().unwrap();
+        (held.row.user, held.user) = (None, None);
+        check(
+            (nobody, params),
+            Scope::default(),
+            &expect![[r#"
+            no TokenWithoutUser
+
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_user_who_was_disabled_is_told_nothing_about() {
+        let (mut world, params) = world(Scope::of(["profile"]));
+        let user = User { is_disabled: true, ..sample::user() };
+        world.facts.access.as_mut().unwrap().user = Some(Arc::new(user));
+        check(
+            (world, params),
+            Scope::default(),
+            &expect![[r#"
+            no TokenRevoked
+
+        "#]],
+        );
+    }
+}
