@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 INSTALL_TIMEOUT_S = 600
@@ -44,7 +45,7 @@ LANGUAGES = (
     ),
     Language(
         "node", ("node", "npm"),
-        # npm insists on node_modules beside the package: so the sources go to the cache, not the other way round.
+        # npm insists on node_modules beside the package, and the sources stay clean: so they are copied to the cache.
         install=(("npm", "ci", "--silent", "--ignore-scripts", "--prefix", "{cache}"),),
         programs=(
             ("openid-client", ("node", "{cache}/openid_client.mjs")),
@@ -57,7 +58,8 @@ LANGUAGES = (
         "go", ("go",),
         install=(("go", "build", "-mod=readonly", "-o", "{cache}/flow", "."),),
         programs=(("x-oauth2", ("{cache}/flow",)),),
-        environment=(("GOFLAGS", "-buildvcs=false"),),
+        # A Go that is too old is to say so, not to download another.
+        environment=(("GOFLAGS", "-buildvcs=false"), ("GOTOOLCHAIN", "local")),
     ),
     Language(
         "java", ("java", "javac", "mvn"),
@@ -134,8 +136,9 @@ def install(language, cache):
 
 
 def fingerprint(folder, language):
-    """Changes whenever a source, a lock file or a row of the table changes."""
-    digest = hashlib.sha256(repr(language).encode())
+    """Changes whenever a source, a lock file, a tool or a row of the table changes."""
+    tools = [os.path.realpath(shutil.which(tool)) for tool in language.tools]
+    digest = hashlib.sha256(repr((language, tools, sys.version)).encode())
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
