@@ -1,4 +1,32 @@
-//! Chores of the repository: tidy, generate, bench.
-#![allow(clippy::disallowed_methods, reason = "a chore runs on a developer's machine and works on its files")]
+//! Chores of the repository. `cargo xtask tidy` checks the rules of the house, `cargo xtask generate` writes the docs that
+//! are made from tables, `cargo xtask bench` measures.
+#![allow(clippy::disallowed_methods, reason = "chores read and write the files of the repository")]
 
-fn main() {}
+mod bench;
+mod generate;
+mod tidy;
+mod tree;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+
+  tidy                 checks the rules of the house that the compiler cannot: sizes, names, absences, quoted MUSTs
+  generate [--check]   writes docs/generated from the tables in the code; with --check, only says whether they are fresh
+  bench [SECONDS]      measures Grantry against a ceiling, writes docs/generated/bench.md; 6 seconds a round by default
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["tidy"] => tidy::run(),
+        ["generate"] => generate::run(generate::Mode::Write),
+        ["generate", "--check"] => generate::run(generate::Mode::Check),
+        ["bench", rest @ ..] if rest.len() < 2 => bench::run(rest.first().copied()),
+        _ => {
+            eprint!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn dangerous_and_vague_uris_cannot_be_registered() {
+    fn dangerous_and_vague_uris_cannot_be_registered_rfc_8252_7_1() {
         for uri in [
             "javascript:alert(1)",
             "data:text/html,x",

@@ -7,7 +7,7 @@ use expect_test::Expect;
 use serde_json::json;
 
 use crate::call::{Call, Reply};
-use crate::keys::{Alphabet, Keys, Minted, Spelling, TokenKind};
+use crate::keys::{Alphabet, Keys, Minted, Presented, Spelling, TokenKind};
 use crate::login::password;
 use crate::model::{
     AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantType, Pkce, RefreshMode, StoredSecret, User, UserKey,
@@ -121,6 +121,8 @@ pub(crate) struct World {
     pub(crate) policy: Policy,
     pub(crate) keys: Keys,
     pub(crate) facts: Facts,
+    /// The session cookie of the browser.
+    pub(crate) session: Option<Presented>,
     params: Vec<(Param, String)>,
     next_id: i64,
 }
@@ -133,6 +135,7 @@ impl World {
             policy: policy(),
             keys: Keys::derive(&[7; 32], &[1]),
             facts: Facts { client: Some(Arc::new(client())), ..Facts::default() },
+            session: None,
             params: Vec::new(),
             next_id: 100,
         };

@@ -68,6 +68,15 @@ mod tests {
     }
 
     #[test]
+    fn without_a_scope_it_is_the_surfaces_default_within_the_registration_rfc_6749_3_3() {
+        let mut world = world();
+        let scope = |world: &World| world.token().unwrap().fields.value(crate::wire::Field::Scope).cloned();
+        assert_eq!(scope(&world), Some("profile email links:read links:write".into()));
+        world.policy.scope.default = crate::scope::Scope::of(["links:read", "admin"]);
+        assert_eq!(scope(&world), Some("links:read".into()));
+    }
+
+    #[test]
     fn an_implied_scope_may_be_asked_for_by_name() {
         let mut world = world();
         world.facts.client =

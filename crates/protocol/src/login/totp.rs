@@ -88,6 +88,12 @@ mod tests {
     }
 
     #[test]
+    fn a_seed_has_160_bits_rfc_4226_4() {
+        let seed = seed(&mut Entropy::seeded([1; 32], 1));
+        assert_eq!(base32(&seed).len() * 5, 160);
+    }
+
+    #[test]
     fn an_authenticator_reads_the_address() {
         assert_eq!(
             uri(SEED, "Example Ltd", "alice@example.com", 6),

@@ -13,23 +13,24 @@
 //! The answer to a page is judged by the same function: [`Visit::decide`] takes the answer in, and then asks
 //! [`Visit::next`] again.
 
+mod prove;
+mod request;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
+
+use request::Request;
 
 use crate::browser::{Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMode, Return, Signed, Step};
 use crate::call::{Call, Reply, ReplyKind};
-use crate::issue;
 use crate::keys::TokenKind;
-use crate::login::attempts::Doors;
-use crate::login::{password, recovery, totp};
-use crate::model::{
-    Amr, Client, ClientKind, Code, CodeId, Consent, EventKind, GrantId, GrantType, Pkce, SessionId, User,
-};
-use crate::pkce;
+use crate::model::{Client, ClientKind, Code, CodeId, Consent, EventKind, GrantId, SessionId};
 use crate::redirect::{self, VerifiedRedirect};
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
-use crate::secret::{Digest, Secret};
-use crate::turn::{Change, Facts, Rely, Turn, Wants, account_attempts_key, address_attempts_key};
+use crate::secret::Secret;
+use crate::turn::{Change, Facts, Rely, Turn, Wants, address_attempts_key};
 use crate::wire::{Field, Fields, Param, Params};
 
 /// A browser's visit: an errand, and the answer to the last page if there was one.
@@ -62,24 +63,6 @@ pub enum Answer {
         /// Allow, or deny?
         is_approved: bool,
     },
-}
-
-/// A well-formed authorization request that the client may make.
-struct Request {
-    scope: Scope,
-    audience: Vec<String>,
-    challenge: Option<Digest>,
-    prompt: Prompt,
-    max_age_s: Option<u64>,
-    is_redirect_uri_named: bool,
-}
-
-/// OpenID Connect Core §3.1.2.1.
-#[derive(Clone, Copy, Default)]
-struct Prompt {
-    is_none: bool,
-    is_login: bool,
-    is_consent: bool,
 }
 
 impl Call for Visit {
@@ -218,77 +201,6 @@ impl Visit {
         self.errand.is_before(&signed.session) || (is_young && !request.prompt.is_login)
     }
 
-    fn sign_in(
-        &self,
-        login: &str,
-        typed: &Secret,
-        before: Option<Signed>,
-        facts: &Facts,
-        turn: &mut Turn<'_>,
-    ) -> Result<Browse, Refusal> {
-        let user = facts.login.as_ref();
-        let doors =
-            Doors::new(account_attempts_key(user.map(|user| user.key), login), address_attempts_key(&self.address));
-        let client = facts.client.as_ref().filter(|_| matches!(self.errand.goal, Goal::Authorize(_)));
-        if let Err(refusal) = doors.check(facts, turn) {
-            return Ok(keep(self.ask_sign_in(client, login.to_owned(), Some(refusal), turn)));
-        }
-        let stored = user.and_then(|user| Some((user, user.password.as_deref()?)));
-        let right = match stored {
-            Some((user, stored)) => password::is_right(stored, typed).then_some(user),
-            None => {
-                password::pretend(typed);
-                None
-            }
-        };
-        let Some(user) = right.filter(|user| !user.is_disabled) else {
-            doors.count(turn);
-            note_failure(user, facts, turn);
-            return Ok(keep(self.ask_sign_in(client, login.to_owned(), Some(No::CredentialsWrong.into()), turn)));
-        };
-        // The failures of an account with a second factor are forgotten only after that factor, or else a password that
-        // is known would reset the count of guessed codes.
-        if user.totp.is_none() {
-            doors.pass(turn);
-            turn.note(EventKind::SignedIn, Some(user.key), client.map(|client| client.key), "password");
-        } else {
-            doors.pass_without_clearing(turn);
-        }
-        turn.change(Change::Rely(Rely::User(user.key, user.version)));
-        let before = before.map(|signed| signed.session);
-        let (signed, cookie) = Signed::start(user, vec![Amr::Pwd], before.as_ref(), &self.caller, turn);
-        Ok(Browse { step: self.next(Some(&signed), None, facts, turn)?, cookie })
-    }
-
-    fn second_factor(
-        &self,
-        typed: &Secret,
-        signed: Option<Signed>,
-        facts: &Facts,
-        turn: &mut Turn<'_>,
-    ) -> Result<Browse, Refusal> {
-        let Some(signed) = signed.filter(Signed::lacks_second_factor) else {
-            return self.next(None, None, facts, turn).map(keep);
-        };
-        let client = facts.client.as_ref().filter(|_| matches!(self.errand.goal, Goal::Authorize(_)));
-        let doors = Doors::new(account_attempts_key(Some(signed.user.key), ""), address_attempts_key(&self.address));
-        if let Err(refusal) = doors.check(facts, turn) {
-            return Ok(keep(self.ask_second_factor(client, &signed, Some(refusal), turn)));
-        }
-        let Some((burnt, how)) = burn_second_factor(&signed.user, typed, turn) else {
-            doors.count(turn);
-            note_failure(Some(&signed.user), facts, turn);
-            return Ok(keep(self.ask_second_factor(client, &signed, Some(No::SecondFactorWrong.into()), turn)));
-        };
-        doors.pass(turn);
-        // ◆ The version of the account: of two who come with the same code, the second finds it used.
-        turn.change(Change::PutUser(Box::new(burnt.clone())));
-        turn.note(EventKind::SignedIn, Some(burnt.key), client.map(|client| client.key), how);
-        let amr = vec![Amr::Pwd, Amr::Otp];
-        let (signed, cookie) = Signed::start(&Arc::new(burnt), amr, Some(&signed.session), &self.caller, turn);
-        Ok(Browse { step: self.next(Some(&signed), None, facts, turn)?, cookie })
-    }
-
     fn ask_sign_in(
         &self,
         client: Option<&Arc<Client>>,
@@ -368,76 +280,6 @@ fn known_client<'f>(facts: &'f Facts, turn: &Turn<'_>) -> Result<&'f Arc<Client>
     client.ok_or(Refusal::of(No::AuthorizeClientUnknown, Param::ClientId))
 }
 
-impl Request {
-    fn parse(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Self, Refusal> {
-        let missing = Refusal::of(No::ParameterMissing, Param::ResponseType);
-        match params.value(Param::ResponseType).ok_or(missing)? {
-            "code" if turn.policy.grants.contains(&GrantType::AuthorizationCode) => {}
-            _ => return Err(Refusal::of(No::ResponseTypeUnknown, Param::ResponseType)),
-        }
-        if !client.grants.contains(&GrantType::AuthorizationCode) {
-            return Err(Refusal::of(No::ResponseTypeNotAllowed, Param::ResponseType));
-        }
-        if !matches!(params.value(Param::ResponseMode), None | Some("query" | "form_post")) {
-            return Err(Refusal::of(No::ResponseModeUnknown, Param::ResponseMode));
-        }
-        Ok(Self {
-            scope: issue::requested_scope(params, client, turn)?,
-            audience: issue::requested_resources(params, turn)?,
-            challenge: challenge(params, client, turn)?,
-            prompt: Prompt::parse(params.value(Param::Prompt))?,
-            max_age_s: params
-                .value(Param::MaxAge)
-                .map(str::parse)
-                .transpose()
-                .map_err(|_| Refusal::of(No::ParameterMalformed, Param::MaxAge))?,
-            is_redirect_uri_named: params.value(Param::RedirectUri).is_some(),
-        })
-    }
-}
-
-fn challenge(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Option<Digest>, Refusal> {
-    let method = params.value(Param::CodeChallengeMethod);
-    match params.value(Param::CodeChallenge) {
-        Some(text) => pkce::challenge(text, method).map(Some).map_err(|no| Refusal {
-            param: Some(if no == No::ChallengeMethodUnknown {
-                Param::CodeChallengeMethod
-            } else {
-                Param::CodeChallenge
-            }),
-            ..no.into()
-        }),
-        // RFC 9700 §2.1.1: "Public clients MUST use PKCE"; OAuth 2.1 wants it of all.
-        None if client.kind == ClientKind::Public
-            || client.pkce == Pkce::Required
-            || !turn.policy.is_pkce_waivable
-            || method.is_some() =>
-        {
-            Err(Refusal::of(No::ChallengeMissing, Param::CodeChallenge))
-        }
-        None => Ok(None),
-    }
-}
-
-impl Prompt {
-    fn parse(text: Option<&str>) -> Result<Self, Refusal> {
-        let malformed = Refusal::of(No::PromptMalformed, Param::Prompt);
-        let mut prompt = Self::default();
-        let words: Vec<&str> = text.unwrap_or_default().split(' ').filter(|word| !word.is_empty()).collect();
-        for word in &words {
-            match *word {
-                "none" => prompt.is_none = true,
-                // To choose another account is to sign in again.
-                "login" | "select_account" => prompt.is_login = true,
-                "consent" => prompt.is_consent = true,
-                _ => return Err(malformed),
-            }
-        }
-        // OpenID Connect Core §3.1.2.1: "If this parameter contains none with any other value, an error is returned."
-        if prompt.is_none && words.len() > 1 { Err(malformed) } else { Ok(prompt) }
-    }
-}
-
 /// Can nobody else have made the request? A confidential client proves itself when it redeems the code; a public one is
 /// known by an https address that is its own. Loopback ports and schemes on a device are anybody's.
 fn is_identity_assured(way: &Way<'_>) -> bool {
@@ -480,30 +322,4 @@ fn issue_code(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn
         is_spent: false,
     })));
     way.back(Ok(Reply::new(ReplyKind::Code, Fields::new().with(Field::Code, minted.text.reveal()))), turn)
-}
-
-/// The account with the presented code or recovery code used up, and which of the two it was; `None` if it is neither.
-#[must_use]
-pub fn burn_second_factor(user: &User, typed: &Secret, turn: &Turn<'_>) -> Option<(User, &'static str)> {
-    let own = user.totp.as_ref()?;
-    let mut burnt = user.clone();
-    burnt.version += 1;
-    let factor = burnt.totp.as_mut()?;
-    let used = recovery::digest(typed.reveal());
-    if let Some(at) = own.recovery.iter().position(|digest| *digest == used) {
-        factor.recovery.remove(at);
-        return Some((burnt, "password and recovery code"));
-    }
-    let seed = turn.keys.open_kept("totp", user.sub.as_bytes(), &own.sealed_seed)?;
-    factor.last_step = totp::matching_step(&seed, typed.reveal(), own.digits, turn.now, own.last_step)?;
-    Some((burnt, "password and code"))
-}
-
-fn note_failure(user: Option<&Arc<User>>, facts: &Facts, turn: &mut Turn<'_>) {
-    let failures = facts.account_attempts.filter(|own| !turn.now.is_past(own.resets_at)).map_or(0, |own| own.failures);
-    let user = user.map(|user| user.key);
-    turn.note(EventKind::SignInFailed, user, None, "");
-    if failures + 1 >= turn.policy.lockout.account_failures {
-        turn.note(EventKind::LockedOut, user, None, "");
-    }
 }

@@ -1,0 +1,45 @@
+-- The whole code flow with PKCE: an authorization request with a live session and a remembered consent, then the code at
+-- the token endpoint. Two requests are one flow; the benchmark counts the codes that became tokens.
+dofile(os.getenv("BENCH_LUA") .. "/common.lua")
+
+local threads = {}
+
+function setup(thread)
+  table.insert(threads, thread)
+end
+
+function init(args)
+  authorize, path, body, cookie = args[1], args[2], args[3], args[4]
+  ask = wrk.format("GET", authorize, { ["Cookie"] = cookie, ["Accept"] = "text/html" })
+  codes, flows, refused = {}, 0, 0
+end
+
+function request()
+  local code = table.remove(codes)
+  if code then
+    return post(path, body .. "&code=" .. code)
+  end
+  return ask
+end
+
+function response(status, headers, answer)
+  if status == 302 then
+    codes[#codes + 1] = string.match(headers["location"] or headers["Location"] or "", "code=([^&]+)")
+  elseif status == 200 and string.find(answer, '"access_token"', 1, true) then
+    flows = flows + 1
+  else
+    refused = refused + 1
+  end
+end
+
+local closing = done
+
+function done(summary, latency, requests)
+  closing(summary, latency, requests)
+  local flows, refused = 0, 0
+  for _, thread in ipairs(threads) do
+    flows = flows + thread:get("flows")
+    refused = refused + thread:get("refused")
+  end
+  io.write(string.format('FLOWS {"flows":%d,"refused":%d}\n', flows, refused))
+end

@@ -1,0 +1,90 @@
+//! One measurement: `wrk` on one workload, and the server's CPU time around it.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde::Deserialize;
+
+use crate::process::Server;
+
+/// The load: connections, and threads of the load generator.
+pub const CONNECTIONS: u32 = 64;
+/// One thread of `wrk` can fill one core, and the server has the other.
+pub const THREADS: u32 = 1;
+
+/// A script of `lua/` and its arguments.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// The script's name.
+    pub script: &'static str,
+    /// Its arguments.
+    pub args: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Closing {
+    requests: u64,
+    duration_us: u64,
+    status_errors: u64,
+    socket_errors: u64,
+    p50_us: f64,
+    p99_us: f64,
+}
+
+#[derive(Deserialize)]
+struct Flows {
+    flows: u64,
+    refused: u64,
+}
+
+/// What came out.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured {
+    /// Requests a second, or flows a second where a workload counts flows.
+    pub rate: f64,
+    /// The server's user and system time for each of them, in µs.
+    pub cpu_us: f64,
+    /// Half were answered within so many ms.
+    pub p50_ms: f64,
+    /// 99 of 100 were answered within so many ms.
+    pub p99_ms: f64,
+    /// Answers that were no success, and connections that failed.
+    pub errors: u64,
+}
+
+/// Runs a workload for so many seconds.
+pub fn run(server: &Server, workload: &Workload, seconds: u64) -> Measured {
+    let lua = Path::new(env!("CARGO_MANIFEST_DIR")).join("lua");
+    let before = server.cpu_us();
+    let output = Command::new("wrk")
+        .args(["--connections", &CONNECTIONS.to_string(), "--threads", &THREADS.to_string()])
+        .args(["--duration", &format!("{seconds}s"), "--timeout", "10s", "--script"])
+        .arg(lua.join(workload.script))
+        .arg(format!("http://{}/", server.address))
+        .arg("--")
+        .args(&workload.args)
+        .env("BENCH_LUA", &lua)
+        .output()
+        .expect("wrk is installed (Debian package `wrk`)");
+    let cpu_us = server.cpu_us() - before;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = |word: &str| text.lines().find_map(|line| line.strip_prefix(word));
+    let closing: Closing = line("RESULT ")
+        .and_then(|json| serde_json::from_str(json).ok())
+        .unwrap_or_else(|| panic!("wrk said: {text}{}", String::from_utf8_lossy(&output.stderr)));
+    let flows: Option<Flows> = line("FLOWS ").and_then(|json| serde_json::from_str(json).ok());
+    let count = flows.as_ref().map_or(closing.requests, |flows| flows.flows) as f64;
+    Measured {
+        rate: count / (closing.duration_us as f64 / 1e6),
+        cpu_us: cpu_us / count.max(1.0),
+        p50_ms: closing.p50_us / 1e3,
+        p99_ms: closing.p99_us / 1e3,
+        errors: closing.status_errors + closing.socket_errors + flows.map_or(0, |flows| flows.refused),
+    }
+}
+
+/// The measurement with the middle rate of three.
+pub fn median(mut of: Vec<Measured>) -> Measured {
+    of.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+    of[of.len() / 2]
+}

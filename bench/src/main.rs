@@ -1,0 +1,247 @@
+//! The benchmark: the ceiling and Grantry on SQLite, in one run, interleaved, the median of three. See `cargo xtask bench`.
+#![allow(clippy::disallowed_methods, reason = "a benchmark starts programs, reads clocks and writes files")]
+#![allow(clippy::cast_precision_loss, reason = "rates and times are told to three figures")]
+
+mod load;
+mod process;
+mod report;
+mod seed;
+mod sign_ins;
+
+use std::path::{Path, PathBuf};
+
+use load::{Measured, Workload, median};
+use process::Server;
+use report::{Figure, Goal, Line};
+use seed::Seeder;
+
+const ROUNDS: usize = 3;
+const GRANTS: usize = 20_000;
+
+fn main() {
+    let seconds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(6);
+    let folder = tempfile::Builder::new().prefix("grantry-bench").tempdir_in(process::binaries()).expect("a folder");
+    let bench = Bench { seconds, folder: folder.path().to_owned(), master: [7; 32] };
+    let page = bench.run();
+    let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/generated/bench.md");
+    std::fs::write(&out, &page).expect("the docs are writable");
+    println!("{page}");
+}
+
+struct Bench {
+    seconds: u64,
+    folder: PathBuf,
+    master: [u8; 32],
+}
+
+/// Workloads of a Grantry with so many tokens.
+struct Scene {
+    server: Server,
+    cookie: String,
+    tokens: PathBuf,
+    refreshes: PathBuf,
+    idle_mib: f64,
+    start_ms: f64,
+}
+
+impl Bench {
+    fn run(&self) -> String {
+        say("seeding 100,000 tokens");
+        let scene = self.scene("main", 100_000, 1, GRANTS);
+        let ceiling = Server::ceiling();
+        let credentials = format!("client_id=bench&client_secret={}", seed::SECRET);
+        let path = |name: &str| format!("/oauth/{name}");
+        let work = |script, args: Vec<String>| Workload { script, args };
+        let text = |path: &Path| path.display().to_string();
+        let flow = format!(
+            "/oauth/authorize?response_type=code&client_id=bench&redirect_uri={}&scope=profile&state=s\
+             &code_challenge={}&code_challenge_method=S256",
+            seed::REDIRECT_URI.replace(':', "%3A").replace('/', "%2F"),
+            seed::CHALLENGE
+        );
+        let redeem = format!(
+            "{credentials}&grant_type=authorization_code&redirect_uri={}&code_verifier={}",
+            seed::REDIRECT_URI,
+            seed::VERIFIER
+        );
+        let on_ceiling = [
+            work("post.lua", vec!["/".into(), format!("{credentials}&token={}", "0".repeat(43))]),
+            work("get.lua", vec!["/".into()]),
+        ];
+        let on_grantry = [
+            work("introspect.lua", vec![path("introspect"), credentials.clone(), text(&scene.tokens)]),
+            work("post.lua", vec![path("token"), format!("{credentials}&grant_type=client_credentials")]),
+            work(
+                "refresh.lua",
+                vec![path("token"), credentials.clone(), text(&scene.refreshes), load::THREADS.to_string()],
+            ),
+            work("flow.lua", vec![flow, path("token"), redeem, format!("grantry-session={}", scene.cookie)]),
+            work("get.lua", vec!["/.well-known/oauth-authorization-server".into()]),
+        ];
+        let mut ceilings = vec![Vec::new(); on_ceiling.len()];
+        let mut measured = vec![Vec::new(); on_grantry.len()];
+        for round in 1..=ROUNDS {
+            for (at, workload) in on_ceiling.iter().enumerate() {
+                ceilings[at].push(self.measure(round, "ceiling", &ceiling, workload));
+            }
+            for (at, workload) in on_grantry.iter().enumerate() {
+                measured[at].push(self.measure(round, "grantry", &scene.server, workload));
+            }
+        }
+        let [post, get]: [Measured; 2] = medians(ceilings);
+        let [introspect, issue, refresh, flow, discovery]: [Measured; 5] = medians(measured);
+        let goal = |ceiling, rate, cpu| Some((ceiling, Goal { rate, cpu }));
+        let mut lines = vec![
+            Line { name: "ceiling, POST", measured: post, against: None },
+            Line { name: "ceiling, GET", measured: get, against: None },
+            Line { name: "introspection, spread over 100,000 tokens", measured: introspect, against: goal(post, 0.80, 2.0) },
+            Line { name: "client_credentials, durable", measured: issue, against: goal(post, 0.50, 3.5) },
+            Line { name: "refresh with rotation, durable", measured: refresh, against: goal(post, 0.25, 6.0) },
+            Line { name: "whole code flow with PKCE, flows", measured: flow, against: goal(post, 0.10, 12.0) },
+            Line { name: "discovery document", measured: discovery, against: goal(get, 0.90, 1.3) },
+        ];
+        let mut figures = self.storm(&scene, &on_grantry[1]);
+        figures.extend(footprint(&scene));
+        drop((scene, ceiling));
+        lines.extend(self.growth(&credentials));
+        report::page(&machine(self.seconds), &lines, &figures)
+    }
+
+    fn measure(&self, round: usize, name: &str, server: &Server, workload: &Workload) -> Measured {
+        let measured = load::run(server, workload, self.seconds);
+        say(&format!(
+            "round {round}: {name} {}: {:.0}/s, {:.1} µs, {} errors",
+            workload.script, measured.rate, measured.cpu_us, measured.errors
+        ));
+        measured
+    }
+
+    /// The token endpoint's p99 while 50 people sign in, against a quiet one.
+    fn storm(&self, scene: &Scene, issue: &Workload) -> Vec<Figure> {
+        say("the token endpoint in a storm of sign-ins");
+        let quiet = load::run(&scene.server, issue, self.seconds);
+        let storm = sign_ins::SignIns::begin(&scene.server.address);
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let loud = load::run(&scene.server, issue, self.seconds);
+        let signed_in = storm.end();
+        assert!(signed_in > 0, "nobody could sign in: the storm was none");
+        let times = loud.p99_ms / quiet.p99_ms;
+        vec![Figure {
+            name: "p99 of client_credentials while 50 people sign in, against a quiet one",
+            value: format!(
+                "{:.1} ms / {:.1} ms = {times:.1} ({signed_in} sign-ins meanwhile)",
+                loud.p99_ms, quiet.p99_ms
+            ),
+            goal: Some(("≤ 5".into(), times <= 5.0)),
+        }]
+    }
+
+    /// Introspection with a million live tokens, against ten thousand.
+    fn growth(&self, credentials: &str) -> Vec<Line> {
+        say("seeding 10,000 and 1,000,000 tokens");
+        let small = self.scene("small", 10_000, 1, 0);
+        let large = self.scene("large", 1_000_000, 10, 0);
+        let workload = |scene: &Scene| Workload {
+            script: "introspect.lua",
+            args: vec!["/oauth/introspect".into(), credentials.to_owned(), scene.tokens.display().to_string()],
+        };
+        let mut of = vec![Vec::new(), Vec::new()];
+        for round in 1..=ROUNDS {
+            of[0].push(self.measure(round, "10,000", &small.server, &workload(&small)));
+            of[1].push(self.measure(round, "1,000,000", &large.server, &workload(&large)));
+        }
+        let [few, many]: [Measured; 2] = medians(of);
+        let goal = Goal { rate: 0.85, cpu: f64::INFINITY };
+        vec![
+            Line { name: "introspection, 10,000 live tokens", measured: few, against: None },
+            Line {
+                name: "introspection, 1,000,000 live tokens, against 10,000",
+                measured: many,
+                against: Some((few, goal)),
+            },
+        ]
+    }
+
+    /// A Grantry of its own, with a past.
+    fn scene(&self, name: &str, tokens: usize, every: usize, grants: usize) -> Scene {
+        let folder = self.folder.join(name);
+        std::fs::create_dir(&folder).expect("the folder is writable");
+        let config = folder.join("grantry.toml");
+        let (port, admin) = (free_port(), free_port());
+        let master = data_encoding::BASE64URL_NOPAD.encode(&self.master);
+        let text = format!(
+            "issuer = \"http://127.0.0.1:{port}\"\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin}\"\n\
+             [store]\nurl = \"sqlite:{}\"\n[keys]\nmaster = \"{master}\"\n",
+            folder.join("grantry.db").display()
+        );
+        std::fs::write(&config, text).expect("the folder is writable");
+        let address = format!("127.0.0.1:{port}");
+        let (server, took) = Server::grantry(&config, &address);
+        let idle_mib = server.memory_mib();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        let (cookie, access, refresh) = runtime.block_on(async {
+            let mut seeder = Seeder::open(&folder.join("grantry.db"), &self.master).await;
+            let cookie = seeder.people().await;
+            (cookie, seeder.access(tokens, every).await, seeder.grants(grants).await)
+        });
+        let write = |name: &str, lines: Vec<String>| {
+            let path = folder.join(name);
+            std::fs::write(&path, lines.join("\n") + "\n").expect("the folder is writable");
+            path
+        };
+        Scene {
+            server,
+            cookie,
+            tokens: write("tokens.txt", access),
+            refreshes: write("refreshes.txt", refresh),
+            idle_mib,
+            start_ms: took.as_secs_f64() * 1e3,
+        }
+    }
+}
+
+fn footprint(scene: &Scene) -> Vec<Figure> {
+    let after_mib = scene.server.memory_mib();
+    vec![
+        Figure {
+            name: "start to first answer",
+            value: format!("{:.0} ms", scene.start_ms),
+            goal: Some(("≤ 100 ms".into(), scene.start_ms <= 100.0)),
+        },
+        Figure {
+            name: "memory, idle",
+            value: format!("{:.0} MiB", scene.idle_mib),
+            goal: Some(("≤ 30 MiB".into(), scene.idle_mib <= 30.0)),
+        },
+        Figure {
+            name: "memory, after the run",
+            value: format!("{after_mib:.0} MiB"),
+            goal: Some(("≤ 150 MiB".into(), after_mib <= 150.0)),
+        },
+    ]
+}
+
+fn medians<const N: usize>(of: Vec<Vec<Measured>>) -> [Measured; N] {
+    let medians: Vec<Measured> = of.into_iter().map(median).collect();
+    medians.try_into().expect("as many as were measured")
+}
+
+fn machine(seconds: u64) -> String {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!(
+        "{cores} cores,{}; {} connections; {ROUNDS} rounds of {seconds} s, the median.",
+        model.trim_start_matches([' ', '\t', ':']).split('@').next().map(|name| format!(" {name}")).unwrap_or_default(),
+        load::CONNECTIONS
+    )
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+fn say(text: &str) {
+    eprintln!("bench: {text}");
+}

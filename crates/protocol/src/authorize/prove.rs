@@ -1,0 +1,110 @@
+//! The answers to "who are you?" and "prove it once more": rows 4 and 5 of the table, from the other side.
+
+use std::sync::Arc;
+
+use super::{Visit, keep};
+use crate::browser::{Browse, Goal, Signed};
+use crate::login::attempts::Doors;
+use crate::login::{password, recovery, totp};
+use crate::model::{Amr, EventKind, User};
+use crate::refusal::{No, Refusal};
+use crate::secret::Secret;
+use crate::turn::{Change, Facts, Rely, Turn, account_attempts_key, address_attempts_key};
+
+impl Visit {
+    pub(super) fn sign_in(
+        &self,
+        login: &str,
+        typed: &Secret,
+        before: Option<Signed>,
+        facts: &Facts,
+        turn: &mut Turn<'_>,
+    ) -> Result<Browse, Refusal> {
+        let user = facts.login.as_ref();
+        let doors =
+            Doors::new(account_attempts_key(user.map(|user| user.key), login), address_attempts_key(&self.address));
+        let client = facts.client.as_ref().filter(|_| matches!(self.errand.goal, Goal::Authorize(_)));
+        if let Err(refusal) = doors.check(facts, turn) {
+            return Ok(keep(self.ask_sign_in(client, login.to_owned(), Some(refusal), turn)));
+        }
+        let stored = user.and_then(|user| Some((user, user.password.as_deref()?)));
+        let right = match stored {
+            Some((user, stored)) => password::is_right(stored, typed).then_some(user),
+            None => {
+                password::pretend(typed);
+                None
+            }
+        };
+        let Some(user) = right.filter(|user| !user.is_disabled) else {
+            doors.count(turn);
+            note_failure(user, facts, turn);
+            return Ok(keep(self.ask_sign_in(client, login.to_owned(), Some(No::CredentialsWrong.into()), turn)));
+        };
+        // The failures of an account with a second factor are forgotten only after that factor, or else a password that
+        // is known would reset the count of guessed codes.
+        if user.totp.is_none() {
+            doors.pass(turn);
+            turn.note(EventKind::SignedIn, Some(user.key), client.map(|client| client.key), "password");
+        } else {
+            doors.pass_without_clearing(turn);
+        }
+        turn.change(Change::Rely(Rely::User(user.key, user.version)));
+        let before = before.map(|signed| signed.session);
+        let (signed, cookie) = Signed::start(user, vec![Amr::Pwd], before.as_ref(), &self.caller, turn);
+        Ok(Browse { step: self.next(Some(&signed), None, facts, turn)?, cookie })
+    }
+
+    pub(super) fn second_factor(
+        &self,
+        typed: &Secret,
+        signed: Option<Signed>,
+        facts: &Facts,
+        turn: &mut Turn<'_>,
+    ) -> Result<Browse, Refusal> {
+        let Some(signed) = signed.filter(Signed::lacks_second_factor) else {
+            return self.next(None, None, facts, turn).map(keep);
+        };
+        let client = facts.client.as_ref().filter(|_| matches!(self.errand.goal, Goal::Authorize(_)));
+        let doors = Doors::new(account_attempts_key(Some(signed.user.key), ""), address_attempts_key(&self.address));
+        if let Err(refusal) = doors.check(facts, turn) {
+            return Ok(keep(self.ask_second_factor(client, &signed, Some(refusal), turn)));
+        }
+        let Some((burnt, how)) = burn_second_factor(&signed.user, typed, turn) else {
+            doors.count(turn);
+            note_failure(Some(&signed.user), facts, turn);
+            return Ok(keep(self.ask_second_factor(client, &signed, Some(No::SecondFactorWrong.into()), turn)));
+        };
+        doors.pass(turn);
+        // ◆ The version of the account: of two who come with the same code, the second finds it used.
+        turn.change(Change::PutUser(Box::new(burnt.clone())));
+        turn.note(EventKind::SignedIn, Some(burnt.key), client.map(|client| client.key), how);
+        let amr = vec![Amr::Pwd, Amr::Otp];
+        let (signed, cookie) = Signed::start(&Arc::new(burnt), amr, Some(&signed.session), &self.caller, turn);
+        Ok(Browse { step: self.next(Some(&signed), None, facts, turn)?, cookie })
+    }
+}
+
+/// The account with the presented code or recovery code used up, and which of the two it was; `None` if it is neither.
+fn burn_second_factor(user: &User, typed: &Secret, turn: &Turn<'_>) -> Option<(User, &'static str)> {
+    let own = user.totp.as_ref()?;
+    let mut burnt = user.clone();
+    burnt.version += 1;
+    let factor = burnt.totp.as_mut()?;
+    let used = recovery::digest(typed.reveal());
+    if let Some(at) = own.recovery.iter().position(|digest| *digest == used) {
+        factor.recovery.remove(at);
+        return Some((burnt, "password and recovery code"));
+    }
+    let seed = turn.keys.open_kept("totp", user.sub.as_bytes(), &own.sealed_seed)?;
+    factor.last_step = totp::matching_step(&seed, typed.reveal(), own.digits, turn.now, own.last_step)?;
+    Some((burnt, "password and code"))
+}
+
+fn note_failure(user: Option<&Arc<User>>, facts: &Facts, turn: &mut Turn<'_>) {
+    let failures = facts.account_attempts.filter(|own| !turn.now.is_past(own.resets_at)).map_or(0, |own| own.failures);
+    let user = user.map(|user| user.key);
+    turn.note(EventKind::SignInFailed, user, None, "");
+    if failures + 1 >= turn.policy.lockout.account_failures {
+        turn.note(EventKind::LockedOut, user, None, "");
+    }
+}

@@ -1,0 +1,98 @@
+//! The parameters of an authorization request: row 3 of the table. By now it is known where an error may be sent.
+
+use crate::issue;
+use crate::model::{Client, ClientKind, GrantType, Pkce};
+use crate::pkce;
+use crate::refusal::{No, Refusal};
+use crate::scope::Scope;
+use crate::secret::Digest;
+use crate::turn::Turn;
+use crate::wire::{Param, Params};
+
+/// A well-formed authorization request that the client may make.
+pub(super) struct Request {
+    pub(super) scope: Scope,
+    pub(super) audience: Vec<String>,
+    pub(super) challenge: Option<Digest>,
+    pub(super) prompt: Prompt,
+    pub(super) max_age_s: Option<u64>,
+    pub(super) is_redirect_uri_named: bool,
+}
+
+/// OpenID Connect Core §3.1.2.1.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Prompt {
+    pub(super) is_none: bool,
+    pub(super) is_login: bool,
+    pub(super) is_consent: bool,
+}
+
+impl Request {
+    pub(super) fn parse(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Self, Refusal> {
+        let missing = Refusal::of(No::ParameterMissing, Param::ResponseType);
+        match params.value(Param::ResponseType).ok_or(missing)? {
+            "code" if turn.policy.grants.contains(&GrantType::AuthorizationCode) => {}
+            _ => return Err(Refusal::of(No::ResponseTypeUnknown, Param::ResponseType)),
+        }
+        if !client.grants.contains(&GrantType::AuthorizationCode) {
+            return Err(Refusal::of(No::ResponseTypeNotAllowed, Param::ResponseType));
+        }
+        if !matches!(params.value(Param::ResponseMode), None | Some("query" | "form_post")) {
+            return Err(Refusal::of(No::ResponseModeUnknown, Param::ResponseMode));
+        }
+        Ok(Self {
+            scope: issue::requested_scope(params, client, turn)?,
+            audience: issue::requested_resources(params, turn)?,
+            challenge: challenge(params, client, turn)?,
+            prompt: Prompt::parse(params.value(Param::Prompt))?,
+            max_age_s: params
+                .value(Param::MaxAge)
+                .map(str::parse)
+                .transpose()
+                .map_err(|_| Refusal::of(No::ParameterMalformed, Param::MaxAge))?,
+            is_redirect_uri_named: params.value(Param::RedirectUri).is_some(),
+        })
+    }
+}
+
+fn challenge(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Option<Digest>, Refusal> {
+    let method = params.value(Param::CodeChallengeMethod);
+    match params.value(Param::CodeChallenge) {
+        Some(text) => pkce::challenge(text, method).map(Some).map_err(|no| Refusal {
+            param: Some(if no == No::ChallengeMethodUnknown {
+                Param::CodeChallengeMethod
+            } else {
+                Param::CodeChallenge
+            }),
+            ..no.into()
+        }),
+        // RFC 9700 §2.1.1: "Public clients MUST use PKCE"; OAuth 2.1 wants it of all.
+        None if client.kind == ClientKind::Public
+            || client.pkce == Pkce::Required
+            || !turn.policy.is_pkce_waivable
+            || method.is_some() =>
+        {
+            Err(Refusal::of(No::ChallengeMissing, Param::CodeChallenge))
+        }
+        None => Ok(None),
+    }
+}
+
+impl Prompt {
+    fn parse(text: Option<&str>) -> Result<Self, Refusal> {
+        let malformed = Refusal::of(No::PromptMalformed, Param::Prompt);
+        let mut prompt = Self::default();
+        let words: Vec<&str> = text.unwrap_or_default().split(' ').filter(|word| !word.is_empty()).collect();
+        for word in &words {
+            match *word {
+                "none" => prompt.is_none = true,
+                // To choose another account is to sign in again.
+                "login" | "select_account" => prompt.is_login = true,
+                "consent" => prompt.is_consent = true,
+                _ => return Err(malformed),
+            }
+        }
+        // OpenID Connect Core §3.1.2.1: "If this parameter contains none with any other value, an error is returned."
+        if prompt.is_none && words.len() > 1 { Err(malformed) } else { Ok(prompt) }
+    }
+}

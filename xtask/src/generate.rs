@@ -1,0 +1,78 @@
+//! Docs that are made from tables in the code, so that they cannot be wrong for long: a check fails when they are stale.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::ExitCode;
+
+use protocol::wire::Param;
+use protocol::{endpoint, refusal};
+
+use crate::tree::root;
+
+/// Write the pages, or compare them?
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Write,
+    Check,
+}
+
+const NOTE: &str = "Made by `cargo xtask generate` from the tables in the code; do not edit.\n";
+
+pub(crate) fn run(mode: Mode) -> ExitCode {
+    let folder = root().join("docs/generated");
+    let mut stale = Vec::new();
+    for (name, page) in [("endpoints.md", endpoints()), ("refusals.md", refusals())] {
+        let path = folder.join(name);
+        if fs::read_to_string(&path).is_ok_and(|own| own == page) {
+            continue;
+        }
+        match mode {
+            Mode::Check => stale.push(name),
+            Mode::Write => {
+                fs::create_dir_all(&folder).expect("the repository is writable");
+                fs::write(&path, page).expect("the repository is writable");
+                println!("wrote docs/generated/{name}");
+            }
+        }
+    }
+    for name in &stale {
+        eprintln!("docs/generated/{name} is stale: run `cargo xtask generate`");
+    }
+    if stale.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn endpoints() -> String {
+    let mut out = format!(
+        "# Endpoints\n\n{NOTE}\nThe roles that an address of a dialect can have. A dialect file says where they are and how they are spelled.\n\n\
+         | role | methods | what for | parameters | defined in |\n|---|---|---|---|---|\n"
+    );
+    for row in endpoint::TABLE {
+        let params: Vec<&str> = row.params.iter().copied().map(Param::as_str).collect();
+        let params = if params.is_empty() { "none".to_owned() } else { format!("`{}`", params.join("` `")) };
+        writeln!(out, "| `{}` | {} | {} | {params} | {} |", row.name, row.methods.join(", "), row.sentence, row.rfc)
+            .expect("strings take text");
+    }
+    out
+}
+
+fn refusals() -> String {
+    let mut out = format!(
+        "# Refusals\n\n{NOTE}\nEvery way in which this server says no. The name is in the log and in the metrics; the text is what the\n\
+         client is told. Several names share one text where the difference would help an attacker. A dialect may spell the\n\
+         error word, the status and the text in its own way; the names stay.\n\n\
+         | name | error | what it means | what the client is told | defined in |\n|---|---|---|---|---|\n"
+    );
+    for row in refusal::TABLE {
+        writeln!(
+            out,
+            "| `{}` | `{}` | {} | {} | {} |",
+            row.name,
+            row.kind,
+            row.meaning,
+            row.text.replace("{}", "…"),
+            row.rfc
+        )
+        .expect("strings take text");
+    }
+    out
+}
