@@ -1,1 +1,98 @@
-//! Under construction.
+//! Rows in and out, atomically. The only crate with SQL; it knows no HTTP and no rule of OAuth, and it only ever sees
+//! digests of secrets.
+//!
+//! Four verbs: [`Store::load`] finds the rows that one call is judged against, [`Store::commit`] writes what was decided,
+//! [`Store::list`] is for people who look at many rows, [`Store::sweep`] removes what is of no more use.
+
+mod fault;
+mod memory;
+mod query;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use protocol::time::UnixTime;
+use protocol::turn::{Change, Facts, Wants};
+
+pub use fault::{CommitError, Fault, OpenError};
+pub use memory::Memory;
+pub use query::{Application, Counts, Query, Rows};
+
+/// A spent code is kept for so many seconds after its end, so that a late replay still ends its grant. RFC 6749 §4.1.2
+/// leaves the time open; an hour outlives every queue and log shipper that a code may leak from in passing.
+pub const SPENT_CODE_KEPT_S: u64 = 3_600;
+
+/// Events are kept for so many seconds: a year, and a month in which to look back at it.
+pub const EVENT_KEPT_S: u64 = 396 * 86_400;
+
+/// A token that is dead for another reason than its age is left to its age when that comes within so many seconds.
+/// Looking for the others costs several look-ups a row, which is worth it only where rows would stay for long.
+pub const DEAD_TOKEN_KEPT_S: u64 = 86_400;
+
+/// Where the rows are. Every method may be called from any number of tasks at once.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Finds the rows that a call must be judged against, all as of one moment.
+    ///
+    /// Rows are found also when they are expired or spent: the judge decides. [`protocol::model::Held::is_grant_revoked`]
+    /// is true when the row's grant is revoked, and for an access token also when its grant is gone. The grant of a code
+    /// begins with its redemption, so for a code only a grant that is there and revoked counts.
+    ///
+    /// # Errors
+    /// When the rows cannot be read. That a row is absent is no error.
+    async fn load(&self, wants: &Wants) -> Result<Facts, Fault>;
+
+    /// Writes the changes of one turn: all of them, durably, or none.
+    ///
+    /// What a turn relies on ([`Change::Rely`] and [`Change::PassCounter`]) is compared with the rows as they were before
+    /// the turn; all other changes are made in their order.
+    ///
+    /// # Errors
+    /// [`CommitError::Lost`] when a precondition does not hold or a new row's id is taken: look again, judge again.
+    /// [`CommitError::Taken`] when a name belongs to somebody else. After an error nothing of the turn is written.
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError>;
+
+    /// Lists rows for people to look at.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    async fn list(&self, query: &Query) -> Result<Rows, Fault>;
+
+    /// Removes rows that are of no more use at `now`, at most `rows_max` of them, and says how many. 0 means that it
+    /// looked everywhere and that nothing is left to remove; until then, call again.
+    ///
+    /// # Errors
+    /// When the rows cannot be read or written. What was removed before stays removed.
+    async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault>;
+
+    /// Writes a copy of everything, as of one moment, into a new file at `path`, while the store is in use.
+    ///
+    /// # Errors
+    /// When there is a file already, when it cannot be written, or when this store keeps no files.
+    async fn backup(&self, path: &Path) -> Result<(), Fault> {
+        let _ = path;
+        Err(Fault::Unsupported("a backup"))
+    }
+}
+
+/// What [`open`] may do with a store that is not as this program needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Make it when it is not there, and bring its schema up to date.
+    Create,
+    /// Bring its schema up to date, but refuse when it is not there.
+    Existing,
+}
+
+/// Opens the store that `url` names: `sqlite:PATH`, or `memory:` for one that lives and dies with this process.
+///
+/// # Errors
+/// See [`OpenError`]; its texts are for the operator.
+pub async fn open(url: &str, mode: Mode) -> Result<Arc<dyn Store>, OpenError> {
+    let _ = mode;
+    match url.split_once(':') {
+        Some(("memory", "")) => Ok(Arc::new(Memory::default())),
+        _ => Err(OpenError::Url),
+    }
+}

@@ -1,0 +1,206 @@
+//! Changes, one after the other.
+
+use std::sync::Arc;
+
+use protocol::model::{Attempts, Client, ClientKey, User, UserKey};
+use protocol::secret::Digest;
+use protocol::time::UnixTime;
+use protocol::turn::{Change, Rely};
+
+use super::{Tables, logins};
+use crate::CommitError;
+
+/// Yes, or the turn is lost.
+fn must(holds: bool) -> Result<(), CommitError> {
+    if holds { Ok(()) } else { Err(CommitError::Lost) }
+}
+
+impl Tables {
+    /// Makes the changes, or fails somewhere in between; the caller takes back what was done.
+    pub(super) fn apply(&mut self, changes: Vec<Change>) -> Result<(), CommitError> {
+        for change in &changes {
+            match *change {
+                Change::Rely(rely) => must(self.holds(rely))?,
+                Change::PassCounter { key, limit, now, .. } => must(self.open_failures(key, now) < limit)?,
+                _ => {}
+            }
+        }
+        changes.into_iter().try_for_each(|change| self.change(change))
+    }
+
+    fn holds(&self, rely: Rely) -> bool {
+        match rely {
+            Rely::Client(key, version) => self.clients.row(&key).is_some_and(|row| row.version == version),
+            Rely::User(key, version) => self.users.row(&key).is_some_and(|row| row.version == version),
+            Rely::Session(id) => self.sessions.row(&id).is_some(),
+            Rely::Grant(id) => self.is_grant_alive(id),
+        }
+    }
+
+    /// Failures that count at `now`.
+    fn open_failures(&self, key: Digest, now: UnixTime) -> u32 {
+        self.attempts.row(&key).filter(|row| !now.is_past(row.resets_at)).map_or(0, |row| row.failures)
+    }
+
+    fn change(&mut self, change: Change) -> Result<(), CommitError> {
+        match change {
+            Change::SpendCode(id) => {
+                must(self.codes.row(&id).is_some_and(|row| !row.is_spent))?;
+                self.codes.edit(&id, |row| row.is_spent = true);
+            }
+            Change::RotateRefresh { grant, from, to, expires_at } => {
+                let is_current = |row: &protocol::model::Refresh| row.current == from;
+                must(
+                    self.is_grant_alive(grant)
+                        && self.grants.row(&grant).is_some_and(|row| row.refresh.as_ref().is_some_and(is_current)),
+                )?;
+                self.grants.edit(&grant, |row| {
+                    row.refresh = Some(to);
+                    row.expires_at = expires_at;
+                });
+            }
+            Change::TouchRefresh { grant, idle_until, expires_at } => {
+                must(self.is_grant_alive(grant) && self.grants.row(&grant).is_some_and(|row| row.refresh.is_some()))?;
+                self.grants.edit(&grant, |row| {
+                    if let Some(refresh) = &mut row.refresh {
+                        refresh.idle_until = idle_until;
+                    }
+                    row.expires_at = expires_at;
+                });
+            }
+            // Compared before the first change was made.
+            Change::Rely(_) | Change::PassCounter { is_cleared: false, .. } => {}
+            Change::PassCounter { key, .. } => self.attempts.remove(&key),
+            Change::CountFailure { key, limit, now, resets_at } => self.count_failure(key, limit, now, resets_at)?,
+            Change::PutClient(row) => self.put_client(*row)?,
+            Change::PutUser(row) => self.put_user(*row)?,
+            Change::PutCode(row) => must(self.codes.add(row.id, *row))?,
+            Change::PutGrant(row) => must(self.grants.add(row.id, *row))?,
+            Change::PutAccess(row) => must(self.accesses.add(row.id, *row))?,
+            Change::PutPersonal(row) => must(self.personals.add(row.id, *row))?,
+            Change::PutSession(row) => must(self.sessions.add(row.id, *row))?,
+            Change::PutConsent(row) => self.consents.put((row.user, row.client), row),
+            Change::PutSealKey(row) => {
+                must(self.seal_keys.rows().all(|(_, key)| key.number != row.number))?;
+                let next = self.seal_keys.rows().next_back().map_or(0, |(at, _)| at + 1);
+                self.seal_keys.put(next, row);
+            }
+            Change::DropSealKey(number) => {
+                self.seal_keys.remove_where(usize::MAX, |_, key| key.number == number);
+            }
+            Change::Note(event) => {
+                let next = self.events.rows().next_back().map_or(0, |(at, _)| at + 1);
+                self.events.put(next, event);
+            }
+            other => self.end(other),
+        }
+        Ok(())
+    }
+
+    /// Changes that cannot fail: what is not there need not be touched or ended.
+    fn end(&mut self, change: Change) {
+        match change {
+            Change::TouchSession { id, seen_at, idle_until } => {
+                self.sessions.edit(&id, |row| {
+                    row.seen_at = seen_at;
+                    row.idle_until = idle_until;
+                });
+            }
+            Change::TouchPersonal { id, used_at } => {
+                self.personals.edit(&id, |row| row.used_at = Some(used_at));
+            }
+            Change::RevokeGrant(id) => {
+                self.grants.edit(&id, |row| row.is_revoked = true);
+            }
+            Change::RevokeAccess(id) => self.accesses.remove(&id),
+            Change::RevokePersonal(id) => self.personals.remove(&id),
+            Change::WithdrawConsent { user, client } => self.withdraw_consent(user, client),
+            Change::EndSession(id) => self.sessions.remove(&id),
+            Change::EndSessions { user, but } => {
+                self.sessions.remove_where(usize::MAX, |id, row| row.user == user && but != Some(*id));
+            }
+            Change::DeleteUser(key) => {
+                self.users.remove(&key);
+                self.sessions.remove_where(usize::MAX, |_, row| row.user == key);
+                self.consents.remove_where(usize::MAX, |_, row| row.user == key);
+                self.personals.remove_where(usize::MAX, |_, row| row.user == key);
+                self.grants.remove_where(usize::MAX, |_, row| row.user == key);
+            }
+            Change::DeleteClient(key) => {
+                self.clients.remove(&key);
+                self.consents.remove_where(usize::MAX, |_, row| row.client == key);
+                self.grants.remove_where(usize::MAX, |_, row| row.client == key);
+            }
+            _ => unreachable!("`change` handles every change that can fail"),
+        }
+    }
+
+    fn count_failure(
+        &mut self,
+        key: Digest,
+        limit: u32,
+        now: UnixTime,
+        resets_at: UnixTime,
+    ) -> Result<(), CommitError> {
+        must(self.open_failures(key, now) < limit)?;
+        let row = match self.attempts.row(&key) {
+            Some(row) if !now.is_past(row.resets_at) => {
+                Attempts { failures: row.failures + 1, resets_at: row.resets_at }
+            }
+            _ => Attempts { failures: 1, resets_at },
+        };
+        self.attempts.put(key, row);
+        Ok(())
+    }
+
+    fn put_client(&mut self, row: Client) -> Result<(), CommitError> {
+        must(is_next(row.version, self.clients.row(&row.key).map(|old| old.version)))?;
+        if self.clients.rows().any(|(key, other)| *key != row.key && other.client_id == row.client_id) {
+            return Err(CommitError::Taken("client_id"));
+        }
+        self.clients.put(row.key, Arc::new(row));
+        Ok(())
+    }
+
+    fn put_user(&mut self, row: User) -> Result<(), CommitError> {
+        must(is_next(row.version, self.users.row(&row.key).map(|old| old.version)))?;
+        for (_, other) in self.users.rows().filter(|(key, _)| **key != row.key) {
+            if other.sub == row.sub {
+                return Err(CommitError::Taken("sub"));
+            }
+        }
+        for (what, own) in logins(&row) {
+            let is_taken = |(key, other): (&UserKey, &Arc<User>)| {
+                *key != row.key && logins(other).any(|(_, theirs)| theirs == own)
+            };
+            if self.users.rows().any(is_taken) {
+                return Err(CommitError::Taken(what));
+            }
+        }
+        self.users.put(row.key, Arc::new(row));
+        Ok(())
+    }
+
+    /// Codes that were not redeemed yet go as well: they would begin a grant that the user no longer wants.
+    fn withdraw_consent(&mut self, user: UserKey, client: ClientKey) {
+        self.consents.remove(&(user, client));
+        self.codes.remove_where(usize::MAX, |_, row| !row.is_spent && row.user == user && row.client == client);
+        let grants: Vec<_> = self
+            .grants
+            .rows()
+            .filter(|(_, row)| row.user == user && row.client == client)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in grants {
+            self.grants.edit(&id, |row| row.is_revoked = true);
+        }
+    }
+}
+
+/// May a row of this version take the place of the stored one?
+fn is_next(version: u32, stored: Option<u32>) -> bool {
+    match stored {
+        None => version == 1,
+        Some(stored) => stored.checked_add(1) == Some(version),
+    }
+}

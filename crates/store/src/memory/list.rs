@@ -1,0 +1,123 @@
+//! Lists for people.
+
+use std::collections::BTreeMap;
+
+use protocol::model::{ClientKey, Consent, Grant, UserKey};
+use protocol::time::UnixTime;
+
+use super::Tables;
+use crate::{Application, Counts, Query, Rows};
+
+impl Tables {
+    pub(super) fn list(&self, query: &Query) -> Rows {
+        match query {
+            Query::Clients { owner, after, rows_max } => Rows::Clients(
+                self.clients
+                    .rows()
+                    .filter(|(key, row)| after.is_none_or(|after| **key > after) && (owner.is_none() || row.owner == *owner))
+                    .map(|(_, row)| row.clone())
+                    .take(*rows_max)
+                    .collect(),
+            ),
+            Query::Users { after, rows_max } => Rows::Users(
+                self.users
+                    .rows()
+                    .filter(|(key, _)| after.is_none_or(|after| **key > after))
+                    .map(|(_, row)| row.clone())
+                    .take(*rows_max)
+                    .collect(),
+            ),
+            Query::Client(key) => Rows::Clients(self.client(*key).into_iter().collect()),
+            Query::ClientById(client_id) => Rows::Clients(self.client_by_id(client_id).into_iter().collect()),
+            Query::User(key) => Rows::Users(self.user(*key).into_iter().collect()),
+            Query::UserByName(name) => {
+                let by_sub = self.users.rows().map(|(_, user)| user).find(|user| user.sub == *name).cloned();
+                Rows::Users(by_sub.or_else(|| self.user_by_login(name)).into_iter().collect())
+            }
+            Query::Sessions(user) => Rows::Sessions(
+                self.sessions.rows().rev().map(|(_, row)| row).filter(|row| row.user == *user).cloned().collect(),
+            ),
+            Query::Applications { user, now } => Rows::Applications(self.applications(*user, *now)),
+            Query::Grants { user, client, live_at, rows_max } => Rows::Grants(
+                self.grants
+                    .rows()
+                    .rev()
+                    .map(|(_, row)| row)
+                    .filter(|row| user.is_none_or(|user| row.user == user))
+                    .filter(|row| client.is_none_or(|client| row.client == client))
+                    .filter(|row| live_at.is_none_or(|now| self.is_live(row, now)))
+                    .map(|row| self.held_grant(row))
+                    .take(*rows_max)
+                    .collect(),
+            ),
+            Query::Personals { user } => Rows::Personals(
+                self.personals
+                    .rows()
+                    .rev()
+                    .map(|(_, row)| row)
+                    .filter(|row| user.is_none_or(|user| row.user == user))
+                    .map(|row| self.held_personal(row))
+                    .collect(),
+            ),
+            Query::SealKeys => Rows::SealKeys(self.seal_keys.rows().map(|(_, row)| *row).collect()),
+            Query::Events { user, rows_max } => Rows::Events(
+                self.events
+                    .rows()
+                    .rev()
+                    .map(|(_, row)| row)
+                    .filter(|row| user.is_none() || row.user == *user)
+                    .take(*rows_max)
+                    .cloned()
+                    .collect(),
+            ),
+            Query::Counts => Rows::Counts(self.counts()),
+        }
+    }
+
+    /// Neither revoked nor over.
+    fn is_live(&self, grant: &Grant, now: UnixTime) -> bool {
+        !grant.is_revoked
+            && !now.is_past(grant.expires_at)
+            && self.users.row(&grant.user).is_some()
+            && self.clients.row(&grant.client).is_some()
+    }
+
+    fn applications(&self, user: UserKey, now: UnixTime) -> Vec<Application> {
+        let mut found: BTreeMap<ClientKey, (Option<Consent>, u64)> = BTreeMap::new();
+        for (_, consent) in self.consents.rows().filter(|(_, row)| row.user == user) {
+            found.entry(consent.client).or_default().0 = Some(consent.clone());
+        }
+        for (_, grant) in self.grants.rows().filter(|(_, row)| row.user == user && self.is_live(row, now)) {
+            found.entry(grant.client).or_default().1 += 1;
+        }
+        found
+            .into_iter()
+            .filter_map(|(key, (consent, grants_live))| {
+                self.client(key).map(|client| Application { client, consent, grants_live })
+            })
+            .collect()
+    }
+
+    fn counts(&self) -> Counts {
+        let rows = [
+            ("client", self.clients.len()),
+            ("user", self.users.len()),
+            ("session", self.sessions.len()),
+            ("consent", self.consents.len()),
+            ("code", self.codes.len()),
+            ("grant", self.grants.len()),
+            ("access", self.accesses.len()),
+            ("personal", self.personals.len()),
+            ("attempts", self.attempts.len()),
+            ("seal_key", self.seal_keys.len()),
+            ("event", self.events.len()),
+        ];
+        Counts {
+            backend: "memory",
+            schema: None,
+            file_bytes: None,
+            free_bytes: None,
+            rows: rows.map(|(table, count)| (table, count as u64)).to_vec(),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The store that lives and dies with the process: for tests and trials, and the one that the others are compared with.
+//! One lock, ordered maps, no cleverness: names are found by walking.
+
+mod apply;
+mod list;
+mod table;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use protocol::model::{
+    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Held, Personal,
+    PersonalId, SealKey, Session, SessionId, User, UserKey,
+};
+use protocol::secret::Digest;
+use protocol::time::UnixTime;
+use protocol::turn::{Change, Facts, Wants, account_attempts_key, login_name};
+
+use self::table::Table;
+use crate::{CommitError, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, Query, Rows, SPENT_CODE_KEPT_S, Store};
+
+/// A store in memory.
+#[derive(Debug, Default)]
+pub struct Memory {
+    tables: Mutex<Tables>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    clients: Table<ClientKey, Arc<Client>>,
+    users: Table<UserKey, Arc<User>>,
+    sessions: Table<SessionId, Session>,
+    consents: Table<(UserKey, ClientKey), Consent>,
+    codes: Table<CodeId, Code>,
+    grants: Table<GrantId, Grant>,
+    accesses: Table<AccessId, Access>,
+    personals: Table<PersonalId, Personal>,
+    attempts: Table<Digest, Attempts>,
+    /// By the order in which they were added.
+    seal_keys: Table<u64, SealKey>,
+    /// By the order in which they happened.
+    events: Table<u64, Event>,
+}
+
+impl Memory {
+    /// A panic while the lock is held cannot leave half a turn behind: `commit` takes back what was not made final.
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.take_back();
+        tables
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
+        Ok(self.tables().load(wants))
+    }
+
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+        let mut tables = self.tables();
+        match tables.apply(changes) {
+            Ok(()) => {
+                tables.keep();
+                Ok(())
+            }
+            Err(error) => {
+                tables.take_back();
+                Err(error)
+            }
+        }
+    }
+
+    async fn list(&self, query: &Query) -> Result<Rows, Fault> {
+        Ok(self.tables().list(query))
+    }
+
+    async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
+        let mut tables = self.tables();
+        let removed = tables.sweep(now, rows_max);
+        tables.keep();
+        Ok(removed)
+    }
+}
+
+impl Tables {
+    fn load(&self, wants: &Wants) -> Facts {
+        let client = wants.client_id.as_ref().and_then(|client_id| self.client_by_id(client_id));
+        let session = wants.session.and_then(|id| self.sessions.row(&id)).map(|row| Held {
+            row: row.clone(),
+            client: None,
+            user: self.user(row.user),
+            is_grant_revoked: false,
+        });
+        let login = wants.login.as_ref().and_then(|typed| self.user_by_login(typed));
+        let account = match &wants.login {
+            Some(_) => login.as_ref().map(|user| user.key),
+            None => session.as_ref().map(|session| session.row.user),
+        };
+        let is_account_wanted = wants.login.is_some() || account.is_some();
+        let account_attempts = is_account_wanted
+            .then(|| account_attempts_key(account, wants.login.as_deref().unwrap_or_default()))
+            .and_then(|key| self.attempts.row(&key).copied());
+        let consent = match (wants.consent, account, &client) {
+            (true, Some(user), Some(client)) => self.consents.row(&(user, client.key)).cloned(),
+            _ => None,
+        };
+        Facts {
+            client,
+            code: wants.code.and_then(|id| self.codes.row(&id)).map(|row| Held {
+                row: row.clone(),
+                client: self.client(row.client),
+                user: self.user(row.user),
+                is_grant_revoked: self.grants.row(&row.grant).is_some_and(|grant| grant.is_revoked),
+            }),
+            grant: wants.grant.and_then(|id| self.grants.row(&id)).map(|row| self.held_grant(row)),
+            access: wants.access.and_then(|id| self.accesses.row(&id)).map(|row| Held {
+                row: row.clone(),
+                client: self.client(row.client),
+                user: row.user.and_then(|user| self.user(user)),
+                is_grant_revoked: row.grant.is_some_and(|grant| !self.is_grant_alive(grant)),
+            }),
+            personal: wants.personal.and_then(|id| self.personals.row(&id)).map(|row| self.held_personal(row)),
+            session,
+            login,
+            account_attempts,
+            address_attempts: wants.address_attempts.and_then(|key| self.attempts.row(&key).copied()),
+            consent,
+        }
+    }
+
+    fn client(&self, key: ClientKey) -> Option<Arc<Client>> {
+        self.clients.row(&key).cloned()
+    }
+
+    fn user(&self, key: UserKey) -> Option<Arc<User>> {
+        self.users.row(&key).cloned()
+    }
+
+    fn client_by_id(&self, client_id: &str) -> Option<Arc<Client>> {
+        self.clients.rows().map(|(_, client)| client).find(|client| client.client_id == client_id).cloned()
+    }
+
+    fn user_by_login(&self, typed: &str) -> Option<Arc<User>> {
+        let wanted = login_name(typed);
+        self.users.rows().map(|(_, user)| user).find(|user| logins(user).any(|(_, own)| own == wanted)).cloned()
+    }
+
+    fn held_grant(&self, row: &Grant) -> Held<Grant> {
+        Held {
+            row: row.clone(),
+            client: self.client(row.client),
+            user: self.user(row.user),
+            is_grant_revoked: row.is_revoked,
+        }
+    }
+
+    fn held_personal(&self, row: &Personal) -> Held<Personal> {
+        Held { row: row.clone(), client: None, user: self.user(row.user), is_grant_revoked: false }
+    }
+
+    /// Is the grant there and not revoked?
+    fn is_grant_alive(&self, id: GrantId) -> bool {
+        self.grants.row(&id).is_some_and(|grant| !grant.is_revoked)
+    }
+
+    fn sweep(&mut self, now: UnixTime, rows_max: usize) -> usize {
+        let Self { clients, users, sessions, consents: _, codes, grants, accesses, personals, attempts, .. } = self;
+        let far = now.plus(DEAD_TOKEN_KEPT_S);
+        let mut left = rows_max;
+        left -= accesses.remove_where(left, |_, row| {
+            let is_dead = || {
+                clients.row(&row.client).is_none()
+                    || row.user.is_some_and(|user| users.row(&user).is_none())
+                    || row.grant.is_some_and(|id| grants.row(&id).is_none_or(|grant| grant.is_revoked))
+            };
+            now.is_past(row.expires_at) || (row.expires_at > far && is_dead())
+        });
+        left -= codes.remove_where(left, |_, row| {
+            let kept_s = if row.is_spent { SPENT_CODE_KEPT_S } else { 0 };
+            now.is_past(row.expires_at.plus(kept_s))
+        });
+        left -= grants.remove_where(left, |_, row| now.is_past(row.expires_at));
+        left -= sessions.remove_where(left, |_, row| now.is_past(row.idle_until.min(row.expires_at)));
+        left -= personals.remove_where(left, |_, row| now.is_past(row.expires_at));
+        left -= attempts.remove_where(left, |_, row| now.is_past(row.resets_at));
+        left -= self.events.remove_where(left, |_, row| now.is_past(row.at.plus(EVENT_KEPT_S)));
+        rows_max - left
+    }
+
+    fn keep(&mut self) {
+        self.each(Undo::Keep);
+    }
+
+    fn take_back(&mut self) {
+        self.each(Undo::TakeBack);
+    }
+
+    fn each(&mut self, undo: Undo) {
+        let Self {
+            clients,
+            users,
+            sessions,
+            consents,
+            codes,
+            grants,
+            accesses,
+            personals,
+            attempts,
+            seal_keys,
+            events,
+        } = self;
+        undo.of(clients);
+        undo.of(users);
+        undo.of(sessions);
+        undo.of(consents);
+        undo.of(codes);
+        undo.of(grants);
+        undo.of(accesses);
+        undo.of(personals);
+        undo.of(attempts);
+        undo.of(seal_keys);
+        undo.of(events);
+    }
+}
+
+/// What becomes of the changes that are not final yet.
+#[derive(Clone, Copy)]
+enum Undo {
+    Keep,
+    TakeBack,
+}
+
+impl Undo {
+    fn of<K: Ord + Clone, V: Clone>(self, table: &mut Table<K, V>) {
+        match self {
+            Self::Keep => table.keep(),
+            Self::TakeBack => table.take_back(),
+        }
+    }
+}
+
+/// The names with which a user can sign in, in the form in which they are compared, and what each is called.
+fn logins(user: &User) -> impl Iterator<Item = (&'static str, String)> {
+    let username = user.username.as_deref().map(|name| ("username", login_name(name)));
+    let email = user.email.as_deref().map(|name| ("email", login_name(name)));
+    username.into_iter().chain(email)
+}

@@ -1,0 +1,283 @@
+//! Questions of people who look at many rows, and what they are answered.
+
+use std::sync::Arc;
+
+use protocol::model::{Client, ClientKey, Consent, Event, Grant, Held, Personal, SealKey, Session, User, UserKey};
+use protocol::time::UnixTime;
+
+use crate::{Fault, Store};
+
+/// A question. Lists are in the order of their ids unless they say otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// Clients behind `after`.
+    Clients {
+        /// Only those that this user registered.
+        owner: Option<UserKey>,
+        /// The last one seen.
+        after: Option<ClientKey>,
+        /// At most so many.
+        rows_max: usize,
+    },
+    /// Users behind `after`.
+    Users {
+        /// The last one seen.
+        after: Option<UserKey>,
+        /// At most so many.
+        rows_max: usize,
+    },
+    /// The client of this row: one or none.
+    Client(ClientKey),
+    /// The client with this public identifier: one or none.
+    ClientById(String),
+    /// The user of this row: one or none.
+    User(UserKey),
+    /// The user with this `sub`, e-mail address or user name: one or none. Case counts for `sub` alone.
+    UserByName(String),
+    /// The sessions of a user, the newest first.
+    Sessions(UserKey),
+    /// What a user allowed, by client: remembered consents, and clients that hold a live grant without one.
+    Applications {
+        /// Whose.
+        user: UserKey,
+        /// Grants that are dead at this time are not counted.
+        now: UnixTime,
+    },
+    /// Grants, the newest first.
+    Grants {
+        /// Only this user's.
+        user: Option<UserKey>,
+        /// Only this client's.
+        client: Option<ClientKey>,
+        /// Only those that are alive at this time.
+        live_at: Option<UnixTime>,
+        /// At most so many.
+        rows_max: usize,
+    },
+    /// Personal tokens, the newest first.
+    Personals {
+        /// Only this user's.
+        user: Option<UserKey>,
+    },
+    /// The sealing keys that may still open something; the last one seals.
+    SealKeys,
+    /// What happened, the latest first.
+    Events {
+        /// Only on this user's account.
+        user: Option<UserKey>,
+        /// At most so many.
+        rows_max: usize,
+    },
+    /// How much there is of everything.
+    Counts,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub enum Rows {
+    /// To [`Query::Clients`], [`Query::Client`] and [`Query::ClientById`].
+    Clients(Vec<Arc<Client>>),
+    /// To [`Query::Users`], [`Query::User`] and [`Query::UserByName`].
+    Users(Vec<Arc<User>>),
+    /// To [`Query::Sessions`].
+    Sessions(Vec<Session>),
+    /// To [`Query::Applications`].
+    Applications(Vec<Application>),
+    /// To [`Query::Grants`].
+    Grants(Vec<Held<Grant>>),
+    /// To [`Query::Personals`].
+    Personals(Vec<Held<Personal>>),
+    /// To [`Query::SealKeys`].
+    SealKeys(Vec<SealKey>),
+    /// To [`Query::Events`].
+    Events(Vec<Event>),
+    /// To [`Query::Counts`].
+    Counts(Counts),
+}
+
+/// A client that may act for a user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Application {
+    /// The client.
+    pub client: Arc<Client>,
+    /// What was allowed and is remembered. The operator's own applications are not asked for.
+    pub consent: Option<Consent>,
+    /// How many grants are alive: neither revoked nor over.
+    pub grants_live: u64,
+}
+
+/// How much there is of everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// `memory` or `sqlite`.
+    pub backend: &'static str,
+    /// The version of the schema; absent where there is none.
+    pub schema: Option<u32>,
+    /// Bytes on disk; absent where there is no file.
+    pub file_bytes: Option<u64>,
+    /// Of these, bytes that are free for new rows.
+    pub free_bytes: Option<u64>,
+    /// Rows by table.
+    pub rows: Vec<(&'static str, u64)>,
+}
+
+/// [`Store::list`] with the answer's type known.
+impl dyn Store + '_ {
+    /// [`Query::Clients`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn clients(
+        &self,
+        owner: Option<UserKey>,
+        after: Option<ClientKey>,
+        rows_max: usize,
+    ) -> Result<Vec<Arc<Client>>, Fault> {
+        match self.list(&Query::Clients { owner, after, rows_max }).await? {
+            Rows::Clients(rows) => Ok(rows),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::Users`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn users(&self, after: Option<UserKey>, rows_max: usize) -> Result<Vec<Arc<User>>, Fault> {
+        match self.list(&Query::Users { after, rows_max }).await? {
+            Rows::Users(rows) => Ok(rows),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::Client`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn client(&self, key: ClientKey) -> Result<Option<Arc<Client>>, Fault> {
+        match self.list(&Query::Client(key)).await? {
+            Rows::Clients(rows) => Ok(rows.into_iter().next()),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::ClientById`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn client_by_id(&self, client_id: &str) -> Result<Option<Arc<Client>>, Fault> {
+        match self.list(&Query::ClientById(client_id.to_owned())).await? {
+            Rows::Clients(rows) => Ok(rows.into_iter().next()),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::User`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn user(&self, key: UserKey) -> Result<Option<Arc<User>>, Fault> {
+        match self.list(&Query::User(key)).await? {
+            Rows::Users(rows) => Ok(rows.into_iter().next()),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::UserByName`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn user_by_name(&self, name: &str) -> Result<Option<Arc<User>>, Fault> {
+        match self.list(&Query::UserByName(name.to_owned())).await? {
+            Rows::Users(rows) => Ok(rows.into_iter().next()),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::Sessions`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn sessions(&self, user: UserKey) -> Result<Vec<Session>, Fault> {
+        match self.list(&Query::Sessions(user)).await? {
+            Rows::Sessions(rows) => Ok(rows),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::Applications`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn applications(&self, user: UserKey, now: UnixTime) -> Result<Vec<Application>, Fault> {
+        match self.list(&Query::Applications { user, now }).await? {
+            Rows::Applications(rows) => Ok(rows),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::Grants`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn grants(
+        &self,
+        user: Option<UserKey>,
+        client: Option<ClientKey>,
+        live_at: Option<UnixTime>,
+        rows_max: usize,
+    ) -> Result<Vec<Held<Grant>>, Fault> {
+        match self.list(&Query::Grants { user, client, live_at, rows_max }).await? {
+            Rows::Grants(rows) => Ok(rows),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::Personals`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn personals(&self, user: Option<UserKey>) -> Result<Vec<Held<Personal>>, Fault> {
+        match self.list(&Query::Personals { user }).await? {
+            Rows::Personals(rows) => Ok(rows),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::SealKeys`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn seal_keys(&self) -> Result<Vec<SealKey>, Fault> {
+        match self.list(&Query::SealKeys).await? {
+            Rows::SealKeys(rows) => Ok(rows),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::Events`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn events(&self, user: Option<UserKey>, rows_max: usize) -> Result<Vec<Event>, Fault> {
+        match self.list(&Query::Events { user, rows_max }).await? {
+            Rows::Events(rows) => Ok(rows),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::Counts`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn counts(&self) -> Result<Counts, Fault> {
+        match self.list(&Query::Counts).await? {
+            Rows::Counts(counts) => Ok(counts),
+            _ => Err(mismatch()),
+        }
+    }
+}
+
+fn mismatch() -> Fault {
+    Fault::Broken { cause: "an answer of another kind than the question".to_owned() }
+}
