@@ -185,12 +185,8 @@ impl Tables {
     fn withdraw_consent(&mut self, user: UserKey, client: ClientKey) {
         self.consents.remove(&(user, client));
         self.codes.remove_where(usize::MAX, |_, row| !row.is_spent && row.user == user && row.client == client);
-        let grants: Vec<_> = self
-            .grants
-            .rows()
-            .filter(|(_, row)| row.user == user && row.client == client)
-            .map(|(id, _)| *id)
-            .collect();
+        let grants: Vec<_> =
+            self.grants.rows().filter(|(_, row)| row.user == user && row.client == client).map(|(id, _)| *id).collect();
         for id in grants {
             self.grants.edit(&id, |row| row.is_revoked = true);
         }

@@ -14,7 +14,9 @@ impl Tables {
             Query::Clients { owner, after, rows_max } => Rows::Clients(
                 self.clients
                     .rows()
-                    .filter(|(key, row)| after.is_none_or(|after| **key > after) && (owner.is_none() || row.owner == *owner))
+                    .filter(|(key, row)| {
+                        after.is_none_or(|after| **key > after) && (owner.is_none() || row.owner == *owner)
+                    })
                     .map(|(_, row)| row.clone())
                     .take(*rows_max)
                     .collect(),

@@ -60,8 +60,13 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
 
     /// Removes at most `rows_max` rows of which `is_dead` is true, and says how many.
     pub(super) fn remove_where(&mut self, rows_max: usize, is_dead: impl Fn(&K, &V) -> bool) -> usize {
-        let dead: Vec<K> =
-            self.rows.iter().filter(|(key, row)| is_dead(key, row)).map(|(key, _)| key.clone()).take(rows_max).collect();
+        let dead: Vec<K> = self
+            .rows
+            .iter()
+            .filter(|(key, row)| is_dead(key, row))
+            .map(|(key, _)| key.clone())
+            .take(rows_max)
+            .collect();
         for key in &dead {
             self.remove(key);
         }
