@@ -92,14 +92,14 @@ impl Tables {
                 let next = self.events.rows().next_back().map_or(0, |(at, _)| at + 1);
                 self.events.put(next, event);
             }
-            other => self.end(other),
+            ref other => self.end(other),
         }
         Ok(())
     }
 
     /// Changes that cannot fail: what is not there need not be touched or ended.
-    fn end(&mut self, change: Change) {
-        match change {
+    fn end(&mut self, change: &Change) {
+        match *change {
             Change::TouchSession { id, seen_at, idle_until } => {
                 self.sessions.edit(&id, |row| {
                     row.seen_at = seen_at;
