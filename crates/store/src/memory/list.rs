@@ -76,12 +76,13 @@ impl Tables {
         }
     }
 
-    /// Neither revoked nor over.
+    /// Neither revoked, by itself or with all others of its user or client, nor over.
     fn is_live(&self, grant: &Grant, now: UnixTime) -> bool {
+        let is_above = |revoked_below: i64| grant.id.0 >= revoked_below;
         !grant.is_revoked
             && !now.is_past(grant.expires_at)
-            && self.users.row(&grant.user).is_some()
-            && self.clients.row(&grant.client).is_some()
+            && self.users.row(&grant.user).is_some_and(|user| is_above(user.revoked_below))
+            && self.clients.row(&grant.client).is_some_and(|client| is_above(client.revoked_below))
     }
 
     fn applications(&self, user: UserKey, now: UnixTime) -> Vec<Application> {
