@@ -97,7 +97,11 @@ refusals! {
     ParameterMalformed, InvalidRequest, "RFC 6749 §5.2", "The parameter {} is malformed.", "A value cannot be what it should be.";
     BodyMalformed, InvalidRequest, "RFC 6749 §5.2", "The request body cannot be read as its Content-Type says.", "Broken encoding of the body.";
     BodyTypeUnknown, InvalidRequest, "RFC 6749 §3.2", "The Content-Type of the request body is not one that this endpoint reads.", "A body of another media type.";
+    QueryMalformed, InvalidRequest, "RFC 6749 §3.1", "The query of the request cannot be read.", "Broken encoding of the query.";
     RequestTooLarge, InvalidRequest, "RFC 9110 §15.5.14", "The request is too large.", "A body, a parameter, or the number of parameters is over the limit.";
+    AuthorizationMalformed, InvalidRequest, "RFC 6750 §3.1", "The Authorization header cannot be read.", "Not a token, or more than one such header.";
+    TokenSentTwice, InvalidRequest, "RFC 6750 §2", "The access token was sent in more than one way.", "A token in two places at once.";
+    ClientHeaderMalformed, InvalidClient, "RFC 6749 §5.2", "Client authentication failed.", "An Authorization header that is not well-formed Basic.";
     ClientUnknown, InvalidClient, "RFC 6749 §5.2", "Client authentication failed.", "No client has this client_id on this surface.";
     ClientDisabled, InvalidClient, "RFC 6749 §5.2", "Client authentication failed.", "The client is disabled.";
     ClientSecretWrong, InvalidClient, "RFC 6749 §5.2", "Client authentication failed.", "The secret is none of the client's.";

@@ -1,0 +1,76 @@
+//! The `Authorization` header: client credentials by RFC 7617 as RFC 6749 §2.3.1 wants them, and access tokens by
+//! RFC 6750 §2.1.
+
+use data_encoding::BASE64;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use protocol::refusal::{No, Refusal};
+use protocol::secret::Secret;
+use protocol::wire::{Basic, Param, Params};
+
+use crate::places::unescape;
+use crate::rules::{Auth, Place};
+
+/// Puts the credentials of the header into `params`, and takes out those of the parameters where they do not count.
+pub(crate) fn client(auth: Auth, headers: &HeaderMap, params: &mut Params) -> Result<(), Refusal> {
+    if !auth.params {
+        params.take(Param::ClientSecret);
+    }
+    if !auth.basic {
+        return Ok(());
+    }
+    let Some(value) = only_value(headers)? else { return Ok(()) };
+    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+    // RFC 6749 §5.2, of invalid_client: "unsupported authentication method".
+    if !scheme.eq_ignore_ascii_case("Basic") {
+        return Err(No::ClientHeaderMalformed.into());
+    }
+    params.basic = Some(basic(rest.trim()).ok_or(No::ClientHeaderMalformed)?);
+    Ok(())
+}
+
+/// RFC 6749 §2.3.1: "The client identifier is encoded using the "application/x-www-form-urlencoded" encoding algorithm
+/// […], and the encoded value is used as the username; the client password is encoded using the same algorithm".
+fn basic(text: &str) -> Option<Basic> {
+    let decoded = BASE64.decode(text.as_bytes()).ok()?;
+    let at = decoded.iter().position(|byte| *byte == b':')?;
+    let client_id = unescape(&decoded[..at])?.into_owned();
+    let secret = unescape(&decoded[at + 1..])?.into_owned();
+    let is_vschar = |text: &str| text.bytes().all(|b| (0x20..=0x7e).contains(&b));
+    let is_well_formed = !client_id.is_empty() && is_vschar(&client_id) && is_vschar(&secret);
+    is_well_formed.then(|| Basic { client_id, secret: Secret::new(secret) })
+}
+
+/// The access token of the header, if it has one by a scheme that is accepted. Another scheme is no token.
+pub(crate) fn bearer(accept: &[Place], headers: &HeaderMap) -> Result<Option<Secret>, Refusal> {
+    let Some(value) = only_value(headers)? else { return Ok(None) };
+    let value = value.trim();
+    match value.split_once(' ') {
+        Some((scheme, rest)) => {
+            let is_accepted = |place: &Place| matches!(place, Place::Scheme(own) if own.eq_ignore_ascii_case(scheme));
+            if accept.iter().any(is_accepted) { bearer_text(rest.trim_start()).map(Some) } else { Ok(None) }
+        }
+        None if accept.contains(&Place::Raw) && !value.is_empty() => bearer_text(value).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// RFC 6750 §2.1: `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
+pub(crate) fn bearer_text(text: &str) -> Result<Secret, Refusal> {
+    let core = text.trim_end_matches('=');
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
+    if core.is_empty() || !core.bytes().all(is_token) {
+        return Err(No::AuthorizationMalformed.into());
+    }
+    Ok(Secret::new(text))
+}
+
+/// The one value of `Authorization`: several would leave open who is asking.
+fn only_value(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(No::AuthorizationMalformed.into());
+    }
+    value.to_str().map(Some).map_err(|_| No::AuthorizationMalformed.into())
+}

@@ -1,0 +1,53 @@
+//! A dialect in words, for `grantry dialect show`.
+
+use std::fmt::Write;
+
+use crate::hazard::hazard;
+use crate::rules::{Dialect, form_text};
+
+impl Dialect {
+    /// What a person wants to know of a surface, as plain text.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut out = String::new();
+        let mut line = |label: &str, text: &str| {
+            // Writing into a string cannot fail.
+            let _ = writeln!(out, "{label:<12} {text}");
+        };
+        line("dialect", &self.name);
+        line("hosts", &if self.hosts.is_empty() { "the issuer's".to_owned() } else { self.hosts.join(", ") });
+        if !self.base_url.is_empty() {
+            line("base", &self.base_url);
+        }
+        line("grants", &self.grants.iter().map(|grant| grant.as_str()).collect::<Vec<_>>().join(", "));
+        for (word, sentence) in &self.scope.list {
+            line("scope", &format!("{word}: {sentence}"));
+        }
+        for (at, address) in self.addresses() {
+            let role = at.endpoint.row().name;
+            let name = if address.name == role { role.to_owned() } else { format!("{} ({role})", address.name) };
+            line("endpoint", &format!("{name}: {} {}", address.methods.join(" "), address.path));
+        }
+        let tokens = &self.tokens;
+        for (kind, policy) in [
+            ("code", &tokens.code),
+            ("access", &tokens.access),
+            ("refresh", &tokens.refresh),
+            ("personal", &tokens.personal),
+        ] {
+            let life = policy.ttl_s.map_or_else(|| "until revoked".to_owned(), |ttl_s| format!("{ttl_s} s"));
+            line("token", &format!("{kind}: {}, {life}", form_text(&policy.spelling)));
+        }
+        if self.waives.is_empty() {
+            line("waives", "nothing");
+        }
+        for waiver in &self.waives {
+            let row = hazard(waiver);
+            line(
+                "waives",
+                &format!("{waiver} ({}): {}", row.map_or("", |row| row.rfc), row.map_or("", |row| row.meaning)),
+            );
+        }
+        out
+    }
+}

@@ -1,0 +1,124 @@
+//! The table of waivers: each is a rule of an RFC that a surface breaks. The loader derives them from the file; the file
+//! must declare exactly those, and the operator must accept them. Two keys, so that no surface is unsafe by accident.
+
+use protocol::endpoint::Endpoint;
+use protocol::model::GrantType;
+
+use crate::rules::{Delivery, Dialect, Place, Shape};
+
+/// A rule that a surface can break.
+#[derive(Debug)]
+pub struct Hazard {
+    /// Its name in `waives` and in the operator's `accept`.
+    pub name: &'static str,
+    /// The rule, in the words of the RFC.
+    pub rule: &'static str,
+    /// Where the rule stands.
+    pub rfc: &'static str,
+    /// What breaking it means, for the operator.
+    pub meaning: &'static str,
+    is_in: fn(&Dialect) -> bool,
+}
+
+/// The table.
+pub const HAZARDS: &[Hazard] = &[
+    Hazard {
+        name: "implicit-grant",
+        rule: "clients SHOULD NOT use the implicit grant",
+        rfc: "RFC 9700 §2.1.2",
+        meaning: "Access tokens travel through the browser's address bar, where histories, referrers and scripts may see them, and nothing binds them to the client that asked.",
+        is_in: |dialect| dialect.grants.contains(&GrantType::Implicit),
+    },
+    Hazard {
+        name: "token-in-query",
+        rule: "Clients MUST NOT pass access tokens in a URI query parameter",
+        rfc: "RFC 9700 §4.3.2",
+        meaning: "Access tokens stand in the query of URLs: in access logs, histories and Referer headers. Proxies in front must not log query strings.",
+        is_in: is_token_in_query,
+    },
+    Hazard {
+        name: "password-grant",
+        rule: "The resource owner password credentials grant […] MUST NOT be used.",
+        rfc: "RFC 9700 §2.4",
+        meaning: "Users type their passwords into applications. Every application that may use this grant can do all that its users can.",
+        is_in: |dialect| dialect.grants.contains(&GrantType::Password),
+    },
+    Hazard {
+        name: "secret-in-query",
+        rule: "The parameters can only be transmitted in the request-body and MUST NOT be included in the request URI.",
+        rfc: "RFC 6749 §2.3.1",
+        meaning: "Client secrets, codes and refresh tokens stand in the query of URLs. Proxies in front must not log query strings of this path.",
+        is_in: |dialect| dialect.addresses.iter().any(|at| at.endpoint.row().takes_client && at.from.query),
+    },
+    Hazard {
+        name: "token-by-get",
+        rule: "The client MUST use the HTTP \"POST\" method when making access token requests.",
+        rfc: "RFC 6749 §3.2",
+        meaning: "Tokens are given out to GET requests, which caches, link previews and prefetching browsers may repeat.",
+        is_in: |dialect| {
+            let is_get = |method: &String| method == "GET";
+            dialect.addresses.iter().any(|at| at.endpoint.row().takes_client && at.methods.iter().any(is_get))
+        },
+    },
+    Hazard {
+        name: "open-introspection",
+        rule: "To prevent token scanning attacks, the endpoint MUST also require some form of authorization",
+        rfc: "RFC 7662 §2.1",
+        meaning: "Anybody who holds a token, or a guess, may ask what it is worth. Rate limits are what is left.",
+        is_in: |dialect| dialect.is_open(Endpoint::Introspect),
+    },
+    Hazard {
+        name: "open-revocation",
+        rule: "The authorization server first validates the client credentials (in case of a confidential client)",
+        rfc: "RFC 7009 §2.1",
+        meaning: "Anybody who holds a token may end it, also a thief who wants to do harm.",
+        is_in: |dialect| dialect.is_open(Endpoint::Revoke),
+    },
+    Hazard {
+        name: "code-without-redirect-uri",
+        rule: "ensure that the \"redirect_uri\" parameter is present if the \"redirect_uri\" parameter was included in the initial authorization request",
+        rfc: "RFC 6749 §4.1.3",
+        meaning: "A code is redeemed without naming the redirect URI that it was sent to, so that a code that leaked through another URI of the same client still works.",
+        is_in: |dialect| dialect.addresses.iter().any(|at| at.is_redirect_uri_implied),
+    },
+    Hazard {
+        name: "token-without-expiry",
+        rule: "Issue short-lived bearer tokens",
+        rfc: "RFC 6750 §5.3",
+        meaning: "An access token that leaks works until somebody notices and revokes it.",
+        is_in: |dialect| dialect.tokens.access.ttl_s.is_none(),
+    },
+];
+
+/// The row with this name.
+#[must_use]
+pub fn hazard(name: &str) -> Option<&'static Hazard> {
+    HAZARDS.iter().find(|hazard| hazard.name == name)
+}
+
+/// The rules that a surface breaks, in the order of the table.
+pub(crate) fn derived(dialect: &Dialect) -> Vec<&'static Hazard> {
+    HAZARDS.iter().filter(|hazard| (hazard.is_in)(dialect)).collect()
+}
+
+fn is_token_in_query(dialect: &Dialect) -> bool {
+    let is_delivered = dialect.grants.contains(&GrantType::Implicit)
+        && dialect
+            .replies
+            .iter()
+            .any(|reply| reply.name == "implicit" && matches!(reply.shape, Shape::Redirect(Delivery::Query, _)));
+    is_delivered || dialect.bearer.accept.iter().any(|place| matches!(place, Place::Query(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_every_rule_says_where_it_stands() {
+        for hazard in HAZARDS {
+            assert_eq!(HAZARDS.iter().filter(|other| other.name == hazard.name).count(), 1, "{}", hazard.name);
+            assert!(hazard.rfc.starts_with("RFC ") && hazard.rfc.contains('§'), "{}", hazard.name);
+        }
+    }
+}

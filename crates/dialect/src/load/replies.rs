@@ -1,0 +1,174 @@
+//! Replies and errors: templates are compiled, and every one that is needed is there.
+
+use protocol::call::ReplyKind;
+use protocol::endpoint::Endpoint;
+use protocol::model::GrantType;
+use protocol::refusal::ErrorKind;
+
+use super::parts::{is_token_byte, one_of};
+use crate::file::{File, ReplyTable};
+use crate::problem::suggestion;
+use crate::reader::{Reader, Text};
+use crate::rules::{Delivery, Dialect, ErrorRules, ReplyRules, Shape};
+use crate::template::{Json, Pairs, Text as TextTemplate};
+
+pub(super) fn replies(file: &File, reader: &mut Reader<'_>) -> Vec<ReplyRules> {
+    file.replies.iter().map(|(name, table)| reply(name, table, reader)).collect()
+}
+
+fn reply(name: &Text, table: &ReplyTable, reader: &mut Reader<'_>) -> ReplyRules {
+    let mut headers = Vec::new();
+    for (header, value) in &table.headers {
+        if header.value.is_empty() || !header.value.bytes().all(is_token_byte) {
+            reader.note(header.spot, format!("`{}` is not the name of a header", header.value));
+        }
+        match TextTemplate::compile(&value.value) {
+            Ok(template) => headers.push((header.value.clone(), template)),
+            Err(told) => reader.note(value.spot, told),
+        }
+    }
+    let status = table.status.as_ref().and_then(|status| self::status(status, reader));
+    ReplyRules { name: name.value.clone(), status, shape: shape(name, table, reader).unwrap_or(Shape::Empty), headers }
+}
+
+fn status(status: &crate::reader::Located<i64>, reader: &mut Reader<'_>) -> Option<u16> {
+    let found = u16::try_from(status.value).ok().filter(|status| (200..600).contains(status));
+    if found.is_none() {
+        reader.note(status.spot, format!("{} is not an HTTP status", status.value));
+    }
+    found
+}
+
+fn shape(name: &Text, table: &ReplyTable, reader: &mut Reader<'_>) -> Option<Shape> {
+    let Some(word) = &table.shape else {
+        reader.note(name.spot, format!("`reply.{}` has no `as`", name.value));
+        return None;
+    };
+    if word.value == "empty" {
+        return Some(Shape::Empty);
+    }
+    let Some(body) = &table.body else {
+        reader.note(name.spot, format!("`reply.{}` has no `body`", name.value));
+        return None;
+    };
+    let pairs = |delivery| Pairs::compile(&body.value).map(|pairs| Shape::Redirect(delivery, pairs));
+    let compiled = match word.value.as_str() {
+        "json" => Json::compile(&body.value).map(Shape::Json),
+        "form" => Pairs::compile(&body.value).map(Shape::Form),
+        "redirect" => pairs(Delivery::Same),
+        "redirect:query" => pairs(Delivery::Query),
+        "redirect:fragment" => pairs(Delivery::Fragment),
+        "form_post" => pairs(Delivery::FormPost),
+        media_type if media_type.contains('/') && media_type.bytes().all(|b| (b' '..0x7f).contains(&b)) => {
+            TextTemplate::compile(&body.value).map(|text| Shape::Text(media_type.to_owned(), text))
+        }
+        _ => {
+            let words = ["json", "form", "redirect", "redirect:query", "redirect:fragment", "form_post", "empty"];
+            one_of("shape", word, &words, reader);
+            return None;
+        }
+    };
+    compiled.map_err(|told| reader.note(body.spot, told)).ok()
+}
+
+/// The number of a reply that is named somewhere.
+pub(super) fn find(name: &Text, replies: &[ReplyRules], reader: &mut Reader<'_>) -> Option<usize> {
+    let found = replies.iter().position(|reply| reply.name == name.value);
+    if found.is_none() {
+        let near = suggestion(&name.value, replies.iter().map(|reply| reply.name.as_str()));
+        reader.note(name.spot, format!("there is no `[reply.{}]`{near}", name.value));
+    }
+    found
+}
+
+pub(super) fn by_kind(replies: &[ReplyRules]) -> Vec<Option<usize>> {
+    ReplyKind::ALL.iter().map(|kind| replies.iter().position(|reply| reply.name == kind.as_str())).collect()
+}
+
+pub(super) fn errors(file: &File, replies: &[ReplyRules], reader: &mut Reader<'_>) -> Vec<ErrorRules> {
+    let names: Vec<&str> = ErrorKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    for (name, _) in &file.errors {
+        one_of("kind of error", name, &names, reader);
+    }
+    let usual = replies.iter().position(|reply| reply.name == "error").unwrap_or_default();
+    let mut errors = Vec::new();
+    for kind in ErrorKind::ALL {
+        let own = file.errors.iter().find(|(name, _)| name.value == kind.as_str()).map(|(_, table)| table);
+        let status = own.and_then(|table| table.status.as_ref()).and_then(|status| self::status(status, reader));
+        let Some(status) = status else {
+            let known = file.errors.iter().find(|(name, _)| name.value == kind.as_str());
+            let spot = known.map_or(file.spot(), |(name, _)| name.spot);
+            reader.note(spot, format!("`error.{kind}` has no `status`"));
+            continue;
+        };
+        let word = own.and_then(|table| table.word.as_ref());
+        let text = own.and_then(|table| table.text.as_ref());
+        let reply = own.and_then(|table| table.reply.as_ref()).and_then(|reply| find(reply, replies, reader));
+        errors.push(ErrorRules {
+            status,
+            word: word.map_or_else(|| kind.as_str().to_owned(), |word| word.value.clone()),
+            text: text.map(|text| text.value.clone()),
+            reply: reply.unwrap_or(usual),
+        });
+    }
+    errors
+}
+
+/// Which replies a dialect can come to give.
+fn needed(dialect: &Dialect) -> Vec<&str> {
+    let mut names = vec!["error"];
+    for address in &dialect.addresses {
+        match address.endpoint {
+            Endpoint::Authorize => names.push("denied"),
+            Endpoint::Token => names.push("token"),
+            Endpoint::Introspect => names.extend(["introspect", "inactive"]),
+            Endpoint::Revoke => names.push("revoke"),
+            Endpoint::Userinfo => names.push("userinfo"),
+            Endpoint::Metadata => {}
+        }
+        names.extend(address.reply.map(|at| dialect.replies[at].name.as_str()));
+    }
+    for grant in &dialect.grants {
+        match grant {
+            GrantType::AuthorizationCode => names.push("code"),
+            GrantType::Implicit => names.push("implicit"),
+            GrantType::RefreshToken | GrantType::ClientCredentials | GrantType::Password => {}
+        }
+        names.extend(dialect.words_of(*grant).and_then(|own| own.reply).map(|at| dialect.replies[at].name.as_str()));
+    }
+    names.extend(dialect.errors.iter().map(|error| dialect.replies[error.reply].name.as_str()));
+    names
+}
+
+/// Notes replies of the wrong shape: a redirect where there is no browser, a body where there is one.
+pub(super) fn check_needed(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
+    for name in needed(dialect) {
+        let Some((spot, _)) = file.reply(name) else {
+            reader.note(file.spot(), format!("there is no `[reply.{name}]`"));
+            continue;
+        };
+        let is_redirect =
+            dialect.replies.iter().any(|reply| reply.name == name && matches!(reply.shape, Shape::Redirect(..)));
+        if is_redirect != matches!(name, "code" | "implicit" | "denied") {
+            let told = if is_redirect {
+                "answers a program and cannot redirect"
+            } else {
+                "goes through a browser and must redirect"
+            };
+            reader.note(spot.spot, format!("`reply.{name}` {told}"));
+        }
+    }
+}
+
+/// Notes replies of the dialect's own that nothing leads to.
+pub(super) fn check_reached(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
+    let needed = needed(dialect);
+    for (name, _) in &file.replies {
+        if name.spot.layer > 0 && !needed.contains(&name.value.as_str()) {
+            reader.note(
+                name.spot,
+                format!("nothing leads to `reply.{}`: no endpoint, grant or error names it", name.value),
+            );
+        }
+    }
+}

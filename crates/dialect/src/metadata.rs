@@ -1,0 +1,72 @@
+//! What a surface can do, for programs: authorization server metadata, RFC 8414.
+
+use protocol::endpoint::Endpoint;
+use protocol::model::{AuthMethod, GrantType};
+use protocol::policy::Policy;
+use serde_json::{Map, Value, json};
+
+use crate::rules::{Auth, Dialect};
+
+impl Dialect {
+    /// The metadata document, RFC 8414 §2, under the policy that this surface is judged by.
+    #[must_use]
+    pub fn metadata(&self, policy: &Policy) -> Value {
+        let mut document = Map::new();
+        let mut put = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
+        // RFC 8414 §3.3: "The "issuer" value returned MUST be identical to the authorization server's issuer identifier
+        // value into which the well-known URI string was inserted".
+        put("issuer", json!(policy.issuer));
+        for (name, endpoint) in [
+            ("authorization_endpoint", Endpoint::Authorize),
+            ("token_endpoint", Endpoint::Token),
+            ("introspection_endpoint", Endpoint::Introspect),
+            ("revocation_endpoint", Endpoint::Revoke),
+            ("userinfo_endpoint", Endpoint::Userinfo),
+        ] {
+            if let Some(url) = self.url(endpoint) {
+                put(name, json!(url));
+            }
+        }
+        let has = |grant| policy.grants.contains(&grant);
+        let mut response_types = Vec::new();
+        let mut response_modes = vec!["query"];
+        if has(GrantType::AuthorizationCode) {
+            response_types.push("code");
+        }
+        if has(GrantType::Implicit) {
+            response_types.push("token");
+            response_modes.push("fragment");
+        }
+        response_modes.push("form_post");
+        put("scopes_supported", policy.scope.list.iter().map(|(word, _)| word.as_str()).collect());
+        put("response_types_supported", json!(response_types));
+        if self.at(Endpoint::Authorize).is_some() {
+            put("response_modes_supported", json!(response_modes));
+        }
+        put("grant_types_supported", policy.grants.iter().map(|grant| grant.as_str()).collect());
+        for (name, endpoint) in [
+            ("token_endpoint_auth_methods_supported", Endpoint::Token),
+            ("introspection_endpoint_auth_methods_supported", Endpoint::Introspect),
+            ("revocation_endpoint_auth_methods_supported", Endpoint::Revoke),
+        ] {
+            if let Some(at) = self.at(endpoint) {
+                put(name, json!(methods(self.address(at).auth)));
+            }
+        }
+        if has(GrantType::AuthorizationCode) {
+            put("code_challenge_methods_supported", json!(["S256"]));
+        }
+        put("authorization_response_iss_parameter_supported", json!(policy.is_iss_sent));
+        Value::Object(document)
+    }
+}
+
+/// The words of RFC 7591 §2.
+fn methods(auth: Auth) -> Vec<&'static str> {
+    let ways = [
+        (auth.basic, AuthMethod::ClientSecretBasic),
+        (auth.params, AuthMethod::ClientSecretPost),
+        (auth.none || auth.anybody, AuthMethod::None),
+    ];
+    ways.iter().filter(|(is_open, _)| *is_open).map(|(_, method)| method.as_str()).collect()
+}

@@ -1,0 +1,272 @@
+//! The places where parameters are: a form (in the query or the body), or a JSON object.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use protocol::refusal::{No, Refusal};
+use protocol::secret::Secret;
+use protocol::wire::{Param, Params};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use crate::decode::{NAME_BYTES_MAX, PARAMETERS_MAX, VALUE_BYTES_MAX, is_allowed};
+use crate::rules::Address;
+
+/// Collects the parameters that an address knows, place by place.
+pub(crate) struct Slots<'a> {
+    address: &'a Address,
+    /// Names under which an access token may come.
+    bearer: Vec<&'a str>,
+    params: Params,
+    token: Option<String>,
+    /// What was found in the place that is being read.
+    here: Vec<Param>,
+    has_token_here: bool,
+    count: usize,
+}
+
+/// What a name means at an address.
+enum Known {
+    Param(Param),
+    Token,
+}
+
+impl<'a> Slots<'a> {
+    pub(crate) fn new(address: &'a Address, bearer: impl Iterator<Item = &'a str>) -> Self {
+        Self {
+            address,
+            bearer: bearer.collect(),
+            params: Params::default(),
+            token: None,
+            here: Vec::new(),
+            has_token_here: false,
+            count: 0,
+        }
+    }
+
+    /// What follows comes from another place.
+    pub(crate) fn next_place(&mut self) {
+        self.here.clear();
+        self.has_token_here = false;
+    }
+
+    /// Counts a parameter and says what its name means. RFC 6749 §3.1: "The authorization server MUST ignore
+    /// unrecognized request parameters."
+    fn known(&mut self, name: &str) -> Result<Option<Known>, Refusal> {
+        self.count += 1;
+        if self.count > PARAMETERS_MAX || name.len() > NAME_BYTES_MAX {
+            return Err(No::RequestTooLarge.into());
+        }
+        if self.bearer.contains(&name) {
+            return Ok(Some(Known::Token));
+        }
+        Ok(self.address.names.iter().find(|(own, _)| own == name).map(|(_, param)| Known::Param(*param)))
+    }
+
+    fn put(&mut self, known: &Known, value: Cow<'_, str>) -> Result<(), Refusal> {
+        // RFC 6749 §3.1: "Parameters sent without a value MUST be treated as if they were omitted from the request."
+        if value.is_empty() {
+            return Ok(());
+        }
+        if value.len() > VALUE_BYTES_MAX {
+            return Err(No::RequestTooLarge.into());
+        }
+        match known {
+            Known::Param(param) => self.put_param(*param, value),
+            Known::Token => {
+                if self.has_token_here || self.token.as_ref().is_some_and(|own| *own != *value) {
+                    return Err(No::TokenSentTwice.into());
+                }
+                self.has_token_here = true;
+                self.token = Some(value.into_owned());
+                Ok(())
+            }
+        }
+    }
+
+    /// RFC 6749 §3.1: "Request and response parameters MUST NOT be included more than once." The same value in the query
+    /// and in the body is one parameter in two places, which no RFC forbids and some libraries do.
+    fn put_param(&mut self, param: Param, value: Cow<'_, str>) -> Result<(), Refusal> {
+        if !is_allowed(param, &value) {
+            return Err(Refusal::of(No::ParameterMalformed, param));
+        }
+        // RFC 8707 §2: "Multiple resource parameters MAY be used".
+        if param == Param::Resource {
+            return self.push(param, value.into_owned());
+        }
+        if self.here.contains(&param) {
+            return Err(Refusal::of(No::ParameterRepeated, param));
+        }
+        self.here.push(param);
+        match self.params.value(param) {
+            Some(earlier) if earlier == value => Ok(()),
+            Some(_) => Err(Refusal::of(No::ParameterRepeated, param)),
+            None => self.push(param, value.into_owned()),
+        }
+    }
+
+    fn push(&mut self, param: Param, value: String) -> Result<(), Refusal> {
+        self.params.push(param, value).map_err(|param| Refusal::of(No::ParameterRepeated, param))
+    }
+
+    pub(crate) fn finish(self) -> Result<(Params, Option<Secret>), Refusal> {
+        let token = self.token.map(|token| crate::authorization::bearer_text(&token)).transpose()?;
+        Ok((self.params, token))
+    }
+}
+
+/// Reads `application/x-www-form-urlencoded` text. `malformed` is what to say about a name that cannot be read.
+pub(crate) fn read_form(text: &[u8], malformed: No, slots: &mut Slots<'_>) -> Result<(), Refusal> {
+    for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+        let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+        let name = unescape(&pair[..at]).ok_or(malformed)?;
+        let Some(known) = slots.known(&name)? else { continue };
+        let value = unescape(pair.get(at + 1..).unwrap_or_default()).ok_or_else(|| match known {
+            Known::Param(param) => Refusal::of(No::ParameterMalformed, param),
+            Known::Token => malformed.into(),
+        })?;
+        slots.put(&known, value)?;
+    }
+    Ok(())
+}
+
+/// Undoes form encoding: `+` is a space, `%41` is an `A`. `None` for a broken escape or what is not UTF-8.
+pub(crate) fn unescape(text: &[u8]) -> Option<Cow<'_, str>> {
+    if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
+        return std::str::from_utf8(text).ok().map(Cow::Borrowed);
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(byte) = rest.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let high = char::from(*rest.next()?).to_digit(16)?;
+                let low = char::from(*rest.next()?).to_digit(16)?;
+                u8::try_from(high * 16 + low).ok()?
+            }
+            other => *other,
+        });
+    }
+    String::from_utf8(out).ok().map(Cow::Owned)
+}
+
+/// Reads a JSON object. Strings, numbers and booleans become text; null is as good as absent; members that are not known
+/// may be anything.
+pub(crate) fn read_json(body: &[u8], slots: &mut Slots<'_>) -> Result<(), Refusal> {
+    let mut refusal = None;
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = Members { slots, refusal: &mut refusal }.deserialize(&mut reader).and_then(|()| reader.end());
+    match (refusal, read) {
+        (Some(refusal), _) => Err(refusal),
+        (None, Err(_)) => Err(No::BodyMalformed.into()),
+        (None, Ok(())) => Ok(()),
+    }
+}
+
+struct Members<'s, 'a, 'r> {
+    slots: &'s mut Slots<'a>,
+    /// Why reading stopped, where it was not the syntax.
+    refusal: &'r mut Option<Refusal>,
+}
+
+impl<'de> DeserializeSeed<'de> for Members<'_, '_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'_, '_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<Cow<'de, str>>()? {
+            let known = match self.slots.known(&name) {
+                Ok(known) => known,
+                Err(refusal) => return stop(self.refusal, refusal),
+            };
+            let Some(known) = known else {
+                members.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let put = match members.next_value_seed(Scalar)? {
+                Some(value) => self.slots.put(&known, value),
+                None => Err(match known {
+                    Known::Param(param) => Refusal::of(No::ParameterMalformed, param),
+                    Known::Token => No::BodyMalformed.into(),
+                }),
+            };
+            if let Err(refusal) = put {
+                return stop(self.refusal, refusal);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn stop<E: serde::de::Error>(slot: &mut Option<Refusal>, refusal: Refusal) -> Result<(), E> {
+    *slot = Some(refusal);
+    Err(E::custom("refused"))
+}
+
+/// A value that can be text; `None` for a list or an object, which are read to their end and thrown away.
+struct Scalar;
+
+impl<'de> DeserializeSeed<'de> for Scalar {
+    type Value = Option<Cow<'de, str>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Scalar {
+    type Value = Option<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, a number or a boolean")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Borrowed(if flag { "true" } else { "false" })))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Owned(number.to_string())))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Owned(number.to_string())))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Owned(number.to_string())))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Borrowed("")))
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}

@@ -1,0 +1,373 @@
+//! Templates of answers: literal text in which names stand for values. Compiled once, filled by writing straight into a
+//! buffer, so that no tree of values is made for a request.
+
+use serde_json::Value;
+
+use crate::problem::suggestion;
+use crate::value::{Name, Values, write_json};
+
+/// A JSON template. A string that is exactly `"$name"` becomes that value in its own type; a member whose value is
+/// absent is dropped; `"$name|0"` has a value, as JSON, for when the name has none; `"$$…"` is a literal `$…`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Json {
+    /// Finished JSON.
+    Literal(Vec<u8>),
+    Name(Name),
+    NameOr(Name, Vec<u8>),
+    /// Each key comes with its quotes and its colon.
+    Object(Vec<(Vec<u8>, Json)>),
+    List(Vec<Json>),
+}
+
+impl Json {
+    pub(crate) fn compile(body: &str) -> Result<Self, String> {
+        let value: Value = serde_json::from_str(body).map_err(|error| format!("the body is not JSON: {error}"))?;
+        Self::of(&value)
+    }
+
+    fn of(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::String(text) => Self::of_text(text),
+            Value::Array(items) => {
+                let items = items.iter().map(Self::of).collect::<Result<Vec<_>, _>>()?;
+                Ok(Self::List(items).folded())
+            }
+            Value::Object(members) => {
+                let mut compiled = Vec::new();
+                for (key, value) in members {
+                    let mut key_text = Vec::new();
+                    write_json(&mut key_text, key);
+                    key_text.push(b':');
+                    compiled.push((key_text, Self::of(value)?));
+                }
+                Ok(Self::Object(compiled).folded())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => Ok(Self::literal(value)),
+        }
+    }
+
+    fn of_text(text: &str) -> Result<Self, String> {
+        let Some(name) = text.strip_prefix('$') else { return Ok(Self::literal(text)) };
+        if name.starts_with('$') {
+            return Ok(Self::literal(name));
+        }
+        match name.split_once('|') {
+            None => Ok(Self::Name(parse_name(name)?)),
+            Some((name, otherwise)) => {
+                let otherwise: Value = serde_json::from_str(otherwise)
+                    .map_err(|_| format!("`{otherwise}`, which stands in for `${name}`, is not JSON"))?;
+                let mut json = Vec::new();
+                write_json(&mut json, &otherwise);
+                Ok(Self::NameOr(parse_name(name)?, json))
+            }
+        }
+    }
+
+    fn literal(value: &(impl serde::Serialize + ?Sized)) -> Self {
+        let mut out = Vec::new();
+        write_json(&mut out, value);
+        Self::Literal(out)
+    }
+
+    /// A tree without names is one literal.
+    fn folded(self) -> Self {
+        let is_constant = match &self {
+            Self::Object(members) => members.iter().all(|(_, value)| matches!(value, Self::Literal(_))),
+            Self::List(items) => items.iter().all(|value| matches!(value, Self::Literal(_))),
+            _ => false,
+        };
+        if !is_constant {
+            return self;
+        }
+        let mut out = Vec::new();
+        let empty = protocol::wire::Fields::new();
+        self.fill(&Values { fields: &empty, status: 0, request_id: "", sep: " " }, &mut out);
+        Self::Literal(out)
+    }
+
+    /// Appends the filled template.
+    pub(crate) fn fill(&self, values: &Values<'_>, out: &mut Vec<u8>) {
+        match self {
+            Self::Literal(json) => out.extend_from_slice(json),
+            // Only at the top or in a list can an absent value not be dropped.
+            Self::Name(name) => match values.value(name) {
+                Some(got) => got.write_json(out),
+                None => out.extend_from_slice(b"null"),
+            },
+            Self::NameOr(name, otherwise) => match values.value(name) {
+                Some(got) => got.write_json(out),
+                None => out.extend_from_slice(otherwise),
+            },
+            Self::Object(members) => {
+                out.push(b'{');
+                let mut is_first = true;
+                for (key, value) in members {
+                    let got = match value {
+                        Self::Name(name) => match values.value(name) {
+                            Some(got) => Some(got),
+                            None => continue,
+                        },
+                        _ => None,
+                    };
+                    if !std::mem::take(&mut is_first) {
+                        out.push(b',');
+                    }
+                    out.extend_from_slice(key);
+                    match got {
+                        Some(got) => got.write_json(out),
+                        None => value.fill(values, out),
+                    }
+                }
+                out.push(b'}');
+            }
+            Self::List(items) => {
+                out.push(b'[');
+                for (at, item) in items.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    item.fill(values, out);
+                }
+                out.push(b']');
+            }
+        }
+    }
+
+    pub(crate) fn has(&self, name: &Name) -> bool {
+        match self {
+            Self::Literal(_) => false,
+            Self::Name(own) | Self::NameOr(own, _) => own == name,
+            Self::Object(members) => members.iter().any(|(_, value)| value.has(name)),
+            Self::List(items) => items.iter().any(|value| value.has(name)),
+        }
+    }
+}
+
+/// How values are written into text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Escape {
+    /// As they are.
+    Plain,
+    /// With the five characters of XML as entities.
+    Xml,
+}
+
+/// A text template: `$name` anywhere stands for a value, an absent one is nothing, `$$` is a `$`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Text(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Piece {
+    Literal(String),
+    Name(Name),
+}
+
+impl Text {
+    pub(crate) fn compile(body: &str) -> Result<Self, String> {
+        let mut pieces = Vec::new();
+        let mut literal = String::new();
+        let mut rest = body;
+        while let Some((before, after)) = rest.split_once('$') {
+            literal.push_str(before);
+            if let Some(after) = after.strip_prefix('$') {
+                literal.push('$');
+                rest = after;
+                continue;
+            }
+            let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).unwrap_or(after.len());
+            // A full stop behind a name ends a sentence.
+            let name = after[..end].trim_end_matches('.');
+            if !literal.is_empty() {
+                pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+            }
+            pieces.push(Piece::Name(parse_name(name)?));
+            rest = &after[name.len()..];
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() {
+            pieces.push(Piece::Literal(literal));
+        }
+        Ok(Self(pieces))
+    }
+
+    pub(crate) fn fill(&self, values: &Values<'_>, escape: Escape, out: &mut String) {
+        for piece in &self.0 {
+            match piece {
+                Piece::Literal(text) => out.push_str(text),
+                Piece::Name(name) => {
+                    let Some(got) = values.value(name) else { continue };
+                    let text = got.text(values.sep);
+                    match escape {
+                        Escape::Plain => out.push_str(&text),
+                        Escape::Xml => write_xml(&text, out),
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn has(&self, name: &Name) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Name(own) if own == name))
+    }
+}
+
+/// A list `k=$v&k2=text`: a pair whose value is absent is dropped; values are escaped for where they go.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Pairs(Vec<(String, PairValue)>);
+
+#[derive(Clone, Debug, PartialEq)]
+enum PairValue {
+    Literal(String),
+    Name(Name),
+}
+
+impl Pairs {
+    pub(crate) fn compile(body: &str) -> Result<Self, String> {
+        let mut pairs = Vec::new();
+        for pair in body.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) =
+                pair.split_once('=').ok_or_else(|| format!("`{pair}` is not of the form `name=$value`"))?;
+            let value = match value.strip_prefix('$') {
+                Some(name) if !name.starts_with('$') => PairValue::Name(parse_name(name)?),
+                Some(literal) => PairValue::Literal(literal.to_owned()),
+                None => PairValue::Literal(value.to_owned()),
+            };
+            pairs.push((key.to_owned(), value));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The pairs that have a value, unescaped.
+    pub(crate) fn filled(&self, values: &Values<'_>) -> Vec<(String, String)> {
+        let filled = self.0.iter().filter_map(|(key, value)| match value {
+            PairValue::Literal(text) => Some((key.clone(), text.clone())),
+            PairValue::Name(name) => Some((key.clone(), values.value(name)?.text(values.sep).into_owned())),
+        });
+        filled.collect()
+    }
+
+    /// Appends the pairs that have a value, as `application/x-www-form-urlencoded`.
+    pub(crate) fn fill(&self, values: &Values<'_>, out: &mut String) {
+        let mut is_first = true;
+        for (key, value) in self.filled(values) {
+            if !std::mem::take(&mut is_first) {
+                out.push('&');
+            }
+            write_percent(&key, out);
+            out.push('=');
+            write_percent(&value, out);
+        }
+    }
+
+    pub(crate) fn has(&self, name: &Name) -> bool {
+        self.0.iter().any(|(_, value)| matches!(value, PairValue::Name(own) if own == name))
+    }
+}
+
+fn parse_name(name: &str) -> Result<Name, String> {
+    Name::parse(name).ok_or_else(|| format!("unknown name `${name}`{}", suggestion(name, Name::words())))
+}
+
+/// Escapes all but the unreserved characters of RFC 3986 §2.3. A space becomes `%20`, not `+`: forms and URIs are both
+/// read correctly that way, also by clients that do not know that a fragment may be form-encoded.
+pub(crate) fn write_percent(text: &str, out: &mut String) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+}
+
+fn write_xml(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use protocol::wire::{Field, Fields};
+    use serde_json::json;
+
+    fn fields() -> Fields {
+        Fields::new()
+            .with(Field::AccessToken, "a\"t&")
+            .with(Field::ExpiresIn, 3600)
+            .with(Field::Scope, "b a")
+            .with(Field::User, json!({"id": "u1", "limits": {"used": 2}}))
+    }
+
+    fn values(fields: &Fields) -> Values<'_> {
+        Values { fields, status: 200, request_id: "", sep: "," }
+    }
+
+    fn json_of(body: &str) -> String {
+        let mut out = Vec::new();
+        Json::compile(body).unwrap().fill(&values(&fields()), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_name_takes_its_own_type_and_an_absent_member_is_dropped_in_order() {
+        let body =
+            r#"{"ok":true, "z":"$access_token","r":"$refresh_token","n":"$expires_in","s":"$scope","l":"$scopes"}"#;
+        expect![[r#"{"ok":true,"z":"a\"t&","n":3600,"s":"b,a","l":["b","a"]}"#]].assert_eq(&json_of(body));
+    }
+
+    #[test]
+    fn objects_nest_and_stay_when_all_their_members_are_dropped() {
+        let body =
+            r#"{"a":{"x":"$state"},"u":{"id":"$user.id","used":"$user.limits.used","limit":"$user.limits.limit|3"}}"#;
+        expect![[r#"{"a":{},"u":{"id":"u1","used":2,"limit":3}}"#]].assert_eq(&json_of(body));
+    }
+
+    #[test]
+    fn two_dollars_are_one() {
+        assert_eq!(json_of(r#"{"price":"$$5"}"#), r#"{"price":"$5"}"#);
+    }
+
+    #[test]
+    fn a_template_without_names_is_one_literal() {
+        let compiled = Json::compile(r#"{ "a" : [1, {"b": null}] }"#).unwrap();
+        assert_eq!(compiled, Json::Literal(br#"{"a":[1,{"b":null}]}"#.to_vec()));
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_a_suggestion() {
+        let told = Json::compile(r#"{"a":"$acces_token"}"#).unwrap_err();
+        expect!["unknown name `$acces_token`, did you mean `access_token`?"].assert_eq(&told);
+    }
+
+    #[test]
+    fn text_is_escaped_for_its_kind() {
+        let template = Text::compile("<t a=\"$$\">$access_token</t>$state$user.id.").unwrap();
+        let fields = fields();
+        let mut out = String::new();
+        template.fill(&values(&fields), Escape::Xml, &mut out);
+        expect![[r#"<t a="$">a&quot;t&amp;</t>u1."#]].assert_eq(&out);
+    }
+
+    #[test]
+    fn pairs_are_escaped_and_dropped_when_absent() {
+        let template =
+            Pairs::compile("access_token=$access_token&state=$state&token_type=bearer&scope=$scope").unwrap();
+        let fields = fields();
+        let mut out = String::new();
+        template.fill(&values(&fields), &mut out);
+        expect!["access_token=a%22t%26&token_type=bearer&scope=b%2Ca"].assert_eq(&out);
+    }
+}
