@@ -33,7 +33,7 @@ impl Dialect {
         let trees: Vec<Table> =
             layers.iter().enumerate().map(|(at, source)| tree::parse(source, at, &mut reader.problems)).collect();
         if !reader.problems.is_empty() {
-            return Err(reader.problems);
+            return Err(in_order(reader.problems));
         }
         let is_standard = name == "standard";
         let merged = merge(trees, is_standard);
@@ -47,11 +47,7 @@ impl Dialect {
         }
         match dialect {
             Some(dialect) if reader.problems.is_empty() => Ok(dialect),
-            _ => {
-                reader.problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-                reader.problems.dedup();
-                Err(reader.problems)
-            }
+            _ => Err(in_order(reader.problems)),
         }
     }
 
@@ -71,6 +67,13 @@ impl Dialect {
         sources.extend_from_slice(overrides);
         Some(Self::load(name, &sources))
     }
+}
+
+/// As they stand in the files, each once.
+fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    problems.dedup();
+    problems
 }
 
 /// Lays the layers over each other. A dialect has the endpoints, grants, hosts and waivers that it names itself; for the
