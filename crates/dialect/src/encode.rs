@@ -1,5 +1,6 @@
 //! From answers and refusals to the wire: templates are filled, words are changed, and nothing is decided.
 
+use protocol::browser::{ResponseMode, Return};
 use protocol::call::{Reply, ReplyKind};
 use protocol::endpoint::Endpoint;
 use protocol::model::GrantType;
@@ -8,7 +9,7 @@ use protocol::wire::{Field, Fields, Param};
 use serde_json::{Value, json};
 
 use crate::rules::{At, Challenge, Delivery, Dialect, Place, ReplyRules, Shape};
-use crate::template::{Escape, Pairs, write_percent};
+use crate::template::{Escape, write_percent};
 use crate::value::Values;
 
 /// An answer, ready for the wire.
@@ -33,17 +34,6 @@ pub struct Context<'a> {
     pub grant: Option<GrantType>,
     /// Did the request have an `Authorization` header?
     pub had_authorization: bool,
-}
-
-/// How an answer travels back through the browser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// In the query of the redirect URI.
-    Query,
-    /// In its fragment.
-    Fragment,
-    /// In a form that the browser posts.
-    FormPost,
 }
 
 /// An answer on its way to the application.
@@ -112,57 +102,43 @@ impl Dialect {
         out
     }
 
-    /// Spells an answer that goes back through the browser. `mode` is what the request asked for, if it did; `target` must
-    /// have been compared with the registered ones.
+    /// Spells an answer that goes back through the browser.
     #[must_use]
-    pub fn redirect(
-        &self,
-        answer: Result<&Reply, &Refusal>,
-        more: &Fields,
-        mode: Option<Mode>,
-        target: &str,
-    ) -> Redirect {
-        let (kind, mut fields) = match answer {
+    pub fn redirect(&self, back: &Return) -> Redirect {
+        let (kind, mut fields) = match &back.answer {
             Ok(reply) => (reply.kind, reply.fields.clone()),
             Err(refusal) => (ReplyKind::Denied, self.refusal_fields(self.at(Endpoint::Authorize), refusal)),
         };
-        for (field, value) in more.iter() {
+        for (field, value) in back.fields.iter() {
             fields.set(field, value.clone());
         }
-        self.encode_redirect(kind, &fields, mode, target)
-    }
-
-    /// Spells members of a kind of reply that goes back through the browser.
-    #[must_use]
-    pub fn encode_redirect(&self, kind: ReplyKind, fields: &Fields, mode: Option<Mode>, target: &str) -> Redirect {
-        let values = Values { fields, status: 302, request_id: "", sep: &self.sep };
-        let (delivery, pairs) = match self.reply(kind).map(|reply| &reply.shape) {
-            Some(Shape::Redirect(delivery, pairs)) => (*delivery, pairs.clone()),
-            // The loader refuses a dialect in which this could be.
-            _ => (Delivery::Query, Pairs::default()),
+        let values = Values { fields: &fields, status: 302, request_id: "", sep: &self.sep };
+        let Some(Shape::Redirect(delivery, pairs)) = self.reply(kind).map(|reply| &reply.shape) else {
+            // The loader refuses a dialect in which this could be. Back to the application, without an answer.
+            return Redirect::Location(back.to.as_str().to_owned());
         };
-        let mode = mode.unwrap_or_else(|| self.usual_mode(delivery));
+        let target = back.to.as_str();
         let mut location = target.to_owned();
-        match mode {
-            Mode::FormPost => {
+        match back.mode.unwrap_or_else(|| self.usual_mode(*delivery)) {
+            ResponseMode::FormPost => {
                 return Redirect::FormPost { action: target.to_owned(), inputs: pairs.filled(&values) };
             }
             // RFC 6749 §3.1.2: the redirect URI "MAY include an "application/x-www-form-urlencoded" formatted […] query
             // component […], which MUST be retained when adding additional query parameters."
-            Mode::Query if !target.contains('?') => location.push('?'),
-            Mode::Query if target.ends_with(['?', '&']) => {}
-            Mode::Query => location.push('&'),
-            Mode::Fragment => location.push('#'),
+            ResponseMode::Query if !target.contains('?') => location.push('?'),
+            ResponseMode::Query if target.ends_with(['?', '&']) => {}
+            ResponseMode::Query => location.push('&'),
+            ResponseMode::Fragment => location.push('#'),
         }
         pairs.fill(&values, &mut location);
         Redirect::Location(location)
     }
 
-    fn usual_mode(&self, delivery: Delivery) -> Mode {
+    fn usual_mode(&self, delivery: Delivery) -> ResponseMode {
         match delivery {
-            Delivery::Query => Mode::Query,
-            Delivery::Fragment => Mode::Fragment,
-            Delivery::FormPost => Mode::FormPost,
+            Delivery::Query => ResponseMode::Query,
+            Delivery::Fragment => ResponseMode::Fragment,
+            Delivery::FormPost => ResponseMode::FormPost,
             Delivery::Same => {
                 let kind = if self.grants.contains(&GrantType::AuthorizationCode) {
                     ReplyKind::Code
@@ -170,9 +146,9 @@ impl Dialect {
                     ReplyKind::Implicit
                 };
                 match self.reply(kind).map(|reply| &reply.shape) {
-                    Some(Shape::Redirect(Delivery::Fragment, _)) => Mode::Fragment,
-                    Some(Shape::Redirect(Delivery::FormPost, _)) => Mode::FormPost,
-                    _ => Mode::Query,
+                    Some(Shape::Redirect(Delivery::Fragment, _)) => ResponseMode::Fragment,
+                    Some(Shape::Redirect(Delivery::FormPost, _)) => ResponseMode::FormPost,
+                    _ => ResponseMode::Query,
                 }
             }
         }

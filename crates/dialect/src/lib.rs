@@ -26,7 +26,7 @@ pub mod tree;
 mod value;
 
 pub use decode::Incoming;
-pub use encode::{Context, Mode, Outgoing, Redirect};
+pub use encode::{Context, Outgoing, Redirect};
 pub use problem::Problem;
 pub use route::{Dialects, Route};
 pub use rules::{Address, At, Dialect};

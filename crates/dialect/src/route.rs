@@ -13,12 +13,15 @@ use crate::rules::{At, Dialect};
 pub struct Dialects {
     all: Vec<Dialect>,
     /// By Host, and then by path.
-    hosts: HashMap<String, HashMap<String, (usize, At)>>,
+    hosts: HashMap<String, Paths>,
     /// Which dialect speaks for a host where no path of any matches.
     speakers: HashMap<String, usize>,
     /// The paths of the dialect that answers for whatever host nobody claims.
-    anywhere: Option<(usize, HashMap<String, (usize, At)>)>,
+    anywhere: Option<(usize, Paths)>,
 }
+
+/// Whose path it is, and which of its addresses.
+type Paths = HashMap<String, (usize, At)>;
 
 /// Where a request belongs.
 #[derive(Clone, Copy, Debug)]
@@ -116,12 +119,12 @@ impl Dialects {
     }
 
     /// The paths of a host; a port that the scheme implies need not be said.
-    fn paths<'s, 'h>(&'s self, host: &'h str) -> Option<(&'h str, &'s HashMap<String, (usize, At)>)> {
+    fn paths<'s, 'h>(&'s self, host: &'h str) -> Option<(&'h str, &'s Paths)> {
         let without = host.strip_suffix(":443").or_else(|| host.strip_suffix(":80"));
         [Some(host), without].into_iter().flatten().find_map(|host| Some((host, self.hosts.get(host)?)))
     }
 
-    fn pick<'s>(&'s self, paths: &HashMap<String, (usize, At)>, path: &str, speaker: Option<usize>) -> Route<'s> {
+    fn pick<'s>(&'s self, paths: &Paths, path: &str, speaker: Option<usize>) -> Route<'s> {
         match paths.get(path) {
             Some((index, at)) => Route::Endpoint(&self.all[*index], *at),
             None => Route::UnknownPath(speaker.map(|index| &self.all[index])),

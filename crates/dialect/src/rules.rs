@@ -96,7 +96,6 @@ impl Address {
 
 /// Where parameters are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "a set of places")]
 pub(crate) struct From {
     pub(crate) query: bool,
     pub(crate) form: bool,
@@ -105,7 +104,6 @@ pub(crate) struct From {
 
 /// How clients may prove who they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "a set of ways")]
 pub(crate) struct Auth {
     pub(crate) basic: bool,
     pub(crate) params: bool,
@@ -300,6 +298,7 @@ impl Dialect {
             is_iss_sent: self.reply(ReplyKind::Code).is_some_and(|reply| reply.shape.has(Field::Iss)),
             is_introspection_open: self.is_open(Endpoint::Introspect),
             is_revocation_open: self.is_open(Endpoint::Revoke),
+            otp_digits: self.screen.otp_digits,
             ..Policy::standard(issuer)
         }
     }

@@ -212,7 +212,7 @@ impl Text {
 }
 
 /// A list `k=$v&k2=text`: a pair whose value is absent is dropped; values are escaped for where they go.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pairs(Vec<(String, PairValue)>);
 
 #[derive(Clone, Debug, PartialEq)]

@@ -250,8 +250,8 @@ pub enum ResponseMode {
 pub struct Return {
     /// Where to.
     pub to: VerifiedRedirect,
-    /// How.
-    pub mode: ResponseMode,
+    /// How, if the request said so; else as the dialect has it.
+    pub mode: Option<ResponseMode>,
     /// The yes, or why not. A dialect words the refusal.
     pub answer: Result<Reply, Refusal>,
     /// `state` and `iss`, which belong to either.

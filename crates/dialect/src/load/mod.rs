@@ -167,7 +167,7 @@ fn grants(file: &File, reader: &mut Reader<'_>) -> Vec<GrantType> {
     for word in &named.value {
         match GrantType::from_name(&word.value) {
             Some(grant) if grants.contains(&grant) => {
-                reader.note(word.spot, format!("`{}` is listed twice", word.value))
+                reader.note(word.spot, format!("`{}` is listed twice", word.value));
             }
             Some(grant) => grants.push(grant),
             None => {

@@ -259,8 +259,9 @@ struct Way<'a> {
 impl Way<'_> {
     fn back(&self, answer: Result<Reply, Refusal>, turn: &Turn<'_>) -> Step {
         let mode = match self.params.value(Param::ResponseMode) {
-            Some("form_post") => ResponseMode::FormPost,
-            _ => ResponseMode::Query,
+            Some("query") => Some(ResponseMode::Query),
+            Some("form_post") => Some(ResponseMode::FormPost),
+            _ => None,
         };
         // RFC 6749 §4.1.2: "REQUIRED if the "state" parameter was present in the client authorization request. The exact
         // value received from the client." RFC 9207 §2: "an authorization server that supports this specification MUST
