@@ -1,0 +1,180 @@
+//! The table of options: every key of the configuration file, its kind, its default and what it is for. The reader, the
+//! environment overlay, the file that `grantry init` writes and the generated documentation are all made from it.
+
+/// What a value must look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// A string that no message may repeat.
+    Secret,
+    /// A file or folder; relative ones are beside the configuration file.
+    Path,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A list of strings.
+    Texts,
+    /// A whole number between two others, both included.
+    Count(i64, i64),
+    /// A duration such as `"90s"`, `"10m"`, `"2h"` or `"30d"`; at least and at most so many seconds.
+    Duration(u64, u64),
+}
+
+/// What holds when nothing is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Otherwise {
+    /// Nothing: the thing is switched off, or the key is required.
+    Absent,
+    /// A string.
+    Text(&'static str),
+    /// A number.
+    Count(i64),
+    /// A list.
+    Texts(&'static [&'static str]),
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The dotted path, such as `session.idle`.
+    pub path: &'static str,
+    /// What a value looks like.
+    pub kind: Kind,
+    /// What holds when nothing is written.
+    pub default: Otherwise,
+    /// An example for those without a default, as TOML.
+    pub example: &'static str,
+    /// What it is for.
+    pub sentence: &'static str,
+}
+
+const fn row(path: &'static str, kind: Kind, default: Otherwise, example: &'static str, sentence: &'static str) -> Row {
+    Row { path, kind, default, example, sentence }
+}
+
+/// A year, in seconds: no session, window or time-out needs to be longer.
+const YEAR_S: u64 = 366 * 86_400;
+
+use Otherwise::{Absent, Count, Text, Texts};
+
+/// The table.
+#[rustfmt::skip]
+pub const TABLE: &[Row] = &[
+    row("issuer", Kind::Text, Absent, r#""https://auth.example.com""#, "The one public base URL: https, no slash at the end. It is never taken from a request. For development on this machine, http://localhost:PORT works too."),
+    row("listen", Kind::Text, Text("127.0.0.1:8080"), "", "Where to listen: host:port, or unix:/run/grantry.sock."),
+    row("admin_listen", Kind::Text, Text("127.0.0.1:9090"), "", "Where /healthz, /readyz and /metrics are; not for the public. \"off\" switches them off."),
+
+    row("store.url", Kind::Secret, Text("sqlite:grantry.db"), "", "Where everything is kept: sqlite:FILE."),
+
+    row("keys.master", Kind::Secret, Absent, r#""(32 bytes in base64url)""#, "The master key itself. Better keep it in a file of its own: whoever reads it and the store can forge sessions."),
+    row("keys.master_file", Kind::Path, Text("grantry.key"), "", "The file with the master key: 32 bytes in base64url. All other keys are derived from it. Keep a copy away from the backups of the store."),
+
+    row("tls.cert", Kind::Path, Absent, r#""cert.pem""#, "The certificate chain in PEM. Without [tls], run behind a proxy that speaks TLS."),
+    row("tls.key", Kind::Path, Absent, r#""key.pem""#, "The certificate's private key in PEM."),
+
+    row("proxy.trusted", Kind::Texts, Texts(&[]), r#"["127.0.0.1/32"]"#, "The networks of the proxies in front: only they may say, in Forwarded or X-Forwarded-For, who is calling."),
+
+    row("dialects.enable", Kind::Texts, Texts(&["standard"]), "", "The surfaces that this server speaks."),
+    row("dialects.path", Kind::Path, Absent, r#""dialects""#, "A folder with dialect files of your own: NAME.toml, or NAME/dialect.toml."),
+    row("dialects.accept", Kind::Texts, Texts(&[]), r#"["secret-in-query"]"#, "The waivers that you accept: rules of the RFCs that a dialect breaks by name. `grantry dialect show NAME` explains them."),
+
+    row("session.idle", Kind::Duration(60, YEAR_S), Text("1d"), "", "A browser that is not seen for so long is signed out."),
+    row("session.absolute", Kind::Duration(60, YEAR_S), Text("14d"), "", "A browser is signed out after so long in any case."),
+    row("session.recent", Kind::Duration(60, YEAR_S), Text("15m"), "", "Changing how one signs in needs a sign-in that is no older than this."),
+
+    row("lockout.account_failures", Kind::Count(3, 1000), Count(10), "", "After so many wrong passwords or codes, an account must wait."),
+    row("lockout.address_failures", Kind::Count(3, 1_000_000), Count(100), "", "After so many wrong passwords or codes, a network address must wait."),
+    row("lockout.window", Kind::Duration(60, 86_400), Text("15m"), "", "How long until failures are forgotten."),
+
+    row("brand.name", Kind::Text, Text("Grantry"), "", "Your name, as people know it: on every page and in authenticator applications."),
+    row("brand.logo", Kind::Path, Absent, r#""logo.svg""#, "Your logo: svg, png, webp or jpeg, at most 256 KiB."),
+    row("brand.accent", Kind::Text, Text("#2f5fd0"), "", "The colour of buttons and links, as #rrggbb."),
+    row("brand.support", Kind::Text, Absent, r#""help@example.com""#, "Where people find help: an e-mail address or an https URL."),
+
+    row("fetch.allow", Kind::Texts, Texts(&[]), r#"["10.0.0.7:8443"]"#, "Private addresses, as host:port, that this server may nevertheless call."),
+    row("fetch.ca_file", Kind::Path, Absent, r#""ca.pem""#, "More certificate authorities for outgoing calls, in PEM."),
+
+    row("log.level", Kind::Text, Text("info"), "", "error, warn, info, debug or trace; or by module, such as \"info,store=debug\"."),
+    row("log.format", Kind::Word(&["text", "json"]), Text("text"), "", "text for people, json for machines."),
+
+    row("limits.connections", Kind::Count(1, 1_000_000), Count(4096), "", "Connections at the same time."),
+    row("limits.header_timeout", Kind::Duration(1, 600), Text("10s"), "", "A request's header must be there within this time."),
+    row("limits.body_timeout", Kind::Duration(1, 600), Text("15s"), "", "A request's body must be there within this time."),
+    row("limits.body_bytes", Kind::Count(1024, 16_777_216), Count(65_536), "", "Size of a request's body in bytes."),
+    row("limits.drain", Kind::Duration(0, 600), Text("15s"), "", "When told to stop, requests in flight get so long to end."),
+    row("limits.hashing_threads", Kind::Count(1, 256), Absent, "2", "Passwords that are hashed at the same time, at 19 MiB each; half of the processors by default."),
+    row("limits.hashing_queue", Kind::Count(1, 100_000), Count(256), "", "Sign-ins that may wait for that; more are told to come back."),
+];
+
+/// What stands above each section in the file that `grantry init` writes.
+pub const SECTIONS: &[(&str, &str)] = &[
+    ("store", "Where everything is kept."),
+    ("keys", "The keys of this installation."),
+    ("tls", "TLS on the listener itself; leave it out behind a proxy that speaks TLS."),
+    ("proxy", "The proxies in front."),
+    ("dialects", "The surfaces that this server speaks. [dialect.NAME] overrides whatever NAME's file says."),
+    ("session", "How long people stay signed in."),
+    ("lockout", "Brute force."),
+    ("brand", "What people see."),
+    ("fetch", "Outgoing requests. Private addresses are refused unless they are listed."),
+    ("log", "Logs go to standard error and never hold secrets."),
+    ("limits", "How much at once."),
+];
+
+/// The row of a path.
+#[must_use]
+pub fn find(path: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.path == path)
+}
+
+/// The keys of a section, `""` for the top, without their section's name; for the top also the sections.
+pub fn keys_of(section: &str) -> impl Iterator<Item = &'static str> {
+    let own = TABLE.iter().filter_map(move |row| match row.path.split_once('.') {
+        Some((its, key)) => (its == section).then_some(key),
+        None => section.is_empty().then_some(row.path),
+    });
+    let sections = SECTIONS.iter().map(|(name, _)| *name).chain(["dialect"]).filter(move |_| section.is_empty());
+    own.chain(sections)
+}
+
+impl Row {
+    /// The environment variable that overrides it.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("GRANTRY_{}", self.path.replace('.', "__").to_uppercase())
+    }
+
+    /// The default as TOML, or the example where there is none.
+    #[must_use]
+    pub fn sample(&self) -> String {
+        match self.default {
+            Absent => self.example.to_owned(),
+            Text(text) => format!("{text:?}"),
+            Count(number) => number.to_string(),
+            Texts(_) if !self.example.is_empty() => self.example.to_owned(),
+            Texts(texts) => format!("{texts:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_section_is_explained_and_every_explanation_has_a_section() {
+        let mut named: Vec<&str> = TABLE.iter().filter_map(|row| Some(row.path.split_once('.')?.0)).collect();
+        named.dedup();
+        let mut explained: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
+        named.sort_unstable();
+        explained.sort_unstable();
+        assert_eq!(named, explained);
+    }
+
+    #[test]
+    fn what_has_no_default_has_an_example() {
+        for row in TABLE {
+            assert!(row.default != Absent || !row.example.is_empty(), "{}", row.path);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What is wrong with a configuration, where, and what was probably meant.
+
+use std::fmt;
+
+/// Where something was said.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In a file; line and column from 1, the column in characters.
+    File {
+        /// The file, as the operator named it.
+        file: String,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+    },
+    /// In an environment variable.
+    Variable(String),
+    /// In a file as a whole, or nowhere in particular.
+    Whole(String),
+}
+
+impl Place {
+    /// The place of a byte of a file's text.
+    #[must_use]
+    pub fn of(file: &str, text: &str, at: usize) -> Self {
+        let before = &text.as_bytes()[..at.min(text.len())];
+        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        // Continuation bytes of UTF-8 are no characters of their own.
+        let column = 1 + before[line_start..].iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+        Self::File { file: file.to_owned(), line, column }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { file, line, column } => write!(f, "{file}:{line}:{column}"),
+            Self::Variable(name) => write!(f, "environment {name}"),
+            Self::Whole(file) => f.write_str(file),
+        }
+    }
+}
+
+/// One thing that is wrong, or that the operator should know.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Where.
+    pub place: Place,
+    /// Does the server start all the same?
+    pub is_warning: bool,
+    /// A sentence, with the next step where it is not obvious.
+    pub text: String,
+}
+
+impl Problem {
+    /// Something that keeps the server from starting.
+    #[must_use]
+    pub fn fault(place: Place, text: impl Into<String>) -> Self {
+        Self { place, is_warning: false, text: text.into() }
+    }
+
+    /// Something that the operator should know.
+    #[must_use]
+    pub fn warning(place: Place, text: impl Into<String>) -> Self {
+        Self { place, is_warning: true, text: text.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, is_warning, text } = self;
+        write!(f, "{place}: {}{text}", if *is_warning { "warning: " } else { "" })
+    }
+}
+
+/// `, did you mean "x"?` when one of `known` is near to `word`; else what there is to choose from.
+#[must_use]
+pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let nearest = known.iter().map(|candidate| (distance(word, candidate), *candidate)).min();
+    match nearest {
+        Some((steps, candidate)) if steps <= 1 + word.chars().count() / 4 => format!(", did you mean `{candidate}`?"),
+        Some(_) => {
+            let listed: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
+            format!("; there are {}", listed.join(", "))
+        }
+        None => String::new(),
+    }
+}
+
+/// How many characters must be changed, added, removed or swapped with their neighbour to make `a` into `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().collect();
+    let b: Vec<char> = b.chars().collect();
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = changed.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_counted_in_lines_and_characters() {
+        assert_eq!(Place::of("x", "ab\ncä=1", 6).to_string(), "x:2:3");
+        assert_eq!(Place::of("x", "", 9).to_string(), "x:1:1");
+    }
+
+    #[test]
+    fn a_misspelt_word_is_recognised_and_a_strange_one_is_answered_with_the_choice() {
+        assert_eq!(suggestion("issuser", ["issuer", "listen"]), ", did you mean `issuer`?");
+        assert_eq!(suggestion("banana", ["issuer", "listen"]), "; there are `issuer`, `listen`");
+    }
+}

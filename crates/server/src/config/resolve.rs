@@ -1,0 +1,472 @@
+//! What the configuration means. Every option is looked at, and every problem noted, before anybody gives up.
+
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use protocol::policy::{LockoutPolicy, SessionPolicy};
+
+use super::accent::{Accent, CONTRAST_MIN};
+use super::file::{File, Value};
+use super::issuer::Issuer;
+use super::options::{self, Kind, Otherwise};
+use super::problem::{Place, Problem, suggestion};
+use super::settings::{Brand, DialectSettings, Fetch, Limits, Listen, Log, Logo, Master, Settings, Support, Tls};
+use super::{beside, is_open_to_all, plain, read, value};
+
+/// The largest logo.
+const LOGO_BYTES_MAX: usize = 256 * 1024;
+/// The longest name that fits on a page and into an authenticator application, in characters.
+const NAME_CHARACTERS_MAX: usize = 60;
+
+/// Finds out what the file means; `None` when something is missing without which nothing can be said.
+pub(super) fn settings(file: &File, folder: &Path, problems: &mut Vec<Problem>) -> Option<Settings> {
+    let mut read = Resolver { file, folder, problems };
+    let issuer = read.issuer();
+    let master = read.master();
+    let listen = read.listen("listen");
+    let admin_listen = read.admin_listen();
+    let settings = Settings {
+        store_url: read.store_url(),
+        tls: read.tls(),
+        proxy_trusted: read.networks("proxy.trusted"),
+        dialects: read.dialects(),
+        session: read.session(),
+        lockout: read.lockout(),
+        brand: read.brand(),
+        fetch: read.fetch(),
+        log: read.log(),
+        limits: read.limits(),
+        issuer: issuer?,
+        listen: listen?,
+        admin_listen,
+        master: master?,
+    };
+    Some(settings)
+}
+
+/// Reads options one by one.
+struct Resolver<'a> {
+    file: &'a File,
+    folder: &'a Path,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Resolver<'_> {
+    fn fault(&mut self, path: &str, text: impl Into<String>) {
+        self.problems.push(Problem::fault(self.file.place(path), text));
+    }
+
+    fn warn(&mut self, path: &str, text: impl Into<String>) {
+        self.problems.push(Problem::warning(self.file.place(path), text));
+    }
+
+    /// The text of an option, or its default.
+    fn text(&self, path: &str) -> Option<String> {
+        match (self.file.written(path).map(|written| &written.value), row(path).default) {
+            (Some(Value::Text(text)), _) => Some(text.clone()),
+            (_, Otherwise::Text(text)) => Some(text.to_owned()),
+            _ => None,
+        }
+    }
+
+    fn texts(&self, path: &str) -> Vec<(String, Place)> {
+        match (self.file.written(path).map(|written| &written.value), row(path).default) {
+            (Some(Value::Texts(texts)), _) => texts.clone(),
+            (_, Otherwise::Texts(texts)) => {
+                texts.iter().map(|text| ((*text).to_owned(), self.file.place(path))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn count(&mut self, path: &str) -> Option<u64> {
+        let Kind::Count(min, max) = row(path).kind else { unreachable!("{path} is a number in the table") };
+        let count = match (self.file.written(path).map(|written| &written.value), row(path).default) {
+            (Some(Value::Count(count)), _) => *count,
+            (_, Otherwise::Count(count)) => count,
+            _ => return None,
+        };
+        if !(min..=max).contains(&count) {
+            self.fault(path, format!("`{path}` is {count}, it must be between {min} and {max}"));
+        }
+        u64::try_from(count).ok()
+    }
+
+    fn size(&mut self, path: &str) -> Option<usize> {
+        self.count(path).and_then(|count| usize::try_from(count).ok())
+    }
+
+    fn seconds(&mut self, path: &str) -> u64 {
+        let Kind::Duration(min_s, max_s) = row(path).kind else { unreachable!("{path} is a duration in the table") };
+        let text = self.text(path).unwrap_or_default();
+        let Some(seconds) = value::duration(&text) else {
+            self.fault(
+                path,
+                format!("`{path}` is {text:?}, it must be a duration such as \"90s\", \"10m\", \"2h\" or \"30d\""),
+            );
+            return min_s;
+        };
+        if !(min_s..=max_s).contains(&seconds) {
+            let (min, max) = (value::written_duration(min_s), value::written_duration(max_s));
+            self.fault(path, format!("`{path}` is {text:?}, it must be between {min:?} and {max:?}"));
+        }
+        seconds
+    }
+
+    fn path(&self, path: &str) -> Option<PathBuf> {
+        self.text(path).map(|text| beside(self.folder, &text))
+    }
+
+    /// A file that must be there.
+    fn readable(&mut self, path: &str) -> Option<PathBuf> {
+        let file = self.path(path)?;
+        if let Err(error) = std::fs::File::open(&file).and_then(|file| file.metadata()) {
+            self.fault(path, format!("{} cannot be read: {}", file.display(), plain(&error)));
+        }
+        Some(file)
+    }
+
+    fn issuer(&mut self) -> Option<Issuer> {
+        let Some(text) = self.text("issuer") else {
+            self.fault(
+                "issuer",
+                "`issuer` is missing: the public base URL, such as issuer = \"https://auth.example.com\"",
+            );
+            return None;
+        };
+        match Issuer::parse(&text) {
+            Ok(issuer) => {
+                if issuer.is_development {
+                    self.warn(
+                        "issuer",
+                        "the issuer is plain http: for development on this machine only. Cookies are then neither \
+                         Secure nor __Host-, and everything can be read on its way",
+                    );
+                }
+                Some(issuer)
+            }
+            Err(text) => {
+                self.fault("issuer", text);
+                None
+            }
+        }
+    }
+
+    fn listen(&mut self, path: &str) -> Option<Listen> {
+        let text = self.text(path)?;
+        if let Some(socket) = text.strip_prefix("unix:") {
+            if socket.is_empty() {
+                self.fault(path, format!("`{path}` names no socket; write \"unix:/run/grantry.sock\""));
+                return None;
+            }
+            return Some(Listen::Unix(beside(self.folder, socket)));
+        }
+        let parts = text.rsplit_once(':');
+        let is_good = parts.is_some_and(|(host, port)| {
+            let is_host = !host.is_empty() && (!host.contains(':') || (host.starts_with('[') && host.ends_with(']')));
+            is_host && port.parse::<u16>().is_ok()
+        });
+        if !is_good {
+            let hint = match parts {
+                Some(("", port)) => format!("; \"0.0.0.0:{port}\" or \"[::]:{port}\" is every interface"),
+                _ => String::new(),
+            };
+            self.fault(path, format!("`{path}` is {text:?}, it must be host:port or unix:PATH{hint}"));
+            return None;
+        }
+        Some(Listen::Tcp(text))
+    }
+
+    fn admin_listen(&mut self) -> Option<Listen> {
+        if self.text("admin_listen").as_deref() == Some("off") {
+            return None;
+        }
+        let listen = self.listen("admin_listen")?;
+        let Listen::Tcp(address) = &listen else { return Some(listen) };
+        let host = address.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
+        let is_own = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        if !is_own {
+            self.warn(
+                "admin_listen",
+                format!("{address} can be reached from other machines; /metrics is not for the public"),
+            );
+        }
+        Some(listen)
+    }
+
+    /// The store's address, with a relative file beside the configuration. It may hold a password: it is not repeated.
+    fn store_url(&mut self) -> String {
+        let text = self.text("store.url").unwrap_or_default();
+        match text.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => format!("sqlite:{}", beside(self.folder, path).display()),
+            Some(("memory", "")) => {
+                self.warn("store.url", "everything is kept in memory and gone when the server stops");
+                text
+            }
+            Some(("postgres" | "postgresql", _)) => {
+                self.fault("store.url", "this version keeps its rows in SQLite only: write \"sqlite:FILE\"");
+                text
+            }
+            _ => {
+                self.fault("store.url", "`store.url` must be \"sqlite:FILE\"");
+                text
+            }
+        }
+    }
+
+    fn master(&mut self) -> Option<Master> {
+        let (path, text) = if let Some(text) = self.text("keys.master") {
+            if self.file.written("keys.master_file").is_some() {
+                self.fault("keys.master", "both `keys.master` and `keys.master_file` are there: keep one of them");
+            }
+            if matches!(self.file.place("keys.master"), Place::File { .. }) {
+                self.warn(
+                    "keys.master",
+                    "the master key is in the configuration itself; `keys.master_file` keeps it apart",
+                );
+            }
+            ("keys.master", text)
+        } else {
+            let path = "keys.master_file";
+            let file = self.path(path)?;
+            if self.file.written(path).is_none() && !file.exists() {
+                return Some(Master::Absent(file));
+            }
+            if is_open_to_all(&file) {
+                self.warn(path, format!("everybody on this machine can read {}; chmod 600 it", file.display()));
+            }
+            match read(&file) {
+                Ok(text) => (path, text),
+                Err(text) => {
+                    self.fault(path, format!("the master key: {text}; `grantry init` makes one"));
+                    return None;
+                }
+            }
+        };
+        match value::master(&text) {
+            Ok(key) => Some(Master::Known(key)),
+            Err(text) => {
+                self.fault(path, text);
+                None
+            }
+        }
+    }
+
+    fn tls(&mut self) -> Option<Tls> {
+        match (self.readable("tls.cert"), self.readable("tls.key")) {
+            (Some(cert), Some(key)) => {
+                if is_open_to_all(&key) {
+                    self.warn("tls.key", format!("everybody on this machine can read {}; chmod 600 it", key.display()));
+                }
+                Some(Tls { cert, key })
+            }
+            (Some(_), None) => {
+                self.fault("tls.cert", "`tls.cert` needs `tls.key` beside it");
+                None
+            }
+            (None, Some(_)) => {
+                self.fault("tls.key", "`tls.key` needs `tls.cert` beside it");
+                None
+            }
+            (None, None) => None,
+        }
+    }
+
+    fn networks(&mut self, path: &str) -> Vec<IpNet> {
+        let mut networks = Vec::new();
+        for (text, place) in self.texts(path) {
+            let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from));
+            match network {
+                Some(network) if network.prefix_len() == 0 => {
+                    let text = format!("`{path}` trusts everybody with {text:?}: anybody could claim any address");
+                    self.problems.push(Problem::fault(place, text));
+                }
+                Some(network) => networks.push(network.trunc()),
+                None => {
+                    let text =
+                        format!("`{path}` has {text:?}, it must be a network such as \"10.0.0.0/8\" or an address");
+                    self.problems.push(Problem::fault(place, text));
+                }
+            }
+        }
+        networks
+    }
+
+    fn dialects(&mut self) -> DialectSettings {
+        let enabled = self.texts("dialects.enable");
+        if enabled.is_empty() {
+            self.fault("dialects.enable", "`dialects.enable` is empty: a server without a surface serves nobody");
+        }
+        let mut enable: Vec<String> = Vec::new();
+        for (name, place) in enabled {
+            if enable.contains(&name) {
+                self.problems.push(Problem::fault(place, format!("`{name}` is listed twice")));
+            } else {
+                enable.push(name);
+            }
+        }
+        for (name, place) in &self.file.dialects {
+            if !enable.contains(name) {
+                let near = suggestion(name, enable.iter().map(String::as_str));
+                let text = format!("[dialect.{name}] has no effect: `dialects.enable` does not list it{near}");
+                self.problems.push(Problem::warning(place.clone(), text));
+            }
+        }
+        let path = self.path("dialects.path");
+        if let Some(folder) = path.as_ref().filter(|folder| !folder.is_dir()) {
+            self.fault("dialects.path", format!("there is no folder {}", folder.display()));
+        }
+        DialectSettings {
+            enable,
+            path,
+            accept: self.texts("dialects.accept").into_iter().map(|(waiver, _)| waiver).collect(),
+            file: self.file.name.clone(),
+            text: self.file.text.clone(),
+        }
+    }
+
+    fn session(&mut self) -> SessionPolicy {
+        let policy = SessionPolicy {
+            idle_s: self.seconds("session.idle"),
+            absolute_s: self.seconds("session.absolute"),
+            recent_s: self.seconds("session.recent"),
+        };
+        if policy.idle_s > policy.absolute_s {
+            self.warn("session.idle", "`session.idle` is longer than `session.absolute` and has no effect");
+        }
+        policy
+    }
+
+    fn lockout(&mut self) -> LockoutPolicy {
+        let mut failures = |path| self.count(path).and_then(|count| u32::try_from(count).ok()).unwrap_or_default();
+        LockoutPolicy {
+            account_failures: failures("lockout.account_failures"),
+            address_failures: failures("lockout.address_failures"),
+            window_s: self.seconds("lockout.window"),
+        }
+    }
+
+    fn brand(&mut self) -> Brand {
+        let name = self.text("brand.name").unwrap_or_default();
+        if !(1..=NAME_CHARACTERS_MAX).contains(&name.trim().chars().count()) || name.chars().any(char::is_control) {
+            self.fault("brand.name", format!("`brand.name` must have between 1 and {NAME_CHARACTERS_MAX} characters"));
+        }
+        let written = self.text("brand.accent").unwrap_or_default();
+        let accent = Accent::parse(&written).unwrap_or_else(|| {
+            self.fault(
+                "brand.accent",
+                format!("`brand.accent` is {written:?}, it must be a colour such as \"#2f5fd0\""),
+            );
+            Accent([0; 3])
+        });
+        let contrast = accent.contrast(Accent([255; 3]));
+        if contrast < CONTRAST_MIN {
+            let text = format!(
+                "`brand.accent` {} on white has a contrast of {contrast:.1} to 1; WCAG asks for {CONTRAST_MIN} of text. \
+                 Buttons get black text",
+                accent.css()
+            );
+            self.warn("brand.accent", text);
+        }
+        Brand { name: name.trim().to_owned(), logo: self.logo(), accent, support: self.support() }
+    }
+
+    fn logo(&mut self) -> Option<Logo> {
+        let file = self.path("brand.logo")?;
+        let media_type = match file.extension().and_then(|own| own.to_str()).map(str::to_ascii_lowercase).as_deref() {
+            Some("svg") => "image/svg+xml",
+            Some("png") => "image/png",
+            Some("webp") => "image/webp",
+            Some("jpg" | "jpeg") => "image/jpeg",
+            _ => {
+                self.fault(
+                    "brand.logo",
+                    format!("{} is not an svg, png, webp or jpeg file by its name", file.display()),
+                );
+                return None;
+            }
+        };
+        match std::fs::read(&file) {
+            Ok(bytes) if bytes.len() > LOGO_BYTES_MAX => {
+                let text = format!("{} has {} bytes, a logo may have {LOGO_BYTES_MAX}", file.display(), bytes.len());
+                self.fault("brand.logo", text);
+                None
+            }
+            Ok(bytes) => Some(Logo { bytes, media_type }),
+            Err(error) => {
+                self.fault("brand.logo", format!("{} cannot be read: {}", file.display(), plain(&error)));
+                None
+            }
+        }
+    }
+
+    fn support(&mut self) -> Option<Support> {
+        let text = self.text("brand.support")?;
+        let is_plain = !text.chars().any(|own| own.is_whitespace() || own.is_control());
+        if text.starts_with("https://") && url::Url::parse(&text).is_ok() && is_plain {
+            let label = text.trim_start_matches("https://").trim_end_matches('/').to_owned();
+            return Some(Support { href: text, label });
+        }
+        let address = text.strip_prefix("mailto:").unwrap_or(&text);
+        let is_address = address.split_once('@').is_some_and(|(own, host)| !own.is_empty() && host.contains('.'));
+        if is_address && is_plain && !address.contains(['?', '&', '"', '<', '>']) {
+            return Some(Support { href: format!("mailto:{address}"), label: address.to_owned() });
+        }
+        self.fault(
+            "brand.support",
+            format!("`brand.support` is {text:?}, it must be an e-mail address or an https URL"),
+        );
+        None
+    }
+
+    fn fetch(&mut self) -> Fetch {
+        let mut allow = Vec::new();
+        for (text, place) in self.texts("fetch.allow") {
+            if text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+                allow.push(text);
+            } else {
+                let text = format!("`fetch.allow` has {text:?}, it must be host:port");
+                self.problems.push(Problem::fault(place, text));
+            }
+        }
+        Fetch { allow, ca_file: self.readable("fetch.ca_file") }
+    }
+
+    fn log(&mut self) -> Log {
+        let level = self.text("log.level").unwrap_or_default();
+        if level.parse::<tracing_subscriber::filter::Targets>().is_err() {
+            let text = format!(
+                "`log.level` is {level:?}, it must be error, warn, info, debug or trace, or such as \"info,store=debug\""
+            );
+            self.fault("log.level", text);
+        }
+        Log { level, is_json: self.word("log.format") == "json" }
+    }
+
+    fn word(&mut self, path: &str) -> String {
+        let Kind::Word(words) = row(path).kind else { unreachable!("{path} is a word in the table") };
+        let text = self.text(path).unwrap_or_default();
+        if !words.contains(&text.as_str()) {
+            let near = suggestion(&text, words.iter().copied());
+            self.fault(path, format!("`{path}` cannot be {text:?}{near}"));
+        }
+        text
+    }
+
+    fn limits(&mut self) -> Limits {
+        let half = std::thread::available_parallelism().map_or(1, |own| own.get().div_ceil(2));
+        Limits {
+            connections_max: self.size("limits.connections").unwrap_or(1),
+            header_timeout_s: self.seconds("limits.header_timeout"),
+            body_timeout_s: self.seconds("limits.body_timeout"),
+            body_bytes_max: self.size("limits.body_bytes").unwrap_or(1),
+            drain_s: self.seconds("limits.drain"),
+            hashing_threads: self.size("limits.hashing_threads").unwrap_or(half),
+            hashing_queue_max: self.size("limits.hashing_queue").unwrap_or(1),
+        }
+    }
+}
+
+fn row(path: &str) -> &'static options::Row {
+    options::find(path).expect("the resolver asks only for options of the table; a test reads them all")
+}
