@@ -33,7 +33,10 @@ pub(super) fn overlay(
         };
         match text.and_then(|text| convert(row, &text, &place)) {
             Ok(value) => file.overwrite(row, Written { value, place }),
-            Err(problem) => problems.push(Problem::fault(place, problem)),
+            Err(problem) => {
+                file.note_faulty(row);
+                problems.push(Problem::fault(place, problem));
+            }
         }
     }
 }

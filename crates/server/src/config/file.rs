@@ -19,6 +19,7 @@ pub(super) struct File {
     /// Is it no TOML at all? Then nothing else can be said about it.
     pub(super) is_broken: bool,
     values: HashMap<&'static str, Written>,
+    faulty: Vec<&'static str>,
 }
 
 /// A value and where it was written.
@@ -57,6 +58,7 @@ impl File {
             dialects: Vec::new(),
             is_broken: false,
             values: HashMap::new(),
+            faulty: Vec::new(),
         };
         let (document, errors) = DeTable::parse_recoverable(&text);
         for error in &errors {
@@ -76,6 +78,16 @@ impl File {
     #[must_use]
     pub(super) fn written(&self, path: &str) -> Option<&Written> {
         self.values.get(path)
+    }
+
+    /// Was something written that cannot be the option's value?
+    pub(super) fn is_faulty(&self, path: &str) -> bool {
+        self.faulty.contains(&path)
+    }
+
+    /// Notes that what was written cannot be the option's value.
+    pub(super) fn note_faulty(&mut self, row: &'static Row) {
+        self.faulty.push(row.path);
     }
 
     /// Writes over an option, from the environment.
@@ -100,7 +112,10 @@ impl File {
             } else if let Some(row) = options::find(&path) {
                 match self.convert(row, value.get_ref(), text) {
                     Ok(value) => drop(self.values.insert(row.path, Written { value, place })),
-                    Err(problem) => problems.push(Problem::fault(place, problem)),
+                    Err(problem) => {
+                        self.faulty.push(row.path);
+                        problems.push(Problem::fault(place, problem));
+                    }
                 }
             } else if section.is_empty() && options::SECTIONS.iter().any(|(own, _)| *own == name) {
                 match value.get_ref() {

@@ -18,6 +18,7 @@ pub use issuer::Issuer;
 pub use problem::{Place, Problem, suggestion};
 pub use settings::{Brand, DialectSettings, Fetch, Limits, Listen, Log, Logo, Master, Settings, Support, Tls};
 pub use value::duration;
+pub(crate) use value::written_master;
 
 use file::File;
 
@@ -92,6 +93,12 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {}", path.display(), plain(&error)))
 }
 
+/// Reads the master key from its file.
+pub(crate) fn read_master(path: &Path) -> Result<zeroize::Zeroizing<[u8; 32]>, String> {
+    let text = zeroize::Zeroizing::new(read(path)?);
+    value::master(&text).map_err(|text| format!("the master key {} cannot be used: {text}", path.display()))
+}
+
 fn missing(name: &str, cause: &str) -> String {
     if Path::new(name).exists() {
         cause.split_once(": ").map_or(cause, |(_, text)| text).to_owned()
@@ -128,3 +135,6 @@ pub(crate) fn is_open_to_all(_path: &Path) -> bool {
 pub(crate) fn beside(folder: &Path, path: &str) -> PathBuf {
     folder.join(path)
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,11 +22,12 @@ const NAME_CHARACTERS_MAX: usize = 60;
 pub(super) fn settings(file: &File, folder: &Path, problems: &mut Vec<Problem>) -> Option<Settings> {
     let mut read = Resolver { file, folder, problems };
     let issuer = read.issuer();
-    let master = read.master();
+    let store_url = read.store_url();
+    let master = read.master(&store_url);
     let listen = read.listen("listen");
     let admin_listen = read.admin_listen();
     let settings = Settings {
-        store_url: read.store_url(),
+        store_url,
         tls: read.tls(),
         proxy_trusted: read.networks("proxy.trusted"),
         dialects: read.dialects(),
@@ -128,10 +129,10 @@ impl Resolver<'_> {
 
     fn issuer(&mut self) -> Option<Issuer> {
         let Some(text) = self.text("issuer") else {
-            self.fault(
-                "issuer",
-                "`issuer` is missing: the public base URL, such as issuer = \"https://auth.example.com\"",
-            );
+            if !self.file.is_faulty("issuer") {
+                let text = "`issuer` is missing: the public base URL, such as issuer = \"https://auth.example.com\"";
+                self.fault("issuer", text);
+            }
             return None;
         };
         match Issuer::parse(&text) {
@@ -214,39 +215,38 @@ impl Resolver<'_> {
         }
     }
 
-    fn master(&mut self) -> Option<Master> {
+    fn master(&mut self, store_url: &str) -> Option<Master> {
         let (path, text) = if let Some(text) = self.text("keys.master") {
             if self.file.written("keys.master_file").is_some() {
                 self.fault("keys.master", "both `keys.master` and `keys.master_file` are there: keep one of them");
             }
             if matches!(self.file.place("keys.master"), Place::File { .. }) {
-                self.warn(
-                    "keys.master",
-                    "the master key is in the configuration itself; `keys.master_file` keeps it apart",
-                );
+                let text = "the master key is in the configuration itself; `keys.master_file` keeps it apart";
+                self.warn("keys.master", text);
             }
-            ("keys.master", text)
+            ("keys.master", Ok(text))
         } else {
             let path = "keys.master_file";
-            let file = self.path(path)?;
-            if self.file.written(path).is_none() && !file.exists() {
-                return Some(Master::Absent(file));
-            }
+            let file = match (self.path(path), store_url.strip_prefix("sqlite:")) {
+                (Some(file), _) => file,
+                (None, None) => return Some(Master::Fleeting),
+                (None, Some(database)) => {
+                    let file = PathBuf::from(format!("{database}.key"));
+                    if !file.exists() {
+                        return Some(Master::Absent(file));
+                    }
+                    file
+                }
+            };
             if is_open_to_all(&file) {
                 self.warn(path, format!("everybody on this machine can read {}; chmod 600 it", file.display()));
             }
-            match read(&file) {
-                Ok(text) => (path, text),
-                Err(text) => {
-                    self.fault(path, format!("the master key: {text}; `grantry init` makes one"));
-                    return None;
-                }
-            }
+            (path, read(&file))
         };
-        match value::master(&text) {
+        match text.and_then(|text| value::master(&text)) {
             Ok(key) => Some(Master::Known(key)),
             Err(text) => {
-                self.fault(path, text);
+                self.fault(path, format!("the master key cannot be used: {text}"));
                 None
             }
         }
@@ -326,12 +326,13 @@ impl Resolver<'_> {
     }
 
     fn session(&mut self) -> SessionPolicy {
+        let faults_before = self.problems.len();
         let policy = SessionPolicy {
             idle_s: self.seconds("session.idle"),
             absolute_s: self.seconds("session.absolute"),
             recent_s: self.seconds("session.recent"),
         };
-        if policy.idle_s > policy.absolute_s {
+        if policy.idle_s > policy.absolute_s && self.problems.len() == faults_before {
             self.warn("session.idle", "`session.idle` is longer than `session.absolute` and has no effect");
         }
         policy

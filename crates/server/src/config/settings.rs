@@ -65,8 +65,10 @@ impl std::fmt::Display for Listen {
 pub enum Master {
     /// It is there.
     Known(Zeroizing<[u8; 32]>),
-    /// Nobody said where it is, and the default file does not exist yet. The first command that needs it makes it.
+    /// Nobody said where it is, and there is none beside the database yet. The first command that needs it makes it.
     Absent(PathBuf),
+    /// A store in memory has one for as long as it lives.
+    Fleeting,
 }
 
 impl std::fmt::Debug for Master {
@@ -74,6 +76,7 @@ impl std::fmt::Debug for Master {
         match self {
             Self::Known(_) => f.write_str("Known(…)"),
             Self::Absent(path) => write!(f, "Absent({})", path.display()),
+            Self::Fleeting => f.write_str("Fleeting"),
         }
     }
 }

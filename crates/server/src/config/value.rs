@@ -35,19 +35,19 @@ pub(crate) fn written_duration(seconds: u64) -> String {
 pub(super) fn master(text: &str) -> Result<Zeroizing<[u8; 32]>, String> {
     let text = text.trim();
     if text.is_empty() {
-        return Err("the master key is empty; `grantry init` makes one".to_owned());
+        return Err("it is empty; `grantry init` makes one".to_owned());
     }
     let bytes =
         if text.ends_with('=') { BASE64URL.decode(text.as_bytes()) } else { BASE64URL_NOPAD.decode(text.as_bytes()) };
-    let bytes = Zeroizing::new(bytes.map_err(|_| "the master key is not base64url (A-Z a-z 0-9 - _)".to_owned())?);
+    let bytes = Zeroizing::new(bytes.map_err(|_| "it is not base64url (A-Z a-z 0-9 - _)".to_owned())?);
     let length = bytes.len();
     let key: [u8; 32] = bytes
         .as_slice()
         .try_into()
-        .map_err(|_| format!("the master key has {length} bytes, it must have 32: 43 characters of base64url"))?;
+        .map_err(|_| format!("it has {length} bytes and must have 32, which are 43 characters of base64url"))?;
     // A key of one repeated byte is somebody's placeholder.
     if key.iter().all(|byte| *byte == key[0]) {
-        return Err("the master key is a placeholder; `grantry init` makes a real one".to_owned());
+        return Err("it is a placeholder; `grantry init` makes a real one".to_owned());
     }
     Ok(Zeroizing::new(key))
 }

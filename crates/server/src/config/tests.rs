@@ -1,0 +1,238 @@
+//! Whole lists of problems, as the operator reads them.
+
+use expect_test::{Expect, expect};
+
+use super::*;
+
+fn told(outcome: Result<Loaded, Vec<Problem>>) -> String {
+    let problems = outcome.map_or_else(|problems| problems, |loaded| loaded.warnings);
+    problems.iter().map(|problem| format!("{problem}\n")).collect()
+}
+
+fn check(text: &str, expected: &Expect) {
+    check_with(text, &[], expected);
+}
+
+fn check_with(text: &str, variables: &[(&str, &str)], expected: &Expect) {
+    let variables: Vec<(String, String)> =
+        variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    expected.assert_eq(&told(of_text("g.toml", text.to_owned(), Path::new("/nowhere"), &variables)));
+}
+
+fn settings(text: &str, variables: &[(&str, &str)]) -> Settings {
+    let variables: Vec<(String, String)> =
+        variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    of_text("g.toml", text.to_owned(), Path::new("/nowhere"), &variables).unwrap().settings
+}
+
+#[test]
+fn an_issuer_alone_is_a_configuration() {
+    let settings = settings("issuer = \"https://auth.example.com\"\n", &[]);
+    assert_eq!(settings.listen, Listen::Tcp("127.0.0.1:8080".into()));
+    assert_eq!(settings.store_url, "sqlite:/nowhere/grantry.db");
+    assert!(matches!(settings.master, Master::Absent(path) if path == Path::new("/nowhere/grantry.db.key")));
+    assert_eq!(settings.session.idle_s, 86_400);
+    assert_eq!(settings.dialects.enable, ["standard"]);
+}
+
+#[test]
+fn all_problems_are_told_at_once_and_in_order() {
+    check(
+        r##"
+isuer  = "https://auth.example.com"
+listen = ":8080"
+[store]
+url    = "mysql://root:hunter2@db/x"
+[session]
+idle   = "10 minutes"
+absolute = "1s"
+[lockout]
+account_failures = 1
+window = 900
+[proxy]
+trusted = ["10.0.0.0/8", "0.0.0.0/0", "proxy.local"]
+[brand]
+name   = ""
+accent = "blue"
+support = "call me"
+logo   = "logo.bmp"
+[log]
+format = "jsn"
+level  = "loud"
+[tls]
+cert   = "cert.pem"
+[dialects]
+enable = ["standard", "standard"]
+path   = "dialects"
+[keys]
+master = "c2hvcnQ"
+[fetch]
+allow  = ["10.0.0.7"]
+"##,
+        &expect![[r##"
+            g.toml:2:1: unknown key `isuer`, did you mean `issuer`?
+            g.toml:3:10: `listen` is ":8080", it must be host:port or unix:PATH; "0.0.0.0:8080" or "[::]:8080" is every interface
+            g.toml:5:10: `store.url` must be "sqlite:FILE"
+            g.toml:7:10: `session.idle` is "10 minutes", it must be a duration such as "90s", "10m", "2h" or "30d"
+            g.toml:7:10: warning: `session.idle` is longer than `session.absolute` and has no effect
+            g.toml:8:12: `session.absolute` is "1s", it must be between "1m" and "366d"
+            g.toml:10:20: `lockout.account_failures` is 1, it must be between 3 and 1000
+            g.toml:11:10: `lockout.window` is a number, it must be a duration such as "90s", "10m", "2h" or "30d"
+            g.toml:13:26: `proxy.trusted` trusts everybody with "0.0.0.0/0": anybody could claim any address
+            g.toml:13:39: `proxy.trusted` has "proxy.local", it must be a network such as "10.0.0.0/8" or an address
+            g.toml:15:10: `brand.name` must have between 1 and 60 characters
+            g.toml:16:10: `brand.accent` is "blue", it must be a colour such as "#2f5fd0"
+            g.toml:17:11: `brand.support` is "call me", it must be an e-mail address or an https URL
+            g.toml:18:10: /nowhere/logo.bmp is not an svg, png, webp or jpeg file by its name
+            g.toml:20:10: `log.format` cannot be "jsn", did you mean `json`?
+            g.toml:23:10: /nowhere/cert.pem cannot be read: there is no such file
+            g.toml:23:10: `tls.cert` needs `tls.key` beside it
+            g.toml:25:23: `standard` is listed twice
+            g.toml:26:10: there is no folder /nowhere/dialects
+            g.toml:28:10: the master key cannot be used: it has 5 bytes and must have 32, which are 43 characters of base64url
+            g.toml:28:10: warning: the master key is in the configuration itself; `keys.master_file` keeps it apart
+            g.toml:30:11: `fetch.allow` has "10.0.0.7", it must be host:port
+            g.toml: `issuer` is missing: the public base URL, such as issuer = "https://auth.example.com"
+        "##]],
+    );
+}
+
+#[test]
+fn broken_toml_is_told_with_its_place_and_nothing_is_guessed_from_it() {
+    check(
+        "issuer = \"https://auth.example.com\nlisten = 8080\n",
+        &expect![[r#"
+        g.toml:1:35: invalid basic string, expected `"`
+    "#]],
+    );
+}
+
+#[test]
+fn values_of_the_wrong_kind_are_told_with_what_they_are_and_should_be() {
+    check(
+        "issuer = 1\nlisten = [\"a\"]\nstore = \"sqlite:x\"\nlog = { level = true, colour = 1 }\nproxy.trusted = [1]\nlimits.connections = \"many\"\ndialect = 3\n",
+        &expect![[r#"
+            g.toml:1:10: `issuer` is a number, it must be a string
+            g.toml:2:10: `listen` is a list, it must be a string
+            g.toml:3:9: `store` is a string, it must be a table
+            g.toml:4:17: `log.level` is true or false, it must be a string
+            g.toml:4:23: unknown key `log.colour`; there are `level`, `format`
+            g.toml:5:17: `proxy.trusted` is a list, it must be a list of strings
+            g.toml:6:22: `limits.connections` is a string, it must be a number
+            g.toml:7:11: `dialect` is a number, it must be a table
+            g.toml: `issuer` is missing: the public base URL, such as issuer = "https://auth.example.com"
+        "#]],
+    );
+}
+
+#[test]
+fn what_the_operator_should_know_is_a_warning() {
+    check(
+        r##"
+issuer = "http://localhost:8080"
+admin_listen = "0.0.0.0:9090"
+store.url = "memory:"
+brand.accent = "#ffe680"
+session = { idle = "30d", absolute = "1d" }
+[keys]
+master = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA"
+[dialect.standrad]
+prefix = "/sso"
+"##,
+        &expect![[r#"
+            g.toml:2:10: warning: the issuer is plain http: for development on this machine only. Cookies are then neither Secure nor __Host-, and everything can be read on its way
+            g.toml:3:16: warning: 0.0.0.0:9090 can be reached from other machines; /metrics is not for the public
+            g.toml:4:13: warning: everything is kept in memory and gone when the server stops
+            g.toml:5:16: warning: `brand.accent` #ffe680 on white has a contrast of 1.2 to 1; WCAG asks for 4.5 of text. Buttons get black text
+            g.toml:6:20: warning: `session.idle` is longer than `session.absolute` and has no effect
+            g.toml:8:10: warning: the master key is in the configuration itself; `keys.master_file` keeps it apart
+            g.toml:9:10: warning: [dialect.standrad] has no effect: `dialects.enable` does not list it, did you mean `standard`?
+        "#]],
+    );
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_its_problems_name_the_variable() {
+    let text = "issuer = \"https://auth.example.com\"\nlisten = \"127.0.0.1:1\"\n";
+    let variables = [
+        ("GRANTRY_LISTEN", "unix:/run/g.sock"),
+        ("GRANTRY_STORE__URL", "sqlite:/var/g.db"),
+        ("GRANTRY_PROXY__TRUSTED", "10.0.0.0/8, 192.0.2.1"),
+        ("GRANTRY_LIMITS__CONNECTIONS", "7"),
+        ("GRANTRY_BIN", "somebody else's"),
+    ];
+    let settings = settings(text, &variables);
+    assert_eq!(settings.listen, Listen::Unix("/run/g.sock".into()));
+    assert_eq!(settings.store_url, "sqlite:/var/g.db");
+    assert_eq!(settings.proxy_trusted.len(), 2);
+    assert_eq!(settings.limits.connections_max, 7);
+    check_with(
+        text,
+        &[
+            ("GRANTRY_SESSION__IDEL", "1h"),
+            ("GRANTRY_LIMITS__CONNECTIONS", "many"),
+            ("GRANTRY_SESSION__RECENT", "soon"),
+        ],
+        &expect![[r#"
+            environment GRANTRY_LIMITS__CONNECTIONS: `limits.connections` must be a number
+            environment GRANTRY_SESSION__IDEL: there is no option `session.idel`, did you mean `idle`?
+            environment GRANTRY_SESSION__RECENT: `session.recent` is "soon", it must be a duration such as "90s", "10m", "2h" or "30d"
+        "#]],
+    );
+}
+
+#[test]
+fn a_value_may_come_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("issuer");
+    std::fs::write(&path, "https://file.example\n").unwrap();
+    let variable = [("GRANTRY_ISSUER_FILE", path.to_str().unwrap())];
+    assert_eq!(settings("", &variable).issuer.url, "https://file.example");
+    check_with(
+        "",
+        &[("GRANTRY_ISSUER_FILE", "/nowhere/issuer")],
+        &expect![[r#"
+        environment GRANTRY_ISSUER_FILE: /nowhere/issuer cannot be read: there is no such file
+        g.toml: `issuer` is missing: the public base URL, such as issuer = "https://auth.example.com"
+    "#]],
+    );
+}
+
+#[test]
+fn no_secret_is_repeated_in_a_problem() {
+    let text = "issuer = \"https://a.example\"\nstore.url = \"redis://u:hunter2@h\"\nkeys.master = \"hunter2\"\n";
+    let told = told(of_text("g.toml", text.to_owned(), Path::new("/nowhere"), &[]));
+    assert!(told.contains("store.url") && told.contains("master key"), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn a_missing_file_says_what_to_do() {
+    expect![[r#"
+        /nowhere/grantry.toml: there is no such file; `grantry init` writes one, `--config FILE` names another, `grantry demo` needs none
+    "#]].assert_eq(&told(load(Path::new("/nowhere/grantry.toml"), &[])));
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_everybody_can_read_are_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("grantry.toml");
+    std::fs::write(&config, "issuer = \"https://a.example\"\n").unwrap();
+    for (mode, warnings) in [(0o644, 1), (0o640, 0)] {
+        std::fs::set_permissions(&config, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(load(&config, &[]).unwrap().warnings.len(), warnings, "{mode:o}");
+    }
+}
+
+#[test]
+fn every_sample_of_the_table_can_be_read() {
+    for row in options::TABLE {
+        let mut problems = Vec::new();
+        let text = format!("{} = {}\n", row.path, row.sample());
+        let file = File::read("g.toml", text, &mut problems);
+        assert_eq!(problems, [], "{}", row.path);
+        assert!(file.written(row.path).is_some(), "{}", row.path);
+    }
+}

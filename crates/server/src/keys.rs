@@ -1,0 +1,186 @@
+//! The keys of the installation: the master key, made where there is none yet, and the ring of sealing keys in the store.
+
+use std::io::Write;
+use std::path::Path;
+
+use protocol::keys::Keys;
+use protocol::model::{Event, EventKind, SealKey};
+use protocol::turn::Change;
+use store::{CommitError, Store};
+use zeroize::Zeroizing;
+
+use crate::config::{Master, written_master};
+use crate::world;
+
+/// How many sealing keys open: the newest seals, those before it open what they sealed.
+pub const RING_MAX: usize = 2;
+
+/// How often a command looks again when somebody else changed the ring at the same time.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// The keys of an installation. Makes the master key and the first sealing key where there are none yet.
+///
+/// # Errors
+/// A sentence for the operator.
+pub async fn open(master: &Master, store: &dyn Store) -> Result<Keys, String> {
+    let ring = store.seal_keys().await.map_err(|fault| fault.to_string())?;
+    let master = match master {
+        Master::Known(key) => key.clone(),
+        Master::Fleeting => fresh(),
+        Master::Absent(path) if ring.is_empty() => make(path)?,
+        Master::Absent(path) => {
+            return Err(format!(
+                "the master key {} is missing, but the store is in use: its second factors and tokens are worth nothing \
+                 without it. Put the key back from your backup, or name its place in `keys.master_file`",
+                path.display()
+            ));
+        }
+    };
+    let ring = if ring.is_empty() { begin(store).await? } else { ring };
+    Ok(derive(&master, &ring))
+}
+
+/// Keys from the master key and the ring, the newest sealing key first.
+#[must_use]
+pub fn derive(master: &[u8; 32], ring: &[SealKey]) -> Keys {
+    let numbers: Vec<u8> = ring.iter().rev().map(|key| key.number).collect();
+    Keys::derive(master, &numbers)
+}
+
+/// Puts the first sealing key into an empty store. Somebody else may do so at the same time: then it is theirs.
+async fn begin(store: &dyn Store) -> Result<Vec<SealKey>, String> {
+    for _ in 0..ATTEMPTS_MAX {
+        let first = SealKey { number: 1, created_at: world::now() };
+        match store.commit(vec![Change::PutSealKey(first)]).await {
+            Ok(()) | Err(CommitError::Lost) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+        let ring = store.seal_keys().await.map_err(|fault| fault.to_string())?;
+        if !ring.is_empty() {
+            return Ok(ring);
+        }
+    }
+    Err("the store does not keep its first sealing key".to_owned())
+}
+
+/// A new sealing key takes over; only [`RING_MAX`] keep opening. Gives the ring, oldest first.
+///
+/// # Errors
+/// A sentence for the operator.
+pub async fn rotate(store: &dyn Store) -> Result<Vec<SealKey>, String> {
+    for _ in 0..ATTEMPTS_MAX {
+        let mut ring = store.seal_keys().await.map_err(|fault| fault.to_string())?;
+        let now = world::now();
+        // Numbers go round; one that still opens something is never taken again.
+        let last = ring.last().map_or(0, |key| key.number);
+        let is_free = |number: &u8| ring.iter().all(|key| key.number != *number);
+        let number = (1..=u8::MAX).map(|step| last.wrapping_add(step)).find(is_free).ok_or("no number is free")?;
+        ring.push(SealKey { number, created_at: now });
+        let mut changes = vec![Change::PutSealKey(SealKey { number, created_at: now })];
+        while ring.len() > RING_MAX {
+            changes.push(Change::DropSealKey(ring.remove(0).number));
+        }
+        changes.push(Change::Note(Event {
+            at: now,
+            kind: EventKind::KeyRotated,
+            user: None,
+            client: None,
+            address: String::new(),
+            detail: format!("sealing key {number}"),
+        }));
+        match store.commit(changes).await {
+            Ok(()) => return Ok(ring),
+            Err(CommitError::Lost) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Err("somebody else is changing the keys; try again".to_owned())
+}
+
+/// 32 random bytes.
+#[must_use]
+pub fn fresh() -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(world::entropy().bytes())
+}
+
+/// Makes a master key in a file that only its owner can read. When two processes do so at once, the first one wins and
+/// both have the same key.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
+    let cannot = |error: std::io::Error| format!("the master key {} cannot be made: {error}", path.display());
+    let key = fresh();
+    // Written under another name first and then linked, so that nobody ever reads half a key.
+    let draft = path.with_extension(format!("key.{}", std::process::id()));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&draft).and_then(|mut file| {
+        writeln!(file, "{}", &*written_master(&key))?;
+        file.sync_all()
+    });
+    let linked = written.and_then(|()| std::fs::hard_link(&draft, path));
+    // The draft goes in any case; that it cannot go is no reason to do without a key.
+    let _ = std::fs::remove_file(&draft);
+    match linked {
+        Ok(()) => {
+            tracing::info!(path = %path.display(), "made the master key; back it up apart from the database");
+            Ok(key)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.exists() => {
+            crate::config::read_master(path)
+        }
+        Err(error) => Err(cannot(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::Memory;
+
+    #[tokio::test]
+    async fn the_first_opening_makes_a_key_and_the_second_finds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("grantry.db.key");
+        let store = Memory::default();
+        open(&Master::Absent(path.clone()), &store).await.unwrap();
+        let again = crate::config::read_master(&path).unwrap();
+        assert_eq!(*make(&path).unwrap(), *again);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn nobody_else_can_read_the_master_key() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("k");
+        make(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn a_lost_master_key_is_not_replaced_in_silence() {
+        let store = Memory::default();
+        open(&Master::Fleeting, &store).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("k");
+        let error = open(&Master::Absent(path.clone()), &store).await.unwrap_err();
+        assert!(error.contains("backup"), "{error}");
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_was_sealed_before_a_rotation_opens_after_one_and_not_after_two() {
+        let store: &dyn Store = &Memory::default();
+        open(&Master::Fleeting, store).await.unwrap();
+        let master = [3; 32];
+        let before = derive(&master, &store.seal_keys().await.unwrap());
+        let sealed = before.seal("page", b"", b"x", &mut world::entropy());
+        assert!(derive(&master, &rotate(store).await.unwrap()).open("page", b"", &sealed).is_some());
+        assert!(derive(&master, &rotate(store).await.unwrap()).open("page", b"", &sealed).is_none());
+    }
+}
