@@ -9,8 +9,9 @@ use protocol::turn::Change;
 use store::{CommitError, Store};
 use zeroize::Zeroizing;
 
+use crate::clock::Clock;
 use crate::config::{Master, written_master};
-use crate::world;
+use crate::entropy::Source;
 
 /// How many sealing keys open: the newest seals, those before it open what they sealed.
 pub const RING_MAX: usize = 2;
@@ -23,21 +24,33 @@ const ATTEMPTS_MAX: u32 = 5;
 /// # Errors
 /// A sentence for the operator.
 pub async fn open(master: &Master, store: &dyn Store) -> Result<Keys, String> {
+    let master = master_key(master, store).await?;
     let ring = store.seal_keys().await.map_err(|fault| fault.to_string())?;
-    let master = match master {
-        Master::Known(key) => key.clone(),
-        Master::Fleeting => fresh(),
-        Master::Absent(path) if ring.is_empty() => make(path)?,
-        Master::Absent(path) => {
-            return Err(format!(
-                "the master key {} is missing, but the store is in use: its second factors and tokens are worth nothing \
-                 without it. Put the key back from your backup, or name its place in `keys.master_file`",
-                path.display()
-            ));
-        }
-    };
     let ring = if ring.is_empty() { begin(store).await? } else { ring };
     Ok(derive(&master, &ring))
+}
+
+/// The master key; made where there is none yet and the store was never used.
+///
+/// # Errors
+/// A sentence for the operator.
+pub async fn master_key(master: &Master, store: &dyn Store) -> Result<Zeroizing<[u8; 32]>, String> {
+    match master {
+        Master::Known(key) => Ok(key.clone()),
+        Master::Fleeting => Ok(fresh()),
+        Master::Absent(path) => {
+            let ring = store.seal_keys().await.map_err(|fault| fault.to_string())?;
+            if ring.is_empty() { make(path) } else { Err(lost(path)) }
+        }
+    }
+}
+
+fn lost(path: &Path) -> String {
+    format!(
+        "the master key {} is missing, but the store is in use: its second factors and tokens are worth nothing without \
+         it. Put the key back from your backup, or name its place in `keys.master_file`",
+        path.display()
+    )
 }
 
 /// Keys from the master key and the ring, the newest sealing key first.
@@ -50,7 +63,7 @@ pub fn derive(master: &[u8; 32], ring: &[SealKey]) -> Keys {
 /// Puts the first sealing key into an empty store. Somebody else may do so at the same time: then it is theirs.
 async fn begin(store: &dyn Store) -> Result<Vec<SealKey>, String> {
     for _ in 0..ATTEMPTS_MAX {
-        let first = SealKey { number: 1, created_at: world::now() };
+        let first = SealKey { number: 1, created_at: Clock::System.now() };
         match store.commit(vec![Change::PutSealKey(first)]).await {
             Ok(()) | Err(CommitError::Lost) => {}
             Err(error) => return Err(error.to_string()),
@@ -70,7 +83,7 @@ async fn begin(store: &dyn Store) -> Result<Vec<SealKey>, String> {
 pub async fn rotate(store: &dyn Store) -> Result<Vec<SealKey>, String> {
     for _ in 0..ATTEMPTS_MAX {
         let mut ring = store.seal_keys().await.map_err(|fault| fault.to_string())?;
-        let now = world::now();
+        let now = Clock::System.now();
         // Numbers go round; one that still opens something is never taken again.
         let last = ring.last().map_or(0, |key| key.number);
         let is_free = |number: &u8| ring.iter().all(|key| key.number != *number);
@@ -100,7 +113,7 @@ pub async fn rotate(store: &dyn Store) -> Result<Vec<SealKey>, String> {
 /// 32 random bytes.
 #[must_use]
 pub fn fresh() -> Zeroizing<[u8; 32]> {
-    Zeroizing::new(world::entropy().bytes())
+    Zeroizing::new(Source::System.draw())
 }
 
 /// Makes a master key in a file that only its owner can read. When two processes do so at once, the first one wins and
@@ -139,6 +152,7 @@ pub fn make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use protocol::turn::Entropy;
     use store::Memory;
 
     #[tokio::test]
@@ -179,7 +193,7 @@ mod tests {
         open(&Master::Fleeting, store).await.unwrap();
         let master = [3; 32];
         let before = derive(&master, &store.seal_keys().await.unwrap());
-        let sealed = before.seal("page", b"", b"x", &mut world::entropy());
+        let sealed = before.seal("page", b"", b"x", &mut Entropy::seeded([1; 32], 1));
         assert!(derive(&master, &rotate(store).await.unwrap()).open("page", b"", &sealed).is_some());
         assert!(derive(&master, &rotate(store).await.unwrap()).open("page", b"", &sealed).is_none());
     }

@@ -1,4 +1,4 @@
-//! The configuration: `file` is what is written, `resolve` what it means, [`Settings`] what the rest of the server sees.
+//! The configuration: `file` is what is written, `resolve` what it means, [`Configuration`] what the rest of the server sees.
 //! All problems are found at once, each with its place.
 
 pub mod accent;
@@ -9,6 +9,7 @@ pub mod options;
 mod problem;
 mod resolve;
 mod settings;
+mod surfaces;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub use accent::Accent;
 pub use issuer::Issuer;
 pub use problem::{Place, Problem, suggestion};
-pub use settings::{Brand, DialectSettings, Fetch, Limits, Listen, Log, Logo, Master, Settings, Support, Tls};
+pub use settings::{Configuration, Fetch, Log, Master, Support};
 pub use value::duration;
 pub(crate) use value::written_master;
 
@@ -26,7 +27,7 @@ use file::File;
 #[derive(Debug)]
 pub struct Loaded {
     /// What it means.
-    pub settings: Settings,
+    pub configuration: Configuration,
     /// What the operator should know.
     pub warnings: Vec<Problem>,
 }
@@ -69,12 +70,12 @@ fn finish(
 ) -> Result<Loaded, Vec<Problem>> {
     let mut file = File::read(name, text, &mut problems);
     env::overlay(&mut file, variables, &|path| read(Path::new(path)), &mut problems);
-    let settings = if file.is_broken { None } else { resolve::settings(&file, folder, &mut problems) };
+    let configuration = if file.is_broken { None } else { resolve::configuration(&file, folder, &mut problems) };
     problems.sort();
     problems.dedup();
-    match settings {
-        Some(settings) if problems.iter().all(|problem| problem.is_warning) => {
-            Ok(Loaded { settings, warnings: problems })
+    match configuration {
+        Some(configuration) if problems.iter().all(|problem| problem.is_warning) => {
+            Ok(Loaded { configuration, warnings: problems })
         }
         _ => Err(problems),
     }

@@ -97,13 +97,15 @@ pub const TABLE: &[Row] = &[
     row("log.level", Kind::Text, Text("info"), "", "error, warn, info, debug or trace; or by module, such as \"info,store=debug\"."),
     row("log.format", Kind::Word(&["text", "json"]), Text("text"), "", "text for people, json for machines."),
 
-    row("limits.connections", Kind::Count(1, 1_000_000), Count(4096), "", "Connections at the same time."),
+    row("limits.connections", Kind::Count(1, 1_000_000), Count(10_000), "", "Connections at the same time."),
     row("limits.header_timeout", Kind::Duration(1, 600), Text("10s"), "", "A request's header must be there within this time."),
-    row("limits.body_timeout", Kind::Duration(1, 600), Text("15s"), "", "A request's body must be there within this time."),
+    row("limits.body_timeout", Kind::Duration(1, 600), Text("10s"), "", "A request's body must be there within this time."),
+    row("limits.request_timeout", Kind::Duration(1, 600), Text("30s"), "", "A request must be answered within this time."),
+    row("limits.idle_timeout", Kind::Duration(1, 3600), Text("75s"), "", "A connection without a request is closed after this time."),
+    row("limits.drain", Kind::Duration(0, 600), Text("30s"), "", "When told to stop, requests in flight get so long to end."),
     row("limits.body_bytes", Kind::Count(1024, 16_777_216), Count(65_536), "", "Size of a request's body in bytes."),
-    row("limits.drain", Kind::Duration(0, 600), Text("15s"), "", "When told to stop, requests in flight get so long to end."),
-    row("limits.hashing_threads", Kind::Count(1, 256), Absent, "2", "Passwords that are hashed at the same time, at 19 MiB each; half of the processors by default."),
-    row("limits.hashing_queue", Kind::Count(1, 100_000), Count(256), "", "Sign-ins that may wait for that; more are told to come back."),
+    row("limits.header_bytes", Kind::Count(4096, 1_048_576), Count(32_768), "", "Size of a request's header in bytes."),
+    row("limits.hashing_threads", Kind::Count(1, 256), Absent, "1", "Passwords that are hashed at the same time, at 19 MiB each; all processors but one by default."),
 ];
 
 /// What stands above each section in the file that `grantry init` writes.

@@ -1,7 +1,10 @@
 //! What the configuration means. Every option is looked at, and every problem noted, before anybody gives up.
 
+use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use dialect::Dialects;
 use ipnet::IpNet;
 use protocol::policy::{LockoutPolicy, SessionPolicy};
 
@@ -10,8 +13,10 @@ use super::file::{File, Value};
 use super::issuer::Issuer;
 use super::options::{self, Kind, Otherwise};
 use super::problem::{Place, Problem, suggestion};
-use super::settings::{Brand, DialectSettings, Fetch, Limits, Listen, Log, Logo, Master, Settings, Support, Tls};
+use super::settings::{Configuration, Fetch, Log, Master, Support};
+use super::surfaces::{self, Wanted};
 use super::{beside, is_open_to_all, plain, read, value};
+use crate::settings::{Brand, Limits, Listen, Settings, TlsFiles};
 
 /// The largest logo.
 const LOGO_BYTES_MAX: usize = 256 * 1024;
@@ -19,30 +24,27 @@ const LOGO_BYTES_MAX: usize = 256 * 1024;
 const NAME_CHARACTERS_MAX: usize = 60;
 
 /// Finds out what the file means; `None` when something is missing without which nothing can be said.
-pub(super) fn settings(file: &File, folder: &Path, problems: &mut Vec<Problem>) -> Option<Settings> {
+pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Problem>) -> Option<Configuration> {
     let mut read = Resolver { file, folder, problems };
     let issuer = read.issuer();
-    let store_url = read.store_url();
-    let master = read.master(&store_url);
     let listen = read.listen("listen");
     let admin_listen = read.admin_listen();
-    let settings = Settings {
-        store_url,
-        tls: read.tls(),
-        proxy_trusted: read.networks("proxy.trusted"),
-        dialects: read.dialects(),
-        session: read.session(),
-        lockout: read.lockout(),
-        brand: read.brand(),
-        fetch: read.fetch(),
-        log: read.log(),
-        limits: read.limits(),
-        issuer: issuer?,
-        listen: listen?,
-        admin_listen,
-        master: master?,
-    };
-    Some(settings)
+    let store_url = read.store_url();
+    let master = read.master(&store_url);
+    let tls = read.tls();
+    let trusted = read.networks("proxy.trusted");
+    let brand = read.brand();
+    let support = read.support();
+    let (session, lockout) = (read.session(), read.lockout());
+    let (fetch, log, limits) = (read.fetch(), read.log(), read.limits());
+    let slow_workers = read.size("limits.hashing_threads");
+    let dialects = read.dialects(issuer.as_ref());
+    let (issuer, dialects) = (issuer?, dialects?);
+    let mut settings = Settings { listen: listen?, admin_listen, tls, trusted, limits, ..Settings::new(&issuer.url) };
+    settings.slow_workers = slow_workers.unwrap_or(settings.slow_workers);
+    settings.brand = brand;
+    let policies = surfaces::policies(&dialects, &issuer.url, &settings.brand.name, session, lockout);
+    Some(Configuration { settings, store_url, master: master?, dialects, policies, support, fetch, log })
 }
 
 /// Reads options one by one.
@@ -175,7 +177,13 @@ impl Resolver<'_> {
             self.fault(path, format!("`{path}` is {text:?}, it must be host:port or unix:PATH{hint}"));
             return None;
         }
-        Some(Listen::Tcp(text))
+        match text.to_socket_addrs().map(|mut addresses| addresses.next()) {
+            Ok(Some(address)) => Some(Listen::Tcp(address)),
+            _ => {
+                self.fault(path, format!("`{path}` names the host {text:?}, which this machine does not know"));
+                None
+            }
+        }
     }
 
     fn admin_listen(&mut self) -> Option<Listen> {
@@ -183,14 +191,11 @@ impl Resolver<'_> {
             return None;
         }
         let listen = self.listen("admin_listen")?;
-        let Listen::Tcp(address) = &listen else { return Some(listen) };
-        let host = address.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
-        let is_own = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-        if !is_own {
-            self.warn(
-                "admin_listen",
-                format!("{address} can be reached from other machines; /metrics is not for the public"),
-            );
+        if let Listen::Tcp(address) = &listen
+            && !address.ip().is_loopback()
+        {
+            let text = format!("{address} can be reached from other machines; /metrics is not for the public");
+            self.warn("admin_listen", text);
         }
         Some(listen)
     }
@@ -252,13 +257,13 @@ impl Resolver<'_> {
         }
     }
 
-    fn tls(&mut self) -> Option<Tls> {
+    fn tls(&mut self) -> Option<TlsFiles> {
         match (self.readable("tls.cert"), self.readable("tls.key")) {
             (Some(cert), Some(key)) => {
                 if is_open_to_all(&key) {
                     self.warn("tls.key", format!("everybody on this machine can read {}; chmod 600 it", key.display()));
                 }
-                Some(Tls { cert, key })
+                Some(TlsFiles { cert, key })
             }
             (Some(_), None) => {
                 self.fault("tls.cert", "`tls.cert` needs `tls.key` beside it");
@@ -292,37 +297,53 @@ impl Resolver<'_> {
         networks
     }
 
-    fn dialects(&mut self) -> DialectSettings {
-        let enabled = self.texts("dialects.enable");
-        if enabled.is_empty() {
-            self.fault("dialects.enable", "`dialects.enable` is empty: a server without a surface serves nobody");
-        }
-        let mut enable: Vec<String> = Vec::new();
-        for (name, place) in enabled {
-            if enable.contains(&name) {
+    fn dialects(&mut self, issuer: Option<&Issuer>) -> Option<Dialects> {
+        let mut enable: Vec<(String, Place)> = Vec::new();
+        for (name, place) in self.texts("dialects.enable") {
+            if enable.iter().any(|(own, _)| *own == name) {
                 self.problems.push(Problem::fault(place, format!("`{name}` is listed twice")));
             } else {
-                enable.push(name);
+                enable.push((name, place));
             }
         }
+        if enable.is_empty() {
+            self.fault("dialects.enable", "`dialects.enable` is empty: a server without a surface serves nobody");
+        }
         for (name, place) in &self.file.dialects {
-            if !enable.contains(name) {
-                let near = suggestion(name, enable.iter().map(String::as_str));
+            if !enable.iter().any(|(own, _)| own == name) {
+                let near = suggestion(name, enable.iter().map(|(own, _)| own.as_str()));
                 let text = format!("[dialect.{name}] has no effect: `dialects.enable` does not list it{near}");
                 self.problems.push(Problem::warning(place.clone(), text));
             }
         }
-        let path = self.path("dialects.path");
-        if let Some(folder) = path.as_ref().filter(|folder| !folder.is_dir()) {
+        let folder = self.path("dialects.path");
+        if let Some(folder) = folder.as_ref().filter(|folder| !folder.is_dir()) {
             self.fault("dialects.path", format!("there is no folder {}", folder.display()));
         }
-        DialectSettings {
-            enable,
-            path,
-            accept: self.texts("dialects.accept").into_iter().map(|(waiver, _)| waiver).collect(),
-            file: self.file.name.clone(),
-            text: self.file.text.clone(),
+        let accept = self.accepted();
+        let wanted = Wanted {
+            enable: &enable,
+            folder: folder.as_deref(),
+            accept: &accept,
+            file: &self.file.name,
+            text: &self.file.text,
+        };
+        // Without an issuer the dialects cannot be mounted, but they can be read.
+        surfaces::load(&wanted, issuer.map_or("https://issuer.invalid", |issuer| &issuer.url), self.problems)
+    }
+
+    /// The waivers that the operator accepts; each is one that exists.
+    fn accepted(&mut self) -> Vec<String> {
+        let mut accepted = Vec::new();
+        for (waiver, place) in self.texts("dialects.accept") {
+            if dialect::hazard::hazard(&waiver).is_none() {
+                let near = suggestion(&waiver, dialect::hazard::HAZARDS.iter().map(|hazard| hazard.name));
+                self.problems.push(Problem::fault(place, format!("there is no waiver `{waiver}`{near}")));
+            } else {
+                accepted.push(waiver);
+            }
         }
+        accepted
     }
 
     fn session(&mut self) -> SessionPolicy {
@@ -369,10 +390,10 @@ impl Resolver<'_> {
             );
             self.warn("brand.accent", text);
         }
-        Brand { name: name.trim().to_owned(), logo: self.logo(), accent, support: self.support() }
+        Brand { name: name.trim().to_owned(), logo: self.logo(), accent: Some(accent.css()) }
     }
 
-    fn logo(&mut self) -> Option<Logo> {
+    fn logo(&mut self) -> Option<(String, Vec<u8>)> {
         let file = self.path("brand.logo")?;
         let media_type = match file.extension().and_then(|own| own.to_str()).map(str::to_ascii_lowercase).as_deref() {
             Some("svg") => "image/svg+xml",
@@ -393,7 +414,7 @@ impl Resolver<'_> {
                 self.fault("brand.logo", text);
                 None
             }
-            Ok(bytes) => Some(Logo { bytes, media_type }),
+            Ok(bytes) => Some((media_type.to_owned(), bytes)),
             Err(error) => {
                 self.fault("brand.logo", format!("{} cannot be read: {}", file.display(), plain(&error)));
                 None
@@ -455,15 +476,20 @@ impl Resolver<'_> {
     }
 
     fn limits(&mut self) -> Limits {
-        let half = std::thread::available_parallelism().map_or(1, |own| own.get().div_ceil(2));
+        let mut time = |path| Duration::from_secs(self.seconds(path));
+        let (header_time, body_time) = (time("limits.header_timeout"), time("limits.body_timeout"));
+        let (request_time, idle_time) = (time("limits.request_timeout"), time("limits.idle_timeout"));
+        let drain_time = time("limits.drain");
         Limits {
+            header_time,
+            body_time,
+            request_time,
+            idle_time,
+            drain_time,
             connections_max: self.size("limits.connections").unwrap_or(1),
-            header_timeout_s: self.seconds("limits.header_timeout"),
-            body_timeout_s: self.seconds("limits.body_timeout"),
             body_bytes_max: self.size("limits.body_bytes").unwrap_or(1),
-            drain_s: self.seconds("limits.drain"),
-            hashing_threads: self.size("limits.hashing_threads").unwrap_or(half),
-            hashing_queue_max: self.size("limits.hashing_queue").unwrap_or(1),
+            header_bytes_max: self.size("limits.header_bytes").unwrap_or(1),
+            ..Limits::default()
         }
     }
 }

@@ -2,61 +2,38 @@
 
 use std::path::PathBuf;
 
-use ipnet::IpNet;
-use protocol::policy::{LockoutPolicy, SessionPolicy};
+use dialect::Dialects;
+use protocol::policy::Policy;
 use zeroize::Zeroizing;
 
-use super::accent::Accent;
-use super::issuer::Issuer;
+use crate::settings::Settings;
 
 /// A checked configuration.
 #[derive(Debug)]
-pub struct Settings {
-    /// The one public base URL.
-    pub issuer: Issuer,
-    /// Where to listen.
-    pub listen: Listen,
-    /// Where the operator's own addresses are; `None` is nowhere.
-    pub admin_listen: Option<Listen>,
+pub struct Configuration {
+    /// The settings of a running server.
+    pub settings: Settings,
     /// The store, as [`store::open`] takes it.
     pub store_url: String,
     /// The master key, or where it is yet to be made.
     pub master: Master,
-    /// TLS on the listener itself.
-    pub tls: Option<Tls>,
-    /// Only these peers may say on whose behalf they call.
-    pub proxy_trusted: Vec<IpNet>,
     /// The surfaces.
-    pub dialects: DialectSettings,
-    /// How login sessions end by themselves.
-    pub session: SessionPolicy,
-    /// When the door is shut.
-    pub lockout: LockoutPolicy,
-    /// What people see.
-    pub brand: Brand,
+    pub dialects: Dialects,
+    /// The rules of each surface: those of its dialect, and what the operator decides for all of them.
+    pub policies: Vec<Policy>,
+    /// Where people find help.
+    pub support: Option<Support>,
     /// Outgoing requests.
     pub fetch: Fetch,
     /// Logs.
     pub log: Log,
-    /// How much at once.
-    pub limits: Limits,
 }
 
-/// Where to listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// A host and a port, as the system's resolver takes them.
-    Tcp(String),
-    /// A socket in the file system.
-    Unix(PathBuf),
-}
-
-impl std::fmt::Display for Listen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tcp(address) => f.write_str(address),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
+impl Configuration {
+    /// The rules of a surface, if it is switched on.
+    #[must_use]
+    pub fn policy(&self, dialect: &str) -> Option<&Policy> {
+        self.policies.iter().find(|policy| policy.dialect == dialect)
     }
 }
 
@@ -78,58 +55,6 @@ impl std::fmt::Debug for Master {
             Self::Absent(path) => write!(f, "Absent({})", path.display()),
             Self::Fleeting => f.write_str("Fleeting"),
         }
-    }
-}
-
-/// Files for TLS. That they can be read was checked; what is in them is for the listener to parse.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tls {
-    /// The certificate chain, PEM.
-    pub cert: PathBuf,
-    /// Its private key, PEM.
-    pub key: PathBuf,
-}
-
-/// The surfaces.
-#[derive(Clone, Debug)]
-pub struct DialectSettings {
-    /// Their names.
-    pub enable: Vec<String>,
-    /// A folder with the operator's own files.
-    pub path: Option<PathBuf>,
-    /// The waivers that the operator accepts.
-    pub accept: Vec<String>,
-    /// The configuration file, as the operator named it.
-    pub file: String,
-    /// Its text, for the dialects' own tables in it.
-    pub text: String,
-}
-
-/// What people see.
-#[derive(Clone, Debug)]
-pub struct Brand {
-    /// The name on every page and in authenticator applications.
-    pub name: String,
-    /// The logo.
-    pub logo: Option<Logo>,
-    /// The colour of buttons and links.
-    pub accent: Accent,
-    /// Where people find help.
-    pub support: Option<Support>,
-}
-
-/// A picture.
-#[derive(Clone)]
-pub struct Logo {
-    /// The file's bytes.
-    pub bytes: Vec<u8>,
-    /// What they are.
-    pub media_type: &'static str,
-}
-
-impl std::fmt::Debug for Logo {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Logo({}, {} bytes)", self.media_type, self.bytes.len())
     }
 }
 
@@ -158,23 +83,4 @@ pub struct Log {
     pub level: String,
     /// One JSON document a line, instead of text.
     pub is_json: bool,
-}
-
-/// How much at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Connections at the same time.
-    pub connections_max: usize,
-    /// Seconds for a request's header.
-    pub header_timeout_s: u64,
-    /// Seconds for a request's body.
-    pub body_timeout_s: u64,
-    /// Size of a request's body.
-    pub body_bytes_max: usize,
-    /// Seconds for requests in flight, when told to stop.
-    pub drain_s: u64,
-    /// Passwords that are hashed at the same time.
-    pub hashing_threads: usize,
-    /// Sign-ins that may wait for that.
-    pub hashing_queue_max: usize,
 }

@@ -2,7 +2,10 @@
 
 use expect_test::{Expect, expect};
 
+use protocol::policy::Policy;
+
 use super::*;
+use crate::settings::{Listen, Settings};
 
 fn told(outcome: Result<Loaded, Vec<Problem>>) -> String {
     let problems = outcome.map_or_else(|problems| problems, |loaded| loaded.warnings);
@@ -19,20 +22,24 @@ fn check_with(text: &str, variables: &[(&str, &str)], expected: &Expect) {
     expected.assert_eq(&told(of_text("g.toml", text.to_owned(), Path::new("/nowhere"), &variables)));
 }
 
-fn settings(text: &str, variables: &[(&str, &str)]) -> Settings {
+fn configuration(text: &str, variables: &[(&str, &str)]) -> Configuration {
     let variables: Vec<(String, String)> =
         variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    of_text("g.toml", text.to_owned(), Path::new("/nowhere"), &variables).unwrap().settings
+    of_text("g.toml", text.to_owned(), Path::new("/nowhere"), &variables).unwrap().configuration
 }
 
 #[test]
 fn an_issuer_alone_is_a_configuration() {
-    let settings = settings("issuer = \"https://auth.example.com\"\n", &[]);
-    assert_eq!(settings.listen, Listen::Tcp("127.0.0.1:8080".into()));
-    assert_eq!(settings.store_url, "sqlite:/nowhere/grantry.db");
-    assert!(matches!(settings.master, Master::Absent(path) if path == Path::new("/nowhere/grantry.db.key")));
-    assert_eq!(settings.session.idle_s, 86_400);
-    assert_eq!(settings.dialects.enable, ["standard"]);
+    let configuration = configuration("issuer = \"https://auth.example.com\"\n", &[]);
+    let defaults =
+        Settings { brand: configuration.settings.brand.clone(), ..Settings::new("https://auth.example.com") };
+    assert_eq!(format!("{:?}", configuration.settings), format!("{defaults:?}"));
+    assert_eq!(configuration.store_url, "sqlite:/nowhere/grantry.db");
+    assert!(matches!(&configuration.master, Master::Absent(path) if path == Path::new("/nowhere/grantry.db.key")));
+    let policy = configuration.policy("standard").unwrap();
+    let defaults = Policy { scope: policy.scope.clone(), ..Policy::standard("https://auth.example.com") };
+    assert_eq!(*policy, defaults);
+    assert_eq!(configuration.dialects.iter().map(|own| own.name.as_str()).collect::<Vec<_>>(), ["standard"]);
 }
 
 #[test]
@@ -74,7 +81,6 @@ allow  = ["10.0.0.7"]
             g.toml:3:10: `listen` is ":8080", it must be host:port or unix:PATH; "0.0.0.0:8080" or "[::]:8080" is every interface
             g.toml:5:10: `store.url` must be "sqlite:FILE"
             g.toml:7:10: `session.idle` is "10 minutes", it must be a duration such as "90s", "10m", "2h" or "30d"
-            g.toml:7:10: warning: `session.idle` is longer than `session.absolute` and has no effect
             g.toml:8:12: `session.absolute` is "1s", it must be between "1m" and "366d"
             g.toml:10:20: `lockout.account_failures` is 1, it must be between 3 and 1000
             g.toml:11:10: `lockout.window` is a number, it must be a duration such as "90s", "10m", "2h" or "30d"
@@ -120,7 +126,6 @@ fn values_of_the_wrong_kind_are_told_with_what_they_are_and_should_be() {
             g.toml:5:17: `proxy.trusted` is a list, it must be a list of strings
             g.toml:6:22: `limits.connections` is a string, it must be a number
             g.toml:7:11: `dialect` is a number, it must be a table
-            g.toml: `issuer` is missing: the public base URL, such as issuer = "https://auth.example.com"
         "#]],
     );
 }
@@ -161,11 +166,11 @@ fn the_environment_wins_over_the_file_and_its_problems_name_the_variable() {
         ("GRANTRY_LIMITS__CONNECTIONS", "7"),
         ("GRANTRY_BIN", "somebody else's"),
     ];
-    let settings = settings(text, &variables);
-    assert_eq!(settings.listen, Listen::Unix("/run/g.sock".into()));
-    assert_eq!(settings.store_url, "sqlite:/var/g.db");
-    assert_eq!(settings.proxy_trusted.len(), 2);
-    assert_eq!(settings.limits.connections_max, 7);
+    let configuration = configuration(text, &variables);
+    assert_eq!(configuration.settings.listen, Listen::Unix("/run/g.sock".into()));
+    assert_eq!(configuration.store_url, "sqlite:/var/g.db");
+    assert_eq!(configuration.settings.trusted.len(), 2);
+    assert_eq!(configuration.settings.limits.connections_max, 7);
     check_with(
         text,
         &[
@@ -187,14 +192,13 @@ fn a_value_may_come_from_a_file() {
     let path = folder.path().join("issuer");
     std::fs::write(&path, "https://file.example\n").unwrap();
     let variable = [("GRANTRY_ISSUER_FILE", path.to_str().unwrap())];
-    assert_eq!(settings("", &variable).issuer.url, "https://file.example");
+    assert_eq!(configuration("", &variable).settings.issuer, "https://file.example");
     check_with(
         "",
         &[("GRANTRY_ISSUER_FILE", "/nowhere/issuer")],
         &expect![[r#"
-        environment GRANTRY_ISSUER_FILE: /nowhere/issuer cannot be read: there is no such file
-        g.toml: `issuer` is missing: the public base URL, such as issuer = "https://auth.example.com"
-    "#]],
+            environment GRANTRY_ISSUER_FILE: /nowhere/issuer cannot be read: there is no such file
+        "#]],
     );
 }
 

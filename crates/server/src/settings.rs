@@ -1,0 +1,157 @@
+//! What the operator decided, after everything was checked. Made by the configuration, read by everything else.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// The settings of a running server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The one public base URL, without a slash at its end.
+    pub issuer: String,
+    /// Where the public is answered.
+    pub listen: Listen,
+    /// Where the operator's machines are answered; `None` is nowhere.
+    pub admin_listen: Option<Listen>,
+    /// Certificate and key; without them, connections are not encrypted here.
+    pub tls: Option<TlsFiles>,
+    /// The peers that may say who their own caller is.
+    pub trusted: Vec<IpNet>,
+    /// What the pages look like.
+    pub brand: Brand,
+    /// Limits of connections and requests.
+    pub limits: Limits,
+    /// Cores that may be busy with passwords.
+    pub slow_workers: usize,
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// `host:port`, resolved.
+    Tcp(SocketAddr),
+    /// `unix:/path`
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for Listen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Where certificate and key are, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, followed by those that lead to the root.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// What the pages look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brand {
+    /// The provider's name.
+    pub name: String,
+    /// An image, as a media type and its bytes.
+    pub logo: Option<(String, Vec<u8>)>,
+    /// A CSS colour such as `#0b5fff`.
+    pub accent: Option<String>,
+}
+
+impl Default for Brand {
+    fn default() -> Self {
+        Self { name: "Grantry".to_owned(), logo: None, accent: None }
+    }
+}
+
+/// Limits of connections and requests: everything has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections.
+    pub connections_max: usize,
+    /// From the first byte of a request, or from the beginning of a connection, until its headers are there.
+    pub header_time: Duration,
+    /// Without a request, after which a connection is closed.
+    pub idle_time: Duration,
+    /// For the body to arrive.
+    pub body_time: Duration,
+    /// For the whole answer.
+    pub request_time: Duration,
+    /// For everything in flight when the server is told to end.
+    pub drain_time: Duration,
+    /// Length of a body.
+    pub body_bytes_max: usize,
+    /// Length of the headers of a request, all together.
+    pub header_bytes_max: usize,
+    /// Number of headers of a request.
+    pub headers_max: usize,
+    /// Requests at once on one HTTP/2 connection.
+    pub streams_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            header_time: Duration::from_secs(10),
+            idle_time: Duration::from_secs(75),
+            body_time: Duration::from_secs(10),
+            request_time: Duration::from_secs(30),
+            drain_time: Duration::from_secs(30),
+            body_bytes_max: 64 * 1024,
+            header_bytes_max: 32 * 1024,
+            headers_max: 100,
+            streams_max: 100,
+        }
+    }
+}
+
+impl Settings {
+    /// Settings for an issuer, with everything else as it is when nobody says otherwise.
+    #[must_use]
+    pub fn new(issuer: &str) -> Self {
+        Self {
+            issuer: issuer.trim_end_matches('/').to_owned(),
+            listen: Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080))),
+            admin_listen: Some(Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 9090)))),
+            tls: None,
+            trusted: Vec::new(),
+            brand: Brand::default(),
+            limits: Limits::default(),
+            // One core is left for those who wait for a token, where there is more than one.
+            slow_workers: std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)),
+        }
+    }
+
+    /// Is the public reached by https? Cookies are then `Secure`.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.issuer.starts_with("https://")
+    }
+
+    /// The path below which everything of the issuer's is: empty, or `/auth` for `https://example.com/auth`.
+    #[must_use]
+    pub fn base_path(&self) -> &str {
+        let rest = self.issuer.split_once("://").map_or("", |(_, rest)| rest);
+        rest.find('/').map_or("", |at| &rest[at..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_base_path_is_what_follows_the_host() {
+        assert_eq!(Settings::new("https://auth.example").base_path(), "");
+        assert_eq!(Settings::new("https://auth.example/").base_path(), "");
+        assert_eq!(Settings::new("https://example.com/a/b").base_path(), "/a/b");
+    }
+}
