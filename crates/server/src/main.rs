@@ -1,4 +1,5 @@
 //! The binary.
-#![allow(clippy::disallowed_methods, reason = "only here are the clock, the files and the entropy of the system")]
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    server::cli::run()
+}

@@ -1,0 +1,98 @@
+//! `grantry check`: all problems of configuration, dialects, templates and store at once. It touches nothing.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Stop};
+use crate::config::{self, Configuration, Loaded, Master, Place, Problem};
+
+/// Finds all problems.
+pub(super) fn run(path: &Path) -> Result<Answer, Stop> {
+    let mut notes = Vec::new();
+    let problems = match config::load(path, &config::variables()) {
+        Err(problems) => problems,
+        Ok(Loaded { configuration, mut warnings }) => {
+            let place = Place::Whole(path.display().to_string());
+            warnings.extend(store_problems(&configuration, &place, &mut notes));
+            warnings.extend(waivers(&configuration, &place));
+            warnings
+        }
+    };
+    Ok(told(&problems, &notes))
+}
+
+/// What is wrong with the store, without changing it.
+fn store_problems(configuration: &Configuration, place: &Place, notes: &mut Vec<String>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let Some(database) = configuration.store_url.strip_prefix("sqlite:").map(Path::new) else { return problems };
+    if let Some(folder) = database.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        let text = format!("the store: there is no folder {}; make it first", folder.display());
+        problems.push(Problem::fault(place.clone(), text));
+    }
+    if !database.exists() {
+        notes.push("the database is not there yet; the first command makes it".to_owned());
+    }
+    if let Master::Absent(key) = &configuration.master {
+        if database.exists() {
+            let text = format!(
+                "the master key {} is missing, but the database is there: put the key back from your backup, or name \
+                 its place in `keys.master_file`",
+                key.display()
+            );
+            problems.push(Problem::fault(place.clone(), text));
+        } else {
+            notes.push(format!("the master key is not there yet; the first command makes it in {}", key.display()));
+        }
+    }
+    problems
+}
+
+/// What the dialects break with the operator's consent.
+fn waivers(configuration: &Configuration, place: &Place) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for own in configuration.dialects.iter() {
+        for waiver in &own.waives {
+            let row = dialect::hazard::hazard(waiver);
+            let (rfc, meaning) = row.map_or(("", ""), |row| (row.rfc, row.meaning));
+            let text = format!("waiver in force: `{}` has `{waiver}` ({rfc}). {meaning}", own.name);
+            problems.push(Problem::warning(place.clone(), text));
+        }
+    }
+    problems
+}
+
+fn told(problems: &[Problem], notes: &[String]) -> Answer {
+    let rows: Vec<Value> = problems.iter().map(row).collect();
+    let faults = problems.iter().filter(|problem| !problem.is_warning).count();
+    let warnings = problems.len() - faults;
+    let mut text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+    for note in notes {
+        text.push_str(&format!("note: {note}\n"));
+    }
+    text.push_str(&match (faults, warnings) {
+        (0, 0) => "everything is good".to_owned(),
+        (0, _) => format!("good, with {}", counted(warnings, "warning")),
+        _ => format!("{}, {}", counted(faults, "problem"), counted(warnings, "warning")),
+    });
+    let document = json!({"is_good": faults == 0, "problems": rows, "notes": notes});
+    Answer { document, text, is_no: faults > 0 }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn row(problem: &Problem) -> Value {
+    let mut row = json!({"is_warning": problem.is_warning, "text": problem.text});
+    match &problem.place {
+        Place::File { file, line, column } => {
+            row["file"] = json!(file);
+            row["line"] = json!(line);
+            row["column"] = json!(column);
+        }
+        Place::Variable(name) => row["variable"] = json!(name),
+        Place::Whole(file) => row["file"] = json!(file),
+    }
+    row
+}

@@ -1,0 +1,384 @@
+//! Registering an application, and changing what is said about it.
+
+use clap::Args;
+use protocol::model::{
+    AuthMethod, Client, ClientKey, ClientKind, ClientSecret, EventKind, GrantType, Pkce, RefreshMode, UserKey,
+};
+use protocol::policy::Policy;
+use protocol::redirect;
+use protocol::scope::Scope;
+use protocol::secret::Secret;
+use protocol::turn::Change;
+use serde_json::json;
+use url::Url;
+
+use super::super::answer::{Answer, Stop};
+use super::super::desk::{Desk, Draft};
+use super::super::user::{checked_id, checked_name, random_id};
+use super::super::{input, show};
+use super::{APPEND, Kind, Method, PkceWord, RefreshWord, grant_type, lifetime, secret, with_owner};
+use crate::config::suggestion;
+
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// The name that people read on the consent screen.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// The dialect that it speaks [default: standard].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) dialect: Option<String>,
+    /// Can it keep a secret? [default: what the dialect says, mostly confidential]
+    #[arg(long)]
+    pub(crate) kind: Option<Kind>,
+    /// Where its users are sent back to, byte for byte. Repeatable.
+    #[arg(long = "redirect-uri", value_name = "URI", action = APPEND)]
+    pub(crate) redirect_uris: Vec<String>,
+    /// A grant that it may use, by the RFC's word. Repeatable.
+    #[arg(long = "grant", value_name = "GRANT", action = APPEND, value_parser = grant_type)]
+    pub(crate) grants: Vec<GrantType>,
+    /// The scopes that it may ask for, separated by spaces.
+    #[arg(long, value_name = "SCOPES")]
+    pub(crate) scope: Option<String>,
+    /// A resource (RFC 8707) that it answers for: it may introspect tokens for it. Repeatable.
+    #[arg(long = "resource", value_name = "URL", action = APPEND)]
+    pub(crate) resources: Vec<String>,
+    /// How it proves who it is. Repeatable [default: client_secret_basic and client_secret_post, or none].
+    #[arg(long = "auth-method", value_name = "METHOD", action = APPEND)]
+    pub(crate) auth_methods: Vec<Method>,
+    /// Must it use PKCE? [default: what the dialect says, mostly required]
+    #[arg(long)]
+    pub(crate) pkce: Option<PkceWord>,
+    /// What happens to a refresh token when it is used? [default: what the dialect says, mostly rotate]
+    #[arg(long)]
+    pub(crate) refresh: Option<RefreshWord>,
+    /// Lifetime of its access tokens, such as 10m.
+    #[arg(long, value_name = "DURATION", value_parser = lifetime)]
+    pub(crate) access_ttl: Option<u64>,
+    /// A refresh token dies when it is not used for so long, such as 30d.
+    #[arg(long, value_name = "DURATION", value_parser = lifetime)]
+    pub(crate) refresh_ttl: Option<u64>,
+    /// Your own application: no consent screen.
+    #[arg(long)]
+    pub(crate) first_party: bool,
+    /// Who publishes it, for the consent screen.
+    #[arg(long)]
+    pub(crate) publisher: Option<String>,
+    /// A page about it.
+    #[arg(long, value_name = "URL")]
+    pub(crate) homepage: Option<String>,
+    /// The person whose application it is.
+    #[arg(long, value_name = "USER")]
+    pub(crate) owner: Option<String>,
+    /// Keep an existing client_id; without it a random one is made.
+    #[arg(long, value_name = "CLIENT_ID")]
+    pub(crate) id: Option<String>,
+    /// Keep an existing secret, from standard input.
+    #[arg(long)]
+    pub(crate) secret_stdin: bool,
+}
+
+/// A client that was just registered, and its secret where one was made.
+#[derive(Debug)]
+pub(crate) struct Added {
+    pub(crate) client: Client,
+    pub(crate) secret: Option<Secret>,
+}
+
+impl Add {
+    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+        let added = self.add(desk).await?;
+        let mut document = with_owner(&added.client, desk).await?;
+        let mut text = format!("Registered {}.\n\n{}", added.client.name, show::lines(&document));
+        if let Some(secret) = &added.secret {
+            document["client_secret"] = json!(secret.reveal());
+            text.push_str(&format!("\nThe secret is shown here and never again:\n  {}\n", secret.reveal()));
+        }
+        Ok(Answer::new(document, text))
+    }
+
+    /// Registers the client.
+    pub(crate) async fn add(self, desk: &Desk) -> Result<Added, Stop> {
+        let client = self.row(desk).await?;
+        let imported = if self.secret_stdin { Some(input::stdin("the client secret")?) } else { None };
+        if imported.is_some() && client.kind == ClientKind::Public {
+            return Err(Stop::usage("a public client has no secret: leave out --secret-stdin or --kind public"));
+        }
+        desk.change(async |draft: &mut Draft| {
+            let mut client = client.clone();
+            client.key = ClientKey(draft.entropy.next_id());
+            client.created_at = draft.now;
+            if client.client_id.is_empty() {
+                client.client_id = random_id(&mut draft.entropy);
+            }
+            let (kept, shown) = match (&imported, client.kind) {
+                (_, ClientKind::Public) => (None, None),
+                (Some(secret), _) => (Some(secret::imported(secret, draft)?), None),
+                (None, _) => {
+                    let (kept, secret) = secret::generated(draft);
+                    (Some(kept), Some(secret))
+                }
+            };
+            client.secrets = kept.into_iter().collect::<Vec<ClientSecret>>();
+            draft.change(Change::PutClient(Box::new(client.clone())));
+            draft.note(EventKind::ClientAdded, client.owner, Some(client.key), &client.client_id);
+            Ok(Added { client, secret: shown })
+        })
+        .await
+    }
+
+    /// The row, but for what is drawn when it is written.
+    async fn row(&self, desk: &Desk) -> Result<Client, Stop> {
+        let dialect = desk.dialect(self.dialect.as_deref())?;
+        let policy = desk.configuration.policy(&dialect.name).ok_or_else(|| Stop::no("the dialect has no policy"))?;
+        let kind = self.kind(dialect.client.kind)?;
+        let grants = self.grants(kind, policy)?;
+        let is_sent_back = grants.iter().any(|grant| is_redirecting(*grant));
+        if is_sent_back && self.redirect_uris.is_empty() {
+            return Err(Stop::usage(
+                "--redirect-uri is missing: where does the application get its users back? \
+                 A program without users says --grant client_credentials, an API says --resource URL",
+            ));
+        }
+        Ok(Client {
+            key: ClientKey(0),
+            client_id: self.id.as_deref().map(checked_id).transpose()?.unwrap_or_default(),
+            dialect: dialect.name.clone(),
+            name: checked_name(&self.name)?,
+            publisher: self.publisher.as_deref().map(checked_name).transpose()?,
+            homepage: self.homepage.as_deref().map(checked_page).transpose()?,
+            logo_uri: None,
+            kind,
+            auth_methods: self.auth_methods(kind)?,
+            secrets: Vec::new(),
+            redirect_uris: checked_redirects(&self.redirect_uris, kind)?,
+            pkce: checked_pkce(self.pkce.map_or(dialect.client.pkce, Pkce::from), self.pkce.is_some(), kind, policy)?,
+            refresh: self.refresh.map_or(policy.refresh_mode, RefreshMode::from),
+            grants,
+            scope: checked_scope(self.scope.as_deref(), policy)?,
+            audience: checked_resources(&self.resources)?,
+            access_ttl_s: self.access_ttl,
+            refresh_ttl_s: self.refresh_ttl,
+            is_first_party: self.first_party,
+            owner: owner(self.owner.as_deref(), desk).await?,
+            is_disabled: false,
+            revoked_below: 0,
+            created_at: desk.now(),
+            version: 1,
+        })
+    }
+
+    fn kind(&self, default: ClientKind) -> Result<ClientKind, Stop> {
+        let is_public_by_method = self.auth_methods.contains(&Method::None);
+        match self.kind {
+            Some(Kind::Confidential) if is_public_by_method => {
+                Err(Stop::usage("a confidential client proves who it is: --auth-method none is for --kind public"))
+            }
+            Some(kind) => Ok(kind.into()),
+            None if is_public_by_method => Ok(ClientKind::Public),
+            None => Ok(default),
+        }
+    }
+
+    fn auth_methods(&self, kind: ClientKind) -> Result<Vec<AuthMethod>, Stop> {
+        let mut methods: Vec<AuthMethod> = self.auth_methods.iter().map(|method| (*method).into()).collect();
+        if kind == ClientKind::Public {
+            if methods.iter().any(|method| *method != AuthMethod::None) {
+                return Err(Stop::usage("a public client has no secret to send: its only --auth-method is none"));
+            }
+            return Ok(vec![AuthMethod::None]);
+        }
+        if methods.is_empty() {
+            methods = vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
+        }
+        methods.dedup();
+        Ok(methods)
+    }
+
+    fn grants(&self, kind: ClientKind, policy: &Policy) -> Result<Vec<GrantType>, Stop> {
+        for grant in &self.grants {
+            if !policy.grants.contains(grant) {
+                let near = suggestion(grant.as_str(), policy.grants.iter().map(|own| own.as_str()));
+                return Err(Stop::no(format!(
+                    "the dialect `{}` has no grant `{}`{near}",
+                    policy.dialect,
+                    grant.as_str()
+                )));
+            }
+        }
+        if kind == ClientKind::Public && self.grants.contains(&GrantType::ClientCredentials) {
+            // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
+            return Err(Stop::usage(
+                "a public client has no credentials: --grant client_credentials needs --kind confidential",
+            ));
+        }
+        if !self.grants.is_empty() {
+            let mut grants = self.grants.clone();
+            grants.dedup();
+            return Ok(grants);
+        }
+        let is_api = !self.resources.is_empty() && self.redirect_uris.is_empty();
+        let fits = |grant: &GrantType| {
+            !is_api
+                && (*grant != GrantType::ClientCredentials || kind == ClientKind::Confidential)
+                && (*grant != GrantType::RefreshToken || self.refresh != Some(RefreshWord::None))
+        };
+        Ok(policy.grants.iter().copied().filter(fits).collect())
+    }
+}
+
+/// Changes; what is not named stays.
+#[derive(Debug, Args)]
+pub(in super::super) struct Set {
+    /// The client_id.
+    #[arg(value_name = "CLIENT")]
+    client: String,
+    /// The name that people read on the consent screen.
+    #[arg(long)]
+    name: Option<String>,
+    /// All its redirect URIs: they take the place of those so far. Repeatable.
+    #[arg(long = "redirect-uri", value_name = "URI", action = APPEND)]
+    redirect_uris: Vec<String>,
+    /// The scopes that it may ask for, separated by spaces.
+    #[arg(long, value_name = "SCOPES")]
+    scope: Option<String>,
+    /// All resources (RFC 8707) that it answers for. Repeatable.
+    #[arg(long = "resource", value_name = "URL", action = APPEND)]
+    resources: Vec<String>,
+    /// Must it use PKCE?
+    #[arg(long)]
+    pkce: Option<PkceWord>,
+    /// What happens to a refresh token when it is used?
+    #[arg(long)]
+    refresh: Option<RefreshWord>,
+    /// Lifetime of its access tokens, such as 10m.
+    #[arg(long, value_name = "DURATION", value_parser = lifetime)]
+    access_ttl: Option<u64>,
+    /// A refresh token dies when it is not used for so long, such as 30d.
+    #[arg(long, value_name = "DURATION", value_parser = lifetime)]
+    refresh_ttl: Option<u64>,
+    /// Your own application: no consent screen.
+    #[arg(long, value_name = "YES_OR_NO", value_parser = clap::builder::BoolishValueParser::new())]
+    first_party: Option<bool>,
+    /// Who publishes it, for the consent screen.
+    #[arg(long)]
+    publisher: Option<String>,
+    /// A page about it.
+    #[arg(long, value_name = "URL")]
+    homepage: Option<String>,
+    /// The person whose application it is.
+    #[arg(long, value_name = "USER")]
+    owner: Option<String>,
+}
+
+impl Set {
+    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+        let owner = owner(self.owner.as_deref(), desk).await?;
+        let (client, ()) = desk
+            .alter_client(&self.client, |client, _| {
+                let policy = desk.configuration.policy(&client.dialect).ok_or_else(|| {
+                    Stop::no(format!("the dialect `{}` of this client is not switched on", client.dialect))
+                })?;
+                self.apply(client, policy)?;
+                client.owner = owner.or(client.owner);
+                Ok(("changed by the operator", ()))
+            })
+            .await?;
+        let document = with_owner(&client, desk).await?;
+        let text = show::lines(&document);
+        Ok(Answer::new(document, text))
+    }
+
+    fn apply(&self, client: &mut Client, policy: &Policy) -> Result<(), Stop> {
+        if let Some(name) = &self.name {
+            client.name = checked_name(name)?;
+        }
+        if !self.redirect_uris.is_empty() {
+            client.redirect_uris = checked_redirects(&self.redirect_uris, client.kind)?;
+        }
+        if self.scope.is_some() {
+            client.scope = checked_scope(self.scope.as_deref(), policy)?;
+        }
+        if !self.resources.is_empty() {
+            client.audience = checked_resources(&self.resources)?;
+        }
+        if let Some(pkce) = self.pkce {
+            client.pkce = checked_pkce(pkce.into(), true, client.kind, policy)?;
+        }
+        if let Some(refresh) = self.refresh {
+            client.refresh = refresh.into();
+        }
+        client.access_ttl_s = self.access_ttl.or(client.access_ttl_s);
+        client.refresh_ttl_s = self.refresh_ttl.or(client.refresh_ttl_s);
+        client.is_first_party = self.first_party.unwrap_or(client.is_first_party);
+        if let Some(publisher) = &self.publisher {
+            client.publisher = Some(checked_name(publisher)?);
+        }
+        if let Some(homepage) = &self.homepage {
+            client.homepage = Some(checked_page(homepage)?);
+        }
+        Ok(())
+    }
+}
+
+fn is_redirecting(grant: GrantType) -> bool {
+    matches!(grant, GrantType::AuthorizationCode | GrantType::Implicit)
+}
+
+async fn owner(name: Option<&str>, desk: &Desk) -> Result<Option<UserKey>, Stop> {
+    match name {
+        Some(name) => Ok(Some(desk.user(name).await?.key)),
+        None => Ok(None),
+    }
+}
+
+fn checked_redirects(uris: &[String], kind: ClientKind) -> Result<Vec<String>, Stop> {
+    let mut checked: Vec<String> = Vec::new();
+    for uri in uris {
+        redirect::may_register(uri, kind).map_err(|text| Stop::usage(format!("{uri}: {text}")))?;
+        if !checked.contains(uri) {
+            checked.push(uri.clone());
+        }
+    }
+    Ok(checked)
+}
+
+fn checked_scope(text: Option<&str>, policy: &Policy) -> Result<Scope, Stop> {
+    let known = || policy.scope.list.iter().map(|(word, _)| word.as_str());
+    let Some(text) = text else { return Ok(Scope::of(known())) };
+    let scope = Scope::parse(text).map_err(|word| Stop::usage(format!("{word:?} cannot be a scope")))?;
+    for word in scope.iter() {
+        if policy.scope.sentence(word).is_none() {
+            let near = suggestion(word, known());
+            return Err(Stop::no(format!("the dialect `{}` has no scope `{word}`{near}", policy.dialect)));
+        }
+    }
+    Ok(scope)
+}
+
+fn checked_pkce(pkce: Pkce, is_asked_for: bool, kind: ClientKind, policy: &Policy) -> Result<Pkce, Stop> {
+    let may_be_optional = policy.is_pkce_waivable && kind == ClientKind::Confidential;
+    match pkce {
+        Pkce::Optional if !may_be_optional && is_asked_for => Err(Stop::usage(
+            "--pkce optional is not to be had here: public clients always need PKCE, and some dialects ask it of all",
+        )),
+        Pkce::Optional if !may_be_optional => Ok(Pkce::Required),
+        pkce => Ok(pkce),
+    }
+}
+
+/// RFC 8707 §2: "Its value MUST be an absolute URI […]. The URI MUST NOT include a fragment component."
+fn checked_resources(urls: &[String]) -> Result<Vec<String>, Stop> {
+    for url in urls {
+        if Url::parse(url).is_err() || url.contains('#') {
+            return Err(Stop::usage(format!("{url} is no absolute URL without a fragment")));
+        }
+    }
+    Ok(urls.to_vec())
+}
+
+fn checked_page(url: &str) -> Result<String, Stop> {
+    match Url::parse(url) {
+        Ok(parsed) if matches!(parsed.scheme(), "https" | "http") => Ok(url.to_owned()),
+        _ => Err(Stop::usage(format!("{url} is no http or https URL"))),
+    }
+}

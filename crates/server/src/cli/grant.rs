@@ -1,0 +1,115 @@
+//! `grantry grant`: what a user has allowed an application, and all tokens that came of it.
+
+use clap::{Args, Subcommand};
+use protocol::model::{EventKind, GrantId};
+use protocol::turn::{Change, Wants};
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Stop};
+use super::desk::{Desk, Draft};
+use super::show;
+
+/// More grants than anybody reads.
+const ROWS_MAX: usize = 1000;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Grant {
+    /// List them, the newest first.
+    List(List),
+    /// End one, or all of a user to a client together with the remembered consent.
+    #[command(after_help = "\
+Examples:
+  grantry grant revoke 90071992547409920
+  grantry grant revoke --user alice --client 4711")]
+    Revoke(Revoke),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only this person's.
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// Only this application's.
+    #[arg(long, value_name = "CLIENT")]
+    client: Option<String>,
+    /// Also those that are revoked or over.
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Revoke {
+    /// The id that `list` shows.
+    #[arg(value_name = "GRANT", required_unless_present = "user", conflicts_with_all = ["user", "client"])]
+    grant: Option<String>,
+    /// Whose.
+    #[arg(long, value_name = "USER", requires = "client")]
+    user: Option<String>,
+    /// To which application.
+    #[arg(long, value_name = "CLIENT", requires = "user")]
+    client: Option<String>,
+}
+
+impl Grant {
+    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+        match self {
+            Self::List(list) => list.run(desk).await,
+            Self::Revoke(revoke) => revoke.run(desk).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+        let user = match &self.user {
+            Some(name) => Some(desk.user(name).await?.key),
+            None => None,
+        };
+        let client = match &self.client {
+            Some(client_id) => Some(desk.client(client_id).await?.key),
+            None => None,
+        };
+        let now = desk.now();
+        let grants = desk.store.grants(user, client, (!self.all).then_some(now), ROWS_MAX).await?;
+        let rows: Vec<Value> = grants.iter().map(|held| show::grant(held, now)).collect();
+        let columns = ["id", "user", "client", "scope", "created_at", "is_live"];
+        let text = show::table(&rows, &columns, "There are no grants.");
+        Ok(Answer::new(Value::Array(rows), text))
+    }
+}
+
+impl Revoke {
+    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+        if let (Some(user), Some(client)) = (&self.user, &self.client) {
+            return withdraw(user, client, desk).await;
+        }
+        let word = self.grant.unwrap_or_default();
+        let id = word
+            .parse()
+            .map(GrantId)
+            .map_err(|_| Stop::usage(format!("`{word}` is no id: see `grantry grant list`")))?;
+        let found = desk.store.load(&Wants { grant: Some(id), ..Wants::default() }).await?.grant;
+        let held = found.ok_or_else(|| Stop::no(format!("no grant `{}`: see `grantry grant list`", id.0)))?;
+        desk.change(async |draft: &mut Draft| {
+            draft.change(Change::RevokeGrant(id));
+            draft.note(EventKind::GrantRevoked, Some(held.row.user), Some(held.row.client), "by the operator");
+            Ok(())
+        })
+        .await?;
+        let text = "The grant is revoked and all its tokens are dead. The consent is remembered; --user and --client forget it too.";
+        Ok(Answer::new(json!({"id": id.0.to_string(), "is_revoked": true}), text))
+    }
+}
+
+async fn withdraw(user: &str, client: &str, desk: &Desk) -> Result<Answer, Stop> {
+    let (user, client) = (desk.user(user).await?, desk.client(client).await?);
+    desk.change(async |draft: &mut Draft| {
+        draft.change(Change::WithdrawConsent { user: user.key, client: client.key });
+        draft.note(EventKind::ConsentWithdrawn, Some(user.key), Some(client.key), "by the operator");
+        Ok(())
+    })
+    .await?;
+    let text = format!("{} may not act for {} any more.", client.name, show::name_of(&user));
+    let document = json!({"user": show::name_of(&user), "client_id": client.client_id, "is_revoked": true});
+    Ok(Answer::new(document, text))
+}

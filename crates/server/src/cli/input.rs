@@ -1,0 +1,130 @@
+//! Secrets come in by standard input or from files, never as arguments: those can be seen by every process.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use protocol::secret::Secret;
+
+use super::answer::Stop;
+
+/// More than this is no secret but a mistake.
+const BYTES_MAX: u64 = 64 * 1024;
+
+/// Where a password comes from.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(super) struct PasswordFrom {
+    /// Read the password from standard input.
+    #[arg(long)]
+    password_stdin: bool,
+    /// Read the password from this file.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Make a password and show it, this once.
+    #[arg(long)]
+    password_generate: bool,
+}
+
+/// A password, and whether it was made here.
+pub(super) struct Password {
+    pub(super) text: Secret,
+    pub(super) is_generated: bool,
+}
+
+impl PasswordFrom {
+    /// The password, if there is to be one.
+    pub(super) fn read(&self, entropy: &mut protocol::turn::Entropy) -> Result<Option<Password>, Stop> {
+        if self.password_generate {
+            return Ok(Some(Password { text: generated_password(entropy), is_generated: true }));
+        }
+        let text = match &self.password_file {
+            Some(path) => file(path)?,
+            None if self.password_stdin => stdin("the password")?,
+            None => return Ok(None),
+        };
+        Ok(Some(Password { text, is_generated: false }))
+    }
+}
+
+/// Four groups of five characters that are told apart by eye: 98 bits.
+pub(super) fn generated_password(entropy: &mut protocol::turn::Entropy) -> Secret {
+    const DIGITS: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
+    let mut text = String::new();
+    while text.len() < 23 {
+        if text.len() % 6 == 5 {
+            text.push('-');
+        }
+        let [byte] = entropy.bytes::<1>();
+        // Bytes beyond the last multiple of 31 would make some characters likelier than others.
+        if let Some(digit) = DIGITS.get(usize::from(byte & 0x1f)) {
+            text.push(char::from(*digit));
+        }
+    }
+    Secret::new(text)
+}
+
+/// Reads a secret from standard input, without its line's end.
+pub(super) fn stdin(what: &str) -> Result<Secret, Stop> {
+    let stdin = std::io::stdin();
+    if std::io::IsTerminal::is_terminal(&stdin) {
+        eprintln!("Type {what}, then Enter and Ctrl-D. It is shown as you type; a pipe is better.");
+    }
+    read(&mut stdin.lock(), what)
+}
+
+/// Reads a secret from a file, without its line's end.
+pub(super) fn file(path: &Path) -> Result<Secret, Stop> {
+    let name = path.display().to_string();
+    let mut file = std::fs::File::open(path)
+        .map_err(|error| Stop::no(format!("{name} cannot be read: {}", crate::config::plain(&error))))?;
+    read(&mut file, &name)
+}
+
+fn read(from: &mut dyn Read, what: &str) -> Result<Secret, Stop> {
+    let mut text = zeroize::Zeroizing::new(String::new());
+    from.take(BYTES_MAX + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| Stop::no(format!("{what} cannot be read: {}", crate::config::plain(&error))))?;
+    if text.len() as u64 > BYTES_MAX {
+        return Err(Stop::no(format!("{what} is longer than {BYTES_MAX} bytes")));
+    }
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.is_empty() {
+        return Err(Stop::no(format!("{what} is empty")));
+    }
+    if line.contains(['\n', '\r', '\0']) {
+        return Err(Stop::no(format!("{what} has more than one line")));
+    }
+    Ok(Secret::new(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::turn::Entropy;
+
+    fn line(text: &str) -> Result<String, String> {
+        read(&mut text.as_bytes(), "it").map(|secret| secret.reveal().to_owned()).map_err(|stop| stop.to_string())
+    }
+
+    #[test]
+    fn a_secret_is_one_line_and_keeps_its_spaces() {
+        assert_eq!(line(" pass word \n").unwrap(), " pass word ");
+        assert_eq!(line("x\r\n").unwrap(), "x");
+        assert!(line("").unwrap_err().contains("empty"));
+        assert!(line("a\nb\n").unwrap_err().contains("more than one line"));
+        assert!(line(&"x".repeat(70_000)).unwrap_err().contains("longer"));
+    }
+
+    #[test]
+    fn a_generated_password_is_four_groups_and_never_the_same() {
+        let mut entropy = Entropy::seeded([1; 32], 1);
+        let one = generated_password(&mut entropy);
+        let groups: Vec<usize> = one.reveal().split('-').map(str::len).collect();
+        assert_eq!(groups, [5, 5, 5, 5]);
+        assert_ne!(one, generated_password(&mut entropy));
+        assert_eq!(protocol::login::password::may_be(&one, &[]), Ok(()));
+    }
+}

@@ -1,0 +1,145 @@
+//! The command line. Each command is a file; each gives one [`Answer`], which is printed as text or as one JSON document.
+//!
+//! Exit codes: 0 done, 1 the answer is no, 2 wrong usage.
+
+mod answer;
+mod check;
+mod client;
+mod db;
+mod desk;
+mod dialect;
+mod edit;
+mod grant;
+mod init;
+mod input;
+mod key;
+mod show;
+mod token;
+mod user;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use answer::{Answer, Stop};
+pub use desk::Desk;
+
+use crate::config;
+
+const EXAMPLES: &str = "\
+Begin:
+  grantry demo                        look around: nothing to configure
+  grantry init && grantry serve       write grantry.toml, edit it, run
+
+Every day:
+  grantry user add --email alice@example.com --name \"Alice Doe\" --password-stdin
+  grantry client add --name Importer --redirect-uri https://app.example/callback
+  grantry check                       before every restart
+
+Commands work while the server runs, on the same store, and the server sees the change at once.
+Exit codes: 0 done, 1 the answer is no, 2 wrong usage. Secrets are read from standard input or files.";
+
+/// A self-hosted OAuth 2.x authorization server.
+#[derive(Debug, Parser)]
+#[command(name = "grantry", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE", default_value = "grantry.toml", env = "GRANTRY_CONFIG")]
+    config: PathBuf,
+    /// Print exactly one JSON document.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a commented grantry.toml and a fresh master key beside it.
+    Init(init::Init),
+    /// Find all problems of configuration, dialects, templates and store; touches nothing.
+    Check,
+    /// Run the server.
+    Serve,
+    /// Users: people with an account.
+    #[command(subcommand)]
+    User(user::User),
+    /// Clients: applications and APIs.
+    #[command(subcommand)]
+    Client(client::Client),
+    /// Personal access tokens.
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Grants: what a user has allowed an application.
+    #[command(subcommand)]
+    Grant(grant::Grant),
+    /// The sealing keys, which protect pages on their way through a browser.
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Dialects: how a surface spells OAuth.
+    #[command(subcommand)]
+    Dialect(dialect::Dialect),
+    /// The database.
+    #[command(subcommand)]
+    Db(db::Db),
+}
+
+/// Runs the command line to its end.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    let is_json = arguments.json;
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return answer::print_stop(&Stop::no(error.to_string()), is_json),
+    };
+    match runtime.block_on(act(arguments)) {
+        Ok(answer) => answer::print(&answer, is_json),
+        Err(stop) => answer::print_stop(&stop, is_json),
+    }
+}
+
+/// Wrong usage, or a question for help.
+fn refuse(error: &clap::Error) -> ExitCode {
+    // What cannot be printed has nobody who would read it.
+    let _ = error.print();
+    let is_json = std::env::args_os().any(|word| word == "--json");
+    if error.use_stderr() && is_json {
+        let text = error.kind().as_str().unwrap_or("wrong usage");
+        answer::print_document(&serde_json::json!({"error": text}));
+    }
+    ExitCode::from(if error.use_stderr() { answer::USAGE } else { answer::DONE })
+}
+
+async fn act(arguments: Arguments) -> Result<Answer, Stop> {
+    let config = arguments.config;
+    match arguments.command {
+        Command::Init(init) => init.run(),
+        Command::Check => check::run(&config),
+        Command::Serve => Err(Stop::no("not yet")),
+        Command::User(user) => user.run(&Desk::open(&config).await?).await,
+        Command::Client(client) => client.run(&Desk::open(&config).await?).await,
+        Command::Token(token) => token.run(&Desk::open(&config).await?).await,
+        Command::Grant(grant) => grant.run(&Desk::open(&config).await?).await,
+        Command::Key(key) => key.run(&Desk::open(&config).await?).await,
+        Command::Dialect(dialect) => dialect.run(&config),
+        Command::Db(db) => db.run(&config).await,
+    }
+}
+
+/// Reads the configuration; its warnings go to standard error.
+fn configuration(path: &std::path::Path) -> Result<config::Configuration, Stop> {
+    match config::load(path, &config::variables()) {
+        Ok(loaded) => Ok(loaded.configuration),
+        Err(problems) => {
+            let lines: Vec<String> =
+                problems.iter().filter(|problem| !problem.is_warning).map(ToString::to_string).collect();
+            Err(Stop::no(lines.join("\n")))
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! `grantry user`: people with an account.
+
+use clap::{ArgGroup, Args, Subcommand};
+use data_encoding::BASE32_NOPAD;
+use protocol::login::{password, recovery, totp};
+use protocol::model::{EventKind, Totp, User as Row, UserKey};
+use protocol::secret::Secret;
+use protocol::turn::{Change, Entropy};
+use serde_json::{Map, Value, json};
+
+use super::answer::{Answer, Stop};
+use super::desk::{Desk, Draft};
+use super::input::{Password, PasswordFrom};
+use super::show;
+
+/// Random bytes of a `sub`: it is never reassigned and tells nothing.
+const SUB_BYTES: usize = 16;
+/// Longest name to show, and longest user name, in characters.
+const NAME_CHARACTERS_MAX: usize = 200;
+const USERNAME_CHARACTERS_MAX: usize = 64;
+/// Longest e-mail address, RFC 5321 §4.5.3.1.
+const EMAIL_BYTES_MAX: usize = 254;
+/// Largest account, in bytes of JSON.
+const ATTRIBUTES_BYTES_MAX: usize = 64 * 1024;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum User {
+    /// Add a person.
+    #[command(after_help = "\
+Examples:
+  echo \"$PASSWORD\" | grantry user add --email alice@example.com --name \"Alice Doe\" --username alice --password-stdin
+  grantry user add --email bob@example.com --name Bob --password-generate
+  grantry user add --username carol --name Carol --attribute 'limits={\"domains\":{\"used\":2,\"limit\":3}}'")]
+    Add(Add),
+    /// List everybody.
+    List,
+    /// Show one.
+    Show(Who),
+    /// Shut somebody out: all sessions end, all tokens are dead from now on.
+    Disable(Who),
+    /// Let somebody in again. What was dead stays dead: they sign in and allow again.
+    Enable(Who),
+    /// Delete an account and everything that hangs on it.
+    Delete(Who),
+    /// Set a password; all sessions end and all tokens are dead.
+    #[command(after_help = "Example:\n  echo \"$PASSWORD\" | grantry user set-password alice --password-stdin")]
+    SetPassword(SetPassword),
+    /// Switch a second factor on or off.
+    #[command(after_help = "\
+Examples:
+  grantry user totp alice --enable        shows the secret and the recovery codes, this once
+  grantry user totp alice --disable       when the telephone and the codes are lost")]
+    Totp(SecondFactor),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Who {
+    /// An id, an e-mail address or a user name.
+    #[arg(value_name = "USER")]
+    user: String,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("login").args(["email", "username"]).required(true).multiple(true)))]
+pub(super) struct Add {
+    /// An e-mail address, also to sign in with.
+    #[arg(long)]
+    email: Option<String>,
+    /// Somebody checked that the address is theirs.
+    #[arg(long, requires = "email")]
+    email_verified: bool,
+    /// A name to sign in with.
+    #[arg(long)]
+    username: Option<String>,
+    /// The name to show [default: the user name, or the e-mail address].
+    #[arg(long)]
+    name: Option<String>,
+    /// Keep an id from elsewhere; without it a random one is made.
+    #[arg(long, value_name = "SUB")]
+    id: Option<String>,
+    /// Something else to keep about the account; the value is JSON, or else a string. Repeatable.
+    #[arg(long = "attribute", value_name = "NAME=VALUE")]
+    attributes: Vec<String>,
+    #[command(flatten)]
+    password: PasswordFrom,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SetPassword {
+    /// An id, an e-mail address or a user name.
+    #[arg(value_name = "USER")]
+    user: String,
+    #[command(flatten)]
+    password: PasswordFrom,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("act").args(["enable", "disable", "renew_recovery"]).required(true)))]
+pub(super) struct SecondFactor {
+    /// An id, an e-mail address or a user name.
+    #[arg(value_name = "USER")]
+    user: String,
+    /// Switch it on at once, with a fresh secret.
+    #[arg(long)]
+    enable: bool,
+    /// Switch it off.
+    #[arg(long)]
+    disable: bool,
+    /// Replace all recovery codes.
+    #[arg(long)]
+    renew_recovery: bool,
+}
+
+impl User {
+    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+        match self {
+            Self::Add(add) => add.run(desk).await,
+            Self::List => list(desk).await,
+            Self::Show(who) => {
+                let document = show::user(&*desk.user(&who.user).await?);
+                Ok(Answer::new(document.clone(), show::lines(&document)))
+            }
+            Self::Disable(who) => disable(&who.user, desk).await,
+            Self::Enable(who) => enable(&who.user, desk).await,
+            Self::Delete(who) => delete(&who.user, desk).await,
+            Self::SetPassword(set) => set.run(desk).await,
+            Self::Totp(factor) => factor.run(desk).await,
+        }
+    }
+}
+
+impl Add {
+    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+        let email = self.email.as_deref().map(checked_email).transpose()?;
+        let username = self.username.as_deref().map(checked_username).transpose()?;
+        let fallback = username.clone().or_else(|| email.clone()).unwrap_or_default();
+        let name = checked_name(self.name.as_deref().unwrap_or(&fallback))?;
+        let id = self.id.as_deref().map(checked_id).transpose()?;
+        let attributes = attributes(&self.attributes)?;
+        let mut given: Option<Option<Password>> = None;
+        let (user, generated) = desk
+            .change(async |draft: &mut Draft| {
+                // Standard input can be read once only, also when the change is made anew.
+                if given.is_none() {
+                    given = Some(self.password.read(&mut draft.entropy)?);
+                }
+                let password = given.as_ref().and_then(Option::as_ref);
+                let names: Vec<&str> =
+                    [email.as_deref(), username.as_deref(), Some(&name)].into_iter().flatten().collect();
+                let hash = password.map(|own| hash(&own.text, &names, &mut draft.entropy)).transpose()?;
+                let user = Row {
+                    key: UserKey(draft.entropy.next_id()),
+                    sub: id.clone().unwrap_or_else(|| random_id(&mut draft.entropy)),
+                    username: username.clone(),
+                    email: email.clone(),
+                    email_verified: self.email_verified,
+                    name: name.clone(),
+                    password: hash,
+                    totp: None,
+                    attributes: attributes.clone(),
+                    is_disabled: false,
+                    revoked_below: 0,
+                    created_at: draft.now,
+                    version: 1,
+                };
+                draft.change(Change::PutUser(Box::new(user.clone())));
+                draft.note(EventKind::UserAdded, Some(user.key), None, "");
+                Ok((user, password.filter(|own| own.is_generated).map(|own| own.text.clone())))
+            })
+            .await?;
+        let mut document = show::user(&user);
+        let mut text = format!("Added {}.\n\n{}", show::name_of(&user), show::lines(&document));
+        if let Some(password) = generated {
+            document["password"] = json!(password.reveal());
+            text.push_str(&format!("\nThe password is shown here and never again:\n  {}\n", password.reveal()));
+        } else if user.password.is_none() {
+            text.push_str("\nThere is no password yet: grantry user set-password sets one.\n");
+        }
+        Ok(Answer::new(document, text))
+    }
+}
+
+async fn list(desk: &Desk) -> Result<Answer, Stop> {
+    let rows: Vec<Value> = desk.users().await?.iter().map(|user| show::user(user)).collect();
+    let columns = ["username", "email", "name", "has_second_factor", "is_disabled", "id"];
+    let text = show::table(&rows, &columns, "There are no users yet: grantry user add adds one.");
+    Ok(Answer::new(Value::Array(rows), text))
+}
+
+async fn disable(name: &str, desk: &Desk) -> Result<Answer, Stop> {
+    let (user, ()) = desk
+        .alter_user(name, EventKind::UserChanged, |user, draft| {
+            user.is_disabled = true;
+            cut_off(user, draft);
+            Ok(("disabled", ()))
+        })
+        .await?;
+    let text = format!("{} is disabled: all sessions ended, all tokens are dead.", show::name_of(&user));
+    Ok(Answer::new(show::user(&user), text))
+}
+
+async fn enable(name: &str, desk: &Desk) -> Result<Answer, Stop> {
+    let (user, ()) = desk
+        .alter_user(name, EventKind::UserChanged, |user, _| {
+            user.is_disabled = false;
+            Ok(("enabled", ()))
+        })
+        .await?;
+    let text = format!("{} may sign in again. Earlier sessions and tokens stay dead.", show::name_of(&user));
+    Ok(Answer::new(show::user(&user), text))
+}
+
+async fn delete(name: &str, desk: &Desk) -> Result<Answer, Stop> {
+    let user = desk
+        .change(async |draft: &mut Draft| {
+            let user = desk.user(name).await?;
+            draft.change(Change::DeleteUser(user.key));
+            draft.note(EventKind::UserDeleted, Some(user.key), None, "");
+            Ok(user)
+        })
+        .await?;
+    let text = format!("{} is deleted, with everything that hung on the account.", show::name_of(&user));
+    Ok(Answer::new(json!({"id": user.sub, "is_deleted": true}), text))
+}
+
+impl SetPassword {
+    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+        let mut given: Option<Password> = None;
+        // Somebody who mistyped the name should not have to type the password first.
+        desk.user(&self.user).await?;
+        let (user, generated) = desk
+            .alter_user(&self.user, EventKind::PasswordChanged, |user, draft| {
+                if given.is_none() {
+                    given = self.password.read(&mut draft.entropy)?;
+                }
+                let Some(password) = &given else {
+                    return Err(Stop::usage("say where the password comes from: --password-stdin, --password-file FILE or --password-generate"));
+                };
+                let names = [user.username.as_deref(), user.email.as_deref(), Some(user.name.as_str())];
+                let names: Vec<&str> = names.into_iter().flatten().collect();
+                user.password = Some(hash(&password.text, &names, &mut draft.entropy)?);
+                cut_off(user, draft);
+                Ok(("by the operator", password.is_generated.then(|| password.text.clone())))
+            })
+            .await?;
+        let mut document = show::user(&user);
+        let mut text = format!("{} has a new password; all sessions ended, all tokens are dead.", show::name_of(&user));
+        if let Some(password) = generated {
+            document["password"] = json!(password.reveal());
+            text.push_str(&format!("\n\nThe password is shown here and never again:\n  {}\n", password.reveal()));
+        }
+        Ok(Answer::new(document, text))
+    }
+}
+
+impl SecondFactor {
+    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+        if self.disable {
+            return self.disable(desk).await;
+        }
+        if self.renew_recovery {
+            return self.renew(desk).await;
+        }
+        let enrolled = enrol(desk, &self.user).await?;
+        let codes: Vec<&str> = enrolled.recovery.iter().map(Secret::reveal).collect();
+        let document = json!({"secret": enrolled.base32, "uri": enrolled.uri, "recovery_codes": codes});
+        let text = format!(
+            "The second factor is on. All of this is shown here and never again.\n\nsecret  {}\nuri     {}\n\n\
+             Recovery codes, each of which works once:\n  {}\n",
+            enrolled.base32,
+            enrolled.uri,
+            codes.join("\n  ")
+        );
+        Ok(Answer::new(document, text))
+    }
+
+    async fn disable(self, desk: &Desk) -> Result<Answer, Stop> {
+        let (user, ()) = desk
+            .alter_user(&self.user, EventKind::TotpDisabled, |user, _| match user.totp.take() {
+                Some(_) => Ok(("by the operator", ())),
+                None => Err(Stop::no(format!("`{}` has no second factor", self.user))),
+            })
+            .await?;
+        Ok(Answer::new(show::user(&user), format!("{} has no second factor any more.", show::name_of(&user))))
+    }
+
+    async fn renew(self, desk: &Desk) -> Result<Answer, Stop> {
+        let (_, codes) = desk
+            .alter_user(&self.user, EventKind::RecoveryRenewed, |user, draft| {
+                let Some(totp) = &mut user.totp else {
+                    return Err(Stop::no(format!("`{}` has no second factor: --enable switches it on", self.user)));
+                };
+                let (texts, digests) = recovery::codes(&mut draft.entropy);
+                totp.recovery = digests;
+                Ok(("by the operator", texts))
+            })
+            .await?;
+        let codes: Vec<&str> = codes.iter().map(Secret::reveal).collect();
+        let text =
+            format!("New recovery codes, shown here and never again; the old ones are dead:\n  {}", codes.join("\n  "));
+        Ok(Answer::new(json!({"recovery_codes": codes}), text))
+    }
+}
+
+/// A second factor that was just switched on.
+#[derive(Debug)]
+pub(crate) struct Enrolled {
+    pub(crate) base32: String,
+    pub(crate) uri: String,
+    pub(crate) recovery: Vec<Secret>,
+}
+
+/// Switches on a second factor.
+pub(crate) async fn enrol(desk: &Desk, name: &str) -> Result<Enrolled, Stop> {
+    let keys = desk.keys().await?;
+    let issuer_name = desk.configuration.settings.brand.name.clone();
+    let digits = desk.configuration.policy("standard").map_or(6, |policy| policy.otp_digits);
+    let (_, enrolled) = desk
+        .alter_user(name, EventKind::TotpEnabled, |user, draft| {
+            if user.totp.is_some() {
+                return Err(Stop::no(format!("`{name}` has a second factor already: --disable switches it off first")));
+            }
+            let seed = totp::seed(&mut draft.entropy);
+            let (texts, digests) = recovery::codes(&mut draft.entropy);
+            user.totp = Some(Totp {
+                sealed_seed: keys.keep("totp", user.sub.as_bytes(), &seed, &mut draft.entropy),
+                digits,
+                last_step: 0,
+                recovery: digests,
+                enabled_at: draft.now,
+            });
+            let account = user.email.as_deref().or(user.username.as_deref()).unwrap_or(&user.name);
+            let uri = totp::uri(&seed, &issuer_name, account, digits);
+            Ok(("by the operator", Enrolled { base32: totp::base32(&seed), uri, recovery: texts }))
+        })
+        .await?;
+    Ok(enrolled)
+}
+
+/// Ends all sessions of a user and kills all that was issued on their behalf.
+fn cut_off(user: &mut Row, draft: &mut Draft) {
+    user.revoked_below = draft.revoked_below;
+    draft.change(Change::EndSessions { user: user.key, but: None });
+}
+
+fn hash(text: &Secret, names: &[&str], entropy: &mut Entropy) -> Result<String, Stop> {
+    password::may_be(text, names).map_err(|no| Stop::no(no.row().text))?;
+    Ok(password::hash(text, entropy))
+}
+
+/// A public identifier that tells nothing.
+pub(super) fn random_id(entropy: &mut Entropy) -> String {
+    BASE32_NOPAD.encode(&entropy.bytes::<SUB_BYTES>()).to_lowercase()
+}
+
+/// An identifier from elsewhere: printable ASCII without space, so that it survives headers, URLs and logs.
+pub(super) fn checked_id(text: &str) -> Result<String, Stop> {
+    let is_good = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_good {
+        Ok(text.to_owned())
+    } else {
+        Err(Stop::usage("an id has 1 to 255 printable ASCII characters and no space"))
+    }
+}
+
+fn checked_email(text: &str) -> Result<String, Stop> {
+    let text = text.trim();
+    let parts = text.split_once('@');
+    let is_good = text.len() <= EMAIL_BYTES_MAX
+        && parts.is_some_and(|(own, host)| !own.is_empty() && !host.is_empty() && !host.contains('@'))
+        && !text.chars().any(|own| own.is_whitespace() || own.is_control());
+    if is_good { Ok(text.to_owned()) } else { Err(Stop::usage(format!("`{text}` is no e-mail address"))) }
+}
+
+fn checked_username(text: &str) -> Result<String, Stop> {
+    let is_good = (1..=USERNAME_CHARACTERS_MAX).contains(&text.chars().count())
+        && !text.chars().any(|own| own.is_whitespace() || own.is_control() || own == '@');
+    if is_good {
+        Ok(text.to_owned())
+    } else {
+        Err(Stop::usage(format!("a user name has 1 to {USERNAME_CHARACTERS_MAX} characters, no space and no @")))
+    }
+}
+
+/// A name that people read.
+pub(super) fn checked_name(text: &str) -> Result<String, Stop> {
+    let text = text.trim();
+    let is_good = (1..=NAME_CHARACTERS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if is_good {
+        Ok(text.to_owned())
+    } else {
+        Err(Stop::usage(format!("a name has 1 to {NAME_CHARACTERS_MAX} characters")))
+    }
+}
+
+fn attributes(pairs: &[String]) -> Result<Map<String, Value>, Stop> {
+    let mut attributes = Map::new();
+    for pair in pairs {
+        let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            return Err(Stop::usage(format!("--attribute is NAME=VALUE, not `{pair}`")));
+        };
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        attributes.insert(name.to_owned(), value);
+    }
+    if Value::Object(attributes.clone()).to_string().len() > ATTRIBUTES_BYTES_MAX {
+        return Err(Stop::usage(format!("the attributes are larger than {ATTRIBUTES_BYTES_MAX} bytes")));
+    }
+    Ok(attributes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attribute_is_json_or_else_a_string() {
+        let read = attributes(&["a=1".into(), "b=x y".into(), "c={\"d\":[true]}".into(), "e=".into()]).unwrap();
+        assert_eq!(Value::Object(read), json!({"a": 1, "b": "x y", "c": {"d": [true]}, "e": ""}));
+        assert!(attributes(&["=1".into()]).is_err());
+        assert!(attributes(&["a".into()]).is_err());
+    }
+
+    #[test]
+    fn a_user_name_cannot_pass_for_an_e_mail_address() {
+        assert!(checked_username("alice").is_ok());
+        for bad in ["alice@example.com", "", "a b", "a\u{7}"] {
+            assert!(checked_username(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["alice", "@x", "a@", "a@b@c", "a b@c"] {
+            assert!(checked_email(bad).is_err(), "{bad:?}");
+        }
+    }
+}
