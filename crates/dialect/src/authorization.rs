@@ -74,3 +74,62 @@ fn only_value(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     }
     value.to_str().map(Some).map_err(|_| No::AuthorizationMalformed.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sample::{Ask, loaded, standard};
+    use data_encoding::BASE64;
+    use protocol::endpoint::Endpoint;
+
+    fn read(credentials: &str) -> String {
+        let value = format!("Basic {}", BASE64.encode(credentials.as_bytes()));
+        Ask::form("grant_type=client_credentials").with("authorization", &value).read(&standard(), Endpoint::Token)
+    }
+
+    #[test]
+    fn both_halves_are_form_encoded_rfc_6749_2_3_1() {
+        assert_eq!(read("web:s%3Ae+c%2B"), "grant_type = client_credentials\nbasic web : s:e c+\n");
+        assert_eq!(
+            read("https%3A%2F%2Fa.example:a:b"),
+            "grant_type = client_credentials\nbasic https://a.example : a:b\n"
+        );
+        assert_eq!(read("web:"), "grant_type = client_credentials\nbasic web : \n");
+    }
+
+    #[test]
+    fn a_header_that_is_not_well_formed_basic_is_refused_rfc_6749_5_2() {
+        for credentials in ["web", ":s", "web:%", "web:%00", "web:\u{e4}"] {
+            assert_eq!(read(credentials), "no: ClientHeaderMalformed\n", "{credentials}");
+        }
+        for value in ["Basic", "Basic !!!", "Basic d2ViOnM", "Bearer d2ViOnM=", "Digest x", ""] {
+            let ask = Ask::form("grant_type=client_credentials").with("authorization", value);
+            assert_eq!(ask.read(&standard(), Endpoint::Token), "no: ClientHeaderMalformed\n", "{value}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_has_no_case_and_comes_once() {
+        let ask = Ask::form("grant_type=client_credentials").with("authorization", "bAsIc d2ViOnM=");
+        assert_eq!(ask.read(&standard(), Endpoint::Token), "grant_type = client_credentials\nbasic web : s\n");
+        let twice = ask.with("authorization", "Basic d2ViOnM=");
+        assert_eq!(twice.read(&standard(), Endpoint::Token), "no: AuthorizationMalformed\n");
+    }
+
+    #[test]
+    fn a_way_that_is_not_listed_is_not_read() {
+        let text = |auth: &str| {
+            format!(
+                "grants = [\"authorization_code\"]\n[endpoint.token]\nneed = [\"client_id\"]\nauth = [\"{auth}\"]\n"
+            )
+        };
+        let ask = Ask::form("grant_type=authorization_code&client_id=a&client_secret=s");
+        let both = ask.clone().with("authorization", "Basic d2ViOnM=");
+        let params = loaded("x", &text("params"));
+        let parameters = "grant_type = authorization_code\nclient_id = a\nclient_secret = s\n";
+        assert_eq!(both.read(&params, Endpoint::Token), parameters);
+        let header_alone = Ask::form("grant_type=authorization_code").with("authorization", "Basic d2ViOnM=");
+        assert_eq!(header_alone.read(&params, Endpoint::Token), "no: ParameterMissing client_id\n");
+        let basic = loaded("x", &text("basic"));
+        assert_eq!(ask.read(&basic, Endpoint::Token), "no: ClientSecretMissing\n");
+    }
+}

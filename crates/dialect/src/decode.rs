@@ -3,6 +3,7 @@
 
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use protocol::model::GrantType;
 use protocol::refusal::{No, Refusal};
 use protocol::secret::Secret;
 use protocol::wire::{Param, Params};
@@ -54,8 +55,7 @@ impl Dialect {
         self.rename_words(&mut params)?;
         for (param, value) in &address.assume {
             if params.value(*param).is_none() {
-                // It is absent, so that it cannot be there twice.
-                let _ = params.push(*param, value.clone());
+                replace(&mut params, *param, value);
             }
         }
         check_need(address, &params)?;
@@ -116,28 +116,36 @@ impl Dialect {
     /// The surface's own words for grants become those of the RFCs. A word that is not of this surface is refused here,
     /// or else the RFC's own word would work beside the surface's.
     fn rename_words(&self, params: &mut Params) -> Result<(), Refusal> {
-        if let Some(sent) = params.take(Param::GrantType) {
-            let own = self.words.iter().find(|own| own.word.as_deref() == Some(sent.as_str()));
+        if let Some(sent) = params.value(Param::GrantType) {
+            let own = self.words.iter().find(|own| own.word.as_deref() == Some(sent));
             let own = own.ok_or(Refusal::of(No::GrantTypeUnknown, Param::GrantType))?;
-            let _ = params.push(Param::GrantType, own.grant.as_str().to_owned());
+            replace(params, Param::GrantType, own.grant.as_str());
         }
-        if let Some(sent) = params.take(Param::ResponseType) {
-            let own = self.words.iter().find(|own| own.response_type.as_deref() == Some(sent.as_str()));
-            let word = match own.map(|own| own.grant) {
-                Some(protocol::model::GrantType::AuthorizationCode) => "code".to_owned(),
-                Some(protocol::model::GrantType::Implicit) => "token".to_owned(),
+        if let Some(sent) = params.value(Param::ResponseType) {
+            let own = self.words.iter().find(|own| own.response_type.as_deref() == Some(sent));
+            match own.map(|own| own.grant) {
+                Some(GrantType::AuthorizationCode) => replace(params, Param::ResponseType, "code"),
+                Some(GrantType::Implicit) => replace(params, Param::ResponseType, "token"),
                 // The judge refuses it, and tells the client by a redirect: RFC 6749 §4.1.2.1.
-                _ if matches!(sent.as_str(), "code" | "token") => format!("unknown {sent}"),
-                _ => sent,
-            };
-            let _ = params.push(Param::ResponseType, word);
+                _ if matches!(sent, "code" | "token") => replace(params, Param::ResponseType, "of another surface"),
+                _ => {}
+            }
         }
         if self.sep != " "
-            && let Some(scope) = params.take(Param::Scope)
+            && let Some(scope) = params.value(Param::Scope)
         {
-            let _ = params.push(Param::Scope, scope.replace(&self.sep, " "));
+            let scope = scope.replace(&self.sep, " ");
+            replace(params, Param::Scope, &scope);
         }
         Ok(())
+    }
+}
+
+fn replace(params: &mut Params, param: Param, value: &str) {
+    if params.value(param) != Some(value) {
+        params.take(param);
+        // It is absent now, so that it cannot be there twice.
+        let _ = params.push(param, value.to_owned());
     }
 }
 
@@ -174,5 +182,273 @@ pub(crate) fn is_allowed(param: Param, value: &str) -> bool {
         Param::RedirectUri => value.bytes().all(|b| b.is_ascii_graphic()),
         Param::LoginHint | Param::Scope | Param::Prompt => !value.chars().any(char::is_control),
         _ => value.bytes().all(|b| (0x20..=0x7e).contains(&b)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{Ask, loaded, standard, standard_with};
+    use expect_test::expect;
+    use proptest::prelude::*;
+    use protocol::endpoint::{self, Endpoint};
+
+    /// JSON in, other names, another word for the grant.
+    fn json_token() -> Dialect {
+        loaded(
+            "odd",
+            r#"
+grants = ["authorization_code"]
+waives = ["secret-in-query"]
+[scope]
+sep = ","
+[endpoint.token]
+from   = ["json", "query"]
+need   = ["code", "client_id"]
+names  = { client_id = "app_id", client_secret = "secret", otp = "token" }
+assume = { grant_type = "authorization_code" }
+auth   = ["params"]
+[grant]
+authorization_code = { word = "web" }
+"#,
+        )
+    }
+
+    #[test]
+    fn a_form_is_read_and_unknown_parameters_are_ignored_rfc_6749_3_2() {
+        let ask = Ask::form(
+            "grant_type=authorization_code&code=a%2Bb+c&x=%&redirect_uri=https%3A%2F%2Fa.example%2Fcb&state=s",
+        );
+        expect![[r#"
+            grant_type = authorization_code
+            code = a+b c
+            redirect_uri = https://a.example/cb
+        "#]]
+        .assert_eq(&ask.read(&standard(), Endpoint::Token));
+    }
+
+    #[test]
+    fn a_parameter_sent_twice_is_refused_rfc_6749_3_1() {
+        let read = |ask: Ask<'_>| ask.read(&standard(), Endpoint::Authorize);
+        let request = "response_type=code&client_id=web";
+        expect!["no: ParameterRepeated client_id\n"].assert_eq(&read(Ask::get(&format!("{request}&client_id=web"))));
+        let same = Ask { query: Some(request), ..Ask::form("client_id=web") };
+        expect![[r#"
+            response_type = code
+            client_id = web
+        "#]]
+        .assert_eq(&read(same));
+        let other = Ask { query: Some(request), ..Ask::form("client_id=other") };
+        expect!["no: ParameterRepeated client_id\n"].assert_eq(&read(other));
+        let unknown = Ask::get("response_type=code&client_id=web&x=1&x=2");
+        assert!(read(unknown).starts_with("response_type"));
+    }
+
+    #[test]
+    fn a_parameter_without_a_value_is_not_there_rfc_6749_3_1() {
+        let ask = Ask::get("response_type=code&client_id=&client_id=web&state=&scope");
+        expect![[r#"
+            response_type = code
+            client_id = web
+        "#]]
+        .assert_eq(&ask.read(&standard(), Endpoint::Authorize));
+    }
+
+    #[test]
+    fn a_resource_may_be_named_twice_rfc_8707_2() {
+        let ask = Ask::get("response_type=code&client_id=web&resource=https://a&resource=https://b");
+        expect![[r#"
+            response_type = code
+            client_id = web
+            resource = https://a
+            resource = https://b
+        "#]]
+        .assert_eq(&ask.read(&standard(), Endpoint::Authorize));
+    }
+
+    #[test]
+    fn a_redirect_uri_need_not_be_escaped_and_a_state_comes_through_byte_for_byte() {
+        let ask = Ask::get("client_id=web&response_type=code&redirect_uri=https://a.b/cb&state=%20a%26%3D%2B~%7E");
+        expect![[r#"
+            client_id = web
+            response_type = code
+            redirect_uri = https://a.b/cb
+            state =  a&=+~~
+        "#]]
+        .assert_eq(&ask.read(&standard(), Endpoint::Authorize));
+    }
+
+    #[test]
+    fn characters_that_a_value_cannot_have_are_refused_rfc_6749_appendix_a() {
+        let read = |value: &str| {
+            Ask::get(&format!("response_type=code&client_id=web&{value}")).read(&standard(), Endpoint::Authorize)
+        };
+        for value in
+            ["state=%00", "state=a%0Ab", "state=%C3%A4", "state=%7F", "state=%", "state=%4", "state=%zz", "state=%ff"]
+        {
+            assert_eq!(read(value), "no: ParameterMalformed state\n", "{value}");
+        }
+        assert_eq!(read("redirect_uri=https://a.b/c%20d"), "no: ParameterMalformed redirect_uri\n");
+        assert_eq!(read("%ff=1"), "no: QueryMalformed\n");
+        assert!(read("login_hint=Zo%C3%AB").ends_with("login_hint = Zoë\n"));
+    }
+
+    #[test]
+    fn what_must_be_there_is_asked_for_by_name() {
+        assert_eq!(
+            Ask::get("client_id=web").read(&standard(), Endpoint::Authorize),
+            "no: ParameterMissing response_type\n"
+        );
+        assert_eq!(Ask::form("").read(&standard(), Endpoint::Token), "no: ParameterMissing grant_type\n");
+        assert_eq!(Ask::form("token=t").read(&standard(), Endpoint::Introspect), "no: ClientMissing\n");
+        assert_eq!(
+            Ask::form("token=t&client_id=a").read(&standard(), Endpoint::Introspect),
+            "no: ClientSecretMissing\n"
+        );
+        assert_eq!(Ask::form("token=t&client_id=a").read(&standard(), Endpoint::Revoke), "token = t\nclient_id = a\n");
+    }
+
+    #[test]
+    fn limits_are_held() {
+        let standard = standard();
+        let read = |ask: Ask<'_>| ask.read(&standard, Endpoint::Token);
+        let many = "x=1&".repeat(PARAMETERS_MAX + 1);
+        assert_eq!(read(Ask::form(&many)), "no: RequestTooLarge\n");
+        let long_name = format!("{}=1", "n".repeat(NAME_BYTES_MAX + 1));
+        assert_eq!(read(Ask::form(&long_name)), "no: RequestTooLarge\n");
+        let long_value = format!("code={}", "v".repeat(VALUE_BYTES_MAX + 1));
+        assert_eq!(read(Ask::form(&long_value)), "no: RequestTooLarge\n");
+        let largest = format!("grant_type=authorization_code&code={}", "v".repeat(VALUE_BYTES_MAX));
+        assert!(read(Ask::form(&largest)).contains("code = vvv"));
+    }
+
+    #[test]
+    fn other_places_than_the_listed_are_not_read() {
+        let standard = standard();
+        let in_query = Ask { query: Some("client_id=web&client_secret=s"), ..Ask::form("grant_type=refresh_token") };
+        assert_eq!(in_query.read(&standard, Endpoint::Token), "grant_type = refresh_token\n");
+        assert_eq!(Ask::json("{}").read(&standard, Endpoint::Token), "no: BodyTypeUnknown\n");
+        let untyped = Ask { headers: vec![], ..Ask::form("grant_type=refresh_token") };
+        assert_eq!(untyped.read(&standard, Endpoint::Token), "no: BodyTypeUnknown\n");
+        let with_charset =
+            Ask { headers: vec![("content-type", "Application/X-WWW-form-urlencoded ; charset=UTF-8")], ..untyped };
+        assert_eq!(with_charset.read(&standard, Endpoint::Token), "grant_type = refresh_token\n");
+    }
+
+    #[test]
+    fn a_method_that_is_not_listed_is_refused_and_head_is_get() {
+        let standard = standard();
+        assert_eq!(Ask::get("grant_type=x").read(&standard, Endpoint::Token), "no: MethodUnknown\n");
+        let head = Ask { method: "HEAD", ..Ask::get("") };
+        assert_eq!(head.read(&standard, Endpoint::Metadata), "");
+    }
+
+    #[test]
+    fn json_becomes_text_and_names_and_words_become_canonical() {
+        let ask =
+            Ask::json(r#"{"code":"c","app_id":42,"secret":true,"scope":"a,b","x":{"y":[1]},"state":null,"token":0.5}"#);
+        expect![[r#"
+            code = c
+            client_id = 42
+            client_secret = true
+            otp = 0.5
+            scope = a b
+            grant_type = authorization_code
+        "#]]
+        .assert_eq(&ask.read(&json_token(), Endpoint::Token));
+    }
+
+    #[test]
+    fn json_that_is_not_an_object_of_scalars_is_refused() {
+        let dialect = json_token();
+        let read = |body: &str| Ask::json(body).read(&dialect, Endpoint::Token);
+        assert_eq!(read(r#"{"code":["c"]}"#), "no: ParameterMalformed code\n");
+        assert_eq!(read(r#"{"code":{"c":{}}}"#), "no: ParameterMalformed code\n");
+        assert_eq!(read(r#"{"code":"c","code":"c"}"#), "no: ParameterRepeated code\n");
+        assert_eq!(read(r#"{"code":"\u0000"}"#), "no: ParameterMalformed code\n");
+        for body in ["[]", "1", "{", "{}x", "\"a\"", "{\"code\":\"\\ud800\"}"] {
+            assert_eq!(read(body), "no: BodyMalformed\n", "{body}");
+        }
+        // Depth costs nothing where it is ignored, and a refusal where it is not.
+        let deep = "[".repeat(50_000);
+        assert_eq!(read(&format!("{{\"x\":{deep}")), "no: BodyMalformed\n");
+        assert_eq!(read(&format!("{{\"code\":{deep}")), "no: BodyMalformed\n");
+    }
+
+    #[test]
+    fn a_word_of_another_surface_is_unknown() {
+        let dialect = json_token();
+        let read = |word: &str| {
+            Ask::json(&format!(r#"{{"code":"c","app_id":"a","secret":"s","grant_type":"{word}"}}"#))
+                .read(&dialect, Endpoint::Token)
+        };
+        assert_eq!(read("authorization_code"), "no: GrantTypeUnknown grant_type\n");
+        assert!(read("web").ends_with("grant_type = authorization_code\n"));
+    }
+
+    #[test]
+    fn a_name_that_was_given_away_is_unknown() {
+        let ask = Ask::json(r#"{"code":"c","client_id":"a","client_secret":"s"}"#);
+        assert_eq!(ask.read(&json_token(), Endpoint::Token), "no: ParameterMissing client_id\n");
+    }
+
+    #[test]
+    fn a_token_comes_from_the_listed_places_and_from_one_at_a_time_rfc_6750_2() {
+        let dialect = standard_with(
+            "waives = [\"token-in-query\"]\n[bearer]\naccept = [\"Bearer\", \"token\", \"raw\", \"header:X-Token\", \"query:access_token\", \"form:access_token\"]\n",
+        );
+        let read = |ask: Ask<'_>| ask.read(&dialect, Endpoint::Userinfo);
+        for ask in [
+            Ask::get("").with("authorization", "bearer  abc"),
+            Ask::get("").with("authorization", "TOKEN abc"),
+            Ask::get("").with("authorization", "abc"),
+            Ask::get("").with("x-token", "abc"),
+            Ask::get("access_token=abc"),
+            Ask::form("access_token=abc"),
+        ] {
+            assert_eq!(read(ask), "bearer abc\n");
+        }
+        assert_eq!(read(Ask::get("access_token=abc").with("x-token", "abc")), "no: TokenSentTwice\n");
+        assert_eq!(read(Ask::get("access_token=a&access_token=a")), "no: TokenSentTwice\n");
+        assert_eq!(read(Ask::get("").with("authorization", "Basic YTpi")), "");
+        assert_eq!(read(Ask::get("").with("authorization", "Bearer a b")), "no: AuthorizationMalformed\n");
+        let only_header = standard();
+        assert_eq!(Ask::get("access_token=abc").read(&only_header, Endpoint::Userinfo), "");
+        assert_eq!(Ask::get("").with("authorization", "abc").read(&only_header, Endpoint::Userinfo), "");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_is_read_or_refused_and_nothing_panics(
+            method in prop::sample::select(vec!["GET", "POST", "HEAD", "BREW"]),
+            query in prop::option::of("[ -~]{0,80}"),
+            content_type in prop::sample::select(vec!["application/x-www-form-urlencoded", "application/json", "", "text/plain"]),
+            authorization in prop::option::of("(Basic|Bearer|)[ -~]{0,40}"),
+            body in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
+            if let Some(value) = &authorization {
+                headers.insert(AUTHORIZATION, value.parse().unwrap());
+            }
+            for dialect in [standard(), json_token()] {
+                for row in endpoint::TABLE {
+                    let Some(at) = dialect.at(row.endpoint) else { continue };
+                    let incoming = Incoming { method, query: query.as_deref(), headers: &headers, body: &body };
+                    let _ = dialect.decode(at, &incoming);
+                }
+            }
+        }
+
+        #[test]
+        fn a_value_comes_through_a_form_and_through_json_unchanged(state in "[ -~]{1,60}") {
+            let mut form = "response_type=code&client_id=web".to_owned();
+            crate::encode::append_query(&mut form, &[("state", &state)]);
+            let expected = format!("response_type = code\nclient_id = web\nstate = {state}\n");
+            prop_assert_eq!(Ask::form(&form).read(&standard(), Endpoint::Authorize), &*expected);
+            let odd = standard_with("[endpoint.authorize]\nfrom = [\"json\"]\n");
+            let json = serde_json::json!({"response_type": "code", "client_id": "web", "state": state}).to_string();
+            prop_assert_eq!(Ask::json(&json).read(&odd, Endpoint::Authorize), expected);
+        }
     }
 }

@@ -51,3 +51,32 @@ impl Dialect {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sample::standard;
+    use expect_test::expect;
+
+    #[test]
+    fn the_standard_dialect_in_words() {
+        expect![[r#"
+            dialect      standard
+            hosts        the issuer's
+            grants       authorization_code, refresh_token, client_credentials
+            scope        profile: See your name and user name
+            scope        email: See your e-mail address
+            endpoint     authorize: GET POST /oauth/authorize
+            endpoint     token: POST /oauth/token
+            endpoint     introspect: POST /oauth/introspect
+            endpoint     revoke: POST /oauth/revoke
+            endpoint     userinfo: GET POST /oauth/userinfo
+            endpoint     metadata: GET /.well-known/oauth-authorization-server
+            token        code: {url}, 60 s
+            token        access: {url}, 3600 s
+            token        refresh: {url}, 2592000 s
+            token        personal: {url}, until revoked
+            waives       nothing
+        "#]]
+        .assert_eq(&standard().describe());
+    }
+}

@@ -1,5 +1,7 @@
 //! From answers and refusals to the wire: templates are filled, words are changed, and nothing is decided.
 
+use std::borrow::Cow;
+
 use protocol::browser::{ResponseMode, Return};
 use protocol::call::{Reply, ReplyKind};
 use protocol::endpoint::Endpoint;
@@ -18,9 +20,9 @@ pub struct Outgoing {
     /// The HTTP status.
     pub status: u16,
     /// The media type of the body; `None` when there is none.
-    pub content_type: Option<String>,
+    pub content_type: Option<Cow<'static, str>>,
     /// More headers.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// The body. It may hold tokens.
     pub body: Vec<u8>,
 }
@@ -90,14 +92,14 @@ impl Dialect {
         let mut out = self.fill(&self.replies[error.reply], error.status, &fields, context);
         no_store(&mut out);
         if let Some(challenge) = self.challenge(at, refusal, out.status, context) {
-            out.headers.push(("WWW-Authenticate".to_owned(), challenge));
+            out.headers.push(("WWW-Authenticate".into(), challenge.into()));
         }
         if let (ErrorKind::MethodNotAllowed, Some(at)) = (kind, at) {
             // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header field in a 405 response".
-            out.headers.push(("Allow".to_owned(), self.address(at).methods.join(", ")));
+            out.headers.push(("Allow".into(), self.address(at).methods.join(", ").into()));
         }
         if let Some(seconds) = refusal.retry_after_s {
-            out.headers.push(("Retry-After".to_owned(), seconds.to_string()));
+            out.headers.push(("Retry-After".into(), seconds.to_string().into()));
         }
         out
     }
@@ -160,19 +162,19 @@ impl Dialect {
         let mut text = String::new();
         match &rules.shape {
             Shape::Json(json) => {
-                out.content_type = Some("application/json".to_owned());
+                out.content_type = Some("application/json".into());
                 out.body.reserve(512);
                 json.fill(&values, &mut out.body);
             }
             Shape::Form(pairs) => {
-                out.content_type = Some(FORM.to_owned());
+                out.content_type = Some(FORM.into());
                 pairs.fill(&values, &mut text);
                 out.body = text.into_bytes();
             }
             Shape::Text(media_type, template) => {
                 let is_markup = ["xml", "html"].iter().any(|word| media_type.contains(word));
                 template.fill(&values, if is_markup { Escape::Xml } else { Escape::Plain }, &mut text);
-                out.content_type = Some(media_type.clone());
+                out.content_type = Some(media_type.clone().into());
                 out.body = text.into_bytes();
             }
             Shape::Redirect(..) | Shape::Empty => {}
@@ -182,7 +184,7 @@ impl Dialect {
             template.fill(&values, Escape::Plain, &mut value);
             // A line break in a value would begin a header of somebody's choice.
             if value.bytes().all(|b| (0x20..=0x7e).contains(&b)) {
-                out.headers.push((name.clone(), value));
+                out.headers.push((name.clone().into(), value.into()));
             }
         }
         out
@@ -254,8 +256,8 @@ impl Dialect {
 /// "no-store" in any response containing tokens, credentials, or other sensitive information, as well as the "Pragma"
 /// response header field with a value of "no-cache"."
 fn no_store(out: &mut Outgoing) {
-    out.headers.push(("Cache-Control".to_owned(), "no-store".to_owned()));
-    out.headers.push(("Pragma".to_owned(), "no-cache".to_owned()));
+    out.headers.push(("Cache-Control".into(), "no-store".into()));
+    out.headers.push(("Pragma".into(), "no-cache".into()));
 }
 
 /// The parameter that a kind of refusal is about, where the refusal itself names none.
@@ -279,5 +281,255 @@ pub fn append_query(out: &mut String, pairs: &[(&str, &str)]) {
         write_percent(name, out);
         out.push('=');
         write_percent(value, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{back, loaded, standard, standard_with, way, wire};
+    use expect_test::expect;
+    use proptest::prelude::*;
+    use protocol::refusal::No;
+
+    fn token_reply() -> Reply {
+        let fields = Fields::new()
+            .with(Field::AccessToken, "at")
+            .with(Field::ExpiresIn, 3600)
+            .with(Field::RefreshToken, "rt")
+            .with(Field::Scope, "profile email");
+        Reply::new(ReplyKind::Token, fields)
+    }
+
+    fn encode(dialect: &Dialect, endpoint: Endpoint, reply: &Reply) -> String {
+        wire(&dialect.encode(dialect.at(endpoint).unwrap(), reply, &Context::default()))
+    }
+
+    fn refuse(dialect: &Dialect, endpoint: Endpoint, refusal: impl Into<Refusal>, had_authorization: bool) -> String {
+        let context = Context { had_authorization, ..Context::default() };
+        wire(&dialect.refuse(dialect.at(endpoint), &refusal.into(), &context))
+    }
+
+    #[test]
+    fn tokens_are_answered_as_rfc_6749_5_1_has_it() {
+        expect![[r#"
+            200
+            Content-Type: application/json
+            Cache-Control: no-store
+            Pragma: no-cache
+
+            {"access_token":"at","token_type":"Bearer","expires_in":3600,"refresh_token":"rt","scope":"profile email"}
+        "#]]
+        .assert_eq(&encode(&standard(), Endpoint::Token, &token_reply()));
+    }
+
+    #[test]
+    fn an_inactive_token_is_that_and_no_more_rfc_7662_2_2() {
+        let reply = Reply::new(ReplyKind::Inactive, Fields::new().with(Field::Active, false));
+        expect![[r#"
+            200
+            Content-Type: application/json
+            Cache-Control: no-store
+            Pragma: no-cache
+
+            {"active":false}
+        "#]]
+        .assert_eq(&encode(&standard(), Endpoint::Introspect, &reply));
+    }
+
+    #[test]
+    fn a_live_token_is_described_rfc_7662_2_2() {
+        let fields = Fields::new()
+            .with(Field::Active, true)
+            .with(Field::TokenKind, "refresh_token")
+            .with(Field::Scope, "profile")
+            .with(Field::ClientId, "web")
+            .with(Field::Exp, 1000)
+            .with(Field::Aud, json!(["https://api.example/"]));
+        let body = encode(&standard(), Endpoint::Introspect, &Reply::new(ReplyKind::Introspect, fields));
+        expect![[r#"{"active":true,"scope":"profile","client_id":"web","exp":1000,"aud":["https://api.example/"]}"#]]
+            .assert_eq(body.lines().last().unwrap());
+    }
+
+    #[test]
+    fn a_revocation_is_answered_with_an_empty_body_rfc_7009_2_2() {
+        expect![[r#"
+            200
+            Cache-Control: no-store
+            Pragma: no-cache
+
+
+        "#]]
+        .assert_eq(&encode(&standard(), Endpoint::Revoke, &Reply::new(ReplyKind::Revoke, Fields::new())));
+    }
+
+    #[test]
+    fn a_failed_client_is_challenged_rfc_6749_5_2() {
+        expect![[r#"
+            401
+            Content-Type: application/json
+            Cache-Control: no-store
+            Pragma: no-cache
+            WWW-Authenticate: Basic realm="standard", charset="UTF-8"
+
+            {"error":"invalid_client","error_description":"Client authentication failed."}
+        "#]]
+        .assert_eq(&refuse(&standard(), Endpoint::Token, No::ClientSecretWrong, true));
+    }
+
+    #[test]
+    fn a_challenge_can_wait_for_a_header_or_never_come() {
+        let polite = standard_with("[bearer]\nchallenge = \"if-authorization\"\n");
+        assert!(!refuse(&polite, Endpoint::Token, No::ClientUnknown, false).contains("WWW-Authenticate"));
+        assert!(refuse(&polite, Endpoint::Token, No::ClientUnknown, true).contains("WWW-Authenticate: Basic"));
+        let silent = standard_with("[bearer]\nchallenge = \"never\"\n");
+        assert!(!refuse(&silent, Endpoint::Userinfo, No::TokenUnknown, true).contains("WWW-Authenticate"));
+    }
+
+    #[test]
+    fn a_missing_token_is_challenged_without_an_error_and_a_bad_one_with_rfc_6750_3_1() {
+        let header = |no: No| {
+            let told =
+                refuse(&standard_with("[endpoint.userinfo]\nscope = \"profile\"\n"), Endpoint::Userinfo, no, false);
+            told.lines().find(|line| line.starts_with("WWW-")).map(ToOwned::to_owned).unwrap_or_default()
+        };
+        expect![[r#"WWW-Authenticate: Bearer realm="standard""#]].assert_eq(&header(No::TokenMissing));
+        expect![[r#"WWW-Authenticate: Bearer realm="standard", error="invalid_token", error_description="The access token is invalid, expired or revoked.""#]].assert_eq(&header(No::TokenExpired));
+        expect![[r#"WWW-Authenticate: Bearer realm="standard", error="insufficient_scope", error_description="The access token does not have the scope that this address requires.", scope="profile""#]].assert_eq(&header(No::TokenScopeTooSmall));
+        expect![[r#"WWW-Authenticate: Bearer realm="standard", error="invalid_request", error_description="The access token was sent in more than one way.""#]].assert_eq(&header(No::TokenSentTwice));
+    }
+
+    #[test]
+    fn a_limit_says_when_to_come_back_and_a_wrong_method_which_are_right() {
+        let busy = Refusal { retry_after_s: Some(7), ..No::TooManyRequests.into() };
+        expect![[r#"
+            429
+            Content-Type: application/json
+            Cache-Control: no-store
+            Pragma: no-cache
+            Retry-After: 7
+
+            {"error":"too_many_requests","error_description":"Too many requests. Wait and try again."}
+        "#]]
+        .assert_eq(&refuse(&standard(), Endpoint::Token, busy, false));
+        let told = refuse(&standard(), Endpoint::Userinfo, No::MethodUnknown, false);
+        assert!(told.starts_with("405\n") && told.contains("\nAllow: GET, POST\n"), "{told}");
+    }
+
+    #[test]
+    fn every_refusal_has_an_answer_at_every_endpoint_and_where_there_is_none() {
+        let standard = standard();
+        for row in protocol::refusal::TABLE {
+            let places = protocol::endpoint::TABLE.iter().map(|row| standard.at(row.endpoint)).chain([None]);
+            for at in places {
+                let out = standard.refuse(at, &row.no.into(), &Context::default());
+                assert!(out.status >= 400 && !out.body.is_empty(), "{}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_surface_words_refusals_in_its_own_way_and_names_parameters_as_it_calls_them() {
+        let dialect = loaded(
+            "odd",
+            r#"
+grants = ["authorization_code"]
+[endpoint.token]
+names = { code = "auth_code" }
+[reply.fields]
+as   = "json"
+body = '{"status":"$status","code":"$error","message":"$message","errors":"$fields","id":"$request_id"}'
+[error]
+invalid_request = { status = 422, word = "VALIDATION_ERROR", text = "Validation failed", reply = "fields" }
+"#,
+        );
+        let context = Context { request_id: "r-1", ..Context::default() };
+        let refusal = Refusal::of(No::ParameterMissing, Param::Code);
+        let out = dialect.refuse(dialect.at(Endpoint::Token), &refusal, &context);
+        expect![[r#"{"status":422,"code":"VALIDATION_ERROR","message":"Validation failed","errors":[{"name":"auth_code","error":"The parameter auth_code is missing."}],"id":"r-1"}"#]]
+            .assert_eq(std::str::from_utf8(&out.body).unwrap());
+    }
+
+    #[test]
+    fn replies_come_as_forms_and_as_text_of_any_media_type() {
+        let form = standard_with(
+            "[reply.token]\nas = \"form\"\nbody = \"access_token=$access_token&scope=$scope\"\n[scope]\nsep = \",\"\n",
+        );
+        let told = encode(&form, Endpoint::Token, &token_reply());
+        assert!(told.contains("Content-Type: application/x-www-form-urlencoded"), "{told}");
+        assert!(told.ends_with("access_token=at&scope=profile%2Cemail\n"), "{told}");
+        let xml = standard_with(
+            "[reply.token]\nas = \"application/xml\"\nheaders = { X-Scope = \"<$scope>\" }\nbody = \"<t>$access_token</t>\"\n",
+        );
+        let told = encode(&xml, Endpoint::Token, &token_reply());
+        assert!(told.contains("X-Scope: <profile email>\n") && told.ends_with("<t>at</t>\n"), "{told}");
+    }
+
+    #[test]
+    fn a_grant_can_have_a_reply_of_its_own() {
+        let dialect = standard_with(
+            "[grant]\nrefresh_token = { reply = \"again\" }\n[reply.again]\nas = \"json\"\nbody = '{\"message\":\"Token refreshed\"}'\n",
+        );
+        let body = |grant| {
+            let context = Context { grant, ..Context::default() };
+            let out = dialect.encode(dialect.at(Endpoint::Token).unwrap(), &token_reply(), &context);
+            String::from_utf8(out.body).unwrap()
+        };
+        assert_eq!(body(Some(GrantType::RefreshToken)), "{\"message\":\"Token refreshed\"}");
+        assert!(body(Some(GrantType::AuthorizationCode)).contains("access_token"));
+    }
+
+    fn code() -> Result<Reply, Refusal> {
+        Ok(Reply::new(ReplyKind::Code, Fields::new().with(Field::Code, "c")))
+    }
+
+    fn state() -> Fields {
+        Fields::new().with(Field::State, "a b&c").with(Field::Iss, "https://auth.example")
+    }
+
+    #[test]
+    fn a_code_goes_back_in_the_query_with_state_and_issuer_rfc_6749_4_1_2_rfc_9207() {
+        let go = |uri: &str, mode| way(&standard().redirect(&back(uri, mode, code(), state())));
+        expect!["https://a.example/cb?code=c&state=a%20b%26c&iss=https%3A%2F%2Fauth.example"]
+            .assert_eq(&go("https://a.example/cb", None));
+        expect!["https://a.example/cb?x=1&code=c&state=a%20b%26c&iss=https%3A%2F%2Fauth.example"]
+            .assert_eq(&go("https://a.example/cb?x=1", Some(ResponseMode::Query)));
+        expect!["https://a.example/cb?code=c&state=a%20b%26c&iss=https%3A%2F%2Fauth.example"]
+            .assert_eq(&go("https://a.example/cb?", None));
+        expect![[r#"post https://a.example/cb [("code", "c"), ("state", "a b&c"), ("iss", "https://auth.example")]"#]]
+            .assert_eq(&go("https://a.example/cb", Some(ResponseMode::FormPost)));
+    }
+
+    #[test]
+    fn a_denial_goes_the_way_of_what_it_takes_the_place_of_rfc_6749_4_1_2_1() {
+        let denied = || Err(No::UserDenied.into());
+        let go =
+            |dialect: &Dialect| way(&dialect.redirect(&back("https://a.example/cb", None, denied(), Fields::new())));
+        expect!["https://a.example/cb?error=access_denied&error_description=The%20user%20denied%20the%20request."]
+            .assert_eq(&go(&standard()));
+        let implicit = loaded("i", "grants = [\"implicit\"]\nwaives = [\"implicit-grant\"]\n[endpoint.authorize]\n");
+        expect!["https://a.example/cb#error=access_denied&error_description=The%20user%20denied%20the%20request."]
+            .assert_eq(&go(&implicit));
+    }
+
+    #[test]
+    fn a_header_that_would_break_the_line_is_left_out() {
+        let dialect = standard_with("[reply.token]\nheaders = { X-Scope = \"$scope\" }\n");
+        let reply = Reply::new(ReplyKind::Token, Fields::new().with(Field::Scope, "a\r\nSet-Cookie: x=1"));
+        assert!(!encode(&dialect, Endpoint::Token, &reply).contains("X-Scope"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_client_is_told_it_can_read_again(value in any::<String>()) {
+            let answer = Ok(Reply::new(ReplyKind::Code, Fields::new().with(Field::Code, value.clone())));
+            let location = way(&standard().redirect(&back("https://a.example/cb", None, answer, Fields::new())));
+            let read = location.strip_prefix("https://a.example/cb?code=").map(|text| crate::places::unescape(text.as_bytes()));
+            prop_assert!(value.is_empty() || read.flatten().as_deref() == Some(value.as_str()));
+            let reply = Reply::new(ReplyKind::Token, Fields::new().with(Field::AccessToken, value.clone()));
+            let out = standard().encode(standard().at(Endpoint::Token).unwrap(), &reply, &Context::default());
+            let json: Value = serde_json::from_slice(&out.body).unwrap();
+            prop_assert!(value.is_empty() || json["access_token"] == Value::from(value));
+        }
     }
 }

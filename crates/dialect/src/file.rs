@@ -22,6 +22,8 @@ pub(crate) struct File {
     pub(crate) screen: ScreenTable,
     pub(crate) limits: Vec<(Text, Text)>,
     pub(crate) limit_headers: Vec<(Text, Text)>,
+    /// Where a problem is told that has no better place.
+    pub(crate) spot: Spot,
 }
 
 /// `[scope]`
@@ -126,8 +128,8 @@ const TOP: &[&str] = &[
 ];
 
 impl File {
-    /// Takes the merged tree apart.
-    pub(crate) fn read(tree: &Table, reader: &mut Reader<'_>) -> Self {
+    /// Takes the merged tree apart. `spot` is where problems are told that have no better place.
+    pub(crate) fn read(tree: &Table, spot: Spot, reader: &mut Reader<'_>) -> Self {
         reader.check_keys(tree, TOP);
         Self {
             grants: reader.texts(tree, "grants"),
@@ -146,16 +148,12 @@ impl File {
             screen: reader.table(tree, "screen").map(|table| screen(table, reader)).unwrap_or_default(),
             limits: limits(tree, reader),
             limit_headers: tree.table("limit").map(|limit| reader.pairs(limit, "headers")).unwrap_or_default(),
+            spot,
         }
     }
 
     pub(crate) fn reply(&self, name: &str) -> Option<&(Text, ReplyTable)> {
         self.replies.iter().find(|(own, _)| own.value == name)
-    }
-
-    /// Where the first thing was said, for a problem that has no better place.
-    pub(crate) fn spot(&self) -> Spot {
-        self.grants.as_ref().map(|grants| grants.spot).unwrap_or_default()
     }
 }
 

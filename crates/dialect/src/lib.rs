@@ -20,6 +20,8 @@ mod problem;
 mod reader;
 pub mod route;
 pub mod rules;
+#[cfg(test)]
+mod sample;
 pub mod shipped;
 mod template;
 pub mod tree;

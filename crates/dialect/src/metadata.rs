@@ -70,3 +70,92 @@ fn methods(auth: Auth) -> Vec<&'static str> {
     ];
     ways.iter().filter(|(is_open, _)| *is_open).map(|(_, method)| method.as_str()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::route::Dialects;
+    use crate::sample::{loaded, standard};
+    use expect_test::expect;
+
+    #[test]
+    fn the_standard_surface_says_what_it_can_do_rfc_8414_2() {
+        let issuer = "https://auth.example";
+        let dialects = Dialects::new(issuer, vec![standard()], &[]).unwrap();
+        let dialect = dialects.named("standard").unwrap();
+        let document = dialect.metadata(&dialect.policy(issuer));
+        expect![[r#"
+            {
+              "issuer": "https://auth.example",
+              "authorization_endpoint": "https://auth.example/oauth/authorize",
+              "token_endpoint": "https://auth.example/oauth/token",
+              "introspection_endpoint": "https://auth.example/oauth/introspect",
+              "revocation_endpoint": "https://auth.example/oauth/revoke",
+              "userinfo_endpoint": "https://auth.example/oauth/userinfo",
+              "scopes_supported": [
+                "profile",
+                "email"
+              ],
+              "response_types_supported": [
+                "code"
+              ],
+              "response_modes_supported": [
+                "query",
+                "form_post"
+              ],
+              "grant_types_supported": [
+                "authorization_code",
+                "refresh_token",
+                "client_credentials"
+              ],
+              "token_endpoint_auth_methods_supported": [
+                "client_secret_basic",
+                "client_secret_post",
+                "none"
+              ],
+              "introspection_endpoint_auth_methods_supported": [
+                "client_secret_basic",
+                "client_secret_post"
+              ],
+              "revocation_endpoint_auth_methods_supported": [
+                "client_secret_basic",
+                "client_secret_post",
+                "none"
+              ],
+              "code_challenge_methods_supported": [
+                "S256"
+              ],
+              "authorization_response_iss_parameter_supported": true
+            }"#]]
+        .assert_eq(&serde_json::to_string_pretty(&document).unwrap());
+    }
+
+    #[test]
+    fn a_surface_without_an_endpoint_or_grant_does_not_name_it() {
+        let odd = loaded("odd", "grants = [\"implicit\"]\nwaives = [\"implicit-grant\"]\n[endpoint.authorize]\n");
+        let dialects = Dialects::new("https://auth.example", vec![odd], &["implicit-grant".to_owned()]).unwrap();
+        let dialect = dialects.named("odd").unwrap();
+        let document = dialect.metadata(&dialect.policy(&dialect.base_url));
+        expect![[r#"
+            {
+              "issuer": "https://auth.example/odd",
+              "authorization_endpoint": "https://auth.example/odd/oauth/authorize",
+              "scopes_supported": [
+                "profile",
+                "email"
+              ],
+              "response_types_supported": [
+                "token"
+              ],
+              "response_modes_supported": [
+                "query",
+                "fragment",
+                "form_post"
+              ],
+              "grant_types_supported": [
+                "implicit"
+              ],
+              "authorization_response_iss_parameter_supported": false
+            }"#]]
+        .assert_eq(&serde_json::to_string_pretty(&document).unwrap());
+    }
+}

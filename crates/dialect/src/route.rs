@@ -167,9 +167,9 @@ fn unaccepted(dialect: &Dialect, accept: &[String]) -> Vec<Problem> {
         .map(|waiver| {
             let meaning = crate::hazard::hazard(waiver).map_or("", |hazard| hazard.meaning);
             let near = suggestion(waiver, accept.iter().map(String::as_str));
-            let near = if near.starts_with(", did") { near } else { String::new() };
+            let near = if near.starts_with(", did") { near } else { ".".to_owned() };
             let text = format!(
-                "the dialect `{}` waives `{waiver}` and `dialects.accept` does not list it{near}. {meaning}",
+                "the dialect `{}` waives `{waiver}` and `dialects.accept` does not list it{near} {meaning}",
                 dialect.name
             );
             problem(dialect, text)
@@ -180,4 +180,111 @@ fn unaccepted(dialect: &Dialect, accept: &[String]) -> Vec<Problem> {
 fn problem(dialect: &Dialect, text: String) -> Problem {
     let (file, line, column) = dialect.waives_at.clone();
     Problem { file, line, column, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{lines, loaded, standard, standard_with};
+    use expect_test::expect;
+
+    const ISSUER: &str = "https://auth.example";
+
+    fn odd(name: &str, more: &str) -> Dialect {
+        loaded(name, &format!("grants = [\"authorization_code\"]\n{more}\n[endpoint.token]\n"))
+    }
+
+    fn told(dialects: &Dialects, host: &str, path: &str) -> String {
+        match dialects.route(host, path) {
+            Route::Endpoint(dialect, at) => format!("{} {}", dialect.name, dialect.address(at).name),
+            Route::UnknownPath(Some(dialect)) => format!("{} nothing", dialect.name),
+            Route::UnknownPath(None) => "nothing".to_owned(),
+            Route::UnknownHost => "stranger".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_standard_dialect_answers_on_the_issuers_host_and_nobody_on_another() {
+        let dialects = Dialects::new(ISSUER, vec![standard()], &[]).unwrap();
+        for (host, path, expected) in [
+            ("auth.example", "/oauth/token", "standard token"),
+            ("AUTH.example", "/oauth/token", "standard token"),
+            ("auth.example:443", "/.well-known/oauth-authorization-server", "standard metadata"),
+            ("auth.example", "/oauth/token/", "standard nothing"),
+            ("auth.example", "/OAuth/token", "standard nothing"),
+            ("auth.example:8443", "/oauth/token", "stranger"),
+            ("evil.example", "/oauth/token", "stranger"),
+            ("", "/oauth/token", "stranger"),
+        ] {
+            assert_eq!(told(&dialects, host, path), expected, "{host}{path}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_with_a_path_has_its_addresses_below_it_and_its_metadata_beside_it_rfc_8414_3_1() {
+        let dialects = Dialects::new("http://localhost:8080/sso/", vec![standard()], &[]).unwrap();
+        assert_eq!(told(&dialects, "localhost:8080", "/sso/oauth/token"), "standard token");
+        let well_known = "/.well-known/oauth-authorization-server/sso";
+        assert_eq!(told(&dialects, "localhost:8080", well_known), "standard metadata");
+        let url = dialects.named("standard").and_then(|dialect| dialect.url(Endpoint::Token));
+        assert_eq!(url.as_deref(), Some("http://localhost:8080/sso/oauth/token"));
+    }
+
+    #[test]
+    fn a_host_decides_before_a_path_does() {
+        let a = odd("a", "hosts = [\"api.a.example\"]");
+        let b = odd("b", "hosts = [\"api.b.example:8080\", \"b.example\"]");
+        let c = odd("c", "");
+        let dialects = Dialects::new(ISSUER, vec![standard(), a, b, c], &[]).unwrap();
+        for (host, path, expected) in [
+            ("api.a.example", "/oauth/token", "a token"),
+            ("api.a.example", "/oauth/introspect", "a nothing"),
+            ("api.b.example:8080", "/oauth/token", "b token"),
+            ("api.b.example", "/oauth/token", "stranger"),
+            ("b.example", "/oauth/token", "b token"),
+            ("auth.example", "/c/oauth/token", "c token"),
+            ("auth.example", "/oauth/token", "standard token"),
+        ] {
+            assert_eq!(told(&dialects, host, path), expected, "{host}{path}");
+        }
+        let base = |name: &str| dialects.named(name).unwrap().base_url.clone();
+        assert_eq!(
+            [base("a"), base("b"), base("c")],
+            ["https://api.a.example", "https://api.b.example:8080", "https://auth.example/c"]
+        );
+    }
+
+    #[test]
+    fn one_dialect_may_answer_wherever_nobody_else_does() {
+        let anywhere = |name: &str| odd(name, "prefix = \"\"");
+        let dialects = Dialects::new(ISSUER, vec![standard(), anywhere("a")], &[]).unwrap();
+        assert_eq!(told(&dialects, "any.example", "/oauth/token"), "a token");
+        assert_eq!(told(&dialects, "auth.example", "/oauth/token"), "standard token");
+        let told = Dialects::new(ISSUER, vec![anywhere("a"), anywhere("b")], &[]).unwrap_err();
+        expect![[r#"
+            x.toml:1:1: `a` and `b` would both answer on every host: give one of them `hosts` or a `prefix`
+        "#]]
+        .assert_eq(&lines(told));
+    }
+
+    #[test]
+    fn two_addresses_in_one_place_are_refused() {
+        let a = odd("a", "hosts = [\"auth.example\"]");
+        let told = Dialects::new(ISSUER, vec![standard(), a], &[]).unwrap_err();
+        expect![[r#"
+            x.toml:1:1: `standard` and `a` would both answer at auth.example/oauth/token: give one of them other `hosts` or a `prefix`
+        "#]]
+        .assert_eq(&lines(told));
+    }
+
+    #[test]
+    fn a_waiver_that_the_operator_did_not_accept_is_refused() {
+        let open = || standard_with("waives = [\"open-introspection\"]\n[endpoint.introspect]\nauth = [\"anybody\"]\n");
+        let told = Dialects::new(ISSUER, vec![open()], &["open-introspecton".to_owned()]).unwrap_err();
+        expect![[r#"
+            x.toml:1:10: the dialect `standard` waives `open-introspection` and `dialects.accept` does not list it, did you mean `open-introspecton`? Anybody who holds a token, or a guess, may ask what it is worth. Rate limits are what is left.
+        "#]]
+        .assert_eq(&lines(told));
+        assert!(Dialects::new(ISSUER, vec![open()], &["open-introspection".to_owned()]).is_ok());
+    }
 }

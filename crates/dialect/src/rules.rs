@@ -295,7 +295,8 @@ impl Dialect {
             refresh_mode: tokens.refresh_mode,
             personal: tokens.personal.clone(),
             is_pkce_waivable: self.client.is_pkce_waivable,
-            is_iss_sent: self.reply(ReplyKind::Code).is_some_and(|reply| reply.shape.has(Field::Iss)),
+            is_iss_sent: self.is_iss_sent(),
+            is_redirect_uri_implied: self.addresses.iter().any(|own| own.is_redirect_uri_implied),
             is_introspection_open: self.is_open(Endpoint::Introspect),
             is_revocation_open: self.is_open(Endpoint::Revoke),
             otp_digits: self.screen.otp_digits,
@@ -325,6 +326,14 @@ impl Dialect {
     pub fn url(&self, endpoint: Endpoint) -> Option<String> {
         let at = self.at(endpoint)?;
         Some(format!("{}{}", self.base_url, self.address(at).path))
+    }
+
+    /// Does the answer to an authorization request name the issuer, RFC 9207?
+    fn is_iss_sent(&self) -> bool {
+        let answers = [(GrantType::AuthorizationCode, ReplyKind::Code), (GrantType::Implicit, ReplyKind::Implicit)];
+        let mut offered = answers.iter().filter(|(grant, _)| self.grants.contains(grant)).peekable();
+        offered.peek().is_some()
+            && offered.all(|(_, kind)| self.reply(*kind).is_some_and(|reply| reply.shape.has(Field::Iss)))
     }
 
     /// May anybody ask, without being a client?

@@ -1,5 +1,7 @@
 //! The dialect files that come with the binary.
 
+use include_dir::{Dir, include_dir};
+
 use crate::tree::Source;
 
 /// How problems in the standard dialect are reported.
@@ -7,18 +9,22 @@ pub const STANDARD_FILE: &str = "dialects/standard/dialect.toml";
 /// The standard dialect, which all others are a difference from.
 pub const STANDARD: &str = include_str!("../../../dialects/standard/dialect.toml");
 
-/// Name, file and text of every shipped dialect but the standard one.
-const OTHERS: &[(&str, &str, &str)] = &[];
+/// A new folder is a new dialect; nothing here names one.
+static FOLDERS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../dialects");
 
-/// The names of all shipped dialects, the standard one first.
+/// The names of all shipped dialects, the standard one first and the others by the alphabet.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ["standard"].into_iter().chain(OTHERS.iter().map(|(name, _, _)| *name))
+    let folders = FOLDERS.dirs().filter_map(|folder| folder.path().to_str());
+    let mut others: Vec<&str> = folders.filter(|name| *name != "standard" && source(name).is_some()).collect();
+    others.sort_unstable();
+    ["standard"].into_iter().chain(others)
 }
 
 /// The file of a shipped dialect that is not the standard one.
 #[must_use]
 pub fn source(name: &str) -> Option<Source<'static>> {
-    OTHERS.iter().find(|(own, _, _)| *own == name).map(|(_, file, text)| Source::file(file, text))
+    let file = FOLDERS.get_file(format!("{name}/dialect.toml")).filter(|_| name != "standard")?;
+    Some(Source::file(file.path().to_str()?, file.contents_utf8()?))
 }
 
 #[cfg(test)]
@@ -31,6 +37,14 @@ mod tests {
         let standard = Dialect::load("standard", &[]).expect("it loads");
         assert_eq!(standard.waives, Vec::<String>::new());
         assert_eq!(crate::hazard::derived(&standard).iter().map(|hazard| hazard.name).collect::<Vec<_>>(), [""; 0]);
+    }
+
+    #[test]
+    fn a_name_is_a_folder_and_no_way_out_of_it() {
+        assert_eq!(names().next(), Some("standard"));
+        for name in ["../dialects/standard", "standard/..", "", "."] {
+            assert!(source(name).is_none(), "{name}");
+        }
     }
 
     #[test]

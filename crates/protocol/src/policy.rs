@@ -36,6 +36,9 @@ pub struct Policy {
     pub is_pkce_waivable: bool,
     /// Does the redirect name the issuer, RFC 9207?
     pub is_iss_sent: bool,
+    /// May a code be redeemed without naming the redirect URI that it was sent to? A waiver of RFC 6749 §4.1.3. One that
+    /// is named must be right all the same.
+    pub is_redirect_uri_implied: bool,
     /// May anybody introspect, without being a client? A waiver.
     pub is_introspection_open: bool,
     /// May anybody revoke a token that they hold, without being a client? A waiver.
@@ -143,6 +146,7 @@ impl Policy {
             personal: TokenPolicy::new(Alphabet::Url, None),
             is_pkce_waivable: true,
             is_iss_sent: true,
+            is_redirect_uri_implied: false,
             is_introspection_open: false,
             is_revocation_open: false,
             otp_digits: 6,

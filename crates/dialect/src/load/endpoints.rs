@@ -18,7 +18,7 @@ pub(super) fn endpoints(
 ) -> Vec<Address> {
     let mut addresses: Vec<Address> = Vec::new();
     if file.endpoints.is_empty() {
-        reader.note(file.spot(), "there is no `[endpoint.…]`: a dialect names the endpoints that it has");
+        reader.note(file.spot, "there is no `[endpoint.…]`: a dialect names the endpoints that it has");
     }
     for (name, table) in &file.endpoints {
         let Some(address) = address(name, table, scope, replies, reader) else { continue };
@@ -132,8 +132,9 @@ fn methods(name: &Text, table: &EndpointTable, reader: &mut Reader<'_>) -> Vec<S
             methods.push(method.value.clone());
         }
     }
-    if methods.is_empty() {
-        let spot = table.methods.as_ref().map_or(name.spot, |methods| methods.spot);
+    let named = table.methods.as_ref();
+    if named.is_none_or(|named| named.value.is_empty()) {
+        let spot = named.map_or(name.spot, |named| named.spot);
         reader.note(spot, format!("`endpoint.{}` has no `methods`", name.value));
     }
     methods

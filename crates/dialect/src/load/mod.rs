@@ -13,7 +13,7 @@ use crate::problem::{Problem, line_and_column, suggestion};
 use crate::reader::{Located, Reader, Text};
 use crate::rules::Dialect;
 use crate::shipped::{STANDARD, STANDARD_FILE};
-use crate::tree::{self, Node, Source, Table};
+use crate::tree::{self, Node, Source, Spot, Table};
 
 /// Tables that a layer replaces as a whole: a list of scopes is a list, not an addition to somebody else's.
 fn is_whole(path: &str) -> bool {
@@ -37,7 +37,9 @@ impl Dialect {
         }
         let is_standard = name == "standard";
         let merged = merge(trees, is_standard);
-        let file = File::read(&merged, &mut reader);
+        // The dialect's own file comes second, where there is one.
+        let spot = Spot { layer: usize::from(layers.len() > 1), at: 0 };
+        let file = File::read(&merged, spot, &mut reader);
         let has_overrides = layers.iter().any(|layer| !layer.table.is_empty());
         let dialect = build(name, &file, &mut reader);
         if reader.problems.is_empty()
@@ -127,7 +129,7 @@ fn build(name: &str, file: &File, reader: &mut Reader<'_>) -> Option<Dialect> {
     let words = parts::words(file, &replies, reader);
     let errors = replies::errors(file, &replies, reader);
     let tokens = parts::tokens(file, reader)?;
-    let waives_spot = file.waives.as_ref().map_or(file.spot(), |waives| waives.spot);
+    let waives_spot = file.waives.as_ref().map_or(file.spot, |waives| waives.spot);
     let source = reader.source(waives_spot);
     let (line, column) = line_and_column(source.text, waives_spot.at);
     let waives_at = (source.file.to_owned(), line, column);
@@ -160,7 +162,7 @@ fn build(name: &str, file: &File, reader: &mut Reader<'_>) -> Option<Dialect> {
 
 fn grants(file: &File, reader: &mut Reader<'_>) -> Vec<GrantType> {
     let Some(named) = &file.grants else {
-        reader.note(file.spot(), "`grants` is missing: a dialect names the grants that it offers");
+        reader.note(file.spot, "`grants` is missing: a dialect names the grants that it offers");
         return Vec::new();
     };
     let mut grants = Vec::new();
@@ -183,7 +185,7 @@ fn grants(file: &File, reader: &mut Reader<'_>) -> Vec<GrantType> {
 /// that it says in vain.
 fn check_waivers(dialect: &Dialect, file: &File, has_overrides: bool, reader: &mut Reader<'_>) {
     let derived = hazard::derived(dialect);
-    let none = Located { value: Vec::<Text>::new(), spot: file.spot() };
+    let none = Located { value: Vec::<Text>::new(), spot: file.spot };
     let declared = file.waives.as_ref().unwrap_or(&none);
     for hazard in &derived {
         if !declared.value.iter().any(|waiver| waiver.value == hazard.name) {
@@ -204,5 +206,189 @@ fn check_waivers(dialect: &Dialect, file: &File, has_overrides: bool, reader: &m
                 format!("`{}` is waived but nothing here breaks that rule: remove it", waiver.value),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{lines, loaded, problems, standard, standard_with};
+    use expect_test::expect;
+    use protocol::endpoint::Endpoint;
+    use protocol::policy::Policy;
+
+    #[test]
+    fn the_standard_file_says_what_the_defaults_of_the_protocol_are() {
+        let policy = standard().policy("https://auth.example");
+        let defaults = Policy::standard("https://auth.example");
+        assert_eq!(Policy { scope: defaults.scope.clone(), ..policy }, defaults);
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once_each_with_its_place() {
+        let told = problems(
+            "odd",
+            r#"
+grant = 3
+grants = ["code", "refresh_token", "refresh_token"]
+hosts = ["https://api.example"]
+[token]
+access = { frm = "{url}", ttl = "1w" }
+refresh = { form = "rt_{hexa}", on_use = "rotat" }
+code = { ttl = "1h", on_use = "reuse" }
+[scope]
+list = { "a b" = "no", read = "Read" }
+default = ["raed"]
+[endpoint.token]
+path = "oauth/token"
+methods = ["FETCH"]
+from = ["body"]
+need = ["clientid"]
+names = { code = "client_id" }
+assume = { code = "$authorized" }
+auth = ["basci"]
+[endpoint.tokn]
+[reply.token]
+body = '{"a": "$acces_token"}'
+[reply.mine]
+as = "json"
+body = '{'
+[error]
+invalid_grnt = { status = 400 }
+invalid_client = { status = 999 }
+[limit]
+token = "many"
+"#,
+        );
+        expect![[r#"
+            x.toml:2:9: `grant` is a number, it must be a table
+            x.toml:3:11: unknown grant `code`; there are `authorization_code`, `refresh_token`, `client_credentials`, `implicit`, `password`
+            x.toml:3:36: `refresh_token` is listed twice
+            x.toml:4:10: `https://api.example` is not a host: write it as the Host header has it, such as "api.example:8080"
+            x.toml:6:12: unknown key `frm`, did you mean `form`?
+            x.toml:6:33: `1w` is not a duration: write "90s", "10m", "2h", "30d", or "0" for ever
+            x.toml:7:20: `rt_{hexa}` is not a form of token: it is literal text (letters, digits, - . _ ~) and then {url}, {hex} or {b62}, such as "at_{hex}"
+            x.toml:7:42: unknown word `rotat`, did you mean `rotate`?
+            x.toml:8:16: a code lives at most 10 minutes: RFC 6749 §4.1.2
+            x.toml:8:31: only `token.refresh` has `on_use`
+            x.toml:10:10: `a b` cannot be a scope: RFC 6749 §3.3
+            x.toml:11:12: unknown scope `raed`, did you mean `read`?
+            x.toml:13:8: `oauth/token` is not a path: it begins with a slash and has no ? or #
+            x.toml:14:12: unknown method `FETCH`, did you mean `PATCH`?
+            x.toml:15:9: unknown place `body`; there are `query`, `form`, `json`
+            x.toml:16:9: this endpoint has no parameter `clientid`, did you mean `client_id`?
+            x.toml:17:18: `client_id` would be the name of two parameters, `code` and another
+            x.toml:18:19: only redirect_uri can be assumed from elsewhere, as "$authorized"
+            x.toml:19:9: unknown way of authentication `basci`, did you mean `basic`?
+            x.toml:20:11: unknown endpoint `tokn`, did you mean `token`?
+            x.toml:22:8: unknown name `$acces_token`, did you mean `access_token`?
+            x.toml:23:8: nothing leads to `reply.mine`: no endpoint, grant or error names it
+            x.toml:25:8: the body is not JSON: EOF while parsing an object at line 1 column 1
+            x.toml:27:1: unknown kind of error `invalid_grnt`, did you mean `invalid_grant`?
+            x.toml:28:1: `error.invalid_client` has no `status`
+            x.toml:28:29: 999 is not an HTTP status
+            x.toml:30:9: `many` is not a limit: write "20/min/client" (a number, sec|min|hour|day, ip|client|token|user) or "off"
+        "#]]
+        .assert_eq(&told);
+    }
+
+    #[test]
+    fn what_a_dialect_does_not_name_it_does_not_have() {
+        let dialect = loaded("odd", "grants = [\"authorization_code\"]\n[endpoint.token]\n");
+        assert_eq!(dialect.addresses().map(|(_, own)| own.name.as_str()).collect::<Vec<_>>(), ["token"]);
+        assert!(dialect.at(Endpoint::Token).is_some_and(|at| dialect.address(at).path == "/oauth/token"));
+        expect![[r#"
+            x.toml:1:1: `grants` is missing: a dialect names the grants that it offers
+            x.toml:1:1: there is no `[endpoint.…]`: a dialect names the endpoints that it has
+        "#]]
+        .assert_eq(&problems("odd", ""));
+    }
+
+    #[test]
+    fn a_role_can_have_a_second_address() {
+        let dialect = loaded(
+            "odd",
+            "grants = [\"refresh_token\"]\n[endpoint.token]\n[endpoint.refresh]\nrole = \"token\"\npath = \"/refresh\"\nassume = { grant_type = \"refresh_token\" }\n",
+        );
+        let names: Vec<String> = dialect
+            .addresses()
+            .map(|(at, own)| format!("{} {} {}", own.name, at.endpoint.row().name, own.path))
+            .collect();
+        assert_eq!(names, ["token token /oauth/token", "refresh token /refresh"]);
+        assert!(problems("odd", "grants = []\n[endpoint.refresh]\nrole = \"token\"\n").contains("has no `path`"));
+    }
+
+    #[test]
+    fn the_operators_scopes_take_the_place_of_the_shipped_ones() {
+        let dialect = standard_with("[scope]\nlist = { \"links:read\" = \"Read your links\" }\n");
+        let policy = dialect.policy("https://auth.example");
+        assert_eq!(policy.scope.list, [("links:read".to_owned(), "Read your links".to_owned())]);
+    }
+
+    #[test]
+    fn overrides_come_from_a_table_of_the_configuration_and_are_reported_there() {
+        let text = "issuer = \"x\"\n[dialect.standard.token]\naccess = { ttl = \"2s\" }\nrefresh = { tll = \"1h\" }\n";
+        let overrides = [Source::overrides("grantry.toml", text, &["dialect", "standard"])];
+        let told = Dialect::shipped("standard", &overrides).unwrap().unwrap_err();
+        expect![[r#"
+            grantry.toml:4:13: unknown key `tll`, did you mean `ttl`?
+        "#]]
+        .assert_eq(&lines(told));
+        let good = text.replace("tll", "ttl");
+        let overrides = [Source::overrides("grantry.toml", &good, &["dialect", "standard"])];
+        let policy = Dialect::shipped("standard", &overrides).unwrap().unwrap().policy("x");
+        assert_eq!((policy.access.ttl_s, policy.refresh.ttl_s), (Some(2), Some(3600)));
+        assert_eq!(policy.access.spelling, Policy::standard("x").access.spelling);
+    }
+
+    #[test]
+    fn a_hazard_must_be_declared_and_nothing_else() {
+        let open = "grants = [\"authorization_code\"]\nwaives = [\"secret-in-qery\", \"implicit-grant\"]\n[endpoint.token]\nfrom = [\"query\"]\n";
+        expect![[r#"
+            x.toml:2:10: this surface breaks a rule of RFC 6749 §2.3.1 ("The parameters can only be transmitted in the request-body and MUST NOT be included in the request URI.") and does not say so: add "secret-in-query" to `waives`. Client secrets, codes and refresh tokens stand in the query of URLs. Proxies in front must not log query strings of this path.
+            x.toml:2:11: unknown waiver `secret-in-qery`, did you mean `secret-in-query`?
+            x.toml:2:29: `implicit-grant` is waived but nothing here breaks that rule: remove it
+        "#]]
+        .assert_eq(&problems("odd", open));
+    }
+
+    #[test]
+    fn every_hazard_is_found_where_it_is() {
+        for (hazard, text) in [
+            ("implicit-grant", "grants = [\"implicit\"]\n[endpoint.authorize]\n"),
+            ("token-in-query", "grants = []\n[endpoint.userinfo]\n[bearer]\naccept = [\"query:access_token\"]\n"),
+            ("password-grant", "grants = [\"password\"]\n[endpoint.token]\n"),
+            ("secret-in-query", "grants = []\n[endpoint.revoke]\nfrom = [\"query\"]\n"),
+            ("token-by-get", "grants = []\n[endpoint.token]\nmethods = [\"GET\"]\n"),
+            ("open-introspection", "grants = []\n[endpoint.introspect]\nauth = [\"anybody\"]\n"),
+            ("open-revocation", "grants = []\n[endpoint.revoke]\nauth = [\"anybody\"]\n"),
+            (
+                "code-without-redirect-uri",
+                "grants = []\n[endpoint.token]\nassume = { redirect_uri = \"$authorized\" }\n",
+            ),
+            ("token-without-expiry", "grants = []\n[endpoint.token]\n[token]\naccess = { ttl = \"0\" }\n"),
+        ] {
+            let dialect = loaded("odd", &format!("waives = [\"{hazard}\"]\n{text}"));
+            assert_eq!(hazard::derived(&dialect).iter().map(|own| own.name).collect::<Vec<_>>(), [hazard]);
+        }
+        assert_eq!(HAZARDS.len(), 9);
+    }
+
+    #[test]
+    fn a_reply_that_nothing_leads_to_and_one_of_the_wrong_shape_are_refused() {
+        let text = "grants = [\"authorization_code\"]\n[endpoint.authorize]\n[reply.mine]\nas = \"empty\"\n[reply.code]\nas = \"json\"\nbody = '{}'\n";
+        expect![[r#"
+            x.toml:3:8: nothing leads to `reply.mine`: no endpoint, grant or error names it
+            x.toml:5:8: `reply.code` goes through a browser and must redirect
+        "#]]
+        .assert_eq(&problems("odd", text));
+    }
+
+    #[test]
+    fn a_broken_file_is_told_where_it_breaks() {
+        expect![[r#"
+            x.toml:1:11: unclosed array, expected `]`
+        "#]]
+        .assert_eq(&problems("odd", "grants = [\n"));
     }
 }

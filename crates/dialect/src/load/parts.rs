@@ -30,7 +30,7 @@ pub(super) fn scope(table: &ScopeTable, reader: &mut Reader<'_>) -> ScopePolicy 
     let mut list = Vec::new();
     for (word, sentence) in &table.list {
         match Scope::parse(&word.value) {
-            Ok(scope) if scope.as_str() == word.value && !scope.is_empty() => {
+            Ok(scope) if scope.as_str() == word.value && scope.iter().count() == 1 => {
                 list.push((word.value.clone(), sentence.value.clone()));
             }
             _ => reader.note(word.spot, format!("`{}` cannot be a scope: RFC 6749 §3.3", word.value)),
@@ -75,7 +75,7 @@ pub(super) fn tokens(file: &File, reader: &mut Reader<'_>) -> Option<TokenRules>
     let code = token(file, "code", reader)?;
     let code_table = table(file, "code")?;
     if code.ttl_s.is_none_or(|ttl_s| ttl_s > CODE_TTL_S_MAX) {
-        let spot = code_table.ttl.as_ref().map_or(file.spot(), |ttl| ttl.spot);
+        let spot = code_table.ttl.as_ref().map_or(file.spot, |ttl| ttl.spot);
         reader.note(spot, "a code lives at most 10 minutes: RFC 6749 §4.1.2");
     }
     let refresh = table(file, "refresh")?;

@@ -97,7 +97,7 @@ pub(super) fn errors(file: &File, replies: &[ReplyRules], reader: &mut Reader<'_
         let status = own.and_then(|table| table.status.as_ref()).and_then(|status| self::status(status, reader));
         let Some(status) = status else {
             let known = file.errors.iter().find(|(name, _)| name.value == kind.as_str());
-            let spot = known.map_or(file.spot(), |(name, _)| name.spot);
+            let spot = known.map_or(file.spot, |(name, _)| name.spot);
             reader.note(spot, format!("`error.{kind}` has no `status`"));
             continue;
         };
@@ -144,7 +144,7 @@ fn needed(dialect: &Dialect) -> Vec<&str> {
 pub(super) fn check_needed(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     for name in needed(dialect) {
         let Some((spot, _)) = file.reply(name) else {
-            reader.note(file.spot(), format!("there is no `[reply.{name}]`"));
+            reader.note(file.spot, format!("there is no `[reply.{name}]`"));
             continue;
         };
         let is_redirect =
