@@ -1,6 +1,7 @@
 //! From answers and refusals to the wire: templates are filled, words are changed, and nothing is decided.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use protocol::browser::{ResponseMode, Return};
 use protocol::call::{Reply, ReplyKind};
@@ -15,7 +16,7 @@ use crate::template::{Escape, write_percent};
 use crate::value::Values;
 
 /// An answer, ready for the wire.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Outgoing {
     /// The HTTP status.
     pub status: u16,
@@ -25,6 +26,13 @@ pub struct Outgoing {
     pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// The body. It may hold tokens.
     pub body: Vec<u8>,
+}
+
+/// Status and length only: body and headers may hold tokens.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outgoing({}, {} bytes)", self.status, self.body.len())
+    }
 }
 
 /// What an answer is made for.
@@ -39,7 +47,7 @@ pub struct Context<'a> {
 }
 
 /// An answer on its way to the application.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Redirect {
     /// The URL to send the browser to. It may hold a code or a token: not for logs.
     Location(String),
@@ -50,6 +58,16 @@ pub enum Redirect {
         /// Hidden inputs: names and values, unescaped.
         inputs: Vec<(String, String)>,
     },
+}
+
+/// Nothing of what it holds: codes and tokens.
+impl fmt::Debug for Redirect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Location(_) => "Location(…)",
+            Self::FormPost { .. } => "FormPost(…)",
+        })
+    }
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -510,6 +528,15 @@ invalid_request = { status = 422, word = "VALIDATION_ERROR", text = "Validation 
         let implicit = loaded("i", "grants = [\"implicit\"]\nwaives = [\"implicit-grant\"]\n[endpoint.authorize]\n");
         expect!["https://a.example/cb#error=access_denied&error_description=The%20user%20denied%20the%20request."]
             .assert_eq(&go(&implicit));
+    }
+
+    #[test]
+    fn printing_an_answer_shows_no_token() {
+        let standard = standard();
+        let out = standard.encode(standard.at(Endpoint::Token).unwrap(), &token_reply(), &Context::default());
+        assert_eq!(format!("{out:?}"), format!("Outgoing(200, {} bytes)", out.body.len()));
+        let redirect = standard.redirect(&back("https://a.example/cb", None, code(), state()));
+        assert_eq!(format!("{redirect:?}"), "Location(…)");
     }
 
     #[test]

@@ -168,11 +168,29 @@ fn tinyrebrand_reads_json_with_a_token_that_means_three_things() {
 #[test]
 fn tinyrebrand_answers_in_its_envelope() {
     let dialect = load("tinyrebrand");
-    check(&answer(&dialect, "token", &tokens(), Some(GrantType::Password)), &expect![[r#"200 {"status":200,"code":"OK","message":"Login successful","data":{"access_token":"at_1","refresh_token":"rt_1","token_type":"Bearer","expires_in":3600,"scope":"user:read links:read links:write","user":{"id":"u1","email":"alice@example.com","name":"Alice"},"limits":{"domains":{"used":1,"limit":3},"links":{"used":0,"limit":500}}}}"#]]);
-    check(&answer(&dialect, "token", &tokens(), Some(GrantType::RefreshToken)), &expect![[r#"200 {"status":200,"code":"OK","message":"Token refreshed successfully","data":{"access_token":"at_1","refresh_token":"rt_1","token_type":"Bearer","expires_in":3600,"scope":"user:read links:read links:write","user":{"id":"u1","email":"alice@example.com","name":"Alice"},"limits":{"domains":{"used":1,"limit":3},"links":{"used":0,"limit":500}}}}"#]]);
-    check(&answer(&dialect, "google", &tokens(), None), &expect![[r#"200 {"status":200,"code":"OK","message":"Google login successful","data":{"access_token":"at_1","refresh_token":"rt_1","token_type":"Bearer","expires_in":3600,"scope":"user:read links:read links:write","user":{"id":"u1","email":"alice@example.com","name":"Alice"}}}"#]]);
+    check(
+        &answer(&dialect, "token", &tokens(), Some(GrantType::Password)),
+        &expect![[
+            r#"200 {"status":200,"code":"OK","message":"Login successful","data":{"access_token":"at_1","refresh_token":"rt_1","token_type":"Bearer","expires_in":3600,"scope":"user:read links:read links:write","user":{"id":"u1","email":"alice@example.com","name":"Alice"},"limits":{"domains":{"used":1,"limit":3},"links":{"used":0,"limit":500}}}}"#
+        ]],
+    );
+    check(
+        &answer(&dialect, "token", &tokens(), Some(GrantType::RefreshToken)),
+        &expect![[
+            r#"200 {"status":200,"code":"OK","message":"Token refreshed successfully","data":{"access_token":"at_1","refresh_token":"rt_1","token_type":"Bearer","expires_in":3600,"scope":"user:read links:read links:write","user":{"id":"u1","email":"alice@example.com","name":"Alice"},"limits":{"domains":{"used":1,"limit":3},"links":{"used":0,"limit":500}}}}"#
+        ]],
+    );
+    check(
+        &answer(&dialect, "google", &tokens(), None),
+        &expect![[
+            r#"200 {"status":200,"code":"OK","message":"Google login successful","data":{"access_token":"at_1","refresh_token":"rt_1","token_type":"Bearer","expires_in":3600,"scope":"user:read links:read links:write","user":{"id":"u1","email":"alice@example.com","name":"Alice"}}}"#
+        ]],
+    );
     let revoked = Reply::new(ReplyKind::Revoke, Fields::new());
-    check(&answer(&dialect, "revoke", &revoked, None), &expect![[r#"200 {"status":200,"code":"OK","message":"Token revoked successfully","data":{"revoked":true}}"#]]);
+    check(
+        &answer(&dialect, "revoke", &revoked, None),
+        &expect![[r#"200 {"status":200,"code":"OK","message":"Token revoked successfully","data":{"revoked":true}}"#]],
+    );
     let live = Reply::new(
         ReplyKind::Introspect,
         Fields::new()
@@ -181,11 +199,26 @@ fn tinyrebrand_answers_in_its_envelope() {
             .with(Field::Username, "alice@example.com")
             .with(Field::Exp, 1_764_000_000),
     );
-    check(&answer(&dialect, "introspect", &live, None), &expect![[r#"200 {"status":200,"code":"OK","message":"Token introspected successfully","data":{"active":true,"token_type":"Bearer","scope":"user:read","client_id":"web-client","username":"alice@example.com","exp":1764000000}}"#]]);
+    check(
+        &answer(&dialect, "introspect", &live, None),
+        &expect![[
+            r#"200 {"status":200,"code":"OK","message":"Token introspected successfully","data":{"active":true,"token_type":"Bearer","scope":"user:read","client_id":"web-client","username":"alice@example.com","exp":1764000000}}"#
+        ]],
+    );
     let dead = Reply::new(ReplyKind::Inactive, Fields::new().with(Field::Active, false));
-    check(&answer(&dialect, "introspect", &dead, None), &expect![[r#"200 {"status":200,"code":"OK","message":"Token introspected successfully","data":{"active":false}}"#]]);
+    check(
+        &answer(&dialect, "introspect", &dead, None),
+        &expect![[
+            r#"200 {"status":200,"code":"OK","message":"Token introspected successfully","data":{"active":false}}"#
+        ]],
+    );
     let me = Reply::new(ReplyKind::Userinfo, Fields::new().with(Field::User, user()));
-    check(&answer(&dialect, "userinfo", &me, None), &expect![[r#"200 {"status":200,"code":"OK","message":"User fetched successfully","data":{"id":"u1","email":"alice@example.com","name":"Alice","isVerified":true,"isActive":true,"createdAt":"1970-01-01T00:00:00Z"}}"#]]);
+    check(
+        &answer(&dialect, "userinfo", &me, None),
+        &expect![[
+            r#"200 {"status":200,"code":"OK","message":"User fetched successfully","data":{"id":"u1","email":"alice@example.com","name":"Alice","isVerified":true,"isActive":true,"createdAt":"1970-01-01T00:00:00Z"}}"#
+        ]],
+    );
 }
 
 #[test]
@@ -193,26 +226,57 @@ fn tinyrebrand_hands_the_browser_on_by_a_redirect_with_a_body() {
     let dialect = load("tinyrebrand");
     let at = dialect.at(Endpoint::Authorize).unwrap();
     let out = dialect.hand_off(at, "response_type=code&client_id=c", &Context::default()).unwrap();
-    check(&out, &expect![[r#"302 {"status":302,"code":"OK","message":"Redirect to authorization page","data":{"redirect_url":"https://app.tinyrebrand.com/oauth/authorize?response_type=code&client_id=c"}}"#]]);
-    assert_eq!(
-        out.headers[0],
-        (
-            "Location".to_owned(),
-            "https://app.tinyrebrand.com/oauth/authorize?response_type=code&client_id=c".to_owned()
-        )
+    check(
+        &out,
+        &expect![[
+            r#"302 {"status":302,"code":"OK","message":"Redirect to authorization page","data":{"redirect_url":"https://app.tinyrebrand.com/oauth/authorize?response_type=code&client_id=c"}}"#
+        ]],
     );
+    let (name, value) = &out.headers[0];
+    assert_eq!(name, "Location");
+    assert_eq!(value, "https://app.tinyrebrand.com/oauth/authorize?response_type=code&client_id=c");
 }
 
 #[test]
 fn tinyrebrand_names_the_fields_at_fault() {
     let dialect = load("tinyrebrand");
     let token = |refusal| refuse(&dialect, Endpoint::Token, refusal);
-    check(&token(Refusal::of(No::ParameterMissing, Param::ClientId)), &expect![[r#"400 {"status":400,"code":"VALIDATION_ERROR","message":"Validation failed","meta":{"errors":[{"name":"client_id","error":"The parameter client_id is missing."}]}}"#]]);
-    check(&token(No::GrantTypeUnknown.into()), &expect![[r#"400 {"status":400,"code":"VALIDATION_ERROR","message":"Validation failed","meta":{"errors":[{"name":"grant_type","error":"This grant_type is not supported."}]}}"#]]);
-    check(&token(No::SecondFactorMissing.into()), &expect![[r#"400 {"status":400,"code":"VALIDATION_ERROR","message":"Validation failed","meta":{"errors":[{"name":"token","error":"A code of the second factor is required."}]}}"#]]);
-    check(&token(No::CredentialsWrong.into()), &expect![[r#"401 {"status":401,"code":"INVALID_CREDENTIALS","message":"The user name or the password is wrong.","meta":{"message":"The user name or the password is wrong."}}"#]]);
-    check(&token(No::RefreshUnknown.into()), &expect![[r#"401 {"status":401,"code":"INVALID_OR_EXPIRED_TOKEN","message":"Invalid or expired token","meta":{"message":"Invalid or expired token"}}"#]]);
-    check(&token(No::TooManyRequests.into()), &expect![[r#"429 {"status":429,"code":"RATE_LIMIT_ERROR","message":"Too many requests from this IP, please try again later.","meta":{"message":"Too many requests from this IP, please try again later."}}"#]]);
+    check(
+        &token(Refusal::of(No::ParameterMissing, Param::ClientId)),
+        &expect![[
+            r#"400 {"status":400,"code":"VALIDATION_ERROR","message":"Validation failed","meta":{"errors":[{"name":"client_id","error":"The parameter client_id is missing."}]}}"#
+        ]],
+    );
+    check(
+        &token(No::GrantTypeUnknown.into()),
+        &expect![[
+            r#"400 {"status":400,"code":"VALIDATION_ERROR","message":"Validation failed","meta":{"errors":[{"name":"grant_type","error":"This grant_type is not supported."}]}}"#
+        ]],
+    );
+    check(
+        &token(No::SecondFactorMissing.into()),
+        &expect![[
+            r#"400 {"status":400,"code":"VALIDATION_ERROR","message":"Validation failed","meta":{"errors":[{"name":"token","error":"A code of the second factor is required."}]}}"#
+        ]],
+    );
+    check(
+        &token(No::CredentialsWrong.into()),
+        &expect![[
+            r#"401 {"status":401,"code":"INVALID_CREDENTIALS","message":"The user name or the password is wrong.","meta":{"message":"The user name or the password is wrong."}}"#
+        ]],
+    );
+    check(
+        &token(No::RefreshUnknown.into()),
+        &expect![[
+            r#"401 {"status":401,"code":"INVALID_OR_EXPIRED_TOKEN","message":"Invalid or expired token","meta":{"message":"Invalid or expired token"}}"#
+        ]],
+    );
+    check(
+        &token(No::TooManyRequests.into()),
+        &expect![[
+            r#"429 {"status":429,"code":"RATE_LIMIT_ERROR","message":"Too many requests from this IP, please try again later.","meta":{"message":"Too many requests from this IP, please try again later."}}"#
+        ]],
+    );
 }
 
 #[test]
@@ -229,11 +293,25 @@ fn php_needs_no_grant_type_and_no_redirect_uri() {
 #[test]
 fn php_answers_with_three_members_and_its_own_words() {
     let dialect = load("php-endpoints");
-    check(&answer(&dialect, "token", &tokens(), None), &expect![[r#"200 {"access_token":"at_1","token_type":"Bearer","expires_in":3600}"#]]);
+    check(
+        &answer(&dialect, "token", &tokens(), None),
+        &expect![[r#"200 {"access_token":"at_1","token_type":"Bearer","expires_in":3600}"#]],
+    );
     let me = Reply::new(ReplyKind::Userinfo, Fields::new().with(Field::User, user()));
-    check(&answer(&dialect, "userinfo", &me, None), &expect![[r#"200 {"username":"alice","email":"alice@example.com","full_name":"Alice"}"#]]);
-    check(&refuse(&dialect, Endpoint::Token, No::CodeUnknown.into()), &expect![[r#"400 {"error":"invalid_code","error_description":"The code is invalid, expired, or was issued to another client."}"#]]);
-    check(&refuse(&dialect, Endpoint::Token, No::GrantTypeUnknown.into()), &expect![[r#"400 {"error":"invalid_request","error_description":"This grant_type is not supported."}"#]]);
+    check(
+        &answer(&dialect, "userinfo", &me, None),
+        &expect![[r#"200 {"username":"alice","email":"alice@example.com","full_name":"Alice"}"#]],
+    );
+    check(
+        &refuse(&dialect, Endpoint::Token, No::CodeUnknown.into()),
+        &expect![[
+            r#"400 {"error":"invalid_code","error_description":"The code is invalid, expired, or was issued to another client."}"#
+        ]],
+    );
+    check(
+        &refuse(&dialect, Endpoint::Token, No::GrantTypeUnknown.into()),
+        &expect![[r#"400 {"error":"invalid_request","error_description":"This grant_type is not supported."}"#]],
+    );
     let missing = refuse(&dialect, Endpoint::Userinfo, No::TokenMissing.into());
     check(&missing, &expect![[r#"401 {"error":"invalid_token","error_description":"An access token is required."}"#]]);
     assert!(missing.headers.iter().any(|(name, value)| name == "WWW-Authenticate" && value.starts_with("Bearer")));
@@ -242,7 +320,10 @@ fn php_answers_with_three_members_and_its_own_words() {
 #[test]
 fn paced_answers_with_exactly_four_members() {
     let dialect = load("paced");
-    check(&answer(&dialect, "token", &tokens(), None), &expect![[r#"200 {"access_token":"at_1","refresh_token":"rt_1","expires_in":3600,"token_type":"bearer"}"#]]);
+    check(
+        &answer(&dialect, "token", &tokens(), None),
+        &expect![[r#"200 {"access_token":"at_1","refresh_token":"rt_1","expires_in":3600,"token_type":"bearer"}"#]],
+    );
     let policy = dialect.policy("x");
     assert_eq!((policy.refresh.ttl_s, policy.refresh_absolute_ttl_s, policy.access.ttl_s), (None, None, Some(7200)));
     assert_eq!(policy.personal.spelling.prefix, "pt_secret_");
