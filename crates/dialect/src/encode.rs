@@ -556,7 +556,7 @@ invalid_request = { status = 422, word = "VALIDATION_ERROR", text = "Validation 
             let reply = Reply::new(ReplyKind::Token, Fields::new().with(Field::AccessToken, value.clone()));
             let out = standard().encode(standard().at(Endpoint::Token).unwrap(), &reply, &Context::default());
             let json: Value = serde_json::from_slice(&out.body).unwrap();
-            prop_assert!(value.is_empty() || json["access_token"] == Value::from(value));
+            prop_assert!(value.is_empty() || json["access_token"].as_str() == Some(&*value));
         }
     }
 }

@@ -76,7 +76,7 @@ fn user_with_totp(world: &World) -> User {
 }
 
 fn visit(world: &World, answer: Option<Answer>) -> Visit {
-    let began = if matches!(answer, None) { 4000 } else { 3000 };
+    let began = if answer.is_none() { 4000 } else { 3000 };
     let errand = Errand { user: Some(sample::user().key), ..Errand::new(Goal::Authorize(world.params()), began) };
     let caller = Caller { session: world.session, browser: Digest::of(b"browser"), agent: "Test".into() };
     Visit { errand, caller, address: "192.0.2.1".into(), answer }
@@ -160,9 +160,9 @@ fn a_malformed_request_returns_its_error_with_state_and_issuer_rfc_9207_2() {
     check(
         &world,
         &expect![[r#"
-        return ResponseTypeUnknown to https://app.example/cb by Query with {"state": String("a b&c"), "iss": String("https://auth.example")}
+            return ResponseTypeUnknown to https://app.example/cb by None with {"state": String("a b&c"), "iss": String("https://auth.example")}
 
-    "#]],
+        "#]],
     );
 }
 
@@ -223,13 +223,13 @@ fn a_session_leads_to_consent_and_consent_to_a_code() {
     );
     let approved = told(&signed_in(), Some(Answer::Consent { is_approved: true }));
     expect![[r#"
-        return code to https://app.example/cb by Query with {"state": String("a b&c"), "iss": String("https://auth.example")}
+        return code to https://app.example/cb by None with {"state": String("a b&c"), "iss": String("https://auth.example")}
         PutConsent, Note consent_given, Rely, Rely, Rely, PutCode
     "#]]
     .assert_eq(&approved);
     let denied = told(&signed_in(), Some(Answer::Consent { is_approved: false }));
     expect![[r#"
-        return UserDenied to https://app.example/cb by Query with {"state": String("a b&c"), "iss": String("https://auth.example")}
+        return UserDenied to https://app.example/cb by None with {"state": String("a b&c"), "iss": String("https://auth.example")}
         Note consent_denied
     "#]]
     .assert_eq(&denied);
@@ -240,9 +240,9 @@ fn a_remembered_consent_covers_what_it_implies_and_is_asked_again_for_more() {
     check(
         &with_consent(signed_in(), "profile"),
         &expect![[r#"
-        return code to https://app.example/cb by Query with {"state": String("a b&c"), "iss": String("https://auth.example")}
-        Rely, Rely, Rely, PutCode
-    "#]],
+            return code to https://app.example/cb by None with {"state": String("a b&c"), "iss": String("https://auth.example")}
+            Rely, Rely, Rely, PutCode
+        "#]],
     );
     let mut more = with_consent(signed_in(), "profile links:write");
     more.send(Param::Scope, "profile links:read email");
