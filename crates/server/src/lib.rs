@@ -1,10 +1,18 @@
 //! The world: sockets, time, entropy, configuration, HTML. It carries verdicts; it does not make them.
 #![allow(clippy::disallowed_methods, reason = "only here are the clock, the files and the entropy of the system")]
 
+pub mod app;
+pub mod browser;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod entropy;
+pub mod fault;
+pub mod http;
 pub mod ids;
 pub mod keys;
+pub mod observe;
+pub mod pages;
 pub mod settings;
+pub mod slow;
+pub mod surface;

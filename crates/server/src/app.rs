@@ -1,0 +1,314 @@
+//! Everything that the process owns, and the one place where the pure half meets the world: [`App::turn`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use dialect::{Dialect, Dialects};
+use protocol::browser::{self, Errand, Goal};
+use protocol::call::Call;
+use protocol::keys::Keys;
+use protocol::model::SealKey;
+use protocol::policy::Policy;
+use protocol::refusal::{No, Refusal};
+use protocol::secret::Digest;
+use protocol::turn::{Change, Entropy, Facts, Turn};
+use store::{CommitError, Store};
+use zeroize::Zeroizing;
+
+use crate::clock::Clock;
+use crate::entropy::Source;
+use crate::fault::Fault;
+use crate::ids::Ids;
+use crate::observe::metrics::Metrics;
+use crate::settings::Settings;
+use crate::slow::SlowPool;
+
+/// How often a turn is judged anew because others changed its rows first.
+pub const TURN_ATTEMPTS_MAX: u32 = 5;
+
+/// Seconds after which it is worth trying again when the server is busy.
+const BUSY_RETRY_AFTER_S: u64 = 1;
+
+/// What an [`App`] is made of.
+pub struct Setup {
+    /// Where the rows are.
+    pub store: Arc<dyn Store>,
+    /// The dialects that are spoken.
+    pub dialects: Dialects,
+    /// The policies of the dialects, where they are not simply those of the dialect's file.
+    pub policies: Vec<Policy>,
+    /// The installation's master key.
+    pub master: Zeroizing<[u8; 32]>,
+    /// What the operator decided.
+    pub settings: Settings,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where randomness comes from.
+    pub entropy: Source,
+}
+
+/// Everything that the process owns; there are no globals.
+pub struct App {
+    /// Where the rows are.
+    pub store: Arc<dyn Store>,
+    /// The dialects that are spoken.
+    pub dialects: Dialects,
+    /// What the operator decided.
+    pub settings: Settings,
+    /// What time it is.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Slow judgements.
+    pub slow: SlowPool,
+    surfaces: HashMap<String, Surface>,
+    house: Arc<Policy>,
+    ring: ArcSwap<Ring>,
+    master: Zeroizing<[u8; 32]>,
+    ids: Ids,
+    entropy: Source,
+}
+
+/// What belongs to one dialect for as long as the process lives.
+#[derive(Debug)]
+pub struct Surface {
+    /// The rules that it is judged by.
+    pub policy: Arc<Policy>,
+    /// Its metadata document, RFC 8414.
+    pub metadata: Bytes,
+}
+
+/// The sealing keys, by number, and what was derived from them.
+struct Ring {
+    numbers: Vec<u8>,
+    keys: Arc<Keys>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Brings the parts together. An installation without a sealing key gets its first.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn open(setup: Setup) -> Result<Arc<Self>, Fault> {
+        let Setup { store, dialects, policies, master, settings, clock, entropy } = setup;
+        let numbers = match ring_numbers(&*store).await? {
+            numbers if numbers.is_empty() => first_key(&*store, &clock).await?,
+            numbers => numbers,
+        };
+        let keys = Arc::new(Keys::derive(&master, &numbers));
+        let mut policies: HashMap<String, Policy> =
+            policies.into_iter().map(|policy| (policy.dialect.clone(), policy)).collect();
+        let surfaces = dialects.iter().map(|dialect| {
+            let policy = policies.remove(&dialect.name).unwrap_or_else(|| dialect.policy(&settings.issuer));
+            (dialect.name.clone(), Surface::new(dialect, policy))
+        });
+        let surfaces: HashMap<String, Surface> = surfaces.collect();
+        let house = surfaces.get("standard").map_or_else(
+            || Arc::new(Policy { issuer_name: settings.brand.name.clone(), ..Policy::standard(&settings.issuer) }),
+            |surface| Arc::clone(&surface.policy),
+        );
+        let node = entropy.draw();
+        Ok(Arc::new(Self {
+            metrics: Metrics::new(&dialects),
+            slow: SlowPool::new(settings.slow_workers),
+            ids: Ids::new(u16::from_be_bytes([node[0], node[1]]), 0),
+            ring: ArcSwap::from_pointee(Ring { numbers, keys }),
+            store,
+            dialects,
+            settings,
+            clock,
+            surfaces,
+            house,
+            master,
+            entropy,
+        }))
+    }
+
+    /// What belongs to a dialect.
+    ///
+    /// # Panics
+    /// When the dialect is not one of this process's own.
+    #[must_use]
+    pub fn surface(&self, dialect: &Dialect) -> &Surface {
+        self.surfaces.get(&dialect.name).expect("every dialect got its surface when the process started")
+    }
+
+    /// The rules of the pages that belong to no dialect, such as the account page.
+    #[must_use]
+    pub fn house_policy(&self) -> &Arc<Policy> {
+        &self.house
+    }
+
+    /// The installation's keys as they are now.
+    #[must_use]
+    pub fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.ring.load().keys)
+    }
+
+    /// Randomness, and ids that nobody else has, for one turn.
+    #[must_use]
+    pub fn draw(&self) -> Entropy {
+        Entropy::seeded(self.entropy.draw(), self.ids.reserve(self.clock.now_ms()))
+    }
+
+    /// An errand that begins now: every session that begins later has a greater id.
+    #[must_use]
+    pub fn errand(&self, goal: Goal) -> Errand {
+        Errand::new(goal, self.ids.reserve(self.clock.now_ms()))
+    }
+
+    /// Takes a call down the line: load, decide, commit. Whoever loses a race looks again and is judged again.
+    ///
+    /// # Errors
+    /// The inner error is the judge's no, or [`No::Busy`]; the outer one means that something is broken.
+    pub async fn turn<C: Call>(
+        &self,
+        policy: &Arc<Policy>,
+        address: &str,
+        call: C,
+    ) -> Result<Result<C::Yes, Refusal>, Fault> {
+        let call = Arc::new(call);
+        let wants = call.wants();
+        for _ in 0..TURN_ATTEMPTS_MAX {
+            let facts = match self.store.load(&wants).await {
+                Ok(facts) => facts,
+                Err(fault) => return self.failed(fault),
+            };
+            let (verdict, changes) = if call.is_slow(&facts) {
+                match self.judge_slowly(&call, facts, policy, address).await? {
+                    Some(judged) => judged,
+                    None => return Ok(Err(busy())),
+                }
+            } else {
+                let keys = self.keys();
+                judge(&*call, &facts, Turn::new(self.clock.now(), policy, &keys, self.draw(), address))
+            };
+            // A turn that decides nothing skips the commit.
+            if changes.is_empty() {
+                return Ok(verdict);
+            }
+            match self.store.commit(changes).await {
+                Ok(()) => return Ok(verdict),
+                Err(CommitError::Lost) => self.metrics.turn_lost(),
+                Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
+                Err(CommitError::Fault(fault)) => return self.failed(fault),
+            }
+        }
+        self.metrics.turn_contended();
+        tracing::warn!(attempts = TURN_ATTEMPTS_MAX, "others changed the same rows first, again and again");
+        Ok(Err(busy()))
+    }
+
+    async fn judge_slowly<C: Call>(
+        &self,
+        call: &Arc<C>,
+        facts: Facts,
+        policy: &Arc<Policy>,
+        address: &str,
+    ) -> Result<Option<(Result<C::Yes, Refusal>, Vec<Change>)>, Fault> {
+        let (call, policy, keys) = (Arc::clone(call), Arc::clone(policy), self.keys());
+        let (now, entropy, address) = (self.clock.now(), self.draw(), address.to_owned());
+        let work = move || judge(&*call, &facts, Turn::new(now, &policy, &keys, entropy, &address));
+        Ok(self.slow.run(work).await?.ok())
+    }
+
+    /// A store that may work later is a refusal; one that is broken is a fault.
+    fn failed<T>(&self, fault: store::Fault) -> Result<Result<T, Refusal>, Fault> {
+        self.metrics.store_failed();
+        match fault {
+            store::Fault::Unavailable { cause } => {
+                tracing::error!(cause, "the store cannot be used at the moment");
+                Ok(Err(busy()))
+            }
+            fault => Err(fault.into()),
+        }
+    }
+
+    /// Opens the seal of a page. A seal under a key that this process has not heard of makes it look for new keys.
+    ///
+    /// # Errors
+    /// [`No::PageStale`].
+    pub async fn open_errand(&self, seal: &str, browser: &Digest) -> Result<(Errand, String), No> {
+        let open = |keys: &Keys| Errand::open(seal, browser, self.clock.now(), keys);
+        match open(&self.keys()) {
+            Err(No::PageStale) if self.has_new_keys().await => open(&self.keys()),
+            opened => opened,
+        }
+    }
+
+    /// Opens the seal of a form that belongs to no errand, as [`App::open_errand`] does.
+    ///
+    /// # Errors
+    /// [`No::PageStale`].
+    pub async fn open_form(&self, seal: &str, browser: &Digest) -> Result<(), No> {
+        let open = |keys: &Keys| browser::open_form(seal, browser, self.clock.now(), keys);
+        match open(&self.keys()) {
+            Err(No::PageStale) if self.has_new_keys().await => open(&self.keys()),
+            opened => opened,
+        }
+    }
+
+    async fn has_new_keys(&self) -> bool {
+        self.reload_keys().await.unwrap_or_else(|fault| {
+            tracing::error!(%fault, "the sealing keys cannot be read");
+            false
+        })
+    }
+
+    /// Looks whether the sealing keys in the store are others than those in use, and takes them over. Says whether they
+    /// were.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn reload_keys(&self) -> Result<bool, Fault> {
+        let numbers = ring_numbers(&*self.store).await?;
+        // All keys gone is a mistake of somebody's; the ones in use go on.
+        if numbers.is_empty() || self.ring.load().numbers == numbers {
+            return Ok(false);
+        }
+        let keys = Arc::new(Keys::derive(&self.master, &numbers));
+        self.ring.store(Arc::new(Ring { numbers, keys }));
+        tracing::info!("took over the sealing keys that the store has now");
+        Ok(true)
+    }
+}
+
+impl Surface {
+    fn new(dialect: &Dialect, policy: Policy) -> Self {
+        let metadata = Bytes::from(dialect.metadata(&policy).to_string());
+        Self { policy: Arc::new(policy), metadata }
+    }
+}
+
+fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> (Result<C::Yes, Refusal>, Vec<Change>) {
+    let verdict = call.decide(facts, &mut turn);
+    (verdict, turn.into_changes())
+}
+
+/// The store does not take writes, or too much is waiting.
+fn busy() -> Refusal {
+    Refusal { retry_after_s: Some(BUSY_RETRY_AFTER_S), ..No::Busy.into() }
+}
+
+/// The numbers of the sealing keys, the current one first.
+async fn ring_numbers(store: &dyn Store) -> Result<Vec<u8>, Fault> {
+    Ok(store.seal_keys().await?.iter().rev().map(|key| key.number).collect())
+}
+
+async fn first_key(store: &dyn Store, clock: &Clock) -> Result<Vec<u8>, Fault> {
+    let key = SealKey { number: 1, created_at: clock.now() };
+    match store.commit(vec![Change::PutSealKey(key)]).await {
+        // Lost: another process made the first key at the same time.
+        Ok(()) | Err(CommitError::Lost) => ring_numbers(store).await,
+        Err(CommitError::Taken(name)) => Err(Fault::Taken(name)),
+        Err(CommitError::Fault(fault)) => Err(fault.into()),
+    }
+}

@@ -1,0 +1,127 @@
+//! Requests and answers as the rest of the server sees them.
+
+pub mod answer;
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ::http::header::{ACCEPT, CONTENT_TYPE, HOST};
+use ::http::{HeaderMap, Method, Uri};
+use bytes::Bytes;
+use http_body_util::Full;
+use protocol::refusal::No;
+
+/// An answer on its way out.
+pub type Response = ::http::Response<Full<Bytes>>;
+
+/// A request as it came, with its whole body.
+#[derive(Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Path and query.
+    pub uri: Uri,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; empty when it could not be read.
+    pub body: Bytes,
+    /// Why the body could not be read.
+    pub unread: Option<No>,
+    /// Who sent it.
+    pub peer: Peer,
+    /// Its name in the log.
+    pub id: RequestId,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A network address.
+    Ip(IpAddr),
+    /// A program on the same machine, by a socket in the file system.
+    Unix,
+}
+
+impl Request {
+    /// The host that the request is for: the authority of an HTTP/2 request, or else the `Host` header. `None` when there
+    /// is none, or more than one.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        if let Some(authority) = self.uri.authority() {
+            return Some(authority.as_str());
+        }
+        let mut hosts = self.headers.get_all(HOST).iter();
+        let host = hosts.next()?.to_str().ok()?;
+        // RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
+        // lacks a Host header field and to any request message that contains more than one Host header field line".
+        if hosts.next().is_some() { None } else { Some(host) }
+    }
+
+    /// Is the body a form, by its media type?
+    #[must_use]
+    pub fn has_form(&self) -> bool {
+        let media_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim();
+        media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    }
+
+    /// Does the other end show HTML to a person?
+    #[must_use]
+    pub fn wants_html(&self) -> bool {
+        self.headers.get_all(ACCEPT).iter().any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")))
+    }
+}
+
+/// The name of a request in log and answer. Made here, never taken from a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId([u8; 16]);
+
+impl RequestId {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("hexadecimal digits are text")
+    }
+}
+
+/// Gives out the names of requests.
+#[derive(Debug)]
+pub struct RequestIds {
+    start: u64,
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    /// Names that differ from those of other processes, which started at other numbers.
+    #[must_use]
+    pub fn new(start: u64) -> Self {
+        Self { start, count: AtomicU64::new(0) }
+    }
+
+    /// The next name: a counter, stirred so that nobody reads from it how many requests there are.
+    pub fn next(&self) -> RequestId {
+        let mut mixed = self.start.wrapping_add(self.count.fetch_add(1, Ordering::Relaxed));
+        // The finalizer of SplitMix64, a permutation of all 64-bit numbers.
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        let mut text = [0; 16];
+        for (at, digit) in text.iter_mut().enumerate() {
+            *digit = b"0123456789abcdef"[(mixed >> (60 - 4 * at)) as usize & 15];
+        }
+        RequestId(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_do_not_repeat() {
+        let ids = RequestIds::new(1);
+        let first = ids.next();
+        assert_eq!(first.as_str().len(), 16);
+        assert!((0..1000).all(|_| ids.next() != first));
+    }
+}

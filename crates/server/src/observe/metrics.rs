@@ -1,0 +1,108 @@
+//! What is counted, for `/metrics`. Counting on the way of a request is an addition to a number that is already there:
+//! no lock, no look-up by name.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use dialect::Dialects;
+use protocol::endpoint::Endpoint;
+use protocol::refusal::{self, No};
+
+/// Upper ends of the classes of duration, in microseconds.
+const BOUNDS_US: [u64; 14] =
+    [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    /// By dialect and endpoint.
+    series: HashMap<String, Vec<(Endpoint, Series)>>,
+    /// Of pages, and of addresses that nothing is at.
+    pub(crate) pages: Series,
+    pub(crate) turns_lost: AtomicU64,
+    pub(crate) turns_contended: AtomicU64,
+    pub(crate) store_faults: AtomicU64,
+    pub(crate) panics: AtomicU64,
+    pub(crate) connections_open: AtomicU64,
+    pub(crate) connections_refused: AtomicU64,
+    pub(crate) swept_rows: AtomicU64,
+}
+
+/// The requests of one address: how they came out, and how long they took.
+#[derive(Debug)]
+pub struct Series {
+    good: AtomicU64,
+    /// By the place of the refusal in its table.
+    refused: Vec<AtomicU64>,
+    /// By class of duration; the last one is without end.
+    classes: [AtomicU64; BOUNDS_US.len() + 1],
+    sum_us: AtomicU64,
+}
+
+impl Series {
+    fn new() -> Self {
+        Self {
+            good: AtomicU64::new(0),
+            refused: refusal::TABLE.iter().map(|_| AtomicU64::new(0)).collect(),
+            classes: Default::default(),
+            sum_us: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts one request.
+    pub fn count(&self, no: Option<No>, took: Duration) {
+        match no {
+            None => self.good.fetch_add(1, Relaxed),
+            Some(no) => self.refused[no as usize].fetch_add(1, Relaxed),
+        };
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let class = BOUNDS_US.iter().position(|bound| took_us <= *bound).unwrap_or(BOUNDS_US.len());
+        self.classes[class].fetch_add(1, Relaxed);
+        self.sum_us.fetch_add(took_us, Relaxed);
+    }
+}
+
+impl Metrics {
+    /// Nothing counted yet, for these dialects.
+    #[must_use]
+    pub fn new(dialects: &Dialects) -> Self {
+        let series = dialects.iter().map(|dialect| {
+            let own = protocol::endpoint::TABLE.iter().map(|row| (row.endpoint, Series::new())).collect();
+            (dialect.name.clone(), own)
+        });
+        Self {
+            series: series.collect(),
+            pages: Series::new(),
+            turns_lost: AtomicU64::new(0),
+            turns_contended: AtomicU64::new(0),
+            store_faults: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
+            connections_open: AtomicU64::new(0),
+            connections_refused: AtomicU64::new(0),
+            swept_rows: AtomicU64::new(0),
+        }
+    }
+
+    /// The requests of an address of a dialect.
+    #[must_use]
+    pub fn of(&self, dialect: &str, endpoint: Endpoint) -> &Series {
+        let own = self.series.get(dialect).and_then(|own| own.iter().find(|(known, _)| *known == endpoint));
+        own.map_or(&self.pages, |(_, series)| series)
+    }
+
+    /// A turn was lost to a faster one.
+    pub fn turn_lost(&self) {
+        self.turns_lost.fetch_add(1, Relaxed);
+    }
+
+    /// A turn was given up because others were faster, again and again.
+    pub fn turn_contended(&self) {
+        self.turns_contended.fetch_add(1, Relaxed);
+    }
+
+    /// The store failed.
+    pub fn store_failed(&self) {
+        self.store_faults.fetch_add(1, Relaxed);
+    }
+}

@@ -1,0 +1,4 @@
+//! What an operator sees: logs, metrics, health.
+
+pub mod log;
+pub mod metrics;

@@ -1,0 +1,375 @@
+//! What the public is answered: host and path give a dialect and an address, or one of this server's own pages.
+//!
+//! Every answer leaves through [`answer`], which gives it its name, counts it and writes the one line about it.
+
+use std::time::Instant;
+
+use ::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL,
+    CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY, VARY,
+};
+use ::http::{Method, StatusCode};
+use bytes::Bytes;
+use dialect::{At, Context, Dialect, Incoming, Redirect, Route};
+use http_body::Body as _;
+use http_body_util::Full;
+use protocol::authorize::Visit;
+use protocol::browser::{Ask, Browse, Goal, Page, Return, Step};
+use protocol::call::{Call, Reply};
+use protocol::endpoint::Endpoint;
+use protocol::introspect::IntrospectRequest;
+use protocol::model::GrantType;
+use protocol::refusal::{No, Refusal};
+use protocol::revoke::RevokeRequest;
+use protocol::token::TokenRequest;
+use protocol::userinfo::UserinfoRequest;
+use protocol::wire::Param;
+
+use crate::app::{App, Surface};
+use crate::browser::{PageRequest, address};
+use crate::fault::Fault;
+use crate::http::{Request, Response, answer};
+use crate::observe::log;
+use crate::observe::metrics::Series;
+use crate::pages;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Two years, in seconds.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
+const PUBLIC_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const CORS_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
+const CORS_EXPOSED: HeaderValue = HeaderValue::from_static("www-authenticate, retry-after, x-request-id");
+/// Two hours, in seconds: the longest that browsers keep the answer to a preflight.
+const CORS_KEPT_S: HeaderValue = HeaderValue::from_static("7200");
+
+/// Travels with an answer that says no, to be counted and logged.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused(pub No);
+
+/// Answers a request.
+pub async fn answer(app: &App, request: &Request) -> Response {
+    let begun = Instant::now();
+    let route = request.host().map(|host| app.dialects.route(host, request.uri.path()));
+    let (mut response, place, series) = match route {
+        Some(Route::Endpoint(dialect, at)) => {
+            let asked = Asked { app, request, dialect, at, surface: app.surface(dialect) };
+            let response = asked.answer().await;
+            (response, (dialect.name.as_str(), at.endpoint.row().name), app.metrics.of(&dialect.name, at.endpoint))
+        }
+        Some(Route::UnknownPath(dialect)) => (page(app, request, dialect).await, ("", "page"), &app.metrics.pages),
+        Some(Route::UnknownHost) => {
+            (misdirected(app, StatusCode::MISDIRECTED_REQUEST), ("", "host"), &app.metrics.pages)
+        }
+        None => (misdirected(app, StatusCode::BAD_REQUEST), ("", "host"), &app.metrics.pages),
+    };
+    finish(app, request, &mut response, begun, place, series);
+    response
+}
+
+fn finish(app: &App, request: &Request, response: &mut Response, begun: Instant, place: (&str, &str), series: &Series) {
+    let no = response.extensions_mut().remove::<Refused>().map(|refused| refused.0);
+    let took = begun.elapsed();
+    series.count(no, took);
+    log::request(request, place, response.status(), no, took);
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(request.id.as_str()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if app.settings.is_https() {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    if request.method == Method::HEAD {
+        let length = response.body().size_hint().exact().unwrap_or_default();
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        *response.body_mut() = Full::new(Bytes::new());
+    }
+}
+
+/// A request to an address of a dialect.
+struct Asked<'a> {
+    app: &'a App,
+    request: &'a Request,
+    dialect: &'a Dialect,
+    at: At,
+    surface: &'a Surface,
+}
+
+impl Asked<'_> {
+    async fn answer(&self) -> Response {
+        if self.request.method == Method::OPTIONS
+            && let Some(response) = self.preflight()
+        {
+            return response;
+        }
+        let mut response = match (self.at.endpoint, self.request.unread) {
+            (_, Some(no)) => self.refuse(&no.into()),
+            (Endpoint::Metadata, None) => self.metadata(),
+            (Endpoint::Authorize, None) => self.authorize().await,
+            (_, None) => match self.judge().await {
+                Ok(response) => response,
+                Err(fault) => self.refuse(&broken(self.request, &fault)),
+            },
+        };
+        self.share(&mut response);
+        response
+    }
+
+    async fn judge(&self) -> Result<Response, Fault> {
+        let mut params = match self.dialect.decode(self.at, &self.incoming()) {
+            Ok(params) => params,
+            Err(refusal) => return Ok(self.refuse(&refusal)),
+        };
+        let grant = params.value(Param::GrantType).and_then(GrantType::from_name);
+        let (policy, keys) = (&*self.surface.policy, self.app.keys());
+        let verdict = match self.at.endpoint {
+            Endpoint::Token => self.turn(TokenRequest::parse(params, policy, &keys)).await?,
+            Endpoint::Introspect => self.turn(IntrospectRequest::parse(params, policy, &keys)).await?,
+            Endpoint::Revoke => self.turn(RevokeRequest::parse(params, policy, &keys)).await?,
+            Endpoint::Userinfo => {
+                let required = self.dialect.address(self.at).scope.clone();
+                self.turn(UserinfoRequest::parse(params, required, policy, &keys)).await?
+            }
+            Endpoint::Authorize | Endpoint::Metadata => {
+                params.bearer = None;
+                Err(No::AddressUnknown.into())
+            }
+        };
+        Ok(match verdict {
+            Ok(reply) => answer::outgoing(self.dialect.encode(self.at, &reply, &self.context(grant))),
+            Err(refusal) => self.refuse(&refusal),
+        })
+    }
+
+    async fn turn<C: Call<Yes = Reply>>(&self, call: Result<C, Refusal>) -> Result<Result<Reply, Refusal>, Fault> {
+        let call = match call {
+            Ok(call) => call,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let address = address(self.request, &self.app.settings.trusted);
+        self.app.turn(&self.surface.policy, &address, call).await
+    }
+
+    async fn authorize(&self) -> Response {
+        let context = self.context(None);
+        let address = self.dialect.address(self.at);
+        if !address.has_screens
+            && let Some(out) = self.dialect.hand_off(self.at, self.request.uri.query().unwrap_or_default(), &context)
+        {
+            return answer::outgoing(out);
+        }
+        let page = PageRequest::read(self.app, self.request);
+        if let Some(response) = self.posted_from_elsewhere(&page) {
+            return response;
+        }
+        match self.dialect.decode(self.at, &self.incoming()) {
+            Ok(params) => {
+                let visit = Visit {
+                    errand: self.app.errand(Goal::Authorize(params)),
+                    caller: page.caller.clone(),
+                    address: page.address.clone(),
+                    answer: None,
+                };
+                browse(self.app, &page, &self.dialect.name, visit).await
+            }
+            Err(refusal) => refused(self.app, &page, Some((self.dialect, Some(self.at))), &refusal),
+        }
+    }
+
+    /// A form that another site posts here comes without our cookies, which are `SameSite=Lax`. Asked again by GET, the
+    /// browser sends them, and whoever is signed in stays so.
+    fn posted_from_elsewhere(&self, page: &PageRequest<'_>) -> Option<Response> {
+        let may_get = self.dialect.address(self.at).methods.iter().any(|method| method == "GET");
+        if !page.is_cross_site() || !may_get || self.request.body.is_empty() || !self.request.has_form() {
+            return None;
+        }
+        let query = std::str::from_utf8(&self.request.body).ok()?;
+        answer::redirect(&self.request.method, &format!("{}?{query}", self.request.uri.path()))
+    }
+
+    fn metadata(&self) -> Response {
+        if !matches!(self.request.method, Method::GET | Method::HEAD) {
+            return self.refuse(&No::MethodUnknown.into());
+        }
+        let mut response = answer::plain(StatusCode::OK, self.surface.metadata.clone());
+        response.headers_mut().insert(CONTENT_TYPE, JSON);
+        response.headers_mut().insert(CACHE_CONTROL, PUBLIC_HOUR);
+        response
+    }
+
+    fn incoming(&self) -> Incoming<'_> {
+        Incoming {
+            method: self.request.method.as_str(),
+            query: self.request.uri.query(),
+            headers: &self.request.headers,
+            body: &self.request.body,
+        }
+    }
+
+    fn context(&self, grant: Option<GrantType>) -> Context<'_> {
+        let had_authorization = dialect::decode::has_authorization(&self.request.headers);
+        Context { request_id: self.request.id.as_str(), grant, had_authorization }
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Response {
+        let out = self.dialect.refuse(Some(self.at), refusal, &self.context(None));
+        marked(answer::outgoing(out), refusal.no)
+    }
+
+    /// The answer to a browser that asks whether a script of another origin may ask; `None` where no script may.
+    fn preflight(&self) -> Option<Response> {
+        self.request.headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;
+        let address = self.dialect.address(self.at);
+        if address.cors.is_empty() {
+            return None;
+        }
+        let mut response = answer::plain(StatusCode::NO_CONTENT, Bytes::new());
+        let methods = HeaderValue::from_str(&address.methods.join(", ")).ok()?;
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_HEADERS, CORS_HEADERS);
+        response.headers_mut().insert(ACCESS_CONTROL_MAX_AGE, CORS_KEPT_S);
+        self.share(&mut response);
+        Some(response)
+    }
+
+    /// Lets scripts of the dialect's origins read the answer.
+    fn share(&self, response: &mut Response) {
+        let cors = &self.dialect.address(self.at).cors;
+        if cors.is_empty() {
+            return;
+        }
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, CORS_EXPOSED);
+        if cors.iter().any(|origin| origin == "*") {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            return;
+        }
+        headers.insert(VARY, HeaderValue::from_static("origin"));
+        // The header is given back only when it is, byte for byte, one that the dialect lists.
+        let asked = self.request.headers.get(ORIGIN);
+        if let Some(origin) = asked.filter(|asked| cors.iter().any(|own| own.as_bytes() == asked.as_bytes())) {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        }
+    }
+}
+
+/// Judges a visit and answers with what the browser must do next. `dialect` is the name of the dialect in which the
+/// errand began, as the page's seal has it.
+pub async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, visit: Visit) -> Response {
+    let dialect = app.dialects.named(dialect);
+    let policy = dialect.map_or(app.house_policy(), |dialect| &app.surface(dialect).policy);
+    let spoken = dialect.map(|dialect| (dialect, dialect.at(Endpoint::Authorize)));
+    let browse = match app.turn(policy, &page.address, visit).await {
+        Ok(Ok(browse)) => browse,
+        Ok(Err(refusal)) => return refused(app, page, spoken, &refusal),
+        Err(fault) => return refused(app, page, spoken, &broken(page.http, &fault)),
+    };
+    let Browse { step, cookie } = browse;
+    let response = match (step, dialect) {
+        (Step::Ask(ask), _) => answer::html(asking_status(&ask), pages::ask(app, page, &ask), targets(&ask)),
+        (Step::Go(path), _) => return page.dressed(app, page.go(app, &path), &cookie),
+        (Step::Return(back), Some(dialect)) => bring_back(app, page, dialect, &back),
+        // An application's errand always names the dialect that it came by.
+        (Step::Return(_), None) => return refused(app, page, None, &No::PageStale.into()),
+    };
+    page.dressed(app, response, &cookie)
+}
+
+fn bring_back(app: &App, page: &PageRequest<'_>, dialect: &Dialect, back: &Return) -> Response {
+    let response = match dialect.redirect(back) {
+        Redirect::Location(location) => answer::redirect(&page.http.method, &location),
+        Redirect::FormPost { action, inputs } => {
+            let body = pages::form_post(app, page, &action, &inputs);
+            Some(answer::html(StatusCode::OK, body, [action.as_str()]))
+        }
+    };
+    let response = response.unwrap_or_else(|| answer::plain(StatusCode::INTERNAL_SERVER_ERROR, ""));
+    match &back.answer {
+        Ok(_) => response,
+        Err(refusal) => marked(response, refusal.no),
+    }
+}
+
+/// A wrong password is no success, for whoever counts statuses; browsers show the page all the same.
+fn asking_status(ask: &Ask) -> StatusCode {
+    match &ask.page {
+        Page::SignIn { problem: Some(problem), .. } | Page::SecondFactor { problem: Some(problem), .. } => {
+            if problem.no == No::LockedOut { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::BAD_REQUEST }
+        }
+        _ => StatusCode::OK,
+    }
+}
+
+/// Where posting the form of a page may lead: any page may be the last one before the way back.
+fn targets(ask: &Ask) -> Vec<&str> {
+    match &ask.page {
+        Page::Consent { redirect, .. } => vec![redirect.as_str()],
+        Page::SignIn { client, .. } | Page::SecondFactor { client, .. } => {
+            client.iter().flat_map(|client| &client.redirect_uris).map(String::as_str).collect()
+        }
+    }
+}
+
+/// Says no to a browser: on a page for a person, in the dialect's words for a program.
+#[must_use]
+pub fn refused(
+    app: &App,
+    page: &PageRequest<'_>,
+    dialect: Option<(&Dialect, Option<At>)>,
+    refusal: &Refusal,
+) -> Response {
+    let context = Context { request_id: page.http.id.as_str(), ..Context::default() };
+    let out = match dialect.or_else(|| Some((usual(app)?, None))) {
+        Some((dialect, at)) => answer::outgoing(dialect.refuse(at, refusal, &context)),
+        None => answer::plain(StatusCode::BAD_REQUEST, refusal.text()),
+    };
+    let response = if page.http.wants_html() {
+        let body = pages::refusal(app, page, out.status(), refusal);
+        page.html(app, out.status(), body, [])
+    } else {
+        out
+    };
+    marked(response, refusal.no)
+}
+
+async fn page(app: &App, request: &Request, dialect: Option<&Dialect>) -> Response {
+    let page = PageRequest::read(app, request);
+    let spoken = dialect.map(|dialect| (dialect, None));
+    if let Some(no) = request.unread {
+        return refused(app, &page, spoken, &no.into());
+    }
+    if page.is_cross_site() {
+        return refused(app, &page, spoken, &No::PageStale.into());
+    }
+    match pages::route(app, &page).await {
+        Some(response) => response,
+        None => refused(app, &page, spoken, &No::AddressUnknown.into()),
+    }
+}
+
+/// The answer to a request for a host that is not served here.
+fn misdirected(app: &App, status: StatusCode) -> Response {
+    let mut response = match usual(app) {
+        Some(dialect) => answer::outgoing(dialect.refuse(None, &No::HostUnknown.into(), &Context::default())),
+        None => answer::plain(status, No::HostUnknown.row().text),
+    };
+    *response.status_mut() = status;
+    marked(response, No::HostUnknown)
+}
+
+/// Whose words are used where no dialect is spoken.
+fn usual(app: &App) -> Option<&Dialect> {
+    app.dialects.named("standard").or_else(|| app.dialects.iter().next())
+}
+
+fn marked(mut response: Response, no: No) -> Response {
+    response.extensions_mut().insert(Refused(no));
+    response
+}
+
+/// Writes a fault down, once, and gives what the client is told.
+pub(crate) fn broken(request: &Request, fault: &Fault) -> Refusal {
+    log::fault(request.id, fault);
+    No::Broken.into()
+}
