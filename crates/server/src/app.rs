@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 use crate::clock::Clock;
 use crate::entropy::Source;
 use crate::fault::Fault;
+use crate::http::RequestIds;
 use crate::ids::Ids;
 use crate::observe::metrics::Metrics;
 use crate::settings::Settings;
@@ -69,6 +70,8 @@ pub struct App {
     master: Zeroizing<[u8; 32]>,
     ids: Ids,
     entropy: Source,
+    /// Gives requests their names.
+    pub request_ids: RequestIds,
 }
 
 /// What belongs to one dialect for as long as the process lives.
@@ -120,6 +123,7 @@ impl App {
             metrics: Metrics::new(&dialects),
             slow: SlowPool::new(settings.slow_workers),
             ids: Ids::new(u16::from_be_bytes([node[0], node[1]]), 0),
+            request_ids: RequestIds::new(u64::from_be_bytes(std::array::from_fn(|at| node[8 + at]))),
             ring: ArcSwap::from_pointee(Ring { numbers, keys }),
             store,
             dialects,
@@ -196,10 +200,16 @@ impl App {
                 return Ok(verdict);
             }
             match self.store.commit(changes).await {
-                Ok(()) => return Ok(verdict),
+                Ok(()) => {
+                    self.metrics.wrote(true);
+                    return Ok(verdict);
+                }
                 Err(CommitError::Lost) => self.metrics.turn_lost(),
                 Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
-                Err(CommitError::Fault(fault)) => return self.failed(fault),
+                Err(CommitError::Fault(fault)) => {
+                    self.metrics.wrote(false);
+                    return self.failed(fault);
+                }
             }
         }
         self.metrics.turn_contended();

@@ -1,5 +1,10 @@
 //! Something is broken. Logged once, with its cause, where it becomes an answer; opaque to the client.
 
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
 use thiserror::Error;
 
 /// What broke. The text is for the operator's log and holds no secrets.
@@ -8,9 +13,6 @@ pub enum Fault {
     /// The store.
     #[error(transparent)]
     Store(#[from] store::Fault),
-    /// Others were faster, again and again.
-    #[error("others changed the same rows first, {0} times in a row")]
-    Contended(u32),
     /// A name belongs to somebody else: `client_id`, `sub`, `username` or `email`.
     #[error("this {0} is already taken")]
     Taken(&'static str),
@@ -23,4 +25,33 @@ pub enum Fault {
     /// A request took too long.
     #[error("the request was not answered within {0} s")]
     Late(u64),
+}
+
+/// Carries out `work`; a panic becomes a fault, so that one request cannot take the others with it.
+///
+/// # Errors
+/// [`Fault::Panic`].
+pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Fault> {
+    let mut work = pin!(work);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            Poll::Ready(Err(Fault::Panic(text.unwrap_or_default())))
+        }
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_a_fault() {
+        let died = caught(async { panic!("broken invariant {}", 7) }).await;
+        assert!(matches!(died, Err::<(), _>(Fault::Panic(text)) if text == "broken invariant 7"));
+        assert_eq!(caught(async { 7 }).await.unwrap(), 7);
+    }
 }

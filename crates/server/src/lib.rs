@@ -13,6 +13,8 @@ pub mod ids;
 pub mod keys;
 pub mod observe;
 pub mod pages;
+pub mod serve;
 pub mod settings;
 pub mod slow;
 pub mod surface;
+mod sweep;

@@ -28,7 +28,7 @@ use protocol::wire::Param;
 
 use crate::app::{App, Surface};
 use crate::browser::{PageRequest, address};
-use crate::fault::Fault;
+use crate::fault::{Fault, caught};
 use crate::http::{Request, Response, answer};
 use crate::observe::log;
 use crate::observe::metrics::Series;
@@ -48,17 +48,23 @@ const CORS_KEPT_S: HeaderValue = HeaderValue::from_static("7200");
 #[derive(Clone, Copy, Debug)]
 pub struct Refused(pub No);
 
-/// Answers a request.
+/// Answers a request. Whatever goes wrong, there is an answer, and in time.
 pub async fn answer(app: &App, request: &Request) -> Response {
     let begun = Instant::now();
     let route = request.host().map(|host| app.dialects.route(host, request.uri.path()));
     let (mut response, place, series) = match route {
         Some(Route::Endpoint(dialect, at)) => {
             let asked = Asked { app, request, dialect, at, surface: app.surface(dialect) };
-            let response = asked.answer().await;
+            let response = in_time(app, asked.answer()).await;
+            let response = response.unwrap_or_else(|fault| asked.refuse(&broken(request, &fault)));
             (response, (dialect.name.as_str(), at.endpoint.row().name), app.metrics.of(&dialect.name, at.endpoint))
         }
-        Some(Route::UnknownPath(dialect)) => (page(app, request, dialect).await, ("", "page"), &app.metrics.pages),
+        Some(Route::UnknownPath(dialect)) => {
+            let response = in_time(app, page(app, request, dialect)).await.unwrap_or_else(|fault| {
+                refused(app, &PageRequest::read(app, request), None, &broken(request, &fault))
+            });
+            (response, ("", "page"), &app.metrics.pages)
+        }
         Some(Route::UnknownHost) => {
             (misdirected(app, StatusCode::MISDIRECTED_REQUEST), ("", "host"), &app.metrics.pages)
         }
@@ -280,7 +286,7 @@ fn bring_back(app: &App, page: &PageRequest<'_>, dialect: &Dialect, back: &Retur
     let response = match dialect.redirect(back) {
         Redirect::Location(location) => answer::redirect(&page.http.method, &location),
         Redirect::FormPost { action, inputs } => {
-            let body = pages::form_post(app, page, &action, &inputs);
+            let body = pages::form_post(app, page, &back.to, inputs);
             Some(answer::html(StatusCode::OK, body, [action.as_str()]))
         }
     };

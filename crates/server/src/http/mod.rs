@@ -1,6 +1,10 @@
 //! Requests and answers as the rest of the server sees them.
 
+pub mod accept;
 pub mod answer;
+pub mod listen;
+pub mod tls;
+mod vital;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

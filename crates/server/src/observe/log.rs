@@ -5,6 +5,8 @@ use std::time::Duration;
 use ::http::StatusCode;
 use protocol::refusal::{ErrorKind, No};
 
+use tracing_subscriber::EnvFilter;
+
 use crate::fault::Fault;
 use crate::http::{Request, RequestId};
 
@@ -44,4 +46,25 @@ fn loudness(no: No) -> Loudness {
         _ if no.row().kind == ErrorKind::InvalidClient => Loudness::Notice,
         _ => Loudness::Usual,
     }
+}
+
+/// Begins to log to standard error. `level` is a filter such as `info` or `info,store=debug`.
+///
+/// # Errors
+/// When the filter cannot be read, or when logging began before.
+pub fn start(level: &str, is_json: bool) -> Result<(), String> {
+    let filter = EnvFilter::try_new(level).map_err(|error| error.to_string())?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if is_json {
+        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+    } else {
+        lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init()
+    };
+    started.map_err(|error| error.to_string())?;
+    // A panic is told by whoever catches it, or by this line; never by a text of many lines between those of others.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a panic");
+    }));
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! What is counted, for `/metrics`. Counting on the way of a request is an addition to a number that is already there:
 //! no lock, no look-up by name.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use dialect::Dialects;
@@ -10,34 +10,35 @@ use protocol::endpoint::Endpoint;
 use protocol::refusal::{self, No};
 
 /// Upper ends of the classes of duration, in microseconds.
-const BOUNDS_US: [u64; 14] =
+pub(super) const BOUNDS_US: [u64; 14] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
 
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
     /// By dialect and endpoint.
-    series: HashMap<String, Vec<(Endpoint, Series)>>,
+    pub(super) series: BTreeMap<String, Vec<(Endpoint, Series)>>,
     /// Of pages, and of addresses that nothing is at.
     pub(crate) pages: Series,
-    pub(crate) turns_lost: AtomicU64,
-    pub(crate) turns_contended: AtomicU64,
-    pub(crate) store_faults: AtomicU64,
-    pub(crate) panics: AtomicU64,
+    pub(super) turns_lost: AtomicU64,
+    pub(super) turns_contended: AtomicU64,
+    pub(super) store_faults: AtomicU64,
+    /// Did the store take the last write?
+    is_store_writable: AtomicBool,
+    pub(super) panics: AtomicU64,
     pub(crate) connections_open: AtomicU64,
-    pub(crate) connections_refused: AtomicU64,
-    pub(crate) swept_rows: AtomicU64,
+    pub(super) swept_rows: AtomicU64,
 }
 
 /// The requests of one address: how they came out, and how long they took.
 #[derive(Debug)]
 pub struct Series {
-    good: AtomicU64,
+    pub(super) good: AtomicU64,
     /// By the place of the refusal in its table.
-    refused: Vec<AtomicU64>,
+    pub(super) refused: Vec<AtomicU64>,
     /// By class of duration; the last one is without end.
-    classes: [AtomicU64; BOUNDS_US.len() + 1],
-    sum_us: AtomicU64,
+    pub(super) classes: [AtomicU64; BOUNDS_US.len() + 1],
+    pub(super) sum_us: AtomicU64,
 }
 
 impl Series {
@@ -77,9 +78,9 @@ impl Metrics {
             turns_lost: AtomicU64::new(0),
             turns_contended: AtomicU64::new(0),
             store_faults: AtomicU64::new(0),
+            is_store_writable: AtomicBool::new(true),
             panics: AtomicU64::new(0),
             connections_open: AtomicU64::new(0),
-            connections_refused: AtomicU64::new(0),
             swept_rows: AtomicU64::new(0),
         }
     }
@@ -104,5 +105,29 @@ impl Metrics {
     /// The store failed.
     pub fn store_failed(&self) {
         self.store_faults.fetch_add(1, Relaxed);
+    }
+
+    /// The store took a write, or did not.
+    pub fn wrote(&self, is_written: bool) {
+        // Looking first leaves the number where it is in every core's cache.
+        if self.is_store_writable.load(Relaxed) != is_written {
+            self.is_store_writable.store(is_written, Relaxed);
+        }
+    }
+
+    /// Did the store take the last write?
+    #[must_use]
+    pub fn is_store_writable(&self) -> bool {
+        self.is_store_writable.load(Relaxed)
+    }
+
+    /// A request panicked.
+    pub fn panicked(&self) {
+        self.panics.fetch_add(1, Relaxed);
+    }
+
+    /// So many rows of no more use were removed.
+    pub fn swept(&self, rows: usize) {
+        self.swept_rows.fetch_add(u64::try_from(rows).unwrap_or(u64::MAX), Relaxed);
     }
 }

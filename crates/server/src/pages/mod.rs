@@ -2,6 +2,7 @@
 
 use ::http::StatusCode;
 use protocol::browser::{Ask, Page};
+use protocol::redirect::VerifiedRedirect;
 use protocol::refusal::Refusal;
 
 use crate::app::App;
@@ -34,12 +35,12 @@ pub fn refusal(_app: &App, page: &PageRequest<'_>, status: StatusCode, refusal: 
 
 /// The page whose form carries an answer to the application; a script posts it, and a button for those without.
 #[must_use]
-pub fn form_post(_app: &App, _page: &PageRequest<'_>, action: &str, inputs: &[(String, String)]) -> String {
+pub fn form_post(_app: &App, _page: &PageRequest<'_>, to: &VerifiedRedirect, inputs: Vec<(String, String)>) -> String {
     let inputs: String = inputs
         .iter()
         .map(|(name, value)| format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escaped(name), escaped(value)))
         .collect();
-    let action = escaped(action);
+    let action = escaped(to.as_str());
     format!(
         "<!doctype html><title>Continue</title><form method=\"post\" action=\"{action}\">{inputs}<button>Continue</button></form>"
     )

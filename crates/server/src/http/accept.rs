@@ -1,0 +1,259 @@
+//! The accept loop: connections, their limits, and their orderly end.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use ::http::StatusCode;
+use ::http::header::{CONNECTION, HeaderValue};
+use bytes::Bytes;
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use protocol::refusal::No;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
+
+use super::listen::Listener;
+use super::tls::Tls;
+use super::vital::{Vital, Watched};
+use super::{Peer, Request, RequestIds, Response, answer};
+use crate::settings::Limits;
+
+/// How long to wait when the system has no more files to open.
+const BREATH: Duration = Duration::from_millis(100);
+/// For the two sides of an encrypted connection to agree on keys.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// How much of a body that is too large is read and thrown away.
+const DISCARDED_BYTES_MAX: usize = 1024 * 1024;
+
+/// What answers the requests of a listener.
+pub trait Site: Send + Sync + 'static {
+    /// Answers one request.
+    fn answer(&self, request: Request) -> impl Future<Output = Response> + Send;
+
+    /// The limits of its connections.
+    fn limits(&self) -> &Limits;
+
+    /// Gives requests their names.
+    fn request_ids(&self) -> &RequestIds;
+
+    /// Where open connections are counted.
+    fn connections_open(&self) -> &AtomicU64;
+}
+
+/// Answers on a listener until `ending` says so, and then brings what is in flight to its end.
+pub async fn serve<S: Site>(listener: Listener, tls: Option<Arc<Tls>>, site: Arc<S>, mut ending: watch::Receiver<bool>) {
+    let limits = site.limits().clone();
+    let places = Arc::new(Semaphore::new(limits.connections_max));
+    let builder = Arc::new(builder(&limits));
+    loop {
+        // When all places are taken, connections wait in the system's queue.
+        let place = tokio::select! {
+            biased;
+            () = told(&mut ending) => break,
+            place = Arc::clone(&places).acquire_owned() => place.expect("the places are never closed"),
+        };
+        let accepted = tokio::select! {
+            biased;
+            () = told(&mut ending) => break,
+            accepted = accept(&listener) => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(BREATH).await;
+                continue;
+            }
+        };
+        let one = Connection {
+            site: Arc::clone(&site),
+            builder: Arc::clone(&builder),
+            tls: tls.clone(),
+            ending: ending.clone(),
+            peer,
+            _place: place,
+        };
+        tokio::spawn(async move {
+            match stream {
+                Stream::Tcp(stream) => one.run(stream).await,
+                Stream::Unix(stream) => one.run(stream).await,
+            }
+        });
+    }
+    drop(listener);
+    let all = u32::try_from(limits.connections_max).unwrap_or(u32::MAX);
+    if timeout(limits.drain_time, places.acquire_many(all)).await.is_err() {
+        tracing::warn!("some connections did not end in time and were cut off");
+    }
+}
+
+/// Waits until the server is told to end.
+pub(crate) async fn told(ending: &mut watch::Receiver<bool>) {
+    // The sender is gone only when the process ends.
+    let _ = ending.wait_for(|is_ending| *is_ending).await;
+}
+
+enum Stream {
+    Tcp(tokio::net::TcpStream),
+    Unix(tokio::net::UnixStream),
+}
+
+async fn accept(listener: &Listener) -> std::io::Result<(Stream, Peer)> {
+    match listener {
+        Listener::Tcp(listener) => {
+            let (stream, address) = listener.accept().await?;
+            // An answer is one packet, and should not wait for another.
+            stream.set_nodelay(true)?;
+            Ok((Stream::Tcp(stream), Peer::Ip(address.ip())))
+        }
+        Listener::Unix(listener, _) => {
+            let (stream, _) = listener.accept().await?;
+            Ok((Stream::Unix(stream), Peer::Unix))
+        }
+    }
+}
+
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    // Hyper's own timer for headers would be set and cleared for each request; `Vital` watches instead.
+    builder.http1().header_read_timeout(None).max_headers(limits.headers_max).max_buf_size(limits.header_bytes_max);
+    builder
+        .http2()
+        .max_concurrent_streams(limits.streams_max)
+        .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
+        .max_send_buf_size(limits.body_bytes_max);
+    builder
+}
+
+struct Connection<S> {
+    site: Arc<S>,
+    builder: Arc<Builder<TokioExecutor>>,
+    tls: Option<Arc<Tls>>,
+    ending: watch::Receiver<bool>,
+    peer: Peer,
+    _place: OwnedSemaphorePermit,
+}
+
+impl<S: Site> Connection<S> {
+    async fn run(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let site = Arc::clone(&self.site);
+        site.connections_open().fetch_add(1, Relaxed);
+        match self.tls.clone() {
+            None => self.talk(stream).await,
+            Some(tls) => match timeout(HANDSHAKE_TIME, tls.acceptor().accept(stream)).await {
+                Ok(Ok(stream)) => self.talk(stream).await,
+                Ok(Err(error)) => tracing::debug!(%error, "an encrypted connection did not come about"),
+                Err(_) => tracing::debug!("an encrypted connection did not come about in time"),
+            },
+        }
+        site.connections_open().fetch_sub(1, Relaxed);
+    }
+
+    async fn talk(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let vital = Arc::new(Vital::new());
+        let (site, peer) = (Arc::clone(&self.site), self.peer);
+        let own = Arc::clone(&vital);
+        let service = service_fn(move |incoming| {
+            let (site, in_flight) = (Arc::clone(&site), own.request());
+            async move {
+                let response = respond(&*site, peer, incoming).await;
+                drop(in_flight);
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let io = TokioIo::new(Watched::new(stream, Arc::clone(&vital)));
+        let mut connection = pin!(self.builder.serve_connection(io, service));
+        let limits = self.site.limits();
+        let every = (limits.header_time.min(limits.idle_time) / 2).max(Duration::from_millis(10));
+        let mut look = pin!(tokio::time::sleep(every));
+        let mut is_ending = false;
+        loop {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection ended badly");
+                    }
+                    return;
+                }
+                () = look.as_mut() => {
+                    if vital.is_over(limits.header_time, limits.idle_time) {
+                        return;
+                    }
+                    look.as_mut().reset(tokio::time::Instant::now() + every);
+                }
+                () = told(&mut self.ending), if !is_ending => {
+                    is_ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+async fn respond<S: Site>(site: &S, peer: Peer, incoming: ::http::Request<Incoming>) -> Response {
+    let id = site.request_ids().next();
+    let (head, body) = incoming.into_parts();
+    let (body, unread) = match read(body, site.limits()).await {
+        Ok(body) => (body, None),
+        Err(Unread::Late) => {
+            let mut response = answer::plain(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.\n");
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            return response;
+        }
+        Err(Unread::TooLarge) => (Bytes::new(), Some(No::RequestTooLarge)),
+        Err(Unread::Broken) => (Bytes::new(), Some(No::BodyMalformed)),
+    };
+    let request = Request { method: head.method, uri: head.uri, headers: head.headers, body, unread, peer, id };
+    let mut response = site.answer(request).await;
+    if unread.is_some() && head.version < ::http::Version::HTTP_2 {
+        // What is left of the body is not read.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+enum Unread {
+    TooLarge,
+    Late,
+    Broken,
+}
+
+async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, Unread> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    timeout(limits.body_time, gather(body, limits.body_bytes_max)).await.unwrap_or(Err(Unread::Late))
+}
+
+/// Gathers a body. One that is too large is read on for a while, because a peer that is still writing when the connection
+/// closes would not see why.
+async fn gather(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Unread> {
+    let mut whole = Bytes::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+        length += piece.len();
+        if length > bytes_max {
+            whole = Bytes::new();
+            if length > DISCARDED_BYTES_MAX {
+                break;
+            }
+        } else if whole.is_empty() {
+            // Almost every body is one piece, and then nothing is copied.
+            whole = piece;
+        } else {
+            whole = Bytes::from([&whole[..], &piece[..]].concat());
+        }
+    }
+    if length > bytes_max { Err(Unread::TooLarge) } else { Ok(whole) }
+}

@@ -1,0 +1,153 @@
+//! Is a connection alive? A watch over each, which costs a request nothing but two looks at the clock.
+//!
+//! A connection that has begun a request must bring its headers to an end, and one that is silent is closed: a peer that
+//! sends one byte a minute must not hold anything for long.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// In place of a time: nothing of the next request has arrived.
+const SILENT: u64 = 0;
+
+/// What is known of a connection.
+#[derive(Debug)]
+pub(crate) struct Vital {
+    began: Instant,
+    in_flight: AtomicU32,
+    /// When the last request ended, in milliseconds of the connection.
+    quiet_since_ms: AtomicU64,
+    /// When the first byte after that arrived, plus one; or [`SILENT`].
+    reading_since_ms: AtomicU64,
+}
+
+impl Vital {
+    pub(crate) fn new() -> Self {
+        // A connection begins as if its first byte were there: whoever connects has something to say.
+        let (in_flight, quiet_since_ms) = (AtomicU32::new(0), AtomicU64::new(0));
+        Self { began: Instant::now(), in_flight, quiet_since_ms, reading_since_ms: AtomicU64::new(1) }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn bytes_arrived(&self) {
+        if self.in_flight.load(Relaxed) == 0 && self.reading_since_ms.load(Relaxed) == SILENT {
+            self.reading_since_ms.store(self.now_ms() + 1, Relaxed);
+        }
+    }
+
+    /// A request is there, with all its headers.
+    pub(crate) fn request(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    /// Has the connection used up its time?
+    pub(crate) fn is_over(&self, header_time: Duration, idle_time: Duration) -> bool {
+        if self.in_flight.load(Relaxed) > 0 {
+            return false;
+        }
+        let now_ms = self.now_ms();
+        let since = |then_ms: u64| Duration::from_millis(now_ms.saturating_sub(then_ms));
+        match self.reading_since_ms.load(Relaxed) {
+            SILENT => since(self.quiet_since_ms.load(Relaxed)) >= idle_time,
+            reading => since(reading - 1) >= header_time,
+        }
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<Vital>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Relaxed) == 1 {
+            self.0.quiet_since_ms.store(self.0.now_ms(), Relaxed);
+            self.0.reading_since_ms.store(SILENT, Relaxed);
+        }
+    }
+}
+
+/// A stream that tells when bytes arrive.
+#[derive(Debug)]
+pub(crate) struct Watched<S> {
+    stream: S,
+    vital: Arc<Vital>,
+}
+
+impl<S> Watched<S> {
+    pub(crate) fn new(stream: S, vital: Arc<Vital>) -> Self {
+        Self { stream, vital }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.vital.bytes_arrived();
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn a_connection_that_says_nothing_is_over_after_the_time_for_headers() {
+        let vital = Vital::new();
+        assert!(!vital.is_over(LONG, Duration::ZERO), "its first request may still come");
+        assert!(vital.is_over(Duration::ZERO, LONG));
+    }
+
+    #[test]
+    fn a_connection_with_a_request_in_flight_is_never_over() {
+        let vital = Arc::new(Vital::new());
+        let in_flight = vital.request();
+        assert!(!vital.is_over(Duration::ZERO, Duration::ZERO));
+        drop(in_flight);
+        assert!(vital.is_over(LONG, Duration::ZERO), "and then it may be idle");
+        assert!(!vital.is_over(Duration::ZERO, LONG));
+        vital.bytes_arrived();
+        assert!(vital.is_over(Duration::ZERO, LONG), "until the next request begins");
+    }
+}

@@ -1,0 +1,145 @@
+//! The counters as Prometheus reads them, in the OpenMetrics text format.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, text as openmetrics};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+use protocol::refusal;
+
+use super::metrics::{BOUNDS_US, Metrics, Series};
+use crate::app::App;
+
+/// The media type of [`text`].
+pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What a dialect and an endpoint are called where neither is.
+const NONE: &str = "none";
+
+/// All counters as text.
+#[must_use]
+pub fn text(app: &App) -> String {
+    let mut registry = Registry::with_prefix("grantry");
+    registry.register_collector(Box::new(Snapshot::of(app)));
+    let mut out = String::new();
+    // Writing into a string does not fail.
+    let _ = openmetrics::encode(&mut out, &registry);
+    out
+}
+
+/// The counters at one moment.
+#[derive(Debug)]
+struct Snapshot {
+    addresses: Vec<Address>,
+    numbers: Vec<(&'static str, &'static str, u64)>,
+    gauges: Vec<(&'static str, &'static str, i64)>,
+}
+
+#[derive(Debug)]
+struct Address {
+    dialect: String,
+    endpoint: &'static str,
+    outcomes: Vec<(&'static str, u64)>,
+    /// Not cumulative, with the upper end in seconds.
+    classes: Vec<(f64, u64)>,
+    sum_s: f64,
+}
+
+impl Address {
+    fn of(dialect: &str, endpoint: &'static str, series: &Series) -> Self {
+        let refused = refusal::TABLE.iter().zip(&series.refused).map(|(row, count)| (row.name, count.load(Relaxed)));
+        let all = [("ok", series.good.load(Relaxed))].into_iter().chain(refused);
+        let ends = BOUNDS_US.iter().map(|bound| micro(*bound)).chain([f64::MAX]);
+        Self {
+            dialect: dialect.to_owned(),
+            endpoint,
+            outcomes: all.filter(|(_, count)| *count > 0).collect(),
+            classes: ends.zip(series.classes.iter().map(|count| count.load(Relaxed))).collect(),
+            sum_s: micro(series.sum_us.load(Relaxed)),
+        }
+    }
+
+    fn labels(&self) -> [(&'static str, &str); 2] {
+        [("dialect", self.dialect.as_str()), ("endpoint", self.endpoint)]
+    }
+
+    fn outcome<'a>(&'a self, outcome: &'a str) -> [(&'static str, &'a str); 3] {
+        [("dialect", self.dialect.as_str()), ("endpoint", self.endpoint), ("outcome", outcome)]
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few microseconds in a century do not matter")]
+fn micro(us: u64) -> f64 {
+    us as f64 / 1e6
+}
+
+impl Snapshot {
+    fn of(app: &App) -> Self {
+        let metrics: &Metrics = &app.metrics;
+        let mut addresses = vec![Address::of(NONE, "page", &metrics.pages)];
+        for (dialect, endpoints) in &metrics.series {
+            addresses.extend(endpoints.iter().map(|(at, series)| Address::of(dialect, at.row().name, series)));
+        }
+        let count = |number: &AtomicU64| number.load(Relaxed);
+        let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        Self {
+            addresses,
+            numbers: vec![
+                ("turns_lost", "Turns that were judged anew because others were faster", count(&metrics.turns_lost)),
+                ("turns_contended", "Turns that were given up because others were faster, again and again", count(&metrics.turns_contended)),
+                ("store_faults", "Failures of the store", count(&metrics.store_faults)),
+                ("panics", "Requests that panicked", count(&metrics.panics)),
+                ("swept_rows", "Rows of no more use that were removed", count(&metrics.swept_rows)),
+            ],
+            gauges: vec![
+                ("connections_open", "Open connections of the public listener", gauge(count(&metrics.connections_open))),
+                ("slow_waiting", "Slow judgements that wait or are being made", gauge(app.slow.waiting() as u64)),
+                ("store_writable", "1 when the store took the last write", i64::from(metrics.is_store_writable())),
+                ("memory_resident_bytes", "Memory of the process", gauge(resident_bytes())),
+            ],
+        }
+    }
+}
+
+impl Collector for Snapshot {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Requests, by how they came out: ok, or the name of the refusal";
+        let mut family = encoder.encode_descriptor("requests", help, None, MetricType::Counter)?;
+        for address in &self.addresses {
+            for (outcome, count) in &address.outcomes {
+                let labels = address.outcome(outcome);
+                let own: MetricEncoder<'_> = family.encode_family(&labels)?;
+                ConstCounter::new(*count).encode(own)?;
+            }
+        }
+        let help = "Time from the whole request to the answer";
+        let mut family =
+            encoder.encode_descriptor("request_duration", help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        for address in &self.addresses {
+            let count = address.classes.iter().map(|(_, count)| count).sum();
+            let labels = address.labels();
+            let mut own = family.encode_family(&labels)?;
+            own.encode_histogram::<()>(address.sum_s, count, &address.classes, None)?;
+        }
+        for (name, help, count) in &self.numbers {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::new(*count).encode(metric)?;
+        }
+        for (name, help, value) in &self.gauges {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(*value).encode(metric)?;
+        }
+        Ok(())
+    }
+}
+
+/// Memory of this process that is in use, as Linux counts it; 0 where it does not say.
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
+}

@@ -1,0 +1,145 @@
+//! A running server: from a checked configuration to an orderly end.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use store::Mode;
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::app::{App, Setup};
+use crate::clock::Clock;
+use crate::config::Configuration;
+use crate::entropy::Source;
+use crate::http::accept::{self, Site};
+use crate::http::listen::{ListenError, Listener};
+use crate::http::tls::{Tls, TlsError};
+use crate::http::{Request, RequestIds, Response};
+use crate::observe::admin::Admin;
+use crate::settings::{Limits, Listen};
+use crate::{keys, surface, sweep};
+
+/// Why the server does not run. The texts are for the operator.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The store cannot be opened.
+    #[error("store.url: {0}")]
+    Store(#[from] store::OpenError),
+    /// The master key or the sealing keys cannot be had.
+    #[error("{0}")]
+    Keys(String),
+    /// Something is in the way of `listen`.
+    #[error("listen: {0}")]
+    Listen(ListenError),
+    /// Something is in the way of `admin_listen`.
+    #[error("admin_listen: {0}")]
+    AdminListen(ListenError),
+    /// Certificate or key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The system.
+    #[error("the system does not tell this process when to end: {0}")]
+    Signals(std::io::Error),
+}
+
+/// Where a server that has begun listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// For the public.
+    pub public: Listen,
+    /// For the operator's machines.
+    pub admin: Option<Listen>,
+}
+
+/// Opens the store of a configuration and everything around it.
+///
+/// # Errors
+/// When the store or the keys cannot be had.
+pub async fn open(configuration: Configuration) -> Result<Arc<App>, ServeError> {
+    let Configuration { settings, store_url, master, dialects, policies, .. } = configuration;
+    let store = store::open(&store_url, Mode::Create).await?;
+    let master = keys::master_key(&master, &*store).await.map_err(ServeError::Keys)?;
+    let (clock, entropy) = (Clock::System, Source::System);
+    let setup = Setup { store, dialects, policies, master, settings, clock, entropy };
+    App::open(setup).await.map_err(|fault| ServeError::Keys(fault.to_string()))
+}
+
+/// Answers until the process is told to end by SIGTERM or SIGINT, and then brings what is in flight to its end. `ready` is
+/// called once, when connections are taken.
+///
+/// # Errors
+/// When somebody else listens there, or a certificate cannot be used.
+pub async fn run(app: Arc<App>, ready: impl FnOnce(&Listening)) -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    let told = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    until(app, told, ready).await
+}
+
+/// As [`run`], but until `told` is done.
+///
+/// # Errors
+/// Those of [`run`].
+pub async fn until(
+    app: Arc<App>,
+    told: impl Future<Output = ()>,
+    ready: impl FnOnce(&Listening),
+) -> Result<(), ServeError> {
+    let settings = &app.settings;
+    let tls = settings.tls.as_ref().map(Tls::open).transpose()?.map(Arc::new);
+    let public = Listener::bind(&settings.listen).map_err(ServeError::Listen)?;
+    let admin = settings.admin_listen.as_ref().map(Listener::bind).transpose().map_err(ServeError::AdminListen)?;
+    let listening = Listening {
+        public: public.address().unwrap_or_else(|| settings.listen.clone()),
+        admin: admin.as_ref().and_then(Listener::address),
+    };
+    let (end, ending) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    let site = Arc::new(Public(Arc::clone(&app)));
+    tasks.spawn(accept::serve(public, tls.clone(), site, ending.clone()));
+    if let Some(admin) = admin {
+        tasks.spawn(accept::serve(admin, None, Arc::new(Admin::new(Arc::clone(&app))), ending.clone()));
+    }
+    if let Some(tls) = tls {
+        tasks.spawn(sweep::watch_cert(tls, ending.clone()));
+    }
+    tasks.spawn(sweep::sweep(Arc::clone(&app), ending.clone()));
+    tasks.spawn(sweep::watch_keys(Arc::clone(&app), ending));
+    tracing::info!(listen = %listening.public, issuer = app.settings.issuer, "ready");
+    ready(&listening);
+    told.await;
+    tracing::info!("ending: no new connections; what is in flight is brought to its end");
+    // The receivers are in the tasks; if all of them are gone there is nothing to tell.
+    let _ = end.send(true);
+    while tasks.join_next().await.is_some() {}
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// What the public is answered.
+struct Public(Arc<App>);
+
+impl Site for Public {
+    async fn answer(&self, request: Request) -> Response {
+        surface::answer(&self.0, &request).await
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.0.settings.limits
+    }
+
+    fn request_ids(&self) -> &RequestIds {
+        &self.0.request_ids
+    }
+
+    fn connections_open(&self) -> &AtomicU64 {
+        &self.0.metrics.connections_open
+    }
+}
