@@ -60,9 +60,9 @@ pub async fn answer(app: &App, request: &Request) -> Response {
             (response, (dialect.name.as_str(), at.endpoint.row().name), app.metrics.of(&dialect.name, at.endpoint))
         }
         Some(Route::UnknownPath(dialect)) => {
-            let response = in_time(app, page(app, request, dialect)).await.unwrap_or_else(|fault| {
-                refused(app, &PageRequest::read(app, request), None, &broken(request, &fault))
-            });
+            let response = in_time(app, page(app, request, dialect))
+                .await
+                .unwrap_or_else(|fault| refused(app, &PageRequest::read(app, request), None, &broken(request, &fault)));
             (response, ("", "page"), &app.metrics.pages)
         }
         Some(Route::UnknownHost) => {
@@ -72,6 +72,19 @@ pub async fn answer(app: &App, request: &Request) -> Response {
     };
     finish(app, request, &mut response, begun, place, series);
     response
+}
+
+/// Carries out `work`, but not for ever, and not beyond a panic.
+async fn in_time(app: &App, work: impl Future<Output = Response>) -> Result<Response, Fault> {
+    let limit = app.settings.limits.request_time;
+    match tokio::time::timeout(limit, caught(work)).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(panic)) => {
+            app.metrics.panicked();
+            Err(panic)
+        }
+        Err(_) => Err(Fault::Late(limit.as_secs())),
+    }
 }
 
 fn finish(app: &App, request: &Request, response: &mut Response, begun: Instant, place: (&str, &str), series: &Series) {

@@ -50,7 +50,12 @@ pub trait Site: Send + Sync + 'static {
 }
 
 /// Answers on a listener until `ending` says so, and then brings what is in flight to its end.
-pub async fn serve<S: Site>(listener: Listener, tls: Option<Arc<Tls>>, site: Arc<S>, mut ending: watch::Receiver<bool>) {
+pub async fn serve<S: Site>(
+    listener: Listener,
+    tls: Option<Arc<Tls>>,
+    site: Arc<S>,
+    mut ending: watch::Receiver<bool>,
+) {
     let limits = site.limits().clone();
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let builder = Arc::new(builder(&limits));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, text as openmetrics};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text as openmetrics};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -90,13 +90,21 @@ impl Snapshot {
             addresses,
             numbers: vec![
                 ("turns_lost", "Turns that were judged anew because others were faster", count(&metrics.turns_lost)),
-                ("turns_contended", "Turns that were given up because others were faster, again and again", count(&metrics.turns_contended)),
+                (
+                    "turns_contended",
+                    "Turns that were given up because others were faster, again and again",
+                    count(&metrics.turns_contended),
+                ),
                 ("store_faults", "Failures of the store", count(&metrics.store_faults)),
                 ("panics", "Requests that panicked", count(&metrics.panics)),
                 ("swept_rows", "Rows of no more use that were removed", count(&metrics.swept_rows)),
             ],
             gauges: vec![
-                ("connections_open", "Open connections of the public listener", gauge(count(&metrics.connections_open))),
+                (
+                    "connections_open",
+                    "Open connections of the public listener",
+                    gauge(count(&metrics.connections_open)),
+                ),
                 ("slow_waiting", "Slow judgements that wait or are being made", gauge(app.slow.waiting() as u64)),
                 ("store_writable", "1 when the store took the last write", i64::from(metrics.is_store_writable())),
                 ("memory_resident_bytes", "Memory of the process", gauge(resident_bytes())),
@@ -123,7 +131,7 @@ impl Collector for Snapshot {
             let count = address.classes.iter().map(|(_, count)| count).sum();
             let labels = address.labels();
             let mut own = family.encode_family(&labels)?;
-            own.encode_histogram::<()>(address.sum_s, count, &address.classes, None)?;
+            own.encode_histogram::<NoLabelSet>(address.sum_s, count, &address.classes, None)?;
         }
         for (name, help, count) in &self.numbers {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
