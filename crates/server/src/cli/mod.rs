@@ -13,6 +13,7 @@ mod grant;
 mod init;
 mod input;
 mod key;
+mod serve;
 mod show;
 mod token;
 mod user;
@@ -94,7 +95,12 @@ pub fn run() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     let is_json = arguments.json;
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match arguments.command {
+        // A thread for each core; it is the only command that has so much to do.
+        Command::Serve => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+        _ => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+    };
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return answer::print_stop(&Stop::no(error.to_string()), is_json),
     };
@@ -121,7 +127,7 @@ async fn act(arguments: Arguments) -> Result<Answer, Stop> {
     match arguments.command {
         Command::Init(init) => init.run(),
         Command::Check => check::run(&config),
-        Command::Serve => Err(Stop::no("not yet")),
+        Command::Serve => serve::run(&config).await,
         Command::User(user) => user.run(&Desk::open(&config).await?).await,
         Command::Client(client) => client.run(&Desk::open(&config).await?).await,
         Command::Token(token) => token.run(&Desk::open(&config).await?).await,
