@@ -450,7 +450,8 @@ authorization_code = { word = "web" }
         #[test]
         fn a_value_comes_through_a_form_and_through_json_unchanged(state in "[ -~]{1,60}") {
             let mut form = "response_type=code&client_id=web".to_owned();
-            crate::encode::append_query(&mut form, &[("state", &state)]);
+            form.push_str("&state=");
+            crate::template::write_percent(&state, &mut form);
             let expected = format!("response_type = code\nclient_id = web\nstate = {state}\n");
             prop_assert_eq!(Ask::form(&form).read(&standard(), Endpoint::Authorize), &*expected);
             let odd = standard_with("[endpoint.authorize]\nfrom = [\"json\"]\n");

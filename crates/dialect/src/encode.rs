@@ -12,7 +12,7 @@ use protocol::wire::{Field, Fields, Param};
 use serde_json::{Value, json};
 
 use crate::rules::{At, Challenge, Delivery, Dialect, Place, ReplyRules, Shape};
-use crate::template::{Escape, write_percent};
+use crate::template::Escape;
 use crate::value::Values;
 
 /// An answer, ready for the wire.
@@ -287,18 +287,6 @@ fn usual_param(kind: ErrorKind) -> Option<Param> {
         ErrorKind::InvalidTarget => Some(Param::Resource),
         ErrorKind::OtpNeeded => Some(Param::Otp),
         _ => None,
-    }
-}
-
-/// Appends pairs to a query, escaped; for whoever builds a URL of this surface.
-pub fn append_query(out: &mut String, pairs: &[(&str, &str)]) {
-    for (name, value) in pairs {
-        if !out.is_empty() {
-            out.push('&');
-        }
-        write_percent(name, out);
-        out.push('=');
-        write_percent(value, out);
     }
 }
 
