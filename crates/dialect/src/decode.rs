@@ -343,7 +343,7 @@ authorization_code = { word = "web" }
     }
 
     #[test]
-    fn a_method_that_is_not_listed_is_refused_and_head_is_get() {
+    fn a_method_that_is_not_listed_is_refused_and_head_is_get_rfc_9110_9_3_2() {
         let standard = standard();
         assert_eq!(Ask::get("grant_type=x").read(&standard, Endpoint::Token), "no: MethodUnknown\n");
         let head = Ask { method: "HEAD", ..Ask::get("") };

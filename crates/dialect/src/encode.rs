@@ -384,6 +384,21 @@ mod tests {
     }
 
     #[test]
+    fn every_401_says_what_would_be_accepted_rfc_9110_15_5_2() {
+        let standard = standard();
+        for row in protocol::refusal::TABLE {
+            for endpoint in [Endpoint::Token, Endpoint::Introspect, Endpoint::Revoke] {
+                let told = refuse(&standard, endpoint, row.no, false);
+                assert_eq!(told.starts_with("401"), told.contains("\nWWW-Authenticate: Basic "), "{}", row.name);
+            }
+            let told = refuse(&standard, Endpoint::Userinfo, row.no, false);
+            if row.kind == ErrorKind::InvalidToken {
+                assert!(told.starts_with("401") && told.contains("\nWWW-Authenticate: Bearer "), "{}", row.name);
+            }
+        }
+    }
+
+    #[test]
     fn a_challenge_can_wait_for_a_header_or_never_come() {
         let polite = standard_with("[bearer]\nchallenge = \"if-authorization\"\n");
         assert!(!refuse(&polite, Endpoint::Token, No::ClientUnknown, false).contains("WWW-Authenticate"));
@@ -406,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_says_when_to_come_back_and_a_wrong_method_which_are_right() {
+    fn a_limit_says_when_to_come_back_and_a_wrong_method_which_are_right_rfc_9110_15_5_6() {
         let busy = Refusal { retry_after_s: Some(7), ..No::TooManyRequests.into() };
         expect![[r#"
             429

@@ -78,7 +78,7 @@ mod tests {
     use expect_test::expect;
 
     #[test]
-    fn the_standard_surface_says_what_it_can_do_rfc_8414_2() {
+    fn the_standard_surface_says_what_it_can_do_under_its_own_issuer_rfc_8414_3_3() {
         let issuer = "https://auth.example";
         let dialects = Dialects::new(issuer, vec![standard()], &[]).unwrap();
         let dialect = dialects.named("standard").unwrap();
