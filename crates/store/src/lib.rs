@@ -4,9 +4,12 @@
 //! Four verbs: [`Store::load`] finds the rows that one call is judged against, [`Store::commit`] writes what was decided,
 //! [`Store::list`] is for people who look at many rows, [`Store::sweep`] removes what is of no more use.
 
+#[cfg(test)]
+mod conformance;
 mod fault;
 mod memory;
 mod query;
+mod sqlite;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +21,7 @@ use protocol::turn::{Change, Facts, Wants};
 pub use fault::{CommitError, Fault, OpenError};
 pub use memory::Memory;
 pub use query::{Application, Counts, Query, Rows};
+pub use sqlite::Sqlite;
 
 /// A spent code is kept for so many seconds after its end, so that a late replay still ends its grant. RFC 6749 §4.1.2
 /// leaves the time open; an hour outlives every queue and log shipper that a code may leak from in passing.
@@ -90,9 +94,46 @@ pub enum Mode {
 /// # Errors
 /// See [`OpenError`]; its texts are for the operator.
 pub async fn open(url: &str, mode: Mode) -> Result<Arc<dyn Store>, OpenError> {
-    let _ = mode;
+    match parse(url)? {
+        Place::Memory => Ok(Arc::new(Memory::default())),
+        Place::Sqlite(path) => Ok(Arc::new(Sqlite::open(path, mode)?)),
+    }
+}
+
+/// What is at an address, and what this program would make of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// The schema that is there; 0 for an empty file, absent when there is nothing yet.
+    pub schema: Option<u32>,
+    /// The schema that [`open`] would bring it to; absent for a store without one.
+    pub schema_known: Option<u32>,
+}
+
+/// Looks at the store that `url` names, and changes nothing.
+///
+/// # Errors
+/// Those of [`open`], but that nothing is there yet is no error here.
+pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
+    match parse(url)? {
+        Place::Memory => Ok(Inspection { schema: None, schema_known: None }),
+        Place::Sqlite(path) => {
+            Ok(Inspection { schema: Sqlite::inspect(path)?, schema_known: Some(Sqlite::schema_known()) })
+        }
+    }
+}
+
+enum Place<'a> {
+    Memory,
+    Sqlite(&'a Path),
+}
+
+fn parse(url: &str) -> Result<Place<'_>, OpenError> {
     match url.split_once(':') {
-        Some(("memory", "")) => Ok(Arc::new(Memory::default())),
+        Some(("memory", "")) => Ok(Place::Memory),
+        // `:memory:` is SQLite's word for a database that each connection has for itself: of no use here.
+        Some(("sqlite", path)) if !path.is_empty() && !path.starts_with(":memory:") => {
+            Ok(Place::Sqlite(Path::new(path)))
+        }
         _ => Err(OpenError::Url),
     }
 }

@@ -103,17 +103,17 @@ impl Tables {
 
     fn counts(&self) -> Counts {
         let rows = [
-            ("client", self.clients.len()),
-            ("user", self.users.len()),
-            ("session", self.sessions.len()),
-            ("consent", self.consents.len()),
-            ("code", self.codes.len()),
-            ("grant", self.grants.len()),
-            ("access", self.accesses.len()),
-            ("personal", self.personals.len()),
+            ("clients", self.clients.len()),
+            ("users", self.users.len()),
+            ("sessions", self.sessions.len()),
+            ("consents", self.consents.len()),
+            ("codes", self.codes.len()),
+            ("grants", self.grants.len()),
+            ("access_tokens", self.accesses.len()),
+            ("personal_tokens", self.personals.len()),
             ("attempts", self.attempts.len()),
-            ("seal_key", self.seal_keys.len()),
-            ("event", self.events.len()),
+            ("seal_keys", self.seal_keys.len()),
+            ("events", self.events.len()),
         ];
         Counts {
             backend: "memory",

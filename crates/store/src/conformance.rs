@@ -1,0 +1,102 @@
+//! What every store must do: one suite, run on all of them. A new store is one more line at the end of `suite!`.
+
+mod changes;
+mod preconditions;
+mod queries;
+mod random;
+pub(crate) mod rows;
+mod sweeping;
+
+use std::sync::Arc;
+
+use crate::{Memory, Mode, Sqlite, Store};
+
+/// An empty store, and the folder that goes with it when the test is over.
+pub(crate) struct Fixture {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) folder: Option<tempfile::TempDir>,
+}
+
+pub(crate) fn memory() -> Fixture {
+    Fixture { store: Arc::new(Memory::default()), folder: None }
+}
+
+pub(crate) fn sqlite() -> Fixture {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let store = Sqlite::open(&folder.path().join("test.db"), Mode::Create).expect("a new database can be made");
+    Fixture { store: Arc::new(store), folder: Some(folder) }
+}
+
+/// Makes a test of every case for every store.
+macro_rules! suite {
+    ($($module:ident: $($case:ident)*;)*) => {
+        mod on_memory {
+            $($(#[tokio::test] async fn $case() { super::$module::$case(&*super::memory().store).await; })*)*
+        }
+        mod on_sqlite {
+            $($(#[tokio::test] async fn $case() {
+                let fixture = super::sqlite();
+                super::$module::$case(&*fixture.store).await;
+                drop(fixture.folder);
+            })*)*
+        }
+    };
+}
+
+suite! {
+    changes:
+        rows_are_found_as_they_were_put
+        rows_without_their_optional_parts_are_found_as_they_were_put
+        what_is_not_there_is_absent
+        a_spent_code_stays_and_is_spent
+        a_rotated_refresh_token_takes_the_place_of_the_old_one
+        a_used_refresh_token_may_stay_the_same
+        a_revoked_grant_takes_its_tokens_along
+        a_token_for_a_revoked_grant_is_born_dead
+        a_token_whose_grant_is_gone_is_dead
+        a_code_whose_grant_has_not_begun_is_alive
+        a_revoked_access_token_is_gone_and_its_grant_lives
+        a_revoked_personal_token_is_gone
+        touching_changes_the_times_alone
+        a_withdrawn_consent_takes_grants_and_open_codes_along
+        a_session_ends_alone
+        all_sessions_of_a_user_end_but_for_one
+        a_deleted_user_takes_everything_along
+        a_deleted_client_takes_everything_along
+        what_hangs_on_a_row_is_as_it_is_now
+        failures_are_counted_until_their_window_is_over
+        a_passed_counter_forgets_only_when_told_to
+        sealing_keys_keep_their_order
+        no_changes_are_no_trouble;
+    preconditions:
+        a_code_is_spent_once
+        a_refresh_token_is_rotated_by_its_current_digest_alone
+        a_revoked_grant_cannot_be_refreshed
+        a_grant_without_a_refresh_token_cannot_be_refreshed
+        a_turn_relies_on_what_it_saw
+        a_turn_relies_on_the_rows_before_it
+        a_shut_door_counts_and_passes_nobody
+        an_old_version_cannot_be_put
+        a_new_row_is_put_once
+        a_client_id_is_given_once
+        names_of_users_are_given_once
+        a_set_that_is_lost_does_not_hurt_its_neighbours;
+    queries:
+        clients_and_users_come_in_pages
+        clients_are_found_by_owner_and_by_id
+        a_user_is_found_under_every_name
+        a_sub_wins_over_a_user_name
+        sessions_come_newest_first
+        applications_are_consents_and_live_grants
+        grants_can_be_narrowed_down
+        personal_tokens_come_with_their_user
+        events_come_latest_first
+        counts_say_how_much_there_is
+        consent_and_attempts_go_by_login_before_session;
+    sweeping:
+        live_rows_stay
+        expired_rows_go
+        a_spent_code_outlives_its_end
+        a_long_lived_token_goes_when_its_client_user_or_grant_is_gone
+        a_sweep_removes_no_more_than_it_may_and_goes_on;
+}

@@ -1,0 +1,307 @@
+//! Every change does what its name says, and nothing else.
+
+use protocol::model::{
+    AccessId, Attempts, Client, ClientKey, CodeId, GrantId, Personal, PersonalId, Refresh, SessionId, User, UserKey,
+};
+use protocol::turn::{Change, Wants};
+
+use super::rows::*;
+use crate::{CommitError, Store};
+
+pub(super) async fn rows_are_found_as_they_were_put(store: &dyn Store) {
+    furnish(store).await;
+    let found = facts(store, 1).await;
+    assert_eq!(found.client.as_deref(), Some(&client(1)));
+    let held = found.code.expect("the code is there");
+    assert_eq!(held.row, code(1, 1, 1));
+    assert_eq!((held.client.as_deref(), held.user.as_deref()), (Some(&client(1)), Some(&user(1))));
+    let held = found.grant.expect("the grant is there");
+    assert_eq!(held.row, grant(1, 1, 1));
+    assert_eq!((held.client.as_deref(), held.user.as_deref()), (Some(&client(1)), Some(&user(1))));
+    assert!(!held.is_grant_revoked);
+    let held = found.access.expect("the access token is there");
+    assert_eq!(held.row, access(1, 1, 1));
+    assert_eq!((held.client.as_deref(), held.user.as_deref()), (Some(&client(1)), Some(&user(1))));
+    assert!(!held.is_grant_revoked);
+    let held = found.personal.expect("the personal token is there");
+    assert_eq!((held.row, held.client, held.user.as_deref()), (personal(1, 1), None, Some(&user(1))));
+    let held = found.session.expect("the session is there");
+    assert_eq!((held.row, held.client, held.user.as_deref()), (session(1, 1), None, Some(&user(1))));
+    assert_eq!(found.consent, Some(consent(1, 1)));
+    assert!(found.login.is_none() && found.account_attempts.is_none() && found.address_attempts.is_none());
+}
+
+pub(super) async fn rows_without_their_optional_parts_are_found_as_they_were_put(store: &dyn Store) {
+    furnish(store).await;
+    let mut bare_code = code(2, 1, 1);
+    (bare_code.challenge, bare_code.audience, bare_code.is_redirect_uri_named) = (None, Vec::new(), false);
+    let mut bare_grant = grant(2, 1, 1);
+    (bare_grant.refresh, bare_grant.audience, bare_grant.is_revoked) = (None, Vec::new(), true);
+    let mut full_grant = grant(3, 1, 1);
+    full_grant.refresh =
+        Some(Refresh { previous: Some(digest("0")), answer: Some(vec![0, 1, 255]), ..refresh("current") });
+    let used = Personal { used_at: Some(NOW), ..personal(2, 1) };
+    let mut bare_session = session(2, 1);
+    bare_session.amr = Vec::new();
+    let puts = [
+        Change::PutCode(Box::new(bare_code.clone())),
+        Change::PutGrant(Box::new(bare_grant.clone())),
+        Change::PutGrant(Box::new(full_grant.clone())),
+        Change::PutAccess(Box::new(own_access(2, 1))),
+        Change::PutPersonal(Box::new(used.clone())),
+        Change::PutSession(Box::new(bare_session.clone())),
+    ];
+    commit(store, puts).await;
+    let found = facts(store, 2).await;
+    assert_eq!(found.code.expect("the code is there").row, bare_code);
+    let held = found.grant.expect("the grant is there");
+    assert_eq!((held.row, held.is_grant_revoked), (bare_grant, true));
+    let held = found.access.expect("the access token is there");
+    assert_eq!((held.row, held.is_grant_revoked), (own_access(2, 1), false));
+    assert_eq!((held.client.as_deref(), held.user), (Some(&client(1)), None));
+    assert_eq!(found.personal.expect("the personal token is there").row, used);
+    assert_eq!(found.session.expect("the session is there").row, bare_session);
+    assert_eq!(facts(store, 3).await.grant.expect("the grant is there").row, full_grant);
+}
+
+pub(super) async fn what_is_not_there_is_absent(store: &dyn Store) {
+    let found = facts(store, 1).await;
+    assert!(found.client.is_none() && found.code.is_none() && found.grant.is_none() && found.access.is_none());
+    assert!(found.personal.is_none() && found.session.is_none() && found.consent.is_none());
+    let login = Wants { login: Some("nobody".to_owned()), ..Wants::default() };
+    let found = store.load(&login).await.expect("the store can be read");
+    assert!(found.login.is_none() && found.account_attempts.is_none());
+    // Nothing to end or to touch is no error.
+    let ends = [
+        Change::TouchSession { id: SessionId(1), seen_at: NOW, idle_until: NOW },
+        Change::TouchPersonal { id: PersonalId(1), used_at: NOW },
+        Change::RevokeGrant(GrantId(1)),
+        Change::RevokeAccess(AccessId(1)),
+        Change::RevokePersonal(PersonalId(1)),
+        Change::WithdrawConsent { user: UserKey(1), client: ClientKey(1) },
+        Change::EndSession(SessionId(1)),
+        Change::EndSessions { user: UserKey(1), but: None },
+        Change::DropSealKey(1),
+        Change::DeleteUser(UserKey(1)),
+        Change::DeleteClient(ClientKey(1)),
+    ];
+    commit(store, ends).await;
+}
+
+pub(super) async fn a_spent_code_stays_and_is_spent(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [Change::SpendCode(CodeId(1))]).await;
+    let mut spent = code(1, 1, 1);
+    spent.is_spent = true;
+    assert_eq!(facts(store, 1).await.code.expect("the code is there").row, spent);
+}
+
+pub(super) async fn a_rotated_refresh_token_takes_the_place_of_the_old_one(store: &dyn Store) {
+    furnish(store).await;
+    let to = Refresh { previous: Some(digest("first")), answer: Some(vec![7; 40]), ..refresh("second") };
+    let rotate =
+        Change::RotateRefresh { grant: GrantId(1), from: digest("first"), to: to.clone(), expires_at: later(2_000) };
+    commit(store, [rotate]).await;
+    let mut rotated = grant(1, 1, 1);
+    (rotated.refresh, rotated.expires_at) = (Some(to), later(2_000));
+    assert_eq!(facts(store, 1).await.grant.expect("the grant is there").row, rotated);
+}
+
+pub(super) async fn a_used_refresh_token_may_stay_the_same(store: &dyn Store) {
+    furnish(store).await;
+    let touch = Change::TouchRefresh { grant: GrantId(1), idle_until: later(900), expires_at: later(2_000) };
+    commit(store, [touch]).await;
+    let mut touched = grant(1, 1, 1);
+    touched.refresh = Some(Refresh { idle_until: later(900), ..refresh("first") });
+    touched.expires_at = later(2_000);
+    assert_eq!(facts(store, 1).await.grant.expect("the grant is there").row, touched);
+}
+
+pub(super) async fn a_revoked_grant_takes_its_tokens_along(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [Change::RevokeGrant(GrantId(1))]).await;
+    let found = facts(store, 1).await;
+    let held = found.grant.expect("the grant is there");
+    assert!(held.row.is_revoked && held.is_grant_revoked);
+    assert!(found.access.expect("the access token is there").is_grant_revoked);
+    assert!(found.code.expect("the code is there").is_grant_revoked);
+}
+
+pub(super) async fn a_token_for_a_revoked_grant_is_born_dead(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [Change::RevokeGrant(GrantId(1))]).await;
+    let mut late = access(2, 1, 1);
+    late.grant = Some(GrantId(1));
+    commit(store, [Change::PutAccess(Box::new(late))]).await;
+    assert!(facts(store, 2).await.access.expect("the access token is there").is_grant_revoked);
+}
+
+pub(super) async fn a_token_whose_grant_is_gone_is_dead(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [Change::PutAccess(Box::new(access(2, 1, 1)))]).await;
+    assert!(facts(store, 2).await.access.expect("the access token is there").is_grant_revoked);
+}
+
+pub(super) async fn a_code_whose_grant_has_not_begun_is_alive(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [Change::PutCode(Box::new(code(2, 1, 1)))]).await;
+    assert!(!facts(store, 2).await.code.expect("the code is there").is_grant_revoked);
+}
+
+pub(super) async fn a_revoked_access_token_is_gone_and_its_grant_lives(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [Change::RevokeAccess(AccessId(1))]).await;
+    let found = facts(store, 1).await;
+    assert!(found.access.is_none());
+    assert!(!found.grant.expect("the grant is there").is_grant_revoked);
+}
+
+pub(super) async fn a_revoked_personal_token_is_gone(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [Change::PutPersonal(Box::new(personal(2, 1))), Change::RevokePersonal(PersonalId(1))]).await;
+    assert!(facts(store, 1).await.personal.is_none());
+    assert!(facts(store, 2).await.personal.is_some());
+}
+
+pub(super) async fn touching_changes_the_times_alone(store: &dyn Store) {
+    furnish(store).await;
+    let touches = [
+        Change::TouchSession { id: SessionId(1), seen_at: later(9), idle_until: later(109) },
+        Change::TouchPersonal { id: PersonalId(1), used_at: later(9) },
+    ];
+    commit(store, touches).await;
+    let found = facts(store, 1).await;
+    let mut seen = session(1, 1);
+    (seen.seen_at, seen.idle_until) = (later(9), later(109));
+    assert_eq!(found.session.expect("the session is there").row, seen);
+    assert_eq!(found.personal.expect("the token is there").row, Personal { used_at: Some(later(9)), ..personal(1, 1) });
+}
+
+pub(super) async fn a_withdrawn_consent_takes_grants_and_open_codes_along(store: &dyn Store) {
+    furnish(store).await;
+    let others = [
+        Change::SpendCode(CodeId(1)),
+        Change::PutCode(Box::new(code(2, 1, 1))),
+        Change::PutCode(Box::new(code(3, 2, 1))),
+        Change::PutGrant(Box::new(grant(2, 1, 2))),
+        Change::PutGrant(Box::new(grant(3, 2, 1))),
+        Change::PutConsent(consent(1, 2)),
+    ];
+    commit(store, others).await;
+    commit(store, [Change::WithdrawConsent { user: UserKey(1), client: ClientKey(1) }]).await;
+    let (one, two, three) = (facts(store, 1).await, facts(store, 2).await, facts(store, 3).await);
+    assert!(one.consent.is_none());
+    assert!(one.grant.expect("the grant is there").is_grant_revoked);
+    assert!(one.access.expect("the token is there").is_grant_revoked);
+    assert!(one.code.expect("a spent code stays, to recognise its replay").row.is_spent);
+    assert!(two.code.is_none(), "a code that was not redeemed would begin a new grant");
+    assert!(!two.grant.expect("another client's grant").is_grant_revoked);
+    assert!(three.code.is_some() && !three.grant.expect("another user's grant").is_grant_revoked);
+    let other =
+        Wants { session: Some(SessionId(1)), client_id: Some("client-2".into()), consent: true, ..Wants::default() };
+    assert_eq!(store.load(&other).await.expect("the store can be read").consent, Some(consent(1, 2)));
+}
+
+pub(super) async fn a_session_ends_alone(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [Change::PutSession(Box::new(session(2, 1))), Change::EndSession(SessionId(1))]).await;
+    assert!(facts(store, 1).await.session.is_none());
+    assert!(facts(store, 2).await.session.is_some());
+}
+
+pub(super) async fn all_sessions_of_a_user_end_but_for_one(store: &dyn Store) {
+    furnish(store).await;
+    let puts = [(2, 1), (3, 1), (4, 2)].map(|(id, user)| Change::PutSession(Box::new(session(id, user))));
+    commit(store, puts).await;
+    commit(store, [Change::EndSessions { user: UserKey(1), but: Some(SessionId(2)) }]).await;
+    for (id, is_there) in [(1, false), (2, true), (3, false), (4, true)] {
+        assert_eq!(facts(store, id).await.session.is_some(), is_there, "session {id}");
+    }
+    commit(store, [Change::EndSessions { user: UserKey(1), but: None }]).await;
+    assert!(facts(store, 2).await.session.is_none());
+}
+
+pub(super) async fn a_deleted_user_takes_everything_along(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [Change::PutSession(Box::new(session(2, 2))), Change::DeleteUser(UserKey(1))]).await;
+    let found = facts(store, 1).await;
+    assert!(found.session.is_none() && found.personal.is_none() && found.grant.is_none());
+    let held = found.access.expect("the token's row may stay");
+    assert!(held.user.is_none() && held.is_grant_revoked);
+    assert!(found.code.expect("the code's row may stay").user.is_none());
+    assert!(store.user(UserKey(1)).await.expect("the store can be read").is_none());
+    assert!(store.applications(UserKey(1), NOW).await.expect("the store can be read").is_empty());
+    assert!(facts(store, 2).await.session.is_some(), "another user's session");
+}
+
+pub(super) async fn a_deleted_client_takes_everything_along(store: &dyn Store) {
+    furnish(store).await;
+    let others = [Change::PutAccess(Box::new(own_access(2, 1))), Change::PutGrant(Box::new(grant(2, 1, 2)))];
+    commit(store, others).await;
+    commit(store, [Change::DeleteClient(ClientKey(1))]).await;
+    let found = facts(store, 1).await;
+    assert!(found.client.is_none() && found.grant.is_none() && found.consent.is_none());
+    let held = found.access.expect("the token's row may stay");
+    assert!(held.client.is_none() && held.is_grant_revoked);
+    let found = facts(store, 2).await;
+    assert!(found.access.expect("the token's row may stay").client.is_none());
+    assert!(!found.grant.expect("another client's grant").is_grant_revoked);
+}
+
+pub(super) async fn what_hangs_on_a_row_is_as_it_is_now(store: &dyn Store) {
+    furnish(store).await;
+    facts(store, 1).await;
+    let other_client = Client { is_disabled: true, version: 2, ..client(1) };
+    let other_user = User { name: "Renamed".to_owned(), email: None, version: 2, ..user(1) };
+    let changes = [Change::PutClient(Box::new(other_client.clone())), Change::PutUser(Box::new(other_user.clone()))];
+    commit(store, changes).await;
+    let found = facts(store, 1).await;
+    assert_eq!(found.client.as_deref(), Some(&other_client));
+    let held = found.access.expect("the token is there");
+    assert_eq!((held.client.as_deref(), held.user.as_deref()), (Some(&other_client), Some(&other_user)));
+    assert_eq!(found.session.expect("the session is there").user.as_deref(), Some(&other_user));
+    // The name that was given up is free again.
+    let heir = User { email: Some("user1@example.com".to_owned()), version: 2, ..user(2) };
+    commit(store, [Change::PutUser(Box::new(heir))]).await;
+}
+
+async fn failures(store: &dyn Store) -> Option<Attempts> {
+    let wants = Wants { address_attempts: Some(digest("address")), ..Wants::default() };
+    store.load(&wants).await.expect("the store can be read").address_attempts
+}
+
+fn fail(limit: u32, at_s: u64) -> Change {
+    Change::CountFailure { key: digest("address"), limit, now: later(at_s), resets_at: later(at_s + 100) }
+}
+
+pub(super) async fn failures_are_counted_until_their_window_is_over(store: &dyn Store) {
+    commit(store, [fail(3, 0)]).await;
+    assert_eq!(failures(store).await, Some(Attempts { failures: 1, resets_at: later(100) }));
+    commit(store, [fail(3, 50)]).await;
+    assert_eq!(failures(store).await, Some(Attempts { failures: 2, resets_at: later(100) }), "the window stays");
+    commit(store, [fail(3, 99)]).await;
+    assert_eq!(store.commit(vec![fail(3, 99)]).await, Err(CommitError::Lost));
+    commit(store, [fail(3, 100)]).await;
+    assert_eq!(failures(store).await, Some(Attempts { failures: 1, resets_at: later(200) }), "a new window");
+}
+
+pub(super) async fn a_passed_counter_forgets_only_when_told_to(store: &dyn Store) {
+    let pass = |is_cleared| Change::PassCounter { key: digest("address"), limit: 2, now: NOW, is_cleared };
+    commit(store, [pass(false), pass(true)]).await;
+    commit(store, [fail(2, 0), pass(false)]).await;
+    assert_eq!(failures(store).await.map(|row| row.failures), Some(1));
+    commit(store, [pass(true)]).await;
+    assert_eq!(failures(store).await, None);
+}
+
+pub(super) async fn sealing_keys_keep_their_order(store: &dyn Store) {
+    commit(store, [9, 3, 200].map(|number| Change::PutSealKey(seal_key(number)))).await;
+    commit(store, [Change::DropSealKey(200), Change::PutSealKey(seal_key(5))]).await;
+    let numbers: Vec<_> =
+        store.seal_keys().await.expect("the store can be read").iter().map(|key| key.number).collect();
+    assert_eq!(numbers, [9, 3, 5]);
+}
+
+pub(super) async fn no_changes_are_no_trouble(store: &dyn Store) {
+    commit(store, []).await;
+}

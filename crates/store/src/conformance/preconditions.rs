@@ -1,0 +1,172 @@
+//! Whoever comes second loses, and leaves nothing behind.
+
+use protocol::model::{Client, ClientKey, CodeId, GrantId, SessionId, User, UserKey};
+use protocol::turn::{Change, Rely};
+
+use super::rows::*;
+use crate::{CommitError, Store};
+
+/// RFC 6749 §4.1.2: "The client MUST NOT use the authorization code more than once."
+pub(super) async fn a_code_is_spent_once(store: &dyn Store) {
+    furnish(store).await;
+    must_lose(store, Change::SpendCode(CodeId(2))).await;
+    commit(store, [Change::SpendCode(CodeId(1))]).await;
+    must_lose(store, Change::SpendCode(CodeId(1))).await;
+}
+
+fn rotate(grant: i64, from: &str) -> Change {
+    Change::RotateRefresh { grant: GrantId(grant), from: digest(from), to: refresh("second"), expires_at: later(2_000) }
+}
+
+fn touch(grant: i64) -> Change {
+    Change::TouchRefresh { grant: GrantId(grant), idle_until: later(900), expires_at: later(2_000) }
+}
+
+pub(super) async fn a_refresh_token_is_rotated_by_its_current_digest_alone(store: &dyn Store) {
+    furnish(store).await;
+    must_lose(store, rotate(1, "other")).await;
+    must_lose(store, rotate(2, "first")).await;
+    commit(store, [rotate(1, "first")]).await;
+    must_lose(store, rotate(1, "first")).await;
+}
+
+pub(super) async fn a_revoked_grant_cannot_be_refreshed(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [Change::RevokeGrant(GrantId(1))]).await;
+    must_lose(store, rotate(1, "first")).await;
+    must_lose(store, touch(1)).await;
+    must_lose(store, touch(2)).await;
+}
+
+pub(super) async fn a_grant_without_a_refresh_token_cannot_be_refreshed(store: &dyn Store) {
+    furnish(store).await;
+    let mut bare = grant(2, 1, 1);
+    bare.refresh = None;
+    commit(store, [Change::PutGrant(Box::new(bare))]).await;
+    must_lose(store, touch(2)).await;
+    must_lose(store, rotate(2, "first")).await;
+}
+
+pub(super) async fn a_turn_relies_on_what_it_saw(store: &dyn Store) {
+    furnish(store).await;
+    let holds = [
+        Rely::Client(ClientKey(1), 1),
+        Rely::User(UserKey(1), 1),
+        Rely::Session(SessionId(1)),
+        Rely::Grant(GrantId(1)),
+    ];
+    commit(store, holds.map(Change::Rely)).await;
+    let breaks = [
+        Rely::Client(ClientKey(1), 2),
+        Rely::Client(ClientKey(3), 1),
+        Rely::User(UserKey(1), 0),
+        Rely::User(UserKey(3), 1),
+        Rely::Session(SessionId(3)),
+        Rely::Grant(GrantId(3)),
+    ];
+    for rely in breaks {
+        must_lose(store, Change::Rely(rely)).await;
+    }
+    commit(store, [Change::RevokeGrant(GrantId(1)), Change::EndSession(SessionId(1))]).await;
+    must_lose(store, Change::Rely(Rely::Grant(GrantId(1)))).await;
+    must_lose(store, Change::Rely(Rely::Session(SessionId(1)))).await;
+}
+
+pub(super) async fn a_turn_relies_on_the_rows_before_it(store: &dyn Store) {
+    furnish(store).await;
+    let changes = [
+        Change::PutUser(Box::new(User { version: 2, ..user(1) })),
+        Change::EndSession(SessionId(1)),
+        Change::Rely(Rely::User(UserKey(1), 1)),
+        Change::Rely(Rely::Session(SessionId(1))),
+    ];
+    commit(store, changes).await;
+    assert!(facts(store, 1).await.session.is_none());
+}
+
+pub(super) async fn a_shut_door_counts_and_passes_nobody(store: &dyn Store) {
+    furnish(store).await;
+    let fail = |limit| Change::CountFailure { key: digest("address"), limit, now: NOW, resets_at: later(100) };
+    let pass = |limit, is_cleared| Change::PassCounter { key: digest("address"), limit, now: NOW, is_cleared };
+    must_lose(store, fail(0)).await;
+    must_lose(store, pass(0, false)).await;
+    commit(store, [fail(2), fail(2)]).await;
+    must_lose(store, fail(2)).await;
+    must_lose(store, pass(2, false)).await;
+    must_lose(store, pass(2, true)).await;
+    let after = Change::PassCounter { key: digest("address"), limit: 2, now: later(100), is_cleared: false };
+    commit(store, [after, pass(3, true)]).await;
+}
+
+pub(super) async fn an_old_version_cannot_be_put(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [Change::PutClient(Box::new(Client { version: 2, ..client(1) }))]).await;
+    commit(store, [Change::PutUser(Box::new(User { version: 2, ..user(1) }))]).await;
+    for version in [0, 1, 2, 4] {
+        must_lose(store, Change::PutClient(Box::new(Client { version, ..client(1) }))).await;
+        must_lose(store, Change::PutUser(Box::new(User { version, ..user(1) }))).await;
+    }
+    for version in [0, 2] {
+        must_lose(store, Change::PutClient(Box::new(Client { version, ..client(3) }))).await;
+        must_lose(store, Change::PutUser(Box::new(User { version, ..user(3) }))).await;
+    }
+}
+
+pub(super) async fn a_new_row_is_put_once(store: &dyn Store) {
+    furnish(store).await;
+    must_lose(store, Change::PutCode(Box::new(code(1, 2, 2)))).await;
+    must_lose(store, Change::PutGrant(Box::new(grant(1, 2, 2)))).await;
+    must_lose(store, Change::PutAccess(Box::new(access(1, 2, 2)))).await;
+    must_lose(store, Change::PutPersonal(Box::new(personal(1, 2)))).await;
+    must_lose(store, Change::PutSession(Box::new(session(1, 2)))).await;
+    must_lose(store, Change::PutSealKey(seal_key(7))).await;
+}
+
+/// RFC 6749 §2.2: "The client identifier is unique to the authorization server."
+pub(super) async fn a_client_id_is_given_once(store: &dyn Store) {
+    furnish(store).await;
+    let taken = CommitError::Taken("client_id");
+    let thief = Client { client_id: "client-1".to_owned(), ..client(3) };
+    must_fail(store, Change::PutClient(Box::new(thief)), taken.clone()).await;
+    let thief = Client { client_id: "client-1".to_owned(), version: 2, ..client(2) };
+    must_fail(store, Change::PutClient(Box::new(thief)), taken).await;
+    let other_case = Client { client_id: "Client-1".to_owned(), ..client(3) };
+    commit(store, [Change::PutClient(Box::new(other_case))]).await;
+}
+
+pub(super) async fn names_of_users_are_given_once(store: &dyn Store) {
+    furnish(store).await;
+    let thieves = [
+        ("sub", User { sub: "sub-1".to_owned(), ..user(3) }),
+        ("username", User { username: Some("USER1".to_owned()), ..user(3) }),
+        ("username", User { username: Some(" user1@example.COM".to_owned()), ..user(3) }),
+        ("email", User { email: Some("user1@EXAMPLE.com".to_owned()), ..user(3) }),
+        ("email", User { email: Some("user1".to_owned()), ..user(3) }),
+        ("email", User { email: Some("User1@example.com".to_owned()), version: 2, ..user(2) }),
+    ];
+    for (name, thief) in thieves {
+        must_fail(store, Change::PutUser(Box::new(thief)), CommitError::Taken(name)).await;
+    }
+    // Without names there is nothing to take, and one's own address may be one's own name.
+    let nameless = |key| User { username: None, email: None, ..user(key) };
+    commit(store, [3, 4].map(|key| Change::PutUser(Box::new(nameless(key))))).await;
+    let own = User { username: Some("user2@example.com".to_owned()), version: 2, ..user(2) };
+    commit(store, [Change::PutUser(Box::new(own))]).await;
+}
+
+/// Turns that are committed at the same time may land in one transaction of the engine.
+pub(super) async fn a_set_that_is_lost_does_not_hurt_its_neighbours(store: &dyn Store) {
+    furnish(store).await;
+    let lost = || vec![Change::PutAccess(Box::new(own_access(90, 1))), Change::SpendCode(CodeId(2))];
+    let kept = |id| vec![Change::PutAccess(Box::new(own_access(id, 1))), Change::Note(event("kept", None))];
+    let (a, b, c, d) = tokio::join!(
+        store.commit(kept(91)),
+        store.commit(lost()),
+        store.commit(kept(92)),
+        store.commit(vec![Change::SpendCode(CodeId(1))])
+    );
+    assert_eq!((a, b, c, d), (Ok(()), Err(CommitError::Lost), Ok(()), Ok(())));
+    assert!(facts(store, 90).await.access.is_none());
+    assert!(facts(store, 91).await.access.is_some() && facts(store, 92).await.access.is_some());
+    assert!(facts(store, 1).await.code.expect("the code is there").row.is_spent);
+}

@@ -1,0 +1,179 @@
+//! Every question is answered.
+
+use protocol::model::{Client, ClientKey, Consent, GrantId, SessionId, User, UserKey};
+use protocol::scope::Scope;
+use protocol::turn::{Change, Wants, account_attempts_key};
+
+use super::rows::*;
+use crate::Store;
+
+fn keys(clients: &[std::sync::Arc<Client>]) -> Vec<i64> {
+    clients.iter().map(|client| client.key.0).collect()
+}
+
+pub(super) async fn clients_and_users_come_in_pages(store: &dyn Store) {
+    for key in [4, 2, 3, 1] {
+        commit(store, [Change::PutClient(Box::new(client(key))), Change::PutUser(Box::new(user(key)))]).await;
+    }
+    assert_eq!(keys(&store.clients(None, None, 3).await.unwrap()), [1, 2, 3]);
+    assert_eq!(keys(&store.clients(None, Some(ClientKey(3)), 3).await.unwrap()), [4]);
+    let users = store.users(None, 2).await.unwrap();
+    assert_eq!(users.iter().map(|user| user.key.0).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(*users[0], user(1));
+    assert_eq!(store.users(Some(UserKey(2)), 9).await.unwrap().len(), 2);
+}
+
+pub(super) async fn clients_are_found_by_owner_and_by_id(store: &dyn Store) {
+    furnish(store).await;
+    let owned = Client { owner: Some(UserKey(1)), ..client(3) };
+    commit(store, [Change::PutClient(Box::new(owned.clone()))]).await;
+    assert_eq!(keys(&store.clients(Some(UserKey(1)), None, 9).await.unwrap()), [3]);
+    assert_eq!(keys(&store.clients(Some(UserKey(1)), Some(ClientKey(3)), 9).await.unwrap()), [0; 0]);
+    assert_eq!(store.client_by_id("client-3").await.unwrap().as_deref(), Some(&owned));
+    assert_eq!(store.client(ClientKey(3)).await.unwrap().as_deref(), Some(&owned));
+    assert!(store.client_by_id("CLIENT-3").await.unwrap().is_none());
+    assert!(store.client(ClientKey(4)).await.unwrap().is_none());
+}
+
+pub(super) async fn a_user_is_found_under_every_name(store: &dyn Store) {
+    furnish(store).await;
+    for name in ["sub-1", "user1", "USER1", " User1@EXAMPLE.com "] {
+        assert_eq!(store.user_by_name(name).await.unwrap().as_deref(), Some(&user(1)), "{name}");
+    }
+    for name in ["SUB-1", "user", "", "user1@example", "%"] {
+        assert!(store.user_by_name(name).await.unwrap().is_none(), "{name}");
+    }
+    // The public identifier is no name to sign in with.
+    let wants = |login: &str| Wants { login: Some(login.to_owned()), ..Wants::default() };
+    assert!(store.load(&wants("sub-1")).await.unwrap().login.is_none());
+    assert_eq!(store.load(&wants("uSER1@example.com")).await.unwrap().login.as_deref(), Some(&user(1)));
+    assert_eq!(store.user(UserKey(2)).await.unwrap().as_deref(), Some(&user(2)));
+}
+
+pub(super) async fn a_sub_wins_over_a_user_name(store: &dyn Store) {
+    furnish(store).await;
+    let pretender = User { username: Some("sub-1".to_owned()), ..user(3) };
+    commit(store, [Change::PutUser(Box::new(pretender))]).await;
+    assert_eq!(store.user_by_name("sub-1").await.unwrap().as_deref(), Some(&user(1)));
+}
+
+pub(super) async fn sessions_come_newest_first(store: &dyn Store) {
+    furnish(store).await;
+    let puts = [(2, 1), (3, 2)].map(|(id, user)| Change::PutSession(Box::new(session(id, user))));
+    commit(store, puts).await;
+    assert_eq!(store.sessions(UserKey(1)).await.unwrap(), [session(2, 1), session(1, 1)]);
+}
+
+pub(super) async fn applications_are_consents_and_live_grants(store: &dyn Store) {
+    furnish(store).await;
+    let mut over = grant(2, 1, 1);
+    over.expires_at = NOW;
+    let mut revoked = grant(3, 1, 1);
+    revoked.is_revoked = true;
+    let puts = [over, revoked, grant(4, 1, 2), grant(5, 1, 2)].map(|row| Change::PutGrant(Box::new(row)));
+    commit(store, puts).await;
+    let found = store.applications(UserKey(1), NOW).await.unwrap();
+    let seen: Vec<_> = found.iter().map(|own| (own.client.key.0, own.consent.clone(), own.grants_live)).collect();
+    assert_eq!(seen, [(1, Some(consent(1, 1)), 1), (2, None, 2)]);
+    // A consent stays when its grants are dead; a client without either is not there.
+    commit(store, [1, 4, 5].map(|id| Change::RevokeGrant(GrantId(id)))).await;
+    let found = store.applications(UserKey(1), NOW).await.unwrap();
+    assert_eq!(found.iter().map(|own| (own.client.key.0, own.grants_live)).collect::<Vec<_>>(), [(1, 0)]);
+    // Everything older than a number may be dead at once.
+    let put = [Change::PutGrant(Box::new(grant(6, 2, 1))), Change::PutGrant(Box::new(grant(7, 2, 1)))];
+    commit(store, put).await;
+    let cut = Client { revoked_below: 7, version: 2, ..client(1) };
+    commit(store, [Change::PutClient(Box::new(cut))]).await;
+    assert_eq!(store.applications(UserKey(2), NOW).await.unwrap()[0].grants_live, 1);
+    let cut = User { revoked_below: 8, version: 2, ..user(2) };
+    commit(store, [Change::PutUser(Box::new(cut))]).await;
+    assert!(store.applications(UserKey(2), NOW).await.unwrap().is_empty());
+}
+
+pub(super) async fn grants_can_be_narrowed_down(store: &dyn Store) {
+    furnish(store).await;
+    let mut over = grant(4, 2, 2);
+    over.expires_at = NOW;
+    let puts = [grant(2, 1, 2), grant(3, 2, 1), over].map(|row| Change::PutGrant(Box::new(row)));
+    commit(store, puts).await;
+    let (one, two) = ((Some(UserKey(1)), Some(ClientKey(1))), (Some(UserKey(2)), Some(ClientKey(2))));
+    for (user, client, live_at, rows_max, expected) in [
+        (None, None, None, 9, &[4, 3, 2, 1][..]),
+        (None, None, None, 2, &[4, 3]),
+        (None, None, Some(NOW), 2, &[3, 2]),
+        (one.0, None, None, 9, &[2, 1]),
+        (None, one.1, None, 9, &[3, 1]),
+        (one.0, one.1, None, 9, &[1]),
+        (two.0, two.1, Some(NOW), 9, &[]),
+    ] {
+        let found = store.grants(user, client, live_at, rows_max).await.unwrap();
+        assert_eq!(found.iter().map(|held| held.row.id.0).collect::<Vec<_>>(), expected, "{user:?} {client:?}");
+    }
+    let held = &store.grants(one.0, one.1, None, 1).await.unwrap()[0];
+    assert_eq!((held.client.as_deref(), held.user.as_deref()), (Some(&client(1)), Some(&user(1))));
+    assert_eq!(held.row, grant(1, 1, 1));
+}
+
+pub(super) async fn personal_tokens_come_with_their_user(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [(2, 2), (3, 1)].map(|(id, user)| Change::PutPersonal(Box::new(personal(id, user))))).await;
+    let ids = |found: Vec<protocol::model::Held<protocol::model::Personal>>| {
+        found.into_iter().map(|held| (held.row.id.0, held.user.map(|user| user.key.0))).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(store.personals(None).await.unwrap()), [(3, Some(1)), (2, Some(2)), (1, Some(1))]);
+    assert_eq!(ids(store.personals(Some(UserKey(2))).await.unwrap()), [(2, Some(2))]);
+}
+
+pub(super) async fn events_come_latest_first(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [("second", None), ("third", Some(1))].map(|(detail, user)| Change::Note(event(detail, user)))).await;
+    assert_eq!(store.events(None, 2).await.unwrap(), [event("third", Some(1)), event("second", None)]);
+    assert_eq!(store.events(Some(UserKey(1)), 9).await.unwrap(), [event("third", Some(1)), event("first", Some(1))]);
+}
+
+pub(super) async fn counts_say_how_much_there_is(store: &dyn Store) {
+    furnish(store).await;
+    let rows = store.counts().await.unwrap().rows;
+    let expected = [
+        ("clients", 2),
+        ("users", 2),
+        ("sessions", 1),
+        ("consents", 1),
+        ("codes", 1),
+        ("grants", 1),
+        ("access_tokens", 1),
+        ("personal_tokens", 1),
+        ("attempts", 0),
+        ("seal_keys", 1),
+        ("events", 1),
+    ];
+    assert_eq!(rows, expected);
+}
+
+/// Somebody who is signed in may sign in as somebody else: what counts is who that is.
+pub(super) async fn consent_and_attempts_go_by_login_before_session(store: &dyn Store) {
+    furnish(store).await;
+    let wider = Consent { scope: Scope::of(["profile", "email"]), ..consent(2, 1) };
+    let fail = |key| Change::CountFailure { key, limit: 9, now: NOW, resets_at: later(100) };
+    let (one, two) = (account_attempts_key(Some(UserKey(1)), ""), account_attempts_key(Some(UserKey(2)), ""));
+    let nobody = account_attempts_key(None, " NoBody ");
+    commit(store, [Change::PutConsent(wider.clone()), fail(one), fail(two), fail(two)]).await;
+    commit(store, [fail(nobody), fail(nobody), fail(nobody)]).await;
+    let wants = |login: Option<&str>| Wants {
+        client_id: Some("client-1".to_owned()),
+        session: Some(SessionId(1)),
+        login: login.map(str::to_owned),
+        consent: true,
+        ..Wants::default()
+    };
+    for (login, consented, failures) in [
+        (None, Some(consent(1, 1)), 1),
+        (Some("user2"), Some(wider.clone()), 2),
+        (Some("USER2@example.com"), Some(wider), 2),
+        (Some("nobody"), None, 3),
+    ] {
+        let found = store.load(&wants(login)).await.unwrap();
+        assert_eq!(found.consent, consented, "{login:?}");
+        assert_eq!(found.account_attempts.map(|row| row.failures), Some(failures), "{login:?}");
+    }
+}

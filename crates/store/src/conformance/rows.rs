@@ -1,0 +1,291 @@
+//! Rows to write, and a way to look at everything at once.
+
+use protocol::model::{
+    Access, AccessId, Amr, AuthMethod, Client, ClientKey, ClientKind, Code, CodeId, Consent, Event, EventKind, Grant,
+    GrantId, GrantType, Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, User, UserKey,
+};
+use protocol::scope::Scope;
+use protocol::secret::Digest;
+use protocol::time::UnixTime;
+use protocol::turn::{Change, Facts, Wants, account_attempts_key};
+
+use crate::{CommitError, Query, Store};
+
+/// The time of every test.
+pub(crate) const NOW: UnixTime = UnixTime(1_000_000);
+/// Rows have ids up to this.
+pub(crate) const IDS: i64 = 4;
+
+pub(crate) fn later(seconds: u64) -> UnixTime {
+    NOW.plus(seconds)
+}
+
+pub(crate) fn digest(text: &str) -> Digest {
+    Digest::of(text.as_bytes())
+}
+
+pub(crate) fn client(key: i64) -> Client {
+    Client {
+        key: ClientKey(key),
+        client_id: format!("client-{key}"),
+        dialect: "standard".to_owned(),
+        name: format!("Client {key}"),
+        publisher: None,
+        homepage: Some("https://client.example/".to_owned()),
+        logo_uri: None,
+        kind: ClientKind::Confidential,
+        auth_methods: vec![AuthMethod::ClientSecretBasic],
+        secrets: Vec::new(),
+        redirect_uris: vec!["https://client.example/cb?a=1".to_owned()],
+        grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+        scope: Scope::of(["profile", "email"]),
+        audience: Vec::new(),
+        pkce: Pkce::Required,
+        refresh: RefreshMode::Rotate,
+        access_ttl_s: Some(60),
+        refresh_ttl_s: None,
+        is_first_party: false,
+        owner: None,
+        is_disabled: false,
+        revoked_below: 0,
+        created_at: NOW,
+        version: 1,
+    }
+}
+
+pub(crate) fn user(key: i64) -> User {
+    let attributes = serde_json::from_str(r#"{"z":{"used":2},"a":[1,"ü"]}"#).expect("this is an object");
+    User {
+        key: UserKey(key),
+        sub: format!("sub-{key}"),
+        username: Some(format!("User{key}")),
+        email: Some(format!("User{key}@Example.com")),
+        email_verified: true,
+        name: format!("User Ünïcode {key}"),
+        password: None,
+        totp: None,
+        attributes,
+        is_disabled: false,
+        revoked_below: 0,
+        created_at: NOW,
+        version: 1,
+    }
+}
+
+pub(crate) fn session(id: i64, user: i64) -> Session {
+    Session {
+        id: SessionId(id),
+        digest: digest("session"),
+        user: UserKey(user),
+        amr: vec![Amr::Pwd, Amr::Otp],
+        auth_time: NOW,
+        created_at: NOW,
+        seen_at: NOW,
+        idle_until: later(100),
+        expires_at: later(1_000),
+        address: "2001:db8::1".to_owned(),
+        agent: "A browser \"quoted\"".to_owned(),
+    }
+}
+
+pub(crate) fn consent(user: i64, client: i64) -> Consent {
+    Consent {
+        user: UserKey(user),
+        client: ClientKey(client),
+        scope: Scope::of(["profile"]),
+        given_at: NOW,
+        renewed_at: later(1),
+    }
+}
+
+/// A code for the grant with the same number.
+pub(crate) fn code(id: i64, user: i64, client: i64) -> Code {
+    Code {
+        id: CodeId(id),
+        digest: digest("code"),
+        grant: GrantId(id),
+        client: ClientKey(client),
+        user: UserKey(user),
+        redirect_uri: "https://client.example/cb".to_owned(),
+        is_redirect_uri_named: true,
+        challenge: Some(digest("verifier")),
+        scope: Scope::of(["profile", "email"]),
+        audience: vec!["https://api.example".to_owned(), "https://b.example".to_owned()],
+        auth_time: NOW,
+        issued_at: NOW,
+        expires_at: later(60),
+        is_spent: false,
+    }
+}
+
+pub(crate) fn refresh(current: &str) -> Refresh {
+    Refresh { current: digest(current), previous: None, answer: None, idle_until: later(500) }
+}
+
+pub(crate) fn grant(id: i64, user: i64, client: i64) -> Grant {
+    Grant {
+        id: GrantId(id),
+        user: UserKey(user),
+        client: ClientKey(client),
+        scope: Scope::of(["profile"]),
+        audience: vec!["https://api.example".to_owned()],
+        auth_time: NOW,
+        created_at: NOW,
+        expires_at: later(1_000),
+        refresh: Some(refresh("first")),
+        is_revoked: false,
+    }
+}
+
+/// A token of the grant with the same number.
+pub(crate) fn access(id: i64, user: i64, client: i64) -> Access {
+    Access {
+        id: AccessId(id),
+        digest: digest("access"),
+        client: ClientKey(client),
+        user: Some(UserKey(user)),
+        grant: Some(GrantId(id)),
+        scope: Scope::of(["profile"]),
+        audience: vec!["https://api.example".to_owned()],
+        issued_at: NOW,
+        expires_at: later(300),
+    }
+}
+
+/// A token for the client itself.
+pub(crate) fn own_access(id: i64, client: i64) -> Access {
+    Access { user: None, grant: None, audience: Vec::new(), ..access(id, 0, client) }
+}
+
+pub(crate) fn personal(id: i64, user: i64) -> Personal {
+    Personal {
+        id: PersonalId(id),
+        digest: digest("personal"),
+        user: UserKey(user),
+        dialect: "paced".to_owned(),
+        name: "ci".to_owned(),
+        scope: Scope::default(),
+        created_at: NOW,
+        expires_at: UnixTime::NEVER,
+        used_at: None,
+    }
+}
+
+pub(crate) fn event(detail: &str, user: Option<i64>) -> Event {
+    Event {
+        at: NOW,
+        kind: EventKind::SignedIn,
+        user: user.map(UserKey),
+        client: Some(ClientKey(1)),
+        address: "192.0.2.1".to_owned(),
+        detail: detail.to_owned(),
+    }
+}
+
+pub(crate) fn seal_key(number: u8) -> SealKey {
+    SealKey { number, created_at: NOW }
+}
+
+/// Two clients, two users, and one of everything else between client 1 and user 1, all with id 1.
+pub(crate) async fn furnish(store: &dyn Store) {
+    let changes = vec![
+        Change::PutClient(Box::new(client(1))),
+        Change::PutClient(Box::new(client(2))),
+        Change::PutUser(Box::new(user(1))),
+        Change::PutUser(Box::new(user(2))),
+        Change::PutSession(Box::new(session(1, 1))),
+        Change::PutConsent(consent(1, 1)),
+        Change::PutCode(Box::new(code(1, 1, 1))),
+        Change::PutGrant(Box::new(grant(1, 1, 1))),
+        Change::PutAccess(Box::new(access(1, 1, 1))),
+        Change::PutPersonal(Box::new(personal(1, 1))),
+        Change::PutSealKey(seal_key(7)),
+        Change::Note(event("first", Some(1))),
+    ];
+    store.commit(changes).await.expect("an empty store takes everything");
+}
+
+/// Everything with this number.
+pub(crate) fn wants(id: i64) -> Wants {
+    Wants {
+        client_id: Some(format!("client-{id}")),
+        code: Some(CodeId(id)),
+        grant: Some(GrantId(id)),
+        access: Some(AccessId(id)),
+        personal: Some(PersonalId(id)),
+        session: Some(SessionId(id)),
+        login: None,
+        address_attempts: Some(digest("address")),
+        consent: true,
+    }
+}
+
+pub(crate) async fn facts(store: &dyn Store, id: i64) -> Facts {
+    store.load(&wants(id)).await.expect("the store can be read")
+}
+
+pub(crate) async fn commit(store: &dyn Store, changes: impl IntoIterator<Item = Change>) {
+    store.commit(changes.into_iter().collect()).await.expect("nothing stands against these changes");
+}
+
+/// All that can be seen of a store, as text.
+pub(crate) async fn everything(store: &dyn Store) -> String {
+    let mut text = String::new();
+    let mut add = |what: &dyn std::fmt::Debug| text.push_str(&format!("{what:#?}\n"));
+    for id in 0..=IDS {
+        add(&facts(store, id).await);
+        let login = Wants { login: Some(format!(" USER{id} ")), client_id: Some("client-1".to_owned()), ..wants(id) };
+        add(&store.load(&login).await);
+        let address = Some(account_attempts_key(Some(UserKey(id)), ""));
+        add(&store.load(&Wants { address_attempts: address, ..Wants::default() }).await);
+        let (user, client) = (UserKey(id), ClientKey(id));
+        for query in [
+            Query::Client(client),
+            Query::User(user),
+            Query::Sessions(user),
+            Query::Applications { user, now: NOW },
+            Query::Grants { user: Some(user), client: None, live_at: Some(NOW), rows_max: 2 },
+            Query::Grants { user: None, client: Some(client), live_at: None, rows_max: 10 },
+            Query::Grants { user: Some(user), client: Some(client), live_at: None, rows_max: 10 },
+            Query::Personals { user: Some(user) },
+            Query::Events { user: Some(user), rows_max: 3 },
+            Query::Clients { owner: Some(user), after: None, rows_max: 10 },
+        ] {
+            add(&store.list(&query).await);
+        }
+    }
+    for query in [
+        Query::Clients { owner: None, after: None, rows_max: 10 },
+        Query::Users { after: None, rows_max: 10 },
+        Query::Grants { user: None, client: None, live_at: None, rows_max: 10 },
+        Query::Personals { user: None },
+        Query::SealKeys,
+        Query::Events { user: None, rows_max: 100 },
+    ] {
+        add(&store.list(&query).await);
+    }
+    add(&store.counts().await.expect("the store can be counted").rows);
+    text
+}
+
+/// Commits what must be lost, and sees to it that nothing of it was written: neither alone nor behind other changes.
+pub(crate) async fn must_lose(store: &dyn Store, change: Change) {
+    must_fail(store, change, CommitError::Lost).await;
+}
+
+/// As [`must_lose`], for any error.
+pub(crate) async fn must_fail(store: &dyn Store, change: Change, error: CommitError) {
+    let before = everything(store).await;
+    assert_eq!(store.commit(vec![change.clone()]).await, Err(error.clone()), "{change:?}");
+    let behind = vec![
+        Change::PutGrant(Box::new(grant(99, 1, 1))),
+        Change::PutAccess(Box::new(access(99, 1, 1))),
+        Change::PutConsent(consent(2, 2)),
+        Change::TouchSession { id: SessionId(1), seen_at: later(5), idle_until: later(5) },
+        Change::TouchPersonal { id: PersonalId(1), used_at: later(5) },
+        Change::Note(event("never happened", None)),
+        change.clone(),
+    ];
+    assert_eq!(store.commit(behind).await, Err(error), "behind others: {change:?}");
+    assert_eq!(everything(store).await, before, "{change:?}");
+}

@@ -1,0 +1,110 @@
+//! What is of no more use goes; everything else stays.
+
+use protocol::model::{Access, ClientKey, CodeId, GrantId, UserKey};
+use protocol::time::UnixTime;
+use protocol::turn::{Change, Wants};
+
+use super::rows::*;
+use crate::{EVENT_KEPT_S, SPENT_CODE_KEPT_S, Store};
+
+pub(super) async fn live_rows_stay(store: &dyn Store) {
+    furnish(store).await;
+    let count = Change::CountFailure { key: digest("address"), limit: 9, now: NOW, resets_at: later(100) };
+    commit(store, [count]).await;
+    let before = everything(store).await;
+    assert_eq!(store.sweep(later(59), 1_000).await, Ok(0));
+    assert_eq!(everything(store).await, before);
+}
+
+pub(super) async fn expired_rows_go(store: &dyn Store) {
+    furnish(store).await;
+    let count = Change::CountFailure { key: digest("address"), limit: 9, now: NOW, resets_at: later(100) };
+    commit(store, [count]).await;
+    // The code.
+    assert_eq!(store.sweep(later(60), 1_000).await, Ok(1));
+    assert!(facts(store, 1).await.code.is_none());
+    // The counter, and the session, which was idle for too long.
+    assert_eq!(store.sweep(later(100), 1_000).await, Ok(2));
+    let found = facts(store, 1).await;
+    assert!(found.session.is_none() && found.address_attempts.is_none());
+    // The access token.
+    assert_eq!(store.sweep(later(300), 1_000).await, Ok(1));
+    assert!(facts(store, 1).await.access.is_none());
+    // The grant.
+    assert_eq!(store.sweep(later(1_000), 1_000).await, Ok(1));
+    let found = facts(store, 1).await;
+    assert!(found.grant.is_none() && found.personal.is_some() && found.client.is_some());
+    // The event.
+    assert_eq!(store.sweep(later(EVENT_KEPT_S - 1), 1_000).await, Ok(0));
+    assert_eq!(store.sweep(later(EVENT_KEPT_S), 1_000).await, Ok(1));
+    assert!(facts(store, 1).await.personal.is_some(), "a token without an end has none");
+}
+
+pub(super) async fn a_spent_code_outlives_its_end(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [Change::SpendCode(CodeId(1)), Change::PutCode(Box::new(code(2, 1, 1)))]).await;
+    assert_eq!(store.sweep(later(60), 1_000).await, Ok(1));
+    let code_of = |id| Wants { code: Some(CodeId(id)), ..Wants::default() };
+    assert!(store.load(&code_of(1)).await.unwrap().code.is_some());
+    assert!(store.load(&code_of(2)).await.unwrap().code.is_none());
+    let end = later(60 + SPENT_CODE_KEPT_S);
+    store.sweep(end, 1_000).await.unwrap();
+    assert!(store.load(&code_of(1)).await.unwrap().code.is_none());
+}
+
+pub(super) async fn a_long_lived_token_goes_when_its_client_user_or_grant_is_gone(store: &dyn Store) {
+    furnish(store).await;
+    let lasting = |row: Access| Change::PutAccess(Box::new(Access { expires_at: UnixTime::NEVER, ..row }));
+    let put_grant = |id, user, client| {
+        let mut row = grant(id, user, client);
+        row.expires_at = UnixTime::NEVER;
+        Change::PutGrant(Box::new(row))
+    };
+    let puts = [
+        put_grant(11, 1, 1),
+        put_grant(12, 1, 1),
+        put_grant(14, 2, 1),
+        lasting(access(11, 1, 1)),
+        lasting(access(12, 1, 1)),
+        lasting(own_access(13, 2)),
+        lasting(access(14, 2, 1)),
+        lasting(own_access(15, 1)),
+    ];
+    commit(store, puts).await;
+    store.sweep(NOW, 1_000).await.unwrap();
+    let is_there = async |id| facts(store, id).await.access.is_some();
+    for id in 11..=15 {
+        assert!(is_there(id).await, "token {id} is alive");
+    }
+    let ends = [Change::RevokeGrant(GrantId(12)), Change::DeleteClient(ClientKey(2)), Change::DeleteUser(UserKey(2))];
+    commit(store, ends).await;
+    assert_eq!(store.sweep(NOW, 1_000).await, Ok(3));
+    for (id, stays) in [(1, true), (11, true), (12, false), (13, false), (14, false), (15, true)] {
+        assert_eq!(is_there(id).await, stays, "token {id}");
+    }
+}
+
+pub(super) async fn a_sweep_removes_no_more_than_it_may_and_goes_on(store: &dyn Store) {
+    furnish(store).await;
+    let tokens = |ids: std::ops::Range<i64>, expires_at| {
+        ids.map(move |id| Change::PutAccess(Box::new(Access { expires_at, ..own_access(id, 1) })))
+    };
+    // More live and dead ones, in turns, than are looked at in one step.
+    commit(store, tokens(1_000..1_700, later(9_000))).await;
+    commit(store, tokens(2_000..2_700, later(10))).await;
+    commit(store, tokens(3_000..3_700, later(9_000))).await;
+    commit(store, tokens(4_000..4_100, later(10))).await;
+    let mut removed = Vec::new();
+    loop {
+        let count = store.sweep(later(10), 300).await.unwrap();
+        removed.push(count);
+        if count == 0 {
+            break;
+        }
+    }
+    assert_eq!(removed.iter().sum::<usize>(), 800);
+    assert!(removed.iter().all(|count| *count <= 300), "{removed:?}");
+    let left = store.counts().await.unwrap().rows;
+    assert!(left.contains(&("access_tokens", 1_401)), "{left:?}");
+    assert_eq!(store.sweep(later(9_000), 0).await, Ok(0));
+}

@@ -1,0 +1,227 @@
+//! Changes to statements. Everything runs inside the writer's transaction, which no other process can write beside.
+
+use protocol::model::{Client, SealKey, User, UserKey};
+use protocol::turn::{Change, Rely, login_name};
+use rusqlite::{Connection, OptionalExtension, Params, params};
+use serde::Serialize;
+
+use super::insert;
+use super::stop::{Stop, is_conflict};
+
+/// Writes one turn: all of it, or nothing.
+pub(super) fn turn(connection: &Connection, changes: &[Change]) -> Result<(), Stop> {
+    changes.iter().try_for_each(|change| compare(connection, change))?;
+    let writes = changes.iter().filter(|change| is_write(change)).count();
+    // One statement takes itself back when it fails. Only what was written before another one fails needs a savepoint.
+    if writes < 2 {
+        return changes.iter().try_for_each(|change| write(connection, change));
+    }
+    run(connection, "SAVEPOINT turn", [])?;
+    let written = changes.iter().try_for_each(|change| write(connection, change));
+    // Some errors of SQLite end the whole transaction, and the savepoint with it.
+    if written.is_err() && !connection.is_autocommit() {
+        run(connection, "ROLLBACK TO turn", [])?;
+    }
+    if !connection.is_autocommit() {
+        run(connection, "RELEASE turn", [])?;
+    }
+    written
+}
+
+/// Runs a statement that is kept prepared, and says how many rows it changed.
+pub(super) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize, Stop> {
+    Ok(connection.prepare_cached(sql)?.execute(params)?)
+}
+
+fn run_one(connection: &Connection, sql: &str, params: impl Params) -> Result<(), Stop> {
+    must(run(connection, sql, params)? == 1)
+}
+
+/// Adds a row; one whose id is taken loses the turn.
+pub(super) fn add(connection: &Connection, sql: &str, params: impl Params) -> Result<(), Stop> {
+    match run(connection, sql, params) {
+        Err(Stop::Engine(error)) if is_conflict(&error) => Err(Stop::Lost),
+        done => done.map(drop),
+    }
+}
+
+fn must(holds: bool) -> Result<(), Stop> {
+    if holds { Ok(()) } else { Err(Stop::Lost) }
+}
+
+/// Is there something to write, beyond the comparison?
+fn is_write(change: &Change) -> bool {
+    !matches!(change, Change::Rely(_) | Change::PassCounter { is_cleared: false, .. })
+}
+
+/// Compares what the turn relies on with the rows as they are before it.
+fn compare(connection: &Connection, change: &Change) -> Result<(), Stop> {
+    let found = match *change {
+        Change::Rely(Rely::Client(key, version)) => connection
+            .prepare_cached("SELECT 1 FROM clients WHERE key = ?1 AND version = ?2")?
+            .exists(params![key.0, version])?,
+        Change::Rely(Rely::User(key, version)) => connection
+            .prepare_cached("SELECT 1 FROM users WHERE key = ?1 AND version = ?2")?
+            .exists(params![key.0, version])?,
+        Change::Rely(Rely::Session(id)) => {
+            connection.prepare_cached("SELECT 1 FROM sessions WHERE id = ?1")?.exists([id.0])?
+        }
+        Change::Rely(Rely::Grant(id)) => {
+            connection.prepare_cached("SELECT 1 FROM grants WHERE id = ?1 AND is_revoked = 0")?.exists([id.0])?
+        }
+        Change::PassCounter { key, limit, now, .. } => {
+            const SQL: &str = "SELECT 1 WHERE ?2 > 0 AND NOT EXISTS (\
+                SELECT 1 FROM attempts WHERE key = ?1 AND failures >= ?2 AND resets_at > ?3)";
+            connection.prepare_cached(SQL)?.exists(params![key.0, limit, now.0])?
+        }
+        _ => true,
+    };
+    must(found)
+}
+
+fn write(connection: &Connection, change: &Change) -> Result<(), Stop> {
+    match change {
+        // Compared before the first write.
+        Change::Rely(_) | Change::PassCounter { is_cleared: false, .. } => Ok(()),
+        Change::PassCounter { key, .. } => run(connection, "DELETE FROM attempts WHERE key = ?1", [key.0]).map(drop),
+        Change::CountFailure { key, limit, now, resets_at } => {
+            const SQL: &str = "INSERT INTO attempts (key, failures, resets_at) SELECT ?1, 1, ?4 WHERE ?2 > 0 \
+                ON CONFLICT (key) DO UPDATE SET \
+                failures = CASE WHEN resets_at > ?3 THEN failures + 1 ELSE 1 END, \
+                resets_at = CASE WHEN resets_at > ?3 THEN resets_at ELSE excluded.resets_at END \
+                WHERE failures < ?2 OR resets_at <= ?3";
+            run_one(connection, SQL, params![key.0, limit, now.0, resets_at.0])
+        }
+        Change::SpendCode(id) => {
+            run_one(connection, "UPDATE codes SET is_spent = 1 WHERE id = ?1 AND is_spent = 0", [id.0])
+        }
+        Change::RotateRefresh { grant, from, to, expires_at } => {
+            const SQL: &str = "UPDATE grants SET refresh_current = ?3, refresh_previous = ?4, refresh_answer = ?5, \
+                refresh_idle_until = ?6, expires_at = ?7 WHERE id = ?1 AND is_revoked = 0 AND refresh_current = ?2";
+            let previous = to.previous.map(|digest| digest.0);
+            let row = params![grant.0, from.0, to.current.0, previous, to.answer, to.idle_until.0, expires_at.0];
+            run_one(connection, SQL, row)
+        }
+        Change::TouchRefresh { grant, idle_until, expires_at } => {
+            const SQL: &str = "UPDATE grants SET refresh_idle_until = ?2, expires_at = ?3 \
+                WHERE id = ?1 AND is_revoked = 0 AND refresh_current IS NOT NULL";
+            run_one(connection, SQL, [grant.0, idle_until.0, expires_at.0])
+        }
+        Change::PutClient(row) => put_client(connection, row),
+        Change::PutUser(row) => put_user(connection, row),
+        Change::PutCode(row) => insert::code(connection, row),
+        Change::PutGrant(row) => insert::grant(connection, row),
+        Change::PutAccess(row) => insert::access(connection, row),
+        Change::PutPersonal(row) => insert::personal(connection, row),
+        Change::PutSession(row) => insert::session(connection, row),
+        Change::PutConsent(row) => insert::consent(connection, row),
+        Change::PutSealKey(SealKey { number, created_at }) => {
+            let sql = "INSERT INTO seal_keys (number, created_at) VALUES (?1, ?2)";
+            add(connection, sql, params![number, created_at.0])
+        }
+        Change::Note(event) => insert::event(connection, event),
+        change => end(connection, change),
+    }
+}
+
+/// Changes without a precondition: what is not there need not be touched or ended.
+fn end(connection: &Connection, change: &Change) -> Result<(), Stop> {
+    let run = |sql: &str, params: &[i64]| run(connection, sql, rusqlite::params_from_iter(params)).map(drop);
+    match *change {
+        Change::TouchSession { id, seen_at, idle_until } => {
+            run("UPDATE sessions SET seen_at = ?2, idle_until = ?3 WHERE id = ?1", &[id.0, seen_at.0, idle_until.0])
+        }
+        Change::TouchPersonal { id, used_at } => {
+            run("UPDATE personal_tokens SET used_at = ?2 WHERE id = ?1", &[id.0, used_at.0])
+        }
+        Change::RevokeGrant(id) => run("UPDATE grants SET is_revoked = 1 WHERE id = ?1", &[id.0]),
+        Change::RevokeAccess(id) => run("DELETE FROM access_tokens WHERE id = ?1", &[id.0]),
+        Change::RevokePersonal(id) => run("DELETE FROM personal_tokens WHERE id = ?1", &[id.0]),
+        Change::DropSealKey(number) => run("DELETE FROM seal_keys WHERE number = ?1", &[i64::from(number)]),
+        Change::WithdrawConsent { user, client } => {
+            let pair = [user.0, client.0];
+            run("DELETE FROM consents WHERE user = ?1 AND client = ?2", &pair)?;
+            // A code that was not redeemed yet would begin a grant that the user no longer wants.
+            run("DELETE FROM codes WHERE user = ?1 AND client = ?2 AND is_spent = 0", &pair)?;
+            run("UPDATE grants SET is_revoked = 1 WHERE user = ?1 AND client = ?2", &pair)
+        }
+        Change::EndSession(id) => run("DELETE FROM sessions WHERE id = ?1", &[id.0]),
+        Change::EndSessions { user, but: Some(but) } => {
+            run("DELETE FROM sessions WHERE user = ?1 AND id <> ?2", &[user.0, but.0])
+        }
+        Change::EndSessions { user, but: None } => run("DELETE FROM sessions WHERE user = ?1", &[user.0]),
+        Change::DeleteUser(UserKey(key)) => [
+            "DELETE FROM users WHERE key = ?1",
+            "DELETE FROM sessions WHERE user = ?1",
+            "DELETE FROM consents WHERE user = ?1",
+            "DELETE FROM personal_tokens WHERE user = ?1",
+            "DELETE FROM grants WHERE user = ?1",
+        ]
+        .into_iter()
+        .try_for_each(|sql| run(sql, &[key])),
+        Change::DeleteClient(key) => [
+            "DELETE FROM clients WHERE key = ?1",
+            "DELETE FROM consents WHERE client = ?1",
+            "DELETE FROM grants WHERE client = ?1",
+        ]
+        .into_iter()
+        .try_for_each(|sql| run(sql, &[key.0])),
+        _ => unreachable!("`write` handles every change that can lose"),
+    }
+}
+
+/// A new row has version 1; any other takes the place of the version before it.
+fn must_be_next(connection: &Connection, sql: &'static str, key: i64, version: u32) -> Result<(), Stop> {
+    let stored: Option<u32> = connection.prepare_cached(sql)?.query_row([key], |row| row.get(0)).optional()?;
+    must(match stored {
+        None => version == 1,
+        Some(stored) => stored.checked_add(1) == Some(version),
+    })
+}
+
+fn put_client(connection: &Connection, row: &Client) -> Result<(), Stop> {
+    const SQL: &str = "INSERT INTO clients (key, version, client_id, owner, dialect, name, document) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (key) DO UPDATE SET version = excluded.version, \
+        client_id = excluded.client_id, owner = excluded.owner, dialect = excluded.dialect, name = excluded.name, \
+        document = excluded.document WHERE version = excluded.version - 1";
+    must_be_next(connection, "SELECT version FROM clients WHERE key = ?1", row.key.0, row.version)?;
+    let taken = "SELECT 1 FROM clients WHERE client_id = ?1 AND key <> ?2";
+    if connection.prepare_cached(taken)?.exists(params![row.client_id, row.key.0])? {
+        return Err(Stop::Taken("client_id"));
+    }
+    let owner = row.owner.map(|owner| owner.0);
+    let document = document(row, row.key.0)?;
+    run_one(connection, SQL, params![row.key.0, row.version, row.client_id, owner, row.dialect, row.name, document])
+}
+
+fn put_user(connection: &Connection, row: &User) -> Result<(), Stop> {
+    const SQL: &str = "INSERT INTO users (key, version, sub, username_lower, email_lower, document) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key) DO UPDATE SET version = excluded.version, \
+        sub = excluded.sub, username_lower = excluded.username_lower, email_lower = excluded.email_lower, \
+        document = excluded.document WHERE version = excluded.version - 1";
+    must_be_next(connection, "SELECT version FROM users WHERE key = ?1", row.key.0, row.version)?;
+    let username = row.username.as_deref().map(login_name);
+    let email = row.email.as_deref().map(login_name);
+    let sub_taken = "SELECT 1 FROM users WHERE sub = ?1 AND key <> ?2";
+    // Both are typed into the same field, so one person's name must not be another's address either.
+    let login_taken = "SELECT 1 FROM users WHERE username_lower = ?1 AND key <> ?2 \
+        UNION ALL SELECT 1 FROM users WHERE email_lower = ?1 AND key <> ?2";
+    let names = [
+        ("sub", sub_taken, Some(row.sub.as_str())),
+        ("username", login_taken, username.as_deref()),
+        ("email", login_taken, email.as_deref()),
+    ];
+    for (name, sql, value) in names {
+        if let Some(value) = value
+            && connection.prepare_cached(sql)?.exists(params![value, row.key.0])?
+        {
+            return Err(Stop::Taken(name));
+        }
+    }
+    let document = document(row, row.key.0)?;
+    run_one(connection, SQL, params![row.key.0, row.version, row.sub, username, email, document])
+}
+
+fn document(row: &impl Serialize, key: i64) -> Result<String, Stop> {
+    serde_json::to_string(row).map_err(|_| Stop::Unreadable(format!("row {key} cannot be written as a document")))
+}

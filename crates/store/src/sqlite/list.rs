@@ -1,0 +1,209 @@
+//! Lists for people.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::model::{Client, ClientKey, Consent, Grant, Held, Personal, Session, User, UserKey};
+use protocol::time::UnixTime;
+use rusqlite::{Connection, Params, Row, params};
+
+use super::document::View;
+use super::stop::Stop;
+use super::{row, schema};
+use crate::{Application, Counts, Fault, Query, Rows};
+
+/// The tables, in the order in which people ask for them.
+const TABLES: [&str; 11] = [
+    "clients",
+    "users",
+    "sessions",
+    "consents",
+    "codes",
+    "grants",
+    "access_tokens",
+    "personal_tokens",
+    "attempts",
+    "seal_keys",
+    "events",
+];
+
+/// Answers every question but that for counts.
+pub(super) fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
+    Ok(match query {
+        Query::Clients { owner, after, rows_max } => Rows::Clients(view.clients(*owner, *after, *rows_max)?),
+        Query::Users { after, rows_max } => Rows::Users(view.users(*after, *rows_max)?),
+        Query::Client(key) => Rows::Clients(view.client_now(*key)?.into_iter().collect()),
+        Query::ClientById(client_id) => Rows::Clients(view.client_by_id(client_id)?.into_iter().collect()),
+        Query::User(key) => Rows::Users(view.user_now(*key)?.into_iter().collect()),
+        Query::UserByName(name) => {
+            let found = match view.user_by_sub(name)? {
+                Some(user) => Some(user),
+                None => view.user_by_login(name)?,
+            };
+            Rows::Users(found.into_iter().collect())
+        }
+        Query::Sessions(user) => Rows::Sessions(view.sessions(*user)?),
+        Query::Applications { user, now } => Rows::Applications(view.applications(*user, *now)?),
+        Query::Grants { user, client, live_at, rows_max } => {
+            Rows::Grants(view.grants((*user, *client), *live_at, *rows_max)?)
+        }
+        Query::Personals { user } => Rows::Personals(view.personals(*user)?),
+        Query::SealKeys => {
+            Rows::SealKeys(view.rows("SELECT number, created_at FROM seal_keys ORDER BY id", [], row::seal_key)?)
+        }
+        Query::Events { user, rows_max } => {
+            const SQL: &str = "SELECT at, kind, user, client, address, detail FROM events \
+                WHERE ?1 IS NULL OR user = ?1 ORDER BY id DESC LIMIT ?2";
+            const OF_USER: &str = "SELECT at, kind, user, client, address, detail FROM events \
+                WHERE user = ?1 ORDER BY id DESC LIMIT ?2";
+            let sql = if user.is_some() { OF_USER } else { SQL };
+            let found = view.rows(sql, params![user.map(|user| user.0), limit(*rows_max)], row::event)?;
+            Rows::Events(found.into_iter().flatten().collect())
+        }
+        Query::Counts => return Err(Stop::Unreadable("counts are asked for elsewhere".to_owned())),
+    })
+}
+
+/// Counts everything. Takes a while when there is much of it.
+pub(super) fn counts(connection: &Connection) -> Result<Counts, Fault> {
+    let number = |sql: &str| -> Result<u64, Stop> {
+        Ok(u64::try_from(connection.query_row(sql, [], |row| row.get::<_, i64>(0))?).unwrap_or(0))
+    };
+    let mut rows = Vec::new();
+    for table in TABLES {
+        rows.push((table, number(&format!("SELECT count(*) FROM {table}"))?));
+    }
+    let page_bytes = number("PRAGMA page_size")?;
+    Ok(Counts {
+        backend: "sqlite",
+        schema: Some(schema::found(connection).map_err(Stop::from)?),
+        file_bytes: Some(number("PRAGMA page_count")? * page_bytes),
+        free_bytes: Some(number("PRAGMA freelist_count")? * page_bytes),
+        rows,
+    })
+}
+
+fn limit(rows_max: usize) -> i64 {
+    i64::try_from(rows_max).unwrap_or(i64::MAX)
+}
+
+impl View<'_> {
+    fn rows<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Stop> {
+        Ok(self.connection.prepare_cached(sql)?.query_map(params, read)?.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn clients(
+        &self,
+        owner: Option<UserKey>,
+        after: Option<ClientKey>,
+        rows_max: usize,
+    ) -> Result<Vec<Arc<Client>>, Stop> {
+        const ALL: &str = "SELECT key, version FROM clients WHERE key > ?1 ORDER BY key LIMIT ?2";
+        const OWNED: &str = "SELECT key, version FROM clients WHERE key > ?1 AND owner = ?3 ORDER BY key LIMIT ?2";
+        let after = after.map_or(i64::MIN, |key| key.0);
+        let read = |row: &Row<'_>| Ok((ClientKey(row.get(0)?), row.get(1)?));
+        let keys = match owner {
+            None => self.rows(ALL, params![after, limit(rows_max)], read)?,
+            Some(owner) => self.rows(OWNED, params![after, limit(rows_max), owner.0], read)?,
+        };
+        keys.into_iter().filter_map(|(key, version)| self.client(key, Some(version)).transpose()).collect()
+    }
+
+    fn users(&self, after: Option<UserKey>, rows_max: usize) -> Result<Vec<Arc<User>>, Stop> {
+        const SQL: &str = "SELECT key, version FROM users WHERE key > ?1 ORDER BY key LIMIT ?2";
+        let after = after.map_or(i64::MIN, |key| key.0);
+        let keys = self.rows(SQL, [after, limit(rows_max)], |row| Ok((UserKey(row.get(0)?), row.get(1)?)))?;
+        keys.into_iter().filter_map(|(key, version)| self.user(key, Some(version)).transpose()).collect()
+    }
+
+    fn client_now(&self, key: ClientKey) -> Result<Option<Arc<Client>>, Stop> {
+        let version = self.rows("SELECT version FROM clients WHERE key = ?1", [key.0], |row| row.get(0))?;
+        self.client(key, version.first().copied())
+    }
+
+    fn user_now(&self, key: UserKey) -> Result<Option<Arc<User>>, Stop> {
+        let version = self.rows("SELECT version FROM users WHERE key = ?1", [key.0], |row| row.get(0))?;
+        self.user(key, version.first().copied())
+    }
+
+    fn sessions(&self, user: UserKey) -> Result<Vec<Session>, Stop> {
+        let sql = format!("SELECT {} FROM sessions AS s WHERE s.user = ?1 ORDER BY s.id DESC", row::SESSION);
+        self.rows(&sql, [user.0], row::session)
+    }
+
+    fn applications(&self, user: UserKey, now: UnixTime) -> Result<Vec<Application>, Stop> {
+        let sql = format!("SELECT {} FROM consents AS o WHERE o.user = ?1", row::CONSENT);
+        let mut found: BTreeMap<ClientKey, (Option<Consent>, u64)> = BTreeMap::new();
+        for consent in self.rows(&sql, [user.0], row::consent)? {
+            let client = consent.client;
+            found.entry(client).or_default().0 = Some(consent);
+        }
+        for grant in self.grants((Some(user), None), Some(now), usize::MAX)? {
+            found.entry(grant.row.client).or_default().1 += 1;
+        }
+        let mut applications = Vec::new();
+        for (key, (consent, grants_live)) in found {
+            if let Some(client) = self.client_now(key)? {
+                applications.push(Application { client, consent, grants_live });
+            }
+        }
+        Ok(applications)
+    }
+
+    fn grants(
+        &self,
+        (user, client): (Option<UserKey>, Option<ClientKey>),
+        live_at: Option<UnixTime>,
+        rows_max: usize,
+    ) -> Result<Vec<Held<Grant>>, Stop> {
+        // One text for each question, so that SQLite can choose the index that fits it.
+        let of_user = if user.is_some() { "g.user = ?1" } else { "?1 IS NULL" };
+        let of_client = if client.is_some() { "g.client = ?2" } else { "?2 IS NULL" };
+        let of_time = if live_at.is_some() { "g.is_revoked = 0 AND g.expires_at > ?3" } else { "?3 IS NULL" };
+        let sql = format!(
+            "SELECT {}, c.version, u.version FROM grants AS g LEFT JOIN clients AS c ON c.key = g.client \
+             LEFT JOIN users AS u ON u.key = g.user WHERE {of_user} AND {of_client} AND {of_time} ORDER BY g.id DESC",
+            row::GRANT
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![
+            user.map(|user| user.0),
+            client.map(|client| client.0),
+            live_at.map(|time| time.0)
+        ])?;
+        let mut grants = Vec::new();
+        while grants.len() < rows_max
+            && let Some(row) = rows.next()?
+        {
+            let versions = (row.get(row::GRANT_WIDTH)?, row.get(row::GRANT_WIDTH + 1)?);
+            let held = self.held_grant(row::grant(row)?, versions.0, versions.1)?;
+            if live_at.is_none() || is_above(&held) {
+                grants.push(held);
+            }
+        }
+        Ok(grants)
+    }
+
+    fn personals(&self, user: Option<UserKey>) -> Result<Vec<Held<Personal>>, Stop> {
+        let of_user = if user.is_some() { "p.user = ?1" } else { "?1 IS NULL" };
+        let sql = format!(
+            "SELECT {}, u.version FROM personal_tokens AS p LEFT JOIN users AS u ON u.key = p.user \
+             WHERE {of_user} ORDER BY p.id DESC",
+            row::PERSONAL
+        );
+        let read = |row: &Row<'_>| Ok((row::personal(row)?, row.get(row::PERSONAL_WIDTH)?));
+        let rows = self.rows(&sql, [user.map(|user| user.0)], read)?;
+        rows.into_iter().map(|(row, version)| self.held_personal(row, version)).collect()
+    }
+}
+
+/// Was the grant left alone when everything of its user, or of its client, was revoked?
+fn is_above(held: &Held<Grant>) -> bool {
+    held.user.as_ref().is_some_and(|user| held.row.id.0 >= user.revoked_below)
+        && held.client.as_ref().is_some_and(|client| held.row.id.0 >= client.revoked_below)
+}

@@ -1,0 +1,246 @@
+//! The rows that one call is judged against, as of one moment.
+
+use std::sync::{Arc, LazyLock};
+
+use protocol::model::{
+    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Grant, GrantId, Held, Personal, PersonalId,
+    Session, SessionId, User, UserKey,
+};
+use protocol::secret::Digest;
+use protocol::turn::{Facts, Wants, account_attempts_key, login_name};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::document::{Documents, View};
+use super::row;
+use super::stop::Stop;
+
+macro_rules! held {
+    ($name:ident = $columns:ident, $rest:literal) => {
+        static $name: LazyLock<String> = LazyLock::new(|| format!(concat!("SELECT {}, ", $rest), row::$columns));
+    };
+}
+
+held!(
+    CODE = CODE,
+    "c.version, u.version, g.is_revoked FROM codes AS k \
+    LEFT JOIN clients AS c ON c.key = k.client LEFT JOIN users AS u ON u.key = k.user \
+    LEFT JOIN grants AS g ON g.id = k.grant_id WHERE k.id = ?1"
+);
+held!(
+    GRANT = GRANT,
+    "c.version, u.version FROM grants AS g \
+    LEFT JOIN clients AS c ON c.key = g.client LEFT JOIN users AS u ON u.key = g.user WHERE g.id = ?1"
+);
+held!(
+    ACCESS = ACCESS,
+    "c.version, u.version, g.is_revoked FROM access_tokens AS a \
+    LEFT JOIN clients AS c ON c.key = a.client LEFT JOIN users AS u ON u.key = a.user \
+    LEFT JOIN grants AS g ON g.id = a.grant_id WHERE a.id = ?1"
+);
+held!(
+    PERSONAL = PERSONAL,
+    "u.version FROM personal_tokens AS p \
+    LEFT JOIN users AS u ON u.key = p.user WHERE p.id = ?1"
+);
+held!(SESSION = SESSION, "u.version FROM sessions AS s LEFT JOIN users AS u ON u.key = s.user WHERE s.id = ?1");
+
+const CLIENT_BY_ID: &str = "SELECT key, version FROM clients WHERE client_id = ?1";
+const USER_BY_LOGIN: &str = "SELECT key, version FROM users WHERE username_lower = ?1 \
+    UNION ALL SELECT key, version FROM users WHERE email_lower = ?1 LIMIT 1";
+const USER_BY_SUB: &str = "SELECT key, version FROM users WHERE sub = ?1";
+const ATTEMPTS: &str = "SELECT failures, resets_at FROM attempts WHERE key = ?1";
+const CONSENT: &str = "SELECT user, client, scope, given_at, renewed_at FROM consents WHERE user = ?1 AND client = ?2";
+
+/// Every statement of this file, for the test that looks at SQLite's plans for them.
+#[cfg(test)]
+pub(super) fn statements_all() -> [&'static str; 10] {
+    [&CODE, &GRANT, &ACCESS, &PERSONAL, &SESSION, CLIENT_BY_ID, USER_BY_LOGIN, USER_BY_SUB, ATTEMPTS, CONSENT]
+}
+
+/// Loads what is wanted. One statement is a moment of its own; several are bound together by a transaction.
+pub(super) fn load(connection: &Connection, documents: &Documents, wants: &Wants) -> Result<Facts, Stop> {
+    if statements(wants) < 2 {
+        match load_at(View { connection, documents, is_snapshot: false }, wants) {
+            Err(Stop::Missed) => {}
+            loaded => return loaded,
+        }
+    }
+    in_snapshot(connection, || load_at(View { connection, documents, is_snapshot: true }, wants))
+}
+
+/// Runs `read` so that all its statements see the same moment.
+pub(super) fn in_snapshot<T>(connection: &Connection, read: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
+    connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
+    let found = read();
+    // Nothing was written, so there is nothing that an error at the end could lose; but a transaction that stayed open
+    // would pin this connection to an old moment.
+    connection.prepare_cached("COMMIT")?.execute([])?;
+    found
+}
+
+/// How many statements these wants take, if no document has to be read. The account's counter needs the row that says
+/// whose it is, so it is always one more.
+fn statements(wants: &Wants) -> usize {
+    let rows = [
+        wants.client_id.is_some(),
+        wants.code.is_some(),
+        wants.grant.is_some(),
+        wants.access.is_some(),
+        wants.personal.is_some(),
+        wants.address_attempts.is_some(),
+    ];
+    let accounts = [wants.session.is_some(), wants.login.is_some()];
+    rows.into_iter().filter(|wanted| *wanted).count() + 2 * accounts.into_iter().filter(|wanted| *wanted).count()
+}
+
+fn load_at(view: View<'_>, wants: &Wants) -> Result<Facts, Stop> {
+    let mut facts = Facts::default();
+    if let Some(client_id) = &wants.client_id {
+        facts.client = view.client_by_id(client_id)?;
+    }
+    if let Some(id) = wants.code {
+        facts.code = view.code(id)?;
+    }
+    if let Some(id) = wants.grant {
+        facts.grant = view.grant(id)?;
+    }
+    if let Some(id) = wants.access {
+        facts.access = view.access(id)?;
+    }
+    if let Some(id) = wants.personal {
+        facts.personal = view.personal(id)?;
+    }
+    if let Some(key) = wants.address_attempts {
+        facts.address_attempts = view.attempts(key)?;
+    }
+    if wants.session.is_some() || wants.login.is_some() {
+        load_account(view, wants, &mut facts)?;
+    }
+    Ok(facts)
+}
+
+/// The session, who signs in, and what hangs on either of them.
+fn load_account(view: View<'_>, wants: &Wants, facts: &mut Facts) -> Result<(), Stop> {
+    if let Some(id) = wants.session {
+        facts.session = view.session(id)?;
+    }
+    if let Some(typed) = &wants.login {
+        facts.login = view.user_by_login(typed)?;
+    }
+    let account = match &wants.login {
+        Some(_) => facts.login.as_ref().map(|user| user.key),
+        None => facts.session.as_ref().map(|session| session.row.user),
+    };
+    if wants.login.is_some() || account.is_some() {
+        let typed = wants.login.as_deref().unwrap_or_default();
+        facts.account_attempts = view.attempts(account_attempts_key(account, typed))?;
+    }
+    if let (true, Some(user), Some(client)) = (wants.consent, account, &facts.client) {
+        facts.consent = view.consent(user, client.key)?;
+    }
+    Ok(())
+}
+
+impl View<'_> {
+    /// The client with this public identifier.
+    pub(super) fn client_by_id(&self, client_id: &str) -> Result<Option<Arc<Client>>, Stop> {
+        let found = self
+            .connection
+            .prepare_cached(CLIENT_BY_ID)?
+            .query_row([client_id], |row| Ok((ClientKey(row.get(0)?), row.get(1)?)))
+            .optional()?;
+        found.map_or(Ok(None), |(key, version)| self.client(key, Some(version)))
+    }
+
+    /// The user with this e-mail address or user name.
+    pub(super) fn user_by_login(&self, typed: &str) -> Result<Option<Arc<User>>, Stop> {
+        self.user_where(USER_BY_LOGIN, &login_name(typed))
+    }
+
+    /// The user with this public identifier.
+    pub(super) fn user_by_sub(&self, sub: &str) -> Result<Option<Arc<User>>, Stop> {
+        self.user_where(USER_BY_SUB, sub)
+    }
+
+    fn user_where(&self, sql: &'static str, name: &str) -> Result<Option<Arc<User>>, Stop> {
+        let found = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([name], |row| Ok((UserKey(row.get(0)?), row.get(1)?)))
+            .optional()?;
+        found.map_or(Ok(None), |(key, version)| self.user(key, Some(version)))
+    }
+
+    fn code(&self, id: CodeId) -> Result<Option<Held<Code>>, Stop> {
+        let found = self.one(&CODE, id.0, |row| {
+            let at = row::CODE_WIDTH;
+            Ok((row::code(row)?, row.get(at)?, row.get(at + 1)?, row.get::<_, Option<bool>>(at + 2)?))
+        })?;
+        let Some((row, client, user, is_revoked)) = found else { return Ok(None) };
+        let (client, user) = (self.client(row.client, client)?, self.user(row.user, user)?);
+        // The grant begins with the redemption, so its absence says nothing.
+        Ok(Some(Held { row, client, user, is_grant_revoked: is_revoked == Some(true) }))
+    }
+
+    fn grant(&self, id: GrantId) -> Result<Option<Held<Grant>>, Stop> {
+        let found = self.one(&GRANT, id.0, |row| {
+            Ok((row::grant(row)?, row.get(row::GRANT_WIDTH)?, row.get(row::GRANT_WIDTH + 1)?))
+        })?;
+        found.map(|(row, client, user)| self.held_grant(row, client, user)).transpose()
+    }
+
+    /// A grant with the client and user of these versions.
+    pub(super) fn held_grant(&self, row: Grant, client: Option<u32>, user: Option<u32>) -> Result<Held<Grant>, Stop> {
+        let (client, user) = (self.client(row.client, client)?, self.user(row.user, user)?);
+        let is_grant_revoked = row.is_revoked;
+        Ok(Held { row, client, user, is_grant_revoked })
+    }
+
+    fn access(&self, id: AccessId) -> Result<Option<Held<Access>>, Stop> {
+        let found = self.one(&ACCESS, id.0, |row| {
+            let at = row::ACCESS_WIDTH;
+            Ok((row::access(row)?, row.get(at)?, row.get(at + 1)?, row.get::<_, Option<bool>>(at + 2)?))
+        })?;
+        let Some((row, client, user, is_revoked)) = found else { return Ok(None) };
+        let client = self.client(row.client, client)?;
+        let user = row.user.map_or(Ok(None), |key| self.user(key, user))?;
+        let is_grant_revoked = row.grant.is_some() && is_revoked != Some(false);
+        Ok(Some(Held { row, client, user, is_grant_revoked }))
+    }
+
+    fn personal(&self, id: PersonalId) -> Result<Option<Held<Personal>>, Stop> {
+        let found = self.one(&PERSONAL, id.0, |row| Ok((row::personal(row)?, row.get(row::PERSONAL_WIDTH)?)))?;
+        found.map(|(row, user)| self.held_personal(row, user)).transpose()
+    }
+
+    /// A personal token with the user of this version.
+    pub(super) fn held_personal(&self, row: Personal, user: Option<u32>) -> Result<Held<Personal>, Stop> {
+        let user = self.user(row.user, user)?;
+        Ok(Held { row, client: None, user, is_grant_revoked: false })
+    }
+
+    fn session(&self, id: SessionId) -> Result<Option<Held<Session>>, Stop> {
+        let found = self.one(&SESSION, id.0, |row| Ok((row::session(row)?, row.get(row::SESSION_WIDTH)?)))?;
+        let Some((row, user)) = found else { return Ok(None) };
+        let user = self.user(row.user, user)?;
+        Ok(Some(Held { row, client: None, user, is_grant_revoked: false }))
+    }
+
+    fn attempts(&self, key: Digest) -> Result<Option<Attempts>, Stop> {
+        let mut statement = self.connection.prepare_cached(ATTEMPTS)?;
+        Ok(statement.query_row([key.0], row::attempts).optional()?)
+    }
+
+    fn consent(&self, user: UserKey, client: ClientKey) -> Result<Option<Consent>, Stop> {
+        Ok(self.connection.prepare_cached(CONSENT)?.query_row([user.0, client.0], row::consent).optional()?)
+    }
+
+    fn one<T>(
+        &self,
+        sql: &str,
+        id: i64,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Stop> {
+        Ok(self.connection.prepare_cached(sql)?.query_row([id], read).optional()?)
+    }
+}

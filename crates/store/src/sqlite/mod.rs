@@ -1,0 +1,123 @@
+//! The store in one SQLite file. One thread writes, in groups; reads run where they are asked for. Other processes may
+//! use the same file at the same time, and each sees at once what another has written.
+
+mod apply;
+mod document;
+mod insert;
+mod list;
+mod load;
+mod open;
+mod readers;
+mod row;
+mod schema;
+mod stop;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use protocol::time::UnixTime;
+use protocol::turn::{Change, Facts, Wants};
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+
+use self::document::{Documents, View};
+use self::readers::Readers;
+use self::stop::fault;
+use self::sweep::Walk;
+use self::writer::{Work, Writer};
+use crate::{CommitError, Fault, Mode, OpenError, Query, Rows, Store};
+
+/// A store in a file.
+pub struct Sqlite {
+    documents: Documents,
+    // Closed before the writer, which as the last one tidies up the write-ahead log.
+    readers: Readers,
+    writer: Writer,
+    walk: Walk,
+}
+
+impl Sqlite {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(path: &Path, mode: Mode) -> Result<Self, OpenError> {
+        // SQLite would read an address out of a name that begins like one.
+        let path = if path.starts_with("file:") { Path::new(".").join(path) } else { PathBuf::from(path) };
+        let connection = open::open(&path, mode)?;
+        let writer = Writer::start(connection).map_err(|error| OpenError::Unreadable {
+            path: path.display().to_string(),
+            cause: format!("no thread could be started: {error}"),
+        })?;
+        Ok(Self { documents: Documents::new(), readers: Readers::new(path), writer, walk: Walk::new() })
+    }
+
+    /// The schema of the file at `path`, or none when there is no file. Changes nothing.
+    pub(crate) fn inspect(path: &Path) -> Result<Option<u32>, OpenError> {
+        open::inspect(path)
+    }
+
+    /// The newest schema that this program knows.
+    pub(crate) fn schema_known() -> u32 {
+        schema::known()
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
+        Ok(self.readers.read(|connection| load::load(connection, &self.documents, wants))?)
+    }
+
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.writer.ask(Work::Commit(changes)).await.map(drop)
+    }
+
+    async fn list(&self, query: &Query) -> Result<Rows, Fault> {
+        if *query == Query::Counts {
+            let connection = self.readers.open()?;
+            let counted = tokio::task::spawn_blocking(move || list::counts(&connection)).await;
+            return Ok(Rows::Counts(counted.map_err(|error| Fault::Broken { cause: error.to_string() })??));
+        }
+        let documents = &self.documents;
+        Ok(self.readers.read(|connection| {
+            load::in_snapshot(connection, || list::list(View { connection, documents, is_snapshot: true }, query))
+        })?)
+    }
+
+    async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
+        let connection = self.readers.open()?;
+        self.walk.go_on(connection, &self.writer, now, rows_max).await
+    }
+
+    async fn backup(&self, path: &Path) -> Result<(), Fault> {
+        let from = self.readers.open()?;
+        let path = path.to_owned();
+        let copied = tokio::task::spawn_blocking(move || copy(&from, &path)).await;
+        copied.map_err(|error| Fault::Broken { cause: error.to_string() })?
+    }
+}
+
+/// Copies everything, as of one moment, into a file that is not there yet. The copy is one transaction of the new file:
+/// when it breaks off, an empty file is left, never half a backup.
+fn copy(from: &Connection, path: &Path) -> Result<(), Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let refuse = |error: rusqlite::Error| Fault::Unavailable { cause: format!("{}: {error}", path.display()) };
+    let mut to = Connection::open_with_flags(path, flags).map_err(refuse)?;
+    let pages: i64 = to.query_row("PRAGMA page_count", [], |row| row.get(0)).map_err(refuse)?;
+    if pages > 0 {
+        return Err(Fault::Unavailable { cause: format!("there is a file already at {}", path.display()) });
+    }
+    let stepped = Backup::new(from, &mut to).map_err(refuse)?.step(-1).map_err(|error| fault(&error))?;
+    if stepped != StepResult::Done {
+        return Err(Fault::Unavailable { cause: "another process held the database; try again".to_owned() });
+    }
+    Ok(())
+}

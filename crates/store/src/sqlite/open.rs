@@ -1,0 +1,149 @@
+//! Opening a file, and saying clearly why it cannot be opened.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::schema;
+use crate::{Mode, OpenError};
+
+/// How long to wait for another process that holds a lock. The commands of the operator hold it for milliseconds.
+pub(super) const BUSY_MAX: Duration = Duration::from_secs(5);
+/// Prepared statements that each connection keeps; there are fewer than this.
+pub(super) const STATEMENTS_KEPT: usize = 128;
+
+/// "GRTY", which the first migration writes into the file's head.
+const APPLICATION_ID: i64 = 0x4752_5459;
+/// Pages that the writer keeps in memory, in KiB.
+const CACHE_KIB: u32 = 8_192;
+/// A log that was written back is cut to this.
+const WAL_BYTES_KEPT: u32 = 64 << 20;
+/// Switching to a write-ahead log does not wait for locks by itself. So often it is tried, and so long is the pause.
+const SWITCH_ATTEMPTS: u32 = 100;
+const SWITCH_PAUSE: Duration = Duration::from_millis(50);
+
+/// Opens the file for writing, and brings its schema up to date.
+pub(super) fn open(path: &Path, mode: Mode) -> Result<Connection, OpenError> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if mode == Mode::Create {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    }
+    let refuse = |error: rusqlite::Error| refusal(path, &error);
+    let connection = Connection::open_with_flags(path, flags).map_err(refuse)?;
+    connection.busy_timeout(BUSY_MAX).map_err(refuse)?;
+    let found = examine(path, &connection)?;
+    if connection.is_readonly("main").map_err(refuse)? {
+        return Err(OpenError::ReadOnly { path: text(path), owner: owner(path) });
+    }
+    write_ahead(&connection).map_err(refuse)?;
+    if found < schema::known() {
+        schema::migrate(&connection).map_err(|cause| OpenError::Schema { path: text(path), cause })?;
+    }
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    // FULL: with less, a power cut could bring a spent code or a revoked token back to life.
+    let settings = format!(
+        "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = {WAL_BYTES_KEPT}; \
+         PRAGMA cache_size = -{CACHE_KIB}; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;"
+    );
+    connection.execute_batch(&settings).map_err(refuse)?;
+    Ok(connection)
+}
+
+/// Looks at the schema of a file without changing it. None when there is no file.
+pub(super) fn inspect(path: &Path) -> Result<Option<u32>, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let looked = Connection::open_with_flags(path, flags).map_err(|error| refusal(path, &error));
+    let looked = looked.and_then(|connection| {
+        connection.busy_timeout(BUSY_MAX).map_err(|error| refusal(path, &error))?;
+        examine(path, &connection)
+    });
+    match looked {
+        Ok(found) => Ok(Some(found)),
+        Err(OpenError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Is this file ours, and not too new? Gives its schema.
+fn examine(path: &Path, connection: &Connection) -> Result<u32, OpenError> {
+    let read = || {
+        let id: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        Ok((id, tables, schema::found(connection)?))
+    };
+    let (id, tables, found) = read().map_err(|error| refusal(path, &error))?;
+    if tables > 0 && id != APPLICATION_ID {
+        return Err(OpenError::Foreign { path: text(path), cause: "another program's tables are in it".to_owned() });
+    }
+    let known = schema::known();
+    if found > known {
+        return Err(OpenError::Newer { path: text(path), found, known });
+    }
+    Ok(found)
+}
+
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
+            Err(error) if is_busy(&error) && attempt < SWITCH_ATTEMPTS => std::thread::sleep(SWITCH_PAUSE),
+            done => return done.map(drop),
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// What the operator is told.
+fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
+    let path_text = text(path);
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => {
+            OpenError::Foreign { path: path_text, cause: "it is not a SQLite file".to_owned() }
+        }
+        Some(ErrorCode::DatabaseCorrupt) => {
+            OpenError::Foreign { path: path_text, cause: "it is damaged; restore a backup".to_owned() }
+        }
+        Some(ErrorCode::ReadOnly) => OpenError::ReadOnly { path: path_text, owner: owner(path) },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked { path: path_text },
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::SystemIoFailure) => unopened(path, error),
+        _ => OpenError::Schema { path: path_text, cause: error.to_string() },
+    }
+}
+
+/// Why a file cannot be opened, as far as the file system tells.
+#[allow(clippy::disallowed_methods, reason = "SQLite opened the file itself; this only words its refusal")]
+fn unopened(path: &Path, error: &rusqlite::Error) -> OpenError {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let cause = match (path.metadata(), folder.map(Path::metadata)) {
+        (_, Some(Err(folder_error))) => format!("its folder: {folder_error}"),
+        (Ok(there), _) if there.is_dir() => "it is a folder".to_owned(),
+        (Ok(_), _) => format!("{error}{}", owner(path)),
+        (Err(missing), _) if missing.kind() == std::io::ErrorKind::NotFound => {
+            // Where a file may be made, SQLite would have made it, unless the folder does not let it.
+            return match folder.map_or_else(|| Path::new(".").metadata(), Path::metadata) {
+                Ok(there) if there.permissions().readonly() => {
+                    OpenError::Unreadable { path: text(path), cause: "its folder is read-only".to_owned() }
+                }
+                _ => OpenError::Missing { path: text(path) },
+            };
+        }
+        (Err(hidden), _) => hidden.to_string(),
+    };
+    OpenError::Unreadable { path: text(path), cause }
+}
+
+/// Whose file it is, in words.
+#[allow(clippy::disallowed_methods, reason = "SQLite opened the file itself; this only words its refusal")]
+fn owner(path: &Path) -> String {
+    use std::os::unix::fs::MetadataExt;
+    path.metadata().map_or_else(|_| String::new(), |there| format!(" (it belongs to user {})", there.uid()))
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,82 @@
+//! Why the work on a row cannot go on, and what that means for whoever asked.
+
+use rusqlite::ErrorCode;
+
+use crate::{CommitError, Fault};
+
+/// Why one piece of work stopped.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// A document is not in memory, and reading it would break the snapshot.
+    Missed,
+    /// A precondition does not hold.
+    Lost,
+    /// A name is somebody else's.
+    Taken(&'static str),
+    /// A row cannot be understood. Says which, but nothing of its content.
+    Unreadable(String),
+    /// SQLite refused.
+    Engine(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Stop {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<Stop> for Fault {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Engine(error) => fault(&error),
+            Stop::Unreadable(cause) => Self::Broken { cause },
+            Stop::Missed | Stop::Lost | Stop::Taken(_) => Self::Broken { cause: format!("unexpected: {stop:?}") },
+        }
+    }
+}
+
+impl From<Stop> for CommitError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Lost => Self::Lost,
+            Stop::Taken(name) => Self::Taken(name),
+            stop => Self::Fault(stop.into()),
+        }
+    }
+}
+
+/// Does this concern the whole file, so that the neighbours in the batch cannot be written either?
+pub(super) fn is_for_all(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::OutOfMemory
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::OperationInterrupted
+                | ErrorCode::PermissionDenied
+        )
+    )
+}
+
+/// What SQLite said, sorted into what may pass and what will not. Its texts name tables and columns, never values.
+pub(super) fn fault(error: &rusqlite::Error) -> Fault {
+    let cause = error.to_string();
+    if is_for_all(error) { Fault::Unavailable { cause } } else { Fault::Broken { cause } }
+}
+
+/// Was the error that a key or a name is already there?
+pub(super) fn is_conflict(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_ROWID, SQLITE_CONSTRAINT_UNIQUE};
+    matches!(
+        error.sqlite_error(),
+        Some(code) if matches!(
+            code.extended_code,
+            SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_ROWID | SQLITE_CONSTRAINT_UNIQUE
+        )
+    )
+}

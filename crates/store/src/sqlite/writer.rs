@@ -1,0 +1,146 @@
+//! The one thread that writes. It takes what waits, writes each turn on its own terms, commits once, and then answers
+//! everybody. There is no timer: a batch is what queued up while the last commit was on its way to the disk.
+
+use std::thread::JoinHandle;
+
+use protocol::time::UnixTime;
+use protocol::turn::Change;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::apply;
+use super::stop::{Stop, fault, is_for_all};
+use super::sweep::Broom;
+use crate::{CommitError, Fault};
+
+/// Turns that may wait; whoever comes later waits for room.
+const QUEUE_MAX: usize = 4_096;
+/// Turns that are committed together. Bounds how long the first of them waits for the last.
+const BATCH_MAX: usize = 512;
+/// The write-ahead log is written back into the database when it has so many pages (of 4 KiB).
+const WAL_PAGES: i64 = 4_000;
+
+/// What the thread is asked to do.
+pub(super) enum Work {
+    /// Write a turn.
+    Commit(Vec<Change>),
+    /// Remove rows, if they are still of no use at that time.
+    Remove(&'static Broom, UnixTime, Vec<i64>),
+    /// Allow so many pages, as a disk of that size would.
+    #[cfg(test)]
+    LimitPages(u32),
+}
+
+type Answer = Result<usize, CommitError>;
+
+pub(super) struct Job {
+    work: Work,
+    reply: oneshot::Sender<Answer>,
+}
+
+/// The way to the thread. Dropping it ends the thread after its last batch.
+pub(super) struct Writer {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread with a connection of its own.
+    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
+        let (jobs, waiting) = mpsc::channel(QUEUE_MAX);
+        let thread =
+            std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || serve(connection, waiting))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Has it done, and waits until it is on disk. Gives the number of rows that were removed.
+    pub(super) async fn ask(&self, work: Work) -> Answer {
+        let stopped = || Fault::Broken { cause: "the writer has stopped".to_owned() };
+        let (reply, answer) = oneshot::channel();
+        let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
+        jobs.send(Job { work, reply }).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the store's writer had panicked");
+        }
+    }
+}
+
+fn serve(connection: Connection, mut waiting: mpsc::Receiver<Job>) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    let mut answers = Vec::with_capacity(BATCH_MAX);
+    while waiting.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+        if let Err(fault) = write(&connection, &batch, &mut answers) {
+            tracing::error!(%fault, turns = batch.len(), "nothing could be written");
+            answers.clear();
+            answers.resize(batch.len(), Err(CommitError::Fault(fault)));
+        }
+        for (job, answer) in batch.drain(..).zip(answers.drain(..)) {
+            // Whoever does not wait any more has no use for the answer.
+            let _ = job.reply.send(answer);
+        }
+        write_back(&connection);
+    }
+    if let Err((_, error)) = connection.close() {
+        tracing::warn!(%error, "the database was not closed properly; nothing is lost");
+    }
+}
+
+/// Writes a batch in one transaction. After an error nothing of it is written.
+fn write(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) -> Result<(), Fault> {
+    let written = write_all(connection, batch, answers);
+    if written.is_err() && !connection.is_autocommit() {
+        // When even this fails, the next BEGIN does too, and says so.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    written
+}
+
+fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) -> Result<(), Fault> {
+    // IMMEDIATE takes the lock before the first look, so that what is compared cannot change before it is written.
+    apply::run(connection, "BEGIN IMMEDIATE", [])?;
+    for job in batch {
+        let done = match &job.work {
+            Work::Commit(changes) => apply::turn(connection, changes).map(|()| 0),
+            Work::Remove(broom, now, ids) => broom.remove(connection, *now, ids),
+            #[cfg(test)]
+            Work::LimitPages(pages) => limit_pages(connection, *pages),
+        };
+        match done {
+            Err(Stop::Engine(error)) if is_for_all(&error) || connection.is_autocommit() => return Err(fault(&error)),
+            done => answers.push(done.map_err(CommitError::from)),
+        }
+    }
+    apply::run(connection, "COMMIT", [])?;
+    Ok(())
+}
+
+/// Writes the log back when it has grown long. Here and not in the commit, so that the turns of the batch do not wait.
+fn write_back(connection: &Connection) {
+    let pages = connection
+        .prepare_cached("PRAGMA wal_checkpoint(NOOP)")
+        .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(1)));
+    let done = match pages {
+        Ok(pages) if pages >= WAL_PAGES => connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = done {
+        // Everything is safe in the log; the next batch tries again.
+        tracing::warn!(%error, "the write-ahead log could not be written back");
+    }
+}
+
+#[cfg(test)]
+fn limit_pages(connection: &Connection, pages: u32) -> Result<usize, Stop> {
+    connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+    Ok(0)
+}

@@ -1,0 +1,269 @@
+//! Many turns at once on one store, on every backend: whatever may happen once happens once.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use protocol::model::{
+    AccessId, Attempts, Client, ClientKey, ClientKind, Code, CodeId, Grant, GrantId, Pkce, Refresh, RefreshMode, User,
+    UserKey,
+};
+use protocol::model::Access;
+use protocol::scope::Scope;
+use protocol::secret::Digest;
+use protocol::time::UnixTime;
+use protocol::turn::{Change, Wants};
+use store::{CommitError, Memory, Mode, Sqlite, Store};
+
+const NOW: UnixTime = UnixTime(1_000_000);
+const RACERS: i64 = 64;
+
+fn digest(text: &str) -> Digest {
+    Digest::of(text.as_bytes())
+}
+
+fn client() -> Client {
+    Client {
+        key: ClientKey(1),
+        client_id: "app".to_owned(),
+        dialect: "standard".to_owned(),
+        name: "App".to_owned(),
+        publisher: None,
+        homepage: None,
+        logo_uri: None,
+        kind: ClientKind::Public,
+        auth_methods: Vec::new(),
+        secrets: Vec::new(),
+        redirect_uris: Vec::new(),
+        grants: Vec::new(),
+        scope: Scope::default(),
+        audience: Vec::new(),
+        pkce: Pkce::Required,
+        refresh: RefreshMode::Rotate,
+        access_ttl_s: None,
+        refresh_ttl_s: None,
+        is_first_party: false,
+        owner: None,
+        is_disabled: false,
+        revoked_below: 0,
+        created_at: NOW,
+        version: 1,
+    }
+}
+
+fn user(key: i64, username: &str) -> User {
+    User {
+        key: UserKey(key),
+        sub: format!("sub-{key}"),
+        username: Some(username.to_owned()),
+        email: None,
+        email_verified: false,
+        name: username.to_owned(),
+        password: None,
+        totp: None,
+        attributes: serde_json::Map::new(),
+        is_disabled: false,
+        revoked_below: 0,
+        created_at: NOW,
+        version: 1,
+    }
+}
+
+fn code() -> Code {
+    Code {
+        id: CodeId(1),
+        digest: digest("code"),
+        grant: GrantId(1),
+        client: ClientKey(1),
+        user: UserKey(1),
+        redirect_uri: "https://app.example/cb".to_owned(),
+        is_redirect_uri_named: true,
+        challenge: None,
+        scope: Scope::default(),
+        audience: Vec::new(),
+        auth_time: NOW,
+        issued_at: NOW,
+        expires_at: NOW.plus(60),
+        is_spent: false,
+    }
+}
+
+fn grant(id: i64) -> Grant {
+    Grant {
+        id: GrantId(id),
+        user: UserKey(1),
+        client: ClientKey(1),
+        scope: Scope::default(),
+        audience: Vec::new(),
+        auth_time: NOW,
+        created_at: NOW,
+        expires_at: NOW.plus(1_000),
+        refresh: Some(refresh("0")),
+        is_revoked: false,
+    }
+}
+
+fn refresh(current: &str) -> Refresh {
+    Refresh { current: digest(current), previous: None, answer: None, idle_until: NOW.plus(500) }
+}
+
+fn access(id: i64) -> Access {
+    Access {
+        id: AccessId(id),
+        digest: digest("access"),
+        client: ClientKey(1),
+        user: Some(UserKey(1)),
+        grant: Some(GrantId(1)),
+        scope: Scope::default(),
+        audience: Vec::new(),
+        issued_at: NOW,
+        expires_at: NOW.plus(60),
+    }
+}
+
+/// Stores that share their rows; the racers are spread over them.
+type Doors = Vec<Arc<dyn Store>>;
+
+/// Runs a race on the store in memory, on a file, and on a file that two processes have open.
+async fn on_every_store<F: Future<Output = ()>>(race: impl Fn(Doors) -> F) {
+    race(vec![Arc::new(Memory::default())]).await;
+    for doors in [1, 2] {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let path = folder.path().join("race.db");
+        race((0..doors).map(|_| open(&path)).collect()).await;
+    }
+}
+
+fn open(path: &Path) -> Arc<dyn Store> {
+    Arc::new(Sqlite::open(path, Mode::Create).expect("a new database can be made"))
+}
+
+/// Lets every racer commit at once. Gives those that won.
+async fn run(doors: &Doors, changes: impl Fn(i64) -> Vec<Change>) -> Vec<i64> {
+    let start = Arc::new(tokio::sync::Barrier::new(usize::try_from(RACERS).expect("a small number")));
+    let racers: Vec<_> = (1..=RACERS)
+        .zip(doors.iter().cycle())
+        .map(|(racer, door)| {
+            let (door, start, changes) = (Arc::clone(door), Arc::clone(&start), changes(racer));
+            tokio::spawn(async move {
+                start.wait().await;
+                (racer, door.commit(changes).await)
+            })
+        })
+        .collect();
+    let mut winners = Vec::new();
+    for racer in racers {
+        match racer.await.expect("no racer panics") {
+            (racer, Ok(())) => winners.push(racer),
+            (_, Err(CommitError::Lost | CommitError::Taken(_))) => {}
+            (racer, Err(fault)) => panic!("racer {racer}: {fault}"),
+        }
+    }
+    winners
+}
+
+async fn access_tokens(store: &dyn Store) -> Vec<i64> {
+    let mut found = Vec::new();
+    for id in 1..=RACERS {
+        let wants = Wants { access: Some(AccessId(id)), ..Wants::default() };
+        if store.load(&wants).await.expect("the store can be read").access.is_some() {
+            found.push(id);
+        }
+    }
+    found
+}
+
+/// RFC 6749 §4.1.2: "The client MUST NOT use the authorization code more than once."
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_redeemers_of_one_code_exactly_one_gets_a_token() {
+    on_every_store(|doors| async move {
+        doors[0].commit(vec![Change::PutCode(Box::new(code()))]).await.expect("the code is new");
+        // The token is written first, so that a loser has something to take back.
+        let redeem = |racer| {
+            vec![
+                Change::PutAccess(Box::new(access(racer))),
+                Change::SpendCode(CodeId(1)),
+                Change::PutGrant(Box::new(grant(1))),
+            ]
+        };
+        let winners = run(&doors, redeem).await;
+        assert_eq!(winners.len(), 1);
+        for door in &doors {
+            assert_eq!(access_tokens(&**door).await, winners);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_rotations_of_one_refresh_token_exactly_one_counts() {
+    on_every_store(|doors| async move {
+        doors[0].commit(vec![Change::PutGrant(Box::new(grant(1)))]).await.expect("the grant is new");
+        let rotate = |racer: i64| {
+            vec![Change::RotateRefresh {
+                grant: GrantId(1),
+                from: digest("0"),
+                to: refresh(&racer.to_string()),
+                expires_at: NOW.plus(1_000),
+            }]
+        };
+        let winners = run(&doors, rotate).await;
+        assert_eq!(winners.len(), 1);
+        for door in &doors {
+            let wants = Wants { grant: Some(GrantId(1)), ..Wants::default() };
+            let held = door.load(&wants).await.expect("the store can be read").grant.expect("the grant is there");
+            assert_eq!(held.row.refresh, Some(refresh(&winners[0].to_string())));
+        }
+    })
+    .await;
+}
+
+/// RFC 6749 §10.10: "The authorization server MUST prevent attackers from guessing access tokens, authorization codes,
+/// refresh tokens, resource owner passwords, and client credentials."
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parallel_guesses_get_no_further_than_guesses_in_a_row() {
+    on_every_store(|doors| async move {
+        let guess = |_| {
+            vec![Change::CountFailure { key: digest("alice"), limit: 5, now: NOW, resets_at: NOW.plus(60) }]
+        };
+        assert_eq!(run(&doors, guess).await.len(), 5);
+        let wants = Wants { address_attempts: Some(digest("alice")), ..Wants::default() };
+        for door in &doors {
+            let found = door.load(&wants).await.expect("the store can be read").address_attempts;
+            assert_eq!(found, Some(Attempts { failures: 5, resets_at: NOW.plus(60) }));
+        }
+        let pass = |_| vec![Change::PassCounter { key: digest("alice"), limit: 5, now: NOW, is_cleared: true }];
+        assert!(run(&doors, pass).await.is_empty(), "the right password comes too late");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_editors_of_one_version_exactly_one_is_heard() {
+    on_every_store(|doors| async move {
+        doors[0].commit(vec![Change::PutClient(Box::new(client()))]).await.expect("the client is new");
+        let edit = |racer: i64| {
+            vec![Change::PutClient(Box::new(Client { name: racer.to_string(), version: 2, ..client() }))]
+        };
+        let winners = run(&doors, edit).await;
+        assert_eq!(winners.len(), 1);
+        for door in &doors {
+            let found = door.client(ClientKey(1)).await.expect("the store can be read").expect("the client is there");
+            assert_eq!((found.name.clone(), found.version), (winners[0].to_string(), 2));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_who_want_one_name_exactly_one_gets_it() {
+    on_every_store(|doors| async move {
+        let sign_up = |racer| vec![Change::PutUser(Box::new(user(racer, if racer % 2 == 0 { "Alice" } else { "alice" })))];
+        let winners = run(&doors, sign_up).await;
+        assert_eq!(winners.len(), 1);
+        for door in &doors {
+            let users = door.users(None, 99).await.expect("the store can be read");
+            assert_eq!(users.iter().map(|user| user.key.0).collect::<Vec<_>>(), winners);
+        }
+    })
+    .await;
+}
