@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use protocol::model::Access;
 use protocol::model::{
     AccessId, Attempts, Client, ClientKey, ClientKind, Code, CodeId, Grant, GrantId, Pkce, Refresh, RefreshMode, User,
     UserKey,
 };
-use protocol::model::Access;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
@@ -222,9 +222,8 @@ async fn of_many_rotations_of_one_refresh_token_exactly_one_counts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parallel_guesses_get_no_further_than_guesses_in_a_row() {
     on_every_store(|doors| async move {
-        let guess = |_| {
-            vec![Change::CountFailure { key: digest("alice"), limit: 5, now: NOW, resets_at: NOW.plus(60) }]
-        };
+        let guess =
+            |_| vec![Change::CountFailure { key: digest("alice"), limit: 5, now: NOW, resets_at: NOW.plus(60) }];
         assert_eq!(run(&doors, guess).await.len(), 5);
         let wants = Wants { address_attempts: Some(digest("alice")), ..Wants::default() };
         for door in &doors {
@@ -241,9 +240,8 @@ async fn parallel_guesses_get_no_further_than_guesses_in_a_row() {
 async fn of_many_editors_of_one_version_exactly_one_is_heard() {
     on_every_store(|doors| async move {
         doors[0].commit(vec![Change::PutClient(Box::new(client()))]).await.expect("the client is new");
-        let edit = |racer: i64| {
-            vec![Change::PutClient(Box::new(Client { name: racer.to_string(), version: 2, ..client() }))]
-        };
+        let edit =
+            |racer: i64| vec![Change::PutClient(Box::new(Client { name: racer.to_string(), version: 2, ..client() }))];
         let winners = run(&doors, edit).await;
         assert_eq!(winners.len(), 1);
         for door in &doors {
@@ -257,7 +255,8 @@ async fn of_many_editors_of_one_version_exactly_one_is_heard() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_who_want_one_name_exactly_one_gets_it() {
     on_every_store(|doors| async move {
-        let sign_up = |racer| vec![Change::PutUser(Box::new(user(racer, if racer % 2 == 0 { "Alice" } else { "alice" })))];
+        let sign_up =
+            |racer| vec![Change::PutUser(Box::new(user(racer, if racer % 2 == 0 { "Alice" } else { "alice" })))];
         let winners = run(&doors, sign_up).await;
         assert_eq!(winners.len(), 1);
         for door in &doors {

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use protocol::model::Code;
 use protocol::model::{
     Access, AccessId, AuthMethod, Client, ClientKey, ClientKind, CodeId, Grant, GrantId, GrantType, Pkce, Refresh,
     RefreshMode, User, UserKey,
 };
-use protocol::model::Code;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
@@ -150,7 +150,13 @@ async fn load(store: &Sqlite, what: &str, wants: impl Fn(i64) -> Wants) {
     );
 }
 
-async fn commit(store: &Arc<Sqlite>, what: &str, in_flight: usize, changes: fn(i64) -> Vec<Change>, next: &Arc<AtomicI64>) {
+async fn commit(
+    store: &Arc<Sqlite>,
+    what: &str,
+    in_flight: usize,
+    changes: fn(i64) -> Vec<Change>,
+    next: &Arc<AtomicI64>,
+) {
     let (start, cpu) = (Instant::now(), cpu_us());
     let tasks: Vec<_> = (0..in_flight)
         .map(|_| {

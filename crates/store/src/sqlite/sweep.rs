@@ -112,7 +112,7 @@ impl Walk {
             let (mut dead, next) = broom.look(&connection, now, place.after)?;
             let is_cut = dead.len() > rows_max - removed;
             dead.truncate(rows_max - removed);
-            let last = dead.last().copied();
+            let go_on_after = if is_cut { dead.last().copied() } else { next };
             if !dead.is_empty() {
                 is_find = true;
                 removed += match writer.ask(Work::Remove(broom, now, dead)).await {
@@ -121,10 +121,9 @@ impl Walk {
                     Err(error) => return Err(Fault::Broken { cause: error.to_string() }),
                 };
             }
-            place = match (is_cut, last, next) {
-                (true, Some(last), _) => Place { after: last, ..place },
-                (_, _, Some(last)) => Place { after: last, ..place },
-                _ => {
+            place = match go_on_after {
+                Some(after) => Place { after, ..place },
+                None => {
                     clean = if is_find { 0 } else { clean + 1 };
                     is_find = false;
                     Place { table: (place.table + 1) % BROOMS.len(), after: i64::MIN }
