@@ -8,13 +8,13 @@ use super::answer::{Answer, Stop};
 use crate::config::{self, Configuration, Loaded, Master, Place, Problem};
 
 /// Finds all problems.
-pub(super) fn run(path: &Path) -> Result<Answer, Stop> {
+pub(super) async fn run(path: &Path) -> Result<Answer, Stop> {
     let mut notes = Vec::new();
     let problems = match config::load(path, &config::variables()) {
         Err(problems) => problems,
         Ok(Loaded { configuration, mut warnings }) => {
             let place = Place::Whole(path.display().to_string());
-            warnings.extend(store_problems(&configuration, &place, &mut notes));
+            warnings.extend(store_problems(&configuration, &place, &mut notes).await);
             warnings.extend(waivers(&configuration, &place));
             warnings
         }
@@ -23,18 +23,27 @@ pub(super) fn run(path: &Path) -> Result<Answer, Stop> {
 }
 
 /// What is wrong with the store, without changing it.
-fn store_problems(configuration: &Configuration, place: &Place, notes: &mut Vec<String>) -> Vec<Problem> {
+async fn store_problems(configuration: &Configuration, place: &Place, notes: &mut Vec<String>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let Some(database) = configuration.store_url.strip_prefix("sqlite:").map(Path::new) else { return problems };
-    if let Some(folder) = database.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+    let found = match store::inspect(&configuration.store_url).await {
+        Ok(found) => found,
+        Err(error) => return vec![Problem::fault(place.clone(), format!("the store: {error}"))],
+    };
+    match (found.schema, found.schema_known) {
+        (None, Some(_)) => notes.push("the database is not there yet; the first command makes it".to_owned()),
+        (Some(schema), Some(known)) if schema < known => {
+            notes.push(format!("the database has schema {schema}; the next command brings it to {known}"));
+        }
+        _ => {}
+    }
+    if let Some(path) = configuration.store_url.strip_prefix("sqlite:").map(Path::new)
+        && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
+    {
         let text = format!("the store: there is no folder {}; make it first", folder.display());
         problems.push(Problem::fault(place.clone(), text));
     }
-    if !database.exists() {
-        notes.push("the database is not there yet; the first command makes it".to_owned());
-    }
     if let Master::Absent(key) = &configuration.master {
-        if database.exists() {
+        if found.schema.is_some_and(|schema| schema > 0) {
             let text = format!(
                 "the master key {} is missing, but the database is there: put the key back from your backup, or name \
                  its place in `keys.master_file`",

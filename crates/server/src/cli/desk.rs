@@ -119,9 +119,15 @@ impl Desk {
         Err(Stop::no("others keep changing the same rows; try again"))
     }
 
+    /// Randomness, and ids that nobody else has.
+    #[must_use]
+    pub fn entropy(&self) -> Entropy {
+        Entropy::seeded(Source::System.draw(), self.ids.reserve(self.clock.now_ms()))
+    }
+
     fn draft(&self) -> Draft {
         let now_ms = self.clock.now_ms();
-        let entropy = Entropy::seeded(Source::System.draw(), self.ids.reserve(now_ms));
+        let entropy = self.entropy();
         // The least id of the next millisecond: other processes hand out ids in this one as well.
         let revoked_below = Ids::new(0, 0).reserve(now_ms + 1);
         Draft { now: self.clock.now(), entropy, revoked_below, changes: Vec::new() }

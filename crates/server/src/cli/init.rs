@@ -137,7 +137,8 @@ mod tests {
         let switched_on: String = sample()
             .lines()
             .map(|line| match line.strip_prefix("# ") {
-                Some(option) if option.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => option,
+                Some(table) if table.starts_with('[') && table.ends_with(']') => table,
+                Some(option) if option.split_once('=').is_some_and(|(key, _)| !key.trim().contains(' ')) => option,
                 _ => line,
             })
             .collect::<Vec<_>>()

@@ -48,7 +48,7 @@ impl PasswordFrom {
 }
 
 /// Four groups of five characters that are told apart by eye: 98 bits.
-pub(super) fn generated_password(entropy: &mut protocol::turn::Entropy) -> Secret {
+pub(crate) fn generated_password(entropy: &mut protocol::turn::Entropy) -> Secret {
     const DIGITS: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
     let mut text = String::new();
     while text.len() < 23 {

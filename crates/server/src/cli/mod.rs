@@ -4,19 +4,19 @@
 
 mod answer;
 mod check;
-mod client;
+pub(crate) mod client;
 mod db;
 mod desk;
 mod dialect;
 mod edit;
 mod grant;
 mod init;
-mod input;
+pub(crate) mod input;
 mod key;
 mod serve;
 mod show;
 mod token;
-mod user;
+pub(crate) mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,7 +43,7 @@ Exit codes: 0 done, 1 the answer is no, 2 wrong usage. Secrets are read from sta
 
 /// A self-hosted OAuth 2.x authorization server.
 #[derive(Debug, Parser)]
-#[command(name = "grantry", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "grantry", bin_name = "grantry", version, after_help = EXAMPLES, max_term_width = 100)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Arguments {
     /// The configuration file.
@@ -126,7 +126,7 @@ async fn act(arguments: Arguments) -> Result<Answer, Stop> {
     let config = arguments.config;
     match arguments.command {
         Command::Init(init) => init.run(),
-        Command::Check => check::run(&config),
+        Command::Check => check::run(&config).await,
         Command::Serve => serve::run(&config).await,
         Command::User(user) => user.run(&Desk::open(&config).await?).await,
         Command::Client(client) => client.run(&Desk::open(&config).await?).await,

@@ -156,6 +156,8 @@ pub(super) fn lines(document: &Value) -> String {
     for (name, value) in members {
         let items: Vec<String> = match value {
             Value::Null => continue,
+            Value::Array(items) if items.is_empty() => continue,
+            Value::Object(members) if members.is_empty() => continue,
             Value::Array(items) => items.iter().map(cell).collect(),
             Value::String(text) => text.split('\n').map(str::to_owned).collect(),
             other => vec![cell(other)],
@@ -175,6 +177,7 @@ fn cell(value: &Value) -> String {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::String(text) if text.is_empty() => "-".to_owned(),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
         Value::Object(members) if members.contains_key("hint") => {

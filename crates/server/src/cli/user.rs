@@ -129,45 +129,67 @@ impl User {
     }
 }
 
+/// What is known of a person who gets an account.
+#[derive(Debug, Default)]
+pub(crate) struct NewUser {
+    pub(crate) id: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) email_verified: bool,
+    pub(crate) username: Option<String>,
+    pub(crate) name: String,
+    pub(crate) attributes: Map<String, Value>,
+    pub(crate) password: Option<Secret>,
+}
+
+impl NewUser {
+    /// Adds the person.
+    pub(crate) async fn add(&self, desk: &Desk) -> Result<Row, Stop> {
+        let names = [self.email.as_deref(), self.username.as_deref(), Some(self.name.as_str())];
+        let names: Vec<&str> = names.into_iter().flatten().collect();
+        let password = self.password.as_ref();
+        let hash = password.map(|text| hash(text, &names, &mut desk.entropy())).transpose()?;
+        desk.change(async |draft: &mut Draft| {
+            let user = Row {
+                key: UserKey(draft.entropy.next_id()),
+                sub: self.id.clone().unwrap_or_else(|| random_id(&mut draft.entropy)),
+                username: self.username.clone(),
+                email: self.email.clone(),
+                email_verified: self.email_verified,
+                name: self.name.clone(),
+                password: hash.clone(),
+                totp: None,
+                attributes: self.attributes.clone(),
+                is_disabled: false,
+                revoked_below: 0,
+                created_at: draft.now,
+                version: 1,
+            };
+            draft.change(Change::PutUser(Box::new(user.clone())));
+            draft.note(EventKind::UserAdded, Some(user.key), None, "");
+            Ok(user)
+        })
+        .await
+    }
+}
+
 impl Add {
     async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
         let email = self.email.as_deref().map(checked_email).transpose()?;
         let username = self.username.as_deref().map(checked_username).transpose()?;
         let fallback = username.clone().or_else(|| email.clone()).unwrap_or_default();
-        let name = checked_name(self.name.as_deref().unwrap_or(&fallback))?;
-        let id = self.id.as_deref().map(checked_id).transpose()?;
-        let attributes = attributes(&self.attributes)?;
-        let mut given: Option<Option<Password>> = None;
-        let (user, generated) = desk
-            .change(async |draft: &mut Draft| {
-                // Standard input can be read once only, also when the change is made anew.
-                if given.is_none() {
-                    given = Some(self.password.read(&mut draft.entropy)?);
-                }
-                let password = given.as_ref().and_then(Option::as_ref);
-                let names: Vec<&str> =
-                    [email.as_deref(), username.as_deref(), Some(&name)].into_iter().flatten().collect();
-                let hash = password.map(|own| hash(&own.text, &names, &mut draft.entropy)).transpose()?;
-                let user = Row {
-                    key: UserKey(draft.entropy.next_id()),
-                    sub: id.clone().unwrap_or_else(|| random_id(&mut draft.entropy)),
-                    username: username.clone(),
-                    email: email.clone(),
-                    email_verified: self.email_verified,
-                    name: name.clone(),
-                    password: hash,
-                    totp: None,
-                    attributes: attributes.clone(),
-                    is_disabled: false,
-                    revoked_below: 0,
-                    created_at: draft.now,
-                    version: 1,
-                };
-                draft.change(Change::PutUser(Box::new(user.clone())));
-                draft.note(EventKind::UserAdded, Some(user.key), None, "");
-                Ok((user, password.filter(|own| own.is_generated).map(|own| own.text.clone())))
-            })
-            .await?;
+        let mut user = NewUser {
+            id: self.id.as_deref().map(checked_id).transpose()?,
+            email_verified: self.email_verified,
+            name: checked_name(self.name.as_deref().unwrap_or(&fallback))?,
+            attributes: attributes(&self.attributes)?,
+            password: None,
+            email,
+            username,
+        };
+        let password = self.password.read(&mut desk.entropy())?;
+        let generated = password.as_ref().filter(|own| own.is_generated).map(|own| own.text.clone());
+        user.password = password.map(|own| own.text);
+        let user = user.add(desk).await?;
         let mut document = show::user(&user);
         let mut text = format!("Added {}.\n\n{}", show::name_of(&user), show::lines(&document));
         if let Some(password) = generated {
@@ -225,27 +247,25 @@ async fn delete(name: &str, desk: &Desk) -> Result<Answer, Stop> {
 
 impl SetPassword {
     async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
-        let mut given: Option<Password> = None;
         // Somebody who mistyped the name should not have to type the password first.
         desk.user(&self.user).await?;
-        let (user, generated) = desk
+        let Some(Password { text: password, is_generated }) = self.password.read(&mut desk.entropy())? else {
+            return Err(Stop::usage(
+                "say where the password comes from: --password-stdin, --password-file FILE or --password-generate",
+            ));
+        };
+        let (user, ()) = desk
             .alter_user(&self.user, EventKind::PasswordChanged, |user, draft| {
-                if given.is_none() {
-                    given = self.password.read(&mut draft.entropy)?;
-                }
-                let Some(password) = &given else {
-                    return Err(Stop::usage("say where the password comes from: --password-stdin, --password-file FILE or --password-generate"));
-                };
                 let names = [user.username.as_deref(), user.email.as_deref(), Some(user.name.as_str())];
                 let names: Vec<&str> = names.into_iter().flatten().collect();
-                user.password = Some(hash(&password.text, &names, &mut draft.entropy)?);
+                user.password = Some(hash(&password, &names, &mut draft.entropy)?);
                 cut_off(user, draft);
-                Ok(("by the operator", password.is_generated.then(|| password.text.clone())))
+                Ok(("by the operator", ()))
             })
             .await?;
         let mut document = show::user(&user);
         let mut text = format!("{} has a new password; all sessions ended, all tokens are dead.", show::name_of(&user));
-        if let Some(password) = generated {
+        if is_generated {
             document["password"] = json!(password.reveal());
             text.push_str(&format!("\n\nThe password is shown here and never again:\n  {}\n", password.reveal()));
         }

@@ -19,7 +19,7 @@ use super::super::{input, show};
 use super::{APPEND, Kind, Method, PkceWord, RefreshWord, grant_type, lifetime, secret, with_owner};
 use crate::config::suggestion;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Add {
     /// The name that people read on the consent screen.
     #[arg(long)]
@@ -89,6 +89,12 @@ impl Add {
         let added = self.add(desk).await?;
         let mut document = with_owner(&added.client, desk).await?;
         let mut text = format!("Registered {}.\n\n{}", added.client.name, show::lines(&document));
+        for resource in added.client.audience.iter().filter(|own| !is_offered(own, &added.client, desk)) {
+            text.push_str(&format!(
+                "\nNo token can be asked for {resource} yet: add it to `resources` of [dialect.{}].\n",
+                added.client.dialect
+            ));
+        }
         if let Some(secret) = &added.secret {
             document["client_secret"] = json!(secret.reveal());
             text.push_str(&format!("\nThe secret is shown here and never again:\n  {}\n", secret.reveal()));
@@ -318,6 +324,12 @@ impl Set {
         }
         Ok(())
     }
+}
+
+/// Can tokens be asked for this resource?
+fn is_offered(resource: &str, client: &Client, desk: &Desk) -> bool {
+    let policy = desk.configuration.policy(&client.dialect);
+    policy.is_some_and(|policy| policy.resources.iter().any(|own| own == resource))
 }
 
 fn is_redirecting(grant: GrantType) -> bool {
