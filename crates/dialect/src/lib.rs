@@ -18,6 +18,7 @@ mod metadata;
 mod places;
 mod problem;
 mod reader;
+mod refuse;
 pub mod route;
 pub mod rules;
 #[cfg(test)]
