@@ -84,6 +84,8 @@ impl Seeder {
             agent: "bench".into(),
         })));
         changes.push(Change::PutConsent(Consent {
+            id: 1,
+            audience: vec![],
             user: UserKey(1),
             client: ClientKey(1),
             scope: Scope::of(["profile"]),
