@@ -46,8 +46,8 @@ impl Seeder {
         let store = store::open(&format!("sqlite:{}", file.display()), Mode::Existing).await.expect("the store opens");
         let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
         let now = UnixTime(i64::try_from(seconds.as_secs()).expect("the time fits"));
-        let rows = store.list(&store::Query::SealKeys).await.expect("the store can be read");
-        let numbers: Vec<u8> = rows.seal_keys().into_iter().map(|key| key.number).collect();
+        let ring = store.seal_keys().await.expect("the store can be read");
+        let numbers: Vec<u8> = ring.iter().map(|key| key.number).collect();
         Self {
             store,
             keys: Keys::derive(master, &numbers),

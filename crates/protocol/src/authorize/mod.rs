@@ -29,7 +29,6 @@ use crate::keys::TokenKind;
 use crate::model::{Client, Code, CodeId, EventKind, GrantId, SessionId};
 use crate::redirect::{self, VerifiedRedirect};
 use crate::refusal::{No, Refusal};
-use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::turn::{Change, Facts, Rely, Turn, Wants, address_attempts_key};
 use crate::wire::{Field, Fields, Param, Params};

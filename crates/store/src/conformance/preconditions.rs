@@ -57,6 +57,8 @@ pub(super) async fn a_turn_relies_on_what_it_saw(store: &dyn Store) {
         Rely::User(UserKey(1), 0),
         Rely::User(UserKey(3), 1),
         Rely::Session(SessionId(3)),
+        Rely::Consent { user: UserKey(1), client: ClientKey(1), id: None },
+        Rely::Consent { user: UserKey(1), client: ClientKey(3), id: Some(101) },
         Rely::Grant(GrantId(3)),
     ];
     for rely in breaks {

@@ -81,7 +81,7 @@ pub(super) fn consent(row: &Row<'_>) -> Read<Consent> {
         user: UserKey(row.get(1)?),
         client: ClientKey(row.get(2)?),
         scope: scope(row, 3)?,
-        audience: audience(row, 4)?,
+        audience: list(row, 4)?,
         given_at: time(row, 5)?,
         renewed_at: time(row, 6)?,
     })
