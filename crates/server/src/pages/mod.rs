@@ -1,51 +1,96 @@
-//! What people see.
+//! The pages that people see: plain HTML forms that work without scripts. Each page is one `.rs` (what fills it), one
+//! template, and one line of [`TABLE`]; no page knows another.
 
-use ::http::StatusCode;
-use protocol::browser::{Ask, Page};
-use protocol::redirect::VerifiedRedirect;
-use protocol::refusal::Refusal;
+mod account;
+mod assets;
+mod brand;
+mod colour;
+mod consent;
+mod face;
+mod form_post;
+mod home;
+mod problem;
+mod refused;
+mod second_factor;
+mod sign_in;
+mod sign_out;
+mod signed_out;
+mod templates;
+mod words;
 
-use crate::app::App;
-use crate::browser::PageRequest;
-use crate::http::Response;
+use minijinja::Value;
+use minijinja::value::Serde;
+use serde::Serialize;
 
-/// Answers a request for one of this server's own pages; `None` when there is none at its path.
-#[expect(clippy::unused_async, reason = "pages take turns")]
-pub async fn route(_app: &App, _page: &PageRequest<'_>) -> Option<Response> {
-    None
+pub use assets::Asset;
+pub use brand::{Brand, Logo, Support};
+pub use colour::Colour;
+pub use templates::Pages;
+
+use problem::Problem;
+
+/// What fills a template.
+trait Page: Serialize + Sized {
+    /// The template's file.
+    const FILE: &'static str;
+
+    /// What was wrong with the last answer, if it was one.
+    fn problem(&self) -> Option<&Problem> {
+        None
+    }
+
+    /// The page as people meet it, under the names of the cases.
+    fn samples() -> Vec<(&'static str, Self)>;
 }
 
-/// The page that asks a person something on the way to an authorization.
-#[must_use]
-pub fn ask(_app: &App, _page: &PageRequest<'_>, ask: &Ask) -> String {
-    let question = match &ask.page {
-        Page::SignIn { .. } => "Sign in",
-        Page::SecondFactor { .. } => "One more step",
-        Page::Consent { .. } => "Allow this?",
-    };
-    format!("<!doctype html><title>{question}</title><h1>{question}</h1>")
+/// A page of the table.
+struct Row {
+    file: &'static str,
+    source: &'static str,
+    samples: fn() -> Vec<(&'static str, Filled)>,
 }
 
-/// The page that says no.
-#[must_use]
-pub fn refusal(_app: &App, page: &PageRequest<'_>, status: StatusCode, refusal: &Refusal) -> String {
-    let (text, id) = (escaped(&refusal.text()), page.http.id.as_str());
-    format!("<!doctype html><title>{status}</title><h1>That did not work</h1><p>{text}</p><p>Request {id}</p>")
+/// A page with everything that its template is given.
+struct Filled {
+    page: Value,
+    problem: Option<Problem>,
 }
 
-/// The page whose form carries an answer to the application; a script posts it, and a button for those without.
-#[must_use]
-pub fn form_post(_app: &App, _page: &PageRequest<'_>, to: &VerifiedRedirect, inputs: Vec<(String, String)>) -> String {
-    let inputs: String = inputs
-        .iter()
-        .map(|(name, value)| format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escaped(name), escaped(value)))
-        .collect();
-    let action = escaped(to.as_str());
-    format!(
-        "<!doctype html><title>Continue</title><form method=\"post\" action=\"{action}\">{inputs}<button>Continue</button></form>"
-    )
+impl Filled {
+    fn new<P: Page>(page: &P) -> Self {
+        Self {
+            page: Value::from(Serde(page)),
+            problem: page.problem().cloned(),
+        }
+    }
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+const fn row<P: Page>(source: &'static str) -> Row {
+    Row {
+        file: P::FILE,
+        source,
+        samples: || P::samples().iter().map(|(name, page)| (*name, Filled::new(page))).collect(),
+    }
 }
+
+/// Every page.
+const TABLE: &[Row] = &[
+    row::<home::Home>(include_str!("../templates/home.html")),
+    row::<sign_in::SignIn>(include_str!("../templates/sign_in.html")),
+    row::<second_factor::SecondFactor>(include_str!("../templates/second_factor.html")),
+    row::<consent::Consent>(include_str!("../templates/consent.html")),
+    row::<form_post::FormPost>(include_str!("../templates/form_post.html")),
+    row::<refused::Refused>(include_str!("../templates/refused.html")),
+    row::<sign_out::SignOut>(include_str!("../templates/sign_out.html")),
+    row::<signed_out::SignedOut>(include_str!("../templates/signed_out.html")),
+    row::<account::profile::Profile>(include_str!("../templates/account_profile.html")),
+    row::<account::password::Password>(include_str!("../templates/account_password.html")),
+    row::<account::second_factor::SecondFactor>(include_str!("../templates/account_second_factor.html")),
+    row::<account::enrol::Enrol>(include_str!("../templates/account_enrol.html")),
+    row::<account::recovery_codes::RecoveryCodes>(include_str!("../templates/account_recovery_codes.html")),
+    row::<account::sessions::Sessions>(include_str!("../templates/account_sessions.html")),
+    row::<account::applications::Applications>(include_str!("../templates/account_applications.html")),
+];
+
+#[cfg(test)]
+mod tests;
