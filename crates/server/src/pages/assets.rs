@@ -5,12 +5,16 @@ use bytes::Bytes;
 use protocol::secret::Digest;
 use serde::Serialize;
 
-use super::brand::{self, Brand};
+use super::shades;
+use crate::config::Accent;
+use crate::settings::Brand;
 
 const STYLE: &str = include_str!("../assets/style.css");
 const SCRIPT: &str = include_str!("../assets/page.js");
+const LOGO: &str = include_str!("../assets/logo.svg");
 const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
 /// So many digits of the digest tell two versions apart.
 const DIGITS: usize = 12;
 
@@ -20,7 +24,7 @@ pub struct Asset {
     /// Its path below the issuer's own.
     path: String,
     /// Its media type.
-    pub content_type: &'static str,
+    pub content_type: String,
     /// What is in it.
     pub bytes: Bytes,
 }
@@ -47,28 +51,31 @@ impl Asset {
     /// A picture may hold markup: it can neither run scripts nor load anything when it is opened by itself.
     pub const CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
-    fn new(name: &str, content_type: &'static str, bytes: Bytes) -> Self {
+    fn new(name: &str, content_type: &str, bytes: Bytes) -> Self {
         let digest = String::from(Digest::of(&bytes));
         let ending = match content_type {
             CSS => ".css",
             JAVASCRIPT => ".js",
-            "image/svg+xml" => ".svg",
-            "image/png" => ".png",
-            "image/webp" => ".webp",
-            "image/jpeg" => ".jpg",
+            SVG => ".svg",
             _ => "",
         };
-        Self { path: format!("/assets/{name}.{}{ending}", &digest[..DIGITS]), content_type, bytes }
+        Self {
+            path: format!("/assets/{name}.{}{ending}", &digest[..DIGITS]),
+            content_type: content_type.to_owned(),
+            bytes,
+        }
     }
 }
 
 impl Assets {
     pub(super) fn new(brand: &Brand, base: &str) -> Self {
         let style = Asset::new("style", CSS, Bytes::from_static(STYLE.as_bytes()));
-        let colours = Asset::new("brand", CSS, brand::colours(brand.accent).into());
+        let colours = Asset::new("brand", CSS, shades::style(brand.accent).into());
         let script = Asset::new("page", JAVASCRIPT, Bytes::from_static(SCRIPT.as_bytes()));
-        let logo = brand.logo.clone().unwrap_or_else(|| brand::drawn_logo(brand.accent));
-        let logo = Asset::new("logo", logo.media_type, logo.bytes.into());
+        let logo = match &brand.logo {
+            Some((media_type, bytes)) => Asset::new("logo", media_type, bytes.clone().into()),
+            None => Asset::new("logo", SVG, drawn_logo(brand.accent).into()),
+        };
         let paths = Paths {
             style: format!("{base}{}", style.path),
             colours: format!("{base}{}", colours.path),
@@ -89,13 +96,17 @@ impl Assets {
     }
 }
 
+/// The drawing for those who have no logo.
+fn drawn_logo(accent: Accent) -> String {
+    LOGO.replace("ACCENT", &accent.css()).replace("ON", &accent.text().css())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::colour::Colour;
 
     fn brand(accent: &str) -> Brand {
-        Brand { name: "Example".into(), logo: None, accent: Colour::parse(accent).unwrap(), support: None }
+        Brand { accent: Accent::parse(accent).unwrap(), ..Brand::default() }
     }
 
     #[test]

@@ -43,7 +43,6 @@ impl Application {
         let name = "<b>Bold & \"quoted\"</b>".to_owned();
         Self { initial: initial(&name), name, publisher: None, homepage: None, homepage_host: None }
     }
-
 }
 
 /// A person.

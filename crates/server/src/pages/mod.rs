@@ -3,31 +3,89 @@
 
 mod account;
 mod assets;
-mod brand;
-mod colour;
 mod consent;
 mod face;
+mod flow;
 mod form_post;
 mod home;
+mod leaving;
 mod problem;
 mod refused;
 mod second_factor;
+mod shades;
 mod sign_in;
 mod sign_out;
 mod signed_out;
 mod templates;
 mod words;
 
+use ::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use ::http::{Method, StatusCode};
 use minijinja::Value;
 use minijinja::value::Serde;
+use protocol::browser::Ask;
+use protocol::refusal::{No, Refusal};
 use serde::Serialize;
 
+use crate::app::App;
+use crate::browser::PageRequest;
+use crate::fault::Fault;
+use crate::http::{Response, answer};
+use crate::surface;
+
 pub use assets::Asset;
-pub use brand::{Brand, Logo, Support};
-pub use colour::Colour;
 pub use templates::Pages;
 
 use problem::Problem;
+
+/// Answers a request for one of this server's own pages; `None` when there is none at its path.
+pub async fn route(app: &App, page: &PageRequest<'_>) -> Option<Response> {
+    if page.method != Method::GET && page.method != Method::POST {
+        return Some(surface::refused(app, page, None, &No::MethodUnknown.into()));
+    }
+    let is_post = page.method == Method::POST;
+    let answered = match page.path {
+        "/" | "" => Ok(page.html(app, StatusCode::OK, app.pages.render(&home::Home {}), [])),
+        "/sign-in" => Ok(flow::sign_in(app, page).await),
+        "/second-factor" if is_post => Ok(flow::second_factor(app, page).await),
+        "/consent" if is_post => Ok(flow::decide(app, page).await),
+        // A page that was loaded anew where only its answer belongs: there is a way on.
+        "/second-factor" | "/consent" => Ok(page.go(app, account::profile::PATH)),
+        leaving::PATH => leaving::answer(app, page).await,
+        path if account::is_page(path) => account::answer(app, page).await,
+        path => return asset(app.pages.asset(path)?),
+    };
+    Some(answered.unwrap_or_else(|fault: Fault| {
+        surface::refused(app, page, None, &surface::broken(page.http, &fault))
+    }))
+}
+
+fn asset(asset: &Asset) -> Option<Response> {
+    let mut response = answer::plain(StatusCode::OK, asset.bytes.clone());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_str(&asset.content_type).ok()?);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(Asset::CACHE_CONTROL));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(Asset::CSP));
+    Some(response)
+}
+
+/// The page that asks a person something on the way to an authorization.
+#[must_use]
+pub fn ask(app: &App, page: &PageRequest<'_>, ask: &Ask) -> String {
+    flow::asking(app, page, ask)
+}
+
+/// The page that says no.
+#[must_use]
+pub fn refusal(app: &App, page: &PageRequest<'_>, _status: StatusCode, refusal: &Refusal) -> String {
+    app.pages.render(&refused::Refused::new(refusal, page.http.id.as_str()))
+}
+
+/// The page whose form carries an answer to the application; a script posts it, and a button for those without.
+#[must_use]
+pub fn form_post(app: &App, _page: &PageRequest<'_>, action: &str, inputs: &[(String, String)]) -> String {
+    flow::carrying(app, action, inputs)
+}
 
 /// What fills a template.
 trait Page: Serialize + Sized {
@@ -58,10 +116,7 @@ struct Filled {
 
 impl Filled {
     fn new<P: Page>(page: &P) -> Self {
-        Self {
-            page: Value::from(Serde(page)),
-            problem: page.problem().cloned(),
-        }
+        Self { page: Value::from(Serde(page)), problem: page.problem().cloned() }
     }
 }
 

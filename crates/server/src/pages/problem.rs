@@ -20,7 +20,11 @@ impl Problem {
             (No::SecondFactorWrong, _) => {
                 "This code is wrong, too old, or was used before. Wait for the next one and type that.".to_owned()
             }
-            (_, Some(wait_s)) => format!("Too many failed attempts. Try again in {}.", words::wait(wait_s)),
+            (No::PageStale, _) => {
+                "The page was open for too long, or belongs to another browser. Nothing was changed. Check and send it again."
+                    .to_owned()
+            }
+            (No::LockedOut, Some(wait_s)) => format!("Too many failed attempts. Try again in {}.", words::wait(wait_s)),
             _ => refusal.text(),
         };
         let field = match refusal.no {

@@ -6,8 +6,9 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 
 use super::assets::{Asset, Assets, Paths};
-use super::brand::{Brand, Support};
 use super::{Filled, Page, TABLE};
+use crate::config::Support;
+use crate::settings::Brand;
 
 /// The templates that are no pages by themselves.
 const FRAMES: &[(&str, &str)] = &[

@@ -8,11 +8,12 @@ use std::path::Path;
 use expect_test::expect_file;
 
 use super::*;
+use crate::config::Support;
+use crate::settings::Brand;
 
 fn pages() -> Pages {
     let support = Support { href: "mailto:help@example.com".into(), label: "help@example.com".into() };
-    let accent = Colour::parse("#2f5fd0").unwrap();
-    Pages::new(&Brand { name: "Example".into(), logo: None, accent, support: Some(support) }, "")
+    Pages::new(&Brand { name: "Example".into(), support: Some(support), ..Brand::default() }, "")
 }
 
 /// Every sample: its name, the page, and the document.
@@ -154,8 +155,7 @@ fn what_fails_in_spite_of_all_samples_falls_back_to_what_is_shipped() {
 
 #[test]
 fn links_and_forms_stay_below_the_path_of_the_issuer() {
-    let brand = Brand { name: "Example".into(), logo: None, accent: Colour::parse("#2f5fd0").unwrap(), support: None };
-    let pages = Pages::new(&brand, "/auth");
+    let pages = Pages::new(&Brand::default(), "/auth");
     for row in TABLE {
         for (name, filled) in (row.samples)() {
             let html = pages.render_filled(row.file, &filled);

@@ -5,7 +5,9 @@ use protocol::refusal::Refusal;
 use protocol::time::UnixTime;
 use serde::Serialize;
 
-use super::Frame;
+use super::{Frame, Visitor};
+use crate::fault::Fault;
+use crate::pages::consent::sentence;
 use crate::pages::face::Application;
 use crate::pages::words::Moment;
 use crate::pages::{Page, Problem};
@@ -55,6 +57,23 @@ impl Line {
             renewed: renewed.map(|consent| Moment::new(consent.renewed_at, now)),
         }
     }
+}
+
+/// The page for somebody who asked for it, or to whom something was refused.
+pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
+    let Visitor { app, user, refusal, .. } = visitor;
+    let now = app.clock.now();
+    let applications = app.store.applications(user.key, now).await?;
+    let lines = applications.iter().map(|application| {
+        let client = &application.client;
+        let dialect = app.dialects.named(&client.dialect);
+        let policy = dialect.map_or(app.house_policy(), |dialect| &app.surface(dialect).policy);
+        // The operator's own applications were never asked for: they may do what they are registered for.
+        let scope = application.consent.as_ref().map_or(&client.scope, |consent| &consent.scope);
+        let sentences = scope.iter().map(|word| sentence(&policy.scope, word)).collect();
+        Line::new(client, sentences, application.consent.as_ref(), now)
+    });
+    Ok(app.pages.render(&Applications::new(visitor.frame(), lines.collect(), *refusal)))
 }
 
 impl Page for Applications {

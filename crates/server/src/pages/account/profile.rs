@@ -5,7 +5,8 @@ use protocol::refusal::{No, Refusal};
 use protocol::time::UnixTime;
 use serde::Serialize;
 
-use super::Frame;
+use super::{Frame, Visitor, sessions};
+use crate::fault::Fault;
 use crate::pages::words::Moment;
 use crate::pages::{Page, Problem};
 
@@ -46,6 +47,19 @@ impl Profile {
     pub(in crate::pages) fn refused(self, name: String, refusal: &Refusal) -> Self {
         Self { name, problem: Some(Problem::new(refusal)), ..self }
     }
+}
+
+/// The page for somebody who asked for it, or whose new name was refused.
+pub(in crate::pages) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
+    let Visitor { app, page, user, refusal, .. } = visitor;
+    let now = app.clock.now();
+    let sessions = sessions::live(visitor).await?.len();
+    let applications = app.store.applications(user.key, now).await?.len();
+    let shown = Profile::new(visitor.frame(), user, (sessions, applications), now);
+    Ok(app.pages.render(&match refusal {
+        Some(refusal) => shown.refused(page.field("name").unwrap_or_default().to_owned(), refusal),
+        None => shown,
+    }))
 }
 
 impl Page for Profile {

@@ -5,7 +5,7 @@ use protocol::refusal::{No, Refusal};
 use protocol::time::UnixTime;
 use serde::Serialize;
 
-use super::Frame;
+use super::{Frame, Visitor};
 use crate::pages::words::Moment;
 use crate::pages::{Page, Problem};
 
@@ -38,6 +38,12 @@ impl SecondFactor {
             problem: refusal.map(|refusal| Problem::new(refusal).at("password")),
         }
     }
+}
+
+/// The page for somebody who asked for it, or to whom something was refused.
+pub(super) fn show(visitor: &Visitor<'_>) -> String {
+    let Visitor { app, user, refusal, .. } = visitor;
+    app.pages.render(&SecondFactor::new(visitor.frame(), user, app.clock.now(), *refusal))
 }
 
 impl Page for SecondFactor {

@@ -1,11 +1,13 @@
 //! Where one is signed in.
 
+use protocol::account::session_reference;
 use protocol::model::Session;
 use protocol::refusal::Refusal;
 use protocol::time::UnixTime;
 use serde::Serialize;
 
-use super::Frame;
+use super::{Frame, Visitor};
+use crate::fault::Fault;
 use crate::pages::words::{self, Moment};
 use crate::pages::{Page, Problem};
 
@@ -52,6 +54,29 @@ impl Line {
             is_current,
         }
     }
+}
+
+/// The sessions of a visitor that are alive.
+pub(super) async fn live(visitor: &Visitor<'_>) -> Result<Vec<Session>, Fault> {
+    let Visitor { app, user, .. } = visitor;
+    let now = app.clock.now();
+    let mut sessions = app.store.sessions(user.key).await?;
+    sessions.retain(|session| {
+        session.id.0 >= user.revoked_below && !now.is_past(session.idle_until) && !now.is_past(session.expires_at)
+    });
+    Ok(sessions)
+}
+
+/// The page for somebody who asked for it, or to whom something was refused.
+pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
+    let Visitor { app, user, session: own, refusal, .. } = visitor;
+    let (keys, now, mut entropy) = (app.keys(), app.clock.now(), app.draw());
+    let sessions = live(visitor).await?;
+    let lines = sessions.iter().map(|session| {
+        let reference = session_reference(session.id, user, &keys, &mut entropy);
+        Line::new(session, reference, session.id == *own, now)
+    });
+    Ok(app.pages.render(&Sessions::new(visitor.frame(), lines.collect(), *refusal)))
 }
 
 impl Page for Sessions {
