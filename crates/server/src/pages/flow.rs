@@ -108,7 +108,8 @@ async fn switch_account(app: &App, page: &PageRequest<'_>) -> Response {
 /// The same request, asking for a sign-in: `prompt=login` of OpenID Connect Core §3.1.2.1.
 fn with_login(mut params: Params) -> Params {
     let prompt = params.take(Param::Prompt).unwrap_or_default();
-    let words: Vec<&str> = prompt.split(' ').filter(|word| !word.is_empty() && *word != "login").chain(["login"]).collect();
+    let words: Vec<&str> =
+        prompt.split(' ').filter(|word| !word.is_empty() && *word != "login").chain(["login"]).collect();
     // The name that the application suggested is not the one that is wanted now.
     params.take(Param::LoginHint);
     params.push(Param::Prompt, words.join(" ")).expect("it was just taken out");
@@ -119,13 +120,7 @@ async fn open(app: &App, page: &PageRequest<'_>) -> Result<(Errand, String), No>
     app.open_errand(page.field("csrf").unwrap_or_default(), &page.caller.browser).await
 }
 
-async fn go_on(
-    app: &App,
-    page: &PageRequest<'_>,
-    dialect: &str,
-    errand: Errand,
-    answer: Option<Answer>,
-) -> Response {
+async fn go_on(app: &App, page: &PageRequest<'_>, dialect: &str, errand: Errand, answer: Option<Answer>) -> Response {
     let visit = Visit { errand, caller: page.caller.clone(), address: page.address.clone(), answer };
     surface::browse(app, page, dialect, visit).await
 }

@@ -55,9 +55,7 @@ pub async fn route(app: &App, page: &PageRequest<'_>) -> Option<Response> {
         path if account::is_page(path) => account::answer(app, page).await,
         path => return asset(app.pages.asset(path)?),
     };
-    Some(answered.unwrap_or_else(|fault: Fault| {
-        surface::refused(app, page, None, &surface::broken(page.http, &fault))
-    }))
+    Some(answered.unwrap_or_else(|fault: Fault| surface::refused(app, page, None, &surface::broken(page.http, &fault))))
 }
 
 fn asset(asset: &Asset) -> Option<Response> {

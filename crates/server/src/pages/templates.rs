@@ -1,6 +1,8 @@
 //! The templates and what they have in common. The operator may replace any of them; what is shipped is the rest, and the
 //! fallback where a replacement fails.
 
+use std::fmt::Write;
+
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
@@ -135,12 +137,46 @@ fn environment() -> Environment<'static> {
     // A misspelt name is an error, not an empty place.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_formatter(|out, state, value| match value.as_str() {
+        Some(text) if !value.is_safe() && *state.auto_escape() == AutoEscape::Html => Ok(escape(out, text)?),
+        _ => minijinja::escape_formatter(out, state, value),
+    });
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.expect("the delimiters are the usual ones"));
     environment
 }
 
+/// Escapes what ends text or an attribute in HTML. Unlike the usual formatter it leaves slashes alone, so that addresses stay
+/// legible.
+fn escape(out: &mut impl Write, text: &str) -> std::fmt::Result {
+    let mut rest = text;
+    while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
+        out.write_str(&rest[..at])?;
+        out.write_str(match rest.as_bytes()[at] {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            _ => "&#39;",
+        })?;
+        rest = &rest[at + 1..];
+    }
+    out.write_str(rest)
+}
+
 fn sentence(file: &str, error: &minijinja::Error) -> String {
     let place = error.line().map_or_else(|| file.to_owned(), |line| format!("{}:{line}", error.name().unwrap_or(file)));
     format!("{place}: {}", error.detail().map_or_else(|| error.kind().to_string(), ToOwned::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_ends_text_or_an_attribute_is_escaped() {
+        let mut out = String::new();
+        escape(&mut out, "a/b?c&d <é> \"e\" 'f'").unwrap();
+        assert_eq!(out, "a/b?c&amp;d &lt;é&gt; &quot;e&quot; &#39;f&#39;");
+    }
 }

@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(words(60), "1 minute ago");
         assert_eq!(words(3 * HOUR_S + 59 * MINUTE_S), "3 hours ago");
         assert_eq!(words(6 * DAY_S), "6 days ago");
-        assert_eq!(words(8 * DAY_S), "on 16 November 2026");
+        assert_eq!(words(8 * DAY_S), "on 17 November 2026");
     }
 
     #[test]

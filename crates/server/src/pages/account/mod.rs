@@ -141,12 +141,7 @@ async fn turn_away(app: &App, page: &PageRequest<'_>, refusal: &Refusal) -> Resu
 }
 
 /// The page that was asked for, or from which something was done in vain.
-async fn show(
-    app: &App,
-    page: &PageRequest<'_>,
-    seen: &Account,
-    refusal: Option<&Refusal>,
-) -> Result<Response, Fault> {
+async fn show(app: &App, page: &PageRequest<'_>, seen: &Account, refusal: Option<&Refusal>) -> Result<Response, Fault> {
     let visitor = Visitor { app, page, user: &seen.user, session: seen.session, refusal };
     let body = match page.path {
         password::PATH => app.pages.render(&password::Password::new(visitor.frame(), refusal)),
