@@ -4,15 +4,14 @@
 use ::http::Method;
 use protocol::authorize::{Answer, Visit};
 use protocol::browser::{Ask, Errand, Goal, Page as Question};
-use protocol::model::User;
 use protocol::refusal::No;
 use protocol::secret::Secret;
 use protocol::wire::{Param, Params};
 
+use super::account;
 use super::consent::{self, Consent};
 use super::second_factor::SecondFactor;
 use super::sign_in::SignIn;
-use super::{account, form_post};
 use crate::app::App;
 use crate::browser::PageRequest;
 use crate::http::Response;
@@ -43,11 +42,6 @@ pub(super) fn asking(app: &App, page: &PageRequest<'_>, ask: &Ask) -> String {
             app.pages.render(&Consent::new(&question, policy, csrf))
         }
     }
-}
-
-/// The page that carries an answer on to an application.
-pub(super) fn carrying(app: &App, action: &str, fields: &[(String, String)]) -> String {
-    app.pages.render(&form_post::FormPost::new(action, fields))
 }
 
 /// `/sign-in`: asks who is there, and takes in the answer.

@@ -1,6 +1,6 @@
 //! An answer that travels in a form; OAuth 2.0 Form Post Response Mode.
 
-use protocol::redirect::display_host;
+use protocol::redirect::VerifiedRedirect;
 use serde::Serialize;
 
 use super::Page;
@@ -20,10 +20,10 @@ struct Field {
 }
 
 impl FormPost {
-    /// The page that posts `fields` to `action`, a redirect URI.
-    pub(super) fn new(action: &str, fields: &[(String, String)]) -> Self {
-        let field = |(name, value): &(String, String)| Field { name: name.clone(), value: value.clone() };
-        Self { action: action.to_owned(), host: display_host(action), fields: fields.iter().map(field).collect() }
+    /// The page that posts `fields` to `to`.
+    pub(super) fn new(to: &VerifiedRedirect, fields: Vec<(String, String)>) -> Self {
+        let fields = fields.into_iter().map(|(name, value)| Field { name, value });
+        Self { action: to.as_str().to_owned(), host: to.host(), fields: fields.collect() }
     }
 }
 

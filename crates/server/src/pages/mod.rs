@@ -24,6 +24,7 @@ use ::http::{Method, StatusCode};
 use minijinja::Value;
 use minijinja::value::Serde;
 use protocol::browser::Ask;
+use protocol::redirect::VerifiedRedirect;
 use protocol::refusal::{No, Refusal};
 use serde::Serialize;
 
@@ -81,8 +82,8 @@ pub fn refusal(app: &App, page: &PageRequest<'_>, _status: StatusCode, refusal: 
 
 /// The page whose form carries an answer to the application; a script posts it, and a button for those without.
 #[must_use]
-pub fn form_post(app: &App, _page: &PageRequest<'_>, action: &str, inputs: &[(String, String)]) -> String {
-    flow::carrying(app, action, inputs)
+pub fn form_post(app: &App, _page: &PageRequest<'_>, to: &VerifiedRedirect, inputs: Vec<(String, String)>) -> String {
+    app.pages.render(&form_post::FormPost::new(to, inputs))
 }
 
 /// What fills a template.

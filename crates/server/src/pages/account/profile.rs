@@ -50,7 +50,7 @@ impl Profile {
 }
 
 /// The page for somebody who asked for it, or whose new name was refused.
-pub(in crate::pages) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
+pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let Visitor { app, page, user, refusal, .. } = visitor;
     let now = app.clock.now();
     let sessions = sessions::live(visitor).await?.len();
