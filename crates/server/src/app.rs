@@ -23,6 +23,7 @@ use crate::fault::Fault;
 use crate::http::RequestIds;
 use crate::ids::Ids;
 use crate::observe::metrics::Metrics;
+use crate::pages::Pages;
 use crate::settings::Settings;
 use crate::slow::SlowPool;
 
@@ -64,6 +65,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Slow judgements.
     pub slow: SlowPool,
+    /// What people see.
+    pub pages: Pages,
     surfaces: HashMap<String, Surface>,
     house: Arc<Policy>,
     ring: ArcSwap<Ring>,
@@ -122,6 +125,7 @@ impl App {
         Ok(Arc::new(Self {
             metrics: Metrics::new(&dialects),
             slow: SlowPool::new(settings.slow_workers),
+            pages: Pages::new(&settings.brand, settings.base_path()),
             ids: Ids::new(u16::from_be_bytes([node[0], node[1]]), 0),
             request_ids: RequestIds::new(u64::from_be_bytes(std::array::from_fn(|at| node[8 + at]))),
             ring: ArcSwap::from_pointee(Ring { numbers, keys }),

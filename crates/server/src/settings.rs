@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::config::{Accent, Support};
+
 /// The settings of a running server.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -61,13 +63,15 @@ pub struct Brand {
     pub name: String,
     /// An image, as a media type and its bytes.
     pub logo: Option<(String, Vec<u8>)>,
-    /// A CSS colour such as `#0b5fff`.
-    pub accent: Option<String>,
+    /// The colour of buttons and links.
+    pub accent: Accent,
+    /// Where people find help.
+    pub support: Option<Support>,
 }
 
 impl Default for Brand {
     fn default() -> Self {
-        Self { name: "Grantry".to_owned(), logo: None, accent: None }
+        Self { name: "Grantry".to_owned(), logo: None, accent: Accent::DEFAULT, support: None }
     }
 }
 

@@ -8,6 +8,9 @@ pub const CONTRAST_MIN: f64 = 4.5;
 pub struct Accent(pub [u8; 3]);
 
 impl Accent {
+    /// The colour of those who named none.
+    pub const DEFAULT: Self = Self([0x2f, 0x5f, 0xd0]);
+
     /// Reads `#rgb` or `#rrggbb`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -34,7 +34,6 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     let tls = read.tls();
     let trusted = read.networks("proxy.trusted");
     let brand = read.brand();
-    let support = read.support();
     let (session, lockout) = (read.session(), read.lockout());
     let (fetch, log, limits) = (read.fetch(), read.log(), read.limits());
     let slow_workers = read.size("limits.hashing_threads");
@@ -44,7 +43,7 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     settings.slow_workers = slow_workers.unwrap_or(settings.slow_workers);
     settings.brand = brand;
     let policies = surfaces::policies(&dialects, &issuer.url, &settings.brand.name, session, lockout);
-    Some(Configuration { settings, store_url, master: master?, dialects, policies, support, fetch, log })
+    Some(Configuration { settings, store_url, master: master?, dialects, policies, fetch, log })
 }
 
 /// Reads options one by one.
@@ -390,7 +389,7 @@ impl Resolver<'_> {
             );
             self.warn("brand.accent", text);
         }
-        Brand { name: name.trim().to_owned(), logo: self.logo(), accent: Some(accent.css()) }
+        Brand { name: name.trim().to_owned(), logo: self.logo(), accent, support: self.support() }
     }
 
     fn logo(&mut self) -> Option<(String, Vec<u8>)> {

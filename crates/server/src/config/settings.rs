@@ -21,8 +21,6 @@ pub struct Configuration {
     pub dialects: Dialects,
     /// The rules of each surface: those of its dialect, and what the operator decides for all of them.
     pub policies: Vec<Policy>,
-    /// Where people find help.
-    pub support: Option<Support>,
     /// Outgoing requests.
     pub fetch: Fetch,
     /// Logs.
@@ -59,7 +57,7 @@ impl std::fmt::Debug for Master {
 }
 
 /// Where people find help.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Support {
     /// For a link: `https:` or `mailto:`.
     pub href: String,

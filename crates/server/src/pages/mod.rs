@@ -1,51 +1,150 @@
-//! What people see.
+//! The pages that people see: plain HTML forms that work without scripts. Each page is one `.rs` (what fills it), one
+//! template, and one line of [`TABLE`]; no page knows another.
 
-use ::http::StatusCode;
-use protocol::browser::{Ask, Page};
+mod account;
+mod assets;
+mod consent;
+mod face;
+mod flow;
+mod form_post;
+mod home;
+mod leaving;
+mod problem;
+mod refused;
+mod second_factor;
+mod shades;
+mod sign_in;
+mod sign_out;
+mod signed_out;
+mod templates;
+mod words;
+
+use ::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use ::http::{Method, StatusCode};
+use minijinja::Value;
+use minijinja::value::Serde;
+use protocol::browser::Ask;
 use protocol::redirect::VerifiedRedirect;
-use protocol::refusal::Refusal;
+use protocol::refusal::{No, Refusal};
+use serde::Serialize;
 
 use crate::app::App;
 use crate::browser::PageRequest;
-use crate::http::Response;
+use crate::fault::Fault;
+use crate::http::{Response, answer};
+use crate::surface;
+
+pub use assets::Asset;
+pub use templates::Pages;
+
+use problem::Problem;
 
 /// Answers a request for one of this server's own pages; `None` when there is none at its path.
-#[expect(clippy::unused_async, reason = "pages take turns")]
-pub async fn route(_app: &App, _page: &PageRequest<'_>) -> Option<Response> {
-    None
+pub async fn route(app: &App, page: &PageRequest<'_>) -> Option<Response> {
+    if page.method != Method::GET && page.method != Method::POST {
+        return Some(surface::refused(app, page, None, &No::MethodUnknown.into()));
+    }
+    let is_post = page.method == Method::POST;
+    let answered = match page.path {
+        "/" | "" => Ok(page.html(app, StatusCode::OK, app.pages.render(&home::Home {}), [])),
+        "/sign-in" => Ok(flow::sign_in(app, page).await),
+        "/second-factor" if is_post => Ok(flow::second_factor(app, page).await),
+        "/consent" if is_post => Ok(flow::decide(app, page).await),
+        // A page that was loaded anew where only its answer belongs: there is a way on.
+        "/second-factor" | "/consent" => Ok(page.go(app, account::profile::PATH)),
+        leaving::PATH => leaving::answer(app, page).await,
+        path if account::is_page(path) => account::answer(app, page).await,
+        path => return asset(app.pages.asset(path)?),
+    };
+    Some(answered.unwrap_or_else(|fault: Fault| surface::refused(app, page, None, &surface::broken(page.http, &fault))))
+}
+
+fn asset(asset: &Asset) -> Option<Response> {
+    let mut response = answer::plain(StatusCode::OK, asset.bytes.clone());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_str(&asset.content_type).ok()?);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(Asset::CACHE_CONTROL));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(Asset::CSP));
+    Some(response)
 }
 
 /// The page that asks a person something on the way to an authorization.
 #[must_use]
-pub fn ask(_app: &App, _page: &PageRequest<'_>, ask: &Ask) -> String {
-    let question = match &ask.page {
-        Page::SignIn { .. } => "Sign in",
-        Page::SecondFactor { .. } => "One more step",
-        Page::Consent { .. } => "Allow this?",
-    };
-    format!("<!doctype html><title>{question}</title><h1>{question}</h1>")
+pub fn ask(app: &App, page: &PageRequest<'_>, ask: &Ask) -> String {
+    flow::asking(app, page, ask)
 }
 
 /// The page that says no.
 #[must_use]
-pub fn refusal(_app: &App, page: &PageRequest<'_>, status: StatusCode, refusal: &Refusal) -> String {
-    let (text, id) = (escaped(&refusal.text()), page.http.id.as_str());
-    format!("<!doctype html><title>{status}</title><h1>That did not work</h1><p>{text}</p><p>Request {id}</p>")
+pub fn refusal(app: &App, page: &PageRequest<'_>, _status: StatusCode, refusal: &Refusal) -> String {
+    app.pages.render(&refused::Refused::new(refusal, page.http.id.as_str()))
 }
 
 /// The page whose form carries an answer to the application; a script posts it, and a button for those without.
 #[must_use]
-pub fn form_post(_app: &App, _page: &PageRequest<'_>, to: &VerifiedRedirect, inputs: Vec<(String, String)>) -> String {
-    let inputs: String = inputs
-        .iter()
-        .map(|(name, value)| format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escaped(name), escaped(value)))
-        .collect();
-    let action = escaped(to.as_str());
-    format!(
-        "<!doctype html><title>Continue</title><form method=\"post\" action=\"{action}\">{inputs}<button>Continue</button></form>"
-    )
+pub fn form_post(app: &App, _page: &PageRequest<'_>, to: &VerifiedRedirect, inputs: Vec<(String, String)>) -> String {
+    app.pages.render(&form_post::FormPost::new(to, inputs))
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+/// What fills a template.
+trait Page: Serialize + Sized {
+    /// The template's file.
+    const FILE: &'static str;
+
+    /// What was wrong with the last answer, if it was one.
+    fn problem(&self) -> Option<&Problem> {
+        None
+    }
+
+    /// The page as people meet it, under the names of the cases.
+    fn samples() -> Vec<(&'static str, Self)>;
 }
+
+/// A page of the table.
+struct Row {
+    file: &'static str,
+    source: &'static str,
+    samples: fn() -> Vec<(&'static str, Filled)>,
+}
+
+/// A page with everything that its template is given.
+struct Filled {
+    page: Value,
+    problem: Option<Problem>,
+}
+
+impl Filled {
+    fn new<P: Page>(page: &P) -> Self {
+        Self { page: Value::from(Serde(page)), problem: page.problem().cloned() }
+    }
+}
+
+const fn row<P: Page>(source: &'static str) -> Row {
+    Row {
+        file: P::FILE,
+        source,
+        samples: || P::samples().iter().map(|(name, page)| (*name, Filled::new(page))).collect(),
+    }
+}
+
+/// Every page.
+const TABLE: &[Row] = &[
+    row::<home::Home>(include_str!("../templates/home.html")),
+    row::<sign_in::SignIn>(include_str!("../templates/sign_in.html")),
+    row::<second_factor::SecondFactor>(include_str!("../templates/second_factor.html")),
+    row::<consent::Consent>(include_str!("../templates/consent.html")),
+    row::<form_post::FormPost>(include_str!("../templates/form_post.html")),
+    row::<refused::Refused>(include_str!("../templates/refused.html")),
+    row::<sign_out::SignOut>(include_str!("../templates/sign_out.html")),
+    row::<signed_out::SignedOut>(include_str!("../templates/signed_out.html")),
+    row::<account::profile::Profile>(include_str!("../templates/account_profile.html")),
+    row::<account::password::Password>(include_str!("../templates/account_password.html")),
+    row::<account::second_factor::SecondFactor>(include_str!("../templates/account_second_factor.html")),
+    row::<account::enrol::Enrol>(include_str!("../templates/account_enrol.html")),
+    row::<account::recovery_codes::RecoveryCodes>(include_str!("../templates/account_recovery_codes.html")),
+    row::<account::sessions::Sessions>(include_str!("../templates/account_sessions.html")),
+    row::<account::applications::Applications>(include_str!("../templates/account_applications.html")),
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! What one has allowed, and to whom.
+
+use protocol::model::{Client, Consent};
+use protocol::refusal::Refusal;
+use protocol::time::UnixTime;
+use serde::Serialize;
+
+use super::{Frame, Visitor};
+use crate::fault::Fault;
+use crate::pages::consent::sentence;
+use crate::pages::face::Application;
+use crate::pages::words::Moment;
+use crate::pages::{Page, Problem};
+
+pub(in crate::pages) const PATH: &str = "/account/applications";
+
+/// The page.
+#[derive(Serialize)]
+pub(in crate::pages) struct Applications {
+    account: Frame,
+    applications: Vec<Line>,
+    #[serde(skip)]
+    problem: Option<Problem>,
+}
+
+/// An application that may act for one.
+#[derive(Serialize)]
+pub(in crate::pages) struct Line {
+    face: Application,
+    client_id: String,
+    sentences: Vec<String>,
+    since: Option<Moment>,
+    renewed: Option<Moment>,
+}
+
+impl Applications {
+    /// The page with these applications.
+    pub(in crate::pages) fn new(account: Frame, applications: Vec<Line>, refusal: Option<&Refusal>) -> Self {
+        Self { account, applications, problem: refusal.map(Problem::new) }
+    }
+}
+
+impl Line {
+    /// The line of a client, with what it may do in words, and since when if it was asked for.
+    pub(in crate::pages) fn new(
+        client: &Client,
+        sentences: Vec<String>,
+        consent: Option<&Consent>,
+        now: UnixTime,
+    ) -> Self {
+        let renewed = consent.filter(|consent| consent.renewed_at != consent.given_at);
+        Self {
+            face: Application::new(client),
+            client_id: client.client_id.clone(),
+            sentences,
+            since: consent.map(|consent| Moment::new(consent.given_at, now)),
+            renewed: renewed.map(|consent| Moment::new(consent.renewed_at, now)),
+        }
+    }
+}
+
+/// The page for somebody who asked for it, or to whom something was refused.
+pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
+    let Visitor { app, user, refusal, .. } = visitor;
+    let now = app.clock.now();
+    let applications = app.store.applications(user.key, now).await?;
+    let lines = applications.iter().map(|application| {
+        let client = &application.client;
+        let dialect = app.dialects.named(&client.dialect);
+        let policy = dialect.map_or(app.house_policy(), |dialect| &app.surface(dialect).policy);
+        // The operator's own applications were never asked for: they may do what they are registered for.
+        let scope = application.consent.as_ref().map_or(&client.scope, |consent| &consent.scope);
+        let sentences = scope.iter().map(|word| sentence(&policy.scope, word)).collect();
+        Line::new(client, sentences, application.consent.as_ref(), now)
+    });
+    Ok(app.pages.render(&Applications::new(visitor.frame(), lines.collect(), *refusal)))
+}
+
+impl Page for Applications {
+    const FILE: &'static str = "account_applications.html";
+
+    fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
+    }
+
+    fn samples() -> Vec<(&'static str, Self)> {
+        let now = UnixTime(1_795_600_000);
+        let ago = |seconds| Some(Moment::new(UnixTime(now.0 - seconds), now));
+        let line = |face, client_id: &str, sentences: &[&str], since, renewed| Line {
+            face,
+            client_id: client_id.to_owned(),
+            sentences: sentences.iter().map(|sentence| (*sentence).to_owned()).collect(),
+            since,
+            renewed,
+        };
+        let all = vec![
+            line(Application::sample(), "importer", &["See your name", "Read your links"], ago(9_000_000), ago(7_300)),
+            line(Application::terse_sample(), "bold", &["See your name"], None, None),
+        ];
+        vec![
+            ("account_applications", Self::new(Frame::sample(PATH), all, None)),
+            ("account_applications_none", Self::new(Frame::sample_after(PATH, "disconnect"), vec![], None)),
+        ]
+    }
+}

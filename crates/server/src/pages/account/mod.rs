@@ -1,0 +1,228 @@
+//! The pages of one's own account: what they have in common, and how an act becomes a page.
+
+pub(super) mod applications;
+pub(super) mod enrol;
+pub(super) mod password;
+pub(super) mod profile;
+pub(super) mod recovery_codes;
+pub(super) mod second_factor;
+pub(super) mod sessions;
+
+use ::http::{Method, StatusCode};
+use protocol::account::{self, Account, AccountCall, Act, Done};
+use protocol::browser::seal_form;
+use protocol::model::{SessionId, User};
+use protocol::refusal::{ErrorKind, No, Refusal};
+use protocol::secret::Secret;
+use protocol::turn::Turn;
+use serde::Serialize;
+
+use super::face::Person;
+use crate::app::App;
+use crate::browser::PageRequest;
+use crate::fault::Fault;
+use crate::http::{Response, answer};
+
+/// The pages that stand in the navigation: address and name.
+const TABS: [(&str, &str); 5] = [
+    ("/account", "Profile"),
+    ("/account/password", "Password"),
+    ("/account/second-factor", "Second factor"),
+    ("/account/sessions", "Sessions"),
+    ("/account/applications", "Applications"),
+];
+
+/// What can have been done just before: the word in the address, and the sentence on the page.
+const NOTICES: [(&str, &str); 6] = [
+    ("profile", "Your name was saved."),
+    ("password", "Your password was changed. All your other sessions were ended."),
+    ("remove-totp", "The second factor is off."),
+    ("end-session", "The session was ended."),
+    ("end-other-sessions", "All your other sessions were ended."),
+    ("disconnect", "The application was disconnected. It can no longer use your account."),
+];
+
+/// Is this the path of a page of the account?
+pub(super) fn is_page(path: &str) -> bool {
+    TABS.iter().any(|(own, _)| *own == path)
+}
+
+/// Somebody who is signed in, at a page of the account.
+struct Visitor<'a> {
+    app: &'a App,
+    page: &'a PageRequest<'a>,
+    user: &'a User,
+    session: SessionId,
+    /// What was wrong with what they just did.
+    refusal: Option<&'a Refusal>,
+}
+
+impl Visitor<'_> {
+    /// The frame of the page that they asked for.
+    fn frame(&self) -> Frame {
+        let done = self.refusal.is_none().then(|| self.page.query("done")).flatten();
+        Frame::new(self.user, self.page.path, done.as_deref(), seal(self.app, self.page))
+    }
+}
+
+/// Answers a request for a page of the account.
+pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Result<Response, Fault> {
+    if page.method == Method::GET {
+        return match turn(app, page, Act::View).await? {
+            Ok(seen) => show(app, page, &seen, None).await,
+            Err(refusal) => turn_away(app, page, &refusal).await,
+        };
+    }
+    let word = page.field("action").unwrap_or_default();
+    let verdict = match (check_seal(app, page).await, act(page, word)) {
+        (Err(no), _) => Err(no.into()),
+        (Ok(()), None) => Err(Refusal::from(No::PageStale)),
+        (Ok(()), Some(act)) => turn(app, page, act).await?,
+    };
+    match verdict {
+        Ok(account) => show_done(app, page, word, &account),
+        Err(refusal) => turn_away(app, page, &refusal).await,
+    }
+}
+
+/// What a form asks for.
+fn act(page: &PageRequest<'_>, word: &str) -> Option<Act> {
+    let text = |name: &str| page.field(name).unwrap_or_default().to_owned();
+    let secret = |name: &str| Secret::new(page.field(name).unwrap_or_default());
+    Some(match word {
+        "profile" => Act::Rename(text("name")),
+        "password" => Act::ChangePassword { current: secret("current_password"), new: secret("new_password") },
+        "enrol-totp" => Act::EnrolTotp,
+        "confirm-totp" => Act::ConfirmTotp { sealed_seed: text("seed"), typed: secret("otp") },
+        "remove-totp" => Act::RemoveTotp { password: secret("password") },
+        "new-recovery-codes" => Act::RenewRecovery,
+        "end-session" => Act::EndSession(text("session")),
+        "end-other-sessions" => Act::EndOtherSessions,
+        "disconnect" => Act::Disconnect(text("client")),
+        _ => return None,
+    })
+}
+
+/// The answer to an act that was done. What is shown this once is shown at once; after everything else the browser is sent
+/// to a page, so that loading that anew does not do it again.
+fn show_done(app: &App, page: &PageRequest<'_>, word: &str, account: &Account) -> Result<Response, Fault> {
+    let visitor = Visitor { app, page, user: &account.user, session: account.session, refusal: None };
+    let body = match &account.done {
+        Done::Viewed | Done::Changed => {
+            let to = page.go(app, &format!("{}?done={word}", page.path));
+            return Ok(page.dressed(app, to, &account.cookie));
+        }
+        Done::SignedOut => return Ok(page.dressed(app, page.go(app, super::leaving::PATH), &account.cookie)),
+        Done::Enrolling { base32, uri, sealed_seed } => {
+            let key = enrol::Key { base32, uri, sealed_seed, digits: app.house_policy().otp_digits };
+            app.pages.render(&enrol::Enrol::new(visitor.frame(), &key, None))
+        }
+        Done::Recovery(codes) => {
+            let is_first = word == "confirm-totp";
+            app.pages.render(&recovery_codes::RecoveryCodes::new(visitor.frame(), codes, is_first))
+        }
+    };
+    let response = answer::html(StatusCode::OK, body, []);
+    Ok(page.dressed(app, response, &account.cookie))
+}
+
+/// The answer to an act that was refused: the way to sign in, or the page again with what was wrong.
+async fn turn_away(app: &App, page: &PageRequest<'_>, refusal: &Refusal) -> Result<Response, Fault> {
+    match refusal.no {
+        No::SignInNeeded => return Ok(page.go(app, &format!("/sign-in?next={}", page.path))),
+        No::SignInAgain => return Ok(page.go(app, &format!("/sign-in?next={}&again=1", page.path))),
+        _ => {}
+    }
+    match turn(app, page, Act::View).await? {
+        Ok(seen) => show(app, page, &seen, Some(refusal)).await,
+        Err(refusal) if refusal.no == No::SignInNeeded => Ok(page.go(app, &format!("/sign-in?next={}", page.path))),
+        Err(refusal) => Ok(crate::surface::refused(app, page, None, &refusal)),
+    }
+}
+
+/// The page that was asked for, or from which something was done in vain.
+async fn show(app: &App, page: &PageRequest<'_>, seen: &Account, refusal: Option<&Refusal>) -> Result<Response, Fault> {
+    let visitor = Visitor { app, page, user: &seen.user, session: seen.session, refusal };
+    let body = match page.path {
+        password::PATH => app.pages.render(&password::Password::new(visitor.frame(), refusal)),
+        second_factor::PATH => enrol_again(&visitor).unwrap_or_else(|| second_factor::show(&visitor)),
+        sessions::PATH => sessions::show(&visitor).await?,
+        applications::PATH => applications::show(&visitor).await?,
+        _ => profile::show(&visitor).await?,
+    };
+    let status = match refusal.map(|refusal| refusal.row().kind) {
+        None => StatusCode::OK,
+        Some(ErrorKind::RateLimited) => StatusCode::TOO_MANY_REQUESTS,
+        Some(ErrorKind::TemporarilyUnavailable) => StatusCode::SERVICE_UNAVAILABLE,
+        Some(_) => StatusCode::BAD_REQUEST,
+    };
+    Ok(page.html(app, status, body, []))
+}
+
+/// After a wrong first code: the same key again, so that nobody has to scan twice.
+fn enrol_again(visitor: &Visitor<'_>) -> Option<String> {
+    let Visitor { app, page, user, refusal, .. } = visitor;
+    let refusal = refusal.filter(|refusal| refusal.no == No::SecondFactorWrong)?;
+    let (keys, policy) = (app.keys(), app.house_policy());
+    let mut turn = Turn::new(app.clock.now(), policy, &keys, app.draw(), &page.address);
+    match account::enrolling_again(user, page.field("seed")?, &mut turn)? {
+        Done::Enrolling { base32, uri, sealed_seed } => {
+            let key = enrol::Key { base32: &base32, uri: &uri, sealed_seed: &sealed_seed, digits: policy.otp_digits };
+            Some(app.pages.render(&enrol::Enrol::new(visitor.frame(), &key, Some(refusal))))
+        }
+        _ => None,
+    }
+}
+
+/// Takes an act down the line.
+pub(super) async fn turn(app: &App, page: &PageRequest<'_>, act: Act) -> Result<Result<Account, Refusal>, Fault> {
+    let call = AccountCall { caller: page.caller.clone(), address: page.address.clone(), act };
+    app.turn(app.house_policy(), &page.address, call).await
+}
+
+/// The seal of a form that belongs to no errand.
+pub(super) fn seal(app: &App, page: &PageRequest<'_>) -> String {
+    seal_form(&page.caller.browser, app.clock.now(), &app.keys(), &mut app.draw())
+}
+
+/// Was the form sent from a page of ours, in this browser, and not too long ago?
+pub(super) async fn check_seal(app: &App, page: &PageRequest<'_>) -> Result<(), No> {
+    app.open_form(page.field("csrf").unwrap_or_default(), &page.caller.browser).await
+}
+
+/// The frame of an account's page.
+#[derive(Clone, Serialize)]
+pub(super) struct Frame {
+    person: Person,
+    tabs: Vec<Tab>,
+    notice: Option<&'static str>,
+    csrf: String,
+}
+
+#[derive(Clone, Serialize)]
+struct Tab {
+    path: &'static str,
+    name: &'static str,
+    is_here: bool,
+}
+
+impl Frame {
+    /// The frame of the page at `path`, after what the word `done` stands for.
+    pub(super) fn new(user: &User, path: &str, done: Option<&str>, csrf: String) -> Self {
+        Self::of(Person::new(user), path, done, csrf)
+    }
+
+    fn of(person: Person, path: &str, done: Option<&str>, csrf: String) -> Self {
+        let tabs = TABS.map(|(own, name)| Tab { path: own, name, is_here: own == path });
+        let notice = NOTICES.iter().find(|(word, _)| Some(*word) == done).map(|(_, sentence)| *sentence);
+        Self { person, tabs: tabs.into(), notice, csrf }
+    }
+
+    fn sample(path: &str) -> Self {
+        Self::of(Person::sample(), path, None, "seal".to_owned())
+    }
+
+    fn sample_after(path: &str, done: &str) -> Self {
+        Self::of(Person::sample(), path, Some(done), "seal".to_owned())
+    }
+}

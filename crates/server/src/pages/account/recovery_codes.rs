@@ -1,0 +1,36 @@
+//! Recovery codes, shown this once.
+
+use protocol::secret::Secret;
+use serde::Serialize;
+
+use super::Frame;
+use crate::pages::Page;
+
+/// The page.
+#[derive(Serialize)]
+pub(in crate::pages) struct RecoveryCodes {
+    account: Frame,
+    codes: Vec<String>,
+    /// Do they come with a new second factor, or in the place of others?
+    is_first: bool,
+}
+
+impl RecoveryCodes {
+    /// The page with these codes.
+    pub(in crate::pages) fn new(account: Frame, codes: &[Secret], is_first: bool) -> Self {
+        Self { account, codes: codes.iter().map(|code| code.reveal().to_owned()).collect(), is_first }
+    }
+}
+
+impl Page for RecoveryCodes {
+    const FILE: &'static str = "account_recovery_codes.html";
+
+    fn samples() -> Vec<(&'static str, Self)> {
+        let codes: Vec<Secret> = (0..10).map(|n| Secret::new(format!("abcde{n}-fghijk-lmnopq-rstuvw"))).collect();
+        let account = || Frame::sample(super::second_factor::PATH);
+        vec![
+            ("account_recovery_codes", Self::new(account(), &codes, true)),
+            ("account_recovery_codes_new", Self::new(account(), &codes, false)),
+        ]
+    }
+}

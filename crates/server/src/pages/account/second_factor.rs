@@ -1,0 +1,72 @@
+//! The second factor: on, off, and how many recovery codes are left.
+
+use protocol::model::User;
+use protocol::refusal::{No, Refusal};
+use protocol::time::UnixTime;
+use serde::Serialize;
+
+use super::{Frame, Visitor};
+use crate::pages::words::Moment;
+use crate::pages::{Page, Problem};
+
+pub(in crate::pages) const PATH: &str = "/account/second-factor";
+
+/// The page.
+#[derive(Serialize)]
+pub(in crate::pages) struct SecondFactor {
+    account: Frame,
+    factor: Option<Factor>,
+    #[serde(skip)]
+    problem: Option<Problem>,
+}
+
+/// A second factor that is on.
+#[derive(Clone, Serialize)]
+struct Factor {
+    since: Moment,
+    recovery_left: usize,
+}
+
+impl SecondFactor {
+    /// The page of a user, after what was wrong with the last answer.
+    pub(in crate::pages) fn new(account: Frame, user: &User, now: UnixTime, refusal: Option<&Refusal>) -> Self {
+        let factor = user.totp.as_ref();
+        Self {
+            account,
+            factor: factor
+                .map(|own| Factor { since: Moment::new(own.enabled_at, now), recovery_left: own.recovery.len() }),
+            problem: refusal.map(|refusal| Problem::new(refusal).at("password")),
+        }
+    }
+}
+
+/// The page for somebody who asked for it, or to whom something was refused.
+pub(super) fn show(visitor: &Visitor<'_>) -> String {
+    let Visitor { app, user, refusal, .. } = visitor;
+    app.pages.render(&SecondFactor::new(visitor.frame(), user, app.clock.now(), *refusal))
+}
+
+impl Page for SecondFactor {
+    const FILE: &'static str = "account_second_factor.html";
+
+    fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
+    }
+
+    fn samples() -> Vec<(&'static str, Self)> {
+        let since = Moment::new(UnixTime(1_795_000_000), UnixTime(1_795_600_000));
+        let page = |account, recovery_left: Option<usize>| Self {
+            account,
+            factor: recovery_left.map(|recovery_left| Factor { since: since.clone(), recovery_left }),
+            problem: None,
+        };
+        let problem = Some(Problem::new(&No::PasswordCurrentWrong.into()).at("password"));
+        vec![
+            ("account_second_factor", page(Frame::sample(PATH), Some(9))),
+            ("account_second_factor_last", page(Frame::sample(PATH), Some(1))),
+            ("account_second_factor_none_left", page(Frame::sample(PATH), Some(0))),
+            ("account_second_factor_off", page(Frame::sample_after(PATH, "remove-totp"), None)),
+            ("account_second_factor_wrong", Self { problem, ..page(Frame::sample(PATH), Some(9)) }),
+        ]
+    }
+}

@@ -1,0 +1,196 @@
+//! May it? [`protocol::browser::Page::Consent`].
+
+use protocol::model::{Client, RefreshMode, User};
+use protocol::policy::{Policy, ScopePolicy};
+use protocol::redirect::VerifiedRedirect;
+use protocol::scope::Scope;
+use serde::Serialize;
+
+use super::face::{Application, Person};
+use super::{Page, words};
+
+/// The page.
+#[derive(Serialize)]
+pub(super) struct Consent {
+    application: Application,
+    person: Person,
+    scopes: Vec<Sentence>,
+    /// Was something allowed before?
+    is_more: bool,
+    resources: Vec<String>,
+    host: String,
+    is_local: bool,
+    lasts: String,
+    csrf: String,
+}
+
+/// Something that the application will be able to do.
+#[derive(Serialize)]
+struct Sentence {
+    sentence: String,
+    is_new: bool,
+}
+
+/// What is asked.
+pub(super) struct Question<'a> {
+    pub(super) client: &'a Client,
+    pub(super) user: &'a User,
+    pub(super) scope: &'a Scope,
+    pub(super) added: &'a Scope,
+    pub(super) audience: &'a [String],
+    pub(super) redirect: &'a VerifiedRedirect,
+}
+
+impl Consent {
+    /// The page for a question under the rules of the dialect in which it was asked.
+    pub(super) fn new(question: &Question<'_>, policy: &Policy, csrf: String) -> Self {
+        let Question { client, user, scope, added, audience, redirect } = question;
+        // What is new is marked only beside what is not.
+        let is_more = scope.iter().any(|word| !added.contains(word));
+        let sentence =
+            |word: &str| Sentence { sentence: sentence(&policy.scope, word), is_new: is_more && added.contains(word) };
+        Self {
+            application: Application::new(client),
+            person: Person::new(user),
+            scopes: scope.iter().map(sentence).collect(),
+            is_more: is_more && !added.is_empty(),
+            resources: audience.to_vec(),
+            host: redirect.host(),
+            is_local: is_on_this_device(redirect),
+            lasts: lasts(client, policy),
+            csrf,
+        }
+    }
+}
+
+/// What a scope means, in the operator's words; the bare word where there are none.
+pub(super) fn sentence(scopes: &ScopePolicy, word: &str) -> String {
+    scopes.sentence(word).unwrap_or(word).to_owned()
+}
+
+/// A scheme of its own leads to an application on the device, and so does a loopback address.
+fn is_on_this_device(redirect: &VerifiedRedirect) -> bool {
+    let text = redirect.as_str();
+    let is_web = text.starts_with("https://") || text.starts_with("http://");
+    !is_web || ["http://127.0.0.1", "http://[::1]", "http://localhost"].iter().any(|origin| text.starts_with(origin))
+}
+
+/// For how long the application can act. OWASP ASVS 5.0 V10.7.2 wants the lifetime of an authorization to be told.
+fn lasts(client: &Client, policy: &Policy) -> String {
+    let name = &client.name;
+    let access_ttl_s = client.access_ttl_s.or(policy.access.ttl_s);
+    let refresh_ttl_s = client.refresh_ttl_s.or(policy.refresh.ttl_s);
+    let is_refreshed =
+        client.refresh != RefreshMode::None && client.grants.contains(&protocol::model::GrantType::RefreshToken);
+    match (is_refreshed, access_ttl_s, refresh_ttl_s, policy.refresh_absolute_ttl_s) {
+        (false, Some(ttl_s), _, _) => {
+            format!("{name} has this access for {}, then it has to come back here.", words::span(ttl_s))
+        }
+        (true, _, Some(idle_s), Some(end_s)) => format!(
+            "{name} keeps this access until it has not used it for {}, and for {} at most.",
+            words::span(idle_s),
+            words::span(end_s)
+        ),
+        (true, _, Some(idle_s), None) => {
+            format!("{name} keeps this access until it has not used it for {}.", words::span(idle_s))
+        }
+        (true, _, None, Some(end_s)) => format!("{name} keeps this access for {}.", words::span(end_s)),
+        (false, None, _, _) | (true, _, None, None) => format!("{name} keeps this access until you take it back."),
+    }
+}
+
+impl Page for Consent {
+    const FILE: &'static str = "consent.html";
+
+    fn samples() -> Vec<(&'static str, Self)> {
+        let page = |application, scopes: &[(&str, bool)], resources: &[&str], host: &str| Self {
+            application,
+            person: Person::sample(),
+            scopes: scopes
+                .iter()
+                .map(|(sentence, is_new)| Sentence { sentence: (*sentence).to_owned(), is_new: *is_new })
+                .collect(),
+            is_more: scopes.iter().any(|(_, is_new)| *is_new),
+            resources: resources.iter().map(|resource| (*resource).to_owned()).collect(),
+            host: host.to_owned(),
+            is_local: host.starts_with("127."),
+            lasts: "Importer keeps this access until it has not used it for 30 days, and for 365 days at most."
+                .to_owned(),
+            csrf: "seal".to_owned(),
+        };
+        let first = [("See your name", false), ("See your e-mail address", false), ("Read your links", false)];
+        let more = [("See your name", false), ("Read your links", false), ("Create and change your links", true)];
+        let resources = ["https://api.example/", "https://files.example/v2/"];
+        vec![
+            ("consent", page(Application::sample(), &first, &[], "app.importer.example")),
+            ("consent_more", page(Application::sample(), &more, &resources, "app.importer.example")),
+            ("consent_terse", page(Application::terse_sample(), &[], &[], "127.0.0.1:51004")),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::redirect;
+    use serde_json::json;
+
+    use super::*;
+
+    fn client(redirect_uri: &str, refresh: &str) -> Client {
+        serde_json::from_value(json!({
+            "key": 1, "client_id": "importer", "dialect": "standard", "name": "Importer", "kind": "public",
+            "auth_methods": ["none"], "grants": ["authorization_code", "refresh_token"], "scope": "", "pkce": "required",
+            "refresh": refresh, "redirect_uris": [redirect_uri], "created_at": 0, "version": 1,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_lifetime_is_told_as_the_policy_has_it_asvs_10_7_2() {
+        let mut policy = Policy::standard("https://auth.example");
+        let told = |refresh: &str, policy: &Policy| lasts(&client("https://importer.example/cb", refresh), policy);
+        assert_eq!(told("none", &policy), "Importer has this access for 1 hour, then it has to come back here.");
+        assert_eq!(
+            told("rotate", &policy),
+            "Importer keeps this access until it has not used it for 30 days, and for 365 days at most."
+        );
+        policy.refresh_absolute_ttl_s = None;
+        assert_eq!(told("rotate", &policy), "Importer keeps this access until it has not used it for 30 days.");
+        policy.access.ttl_s = None;
+        assert_eq!(told("none", &policy), "Importer keeps this access until you take it back.");
+    }
+
+    #[test]
+    fn an_application_on_the_device_is_told_from_one_on_the_web() {
+        for (uri, expected) in [
+            ("https://importer.example/cb", false),
+            ("https://localhost.importer.example/cb", false),
+            ("http://127.0.0.1:4000/cb", true),
+            ("http://[::1]/cb", true),
+            ("com.example.importer:/cb", true),
+        ] {
+            let to = redirect::verify(&client(uri, "none"), None).unwrap();
+            assert_eq!(is_on_this_device(&to), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn new_scopes_are_marked_only_beside_old_ones() {
+        let client = client("https://importer.example/cb", "none");
+        let user: User = serde_json::from_value(json!({
+            "key": 1, "sub": "a", "name": "Alice", "created_at": 0, "version": 1,
+        }))
+        .unwrap();
+        let to = redirect::verify(&client, None).unwrap();
+        let scope = Scope::of(["profile", "links:read"]);
+        let marks = |added: &Scope| {
+            let (client, user, scope, redirect) = (&client, &user, &scope, &to);
+            let question = Question { client, user, scope, added, audience: &[], redirect };
+            let page = Consent::new(&question, &Policy::standard("https://auth.example"), String::new());
+            (page.is_more, page.scopes.iter().map(|scope| scope.is_new).collect::<Vec<_>>())
+        };
+        assert_eq!(marks(&scope), (false, vec![false, false]));
+        assert_eq!(marks(&Scope::of(["links:read"])), (true, vec![false, true]));
+        assert_eq!(marks(&Scope::default()), (false, vec![false, false]));
+    }
+}

@@ -1,0 +1,102 @@
+//! How applications and people look on a page.
+
+use protocol::model::{Client, User};
+use serde::Serialize;
+use url::Url;
+
+/// An application.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Application {
+    pub(super) name: String,
+    initial: String,
+    publisher: Option<String>,
+    homepage: Option<String>,
+    homepage_host: Option<String>,
+}
+
+impl Application {
+    /// The face of a client. A link is taken over only from an https address.
+    pub(crate) fn new(client: &Client) -> Self {
+        let homepage = client.homepage.as_deref().and_then(web_address);
+        Self {
+            name: client.name.clone(),
+            initial: initial(&client.name),
+            publisher: client.publisher.clone(),
+            homepage_host: homepage.as_ref().and_then(|url| url.host_str().map(ToOwned::to_owned)),
+            homepage: homepage.map(String::from),
+        }
+    }
+
+    /// An application that says everything about itself.
+    pub(super) fn sample() -> Self {
+        Self {
+            name: "Importer".to_owned(),
+            initial: "I".to_owned(),
+            publisher: Some("Moving Crates Ltd".to_owned()),
+            homepage: Some("https://importer.example/".to_owned()),
+            homepage_host: Some("importer.example".to_owned()),
+        }
+    }
+
+    /// An application that says nothing, with a name that is no word.
+    pub(super) fn terse_sample() -> Self {
+        let name = "<b>Bold & \"quoted\"</b>".to_owned();
+        Self { initial: initial(&name), name, publisher: None, homepage: None, homepage_host: None }
+    }
+}
+
+/// A person.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Person {
+    pub(super) name: String,
+    /// What they sign in with, so that they recognise the account.
+    login: String,
+    initial: String,
+}
+
+impl Person {
+    /// The face of a user.
+    pub(crate) fn new(user: &User) -> Self {
+        let login = user.email.as_deref().or(user.username.as_deref()).unwrap_or(&user.name);
+        Self { name: user.name.clone(), login: login.to_owned(), initial: initial(&user.name) }
+    }
+
+    /// Somebody.
+    pub(super) fn sample() -> Self {
+        Self { name: "Alice Doe".to_owned(), login: "alice@example.com".to_owned(), initial: "A".to_owned() }
+    }
+}
+
+fn web_address(text: &str) -> Option<Url> {
+    Url::parse(text).ok().filter(|url| url.scheme() == "https")
+}
+
+fn initial(name: &str) -> String {
+    let first = name.chars().find(|c| c.is_alphanumeric());
+    first.map_or_else(|| "·".to_owned(), |c| c.to_uppercase().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(homepage: &str) -> Client {
+        serde_json::from_value(serde_json::json!({
+            "key": 1, "client_id": "importer", "dialect": "standard", "name": "Importer", "homepage": homepage,
+            "kind": "public", "auth_methods": [], "grants": [], "scope": "", "pkce": "required",
+            "refresh": "rotate", "created_at": 0, "version": 1,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_script_is_no_homepage() {
+        assert_eq!(Application::new(&client("javascript:alert(1)")).homepage, None);
+        assert_eq!(Application::new(&client("https://importer.example")).homepage_host.unwrap(), "importer.example");
+    }
+
+    #[test]
+    fn an_initial_is_the_first_letter_or_digit() {
+        assert_eq!([initial("…importer"), initial("éclair"), initial("!?")], ["I", "É", "·"]);
+    }
+}

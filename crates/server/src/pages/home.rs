@@ -1,0 +1,17 @@
+//! What somebody finds who comes here without being sent.
+
+use serde::Serialize;
+
+use super::Page;
+
+/// The page.
+#[derive(Serialize)]
+pub(super) struct Home {}
+
+impl Page for Home {
+    const FILE: &'static str = "home.html";
+
+    fn samples() -> Vec<(&'static str, Self)> {
+        vec![("home", Self {})]
+    }
+}

@@ -1,0 +1,45 @@
+//! What was wrong with an answer, in words, and which field it is about.
+
+use protocol::refusal::{No, Refusal};
+use serde::Serialize;
+
+use super::words;
+
+/// What was wrong.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Problem {
+    text: String,
+    field: Option<&'static str>,
+}
+
+impl Problem {
+    /// The problem of a refusal.
+    pub(crate) fn new(refusal: &Refusal) -> Self {
+        let text = match (refusal.no, refusal.retry_after_s) {
+            (No::CredentialsWrong, _) => "The name or the password is wrong.".to_owned(),
+            (No::SecondFactorWrong, _) => {
+                "This code is wrong, too old, or was used before. Wait for the next one and type that.".to_owned()
+            }
+            (No::PageStale, _) => {
+                "The page was open for too long, or belongs to another browser. Nothing was changed. Check and send it again."
+                    .to_owned()
+            }
+            (No::LockedOut, Some(wait_s)) => format!("Too many failed attempts. Try again in {}.", words::wait(wait_s)),
+            _ => refusal.text(),
+        };
+        let field = match refusal.no {
+            No::CredentialsWrong => Some("password"),
+            No::SecondFactorWrong => Some("otp"),
+            No::PasswordCurrentWrong => Some("current_password"),
+            No::PasswordTooShort | No::PasswordTooLong | No::PasswordTooCommon => Some("new_password"),
+            No::NameMalformed => Some("name"),
+            _ => None,
+        };
+        Self { text, field }
+    }
+
+    /// The same problem at another field.
+    pub(crate) fn at(self, field: &'static str) -> Self {
+        Self { field: self.field.map(|_| field), ..self }
+    }
+}

@@ -1,0 +1,61 @@
+//! Who are you? [`protocol::browser::Page::SignIn`].
+
+use protocol::model::Client;
+use protocol::refusal::{No, Refusal};
+use serde::Serialize;
+
+use super::face::Application;
+use super::{Page, Problem};
+
+/// The page.
+#[derive(Serialize)]
+pub(super) struct SignIn {
+    application: Option<Application>,
+    login: String,
+    /// Somebody is signed in already and is to prove it once more.
+    is_again: bool,
+    csrf: String,
+    #[serde(skip)]
+    problem: Option<Problem>,
+}
+
+impl SignIn {
+    /// The page for the application that asks, if one does, with what was typed so far.
+    pub(super) fn new(client: Option<&Client>, login: String, problem: Option<&Refusal>, csrf: String) -> Self {
+        Self {
+            application: client.map(Application::new),
+            login,
+            is_again: false,
+            csrf,
+            problem: problem.map(Problem::new),
+        }
+    }
+
+    /// The same page for somebody who is signed in.
+    pub(super) fn again(self, is_again: bool) -> Self {
+        Self { is_again, ..self }
+    }
+}
+
+impl Page for SignIn {
+    const FILE: &'static str = "sign_in.html";
+
+    fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
+    }
+
+    fn samples() -> Vec<(&'static str, Self)> {
+        let page = |application, login: &str, refusal: Option<Refusal>| {
+            let problem = refusal.as_ref().map(Problem::new);
+            Self { application, login: login.to_owned(), is_again: false, csrf: "seal".to_owned(), problem }
+        };
+        let locked = Refusal { retry_after_s: Some(850), ..No::LockedOut.into() };
+        vec![
+            ("sign_in", page(Some(Application::sample()), "", None)),
+            ("sign_in_account", page(None, "", None)),
+            ("sign_in_again", page(None, "alice@example.com", None).again(true)),
+            ("sign_in_wrong", page(Some(Application::sample()), "alice\"><script>", Some(No::CredentialsWrong.into()))),
+            ("sign_in_locked", page(Some(Application::terse_sample()), "alice@example.com", Some(locked))),
+        ]
+    }
+}
