@@ -6,31 +6,31 @@ use crate::load::Measured;
 
 /// What a workload must reach.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Goal {
+pub struct Goal {
     /// Of the ceiling's rate, at least.
-    pub(crate) rate: f64,
+    pub rate: f64,
     /// Of the ceiling's CPU time for each request, at most.
-    pub(crate) cpu: f64,
+    pub cpu: f64,
 }
 
 /// One line of the table.
-pub(crate) struct Line {
+pub struct Line {
     /// What was done.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// What came out.
-    pub(crate) measured: Measured,
+    pub measured: Measured,
     /// What it is compared with; none for the ceilings themselves.
-    pub(crate) against: Option<(Measured, Goal)>,
+    pub against: Option<(Measured, Goal)>,
 }
 
 /// A figure that stands alone.
-pub(crate) struct Figure {
+pub struct Figure {
     /// What it is.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// How much.
-    pub(crate) value: String,
+    pub value: String,
     /// What it must reach, and whether it did; none where it is only told.
-    pub(crate) goal: Option<(String, bool)>,
+    pub goal: Option<(String, bool)>,
 }
 
 fn verdict(is_met: bool) -> &'static str {
@@ -38,7 +38,7 @@ fn verdict(is_met: bool) -> &'static str {
 }
 
 /// The whole page.
-pub(crate) fn page(machine: &str, lines: &[Line], figures: &[Figure]) -> String {
+pub fn page(machine: &str, lines: &[Line], figures: &[Figure]) -> String {
     let mut out = format!(
         "# What was measured\n\nWritten by `cargo xtask bench`; do not edit. {machine}\n\n\
          Server and load generator share the machine. Rates swing with its neighbours; ratios within one run, and CPU time\n\
