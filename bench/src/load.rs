@@ -8,17 +8,17 @@ use serde::Deserialize;
 use crate::process::Server;
 
 /// The load: connections, and threads of the load generator.
-pub const CONNECTIONS: u32 = 64;
+pub(crate) const CONNECTIONS: u32 = 64;
 /// One thread of `wrk` can fill one core, and the server has the other.
-pub const THREADS: u32 = 1;
+pub(crate) const THREADS: u32 = 1;
 
 /// A script of `lua/` and its arguments.
 #[derive(Clone, Debug)]
-pub struct Workload {
+pub(crate) struct Workload {
     /// The script's name.
-    pub script: &'static str,
+    pub(crate) script: &'static str,
     /// Its arguments.
-    pub args: Vec<String>,
+    pub(crate) args: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -39,21 +39,21 @@ struct Flows {
 
 /// What came out.
 #[derive(Clone, Copy, Debug)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// Requests a second, or flows a second where a workload counts flows.
-    pub rate: f64,
+    pub(crate) rate: f64,
     /// The server's user and system time for each of them, in µs.
-    pub cpu_us: f64,
+    pub(crate) cpu_us: f64,
     /// Half were answered within so many ms.
-    pub p50_ms: f64,
+    pub(crate) p50_ms: f64,
     /// 99 of 100 were answered within so many ms.
-    pub p99_ms: f64,
+    pub(crate) p99_ms: f64,
     /// Answers that were no success, and connections that failed.
-    pub errors: u64,
+    pub(crate) errors: u64,
 }
 
 /// Runs a workload for so many seconds.
-pub fn run(server: &Server, workload: &Workload, seconds: u64) -> Measured {
+pub(crate) fn run(server: &Server, workload: &Workload, seconds: u64) -> Measured {
     let lua = Path::new(env!("CARGO_MANIFEST_DIR")).join("lua");
     let before = server.cpu_us();
     let output = Command::new("wrk")
@@ -84,7 +84,7 @@ pub fn run(server: &Server, workload: &Workload, seconds: u64) -> Measured {
 }
 
 /// The measurement with the middle rate of three.
-pub fn median(mut of: Vec<Measured>) -> Measured {
+pub(crate) fn median(mut of: Vec<Measured>) -> Measured {
     of.sort_by(|a, b| a.rate.total_cmp(&b.rate));
     of[of.len() / 2]
 }

@@ -94,7 +94,11 @@ impl Bench {
         let mut lines = vec![
             Line { name: "ceiling, POST", measured: post, against: None },
             Line { name: "ceiling, GET", measured: get, against: None },
-            Line { name: "introspection, spread over 100,000 tokens", measured: introspect, against: goal(post, 0.80, 2.0) },
+            Line {
+                name: "introspection, spread over 100,000 tokens",
+                measured: introspect,
+                against: goal(post, 0.80, 2.0),
+            },
             Line { name: "client_credentials, durable", measured: issue, against: goal(post, 0.50, 3.5) },
             Line { name: "refresh with rotation, durable", measured: refresh, against: goal(post, 0.25, 6.0) },
             Line { name: "whole code flow with PKCE, flows", measured: flow, against: goal(post, 0.10, 12.0) },

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 const TICKS_PER_S: f64 = 100.0;
 
 /// A server under measurement. Dies with this value.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Where it listens, `127.0.0.1:port`.
-    pub address: String,
+    pub(crate) address: String,
 }
 
 impl Drop for Server {
@@ -25,14 +25,14 @@ impl Drop for Server {
 }
 
 /// The folder of the binaries that were built with this one.
-pub fn binaries() -> PathBuf {
+pub(crate) fn binaries() -> PathBuf {
     let own = std::env::current_exe().expect("a running program has a path");
     own.parent().expect("a program lies in a folder").to_owned()
 }
 
 impl Server {
     /// Starts the ceiling; it prints its port.
-    pub fn ceiling() -> Self {
+    pub(crate) fn ceiling() -> Self {
         let mut child = Command::new(binaries().join("ceiling"))
             .stdout(Stdio::piped())
             .spawn()
@@ -44,7 +44,7 @@ impl Server {
     }
 
     /// Starts Grantry on a configuration, and says how long it took to its first answer.
-    pub fn grantry(config: &Path, address: &str) -> (Self, Duration) {
+    pub(crate) fn grantry(config: &Path, address: &str) -> (Self, Duration) {
         let begun = Instant::now();
         let log = fs::File::create(config.with_extension("log")).expect("the folder is writable");
         let child = Command::new(binaries().join("grantry"))
@@ -65,7 +65,7 @@ impl Server {
     }
 
     /// User and system time so far, in µs.
-    pub fn cpu_us(&self) -> f64 {
+    pub(crate) fn cpu_us(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("the process lives");
         // The fields after the name in parentheses: utime and stime are the 14th and 15th of all.
         let rest = stat.rsplit_once(')').expect("the name is in parentheses").1;
@@ -74,7 +74,7 @@ impl Server {
     }
 
     /// Resident memory in MiB.
-    pub fn memory_mib(&self) -> f64 {
+    pub(crate) fn memory_mib(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the process lives");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it has memory");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).expect("in KiB") / 1024.0
@@ -82,12 +82,12 @@ impl Server {
 }
 
 /// One GET on a connection of its own; the whole answer as text.
-pub fn get(address: &str, path: &str) -> Option<String> {
+pub(crate) fn get(address: &str, path: &str) -> Option<String> {
     exchange(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))
 }
 
 /// Sends a request on a connection of its own, and reads until the server closes it.
-pub fn exchange(address: &str, request: &str) -> Option<String> {
+pub(crate) fn exchange(address: &str, request: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
     stream.write_all(request.as_bytes()).ok()?;

@@ -6,31 +6,31 @@ use crate::load::Measured;
 
 /// What a workload must reach.
 #[derive(Clone, Copy, Debug)]
-pub struct Goal {
+pub(crate) struct Goal {
     /// Of the ceiling's rate, at least.
-    pub rate: f64,
+    pub(crate) rate: f64,
     /// Of the ceiling's CPU time for each request, at most.
-    pub cpu: f64,
+    pub(crate) cpu: f64,
 }
 
 /// One line of the table.
-pub struct Line {
+pub(crate) struct Line {
     /// What was done.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What came out.
-    pub measured: Measured,
+    pub(crate) measured: Measured,
     /// What it is compared with; none for the ceilings themselves.
-    pub against: Option<(Measured, Goal)>,
+    pub(crate) against: Option<(Measured, Goal)>,
 }
 
 /// A figure that stands alone.
-pub struct Figure {
+pub(crate) struct Figure {
     /// What it is.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// How much.
-    pub value: String,
+    pub(crate) value: String,
     /// What it must reach, and whether it did; none where it is only told.
-    pub goal: Option<(String, bool)>,
+    pub(crate) goal: Option<(String, bool)>,
 }
 
 fn verdict(is_met: bool) -> &'static str {
@@ -38,7 +38,7 @@ fn verdict(is_met: bool) -> &'static str {
 }
 
 /// The whole page.
-pub fn page(machine: &str, lines: &[Line], figures: &[Figure]) -> String {
+pub(crate) fn page(machine: &str, lines: &[Line], figures: &[Figure]) -> String {
     let mut out = format!(
         "# What was measured\n\nWritten by `cargo xtask bench`; do not edit. {machine}\n\n\
          Server and load generator share the machine. Rates swing with its neighbours; ratios within one run, and CPU time\n\

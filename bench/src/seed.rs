@@ -16,23 +16,23 @@ use protocol::turn::{Change, Entropy};
 use store::{Mode, Store};
 
 /// The secret of the client.
-pub const SECRET: &str = "bench-secret-bench-secret-bench-secret";
+pub(crate) const SECRET: &str = "bench-secret-bench-secret-bench-secret";
 /// The client's redirect URI.
-pub const REDIRECT_URI: &str = "http://localhost:9/cb";
+pub(crate) const REDIRECT_URI: &str = "http://localhost:9/cb";
 /// A PKCE verifier; RFC 7636 appendix B.
-pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 /// Its challenge.
-pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 /// The password of every user.
-pub const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 /// How many users there are: as many as sign in at once.
-pub const USERS: i64 = 50;
+pub(crate) const USERS: i64 = 50;
 /// Change sets that are under way at once.
 const IN_FLIGHT: usize = 256;
 const YEAR_S: u64 = 365 * 86_400;
 
 /// Writes rows into a store.
-pub struct Seeder {
+pub(crate) struct Seeder {
     store: Arc<dyn Store>,
     keys: Keys,
     entropy: Entropy,
@@ -42,12 +42,12 @@ pub struct Seeder {
 
 impl Seeder {
     /// Opens the store of a configuration whose master key is `master`.
-    pub async fn open(file: &Path, master: &[u8; 32]) -> Self {
+    pub(crate) async fn open(file: &Path, master: &[u8; 32]) -> Self {
         let store = store::open(&format!("sqlite:{}", file.display()), Mode::Existing).await.expect("the store opens");
         let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
         let now = UnixTime(i64::try_from(seconds.as_secs()).expect("the time fits"));
-        let rows = store.list(&store::Query::SealKeys).await.expect("the store can be read");
-        let numbers: Vec<u8> = rows.seal_keys().into_iter().map(|key| key.number).collect();
+        let ring = store.seal_keys().await.expect("the store can be read");
+        let numbers: Vec<u8> = ring.iter().map(|key| key.number).collect();
         Self {
             store,
             keys: Keys::derive(master, &numbers),
@@ -63,7 +63,7 @@ impl Seeder {
     }
 
     /// A client, its users, a session of the first one with a remembered consent. Gives the session cookie's value.
-    pub async fn people(&mut self) -> String {
+    pub(crate) async fn people(&mut self) -> String {
         let mut changes = vec![Change::PutClient(Box::new(client(self.now)))];
         let hash = password::hash(&Secret::new(PASSWORD), &mut self.entropy);
         for number in 1..=USERS {
@@ -84,6 +84,8 @@ impl Seeder {
             agent: "bench".into(),
         })));
         changes.push(Change::PutConsent(Consent {
+            id: 1,
+            audience: vec![],
             user: UserKey(1),
             client: ClientKey(1),
             scope: Scope::of(["profile"]),
@@ -95,7 +97,7 @@ impl Seeder {
     }
 
     /// So many live access tokens; gives every `every`th.
-    pub async fn access(&mut self, count: usize, every: usize) -> Vec<String> {
+    pub(crate) async fn access(&mut self, count: usize, every: usize) -> Vec<String> {
         let mut texts = Vec::with_capacity(count / every);
         let mut sets = Vec::with_capacity(count);
         for at in 0..count {
@@ -120,7 +122,7 @@ impl Seeder {
     }
 
     /// So many grants; gives the refresh token of each.
-    pub async fn grants(&mut self, count: usize) -> Vec<String> {
+    pub(crate) async fn grants(&mut self, count: usize) -> Vec<String> {
         let mut texts = Vec::with_capacity(count);
         let mut sets = Vec::with_capacity(count);
         for _ in 0..count {

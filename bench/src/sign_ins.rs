@@ -8,7 +8,7 @@ use crate::process::exchange;
 use crate::seed::{PASSWORD, USERS};
 
 /// People who sign in again and again, each as a user of their own.
-pub struct SignIns {
+pub(crate) struct SignIns {
     is_over: Arc<AtomicBool>,
     done: Arc<AtomicU64>,
     people: Vec<JoinHandle<()>>,
@@ -16,7 +16,7 @@ pub struct SignIns {
 
 impl SignIns {
     /// Lets them begin.
-    pub fn begin(address: &str) -> Self {
+    pub(crate) fn begin(address: &str) -> Self {
         let (is_over, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let people = (1..=USERS)
             .map(|number| {
@@ -34,7 +34,7 @@ impl SignIns {
     }
 
     /// Ends it, and says how many succeeded.
-    pub fn end(self) -> u64 {
+    pub(crate) fn end(self) -> u64 {
         self.is_over.store(true, Ordering::Relaxed);
         for person in self.people {
             let _ = person.join();

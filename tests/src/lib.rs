@@ -1,1 +1,214 @@
-//! Integration tests live beside this file, in `tests/`.
+//! The real binary for tests: started on a folder of its own, asked over a plain socket, killed, started again.
+#![allow(clippy::disallowed_methods, reason = "tests start programs, read clocks and write files")]
+
+mod http;
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub use http::{Answer, form, send};
+
+/// How long a server may take to its first answer on a busy machine.
+const START_MAX: Duration = Duration::from_secs(30);
+
+/// The binary under test: `$GRANTRY_BIN`, or the one that this build made.
+///
+/// # Panics
+/// When there is none: a test of nothing must not pass.
+#[must_use]
+pub fn binary() -> PathBuf {
+    let path = std::env::var_os("GRANTRY_BIN").map_or_else(
+        || {
+            let test = std::env::current_exe().expect("a running test has a path");
+            test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps").join("grantry")
+        },
+        PathBuf::from,
+    );
+    assert!(
+        path.exists(),
+        "{} is not there: build it first (`cargo build -p server`), or set GRANTRY_BIN",
+        path.display()
+    );
+    path
+}
+
+/// An installation in a temporary folder.
+pub struct Installation {
+    folder: TempDir,
+    /// Where it listens.
+    pub address: String,
+    admin: String,
+    running: Option<Child>,
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Default for Installation {
+    fn default() -> Self {
+        Self::new("")
+    }
+}
+
+impl Installation {
+    /// A folder with a configuration that ends in `more`. Nothing runs yet.
+    ///
+    /// # Panics
+    /// When the folder cannot be made.
+    #[must_use]
+    pub fn new(more: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (address, admin) = (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()));
+        let database = folder.path().join("grantry.db");
+        let text = format!(
+            "issuer = \"http://{address}\"\nlisten = \"{address}\"\nadmin_listen = \"{admin}\"\n\n[store]\nurl = \"sqlite:{}\"\n\n{more}\n",
+            database.display()
+        );
+        fs::write(folder.path().join("grantry.toml"), text).expect("the folder is writable");
+        Self { folder, address, admin, running: None }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The address of the admin listener.
+    #[must_use]
+    pub fn admin(&self) -> &str {
+        &self.admin
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(words).arg("--config").arg(self.folder.path().join("grantry.toml"));
+        command
+    }
+
+    /// Runs a command of the binary to its end.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn run(&self, words: &[&str], input: &str) -> Output {
+        let mut child = self
+            .command(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        // A command that reads no input may be gone before it is written.
+        let _ = child.stdin.take().expect("it is piped").write_all(input.as_bytes());
+        child.wait_with_output().expect("it ends")
+    }
+
+    /// Runs a command with `--json` and gives its document.
+    ///
+    /// # Panics
+    /// When it fails or prints anything else.
+    #[must_use]
+    pub fn json(&self, words: &[&str], input: &str) -> Value {
+        let output = self.run(&[words, &["--json"]].concat(), input);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?}: {errors}");
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|fault| panic!("{words:?}: {fault}; {errors}"))
+    }
+
+    /// Starts the server and waits for its first answer.
+    ///
+    /// # Panics
+    /// When there is none in time.
+    pub fn start(&mut self) {
+        let log = File::options().create(true).append(true).open(self.folder.path().join("log")).expect("a log");
+        let child = self.command(&["serve"]).stdout(Stdio::null()).stderr(log).spawn().expect("the binary starts");
+        self.running = Some(child);
+        let begun = Instant::now();
+        while begun.elapsed() < START_MAX {
+            if send(&self.address, "GET", "/.well-known/oauth-authorization-server", &[], "")
+                .is_some_and(|a| a.status == 200)
+            {
+                return;
+            }
+            let child = self.running.as_mut().expect("it was started");
+            if let Ok(Some(status)) = child.try_wait() {
+                panic!("the server ended with {status}:\n{}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("no answer within {START_MAX:?}:\n{}", self.log());
+    }
+
+    /// What the server said so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Ends the server at once, by `SIGKILL`.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.running.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Is the server still running?
+    #[must_use]
+    pub fn is_running(&mut self) -> bool {
+        self.running.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// The process of the running server.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.running.as_ref().map(Child::id)
+    }
+
+    /// Waits until the server ends by itself, and says how.
+    ///
+    /// # Panics
+    /// When it was not running.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        self.running.take().expect("it was started").wait().expect("it ends")
+    }
+
+    /// Posts a form.
+    #[must_use]
+    pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
+        let kind = [("Content-Type", "application/x-www-form-urlencoded")];
+        send(&self.address, "POST", path, &kind, &form(fields))
+    }
+
+    /// Registers a confidential client, and gives its id and secret.
+    ///
+    /// # Panics
+    /// When the command fails.
+    #[must_use]
+    pub fn client(&self, words: &[&str]) -> (String, String) {
+        let base = ["client", "add", "--name", "Test", "--redirect-uri", "https://app.example/cb"];
+        let document = self.json(&[&base, words].concat(), "");
+        let text = |name: &str| document[name].as_str().unwrap_or_else(|| panic!("{name} in {document}")).to_owned();
+        (text("client_id"), text("client_secret"))
+    }
+}
+
+/// A port that was free a moment ago.
+///
+/// # Panics
+/// When loopback has none.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    listener.local_addr().expect("a bound socket has an address").port()
+}

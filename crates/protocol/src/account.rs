@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::keys::Keys;
 use crate::login::attempts::Doors;
 use crate::login::{password, recovery, totp};
-use crate::model::{EventKind, SessionId, Totp, User};
+use crate::model::{Amr, EventKind, SessionId, Totp, User};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 use crate::turn::{Change, Entropy, Facts, Rely, Turn, Wants, account_attempts_key, address_attempts_key};
@@ -51,7 +51,7 @@ pub enum Act {
         /// The seed, as [`Done::Enrolling`] sealed it.
         sealed_seed: String,
         /// The code.
-        typed: String,
+        typed: Secret,
     },
     /// Switch the second factor off.
     RemoveTotp {
@@ -163,6 +163,14 @@ fn done(signed: &Signed, done: Done) -> Account {
     Account { user: Arc::clone(&signed.user), session: signed.session.id, done, cookie: Cookie::Keep }
 }
 
+/// After a change of how one signs in: this browser gets a new session, so that a stolen cookie is worth nothing, and all
+/// others are signed out. OWASP ASVS 5.0 V7.4.3.
+fn alone(signed: &Signed, user: Arc<User>, what: Done, turn: &mut Turn<'_>) -> Account {
+    let (renewed, cookie) = signed.renew(&user, signed.session.amr.clone(), turn);
+    turn.change(Change::EndSessions { user: user.key, but: Some(renewed.session.id) });
+    Account { user, session: renewed.session.id, done: what, cookie }
+}
+
 /// Replaces the account's row, if it is still the one that was seen.
 fn put_user(signed: &Signed, turn: &mut Turn<'_>, change: impl FnOnce(&mut User)) -> Arc<User> {
     let mut user = (*signed.user).clone();
@@ -219,9 +227,7 @@ impl AccountCall {
         let hash = password::hash(new, &mut turn.entropy);
         let user = put_user(signed, turn, |user| user.password = Some(hash));
         turn.note(EventKind::PasswordChanged, Some(user.key), None, "");
-        // Whoever knew the old password is signed out: OWASP ASVS 5.0 V7.4.3.
-        turn.change(Change::EndSessions { user: user.key, but: Some(signed.session.id) });
-        Ok(Account { user, ..done(signed, Done::Changed) })
+        Ok(alone(signed, user, Done::Changed, turn))
     }
 
     fn remove_totp(
@@ -234,10 +240,11 @@ impl AccountCall {
         if signed.user.totp.is_none() {
             return Err(No::TotpAbsent.into());
         }
+        check_recent(signed, turn)?;
         self.check_password(signed, typed, facts, turn)?;
         let user = put_user(signed, turn, |user| user.totp = None);
         turn.note(EventKind::TotpDisabled, Some(user.key), None, "");
-        Ok(Account { user, ..done(signed, Done::Changed) })
+        Ok(alone(signed, user, Done::Changed, turn))
     }
 }
 
@@ -265,7 +272,7 @@ fn enrolling(seed: &[u8], user: &User, turn: &mut Turn<'_>) -> Done {
     }
 }
 
-fn confirm_totp(signed: &Signed, sealed_seed: &str, typed: &str, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
+fn confirm_totp(signed: &Signed, sealed_seed: &str, typed: &Secret, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
     check_recent(signed, turn)?;
     if signed.user.totp.is_some() {
         return Err(No::TotpPresent.into());
@@ -273,14 +280,13 @@ fn confirm_totp(signed: &Signed, sealed_seed: &str, typed: &str, turn: &mut Turn
     let seed = turn.keys.open_kept("totp", signed.user.sub.as_bytes(), sealed_seed).ok_or(No::PageStale)?;
     let digits = turn.policy.otp_digits;
     let wrong = Refusal::of(No::SecondFactorWrong, Param::Otp);
-    let last_step = totp::matching_step(&seed, typed, digits, turn.now, 0).ok_or(wrong)?;
+    let last_step = totp::matching_step(&seed, typed.reveal(), digits, turn.now, 0).ok_or(wrong)?;
     let (texts, recovery) = recovery::codes(&mut turn.entropy);
     let factor = Totp { sealed_seed: sealed_seed.to_owned(), digits, last_step, recovery, enabled_at: turn.now };
     let user = put_user(signed, turn, |user| user.totp = Some(factor));
     turn.note(EventKind::TotpEnabled, Some(user.key), None, "");
     // Sessions that were begun without the factor are asked for it; the one that proved it just now need not be.
-    let amr = vec![crate::model::Amr::Pwd, crate::model::Amr::Otp];
-    let (renewed, cookie) = Signed::start(&user, amr, Some(&signed.session), &Caller::of(&signed.session), turn);
+    let (renewed, cookie) = signed.renew(&user, vec![Amr::Pwd, Amr::Otp], turn);
     Ok(Account { user, session: renewed.session.id, done: Done::Recovery(texts), cookie })
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Reply;
-use crate::keys::{Keys, Presented, TokenKind};
+use crate::keys::{Alphabet, Keys, Presented, Spelling, TokenKind};
 use crate::live::Hangs;
 use crate::model::{Amr, Client, Session, SessionId, User, UserKey};
 use crate::policy::{PAGE_TTL_S, SEEN_EVERY_S};
@@ -24,6 +24,11 @@ use crate::wire::{Fields, Param, Params};
 /// The longest `agent` that is kept, in characters.
 const AGENT_CHARACTERS_MAX: usize = 200;
 
+/// How a session's cookie is spelled. It belongs to no dialect.
+fn session_spelling() -> Spelling {
+    Spelling { prefix: String::new(), alphabet: Alphabet::Url }
+}
+
 /// The browser that makes a request.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -33,14 +38,6 @@ pub struct Caller {
     pub browser: Digest,
     /// What the browser says it is.
     pub agent: String,
-}
-
-impl Caller {
-    /// The browser of a session, for another session in its place.
-    #[must_use]
-    pub fn of(session: &Session) -> Self {
-        Self { session: None, browser: session.digest, agent: session.agent.clone() }
-    }
 }
 
 /// What a browser came for.
@@ -63,6 +60,17 @@ pub struct Errand {
     pub is_fresh_wanted: bool,
     /// To whom the page was shown, where it was about somebody.
     pub user: Option<UserKey>,
+    /// What the page said that it would allow, where it was about that.
+    pub shown: Option<Shown>,
+}
+
+/// What a consent page said that it would allow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The scope.
+    pub scope: Scope,
+    /// At which resources.
+    pub audience: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,6 +79,7 @@ struct Sealed {
     began: i64,
     is_fresh_wanted: bool,
     user: Option<UserKey>,
+    shown: Option<Shown>,
     dialect: String,
     page: Option<String>,
     params: Vec<(String, String)>,
@@ -83,12 +92,12 @@ impl Errand {
     /// An errand that begins now, with the next row id.
     #[must_use]
     pub fn new(goal: Goal, next_id: i64) -> Self {
-        Self { goal, began: next_id, is_fresh_wanted: false, user: None }
+        Self { goal, began: next_id, is_fresh_wanted: false, user: None, shown: None }
     }
 
     /// Did the session begin after the errand did?
     #[must_use]
-    pub fn is_before(&self, session: &Session) -> bool {
+    pub fn is_followed_by(&self, session: &Session) -> bool {
         session.id.0 > self.began
     }
 
@@ -106,6 +115,7 @@ impl Errand {
             began: self.began,
             is_fresh_wanted: self.is_fresh_wanted,
             user: self.user,
+            shown: self.shown.clone(),
             dialect: dialect.to_owned(),
             page,
             params,
@@ -135,8 +145,8 @@ impl Errand {
                 Goal::Authorize(params)
             }
         };
-        let Sealed { began, is_fresh_wanted, user, dialect, .. } = sealed;
-        Ok((Self { goal, began, is_fresh_wanted, user }, dialect))
+        let Sealed { began, is_fresh_wanted, user, shown, dialect, .. } = sealed;
+        Ok((Self { goal, began, is_fresh_wanted, user, shown }, dialect))
     }
 }
 
@@ -288,37 +298,39 @@ impl Signed {
         Some(Self { session: session.clone(), user: Arc::clone(user), is_new: false })
     }
 
-    /// Starts a session. Its id and cookie are new, also when the same person signs in again or adds a second factor:
-    /// OWASP ASVS 5.0 V7.2.4.
+    /// Starts a session of somebody who proved themselves by `amr`, with the password given at `password_at`. Its id and cookie
+    /// are new, also when the same person signs in again or adds a second factor: OWASP ASVS 5.0 V7.2.4.
     pub fn start(
         user: &Arc<User>,
         amr: Vec<Amr>,
-        before: Option<&Session>,
-        caller: &Caller,
+        password_at: UnixTime,
+        agent: &str,
         turn: &mut Turn<'_>,
     ) -> (Self, Cookie) {
-        let spelling = crate::keys::Spelling { prefix: String::new(), alphabet: crate::keys::Alphabet::Url };
-        let minted = turn.keys.mint(TokenKind::Session, &spelling, &mut turn.entropy);
+        let minted = turn.keys.mint(TokenKind::Session, &session_spelling(), &mut turn.entropy);
         let policy = turn.policy.session;
-        if let Some(before) = before {
-            turn.change(Change::EndSession(before.id));
-        }
         let expires_at = turn.now.plus(policy.absolute_s);
         let session = Session {
             id: SessionId(minted.id),
             digest: minted.digest,
             user: user.key,
             amr,
-            auth_time: turn.now,
+            auth_time: password_at,
             created_at: turn.now,
             seen_at: turn.now,
             idle_until: turn.now.plus(policy.idle_s).min(expires_at),
             expires_at,
             address: turn.address.to_owned(),
-            agent: caller.agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARACTERS_MAX).collect(),
+            agent: agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARACTERS_MAX).collect(),
         };
         turn.change(Change::PutSession(Box::new(session.clone())));
         (Self { session, user: Arc::clone(user), is_new: true }, Cookie::Set(minted.text, policy.absolute_s))
+    }
+
+    /// Starts a session in the place of this one, for the same browser.
+    pub fn renew(&self, user: &Arc<User>, amr: Vec<Amr>, turn: &mut Turn<'_>) -> (Self, Cookie) {
+        turn.change(Change::EndSession(self.session.id));
+        Self::start(user, amr, self.session.auth_time, &self.session.agent, turn)
     }
 
     /// Does the account have a second factor that this session has not seen?
@@ -339,6 +351,5 @@ impl Signed {
 /// Reads the session cookie.
 #[must_use]
 pub fn read_session(cookie: &str, keys: &Keys) -> Option<Presented> {
-    let spelling = crate::keys::Spelling { prefix: String::new(), alphabet: crate::keys::Alphabet::Url };
-    keys.read(TokenKind::Session, &spelling, cookie)
+    keys.read(TokenKind::Session, &session_spelling(), cookie)
 }

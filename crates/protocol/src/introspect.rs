@@ -12,6 +12,7 @@ use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::time::UnixTime;
 use crate::turn::{Facts, Turn, Wants};
+use crate::userinfo;
 use crate::wire::{Field, Fields, Param, Params};
 
 /// A token of whichever kind, told by its checksum.
@@ -138,7 +139,7 @@ fn refresh(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &
         .filter(|refresh| refresh.current == presented.digest || refresh.previous == Some(presented.digest))?;
     held.check(&turn.policy.dialect).ok()?;
     // Nobody but the client itself has business with its refresh tokens.
-    if turn.now.is_past(current.idle_until) || caller.is_some_and(|caller| caller.key != held.row.client) {
+    if turn.now.is_past(current.idle_until) || caller.is_none_or(|caller| caller.key != held.row.client) {
         return None;
     }
     Some(members(held, "refresh_token", &held.row.scope, held.row.created_at, current.idle_until, turn))
@@ -179,12 +180,14 @@ fn members<T: Hangs>(
 ) -> Fields {
     let user = held.user.as_ref();
     let sub = user.map(|user| user.sub.as_str()).or(held.client.as_ref().map(|client| client.client_id.as_str()));
+    let scope = turn.policy.scope.closure(scope);
+    let username = user.and_then(|user| userinfo::username(user, &scope, turn.policy));
     Fields::new()
         .with(Field::Active, true)
         .with(Field::TokenKind, kind)
-        .with(Field::Scope, turn.policy.scope.closure(scope).as_str())
+        .with(Field::Scope, scope.as_str())
         .with_some(Field::ClientId, held.client.as_ref().map(|client| client.client_id.as_str()))
-        .with_some(Field::Username, user.and_then(|user| user.username.as_deref().or(user.email.as_deref())))
+        .with_some(Field::Username, username)
         .with_some(Field::Exp, (expires_at != UnixTime::NEVER).then_some(expires_at.0))
         .with(Field::Iat, issued_at.0)
         .with_some(Field::Sub, sub)
@@ -253,10 +256,19 @@ mod tests {
         check(
             &world(),
             &expect![[r#"
-            introspect {"active": Bool(true), "token_kind": String("access_token"), "scope": String("links:write links:read"), "client_id": String("spa"), "username": String("alice"), "exp": Number(2000), "iat": Number(900), "sub": String("sub-alice"), "iss": String("https://auth.example")}
+            introspect {"active": Bool(true), "token_kind": String("access_token"), "scope": String("links:write links:read"), "client_id": String("spa"), "exp": Number(2000), "iat": Number(900), "sub": String("sub-alice"), "iss": String("https://auth.example")}
 
         "#]],
         );
+    }
+
+    #[test]
+    fn the_user_name_takes_the_scope_that_opens_it() {
+        let mut world = world();
+        access(&mut world).scope = Scope::of(["profile"]);
+        let request = IntrospectRequest::parse(world.params(), &world.policy, &world.keys).unwrap();
+        let reply = world.judge(&request).0.unwrap();
+        assert_eq!(reply.fields.value(Field::Username), Some(&Value::from("alice")));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::call::{Reply, ReplyKind};
 use crate::keys::{Minted, TokenKind};
-use crate::model::{Access, AccessId, Client, Grant, GrantId, Refresh, RefreshMode, User};
+use crate::model::{Access, AccessId, Client, ClientKind, Grant, GrantId, GrantType, Refresh, RefreshMode, User};
+use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::secret::Secret;
@@ -52,8 +53,16 @@ pub fn access(subject: &Subject<'_>, turn: &mut Turn<'_>) -> (Minted, UnixTime) 
 
 /// Does this client get refresh tokens, and how do they behave?
 #[must_use]
-pub fn refresh_mode(client: &Client) -> RefreshMode {
-    if client.grants.contains(&crate::model::GrantType::RefreshToken) { client.refresh } else { RefreshMode::None }
+pub fn refresh_mode(client: &Client, turn: &Turn<'_>) -> RefreshMode {
+    let grant = GrantType::RefreshToken;
+    if !client.grants.contains(&grant) || !turn.policy.grants.contains(&grant) {
+        return RefreshMode::None;
+    }
+    match (client.kind, client.refresh) {
+        // RFC 9700 §2.2.2: "Refresh tokens for public clients MUST be sender-constrained or use refresh token rotation".
+        (ClientKind::Public, RefreshMode::Reuse) => RefreshMode::Rotate,
+        (_, mode) => mode,
+    }
 }
 
 /// Until when a refresh token of a grant may lie idle when it is used now: never past the grant's absolute end.
@@ -77,7 +86,7 @@ pub fn begin(
     let user = subject.user.expect("a grant is a user's; its callers have one");
     let (minted, access_expires_at) =
         access(&Subject { grant: Some(id), audience: access_audience, ..subject.clone() }, turn);
-    let refresh = (refresh_mode(subject.client) != RefreshMode::None).then(|| {
+    let refresh = (refresh_mode(subject.client, turn) != RefreshMode::None).then(|| {
         let idle_until = refresh_idle_until(subject.client, turn.now, turn);
         let spelling = &turn.policy.refresh.spelling;
         (turn.keys.mint_for(id.0, TokenKind::Refresh, spelling, &mut turn.entropy), idle_until)
@@ -149,25 +158,35 @@ pub fn requested_resources(params: &Params, turn: &Turn<'_>) -> Result<Vec<Strin
     let resources: Vec<String> = distinct(params);
     // RFC 8707 §2: "If the client omits the resource parameter […] the authorization server SHOULD process the request
     // with no specific resource or by using a pre-defined default resource value"; an unknown one is "invalid_target".
-    if resources.iter().any(|resource| !turn.policy.resources.contains(resource)) {
+    if resources.iter().any(|resource| !is_known_resource(resource, turn.policy)) {
         return Err(Refusal::of(No::ResourceUnknown, Param::Resource));
     }
     Ok(resources)
 }
 
-/// Narrows a grant's resources to those that a token request names, RFC 8707 §2.2.
+/// This server is a resource itself: its userinfo.
+fn is_known_resource(resource: &str, policy: &Policy) -> bool {
+    resource == policy.issuer || policy.resources.iter().any(|own| own == resource)
+}
+
+/// Narrows a grant's resources to those that a token request names, RFC 8707 §2.2. A grant that names none is good at
+/// every resource, so that to name one narrows it.
 ///
 /// # Errors
-/// [`No::ResourceNotGranted`].
-pub fn narrowed_resources(params: &Params, granted: &[String]) -> Result<Vec<String>, Refusal> {
-    let resources = distinct(params);
-    if resources.is_empty() {
-        return Ok(granted.to_vec());
+/// [`No::ResourceNotGranted`], also when the surface no longer has any of the grant's resources.
+pub fn narrowed_resources(params: &Params, granted: &[String], turn: &Turn<'_>) -> Result<Vec<String>, Refusal> {
+    let asked = distinct(params);
+    let not_granted = Refusal::of(No::ResourceNotGranted, Param::Resource);
+    if asked.is_empty() {
+        let known: Vec<String> =
+            granted.iter().filter(|resource| is_known_resource(resource, turn.policy)).cloned().collect();
+        // To lose all its resources must not make a token that is good everywhere.
+        return if known.is_empty() && !granted.is_empty() { Err(not_granted) } else { Ok(known) };
     }
-    if resources.iter().any(|resource| !granted.contains(resource)) {
-        return Err(Refusal::of(No::ResourceNotGranted, Param::Resource));
-    }
-    Ok(resources)
+    let is_granted = |resource: &String| {
+        is_known_resource(resource, turn.policy) && (granted.is_empty() || granted.contains(resource))
+    };
+    if asked.iter().all(is_granted) { Ok(asked) } else { Err(not_granted) }
 }
 
 fn distinct(params: &Params) -> Vec<String> {

@@ -124,11 +124,13 @@ impl std::fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// Keys from the installation's master key and the numbers of its sealing keys, the current one first.
+    /// Keys from the installation's master key and the numbers of its sealing keys, the current one first. An installation
+    /// that has never rotated keeps no numbers; its key is number 1.
     ///
     /// Numbers, not key material, are what a store keeps of a sealing key: without the master key they are worth nothing.
     #[must_use]
     pub fn derive(master: &[u8; 32], seal_numbers: &[u8]) -> Self {
+        let seal_numbers = if seal_numbers.is_empty() { &[1] } else { seal_numbers };
         let seals = seal_numbers.iter().map(|&number| (number, aead(&subkey(master, b"seal", number)))).collect();
         Self { mask: subkey(master, b"mask", 0), seals, vault: aead(&subkey(master, b"vault", 0)) }
     }

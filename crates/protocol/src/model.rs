@@ -146,8 +146,17 @@ pub struct ClientSecret {
     pub created_at: UnixTime,
 }
 
+impl std::fmt::Debug for StoredSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sha256(_) => "Sha256(…)",
+            Self::Argon2(_) => "Argon2(…)",
+        })
+    }
+}
+
 /// What is kept of a client secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoredSecret {
     /// SHA-256, of a secret that was made here with 160 random bits or more.
@@ -238,8 +247,8 @@ pub struct Totp {
     pub enabled_at: UnixTime,
 }
 
-/// A person with an account.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A person with an account. Its `Debug` leaves out the password hash and the second factor.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct User {
     /// The row.
     pub key: UserKey,
@@ -275,6 +284,12 @@ pub struct User {
     pub created_at: UnixTime,
     /// Grows with every change; 0 is a row that was never stored.
     pub version: u32,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("User").field("key", &self.key).field("sub", &self.sub).field("version", &self.version).finish()
+    }
 }
 
 /// A method of authentication, by the words of RFC 8176.
@@ -317,12 +332,16 @@ pub struct Session {
 /// What a user allowed a client, remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consent {
+    /// Another number each time it is given: what was decided because of it depends on it.
+    pub id: i64,
     /// Who allowed it.
     pub user: UserKey,
     /// Who may.
     pub client: ClientKey,
     /// What.
     pub scope: Scope,
+    /// At which resources; empty for every resource.
+    pub audience: Vec<String>,
     /// Since when.
     pub given_at: UnixTime,
     /// When it was last widened or confirmed.

@@ -106,6 +106,10 @@ pub fn may_register(uri: &str, kind: ClientKind) -> Result<(), &'static str> {
         return Err("the redirect URI has a user name or password in front of its host");
     }
     match url.scheme() {
+        // A parser forgives missing slashes, and a browser takes what follows for a path on this very server.
+        "https" | "http" if !uri.starts_with("https://") && !uri.starts_with("http://") => {
+            Err("the redirect URI must be written out: https://, in lower case, and a host")
+        }
         "https" if url.host().is_some() => Ok(()),
         "http" if is_loopback(&url) => Ok(()),
         "http" => Err("the redirect URI must use https; http is for this machine only (localhost, 127.0.0.1, [::1])"),
@@ -216,6 +220,8 @@ mod tests {
             "https://u:p@app.example/cb",
             "/cb",
             "myapp:/cb",
+            "https:app.example/cb",
+            "HTTPS://app.example/cb",
             "https://app.example/c b",
         ] {
             assert!(may_register(uri, ClientKind::Public).is_err(), "{uri}");

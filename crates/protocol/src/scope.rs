@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Longest scope in a request, in bytes. Words are compared with each other, so that their number must be bounded.
+const SCOPE_BYTES_MAX: usize = 2048;
+/// Most words of a scope in a request.
+const SCOPE_WORDS_MAX: usize = 100;
+
 /// A set of scope words, kept in the order in which they were first named. Space-separated in rows and canonical text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -11,10 +16,13 @@ impl Scope {
     /// Reads words separated by spaces. Repeated words count once.
     ///
     /// # Errors
-    /// Returns the first word with a character that RFC 6749 §3.3 does not allow.
+    /// Returns the first word with a character that RFC 6749 §3.3 does not allow, or the first one too many.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut scope = Self::default();
-        for word in text.split(' ').filter(|word| !word.is_empty()) {
+        for (at, word) in text.split(' ').filter(|word| !word.is_empty()).enumerate() {
+            if at == SCOPE_WORDS_MAX || text.len() > SCOPE_BYTES_MAX {
+                return Err(word.to_owned());
+            }
             // RFC 6749 §3.3: "scope-token = 1*( %x21 / %x23-5B / %x5D-7E )"
             if !word.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) {
                 return Err(word.to_owned());
@@ -37,6 +45,12 @@ impl Scope {
     #[must_use]
     pub fn from_row(text: String) -> Self {
         Self(text)
+    }
+
+    /// The words that both have.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self::of(self.iter().filter(|word| other.contains(word)))
     }
 
     /// Adds a word unless it is there.
@@ -110,6 +124,14 @@ mod tests {
     #[test]
     fn a_word_with_a_quote_is_refused() {
         assert_eq!(Scope::parse("a \"b"), Err("\"b".to_owned()));
+    }
+
+    #[test]
+    fn an_endless_scope_is_refused_before_its_words_are_compared() {
+        let words: Vec<String> = (0..2000).map(|at| format!("w{at}")).collect();
+        assert!(Scope::parse(&words.join(" ")).is_err());
+        assert!(Scope::parse(&words[..101].join(" ")).is_err());
+        assert!(Scope::parse(&words[..100].join(" ")).is_ok());
     }
 
     #[test]

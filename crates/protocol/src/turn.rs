@@ -257,15 +257,6 @@ pub enum Change {
         /// How long it may now be idle.
         idle_until: UnixTime,
     },
-    /// ◆ The grant is not revoked. Its refresh token was used and stays the same.
-    TouchRefresh {
-        /// Which.
-        grant: GrantId,
-        /// How long it may now be idle.
-        idle_until: UnixTime,
-        /// When the grant's row is of no more use.
-        expires_at: UnixTime,
-    },
     /// The personal token was used.
     TouchPersonal {
         /// Which.
@@ -314,6 +305,15 @@ pub enum Rely {
     Session(SessionId),
     /// The grant is not revoked.
     Grant(GrantId),
+    /// The consent is the one that was seen, or still absent.
+    Consent {
+        /// Whose.
+        user: UserKey,
+        /// To whom.
+        client: ClientKey,
+        /// The number of the consent, if there was one.
+        id: Option<i64>,
+    },
 }
 
 #[cfg(test)]

@@ -53,6 +53,10 @@ impl Call for UserinfoRequest {
                 if turn.now.is_past(held.row.expires_at) {
                     return Err(No::TokenExpired.into());
                 }
+                // A token for other resources is of no use here: an API that was sent one must not learn who its user is.
+                if !held.row.audience.is_empty() && !held.row.audience.contains(&turn.policy.issuer) {
+                    return Err(No::TokenUnknown.into());
+                }
                 (held.user.as_ref().ok_or(No::TokenWithoutUser)?, &held.row.scope)
             }
             AnyToken::Personal(presented) => {
@@ -88,11 +92,22 @@ fn personal<'f>(held: &'f Held<Personal>, turn: &mut Turn<'_>) -> Result<&'f Arc
     held.user.as_ref().ok_or(No::TokenWithoutUser)
 }
 
-/// What may be told about a user: a surface that has a scope `profile` or `email` tells the members behind it only to
-/// who has that scope.
+/// A surface that has a scope `profile` or `email` tells the members behind it only to who has that scope.
+fn may_see(word: &str, scope: &Scope, policy: &Policy) -> bool {
+    policy.scope.sentence(word).is_none() || scope.contains(word)
+}
+
+/// The name that a user signs in with, as far as it may be told.
+#[must_use]
+pub fn username<'u>(user: &'u User, scope: &Scope, policy: &Policy) -> Option<&'u str> {
+    let username = user.username.as_deref().filter(|_| may_see("profile", scope, policy));
+    username.or(user.email.as_deref().filter(|_| may_see("email", scope, policy)))
+}
+
+/// What may be told about a user.
 #[must_use]
 pub fn claims(user: &User, scope: &Scope, policy: &Policy) -> Value {
-    let may_see = |word| policy.scope.sentence(word).is_none() || scope.contains(word);
+    let may_see = |word| may_see(word, scope, policy);
     let mut claims = Map::new();
     claims.insert("id".into(), json!(user.sub));
     claims.insert("active".into(), json!(!user.is_disabled));
@@ -201,6 +216,25 @@ mod tests {
 
         "#]],
         );
+    }
+
+    #[test]
+    fn a_token_for_another_resource_does_not_tell_who_its_user_is() {
+        let (mut other, params) = world(Scope::of(["profile"]));
+        other.facts.access.as_mut().unwrap().row.audience = vec!["https://api.example/".into()];
+        check(
+            (other, params),
+            Scope::default(),
+            &expect![[r#"
+            no TokenUnknown
+
+        "#]],
+        );
+        let (mut both, params) = world(Scope::of(["profile"]));
+        let audience = vec!["https://api.example/".into(), "https://auth.example".into()];
+        both.facts.access.as_mut().unwrap().row.audience = audience;
+        let request = UserinfoRequest::parse(params, Scope::default(), &both.policy, &both.keys).unwrap();
+        assert!(both.judge(&request).0.is_ok());
     }
 
     #[test]

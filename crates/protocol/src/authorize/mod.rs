@@ -13,6 +13,7 @@
 //! The answer to a page is judged by the same function: [`Visit::decide`] takes the answer in, and then asks
 //! [`Visit::next`] again.
 
+mod consent;
 mod prove;
 mod request;
 #[cfg(test)]
@@ -22,16 +23,18 @@ use std::sync::Arc;
 
 use request::Request;
 
-use crate::browser::{Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMode, Return, Signed, Step};
+use crate::browser::{Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMode, Return, Shown, Signed, Step};
 use crate::call::{Call, Reply, ReplyKind};
 use crate::keys::TokenKind;
-use crate::model::{Client, ClientKind, Code, CodeId, Consent, EventKind, GrantId, SessionId};
+use crate::model::{Client, Code, CodeId, EventKind, GrantId, SessionId};
 use crate::redirect::{self, VerifiedRedirect};
 use crate::refusal::{No, Refusal};
-use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::turn::{Change, Facts, Rely, Turn, Wants, address_attempts_key};
 use crate::wire::{Field, Fields, Param, Params};
+
+/// Most bytes that the parameters of an authorization request may have together: they travel in every page.
+const REQUEST_BYTES_MAX: usize = 16 * 1024;
 
 /// A browser's visit: an errand, and the answer to the last page if there was one.
 #[derive(Debug)]
@@ -119,10 +122,8 @@ impl Visit {
         match &self.errand.goal {
             Goal::Page(path) => Ok(self.next_to_page(path, signed, turn)),
             Goal::Authorize(params) => {
-                let client = known_client(facts, turn)?;
-                let to = redirect::verify(client, params.value(Param::RedirectUri))?;
-                let way = Way { params, client, to, facts };
-                match Request::parse(params, client, turn) {
+                let way = Way::find(params, facts, turn)?;
+                match Request::parse(params, way.client, turn) {
                     Ok(request) => Ok(self.next_of_request(&way, &request, signed, decision, turn)),
                     Err(refusal) => Ok(way.back(Err(refusal), turn)),
                 }
@@ -132,7 +133,7 @@ impl Visit {
 
     fn next_to_page(&self, path: &str, signed: Option<&Signed>, turn: &mut Turn<'_>) -> Step {
         match signed {
-            Some(signed) if !self.errand.is_fresh_wanted || self.errand.is_before(&signed.session) => {
+            Some(signed) if !self.errand.is_fresh_wanted || self.errand.is_followed_by(&signed.session) => {
                 if signed.lacks_second_factor() {
                     self.ask_second_factor(None, signed, None, turn)
                 } else {
@@ -164,32 +165,18 @@ impl Visit {
             }
             return self.ask_second_factor(Some(way.client), signed, None, turn);
         }
+        // The page said what it would allow; if the request has come to mean something else since, it is no answer.
+        let decision = decision.filter(|_| self.errand.shown.as_ref() == Some(&consent::shown(request)));
         match decision {
             Some(false) => {
-                turn.note(
-                    EventKind::ConsentDenied,
-                    Some(signed.user.key),
-                    Some(way.client.key),
-                    request.scope.as_str(),
-                );
+                let scope = request.scope.as_str();
+                turn.note(EventKind::ConsentDenied, Some(signed.user.key), Some(way.client.key), scope);
                 return way.back(Err(No::UserDenied.into()), turn);
             }
-            Some(true) => remember_consent(way, request, signed, turn),
-            None if !way.client.is_first_party => {
-                let known = way.facts.consent.as_ref().map(|consent| turn.policy.scope.closure(&consent.scope));
-                let is_covered = known.as_ref().is_some_and(|known| request.scope.is_within(known));
-                // RFC 6749 §10.2: "The authorization server SHOULD NOT process repeated authorization requests
-                // automatically (without active resource owner interaction) without authenticating the client or
-                // relying on other measures to ensure that the repeated request comes from the original client".
-                if !is_covered || request.prompt.is_consent || !is_identity_assured(way) {
-                    if request.prompt.is_none {
-                        return way.back(Err(No::ConsentNeeded.into()), turn);
-                    }
-                    let added = request.scope.without(&known.unwrap_or_default());
-                    return self.ask_consent(way, request, signed, added, turn);
-                }
-            }
-            None => {}
+            Some(true) => consent::remember(way, request, signed, turn),
+            None if consent::is_given(way, request, turn) => {}
+            None if request.prompt.is_none => return way.back(Err(No::ConsentNeeded.into()), turn),
+            None => return self.ask_consent(way, request, signed, turn),
         }
         issue_code(way, request, signed, turn)
     }
@@ -198,7 +185,7 @@ impl Visit {
     fn is_fresh_enough(&self, signed: &Signed, request: &Request, turn: &Turn<'_>) -> bool {
         let is_young =
             request.max_age_s.is_none_or(|max_age_s| signed.session.auth_time.seconds_until(turn.now) <= max_age_s);
-        self.errand.is_before(&signed.session) || (is_young && !request.prompt.is_login)
+        self.errand.is_followed_by(&signed.session) || (is_young && !request.prompt.is_login)
     }
 
     fn ask_sign_in(
@@ -208,7 +195,7 @@ impl Visit {
         problem: Option<Refusal>,
         turn: &mut Turn<'_>,
     ) -> Step {
-        self.ask(Page::SignIn { client: client.cloned(), login, problem }, None, turn)
+        self.ask(Page::SignIn { client: client.cloned(), login, problem }, None, None, turn)
     }
 
     fn ask_second_factor(
@@ -219,30 +206,23 @@ impl Visit {
         turn: &mut Turn<'_>,
     ) -> Step {
         let user = Arc::clone(&signed.user);
-        self.ask(Page::SecondFactor { client: client.cloned(), user, problem }, Some(signed), turn)
+        self.ask(Page::SecondFactor { client: client.cloned(), user, problem }, Some(signed), None, turn)
     }
 
-    fn ask_consent(
-        &self,
-        way: &Way<'_>,
-        request: &Request,
-        signed: &Signed,
-        added: Scope,
-        turn: &mut Turn<'_>,
-    ) -> Step {
+    fn ask_consent(&self, way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
         let page = Page::Consent {
             client: Arc::clone(way.client),
             user: Arc::clone(&signed.user),
             scope: request.scope.clone(),
-            added,
+            added: consent::added(way, request, turn),
             audience: request.audience.clone(),
             redirect: way.to.clone(),
         };
-        self.ask(page, Some(signed), turn)
+        self.ask(page, Some(signed), Some(consent::shown(request)), turn)
     }
 
-    fn ask(&self, page: Page, about: Option<&Signed>, turn: &mut Turn<'_>) -> Step {
-        let errand = Errand { user: about.map(|signed| signed.user.key), ..self.errand.clone() };
+    fn ask(&self, page: Page, about: Option<&Signed>, shown: Option<Shown>, turn: &mut Turn<'_>) -> Step {
+        let errand = Errand { user: about.map(|signed| signed.user.key), shown, ..self.errand.clone() };
         let seal = errand.seal(&turn.policy.dialect, &self.caller.browser, turn.now, turn.keys, &mut turn.entropy);
         Step::Ask(Ask { page, seal })
     }
@@ -256,7 +236,18 @@ struct Way<'a> {
     facts: &'a Facts,
 }
 
-impl Way<'_> {
+impl<'a> Way<'a> {
+    /// Rows 1 and 2 of the table. Without a way back, every refusal stays here.
+    fn find(params: &'a Params, facts: &'a Facts, turn: &Turn<'_>) -> Result<Self, Refusal> {
+        let bytes: usize = params.iter().map(|(_, value)| value.len()).sum();
+        if bytes > REQUEST_BYTES_MAX {
+            return Err(No::RequestTooLarge.into());
+        }
+        let client = known_client(facts, turn)?;
+        let to = redirect::verify(client, params.value(Param::RedirectUri))?;
+        Ok(Self { params, client, to, facts })
+    }
+
     fn back(&self, answer: Result<Reply, Refusal>, turn: &Turn<'_>) -> Step {
         let mode = match self.params.value(Param::ResponseMode) {
             Some("query") => Some(ResponseMode::Query),
@@ -281,24 +272,6 @@ fn known_client<'f>(facts: &'f Facts, turn: &Turn<'_>) -> Result<&'f Arc<Client>
     client.ok_or(Refusal::of(No::AuthorizeClientUnknown, Param::ClientId))
 }
 
-/// Can nobody else have made the request? A confidential client proves itself when it redeems the code; a public one is
-/// known by an https address that is its own. Loopback ports and schemes on a device are anybody's.
-fn is_identity_assured(way: &Way<'_>) -> bool {
-    way.client.kind == ClientKind::Confidential || way.to.as_str().starts_with("https://")
-}
-
-fn remember_consent(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) {
-    let known = way.facts.consent.as_ref();
-    turn.change(Change::PutConsent(Consent {
-        user: signed.user.key,
-        client: way.client.key,
-        scope: known.map_or_else(|| request.scope.clone(), |known| known.scope.union(&request.scope)),
-        given_at: known.map_or(turn.now, |known| known.given_at),
-        renewed_at: turn.now,
-    }));
-    turn.note(EventKind::ConsentGiven, Some(signed.user.key), Some(way.client.key), request.scope.as_str());
-}
-
 fn issue_code(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
     let minted = turn.keys.mint(TokenKind::Code, &turn.policy.code.spelling, &mut turn.entropy);
     let grant = GrantId(turn.entropy.next_id());
@@ -306,6 +279,7 @@ fn issue_code(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn
     let ttl_s = turn.policy.code.ttl_s.unwrap_or(60).min(600);
     turn.change(Change::Rely(Rely::Client(way.client.key, way.client.version)));
     signed.rely(turn);
+    consent::rely(way, signed, turn);
     turn.change(Change::PutCode(Box::new(Code {
         id: CodeId(minted.id),
         digest: minted.digest,

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Visit, keep};
+use super::{Visit, Way, keep};
 use crate::browser::{Browse, Goal, Signed};
 use crate::login::attempts::Doors;
 use crate::login::{password, recovery, totp};
-use crate::model::{Amr, EventKind, User};
+use crate::model::{Amr, Client, EventKind, User};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 use crate::turn::{Change, Facts, Rely, Turn, account_attempts_key, address_attempts_key};
@@ -20,10 +20,11 @@ impl Visit {
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Result<Browse, Refusal> {
+        // A request that has no way back is refused before anybody types a password for it.
+        let client = self.asking_client(facts, turn)?;
         let user = facts.login.as_ref();
         let doors =
             Doors::new(account_attempts_key(user.map(|user| user.key), login), address_attempts_key(&self.address));
-        let client = facts.client.as_ref().filter(|_| matches!(self.errand.goal, Goal::Authorize(_)));
         if let Err(refusal) = doors.check(facts, turn) {
             return Ok(keep(self.ask_sign_in(client, login.to_owned(), Some(refusal), turn)));
         }
@@ -49,8 +50,10 @@ impl Visit {
             doors.pass_without_clearing(turn);
         }
         turn.change(Change::Rely(Rely::User(user.key, user.version)));
-        let before = before.map(|signed| signed.session);
-        let (signed, cookie) = Signed::start(user, vec![Amr::Pwd], before.as_ref(), &self.caller, turn);
+        if let Some(before) = before {
+            turn.change(Change::EndSession(before.session.id));
+        }
+        let (signed, cookie) = Signed::start(user, vec![Amr::Pwd], turn.now, &self.caller.agent, turn);
         Ok(Browse { step: self.next(Some(&signed), None, facts, turn)?, cookie })
     }
 
@@ -61,10 +64,16 @@ impl Visit {
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Result<Browse, Refusal> {
+        let client = self.asking_client(facts, turn)?;
         let Some(signed) = signed.filter(Signed::lacks_second_factor) else {
-            return self.next(None, None, facts, turn).map(keep);
+            let signed = Signed::find(&self.caller, facts, turn);
+            return self.next(signed.as_ref(), None, facts, turn).map(keep);
         };
-        let client = facts.client.as_ref().filter(|_| matches!(self.errand.goal, Goal::Authorize(_)));
+        // The password was another step of this same errand, and not long ago.
+        let password_age_s = signed.session.auth_time.seconds_until(turn.now);
+        if password_age_s > turn.policy.session.recent_s || !self.errand.is_followed_by(&signed.session) {
+            return Ok(keep(self.ask_sign_in(client, String::new(), None, turn)));
+        }
         let doors = Doors::new(account_attempts_key(Some(signed.user.key), ""), address_attempts_key(&self.address));
         if let Err(refusal) = doors.check(facts, turn) {
             return Ok(keep(self.ask_second_factor(client, &signed, Some(refusal), turn)));
@@ -75,12 +84,22 @@ impl Visit {
             return Ok(keep(self.ask_second_factor(client, &signed, Some(No::SecondFactorWrong.into()), turn)));
         };
         doors.pass(turn);
+        turn.change(Change::Rely(Rely::Session(signed.session.id)));
         // ◆ The version of the account: of two who come with the same code, the second finds it used.
         turn.change(Change::PutUser(Box::new(burnt.clone())));
         turn.note(EventKind::SignedIn, Some(burnt.key), client.map(|client| client.key), how);
-        let amr = vec![Amr::Pwd, Amr::Otp];
-        let (signed, cookie) = Signed::start(&Arc::new(burnt), amr, Some(&signed.session), &self.caller, turn);
+        let (signed, cookie) = signed.renew(&Arc::new(burnt), vec![Amr::Pwd, Amr::Otp], turn);
         Ok(Browse { step: self.next(Some(&signed), None, facts, turn)?, cookie })
+    }
+}
+
+impl Visit {
+    /// The application that asks, if one does.
+    fn asking_client<'f>(&self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Option<&'f Arc<Client>>, Refusal> {
+        match &self.errand.goal {
+            Goal::Authorize(params) => Way::find(params, facts, turn).map(|_| facts.client.as_ref()),
+            Goal::Page(_) => Ok(None),
+        }
     }
 }
 

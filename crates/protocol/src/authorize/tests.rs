@@ -4,8 +4,10 @@ use expect_test::{Expect, expect};
 
 use super::*;
 use crate::login::password;
+use crate::model::Consent;
 use crate::model::{Amr, Attempts, Held, Pkce, Session, Totp, User};
 use crate::sample::{self, World};
+use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
 
@@ -57,6 +59,8 @@ fn signed_in() -> World {
 
 fn with_consent(mut world: World, scope: &str) -> World {
     world.facts.consent = Some(Consent {
+        id: 1,
+        audience: vec![],
         user: sample::user().key,
         client: sample::client().key,
         scope: Scope::parse(scope).unwrap(),
@@ -76,8 +80,14 @@ fn user_with_totp(world: &World) -> User {
 }
 
 fn visit(world: &World, answer: Option<Answer>) -> Visit {
-    let began = if answer.is_none() { 4000 } else { 3000 };
-    let errand = Errand { user: Some(sample::user().key), ..Errand::new(Goal::Authorize(world.params()), began) };
+    // Row ids of the sample sessions are between 100 and 1000.
+    let began = if answer.is_none() { 4000 } else { 50 };
+    let scope = Scope::parse(&world.sent(Param::Scope)).unwrap();
+    let errand = Errand {
+        user: Some(sample::user().key),
+        shown: Some(Shown { scope, audience: vec![] }),
+        ..Errand::new(Goal::Authorize(world.params()), began)
+    };
     let caller = Caller { session: world.session, browser: Digest::of(b"browser"), agent: "Test".into() };
     Visit { errand, caller, address: "192.0.2.1".into(), answer }
 }
@@ -224,7 +234,7 @@ fn a_session_leads_to_consent_and_consent_to_a_code() {
     let approved = told(&signed_in(), Some(Answer::Consent { is_approved: true }));
     expect![[r#"
         return code to https://app.example/cb by None with {"state": String("a b&c"), "iss": String("https://auth.example")}
-        PutConsent, Note consent_given, Rely, Rely, Rely, PutCode
+        PutConsent, Note consent_given, Rely, Rely, Rely, Rely, PutCode
     "#]]
     .assert_eq(&approved);
     let denied = told(&signed_in(), Some(Answer::Consent { is_approved: false }));
@@ -240,9 +250,9 @@ fn a_remembered_consent_covers_what_it_implies_and_is_asked_again_for_more() {
     check(
         &with_consent(signed_in(), "profile"),
         &expect![[r#"
-            return code to https://app.example/cb by None with {"state": String("a b&c"), "iss": String("https://auth.example")}
-            Rely, Rely, Rely, PutCode
-        "#]],
+        return code to https://app.example/cb by None with {"state": String("a b&c"), "iss": String("https://auth.example")}
+        Rely, Rely, Rely, Rely, PutCode
+    "#]],
     );
     let mut more = with_consent(signed_in(), "profile links:write");
     more.send(Param::Scope, "profile links:read email");
@@ -359,7 +369,7 @@ fn a_code_of_the_second_factor_is_used_up_and_steps_the_session_up() {
     let code = crate::login::totp::code(SEED, 1000 / 30, 6);
     expect![[r#"
         ask consent to profile, new profile, then app.example + new session
-        PassCounter, PassCounter, PutUser, Note signed_in, EndSession, PutSession
+        PassCounter, PassCounter, Rely, PutUser, Note signed_in, EndSession, PutSession
     "#]]
     .assert_eq(&told(&world, Some(Answer::SecondFactor(Secret::new(code)))));
     expect![[r#"
@@ -367,6 +377,54 @@ fn a_code_of_the_second_factor_is_used_up_and_steps_the_session_up() {
         CountFailure, CountFailure, Note sign_in_failed
     "#]]
     .assert_eq(&told(&world, Some(Answer::SecondFactor(Secret::new("000000")))));
+}
+
+#[test]
+fn a_second_factor_alone_is_no_fresh_sign_in() {
+    let world = with_session(world(), user_with_totp(&world()), vec![Amr::Pwd]);
+    let code = Secret::new(crate::login::totp::code(SEED, 1000 / 30, 6));
+    let mut visit = visit(&world, Some(Answer::SecondFactor(code.clone())));
+    visit.errand.began = 4000;
+    let (verdict, changes) = world.judge(&visit);
+    assert!(matches!(verdict.unwrap().step, Step::Ask(Ask { page: Page::SignIn { .. }, .. })));
+    assert_eq!(changes, vec![]);
+    let mut late = world;
+    late.now = UnixTime(950 + 15 * 60 + 1);
+    assert!(told(&late, Some(Answer::SecondFactor(code))).starts_with("ask sign-in"));
+}
+
+#[test]
+fn an_application_of_the_operator_on_a_device_is_asked_about_too_rfc_6749_10_2() {
+    let client =
+        Client { redirect_uris: vec!["http://127.0.0.1/cb".into()], is_first_party: true, ..sample::public_client() };
+    let mut world = signed_in();
+    world.facts.client = Some(Arc::new(client));
+    world.send(Param::RedirectUri, "http://127.0.0.1:6666/cb");
+    world.send(Param::Prompt, "none");
+    assert!(told(&world, None).starts_with("return ConsentNeeded"));
+}
+
+#[test]
+fn a_consent_for_one_resource_does_not_cover_another_or_all() {
+    let mut world = with_consent(signed_in(), "profile");
+    world.facts.consent.as_mut().unwrap().audience = vec!["https://api.example/".into()];
+    assert!(told(&world, None).starts_with("ask consent"));
+    world.send(Param::Resource, "https://files.example/");
+    assert!(told(&world, None).starts_with("ask consent"));
+    world.send(Param::Resource, "https://api.example/");
+    assert!(told(&world, None).starts_with("return code"));
+}
+
+#[test]
+fn an_answer_to_a_page_that_showed_something_else_is_asked_again() {
+    let mut world = signed_in();
+    let shown = visit(&world, Some(Answer::Consent { is_approved: true })).errand.shown;
+    world.send(Param::Scope, "profile email");
+    let mut visit = visit(&world, Some(Answer::Consent { is_approved: true }));
+    visit.errand.shown = shown;
+    let (verdict, changes) = world.judge(&visit);
+    assert!(matches!(verdict.unwrap().step, Step::Ask(Ask { page: Page::Consent { .. }, .. })));
+    assert_eq!(changes, vec![]);
 }
 
 #[test]

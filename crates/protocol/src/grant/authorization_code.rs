@@ -40,8 +40,10 @@ impl Request {
             // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the
             // request and SHOULD revoke (when possible) all tokens previously issued based on that authorization code."
             // It comes after redirect URI and verifier: only who could have redeemed the code can end its grant.
-            turn.change(Change::RevokeGrant(code.grant));
-            turn.note(EventKind::CodeReplayed, Some(code.user), Some(code.client), "");
+            if !held.is_grant_revoked {
+                turn.change(Change::RevokeGrant(code.grant));
+                turn.note(EventKind::CodeReplayed, Some(code.user), Some(code.client), "");
+            }
             return Err(No::CodeReplayed.into());
         }
         if turn.now.is_past(code.expires_at) {
@@ -52,7 +54,7 @@ impl Request {
             Dead::Client | Dead::Grant => No::GrantRevoked,
         })?;
         let user = held.user.as_ref().ok_or(No::GrantUserGone)?;
-        let audience = issue::narrowed_resources(&self.params, &code.audience)?;
+        let audience = issue::narrowed_resources(&self.params, &code.audience, turn)?;
         turn.change(Change::SpendCode(code.id));
         // The grant keeps all resources; this access token may be for fewer.
         let subject = Subject { client, user: Some(user), grant: None, scope: &code.scope, audience: &code.audience };
@@ -225,6 +227,16 @@ mod tests {
             _ => None,
         });
         assert_eq!((access, grant), (Some(vec!["https://files.example/".to_owned()]), Some(2)));
+    }
+
+    #[test]
+    fn a_grant_for_every_resource_is_narrowed_by_naming_one_rfc_8707_2_2() {
+        let mut world = world();
+        code(&mut world).audience = vec![];
+        world.send(Param::Resource, "https://files.example/");
+        assert!(world.token().is_ok());
+        world.send(Param::Resource, "https://unknown.example/");
+        assert_eq!(world.token().unwrap_err().no, No::ResourceNotGranted);
     }
 
     #[test]

@@ -100,17 +100,17 @@ impl Request {
         if turn.now.is_past(refresh.idle_until) {
             return Err(No::RefreshExpired.into());
         }
-        let scope = self.narrowed_scope(&held.row, turn)?;
-        let audience = issue::narrowed_resources(&self.params, &held.row.audience)?;
+        let mode = issue::refresh_mode(client, turn);
+        if mode == RefreshMode::None {
+            return Err(No::GrantTypeNotAllowed.into());
+        }
+        let scope = self.narrowed_scope(&held.row, client, turn)?;
+        let audience = issue::narrowed_resources(&self.params, &held.row.audience, turn)?;
         let live = Live { client, user, grant: &held.row, refresh, scope, audience };
         if presented.digest != refresh.current {
             return self.answer_again(&live, turn);
         }
-        match issue::refresh_mode(client) {
-            RefreshMode::Rotate => Ok(self.rotate(&live, turn)),
-            RefreshMode::Reuse => Ok(self.reuse(&live, turn)),
-            RefreshMode::None => Err(No::GrantTypeNotAllowed.into()),
-        }
+        Ok(if mode == RefreshMode::Reuse { self.reuse(&live, turn) } else { self.rotate(&live, turn) })
     }
 
     fn rotate(&self, live: &Live<'_>, turn: &mut Turn<'_>) -> Reply {
@@ -144,9 +144,11 @@ impl Request {
     fn reuse(&self, live: &Live<'_>, turn: &mut Turn<'_>) -> Reply {
         let (access, access_expires_at) = issue::access(&live.subject(), turn);
         let idle_until = issue::refresh_idle_until(live.client, live.grant.created_at, turn);
-        turn.change(Change::TouchRefresh {
+        // The same token, and none before it: a client that rotated until now has used the successor.
+        turn.change(Change::RotateRefresh {
             grant: live.grant.id,
-            idle_until,
+            from: live.refresh.current,
+            to: Refresh { current: live.refresh.current, previous: None, answer: None, idle_until },
             expires_at: access_expires_at.max(idle_until),
         });
         issue::reply(&access.text, access_expires_at, Some(&self.text), &live.scope, turn)
@@ -169,17 +171,21 @@ impl Request {
     }
 
     /// RFC 6749 §6: "The requested scope MUST NOT include any scope not originally granted by the resource owner, and if
-    /// omitted is treated as equal to the scope originally granted".
-    fn narrowed_scope(&self, grant: &Grant, turn: &Turn<'_>) -> Result<Scope, Refusal> {
-        let Some(text) = self.params.value(Param::Scope) else {
-            return Ok(grant.scope.clone());
-        };
+    /// omitted is treated as equal to the scope originally granted". What the client may no longer ask for, its grants
+    /// no longer give.
+    fn narrowed_scope(&self, grant: &Grant, client: &Client, turn: &Turn<'_>) -> Result<Scope, Refusal> {
+        let policy = &turn.policy.scope;
+        let text = self.params.value(Param::Scope).unwrap_or_default();
         let asked = Scope::parse(text).map_err(|_| Refusal::of(No::ScopeUnknown, Param::Scope))?;
-        if asked.is_within(&turn.policy.scope.closure(&grant.scope)) {
-            Ok(asked)
-        } else {
-            Err(Refusal::of(No::ScopeWider, Param::Scope))
+        if !asked.is_within(&policy.closure(&grant.scope)) {
+            return Err(Refusal::of(No::ScopeWider, Param::Scope));
         }
+        let wanted = if asked.is_empty() { &grant.scope } else { &asked };
+        let scope = wanted.intersection(&policy.closure(&client.scope));
+        if scope.is_empty() && !wanted.is_empty() {
+            return Err(Refusal::of(No::ScopeNotAllowed, Param::Scope));
+        }
+        Ok(scope)
     }
 }
 
@@ -294,7 +300,42 @@ mod tests {
         world.facts.client = Some(Arc::new(Client { refresh: RefreshMode::Reuse, ..sample::client() }));
         let (reply, changes) = world.token_with_changes();
         assert_eq!(text(&reply.unwrap(), Field::RefreshToken), world.sent(Param::RefreshToken));
-        assert!(changes.iter().any(|change| matches!(change, Change::TouchRefresh { .. })));
+        assert!(
+            changes.iter().any(|change| matches!(change, Change::RotateRefresh { to, .. } if to.previous.is_none()))
+        );
+    }
+
+    #[test]
+    fn a_public_client_always_rotates_rfc_9700_2_2_2() {
+        let mut world = world();
+        let client = Client { refresh: RefreshMode::Reuse, ..sample::public_client() };
+        let client = Arc::new(Client { key: sample::client().key, client_id: "web".into(), ..client });
+        world.facts.client = Some(Arc::clone(&client));
+        world.facts.grant.as_mut().unwrap().client = Some(client);
+        world.unsend(Param::ClientSecret);
+        let reply = world.token().unwrap();
+        assert_ne!(text(&reply, Field::RefreshToken), world.sent(Param::RefreshToken));
+    }
+
+    #[test]
+    fn a_client_that_lost_the_grant_gets_no_answer_again_either() {
+        let mut world = world();
+        let (_, changes) = world.token_with_changes();
+        commit(&mut world, &changes);
+        world.facts.client = Some(Arc::new(Client { refresh: RefreshMode::None, ..sample::client() }));
+        assert_eq!(world.token().unwrap_err().no, No::GrantTypeNotAllowed);
+    }
+
+    #[test]
+    fn what_was_taken_from_the_client_is_gone_from_its_grants() {
+        let mut world = world();
+        world.facts.client = Some(Arc::new(Client { scope: Scope::of(["profile"]), ..sample::client() }));
+        assert_eq!(text(&world.token().unwrap(), Field::Scope), "profile");
+        world.facts.client = Some(Arc::new(Client { scope: Scope::of(["email"]), ..sample::client() }));
+        assert_eq!(world.token().unwrap_err().no, No::ScopeNotAllowed);
+        world.facts.client = Some(Arc::new(sample::client()));
+        world.facts.grant.as_mut().unwrap().row.audience = vec!["https://gone.example/".into()];
+        assert_eq!(world.token().unwrap_err().no, No::ResourceNotGranted);
     }
 
     #[test]

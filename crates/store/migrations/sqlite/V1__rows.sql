@@ -43,9 +43,11 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_user ON sessions (user);
 
 CREATE TABLE consents (
+    id         INTEGER NOT NULL,
     user       INTEGER NOT NULL,
     client     INTEGER NOT NULL,
     scope      TEXT    NOT NULL,
+    audience   TEXT,
     given_at   INTEGER NOT NULL,
     renewed_at INTEGER NOT NULL,
     PRIMARY KEY (user, client)

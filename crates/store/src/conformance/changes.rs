@@ -109,8 +109,9 @@ pub(super) async fn a_rotated_refresh_token_takes_the_place_of_the_old_one(store
 
 pub(super) async fn a_used_refresh_token_may_stay_the_same(store: &dyn Store) {
     furnish(store).await;
-    let touch = Change::TouchRefresh { grant: GrantId(1), idle_until: later(900), expires_at: later(2_000) };
-    commit(store, [touch]).await;
+    let to = Refresh { idle_until: later(900), ..refresh("first") };
+    let same = Change::RotateRefresh { grant: GrantId(1), from: digest("first"), to, expires_at: later(2_000) };
+    commit(store, [same]).await;
     let mut touched = grant(1, 1, 1);
     touched.refresh = Some(Refresh { idle_until: later(900), ..refresh("first") });
     touched.expires_at = later(2_000);

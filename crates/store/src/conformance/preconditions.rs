@@ -18,10 +18,6 @@ fn rotate(grant: i64, from: &str) -> Change {
     Change::RotateRefresh { grant: GrantId(grant), from: digest(from), to: refresh("second"), expires_at: later(2_000) }
 }
 
-fn touch(grant: i64) -> Change {
-    Change::TouchRefresh { grant: GrantId(grant), idle_until: later(900), expires_at: later(2_000) }
-}
-
 pub(super) async fn a_refresh_token_is_rotated_by_its_current_digest_alone(store: &dyn Store) {
     furnish(store).await;
     must_lose(store, rotate(1, "other")).await;
@@ -34,8 +30,7 @@ pub(super) async fn a_revoked_grant_cannot_be_refreshed(store: &dyn Store) {
     furnish(store).await;
     commit(store, [Change::RevokeGrant(GrantId(1))]).await;
     must_lose(store, rotate(1, "first")).await;
-    must_lose(store, touch(1)).await;
-    must_lose(store, touch(2)).await;
+    must_lose(store, rotate(2, "first")).await;
 }
 
 pub(super) async fn a_grant_without_a_refresh_token_cannot_be_refreshed(store: &dyn Store) {
@@ -43,7 +38,6 @@ pub(super) async fn a_grant_without_a_refresh_token_cannot_be_refreshed(store: &
     let mut bare = grant(2, 1, 1);
     bare.refresh = None;
     commit(store, [Change::PutGrant(Box::new(bare))]).await;
-    must_lose(store, touch(2)).await;
     must_lose(store, rotate(2, "first")).await;
 }
 
@@ -53,6 +47,7 @@ pub(super) async fn a_turn_relies_on_what_it_saw(store: &dyn Store) {
         Rely::Client(ClientKey(1), 1),
         Rely::User(UserKey(1), 1),
         Rely::Session(SessionId(1)),
+        Rely::Consent { user: UserKey(1), client: ClientKey(1), id: Some(101) },
         Rely::Grant(GrantId(1)),
     ];
     commit(store, holds.map(Change::Rely)).await;
@@ -62,6 +57,8 @@ pub(super) async fn a_turn_relies_on_what_it_saw(store: &dyn Store) {
         Rely::User(UserKey(1), 0),
         Rely::User(UserKey(3), 1),
         Rely::Session(SessionId(3)),
+        Rely::Consent { user: UserKey(1), client: ClientKey(1), id: None },
+        Rely::Consent { user: UserKey(1), client: ClientKey(3), id: Some(101) },
         Rely::Grant(GrantId(3)),
     ];
     for rely in breaks {

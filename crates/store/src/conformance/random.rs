@@ -58,7 +58,9 @@ fn deed() -> impl Strategy<Value = Change> {
             let to = if to == "a" { "first" } else { "second" };
             Change::RotateRefresh { grant: GrantId(id), from: digest(from), to: refresh(to), expires_at: later(400) }
         }),
-        id().prop_map(|id| Change::TouchRefresh { grant: GrantId(id), idle_until: later(77), expires_at: later(200) }),
+        (id(), id(), prop::option::of(Just(101_i64))).prop_map(|(user, client, id)| {
+            Change::Rely(Rely::Consent { user: UserKey(user), client: ClientKey(client), id })
+        }),
         (id(), version()).prop_map(|(id, version)| Change::Rely(Rely::Client(ClientKey(id), version))),
         (id(), version()).prop_map(|(id, version)| Change::Rely(Rely::User(UserKey(id), version))),
         id().prop_map(|id| Change::Rely(Rely::Session(SessionId(id)))),

@@ -90,9 +90,11 @@ pub(crate) fn session(id: i64, user: i64) -> Session {
 
 pub(crate) fn consent(user: i64, client: i64) -> Consent {
     Consent {
+        id: 100 * user + client,
         user: UserKey(user),
         client: ClientKey(client),
         scope: Scope::of(["profile"]),
+        audience: vec!["https://api.example/".to_owned()],
         given_at: NOW,
         renewed_at: later(1),
     }

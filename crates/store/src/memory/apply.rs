@@ -34,6 +34,7 @@ impl Tables {
             Rely::User(key, version) => self.users.row(&key).is_some_and(|row| row.version == version),
             Rely::Session(id) => self.sessions.row(&id).is_some(),
             Rely::Grant(id) => self.is_grant_alive(id),
+            Rely::Consent { user, client, id } => self.consents.row(&(user, client)).map(|row| row.id) == id,
         }
     }
 
@@ -56,15 +57,6 @@ impl Tables {
                 )?;
                 self.grants.edit(&grant, |row| {
                     row.refresh = Some(to);
-                    row.expires_at = expires_at;
-                });
-            }
-            Change::TouchRefresh { grant, idle_until, expires_at } => {
-                must(self.is_grant_alive(grant) && self.grants.row(&grant).is_some_and(|row| row.refresh.is_some()))?;
-                self.grants.edit(&grant, |row| {
-                    if let Some(refresh) = &mut row.refresh {
-                        refresh.idle_until = idle_until;
-                    }
                     row.expires_at = expires_at;
                 });
             }

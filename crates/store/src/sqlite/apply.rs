@@ -69,6 +69,11 @@ fn compare(connection: &Connection, change: &Change) -> Result<(), Stop> {
         Change::Rely(Rely::Grant(id)) => {
             connection.prepare_cached("SELECT 1 FROM grants WHERE id = ?1 AND is_revoked = 0")?.exists([id.0])?
         }
+        Change::Rely(Rely::Consent { user, client, id }) => {
+            let sql = "SELECT id FROM consents WHERE user = ?1 AND client = ?2";
+            let found = connection.prepare_cached(sql)?.query_row([user.0, client.0], |row| row.get(0)).optional()?;
+            found == id
+        }
         Change::PassCounter { key, limit, now, .. } => {
             const SQL: &str = "SELECT 1 WHERE ?2 > 0 AND NOT EXISTS (\
                 SELECT 1 FROM attempts WHERE key = ?1 AND failures >= ?2 AND resets_at > ?3)";
@@ -101,11 +106,6 @@ fn write(connection: &Connection, change: &Change) -> Result<(), Stop> {
             let previous = to.previous.map(|digest| digest.0);
             let row = params![grant.0, from.0, to.current.0, previous, to.answer, to.idle_until.0, expires_at.0];
             run_one(connection, SQL, row)
-        }
-        Change::TouchRefresh { grant, idle_until, expires_at } => {
-            const SQL: &str = "UPDATE grants SET refresh_idle_until = ?2, expires_at = ?3 \
-                WHERE id = ?1 AND is_revoked = 0 AND refresh_current IS NOT NULL";
-            run_one(connection, SQL, [grant.0, idle_until.0, expires_at.0])
         }
         Change::PutClient(row) => put_client(connection, row),
         Change::PutUser(row) => put_user(connection, row),

@@ -114,10 +114,19 @@ pub(super) fn session(connection: &Connection, row: &Session) -> Result<(), Stop
 
 /// A new consent, or another in its place.
 pub(super) fn consent(connection: &Connection, row: &Consent) -> Result<(), Stop> {
-    const SQL: &str = "INSERT INTO consents (user, client, scope, given_at, renewed_at) VALUES (?1, ?2, ?3, ?4, ?5) \
-        ON CONFLICT (user, client) DO UPDATE SET scope = excluded.scope, given_at = excluded.given_at, \
+    const SQL: &str = "INSERT INTO consents (id, user, client, scope, audience, given_at, renewed_at) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (user, client) DO UPDATE SET id = excluded.id, \
+        scope = excluded.scope, audience = excluded.audience, given_at = excluded.given_at, \
         renewed_at = excluded.renewed_at";
-    let values = params![row.user.0, row.client.0, row.scope.as_str(), row.given_at.0, row.renewed_at.0];
+    let values = params![
+        row.id,
+        row.user.0,
+        row.client.0,
+        row.scope.as_str(),
+        list(&row.audience),
+        row.given_at.0,
+        row.renewed_at.0
+    ];
     run(connection, SQL, values).map(drop)
 }
 

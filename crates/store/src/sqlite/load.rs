@@ -49,7 +49,8 @@ const USER_BY_LOGIN: &str = "SELECT key, version FROM users WHERE username_lower
     UNION ALL SELECT key, version FROM users WHERE email_lower = ?1 LIMIT 1";
 const USER_BY_SUB: &str = "SELECT key, version FROM users WHERE sub = ?1";
 const ATTEMPTS: &str = "SELECT failures, resets_at FROM attempts WHERE key = ?1";
-const CONSENT: &str = "SELECT user, client, scope, given_at, renewed_at FROM consents WHERE user = ?1 AND client = ?2";
+const CONSENT: &str = "SELECT id, user, client, scope, audience, given_at, renewed_at FROM consents \
+    WHERE user = ?1 AND client = ?2";
 
 /// Every statement of this file, for the test that looks at SQLite's plans for them.
 #[cfg(test)]

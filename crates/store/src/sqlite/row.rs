@@ -20,7 +20,7 @@ columns! {
     /// Of `sessions AS s`.
     SESSION = "s.id, s.digest, s.user, s.amr, s.auth_time, s.created_at, s.seen_at, s.idle_until, s.expires_at, s.address, s.agent";
     /// Of `consents AS o`.
-    CONSENT = "o.user, o.client, o.scope, o.given_at, o.renewed_at";
+    CONSENT = "o.id, o.user, o.client, o.scope, o.audience, o.given_at, o.renewed_at";
     /// Of `codes AS k`.
     CODE = "k.id, k.digest, k.grant_id, k.client, k.user, k.is_spent, k.issued_at, k.expires_at, k.auth_time, k.is_redirect_uri_named, k.redirect_uri, k.challenge, k.scope, k.audience";
     /// Of `grants AS g`.
@@ -77,11 +77,13 @@ pub(super) fn session(row: &Row<'_>) -> Read<Session> {
 
 pub(super) fn consent(row: &Row<'_>) -> Read<Consent> {
     Ok(Consent {
-        user: UserKey(row.get(0)?),
-        client: ClientKey(row.get(1)?),
-        scope: scope(row, 2)?,
-        given_at: time(row, 3)?,
-        renewed_at: time(row, 4)?,
+        id: row.get(0)?,
+        user: UserKey(row.get(1)?),
+        client: ClientKey(row.get(2)?),
+        scope: scope(row, 3)?,
+        audience: list(row, 4)?,
+        given_at: time(row, 5)?,
+        renewed_at: time(row, 6)?,
     })
 }
 

@@ -93,7 +93,7 @@ fn act(page: &PageRequest<'_>, word: &str) -> Option<Act> {
         "profile" => Act::Rename(text("name")),
         "password" => Act::ChangePassword { current: secret("current_password"), new: secret("new_password") },
         "enrol-totp" => Act::EnrolTotp,
-        "confirm-totp" => Act::ConfirmTotp { sealed_seed: text("seed"), typed: text("otp") },
+        "confirm-totp" => Act::ConfirmTotp { sealed_seed: text("seed"), typed: secret("otp") },
         "remove-totp" => Act::RemoveTotp { password: secret("password") },
         "new-recovery-codes" => Act::RenewRecovery,
         "end-session" => Act::EndSession(text("session")),

@@ -1,0 +1,321 @@
+//! Single use, over every schedule. A turn is a load and a commit, with a judgement between them that touches nothing; whoever
+//! loses the commit takes another turn. Two racers have 6 interleavings of their first turns and three have 90; each is
+//! walked through, on every store, with one authorization code and with one refresh token.
+#![allow(clippy::disallowed_methods, reason = "tests make temporary files")]
+
+use std::sync::Arc;
+
+use protocol::call::{Call, Reply};
+use protocol::keys::{Keys, TokenKind};
+use protocol::model::{
+    AuthMethod, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Grant, GrantId, GrantType, Pkce, Refresh,
+    RefreshMode, StoredSecret, User, UserKey,
+};
+use protocol::policy::Policy;
+use protocol::refusal::{No, Refusal};
+use protocol::scope::Scope;
+use protocol::secret::Digest;
+use protocol::time::UnixTime;
+use protocol::token::TokenRequest;
+use protocol::turn::{Change, Entropy, Facts, Turn};
+use protocol::wire::{Field, Param, Params};
+use store::{CommitError, Mode, Store};
+
+const NOW: UnixTime = UnixTime(1_000_000);
+const SECRET: &str = "secret";
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+/// The two stores; the folder lives as long as the second needs it.
+async fn stores() -> (Vec<Arc<dyn Store>>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("races.db").display());
+    let memory = store::open("memory:", Mode::Create).await.unwrap();
+    let sqlite = store::open(&url, Mode::Create).await.unwrap();
+    (vec![memory, sqlite], folder)
+}
+
+/// A store with a client and a user, and fresh ids for every race in it.
+struct Arena {
+    store: Arc<dyn Store>,
+    keys: Keys,
+    policy: Policy,
+    next_id: i64,
+}
+
+impl Arena {
+    async fn new(store: Arc<dyn Store>) -> Self {
+        let rows = vec![Change::PutClient(Box::new(client())), Change::PutUser(Box::new(user()))];
+        store.commit(rows).await.unwrap();
+        Self {
+            store,
+            keys: Keys::derive(&[7; 32], &[1]),
+            policy: Policy::standard("https://auth.example"),
+            next_id: 100,
+        }
+    }
+
+    fn entropy(&mut self) -> Entropy {
+        self.next_id += Entropy::IDS_MAX;
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.next_id.to_be_bytes());
+        Entropy::seeded(seed, self.next_id)
+    }
+
+    /// A fresh code in the store, and the parameters that redeem it.
+    async fn code(&mut self) -> Vec<(Param, String)> {
+        let mut entropy = self.entropy();
+        let minted = self.keys.mint(TokenKind::Code, &self.policy.code.spelling, &mut entropy);
+        let code = Code {
+            id: CodeId(minted.id),
+            digest: minted.digest,
+            grant: GrantId(entropy.next_id()),
+            client: ClientKey(1),
+            user: UserKey(1),
+            redirect_uri: "https://app.example/cb".into(),
+            is_redirect_uri_named: true,
+            challenge: Some(Digest::of(VERIFIER.as_bytes())),
+            scope: Scope::of(["profile"]),
+            audience: vec![],
+            auth_time: NOW,
+            issued_at: NOW,
+            expires_at: NOW.plus(60),
+            is_spent: false,
+        };
+        self.store.commit(vec![Change::PutCode(Box::new(code))]).await.unwrap();
+        vec![
+            (Param::GrantType, "authorization_code".into()),
+            (Param::Code, minted.text.reveal().into()),
+            (Param::RedirectUri, "https://app.example/cb".into()),
+            (Param::CodeVerifier, VERIFIER.into()),
+        ]
+    }
+
+    /// A fresh grant in the store, and the parameters that refresh it.
+    async fn refresh(&mut self) -> Vec<(Param, String)> {
+        let mut entropy = self.entropy();
+        let minted = self.keys.mint(TokenKind::Refresh, &self.policy.refresh.spelling, &mut entropy);
+        let refresh = Refresh { current: minted.digest, previous: None, answer: None, idle_until: NOW.plus(600) };
+        let grant = Grant {
+            id: GrantId(minted.id),
+            user: UserKey(1),
+            client: ClientKey(1),
+            scope: Scope::of(["profile"]),
+            audience: vec![],
+            auth_time: NOW,
+            created_at: NOW,
+            expires_at: NOW.plus(600),
+            refresh: Some(refresh),
+            is_revoked: false,
+        };
+        self.store.commit(vec![Change::PutGrant(Box::new(grant))]).await.unwrap();
+        refreshing(minted.text.reveal())
+    }
+
+    fn request(&self, params: &[(Param, String)]) -> TokenRequest {
+        let mut own = Params::default();
+        for (param, value) in params {
+            own.push(*param, value.clone()).unwrap();
+        }
+        own.push(Param::ClientId, "web".into()).unwrap();
+        own.push(Param::ClientSecret, SECRET.into()).unwrap();
+        TokenRequest::parse(own, &self.policy, &self.keys).unwrap()
+    }
+
+    /// Judges on the facts that a racer holds.
+    fn judge(&mut self, request: &TokenRequest, facts: &Facts) -> (Result<Reply, Refusal>, Vec<Change>) {
+        let entropy = self.entropy();
+        let mut turn = Turn::new(NOW, &self.policy, &self.keys, entropy, "192.0.2.1");
+        let verdict = request.decide(facts, &mut turn);
+        (verdict, turn.into_changes())
+    }
+
+    /// A whole turn, again and again until it is not lost.
+    async fn ask(&mut self, params: &[(Param, String)]) -> Result<Reply, Refusal> {
+        let request = self.request(params);
+        loop {
+            let facts = self.store.load(&request.wants()).await.unwrap();
+            let (verdict, changes) = self.judge(&request, &facts);
+            match self.store.commit(changes).await {
+                Ok(()) => return verdict,
+                Err(CommitError::Lost) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+
+    /// Lets racers with the same request take their steps in the order of `schedule`, then those who lost again, one by one.
+    async fn race(&mut self, params: &[(Param, String)], schedule: &[usize]) -> Vec<Result<Reply, Refusal>> {
+        enum Racer {
+            Begun,
+            Loaded(Box<Facts>),
+            Lost,
+            Done(Result<Reply, Refusal>),
+        }
+        let racers = schedule.iter().max().unwrap() + 1;
+        let requests: Vec<TokenRequest> = (0..racers).map(|_| self.request(params)).collect();
+        let mut states: Vec<Racer> = (0..racers).map(|_| Racer::Begun).collect();
+        for &racer in schedule {
+            let state = std::mem::replace(&mut states[racer], Racer::Begun);
+            states[racer] = match state {
+                Racer::Begun => Racer::Loaded(Box::new(self.store.load(&requests[racer].wants()).await.unwrap())),
+                Racer::Loaded(facts) => {
+                    let (verdict, changes) = self.judge(&requests[racer], &facts);
+                    match self.store.commit(changes).await {
+                        Ok(()) => Racer::Done(verdict),
+                        Err(CommitError::Lost) => Racer::Lost,
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+                over => over,
+            };
+        }
+        let mut verdicts = Vec::new();
+        for state in states {
+            verdicts.push(match state {
+                Racer::Done(verdict) => verdict,
+                _ => self.ask(params).await,
+            });
+        }
+        verdicts
+    }
+
+    /// Is the access token of this answer alive?
+    async fn is_live(&self, reply: &Reply) -> bool {
+        let text = reply.fields.value(Field::AccessToken).unwrap().as_str().unwrap();
+        let presented = self.keys.read(TokenKind::Access, &self.policy.access.spelling, text).unwrap();
+        let wants =
+            protocol::turn::Wants { access: Some(protocol::model::AccessId(presented.id)), ..Default::default() };
+        let facts = self.store.load(&wants).await.unwrap();
+        facts.access.is_some_and(|held| held.row.digest == presented.digest && !held.is_grant_revoked)
+    }
+}
+
+fn refreshing(text: &str) -> Vec<(Param, String)> {
+    vec![(Param::GrantType, "refresh_token".into()), (Param::RefreshToken, text.into())]
+}
+
+fn refresh_token(reply: &Reply) -> String {
+    reply.fields.value(Field::RefreshToken).unwrap().as_str().unwrap().to_owned()
+}
+
+/// Every order in which `racers` can take two steps each.
+fn schedules(racers: usize) -> Vec<Vec<usize>> {
+    fn extend(left: &mut [usize], taken: &mut Vec<usize>, out: &mut Vec<Vec<usize>>) {
+        if left.iter().all(|steps| *steps == 0) {
+            out.push(taken.clone());
+        }
+        for racer in 0..left.len() {
+            if left[racer] > 0 {
+                left[racer] -= 1;
+                taken.push(racer);
+                extend(left, taken, out);
+                taken.pop();
+                left[racer] += 1;
+            }
+        }
+    }
+    let mut out = Vec::new();
+    extend(&mut vec![2; racers], &mut Vec::new(), &mut out);
+    out
+}
+
+#[test]
+fn two_racers_have_6_schedules_and_three_have_90() {
+    assert_eq!((schedules(2).len(), schedules(3).len()), (6, 90));
+}
+
+#[tokio::test]
+async fn a_code_is_redeemed_once_and_a_second_redeemer_ends_its_grant_over_every_schedule() {
+    let (stores, _folder) = stores().await;
+    for store in stores {
+        let mut arena = Arena::new(store).await;
+        for schedule in [schedules(2), schedules(3)].concat() {
+            let params = arena.code().await;
+            let verdicts = arena.race(&params, &schedule).await;
+            let (won, lost): (Vec<_>, Vec<_>) = verdicts.into_iter().partition(Result::is_ok);
+            assert_eq!(won.len(), 1, "{schedule:?}");
+            assert!(
+                lost.iter().all(|verdict| verdict.as_ref().unwrap_err().no == No::CodeReplayed),
+                "{schedule:?}: {lost:?}"
+            );
+            // RFC 6749 §4.1.2: what a replayed code gave is revoked.
+            let reply = won.into_iter().next().unwrap().unwrap();
+            assert!(!arena.is_live(&reply).await, "{schedule:?}");
+            assert_eq!(arena.ask(&refreshing(&refresh_token(&reply))).await.unwrap_err().no, No::GrantRevoked);
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_who_refresh_at_once_get_one_successor_over_every_schedule() {
+    let (stores, _folder) = stores().await;
+    for store in stores {
+        let mut arena = Arena::new(store).await;
+        for schedule in [schedules(2), schedules(3)].concat() {
+            let params = arena.refresh().await;
+            let replies: Vec<Reply> =
+                arena.race(&params, &schedule).await.into_iter().map(|verdict| verdict.unwrap()).collect();
+            let successor = refresh_token(&replies[0]);
+            for reply in &replies {
+                assert_eq!(refresh_token(reply), successor, "{schedule:?}");
+                assert!(arena.is_live(reply).await, "{schedule:?}");
+            }
+            // The old token is good until the successor is first used, and a replay afterwards ends the grant.
+            assert!(arena.ask(&params).await.is_ok(), "{schedule:?}");
+            let next = arena.ask(&refreshing(&successor)).await.unwrap();
+            assert_eq!(arena.ask(&params).await.unwrap_err().no, No::RefreshReplayed, "{schedule:?}");
+            assert_eq!(arena.ask(&refreshing(&refresh_token(&next))).await.unwrap_err().no, No::GrantRevoked);
+        }
+    }
+}
+
+fn client() -> Client {
+    Client {
+        key: ClientKey(1),
+        client_id: "web".into(),
+        dialect: "standard".into(),
+        name: "Web".into(),
+        publisher: None,
+        homepage: None,
+        logo_uri: None,
+        kind: ClientKind::Confidential,
+        auth_methods: vec![AuthMethod::ClientSecretPost],
+        secrets: vec![ClientSecret {
+            stored: StoredSecret::Sha256(Digest::of(SECRET.as_bytes())),
+            hint: String::new(),
+            created_at: NOW,
+        }],
+        redirect_uris: vec!["https://app.example/cb".into()],
+        grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+        scope: Scope::of(["profile"]),
+        audience: vec![],
+        pkce: Pkce::Required,
+        refresh: RefreshMode::Rotate,
+        access_ttl_s: None,
+        refresh_ttl_s: None,
+        is_first_party: false,
+        owner: None,
+        is_disabled: false,
+        revoked_below: 0,
+        created_at: NOW,
+        version: 1,
+    }
+}
+
+fn user() -> User {
+    User {
+        key: UserKey(1),
+        sub: "sub".into(),
+        username: Some("alice".into()),
+        email: None,
+        email_verified: false,
+        name: "Alice".into(),
+        password: None,
+        totp: None,
+        attributes: serde_json::Map::new(),
+        is_disabled: false,
+        revoked_below: 0,
+        created_at: NOW,
+        version: 1,
+    }
+}

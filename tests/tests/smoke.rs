@@ -1,0 +1,193 @@
+//! Bad input gets a clear error that names the fault, nothing is half-written, and the server lives.
+#![allow(clippy::disallowed_methods, reason = "tests read clocks and wait")]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use tests::{Answer, Installation, form, send};
+
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+/// A running server with a confidential client.
+fn started() -> (Installation, String, String) {
+    let mut grantry = Installation::default();
+    let (id, secret) = grantry.client(&["--kind", "confidential"]);
+    grantry.start();
+    (grantry, id, secret)
+}
+
+fn error(answer: &Answer) -> (u16, String) {
+    (answer.status, answer.json()["error"].as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn malformed_token_requests_are_named_and_answered_as_json() {
+    let (mut grantry, id, secret) = started();
+    let own = form(&[("client_id", &id), ("client_secret", &secret)]);
+    let long = "x".repeat(9_000);
+    let cases: &[(&str, String, u16, &str)] = &[
+        ("nothing at all", String::new(), 400, "invalid_request"),
+        ("no grant_type", own.clone(), 400, "invalid_request"),
+        ("an unknown grant", format!("{own}&grant_type=magic"), 400, "unsupported_grant_type"),
+        (
+            "a repeated parameter",
+            format!("{own}&grant_type=client_credentials&scope=profile&scope=email"),
+            400,
+            "invalid_request",
+        ),
+        ("an unknown scope", format!("{own}&grant_type=client_credentials&scope=nonsense"), 400, "invalid_scope"),
+        ("no code", format!("{own}&grant_type=authorization_code"), 400, "invalid_request"),
+        ("a code that was never ours", format!("{own}&grant_type=authorization_code&code=abc"), 400, "invalid_grant"),
+        (
+            "a refresh token that was never ours",
+            format!("{own}&grant_type=refresh_token&refresh_token=abc"),
+            400,
+            "invalid_grant",
+        ),
+        ("broken percent-encoding", format!("{own}&grant_type=%zz"), 400, "invalid_request"),
+        ("broken UTF-8", format!("{own}&grant_type=%ff%fe"), 400, "invalid_request"),
+        (
+            "a parameter that is too long",
+            format!("{own}&grant_type=client_credentials&scope={long}"),
+            400,
+            "invalid_request",
+        ),
+        (
+            "an unknown client",
+            "client_id=nobody&client_secret=x&grant_type=client_credentials".into(),
+            401,
+            "invalid_client",
+        ),
+        (
+            "a wrong secret",
+            format!("client_id={id}&client_secret=x&grant_type=client_credentials"),
+            401,
+            "invalid_client",
+        ),
+    ];
+    for (what, body, status, word) in cases {
+        let answer = send(&grantry.address, "POST", "/oauth/token", &[FORM], body).expect(what);
+        assert_eq!(error(&answer), (*status, (*word).to_owned()), "{what}: {answer:?}");
+        assert!(answer.header("cache-control").is_some_and(|value| value.contains("no-store")), "{what}: {answer:?}");
+        assert!(answer.header("x-request-id").is_some(), "{what}: {answer:?}");
+    }
+    let wrong_type =
+        send(&grantry.address, "POST", "/oauth/token", &[("Content-Type", "text/plain")], "x").expect("an answer");
+    assert_eq!(error(&wrong_type), (400, "invalid_request".into()));
+    let many: String = (0..200).map(|at| format!("&p{at}=x")).collect();
+    let too_many = send(&grantry.address, "POST", "/oauth/token", &[FORM], &format!("{own}{many}")).expect("an answer");
+    assert_eq!(error(&too_many), (400, "invalid_request".into()));
+    assert!(grantry.is_running());
+}
+
+#[test]
+fn oversized_bodies_and_headers_are_refused_early() {
+    let (mut grantry, ..) = started();
+    let body = send(&grantry.address, "POST", "/oauth/token", &[FORM], &"x".repeat(200_000)).expect("an answer");
+    assert!(matches!(body.status, 400 | 413), "{body:?}");
+    let huge = "x".repeat(200_000);
+    let headers = send(&grantry.address, "GET", "/", &[("X-Huge", &huge)], "");
+    assert!(headers.is_none_or(|answer| matches!(answer.status, 400 | 431)));
+    assert!(grantry.is_running());
+}
+
+#[test]
+fn other_methods_paths_and_hosts_are_told_apart() {
+    let (mut grantry, ..) = started();
+    let method = send(&grantry.address, "GET", "/oauth/token", &[], "").expect("an answer");
+    assert_eq!(method.status, 405, "{method:?}");
+    assert!(method.header("allow").is_some_and(|allow| allow.contains("POST")), "{method:?}");
+    let path = send(&grantry.address, "GET", "/nowhere", &[], "").expect("an answer");
+    assert_eq!(path.status, 404, "{path:?}");
+    let host = send(&grantry.address, "GET", "/oauth/userinfo", &[("Host", "evil.example")], "").expect("an answer");
+    assert!(matches!(host.status, 404 | 421), "{host:?}");
+    assert!(grantry.is_running());
+}
+
+#[test]
+fn a_query_string_is_no_place_for_a_secret() {
+    let (grantry, id, secret) = started();
+    let path = format!("/oauth/token?client_id={id}&client_secret={secret}&grant_type=client_credentials");
+    let answer = send(&grantry.address, "POST", &path, &[FORM], "").expect("an answer");
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(!grantry.log().contains(&secret), "the secret is in the log");
+}
+
+#[test]
+fn a_protected_address_says_how_to_ask_rfc_6750_3() {
+    let (grantry, ..) = started();
+    let bare = send(&grantry.address, "GET", "/oauth/userinfo", &[], "").expect("an answer");
+    assert_eq!(bare.status, 401);
+    assert!(bare.header("www-authenticate").is_some_and(|value| value.starts_with("Bearer")), "{bare:?}");
+    let bad = send(&grantry.address, "GET", "/oauth/userinfo", &[("Authorization", "Bearer nonsense")], "")
+        .expect("an answer");
+    assert!(bad.header("www-authenticate").is_some_and(|value| value.contains("invalid_token")), "{bad:?}");
+}
+
+#[test]
+fn an_authorization_request_that_must_not_redirect_shows_a_page_that_names_the_parameter() {
+    let (grantry, id, _) = started();
+    let html = [("Accept", "text/html")];
+    let unknown = send(&grantry.address, "GET", "/oauth/authorize?response_type=code&client_id=nobody", &html, "")
+        .expect("an answer");
+    assert_eq!(unknown.status, 400);
+    assert!(unknown.body.contains("client_id") && unknown.header("location").is_none(), "{unknown:?}");
+    let path = format!("/oauth/authorize?response_type=code&client_id={id}&redirect_uri=https%3A%2F%2Fevil.example%2F");
+    let foreign = send(&grantry.address, "GET", &path, &html, "").expect("an answer");
+    assert_eq!(foreign.status, 400);
+    assert!(foreign.body.contains("redirect_uri") && foreign.header("location").is_none(), "{foreign:?}");
+}
+
+#[test]
+fn broken_cookies_and_forged_forms_are_refused_on_a_page() {
+    let (grantry, ..) = started();
+    let broken = [("Cookie", "grantry-session=\u{fffd}broken; grantry-browser=%%%; =; ;;")];
+    let page = send(&grantry.address, "GET", "/account", &broken, "").expect("an answer");
+    assert!(matches!(page.status, 200 | 302 | 303 | 401), "{page:?}");
+    let forged = form(&[("csrf", "forged"), ("username", "alice"), ("password", "x")]);
+    let answer = send(&grantry.address, "POST", "/sign-in", &[FORM], &forged).expect("an answer");
+    assert_eq!(answer.status, 400, "{answer:?}");
+}
+
+#[test]
+fn a_page_cannot_be_framed_or_run_foreign_script() {
+    let (grantry, ..) = started();
+    let page = send(&grantry.address, "GET", "/sign-in?next=/account", &[], "").expect("an answer");
+    assert_eq!(page.status, 200, "{page:?}");
+    let policy = page.header("content-security-policy").unwrap_or_default();
+    assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe-inline"), "{policy}");
+    assert_eq!(page.header("referrer-policy"), Some("same-origin"));
+    assert!(page.header("cache-control").is_some_and(|value| value.contains("no-store")));
+}
+
+#[test]
+fn a_second_server_on_the_same_port_says_so_and_leaves_the_first_alone() {
+    let (mut grantry, ..) = started();
+    let second = grantry.run(&["serve"], "");
+    assert_eq!(second.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&second.stderr);
+    assert!(text.contains(grantry.address.as_str()), "{text}");
+    assert!(grantry.is_running());
+}
+
+#[test]
+fn headers_that_never_end_do_not_hold_a_connection_for_ever() {
+    let (grantry, ..) = started();
+    let mut stream = TcpStream::connect(&grantry.address).expect("the server listens");
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").expect("it takes bytes");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a time-out");
+    let begun = Instant::now();
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    assert!(begun.elapsed() < Duration::from_secs(30), "the connection was held for {:?}", begun.elapsed());
+}
+
+#[test]
+fn the_admin_listener_answers_and_is_apart() {
+    let (grantry, ..) = started();
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(send(grantry.admin(), "GET", path, &[], "").expect("an answer").status, 200, "{path}");
+        assert_eq!(send(&grantry.address, "GET", path, &[], "").expect("an answer").status, 404, "{path}");
+    }
+}
