@@ -126,7 +126,7 @@ impl App {
             metrics: Metrics::new(&dialects),
             slow: SlowPool::new(settings.slow_workers),
             pages: Pages::new(&settings.brand, settings.base_path()),
-            ids: Ids::new(u16::from_be_bytes([node[0], node[1]]), 0),
+            ids: Ids::new(u16::from_be_bytes([node[0], node[1]]), store.greatest_id().await?),
             request_ids: RequestIds::new(u64::from_be_bytes(std::array::from_fn(|at| node[8 + at]))),
             ring: ArcSwap::from_pointee(Ring { numbers, keys }),
             store,
@@ -191,7 +191,8 @@ impl App {
                 Err(fault) => return self.failed(fault),
             };
             let (verdict, changes) = if call.is_slow(&facts) {
-                match self.judge_slowly(&call, facts, policy, address).await? {
+                // Boxed: most turns are quick, and should not carry room for the others.
+                match Box::pin(self.judge_slowly(&call, facts, policy, address)).await? {
                     Some(judged) => judged,
                     None => return Ok(Err(busy())),
                 }

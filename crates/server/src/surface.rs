@@ -2,12 +2,13 @@
 //!
 //! Every answer leaves through [`answer`], which gives it its name, counts it and writes the one line about it.
 
+use std::pin::{Pin, pin};
 use std::time::Instant;
 
 use ::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL,
-    CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY, VARY,
+    CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY, VARY,
 };
 use ::http::{Method, StatusCode};
 use bytes::Bytes;
@@ -34,7 +35,6 @@ use crate::observe::log;
 use crate::observe::metrics::Series;
 use crate::pages;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Two years, in seconds.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 const PUBLIC_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
@@ -55,13 +55,14 @@ pub async fn answer(app: &App, request: &Request) -> Response {
     let (mut response, place, series) = match route {
         Some(Route::Endpoint(dialect, at)) => {
             let asked = Asked { app, request, dialect, at, surface: app.surface(dialect) };
-            let response = in_time(app, asked.answer()).await;
+            let response = in_time(app, pin!(asked.answer())).await;
             let response = response.unwrap_or_else(|fault| asked.refuse(&broken(request, &fault)));
             (response, (dialect.name.as_str(), at.endpoint.row().name), app.metrics.of(&dialect.name, at.endpoint))
         }
         Some(Route::UnknownPath(dialect)) => {
-            let response = in_time(app, page(app, request, dialect))
-                .await
+            // Boxed, so that a token request does not carry room for what a page needs.
+            let response = in_time(app, Box::pin(page(app, request, dialect)).as_mut()).await;
+            let response = response
                 .unwrap_or_else(|fault| refused(app, &PageRequest::read(app, request), None, &broken(request, &fault)));
             (response, ("", "page"), &app.metrics.pages)
         }
@@ -75,7 +76,7 @@ pub async fn answer(app: &App, request: &Request) -> Response {
 }
 
 /// Carries out `work`, but not for ever, and not beyond a panic.
-async fn in_time(app: &App, work: impl Future<Output = Response>) -> Result<Response, Fault> {
+async fn in_time(app: &App, work: Pin<&mut impl Future<Output = Response>>) -> Result<Response, Fault> {
     let limit = app.settings.limits.request_time;
     match tokio::time::timeout(limit, caught(work)).await {
         Ok(Ok(response)) => Ok(response),
@@ -92,12 +93,9 @@ fn finish(app: &App, request: &Request, response: &mut Response, begun: Instant,
     let took = begun.elapsed();
     series.count(no, took);
     log::request(request, place, response.status(), no, took);
-    let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(request.id.as_str()) {
-        headers.insert(REQUEST_ID, id);
-    }
+    answer::name(response, request.id);
     if app.settings.is_https() {
-        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
     }
     if request.method == Method::HEAD {
         let length = response.body().size_hint().exact().unwrap_or_default();
@@ -125,7 +123,8 @@ impl Asked<'_> {
         let mut response = match (self.at.endpoint, self.request.unread) {
             (_, Some(no)) => self.refuse(&no.into()),
             (Endpoint::Metadata, None) => self.metadata(),
-            (Endpoint::Authorize, None) => self.authorize().await,
+            // Boxed: what a browser needs is large, and a token request should not carry room for it.
+            (Endpoint::Authorize, None) => Box::pin(self.authorize()).await,
             (_, None) => match self.judge().await {
                 Ok(response) => response,
                 Err(fault) => self.refuse(&broken(self.request, &fault)),

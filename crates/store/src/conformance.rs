@@ -92,6 +92,7 @@ suite! {
         personal_tokens_come_with_their_user
         events_come_latest_first
         counts_say_how_much_there_is
+        the_greatest_id_is_above_all_rows
         consent_and_attempts_go_by_login_before_session;
     sweeping:
         live_rows_stay

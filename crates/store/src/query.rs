@@ -70,6 +70,8 @@ pub enum Query {
     },
     /// How much there is of everything.
     Counts,
+    /// The greatest id of any row: new ids begin above it, also when the clock was set back.
+    GreatestId,
 }
 
 /// An answer.
@@ -93,6 +95,8 @@ pub enum Rows {
     Events(Vec<Event>),
     /// To [`Query::Counts`].
     Counts(Counts),
+    /// To [`Query::GreatestId`]; 0 where there are no rows.
+    GreatestId(i64),
 }
 
 /// A client that may act for a user.
@@ -273,6 +277,17 @@ impl dyn Store + '_ {
     pub async fn counts(&self) -> Result<Counts, Fault> {
         match self.list(&Query::Counts).await? {
             Rows::Counts(counts) => Ok(counts),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::GreatestId`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn greatest_id(&self) -> Result<i64, Fault> {
+        match self.list(&Query::GreatestId).await? {
+            Rows::GreatestId(id) => Ok(id),
             _ => Err(mismatch()),
         }
     }

@@ -213,6 +213,7 @@ async fn respond<S: Site>(site: &S, peer: Peer, incoming: ::http::Request<Incomi
         Err(Unread::Late) => {
             let mut response = answer::plain(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.\n");
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            answer::name(&mut response, id);
             return response;
         }
         Err(Unread::TooLarge) => (Bytes::new(), Some(No::RequestTooLarge)),

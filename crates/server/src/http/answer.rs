@@ -10,8 +10,9 @@ use dialect::Outgoing;
 use http_body_util::Full;
 use url::Url;
 
-use super::Response;
+use super::{RequestId, Response};
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -24,6 +25,13 @@ pub fn plain(status: StatusCode, body: impl Into<Bytes>) -> Response {
     *response.status_mut() = status;
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     response
+}
+
+/// Gives an answer the name of its request.
+pub fn name(response: &mut Response, id: RequestId) {
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
 }
 
 /// What a dialect made of an answer.

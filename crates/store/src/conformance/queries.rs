@@ -1,6 +1,6 @@
 //! Every question is answered.
 
-use protocol::model::{Client, ClientKey, Consent, GrantId, SessionId, User, UserKey};
+use protocol::model::{Client, ClientKey, Consent, GrantId, Session, SessionId, User, UserKey};
 use protocol::scope::Scope;
 use protocol::turn::{Change, Wants, account_attempts_key};
 
@@ -148,6 +148,16 @@ pub(super) async fn counts_say_how_much_there_is(store: &dyn Store) {
         ("events", 1),
     ];
     assert_eq!(rows, expected);
+}
+
+pub(super) async fn the_greatest_id_is_above_all_rows(store: &dyn Store) {
+    assert_eq!(store.greatest_id().await.unwrap(), 0);
+    furnish(store).await;
+    let before = store.greatest_id().await.unwrap();
+    assert!(before >= 2, "two clients and two users are there");
+    let session = Session { id: SessionId(before + 5), ..session(1, 1) };
+    commit(store, [Change::PutSession(Box::new(session))]).await;
+    assert_eq!(store.greatest_id().await.unwrap(), before + 5);
 }
 
 /// Somebody who is signed in may sign in as somebody else: what counts is who that is.

@@ -73,6 +73,7 @@ impl Tables {
                     .collect(),
             ),
             Query::Counts => Rows::Counts(self.counts()),
+            Query::GreatestId => Rows::GreatestId(self.greatest_id()),
         }
     }
 
@@ -99,6 +100,19 @@ impl Tables {
                 self.client(key).map(|client| Application { client, consent, grants_live })
             })
             .collect()
+    }
+
+    fn greatest_id(&self) -> i64 {
+        let last = [
+            self.clients.rows().next_back().map(|(key, _)| key.0),
+            self.users.rows().next_back().map(|(key, _)| key.0),
+            self.sessions.rows().next_back().map(|(id, _)| id.0),
+            self.codes.rows().next_back().map(|(id, _)| id.0),
+            self.grants.rows().next_back().map(|(id, _)| id.0),
+            self.accesses.rows().next_back().map(|(id, _)| id.0),
+            self.personals.rows().next_back().map(|(id, _)| id.0),
+        ];
+        last.into_iter().flatten().max().unwrap_or(0)
     }
 
     fn counts(&self) -> Counts {

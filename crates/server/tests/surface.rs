@@ -1,0 +1,259 @@
+//! What the public is answered, without a socket.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use common::{CALLBACK, SECRET, ask, credentials, text};
+use http::Method;
+use protocol::model::SealKey;
+use protocol::refusal::No;
+use protocol::time::UnixTime;
+use protocol::turn::{Change, Facts, Wants};
+use protocol::wire::Params;
+use serde_json::Value;
+use server::settings::Settings;
+use store::{CommitError, Fault, Query, Rows, Store};
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+#[tokio::test]
+async fn a_token_is_issued_introspected_and_revoked() {
+    let app = common::usual().await;
+    let issued = ask(&app, Method::POST, "/oauth/token", &[], &credentials()).await;
+    assert_eq!(issued.status(), 200);
+    assert_eq!(issued.headers()["cache-control"], "no-store");
+    assert_eq!(issued.headers()["strict-transport-security"], "max-age=63072000");
+    let token = json(&text(issued).await)["access_token"].as_str().expect("a token").to_owned();
+    let about = format!("token={token}&client_id=web&client_secret={SECRET}");
+    let live = text(ask(&app, Method::POST, "/oauth/introspect", &[], &about).await).await;
+    assert_eq!(json(&live)["active"], true);
+    assert_eq!(ask(&app, Method::POST, "/oauth/revoke", &[], &about).await.status(), 200);
+    let dead = text(ask(&app, Method::POST, "/oauth/introspect", &[], &about).await).await;
+    assert_eq!(json(&dead), json(r#"{"active":false}"#));
+}
+
+#[tokio::test]
+async fn every_answer_has_a_name_of_its_own_that_no_header_chose() {
+    let app = common::usual().await;
+    let mut names = Vec::new();
+    for path in ["/oauth/token", "/oauth/authorize", "/nowhere", "/.well-known/oauth-authorization-server"] {
+        let answer = ask(&app, Method::GET, path, &[("x-request-id", "mine")], "").await;
+        names.push(answer.headers()["x-request-id"].to_str().unwrap().to_owned());
+    }
+    names.sort();
+    names.dedup();
+    assert!(names.len() == 4 && !names.contains(&"mine".to_owned()), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_head_request_gets_the_length_and_no_body_rfc_9110_9_3_2() {
+    let app = common::usual().await;
+    let path = "/.well-known/oauth-authorization-server";
+    let whole = text(ask(&app, Method::GET, path, &[], "").await).await;
+    let head = ask(&app, Method::HEAD, path, &[], "").await;
+    assert_eq!(head.headers()["content-length"], whole.len().to_string());
+    assert_eq!(text(head).await, "");
+}
+
+#[tokio::test]
+async fn another_host_is_misdirected_and_a_missing_one_is_malformed() {
+    let app = common::usual().await;
+    assert_eq!(ask(&app, Method::GET, "/", &[("host", "evil.example")], "").await.status(), 421);
+    assert_eq!(ask(&app, Method::GET, "/", &[("host", "auth.example:443")], "").await.status(), 404);
+}
+
+#[tokio::test]
+async fn another_method_is_told_which_are_allowed_rfc_9110_15_5_6() {
+    let app = common::usual().await;
+    let answer = ask(&app, Method::DELETE, "/oauth/token", &[], "").await;
+    assert_eq!((answer.status().as_u16(), answer.headers()["allow"].to_str().unwrap()), (405, "POST"));
+    assert_eq!(ask(&app, Method::OPTIONS, "/oauth/token", &[], "").await.status(), 405);
+}
+
+#[tokio::test]
+async fn scripts_may_read_what_the_dialect_shares_and_nothing_else() {
+    let app = common::usual().await;
+    let origin = ("origin", "https://spa.example");
+    let shared = ask(&app, Method::GET, "/.well-known/oauth-authorization-server", &[origin], "").await;
+    assert_eq!(shared.headers()["access-control-allow-origin"], "*");
+    let preflight = [origin, ("access-control-request-method", "GET")];
+    let asked = ask(&app, Method::OPTIONS, "/.well-known/oauth-authorization-server", &preflight, "").await;
+    assert_eq!(
+        (asked.status().as_u16(), asked.headers()["access-control-allow-methods"].to_str().unwrap()),
+        (204, "GET")
+    );
+    let own = ask(&app, Method::POST, "/oauth/token", &[origin], &credentials()).await;
+    assert!(!own.headers().contains_key("access-control-allow-origin"));
+}
+
+#[tokio::test]
+async fn cookies_are_bound_to_the_host_where_the_issuer_is_encrypted() {
+    let app = common::usual().await;
+    let answer = ask(&app, Method::GET, "/oauth/authorize?client_id=web", &[("accept", "text/html")], "").await;
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-grantry-browser="), "{cookie}");
+    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax; Secure"), "{cookie}");
+    let local = common::app(common::memory().await, Settings::new("http://localhost:8080")).await;
+    let answer = ask(&local, Method::GET, "/oauth/authorize?client_id=web", &[("accept", "text/html")], "").await;
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("grantry-browser=") && !cookie.contains("Secure"), "{cookie}");
+}
+
+#[tokio::test]
+async fn a_browser_keeps_its_cookie() {
+    let app = common::usual().await;
+    let path = "/oauth/authorize?client_id=nobody&response_type=code";
+    let first = ask(&app, Method::GET, path, &[], "").await;
+    let cookie = first.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let second = ask(&app, Method::GET, path, &[("cookie", &cookie)], "").await;
+    assert!(!second.headers().contains_key("set-cookie"));
+    let forged = ask(&app, Method::GET, path, &[("cookie", "__Host-grantry-browser=x")], "").await;
+    assert!(forged.headers().contains_key("set-cookie"), "a short cookie is no secret");
+}
+
+#[tokio::test]
+async fn a_refusal_that_must_not_redirect_is_a_page_for_people_and_json_for_programs() {
+    let app = common::usual().await;
+    let path = "/oauth/authorize?response_type=code&client_id=web&redirect_uri=https%3A%2F%2Fevil.example%2F";
+    let program = ask(&app, Method::GET, path, &[], "").await;
+    assert_eq!(program.status(), 400);
+    assert_eq!(json(&text(program).await)["error"], "invalid_request");
+    let person = ask(&app, Method::GET, path, &[("accept", "text/html,*/*")], "").await;
+    assert_eq!(person.status(), 400);
+    assert!(!person.headers().contains_key("location"));
+    assert!(person.headers()["content-security-policy"].to_str().unwrap().contains("frame-ancestors 'none'"));
+    assert!(text(person).await.contains("redirect_uri"));
+}
+
+#[tokio::test]
+async fn an_error_goes_back_to_the_application_without_a_referrer() {
+    let app = common::usual().await;
+    let path = "/oauth/authorize?response_type=code&client_id=web&state=s1";
+    let answer = ask(&app, Method::GET, path, &[], "").await;
+    let location = answer.headers()["location"].to_str().unwrap();
+    assert!(location.starts_with(CALLBACK) && location.contains("state=s1"), "{location}");
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["referrer-policy"]),
+        (302, &"no-referrer".parse().unwrap())
+    );
+}
+
+#[tokio::test]
+async fn a_request_posted_by_another_site_is_asked_again_by_get_so_that_cookies_come_along() {
+    let app = common::usual().await;
+    let answer =
+        ask(&app, Method::POST, "/oauth/authorize", &[("sec-fetch-site", "cross-site")], "client_id=web&state=s").await;
+    assert_eq!(answer.status(), 303);
+    assert_eq!(answer.headers()["location"], "/oauth/authorize?client_id=web&state=s");
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_is_refused() {
+    let app = common::usual().await;
+    for site in ["cross-site", "same-site"] {
+        let answer = ask(&app, Method::POST, "/account", &[("sec-fetch-site", site)], "name=Mallory").await;
+        assert_eq!(answer.status(), 400, "{site}");
+        assert!(text(answer).await.contains("another browser"));
+    }
+}
+
+#[tokio::test]
+async fn a_page_sealed_with_a_new_key_opens_at_once() {
+    let store = common::memory().await;
+    let old = common::app(Arc::clone(&store), Settings::new("https://auth.example")).await;
+    let number = 2;
+    store.commit(vec![Change::PutSealKey(SealKey { number, created_at: common::NOW })]).await.unwrap();
+    let new = common::app(store, Settings::new("https://auth.example")).await;
+    let browser = protocol::secret::Digest::of(b"browser");
+    let errand = new.errand(protocol::browser::Goal::Authorize(Params::default()));
+    let seal = errand.seal("standard", &browser, common::NOW, &new.keys(), &mut new.draw());
+    assert_eq!(old.open_errand(&seal, &browser).await.expect("it takes over the new key").1, "standard");
+    let other = protocol::secret::Digest::of(b"other");
+    assert_eq!(old.open_errand(&seal, &other).await.unwrap_err(), No::PageStale);
+}
+
+#[tokio::test]
+async fn what_happened_is_counted_by_name() {
+    let app = common::usual().await;
+    ask(&app, Method::POST, "/oauth/token", &[], &credentials()).await;
+    ask(&app, Method::POST, "/oauth/token", &[], "grant_type=client_credentials&client_id=web&client_secret=no").await;
+    let text = server::observe::exposition::text(&app);
+    for line in [
+        r#"grantry_requests_total{dialect="standard",endpoint="token",outcome="ok"} 1"#,
+        r#"grantry_requests_total{dialect="standard",endpoint="token",outcome="ClientSecretWrong"} 1"#,
+        r#"grantry_request_duration_seconds_count{dialect="standard",endpoint="token"} 2"#,
+    ] {
+        assert!(text.contains(line), "{line} is not in:\n{text}");
+    }
+}
+
+/// What a store can do to a server.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    Unavailable,
+    Broken,
+    Lost,
+    Panic,
+}
+
+/// A store that works until it does not.
+struct Troubled {
+    inner: Arc<dyn Store>,
+    trouble: Trouble,
+    has_begun: AtomicBool,
+}
+
+#[async_trait]
+impl Store for Troubled {
+    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
+        assert!(
+            !(self.has_begun.load(Ordering::Relaxed) && matches!(self.trouble, Trouble::Panic)),
+            "a broken invariant"
+        );
+        self.inner.load(wants).await
+    }
+
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+        let cause = || "no space left on /secret/path".to_owned();
+        match self.trouble {
+            _ if !self.has_begun.load(Ordering::Relaxed) => self.inner.commit(changes).await,
+            Trouble::Unavailable => Err(Fault::Unavailable { cause: cause() }.into()),
+            Trouble::Broken | Trouble::Panic => Err(Fault::Broken { cause: cause() }.into()),
+            Trouble::Lost => Err(CommitError::Lost),
+        }
+    }
+
+    async fn list(&self, query: &Query) -> Result<Rows, Fault> {
+        self.inner.list(query).await
+    }
+
+    async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
+        self.inner.sweep(now, rows_max).await
+    }
+}
+
+#[tokio::test]
+async fn trouble_with_the_store_is_a_clear_answer_and_the_server_lives() {
+    for (trouble, status, error) in [
+        (Trouble::Unavailable, 503, "temporarily_unavailable"),
+        (Trouble::Lost, 503, "temporarily_unavailable"),
+        (Trouble::Broken, 500, "server_error"),
+        (Trouble::Panic, 500, "server_error"),
+    ] {
+        let store = Arc::new(Troubled { inner: common::memory().await, trouble, has_begun: AtomicBool::new(false) });
+        let app = common::app(Arc::clone(&store) as Arc<dyn Store>, Settings::new("https://auth.example")).await;
+        store.has_begun.store(true, Ordering::Relaxed);
+        let answer = ask(&app, Method::POST, "/oauth/token", &[], &credentials()).await;
+        assert_eq!(answer.status(), status, "{trouble:?}");
+        assert_eq!(answer.headers().contains_key("retry-after"), status == 503, "{trouble:?}");
+        let body = text(answer).await;
+        assert!(json(&body)["error"] == error && !body.contains("secret/path"), "{trouble:?}: {body}");
+        store.has_begun.store(false, Ordering::Relaxed);
+        assert_eq!(ask(&app, Method::POST, "/oauth/token", &[], &credentials()).await.status(), 200, "{trouble:?}");
+    }
+}
