@@ -22,6 +22,8 @@ use store::{Mode, Sqlite, Store};
 const CLIENTS: i64 = 100;
 const USERS: i64 = 1_000;
 const NOW: UnixTime = UnixTime(1_000_000);
+/// Codes to redeem; more than can be redeemed in a run.
+const CODES: i64 = 200_000;
 const LOADS: i64 = 200_000;
 const RUN: Duration = Duration::from_secs(3);
 
@@ -225,8 +227,9 @@ async fn main() {
     }
     commit(&store, "code", 64, |id| vec![code(id)], &next).await;
     let codes = next.load(Ordering::Relaxed);
-    let all: Vec<_> = (codes..codes + 400_000).map(code).collect();
-    store.commit(all).await.expect("commits");
+    for first in (codes..codes + CODES).step_by(2_000) {
+        store.commit((first..first + 2_000).map(code).collect()).await.expect("commits");
+    }
     commit(&store, "redeemed code", 64, redeem, &next).await;
     println!("at the end: {}", memory_kib());
     let (start, now) = (Instant::now(), NOW.plus(10));

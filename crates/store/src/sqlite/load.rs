@@ -75,8 +75,10 @@ pub(super) fn in_snapshot<T>(connection: &Connection, read: impl FnOnce() -> Res
     let found = read();
     // Nothing was written, so there is nothing that an error at the end could lose; but a transaction that stayed open
     // would pin this connection to an old moment.
-    connection.prepare_cached("COMMIT")?.execute([])?;
-    found
+    let ended = connection.prepare_cached("COMMIT")?.execute([]);
+    let found = found?;
+    ended?;
+    Ok(found)
 }
 
 /// How many statements these wants take, if no document has to be read. The account's counter needs the row that says

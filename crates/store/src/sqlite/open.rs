@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::schema;
@@ -11,7 +12,7 @@ use crate::{Mode, OpenError};
 /// How long to wait for another process that holds a lock. The commands of the operator hold it for milliseconds.
 pub(super) const BUSY_MAX: Duration = Duration::from_secs(5);
 /// Prepared statements that each connection keeps; there are fewer than this.
-pub(super) const STATEMENTS_KEPT: usize = 128;
+const STATEMENTS_KEPT: usize = 128;
 
 /// "GRTY", which the first migration writes into the file's head.
 const APPLICATION_ID: i64 = 0x4752_5459;
@@ -40,7 +41,7 @@ pub(super) fn open(path: &Path, mode: Mode) -> Result<Connection, OpenError> {
     if found < schema::known() {
         schema::migrate(&connection).map_err(|cause| OpenError::Schema { path: text(path), cause })?;
     }
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    keep_statements(&connection).map_err(refuse)?;
     // FULL: with less, a power cut could bring a spent code or a revoked token back to life.
     let settings = format!(
         "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = {WAL_BYTES_KEPT}; \
@@ -81,6 +82,14 @@ fn examine(path: &Path, connection: &Connection) -> Result<u32, OpenError> {
         return Err(OpenError::Newer { path: text(path), found, known });
     }
     Ok(found)
+}
+
+/// Prepares a connection to keep its statements prepared.
+pub(super) fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    // Without this guarantee SQLite plans a statement anew for every value that is bound to it, which takes ten times as
+    // long as the look-up itself.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {

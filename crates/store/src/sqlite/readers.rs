@@ -7,13 +7,14 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::open::{BUSY_MAX, STATEMENTS_KEPT};
+use super::open::{BUSY_MAX, keep_statements};
 use super::stop::Stop;
 
 /// More connections than this help nobody.
 const READERS_MAX: usize = 16;
-/// Pages that each connection keeps in memory, in KiB.
-const CACHE_KIB: u32 = 4_096;
+/// Pages that all connections together keep in memory, in KiB: enough for the leaves of some hundred thousand tokens.
+/// Memory is taken as pages are read, so an idle process has little of it.
+const CACHE_KIB: usize = 48 << 10;
 
 /// The connections; each is opened when it is first used.
 pub(super) struct Readers {
@@ -54,8 +55,9 @@ impl Readers {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(BUSY_MAX)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-        connection.execute_batch(&format!("PRAGMA cache_size = -{CACHE_KIB}; PRAGMA trusted_schema = OFF;"))?;
+        keep_statements(&connection)?;
+        let cache_kib = CACHE_KIB / self.slots.len();
+        connection.execute_batch(&format!("PRAGMA cache_size = -{cache_kib}; PRAGMA trusted_schema = OFF;"))?;
         Ok(connection)
     }
 

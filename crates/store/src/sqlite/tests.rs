@@ -304,3 +304,19 @@ async fn a_damaged_document_is_a_fault_that_quotes_nothing() {
     assert!(matches!(fault, Fault::Broken { .. }));
     assert!(!fault.to_string().contains("hush"), "{fault}");
 }
+
+/// A statement that SQLite plans anew at every use costs ten times as much, and nothing else would show it.
+#[tokio::test]
+async fn a_kept_statement_is_not_planned_again() {
+    let (_folder, path) = folder();
+    let store = create(&path);
+    furnish(&store).await;
+    let planned = |connection: &Connection| {
+        let mut statement = connection.prepare_cached("SELECT version FROM clients WHERE key = ?1")?;
+        for key in [1_i64, 2, 1] {
+            assert_eq!(statement.query_row([key], |row| row.get::<_, u32>(0))?, 1);
+        }
+        Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))
+    };
+    assert_eq!(store.readers.read(planned).expect("the store can be read"), 0);
+}
