@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::ExitCode;
 
+use dialect::hazard::HAZARDS;
 use protocol::wire::Param;
 use protocol::{endpoint, refusal};
 
@@ -21,7 +22,7 @@ const NOTE: &str = "Made by `cargo xtask generate` from the tables in the code; 
 pub(crate) fn run(mode: Mode) -> ExitCode {
     let folder = root().join("docs/generated");
     let mut stale = Vec::new();
-    for (name, page) in [("endpoints.md", endpoints()), ("refusals.md", refusals())] {
+    for (name, page) in [("endpoints.md", endpoints()), ("refusals.md", refusals()), ("hazards.md", hazards())] {
         let path = folder.join(name);
         if fs::read_to_string(&path).is_ok_and(|own| own == page) {
             continue;
@@ -73,6 +74,19 @@ fn refusals() -> String {
             row.rfc
         )
         .expect("strings take text");
+    }
+    out
+}
+
+fn hazards() -> String {
+    let mut out = format!(
+        "# Waivers\n\n{NOTE}\nRules that a surface can break. The loader works out from a dialect file which of them it breaks; the file must declare\n\
+         exactly those in `waives`, and the operator must accept each by name in `[dialects] accept`. The standard dialect breaks none.\n\n\
+         | name | the rule | stands in | what breaking it means |\n|---|---|---|---|\n"
+    );
+    for hazard in HAZARDS {
+        writeln!(out, "| `{}` | {} | {} | {} |", hazard.name, hazard.rule, hazard.rfc, hazard.meaning)
+            .expect("strings take text");
     }
     out
 }

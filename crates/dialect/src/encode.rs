@@ -262,13 +262,14 @@ mod tests {
     }
 
     #[test]
-    fn a_revocation_is_answered_with_an_empty_body_rfc_7009_2_2() {
+    fn a_revocation_is_answered_with_an_empty_object_rfc_7009_2_2() {
         expect![[r#"
             200
+            Content-Type: application/json
             Cache-Control: no-store
             Pragma: no-cache
 
-
+            {}
         "#]]
         .assert_eq(&encode(&standard(), Endpoint::Revoke, &Reply::new(ReplyKind::Revoke, Fields::new())));
     }
