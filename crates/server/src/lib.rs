@@ -6,6 +6,7 @@ pub mod browser;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod demo;
 pub mod entropy;
 pub mod fault;
 pub mod http;

@@ -67,7 +67,8 @@ impl From<store::Fault> for Stop {
 /// Prints an answer.
 pub(super) fn print(answer: &Answer, is_json: bool) -> ExitCode {
     let is_out = if is_json {
-        print_document(&answer.document)
+        // A command that runs for long said what it had to say when it began.
+        answer.document.is_null() || print_document(&answer.document)
     } else if answer.text.is_empty() {
         true
     } else {

@@ -12,7 +12,7 @@ use super::show;
 mod add;
 mod secret;
 
-pub(crate) use add::Add;
+pub(crate) use add::{Add, Added};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Client {

@@ -63,7 +63,10 @@ enum Command {
     /// Find all problems of configuration, dialects, templates and store; touches nothing.
     Check,
     /// Run the server.
+    #[command(after_help = "SIGTERM or Ctrl-C ends it, after the requests in flight. Logs go to standard error.")]
     Serve,
+    /// Run everything at once, with nothing to configure: a server, people, applications, a sample site.
+    Demo(crate::demo::Demo),
     /// Users: people with an account.
     #[command(subcommand)]
     User(user::User),
@@ -96,8 +99,8 @@ pub fn run() -> ExitCode {
     };
     let is_json = arguments.json;
     let runtime = match arguments.command {
-        // A thread for each core; it is the only command that has so much to do.
-        Command::Serve => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+        // A thread for each core; no other command has so much to do.
+        Command::Serve | Command::Demo(_) => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
         _ => tokio::runtime::Builder::new_current_thread().enable_all().build(),
     };
     let runtime = match runtime {
@@ -128,6 +131,7 @@ async fn act(arguments: Arguments) -> Result<Answer, Stop> {
         Command::Init(init) => init.run(),
         Command::Check => check::run(&config).await,
         Command::Serve => serve::run(&config).await,
+        Command::Demo(demo) => demo.run(arguments.json).await,
         Command::User(user) => user.run(&Desk::open(&config).await?).await,
         Command::Client(client) => client.run(&Desk::open(&config).await?).await,
         Command::Token(token) => token.run(&Desk::open(&config).await?).await,

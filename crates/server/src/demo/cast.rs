@@ -1,0 +1,96 @@
+//! Who is in the demo: two people and three applications.
+
+use protocol::model::{Client, GrantType};
+use protocol::secret::Secret;
+use serde_json::json;
+
+use super::ports::Ports;
+use crate::cli::client::{Add, Added, Kind, RefreshWord};
+use crate::cli::input::generated_password;
+use crate::cli::user::{self, NewUser};
+use crate::cli::{Desk, Stop};
+
+/// Everybody.
+#[derive(Debug)]
+pub(super) struct Cast {
+    pub(super) alice: Person,
+    pub(super) bob: Person,
+    /// Bob's second factor.
+    pub(super) factor: user::Enrolled,
+    /// The sample site: a confidential web application.
+    pub(super) web: Registered,
+    /// A program on somebody's own machine: a public client.
+    pub(super) cli: Client,
+    /// An API that asks what tokens are worth.
+    pub(super) api: Registered,
+}
+
+/// Somebody with an account.
+#[derive(Debug)]
+pub(super) struct Person {
+    pub(super) username: &'static str,
+    pub(super) password: Secret,
+}
+
+/// A client with a secret.
+#[derive(Debug)]
+pub(super) struct Registered {
+    pub(super) client: Client,
+    pub(super) secret: Secret,
+}
+
+impl Cast {
+    /// Puts everybody into a fresh store.
+    pub(super) async fn hire(desk: &Desk, ports: &Ports) -> Result<Self, Stop> {
+        let alice = person(desk, "alice", "Alice Doe").await?;
+        let bob = person(desk, "bob", "Bob Roe").await?;
+        let factor = user::enrol(desk, "bob").await?;
+        let web = Add {
+            name: "Sample site".to_owned(),
+            redirect_uris: vec![format!("{}/callback", ports.site_url())],
+            publisher: Some("Grantry's demo".to_owned()),
+            homepage: Some(ports.site_url()),
+            grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+            refresh: Some(RefreshWord::Rotate),
+            id: Some("sample-site".to_owned()),
+            ..Add::default()
+        };
+        let cli = Add {
+            name: "Sample command line".to_owned(),
+            kind: Some(Kind::Public),
+            redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
+            id: Some("sample-cli".to_owned()),
+            ..Add::default()
+        };
+        let api = Add {
+            name: "Sample API".to_owned(),
+            resources: vec![ports.resource()],
+            id: Some("sample-api".to_owned()),
+            ..Add::default()
+        };
+        let (web, api) = (registered(web, desk).await?, registered(api, desk).await?);
+        Ok(Self { alice, bob, factor, web, cli: cli.add(desk).await?.client, api })
+    }
+}
+
+async fn person(desk: &Desk, username: &'static str, name: &str) -> Result<Person, Stop> {
+    let password = generated_password(&mut desk.entropy());
+    let links = json!([{"title": "RFC 6749", "url": "https://www.rfc-editor.org/rfc/rfc6749"}]);
+    let user = NewUser {
+        email: Some(format!("{username}@example.com")),
+        email_verified: true,
+        username: Some(username.to_owned()),
+        name: name.to_owned(),
+        password: Some(password.clone()),
+        attributes: [("links".to_owned(), links)].into_iter().collect(),
+        ..NewUser::default()
+    };
+    user.add(desk).await?;
+    Ok(Person { username, password })
+}
+
+async fn registered(add: Add, desk: &Desk) -> Result<Registered, Stop> {
+    let Added { client, secret } = add.add(desk).await?;
+    let secret = secret.ok_or_else(|| Stop::no("a confidential client has a secret"))?;
+    Ok(Registered { client, secret })
+}

@@ -1,0 +1,112 @@
+//! `grantry demo`: everything at once and nothing to configure. A fresh database, two people, three applications, the
+//! server, and a small sample site that is a client of it.
+
+mod cast;
+mod folder;
+mod ports;
+mod site;
+mod told;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::sync::watch;
+
+use crate::cli::{Answer, Desk, Stop};
+use crate::config::{self, Configuration};
+use crate::http::accept;
+use crate::http::listen::Listener;
+use crate::observe::log;
+use crate::serve;
+use crate::settings::Listen;
+
+use cast::Cast;
+use folder::Folder;
+use ports::Ports;
+use site::SampleSite;
+
+/// Runs the demo.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  grantry demo
+  grantry demo --port 3000 --site-port 3001
+
+The folder is emptied whenever the demo starts, of what an earlier demo made and of nothing else.
+Where a port is taken, a free one is used instead.")]
+pub(crate) struct Demo {
+    /// Where the database, its key and its configuration are.
+    #[arg(long, value_name = "DIR", default_value = "grantry-demo")]
+    dir: PathBuf,
+    /// The server's port.
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    port: u16,
+    /// The sample site's port.
+    #[arg(long, value_name = "PORT", default_value_t = 8081)]
+    site_port: u16,
+    /// The port of /healthz, /readyz and /metrics.
+    #[arg(long, value_name = "PORT", default_value_t = 9090)]
+    admin_port: u16,
+}
+
+impl Demo {
+    /// Runs the demo until it is told to end.
+    pub(crate) async fn run(self, is_json: bool) -> Result<Answer, Stop> {
+        log::start("warn", false).map_err(Stop::no)?;
+        let folder = Folder::fresh(&self.dir)?;
+        let ports = Ports::find(self.port, self.site_port, self.admin_port)?;
+        let config = folder.write("grantry.toml", &configuration_text(&ports))?;
+        let cast = Cast::hire(&desk(&config).await?, &ports).await?;
+        let app = serve::open(configuration(&config)?).await.map_err(|error| Stop::no(error.to_string()))?;
+
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], ports.site));
+        let listener = Listener::bind(&Listen::Tcp(address)).map_err(|error| Stop::no(error.to_string()))?;
+        let site = Arc::new(SampleSite::new(&cast, &ports));
+        let (end, ending) = watch::channel(false);
+        let open = tokio::spawn(accept::serve(listener, None, site, ending));
+        let served = serve::run(app, |_| told::tell(&cast, &ports, &folder, is_json)).await;
+        // The sample site may be gone already; then there is nobody to tell.
+        let _ = end.send(true);
+        open.await.map_err(|error| Stop::no(error.to_string()))?;
+        served.map_err(|error| Stop::no(error.to_string()))?;
+        Ok(Answer::new(serde_json::Value::Null, ""))
+    }
+}
+
+/// The demo's configuration: on this machine only, with a resource and a scope of its own.
+fn configuration_text(ports: &Ports) -> String {
+    format!(
+        r#"# Made by `grantry demo`, and made anew whenever it starts.
+issuer       = "{issuer}"
+listen       = "127.0.0.1:{port}"
+admin_listen = "127.0.0.1:{admin}"
+
+[store]
+url = "sqlite:grantry.db"
+
+[dialect.standard]
+resources = ["{resource}"]
+
+[dialect.standard.scope]
+list = {{ profile = "See your name and user name", email = "See your e-mail address", "links:read" = "Read your links" }}
+"#,
+        issuer = ports.issuer(),
+        port = ports.public,
+        admin = ports.admin,
+        resource = ports.resource(),
+    )
+}
+
+/// The demo's configuration, without what the environment says: nothing is to be configured.
+fn configuration(config: &std::path::Path) -> Result<Configuration, Stop> {
+    config::load(config, &[])
+        .map(|loaded| loaded.configuration)
+        .map_err(|problems| Stop::no(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+}
+
+async fn desk(config: &std::path::Path) -> Result<Desk, Stop> {
+    let configuration = configuration(config)?;
+    let opened = store::open(&configuration.store_url, store::Mode::Create).await;
+    Ok(Desk::new(configuration, opened.map_err(|error| Stop::no(error.to_string()))?))
+}

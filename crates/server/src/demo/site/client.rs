@@ -1,0 +1,218 @@
+//! The OAuth client of the sample site, written to be read: RFC 6749 with PKCE (RFC 7636) and the issuer check of RFC 9207.
+//!
+//! ```text
+//! begin ─→ the browser goes to the server and comes back with a code ─→ finish ─→ tokens ─→ profile, refresh, revoke
+//! ```
+
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use protocol::secret::{Digest, Secret};
+use serde_json::Value;
+use url::Url;
+
+use super::fetch::{self, Answer};
+use crate::entropy::Source;
+
+/// A client of one authorization server.
+#[derive(Debug)]
+pub(super) struct OAuthClient {
+    /// The server's identifier; everything else about it comes from its metadata.
+    pub(super) issuer: String,
+    pub(super) client_id: String,
+    pub(super) client_secret: Secret,
+    pub(super) redirect_uri: String,
+    pub(super) scope: &'static str,
+    /// The API that the token is for, RFC 8707.
+    pub(super) resource: String,
+}
+
+/// What must be remembered while the browser is away. It belongs to one browser.
+#[derive(Debug)]
+pub(super) struct Pending {
+    state: String,
+    verifier: String,
+}
+
+/// What the server gave.
+#[derive(Clone, Debug)]
+pub(super) struct Tokens {
+    pub(super) access: Secret,
+    pub(super) refresh: Option<Secret>,
+}
+
+/// Why it did not work.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The person said no.
+    Denied,
+    /// The answer is not one to this browser's request: somebody may be trying something.
+    Suspicious(&'static str),
+    /// The server said no, in these words.
+    Refused(u16, String),
+    /// The server cannot be reached.
+    Unreachable(String),
+}
+
+impl OAuthClient {
+    /// Where to send the browser, and what to remember until it comes back.
+    pub(super) async fn begin(&self) -> Result<(String, Pending), Trouble> {
+        let pending = Pending { state: random(), verifier: random() };
+        let challenge = BASE64URL_NOPAD.encode(&Digest::of(pending.verifier.as_bytes()).0);
+        let endpoint = self.endpoint("authorization_endpoint").await?;
+        let mut url = Url::parse(&endpoint).map_err(|error| Trouble::Unreachable(error.to_string()))?;
+        url.query_pairs_mut()
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.client_id)
+            .append_pair("redirect_uri", &self.redirect_uri)
+            .append_pair("scope", self.scope)
+            .append_pair("resource", &self.resource)
+            .append_pair("state", &pending.state)
+            .append_pair("code_challenge", &challenge)
+            .append_pair("code_challenge_method", "S256");
+        Ok((url.into(), pending))
+    }
+
+    /// The browser is back: checks that the answer belongs to the request, and turns the code into tokens.
+    pub(super) async fn finish(&self, query: &str, pending: Pending) -> Result<Tokens, Trouble> {
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let value = |name: &str| pairs.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
+        // RFC 6749 §10.12: "The client MUST implement CSRF protection for its redirection URI."
+        if value("state") != Some(&pending.state) {
+            return Err(Trouble::Suspicious("the state is not the one of this browser's request"));
+        }
+        // RFC 9207 §2.4: "Clients MUST then compare the extracted and URL-decoded value to the issuer identifier of the
+        // authorization server where the authorization request was sent to."
+        if value("iss") != Some(&self.issuer) {
+            return Err(Trouble::Suspicious("the answer comes from another issuer"));
+        }
+        match (value("error"), value("code")) {
+            (Some("access_denied"), _) => Err(Trouble::Denied),
+            (Some(error), _) => Err(Trouble::Refused(302, value("error_description").unwrap_or(error).to_owned())),
+            (None, Some(code)) => {
+                let fields = [
+                    ("grant_type", "authorization_code"),
+                    ("code", code),
+                    ("redirect_uri", &self.redirect_uri),
+                    ("code_verifier", &pending.verifier),
+                ];
+                self.tokens(&fields, None).await
+            }
+            (None, None) => Err(Trouble::Suspicious("the answer has neither a code nor an error")),
+        }
+    }
+
+    /// New tokens for old. The refresh token rotates: the new one must be kept, and the old one forgotten.
+    pub(super) async fn refresh(&self, refresh: &Secret) -> Result<Tokens, Trouble> {
+        let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh.reveal())];
+        self.tokens(&fields, Some(refresh)).await
+    }
+
+    /// Gives back what is no longer needed. Revoking the refresh token takes its access tokens along.
+    pub(super) async fn revoke(&self, tokens: &Tokens) -> Result<(), Trouble> {
+        let token = tokens.refresh.as_ref().unwrap_or(&tokens.access);
+        let endpoint = self.endpoint("revocation_endpoint").await?;
+        let answer = fetch::post(&endpoint, &self.basic(), &[("token", token.reveal())]).await;
+        good(answer).map(drop)
+    }
+
+    /// Who the token speaks for.
+    pub(super) async fn profile(&self, tokens: &Tokens) -> Result<Value, Trouble> {
+        let endpoint = self.endpoint("userinfo_endpoint").await?;
+        good(fetch::get(&endpoint, Some(&format!("Bearer {}", tokens.access.reveal()))).await)
+    }
+
+    /// What an API is told about a token that somebody sent to it, RFC 7662. The API is a client of its own.
+    pub(super) async fn introspect(&self, token: &Secret) -> Result<Value, Trouble> {
+        let endpoint = self.endpoint("introspection_endpoint").await?;
+        good(fetch::post(&endpoint, &self.basic(), &[("token", token.reveal())]).await)
+    }
+
+    async fn tokens(&self, fields: &[(&str, &str)], before: Option<&Secret>) -> Result<Tokens, Trouble> {
+        let endpoint = self.endpoint("token_endpoint").await?;
+        let body = good(fetch::post(&endpoint, &self.basic(), fields).await)?;
+        let text = |name: &str| body[name].as_str().map(Secret::new);
+        let access = text("access_token").ok_or(Trouble::Suspicious("the answer has no access token"))?;
+        Ok(Tokens { access, refresh: text("refresh_token").or_else(|| before.cloned()) })
+    }
+
+    /// An address of the server, from its metadata: RFC 8414.
+    async fn endpoint(&self, name: &str) -> Result<String, Trouble> {
+        let url = format!("{}/.well-known/oauth-authorization-server", self.issuer);
+        let metadata = good(fetch::get(&url, None).await)?;
+        // RFC 8414 §3.3: "The "issuer" value returned MUST be identical to the authorization server's issuer identifier".
+        if metadata["issuer"] != self.issuer.as_str() {
+            return Err(Trouble::Suspicious("the metadata is another issuer's"));
+        }
+        let found = metadata[name].as_str().map(str::to_owned);
+        found.ok_or_else(|| Trouble::Unreachable(format!("the metadata has no {name}")))
+    }
+
+    /// RFC 6749 §2.3.1: the id and the secret are form-encoded before they are put side by side.
+    fn basic(&self) -> String {
+        let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let pair = format!("{}:{}", encode(&self.client_id), encode(self.client_secret.reveal()));
+        format!("Basic {}", BASE64.encode(pair.as_bytes()))
+    }
+}
+
+/// 256 random bits as text: for `state`, and as the verifier of RFC 7636 §4.1.
+pub(super) fn random() -> String {
+    BASE64URL_NOPAD.encode(&Source::System.draw())
+}
+
+fn good(answer: Result<Answer, String>) -> Result<Value, Trouble> {
+    match answer {
+        Ok(answer) if (200..300).contains(&answer.status) => Ok(answer.body),
+        Ok(answer) => {
+            let text = answer.body["error_description"].as_str().or(answer.body["error"].as_str());
+            Err(Trouble::Refused(answer.status, text.unwrap_or("no reason was given").to_owned()))
+        }
+        Err(text) => Err(Trouble::Unreachable(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client() -> OAuthClient {
+        OAuthClient {
+            issuer: "http://localhost:1".into(),
+            client_id: "a b".into(),
+            client_secret: Secret::new("s:%"),
+            redirect_uri: "http://localhost:2/callback".into(),
+            scope: "profile",
+            resource: "http://localhost:2/api".into(),
+        }
+    }
+
+    async fn finish(query: &str) -> Trouble {
+        let pending = Pending { state: "s".into(), verifier: "v".into() };
+        client().finish(query, pending).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn an_answer_to_somebody_elses_request_is_suspicious_rfc_6749_10_12() {
+        for query in ["code=c&iss=http://localhost:1", "code=c&state=other&iss=http://localhost:1"] {
+            assert!(matches!(finish(query).await, Trouble::Suspicious(_)), "{query}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_from_another_issuer_is_suspicious_rfc_9207_2_4() {
+        for query in ["code=c&state=s", "code=c&state=s&iss=http://localhost:3"] {
+            assert!(matches!(finish(query).await, Trouble::Suspicious(_)), "{query}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_no_of_the_person_is_told_from_a_no_of_the_server() {
+        assert!(matches!(finish("error=access_denied&state=s&iss=http://localhost:1").await, Trouble::Denied));
+        let other = finish("error=invalid_scope&error_description=Why&state=s&iss=http://localhost:1").await;
+        assert!(matches!(other, Trouble::Refused(_, text) if text == "Why"));
+    }
+
+    #[test]
+    fn id_and_secret_are_encoded_before_they_are_joined_rfc_6749_2_3_1() {
+        assert_eq!(client().basic(), format!("Basic {}", BASE64.encode(b"a+b:s%3A%25")));
+    }
+}

@@ -1,0 +1,395 @@
+//! The sample site: a small web application that acts for its users at the server. It shows what a client does, what it
+//! gets, and what happens when a person takes access back.
+
+mod client;
+mod fetch;
+mod visitor;
+
+use std::sync::atomic::AtomicU64;
+
+use ::http::header::{CONTENT_TYPE, HeaderValue, ORIGIN, SET_COOKIE};
+use ::http::{Method, StatusCode};
+use data_encoding::BASE32_NOPAD;
+use minijinja::value::Serde;
+use minijinja::{Environment, context};
+use protocol::login::totp;
+use protocol::secret::Secret;
+
+use super::cast::Cast;
+use super::ports::Ports;
+use crate::clock::Clock;
+use crate::http::accept::Site;
+use crate::http::{Request, RequestIds, Response, answer};
+use crate::settings::Limits;
+use client::{OAuthClient, Tokens, Trouble};
+use visitor::{COOKIE_NAME, Visitors};
+
+/// The scopes that the site asks for.
+const SCOPE: &str = "profile email links:read";
+/// The server's own style sheet, and what is different here.
+const STYLE: &str = concat!(include_str!("../../assets/style.css"), include_str!("site.css"));
+const PAGE: &str = include_str!("page.html");
+const TELEPHONE: &str = include_str!("telephone.html");
+
+/// The site.
+#[derive(Debug)]
+pub(super) struct SampleSite {
+    base_url: String,
+    /// The site itself.
+    web: OAuthClient,
+    /// The API behind it, which has credentials of its own.
+    api: OAuthClient,
+    /// What Bob's telephone knows.
+    seed: Vec<u8>,
+    pages: Environment<'static>,
+    visitors: Visitors,
+    limits: Limits,
+    request_ids: RequestIds,
+    connections_open: AtomicU64,
+}
+
+impl SampleSite {
+    /// The site of a demo.
+    pub(super) fn new(cast: &Cast, ports: &Ports) -> Self {
+        let base_url = ports.site_url();
+        let client = |client_id: &str, secret: &Secret| OAuthClient {
+            issuer: ports.issuer(),
+            client_id: client_id.to_owned(),
+            client_secret: secret.clone(),
+            redirect_uri: format!("{base_url}/callback"),
+            scope: SCOPE,
+            resource: ports.resource(),
+        };
+        let seed = BASE32_NOPAD.decode(cast.factor.base32.as_bytes()).unwrap_or_default();
+        let web = client(&cast.web.client.client_id, &cast.web.secret);
+        let api = client(&cast.api.client.client_id, &cast.api.secret);
+        Self::of(web, api, seed, base_url)
+    }
+
+    fn of(web: OAuthClient, api: OAuthClient, seed: Vec<u8>, base_url: String) -> Self {
+        let mut pages = Environment::new();
+        for (name, text) in [("page.html", PAGE), ("telephone.html", TELEPHONE)] {
+            pages.add_template(name, text).expect("the sample site's pages are good; a test renders them");
+        }
+        Self {
+            base_url,
+            web,
+            api,
+            seed,
+            pages,
+            visitors: Visitors::default(),
+            limits: Limits::default(),
+            request_ids: RequestIds::new(0),
+            connections_open: AtomicU64::new(0),
+        }
+    }
+
+    /// Sends the browser to the server.
+    async fn connect(&self, visitor: &str) -> Response {
+        match self.web.begin().await {
+            Ok((url, pending)) => {
+                self.visitors.with(visitor, |own| {
+                    own.pending = Some(pending);
+                    own.problem = None;
+                    own.step("Your browser went to the server to ask you.");
+                });
+                answer::redirect(&Method::POST, &url).unwrap_or_else(|| self.home())
+            }
+            Err(trouble) => self.explain(visitor, &trouble),
+        }
+    }
+
+    /// The browser comes back from the server.
+    async fn callback(&self, visitor: &str, query: &str) -> Response {
+        let Some(pending) = self.visitors.with(visitor, |own| own.pending.take()) else {
+            return self.explain(visitor, &Trouble::Suspicious("this browser had not asked for anything"));
+        };
+        match self.web.finish(query, pending).await {
+            Ok(tokens) => {
+                self.visitors.with(visitor, |own| {
+                    own.step("The site exchanged the code for tokens.");
+                    own.tokens = Some(tokens.clone());
+                });
+                self.fetch(visitor, &tokens).await
+            }
+            Err(trouble) => self.explain(visitor, &trouble),
+        }
+    }
+
+    /// Asks who the user is, and what an API would be told about the token.
+    async fn fetch(&self, visitor: &str, tokens: &Tokens) -> Response {
+        let facts = self.api.introspect(&tokens.access).await.ok();
+        match self.web.profile(tokens).await {
+            Ok(profile) => {
+                self.visitors.with(visitor, |own| {
+                    own.step("The site fetched your profile with the access token.");
+                    own.profile = Some(profile);
+                    own.facts = facts;
+                    own.problem = None;
+                });
+                self.home()
+            }
+            Err(Trouble::Refused(401, _)) => {
+                self.visitors.with(visitor, |own| {
+                    own.step("The server refused the access token.");
+                    own.profile = None;
+                    own.facts = facts;
+                    own.problem = Some((
+                        "The access token is no longer good".to_owned(),
+                        "Either you removed this site's access, or the token has expired. Refresh asks for a new one; \
+                         if that fails as well, connect again."
+                            .to_owned(),
+                    ));
+                });
+                self.home()
+            }
+            Err(trouble) => self.explain(visitor, &trouble),
+        }
+    }
+
+    async fn refresh(&self, visitor: &str, tokens: &Tokens) -> Response {
+        let Some(refresh) = &tokens.refresh else { return self.home() };
+        match self.web.refresh(refresh).await {
+            Ok(tokens) => {
+                self.visitors.with(visitor, |own| {
+                    own.step("The site got new tokens for the refresh token; the old one is dead once they are used.");
+                    own.tokens = Some(tokens.clone());
+                });
+                self.fetch(visitor, &tokens).await
+            }
+            Err(Trouble::Refused(400, _)) => {
+                self.visitors.with(visitor, |own| {
+                    own.step("The server refused the refresh token.");
+                    own.forget();
+                    own.problem = Some((
+                        "This site may not act for you any more".to_owned(),
+                        "You removed its access, or it was not used for too long. Connect to allow it again."
+                            .to_owned(),
+                    ));
+                });
+                self.home()
+            }
+            Err(trouble) => self.explain(visitor, &trouble),
+        }
+    }
+
+    async fn revoke(&self, visitor: &str, tokens: &Tokens) -> Response {
+        if let Err(trouble) = self.web.revoke(tokens).await {
+            return self.explain(visitor, &trouble);
+        }
+        self.visitors.with(visitor, |own| {
+            own.step("The site gave its tokens back: they are dead.");
+            own.forget();
+            own.problem = None;
+        });
+        self.home()
+    }
+
+    /// Tells the person what went wrong.
+    fn explain(&self, visitor: &str, trouble: &Trouble) -> Response {
+        let (heading, text) = match trouble {
+            Trouble::Denied => {
+                ("You said no", "Nothing was shared with this site. Connect when you change your mind.".to_owned())
+            }
+            Trouble::Suspicious(why) => {
+                ("That answer was not for you", format!("It was thrown away: {why}. Connect again."))
+            }
+            Trouble::Refused(status, text) => ("The server said no", format!("{text} (status {status})")),
+            Trouble::Unreachable(text) => {
+                ("The server cannot be reached", format!("{text}. Is the demo still running?"))
+            }
+        };
+        self.visitors.with(visitor, |own| {
+            own.step(heading);
+            own.problem = Some((heading.to_owned(), text));
+        });
+        self.home()
+    }
+
+    fn home(&self) -> Response {
+        answer::redirect(&Method::POST, &format!("{}/", self.base_url))
+            .unwrap_or_else(|| answer::plain(StatusCode::INTERNAL_SERVER_ERROR, "the sample site has no address"))
+    }
+
+    fn page(&self, visitor: &str) -> Response {
+        let body = self.visitors.with(visitor, |own| {
+            self.render(
+                "page.html",
+                context! {
+                    issuer => self.web.issuer.as_str(),
+                    is_connected => own.tokens.is_some(),
+                    can_refresh => own.tokens.as_ref().is_some_and(|tokens| tokens.refresh.is_some()),
+                    profile => Serde(&own.profile),
+                    facts => Serde(&own.facts),
+                    problem => Serde(&own.problem),
+                    steps => Serde(&own.steps),
+                },
+            )
+        });
+        answer::html(StatusCode::OK, body, [self.web.issuer.as_str()])
+    }
+
+    /// Bob's telephone, so that nobody needs one to look around.
+    fn telephone(&self) -> Response {
+        let now = u64::try_from(Clock::System.now().0).unwrap_or_default();
+        let step = now / totp::STEP_S;
+        let code = totp::code(&self.seed, step, 6);
+        let left_s = (step + 1) * totp::STEP_S - now;
+        let body = self.render("telephone.html", context! { code, left_s, refresh_s => left_s.min(5) });
+        answer::html(StatusCode::OK, body, [])
+    }
+
+    fn render(&self, name: &str, values: minijinja::Value) -> String {
+        let rendered = self.pages.get_template(name).and_then(|page| page.render(values));
+        rendered.unwrap_or_else(|error| format!("the page cannot be shown: {error}"))
+    }
+
+    /// Did another site make the browser post?
+    fn is_foreign(&self, request: &Request) -> bool {
+        request.headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes() != self.base_url.as_bytes())
+    }
+
+    async fn post(&self, path: &str, visitor: &str) -> Response {
+        let tokens = self.visitors.with(visitor, |own| own.tokens.clone());
+        match (path, &tokens) {
+            ("/connect", _) => self.connect(visitor).await,
+            ("/fetch", Some(tokens)) => self.fetch(visitor, tokens).await,
+            ("/refresh", Some(tokens)) => self.refresh(visitor, tokens).await,
+            ("/revoke", Some(tokens)) => self.revoke(visitor, tokens).await,
+            _ => self.home(),
+        }
+    }
+}
+
+impl Site for SampleSite {
+    async fn answer(&self, request: Request) -> Response {
+        let (cookie, is_new) = match self.visitors.known(&request.headers) {
+            Some(cookie) => (cookie, false),
+            None => (self.visitors.fresh(), true),
+        };
+        let path = request.uri.path();
+        let mut response = match (&request.method, path) {
+            (&Method::GET, "/") => self.page(&cookie),
+            (&Method::GET, "/callback") => self.callback(&cookie, request.uri.query().unwrap_or_default()).await,
+            (&Method::GET, "/telephone") => self.telephone(),
+            (&Method::GET, "/style.css") => return style(),
+            (&Method::POST, _) if self.is_foreign(&request) => {
+                return answer::plain(StatusCode::FORBIDDEN, "the form was posted by another site\n");
+            }
+            (&Method::POST, path) => self.post(path, &cookie).await,
+            _ => return answer::plain(StatusCode::NOT_FOUND, "there is nothing at this address\n"),
+        };
+        if is_new {
+            let text = format!("{COOKIE_NAME}={cookie}; Path=/; HttpOnly; SameSite=Lax");
+            let value = HeaderValue::from_str(&text).expect("a cookie of base64url fits a header");
+            response.headers_mut().insert(SET_COOKIE, value);
+        }
+        response
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn request_ids(&self) -> &RequestIds {
+        &self.request_ids
+    }
+
+    fn connections_open(&self) -> &AtomicU64 {
+        &self.connections_open
+    }
+}
+
+fn style() -> Response {
+    let mut response = answer::plain(StatusCode::OK, STYLE);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Peer;
+    use bytes::Bytes;
+    use http_body_util::BodyExt;
+    use serde_json::json;
+
+    fn site() -> SampleSite {
+        let client = |client_id: &str| OAuthClient {
+            issuer: "http://localhost:1".into(),
+            client_id: client_id.into(),
+            client_secret: Secret::new("s"),
+            redirect_uri: "http://localhost:2/callback".into(),
+            scope: SCOPE,
+            resource: "http://localhost:2/api".into(),
+        };
+        SampleSite::of(client("web"), client("api"), b"12345678901234567890".to_vec(), "http://localhost:2".into())
+    }
+
+    async fn ask(
+        site: &SampleSite,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> (Response, String) {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        let request = Request {
+            method,
+            uri: path.parse().unwrap(),
+            headers: headers.collect(),
+            body: Bytes::new(),
+            unread: None,
+            peer: Peer::Unix,
+            id: site.request_ids.next(),
+        };
+        let response = site.answer(request).await;
+        let (parts, body) = response.into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        (Response::from_parts(parts, http_body_util::Full::default()), text)
+    }
+
+    #[tokio::test]
+    async fn every_page_is_shown_and_nothing_of_it_is_trusted() {
+        let site = site();
+        let cookie = site.visitors.fresh();
+        let header = format!("{COOKIE_NAME}={cookie}");
+        let headers = [("cookie", header.as_str())];
+        let (_, text) = ask(&site, Method::GET, "/", &headers).await;
+        assert!(text.contains("Connect</button>"), "{text}");
+        site.visitors.with(&cookie, |own| {
+            own.tokens =
+                Some(Tokens { access: Secret::new("secret-token-1"), refresh: Some(Secret::new("secret-token-2")) });
+            own.profile = Some(json!({"sub": "1", "name": "<b>Alice</b>"}));
+            own.facts = Some(json!({"active": true, "scope": "profile"}));
+            own.problem = Some(("Heading".into(), "Sentence".into()));
+            own.step("Step");
+        });
+        let (_, text) = ask(&site, Method::GET, "/", &headers).await;
+        for part in
+            ["Hello, &lt;b&gt;Alice", "Fetch again", "Refresh", "Revoke", "Heading", "Sentence", "Step", "Scope"]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(!text.contains("secret-token"), "{text}");
+        let (_, text) = ask(&site, Method::GET, "/telephone", &[]).await;
+        assert!(text.contains("big-code"), "{text}");
+        assert_eq!(ask(&site, Method::GET, "/style.css", &[]).await.0.status(), 200);
+        assert_eq!(ask(&site, Method::GET, "/else", &[]).await.0.status(), 404);
+    }
+
+    #[tokio::test]
+    async fn another_site_cannot_press_the_buttons() {
+        let site = site();
+        let (response, _) = ask(&site, Method::POST, "/revoke", &[("origin", "http://evil.example")]).await;
+        assert_eq!(response.status(), 403);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_waits_for_is_thrown_away() {
+        let site = site();
+        let (response, _) = ask(&site, Method::GET, "/callback?code=c&state=s", &[]).await;
+        let cookie = response.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let (_, text) = ask(&site, Method::GET, "/", &[("cookie", &cookie)]).await;
+        assert!(text.contains("That answer was not for you"), "{text}");
+    }
+}
