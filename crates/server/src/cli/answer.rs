@@ -58,6 +58,12 @@ impl std::fmt::Display for Stop {
     }
 }
 
+impl From<crate::serve::ServeError> for Stop {
+    fn from(error: crate::serve::ServeError) -> Self {
+        Self::no(error.to_string())
+    }
+}
+
 impl From<store::Fault> for Stop {
     fn from(fault: store::Fault) -> Self {
         Self::no(fault.to_string())

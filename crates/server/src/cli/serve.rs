@@ -12,11 +12,7 @@ use crate::serve;
 pub(super) async fn run(config: &Path) -> Result<Answer, Stop> {
     let configuration = super::configuration(config)?;
     log::start(&configuration.log.level, configuration.log.is_json).map_err(Stop::no)?;
-    let app = serve::open(configuration).await.map_err(|error| stop(&error))?;
-    serve::run(app, |_| {}).await.map_err(|error| stop(&error))?;
+    let app = serve::open(configuration).await?;
+    serve::run(app, |_| {}).await?;
     Ok(Answer::new(json!({"ended": true}), ""))
-}
-
-fn stop(error: &serve::ServeError) -> Stop {
-    Stop::no(error.to_string())
 }

@@ -58,7 +58,7 @@ impl Demo {
         let ports = Ports::find(self.port, self.site_port, self.admin_port)?;
         let config = folder.write("grantry.toml", &configuration_text(&ports))?;
         let cast = Cast::hire(&desk(&config).await?, &ports).await?;
-        let app = serve::open(configuration(&config)?).await.map_err(|error| Stop::no(error.to_string()))?;
+        let app = serve::open(configuration(&config)?).await?;
 
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], ports.site));
         let listener = Listener::bind(&Listen::Tcp(address)).map_err(|error| Stop::no(error.to_string()))?;
@@ -69,7 +69,7 @@ impl Demo {
         // The sample site may be gone already; then there is nobody to tell.
         let _ = end.send(true);
         open.await.map_err(|error| Stop::no(error.to_string()))?;
-        served.map_err(|error| Stop::no(error.to_string()))?;
+        served?;
         Ok(Answer::new(serde_json::Value::Null, ""))
     }
 }
@@ -86,7 +86,8 @@ admin_listen = "127.0.0.1:{admin}"
 url = "sqlite:grantry.db"
 
 [dialect.standard]
-resources = ["{resource}"]
+# The sample site's API, and this server's own userinfo: a token says for whom it is.
+resources = ["{resource}", "{issuer}"]
 
 [dialect.standard.scope]
 list = {{ profile = "See your name and user name", email = "See your e-mail address", "links:read" = "Read your links" }}

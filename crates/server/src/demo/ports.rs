@@ -20,7 +20,9 @@ impl Ports {
         let mut found = Self { public, site, admin, taken: Vec::new() };
         let mut used = Vec::new();
         for port in [&mut found.public, &mut found.site, &mut found.admin] {
-            if used.contains(port) || !is_free(*port) {
+            if *port == 0 {
+                *port = free()?;
+            } else if used.contains(port) || !is_free(*port) {
                 found.taken.push(*port);
                 *port = free()?;
             }

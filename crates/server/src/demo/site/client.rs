@@ -21,8 +21,8 @@ pub(super) struct OAuthClient {
     pub(super) client_secret: Secret,
     pub(super) redirect_uri: String,
     pub(super) scope: &'static str,
-    /// The API that the token is for, RFC 8707.
-    pub(super) resource: String,
+    /// Where the token is to be good, RFC 8707: at an API, and at the server's own userinfo. Nobody else can use it.
+    pub(super) resources: Vec<String>,
 }
 
 /// What must be remembered while the browser is away. It belongs to one browser.
@@ -64,10 +64,12 @@ impl OAuthClient {
             .append_pair("client_id", &self.client_id)
             .append_pair("redirect_uri", &self.redirect_uri)
             .append_pair("scope", self.scope)
-            .append_pair("resource", &self.resource)
             .append_pair("state", &pending.state)
             .append_pair("code_challenge", &challenge)
             .append_pair("code_challenge_method", "S256");
+        for resource in &self.resources {
+            url.query_pairs_mut().append_pair("resource", resource);
+        }
         Ok((url.into(), pending))
     }
 
@@ -181,7 +183,7 @@ mod tests {
             client_secret: Secret::new("s:%"),
             redirect_uri: "http://localhost:2/callback".into(),
             scope: "profile",
-            resource: "http://localhost:2/api".into(),
+            resources: vec!["http://localhost:2/api".into()],
         }
     }
 

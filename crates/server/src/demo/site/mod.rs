@@ -58,7 +58,7 @@ impl SampleSite {
             client_secret: secret.clone(),
             redirect_uri: format!("{base_url}/callback"),
             scope: SCOPE,
-            resource: ports.resource(),
+            resources: vec![ports.resource(), ports.issuer()],
         };
         let seed = BASE32_NOPAD.decode(cast.factor.base32.as_bytes()).unwrap_or_default();
         let web = client(&cast.web.client.client_id, &cast.web.secret);
@@ -321,7 +321,7 @@ mod tests {
             client_secret: Secret::new("s"),
             redirect_uri: "http://localhost:2/callback".into(),
             scope: SCOPE,
-            resource: "http://localhost:2/api".into(),
+            resources: vec!["http://localhost:2/api".into()],
         };
         SampleSite::of(client("web"), client("api"), b"12345678901234567890".to_vec(), "http://localhost:2".into())
     }

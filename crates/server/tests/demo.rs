@@ -1,0 +1,174 @@
+//! The demo from end to end, as a person walks it: connect, sign in, allow, see the profile, take it back.
+#![allow(clippy::disallowed_methods, reason = "the tests make files, start the binary and wait for it")]
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// No answer takes longer.
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// A running demo; it ends with the test.
+struct Demo {
+    child: Child,
+    said: Value,
+    _folder: tempfile::TempDir,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_grantry"));
+        // Port 0 is nobody's: all three are chosen by the system.
+        command.args(["demo", "--json", "--port", "0", "--site-port", "0", "--admin-port", "0"]);
+        let mut child = command.current_dir(folder.path()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said = serde_json::from_str(&line).expect("the demo prints one document");
+        Self { child, said, _folder: folder }
+    }
+
+    fn text(&self, pointer: &str) -> &str {
+        self.said.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} in {}", self.said))
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A browser that knows forms and cookies. Cookies are shared by all ports of a host.
+#[derive(Default)]
+struct Browser {
+    cookies: HashMap<String, String>,
+    url: String,
+    page: String,
+}
+
+impl Browser {
+    fn get(&mut self, url: &str) -> &str {
+        self.go("GET", url, "")
+    }
+
+    fn post(&mut self, url: &str, fields: &[(&str, &str)]) -> &str {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.go("POST", url, &body)
+    }
+
+    fn go(&mut self, method: &str, url: &str, body: &str) -> &str {
+        let (mut method, mut body) = (method, body);
+        url.clone_into(&mut self.url);
+        for _ in 0..10 {
+            let Some(location) = self.ask(method, body) else { return &self.page };
+            let (scheme_host, _) = split(&self.url);
+            self.url = if location.starts_with('/') { format!("{scheme_host}{location}") } else { location };
+            (method, body) = ("GET", "");
+        }
+        panic!("too many redirects at {}", self.url);
+    }
+
+    /// Asks once; gives where a redirect leads.
+    fn ask(&mut self, method: &str, body: &str) -> Option<String> {
+        let (origin, path) = split(&self.url);
+        let port = origin.rsplit(':').next().unwrap();
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\nAccept: text/html\r\nCookie: {}\r\n",
+            cookies.join("; ")
+        );
+        if method == "POST" {
+            let length = body.len();
+            head.push_str(&format!("Origin: {origin}\r\nContent-Length: {length}\r\n"));
+            head.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
+        }
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+        stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
+        write!(stream, "{head}\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, page) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        page.clone_into(&mut self.page);
+        let mut location = None;
+        for (name, value) in head.lines().filter_map(|line| line.split_once(": ")) {
+            match name.to_ascii_lowercase().as_str() {
+                "set-cookie" => {
+                    let (name, value) = value.split(';').next().unwrap().split_once('=').unwrap();
+                    self.cookies.insert(name.to_owned(), value.to_owned());
+                }
+                "location" => location = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+        location
+    }
+
+    /// Fills in the form that has `mark` in it, and posts it.
+    fn fill(&mut self, mark: &str, fields: &[(&str, &str)]) -> &str {
+        let form = self.page.split("<form").skip(1).map(|form| form.split("</form>").next().unwrap());
+        let form = form.into_iter().find(|form| form.contains(mark)).unwrap_or_else(|| panic!("{mark}: {}", self.page));
+        let mut all: Vec<(String, String)> = form
+            .split("<input type=\"hidden\" name=\"")
+            .skip(1)
+            .map(|input| {
+                let parts: Vec<&str> = input.split('"').collect();
+                (parts[0].to_owned(), parts[2].to_owned())
+            })
+            .collect();
+        all.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let action = form.split("action=\"").nth(1).unwrap().split('"').next().unwrap();
+        let url = format!("{}{action}", split(&self.url).0);
+        let fields: Vec<(&str, &str)> = all.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.post(&url, &fields)
+    }
+}
+
+/// Scheme and host, and the rest.
+fn split(url: &str) -> (&str, &str) {
+    let host = url.find("://").unwrap() + 3;
+    url[host..].find('/').map_or((url, "/"), |at| url.split_at(host + at))
+}
+
+#[test]
+fn a_person_connects_the_sample_site_sees_the_profile_and_takes_it_back() {
+    let demo = Demo::start();
+    let (site, issuer) = (demo.text("/sample_site").to_owned(), demo.text("/issuer").to_owned());
+    let mut browser = Browser::default();
+    assert!(browser.get(&format!("{site}/")).contains("Connect"));
+    browser.post(&format!("{site}/connect"), &[]);
+    browser.fill("name=\"password\"", &[("username", "alice"), ("password", demo.text("/users/0/password"))]);
+    let page = browser.fill("value=\"approve\"", &[("decision", "approve")]);
+    for part in ["Hello, Alice Doe", "alice@example.com", "as an API sees it", "profile email links:read"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(browser.post(&format!("{site}/refresh"), &[]).contains("Hello, Alice Doe"));
+
+    browser.get(&format!("{issuer}/account/applications"));
+    browser.fill("disconnect", &[("action", "disconnect")]);
+    let page = browser.post(&format!("{site}/fetch"), &[]);
+    assert!(page.contains("The access token is no longer good"), "{page}");
+    assert!(page.contains("worth nothing"), "{page}");
+    let page = browser.post(&format!("{site}/refresh"), &[]);
+    assert!(page.contains("may not act for you any more"), "{page}");
+}
+
+#[test]
+fn a_person_with_a_second_factor_reads_the_code_from_the_telephone_and_may_say_no() {
+    let demo = Demo::start();
+    let site = demo.text("/sample_site").to_owned();
+    let mut browser = Browser::default();
+    browser.post(&format!("{site}/connect"), &[]);
+    browser.fill("name=\"password\"", &[("username", "bob"), ("password", demo.text("/users/1/password"))]);
+    let mut telephone = Browser::default();
+    let page = telephone.get(&format!("{site}/telephone"));
+    let code = page.split("big-code\">").nth(1).unwrap()[..6].to_owned();
+    browser.fill("name=\"otp\"", &[("otp", &code)]);
+    let page = browser.fill("value=\"deny\"", &[("decision", "deny")]);
+    assert!(page.contains("You said no"), "{page}");
+}
