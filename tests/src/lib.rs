@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs, read clocks and write files")]
 
 mod http;
+pub mod transcript;
 
 use std::fs::{self, File};
 use std::io::Write;
