@@ -37,7 +37,8 @@ def code_flow(name, client_name, fetch, refresh):
     with check(f"{name}: userinfo refuses with 401 after the access token was revoked"):
         revoke(oauth, client, rotated["access_token"])
         equal(oauth.get(USERINFO, timeout=10).status_code, 401, "the status of userinfo")
-    with check(f"{name}: the spent refresh token is refused"):
+    with check(f"{name}: the spent refresh token is refused once its successor was used"):
+        oauth.refresh_token(TOKEN, timeout=10, **(refresh | {"refresh_token": rotated["refresh_token"]}))
         spent = {"grant_type": "refresh_token", "refresh_token": token["refresh_token"]}
         answer = requests.post(TOKEN, data=spent | parameters_of(client), timeout=10)
         equal((answer.status_code, answer.json()["error"]), (400, "invalid_grant"), "the answer")

@@ -191,3 +191,17 @@ fn the_admin_listener_answers_and_is_apart() {
         assert_eq!(send(&grantry.address, "GET", path, &[], "").expect("an answer").status, 404, "{path}");
     }
 }
+
+#[test]
+fn a_request_for_no_host_or_for_two_is_refused_rfc_9112_3_2() {
+    let (grantry, ..) = started();
+    for hosts in ["", "Host: a.example\r\nHost: b.example\r\n"] {
+        let mut stream = TcpStream::connect(&grantry.address).expect("the server listens");
+        let request = format!("GET /oauth/userinfo HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it takes bytes");
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        let answer = Answer::parse(&bytes).expect("an answer");
+        assert_eq!(answer.status, 400, "{hosts:?}: {answer:?}");
+    }
+}
