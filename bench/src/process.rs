@@ -61,7 +61,8 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        panic!("grantry did not answer within 20 s; see {}", config.with_extension("log").display());
+        let log = fs::read_to_string(config.with_extension("log")).unwrap_or_default();
+        panic!("grantry did not answer within 20 s; it said: {log}");
     }
 
     /// User and system time so far, in µs.
