@@ -1,5 +1,5 @@
--- Refresh with rotation: each answer's refresh token is the next request's. Every thread begins with its own part of the
--- file, and takes the tokens in turn, so that no token is asked for twice at once.
+-- Refresh with rotation: each answer's refresh token is the next request's. Every thread of every round begins with its
+-- own part of the file, and takes the tokens in turn, so that no token is asked for twice.
 dofile(os.getenv("BENCH_LUA") .. "/common.lua")
 
 local counter = 0
@@ -11,10 +11,11 @@ end
 
 function init(args)
   path, credentials = args[1], args[2]
-  local threads = tonumber(args[4])
+  local parts = tonumber(args[4])
+  local own = number + tonumber(args[5]) * (tonumber(os.getenv("BENCH_ROUND")) - 1)
   queue, first, last = {}, 1, 0
   for at, token in ipairs(lines(args[3])) do
-    if at % threads == number then
+    if at % parts == own then
       last = last + 1
       queue[last] = token
     end

@@ -52,8 +52,8 @@ pub(crate) struct Measured {
     pub(crate) errors: u64,
 }
 
-/// Runs a workload for so many seconds.
-pub(crate) fn run(server: &Server, workload: &Workload, seconds: u64) -> Measured {
+/// Runs a workload for so many seconds. A workload that uses things up finds others in each round, counted from 1.
+pub(crate) fn run(server: &Server, workload: &Workload, seconds: u64, round: usize) -> Measured {
     let lua = Path::new(env!("CARGO_MANIFEST_DIR")).join("lua");
     let before = server.cpu_us();
     let output = Command::new("wrk")
@@ -64,6 +64,7 @@ pub(crate) fn run(server: &Server, workload: &Workload, seconds: u64) -> Measure
         .arg("--")
         .args(&workload.args)
         .env("BENCH_LUA", &lua)
+        .env("BENCH_ROUND", round.to_string())
         .output()
         .expect("wrk is installed (Debian package `wrk`)");
     let cpu_us = server.cpu_us() - before;

@@ -78,7 +78,13 @@ impl Bench {
             work("post.lua", vec![path("token"), format!("{credentials}&grant_type=client_credentials")]),
             work(
                 "refresh.lua",
-                vec![path("token"), credentials.clone(), text(&scene.refreshes), load::THREADS.to_string()],
+                vec![
+                    path("token"),
+                    credentials.clone(),
+                    text(&scene.refreshes),
+                    (load::THREADS as usize * ROUNDS).to_string(),
+                    load::THREADS.to_string(),
+                ],
             ),
             work("flow.lua", vec![flow, path("token"), redeem, format!("grantry-session={}", scene.cookie)]),
             work("get.lua", vec!["/.well-known/oauth-authorization-server".into()]),
@@ -117,7 +123,7 @@ impl Bench {
     }
 
     fn measure(&self, round: usize, name: &str, server: &Server, workload: &Workload) -> Measured {
-        let measured = load::run(server, workload, self.seconds);
+        let measured = load::run(server, workload, self.seconds, round);
         say(&format!(
             "round {round}: {name} {}: {:.0}/s, {:.1} µs, {} errors",
             workload.script, measured.rate, measured.cpu_us, measured.errors
@@ -128,10 +134,10 @@ impl Bench {
     /// The token endpoint's p99 while 50 people sign in, against a quiet one.
     fn storm(&self, scene: &Scene, issue: &Workload) -> Vec<Figure> {
         say("the token endpoint in a storm of sign-ins");
-        let quiet = load::run(&scene.server, issue, self.seconds);
+        let quiet = load::run(&scene.server, issue, self.seconds, 1);
         let storm = sign_ins::SignIns::begin(&scene.server.address);
         std::thread::sleep(std::time::Duration::from_secs(1));
-        let loud = load::run(&scene.server, issue, self.seconds);
+        let loud = load::run(&scene.server, issue, self.seconds, 1);
         let signed_in = storm.end();
         assert!(signed_in > 0, "nobody could sign in: the storm was none");
         let times = loud.p99_ms / quiet.p99_ms;
