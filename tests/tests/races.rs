@@ -118,7 +118,7 @@ impl Arena {
         }
         own.push(Param::ClientId, "web".into()).unwrap();
         own.push(Param::ClientSecret, SECRET.into()).unwrap();
-        TokenRequest::parse(own, &self.policy, &self.keys).unwrap()
+        TokenRequest::parse(own, &self.policy, &self.keys, "192.0.2.1").unwrap()
     }
 
     /// Judges on the facts that a racer holds.

@@ -7,10 +7,10 @@ use protocol::browser::{ResponseMode, Return};
 use protocol::call::{Reply, ReplyKind};
 use protocol::endpoint::Endpoint;
 use protocol::model::GrantType;
-use protocol::wire::{Field, Fields};
+use protocol::wire::{Field, Fields, Params};
 
 use crate::rules::{At, Delivery, Dialect, ReplyRules, Shape};
-use crate::template::Escape;
+use crate::template::{Escape, write_percent};
 use crate::value::Values;
 
 /// An answer, ready for the wire.
@@ -99,6 +99,22 @@ impl Dialect {
         Some(out)
     }
 
+    /// The parameters of an authorization request as the query of the page that a hand-off sends the browser to.
+    #[must_use]
+    pub fn page_query(&self, params: &Params) -> String {
+        let page = self.addresses().map(|(_, own)| own).find(|own| own.has_screens);
+        let mut query = String::new();
+        for (param, value) in params.iter() {
+            if !query.is_empty() {
+                query.push('&');
+            }
+            write_percent(page.map_or(param.as_str(), |page| page.wire_name(param)), &mut query);
+            query.push('=');
+            write_percent(value, &mut query);
+        }
+        query
+    }
+
     /// Spells an answer that goes back through the browser.
     #[must_use]
     pub fn redirect(&self, back: &Return) -> Redirect {
@@ -116,7 +132,7 @@ impl Dialect {
         };
         let target = back.to.as_str();
         let mut location = target.to_owned();
-        match back.mode.unwrap_or_else(|| self.usual_mode(*delivery)) {
+        match back.mode.unwrap_or_else(|| self.usual_mode(*delivery, back.asked)) {
             ResponseMode::FormPost => {
                 return Redirect::FormPost { action: target.to_owned(), inputs: pairs.filled(&values) };
             }
@@ -131,16 +147,18 @@ impl Dialect {
         Redirect::Location(location)
     }
 
-    fn usual_mode(&self, delivery: Delivery) -> ResponseMode {
+    fn usual_mode(&self, delivery: Delivery, asked: ReplyKind) -> ResponseMode {
         match delivery {
             Delivery::Query => ResponseMode::Query,
             Delivery::Fragment => ResponseMode::Fragment,
             Delivery::FormPost => ResponseMode::FormPost,
             Delivery::Same => {
-                let kind = if self.grants.contains(&GrantType::AuthorizationCode) {
-                    ReplyKind::Code
-                } else {
-                    ReplyKind::Implicit
+                // What a surface does not offer has no way of its own.
+                let offers = |grant| self.grants.contains(&grant);
+                let kind = match asked {
+                    ReplyKind::Implicit if offers(GrantType::Implicit) => ReplyKind::Implicit,
+                    _ if offers(GrantType::AuthorizationCode) => ReplyKind::Code,
+                    _ => ReplyKind::Implicit,
                 };
                 match self.reply(kind).map(|reply| &reply.shape) {
                     Some(Shape::Redirect(Delivery::Fragment, _)) => ResponseMode::Fragment,

@@ -4,7 +4,7 @@
 use protocol::endpoint::Endpoint;
 use protocol::model::GrantType;
 
-use crate::rules::{Delivery, Dialect, Place, Shape};
+use crate::rules::{Dialect, Place};
 
 /// A rule that a surface can break.
 #[derive(Debug)]
@@ -102,12 +102,7 @@ pub(crate) fn derived(dialect: &Dialect) -> Vec<&'static Hazard> {
 }
 
 fn is_token_in_query(dialect: &Dialect) -> bool {
-    let is_delivered = dialect.grants.contains(&GrantType::Implicit)
-        && dialect
-            .replies
-            .iter()
-            .any(|reply| reply.name == "implicit" && matches!(reply.shape, Shape::Redirect(Delivery::Query, _)));
-    is_delivered || dialect.bearer.accept.iter().any(|place| matches!(place, Place::Query(_)))
+    dialect.is_implicit_in_query() || dialect.bearer.accept.iter().any(|place| matches!(place, Place::Query(_)))
 }
 
 #[cfg(test)]

@@ -71,6 +71,14 @@ impl Dialects {
         let hosts =
             if dialect.hosts.is_empty() { vec![issuer_host.to_ascii_lowercase()] } else { dialect.hosts.clone() };
         dialect.base_url = format!("{scheme}://{}{prefix}", hosts[0]);
+        // This server shows that page, so it must be on a host that it answers for, also where the operator chose others.
+        if let Some(at) = &mut dialect.screen.at {
+            let (_, rest) = at.split_once("://").unwrap_or(("", at));
+            let (host, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+            if !hosts.iter().any(|own| own == host) {
+                *at = format!("{}{path}", dialect.base_url);
+            }
+        }
         let paths: Vec<(String, At)> =
             dialect.addresses().map(|(at, own)| (full_path(&prefix, at.endpoint, &own.path), at)).collect();
         if is_anywhere {

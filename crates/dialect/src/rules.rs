@@ -169,12 +169,12 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    pub(crate) fn has(&self, field: Field) -> bool {
-        let name = Name::Field(field);
+    /// Does its template have a name like this?
+    pub(crate) fn has(&self, is: fn(&Name) -> bool) -> bool {
         match self {
-            Self::Json(json) => json.has(&name),
-            Self::Form(pairs) | Self::Redirect(_, pairs) => pairs.has(&name),
-            Self::Text(_, text) => text.has(&name),
+            Self::Json(json) => json.has(is),
+            Self::Form(pairs) | Self::Redirect(_, pairs) => pairs.has(is),
+            Self::Text(_, text) => text.has(is),
             Self::Empty => false,
         }
     }
@@ -297,6 +297,8 @@ impl Dialect {
             is_pkce_waivable: self.client.is_pkce_waivable,
             is_iss_sent: self.is_iss_sent(),
             is_redirect_uri_implied: self.addresses.iter().any(|own| own.is_redirect_uri_implied),
+            is_implicit_in_query: self.is_implicit_in_query(),
+            is_user_in_token_reply: self.is_user_in_token_reply(),
             is_introspection_open: self.is_open(Endpoint::Introspect),
             is_revocation_open: self.is_open(Endpoint::Revoke),
             otp_digits: self.screen.otp_digits,
@@ -330,10 +332,26 @@ impl Dialect {
 
     /// Does the answer to an authorization request name the issuer, RFC 9207?
     fn is_iss_sent(&self) -> bool {
+        let is_iss = |name: &Name| *name == Name::Field(Field::Iss);
         let answers = [(GrantType::AuthorizationCode, ReplyKind::Code), (GrantType::Implicit, ReplyKind::Implicit)];
         let mut offered = answers.iter().filter(|(grant, _)| self.grants.contains(grant)).peekable();
         offered.peek().is_some()
-            && offered.all(|(_, kind)| self.reply(*kind).is_some_and(|reply| reply.shape.has(Field::Iss)))
+            && offered.all(|(_, kind)| self.reply(*kind).is_some_and(|reply| reply.shape.has(is_iss)))
+    }
+
+    /// Does a token of the implicit grant travel in the query, where the request does not say?
+    pub(crate) fn is_implicit_in_query(&self) -> bool {
+        let shape = self.reply(ReplyKind::Implicit).map(|reply| &reply.shape);
+        self.grants.contains(&GrantType::Implicit) && matches!(shape, Some(Shape::Redirect(Delivery::Query, _)))
+    }
+
+    /// Does any answer with tokens have a place for what is known of the user?
+    fn is_user_in_token_reply(&self) -> bool {
+        let is_user = |name: &Name| matches!(name, Name::User(_) | Name::Field(Field::User));
+        let of_kinds = [ReplyKind::Token, ReplyKind::Implicit].into_iter().filter_map(|kind| self.reply(kind));
+        let of_grants = self.words.iter().filter_map(|own| own.reply);
+        let of_addresses = self.addresses.iter().filter(|own| own.endpoint == Endpoint::Token).filter_map(|own| own.reply);
+        of_kinds.chain(of_grants.chain(of_addresses).map(|at| &self.replies[at])).any(|reply| reply.shape.has(is_user))
     }
 
     /// May anybody ask, without being a client?

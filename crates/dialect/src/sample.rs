@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use protocol::browser::{ResponseMode, Return};
-use protocol::call::Reply;
+use protocol::call::{Reply, ReplyKind};
 use protocol::endpoint::Endpoint;
 use protocol::model::Client;
 use protocol::redirect;
@@ -124,5 +124,5 @@ pub(crate) fn back(uri: &str, mode: Option<ResponseMode>, answer: Result<Reply, 
         "redirect_uris": [uri], "grants": [], "scope": "", "pkce": "required", "refresh": "rotate", "created_at": 0, "version": 1
     }))
     .unwrap();
-    Return { to: redirect::verify(&client, Some(uri)).unwrap(), mode, answer, fields }
+    Return { to: redirect::verify(&client, Some(uri)).unwrap(), mode, asked: ReplyKind::Code, answer, fields }
 }

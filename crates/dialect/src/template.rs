@@ -133,12 +133,13 @@ impl Json {
         }
     }
 
-    pub(crate) fn has(&self, name: &Name) -> bool {
+    /// Is there a name like this?
+    pub(crate) fn has(&self, is: fn(&Name) -> bool) -> bool {
         match self {
             Self::Literal(_) => false,
-            Self::Name(own) | Self::NameOr(own, _) => own == name,
-            Self::Object(members) => members.iter().any(|(_, value)| value.has(name)),
-            Self::List(items) => items.iter().any(|value| value.has(name)),
+            Self::Name(own) | Self::NameOr(own, _) => is(own),
+            Self::Object(members) => members.iter().any(|(_, value)| value.has(is)),
+            Self::List(items) => items.iter().any(|value| value.has(is)),
         }
     }
 }
@@ -206,8 +207,8 @@ impl Text {
         }
     }
 
-    pub(crate) fn has(&self, name: &Name) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Name(own) if own == name))
+    pub(crate) fn has(&self, is: fn(&Name) -> bool) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Name(own) if is(own)))
     }
 }
 
@@ -259,8 +260,8 @@ impl Pairs {
         }
     }
 
-    pub(crate) fn has(&self, name: &Name) -> bool {
-        self.0.iter().any(|(_, value)| matches!(value, PairValue::Name(own) if own == name))
+    pub(crate) fn has(&self, is: fn(&Name) -> bool) -> bool {
+        self.0.iter().any(|(_, value)| matches!(value, PairValue::Name(own) if is(own)))
     }
 }
 

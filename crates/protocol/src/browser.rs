@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::Reply;
+use crate::call::{Reply, ReplyKind};
 use crate::keys::{Alphabet, Keys, Presented, Spelling, TokenKind};
 use crate::live::Hangs;
 use crate::model::{Amr, Client, Session, SessionId, User, UserKey};
@@ -262,6 +262,8 @@ pub struct Return {
     pub to: VerifiedRedirect,
     /// How, if the request said so; else as the dialect has it.
     pub mode: Option<ResponseMode>,
+    /// Which kind of yes was asked for: a refusal travels like it.
+    pub asked: ReplyKind,
     /// The yes, or why not. A dialect words the refusal.
     pub answer: Result<Reply, Refusal>,
     /// `state` and `iss`, which belong to either.

@@ -11,6 +11,7 @@ use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::time::UnixTime;
 use crate::turn::{Change, Rely, Turn};
+use crate::userinfo;
 use crate::wire::{Field, Fields, Param, Params};
 
 /// What an access token will say.
@@ -35,7 +36,7 @@ pub fn access(subject: &Subject<'_>, turn: &mut Turn<'_>) -> (Minted, UnixTime) 
     let expires_at = ttl_s.map_or(UnixTime::NEVER, |ttl_s| turn.now.plus(ttl_s));
     turn.change(Change::Rely(Rely::Client(subject.client.key, subject.client.version)));
     if let Some(user) = subject.user {
-        turn.change(Change::Rely(Rely::User(user.key, user.version)));
+        turn.rely_on(user);
     }
     turn.change(Change::PutAccess(Box::new(Access {
         id: AccessId(minted.id),
@@ -74,19 +75,26 @@ pub fn refresh_idle_until(client: &Client, began_at: UnixTime, turn: &Turn<'_>) 
     idle.min(absolute)
 }
 
-/// Begins a grant of `subject`: its row, its refresh token if the client gets one, and its first access token, which may
-/// be for fewer resources than the grant.
-pub fn begin(
-    id: GrantId,
-    subject: &Subject<'_>,
-    access_audience: &[String],
-    auth_time: UnixTime,
-    turn: &mut Turn<'_>,
-) -> Reply {
+/// How a grant begins.
+#[derive(Clone, Debug)]
+pub struct Beginning<'a> {
+    /// The grant's id.
+    pub id: GrantId,
+    /// What its first access token is for, which may be fewer resources than the grant is for.
+    pub access_audience: &'a [String],
+    /// When the user was authenticated.
+    pub auth_time: UnixTime,
+    /// May it have a refresh token, if the client gets one?
+    pub may_refresh: bool,
+}
+
+/// Begins a grant of `subject`: its row, its refresh token if there is to be one, and its first access token.
+pub fn begin(beginning: &Beginning<'_>, subject: &Subject<'_>, turn: &mut Turn<'_>) -> Reply {
+    let &Beginning { id, access_audience, auth_time, may_refresh } = beginning;
     let user = subject.user.expect("a grant is a user's; its callers have one");
     let (minted, access_expires_at) =
         access(&Subject { grant: Some(id), audience: access_audience, ..subject.clone() }, turn);
-    let refresh = (refresh_mode(subject.client, turn) != RefreshMode::None).then(|| {
+    let refresh = (may_refresh && refresh_mode(subject.client, turn) != RefreshMode::None).then(|| {
         let idle_until = refresh_idle_until(subject.client, turn.now, turn);
         let spelling = &turn.policy.refresh.spelling;
         (turn.keys.mint_for(id.0, TokenKind::Refresh, spelling, &mut turn.entropy), idle_until)
@@ -108,20 +116,29 @@ pub fn begin(
         }),
         is_revoked: false,
     })));
-    reply(&minted.text, access_expires_at, refresh.as_ref().map(|(minted, _)| &minted.text), subject.scope, turn)
+    reply(&minted.text, access_expires_at, refresh.as_ref().map(|(minted, _)| &minted.text), subject, turn)
 }
 
 /// The members of a token answer, RFC 6749 §5.1.
 #[must_use]
-pub fn reply(access: &Secret, expires_at: UnixTime, refresh: Option<&Secret>, scope: &Scope, turn: &Turn<'_>) -> Reply {
+pub fn reply(
+    access: &Secret,
+    expires_at: UnixTime,
+    refresh: Option<&Secret>,
+    subject: &Subject<'_>,
+    turn: &Turn<'_>,
+) -> Reply {
     let lives_s = (expires_at != UnixTime::NEVER).then(|| turn.now.seconds_until(expires_at));
     let fields = Fields::new()
         .with(Field::AccessToken, access.reveal())
         .with_some(Field::ExpiresIn, lives_s)
         .with_some(Field::ExpiresAt, lives_s.map(|_| expires_at.0))
         .with_some(Field::RefreshToken, refresh.map(Secret::reveal))
-        .with(Field::Scope, scope.as_str());
-    Reply::new(ReplyKind::Token, fields)
+        .with(Field::Scope, subject.scope.as_str());
+    // A surface whose answers say nothing about the user should not pay for it with every token.
+    let user = subject.user.filter(|_| turn.policy.is_user_in_token_reply);
+    let user = user.map(|user| userinfo::claims(user, &turn.policy.scope.closure(subject.scope), turn.policy));
+    Reply::new(ReplyKind::Token, fields.with_some(Field::User, user))
 }
 
 /// Reads and checks the scope of a request of this client.

@@ -39,6 +39,11 @@ pub struct Policy {
     /// May a code be redeemed without naming the redirect URI that it was sent to? A waiver of RFC 6749 §4.1.3. One that
     /// is named must be right all the same.
     pub is_redirect_uri_implied: bool,
+    /// Are access tokens of the implicit grant sent in the query of the redirect? A waiver of RFC 6749 §4.2.2, which has
+    /// them in the fragment. A request can ask for the fragment all the same.
+    pub is_implicit_in_query: bool,
+    /// Does an answer with tokens say who the user is? Only where the surface's template has a place for it.
+    pub is_user_in_token_reply: bool,
     /// May anybody introspect, without being a client? A waiver.
     pub is_introspection_open: bool,
     /// May anybody revoke a token that they hold, without being a client? A waiver.
@@ -147,6 +152,8 @@ impl Policy {
             is_pkce_waivable: true,
             is_iss_sent: true,
             is_redirect_uri_implied: false,
+            is_implicit_in_query: false,
+            is_user_in_token_reply: false,
             is_introspection_open: false,
             is_revocation_open: false,
             otp_digits: 6,

@@ -25,6 +25,8 @@ use crate::wire::{Param, Params};
 pub(crate) const SECRET: &str = "sample-secret";
 /// A PKCE verifier.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+/// The network address of the caller.
+pub(crate) const ADDRESS: &str = "192.0.2.1";
 /// The password of [`user`].
 pub(crate) const PASSWORD: &str = "correct horse";
 
@@ -178,7 +180,7 @@ impl World {
 
     /// A turn in this world.
     pub(crate) fn turn(&self) -> Turn<'_> {
-        Turn::new(self.now, &self.policy, &self.keys, Entropy::seeded([1; 32], 5000), "192.0.2.1")
+        Turn::new(self.now, &self.policy, &self.keys, Entropy::seeded([1; 32], 5000), ADDRESS)
     }
 
     /// Judges `call`.
@@ -190,7 +192,7 @@ impl World {
 
     /// Judges the request at the token endpoint.
     pub(crate) fn token_with_changes(&self) -> (Result<Reply, Refusal>, Vec<Change>) {
-        match TokenRequest::parse(self.params(), &self.policy, &self.keys) {
+        match TokenRequest::parse(self.params(), &self.policy, &self.keys, ADDRESS) {
             Ok(request) => self.judge(&request),
             Err(refusal) => (Err(refusal), vec![]),
         }

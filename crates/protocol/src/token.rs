@@ -18,14 +18,14 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    /// Reads a token request.
+    /// Reads a token request. `address` is the caller's network address, as it is counted for brute force.
     ///
     /// # Errors
     /// A missing or malformed parameter, or a grant that the surface does not offer.
-    pub fn parse(mut params: Params, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
+    pub fn parse(mut params: Params, policy: &Policy, keys: &Keys, address: &str) -> Result<Self, Refusal> {
         let word = params.take(Param::GrantType).ok_or(Refusal::of(No::ParameterMissing, Param::GrantType))?;
         let credentials = Credentials::parse(&mut params)?;
-        let grant = GrantRequest::parse(&word, params, policy, keys)?;
+        let grant = GrantRequest::parse(&word, params, policy, keys, address)?;
         Ok(Self { credentials, grant })
     }
 }
@@ -48,6 +48,6 @@ impl Call for TokenRequest {
     }
 
     fn is_slow(&self, facts: &Facts) -> bool {
-        self.credentials.is_slow(facts)
+        self.credentials.is_slow(facts) || self.grant.is_slow()
     }
 }

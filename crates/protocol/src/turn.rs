@@ -168,6 +168,15 @@ impl<'a> Turn<'a> {
         self.changes.push(change);
     }
 
+    /// Makes what is decided depend on the account being as it was seen. A turn that writes the account depends on that
+    /// already, and on an older version than the one that it goes on with.
+    pub fn rely_on(&mut self, user: &User) {
+        let is_written = |change: &Change| matches!(change, Change::PutUser(own) if own.key == user.key);
+        if !self.changes.iter().any(is_written) {
+            self.change(Change::Rely(Rely::User(user.key, user.version)));
+        }
+    }
+
     /// Notes an event for the auditor.
     pub fn note(
         &mut self,

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use dialect::{At, Context, Dialect, Incoming, Redirect, Route};
 use http_body::Body as _;
 use http_body_util::Full;
-use protocol::authorize::Visit;
+use protocol::authorize::{Precheck, Visit};
 use protocol::browser::{Ask, Browse, Goal, Page, Return, Step};
 use protocol::call::{Call, Reply};
 use protocol::endpoint::Endpoint;
@@ -142,7 +142,7 @@ impl Asked<'_> {
         let grant = params.value(Param::GrantType).and_then(GrantType::from_name);
         let (policy, keys) = (&*self.surface.policy, self.app.keys());
         let verdict = match self.at.endpoint {
-            Endpoint::Token => self.turn(TokenRequest::parse(params, policy, &keys)).await?,
+            Endpoint::Token => self.turn(TokenRequest::parse(params, policy, &keys, &self.address())).await?,
             Endpoint::Introspect => self.turn(IntrospectRequest::parse(params, policy, &keys)).await?,
             Endpoint::Revoke => self.turn(RevokeRequest::parse(params, policy, &keys)).await?,
             Endpoint::Userinfo => {
@@ -165,17 +165,17 @@ impl Asked<'_> {
             Ok(call) => call,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let address = address(self.request, &self.app.settings.trusted);
-        self.app.turn(&self.surface.policy, &address, call).await
+        self.app.turn(&self.surface.policy, &self.address(), call).await
+    }
+
+    /// The network address of the caller, as it is counted for brute force.
+    fn address(&self) -> String {
+        address(self.request, &self.app.settings.trusted)
     }
 
     async fn authorize(&self) -> Response {
-        let context = self.context(None);
-        let address = self.dialect.address(self.at);
-        if !address.has_screens
-            && let Some(out) = self.dialect.hand_off(self.at, self.request.uri.query().unwrap_or_default(), &context)
-        {
-            return answer::outgoing(out);
+        if !self.dialect.address(self.at).has_screens {
+            return self.hand_off().await.unwrap_or_else(|fault| self.refuse(&broken(self.request, &fault)));
         }
         let page = PageRequest::read(self.app, self.request);
         if let Some(response) = self.posted_from_elsewhere(&page) {
@@ -193,6 +193,24 @@ impl Asked<'_> {
             }
             Err(refusal) => refused(self.app, &page, Some((self.dialect, Some(self.at))), &refusal),
         }
+    }
+
+    /// Sends the browser on to the page, or tells the program that asked what is wrong with the request.
+    async fn hand_off(&self) -> Result<Response, Fault> {
+        let params = match self.dialect.decode(self.at, &self.incoming()) {
+            Ok(params) => params,
+            Err(refusal) => return Ok(self.refuse(&refusal)),
+        };
+        let is_query_all = self.request.body.is_empty();
+        let query = match self.request.uri.query() {
+            Some(query) if is_query_all => query.to_owned(),
+            _ => self.dialect.page_query(&params),
+        };
+        if let Err(refusal) = self.app.turn(&self.surface.policy, &self.address(), Precheck { params }).await? {
+            return Ok(self.refuse(&refusal));
+        }
+        let out = self.dialect.hand_off(self.at, &query, &self.context(None));
+        Ok(out.map_or_else(|| self.refuse(&No::AddressUnknown.into()), answer::outgoing))
     }
 
     /// A form that another site posts here comes without our cookies, which are `SameSite=Lax`. Asked again by GET, the

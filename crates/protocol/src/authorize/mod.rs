@@ -14,6 +14,7 @@
 //! [`Visit::next`] again.
 
 mod consent;
+mod precheck;
 mod prove;
 mod request;
 #[cfg(test)]
@@ -21,14 +22,17 @@ mod tests;
 
 use std::sync::Arc;
 
-use request::Request;
+pub use precheck::Precheck;
+use request::{Request, ResponseType};
 
 use crate::browser::{Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMode, Return, Shown, Signed, Step};
 use crate::call::{Call, Reply, ReplyKind};
+use crate::issue::{self, Beginning, Subject};
 use crate::keys::TokenKind;
 use crate::model::{Client, Code, CodeId, EventKind, GrantId, SessionId};
 use crate::redirect::{self, VerifiedRedirect};
 use crate::refusal::{No, Refusal};
+use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::turn::{Change, Facts, Rely, Turn, Wants, address_attempts_key};
 use crate::wire::{Field, Fields, Param, Params};
@@ -178,7 +182,10 @@ impl Visit {
             None if request.prompt.is_none => return way.back(Err(No::ConsentNeeded.into()), turn),
             None => return self.ask_consent(way, request, signed, turn),
         }
-        issue_code(way, request, signed, turn)
+        match request.response_type {
+            ResponseType::Code => issue_code(way, request, signed, turn),
+            ResponseType::Token => issue_token(way, request, signed, turn),
+        }
     }
 
     /// OpenID Connect Core §3.1.2.1, `max_age` and `prompt=login`: a sign-in since the browser came will do.
@@ -237,6 +244,16 @@ struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
+    /// An answer to a request for a token goes into the query only where the surface has tokens there; also a refusal,
+    /// whose place must not depend on how far the request got.
+    fn may_use_query(&self, turn: &Turn<'_>) -> bool {
+        !self.is_for_token() || turn.policy.is_implicit_in_query
+    }
+
+    fn is_for_token(&self) -> bool {
+        self.params.value(Param::ResponseType) == Some("token")
+    }
+
     /// Rows 1 and 2 of the table. Without a way back, every refusal stays here.
     fn find(params: &'a Params, facts: &'a Facts, turn: &Turn<'_>) -> Result<Self, Refusal> {
         let bytes: usize = params.iter().map(|(_, value)| value.len()).sum();
@@ -250,7 +267,8 @@ impl<'a> Way<'a> {
 
     fn back(&self, answer: Result<Reply, Refusal>, turn: &Turn<'_>) -> Step {
         let mode = match self.params.value(Param::ResponseMode) {
-            Some("query") => Some(ResponseMode::Query),
+            Some("query") => self.may_use_query(turn).then_some(ResponseMode::Query),
+            Some("fragment") => Some(ResponseMode::Fragment),
             Some("form_post") => Some(ResponseMode::FormPost),
             _ => None,
         };
@@ -260,8 +278,36 @@ impl<'a> Way<'a> {
         let fields = Fields::new()
             .with_some(Field::State, self.params.value(Param::State))
             .with_some(Field::Iss, turn.policy.is_iss_sent.then_some(turn.policy.issuer.as_str()));
-        Step::Return(Return { to: self.to.clone(), mode, answer, fields })
+        let asked = if self.is_for_token() { ReplyKind::Implicit } else { ReplyKind::Code };
+        Step::Return(Return { to: self.to.clone(), mode, asked, answer, fields })
     }
+}
+
+/// RFC 6749 §4.2.2: an access token at once. It belongs to a grant of its own, so that the user can end it.
+fn issue_token(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
+    signed.rely(turn);
+    consent::rely(way, signed, turn);
+    let subject = Subject {
+        client: way.client,
+        user: Some(&signed.user),
+        grant: None,
+        scope: &request.scope,
+        audience: &request.audience,
+    };
+    let beginning = Beginning {
+        id: GrantId(turn.entropy.next_id()),
+        access_audience: &request.audience,
+        auth_time: signed.session.auth_time,
+        // RFC 6749 §4.2.2: "The authorization server MUST NOT issue a refresh token."
+        may_refresh: false,
+    };
+    let Reply { mut fields, .. } = issue::begin(&beginning, &subject, turn);
+    turn.note(EventKind::GrantBegun, Some(signed.user.key), Some(way.client.key), request.scope.as_str());
+    // RFC 6749 §4.2.2, scope: "OPTIONAL, if identical to the scope requested by the client; otherwise, REQUIRED."
+    if Scope::parse(way.params.value(Param::Scope).unwrap_or_default()).ok().as_ref() != Some(&request.scope) {
+        fields.set(Field::ScopeIfChanged, request.scope.as_str());
+    }
+    way.back(Ok(Reply::new(ReplyKind::Implicit, fields)), turn)
 }
 
 fn known_client<'f>(facts: &'f Facts, turn: &Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {

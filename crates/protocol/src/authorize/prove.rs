@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Visit, Way, keep};
 use crate::browser::{Browse, Goal, Signed};
 use crate::login::attempts::Doors;
-use crate::login::{password, recovery, totp};
-use crate::model::{Amr, Client, EventKind, User};
+use crate::login::{password, second_factor};
+use crate::model::{Amr, Client, EventKind};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 use crate::turn::{Change, Facts, Rely, Turn, account_attempts_key, address_attempts_key};
@@ -28,17 +28,8 @@ impl Visit {
         if let Err(refusal) = doors.check(facts, turn) {
             return Ok(keep(self.ask_sign_in(client, login.to_owned(), Some(refusal), turn)));
         }
-        let stored = user.and_then(|user| Some((user, user.password.as_deref()?)));
-        let right = match stored {
-            Some((user, stored)) => password::is_right(stored, typed).then_some(user),
-            None => {
-                password::pretend(typed);
-                None
-            }
-        };
-        let Some(user) = right.filter(|user| !user.is_disabled) else {
-            doors.count(turn);
-            note_failure(user, facts, turn);
+        let Some(user) = password::proven(user, typed) else {
+            doors.fail(user, facts, turn);
             return Ok(keep(self.ask_sign_in(client, login.to_owned(), Some(No::CredentialsWrong.into()), turn)));
         };
         // The failures of an account with a second factor are forgotten only after that factor, or else a password that
@@ -78,9 +69,8 @@ impl Visit {
         if let Err(refusal) = doors.check(facts, turn) {
             return Ok(keep(self.ask_second_factor(client, &signed, Some(refusal), turn)));
         }
-        let Some((burnt, how)) = burn_second_factor(&signed.user, typed, turn) else {
-            doors.count(turn);
-            note_failure(Some(&signed.user), facts, turn);
+        let Some((burnt, how)) = second_factor::burn(&signed.user, typed, turn) else {
+            doors.fail(Some(&signed.user), facts, turn);
             return Ok(keep(self.ask_second_factor(client, &signed, Some(No::SecondFactorWrong.into()), turn)));
         };
         doors.pass(turn);
@@ -100,30 +90,5 @@ impl Visit {
             Goal::Authorize(params) => Way::find(params, facts, turn).map(|_| facts.client.as_ref()),
             Goal::Page(_) => Ok(None),
         }
-    }
-}
-
-/// The account with the presented code or recovery code used up, and which of the two it was; `None` if it is neither.
-fn burn_second_factor(user: &User, typed: &Secret, turn: &Turn<'_>) -> Option<(User, &'static str)> {
-    let own = user.totp.as_ref()?;
-    let mut burnt = user.clone();
-    burnt.version += 1;
-    let factor = burnt.totp.as_mut()?;
-    let used = recovery::digest(typed.reveal());
-    if let Some(at) = own.recovery.iter().position(|digest| *digest == used) {
-        factor.recovery.remove(at);
-        return Some((burnt, "password and recovery code"));
-    }
-    let seed = turn.keys.open_kept("totp", user.sub.as_bytes(), &own.sealed_seed)?;
-    factor.last_step = totp::matching_step(&seed, typed.reveal(), own.digits, turn.now, own.last_step)?;
-    Some((burnt, "password and code"))
-}
-
-fn note_failure(user: Option<&Arc<User>>, facts: &Facts, turn: &mut Turn<'_>) {
-    let failures = facts.account_attempts.filter(|own| !turn.now.is_past(own.resets_at)).map_or(0, |own| own.failures);
-    let user = user.map(|user| user.key);
-    turn.note(EventKind::SignInFailed, user, None, "");
-    if failures + 1 >= turn.policy.lockout.account_failures {
-        turn.note(EventKind::LockedOut, user, None, "");
     }
 }

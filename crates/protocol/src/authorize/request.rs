@@ -3,6 +3,7 @@
 use crate::issue;
 use crate::model::{Client, ClientKind, GrantType, Pkce};
 use crate::pkce;
+use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::secret::Digest;
@@ -11,12 +12,41 @@ use crate::wire::{Param, Params};
 
 /// A well-formed authorization request that the client may make.
 pub(super) struct Request {
+    pub(super) response_type: ResponseType,
     pub(super) scope: Scope,
     pub(super) audience: Vec<String>,
     pub(super) challenge: Option<Digest>,
     pub(super) prompt: Prompt,
     pub(super) max_age_s: Option<u64>,
     pub(super) is_redirect_uri_named: bool,
+}
+
+/// What the client wants back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ResponseType {
+    /// RFC 6749 §4.1.1
+    Code,
+    /// RFC 6749 §4.2.1, the implicit grant: an access token.
+    Token,
+}
+
+impl ResponseType {
+    fn grant(self) -> GrantType {
+        match self {
+            Self::Code => GrantType::AuthorizationCode,
+            Self::Token => GrantType::Implicit,
+        }
+    }
+
+    /// OAuth 2.0 Multiple Response Types §2.1 and §5: a token "MUST NOT" travel in the query, unless that is the surface's
+    /// own way, for which it has a waiver.
+    fn may_travel(self, mode: &str, policy: &Policy) -> bool {
+        match (self, mode) {
+            (_, "form_post") | (Self::Code, "query") | (Self::Token, "fragment") => true,
+            (Self::Token, "query") => policy.is_implicit_in_query,
+            _ => false,
+        }
+    }
 }
 
 /// OpenID Connect Core §3.1.2.1.
@@ -30,20 +60,29 @@ pub(super) struct Prompt {
 impl Request {
     pub(super) fn parse(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Self, Refusal> {
         let missing = Refusal::of(No::ParameterMissing, Param::ResponseType);
-        match params.value(Param::ResponseType).ok_or(missing)? {
-            "code" if turn.policy.grants.contains(&GrantType::AuthorizationCode) => {}
-            _ => return Err(Refusal::of(No::ResponseTypeUnknown, Param::ResponseType)),
-        }
-        if !client.grants.contains(&GrantType::AuthorizationCode) {
+        let response_type = match params.value(Param::ResponseType).ok_or(missing)? {
+            "code" => Some(ResponseType::Code),
+            "token" => Some(ResponseType::Token),
+            _ => None,
+        };
+        let response_type = response_type
+            .filter(|own| turn.policy.grants.contains(&own.grant()))
+            .ok_or(Refusal::of(No::ResponseTypeUnknown, Param::ResponseType))?;
+        if !client.grants.contains(&response_type.grant()) {
             return Err(Refusal::of(No::ResponseTypeNotAllowed, Param::ResponseType));
         }
-        if !matches!(params.value(Param::ResponseMode), None | Some("query" | "form_post")) {
+        if params.value(Param::ResponseMode).is_some_and(|mode| !response_type.may_travel(mode, turn.policy)) {
             return Err(Refusal::of(No::ResponseModeUnknown, Param::ResponseMode));
         }
         Ok(Self {
+            response_type,
             scope: issue::requested_scope(params, client, turn)?,
             audience: issue::requested_resources(params, turn)?,
-            challenge: challenge(params, client, turn)?,
+            challenge: match response_type {
+                ResponseType::Code => challenge(params, client, turn)?,
+                // There is no code to bind to it.
+                ResponseType::Token => None,
+            },
             prompt: Prompt::parse(params.value(Param::Prompt))?,
             max_age_s: params
                 .value(Param::MaxAge)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::call::Reply;
-use crate::issue::{self, Subject};
+use crate::issue::{self, Beginning, Subject};
 use crate::keys::{Keys, Presented, TokenKind};
 use crate::live::Dead;
 use crate::model::{Client, Code, CodeId, EventKind, Held};
@@ -58,7 +58,13 @@ impl Request {
         turn.change(Change::SpendCode(code.id));
         // The grant keeps all resources; this access token may be for fewer.
         let subject = Subject { client, user: Some(user), grant: None, scope: &code.scope, audience: &code.audience };
-        let reply = issue::begin(code.grant, &subject, &audience, code.auth_time, turn);
+        let beginning = Beginning {
+            id: code.grant,
+            access_audience: &audience,
+            auth_time: code.auth_time,
+            may_refresh: true,
+        };
+        let reply = issue::begin(&beginning, &subject, turn);
         turn.note(EventKind::GrantBegun, Some(user.key), Some(client.key), code.scope.as_str());
         Ok(reply)
     }

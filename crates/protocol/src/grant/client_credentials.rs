@@ -29,7 +29,7 @@ impl Request {
         let subject = Subject { client, user: None, grant: None, scope: &scope, audience: &audience };
         let (minted, expires_at) = issue::access(&subject, turn);
         // RFC 6749 §4.4.3: "A refresh token SHOULD NOT be included."
-        Ok(issue::reply(&minted.text, expires_at, None, &scope, turn))
+        Ok(issue::reply(&minted.text, expires_at, None, &subject, turn))
     }
 }
 

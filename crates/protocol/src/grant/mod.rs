@@ -2,6 +2,7 @@
 
 mod authorization_code;
 mod client_credentials;
+mod password;
 mod refresh_token;
 
 use std::sync::Arc;
@@ -20,10 +21,17 @@ pub(crate) enum GrantRequest {
     AuthorizationCode(authorization_code::Request),
     RefreshToken(refresh_token::Request),
     ClientCredentials(client_credentials::Request),
+    Password(password::Request),
 }
 
 impl GrantRequest {
-    pub(crate) fn parse(word: &str, params: Params, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
+    pub(crate) fn parse(
+        word: &str,
+        params: Params,
+        policy: &Policy,
+        keys: &Keys,
+        address: &str,
+    ) -> Result<Self, Refusal> {
         let unknown = Refusal::of(No::GrantTypeUnknown, Param::GrantType);
         let kind = GrantType::from_name(word).filter(|kind| policy.grants.contains(kind)).ok_or(unknown)?;
         match kind {
@@ -32,7 +40,9 @@ impl GrantRequest {
             }
             GrantType::RefreshToken => refresh_token::Request::parse(params, policy, keys).map(Self::RefreshToken),
             GrantType::ClientCredentials => Ok(Self::ClientCredentials(client_credentials::Request::parse(params))),
-            GrantType::Implicit | GrantType::Password => Err(unknown),
+            GrantType::Password => password::Request::parse(params, address).map(Self::Password),
+            // It has no business here: RFC 6749 §4.2 has it at the authorization endpoint alone.
+            GrantType::Implicit => Err(unknown),
         }
     }
 
@@ -41,6 +51,7 @@ impl GrantRequest {
             Self::AuthorizationCode(_) => GrantType::AuthorizationCode,
             Self::RefreshToken(_) => GrantType::RefreshToken,
             Self::ClientCredentials(_) => GrantType::ClientCredentials,
+            Self::Password(_) => GrantType::Password,
         }
     }
 
@@ -48,8 +59,14 @@ impl GrantRequest {
         match self {
             Self::AuthorizationCode(request) => request.want(wants),
             Self::RefreshToken(request) => request.want(wants),
+            Self::Password(request) => request.want(wants),
             Self::ClientCredentials(_) => {}
         }
+    }
+
+    /// Does judging mean hashing a password?
+    pub(crate) fn is_slow(&self) -> bool {
+        matches!(self, Self::Password(_))
     }
 
     pub(crate) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
@@ -57,6 +74,7 @@ impl GrantRequest {
             Self::AuthorizationCode(request) => request.decide(client, facts, turn),
             Self::RefreshToken(request) => request.decide(client, facts, turn),
             Self::ClientCredentials(request) => request.decide(client, turn),
+            Self::Password(request) => request.decide(client, facts, turn),
         }
     }
 }

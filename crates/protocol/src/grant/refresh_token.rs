@@ -138,7 +138,7 @@ impl Request {
             },
             expires_at: access_expires_at.max(idle_until),
         });
-        issue::reply(&access.text, access_expires_at, Some(&successor.text), &live.scope, turn)
+        issue::reply(&access.text, access_expires_at, Some(&successor.text), &live.subject(), turn)
     }
 
     fn reuse(&self, live: &Live<'_>, turn: &mut Turn<'_>) -> Reply {
@@ -151,7 +151,7 @@ impl Request {
             to: Refresh { current: live.refresh.current, previous: None, answer: None, idle_until },
             expires_at: access_expires_at.max(idle_until),
         });
-        issue::reply(&access.text, access_expires_at, Some(&self.text), &live.scope, turn)
+        issue::reply(&access.text, access_expires_at, Some(&self.text), &live.subject(), turn)
     }
 
     /// The same successor as before, and the same access token while it lives and says what is asked for now.
@@ -163,11 +163,11 @@ impl Request {
         let is_same = answer.scope == live.scope && answer.audience == live.audience;
         if is_same && !turn.now.is_past(answer.access_expires_at) {
             let access = Secret::new(answer.access);
-            return Ok(issue::reply(&access, answer.access_expires_at, Some(&successor), &live.scope, turn));
+            return Ok(issue::reply(&access, answer.access_expires_at, Some(&successor), &live.subject(), turn));
         }
         turn.change(Change::Rely(Rely::Grant(live.grant.id)));
         let (access, access_expires_at) = issue::access(&live.subject(), turn);
-        Ok(issue::reply(&access.text, access_expires_at, Some(&successor), &live.scope, turn))
+        Ok(issue::reply(&access.text, access_expires_at, Some(&successor), &live.subject(), turn))
     }
 
     /// RFC 6749 §6: "The requested scope MUST NOT include any scope not originally granted by the resource owner, and if

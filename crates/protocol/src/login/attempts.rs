@@ -2,7 +2,9 @@
 //! only by a commit whose precondition is that the door is still open, so that a thousand attempts at once get no further
 //! than ten in a row.
 
-use crate::model::Attempts;
+use std::sync::Arc;
+
+use crate::model::{Attempts, EventKind, User};
 use crate::refusal::{No, Refusal};
 use crate::secret::Digest;
 use crate::turn::{Change, Facts, Turn};
@@ -37,6 +39,18 @@ impl Doors {
                 Err(Refusal { retry_after_s: Some(turn.now.seconds_until(resets_at)), ..No::LockedOut.into() })
             }
             None => Ok(()),
+        }
+    }
+
+    /// Counts a failure at both doors, and tells the auditor; also when it was the one that shut the account's.
+    pub fn fail(&self, user: Option<&Arc<User>>, facts: &Facts, turn: &mut Turn<'_>) {
+        self.count(turn);
+        let counted = facts.account_attempts.filter(|own| !turn.now.is_past(own.resets_at));
+        let failures = counted.map_or(0, |own| own.failures);
+        let user = user.map(|user| user.key);
+        turn.note(EventKind::SignInFailed, user, None, "");
+        if failures + 1 >= turn.policy.lockout.account_failures {
+            turn.note(EventKind::LockedOut, user, None, "");
         }
     }
 

@@ -3,4 +3,5 @@
 pub mod attempts;
 pub mod password;
 pub mod recovery;
+pub mod second_factor;
 pub mod totp;

@@ -1,9 +1,12 @@
 //! Passwords: Argon2id in, PHC strings at rest, verbatim comparison. OWASP ASVS 5.0 V6.2.
 
+use std::sync::Arc;
+
 use argon2::password_hash::phc::{PasswordHash, Salt};
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 
+use crate::model::User;
 use crate::refusal::No;
 use crate::secret::Secret;
 use crate::turn::Entropy;
@@ -64,6 +67,16 @@ pub fn is_right(stored: &str, password: &Secret) -> bool {
     }
     PasswordHash::new(stored)
         .is_ok_and(|stored| Argon2::default().verify_password(password.reveal().as_bytes(), &stored).is_ok())
+}
+
+/// The account, if the password is its own and it is not disabled. Takes the same time whether there is an account or not.
+#[must_use]
+pub fn proven<'u>(user: Option<&'u Arc<User>>, typed: &Secret) -> Option<&'u Arc<User>> {
+    let Some((user, stored)) = user.and_then(|user| Some((user, user.password.as_deref()?))) else {
+        pretend(typed);
+        return None;
+    };
+    (is_right(stored, typed) && !user.is_disabled).then_some(user)
 }
 
 /// Spends the time of a comparison where there is nothing to compare with, so that nobody can tell by time whether an

@@ -1,0 +1,29 @@
+//! A surface whose authorization endpoint is an API sends the browser on to a page elsewhere. What is wrong with the request
+//! is told at once, to the program that made it.
+
+use super::Way;
+use super::request::Request;
+use crate::call::Call;
+use crate::refusal::Refusal;
+use crate::turn::{Facts, Turn, Wants};
+use crate::wire::{Param, Params};
+
+/// Rows 1 to 3 of the table, and nothing else.
+#[derive(Debug)]
+pub struct Precheck {
+    /// The authorization request.
+    pub params: Params,
+}
+
+impl Call for Precheck {
+    type Yes = ();
+
+    fn wants(&self) -> Wants {
+        Wants { client_id: self.params.value(Param::ClientId).map(ToOwned::to_owned), ..Wants::default() }
+    }
+
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<(), Refusal> {
+        let way = Way::find(&self.params, facts, turn)?;
+        Request::parse(&self.params, way.client, turn).map(drop)
+    }
+}
