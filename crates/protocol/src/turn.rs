@@ -32,6 +32,8 @@ pub struct Wants {
     pub address_attempts: Option<Digest>,
     /// What the user of `login`, or else of `session`, allowed the client of `client_id`.
     pub consent: bool,
+    /// How many applications and personal tokens the user of `session` has.
+    pub holdings: bool,
 }
 
 /// The rows found for [`Wants`]. Each is present or absent.
@@ -57,6 +59,17 @@ pub struct Facts {
     pub address_attempts: Option<Attempts>,
     /// The remembered consent.
     pub consent: Option<Consent>,
+    /// How much the user of the session has; absent without a session.
+    pub holdings: Option<Holdings>,
+}
+
+/// How much a user has of what is limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Applications that the user registered.
+    pub clients: u32,
+    /// Personal tokens, also those that are over and not swept away yet.
+    pub personals: u32,
 }
 
 /// Under which counter failures against an account are kept: by user where there is one, so that the e-mail address and
@@ -322,6 +335,20 @@ pub enum Rely {
         client: ClientKey,
         /// The number of the consent, if there was one.
         id: Option<i64>,
+    },
+    /// The user has fewer applications than this.
+    ClientsFewer {
+        /// Whose.
+        owner: UserKey,
+        /// How many would be too many.
+        than: u32,
+    },
+    /// The user has fewer personal tokens than this.
+    PersonalsFewer {
+        /// Whose.
+        user: UserKey,
+        /// How many would be too many.
+        than: u32,
     },
 }
 

@@ -75,6 +75,7 @@ suite! {
         a_grant_without_a_refresh_token_cannot_be_refreshed
         a_turn_relies_on_what_it_saw
         a_turn_relies_on_the_rows_before_it
+        a_user_has_fewer_rows_than_a_limit
         a_shut_door_counts_and_passes_nobody
         an_old_version_cannot_be_put
         a_new_row_is_put_once
@@ -90,6 +91,8 @@ suite! {
         applications_are_consents_and_live_grants
         grants_can_be_narrowed_down
         personal_tokens_come_with_their_user
+        connected_users_are_counted_once
+        holdings_are_those_of_the_session_s_user
         events_come_latest_first
         counts_say_how_much_there_is
         the_greatest_id_is_above_all_rows

@@ -54,6 +54,16 @@ pub enum Query {
         /// At most so many.
         rows_max: usize,
     },
+    /// How many users a client is connected with: those who allowed it something that is remembered, or who have a live
+    /// grant with it. 0 for a client that is not there.
+    Connected {
+        /// Which client.
+        client: ClientKey,
+        /// Grants that are dead at this time are not counted.
+        now: UnixTime,
+        /// Counts no further than this.
+        users_max: u32,
+    },
     /// Personal tokens, the newest first.
     Personals {
         /// Only this user's.
@@ -87,6 +97,8 @@ pub enum Rows {
     Applications(Vec<Application>),
     /// To [`Query::Grants`].
     Grants(Vec<Held<Grant>>),
+    /// To [`Query::Connected`].
+    Connected(u32),
     /// To [`Query::Personals`].
     Personals(Vec<Held<Personal>>),
     /// To [`Query::SealKeys`].
@@ -233,6 +245,17 @@ impl dyn Store + '_ {
     ) -> Result<Vec<Held<Grant>>, Fault> {
         match self.list(&Query::Grants { user, client, live_at, rows_max }).await? {
             Rows::Grants(rows) => Ok(rows),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::Connected`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn connected(&self, client: ClientKey, now: UnixTime, users_max: u32) -> Result<u32, Fault> {
+        match self.list(&Query::Connected { client, now, users_max }).await? {
+            Rows::Connected(count) => Ok(count),
             _ => Err(mismatch()),
         }
     }

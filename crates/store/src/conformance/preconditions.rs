@@ -81,6 +81,20 @@ pub(super) async fn a_turn_relies_on_the_rows_before_it(store: &dyn Store) {
     assert!(facts(store, 1).await.session.is_none());
 }
 
+pub(super) async fn a_user_has_fewer_rows_than_a_limit(store: &dyn Store) {
+    furnish(store).await;
+    let clients = |than| Change::Rely(Rely::ClientsFewer { owner: UserKey(1), than });
+    let personals = |than| Change::Rely(Rely::PersonalsFewer { user: UserKey(1), than });
+    let owned = Client { owner: Some(UserKey(1)), ..client(3) };
+    commit(store, [clients(1), Change::PutClient(Box::new(owned))]).await;
+    must_lose(store, clients(0)).await;
+    must_lose(store, clients(1)).await;
+    commit(store, [clients(2), personals(2)]).await;
+    must_lose(store, personals(1)).await;
+    let other = [Rely::ClientsFewer { owner: UserKey(2), than: 1 }, Rely::PersonalsFewer { user: UserKey(2), than: 1 }];
+    commit(store, other.map(Change::Rely)).await;
+}
+
 pub(super) async fn a_shut_door_counts_and_passes_nobody(store: &dyn Store) {
     furnish(store).await;
     let fail = |limit| Change::CountFailure { key: digest("address"), limit, now: NOW, resets_at: later(100) };

@@ -2,7 +2,7 @@
 
 use protocol::model::{Client, ClientKey, Consent, GrantId, Session, SessionId, User, UserKey};
 use protocol::scope::Scope;
-use protocol::turn::{Change, Wants, account_attempts_key};
+use protocol::turn::{Change, Holdings, Wants, account_attempts_key};
 
 use super::rows::*;
 use crate::Store;
@@ -122,6 +122,46 @@ pub(super) async fn personal_tokens_come_with_their_user(store: &dyn Store) {
     };
     assert_eq!(ids(store.personals(None).await.unwrap()), [(3, Some(1)), (2, Some(2)), (1, Some(1))]);
     assert_eq!(ids(store.personals(Some(UserKey(2))).await.unwrap()), [(2, Some(2))]);
+}
+
+pub(super) async fn connected_users_are_counted_once(store: &dyn Store) {
+    furnish(store).await;
+    // The first user has a consent and a grant, the second a grant alone, the third a consent alone.
+    let puts = [grant(2, 2, 1), grant(3, 2, 1)].map(|row| Change::PutGrant(Box::new(row)));
+    commit(store, puts).await;
+    commit(store, [Change::PutUser(Box::new(user(3))), Change::PutConsent(consent(3, 1))]).await;
+    let count = async |client, now, users_max| store.connected(ClientKey(client), now, users_max).await.unwrap();
+    assert_eq!(count(1, NOW, 9).await, 3);
+    assert_eq!(count(1, NOW, 2).await, 2);
+    assert_eq!(count(2, NOW, 9).await, 0);
+    assert_eq!(count(4, NOW, 9).await, 0);
+    assert_eq!(count(1, later(1_000), 9).await, 2, "the grants are over");
+    let cut = User { revoked_below: 3, version: 2, ..user(2) };
+    commit(store, [Change::PutUser(Box::new(cut))]).await;
+    assert_eq!(count(1, NOW, 9).await, 3);
+    let cut = User { revoked_below: 4, version: 3, ..user(2) };
+    commit(store, [Change::PutUser(Box::new(cut))]).await;
+    assert_eq!(count(1, NOW, 9).await, 2);
+    commit(store, [Change::WithdrawConsent { user: UserKey(1), client: ClientKey(1) }]).await;
+    assert_eq!(count(1, NOW, 9).await, 1);
+    let cut = Client { revoked_below: 99, version: 2, ..client(1) };
+    commit(store, [Change::PutClient(Box::new(cut)), Change::PutGrant(Box::new(grant(9, 2, 1)))]).await;
+    assert_eq!(count(1, NOW, 9).await, 1, "a consent stays when all grants are revoked");
+}
+
+pub(super) async fn holdings_are_those_of_the_session_s_user(store: &dyn Store) {
+    furnish(store).await;
+    let owned = Client { owner: Some(UserKey(1)), ..client(3) };
+    let others = Client { owner: Some(UserKey(2)), ..client(4) };
+    commit(store, [owned, others].map(|row| Change::PutClient(Box::new(row)))).await;
+    commit(store, [(2, 2), (3, 1)].map(|(id, user)| Change::PutPersonal(Box::new(personal(id, user))))).await;
+    let holdings = async |session, holdings| {
+        let wants = Wants { session: Some(SessionId(session)), holdings, ..Wants::default() };
+        store.load(&wants).await.unwrap().holdings
+    };
+    assert_eq!(holdings(1, true).await, Some(Holdings { clients: 1, personals: 2 }));
+    assert_eq!(holdings(1, false).await, None);
+    assert_eq!(holdings(7, true).await, None);
 }
 
 pub(super) async fn events_come_latest_first(store: &dyn Store) {

@@ -64,6 +64,8 @@ fn deed() -> impl Strategy<Value = Change> {
         (id(), version()).prop_map(|(id, version)| Change::Rely(Rely::Client(ClientKey(id), version))),
         (id(), version()).prop_map(|(id, version)| Change::Rely(Rely::User(UserKey(id), version))),
         id().prop_map(|id| Change::Rely(Rely::Session(SessionId(id)))),
+        (id(), 0..3_u32).prop_map(|(id, than)| Change::Rely(Rely::ClientsFewer { owner: UserKey(id), than })),
+        (id(), 0..3_u32).prop_map(|(id, than)| Change::Rely(Rely::PersonalsFewer { user: UserKey(id), than })),
         id().prop_map(|id| Change::Rely(Rely::Grant(GrantId(id)))),
         (0..4_u32, 0..40_u64).prop_map(|(limit, at_s)| Change::CountFailure {
             key: digest("address"),

@@ -219,6 +219,7 @@ pub(crate) fn wants(id: i64) -> Wants {
         login: None,
         address_attempts: Some(digest("address")),
         consent: true,
+        holdings: true,
     }
 }
 
@@ -249,6 +250,7 @@ pub(crate) async fn everything(store: &dyn Store) -> String {
             Query::Grants { user: Some(user), client: None, live_at: Some(NOW), rows_max: 2 },
             Query::Grants { user: None, client: Some(client), live_at: None, rows_max: 10 },
             Query::Grants { user: Some(user), client: Some(client), live_at: None, rows_max: 10 },
+            Query::Connected { client, now: NOW, users_max: 3 },
             Query::Personals { user: Some(user) },
             Query::Events { user: Some(user), rows_max: 3 },
             Query::Clients { owner: Some(user), after: None, rows_max: 10 },

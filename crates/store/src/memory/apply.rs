@@ -35,6 +35,8 @@ impl Tables {
             Rely::Session(id) => self.sessions.row(&id).is_some(),
             Rely::Grant(id) => self.is_grant_alive(id),
             Rely::Consent { user, client, id } => self.consents.row(&(user, client)).map(|row| row.id) == id,
+            Rely::ClientsFewer { owner, than } => self.holdings(owner).clients < than,
+            Rely::PersonalsFewer { user, than } => self.holdings(user).personals < than,
         }
     }
 

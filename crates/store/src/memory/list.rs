@@ -1,6 +1,6 @@
 //! Lists for people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::model::{ClientKey, Consent, Grant, UserKey};
 use protocol::time::UnixTime;
@@ -52,6 +52,10 @@ impl Tables {
                     .take(*rows_max)
                     .collect(),
             ),
+            Query::Connected { client, now, users_max } => {
+                let count = u32::try_from(self.connected(*client, *now).len()).unwrap_or(u32::MAX);
+                Rows::Connected(count.min(*users_max))
+            }
             Query::Personals { user } => Rows::Personals(
                 self.personals
                     .rows()
@@ -100,6 +104,16 @@ impl Tables {
                 self.client(key).map(|client| Application { client, consent, grants_live })
             })
             .collect()
+    }
+
+    fn connected(&self, client: ClientKey, now: UnixTime) -> BTreeSet<UserKey> {
+        if self.clients.row(&client).is_none() {
+            return BTreeSet::new();
+        }
+        let consented = self.consents.rows().filter(|(_, row)| row.client == client).map(|(_, row)| row.user);
+        let granted = self.grants.rows().map(|(_, row)| row);
+        let granted = granted.filter(|row| row.client == client && self.is_live(row, now)).map(|row| row.user);
+        consented.chain(granted).collect()
     }
 
     fn greatest_id(&self) -> i64 {

@@ -14,7 +14,7 @@ use protocol::model::{
 };
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Facts, Wants, account_attempts_key, login_name};
+use protocol::turn::{Change, Facts, Holdings, Wants, account_attempts_key, login_name};
 
 use self::table::Table;
 use crate::{CommitError, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, Query, Rows, SPENT_CODE_KEPT_S, Store};
@@ -105,7 +105,9 @@ impl Tables {
             (true, Some(user), Some(client)) => self.consents.row(&(user, client.key)).cloned(),
             _ => None,
         };
+        let holder = session.as_ref().filter(|_| wants.holdings).map(|session| session.row.user);
         Facts {
+            holdings: holder.map(|user| self.holdings(user)),
             client,
             code: wants.code.and_then(|id| self.codes.row(&id)).map(|row| Held {
                 row: row.clone(),
@@ -157,6 +159,14 @@ impl Tables {
 
     fn held_personal(&self, row: &Personal) -> Held<Personal> {
         Held { row: row.clone(), client: None, user: self.user(row.user), is_grant_revoked: false }
+    }
+
+    fn holdings(&self, user: UserKey) -> Holdings {
+        let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
+        Holdings {
+            clients: count(self.clients.rows().filter(|(_, row)| row.owner == Some(user)).count()),
+            personals: count(self.personals.rows().filter(|(_, row)| row.user == user).count()),
+        }
     }
 
     /// Is the grant there and not revoked?

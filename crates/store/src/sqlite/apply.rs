@@ -74,6 +74,8 @@ fn compare(connection: &Connection, change: &Change) -> Result<(), Stop> {
             let found = connection.prepare_cached(sql)?.query_row([user.0, client.0], |row| row.get(0)).optional()?;
             found == id
         }
+        Change::Rely(Rely::ClientsFewer { owner, than }) => count(connection, super::CLIENTS_OWNED, owner)? < than,
+        Change::Rely(Rely::PersonalsFewer { user, than }) => count(connection, super::PERSONALS_OWNED, user)? < than,
         Change::PassCounter { key, limit, now, .. } => {
             const SQL: &str = "SELECT 1 WHERE ?2 > 0 AND NOT EXISTS (\
                 SELECT 1 FROM attempts WHERE key = ?1 AND failures >= ?2 AND resets_at > ?3)";
@@ -82,6 +84,10 @@ fn compare(connection: &Connection, change: &Change) -> Result<(), Stop> {
         _ => true,
     };
     must(found)
+}
+
+fn count(connection: &Connection, sql: &str, user: UserKey) -> Result<u32, Stop> {
+    Ok(connection.prepare_cached(sql)?.query_row([user.0], |row| row.get(0))?)
 }
 
 fn write(connection: &Connection, change: &Change) -> Result<(), Stop> {

@@ -47,6 +47,7 @@ pub(super) fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
         Query::Grants { user, client, live_at, rows_max } => {
             Rows::Grants(view.grants((*user, *client), *live_at, *rows_max)?)
         }
+        Query::Connected { client, now, users_max } => Rows::Connected(view.connected(*client, *now, *users_max)?),
         Query::Personals { user } => Rows::Personals(view.personals(*user)?),
         Query::SealKeys => {
             Rows::SealKeys(view.rows("SELECT number, created_at FROM seal_keys ORDER BY id", [], row::seal_key)?)
@@ -195,6 +196,18 @@ impl View<'_> {
             }
         }
         Ok(grants)
+    }
+
+    fn connected(&self, client: ClientKey, now: UnixTime, users_max: u32) -> Result<u32, Stop> {
+        const SQL: &str = "SELECT count(*) FROM (\
+            SELECT user FROM (SELECT user FROM consents WHERE client = ?1 LIMIT ?4) UNION \
+            SELECT user FROM (SELECT DISTINCT g.user FROM grants AS g JOIN users AS u ON u.key = g.user \
+            WHERE g.client = ?1 AND g.is_revoked = 0 AND g.expires_at > ?2 AND g.id >= ?3 \
+            AND g.id >= coalesce(json_extract(u.document, '$.revoked_below'), 0) LIMIT ?4))";
+        let Some(found) = self.client_now(client)? else { return Ok(0) };
+        let counted = params![client.0, now.0, found.revoked_below, users_max];
+        let count: Vec<u32> = self.rows(SQL, counted, |row| row.get(0))?;
+        Ok(count.first().map_or(0, |count| (*count).min(users_max)))
     }
 
     fn personals(&self, user: Option<UserKey>) -> Result<Vec<Held<Personal>>, Stop> {

@@ -7,7 +7,7 @@ use protocol::model::{
     Session, SessionId, User, UserKey,
 };
 use protocol::secret::Digest;
-use protocol::turn::{Facts, Wants, account_attempts_key, login_name};
+use protocol::turn::{Facts, Holdings, Wants, account_attempts_key, login_name};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::document::{Documents, View};
@@ -54,8 +54,21 @@ const CONSENT: &str = "SELECT id, user, client, scope, audience, given_at, renew
 
 /// Every statement of this file, for the test that looks at SQLite's plans for them.
 #[cfg(test)]
-pub(super) fn statements_all() -> [&'static str; 10] {
-    [&CODE, &GRANT, &ACCESS, &PERSONAL, &SESSION, CLIENT_BY_ID, USER_BY_LOGIN, USER_BY_SUB, ATTEMPTS, CONSENT]
+pub(super) fn statements_all() -> [&'static str; 12] {
+    [
+        &CODE,
+        &GRANT,
+        &ACCESS,
+        &PERSONAL,
+        &SESSION,
+        CLIENT_BY_ID,
+        USER_BY_LOGIN,
+        USER_BY_SUB,
+        ATTEMPTS,
+        CONSENT,
+        super::CLIENTS_OWNED,
+        super::PERSONALS_OWNED,
+    ]
 }
 
 /// Loads what is wanted. One statement is a moment of its own; several are bound together by a transaction.
@@ -93,7 +106,10 @@ fn statements(wants: &Wants) -> usize {
         wants.address_attempts.is_some(),
     ];
     let accounts = [wants.session.is_some(), wants.login.is_some()];
-    rows.into_iter().filter(|wanted| *wanted).count() + 2 * accounts.into_iter().filter(|wanted| *wanted).count()
+    let holdings = if wants.holdings { 2 } else { 0 };
+    rows.into_iter().filter(|wanted| *wanted).count()
+        + 2 * accounts.into_iter().filter(|wanted| *wanted).count()
+        + holdings
 }
 
 fn load_at(view: View<'_>, wants: &Wants) -> Result<Facts, Stop> {
@@ -126,6 +142,9 @@ fn load_at(view: View<'_>, wants: &Wants) -> Result<Facts, Stop> {
 fn load_account(view: View<'_>, wants: &Wants, facts: &mut Facts) -> Result<(), Stop> {
     if let Some(id) = wants.session {
         facts.session = view.session(id)?;
+    }
+    if let (true, Some(session)) = (wants.holdings, &facts.session) {
+        facts.holdings = Some(view.holdings(session.row.user)?);
     }
     if let Some(typed) = &wants.login {
         facts.login = view.user_by_login(typed)?;
@@ -236,6 +255,14 @@ impl View<'_> {
 
     fn consent(&self, user: UserKey, client: ClientKey) -> Result<Option<Consent>, Stop> {
         Ok(self.connection.prepare_cached(CONSENT)?.query_row([user.0, client.0], row::consent).optional()?)
+    }
+
+    fn holdings(&self, user: UserKey) -> Result<Holdings, Stop> {
+        let count = |sql| self.one(sql, user.0, |row| row.get::<_, u32>(0));
+        Ok(Holdings {
+            clients: count(super::CLIENTS_OWNED)?.unwrap_or_default(),
+            personals: count(super::PERSONALS_OWNED)?.unwrap_or_default(),
+        })
     }
 
     fn one<T>(

@@ -31,6 +31,11 @@ use self::sweep::Walk;
 use self::writer::{Work, Writer};
 use crate::{CommitError, Fault, Mode, OpenError, Query, Rows, Store};
 
+/// How many applications a user registered.
+const CLIENTS_OWNED: &str = "SELECT count(*) FROM clients WHERE owner = ?1";
+/// How many personal tokens a user has.
+const PERSONALS_OWNED: &str = "SELECT count(*) FROM personal_tokens WHERE user = ?1";
+
 /// A store in a file.
 pub struct Sqlite {
     documents: Documents,
