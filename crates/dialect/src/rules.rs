@@ -350,7 +350,8 @@ impl Dialect {
         let is_user = |name: &Name| matches!(name, Name::User(_) | Name::Field(Field::User));
         let of_kinds = [ReplyKind::Token, ReplyKind::Implicit].into_iter().filter_map(|kind| self.reply(kind));
         let of_grants = self.words.iter().filter_map(|own| own.reply);
-        let of_addresses = self.addresses.iter().filter(|own| own.endpoint == Endpoint::Token).filter_map(|own| own.reply);
+        let of_addresses =
+            self.addresses.iter().filter(|own| own.endpoint == Endpoint::Token).filter_map(|own| own.reply);
         of_kinds.chain(of_grants.chain(of_addresses).map(|at| &self.replies[at])).any(|reply| reply.shape.has(is_user))
     }
 

@@ -18,10 +18,12 @@ use store::{CommitError, Store};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
+use crate::config::otp_digits;
 use crate::entropy::Source;
 use crate::fault::Fault;
 use crate::http::RequestIds;
 use crate::ids::Ids;
+use crate::limits::Limiter;
 use crate::observe::metrics::Metrics;
 use crate::pages::Pages;
 use crate::settings::Settings;
@@ -63,6 +65,8 @@ pub struct App {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Metrics,
+    /// Rate limits.
+    pub limiter: Limiter,
     /// Slow judgements.
     pub slow: SlowPool,
     /// What people see.
@@ -118,12 +122,17 @@ impl App {
         });
         let surfaces: HashMap<String, Surface> = surfaces.collect();
         let house = surfaces.get("standard").map_or_else(
-            || Arc::new(Policy { issuer_name: settings.brand.name.clone(), ..Policy::standard(&settings.issuer) }),
+            || {
+                let otp_digits = otp_digits(surfaces.values().map(|surface| &*surface.policy));
+                let issuer_name = settings.brand.name.clone();
+                Arc::new(Policy { issuer_name, otp_digits, ..Policy::standard(&settings.issuer) })
+            },
             |surface| Arc::clone(&surface.policy),
         );
         let node = entropy.draw();
         Ok(Arc::new(Self {
             metrics: Metrics::new(&dialects),
+            limiter: Limiter::default(),
             slow: SlowPool::new(settings.slow_workers),
             pages: Pages::new(&settings.brand, settings.base_path()),
             ids: Ids::new(u16::from_be_bytes([node[0], node[1]]), store.greatest_id().await?),

@@ -12,6 +12,7 @@ pub mod fault;
 pub mod http;
 pub mod ids;
 pub mod keys;
+pub mod limits;
 pub mod observe;
 pub mod pages;
 pub mod serve;

@@ -25,12 +25,13 @@ use protocol::refusal::{No, Refusal};
 use protocol::revoke::RevokeRequest;
 use protocol::token::TokenRequest;
 use protocol::userinfo::UserinfoRequest;
-use protocol::wire::Param;
+use protocol::wire::{Param, Params};
 
 use crate::app::{App, Surface};
 use crate::browser::{PageRequest, address};
 use crate::fault::{Fault, caught};
 use crate::http::{Request, Response, answer};
+use crate::limits::Tally;
 use crate::observe::log;
 use crate::observe::metrics::Series;
 use crate::pages;
@@ -135,10 +136,37 @@ impl Asked<'_> {
     }
 
     async fn judge(&self) -> Result<Response, Fault> {
-        let mut params = match self.dialect.decode(self.at, &self.incoming()) {
-            Ok(params) => params,
-            Err(refusal) => return Ok(self.refuse(&refusal)),
+        let decoded = self.dialect.decode(self.at, &self.incoming());
+        let tally = self.count(decoded.as_ref().ok());
+        let response = match (decoded, self.allowed(tally.as_ref())) {
+            (_, Err(refusal)) => Ok(self.refuse(&refusal)),
+            (Err(refusal), Ok(())) => Ok(self.refuse(&refusal)),
+            (Ok(params), Ok(())) => self.judge_params(params, tally.as_ref()).await,
         };
+        response.map(|mut response| {
+            if let Some(tally) = &tally {
+                tally.tell(response.headers_mut());
+            }
+            response
+        })
+    }
+
+    /// Counts the request against the dialect's limits, if it has any.
+    fn count(&self, params: Option<&Params>) -> Option<Tally<'_>> {
+        let limits = &self.dialect.limits;
+        if limits.token.is_none() && limits.api.is_none() {
+            return None;
+        }
+        let none = Params::default();
+        let now = self.app.clock.now();
+        self.app.limiter.count(self.dialect, self.at.endpoint, params.unwrap_or(&none), &self.address(), now)
+    }
+
+    fn allowed(&self, tally: Option<&Tally<'_>>) -> Result<(), Refusal> {
+        tally.map_or(Ok(()), |tally| tally.check(self.app.clock.now()))
+    }
+
+    async fn judge_params(&self, mut params: Params, tally: Option<&Tally<'_>>) -> Result<Response, Fault> {
         let grant = params.value(Param::GrantType).and_then(GrantType::from_name);
         let (policy, keys) = (&*self.surface.policy, self.app.keys());
         let verdict = match self.at.endpoint {
@@ -156,7 +184,12 @@ impl Asked<'_> {
         };
         Ok(match verdict {
             Ok(reply) => answer::outgoing(self.dialect.encode(self.at, &reply, &self.context(grant))),
-            Err(refusal) => self.refuse(&refusal),
+            Err(refusal) => {
+                if let Some(tally) = tally {
+                    self.app.limiter.settle(tally, &refusal, self.app.clock.now());
+                }
+                self.refuse(&refusal)
+            }
         })
     }
 
@@ -197,10 +230,19 @@ impl Asked<'_> {
 
     /// Sends the browser on to the page, or tells the program that asked what is wrong with the request.
     async fn hand_off(&self) -> Result<Response, Fault> {
-        let params = match self.dialect.decode(self.at, &self.incoming()) {
-            Ok(params) => params,
-            Err(refusal) => return Ok(self.refuse(&refusal)),
+        let decoded = self.dialect.decode(self.at, &self.incoming());
+        let tally = self.count(decoded.as_ref().ok());
+        let mut response = match self.allowed(tally.as_ref()).and(decoded) {
+            Ok(params) => self.hand_off_params(params).await?,
+            Err(refusal) => self.refuse(&refusal),
         };
+        if let Some(tally) = &tally {
+            tally.tell(response.headers_mut());
+        }
+        Ok(response)
+    }
+
+    async fn hand_off_params(&self, params: Params) -> Result<Response, Fault> {
         let is_query_all = self.request.body.is_empty();
         let query = match self.request.uri.query() {
             Some(query) if is_query_all => query.to_owned(),
@@ -269,6 +311,18 @@ impl Asked<'_> {
         Some(response)
     }
 
+    /// The headers that scripts may read, the dialect's own about its limits among them.
+    fn exposed(&self) -> HeaderValue {
+        let own = &self.dialect.limits.headers;
+        let names: Vec<&str> =
+            [&own.limit, &own.remaining, &own.reset, &own.used].into_iter().flatten().map(String::as_str).collect();
+        if names.is_empty() {
+            return CORS_EXPOSED;
+        }
+        let all = format!("{}, {}", CORS_EXPOSED.to_str().unwrap_or_default(), names.join(", "));
+        HeaderValue::from_str(&all).unwrap_or(CORS_EXPOSED)
+    }
+
     /// Lets scripts of the dialect's origins read the answer.
     fn share(&self, response: &mut Response) {
         let cors = &self.dialect.address(self.at).cors;
@@ -276,7 +330,7 @@ impl Asked<'_> {
             return;
         }
         let headers = response.headers_mut();
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, CORS_EXPOSED);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, self.exposed());
         if cors.iter().any(|origin| origin == "*") {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             return;

@@ -58,12 +58,8 @@ impl Request {
         turn.change(Change::SpendCode(code.id));
         // The grant keeps all resources; this access token may be for fewer.
         let subject = Subject { client, user: Some(user), grant: None, scope: &code.scope, audience: &code.audience };
-        let beginning = Beginning {
-            id: code.grant,
-            access_audience: &audience,
-            auth_time: code.auth_time,
-            may_refresh: true,
-        };
+        let beginning =
+            Beginning { id: code.grant, access_audience: &audience, auth_time: code.auth_time, may_refresh: true };
         let reply = issue::begin(&beginning, &subject, turn);
         turn.note(EventKind::GrantBegun, Some(user.key), Some(client.key), code.scope.as_str());
         Ok(reply)

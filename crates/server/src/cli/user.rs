@@ -103,6 +103,9 @@ pub(super) struct SecondFactor {
     /// Switch it on at once, with a fresh secret.
     #[arg(long)]
     enable: bool,
+    /// How many digits its codes have, where it is not the number that the standard dialect has.
+    #[arg(long, value_name = "6|7|8", requires = "enable", value_parser = clap::value_parser!(u8).range(6..=8))]
+    digits: Option<u8>,
     /// Switch it off.
     #[arg(long)]
     disable: bool,
@@ -281,7 +284,7 @@ impl SecondFactor {
         if self.renew_recovery {
             return self.renew(desk).await;
         }
-        let enrolled = enrol(desk, &self.user).await?;
+        let enrolled = enrol(desk, &self.user, self.digits.map(u32::from)).await?;
         let codes: Vec<&str> = enrolled.recovery.iter().map(Secret::reveal).collect();
         let document = json!({"secret": enrolled.base32, "uri": enrolled.uri, "recovery_codes": codes});
         let text = format!(
@@ -330,11 +333,11 @@ pub(crate) struct Enrolled {
     pub(crate) recovery: Vec<Secret>,
 }
 
-/// Switches on a second factor.
-pub(crate) async fn enrol(desk: &Desk, name: &str) -> Result<Enrolled, Stop> {
+/// Switches on a second factor, whose codes have so many digits: 6, 7 or 8.
+pub(crate) async fn enrol(desk: &Desk, name: &str, digits: Option<u32>) -> Result<Enrolled, Stop> {
     let keys = desk.keys().await?;
     let issuer_name = desk.configuration.settings.brand.name.clone();
-    let digits = desk.configuration.policy("standard").map_or(6, |policy| policy.otp_digits);
+    let digits = digits.unwrap_or_else(|| desk.configuration.otp_digits());
     let (_, enrolled) = desk
         .alter_user(name, EventKind::TotpEnabled, |user, draft| {
             if user.totp.is_some() {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub use accent::Accent;
 pub use issuer::Issuer;
 pub use problem::{Place, Problem, suggestion};
-pub use settings::{Configuration, Fetch, Log, Master, Support};
+pub use settings::{Configuration, Fetch, Log, Master, Support, otp_digits};
 pub use value::duration;
 pub(crate) use value::written_master;
 

@@ -33,6 +33,20 @@ impl Configuration {
     pub fn policy(&self, dialect: &str) -> Option<&Policy> {
         self.policies.iter().find(|policy| policy.dialect == dialect)
     }
+
+    /// Digits of the codes of a second factor that is switched on outside of every dialect.
+    #[must_use]
+    pub fn otp_digits(&self) -> u32 {
+        otp_digits(self.policies.iter())
+    }
+}
+
+/// Digits of the codes of a second factor that is switched on outside of every dialect: those of the standard one, or else
+/// as many as any dialect asks for. A dialect that asks for another number gets it all the same.
+#[must_use]
+pub fn otp_digits<'p>(policies: impl Iterator<Item = &'p Policy> + Clone) -> u32 {
+    let standard = policies.clone().find(|policy| policy.dialect == "standard").map(|policy| policy.otp_digits);
+    standard.or(policies.map(|policy| policy.otp_digits).max()).unwrap_or(6)
 }
 
 /// The master key. It cannot be printed.

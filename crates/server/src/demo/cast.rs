@@ -44,7 +44,7 @@ impl Cast {
     pub(super) async fn hire(desk: &Desk, ports: &Ports) -> Result<Self, Stop> {
         let alice = person(desk, "alice", "Alice Doe").await?;
         let bob = person(desk, "bob", "Bob Roe").await?;
-        let factor = user::enrol(desk, "bob").await?;
+        let factor = user::enrol(desk, "bob", None).await?;
         let web = Add {
             name: "Sample site".to_owned(),
             redirect_uris: vec![format!("{}/callback", ports.site_url())],

@@ -69,9 +69,13 @@ pub(super) fn inspect(path: &Path) -> Result<Option<u32>, OpenError> {
 /// Is this file ours, and not too new? Gives its schema.
 fn examine(path: &Path, connection: &Connection) -> Result<u32, OpenError> {
     let read = || {
-        let id: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        Ok((id, tables, schema::found(connection)?))
+        // One moment for all three: another process may be making the tables right now.
+        let moment = connection.unchecked_transaction()?;
+        let id: i64 = moment.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+        let tables: i64 = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        let found = schema::found(&moment)?;
+        moment.finish()?;
+        Ok((id, tables, found))
     };
     let (id, tables, found) = read().map_err(|error| refusal(path, &error))?;
     if tables > 0 && id != APPLICATION_ID {
