@@ -10,6 +10,7 @@ use protocol::browser::{Caller, Cookie, read_session};
 use protocol::secret::Digest;
 
 use crate::app::App;
+use crate::http::answer::Form;
 use crate::http::{Peer, Request, Response, answer};
 
 /// Bytes of the cookie that tells browsers apart.
@@ -88,14 +89,8 @@ impl<'a> PageRequest<'a> {
 
     /// An answer that is a page. `targets` are the redirect URIs that posting its form may lead to.
     #[must_use]
-    pub fn html<'u>(
-        &self,
-        app: &App,
-        status: StatusCode,
-        body: String,
-        targets: impl IntoIterator<Item = &'u str>,
-    ) -> Response {
-        self.dressed(app, answer::html(status, body, targets), &Cookie::Keep)
+    pub fn html(&self, app: &App, status: StatusCode, body: String) -> Response {
+        self.dressed(app, answer::html(status, body, Form::Here), &Cookie::Keep)
     }
 
     /// An answer that sends the browser to a page of this server, by its path below the issuer's.

@@ -112,6 +112,17 @@ pub async fn until(
     }
     tasks.spawn(sweep::sweep(Arc::clone(&app), ending.clone()));
     tasks.spawn(sweep::watch_keys(Arc::clone(&app), ending));
+    for dialect in app.dialects.iter() {
+        for hazard in dialect.waives.iter().filter_map(|waiver| dialect::hazard::hazard(waiver)) {
+            tracing::warn!(
+                dialect = dialect.name,
+                waiver = hazard.name,
+                rfc = hazard.rfc,
+                meaning = hazard.meaning,
+                "a waiver is in force"
+            );
+        }
+    }
     tracing::info!(listen = %listening.public, issuer = app.settings.issuer, "ready");
     ready(&listening);
     told.await;

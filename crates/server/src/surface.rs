@@ -30,6 +30,7 @@ use protocol::wire::{Param, Params};
 use crate::app::{App, Surface};
 use crate::browser::{PageRequest, address};
 use crate::fault::{Fault, caught};
+use crate::http::answer::Form;
 use crate::http::{Request, Response, answer};
 use crate::limits::Tally;
 use crate::observe::log;
@@ -357,7 +358,7 @@ pub async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, visit: Vis
     };
     let Browse { step, cookie } = browse;
     let response = match (step, dialect) {
-        (Step::Ask(ask), _) => answer::html(asking_status(&ask), pages::ask(app, page, &ask), targets(&ask)),
+        (Step::Ask(ask), _) => answer::html(asking_status(&ask), pages::ask(app, page, &ask), Form::Away),
         (Step::Go(path), _) => return page.dressed(app, page.go(app, &path), &cookie),
         (Step::Return(back), Some(dialect)) => bring_back(app, page, dialect, &back),
         // An application's errand always names the dialect that it came by.
@@ -369,9 +370,9 @@ pub async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, visit: Vis
 fn bring_back(app: &App, page: &PageRequest<'_>, dialect: &Dialect, back: &Return) -> Response {
     let response = match dialect.redirect(back) {
         Redirect::Location(location) => answer::redirect(&page.http.method, &location),
-        Redirect::FormPost { action, inputs } => {
+        Redirect::FormPost { inputs, .. } => {
             let body = pages::form_post(app, page, &back.to, inputs);
-            Some(answer::html(StatusCode::OK, body, [action.as_str()]))
+            Some(answer::html(StatusCode::OK, body, Form::Away))
         }
     };
     let response = response.unwrap_or_else(|| answer::plain(StatusCode::INTERNAL_SERVER_ERROR, ""));
@@ -391,16 +392,6 @@ fn asking_status(ask: &Ask) -> StatusCode {
     }
 }
 
-/// Where posting the form of a page may lead: any page may be the last one before the way back.
-fn targets(ask: &Ask) -> Vec<&str> {
-    match &ask.page {
-        Page::Consent { redirect, .. } => vec![redirect.as_str()],
-        Page::SignIn { client, .. } | Page::SecondFactor { client, .. } => {
-            client.iter().flat_map(|client| &client.redirect_uris).map(String::as_str).collect()
-        }
-    }
-}
-
 /// Says no to a browser: on a page for a person, in the dialect's words for a program.
 #[must_use]
 pub fn refused(
@@ -416,7 +407,7 @@ pub fn refused(
     };
     let response = if page.http.wants_html() {
         let body = pages::refusal(app, page, out.status(), refusal);
-        page.html(app, out.status(), body, [])
+        page.html(app, out.status(), body)
     } else {
         out
     };

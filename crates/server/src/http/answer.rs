@@ -8,7 +8,6 @@ use ::http::{Method, StatusCode};
 use bytes::Bytes;
 use dialect::Outgoing;
 use http_body_util::Full;
-use url::Url;
 
 use super::{RequestId, Response};
 
@@ -17,6 +16,16 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const POLICY_HERE: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; base-uri 'none'; \
+     frame-ancestors 'none'; form-action 'self'",
+);
+/// Chromium holds every redirect that follows a POST to the page's `form-action`, also those that an application makes
+/// after the browser came back to it, which nobody can list.
+const POLICY_AWAY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; base-uri 'none'; \
+     frame-ancestors 'none'",
+);
 
 /// An answer with a status and a body, and nothing else.
 #[must_use]
@@ -58,10 +67,18 @@ pub fn outgoing(out: Outgoing) -> Response {
     response
 }
 
-/// A page. `targets` are the redirect URIs to which posting its form may lead: Chromium holds a redirect after a POST to
-/// the page's `form-action`.
+/// Where posting the form of a page leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// To this server, which answers with another page of its own.
+    Here,
+    /// Perhaps back to an application, and on from there.
+    Away,
+}
+
+/// A page.
 #[must_use]
-pub fn html<'u>(status: StatusCode, body: String, targets: impl IntoIterator<Item = &'u str>) -> Response {
+pub fn html(status: StatusCode, body: String, form: Form) -> Response {
     let mut response = plain(status, body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HTML);
@@ -69,41 +86,8 @@ pub fn html<'u>(status: StatusCode, body: String, targets: impl IntoIterator<Ite
     // Not no-referrer: under it browsers post "Origin: null", which is of no use against cross-site request forgery.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(CONTENT_SECURITY_POLICY, content_security_policy(targets));
+    headers.insert(CONTENT_SECURITY_POLICY, if form == Form::Here { POLICY_HERE } else { POLICY_AWAY });
     response
-}
-
-fn content_security_policy<'u>(targets: impl IntoIterator<Item = &'u str>) -> HeaderValue {
-    let mut policy = String::from(
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; base-uri 'none'; \
-         frame-ancestors 'none'; form-action 'self'",
-    );
-    let mut sources: Vec<String> = targets.into_iter().filter_map(source).collect();
-    sources.sort();
-    sources.dedup();
-    for source in sources {
-        policy.push(' ');
-        policy.push_str(&source);
-    }
-    HeaderValue::from_str(&policy).expect("sources are made of letters, digits and a few marks")
-}
-
-/// How a Content Security Policy names the origin of a redirect URI.
-fn source(redirect_uri: &str) -> Option<String> {
-    let url = Url::parse(redirect_uri).ok()?;
-    let scheme = url.scheme();
-    let host = match (scheme, url.host()) {
-        // A source cannot name an IPv6 address: the scheme alone must do.
-        ("http" | "https", Some(url::Host::Ipv6(_))) => return Some(format!("{scheme}:")),
-        // RFC 8252 §7.3: the port of a loopback redirect is the application's to choose.
-        ("http", Some(url::Host::Ipv4(address))) if address.is_loopback() => {
-            return Some(format!("http://{address}:*"));
-        }
-        ("http" | "https", Some(host)) => host.to_string(),
-        // An application's own scheme, RFC 8252 §7.1.
-        _ => return Some(format!("{scheme}:")),
-    };
-    Some(url.port().map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}")))
 }
 
 /// Sends the browser elsewhere. `location` may hold a code or a token, so it is kept out of `Referer` and caches.
@@ -127,21 +111,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redirect_uri_becomes_a_source_of_the_policy() {
-        assert_eq!(source("https://app.example/cb?x=1").unwrap(), "https://app.example");
-        assert_eq!(source("https://app.example:8443/cb").unwrap(), "https://app.example:8443");
-        assert_eq!(source("http://127.0.0.1/cb").unwrap(), "http://127.0.0.1:*");
-        assert_eq!(source("http://[::1]:3000/cb").unwrap(), "http:");
-        assert_eq!(source("com.example.app:/cb").unwrap(), "com.example.app:");
-    }
-
-    #[test]
-    fn a_page_names_where_its_form_may_lead_and_forbids_the_rest() {
-        let page =
-            html(StatusCode::OK, String::new(), ["https://b.example/x", "https://a.example/", "https://b.example/"]);
-        let policy = page.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
-        assert!(policy.ends_with("form-action 'self' https://a.example https://b.example"), "{policy}");
-        assert!(!policy.contains("unsafe"));
+    fn a_page_that_leads_back_to_an_application_does_not_say_how_far_it_goes_from_there() {
+        let policy = |form| {
+            let page = html(StatusCode::OK, String::new(), form);
+            page.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned()
+        };
+        assert!(policy(Form::Here).ends_with("; form-action 'self'"));
+        assert_eq!(policy(Form::Here).strip_suffix("; form-action 'self'").unwrap(), policy(Form::Away));
+        assert!(!policy(Form::Here).contains("unsafe"));
     }
 
     #[test]

@@ -30,5 +30,5 @@ pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Result<Response
         Ok(seen) => app.pages.render(&SignOut::new(&seen.user, account::seal(app, page))),
         Err(_) => app.pages.render(&SignedOut {}),
     };
-    Ok(page.html(app, StatusCode::OK, body, []))
+    Ok(page.html(app, StatusCode::OK, body))
 }

@@ -46,7 +46,7 @@ pub async fn route(app: &App, page: &PageRequest<'_>) -> Option<Response> {
     }
     let is_post = page.method == Method::POST;
     let answered = match page.path {
-        "/" | "" => Ok(page.html(app, StatusCode::OK, app.pages.render(&home::Home {}), [])),
+        "/" | "" => Ok(page.html(app, StatusCode::OK, app.pages.render(&home::Home {}))),
         "/sign-in" => Ok(flow::sign_in(app, page).await),
         "/second-factor" if is_post => Ok(flow::second_factor(app, page).await),
         "/consent" if is_post => Ok(flow::decide(app, page).await),

@@ -19,6 +19,7 @@ use super::cast::Cast;
 use super::ports::Ports;
 use crate::clock::Clock;
 use crate::http::accept::Site;
+use crate::http::answer::Form;
 use crate::http::{Request, RequestIds, Response, answer};
 use crate::settings::Limits;
 use client::{OAuthClient, Tokens, Trouble};
@@ -226,7 +227,7 @@ impl SampleSite {
                 },
             )
         });
-        answer::html(StatusCode::OK, body, [self.web.issuer.as_str()])
+        answer::html(StatusCode::OK, body, Form::Away)
     }
 
     /// Bob's telephone, so that nobody needs one to look around.
@@ -236,7 +237,7 @@ impl SampleSite {
         let code = totp::code(&self.seed, step, 6);
         let left_s = (step + 1) * totp::STEP_S - now;
         let body = self.render("telephone.html", context! { code, left_s, refresh_s => left_s.min(5) });
-        answer::html(StatusCode::OK, body, [])
+        answer::html(StatusCode::OK, body, Form::Here)
     }
 
     fn render(&self, name: &str, values: minijinja::Value) -> String {

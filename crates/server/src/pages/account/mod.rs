@@ -21,6 +21,7 @@ use super::face::Person;
 use crate::app::App;
 use crate::browser::PageRequest;
 use crate::fault::Fault;
+use crate::http::answer::Form;
 use crate::http::{Response, answer};
 
 /// The pages that stand in the navigation: address and name.
@@ -122,7 +123,7 @@ fn show_done(app: &App, page: &PageRequest<'_>, word: &str, account: &Account) -
             app.pages.render(&recovery_codes::RecoveryCodes::new(visitor.frame(), codes, is_first))
         }
     };
-    let response = answer::html(StatusCode::OK, body, []);
+    let response = answer::html(StatusCode::OK, body, Form::Here);
     Ok(page.dressed(app, response, &account.cookie))
 }
 
@@ -156,7 +157,7 @@ async fn show(app: &App, page: &PageRequest<'_>, seen: &Account, refusal: Option
         Some(ErrorKind::TemporarilyUnavailable) => StatusCode::SERVICE_UNAVAILABLE,
         Some(_) => StatusCode::BAD_REQUEST,
     };
-    Ok(page.html(app, status, body, []))
+    Ok(page.html(app, status, body))
 }
 
 /// After a wrong first code: the same key again, so that nobody has to scan twice.
