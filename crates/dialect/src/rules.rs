@@ -4,7 +4,7 @@ use protocol::call::ReplyKind;
 use protocol::endpoint::Endpoint;
 use protocol::keys::Spelling;
 use protocol::model::{ClientKind, GrantType, Pkce, RefreshMode};
-use protocol::policy::{Policy, ScopePolicy, TokenPolicy};
+use protocol::policy::{ClientPolicy, Policy, ScopePolicy, TokenPolicy};
 use protocol::refusal::ErrorKind;
 use protocol::scope::Scope;
 use protocol::wire::{Field, Param};
@@ -294,6 +294,12 @@ impl Dialect {
             refresh_absolute_ttl_s: tokens.refresh_absolute_ttl_s,
             refresh_mode: tokens.refresh_mode,
             personal: tokens.personal.clone(),
+            is_personal_offered: self.is_personal_offered(),
+            client: ClientPolicy {
+                is_self_service: self.client.is_self_service,
+                kind: self.client.kind,
+                pkce: self.client.pkce,
+            },
             is_pkce_waivable: self.client.is_pkce_waivable,
             is_iss_sent: self.is_iss_sent(),
             is_redirect_uri_implied: self.addresses.iter().any(|own| own.is_redirect_uri_implied),
@@ -353,6 +359,12 @@ impl Dialect {
         let of_addresses =
             self.addresses.iter().filter(|own| own.endpoint == Endpoint::Token).filter_map(|own| own.reply);
         of_kinds.chain(of_grants.chain(of_addresses).map(|at| &self.replies[at])).any(|reply| reply.shape.has(is_user))
+    }
+
+    /// Do users make personal tokens for this surface by themselves? On the standard one they do; on another when its
+    /// file gives such tokens a prefix, for then somebody thought of them.
+    fn is_personal_offered(&self) -> bool {
+        self.name == "standard" || !self.tokens.personal.spelling.prefix.is_empty()
     }
 
     /// May anybody ask, without being a client?

@@ -181,11 +181,15 @@ fn put_user(signed: &Signed, turn: &mut Turn<'_>, change: impl FnOnce(&mut User)
     Arc::new(user)
 }
 
+/// A name that people read, without the space around it.
+pub(crate) fn display_name(text: &str) -> Result<&str, No> {
+    let text = text.trim();
+    let is_good = (1..=NAME_CHARACTERS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if is_good { Ok(text) } else { Err(No::NameMalformed) }
+}
+
 fn rename(signed: &Signed, name: &str, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
-    let name = name.trim();
-    if !(1..=NAME_CHARACTERS_MAX).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-        return Err(No::NameMalformed.into());
-    }
+    let name = display_name(name)?;
     let user = put_user(signed, turn, |user| name.clone_into(&mut user.name));
     turn.note(EventKind::ProfileChanged, Some(user.key), None, "name");
     Ok(Account { user, ..done(signed, Done::Changed) })
@@ -240,7 +244,7 @@ impl AccountCall {
         if signed.user.totp.is_none() {
             return Err(No::TotpAbsent.into());
         }
-        check_recent(signed, turn)?;
+        signed.check_recent(turn)?;
         self.check_password(signed, typed, facts, turn)?;
         let user = put_user(signed, turn, |user| user.totp = None);
         turn.note(EventKind::TotpDisabled, Some(user.key), None, "");
@@ -248,14 +252,8 @@ impl AccountCall {
     }
 }
 
-/// OWASP ASVS 5.0 V7.5.1: "full re-authentication before allowing modifications to sensitive account attributes".
-fn check_recent(signed: &Signed, turn: &Turn<'_>) -> Result<(), No> {
-    let age_s = signed.session.auth_time.seconds_until(turn.now);
-    if age_s <= turn.policy.session.recent_s { Ok(()) } else { Err(No::SignInAgain) }
-}
-
 fn enrol_totp(signed: &Signed, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
-    check_recent(signed, turn)?;
+    signed.check_recent(turn)?;
     if signed.user.totp.is_some() {
         return Err(No::TotpPresent.into());
     }
@@ -273,7 +271,7 @@ fn enrolling(seed: &[u8], user: &User, turn: &mut Turn<'_>) -> Done {
 }
 
 fn confirm_totp(signed: &Signed, sealed_seed: &str, typed: &Secret, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
-    check_recent(signed, turn)?;
+    signed.check_recent(turn)?;
     if signed.user.totp.is_some() {
         return Err(No::TotpPresent.into());
     }
@@ -298,7 +296,7 @@ pub fn enrolling_again(user: &User, sealed_seed: &str, turn: &mut Turn<'_>) -> O
 }
 
 fn renew_recovery(signed: &Signed, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
-    check_recent(signed, turn)?;
+    signed.check_recent(turn)?;
     if signed.user.totp.is_none() {
         return Err(No::TotpAbsent.into());
     }

@@ -341,6 +341,16 @@ impl Signed {
         self.user.totp.is_some() && !self.session.amr.contains(&Amr::Otp)
     }
 
+    /// Did they prove who they are not long ago?
+    ///
+    /// # Errors
+    /// [`No::SignInAgain`].
+    pub fn check_recent(&self, turn: &Turn<'_>) -> Result<(), No> {
+        // OWASP ASVS 5.0 V7.5.1: "full re-authentication before allowing modifications to sensitive account attributes".
+        let age_s = self.session.auth_time.seconds_until(turn.now);
+        if age_s <= turn.policy.session.recent_s { Ok(()) } else { Err(No::SignInAgain) }
+    }
+
     /// Makes what is decided depend on the session and the account being as they were seen.
     pub fn rely(&self, turn: &mut Turn<'_>) {
         if !self.is_new {

@@ -11,7 +11,7 @@
 //! - [`endpoint`], [`refusal`], [`policy`]: three tables that say what exists, how we say no, and what can be tuned.
 //! - [`model`]: the rows. [`turn`]: what a judge asks for, is given, and decides.
 //! - [`call`]: everything that this server can be asked.
-//! - `authorize`, `token`, `grant`, `introspect`, `revoke`, `userinfo`, `account`: the judges.
+//! - `authorize`, `token`, `grant`, `introspect`, `revoke`, `userinfo`, `account`, `developer`: the judges.
 //!
 //! Nothing here does I/O, reads a clock, or draws randomness; nothing here is async.
 
@@ -20,6 +20,7 @@ pub mod authorize;
 pub mod browser;
 pub mod call;
 pub mod client_auth;
+pub mod developer;
 pub mod endpoint;
 mod grant;
 pub mod introspect;
@@ -28,10 +29,12 @@ pub mod keys;
 pub mod live;
 pub mod login;
 pub mod model;
+pub mod once;
 pub mod pkce;
 pub mod policy;
 pub mod redirect;
 pub mod refusal;
+pub mod registration;
 pub mod revoke;
 #[cfg(test)]
 mod sample;

@@ -89,6 +89,23 @@ pub enum ClientKind {
     Public,
 }
 
+impl ClientKind {
+    /// The word of RFC 6749 §2.1.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Confidential => "confidential",
+            Self::Public => "public",
+        }
+    }
+
+    /// The kind with this word.
+    #[must_use]
+    pub fn from_name(text: &str) -> Option<Self> {
+        [Self::Confidential, Self::Public].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
 /// How a client proves who it is at the token endpoint; the words are those of RFC 7591 §2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

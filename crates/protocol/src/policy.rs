@@ -1,7 +1,7 @@
 //! Every knob of the protocol, with its default and its unit. One policy per dialect, made when the server starts.
 
 use crate::keys::{Alphabet, Spelling};
-use crate::model::{GrantType, RefreshMode};
+use crate::model::{ClientKind, GrantType, Pkce, RefreshMode};
 use crate::scope::Scope;
 
 /// What a dialect's surface offers and how long things live. Made from the dialect file and the operator's overrides.
@@ -28,10 +28,14 @@ pub struct Policy {
     /// A grant's refresh tokens die so many seconds after its code was redeemed, however much they are used.
     /// `None` is never.
     pub refresh_absolute_ttl_s: Option<u64>,
+    /// New applications.
+    pub client: ClientPolicy,
     /// What a refresh token does when used, for clients that do not say.
     pub refresh_mode: RefreshMode,
     /// Personal access tokens.
     pub personal: TokenPolicy,
+    /// May users make personal access tokens for this surface by themselves?
+    pub is_personal_offered: bool,
     /// May a client that registered for it go without PKCE? Public clients never may where codes are issued.
     pub is_pkce_waivable: bool,
     /// Does the redirect name the issuer, RFC 9207?
@@ -87,6 +91,17 @@ impl ScopePolicy {
             whole = next;
         }
     }
+}
+
+/// What a new application is when nobody says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientPolicy {
+    /// May users register applications by themselves? Else only the operator may.
+    pub is_self_service: bool,
+    /// Can it keep a secret?
+    pub kind: ClientKind,
+    /// Must it use PKCE?
+    pub pkce: Pkce,
 }
 
 /// How a kind of token is written and how long it lives.
@@ -147,8 +162,10 @@ impl Policy {
             access: TokenPolicy::new(Alphabet::Url, Some(60 * 60)),
             refresh: TokenPolicy::new(Alphabet::Url, Some(30 * 24 * 60 * 60)),
             refresh_absolute_ttl_s: Some(365 * 24 * 60 * 60),
+            client: ClientPolicy { is_self_service: true, kind: ClientKind::Confidential, pkce: Pkce::Required },
             refresh_mode: RefreshMode::Rotate,
             personal: TokenPolicy::new(Alphabet::Url, None),
+            is_personal_offered: true,
             is_pkce_waivable: true,
             is_iss_sent: true,
             is_redirect_uri_implied: false,

@@ -84,45 +84,42 @@ fn after_port(rest: &str) -> Option<&str> {
 /// May `uri` be registered?
 ///
 /// # Errors
-/// Says what is wrong, in a sentence for whoever registers it.
-pub fn may_register(uri: &str, kind: ClientKind) -> Result<(), &'static str> {
+/// What is wrong with it; the refusal's text says so to whoever registers it.
+pub fn may_register(uri: &str, kind: ClientKind) -> Result<(), No> {
     if uri.len() > REDIRECT_URI_BYTES_MAX {
-        return Err("the redirect URI is longer than 2000 bytes");
+        return Err(No::RedirectUriTooLong);
     }
     if uri.bytes().any(|b| b <= b' ' || b >= 0x7f) || uri.contains(['\\', '"', '<', '>', '^', '`', '{', '|', '}']) {
-        return Err("the redirect URI has a space or another character that must be percent-encoded");
+        return Err(No::RedirectUriCharacters);
     }
     // RFC 6749 §3.1.2: "The redirection endpoint URI MUST be an absolute URI […]. The endpoint URI MUST NOT include a
     // fragment component."
     if uri.contains('#') {
-        return Err("the redirect URI has a fragment (#…)");
+        return Err(No::RedirectUriFragment);
     }
     if uri.contains('*') {
-        return Err("the redirect URI has a wildcard; list every URI in full");
+        return Err(No::RedirectUriWildcard);
     }
-    let url =
-        Url::parse(uri).map_err(|_| "the redirect URI is not an absolute URI such as https://app.example/callback")?;
+    let url = Url::parse(uri).map_err(|_| No::RedirectUriRelative)?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("the redirect URI has a user name or password in front of its host");
+        return Err(No::RedirectUriUserinfo);
     }
     match url.scheme() {
         // A parser forgives missing slashes, and a browser takes what follows for a path on this very server.
         "https" | "http" if !uri.starts_with("https://") && !uri.starts_with("http://") => {
-            Err("the redirect URI must be written out: https://, in lower case, and a host")
+            Err(No::RedirectUriNotWrittenOut)
         }
         "https" if url.host().is_some() => Ok(()),
         "http" if is_loopback(&url) => Ok(()),
-        "http" => Err("the redirect URI must use https; http is for this machine only (localhost, 127.0.0.1, [::1])"),
+        "http" => Err(No::RedirectUriUnencrypted),
         "javascript" | "data" | "vbscript" | "file" | "blob" | "about" | "ws" | "wss" | "ftp" => {
-            Err("the redirect URI has a scheme that must not be redirected to")
+            Err(No::RedirectUriSchemeForbidden)
         }
         // RFC 8252 §7.1: "apps MUST use a URI scheme based on a domain name under their control, expressed in reverse
         // order". A scheme without a dot can be anybody's.
         scheme if kind == ClientKind::Public && scheme.contains('.') => Ok(()),
-        _ if kind == ClientKind::Public => {
-            Err("an application's own scheme must be a reversed domain name such as com.example.app:/callback")
-        }
-        _ => Err("the redirect URI of a confidential client must use https"),
+        _ if kind == ClientKind::Public => Err(No::RedirectUriSchemeVague),
+        _ => Err(No::RedirectUriOfConfidential),
     }
 }
 

@@ -164,7 +164,7 @@ refusals! {
     Busy, TemporarilyUnavailable, "RFC 9110 §15.6.4", "The server is busy or cannot write at the moment. Try again.", "The store does not take writes, or a queue is full.";
     Broken, ServerError, "RFC 9110 §15.6.1", "Something went wrong on the server. The request id helps its operator to find out what.", "A fault; the log has the cause under the request id.";
     SignInNeeded, LoginRequired, "OWASP ASVS 5.0 V7", "Sign in to see this page.", "A page of the account without a live session.";
-    SignInAgain, LoginRequired, "OWASP ASVS 5.0 V7.5.1", "Sign in again to change how you sign in.", "A sensitive change in a session whose last sign-in is too long ago.";
+    SignInAgain, LoginRequired, "OWASP ASVS 5.0 V7.5.1", "Sign in again to do this.", "A sensitive change in a session whose last sign-in is too long ago.";
     TotpPresent, InvalidRequest, "OWASP ASVS 5.0 V6.5", "A second factor is already switched on.", "Enrolment of a second factor where there is one.";
     TotpAbsent, InvalidRequest, "OWASP ASVS 5.0 V6.5", "There is no second factor to change.", "A change of a second factor where there is none.";
     PasswordTooShort, InvalidRequest, "OWASP ASVS 5.0 V6.2.1", "The new password is too short: it needs at least 8 characters.", "A new password below the minimum.";
@@ -172,6 +172,32 @@ refusals! {
     PasswordTooCommon, InvalidRequest, "OWASP ASVS 5.0 V6.2.4", "The new password is one of those that everybody tries first. Choose another.", "A new password from the list of common ones.";
     PasswordCurrentWrong, InvalidCredentials, "OWASP ASVS 5.0 V6.2.3", "The current password is wrong.", "A change of password without the current one.";
     NameMalformed, InvalidRequest, "OWASP ASVS 5.0 V2.2", "The name must have between 1 and 200 characters.", "A display name that is empty or too long.";
+    RedirectUriTooLong, InvalidRequest, "RFC 6749 §3.1.2", "The redirect URI is longer than 2000 bytes.", "A redirect URI that is too long to be registered.";
+    RedirectUriCharacters, InvalidRequest, "RFC 3986 §2", "The redirect URI has a space or another character that must be percent-encoded.", "A redirect URI with characters that no URI has.";
+    RedirectUriFragment, InvalidRequest, "RFC 6749 §3.1.2", "The redirect URI has a fragment (#…).", "A redirect URI with a fragment was to be registered.";
+    RedirectUriWildcard, InvalidRequest, "RFC 9700 §4.1.3", "The redirect URI has a wildcard; list every URI in full.", "A redirect URI with a wildcard was to be registered.";
+    RedirectUriRelative, InvalidRequest, "RFC 6749 §3.1.2", "The redirect URI is not an absolute URI such as https://app.example/callback.", "A redirect URI without a scheme was to be registered.";
+    RedirectUriUserinfo, InvalidRequest, "RFC 3986 §7.5", "The redirect URI has a user name or password in front of its host.", "A redirect URI with credentials was to be registered.";
+    RedirectUriNotWrittenOut, InvalidRequest, "RFC 6749 §3.1.2", "The redirect URI must be written out: https://, in lower case, and a host.", "A redirect URI that parsers forgive and browsers read differently.";
+    RedirectUriUnencrypted, InvalidRequest, "RFC 9700 §2.6", "The redirect URI must use https; http is for this machine only (localhost, 127.0.0.1, [::1]).", "A redirect URI with http on another machine was to be registered.";
+    RedirectUriSchemeForbidden, InvalidRequest, "RFC 9700 §4.1.3", "The redirect URI has a scheme that must not be redirected to.", "A redirect URI such as javascript: was to be registered.";
+    RedirectUriSchemeVague, InvalidRequest, "RFC 8252 §7.1", "An application's own scheme must be a reversed domain name such as com.example.app:/callback.", "A private-use scheme that can be anybody's.";
+    RedirectUriOfConfidential, InvalidRequest, "RFC 8252 §8.4", "The redirect URI of a confidential application must use https.", "A private-use scheme for a client that runs on a server.";
+    RedirectUrisMissing, InvalidRequest, "RFC 6749 §3.1.2.2", "Give at least one redirect URI: where does the application get its users back?", "An application whose users come back, without a redirect URI.";
+    RedirectUrisTooMany, InvalidRequest, "RFC 6749 §3.1.2.3", "An application can have at most 20 redirect URIs.", "Too many redirect URIs.";
+    LogoUriMalformed, InvalidRequest, "RFC 7591 §2", "The logo must be an address that begins with https:// and has at most 2000 bytes.", "A logo's address that is not https, or no address.";
+    ClientKindUnknown, InvalidRequest, "RFC 6749 §2.1", "Say whether the application can keep a secret: confidential or public.", "A kind of client that does not exist.";
+    DialectNotOffered, InvalidRequest, "RFC 6749 §2", "This API cannot be chosen here.", "A surface whose file or operator does not offer this to users.";
+    ApplicationUnknown, NotFound, "OWASP ASVS 5.0 V8.2.2", "There is no application with this client ID among yours.", "The application does not exist, or is somebody else's.";
+    ApplicationsTooMany, InvalidRequest, "OWASP ASVS 5.0 V2.4", "You have 25 applications, and that is the limit. Delete one that you no longer need.", "A user registers more applications than the limit.";
+    SecretOfPublicClient, InvalidRequest, "RFC 6749 §2.1", "A public application has no secret.", "A secret for a client that cannot keep one.";
+    SecretsTooMany, InvalidRequest, "OWASP ASVS 5.0 V2.4", "The application has two secrets already. Retire one of them first.", "A third secret.";
+    SecretUnknown, InvalidRequest, "OWASP ASVS 5.0 V8.2.2", "The application no longer has this secret.", "A secret that was retired already.";
+    SecretLast, InvalidRequest, "RFC 6749 §2.3.1", "This is the application's only secret. Add a new one first, and retire this one when the application uses the new one.", "The only secret was to be retired.";
+    PersonalUnknown, NotFound, "OWASP ASVS 5.0 V8.2.2", "There is no such token among yours.", "The personal token is gone, or is somebody else's.";
+    PersonalsTooMany, InvalidRequest, "OWASP ASVS 5.0 V2.4", "You have 50 personal access tokens, and that is the limit. Revoke one that you no longer need.", "A user makes more personal tokens than the limit.";
+    PersonalScopeUnknown, InvalidScope, "RFC 6749 §3.3", "One of these permissions cannot be chosen here.", "A personal token with a scope that the surface does not have.";
+    PersonalExpiryMalformed, InvalidRequest, "OWASP ASVS 5.0 V2.2", "Say when the token ends, by one of the choices.", "A lifetime that is none, or longer than the surface allows.";
 }
 
 /// A refusal, and the parameter at fault where there is one.

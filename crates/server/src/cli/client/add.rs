@@ -6,6 +6,7 @@ use protocol::model::{
 };
 use protocol::policy::Policy;
 use protocol::redirect;
+use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::Secret;
 use protocol::turn::Change;
@@ -14,7 +15,7 @@ use url::Url;
 
 use super::super::answer::{Answer, Stop};
 use super::super::desk::{Desk, Draft};
-use super::super::user::{checked_id, checked_name, random_id};
+use super::super::user::{checked_id, checked_name};
 use super::super::{input, show};
 use super::{APPEND, Kind, Method, PkceWord, RefreshWord, grant_type, lifetime, secret, with_owner};
 use crate::config::suggestion;
@@ -114,13 +115,13 @@ impl Add {
             client.key = ClientKey(draft.entropy.next_id());
             client.created_at = draft.now;
             if client.client_id.is_empty() {
-                client.client_id = random_id(&mut draft.entropy);
+                client.client_id = registration::client_id(&mut draft.entropy);
             }
             let (kept, shown) = match (&imported, client.kind) {
                 (_, ClientKind::Public) => (None, None),
                 (Some(secret), _) => (Some(secret::imported(secret, draft)?), None),
                 (None, _) => {
-                    let (kept, secret) = secret::generated(draft);
+                    let (kept, secret) = registration::secret(draft.now, &mut draft.entropy);
                     (Some(kept), Some(secret))
                 }
             };
@@ -136,7 +137,7 @@ impl Add {
     async fn row(&self, desk: &Desk) -> Result<Client, Stop> {
         let dialect = desk.dialect(self.dialect.as_deref())?;
         let policy = desk.configuration.policy(&dialect.name).ok_or_else(|| Stop::no("the dialect has no policy"))?;
-        let kind = self.kind(dialect.client.kind)?;
+        let kind = self.kind(policy.client.kind)?;
         let grants = self.grants(kind, policy)?;
         let is_sent_back = grants.iter().any(|grant| is_redirecting(*grant));
         if is_sent_back && self.redirect_uris.is_empty() {
@@ -145,20 +146,19 @@ impl Add {
                  A program without users says --grant client_credentials, an API says --resource URL",
             ));
         }
+        let usual = registration::client(kind, policy);
         Ok(Client {
-            key: ClientKey(0),
             client_id: self.id.as_deref().map(checked_id).transpose()?.unwrap_or_default(),
-            dialect: dialect.name.clone(),
             name: checked_name(&self.name)?,
             publisher: self.publisher.as_deref().map(checked_name).transpose()?,
             homepage: self.homepage.as_deref().map(checked_page).transpose()?,
-            logo_uri: None,
-            kind,
             auth_methods: self.auth_methods(kind)?,
-            secrets: Vec::new(),
             redirect_uris: checked_redirects(&self.redirect_uris, kind)?,
-            pkce: checked_pkce(self.pkce.map_or(dialect.client.pkce, Pkce::from), self.pkce.is_some(), kind, policy)?,
-            refresh: self.refresh.map_or(policy.refresh_mode, RefreshMode::from),
+            pkce: match self.pkce {
+                Some(wish) => checked_pkce(wish.into(), kind, policy)?,
+                None => usual.pkce,
+            },
+            refresh: self.refresh.map_or(usual.refresh, RefreshMode::from),
             grants,
             scope: checked_scope(self.scope.as_deref(), policy)?,
             audience: checked_resources(&self.resources)?,
@@ -166,10 +166,8 @@ impl Add {
             refresh_ttl_s: self.refresh_ttl,
             is_first_party: self.first_party,
             owner: owner(self.owner.as_deref(), desk).await?,
-            is_disabled: false,
-            revoked_below: 0,
             created_at: desk.now(),
-            version: 1,
+            ..usual
         })
     }
 
@@ -194,7 +192,7 @@ impl Add {
             return Ok(vec![AuthMethod::None]);
         }
         if methods.is_empty() {
-            methods = vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
+            methods = registration::auth_methods(kind);
         }
         methods.dedup();
         Ok(methods)
@@ -224,11 +222,9 @@ impl Add {
         }
         let is_api = !self.resources.is_empty() && self.redirect_uris.is_empty();
         let fits = |grant: &GrantType| {
-            !is_api
-                && (*grant != GrantType::ClientCredentials || kind == ClientKind::Confidential)
-                && (*grant != GrantType::RefreshToken || self.refresh != Some(RefreshWord::None))
+            !is_api && (*grant != GrantType::RefreshToken || self.refresh != Some(RefreshWord::None))
         };
-        Ok(policy.grants.iter().copied().filter(fits).collect())
+        Ok(registration::grants(kind, policy).into_iter().filter(fits).collect())
     }
 }
 
@@ -308,7 +304,7 @@ impl Set {
             client.audience = checked_resources(&self.resources)?;
         }
         if let Some(pkce) = self.pkce {
-            client.pkce = checked_pkce(pkce.into(), true, client.kind, policy)?;
+            client.pkce = checked_pkce(pkce.into(), client.kind, policy)?;
         }
         if let Some(refresh) = self.refresh {
             client.refresh = refresh.into();
@@ -346,7 +342,7 @@ async fn owner(name: Option<&str>, desk: &Desk) -> Result<Option<UserKey>, Stop>
 fn checked_redirects(uris: &[String], kind: ClientKind) -> Result<Vec<String>, Stop> {
     let mut checked: Vec<String> = Vec::new();
     for uri in uris {
-        redirect::may_register(uri, kind).map_err(|text| Stop::usage(format!("{uri}: {text}")))?;
+        redirect::may_register(uri, kind).map_err(|no| Stop::usage(format!("{uri}: {}", no.row().text)))?;
         if !checked.contains(uri) {
             checked.push(uri.clone());
         }
@@ -356,7 +352,7 @@ fn checked_redirects(uris: &[String], kind: ClientKind) -> Result<Vec<String>, S
 
 fn checked_scope(text: Option<&str>, policy: &Policy) -> Result<Scope, Stop> {
     let known = || policy.scope.list.iter().map(|(word, _)| word.as_str());
-    let Some(text) = text else { return Ok(Scope::of(known())) };
+    let Some(text) = text else { return Ok(registration::scope(policy)) };
     let scope = Scope::parse(text).map_err(|word| Stop::usage(format!("{word:?} cannot be a scope")))?;
     for word in scope.iter() {
         if policy.scope.sentence(word).is_none() {
@@ -367,14 +363,12 @@ fn checked_scope(text: Option<&str>, policy: &Policy) -> Result<Scope, Stop> {
     Ok(scope)
 }
 
-fn checked_pkce(pkce: Pkce, is_asked_for: bool, kind: ClientKind, policy: &Policy) -> Result<Pkce, Stop> {
-    let may_be_optional = policy.is_pkce_waivable && kind == ClientKind::Confidential;
-    match pkce {
-        Pkce::Optional if !may_be_optional && is_asked_for => Err(Stop::usage(
+fn checked_pkce(wish: Pkce, kind: ClientKind, policy: &Policy) -> Result<Pkce, Stop> {
+    match registration::pkce(wish, kind, policy) {
+        granted if granted == wish => Ok(granted),
+        _ => Err(Stop::usage(
             "--pkce optional is not to be had here: public clients always need PKCE, and some dialects ask it of all",
         )),
-        Pkce::Optional if !may_be_optional => Ok(Pkce::Required),
-        pkce => Ok(pkce),
     }
 }
 

@@ -2,9 +2,9 @@
 //! outage.
 
 use clap::Args;
-use data_encoding::BASE32_NOPAD;
 use protocol::login::password;
 use protocol::model::{ClientKind, ClientSecret, StoredSecret};
+use protocol::registration::{self, SECRETS_LIVE_MAX};
 use protocol::secret::Secret;
 use serde_json::json;
 
@@ -13,16 +13,8 @@ use super::super::desk::{Desk, Draft};
 use super::super::{input, show};
 use super::with_owner;
 
-/// What a secret that was made here begins with, so that scanners of source code recognise a leaked one.
-pub(crate) const PREFIX: &str = "gcs_";
-/// Random bytes of a secret: 256 bits.
-const SECRET_BYTES: usize = 32;
-/// The last characters that are shown again, to tell two secrets apart.
-const HINT_CHARACTERS: usize = 4;
 /// Shorter secrets are guessed.
 const IMPORTED_BYTES_MIN: usize = 8;
-/// How many secrets a client can have at the same time.
-const LIVE_MAX: usize = 2;
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Rotate {
@@ -53,12 +45,12 @@ impl Rotate {
                 let (kept, shown) = match &given {
                     Some(secret) => (imported(secret, draft)?, None),
                     None => {
-                        let (kept, secret) = generated(draft);
+                        let (kept, secret) = registration::secret(draft.now, &mut draft.entropy);
                         (kept, Some(secret))
                     }
                 };
                 client.secrets.push(kept);
-                while client.secrets.len() > LIVE_MAX {
+                while client.secrets.len() > SECRETS_LIVE_MAX {
                     client.secrets.remove(0);
                 }
                 Ok(("secret added", shown))
@@ -95,13 +87,6 @@ async fn retire(client_id: &str, desk: &Desk) -> Result<Answer, Stop> {
     Ok(Answer::new(document, text))
 }
 
-/// Makes a secret. Its digest is enough to recognise it: nobody guesses 256 bits.
-pub(super) fn generated(draft: &mut Draft) -> (ClientSecret, Secret) {
-    let body = BASE32_NOPAD.encode(&draft.entropy.bytes::<SECRET_BYTES>()).to_lowercase();
-    let secret = Secret::new(format!("{PREFIX}{body}"));
-    (ClientSecret { stored: StoredSecret::Sha256(secret.digest()), hint: hint(&secret), created_at: draft.now }, secret)
-}
-
 /// Keeps a secret from elsewhere. Nobody here knows how it was made, so it is kept like a password.
 pub(super) fn imported(secret: &Secret, draft: &mut Draft) -> Result<ClientSecret, Stop> {
     let length = secret.reveal().len();
@@ -110,14 +95,5 @@ pub(super) fn imported(secret: &Secret, draft: &mut Draft) -> Result<ClientSecre
         return Err(Stop::no(format!("the secret has {length} bytes, it must have {IMPORTED_BYTES_MIN} to {max}")));
     }
     let stored = StoredSecret::Argon2(password::hash(secret, &mut draft.entropy));
-    Ok(ClientSecret { stored, hint: hint(secret), created_at: draft.now })
-}
-
-/// The last characters; of a short secret none, since they would be too much of it.
-fn hint(secret: &Secret) -> String {
-    let characters: Vec<char> = secret.reveal().chars().collect();
-    if characters.len() < 4 * HINT_CHARACTERS {
-        return String::new();
-    }
-    characters[characters.len() - HINT_CHARACTERS..].iter().collect()
+    Ok(ClientSecret { stored, hint: registration::hint(secret), created_at: draft.now })
 }

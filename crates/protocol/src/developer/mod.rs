@@ -1,0 +1,150 @@
+//! What signed-in people do as developers: register applications of their own and keep their secrets, and make personal
+//! access tokens for scripts of their own. Nobody learns whether an application or a token of somebody else exists.
+
+mod application;
+mod personal;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub use application::{Particulars, secret_reference};
+pub use personal::{Lifetime, TokenReference, TokenWish};
+
+use crate::browser::{Caller, Signed};
+use crate::call::Call;
+use crate::model::{Client, SessionId, User};
+use crate::refusal::{No, Refusal};
+use crate::secret::Secret;
+use crate::turn::{Facts, Turn, Wants};
+
+/// How many applications a person can have: more than anybody looks after, and few enough to keep a flood out.
+pub const APPLICATIONS_MAX: u32 = 25;
+/// How many personal tokens a person can have.
+pub const PERSONALS_MAX: u32 = 50;
+/// How many redirect URIs an application can have.
+pub const REDIRECT_URIS_MAX: usize = 20;
+
+/// Something that a person does as a developer.
+#[derive(Debug)]
+pub struct DeveloperCall {
+    /// The browser.
+    pub caller: Caller,
+    /// What it does.
+    pub act: Act,
+}
+
+/// What can be done. [`Act::Create`] and [`Act::CreateToken`] are judged by the rules of the surface that they are for.
+#[derive(Debug)]
+pub enum Act {
+    /// Look.
+    View,
+    /// Open a form whose answer needs a recent sign-in, so that nobody types first and is asked then.
+    Begin,
+    /// Look at one of one's applications, by its client_id.
+    See(String),
+    /// Register an application.
+    Create {
+        /// What is said about it.
+        particulars: Particulars,
+        /// `confidential` or `public`; empty for what the surface has when nobody says.
+        kind: String,
+    },
+    /// Change what is said about an application.
+    Save {
+        /// Which.
+        client_id: String,
+        /// What is said from now on.
+        particulars: Particulars,
+    },
+    /// Delete an application, by its client_id.
+    Delete(String),
+    /// Give an application, by its client_id, a second secret.
+    AddSecret(String),
+    /// End one of an application's secrets.
+    RetireSecret {
+        /// Whose.
+        client_id: String,
+        /// Which, as [`secret_reference`] has it; the older one when nothing is said.
+        secret: Option<String>,
+    },
+    /// Make a personal token.
+    CreateToken(TokenWish),
+    /// End a personal token.
+    RevokeToken(TokenReference),
+}
+
+/// Who did it, and what came of it.
+#[derive(Debug)]
+pub struct Developed {
+    /// Who.
+    pub user: Arc<User>,
+    /// The session in which it was done.
+    pub session: SessionId,
+    /// What came of it.
+    pub done: Done,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Done {
+    /// Nothing was to be done.
+    Viewed,
+    /// The application that was asked for, as it is now. The secret is a new one, shown this once.
+    Application(Arc<Client>, Option<Secret>),
+    /// The application is gone.
+    Deleted,
+    /// A new personal token, shown this once.
+    Token(Secret),
+    /// The personal token is dead.
+    Revoked,
+}
+
+impl Call for DeveloperCall {
+    type Yes = Developed;
+
+    fn wants(&self) -> Wants {
+        let client_id = match &self.act {
+            Act::See(client_id)
+            | Act::Save { client_id, .. }
+            | Act::Delete(client_id)
+            | Act::AddSecret(client_id)
+            | Act::RetireSecret { client_id, .. } => Some(client_id.clone()),
+            _ => None,
+        };
+        let personal = match &self.act {
+            Act::RevokeToken(reference) => Some(reference.id()),
+            _ => None,
+        };
+        Wants {
+            session: self.caller.session.map(|own| SessionId(own.id)),
+            client_id,
+            personal,
+            holdings: matches!(self.act, Act::Create { .. } | Act::CreateToken(_)),
+            ..Wants::default()
+        }
+    }
+
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Developed, Refusal> {
+        let signed = Signed::find(&self.caller, facts, turn).ok_or(No::SignInNeeded)?;
+        if signed.lacks_second_factor() {
+            return Err(No::SignInNeeded.into());
+        }
+        let done = match &self.act {
+            Act::View => Done::Viewed,
+            Act::Begin => {
+                signed.check_recent(turn)?;
+                Done::Viewed
+            }
+            Act::See(_) => Done::Application(Arc::clone(application::own(&signed, facts)?), None),
+            Act::Create { particulars, kind } => application::create(&signed, particulars, kind, facts, turn)?,
+            Act::Save { particulars, .. } => application::save(&signed, particulars, facts, turn)?,
+            Act::Delete(_) => application::delete(&signed, facts, turn)?,
+            Act::AddSecret(_) => application::add_secret(&signed, facts, turn)?,
+            Act::RetireSecret { secret, .. } => application::retire_secret(&signed, secret.as_deref(), facts, turn)?,
+            Act::CreateToken(wish) => personal::create(&signed, wish, facts, turn)?,
+            Act::RevokeToken(_) => personal::revoke(&signed, facts, turn)?,
+        };
+        Ok(Developed { user: signed.user, session: signed.session.id, done })
+    }
+}

@@ -1,0 +1,383 @@
+//! What a developer may do, and what comes of it.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::keys::TokenKind;
+use crate::model::{Amr, ClientKind, Held, Personal, PersonalId, Pkce, Session, Totp, UserKey};
+use crate::redirect::may_register;
+use crate::sample::{self, World};
+use crate::scope::Scope;
+use crate::secret::Digest;
+use crate::time::UnixTime;
+use crate::turn::{Change, Entropy, Holdings, Rely};
+
+/// A world in which alice is signed in since 10 seconds and owns the client `web`.
+fn world() -> World {
+    let mut world = World::new();
+    let minted = world.mint(TokenKind::Session);
+    let session = Session {
+        id: SessionId(minted.id),
+        digest: minted.digest,
+        user: sample::user().key,
+        amr: vec![Amr::Pwd],
+        auth_time: UnixTime(990),
+        created_at: UnixTime(990),
+        seen_at: UnixTime(990),
+        idle_until: UnixTime(2000),
+        expires_at: UnixTime(9000),
+        address: "192.0.2.1".into(),
+        agent: "Browser".into(),
+    };
+    let user = Some(Arc::new(sample::user()));
+    world.facts.session = Some(Held { row: session, client: None, user, is_grant_revoked: false });
+    world.facts.client = Some(Arc::new(Client { owner: Some(sample::user().key), ..sample::client() }));
+    world.facts.holdings = Some(Holdings { clients: 1, personals: 1 });
+    world.session = Some(crate::keys::Presented { id: minted.id, digest: minted.digest });
+    world
+}
+
+fn judge(world: &World, act: Act) -> (Result<Developed, Refusal>, Vec<Change>) {
+    let caller = Caller { session: world.session, browser: Digest::of(b"browser"), agent: "Browser".into() };
+    world.judge(&DeveloperCall { caller, act })
+}
+
+fn no(world: &World, act: Act) -> No {
+    let (verdict, changes) = judge(world, act);
+    assert_eq!(sample::names(&changes), "", "a refusal changes nothing");
+    verdict.expect_err("it is refused").no
+}
+
+/// What was done, and the changes in words.
+fn yes(world: &World, act: Act) -> (Done, Vec<Change>, String) {
+    let (verdict, changes) = judge(world, act);
+    let words = sample::names(&changes);
+    (verdict.expect("it is allowed").done, changes, words)
+}
+
+fn create(redirect_uris: &str, kind: &str) -> Act {
+    Act::Create { particulars: Particulars::read("Importer", "", redirect_uris), kind: kind.into() }
+}
+
+fn named(name: &str) -> Act {
+    Act::Create { particulars: Particulars::read(name, "", "https://a.example/"), kind: String::new() }
+}
+
+fn save(particulars: Particulars) -> Act {
+    Act::Save { client_id: "web".into(), particulars }
+}
+
+fn put_client(changes: &[Change]) -> &Client {
+    let put = changes.iter().find_map(|change| match change {
+        Change::PutClient(client) => Some(&**client),
+        _ => None,
+    });
+    put.expect("a client is put")
+}
+
+/// Every act that is about an application or a token.
+fn acts() -> Vec<Act> {
+    vec![
+        Act::View,
+        Act::Begin,
+        Act::See("web".into()),
+        create("https://a.example/", ""),
+        save(Particulars::read("New", "", "https://a.example/")),
+        Act::Delete("web".into()),
+        Act::AddSecret("web".into()),
+        Act::RetireSecret { client_id: "web".into(), secret: None },
+        Act::CreateToken(wish(&["profile"])),
+    ]
+}
+
+fn wish(scope: &[&str]) -> TokenWish {
+    TokenWish {
+        name: "ci".into(),
+        scope: scope.iter().map(|word| (*word).to_owned()).collect(),
+        lifetime: Some(Lifetime::Usual),
+    }
+}
+
+#[test]
+fn nobody_does_anything_without_a_session_and_all_its_factors() {
+    let mut stranger = world();
+    stranger.session = None;
+    let mut half = world();
+    let factor =
+        Totp { sealed_seed: String::new(), digits: 6, last_step: 0, recovery: vec![], enabled_at: UnixTime(0) };
+    let user = User { totp: Some(factor), ..sample::user() };
+    half.facts.session.as_mut().unwrap().user = Some(Arc::new(user));
+    for world in [stranger, half] {
+        for act in acts() {
+            assert_eq!(no(&world, act), No::SignInNeeded);
+        }
+    }
+}
+
+#[test]
+fn an_application_gets_what_its_surface_has_when_nobody_says_otherwise() {
+    let (done, changes, words) = yes(&world(), create("https://a.example/cb\r\n\r\n https://b.example/ ", ""));
+    assert_eq!(words, "Rely, Rely, Rely, PutClient, Note client_added");
+    let put = put_client(&changes);
+    let Done::Application(client, Some(secret)) = done else { panic!("{done:?}") };
+    assert_eq!(*client, *put);
+    assert_eq!(put.redirect_uris, ["https://a.example/cb", "https://b.example/"]);
+    assert_eq!((put.owner, put.version, put.name.as_str()), (Some(sample::user().key), 1, "Importer"));
+    assert_eq!(
+        (put.kind, put.pkce, put.scope.as_str()),
+        (ClientKind::Confidential, Pkce::Required, "profile email links:read links:write admin")
+    );
+    assert_eq!(put.secrets.len(), 1);
+    assert!(put.secrets[0].stored == crate::model::StoredSecret::Sha256(secret.digest()));
+    assert!(put.key.0 > 0 && put.client_id.len() == 26, "{}", put.client_id);
+}
+
+#[test]
+fn a_public_application_has_no_secret() {
+    let (done, changes, _) = yes(&world(), create("com.example.app:/cb", "public"));
+    assert!(matches!(done, Done::Application(_, None)));
+    assert!(put_client(&changes).secrets.is_empty());
+    let mut world = world();
+    let owner = Some(sample::user().key);
+    world.facts.client = Some(Arc::new(Client { owner, ..sample::public_client() }));
+    assert_eq!(no(&world, Act::AddSecret("spa".into())), No::SecretOfPublicClient);
+    assert_eq!(no(&world, Act::RetireSecret { client_id: "spa".into(), secret: None }), No::SecretOfPublicClient);
+}
+
+#[test]
+fn what_cannot_be_registered_is_refused_by_name() {
+    let world = world();
+    let many: Vec<String> = (0..21).map(|at| format!("https://a.example/{at}")).collect();
+    for (uris, kind, expected) in [
+        ("", "", No::RedirectUrisMissing),
+        (" \n ", "", No::RedirectUrisMissing),
+        (&many.join("\n"), "", No::RedirectUrisTooMany),
+        ("https://a.example/\nhttps://a.example/#x", "", No::RedirectUriFragment),
+        ("https://*.example/", "", No::RedirectUriWildcard),
+        ("http://a.example/", "", No::RedirectUriUnencrypted),
+        ("com.example.app:/cb", "confidential", No::RedirectUriOfConfidential),
+        ("app:/cb", "public", No::RedirectUriSchemeVague),
+        ("javascript:alert(1)", "public", No::RedirectUriSchemeForbidden),
+        ("https://a.example/", "secretive", No::ClientKindUnknown),
+    ] {
+        assert_eq!(no(&world, create(uris, kind)), expected, "{uris} {kind}");
+    }
+    assert!(matches!(yes(&world, create(&many[..20].join("\n"), "")).0, Done::Application(..)));
+    for (name, is_good) in [
+        ("", false),
+        ("   ", false),
+        ("two\nlines", false),
+        ("left\u{202e}right", false),
+        ("in\u{200b}visible", false),
+        (&"x".repeat(201), false),
+        (&"ü".repeat(200), true),
+        ("👩\u{200d}💻", true),
+    ] {
+        let (verdict, _) = judge(&world, named(name));
+        assert_eq!(verdict.err().map(|refusal| refusal.no), (!is_good).then_some(No::NameMalformed), "{name:?}");
+    }
+    for (logo, is_good) in [
+        ("http://a.example/logo.png", false),
+        ("javascript:alert(1)", false),
+        ("https://", false),
+        ("https://u:p@a.example/", false),
+        ("https://a.example/\"onload", false),
+        (&format!("https://a.example/{}", "x".repeat(2000)), false),
+        ("https://a.example/logo.png", true),
+        ("", true),
+    ] {
+        let particulars = Particulars::read("Importer", logo, "https://a.example/");
+        let (verdict, _) = judge(&world, Act::Create { particulars, kind: String::new() });
+        assert_eq!(verdict.err().map(|refusal| refusal.no), (!is_good).then_some(No::LogoUriMalformed), "{logo}");
+    }
+}
+
+#[test]
+fn a_surface_whose_operator_registers_applications_is_not_offered() {
+    let mut world = world();
+    world.policy.client.is_self_service = false;
+    assert_eq!(no(&world, create("https://a.example/", "")), No::DialectNotOffered);
+    world.policy.is_personal_offered = false;
+    assert_eq!(no(&world, Act::CreateToken(wish(&[]))), No::DialectNotOffered);
+}
+
+#[test]
+fn a_limit_holds_for_the_rows_that_were_seen_and_for_those_that_are_there_when_it_is_written() {
+    let mut world = world();
+    world.facts.holdings = Some(Holdings { clients: APPLICATIONS_MAX, personals: PERSONALS_MAX });
+    assert_eq!(no(&world, create("https://a.example/", "")), No::ApplicationsTooMany);
+    assert_eq!(no(&world, Act::CreateToken(wish(&[]))), No::PersonalsTooMany);
+    world.facts.holdings = Some(Holdings { clients: APPLICATIONS_MAX - 1, personals: PERSONALS_MAX - 1 });
+    let user = sample::user().key;
+    let (_, changes, _) = yes(&world, create("https://a.example/", ""));
+    assert!(changes.contains(&Change::Rely(Rely::ClientsFewer { owner: user, than: APPLICATIONS_MAX })));
+    let (_, changes, _) = yes(&world, Act::CreateToken(wish(&[])));
+    assert!(changes.contains(&Change::Rely(Rely::PersonalsFewer { user, than: PERSONALS_MAX })));
+}
+
+#[test]
+fn an_application_of_somebody_else_is_not_found() {
+    for owner in [None, Some(UserKey(2))] {
+        let mut world = world();
+        world.facts.client = Some(Arc::new(Client { owner, ..sample::client() }));
+        for act in [
+            Act::See("web".into()),
+            save(Particulars::read("New", "", "https://a.example/")),
+            Act::Delete("web".into()),
+            Act::AddSecret("web".into()),
+            Act::RetireSecret { client_id: "web".into(), secret: None },
+        ] {
+            assert_eq!(no(&world, act), No::ApplicationUnknown);
+        }
+        world.facts.client = None;
+        assert_eq!(no(&world, Act::See("web".into())), No::ApplicationUnknown);
+    }
+}
+
+#[test]
+fn an_application_is_saved_with_its_next_version_and_keeps_all_else() {
+    let world = world();
+    let said = Particulars::read(" Neu ", "https://a.example/logo.png", "https://a.example/");
+    let (_, changes, words) = yes(&world, save(said));
+    assert_eq!(words, "Rely, Rely, PutClient, Note client_changed");
+    let expected = Client {
+        name: "Neu".into(),
+        logo_uri: Some("https://a.example/logo.png".into()),
+        redirect_uris: vec!["https://a.example/".into()],
+        owner: Some(sample::user().key),
+        version: 2,
+        ..sample::client()
+    };
+    assert_eq!(*put_client(&changes), expected);
+    let same = Particulars::read("Web", "", "https://app.example/cb");
+    assert_eq!(yes(&world, save(same)).2, "", "nothing changed");
+}
+
+#[test]
+fn only_a_recent_sign_in_touches_secrets_tokens_and_addresses_asvs_7_5_1() {
+    let mut old = world();
+    old.facts.session.as_mut().unwrap().row.auth_time = UnixTime(1000 - 15 * 60 - 1);
+    for act in [
+        Act::Begin,
+        create("https://a.example/", ""),
+        save(Particulars::read("Web", "", "https://other.example/")),
+        Act::Delete("web".into()),
+        Act::AddSecret("web".into()),
+        Act::RetireSecret { client_id: "web".into(), secret: None },
+        Act::CreateToken(wish(&["profile"])),
+    ] {
+        assert_eq!(no(&old, act), No::SignInAgain);
+    }
+    assert!(judge(&old, Act::See("web".into())).0.is_ok());
+    assert!(judge(&old, save(Particulars::read("Renamed", "", "https://app.example/cb"))).0.is_ok());
+}
+
+#[test]
+fn at_most_two_secrets_live_and_one_stays() {
+    let mut world = world();
+    let web = || "web".to_owned();
+    assert_eq!(no(&world, Act::RetireSecret { client_id: web(), secret: None }), No::SecretLast);
+    let (done, changes, words) = yes(&world, Act::AddSecret(web()));
+    assert_eq!(words, "Rely, Rely, PutClient, Note client_changed");
+    let Done::Application(client, Some(text)) = done else { panic!("{done:?}") };
+    assert_eq!((client.secrets.len(), client.version), (2, 2));
+    assert_eq!(client.secrets[1].hint, text.reveal()[text.reveal().len() - 4..]);
+    world.facts.client = Some(Arc::new(put_client(&changes).clone()));
+    assert_eq!(no(&world, Act::AddSecret(web())), No::SecretsTooMany);
+    let retired = |reference: Option<String>| {
+        let (_, changes, _) = yes(&world, Act::RetireSecret { client_id: web(), secret: reference });
+        put_client(&changes).secrets[0].clone()
+    };
+    assert!(retired(None) == client.secrets[1], "the older one goes when nothing is said");
+    assert!(retired(Some(secret_reference(&client.secrets[1]))) == client.secrets[0]);
+    let gone = Act::RetireSecret { client_id: web(), secret: Some("0000000000000000".into()) };
+    assert_eq!(no(&world, gone), No::SecretUnknown);
+}
+
+#[test]
+fn a_deleted_application_is_the_one_that_was_seen() {
+    let (_, changes, words) = yes(&world(), Act::Delete("web".into()));
+    assert_eq!(words, "Rely, Rely, Rely, DeleteClient, Note client_deleted");
+    assert!(changes.contains(&Change::Rely(Rely::Client(sample::client().key, 1))));
+}
+
+#[test]
+fn a_personal_token_allows_what_was_chosen_and_is_spelled_as_its_surface_has_it() {
+    let mut world = world();
+    world.policy.personal.spelling.prefix = "pt_secret_".into();
+    let (done, changes, words) = yes(&world, Act::CreateToken(wish(&["profile", "links:read"])));
+    assert_eq!(words, "Rely, Rely, Rely, PutPersonal, Note personal_created");
+    let Done::Token(text) = done else { panic!("{done:?}") };
+    let Some(Change::PutPersonal(row)) = changes.iter().find(|change| matches!(change, Change::PutPersonal(_))) else {
+        panic!("a token is put")
+    };
+    assert_eq!(row.scope, Scope::of(["profile", "links:read"]));
+    assert_eq!((row.expires_at, row.used_at, row.dialect.as_str()), (UnixTime::NEVER, None, "standard"));
+    let read = world.keys.read(TokenKind::Personal, &world.policy.personal.spelling, text.reveal()).unwrap();
+    assert_eq!((PersonalId(read.id), read.digest), (row.id, row.digest));
+    assert!(text.reveal().starts_with("pt_secret_"));
+}
+
+#[test]
+fn a_personal_token_cannot_allow_or_outlive_what_its_surface_does_not_have() {
+    let mut world = world();
+    for scope in [&["root"][..], &["profile root"], &["pro\"file"]] {
+        assert_eq!(no(&world, Act::CreateToken(wish(scope))), No::PersonalScopeUnknown, "{scope:?}");
+    }
+    assert!(judge(&world, Act::CreateToken(wish(&[]))).0.is_ok(), "a token may tell who one is, and no more");
+    assert_eq!(no(&world, Act::CreateToken(TokenWish { name: " ".into(), ..wish(&[]) })), No::NameMalformed);
+    let until = |world: &World, lifetime: Option<Lifetime>| {
+        let (verdict, changes) = judge(world, Act::CreateToken(TokenWish { lifetime, ..wish(&[]) }));
+        verdict.map_err(|refusal| refusal.no).map(|_| {
+            let put = changes.iter().find_map(|change| match change {
+                Change::PutPersonal(row) => Some(row.expires_at),
+                _ => None,
+            });
+            put.expect("a token is put")
+        })
+    };
+    let malformed = Err(No::PersonalExpiryMalformed);
+    assert_eq!(until(&world, Some(Lifetime::Seconds(60))), Ok(UnixTime(1060)));
+    assert_eq!(until(&world, Some(Lifetime::Never)), Ok(UnixTime::NEVER));
+    assert_eq!(until(&world, Some(Lifetime::Seconds(0))), malformed);
+    assert_eq!(until(&world, None), malformed);
+    world.policy.personal.ttl_s = Some(100);
+    assert_eq!(until(&world, Some(Lifetime::Usual)), Ok(UnixTime(1100)));
+    assert_eq!(until(&world, Some(Lifetime::Seconds(101))), malformed);
+    assert_eq!(until(&world, Some(Lifetime::Never)), malformed);
+}
+
+#[test]
+fn only_its_owner_ends_a_personal_token_and_from_any_session() {
+    let mut world = world();
+    world.facts.session.as_mut().unwrap().row.auth_time = UnixTime(0);
+    let id = PersonalId(77);
+    let reference = TokenReference::seal(id, &world.keys, &mut Entropy::seeded([2; 32], 1));
+    let reference = TokenReference::open(&reference, &world.keys).unwrap();
+    let row = Personal {
+        id,
+        digest: Digest::of(b"token"),
+        user: sample::user().key,
+        dialect: "standard".into(),
+        name: "ci".into(),
+        scope: Scope::default(),
+        created_at: UnixTime(0),
+        expires_at: UnixTime::NEVER,
+        used_at: None,
+    };
+    assert_eq!(no(&world, Act::RevokeToken(reference)), No::PersonalUnknown);
+    world.facts.personal = Some(Held { row: row.clone(), client: None, user: None, is_grant_revoked: false });
+    let (_, changes, words) = yes(&world, Act::RevokeToken(reference));
+    assert_eq!(words, "Rely, Rely, RevokePersonal, Note personal_revoked");
+    assert!(changes.contains(&Change::RevokePersonal(id)));
+    world.facts.personal.as_mut().unwrap().row.user = UserKey(2);
+    assert_eq!(no(&world, Act::RevokeToken(reference)), No::PersonalUnknown);
+    assert_eq!(TokenReference::open("forged", &world.keys), Err(No::PageStale));
+}
+
+#[test]
+fn the_faulty_one_of_several_addresses_is_named() {
+    let said = Particulars::read("Importer", "", "https://a.example/\nhttp://b.example/\njavascript:x");
+    assert_eq!(said.faulty_redirect_uri(ClientKind::Public), Some(("http://b.example/", No::RedirectUriUnencrypted)));
+    assert_eq!(may_register("https://a.example/", ClientKind::Public), Ok(()));
+}
