@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use dialect::hazard::HAZARDS;
 use protocol::wire::Param;
 use protocol::{endpoint, refusal};
+use server::config::options::{self, Kind, Otherwise};
 
 use crate::tree::root;
 
@@ -22,7 +23,12 @@ const NOTE: &str = "Made by `cargo xtask generate` from the tables in the code; 
 pub(crate) fn run(mode: Mode) -> ExitCode {
     let folder = root().join("docs/generated");
     let mut stale = Vec::new();
-    for (name, page) in [("endpoints.md", endpoints()), ("refusals.md", refusals()), ("hazards.md", hazards())] {
+    for (name, page) in [
+        ("endpoints.md", endpoints()),
+        ("refusals.md", refusals()),
+        ("hazards.md", hazards()),
+        ("options.md", options()),
+    ] {
         let path = folder.join(name);
         if fs::read_to_string(&path).is_ok_and(|own| own == page) {
             continue;
@@ -76,6 +82,37 @@ fn refusals() -> String {
         .expect("strings take text");
     }
     out
+}
+
+fn options() -> String {
+    let mut out = format!(
+        "# Options\n\n{NOTE}\nEvery key of the configuration file but those of `[dialect.NAME]`, which are the dialect's own\n\
+         (`dialects/README.md`). An environment variable overrides its key; with `_FILE` behind its name, the value is read from\n\
+         that file. Relative paths are beside the configuration file.\n\n\
+         | key | a value | default | what for | variable |\n|---|---|---|---|---|\n"
+    );
+    for row in options::TABLE {
+        let default = match row.default {
+            Otherwise::Absent => "none".to_owned(),
+            Otherwise::Texts(texts) => format!("`{texts:?}`"),
+            Otherwise::Text(_) | Otherwise::Count(_) => format!("`{}`", row.sample()),
+        };
+        writeln!(out, "| `{}` | {} | {default} | {} | `{}` |", row.path, looks(row.kind), row.sentence, row.variable())
+            .expect("strings take text");
+    }
+    out
+}
+
+fn looks(kind: Kind) -> String {
+    match kind {
+        Kind::Text => "text".to_owned(),
+        Kind::Secret => "text, never repeated in messages".to_owned(),
+        Kind::Path => "path".to_owned(),
+        Kind::Word(words) => words.join(" or "),
+        Kind::Texts => "list of texts".to_owned(),
+        Kind::Count(least, most) => format!("number, {least} to {most}"),
+        Kind::Duration(least_s, most_s) => format!("duration, {least_s} s to {most_s} s"),
+    }
 }
 
 fn hazards() -> String {

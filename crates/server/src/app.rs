@@ -130,11 +130,16 @@ impl App {
             |surface| Arc::clone(&surface.policy),
         );
         let node = entropy.draw();
+        let mut pages = Pages::new(&settings.brand, settings.base_path());
+        // To try templates takes time, which a start without any should not take.
+        if !settings.brand.templates.is_empty() {
+            pages.replace(settings.brand.templates.clone()).map_err(Fault::Templates)?;
+        }
         Ok(Arc::new(Self {
             metrics: Metrics::new(&dialects),
             limiter: Limiter::default(),
             slow: SlowPool::new(settings.slow_workers),
-            pages: Pages::new(&settings.brand, settings.base_path()),
+            pages,
             ids: Ids::new(u16::from_be_bytes([node[0], node[1]]), store.greatest_id().await?),
             request_ids: RequestIds::new(u64::from_be_bytes(std::array::from_fn(|at| node[8 + at]))),
             ring: ArcSwap::from_pointee(Ring { numbers, keys }),

@@ -16,6 +16,9 @@ pub enum Fault {
     /// A name belongs to somebody else: `client_id`, `sub`, `username` or `email`.
     #[error("this {0} is already taken")]
     Taken(&'static str),
+    /// Templates of the operator's that were good when the configuration was checked.
+    #[error("brand.templates: {}", .0.join("; "))]
+    Templates(Vec<String>),
     /// Slow work died.
     #[error("a slow judgement was lost: {0}")]
     Slow(String),

@@ -67,11 +67,13 @@ pub struct Brand {
     pub accent: Accent,
     /// Where people find help.
     pub support: Option<Support>,
+    /// Templates that take the place of shipped ones: file names and texts.
+    pub templates: Vec<(String, String)>,
 }
 
 impl Default for Brand {
     fn default() -> Self {
-        Self { name: "Grantry".to_owned(), logo: None, accent: Accent::DEFAULT, support: None }
+        Self { name: "Grantry".to_owned(), logo: None, accent: Accent::DEFAULT, support: None, templates: Vec::new() }
     }
 }
 

@@ -89,6 +89,7 @@ pub const TABLE: &[Row] = &[
     row("brand.name", Kind::Text, Text("Grantry"), "", "Your name, as people know it: on every page and in authenticator applications."),
     row("brand.logo", Kind::Path, Absent, r#""logo.svg""#, "Your logo: svg, png, webp or jpeg, at most 256 KiB."),
     row("brand.accent", Kind::Text, Text("#2f5fd0"), "", "The colour of buttons and links, as #rrggbb."),
+    row("brand.templates", Kind::Path, Absent, r#""templates""#, "A folder with templates of your own: a file with the name of a shipped one takes its place. `grantry check` tries each with samples."),
     row("brand.support", Kind::Text, Absent, r#""help@example.com""#, "Where people find help: an e-mail address or an https URL."),
 
     row("fetch.allow", Kind::Texts, Texts(&[]), r#"["10.0.0.7:8443"]"#, "Private addresses, as host:port, that this server may nevertheless call."),

@@ -16,6 +16,7 @@ use super::problem::{Place, Problem, suggestion};
 use super::settings::{Configuration, Fetch, Log, Master, Support};
 use super::surfaces::{self, Wanted};
 use super::{beside, is_open_to_all, plain, read, value};
+use crate::pages::Pages;
 use crate::settings::{Brand, Limits, Listen, Settings, TlsFiles};
 
 /// The largest logo.
@@ -389,7 +390,36 @@ impl Resolver<'_> {
             );
             self.warn("brand.accent", text);
         }
-        Brand { name: name.trim().to_owned(), logo: self.logo(), accent, support: self.support() }
+        let (logo, support) = (self.logo(), self.support());
+        let brand = Brand { name: name.trim().to_owned(), logo, accent, support, templates: Vec::new() };
+        let templates = self.templates(&brand);
+        Brand { templates, ..brand }
+    }
+
+    /// The operator's templates, each tried with every sample of its page.
+    fn templates(&mut self, brand: &Brand) -> Vec<(String, String)> {
+        let Some(folder) = self.path("brand.templates") else { return Vec::new() };
+        let read = std::fs::read_dir(&folder).and_then(|entries| {
+            let mut templates = Vec::new();
+            for path in entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()? {
+                if path.extension().is_some_and(|own| own == "html") {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                    templates.push((name, std::fs::read_to_string(&path)?));
+                }
+            }
+            templates.sort();
+            Ok(templates)
+        });
+        match read {
+            Ok(templates) => match Pages::new(brand, "").replace(templates.clone()) {
+                Ok(()) => return templates,
+                Err(problems) => problems.into_iter().for_each(|text| self.fault("brand.templates", text)),
+            },
+            Err(error) => {
+                self.fault("brand.templates", format!("{} cannot be read: {}", folder.display(), plain(&error)))
+            }
+        }
+        Vec::new()
     }
 
     fn logo(&mut self) -> Option<(String, Vec<u8>)> {

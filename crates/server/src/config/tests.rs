@@ -240,3 +240,22 @@ fn every_sample_of_the_table_can_be_read() {
         assert!(file.written(row.path).is_some(), "{}", row.path);
     }
 }
+
+#[test]
+fn templates_of_the_operators_are_tried_before_anybody_sees_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let text = format!(
+        "issuer = \"https://auth.example.com\"\n[brand]\ntemplates = {:?}\n",
+        folder.path().display().to_string()
+    );
+    write("home.html", "<p>Welcome to {{ brand.name }}</p>");
+    write("notes.txt", "not a template");
+    let templates = configuration(&text, &[]).settings.brand.templates;
+    assert_eq!(templates.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["home.html"]);
+    write("home.html", "{% if %}");
+    write("welcome.html", "");
+    let told = told(of_text("g.toml", text, Path::new("/nowhere"), &[]));
+    assert!(told.contains("home.html") && told.contains("welcome.html is the name of no template"), "{told}");
+    assert!(told.starts_with("g.toml:3:"), "{told}");
+}

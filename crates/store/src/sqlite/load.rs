@@ -37,6 +37,14 @@ held!(
     LEFT JOIN clients AS c ON c.key = a.client LEFT JOIN users AS u ON u.key = a.user \
     LEFT JOIN grants AS g ON g.id = a.grant_id WHERE a.id = ?1"
 );
+// A client that asks about a token: the commonest question of all, and so one statement, which needs no transaction.
+held!(
+    ACCESS_AND_CALLER = ACCESS,
+    "c.version, u.version, g.is_revoked, w.key, w.version FROM clients AS w \
+    LEFT JOIN access_tokens AS a ON a.id = ?1 \
+    LEFT JOIN clients AS c ON c.key = a.client LEFT JOIN users AS u ON u.key = a.user \
+    LEFT JOIN grants AS g ON g.id = a.grant_id WHERE w.client_id = ?2"
+);
 held!(
     PERSONAL = PERSONAL,
     "u.version FROM personal_tokens AS p \
@@ -54,11 +62,12 @@ const CONSENT: &str = "SELECT id, user, client, scope, audience, given_at, renew
 
 /// Every statement of this file, for the test that looks at SQLite's plans for them.
 #[cfg(test)]
-pub(super) fn statements_all() -> [&'static str; 12] {
+pub(super) fn statements_all() -> [&'static str; 13] {
     [
         &CODE,
         &GRANT,
         &ACCESS,
+        &ACCESS_AND_CALLER,
         &PERSONAL,
         &SESSION,
         CLIENT_BY_ID,
@@ -73,8 +82,16 @@ pub(super) fn statements_all() -> [&'static str; 12] {
 
 /// Loads what is wanted. One statement is a moment of its own; several are bound together by a transaction.
 pub(super) fn load(connection: &Connection, documents: &Documents, wants: &Wants) -> Result<Facts, Stop> {
-    if statements(wants) < 2 {
-        match load_at(View { connection, documents, is_snapshot: false }, wants) {
+    let at_once = View { connection, documents, is_snapshot: false };
+    let asked = match wants {
+        Wants { client_id: Some(client_id), access: Some(id), .. } if statements(wants) == 2 => {
+            Some(at_once.access_and_caller(*id, client_id))
+        }
+        _ if statements(wants) < 2 => Some(load_at(at_once, wants)),
+        _ => None,
+    };
+    if let Some(loaded) = asked {
+        match loaded {
             Err(Stop::Missed) => {}
             loaded => return loaded,
         }
@@ -223,11 +240,39 @@ impl View<'_> {
             let at = row::ACCESS_WIDTH;
             Ok((row::access(row)?, row.get(at)?, row.get(at + 1)?, row.get::<_, Option<bool>>(at + 2)?))
         })?;
-        let Some((row, client, user, is_revoked)) = found else { return Ok(None) };
+        found.map(|(row, client, user, revoked)| self.held_access(row, client, user, revoked)).transpose()
+    }
+
+    /// An access token with the client and user of these versions.
+    fn held_access(
+        &self,
+        row: Access,
+        client: Option<u32>,
+        user: Option<u32>,
+        is_revoked: Option<bool>,
+    ) -> Result<Held<Access>, Stop> {
         let client = self.client(row.client, client)?;
         let user = row.user.map_or(Ok(None), |key| self.user(key, user))?;
         let is_grant_revoked = row.grant.is_some() && is_revoked != Some(false);
-        Ok(Some(Held { row, client, user, is_grant_revoked }))
+        Ok(Held { row, client, user, is_grant_revoked })
+    }
+
+    fn access_and_caller(&self, id: AccessId, client_id: &str) -> Result<Facts, Stop> {
+        let mut statement = self.connection.prepare_cached(&ACCESS_AND_CALLER)?;
+        let found = statement.query_row((id.0, client_id), |row| {
+            let at = row::ACCESS_WIDTH;
+            let held = match row.get::<_, Option<i64>>(0)? {
+                Some(_) => Some((row::access(row)?, row.get(at)?, row.get(at + 1)?, row.get(at + 2)?)),
+                None => None,
+            };
+            Ok((held, ClientKey(row.get(at + 3)?), row.get(at + 4)?))
+        });
+        // Without such a client there is no row, and the token is looked for by itself.
+        let (held, key, version) = found.optional()?.ok_or(Stop::Missed)?;
+        let client = self.client(key, Some(version))?;
+        let access =
+            held.map(|(row, client, user, revoked)| self.held_access(row, client, user, revoked)).transpose()?;
+        Ok(Facts { client, access, ..Facts::default() })
     }
 
     fn personal(&self, id: PersonalId) -> Result<Option<Held<Personal>>, Stop> {
