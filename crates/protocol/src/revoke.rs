@@ -4,7 +4,7 @@ use crate::call::{Call, Reply, ReplyKind};
 use crate::client_auth::Credentials;
 use crate::introspect::AnyToken;
 use crate::keys::Keys;
-use crate::model::{ClientKey, EventKind};
+use crate::model::{ClientKey, EventKind, Held};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::turn::{Change, Facts, Turn, Wants};
@@ -46,7 +46,8 @@ impl Call for RevokeRequest {
         };
         match self.token {
             AnyToken::Access(presented) => {
-                if let Some(held) = facts.access.as_ref().filter(|held| held.row.digest == presented.digest) {
+                let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest);
+                if let Some(held) = held.filter(|held| is_of_surface(held, turn)) {
                     check_owner(caller, held.row.client)?;
                     turn.change(Change::RevokeAccess(held.row.id));
                     turn.note(EventKind::TokenRevoked, held.row.user, Some(held.row.client), "access_token");
@@ -54,7 +55,9 @@ impl Call for RevokeRequest {
             }
             AnyToken::Refresh(_) => {
                 // Any refresh token of the family will do, also an old one: its owner wants it dead.
-                if let Some(held) = facts.grant.as_ref().filter(|held| !held.is_grant_revoked) {
+                if let Some(held) =
+                    facts.grant.as_ref().filter(|held| !held.is_grant_revoked && is_of_surface(held, turn))
+                {
                     check_owner(caller, held.row.client)?;
                     // RFC 7009 §2.1: "If the particular token is a refresh token and the authorization server supports
                     // the revocation of access tokens, then the authorization server SHOULD also invalidate all access
@@ -64,7 +67,8 @@ impl Call for RevokeRequest {
                 }
             }
             AnyToken::Personal(presented) => {
-                if let Some(held) = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest) {
+                let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest);
+                if let Some(held) = held.filter(|held| held.row.dialect == turn.policy.dialect) {
                     turn.change(Change::RevokePersonal(held.row.id));
                     turn.note(EventKind::PersonalRevoked, Some(held.row.user), None, held.row.name.clone());
                 }
@@ -81,6 +85,11 @@ impl Call for RevokeRequest {
     }
 }
 
+/// A token of another surface is unknown on this one, also where anybody may revoke. One whose client is gone is dead.
+fn is_of_surface<T>(held: &Held<T>, turn: &Turn<'_>) -> bool {
+    held.client.as_ref().is_some_and(|client| client.dialect == turn.policy.dialect)
+}
+
 /// RFC 7009 §2.1: the server "verifies whether the token was issued to the client making the revocation request. If this
 /// validation fails, the request is refused and the client is informed of the error".
 fn check_owner(caller: Option<ClientKey>, owner: ClientKey) -> Result<(), No> {
@@ -91,7 +100,7 @@ fn check_owner(caller: Option<ClientKey>, owner: ClientKey) -> Result<(), No> {
 mod tests {
     use super::*;
     use crate::keys::TokenKind;
-    use crate::model::{Access, AccessId, GrantId, Held};
+    use crate::model::{Access, AccessId, GrantId};
     use crate::sample::{self, World};
     use crate::scope::Scope;
     use crate::time::UnixTime;
@@ -112,12 +121,27 @@ mod tests {
                 issued_at: UnixTime(900),
                 expires_at: UnixTime(2000),
             },
-            client: None,
+            client: world.facts.client.clone(),
             user: None,
             is_grant_revoked: false,
         });
         world.send(Param::Token, minted.text.reveal());
         world
+    }
+
+    #[test]
+    fn a_token_of_another_surface_stays_also_where_anybody_may_revoke() {
+        let mut world = world();
+        world.policy.is_revocation_open = true;
+        let other = crate::model::Client { dialect: "paced".into(), ..sample::client() };
+        world.facts.access.as_mut().unwrap().client = Some(std::sync::Arc::new(other));
+        check(
+            &world,
+            &expect![[r#"
+            revoke {}
+
+        "#]],
+        );
     }
 
     fn check(world: &World, expected: &Expect) {

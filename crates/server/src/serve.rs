@@ -115,6 +115,7 @@ pub async fn until(
     for dialect in app.dialects.iter() {
         for hazard in dialect.waives.iter().filter_map(|waiver| dialect::hazard::hazard(waiver)) {
             tracing::warn!(
+                target: "waivers",
                 dialect = dialect.name,
                 waiver = hazard.name,
                 rfc = hazard.rfc,

@@ -1,10 +1,11 @@
-//! Who is in the demo: two people and three applications.
+//! Who is in the demo: two people, three applications of the standard dialect, and one of each other.
 
 use protocol::model::{Client, GrantType};
 use protocol::secret::Secret;
 use serde_json::json;
 
 use super::ports::Ports;
+use super::surfaces::{self, Example};
 use crate::cli::client::{Add, Added, Kind, RefreshWord};
 use crate::cli::input::generated_password;
 use crate::cli::user::{self, NewUser};
@@ -23,6 +24,8 @@ pub(super) struct Cast {
     pub(super) cli: Client,
     /// An API that asks what tokens are worth.
     pub(super) api: Registered,
+    /// An application of each other dialect.
+    pub(super) surfaces: Vec<Example>,
 }
 
 /// Somebody with an account.
@@ -69,7 +72,8 @@ impl Cast {
             ..Add::default()
         };
         let (web, api) = (registered(web, desk).await?, registered(api, desk).await?);
-        Ok(Self { alice, bob, factor, web, cli: cli.add(desk).await?.client, api })
+        let (cli, surfaces) = (cli.add(desk).await?.client, surfaces::hire(desk, ports).await?);
+        Ok(Self { alice, bob, factor, web, cli, api, surfaces })
     }
 }
 

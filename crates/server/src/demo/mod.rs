@@ -1,10 +1,11 @@
-//! `grantry demo`: everything at once and nothing to configure. A fresh database, two people, three applications, the
-//! server, and a small sample site that is a client of it.
+//! `grantry demo`: everything at once and nothing to configure. A fresh database, two people, an application of every
+//! dialect, the server, and a small sample site that is a client of it.
 
 mod cast;
 mod folder;
 mod ports;
 mod site;
+mod surfaces;
 mod told;
 
 use std::path::PathBuf;
@@ -53,7 +54,8 @@ pub(crate) struct Demo {
 impl Demo {
     /// Runs the demo until it is told to end.
     pub(crate) async fn run(self, is_json: bool) -> Result<Answer, Stop> {
-        log::start("warn", false).map_err(Stop::no)?;
+        // The demo accepts every waiver that there is, and says so in its configuration.
+        log::start("warn,waivers=off", false).map_err(Stop::no)?;
         let folder = Folder::fresh(&self.dir)?;
         let ports = Ports::find(self.port, self.site_port, self.admin_port)?;
         let config = folder.write("grantry.toml", &configuration_text(&ports))?;
@@ -76,7 +78,7 @@ impl Demo {
 
 /// The demo's configuration: on this machine only, with a resource and a scope of its own.
 fn configuration_text(ports: &Ports) -> String {
-    format!(
+    let mut text = format!(
         r#"# Made by `grantry demo`, and made anew whenever it starts.
 issuer       = "{issuer}"
 listen       = "127.0.0.1:{port}"
@@ -84,6 +86,11 @@ admin_listen = "127.0.0.1:{admin}"
 
 [store]
 url = "sqlite:grantry.db"
+
+[dialects]
+enable = ["standard", "{names}"]
+# Each is a rule that one of the surfaces breaks: `grantry check` says what it means.
+accept = ["{waivers}"]
 
 [dialect.standard]
 # The sample site's API, and this server's own userinfo: a token says for whom it is.
@@ -96,7 +103,22 @@ list = {{ profile = "See your name and user name", email = "See your e-mail addr
         port = ports.public,
         admin = ports.admin,
         resource = ports.resource(),
-    )
+        names = surfaces::NAMES.join("\", \""),
+        waivers = waivers().join("\", \""),
+    );
+    for name in surfaces::NAMES {
+        text.push_str(&format!("\n[dialect.{name}]\nhosts = [\"{}\"]\n", surfaces::host(name, ports)));
+    }
+    text
+}
+
+/// What the surfaces of the demo waive, all together.
+fn waivers() -> Vec<String> {
+    let shipped = surfaces::NAMES.iter().filter_map(|name| dialect::Dialect::shipped(name, &[])?.ok());
+    let mut waivers: Vec<String> = shipped.flat_map(|dialect| dialect.waives).collect();
+    waivers.sort();
+    waivers.dedup();
+    waivers
 }
 
 /// The demo's configuration, without what the environment says: nothing is to be configured.

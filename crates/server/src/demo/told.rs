@@ -36,6 +36,7 @@ fn document(cast: &Cast, ports: &Ports, folder: &Folder) -> serde_json::Value {
             {"client_id": cast.cli.client_id},
             {"client_id": cast.api.client.client_id, "client_secret": cast.api.secret.reveal()},
         ],
+        "surfaces": cast.surfaces,
     })
 }
 
@@ -63,6 +64,7 @@ fn block(cast: &Cast, ports: &Ports, folder: &Folder) -> String {
     ));
     line(people(cast, &site));
     line(applications(cast));
+    line(surfaces(cast, &site));
     line(format!(
         "
 What to try
@@ -70,11 +72,13 @@ What to try
   2. Look at what the sample site got: the profile, and what an API is told about the token.
   3. Open {issuer}/account/applications and remove the sample site. Go back and press Fetch again.
   4. Connect as bob. {site}/telephone shows the code that is asked for.
-  5. Do an operator's work while the server runs:
+  5. Open {site}/surfaces: five APIs that speak OAuth with an accent, each with its own requests.
+  6. Open {issuer}/developer as alice and register an application of your own.
+  7. Do an operator's work while the server runs:
        grantry user list --config {config}
        grantry grant list --config {config}
        grantry user disable alice --config {config}
-  6. Ask what a token is worth, as an API does:
+  8. Ask what a token is worth, as an API does:
        curl -u {api}:{secret} -d token=TOKEN {issuer}/oauth/introspect
 ",
         api = cast.api.client.client_id,
@@ -103,6 +107,15 @@ People
         cast.factor.uri,
         recovery.join("\n                     "),
     )
+}
+
+fn surfaces(cast: &Cast, site: &str) -> String {
+    let mut out = format!("\nOther surfaces, each with an application of its own: {site}/surfaces");
+    for own in &cast.surfaces {
+        let secret = own.client_secret.as_deref().unwrap_or("(public)");
+        let _ = write!(out, "\n  {:<14} {:<38} {}  {secret}", own.dialect, own.base_url, own.client_id);
+    }
+    out
 }
 
 fn applications(cast: &Cast) -> String {

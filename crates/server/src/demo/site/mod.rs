@@ -17,6 +17,7 @@ use protocol::secret::Secret;
 
 use super::cast::Cast;
 use super::ports::Ports;
+use super::surfaces::Example;
 use crate::clock::Clock;
 use crate::http::accept::Site;
 use crate::http::answer::Form;
@@ -31,6 +32,7 @@ const SCOPE: &str = "profile email links:read";
 const STYLE: &str = concat!(include_str!("../../assets/style.css"), include_str!("site.css"));
 const PAGE: &str = include_str!("page.html");
 const TELEPHONE: &str = include_str!("telephone.html");
+const SURFACES: &str = include_str!("surfaces.html");
 
 /// The site.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub(super) struct SampleSite {
     /// What Bob's telephone knows.
     seed: Vec<u8>,
     pages: Environment<'static>,
+    /// The applications of other dialects.
+    surfaces: Vec<Example>,
     visitors: Visitors,
     limits: Limits,
     request_ids: RequestIds,
@@ -64,12 +68,12 @@ impl SampleSite {
         let seed = BASE32_NOPAD.decode(cast.factor.base32.as_bytes()).unwrap_or_default();
         let web = client(&cast.web.client.client_id, &cast.web.secret);
         let api = client(&cast.api.client.client_id, &cast.api.secret);
-        Self::of(web, api, seed, base_url)
+        Self { surfaces: cast.surfaces.clone(), ..Self::of(web, api, seed, base_url) }
     }
 
     fn of(web: OAuthClient, api: OAuthClient, seed: Vec<u8>, base_url: String) -> Self {
         let mut pages = Environment::new();
-        for (name, text) in [("page.html", PAGE), ("telephone.html", TELEPHONE)] {
+        for (name, text) in [("page.html", PAGE), ("telephone.html", TELEPHONE), ("surfaces.html", SURFACES)] {
             pages.add_template(name, text).expect("the sample site's pages are good; a test renders them");
         }
         Self {
@@ -78,6 +82,7 @@ impl SampleSite {
             api,
             seed,
             pages,
+            surfaces: Vec::new(),
             visitors: Visitors::default(),
             limits: Limits::default(),
             request_ids: RequestIds::new(0),
@@ -240,6 +245,22 @@ impl SampleSite {
         answer::html(StatusCode::OK, body, Form::Here)
     }
 
+    /// The other dialects, and how each is used.
+    fn surfaces(&self) -> Response {
+        let body = self.render("surfaces.html", context! { surfaces => Serde(&self.surfaces) });
+        answer::html(StatusCode::OK, body, Form::Here)
+    }
+
+    /// A browser came back to the application of another dialect.
+    fn arrived(&self, name: &str, query: &str) -> Response {
+        let Some(own) = self.surfaces.iter().find(|own| own.dialect == name) else { return self.home() };
+        let received: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let value = |name: &str| received.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
+        let commands = own.commands_with(value("code"), value("access_token"));
+        let values = context! { arrived => name, received => Serde(&received), commands => Serde(&commands) };
+        answer::html(StatusCode::OK, self.render("surfaces.html", values), Form::Here)
+    }
+
     fn render(&self, name: &str, values: minijinja::Value) -> String {
         let rendered = self.pages.get_template(name).and_then(|page| page.render(values));
         rendered.unwrap_or_else(|error| format!("the page cannot be shown: {error}"))
@@ -273,6 +294,10 @@ impl Site for SampleSite {
             (&Method::GET, "/") => self.page(&cookie),
             (&Method::GET, "/callback") => self.callback(&cookie, request.uri.query().unwrap_or_default()).await,
             (&Method::GET, "/telephone") => self.telephone(),
+            (&Method::GET, "/surfaces") => self.surfaces(),
+            (&Method::GET, path) if path.starts_with("/arrived/") => {
+                self.arrived(path.trim_start_matches("/arrived/"), request.uri.query().unwrap_or_default())
+            }
             (&Method::GET, "/style.css") => return style(),
             (&Method::POST, _) if self.is_foreign(&request) => {
                 return answer::plain(StatusCode::FORBIDDEN, "the form was posted by another site\n");

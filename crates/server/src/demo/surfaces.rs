@@ -1,0 +1,146 @@
+//! The other dialects in the demo: one application each, and how it is used, as addresses and commands.
+
+use serde::Serialize;
+
+use super::ports::Ports;
+use crate::cli::client::{Add, Added, Kind};
+use crate::cli::{Desk, Stop};
+
+/// PKCE for a public client that is a line of text: the example of RFC 7636, appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// What stands in a command for what the browser brings back.
+const CODE: &str = "CODE";
+/// What stands in a command for a token.
+const TOKEN: &str = "TOKEN";
+
+/// An application of another dialect.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Example {
+    /// The dialect.
+    pub(super) dialect: &'static str,
+    /// What is odd about it.
+    pub(super) sentence: &'static str,
+    /// Where it is.
+    pub(super) base_url: String,
+    /// The application.
+    pub(super) client_id: String,
+    /// Its secret, if it has one.
+    pub(super) client_secret: Option<String>,
+    /// Where a browser begins.
+    pub(super) authorize_url: String,
+    /// What the application does then. `CODE` and `TOKEN` stand for what it got.
+    pub(super) commands: Vec<String>,
+}
+
+impl Example {
+    /// The commands with what the browser brought back.
+    pub(super) fn commands_with(&self, code: Option<&str>, token: Option<&str>) -> Vec<String> {
+        let filled = |command: &String| {
+            let command = command.replace(CODE, code.unwrap_or(CODE));
+            command.replace(TOKEN, token.unwrap_or(TOKEN))
+        };
+        self.commands.iter().map(filled).collect()
+    }
+}
+
+/// The dialects of the demo, besides the standard one.
+pub(super) const NAMES: [&str; 5] = ["tinyemail", "tinyplus", "tinyrebrand", "php-endpoints", "paced"];
+
+/// Where a dialect is in the demo: hosts below `localhost` lead to this machine in every browser.
+pub(super) fn host(name: &str, ports: &Ports) -> String {
+    format!("{name}.localhost:{}", ports.public)
+}
+
+/// Where the browser comes back to.
+fn arrival(name: &str, ports: &Ports) -> String {
+    format!("{}/arrived/{name}", ports.site_url())
+}
+
+/// Registers an application with each.
+pub(super) async fn hire(desk: &Desk, ports: &Ports) -> Result<Vec<Example>, Stop> {
+    let mut examples = Vec::new();
+    for name in NAMES {
+        let is_public = name == "tinyrebrand";
+        let add = Add {
+            name: format!("Sample application of {name}"),
+            dialect: Some(name.to_owned()),
+            kind: is_public.then_some(Kind::Public),
+            redirect_uris: vec![arrival(name, ports)],
+            id: Some(if is_public { "web-client".to_owned() } else { format!("sample-{name}") }),
+            ..Add::default()
+        };
+        let Added { client, secret } = add.add(desk).await?;
+        let secret = secret.map(|secret| secret.reveal().to_owned());
+        examples.push(example(name, ports, &client.client_id, secret));
+    }
+    Ok(examples)
+}
+
+fn example(name: &'static str, ports: &Ports, id: &str, client_secret: Option<String>) -> Example {
+    let base = format!("http://{}", host(name, ports));
+    let back = arrival(name, ports);
+    let back_encoded = back.replace(':', "%3A").replace('/', "%2F");
+    let secret = client_secret.clone().unwrap_or_default();
+    let (sentence, authorize_url, commands) = match name {
+        "tinyemail" => (
+            "Everything stands in the query of a POST without a body.",
+            format!(
+                "{base}/api/authorization-server/oauth/authorize?grant_type=authorization_code&response_type=code\
+                 &client_id={id}&redirect_uri={back_encoded}&scope=import_customers"
+            ),
+            vec![format!(
+                "curl -X POST '{base}/api/authorization-server/oauth/token?response_type=token&client_id={id}\
+                 &client_secret={secret}&code={CODE}&redirect_uri={back}&grant_type=authorization_code'"
+            )],
+        ),
+        "tinyplus" => (
+            "The token itself comes back in the query of the redirect.",
+            format!(
+                "{base}/oauth/authorize?response_type=token&client_id={id}&redirect_uri={back_encoded}&scope=read&state=xyz"
+            ),
+            vec![],
+        ),
+        "tinyrebrand" => (
+            "JSON in, an envelope out; the password grant; an API call that sends the browser on.",
+            format!(
+                "{base}/api/oauth/authorize?response_type=code&client_id={id}&redirect_uri={back_encoded}\
+                 &scope=user:read%20links:read&state=xyz&code_challenge={CHALLENGE}&code_challenge_method=S256"
+            ),
+            vec![
+                format!(
+                    "curl -H 'Content-Type: application/json' {base}/api/oauth/token -d '{{\"grant_type\":\"password\",\
+                     \"client_id\":\"{id}\",\"username\":\"alice@example.com\",\"password\":\"PASSWORD\"}}'"
+                ),
+                format!(
+                    "curl -H 'Content-Type: application/json' {base}/api/oauth/token -d '{{\"grant_type\":\
+                     \"authorization_code\",\"client_id\":\"{id}\",\"code\":\"{CODE}\",\"redirect_uri\":\"{back}\",\
+                     \"code_verifier\":\"{VERIFIER}\"}}'"
+                ),
+                format!("curl -H 'Authorization: Bearer {TOKEN}' {base}/api/user/me"),
+            ],
+        ),
+        "php-endpoints" => (
+            "No grant_type, no redirect_uri for the code, and three members in the answer.",
+            format!("{base}/api/authorize.php?client_id={id}&redirect_uri={back}&response_type=code"),
+            vec![
+                format!("curl {base}/api/token.php -d code={CODE} -d client_id={id} -d client_secret={secret}"),
+                format!("curl -H 'Authorization: Bearer {TOKEN}' {base}/api/userinfo.php"),
+            ],
+        ),
+        _ => (
+            "OAuth as the RFCs have it, and personal access tokens.",
+            format!("{base}/oauth/authorize?client_id={id}&redirect_uri={back_encoded}&response_type=code"),
+            vec![
+                format!(
+                    "curl {base}/oauth/token -d grant_type=authorization_code -d code={CODE} -d client_id={id} \
+                     -d client_secret={secret} -d redirect_uri={back}"
+                ),
+                format!("curl -H 'Authorization: Bearer {TOKEN}' {base}/api/v1/me"),
+            ],
+        ),
+    };
+    let client_id = id.to_owned();
+    Example { dialect: name, sentence, base_url: base, client_id, client_secret, authorize_url, commands }
+}
