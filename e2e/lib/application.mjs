@@ -53,6 +53,11 @@ export async function redeem(site, client, flow, code) {
   return answer;
 }
 
+/** Asks what a token is worth, as an API does. */
+export function introspect(site, client, token) {
+  return post(site, '/oauth/introspect', client, { token });
+}
+
 /** Asks for the profile behind an access token. */
 export async function userinfo(site, accessToken) {
   const headers = { authorization: `Bearer ${accessToken}` };

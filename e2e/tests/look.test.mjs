@@ -29,6 +29,14 @@ async function enrol(person) {
   await person.act('enrol-totp');
 }
 
+/** Registers an application as the person at the browser, who signs in first if need be. */
+async function register(person, name) {
+  await person.open('/developer/applications/new');
+  if ((await person.asksFor()) === 'sign-in') await person.signIn(await site.addPerson());
+  await person.act('create', { name, redirect_uris: 'https://app.example/callback' });
+  site.keepSecret(await person.page.locator('#secret').innerText());
+}
+
 /** Every page, and how to get there. */
 const PAGES = {
   'sign-in': (person) => person.open(beginFlow(site, client).url),
@@ -92,6 +100,41 @@ const PAGES = {
     await enter(person, beginFlow(site, client).url);
     await person.decide('approve');
     await person.open('/account/applications');
+  },
+  developer: async (person) => {
+    await register(person, 'Importer');
+    await register(person, 'A telephone with a name that is long enough to need two lines on a narrow page');
+    await person.open('/developer/tokens/new');
+    await person.page.locator('[name=scope]').first().check();
+    await person.act('create', { name: 'Nightly export' });
+    await person.open('/developer');
+  },
+  'developer-none': (person) => enter(person, '/developer'),
+  'developer-token-new': (person) => enter(person, '/developer/tokens/new'),
+  'developer-token-wrong': async (person) => {
+    await enter(person, '/developer/tokens/new');
+    await person.page.locator('[name=scope]').first().check();
+    await person.act('create', { name: ' ' });
+  },
+  'developer-token-shown': async (person) => {
+    await enter(person, '/developer/tokens/new');
+    await person.act('create', { name: 'Nightly export' });
+    site.keepSecret(await person.page.locator('#secret').innerText());
+  },
+  'developer-application-new': (person) => enter(person, '/developer/applications/new'),
+  'developer-application-wrong': async (person) => {
+    await enter(person, '/developer/applications/new');
+    await person.act('create', { name: 'Importer', redirect_uris: 'https://a.example/\nhttp://app.example/cb' });
+  },
+  'developer-application-shown': (person) => register(person, 'Importer'),
+  'developer-application': async (person) => {
+    await register(person, 'Importer');
+    await person.act('add-secret');
+    await person.page.reload();
+  },
+  'developer-application-delete': async (person) => {
+    await register(person, 'Importer');
+    await person.act('delete');
   },
   'error-client': (person) => person.open(beginFlow(site, { ...client, id: 'nobody' }).url),
   'error-redirect': (person) => person.open(beginFlow(site, { ...client, redirectUri: 'https://evil.example/' }).url),

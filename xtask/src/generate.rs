@@ -95,7 +95,7 @@ fn options() -> String {
         let default = match row.default {
             Otherwise::Absent => "none".to_owned(),
             Otherwise::Texts(texts) => format!("`{texts:?}`"),
-            Otherwise::Text(_) | Otherwise::Count(_) => format!("`{}`", row.sample()),
+            Otherwise::Text(_) | Otherwise::Count(_) | Otherwise::Flag(_) => format!("`{}`", row.sample()),
         };
         writeln!(out, "| `{}` | {} | {default} | {} | `{}` |", row.path, looks(row.kind), row.sentence, row.variable())
             .expect("strings take text");
@@ -110,6 +110,7 @@ fn looks(kind: Kind) -> String {
         Kind::Path => "path".to_owned(),
         Kind::Word(words) => words.join(" or "),
         Kind::Texts => "list of texts".to_owned(),
+        Kind::Flag => "true or false".to_owned(),
         Kind::Count(least, most) => format!("number, {least} to {most}"),
         Kind::Duration(least_s, most_s) => format!("duration, {least_s} s to {most_s} s"),
     }

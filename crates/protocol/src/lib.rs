@@ -43,5 +43,6 @@ pub mod secret;
 pub mod time;
 pub mod token;
 pub mod turn;
+pub mod typed;
 pub mod userinfo;
 pub mod wire;

@@ -7,6 +7,7 @@ use ::http::{Method, StatusCode};
 use data_encoding::BASE64URL_NOPAD;
 use ipnet::IpNet;
 use protocol::browser::{Caller, Cookie, read_session};
+use protocol::once::ONCE_TTL_S;
 use protocol::secret::Digest;
 
 use crate::app::App;
@@ -16,7 +17,7 @@ use crate::http::{Peer, Request, Response, answer};
 /// Bytes of the cookie that tells browsers apart.
 const BROWSER_BYTES: usize = 24;
 /// Fields of a form that are read at most.
-const FIELDS_MAX: usize = 64;
+const FIELDS_MAX: usize = 128;
 /// The address of a caller by a socket in the file system.
 const UNIX_ADDRESS: &str = "unix";
 
@@ -35,6 +36,8 @@ pub struct PageRequest<'a> {
     pub http: &'a Request,
     /// Names and values of the form, and before them nothing of the query.
     form: Vec<(String, String)>,
+    /// A secret on its way to the page that shows it once, as [`protocol::once::Way::seal`] sealed it.
+    pub once: Option<String>,
     /// A cookie to tell this browser from others, when it has none yet.
     new_browser: Option<String>,
 }
@@ -56,6 +59,7 @@ impl<'a> PageRequest<'a> {
             caller: Caller { session, browser: Digest::of(browser.as_bytes()), agent: agent.to_owned() },
             address: address(http, &app.settings.trusted),
             form: form(http),
+            once: cookie(&http.headers, names.once).map(ToOwned::to_owned),
             new_browser,
             http,
         }
@@ -105,14 +109,7 @@ impl<'a> PageRequest<'a> {
     #[must_use]
     pub fn dressed(&self, app: &App, mut response: Response, session: &Cookie) -> Response {
         let names = CookieNames::of(app);
-        let secure = if app.settings.is_https() { "; Secure" } else { "" };
-        let mut set = |name: &str, value: &str, rest: &str| {
-            let text = format!("{name}={value}; Path=/{rest}; HttpOnly; SameSite=Lax{secure}");
-            if let Ok(mut value) = HeaderValue::from_str(&text) {
-                value.set_sensitive(true);
-                response.headers_mut().append(SET_COOKIE, value);
-            }
-        };
+        let mut set = |name: &str, value: &str, rest: &str| set_cookie(app, &mut response, name, value, rest);
         if let Some(browser) = &self.new_browser {
             set(names.browser, browser, "");
         }
@@ -123,20 +120,39 @@ impl<'a> PageRequest<'a> {
         }
         response
     }
+
+    /// Adds the cookie that brings a sealed secret to the page that shows it, or takes the cookie away.
+    #[must_use]
+    pub fn with_once(&self, app: &App, mut response: Response, sealed: Option<&str>) -> Response {
+        let ttl_s = if sealed.is_some() { ONCE_TTL_S } else { 0 };
+        let rest = format!("; Max-Age={ttl_s}");
+        set_cookie(app, &mut response, CookieNames::of(app).once, sealed.unwrap_or_default(), &rest);
+        response
+    }
+}
+
+fn set_cookie(app: &App, response: &mut Response, name: &str, value: &str, rest: &str) {
+    let secure = if app.settings.is_https() { "; Secure" } else { "" };
+    let text = format!("{name}={value}; Path=/{rest}; HttpOnly; SameSite=Lax{secure}");
+    if let Ok(mut value) = HeaderValue::from_str(&text) {
+        value.set_sensitive(true);
+        response.headers_mut().append(SET_COOKIE, value);
+    }
 }
 
 /// The names of the cookies. With the prefix, browsers refuse them from other hosts and without encryption.
 struct CookieNames {
     session: &'static str,
     browser: &'static str,
+    once: &'static str,
 }
 
 impl CookieNames {
     fn of(app: &App) -> Self {
         if app.settings.is_https() {
-            Self { session: "__Host-grantry-session", browser: "__Host-grantry-browser" }
+            Self { session: "__Host-grantry-session", browser: "__Host-grantry-browser", once: "__Host-grantry-once" }
         } else {
-            Self { session: "grantry-session", browser: "grantry-browser" }
+            Self { session: "grantry-session", browser: "grantry-browser", once: "grantry-once" }
         }
     }
 }

@@ -23,6 +23,8 @@ pub struct Settings {
     pub trusted: Vec<IpNet>,
     /// What the pages look like.
     pub brand: Brand,
+    /// May people register applications and make personal tokens by themselves?
+    pub has_developer_pages: bool,
     /// Limits of connections and requests.
     pub limits: Limits,
     /// Cores that may be busy with passwords.
@@ -130,6 +132,7 @@ impl Settings {
             tls: None,
             trusted: Vec::new(),
             brand: Brand::default(),
+            has_developer_pages: true,
             limits: Limits::default(),
             // One core is left for those who wait for a token, where there is more than one.
             slow_workers: std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)),

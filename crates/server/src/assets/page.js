@@ -20,12 +20,12 @@ for (const button of document.querySelectorAll('[data-reveal]')) {
 for (const button of document.querySelectorAll('[data-copy]')) {
   if (!navigator.clipboard) continue;
   const source = document.getElementById(button.dataset.copy);
-  const label = button.textContent;
+  const label = [...button.childNodes];
   button.hidden = false;
   button.addEventListener('click', async () => {
     await navigator.clipboard.writeText(source.innerText.trim());
     button.textContent = 'Copied';
-    setTimeout(() => (button.textContent = label), 2000);
+    setTimeout(() => button.replaceChildren(...label), 2000);
   });
 }
 

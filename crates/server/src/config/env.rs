@@ -47,6 +47,11 @@ fn convert(row: &Row, text: &str, place: &Place) -> Result<Value, String> {
             let number = text.trim().parse().map_err(|_| format!("`{}` must be a number", row.path))?;
             Ok(Value::Count(number))
         }
+        Kind::Flag => match text.trim() {
+            "true" => Ok(Value::Flag(true)),
+            "false" => Ok(Value::Flag(false)),
+            _ => Err(format!("`{}` must be true or false", row.path)),
+        },
         Kind::Texts => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Ok(Value::Texts(items.map(|item| (item.to_owned(), place.clone())).collect()))

@@ -38,6 +38,8 @@ pub(super) enum Value {
     Text(String),
     /// Of [`Kind::Count`].
     Count(i64),
+    /// Of [`Kind::Flag`].
+    Flag(bool),
     /// Of [`Kind::Texts`].
     Texts(Vec<(String, Place)>),
 }
@@ -153,6 +155,8 @@ impl File {
                 Ok(Value::Count(number))
             }
             (Kind::Count(..), _) => Err(wrong("a number")),
+            (Kind::Flag, DeValue::Boolean(flag)) => Ok(Value::Flag(*flag)),
+            (Kind::Flag, _) => Err(wrong("true or false")),
             (Kind::Texts, DeValue::Array(items)) => {
                 let mut texts = Vec::new();
                 for item in items {

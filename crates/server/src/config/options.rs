@@ -14,6 +14,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A list of strings.
     Texts,
+    /// `true` or `false`.
+    Flag,
     /// A whole number between two others, both included.
     Count(i64, i64),
     /// A duration such as `"90s"`, `"10m"`, `"2h"` or `"30d"`; at least and at most so many seconds.
@@ -29,6 +31,8 @@ pub enum Otherwise {
     Text(&'static str),
     /// A number.
     Count(i64),
+    /// Yes or no.
+    Flag(bool),
     /// A list.
     Texts(&'static [&'static str]),
 }
@@ -55,7 +59,7 @@ const fn row(path: &'static str, kind: Kind, default: Otherwise, example: &'stat
 /// A year, in seconds: no session, window or time-out needs to be longer.
 const YEAR_S: u64 = 366 * 86_400;
 
-use Otherwise::{Absent, Count, Text, Texts};
+use Otherwise::{Absent, Count, Flag, Text, Texts};
 
 /// The table.
 #[rustfmt::skip]
@@ -92,6 +96,8 @@ pub const TABLE: &[Row] = &[
     row("brand.templates", Kind::Path, Absent, r#""templates""#, "A folder with templates of your own: a file with the name of a shipped one takes its place. `grantry check` tries each with samples."),
     row("brand.support", Kind::Text, Absent, r#""help@example.com""#, "Where people find help: an e-mail address or an https URL."),
 
+    row("developer.enable", Kind::Flag, Flag(true), "", "May people register applications and make personal access tokens by themselves, at /developer? What they made before goes on working."),
+
     row("fetch.allow", Kind::Texts, Texts(&[]), r#"["10.0.0.7:8443"]"#, "Private addresses, as host:port, that this server may nevertheless call."),
     row("fetch.ca_file", Kind::Path, Absent, r#""ca.pem""#, "More certificate authorities for outgoing calls, in PEM."),
 
@@ -119,6 +125,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("session", "How long people stay signed in."),
     ("lockout", "Brute force."),
     ("brand", "What people see."),
+    ("developer", "The developer pages."),
     ("fetch", "Outgoing requests. Private addresses are refused unless they are listed."),
     ("log", "Logs go to standard error and never hold secrets."),
     ("limits", "How much at once."),
@@ -154,6 +161,7 @@ impl Row {
             Absent => self.example.to_owned(),
             Text(text) => format!("{text:?}"),
             Count(number) => number.to_string(),
+            Flag(flag) => flag.to_string(),
             Texts(_) if !self.example.is_empty() => self.example.to_owned(),
             Texts(texts) => format!("{texts:?}"),
         }

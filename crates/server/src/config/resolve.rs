@@ -42,6 +42,7 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     let (issuer, dialects) = (issuer?, dialects?);
     let mut settings = Settings { listen: listen?, admin_listen, tls, trusted, limits, ..Settings::new(&issuer.url) };
     settings.slow_workers = slow_workers.unwrap_or(settings.slow_workers);
+    settings.has_developer_pages = read.flag("developer.enable");
     settings.brand = brand;
     let policies = surfaces::policies(&dialects, &issuer.url, &settings.brand.name, session, lockout);
     Some(Configuration { settings, store_url, master: master?, dialects, policies, fetch, log })
@@ -93,6 +94,14 @@ impl Resolver<'_> {
             self.fault(path, format!("`{path}` is {count}, it must be between {min} and {max}"));
         }
         u64::try_from(count).ok()
+    }
+
+    fn flag(&self, path: &str) -> bool {
+        match (self.file.written(path).map(|written| &written.value), row(path).default) {
+            (Some(Value::Flag(flag)), _) => *flag,
+            (_, Otherwise::Flag(flag)) => flag,
+            _ => false,
+        }
     }
 
     fn size(&mut self, path: &str) -> Option<usize> {

@@ -47,7 +47,8 @@ pub(super) fn asking(app: &App, page: &PageRequest<'_>, ask: &Ask) -> String {
 /// `/sign-in`: asks who is there, and takes in the answer.
 pub(super) async fn sign_in(app: &App, page: &PageRequest<'_>) -> Response {
     if page.method == Method::GET {
-        let next = page.query("next").filter(|next| account::is_page(next)).unwrap_or_else(|| USUAL.to_owned());
+        let next =
+            page.query("next").filter(|next| super::is_destination(app, next)).unwrap_or_else(|| USUAL.to_owned());
         let errand = Errand { is_fresh_wanted: page.query("again").is_some(), ..app.errand(Goal::Page(next)) };
         return go_on(app, page, &app.house_policy().dialect, errand, None).await;
     }

@@ -4,6 +4,7 @@
 mod account;
 mod assets;
 mod consent;
+mod developer;
 mod face;
 mod flow;
 mod form_post;
@@ -54,9 +55,19 @@ pub async fn route(app: &App, page: &PageRequest<'_>) -> Option<Response> {
         "/second-factor" | "/consent" => Ok(page.go(app, account::profile::PATH)),
         leaving::PATH => leaving::answer(app, page).await,
         path if account::is_page(path) => account::answer(app, page).await,
-        path => return asset(app.pages.asset(path)?),
+        path => match developer::Place::find(app, path) {
+            Some(place) => developer::answer(app, page, &place).await,
+            None => return asset(app.pages.asset(path)?),
+        },
     };
     Some(answered.unwrap_or_else(|fault: Fault| surface::refused(app, page, None, &surface::broken(page.http, &fault))))
+}
+
+/// May a sign-in lead to this path? Only to a page of the person's own; what follows a question mark is the page's.
+fn is_destination(app: &App, path: &str) -> bool {
+    let bare = path.split_once('?').map_or(path, |(bare, _)| bare);
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic());
+    is_plain && (account::is_page(path) || developer::Place::find(app, bare).is_some())
 }
 
 fn asset(asset: &Asset) -> Option<Response> {
@@ -144,6 +155,11 @@ const TABLE: &[Row] = &[
     row::<account::recovery_codes::RecoveryCodes>(include_str!("../templates/account_recovery_codes.html")),
     row::<account::sessions::Sessions>(include_str!("../templates/account_sessions.html")),
     row::<account::applications::Applications>(include_str!("../templates/account_applications.html")),
+    row::<developer::overview::Overview>(include_str!("../templates/developer.html")),
+    row::<developer::new_application::NewApplication>(include_str!("../templates/developer_new_application.html")),
+    row::<developer::application::OwnApplication>(include_str!("../templates/developer_application.html")),
+    row::<developer::delete::Delete>(include_str!("../templates/developer_delete.html")),
+    row::<developer::new_token::NewToken>(include_str!("../templates/developer_new_token.html")),
 ];
 
 #[cfg(test)]

@@ -5,6 +5,9 @@ use serde::Serialize;
 
 use super::words;
 
+/// A longer value is told by its beginning.
+const VALUE_CHARACTERS_MAX: usize = 80;
+
 /// What was wrong.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Problem {
@@ -33,9 +36,36 @@ impl Problem {
             No::PasswordCurrentWrong => Some("current_password"),
             No::PasswordTooShort | No::PasswordTooLong | No::PasswordTooCommon => Some("new_password"),
             No::NameMalformed => Some("name"),
+            No::RedirectUriTooLong
+            | No::RedirectUriCharacters
+            | No::RedirectUriFragment
+            | No::RedirectUriWildcard
+            | No::RedirectUriRelative
+            | No::RedirectUriUserinfo
+            | No::RedirectUriNotWrittenOut
+            | No::RedirectUriUnencrypted
+            | No::RedirectUriSchemeForbidden
+            | No::RedirectUriSchemeVague
+            | No::RedirectUriOfConfidential
+            | No::RedirectUrisMissing
+            | No::RedirectUrisTooMany => Some("redirect_uris"),
+            No::LogoUriMalformed => Some("logo_uri"),
+            No::ClientKindUnknown => Some("kind"),
+            No::DialectNotOffered => Some("dialect"),
+            No::PersonalScopeUnknown => Some("scope"),
+            No::PersonalExpiryMalformed => Some("expires"),
             _ => None,
         };
         Self { text, field }
+    }
+
+    /// The same problem, and which of several values has it.
+    pub(crate) fn with(self, value: &str) -> Self {
+        let mut short: String = value.chars().take(VALUE_CHARACTERS_MAX).collect();
+        if short.len() < value.len() {
+            short.push('…');
+        }
+        Self { text: format!("{short}: {}", self.text), ..self }
     }
 
     /// The same problem at another field.

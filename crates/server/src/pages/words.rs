@@ -1,6 +1,6 @@
 //! Figures in words: moments, time to wait, browsers.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, Zoned, tz::TimeZone};
 use protocol::time::UnixTime;
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ pub(crate) struct Moment {
 impl Moment {
     /// `at` as it is spoken of at `now`.
     pub(crate) fn new(at: UnixTime, now: UnixTime) -> Self {
-        let stamp = Timestamp::from_second(at.0).unwrap_or_default().to_zoned(TimeZone::UTC);
+        let stamp = zoned(at);
         let age_s = at.seconds_until(now);
         let words = match age_s {
             0..MINUTE_S => "just now".to_owned(),
@@ -37,6 +37,20 @@ impl Moment {
             datetime: stamp.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         }
     }
+
+    /// A moment that is yet to come at `now`: "in 3 days", or "on 24 November 2026".
+    pub(crate) fn ahead(at: UnixTime, now: UnixTime) -> Self {
+        let words = match now.seconds_until(at) {
+            0 => "now".to_owned(),
+            left_s @ 1..DATE_AFTER_S => format!("in {}", span(left_s)),
+            _ => format!("on {}", zoned(at).strftime("%-d %B %Y")),
+        };
+        Self { words, ..Self::new(at, now) }
+    }
+}
+
+fn zoned(at: UnixTime) -> Zoned {
+    Timestamp::from_second(at.0).unwrap_or_default().to_zoned(TimeZone::UTC)
 }
 
 /// A length of time in its greatest whole unit, rounded down: "2 hours".
@@ -48,6 +62,19 @@ pub(crate) fn span(seconds: u64) -> String {
         _ => (seconds / DAY_S, "day"),
     };
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A number with its thousands apart: "1,204".
+pub(crate) fn count(number: u32) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// How long to wait, in whole minutes and rounded up, so that nobody comes too early: "15 minutes".
@@ -110,6 +137,14 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_ahead_is_a_span_for_a_week_and_then_a_date() {
+        let now = UnixTime(1_795_600_000);
+        let ahead = |seconds| Moment::ahead(now.plus(seconds), now).words;
+        assert_eq!([ahead(0), ahead(7_300), ahead(3 * DAY_S)], ["now", "in 2 hours", "in 3 days"]);
+        assert_eq!(ahead(90 * DAY_S), "on 23 February 2027");
+    }
+
+    #[test]
     fn a_moment_is_exact_for_programs() {
         let moment = Moment::new(UnixTime(1_795_600_000), UnixTime(1_795_600_000));
         assert_eq!(
@@ -122,6 +157,11 @@ mod tests {
     fn a_time_beyond_the_calendar_is_no_panic() {
         assert_eq!(Moment::new(UnixTime::NEVER, UnixTime(0)).words, "just now");
         assert_eq!(Moment::new(UnixTime(i64::MIN), UnixTime(0)).words, "on 1 January 1970");
+    }
+
+    #[test]
+    fn a_great_number_has_its_thousands_apart() {
+        assert_eq!([count(0), count(999), count(1_000), count(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
     }
 
     #[test]

@@ -33,6 +33,9 @@ const TABS: [(&str, &str); 5] = [
     ("/account/applications", "Applications"),
 ];
 
+/// The page of the navigation that leads to what one makes oneself, where the operator lets people do so.
+const DEVELOPER: (&str, &str) = (super::developer::PATH, "Developer");
+
 /// What can have been done just before: the word in the address, and the sentence on the page.
 const NOTICES: [(&str, &str); 6] = [
     ("profile", "Your name was saved."),
@@ -62,7 +65,8 @@ impl Visitor<'_> {
     /// The frame of the page that they asked for.
     fn frame(&self) -> Frame {
         let done = self.refusal.is_none().then(|| self.page.query("done")).flatten();
-        Frame::new(self.user, self.page.path, done.as_deref(), seal(self.app, self.page))
+        let notice = NOTICES.iter().find(|(word, _)| Some(*word) == done.as_deref()).map(|(_, sentence)| *sentence);
+        Frame::new(self.app, self.page, self.user, self.page.path, notice)
     }
 }
 
@@ -205,25 +209,39 @@ struct Tab {
     path: &'static str,
     name: &'static str,
     is_here: bool,
+    /// Does it stand apart from those before it?
+    is_apart: bool,
 }
 
 impl Frame {
-    /// The frame of the page at `path`, after what the word `done` stands for.
-    pub(super) fn new(user: &User, path: &str, done: Option<&str>, csrf: String) -> Self {
-        Self::of(Person::new(user), path, done, csrf)
+    /// The frame of the page that the navigation has at `path`, after what the notice says.
+    pub(super) fn new(
+        app: &App,
+        page: &PageRequest<'_>,
+        user: &User,
+        path: &str,
+        notice: Option<&'static str>,
+    ) -> Self {
+        Self::of(Person::new(user), path, notice, app.settings.has_developer_pages, seal(app, page))
     }
 
-    fn of(person: Person, path: &str, done: Option<&str>, csrf: String) -> Self {
-        let tabs = TABS.map(|(own, name)| Tab { path: own, name, is_here: own == path });
-        let notice = NOTICES.iter().find(|(word, _)| Some(*word) == done).map(|(_, sentence)| *sentence);
-        Self { person, tabs: tabs.into(), notice, csrf }
+    fn of(person: Person, path: &str, notice: Option<&'static str>, has_developer: bool, csrf: String) -> Self {
+        let tabs = TABS.iter().chain(has_developer.then_some(&DEVELOPER));
+        let tabs =
+            tabs.map(|(own, name)| Tab { path: own, name, is_here: *own == path, is_apart: *own == DEVELOPER.0 });
+        Self { person, tabs: tabs.collect(), notice, csrf }
     }
 
-    fn sample(path: &str) -> Self {
-        Self::of(Person::sample(), path, None, "seal".to_owned())
+    pub(super) fn sample(path: &str) -> Self {
+        Self::of(Person::sample(), path, None, true, "seal".to_owned())
     }
 
-    fn sample_after(path: &str, done: &str) -> Self {
-        Self::of(Person::sample(), path, Some(done), "seal".to_owned())
+    pub(super) fn sample_after(path: &str, done: &str) -> Self {
+        let notice = NOTICES.iter().find(|(word, _)| *word == done).map(|(_, sentence)| *sentence);
+        Self::sample_with(path, notice)
+    }
+
+    pub(super) fn sample_with(path: &str, notice: Option<&'static str>) -> Self {
+        Self { notice, ..Self::sample(path) }
     }
 }

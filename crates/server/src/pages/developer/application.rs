@@ -1,0 +1,208 @@
+//! An application of one's own: what it needs to know, its secrets, what is said about it.
+
+use protocol::developer::secret_reference;
+use protocol::endpoint::Endpoint;
+use protocol::model::{Client, ClientKind, ClientSecret, Pkce};
+use protocol::refusal::{No, Refusal};
+use protocol::registration::SECRETS_LIVE_MAX;
+use protocol::time::UnixTime;
+use serde::Serialize;
+
+use super::{CONNECTED_MAX, Frame, PATH, Visitor, api_name, application_path, new_application, people};
+use crate::fault::Fault;
+use crate::pages::face::initial;
+use crate::pages::words::Moment;
+use crate::pages::{Page, Problem};
+
+/// The addresses that a developer copies, and what they are called.
+const ADDRESSES: [(Endpoint, &str); 6] = [
+    (Endpoint::Authorize, "Authorize URL"),
+    (Endpoint::Token, "Token URL"),
+    (Endpoint::Userinfo, "User info URL"),
+    (Endpoint::Revoke, "Revocation URL"),
+    (Endpoint::Introspect, "Introspection URL"),
+    (Endpoint::Metadata, "Metadata URL"),
+];
+
+/// The page.
+#[derive(Serialize)]
+pub(in crate::pages) struct OwnApplication {
+    account: Frame,
+    name: String,
+    initial: String,
+    client_id: String,
+    path: String,
+    is_public: bool,
+    is_disabled: bool,
+    /// Of which surface; absent when it is switched off.
+    api: Option<String>,
+    since: Moment,
+    connected: String,
+    scopes: Vec<String>,
+    is_pkce_needed: bool,
+    secrets: Vec<SecretLine>,
+    may_add_secret: bool,
+    addresses: Vec<Address>,
+    form: Form,
+    /// A secret that is shown this once.
+    shown: Option<String>,
+    #[serde(skip)]
+    problem: Option<Problem>,
+}
+
+/// A secret, without its text.
+#[derive(Serialize)]
+struct SecretLine {
+    hint: String,
+    since: Moment,
+    reference: String,
+}
+
+/// An address to copy.
+#[derive(Serialize)]
+struct Address {
+    id: &'static str,
+    label: &'static str,
+    url: String,
+}
+
+/// What can be changed.
+#[derive(Serialize)]
+struct Form {
+    name: String,
+    redirect_uris: String,
+    logo_uri: String,
+}
+
+/// The page for somebody who asked for it, or to whom something was refused.
+pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<String, Fault> {
+    let Visitor { app, typed, refusal, once, .. } = visitor;
+    let now = app.clock.now();
+    let dialect = app.dialects.named(&client.dialect);
+    let connected = app.store.connected(client.key, now, CONNECTED_MAX).await?;
+    let addresses = ADDRESSES.iter().filter_map(|(endpoint, label)| {
+        // Introspection is for clients that can prove who they are.
+        let is_of_use = *endpoint != Endpoint::Introspect || client.kind == ClientKind::Confidential;
+        let url = dialect.filter(|_| is_of_use)?.url(*endpoint)?;
+        Some(Address { id: endpoint.row().name, label, url })
+    });
+    let text = |name, own: &str| typed.value(name).unwrap_or(own).to_owned();
+    Ok(app.pages.render(&OwnApplication {
+        account: visitor.frame(),
+        name: client.name.clone(),
+        initial: initial(&client.name),
+        client_id: client.client_id.clone(),
+        path: application_path(&client.client_id),
+        is_public: client.kind == ClientKind::Public,
+        is_disabled: client.is_disabled,
+        api: dialect.map(api_name),
+        since: Moment::new(client.created_at, now),
+        connected: people(connected),
+        scopes: client.scope.iter().map(ToOwned::to_owned).collect(),
+        is_pkce_needed: client.pkce == Pkce::Required,
+        secrets: client.secrets.iter().map(|secret| SecretLine::new(secret, now)).collect(),
+        may_add_secret: client.kind == ClientKind::Confidential && client.secrets.len() < SECRETS_LIVE_MAX,
+        addresses: addresses.collect(),
+        form: Form {
+            name: text("name", &client.name),
+            redirect_uris: text("redirect_uris", &client.redirect_uris.join("\n")),
+            logo_uri: text("logo_uri", client.logo_uri.as_deref().unwrap_or_default()),
+        },
+        shown: once.as_ref().map(|secret| secret.reveal().to_owned()),
+        problem: refusal.map(|refusal| new_application::problem(refusal, typed, client.kind)),
+    }))
+}
+
+impl SecretLine {
+    fn new(secret: &ClientSecret, now: UnixTime) -> Self {
+        Self {
+            hint: secret.hint.clone(),
+            since: Moment::new(secret.created_at, now),
+            reference: secret_reference(secret),
+        }
+    }
+}
+
+impl Page for OwnApplication {
+    const FILE: &'static str = "developer_application.html";
+
+    fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
+    }
+
+    fn samples() -> Vec<(&'static str, Self)> {
+        let secret = |hint: &str, seconds| SecretLine {
+            hint: hint.to_owned(),
+            since: sample_moment(seconds),
+            reference: format!("reference-{seconds}"),
+        };
+        let page = sample;
+        let frame = || Frame::sample(PATH);
+        let after = |at: usize| Frame::sample_with(PATH, Some(super::NOTICES[at].1));
+        let text = "gcs_nb2hi4dthixs63lzojqw4y3poixgk6dbnvygyzi5mfzgkmrq".to_owned();
+        let wrong = |no: No| Some(Problem::new(&Refusal::from(no)));
+        let public = Self {
+            is_public: true,
+            is_disabled: true,
+            api: None,
+            may_add_secret: false,
+            connected: people(0),
+            scopes: vec![],
+            addresses: vec![],
+            form: Form {
+                name: "Importer".to_owned(),
+                redirect_uris: "com.example.app:/cb".to_owned(),
+                logo_uri: String::new(),
+            },
+            ..page(frame(), vec![])
+        };
+        vec![
+            ("developer_application", page(frame(), vec![secret("mzrq", 9_000_000)])),
+            ("developer_application_new", Self { shown: Some(text), ..page(after(0), vec![secret("mzrq", 5)]) }),
+            ("developer_application_two", page(after(3), vec![secret("abcd", 9_000_000), secret("", 7_300)])),
+            ("developer_application_public", public),
+            (
+                "developer_application_wrong",
+                Self { problem: wrong(No::RedirectUrisMissing), ..page(frame(), vec![secret("mzrq", 5)]) },
+            ),
+            (
+                "developer_application_last",
+                Self { problem: wrong(No::SecretLast), ..page(frame(), vec![secret("mzrq", 5)]) },
+            ),
+        ]
+    }
+}
+
+fn sample_moment(ago_s: i64) -> Moment {
+    let now = UnixTime(1_795_600_000);
+    Moment::new(UnixTime(now.0 - ago_s), now)
+}
+
+/// A page with these secrets, for the samples.
+fn sample(account: Frame, secrets: Vec<SecretLine>) -> OwnApplication {
+    let address = |id, label, path: &str| Address { id, label, url: format!("https://auth.example.com/oauth/{path}") };
+    OwnApplication {
+        account,
+        name: "Importer".to_owned(),
+        initial: "I".to_owned(),
+        client_id: "mzxw6ytboi4dcmrtgq2tmnzyhe".to_owned(),
+        path: application_path("mzxw6ytboi4dcmrtgq2tmnzyhe"),
+        is_public: false,
+        is_disabled: false,
+        api: Some("standard (auth.example.com)".to_owned()),
+        since: sample_moment(9_000_000),
+        connected: people(1_204),
+        scopes: vec!["profile".to_owned(), "links:read".to_owned()],
+        is_pkce_needed: true,
+        may_add_secret: secrets.len() < SECRETS_LIVE_MAX,
+        secrets,
+        addresses: vec![address("authorize", "Authorize URL", "authorize"), address("token", "Token URL", "token")],
+        form: Form {
+            name: "Importer".to_owned(),
+            redirect_uris: "https://importer.example/cb\nhttps://beta.importer.example/cb".to_owned(),
+            logo_uri: "https://importer.example/logo.png".to_owned(),
+        },
+        shown: None,
+        problem: None,
+    }
+}

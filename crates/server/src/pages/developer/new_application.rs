@@ -1,0 +1,117 @@
+//! Registering an application.
+
+use protocol::developer::Particulars;
+use protocol::model::ClientKind;
+use protocol::refusal::{No, Refusal};
+use serde::Serialize;
+
+use super::{Frame, PATH, Typed, Visitor, api_name, may_register, offered};
+use crate::pages::{Page, Problem};
+
+/// The page.
+#[derive(Serialize)]
+pub(in crate::pages) struct NewApplication {
+    account: Frame,
+    name: String,
+    redirect_uris: String,
+    logo_uri: String,
+    is_public: bool,
+    apis: Vec<Api>,
+    /// Was the form filled before a sign-in?
+    is_carried: bool,
+    #[serde(skip)]
+    problem: Option<Problem>,
+}
+
+/// A surface to choose.
+#[derive(Serialize)]
+struct Api {
+    word: String,
+    name: String,
+    is_chosen: bool,
+}
+
+/// The page for somebody who asked for it, or to whom something was refused.
+pub(super) fn show(visitor: &Visitor<'_>) -> String {
+    let Visitor { app, page, typed, refusal, .. } = visitor;
+    let offered = offered(app, may_register);
+    let wanted = typed.value("dialect").map(ToOwned::to_owned).or_else(|| page.query("dialect"));
+    let chosen = offered.iter().position(|(dialect, _)| Some(&dialect.name) == wanted.as_ref()).unwrap_or(0);
+    let apis = offered.iter().enumerate();
+    let usual = offered.get(chosen).map_or(ClientKind::Confidential, |(_, policy)| policy.client.kind);
+    let kind = typed.value("kind").and_then(ClientKind::from_name).unwrap_or(usual);
+    let text = |name| typed.value(name).unwrap_or_default().to_owned();
+    let shown = NewApplication {
+        account: visitor.frame(),
+        name: text("name"),
+        redirect_uris: text("redirect_uris"),
+        logo_uri: text("logo_uri"),
+        is_public: kind == ClientKind::Public,
+        apis: apis
+            .map(|(at, (dialect, _))| Api {
+                word: dialect.name.clone(),
+                name: api_name(dialect),
+                is_chosen: at == chosen,
+            })
+            .collect(),
+        is_carried: refusal.is_none() && !typed.is_empty(),
+        problem: refusal.map(|refusal| problem(refusal, typed, kind)),
+    };
+    app.pages.render(&shown)
+}
+
+/// What was wrong; of several redirect URIs, with which.
+pub(super) fn problem(refusal: &Refusal, typed: &Typed, kind: ClientKind) -> Problem {
+    let particulars = Particulars::read("", "", typed.value("redirect_uris").unwrap_or_default());
+    match particulars.faulty_redirect_uri(kind) {
+        Some((uri, no)) if no == refusal.no => Problem::new(refusal).with(uri),
+        _ => Problem::new(refusal),
+    }
+}
+
+impl Page for NewApplication {
+    const FILE: &'static str = "developer_new_application.html";
+
+    fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
+    }
+
+    fn samples() -> Vec<(&'static str, Self)> {
+        let api = |word: &str, place: &str, is_chosen| Api {
+            word: word.to_owned(),
+            name: format!("{word} ({place})"),
+            is_chosen,
+        };
+        let page = |apis| Self {
+            account: Frame::sample(PATH),
+            name: String::new(),
+            redirect_uris: String::new(),
+            logo_uri: String::new(),
+            is_public: false,
+            apis,
+            is_carried: false,
+            problem: None,
+        };
+        let one = || vec![api("standard", "auth.example.com", true)];
+        let two = || vec![api("standard", "auth.example.com", false), api("paced", "www.paced.email", true)];
+        let filled = |no: No| Self {
+            name: "Importer \"2\"".to_owned(),
+            redirect_uris: "https://importer.example/cb\nhttp://importer.example/cb".to_owned(),
+            logo_uri: "https://importer.example/logo.png".to_owned(),
+            is_public: true,
+            problem: Some(Problem::new(&no.into())),
+            ..page(two())
+        };
+        let wrong = Problem::new(&No::RedirectUriUnencrypted.into()).with("http://importer.example/cb");
+        vec![
+            ("developer_new_application", page(one())),
+            ("developer_new_application_apis", page(two())),
+            ("developer_new_application_wrong", Self { problem: Some(wrong), ..filled(No::NameMalformed) }),
+            ("developer_new_application_logo", filled(No::LogoUriMalformed)),
+            ("developer_new_application_kind", filled(No::ClientKindUnknown)),
+            ("developer_new_application_many", filled(No::ApplicationsTooMany)),
+            ("developer_new_application_api", filled(No::DialectNotOffered)),
+            ("developer_new_application_again", Self { problem: None, is_carried: true, ..filled(No::NameMalformed) }),
+        ]
+    }
+}
