@@ -7,7 +7,7 @@ function lines(path)
 end
 
 function post(path, body, extra)
-  local headers = { ["Content-Type"] = "application/x-www-form-urlencoded" }
+  local headers = { ["Content-Type"] = "application/x-www-form-urlencoded", ["Host"] = os.getenv("BENCH_HOST") }
   for name, value in pairs(extra or {}) do headers[name] = value end
   return wrk.format("POST", path, headers, body)
 end

@@ -10,7 +10,7 @@ end
 
 function init(args)
   authorize, path, body, cookie = args[1], args[2], args[3], args[4]
-  ask = wrk.format("GET", authorize, { ["Cookie"] = cookie, ["Accept"] = "text/html" })
+  ask = wrk.format("GET", authorize, { ["Cookie"] = cookie, ["Accept"] = "text/html", ["Host"] = os.getenv("BENCH_HOST") })
   codes, flows, refused = {}, 0, 0
 end
 

@@ -19,6 +19,8 @@ pub(crate) struct Workload {
     pub(crate) script: &'static str,
     /// Its arguments.
     pub(crate) args: Vec<String>,
+    /// The host that it asks, where it is not the server's own address.
+    pub(crate) host: Option<&'static str>,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +67,7 @@ pub(crate) fn run(server: &Server, workload: &Workload, seconds: u64, round: usi
         .args(&workload.args)
         .env("BENCH_LUA", &lua)
         .env("BENCH_ROUND", round.to_string())
+        .envs(workload.host.map(|host| ("BENCH_HOST", host)))
         .output()
         .expect("wrk is installed (Debian package `wrk`)");
     let cpu_us = server.cpu_us() - before;

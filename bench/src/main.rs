@@ -16,6 +16,8 @@ use report::{Figure, Goal, Line};
 use seed::Seeder;
 
 const ROUNDS: usize = 3;
+const TINYREBRAND_HOST: &str = "tinyrebrand.localhost";
+const PHP_HOST: &str = "php.localhost";
 const GRANTS: usize = 20_000;
 /// SHA-256 of nothing: a key that nobody uses elsewhere.
 const MASTER: [u8; 32] = [
@@ -45,6 +47,9 @@ struct Scene {
     cookie: String,
     tokens: PathBuf,
     refreshes: PathBuf,
+    /// The same, of another dialect.
+    other_tokens: PathBuf,
+    other_refreshes: PathBuf,
     idle_mib: f64,
     start_ms: f64,
 }
@@ -56,7 +61,8 @@ impl Bench {
         let ceiling = Server::ceiling();
         let credentials = format!("client_id=bench&client_secret={}", seed::SECRET);
         let path = |name: &str| format!("/oauth/{name}");
-        let work = |script, args: Vec<String>| Workload { script, args };
+        let work = |script, args: Vec<String>| Workload { script, args, host: None };
+        let at = |host, script, args: Vec<String>| Workload { script, args, host: Some(host) };
         let text = |path: &Path| path.display().to_string();
         let flow = format!(
             "/oauth/authorize?response_type=code&client_id=bench&redirect_uri={}&scope=profile&state=s\
@@ -88,6 +94,36 @@ impl Bench {
             ),
             work("flow.lua", vec![flow, path("token"), redeem, format!("grantry-session={}", scene.cookie)]),
             work("get.lua", vec!["/.well-known/oauth-authorization-server".into()]),
+            at(
+                TINYREBRAND_HOST,
+                "introspect.lua",
+                vec!["/api/oauth/introspect".into(), "token_type_hint=access_token".into(), text(&scene.other_tokens)],
+            ),
+            at(
+                TINYREBRAND_HOST,
+                "refresh.lua",
+                vec![
+                    "/api/oauth/token".into(),
+                    format!("client_id={}", seed::TINYREBRAND.client_id),
+                    text(&scene.other_refreshes),
+                    (load::THREADS as usize * ROUNDS).to_string(),
+                    load::THREADS.to_string(),
+                ],
+            ),
+            at(
+                PHP_HOST,
+                "flow.lua",
+                vec![
+                    format!(
+                        "/api/authorize.php?client_id={}&redirect_uri={}&response_type=code",
+                        seed::PHP_ENDPOINTS.client_id,
+                        seed::REDIRECT_URI
+                    ),
+                    "/api/token.php".into(),
+                    format!("client_id={}&client_secret={}", seed::PHP_ENDPOINTS.client_id, seed::SECRET),
+                    format!("grantry-session={}", scene.cookie),
+                ],
+            ),
         ];
         let mut ceilings = vec![Vec::new(); on_ceiling.len()];
         let mut measured = vec![Vec::new(); on_grantry.len()];
@@ -100,8 +136,10 @@ impl Bench {
             }
         }
         let [post, get]: [Measured; 2] = medians(ceilings);
-        let [introspect, issue, refresh, flow, discovery]: [Measured; 5] = medians(measured);
+        let [introspect, issue, refresh, flow, discovery, introspect_tr, refresh_tr, flow_php]: [Measured; 8] =
+            medians(measured);
         let goal = |ceiling, rate, cpu| Some((ceiling, Goal { rate, cpu }));
+        let like = |standard| goal(standard, 0.85, f64::INFINITY);
         let mut lines = vec![
             Line { name: "ceiling, POST", measured: post, against: None },
             Line { name: "ceiling, GET", measured: get, against: None },
@@ -114,6 +152,21 @@ impl Bench {
             Line { name: "refresh with rotation, durable", measured: refresh, against: goal(post, 0.25, 6.0) },
             Line { name: "whole code flow with PKCE, flows", measured: flow, against: goal(post, 0.10, 12.0) },
             Line { name: "discovery document", measured: discovery, against: goal(get, 0.90, 1.3) },
+            Line {
+                name: "introspection through tinyrebrand, against the standard dialect",
+                measured: introspect_tr,
+                against: like(introspect),
+            },
+            Line {
+                name: "refresh through tinyrebrand, against the standard dialect",
+                measured: refresh_tr,
+                against: like(refresh),
+            },
+            Line {
+                name: "code flow through php-endpoints, against the standard dialect",
+                measured: flow_php,
+                against: like(flow),
+            },
         ];
         let mut figures = self.storm(&scene, &on_grantry[1]);
         figures.extend(footprint(&scene));
@@ -159,6 +212,7 @@ impl Bench {
         let workload = |scene: &Scene| Workload {
             script: "introspect.lua",
             args: vec!["/oauth/introspect".into(), credentials.to_owned(), scene.tokens.display().to_string()],
+            host: None,
         };
         let mut of = vec![Vec::new(), Vec::new()];
         for round in 1..=ROUNDS {
@@ -186,7 +240,11 @@ impl Bench {
         let master = data_encoding::BASE64URL_NOPAD.encode(&self.master);
         let text = format!(
             "issuer = \"http://127.0.0.1:{port}\"\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin}\"\n\
-             [store]\nurl = \"sqlite:{}\"\n[keys]\nmaster = \"{master}\"\n",
+             [store]\nurl = \"sqlite:{}\"\n[keys]\nmaster = \"{master}\"\n\
+             [dialects]\nenable = [\"standard\", \"tinyrebrand\", \"php-endpoints\"]\n\
+             accept = [\"password-grant\", \"open-introspection\", \"open-revocation\", \"code-without-redirect-uri\"]\n\
+             [dialect.tinyrebrand]\nhosts = [\"{TINYREBRAND_HOST}\"]\nlimit = {{ token = \"off\", api = \"off\" }}\n\
+             [dialect.php-endpoints]\nhosts = [\"{PHP_HOST}\"]\nlimit = {{ token = \"off\", api = \"off\" }}\n",
             folder.join("grantry.db").display()
         );
         std::fs::write(&config, text).expect("the folder is writable");
@@ -194,10 +252,15 @@ impl Bench {
         let (server, took) = Server::grantry(&config, &address);
         let idle_mib = server.memory_mib();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-        let (cookie, access, refresh) = runtime.block_on(async {
+        let (cookie, access, refresh, other_access, other_refresh) = runtime.block_on(async {
             let mut seeder = Seeder::open(&folder.join("grantry.db"), &self.master).await;
             let cookie = seeder.people().await;
-            (cookie, seeder.access(tokens, every).await, seeder.grants(grants).await)
+            let (access, refresh) =
+                (seeder.access(&seed::STANDARD, tokens, every).await, seeder.grants(&seed::STANDARD, grants).await);
+            // Where the other dialects are not measured, they have nothing.
+            let others = if grants == 0 { 0 } else { tokens };
+            let other = &seed::TINYREBRAND;
+            (cookie, access, refresh, seeder.access(other, others, every).await, seeder.grants(other, grants).await)
         });
         let write = |name: &str, lines: Vec<String>| {
             let path = folder.join(name);
@@ -209,6 +272,8 @@ impl Bench {
             cookie,
             tokens: write("tokens.txt", access),
             refreshes: write("refreshes.txt", refresh),
+            other_tokens: write("other-tokens.txt", other_access),
+            other_refreshes: write("other-refreshes.txt", other_refresh),
             idle_mib,
             start_ms: took.as_secs_f64() * 1e3,
         }

@@ -62,9 +62,10 @@ impl Seeder {
         self.keys.mint(kind, &self.spelling, &mut self.entropy)
     }
 
-    /// A client, its users, a session of the first one with a remembered consent. Gives the session cookie's value.
+    /// The clients, their users, a session of the first one with remembered consents. Gives the session cookie's value.
     pub(crate) async fn people(&mut self) -> String {
-        let mut changes = vec![Change::PutClient(Box::new(client(self.now)))];
+        let mut changes: Vec<Change> =
+            OWNERS.iter().map(|owner| Change::PutClient(Box::new(client(owner, self.now)))).collect();
         let hash = password::hash(&Secret::new(PASSWORD), &mut self.entropy);
         for number in 1..=USERS {
             changes.push(Change::PutUser(Box::new(user(number, &hash, self.now))));
@@ -83,32 +84,34 @@ impl Seeder {
             address: "127.0.0.1".into(),
             agent: "bench".into(),
         })));
-        changes.push(Change::PutConsent(Consent {
-            id: 1,
-            audience: vec![],
-            user: UserKey(1),
-            client: ClientKey(1),
-            scope: Scope::of(["profile"]),
-            given_at: self.now,
-            renewed_at: self.now,
-        }));
+        for owner in OWNERS {
+            changes.push(Change::PutConsent(Consent {
+                id: owner.key,
+                audience: vec![],
+                user: UserKey(1),
+                client: ClientKey(owner.key),
+                scope: Scope::of([owner.scope]),
+                given_at: self.now,
+                renewed_at: self.now,
+            }));
+        }
         self.store.commit(changes).await.expect("the rows are new");
         cookie.text.reveal().to_owned()
     }
 
-    /// So many live access tokens; gives every `every`th.
-    pub(crate) async fn access(&mut self, count: usize, every: usize) -> Vec<String> {
+    /// So many live access tokens of a client; gives every `every`th.
+    pub(crate) async fn access(&mut self, owner: &Owner, count: usize, every: usize) -> Vec<String> {
         let mut texts = Vec::with_capacity(count / every);
         let mut sets = Vec::with_capacity(count);
         for at in 0..count {
-            let minted = self.mint(TokenKind::Access);
+            let minted = self.keys.mint(TokenKind::Access, &owner.access(), &mut self.entropy);
             sets.push(vec![Change::PutAccess(Box::new(Access {
                 id: AccessId(minted.id),
                 digest: minted.digest,
-                client: ClientKey(1),
+                client: ClientKey(owner.key),
                 user: None,
                 grant: None,
-                scope: Scope::of(["profile"]),
+                scope: Scope::of([owner.scope]),
                 audience: vec![],
                 issued_at: self.now,
                 expires_at: self.now.plus(YEAR_S),
@@ -121,19 +124,19 @@ impl Seeder {
         texts
     }
 
-    /// So many grants; gives the refresh token of each.
-    pub(crate) async fn grants(&mut self, count: usize) -> Vec<String> {
+    /// So many grants of a client; gives the refresh token of each.
+    pub(crate) async fn grants(&mut self, owner: &Owner, count: usize) -> Vec<String> {
         let mut texts = Vec::with_capacity(count);
         let mut sets = Vec::with_capacity(count);
         for _ in 0..count {
-            let minted = self.mint(TokenKind::Refresh);
+            let minted = self.keys.mint(TokenKind::Refresh, &owner.refresh(), &mut self.entropy);
             let until = self.now.plus(YEAR_S);
             let refresh = Refresh { current: minted.digest, previous: None, answer: None, idle_until: until };
             sets.push(vec![Change::PutGrant(Box::new(Grant {
                 id: GrantId(minted.id),
                 user: UserKey(1),
-                client: ClientKey(1),
-                scope: Scope::of(["profile"]),
+                client: ClientKey(owner.key),
+                scope: Scope::of([owner.scope]),
                 audience: vec![],
                 auth_time: self.now,
                 created_at: self.now,
@@ -160,27 +163,81 @@ impl Seeder {
     }
 }
 
-fn client(now: UnixTime) -> Client {
+/// A client of a dialect, and how its tokens are spelled.
+#[derive(Debug)]
+pub(crate) struct Owner {
+    key: i64,
+    dialect: &'static str,
+    /// Its client_id.
+    pub(crate) client_id: &'static str,
+    kind: ClientKind,
+    scope: &'static str,
+    alphabet: Alphabet,
+    access_prefix: &'static str,
+    refresh_prefix: &'static str,
+}
+
+impl Owner {
+    fn access(&self) -> Spelling {
+        Spelling { prefix: self.access_prefix.to_owned(), alphabet: self.alphabet }
+    }
+
+    fn refresh(&self) -> Spelling {
+        Spelling { prefix: self.refresh_prefix.to_owned(), alphabet: self.alphabet }
+    }
+}
+
+/// The client of the standard dialect.
+pub(crate) const STANDARD: Owner = Owner {
+    key: 1,
+    dialect: "standard",
+    client_id: "bench",
+    kind: ClientKind::Confidential,
+    scope: "profile",
+    alphabet: Alphabet::Url,
+    access_prefix: "",
+    refresh_prefix: "",
+};
+/// The public client of a surface with envelopes and prefixes.
+pub(crate) const TINYREBRAND: Owner = Owner {
+    key: 2,
+    dialect: "tinyrebrand",
+    client_id: "bench-tinyrebrand",
+    kind: ClientKind::Public,
+    scope: "user:read",
+    alphabet: Alphabet::Hex,
+    access_prefix: "at_",
+    refresh_prefix: "rt_",
+};
+/// The client of a surface without grant types.
+pub(crate) const PHP_ENDPOINTS: Owner =
+    Owner { key: 3, dialect: "php-endpoints", client_id: "bench-php", alphabet: Alphabet::Hex, ..STANDARD };
+const OWNERS: [Owner; 3] = [STANDARD, TINYREBRAND, PHP_ENDPOINTS];
+
+fn client(owner: &Owner, now: UnixTime) -> Client {
+    let is_public = owner.kind == ClientKind::Public;
+    let confidential = vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
+    let secret = ClientSecret {
+        stored: StoredSecret::Sha256(Digest::of(SECRET.as_bytes())),
+        hint: String::new(),
+        created_at: now,
+    };
     Client {
-        key: ClientKey(1),
-        client_id: "bench".into(),
-        dialect: "standard".into(),
+        key: ClientKey(owner.key),
+        client_id: owner.client_id.into(),
+        dialect: owner.dialect.into(),
         name: "Bench".into(),
         publisher: None,
         homepage: None,
         logo_uri: None,
-        kind: ClientKind::Confidential,
-        auth_methods: vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost],
-        secrets: vec![ClientSecret {
-            stored: StoredSecret::Sha256(Digest::of(SECRET.as_bytes())),
-            hint: String::new(),
-            created_at: now,
-        }],
+        kind: owner.kind,
+        auth_methods: if is_public { vec![AuthMethod::None] } else { confidential },
+        secrets: if is_public { vec![] } else { vec![secret] },
         redirect_uris: vec![REDIRECT_URI.into()],
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials],
-        scope: Scope::of(["profile", "email"]),
+        scope: Scope::of([owner.scope]),
         audience: vec![],
-        pkce: Pkce::Required,
+        pkce: if owner.key == STANDARD.key { Pkce::Required } else { Pkce::Optional },
         refresh: RefreshMode::Rotate,
         access_ttl_s: None,
         refresh_ttl_s: None,
