@@ -10,7 +10,7 @@ use protocol::wire::{Param, Params};
 
 use crate::authorization;
 use crate::places::{self, Slots};
-use crate::rules::{Address, At, Dialect, Place};
+use crate::rules::{Address, At, Auth, Dialect, Place};
 
 /// How many parameters a request may have, known or not. The largest real request has about twenty.
 pub const PARAMETERS_MAX: usize = 64;
@@ -173,6 +173,16 @@ fn check_need(address: &Address, params: &Params) -> Result<(), Refusal> {
         return Err(no.into());
     }
     Ok(())
+}
+
+/// The client credentials of the header alone, for addresses that are no dialect's.
+///
+/// # Errors
+/// [`No::ClientHeaderMalformed`], or [`No::AuthorizationMalformed`] when there are several.
+pub fn client_header(headers: &HeaderMap) -> Result<Params, Refusal> {
+    let mut params = Params::default();
+    authorization::client(Auth { basic: true, ..Auth::default() }, headers, &mut params)?;
+    Ok(params)
 }
 
 /// Did the client send an `Authorization` header? A refusal then asks for another in the same scheme.

@@ -16,6 +16,7 @@
 //! Nothing here does I/O, reads a clock, or draws randomness; nothing here is async.
 
 pub mod account;
+pub mod attributes;
 pub mod authorize;
 pub mod browser;
 pub mod call;

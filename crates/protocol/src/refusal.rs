@@ -171,6 +171,9 @@ refusals! {
     PasswordTooLong, InvalidRequest, "OWASP ASVS 5.0 V6.2.9", "The new password is too long: at most 1024 bytes.", "A new password above the limit.";
     PasswordTooCommon, InvalidRequest, "OWASP ASVS 5.0 V6.2.4", "The new password is one of those that everybody tries first. Choose another.", "A new password from the list of common ones.";
     PasswordCurrentWrong, InvalidCredentials, "OWASP ASVS 5.0 V6.2.3", "The current password is wrong.", "A change of password without the current one.";
+    AttributesNotAllowed, UnauthorizedClient, "OWASP ASVS 5.0 V8.2", "This client may not read or change accounts.", "Only a confidential client of the operator's own (`--first-party`) may use the accounts API.";
+    AttributesTooLarge, InvalidRequest, "RFC 9110 §15.5.14", "The attributes of an account may have 64 KiB together.", "A patch would make an account too large.";
+    AccountUnknown, NotFound, "RFC 9110 §15.5.5", "There is no such account.", "The accounts API was asked for an identifier that nobody has.";
     NameMalformed, InvalidRequest, "OWASP ASVS 5.0 V2.2", "The name must have between 1 and 200 characters.", "A display name that is empty or too long.";
     RedirectUriTooLong, InvalidRequest, "RFC 6749 §3.1.2", "The redirect URI is longer than 2000 bytes.", "A redirect URI that is too long to be registered.";
     RedirectUriCharacters, InvalidRequest, "RFC 3986 §2", "The redirect URI has a space or another character that must be percent-encoded.", "A redirect URI with characters that no URI has.";

@@ -28,6 +28,8 @@ pub struct Wants {
     pub session: Option<SessionId>,
     /// A user, by e-mail address or user name, as typed at sign-in.
     pub login: Option<String>,
+    /// A user, by the public identifier.
+    pub sub: Option<String>,
     /// Counters of failed attempts from an address (not those of an account: they come with `login` and `session`).
     pub address_attempts: Option<Digest>,
     /// What the user of `login`, or else of `session`, allowed the client of `client_id`.
@@ -53,6 +55,8 @@ pub struct Facts {
     pub session: Option<Held<Session>>,
     /// The user who wants to sign in.
     pub login: Option<Arc<User>>,
+    /// The user with the wanted `sub`.
+    pub subject: Option<Arc<User>>,
     /// Failed attempts against the account that is wanted by `login` (known or not), or else against the session's user.
     pub account_attempts: Option<Attempts>,
     /// Failed attempts from the address.

@@ -1,6 +1,7 @@
 //! The world: sockets, time, entropy, configuration, HTML. It carries verdicts; it does not make them.
 #![allow(clippy::disallowed_methods, reason = "only here are the clock, the files and the entropy of the system")]
 
+mod accounts;
 pub mod app;
 pub mod browser;
 pub mod cli;

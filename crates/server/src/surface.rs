@@ -27,6 +27,7 @@ use protocol::token::TokenRequest;
 use protocol::userinfo::UserinfoRequest;
 use protocol::wire::{Param, Params};
 
+use crate::accounts;
 use crate::app::{App, Surface};
 use crate::browser::{PageRequest, address};
 use crate::fault::{Fault, caught};
@@ -415,6 +416,9 @@ pub fn refused(
 }
 
 async fn page(app: &App, request: &Request, dialect: Option<&Dialect>) -> Response {
+    if let Some(sub) = accounts::account(app, request.uri.path()) {
+        return accounts::answer(app, request, sub).await;
+    }
     let page = PageRequest::read(app, request);
     let spoken = dialect.map(|dialect| (dialect, None));
     if let Some(no) = request.unread {

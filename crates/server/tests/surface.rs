@@ -258,3 +258,46 @@ async fn trouble_with_the_store_is_a_clear_answer_and_the_server_lives() {
         assert_eq!(ask(&app, Method::POST, "/oauth/token", &[], &credentials()).await.status(), 200, "{trouble:?}");
     }
 }
+
+#[tokio::test]
+async fn a_program_of_the_operators_own_keeps_attributes_of_an_account_and_nobody_else_does() {
+    let store = common::memory().await;
+    let own = protocol::model::Client {
+        key: protocol::model::ClientKey(2),
+        client_id: "billing".into(),
+        is_first_party: true,
+        ..common::client()
+    };
+    let alice = serde_json::from_value(serde_json::json!({
+        "key": 1, "sub": "sub-alice", "name": "Alice", "created_at": 0, "version": 1
+    }));
+    let changes = vec![Change::PutClient(Box::new(own)), Change::PutUser(Box::new(alice.unwrap()))];
+    store.commit(changes).await.expect("the rows are new");
+    let app = common::app(Arc::clone(&store), Settings::new("https://auth.example")).await;
+    let basic = |client: &str| {
+        let text = format!("{client}:{SECRET}");
+        format!("Basic {}", data_encoding::BASE64.encode(text.as_bytes()))
+    };
+    let path = "/api/accounts/sub-alice/attributes";
+    let patch = async |client: &str, path: &str, media_type: &str, body: &str| {
+        let headers = [("authorization", basic(client)), ("content-type", media_type.to_owned())];
+        let headers: Vec<(&'static str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let answer = ask(&app, Method::PATCH, path, &headers, body).await;
+        (answer.status().as_u16(), text(answer).await)
+    };
+    let merge = "application/merge-patch+json";
+    let set = patch("billing", path, merge, r#"{"limits":{"links":{"used":2}}}"#).await;
+    assert_eq!(set, (200, r#"{"limits":{"links":{"used":2}}}"#.to_owned()));
+    let authorization = basic("billing");
+    let read = ask(&app, Method::GET, path, &[("authorization", &authorization)], "").await;
+    assert_eq!(read.headers()["cache-control"], "no-store");
+    assert_eq!(text(read).await, r#"{"limits":{"links":{"used":2}}}"#);
+    assert_eq!(patch("web", path, merge, "{}").await.0, 403);
+    assert_eq!(patch("billing", "/api/accounts/nobody/attributes", merge, "{}").await.0, 404);
+    assert_eq!(patch("billing", path, "text/plain", "{}").await.0, 400);
+    assert_eq!(patch("billing", path, merge, "[]").await.0, 400);
+    let unknown = ask(&app, Method::GET, path, &[], "").await;
+    assert_eq!((unknown.status().as_u16(), unknown.headers().contains_key("www-authenticate")), (401, true));
+    let put = ask(&app, Method::PUT, path, &[("authorization", &authorization)], "{}").await;
+    assert_eq!((put.status().as_u16(), put.headers()["allow"].to_str().unwrap()), (405, "GET, HEAD, PATCH"));
+}

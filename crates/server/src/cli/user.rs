@@ -2,6 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 use data_encoding::BASE32_NOPAD;
+use protocol::attributes::BYTES_MAX as ATTRIBUTES_BYTES_MAX;
 use protocol::login::{password, recovery, totp};
 use protocol::model::{EventKind, Totp, User as Row, UserKey};
 use protocol::secret::Secret;
@@ -20,8 +21,6 @@ const NAME_CHARACTERS_MAX: usize = 200;
 const USERNAME_CHARACTERS_MAX: usize = 64;
 /// Longest e-mail address, RFC 5321 §4.5.3.1.
 const EMAIL_BYTES_MAX: usize = 254;
-/// Largest account, in bytes of JSON.
-const ATTRIBUTES_BYTES_MAX: usize = 64 * 1024;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum User {
@@ -45,6 +44,12 @@ Examples:
     /// Set a password; all sessions end and all tokens are dead.
     #[command(after_help = "Example:\n  echo \"$PASSWORD\" | grantry user set-password alice --password-stdin")]
     SetPassword(SetPassword),
+    /// Set or remove attributes: what you keep about the account, for dialects to show.
+    #[command(after_help = "\
+Examples:
+  grantry user set-attribute alice 'limits={\"domains\":{\"used\":2,\"limit\":3}}' plan=pro
+  grantry user set-attribute alice --remove plan")]
+    SetAttribute(SetAttribute),
     /// Switch a second factor on or off.
     #[command(after_help = "\
 Examples:
@@ -95,6 +100,39 @@ pub(super) struct SetPassword {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct SetAttribute {
+    /// An id, an e-mail address or a user name.
+    #[arg(value_name = "USER")]
+    user: String,
+    /// A name and its value: JSON, or else text.
+    #[arg(value_name = "NAME=VALUE", required_unless_present = "remove")]
+    attributes: Vec<String>,
+    /// A name to remove. Repeatable.
+    #[arg(long, value_name = "NAME")]
+    remove: Vec<String>,
+}
+
+impl SetAttribute {
+    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+        let set = attributes(&self.attributes)?;
+        let (user, ()) = desk
+            .alter_user(&self.user, EventKind::UserChanged, |user, _| {
+                for name in &self.remove {
+                    if user.attributes.remove(name).is_none() {
+                        return Err(Stop::no(format!("`{}` has no attribute `{name}`", self.user)));
+                    }
+                }
+                user.attributes.extend(set.clone());
+                check_size(&user.attributes)?;
+                Ok(("attributes", ()))
+            })
+            .await?;
+        let document = show::user(&user);
+        Ok(Answer::new(document.clone(), show::lines(&document)))
+    }
+}
+
+#[derive(Debug, Args)]
 #[command(group(ArgGroup::new("act").args(["enable", "disable", "renew_recovery"]).required(true)))]
 pub(super) struct SecondFactor {
     /// An id, an e-mail address or a user name.
@@ -127,6 +165,7 @@ impl User {
             Self::Enable(who) => enable(&who.user, desk).await,
             Self::Delete(who) => delete(&who.user, desk).await,
             Self::SetPassword(set) => set.run(desk).await,
+            Self::SetAttribute(set) => set.run(desk).await,
             Self::Totp(factor) => factor.run(desk).await,
         }
     }
@@ -425,10 +464,15 @@ fn attributes(pairs: &[String]) -> Result<Map<String, Value>, Stop> {
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
         attributes.insert(name.to_owned(), value);
     }
+    check_size(&attributes)?;
+    Ok(attributes)
+}
+
+fn check_size(attributes: &Map<String, Value>) -> Result<(), Stop> {
     if Value::Object(attributes.clone()).to_string().len() > ATTRIBUTES_BYTES_MAX {
         return Err(Stop::usage(format!("the attributes are larger than {ATTRIBUTES_BYTES_MAX} bytes")));
     }
-    Ok(attributes)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -217,6 +217,7 @@ pub(crate) fn wants(id: i64) -> Wants {
         personal: Some(PersonalId(id)),
         session: Some(SessionId(id)),
         login: None,
+        sub: Some(format!("sub-{id}")),
         address_attempts: Some(digest("address")),
         consent: true,
         holdings: true,

@@ -33,7 +33,7 @@ impl Tables {
             Query::ClientById(client_id) => Rows::Clients(self.client_by_id(client_id).into_iter().collect()),
             Query::User(key) => Rows::Users(self.user(*key).into_iter().collect()),
             Query::UserByName(name) => {
-                let by_sub = self.users.rows().map(|(_, user)| user).find(|user| user.sub == *name).cloned();
+                let by_sub = self.user_by_sub(name);
                 Rows::Users(by_sub.or_else(|| self.user_by_login(name)).into_iter().collect())
             }
             Query::Sessions(user) => Rows::Sessions(

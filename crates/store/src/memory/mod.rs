@@ -124,6 +124,7 @@ impl Tables {
             }),
             personal: wants.personal.and_then(|id| self.personals.row(&id)).map(|row| self.held_personal(row)),
             session,
+            subject: wants.sub.as_ref().and_then(|sub| self.user_by_sub(sub)),
             login,
             account_attempts,
             address_attempts: wants.address_attempts.and_then(|key| self.attempts.row(&key).copied()),
@@ -141,6 +142,10 @@ impl Tables {
 
     fn client_by_id(&self, client_id: &str) -> Option<Arc<Client>> {
         self.clients.rows().map(|(_, client)| client).find(|client| client.client_id == client_id).cloned()
+    }
+
+    fn user_by_sub(&self, sub: &str) -> Option<Arc<User>> {
+        self.users.rows().map(|(_, user)| user).find(|user| user.sub == sub).cloned()
     }
 
     fn user_by_login(&self, typed: &str) -> Option<Arc<User>> {

@@ -121,6 +121,7 @@ fn statements(wants: &Wants) -> usize {
         wants.access.is_some(),
         wants.personal.is_some(),
         wants.address_attempts.is_some(),
+        wants.sub.is_some(),
     ];
     let accounts = [wants.session.is_some(), wants.login.is_some()];
     let holdings = if wants.holdings { 2 } else { 0 };
@@ -148,6 +149,9 @@ fn load_at(view: View<'_>, wants: &Wants) -> Result<Facts, Stop> {
     }
     if let Some(key) = wants.address_attempts {
         facts.address_attempts = view.attempts(key)?;
+    }
+    if let Some(sub) = &wants.sub {
+        facts.subject = view.user_by_sub(sub)?;
     }
     if wants.session.is_some() || wants.login.is_some() {
         load_account(view, wants, &mut facts)?;

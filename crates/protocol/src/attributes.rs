@@ -1,0 +1,138 @@
+//! What a provider's own programs keep about an account: limits, plans, teams. Dialects put it into their answers with
+//! `$user.…`. Only a confidential client of the operator's own may read and write it.
+
+use serde_json::{Map, Value};
+
+use crate::call::Call;
+use crate::client_auth::Credentials;
+use crate::model::{ClientKind, EventKind, User};
+use crate::refusal::{No, Refusal};
+use crate::turn::{Change, Facts, Turn, Wants};
+use crate::wire::Params;
+
+/// Most bytes of an account's attributes, as JSON: they travel in answers.
+pub const BYTES_MAX: usize = 64 * 1024;
+
+/// A program reads or changes an account's attributes.
+#[derive(Debug)]
+pub struct AttributesCall {
+    credentials: Credentials,
+    sub: String,
+    patch: Option<Map<String, Value>>,
+}
+
+impl AttributesCall {
+    /// A call about the account with the public identifier `sub`. `patch` is a merge patch, RFC 7396; without one, the
+    /// attributes are only read. `params` has the credentials of the header.
+    ///
+    /// # Errors
+    /// [`No::ClientMissing`].
+    pub fn parse(mut params: Params, sub: &str, patch: Option<Map<String, Value>>) -> Result<Self, Refusal> {
+        Ok(Self { credentials: Credentials::parse(&mut params)?, sub: sub.to_owned(), patch })
+    }
+}
+
+impl Call for AttributesCall {
+    type Yes = Map<String, Value>;
+
+    fn wants(&self) -> Wants {
+        let client_id = Some(self.credentials.client_id.clone());
+        Wants { client_id, sub: Some(self.sub.clone()), ..Wants::default() }
+    }
+
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Map<String, Value>, Refusal> {
+        let client = self.credentials.verify(facts, turn)?;
+        if client.kind != ClientKind::Confidential || !client.is_first_party {
+            return Err(No::AttributesNotAllowed.into());
+        }
+        let user = facts.subject.as_ref().ok_or(No::AccountUnknown)?;
+        let Some(patch) = &self.patch else { return Ok(user.attributes.clone()) };
+        let mut attributes = user.attributes.clone();
+        merge(&mut attributes, patch);
+        if Value::Object(attributes.clone()).to_string().len() > BYTES_MAX {
+            return Err(No::AttributesTooLarge.into());
+        }
+        if attributes != user.attributes {
+            let changed = User { attributes: attributes.clone(), version: user.version + 1, ..User::clone(user) };
+            // ◆ Whoever changed the account meanwhile goes first, and the patch is laid over that.
+            turn.change(Change::PutUser(Box::new(changed)));
+            turn.note(EventKind::UserChanged, Some(user.key), Some(client.key), "attributes");
+        }
+        Ok(attributes)
+    }
+
+    fn is_slow(&self, facts: &Facts) -> bool {
+        self.credentials.is_slow(facts)
+    }
+}
+
+/// RFC 7396 §2.
+fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
+    for (name, value) in patch {
+        match value {
+            Value::Null => drop(target.remove(name)),
+            Value::Object(inner) => {
+                let own = target.entry(name.clone()).or_insert_with(|| Value::Object(Map::new()));
+                if !own.is_object() {
+                    *own = Value::Object(Map::new());
+                }
+                if let Value::Object(own) = own {
+                    merge(own, inner);
+                }
+            }
+            value => drop(target.insert(name.clone(), value.clone())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::Client;
+    use crate::sample::{self, World};
+    use serde_json::json;
+
+    fn object(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    fn world() -> World {
+        let mut world = World::new();
+        world.facts.client = Some(Arc::new(Client { is_first_party: true, ..sample::client() }));
+        let attributes = object(json!({"limits": {"links": {"used": 1, "limit": 500}}, "plan": "free"}));
+        world.facts.subject = Some(Arc::new(User { attributes, ..sample::user() }));
+        world
+    }
+
+    fn ask(world: &World, patch: Option<Value>) -> (Result<Map<String, Value>, No>, usize) {
+        let call = AttributesCall::parse(world.params(), "sub-alice", patch.map(object)).unwrap();
+        let (verdict, changes) = world.judge(&call);
+        (verdict.map_err(|refusal| refusal.no), changes.len())
+    }
+
+    #[test]
+    fn a_merge_patch_changes_what_it_names_rfc_7396() {
+        let patch = json!({"limits": {"links": {"used": 2}}, "plan": null, "team": ["a"]});
+        let expected = object(json!({"limits": {"links": {"used": 2, "limit": 500}}, "team": ["a"]}));
+        assert_eq!(ask(&world(), Some(patch)), (Ok(expected), 2));
+        assert_eq!(ask(&world(), Some(json!({"plan": "free"}))).1, 0);
+        assert_eq!(ask(&world(), None).1, 0);
+    }
+
+    #[test]
+    fn only_a_program_of_the_operators_own_may() {
+        let mut stranger = world();
+        stranger.facts.client = Some(Arc::new(sample::client()));
+        assert_eq!(ask(&stranger, None).0, Err(No::AttributesNotAllowed));
+        let mut unproven = world();
+        unproven.send(crate::wire::Param::ClientSecret, "wrong");
+        assert_eq!(ask(&unproven, None).0, Err(No::ClientSecretWrong));
+        let mut nobody = world();
+        nobody.facts.subject = None;
+        assert_eq!(ask(&nobody, None).0, Err(No::AccountUnknown));
+        let large = json!({"text": "x".repeat(BYTES_MAX)});
+        assert_eq!(ask(&world(), Some(large)).0, Err(No::AttributesTooLarge));
+    }
+}
