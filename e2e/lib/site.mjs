@@ -28,9 +28,9 @@ async function freePort() {
 
 /**
  * Starts a server on a fresh database. `name` names its log; `settings` are configuration values as environment
- * variables, such as GRANTRY_LOCKOUT__ACCOUNT_FAILURES.
+ * variables, such as GRANTRY_LOCKOUT__ACCOUNT_FAILURES. `more` gives more lines for the configuration file, from the port.
  */
-export async function startSite(name, settings = {}) {
+export async function startSite(name, settings = {}, more = () => '') {
   const binary = process.env.GRANTRY_BIN;
   if (!binary) throw new Error('GRANTRY_BIN is not set: start the tests with e2e/run');
   const folder = await mkdtemp(join(tmpdir(), 'grantry-e2e-'));
@@ -45,7 +45,7 @@ export async function startSite(name, settings = {}) {
   });
   try {
     await site.run(['init', '--dir', folder]);
-    await appendFile(site.config, SCOPES);
+    await appendFile(site.config, SCOPES + more(port));
     await site.serve(name, `http://127.0.0.1:${adminPort}/readyz`);
   } catch (error) {
     await site.stop().catch(() => {});
