@@ -8,8 +8,11 @@ import sys
 import traceback
 import urllib.parse
 
+import loopback  # noqa: F401
+
 ISSUER = os.environ.get("ISSUER", "")
 CLIENTS = json.loads(os.environ.get("CLIENTS", "{}"))
+SURFACES = json.loads(os.environ.get("SURFACES", "{}"))
 SCOPE = "profile email links:read"
 
 _failed = []

@@ -76,8 +76,17 @@ LANGUAGES = (
         programs=(("oauth2", ("{cache}/debug/grantry-interop",)),),
     ),
     Language(
-        "php", ("php",), (), (("curl", ("php", "flow.php")),),
+        "php", ("php",), (), (("curl", ("php", "flow.php")), ("php-endpoints", ("php", "php_endpoints_flow.php"))),
         probe=("php", "-r", "exit(extension_loaded('curl') ? 0 : 1);"),
+    ),
+    Language(
+        "shell", ("bash", "curl", "jq"), (),
+        (
+            ("tinyemail-curl", ("bash", "tinyemail.sh")),
+            ("tinyplus-curl", ("bash", "tinyplus.sh")),
+            ("tinyrebrand-curl", ("bash", "tinyrebrand.sh")),
+            ("paced-curl", ("bash", "paced.sh")),
+        ),
     ),
     Language("examples", ("python3", "node", "curl", "openssl"), (), (("examples", ("python3", "examples_checks.py")),)),
 )

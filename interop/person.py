@@ -6,7 +6,7 @@
 It knows only the documented names of the pages: the fields `username`, `password` and `otp`, the buttons
 `decision=approve` and `decision=deny`, and that whatever else a form holds (such as `csrf`) goes back unchanged. Who the
 person is comes from PERSON_USERNAME, PERSON_PASSWORD and, with a second factor, PERSON_TOTP (a base32 secret).
-Nothing but the Python standard library, so that a program in any language can start it.
+Nothing but the Python standard library and what stands beside it, so that a program in any language can start it.
 """
 
 import base64
@@ -19,6 +19,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+
+import loopback  # noqa: F401
 
 HOPS_MAX = 12
 TIMEOUT_S = 20

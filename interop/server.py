@@ -8,6 +8,8 @@ import socket
 import subprocess
 import time
 
+import surfaces
+
 START_TIMEOUT_S = 20
 COMMAND_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 10
@@ -24,7 +26,8 @@ admin_listen = "127.0.0.1:{admin_port}"
 url = "sqlite:{database}"
 
 [dialects]
-enable = ["standard"]
+enable = ["standard", {surfaces}]
+accept = [{waivers}]
 
 [dialect.standard]
 # Every library signs in several times within seconds, from one address.
@@ -33,6 +36,12 @@ limit = {{ token = "off", api = "off" }}
 [dialect.standard.scope]
 list = {{ "links:read" = "Read your links", "profile" = "See your name", "email" = "See your e-mail address" }}
 """
+
+
+def quoted(names):
+    """The members of a TOML list."""
+    return ", ".join(f'"{name}"' for name in names)
+
 
 # One client per way of being registered; the programs ask for them by these names.
 CLIENTS = {
@@ -53,13 +62,15 @@ class Server:
         self.port, self.sample_port = free_port(), free_port()
         self.issuer = f"http://localhost:{self.port}"
         self.log_path = self.folder / "server.log"
+        self.surfaces = {name: surfaces.address(name, self.port) for name in surfaces.NAMES}
         self.clients = {}
         self._process = None
 
     def __enter__(self):
         text = CONFIGURATION.format(
-            issuer=self.issuer, port=self.port, admin_port=free_port(), database=self.folder / "grantry.db"
-        )
+            issuer=self.issuer, port=self.port, admin_port=free_port(), database=self.folder / "grantry.db",
+            surfaces=quoted(surfaces.NAMES), waivers=quoted(surfaces.WAIVERS),
+        ) + surfaces.CONFIGURATION.format(port=self.port)
         (self.folder / "grantry.toml").write_text(text)
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(
@@ -69,10 +80,13 @@ class Server:
         try:
             self._await_port()
             for name, options in CLIENTS.items():
-                self.clients[name] = self._add_client(name, REDIRECT_URI, options)
+                self.clients[name] = self._add_client(name, "standard", REDIRECT_URI, options)
             # The sample programs under examples/ listen themselves.
             sample_uri = f"http://127.0.0.1:{self.sample_port}/callback"
-            self.clients["sample"] = self._add_client("sample", sample_uri, CLIENTS["confidential"])
+            self.clients["sample"] = self._add_client("sample", "standard", sample_uri, CLIENTS["confidential"])
+            for name, (dialect, is_site, options) in surfaces.CLIENTS.items():
+                uri = sample_uri if is_site else REDIRECT_URI
+                self.clients[name] = self._add_client(name, dialect, uri, options)
         except BaseException:
             self.__exit__()
             raise
@@ -97,7 +111,8 @@ class Server:
             "user", "add", "--email", f"{name}@example.com", "--name", f"{name.title()} Doe", "--username", name,
             "--password-stdin", stdin=password,
         )
-        environment = {"PERSON_USERNAME": name, "PERSON_PASSWORD": password}
+        personal = self.command("token", "add", "--user", name, "--name", "interop", "--dialect", "paced")
+        environment = {"PERSON_USERNAME": name, "PERSON_PASSWORD": password, "PERSONAL_TOKEN": personal["token"]}
         if has_totp:
             environment["PERSON_TOTP"] = self.command("user", "totp", name, "--enable")["secret"]
         return environment
@@ -112,10 +127,10 @@ class Server:
             raise RuntimeError(f"grantry {' '.join(arguments)} exited with {done.returncode}\n{done.stderr}{done.stdout}")
         return json.loads(done.stdout)
 
-    def _add_client(self, name, redirect_uri, options):
+    def _add_client(self, name, dialect, redirect_uri, options):
         # A client of the client_credentials grant alone has nowhere to send a browser to.
         redirect = [] if "client_credentials" in options else ["--redirect-uri", redirect_uri]
-        added = self.command("client", "add", "--dialect", "standard", "--name", name, *redirect, *options)
+        added = self.command("client", "add", "--dialect", dialect, "--name", name, *redirect, *options)
         return {
             "client_id": added["client_id"],
             "client_secret": added.get("client_secret") or "",

@@ -5,6 +5,7 @@
 declare(strict_types=1);
 
 define('ISSUER', getenv('ISSUER'));
+define('SURFACES', json_decode(getenv('SURFACES'), true, flags: JSON_THROW_ON_ERROR));
 define('CLIENTS', json_decode(getenv('CLIENTS'), true, flags: JSON_THROW_ON_ERROR));
 
 /** A check failed; those that would build on it make no sense any more. */
@@ -48,12 +49,18 @@ function equal(mixed $actual, mixed $expected, string $what): void
     }
 }
 
-/** Sends the person through the pages; answers the parameters of the address that leads back. */
-function person(string $url): array
+/** Sends the person through the pages; answers the address that leads back. */
+function landing(string $url): string
 {
     exec(escapeshellarg(getenv('PERSON')) . ' ' . escapeshellarg($url), $lines, $status);
     equal($status, 0, 'the exit code of the person');
-    parse_str((string) parse_url($lines[0], PHP_URL_QUERY), $back);
+    return $lines[0];
+}
+
+/** Sends the person through the pages; answers the parameters of the address that leads back. */
+function person(string $url): array
+{
+    parse_str((string) parse_url(landing($url), PHP_URL_QUERY), $back);
     return $back;
 }
 
