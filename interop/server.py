@@ -106,13 +106,15 @@ class Server:
 
     def person(self, name, has_totp=False):
         """Adds a user; returns the environment in which person.py is that user."""
-        password = secrets.token_urlsafe(18)
+        password, email, full_name = secrets.token_urlsafe(18), f"{name}@example.com", f"{name.title()} Doe"
         self.command(
-            "user", "add", "--email", f"{name}@example.com", "--name", f"{name.title()} Doe", "--username", name,
-            "--password-stdin", stdin=password,
+            "user", "add", "--email", email, "--name", full_name, "--username", name, "--password-stdin", stdin=password,
         )
         personal = self.command("token", "add", "--user", name, "--name", "interop", "--dialect", "paced")
-        environment = {"PERSON_USERNAME": name, "PERSON_PASSWORD": password, "PERSONAL_TOKEN": personal["token"]}
+        environment = {
+            "PERSON_USERNAME": name, "PERSON_PASSWORD": password, "PERSON_EMAIL": email, "PERSON_NAME": full_name,
+            "PERSONAL_TOKEN": personal["token"],
+        }
         if has_totp:
             environment["PERSON_TOTP"] = self.command("user", "totp", name, "--enable")["secret"]
         return environment

@@ -9,7 +9,7 @@ redirect_uri=$(client paced redirect_uri)
 me() { ask --header "Authorization: Bearer $1" "$base/api/v1/me"; }
 me "$PERSONAL_TOKEN"
 check "paced curl: a personal token names its owner" "$status" 200 "$(shape "$PERSONAL_TOKEN" 'pt_secret_[0-9A-Za-z]+')" right \
-  "$(names .)" "id name email" "$(member .email)" "$PERSON_USERNAME@example.com"
+  "$(names .)" "id name email" "$(member .email)" "$PERSON_EMAIL"
 me "${PERSONAL_TOKEN}x"
 check "paced curl: one that is not quite it is invalid_token" "$status" 401 "$(member .error)" invalid_token \
   "$(shape "$(header WWW-Authenticate)" 'Bearer.*')" right
@@ -28,7 +28,7 @@ check "paced curl: the code is exchanged for four members" "$status" 200 \
   "$(names .)" "access_token refresh_token expires_in token_type" "$(member .expires_in)" 7200 "$(member .token_type)" bearer
 
 me "$access"
-check "paced curl: the API knows the person" "$status" 200 "$(member .email)" "$PERSON_USERNAME@example.com"
+check "paced curl: the API knows the person" "$status" 200 "$(member .email)" "$PERSON_EMAIL"
 
 renew() {
   ask --request POST "$base/oauth/token" --header 'Accept: application/json' --data "refresh_token=$refresh" \

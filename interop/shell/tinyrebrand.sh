@@ -3,7 +3,6 @@
 source "$(dirname "${BASH_SOURCE[0]}")/checks.sh"
 
 base=$(surface tinyrebrand)
-email=$PERSON_USERNAME@example.com
 
 # post PATH NAME=VALUE…: a JSON object of strings.
 post() {
@@ -15,11 +14,11 @@ post() {
 me() { ask --header "Authorization: Bearer $1" "$base/api/user/me"; }
 envelope() { names . | tr -d '\n'; }
 
-sign_in() { post /api/oauth/token grant_type=password client_id=web-client username="$email" password="$1"; }
+sign_in() { post /api/oauth/token grant_type=password client_id=web-client username="$PERSON_EMAIL" password="$1"; }
 sign_in wrong
 check "tinyrebrand curl: a wrong password is INVALID_CREDENTIALS" "$status" 401 \
   "$(envelope)" "status code message meta" "$(member .status)" 401 "$(member .code)" INVALID_CREDENTIALS
-post /api/oauth/token grant_type=password client_id=web-client username="$email"
+post /api/oauth/token grant_type=password client_id=web-client username="$PERSON_EMAIL"
 check "tinyrebrand curl: a missing member is a VALIDATION_ERROR that names it" "$status" 400 \
   "$(member .code)" VALIDATION_ERROR "$(member '.meta.errors[0].name')" password
 
@@ -29,11 +28,11 @@ check "tinyrebrand curl: a person signs in with a password" "$status" 200 \
   "$(envelope)" "status code message data" "$(member .message)" "Login successful" \
   "$(names .data)" "access_token refresh_token token_type expires_in scope user limits" \
   "$(shape "$access" 'at_[0-9a-f]{64}')" right "$(shape "$refresh" 'rt_[0-9a-f]{64}')" right \
-  "$(member .data.scope)" "user:read links:read links:write" "$(member .data.user.email)" "$email" \
+  "$(member .data.scope)" "user:read links:read links:write" "$(member .data.user.email)" "$PERSON_EMAIL" \
   "$(member '.data.limits | tojson')" '{"domains":{"used":0,"limit":3},"links":{"used":0,"limit":500}}'
 
 me "$access"
-check "tinyrebrand curl: the API knows the person, and counts" "$status" 200 "$(member .data.email)" "$email" \
+check "tinyrebrand curl: the API knows the person, and counts" "$status" 200 "$(member .data.email)" "$PERSON_EMAIL" \
   "$(header X-RateLimit-Limit)" 60
 
 post /api/oauth/introspect token="$access"
@@ -70,4 +69,4 @@ post /api/oauth/token grant_type=authorization_code client_id="$id" client_secre
 access=$(member .data.access_token)
 check "tinyrebrand curl: the code is exchanged" "$status" 200 "$(member .data.scope)" "user:read links:read"
 me "$access"
-check "tinyrebrand curl: its token works" "$status" 200 "$(member .data.name)" "Tinyrebrand-Curl Doe"
+check "tinyrebrand curl: its token works" "$status" 200 "$(member .data.name)" "$PERSON_NAME"
