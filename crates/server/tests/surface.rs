@@ -87,7 +87,9 @@ async fn scripts_may_read_what_the_dialect_shares_and_nothing_else() {
         (asked.status().as_u16(), asked.headers()["access-control-allow-methods"].to_str().unwrap()),
         (204, "GET")
     );
-    let own = ask(&app, Method::POST, "/oauth/token", &[origin], &credentials()).await;
+    let token = ask(&app, Method::POST, "/oauth/token", &[origin], &credentials()).await;
+    assert_eq!(token.headers()["access-control-allow-origin"], "*");
+    let own = ask(&app, Method::POST, "/oauth/introspect", &[origin], &credentials()).await;
     assert!(!own.headers().contains_key("access-control-allow-origin"));
 }
 
@@ -300,4 +302,17 @@ async fn a_program_of_the_operators_own_keeps_attributes_of_an_account_and_nobod
     assert_eq!((unknown.status().as_u16(), unknown.headers().contains_key("www-authenticate")), (401, true));
     let put = ask(&app, Method::PUT, path, &[("authorization", &authorization)], "{}").await;
     assert_eq!((put.status().as_u16(), put.headers()["allow"].to_str().unwrap()), (405, "GET, HEAD, PATCH"));
+}
+
+#[tokio::test]
+async fn a_script_of_another_origin_may_redeem_and_ask_who_the_user_is_but_not_introspect() {
+    let app = common::usual().await;
+    let asked = [("origin", "https://spa.example"), ("access-control-request-method", "POST")];
+    for (path, is_shared) in [("/oauth/token", true), ("/oauth/userinfo", true), ("/oauth/introspect", false)] {
+        let preflight = ask(&app, Method::OPTIONS, path, &asked, "").await;
+        let origin = preflight.headers().get("access-control-allow-origin").map(|value| value.to_str().unwrap());
+        assert_eq!(origin, is_shared.then_some("*"), "{path}");
+        // Without this header browsers send no cookies along, so that a stranger's script acts for nobody.
+        assert!(!preflight.headers().contains_key("access-control-allow-credentials"), "{path}");
+    }
 }
