@@ -37,6 +37,8 @@ const NEW_TOKEN: &str = "/developer/tokens/new";
 const APPLICATIONS: &str = "/developer/applications/";
 /// What a new personal token is bound to on its way to the page that shows it.
 const ABOUT_TOKEN: &str = "personal token";
+/// A longer query is not carried around a sign-in, in bytes: it would not fit through proxies.
+const QUERY_BYTES_MAX: usize = 5_000;
 /// Connected people are counted up to here: more is a number that says no more.
 const CONNECTED_MAX: u32 = 10_000;
 
@@ -261,10 +263,14 @@ async fn turn_away(app: &App, page: &PageRequest<'_>, place: &Place, refusal: &R
     }
 }
 
-/// The way over the sign-in page and back, with what was typed.
+/// The way over the sign-in page and back, with what was typed or asked.
 fn sign_in_first(app: &App, page: &PageRequest<'_>, place: &Place, no: No) -> Response {
+    let query = match page.http.uri.query() {
+        Some(query) if page.method == Method::GET && query.len() <= QUERY_BYTES_MAX => Some(query.to_owned()),
+        _ => Typed::of(app, page).seal(app, page).map(|typed| format!("typed={typed}")),
+    };
     let path = place.path();
-    let next = Typed::of(app, page).seal(app, page).map_or(path.clone(), |typed| format!("{path}?typed={typed}"));
+    let next = query.map_or(path.clone(), |query| format!("{path}?{query}"));
     let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
     let again = if no == No::SignInAgain { "&again=1" } else { "" };
     page.go(app, &format!("/sign-in?next={next}{again}"))

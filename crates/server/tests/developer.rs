@@ -1,0 +1,312 @@
+//! The pages of developers, as a browser without scripts walks them, with a clock that the test moves.
+
+mod common;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use common::{NOW, ask, text};
+use dialect::{Dialect, Dialects};
+use http::Method;
+use http::header::{LOCATION, SET_COOKIE};
+use protocol::login::password;
+use protocol::model::{User, UserKey};
+use protocol::secret::Secret;
+use protocol::turn::{Change, Entropy};
+use serde_json::json;
+use server::app::{App, Setup};
+use server::clock::Clock;
+use server::entropy::Source;
+use server::settings::Settings;
+use store::{Memory, Store};
+use zeroize::Zeroizing;
+
+const PASSWORD: &str = "correct horse battery";
+const ISSUER: &str = "https://auth.example";
+const NEW_APPLICATION: &str = "/developer/applications/new";
+
+async fn server(dialects: &[&str], settings: Settings) -> Arc<App> {
+    let store: Arc<dyn Store> = Arc::new(Memory::default());
+    let hash = password::hash(&Secret::new(PASSWORD), &mut Entropy::seeded([4; 32], 1));
+    let alice: User = serde_json::from_value(json!({
+        "key": UserKey(1), "sub": "alice", "username": "alice", "name": "Alice Doe", "password": hash,
+        "created_at": NOW, "version": 1,
+    }))
+    .expect("a user");
+    store.commit(vec![Change::PutUser(Box::new(alice))]).await.expect("the store is empty");
+    let loaded = dialects.iter().map(|name| match *name {
+        "standard" => Dialect::load("standard", &[]).expect("it is sound"),
+        other => Dialect::shipped(other, &[]).expect("it is shipped").expect("it is sound"),
+    });
+    let accept = ["secret-in-query".to_owned()];
+    let dialects = Dialects::new(ISSUER, loaded.collect(), &accept).expect("they fit together");
+    let setup = Setup {
+        store,
+        dialects,
+        policies: Vec::new(),
+        master: Zeroizing::new([7; 32]),
+        settings,
+        clock: Clock::fixed(NOW),
+        entropy: Source::seeded([9; 32]),
+    };
+    App::open(setup).await.expect("the store works")
+}
+
+/// A browser: it keeps cookies, follows redirects, and fills forms.
+struct Browser<'a> {
+    app: &'a App,
+    cookies: RefCell<BTreeMap<String, String>>,
+}
+
+/// A page, and where it was.
+struct Page {
+    status: u16,
+    path: String,
+    body: String,
+}
+
+impl Page {
+    /// The value of a hidden field or an input of the page.
+    fn value(&self, name: &str) -> String {
+        let at = self.body.find(&format!("name=\"{name}\"")).unwrap_or_else(|| panic!("{name} is on {}", self.path));
+        let input = self.body[at..].split('>').next().expect("a tag ends");
+        let value = input.split("value=\"").nth(1).unwrap_or_default().split('"').next().unwrap_or_default();
+        value.replace("&quot;", "\"").replace("&amp;", "&")
+    }
+
+    /// What stands in the element with this id.
+    fn shown(&self, id: &str) -> Option<String> {
+        let rest = self.body.split(&format!("id=\"{id}\">")).nth(1)?;
+        rest.split('<').next().map(ToOwned::to_owned)
+    }
+}
+
+impl<'a> Browser<'a> {
+    fn new(app: &'a App) -> Self {
+        Self { app, cookies: RefCell::default() }
+    }
+
+    async fn request(&self, method: Method, path: &str, body: &str) -> Page {
+        let (mut method, mut path, mut body) = (method, path.to_owned(), body.to_owned());
+        for _ in 0..5 {
+            let cookies =
+                self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+            let headers = [("accept", "text/html"), ("cookie", &*cookies.join("; "))];
+            let response = ask(self.app, method, &path, &headers, &body).await;
+            for cookie in response.headers().get_all(SET_COOKIE) {
+                let pair = cookie.to_str().expect("text").split(';').next().expect("a pair");
+                let (name, value) = pair.split_once('=').expect("a pair");
+                self.cookies.borrow_mut().insert(name.to_owned(), value.to_owned());
+            }
+            let status = response.status().as_u16();
+            let Some(location) = response.headers().get(LOCATION) else {
+                return Page { status, path, body: text(response).await };
+            };
+            (method, path, body) = (Method::GET, location.to_str().expect("text").to_owned(), String::new());
+        }
+        panic!("{path} leads in circles");
+    }
+
+    async fn open(&self, path: &str) -> Page {
+        self.request(Method::GET, path, "").await
+    }
+
+    /// Posts fields to a path, with the seal of a page.
+    async fn send(&self, from: &Page, path: &str, fields: &[(&str, &str)]) -> Page {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("csrf", &from.value("csrf")).extend_pairs(fields);
+        self.request(Method::POST, path, &form.finish()).await
+    }
+
+    /// Signs in at the page where it is asked for.
+    async fn sign_in(&self, page: &Page) -> Page {
+        assert!(page.path.starts_with("/sign-in?next="), "{}", page.path);
+        self.send(page, "/sign-in", &[("username", "alice"), ("password", PASSWORD)]).await
+    }
+
+    /// Opens a page and signs in on the way.
+    async fn enter(&self, path: &str) -> Page {
+        let page = self.open(path).await;
+        self.sign_in(&page).await
+    }
+}
+
+#[tokio::test]
+async fn a_secret_comes_once_and_loading_the_page_anew_makes_no_second_application() {
+    let app = server(&["standard"], Settings::new(ISSUER)).await;
+    let browser = Browser::new(&app);
+    let form = browser.enter(NEW_APPLICATION).await;
+    let fields = [("action", "create"), ("name", "Importer"), ("redirect_uris", "https://app.example/cb")];
+    let made = browser.send(&form, NEW_APPLICATION, &fields).await;
+    let secret = made.shown("secret").expect("the secret is shown");
+    assert!(secret.starts_with("gcs_") && !made.path.contains("gcs_"), "{}", made.path);
+    assert!(browser.cookies.borrow().values().all(|value| !value.contains("gcs_")), "no cookie holds the clear text");
+    let again = browser.open(&made.path).await;
+    assert_eq!((again.status, again.shown("secret")), (200, None));
+    assert_eq!(again.shown("client-id"), made.shown("client-id"));
+    assert_eq!(app.store.clients(Some(UserKey(1)), None, 9).await.unwrap().len(), 1);
+    let client = &app.store.clients(Some(UserKey(1)), None, 9).await.unwrap()[0];
+    assert_eq!(client.secrets[0].hint, secret[secret.len() - 4..]);
+}
+
+#[tokio::test]
+async fn another_browser_of_the_same_person_does_not_see_the_secret() {
+    let app = server(&["standard"], Settings::new(ISSUER)).await;
+    let (browser, other) = (Browser::new(&app), Browser::new(&app));
+    let form = browser.enter(NEW_APPLICATION).await;
+    let fields = [("action", "create"), ("name", "Importer"), ("redirect_uris", "https://app.example/cb")];
+    // The redirect is not followed: the cookie is on its way, and somebody copies it.
+    let sealed = {
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.append_pair("csrf", &form.value("csrf")).extend_pairs(fields);
+        let cookies = browser.cookies.borrow().iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("; ");
+        let answer = ask(&app, Method::POST, NEW_APPLICATION, &[("cookie", &cookies)], &body.finish()).await;
+        assert_eq!(answer.status(), 303);
+        let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().to_owned();
+        assert!(
+            cookie.starts_with("__Host-grantry-once=") && cookie.contains("; HttpOnly") && cookie.contains("Secure")
+        );
+        (answer.headers()[LOCATION].to_str().unwrap().to_owned(), cookie)
+    };
+    let pair = sealed.1.split(';').next().unwrap().split_once('=').unwrap();
+    other.cookies.borrow_mut().insert(pair.0.to_owned(), pair.1.to_owned());
+    let seen = other.enter(sealed.0.split('?').next().unwrap()).await;
+    assert_eq!((seen.status, seen.shown("secret")), (200, None));
+    app.clock.set(NOW.plus(121));
+    browser.cookies.borrow_mut().insert(pair.0.to_owned(), pair.1.to_owned());
+    assert_eq!(browser.open(&sealed.0).await.shown("secret"), None, "too late");
+    app.clock.set(NOW.plus(119));
+    assert!(browser.open(&sealed.0).await.shown("secret").is_some());
+}
+
+// OWASP ASVS 5.0 V7.5.1
+#[tokio::test]
+async fn what_was_typed_outlives_the_sign_in_that_is_asked_for_in_between() {
+    let app = server(&["standard"], Settings::new(ISSUER)).await;
+    let browser = Browser::new(&app);
+    let form = browser.enter(NEW_APPLICATION).await;
+    app.clock.set(NOW.plus(16 * 60));
+    let fields = [
+        ("action", "create"),
+        ("name", "Importer \"2\""),
+        ("redirect_uris", "https://app.example/cb\nhttps://b.example/"),
+        ("kind", "public"),
+    ];
+    let asked = browser.send(&form, NEW_APPLICATION, &fields).await;
+    assert!(asked.path.contains("&again=1") && !asked.path.contains("Importer"), "{}", asked.path);
+    let back = browser.sign_in(&asked).await;
+    assert_eq!(back.path.split('?').next(), Some(NEW_APPLICATION));
+    assert_eq!(back.value("name"), "Importer \"2\"");
+    assert!(back.body.contains(">\nhttps://app.example/cb\nhttps://b.example/</textarea>"));
+    assert!(back.body.contains("value=\"public\" checked"));
+    let made = browser.send(&back, NEW_APPLICATION, &fields).await;
+    assert!(made.path.starts_with("/developer/applications/"), "{}", made.path);
+    // Nobody makes a link that fills the form.
+    let link =
+        browser.open("/developer/applications/new?typed=name&name=Evil&redirect_uris=https%3A%2F%2Fevil.example").await;
+    assert!(!link.body.contains("vil"), "{}", link.body);
+}
+
+#[tokio::test]
+async fn a_sign_in_leads_nowhere_but_to_pages_of_ones_own() {
+    let app = server(&["standard"], Settings::new(ISSUER)).await;
+    for next in [
+        "//evil.example/developer",
+        "https://evil.example/developer",
+        "/developer/../logout",
+        "/developer/x",
+        "/oauth/authorize?client_id=web",
+        "/account?%0d%0aSet-Cookie:%20a=b",
+        "/developer?a=\u{e9}",
+    ] {
+        let encoded: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+        let page = Browser::new(&app).enter(&format!("/sign-in?next={encoded}")).await;
+        assert_eq!((page.status, page.path.as_str()), (200, "/account"), "{next}");
+    }
+    let page = Browser::new(&app).enter("/sign-in?next=%2Fdeveloper%2Ftokens%2Fnew%3Fdialect%3Dstandard").await;
+    assert_eq!(page.path, "/developer/tokens/new?dialect=standard");
+}
+
+#[tokio::test]
+async fn an_area_that_is_switched_off_is_not_there() {
+    let settings = Settings { has_developer_pages: false, ..Settings::new(ISSUER) };
+    let app = server(&["standard"], settings).await;
+    let browser = Browser::new(&app);
+    let account = browser.enter("/account").await;
+    assert!(!account.body.contains("/developer"));
+    for path in ["/developer", NEW_APPLICATION, "/developer/tokens/new", "/developer/applications/web"] {
+        assert_eq!(browser.open(path).await.status, 404, "{path}");
+        assert_eq!(browser.send(&account, path, &[("action", "create"), ("name", "x")]).await.status, 404, "{path}");
+    }
+    let page = Browser::new(&app).enter("/sign-in?next=/developer").await;
+    assert_eq!(page.path, "/account");
+}
+
+#[tokio::test]
+async fn only_surfaces_that_let_people_do_so_are_offered() {
+    let app = server(&["standard", "paced", "tinyemail"], Settings::new(ISSUER)).await;
+    let browser = Browser::new(&app);
+    let form = browser.enter(NEW_APPLICATION).await;
+    assert!(form.body.contains("<option value=\"standard\"") && form.body.contains("<option value=\"paced\""));
+    assert!(!form.body.contains("tinyemail"), "its operator registers applications");
+    let register = |dialect| {
+        [("action", "create"), ("name", "Importer"), ("redirect_uris", "https://app.example/cb"), ("dialect", dialect)]
+    };
+    for dialect in ["tinyemail", "nothing"] {
+        let refused = browser.send(&form, NEW_APPLICATION, &register(dialect)).await;
+        assert_eq!(refused.status, 400, "{dialect}");
+        assert!(refused.body.contains("id=\"dialect-fault\""), "{dialect}");
+    }
+    let made = browser.send(&form, NEW_APPLICATION, &register("paced")).await;
+    assert_eq!(made.shown("at-token").as_deref(), Some("https://www.paced.email/oauth/token"));
+    assert_eq!(made.shown("at-userinfo").as_deref(), Some("https://www.paced.email/api/v1/me"));
+    let client = &app.store.clients(Some(UserKey(1)), None, 9).await.unwrap()[0];
+    assert_eq!((client.dialect.as_str(), client.pkce), ("paced", protocol::model::Pkce::Optional));
+    assert!(!app.surface(app.dialects.named("tinyemail").unwrap()).policy.is_personal_offered);
+}
+
+#[tokio::test]
+async fn a_personal_token_of_a_surface_is_spelled_its_way_and_works_there_alone() {
+    let app = server(&["standard", "paced"], Settings::new(ISSUER)).await;
+    let browser = Browser::new(&app);
+    let form = browser.enter("/developer/tokens/new?dialect=paced").await;
+    assert_eq!(form.value("dialect"), "paced");
+    assert!(form.body.contains("value=\"profile\" checked"), "what the surface gives when nobody says otherwise");
+    let wish = [("action", "create"), ("name", "ci"), ("scope", "profile"), ("dialect", "paced"), ("expires", "never")];
+    let made = browser.send(&form, "/developer/tokens/new", &wish).await;
+    let token = made.shown("secret").expect("the token is shown");
+    assert!(token.starts_with("pt_secret_"), "{token}");
+    assert!(made.body.contains("https://www.paced.email/api/v1/me"));
+    let bearer = format!("Bearer {token}");
+    let me = async |host: &str, path: &str| {
+        let headers = [("host", host), ("authorization", &*bearer)];
+        ask(&app, Method::GET, path, &headers, "").await.status().as_u16()
+    };
+    assert_eq!(me("www.paced.email", "/api/v1/me").await, 200);
+    assert_eq!(me("auth.example", "/oauth/userinfo").await, 401);
+    let list = browser.open("/developer").await;
+    let revoked = browser.send(&list, "/developer", &[("action", "revoke"), ("token", &list.value("token"))]).await;
+    assert_eq!(revoked.path, "/developer?done=revoke");
+    assert_eq!(me("www.paced.email", "/api/v1/me").await, 401);
+}
+
+#[tokio::test]
+async fn the_limits_of_a_person_hold() {
+    let app = server(&["standard"], Settings::new(ISSUER)).await;
+    let browser = Browser::new(&app);
+    let form = browser.enter(NEW_APPLICATION).await;
+    let register = [("action", "create"), ("name", "Importer"), ("redirect_uris", "https://app.example/cb")];
+    for _ in 0..25 {
+        assert_eq!(browser.send(&form, NEW_APPLICATION, &register).await.status, 200);
+    }
+    let refused = browser.send(&form, NEW_APPLICATION, &register).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.body.contains("You have 25 applications"));
+    assert_eq!(app.store.clients(Some(UserKey(1)), None, 99).await.unwrap().len(), 25);
+    for _ in 0..50 {
+        assert_eq!(browser.send(&form, "/developer/tokens/new", &register[..2]).await.status, 200);
+    }
+    assert_eq!(browser.send(&form, "/developer/tokens/new", &register[..2]).await.status, 400);
+    assert_eq!(app.store.personals(Some(UserKey(1))).await.unwrap().len(), 50);
+}
