@@ -40,6 +40,9 @@ LANGUAGES = (
         programs=(
             ("authlib", ("{cache}/venv/bin/python", "authlib_flow.py")),
             ("requests-oauthlib", ("{cache}/venv/bin/python", "requests_oauthlib_flow.py")),
+            ("authlib-tinyemail", ("{cache}/venv/bin/python", "tinyemail_flow.py")),
+            ("requests-oauthlib-surfaces", ("{cache}/venv/bin/python", "surfaces_flow.py")),
+            ("flask", ("{cache}/venv/bin/python", "php_endpoints_flow.py")),
         ),
         probe=("python3", "-c", "import ensurepip, venv"),
     ),
