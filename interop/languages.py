@@ -54,13 +54,16 @@ LANGUAGES = (
             ("openid-client", ("node", "{cache}/openid_client.mjs")),
             ("simple-oauth2", ("node", "{cache}/simple_oauth2.mjs")),
             ("passport-oauth2", ("node", "{cache}/passport_oauth2.mjs")),
+            ("simple-oauth2-surfaces", ("node", "{cache}/simple_oauth2_surfaces.mjs")),
+            ("passport-oauth2-surfaces", ("node", "{cache}/passport_oauth2_surfaces.mjs")),
+            ("oauth4webapi-surfaces", ("node", "{cache}/oauth4webapi_surfaces.mjs")),
         ),
         copied=("package.json", "package-lock.json", ".npmrc", "*.mjs"),
     ),
     Language(
         "go", ("go",),
         install=(("go", "build", "-mod=readonly", "-o", "{cache}/flow", "."),),
-        programs=(("x-oauth2", ("{cache}/flow",)),),
+        programs=(("x-oauth2", ("{cache}/flow",)), ("x-oauth2-surfaces", ("{cache}/flow", "surfaces"))),
         # A Go that is too old is to say so, not to download another.
         environment=(("GOFLAGS", "-buildvcs=false"), ("GOTOOLCHAIN", "local")),
     ),

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # paced with curl: OAuth as the RFCs have it, and a personal token that needs none of it.
+# shellcheck source=interop/shell/checks.sh
 source "$(dirname "${BASH_SOURCE[0]}")/checks.sh"
 
 base=$(surface paced)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # tinyemail with curl: everything stands in the query of a POST that has no body.
+# shellcheck source=interop/shell/checks.sh
 source "$(dirname "${BASH_SOURCE[0]}")/checks.sh"
 
 base=$(surface tinyemail)

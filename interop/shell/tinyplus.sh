@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # tinyplus with curl: the token comes back in the query of the redirect, and goes to the API with or without a scheme.
+# shellcheck source=interop/shell/checks.sh
 source "$(dirname "${BASH_SOURCE[0]}")/checks.sh"
 
 base=$(surface tinyplus)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # tinyrebrand with curl: JSON in, {status, code, message, data} out.
+# shellcheck source=interop/shell/checks.sh
 source "$(dirname "${BASH_SOURCE[0]}")/checks.sh"
 
 base=$(surface tinyrebrand)
