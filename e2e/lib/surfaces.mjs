@@ -1,5 +1,6 @@
 // The five other surfaces: a server that speaks all of them, each below a host of its own, and an application for each.
 import { request } from 'node:http';
+import './loopback.mjs';
 import { startSite } from './site.mjs';
 
 export const NAMES = ['tinyemail', 'tinyplus', 'tinyrebrand', 'php-endpoints', 'paced'];
@@ -17,13 +18,13 @@ const AUTHORIZE = {
   paced: '/oauth/authorize',
 };
 
-/** Starts a server with all surfaces. */
-export function startSurfaces(name) {
+/** Starts a server with all surfaces; `more` are further lines of its configuration. */
+export function startSurfaces(name, more = '') {
   const settings = {
     GRANTRY_DIALECTS__ENABLE: ['standard', ...NAMES].join(','),
     GRANTRY_DIALECTS__ACCEPT: WAIVERS.join(','),
   };
-  const hosts = (port) => NAMES.map((own) => `[dialect.${own}]\nhosts = ["${own}.localhost:${port}"]\n`).join('');
+  const hosts = (port) => NAMES.map((own) => `[dialect.${own}]\nhosts = ["${own}.localhost:${port}"]\n`).join('') + more;
   return startSite(name, settings, hosts);
 }
 
@@ -46,17 +47,8 @@ export function authorizeUrl(site, name, client, more = {}) {
   return `${originOf(site, name)}${AUTHORIZE[name]}?${query}`;
 }
 
-/** Asks a surface as a program does. Names below localhost lead to this machine in browsers, but not in every program. */
-export function askSurface(site, name, path, { method = 'GET', headers = {}, body } = {}) {
-  const { host } = new URL(originOf(site, name));
-  const type = body instanceof URLSearchParams ? { 'content-type': 'application/x-www-form-urlencoded' } : {};
-  return new Promise((resolve, reject) => {
-    const asked = request(new URL(path, site.origin), { method, headers: { ...type, ...headers, host } }, async (answer) => {
-      let text = '';
-      for await (const piece of answer) text += piece;
-      resolve({ status: answer.statusCode, body: JSON.parse(text) });
-    });
-    asked.on('error', reject);
-    asked.end(body?.toString());
-  });
+/** Asks a surface as a program does. */
+export async function askSurface(site, name, path, options) {
+  const response = await fetch(originOf(site, name) + path, options);
+  return { status: response.status, body: await response.json() };
 }
