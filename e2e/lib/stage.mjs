@@ -4,8 +4,8 @@ import { startBrowser } from './person.mjs';
 import { startSite } from './site.mjs';
 
 /** Starts it all; `strike` stops it all. If one thing does not start, the others are stopped again. */
-export async function setStage(name, settings) {
-  const started = await Promise.allSettled([startSite(name, settings), startApplication(), startBrowser()]);
+export async function setStage(name, settings, more) {
+  const started = await Promise.allSettled([startSite(name, settings, more), startApplication(), startBrowser()]);
   const things = started.map((one) => one.value);
   const strike = () => Promise.all(things.map((thing) => thing?.stop()));
   const failure = started.find((one) => one.status === 'rejected');

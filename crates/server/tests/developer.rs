@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use common::{NOW, ask, text};
-use dialect::{Dialect, Dialects};
+use dialect::{Dialect, Dialects, Source as File};
 use http::Method;
 use http::header::{LOCATION, SET_COOKIE};
 use protocol::login::password;
@@ -24,6 +24,19 @@ use zeroize::Zeroizing;
 
 const PASSWORD: &str = "correct horse battery";
 const ISSUER: &str = "https://auth.example";
+/// A surface at the issuer's own host on which people make nothing by themselves.
+const CLOSED: File<'_> = File::file(
+    "closed.toml",
+    r#"
+grants = ["authorization_code"]
+prefix = ""
+[endpoint.authorize]
+[endpoint.token]
+[endpoint.userinfo]
+[client]
+by = "operator"
+"#,
+);
 const NEW_APPLICATION: &str = "/developer/applications/new";
 
 async fn server(dialects: &[&str], settings: Settings) -> Arc<App> {
@@ -37,6 +50,7 @@ async fn server(dialects: &[&str], settings: Settings) -> Arc<App> {
     store.commit(vec![Change::PutUser(Box::new(alice))]).await.expect("the store is empty");
     let loaded = dialects.iter().map(|name| match *name {
         "standard" => Dialect::load("standard", &[]).expect("it is sound"),
+        "closed" => Dialect::load("closed", &[CLOSED]).expect("it is sound"),
         other => Dialect::shipped(other, &[]).expect("it is shipped").expect("it is sound"),
     });
     let accept = ["secret-in-query".to_owned()];
@@ -177,6 +191,7 @@ async fn another_browser_of_the_same_person_does_not_see_the_secret() {
     browser.cookies.borrow_mut().insert(pair.0.to_owned(), pair.1.to_owned());
     assert_eq!(browser.open(&sealed.0).await.shown("secret"), None, "too late");
     app.clock.set(NOW.plus(119));
+    assert_eq!(browser.request(Method::HEAD, &sealed.0, "").await.status, 200);
     assert!(browser.open(&sealed.0).await.shown("secret").is_some());
 }
 
@@ -263,7 +278,17 @@ async fn only_surfaces_that_let_people_do_so_are_offered() {
     assert_eq!(made.shown("at-userinfo").as_deref(), Some("https://www.paced.email/api/v1/me"));
     let client = &app.store.clients(Some(UserKey(1)), None, 9).await.unwrap()[0];
     assert_eq!((client.dialect.as_str(), client.pkce), ("paced", protocol::model::Pkce::Optional));
-    assert!(!app.surface(app.dialects.named("tinyemail").unwrap()).policy.is_personal_offered);
+}
+
+#[tokio::test]
+async fn a_form_that_nobody_may_send_is_not_there() {
+    let app = server(&["closed"], Settings::new(ISSUER)).await;
+    let browser = Browser::new(&app);
+    let page = browser.enter("/developer").await;
+    assert!(page.body.contains("You have no application yet") && !page.body.contains("/developer/applications/new"));
+    for path in [NEW_APPLICATION, "/developer/tokens/new"] {
+        assert_eq!(browser.open(path).await.status, 404, "{path}");
+    }
 }
 
 #[tokio::test]

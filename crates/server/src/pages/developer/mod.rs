@@ -69,7 +69,13 @@ pub(super) enum Place {
 impl Place {
     /// The page at this path, where the operator lets people do such things.
     pub(super) fn find(app: &App, path: &str) -> Option<Self> {
-        if app.settings.has_developer_pages { Self::read(path) } else { None }
+        let found = Self::read(path).filter(|_| app.settings.has_developer_pages)?;
+        let is_of_use = match found {
+            Self::NewApplication => !offered(app, may_register).is_empty(),
+            Self::NewToken => !offered(app, may_have_tokens).is_empty(),
+            Self::Overview | Self::Application(_) => true,
+        };
+        is_of_use.then_some(found)
     }
 
     fn read(path: &str) -> Option<Self> {
@@ -284,7 +290,8 @@ async fn show(
     seen: &Developed,
     refusal: Option<&Refusal>,
 ) -> Result<Response, Fault> {
-    let once = page.once.as_deref().filter(|_| page.method == Method::GET).and_then(|sealed| {
+    // Whoever asks for the header alone sees no secret, and does not use it up.
+    let once = page.once.as_deref().filter(|_| page.http.method == Method::GET).and_then(|sealed| {
         let way = Way { browser: &page.caller.browser, user: &seen.user, about: place.about()? };
         way.open(sealed, app.clock.now(), &app.keys())
     });
