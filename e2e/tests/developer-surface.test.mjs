@@ -1,6 +1,7 @@
 // Developers of a surface that is not the standard one: applications and personal tokens as its documentation has them.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { look } from '../lib/look.mjs';
 import { setStage } from '../lib/stage.mjs';
 
 let site, application, browser, strike;
@@ -61,5 +62,17 @@ test('a personal token of a surface needs a name alone, and works at its address
   assert.match(await person.words(), /Last used just now/);
   await person.act('revoke');
   assert.equal((await me(token)).status, 401);
+  await person.leave();
+});
+
+test('axe and the eye find nothing wrong where there are several surfaces', async () => {
+  const person = await at('/developer/tokens/new?dialect=paced', await site.addPerson());
+  assert.deepEqual(await look(person.page, 'developer-surface-token-new'), []);
+  await person.act('create', { name: 'Script' });
+  site.keepSecret(await person.page.locator('#secret').innerText());
+  assert.deepEqual(await look(person.page, 'developer-surface'), []);
+  await person.open('/developer/applications/new?dialect=paced');
+  assert.equal(await person.field('dialect').inputValue(), 'paced');
+  assert.deepEqual(await look(person.page, 'developer-surface-application-new'), []);
   await person.leave();
 });
