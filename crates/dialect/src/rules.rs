@@ -302,7 +302,7 @@ impl Dialect {
             },
             is_pkce_waivable: self.client.is_pkce_waivable,
             is_iss_sent: self.is_iss_sent(),
-            is_redirect_uri_implied: self.addresses.iter().any(|own| own.is_redirect_uri_implied),
+            is_redirect_uri_implied: self.is_redirect_uri_implied(),
             is_implicit_in_query: self.is_implicit_in_query(),
             is_user_in_token_reply: self.is_user_in_token_reply(),
             is_introspection_open: self.is_open(Endpoint::Introspect),
@@ -367,9 +367,17 @@ impl Dialect {
         self.name == "standard" || !self.tokens.personal.spelling.prefix.is_empty()
     }
 
+    /// Is a code redeemed without naming the redirect URI? Where there are several addresses, each must have it so: one
+    /// must not loosen another.
+    fn is_redirect_uri_implied(&self) -> bool {
+        let mut own = self.addresses.iter().filter(|own| own.endpoint == Endpoint::Token).peekable();
+        own.peek().is_some() && own.all(|own| own.is_redirect_uri_implied)
+    }
+
     /// May anybody ask, without being a client?
     pub(crate) fn is_open(&self, endpoint: Endpoint) -> bool {
-        self.addresses.iter().any(|own| own.endpoint == endpoint && own.auth.anybody)
+        let mut own = self.addresses.iter().filter(|own| own.endpoint == endpoint).peekable();
+        own.peek().is_some() && own.all(|own| own.auth.anybody)
     }
 
     pub(crate) fn reply(&self, kind: ReplyKind) -> Option<&ReplyRules> {

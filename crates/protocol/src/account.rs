@@ -171,6 +171,12 @@ fn alone(signed: &Signed, user: Arc<User>, what: Done, turn: &mut Turn<'_>) -> A
     Account { user, session: renewed.session.id, done: what, cookie }
 }
 
+/// Below which id everything of the account's is dead after a change of how one signs in. Where applications take
+/// passwords, that is everything so far: OWASP ASVS 5.0 V6.3.4, every pathway has the same strength.
+fn dead_below(signed: &Signed, turn: &mut Turn<'_>) -> i64 {
+    if turn.policy.is_password_taken { turn.entropy.next_id() } else { signed.user.revoked_below }
+}
+
 /// Replaces the account's row, if it is still the one that was seen.
 fn put_user(signed: &Signed, turn: &mut Turn<'_>, change: impl FnOnce(&mut User)) -> Arc<User> {
     let mut user = (*signed.user).clone();
@@ -229,7 +235,11 @@ impl AccountCall {
         password::may_be(new, &names)?;
         self.check_password(signed, current, facts, turn)?;
         let hash = password::hash(new, &mut turn.entropy);
-        let user = put_user(signed, turn, |user| user.password = Some(hash));
+        let below = dead_below(signed, turn);
+        let user = put_user(signed, turn, |user| {
+            user.password = Some(hash);
+            user.revoked_below = below;
+        });
         turn.note(EventKind::PasswordChanged, Some(user.key), None, "");
         Ok(alone(signed, user, Done::Changed, turn))
     }
@@ -281,7 +291,11 @@ fn confirm_totp(signed: &Signed, sealed_seed: &str, typed: &Secret, turn: &mut T
     let last_step = totp::matching_step(&seed, typed.reveal(), digits, turn.now, 0).ok_or(wrong)?;
     let (texts, recovery) = recovery::codes(&mut turn.entropy);
     let factor = Totp { sealed_seed: sealed_seed.to_owned(), digits, last_step, recovery, enabled_at: turn.now };
-    let user = put_user(signed, turn, |user| user.totp = Some(factor));
+    let below = dead_below(signed, turn);
+    let user = put_user(signed, turn, |user| {
+        user.totp = Some(factor);
+        user.revoked_below = below;
+    });
     turn.note(EventKind::TotpEnabled, Some(user.key), None, "");
     // Sessions that were begun without the factor are asked for it; the one that proved it just now need not be.
     let (renewed, cookie) = signed.renew(&user, vec![Amr::Pwd, Amr::Otp], turn);

@@ -13,6 +13,9 @@ use crate::wire::Params;
 /// Most bytes of an account's attributes, as JSON: they travel in answers.
 pub const BYTES_MAX: usize = 64 * 1024;
 
+/// How deep they may be nested: readers of JSON stop at some depth, and a row that cannot be read is lost.
+const DEPTH_MAX: usize = 32;
+
 /// A program reads or changes an account's attributes.
 #[derive(Debug)]
 pub struct AttributesCall {
@@ -49,9 +52,7 @@ impl Call for AttributesCall {
         let Some(patch) = &self.patch else { return Ok(user.attributes.clone()) };
         let mut attributes = user.attributes.clone();
         merge(&mut attributes, patch);
-        if Value::Object(attributes.clone()).to_string().len() > BYTES_MAX {
-            return Err(No::AttributesTooLarge.into());
-        }
+        check(&attributes)?;
         if attributes != user.attributes {
             let changed = User { attributes: attributes.clone(), version: user.version + 1, ..User::clone(user) };
             // ◆ Whoever changed the account meanwhile goes first, and the patch is laid over that.
@@ -63,6 +64,27 @@ impl Call for AttributesCall {
 
     fn is_slow(&self, facts: &Facts) -> bool {
         self.credentials.is_slow(facts)
+    }
+}
+
+/// May these be an account's attributes?
+///
+/// # Errors
+/// [`No::AttributesTooLarge`] or [`No::AttributesTooDeep`].
+pub fn check(attributes: &Map<String, Value>) -> Result<(), No> {
+    // First, so that nothing that is written walks through what is too deep.
+    if attributes.values().any(|value| is_deeper(value, DEPTH_MAX - 1)) {
+        return Err(No::AttributesTooDeep);
+    }
+    let bytes = serde_json::to_vec(attributes).map_or(usize::MAX, |text| text.len());
+    if bytes > BYTES_MAX { Err(No::AttributesTooLarge) } else { Ok(()) }
+}
+
+fn is_deeper(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Array(items) => depth == 0 || items.iter().any(|item| is_deeper(item, depth - 1)),
+        Value::Object(members) => depth == 0 || members.values().any(|member| is_deeper(member, depth - 1)),
+        _ => false,
     }
 }
 
@@ -134,5 +156,8 @@ mod tests {
         assert_eq!(ask(&nobody, None).0, Err(No::AccountUnknown));
         let large = json!({"text": "x".repeat(BYTES_MAX)});
         assert_eq!(ask(&world(), Some(large)).0, Err(No::AttributesTooLarge));
+        let nested = |depth| (0..depth).fold(json!(1), |inner, _| json!({"a": inner}));
+        assert!(ask(&world(), Some(nested(DEPTH_MAX))).0.is_ok());
+        assert_eq!(ask(&world(), Some(nested(DEPTH_MAX + 1))).0, Err(No::AttributesTooDeep));
     }
 }

@@ -46,6 +46,9 @@ pub struct Policy {
     /// Are access tokens of the implicit grant sent in the query of the redirect? A waiver of RFC 6749 §4.2.2, which has
     /// them in the fragment. A request can ask for the fragment all the same.
     pub is_implicit_in_query: bool,
+    /// Do applications of some surface take passwords? Then a new password, or a second factor that is switched on, ends all
+    /// that was issued before: it may have come of the old password alone.
+    pub is_password_taken: bool,
     /// Does an answer with tokens say who the user is? Only where the surface's template has a place for it.
     pub is_user_in_token_reply: bool,
     /// May anybody introspect, without being a client? A waiver.
@@ -170,6 +173,7 @@ impl Policy {
             is_iss_sent: true,
             is_redirect_uri_implied: false,
             is_implicit_in_query: false,
+            is_password_taken: false,
             is_user_in_token_reply: false,
             is_introspection_open: false,
             is_revocation_open: false,

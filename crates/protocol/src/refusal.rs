@@ -171,6 +171,8 @@ refusals! {
     PasswordTooLong, InvalidRequest, "OWASP ASVS 5.0 V6.2.9", "The new password is too long: at most 1024 bytes.", "A new password above the limit.";
     PasswordTooCommon, InvalidRequest, "OWASP ASVS 5.0 V6.2.4", "The new password is one of those that everybody tries first. Choose another.", "A new password from the list of common ones.";
     PasswordCurrentWrong, InvalidCredentials, "OWASP ASVS 5.0 V6.2.3", "The current password is wrong.", "A change of password without the current one.";
+    ApplicationOfOperator, AccessDenied, "OWASP ASVS 5.0 V8.2", "This application is the operator's own: only the operator can change it.", "The owner of a first-party application tried to change it on the developer pages.";
+    AttributesTooDeep, InvalidRequest, "RFC 8259 §9", "The attributes of an account may be nested 32 deep.", "A patch would nest an account's attributes too deep.";
     AttributesNotAllowed, UnauthorizedClient, "OWASP ASVS 5.0 V8.2", "This client may not read or change accounts.", "Only a confidential client of the operator's own (`--first-party`) may use the accounts API.";
     AttributesTooLarge, InvalidRequest, "RFC 9110 §15.5.14", "The attributes of an account may have 64 KiB together.", "A patch would make an account too large.";
     AccountUnknown, NotFound, "RFC 9110 §15.5.5", "There is no such account.", "The accounts API was asked for an identifier that nobody has.";

@@ -9,7 +9,7 @@ use dialect::{Dialect, Dialects};
 use protocol::browser::{self, Errand, Goal};
 use protocol::call::Call;
 use protocol::keys::Keys;
-use protocol::model::SealKey;
+use protocol::model::{GrantType, SealKey};
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
 use protocol::secret::Digest;
@@ -116,16 +116,18 @@ impl App {
         let keys = Arc::new(Keys::derive(&master, &numbers));
         let mut policies: HashMap<String, Policy> =
             policies.into_iter().map(|policy| (policy.dialect.clone(), policy)).collect();
+        let own = |dialect: &Dialect| dialect.policy(&settings.issuer);
+        let is_password_taken = dialects.iter().any(|dialect| own(dialect).grants.contains(&GrantType::Password));
         let surfaces = dialects.iter().map(|dialect| {
-            let policy = policies.remove(&dialect.name).unwrap_or_else(|| dialect.policy(&settings.issuer));
-            (dialect.name.clone(), Surface::new(dialect, policy))
+            let policy = policies.remove(&dialect.name).unwrap_or_else(|| own(dialect));
+            (dialect.name.clone(), Surface::new(dialect, Policy { is_password_taken, ..policy }))
         });
         let surfaces: HashMap<String, Surface> = surfaces.collect();
         let house = surfaces.get("standard").map_or_else(
             || {
                 let otp_digits = otp_digits(surfaces.values().map(|surface| &*surface.policy));
                 let issuer_name = settings.brand.name.clone();
-                Arc::new(Policy { issuer_name, otp_digits, ..Policy::standard(&settings.issuer) })
+                Arc::new(Policy { issuer_name, otp_digits, is_password_taken, ..Policy::standard(&settings.issuer) })
             },
             |surface| Arc::clone(&surface.policy),
         );

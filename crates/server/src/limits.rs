@@ -10,7 +10,7 @@ use dialect::rules::{Limit, LimitBy, LimitHeaders};
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use protocol::endpoint::Endpoint;
-use protocol::refusal::{ErrorKind, No, Refusal};
+use protocol::refusal::{No, Refusal};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use protocol::turn::login_name;
@@ -40,10 +40,38 @@ pub struct Tally<'d> {
     /// Requests of the window, this one among them.
     used: u32,
     resets_at: UnixTime,
-    is_over: bool,
-    /// Where it was counted, and where it belongs if its client turns out to be somebody else.
-    key: [u8; 32],
-    stranger: Option<[u8; 32]>,
+}
+
+/// Who asks, as far as it is known before anything is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The network address.
+    pub address: &'a str,
+    /// The parameters.
+    pub params: &'a Params,
+    /// The token that came along, if its checksum says that it is ours.
+    pub token: Option<&'a str>,
+}
+
+impl Asked<'_> {
+    /// Under which name a request is counted. What anybody can claim, a client's or a user's name, counts together with the
+    /// network address: or else a stranger could use up what is another's. A token that is not ours is nobody's.
+    fn counted_by(&self, by: LimitBy) -> (&'static str, String) {
+        let address = || ("ip", self.address.to_owned());
+        let basic = self.params.basic.as_ref().map(|basic| basic.client_id.as_str());
+        let claimed = |by, name: &str| (by, format!("{}\0{name}", self.address));
+        let token = || self.token.map_or_else(address, |token| ("token", token.to_owned()));
+        match by {
+            LimitBy::Address => address(),
+            LimitBy::Client => {
+                basic.or(self.params.value(Param::ClientId)).map_or_else(address, |id| claimed("client", id))
+            }
+            LimitBy::Token => token(),
+            LimitBy::User => {
+                self.params.value(Param::Username).map_or_else(token, |name| claimed("user", &login_name(name)))
+            }
+        }
+    }
 }
 
 impl Default for Limiter {
@@ -53,13 +81,13 @@ impl Default for Limiter {
 }
 
 impl Limiter {
-    /// Counts a request; `None` where there is no limit. `address` is the caller's network address.
+    /// Counts a request; `None` where there is no limit. `address` is the caller's network address, `token` the digest of
+    /// the token that it came with, if it is one of ours.
     pub fn count<'d>(
         &self,
         dialect: &'d Dialect,
         endpoint: Endpoint,
-        params: &Params,
-        address: &str,
+        asked: &Asked<'_>,
         now: UnixTime,
     ) -> Option<Tally<'d>> {
         let (class, limit) = match endpoint {
@@ -67,45 +95,10 @@ impl Limiter {
             Endpoint::Metadata => return None,
             _ => ("api", dialect.limits.api?),
         };
-        let key = |by: &str, whom: &str| Digest::of(format!("{}\0{class}\0{by}\0{whom}", dialect.name).as_bytes()).0;
-        let by_address = || key("ip", address);
-        let client_id =
-            || params.basic.as_ref().map(|basic| basic.client_id.as_str()).or(params.value(Param::ClientId));
-        let token = || params.bearer.as_ref().map(|bearer| bearer.reveal()).or(params.value(Param::Token));
-        let (key, stranger) = match limit.by {
-            LimitBy::Address => (by_address(), None),
-            // Whoever names a client without being it must not use up what is the client's.
-            LimitBy::Client => match client_id() {
-                Some(id) => (key("client", id), Some(key("stranger", &format!("{address}\0{id}")))),
-                None => (by_address(), None),
-            },
-            LimitBy::Token => (token().map_or_else(by_address, |token| key("token", token)), None),
-            LimitBy::User => match params.value(Param::Username) {
-                Some(name) => (key("user", &login_name(name)), None),
-                None => (token().map_or_else(by_address, |token| key("token", token)), None),
-            },
-        };
-        let over_as_stranger = stranger.is_some_and(|key| self.used(key, limit, now) >= limit.count);
+        let (by, whom) = asked.counted_by(limit.by);
+        let key = Digest::of(format!("{}\0{class}\0{by}\0{whom}", dialect.name).as_bytes()).0;
         let (used, resets_at) = self.add(key, limit, now);
-        let is_over = used > limit.count || over_as_stranger;
-        Some(Tally { headers: &dialect.limits.headers, limit, used, resets_at, is_over, key, stranger })
-    }
-
-    /// Corrects a count when the client was not the one that it named.
-    pub fn settle(&self, tally: &Tally<'_>, refusal: &Refusal, now: UnixTime) {
-        if let Some(stranger) = tally.stranger.filter(|_| refusal.row().kind == ErrorKind::InvalidClient) {
-            self.add(stranger, tally.limit, now);
-            if let Some(window) = self.windows.get(&tally.key) {
-                let mut window = window.lock().unwrap_or_else(PoisonError::into_inner);
-                window.used = window.used.saturating_sub(1);
-            }
-        }
-    }
-
-    fn used(&self, key: [u8; 32], limit: Limit, now: UnixTime) -> u32 {
-        let Some(window) = self.windows.get(&key) else { return 0 };
-        let window = window.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.is_past(window.began_at.plus(limit.window_s)) { 0 } else { window.used }
+        Some(Tally { headers: &dialect.limits.headers, limit, used, resets_at })
     }
 
     /// Counts one more; gives the count and when it begins anew.
@@ -130,7 +123,7 @@ impl Tally<'_> {
     /// # Errors
     /// [`No::TooManyRequests`] with the time to wait; RFC 6585 §4.
     pub fn check(&self, now: UnixTime) -> Result<(), Refusal> {
-        if self.is_over {
+        if self.used > self.limit.count {
             let wait_s = now.seconds_until(self.resets_at).max(1);
             return Err(Refusal { retry_after_s: Some(wait_s), ..No::TooManyRequests.into() });
         }
@@ -160,50 +153,63 @@ mod tests {
     use super::*;
 
     fn dialect(limit: &str) -> Dialect {
-        let text = format!("grants = [\"authorization_code\"]\n[endpoint.token]\n[limit]\ntoken = \"{limit}\"\n");
+        let text = format!(
+            "grants = [\"authorization_code\"]\n[endpoint.token]\n[endpoint.userinfo]\n[limit]\ntoken = \"{limit}\"\napi = \"{limit}\"\n"
+        );
         let loaded = Dialect::load("odd", &[dialect::Source::file("odd.toml", &text)]);
         loaded.unwrap_or_else(|problems| panic!("{problems:?}"))
     }
 
-    fn asked(client_id: &str) -> Params {
+    /// Is the request let through?
+    fn ask(
+        limiter: &Limiter,
+        dialect: &Dialect,
+        address: &str,
+        token: Option<&str>,
+        now: i64,
+    ) -> Result<(), Option<u64>> {
         let mut params = Params::default();
-        params.push(Param::ClientId, client_id.into()).unwrap();
-        params
+        params.push(Param::ClientId, "web".into()).unwrap();
+        let asked = Asked { address, params: &params, token };
+        let endpoint = if token.is_some() { Endpoint::Userinfo } else { Endpoint::Token };
+        let tally = limiter.count(dialect, endpoint, &asked, UnixTime(now)).unwrap();
+        tally.check(UnixTime(now)).map_err(|refusal| refusal.retry_after_s)
     }
 
     #[test]
     fn a_limit_holds_for_its_window_and_begins_anew() {
         let (limiter, dialect) = (Limiter::default(), dialect("2/min/ip"));
-        let ask = |now| {
-            let tally = limiter.count(&dialect, Endpoint::Token, &asked("a"), "192.0.2.1", UnixTime(now)).unwrap();
-            tally.check(UnixTime(now)).map_err(|refusal| refusal.retry_after_s)
-        };
-        assert_eq!((ask(0), ask(10), ask(20)), (Ok(()), Ok(()), Err(Some(40))));
-        assert_eq!(ask(60), Ok(()));
+        let at = |now| ask(&limiter, &dialect, "192.0.2.1", None, now);
+        assert_eq!((at(0), at(10), at(20)), (Ok(()), Ok(()), Err(Some(40))));
+        assert_eq!(at(60), Ok(()));
     }
 
     #[test]
-    fn addresses_do_not_share_a_counter_and_other_endpoints_have_none() {
+    fn addresses_do_not_share_a_counter_and_neither_do_classes() {
         let (limiter, dialect) = (Limiter::default(), dialect("1/min/ip"));
         for address in ["192.0.2.1", "192.0.2.2"] {
-            let tally = limiter.count(&dialect, Endpoint::Token, &asked("a"), address, UnixTime(0)).unwrap();
-            assert!(tally.check(UnixTime(0)).is_ok(), "{address}");
+            assert_eq!(ask(&limiter, &dialect, address, None, 0), Ok(()), "{address}");
         }
-        assert!(limiter.count(&dialect, Endpoint::Userinfo, &asked("a"), "192.0.2.1", UnixTime(0)).is_none());
+        assert_eq!(ask(&limiter, &dialect, "192.0.2.1", Some("t"), 0), Ok(()));
     }
 
     #[test]
     fn a_stranger_cannot_use_up_what_is_the_clients() {
         let (limiter, dialect) = (Limiter::default(), dialect("2/min/client"));
-        let wrong = Refusal::from(No::ClientSecretWrong);
-        for _ in 0..2 {
-            let tally = limiter.count(&dialect, Endpoint::Token, &asked("a"), "203.0.113.9", UnixTime(0)).unwrap();
-            assert!(tally.check(UnixTime(0)).is_ok());
-            limiter.settle(&tally, &wrong, UnixTime(0));
+        for _ in 0..40 {
+            let _ = ask(&limiter, &dialect, "203.0.113.9", None, 0);
         }
-        let stranger = limiter.count(&dialect, Endpoint::Token, &asked("a"), "203.0.113.9", UnixTime(0)).unwrap();
-        assert!(stranger.check(UnixTime(0)).is_err());
-        let own = limiter.count(&dialect, Endpoint::Token, &asked("a"), "192.0.2.1", UnixTime(0)).unwrap();
-        assert!(own.check(UnixTime(0)).is_ok());
+        assert!(ask(&limiter, &dialect, "203.0.113.9", None, 0).is_err());
+        assert_eq!(ask(&limiter, &dialect, "192.0.2.1", None, 0), Ok(()));
+    }
+
+    #[test]
+    fn a_token_has_a_limit_of_its_own_and_whoever_has_none_shares_that_of_the_address() {
+        let (limiter, dialect) = (Limiter::default(), dialect("1/min/token"));
+        assert_eq!(ask(&limiter, &dialect, "192.0.2.1", Some("a"), 0), Ok(()));
+        assert_eq!(ask(&limiter, &dialect, "192.0.2.1", Some("b"), 0), Ok(()));
+        assert!(ask(&limiter, &dialect, "192.0.2.7", Some("b"), 0).is_err());
+        assert_eq!(ask(&limiter, &dialect, "192.0.2.1", None, 0), Ok(()));
+        assert!(ask(&limiter, &dialect, "192.0.2.1", None, 0).is_err());
     }
 }

@@ -19,10 +19,11 @@ use protocol::authorize::{Precheck, Visit};
 use protocol::browser::{Ask, Browse, Goal, Page, Return, Step};
 use protocol::call::{Call, Reply};
 use protocol::endpoint::Endpoint;
-use protocol::introspect::IntrospectRequest;
+use protocol::introspect::{AnyToken, IntrospectRequest};
 use protocol::model::GrantType;
 use protocol::refusal::{No, Refusal};
 use protocol::revoke::RevokeRequest;
+use protocol::secret::Secret;
 use protocol::token::TokenRequest;
 use protocol::userinfo::UserinfoRequest;
 use protocol::wire::{Param, Params};
@@ -33,7 +34,7 @@ use crate::browser::{PageRequest, address};
 use crate::fault::{Fault, caught};
 use crate::http::answer::Form;
 use crate::http::{Request, Response, answer};
-use crate::limits::Tally;
+use crate::limits::{self, Tally};
 use crate::observe::log;
 use crate::observe::metrics::Series;
 use crate::pages;
@@ -143,7 +144,7 @@ impl Asked<'_> {
         let response = match (decoded, self.allowed(tally.as_ref())) {
             (_, Err(refusal)) => Ok(self.refuse(&refusal)),
             (Err(refusal), Ok(())) => Ok(self.refuse(&refusal)),
-            (Ok(params), Ok(())) => self.judge_params(params, tally.as_ref()).await,
+            (Ok(params), Ok(())) => self.judge_params(params).await,
         };
         response.map(|mut response| {
             if let Some(tally) = &tally {
@@ -160,15 +161,18 @@ impl Asked<'_> {
             return None;
         }
         let none = Params::default();
-        let now = self.app.clock.now();
-        self.app.limiter.count(self.dialect, self.at.endpoint, params.unwrap_or(&none), &self.address(), now)
+        let (params, address, keys) = (params.unwrap_or(&none), self.address(), self.app.keys());
+        let token = params.bearer.as_ref().map(Secret::reveal).or(params.value(Param::Token));
+        let token = token.filter(|token| AnyToken::read(token, &self.surface.policy, &keys) != AnyToken::Foreign);
+        let asked = limits::Asked { address: &address, params, token };
+        self.app.limiter.count(self.dialect, self.at.endpoint, &asked, self.app.clock.now())
     }
 
     fn allowed(&self, tally: Option<&Tally<'_>>) -> Result<(), Refusal> {
         tally.map_or(Ok(()), |tally| tally.check(self.app.clock.now()))
     }
 
-    async fn judge_params(&self, mut params: Params, tally: Option<&Tally<'_>>) -> Result<Response, Fault> {
+    async fn judge_params(&self, mut params: Params) -> Result<Response, Fault> {
         let grant = params.value(Param::GrantType).and_then(GrantType::from_name);
         let (policy, keys) = (&*self.surface.policy, self.app.keys());
         let verdict = match self.at.endpoint {
@@ -186,12 +190,7 @@ impl Asked<'_> {
         };
         Ok(match verdict {
             Ok(reply) => answer::outgoing(self.dialect.encode(self.at, &reply, &self.context(grant))),
-            Err(refusal) => {
-                if let Some(tally) = tally {
-                    self.app.limiter.settle(tally, &refusal, self.app.clock.now());
-                }
-                self.refuse(&refusal)
-            }
+            Err(refusal) => self.refuse(&refusal),
         })
     }
 

@@ -1,7 +1,7 @@
 //! Row 6 of the table: does what the user allowed cover what is asked for?
 
 use super::Way;
-use super::request::Request;
+use super::request::{Request, ResponseType};
 use crate::browser::{Shown, Signed};
 use crate::model::{ClientKind, Consent, EventKind};
 use crate::scope::Scope;
@@ -12,14 +12,16 @@ pub(super) fn is_given(way: &Way<'_>, request: &Request, turn: &Turn<'_>) -> boo
     // RFC 6749 §10.2: "The authorization server SHOULD NOT process repeated authorization requests automatically (without
     // active resource owner interaction) without authenticating the client or relying on other measures to ensure that
     // the repeated request comes from the original client". It holds for the operator's own applications too.
-    is_identity_assured(way)
+    is_identity_assured(way, request)
         && (way.client.is_first_party || (is_covered(way, request, turn) && !request.prompt.is_consent))
 }
 
-/// Can nobody else have made the request? A confidential client proves itself when it redeems the code; a public one is
-/// known by an https address that is its own. Loopback ports and schemes on a device are anybody's.
-fn is_identity_assured(way: &Way<'_>) -> bool {
-    way.client.kind == ClientKind::Confidential || way.to.as_str().starts_with("https://")
+/// Can nobody else have made the request? A confidential client proves itself when it redeems the code; a public one, or
+/// one that gets a token at once, is known by an https address that is its own. Loopback ports and schemes on a device are
+/// anybody's.
+fn is_identity_assured(way: &Way<'_>, request: &Request) -> bool {
+    let proves_itself = way.client.kind == ClientKind::Confidential && request.response_type == ResponseType::Code;
+    proves_itself || way.to.as_str().starts_with("https://")
 }
 
 fn is_covered(way: &Way<'_>, request: &Request, turn: &Turn<'_>) -> bool {

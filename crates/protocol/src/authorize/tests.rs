@@ -593,3 +593,16 @@ fn a_precheck_finds_what_the_page_would_refuse() {
     odd.send(Param::Scope, "nothing-of-ours");
     assert_eq!(check(&odd), Err(No::ScopeUnknown));
 }
+
+#[test]
+fn a_token_for_an_address_that_anybody_may_have_is_asked_about_each_time_rfc_6749_10_2() {
+    let mut world = with_consent(implicit(signed_in()), "profile");
+    let own = world.facts.client.as_ref().unwrap();
+    let redirect_uris = vec!["http://127.0.0.1/cb".to_owned()];
+    let local = Client { kind: ClientKind::Confidential, is_first_party: true, redirect_uris, ..(**own).clone() };
+    world.facts.client = Some(Arc::new(local));
+    world.send(Param::RedirectUri, "http://127.0.0.1/cb");
+    assert!(told(&world, None).starts_with("ask consent"));
+    world.send(Param::Prompt, "none");
+    assert!(told(&world, None).starts_with("return ConsentNeeded"));
+}

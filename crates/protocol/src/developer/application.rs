@@ -83,7 +83,11 @@ impl Particulars {
 /// Characters that nobody sees but that change how a name is read: a person must be able to trust the name on the consent
 /// page. Unicode Technical Report 36 §2.
 fn is_deceptive(c: char) -> bool {
-    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0e}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn is_logo_uri(uri: &str) -> bool {
@@ -111,6 +115,13 @@ pub(super) fn own<'f>(signed: &Signed, facts: &'f Facts) -> Result<&'f Arc<Clien
     client.ok_or(No::ApplicationUnknown)
 }
 
+/// The application, if its owner may change it. One that nobody is asked about is the operator's: whoever could change
+/// where its users are sent could be let in as each of them.
+fn alterable<'f>(signed: &Signed, facts: &'f Facts) -> Result<&'f Arc<Client>, Refusal> {
+    let client = own(signed, facts)?;
+    if client.is_first_party { Err(No::ApplicationOfOperator.into()) } else { Ok(client) }
+}
+
 pub(super) fn create(
     signed: &Signed,
     particulars: &Particulars,
@@ -127,6 +138,9 @@ pub(super) fn create(
         word => ClientKind::from_name(word).ok_or(No::ClientKindUnknown)?,
     };
     let mut client = registration::client(kind, turn.policy);
+    // What is a person's own acts for people who allow it. To act for itself, or to take passwords, an application needs
+    // the operator.
+    client.grants.retain(|grant| !matches!(grant, GrantType::ClientCredentials | GrantType::Password));
     particulars.fill(&mut client)?;
     let owner = signed.user.key;
     if facts.holdings.is_none_or(|held| held.clients >= APPLICATIONS_MAX) {
@@ -163,7 +177,7 @@ pub(super) fn save(
     facts: &Facts,
     turn: &mut Turn<'_>,
 ) -> Result<Done, Refusal> {
-    let seen = own(signed, facts)?;
+    let seen = alterable(signed, facts)?;
     let mut client = (**seen).clone();
     particulars.fill(&mut client)?;
     if client == **seen {
@@ -183,7 +197,7 @@ pub(super) fn save(
 }
 
 pub(super) fn delete(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Done, Refusal> {
-    let client = own(signed, facts)?;
+    let client = alterable(signed, facts)?;
     signed.check_recent(turn)?;
     signed.rely(turn);
     turn.change(Change::Rely(Rely::Client(client.key, client.version)));
@@ -193,7 +207,7 @@ pub(super) fn delete(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Res
 }
 
 pub(super) fn add_secret(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Done, Refusal> {
-    let mut client = (**own(signed, facts)?).clone();
+    let mut client = (**alterable(signed, facts)?).clone();
     if client.kind == ClientKind::Public {
         return Err(No::SecretOfPublicClient.into());
     }
@@ -212,7 +226,7 @@ pub(super) fn retire_secret(
     facts: &Facts,
     turn: &mut Turn<'_>,
 ) -> Result<Done, Refusal> {
-    let mut client = (**own(signed, facts)?).clone();
+    let mut client = (**alterable(signed, facts)?).clone();
     if client.kind == ClientKind::Public {
         return Err(No::SecretOfPublicClient.into());
     }

@@ -2,7 +2,6 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 use data_encoding::BASE32_NOPAD;
-use protocol::attributes::BYTES_MAX as ATTRIBUTES_BYTES_MAX;
 use protocol::login::{password, recovery, totp};
 use protocol::model::{EventKind, Totp, User as Row, UserKey};
 use protocol::secret::Secret;
@@ -469,10 +468,7 @@ fn attributes(pairs: &[String]) -> Result<Map<String, Value>, Stop> {
 }
 
 fn check_size(attributes: &Map<String, Value>) -> Result<(), Stop> {
-    if Value::Object(attributes.clone()).to_string().len() > ATTRIBUTES_BYTES_MAX {
-        return Err(Stop::usage(format!("the attributes are larger than {ATTRIBUTES_BYTES_MAX} bytes")));
-    }
-    Ok(())
+    protocol::attributes::check(attributes).map_err(|no| Stop::usage(no.row().text))
 }
 
 #[cfg(test)]
