@@ -1,5 +1,6 @@
 //! Tells a transcript of a dialect to a server in this process. dialects/README.md has the grammar.
 
+mod rows;
 mod story;
 mod world;
 
@@ -25,6 +26,9 @@ fn filled(text: &str, known: &Known) -> Result<String, String> {
     Ok(out)
 }
 
+/// A place where anything may stand, any number of times.
+const ANYTHING: &str = "_";
+
 /// Compares a text with what was written; names that are not known take what stands there.
 fn matches(written: &str, text: &str, known: &mut Known) -> bool {
     let Some((before, after)) = written.split_once("{{") else { return written == text };
@@ -37,7 +41,9 @@ fn matches(written: &str, text: &str, known: &mut Known) -> bool {
     let literal = after.split("{{").next().unwrap_or_default();
     let end = if literal.is_empty() { Some(rest.len()) } else { rest.find(literal) };
     let Some(end) = end else { return false };
-    known.insert(name.to_owned(), rest[..end].to_owned());
+    if name != ANYTHING {
+        known.insert(name.to_owned(), rest[..end].to_owned());
+    }
     matches(after, &rest[end..], known)
 }
 
@@ -52,5 +58,13 @@ mod tests {
         assert!(!matches("a={{x}}", "a=2", &mut known));
         assert_eq!(filled("[{{x}}]", &known), Ok("[1]".to_owned()));
         assert!(filled("{{y}}", &known).is_err());
+    }
+
+    #[test]
+    fn anything_may_stand_where_nothing_is_named() {
+        let mut known = Known::new();
+        assert!(matches("{{_}}<p>no</p>{{_}}", "<html><p>no</p></html>", &mut known));
+        assert!(!matches("{{_}}<p>no</p>{{_}}", "<html><p>yes</p></html>", &mut known));
+        assert!(known.is_empty());
     }
 }

@@ -5,7 +5,7 @@ use super::World;
 /// A transcript.
 #[derive(Debug)]
 pub struct Story {
-    /// `@client`, `@user` and `@config`, with their lines.
+    /// `@client`, `@user`, `@personal` and `@config`, with their lines.
     pub world: Vec<(usize, String)>,
     exchanges: Vec<Exchange>,
 }
@@ -44,15 +44,16 @@ impl Story {
         if exchanges.is_empty() { Err("1: there is no exchange".to_owned()) } else { Ok(Self { world, exchanges }) }
     }
 
-    /// Tells it.
+    /// Tells it to its end, also where an answer is another one than was written.
     ///
     /// # Errors
-    /// The line at which the server did otherwise.
+    /// The lines at which the server did otherwise.
     pub async fn tell(&self, world: &mut World) -> Result<(), String> {
+        let mut problems = Vec::new();
         for exchange in &self.exchanges {
-            world.exchange(exchange).await?;
+            problems.extend(world.exchange(exchange).await.err());
         }
-        Ok(())
+        if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
     }
 }
 

@@ -3,18 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use data_encoding::BASE64;
 use dialect::{Dialect, Dialects, Source};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use http_body_util::BodyExt;
-use protocol::login::password;
-use protocol::model::{
-    AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantType, Pkce, RefreshMode, StoredSecret, User, UserKey,
-};
-use protocol::scope::Scope;
-use protocol::secret::{Digest, Secret};
+use protocol::login::totp;
+use protocol::model::User;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Entropy};
+use protocol::turn::{Change, Wants};
 use server::app::{App, Setup};
 use server::clock::Clock;
 use server::entropy;
@@ -24,11 +19,14 @@ use server::surface;
 use store::{Memory, Store};
 use zeroize::Zeroizing;
 
+use super::rows::{Person, Rows, sub_of};
 use super::story::{Exchange, Message};
 use super::{Known, Story, filled, matches};
 
 const ISSUER: &str = "https://auth.example";
-const NOW: UnixTime = UnixTime(1_780_000_000);
+pub(super) const NOW: UnixTime = UnixTime(1_780_000_000);
+/// Written as the value of a header that must not be there.
+const ABSENT: &str = "{{absent}}";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A server, and what is known of it.
@@ -36,7 +34,9 @@ pub struct World {
     app: Arc<App>,
     host: String,
     cookies: BTreeMap<String, String>,
-    passwords: BTreeMap<String, String>,
+    people: BTreeMap<String, Person>,
+    /// The page that the browser of the file is on.
+    page: String,
     /// Names and their values.
     pub known: Known,
 }
@@ -60,23 +60,8 @@ impl World {
         let dialects =
             Dialects::new(ISSUER, vec![loaded], &waives).map_err(|problems| format!("1: {}", problems[0]))?;
         let store: Arc<dyn Store> = Arc::new(Memory::default());
-        let (mut known, mut passwords) = (Known::new(), BTreeMap::new());
-        for (key, (line, note)) in story.world.iter().enumerate() {
-            let key = i64::try_from(key).unwrap_or_default() + 1;
-            let mut words = note.split(' ').filter(|word| !word.is_empty());
-            let (kind, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-            let pairs: Vec<(&str, &str)> = words.filter_map(|word| word.split_once('=')).collect();
-            let change = match kind {
-                "client" => client(key, name, dialect, &pairs, &mut known),
-                "user" => user(key, name, &pairs, &mut passwords),
-                "config" => continue,
-                other => Err(format!("there is no @{other}")),
-            };
-            let change = change.map_err(|problem| format!("{line}: {problem}"))?;
-            store.commit(vec![change]).await.map_err(|error| format!("{line}: {error}"))?;
-        }
         let setup = Setup {
-            store,
+            store: Arc::clone(&store),
             dialects,
             policies: Vec::new(),
             master: Zeroizing::new([7; 32]),
@@ -85,7 +70,14 @@ impl World {
             entropy: entropy::Source::seeded([9; 32]),
         };
         let app = App::open(setup).await.map_err(|fault| format!("1: {fault}"))?;
-        Ok(Self { app, host, cookies: BTreeMap::new(), passwords, known })
+        let mut rows = Rows::new(&app, dialect);
+        for (line, note) in &story.world {
+            if let Some(change) = rows.row(note).map_err(|problem| format!("{line}: {problem}"))? {
+                store.commit(vec![change]).await.map_err(|error| format!("{line}: {error}"))?;
+            }
+        }
+        let Rows { known, people, .. } = rows;
+        Ok(Self { app, host, cookies: BTreeMap::new(), people, page: String::new(), known })
     }
 
     /// Takes the steps, asks, and compares.
@@ -93,13 +85,20 @@ impl World {
         let mut decision = None;
         for (line, step) in &exchange.steps {
             let (word, rest) = step.split_once(' ').unwrap_or((step, ""));
-            match word {
-                "wait" => self.wait(rest).map_err(|problem| format!("{line}: {problem}"))?,
-                "sign-in" => self.sign_in(rest.trim()).await.map_err(|problem| format!("{line}: {problem}"))?,
-                "approve" | "deny" => decision = Some((*line, word)),
-                other => return Err(format!("{line}: there is no step @{other}")),
-            }
+            let done = match word {
+                "wait" => self.wait(rest),
+                "sign-in" => self.sign_in(rest.trim()).await,
+                "second-factor" => self.second_factor(rest.trim()).await,
+                "disable" => self.disable(rest.trim()).await,
+                "approve" | "deny" => {
+                    decision = Some((*line, word));
+                    Ok(())
+                }
+                other => Err(format!("there is no step @{other}")),
+            };
+            done.map_err(|problem| format!("{line}: {problem}"))?;
         }
+        self.tell_codes();
         let line = exchange.request.line;
         let mut response = self.ask(&exchange.request).await.map_err(|problem| format!("{line}: {problem}"))?;
         if let Some((line, decision)) = decision {
@@ -125,12 +124,53 @@ impl World {
     }
 
     async fn sign_in(&mut self, name: &str) -> Result<(), String> {
-        let password = self.passwords.get(name).cloned().ok_or_else(|| format!("there is no @user {name}"))?;
+        let person = self.person(name)?;
+        let (password, has_second_factor) = (person.password.clone(), person.seed.is_some());
         let page = self.send(Method::GET, "/sign-in", HeaderMap::new(), String::new()).await;
         let csrf = csrf(&text(page).await).ok_or("there is no sign-in page")?;
         let answer = self.post("/sign-in", &[("csrf", &csrf), ("username", name), ("password", &password)]).await;
         let is_in = answer.status().is_redirection();
-        if is_in { Ok(()) } else { Err(format!("{name} cannot sign in: {}", text(answer).await)) }
+        self.page = text(answer).await;
+        // Whoever has a second factor is asked for it now, and answers with a step of its own.
+        let is_asked = has_second_factor && self.page.contains("name=\"otp\"");
+        if is_in || is_asked { Ok(()) } else { Err(format!("{name} cannot sign in: {}", self.page)) }
+    }
+
+    /// Answers the page that asks for a second factor with the code of this moment.
+    async fn second_factor(&mut self, name: &str) -> Result<(), String> {
+        let otp = self.otp(self.person(name)?).ok_or_else(|| format!("{name} has no second factor"))?;
+        let csrf = csrf(&self.page).ok_or_else(|| format!("there is no page to answer, but {}", self.page))?;
+        let answer = self.post("/second-factor", &[("csrf", &csrf), ("otp", &otp)]).await;
+        let is_in = answer.status().is_redirection();
+        if is_in { Ok(()) } else { Err(format!("{otp} is not taken: {}", text(answer).await)) }
+    }
+
+    /// The operator disables an account.
+    async fn disable(&self, name: &str) -> Result<(), String> {
+        let wants = Wants { sub: Some(sub_of(name)), ..Wants::default() };
+        let facts = self.app.store.load(&wants).await.map_err(|error| error.to_string())?;
+        let user = facts.subject.ok_or_else(|| format!("there is no @user {name}"))?;
+        let disabled = User { is_disabled: true, version: user.version + 1, ..User::clone(&user) };
+        self.app.store.commit(vec![Change::PutUser(Box::new(disabled))]).await.map_err(|error| error.to_string())
+    }
+
+    fn person(&self, name: &str) -> Result<&Person, String> {
+        self.people.get(name).ok_or_else(|| format!("there is no @user {name}"))
+    }
+
+    /// The code that the person's authenticator shows now.
+    fn otp(&self, person: &Person) -> Option<String> {
+        let step = u64::try_from(self.app.clock.now().0).ok()? / totp::STEP_S;
+        person.seed.as_ref().map(|(seed, digits)| totp::code(seed, step, *digits))
+    }
+
+    fn tell_codes(&mut self) {
+        let shown: Vec<_> = self
+            .people
+            .iter()
+            .filter_map(|(name, person)| Some((format!("{name}.otp"), self.otp(person)?)))
+            .collect();
+        self.known.extend(shown);
     }
 
     async fn ask(&mut self, written: &Message) -> Result<Response, String> {
@@ -193,6 +233,12 @@ impl World {
             return Err(seen());
         }
         for (name, value) in &written.headers {
+            if value == ABSENT {
+                if head.headers.contains_key(name.as_str()) {
+                    return Err(format!("there is a {name}; {}", seen()));
+                }
+                continue;
+            }
             let is_there = head
                 .headers
                 .get_all(name.as_str())
@@ -215,86 +261,4 @@ async fn text(response: Response) -> String {
 fn csrf(page: &str) -> Option<String> {
     let (_, rest) = page.split_once("name=\"csrf\" value=\"")?;
     rest.split('"').next().map(str::to_owned)
-}
-
-fn client(key: i64, name: &str, dialect: &str, pairs: &[(&str, &str)], known: &mut Known) -> Result<Change, String> {
-    let all = |own: &str| pairs.iter().filter(|(key, _)| *key == own).map(|(_, value)| *value).collect::<Vec<_>>();
-    let one = |own: &str| all(own).first().copied();
-    if let Some((unknown, _)) =
-        pairs.iter().find(|(key, _)| !["kind", "redirect_uri", "grant", "scope", "pkce", "refresh"].contains(key))
-    {
-        return Err(format!("a client has no {unknown}"));
-    }
-    let is_public = one("kind") == Some("public");
-    let secret = format!("secret-of-{name}-0123456789abcdefghijklmnopqrstuvwxyz");
-    let grants = match all("grant") {
-        none if none.is_empty() => vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
-        some => some
-            .iter()
-            .map(|word| GrantType::from_name(word).ok_or(format!("no grant {word}")))
-            .collect::<Result<_, _>>()?,
-    };
-    if !is_public {
-        known.insert(format!("{name}.secret"), secret.clone());
-        known.insert(format!("{name}.basic"), BASE64.encode(format!("{name}:{secret}").as_bytes()));
-    }
-    let secrets = (!is_public).then(|| ClientSecret {
-        stored: StoredSecret::Sha256(Digest::of(secret.as_bytes())),
-        hint: "wxyz".to_owned(),
-        created_at: NOW,
-    });
-    let confidential = vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
-    Ok(Change::PutClient(Box::new(Client {
-        key: ClientKey(key),
-        client_id: name.to_owned(),
-        dialect: dialect.to_owned(),
-        name: name.to_owned(),
-        publisher: None,
-        homepage: None,
-        logo_uri: None,
-        kind: if is_public { ClientKind::Public } else { ClientKind::Confidential },
-        auth_methods: if is_public { vec![AuthMethod::None] } else { confidential },
-        secrets: secrets.into_iter().collect(),
-        redirect_uris: all("redirect_uri").into_iter().map(str::to_owned).collect(),
-        grants,
-        scope: Scope::of(one("scope").unwrap_or("profile").split(',')),
-        audience: Vec::new(),
-        pkce: if one("pkce") == Some("optional") { Pkce::Optional } else { Pkce::Required },
-        refresh: if one("refresh") == Some("reuse") { RefreshMode::Reuse } else { RefreshMode::Rotate },
-        access_ttl_s: None,
-        refresh_ttl_s: None,
-        is_first_party: false,
-        owner: None,
-        is_disabled: false,
-        revoked_below: 0,
-        created_at: NOW,
-        version: 1,
-    })))
-}
-
-fn user(
-    key: i64,
-    name: &str,
-    pairs: &[(&str, &str)],
-    passwords: &mut BTreeMap<String, String>,
-) -> Result<Change, String> {
-    let one = |own: &str| pairs.iter().find(|(key, _)| *key == own).map(|(_, value)| (*value).to_owned());
-    let password = one("password").ok_or("a user needs a password")?;
-    let hash = password::hash(&Secret::new(password.clone()), &mut Entropy::seeded([1; 32], 1));
-    passwords.insert(name.to_owned(), password);
-    Ok(Change::PutUser(Box::new(User {
-        key: UserKey(key),
-        sub: format!("sub-of-{name}"),
-        username: Some(name.to_owned()),
-        email: one("email"),
-        email_verified: true,
-        name: one("name").unwrap_or_else(|| name.to_owned()),
-        password: Some(hash),
-        totp: None,
-        attributes: serde_json::Map::new(),
-        is_disabled: false,
-        revoked_below: 0,
-        created_at: NOW,
-        version: 1,
-    })))
 }
