@@ -16,11 +16,14 @@ pub(crate) fn client(auth: Auth, headers: &HeaderMap, params: &mut Params) -> Re
     if !auth.params {
         params.take(Param::ClientSecret);
     }
-    if !auth.basic {
-        return Ok(());
-    }
     let Some(value) = only_value(headers)? else { return Ok(()) };
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+    if !auth.basic {
+        // RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request." A header that this
+        // address does not read is one all the same.
+        let is_second = scheme.eq_ignore_ascii_case("Basic") && params.value(Param::ClientSecret).is_some();
+        return if is_second { Err(No::ClientAuthTwice.into()) } else { Ok(()) };
+    }
     // RFC 6749 §5.2, of invalid_client: "unsupported authentication method".
     if !scheme.eq_ignore_ascii_case("Basic") {
         return Err(No::ClientHeaderMalformed.into());
@@ -123,13 +126,23 @@ mod tests {
             )
         };
         let ask = Ask::form("grant_type=authorization_code&client_id=a&client_secret=s");
-        let both = ask.clone().with("authorization", "Basic d2ViOnM=");
         let params = loaded("x", &text("params"));
         let parameters = "grant_type = authorization_code\nclient_id = a\nclient_secret = s\n";
-        assert_eq!(both.read(&params, Endpoint::Token), parameters);
+        assert_eq!(ask.read(&params, Endpoint::Token), parameters);
         let header_alone = Ask::form("grant_type=authorization_code").with("authorization", "Basic d2ViOnM=");
         assert_eq!(header_alone.read(&params, Endpoint::Token), "no: ParameterMissing client_id\n");
         let basic = loaded("x", &text("basic"));
         assert_eq!(ask.read(&basic, Endpoint::Token), "no: ClientSecretMissing\n");
+    }
+
+    #[test]
+    fn two_methods_at_once_are_refused_also_where_one_is_not_listed_rfc_6749_2_3() {
+        let text = "grants = [\"authorization_code\"]\n[endpoint.token]\nneed = [\"client_id\"]\nauth = [\"params\"]\n";
+        let params = loaded("x", text);
+        let ask = Ask::form("grant_type=authorization_code&client_id=a&client_secret=s");
+        let basic = ask.clone().with("authorization", "basic d2ViOnM=");
+        assert_eq!(basic.read(&params, Endpoint::Token), "no: ClientAuthTwice\n");
+        let other = ask.with("authorization", "Bearer t");
+        assert!(other.read(&params, Endpoint::Token).contains("client_secret = s"));
     }
 }

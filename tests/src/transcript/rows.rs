@@ -23,6 +23,8 @@ use super::world::NOW;
 
 /// What the browser of the file knows of somebody.
 pub(super) struct Person {
+    /// The user name, or the e-mail address of who has none.
+    pub(super) login: String,
     pub(super) password: String,
     /// The seed of the second factor, and how many digits its codes have.
     pub(super) seed: Option<([u8; totp::SEED_BYTES], u32)>,
@@ -144,7 +146,7 @@ impl Rows {
     }
 
     fn user<'a>(&mut self, name: &str, words: impl Iterator<Item = &'a str>) -> Result<Change, String> {
-        let pairs = Pairs::read(words, "user", &["password", "email", "name", "totp", "attribute"])?;
+        let pairs = Pairs::read(words, "user", &["password", "username", "email", "name", "totp", "attribute"])?;
         let password = pairs.one("password").ok_or("a user needs a password")?.to_owned();
         let mut entropy = Entropy::seeded([1; 32], self.last);
         let hash = password::hash(&Secret::new(password.clone()), &mut entropy);
@@ -156,14 +158,17 @@ impl Rows {
             recovery: Vec::new(),
             enabled_at: NOW,
         });
+        let email = pairs.one("email").map(str::to_owned);
+        let username = Some(pairs.one("username").unwrap_or(name).to_owned()).filter(|own| !own.is_empty());
+        let login = username.clone().or(email.clone()).ok_or("a user needs a name to sign in with")?;
         let key = UserKey(self.last);
         self.users.insert(name.to_owned(), key);
-        self.people.insert(name.to_owned(), Person { password, seed });
+        self.people.insert(name.to_owned(), Person { login, password, seed });
         Ok(Change::PutUser(Box::new(User {
             key,
             sub: sub_of(name),
-            username: Some(name.to_owned()),
-            email: pairs.one("email").map(str::to_owned),
+            username,
+            email,
             email_verified: true,
             // A word is written after a word without a space, which parts the values.
             name: pairs.one("name").unwrap_or(name).replace('_', " "),

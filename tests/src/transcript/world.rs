@@ -125,10 +125,11 @@ impl World {
 
     async fn sign_in(&mut self, name: &str) -> Result<(), String> {
         let person = self.person(name)?;
-        let (password, has_second_factor) = (person.password.clone(), person.seed.is_some());
+        let (login, password) = (person.login.clone(), person.password.clone());
+        let has_second_factor = person.seed.is_some();
         let page = self.send(Method::GET, "/sign-in", HeaderMap::new(), String::new()).await;
         let csrf = csrf(&text(page).await).ok_or("there is no sign-in page")?;
-        let answer = self.post("/sign-in", &[("csrf", &csrf), ("username", name), ("password", &password)]).await;
+        let answer = self.post("/sign-in", &[("csrf", &csrf), ("username", &login), ("password", &password)]).await;
         let is_in = answer.status().is_redirection();
         self.page = text(answer).await;
         // Whoever has a second factor is asked for it now, and answers with a step of its own.
@@ -165,11 +166,8 @@ impl World {
     }
 
     fn tell_codes(&mut self) {
-        let shown: Vec<_> = self
-            .people
-            .iter()
-            .filter_map(|(name, person)| Some((format!("{name}.otp"), self.otp(person)?)))
-            .collect();
+        let shown: Vec<_> =
+            self.people.iter().filter_map(|(name, person)| Some((format!("{name}.otp"), self.otp(person)?))).collect();
         self.known.extend(shown);
     }
 
