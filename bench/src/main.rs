@@ -60,71 +60,12 @@ impl Bench {
         let scene = self.scene("main", 100_000, 1, GRANTS);
         let ceiling = Server::ceiling();
         let credentials = format!("client_id=bench&client_secret={}", seed::SECRET);
-        let path = |name: &str| format!("/oauth/{name}");
-        let work = |script, args: Vec<String>| Workload { script, args, host: None };
-        let at = |host, script, args: Vec<String>| Workload { script, args, host: Some(host) };
-        let text = |path: &Path| path.display().to_string();
-        let flow = format!(
-            "/oauth/authorize?response_type=code&client_id=bench&redirect_uri={}&scope=profile&state=s\
-             &code_challenge={}&code_challenge_method=S256",
-            seed::REDIRECT_URI.replace(':', "%3A").replace('/', "%2F"),
-            seed::CHALLENGE
-        );
-        let redeem = format!(
-            "{credentials}&grant_type=authorization_code&redirect_uri={}&code_verifier={}",
-            seed::REDIRECT_URI,
-            seed::VERIFIER
-        );
         let on_ceiling = [
             work("post.lua", vec!["/".into(), format!("{credentials}&token={}", "0".repeat(43))]),
             work("get.lua", vec!["/".into()]),
         ];
-        let on_grantry = [
-            work("introspect.lua", vec![path("introspect"), credentials.clone(), text(&scene.tokens)]),
-            work("post.lua", vec![path("token"), format!("{credentials}&grant_type=client_credentials")]),
-            work(
-                "refresh.lua",
-                vec![
-                    path("token"),
-                    credentials.clone(),
-                    text(&scene.refreshes),
-                    (load::THREADS as usize * ROUNDS).to_string(),
-                    load::THREADS.to_string(),
-                ],
-            ),
-            work("flow.lua", vec![flow, path("token"), redeem, format!("grantry-session={}", scene.cookie)]),
-            work("get.lua", vec!["/.well-known/oauth-authorization-server".into()]),
-            at(
-                TINYREBRAND_HOST,
-                "introspect.lua",
-                vec!["/api/oauth/introspect".into(), "token_type_hint=access_token".into(), text(&scene.other_tokens)],
-            ),
-            at(
-                TINYREBRAND_HOST,
-                "refresh.lua",
-                vec![
-                    "/api/oauth/token".into(),
-                    format!("client_id={}", seed::TINYREBRAND.client_id),
-                    text(&scene.other_refreshes),
-                    (load::THREADS as usize * ROUNDS).to_string(),
-                    load::THREADS.to_string(),
-                ],
-            ),
-            at(
-                PHP_HOST,
-                "flow.lua",
-                vec![
-                    format!(
-                        "/api/authorize.php?client_id={}&redirect_uri={}&response_type=code",
-                        seed::PHP_ENDPOINTS.client_id,
-                        seed::REDIRECT_URI
-                    ),
-                    "/api/token.php".into(),
-                    format!("client_id={}&client_secret={}", seed::PHP_ENDPOINTS.client_id, seed::SECRET),
-                    format!("grantry-session={}", scene.cookie),
-                ],
-            ),
-        ];
+        let mut on_grantry = standard_work(&scene, &credentials);
+        on_grantry.extend(other_work(&scene));
         let mut ceilings = vec![Vec::new(); on_ceiling.len()];
         let mut measured = vec![Vec::new(); on_grantry.len()];
         for round in 1..=ROUNDS {
@@ -135,39 +76,7 @@ impl Bench {
                 measured[at].push(self.measure(round, "grantry", &scene.server, workload));
             }
         }
-        let [post, get]: [Measured; 2] = medians(ceilings);
-        let [introspect, issue, refresh, flow, discovery, introspect_tr, refresh_tr, flow_php]: [Measured; 8] =
-            medians(measured);
-        let goal = |ceiling, rate, cpu| Some((ceiling, Goal { rate, cpu }));
-        let like = |standard| goal(standard, 0.85, f64::INFINITY);
-        let mut lines = vec![
-            Line { name: "ceiling, POST", measured: post, against: None },
-            Line { name: "ceiling, GET", measured: get, against: None },
-            Line {
-                name: "introspection, spread over 100,000 tokens",
-                measured: introspect,
-                against: goal(post, 0.80, 2.0),
-            },
-            Line { name: "client_credentials, durable", measured: issue, against: goal(post, 0.50, 3.5) },
-            Line { name: "refresh with rotation, durable", measured: refresh, against: goal(post, 0.25, 6.0) },
-            Line { name: "whole code flow with PKCE, flows", measured: flow, against: goal(post, 0.10, 12.0) },
-            Line { name: "discovery document", measured: discovery, against: goal(get, 0.90, 1.3) },
-            Line {
-                name: "introspection through tinyrebrand, against the standard dialect",
-                measured: introspect_tr,
-                against: like(introspect),
-            },
-            Line {
-                name: "refresh through tinyrebrand, against the standard dialect",
-                measured: refresh_tr,
-                against: like(refresh),
-            },
-            Line {
-                name: "code flow through php-endpoints, against the standard dialect",
-                measured: flow_php,
-                against: like(flow),
-            },
-        ];
+        let mut lines = lines(medians(ceilings), medians(measured));
         let mut figures = self.storm(&scene, &on_grantry[1]);
         figures.extend(footprint(&scene));
         drop((scene, ceiling));
@@ -278,6 +187,82 @@ impl Bench {
             start_ms: took.as_secs_f64() * 1e3,
         }
     }
+}
+
+fn work(script: &'static str, args: Vec<String>) -> Workload {
+    Workload { script, args, host: None }
+}
+
+/// The arguments that divide a file of tokens among rounds and threads.
+fn parts() -> [String; 2] {
+    [(load::THREADS as usize * ROUNDS).to_string(), load::THREADS.to_string()]
+}
+
+/// What is asked of the standard dialect.
+fn standard_work(scene: &Scene, credentials: &str) -> Vec<Workload> {
+    let path = |name: &str| format!("/oauth/{name}");
+    let text = |path: &Path| path.display().to_string();
+    let flow = format!(
+        "/oauth/authorize?response_type=code&client_id=bench&redirect_uri={}&scope=profile&state=s\
+         &code_challenge={}&code_challenge_method=S256",
+        seed::REDIRECT_URI.replace(':', "%3A").replace('/', "%2F"),
+        seed::CHALLENGE
+    );
+    let redeem = format!(
+        "{credentials}&grant_type=authorization_code&redirect_uri={}&code_verifier={}",
+        seed::REDIRECT_URI,
+        seed::VERIFIER
+    );
+    let [all, threads] = parts();
+    vec![
+        work("introspect.lua", vec![path("introspect"), credentials.to_owned(), text(&scene.tokens)]),
+        work("post.lua", vec![path("token"), format!("{credentials}&grant_type=client_credentials")]),
+        work("refresh.lua", vec![path("token"), credentials.to_owned(), text(&scene.refreshes), all, threads]),
+        work("flow.lua", vec![flow, path("token"), redeem, format!("grantry-session={}", scene.cookie)]),
+        work("get.lua", vec!["/.well-known/oauth-authorization-server".into()]),
+    ]
+}
+
+/// The same of two other dialects.
+fn other_work(scene: &Scene) -> Vec<Workload> {
+    let at = |host, script, args| Workload { host: Some(host), ..work(script, args) };
+    let text = |path: &Path| path.display().to_string();
+    let (tinyrebrand, php) = (seed::TINYREBRAND.client_id, seed::PHP_ENDPOINTS.client_id);
+    let ask = vec!["/api/oauth/introspect".into(), "token_type_hint=access_token".into(), text(&scene.other_tokens)];
+    let [all, threads] = parts();
+    let refresh =
+        vec!["/api/oauth/token".into(), format!("client_id={tinyrebrand}"), text(&scene.other_refreshes), all, threads];
+    let flow = vec![
+        format!("/api/authorize.php?client_id={php}&redirect_uri={}&response_type=code", seed::REDIRECT_URI),
+        "/api/token.php".into(),
+        format!("client_id={php}&client_secret={}", seed::SECRET),
+        format!("grantry-session={}", scene.cookie),
+    ];
+    vec![
+        at(TINYREBRAND_HOST, "introspect.lua", ask),
+        at(TINYREBRAND_HOST, "refresh.lua", refresh),
+        at(PHP_HOST, "flow.lua", flow),
+    ]
+}
+
+/// What was measured, in the order of [`standard_work`] and [`other_work`], beside what it must reach.
+fn lines([post, get]: [Measured; 2], measured: [Measured; 8]) -> Vec<Line> {
+    let [introspect, issue, refresh, flow, discovery, introspect_tr, refresh_tr, flow_php] = measured;
+    let line = |name, measured, against| Line { name, measured, against };
+    let goal = |ceiling, rate, cpu| Some((ceiling, Goal { rate, cpu }));
+    let like = |standard| goal(standard, 0.85, f64::INFINITY);
+    vec![
+        line("ceiling, POST", post, None),
+        line("ceiling, GET", get, None),
+        line("introspection, spread over 100,000 tokens", introspect, goal(post, 0.80, 2.0)),
+        line("client_credentials, durable", issue, goal(post, 0.50, 3.5)),
+        line("refresh with rotation, durable", refresh, goal(post, 0.25, 6.0)),
+        line("whole code flow with PKCE, flows", flow, goal(post, 0.10, 12.0)),
+        line("discovery document", discovery, goal(get, 0.90, 1.3)),
+        line("introspection through tinyrebrand, against the standard dialect", introspect_tr, like(introspect)),
+        line("refresh through tinyrebrand, against the standard dialect", refresh_tr, like(refresh)),
+        line("code flow through php-endpoints, against the standard dialect", flow_php, like(flow)),
+    ]
 }
 
 fn footprint(scene: &Scene) -> Vec<Figure> {

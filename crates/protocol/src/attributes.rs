@@ -117,7 +117,8 @@ mod tests {
     use serde_json::json;
 
     fn object(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
+        let Value::Object(members) = value else { panic!("{value} is no object") };
+        members
     }
 
     fn world() -> World {

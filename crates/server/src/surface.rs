@@ -141,10 +141,9 @@ impl Asked<'_> {
     async fn judge(&self) -> Result<Response, Fault> {
         let decoded = self.dialect.decode(self.at, &self.incoming());
         let tally = self.count(decoded.as_ref().ok());
-        let response = match (decoded, self.allowed(tally.as_ref())) {
-            (_, Err(refusal)) => Ok(self.refuse(&refusal)),
-            (Err(refusal), Ok(())) => Ok(self.refuse(&refusal)),
-            (Ok(params), Ok(())) => self.judge_params(params).await,
+        let response = match self.allowed(tally.as_ref()).and(decoded) {
+            Ok(params) => self.judge_params(params).await,
+            Err(refusal) => Ok(self.refuse(&refusal)),
         };
         response.map(|mut response| {
             if let Some(tally) = &tally {

@@ -425,7 +425,7 @@ impl Resolver<'_> {
                 Err(problems) => problems.into_iter().for_each(|text| self.fault("brand.templates", text)),
             },
             Err(error) => {
-                self.fault("brand.templates", format!("{} cannot be read: {}", folder.display(), plain(&error)))
+                self.fault("brand.templates", format!("{} cannot be read: {}", folder.display(), plain(&error)));
             }
         }
         Vec::new()
