@@ -35,7 +35,8 @@ impl Dialect {
         let param = refusal.param.or(usual_param(row.kind));
         let wire_name = param.map(|param| at.map_or(param.as_str(), |at| self.address(at).wire_name(param)));
         let text = row.text.replace("{}", wire_name.unwrap_or_default());
-        let faults: Vec<Value> = wire_name.map(|name| json!({"name": name, "error": text})).into_iter().collect();
+        let place = wire_name.or(part_at_fault(refusal.no));
+        let faults: Vec<Value> = place.map(|name| json!({"name": name, "error": text})).into_iter().collect();
         let message = error.text.clone().unwrap_or(text);
         Fields::new().with(Field::Error, error.word.as_str()).with(Field::Message, message).with(Field::Fields, faults)
     }
@@ -95,6 +96,16 @@ fn usual_param(kind: ErrorKind) -> Option<Param> {
         ErrorKind::InvalidScope => Some(Param::Scope),
         ErrorKind::InvalidTarget => Some(Param::Resource),
         ErrorKind::OtpNeeded => Some(Param::Otp),
+        _ => None,
+    }
+}
+
+/// The part of a request that is at fault where no parameter is, so that a list of faults is never empty.
+fn part_at_fault(no: No) -> Option<&'static str> {
+    match no {
+        No::BodyMalformed | No::BodyTypeUnknown | No::RequestTooLarge => Some("body"),
+        No::QueryMalformed => Some("query"),
+        No::AuthorizationMalformed | No::TokenSentTwice | No::ClientAuthTwice => Some("authorization"),
         _ => None,
     }
 }
