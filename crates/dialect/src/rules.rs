@@ -304,6 +304,7 @@ impl Dialect {
             is_iss_sent: self.is_iss_sent(),
             is_redirect_uri_implied: self.is_redirect_uri_implied(),
             is_implicit_in_query: self.is_implicit_in_query(),
+            is_user_in_introspection: self.is_user_in_introspection(),
             is_user_in_token_reply: self.is_user_in_token_reply(),
             is_introspection_open: self.is_open(Endpoint::Introspect),
             is_revocation_open: self.is_open(Endpoint::Revoke),
@@ -351,9 +352,15 @@ impl Dialect {
         self.grants.contains(&GrantType::Implicit) && matches!(shape, Some(Shape::Redirect(Delivery::Query, _)))
     }
 
+    /// Does introspection have a place for what is known of the user?
+    fn is_user_in_introspection(&self) -> bool {
+        let of_addresses = self.addresses.iter().filter(|own| own.endpoint == Endpoint::Introspect);
+        let of_addresses = of_addresses.filter_map(|own| own.reply).map(|at| &self.replies[at]);
+        of_addresses.chain(self.reply(ReplyKind::Introspect)).any(|reply| reply.shape.has(is_user))
+    }
+
     /// Does any answer with tokens have a place for what is known of the user?
     fn is_user_in_token_reply(&self) -> bool {
-        let is_user = |name: &Name| matches!(name, Name::User(_) | Name::Field(Field::User));
         let of_kinds = [ReplyKind::Token, ReplyKind::Implicit].into_iter().filter_map(|kind| self.reply(kind));
         let of_grants = self.words.iter().filter_map(|own| own.reply);
         let of_addresses =
@@ -391,6 +398,10 @@ impl Dialect {
     pub(crate) fn words_of(&self, grant: GrantType) -> Option<&GrantRules> {
         self.words.iter().find(|own| own.grant == grant)
     }
+}
+
+fn is_user(name: &Name) -> bool {
+    matches!(name, Name::User(_) | Name::Field(Field::User))
 }
 
 /// Checks that a token policy is written as the file says; for [`crate::Dialect::describe`].

@@ -189,7 +189,7 @@ fn tinyrebrand_answers_in_its_envelope() {
         Fields::new()
             .with(Field::Scope, "user:read")
             .with(Field::ClientId, "web-client")
-            .with(Field::Username, "alice@example.com")
+            .with(Field::User, user())
             .with(Field::Exp, 1_764_000_000),
     );
     check(

@@ -182,6 +182,8 @@ fn members<T: Hangs>(
     let sub = user.map(|user| user.sub.as_str()).or(held.client.as_ref().map(|client| client.client_id.as_str()));
     let scope = turn.policy.scope.closure(scope);
     let username = user.and_then(|user| userinfo::username(user, &scope, turn.policy));
+    let told = user.filter(|_| turn.policy.is_user_in_introspection);
+    let told = told.map(|user| userinfo::claims(user, &scope, turn.policy));
     Fields::new()
         .with(Field::Active, true)
         .with(Field::TokenKind, kind)
@@ -191,6 +193,7 @@ fn members<T: Hangs>(
         .with_some(Field::Exp, (expires_at != UnixTime::NEVER).then_some(expires_at.0))
         .with(Field::Iat, issued_at.0)
         .with_some(Field::Sub, sub)
+        .with_some(Field::User, told)
         .with(Field::Iss, turn.policy.issuer.as_str())
 }
 

@@ -49,6 +49,8 @@ pub struct Policy {
     /// Do applications of some surface take passwords? Then a new password, or a second factor that is switched on, ends all
     /// that was issued before: it may have come of the old password alone.
     pub is_password_taken: bool,
+    /// Does introspection say more of the user than the RFC has names for? Only where the surface's template has a place for it.
+    pub is_user_in_introspection: bool,
     /// Does an answer with tokens say who the user is? Only where the surface's template has a place for it.
     pub is_user_in_token_reply: bool,
     /// May anybody introspect, without being a client? A waiver.
@@ -174,6 +176,7 @@ impl Policy {
             is_redirect_uri_implied: false,
             is_implicit_in_query: false,
             is_password_taken: false,
+            is_user_in_introspection: false,
             is_user_in_token_reply: false,
             is_introspection_open: false,
             is_revocation_open: false,
