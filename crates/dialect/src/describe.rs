@@ -38,6 +38,12 @@ impl Dialect {
             let life = policy.ttl_s.map_or_else(|| "until revoked".to_owned(), |ttl_s| format!("{ttl_s} s"));
             line("token", &format!("{kind}: {}, {life}", form_text(&policy.spelling)));
         }
+        for own in self.spelled() {
+            let forms = [("access", &own.access), ("refresh", &own.refresh)];
+            for (kind, spelling) in forms {
+                line("token", &format!("{kind} by {}: {}", own.grant.as_str(), form_text(spelling)));
+            }
+        }
         if self.waives.is_empty() {
             line("waives", "nothing");
         }

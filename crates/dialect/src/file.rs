@@ -66,6 +66,7 @@ pub(crate) struct GrantTable {
     pub(crate) word: Option<Text>,
     pub(crate) response_type: Option<Text>,
     pub(crate) reply: Option<Text>,
+    pub(crate) token: Vec<(Text, Text)>,
 }
 
 /// `[bearer]`
@@ -205,11 +206,12 @@ fn endpoint(table: &Table, reader: &mut Reader<'_>) -> EndpointTable {
 }
 
 fn grant(table: &Table, reader: &mut Reader<'_>) -> GrantTable {
-    reader.check_keys(table, &["word", "response_type", "reply"]);
+    reader.check_keys(table, &["word", "response_type", "reply", "token"]);
     GrantTable {
         word: reader.text(table, "word"),
         response_type: reader.text(table, "response_type"),
         reply: reader.text(table, "reply"),
+        token: reader.pairs(table, "token"),
     }
 }
 

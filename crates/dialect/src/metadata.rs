@@ -43,7 +43,11 @@ impl Dialect {
         if self.at(Endpoint::Authorize).is_some() {
             put("response_modes_supported", json!(response_modes));
         }
-        put("grant_types_supported", policy.grants.iter().map(|grant| grant.as_str()).collect());
+        let words = policy.grants.iter().map(|grant| {
+            let own = self.words_of(*grant).and_then(|own| own.word.as_deref());
+            own.unwrap_or_else(|| grant.as_str())
+        });
+        put("grant_types_supported", words.collect());
         for (name, endpoint) in [
             ("token_endpoint_auth_methods_supported", Endpoint::Token),
             ("introspection_endpoint_auth_methods_supported", Endpoint::Introspect),

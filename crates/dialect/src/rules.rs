@@ -4,7 +4,7 @@ use protocol::call::ReplyKind;
 use protocol::endpoint::Endpoint;
 use protocol::keys::Spelling;
 use protocol::model::{ClientKind, GrantType, Pkce, RefreshMode};
-use protocol::policy::{ClientPolicy, Policy, ScopePolicy, TokenPolicy};
+use protocol::policy::{ClientPolicy, GrantSpelling, Policy, ScopePolicy, TokenPolicy};
 use protocol::refusal::ErrorKind;
 use protocol::scope::Scope;
 use protocol::wire::{Field, Param};
@@ -121,6 +121,8 @@ pub(crate) struct GrantRules {
     pub(crate) response_type: Option<String>,
     /// Its own reply.
     pub(crate) reply: Option<usize>,
+    /// Its own spelling of access and refresh tokens.
+    pub(crate) spellings: Option<(Spelling, Spelling)>,
 }
 
 /// Where access tokens are read, and when a challenge asks for one.
@@ -293,6 +295,7 @@ impl Dialect {
             refresh: tokens.refresh.clone(),
             refresh_absolute_ttl_s: tokens.refresh_absolute_ttl_s,
             refresh_mode: tokens.refresh_mode,
+            spelled: self.spelled(),
             personal: tokens.personal.clone(),
             is_personal_offered: self.is_personal_offered(),
             client: ClientPolicy {
@@ -311,6 +314,16 @@ impl Dialect {
             otp_digits: self.screen.otp_digits,
             ..Policy::standard(issuer)
         }
+    }
+
+    /// The grants whose tokens are spelled in a way of their own.
+    pub(crate) fn spelled(&self) -> Vec<GrantSpelling> {
+        let own = self.words.iter().filter(|own| self.grants.contains(&own.grant));
+        own.filter_map(|own| {
+            let (access, refresh) = own.spellings.clone()?;
+            Some(GrantSpelling { grant: own.grant, access, refresh })
+        })
+        .collect()
     }
 
     /// Every address, with its number.

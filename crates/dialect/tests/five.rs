@@ -151,11 +151,23 @@ fn tinyrebrand_reads_json_with_a_token_that_means_three_things() {
     expect!["grant_type=password client_id=web-client username=a@b password=p otp=123456 "]
         .assert_eq(&told(ask(&dialect, "token", "POST", "", true, body)));
     let body = r#"{"token":"ey.J.x","client_id":"web-client"}"#;
-    expect!["assertion=ey.J.x client_id=web-client "].assert_eq(&told(ask(&dialect, "google", "POST", "", true, body)));
+    expect!["assertion=ey.J.x client_id=web-client grant_type=assertion "]
+        .assert_eq(&told(ask(&dialect, "google", "POST", "", true, body)));
     let body = r#"{"token":"at_1","token_type_hint":"access_token"}"#;
     expect!["token=at_1 token_type_hint=access_token "]
         .assert_eq(&told(ask(&dialect, "revoke", "POST", "", true, body)));
     expect!["token=at_1 "].assert_eq(&told(ask(&dialect, "introspect", "POST", "", false, "token=at_1")));
+}
+
+#[test]
+fn tinyrebrand_writes_the_tokens_of_google_in_a_form_of_their_own() {
+    let policy = load("tinyrebrand").policy("x");
+    let forms = |grant| {
+        let (access, refresh) = policy.spellings_of(grant);
+        (access.prefix.clone(), refresh.prefix.clone())
+    };
+    assert_eq!(forms(GrantType::Password), ("at_".to_owned(), "rt_".to_owned()));
+    assert_eq!(forms(GrantType::Assertion), ("at_google_".to_owned(), "rt_google_".to_owned()));
 }
 
 #[test]
@@ -174,7 +186,7 @@ fn tinyrebrand_answers_in_its_envelope() {
         ]],
     );
     check(
-        &answer(&dialect, "google", &tokens(), None),
+        &answer(&dialect, "google", &tokens(), Some(GrantType::Assertion)),
         &expect![[
             r#"200 {"status":200,"code":"OK","message":"Google login successful","data":{"access_token":"at_1","refresh_token":"rt_1","token_type":"Bearer","expires_in":3600,"scope":"user:read links:read links:write","user":{"id":"u1","email":"alice@example.com","name":"Alice"}}}"#
         ]],

@@ -15,7 +15,7 @@ use crate::turn::{Change, Entropy, Facts, Rely, Turn, Wants, account_attempts_ke
 use crate::wire::Param;
 
 /// Longest display name, in characters.
-const NAME_CHARACTERS_MAX: usize = 200;
+pub(crate) const NAME_CHARACTERS_MAX: usize = 200;
 
 /// Something that a person does with their account.
 #[derive(Debug)]

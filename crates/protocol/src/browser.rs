@@ -73,8 +73,9 @@ pub struct Shown {
     pub audience: Vec<String>,
 }
 
+/// An errand as it is packed for its way, with its end.
 #[derive(Serialize, Deserialize)]
-struct Sealed {
+pub(crate) struct Parcel {
     until: UnixTime,
     began: i64,
     is_fresh_wanted: bool,
@@ -104,23 +105,7 @@ impl Errand {
     /// Seals the errand into a page for this browser.
     #[must_use]
     pub fn seal(&self, dialect: &str, browser: &Digest, now: UnixTime, keys: &Keys, entropy: &mut Entropy) -> String {
-        let (page, params) = match &self.goal {
-            Goal::Page(path) => (Some(path.clone()), Vec::new()),
-            Goal::Authorize(params) => {
-                (None, params.iter().map(|(name, value)| (name.as_str().to_owned(), value.to_owned())).collect())
-            }
-        };
-        let sealed = Sealed {
-            until: now.plus(PAGE_TTL_S),
-            began: self.began,
-            is_fresh_wanted: self.is_fresh_wanted,
-            user: self.user,
-            shown: self.shown.clone(),
-            dialect: dialect.to_owned(),
-            page,
-            params,
-        };
-        let plain = serde_json::to_vec(&sealed).expect("strings and numbers become JSON");
+        let plain = serde_json::to_vec(&self.parcel(dialect, now)).expect("strings and numbers become JSON");
         keys.seal(ERRAND, &browser.0, &plain, entropy)
     }
 
@@ -130,22 +115,49 @@ impl Errand {
     /// [`No::PageStale`] when the page is too old, another browser's, or forged.
     pub fn open(text: &str, browser: &Digest, now: UnixTime, keys: &Keys) -> Result<(Self, String), No> {
         let plain = keys.open(ERRAND, &browser.0, text).ok_or(No::PageStale)?;
-        let sealed: Sealed = serde_json::from_slice(&plain).map_err(|_| No::PageStale)?;
-        if now.is_past(sealed.until) {
+        Self::unpack(serde_json::from_slice(&plain).map_err(|_| No::PageStale)?, now)
+    }
+
+    /// Packs the errand, to be sealed.
+    pub(crate) fn parcel(&self, dialect: &str, now: UnixTime) -> Parcel {
+        let (page, params) = match &self.goal {
+            Goal::Page(path) => (Some(path.clone()), Vec::new()),
+            Goal::Authorize(params) => {
+                (None, params.iter().map(|(name, value)| (name.as_str().to_owned(), value.to_owned())).collect())
+            }
+        };
+        Parcel {
+            until: now.plus(PAGE_TTL_S),
+            began: self.began,
+            is_fresh_wanted: self.is_fresh_wanted,
+            user: self.user,
+            shown: self.shown.clone(),
+            dialect: dialect.to_owned(),
+            page,
+            params,
+        }
+    }
+
+    /// Unpacks what [`Errand::parcel`] packed.
+    ///
+    /// # Errors
+    /// [`No::PageStale`] when it took too long.
+    pub(crate) fn unpack(parcel: Parcel, now: UnixTime) -> Result<(Self, String), No> {
+        let Parcel { until, began, is_fresh_wanted, user, shown, dialect, page, params: packed } = parcel;
+        if now.is_past(until) {
             return Err(No::PageStale);
         }
-        let goal = match sealed.page {
+        let goal = match page {
             Some(path) => Goal::Page(path),
             None => {
                 let mut params = Params::default();
-                for (name, value) in sealed.params {
+                for (name, value) in packed {
                     let param = Param::from_name(&name).ok_or(No::PageStale)?;
                     params.push(param, value).map_err(|_| No::PageStale)?;
                 }
                 Goal::Authorize(params)
             }
         };
-        let Sealed { began, is_fresh_wanted, user, shown, dialect, .. } = sealed;
         Ok((Self { goal, began, is_fresh_wanted, user, shown }, dialect))
     }
 }
@@ -300,12 +312,12 @@ impl Signed {
         Some(Self { session: session.clone(), user: Arc::clone(user), is_new: false })
     }
 
-    /// Starts a session of somebody who proved themselves by `amr`, with the password given at `password_at`. Its id and cookie
+    /// Starts a session of somebody who proved themselves by `amr`, and did so first at `proven_at`. Its id and cookie
     /// are new, also when the same person signs in again or adds a second factor: OWASP ASVS 5.0 V7.2.4.
     pub fn start(
         user: &Arc<User>,
         amr: Vec<Amr>,
-        password_at: UnixTime,
+        proven_at: UnixTime,
         agent: &str,
         turn: &mut Turn<'_>,
     ) -> (Self, Cookie) {
@@ -317,7 +329,7 @@ impl Signed {
             digest: minted.digest,
             user: user.key,
             amr,
-            auth_time: password_at,
+            auth_time: proven_at,
             created_at: turn.now,
             seen_at: turn.now,
             idle_until: turn.now.plus(policy.idle_s).min(expires_at),

@@ -33,9 +33,11 @@ impl AnyToken {
     #[must_use]
     pub fn read(text: &str, policy: &Policy, keys: &Keys) -> Self {
         let read = |kind, spelling| keys.read(kind, spelling, text);
-        if let Some(presented) = read(TokenKind::Access, &policy.access.spelling) {
+        if let Some(presented) = policy.access_spellings().find_map(|spelling| read(TokenKind::Access, spelling)) {
             Self::Access(presented)
-        } else if let Some(presented) = read(TokenKind::Refresh, &policy.refresh.spelling) {
+        } else if let Some(presented) =
+            policy.refresh_spellings().find_map(|(spelling, _)| read(TokenKind::Refresh, spelling))
+        {
             Self::Refresh(presented)
         } else if let Some(presented) = read(TokenKind::Personal, &policy.personal.spelling) {
             Self::Personal(presented)
@@ -200,8 +202,12 @@ fn members<T: Hangs>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::{Alphabet, Spelling};
+    use crate::model::GrantType;
     use crate::model::{Access, ClientKey};
+    use crate::policy::GrantSpelling;
     use crate::sample::{self, World};
+    use crate::turn::Entropy;
     use expect_test::{Expect, expect};
     use std::sync::Arc;
 
@@ -263,6 +269,22 @@ mod tests {
 
         "#]],
         );
+    }
+
+    #[test]
+    fn a_token_in_a_form_of_its_grant_s_own_is_described_too() {
+        let mut world = world();
+        let form = |prefix: &str| Spelling { prefix: prefix.into(), alphabet: Alphabet::Hex };
+        let (own, refresh) = (form("at_google_"), form("rt_google_"));
+        let minted = world.keys.mint_for(7, TokenKind::Access, &own, &mut Entropy::seeded([6; 32], 1));
+        let refreshed = world.keys.mint_for(8, TokenKind::Refresh, &refresh, &mut Entropy::seeded([6; 32], 1));
+        world.policy.spelled.push(GrantSpelling { grant: GrantType::Assertion, access: own, refresh });
+        access(&mut world).digest = minted.digest;
+        world.send(Param::Token, minted.text.reveal());
+        let request = IntrospectRequest::parse(world.params(), &world.policy, &world.keys).unwrap();
+        assert_eq!(world.judge(&request).0.unwrap().kind, ReplyKind::Introspect);
+        let read = AnyToken::read(refreshed.text.reveal(), &world.policy, &world.keys);
+        assert!(matches!(read, AnyToken::Refresh(presented) if presented.id == 8));
     }
 
     #[test]

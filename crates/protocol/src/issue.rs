@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::call::{Reply, ReplyKind};
-use crate::keys::{Minted, TokenKind};
+use crate::keys::{Minted, Spelling, TokenKind};
 use crate::model::{Access, AccessId, Client, ClientKind, Grant, GrantId, GrantType, Refresh, RefreshMode, User};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
@@ -27,11 +27,30 @@ pub struct Subject<'a> {
     pub scope: &'a Scope,
     /// For which resources.
     pub audience: &'a [String],
+    /// The grant with which it began, where its tokens may have a spelling of their own.
+    pub begun_by: Option<GrantType>,
+}
+
+impl Subject<'_> {
+    /// How its access and refresh tokens are written.
+    fn spellings<'p>(&self, policy: &'p Policy) -> (&'p Spelling, &'p Spelling) {
+        match self.begun_by {
+            Some(grant) => policy.spellings_of(grant),
+            None => (&policy.access.spelling, &policy.refresh.spelling),
+        }
+    }
+
+    /// The next refresh token of the grant with this id.
+    pub(crate) fn mint_refresh(&self, id: GrantId, turn: &mut Turn<'_>) -> Minted {
+        let (_, spelling) = self.spellings(turn.policy);
+        turn.keys.mint_for(id.0, TokenKind::Refresh, spelling, &mut turn.entropy)
+    }
 }
 
 /// Issues an access token, relying on the rows that let it.
 pub fn access(subject: &Subject<'_>, turn: &mut Turn<'_>) -> (Minted, UnixTime) {
-    let minted = turn.keys.mint(TokenKind::Access, &turn.policy.access.spelling, &mut turn.entropy);
+    let (spelling, _) = subject.spellings(turn.policy);
+    let minted = turn.keys.mint(TokenKind::Access, spelling, &mut turn.entropy);
     let ttl_s = subject.client.access_ttl_s.or(turn.policy.access.ttl_s);
     let expires_at = ttl_s.map_or(UnixTime::NEVER, |ttl_s| turn.now.plus(ttl_s));
     turn.change(Change::Rely(Rely::Client(subject.client.key, subject.client.version)));
@@ -96,8 +115,7 @@ pub fn begin(beginning: &Beginning<'_>, subject: &Subject<'_>, turn: &mut Turn<'
         access(&Subject { grant: Some(id), audience: access_audience, ..subject.clone() }, turn);
     let refresh = (may_refresh && refresh_mode(subject.client, turn) != RefreshMode::None).then(|| {
         let idle_until = refresh_idle_until(subject.client, turn.now, turn);
-        let spelling = &turn.policy.refresh.spelling;
-        (turn.keys.mint_for(id.0, TokenKind::Refresh, spelling, &mut turn.entropy), idle_until)
+        (subject.mint_refresh(id, turn), idle_until)
     });
     turn.change(Change::PutGrant(Box::new(Grant {
         id,

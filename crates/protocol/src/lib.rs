@@ -10,6 +10,7 @@
 //! - [`wire`]: canonical parameter and answer names, the narrow waist between this crate and a dialect.
 //! - [`endpoint`], [`refusal`], [`policy`]: three tables that say what exists, how we say no, and what can be tuned.
 //! - [`model`]: the rows. [`turn`]: what a judge asks for, is given, and decides.
+//! - [`jose`], [`upstream`]: what issuers elsewhere say about people, and whose account that is.
 //! - [`call`]: everything that this server can be asked.
 //! - `authorize`, `token`, `grant`, `introspect`, `revoke`, `userinfo`, `account`, `developer`: the judges.
 //!
@@ -26,6 +27,7 @@ pub mod endpoint;
 mod grant;
 pub mod introspect;
 pub mod issue;
+pub mod jose;
 pub mod keys;
 pub mod live;
 pub mod login;
@@ -45,5 +47,6 @@ pub mod time;
 pub mod token;
 pub mod turn;
 pub mod typed;
+pub mod upstream;
 pub mod userinfo;
 pub mod wire;

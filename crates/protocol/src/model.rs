@@ -53,14 +53,22 @@ pub enum GrantType {
     Implicit,
     /// RFC 6749 §4.3
     Password,
+    /// RFC 7521 §4.1 and RFC 7523 §2.1
+    Assertion,
 }
 
 impl GrantType {
     /// Every grant, in the order in which people list them.
-    pub const ALL: &[Self] =
-        &[Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Implicit, Self::Password];
+    pub const ALL: &[Self] = &[
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::ClientCredentials,
+        Self::Implicit,
+        Self::Password,
+        Self::Assertion,
+    ];
 
-    /// The word of the RFCs.
+    /// The word of the RFCs; for the assertion grant, whose word there is an address, that of dialect files and clients.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -69,12 +77,19 @@ impl GrantType {
             Self::ClientCredentials => "client_credentials",
             Self::Implicit => "implicit",
             Self::Password => "password",
+            Self::Assertion => "assertion",
         }
     }
+
+    /// The `grant_type` of RFC 7523 §2.1.
+    pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
     /// The grant with this word.
     #[must_use]
     pub fn from_name(text: &str) -> Option<Self> {
+        if text == Self::JWT_BEARER {
+            return Some(Self::Assertion);
+        }
         Self::ALL.iter().copied().find(|grant| grant.as_str() == text)
     }
 }
@@ -317,6 +332,29 @@ pub enum Amr {
     Pwd,
     /// A one-time password, or a recovery code in its place.
     Otp,
+    /// The word of an issuer elsewhere. The registry of RFC 8176 has no value for it; this is what others say.
+    Fed,
+}
+
+/// Somebody as an issuer elsewhere knows them. OpenID Connect Core §5.7: "The sub (subject) and iss (issuer) Claims, used
+/// together, are the only Claims that an RP can rely upon as a stable identifier for the End-User".
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IdentityName {
+    /// The issuer's identifier.
+    pub issuer: String,
+    /// The `sub` there.
+    pub subject: String,
+}
+
+/// An account elsewhere that opens an account here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Whose it is there.
+    pub name: IdentityName,
+    /// Whose it is here.
+    pub user: UserKey,
+    /// When the two were linked.
+    pub linked_at: UnixTime,
 }
 
 /// A browser in which somebody is signed in.
@@ -562,6 +600,8 @@ crate::wire::names! {
         PersonalRevoked = "personal_revoked",
         /// An account was made.
         UserAdded = "user_added",
+        /// An account elsewhere was linked to one here.
+        IdentityLinked = "identity_linked",
         /// An account was changed by the operator.
         UserChanged = "user_changed",
         /// An account was deleted.

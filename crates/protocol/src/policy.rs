@@ -32,6 +32,8 @@ pub struct Policy {
     pub client: ClientPolicy,
     /// What a refresh token does when used, for clients that do not say.
     pub refresh_mode: RefreshMode,
+    /// Grants whose access and refresh tokens are spelled in a way of their own.
+    pub spelled: Vec<GrantSpelling>,
     /// Personal access tokens.
     pub personal: TokenPolicy,
     /// May users make personal access tokens for this surface by themselves?
@@ -118,6 +120,17 @@ pub struct TokenPolicy {
     pub ttl_s: Option<u64>,
 }
 
+/// How the tokens of a grant are written, where that is not how the surface writes all others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantSpelling {
+    /// The grant with which they begin.
+    pub grant: GrantType,
+    /// Access tokens.
+    pub access: Spelling,
+    /// Refresh tokens.
+    pub refresh: Spelling,
+}
+
 impl TokenPolicy {
     fn new(alphabet: Alphabet, ttl_s: Option<u64>) -> Self {
         Self { spelling: Spelling { prefix: String::new(), alphabet }, ttl_s }
@@ -169,6 +182,7 @@ impl Policy {
             refresh_absolute_ttl_s: Some(365 * 24 * 60 * 60),
             client: ClientPolicy { is_self_service: true, kind: ClientKind::Confidential, pkce: Pkce::Required },
             refresh_mode: RefreshMode::Rotate,
+            spelled: Vec::new(),
             personal: TokenPolicy::new(Alphabet::Url, None),
             is_personal_offered: true,
             is_pkce_waivable: true,
@@ -184,6 +198,26 @@ impl Policy {
             session: SessionPolicy { idle_s: 24 * 60 * 60, absolute_s: 14 * 24 * 60 * 60, recent_s: 15 * 60 },
             lockout: LockoutPolicy { account_failures: 10, address_failures: 100, window_s: 15 * 60 },
         }
+    }
+}
+
+impl Policy {
+    /// How access and refresh tokens that begin with this grant are written.
+    #[must_use]
+    pub fn spellings_of(&self, grant: GrantType) -> (&Spelling, &Spelling) {
+        let own = self.spelled.iter().find(|own| own.grant == grant);
+        own.map_or((&self.access.spelling, &self.refresh.spelling), |own| (&own.access, &own.refresh))
+    }
+
+    /// Every way in which an access token may be written.
+    pub fn access_spellings(&self) -> impl Iterator<Item = &Spelling> {
+        std::iter::once(&self.access.spelling).chain(self.spelled.iter().map(|own| &own.access))
+    }
+
+    /// Every way in which a refresh token may be written, and the grant whose way it is; `None` for the usual one.
+    pub fn refresh_spellings(&self) -> impl Iterator<Item = (&Spelling, Option<GrantType>)> {
+        let own = self.spelled.iter().map(|own| (&own.refresh, Some(own.grant)));
+        std::iter::once((&self.refresh.spelling, None)).chain(own)
     }
 }
 

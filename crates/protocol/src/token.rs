@@ -1,13 +1,17 @@
 //! The token endpoint, RFC 6749 §3.2: the phases that all grants share. A grant fills in only what is its own, and cannot
 //! forget a shared step: the client is authenticated, and allowed to use the grant, before a grant sees anything.
 
+use std::sync::Arc;
+
 use crate::call::{Call, Reply};
 use crate::client_auth::Credentials;
 use crate::grant::GrantRequest;
+use crate::jose::Jwt;
 use crate::keys::Keys;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::turn::{Facts, Turn, Wants};
+use crate::upstream::Issuer;
 use crate::wire::{Param, Params};
 
 /// A request to turn a grant into tokens.
@@ -27,6 +31,17 @@ impl TokenRequest {
         let credentials = Credentials::parse(&mut params)?;
         let grant = GrantRequest::parse(&word, params, policy, keys, address)?;
         Ok(Self { credentials, grant })
+    }
+
+    /// The ID token that this request cannot be judged without the keys of its issuer for.
+    #[must_use]
+    pub fn assertion(&self) -> Option<&Jwt> {
+        self.grant.assertion()
+    }
+
+    /// Hands over the issuer whose assertions are taken, with its keys; or why there is none.
+    pub fn trust(&mut self, issuer: Result<Arc<Issuer>, No>) {
+        self.grant.trust(issuer);
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::keys::Keys;
 use crate::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, Held,
-    Personal, PersonalId, Refresh, SealKey, Session, SessionId, User, UserKey,
+    Identity, IdentityName, Personal, PersonalId, Refresh, SealKey, Session, SessionId, User, UserKey,
 };
 use crate::policy::Policy;
 use crate::secret::Digest;
@@ -30,9 +30,12 @@ pub struct Wants {
     pub login: Option<String>,
     /// A user, by the public identifier.
     pub sub: Option<String>,
-    /// Counters of failed attempts from an address (not those of an account: they come with `login` and `session`).
+    /// A user, by who they are elsewhere.
+    pub identity: Option<IdentityName>,
+    /// Counters of failed attempts from an address (not those of an account: they come with the account).
     pub address_attempts: Option<Digest>,
-    /// What the user of `login`, or else of `session`, allowed the client of `client_id`.
+    /// What the account allowed the client of `client_id`. The account is that of `identity`, or else the one of `login`
+    /// where a name is given, or else that of `session`.
     pub consent: bool,
     /// How many applications and personal tokens the user of `session` has.
     pub holdings: bool,
@@ -57,7 +60,9 @@ pub struct Facts {
     pub login: Option<Arc<User>>,
     /// The user with the wanted `sub`.
     pub subject: Option<Arc<User>>,
-    /// Failed attempts against the account that is wanted by `login` (known or not), or else against the session's user.
+    /// The account elsewhere, with its user here.
+    pub identity: Option<Held<Identity>>,
+    /// Failed attempts against the account (see [`Wants::consent`]); where there is none, against the name of `login`.
     pub account_attempts: Option<Attempts>,
     /// Failed attempts from the address.
     pub address_attempts: Option<Attempts>,
@@ -268,6 +273,8 @@ pub enum Change {
     PutPersonal(Box<Personal>),
     /// A new session.
     PutSession(Box<Session>),
+    /// ◆ Nobody has this identity yet.
+    PutIdentity(Identity),
     /// A new consent, or a wider one in its place.
     PutConsent(Consent),
     /// A new sealing key, which is the current one from now on.

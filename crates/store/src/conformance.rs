@@ -79,6 +79,7 @@ suite! {
         a_shut_door_counts_and_passes_nobody
         an_old_version_cannot_be_put
         a_new_row_is_put_once
+        an_identity_belongs_to_one_user
         a_client_id_is_given_once
         names_of_users_are_given_once
         a_set_that_is_lost_does_not_hurt_its_neighbours;
@@ -96,7 +97,8 @@ suite! {
         events_come_latest_first
         counts_say_how_much_there_is
         the_greatest_id_is_above_all_rows
-        consent_and_attempts_go_by_login_before_session;
+        consent_and_attempts_go_by_login_before_session
+        an_identity_leads_to_its_user_before_login_and_session;
     sweeping:
         live_rows_stay
         expired_rows_go

@@ -262,7 +262,7 @@ token = "many"
         );
         expect![[r#"
             x.toml:2:9: `grant` is a number, it must be a table
-            x.toml:3:11: unknown grant `code`; there are `authorization_code`, `refresh_token`, `client_credentials`, `implicit`, `password`
+            x.toml:3:11: unknown grant `code`; there are `authorization_code`, `refresh_token`, `client_credentials`, `implicit`, `password`, `assertion`
             x.toml:3:36: `refresh_token` is listed twice
             x.toml:4:10: `https://api.example` is not a host: write it as the Host header has it, such as "api.example:8080"
             x.toml:6:12: unknown key `frm`, did you mean `form`?
@@ -372,6 +372,35 @@ token = "many"
             assert_eq!(hazard::derived(&dialect).iter().map(|own| own.name).collect::<Vec<_>>(), [hazard]);
         }
         assert_eq!(HAZARDS.len(), 9);
+    }
+
+    #[test]
+    fn a_grant_can_have_forms_of_tokens_of_its_own_and_a_refresh_keeps_them() {
+        let text = |token: &str| {
+            format!(
+                "grants = [\"assertion\", \"refresh_token\"]\n[endpoint.token]\n[grant]\nassertion = {{ token = {token} }}\n"
+            )
+        };
+        let dialect = loaded("odd", &text(r#"{ access = "a_{hex}", refresh = "r_{b62}" }"#));
+        let spelled = dialect.policy("x").spelled;
+        assert_eq!(
+            (spelled.len(), spelled[0].grant, spelled[0].refresh.prefix.as_str()),
+            (1, GrantType::Assertion, "r_")
+        );
+        assert!(dialect.describe().contains("access by assertion: a_{hex}"), "{}", dialect.describe());
+        let word = dialect.words_of(GrantType::Assertion).and_then(|own| own.word.clone());
+        assert_eq!(word.as_deref(), Some(GrantType::JWT_BEARER));
+        expect![[r#"
+            x.toml:4:25: `token` of a grant gives the form of both: `access` and `refresh`
+        "#]]
+        .assert_eq(&problems("odd", &text(r#"{ access = "a_{hex}" }"#)));
+        expect![[r#"
+            x.toml:4:25: unknown kind of token `acces`, did you mean `access`?
+            x.toml:4:54: `r_` is not a form of token: it is literal text (letters, digits, - . _ ~) and then {url}, {hex} or {b62}, such as "at_{hex}"
+        "#]]
+        .assert_eq(&problems("odd", &text(r#"{ acces = "a_{hex}", refresh = "r_" }"#)));
+        let refresh = "grants = [\"refresh_token\"]\n[endpoint.token]\n[grant]\nrefresh_token = { token = { access = \"a_{hex}\", refresh = \"r_{hex}\" } }\n";
+        assert!(problems("odd", refresh).contains("a refresh keeps the form"));
     }
 
     #[test]

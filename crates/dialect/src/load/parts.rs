@@ -173,9 +173,31 @@ pub(super) fn words(file: &File, replies: &[ReplyRules], reader: &mut Reader<'_>
             word: table.word.as_ref().map(|word| word.value.clone()),
             response_type: table.response_type.as_ref().map(|word| word.value.clone()),
             reply: table.reply.as_ref().and_then(|reply| super::replies::find(reply, replies, reader)),
+            spellings: grant_spellings(GrantType::ALL[at], &table.token, reader),
         });
     }
     words
+}
+
+/// `token = { access = "…", refresh = "…" }` of a grant.
+fn grant_spellings(grant: GrantType, forms: &[(Text, Text)], reader: &mut Reader<'_>) -> Option<(Spelling, Spelling)> {
+    let (first, _) = forms.first()?;
+    if grant == GrantType::RefreshToken {
+        reader.note(first.spot, "a refresh keeps the form of the token that it began with: give it to the other grant");
+        return None;
+    }
+    let (mut access, mut refresh) = (None, None);
+    for (kind, form) in forms {
+        match one_of("kind of token", kind, &["access", "refresh"], reader) {
+            Some(0) => access = spelling(form, reader),
+            Some(_) => refresh = spelling(form, reader),
+            None => {}
+        }
+    }
+    if forms.len() < 2 {
+        reader.note(first.spot, "`token` of a grant gives the form of both: `access` and `refresh`");
+    }
+    access.zip(refresh)
 }
 
 pub(super) fn bearer(table: &BearerTable, reader: &mut Reader<'_>) -> BearerRules {

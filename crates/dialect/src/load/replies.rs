@@ -132,7 +132,7 @@ fn needed(dialect: &Dialect) -> Vec<&str> {
         match grant {
             GrantType::AuthorizationCode => names.push("code"),
             GrantType::Implicit => names.push("implicit"),
-            GrantType::RefreshToken | GrantType::ClientCredentials | GrantType::Password => {}
+            GrantType::RefreshToken | GrantType::ClientCredentials | GrantType::Password | GrantType::Assertion => {}
         }
         names.extend(dialect.words_of(*grant).and_then(|own| own.reply).map(|at| dialect.replies[at].name.as_str()));
     }

@@ -29,12 +29,13 @@ use crate::browser::{Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMo
 use crate::call::{Call, Reply, ReplyKind};
 use crate::issue::{self, Beginning, Subject};
 use crate::keys::TokenKind;
-use crate::model::{Client, Code, CodeId, EventKind, GrantId, SessionId};
+use crate::model::{Client, Code, CodeId, EventKind, GrantId, GrantType, SessionId};
 use crate::redirect::{self, VerifiedRedirect};
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::turn::{Change, Facts, Rely, Turn, Wants, address_attempts_key};
+use crate::upstream::Assertion;
 use crate::wire::{Field, Fields, Param, Params};
 
 /// Most bytes that the parameters of an authorization request may have together: they travel in every page.
@@ -63,6 +64,8 @@ pub enum Answer {
         /// The password.
         password: Secret,
     },
+    /// To [`Page::SignIn`], by way of an issuer elsewhere: what it says, or why it says nothing.
+    Upstream(Result<Box<Assertion>, Refusal>),
     /// To [`Page::SecondFactor`]: a code, or a recovery code.
     SecondFactor(Secret),
     /// To [`Page::Consent`].
@@ -81,8 +84,10 @@ impl Call for Visit {
             wants.client_id = params.value(Param::ClientId).map(ToOwned::to_owned);
             wants.consent = true;
         }
-        if let Some(Answer::SignIn { login, .. }) = &self.answer {
-            wants.login = Some(login.clone());
+        match &self.answer {
+            Some(Answer::SignIn { login, .. }) => wants.login = Some(login.clone()),
+            Some(Answer::Upstream(Ok(assertion))) => assertion.want(&mut wants),
+            _ => {}
         }
         if matches!(self.answer, Some(Answer::SignIn { .. } | Answer::SecondFactor(_))) {
             wants.address_attempts = Some(address_attempts_key(&self.address));
@@ -95,6 +100,7 @@ impl Call for Visit {
         match &self.answer {
             None => self.next(signed.as_ref(), None, facts, turn).map(keep),
             Some(Answer::SignIn { login, password }) => self.sign_in(login, password, signed, facts, turn),
+            Some(Answer::Upstream(said)) => self.upstream(said.as_deref(), signed, facts, turn),
             Some(Answer::SecondFactor(typed)) => self.second_factor(typed, signed, facts, turn),
             Some(Answer::Consent { is_approved }) => {
                 // The page was about somebody; if another person has signed in since, it is no answer.
@@ -293,6 +299,7 @@ fn issue_token(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Tur
         grant: None,
         scope: &request.scope,
         audience: &request.audience,
+        begun_by: Some(GrantType::Implicit),
     };
     let beginning = Beginning {
         id: GrantId(turn.entropy.next_id()),

@@ -10,6 +10,7 @@ use crate::model::{Amr, Client, EventKind};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 use crate::turn::{Change, Facts, Rely, Turn, account_attempts_key, address_attempts_key};
+use crate::upstream::Assertion;
 
 impl Visit {
     pub(super) fn sign_in(
@@ -48,6 +49,31 @@ impl Visit {
         Ok(Browse { step: self.next(Some(&signed), None, facts, turn)?, cookie })
     }
 
+    /// What an issuer elsewhere says stands for the password, and for nothing else.
+    pub(super) fn upstream(
+        &self,
+        said: Result<&Assertion, &Refusal>,
+        before: Option<Signed>,
+        facts: &Facts,
+        turn: &mut Turn<'_>,
+    ) -> Result<Browse, Refusal> {
+        let client = self.asking_client(facts, turn)?;
+        let said = said.map_err(|refusal| *refusal);
+        let found = match said.and_then(|assertion| assertion.find(facts, turn).map_err(Refusal::from)) {
+            Ok(found) => found,
+            Err(refusal) => return Ok(keep(self.ask_sign_in(client, String::new(), Some(refusal), turn))),
+        };
+        let user = found.enter(turn);
+        if user.totp.is_none() {
+            turn.note(EventKind::SignedIn, Some(user.key), client.map(|client| client.key), "assertion");
+        }
+        if let Some(before) = before {
+            turn.change(Change::EndSession(before.session.id));
+        }
+        let (signed, cookie) = Signed::start(&user, vec![Amr::Fed], turn.now, &self.caller.agent, turn);
+        Ok(Browse { step: self.next(Some(&signed), None, facts, turn)?, cookie })
+    }
+
     pub(super) fn second_factor(
         &self,
         typed: &Secret,
@@ -78,7 +104,8 @@ impl Visit {
         // ◆ The version of the account: of two who come with the same code, the second finds it used.
         turn.change(Change::PutUser(Box::new(burnt.clone())));
         turn.note(EventKind::SignedIn, Some(burnt.key), client.map(|client| client.key), how);
-        let (signed, cookie) = signed.renew(&Arc::new(burnt), vec![Amr::Pwd, Amr::Otp], turn);
+        let amr = signed.session.amr.iter().copied().chain([Amr::Otp]).collect();
+        let (signed, cookie) = signed.renew(&Arc::new(burnt), amr, turn);
         Ok(Browse { step: self.next(Some(&signed), None, facts, turn)?, cookie })
     }
 }

@@ -6,7 +6,7 @@ use crate::call::Reply;
 use crate::issue::{self, Beginning, Subject};
 use crate::keys::{Keys, Presented, TokenKind};
 use crate::live::Dead;
-use crate::model::{Client, Code, CodeId, EventKind, Held};
+use crate::model::{Client, Code, CodeId, EventKind, GrantType, Held};
 use crate::pkce;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
@@ -57,7 +57,14 @@ impl Request {
         let audience = issue::narrowed_resources(&self.params, &code.audience, turn)?;
         turn.change(Change::SpendCode(code.id));
         // The grant keeps all resources; this access token may be for fewer.
-        let subject = Subject { client, user: Some(user), grant: None, scope: &code.scope, audience: &code.audience };
+        let subject = Subject {
+            client,
+            user: Some(user),
+            grant: None,
+            scope: &code.scope,
+            audience: &code.audience,
+            begun_by: Some(GrantType::AuthorizationCode),
+        };
         let beginning =
             Beginning { id: code.grant, access_audience: &audience, auth_time: code.auth_time, may_refresh: true };
         let reply = issue::begin(&beginning, &subject, turn);

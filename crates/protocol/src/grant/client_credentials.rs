@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::call::Reply;
 use crate::issue::{self, Subject};
-use crate::model::{Client, ClientKind};
+use crate::model::{Client, ClientKind, GrantType};
 use crate::refusal::{No, Refusal};
 use crate::turn::Turn;
 use crate::wire::Params;
@@ -26,7 +26,14 @@ impl Request {
         }
         let scope = issue::requested_scope(&self.params, client, turn)?;
         let audience = issue::requested_resources(&self.params, turn)?;
-        let subject = Subject { client, user: None, grant: None, scope: &scope, audience: &audience };
+        let subject = Subject {
+            client,
+            user: None,
+            grant: None,
+            scope: &scope,
+            audience: &audience,
+            begun_by: Some(GrantType::ClientCredentials),
+        };
         let (minted, expires_at) = issue::access(&subject, turn);
         // RFC 6749 §4.4.3: "A refresh token SHOULD NOT be included."
         Ok(issue::reply(&minted.text, expires_at, None, &subject, turn))

@@ -1,5 +1,6 @@
 //! The grants: one file each, and none knows another. A grant never writes; it decides changes.
 
+mod assertion;
 mod authorization_code;
 mod client_credentials;
 mod password;
@@ -8,11 +9,13 @@ mod refresh_token;
 use std::sync::Arc;
 
 use crate::call::Reply;
+use crate::jose::Jwt;
 use crate::keys::Keys;
 use crate::model::{Client, GrantType};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::turn::{Facts, Turn, Wants};
+use crate::upstream::Issuer;
 use crate::wire::{Param, Params};
 
 /// A parsed token request of one of the grants.
@@ -22,6 +25,7 @@ pub(crate) enum GrantRequest {
     RefreshToken(refresh_token::Request),
     ClientCredentials(client_credentials::Request),
     Password(password::Request),
+    Assertion(Box<assertion::Request>),
 }
 
 impl GrantRequest {
@@ -41,6 +45,9 @@ impl GrantRequest {
             GrantType::RefreshToken => refresh_token::Request::parse(params, policy, keys).map(Self::RefreshToken),
             GrantType::ClientCredentials => Ok(Self::ClientCredentials(client_credentials::Request::parse(params))),
             GrantType::Password => password::Request::parse(params, address).map(Self::Password),
+            GrantType::Assertion => {
+                assertion::Request::parse(params, address).map(|request| Self::Assertion(Box::new(request)))
+            }
             // It has no business here: RFC 6749 §4.2 has it at the authorization endpoint alone.
             GrantType::Implicit => Err(unknown),
         }
@@ -52,6 +59,7 @@ impl GrantRequest {
             Self::RefreshToken(_) => GrantType::RefreshToken,
             Self::ClientCredentials(_) => GrantType::ClientCredentials,
             Self::Password(_) => GrantType::Password,
+            Self::Assertion(_) => GrantType::Assertion,
         }
     }
 
@@ -60,7 +68,22 @@ impl GrantRequest {
             Self::AuthorizationCode(request) => request.want(wants),
             Self::RefreshToken(request) => request.want(wants),
             Self::Password(request) => request.want(wants),
+            Self::Assertion(request) => request.want(wants),
             Self::ClientCredentials(_) => {}
+        }
+    }
+
+    /// The token that cannot be judged without the keys of its issuer.
+    pub(crate) fn assertion(&self) -> Option<&Jwt> {
+        match self {
+            Self::Assertion(request) => request.jwt(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn trust(&mut self, issuer: Result<Arc<Issuer>, No>) {
+        if let Self::Assertion(request) = self {
+            request.trust(issuer);
         }
     }
 
@@ -75,6 +98,7 @@ impl GrantRequest {
             Self::RefreshToken(request) => request.decide(client, facts, turn),
             Self::ClientCredentials(request) => request.decide(client, turn),
             Self::Password(request) => request.decide(client, facts, turn),
+            Self::Assertion(request) => request.decide(client, facts, turn),
         }
     }
 }

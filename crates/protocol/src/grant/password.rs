@@ -16,7 +16,7 @@ use crate::call::Reply;
 use crate::issue::{self, Beginning, Subject};
 use crate::login::attempts::Doors;
 use crate::login::{password, second_factor};
-use crate::model::{Client, EventKind, GrantId, User};
+use crate::model::{Client, EventKind, GrantId, GrantType, User};
 use crate::refusal::{No, Refusal};
 use crate::secret::{Digest, Secret};
 use crate::turn::{Change, Facts, Turn, Wants, account_attempts_key, address_attempts_key};
@@ -50,7 +50,14 @@ impl Request {
         let scope = issue::requested_scope(&self.params, client, turn)?;
         let audience = issue::requested_resources(&self.params, turn)?;
         let user = self.proven(facts, turn)?;
-        let subject = Subject { client, user: Some(user), grant: None, scope: &scope, audience: &audience };
+        let subject = Subject {
+            client,
+            user: Some(user),
+            grant: None,
+            scope: &scope,
+            audience: &audience,
+            begun_by: Some(GrantType::Password),
+        };
         let beginning = Beginning {
             id: GrantId(turn.entropy.next_id()),
             access_audience: &audience,

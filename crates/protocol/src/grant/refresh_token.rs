@@ -19,7 +19,7 @@ use crate::call::Reply;
 use crate::issue::{self, Subject};
 use crate::keys::{self, Keys, Presented, TokenKind};
 use crate::live::Dead;
-use crate::model::{Client, EventKind, Grant, GrantId, Held, Refresh, RefreshMode, User};
+use crate::model::{Client, EventKind, Grant, GrantId, GrantType, Held, Refresh, RefreshMode, User};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
@@ -33,6 +33,8 @@ pub(crate) struct Request {
     text: Secret,
     /// Absent when what was sent is no refresh token of ours.
     presented: Option<Presented>,
+    /// The grant whose tokens are written like this one; `None` for the usual way.
+    begun_by: Option<GrantType>,
     params: Params,
 }
 
@@ -54,6 +56,7 @@ struct Live<'a> {
     refresh: &'a Refresh,
     scope: Scope,
     audience: Vec<String>,
+    begun_by: Option<GrantType>,
 }
 
 impl Live<'_> {
@@ -64,6 +67,7 @@ impl Live<'_> {
             grant: Some(self.grant.id),
             scope: &self.scope,
             audience: &self.audience,
+            begun_by: self.begun_by,
         }
     }
 }
@@ -71,8 +75,11 @@ impl Live<'_> {
 impl Request {
     pub(super) fn parse(mut params: Params, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
         let text = params.take(Param::RefreshToken).ok_or(Refusal::of(No::ParameterMissing, Param::RefreshToken))?;
-        let presented = keys.read(TokenKind::Refresh, &policy.refresh.spelling, &text);
-        Ok(Self { text: Secret::new(text), presented, params })
+        let mut spellings = policy.refresh_spellings();
+        let found = spellings
+            .find_map(|(spelling, begun_by)| Some((keys.read(TokenKind::Refresh, spelling, &text)?, begun_by)));
+        let (presented, begun_by) = found.map_or((None, None), |(presented, begun_by)| (Some(presented), begun_by));
+        Ok(Self { text: Secret::new(text), presented, begun_by, params })
     }
 
     pub(super) fn want(&self, wants: &mut Wants) {
@@ -106,7 +113,8 @@ impl Request {
         }
         let scope = self.narrowed_scope(&held.row, client, turn)?;
         let audience = issue::narrowed_resources(&self.params, &held.row.audience, turn)?;
-        let live = Live { client, user, grant: &held.row, refresh, scope, audience };
+        // The successor is written as the token that was sent: at_ stays at_, and a spelling of a grant's own stays that.
+        let live = Live { client, user, grant: &held.row, refresh, scope, audience, begun_by: self.begun_by };
         if presented.digest != refresh.current {
             return self.answer_again(&live, turn);
         }
@@ -114,8 +122,7 @@ impl Request {
     }
 
     fn rotate(&self, live: &Live<'_>, turn: &mut Turn<'_>) -> Reply {
-        let spelling = &turn.policy.refresh.spelling;
-        let successor = turn.keys.mint_for(live.grant.id.0, TokenKind::Refresh, spelling, &mut turn.entropy);
+        let successor = live.subject().mint_refresh(live.grant.id, turn);
         let (access, access_expires_at) = issue::access(&live.subject(), turn);
         let idle_until = issue::refresh_idle_until(live.client, live.grant.created_at, turn);
         let answer = Answer {
@@ -200,7 +207,10 @@ fn live_user<'f>(held: &'f Held<Grant>, turn: &Turn<'_>) -> Result<&'f Arc<User>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::{Alphabet, Spelling};
+    use crate::policy::GrantSpelling;
     use crate::sample::{self, World};
+    use crate::turn::Entropy;
     use crate::wire::Field;
     use expect_test::expect;
 
@@ -254,6 +264,30 @@ mod tests {
             token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile links:write")}
             Rely, Rely, PutAccess, RotateRefresh
         "#]]);
+    }
+
+    #[test]
+    fn a_rotated_token_keeps_the_form_of_the_one_that_was_sent() {
+        let mut world = world();
+        let form = |prefix: &str| Spelling { prefix: prefix.into(), alphabet: Alphabet::Hex };
+        let (access, refresh) = (form("at_google_"), form("rt_google_"));
+        let spelled = GrantSpelling { grant: GrantType::Assertion, access, refresh: refresh.clone() };
+        world.policy.spelled.push(spelled);
+        let forms = |reply: &Reply| {
+            [text(reply, Field::AccessToken), text(reply, Field::RefreshToken)].map(|text| text.contains("google_"))
+        };
+        assert_eq!(forms(&world.token().unwrap()), [false, false]);
+        let id = world.facts.grant.as_ref().unwrap().row.id;
+        let minted = world.keys.mint_for(id.0, TokenKind::Refresh, &refresh, &mut Entropy::seeded([6; 32], 1));
+        world.facts.grant.as_mut().unwrap().row.refresh.as_mut().unwrap().current = minted.digest;
+        world.send(Param::RefreshToken, minted.text.reveal());
+        let (reply, changes) = world.token_with_changes();
+        assert_eq!(forms(&reply.unwrap()), [true, true]);
+        commit(&mut world, &changes);
+        // Also when the same answer is given again, and when only its successor is.
+        assert_eq!(forms(&world.token().unwrap()), [true, true]);
+        world.now = UnixTime(5000);
+        assert_eq!(forms(&world.token().unwrap()), [true, true]);
     }
 
     #[test]

@@ -133,6 +133,16 @@ pub(super) async fn a_new_row_is_put_once(store: &dyn Store) {
     must_lose(store, Change::PutSealKey(seal_key(7))).await;
 }
 
+/// OpenID Connect Core §5.7: `iss` and `sub` together are "a stable identifier for the End-User".
+pub(super) async fn an_identity_belongs_to_one_user(store: &dyn Store) {
+    furnish(store).await;
+    must_lose(store, Change::PutIdentity(identity(1, 1))).await;
+    must_lose(store, Change::PutIdentity(identity(1, 2))).await;
+    let mut elsewhere = identity(1, 2);
+    elsewhere.name.issuer = "https://other.example".to_owned();
+    commit(store, [Change::PutIdentity(elsewhere), Change::PutIdentity(identity(2, 1))]).await;
+}
+
 /// RFC 6749 §2.2: "The client identifier is unique to the authorization server."
 pub(super) async fn a_client_id_is_given_once(store: &dyn Store) {
     furnish(store).await;

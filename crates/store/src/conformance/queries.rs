@@ -178,6 +178,7 @@ pub(super) async fn counts_say_how_much_there_is(store: &dyn Store) {
         ("clients", 2),
         ("users", 2),
         ("sessions", 1),
+        ("identities", 1),
         ("consents", 1),
         ("codes", 1),
         ("grants", 1),
@@ -226,4 +227,29 @@ pub(super) async fn consent_and_attempts_go_by_login_before_session(store: &dyn 
         assert_eq!(found.consent, consented, "{login:?}");
         assert_eq!(found.account_attempts.map(|row| row.failures), Some(failures), "{login:?}");
     }
+}
+
+pub(super) async fn an_identity_leads_to_its_user_before_login_and_session(store: &dyn Store) {
+    furnish(store).await;
+    let key = account_attempts_key(Some(UserKey(1)), "");
+    let count = Change::CountFailure { key, limit: 9, now: NOW, resets_at: later(10) };
+    commit(store, [count]).await;
+    let known = Wants {
+        identity: Some(identity_name(1)),
+        login: Some("user2".to_owned()),
+        client_id: Some("client-1".to_owned()),
+        consent: true,
+        ..Wants::default()
+    };
+    let found = store.load(&known).await.expect("the store can be read");
+    let held = found.identity.expect("the identity is there");
+    assert_eq!((held.row, held.user.map(|user| user.key)), (identity(1, 1), Some(UserKey(1))));
+    assert_eq!(found.login.map(|user| user.key), Some(UserKey(2)));
+    assert!(found.account_attempts.is_some() && found.consent.is_some());
+    let unknown = Wants { identity: Some(identity_name(2)), ..known };
+    let found = store.load(&unknown).await.expect("the store can be read");
+    assert!(found.identity.is_none() && found.account_attempts.is_none() && found.consent.is_none());
+    commit(store, [Change::DeleteUser(UserKey(1))]).await;
+    let found = store.load(&Wants { identity: Some(identity_name(1)), ..Wants::default() }).await;
+    assert!(found.expect("the store can be read").identity.is_none(), "it goes with its user");
 }

@@ -39,6 +39,7 @@ fn put() -> impl Strategy<Value = Change> {
         pair().prop_map(|(id, _, client)| Change::PutAccess(Box::new(own_access(id, client)))),
         pair().prop_map(|(id, user, _)| Change::PutPersonal(Box::new(personal(id, user)))),
         pair().prop_map(|(id, user, _)| Change::PutSession(Box::new(session(id, user)))),
+        (id(), id()).prop_map(|(subject, user)| Change::PutIdentity(identity(subject, user))),
         (id(), id(), "[a-c]{1,2}").prop_map(|(user, client, word)| {
             Change::PutConsent(Consent { scope: Scope::of([word.as_str()]), ..consent(user, client) })
         }),

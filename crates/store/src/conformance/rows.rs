@@ -2,7 +2,8 @@
 
 use protocol::model::{
     Access, AccessId, Amr, AuthMethod, Client, ClientKey, ClientKind, Code, CodeId, Consent, Event, EventKind, Grant,
-    GrantId, GrantType, Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, User, UserKey,
+    GrantId, GrantType, Identity, IdentityName, Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session,
+    SessionId, User, UserKey,
 };
 use protocol::scope::Scope;
 use protocol::secret::Digest;
@@ -98,6 +99,15 @@ pub(crate) fn consent(user: i64, client: i64) -> Consent {
         given_at: NOW,
         renewed_at: later(1),
     }
+}
+
+/// A user as an issuer elsewhere knows them.
+pub(crate) fn identity_name(subject: i64) -> IdentityName {
+    IdentityName { issuer: "https://issuer.example".to_owned(), subject: format!("subject-{subject}") }
+}
+
+pub(crate) fn identity(subject: i64, user: i64) -> Identity {
+    Identity { name: identity_name(subject), user: UserKey(user), linked_at: NOW }
 }
 
 /// A code for the grant with the same number.
@@ -196,6 +206,7 @@ pub(crate) async fn furnish(store: &dyn Store) {
         Change::PutUser(Box::new(user(1))),
         Change::PutUser(Box::new(user(2))),
         Change::PutSession(Box::new(session(1, 1))),
+        Change::PutIdentity(identity(1, 1)),
         Change::PutConsent(consent(1, 1)),
         Change::PutCode(Box::new(code(1, 1, 1))),
         Change::PutGrant(Box::new(grant(1, 1, 1))),
@@ -218,6 +229,7 @@ pub(crate) fn wants(id: i64) -> Wants {
         session: Some(SessionId(id)),
         login: None,
         sub: Some(format!("sub-{id}")),
+        identity: None,
         address_attempts: Some(digest("address")),
         consent: true,
         holdings: true,
@@ -240,6 +252,7 @@ pub(crate) async fn everything(store: &dyn Store) -> String {
         add(&facts(store, id).await);
         let login = Wants { login: Some(format!(" USER{id} ")), client_id: Some("client-1".to_owned()), ..wants(id) };
         add(&store.load(&login).await);
+        add(&store.load(&Wants { identity: Some(identity_name(id)), ..login }).await);
         let address = Some(account_attempts_key(Some(UserKey(id)), ""));
         add(&store.load(&Wants { address_attempts: address, ..Wants::default() }).await);
         let (user, client) = (UserKey(id), ClientKey(id));
@@ -285,6 +298,7 @@ pub(crate) async fn must_fail(store: &dyn Store, change: Change, error: CommitEr
     let behind = vec![
         Change::PutGrant(Box::new(grant(99, 1, 1))),
         Change::PutAccess(Box::new(access(99, 1, 1))),
+        Change::PutIdentity(identity(IDS, 1)),
         Change::PutConsent(consent(2, 2)),
         Change::TouchSession { id: SessionId(1), seen_at: later(5), idle_until: later(5) },
         Change::TouchPersonal { id: PersonalId(1), used_at: later(5) },

@@ -73,6 +73,7 @@ impl Tables {
             Change::PutAccess(row) => must(self.accesses.add(row.id, *row))?,
             Change::PutPersonal(row) => must(self.personals.add(row.id, *row))?,
             Change::PutSession(row) => must(self.sessions.add(row.id, *row))?,
+            Change::PutIdentity(row) => must(self.identities.add(row.name.clone(), row))?,
             Change::PutConsent(row) => self.consents.put((row.user, row.client), row),
             Change::PutSealKey(row) => {
                 must(self.seal_keys.rows().all(|(_, key)| key.number != row.number))?;
@@ -116,6 +117,7 @@ impl Tables {
             Change::DeleteUser(key) => {
                 self.users.remove(&key);
                 self.sessions.remove_where(usize::MAX, |_, row| row.user == key);
+                self.identities.remove_where(usize::MAX, |_, row| row.user == key);
                 self.consents.remove_where(usize::MAX, |_, row| row.user == key);
                 self.personals.remove_where(usize::MAX, |_, row| row.user == key);
                 self.grants.remove_where(usize::MAX, |_, row| row.user == key);

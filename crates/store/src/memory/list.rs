@@ -134,6 +134,7 @@ impl Tables {
             ("clients", self.clients.len()),
             ("users", self.users.len()),
             ("sessions", self.sessions.len()),
+            ("identities", self.identities.len()),
             ("consents", self.consents.len()),
             ("codes", self.codes.len()),
             ("grants", self.grants.len()),

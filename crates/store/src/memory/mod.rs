@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use protocol::model::{
-    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Held, Personal,
-    PersonalId, SealKey, Session, SessionId, User, UserKey,
+    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Held, Identity,
+    IdentityName, Personal, PersonalId, SealKey, Session, SessionId, User, UserKey,
 };
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
@@ -30,6 +30,7 @@ struct Tables {
     clients: Table<ClientKey, Arc<Client>>,
     users: Table<UserKey, Arc<User>>,
     sessions: Table<SessionId, Session>,
+    identities: Table<IdentityName, Identity>,
     consents: Table<(UserKey, ClientKey), Consent>,
     codes: Table<CodeId, Code>,
     grants: Table<GrantId, Grant>,
@@ -93,9 +94,16 @@ impl Tables {
             is_grant_revoked: false,
         });
         let login = wants.login.as_ref().and_then(|typed| self.user_by_login(typed));
-        let account = match &wants.login {
-            Some(_) => login.as_ref().map(|user| user.key),
-            None => session.as_ref().map(|session| session.row.user),
+        let identity = wants.identity.as_ref().and_then(|name| self.identities.row(name)).map(|row| Held {
+            row: row.clone(),
+            client: None,
+            user: self.user(row.user),
+            is_grant_revoked: false,
+        });
+        let account = match (&identity, &wants.login) {
+            (Some(identity), _) => Some(identity.row.user),
+            (None, Some(_)) => login.as_ref().map(|user| user.key),
+            (None, None) => session.as_ref().map(|session| session.row.user),
         };
         let is_account_wanted = wants.login.is_some() || account.is_some();
         let account_attempts = is_account_wanted
@@ -126,6 +134,7 @@ impl Tables {
             session,
             subject: wants.sub.as_ref().and_then(|sub| self.user_by_sub(sub)),
             login,
+            identity,
             account_attempts,
             address_attempts: wants.address_attempts.and_then(|key| self.attempts.row(&key).copied()),
             consent,
@@ -180,7 +189,7 @@ impl Tables {
     }
 
     fn sweep(&mut self, now: UnixTime, rows_max: usize) -> usize {
-        let Self { clients, users, sessions, consents: _, codes, grants, accesses, personals, attempts, .. } = self;
+        let Self { clients, users, sessions, codes, grants, accesses, personals, attempts, .. } = self;
         let far = now.plus(DEAD_TOKEN_KEPT_S);
         let mut left = rows_max;
         left -= accesses.remove_where(left, |_, row| {
@@ -216,6 +225,7 @@ impl Tables {
             clients,
             users,
             sessions,
+            identities,
             consents,
             codes,
             grants,
@@ -228,6 +238,7 @@ impl Tables {
         undo.of(clients);
         undo.of(users);
         undo.of(sessions);
+        undo.of(identities);
         undo.of(consents);
         undo.of(codes);
         undo.of(grants);

@@ -120,6 +120,7 @@ fn write(connection: &Connection, change: &Change) -> Result<(), Stop> {
         Change::PutAccess(row) => insert::access(connection, row),
         Change::PutPersonal(row) => insert::personal(connection, row),
         Change::PutSession(row) => insert::session(connection, row),
+        Change::PutIdentity(row) => insert::identity(connection, row),
         Change::PutConsent(row) => insert::consent(connection, row),
         Change::PutSealKey(SealKey { number, created_at }) => {
             let sql = "INSERT INTO seal_keys (number, created_at) VALUES (?1, ?2)";
@@ -159,6 +160,7 @@ fn end(connection: &Connection, change: &Change) -> Result<(), Stop> {
         Change::DeleteUser(UserKey(key)) => [
             "DELETE FROM users WHERE key = ?1",
             "DELETE FROM sessions WHERE user = ?1",
+            "DELETE FROM identities WHERE user = ?1",
             "DELETE FROM consents WHERE user = ?1",
             "DELETE FROM personal_tokens WHERE user = ?1",
             "DELETE FROM grants WHERE user = ?1",

@@ -1,6 +1,6 @@
 //! New rows.
 
-use protocol::model::{Access, Code, Consent, Event, Grant, Personal, Session};
+use protocol::model::{Access, Code, Consent, Event, Grant, Identity, Personal, Session};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 
@@ -110,6 +110,11 @@ pub(super) fn session(connection: &Connection, row: &Session) -> Result<(), Stop
         row.agent,
     ];
     add(connection, SQL, values)
+}
+
+pub(super) fn identity(connection: &Connection, row: &Identity) -> Result<(), Stop> {
+    const SQL: &str = "INSERT INTO identities (issuer, subject, user, linked_at) VALUES (?1, ?2, ?3, ?4)";
+    add(connection, SQL, params![row.name.issuer, row.name.subject, row.user.0, row.linked_at.0])
 }
 
 /// A new consent, or another in its place.

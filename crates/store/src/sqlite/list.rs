@@ -13,10 +13,11 @@ use super::{row, schema};
 use crate::{Application, Counts, Fault, Query, Rows};
 
 /// The tables, in the order in which people ask for them.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "clients",
     "users",
     "sessions",
+    "identities",
     "consents",
     "codes",
     "grants",

@@ -3,8 +3,8 @@
 use std::sync::{Arc, LazyLock};
 
 use protocol::model::{
-    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Grant, GrantId, Held, Personal, PersonalId,
-    Session, SessionId, User, UserKey,
+    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Grant, GrantId, Held, Identity, IdentityName,
+    Personal, PersonalId, Session, SessionId, User, UserKey,
 };
 use protocol::secret::Digest;
 use protocol::turn::{Facts, Holdings, Wants, account_attempts_key, login_name};
@@ -52,6 +52,12 @@ held!(
 );
 held!(SESSION = SESSION, "u.version FROM sessions AS s LEFT JOIN users AS u ON u.key = s.user WHERE s.id = ?1");
 
+held!(
+    IDENTITY = IDENTITY,
+    "u.version FROM identities AS i \
+    LEFT JOIN users AS u ON u.key = i.user WHERE i.issuer = ?1 AND i.subject = ?2"
+);
+
 const CLIENT_BY_ID: &str = "SELECT key, version FROM clients WHERE client_id = ?1";
 const USER_BY_LOGIN: &str = "SELECT key, version FROM users WHERE username_lower = ?1 \
     UNION ALL SELECT key, version FROM users WHERE email_lower = ?1 LIMIT 1";
@@ -62,7 +68,7 @@ const CONSENT: &str = "SELECT id, user, client, scope, audience, given_at, renew
 
 /// Every statement of this file, for the test that looks at SQLite's plans for them.
 #[cfg(test)]
-pub(super) fn statements_all() -> [&'static str; 13] {
+pub(super) fn statements_all() -> [&'static str; 14] {
     [
         &CODE,
         &GRANT,
@@ -70,6 +76,7 @@ pub(super) fn statements_all() -> [&'static str; 13] {
         &ACCESS_AND_CALLER,
         &PERSONAL,
         &SESSION,
+        &IDENTITY,
         CLIENT_BY_ID,
         USER_BY_LOGIN,
         USER_BY_SUB,
@@ -123,7 +130,7 @@ fn statements(wants: &Wants) -> usize {
         wants.address_attempts.is_some(),
         wants.sub.is_some(),
     ];
-    let accounts = [wants.session.is_some(), wants.login.is_some()];
+    let accounts = [wants.session.is_some(), wants.login.is_some(), wants.identity.is_some()];
     let holdings = if wants.holdings { 2 } else { 0 };
     rows.into_iter().filter(|wanted| *wanted).count()
         + 2 * accounts.into_iter().filter(|wanted| *wanted).count()
@@ -153,7 +160,7 @@ fn load_at(view: View<'_>, wants: &Wants) -> Result<Facts, Stop> {
     if let Some(sub) = &wants.sub {
         facts.subject = view.user_by_sub(sub)?;
     }
-    if wants.session.is_some() || wants.login.is_some() {
+    if wants.session.is_some() || wants.login.is_some() || wants.identity.is_some() {
         load_account(view, wants, &mut facts)?;
     }
     Ok(facts)
@@ -170,9 +177,13 @@ fn load_account(view: View<'_>, wants: &Wants, facts: &mut Facts) -> Result<(), 
     if let Some(typed) = &wants.login {
         facts.login = view.user_by_login(typed)?;
     }
-    let account = match &wants.login {
-        Some(_) => facts.login.as_ref().map(|user| user.key),
-        None => facts.session.as_ref().map(|session| session.row.user),
+    if let Some(name) = &wants.identity {
+        facts.identity = view.identity(name)?;
+    }
+    let account = match (&facts.identity, &wants.login) {
+        (Some(identity), _) => Some(identity.row.user),
+        (None, Some(_)) => facts.login.as_ref().map(|user| user.key),
+        (None, None) => facts.session.as_ref().map(|session| session.row.user),
     };
     if wants.login.is_some() || account.is_some() {
         let typed = wants.login.as_deref().unwrap_or_default();
@@ -292,6 +303,16 @@ impl View<'_> {
 
     fn session(&self, id: SessionId) -> Result<Option<Held<Session>>, Stop> {
         let found = self.one(&SESSION, id.0, |row| Ok((row::session(row)?, row.get(row::SESSION_WIDTH)?)))?;
+        let Some((row, user)) = found else { return Ok(None) };
+        let user = self.user(row.user, user)?;
+        Ok(Some(Held { row, client: None, user, is_grant_revoked: false }))
+    }
+
+    fn identity(&self, name: &IdentityName) -> Result<Option<Held<Identity>>, Stop> {
+        let mut statement = self.connection.prepare_cached(&IDENTITY)?;
+        let found = statement
+            .query_row([&name.issuer, &name.subject], |row| Ok((row::identity(row)?, row.get(row::IDENTITY_WIDTH)?)))
+            .optional()?;
         let Some((row, user)) = found else { return Ok(None) };
         let user = self.user(row.user, user)?;
         Ok(Some(Held { row, client: None, user, is_grant_revoked: false }))

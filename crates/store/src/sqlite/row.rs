@@ -1,8 +1,8 @@
 //! Columns to rows. Every function names the columns that it expects, in their order.
 
 use protocol::model::{
-    Access, AccessId, Amr, Attempts, ClientKey, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, Personal,
-    PersonalId, Refresh, SealKey, Session, SessionId, UserKey,
+    Access, AccessId, Amr, Attempts, ClientKey, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, Identity,
+    IdentityName, Personal, PersonalId, Refresh, SealKey, Session, SessionId, UserKey,
 };
 use protocol::scope::Scope;
 use protocol::secret::Digest;
@@ -19,6 +19,8 @@ macro_rules! columns {
 columns! {
     /// Of `sessions AS s`.
     SESSION = "s.id, s.digest, s.user, s.amr, s.auth_time, s.created_at, s.seen_at, s.idle_until, s.expires_at, s.address, s.agent";
+    /// Of `identities AS i`.
+    IDENTITY = "i.issuer, i.subject, i.user, i.linked_at";
     /// Of `consents AS o`.
     CONSENT = "o.id, o.user, o.client, o.scope, o.audience, o.given_at, o.renewed_at";
     /// Of `codes AS k`.
@@ -33,6 +35,7 @@ columns! {
 
 /// Where the columns of a join begin, behind those of the row.
 pub(super) const SESSION_WIDTH: usize = 11;
+pub(super) const IDENTITY_WIDTH: usize = 4;
 pub(super) const CODE_WIDTH: usize = 14;
 pub(super) const GRANT_WIDTH: usize = 13;
 pub(super) const ACCESS_WIDTH: usize = 9;
@@ -72,6 +75,14 @@ pub(super) fn session(row: &Row<'_>) -> Read<Session> {
         expires_at: time(row, 8)?,
         address: row.get(9)?,
         agent: row.get(10)?,
+    })
+}
+
+pub(super) fn identity(row: &Row<'_>) -> Read<Identity> {
+    Ok(Identity {
+        name: IdentityName { issuer: row.get(0)?, subject: row.get(1)? },
+        user: UserKey(row.get(2)?),
+        linked_at: time(row, 3)?,
     })
 }
 

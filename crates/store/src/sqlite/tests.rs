@@ -204,11 +204,11 @@ fn a_newer_schema_is_refused_and_left_alone() {
     let (_folder, path) = folder();
     drop(create(&path));
     let raw = Connection::open(&path).unwrap();
-    raw.execute("UPDATE refinery_schema_history SET version = 900", []).unwrap();
+    raw.execute("UPDATE refinery_schema_history SET version = 900 WHERE version = 1", []).unwrap();
     let (found, known) = (900, schema::known());
     let error = refused(&path, Mode::Create);
     assert_eq!(error, OpenError::Newer { path: path.display().to_string(), found, known });
-    assert!(error.to_string().contains("has schema 900, but this program knows only 1"), "{error}");
+    assert!(error.to_string().contains(&format!("has schema 900, but this program knows only {known}")), "{error}");
     assert_eq!(Sqlite::inspect(&path), Err(error));
 }
 
@@ -217,9 +217,9 @@ fn a_changed_migration_is_refused() {
     let (_folder, path) = folder();
     drop(create(&path));
     let raw = Connection::open(&path).unwrap();
-    raw.execute("INSERT INTO refinery_schema_history SELECT 0, name, applied_on, '1' FROM refinery_schema_history", [])
-        .unwrap();
-    raw.execute("DELETE FROM refinery_schema_history WHERE version = 1", []).unwrap();
+    // As if the newest one were yet to come, and an older one another than it was.
+    raw.execute("DELETE FROM refinery_schema_history WHERE version = ?1", [schema::known()]).unwrap();
+    raw.execute("UPDATE refinery_schema_history SET checksum = '1' WHERE version = 1", []).unwrap();
     assert!(matches!(refused(&path, Mode::Create), OpenError::Schema { .. }));
 }
 

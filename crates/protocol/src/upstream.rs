@@ -1,0 +1,340 @@
+//! Issuers elsewhere, whose word about a person is taken here: what an ID token says (OpenID Connect Core §2), whose account
+//! that is, and the way of a browser there and back.
+//!
+//! | the identity | its e-mail address | an account here with that address | outcome |
+//! |---|---|---|---|
+//! | is linked | | | that account |
+//! | is new | not verified there | | refused |
+//! | is new | verified | verified here too | linked to it |
+//! | is new | verified | not verified here | refused: whoever registered first may not be its owner |
+//! | is new | verified | none | an account is made, and linked |
+
+use std::sync::Arc;
+
+use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
+use serde::{Deserialize, Serialize};
+
+use crate::browser::{Errand, Parcel};
+use crate::jose::{Expected, Jwt, KeySet};
+use crate::keys::Keys;
+use crate::model::{EventKind, Identity, IdentityName, User, UserKey};
+use crate::refusal::No;
+use crate::secret::{Digest, Secret};
+use crate::time::UnixTime;
+use crate::turn::{Change, Entropy, Facts, Turn, Wants, login_name};
+
+/// What a verified ID token says.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdToken {
+    /// Who says it.
+    pub issuer: String,
+    /// About whom: never reassigned there.
+    pub subject: String,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// Does the issuer vouch for the address?
+    pub email_verified: bool,
+    /// The name to show.
+    pub name: Option<String>,
+}
+
+/// Who, and nothing about them.
+impl std::fmt::Debug for IdToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IdToken").field("issuer", &self.issuer).field("subject", &self.subject).finish_non_exhaustive()
+    }
+}
+
+/// An issuer that the operator trusts, with its keys as they were fetched.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// Its identifier.
+    pub name: String,
+    /// What this server is called there.
+    pub client_id: String,
+    /// Its public keys.
+    pub keys: Arc<KeySet>,
+}
+
+/// An ID token that is yet to be verified, together with all that this takes but the time.
+#[derive(Clone, Debug)]
+pub struct Assertion {
+    jwt: Jwt,
+    issuer: Arc<Issuer>,
+    nonce: Option<String>,
+}
+
+impl Assertion {
+    /// A token that must have been made by `issuer`, and for the authentication request with `nonce` where there was one.
+    #[must_use]
+    pub fn new(jwt: Jwt, issuer: Arc<Issuer>, nonce: Option<String>) -> Self {
+        Self { jwt, issuer, nonce }
+    }
+
+    /// Asks for the rows that it may be about.
+    pub fn want(&self, wants: &mut Wants) {
+        let (issuer, subject) = (self.issuer.name.clone(), self.jwt.unverified_subject().to_owned());
+        wants.identity = Some(IdentityName { issuer, subject });
+        wants.login = self.jwt.unverified_email().map(ToOwned::to_owned);
+    }
+
+    /// Verifies it and finds the account.
+    ///
+    /// # Errors
+    /// One of the `Assertion…` or `Upstream…` refusals.
+    pub fn find<'f>(&self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Found<'f>, No> {
+        let Issuer { name, client_id, keys } = &*self.issuer;
+        let expected = Expected { issuer: name, client_id, nonce: self.nonce.as_deref() };
+        let token = self.jwt.verify(keys, &expected, turn.now)?;
+        let account = account(&token, facts)?;
+        Ok(Found { token, account })
+    }
+}
+
+/// An identity whose account is known, and nothing of which is written yet.
+#[derive(Debug)]
+pub struct Found<'f> {
+    token: IdToken,
+    account: Account<'f>,
+}
+
+#[derive(Debug)]
+enum Account<'f> {
+    Linked(&'f Arc<User>),
+    Unlinked(&'f Arc<User>),
+    Absent,
+}
+
+/// The table above.
+fn account<'f>(token: &IdToken, facts: &'f Facts) -> Result<Account<'f>, No> {
+    let usable = |user: &'f Arc<User>| if user.is_disabled { Err(No::UpstreamUserDisabled) } else { Ok(user) };
+    if let Some(held) = &facts.identity {
+        let is_same = held.row.name.subject == token.subject && held.row.name.issuer == token.issuer;
+        let user = held.user.as_ref().filter(|_| is_same).ok_or(No::UpstreamUserDisabled)?;
+        return usable(user).map(Account::Linked);
+    }
+    let email = token.email.as_deref().filter(|_| token.email_verified).ok_or(No::UpstreamEmailUnverified)?;
+    let Some(user) = &facts.login else { return Ok(Account::Absent) };
+    // The address may be somebody's user name, which proves nothing about it.
+    let is_address_of = |user: &User| user.email.as_deref().is_some_and(|own| login_name(own) == login_name(email));
+    if !is_address_of(user) || !user.email_verified {
+        return Err(No::UpstreamEmailTaken);
+    }
+    usable(user).map(Account::Unlinked)
+}
+
+impl<'f> Found<'f> {
+    /// The account, if there is one already.
+    #[must_use]
+    pub fn user(&self) -> Option<&'f Arc<User>> {
+        match self.account {
+            Account::Linked(user) | Account::Unlinked(user) => Some(user),
+            Account::Absent => None,
+        }
+    }
+
+    /// Links and makes what is not there yet, and gives the account.
+    pub fn enter(self, turn: &mut Turn<'_>) -> Arc<User> {
+        let Self { token, account } = self;
+        let user = match account {
+            Account::Linked(user) => {
+                turn.rely_on(user);
+                return Arc::clone(user);
+            }
+            Account::Unlinked(user) => {
+                turn.rely_on(user);
+                Arc::clone(user)
+            }
+            Account::Absent => Arc::new(new_user(&token, turn)),
+        };
+        // ◆ It comes before the account: of two who come with the same new identity, the second finds it linked.
+        turn.change(Change::PutIdentity(Identity {
+            name: IdentityName { issuer: token.issuer.clone(), subject: token.subject },
+            user: user.key,
+            linked_at: turn.now,
+        }));
+        if matches!(account, Account::Absent) {
+            turn.change(Change::PutUser(Box::new((*user).clone())));
+            turn.note(EventKind::UserAdded, Some(user.key), None, token.issuer.as_str());
+        }
+        turn.note(EventKind::IdentityLinked, Some(user.key), None, token.issuer);
+        user
+    }
+}
+
+/// Random bytes of a `sub`, as for accounts that the operator adds.
+const SUB_BYTES: usize = 15;
+
+fn new_user(token: &IdToken, turn: &mut Turn<'_>) -> User {
+    let name = token.name.clone().or_else(|| token.email.clone()).unwrap_or_default();
+    User {
+        key: UserKey(turn.entropy.next_id()),
+        sub: BASE32_NOPAD.encode(&turn.entropy.bytes::<SUB_BYTES>()).to_lowercase(),
+        username: None,
+        email: token.email.clone(),
+        email_verified: token.email_verified,
+        name,
+        password: None,
+        totp: None,
+        attributes: serde_json::Map::new(),
+        is_disabled: false,
+        revoked_below: 0,
+        created_at: turn.now,
+        version: 1,
+    }
+}
+
+/// A browser on its way to an issuer and back, OpenID Connect Core §3.1.2. Like the errand that it carries it is no row: it
+/// travels, sealed, as the `state` of the request, bound to the browser.
+#[derive(Clone, Debug)]
+pub struct Departure {
+    /// What the browser came here for.
+    pub errand: Errand,
+    /// The dialect in which that began.
+    pub dialect: String,
+    verifier: Secret,
+    nonce: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    parcel: Parcel,
+    verifier: String,
+    nonce: String,
+}
+
+const DEPARTURE: &str = "departure";
+/// 256 bits for the verifier of RFC 7636, whose §7.1 recommends as many, and 128 bits for the nonce.
+const VERIFIER_BYTES: usize = 32;
+const NONCE_BYTES: usize = 16;
+/// The longest `state`, in characters: RFC 9110 §4.1 recommends that URIs of 8,000 bytes are taken everywhere.
+const STATE_BYTES_MAX: usize = 7_000;
+
+impl Departure {
+    /// Somebody who leaves now.
+    #[must_use]
+    pub fn new(errand: Errand, dialect: String, entropy: &mut Entropy) -> Self {
+        let verifier = Secret::new(BASE64URL_NOPAD.encode(&entropy.bytes::<VERIFIER_BYTES>()));
+        Self { errand, dialect, verifier, nonce: BASE64URL_NOPAD.encode(&entropy.bytes::<NONCE_BYTES>()) }
+    }
+
+    /// The `state` of the request to the issuer.
+    ///
+    /// # Errors
+    /// [`No::UpstreamTooLong`] when the errand does not fit into a URL.
+    pub fn state(&self, browser: &Digest, now: UnixTime, keys: &Keys, entropy: &mut Entropy) -> Result<String, No> {
+        let sealed = Sealed {
+            parcel: self.errand.parcel(&self.dialect, now),
+            verifier: self.verifier.reveal().to_owned(),
+            nonce: self.nonce.clone(),
+        };
+        let plain = serde_json::to_vec(&sealed).expect("strings and numbers become JSON");
+        let state = keys.seal(DEPARTURE, &browser.0, &plain, entropy);
+        if state.len() > STATE_BYTES_MAX { Err(No::UpstreamTooLong) } else { Ok(state) }
+    }
+
+    /// Opens the `state` that came back.
+    ///
+    /// # Errors
+    /// [`No::UpstreamStale`] when it is too old, another browser's, or forged.
+    pub fn open(state: &str, browser: &Digest, now: UnixTime, keys: &Keys) -> Result<Self, No> {
+        // RFC 6749 §10.12: "The client MUST implement CSRF protection for its redirection URI." The seal opens only in the
+        // browser for which it was made.
+        let plain = keys.open(DEPARTURE, &browser.0, state).ok_or(No::UpstreamStale)?;
+        let Sealed { parcel, verifier, nonce } = serde_json::from_slice(&plain).map_err(|_| No::UpstreamStale)?;
+        let (errand, dialect) = Errand::unpack(parcel, now).map_err(|_| No::UpstreamStale)?;
+        Ok(Self { errand, dialect, verifier: Secret::new(verifier), nonce })
+    }
+
+    /// The `code_challenge` of the request, by the method S256.
+    #[must_use]
+    pub fn challenge(&self) -> String {
+        BASE64URL_NOPAD.encode(&self.verifier.digest().0)
+    }
+
+    /// The `code_verifier` for the token endpoint.
+    #[must_use]
+    pub fn verifier(&self) -> &Secret {
+        &self.verifier
+    }
+
+    /// The `nonce` that the ID token must have.
+    #[must_use]
+    pub fn nonce(&self) -> &str {
+        &self.nonce
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::browser::Goal;
+    use crate::policy::PAGE_TTL_S;
+    use crate::sample::World;
+    use crate::wire::{Param, Params};
+
+    fn departure(goal: Goal) -> Departure {
+        let errand = Errand { is_fresh_wanted: true, ..Errand::new(goal, 7) };
+        Departure::new(errand, "standard".into(), &mut Entropy::seeded([1; 32], 1))
+    }
+
+    fn errand_with(state: &str) -> Goal {
+        let mut params = Params::default();
+        params.push(Param::State, state.to_owned()).unwrap();
+        Goal::Authorize(params)
+    }
+
+    #[test]
+    fn a_browser_comes_back_with_all_that_it_left_with() {
+        let (world, browser) = (World::new(), Digest::of(b"browser"));
+        let left = departure(errand_with("a b&c"));
+        let state = left.state(&browser, world.now, &world.keys, &mut Entropy::seeded([2; 32], 1)).unwrap();
+        let back = Departure::open(&state, &browser, world.now, &world.keys).unwrap();
+        assert_eq!(
+            (back.dialect.as_str(), back.nonce(), back.challenge()),
+            ("standard", left.nonce(), left.challenge())
+        );
+        assert_eq!(back.verifier(), left.verifier());
+        let Goal::Authorize(params) = &back.errand.goal else { panic!("it was an application's") };
+        assert_eq!(
+            (params.value(Param::State), back.errand.began, back.errand.is_fresh_wanted),
+            (Some("a b&c"), 7, true)
+        );
+        assert!(!state.contains(left.nonce()) && !state.contains(left.verifier().reveal()));
+    }
+
+    /// RFC 6749 §10.12: the state "binds the request to the user-agent's authenticated state".
+    #[test]
+    fn a_state_opens_in_its_own_browser_in_time_and_whole_rfc_6749_10_12() {
+        let (world, browser) = (World::new(), Digest::of(b"browser"));
+        let left = departure(Goal::Page("/account".into()));
+        let state = left.state(&browser, world.now, &world.keys, &mut Entropy::seeded([2; 32], 1)).unwrap();
+        let open =
+            |state: &str, browser: &[u8], now| Departure::open(state, &Digest::of(browser), now, &world.keys).err();
+        assert_eq!(open(&state, b"browser", world.now), None);
+        assert_eq!(open(&state, b"another", world.now), Some(No::UpstreamStale));
+        assert_eq!(open(&state, b"browser", world.now.plus(PAGE_TTL_S)), Some(No::UpstreamStale));
+        assert_eq!(open(&state[1..], b"browser", world.now), Some(No::UpstreamStale));
+        // The seal of a page is no state, and a state is no seal of a page.
+        let page = left.errand.seal("standard", &browser, world.now, &world.keys, &mut Entropy::seeded([3; 32], 1));
+        assert_eq!(open(&page, b"browser", world.now), Some(No::UpstreamStale));
+        assert!(Errand::open(&state, &browser, world.now, &world.keys).is_err());
+    }
+
+    #[test]
+    fn an_errand_that_does_not_fit_into_an_address_stays_here() {
+        let (world, browser) = (World::new(), Digest::of(b"browser"));
+        let long = departure(errand_with(&"x".repeat(8_000)));
+        let state = long.state(&browser, world.now, &world.keys, &mut Entropy::seeded([2; 32], 1));
+        assert_eq!(state.unwrap_err(), No::UpstreamTooLong);
+    }
+
+    /// RFC 7636 §4.2: `BASE64URL-ENCODE(SHA256(ASCII(code_verifier)))`.
+    #[test]
+    fn the_challenge_is_the_verifier_s_rfc_7636_4_2() {
+        let left = departure(Goal::Page("/account".into()));
+        assert_eq!(left.verifier().reveal().len(), 43);
+        let digest = crate::pkce::challenge(&left.challenge(), Some("S256")).unwrap();
+        assert!(crate::pkce::verify(Some(digest), Some(left.verifier().reveal())).is_ok());
+    }
+}
