@@ -84,3 +84,30 @@ pub fn form(fields: &[(&str, &str)]) -> String {
     };
     fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
 }
+
+/// The fields of a form body or a query.
+///
+/// # Panics
+/// When it is neither.
+#[must_use]
+pub fn form_fields(text: &str) -> Vec<(String, String)> {
+    let decode = |text: &str| {
+        let mut bytes = Vec::new();
+        let mut rest = text.as_bytes();
+        while let [first, after @ ..] = rest {
+            let (byte, next) = match (first, after) {
+                (b'%', [high, low, next @ ..]) => {
+                    let digits = [*high, *low];
+                    let digits = std::str::from_utf8(&digits).expect("two digits");
+                    (u8::from_str_radix(digits, 16).expect("two digits"), next)
+                }
+                (b'+', next) => (b' ', next),
+                (other, next) => (*other, next),
+            };
+            bytes.push(byte);
+            rest = next;
+        }
+        String::from_utf8(bytes).expect("it is text")
+    };
+    text.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (decode(name), decode(value))).collect()
+}

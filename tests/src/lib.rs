@@ -1,6 +1,7 @@
 //! The real binary for tests: started on a folder of its own, asked over a plain socket, killed, started again.
 #![allow(clippy::disallowed_methods, reason = "tests start programs, read clocks and write files")]
 
+pub mod google;
 mod http;
 pub mod transcript;
 
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub use http::{Answer, form, send};
+pub use http::{Answer, form, form_fields, send};
 
 /// How long a server may take to its first answer on a busy machine.
 const START_MAX: Duration = Duration::from_secs(30);

@@ -14,6 +14,7 @@ use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
 use protocol::secret::Digest;
 use protocol::turn::{Change, Entropy, Facts, Turn};
+use protocol::upstream::{Departure, Issuer};
 use store::{CommitError, Store};
 use zeroize::Zeroizing;
 
@@ -28,6 +29,7 @@ use crate::observe::metrics::Metrics;
 use crate::pages::Pages;
 use crate::settings::Settings;
 use crate::slow::SlowPool;
+use crate::upstream::Upstream;
 
 /// How often a turn is judged anew because others changed its rows first.
 pub const TURN_ATTEMPTS_MAX: u32 = 5;
@@ -71,6 +73,8 @@ pub struct App {
     pub slow: SlowPool,
     /// What people see.
     pub pages: Pages,
+    /// The issuer elsewhere whose word about people is taken, if there is one.
+    pub upstream: Option<Upstream>,
     surfaces: HashMap<String, Surface>,
     house: Arc<Policy>,
     ring: ArcSwap<Ring>,
@@ -137,11 +141,13 @@ impl App {
         if !settings.brand.templates.is_empty() {
             pages.replace(settings.brand.templates.clone()).map_err(Fault::Templates)?;
         }
+        let upstream = Upstream::new(&settings).map_err(Fault::Fetch)?;
         Ok(Arc::new(Self {
             metrics: Metrics::new(&dialects),
             limiter: Limiter::default(),
             slow: SlowPool::new(settings.slow_workers),
             pages,
+            upstream,
             ids: Ids::new(u16::from_be_bytes([node[0], node[1]]), store.greatest_id().await?),
             request_ids: RequestIds::new(u64::from_be_bytes(std::array::from_fn(|at| node[8 + at]))),
             ring: ArcSwap::from_pointee(Ring { numbers, keys }),
@@ -285,6 +291,26 @@ impl App {
             Err(No::PageStale) if self.has_new_keys().await => open(&self.keys()),
             opened => opened,
         }
+    }
+
+    /// Opens the `state` of a browser that comes back from an issuer elsewhere, as [`App::open_errand`] does.
+    ///
+    /// # Errors
+    /// [`No::UpstreamStale`].
+    pub async fn open_departure(&self, state: &str, browser: &Digest) -> Result<Departure, No> {
+        let open = |keys: &Keys| Departure::open(state, browser, self.clock.now(), keys);
+        match open(&self.keys()) {
+            Err(No::UpstreamStale) if self.has_new_keys().await => open(&self.keys()),
+            opened => opened,
+        }
+    }
+
+    /// The issuer elsewhere with its keys, for a token that names the key `kid`.
+    ///
+    /// # Errors
+    /// [`No::UpstreamAbsent`] or [`No::UpstreamUnreachable`].
+    pub async fn trusted_issuer(&self, kid: Option<&str>) -> Result<Arc<Issuer>, No> {
+        self.upstream.as_ref().ok_or(No::UpstreamAbsent)?.issuer(kid, self.clock.now()).await
     }
 
     async fn has_new_keys(&self) -> bool {

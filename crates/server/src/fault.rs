@@ -19,6 +19,9 @@ pub enum Fault {
     /// Templates of the operator's that were good when the configuration was checked.
     #[error("brand.templates: {}", .0.join("; "))]
     Templates(Vec<String>),
+    /// Outgoing requests cannot be made as the operator wants them.
+    #[error("fetch: {0}")]
+    Fetch(String),
     /// Slow work died.
     #[error("a slow judgement was lost: {0}")]
     Slow(String),

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config::{Accent, Support};
+use protocol::secret::Secret;
+
+use crate::config::{Accent, Fetch, Support};
 
 /// The settings of a running server.
 #[derive(Clone, Debug)]
@@ -29,6 +31,21 @@ pub struct Settings {
     pub limits: Limits,
     /// Cores that may be busy with passwords.
     pub slow_workers: usize,
+    /// Outgoing requests.
+    pub fetch: Fetch,
+    /// The issuer elsewhere whose word about people is taken, if there is one.
+    pub google: Option<Google>,
+}
+
+/// Google, or whoever stands in for it.
+#[derive(Clone, Debug)]
+pub struct Google {
+    /// Its issuer identifier.
+    pub issuer: String,
+    /// What this server is called there.
+    pub client_id: String,
+    /// How this server proves itself there. Without one ID tokens can be verified, and nobody can be sent there.
+    pub client_secret: Option<Secret>,
 }
 
 /// An address to listen on.
@@ -136,6 +153,8 @@ impl Settings {
             limits: Limits::default(),
             // One core is left for those who wait for a token, where there is more than one.
             slow_workers: std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)),
+            fetch: Fetch::default(),
+            google: None,
         }
     }
 

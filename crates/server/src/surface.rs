@@ -175,7 +175,17 @@ impl Asked<'_> {
         let grant = params.value(Param::GrantType).and_then(GrantType::from_name);
         let (policy, keys) = (&*self.surface.policy, self.app.keys());
         let verdict = match self.at.endpoint {
-            Endpoint::Token => self.turn(TokenRequest::parse(params, policy, &keys, &self.address())).await?,
+            Endpoint::Token => {
+                let mut request = TokenRequest::parse(params, policy, &keys, &self.address());
+                if let Ok(request) = &mut request
+                    && let Some(jwt) = request.assertion()
+                {
+                    // The judge fetches nothing. Boxed: few requests need it.
+                    let issuer = Box::pin(self.app.trusted_issuer(jwt.kid())).await;
+                    request.trust(issuer);
+                }
+                self.turn(request).await?
+            }
             Endpoint::Introspect => self.turn(IntrospectRequest::parse(params, policy, &keys)).await?,
             Endpoint::Revoke => self.turn(RevokeRequest::parse(params, policy, &keys)).await?,
             Endpoint::Userinfo => {

@@ -34,8 +34,9 @@ impl Request {
     pub(super) fn parse(mut params: Params, address: &str) -> Result<Self, Refusal> {
         let text = params.take(Param::Assertion).ok_or(Refusal::of(No::ParameterMissing, Param::Assertion))?;
         let otp = params.take(Param::Otp).map(Secret::new);
-        let assertion = Err(No::UpstreamAbsent);
-        Ok(Self { jwt: Jwt::read(text), assertion, otp, address: address_attempts_key(address), params })
+        let jwt = Jwt::read(text);
+        let assertion = Err(jwt.as_ref().err().copied().unwrap_or(No::UpstreamAbsent));
+        Ok(Self { jwt, assertion, otp, address: address_attempts_key(address), params })
     }
 
     pub(super) fn jwt(&self) -> Option<&Jwt> {
@@ -332,7 +333,10 @@ mod tests {
 
     #[test]
     fn a_request_that_nobody_trusted_an_issuer_for_is_refused() {
-        assert_eq!(world(&claims()).token().unwrap_err().no, No::UpstreamAbsent);
+        let mut world = world(&claims());
+        assert_eq!(world.token().unwrap_err().no, No::UpstreamAbsent);
+        world.send(Param::Assertion, "nonsense");
+        assert_eq!(world.token().unwrap_err().no, No::AssertionMalformed);
     }
 
     #[test]

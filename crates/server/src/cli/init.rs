@@ -69,7 +69,7 @@ fn sample() -> String {
         comment(&mut out, sentence);
         // A section without a line of its own is a comment as a whole.
         let _ = writeln!(out, "[{section}]\n");
-        let own = options::TABLE.iter().filter_map(|row| Some((row, row.path.split_once('.')?)));
+        let own = options::TABLE.iter().filter_map(|row| Some((row, row.path.rsplit_once('.')?)));
         for (row, (_, key)) in own.filter(|(_, (its, _))| its == section) {
             option(&mut out, row, key);
         }

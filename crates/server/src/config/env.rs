@@ -25,7 +25,7 @@ pub(super) fn overlay(
             (row, read(text).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
         } else {
             // Others may use the prefix as well; but two underscores are a section, and that is meant for us.
-            if let Some((section, inner)) = path.split_once('.') {
+            if let Some((section, inner)) = path.rsplit_once('.') {
                 let near = suggestion(inner, options::keys_of(section).filter(|_| !section.is_empty()));
                 problems.push(Problem::fault(place, format!("there is no option `{path}`{near}")));
             }

@@ -119,12 +119,12 @@ impl File {
                         problems.push(Problem::fault(place, problem));
                     }
                 }
-            } else if section.is_empty() && options::SECTIONS.iter().any(|(own, _)| *own == name) {
+            } else if options::is_section(&path) {
                 match value.get_ref() {
-                    DeValue::Table(inner) => self.walk(name, inner, text, problems),
+                    DeValue::Table(inner) => self.walk(&path, inner, text, problems),
                     other => {
                         let found = kind_of(other);
-                        problems.push(Problem::fault(place, format!("`{name}` is {found}, it must be a table")));
+                        problems.push(Problem::fault(place, format!("`{path}` is {found}, it must be a table")));
                     }
                 }
             } else {

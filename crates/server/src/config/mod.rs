@@ -10,6 +10,7 @@ mod problem;
 mod resolve;
 mod settings;
 mod surfaces;
+mod upstream;
 mod value;
 
 use std::path::{Path, PathBuf};

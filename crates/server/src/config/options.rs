@@ -101,6 +101,11 @@ pub const TABLE: &[Row] = &[
     row("fetch.allow", Kind::Texts, Texts(&[]), r#"["10.0.0.7:8443"]"#, "Private addresses, as host:port, that this server may nevertheless call."),
     row("fetch.ca_file", Kind::Path, Absent, r#""ca.pem""#, "More certificate authorities for outgoing calls, in PEM."),
 
+    row("upstream.google.client_id", Kind::Text, Absent, r#""1234.apps.googleusercontent.com""#, "What this server is called at Google. ID tokens must be made for it."),
+    row("upstream.google.client_secret", Kind::Secret, Absent, r#""GOCSPX-...""#, "How this server proves itself at Google. Better keep it in a file of its own."),
+    row("upstream.google.client_secret_file", Kind::Path, Absent, r#""google.secret""#, "The file with the client secret."),
+    row("upstream.google.issuer", Kind::Text, Text("https://accounts.google.com"), "", "The issuer of the ID tokens; another one can stand in for Google in a test."),
+
     row("log.level", Kind::Text, Text("info"), "", "error, warn, info, debug or trace; or by module, such as \"info,store=debug\"."),
     row("log.format", Kind::Word(&["text", "json"]), Text("text"), "", "text for people, json for machines."),
 
@@ -127,9 +132,16 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("brand", "What people see."),
     ("developer", "The developer pages."),
     ("fetch", "Outgoing requests. Private addresses are refused unless they are listed."),
+    ("upstream.google", "Sign in with Google: a button on the sign-in page, and ID tokens where a surface takes them."),
     ("log", "Logs go to standard error and never hold secrets."),
     ("limits", "How much at once."),
 ];
+
+/// Is this a section, or does it hold one?
+#[must_use]
+pub fn is_section(path: &str) -> bool {
+    SECTIONS.iter().any(|(own, _)| own.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+}
 
 /// The row of a path.
 #[must_use]
@@ -139,11 +151,15 @@ pub fn find(path: &str) -> Option<&'static Row> {
 
 /// The keys of a section, `""` for the top, without their section's name; for the top also the sections.
 pub fn keys_of(section: &str) -> impl Iterator<Item = &'static str> {
-    let own = TABLE.iter().filter_map(move |row| match row.path.split_once('.') {
+    let own = TABLE.iter().filter_map(move |row| match row.path.rsplit_once('.') {
         Some((its, key)) => (its == section).then_some(key),
         None => section.is_empty().then_some(row.path),
     });
-    let sections = SECTIONS.iter().map(|(name, _)| *name).chain(["dialect"]).filter(move |_| section.is_empty());
+    // A section in a section is known there by its own name.
+    let inner = SECTIONS.iter().filter_map(move |(name, _)| name.strip_prefix(section)?.strip_prefix('.'));
+    let top =
+        SECTIONS.iter().map(|(name, _)| name.split_once('.').map_or(*name, |(outer, _)| outer)).chain(["dialect"]);
+    let sections = inner.chain(top.filter(move |_| section.is_empty()));
     own.chain(sections)
 }
 
@@ -174,7 +190,7 @@ mod tests {
 
     #[test]
     fn every_section_is_explained_and_every_explanation_has_a_section() {
-        let mut named: Vec<&str> = TABLE.iter().filter_map(|row| Some(row.path.split_once('.')?.0)).collect();
+        let mut named: Vec<&str> = TABLE.iter().filter_map(|row| Some(row.path.rsplit_once('.')?.0)).collect();
         named.dedup();
         let mut explained: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
         named.sort_unstable();

@@ -38,6 +38,7 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     let (session, lockout) = (read.session(), read.lockout());
     let (fetch, log, limits) = (read.fetch(), read.log(), read.limits());
     let slow_workers = read.size("limits.hashing_threads");
+    let google = read.google(&fetch);
     let dialects = read.dialects(issuer.as_ref());
     let (issuer, dialects) = (issuer?, dialects?);
     let mut settings = Settings { listen: listen?, admin_listen, tls, trusted, limits, ..Settings::new(&issuer.url) };
@@ -45,27 +46,29 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     settings.has_developer_pages = read.flag("developer.enable");
     settings.brand = brand;
     let policies = surfaces::policies(&dialects, &issuer.url, &settings.brand.name, session, lockout);
-    Some(Configuration { settings, store_url, master: master?, dialects, policies, fetch, log })
+    read.warn_of_assertions(&policies, google.as_ref());
+    (settings.fetch, settings.google) = (fetch, google);
+    Some(Configuration { settings, store_url, master: master?, dialects, policies, log })
 }
 
 /// Reads options one by one.
-struct Resolver<'a> {
-    file: &'a File,
+pub(super) struct Resolver<'a> {
+    pub(super) file: &'a File,
     folder: &'a Path,
     problems: &'a mut Vec<Problem>,
 }
 
 impl Resolver<'_> {
-    fn fault(&mut self, path: &str, text: impl Into<String>) {
+    pub(super) fn fault(&mut self, path: &str, text: impl Into<String>) {
         self.problems.push(Problem::fault(self.file.place(path), text));
     }
 
-    fn warn(&mut self, path: &str, text: impl Into<String>) {
+    pub(super) fn warn(&mut self, path: &str, text: impl Into<String>) {
         self.problems.push(Problem::warning(self.file.place(path), text));
     }
 
     /// The text of an option, or its default.
-    fn text(&self, path: &str) -> Option<String> {
+    pub(super) fn text(&self, path: &str) -> Option<String> {
         match (self.file.written(path).map(|written| &written.value), row(path).default) {
             (Some(Value::Text(text)), _) => Some(text.clone()),
             (_, Otherwise::Text(text)) => Some(text.to_owned()),
@@ -130,7 +133,7 @@ impl Resolver<'_> {
     }
 
     /// A file that must be there.
-    fn readable(&mut self, path: &str) -> Option<PathBuf> {
+    pub(super) fn readable(&mut self, path: &str) -> Option<PathBuf> {
         let file = self.path(path)?;
         if let Err(error) = std::fs::File::open(&file).and_then(|file| file.metadata()) {
             self.fault(path, format!("{} cannot be read: {}", file.display(), plain(&error)));

@@ -21,8 +21,6 @@ pub struct Configuration {
     pub dialects: Dialects,
     /// The rules of each surface: those of its dialect, and what the operator decides for all of them.
     pub policies: Vec<Policy>,
-    /// Outgoing requests.
-    pub fetch: Fetch,
     /// Logs.
     pub log: Log,
 }
@@ -80,7 +78,7 @@ pub struct Support {
 }
 
 /// Outgoing requests.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fetch {
     /// Private addresses, as host:port, that may be called all the same.
     pub allow: Vec<String>,

@@ -10,6 +10,7 @@ use protocol::wire::{Param, Params};
 
 use super::account;
 use super::consent::{self, Consent};
+use super::google;
 use super::second_factor::SecondFactor;
 use super::sign_in::SignIn;
 use crate::app::App;
@@ -18,7 +19,7 @@ use crate::http::Response;
 use crate::surface;
 
 /// Where somebody goes who came to sign in and said nothing about the rest.
-const USUAL: &str = account::profile::PATH;
+pub(super) const USUAL: &str = account::profile::PATH;
 
 /// The page that asks a question.
 pub(super) fn asking(app: &App, page: &PageRequest<'_>, ask: &Ask) -> String {
@@ -26,7 +27,9 @@ pub(super) fn asking(app: &App, page: &PageRequest<'_>, ask: &Ask) -> String {
     match &ask.page {
         Question::SignIn { client, login, problem } => {
             let is_again = page.query("again").is_some() || page.field("again").is_some();
-            let shown = SignIn::new(client.as_deref(), login.clone(), problem.as_ref(), csrf).again(is_again);
+            let google = google::link(app, &csrf);
+            let shown = SignIn::new(client.as_deref(), login.clone(), problem.as_ref(), csrf);
+            let shown = shown.again(is_again).google(google);
             app.pages.render(&shown)
         }
         Question::SecondFactor { client, user, problem } => {

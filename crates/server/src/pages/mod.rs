@@ -8,6 +8,7 @@ mod developer;
 mod face;
 mod flow;
 mod form_post;
+mod google;
 mod home;
 mod leaving;
 mod problem;
@@ -53,6 +54,7 @@ pub async fn route(app: &App, page: &PageRequest<'_>) -> Option<Response> {
         "/consent" if is_post => Ok(flow::decide(app, page).await),
         // A page that was loaded anew where only its answer belongs: there is a way on.
         "/second-factor" | "/consent" => Ok(page.go(app, account::profile::PATH)),
+        google::BEGIN | google::CALLBACK => Ok(Box::pin(google::answer(app, page)).await),
         leaving::PATH => leaving::answer(app, page).await,
         path if account::is_page(path) => account::answer(app, page).await,
         path => match developer::Place::find(app, path) {

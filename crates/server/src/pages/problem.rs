@@ -27,6 +27,7 @@ impl Problem {
                 "The page was open for too long, or belongs to another browser. Nothing was changed. Check and send it again."
                     .to_owned()
             }
+            (no, _) if google(no).is_some() => google(no).unwrap_or_default().to_owned(),
             (No::LockedOut, Some(wait_s)) => format!("Too many failed attempts. Try again in {}.", words::wait(wait_s)),
             _ => refusal.text(),
         };
@@ -72,4 +73,38 @@ impl Problem {
     pub(crate) fn at(self, field: &'static str) -> Self {
         Self { field: self.field.map(|_| field), ..self }
     }
+}
+
+/// What went wrong on the way to Google and back.
+fn google(no: No) -> Option<&'static str> {
+    Some(match no {
+        No::UpstreamUnreachable => "Google cannot be reached at the moment. Try again, or sign in another way.",
+        No::UpstreamRefused => "Google did not say who you are. Try again, or sign in another way.",
+        No::UpstreamDenied => "You did not let Google say who you are. Try again, or sign in another way.",
+        No::UpstreamStale => {
+            "The sign-in with Google took too long, or began in another browser. Try again, or go back to the application \
+             that you came from."
+        }
+        No::UpstreamTooLong => "This request is too long to be taken along to Google. Sign in another way.",
+        No::UpstreamEmailUnverified => {
+            "Google has not verified your e-mail address, so you cannot sign in here with it."
+        }
+        No::UpstreamEmailTaken => {
+            "There is an account here with the e-mail address of your Google account, but nobody has verified that address \
+             here. Sign in with that account’s password, or ask for help to have the address verified."
+        }
+        No::UpstreamUserDisabled => "This account is disabled.",
+        No::AssertionMalformed
+        | No::AssertionAlgorithmRefused
+        | No::AssertionKeyUnknown
+        | No::AssertionForged
+        | No::AssertionOfOtherIssuer
+        | No::AssertionForOther
+        | No::AssertionExpired
+        | No::AssertionTooEarly
+        | No::AssertionNonceWrong => {
+            "What Google said about you could not be verified. Try again, or sign in another way."
+        }
+        _ => return None,
+    })
 }

@@ -14,6 +14,8 @@ pub(super) struct SignIn {
     login: String,
     /// Somebody is signed in already and is to prove it once more.
     is_again: bool,
+    /// Where the button leads that signs in with Google, below the path of the issuer.
+    google: Option<String>,
     csrf: String,
     #[serde(skip)]
     problem: Option<Problem>,
@@ -26,6 +28,7 @@ impl SignIn {
             application: client.map(Application::new),
             login,
             is_again: false,
+            google: None,
             csrf,
             problem: problem.map(Problem::new),
         }
@@ -34,6 +37,11 @@ impl SignIn {
     /// The same page for somebody who is signed in.
     pub(super) fn again(self, is_again: bool) -> Self {
         Self { is_again, ..self }
+    }
+
+    /// The same page with a button that leads to Google.
+    pub(super) fn google(self, google: Option<String>) -> Self {
+        Self { google, ..self }
     }
 }
 
@@ -47,12 +55,16 @@ impl Page for SignIn {
     fn samples() -> Vec<(&'static str, Self)> {
         let page = |application, login: &str, refusal: Option<Refusal>| {
             let problem = refusal.as_ref().map(Problem::new);
-            Self { application, login: login.to_owned(), is_again: false, csrf: "seal".to_owned(), problem }
+            let (login, csrf) = (login.to_owned(), "seal".to_owned());
+            Self { application, login, is_again: false, google: None, csrf, problem }
         };
+        let to_google = || Some("/login/google?errand=seal".to_owned());
         let locked = Refusal { retry_after_s: Some(850), ..No::LockedOut.into() };
         vec![
             ("sign_in", page(Some(Application::sample()), "", None)),
             ("sign_in_account", page(None, "", None)),
+            ("sign_in_google", page(Some(Application::sample()), "", None).google(to_google())),
+            ("sign_in_google_unknown", page(None, "", Some(No::UpstreamEmailTaken.into())).google(to_google())),
             ("sign_in_again", page(None, "alice@example.com", None).again(true)),
             ("sign_in_wrong", page(Some(Application::sample()), "alice\"><script>", Some(No::CredentialsWrong.into()))),
             ("sign_in_locked", page(Some(Application::terse_sample()), "alice@example.com", Some(locked))),

@@ -1,0 +1,92 @@
+//! `[upstream.google]`: the issuer whose word about people is taken.
+
+use protocol::model::GrantType;
+use protocol::policy::Policy;
+use protocol::secret::Secret;
+use url::Url;
+
+use super::read;
+use super::resolve::Resolver;
+use super::settings::Fetch;
+use crate::settings::Google;
+
+const CLIENT_ID: &str = "upstream.google.client_id";
+const SECRET: &str = "upstream.google.client_secret";
+const SECRET_FILE: &str = "upstream.google.client_secret_file";
+const ISSUER: &str = "upstream.google.issuer";
+
+impl Resolver<'_> {
+    /// The issuer, if the section says anything.
+    pub(super) fn google(&mut self, fetch: &Fetch) -> Option<Google> {
+        let written = [SECRET, SECRET_FILE, ISSUER].into_iter().find(|path| self.file.written(path).is_some());
+        let Some(client_id) = self.text(CLIENT_ID) else {
+            if let Some(path) = written.filter(|_| !self.file.is_faulty(CLIENT_ID)) {
+                self.fault(path, format!("`{CLIENT_ID}` is missing: it is what this server is called at the issuer"));
+            }
+            return None;
+        };
+        if client_id.is_empty() || !client_id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.fault(CLIENT_ID, format!("`{CLIENT_ID}` is {client_id:?}, which is no client identifier"));
+        }
+        let client_secret = self.google_secret();
+        if client_secret.is_none() && self.file.written(SECRET_FILE).is_none() {
+            let text = "without `client_secret` or `client_secret_file` ID tokens are verified, but people get no button to \
+                        sign in with";
+            self.warn(CLIENT_ID, text);
+        }
+        let issuer = self.google_issuer(fetch)?;
+        Some(Google { issuer, client_id, client_secret })
+    }
+
+    fn google_secret(&mut self) -> Option<Secret> {
+        let (written, file) = (self.text(SECRET), self.readable(SECRET_FILE));
+        if written.is_some() && file.is_some() {
+            self.fault(SECRET, format!("both `{SECRET}` and `{SECRET_FILE}` are there: keep one of them"));
+        }
+        let (path, text) = match (written, file) {
+            (Some(text), _) => (SECRET, text),
+            // One that cannot be read was told already.
+            (None, Some(file)) => (SECRET_FILE, read(&file).ok()?.trim_end_matches(['\r', '\n']).to_owned()),
+            (None, None) => return None,
+        };
+        if text.trim().is_empty() {
+            self.fault(path, format!("`{path}` is empty"));
+        }
+        Some(Secret::new(text))
+    }
+
+    /// OpenID Connect Discovery §3: the issuer is a URL "using the https scheme with no query or fragment components".
+    fn google_issuer(&mut self, fetch: &Fetch) -> Option<String> {
+        let text = self.text(ISSUER)?;
+        let url = Url::parse(&text).ok().filter(|url| {
+            url.query().is_none() && url.fragment().is_none() && url.host().is_some() && url.username().is_empty()
+        });
+        let Some(url) = url.filter(|url| matches!(url.scheme(), "https" | "http")) else {
+            self.fault(ISSUER, format!("`{ISSUER}` is {text:?}, it must be an https URL without a query"));
+            return None;
+        };
+        let place =
+            format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
+        let is_allowed = fetch.allow.iter().any(|own| own.eq_ignore_ascii_case(&place));
+        if url.scheme() == "http" && !is_allowed {
+            let text =
+                format!("`{ISSUER}` is not https; for a stand-in on this machine, list {place:?} in `fetch.allow`");
+            self.fault(ISSUER, text);
+        }
+        Some(text)
+    }
+
+    /// A surface that takes assertions needs somebody who makes them.
+    pub(super) fn warn_of_assertions(&mut self, policies: &[Policy], google: Option<&Google>) {
+        if google.is_some() {
+            return;
+        }
+        for policy in policies.iter().filter(|policy| policy.grants.contains(&GrantType::Assertion)) {
+            let text = format!(
+                "`{}` takes ID tokens of Google, and there is no [upstream.google]: it answers that this is not configured",
+                policy.dialect
+            );
+            self.warn("dialects.enable", text);
+        }
+    }
+}

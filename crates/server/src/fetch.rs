@@ -1,0 +1,402 @@
+//! Outgoing requests: the one door, and its guard against server-side request forgery. https only, no redirects, no proxy, and
+//! no address that is not for everybody: neither by name, by a name that resolves to one, nor by number. What the operator
+//! lists in `fetch.allow` is let through, on that port alone.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder};
+use thiserror::Error;
+use tokio::sync::Semaphore;
+use url::{Host, Url};
+
+use crate::config::Fetch;
+
+/// No request takes longer, from the first byte of the name's resolution to the last of the answer.
+const TIME_MAX: Duration = Duration::from_secs(10);
+/// No connection takes longer to come about.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+/// The largest answer that is read, in bytes. The keys of an issuer are a few thousand.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+/// Requests at the same time; others wait, within their time.
+const AT_ONCE_MAX: usize = 16;
+const AGENT: &str = concat!("Grantry/", env!("CARGO_PKG_VERSION"));
+
+/// Why there is no answer. The texts are for the operator's log.
+#[derive(Debug, Error)]
+pub enum FetchError {
+    /// The guard does not let it through.
+    #[error("{0}")]
+    Refused(String),
+    /// Nobody answered, not in time, or not as HTTP has it.
+    #[error("{0}")]
+    Failed(String),
+    /// The answer is too large.
+    #[error("the answer has more than {BODY_BYTES_MAX} bytes")]
+    TooLarge,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The door.
+#[derive(Debug)]
+pub struct Fetcher {
+    /// Resolves names to addresses that are for everybody, and to no others.
+    guarded: Client,
+    /// For what the operator lists.
+    allowed: Client,
+    allow: Vec<String>,
+    turns: Semaphore,
+}
+
+impl Fetcher {
+    /// A door as the operator wants it.
+    ///
+    /// # Errors
+    /// When the operator's certificate authorities cannot be used.
+    pub fn new(settings: &Fetch) -> Result<Self, String> {
+        let authorities = match &settings.ca_file {
+            None => Vec::new(),
+            Some(path) => {
+                let pem = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+                let read = Certificate::from_pem_bundle(&pem);
+                read.map_err(|_| format!("{} holds no certificates in PEM", path.display()))?
+            }
+        };
+        Ok(Self {
+            guarded: client(|builder| builder.https_only(true).dns_resolver(Arc::new(Guarded)), &authorities)?,
+            allowed: client(|builder| builder, &authorities)?,
+            allow: settings.allow.iter().map(|own| own.to_ascii_lowercase()).collect(),
+            turns: Semaphore::new(AT_ONCE_MAX),
+        })
+    }
+
+    /// Asks for a document.
+    ///
+    /// # Errors
+    /// When there is no answer. A status that is no success is none of these.
+    pub async fn get(&self, url: &str) -> Result<Fetched, FetchError> {
+        self.send(url, |client, url| client.get(url)).await
+    }
+
+    /// Posts a form, with an `Authorization` header if there is one to send.
+    ///
+    /// # Errors
+    /// As [`Fetcher::get`].
+    pub async fn post(
+        &self,
+        url: &str,
+        fields: &[(&str, &str)],
+        authorization: Option<&str>,
+    ) -> Result<Fetched, FetchError> {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.send(url, |client, url| {
+            let request = client.post(url).header("content-type", "application/x-www-form-urlencoded").body(body);
+            match authorization {
+                Some(authorization) => request.header("authorization", authorization),
+                None => request,
+            }
+        })
+        .await
+    }
+
+    /// May this address be called? Says it before anybody is sent there.
+    ///
+    /// # Errors
+    /// [`FetchError::Refused`].
+    pub fn check(&self, url: &str) -> Result<(), FetchError> {
+        guard(url, &self.allow).map(drop)
+    }
+
+    async fn send(&self, url: &str, make: impl FnOnce(&Client, Url) -> RequestBuilder) -> Result<Fetched, FetchError> {
+        let (url, is_allowed) = guard(url, &self.allow)?;
+        let request = make(if is_allowed { &self.allowed } else { &self.guarded }, url);
+        let exchange = async {
+            let _turn = self.turns.acquire().await.map_err(|error| FetchError::Failed(error.to_string()))?;
+            exchange(request.header("accept", "application/json")).await
+        };
+        let late = |_| FetchError::Failed(format!("no answer within {} s", TIME_MAX.as_secs()));
+        tokio::time::timeout(TIME_MAX, exchange).await.map_err(late)?
+    }
+}
+
+fn client(own: impl Fn(ClientBuilder) -> ClientBuilder, authorities: &[Certificate]) -> Result<Client, String> {
+    let usual = || {
+        let builder = Client::builder().redirect(Policy::none()).no_proxy().user_agent(AGENT);
+        own(builder.connect_timeout(CONNECT_TIME_MAX).timeout(TIME_MAX))
+    };
+    usual().tls_certs_merge(authorities.to_vec()).build().or_else(|error| {
+        // A machine without certificate authorities of its own knows those that the operator names, and no others.
+        tracing::warn!(cause = %plain(&error), "this machine has no certificate authorities; only those of fetch.ca_file count");
+        usual().tls_certs_only(authorities.to_vec()).build().map_err(|error| plain(&error))
+    })
+}
+
+async fn exchange(request: RequestBuilder) -> Result<Fetched, FetchError> {
+    let failed = |error: reqwest::Error| FetchError::Failed(plain(&error));
+    let mut response = request.send().await.map_err(failed)?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        if body.len() + chunk.len() > BODY_BYTES_MAX {
+            return Err(FetchError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Fetched { status: response.status().as_u16(), body })
+}
+
+/// An error with its causes, and without the address, whose query may be secret.
+fn plain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        next = error.source();
+        // The library's own layers name the address; what lies below them says what happened.
+        if next.is_none() || !error.is::<reqwest::Error>() {
+            let said = error.to_string();
+            if !text.contains(&said) {
+                if !text.is_empty() {
+                    text.push_str(": ");
+                }
+                text.push_str(&said);
+            }
+        }
+    }
+    text
+}
+
+/// Is this an address that may be called, and is it one of those that the operator listed?
+fn guard(text: &str, allow: &[String]) -> Result<(Url, bool), FetchError> {
+    let refused = |text: &str| FetchError::Refused(text.to_owned());
+    let url = Url::parse(text).map_err(|_| refused("this is not a URL"))?;
+    let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
+        return Err(refused("the URL names no host"));
+    };
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err(refused("a URL with a name, a password or a fragment is not called"));
+    }
+    if matches!(url.scheme(), "http" | "https") && allow.contains(&format!("{host}:{port}").to_ascii_lowercase()) {
+        return Ok((url, true));
+    }
+    if url.scheme() != "https" {
+        return Err(FetchError::Refused(format!("{host}:{port} is not https, and not in `fetch.allow`")));
+    }
+    // The library asks the resolver about names only.
+    let address = match host {
+        Host::Ipv4(address) => Some(IpAddr::V4(address)),
+        Host::Ipv6(address) => Some(IpAddr::V6(address)),
+        Host::Domain(_) => None,
+    };
+    if address.is_some_and(|address| !is_global(address)) {
+        return Err(FetchError::Refused(format!("{host}:{port} is a private address, and not in `fetch.allow`")));
+    }
+    Ok((url, false))
+}
+
+/// Resolves names, and leaves out every address that is not for everybody.
+struct Guarded;
+
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            // The port of the request takes the place of this one.
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let global: Vec<SocketAddr> = found.filter(|address| is_global(address.ip())).collect();
+            if global.is_empty() {
+                return Err("the name leads to private addresses only, or to none".into());
+            }
+            Ok(Box::new(global.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// May this address be reached from everywhere? By the special-purpose registries of RFC 6890; what they do not say is for
+/// everybody is not.
+fn is_global(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => is_global_v4(address),
+        IpAddr::V6(address) => is_global_v6(address),
+    }
+}
+
+fn is_global_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let is_special = address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_multicast()
+        || address.is_documentation()
+        || a == 0
+        // Carrier-grade NAT, RFC 6598.
+        || (a == 100 && (64..128).contains(&b))
+        // IETF protocol assignments and 6to4 relays.
+        || (a, b, c) == (192, 0, 0)
+        || (a, b, c) == (192, 88, 99)
+        // Benchmarks, RFC 2544.
+        || (a == 198 && matches!(b, 18 | 19))
+        // Reserved, and broadcast.
+        || a >= 240;
+    !is_special
+}
+
+fn is_global_v6(address: Ipv6Addr) -> bool {
+    let [a, b, ..] = address.segments();
+    // Global unicast is 2000::/3, without protocol assignments such as Teredo (2001::/23), documentation (2001:db8::/32 and
+    // 3fff::/20) and 6to4 (2002::/16), which carries an IPv4 address.
+    let is_special =
+        (a == 0x2001 && b < 0x200) || (a == 0x2001 && b == 0xdb8) || a == 0x2002 || (a == 0x3fff && b < 0x1000);
+    (0x2000..0x4000).contains(&a) && !is_special
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    fn told(url: &str, allow: &[&str]) -> Result<bool, String> {
+        let allow: Vec<String> = allow.iter().map(|own| (*own).to_owned()).collect();
+        guard(url, &allow).map(|(_, is_allowed)| is_allowed).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn only_https_to_addresses_for_everybody_is_called() {
+        assert_eq!(told("https://accounts.google.com/x", &[]), Ok(false));
+        assert_eq!(told("https://8.8.8.8/", &[]), Ok(false));
+        for url in [
+            "http://accounts.google.com/",
+            "https://127.0.0.1/",
+            "https://0.0.0.0/",
+            "https://10.0.0.7:8443/",
+            "https://169.254.169.254/latest/meta-data",
+            "https://[::1]/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://[fd00::1]/",
+            "https://[fe80::1]/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://user:secret@example.com/",
+            "https://example.com/#x",
+            "ftp://example.com/",
+            "file:///etc/passwd",
+            "nonsense",
+        ] {
+            assert!(told(url, &["127.0.0.1:9999"]).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_the_operator_lists_is_let_through_on_its_port_alone() {
+        let allow = ["127.0.0.1:9999", "idp.local:443", "[::1]:80"];
+        for url in ["http://127.0.0.1:9999/x", "https://127.0.0.1:9999/", "https://IDP.local/", "http://[::1]/"] {
+            assert_eq!(told(url, &allow), Ok(true), "{url}");
+        }
+        for url in ["http://127.0.0.1:9998/", "http://127.0.0.1/", "http://idp.local/", "ftp://127.0.0.1:9999/"] {
+            assert!(told(url, &allow).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn special_addresses_are_not_for_everybody() {
+        for text in [
+            "0.1.2.3",
+            "10.1.1.1",
+            "100.64.0.1",
+            "127.8.8.8",
+            "169.254.1.1",
+            "172.16.0.1",
+            "192.0.0.9",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "100::1",
+            "2001::1",
+            "2001:db8::1",
+            "2002:a00:1::",
+            "3fff::1",
+            "fc00::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+        ] {
+            assert!(!is_global(text.parse().unwrap()), "{text}");
+        }
+        for text in ["1.1.1.1", "8.8.8.8", "100.128.0.1", "172.32.0.1", "198.20.0.1", "2606:4700::1", "2a00:1450::1"] {
+            assert!(is_global(text.parse().unwrap()), "{text}");
+        }
+    }
+
+    /// Answers every request on loopback with `answer`, and counts nothing.
+    async fn server(answer: String) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        address
+    }
+
+    fn fetcher(allow: &[&str]) -> Fetcher {
+        let allow = allow.iter().map(|own| (*own).to_owned()).collect();
+        Fetcher::new(&Fetch { allow, ca_file: None }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_is_not_followed() {
+        let address =
+            server("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 2\r\n\r\nhi".into()).await;
+        let fetched = fetcher(&[&address]).get(&format!("http://{address}/")).await.unwrap();
+        assert_eq!((fetched.status, fetched.body.as_slice()), (302, &b"hi"[..]));
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_cut_off() {
+        let body = "x".repeat(BODY_BYTES_MAX + 1);
+        let address = server(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+        let told = fetcher(&[&address]).get(&format!("http://{address}/")).await.unwrap_err();
+        assert!(matches!(told, FetchError::TooLarge), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_not_called() {
+        let fetcher = fetcher(&["127.0.0.1:9"]);
+        let told = fetcher.get("https://localhost:9/secret?code=hunter2").await.unwrap_err().to_string();
+        assert!(told.contains("private addresses only") && !told.contains("hunter2"), "{told}");
+        let told = fetcher.get("http://127.0.0.1:9/?code=hunter2").await.unwrap_err().to_string();
+        assert!(!told.contains("hunter2"), "{told}");
+        assert!(fetcher.check("https://10.0.0.1/").is_err() && fetcher.check("https://example.com/").is_ok());
+    }
+
+    #[test]
+    fn certificate_authorities_that_cannot_be_read_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n").unwrap();
+        let told = Fetcher::new(&Fetch { allow: vec![], ca_file: Some(path) }).unwrap_err();
+        assert!(told.contains("ca.pem"), "{told}");
+    }
+}

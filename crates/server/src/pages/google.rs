@@ -1,0 +1,110 @@
+//! `/login/google`: the way to Google and back. Nothing is kept here meanwhile: the errand travels in the `state`, sealed and
+//! bound to the browser. Whatever goes wrong on the way comes back to the sign-in page, with the errand.
+
+use ::http::Method;
+use protocol::authorize::{Answer, Visit};
+use protocol::browser::{Errand, Goal};
+use protocol::jose::Jwt;
+use protocol::refusal::No;
+use protocol::secret::Secret;
+use protocol::upstream::{Assertion, Departure};
+
+use super::flow;
+use crate::app::App;
+use crate::browser::PageRequest;
+use crate::http::{Response, answer};
+use crate::surface;
+use crate::upstream::{Returned, Upstream};
+
+pub(super) const BEGIN: &str = "/login/google";
+pub(super) const CALLBACK: &str = "/login/google/callback";
+
+/// Where the button of a sign-in page with this seal leads, below the path of the issuer; `None` where there is none.
+pub(super) fn link(app: &App, seal: &str) -> Option<String> {
+    // A seal is made of characters that need no encoding.
+    has_button(app).map(|_| format!("{BEGIN}?errand={seal}"))
+}
+
+fn has_button(app: &App) -> Option<&Upstream> {
+    app.upstream.as_ref().filter(|upstream| upstream.has_button())
+}
+
+/// Sends the browser to Google, or takes it in when it comes back.
+pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Response {
+    let Some(upstream) = has_button(app) else {
+        return surface::refused(app, page, None, &No::AddressUnknown.into());
+    };
+    // A HEAD would use up the code.
+    if page.http.method != Method::GET {
+        return surface::refused(app, page, None, &No::MethodUnknown.into());
+    }
+    if page.path == BEGIN { begin(app, page, upstream).await } else { end(app, page, upstream).await }
+}
+
+async fn begin(app: &App, page: &PageRequest<'_>, upstream: &Upstream) -> Response {
+    let seal = page.query("errand").unwrap_or_default();
+    let (errand, dialect) = match app.open_errand(&seal, &page.caller.browser).await {
+        Ok(opened) => opened,
+        Err(no) => return surface::refused(app, page, None, &no.into()),
+    };
+    let mut entropy = app.draw();
+    let departure = Departure::new(errand, dialect, &mut entropy);
+    let now = app.clock.now();
+    let address = match departure.state(&page.caller.browser, now, &app.keys(), &mut entropy) {
+        Ok(state) => upstream.address(&departure, &state, &callback(app, page), now).await,
+        Err(no) => Err(no),
+    };
+    match address {
+        Ok(address) => match answer::redirect(&Method::GET, &address) {
+            Some(response) => response,
+            None => back(app, page, departure, Err(No::UpstreamUnreachable)).await,
+        },
+        Err(no) => back(app, page, departure, Err(no)).await,
+    }
+}
+
+async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream) -> Response {
+    let state = page.query("state").unwrap_or_default();
+    let departure = match app.open_departure(&state, &page.caller.browser).await {
+        Ok(departure) => departure,
+        Err(no) => {
+            // Whose errand it was is not known. The person can still sign in.
+            let errand = app.errand(Goal::Page(flow::USUAL.to_owned()));
+            return show(app, page, &app.house_policy().dialect, errand, Answer::Upstream(Err(no.into()))).await;
+        }
+    };
+    let returned =
+        Returned { code: page.query("code").map(Secret::new), error: page.query("error"), iss: page.query("iss") };
+    let now = app.clock.now();
+    let said = match upstream.redeem(&returned, departure.verifier(), &callback(app, page), now).await {
+        Ok(id_token) => assertion(app, upstream, id_token, departure.nonce()).await,
+        Err(no) => Err(no),
+    };
+    back(app, page, departure, said).await
+}
+
+async fn assertion(app: &App, upstream: &Upstream, id_token: String, nonce: &str) -> Result<Assertion, No> {
+    let jwt = Jwt::read(id_token)?;
+    let issuer = upstream.issuer(jwt.kid(), app.clock.now()).await?;
+    Ok(Assertion::new(jwt, issuer, Some(nonce.to_owned())))
+}
+
+/// Goes on with the errand, with what Google says about the person, or why it says nothing.
+async fn back(app: &App, page: &PageRequest<'_>, departure: Departure, said: Result<Assertion, No>) -> Response {
+    let Departure { errand, dialect, .. } = departure;
+    show(app, page, &dialect, errand, Answer::Upstream(said.map(Box::new).map_err(Into::into))).await
+}
+
+async fn show(app: &App, page: &PageRequest<'_>, dialect: &str, errand: Errand, answer: Answer) -> Response {
+    let (caller, address) = (page.caller.clone(), page.address.clone());
+    surface::browse(app, page, dialect, Visit { errand, caller, address, answer: Some(answer) }).await
+}
+
+/// Where Google sends the browser back to: the host that the browser is at, since its cookies are that host's. Other hosts than
+/// those of the issuer and of the dialects do not get here, and Google takes only those that the operator registered there.
+fn callback(app: &App, page: &PageRequest<'_>) -> String {
+    let (scheme, rest) = app.settings.issuer.split_once("://").unwrap_or(("https", ""));
+    let own = rest.split('/').next().unwrap_or_default();
+    let host = page.http.host().unwrap_or(own);
+    format!("{scheme}://{host}{}{CALLBACK}", app.settings.base_path())
+}
