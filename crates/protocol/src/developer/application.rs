@@ -140,7 +140,9 @@ pub(super) fn create(
     let mut client = registration::client(kind, turn.policy);
     // What is a person's own acts for people who allow it. To act for itself, or to take passwords, an application needs
     // the operator.
-    client.grants.retain(|grant| !matches!(grant, GrantType::ClientCredentials | GrantType::Password));
+    client
+        .grants
+        .retain(|grant| !matches!(grant, GrantType::ClientCredentials | GrantType::Password | GrantType::Assertion));
     particulars.fill(&mut client)?;
     let owner = signed.user.key;
     if facts.holdings.is_none_or(|held| held.clients >= APPLICATIONS_MAX) {
