@@ -259,3 +259,67 @@ fn templates_of_the_operators_are_tried_before_anybody_sees_them() {
     assert!(told.contains("home.html") && told.contains("welcome.html is the name of no template"), "{told}");
     assert!(told.starts_with("g.toml:3:"), "{told}");
 }
+
+#[test]
+fn google_is_an_issuer_with_a_name_for_this_server() {
+    let text = "issuer = \"https://a.example\"\n[upstream.google]\nclient_id = \"c\"\nclient_secret = \"s\"\n";
+    let google = configuration(text, &[]).settings.google.unwrap();
+    assert_eq!((google.issuer.as_str(), google.client_id.as_str()), ("https://accounts.google.com", "c"));
+    assert_eq!(google.client_secret.unwrap().reveal(), "s");
+    let variables = [
+        ("GRANTRY_UPSTREAM__GOOGLE__CLIENT_ID", "d"),
+        ("GRANTRY_UPSTREAM__GOOGLE__ISSUER", "http://127.0.0.1:9999"),
+        ("GRANTRY_FETCH__ALLOW", "127.0.0.1:9999"),
+    ];
+    let google = configuration(text, &variables).settings.google.unwrap();
+    assert_eq!((google.issuer.as_str(), google.client_id.as_str()), ("http://127.0.0.1:9999", "d"));
+    assert!(configuration("issuer = \"https://a.example\"\n[upstream.google]\n", &[]).settings.google.is_none());
+}
+
+#[test]
+fn what_is_wrong_with_google_is_told_with_its_place() {
+    let check_google = |section: &str, expected: &Expect| {
+        check(&format!("issuer = \"https://a.example\"\n[upstream.google]\n{section}"), expected);
+    };
+    check_google(
+        "client_idd = \"c\"\nissuer = \"http://idp.example\"\n",
+        &expect![[r#"
+            g.toml:3:1: unknown key `upstream.google.client_idd`, did you mean `client_id`?
+            g.toml:4:10: `upstream.google.client_id` is missing: it is what this server is called at the issuer
+        "#]],
+    );
+    check_google(
+        "client_id = \"c d\"\nclient_secret = \"\"\nissuer = \"http://idp.example\"\n",
+        &expect![[r#"
+            g.toml:3:13: `upstream.google.client_id` is "c d", which is no client identifier
+            g.toml:4:17: `upstream.google.client_secret` is empty
+            g.toml:5:10: `upstream.google.issuer` is not https; for a stand-in on this machine, list "idp.example:80" in `fetch.allow`
+        "#]],
+    );
+    check_google(
+        "client_id = \"c\"\nclient_secret_file = \"google.secret\"\nissuer = \"https://idp.example/?x\"\n",
+        &expect![[r#"
+            g.toml:4:22: /nowhere/google.secret cannot be read: there is no such file
+            g.toml:5:10: `upstream.google.issuer` is "https://idp.example/?x", it must be an https URL without a query
+        "#]],
+    );
+    check_google(
+        "client_id = \"c\"\n",
+        &expect![[r#"
+            g.toml:3:13: warning: without `client_secret` or `client_secret_file` ID tokens are verified, but people get no button to sign in with
+        "#]],
+    );
+    check(
+        "issuer = \"https://a.example\"\nupstream = 3\n",
+        &expect![[r#"
+            g.toml:2:12: `upstream` is a number, it must be a table
+        "#]],
+    );
+    check_with(
+        "issuer = \"https://a.example\"\n",
+        &[("GRANTRY_UPSTREAM__GOOGLE__CLIENT_IDD", "c")],
+        &expect![[r#"
+            environment GRANTRY_UPSTREAM__GOOGLE__CLIENT_IDD: there is no option `upstream.google.client_idd`, did you mean `client_id`?
+        "#]],
+    );
+}
