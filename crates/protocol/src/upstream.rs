@@ -7,6 +7,7 @@
 //! | is new | not verified there | | refused |
 //! | is new | verified | verified here too | linked to it |
 //! | is new | verified | not verified here | refused: whoever registered first may not be its owner |
+//! | is new | verified once, and of a domain that the issuer knows nothing of | any | refused: it may be another's today |
 //! | is new | verified | none | an account is made, and linked |
 
 use std::sync::Arc;
@@ -32,8 +33,10 @@ pub struct IdToken {
     pub subject: String,
     /// The e-mail address.
     pub email: Option<String>,
-    /// Does the issuer vouch for the address?
+    /// Was the address verified by the issuer, at some time?
     pub email_verified: bool,
+    /// Does the issuer know that the address is still this person's? Only then is it worth an account.
+    pub is_email_current: bool,
     /// The name to show.
     pub name: Option<String>,
 }
@@ -117,7 +120,7 @@ fn account<'f>(token: &IdToken, facts: &'f Facts) -> Result<Account<'f>, No> {
     let Some(user) = &facts.login else { return Ok(Account::Absent) };
     // The address may be somebody's user name, which proves nothing about it.
     let is_address_of = |user: &User| user.email.as_deref().is_some_and(|own| login_name(own) == login_name(email));
-    if !is_address_of(user) || !user.email_verified {
+    if !is_address_of(user) || !user.email_verified || !token.is_email_current {
         return Err(No::UpstreamEmailTaken);
     }
     usable(user).map(Account::Unlinked)
@@ -172,7 +175,7 @@ fn new_user(token: &IdToken, turn: &mut Turn<'_>) -> User {
         sub: BASE32_NOPAD.encode(&turn.entropy.bytes::<SUB_BYTES>()).to_lowercase(),
         username: None,
         email: token.email.clone(),
-        email_verified: token.email_verified,
+        email_verified: token.is_email_current,
         name,
         password: None,
         totp: None,

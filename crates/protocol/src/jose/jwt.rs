@@ -70,7 +70,19 @@ struct Claims {
     nonce: Option<String>,
     email: Option<String>,
     email_verified: Option<Value>,
+    /// Google's word for the domain that the account is managed by.
+    hd: Option<String>,
     name: Option<String>,
+}
+
+/// Does the issuer know whose the address is today? Google says that an address was verified once; whose it is now it knows
+/// only of its own addresses, and of those of domains that it manages.
+fn is_authority(issuer: &str, hd: Option<&str>, email: &str) -> bool {
+    if issuer != "https://accounts.google.com" {
+        return true;
+    }
+    let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase();
+    domain == "gmail.com" || hd.is_some_and(|hd| hd.eq_ignore_ascii_case(&domain))
 }
 
 #[derive(Clone, Deserialize)]
@@ -169,10 +181,14 @@ impl Jwt {
             return Err(No::AssertionNonceWrong);
         }
         let email = claims.email.clone().filter(|email| is_address(email));
+        let email_verified = email.is_some() && claims.email_verified == Some(Value::Bool(true));
+        let has_authority =
+            email.as_deref().is_some_and(|email| is_authority(&claims.iss, claims.hd.as_deref(), email));
         Ok(IdToken {
             issuer: claims.iss.clone(),
             subject: claims.sub.clone(),
-            email_verified: email.is_some() && claims.email_verified == Some(Value::Bool(true)),
+            email_verified,
+            is_email_current: email_verified && has_authority,
             email,
             name: claims.name.as_deref().and_then(display_name),
         })
@@ -227,4 +243,19 @@ fn display_name(text: &str) -> Option<String> {
     let name: String =
         text.trim().chars().filter(|c| !c.is_control()).take(crate::account::NAME_CHARACTERS_MAX).collect();
     (!name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod authority_tests {
+    use super::is_authority;
+
+    #[test]
+    fn google_is_no_authority_for_addresses_of_others() {
+        let google = "https://accounts.google.com";
+        assert!(is_authority(google, None, "alice@gmail.com"));
+        assert!(is_authority(google, Some("corp.example"), "alice@Corp.example"));
+        assert!(!is_authority(google, None, "alice@corp.example"));
+        assert!(!is_authority(google, Some("other.example"), "alice@corp.example"));
+        assert!(is_authority("https://id.corp.example", None, "alice@corp.example"));
+    }
 }

@@ -111,6 +111,7 @@ fn a_token_by_each_of_the_algorithms_says_who_it_is_about() {
             subject: "alice-there".into(),
             email: Some("alice@example.com".into()),
             email_verified: true,
+            is_email_current: true,
             name: Some("Alice There".into()),
         };
         assert!(said == expected, "{header}");
