@@ -86,7 +86,7 @@ impl Fetcher {
     /// # Errors
     /// When there is no answer. A status that is no success is none of these.
     pub async fn get(&self, url: &str) -> Result<Fetched, FetchError> {
-        self.send(url, |client, url| client.get(url)).await
+        self.send(url, Client::get).await
     }
 
     /// Posts a form, with an `Authorization` header if there is one to send.
@@ -253,8 +253,11 @@ fn is_global_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
     // Global unicast is 2000::/3, without protocol assignments such as Teredo (2001::/23), documentation (2001:db8::/32 and
     // 3fff::/20) and 6to4 (2002::/16), which carries an IPv4 address.
-    let is_special =
-        (a == 0x2001 && b < 0x200) || (a == 0x2001 && b == 0xdb8) || a == 0x2002 || (a == 0x3fff && b < 0x1000);
+    let is_special = match a {
+        0x2001 => b < 0x200 || b == 0xdb8,
+        0x3fff => b < 0x1000,
+        _ => a == 0x2002,
+    };
     (0x2000..0x4000).contains(&a) && !is_special
 }
 

@@ -295,5 +295,5 @@ fn basic(client_id: &str, secret: &Secret) -> Secret {
 
 /// A word of a stranger's, for the log.
 fn printable(word: &str) -> String {
-    word.chars().filter(|c| c.is_ascii_graphic()).take(WORD_CHARACTERS_MAX).collect()
+    word.chars().filter(char::is_ascii_graphic).take(WORD_CHARACTERS_MAX).collect()
 }
