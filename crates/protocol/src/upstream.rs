@@ -7,7 +7,7 @@
 //! | is new | not verified there | | refused |
 //! | is new | verified | verified here too | linked to it |
 //! | is new | verified | not verified here | refused: whoever registered first may not be its owner |
-//! | is new | verified once, and of a domain that the issuer knows nothing of | any | refused: it may be another's today |
+//! | is new | verified once, of a domain that the issuer does not manage | there is one | refused: it may be another's today |
 //! | is new | verified | none | an account is made, and linked |
 
 use std::sync::Arc;
