@@ -330,7 +330,7 @@ fn whatever_goes_wrong_comes_back_to_the_sign_in_page_with_the_errand() {
     );
     let location = browser.press(&page);
     let taken = browser.back(&google.allow(&location, google.claims("g-1", "bob@example.com")));
-    assert!(taken.body.contains("nobody has verified that address"), "{taken:?}");
+    assert!(taken.body.contains("nothing proves that both are yours"), "{taken:?}");
     let location = browser.press(&taken);
     let mut claims = google.claims("g-2", "eve@example.com");
     claims["aud"] = json!("another client");

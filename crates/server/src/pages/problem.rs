@@ -90,8 +90,8 @@ fn google(no: No) -> Option<&'static str> {
             "Google has not verified your e-mail address, so you cannot sign in here with it."
         }
         No::UpstreamEmailTaken => {
-            "There is an account here with the e-mail address of your Google account, but nobody has verified that address \
-             here. Sign in with that account’s password, or ask for help to have the address verified."
+            "There is an account here with the e-mail address of your Google account, but nothing proves that both are yours. \
+             Sign in with that account’s password, or ask for help to have the address verified."
         }
         No::UpstreamUserDisabled => "This account is disabled.",
         No::AssertionMalformed
