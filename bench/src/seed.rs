@@ -6,9 +6,11 @@ use std::sync::Arc;
 use protocol::keys::{Alphabet, Keys, Minted, Spelling, TokenKind};
 use protocol::login::password;
 use protocol::model::{
-    Access, AccessId, Amr, AuthMethod, Client, ClientKey, ClientKind, ClientSecret, Consent, Grant, GrantId, GrantType,
-    Pkce, Refresh, RefreshMode, Session, SessionId, StoredSecret, User, UserKey,
+    Access, AccessId, Amr, Client, ClientKey, ClientKind, ClientSecret, Consent, Grant, GrantId, GrantType, Pkce,
+    Refresh, Session, SessionId, StoredSecret, User, UserKey,
 };
+use protocol::policy::Policy;
+use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::{Digest, Secret};
 use protocol::time::UnixTime;
@@ -216,7 +218,6 @@ const OWNERS: [Owner; 3] = [STANDARD, TINYREBRAND, PHP_ENDPOINTS];
 
 fn client(owner: &Owner, now: UnixTime) -> Client {
     let is_public = owner.kind == ClientKind::Public;
-    let confidential = vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
     let secret = ClientSecret {
         stored: StoredSecret::Sha256(Digest::of(SECRET.as_bytes())),
         hint: String::new(),
@@ -227,43 +228,20 @@ fn client(owner: &Owner, now: UnixTime) -> Client {
         client_id: owner.client_id.into(),
         dialect: owner.dialect.into(),
         name: "Bench".into(),
-        publisher: None,
-        homepage: None,
-        logo_uri: None,
-        kind: owner.kind,
-        auth_methods: if is_public { vec![AuthMethod::None] } else { confidential },
         secrets: if is_public { vec![] } else { vec![secret] },
         redirect_uris: vec![REDIRECT_URI.into()],
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials],
         scope: Scope::of([owner.scope]),
-        audience: vec![],
         pkce: if owner.key == STANDARD.key { Pkce::Required } else { Pkce::Optional },
-        refresh: RefreshMode::Rotate,
-        access_ttl_s: None,
-        refresh_ttl_s: None,
-        is_first_party: false,
-        owner: None,
-        is_disabled: false,
-        revoked_below: 0,
         created_at: now,
-        version: 1,
+        ..registration::client(owner.kind, &Policy::standard(""))
     }
 }
 
 fn user(number: i64, hash: &str, now: UnixTime) -> User {
     User {
-        key: UserKey(number),
-        sub: format!("bench-{number}"),
         username: Some(format!("user{number}")),
-        email: None,
-        email_verified: false,
-        name: format!("User {number}"),
         password: Some(hash.to_owned()),
-        totp: None,
-        attributes: serde_json::Map::new(),
-        is_disabled: false,
-        revoked_below: 0,
-        created_at: now,
-        version: 1,
+        ..User::new(UserKey(number), format!("bench-{number}"), format!("User {number}"), now)
     }
 }

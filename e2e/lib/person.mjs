@@ -30,6 +30,15 @@ export async function startBrowser() {
   };
 }
 
+/** A person who signed in where a page asked for it, and got there. */
+export async function signedInAt(browser, site, path, who, options) {
+  const person = await browser.person(site, options);
+  await person.open(path);
+  await person.signIn(who);
+  assert.equal(new URL(person.page.url()).pathname, path, 'signing in leads back to the page that was asked for');
+  return person;
+}
+
 class Person {
   #site;
   #faults = [];

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { look } from '../lib/look.mjs';
+import { signedInAt } from '../lib/person.mjs';
 import { setStage } from '../lib/stage.mjs';
 
 let site, application, browser, strike;
@@ -14,12 +15,7 @@ before(async () => {
 
 after(() => strike?.());
 
-async function at(path, who) {
-  const person = await browser.person(site);
-  await person.open(path);
-  await person.signIn(who);
-  return person;
-}
+const at = (path, who) => signedInAt(browser, site, path, who);
 
 async function me(token) {
   const response = await fetch(`${site.origin}/paced/api/v1/me`, { headers: { authorization: `Bearer ${token}` } });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { beginFlow, introspect, redeem, userinfo } from '../lib/application.mjs';
+import { signedInAt } from '../lib/person.mjs';
 import { setStage } from '../lib/stage.mjs';
 
 const NEW_APPLICATION = '/developer/applications/new';
@@ -14,13 +15,7 @@ before(async () => {
 after(() => strike?.());
 
 /** A person who has signed in and opened a page of developers. */
-async function at(path, who, options) {
-  const person = await browser.person(site, options);
-  await person.open(path);
-  await person.signIn(who);
-  assert.equal(new URL(person.page.url()).pathname, path, 'signing in leads back to the page that was asked for');
-  return person;
-}
+const at = (path, who, options) => signedInAt(browser, site, path, who, options);
 
 /** The client ID and, where the page shows one, the secret. */
 async function credentials(person) {

@@ -10,10 +10,12 @@ use http_body_util::BodyExt;
 use protocol::endpoint::Endpoint;
 use protocol::keys::{Minted, TokenKind};
 use protocol::model::{
-    Access, AccessId, AuthMethod, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Grant, GrantId, GrantType,
-    Personal, PersonalId, Pkce, Refresh, RefreshMode, StoredSecret, User, UserKey,
+    Access, AccessId, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Grant, GrantId, GrantType, Personal,
+    PersonalId, Pkce, Refresh, StoredSecret, User, UserKey,
 };
+use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
+use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
@@ -210,19 +212,10 @@ impl All {
 
 fn user() -> User {
     User {
-        key: UserKey(1),
-        sub: "sub-alice".into(),
         username: Some("alice".into()),
         email: Some("alice@example.com".into()),
         email_verified: true,
-        name: "Alice".into(),
-        password: None,
-        totp: None,
-        attributes: serde_json::Map::new(),
-        is_disabled: false,
-        revoked_below: 0,
-        created_at: NOW,
-        version: 1,
+        ..User::new(UserKey(1), "sub-alice", "Alice", NOW)
     }
 }
 
@@ -233,11 +226,6 @@ fn client(dialect: &str, key: i64, scope: Scope) -> Client {
         client_id: format!("client-of-{dialect}"),
         dialect: dialect.into(),
         name: dialect.into(),
-        publisher: None,
-        homepage: None,
-        logo_uri: None,
-        kind: ClientKind::Confidential,
-        auth_methods: vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost],
         secrets: vec![ClientSecret {
             stored: StoredSecret::Sha256(Digest::of(SECRET.as_bytes())),
             hint: String::new(),
@@ -246,17 +234,9 @@ fn client(dialect: &str, key: i64, scope: Scope) -> Client {
         redirect_uris: vec![CALLBACK.into()],
         grants: GrantType::ALL.to_vec(),
         scope,
-        audience: vec![],
         pkce: Pkce::Optional,
-        refresh: RefreshMode::Rotate,
-        access_ttl_s: None,
-        refresh_ttl_s: None,
-        is_first_party: false,
-        owner: None,
-        is_disabled: false,
-        revoked_below: 0,
         created_at: NOW,
-        version: 1,
+        ..registration::client(ClientKind::Confidential, &Policy::standard(""))
     }
 }
 

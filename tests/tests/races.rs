@@ -8,11 +8,12 @@ use std::sync::Arc;
 use protocol::call::{Call, Reply};
 use protocol::keys::{Keys, TokenKind};
 use protocol::model::{
-    AuthMethod, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Grant, GrantId, GrantType, Pkce, Refresh,
-    RefreshMode, StoredSecret, User, UserKey,
+    AuthMethod, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Grant, GrantId, GrantType, Refresh,
+    StoredSecret, User, UserKey,
 };
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
+use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
@@ -273,12 +274,7 @@ fn client() -> Client {
     Client {
         key: ClientKey(1),
         client_id: "web".into(),
-        dialect: "standard".into(),
         name: "Web".into(),
-        publisher: None,
-        homepage: None,
-        logo_uri: None,
-        kind: ClientKind::Confidential,
         auth_methods: vec![AuthMethod::ClientSecretPost],
         secrets: vec![ClientSecret {
             stored: StoredSecret::Sha256(Digest::of(SECRET.as_bytes())),
@@ -288,34 +284,11 @@ fn client() -> Client {
         redirect_uris: vec!["https://app.example/cb".into()],
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
         scope: Scope::of(["profile"]),
-        audience: vec![],
-        pkce: Pkce::Required,
-        refresh: RefreshMode::Rotate,
-        access_ttl_s: None,
-        refresh_ttl_s: None,
-        is_first_party: false,
-        owner: None,
-        is_disabled: false,
-        revoked_below: 0,
         created_at: NOW,
-        version: 1,
+        ..registration::client(ClientKind::Confidential, &Policy::standard(""))
     }
 }
 
 fn user() -> User {
-    User {
-        key: UserKey(1),
-        sub: "sub".into(),
-        username: Some("alice".into()),
-        email: None,
-        email_verified: false,
-        name: "Alice".into(),
-        password: None,
-        totp: None,
-        attributes: serde_json::Map::new(),
-        is_disabled: false,
-        revoked_below: 0,
-        created_at: NOW,
-        version: 1,
-    }
+    User { username: Some("alice".into()), ..User::new(UserKey(1), "sub", "Alice", NOW) }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use protocol::model::Access;
 use protocol::model::{
-    AccessId, Attempts, Client, ClientKey, ClientKind, Code, CodeId, Grant, GrantId, Pkce, Refresh, RefreshMode, User,
-    UserKey,
+    AccessId, Attempts, Client, ClientKey, ClientKind, Code, CodeId, Grant, GrantId, Refresh, User, UserKey,
 };
+use protocol::policy::Policy;
+use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
@@ -25,47 +26,16 @@ fn client() -> Client {
     Client {
         key: ClientKey(1),
         client_id: "app".to_owned(),
-        dialect: "standard".to_owned(),
         name: "App".to_owned(),
-        publisher: None,
-        homepage: None,
-        logo_uri: None,
-        kind: ClientKind::Public,
-        auth_methods: Vec::new(),
-        secrets: Vec::new(),
-        redirect_uris: Vec::new(),
         grants: Vec::new(),
         scope: Scope::default(),
-        audience: Vec::new(),
-        pkce: Pkce::Required,
-        refresh: RefreshMode::Rotate,
-        access_ttl_s: None,
-        refresh_ttl_s: None,
-        is_first_party: false,
-        owner: None,
-        is_disabled: false,
-        revoked_below: 0,
         created_at: NOW,
-        version: 1,
+        ..registration::client(ClientKind::Public, &Policy::standard(""))
     }
 }
 
 fn user(key: i64, username: &str) -> User {
-    User {
-        key: UserKey(key),
-        sub: format!("sub-{key}"),
-        username: Some(username.to_owned()),
-        email: None,
-        email_verified: false,
-        name: username.to_owned(),
-        password: None,
-        totp: None,
-        attributes: serde_json::Map::new(),
-        is_disabled: false,
-        revoked_below: 0,
-        created_at: NOW,
-        version: 1,
-    }
+    User { username: Some(username.to_owned()), ..User::new(UserKey(key), format!("sub-{key}"), username, NOW) }
 }
 
 fn code() -> Code {

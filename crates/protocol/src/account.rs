@@ -341,3 +341,59 @@ fn disconnect(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Acc
     turn.note(EventKind::ConsentWithdrawn, Some(signed.user.key), Some(client.key), "");
     Ok(done(signed, Done::Changed))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{Presented, TokenKind};
+    use crate::model::{Held, Session};
+    use crate::sample::{self, World};
+    use crate::secret::Digest;
+    use crate::time::UnixTime;
+
+    /// Alice, who signed in a moment ago, gets a new password. What remains is her account and her new session.
+    fn with_new_password(is_password_taken: bool) -> (User, Session) {
+        let mut world = World::new();
+        world.policy.is_password_taken = is_password_taken;
+        let minted = world.mint(TokenKind::Session);
+        let session = Session {
+            id: SessionId(minted.id),
+            digest: minted.digest,
+            user: sample::user().key,
+            amr: vec![Amr::Pwd],
+            auth_time: UnixTime(990),
+            created_at: UnixTime(990),
+            seen_at: UnixTime(990),
+            idle_until: UnixTime(2000),
+            expires_at: UnixTime(9000),
+            address: String::new(),
+            agent: String::new(),
+        };
+        let user = Some(Arc::new(sample::user()));
+        world.facts.session = Some(Held { row: session, client: None, user, is_grant_revoked: false });
+        let presented = Some(Presented { id: minted.id, digest: minted.digest });
+        let caller = Caller { session: presented, browser: Digest::of(b"browser"), agent: String::new() };
+        let (current, new) = (Secret::new(sample::PASSWORD), Secret::new("a violet harbour at noon"));
+        let call = AccountCall { caller, address: sample::ADDRESS.into(), act: Act::ChangePassword { current, new } };
+        let (verdict, changes) = world.judge(&call);
+        verdict.expect("it is the right password");
+        let mut changed = (None, None);
+        for change in changes {
+            match change {
+                Change::PutUser(user) => changed.0 = Some(*user),
+                Change::PutSession(session) => changed.1 = Some(*session),
+                _ => {}
+            }
+        }
+        (changed.0.expect("the account is written"), changed.1.expect("there is a new session"))
+    }
+
+    /// OWASP ASVS 5.0 V6.3.4: every pathway has the same strength.
+    #[test]
+    fn where_applications_take_passwords_a_new_one_ends_what_the_old_one_gave_asvs_6_3_4() {
+        let (user, session) = with_new_password(true);
+        let before = 1_000;
+        assert!(user.revoked_below > before && session.id.0 > user.revoked_below, "{session:?}");
+        assert_eq!(with_new_password(false).0.revoked_below, sample::user().revoked_below);
+    }
+}

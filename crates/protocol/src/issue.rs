@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::call::{Reply, ReplyKind};
 use crate::keys::{Minted, Spelling, TokenKind};
-use crate::model::{Access, AccessId, Client, ClientKind, Grant, GrantId, GrantType, Refresh, RefreshMode, User};
+use crate::model::{
+    Access, AccessId, Client, ClientKind, EventKind, Grant, GrantId, GrantType, Refresh, RefreshMode, User,
+};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
@@ -107,6 +109,14 @@ pub struct Beginning<'a> {
     pub may_refresh: bool,
 }
 
+impl<'a> Beginning<'a> {
+    /// A grant whose user was authenticated in this very turn.
+    #[must_use]
+    pub fn now(access_audience: &'a [String], turn: &mut Turn<'_>) -> Self {
+        Self { id: GrantId(turn.entropy.next_id()), access_audience, auth_time: turn.now, may_refresh: true }
+    }
+}
+
 /// Begins a grant of `subject`: its row, its refresh token if there is to be one, and its first access token.
 pub fn begin(beginning: &Beginning<'_>, subject: &Subject<'_>, turn: &mut Turn<'_>) -> Reply {
     let &Beginning { id, access_audience, auth_time, may_refresh } = beginning;
@@ -134,6 +144,7 @@ pub fn begin(beginning: &Beginning<'_>, subject: &Subject<'_>, turn: &mut Turn<'
         }),
         is_revoked: false,
     })));
+    turn.note(EventKind::GrantBegun, Some(user.key), Some(subject.client.key), subject.scope.as_str());
     reply(&minted.text, access_expires_at, refresh.as_ref().map(|(minted, _)| &minted.text), subject, turn)
 }
 

@@ -318,6 +318,28 @@ pub struct User {
     pub version: u32,
 }
 
+impl User {
+    /// A new account with what every account has, and with nothing to sign in with.
+    #[must_use]
+    pub fn new(key: UserKey, sub: impl Into<String>, name: impl Into<String>, created_at: UnixTime) -> Self {
+        Self {
+            key,
+            sub: sub.into(),
+            username: None,
+            email: None,
+            email_verified: false,
+            name: name.into(),
+            password: None,
+            totp: None,
+            attributes: Map::new(),
+            is_disabled: false,
+            revoked_below: 0,
+            created_at,
+            version: 1,
+        }
+    }
+}
+
 impl std::fmt::Debug for User {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("User").field("key", &self.key).field("sub", &self.sub).field("version", &self.version).finish()

@@ -9,11 +9,10 @@ use serde_json::json;
 use crate::call::{Call, Reply};
 use crate::keys::{Alphabet, Keys, Minted, Presented, Spelling, TokenKind};
 use crate::login::password;
-use crate::model::{
-    AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantType, Pkce, RefreshMode, StoredSecret, User, UserKey,
-};
+use crate::model::{AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantType, StoredSecret, User, UserKey};
 use crate::policy::Policy;
 use crate::refusal::Refusal;
+use crate::registration;
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
@@ -49,28 +48,12 @@ pub(crate) fn client() -> Client {
     Client {
         key: ClientKey(1),
         client_id: "web".into(),
-        dialect: "standard".into(),
         name: "Web".into(),
-        publisher: None,
-        homepage: None,
-        logo_uri: None,
-        kind: ClientKind::Confidential,
-        auth_methods: vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost],
         secrets: vec![secret(SECRET)],
         redirect_uris: vec!["https://app.example/cb".into()],
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials],
         scope: Scope::of(["profile", "email", "links:read", "links:write"]),
-        audience: vec![],
-        pkce: Pkce::Required,
-        refresh: RefreshMode::Rotate,
-        access_ttl_s: None,
-        refresh_ttl_s: None,
-        is_first_party: false,
-        owner: None,
-        is_disabled: false,
-        revoked_below: 0,
-        created_at: UnixTime(0),
-        version: 1,
+        ..registration::client(ClientKind::Confidential, &Policy::standard(""))
     }
 }
 
@@ -90,19 +73,12 @@ pub(crate) fn public_client() -> Client {
 /// A user, `alice`, with [`PASSWORD`] and no second factor.
 pub(crate) fn user() -> User {
     User {
-        key: UserKey(1),
-        sub: "sub-alice".into(),
         username: Some("alice".into()),
         email: Some("alice@example.com".into()),
         email_verified: true,
-        name: "Alice Doe".into(),
         password: Some(password::hash_for_tests(&Secret::new(PASSWORD))),
-        totp: None,
         attributes: json!({"team": "blue"}).as_object().unwrap().clone(),
-        is_disabled: false,
-        revoked_below: 0,
-        created_at: UnixTime(0),
-        version: 1,
+        ..User::new(UserKey(1), "sub-alice", "Alice Doe", UnixTime(0))
     }
 }
 

@@ -169,22 +169,10 @@ impl<'f> Found<'f> {
 const SUB_BYTES: usize = 15;
 
 fn new_user(token: &IdToken, turn: &mut Turn<'_>) -> User {
+    let key = UserKey(turn.entropy.next_id());
+    let sub = BASE32_NOPAD.encode(&turn.entropy.bytes::<SUB_BYTES>()).to_lowercase();
     let name = token.name.clone().or_else(|| token.email.clone()).unwrap_or_default();
-    User {
-        key: UserKey(turn.entropy.next_id()),
-        sub: BASE32_NOPAD.encode(&turn.entropy.bytes::<SUB_BYTES>()).to_lowercase(),
-        username: None,
-        email: token.email.clone(),
-        email_verified: token.is_email_current,
-        name,
-        password: None,
-        totp: None,
-        attributes: serde_json::Map::new(),
-        is_disabled: false,
-        revoked_below: 0,
-        created_at: turn.now,
-        version: 1,
-    }
+    User { email: token.email.clone(), email_verified: token.is_email_current, ..User::new(key, sub, name, turn.now) }
 }
 
 /// A browser on its way to an issuer and back, OpenID Connect Core §3.1.2. Like the errand that it carries it is no row: it

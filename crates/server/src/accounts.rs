@@ -3,7 +3,7 @@
 //! `GET` and `PATCH /api/accounts/SUB/attributes`, below the issuer; the client authenticates by HTTP Basic. A patch is a
 //! JSON object, laid over the attributes by RFC 7396.
 
-use ::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use ::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, WWW_AUTHENTICATE};
 use ::http::{Method, StatusCode};
 use dialect::decode::client_header;
 use protocol::attributes::AttributesCall;
@@ -47,10 +47,8 @@ fn patch(request: &Request) -> Result<Option<Map<String, Value>>, Refusal> {
             if let Some(no) = request.unread {
                 return Err(no.into());
             }
-            let media_type =
-                request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-            if !matches!(media_type.as_str(), "application/merge-patch+json" | "application/json") {
+            let is_json = |own: &&str| request.media_type().eq_ignore_ascii_case(own);
+            if !["application/merge-patch+json", "application/json"].iter().any(is_json) {
                 return Err(No::BodyTypeUnknown.into());
             }
             serde_json::from_slice(&request.body).map(Some).map_err(|_| No::BodyMalformed.into())
@@ -84,9 +82,7 @@ fn refuse(refusal: &Refusal) -> Response {
 }
 
 fn json_answer(status: StatusCode, body: &Value) -> Response {
-    let mut response = answer::plain(status, body.to_string());
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let mut response = answer::json(status, body.to_string());
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

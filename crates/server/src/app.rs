@@ -120,10 +120,11 @@ impl App {
         let keys = Arc::new(Keys::derive(&master, &numbers));
         let mut policies: HashMap<String, Policy> =
             policies.into_iter().map(|policy| (policy.dialect.clone(), policy)).collect();
-        let own = |dialect: &Dialect| dialect.policy(&settings.issuer);
-        let is_password_taken = dialects.iter().any(|dialect| own(dialect).grants.contains(&GrantType::Password));
-        let surfaces = dialects.iter().map(|dialect| {
-            let policy = policies.remove(&dialect.name).unwrap_or_else(|| own(dialect));
+        let mut own =
+            |dialect: &Dialect| policies.remove(&dialect.name).unwrap_or_else(|| dialect.policy(&settings.issuer));
+        let policies: Vec<Policy> = dialects.iter().map(&mut own).collect();
+        let is_password_taken = policies.iter().any(|policy| policy.grants.contains(&GrantType::Password));
+        let surfaces = dialects.iter().zip(policies).map(|(dialect, policy)| {
             (dialect.name.clone(), Surface::new(dialect, Policy { is_password_taken, ..policy }))
         });
         let surfaces: HashMap<String, Surface> = surfaces.collect();

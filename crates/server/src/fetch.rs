@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::BASE64;
+use protocol::secret::Secret;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder};
@@ -81,15 +83,15 @@ impl Fetcher {
         })
     }
 
-    /// Asks for a document.
+    /// Asks for a document, with an `Authorization` header if there is one to send.
     ///
     /// # Errors
     /// When there is no answer. A status that is no success is none of these.
-    pub async fn get(&self, url: &str) -> Result<Fetched, FetchError> {
-        self.send(url, Client::get).await
+    pub async fn get(&self, url: &str, authorization: Option<&str>) -> Result<Fetched, FetchError> {
+        self.send(url, authorization, Client::get).await
     }
 
-    /// Posts a form, with an `Authorization` header if there is one to send.
+    /// Posts a form, as [`Fetcher::get`] asks.
     ///
     /// # Errors
     /// As [`Fetcher::get`].
@@ -100,12 +102,8 @@ impl Fetcher {
         authorization: Option<&str>,
     ) -> Result<Fetched, FetchError> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.send(url, |client, url| {
-            let request = client.post(url).header("content-type", "application/x-www-form-urlencoded").body(body);
-            match authorization {
-                Some(authorization) => request.header("authorization", authorization),
-                None => request,
-            }
+        self.send(url, authorization, |client, url| {
+            client.post(url).header("content-type", "application/x-www-form-urlencoded").body(body)
         })
         .await
     }
@@ -118,9 +116,17 @@ impl Fetcher {
         guard(url, &self.allow).map(drop)
     }
 
-    async fn send(&self, url: &str, make: impl FnOnce(&Client, Url) -> RequestBuilder) -> Result<Fetched, FetchError> {
+    async fn send(
+        &self,
+        url: &str,
+        authorization: Option<&str>,
+        make: impl FnOnce(&Client, Url) -> RequestBuilder,
+    ) -> Result<Fetched, FetchError> {
         let (url, is_allowed) = guard(url, &self.allow)?;
-        let request = make(if is_allowed { &self.allowed } else { &self.guarded }, url);
+        let mut request = make(if is_allowed { &self.allowed } else { &self.guarded }, url);
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
         let exchange = async {
             let _turn = self.turns.acquire().await.map_err(|error| FetchError::Failed(error.to_string()))?;
             exchange(request.header("accept", "application/json")).await
@@ -128,6 +134,15 @@ impl Fetcher {
         let late = |_| FetchError::Failed(format!("no answer within {} s", TIME_MAX.as_secs()));
         tokio::time::timeout(TIME_MAX, exchange).await.map_err(late)?
     }
+}
+
+/// The `Authorization` header of a client, RFC 6749 §2.3.1: identifier and secret are "encoded using the
+/// "application/x-www-form-urlencoded" encoding algorithm" before they are put side by side.
+#[must_use]
+pub fn basic(client_id: &str, secret: &Secret) -> Secret {
+    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = format!("{}:{}", encode(client_id), encode(secret.reveal()));
+    Secret::new(format!("Basic {}", BASE64.encode(pair.as_bytes())))
 }
 
 fn client(own: impl Fn(ClientBuilder) -> ClientBuilder, authorities: &[Certificate]) -> Result<Client, String> {
@@ -372,7 +387,7 @@ mod tests {
     async fn a_redirect_is_an_answer_and_is_not_followed() {
         let address =
             server("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 2\r\n\r\nhi".into()).await;
-        let fetched = fetcher(&[&address]).get(&format!("http://{address}/")).await.unwrap();
+        let fetched = fetcher(&[&address]).get(&format!("http://{address}/"), None).await.unwrap();
         assert_eq!((fetched.status, fetched.body.as_slice()), (302, &b"hi"[..]));
     }
 
@@ -380,16 +395,16 @@ mod tests {
     async fn an_answer_without_end_is_cut_off() {
         let body = "x".repeat(BODY_BYTES_MAX + 1);
         let address = server(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
-        let told = fetcher(&[&address]).get(&format!("http://{address}/")).await.unwrap_err();
+        let told = fetcher(&[&address]).get(&format!("http://{address}/"), None).await.unwrap_err();
         assert!(matches!(told, FetchError::TooLarge), "{told}");
     }
 
     #[tokio::test]
     async fn a_name_that_leads_to_this_machine_is_not_called() {
         let fetcher = fetcher(&["127.0.0.1:9"]);
-        let told = fetcher.get("https://localhost:9/secret?code=hunter2").await.unwrap_err().to_string();
+        let told = fetcher.get("https://localhost:9/secret?code=hunter2", None).await.unwrap_err().to_string();
         assert!(told.contains("private addresses only") && !told.contains("hunter2"), "{told}");
-        let told = fetcher.get("http://127.0.0.1:9/?code=hunter2").await.unwrap_err().to_string();
+        let told = fetcher.get("http://127.0.0.1:9/?code=hunter2", None).await.unwrap_err().to_string();
         assert!(!told.contains("hunter2"), "{told}");
         assert!(fetcher.check("https://10.0.0.1/").is_err() && fetcher.check("https://example.com/").is_ok());
     }

@@ -44,7 +44,7 @@ pub struct Tally<'d> {
 
 /// Who asks, as far as it is known before anything is judged.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct Asker<'a> {
     /// The network address.
     pub address: &'a str,
     /// The parameters.
@@ -53,7 +53,7 @@ pub struct Asked<'a> {
     pub token: Option<&'a str>,
 }
 
-impl Asked<'_> {
+impl Asker<'_> {
     /// Under which name a request is counted. What anybody can claim, a client's or a user's name, counts together with the
     /// network address: or else a stranger could use up what is another's. A token that is not ours is nobody's.
     fn counted_by(&self, by: LimitBy) -> (&'static str, String) {
@@ -81,13 +81,12 @@ impl Default for Limiter {
 }
 
 impl Limiter {
-    /// Counts a request; `None` where there is no limit. `address` is the caller's network address, `token` the digest of
-    /// the token that it came with, if it is one of ours.
+    /// Counts a request; `None` where there is no limit.
     pub fn count<'d>(
         &self,
         dialect: &'d Dialect,
         endpoint: Endpoint,
-        asked: &Asked<'_>,
+        asker: &Asker<'_>,
         now: UnixTime,
     ) -> Option<Tally<'d>> {
         let (class, limit) = match endpoint {
@@ -95,7 +94,7 @@ impl Limiter {
             Endpoint::Metadata => return None,
             _ => ("api", dialect.limits.api?),
         };
-        let (by, whom) = asked.counted_by(limit.by);
+        let (by, whom) = asker.counted_by(limit.by);
         let key = Digest::of(format!("{}\0{class}\0{by}\0{whom}", dialect.name).as_bytes()).0;
         let (used, resets_at) = self.add(key, limit, now);
         Some(Tally { headers: &dialect.limits.headers, limit, used, resets_at })
@@ -170,9 +169,9 @@ mod tests {
     ) -> Result<(), Option<u64>> {
         let mut params = Params::default();
         params.push(Param::ClientId, "web".into()).unwrap();
-        let asked = Asked { address, params: &params, token };
+        let asker = Asker { address, params: &params, token };
         let endpoint = if token.is_some() { Endpoint::Userinfo } else { Endpoint::Token };
-        let tally = limiter.count(dialect, endpoint, &asked, UnixTime(now)).unwrap();
+        let tally = limiter.count(dialect, endpoint, &asker, UnixTime(now)).unwrap();
         tally.check(UnixTime(now)).map_err(|refusal| refusal.retry_after_s)
     }
 

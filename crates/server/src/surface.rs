@@ -8,7 +8,7 @@ use std::time::Instant;
 use ::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL,
-    CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY, VARY,
+    CONTENT_LENGTH, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY, VARY,
 };
 use ::http::{Method, StatusCode};
 use bytes::Bytes;
@@ -34,7 +34,7 @@ use crate::browser::{PageRequest, address};
 use crate::fault::{Fault, caught};
 use crate::http::answer::Form;
 use crate::http::{Request, Response, answer};
-use crate::limits::{self, Tally};
+use crate::limits::{Asker, Tally};
 use crate::observe::log;
 use crate::observe::metrics::Series;
 use crate::pages;
@@ -42,7 +42,6 @@ use crate::pages;
 /// Two years, in seconds.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 const PUBLIC_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const CORS_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
 const CORS_EXPOSED: HeaderValue = HeaderValue::from_static("www-authenticate, retry-after, x-request-id");
 /// Two hours, in seconds: the longest that browsers keep the answer to a preflight.
@@ -139,44 +138,48 @@ impl Asked<'_> {
     }
 
     async fn judge(&self) -> Result<Response, Fault> {
-        let decoded = self.dialect.decode(self.at, &self.incoming());
-        let tally = self.count(decoded.as_ref().ok());
-        let response = match self.allowed(tally.as_ref()).and(decoded) {
-            Ok(params) => self.judge_params(params).await,
-            Err(refusal) => Ok(self.refuse(&refusal)),
-        };
-        response.map(|mut response| {
-            if let Some(tally) = &tally {
-                tally.tell(response.headers_mut());
-            }
-            response
-        })
+        self.within_limits(async |params, address| self.judge_params(params, address).await).await
     }
 
-    /// Counts the request against the dialect's limits, if it has any.
-    fn count(&self, params: Option<&Params>) -> Option<Tally<'_>> {
+    /// Reads the request, counts it against the dialect's limits if it has any, and answers it, or refuses to.
+    async fn within_limits(
+        &self,
+        answer: impl AsyncFnOnce(Params, &str) -> Result<Response, Fault>,
+    ) -> Result<Response, Fault> {
+        let address = address(self.request, &self.app.settings.trusted);
+        let decoded = self.dialect.decode(self.at, &self.incoming());
+        let tally = self.count(decoded.as_ref().ok(), &address);
+        let allowed = tally.as_ref().map_or(Ok(()), |tally| tally.check(self.app.clock.now()));
+        let mut response = match allowed.and(decoded) {
+            Ok(params) => answer(params, &address).await?,
+            Err(refusal) => self.refuse(&refusal),
+        };
+        if let Some(tally) = &tally {
+            tally.tell(response.headers_mut());
+        }
+        Ok(response)
+    }
+
+    /// `address` is that of the caller, as it is counted for brute force.
+    fn count(&self, params: Option<&Params>, address: &str) -> Option<Tally<'_>> {
         let limits = &self.dialect.limits;
         if limits.token.is_none() && limits.api.is_none() {
             return None;
         }
         let none = Params::default();
-        let (params, address, keys) = (params.unwrap_or(&none), self.address(), self.app.keys());
+        let (params, keys) = (params.unwrap_or(&none), self.app.keys());
         let token = params.bearer.as_ref().map(Secret::reveal).or(params.value(Param::Token));
         let token = token.filter(|token| AnyToken::read(token, &self.surface.policy, &keys) != AnyToken::Foreign);
-        let asked = limits::Asked { address: &address, params, token };
-        self.app.limiter.count(self.dialect, self.at.endpoint, &asked, self.app.clock.now())
+        let asker = Asker { address, params, token };
+        self.app.limiter.count(self.dialect, self.at.endpoint, &asker, self.app.clock.now())
     }
 
-    fn allowed(&self, tally: Option<&Tally<'_>>) -> Result<(), Refusal> {
-        tally.map_or(Ok(()), |tally| tally.check(self.app.clock.now()))
-    }
-
-    async fn judge_params(&self, mut params: Params) -> Result<Response, Fault> {
+    async fn judge_params(&self, mut params: Params, address: &str) -> Result<Response, Fault> {
         let grant = params.value(Param::GrantType).and_then(GrantType::from_name);
         let (policy, keys) = (&*self.surface.policy, self.app.keys());
         let verdict = match self.at.endpoint {
             Endpoint::Token => {
-                let mut request = TokenRequest::parse(params, policy, &keys, &self.address());
+                let mut request = TokenRequest::parse(params, policy, &keys, address);
                 if let Ok(request) = &mut request
                     && let Some(jwt) = request.assertion()
                 {
@@ -184,13 +187,13 @@ impl Asked<'_> {
                     let issuer = Box::pin(self.app.trusted_issuer(jwt.kid())).await;
                     request.trust(issuer);
                 }
-                self.turn(request).await?
+                self.turn(request, address).await?
             }
-            Endpoint::Introspect => self.turn(IntrospectRequest::parse(params, policy, &keys)).await?,
-            Endpoint::Revoke => self.turn(RevokeRequest::parse(params, policy, &keys)).await?,
+            Endpoint::Introspect => self.turn(IntrospectRequest::parse(params, policy, &keys), address).await?,
+            Endpoint::Revoke => self.turn(RevokeRequest::parse(params, policy, &keys), address).await?,
             Endpoint::Userinfo => {
                 let required = self.dialect.address(self.at).scope.clone();
-                self.turn(UserinfoRequest::parse(params, required, policy, &keys)).await?
+                self.turn(UserinfoRequest::parse(params, required, policy, &keys), address).await?
             }
             Endpoint::Authorize | Endpoint::Metadata => {
                 params.bearer = None;
@@ -203,17 +206,16 @@ impl Asked<'_> {
         })
     }
 
-    async fn turn<C: Call<Yes = Reply>>(&self, call: Result<C, Refusal>) -> Result<Result<Reply, Refusal>, Fault> {
+    async fn turn<C: Call<Yes = Reply>>(
+        &self,
+        call: Result<C, Refusal>,
+        address: &str,
+    ) -> Result<Result<Reply, Refusal>, Fault> {
         let call = match call {
             Ok(call) => call,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        self.app.turn(&self.surface.policy, &self.address(), call).await
-    }
-
-    /// The network address of the caller, as it is counted for brute force.
-    fn address(&self) -> String {
-        address(self.request, &self.app.settings.trusted)
+        self.app.turn(&self.surface.policy, address, call).await
     }
 
     async fn authorize(&self) -> Response {
@@ -240,25 +242,16 @@ impl Asked<'_> {
 
     /// Sends the browser on to the page, or tells the program that asked what is wrong with the request.
     async fn hand_off(&self) -> Result<Response, Fault> {
-        let decoded = self.dialect.decode(self.at, &self.incoming());
-        let tally = self.count(decoded.as_ref().ok());
-        let mut response = match self.allowed(tally.as_ref()).and(decoded) {
-            Ok(params) => self.hand_off_params(params).await?,
-            Err(refusal) => self.refuse(&refusal),
-        };
-        if let Some(tally) = &tally {
-            tally.tell(response.headers_mut());
-        }
-        Ok(response)
+        self.within_limits(async |params, address| self.hand_off_params(params, address).await).await
     }
 
-    async fn hand_off_params(&self, params: Params) -> Result<Response, Fault> {
+    async fn hand_off_params(&self, params: Params, address: &str) -> Result<Response, Fault> {
         let is_query_all = self.request.body.is_empty();
         let query = match self.request.uri.query() {
             Some(query) if is_query_all => query.to_owned(),
             _ => self.dialect.page_query(&params),
         };
-        if let Err(refusal) = self.app.turn(&self.surface.policy, &self.address(), Precheck { params }).await? {
+        if let Err(refusal) = self.app.turn(&self.surface.policy, address, Precheck { params }).await? {
             return Ok(self.refuse(&refusal));
         }
         let out = self.dialect.hand_off(self.at, &query, &self.context(None));
@@ -280,8 +273,7 @@ impl Asked<'_> {
         if !matches!(self.request.method, Method::GET | Method::HEAD) {
             return self.refuse(&No::MethodUnknown.into());
         }
-        let mut response = answer::plain(StatusCode::OK, self.surface.metadata.clone());
-        response.headers_mut().insert(CONTENT_TYPE, JSON);
+        let mut response = answer::json(StatusCode::OK, self.surface.metadata.clone());
         response.headers_mut().insert(CACHE_CONTROL, PUBLIC_HOUR);
         response
     }

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use data_encoding::BASE64;
 use protocol::jose::KeySet;
 use protocol::refusal::No;
 use protocol::secret::Secret;
@@ -17,7 +16,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 
-use crate::fetch::{Fetched, Fetcher};
+use crate::fetch::{Fetched, Fetcher, basic};
 use crate::settings::{Google, Settings};
 
 /// Keys and addresses are fetched anew after so many seconds: a key that the issuer takes back is taken back here as well.
@@ -258,7 +257,7 @@ impl Upstream {
     }
 
     async fn document(&self, what: &str, url: &str) -> Result<Vec<u8>, No> {
-        match self.fetcher.get(url).await {
+        match self.fetcher.get(url, None).await {
             Ok(Fetched { status: 200, body }) => Ok(body),
             Ok(Fetched { status, .. }) => Err(self.unreachable(what, &format!("it was answered with {status}"))),
             Err(error) => Err(self.unreachable(what, &error.to_string())),
@@ -284,13 +283,6 @@ impl Discovery {
             None => method == "client_secret_basic",
         }
     }
-}
-
-/// RFC 6749 §2.3.1: identifier and secret are "encoded using the "application/x-www-form-urlencoded" encoding algorithm".
-fn basic(client_id: &str, secret: &Secret) -> Secret {
-    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = format!("{}:{}", encode(client_id), encode(secret.reveal()));
-    Secret::new(format!("Basic {}", BASE64.encode(pair.as_bytes())))
 }
 
 /// A word of a stranger's, for the log.

@@ -15,12 +15,9 @@ use protocol::model::{User, UserKey};
 use protocol::secret::Secret;
 use protocol::turn::{Change, Entropy};
 use serde_json::json;
-use server::app::{App, Setup};
-use server::clock::Clock;
-use server::entropy::Source;
+use server::app::App;
 use server::settings::Settings;
 use store::{Memory, Store};
-use zeroize::Zeroizing;
 
 const PASSWORD: &str = "correct horse battery";
 const ISSUER: &str = "https://auth.example";
@@ -55,16 +52,7 @@ async fn server(dialects: &[&str], settings: Settings) -> Arc<App> {
     });
     let accept = ["secret-in-query".to_owned()];
     let dialects = Dialects::new(ISSUER, loaded.collect(), &accept).expect("they fit together");
-    let setup = Setup {
-        store,
-        dialects,
-        policies: Vec::new(),
-        master: Zeroizing::new([7; 32]),
-        settings,
-        clock: Clock::fixed(NOW),
-        entropy: Source::seeded([9; 32]),
-    };
-    App::open(setup).await.expect("the store works")
+    common::speaking(dialects, store, settings).await
 }
 
 /// A browser: it keeps cookies, follows redirects, and fills forms.

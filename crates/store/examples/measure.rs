@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 use protocol::model::Code;
 use protocol::model::{
-    Access, AccessId, AuthMethod, Client, ClientKey, ClientKind, CodeId, Grant, GrantId, GrantType, Pkce, Refresh,
-    RefreshMode, User, UserKey,
+    Access, AccessId, AuthMethod, Client, ClientKey, ClientKind, CodeId, Grant, GrantId, GrantType, Refresh, User,
+    UserKey,
 };
+use protocol::policy::Policy;
+use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
@@ -31,46 +33,22 @@ fn client(key: i64) -> Client {
     Client {
         key: ClientKey(key),
         client_id: format!("3f6c2a1e9b{key:06}"),
-        dialect: "standard".to_owned(),
         name: format!("Client {key}"),
-        publisher: None,
-        homepage: None,
-        logo_uri: None,
-        kind: ClientKind::Confidential,
         auth_methods: vec![AuthMethod::ClientSecretBasic],
-        secrets: Vec::new(),
         redirect_uris: vec!["https://client.example/cb".to_owned()],
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials],
         scope: Scope::of(["profile", "email"]),
-        audience: Vec::new(),
-        pkce: Pkce::Required,
-        refresh: RefreshMode::Rotate,
-        access_ttl_s: None,
-        refresh_ttl_s: None,
-        is_first_party: false,
-        owner: None,
-        is_disabled: false,
-        revoked_below: 0,
         created_at: NOW,
-        version: 1,
+        ..registration::client(ClientKind::Confidential, &Policy::standard(""))
     }
 }
 
 fn user(key: i64) -> User {
     User {
-        key: UserKey(key),
-        sub: format!("sub-{key}"),
         username: Some(format!("user{key}")),
         email: Some(format!("user{key}@example.com")),
         email_verified: true,
-        name: format!("User {key}"),
-        password: None,
-        totp: None,
-        attributes: serde_json::Map::new(),
-        is_disabled: false,
-        revoked_below: 0,
-        created_at: NOW,
-        version: 1,
+        ..User::new(UserKey(key), format!("sub-{key}"), format!("User {key}"), NOW)
     }
 }
 

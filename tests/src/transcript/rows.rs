@@ -7,10 +7,11 @@ use data_encoding::BASE64;
 use protocol::keys::{Keys, TokenKind};
 use protocol::login::{password, totp};
 use protocol::model::{
-    AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantType, Personal, PersonalId, Pkce, RefreshMode,
-    StoredSecret, Totp, User, UserKey,
+    Client, ClientKey, ClientKind, ClientSecret, GrantType, Personal, PersonalId, Pkce, RefreshMode, StoredSecret,
+    Totp, User, UserKey,
 };
 use protocol::policy::Policy;
+use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::{Digest, Secret};
 use protocol::time::UnixTime;
@@ -116,32 +117,19 @@ impl Rows {
             hint: "wxyz".to_owned(),
             created_at: NOW,
         });
-        let confidential = vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
+        let kind = if is_public { ClientKind::Public } else { ClientKind::Confidential };
         Ok(Change::PutClient(Box::new(Client {
             key: ClientKey(self.last),
             client_id: name.to_owned(),
-            dialect: self.dialect.clone(),
             name: name.to_owned(),
-            publisher: None,
-            homepage: None,
-            logo_uri: None,
-            kind: if is_public { ClientKind::Public } else { ClientKind::Confidential },
-            auth_methods: if is_public { vec![AuthMethod::None] } else { confidential },
             secrets: secrets.into_iter().collect(),
             redirect_uris: pairs.all("redirect_uri").into_iter().map(str::to_owned).collect(),
             grants,
             scope: Scope::of(pairs.one("scope").unwrap_or("profile").split(',')),
-            audience: Vec::new(),
             pkce: if pairs.one("pkce") == Some("optional") { Pkce::Optional } else { Pkce::Required },
             refresh: if pairs.one("refresh") == Some("reuse") { RefreshMode::Reuse } else { RefreshMode::Rotate },
-            access_ttl_s: None,
-            refresh_ttl_s: None,
-            is_first_party: false,
-            owner: None,
-            is_disabled: false,
-            revoked_below: 0,
             created_at: NOW,
-            version: 1,
+            ..registration::client(kind, &self.policy)
         })))
     }
 
@@ -165,20 +153,14 @@ impl Rows {
         self.users.insert(name.to_owned(), key);
         self.people.insert(name.to_owned(), Person { login, password, seed });
         Ok(Change::PutUser(Box::new(User {
-            key,
-            sub: sub_of(name),
             username,
             email,
             email_verified: true,
             // A word is written after a word without a space, which parts the values.
-            name: pairs.one("name").unwrap_or(name).replace('_', " "),
             password: Some(hash),
             totp,
             attributes: attributes(&pairs)?,
-            is_disabled: false,
-            revoked_below: 0,
-            created_at: NOW,
-            version: 1,
+            ..User::new(key, sub_of(name), pairs.one("name").unwrap_or(name).replace('_', " "), NOW)
         })))
     }
 

@@ -302,14 +302,12 @@ fn issue_token(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Tur
         begun_by: Some(GrantType::Implicit),
     };
     let beginning = Beginning {
-        id: GrantId(turn.entropy.next_id()),
-        access_audience: &request.audience,
         auth_time: signed.session.auth_time,
         // RFC 6749 §4.2.2: "The authorization server MUST NOT issue a refresh token."
         may_refresh: false,
+        ..Beginning::now(&request.audience, turn)
     };
     let Reply { mut fields, .. } = issue::begin(&beginning, &subject, turn);
-    turn.note(EventKind::GrantBegun, Some(signed.user.key), Some(way.client.key), request.scope.as_str());
     // RFC 6749 §4.2.2, scope: "OPTIONAL, if identical to the scope requested by the client; otherwise, REQUIRED."
     if Scope::parse(way.params.value(Param::Scope).unwrap_or_default()).ok().as_ref() != Some(&request.scope) {
         fields.set(Field::ScopeIfChanged, request.scope.as_str());

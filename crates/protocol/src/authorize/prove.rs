@@ -41,7 +41,7 @@ impl Visit {
         } else {
             doors.pass_without_clearing(turn);
         }
-        turn.change(Change::Rely(Rely::User(user.key, user.version)));
+        turn.rely_on(user);
         if let Some(before) = before {
             turn.change(Change::EndSession(before.session.id));
         }
@@ -95,13 +95,11 @@ impl Visit {
         if let Err(refusal) = doors.check(facts, turn) {
             return Ok(keep(self.ask_second_factor(client, &signed, Some(refusal), turn)));
         }
-        let Some((burnt, how)) = second_factor::burn(&signed.user, typed, turn) else {
-            doors.fail(Some(&signed.user), facts, turn);
-            return Ok(keep(self.ask_second_factor(client, &signed, Some(No::SecondFactorWrong.into()), turn)));
+        let (burnt, how) = match second_factor::prove(&signed.user, typed, &doors, facts, turn) {
+            Ok(proven) => proven,
+            Err(no) => return Ok(keep(self.ask_second_factor(client, &signed, Some(no.into()), turn))),
         };
-        doors.pass(turn);
         turn.change(Change::Rely(Rely::Session(signed.session.id)));
-        // ◆ The version of the account: of two who come with the same code, the second finds it used.
         turn.change(Change::PutUser(Box::new(burnt.clone())));
         turn.note(EventKind::SignedIn, Some(burnt.key), client.map(|client| client.key), how);
         let amr = signed.session.amr.iter().copied().chain([Amr::Otp]).collect();

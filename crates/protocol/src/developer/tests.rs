@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::keys::TokenKind;
-use crate::model::{Amr, ClientKind, Held, Personal, PersonalId, Pkce, Session, Totp, UserKey};
+use crate::model::{Amr, ClientKind, GrantType, Held, Personal, PersonalId, Pkce, Session, Totp, UserKey};
 use crate::redirect::may_register;
 use crate::sample::{self, World};
 use crate::scope::Scope;
@@ -380,4 +380,27 @@ fn the_faulty_one_of_several_addresses_is_named() {
     let said = Particulars::read("Importer", "", "https://a.example/\nhttp://b.example/\njavascript:x");
     assert_eq!(said.faulty_redirect_uri(ClientKind::Public), Some(("http://b.example/", No::RedirectUriUnencrypted)));
     assert_eq!(may_register("https://a.example/", ClientKind::Public), Ok(()));
+}
+
+/// OWASP ASVS 5.0 V10.4.4: the grants of a client are what it was given, and no more.
+#[test]
+fn an_application_of_a_persons_own_acts_for_people_who_allow_it_and_in_no_other_way_asvs_10_4_4() {
+    let mut world = world();
+    world.policy.grants = GrantType::ALL.to_vec();
+    let (_, changes, _) = yes(&world, create("https://a.example/", ""));
+    let given = [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::Implicit];
+    assert_eq!(put_client(&changes).grants, given);
+}
+
+#[test]
+fn nobody_but_the_operator_changes_an_application_that_nobody_is_asked_about() {
+    let mut world = world();
+    let own = world.facts.client.as_ref().unwrap();
+    world.facts.client = Some(Arc::new(Client { is_first_party: true, ..(**own).clone() }));
+    let particulars = Particulars::read("New", "", "https://a.example/");
+    let retire = Act::RetireSecret { client_id: "web".into(), secret: None };
+    for act in [save(particulars), Act::Delete("web".into()), Act::AddSecret("web".into()), retire] {
+        assert_eq!(no(&world, act), No::ApplicationOfOperator);
+    }
+    assert!(judge(&world, Act::See("web".into())).0.is_ok());
 }

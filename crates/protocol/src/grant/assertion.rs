@@ -11,7 +11,7 @@ use crate::issue::{self, Beginning, Subject};
 use crate::jose::Jwt;
 use crate::login::attempts::Doors;
 use crate::login::second_factor;
-use crate::model::{Client, EventKind, GrantId, GrantType, User};
+use crate::model::{Client, EventKind, GrantType, User};
 use crate::refusal::{No, Refusal};
 use crate::secret::{Digest, Secret};
 use crate::turn::{Change, Facts, Turn, Wants, account_attempts_key, address_attempts_key};
@@ -69,15 +69,8 @@ impl Request {
         turn.note(EventKind::SignedIn, Some(user.key), Some(client.key), how);
         let begun_by = Some(GrantType::Assertion);
         let subject = Subject { client, user: Some(&user), grant: None, scope: &scope, audience: &audience, begun_by };
-        let beginning = Beginning {
-            id: GrantId(turn.entropy.next_id()),
-            access_audience: &audience,
-            auth_time: turn.now,
-            may_refresh: true,
-        };
-        let reply = issue::begin(&beginning, &subject, turn);
-        turn.note(EventKind::GrantBegun, Some(user.key), Some(client.key), scope.as_str());
-        Ok(reply)
+        let beginning = Beginning::now(&audience, turn);
+        Ok(issue::begin(&beginning, &subject, turn))
     }
 
     /// The assertion stands for the password. An account with a second factor needs that as well.
@@ -93,12 +86,8 @@ impl Request {
         let otp = self.otp.as_ref().ok_or(Refusal::of(No::SecondFactorMissing, Param::Otp))?;
         let doors = Doors::new(account_attempts_key(Some(user.key), ""), self.address);
         doors.check(facts, turn)?;
-        let Some((burnt, _)) = second_factor::burn(user, otp, turn) else {
-            doors.fail(Some(user), facts, turn);
-            return Err(Refusal::of(No::SecondFactorWrong, Param::Otp));
-        };
-        doors.pass(turn);
-        // ◆ The version of the account: of two who come with the same code, the second finds it used.
+        let wrong = |no| Refusal::of(no, Param::Otp);
+        let (burnt, _) = second_factor::prove(user, otp, &doors, facts, turn).map_err(wrong)?;
         turn.change(Change::PutUser(Box::new(burnt)));
         Ok("assertion and second factor")
     }

@@ -67,9 +67,7 @@ impl Request {
         };
         let beginning =
             Beginning { id: code.grant, access_audience: &audience, auth_time: code.auth_time, may_refresh: true };
-        let reply = issue::begin(&beginning, &subject, turn);
-        turn.note(EventKind::GrantBegun, Some(user.key), Some(client.key), code.scope.as_str());
-        Ok(reply)
+        Ok(issue::begin(&beginning, &subject, turn))
     }
 
     /// RFC 6749 §4.1.3: the server MUST "ensure that the authorization code was issued to the authenticated confidential

@@ -16,7 +16,7 @@ use crate::call::Reply;
 use crate::issue::{self, Beginning, Subject};
 use crate::login::attempts::Doors;
 use crate::login::{password, second_factor};
-use crate::model::{Client, EventKind, GrantId, GrantType, User};
+use crate::model::{Client, EventKind, GrantType, User};
 use crate::refusal::{No, Refusal};
 use crate::secret::{Digest, Secret};
 use crate::turn::{Change, Facts, Turn, Wants, account_attempts_key, address_attempts_key};
@@ -58,15 +58,8 @@ impl Request {
             audience: &audience,
             begun_by: Some(GrantType::Password),
         };
-        let beginning = Beginning {
-            id: GrantId(turn.entropy.next_id()),
-            access_audience: &audience,
-            auth_time: turn.now,
-            may_refresh: true,
-        };
-        let reply = issue::begin(&beginning, &subject, turn);
-        turn.note(EventKind::GrantBegun, Some(user.key), Some(client.key), scope.as_str());
-        Ok(reply)
+        let beginning = Beginning::now(&audience, turn);
+        Ok(issue::begin(&beginning, &subject, turn))
     }
 
     /// Whose name and password they are. RFC 6749 §4.3.2: the server MUST "protect the endpoint against brute force
@@ -90,12 +83,8 @@ impl Request {
             doors.pass_without_clearing(turn);
             return Err(Refusal::of(No::SecondFactorMissing, Param::Otp));
         };
-        let Some((burnt, how)) = second_factor::burn(user, otp, turn) else {
-            doors.fail(Some(user), facts, turn);
-            return Err(Refusal::of(No::SecondFactorWrong, Param::Otp));
-        };
-        doors.pass(turn);
-        // ◆ The version of the account: of two who come with the same code, the second finds it used.
+        let wrong = |no| Refusal::of(no, Param::Otp);
+        let (burnt, how) = second_factor::prove(user, otp, &doors, facts, turn).map_err(wrong)?;
         turn.change(Change::PutUser(Box::new(burnt)));
         turn.note(EventKind::SignedIn, Some(user.key), None, how);
         Ok(user)

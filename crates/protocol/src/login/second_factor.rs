@@ -1,15 +1,38 @@
 //! The second factor, wherever it is asked for: a code of the authenticator, or a recovery code in its place. Each works
 //! once, on every pathway.
 
+use std::sync::Arc;
+
+use crate::login::attempts::Doors;
 use crate::login::{recovery, totp};
 use crate::model::User;
+use crate::refusal::No;
 use crate::secret::Secret;
-use crate::turn::Turn;
+use crate::turn::{Facts, Turn};
 
-/// The account with the presented code or recovery code used up, and how it was proven, for the auditor; `None` if it is
-/// neither. The account's version is the next one: of two who come with the same code, the second finds it used.
-#[must_use]
-pub fn burn(user: &User, typed: &Secret, turn: &Turn<'_>) -> Option<(User, &'static str)> {
+/// Proves the second factor at the doors of the account, which were found open: the account with the code used up, for
+/// the caller to write, and how it was proven, for the auditor. The account's version is the next one: of two who come
+/// with the same code, the second finds it used.
+///
+/// # Errors
+/// [`No::SecondFactorWrong`], and the failure is counted.
+pub fn prove(
+    user: &Arc<User>,
+    typed: &Secret,
+    doors: &Doors,
+    facts: &Facts,
+    turn: &mut Turn<'_>,
+) -> Result<(User, &'static str), No> {
+    let Some(burnt) = burn(user, typed, turn) else {
+        doors.fail(Some(user), facts, turn);
+        return Err(No::SecondFactorWrong);
+    };
+    doors.pass(turn);
+    Ok(burnt)
+}
+
+/// The account with the presented code or recovery code used up; `None` if it is neither.
+fn burn(user: &User, typed: &Secret, turn: &Turn<'_>) -> Option<(User, &'static str)> {
     let own = user.totp.as_ref()?;
     let mut burnt = user.clone();
     burnt.version += 1;

@@ -190,20 +190,15 @@ impl NewUser {
         let password = self.password.as_ref();
         let hash = password.map(|text| hash(text, &names, &mut desk.entropy())).transpose()?;
         desk.change(async |draft: &mut Draft| {
+            let key = UserKey(draft.entropy.next_id());
+            let sub = self.id.clone().unwrap_or_else(|| random_id(&mut draft.entropy));
             let user = Row {
-                key: UserKey(draft.entropy.next_id()),
-                sub: self.id.clone().unwrap_or_else(|| random_id(&mut draft.entropy)),
                 username: self.username.clone(),
                 email: self.email.clone(),
                 email_verified: self.email_verified,
-                name: self.name.clone(),
                 password: hash.clone(),
-                totp: None,
                 attributes: self.attributes.clone(),
-                is_disabled: false,
-                revoked_below: 0,
-                created_at: draft.now,
-                version: 1,
+                ..Row::new(key, sub, &self.name, draft.now)
             };
             draft.change(Change::PutUser(Box::new(user.clone())));
             draft.note(EventKind::UserAdded, Some(user.key), None, "");

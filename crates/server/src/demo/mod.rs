@@ -64,7 +64,7 @@ impl Demo {
 
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], ports.site));
         let listener = Listener::bind(&Listen::Tcp(address)).map_err(|error| Stop::no(error.to_string()))?;
-        let site = Arc::new(SampleSite::new(&cast, &ports));
+        let site = Arc::new(SampleSite::new(&cast, &ports).map_err(Stop::no)?);
         let (end, ending) = watch::channel(false);
         let open = tokio::spawn(accept::serve(listener, None, site, ending));
         let served = serve::run(app, |_| told::tell(&cast, &ports, &folder, is_json)).await;

@@ -36,6 +36,14 @@ pub fn plain(status: StatusCode, body: impl Into<Bytes>) -> Response {
     response
 }
 
+/// An answer in JSON.
+#[must_use]
+pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
+    let mut response = plain(status, body);
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}
+
 /// Gives an answer the name of its request.
 pub fn name(response: &mut Response, id: RequestId) {
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {

@@ -61,12 +61,17 @@ impl Request {
         if hosts.next().is_some() { None } else { Some(host) }
     }
 
+    /// The media type of the body, without its parameters; empty when none is named.
+    #[must_use]
+    pub fn media_type(&self) -> &str {
+        let named = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        named.split(';').next().unwrap_or_default().trim()
+    }
+
     /// Is the body a form, by its media type?
     #[must_use]
     pub fn has_form(&self) -> bool {
-        let media_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media_type = media_type.split(';').next().unwrap_or_default().trim();
-        media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        self.media_type().eq_ignore_ascii_case("application/x-www-form-urlencoded")
     }
 
     /// Does the other end show HTML to a person?

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use dialect::{Dialect, Dialects};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use http_body_util::BodyExt;
-use protocol::model::{
-    AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantType, Pkce, RefreshMode, StoredSecret,
-};
+use protocol::model::{Client, ClientKey, ClientKind, ClientSecret, GrantType, StoredSecret};
+use protocol::policy::Policy;
+use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
@@ -34,13 +34,7 @@ pub(crate) fn client() -> Client {
     Client {
         key: ClientKey(1),
         client_id: "web".into(),
-        dialect: "standard".into(),
         name: "Web".into(),
-        publisher: None,
-        homepage: None,
-        logo_uri: None,
-        kind: ClientKind::Confidential,
-        auth_methods: vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost],
         secrets: vec![ClientSecret {
             stored: StoredSecret::Sha256(Digest::of(SECRET.as_bytes())),
             hint: "ropy".into(),
@@ -49,17 +43,8 @@ pub(crate) fn client() -> Client {
         redirect_uris: vec![CALLBACK.into()],
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials],
         scope: Scope::of(["profile"]),
-        audience: vec![],
-        pkce: Pkce::Required,
-        refresh: RefreshMode::Rotate,
-        access_ttl_s: None,
-        refresh_ttl_s: None,
-        is_first_party: false,
-        owner: None,
-        is_disabled: false,
-        revoked_below: 0,
         created_at: NOW,
-        version: 1,
+        ..registration::client(ClientKind::Confidential, &Policy::standard(""))
     }
 }
 
@@ -74,6 +59,11 @@ pub(crate) async fn memory() -> Arc<dyn Store> {
 pub(crate) async fn app(store: Arc<dyn Store>, settings: Settings) -> Arc<App> {
     let standard = Dialect::load("standard", &[]).expect("the shipped dialect is sound");
     let dialects = Dialects::new(&settings.issuer, vec![standard], &[]).expect("it waives nothing");
+    speaking(dialects, store, settings).await
+}
+
+/// A server on `store` that speaks these dialects.
+pub(crate) async fn speaking(dialects: Dialects, store: Arc<dyn Store>, settings: Settings) -> Arc<App> {
     let setup = Setup {
         store,
         dialects,

@@ -4,13 +4,15 @@
 //! begin ─→ the browser goes to the server and comes back with a code ─→ finish ─→ tokens ─→ profile, refresh, revoke
 //! ```
 
-use data_encoding::{BASE64, BASE64URL_NOPAD};
+use std::sync::Arc;
+
+use data_encoding::BASE64URL_NOPAD;
 use protocol::secret::{Digest, Secret};
 use serde_json::Value;
 use url::Url;
 
-use super::fetch::{self, Answer};
 use crate::entropy::Source;
+use crate::fetch::{FetchError, Fetched, Fetcher, basic};
 
 /// A client of one authorization server.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(super) struct OAuthClient {
     pub(super) scope: &'static str,
     /// Where the token is to be good, RFC 8707: at an API, and at the server's own userinfo. Nobody else can use it.
     pub(super) resources: Vec<String>,
+    /// The way out. A real application uses whatever HTTP client it has.
+    pub(super) fetcher: Arc<Fetcher>,
 }
 
 /// What must be remembered while the browser is away. It belongs to one browser.
@@ -112,25 +116,24 @@ impl OAuthClient {
     pub(super) async fn revoke(&self, tokens: &Tokens) -> Result<(), Trouble> {
         let token = tokens.refresh.as_ref().unwrap_or(&tokens.access);
         let endpoint = self.endpoint("revocation_endpoint").await?;
-        let answer = fetch::post(&endpoint, &self.basic(), &[("token", token.reveal())]).await;
-        good(answer).map(drop)
+        self.post(&endpoint, &[("token", token.reveal())]).await.map(drop)
     }
 
     /// Who the token speaks for.
     pub(super) async fn profile(&self, tokens: &Tokens) -> Result<Value, Trouble> {
         let endpoint = self.endpoint("userinfo_endpoint").await?;
-        good(fetch::get(&endpoint, Some(&format!("Bearer {}", tokens.access.reveal()))).await)
+        good(self.fetcher.get(&endpoint, Some(&format!("Bearer {}", tokens.access.reveal()))).await)
     }
 
     /// What an API is told about a token that somebody sent to it, RFC 7662. The API is a client of its own.
     pub(super) async fn introspect(&self, token: &Secret) -> Result<Value, Trouble> {
         let endpoint = self.endpoint("introspection_endpoint").await?;
-        good(fetch::post(&endpoint, &self.basic(), &[("token", token.reveal())]).await)
+        self.post(&endpoint, &[("token", token.reveal())]).await
     }
 
     async fn tokens(&self, fields: &[(&str, &str)], before: Option<&Secret>) -> Result<Tokens, Trouble> {
         let endpoint = self.endpoint("token_endpoint").await?;
-        let body = good(fetch::post(&endpoint, &self.basic(), fields).await)?;
+        let body = self.post(&endpoint, fields).await?;
         let text = |name: &str| body[name].as_str().map(Secret::new);
         let access = text("access_token").ok_or(Trouble::Suspicious("the answer has no access token"))?;
         Ok(Tokens { access, refresh: text("refresh_token").or_else(|| before.cloned()) })
@@ -139,7 +142,7 @@ impl OAuthClient {
     /// An address of the server, from its metadata: RFC 8414.
     async fn endpoint(&self, name: &str) -> Result<String, Trouble> {
         let url = format!("{}/.well-known/oauth-authorization-server", self.issuer);
-        let metadata = good(fetch::get(&url, None).await)?;
+        let metadata = good(self.fetcher.get(&url, None).await)?;
         // RFC 8414 §3.3: "The "issuer" value returned MUST be identical to the authorization server's issuer identifier".
         if metadata["issuer"] != self.issuer.as_str() {
             return Err(Trouble::Suspicious("the metadata is another issuer's"));
@@ -148,11 +151,10 @@ impl OAuthClient {
         found.ok_or_else(|| Trouble::Unreachable(format!("the metadata has no {name}")))
     }
 
-    /// RFC 6749 §2.3.1: the id and the secret are form-encoded before they are put side by side.
-    fn basic(&self) -> String {
-        let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let pair = format!("{}:{}", encode(&self.client_id), encode(self.client_secret.reveal()));
-        format!("Basic {}", BASE64.encode(pair.as_bytes()))
+    /// Posts a form as the client that this is.
+    async fn post(&self, url: &str, fields: &[(&str, &str)]) -> Result<Value, Trouble> {
+        let authorization = basic(&self.client_id, &self.client_secret);
+        good(self.fetcher.post(url, fields, Some(authorization.reveal())).await)
     }
 }
 
@@ -161,20 +163,21 @@ pub(super) fn random() -> String {
     BASE64URL_NOPAD.encode(&Source::System.draw())
 }
 
-fn good(answer: Result<Answer, String>) -> Result<Value, Trouble> {
-    match answer {
-        Ok(answer) if (200..300).contains(&answer.status) => Ok(answer.body),
-        Ok(answer) => {
-            let text = answer.body["error_description"].as_str().or(answer.body["error"].as_str());
-            Err(Trouble::Refused(answer.status, text.unwrap_or("no reason was given").to_owned()))
-        }
-        Err(text) => Err(Trouble::Unreachable(text)),
+fn good(answer: Result<Fetched, FetchError>) -> Result<Value, Trouble> {
+    let Fetched { status, body } = answer.map_err(|error| Trouble::Unreachable(error.to_string()))?;
+    let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    if (200..300).contains(&status) {
+        return Ok(body);
     }
+    let text = body["error_description"].as_str().or(body["error"].as_str());
+    Err(Trouble::Refused(status, text.unwrap_or("no reason was given").to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Fetch;
+    use data_encoding::BASE64;
 
     fn client() -> OAuthClient {
         OAuthClient {
@@ -184,6 +187,7 @@ mod tests {
             redirect_uri: "http://localhost:2/callback".into(),
             scope: "profile",
             resources: vec!["http://localhost:2/api".into()],
+            fetcher: Arc::new(Fetcher::new(&Fetch::default()).unwrap()),
         }
     }
 
@@ -215,6 +219,9 @@ mod tests {
 
     #[test]
     fn id_and_secret_are_encoded_before_they_are_joined_rfc_6749_2_3_1() {
-        assert_eq!(client().basic(), format!("Basic {}", BASE64.encode(b"a+b:s%3A%25")));
+        assert_eq!(
+            basic(&client().client_id, &client().client_secret).reveal(),
+            format!("Basic {}", BASE64.encode(b"a+b:s%3A%25"))
+        );
     }
 }

@@ -2,9 +2,9 @@
 //! gets, and what happens when a person takes access back.
 
 mod client;
-mod fetch;
 mod visitor;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use ::http::header::{CONTENT_TYPE, HeaderValue, ORIGIN, SET_COOKIE};
@@ -19,6 +19,8 @@ use super::cast::Cast;
 use super::ports::Ports;
 use super::surfaces::Example;
 use crate::clock::Clock;
+use crate::config::Fetch;
+use crate::fetch::Fetcher;
 use crate::http::accept::Site;
 use crate::http::answer::Form;
 use crate::http::{Request, RequestIds, Response, answer};
@@ -30,6 +32,7 @@ use visitor::{COOKIE_NAME, Visitors};
 const SCOPE: &str = "profile email links:read";
 /// The server's own style sheet, and what is different here.
 const STYLE: &str = concat!(include_str!("../../assets/style.css"), include_str!("site.css"));
+const FRAME: &str = include_str!("frame.html");
 const PAGE: &str = include_str!("page.html");
 const TELEPHONE: &str = include_str!("telephone.html");
 const SURFACES: &str = include_str!("surfaces.html");
@@ -55,9 +58,12 @@ pub(super) struct SampleSite {
 
 impl SampleSite {
     /// The site of a demo.
-    pub(super) fn new(cast: &Cast, ports: &Ports) -> Self {
+    pub(super) fn new(cast: &Cast, ports: &Ports) -> Result<Self, String> {
         let base_url = ports.site_url();
+        let allow = vec![format!("localhost:{}", ports.public)];
+        let fetcher = Arc::new(Fetcher::new(&Fetch { allow, ca_file: None })?);
         let client = |client_id: &str, secret: &Secret| OAuthClient {
+            fetcher: Arc::clone(&fetcher),
             issuer: ports.issuer(),
             client_id: client_id.to_owned(),
             client_secret: secret.clone(),
@@ -68,12 +74,14 @@ impl SampleSite {
         let seed = BASE32_NOPAD.decode(cast.factor.base32.as_bytes()).unwrap_or_default();
         let web = client(&cast.web.client.client_id, &cast.web.secret);
         let api = client(&cast.api.client.client_id, &cast.api.secret);
-        Self { surfaces: cast.surfaces.clone(), ..Self::of(web, api, seed, base_url) }
+        Ok(Self { surfaces: cast.surfaces.clone(), ..Self::of(web, api, seed, base_url) })
     }
 
     fn of(web: OAuthClient, api: OAuthClient, seed: Vec<u8>, base_url: String) -> Self {
         let mut pages = Environment::new();
-        for (name, text) in [("page.html", PAGE), ("telephone.html", TELEPHONE), ("surfaces.html", SURFACES)] {
+        for (name, text) in
+            [("frame.html", FRAME), ("page.html", PAGE), ("telephone.html", TELEPHONE), ("surfaces.html", SURFACES)]
+        {
             pages.add_template(name, text).expect("the sample site's pages are good; a test renders them");
         }
         Self {
@@ -341,7 +349,9 @@ mod tests {
     use serde_json::json;
 
     fn site() -> SampleSite {
+        let fetcher = Arc::new(Fetcher::new(&Fetch::default()).unwrap());
         let client = |client_id: &str| OAuthClient {
+            fetcher: Arc::clone(&fetcher),
             issuer: "http://localhost:1".into(),
             client_id: client_id.into(),
             client_secret: Secret::new("s"),

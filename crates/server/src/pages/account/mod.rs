@@ -65,8 +65,7 @@ impl Visitor<'_> {
     /// The frame of the page that they asked for.
     fn frame(&self) -> Frame {
         let done = self.refusal.is_none().then(|| self.page.query("done")).flatten();
-        let notice = NOTICES.iter().find(|(word, _)| Some(*word) == done.as_deref()).map(|(_, sentence)| *sentence);
-        Frame::new(self.app, self.page, self.user, self.page.path, notice)
+        Frame::new(self.app, self.page, self.user, self.page.path, notice(&NOTICES, done.as_deref()))
     }
 }
 
@@ -155,13 +154,23 @@ async fn show(app: &App, page: &PageRequest<'_>, seen: &Account, refusal: Option
         applications::PATH => applications::show(&visitor).await?,
         _ => profile::show(&visitor).await?,
     };
-    let status = match refusal.map(|refusal| refusal.row().kind) {
+    Ok(page.html(app, status(refusal), body))
+}
+
+/// The status of a page from which something was done in vain.
+pub(super) fn status(refusal: Option<&Refusal>) -> StatusCode {
+    match refusal.map(|refusal| refusal.row().kind) {
         None => StatusCode::OK,
+        Some(ErrorKind::NotFound) => StatusCode::NOT_FOUND,
         Some(ErrorKind::RateLimited) => StatusCode::TOO_MANY_REQUESTS,
         Some(ErrorKind::TemporarilyUnavailable) => StatusCode::SERVICE_UNAVAILABLE,
         Some(_) => StatusCode::BAD_REQUEST,
-    };
-    Ok(page.html(app, status, body))
+    }
+}
+
+/// The sentence about what was done just before, by the word for it in the address.
+pub(super) fn notice(notices: &[(&str, &'static str)], done: Option<&str>) -> Option<&'static str> {
+    notices.iter().find(|(word, _)| Some(*word) == done).map(|(_, sentence)| *sentence)
 }
 
 /// After a wrong first code: the same key again, so that nobody has to scan twice.
@@ -237,8 +246,7 @@ impl Frame {
     }
 
     pub(super) fn sample_after(path: &str, done: &str) -> Self {
-        let notice = NOTICES.iter().find(|(word, _)| *word == done).map(|(_, sentence)| *sentence);
-        Self::sample_with(path, notice)
+        Self::sample_with(path, notice(&NOTICES, Some(done)))
     }
 
     pub(super) fn sample_with(path: &str, notice: Option<&'static str>) -> Self {

@@ -16,7 +16,7 @@ use protocol::developer::{Act, Developed, DeveloperCall, Done, Lifetime, Particu
 use protocol::model::User;
 use protocol::once::Way;
 use protocol::policy::Policy;
-use protocol::refusal::{ErrorKind, No, Refusal};
+use protocol::refusal::{No, Refusal};
 use protocol::secret::Secret;
 
 use self::typed::Typed;
@@ -142,8 +142,7 @@ struct Visitor<'a> {
 impl Visitor<'_> {
     fn frame(&self) -> Frame {
         let done = self.refusal.is_none().then(|| self.page.query("done")).flatten();
-        let notice = NOTICES.iter().find(|(word, _)| Some(*word) == done.as_deref()).map(|(_, sentence)| *sentence);
-        Frame::new(self.app, self.page, self.user, PATH, notice)
+        Frame::new(self.app, self.page, self.user, PATH, account::notice(&NOTICES, done.as_deref()))
     }
 }
 
@@ -302,17 +301,8 @@ async fn show(
         (_, Done::Application(client, _)) => application::show(&visitor, client).await?,
         _ => overview::show(&visitor).await?,
     };
-    let response = page.html(app, status(refusal), body);
+    let response = page.html(app, account::status(refusal), body);
     Ok(if visitor.once.is_some() { page.with_once(app, response, None) } else { response })
-}
-
-fn status(refusal: Option<&Refusal>) -> StatusCode {
-    match refusal.map(|refusal| refusal.row().kind) {
-        None => StatusCode::OK,
-        Some(ErrorKind::NotFound) => StatusCode::NOT_FOUND,
-        Some(ErrorKind::TemporarilyUnavailable) => StatusCode::SERVICE_UNAVAILABLE,
-        Some(_) => StatusCode::BAD_REQUEST,
-    }
 }
 
 async fn ask_before_deletion(
