@@ -35,7 +35,8 @@ export async function signedInAt(browser, site, path, who, options) {
   const person = await browser.person(site, options);
   await person.open(path);
   await person.signIn(who);
-  assert.equal(new URL(person.page.url()).pathname, path, 'signing in leads back to the page that was asked for');
+  const asked = new URL(path, site.origin).pathname;
+  assert.equal(new URL(person.page.url()).pathname, asked, 'signing in leads back to the page that was asked for');
   return person;
 }
 
