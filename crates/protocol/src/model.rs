@@ -360,7 +360,7 @@ pub enum Amr {
 
 /// Somebody as an issuer elsewhere knows them. OpenID Connect Core §5.7: "The sub (subject) and iss (issuer) Claims, used
 /// together, are the only Claims that an RP can rely upon as a stable identifier for the End-User".
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentityName {
     /// The issuer's identifier.
     pub issuer: String,

@@ -9,7 +9,7 @@ mod sweeping;
 
 use std::sync::Arc;
 
-use crate::{Memory, Mode, Sqlite, Store};
+use crate::{Memory, Mode, Postgres, Sqlite, Store};
 
 /// An empty store, and the folder that goes with it when the test is over.
 pub(crate) struct Fixture {
@@ -27,6 +27,11 @@ pub(crate) fn sqlite() -> Fixture {
     Fixture { store: Arc::new(store), folder: Some(folder) }
 }
 
+pub(crate) async fn postgres() -> Fixture {
+    let store = Postgres::open(&lab::database(), Mode::Create).await.expect("an empty database can be filled");
+    Fixture { store: Arc::new(store), folder: None }
+}
+
 /// Makes a test of every case for every store.
 macro_rules! suite {
     ($($module:ident: $($case:ident)*;)*) => {
@@ -38,6 +43,11 @@ macro_rules! suite {
                 let fixture = super::sqlite();
                 super::$module::$case(&*fixture.store).await;
                 drop(fixture.folder);
+            })*)*
+        }
+        mod on_postgres {
+            $($(#[tokio::test] async fn $case() {
+                super::$module::$case(&*super::postgres().await.store).await;
             })*)*
         }
     };

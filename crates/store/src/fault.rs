@@ -40,8 +40,28 @@ pub enum CommitError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum OpenError {
     /// The address names no store.
-    #[error("store.url is neither \"sqlite:PATH\" nor \"memory:\"")]
+    #[error("store.url is neither \"sqlite:PATH\" nor \"postgres://USER@HOST/DATABASE\" nor \"memory:\"")]
     Url,
+    /// The address of a PostgreSQL cannot be used.
+    #[error("store.url: {cause}")]
+    Address {
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// Nobody answers, or not as hoped.
+    #[error("the database {place} cannot be reached: {cause}")]
+    Unreachable {
+        /// Which database, where.
+        place: String,
+        /// What the server or the network said.
+        cause: String,
+    },
+    /// No tables are there, and none may be made.
+    #[error("there is nothing of Grantry in the database {place}; start the server once, or check store.url")]
+    Empty {
+        /// Which database, where.
+        place: String,
+    },
     /// No file is there, and none may be made.
     #[error("there is no database at {path}; start the server once, or check store.url")]
     Missing {

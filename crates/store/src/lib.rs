@@ -6,10 +6,13 @@
 
 #[cfg(test)]
 mod conformance;
+mod documents;
 mod fault;
 mod memory;
+mod postgres;
 mod query;
 mod sqlite;
+mod walk;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,8 +23,25 @@ use protocol::turn::{Change, Facts, Wants};
 
 pub use fault::{CommitError, Fault, OpenError};
 pub use memory::Memory;
+pub use postgres::Postgres;
 pub use query::{Application, Counts, Query, Rows};
 pub use sqlite::Sqlite;
+
+/// The tables, in the order in which people ask for them.
+pub(crate) const TABLES: [&str; 12] = [
+    "clients",
+    "users",
+    "sessions",
+    "identities",
+    "consents",
+    "codes",
+    "grants",
+    "access_tokens",
+    "personal_tokens",
+    "attempts",
+    "seal_keys",
+    "events",
+];
 
 /// A spent code is kept for so many seconds after its end, so that a late replay still ends its grant. RFC 6749 §4.1.2
 /// leaves the time open; an hour outlives every queue and log shipper that a code may leak from in passing.
@@ -89,7 +109,8 @@ pub enum Mode {
     Existing,
 }
 
-/// Opens the store that `url` names: `sqlite:PATH`, or `memory:` for one that lives and dies with this process.
+/// Opens the store that `url` names: `sqlite:PATH`, `postgres://USER@HOST/DATABASE`, or `memory:` for one that lives and
+/// dies with this process.
 ///
 /// # Errors
 /// See [`OpenError`]; its texts are for the operator.
@@ -97,6 +118,7 @@ pub async fn open(url: &str, mode: Mode) -> Result<Arc<dyn Store>, OpenError> {
     match parse(url)? {
         Place::Memory => Ok(Arc::new(Memory::default())),
         Place::Sqlite(path) => Ok(Arc::new(Sqlite::open(path, mode)?)),
+        Place::Postgres => Ok(Arc::new(Postgres::open(url, mode).await?)),
     }
 }
 
@@ -119,17 +141,23 @@ pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
         Place::Sqlite(path) => {
             Ok(Inspection { schema: Sqlite::inspect(path)?, schema_known: Some(Sqlite::schema_known()) })
         }
+        Place::Postgres => Ok(Inspection {
+            schema: Postgres::inspect(url).await?,
+            schema_known: Some(Postgres::schema_known()),
+        }),
     }
 }
 
 enum Place<'a> {
     Memory,
     Sqlite(&'a Path),
+    Postgres,
 }
 
 fn parse(url: &str) -> Result<Place<'_>, OpenError> {
     match url.split_once(':') {
         Some(("memory", "")) => Ok(Place::Memory),
+        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(Place::Postgres),
         // `:memory:` is SQLite's word for a database that each connection has for itself: of no use here.
         Some(("sqlite", path)) if !path.is_empty() && !path.starts_with(":memory:") => {
             Ok(Place::Sqlite(Path::new(path)))

@@ -3,10 +3,10 @@
 use protocol::model::{Client, SealKey, User, UserKey};
 use protocol::turn::{Change, Rely, login_name};
 use rusqlite::{Connection, OptionalExtension, Params, params};
-use serde::Serialize;
 
 use super::insert;
 use super::stop::{Stop, is_conflict};
+use crate::documents::written;
 
 /// Writes one turn: all of it, or nothing.
 pub(super) fn turn(connection: &Connection, changes: &[Change]) -> Result<(), Stop> {
@@ -198,7 +198,7 @@ fn put_client(connection: &Connection, row: &Client) -> Result<(), Stop> {
         return Err(Stop::Taken("client_id"));
     }
     let owner = row.owner.map(|owner| owner.0);
-    let document = document(row, row.key.0)?;
+    let document = written(row, row.key.0).map_err(Stop::Unreadable)?;
     run_one(connection, SQL, params![row.key.0, row.version, row.client_id, owner, row.dialect, row.name, document])
 }
 
@@ -226,10 +226,6 @@ fn put_user(connection: &Connection, row: &User) -> Result<(), Stop> {
             return Err(Stop::Taken(name));
         }
     }
-    let document = document(row, row.key.0)?;
+    let document = written(row, row.key.0).map_err(Stop::Unreadable)?;
     run_one(connection, SQL, params![row.key.0, row.version, row.sub, username, email, document])
-}
-
-fn document(row: &impl Serialize, key: i64) -> Result<String, Stop> {
-    serde_json::to_string(row).map_err(|_| Stop::Unreadable(format!("row {key} cannot be written as a document")))
 }

@@ -2,16 +2,10 @@
 
 use protocol::model::{Access, Code, Consent, Event, Grant, Identity, Personal, Session};
 use rusqlite::{Connection, params};
-use serde::Serialize;
 
 use super::apply::{add, run};
 use super::stop::Stop;
-
-/// A list as JSON; an empty one is left out.
-fn list<T: Serialize>(items: &[T]) -> Option<String> {
-    // Lists of strings and of plain words always have a JSON form.
-    (!items.is_empty()).then(|| serde_json::to_string(items).unwrap_or_default())
-}
+use crate::documents::list;
 
 pub(super) fn code(connection: &Connection, row: &Code) -> Result<(), Stop> {
     const SQL: &str = "INSERT INTO codes (id, digest, grant_id, client, user, is_spent, issued_at, expires_at, \

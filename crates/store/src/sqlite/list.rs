@@ -10,23 +10,7 @@ use rusqlite::{Connection, Params, Row, params};
 use super::document::View;
 use super::stop::Stop;
 use super::{row, schema};
-use crate::{Application, Counts, Fault, Query, Rows};
-
-/// The tables, in the order in which people ask for them.
-const TABLES: [&str; 12] = [
-    "clients",
-    "users",
-    "sessions",
-    "identities",
-    "consents",
-    "codes",
-    "grants",
-    "access_tokens",
-    "personal_tokens",
-    "attempts",
-    "seal_keys",
-    "events",
-];
+use crate::{Application, Counts, Fault, Query, Rows, TABLES};
 
 /// Answers every question but that for counts.
 pub(super) fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {

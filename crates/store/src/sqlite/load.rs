@@ -10,9 +10,10 @@ use protocol::secret::Digest;
 use protocol::turn::{Facts, Holdings, Wants, account_attempts_key, login_name};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::document::{Documents, View};
+use super::document::View;
 use super::row;
 use super::stop::Stop;
+use crate::documents::Documents;
 
 macro_rules! held {
     ($name:ident = $columns:ident, $rest:literal) => {

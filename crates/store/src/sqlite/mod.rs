@@ -24,11 +24,13 @@ use protocol::turn::{Change, Facts, Wants};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use self::document::{Documents, View};
+use self::document::View;
 use self::readers::Readers;
 use self::stop::fault;
-use self::sweep::Walk;
+use self::sweep::Sweeper;
 use self::writer::{Work, Writer};
+use crate::documents::Documents;
+use crate::walk::Walk;
 use crate::{CommitError, Fault, Mode, OpenError, Query, Rows, Store};
 
 /// How many applications a user registered.
@@ -99,7 +101,7 @@ impl Store for Sqlite {
 
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
         let connection = self.readers.open()?;
-        self.walk.go_on(connection, &self.writer, now, rows_max).await
+        self.walk.go_on(Sweeper { connection, writer: &self.writer }, now, rows_max).await
     }
 
     async fn backup(&self, path: &Path) -> Result<(), Fault> {

@@ -10,6 +10,8 @@ use protocol::time::UnixTime;
 use rusqlite::Row;
 use rusqlite::types::Type;
 
+use crate::documents::read_list;
+
 type Read<T> = rusqlite::Result<T>;
 
 macro_rules! columns {
@@ -56,10 +58,7 @@ fn scope(row: &Row<'_>, at: usize) -> Read<Scope> {
 /// A list that was written as a JSON array; absent when it is empty.
 fn list<T: serde::de::DeserializeOwned>(row: &Row<'_>, at: usize) -> Read<Vec<T>> {
     let text = row.get_ref(at)?.as_str_or_null()?;
-    let Some(text) = text else { return Ok(Vec::new()) };
-    // The parser's error may quote the text, so it is not passed on.
-    serde_json::from_str(text)
-        .map_err(|_| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, "this is not a list".into()))
+    read_list(text).ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, "this is not a list".into()))
 }
 
 pub(super) fn session(row: &Row<'_>) -> Read<Session> {

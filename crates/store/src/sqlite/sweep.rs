@@ -1,17 +1,12 @@
-//! Removing what is of no more use. A walk in the order of the ids, a few rows at a time, finds the dead ones; the writer
-//! removes them, if they are still dead. No index is needed for it, and nobody waits for long.
-
-use std::sync::Mutex;
+//! Which rows are of no more use, and how they are removed.
 
 use protocol::time::UnixTime;
 use rusqlite::{Connection, params};
 
 use super::stop::Stop;
 use super::writer::{Work, Writer};
+use crate::walk::{STEP_ROWS, Seen, Sweep};
 use crate::{CommitError, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, SPENT_CODE_KEPT_S};
-
-/// Rows that are looked at in one step, and removed by one job; takes a fraction of a millisecond.
-const STEP_ROWS: u32 = 500;
 
 /// How one table is swept: the statement that looks, and the one that removes. Both judge with the same words. `?1` is
 /// the id, `?2` the time, `?3` the number of rows to look at.
@@ -72,68 +67,26 @@ impl Broom {
     }
 }
 
-/// Where the walk stands: which table, behind which id.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    table: usize,
-    after: i64,
+/// A connection to look with, and the writer that removes.
+pub(super) struct Sweeper<'s> {
+    pub(super) connection: Connection,
+    pub(super) writer: &'s Writer,
 }
 
-/// Goes round and round through the tables.
-#[derive(Debug)]
-pub(super) struct Walk {
-    place: Mutex<Place>,
-}
-
-impl Walk {
-    pub(super) fn new() -> Self {
-        Self { place: Mutex::new(START) }
+impl Sweep for Sweeper<'_> {
+    fn tables(&self) -> usize {
+        BROOMS.len()
     }
 
-    fn place(&self) -> Place {
-        *self.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    async fn look(&mut self, table: usize, now: UnixTime, after: i64) -> Result<Seen, Fault> {
+        Ok(BROOMS[table].look(&self.connection, now, after)?)
     }
 
-    /// Goes on from where the last call ended, until `rows_max` rows are removed or nothing dead is left.
-    pub(super) async fn go_on(
-        &self,
-        connection: Connection,
-        writer: &Writer,
-        now: UnixTime,
-        rows_max: usize,
-    ) -> Result<usize, Fault> {
-        let mut place = self.place();
-        // Tables that were walked from end to end, one after the other, without a find.
-        let mut clean = 0;
-        let mut is_find = place.after != i64::MIN;
-        let mut removed = 0;
-        while clean < BROOMS.len() && removed < rows_max {
-            let broom = &BROOMS[place.table];
-            let (mut dead, next) = broom.look(&connection, now, place.after)?;
-            let is_cut = dead.len() > rows_max - removed;
-            dead.truncate(rows_max - removed);
-            let go_on_after = if is_cut { dead.last().copied() } else { next };
-            if !dead.is_empty() {
-                is_find = true;
-                removed += match writer.ask(Work::Remove(broom, now, dead)).await {
-                    Ok(count) => count,
-                    Err(CommitError::Fault(fault)) => return Err(fault),
-                    Err(error) => return Err(Fault::Broken { cause: error.to_string() }),
-                };
-            }
-            place = match go_on_after {
-                Some(after) => Place { after, ..place },
-                None => {
-                    clean = if is_find { 0 } else { clean + 1 };
-                    is_find = false;
-                    Place { table: (place.table + 1) % BROOMS.len(), after: i64::MIN }
-                }
-            };
-            *self.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = place;
-            tokio::task::yield_now().await;
+    async fn remove(&mut self, table: usize, now: UnixTime, ids: Vec<i64>) -> Result<usize, Fault> {
+        match self.writer.ask(Work::Remove(&BROOMS[table], now, ids)).await {
+            Ok(count) => Ok(count),
+            Err(CommitError::Fault(fault)) => Err(fault),
+            Err(error) => Err(Fault::Broken { cause: error.to_string() }),
         }
-        Ok(removed)
     }
 }
-
-const START: Place = Place { table: 0, after: i64::MIN };

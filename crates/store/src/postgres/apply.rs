@@ -1,0 +1,285 @@
+//! One turn in a transaction of its own: statement by statement, as on SQLite. What SQLite gets from its one writer is had
+//! here by locks, which are taken before the first look: nobody else changes what the turn relies on until it is written.
+
+use std::collections::BTreeSet;
+
+use protocol::model::{Client, SealKey, User, UserKey};
+use protocol::turn::{Change, Rely, login_name};
+
+use super::batch::Batch;
+use super::link::{Link, Typed, typed};
+use super::single;
+use super::stop::Stop;
+use super::text::text;
+use crate::documents::written;
+
+/// Held while names are given out, so that nobody else gives out the same. "GRTN".
+const NAMES: i64 = 0x4752_544e;
+
+/// Writes one turn inside a transaction that it begins. The end of the transaction is the caller's.
+pub(super) async fn turn(link: &Link, changes: &[Change]) -> Result<(), Stop> {
+    link.begin("BEGIN").await?;
+    lock(link, changes).await?;
+    for change in changes {
+        compare(link, change).await?;
+    }
+    for change in changes {
+        write(link, change).await?;
+    }
+    Ok(())
+}
+
+/// Runs a statement that must change one row.
+async fn run_one(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), Stop> {
+    must(link.run(sql, values).await? == 1)
+}
+
+/// Adds a row; one whose id is taken loses the turn.
+pub(super) async fn add(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), Stop> {
+    match link.run(sql, values).await {
+        Err(stop) if stop.is_conflict() => Err(Stop::Lost),
+        done => done.map(drop),
+    }
+}
+
+fn must(holds: bool) -> Result<(), Stop> {
+    if holds { Ok(()) } else { Err(Stop::Lost) }
+}
+
+/// Takes the locks that the turn needs, in an order that is the same for all turns: names, then users, then clients. A user
+/// or client is held alone when the turn writes its row, or rows that hang on it and that another turn may be about to add
+/// to; every turn that adds such a row relies on the user and the client, and so waits.
+async fn lock(link: &Link, changes: &[Change]) -> Result<(), Stop> {
+    let is_naming = |change: &Change| matches!(change, Change::PutClient(_) | Change::PutUser(_));
+    if changes.iter().any(is_naming) {
+        link.rows("SELECT pg_advisory_xact_lock($1)", typed![INT8 NAMES]).await?;
+    }
+    let (mut users, mut clients) = (BTreeSet::new(), BTreeSet::new());
+    for change in changes {
+        match change {
+            Change::PutUser(row) => drop(users.insert(row.key.0)),
+            Change::PutClient(row) => drop(clients.insert(row.key.0)),
+            Change::WithdrawConsent { user, .. } | Change::EndSessions { user, .. } | Change::DeleteUser(user) => {
+                users.insert(user.0);
+            }
+            Change::DeleteClient(client) => drop(clients.insert(client.0)),
+            Change::Rely(Rely::ClientsFewer { owner: user, .. } | Rely::PersonalsFewer { user, .. }) => {
+                users.insert(user.0);
+            }
+            // The rows that hang on what is absent cannot be held, but their owner can.
+            Change::Rely(Rely::Consent { user, id: None, .. }) | Change::PutConsent(protocol::model::Consent { user, .. }) => {
+                users.insert(user.0);
+            }
+            _ => {}
+        }
+    }
+    for (sql, keys) in [
+        ("SELECT 1 FROM users WHERE key = ANY($1) ORDER BY key FOR UPDATE", users),
+        ("SELECT 1 FROM clients WHERE key = ANY($1) ORDER BY key FOR UPDATE", clients),
+    ] {
+        if !keys.is_empty() {
+            let keys: Vec<i64> = keys.into_iter().collect();
+            link.rows(sql, typed![INT8_ARRAY keys]).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Compares what the turn relies on with the rows as they are before it.
+async fn compare(link: &Link, change: &Change) -> Result<(), Stop> {
+    let exists = async |sql: &str, values: &[Typed<'_>]| Ok::<_, Stop>(!link.rows(sql, values).await?.is_empty());
+    let found = match change {
+        Change::Rely(Rely::Client(key, version)) => {
+            let sql = "SELECT 1 FROM clients WHERE key = $1 AND version = $2 FOR SHARE";
+            exists(sql, typed![INT8 key.0, INT8 i64::from(*version)]).await?
+        }
+        Change::Rely(Rely::User(key, version)) => {
+            let sql = "SELECT 1 FROM users WHERE key = $1 AND version = $2 FOR SHARE";
+            exists(sql, typed![INT8 key.0, INT8 i64::from(*version)]).await?
+        }
+        Change::Rely(Rely::Session(id)) => {
+            exists("SELECT 1 FROM sessions WHERE id = $1 FOR SHARE", typed![INT8 id.0]).await?
+        }
+        Change::Rely(Rely::Grant(id)) => {
+            exists("SELECT 1 FROM grants WHERE id = $1 AND NOT is_revoked FOR SHARE", typed![INT8 id.0]).await?
+        }
+        Change::Rely(Rely::Consent { user, client, id }) => {
+            let sql = "SELECT id FROM consents WHERE user_key = $1 AND client_key = $2 FOR SHARE";
+            let rows = link.rows(sql, typed![INT8 user.0, INT8 client.0]).await?;
+            rows.first().map(|row| row.try_get(0)).transpose()? == *id
+        }
+        Change::Rely(Rely::ClientsFewer { owner, than }) => {
+            count(link, "SELECT count(*) FROM clients WHERE owner = $1", *owner).await? < i64::from(*than)
+        }
+        Change::Rely(Rely::PersonalsFewer { user, than }) => {
+            count(link, "SELECT count(*) FROM personal_tokens WHERE user_key = $1", *user).await? < i64::from(*than)
+        }
+        Change::PassCounter { key, limit, now, .. } => {
+            const SQL: &str = "SELECT 1 WHERE $2 > 0 AND NOT EXISTS (\
+                SELECT 1 FROM attempts WHERE key = $1 AND failures >= $2 AND resets_at > $3)";
+            exists(SQL, typed![BYTEA key.0.as_slice(), INT8 i64::from(*limit), INT8 now.0]).await?
+        }
+        _ => true,
+    };
+    must(found)
+}
+
+async fn count(link: &Link, sql: &str, user: UserKey) -> Result<i64, Stop> {
+    let rows = link.rows(sql, typed![INT8 user.0]).await?;
+    Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
+}
+
+async fn write(link: &Link, change: &Change) -> Result<(), Stop> {
+    match change {
+        // Compared before the first write.
+        Change::Rely(_) | Change::PassCounter { is_cleared: false, .. } => Ok(()),
+        Change::PassCounter { key, .. } => {
+            link.run("DELETE FROM attempts WHERE key = $1", typed![BYTEA key.0.as_slice()]).await.map(drop)
+        }
+        Change::CountFailure { key, limit, now, resets_at } => {
+            const SQL: &str = "INSERT INTO attempts AS a (key, failures, resets_at) SELECT $1, 1, $4 WHERE $2 > 0 \
+                ON CONFLICT (key) DO UPDATE SET \
+                failures = CASE WHEN a.resets_at > $3 THEN a.failures + 1 ELSE 1 END, \
+                resets_at = CASE WHEN a.resets_at > $3 THEN a.resets_at ELSE excluded.resets_at END \
+                WHERE a.failures < $2 OR a.resets_at <= $3";
+            let limit = i64::from(*limit);
+            run_one(link, SQL, typed![BYTEA key.0.as_slice(), INT8 limit, INT8 now.0, INT8 resets_at.0]).await
+        }
+        // Kinds that are also written together with those of others have one statement for both.
+        Change::SpendCode(_)
+        | Change::RotateRefresh { .. }
+        | Change::PutCode(_)
+        | Change::PutGrant(_)
+        | Change::PutAccess(_)
+        | Change::TouchSession { .. }
+        | Change::TouchPersonal { .. }
+        | Change::Note(_) => {
+            let mut batch = Batch::default();
+            batch.add(std::slice::from_ref(change));
+            batch.write_inside(link).await
+        }
+        Change::PutClient(row) => put_client(link, row).await,
+        Change::PutUser(row) => put_user(link, row).await,
+        Change::PutPersonal(row) => single::personal(link, row).await,
+        Change::PutSession(row) => single::session(link, row).await,
+        Change::PutIdentity(row) => single::identity(link, row).await,
+        Change::PutConsent(row) => single::consent(link, row).await,
+        Change::PutSealKey(SealKey { number, created_at }) => {
+            let sql = "INSERT INTO seal_keys (number, created_at) VALUES ($1, $2)";
+            add(link, sql, typed![INT8 i64::from(*number), INT8 created_at.0]).await?;
+            link.simple(super::NOTIFY).await
+        }
+        change => end(link, change).await,
+    }
+}
+
+/// Changes without a precondition: what is not there need not be ended.
+async fn end(link: &Link, change: &Change) -> Result<(), Stop> {
+    let run = async |sql: &str, values: &[i64]| {
+        let values: Vec<Typed<'_>> = values.iter().map(|value| typed![INT8 *value][0].clone()).collect();
+        link.run(sql, &values).await.map(drop)
+    };
+    match *change {
+        Change::RevokeGrant(id) => run("UPDATE grants SET is_revoked = true WHERE id = $1", &[id.0]).await,
+        Change::RevokeAccess(id) => run("DELETE FROM access_tokens WHERE id = $1", &[id.0]).await,
+        Change::RevokePersonal(id) => run("DELETE FROM personal_tokens WHERE id = $1", &[id.0]).await,
+        Change::DropSealKey(number) => {
+            run("DELETE FROM seal_keys WHERE number = $1", &[i64::from(number)]).await?;
+            link.simple(super::NOTIFY).await
+        }
+        Change::WithdrawConsent { user, client } => {
+            let pair = [user.0, client.0];
+            run("DELETE FROM consents WHERE user_key = $1 AND client_key = $2", &pair).await?;
+            // A code that was not redeemed yet would begin a grant that the user no longer wants.
+            run("DELETE FROM codes WHERE user_key = $1 AND client_key = $2 AND NOT is_spent", &pair).await?;
+            run("UPDATE grants SET is_revoked = true WHERE user_key = $1 AND client_key = $2", &pair).await
+        }
+        Change::EndSession(id) => run("DELETE FROM sessions WHERE id = $1", &[id.0]).await,
+        Change::EndSessions { user, but: Some(but) } => {
+            run("DELETE FROM sessions WHERE user_key = $1 AND id <> $2", &[user.0, but.0]).await
+        }
+        Change::EndSessions { user, but: None } => run("DELETE FROM sessions WHERE user_key = $1", &[user.0]).await,
+        Change::DeleteUser(UserKey(key)) => {
+            for sql in [
+                "DELETE FROM users WHERE key = $1",
+                "DELETE FROM sessions WHERE user_key = $1",
+                "DELETE FROM identities WHERE user_key = $1",
+                "DELETE FROM consents WHERE user_key = $1",
+                "DELETE FROM personal_tokens WHERE user_key = $1",
+                "DELETE FROM grants WHERE user_key = $1",
+            ] {
+                run(sql, &[key]).await?;
+            }
+            Ok(())
+        }
+        Change::DeleteClient(key) => {
+            for sql in [
+                "DELETE FROM clients WHERE key = $1",
+                "DELETE FROM consents WHERE client_key = $1",
+                "DELETE FROM grants WHERE client_key = $1",
+            ] {
+                run(sql, &[key.0]).await?;
+            }
+            Ok(())
+        }
+        _ => unreachable!("`write` handles every change that can lose"),
+    }
+}
+
+/// A new row has version 1; any other takes the place of the version before it.
+async fn must_be_next(link: &Link, sql: &str, key: i64, version: u32) -> Result<(), Stop> {
+    let rows = link.rows(sql, typed![INT8 key]).await?;
+    let stored: Option<i64> = rows.first().map(|row| row.try_get(0)).transpose()?;
+    must(stored.unwrap_or(0) + 1 == i64::from(version))
+}
+
+async fn put_client(link: &Link, row: &Client) -> Result<(), Stop> {
+    const SQL: &str = "INSERT INTO clients AS c (key, version, client_id, owner, dialect, name, document) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO UPDATE SET version = excluded.version, \
+        client_id = excluded.client_id, owner = excluded.owner, dialect = excluded.dialect, name = excluded.name, \
+        document = excluded.document WHERE c.version = excluded.version - 1";
+    must_be_next(link, "SELECT version FROM clients WHERE key = $1", row.key.0, row.version).await?;
+    let taken = "SELECT 1 FROM clients WHERE client_id = $1 AND key <> $2";
+    let client_id = text(&row.client_id);
+    if !link.rows(taken, typed![TEXT client_id, INT8 row.key.0]).await?.is_empty() {
+        return Err(Stop::Taken("client_id"));
+    }
+    let owner = row.owner.map(|owner| owner.0);
+    let document = written(row, row.key.0).map_err(Stop::Unreadable)?;
+    let version = i64::from(row.version);
+    let values = typed![
+        INT8 row.key.0, INT8 version, TEXT client_id, INT8 owner, TEXT text(&row.dialect), TEXT text(&row.name),
+        TEXT document,
+    ];
+    run_one(link, SQL, values).await
+}
+
+async fn put_user(link: &Link, row: &User) -> Result<(), Stop> {
+    const SQL: &str = "INSERT INTO users AS u (key, version, sub, username_lower, email_lower, document) \
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key) DO UPDATE SET version = excluded.version, \
+        sub = excluded.sub, username_lower = excluded.username_lower, email_lower = excluded.email_lower, \
+        document = excluded.document WHERE u.version = excluded.version - 1";
+    must_be_next(link, "SELECT version FROM users WHERE key = $1", row.key.0, row.version).await?;
+    let lower = |name: &Option<String>| name.as_deref().map(|name| text(&login_name(name)).into_owned());
+    let (sub, username, email) = (text(&row.sub), lower(&row.username), lower(&row.email));
+    let sub_taken = "SELECT 1 FROM users WHERE sub = $1 AND key <> $2";
+    // Both are typed into the same field, so one person's name must not be another's address either.
+    let login_taken = "SELECT 1 FROM users WHERE username_lower = $1 AND key <> $2 \
+        UNION ALL SELECT 1 FROM users WHERE email_lower = $1 AND key <> $2";
+    let names = [
+        ("sub", sub_taken, Some(&*sub)),
+        ("username", login_taken, username.as_deref()),
+        ("email", login_taken, email.as_deref()),
+    ];
+    for (name, sql, value) in names {
+        if let Some(value) = value
+            && !link.rows(sql, typed![TEXT value, INT8 row.key.0]).await?.is_empty()
+        {
+            return Err(Stop::Taken(name));
+        }
+    }
+    let document = written(row, row.key.0).map_err(Stop::Unreadable)?;
+    let version = i64::from(row.version);
+    let values = typed![INT8 row.key.0, INT8 version, TEXT sub, TEXT username, TEXT email, TEXT document];
+    run_one(link, SQL, values).await
+}

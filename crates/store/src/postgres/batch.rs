@@ -1,0 +1,243 @@
+//! Turns that are written together: those whose changes are all of the frequent kinds. One statement for each kind does the
+//! work of all of them, in one transaction. When any of them loses, the transaction is undone and each turn is written on
+//! its own, so that nobody suffers from a neighbour. That takes a race, and races are rare.
+
+use std::collections::BTreeSet;
+
+use protocol::model::{Access, Code, Event, Grant};
+use protocol::secret::Digest;
+use protocol::time::UnixTime;
+use protocol::turn::{Change, Rely};
+use tokio_postgres::types::Type;
+
+use super::insert;
+use super::link::{Link, Sql, Values};
+use super::stop::Stop;
+
+const INTS: Type = Type::INT8_ARRAY;
+const BYTES: Type = Type::BYTEA_ARRAY;
+
+// FOR SHARE: what a turn relies on stays as it is until the turn is written, and whoever wants to change it waits so long.
+static CLIENTS: Sql = Sql {
+    text: "SELECT 1 FROM unnest($1, $2) AS t (key, version) \
+        JOIN clients AS c ON c.key = t.key AND c.version = t.version FOR SHARE OF c",
+    types: &[INTS, INTS],
+};
+static USERS: Sql = Sql {
+    text: "SELECT 1 FROM unnest($1, $2) AS t (key, version) \
+        JOIN users AS u ON u.key = t.key AND u.version = t.version FOR SHARE OF u",
+    types: &[INTS, INTS],
+};
+static SESSIONS: Sql = Sql { text: "SELECT 1 FROM sessions WHERE id = ANY($1) FOR SHARE", types: &[INTS] };
+static UNREVOKED: Sql =
+    Sql { text: "SELECT 1 FROM grants WHERE id = ANY($1) AND NOT is_revoked FOR SHARE", types: &[INTS] };
+static CONSENTS: Sql = Sql {
+    text: "SELECT 1 FROM unnest($1, $2, $3) AS t (user_key, client_key, id) JOIN consents AS o \
+        ON o.user_key = t.user_key AND o.client_key = t.client_key AND o.id = t.id FOR SHARE OF o",
+    types: &[INTS, INTS, INTS],
+};
+static SPEND: Sql =
+    Sql { text: "UPDATE codes SET is_spent = true WHERE id = ANY($1) AND NOT is_spent", types: &[INTS] };
+static ROTATE: Sql = Sql {
+    text: "UPDATE grants AS g SET refresh_current = t.current, refresh_previous = t.previous, \
+        refresh_answer = t.answer, refresh_idle_until = t.idle_until, expires_at = t.expires_at \
+        FROM unnest($1, $2, $3, $4, $5, $6, $7) AS t (id, before, current, previous, answer, idle_until, expires_at) \
+        WHERE g.id = t.id AND NOT g.is_revoked AND g.refresh_current = t.before",
+    types: &[INTS, BYTES, BYTES, BYTES, BYTES, INTS, INTS],
+};
+static TOUCH_SESSIONS: Sql = Sql {
+    text: "UPDATE sessions AS s SET seen_at = t.seen_at, idle_until = t.idle_until \
+        FROM unnest($1, $2, $3) AS t (id, seen_at, idle_until) WHERE s.id = t.id",
+    types: &[INTS, INTS, INTS],
+};
+static TOUCH_PERSONALS: Sql = Sql {
+    text: "UPDATE personal_tokens AS p SET used_at = t.used_at FROM unnest($1, $2) AS t (id, used_at) WHERE p.id = t.id",
+    types: &[INTS, INTS],
+};
+
+/// Every statement of this file.
+pub(super) static STATEMENTS: &[&Sql] =
+    &[&CLIENTS, &USERS, &SESSIONS, &UNREVOKED, &CONSENTS, &SPEND, &ROTATE, &TOUCH_SESSIONS, &TOUCH_PERSONALS];
+
+/// A refresh token that takes the place of another: grant, before, the new row's parts, the new end.
+struct Rotation<'c> {
+    grant: i64,
+    before: &'c Digest,
+    to: &'c protocol::model::Refresh,
+    expires_at: UnixTime,
+}
+
+/// The changes of many turns, by kind.
+#[derive(Default)]
+pub(super) struct Batch<'c> {
+    clients: BTreeSet<(i64, i64)>,
+    users: BTreeSet<(i64, i64)>,
+    sessions: BTreeSet<i64>,
+    unrevoked: BTreeSet<i64>,
+    consents: BTreeSet<(i64, i64, i64)>,
+    spent: Vec<i64>,
+    rotated: Vec<Rotation<'c>>,
+    codes: Vec<&'c Code>,
+    grants: Vec<&'c Grant>,
+    accesses: Vec<&'c Access>,
+    events: Vec<&'c Event>,
+    sessions_seen: Vec<(i64, i64, i64)>,
+    personals_used: Vec<(i64, i64)>,
+}
+
+/// May this turn be written together with others?
+pub(super) fn is_frequent(changes: &[Change]) -> bool {
+    changes.iter().all(|change| match change {
+        Change::SpendCode(_)
+        | Change::RotateRefresh { .. }
+        | Change::PutCode(_)
+        | Change::PutGrant(_)
+        | Change::PutAccess(_)
+        | Change::Note(_)
+        | Change::TouchSession { .. }
+        | Change::TouchPersonal { .. } => true,
+        Change::Rely(rely) => match rely {
+            Rely::Client(..) | Rely::User(..) | Rely::Session(_) | Rely::Grant(_) => true,
+            // What is not there cannot be held fast.
+            Rely::Consent { id, .. } => id.is_some(),
+            Rely::ClientsFewer { .. } | Rely::PersonalsFewer { .. } => false,
+        },
+        _ => false,
+    })
+}
+
+impl<'c> Batch<'c> {
+    /// Takes up the changes of a turn that [`is_frequent`].
+    pub(super) fn add(&mut self, changes: &'c [Change]) {
+        for change in changes {
+            match change {
+                Change::Rely(Rely::Client(key, version)) => drop(self.clients.insert((key.0, i64::from(*version)))),
+                Change::Rely(Rely::User(key, version)) => drop(self.users.insert((key.0, i64::from(*version)))),
+                Change::Rely(Rely::Session(id)) => drop(self.sessions.insert(id.0)),
+                Change::Rely(Rely::Grant(id)) => drop(self.unrevoked.insert(id.0)),
+                Change::Rely(Rely::Consent { user, client, id: Some(id) }) => {
+                    self.consents.insert((user.0, client.0, *id));
+                }
+                Change::SpendCode(id) => self.spent.push(id.0),
+                Change::RotateRefresh { grant, from, to, expires_at } => {
+                    self.rotated.push(Rotation { grant: grant.0, before: from, to, expires_at: *expires_at });
+                }
+                Change::PutCode(row) => self.codes.push(row),
+                Change::PutGrant(row) => self.grants.push(row),
+                Change::PutAccess(row) => self.accesses.push(row),
+                Change::Note(event) => self.events.push(event),
+                Change::TouchSession { id, seen_at, idle_until } => {
+                    self.sessions_seen.push((id.0, seen_at.0, idle_until.0));
+                }
+                Change::TouchPersonal { id, used_at } => self.personals_used.push((id.0, used_at.0)),
+                _ => unreachable!("the turn is of the frequent kind"),
+            }
+        }
+        // Two batches that touch the same rows do so in the same order, and so wait instead of embracing.
+        self.spent.sort_unstable();
+        self.rotated.sort_unstable_by_key(|rotation| rotation.grant);
+    }
+
+    /// Writes all of it inside a transaction that it begins, with one trip to the server. The end of the transaction is the
+    /// caller's.
+    ///
+    /// # Errors
+    /// [`Stop::Lost`] when any precondition of any turn does not hold, or an id is taken.
+    pub(super) async fn write(&self, link: &Link) -> Result<(), Stop> {
+        tokio::try_join!(biased; link.begin("BEGIN"), self.write_inside(link)).map(drop)
+    }
+
+    /// As [`Batch::write`], inside a transaction that was begun.
+    pub(super) async fn write_inside(&self, link: &Link) -> Result<(), Stop> {
+        let written = tokio::try_join!(
+            biased;
+            self.rely(link),
+            self.spend(link),
+            self.rotate(link),
+            insert::codes(link, &self.codes),
+            insert::grants(link, &self.grants),
+            insert::accesses(link, &self.accesses),
+            self.touch(link),
+            insert::events(link, &self.events),
+        );
+        match written {
+            Ok(_) => Ok(()),
+            Err(stop) if stop.is_conflict() => Err(Stop::Lost),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    async fn rely(&self, link: &Link) -> Result<(), Stop> {
+        let (clients, client_versions): (Vec<i64>, Vec<i64>) = self.clients.iter().copied().unzip();
+        let (users, user_versions): (Vec<i64>, Vec<i64>) = self.users.iter().copied().unzip();
+        let sessions: Vec<i64> = self.sessions.iter().copied().collect();
+        let unrevoked: Vec<i64> = self.unrevoked.iter().copied().collect();
+        let (mut of, mut to, mut ids) = (Vec::new(), Vec::new(), Vec::new());
+        for (user, client, id) in &self.consents {
+            of.push(*user);
+            to.push(*client);
+            ids.push(*id);
+        }
+        let of_clients: Values<'_> = &[&clients, &client_versions];
+        let of_users: Values<'_> = &[&users, &user_versions];
+        let of_sessions: Values<'_> = &[&sessions];
+        let of_grants: Values<'_> = &[&unrevoked];
+        let of_consents: Values<'_> = &[&of, &to, &ids];
+        tokio::try_join!(
+            biased;
+            all(link, &CLIENTS, clients.len(), of_clients),
+            all(link, &USERS, users.len(), of_users),
+            all(link, &SESSIONS, sessions.len(), of_sessions),
+            all(link, &UNREVOKED, unrevoked.len(), of_grants),
+            all(link, &CONSENTS, ids.len(), of_consents),
+        )
+        .map(drop)
+    }
+
+    async fn spend(&self, link: &Link) -> Result<(), Stop> {
+        all(link, &SPEND, self.spent.len(), &[&self.spent]).await
+    }
+
+    async fn rotate(&self, link: &Link) -> Result<(), Stop> {
+        let rows = &self.rotated;
+        let ids: Vec<i64> = rows.iter().map(|row| row.grant).collect();
+        let before: Vec<&[u8]> = rows.iter().map(|row| row.before.0.as_slice()).collect();
+        let current: Vec<&[u8]> = rows.iter().map(|row| row.to.current.0.as_slice()).collect();
+        let previous: Vec<Option<&[u8]>> =
+            rows.iter().map(|row| row.to.previous.as_ref().map(|digest| digest.0.as_slice())).collect();
+        let answers: Vec<Option<&[u8]>> = rows.iter().map(|row| row.to.answer.as_deref()).collect();
+        let idle_until: Vec<i64> = rows.iter().map(|row| row.to.idle_until.0).collect();
+        let expires_at: Vec<i64> = rows.iter().map(|row| row.expires_at.0).collect();
+        let values: Values<'_> =
+            &[&ids, &before, &current, &previous, &answers, &idle_until, &expires_at];
+        all(link, &ROTATE, rows.len(), values).await
+    }
+
+    async fn touch(&self, link: &Link) -> Result<(), Stop> {
+        if !self.sessions_seen.is_empty() {
+            let ids: Vec<i64> = self.sessions_seen.iter().map(|seen| seen.0).collect();
+            let seen_at: Vec<i64> = self.sessions_seen.iter().map(|seen| seen.1).collect();
+            let idle_until: Vec<i64> = self.sessions_seen.iter().map(|seen| seen.2).collect();
+            link.execute(&TOUCH_SESSIONS, &[&ids, &seen_at, &idle_until]).await?;
+        }
+        if !self.personals_used.is_empty() {
+            let (ids, used_at): (Vec<i64>, Vec<i64>) = self.personals_used.iter().copied().unzip();
+            link.execute(&TOUCH_PERSONALS, &[&ids, &used_at]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs a statement that must find `count` rows.
+async fn all(
+    link: &Link,
+    sql: &'static Sql,
+    count: usize,
+    values: Values<'_>,
+) -> Result<(), Stop> {
+    if count == 0 {
+        return Ok(());
+    }
+    let found = link.execute(sql, values).await?;
+    if usize::try_from(found) == Ok(count) { Ok(()) } else { Err(Stop::Lost) }
+}

@@ -1,0 +1,136 @@
+//! A lane: a task with a connection of its own that takes what waits, does it together, and then answers everybody.
+//! There is no timer: a batch is what queued up while the last one was on its way. When the connection breaks, the lane
+//! gets another one, and does again what was not decided.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::link::{Connector, Link, Purpose};
+use super::stop::Stop;
+
+/// How long a lane tries before it gives up on a batch. Long enough for a server that restarts or fails over quickly, and
+/// shorter than a client waits.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one batch may take. A connection that does not answer for so long is given up.
+const BATCH_MAX: Duration = Duration::from_secs(20);
+/// Pauses between attempts.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// One kind of work on a connection.
+pub(super) trait Errand: Send {
+    /// What comes out.
+    type Done: Send;
+
+    /// Does it. When this fails with what may go better, it is called again, perhaps with another connection.
+    fn run(&mut self, link: &Link) -> impl Future<Output = Result<Self::Done, Stop>> + Send;
+}
+
+/// A connection that is had again when it breaks.
+pub(super) struct Hold {
+    connector: Arc<Connector>,
+    purpose: Purpose,
+    link: Option<Link>,
+    /// Since when nothing works.
+    down_since: Option<Instant>,
+}
+
+impl Hold {
+    pub(super) fn new(connector: Arc<Connector>, purpose: Purpose) -> Self {
+        Self { connector, purpose, link: None, down_since: None }
+    }
+
+    /// Connects now and not when there is something to do.
+    pub(super) async fn connect(&mut self) -> Result<(), Stop> {
+        self.link().await.map(drop)
+    }
+
+    async fn link(&mut self) -> Result<&Link, Stop> {
+        if self.link.as_ref().is_some_and(Link::is_closed) {
+            self.link = None;
+        }
+        match &mut self.link {
+            Some(link) => Ok(link),
+            empty => Ok(empty.insert(self.connector.connect(self.purpose).await?)),
+        }
+    }
+
+    /// Does an errand, again and again until it is done, fails for good, or patience ends. While nothing works, nobody
+    /// is kept waiting for more than one attempt.
+    pub(super) async fn perform<E: Errand>(&mut self, errand: &mut E) -> Result<E::Done, Stop> {
+        let mut pause = PAUSE_MIN;
+        loop {
+            let attempt = match self.link().await {
+                Ok(link) => tokio::time::timeout(BATCH_MAX, errand.run(link)).await.unwrap_or(Err(Stop::Late("a batch"))),
+                Err(stop) => Err(stop),
+            };
+            let stop = match attempt {
+                Ok(done) => {
+                    self.down_since = None;
+                    return Ok(done);
+                }
+                Err(stop) => stop,
+            };
+            if stop.is_gone() {
+                self.link = None;
+            } else if let Some(link) = &self.link
+                && link.simple("ROLLBACK").await.is_err()
+            {
+                self.link = None;
+            }
+            if !stop.may_go_better() {
+                return Err(stop);
+            }
+            if self.down_since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                return Err(stop);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+}
+
+/// A piece of work that waits, and the way to whoever waits for it.
+pub(super) struct Job<W, A> {
+    pub(super) work: W,
+    pub(super) reply: oneshot::Sender<A>,
+}
+
+/// The way to the lanes of one kind.
+pub(super) struct Queue<W, A>(mpsc::Sender<Job<W, A>>);
+
+/// Where the lanes of one kind take their work from. Only one of them takes at a time, and takes all there is.
+pub(super) struct Waiting<W, A>(Arc<Mutex<mpsc::Receiver<Job<W, A>>>>);
+
+impl<W, A> Clone for Waiting<W, A> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// A queue in which `jobs_max` may wait; whoever comes later waits for room.
+pub(super) fn queue<W, A>(jobs_max: usize) -> (Queue<W, A>, Waiting<W, A>) {
+    let (sender, receiver) = mpsc::channel(jobs_max);
+    (Queue(sender), Waiting(Arc::new(Mutex::new(receiver))))
+}
+
+impl<W, A> Queue<W, A> {
+    /// Has it done. None when the lanes are gone.
+    pub(super) async fn ask(&self, work: W) -> Option<A> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Job { work, reply }).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+impl<W, A> Waiting<W, A> {
+    /// Takes what waits, at most `jobs_max`; nothing when nobody will ask any more.
+    pub(super) async fn take(&self, jobs_max: usize) -> Vec<Job<W, A>> {
+        let mut jobs = Vec::new();
+        self.0.lock().await.recv_many(&mut jobs, jobs_max).await;
+        jobs
+    }
+}

@@ -1,0 +1,166 @@
+//! One connection, and how another one is had when it breaks.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{AsyncMessage, Client, Row, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::stop::Stop;
+use super::url::Address;
+
+/// How long a whole connection may take, over all its hosts and with all its statements.
+const CONNECT_MAX: Duration = Duration::from_secs(15);
+
+/// A statement, and the types of its parameters.
+pub(super) struct Sql {
+    pub(super) text: &'static str,
+    pub(super) types: &'static [Type],
+}
+
+/// A parameter with its type.
+pub(super) type Typed<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// Parameters of a statement that knows their types.
+pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// Parameters with their types, for statements that are not kept prepared.
+macro_rules! typed {
+    ($($type:ident $value:expr),* $(,)?) => {
+        &[$((&$value as &(dyn tokio_postgres::types::ToSql + Sync), tokio_postgres::types::Type::$type)),*]
+    };
+}
+pub(super) use typed;
+
+/// What a connection is for, which says how it is set up.
+#[derive(Clone, Copy)]
+pub(super) struct Purpose {
+    /// Statements that are kept prepared.
+    pub(super) statements: &'static [&'static [&'static Sql]],
+    /// Settings of the session.
+    pub(super) settings: &'static str,
+}
+
+/// Makes connections.
+pub(super) struct Connector {
+    address: Address,
+    tls: MakeRustlsConnect,
+    /// Counts what this process is notified of.
+    news: watch::Sender<u64>,
+}
+
+/// A connection.
+pub(super) struct Link {
+    client: Client,
+    /// Absent behind a pooler, where the next transaction may be on another connection.
+    prepared: Option<HashMap<&'static str, Statement>>,
+    settings: &'static str,
+}
+
+impl Connector {
+    /// # Errors
+    /// A sentence for the operator.
+    pub(super) fn new(address: Address) -> Result<Arc<Self>, String> {
+        let tls = super::tls::connector(address.trust.as_ref())?;
+        Ok(Arc::new(Self { address, tls, news: watch::Sender::new(0) }))
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Grows with every notification that arrives.
+    pub(super) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// A new connection for `purpose`.
+    pub(super) async fn connect(&self, purpose: Purpose) -> Result<Link, Stop> {
+        let connecting = tokio::time::timeout(CONNECT_MAX, self.connect_at_leisure(purpose));
+        connecting.await.map_err(|_| Stop::Late("connecting"))?
+    }
+
+    async fn connect_at_leisure(&self, purpose: Purpose) -> Result<Link, Stop> {
+        let (client, mut connection) = self.address.config.connect(self.tls.clone()).await?;
+        let news = self.news.clone();
+        tokio::spawn(async move {
+            loop {
+                match std::future::poll_fn(|context| connection.poll_message(context)).await {
+                    Some(Ok(AsyncMessage::Notification(_))) => news.send_modify(|count| *count += 1),
+                    Some(Ok(_)) => {}
+                    // Whoever waits for an answer is told by the client.
+                    Some(Err(_)) | None => break,
+                }
+            }
+        });
+        let Purpose { statements, settings } = purpose;
+        let statements: Vec<&'static Sql> = statements.concat();
+        let mut prepared = None;
+        if !self.address.is_pooled {
+            client.batch_execute(settings).await?;
+            let mut kept = HashMap::new();
+            for sql in statements {
+                kept.insert(sql.text, client.prepare_typed(sql.text, sql.types).await?);
+            }
+            prepared = Some(kept);
+        }
+        Ok(Link { client, prepared, settings })
+    }
+}
+
+impl Link {
+    /// Is it of no more use?
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Rows of a statement that is kept prepared.
+    pub(super) async fn query(&self, sql: &'static Sql, values: Values<'_>) -> Result<Vec<Row>, Stop> {
+        match self.kept(sql) {
+            Some(statement) => Ok(self.client.query(statement, values).await?),
+            None => Ok(self.client.query_typed(sql.text, &with_types(sql, values)).await?),
+        }
+    }
+
+    /// The number of rows that a statement that is kept prepared found or changed.
+    pub(super) async fn execute(&self, sql: &'static Sql, values: Values<'_>) -> Result<u64, Stop> {
+        match self.kept(sql) {
+            Some(statement) => Ok(self.client.execute(statement, values).await?),
+            None => Ok(self.client.execute_typed(sql.text, &with_types(sql, values)).await?),
+        }
+    }
+
+    /// Rows of any statement.
+    pub(super) async fn rows(&self, sql: &str, values: &[Typed<'_>]) -> Result<Vec<Row>, Stop> {
+        Ok(self.client.query_typed(sql, values).await?)
+    }
+
+    /// The number of rows that any statement found or changed.
+    pub(super) async fn run(&self, sql: &str, values: &[Typed<'_>]) -> Result<u64, Stop> {
+        Ok(self.client.execute_typed(sql, values).await?)
+    }
+
+    /// Runs statements without values.
+    pub(super) async fn simple(&self, sql: &str) -> Result<(), Stop> {
+        Ok(self.client.batch_execute(sql).await?)
+    }
+
+    /// Begins a transaction. Behind a pooler the settings come along, since this may be anybody's connection.
+    pub(super) async fn begin(&self, begin: &'static str) -> Result<(), Stop> {
+        if self.prepared.is_some() {
+            return self.simple(begin).await;
+        }
+        self.simple(&format!("{begin}; {}", self.settings.replace("SET ", "SET LOCAL "))).await
+    }
+
+    fn kept(&self, sql: &'static Sql) -> Option<&Statement> {
+        self.prepared.as_ref().and_then(|kept| kept.get(sql.text))
+    }
+}
+
+fn with_types<'a>(sql: &'static Sql, values: &[&'a (dyn ToSql + Sync)]) -> Vec<Typed<'a>> {
+    values.iter().copied().zip(sql.types.iter().cloned()).collect()
+}

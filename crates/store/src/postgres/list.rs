@@ -1,0 +1,252 @@
+//! Lists for people, each as of one moment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::model::{Client, ClientKey, Consent, Grant, Held, Personal, Session, User, UserKey};
+use protocol::time::UnixTime;
+use protocol::turn::login_name;
+use tokio_postgres::Row;
+
+use super::link::{Link, Typed, typed};
+use super::pins::{Missing, Pins, pin};
+use super::row::{self, columns};
+use super::stop::Stop;
+use crate::documents::Documents;
+use crate::{Application, Counts, Query, Rows, TABLES};
+
+/// A connection inside a snapshot, and the documents.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) link: &'a Link,
+    pub(super) documents: &'a Documents,
+}
+
+const CLIENTS: &str = "SELECT key, version FROM clients";
+const USERS: &str = "SELECT key, version FROM users";
+
+/// Answers a question.
+pub(super) async fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
+    Ok(match query {
+        Query::Clients { owner, after, rows_max } => Rows::Clients(view.page(*owner, *after, *rows_max).await?),
+        Query::Users { after, rows_max } => {
+            let after = after.map_or(i64::MIN, |key| key.0);
+            let values = typed![INT8 after, INT8 limit(*rows_max)];
+            Rows::Users(view.users(&format!("{USERS} WHERE key > $1 ORDER BY key LIMIT $2"), values).await?)
+        }
+        Query::Client(key) => {
+            Rows::Clients(view.clients(&format!("{CLIENTS} WHERE key = $1"), typed![INT8 key.0]).await?)
+        }
+        Query::ClientById(id) if !id.contains('\0') => {
+            Rows::Clients(view.clients(&format!("{CLIENTS} WHERE client_id = $1"), typed![TEXT id]).await?)
+        }
+        Query::ClientById(_) => Rows::Clients(Vec::new()),
+        Query::User(key) => Rows::Users(view.users(&format!("{USERS} WHERE key = $1"), typed![INT8 key.0]).await?),
+        Query::UserByName(name) if !name.contains('\0') => Rows::Users(view.user_by_name(name).await?),
+        Query::UserByName(_) => Rows::Users(Vec::new()),
+        Query::Sessions(user) => Rows::Sessions(view.sessions(*user).await?),
+        Query::Applications { user, now } => Rows::Applications(view.applications(*user, *now).await?),
+        Query::Grants { user, client, live_at, rows_max } => {
+            Rows::Grants(view.grants((*user, *client), *live_at, *rows_max).await?)
+        }
+        Query::Connected { client, now, users_max } => {
+            Rows::Connected(view.connected(*client, *now, *users_max).await?)
+        }
+        Query::Personals { user } => Rows::Personals(view.personals(*user).await?),
+        Query::SealKeys => {
+            Rows::SealKeys(view.rows("SELECT number, created_at FROM seal_keys ORDER BY id", &[], row::seal_key).await?)
+        }
+        Query::Events { user, rows_max } => {
+            let of_user = if user.is_some() { "user_key = $1" } else { "$1::bigint IS NULL" };
+            let sql = format!(
+                "SELECT at, kind, user_key, client_key, address, detail FROM events WHERE {of_user} \
+                 ORDER BY id DESC LIMIT $2"
+            );
+            let user = user.map(|user| user.0);
+            let found = view.rows(&sql, typed![INT8 user, INT8 limit(*rows_max)], row::event).await?;
+            Rows::Events(found.into_iter().flatten().collect())
+        }
+        Query::GreatestId => {
+            const SQL: &str = "SELECT max(id) FROM (SELECT max(key) AS id FROM clients \
+                UNION ALL SELECT max(key) FROM users UNION ALL SELECT max(id) FROM sessions \
+                UNION ALL SELECT max(id) FROM codes UNION ALL SELECT max(id) FROM grants \
+                UNION ALL SELECT max(id) FROM access_tokens UNION ALL SELECT max(id) FROM personal_tokens) AS ids";
+            let found = view.rows(SQL, &[], |row| row::get::<Option<i64>>(row, 0)).await?;
+            Rows::GreatestId(found.into_iter().flatten().next().unwrap_or(0))
+        }
+        Query::Counts => Rows::Counts(view.counts().await?),
+    })
+}
+
+fn limit(rows_max: usize) -> i64 {
+    i64::try_from(rows_max).unwrap_or(i64::MAX)
+}
+
+impl View<'_> {
+    async fn rows<T>(
+        &self,
+        sql: &str,
+        values: &[Typed<'_>],
+        read: impl Fn(&Row) -> Result<T, Stop>,
+    ) -> Result<Vec<T>, Stop> {
+        self.link.rows(sql, values).await?.iter().map(read).collect()
+    }
+
+    /// The documents of these rows, in memory or read.
+    async fn pins(
+        &self,
+        clients: impl Iterator<Item = (ClientKey, Option<u32>)>,
+        users: impl Iterator<Item = (UserKey, Option<u32>)>,
+    ) -> Result<Pins, Stop> {
+        let (mut pins, mut missing) = (Pins::default(), Missing::default());
+        for (key, version) in clients {
+            pin(&self.documents.clients, &mut pins.clients, &mut missing.clients, key.0, version);
+        }
+        for (key, version) in users {
+            pin(&self.documents.users, &mut pins.users, &mut missing.users, key.0, version);
+        }
+        pins.read(self.link, self.documents, missing).await?;
+        Ok(pins)
+    }
+
+    /// Clients by a statement that gives `key, version`.
+    async fn clients(&self, sql: &str, values: &[Typed<'_>]) -> Result<Vec<Arc<Client>>, Stop> {
+        let read = |row: &Row| Ok((ClientKey(row::get(row, 0)?), row::version(row, 1)?));
+        let keys = self.rows(sql, values, read).await?;
+        let pins = self.pins(keys.iter().copied(), std::iter::empty()).await?;
+        Ok(keys.iter().filter_map(|(key, _)| pins.client(*key)).collect())
+    }
+
+    /// Users by a statement that gives `key, version`.
+    async fn users(&self, sql: &str, values: &[Typed<'_>]) -> Result<Vec<Arc<User>>, Stop> {
+        let read = |row: &Row| Ok((UserKey(row::get(row, 0)?), row::version(row, 1)?));
+        let keys = self.rows(sql, values, read).await?;
+        let pins = self.pins(std::iter::empty(), keys.iter().copied()).await?;
+        Ok(keys.iter().filter_map(|(key, _)| pins.user(*key)).collect())
+    }
+
+    async fn page(
+        &self,
+        owner: Option<UserKey>,
+        after: Option<ClientKey>,
+        rows_max: usize,
+    ) -> Result<Vec<Arc<Client>>, Stop> {
+        let of_owner = if owner.is_some() { "owner = $3" } else { "$3::bigint IS NULL" };
+        let sql = format!("{CLIENTS} WHERE key > $1 AND {of_owner} ORDER BY key LIMIT $2");
+        let (after, owner) = (after.map_or(i64::MIN, |key| key.0), owner.map(|owner| owner.0));
+        self.clients(&sql, typed![INT8 after, INT8 limit(rows_max), INT8 owner]).await
+    }
+
+    async fn user_by_name(&self, name: &str) -> Result<Vec<Arc<User>>, Stop> {
+        let by_sub = self.users(&format!("{USERS} WHERE sub = $1"), typed![TEXT name]).await?;
+        if !by_sub.is_empty() {
+            return Ok(by_sub);
+        }
+        let sql = format!("{USERS} WHERE username_lower = $1 UNION ALL {USERS} WHERE email_lower = $1 LIMIT 1");
+        self.users(&sql, typed![TEXT login_name(name)]).await
+    }
+
+    async fn sessions(&self, user: UserKey) -> Result<Vec<Session>, Stop> {
+        let sql = concat!("SELECT ", columns!(session), " FROM sessions AS s WHERE s.user_key = $1 ORDER BY s.id DESC");
+        self.rows(sql, typed![INT8 user.0], row::session).await
+    }
+
+    async fn applications(&self, user: UserKey, now: UnixTime) -> Result<Vec<Application>, Stop> {
+        let sql = concat!("SELECT ", columns!(consent), " FROM consents AS o WHERE o.user_key = $1");
+        let mut found: BTreeMap<ClientKey, (Option<Consent>, u64)> = BTreeMap::new();
+        for consent in self.rows(sql, typed![INT8 user.0], row::consent).await? {
+            let client = consent.client;
+            found.entry(client).or_default().0 = Some(consent);
+        }
+        for grant in self.grants((Some(user), None), Some(now), usize::MAX).await? {
+            found.entry(grant.row.client).or_default().1 += 1;
+        }
+        let keys: Vec<i64> = found.keys().map(|key| key.0).collect();
+        let clients = self.clients(&format!("{CLIENTS} WHERE key = ANY($1) ORDER BY key"), typed![INT8_ARRAY keys]).await?;
+        let of = |client: Arc<Client>| {
+            let (consent, grants_live) = found.remove(&client.key)?;
+            Some(Application { client, consent, grants_live })
+        };
+        Ok(clients.into_iter().filter_map(of).collect())
+    }
+
+    async fn grants(
+        &self,
+        (user, client): (Option<UserKey>, Option<ClientKey>),
+        live_at: Option<UnixTime>,
+        rows_max: usize,
+    ) -> Result<Vec<Held<Grant>>, Stop> {
+        // One text for each question, so that it can be planned for the index that fits it.
+        let of_user = if user.is_some() { "g.user_key = $1" } else { "$1::bigint IS NULL" };
+        let of_client = if client.is_some() { "g.client_key = $2" } else { "$2::bigint IS NULL" };
+        // The grants of a client or user that were all revoked at once are told by their ids.
+        let of_time = if live_at.is_some() {
+            "NOT g.is_revoked AND g.expires_at > $3 \
+             AND c.key IS NOT NULL AND g.id >= coalesce((c.document::json ->> 'revoked_below')::bigint, 0) \
+             AND u.key IS NOT NULL AND g.id >= coalesce((u.document::json ->> 'revoked_below')::bigint, 0)"
+        } else {
+            "$3::bigint IS NULL"
+        };
+        let sql = format!(
+            "SELECT {}, c.version, u.version FROM grants AS g LEFT JOIN clients AS c ON c.key = g.client_key \
+             LEFT JOIN users AS u ON u.key = g.user_key WHERE {of_user} AND {of_client} AND {of_time} \
+             ORDER BY g.id DESC LIMIT $4",
+            columns!(grant)
+        );
+        let (user, client, live_at) = (user.map(|user| user.0), client.map(|client| client.0), live_at.map(|time| time.0));
+        let values = typed![INT8 user, INT8 client, INT8 live_at, INT8 limit(rows_max)];
+        let at = row::GRANT_WIDTH;
+        let read = |row: &Row| Ok((row::grant(row)?, row::version(row, at)?, row::version(row, at + 1)?));
+        let found = self.rows(&sql, values, read).await?;
+        let clients = found.iter().map(|(grant, client, _)| (grant.client, *client));
+        let pins = self.pins(clients, found.iter().map(|(grant, _, user)| (grant.user, *user))).await?;
+        Ok(found.into_iter().map(|(grant, ..)| pins.held_grant(grant)).collect())
+    }
+
+    async fn connected(&self, client: ClientKey, now: UnixTime, users_max: u32) -> Result<u32, Stop> {
+        const SQL: &str = "SELECT count(*) FROM (\
+            (SELECT user_key FROM consents WHERE client_key = $1 LIMIT $3) UNION \
+            (SELECT DISTINCT g.user_key FROM grants AS g JOIN users AS u ON u.key = g.user_key \
+            JOIN clients AS c ON c.key = g.client_key \
+            WHERE g.client_key = $1 AND NOT g.is_revoked AND g.expires_at > $2 \
+            AND g.id >= coalesce((c.document::json ->> 'revoked_below')::bigint, 0) \
+            AND g.id >= coalesce((u.document::json ->> 'revoked_below')::bigint, 0) LIMIT $3)) AS connected \
+            WHERE EXISTS (SELECT 1 FROM clients WHERE key = $1)";
+        let values = typed![INT8 client.0, INT8 now.0, INT8 i64::from(users_max)];
+        let count = self.rows(SQL, values, |row| row::number(row, 0)).await?;
+        Ok(count.first().map_or(0, |count| (*count).min(users_max)))
+    }
+
+    async fn personals(&self, user: Option<UserKey>) -> Result<Vec<Held<Personal>>, Stop> {
+        let of_user = if user.is_some() { "p.user_key = $1" } else { "$1::bigint IS NULL" };
+        let sql = format!(
+            "SELECT {}, u.version FROM personal_tokens AS p LEFT JOIN users AS u ON u.key = p.user_key \
+             WHERE {of_user} ORDER BY p.id DESC",
+            columns!(personal)
+        );
+        let read = |row: &Row| Ok((row::personal(row)?, row::version(row, row::PERSONAL_WIDTH)?));
+        let user = user.map(|user| user.0);
+        let found = self.rows(&sql, typed![INT8 user], read).await?;
+        let pins = self.pins(std::iter::empty(), found.iter().map(|(row, user)| (row.user, *user))).await?;
+        Ok(found.into_iter().map(|(row, _)| super::load::held(pins.user(row.user), row)).collect())
+    }
+
+    /// Counts everything. Takes a while when there is much of it.
+    async fn counts(&self) -> Result<Counts, Stop> {
+        let mut rows = Vec::new();
+        for table in TABLES {
+            let sql = format!("SELECT count(*) FROM {table}");
+            let count = self.rows(&sql, &[], |row| row::get::<i64>(row, 0)).await?;
+            rows.push((table, count.first().map_or(0, |count| u64::try_from(*count).unwrap_or_default())));
+        }
+        let sql = "SELECT pg_database_size(current_database())";
+        let bytes = self.rows(sql, &[], |row| row::get::<i64>(row, 0)).await?;
+        Ok(Counts {
+            backend: "postgres",
+            schema: Some(super::schema::found(self.link).await?),
+            file_bytes: bytes.first().and_then(|bytes| u64::try_from(*bytes).ok()),
+            free_bytes: None,
+            rows,
+        })
+    }
+}

@@ -1,0 +1,427 @@
+//! The rows that a batch of calls is judged against, as of one moment. Each statement takes the keys of all of them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+use std::sync::Arc;
+
+use protocol::model::{
+    Access, Attempts, ClientKey, Code, Consent, Grant, Held, Identity, IdentityName, Personal, Session, User, UserKey,
+};
+use protocol::secret::Digest;
+use protocol::turn::{Facts, Holdings, Wants, account_attempts_key, login_name};
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::link::{Link, Sql};
+use super::pins::{Missing, Pins, pin};
+use super::row::{self, columns};
+use super::stop::Stop;
+use crate::documents::Documents;
+
+const IDS: &[Type] = &[Type::INT8_ARRAY];
+const TEXTS: &[Type] = &[Type::TEXT_ARRAY];
+
+macro_rules! sql {
+    ($($(#[$doc:meta])* $name:ident = ($($part:expr),*), $types:expr;)*) => {
+        $($(#[$doc])* static $name: Sql = Sql { text: concat!($($part),*), types: $types };)*
+        /// Every statement of this file.
+        pub(super) static STATEMENTS: &[&Sql] = &[$(&$name),*];
+    };
+}
+
+sql! {
+    CODES = ("SELECT ", columns!(code), ", c.version, u.version, g.is_revoked FROM codes AS k \
+        LEFT JOIN clients AS c ON c.key = k.client_key LEFT JOIN users AS u ON u.key = k.user_key \
+        LEFT JOIN grants AS g ON g.id = k.grant_id WHERE k.id = ANY($1)"), IDS;
+    GRANTS = ("SELECT ", columns!(grant), ", c.version, u.version FROM grants AS g \
+        LEFT JOIN clients AS c ON c.key = g.client_key LEFT JOIN users AS u ON u.key = g.user_key \
+        WHERE g.id = ANY($1)"), IDS;
+    ACCESSES = ("SELECT ", columns!(access), ", c.version, u.version, g.is_revoked FROM access_tokens AS a \
+        LEFT JOIN clients AS c ON c.key = a.client_key LEFT JOIN users AS u ON u.key = a.user_key \
+        LEFT JOIN grants AS g ON g.id = a.grant_id WHERE a.id = ANY($1)"), IDS;
+    PERSONALS = ("SELECT ", columns!(personal), ", u.version FROM personal_tokens AS p \
+        LEFT JOIN users AS u ON u.key = p.user_key WHERE p.id = ANY($1)"), IDS;
+    SESSIONS = ("SELECT ", columns!(session), ", u.version FROM sessions AS s \
+        LEFT JOIN users AS u ON u.key = s.user_key WHERE s.id = ANY($1)"), IDS;
+    IDENTITIES = ("SELECT ", columns!(identity), ", u.version FROM unnest($1::text[], $2::text[]) AS t (issuer, subject) \
+        JOIN identities AS i ON i.issuer = t.issuer AND i.subject = t.subject \
+        LEFT JOIN users AS u ON u.key = i.user_key"), &[Type::TEXT_ARRAY, Type::TEXT_ARRAY];
+    CLIENTS_BY_ID = ("SELECT client_id, key, version FROM clients WHERE client_id = ANY($1)"), TEXTS;
+    USERS_BY_LOGIN = ("SELECT username_lower, key, version FROM users WHERE username_lower = ANY($1) \
+        UNION ALL SELECT email_lower, key, version FROM users WHERE email_lower = ANY($1)"), TEXTS;
+    USERS_BY_SUB = ("SELECT sub, key, version FROM users WHERE sub = ANY($1)"), TEXTS;
+    ATTEMPTS = ("SELECT key, failures, resets_at FROM attempts WHERE key = ANY($1)"), &[Type::BYTEA_ARRAY];
+    CONSENTS = ("SELECT ", columns!(consent), " FROM unnest($1::bigint[], $2::bigint[]) AS t (user_key, client_key) \
+        JOIN consents AS o ON o.user_key = t.user_key AND o.client_key = t.client_key"),
+        &[Type::INT8_ARRAY, Type::INT8_ARRAY];
+    CLIENTS_OWNED = ("SELECT owner, count(*) FROM clients WHERE owner = ANY($1) GROUP BY owner"), IDS;
+    PERSONALS_OWNED = ("SELECT user_key, count(*) FROM personal_tokens WHERE user_key = ANY($1) GROUP BY user_key"), IDS;
+}
+
+/// Each turn sees what was committed before it began to look.
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+pub(super) const END: &str = "COMMIT";
+
+type Version = Option<u32>;
+
+/// Keys, each once and in order.
+type Keys<T> = BTreeSet<T>;
+
+/// What is looked for at first.
+#[derive(Default)]
+struct First<'w> {
+    clients: Keys<&'w str>,
+    codes: Keys<i64>,
+    grants: Keys<i64>,
+    accesses: Keys<i64>,
+    personals: Keys<i64>,
+    sessions: Keys<i64>,
+    identities: Keys<(&'w str, &'w str)>,
+    logins: Keys<String>,
+    subs: Keys<&'w str>,
+    attempts: Keys<[u8; 32]>,
+    /// Will there be a second look, at what hangs on an account?
+    has_accounts: bool,
+}
+
+/// What was found, by its key.
+#[derive(Default)]
+struct Found {
+    clients: HashMap<String, (ClientKey, u32)>,
+    codes: HashMap<i64, (Code, Version, Version, Option<bool>)>,
+    grants: HashMap<i64, (Grant, Version, Version)>,
+    accesses: HashMap<i64, (Access, Version, Version, Option<bool>)>,
+    personals: HashMap<i64, (Personal, Version)>,
+    sessions: HashMap<i64, (Session, Version)>,
+    identities: HashMap<IdentityName, (Identity, Version)>,
+    logins: HashMap<String, (UserKey, u32)>,
+    subs: HashMap<String, (UserKey, u32)>,
+    attempts: HashMap<[u8; 32], Attempts>,
+    consents: HashMap<(i64, i64), Consent>,
+    holdings: HashMap<i64, Holdings>,
+}
+
+/// Loads what a batch of calls wants.
+pub(super) async fn load(link: &Link, documents: &Documents, batch: &[Wants]) -> Result<Vec<Facts>, Stop> {
+    let first = First::of(batch);
+    if !first.has_accounts {
+        let found = first.look(link, true).await?;
+        let mut pins = Pins::default();
+        if found.pin(documents, &mut pins).is_empty() {
+            return Ok(batch.iter().map(|wants| found.facts(wants, &pins)).collect());
+        }
+        // A document is not in memory. What follows must be of the same moment, so it begins anew.
+    }
+    link.begin(BEGIN).await?;
+    let mut found = first.look(link, false).await?;
+    if first.has_accounts {
+        found.look_again(link, batch).await?;
+    }
+    let mut pins = Pins::default();
+    let missing = found.pin(documents, &mut pins);
+    pins.read(link, documents, missing).await?;
+    link.simple(END).await?;
+    Ok(batch.iter().map(|wants| found.facts(wants, &pins)).collect())
+}
+
+/// PostgreSQL has no text with a NUL in it, so nothing is found under such a name.
+fn is_text(name: &&str) -> bool {
+    !name.contains('\0')
+}
+
+impl<'w> First<'w> {
+    fn of(batch: &'w [Wants]) -> Self {
+        let mut first = Self::default();
+        for wants in batch {
+            first.clients.extend(wants.client_id.as_deref().filter(is_text));
+            first.codes.extend(wants.code.map(|id| id.0));
+            first.grants.extend(wants.grant.map(|id| id.0));
+            first.accesses.extend(wants.access.map(|id| id.0));
+            first.personals.extend(wants.personal.map(|id| id.0));
+            first.sessions.extend(wants.session.map(|id| id.0));
+            if let Some(name) = &wants.identity
+                && is_text(&name.issuer.as_str())
+                && is_text(&name.subject.as_str())
+            {
+                first.identities.insert((&name.issuer, &name.subject));
+            }
+            first.logins.extend(wants.login.as_deref().filter(is_text).map(login_name));
+            first.subs.extend(wants.sub.as_deref().filter(is_text));
+            first.attempts.extend(wants.address_attempts.map(|key| key.0));
+            first.has_accounts |= wants.session.is_some() || wants.login.is_some() || wants.identity.is_some();
+        }
+        first
+    }
+
+    /// How many statements it takes.
+    fn statements(&self) -> usize {
+        [
+            self.clients.is_empty(),
+            self.codes.is_empty(),
+            self.grants.is_empty(),
+            self.accesses.is_empty(),
+            self.personals.is_empty(),
+            self.sessions.is_empty(),
+            self.identities.is_empty(),
+            self.logins.is_empty(),
+            self.subs.is_empty(),
+            self.attempts.is_empty(),
+        ]
+        .into_iter()
+        .filter(|is_empty| !is_empty)
+        .count()
+    }
+
+    /// Looks for all of it, with one trip to the server. `is_all` says that nothing will follow; then several statements
+    /// are bound together here, and a single one is a moment of its own.
+    async fn look(&self, link: &Link, is_all: bool) -> Result<Found, Stop> {
+        let is_bound = is_all && self.statements() > 1;
+        let (issuers, subjects): (Vec<&str>, Vec<&str>) = self.identities.iter().copied().unzip();
+        let rows = tokio::try_join!(
+            biased;
+            when(is_bound, link.begin(BEGIN)),
+            some(link, &CLIENTS_BY_ID, &self.clients),
+            some(link, &CODES, &self.codes),
+            some(link, &GRANTS, &self.grants),
+            some(link, &ACCESSES, &self.accesses),
+            some(link, &PERSONALS, &self.personals),
+            some(link, &SESSIONS, &self.sessions),
+            async {
+                if issuers.is_empty() {
+                    return Ok(Vec::new());
+                }
+                link.query(&IDENTITIES, &[&issuers, &subjects]).await
+            },
+            some(link, &USERS_BY_LOGIN, &self.logins),
+            some(link, &USERS_BY_SUB, &self.subs),
+            digests(link, &self.attempts),
+            when(is_bound, link.simple(END)),
+        )?;
+        let (_, clients, codes, grants, accesses, personals, sessions, identities, logins, subs, attempts, _) = rows;
+        Ok(Found {
+            clients: by(&clients, named)?.into_iter().map(|(id, (key, version))| (id, (ClientKey(key), version))).collect(),
+            codes: by(&codes, |row| {
+                let at = row::CODE_WIDTH;
+                let read = row::code(row)?;
+                Ok((read.id.0, (read, row::version(row, at)?, row::version(row, at + 1)?, row::get(row, at + 2)?)))
+            })?,
+            grants: by(&grants, |row| {
+                let at = row::GRANT_WIDTH;
+                let read = row::grant(row)?;
+                Ok((read.id.0, (read, row::version(row, at)?, row::version(row, at + 1)?)))
+            })?,
+            accesses: by(&accesses, |row| {
+                let at = row::ACCESS_WIDTH;
+                let read = row::access(row)?;
+                Ok((read.id.0, (read, row::version(row, at)?, row::version(row, at + 1)?, row::get(row, at + 2)?)))
+            })?,
+            personals: by(&personals, |row| {
+                let read = row::personal(row)?;
+                Ok((read.id.0, (read, row::version(row, row::PERSONAL_WIDTH)?)))
+            })?,
+            sessions: by(&sessions, |row| {
+                let read = row::session(row)?;
+                Ok((read.id.0, (read, row::version(row, row::SESSION_WIDTH)?)))
+            })?,
+            identities: by(&identities, |row| {
+                let read = row::identity(row)?;
+                Ok((read.name.clone(), (read, row::version(row, row::IDENTITY_WIDTH)?)))
+            })?,
+            logins: users(&logins)?,
+            subs: users(&subs)?,
+            attempts: counters(&attempts)?,
+            ..Found::default()
+        })
+    }
+}
+
+impl Found {
+    /// Looks for what hangs on the accounts that were found.
+    async fn look_again(&mut self, link: &Link, batch: &[Wants]) -> Result<(), Stop> {
+        let (mut attempts, mut consents, mut owners) = (Keys::new(), Keys::new(), Keys::new());
+        for wants in batch {
+            let account = self.account(wants);
+            attempts.extend(attempts_key(wants, account).map(|key| key.0));
+            if let (true, Some(user), Some(client)) = (wants.consent, account, self.client_key(wants)) {
+                consents.insert((user.0, client.0));
+            }
+            owners.extend(self.session_user(wants).filter(|_| wants.holdings).map(|user| user.0));
+        }
+        let (users, clients): (Vec<i64>, Vec<i64>) = consents.iter().copied().unzip();
+        let (attempts, consents, clients_owned, personals_owned) = tokio::try_join!(
+            biased;
+            digests(link, &attempts),
+            async {
+                if users.is_empty() {
+                    return Ok(Vec::new());
+                }
+                link.query(&CONSENTS, &[&users, &clients]).await
+            },
+            some(link, &CLIENTS_OWNED, &owners),
+            some(link, &PERSONALS_OWNED, &owners),
+        )?;
+        self.attempts.extend(counters(&attempts)?);
+        self.consents = by(&consents, |row| {
+            let read = row::consent(row)?;
+            Ok(((read.user.0, read.client.0), read))
+        })?;
+        self.holdings = owners.into_iter().map(|owner| (owner, Holdings::default())).collect();
+        for row in &clients_owned {
+            self.holdings.entry(row::get(row, 0)?).or_default().clients = row::number(row, 1)?;
+        }
+        for row in &personals_owned {
+            self.holdings.entry(row::get(row, 0)?).or_default().personals = row::number(row, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Takes hold of the documents that are needed; gives those that are not in memory.
+    fn pin(&self, documents: &Documents, pins: &mut Pins) -> Missing {
+        let mut missing = Missing::default();
+        let mut client = |key: ClientKey, version: Version| {
+            pin(&documents.clients, &mut pins.clients, &mut missing.clients, key.0, version);
+        };
+        let mut user = |key: UserKey, version: Version| {
+            pin(&documents.users, &mut pins.users, &mut missing.users, key.0, version);
+        };
+        self.clients.values().for_each(|(key, version)| client(*key, Some(*version)));
+        self.logins.values().chain(self.subs.values()).for_each(|(key, version)| user(*key, Some(*version)));
+        for (row, client_version, user_version, _) in self.codes.values() {
+            client(row.client, *client_version);
+            user(row.user, *user_version);
+        }
+        for (row, client_version, user_version) in self.grants.values() {
+            client(row.client, *client_version);
+            user(row.user, *user_version);
+        }
+        for (row, client_version, user_version, _) in self.accesses.values() {
+            client(row.client, *client_version);
+            row.user.into_iter().for_each(|key| user(key, *user_version));
+        }
+        self.personals.values().for_each(|(row, version)| user(row.user, *version));
+        self.sessions.values().for_each(|(row, version)| user(row.user, *version));
+        self.identities.values().for_each(|(row, version)| user(row.user, *version));
+        missing
+    }
+
+    /// What was found for one call.
+    fn facts(&self, wants: &Wants, pins: &Pins) -> Facts {
+        let account = self.account(wants);
+        let session_user = self.session_user(wants).filter(|_| wants.holdings);
+        let consent = match (wants.consent, account, self.client_key(wants)) {
+            (true, Some(user), Some(client)) => self.consents.get(&(user.0, client.0)).cloned(),
+            _ => None,
+        };
+        let attempts = |key: Option<Digest>| key.and_then(|key| self.attempts.get(&key.0)).copied();
+        Facts {
+            client: self.client_key(wants).and_then(|key| pins.client(key)),
+            code: wants.code.and_then(|id| self.codes.get(&id.0)).map(|(row, _, _, is_revoked)| Held {
+                row: row.clone(),
+                client: pins.client(row.client),
+                user: pins.user(row.user),
+                // The grant begins with the redemption, so its absence says nothing.
+                is_grant_revoked: *is_revoked == Some(true),
+            }),
+            grant: wants.grant.and_then(|id| self.grants.get(&id.0)).map(|(row, _, _)| pins.held_grant(row.clone())),
+            access: wants.access.and_then(|id| self.accesses.get(&id.0)).map(|(row, _, _, is_revoked)| Held {
+                client: pins.client(row.client),
+                user: row.user.and_then(|key| pins.user(key)),
+                is_grant_revoked: row.grant.is_some() && *is_revoked != Some(false),
+                row: row.clone(),
+            }),
+            personal: wants
+                .personal
+                .and_then(|id| self.personals.get(&id.0))
+                .map(|(row, _)| held(pins.user(row.user), row.clone())),
+            session: wants
+                .session
+                .and_then(|id| self.sessions.get(&id.0))
+                .map(|(row, _)| held(pins.user(row.user), row.clone())),
+            login: self.login(wants).and_then(|(key, _)| pins.user(key)),
+            subject: wants.sub.as_ref().and_then(|sub| self.subs.get(sub)).and_then(|(key, _)| pins.user(*key)),
+            identity: wants
+                .identity
+                .as_ref()
+                .and_then(|name| self.identities.get(name))
+                .map(|(row, _)| held(pins.user(row.user), row.clone())),
+            account_attempts: attempts(attempts_key(wants, account)),
+            address_attempts: attempts(wants.address_attempts),
+            consent,
+            holdings: session_user.and_then(|user| self.holdings.get(&user.0).copied()),
+        }
+    }
+
+    fn login(&self, wants: &Wants) -> Option<(UserKey, u32)> {
+        self.logins.get(&login_name(wants.login.as_deref()?)).copied()
+    }
+
+    fn session_user(&self, wants: &Wants) -> Option<UserKey> {
+        self.sessions.get(&wants.session?.0).map(|(session, _)| session.user)
+    }
+
+    fn client_key(&self, wants: &Wants) -> Option<ClientKey> {
+        self.clients.get(wants.client_id.as_ref()?).map(|(key, _)| *key)
+    }
+
+    /// Whose consent and attempts count.
+    fn account(&self, wants: &Wants) -> Option<UserKey> {
+        let identity = wants.identity.as_ref().and_then(|name| self.identities.get(name));
+        match (identity, &wants.login) {
+            (Some((identity, _)), _) => Some(identity.user),
+            (None, Some(_)) => self.login(wants).map(|(key, _)| key),
+            (None, None) => self.session_user(wants),
+        }
+    }
+}
+
+fn attempts_key(wants: &Wants, account: Option<UserKey>) -> Option<Digest> {
+    let typed = wants.login.as_deref();
+    (typed.is_some() || account.is_some()).then(|| account_attempts_key(account, typed.unwrap_or_default()))
+}
+
+/// A row that hangs on its user alone.
+pub(super) fn held<T>(user: Option<Arc<User>>, row: T) -> Held<T> {
+    Held { row, client: None, user, is_grant_revoked: false }
+}
+
+async fn when(is_wanted: bool, doing: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
+    if is_wanted { doing.await } else { Ok(()) }
+}
+
+async fn some<T: tokio_postgres::types::ToSql + Sync + Clone>(
+    link: &Link,
+    sql: &'static Sql,
+    keys: &Keys<T>,
+) -> Result<Vec<Row>, Stop> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<T> = keys.iter().cloned().collect();
+    link.query(sql, &[&keys]).await
+}
+
+async fn digests(link: &Link, keys: &Keys<[u8; 32]>) -> Result<Vec<Row>, Stop> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<&[u8]> = keys.iter().map(<[u8; 32]>::as_slice).collect();
+    link.query(&ATTEMPTS, &[&keys]).await
+}
+
+fn by<K: Hash + Eq, T>(rows: &[Row], read: impl Fn(&Row) -> Result<(K, T), Stop>) -> Result<HashMap<K, T>, Stop> {
+    rows.iter().map(read).collect()
+}
+
+/// `name, key, version`
+fn named(row: &Row) -> Result<(String, (i64, u32)), Stop> {
+    Ok((row::get(row, 0)?, (row::get(row, 1)?, row::number(row, 2)?)))
+}
+
+fn users(rows: &[Row]) -> Result<HashMap<String, (UserKey, u32)>, Stop> {
+    Ok(by(rows, named)?.into_iter().map(|(name, (key, version))| (name, (UserKey(key), version))).collect())
+}
+
+fn counters(rows: &[Row]) -> Result<HashMap<[u8; 32], Attempts>, Stop> {
+    by(rows, |row| row::attempts(row).map(|(key, attempts)| (key.0, attempts)))
+}
+

@@ -1,0 +1,311 @@
+//! The store in a PostgreSQL, which any number of processes on any number of machines may share. A few long-lived
+//! connections, each with a lane of its own: what waits at the same time travels together.
+//!
+//! Isolation is READ COMMITTED with locks taken by hand (`apply.rs` says which), because a batch that fails as a whole, as
+//! under SERIALIZABLE, would make all its turns pay for the conflict of one.
+
+mod apply;
+mod batch;
+mod commit;
+mod insert;
+mod lane;
+mod link;
+mod list;
+mod load;
+mod pins;
+mod row;
+mod schema;
+mod single;
+mod stop;
+mod sweep;
+mod text;
+mod tls;
+mod url;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use protocol::time::UnixTime;
+use protocol::turn::{Change, Facts, Wants};
+use tokio::sync::Mutex;
+
+use self::commit::Turns;
+use self::lane::{Errand, Hold, Queue, Waiting, queue};
+use self::link::{Connector, Link, Purpose};
+use self::list::View;
+use self::stop::Stop;
+use self::sweep::Sweeper;
+use self::url::Address;
+use crate::documents::Documents;
+use crate::walk::Walk;
+use crate::{CommitError, Fault, Mode, OpenError, Query, Rows, Store};
+
+/// Lanes of each kind. Two keep two cores of a database busy; more would only make the batches smaller.
+const LANES: usize = 2;
+/// Calls that may wait; whoever comes later waits for room.
+const QUEUE_MAX: usize = 4_096;
+/// Loads that travel together.
+const LOADS_MAX: usize = 256;
+/// Turns that are written together. Bounds how long the first of them waits for the last.
+const TURNS_MAX: usize = 256;
+/// Connections for lists and sweeps.
+const DESKS: usize = 2;
+
+/// Tells the other nodes that the sealing keys changed.
+const NOTIFY: &str = "NOTIFY grantry";
+const LISTEN: &str = "LISTEN grantry";
+
+/// Look-ups by key are planned as such, whatever the statistics of a table that was just filled say; and they are planned
+/// once.
+macro_rules! by_key {
+    ($rest:literal) => {
+        concat!(
+            "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; \
+             SET jit = off; SET plan_cache_mode = force_generic_plan; SET lock_timeout = '5s'; \
+             SET idle_in_transaction_session_timeout = '30s'; ",
+            $rest
+        )
+    };
+}
+
+/// The load's own lanes.
+static LOADING: Purpose =
+    Purpose { statements: &[load::STATEMENTS, pins::STATEMENTS], settings: by_key!("SET statement_timeout = '10s'") };
+/// The commit's own lanes. A statement must not be timed out here: a COMMIT that is interrupted while it waits for a
+/// standby counts as done, and would be acknowledged although the standby may not have it. SYNCHRONOUS_COMMIT stays what
+/// the operator chose, but is never less than the local disk.
+static WRITING: Purpose = Purpose {
+    statements: &[batch::STATEMENTS, insert::STATEMENTS],
+    settings: by_key!(
+        "SET statement_timeout = 0; \
+         SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+    ),
+};
+/// Turns of their own, lists and sweeps.
+static AT_LEISURE: Purpose = Purpose {
+    statements: &[],
+    settings: "SET jit = off; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'; \
+        SET statement_timeout = 0; \
+        SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+};
+/// The connection that is told what other nodes did.
+static LISTENING: Purpose = Purpose { statements: &[], settings: LISTEN };
+
+/// A store in a PostgreSQL.
+pub struct Postgres {
+    connector: Arc<Connector>,
+    documents: Arc<Documents>,
+    loads: Queue<Wants, Result<Facts, Fault>>,
+    frequent: Queue<Vec<Change>, Result<(), CommitError>>,
+    alone: Queue<Vec<Change>, Result<(), CommitError>>,
+    desk: Desk,
+    walk: Walk,
+}
+
+impl Postgres {
+    /// Opens the database at `url`.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(url: &str, mode: Mode) -> Result<Self, OpenError> {
+        let (connector, link) = reach(url).await?;
+        let place = connector.address().place();
+        let found = examine(&place, &link).await?;
+        if found == 0 && mode == Mode::Existing {
+            return Err(OpenError::Empty { place });
+        }
+        if found < schema::known() {
+            schema::migrate(&link).await.map_err(|cause| OpenError::Schema { path: place.clone(), cause })?;
+        }
+        drop(link);
+        let documents = Arc::new(Documents::new());
+        let (loads, waiting) = queue(QUEUE_MAX);
+        for hold in holds(&connector, LOADING, &place).await? {
+            tokio::spawn(serve_loads(hold, waiting.clone(), Arc::clone(&documents)));
+        }
+        let (frequent, waiting) = queue(QUEUE_MAX);
+        for hold in holds(&connector, WRITING, &place).await? {
+            tokio::spawn(serve_frequent(hold, waiting.clone()));
+        }
+        let (alone, waiting) = queue(QUEUE_MAX);
+        for _ in 0..LANES {
+            tokio::spawn(serve_alone(Hold::new(Arc::clone(&connector), AT_LEISURE), waiting.clone()));
+        }
+        let desk = Desk::new(&connector);
+        Ok(Self { connector, documents, loads, frequent, alone, desk, walk: Walk::new() })
+    }
+
+    /// The schema of the database at `url`: 0 when there is none yet. Changes nothing.
+    pub(crate) async fn inspect(url: &str) -> Result<Option<u32>, OpenError> {
+        let (connector, link) = reach(url).await?;
+        examine(&connector.address().place(), &link).await.map(Some)
+    }
+
+    /// The newest schema that this program knows.
+    pub(crate) fn schema_known() -> u32 {
+        schema::known()
+    }
+}
+
+/// Connects for the first time.
+async fn reach(url: &str) -> Result<(Arc<Connector>, Link), OpenError> {
+    let address = Address::parse(url).map_err(|cause| OpenError::Address { cause })?;
+    let place = address.place();
+    let connector = Connector::new(address).map_err(|cause| OpenError::Address { cause })?;
+    let link = connector.connect(AT_LEISURE).await.map_err(|stop| unreachable_at(&place, stop))?;
+    Ok((connector, link))
+}
+
+/// Is this database ours, or empty, and not too new? Gives its schema.
+async fn examine(place: &str, link: &Link) -> Result<u32, OpenError> {
+    let refuse = |stop| unreachable_at(place, stop);
+    let found = schema::found(link).await.map_err(refuse)?;
+    if found == 0 && schema::is_foreign(link).await.map_err(refuse)? {
+        return Err(OpenError::Foreign {
+            path: place.to_owned(),
+            cause: "another program's tables are in it".to_owned(),
+        });
+    }
+    if found > schema::known() {
+        let oldest = schema::oldest(link).await.map_err(refuse)?;
+        if oldest > schema::known() {
+            return Err(OpenError::Newer { path: place.to_owned(), found, known: schema::known() });
+        }
+    }
+    Ok(found)
+}
+
+fn unreachable_at(place: &str, stop: Stop) -> OpenError {
+    let cause = match Fault::from(stop) {
+        Fault::Unavailable { cause } | Fault::Broken { cause } => cause,
+        fault @ Fault::Unsupported(_) => fault.to_string(),
+    };
+    OpenError::Unreachable { place: place.to_owned(), cause }
+}
+
+/// Connections for lanes of one kind, of which the first is had at once, so that what is wrong is found at the start.
+async fn holds(connector: &Arc<Connector>, purpose: Purpose, place: &str) -> Result<Vec<Hold>, OpenError> {
+    let mut holds: Vec<Hold> = (0..LANES).map(|_| Hold::new(Arc::clone(connector), purpose)).collect();
+    if let Some(first) = holds.first_mut() {
+        first.connect().await.map_err(|stop| unreachable_at(place, stop))?;
+    }
+    Ok(holds)
+}
+
+async fn serve_loads(
+    mut hold: Hold,
+    waiting: Waiting<Wants, Result<Facts, Fault>>,
+    documents: Arc<Documents>,
+) {
+    loop {
+        let jobs = waiting.take(LOADS_MAX).await;
+        if jobs.is_empty() {
+            return;
+        }
+        let (batch, replies): (Vec<Wants>, Vec<_>) = jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
+        let mut loading = Loading { documents: &documents, batch: &batch };
+        // Whoever does not wait any more has no use for the answer.
+        match hold.perform(&mut loading).await.map_err(Fault::from) {
+            Ok(facts) => replies.into_iter().zip(facts).for_each(|(reply, facts)| drop(reply.send(Ok(facts)))),
+            Err(fault) => replies.into_iter().for_each(|reply| drop(reply.send(Err(fault.clone())))),
+        }
+    }
+}
+
+struct Loading<'b> {
+    documents: &'b Documents,
+    batch: &'b [Wants],
+}
+
+impl Errand for Loading<'_> {
+    type Done = Vec<Facts>;
+
+    async fn run(&mut self, link: &Link) -> Result<Vec<Facts>, Stop> {
+        load::load(link, self.documents, self.batch).await
+    }
+}
+
+async fn serve_frequent(mut hold: Hold, waiting: Waiting<Vec<Change>, Result<(), CommitError>>) {
+    loop {
+        let jobs = waiting.take(TURNS_MAX).await;
+        if jobs.is_empty() {
+            return;
+        }
+        let (turns, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
+        let mut turns = Turns::together(turns);
+        let stop = hold.perform(&mut turns).await.err();
+        replies.into_iter().zip(turns.answers(stop)).for_each(|(reply, answer)| drop(reply.send(answer)));
+    }
+}
+
+async fn serve_alone(mut hold: Hold, waiting: Waiting<Vec<Change>, Result<(), CommitError>>) {
+    while let Some(job) = waiting.take(1).await.pop() {
+        let mut turn = Turns::alone(job.work);
+        let stop = hold.perform(&mut turn).await.err();
+        if let Some(answer) = turn.answers(stop).pop() {
+            drop(job.reply.send(answer));
+        }
+    }
+}
+
+/// Connections for those who are not in a hurry; whoever comes takes the next one.
+struct Desk {
+    holds: Vec<Mutex<Hold>>,
+    next: AtomicUsize,
+}
+
+impl Desk {
+    fn new(connector: &Arc<Connector>) -> Self {
+        let hold = |_| Mutex::new(Hold::new(Arc::clone(connector), AT_LEISURE));
+        Self { holds: (0..DESKS).map(hold).collect(), next: AtomicUsize::new(0) }
+    }
+
+    async fn perform<E: Errand>(&self, errand: &mut E) -> Result<E::Done, Stop> {
+        let at = self.next.fetch_add(1, Ordering::Relaxed) % self.holds.len();
+        self.holds[at].lock().await.perform(errand).await
+    }
+}
+
+struct Listing<'q> {
+    documents: &'q Documents,
+    query: &'q Query,
+}
+
+impl Errand for Listing<'_> {
+    type Done = Rows;
+
+    async fn run(&mut self, link: &Link) -> Result<Rows, Stop> {
+        link.begin(load::BEGIN).await?;
+        let rows = list::list(View { link, documents: self.documents }, self.query).await?;
+        link.simple(load::END).await?;
+        Ok(rows)
+    }
+}
+
+#[async_trait]
+impl Store for Postgres {
+    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
+        self.loads.ask(wants.clone()).await.unwrap_or_else(|| Err(stopped()))
+    }
+
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let queue = if batch::is_frequent(&changes) { &self.frequent } else { &self.alone };
+        queue.ask(changes).await.unwrap_or_else(|| Err(stopped().into()))
+    }
+
+    async fn list(&self, query: &Query) -> Result<Rows, Fault> {
+        Ok(self.desk.perform(&mut Listing { documents: &self.documents, query }).await?)
+    }
+
+    async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
+        self.walk.go_on(Sweeper(&self.desk), now, rows_max).await
+    }
+}
+
+fn stopped() -> Fault {
+    Fault::Broken { cause: "a lane to PostgreSQL has stopped".to_owned() }
+}

@@ -1,0 +1,106 @@
+//! The documents that a batch needs, held fast: the memory that they are kept in may let go of any at any time.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use protocol::model::{Client, ClientKey, Grant, Held, User, UserKey};
+use serde::de::DeserializeOwned;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::link::{Link, Sql};
+use super::row;
+use super::stop::Stop;
+use crate::documents::{Documents, Kept};
+
+static CLIENT_DOCUMENTS: Sql =
+    Sql { text: "SELECT key, version, document FROM clients WHERE key = ANY($1)", types: &[Type::INT8_ARRAY] };
+static USER_DOCUMENTS: Sql =
+    Sql { text: "SELECT key, version, document FROM users WHERE key = ANY($1)", types: &[Type::INT8_ARRAY] };
+
+/// Every statement of this file.
+pub(super) static STATEMENTS: &[&Sql] = &[&CLIENT_DOCUMENTS, &USER_DOCUMENTS];
+
+/// Documents by the keys of their rows.
+#[derive(Default)]
+pub(super) struct Pins {
+    pub(super) clients: HashMap<i64, Arc<Client>>,
+    pub(super) users: HashMap<i64, Arc<User>>,
+}
+
+/// Documents that are not in memory, by the keys of their rows.
+#[derive(Default)]
+pub(super) struct Missing {
+    pub(super) clients: BTreeSet<i64>,
+    pub(super) users: BTreeSet<i64>,
+}
+
+impl Missing {
+    pub(super) fn is_empty(&self) -> bool {
+        self.clients.is_empty() && self.users.is_empty()
+    }
+}
+
+/// Takes hold of the document of row `key`, if it is in memory in this version; else notes that it is missing. A row that
+/// is gone has no version.
+pub(super) fn pin<T: DeserializeOwned>(
+    kept: &Kept<T>,
+    pins: &mut HashMap<i64, Arc<T>>,
+    missing: &mut BTreeSet<i64>,
+    key: i64,
+    version: Option<u32>,
+) {
+    let Some(version) = version else { return };
+    match kept.of(key, version) {
+        Some(document) => {
+            pins.insert(key, document);
+        }
+        None => {
+            missing.insert(key);
+        }
+    }
+}
+
+impl Pins {
+    /// Reads what is missing. Inside a snapshot nothing can be gone or changed meanwhile.
+    pub(super) async fn read(&mut self, link: &Link, documents: &Documents, missing: Missing) -> Result<(), Stop> {
+        let (clients, users) = tokio::try_join!(
+            biased;
+            read(link, &CLIENT_DOCUMENTS, missing.clients),
+            read(link, &USER_DOCUMENTS, missing.users),
+        )?;
+        keep(&clients, &documents.clients, &mut self.clients)?;
+        keep(&users, &documents.users, &mut self.users)
+    }
+
+    pub(super) fn client(&self, key: ClientKey) -> Option<Arc<Client>> {
+        self.clients.get(&key.0).cloned()
+    }
+
+    pub(super) fn user(&self, key: UserKey) -> Option<Arc<User>> {
+        self.users.get(&key.0).cloned()
+    }
+
+    /// A grant with its client and user.
+    pub(super) fn held_grant(&self, row: Grant) -> Held<Grant> {
+        let is_grant_revoked = row.is_revoked;
+        Held { client: self.client(row.client), user: self.user(row.user), row, is_grant_revoked }
+    }
+}
+
+async fn read(link: &Link, sql: &'static Sql, keys: BTreeSet<i64>) -> Result<Vec<Row>, Stop> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<i64> = keys.into_iter().collect();
+    link.query(sql, &[&keys]).await
+}
+
+fn keep<T: DeserializeOwned>(rows: &[Row], kept: &Kept<T>, pins: &mut HashMap<i64, Arc<T>>) -> Result<(), Stop> {
+    for row in rows {
+        let key = row::get(row, 0)?;
+        let document = kept.read(key, row::number(row, 1)?, row::get(row, 2)?).map_err(Stop::Unreadable)?;
+        pins.insert(key, document);
+    }
+    Ok(())
+}

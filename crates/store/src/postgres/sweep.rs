@@ -1,0 +1,97 @@
+//! Which rows are of no more use, and how they are removed.
+
+use protocol::time::UnixTime;
+
+use super::Desk;
+use super::lane::Errand;
+use super::link::{Link, typed};
+use super::row;
+use super::stop::Stop;
+use crate::walk::{STEP_ROWS, Seen, Sweep};
+use crate::{DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, SPENT_CODE_KEPT_S};
+
+/// How one table is swept: the statement that looks, and the one that removes. Both judge with the same words.
+struct Broom {
+    look: &'static str,
+    remove: &'static str,
+}
+
+macro_rules! brooms {
+    ($($table:literal: $dead:expr;)*) => {
+        &[$(Broom {
+            look: concat!("SELECT id, ", $dead, " FROM ", $table, " WHERE id > $1 ORDER BY id LIMIT $3"),
+            remove: concat!("DELETE FROM ", $table, " WHERE id = ANY($1) AND ", $dead),
+        },)*]
+    };
+}
+
+// The literals are SPENT_CODE_KEPT_S, DEAD_TOKEN_KEPT_S and EVENT_KEPT_S.
+static BROOMS: &[Broom] = brooms! {
+    "access_tokens": "(expires_at <= $2 OR (expires_at - 86400 > $2 AND (\
+        NOT EXISTS (SELECT 1 FROM clients WHERE key = client_key) \
+        OR (user_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM users WHERE key = user_key)) \
+        OR (grant_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM grants AS g WHERE g.id = grant_id AND NOT g.is_revoked)))))";
+    "codes": "(expires_at + CASE WHEN is_spent THEN 3600 ELSE 0 END <= $2)";
+    "grants": "(expires_at <= $2)";
+    "sessions": "(least(idle_until, expires_at) <= $2)";
+    "personal_tokens": "(expires_at <= $2)";
+    "attempts": "(resets_at <= $2)";
+    "events": "(at + 34214400 <= $2)";
+};
+
+const _: () = assert!(SPENT_CODE_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400 && EVENT_KEPT_S == 34_214_400);
+
+/// Sweeps at the desk, beside the lanes of the hasty.
+pub(super) struct Sweeper<'s>(pub(super) &'s Desk);
+
+impl Sweep for Sweeper<'_> {
+    fn tables(&self) -> usize {
+        BROOMS.len()
+    }
+
+    async fn look(&mut self, table: usize, now: UnixTime, after: i64) -> Result<Seen, Fault> {
+        Ok(self.0.perform(&mut Look { broom: &BROOMS[table], now, after }).await?)
+    }
+
+    async fn remove(&mut self, table: usize, now: UnixTime, ids: Vec<i64>) -> Result<usize, Fault> {
+        let removed = self.0.perform(&mut Remove { broom: &BROOMS[table], now, ids }).await?;
+        Ok(usize::try_from(removed).unwrap_or(usize::MAX))
+    }
+}
+
+struct Look {
+    broom: &'static Broom,
+    now: UnixTime,
+    after: i64,
+}
+
+impl Errand for Look {
+    type Done = Seen;
+
+    async fn run(&mut self, link: &Link) -> Result<Seen, Stop> {
+        let values = typed![INT8 self.after, INT8 self.now.0, INT8 i64::from(STEP_ROWS)];
+        let rows = link.rows(self.broom.look, values).await?;
+        let (mut dead, mut last) = (Vec::new(), self.after);
+        for row in &rows {
+            last = row::get(row, 0)?;
+            if row::get(row, 1)? {
+                dead.push(last);
+            }
+        }
+        Ok((dead, (u32::try_from(rows.len()) == Ok(STEP_ROWS)).then_some(last)))
+    }
+}
+
+struct Remove {
+    broom: &'static Broom,
+    now: UnixTime,
+    ids: Vec<i64>,
+}
+
+impl Errand for Remove {
+    type Done = u64;
+
+    async fn run(&mut self, link: &Link) -> Result<u64, Stop> {
+        link.run(self.broom.remove, typed![INT8_ARRAY self.ids, INT8 self.now.0]).await
+    }
+}

@@ -1,0 +1,40 @@
+//! Encryption towards the server, which has to prove by its certificate that it is the host of the address.
+
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::url::Trust;
+
+/// Makes encrypted connections; used only where the address asks for them.
+///
+/// # Errors
+/// A sentence for the operator.
+pub(super) fn connector(trust: Option<&Trust>) -> Result<MakeRustlsConnect, String> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let config = match trust {
+        // Nothing is encrypted, so nobody is trusted.
+        None => builder.with_root_certificates(RootCertStore::empty()),
+        Some(Trust::System) => builder.with_platform_verifier().map_err(|error| error.to_string())?,
+        Some(Trust::File(path)) => {
+            let refuse = |error: &dyn std::fmt::Display| format!("sslrootcert {}: {error}", path.display());
+            let mut roots = RootCertStore::empty();
+            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| refuse(&error))? {
+                let certificate = certificate.map_err(|error| refuse(&error))?;
+                roots.add(certificate).map_err(|error| refuse(&error))?;
+            }
+            if roots.is_empty() {
+                return Err(refuse(&"there is no certificate in it"));
+            }
+            builder.with_root_certificates(roots)
+        }
+    };
+    Ok(MakeRustlsConnect::new(config.with_no_client_auth()))
+}

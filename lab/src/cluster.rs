@@ -1,0 +1,224 @@
+//! One server with its data, in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::system::{as_owner, give, must, path, program};
+
+/// How long a server may take to start, to stop, or to catch up.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The only port of a folder's socket.
+const PORT: u16 = 5432;
+/// Runs the server for as long as somebody holds its standard input, so that it ends with the test, however that ends.
+/// `$1` is the server, `$2` its data; whatever follows is passed on.
+const WATCH: &str = "server=$1; data=$2; shift 2; \"$server\" -D \"$data\" \"$@\" & \
+    pid=$!; cat >/dev/null; kill -QUIT $pid 2>/dev/null; wait $pid";
+
+/// How a cluster is to be.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Does a commit wait for the disk? Only a power cut would tell the difference, and tests have none.
+    pub is_synced: bool,
+    /// More settings, as `name=value`.
+    pub settings: Vec<String>,
+}
+
+/// A server with its data.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: TempDir,
+    settings: Vec<String>,
+    server: Option<Child>,
+    databases: u32,
+}
+
+impl Cluster {
+    /// Makes a cluster and starts it.
+    ///
+    /// # Panics
+    /// When there is no PostgreSQL on this machine, or it does not start.
+    #[must_use]
+    pub fn start(options: &Options) -> Self {
+        let folder = folder();
+        let mut init = program("initdb");
+        init.args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync", "--pgdata"]);
+        must(init.arg(folder.path().join("data")), "initdb");
+        let mut settings = options.settings.clone();
+        if !options.is_synced {
+            settings.extend(["fsync=off".to_owned(), "full_page_writes=off".to_owned()]);
+        }
+        let mut cluster = Self { folder, settings, server: None, databases: 0 };
+        cluster.start_again();
+        cluster
+    }
+
+    /// Starts the server of a cluster that was stopped.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again(&mut self) {
+        self.end();
+        let mut command = as_owner(Path::new("/bin/sh"));
+        command.args(["-c", WATCH, "sh"]).arg(path("postgres")).arg(self.data());
+        for setting in ["listen_addresses=", "max_connections=400", "log_min_messages=fatal"] {
+            command.args(["-c", setting]);
+        }
+        command.arg("-c").arg(format!("unix_socket_directories={}", self.folder.path().display()));
+        for setting in &self.settings {
+            command.args(["-c", setting]);
+        }
+        let log = std::fs::File::create(self.folder.path().join("log")).expect("a log can be made");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
+        self.server = Some(command.spawn().expect("a shell can be started"));
+        let start = Instant::now();
+        while !self.is_up() {
+            assert!(start.elapsed() < PATIENCE, "PostgreSQL does not start: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Changes a setting for the next start.
+    pub fn set(&mut self, setting: &str) {
+        self.settings.push(setting.to_owned());
+    }
+
+    /// The address of a fresh database.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[must_use]
+    pub fn database(&mut self) -> String {
+        self.databases += 1;
+        let name = format!("test_{}", self.databases);
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        self.url(&name)
+    }
+
+    /// The address of a database.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@{}:{PORT}/{database}", self.host())
+    }
+
+    /// The socket's folder, as a host in an address.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.folder.path().display().to_string().replace('/', "%2F")
+    }
+
+    /// Where the data and the socket are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs a statement, and gives what it answers: a line a row.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub fn sql(&self, database: &str, statement: &str) -> String {
+        let mut psql = self.psql(database);
+        let output = must(psql.args(["-c", statement]), "psql");
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Stops the server in the middle of everything, as a crash would.
+    ///
+    /// # Panics
+    /// When it cannot be stopped.
+    pub fn crash(&mut self) {
+        self.control(&["stop", "--mode=immediate"]);
+        self.end();
+    }
+
+    /// Ends every connection but those of the moment's own.
+    pub fn terminate_backends(&self) {
+        self.sql(
+            "postgres",
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+             WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+        );
+    }
+
+    /// A copy of this cluster that follows it, and without which nothing is acknowledged from now on.
+    ///
+    /// # Panics
+    /// When it does not come to follow.
+    #[must_use]
+    pub fn standby(&mut self) -> Self {
+        let folder = folder();
+        let mut copy = program("pg_basebackup");
+        copy.args(["--username=postgres", "--checkpoint=fast", "--write-recovery-conf", "--no-sync", "--host"]);
+        must(copy.arg(self.folder.path()).arg("--pgdata").arg(folder.path().join("data")), "pg_basebackup");
+        let mut standby = Self { folder, settings: self.settings.clone(), server: None, databases: self.databases };
+        standby.start_again();
+        self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        let start = Instant::now();
+        while self.sql("postgres", "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != "1" {
+            assert!(start.elapsed() < PATIENCE, "the standby does not follow: {}", standby.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        standby
+    }
+
+    /// Makes a standby the one that is written to.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub fn promote(&self) {
+        self.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+        self.sql("postgres", "SELECT pg_promote(wait => true)");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+    }
+
+    /// What the server wrote into its log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn psql(&self, database: &str) -> Command {
+        let mut psql = program("psql");
+        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--username=postgres", "--host"]);
+        psql.arg(self.folder.path()).args(["--dbname", database]);
+        psql
+    }
+
+    fn is_up(&self) -> bool {
+        self.psql("postgres").args(["-c", "SELECT 1"]).output().is_ok_and(|output| output.status.success())
+    }
+
+    fn control(&self, arguments: &[&str]) {
+        must(program("pg_ctl").arg("--pgdata").arg(self.data()).args(["--silent", "--wait"]).args(arguments), "pg_ctl");
+    }
+
+    /// Lets the server go, and waits until it is gone.
+    fn end(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            drop(server.stdin.take());
+            // It is gone in any case; how it ended is of no interest.
+            let _ = server.wait();
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A folder that whoever runs the server may use.
+fn folder() -> TempDir {
+    let folder = tempfile::Builder::new().prefix("grantry-pg-").tempdir().expect("a temporary folder can be made");
+    give(folder.path());
+    folder
+}
