@@ -5,7 +5,12 @@ export const CLIENT_ID = 'bench';
 export const CLIENT_SECRET = 'bench-secret-bench-secret-bench-secret';
 export const REDIRECT_URI = 'http://localhost:9/cb';
 export const SCOPE = 'profile';
-export const ENDPOINTS = { authorization: '/auth', token: '/token', introspection: '/token/introspection', revocation: '/token/revocation' };
+export const ENDPOINTS = {
+  authorization: '/auth',
+  token: '/token',
+  introspection: '/token/introspection',
+  revocation: '/token/revocation',
+};
 
 const HOUR_S = 3600;
 const WEEKS_S = 14 * 24 * HOUR_S;

@@ -1,4 +1,5 @@
-// The in-memory adapter that comes with oidc-provider, over a store that holds more than its 1,000 entries.
+// The in-memory adapter that comes with oidc-provider, unchanged, over a store that holds more than its 1,000 entries. On each
+// write it walks all that is alive of the same grant: the load has to be spread over many grants, or only that is measured.
 import MemoryAdapter from 'oidc-provider/lib/adapters/memory_adapter.js';
 import LRU from 'oidc-provider/lib/helpers/lru.js';
 

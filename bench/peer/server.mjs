@@ -29,7 +29,7 @@ function options() {
       workers: text('1'),
       tokens: text('1000'),
       refresh: text('64'),
-      sessions: text('64'),
+      sessions: text('512'),
       connections: text('20'),
     },
   });
@@ -67,6 +67,7 @@ function makeKeys() {
 }
 
 async function listen(provider, port) {
+  provider.on('server_error', (ctx, error) => console.error('peer:', error));
   const server = createServer(provider.callback()).listen(port, '127.0.0.1');
   await once(server, 'listening');
 }

@@ -10,10 +10,10 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { startPostgres } from './temporary-postgres.mjs';
-import { Peer, clientCredentials, codeFlow, introspection, refreshing, refusals } from './workloads.mjs';
+import { Peer, clientCredentials, codeFlow, introspection, racedCodes, refreshing, refusals } from './workloads.mjs';
 
 const SERVER = fileURLToPath(new URL('server.mjs', import.meta.url));
-const SCALE = { tokens: 20_000, refresh: 64, sessions: 64 };
+const SCALE = { tokens: 20_000, refresh: 64, sessions: 512 };
 const ENDS_WITHIN_MS = 3_000;
 
 async function start(args) {
@@ -78,8 +78,9 @@ async function ask(begun, adapter, workers) {
   say('client_credentials', await clientCredentials(peer, 6_000));
   say('refresh with rotation', await refreshing(peer, 3_200));
   say(`whole code flow, ${cookies.length} sessions`, await codeFlow(peer, 1_600, cookies));
-  say('whole code flow, one session', await codeFlow(peer, 1_600, [begun.line.session_cookie]));
+  say('whole code flow, one session', await codeFlow(peer, 4_000, [begun.line.session_cookie]));
   await refusals(peer, cookies.at(-1));
+  console.log(`  codes of 50, each redeemed 8 times at once, that worked more than once: ${await racedCodes(peer, 50, cookies)}`);
   peer.close();
 }
 

@@ -33,7 +33,7 @@ export async function startPostgres() {
   const [initdb, ...initdbArgs] = asPostgres('initdb', ['--auth=trust', '--username=postgres', '-D', join(folder, 'data')]);
   execFileSync(initdb, initdbArgs, { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder });
   const [postgres, ...args] = asPostgres('postgres', [
-    '-D', join(folder, 'data'), '-k', folder, '-p', PORT, '-c', 'listen_addresses=', '-c', 'log_min_messages=fatal',
+    '-D', join(folder, 'data'), '-k', folder, '-p', PORT, '-c', 'listen_addresses=', '-c', 'log_min_messages=panic',
   ]);
   const server = spawn(postgres, args, { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder });
   const stop = async () => {
@@ -57,7 +57,7 @@ export async function startPostgres() {
 function isReady(folder) {
   if (!existsSync(join(folder, `.s.PGSQL.${PORT}`))) return false;
   try {
-    execFileSync(join(binaries(), 'pg_isready'), ['-q', '-h', folder, '-p', PORT]);
+    execFileSync(join(binaries(), 'pg_isready'), ['-q', '-h', folder, '-p', PORT, '-U', 'postgres']);
     return true;
   } catch {
     return false;

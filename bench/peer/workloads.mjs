@@ -183,3 +183,14 @@ export async function refusals(peer, cookie) {
   refused(await peer.redeem(spent), 'invalid_grant');
   assert.equal(await peer.isActive(json.access_token), false, 'a replayed code takes its tokens along');
 }
+
+/** Redeems each of so many codes eight times at once; gives how many of them worked more than once. Told, not judged. */
+export async function racedCodes(peer, count, cookies) {
+  let twice = 0;
+  for (let at = 0; at < count; at += 1) {
+    const raced = await code(peer, cookies[at % cookies.length]);
+    const answers = await Promise.all(Array.from({ length: 8 }, () => peer.redeem(raced)));
+    if (answers.filter(({ status }) => status === 200).length > 1) twice += 1;
+  }
+  return twice;
+}
