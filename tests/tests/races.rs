@@ -26,13 +26,14 @@ const NOW: UnixTime = UnixTime(1_000_000);
 const SECRET: &str = "secret";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
-/// The two stores; the folder lives as long as the second needs it.
+/// The three stores; the folder lives as long as the second needs it.
 async fn stores() -> (Vec<Arc<dyn Store>>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("races.db").display());
     let memory = store::open("memory:", Mode::Create).await.unwrap();
     let sqlite = store::open(&url, Mode::Create).await.unwrap();
-    (vec![memory, sqlite], folder)
+    let postgres = store::open(&lab::database(), Mode::Create).await.unwrap();
+    (vec![memory, sqlite, postgres], folder)
 }
 
 /// A store with a client and a user, and fresh ids for every race in it.

@@ -93,7 +93,8 @@ fn access(id: i64) -> Access {
 /// Stores that share their rows; the racers are spread over them.
 type Doors = Vec<Arc<dyn Store>>;
 
-/// Runs a race on the store in memory, on a file, and on a file that two processes have open.
+/// Runs a race on the store in memory, on a file, on a file that two processes have open, and on a PostgreSQL that two
+/// nodes share.
 async fn on_every_store<F: Future<Output = ()>>(race: impl Fn(Doors) -> F) {
     race(vec![Arc::new(Memory::default())]).await;
     for doors in [1, 2] {
@@ -101,6 +102,12 @@ async fn on_every_store<F: Future<Output = ()>>(race: impl Fn(Doors) -> F) {
         let path = folder.path().join("race.db");
         race((0..doors).map(|_| open(&path)).collect()).await;
     }
+    let url = lab::database();
+    let mut nodes: Doors = Vec::new();
+    for _ in 0..2 {
+        nodes.push(store::open(&url, Mode::Create).await.expect("an empty database can be filled"));
+    }
+    race(nodes).await;
 }
 
 fn open(path: &Path) -> Arc<dyn Store> {

@@ -3,8 +3,11 @@
 #![allow(clippy::disallowed_methods, reason = "transcripts are files")]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tests::transcript::{Story, World};
+use store::{Memory, Mode, Store};
+use tests::transcript::{Known, Story, World};
 
 /// Every transcript, with the name of its dialect.
 fn all() -> Vec<(String, PathBuf)> {
@@ -23,25 +26,56 @@ fn all() -> Vec<(String, PathBuf)> {
     found
 }
 
-#[tokio::test]
-async fn every_transcript_is_told_to_its_end_and_the_same_way_twice() {
-    let mut problems = Vec::new();
+/// Tells every transcript to a fresh store of one kind. Gives what was told wrong, and the names and values that each ended
+/// with.
+async fn tell_all<F: Future<Output = Arc<dyn Store>>>(store: impl Fn() -> F) -> (Vec<String>, Vec<Option<Known>>) {
+    let (mut problems, mut known) = (Vec::new(), Vec::new());
     for (dialect, path) in all() {
         let text = std::fs::read_to_string(&path).expect("it can be read");
-        let name = format!("{dialect}/{}", path.file_name().unwrap_or_default().display());
         let told = async || {
             let story = Story::parse(&text)?;
-            let mut world = World::begin(&dialect, &story).await?;
+            let mut world = World::begin(&dialect, &story, store().await).await?;
             story.tell(&mut world).await?;
             Ok::<_, String>(world.known)
         };
-        match (told().await, told().await) {
-            (Ok(first), Ok(second)) if first == second => {}
-            (Ok(_), Ok(_)) => problems.push(format!("{name}: the second time it was told otherwise")),
-            (Err(problem), _) | (_, Err(problem)) => problems.push(format!("{name}:{problem}")),
+        match told().await {
+            Ok(names) => known.push(Some(names)),
+            Err(problem) => {
+                known.push(None);
+                problems.push(format!("{dialect}/{}:{problem}", path.file_name().unwrap_or_default().display()));
+            }
         }
     }
+    (problems, known)
+}
+
+async fn memory() -> Arc<dyn Store> {
+    Arc::new(Memory::default())
+}
+
+#[tokio::test]
+async fn every_transcript_is_told_to_its_end_and_the_same_way_twice() {
+    let (problems, first) = tell_all(memory).await;
     assert!(problems.is_empty(), "\n{}", problems.join("\n\n"));
+    assert!(first == tell_all(memory).await.1, "the second time they were told otherwise");
+}
+
+#[tokio::test]
+async fn every_transcript_is_told_the_same_way_on_every_store() {
+    let (_, expected) = tell_all(memory).await;
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let count = AtomicUsize::new(0);
+    let on_sqlite = tell_all(|| async {
+        let file = folder.path().join(format!("{}.db", count.fetch_add(1, Ordering::Relaxed)));
+        store::open(&format!("sqlite:{}", file.display()), Mode::Create).await.expect("a new database can be made")
+    });
+    let (problems, known) = on_sqlite.await;
+    assert!(problems.is_empty() && known == expected, "on SQLite\n{}", problems.join("\n\n"));
+    let on_postgres = tell_all(|| async {
+        store::open(&lab::database(), Mode::Create).await.expect("an empty database can be filled")
+    });
+    let (problems, known) = on_postgres.await;
+    assert!(problems.is_empty() && known == expected, "on PostgreSQL\n{}", problems.join("\n\n"));
 }
 
 #[tokio::test]
@@ -55,7 +89,7 @@ async fn a_transcript_that_is_wrong_fails_with_its_line() {
     {
         let tell = async |status: &str| {
             let story = Story::parse(&story.replace("STATUS", status))?;
-            story.tell(&mut World::begin("standard", &story).await?).await
+            story.tell(&mut World::begin("standard", &story, memory().await).await?).await
         };
         assert_eq!(tell(right).await, Ok(()));
         assert!(tell(wrong).await.unwrap_err().starts_with("12: "), "{wrong}");

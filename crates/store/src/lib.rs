@@ -148,6 +148,14 @@ pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
     }
 }
 
+/// Reads the address of a PostgreSQL without going there.
+///
+/// # Errors
+/// What is wrong with it, in words that hold no password.
+pub fn check_address(url: &str) -> Result<(), String> {
+    postgres::check_address(url)
+}
+
 enum Place<'a> {
     Memory,
     Sqlite(&'a Path),

@@ -16,7 +16,7 @@ use server::entropy;
 use server::http::{Peer, Request, Response};
 use server::settings::Settings;
 use server::surface;
-use store::{Memory, Store};
+use store::Store;
 use zeroize::Zeroizing;
 
 use super::rows::{Person, Rows, sub_of};
@@ -42,11 +42,11 @@ pub struct World {
 }
 
 impl World {
-    /// A fresh server for a story in a dialect.
+    /// A fresh server for a story in a dialect, with an empty store.
     ///
     /// # Errors
     /// The line of the world that cannot be.
-    pub async fn begin(dialect: &str, story: &Story) -> Result<Self, String> {
+    pub async fn begin(dialect: &str, story: &Story, store: Arc<dyn Store>) -> Result<Self, String> {
         let overrides: String = story
             .world
             .iter()
@@ -59,7 +59,6 @@ impl World {
         let host = loaded.hosts.first().cloned().unwrap_or_else(|| "auth.example".to_owned());
         let dialects =
             Dialects::new(ISSUER, vec![loaded], &waives).map_err(|problems| format!("1: {}", problems[0]))?;
-        let store: Arc<dyn Store> = Arc::new(Memory::default());
         let setup = Setup {
             store: Arc::clone(&store),
             dialects,

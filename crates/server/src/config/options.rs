@@ -68,7 +68,7 @@ pub const TABLE: &[Row] = &[
     row("listen", Kind::Text, Text("127.0.0.1:8080"), "", "Where to listen: host:port, or unix:/run/grantry.sock."),
     row("admin_listen", Kind::Text, Text("127.0.0.1:9090"), "", "Where /healthz, /readyz and /metrics are; not for the public. \"off\" switches them off."),
 
-    row("store.url", Kind::Secret, Text("sqlite:grantry.db"), "", "Where everything is kept: sqlite:FILE."),
+    row("store.url", Kind::Secret, Text("sqlite:grantry.db"), "", "Where everything is kept: sqlite:FILE for one machine, or postgres://USER@HOST/DATABASE for any number of nodes. docs/guide/postgres.md says what else the address may hold."),
 
     row("keys.master", Kind::Secret, Absent, r#""(32 bytes in base64url)""#, "The master key itself. Better keep it in a file of its own: whoever reads it and the store can forge sessions."),
     row("keys.master_file", Kind::Path, Absent, r#""grantry.key""#, "The file with the master key: 32 bytes in base64url. All other keys are derived from it. Without this key it is beside the database, in FILE.key, and made when it is first needed. A backup of the database is worth nothing without it."),

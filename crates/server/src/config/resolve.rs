@@ -221,12 +221,14 @@ impl Resolver<'_> {
                 self.warn("store.url", "everything is kept in memory and gone when the server stops");
                 text
             }
-            Some(("postgres" | "postgresql", _)) => {
-                self.fault("store.url", "this version keeps its rows in SQLite only: write \"sqlite:FILE\"");
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                if let Err(cause) = store::check_address(&text) {
+                    self.fault("store.url", format!("`store.url` cannot be used: {cause}"));
+                }
                 text
             }
             _ => {
-                self.fault("store.url", "`store.url` must be \"sqlite:FILE\"");
+                self.fault("store.url", "`store.url` must be \"sqlite:FILE\" or \"postgres://USER@HOST/DATABASE\"");
                 text
             }
         }
@@ -246,7 +248,13 @@ impl Resolver<'_> {
             let path = "keys.master_file";
             let file = match (self.path(path), store_url.strip_prefix("sqlite:")) {
                 (Some(file), _) => file,
-                (None, None) => return Some(Master::Fleeting),
+                (None, None) if store_url == "memory:" => return Some(Master::Fleeting),
+                (None, None) => {
+                    let text = "with PostgreSQL the master key has no place of its own: name one in `keys.master_file`; \
+                                every node needs the same key";
+                    self.fault("store.url", text);
+                    return None;
+                }
                 (None, Some(database)) => {
                     let file = PathBuf::from(format!("{database}.key"));
                     if !file.exists() {

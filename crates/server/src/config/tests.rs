@@ -79,7 +79,7 @@ allow  = ["10.0.0.7"]
         &expect![[r##"
             g.toml:2:1: unknown key `isuer`, did you mean `issuer`?
             g.toml:3:10: `listen` is ":8080", it must be host:port or unix:PATH; "0.0.0.0:8080" or "[::]:8080" is every interface
-            g.toml:5:10: `store.url` must be "sqlite:FILE"
+            g.toml:5:10: `store.url` must be "sqlite:FILE" or "postgres://USER@HOST/DATABASE"
             g.toml:7:10: `session.idle` is "10 minutes", it must be a duration such as "90s", "10m", "2h" or "30d"
             g.toml:8:12: `session.absolute` is "1s", it must be between "1m" and "366d"
             g.toml:10:20: `lockout.account_failures` is 1, it must be between 3 and 1000

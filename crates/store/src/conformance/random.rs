@@ -1,12 +1,14 @@
 //! Whatever is done to it, a store looks like the one in memory.
 
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use protocol::model::{
     AccessId, Client, ClientKey, CodeId, Consent, Event, GrantId, PersonalId, SessionId, User, UserKey,
 };
 use protocol::scope::Scope;
 use protocol::turn::{Change, Rely};
 
+use super::Fixture;
 use super::rows::*;
 
 /// One step of a random life: a turn, or a sweep at some time.
@@ -117,8 +119,7 @@ async fn sweep(store: &dyn crate::Store, at_s: u64, rows_max: usize) -> usize {
     }
 }
 
-async fn live(deeds: Vec<Deed>) {
-    let (one, other) = (super::memory(), super::sqlite());
+async fn live(deeds: Vec<Deed>, one: Fixture, other: Fixture) {
     for deed in deeds {
         match deed {
             Deed::Commit(changes) => {
@@ -134,12 +135,23 @@ async fn live(deeds: Vec<Deed>) {
     assert_eq!(everything(&*other.store).await, everything(&*one.store).await);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+/// Runs lives on two stores side by side.
+fn lead<F: Future<Output = Fixture>>(cases: u32, other: impl Fn() -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let led = TestRunner::new(config).run(&life(), |deeds| {
+        runtime.block_on(async { live(deeds, super::memory(), other().await).await });
+        Ok(())
+    });
+    led.unwrap_or_else(|error| panic!("{error}"));
+}
 
-    #[test]
-    fn a_random_life_looks_the_same_on_every_store(deeds in life()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be built");
-        runtime.block_on(live(deeds));
-    }
+#[test]
+fn a_random_life_looks_the_same_on_sqlite() {
+    lead(64, || async { super::sqlite() });
+}
+
+#[test]
+fn a_random_life_looks_the_same_on_postgres() {
+    lead(24, super::postgres);
 }

@@ -148,6 +148,11 @@ impl Postgres {
     }
 }
 
+/// What is wrong with an address, if anything.
+pub(crate) fn check_address(url: &str) -> Result<(), String> {
+    Address::parse(url).map(drop)
+}
+
 /// Connects for the first time.
 async fn reach(url: &str) -> Result<(Arc<Connector>, Link), OpenError> {
     let address = Address::parse(url).map_err(|cause| OpenError::Address { cause })?;
