@@ -131,7 +131,7 @@ async fn run(doors: &Doors, changes: impl Fn(i64) -> Vec<Change>) -> Vec<i64> {
     for racer in racers {
         match racer.await.expect("no racer panics") {
             (racer, Ok(())) => winners.push(racer),
-            (_, Err(CommitError::Lost | CommitError::Taken(_))) => {}
+            (_, Err(CommitError::Lost | CommitError::Behind(_) | CommitError::Taken(_))) => {}
             (racer, Err(fault)) => panic!("racer {racer}: {fault}"),
         }
     }

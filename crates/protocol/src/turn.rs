@@ -72,6 +72,31 @@ pub struct Facts {
     pub holdings: Option<Holdings>,
 }
 
+impl Facts {
+    /// The greatest id below which something of these users and clients was revoked: whatever a turn makes for them must
+    /// have a greater one, or it would be dead when it is born. Ids are drawn by clocks, and clocks differ.
+    #[must_use]
+    pub fn revoked_below(&self) -> i64 {
+        fn of<T>(held: Option<&Held<T>>) -> i64 {
+            let client = held.and_then(|held| held.client.as_ref()).map_or(0, |client| client.revoked_below);
+            held.and_then(|held| held.user.as_ref()).map_or(0, |user| user.revoked_below).max(client)
+        }
+        let user = |user: &Option<Arc<User>>| user.as_ref().map_or(0, |user| user.revoked_below);
+        [
+            self.client.as_ref().map_or(0, |client| client.revoked_below),
+            of(self.code.as_ref()),
+            of(self.grant.as_ref()),
+            of(self.session.as_ref()),
+            of(self.identity.as_ref()),
+            user(&self.login),
+            user(&self.subject),
+        ]
+        .into_iter()
+        .max()
+        .unwrap_or(0)
+    }
+}
+
 /// How much a user has of what is limited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Holdings {

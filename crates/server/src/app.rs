@@ -81,6 +81,8 @@ pub struct App {
     master: Zeroizing<[u8; 32]>,
     ids: Ids,
     entropy: Source,
+    /// Tells this process from others that share the store.
+    pub node: i64,
     /// Gives requests their names.
     pub request_ids: RequestIds,
 }
@@ -150,6 +152,7 @@ impl App {
             pages,
             upstream,
             ids: Ids::new(u16::from_be_bytes([node[0], node[1]]), store.greatest_id().await?),
+            node: i64::from_be_bytes(std::array::from_fn(|at| node[16 + at])),
             request_ids: RequestIds::new(u64::from_be_bytes(std::array::from_fn(|at| node[8 + at]))),
             ring: ArcSwap::from_pointee(Ring { numbers, keys }),
             store,
@@ -213,6 +216,7 @@ impl App {
                 Ok(facts) => facts,
                 Err(fault) => return self.failed(fault),
             };
+            self.ids.lift(facts.revoked_below());
             let (verdict, changes) = if call.is_slow(&facts) {
                 // Boxed: most turns are quick, and should not carry room for the others.
                 match Box::pin(self.judge_slowly(&call, facts, policy, address)).await? {
@@ -233,6 +237,7 @@ impl App {
                     return Ok(verdict);
                 }
                 Err(CommitError::Lost) => self.metrics.turn_lost(),
+                Err(CommitError::Behind(id)) => self.ids.lift(id),
                 Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
                 Err(CommitError::Fault(fault)) => {
                     self.metrics.wrote(false);
@@ -365,7 +370,7 @@ async fn first_key(store: &dyn Store, clock: &Clock) -> Result<Vec<u8>, Fault> {
     let key = SealKey { number: 1, created_at: clock.now() };
     match store.commit(vec![Change::PutSealKey(key)]).await {
         // Lost: another process made the first key at the same time.
-        Ok(()) | Err(CommitError::Lost) => ring_numbers(store).await,
+        Ok(()) | Err(CommitError::Lost | CommitError::Behind(_)) => ring_numbers(store).await,
         Err(CommitError::Taken(name)) => Err(Fault::Taken(name)),
         Err(CommitError::Fault(fault)) => Err(fault.into()),
     }

@@ -44,6 +44,15 @@ impl Ids {
         }
     }
 
+    /// From now on all ids are above `id`.
+    pub fn lift(&self, id: i64) {
+        let next = ((id >> (NODE_BITS + SEQUENCE_BITS)) + 1) << SEQUENCE_BITS;
+        // Nearly always the clock is far beyond that, and nothing has to be written.
+        if self.next.load(Ordering::Relaxed) < next {
+            self.next.fetch_max(next, Ordering::Relaxed);
+        }
+    }
+
     fn composed(&self, block: i64) -> i64 {
         let sequence = block & ((1 << SEQUENCE_BITS) - 1);
         ((block >> SEQUENCE_BITS) << (NODE_BITS + SEQUENCE_BITS)) | (self.node << SEQUENCE_BITS) | sequence
@@ -68,6 +77,17 @@ mod tests {
     fn ids_begin_above_the_greatest_in_the_store() {
         let before = Ids::new(1023, 0).reserve(NOW_MS) + Entropy::IDS_MAX;
         assert!(Ids::new(0, before).reserve(NOW_MS - 3_600_000) > before);
+    }
+
+    #[test]
+    fn ids_can_be_lifted_above_those_of_a_process_whose_clock_is_ahead() {
+        let (slow, fast) = (Ids::new(1, 0), Ids::new(2, 0));
+        let theirs = fast.reserve(NOW_MS + 60_000);
+        let before = slow.reserve(NOW_MS);
+        slow.lift(theirs);
+        assert!(before < theirs && slow.reserve(NOW_MS) > theirs);
+        slow.lift(0);
+        assert!(slow.reserve(NOW_MS) > theirs);
     }
 
     #[test]

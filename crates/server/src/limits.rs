@@ -1,8 +1,11 @@
 //! Rate limits: so many requests in a window, counted by whom a dialect says.
 //!
-//! Counters live in this process: with several nodes behind one name, each grants the whole limit. They are kept in a cache
-//! of bounded size, from which those that were not asked for lately go first.
+//! Counters live in this process, in a cache of bounded size from which those that were not asked for lately go first.
+//! Nodes that share a store tell it every second what they counted and hear what others did: so what is let through beyond
+//! a limit is no more than what arrives at the other nodes within a second.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dialect::Dialect;
@@ -24,12 +27,19 @@ const COUNTERS_MAX: usize = 100_000;
 #[derive(Debug)]
 pub struct Limiter {
     windows: Cache<[u8; 32], Arc<Mutex<Window>>>,
+    /// Windows with requests that other nodes have not heard of.
+    uncounted: Mutex<HashSet<[u8; 32]>>,
+    /// Is there no other node to tell?
+    is_alone: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Window {
     began_at: UnixTime,
+    until: UnixTime,
     used: u32,
+    /// Of these, requests that other nodes have not heard of.
+    own: u32,
 }
 
 /// Where one request stands.
@@ -76,7 +86,7 @@ impl Asker<'_> {
 
 impl Default for Limiter {
     fn default() -> Self {
-        Self { windows: Cache::new(COUNTERS_MAX) }
+        Self { windows: Cache::new(COUNTERS_MAX), uncounted: Mutex::default(), is_alone: AtomicBool::new(false) }
     }
 }
 
@@ -102,17 +112,58 @@ impl Limiter {
 
     /// Counts one more; gives the count and when it begins anew.
     fn add(&self, key: [u8; 32], limit: Limit, now: UnixTime) -> (u32, UnixTime) {
-        let fresh = || Arc::new(Mutex::new(Window { began_at: now, used: 0 }));
+        let begun = || Window { began_at: now, until: now.plus(limit.window_s), used: 0, own: 0 };
+        let fresh = || Arc::new(Mutex::new(begun()));
         let window = self
             .windows
             .get_or_insert_with(&key, || Ok::<_, std::convert::Infallible>(fresh()))
             .unwrap_or_else(|never| match never {});
         let mut window = window.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.is_past(window.began_at.plus(limit.window_s)) {
-            *window = Window { began_at: now, used: 0 };
+        if now.is_past(window.until) {
+            *window = begun();
         }
         window.used = window.used.saturating_add(1);
-        (window.used, window.began_at.plus(limit.window_s))
+        if !self.is_alone.load(Ordering::Relaxed) {
+            window.own = window.own.saturating_add(1);
+            let mut uncounted = self.uncounted.lock().unwrap_or_else(PoisonError::into_inner);
+            // While the store does not answer it is not worth more memory.
+            if uncounted.len() < COUNTERS_MAX {
+                uncounted.insert(key);
+            }
+        }
+        (window.used, window.until)
+    }
+
+    /// From now on there is nobody to tell.
+    pub(crate) fn be_alone(&self) {
+        self.is_alone.store(true, Ordering::Relaxed);
+        self.uncounted.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// What this process counted and no other knows of.
+    pub(crate) fn uncounted(&self) -> Vec<store::Window> {
+        let keys = std::mem::take(&mut *self.uncounted.lock().unwrap_or_else(PoisonError::into_inner));
+        let of = |key: [u8; 32]| {
+            let window = self.windows.get(&key)?;
+            let window = window.lock().unwrap_or_else(PoisonError::into_inner);
+            let Window { began_at, until, own, .. } = *window;
+            (own > 0).then_some(store::Window { key: Digest(key), began_at, until, used: own })
+        };
+        keys.into_iter().filter_map(of).collect()
+    }
+
+    /// Takes over the windows of all nodes, after `told` was added to them.
+    pub(crate) fn hear(&self, told: &[store::Window], known: &[store::Window]) {
+        let told: HashMap<[u8; 32], u32> = told.iter().map(|window| (window.key.0, window.used)).collect();
+        for of_all in known {
+            let Some(window) = self.windows.get(&of_all.key.0) else { continue };
+            let mut window = window.lock().unwrap_or_else(PoisonError::into_inner);
+            let told = told.get(&of_all.key.0).copied().unwrap_or(0);
+            // What came meanwhile is not among those that were told of.
+            let own = window.own.saturating_sub(told);
+            let used = of_all.used.saturating_add(own);
+            *window = Window { began_at: of_all.began_at, until: of_all.until, used, own };
+        }
     }
 }
 
@@ -190,6 +241,22 @@ mod tests {
             assert_eq!(ask(&limiter, &dialect, address, None, 0), Ok(()), "{address}");
         }
         assert_eq!(ask(&limiter, &dialect, "192.0.2.1", Some("t"), 0), Ok(()));
+    }
+
+    #[test]
+    fn nodes_that_share_a_store_share_a_limit() {
+        let (one, other, dialect) = (Limiter::default(), Limiter::default(), dialect("3/min/ip"));
+        assert_eq!(ask(&one, &dialect, "192.0.2.1", None, 0), Ok(()));
+        assert_eq!(ask(&one, &dialect, "192.0.2.1", None, 0), Ok(()));
+        assert_eq!(ask(&other, &dialect, "192.0.2.1", None, 10), Ok(()));
+        // As the store adds them up: the first who tells it gives the window its beginning.
+        let (told, mut known) = (other.uncounted(), one.uncounted());
+        known[0].used += told[0].used;
+        // One more comes while the store is asked.
+        assert_eq!(ask(&other, &dialect, "192.0.2.1", None, 11), Ok(()));
+        other.hear(&told, &known);
+        assert_eq!(ask(&other, &dialect, "192.0.2.1", None, 12), Err(Some(48)));
+        assert_eq!(other.uncounted()[0].used, 2);
     }
 
     #[test]

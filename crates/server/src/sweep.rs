@@ -18,13 +18,18 @@ const STEP_ROWS_MAX: usize = 500;
 const STEP_PAUSE: Duration = Duration::from_millis(50);
 /// Between two looks at the ring of sealing keys. A page sealed with a newer key is opened at once all the same.
 const KEYS_EVERY: Duration = Duration::from_secs(15);
+/// How long one node is the one that sweeps, after each step.
+const SWEEP_LEASE_S: u32 = 90;
+/// How often nodes share what they counted against rate limits.
+const COUNTS_EVERY: Duration = Duration::from_secs(1);
 /// Between two looks at the files of the certificate.
 const CERT_EVERY: Duration = Duration::from_secs(10);
 
-/// Removes rows of no more use until `ending` says so.
+/// Removes rows of no more use until `ending` says so. Of several nodes one does it; when that one is gone, another one
+/// takes over as soon as the lease is out.
 pub(crate) async fn sweep(app: Arc<App>, mut ending: watch::Receiver<bool>) {
     while !is_told_within(&mut ending, SWEEP_EVERY).await {
-        loop {
+        while has_lease(&app).await {
             match app.store.sweep(app.clock.now(), STEP_ROWS_MAX).await {
                 Ok(0) => break,
                 Ok(rows) => app.metrics.swept(rows),
@@ -41,9 +46,49 @@ pub(crate) async fn sweep(app: Arc<App>, mut ending: watch::Receiver<bool>) {
     }
 }
 
-/// Takes over sealing keys that changed in the store.
+/// Is this the node that sweeps?
+async fn has_lease(app: &App) -> bool {
+    app.store.lease("sweep", app.node, SWEEP_LEASE_S).await.unwrap_or_else(|fault| {
+        app.metrics.store_failed();
+        tracing::error!(cause = %fault, "it is not known which node removes rows of no more use");
+        false
+    })
+}
+
+/// Tells the store what this node counted against rate limits, and hears what others did.
+pub(crate) async fn share_counts(app: Arc<App>, mut ending: watch::Receiver<bool>) {
+    while !is_told_within(&mut ending, COUNTS_EVERY).await {
+        let counted = app.limiter.uncounted();
+        if counted.is_empty() {
+            continue;
+        }
+        match app.store.tally(app.clock.now(), &counted).await {
+            Ok(None) => {
+                app.limiter.be_alone();
+                return;
+            }
+            Ok(Some(known)) => app.limiter.hear(&counted, &known),
+            // Each node goes on with what it knows.
+            Err(fault) => tracing::error!(cause = %fault, "rate limits could not be shared with other nodes"),
+        }
+    }
+}
+
+/// Takes over sealing keys that changed in the store: at once where the store tells of it, and else soon.
 pub(crate) async fn watch_keys(app: Arc<App>, mut ending: watch::Receiver<bool>) {
-    while !is_told_within(&mut ending, KEYS_EVERY).await {
+    let mut news = app.store.news();
+    loop {
+        let told_of = async {
+            match &mut news {
+                Some(news) => news.changed().await.is_ok(),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = told(&mut ending) => return,
+            () = tokio::time::sleep(KEYS_EVERY) => {}
+            is_told = told_of => if !is_told { news = None },
+        }
         if let Err(fault) = app.reload_keys().await {
             tracing::error!(cause = %fault, "the sealing keys could not be read");
         }

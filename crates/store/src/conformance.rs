@@ -92,7 +92,9 @@ suite! {
         an_identity_belongs_to_one_user
         a_client_id_is_given_once
         names_of_users_are_given_once
-        a_set_that_is_lost_does_not_hurt_its_neighbours;
+        a_set_that_is_lost_does_not_hurt_its_neighbours
+        what_is_revoked_by_its_id_has_a_smaller_one
+        a_name_with_a_nul_is_nobodys;
     queries:
         clients_and_users_come_in_pages
         clients_are_found_by_owner_and_by_id

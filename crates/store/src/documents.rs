@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use protocol::model::{Client, User};
 use quick_cache::sync::Cache;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// Parsed clients kept; each takes one or two KiB.
 const CLIENTS_KEPT: usize = 2_048;
@@ -66,4 +66,14 @@ pub(crate) fn list<T: Serialize>(items: &[T]) -> Option<String> {
 /// A list that was written by [`list`]; none when it is none. The parser's error may quote the text, so it is not passed on.
 pub(crate) fn read_list<T: DeserializeOwned>(text: Option<&str>) -> Option<Vec<T>> {
     text.map_or(Some(Vec::new()), |text| serde_json::from_str(text).ok())
+}
+
+/// Below which id everything of this user's or client's is revoked; 0 where the document does not say.
+pub(crate) fn revoked_below(document: &str) -> i64 {
+    #[derive(Deserialize)]
+    struct Part {
+        #[serde(default)]
+        revoked_below: i64,
+    }
+    serde_json::from_str(document).map_or(0, |part: Part| part.revoked_below)
 }

@@ -28,6 +28,10 @@ pub enum CommitError {
     /// A precondition does not hold any more: somebody was faster.
     #[error("somebody else changed the rows first")]
     Lost,
+    /// A user or client was to lose everything below an id, but has something with this greater one: draw ids above it.
+    /// Other processes draw ids by clocks of their own, and clocks differ.
+    #[error("the ids of this process are behind those of another")]
+    Behind(i64),
     /// A name is somebody else's: `client_id`, `sub`, `username` or `email`.
     #[error("this {0} is already taken")]
     Taken(&'static str),

@@ -18,8 +18,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Facts, Wants};
+use tokio::sync::watch;
 
 pub use fault::{CommitError, Fault, OpenError};
 pub use memory::Memory;
@@ -74,7 +76,8 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`CommitError::Lost`] when a precondition does not hold or a new row's id is taken: look again, judge again.
-    /// [`CommitError::Taken`] when a name belongs to somebody else. After an error nothing of the turn is written.
+    /// [`CommitError::Behind`] when a `revoked_below` that was raised would miss a session, code, grant or token that is
+    /// there. [`CommitError::Taken`] when a name belongs to somebody else. After an error nothing of the turn is written.
     async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError>;
 
     /// Lists rows for people to look at.
@@ -90,6 +93,32 @@ pub trait Store: Send + Sync {
     /// When the rows cannot be read or written. What was removed before stays removed.
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault>;
 
+    /// Grows whenever another process may have changed what this one keeps in memory for long, such as the sealing keys.
+    /// Absent where nobody tells; then look from time to time.
+    fn news(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
+
+    /// Asks to be the one process that does `work`, for the next `for_s` seconds. Whoever has it may ask again, to keep it;
+    /// when its holder is gone, the next one gets it as soon as its time is over. A store that is not shared says yes.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written: then it is not known who has it, and nobody should do the work.
+    async fn lease(&self, work: &str, holder: i64, for_s: u32) -> Result<bool, Fault> {
+        let _ = (work, holder, for_s);
+        Ok(true)
+    }
+
+    /// Adds what this process counted to what all processes did, and gives the windows as they are now. Absent where the
+    /// store is not shared: then this process knows all there is to know.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written; then nothing was added.
+    async fn tally(&self, now: UnixTime, counted: &[Window]) -> Result<Option<Vec<Window>>, Fault> {
+        let _ = (now, counted);
+        Ok(None)
+    }
+
     /// Writes a copy of everything, as of one moment, into a new file at `path`, while the store is in use.
     ///
     /// # Errors
@@ -98,6 +127,19 @@ pub trait Store: Send + Sync {
         let _ = path;
         Err(Fault::Unsupported("a backup"))
     }
+}
+
+/// Requests that are counted for so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// What is counted.
+    pub key: Digest,
+    /// Since when.
+    pub began_at: UnixTime,
+    /// When it begins anew.
+    pub until: UnixTime,
+    /// How many.
+    pub used: u32,
 }
 
 /// What [`open`] may do with a store that is not as this program needs it.

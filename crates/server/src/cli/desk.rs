@@ -109,6 +109,7 @@ impl Desk {
             match self.store.commit(own.changes).await {
                 Ok(()) => return Ok(outcome),
                 Err(CommitError::Lost) => {}
+                Err(CommitError::Behind(id)) => self.ids.lift(id),
                 Err(CommitError::Taken(name)) => {
                     let list = if name == "client_id" { "grantry client list" } else { "grantry user list" };
                     return Err(Stop::no(format!("this {name} is already taken: see `{list}`")));
@@ -126,10 +127,9 @@ impl Desk {
     }
 
     fn draft(&self) -> Draft {
-        let now_ms = self.clock.now_ms();
+        // In the next millisecond: other processes hand out ids in this one as well.
+        let revoked_below = self.ids.reserve(self.clock.now_ms() + 1);
         let entropy = self.entropy();
-        // The least id of the next millisecond: other processes hand out ids in this one as well.
-        let revoked_below = Ids::new(0, 0).reserve(now_ms + 1);
         Draft { now: self.clock.now(), entropy, revoked_below, changes: Vec::new() }
     }
 

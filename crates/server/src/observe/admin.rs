@@ -17,7 +17,7 @@ use crate::settings::Limits;
 /// How long a store may take to find a row before it counts as gone.
 const LOOK_TIME: Duration = Duration::from_secs(2);
 /// A client that nobody can have: such names have no control characters.
-const NOBODY: &str = "\u{0}readiness";
+const NOBODY: &str = "\u{1}readiness";
 
 /// What the operator's machines are answered.
 pub(crate) struct Admin {

@@ -1,7 +1,7 @@
 //! Whoever comes second loses, and leaves nothing behind.
 
-use protocol::model::{Client, ClientKey, CodeId, GrantId, SessionId, User, UserKey};
-use protocol::turn::{Change, Rely};
+use protocol::model::{Client, ClientKey, CodeId, GrantId, IdentityName, SessionId, User, UserKey};
+use protocol::turn::{Change, Rely, Wants};
 
 use super::rows::*;
 use crate::{CommitError, Store};
@@ -190,4 +190,36 @@ pub(super) async fn a_set_that_is_lost_does_not_hurt_its_neighbours(store: &dyn 
     assert!(facts(store, 90).await.access.is_none());
     assert!(facts(store, 91).await.access.is_some() && facts(store, 92).await.access.is_some());
     assert!(facts(store, 1).await.code.expect("the code is there").row.is_spent);
+}
+
+/// Ids are drawn by clocks, and the clocks of two processes differ.
+pub(super) async fn what_is_revoked_by_its_id_has_a_smaller_one(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [Change::PutGrant(Box::new(grant(70, 1, 1))), Change::PutAccess(Box::new(own_access(80, 1)))]).await;
+    let of_user = |revoked_below| Change::PutUser(Box::new(User { revoked_below, version: 2, ..user(1) }));
+    let of_client = |revoked_below| Change::PutClient(Box::new(Client { revoked_below, version: 2, ..client(1) }));
+    let refused = async |change, id| assert_eq!(store.commit(vec![change]).await, Err(CommitError::Behind(id)));
+    refused(of_user(70), 70).await;
+    refused(of_user(5), 70).await;
+    refused(of_client(71), 80).await;
+    commit(store, [of_client(81), of_user(71)]).await;
+    // What comes later is greater, and what was revoked before is not looked at again.
+    commit(store, [Change::PutSession(Box::new(session(90, 1)))]).await;
+    let again = User { revoked_below: 71, version: 3, name: "Other".to_owned(), ..user(1) };
+    commit(store, [Change::PutUser(Box::new(again.clone()))]).await;
+    let everything = User { revoked_below: 72, version: 4, ..again };
+    refused(Change::PutUser(Box::new(everything)), 90).await;
+}
+
+/// Anything may stand in a request; not every store has texts with a NUL.
+pub(super) async fn a_name_with_a_nul_is_nobodys(store: &dyn Store) {
+    furnish(store).await;
+    let name = || Some("client-1\0".to_owned());
+    let identity = Some(IdentityName { issuer: "\0".to_owned(), subject: "\0".to_owned() });
+    let wants = Wants { client_id: name(), login: name(), sub: name(), identity, consent: true, ..Wants::default() };
+    let found = store.load(&wants).await.expect("the store answers");
+    assert!(found.client.is_none() && found.login.is_none() && found.subject.is_none() && found.identity.is_none());
+    assert_eq!(store.client_by_id("\0").await, Ok(None));
+    assert_eq!(store.user_by_name("\0").await, Ok(None));
+    commit(store, [Change::Note(event("\0", None))]).await;
 }

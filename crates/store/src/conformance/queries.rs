@@ -80,10 +80,9 @@ pub(super) async fn applications_are_consents_and_live_grants(store: &dyn Store)
     let found = store.applications(UserKey(1), NOW).await.unwrap();
     assert_eq!(found.iter().map(|own| (own.client.key.0, own.grants_live)).collect::<Vec<_>>(), [(1, 0)]);
     // Everything older than a number may be dead at once.
-    let put = [Change::PutGrant(Box::new(grant(6, 2, 1))), Change::PutGrant(Box::new(grant(7, 2, 1)))];
-    commit(store, put).await;
+    commit(store, [Change::PutGrant(Box::new(grant(6, 2, 1)))]).await;
     let cut = Client { revoked_below: 7, version: 2, ..client(1) };
-    commit(store, [Change::PutClient(Box::new(cut))]).await;
+    commit(store, [Change::PutClient(Box::new(cut)), Change::PutGrant(Box::new(grant(7, 2, 1)))]).await;
     assert_eq!(store.applications(UserKey(2), NOW).await.unwrap()[0].grants_live, 1);
     let cut = User { revoked_below: 8, version: 2, ..user(2) };
     commit(store, [Change::PutUser(Box::new(cut))]).await;
@@ -127,8 +126,7 @@ pub(super) async fn personal_tokens_come_with_their_user(store: &dyn Store) {
 pub(super) async fn connected_users_are_counted_once(store: &dyn Store) {
     furnish(store).await;
     // The first user has a consent and a grant, the second a grant alone, the third a consent alone.
-    let puts = [grant(2, 2, 1), grant(3, 2, 1)].map(|row| Change::PutGrant(Box::new(row)));
-    commit(store, puts).await;
+    commit(store, [Change::PutGrant(Box::new(grant(2, 2, 1)))]).await;
     commit(store, [Change::PutUser(Box::new(user(3))), Change::PutConsent(consent(3, 1))]).await;
     let count = async |client, now, users_max| store.connected(ClientKey(client), now, users_max).await.unwrap();
     assert_eq!(count(1, NOW, 9).await, 3);
@@ -137,7 +135,7 @@ pub(super) async fn connected_users_are_counted_once(store: &dyn Store) {
     assert_eq!(count(4, NOW, 9).await, 0);
     assert_eq!(count(1, later(1_000), 9).await, 2, "the grants are over");
     let cut = User { revoked_below: 3, version: 2, ..user(2) };
-    commit(store, [Change::PutUser(Box::new(cut))]).await;
+    commit(store, [Change::PutUser(Box::new(cut)), Change::PutGrant(Box::new(grant(3, 2, 1)))]).await;
     assert_eq!(count(1, NOW, 9).await, 3);
     let cut = User { revoked_below: 4, version: 3, ..user(2) };
     commit(store, [Change::PutUser(Box::new(cut))]).await;

@@ -154,6 +154,13 @@ impl Tables {
         if self.clients.rows().any(|(key, other)| *key != row.key && other.client_id == row.client_id) {
             return Err(CommitError::Taken("client_id"));
         }
+        let before = self.clients.row(&row.key).map_or(0, |old| old.revoked_below);
+        if row.revoked_below > before {
+            let accesses = self.accesses.rows().filter(|(_, own)| own.client == row.key).map(|(id, _)| id.0);
+            let codes = self.codes.rows().filter(|(_, own)| own.client == row.key).map(|(id, _)| id.0);
+            let grants = self.grants.rows().filter(|(_, own)| own.client == row.key).map(|(id, _)| id.0);
+            must_be_above(row.revoked_below, accesses.chain(codes).chain(grants))?;
+        }
         self.clients.put(row.key, Arc::new(row));
         Ok(())
     }
@@ -173,6 +180,15 @@ impl Tables {
                 return Err(CommitError::Taken(what));
             }
         }
+        let before = self.users.row(&row.key).map_or(0, |old| old.revoked_below);
+        if row.revoked_below > before {
+            let accesses = self.accesses.rows().filter(|(_, own)| own.user == Some(row.key)).map(|(id, _)| id.0);
+            let codes = self.codes.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
+            let grants = self.grants.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
+            let personals = self.personals.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
+            let sessions = self.sessions.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
+            must_be_above(row.revoked_below, accesses.chain(codes).chain(grants).chain(personals).chain(sessions))?;
+        }
         self.users.put(row.key, Arc::new(row));
         Ok(())
     }
@@ -186,6 +202,14 @@ impl Tables {
         for id in grants {
             self.grants.edit(&id, |row| row.is_revoked = true);
         }
+    }
+}
+
+/// What is to be revoked by its id must have one that is small enough.
+fn must_be_above(revoked_below: i64, ids: impl Iterator<Item = i64>) -> Result<(), CommitError> {
+    match ids.max() {
+        Some(greatest) if greatest >= revoked_below => Err(CommitError::Behind(greatest)),
+        _ => Ok(()),
     }
 }
 

@@ -11,7 +11,7 @@ use super::link::{Link, Typed, typed};
 use super::single;
 use super::stop::Stop;
 use super::text::text;
-use crate::documents::written;
+use crate::documents::{revoked_below, written};
 
 /// Held while names are given out, so that nobody else gives out the same. "GRTN".
 const NAMES: i64 = 0x4752_544e;
@@ -226,23 +226,50 @@ async fn end(link: &Link, change: &Change) -> Result<(), Stop> {
     }
 }
 
-/// A new row has version 1; any other takes the place of the version before it.
-async fn must_be_next(link: &Link, sql: &str, key: i64, version: u32) -> Result<(), Stop> {
+/// A new row has version 1; any other takes the place of the version before it. Gives the id below which everything was
+/// revoked before.
+async fn must_be_next(link: &Link, sql: &str, key: i64, version: u32) -> Result<i64, Stop> {
     let rows = link.rows(sql, typed![INT8 key]).await?;
-    let stored: Option<i64> = rows.first().map(|row| row.try_get(0)).transpose()?;
-    must(stored.unwrap_or(0) + 1 == i64::from(version))
+    let Some(row) = rows.first() else { return must(version == 1).map(|()| 0) };
+    must(row.try_get::<_, i64>(0)? + 1 == i64::from(version))?;
+    Ok(revoked_below(row.try_get(1)?))
 }
+
+/// What is to be revoked by its id must have one that is small enough. Only new rows can have a greater one, so these are
+/// looked at by their ids and not by whose they are: `+ 0` keeps PostgreSQL from the other index.
+async fn must_be_above(link: &Link, sql: &str, key: i64, revoked_below: i64) -> Result<(), Stop> {
+    let rows = link.rows(sql, typed![INT8 key, INT8 revoked_below]).await?;
+    let greatest: Option<i64> = rows.first().and_then(|row| row.try_get(0).transpose()).transpose()?;
+    greatest.map_or(Ok(()), |id| Err(Stop::Behind(id)))
+}
+
+/// Of a client's, what is not below an id.
+const CLIENTS_ABOVE: &str = "SELECT max(id) FROM (\
+    SELECT id FROM access_tokens WHERE id >= $2 AND client_key + 0 = $1 \
+    UNION ALL SELECT id FROM codes WHERE id >= $2 AND client_key + 0 = $1 \
+    UNION ALL SELECT id FROM grants WHERE id >= $2 AND client_key + 0 = $1) AS above";
+/// Of a user's, what is not below an id.
+const USERS_ABOVE: &str = "SELECT max(id) FROM (\
+    SELECT id FROM access_tokens WHERE id >= $2 AND user_key + 0 = $1 \
+    UNION ALL SELECT id FROM codes WHERE id >= $2 AND user_key + 0 = $1 \
+    UNION ALL SELECT id FROM grants WHERE id >= $2 AND user_key + 0 = $1 \
+    UNION ALL SELECT id FROM personal_tokens WHERE id >= $2 AND user_key + 0 = $1 \
+    UNION ALL SELECT id FROM sessions WHERE id >= $2 AND user_key + 0 = $1) AS above";
 
 async fn put_client(link: &Link, row: &Client) -> Result<(), Stop> {
     const SQL: &str = "INSERT INTO clients AS c (key, version, client_id, owner, dialect, name, document) \
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO UPDATE SET version = excluded.version, \
         client_id = excluded.client_id, owner = excluded.owner, dialect = excluded.dialect, name = excluded.name, \
         document = excluded.document WHERE c.version = excluded.version - 1";
-    must_be_next(link, "SELECT version FROM clients WHERE key = $1", row.key.0, row.version).await?;
+    let sql = "SELECT version, document FROM clients WHERE key = $1";
+    let before = must_be_next(link, sql, row.key.0, row.version).await?;
     let taken = "SELECT 1 FROM clients WHERE client_id = $1 AND key <> $2";
     let client_id = text(&row.client_id);
     if !link.rows(taken, typed![TEXT client_id, INT8 row.key.0]).await?.is_empty() {
         return Err(Stop::Taken("client_id"));
+    }
+    if row.revoked_below > before {
+        must_be_above(link, CLIENTS_ABOVE, row.key.0, row.revoked_below).await?;
     }
     let owner = row.owner.map(|owner| owner.0);
     let document = written(row, row.key.0).map_err(Stop::Unreadable)?;
@@ -259,7 +286,8 @@ async fn put_user(link: &Link, row: &User) -> Result<(), Stop> {
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key) DO UPDATE SET version = excluded.version, \
         sub = excluded.sub, username_lower = excluded.username_lower, email_lower = excluded.email_lower, \
         document = excluded.document WHERE u.version = excluded.version - 1";
-    must_be_next(link, "SELECT version FROM users WHERE key = $1", row.key.0, row.version).await?;
+    let sql = "SELECT version, document FROM users WHERE key = $1";
+    let before = must_be_next(link, sql, row.key.0, row.version).await?;
     let lower = |name: &Option<String>| name.as_deref().map(|name| text(&login_name(name)).into_owned());
     let (sub, username, email) = (text(&row.sub), lower(&row.username), lower(&row.email));
     let sub_taken = "SELECT 1 FROM users WHERE sub = $1 AND key <> $2";
@@ -277,6 +305,9 @@ async fn put_user(link: &Link, row: &User) -> Result<(), Stop> {
         {
             return Err(Stop::Taken(name));
         }
+    }
+    if row.revoked_below > before {
+        must_be_above(link, USERS_ABOVE, row.key.0, row.revoked_below).await?;
     }
     let document = written(row, row.key.0).map_err(Stop::Unreadable)?;
     let version = i64::from(row.version);

@@ -72,6 +72,11 @@ impl Connector {
         &self.address
     }
 
+    /// Counts as a notification.
+    pub(super) fn tell(&self) {
+        self.news.send_modify(|count| *count += 1);
+    }
+
     /// Grows with every notification that arrives.
     pub(super) fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()

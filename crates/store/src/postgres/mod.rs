@@ -15,6 +15,7 @@ mod load;
 mod pins;
 mod row;
 mod schema;
+mod shared;
 mod single;
 mod stop;
 mod sweep;
@@ -28,18 +29,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Facts, Wants};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
+use tokio::task::AbortHandle;
 
 use self::commit::Turns;
 use self::lane::{Errand, Hold, Queue, Waiting, queue};
 use self::link::{Connector, Link, Purpose};
 use self::list::View;
+use self::shared::{Forget, Lease, Tally};
 use self::stop::Stop;
 use self::sweep::Sweeper;
 use self::url::Address;
 use crate::documents::Documents;
 use crate::walk::Walk;
-use crate::{CommitError, Fault, Mode, OpenError, Query, Rows, Store};
+use crate::{CommitError, Fault, Mode, OpenError, Query, Rows, Store, Window};
 
 /// Lanes of each kind. Two keep two cores of a database busy; more would only make the batches smaller.
 const LANES: usize = 2;
@@ -54,7 +57,6 @@ const DESKS: usize = 2;
 
 /// Tells the other nodes that the sealing keys changed.
 const NOTIFY: &str = "NOTIFY grantry";
-const LISTEN: &str = "LISTEN grantry";
 
 /// Look-ups by key are planned as such, whatever the statistics of a table that was just filled say; and they are planned
 /// once.
@@ -89,9 +91,6 @@ static AT_LEISURE: Purpose = Purpose {
         SET statement_timeout = 0; \
         SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
 };
-/// The connection that is told what other nodes did.
-static LISTENING: Purpose = Purpose { statements: &[], settings: LISTEN };
-
 /// A store in a PostgreSQL.
 pub struct Postgres {
     connector: Arc<Connector>,
@@ -101,6 +100,15 @@ pub struct Postgres {
     alone: Queue<Vec<Change>, Result<(), CommitError>>,
     desk: Desk,
     walk: Walk,
+    listener: Option<AbortHandle>,
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let Some(listener) = &self.listener {
+            listener.abort();
+        }
+    }
 }
 
 impl Postgres {
@@ -133,7 +141,10 @@ impl Postgres {
             tokio::spawn(serve_alone(Hold::new(Arc::clone(&connector), AT_LEISURE), waiting.clone()));
         }
         let desk = Desk::new(&connector);
-        Ok(Self { connector, documents, loads, frequent, alone, desk, walk: Walk::new() })
+        // Behind a pooler nobody can listen: a notification would reach whoever has that connection at the moment.
+        let listener = (!connector.address().is_pooled)
+            .then(|| tokio::spawn(shared::listen(Arc::clone(&connector))).abort_handle());
+        Ok(Self { connector, documents, loads, frequent, alone, desk, walk: Walk::new(), listener })
     }
 
     /// The schema of the database at `url`: 0 when there is none yet. Changes nothing.
@@ -306,7 +317,22 @@ impl Store for Postgres {
         Ok(self.desk.perform(&mut Listing { documents: &self.documents, query }).await?)
     }
 
+    fn news(&self) -> Option<watch::Receiver<u64>> {
+        self.listener.as_ref().map(|_| self.connector.news())
+    }
+
+    async fn lease(&self, work: &str, holder: i64, for_s: u32) -> Result<bool, Fault> {
+        Ok(self.desk.perform(&mut Lease { work, holder, for_s }).await?)
+    }
+
+    async fn tally(&self, now: UnixTime, counted: &[Window]) -> Result<Option<Vec<Window>>, Fault> {
+        Ok(Some(self.desk.perform(&mut Tally { now, counted }).await?))
+    }
+
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
+        // Counted requests are no rows that anybody is told of.
+        let rows = i64::try_from(rows_max).unwrap_or(i64::MAX);
+        self.desk.perform(&mut Forget { now, rows_max: rows }).await?;
         self.walk.go_on(Sweeper(&self.desk), now, rows_max).await
     }
 }

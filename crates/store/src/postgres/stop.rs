@@ -10,6 +10,8 @@ use crate::{CommitError, Fault};
 pub(super) enum Stop {
     /// A precondition does not hold.
     Lost,
+    /// Something that was to be revoked by its id has this greater one.
+    Behind(i64),
     /// A name is somebody else's.
     Taken(&'static str),
     /// A row cannot be understood. Says which, but nothing of its content.
@@ -35,7 +37,7 @@ impl Stop {
             Self::Late(_) | Self::Unknown => true,
             // Whatever is no answer of the server's is trouble with the connection.
             Self::Engine(error) => error.code().is_none_or(|code| is_gone(code)),
-            Self::Lost | Self::Taken(_) | Self::Unreadable(_) => false,
+            Self::Lost | Self::Behind(_) | Self::Taken(_) | Self::Unreadable(_) => false,
         }
     }
 
@@ -44,7 +46,7 @@ impl Stop {
         match self {
             Self::Engine(error) => error.code().is_none_or(|code| is_gone(code) || is_collision(code)),
             Self::Late(_) => true,
-            Self::Lost | Self::Taken(_) | Self::Unreadable(_) | Self::Unknown => false,
+            Self::Lost | Self::Behind(_) | Self::Taken(_) | Self::Unreadable(_) | Self::Unknown => false,
         }
     }
 
@@ -91,7 +93,7 @@ impl From<Stop> for Fault {
                 cause: "the connection broke during a commit; whether it was written is not known".to_owned(),
             },
             Stop::Unreadable(cause) => Self::Broken { cause },
-            Stop::Lost | Stop::Taken(_) => Self::Broken { cause: format!("unexpected: {stop:?}") },
+            Stop::Lost | Stop::Behind(_) | Stop::Taken(_) => Self::Broken { cause: format!("unexpected: {stop:?}") },
         }
     }
 }
@@ -100,6 +102,7 @@ impl From<Stop> for CommitError {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Lost => Self::Lost,
+            Stop::Behind(id) => Self::Behind(id),
             Stop::Taken(name) => Self::Taken(name),
             stop => Self::Fault(stop.into()),
         }

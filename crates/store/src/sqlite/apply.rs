@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::insert;
 use super::stop::{Stop, is_conflict};
-use crate::documents::written;
+use crate::documents::{revoked_below, written};
 
 /// Writes one turn: all of it, or nothing.
 pub(super) fn turn(connection: &Connection, changes: &[Change]) -> Result<(), Stop> {
@@ -187,6 +187,33 @@ fn must_be_next(connection: &Connection, sql: &'static str, key: i64, version: u
     })
 }
 
+/// Below which id everything was revoked so far.
+fn revoked_before(connection: &Connection, sql: &str, key: i64) -> Result<i64, Stop> {
+    let document: Option<String> = connection.prepare_cached(sql)?.query_row([key], |row| row.get(0)).optional()?;
+    Ok(document.map_or(0, |text| revoked_below(&text)))
+}
+
+/// What is to be revoked by its id must have one that is small enough. Only new rows can have a greater one, so these are
+/// looked at by their ids and not by whose they are: `+` keeps SQLite from the other index.
+fn must_be_above(connection: &Connection, sql: &str, key: i64, revoked_below: i64) -> Result<(), Stop> {
+    let values = params![key, revoked_below];
+    let greatest: Option<i64> = connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+    greatest.map_or(Ok(()), |id| Err(Stop::Behind(id)))
+}
+
+/// Of a client's, what is not below an id.
+const CLIENTS_ABOVE: &str = "SELECT max(id) FROM (\
+    SELECT id FROM access_tokens WHERE id >= ?2 AND +client = ?1 \
+    UNION ALL SELECT id FROM codes WHERE id >= ?2 AND +client = ?1 \
+    UNION ALL SELECT id FROM grants WHERE id >= ?2 AND +client = ?1)";
+/// Of a user's, what is not below an id.
+const USERS_ABOVE: &str = "SELECT max(id) FROM (\
+    SELECT id FROM access_tokens WHERE id >= ?2 AND +user = ?1 \
+    UNION ALL SELECT id FROM codes WHERE id >= ?2 AND +user = ?1 \
+    UNION ALL SELECT id FROM grants WHERE id >= ?2 AND +user = ?1 \
+    UNION ALL SELECT id FROM personal_tokens WHERE id >= ?2 AND +user = ?1 \
+    UNION ALL SELECT id FROM sessions WHERE id >= ?2 AND +user = ?1)";
+
 fn put_client(connection: &Connection, row: &Client) -> Result<(), Stop> {
     const SQL: &str = "INSERT INTO clients (key, version, client_id, owner, dialect, name, document) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (key) DO UPDATE SET version = excluded.version, \
@@ -196,6 +223,9 @@ fn put_client(connection: &Connection, row: &Client) -> Result<(), Stop> {
     let taken = "SELECT 1 FROM clients WHERE client_id = ?1 AND key <> ?2";
     if connection.prepare_cached(taken)?.exists(params![row.client_id, row.key.0])? {
         return Err(Stop::Taken("client_id"));
+    }
+    if row.revoked_below > revoked_before(connection, "SELECT document FROM clients WHERE key = ?1", row.key.0)? {
+        must_be_above(connection, CLIENTS_ABOVE, row.key.0, row.revoked_below)?;
     }
     let owner = row.owner.map(|owner| owner.0);
     let document = written(row, row.key.0).map_err(Stop::Unreadable)?;
@@ -225,6 +255,9 @@ fn put_user(connection: &Connection, row: &User) -> Result<(), Stop> {
         {
             return Err(Stop::Taken(name));
         }
+    }
+    if row.revoked_below > revoked_before(connection, "SELECT document FROM users WHERE key = ?1", row.key.0)? {
+        must_be_above(connection, USERS_ABOVE, row.key.0, row.revoked_below)?;
     }
     let document = written(row, row.key.0).map_err(Stop::Unreadable)?;
     run_one(connection, SQL, params![row.key.0, row.version, row.sub, username, email, document])

@@ -11,6 +11,8 @@ pub(super) enum Stop {
     Missed,
     /// A precondition does not hold.
     Lost,
+    /// Something that was to be revoked by its id has this greater one.
+    Behind(i64),
     /// A name is somebody else's.
     Taken(&'static str),
     /// A row cannot be understood. Says which, but nothing of its content.
@@ -30,7 +32,7 @@ impl From<Stop> for Fault {
         match stop {
             Stop::Engine(error) => fault(&error),
             Stop::Unreadable(cause) => Self::Broken { cause },
-            Stop::Missed | Stop::Lost | Stop::Taken(_) => Self::Broken { cause: format!("unexpected: {stop:?}") },
+            Stop::Missed | Stop::Lost | Stop::Behind(_) | Stop::Taken(_) => Self::Broken { cause: format!("unexpected: {stop:?}") },
         }
     }
 }
@@ -39,6 +41,7 @@ impl From<Stop> for CommitError {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Lost => Self::Lost,
+            Stop::Behind(id) => Self::Behind(id),
             Stop::Taken(name) => Self::Taken(name),
             stop => Self::Fault(stop.into()),
         }

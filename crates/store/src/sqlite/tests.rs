@@ -252,7 +252,7 @@ fn what_is_missing_is_named() {
 
 #[tokio::test]
 async fn addresses_of_no_store_are_refused() {
-    for url in ["", "sqlite:", "sqlite::memory:", "memory", "memory:x", "postgres://localhost/x", "grantry.db"] {
+    for url in ["", "sqlite:", "sqlite::memory:", "memory", "memory:x", "postgres:x", "grantry.db"] {
         assert_eq!(crate::open(url, Mode::Create).await.err(), Some(OpenError::Url), "{url}");
     }
     assert!(crate::open("memory:", Mode::Existing).await.is_ok());

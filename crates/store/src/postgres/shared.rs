@@ -1,0 +1,120 @@
+//! What nodes share beside their rows: news, leases, and counted requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::time::UnixTime;
+
+use super::lane::Errand;
+use super::link::{Connector, Link, Purpose, typed};
+use super::row;
+use super::stop::Stop;
+use crate::Window;
+
+/// The connection that is told what other nodes did.
+static LISTENING: Purpose = Purpose { statements: &[], settings: "LISTEN grantry" };
+
+/// Between two looks whether the connection is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// After so many looks the server is asked, since a connection can be gone without a word.
+const ASK_EVERY: u32 = 20;
+/// How long the server may take to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// Listens for as long as it is let. Whenever it begins to listen that is news as well: it may have missed some.
+pub(super) async fn listen(connector: Arc<Connector>) {
+    loop {
+        if let Ok(link) = connector.connect(LISTENING).await {
+            connector.tell();
+            stay(&link).await;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Waits until the connection is gone.
+async fn stay(link: &Link) {
+    for look in 1_u32.. {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if link.is_closed() {
+            return;
+        }
+        if look.is_multiple_of(ASK_EVERY)
+            && !matches!(tokio::time::timeout(ANSWER_MAX, link.simple("SELECT 1")).await, Ok(Ok(())))
+        {
+            return;
+        }
+    }
+}
+
+/// Asks for a lease.
+pub(super) struct Lease<'l> {
+    pub(super) work: &'l str,
+    pub(super) holder: i64,
+    pub(super) for_s: u32,
+}
+
+impl Errand for Lease<'_> {
+    type Done = bool;
+
+    async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
+        // By the database's clock, which is the same for all nodes.
+        const SQL: &str = "INSERT INTO leases AS l (name, holder, until) \
+            VALUES ($1, $2, clock_timestamp() + $3 * interval '1 second') \
+            ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until \
+            WHERE l.holder = excluded.holder OR l.until <= clock_timestamp()";
+        let values = typed![TEXT self.work, INT8 self.holder, FLOAT8 f64::from(self.for_s)];
+        Ok(link.run(SQL, values).await? == 1)
+    }
+}
+
+/// Adds up what nodes counted.
+pub(super) struct Tally<'t> {
+    pub(super) now: UnixTime,
+    pub(super) counted: &'t [Window],
+}
+
+impl Errand for Tally<'_> {
+    type Done = Vec<Window>;
+
+    async fn run(&mut self, link: &Link) -> Result<Vec<Window>, Stop> {
+        const SQL: &str = "INSERT INTO windows AS w (key, began_at, used, until) \
+            SELECT * FROM unnest($1, $2, $3, $4) AS t (key, began_at, used, until) ORDER BY key \
+            ON CONFLICT (key) DO UPDATE SET used = CASE WHEN w.until > $5 THEN w.used ELSE 0 END + excluded.used, \
+            began_at = CASE WHEN w.until > $5 THEN w.began_at ELSE excluded.began_at END, \
+            until = CASE WHEN w.until > $5 THEN w.until ELSE excluded.until END \
+            RETURNING key, began_at, used, until";
+        let keys: Vec<&[u8]> = self.counted.iter().map(|window| window.key.0.as_slice()).collect();
+        let began_at: Vec<i64> = self.counted.iter().map(|window| window.began_at.0).collect();
+        let used: Vec<i64> = self.counted.iter().map(|window| i64::from(window.used)).collect();
+        let until: Vec<i64> = self.counted.iter().map(|window| window.until.0).collect();
+        let values = typed![
+            BYTEA_ARRAY keys, INT8_ARRAY began_at, INT8_ARRAY used, INT8_ARRAY until, INT8 self.now.0
+        ];
+        let read = |row: &tokio_postgres::Row| {
+            Ok(Window {
+                key: row::digest(row, 0)?,
+                began_at: UnixTime(row::get(row, 1)?),
+                used: u32::try_from(row::get::<i64>(row, 2)?).unwrap_or(u32::MAX),
+                until: UnixTime(row::get(row, 3)?),
+            })
+        };
+        link.rows(SQL, values).await?.iter().map(read).collect()
+    }
+}
+
+/// Removes windows that are over.
+pub(super) struct Forget {
+    pub(super) now: UnixTime,
+    pub(super) rows_max: i64,
+}
+
+impl Errand for Forget {
+    type Done = u64;
+
+    async fn run(&mut self, link: &Link) -> Result<u64, Stop> {
+        const SQL: &str = "DELETE FROM windows WHERE key IN (\
+            SELECT key FROM windows WHERE until <= $1 ORDER BY until LIMIT $2) AND until <= $1";
+        link.run(SQL, typed![INT8 self.now.0, INT8 self.rows_max]).await
+    }
+}
