@@ -24,7 +24,13 @@ pub struct Options {
     pub is_synced: bool,
     /// More settings, as `name=value`.
     pub settings: Vec<String>,
+    /// Listens on this port of 127.0.0.1 as well, where it asks for the password (SCRAM) and proves itself by a
+    /// certificate that [`Cluster::authority`] vouches for.
+    pub port: Option<u16>,
 }
+
+/// The password of `postgres`, where one is asked for.
+pub const PASSWORD: &str = "correct horse";
 
 /// A server with its data.
 #[derive(Debug)]
@@ -33,6 +39,7 @@ pub struct Cluster {
     settings: Vec<String>,
     server: Option<Child>,
     databases: u32,
+    port: u16,
 }
 
 impl Cluster {
@@ -44,13 +51,28 @@ impl Cluster {
     pub fn start(options: &Options) -> Self {
         let folder = folder();
         let mut init = program("initdb");
-        init.args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync", "--pgdata"]);
+        let password = folder.path().join("password");
+        std::fs::write(&password, PASSWORD).expect("the folder is writable");
+        give(&password);
+        init.args(["--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile"]).arg(&password);
+        init.args(["--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync", "--pgdata"]);
         must(init.arg(folder.path().join("data")), "initdb");
         let mut settings = options.settings.clone();
+        if let Some(port) = options.port {
+            certify(folder.path());
+            let file = |name: &str| folder.path().join(name).display().to_string();
+            settings.extend([
+                "listen_addresses=127.0.0.1".to_owned(),
+                format!("port={port}"),
+                "ssl=on".to_owned(),
+                format!("ssl_cert_file={}", file("server.pem")),
+                format!("ssl_key_file={}", file("server.key")),
+            ]);
+        }
         if !options.is_synced {
             settings.extend(["fsync=off".to_owned(), "full_page_writes=off".to_owned()]);
         }
-        let mut cluster = Self { folder, settings, server: None, databases: 0 };
+        let mut cluster = Self { folder, settings, server: None, databases: 0, port: options.port.unwrap_or(PORT) };
         cluster.start_again();
         cluster
     }
@@ -100,7 +122,7 @@ impl Cluster {
     /// The address of a database.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@{}:{PORT}/{database}", self.host())
+        format!("postgres://postgres@{}:{}/{database}", self.host(), self.port)
     }
 
     /// The socket's folder, as a host in an address.
@@ -113,6 +135,12 @@ impl Cluster {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The certificate of the authority that vouches for this server.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.folder.path().join("authority.pem")
     }
 
     /// Runs a statement, and gives what it answers: a line a row.
@@ -152,8 +180,10 @@ impl Cluster {
         let folder = folder();
         let mut copy = program("pg_basebackup");
         copy.args(["--username=postgres", "--checkpoint=fast", "--write-recovery-conf", "--no-sync", "--host"]);
-        must(copy.arg(self.folder.path()).arg("--pgdata").arg(folder.path().join("data")), "pg_basebackup");
-        let mut standby = Self { folder, settings: self.settings.clone(), server: None, databases: self.databases };
+        copy.arg(self.folder.path()).arg("--port").arg(self.port.to_string());
+        must(copy.arg("--pgdata").arg(folder.path().join("data")), "pg_basebackup");
+        let (settings, databases, port) = (self.settings.clone(), self.databases, self.port);
+        let mut standby = Self { folder, settings, server: None, databases, port };
         standby.start_again();
         self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
         self.sql("postgres", "SELECT pg_reload_conf()");
@@ -188,7 +218,7 @@ impl Cluster {
     fn psql(&self, database: &str) -> Command {
         let mut psql = program("psql");
         psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--username=postgres", "--host"]);
-        psql.arg(self.folder.path()).args(["--dbname", database]);
+        psql.arg(self.folder.path()).args(["--dbname", database, "--port"]).arg(self.port.to_string());
         psql
     }
 
@@ -213,6 +243,24 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// Makes an authority, and a certificate of its for `localhost`.
+fn certify(folder: &Path) {
+    let file = |name: &str| folder.join(name);
+    let mut authority = Command::new("openssl");
+    authority.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]);
+    authority.args(["-subj", "/CN=Test authority", "-keyout"]).arg(file("authority.key"));
+    must(authority.arg("-out").arg(file("authority.pem")), "openssl");
+    let mut server = Command::new("openssl");
+    server.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]);
+    server.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
+    server.args(["-addext", "basicConstraints=critical,CA:FALSE", "-CA"]).arg(file("authority.pem"));
+    server.arg("-CAkey").arg(file("authority.key")).arg("-keyout").arg(file("server.key"));
+    must(server.arg("-out").arg(file("server.pem")), "openssl");
+    for name in ["server.key", "server.pem"] {
+        give(&file(name));
     }
 }
 

@@ -8,7 +8,7 @@
 mod cluster;
 mod system;
 
-pub use cluster::{Cluster, Options};
+pub use cluster::{Cluster, Options, PASSWORD};
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 

@@ -45,6 +45,8 @@ pub struct Installation {
     folder: TempDir,
     /// Where it listens.
     pub address: String,
+    /// The host of its issuer.
+    host: String,
     admin: String,
     running: Option<Child>,
 }
@@ -70,13 +72,30 @@ impl Installation {
     pub fn new(more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (address, admin) = (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()));
-        let database = folder.path().join("grantry.db");
+        let store = format!("sqlite:{}", folder.path().join("grantry.db").display());
+        let own = Self { folder, host: address.clone(), address, admin, running: None };
+        own.configure(&store, more);
+        own
+    }
+
+    /// A node that keeps its rows at the address `store`, one of several under the name `host`. Nothing runs yet.
+    ///
+    /// # Panics
+    /// When the folder cannot be made.
+    #[must_use]
+    pub fn node(store: &str, host: &str, more: &str) -> Self {
+        let mut own = Self::new("");
+        host.clone_into(&mut own.host);
+        own.configure(store, more);
+        own
+    }
+
+    fn configure(&self, store: &str, more: &str) {
+        let Self { host, address, admin, .. } = self;
         let text = format!(
-            "issuer = \"http://{address}\"\nlisten = \"{address}\"\nadmin_listen = \"{admin}\"\n\n[store]\nurl = \"sqlite:{}\"\n\n{more}\n",
-            database.display()
+            "issuer = \"http://{host}\"\nlisten = \"{address}\"\nadmin_listen = \"{admin}\"\n\n[store]\nurl = \"{store}\"\n\n{more}\n",
         );
-        fs::write(folder.path().join("grantry.toml"), text).expect("the folder is writable");
-        Self { folder, address, admin, running: None }
+        fs::write(self.folder.path().join("grantry.toml"), text).expect("the folder is writable");
     }
 
     /// The folder.
@@ -137,7 +156,8 @@ impl Installation {
         self.running = Some(child);
         let begun = Instant::now();
         while begun.elapsed() < START_MAX {
-            if send(&self.address, "GET", "/.well-known/oauth-authorization-server", &[], "")
+            let host = [("Host", self.host.as_str())];
+            if send(&self.address, "GET", "/.well-known/oauth-authorization-server", &host, "")
                 .is_some_and(|a| a.status == 200)
             {
                 return;
@@ -188,7 +208,7 @@ impl Installation {
     /// Posts a form.
     #[must_use]
     pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
-        let kind = [("Content-Type", "application/x-www-form-urlencoded")];
+        let kind = [("Host", self.host.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
         send(&self.address, "POST", path, &kind, &form(fields))
     }
 

@@ -48,7 +48,8 @@ fn must(holds: bool) -> Result<(), Stop> {
 
 /// Takes the locks that the turn needs, in an order that is the same for all turns: names, then users, then clients. A user
 /// or client is held alone when the turn writes its row, or rows that hang on it and that another turn may be about to add
-/// to; every turn that adds such a row relies on the user and the client, and so waits.
+/// to; every turn that adds such a row relies on the user and the client, and so waits. Whoever holds anything alone also
+/// holds the users alone that it relies on: or else two turns that each change what the other relies on would embrace.
 async fn lock(link: &Link, changes: &[Change]) -> Result<(), Stop> {
     let is_naming = |change: &Change| matches!(change, Change::PutClient(_) | Change::PutUser(_));
     if changes.iter().any(is_naming) {
@@ -72,6 +73,12 @@ async fn lock(link: &Link, changes: &[Change]) -> Result<(), Stop> {
             }
             _ => {}
         }
+    }
+    if !users.is_empty() || !clients.is_empty() {
+        users.extend(changes.iter().filter_map(|change| match change {
+            Change::Rely(Rely::User(key, _)) => Some(key.0),
+            _ => None,
+        }));
     }
     for (sql, keys) in [
         ("SELECT 1 FROM users WHERE key = ANY($1) ORDER BY key FOR UPDATE", users),

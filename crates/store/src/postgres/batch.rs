@@ -185,8 +185,9 @@ impl<'c> Batch<'c> {
         let of_consents: Values<'_> = &[&of, &to, &ids];
         tokio::try_join!(
             biased;
-            all(link, &CLIENTS, clients.len(), of_clients),
+            // The order of `apply::lock`.
             all(link, &USERS, users.len(), of_users),
+            all(link, &CLIENTS, clients.len(), of_clients),
             all(link, &SESSIONS, sessions.len(), of_sessions),
             all(link, &UNREVOKED, unrevoked.len(), of_grants),
             all(link, &CONSENTS, ids.len(), of_consents),

@@ -19,6 +19,8 @@ mod shared;
 mod single;
 mod stop;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod text;
 mod tls;
 mod url;

@@ -1,0 +1,438 @@
+//! Several real nodes on one PostgreSQL: raced, killed, restarted, and left without their database. What may happen once
+//! happens once over all of them, and what was acknowledged is there.
+#![allow(clippy::disallowed_methods, reason = "tests read clocks and wait")]
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use lab::{Cluster, Options};
+use protocol::keys::{Keys, TokenKind};
+use protocol::model::{Code, CodeId, GrantId, UserKey};
+use protocol::policy::Policy;
+use protocol::scope::Scope;
+use protocol::secret::Digest;
+use protocol::time::UnixTime;
+use protocol::turn::{Change, Entropy};
+use serde_json::{Value, json};
+use store::{Mode, Store};
+use tests::{Answer, Installation, form, send};
+
+const HOST: &str = "127.0.0.1:9";
+const MASTER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const PASSWORD: &str = "correct horse battery";
+/// How long an installation may take to serve again by itself.
+const RECOVERY_MAX: Duration = Duration::from_secs(30);
+
+/// Nodes that share a database.
+struct Nodes {
+    nodes: Vec<Installation>,
+    client: (String, String),
+}
+
+impl Nodes {
+    /// Starts so many nodes on the database at `url`.
+    fn start(url: &str, count: usize, more: &str) -> Self {
+        let config = format!("[keys]\nmaster = \"{MASTER}\"\n{more}");
+        let mut nodes: Vec<_> = (0..count).map(|_| Installation::node(url, HOST, &config)).collect();
+        nodes.iter_mut().for_each(Installation::start);
+        let client = nodes[0].client(&["--kind", "confidential"]);
+        Self { nodes, client }
+    }
+
+    /// Asks one of the nodes.
+    fn post(&self, node: usize, path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
+        post(&self.nodes[node].address, &self.client, path, fields)
+    }
+
+    /// Lets `racers` ask at once, spread over the nodes. Gives the answers.
+    fn race(&self, racers: usize, ask: impl Fn(usize) -> Option<Answer> + Sync) -> Vec<Answer> {
+        let start = Barrier::new(racers);
+        std::thread::scope(|scope| {
+            let racing: Vec<_> = (0..racers)
+                .map(|racer| {
+                    let (start, ask) = (&start, &ask);
+                    let node = racer % self.nodes.len();
+                    scope.spawn(move || {
+                        start.wait();
+                        ask(node).expect("the node answers")
+                    })
+                })
+                .collect();
+            racing.into_iter().map(|racer| racer.join().expect("no racer panics")).collect()
+        })
+    }
+
+    fn is_active(&self, node: usize, token: &str) -> bool {
+        let answer = self.post(node, "/oauth/introspect", &[("token", token)]).expect("the node answers");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["active"].as_bool().expect("a verdict")
+    }
+}
+
+fn post(address: &str, client: &(String, String), path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
+    let own = [("client_id", client.0.as_str()), ("client_secret", client.1.as_str())];
+    let headers = [("Host", HOST), ("Content-Type", "application/x-www-form-urlencoded")];
+    send(address, "POST", path, &headers, &form(&[&own, fields].concat()))
+}
+
+fn now() -> UnixTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is right");
+    UnixTime(i64::try_from(since.as_secs()).expect("seconds"))
+}
+
+/// A way to the rows beside the nodes.
+struct Rows {
+    store: Arc<dyn Store>,
+    keys: Keys,
+    policy: Policy,
+    next_id: i64,
+}
+
+impl Rows {
+    async fn open(url: &str) -> Self {
+        let master: [u8; 32] = std::array::from_fn(|at| u8::try_from(at).expect("a byte"));
+        let store = store::open(url, Mode::Existing).await.expect("the database is there");
+        let next_id = store.greatest_id().await.expect("the store answers") + 1_000;
+        Self { store, keys: Keys::derive(&master, &[1]), policy: Policy::standard("http://127.0.0.1:9"), next_id }
+    }
+
+    /// A fresh code of a user's for the nodes' client.
+    async fn code(&mut self, client_id: &str, user: UserKey) -> String {
+        self.next_id += Entropy::IDS_MAX;
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.next_id.to_be_bytes());
+        let mut entropy = Entropy::seeded(seed, self.next_id);
+        let minted = self.keys.mint(TokenKind::Code, &self.policy.code.spelling, &mut entropy);
+        let client = self.store.client_by_id(client_id).await.expect("the store answers").expect("the client is there");
+        let code = Code {
+            id: CodeId(minted.id),
+            digest: minted.digest,
+            grant: GrantId(entropy.next_id()),
+            client: client.key,
+            user,
+            redirect_uri: "https://app.example/cb".into(),
+            is_redirect_uri_named: true,
+            challenge: Some(Digest::of(VERIFIER.as_bytes())),
+            scope: Scope::of(["profile"]),
+            audience: vec![],
+            auth_time: now(),
+            issued_at: now(),
+            expires_at: now().plus(60),
+            is_spent: false,
+        };
+        self.store.commit(vec![Change::PutCode(Box::new(code))]).await.expect("the code is kept");
+        minted.text.reveal().to_owned()
+    }
+
+    async fn user(&self, name: &str) -> UserKey {
+        self.store.user_by_name(name).await.expect("the store answers").expect("the user is there").key
+    }
+}
+
+fn redemption(code: &str) -> [(&str, &str); 4] {
+    [
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("redirect_uri", "https://app.example/cb"),
+        ("code_verifier", VERIFIER),
+    ]
+}
+
+fn add_user(node: &Installation, email: &str) -> Value {
+    node.json(&["user", "add", "--email", email, "--name", "Alice Doe", "--password-stdin"], PASSWORD)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_is_redeemed_once_and_a_refresh_token_has_one_successor_over_all_nodes() {
+    let url = lab::database();
+    let nodes = Nodes::start(&url, 3, "");
+    add_user(&nodes.nodes[1], "alice@example.com");
+    let mut rows = Rows::open(&url).await;
+    let user = rows.user("alice@example.com").await;
+    for _ in 0..12 {
+        let code = rows.code(&nodes.client.0, user).await;
+        let answers = nodes.race(6, |node| nodes.post(node, "/oauth/token", &redemption(&code)));
+        let redeemed = answers.iter().filter(|answer| answer.status == 200).count();
+        assert_eq!(redeemed, 1, "{answers:?}");
+        assert!(answers.iter().all(|answer| answer.status == 200 || answer.status == 400), "{answers:?}");
+        // RFC 6749 §4.1.2: a second redemption ends what the first one gave.
+        let first = answers.iter().find(|answer| answer.status == 200).expect("one redeemed").json();
+        assert!(!nodes.is_active(0, first["access_token"].as_str().expect("a token")));
+
+        let code = rows.code(&nodes.client.0, user).await;
+        let begun = nodes.post(0, "/oauth/token", &redemption(&code)).expect("the node answers").json();
+        let refresh = begun["refresh_token"].as_str().expect("a refresh token").to_owned();
+        let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())];
+        let answers = nodes.race(6, |node| nodes.post(node, "/oauth/token", &fields));
+        assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+        let successors: BTreeSet<String> =
+            answers.iter().map(|answer| answer.json()["refresh_token"].to_string()).collect();
+        assert_eq!(successors.len(), 1, "{answers:?}");
+    }
+}
+
+/// The surface on which an application sends a user's password, and the code of the second factor.
+const PASSWORDS: &str = "[dialects]\nenable = [\"standard\", \"tinyrebrand\"]\n\
+    accept = [\"password-grant\", \"open-introspection\", \"open-revocation\"]\n\
+    [dialect.tinyrebrand]\nhosts = [\"api.tinyrebrand.test\", \"app.tinyrebrand.test\"]\n";
+
+fn sign_in(address: &str, body: &Value) -> Option<Answer> {
+    let headers = [("Host", "api.tinyrebrand.test"), ("Content-Type", "application/json")];
+    let mut fields = json!({"grant_type": "password", "client_id": "web", "username": "alice@example.com"});
+    for (name, value) in body.as_object().expect("an object") {
+        fields[name] = value.clone();
+    }
+    send(address, "POST", "/api/oauth/token", &headers, &fields.to_string())
+}
+
+fn with_passwords(more: &str) -> Nodes {
+    let nodes = Nodes::start(&lab::database(), 2, &format!("{PASSWORDS}{more}\n"));
+    add_user(&nodes.nodes[0], "alice@example.com");
+    let words = ["client", "add", "--dialect", "tinyrebrand", "--id", "web", "--name", "Web", "--kind", "public"];
+    let added = nodes.nodes[0].json(&[&words[..], &["--redirect-uri", "https://app.example/cb"]].concat(), "");
+    assert_eq!(added["client_id"], "web");
+    nodes
+}
+
+#[test]
+fn a_code_of_the_second_factor_works_once_over_all_nodes() {
+    let nodes = with_passwords("limit = { token = \"off\", api = \"off\" }");
+    let factor = nodes.nodes[0].json(&["user", "totp", "alice@example.com", "--enable"], "");
+    let secret = factor["secret"].as_str().expect("a secret");
+    for (step, _) in (0..3).enumerate() {
+        let otp = totp(secret, i64::try_from(step).expect("a small number") - 1);
+        let answers = nodes.race(8, |node| {
+            sign_in(&nodes.nodes[node].address, &json!({"password": PASSWORD, "token": otp}))
+        });
+        let signed_in = answers.iter().filter(|answer| answer.status == 200).count();
+        assert_eq!(signed_in, 1, "{answers:?}");
+    }
+}
+
+/// The code of a time step, counted from now. RFC 6238 §4.2.
+fn totp(secret: &str, step: i64) -> String {
+    let key = data_encoding::BASE32_NOPAD.decode(secret.trim_end_matches('=').as_bytes()).expect("base32");
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key);
+    let counter = u64::try_from(now().0 / 30 + step).expect("after 1970");
+    let digest = aws_lc_rs::hmac::sign(&key, &counter.to_be_bytes());
+    let bytes = digest.as_ref();
+    let at = usize::from(bytes[19] & 15);
+    let word = u32::from_be_bytes([bytes[at] & 127, bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    format!("{:06}", word % 1_000_000)
+}
+
+#[test]
+fn parallel_guesses_at_all_nodes_get_no_further_than_guesses_in_a_row() {
+    let nodes = with_passwords("limit = { token = \"off\", api = \"off\" }\n[lockout]\naccount_failures = 5");
+    let answers =
+        nodes.race(24, |node| sign_in(&nodes.nodes[node].address, &json!({"password": "not the right one"})));
+    let compared = answers.iter().filter(|answer| answer.status == 401).count();
+    assert!(compared <= 5, "{compared} guesses were compared");
+    for node in &nodes.nodes {
+        let answer = sign_in(&node.address, &json!({"password": PASSWORD})).expect("the node answers");
+        assert_ne!(answer.status, 200, "the door is open: {answer:?}");
+    }
+}
+
+#[test]
+fn nodes_share_a_rate_limit_but_for_what_comes_within_a_second() {
+    let nodes = with_passwords("limit = { token = \"6/min/ip\", api = \"off\" }");
+    let ask = |node: usize| sign_in(&nodes.nodes[node].address, &json!({})).expect("the node answers").status;
+    assert!((0..4).all(|_| ask(0) == 400));
+    // The node tells what it counted every second, and so does the other one, which then hears of it.
+    assert_eq!(ask(1), 400);
+    std::thread::sleep(Duration::from_millis(2_500));
+    assert_eq!(ask(1), 400);
+    std::thread::sleep(Duration::from_millis(2_500));
+    let rest: Vec<u16> = (0..4).map(|_| ask(1)).collect();
+    assert!(rest.iter().filter(|status| **status == 429).count() >= 3, "{rest:?}");
+}
+
+/// What nodes acknowledged.
+#[derive(Default)]
+struct Acknowledged {
+    live: Vec<String>,
+    revoked: Vec<String>,
+}
+
+/// Issues tokens at one node after the other and revokes every third, until it is told to end. A node that does not take
+/// the connection is passed over, as a balancer would; anything but an answer or a 503 is reported.
+fn load(
+    addresses: &[String],
+    client: &(String, String),
+    acknowledged: &Mutex<Acknowledged>,
+    is_over: &AtomicBool,
+) -> Vec<String> {
+    let mut troubles = Vec::new();
+    let mut turn = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        turn += 1;
+        let address = &addresses[turn % addresses.len()];
+        if std::net::TcpStream::connect(address).is_err() {
+            std::thread::sleep(Duration::from_millis(5));
+            continue;
+        }
+        let token = match post(address, client, "/oauth/token", &[("grant_type", "client_credentials")]) {
+            Some(answer) if answer.status == 200 => answer.json()["access_token"].as_str().expect("a token").to_owned(),
+            Some(answer) if answer.status == 503 => {
+                assert!(answer.header("retry-after").is_some(), "{answer:?}");
+                troubles.push("503".to_owned());
+                continue;
+            }
+            Some(answer) => {
+                troubles.push(format!("{answer:?}"));
+                continue;
+            }
+            None => {
+                troubles.push("no answer".to_owned());
+                continue;
+            }
+        };
+        if turn % 3 != 0 {
+            acknowledged.lock().expect("nobody panicked").live.push(token);
+        } else if post(address, client, "/oauth/revoke", &[("token", &token)]).is_some_and(|answer| answer.status == 200) {
+            acknowledged.lock().expect("nobody panicked").revoked.push(token);
+        }
+    }
+    troubles
+}
+
+/// Loads the nodes while something happens to them; gives what was acknowledged and what was not as it should be.
+fn under_load<T>(nodes: &mut Nodes, happen: impl FnOnce(&mut Nodes) -> T) -> (Acknowledged, Vec<String>, T) {
+    let addresses: Vec<String> = nodes.nodes.iter().map(|node| node.address.clone()).collect();
+    let client = nodes.client.clone();
+    let (acknowledged, is_over) = (Mutex::new(Acknowledged::default()), AtomicBool::new(false));
+    let (troubles, happened) = std::thread::scope(|scope| {
+        let loaders: Vec<_> =
+            (0..6).map(|_| scope.spawn(|| load(&addresses, &client, &acknowledged, &is_over))).collect();
+        std::thread::sleep(Duration::from_millis(300));
+        let happened = happen(nodes);
+        std::thread::sleep(Duration::from_millis(300));
+        is_over.store(true, Ordering::Relaxed);
+        let troubles = loaders.into_iter().flat_map(|loader| loader.join().expect("no loader panics")).collect();
+        (troubles, happened)
+    });
+    (acknowledged.into_inner().expect("nobody panicked"), troubles, happened)
+}
+
+fn check(nodes: &Nodes, acknowledged: &Acknowledged) {
+    assert!(acknowledged.live.len() > 50, "hardly any load: {}", acknowledged.live.len());
+    for (at, token) in acknowledged.live.iter().enumerate() {
+        assert!(nodes.is_active(at % nodes.nodes.len(), token), "an acknowledged token is gone");
+    }
+    for (at, token) in acknowledged.revoked.iter().enumerate() {
+        assert!(!nodes.is_active(at % nodes.nodes.len(), token), "a revoked token is back");
+    }
+}
+
+/// Waits until every node issues tokens again, with nobody's help.
+fn wait_until_served(nodes: &Nodes) {
+    let begun = Instant::now();
+    for node in 0..nodes.nodes.len() {
+        while nodes
+            .post(node, "/oauth/token", &[("grant_type", "client_credentials")])
+            .is_none_or(|answer| answer.status != 200)
+        {
+            assert!(begun.elapsed() < RECOVERY_MAX, "node {node} does not recover: {}", nodes.nodes[node].log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+#[test]
+fn nodes_that_are_killed_take_nothing_with_them() {
+    let mut nodes = Nodes::start(&lab::database(), 3, "");
+    let (acknowledged, _, ()) = under_load(&mut nodes, |nodes| {
+        for round in 0..6 {
+            nodes.nodes[round % 3].kill();
+            std::thread::sleep(Duration::from_millis(150));
+            nodes.nodes[round % 3].start();
+        }
+    });
+    check(&nodes, &acknowledged);
+}
+
+#[test]
+fn a_rolling_restart_fails_no_request() {
+    let mut nodes = Nodes::start(&lab::database(), 2, "");
+    let restarted = AtomicUsize::new(0);
+    let (acknowledged, troubles, ()) = under_load(&mut nodes, |nodes| {
+        for round in 0..6 {
+            let node = &mut nodes.nodes[round % 2];
+            let pid = node.pid().expect("it runs").to_string();
+            assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
+            assert!(node.wait().success(), "{}", node.log());
+            node.start();
+            restarted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    assert_eq!(restarted.into_inner(), 6);
+    assert!(troubles.is_empty(), "{} requests failed: {:?}", troubles.len(), &troubles[..1]);
+    check(&nodes, &acknowledged);
+}
+
+#[test]
+fn a_crash_of_postgres_loses_nothing_that_was_acknowledged_and_needs_no_hand() {
+    let mut cluster = Cluster::start(&Options::default());
+    let url = cluster.database();
+    let mut nodes = Nodes::start(&url, 2, "");
+    let (acknowledged, troubles, ()) = under_load(&mut nodes, |nodes| {
+        for _ in 0..3 {
+            cluster.crash();
+            std::thread::sleep(Duration::from_millis(200));
+            cluster.start_again();
+            wait_until_served(nodes);
+        }
+    });
+    assert!(troubles.iter().all(|trouble| trouble == "503"), "{troubles:?}");
+    check(&nodes, &acknowledged);
+}
+
+#[test]
+fn backends_that_are_terminated_are_not_noticed_or_answered_503_and_lose_nothing() {
+    let mut cluster = Cluster::start(&Options::default());
+    let url = cluster.database();
+    let mut nodes = Nodes::start(&url, 2, "");
+    let (acknowledged, troubles, ()) = under_load(&mut nodes, |_| {
+        for _ in 0..10 {
+            cluster.terminate_backends();
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+    assert!(troubles.iter().all(|trouble| trouble == "503"), "{troubles:?}");
+    check(&nodes, &acknowledged);
+}
+
+#[test]
+fn a_failover_to_a_synchronous_standby_loses_nothing_and_needs_no_hand() {
+    let mut primary = Cluster::start(&Options::default());
+    drop(primary.database());
+    let standby = primary.standby();
+    let url = format!("postgres://postgres@{},{}/test_1?target_session_attrs=read-write", primary.host(), standby.host());
+    let mut nodes = Nodes::start(&url, 2, "");
+    let (acknowledged, troubles, ()) = under_load(&mut nodes, |nodes| {
+        primary.crash();
+        standby.promote();
+        wait_until_served(nodes);
+    });
+    assert!(troubles.iter().all(|trouble| trouble == "503"), "{troubles:?}");
+    check(&nodes, &acknowledged);
+}
+
+#[test]
+fn a_command_at_one_node_is_seen_by_all_at_once() {
+    let nodes = Nodes::start(&lab::database(), 2, "");
+    let issued = nodes.post(0, "/oauth/token", &[("grant_type", "client_credentials")]).expect("an answer").json();
+    let token = issued["access_token"].as_str().expect("a token");
+    let api = nodes.nodes[1].client(&["--kind", "confidential"]);
+    let is_active = |node: usize| {
+        let answer = post(&nodes.nodes[node].address, &api, "/oauth/introspect", &[("token", token)]);
+        answer.expect("an answer").json()["active"].clone()
+    };
+    assert_eq!((is_active(0), is_active(1)), (json!(true), json!(true)));
+    assert!(nodes.nodes[1].run(&["client", "disable", &nodes.client.0], "").status.success());
+    assert_eq!((is_active(0), is_active(1)), (json!(false), json!(false)));
+}
