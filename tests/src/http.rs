@@ -44,6 +44,23 @@ impl Answer {
     }
 }
 
+/// Posts a form to the first of these addresses that takes the connection, as a balancer would. `None` when there is no
+/// whole answer from it.
+///
+/// # Panics
+/// When nobody takes the connection.
+#[must_use]
+pub fn post_to_any(addresses: &[&str], host: &str, path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
+    let body = form(fields);
+    let text = format!(
+        "POST {path} HTTP/1.1\r\nConnection: close\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let taken = addresses.iter().find_map(|address| TcpStream::connect(address).ok());
+    ask(taken.expect("somebody takes the connection"), &text)
+}
+
 /// Sends a request and reads until the server closes the connection. `None` when there is no whole answer, such as from a
 /// server that is being killed.
 #[must_use]
@@ -60,7 +77,11 @@ pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], b
     }
     text.push_str("\r\n");
     text.push_str(body);
-    let mut stream = TcpStream::connect(address).ok()?;
+    ask(TcpStream::connect(address).ok()?, &text)
+}
+
+/// Sends a request over a connection, and reads until the server closes it.
+fn ask(mut stream: TcpStream, text: &str) -> Option<Answer> {
     stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
     // A server that refuses early may close before everything is written; its answer is there all the same.
     let _ = stream.write_all(text.as_bytes());

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub use http::{Answer, form, form_fields, send};
+pub use http::{Answer, form, form_fields, post_to_any, send};
 
 /// How long a server may take to its first answer on a busy machine.
 const START_MAX: Duration = Duration::from_secs(30);

@@ -29,6 +29,12 @@ use crate::settings::Limits;
 
 /// How long to wait when the system has no more files to open.
 const BREATH: Duration = Duration::from_millis(100);
+/// When the server is told to end, the queue of connections is emptied: for so long at most, and until nobody came for so
+/// long.
+const LAST_CALL: Duration = Duration::from_millis(250);
+const LAST_PAUSE: Duration = Duration::from_millis(10);
+/// How long a connection that began a request may take to bring it forth when the server is told to end.
+const LAST_WORD: Duration = Duration::from_millis(500);
 /// For the two sides of an encrypted connection to agree on keys.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// How much of a body that is too large is read and thrown away.
@@ -57,8 +63,25 @@ pub async fn serve<S: Site>(
     mut ending: watch::Receiver<bool>,
 ) {
     let limits = site.limits().clone();
+    let ending_for_all = ending.clone();
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let builder = Arc::new(builder(&limits));
+    let begin = |stream: Stream, peer: Peer, place: OwnedSemaphorePermit| {
+        let one = Connection {
+            site: Arc::clone(&site),
+            builder: Arc::clone(&builder),
+            tls: tls.clone(),
+            ending: ending_for_all.clone(),
+            peer,
+            _place: place,
+        };
+        tokio::spawn(async move {
+            match stream {
+                Stream::Tcp(stream) => one.run(stream).await,
+                Stream::Unix(stream) => one.run(stream).await,
+            }
+        });
+    };
     loop {
         // When all places are taken, connections wait in the system's queue.
         let place = tokio::select! {
@@ -71,28 +94,21 @@ pub async fn serve<S: Site>(
             () = told(&mut ending) => break,
             accepted = accept(&listener) => accepted,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, peer)) => begin(stream, peer, place),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(BREATH).await;
-                continue;
             }
-        };
-        let one = Connection {
-            site: Arc::clone(&site),
-            builder: Arc::clone(&builder),
-            tls: tls.clone(),
-            ending: ending.clone(),
-            peer,
-            _place: place,
-        };
-        tokio::spawn(async move {
-            match stream {
-                Stream::Tcp(stream) => one.run(stream).await,
-                Stream::Unix(stream) => one.run(stream).await,
-            }
-        });
+        }
+    }
+    // Whoever is in the system's queue already believes to be connected, and would be cut off with the listener.
+    let last_call = tokio::time::Instant::now() + LAST_CALL;
+    while tokio::time::Instant::now() < last_call
+        && let Ok(place) = Arc::clone(&places).try_acquire_owned()
+        && let Ok(Ok((stream, peer))) = timeout(LAST_PAUSE, accept(&listener)).await
+    {
+        begin(stream, peer, place);
     }
     drop(listener);
     let all = u32::try_from(limits.connections_max).unwrap_or(u32::MAX);
@@ -180,7 +196,8 @@ impl<S: Site> Connection<S> {
         let limits = self.site.limits();
         let every = (limits.header_time.min(limits.idle_time) / 2).max(Duration::from_millis(10));
         let mut look = pin!(tokio::time::sleep(every));
-        let mut is_ending = false;
+        let mut last_word = pin!(tokio::time::sleep(Duration::ZERO));
+        let (mut is_ending, mut is_last) = (false, false);
         loop {
             tokio::select! {
                 biased;
@@ -198,6 +215,12 @@ impl<S: Site> Connection<S> {
                 }
                 () = told(&mut self.ending), if !is_ending => {
                     is_ending = true;
+                    // To end a connection that has not said anything yet would cut off what it is about to say.
+                    let word = if vital.is_reading() { LAST_WORD } else { Duration::ZERO };
+                    last_word.as_mut().reset(tokio::time::Instant::now() + word);
+                }
+                () = last_word.as_mut(), if is_ending && !is_last => {
+                    is_last = true;
                     connection.as_mut().graceful_shutdown();
                 }
             }

@@ -49,6 +49,11 @@ impl Vital {
         InFlight(Arc::clone(self))
     }
 
+    /// Is a request on its way whose headers are not all there? So it is with whoever connected a moment ago.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.in_flight.load(Relaxed) == 0 && self.reading_since_ms.load(Relaxed) != SILENT
+    }
+
     /// Has the connection used up its time?
     pub(crate) fn is_over(&self, header_time: Duration, idle_time: Duration) -> bool {
         if self.in_flight.load(Relaxed) > 0 {
