@@ -204,9 +204,8 @@ fn a_code_of_the_second_factor_works_once_over_all_nodes() {
     let secret = factor["secret"].as_str().expect("a secret");
     for (step, _) in (0..3).enumerate() {
         let otp = totp(secret, i64::try_from(step).expect("a small number") - 1);
-        let answers = nodes.race(8, |node| {
-            sign_in(&nodes.nodes[node].address, &json!({"password": PASSWORD, "token": otp}))
-        });
+        let answers =
+            nodes.race(8, |node| sign_in(&nodes.nodes[node].address, &json!({"password": PASSWORD, "token": otp})));
         let signed_in = answers.iter().filter(|answer| answer.status == 200).count();
         assert_eq!(signed_in, 1, "{answers:?}");
     }
@@ -227,8 +226,7 @@ fn totp(secret: &str, step: i64) -> String {
 #[test]
 fn parallel_guesses_at_all_nodes_get_no_further_than_guesses_in_a_row() {
     let nodes = with_passwords("limit = { token = \"off\", api = \"off\" }\n[lockout]\naccount_failures = 5");
-    let answers =
-        nodes.race(24, |node| sign_in(&nodes.nodes[node].address, &json!({"password": "not the right one"})));
+    let answers = nodes.race(24, |node| sign_in(&nodes.nodes[node].address, &json!({"password": "not the right one"})));
     let compared = answers.iter().filter(|answer| answer.status == 401).count();
     assert!(compared <= 5, "{compared} guesses were compared");
     for node in &nodes.nodes {
@@ -412,7 +410,8 @@ fn a_failover_to_a_synchronous_standby_loses_nothing_and_needs_no_hand() {
     let mut primary = Cluster::start(&Options::default());
     drop(primary.database());
     let standby = primary.standby();
-    let url = format!("postgres://postgres@{},{}/test_1?target_session_attrs=read-write", primary.host(), standby.host());
+    let url =
+        format!("postgres://postgres@{},{}/test_1?target_session_attrs=read-write", primary.host(), standby.host());
     let mut nodes = Nodes::start(&url, 2, "");
     let (acknowledged, troubles, ()) = under_load(&mut nodes, |nodes| {
         primary.crash();

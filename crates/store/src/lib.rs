@@ -9,6 +9,7 @@ mod conformance;
 mod documents;
 mod fault;
 mod memory;
+pub mod moving;
 mod postgres;
 mod query;
 mod sqlite;
@@ -22,6 +23,8 @@ use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Facts, Wants};
 use tokio::sync::watch;
+
+use moving::{Cells, Stretch, Table};
 
 pub use fault::{CommitError, Fault, OpenError};
 pub use memory::Memory;
@@ -119,6 +122,42 @@ pub trait Store: Send + Sync {
         Ok(None)
     }
 
+    /// Reads rows of a table in the order of their keys, at most so many.
+    ///
+    /// # Errors
+    /// When the rows cannot be read, or this store has none that last.
+    async fn read_stretch(
+        &self,
+        table: &'static Table,
+        stretch: Stretch<'_>,
+        rows_max: usize,
+    ) -> Result<Vec<Cells>, Fault> {
+        let _ = (table, stretch, rows_max);
+        Err(Fault::Unsupported("to be moved"))
+    }
+
+    /// Puts these rows in the place of all that are in the stretch: all of it, durably, or nothing.
+    ///
+    /// # Errors
+    /// When the rows cannot be written, or this store has none that last.
+    async fn replace_stretch(
+        &self,
+        table: &'static Table,
+        stretch: Stretch<'_>,
+        rows: Vec<Cells>,
+    ) -> Result<(), Fault> {
+        let _ = (table, stretch, rows);
+        Err(Fault::Unsupported("to be moved"))
+    }
+
+    /// Is called after everything was moved here.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    async fn settle(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Writes a copy of everything, as of one moment, into a new file at `path`, while the store is in use.
     ///
     /// # Errors
@@ -183,10 +222,9 @@ pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
         Place::Sqlite(path) => {
             Ok(Inspection { schema: Sqlite::inspect(path)?, schema_known: Some(Sqlite::schema_known()) })
         }
-        Place::Postgres => Ok(Inspection {
-            schema: Postgres::inspect(url).await?,
-            schema_known: Some(Postgres::schema_known()),
-        }),
+        Place::Postgres => {
+            Ok(Inspection { schema: Postgres::inspect(url).await?, schema_known: Some(Postgres::schema_known()) })
+        }
     }
 }
 

@@ -162,7 +162,8 @@ impl View<'_> {
             found.entry(grant.row.client).or_default().1 += 1;
         }
         let keys: Vec<i64> = found.keys().map(|key| key.0).collect();
-        let clients = self.clients(&format!("{CLIENTS} WHERE key = ANY($1) ORDER BY key"), typed![INT8_ARRAY keys]).await?;
+        let clients =
+            self.clients(&format!("{CLIENTS} WHERE key = ANY($1) ORDER BY key"), typed![INT8_ARRAY keys]).await?;
         let of = |client: Arc<Client>| {
             let (consent, grants_live) = found.remove(&client.key)?;
             Some(Application { client, consent, grants_live })
@@ -193,7 +194,8 @@ impl View<'_> {
              ORDER BY g.id DESC LIMIT $4",
             columns!(grant)
         );
-        let (user, client, live_at) = (user.map(|user| user.0), client.map(|client| client.0), live_at.map(|time| time.0));
+        let (user, client, live_at) =
+            (user.map(|user| user.0), client.map(|client| client.0), live_at.map(|time| time.0));
         let values = typed![INT8 user, INT8 client, INT8 live_at, INT8 limit(rows_max)];
         let at = row::GRANT_WIDTH;
         let read = |row: &Row| Ok((row::grant(row)?, row::version(row, at)?, row::version(row, at + 1)?));

@@ -12,6 +12,7 @@ mod lane;
 mod link;
 mod list;
 mod load;
+mod moving;
 mod pins;
 mod row;
 mod schema;
@@ -43,6 +44,7 @@ use self::stop::Stop;
 use self::sweep::Sweeper;
 use self::url::Address;
 use crate::documents::Documents;
+use crate::moving::{Cells, Stretch, Table};
 use crate::walk::Walk;
 use crate::{CommitError, Fault, Mode, OpenError, Query, Rows, Store, Window};
 
@@ -211,11 +213,7 @@ async fn holds(connector: &Arc<Connector>, purpose: Purpose, place: &str) -> Res
     Ok(holds)
 }
 
-async fn serve_loads(
-    mut hold: Hold,
-    waiting: Waiting<Wants, Result<Facts, Fault>>,
-    documents: Arc<Documents>,
-) {
+async fn serve_loads(mut hold: Hold, waiting: Waiting<Wants, Result<Facts, Fault>>, documents: Arc<Documents>) {
     loop {
         let jobs = waiting.take(LOADS_MAX).await;
         if jobs.is_empty() {
@@ -329,6 +327,28 @@ impl Store for Postgres {
 
     async fn tally(&self, now: UnixTime, counted: &[Window]) -> Result<Option<Vec<Window>>, Fault> {
         Ok(Some(self.desk.perform(&mut Tally { now, counted }).await?))
+    }
+
+    async fn read_stretch(
+        &self,
+        table: &'static Table,
+        stretch: Stretch<'_>,
+        rows_max: usize,
+    ) -> Result<Vec<Cells>, Fault> {
+        Ok(self.desk.perform(&mut moving::Read { table, stretch, rows_max }).await?)
+    }
+
+    async fn replace_stretch(
+        &self,
+        table: &'static Table,
+        stretch: Stretch<'_>,
+        rows: Vec<Cells>,
+    ) -> Result<(), Fault> {
+        Ok(self.desk.perform(&mut moving::Replace { table, stretch, rows }).await?)
+    }
+
+    async fn settle(&self) -> Result<(), Fault> {
+        Ok(self.desk.perform(&mut moving::Settle).await?)
     }
 
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {

@@ -42,8 +42,7 @@ async fn while_the_server_is_away_everything_says_so_and_nothing_is_lost_in_sile
     furnish(&store).await;
     cluster.crash();
     let wants = wants(1);
-    let (read, written) =
-        tokio::join!(store.load(&wants), store.commit(vec![Change::SpendCode(CodeId(1))]));
+    let (read, written) = tokio::join!(store.load(&wants), store.commit(vec![Change::SpendCode(CodeId(1))]));
     assert!(matches!(read, Err(Fault::Unavailable { .. })), "{read:?}");
     assert!(matches!(written, Err(CommitError::Fault(Fault::Unavailable { .. }))), "{written:?}");
     cluster.start_again();
@@ -225,8 +224,11 @@ async fn a_server_has_to_prove_who_it_is_and_the_password_never_travels() {
     let trusted = format!("sslmode=verify-full&sslrootcert={authority}");
     let store = open(&url("localhost", &trusted)).await;
     furnish(&store).await;
-    let encrypted = cluster.sql("test_1", "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
-        WHERE application_name = 'grantry'");
+    let encrypted = cluster.sql(
+        "test_1",
+        "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+        WHERE application_name = 'grantry'",
+    );
     assert_eq!(encrypted, "t");
     // The certificate is for localhost, and vouched for by nobody that the system knows.
     let other_name = refused(&url("127.0.0.1", &trusted), Mode::Create).await.to_string();
@@ -294,7 +296,8 @@ async fn a_pooler_may_hand_out_its_connections_for_one_transaction() {
     let many = futures_util::future::join_all((100..200).map(|id| {
         let store = &store;
         async move {
-            commit(store, [Change::PutAccess(Box::new(own_access(id, 1))), Change::Rely(Rely::User(UserKey(1), 1))]).await;
+            commit(store, [Change::PutAccess(Box::new(own_access(id, 1))), Change::Rely(Rely::User(UserKey(1), 1))])
+                .await;
             assert!(facts(store, id).await.access.is_some());
         }
     }));

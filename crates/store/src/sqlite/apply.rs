@@ -16,8 +16,13 @@ pub(super) fn turn(connection: &Connection, changes: &[Change]) -> Result<(), St
     if writes < 2 {
         return changes.iter().try_for_each(|change| write(connection, change));
     }
+    alone(connection, || changes.iter().try_for_each(|change| write(connection, change)))
+}
+
+/// Does several writes: all of them, or nothing.
+pub(super) fn alone(connection: &Connection, write: impl FnOnce() -> Result<(), Stop>) -> Result<(), Stop> {
     run(connection, "SAVEPOINT turn", [])?;
-    let written = changes.iter().try_for_each(|change| write(connection, change));
+    let written = write();
     // Some errors of SQLite end the whole transaction, and the savepoint with it.
     if written.is_err() && !connection.is_autocommit() {
         run(connection, "ROLLBACK TO turn", [])?;

@@ -6,6 +6,7 @@ mod document;
 mod insert;
 mod list;
 mod load;
+mod moving;
 mod open;
 mod readers;
 mod row;
@@ -28,8 +29,9 @@ use self::document::View;
 use self::readers::Readers;
 use self::stop::fault;
 use self::sweep::Sweeper;
-use self::writer::{Work, Writer};
+use self::writer::{Replacement, Work, Writer};
 use crate::documents::Documents;
+use crate::moving::{Cell, Cells, Stretch, Table};
 use crate::walk::Walk;
 use crate::{CommitError, Fault, Mode, OpenError, Query, Rows, Store};
 
@@ -102,6 +104,29 @@ impl Store for Sqlite {
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
         let connection = self.readers.open()?;
         self.walk.go_on(Sweeper { connection, writer: &self.writer }, now, rows_max).await
+    }
+
+    async fn read_stretch(
+        &self,
+        table: &'static Table,
+        stretch: Stretch<'_>,
+        rows_max: usize,
+    ) -> Result<Vec<Cells>, Fault> {
+        Ok(self.readers.read(|connection| moving::read(connection, table, stretch, rows_max))?)
+    }
+
+    async fn replace_stretch(
+        &self,
+        table: &'static Table,
+        stretch: Stretch<'_>,
+        rows: Vec<Cells>,
+    ) -> Result<(), Fault> {
+        let (after, until) = (stretch.after.map(<[Cell]>::to_vec), stretch.until.map(<[Cell]>::to_vec));
+        match self.writer.ask(Work::Replace(Replacement { table, after, until, rows })).await {
+            Ok(_) => Ok(()),
+            Err(CommitError::Fault(fault)) => Err(fault),
+            Err(error) => Err(Fault::Broken { cause: error.to_string() }),
+        }
     }
 
     async fn backup(&self, path: &Path) -> Result<(), Fault> {

@@ -32,7 +32,9 @@ impl From<Stop> for Fault {
         match stop {
             Stop::Engine(error) => fault(&error),
             Stop::Unreadable(cause) => Self::Broken { cause },
-            Stop::Missed | Stop::Lost | Stop::Behind(_) | Stop::Taken(_) => Self::Broken { cause: format!("unexpected: {stop:?}") },
+            Stop::Missed | Stop::Lost | Stop::Behind(_) | Stop::Taken(_) => {
+                Self::Broken { cause: format!("unexpected: {stop:?}") }
+            }
         }
     }
 }

@@ -8,9 +8,10 @@ use protocol::turn::Change;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::apply;
 use super::stop::{Stop, fault, is_for_all};
 use super::sweep::Broom;
+use super::{apply, moving};
+use crate::moving::{Cells, Table};
 use crate::{CommitError, Fault};
 
 /// Turns that may wait; whoever comes later waits for room.
@@ -26,9 +27,19 @@ pub(super) enum Work {
     Commit(Vec<Change>),
     /// Remove rows, if they are still of no use at that time.
     Remove(&'static Broom, UnixTime, Vec<i64>),
+    /// Put rows in the place of all in a stretch.
+    Replace(Replacement),
     /// Allow so many pages, as a disk of that size would.
     #[cfg(test)]
     LimitPages(u32),
+}
+
+/// Rows that take the place of those behind `after`, up to and with `until`.
+pub(super) struct Replacement {
+    pub(super) table: &'static Table,
+    pub(super) after: Option<Cells>,
+    pub(super) until: Option<Cells>,
+    pub(super) rows: Vec<Cells>,
 }
 
 type Answer = Result<usize, CommitError>;
@@ -111,6 +122,13 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
         let done = match &job.work {
             Work::Commit(changes) => apply::turn(connection, changes).map(|()| 0),
             Work::Remove(broom, now, ids) => broom.remove(connection, *now, ids),
+            Work::Replace(Replacement { table, after, until, rows }) => {
+                // A stretch that fails must not take half of itself along.
+                apply::alone(connection, || {
+                    moving::replace(connection, table, (after.as_deref(), until.as_deref()), rows)
+                })
+                .map(|()| 0)
+            }
             #[cfg(test)]
             Work::LimitPages(pages) => limit_pages(connection, *pages),
         };

@@ -1,0 +1,172 @@
+//! Stretches of rows, read and replaced.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::lane::Errand;
+use super::link::{Link, Typed};
+use super::row;
+use super::stop::Stop;
+use crate::moving::{Cell, Cells, Kind, Stretch, TABLES, Table};
+
+/// The values of one column, or of one end of a stretch.
+enum Values {
+    Ints(Vec<Option<i64>>),
+    Bools(Vec<Option<bool>>),
+    Texts(Vec<Option<String>>),
+    Bytes(Vec<Option<Vec<u8>>>),
+}
+
+impl Values {
+    fn of<'c>(kind: Kind, cells: impl Iterator<Item = &'c Cell>) -> Self {
+        fn int(cell: &Cell) -> Option<i64> {
+            if let Cell::Int(number) = cell { Some(*number) } else { None }
+        }
+        match kind {
+            Kind::Int => Self::Ints(cells.map(int).collect()),
+            Kind::Bool => Self::Bools(cells.map(|cell| int(cell).map(|number| number != 0)).collect()),
+            Kind::Text => Self::Texts(
+                cells
+                    .map(|cell| if let Cell::Text(text) = cell { Some(text.replace('\0', "\u{fffd}")) } else { None })
+                    .collect(),
+            ),
+            Kind::Bytes => Self::Bytes(
+                cells.map(|cell| if let Cell::Bytes(bytes) = cell { Some(bytes.clone()) } else { None }).collect(),
+            ),
+        }
+    }
+
+    fn typed(&self) -> Typed<'_> {
+        match self {
+            Self::Ints(own) => (own as &(dyn ToSql + Sync), Type::INT8_ARRAY),
+            Self::Bools(own) => (own as &(dyn ToSql + Sync), Type::BOOL_ARRAY),
+            Self::Texts(own) => (own as &(dyn ToSql + Sync), Type::TEXT_ARRAY),
+            Self::Bytes(own) => (own as &(dyn ToSql + Sync), Type::BYTEA_ARRAY),
+        }
+    }
+}
+
+fn names(table: &Table, count: usize) -> String {
+    table.columns.iter().take(count).map(|column| column.postgres).collect::<Vec<_>>().join(", ")
+}
+
+/// As names, but texts are compared byte by byte, as SQLite does.
+fn key(table: &Table) -> String {
+    let own = |column: &crate::moving::Column| match column.kind {
+        Kind::Text => format!("{} COLLATE \"C\"", column.postgres),
+        _ => column.postgres.to_owned(),
+    };
+    table.columns.iter().take(table.key).map(own).collect::<Vec<_>>().join(", ")
+}
+
+/// `WHERE (key) > (…) AND (key) <= (…)`, as far as the stretch has ends, and the values: each an array of one.
+fn within(table: &Table, (after, until): (Option<&[Cell]>, Option<&[Cell]>)) -> (String, Vec<Values>) {
+    let (mut text, mut values) = (" WHERE true".to_owned(), Vec::new());
+    for (comparison, end) in [(">", after), ("<=", until)] {
+        let Some(end) = end else { continue };
+        let mut marks = Vec::new();
+        for (column, cell) in table.columns.iter().zip(end) {
+            values.push(Values::of(column.kind, std::iter::once(cell)));
+            marks.push(format!("${}[1]", values.len()));
+        }
+        text += &format!(" AND ({}) {comparison} ({})", key(table), marks.join(", "));
+    }
+    (text, values)
+}
+
+/// Reads a stretch.
+pub(super) struct Read<'r> {
+    pub(super) table: &'static Table,
+    pub(super) stretch: Stretch<'r>,
+    pub(super) rows_max: usize,
+}
+
+impl Errand for Read<'_> {
+    type Done = Vec<Cells>;
+
+    async fn run(&mut self, link: &Link) -> Result<Vec<Cells>, Stop> {
+        read(link, self.table, (self.stretch.after, self.stretch.until), self.rows_max).await
+    }
+}
+
+pub(super) async fn read(
+    link: &Link,
+    table: &'static Table,
+    ends: (Option<&[Cell]>, Option<&[Cell]>),
+    rows_max: usize,
+) -> Result<Vec<Cells>, Stop> {
+    let (within, values) = within(table, ends);
+    let columns = names(table, table.columns.len());
+    let sql = format!("SELECT {columns} FROM {}{within} ORDER BY {} LIMIT {rows_max}", table.name, key(table));
+    let values: Vec<Typed<'_>> = values.iter().map(Values::typed).collect();
+    link.rows(&sql, &values).await?.iter().map(|row| cells(table, row)).collect()
+}
+
+fn cells(table: &Table, row: &Row) -> Result<Cells, Stop> {
+    let cell = |(at, column): (usize, &crate::moving::Column)| {
+        Ok(match column.kind {
+            Kind::Int => row::get::<Option<i64>>(row, at)?.map_or(Cell::Null, Cell::Int),
+            Kind::Bool => row::get::<Option<bool>>(row, at)?.map_or(Cell::Null, |own| Cell::Int(i64::from(own))),
+            Kind::Text => row::get::<Option<String>>(row, at)?.map_or(Cell::Null, Cell::Text),
+            Kind::Bytes => row::get::<Option<Vec<u8>>>(row, at)?.map_or(Cell::Null, Cell::Bytes),
+        })
+    };
+    table.columns.iter().enumerate().map(cell).collect()
+}
+
+/// Replaces a stretch, in one transaction.
+pub(super) struct Replace<'r> {
+    pub(super) table: &'static Table,
+    pub(super) stretch: Stretch<'r>,
+    pub(super) rows: Vec<Cells>,
+}
+
+impl Errand for Replace<'_> {
+    type Done = ();
+
+    async fn run(&mut self, link: &Link) -> Result<(), Stop> {
+        let (within, values) = within(self.table, (self.stretch.after, self.stretch.until));
+        let values: Vec<Typed<'_>> = values.iter().map(Values::typed).collect();
+        link.begin("BEGIN").await?;
+        link.run(&format!("DELETE FROM {}{within}", self.table.name), &values).await?;
+        if !self.rows.is_empty() {
+            let columns: Vec<Values> = self
+                .table
+                .columns
+                .iter()
+                .enumerate()
+                .map(|(at, column)| Values::of(column.kind, self.rows.iter().map(|row| &row[at])))
+                .collect();
+            let marks: Vec<String> = (1..=columns.len()).map(|at| format!("${at}")).collect();
+            let sql = format!(
+                "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT * FROM unnest({})",
+                self.table.name,
+                names(self.table, columns.len()),
+                marks.join(", ")
+            );
+            let values: Vec<Typed<'_>> = columns.iter().map(Values::typed).collect();
+            link.run(&sql, &values).await?;
+        }
+        link.simple("COMMIT").await
+    }
+}
+
+/// Numbers that the database gives go on behind those that were brought along, and the planner learns what there is.
+pub(super) struct Settle;
+
+impl Errand for Settle {
+    type Done = ();
+
+    async fn run(&mut self, link: &Link) -> Result<(), Stop> {
+        for table in ["seal_keys", "attempts", "events"] {
+            let sql = format!(
+                "SELECT setval(pg_get_serial_sequence('{table}', 'id'), coalesce(max(id), 0) + 1, false) FROM {table}"
+            );
+            link.rows(&sql, &[]).await?;
+        }
+        for table in TABLES {
+            link.simple(&format!("ANALYZE {}", table.name)).await?;
+        }
+        link.simple(super::NOTIFY).await
+    }
+}
