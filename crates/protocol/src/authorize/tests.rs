@@ -193,6 +193,10 @@ fn every_fault_of_a_request_has_its_name() {
         world.send(param, value);
         assert!(told(&world, None).starts_with(&format!("return {name} ")), "{name}: {}", told(&world, None));
     }
+    // RFC 6749 §4.1.2.1, invalid_request: "The request is missing a required parameter".
+    let mut untyped = signed_in();
+    untyped.unsend(Param::ResponseType);
+    assert!(told(&untyped, None).starts_with("return ParameterMissing "));
 }
 
 #[test]
