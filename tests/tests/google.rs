@@ -124,7 +124,42 @@ fn a_second_factor_is_asked_for_here_as_well() {
     };
     assert_eq!(with("not a code"), 400);
     let code = factor["recovery_codes"][0].as_str().expect("a code");
-    assert_eq!((with(code), with(code)), (200, 400));
+    // A token is used up by the exchange, and not by the question for the code.
+    assert_eq!((with(code), with(code)), (200, 401));
+}
+
+/// RFC 7523 §3: JWTs "are not replayed".
+#[test]
+fn an_id_token_is_exchanged_once_also_by_two_at_a_time_and_after_a_restart_rfc_7523_3() {
+    let google = Google::start();
+    let mut grantry = started(&google);
+    let token = google.token(&google.claims("g-1", "new@example.com"));
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let racers: Vec<_> = (0..4).map(|_| scope.spawn(|| exchange(&grantry, &token).status)).collect();
+        racers.into_iter().map(|racer| racer.join().expect("it answers")).collect()
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 3, "{statuses:?}");
+    grantry.kill();
+    grantry.start();
+    assert_eq!(exchange(&grantry, &token).status, 401);
+}
+
+#[test]
+fn nothing_is_fetched_for_a_client_that_may_not_ask() {
+    let google = Google::start();
+    let grantry = started(&google);
+    let words = ["client", "add", "--dialect", "tinyrebrand", "--id", "other", "--name", "Other", "--kind", "public"];
+    let more = ["--redirect-uri", "https://app.example/cb", "--grant", "authorization_code"];
+    assert_eq!(grantry.json(&[&words[..], &more].concat(), "")["client_id"], "other");
+    let token = google.token(&google.claims("g-1", "new@example.com"));
+    let ask = |client_id: &str| {
+        let answer = post(&grantry, "/api/oauth/google", &json!({"token": token, "client_id": client_id}));
+        (answer.status, answer.json()["code"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(ask("nobody"), (401, "INVALID_CLIENT".to_owned()));
+    assert_eq!(ask("other"), (403, "INSUFFICIENT_PERMISSIONS".to_owned()));
+    assert_eq!((google.keys_asked(), exchange(&grantry, &token).status, google.keys_asked()), (0, 200, 1));
 }
 
 #[test]

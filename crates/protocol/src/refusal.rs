@@ -145,6 +145,7 @@ refusals! {
     AssertionExpired, InvalidGrant, "RFC 7523 §3", "The assertion is invalid or expired.", "It is too old.";
     AssertionTooEarly, InvalidGrant, "RFC 7523 §3", "The assertion is invalid or expired.", "It begins in the future; check the clock of this machine.";
     AssertionNonceWrong, InvalidGrant, "OpenID Connect Core §3.1.3.7", "The assertion is invalid or expired.", "It belongs to another authentication request.";
+    AssertionReplayed, InvalidGrant, "RFC 7523 §3", "The assertion is invalid or expired.", "It was exchanged before, and is good once; the application must ask its user to sign in at the issuer again.";
     UpstreamAbsent, UnsupportedGrantType, "RFC 6749 §5.2", "Signing in by this issuer is not configured on this server.", "There is no [upstream.google] in the configuration.";
     UpstreamUnreachable, TemporarilyUnavailable, "RFC 9110 §15.6.4", "The issuer cannot be reached at the moment. Try again.", "The issuer's configuration, keys or token endpoint do not answer as they should; the log says why.";
     UpstreamRefused, AccessDenied, "RFC 6749 §5.2", "The issuer refused to say who you are. Try again.", "The issuer answered with an error; the log has its word.";

@@ -39,6 +39,8 @@ pub struct IdToken {
     pub is_email_current: bool,
     /// The name to show.
     pub name: Option<String>,
+    /// From then on it is too old.
+    pub ends_at: UnixTime,
 }
 
 /// Who, and nothing about them.
@@ -79,6 +81,12 @@ impl Assertion {
         let (issuer, subject) = (self.issuer.name.clone(), self.jwt.unverified_subject().to_owned());
         wants.identity = Some(IdentityName { issuer, subject });
         wants.login = self.jwt.unverified_email().map(ToOwned::to_owned);
+    }
+
+    /// What it is remembered by once it was used.
+    #[must_use]
+    pub fn jti(&self) -> Digest {
+        self.jwt.digest()
     }
 
     /// Verifies it and finds the account.
@@ -134,6 +142,12 @@ impl<'f> Found<'f> {
             Account::Linked(user) | Account::Unlinked(user) => Some(user),
             Account::Absent => None,
         }
+    }
+
+    /// When the token is too old to be taken.
+    #[must_use]
+    pub fn ends_at(&self) -> UnixTime {
+        self.token.ends_at
     }
 
     /// Links and makes what is not there yet, and gives the account.

@@ -20,6 +20,7 @@ use protocol::browser::{Ask, Browse, Goal, Page, Return, Step};
 use protocol::call::{Call, Reply};
 use protocol::endpoint::Endpoint;
 use protocol::introspect::{AnyToken, IntrospectRequest};
+use protocol::jose::Jwt;
 use protocol::model::GrantType;
 use protocol::refusal::{No, Refusal};
 use protocol::revoke::RevokeRequest;
@@ -179,15 +180,14 @@ impl Asked<'_> {
         let (policy, keys) = (&*self.surface.policy, self.app.keys());
         let verdict = match self.at.endpoint {
             Endpoint::Token => {
-                let mut request = TokenRequest::parse(params, policy, &keys, address);
-                if let Ok(request) = &mut request
-                    && let Some(jwt) = request.assertion()
-                {
-                    // The judge fetches nothing. Boxed: few requests need it.
-                    let issuer = Box::pin(self.app.trusted_issuer(jwt.kid())).await;
-                    request.trust(issuer);
+                let request = TokenRequest::parse(params, policy, &keys, address);
+                match request {
+                    // Boxed: few requests need it.
+                    Ok(request) if request.assertion().is_some() => {
+                        Box::pin(self.redeem_assertion(request, address)).await?
+                    }
+                    request => self.turn(request, address).await?,
                 }
-                self.turn(request, address).await?
             }
             Endpoint::Introspect => self.turn(IntrospectRequest::parse(params, policy, &keys), address).await?,
             Endpoint::Revoke => self.turn(RevokeRequest::parse(params, policy, &keys), address).await?,
@@ -204,6 +204,20 @@ impl Asked<'_> {
             Ok(reply) => answer::outgoing(self.dialect.encode(self.at, &reply, &self.context(grant))),
             Err(refusal) => self.refuse(&refusal),
         })
+    }
+
+    /// Two turns: the judge fetches nothing, and nothing is fetched for a client that may not ask.
+    async fn redeem_assertion(
+        &self,
+        mut request: TokenRequest,
+        address: &str,
+    ) -> Result<Result<Reply, Refusal>, Fault> {
+        if let Err(refusal) = self.app.turn(&self.surface.policy, address, request.applicant().clone()).await? {
+            return Ok(Err(refusal));
+        }
+        let issuer = self.app.trusted_issuer(request.assertion().and_then(Jwt::kid)).await;
+        request.trust(issuer);
+        self.turn(Ok(request), address).await
     }
 
     async fn turn<C: Call<Yes = Reply>>(

@@ -102,6 +102,7 @@ fn google(no: No) -> Option<&'static str> {
         | No::AssertionForOther
         | No::AssertionExpired
         | No::AssertionTooEarly
+        | No::AssertionReplayed
         | No::AssertionNonceWrong => {
             "What Google said about you could not be verified. Try again, or sign in another way."
         }
