@@ -393,9 +393,46 @@ fn a_second_factor_is_asked_for_after_google_too() {
     let location = browser.press(&page);
     let asked = browser.back(&google.allow(&location, google.claims("g-1", "carol@example.com")));
     assert!(asked.status == 200 && asked.body.contains("name=\"otp\""), "{asked:?}");
+    let linked = || grantry.json(&["user", "show", "carol@example.com"], "")["linked"].clone();
+    assert_eq!(linked(), json!([]), "nothing is linked before the second factor is right");
     assert_ne!(browser.get("/account").status, 200);
     let csrf = asked.body.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let code = factor["recovery_codes"][0].as_str().unwrap();
     let answer = browser.ask("POST", "/second-factor", &form(&[("csrf", &csrf), ("otp", code)]));
     assert!(answer.header("location").is_some_and(|to| to.starts_with("https://app.example/cb?code=")), "{answer:?}");
+    assert_eq!(linked()[0]["subject"], "g-1");
+}
+
+#[test]
+fn the_operator_sees_links_and_takes_them_away() {
+    let google = Google::start();
+    let grantry = started(&google);
+    let alice = add_user(&grantry, "alice@example.com", &["--email-verified"]);
+    let token = |subject: &str| google.token(&google.claims(subject, "alice@example.com"));
+    let first = exchange(&grantry, &token("g-1")).json();
+    assert_eq!(exchange(&grantry, &token("g-2")).status, 200);
+    let issuer = format!("http://{}", google.address);
+    let linked = grantry.json(&["user", "show", "alice@example.com"], "")["linked"].clone();
+    let named = |at: usize| (linked[at]["issuer"].as_str().unwrap(), linked[at]["subject"].as_str().unwrap());
+    assert_eq!((named(0), named(1)), ((issuer.as_str(), "g-1"), (issuer.as_str(), "g-2")));
+    assert!(linked[0]["linked_at"].is_string());
+
+    let unlink = |more: &[&str]| grantry.run(&[&["user", "unlink", "alice@example.com", "--json"], more].concat(), "");
+    let several = unlink(&[]);
+    assert!(!several.status.success() && String::from_utf8_lossy(&several.stderr).contains("--subject"), "{several:?}");
+    assert!(!unlink(&["--issuer", "https://other.example"]).status.success());
+    let gone = unlink(&["--issuer", &issuer, "--subject", "g-1"]);
+    assert!(gone.status.success(), "{gone:?}");
+    let gone: Value = serde_json::from_slice(&gone.stdout).unwrap();
+    assert_eq!((&gone["unlinked"]["subject"], &gone["links_left"]), (&json!("g-1"), &json!(1)));
+    assert_eq!(introspect(&grantry, &first["data"]["access_token"]), false, "what it gave is dead");
+    assert!(unlink(&[]).status.success(), "one that is alone needs no name");
+    assert!(!unlink(&[]).status.success());
+    // The address still belongs to both, so the next sign-in links it anew.
+    let again = exchange(&grantry, &google.token(&google.claims("g-3", "alice@example.com"))).json();
+    assert_eq!(again["data"]["user"]["id"], alice["id"]);
+    // Of somebody who has nothing else, the operator is told what it means.
+    assert_eq!(exchange(&grantry, &google.token(&google.claims("g-9", "only@example.com"))).status, 200);
+    let only = grantry.run(&["user", "unlink", "only@example.com"], "");
+    assert!(String::from_utf8_lossy(&only.stdout).contains("There is no way into the account"), "{only:?}");
 }

@@ -184,6 +184,9 @@ refusals! {
     Broken, ServerError, "RFC 9110 §15.6.1", "Something went wrong on the server. The request id helps its operator to find out what.", "A fault; the log has the cause under the request id.";
     SignInNeeded, LoginRequired, "OWASP ASVS 5.0 V7", "Sign in to see this page.", "A page of the account without a live session.";
     SignInAgain, LoginRequired, "OWASP ASVS 5.0 V7.5.1", "Sign in again to do this.", "A sensitive change in a session whose last sign-in is too long ago.";
+    PasswordNeeded, LoginRequired, "OWASP ASVS 5.0 V7.5.1", "Sign in with your password to do this.", "A sensitive change in a session that began with the word of an issuer elsewhere, for an account that has a password.";
+    IdentityUnknown, NotFound, "OWASP ASVS 5.0 V8.2.2", "This is no longer linked to your account.", "An account elsewhere that is not linked, or is linked to somebody else's account.";
+    IdentityLast, InvalidRequest, "OWASP ASVS 5.0 V6.8", "This is the only way into your account. Set a password first.", "The last link of an account without a password was to be taken away.";
     TotpPresent, InvalidRequest, "OWASP ASVS 5.0 V6.5", "A second factor is already switched on.", "Enrolment of a second factor where there is one.";
     TotpAbsent, InvalidRequest, "OWASP ASVS 5.0 V6.5", "There is no second factor to change.", "A change of a second factor where there is none.";
     PasswordTooShort, InvalidRequest, "OWASP ASVS 5.0 V6.2.1", "The new password is too short: it needs at least 8 characters.", "A new password below the minimum.";

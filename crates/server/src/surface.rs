@@ -373,7 +373,13 @@ pub async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, visit: Vis
     };
     let Browse { step, cookie } = browse;
     let response = match (step, dialect) {
-        (Step::Ask(ask), _) => answer::html(asking_status(&ask), pages::ask(app, page, &ask), Form::Away),
+        (Step::Ask(ask), _) => {
+            let mut response = answer::html(asking_status(&ask), pages::ask(app, page, &ask), Form::Away);
+            if let Page::Consent { client, .. } = &ask.page {
+                pages::allow_logo(&mut response, client);
+            }
+            response
+        }
         (Step::Go(path), _) => return page.dressed(app, page.go(app, &path), &cookie),
         (Step::Return(back), Some(dialect)) => bring_back(app, page, dialect, &back),
         // An application's errand always names the dialect that it came by.
@@ -401,7 +407,12 @@ fn bring_back(app: &App, page: &PageRequest<'_>, dialect: &Dialect, back: &Retur
 fn asking_status(ask: &Ask) -> StatusCode {
     match &ask.page {
         Page::SignIn { problem: Some(problem), .. } | Page::SecondFactor { problem: Some(problem), .. } => {
-            if problem.no == No::LockedOut { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::BAD_REQUEST }
+            match problem.no {
+                No::LockedOut => StatusCode::TOO_MANY_REQUESTS,
+                // Nothing was wrong with what was answered; there is one more question.
+                No::PasswordNeeded => StatusCode::OK,
+                _ => StatusCode::BAD_REQUEST,
+            }
         }
         _ => StatusCode::OK,
     }

@@ -66,6 +66,7 @@ impl Page for SignIn {
             ("sign_in_google", page(Some(Application::sample()), "", None).google(to_google())),
             ("sign_in_google_unknown", page(None, "", Some(No::UpstreamEmailTaken.into())).google(to_google())),
             ("sign_in_again", page(None, "alice@example.com", None).again(true)),
+            ("sign_in_password", page(None, "alice@example.com", Some(No::PasswordNeeded.into())).again(true)),
             ("sign_in_wrong", page(Some(Application::sample()), "alice\"><script>", Some(No::CredentialsWrong.into()))),
             ("sign_in_locked", page(Some(Application::terse_sample()), "alice@example.com", Some(locked))),
         ]
