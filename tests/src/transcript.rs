@@ -1,6 +1,5 @@
 //! Tells a transcript of a dialect to a server in this process. dialects/README.md has the grammar.
 
-mod issuer;
 mod rows;
 mod story;
 mod world;

@@ -19,8 +19,9 @@ use protocol::turn::{Change, Entropy};
 use serde_json::{Map, Value, json};
 use server::app::App;
 
+use super::Known;
 use super::world::NOW;
-use super::{Known, issuer};
+use crate::issuer;
 
 /// What the browser of the file knows of somebody.
 pub(super) struct Person {
@@ -197,7 +198,7 @@ impl Rows {
         said.extend(["email", "hd", "aud"].into_iter().filter_map(|claim| Some((claim, json!(pairs.one(claim)?)))));
         said.extend(pairs.one("name").map(|text| ("name", json!(text.replace('_', " ")))));
         said.extend(pairs.one("email_verified").map(|text| ("email_verified", json!(text == "true"))));
-        self.known.insert(format!("{name}.id_token"), issuer::token(&said));
+        self.known.insert(format!("{name}.id_token"), issuer::token(NOW, &said));
         let link = |user: &str| {
             let user = *self.users.get(user).ok_or("there is no such user above")?;
             let name = IdentityName { issuer: issuer::NAME.to_owned(), subject: subject.to_owned() };

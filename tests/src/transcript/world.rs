@@ -21,7 +21,8 @@ use zeroize::Zeroizing;
 
 use super::rows::{Person, Rows, sub_of};
 use super::story::{Exchange, Message};
-use super::{Known, Story, filled, issuer, matches};
+use super::{Known, Story, filled, matches};
+use crate::issuer;
 
 const ISSUER: &str = "https://auth.example";
 pub(super) const NOW: UnixTime = UnixTime(1_780_000_000);
