@@ -27,6 +27,7 @@ test('the consent page says who asks, for what, and where one ends up', async ()
   assert.match(words, /See your name/);
   assert.match(words, /Read your links/);
   assert.doesNotMatch(words, /Create and change your links/);
+  assert.doesNotMatch(words, /registered by its developer/, 'the operator registered it');
   assert.ok(words.includes(new URL(application.callback).hostname), 'the host of the redirect is named');
   await person.leave();
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { beginFlow, introspect, redeem, userinfo } from '../lib/application.mjs';
+import { look } from '../lib/look.mjs';
 import { signedInAt } from '../lib/person.mjs';
 import { setStage } from '../lib/stage.mjs';
 
@@ -66,6 +67,42 @@ test('an application is registered, its secret is shown once and works in a code
   assert.equal((await userinfo(site, tokens.body.access_token)).body.name, alice.name);
   await person.open(client.path);
   assert.match(await person.words(), /1 person/, 'one person is connected');
+  await person.leave();
+});
+
+const LOGO = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><circle cx="4" cy="4" r="3" fill="#b4233c"/></svg>';
+
+test('whoever is asked sees the logo, and reads that nobody checked the application', async () => {
+  const asked = [];
+  let isThere = true;
+  const serveLogo = (person) => person.page.route('https://logo.example/**', (route) => {
+    asked.push(route.request().headers());
+    return isThere ? route.fulfill({ contentType: 'image/svg+xml', body: LOGO }) : route.abort();
+  });
+  const developer = await at(NEW_APPLICATION, await site.addPerson());
+  await serveLogo(developer);
+  const values = { name: 'Importer', redirect_uris: application.callback, logo_uri: 'https://logo.example/logo.svg' };
+  await developer.act('create', values);
+  const client = { ...(await credentials(developer)), redirectUri: application.callback };
+  const logo = (person) => person.page.getByRole('img', { name: 'Logo of Importer' });
+  assert.ok(await logo(developer).evaluate((image) => image.decode().then(() => image.naturalWidth > 0)));
+  assert.deepEqual(await look(developer.page, 'developer-application-logo'), []);
+  await developer.leave();
+
+  const [alice, person] = [await site.addPerson(), await browser.person(site)];
+  await serveLogo(person);
+  asked.length = 0;
+  await person.open(beginFlow(site, client, { scope: 'profile' }).url);
+  assert.equal(asked.length, 0, 'who is not signed in is not told to a stranger');
+  await person.signIn(alice);
+  assert.equal(await person.asksFor(), 'consent');
+  assert.match(await person.words(), /Importer was registered by its developer\. Nobody at .+ has checked it\./);
+  assert.ok(await logo(person).evaluate((image) => image.decode().then(() => image.naturalWidth > 0)));
+  assert.ok(asked.length > 0 && asked.every((headers) => !('referer' in headers)));
+  assert.deepEqual(await look(person.page, 'consent-unchecked'), []);
+  isThere = false;
+  await person.open(beginFlow(site, client, { scope: 'profile', state: 'again' }).url);
+  await logo(person).waitFor({ state: 'detached' });
   await person.leave();
 });
 

@@ -53,9 +53,64 @@ test('the second factor of a linked account is still asked for', async () => {
   await person.open('/account');
   await signInWithGoogle(person, 'carol', 'carol.google@example.com');
   assert.equal(await person.asksFor(), 'second-factor');
+  const linked = async () => (await site.ask(['user', 'show', 'carolg'])).linked.map((own) => own.subject);
+  assert.deepEqual(await linked(), [], 'nothing is linked before the second factor is right');
   await person.confirm(carol);
+  assert.deepEqual(await linked(), ['carol']);
   assert.equal(await person.asksFor(), 'nothing');
   assert.equal(new URL(person.page.url()).pathname, '/account');
+  await person.leave();
+});
+
+test('who has Google alone sets a first password, and can then take the link away', async () => {
+  const person = await browser.person(site);
+  await person.open('/account');
+  await signInWithGoogle(person, 'gina', 'gina@example.com');
+  assert.match(await person.words(), /Google[^]*only way into your account/);
+  assert.equal(await person.button('action', 'unlink').count(), 0, 'the last way in stays');
+  assert.deepEqual(await look(person.page, 'account-linked-only'), []);
+  await person.open('/account/password');
+  assert.equal(await person.field('current_password').count(), 0);
+  assert.deepEqual(await look(person.page, 'account-password-first'), []);
+  const gina = { username: 'gina@example.com', password: site.keepSecret('violet-harbour-gina-42') };
+  await person.act('first-password', { new_password: gina.password });
+  assert.match(await person.words(), /Your password is set/);
+  // From now on it is the password that confirms who she is.
+  await person.open('/account');
+  assert.deepEqual(await look(person.page, 'account-linked'), []);
+  await person.act('unlink');
+  assert.equal(await person.asksFor(), 'sign-in');
+  assert.equal(await button(person).count(), 0, 'Google would not be enough');
+  await person.signIn(gina);
+  assert.equal(new URL(person.page.url()).pathname, '/account');
+  await person.act('unlink');
+  assert.match(await person.words(), /no longer opens this one/);
+  assert.deepEqual((await site.ask(['user', 'show', gina.username])).linked, []);
+  await person.leave();
+});
+
+test('the word of Google is not enough to change how one signs in, where there is a password', async () => {
+  const person = await browser.person(site);
+  const words = ['user', 'add', '--email', 'dora.google@example.com', '--email-verified', '--name', 'Dora', '--username', 'dorag'];
+  const dora = { username: 'dorag', password: site.keepSecret('violet-harbour-dorag-42') };
+  await site.ask([...words, '--password-stdin'], dora.password);
+  await person.open('/account/second-factor');
+  await signInWithGoogle(person, 'dora', 'dora.google@example.com');
+  await person.act('enrol-totp');
+  assert.equal(await person.asksFor(), 'sign-in');
+  assert.equal(await button(person).count(), 0);
+  // Somebody goes there all the same.
+  await person.open(`/login/google?errand=${await person.field('csrf').first().inputValue()}`);
+  await person.field('sub').fill('dora');
+  await person.field('email').fill('dora.google@example.com');
+  await person.press(person.button('choice', 'continue'));
+  assert.equal(await person.asksFor(), 'sign-in');
+  assert.match(await person.complaint(), /has a password/);
+  assert.deepEqual(await look(person.page, 'sign-in-password-needed'), []);
+  await person.submit({ password: dora.password });
+  assert.equal(new URL(person.page.url()).pathname, '/account/second-factor');
+  await person.act('enrol-totp');
+  assert.equal(await person.field('otp').count(), 1, 'the key is shown, and its first code asked for');
   await person.leave();
 });
 

@@ -3,6 +3,7 @@
 
 pub mod google;
 mod http;
+pub mod issuer;
 pub mod transcript;
 
 use std::fs::{self, File};

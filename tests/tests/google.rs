@@ -124,7 +124,42 @@ fn a_second_factor_is_asked_for_here_as_well() {
     };
     assert_eq!(with("not a code"), 400);
     let code = factor["recovery_codes"][0].as_str().expect("a code");
-    assert_eq!((with(code), with(code)), (200, 400));
+    // A token is used up by the exchange, and not by the question for the code.
+    assert_eq!((with(code), with(code)), (200, 401));
+}
+
+/// RFC 7523 §3: JWTs "are not replayed".
+#[test]
+fn an_id_token_is_exchanged_once_also_by_two_at_a_time_and_after_a_restart_rfc_7523_3() {
+    let google = Google::start();
+    let mut grantry = started(&google);
+    let token = google.token(&google.claims("g-1", "new@example.com"));
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let racers: Vec<_> = (0..4).map(|_| scope.spawn(|| exchange(&grantry, &token).status)).collect();
+        racers.into_iter().map(|racer| racer.join().expect("it answers")).collect()
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 3, "{statuses:?}");
+    grantry.kill();
+    grantry.start();
+    assert_eq!(exchange(&grantry, &token).status, 401);
+}
+
+#[test]
+fn nothing_is_fetched_for_a_client_that_may_not_ask() {
+    let google = Google::start();
+    let grantry = started(&google);
+    let words = ["client", "add", "--dialect", "tinyrebrand", "--id", "other", "--name", "Other", "--kind", "public"];
+    let more = ["--redirect-uri", "https://app.example/cb", "--grant", "authorization_code"];
+    assert_eq!(grantry.json(&[&words[..], &more].concat(), "")["client_id"], "other");
+    let token = google.token(&google.claims("g-1", "new@example.com"));
+    let ask = |client_id: &str| {
+        let answer = post(&grantry, "/api/oauth/google", &json!({"token": token, "client_id": client_id}));
+        (answer.status, answer.json()["code"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(ask("nobody"), (401, "INVALID_CLIENT".to_owned()));
+    assert_eq!(ask("other"), (403, "INSUFFICIENT_PERMISSIONS".to_owned()));
+    assert_eq!((google.keys_asked(), exchange(&grantry, &token).status, google.keys_asked()), (0, 200, 1));
 }
 
 #[test]
@@ -358,9 +393,46 @@ fn a_second_factor_is_asked_for_after_google_too() {
     let location = browser.press(&page);
     let asked = browser.back(&google.allow(&location, google.claims("g-1", "carol@example.com")));
     assert!(asked.status == 200 && asked.body.contains("name=\"otp\""), "{asked:?}");
+    let linked = || grantry.json(&["user", "show", "carol@example.com"], "")["linked"].clone();
+    assert_eq!(linked(), json!([]), "nothing is linked before the second factor is right");
     assert_ne!(browser.get("/account").status, 200);
     let csrf = asked.body.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let code = factor["recovery_codes"][0].as_str().unwrap();
     let answer = browser.ask("POST", "/second-factor", &form(&[("csrf", &csrf), ("otp", code)]));
     assert!(answer.header("location").is_some_and(|to| to.starts_with("https://app.example/cb?code=")), "{answer:?}");
+    assert_eq!(linked()[0]["subject"], "g-1");
+}
+
+#[test]
+fn the_operator_sees_links_and_takes_them_away() {
+    let google = Google::start();
+    let grantry = started(&google);
+    let alice = add_user(&grantry, "alice@example.com", &["--email-verified"]);
+    let token = |subject: &str| google.token(&google.claims(subject, "alice@example.com"));
+    let first = exchange(&grantry, &token("g-1")).json();
+    assert_eq!(exchange(&grantry, &token("g-2")).status, 200);
+    let issuer = format!("http://{}", google.address);
+    let linked = grantry.json(&["user", "show", "alice@example.com"], "")["linked"].clone();
+    let named = |at: usize| (linked[at]["issuer"].as_str().unwrap(), linked[at]["subject"].as_str().unwrap());
+    assert_eq!((named(0), named(1)), ((issuer.as_str(), "g-1"), (issuer.as_str(), "g-2")));
+    assert!(linked[0]["linked_at"].is_string());
+
+    let unlink = |more: &[&str]| grantry.run(&[&["user", "unlink", "alice@example.com", "--json"], more].concat(), "");
+    let several = unlink(&[]);
+    assert!(!several.status.success() && String::from_utf8_lossy(&several.stderr).contains("--subject"), "{several:?}");
+    assert!(!unlink(&["--issuer", "https://other.example"]).status.success());
+    let gone = unlink(&["--issuer", &issuer, "--subject", "g-1"]);
+    assert!(gone.status.success(), "{gone:?}");
+    let gone: Value = serde_json::from_slice(&gone.stdout).unwrap();
+    assert_eq!((&gone["unlinked"]["subject"], &gone["links_left"]), (&json!("g-1"), &json!(1)));
+    assert_eq!(introspect(&grantry, &first["data"]["access_token"]), false, "what it gave is dead");
+    assert!(unlink(&[]).status.success(), "one that is alone needs no name");
+    assert!(!unlink(&[]).status.success());
+    // The address still belongs to both, so the next sign-in links it anew.
+    let again = exchange(&grantry, &google.token(&google.claims("g-3", "alice@example.com"))).json();
+    assert_eq!(again["data"]["user"]["id"], alice["id"]);
+    // Of somebody who has nothing else, the operator is told what it means.
+    assert_eq!(exchange(&grantry, &google.token(&google.claims("g-9", "only@example.com"))).status, 200);
+    let only = grantry.run(&["user", "unlink", "only@example.com"], "");
+    assert!(String::from_utf8_lossy(&only.stdout).contains("There is no way into the account"), "{only:?}");
 }

@@ -1,6 +1,6 @@
 //! Single use, over every schedule. A turn is a load and a commit, with a judgement between them that touches nothing; whoever
 //! loses the commit takes another turn. Two racers have 6 interleavings of their first turns and three have 90; each is
-//! walked through, on every store, with one authorization code and with one refresh token.
+//! walked through, on every store, with one authorization code, with one refresh token, and with one ID token.
 #![allow(clippy::disallowed_methods, reason = "tests make temporary files")]
 
 use std::sync::Arc;
@@ -20,7 +20,9 @@ use protocol::time::UnixTime;
 use protocol::token::TokenRequest;
 use protocol::turn::{Change, Entropy, Facts, Turn};
 use protocol::wire::{Field, Param, Params};
+use serde_json::json;
 use store::{CommitError, Mode, Store};
+use tests::issuer;
 
 const NOW: UnixTime = UnixTime(1_000_000);
 const SECRET: &str = "secret";
@@ -48,12 +50,17 @@ impl Arena {
     async fn new(store: Arc<dyn Store>) -> Self {
         let rows = vec![Change::PutClient(Box::new(client())), Change::PutUser(Box::new(user()))];
         store.commit(rows).await.unwrap();
-        Self {
-            store,
-            keys: Keys::derive(&[7; 32], &[1]),
-            policy: Policy::standard("https://auth.example"),
-            next_id: 100,
-        }
+        let mut policy = Policy::standard("https://auth.example");
+        policy.grants.push(GrantType::Assertion);
+        Self { store, keys: Keys::derive(&[7; 32], &[1]), policy, next_id: 100 }
+    }
+
+    /// A fresh ID token about somebody, and the parameters that exchange it.
+    fn assertion(&mut self, subject: &str) -> Vec<(Param, String)> {
+        self.next_id += 1;
+        let email = format!("{subject}@gmail.com");
+        let said = [("sub", json!(subject)), ("email", json!(email)), ("jti", json!(self.next_id))];
+        vec![(Param::GrantType, "assertion".into()), (Param::Assertion, issuer::token(NOW, &said))]
     }
 
     fn entropy(&mut self) -> Entropy {
@@ -120,7 +127,10 @@ impl Arena {
         }
         own.push(Param::ClientId, "web".into()).unwrap();
         own.push(Param::ClientSecret, SECRET.into()).unwrap();
-        TokenRequest::parse(own, &self.policy, &self.keys, "192.0.2.1").unwrap()
+        let mut request = TokenRequest::parse(own, &self.policy, &self.keys, "192.0.2.1").unwrap();
+        // Of no account to the other grants.
+        request.trust(Ok(issuer::issuer()));
+        request
     }
 
     /// Judges on the facts that a racer holds.
@@ -271,6 +281,32 @@ async fn all_who_refresh_at_once_get_one_successor_over_every_schedule() {
     }
 }
 
+/// RFC 7523 §3: the server "MAY ensure that JWTs are not replayed".
+#[tokio::test]
+async fn an_id_token_is_exchanged_once_over_every_schedule_rfc_7523_3() {
+    let (stores, _folder) = stores().await;
+    for store in stores {
+        let mut arena = Arena::new(store).await;
+        // Somebody new each time, for whom an account is made; and somebody whose account is there, so that nothing but the
+        // token itself stands in the way.
+        let first = arena.assertion("known");
+        assert!(arena.ask(&first).await.is_ok());
+        for (at, schedule) in [schedules(2), schedules(3)].concat().into_iter().enumerate() {
+            for subject in [format!("new-{at}"), "known".to_owned()] {
+                let params = arena.assertion(&subject);
+                let verdicts = arena.race(&params, &schedule).await;
+                let (won, lost): (Vec<_>, Vec<_>) = verdicts.into_iter().partition(Result::is_ok);
+                assert_eq!(won.len(), 1, "{subject} {schedule:?}");
+                let replayed =
+                    |verdict: &Result<Reply, Refusal>| verdict.as_ref().unwrap_err().no == No::AssertionReplayed;
+                assert!(lost.iter().all(replayed), "{subject} {schedule:?}: {lost:?}");
+                assert!(arena.is_live(won[0].as_ref().unwrap()).await, "{subject} {schedule:?}");
+                assert_eq!(arena.ask(&params).await.unwrap_err().no, No::AssertionReplayed);
+            }
+        }
+    }
+}
+
 fn client() -> Client {
     Client {
         key: ClientKey(1),
@@ -283,7 +319,7 @@ fn client() -> Client {
             created_at: NOW,
         }],
         redirect_uris: vec!["https://app.example/cb".into()],
-        grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+        grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::Assertion],
         scope: Scope::of(["profile"]),
         created_at: NOW,
         ..registration::client(ClientKind::Confidential, &Policy::standard(""))

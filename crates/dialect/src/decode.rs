@@ -313,9 +313,11 @@ authorization_code = { word = "web" }
     #[test]
     fn what_must_be_there_is_asked_for_by_name() {
         assert_eq!(
-            Ask::get("client_id=web").read(&standard(), Endpoint::Authorize),
-            "no: ParameterMissing response_type\n"
+            Ask::get("response_type=code").read(&standard(), Endpoint::Authorize),
+            "no: ParameterMissing client_id\n"
         );
+        // Where the application can be told, the judge of the request tells it.
+        assert_eq!(Ask::get("client_id=web").read(&standard(), Endpoint::Authorize), "client_id = web\n");
         assert_eq!(Ask::form("").read(&standard(), Endpoint::Token), "no: ParameterMissing grant_type\n");
         assert_eq!(Ask::form("token=t").read(&standard(), Endpoint::Introspect), "no: ClientMissing\n");
         assert_eq!(

@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::keys::Keys;
 use crate::login::attempts::Doors;
 use crate::login::{password, recovery, totp};
-use crate::model::{Amr, EventKind, SessionId, Totp, User};
+use crate::model::{Amr, EventKind, IdentityName, SessionId, Totp, User};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 use crate::turn::{Change, Entropy, Facts, Rely, Turn, Wants, account_attempts_key, address_attempts_key};
@@ -37,9 +37,9 @@ pub enum Act {
     SignOut,
     /// Change the display name.
     Rename(String),
-    /// Change the password.
+    /// Change the password, or set a first one.
     ChangePassword {
-        /// The one so far. OWASP ASVS 5.0 V6.2.3.
+        /// The one so far; nobody looks at it where there is none. OWASP ASVS 5.0 V6.2.3.
         current: Secret,
         /// The one from now on.
         new: Secret,
@@ -55,7 +55,7 @@ pub enum Act {
     },
     /// Switch the second factor off.
     RemoveTotp {
-        /// The password, as proof.
+        /// The password, as proof, where there is one.
         password: Secret,
     },
     /// Replace all recovery codes.
@@ -64,6 +64,8 @@ pub enum Act {
     EndSession(String),
     /// End all sessions but this one.
     EndOtherSessions,
+    /// Take away that an account elsewhere opens this one.
+    Unlink(IdentityName),
     /// Take back what an application, by its client_id, was allowed.
     Disconnect(String),
 }
@@ -117,7 +119,13 @@ impl Call for AccountCall {
             Act::Disconnect(client_id) => Some(client_id.clone()),
             _ => None,
         };
+        let identity = match &self.act {
+            Act::Unlink(name) => Some(name.clone()),
+            _ => None,
+        };
         Wants {
+            holdings: identity.is_some(),
+            identity,
             session: self.caller.session.map(|own| SessionId(own.id)),
             client_id,
             address_attempts: Some(address_attempts_key(&self.address)),
@@ -150,6 +158,7 @@ impl Call for AccountCall {
                 turn.note(EventKind::SignedOut, Some(signed.user.key), None, "all other sessions");
                 Ok(done(&signed, Done::Changed))
             }
+            Act::Unlink(_) => unlink(&signed, facts, turn),
             Act::Disconnect(_) => disconnect(&signed, facts, turn),
         }
     }
@@ -233,14 +242,19 @@ impl AccountCall {
         let names = [signed.user.username.as_deref(), signed.user.email.as_deref(), Some(signed.user.name.as_str())];
         let names: Vec<&str> = names.into_iter().flatten().collect();
         password::may_be(new, &names)?;
-        self.check_password(signed, current, facts, turn)?;
+        match &signed.user.password {
+            Some(_) => self.check_password(signed, current, facts, turn)?,
+            // Who never had one came by an account elsewhere, and must have done so not long ago.
+            None => signed.check_recent(turn)?,
+        }
         let hash = password::hash(new, &mut turn.entropy);
         let below = dead_below(signed, turn);
         let user = put_user(signed, turn, |user| {
             user.password = Some(hash);
             user.revoked_below = below;
         });
-        turn.note(EventKind::PasswordChanged, Some(user.key), None, "");
+        let how = if signed.user.password.is_some() { "" } else { "the first one" };
+        turn.note(EventKind::PasswordChanged, Some(user.key), None, how);
         Ok(alone(signed, user, Done::Changed, turn))
     }
 
@@ -255,7 +269,9 @@ impl AccountCall {
             return Err(No::TotpAbsent.into());
         }
         signed.check_recent(turn)?;
-        self.check_password(signed, typed, facts, turn)?;
+        if signed.user.password.is_some() {
+            self.check_password(signed, typed, facts, turn)?;
+        }
         let user = put_user(signed, turn, |user| user.totp = None);
         turn.note(EventKind::TotpDisabled, Some(user.key), None, "");
         Ok(alone(signed, user, Done::Changed, turn))
@@ -298,7 +314,8 @@ fn confirm_totp(signed: &Signed, sealed_seed: &str, typed: &Secret, turn: &mut T
     });
     turn.note(EventKind::TotpEnabled, Some(user.key), None, "");
     // Sessions that were begun without the factor are asked for it; the one that proved it just now need not be.
-    let (renewed, cookie) = signed.renew(&user, vec![Amr::Pwd, Amr::Otp], turn);
+    let amr = signed.session.amr.iter().copied().filter(|own| *own != Amr::Otp).chain([Amr::Otp]).collect();
+    let (renewed, cookie) = signed.renew(&user, amr, turn);
     Ok(Account { user, session: renewed.session.id, done: Done::Recovery(texts), cookie })
 }
 
@@ -335,6 +352,22 @@ fn end_session(signed: &Signed, reference: &str, turn: &mut Turn<'_>) -> Result<
     Ok(done(signed, Done::Changed))
 }
 
+/// Two links that are taken away at once would each think that the other one stays: the account's row makes one of them look
+/// again.
+fn unlink(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
+    signed.check_recent(turn)?;
+    let held = facts.identity.as_ref().filter(|held| held.row.user == signed.user.key).ok_or(No::IdentityUnknown)?;
+    let is_last = facts.holdings.is_none_or(|held| held.identities <= 1);
+    if is_last && signed.user.password.is_none() {
+        return Err(No::IdentityLast.into());
+    }
+    let below = dead_below(signed, turn);
+    let user = put_user(signed, turn, |user| user.revoked_below = below);
+    turn.change(Change::DropIdentity(held.row.name.clone()));
+    turn.note(EventKind::IdentityUnlinked, Some(user.key), None, held.row.name.issuer.as_str());
+    Ok(alone(signed, user, Done::Changed, turn))
+}
+
 fn disconnect(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
     let client = facts.client.as_ref().ok_or(Refusal::of(No::AuthorizeClientUnknown, Param::ClientId))?;
     turn.change(Change::WithdrawConsent { user: signed.user.key, client: client.key });
@@ -343,57 +376,4 @@ fn disconnect(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Acc
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::keys::{Presented, TokenKind};
-    use crate::model::{Held, Session};
-    use crate::sample::{self, World};
-    use crate::secret::Digest;
-    use crate::time::UnixTime;
-
-    /// Alice, who signed in a moment ago, gets a new password. What remains is her account and her new session.
-    fn with_new_password(is_password_taken: bool) -> (User, Session) {
-        let mut world = World::new();
-        world.policy.is_password_taken = is_password_taken;
-        let minted = world.mint(TokenKind::Session);
-        let session = Session {
-            id: SessionId(minted.id),
-            digest: minted.digest,
-            user: sample::user().key,
-            amr: vec![Amr::Pwd],
-            auth_time: UnixTime(990),
-            created_at: UnixTime(990),
-            seen_at: UnixTime(990),
-            idle_until: UnixTime(2000),
-            expires_at: UnixTime(9000),
-            address: String::new(),
-            agent: String::new(),
-        };
-        let user = Some(Arc::new(sample::user()));
-        world.facts.session = Some(Held { row: session, client: None, user, is_grant_revoked: false });
-        let presented = Some(Presented { id: minted.id, digest: minted.digest });
-        let caller = Caller { session: presented, browser: Digest::of(b"browser"), agent: String::new() };
-        let (current, new) = (Secret::new(sample::PASSWORD), Secret::new("a violet harbour at noon"));
-        let call = AccountCall { caller, address: sample::ADDRESS.into(), act: Act::ChangePassword { current, new } };
-        let (verdict, changes) = world.judge(&call);
-        verdict.expect("it is the right password");
-        let mut changed = (None, None);
-        for change in changes {
-            match change {
-                Change::PutUser(user) => changed.0 = Some(*user),
-                Change::PutSession(session) => changed.1 = Some(*session),
-                _ => {}
-            }
-        }
-        (changed.0.expect("the account is written"), changed.1.expect("there is a new session"))
-    }
-
-    /// OWASP ASVS 5.0 V6.3.4: every pathway has the same strength.
-    #[test]
-    fn where_applications_take_passwords_a_new_one_ends_what_the_old_one_gave_asvs_6_3_4() {
-        let (user, session) = with_new_password(true);
-        let before = 1_000;
-        assert!(user.revoked_below > before && session.id.0 > user.revoked_below, "{session:?}");
-        assert_eq!(with_new_password(false).0.revoked_below, sample::user().revoked_below);
-    }
-}
+mod tests;

@@ -19,6 +19,7 @@ use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
 use crate::turn::{Change, Entropy, Facts, Rely, Turn};
+use crate::upstream::Link;
 use crate::wire::{Fields, Param, Params};
 
 /// The longest `agent` that is kept, in characters.
@@ -58,10 +59,14 @@ pub struct Errand {
     pub began: i64,
     /// Must the user sign in afresh, whatever session there is?
     pub is_fresh_wanted: bool,
+    /// Is it to confirm who they are, before a change that the word of an issuer elsewhere may not be enough for?
+    pub is_confirmation: bool,
     /// To whom the page was shown, where it was about somebody.
     pub user: Option<UserKey>,
     /// What the page said that it would allow, where it was about that.
     pub shown: Option<Shown>,
+    /// The account elsewhere that is linked once the second factor is right.
+    pub link: Option<Link>,
 }
 
 /// What a consent page said that it would allow.
@@ -79,8 +84,10 @@ pub(crate) struct Parcel {
     until: UnixTime,
     began: i64,
     is_fresh_wanted: bool,
+    is_confirmation: bool,
     user: Option<UserKey>,
     shown: Option<Shown>,
+    link: Option<Link>,
     dialect: String,
     page: Option<String>,
     params: Vec<(String, String)>,
@@ -93,7 +100,8 @@ impl Errand {
     /// An errand that begins now, with the next row id.
     #[must_use]
     pub fn new(goal: Goal, next_id: i64) -> Self {
-        Self { goal, began: next_id, is_fresh_wanted: false, user: None, shown: None }
+        let (is_fresh_wanted, is_confirmation) = (false, false);
+        Self { goal, began: next_id, is_fresh_wanted, is_confirmation, user: None, shown: None, link: None }
     }
 
     /// Did the session begin after the errand did?
@@ -130,8 +138,10 @@ impl Errand {
             until: now.plus(PAGE_TTL_S),
             began: self.began,
             is_fresh_wanted: self.is_fresh_wanted,
+            is_confirmation: self.is_confirmation,
             user: self.user,
             shown: self.shown.clone(),
+            link: self.link.clone(),
             dialect: dialect.to_owned(),
             page,
             params,
@@ -143,7 +153,8 @@ impl Errand {
     /// # Errors
     /// [`No::PageStale`] when it took too long.
     pub(crate) fn unpack(parcel: Parcel, now: UnixTime) -> Result<(Self, String), No> {
-        let Parcel { until, began, is_fresh_wanted, user, shown, dialect, page, params: packed } = parcel;
+        let Parcel { until, began, is_fresh_wanted, is_confirmation, .. } = parcel;
+        let Parcel { user, shown, link, dialect, page, params: packed, .. } = parcel;
         if now.is_past(until) {
             return Err(No::PageStale);
         }
@@ -158,7 +169,7 @@ impl Errand {
                 Goal::Authorize(params)
             }
         };
-        Ok((Self { goal, began, is_fresh_wanted, user, shown }, dialect))
+        Ok((Self { goal, began, is_fresh_wanted, is_confirmation, user, shown, link }, dialect))
     }
 }
 
@@ -229,6 +240,8 @@ pub enum Page {
         login: String,
         /// What was wrong with the last answer.
         problem: Option<Refusal>,
+        /// Will the word of an issuer elsewhere do?
+        is_upstream_enough: bool,
     },
     /// Prove it once more.
     SecondFactor {
@@ -353,14 +366,31 @@ impl Signed {
         self.user.totp.is_some() && !self.session.amr.contains(&Amr::Otp)
     }
 
-    /// Did they prove who they are not long ago?
+    /// Has the account a password that the word of an issuer elsewhere does not stand for when it is to be confirmed who
+    /// somebody is?
+    #[must_use]
+    pub fn needs_password(&self, turn: &Turn<'_>) -> bool {
+        self.user.password.is_some() && !turn.policy.session.is_upstream_confirming
+    }
+
+    /// Is that so, and has this session not seen the password?
+    #[must_use]
+    pub fn lacks_password(&self, turn: &Turn<'_>) -> bool {
+        self.needs_password(turn) && !self.session.amr.contains(&Amr::Pwd)
+    }
+
+    /// Did they prove who they are not long ago? Who has a password, by that: whoever takes over the account elsewhere gets
+    /// in here, and must not be able to shut the owner out.
     ///
     /// # Errors
-    /// [`No::SignInAgain`].
+    /// [`No::SignInAgain`], [`No::PasswordNeeded`].
     pub fn check_recent(&self, turn: &Turn<'_>) -> Result<(), No> {
         // OWASP ASVS 5.0 V7.5.1: "full re-authentication before allowing modifications to sensitive account attributes".
         let age_s = self.session.auth_time.seconds_until(turn.now);
-        if age_s <= turn.policy.session.recent_s { Ok(()) } else { Err(No::SignInAgain) }
+        if age_s > turn.policy.session.recent_s {
+            return Err(No::SignInAgain);
+        }
+        if self.lacks_password(turn) { Err(No::PasswordNeeded) } else { Ok(()) }
     }
 
     /// Makes what is decided depend on the session and the account being as they were seen.

@@ -624,6 +624,8 @@ crate::wire::names! {
         UserAdded = "user_added",
         /// An account elsewhere was linked to one here.
         IdentityLinked = "identity_linked",
+        /// An account elsewhere no longer opens one here.
+        IdentityUnlinked = "identity_unlinked",
         /// An account was changed by the operator.
         UserChanged = "user_changed",
         /// An account was deleted.

@@ -146,6 +146,8 @@ pub struct SessionPolicy {
     pub absolute_s: u64,
     /// Seconds after which an account page asks for the password again before it changes how one signs in.
     pub recent_s: u64,
+    /// May an issuer elsewhere confirm that, also for those who have a password here?
+    pub is_upstream_confirming: bool,
 }
 
 /// When the door is shut. Counters hold for parallel attempts and survive a restart.
@@ -195,7 +197,12 @@ impl Policy {
             is_introspection_open: false,
             is_revocation_open: false,
             otp_digits: 6,
-            session: SessionPolicy { idle_s: 24 * 60 * 60, absolute_s: 14 * 24 * 60 * 60, recent_s: 15 * 60 },
+            session: SessionPolicy {
+                idle_s: 24 * 60 * 60,
+                absolute_s: 14 * 24 * 60 * 60,
+                recent_s: 15 * 60,
+                is_upstream_confirming: false,
+            },
             lockout: LockoutPolicy { account_failures: 10, address_failures: 100, window_s: 15 * 60 },
         }
     }

@@ -145,6 +145,7 @@ refusals! {
     AssertionExpired, InvalidGrant, "RFC 7523 §3", "The assertion is invalid or expired.", "It is too old.";
     AssertionTooEarly, InvalidGrant, "RFC 7523 §3", "The assertion is invalid or expired.", "It begins in the future; check the clock of this machine.";
     AssertionNonceWrong, InvalidGrant, "OpenID Connect Core §3.1.3.7", "The assertion is invalid or expired.", "It belongs to another authentication request.";
+    AssertionReplayed, InvalidGrant, "RFC 7523 §3", "The assertion is invalid or expired.", "It was exchanged before, and is good once; the application must ask its user to sign in at the issuer again.";
     UpstreamAbsent, UnsupportedGrantType, "RFC 6749 §5.2", "Signing in by this issuer is not configured on this server.", "There is no [upstream.google] in the configuration.";
     UpstreamUnreachable, TemporarilyUnavailable, "RFC 9110 §15.6.4", "The issuer cannot be reached at the moment. Try again.", "The issuer's configuration, keys or token endpoint do not answer as they should; the log says why.";
     UpstreamRefused, AccessDenied, "RFC 6749 §5.2", "The issuer refused to say who you are. Try again.", "The issuer answered with an error; the log has its word.";
@@ -183,6 +184,9 @@ refusals! {
     Broken, ServerError, "RFC 9110 §15.6.1", "Something went wrong on the server. The request id helps its operator to find out what.", "A fault; the log has the cause under the request id.";
     SignInNeeded, LoginRequired, "OWASP ASVS 5.0 V7", "Sign in to see this page.", "A page of the account without a live session.";
     SignInAgain, LoginRequired, "OWASP ASVS 5.0 V7.5.1", "Sign in again to do this.", "A sensitive change in a session whose last sign-in is too long ago.";
+    PasswordNeeded, LoginRequired, "OWASP ASVS 5.0 V7.5.1", "Sign in with your password to do this.", "A sensitive change in a session that began with the word of an issuer elsewhere, for an account that has a password.";
+    IdentityUnknown, NotFound, "OWASP ASVS 5.0 V8.2.2", "This is no longer linked to your account.", "An account elsewhere that is not linked, or is linked to somebody else's account.";
+    IdentityLast, InvalidRequest, "OWASP ASVS 5.0 V6.8", "This is the only way into your account. Set a password first.", "The last link of an account without a password was to be taken away.";
     TotpPresent, InvalidRequest, "OWASP ASVS 5.0 V6.5", "A second factor is already switched on.", "Enrolment of a second factor where there is one.";
     TotpAbsent, InvalidRequest, "OWASP ASVS 5.0 V6.5", "There is no second factor to change.", "A change of a second factor where there is none.";
     PasswordTooShort, InvalidRequest, "OWASP ASVS 5.0 V6.2.1", "The new password is too short: it needs at least 8 characters.", "A new password below the minimum.";

@@ -8,6 +8,7 @@ use crate::client_auth::Credentials;
 use crate::grant::GrantRequest;
 use crate::jose::Jwt;
 use crate::keys::Keys;
+use crate::model::{Client, GrantType};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::turn::{Facts, Turn, Wants};
@@ -17,8 +18,39 @@ use crate::wire::{Param, Params};
 /// A request to turn a grant into tokens.
 #[derive(Debug)]
 pub struct TokenRequest {
-    credentials: Credentials,
+    applicant: Applicant,
     grant: GrantRequest,
+}
+
+/// Who asks for tokens, and by which grant. A turn of its own for a request with an assertion: nothing is fetched for
+/// somebody who may not ask.
+#[derive(Clone, Debug)]
+pub struct Applicant {
+    credentials: Credentials,
+    grant: GrantType,
+}
+
+impl Applicant {
+    fn verify<'f>(&self, facts: &'f Facts, turn: &Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
+        let client = self.credentials.verify(facts, turn)?;
+        if client.grants.contains(&self.grant) { Ok(client) } else { Err(No::GrantTypeNotAllowed.into()) }
+    }
+}
+
+impl Call for Applicant {
+    type Yes = ();
+
+    fn wants(&self) -> Wants {
+        Wants { client_id: Some(self.credentials.client_id.clone()), ..Wants::default() }
+    }
+
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<(), Refusal> {
+        self.verify(facts, turn).map(drop)
+    }
+
+    fn is_slow(&self, facts: &Facts) -> bool {
+        self.credentials.is_slow(facts)
+    }
 }
 
 impl TokenRequest {
@@ -30,13 +62,19 @@ impl TokenRequest {
         let word = params.take(Param::GrantType).ok_or(Refusal::of(No::ParameterMissing, Param::GrantType))?;
         let credentials = Credentials::parse(&mut params)?;
         let grant = GrantRequest::parse(&word, params, policy, keys, address)?;
-        Ok(Self { credentials, grant })
+        Ok(Self { applicant: Applicant { credentials, grant: grant.kind() }, grant })
     }
 
     /// The ID token that this request cannot be judged without the keys of its issuer for.
     #[must_use]
     pub fn assertion(&self) -> Option<&Jwt> {
         self.grant.assertion()
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn applicant(&self) -> &Applicant {
+        &self.applicant
     }
 
     /// Hands over the issuer whose assertions are taken, with its keys; or why there is none.
@@ -49,20 +87,17 @@ impl Call for TokenRequest {
     type Yes = Reply;
 
     fn wants(&self) -> Wants {
-        let mut wants = Wants { client_id: Some(self.credentials.client_id.clone()), ..Wants::default() };
+        let mut wants = self.applicant.wants();
         self.grant.want(&mut wants);
         wants
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
-        let client = self.credentials.verify(facts, turn)?;
-        if !client.grants.contains(&self.grant.kind()) {
-            return Err(No::GrantTypeNotAllowed.into());
-        }
+        let client = self.applicant.verify(facts, turn)?;
         self.grant.decide(client, facts, turn)
     }
 
     fn is_slow(&self, facts: &Facts) -> bool {
-        self.credentials.is_slow(facts) || self.grant.is_slow()
+        self.applicant.is_slow(facts) || self.grant.is_slow()
     }
 }

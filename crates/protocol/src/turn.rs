@@ -32,12 +32,14 @@ pub struct Wants {
     pub sub: Option<String>,
     /// A user, by who they are elsewhere.
     pub identity: Option<IdentityName>,
+    /// Whether a token of an issuer elsewhere was used before.
+    pub burned: Option<Digest>,
     /// Counters of failed attempts from an address (not those of an account: they come with the account).
     pub address_attempts: Option<Digest>,
     /// What the account allowed the client of `client_id`. The account is that of `identity`, or else the one of `login`
     /// where a name is given, or else that of `session`.
     pub consent: bool,
-    /// How many applications and personal tokens the user of `session` has.
+    /// How many applications, personal tokens and identities the user of `session` has.
     pub holdings: bool,
 }
 
@@ -62,6 +64,8 @@ pub struct Facts {
     pub subject: Option<Arc<User>>,
     /// The account elsewhere, with its user here.
     pub identity: Option<Held<Identity>>,
+    /// Was the token of [`Wants::burned`] used before?
+    pub is_burned: bool,
     /// Failed attempts against the account (see [`Wants::consent`]); where there is none, against the name of `login`.
     pub account_attempts: Option<Attempts>,
     /// Failed attempts from the address.
@@ -104,6 +108,8 @@ pub struct Holdings {
     pub clients: u32,
     /// Personal tokens, also those that are over and not swept away yet.
     pub personals: u32,
+    /// Accounts elsewhere that open the user's account here.
+    pub identities: u32,
 }
 
 /// Under which counter failures against an account are kept: by user where there is one, so that the e-mail address and
@@ -300,6 +306,13 @@ pub enum Change {
     PutSession(Box<Session>),
     /// ◆ Nobody has this identity yet.
     PutIdentity(Identity),
+    /// ◆ The token of an issuer elsewhere was never seen. It is good once.
+    BurnJti {
+        /// Which.
+        jti: Digest,
+        /// From then on it is refused for its age, and need not be remembered.
+        until: UnixTime,
+    },
     /// A new consent, or a wider one in its place.
     PutConsent(Consent),
     /// A new sealing key, which is the current one from now on.
@@ -344,6 +357,8 @@ pub enum Change {
         /// The one that stays.
         but: Option<SessionId>,
     },
+    /// The identity no longer opens anybody's account.
+    DropIdentity(IdentityName),
     /// The user, and every row that hangs on it, is gone.
     DeleteUser(UserKey),
     /// The client, and every row that hangs on it, is gone.

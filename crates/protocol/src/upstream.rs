@@ -39,6 +39,8 @@ pub struct IdToken {
     pub is_email_current: bool,
     /// The name to show.
     pub name: Option<String>,
+    /// From then on it is too old.
+    pub ends_at: UnixTime,
 }
 
 /// Who, and nothing about them.
@@ -81,6 +83,12 @@ impl Assertion {
         wants.login = self.jwt.unverified_email().map(ToOwned::to_owned);
     }
 
+    /// What it is remembered by once it was used.
+    #[must_use]
+    pub fn jti(&self) -> Digest {
+        self.jwt.digest()
+    }
+
     /// Verifies it and finds the account.
     ///
     /// # Errors
@@ -118,12 +126,54 @@ fn account<'f>(token: &IdToken, facts: &'f Facts) -> Result<Account<'f>, No> {
     }
     let email = token.email.as_deref().filter(|_| token.email_verified).ok_or(No::UpstreamEmailUnverified)?;
     let Some(user) = &facts.login else { return Ok(Account::Absent) };
-    // The address may be somebody's user name, which proves nothing about it.
-    let is_address_of = |user: &User| user.email.as_deref().is_some_and(|own| login_name(own) == login_name(email));
-    if !is_address_of(user) || !user.email_verified || !token.is_email_current {
+    if !has_proven(user, email) || !token.is_email_current {
         return Err(No::UpstreamEmailTaken);
     }
     usable(user).map(Account::Unlinked)
+}
+
+/// Was it verified here that the address is this user's? It may be somebody's user name, which proves nothing about it.
+fn has_proven(user: &User, email: &str) -> bool {
+    user.email_verified && user.email.as_deref().is_some_and(|own| login_name(own) == login_name(email))
+}
+
+/// An account elsewhere that is to be linked as soon as the second factor of the account here is right. It travels with the
+/// errand: nothing is written before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    issuer: String,
+    subject: String,
+    user: UserKey,
+    /// The address by which they belong together.
+    email: String,
+}
+
+impl Link {
+    /// Its name, to look for it.
+    #[must_use]
+    pub fn name(&self) -> IdentityName {
+        IdentityName { issuer: self.issuer.clone(), subject: self.subject.clone() }
+    }
+
+    /// Is it to be made, for the user whose second factor was right? What let it begin must still hold.
+    ///
+    /// # Errors
+    /// [`No::UpstreamEmailTaken`] when it has become somebody else's since, or the address has.
+    pub fn is_due(&self, user: &User, facts: &Facts) -> Result<bool, No> {
+        match &facts.identity {
+            Some(held) if held.row.user == user.key => Ok(false),
+            // Somebody else signed in meanwhile.
+            None if self.user != user.key => Ok(false),
+            None if has_proven(user, &self.email) => Ok(true),
+            _ => Err(No::UpstreamEmailTaken),
+        }
+    }
+
+    /// Makes it.
+    pub fn make(&self, turn: &mut Turn<'_>) {
+        turn.change(Change::PutIdentity(Identity { name: self.name(), user: self.user, linked_at: turn.now }));
+        turn.note(EventKind::IdentityLinked, Some(self.user), None, self.issuer.as_str());
+    }
 }
 
 impl<'f> Found<'f> {
@@ -136,7 +186,22 @@ impl<'f> Found<'f> {
         }
     }
 
-    /// Links and makes what is not there yet, and gives the account.
+    /// When the token is too old to be taken.
+    #[must_use]
+    pub fn ends_at(&self) -> UnixTime {
+        self.token.ends_at
+    }
+
+    /// The link that must wait for the second factor of the account.
+    #[must_use]
+    pub fn pending(&self) -> Option<Link> {
+        let Account::Unlinked(user) = self.account else { return None };
+        user.totp.as_ref()?;
+        let (issuer, subject) = (self.token.issuer.clone(), self.token.subject.clone());
+        Some(Link { issuer, subject, user: user.key, email: self.token.email.clone()? })
+    }
+
+    /// Links and makes what is not there yet, and gives the account. Who has a second factor must have proven it.
     pub fn enter(self, turn: &mut Turn<'_>) -> Arc<User> {
         let Self { token, account } = self;
         let user = match account {
@@ -151,11 +216,8 @@ impl<'f> Found<'f> {
             Account::Absent => Arc::new(new_user(&token, turn)),
         };
         // ◆ It comes before the account: of two who come with the same new identity, the second finds it linked.
-        turn.change(Change::PutIdentity(Identity {
-            name: IdentityName { issuer: token.issuer.clone(), subject: token.subject },
-            user: user.key,
-            linked_at: turn.now,
-        }));
+        let name = IdentityName { issuer: token.issuer.clone(), subject: token.subject };
+        turn.change(Change::PutIdentity(Identity { name, user: user.key, linked_at: turn.now }));
         if matches!(account, Account::Absent) {
             turn.change(Change::PutUser(Box::new((*user).clone())));
             turn.note(EventKind::UserAdded, Some(user.key), None, token.issuer.as_str());

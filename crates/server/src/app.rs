@@ -140,9 +140,9 @@ impl App {
         );
         let node = entropy.draw();
         let mut pages = Pages::new(&settings.brand, settings.base_path());
-        // To try templates takes time, which a start without any should not take.
+        // A start without any does not even look.
         if !settings.brand.templates.is_empty() {
-            pages.replace(settings.brand.templates.clone()).map_err(Fault::Templates)?;
+            pages.adopt(settings.brand.templates.clone()).map_err(Fault::Templates)?;
         }
         let upstream = Upstream::new(&settings).map_err(Fault::Fetch)?;
         Ok(Arc::new(Self {

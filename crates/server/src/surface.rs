@@ -20,6 +20,7 @@ use protocol::browser::{Ask, Browse, Goal, Page, Return, Step};
 use protocol::call::{Call, Reply};
 use protocol::endpoint::Endpoint;
 use protocol::introspect::{AnyToken, IntrospectRequest};
+use protocol::jose::Jwt;
 use protocol::model::GrantType;
 use protocol::refusal::{No, Refusal};
 use protocol::revoke::RevokeRequest;
@@ -179,15 +180,14 @@ impl Asked<'_> {
         let (policy, keys) = (&*self.surface.policy, self.app.keys());
         let verdict = match self.at.endpoint {
             Endpoint::Token => {
-                let mut request = TokenRequest::parse(params, policy, &keys, address);
-                if let Ok(request) = &mut request
-                    && let Some(jwt) = request.assertion()
-                {
-                    // The judge fetches nothing. Boxed: few requests need it.
-                    let issuer = Box::pin(self.app.trusted_issuer(jwt.kid())).await;
-                    request.trust(issuer);
+                let request = TokenRequest::parse(params, policy, &keys, address);
+                match request {
+                    // Boxed: few requests need it.
+                    Ok(request) if request.assertion().is_some() => {
+                        Box::pin(self.redeem_assertion(request, address)).await?
+                    }
+                    request => self.turn(request, address).await?,
                 }
-                self.turn(request, address).await?
             }
             Endpoint::Introspect => self.turn(IntrospectRequest::parse(params, policy, &keys), address).await?,
             Endpoint::Revoke => self.turn(RevokeRequest::parse(params, policy, &keys), address).await?,
@@ -204,6 +204,20 @@ impl Asked<'_> {
             Ok(reply) => answer::outgoing(self.dialect.encode(self.at, &reply, &self.context(grant))),
             Err(refusal) => self.refuse(&refusal),
         })
+    }
+
+    /// Two turns: the judge fetches nothing, and nothing is fetched for a client that may not ask.
+    async fn redeem_assertion(
+        &self,
+        mut request: TokenRequest,
+        address: &str,
+    ) -> Result<Result<Reply, Refusal>, Fault> {
+        if let Err(refusal) = self.app.turn(&self.surface.policy, address, request.applicant().clone()).await? {
+            return Ok(Err(refusal));
+        }
+        let issuer = self.app.trusted_issuer(request.assertion().and_then(Jwt::kid)).await;
+        request.trust(issuer);
+        self.turn(Ok(request), address).await
     }
 
     async fn turn<C: Call<Yes = Reply>>(
@@ -359,7 +373,13 @@ pub async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, visit: Vis
     };
     let Browse { step, cookie } = browse;
     let response = match (step, dialect) {
-        (Step::Ask(ask), _) => answer::html(asking_status(&ask), pages::ask(app, page, &ask), Form::Away),
+        (Step::Ask(ask), _) => {
+            let mut response = answer::html(asking_status(&ask), pages::ask(app, page, &ask), Form::Away);
+            if let Page::Consent { client, .. } = &ask.page {
+                pages::allow_logo(&mut response, client);
+            }
+            response
+        }
         (Step::Go(path), _) => return page.dressed(app, page.go(app, &path), &cookie),
         (Step::Return(back), Some(dialect)) => bring_back(app, page, dialect, &back),
         // An application's errand always names the dialect that it came by.
@@ -387,7 +407,12 @@ fn bring_back(app: &App, page: &PageRequest<'_>, dialect: &Dialect, back: &Retur
 fn asking_status(ask: &Ask) -> StatusCode {
     match &ask.page {
         Page::SignIn { problem: Some(problem), .. } | Page::SecondFactor { problem: Some(problem), .. } => {
-            if problem.no == No::LockedOut { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::BAD_REQUEST }
+            match problem.no {
+                No::LockedOut => StatusCode::TOO_MANY_REQUESTS,
+                // Nothing was wrong with what was answered; there is one more question.
+                No::PasswordNeeded => StatusCode::OK,
+                _ => StatusCode::BAD_REQUEST,
+            }
         }
         _ => StatusCode::OK,
     }

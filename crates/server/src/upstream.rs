@@ -88,6 +88,22 @@ impl Upstream {
         self.google.client_secret.is_some()
     }
 
+    /// Takes these keys as the issuer's, as if they had been fetched at `now`: for a server without a network.
+    pub fn learn(&self, keys: KeySet, now: UnixTime) {
+        let Google { issuer, client_id, .. } = &self.google;
+        let at = |path: &str| format!("{}/{path}", issuer.trim_end_matches('/'));
+        let discovery = Discovery {
+            issuer: issuer.clone(),
+            authorization_endpoint: at("authorize"),
+            token_endpoint: at("token"),
+            jwks_uri: at("keys"),
+            token_endpoint_auth_methods_supported: None,
+            authorization_response_iss_parameter_supported: false,
+        };
+        let issuer = Issuer { name: issuer.clone(), client_id: client_id.clone(), keys: Arc::new(keys) };
+        self.known.store(Some(Arc::new(Known { at: now, issuer: Arc::new(issuer), discovery })));
+    }
+
     /// The issuer with its keys, for a token that names the key `kid`.
     ///
     /// # Errors

@@ -98,9 +98,12 @@ fn a_user_is_added_found_by_each_name_and_deleted() {
         })
     );
     for name in ["alice", "Alice@Example.com", added["id"].as_str().unwrap()] {
-        assert_eq!(place.json(&["user", "show", name]), added);
+        let mut shown = place.json(&["user", "show", name]);
+        assert_eq!(shown.as_object_mut().unwrap().remove("linked"), Some(json!([])));
+        assert_eq!(shown, added);
     }
     assert_eq!(place.json(&["user", "list"]), json!([added]));
+    assert_eq!(place.no(1, &["user", "unlink", "alice"]), "`alice` has no such link: see `grantry user show alice`");
     place.json(&["user", "delete", "alice"]);
     assert_eq!(place.no(1, &["user", "show", "alice"]), "no user `alice`: see `grantry user list`");
     assert_eq!(place.json(&["user", "list"]), json!([]));

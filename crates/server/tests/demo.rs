@@ -47,7 +47,8 @@ impl Drop for Demo {
 /// A browser that knows forms and cookies. Cookies are shared by all ports of a host.
 #[derive(Default)]
 struct Browser {
-    cookies: HashMap<String, String>,
+    /// By host and name.
+    cookies: HashMap<(String, String), String>,
     url: String,
     page: String,
 }
@@ -77,10 +78,11 @@ impl Browser {
     /// Asks once; gives where a redirect leads.
     fn ask(&mut self, method: &str, body: &str) -> Option<String> {
         let (origin, path) = split(&self.url);
-        let port = origin.rsplit(':').next().unwrap();
-        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let (host, port) = origin.split("://").nth(1).unwrap().split_once(':').unwrap();
+        let own = self.cookies.iter().filter(|((its, _), _)| its == host);
+        let cookies: Vec<String> = own.map(|((_, name), value)| format!("{name}={value}")).collect();
         let mut head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\nAccept: text/html\r\nCookie: {}\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\nAccept: text/html\r\nCookie: {}\r\n",
             cookies.join("; ")
         );
         if method == "POST" {
@@ -95,17 +97,19 @@ impl Browser {
         stream.read_to_string(&mut answer).unwrap();
         let (head, page) = answer.split_once("\r\n\r\n").expect("an answer has a head");
         page.clone_into(&mut self.page);
-        let mut location = None;
+        let (mut location, mut set) = (None, Vec::new());
         for (name, value) in head.lines().filter_map(|line| line.split_once(": ")) {
             match name.to_ascii_lowercase().as_str() {
                 "set-cookie" => {
                     let (name, value) = value.split(';').next().unwrap().split_once('=').unwrap();
-                    self.cookies.insert(name.to_owned(), value.to_owned());
+                    set.push((name.to_owned(), value.to_owned()));
                 }
                 "location" => location = Some(value.to_owned()),
                 _ => {}
             }
         }
+        let host = host.to_owned();
+        self.cookies.extend(set.into_iter().map(|(name, value)| ((host.clone(), name), value)));
         location
     }
 
@@ -171,4 +175,146 @@ fn a_person_with_a_second_factor_reads_the_code_from_the_telephone_and_may_say_n
     browser.fill("name=\"otp\"", &[("otp", &code)]);
     let page = browser.fill("value=\"deny\"", &[("decision", "deny")]);
     assert!(page.contains("You said no"), "{page}");
+}
+
+/// What a command of the page asks for, as curl would.
+struct Curl {
+    method: String,
+    url: String,
+    headers: Vec<String>,
+    body: String,
+}
+
+impl Curl {
+    fn read(command: &str) -> Self {
+        let mut words = shell_words(command).into_iter();
+        assert_eq!(words.next().as_deref(), Some("curl"), "{command}");
+        let mut own = Self { method: String::new(), url: String::new(), headers: vec![], body: String::new() };
+        while let Some(word) = words.next() {
+            let mut value = || words.next().expect("an option has a value");
+            match word.as_str() {
+                "-X" => own.method = value(),
+                "-H" => own.headers.push(value()),
+                "-d" => {
+                    let separator = if own.body.is_empty() { "" } else { "&" };
+                    own.body.push_str(&format!("{separator}{}", value()));
+                }
+                url => url.clone_into(&mut own.url),
+            }
+        }
+        if own.method.is_empty() {
+            own.method = if own.body.is_empty() { "GET" } else { "POST" }.to_owned();
+        }
+        own
+    }
+
+    /// Gives the answer, which must be a success.
+    fn run(&self) -> Value {
+        let (origin, path) = split(&self.url);
+        let (host, port) = (origin.split("://").nth(1).unwrap(), origin.rsplit(':').next().unwrap());
+        let mut head = format!("{} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n", self.method);
+        let has_type = self.headers.iter().any(|header| header.starts_with("Content-Type"));
+        if !self.body.is_empty() && !has_type {
+            head.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
+        }
+        self.headers.iter().for_each(|header| head.push_str(&format!("{header}\r\n")));
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+        stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
+        write!(stream, "{head}Content-Length: {}\r\n\r\n{}", self.body.len(), self.body).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{} {}: {answer}", self.method, self.url);
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).expect("it is JSON")
+    }
+}
+
+/// Words as a shell has them, with single quotes.
+fn shell_words(command: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    for (at, part) in command.split('\'').enumerate() {
+        if at % 2 == 1 {
+            words.last_mut().unwrap().push_str(part);
+            continue;
+        }
+        for (at, piece) in part.split(' ').enumerate() {
+            if at > 0 {
+                words.push(String::new());
+            }
+            words.last_mut().unwrap().push_str(piece);
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Text of a page as a browser shows it.
+fn shown(html: &str) -> String {
+    let entities = [("&#x2f;", "/"), ("&#x27;", "'"), ("&#39;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">")];
+    entities.iter().fold(html.to_owned(), |text, (entity, own)| text.replace(entity, own)).replace("&amp;", "&")
+}
+
+/// What stands between two marks, each time.
+fn between<'p>(page: &'p str, begin: &str, end: &str) -> Vec<&'p str> {
+    page.split(begin).skip(1).map(|rest| rest.split(end).next().unwrap()).collect()
+}
+
+/// Alice goes the way of a surface, from the page that lists them all, and is back at its application.
+fn arrive(demo: &Demo, name: &str, decision: &str) -> (Browser, String) {
+    let site = demo.text("/sample_site");
+    let mut browser = Browser::default();
+    let page = browser.get(&format!("{site}/surfaces")).to_owned();
+    let section = page.split("<section").find(|section| section.contains(&format!("<h2>{name}</h2>")));
+    let links = between(section.unwrap_or_else(|| panic!("{name}: {page}")), "href=\"", "\"");
+    browser.get(&shown(links[0]));
+    let host = format!("http://{name}.localhost:");
+    assert!(browser.url.starts_with(&host), "the pages are under the surface's own host: {}", browser.url);
+    browser.fill("name=\"password\"", &[("username", "alice"), ("password", demo.text("/users/0/password"))]);
+    let page = browser.fill("value=\"approve\"", &[("decision", decision)]).to_owned();
+    assert!(browser.url.starts_with(&format!("{site}/arrived/{name}?")), "{}", browser.url);
+    assert!(page.contains(&format!("<h1>Back from {name}</h1>")), "{page}");
+    (browser, page)
+}
+
+#[test]
+fn a_person_connects_each_of_the_other_surfaces_and_the_commands_that_are_shown_work() {
+    let demo = Demo::start();
+    for (name, commands_max, said) in [
+        ("tinyemail", 1, "import_customers"),
+        ("tinyplus", 0, ""),
+        ("tinyrebrand", 3, "\"email\":\"alice@example.com\""),
+        ("php-endpoints", 2, "\"full_name\":\"Alice Doe\""),
+        ("paced", 2, "\"name\":\"Alice Doe\""),
+    ] {
+        let (browser, page) = arrive(&demo, name, "approve");
+        let sent = if name == "tinyplus" { "access_token" } else { "code" };
+        let value = between(&browser.url, &format!("{sent}="), "&")[0].to_owned();
+        assert!(shown(&page).contains(&format!("<dt>{sent}</dt><dd>{value}</dd>")), "{name}: {page}");
+        let commands: Vec<String> =
+            between(&page, "<pre tabindex=\"0\"><code>", "</code>").into_iter().map(shown).collect();
+        assert_eq!(commands.len(), commands_max, "{name}: {commands:?}");
+        let (mut token, mut last) = (String::new(), Value::Null);
+        for command in commands {
+            let command = command.replace("PASSWORD", demo.text("/users/0/password")).replace("TOKEN", &token);
+            last = Curl::read(&command).run();
+            let given = last.pointer("/access_token").or(last.pointer("/data/access_token")).and_then(Value::as_str);
+            given.unwrap_or(&token).to_owned().clone_into(&mut token);
+        }
+        assert!(last.to_string().contains(said), "{name}: {last}");
+    }
+}
+
+#[test]
+fn a_no_comes_back_to_the_application_of_a_surface_too_and_unknown_names_lead_home() {
+    let demo = Demo::start();
+    for name in ["tinyemail", "tinyplus"] {
+        let (_, page) = arrive(&demo, name, "deny");
+        assert!(page.contains("<dt>error</dt><dd>access_denied</dd>"), "{name}: {page}");
+    }
+    let site = demo.text("/sample_site").to_owned();
+    let mut browser = Browser::default();
+    assert!(browser.get(&format!("{site}/arrived/nobody?code=1")).contains("Connect"));
+    assert_eq!(browser.url, format!("{site}/"));
+    // What stands in the address is shown, and is not taken for a part of the page.
+    let page = browser.get(&format!("{site}/arrived/paced?code=%3Cb%3E%26&x=%22%27")).to_owned();
+    assert!(page.contains("&lt;b&gt;&amp;") && !page.contains("<b>"), "{page}");
 }

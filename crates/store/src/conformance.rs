@@ -70,6 +70,8 @@ suite! {
         touching_changes_the_times_alone
         a_withdrawn_consent_takes_grants_and_open_codes_along
         a_session_ends_alone
+        a_dropped_identity_is_gone_and_may_be_linked_again
+        a_burned_token_is_remembered
         all_sessions_of_a_user_end_but_for_one
         a_deleted_user_takes_everything_along
         a_deleted_client_takes_everything_along
@@ -90,6 +92,7 @@ suite! {
         an_old_version_cannot_be_put
         a_new_row_is_put_once
         an_identity_belongs_to_one_user
+        a_token_is_burned_once
         a_client_id_is_given_once
         names_of_users_are_given_once
         a_set_that_is_lost_does_not_hurt_its_neighbours
@@ -101,6 +104,7 @@ suite! {
         a_user_is_found_under_every_name
         a_sub_wins_over_a_user_name
         sessions_come_newest_first
+        identities_are_those_of_their_user
         applications_are_consents_and_live_grants
         grants_can_be_narrowed_down
         personal_tokens_come_with_their_user
@@ -115,6 +119,7 @@ suite! {
         live_rows_stay
         expired_rows_go
         a_spent_code_outlives_its_end
+        a_burned_token_is_remembered_until_its_end
         a_long_lived_token_goes_when_its_client_user_or_grant_is_gone
         a_sweep_removes_no_more_than_it_may_and_goes_on;
 }

@@ -33,7 +33,7 @@ pub use query::{Application, Counts, Query, Rows};
 pub use sqlite::Sqlite;
 
 /// The tables, in the order in which people ask for them.
-pub(crate) const TABLES: [&str; 12] = [
+pub(crate) const TABLES: [&str; 13] = [
     "clients",
     "users",
     "sessions",
@@ -44,6 +44,7 @@ pub(crate) const TABLES: [&str; 12] = [
     "access_tokens",
     "personal_tokens",
     "attempts",
+    "burned",
     "seal_keys",
     "events",
 ];

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use protocol::model::{Client, ClientKey, Consent, Event, Grant, Held, Personal, SealKey, Session, User, UserKey};
+use protocol::model::{
+    Client, ClientKey, Consent, Event, Grant, Held, Identity, Personal, SealKey, Session, User, UserKey,
+};
 use protocol::time::UnixTime;
 
 use crate::{Fault, Store};
@@ -36,6 +38,8 @@ pub enum Query {
     UserByName(String),
     /// The sessions of a user, the newest first.
     Sessions(UserKey),
+    /// The accounts elsewhere that open a user's account, in the order of their names.
+    Identities(UserKey),
     /// What a user allowed, by client: remembered consents, and clients that hold a live grant without one.
     Applications {
         /// Whose.
@@ -93,6 +97,8 @@ pub enum Rows {
     Users(Vec<Arc<User>>),
     /// To [`Query::Sessions`].
     Sessions(Vec<Session>),
+    /// To [`Query::Identities`].
+    Identities(Vec<Identity>),
     /// To [`Query::Applications`].
     Applications(Vec<Application>),
     /// To [`Query::Grants`].
@@ -217,6 +223,17 @@ impl dyn Store + '_ {
     pub async fn sessions(&self, user: UserKey) -> Result<Vec<Session>, Fault> {
         match self.list(&Query::Sessions(user)).await? {
             Rows::Sessions(rows) => Ok(rows),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::Identities`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn identities(&self, user: UserKey) -> Result<Vec<Identity>, Fault> {
+        match self.list(&Query::Identities(user)).await? {
+            Rows::Identities(rows) => Ok(rows),
             _ => Err(mismatch()),
         }
     }

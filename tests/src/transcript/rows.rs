@@ -7,8 +7,8 @@ use data_encoding::BASE64;
 use protocol::keys::{Keys, TokenKind};
 use protocol::login::{password, totp};
 use protocol::model::{
-    Client, ClientKey, ClientKind, ClientSecret, GrantType, Personal, PersonalId, Pkce, RefreshMode, StoredSecret,
-    Totp, User, UserKey,
+    Client, ClientKey, ClientKind, ClientSecret, GrantType, Identity, IdentityName, Personal, PersonalId, Pkce,
+    RefreshMode, StoredSecret, Totp, User, UserKey,
 };
 use protocol::policy::Policy;
 use protocol::registration;
@@ -16,11 +16,12 @@ use protocol::scope::Scope;
 use protocol::secret::{Digest, Secret};
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Entropy};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use server::app::App;
 
 use super::Known;
 use super::world::NOW;
+use crate::issuer;
 
 /// What the browser of the file knows of somebody.
 pub(super) struct Person {
@@ -91,6 +92,7 @@ impl Rows {
             "client" => self.client(name, words).map(Some),
             "user" => self.user(name, words).map(Some),
             "personal" => self.personal(name, words).map(Some),
+            "identity" => self.identity(name, words),
             "config" => Ok(None),
             other => Err(format!("there is no @{other}")),
         }
@@ -182,6 +184,27 @@ impl Rows {
             expires_at: ttl_s.map_or(UnixTime::NEVER, |ttl_s| NOW.plus(ttl_s)),
             used_at: None,
         })))
+    }
+}
+
+impl Rows {
+    /// Somebody as the issuer elsewhere knows them, and what it says about them.
+    fn identity<'a>(&mut self, name: &str, words: impl Iterator<Item = &'a str>) -> Result<Option<Change>, String> {
+        let allowed = ["sub", "email", "email_verified", "name", "hd", "aud", "linked"];
+        let pairs = Pairs::read(words, "identity", &allowed)?;
+        let subject = pairs.one("sub").unwrap_or(name);
+        // By `jti` two tokens about the same person are two.
+        let mut said = vec![("sub", json!(subject)), ("jti", json!(name))];
+        said.extend(["email", "hd", "aud"].into_iter().filter_map(|claim| Some((claim, json!(pairs.one(claim)?)))));
+        said.extend(pairs.one("name").map(|text| ("name", json!(text.replace('_', " ")))));
+        said.extend(pairs.one("email_verified").map(|text| ("email_verified", json!(text == "true"))));
+        self.known.insert(format!("{name}.id_token"), issuer::token(NOW, &said));
+        let link = |user: &str| {
+            let user = *self.users.get(user).ok_or("there is no such user above")?;
+            let name = IdentityName { issuer: issuer::NAME.to_owned(), subject: subject.to_owned() };
+            Ok(Change::PutIdentity(Identity { name, user, linked_at: NOW }))
+        };
+        pairs.one("linked").map(link).transpose()
     }
 }
 

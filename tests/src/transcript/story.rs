@@ -5,7 +5,7 @@ use super::World;
 /// A transcript.
 #[derive(Debug)]
 pub struct Story {
-    /// `@client`, `@user`, `@personal` and `@config`, with their lines.
+    /// `@client`, `@user`, `@personal`, `@identity` and `@config`, with their lines.
     pub world: Vec<(usize, String)>,
     exchanges: Vec<Exchange>,
 }

@@ -35,7 +35,7 @@ use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::turn::{Change, Facts, Rely, Turn, Wants, address_attempts_key};
-use crate::upstream::Assertion;
+use crate::upstream::{Assertion, Link};
 use crate::wire::{Field, Fields, Param, Params};
 
 /// Most bytes that the parameters of an authorization request may have together: they travel in every page.
@@ -87,6 +87,8 @@ impl Call for Visit {
         match &self.answer {
             Some(Answer::SignIn { login, .. }) => wants.login = Some(login.clone()),
             Some(Answer::Upstream(Ok(assertion))) => assertion.want(&mut wants),
+            // Of the user who is signed in, or else somebody was faster, which is refused before anything else is looked at.
+            Some(Answer::SecondFactor(_)) => wants.identity = self.errand.link.as_ref().map(Link::name),
             _ => {}
         }
         if matches!(self.answer, Some(Answer::SignIn { .. } | Answer::SecondFactor(_))) {
@@ -146,11 +148,15 @@ impl Visit {
             Some(signed) if !self.errand.is_fresh_wanted || self.errand.is_followed_by(&signed.session) => {
                 if signed.lacks_second_factor() {
                     self.ask_second_factor(None, signed, None, turn)
+                } else if self.errand.is_confirmation && signed.lacks_password(turn) {
+                    let login = signed.user.email.as_ref().or(signed.user.username.as_ref()).cloned();
+                    let problem = (login.unwrap_or_default(), Some(No::PasswordNeeded.into()));
+                    self.ask_sign_in(None, Some(signed), problem, turn)
                 } else {
                     Step::Go(path.to_owned())
                 }
             }
-            _ => self.ask_sign_in(None, String::new(), None, turn),
+            _ => self.ask_sign_in(None, signed, (String::new(), None), turn),
         }
     }
 
@@ -167,7 +173,7 @@ impl Visit {
                 return way.back(Err(No::LoginNeeded.into()), turn);
             }
             let hint = way.params.value(Param::LoginHint).unwrap_or_default().to_owned();
-            return self.ask_sign_in(Some(way.client), hint, None, turn);
+            return self.ask_sign_in(Some(way.client), None, (hint, None), turn);
         };
         if signed.lacks_second_factor() {
             if request.prompt.is_none {
@@ -201,14 +207,17 @@ impl Visit {
         self.errand.is_followed_by(&signed.session) || (is_young && !request.prompt.is_login)
     }
 
+    /// Asks who is there, or whoever is signed in to confirm it.
     fn ask_sign_in(
         &self,
         client: Option<&Arc<Client>>,
-        login: String,
-        problem: Option<Refusal>,
+        signed: Option<&Signed>,
+        (login, problem): (String, Option<Refusal>),
         turn: &mut Turn<'_>,
     ) -> Step {
-        self.ask(Page::SignIn { client: client.cloned(), login, problem }, None, None, turn)
+        let is_password_needed = self.errand.is_confirmation && signed.is_some_and(|own| own.needs_password(turn));
+        let is_upstream_enough = !is_password_needed;
+        self.ask(Page::SignIn { client: client.cloned(), login, problem, is_upstream_enough }, None, None, turn)
     }
 
     fn ask_second_factor(

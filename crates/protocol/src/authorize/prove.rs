@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{Visit, Way, keep};
-use crate::browser::{Browse, Goal, Signed};
+use crate::browser::{Browse, Errand, Goal, Signed};
 use crate::login::attempts::Doors;
 use crate::login::{password, second_factor};
 use crate::model::{Amr, Client, EventKind};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 use crate::turn::{Change, Facts, Rely, Turn, account_attempts_key, address_attempts_key};
-use crate::upstream::Assertion;
+use crate::upstream::{Assertion, Link};
 
 impl Visit {
     pub(super) fn sign_in(
@@ -26,12 +26,15 @@ impl Visit {
         let user = facts.login.as_ref();
         let doors =
             Doors::new(account_attempts_key(user.map(|user| user.key), login), address_attempts_key(&self.address));
+        let again = |problem, turn: &mut Turn<'_>| {
+            keep(self.ask_sign_in(client, before.as_ref(), (login.to_owned(), Some(problem)), turn))
+        };
         if let Err(refusal) = doors.check(facts, turn) {
-            return Ok(keep(self.ask_sign_in(client, login.to_owned(), Some(refusal), turn)));
+            return Ok(again(refusal, turn));
         }
         let Some(user) = password::proven(user, typed) else {
             doors.fail(user, facts, turn);
-            return Ok(keep(self.ask_sign_in(client, login.to_owned(), Some(No::CredentialsWrong.into()), turn)));
+            return Ok(again(No::CredentialsWrong.into(), turn));
         };
         // The failures of an account with a second factor are forgotten only after that factor, or else a password that
         // is known would reset the count of guessed codes.
@@ -46,10 +49,11 @@ impl Visit {
             turn.change(Change::EndSession(before.session.id));
         }
         let (signed, cookie) = Signed::start(user, vec![Amr::Pwd], turn.now, &self.caller.agent, turn);
-        Ok(Browse { step: self.next(Some(&signed), None, facts, turn)?, cookie })
+        Ok(Browse { step: self.with_link(None).next(Some(&signed), None, facts, turn)?, cookie })
     }
 
-    /// What an issuer elsewhere says stands for the password, and for nothing else.
+    /// What an issuer elsewhere says stands for the password, and for nothing else: an account with a second factor is
+    /// linked when that is right.
     pub(super) fn upstream(
         &self,
         said: Result<&Assertion, &Refusal>,
@@ -61,9 +65,19 @@ impl Visit {
         let said = said.map_err(|refusal| *refusal);
         let found = match said.and_then(|assertion| assertion.find(facts, turn).map_err(Refusal::from)) {
             Ok(found) => found,
-            Err(refusal) => return Ok(keep(self.ask_sign_in(client, String::new(), Some(refusal), turn))),
+            Err(refusal) => {
+                let problem = (String::new(), Some(refusal));
+                return Ok(keep(self.ask_sign_in(client, before.as_ref(), problem, turn)));
+            }
         };
-        let user = found.enter(turn);
+        let link = found.pending();
+        let user = match found.user().filter(|_| link.is_some()) {
+            Some(user) => {
+                turn.rely_on(user);
+                Arc::clone(user)
+            }
+            None => found.enter(turn),
+        };
         if user.totp.is_none() {
             turn.note(EventKind::SignedIn, Some(user.key), client.map(|client| client.key), "assertion");
         }
@@ -71,7 +85,7 @@ impl Visit {
             turn.change(Change::EndSession(before.session.id));
         }
         let (signed, cookie) = Signed::start(&user, vec![Amr::Fed], turn.now, &self.caller.agent, turn);
-        Ok(Browse { step: self.next(Some(&signed), None, facts, turn)?, cookie })
+        Ok(Browse { step: self.with_link(link).next(Some(&signed), None, facts, turn)?, cookie })
     }
 
     pub(super) fn second_factor(
@@ -89,8 +103,15 @@ impl Visit {
         // The password was another step of this same errand, and not long ago.
         let password_age_s = signed.session.auth_time.seconds_until(turn.now);
         if password_age_s > turn.policy.session.recent_s || !self.errand.is_followed_by(&signed.session) {
-            return Ok(keep(self.ask_sign_in(client, String::new(), None, turn)));
+            return Ok(keep(self.ask_sign_in(client, Some(&signed), (String::new(), None), turn)));
         }
+        let link = match self.due_link(&signed, facts) {
+            Ok(link) => link,
+            Err(no) => {
+                let problem = (String::new(), Some(no.into()));
+                return Ok(keep(self.ask_sign_in(client, Some(&signed), problem, turn)));
+            }
+        };
         let doors = Doors::new(account_attempts_key(Some(signed.user.key), ""), address_attempts_key(&self.address));
         if let Err(refusal) = doors.check(facts, turn) {
             return Ok(keep(self.ask_second_factor(client, &signed, Some(refusal), turn)));
@@ -101,14 +122,30 @@ impl Visit {
         };
         turn.change(Change::Rely(Rely::Session(signed.session.id)));
         turn.change(Change::PutUser(Box::new(burnt.clone())));
+        if let Some(link) = link {
+            link.make(turn);
+        }
         turn.note(EventKind::SignedIn, Some(burnt.key), client.map(|client| client.key), how);
         let amr = signed.session.amr.iter().copied().chain([Amr::Otp]).collect();
         let (signed, cookie) = signed.renew(&Arc::new(burnt), amr, turn);
-        Ok(Browse { step: self.next(Some(&signed), None, facts, turn)?, cookie })
+        Ok(Browse { step: self.with_link(None).next(Some(&signed), None, facts, turn)?, cookie })
     }
 }
 
 impl Visit {
+    /// The same visit, its answer taken in, which takes this link along.
+    fn with_link(&self, link: Option<Link>) -> Self {
+        let errand = Errand { link, ..self.errand.clone() };
+        Self { errand, caller: self.caller.clone(), address: self.address.clone(), answer: None }
+    }
+
+    /// The link that waits for the second factor. Somebody who signed in by another way meanwhile makes none.
+    fn due_link(&self, signed: &Signed, facts: &Facts) -> Result<Option<&Link>, No> {
+        let Some(link) = &self.errand.link else { return Ok(None) };
+        let is_due = link.is_due(&signed.user, facts)? && signed.session.amr.contains(&Amr::Fed);
+        Ok(is_due.then_some(link))
+    }
+
     /// The application that asks, if one does.
     fn asking_client<'f>(&self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Option<&'f Arc<Client>>, Refusal> {
         match &self.errand.goal {

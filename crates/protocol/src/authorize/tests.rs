@@ -1,5 +1,7 @@
 //! The table of the authorization endpoint, row by row.
 
+mod upstream;
+
 use expect_test::{Expect, expect};
 
 use super::*;
@@ -113,7 +115,7 @@ fn told(world: &World, answer: Option<Answer>) -> String {
                     format!("return {answer} to {} by {:?} with {:?}", back.to.as_str(), back.mode, back.fields)
                 }
                 Step::Ask(ask) => match ask.page {
-                    Page::SignIn { client, login, problem } => format!(
+                    Page::SignIn { client, login, problem, .. } => format!(
                         "ask sign-in for {:?} as {login:?}, {:?}",
                         client.map(|client| client.name.clone()),
                         problem.map(|problem| problem.no)
@@ -193,6 +195,10 @@ fn every_fault_of_a_request_has_its_name() {
         world.send(param, value);
         assert!(told(&world, None).starts_with(&format!("return {name} ")), "{name}: {}", told(&world, None));
     }
+    // RFC 6749 §4.1.2.1, invalid_request: "The request is missing a required parameter".
+    let mut untyped = signed_in();
+    untyped.unsend(Param::ResponseType);
+    assert!(told(&untyped, None).starts_with("return ParameterMissing "));
 }
 
 #[test]
@@ -605,74 +611,4 @@ fn a_token_for_an_address_that_anybody_may_have_is_asked_about_each_time_rfc_674
     assert!(told(&world, None).starts_with("ask consent"));
     world.send(Param::Prompt, "none");
     assert!(told(&world, None).starts_with("return ConsentNeeded"));
-}
-
-fn said(claims: &serde_json::Value) -> Option<Answer> {
-    let jwt = crate::jose::Jwt::read(crate::jose::signed::token(claims)).unwrap();
-    let said = Assertion::new(jwt, crate::jose::signed::issuer(), Some("n-1".into()));
-    Some(Answer::Upstream(Ok(Box::new(said))))
-}
-
-fn with_nonce() -> serde_json::Value {
-    crate::jose::signed::claims_with(serde_json::json!({"nonce": "n-1"}))
-}
-
-#[test]
-fn an_issuer_s_word_starts_a_session_and_the_errand_goes_on() {
-    let mut world = world();
-    check_told(&told(&world, said(&with_nonce())), "ask consent", "PutIdentity, PutUser");
-    world.facts.login = Some(Arc::new(sample::user()));
-    check_told(
-        &told(&world, said(&with_nonce())),
-        "ask consent",
-        "Rely, PutIdentity, Note identity_linked, Note signed_in",
-    );
-    let world = with_consent(world, "profile");
-    check_told(&told(&world, said(&with_nonce())), "return code", "PutSession");
-}
-
-fn check_told(told: &str, step: &str, changes: &str) {
-    assert!(told.starts_with(step) && told.contains(changes), "{told}");
-}
-
-#[test]
-fn an_issuer_s_word_does_not_stand_for_a_second_factor() {
-    let mut world = world();
-    world.facts.login = Some(Arc::new(user_with_totp(&world)));
-    let told = told(&world, said(&with_nonce()));
-    check_told(&told, "ask second factor", "PutSession");
-    assert!(!told.contains("signed_in"), "{told}");
-}
-
-#[test]
-fn a_second_factor_is_added_to_what_was_proven_before() {
-    let mut world = world();
-    let user = user_with_totp(&world);
-    world.now = UnixTime(1_111_111_109);
-    world = with_session(world, user, vec![Amr::Fed]);
-    world.facts.session.as_mut().unwrap().row.auth_time = world.now;
-    let (idle_until, expires_at) = (world.now.plus(100), world.now.plus(100));
-    let row = &mut world.facts.session.as_mut().unwrap().row;
-    (row.seen_at, row.idle_until, row.expires_at) = (world.now, idle_until, expires_at);
-    let code = crate::login::totp::code(SEED, 1_111_111_109 / 30, 6);
-    let (verdict, changes) = world.judge(&visit(&world, Some(Answer::SecondFactor(Secret::new(code)))));
-    verdict.unwrap();
-    let amr = changes.iter().find_map(|change| match change {
-        Change::PutSession(session) => Some(session.amr.clone()),
-        _ => None,
-    });
-    assert_eq!(amr, Some(vec![Amr::Fed, Amr::Otp]));
-}
-
-#[test]
-fn what_goes_wrong_at_the_issuer_comes_back_to_the_sign_in_page_with_the_errand() {
-    let world = world();
-    for no in [No::UpstreamDenied, No::UpstreamUnreachable, No::UpstreamRefused] {
-        let told = told(&world, Some(Answer::Upstream(Err(no.into()))));
-        check_told(&told, "ask sign-in for Some(\"Web\")", "");
-        assert!(told.contains(no.row().name), "{told}");
-    }
-    let other = crate::jose::signed::claims_with(serde_json::json!({"nonce": "n-2"}));
-    let told = told(&world, said(&other));
-    assert!(told.starts_with("ask sign-in") && told.contains("AssertionNonceWrong"), "{told}");
 }

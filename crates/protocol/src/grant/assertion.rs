@@ -3,6 +3,9 @@
 //!
 //! The issuer's keys are handed over with the request, so that verifying stays pure. A second factor of the account is asked
 //! for here as everywhere else, with the same counters, and nothing is linked before it was right.
+//!
+//! A token is good for one exchange. Unlike a refresh token it gives no second answer to whoever lost the first one: the
+//! application asks its user to sign in there again.
 
 use std::sync::Arc;
 
@@ -51,6 +54,7 @@ impl Request {
     pub(super) fn want(&self, wants: &mut Wants) {
         if let Ok(assertion) = &self.assertion {
             assertion.want(wants);
+            wants.burned = Some(assertion.jti());
             wants.address_attempts = Some(self.address);
         }
     }
@@ -61,10 +65,18 @@ impl Request {
         let refused = |no| Refusal::of(no, Param::Assertion);
         let assertion = self.assertion.as_ref().map_err(|no| refused(*no))?;
         let found = assertion.find(facts, turn).map_err(refused)?;
+        // RFC 7523 §3: "The authorization server MAY ensure that JWTs are not replayed by maintaining the set of used "jti"
+        // values for the length of time for which the JWT would be considered valid". ID tokens need not have one.
+        if facts.is_burned {
+            return Err(refused(No::AssertionReplayed));
+        }
+        // ◆ Of two who come with the same token, the second looks again and finds it used.
+        let burn = Change::BurnJti { jti: assertion.jti(), until: found.ends_at() };
         let how = match found.user() {
             Some(user) => self.check_second_factor(user, facts, turn)?,
             None => "assertion",
         };
+        turn.change(burn);
         let user = found.enter(turn);
         turn.note(EventKind::SignedIn, Some(user.key), Some(client.key), how);
         let begun_by = Some(GrantType::Assertion);
@@ -165,7 +177,7 @@ mod tests {
             &world,
             &expect![[r#"
             token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
-            PutIdentity, PutUser, Note user_added, Note identity_linked, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
+            BurnJti, PutIdentity, PutUser, Note user_added, Note identity_linked, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
         "#]],
         );
         let (verdict, changes) = judge(&world, Ok(signed::issuer()));
@@ -193,7 +205,7 @@ mod tests {
             &linked(world(&changed), sample::user()),
             &expect![[r#"
             token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
-            Rely, Note signed_in, Rely, Rely, PutAccess, PutGrant, Note grant_begun
+            BurnJti, Rely, Note signed_in, Rely, Rely, PutAccess, PutGrant, Note grant_begun
         "#]],
         );
     }
@@ -206,7 +218,7 @@ mod tests {
             &world,
             &expect![[r#"
             token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
-            Rely, PutIdentity, Note identity_linked, Note signed_in, Rely, Rely, PutAccess, PutGrant, Note grant_begun
+            BurnJti, Rely, PutIdentity, Note identity_linked, Note signed_in, Rely, Rely, PutAccess, PutGrant, Note grant_begun
         "#]],
         );
     }
@@ -276,7 +288,7 @@ mod tests {
             &world,
             &expect![[r#"
             token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(3659), "refresh_token": String("…"), "scope": String("profile")}
-            PassCounter, PassCounter, PutUser, PutIdentity, Note identity_linked, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
+            PassCounter, PassCounter, PutUser, BurnJti, PutIdentity, Note identity_linked, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
         "#]],
         );
         let shut = Attempts { failures: world.policy.lockout.account_failures, resets_at: UnixTime(1300) };
@@ -303,6 +315,46 @@ mod tests {
         assert_eq!(no(&nonsense), No::AssertionMalformed);
         nonsense.unsend(Param::Assertion);
         assert_eq!(no(&nonsense), No::ParameterMissing);
+    }
+
+    /// RFC 7523 §3: JWTs "are not replayed".
+    #[test]
+    fn a_token_is_exchanged_once_and_remembered_until_it_is_too_old_rfc_7523_3() {
+        let mut world = linked(world(&claims()), sample::user());
+        let burned = |world: &World| {
+            let (verdict, changes) = judge(world, Ok(signed::issuer()));
+            let burn = |change: &Change| match change {
+                Change::BurnJti { jti, until } => Some((*jti, *until)),
+                _ => None,
+            };
+            (verdict.is_ok(), changes.iter().find_map(burn))
+        };
+        let (is_ok, burn) = burned(&world);
+        // `exp` is 1990, and clocks may differ by half a minute.
+        assert_eq!((is_ok, burn.map(|(_, until)| until)), (true, Some(UnixTime(2020))));
+        world.facts.is_burned = true;
+        check(
+            &world,
+            &expect![[r#"
+            no AssertionReplayed
+
+        "#]],
+        );
+        let other = linked(self::world(&claims_with(json!({"jti": "another"}))), sample::user());
+        assert_ne!(burned(&other).1, burn, "a token that says something else is another token");
+        // What is not signed says nothing, not even that it was used.
+        let mut forged = world.sent(Param::Assertion);
+        forged.truncate(forged.len() - 4);
+        world.send(Param::Assertion, &forged);
+        assert_eq!(no(&world), No::AssertionForged);
+    }
+
+    #[test]
+    fn a_token_that_lives_for_long_is_remembered_for_as_long_as_it_is_taken() {
+        let world = linked(world(&claims_with(json!({"exp": 9_000_000}))), sample::user());
+        let changes = judge(&world, Ok(signed::issuer())).1;
+        let until = UnixTime(990 + 24 * 60 * 60);
+        assert!(changes.iter().any(|change| matches!(change, Change::BurnJti { until: own, .. } if *own == until)));
     }
 
     #[test]
@@ -347,5 +399,6 @@ mod tests {
         let wants = crate::call::Call::wants(&request);
         assert_eq!(wants.identity.unwrap().subject, "alice-there");
         assert_eq!(wants.login.as_deref(), Some("alice@example.com"));
+        assert_eq!(wants.burned, Some(request.assertion().unwrap().digest()));
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Number, Value};
 
 use super::{Algorithm, KeySet};
 use crate::refusal::No;
+use crate::secret::Digest;
 use crate::time::UnixTime;
 use crate::upstream::IdToken;
 
@@ -140,6 +141,16 @@ impl Jwt {
         self.kid.as_deref()
     }
 
+    /// The digest of what is signed. The signature is left out: some kinds have more than one that is right.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.signed().as_bytes())
+    }
+
+    fn signed(&self) -> &str {
+        &self.text[..self.signature_at - 1]
+    }
+
     /// About whom it is, as it says itself: a key to look for a row, and nothing to rely on.
     #[must_use]
     pub fn unverified_subject(&self) -> &str {
@@ -160,7 +171,7 @@ impl Jwt {
         let claims = &self.claims;
         let mut candidates = keys.candidates(self.kid(), self.algorithm).peekable();
         candidates.peek().ok_or(No::AssertionKeyUnknown)?;
-        let (message, signature) = (&self.text.as_bytes()[..self.signature_at - 1], &self.text[self.signature_at..]);
+        let (message, signature) = (self.signed().as_bytes(), &self.text[self.signature_at..]);
         // The signature comes first: what is not signed says nothing, not even who made it.
         if !candidates.any(|key| key.has_signed(message, signature)) {
             return Err(No::AssertionForged);
@@ -175,7 +186,7 @@ impl Jwt {
         if !claims.aud.is_only(expected.client_id) || !is_authorized {
             return Err(No::AssertionForOther);
         }
-        self.check_time(now)?;
+        let ends_at = self.check_time(now)?;
         // 11: "If a nonce value was sent in the Authentication Request, a nonce Claim MUST be present and its value checked".
         if expected.nonce.is_some_and(|nonce| claims.nonce.as_deref() != Some(nonce)) {
             return Err(No::AssertionNonceWrong);
@@ -190,21 +201,24 @@ impl Jwt {
             email_verified,
             is_email_current: email_verified && has_authority,
             email,
+            ends_at,
             name: claims.name.as_deref().and_then(display_name),
         })
     }
 
-    fn check_time(&self, now: UnixTime) -> Result<(), No> {
+    /// Gives the time from which on it is too old.
+    fn check_time(&self, now: UnixTime) -> Result<UnixTime, No> {
         let claims = &self.claims;
         let time = |number: &Number| seconds(number).ok_or(No::AssertionMalformed);
         let (exp, iat) = (time(&claims.exp)?, time(&claims.iat)?);
         // RFC 7519 §4.1.4: the "exp" claim is the time "on or after which the JWT MUST NOT be accepted for processing".
-        if now.is_past(exp.plus(LEEWAY_S)) || now.is_past(iat.plus(AGE_S_MAX)) {
+        let ends_at = exp.plus(LEEWAY_S).min(iat.plus(AGE_S_MAX));
+        if now.is_past(ends_at) {
             return Err(No::AssertionExpired);
         }
         // RFC 7519 §4.1.5: the "nbf" claim is the time "before which the JWT MUST NOT be accepted for processing".
         let begins = claims.nbf.as_ref().map(time).transpose()?.map_or(iat, |nbf| nbf.max(iat));
-        if begins > now.plus(LEEWAY_S) { Err(No::AssertionTooEarly) } else { Ok(()) }
+        if begins > now.plus(LEEWAY_S) { Err(No::AssertionTooEarly) } else { Ok(ends_at) }
     }
 }
 

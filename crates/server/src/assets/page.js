@@ -29,6 +29,11 @@ for (const button of document.querySelectorAll('[data-copy]')) {
   });
 }
 
+// A logo that cannot be had makes way for the letter below it.
+for (const image of document.querySelectorAll('[data-logo]')) {
+  image.decode().catch(() => image.remove());
+}
+
 for (const button of document.querySelectorAll('[data-print]')) {
   button.hidden = false;
   button.addEventListener('click', () => window.print());

@@ -1,5 +1,7 @@
 //! `grantry user`: people with an account.
 
+mod link;
+
 use clap::{ArgGroup, Args, Subcommand};
 use data_encoding::BASE32_NOPAD;
 use protocol::login::{password, recovery, totp};
@@ -49,6 +51,13 @@ Examples:
   grantry user set-attribute alice 'limits={\"domains\":{\"used\":2,\"limit\":3}}' plan=pro
   grantry user set-attribute alice --remove plan")]
     SetAttribute(SetAttribute),
+    /// Take away that an account elsewhere opens this one; all sessions end and all tokens are dead.
+    #[command(after_help = "\
+Examples:
+  grantry user show alice                 lists the links
+  grantry user unlink alice               when there is one
+  grantry user unlink alice --issuer https://accounts.google.com")]
+    Unlink(link::Unlink),
     /// Switch a second factor on or off.
     #[command(after_help = "\
 Examples:
@@ -156,15 +165,13 @@ impl User {
         match self {
             Self::Add(add) => add.run(desk).await,
             Self::List => list(desk).await,
-            Self::Show(who) => {
-                let document = show::user(&*desk.user(&who.user).await?);
-                Ok(Answer::new(document.clone(), show::lines(&document)))
-            }
+            Self::Show(who) => link::show(&who.user, desk).await,
             Self::Disable(who) => disable(&who.user, desk).await,
             Self::Enable(who) => enable(&who.user, desk).await,
             Self::Delete(who) => delete(&who.user, desk).await,
             Self::SetPassword(set) => set.run(desk).await,
             Self::SetAttribute(set) => set.run(desk).await,
+            Self::Unlink(unlink) => unlink.run(desk).await,
             Self::Totp(factor) => factor.run(desk).await,
         }
     }

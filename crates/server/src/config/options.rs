@@ -105,6 +105,7 @@ pub const TABLE: &[Row] = &[
     row("upstream.google.client_secret", Kind::Secret, Absent, r#""GOCSPX-...""#, "How this server proves itself at Google. Better keep it in a file of its own."),
     row("upstream.google.client_secret_file", Kind::Path, Absent, r#""google.secret""#, "The file with the client secret."),
     row("upstream.google.issuer", Kind::Text, Text("https://accounts.google.com"), "", "The issuer of the ID tokens; another one can stand in for Google in a test."),
+    row("upstream.google.confirms", Kind::Flag, Flag(false), "", "May a fresh sign-in with Google confirm changes of how one signs in also for people who have a password here? Without it they type the password."),
 
     row("log.level", Kind::Text, Text("info"), "", "error, warn, info, debug or trace; or by module, such as \"info,store=debug\"."),
     row("log.format", Kind::Word(&["text", "json"]), Text("text"), "", "text for people, json for machines."),

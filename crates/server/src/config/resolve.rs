@@ -372,6 +372,7 @@ impl Resolver<'_> {
             idle_s: self.seconds("session.idle"),
             absolute_s: self.seconds("session.absolute"),
             recent_s: self.seconds("session.recent"),
+            is_upstream_confirming: self.flag("upstream.google.confirms"),
         };
         if policy.idle_s > policy.absolute_s && self.problems.len() == faults_before {
             self.warn("session.idle", "`session.idle` is longer than `session.absolute` and has no effect");

@@ -98,6 +98,20 @@ pub fn html(status: StatusCode, body: String, form: Form) -> Response {
     response
 }
 
+/// Where images of pages come from.
+const IMAGES: &str = "img-src 'self' data:";
+
+/// Lets a page load images of one more origin, which must be written as origins are: scheme, host and port.
+pub fn allow_images(response: &mut Response, origin: &str) {
+    let Some(policy) = response.headers().get(CONTENT_SECURITY_POLICY).and_then(|own| own.to_str().ok()) else {
+        return;
+    };
+    let wider = policy.replace(IMAGES, &format!("{IMAGES} {origin}"));
+    if let Ok(wider) = HeaderValue::from_str(&wider) {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, wider);
+    }
+}
+
 /// Sends the browser elsewhere. `location` may hold a code or a token, so it is kept out of `Referer` and caches.
 ///
 /// `None` when the location cannot stand in a header.
@@ -127,6 +141,19 @@ mod tests {
         assert!(policy(Form::Here).ends_with("; form-action 'self'"));
         assert_eq!(policy(Form::Here).strip_suffix("; form-action 'self'").unwrap(), policy(Form::Away));
         assert!(!policy(Form::Here).contains("unsafe"));
+    }
+
+    #[test]
+    fn a_page_that_shows_an_image_of_another_origin_allows_that_and_nothing_else() {
+        for form in [Form::Here, Form::Away] {
+            let mut page = html(StatusCode::OK, String::new(), form);
+            let policy = |page: &Response| page.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
+            let before = policy(&page);
+            allow_images(&mut page, "https://cdn.example:8443");
+            let after = policy(&page);
+            assert_eq!(after.replace(" https://cdn.example:8443", ""), before);
+            assert!(after.contains("img-src 'self' data: https://cdn.example:8443;"), "{after}");
+        }
     }
 
     #[test]

@@ -6,13 +6,16 @@ use protocol::redirect::VerifiedRedirect;
 use protocol::scope::Scope;
 use serde::Serialize;
 
-use super::face::{Application, Person};
+use super::face::{Application, Logo, Person};
 use super::{Page, words};
 
 /// The page.
 #[derive(Serialize)]
 pub(super) struct Consent {
     application: Application,
+    logo: Option<Logo>,
+    /// Did its developer register it, without anybody of the operator's having looked at it?
+    is_unchecked: bool,
     person: Person,
     scopes: Vec<Sentence>,
     /// Was something allowed before?
@@ -51,6 +54,8 @@ impl Consent {
             |word: &str| Sentence { sentence: sentence(&policy.scope, word), is_new: is_more && added.contains(word) };
         Self {
             application: Application::new(client),
+            logo: Logo::of(client),
+            is_unchecked: client.owner.is_some() && !client.is_first_party,
             person: Person::new(user),
             scopes: scope.iter().map(sentence).collect(),
             is_more: is_more && !added.is_empty(),
@@ -105,6 +110,8 @@ impl Page for Consent {
     fn samples() -> Vec<(&'static str, Self)> {
         let page = |application, scopes: &[(&str, bool)], resources: &[&str], host: &str| Self {
             application,
+            logo: None,
+            is_unchecked: false,
             person: Person::sample(),
             scopes: scopes
                 .iter()
@@ -121,7 +128,9 @@ impl Page for Consent {
         let first = [("See your name", false), ("See your e-mail address", false), ("Read your links", false)];
         let more = [("See your name", false), ("Read your links", false), ("Create and change your links", true)];
         let resources = ["https://api.example/", "https://files.example/v2/"];
+        let unchecked = page(Application::sample(), &first, &[], "app.importer.example");
         vec![
+            ("consent_unchecked", Self { is_unchecked: true, logo: Some(Logo::sample()), ..unchecked }),
             ("consent", page(Application::sample(), &first, &[], "app.importer.example")),
             ("consent_more", page(Application::sample(), &more, &resources, "app.importer.example")),
             ("consent_terse", page(Application::terse_sample(), &[], &[], "127.0.0.1:51004")),
@@ -175,18 +184,33 @@ mod tests {
     }
 
     #[test]
-    fn new_scopes_are_marked_only_beside_old_ones() {
-        let client = client("https://importer.example/cb", "none");
+    fn an_application_that_its_developer_registered_is_told_from_those_of_the_operator() {
+        let own = client("https://importer.example/cb", "none");
+        let owner = Some(protocol::model::UserKey(7));
+        for (owner, is_first_party, expected) in
+            [(None, false, false), (owner, false, true), (owner, true, false), (None, true, false)]
+        {
+            let client = Client { owner, is_first_party, ..own.clone() };
+            assert_eq!(page_of(&client, &Scope::default(), &Scope::default()).is_unchecked, expected);
+        }
+    }
+
+    fn page_of(client: &Client, scope: &Scope, added: &Scope) -> Consent {
         let user: User = serde_json::from_value(json!({
             "key": 1, "sub": "a", "name": "Alice", "created_at": 0, "version": 1,
         }))
         .unwrap();
-        let to = redirect::verify(&client, None).unwrap();
+        let to = redirect::verify(client, None).unwrap();
+        let question = Question { client, user: &user, scope, added, audience: &[], redirect: &to };
+        Consent::new(&question, &Policy::standard("https://auth.example"), String::new())
+    }
+
+    #[test]
+    fn new_scopes_are_marked_only_beside_old_ones() {
+        let client = client("https://importer.example/cb", "none");
         let scope = Scope::of(["profile", "links:read"]);
         let marks = |added: &Scope| {
-            let (client, user, scope, redirect) = (&client, &user, &scope, &to);
-            let question = Question { client, user, scope, added, audience: &[], redirect };
-            let page = Consent::new(&question, &Policy::standard("https://auth.example"), String::new());
+            let page = page_of(&client, &scope, added);
             (page.is_more, page.scopes.iter().map(|scope| scope.is_new).collect::<Vec<_>>())
         };
         assert_eq!(marks(&scope), (false, vec![false, false]));

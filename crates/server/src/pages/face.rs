@@ -45,6 +45,39 @@ impl Application {
     }
 }
 
+/// An application's own logo. It comes from a server that the application chose, and which learns by it that somebody looks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Logo {
+    url: String,
+    alt: String,
+    /// From where the page must be allowed to load an image.
+    #[serde(skip)]
+    pub(super) origin: String,
+}
+
+impl Logo {
+    /// The logo of a client, if it has one that can be shown.
+    pub(crate) fn of(client: &Client) -> Option<Self> {
+        let url = client.logo_uri.as_deref().and_then(web_address)?;
+        let host = url.host_str()?;
+        // The origin becomes a part of the page's security policy, where other characters mean something.
+        let is_plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+        if !is_plain || !url.username().is_empty() || url.password().is_some() {
+            return None;
+        }
+        Some(Self {
+            alt: format!("Logo of {}", client.name),
+            origin: url.origin().ascii_serialization(),
+            url: url.into(),
+        })
+    }
+
+    pub(super) fn sample() -> Self {
+        let url = "https://importer.example/logo.png".to_owned();
+        Self { url, alt: "Logo of Importer".to_owned(), origin: "https://importer.example".to_owned() }
+    }
+}
+
 /// A person.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Person {
@@ -93,6 +126,31 @@ mod tests {
     fn a_script_is_no_homepage() {
         assert_eq!(Application::new(&client("javascript:alert(1)")).homepage, None);
         assert_eq!(Application::new(&client("https://importer.example")).homepage_host.unwrap(), "importer.example");
+    }
+
+    #[test]
+    fn a_logo_is_shown_from_an_https_address_whose_origin_says_nothing_else() {
+        let origin = |logo_uri: &str| {
+            let client = Client { logo_uri: Some(logo_uri.to_owned()), ..client("https://importer.example") };
+            Logo::of(&client).map(|logo| logo.origin)
+        };
+        assert_eq!(origin("https://cdn.example/a/b.png?c=d#e").unwrap(), "https://cdn.example");
+        assert_eq!(origin("https://cdn.example:8443/logo.svg").unwrap(), "https://cdn.example:8443");
+        assert_eq!(origin("https://b\u{fc}cher.example/l.png").unwrap(), "https://xn--bcher-kva.example");
+        for bad in [
+            "http://cdn.example/logo.png",
+            "data:image/png;base64,AAAA",
+            "https://*.example/logo.png",
+            "https://a;script-src/logo.png",
+            "https://a,b/logo.png",
+            "https://'self'/logo.png",
+            "https://user:word@cdn.example/logo.png",
+            "//cdn.example/logo.png",
+            "logo.png",
+            "",
+        ] {
+            assert_eq!(origin(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -25,11 +25,12 @@ pub(super) const USUAL: &str = account::profile::PATH;
 pub(super) fn asking(app: &App, page: &PageRequest<'_>, ask: &Ask) -> String {
     let csrf = ask.seal.clone();
     match &ask.page {
-        Question::SignIn { client, login, problem } => {
-            let is_again = page.query("again").is_some() || page.field("again").is_some();
+        Question::SignIn { client, login, problem, is_upstream_enough } => {
+            let is_password_needed = problem.is_some_and(|own| own.no == No::PasswordNeeded);
+            let is_again = page.query("again").is_some() || page.field("again").is_some() || is_password_needed;
             let google = google::link(app, &csrf);
             let shown = SignIn::new(client.as_deref(), login.clone(), problem.as_ref(), csrf);
-            let shown = shown.again(is_again).google(google);
+            let shown = shown.again(is_again).google(google, *is_upstream_enough);
             app.pages.render(&shown)
         }
         Question::SecondFactor { client, user, problem } => {
@@ -52,7 +53,8 @@ pub(super) async fn sign_in(app: &App, page: &PageRequest<'_>) -> Response {
     if page.method == Method::GET {
         let next =
             page.query("next").filter(|next| super::is_destination(app, next)).unwrap_or_else(|| USUAL.to_owned());
-        let errand = Errand { is_fresh_wanted: page.query("again").is_some(), ..app.errand(Goal::Page(next)) };
+        let is_again = page.query("again").is_some();
+        let errand = Errand { is_fresh_wanted: is_again, is_confirmation: is_again, ..app.errand(Goal::Page(next)) };
         return go_on(app, page, &app.house_policy().dialect, errand, None).await;
     }
     let login = page.field("username").unwrap_or_default().to_owned();

@@ -26,6 +26,7 @@ use ::http::{Method, StatusCode};
 use minijinja::Value;
 use minijinja::value::Serde;
 use protocol::browser::Ask;
+use protocol::model::Client;
 use protocol::redirect::VerifiedRedirect;
 use protocol::refusal::{No, Refusal};
 use serde::Serialize;
@@ -85,6 +86,13 @@ fn asset(asset: &Asset) -> Option<Response> {
 #[must_use]
 pub fn ask(app: &App, page: &PageRequest<'_>, ask: &Ask) -> String {
     flow::asking(app, page, ask)
+}
+
+/// Lets a page show the logo of an application: from its origin, and from nowhere else.
+pub fn allow_logo(response: &mut Response, client: &Client) {
+    if let Some(logo) = face::Logo::of(client) {
+        answer::allow_images(response, &logo.origin);
+    }
 }
 
 /// The page that says no.

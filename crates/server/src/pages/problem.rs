@@ -27,12 +27,16 @@ impl Problem {
                 "The page was open for too long, or belongs to another browser. Nothing was changed. Check and send it again."
                     .to_owned()
             }
+            (No::PasswordNeeded, _) => {
+                "Your account has a password. Type it to confirm that it is you: signing in another way is not enough for this."
+                    .to_owned()
+            }
             (no, _) if google(no).is_some() => google(no).unwrap_or_default().to_owned(),
             (No::LockedOut, Some(wait_s)) => format!("Too many failed attempts. Try again in {}.", words::wait(wait_s)),
             _ => refusal.text(),
         };
         let field = match refusal.no {
-            No::CredentialsWrong => Some("password"),
+            No::CredentialsWrong | No::PasswordNeeded => Some("password"),
             No::SecondFactorWrong => Some("otp"),
             No::PasswordCurrentWrong => Some("current_password"),
             No::PasswordTooShort | No::PasswordTooLong | No::PasswordTooCommon => Some("new_password"),
@@ -102,6 +106,7 @@ fn google(no: No) -> Option<&'static str> {
         | No::AssertionForOther
         | No::AssertionExpired
         | No::AssertionTooEarly
+        | No::AssertionReplayed
         | No::AssertionNonceWrong => {
             "What Google said about you could not be verified. Try again, or sign in another way."
         }

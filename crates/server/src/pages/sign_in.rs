@@ -14,6 +14,8 @@ pub(super) struct SignIn {
     login: String,
     /// Somebody is signed in already and is to prove it once more.
     is_again: bool,
+    /// By the password, though there are other ways to sign in?
+    is_password_needed: bool,
     /// Where the button leads that signs in with Google, below the path of the issuer.
     google: Option<String>,
     csrf: String,
@@ -28,6 +30,7 @@ impl SignIn {
             application: client.map(Application::new),
             login,
             is_again: false,
+            is_password_needed: false,
             google: None,
             csrf,
             problem: problem.map(Problem::new),
@@ -39,9 +42,9 @@ impl SignIn {
         Self { is_again, ..self }
     }
 
-    /// The same page with a button that leads to Google.
-    pub(super) fn google(self, google: Option<String>) -> Self {
-        Self { google, ..self }
+    /// The same page with a button that leads to Google, where there is such a way and it is enough.
+    pub(super) fn google(self, google: Option<String>, is_enough: bool) -> Self {
+        Self { is_password_needed: google.is_some() && !is_enough, google: google.filter(|_| is_enough), ..self }
     }
 }
 
@@ -56,16 +59,20 @@ impl Page for SignIn {
         let page = |application, login: &str, refusal: Option<Refusal>| {
             let problem = refusal.as_ref().map(Problem::new);
             let (login, csrf) = (login.to_owned(), "seal".to_owned());
-            Self { application, login, is_again: false, google: None, csrf, problem }
+            Self { application, login, is_again: false, is_password_needed: false, google: None, csrf, problem }
         };
         let to_google = || Some("/login/google?errand=seal".to_owned());
         let locked = Refusal { retry_after_s: Some(850), ..No::LockedOut.into() };
         vec![
             ("sign_in", page(Some(Application::sample()), "", None)),
             ("sign_in_account", page(None, "", None)),
-            ("sign_in_google", page(Some(Application::sample()), "", None).google(to_google())),
-            ("sign_in_google_unknown", page(None, "", Some(No::UpstreamEmailTaken.into())).google(to_google())),
+            ("sign_in_google", page(Some(Application::sample()), "", None).google(to_google(), true)),
+            ("sign_in_google_unknown", page(None, "", Some(No::UpstreamEmailTaken.into())).google(to_google(), true)),
             ("sign_in_again", page(None, "alice@example.com", None).again(true)),
+            (
+                "sign_in_password",
+                page(None, "alice@example.com", Some(No::PasswordNeeded.into())).again(true).google(to_google(), false),
+            ),
             ("sign_in_wrong", page(Some(Application::sample()), "alice\"><script>", Some(No::CredentialsWrong.into()))),
             ("sign_in_locked", page(Some(Application::terse_sample()), "alice@example.com", Some(locked))),
         ]

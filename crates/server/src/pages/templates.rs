@@ -55,12 +55,34 @@ impl Pages {
         Self { shipped, own: None, assets, face }
     }
 
-    /// Takes over templates of the operator's: names and texts.
+    /// Takes over templates of the operator's, names and texts, and tries each with the samples of its page.
     ///
     /// # Errors
-    /// All that is wrong with them, in sentences for the operator: names that no page has, templates that cannot be read,
-    /// and templates that fail for one of the samples of their page.
+    /// Those of [`Pages::adopt`], and templates that fail for one of the samples.
     pub fn replace(&mut self, templates: Vec<(String, String)>) -> Result<(), Vec<String>> {
+        self.adopt(templates)?;
+        let Some(own) = &self.own else { return Ok(()) };
+        let mut problems = Vec::new();
+        for row in TABLE {
+            for (name, filled) in (row.samples)() {
+                if let Err(error) = self.fill(own, row.file, &filled) {
+                    problems.push(format!("{} (tried with the sample {name})", sentence(row.file, &error)));
+                }
+            }
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        self.own = None;
+        Err(problems)
+    }
+
+    /// Takes over templates that were tried before, when the configuration was read: to try them takes time.
+    ///
+    /// # Errors
+    /// All that is wrong with them, in sentences for the operator: names that no page has, and templates that cannot be
+    /// read.
+    pub fn adopt(&mut self, templates: Vec<(String, String)>) -> Result<(), Vec<String>> {
         let mut own = self.shipped.clone();
         let mut problems = Vec::new();
         for (file, source) in templates {
@@ -70,15 +92,6 @@ impl Pages {
                 problems.push(format!("{file} is the name of no template; there are {}", known.join(", ")));
             } else if let Err(error) = own.add_template_owned(file.clone(), source) {
                 problems.push(sentence(&file, &error));
-            }
-        }
-        if problems.is_empty() {
-            for row in TABLE {
-                for (name, filled) in (row.samples)() {
-                    if let Err(error) = self.fill(&own, row.file, &filled) {
-                        problems.push(format!("{} (tried with the sample {name})", sentence(row.file, &error)));
-                    }
-                }
             }
         }
         if problems.is_empty() {

@@ -140,7 +140,20 @@ fn templates_that_would_fail_are_refused_with_their_place() {
     assert!(refused("home.html", "{% if %}")[0].starts_with("home.html:1: "));
     let misspelt = refused("consent.html", "<p>\n{{ page.applikation.name }}</p>");
     assert!(misspelt[0].starts_with("consent.html:2: "), "{misspelt:?}");
-    assert_eq!(misspelt.len(), 3, "{misspelt:?}");
+    assert_eq!(misspelt.len(), 4, "{misspelt:?}");
+}
+
+#[test]
+fn templates_that_were_tried_before_are_taken_over_without_samples() {
+    let mut pages = pages();
+    let template = |source: &str| vec![("home.html".to_owned(), source.to_owned())];
+    assert!(pages.replace(template("{{ page.oops }}")).is_err());
+    assert!(pages.render(&home::Home {}).contains("<h1"), "what was refused is not used");
+    pages.adopt(template("{{ page.oops }}")).unwrap();
+    assert!(pages.render(&home::Home {}).contains("<h1"), "what fails falls back");
+    pages.adopt(template("ours")).unwrap();
+    assert_eq!(pages.render(&home::Home {}), "ours");
+    assert!(pages.adopt(template("{% if %}")).unwrap_err()[0].starts_with("home.html:1: "));
 }
 
 #[test]

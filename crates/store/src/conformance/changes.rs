@@ -82,6 +82,7 @@ pub(super) async fn what_is_not_there_is_absent(store: &dyn Store) {
         Change::EndSession(SessionId(1)),
         Change::EndSessions { user: UserKey(1), but: None },
         Change::DropSealKey(1),
+        Change::DropIdentity(identity_name(1)),
         Change::DeleteUser(UserKey(1)),
         Change::DeleteClient(ClientKey(1)),
     ];
@@ -208,6 +209,31 @@ pub(super) async fn a_session_ends_alone(store: &dyn Store) {
     commit(store, [Change::PutSession(Box::new(session(2, 1))), Change::EndSession(SessionId(1))]).await;
     assert!(facts(store, 1).await.session.is_none());
     assert!(facts(store, 2).await.session.is_some());
+}
+
+pub(super) async fn a_dropped_identity_is_gone_and_may_be_linked_again(store: &dyn Store) {
+    furnish(store).await;
+    let mut elsewhere = identity(1, 1);
+    elsewhere.name.issuer = "https://other.example".to_owned();
+    commit(store, [Change::PutIdentity(identity(2, 1)), Change::PutIdentity(elsewhere.clone())]).await;
+    commit(store, [Change::DropIdentity(identity_name(1))]).await;
+    let owner = async |name| {
+        let wants = Wants { identity: Some(name), ..Wants::default() };
+        store.load(&wants).await.unwrap().identity.map(|held| held.row.user)
+    };
+    assert_eq!(owner(identity_name(1)).await, None);
+    assert_eq!((owner(identity_name(2)).await, owner(elsewhere.name).await), (Some(UserKey(1)), Some(UserKey(1))));
+    commit(store, [Change::PutIdentity(identity(1, 2))]).await;
+    assert_eq!(owner(identity_name(1)).await, Some(UserKey(2)));
+}
+
+pub(super) async fn a_burned_token_is_remembered(store: &dyn Store) {
+    furnish(store).await;
+    assert!(!facts(store, 1).await.is_burned);
+    commit(store, [burn("jti", 60)]).await;
+    assert!(facts(store, 1).await.is_burned);
+    let other = Wants { burned: Some(digest("another")), ..Wants::default() };
+    assert!(!store.load(&other).await.unwrap().is_burned && !store.load(&Wants::default()).await.unwrap().is_burned);
 }
 
 pub(super) async fn all_sessions_of_a_user_end_but_for_one(store: &dyn Store) {

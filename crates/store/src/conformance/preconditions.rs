@@ -143,6 +143,15 @@ pub(super) async fn an_identity_belongs_to_one_user(store: &dyn Store) {
     commit(store, [Change::PutIdentity(elsewhere), Change::PutIdentity(identity(2, 1))]).await;
 }
 
+/// RFC 7523 §3: the server "MAY ensure that JWTs are not replayed by maintaining the set of used "jti" values".
+pub(super) async fn a_token_is_burned_once(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [burn("jti", 60)]).await;
+    must_lose(store, burn("jti", 60)).await;
+    must_lose(store, burn("jti", 90)).await;
+    commit(store, [burn("another", 60)]).await;
+}
+
 /// RFC 6749 §2.2: "The client identifier is unique to the authorization server."
 pub(super) async fn a_client_id_is_given_once(store: &dyn Store) {
     furnish(store).await;

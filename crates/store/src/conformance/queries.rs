@@ -64,6 +64,14 @@ pub(super) async fn sessions_come_newest_first(store: &dyn Store) {
     assert_eq!(store.sessions(UserKey(1)).await.unwrap(), [session(2, 1), session(1, 1)]);
 }
 
+pub(super) async fn identities_are_those_of_their_user(store: &dyn Store) {
+    furnish(store).await;
+    let puts = [identity(3, 1), identity(2, 1), identity(4, 2)].map(Change::PutIdentity);
+    commit(store, puts).await;
+    assert_eq!(store.identities(UserKey(1)).await.unwrap(), [identity(1, 1), identity(2, 1), identity(3, 1)]);
+    assert_eq!(store.identities(UserKey(3)).await.unwrap(), []);
+}
+
 pub(super) async fn applications_are_consents_and_live_grants(store: &dyn Store) {
     furnish(store).await;
     let mut over = grant(2, 1, 1);
@@ -157,7 +165,7 @@ pub(super) async fn holdings_are_those_of_the_session_s_user(store: &dyn Store) 
         let wants = Wants { session: Some(SessionId(session)), holdings, ..Wants::default() };
         store.load(&wants).await.unwrap().holdings
     };
-    assert_eq!(holdings(1, true).await, Some(Holdings { clients: 1, personals: 2 }));
+    assert_eq!(holdings(1, true).await, Some(Holdings { clients: 1, personals: 2, identities: 1 }));
     assert_eq!(holdings(1, false).await, None);
     assert_eq!(holdings(7, true).await, None);
 }
@@ -183,6 +191,7 @@ pub(super) async fn counts_say_how_much_there_is(store: &dyn Store) {
         ("access_tokens", 1),
         ("personal_tokens", 1),
         ("attempts", 0),
+        ("burned", 0),
         ("seal_keys", 1),
         ("events", 1),
     ];

@@ -42,6 +42,7 @@ fn put() -> impl Strategy<Value = Change> {
         pair().prop_map(|(id, user, _)| Change::PutPersonal(Box::new(personal(id, user)))),
         pair().prop_map(|(id, user, _)| Change::PutSession(Box::new(session(id, user)))),
         (id(), id()).prop_map(|(subject, user)| Change::PutIdentity(identity(subject, user))),
+        (any::<bool>(), 1..200_u64).prop_map(|(is_wanted, ttl_s)| burn(if is_wanted { "jti" } else { "other" }, ttl_s)),
         (id(), id(), "[a-c]{1,2}").prop_map(|(user, client, word)| {
             Change::PutConsent(Consent { scope: Scope::of([word.as_str()]), ..consent(user, client) })
         }),
@@ -90,6 +91,7 @@ fn deed() -> impl Strategy<Value = Change> {
         (id(), id())
             .prop_map(|(user, client)| Change::WithdrawConsent { user: UserKey(user), client: ClientKey(client) }),
         id().prop_map(|id| Change::EndSession(SessionId(id))),
+        id().prop_map(|subject| Change::DropIdentity(identity_name(subject))),
         (id(), proptest::option::of(id()))
             .prop_map(|(user, but)| Change::EndSessions { user: UserKey(user), but: but.map(SessionId) }),
         id().prop_map(|id| Change::DeleteUser(UserKey(id))),

@@ -106,6 +106,11 @@ pub(crate) fn identity_name(subject: i64) -> IdentityName {
     IdentityName { issuer: "https://issuer.example".to_owned(), subject: format!("subject-{subject}") }
 }
 
+/// Burns a token for so many seconds.
+pub(crate) fn burn(jti: &str, ttl_s: u64) -> Change {
+    Change::BurnJti { jti: digest(jti), until: later(ttl_s) }
+}
+
 pub(crate) fn identity(subject: i64, user: i64) -> Identity {
     Identity { name: identity_name(subject), user: UserKey(user), linked_at: NOW }
 }
@@ -230,6 +235,7 @@ pub(crate) fn wants(id: i64) -> Wants {
         login: None,
         sub: Some(format!("sub-{id}")),
         identity: None,
+        burned: Some(digest("jti")),
         address_attempts: Some(digest("address")),
         consent: true,
         holdings: true,
@@ -260,6 +266,7 @@ pub(crate) async fn everything(store: &dyn Store) -> String {
             Query::Client(client),
             Query::User(user),
             Query::Sessions(user),
+            Query::Identities(user),
             Query::Applications { user, now: NOW },
             Query::Grants { user: Some(user), client: None, live_at: Some(NOW), rows_max: 2 },
             Query::Grants { user: None, client: Some(client), live_at: None, rows_max: 10 },
@@ -299,6 +306,7 @@ pub(crate) async fn must_fail(store: &dyn Store, change: Change, error: CommitEr
         Change::PutGrant(Box::new(grant(99, 1, 1))),
         Change::PutAccess(Box::new(access(99, 1, 1))),
         Change::PutIdentity(identity(IDS, 1)),
+        burn("behind", 5),
         Change::PutConsent(consent(2, 2)),
         Change::TouchSession { id: SessionId(1), seen_at: later(5), idle_until: later(5) },
         Change::TouchPersonal { id: PersonalId(1), used_at: later(5) },

@@ -52,6 +52,16 @@ pub(super) async fn a_spent_code_outlives_its_end(store: &dyn Store) {
     assert!(store.load(&code_of(1)).await.unwrap().code.is_none());
 }
 
+pub(super) async fn a_burned_token_is_remembered_until_its_end(store: &dyn Store) {
+    furnish(store).await;
+    commit(store, [burn("jti", 50), burn("another", 40)]).await;
+    assert_eq!(store.sweep(later(39), 1_000).await, Ok(0));
+    assert_eq!(store.sweep(later(49), 1_000).await, Ok(1));
+    assert!(facts(store, 1).await.is_burned);
+    assert_eq!(store.sweep(later(50), 1_000).await, Ok(1));
+    assert!(!facts(store, 1).await.is_burned);
+}
+
 pub(super) async fn a_long_lived_token_goes_when_its_client_user_or_grant_is_gone(store: &dyn Store) {
     furnish(store).await;
     let lasting = |row: Access| Change::PutAccess(Box::new(Access { expires_at: UnixTime::NEVER, ..row }));

@@ -74,6 +74,8 @@ impl Tables {
             Change::PutPersonal(row) => must(self.personals.add(row.id, *row))?,
             Change::PutSession(row) => must(self.sessions.add(row.id, *row))?,
             Change::PutIdentity(row) => must(self.identities.add(row.name.clone(), row))?,
+            Change::BurnJti { jti, until } => must(self.burned.add(jti, until))?,
+            Change::DropIdentity(name) => self.identities.remove(&name),
             Change::PutConsent(row) => self.consents.put((row.user, row.client), row),
             Change::PutSealKey(row) => {
                 must(self.seal_keys.rows().all(|(_, key)| key.number != row.number))?;

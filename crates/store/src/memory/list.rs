@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::model::{ClientKey, Consent, Grant, UserKey};
+use protocol::model::{ClientKey, Consent, Grant, Identity, Session, UserKey};
 use protocol::time::UnixTime;
 
 use super::Tables;
@@ -36,9 +36,8 @@ impl Tables {
                 let by_sub = self.user_by_sub(name);
                 Rows::Users(by_sub.or_else(|| self.user_by_login(name)).into_iter().collect())
             }
-            Query::Sessions(user) => Rows::Sessions(
-                self.sessions.rows().rev().map(|(_, row)| row).filter(|row| row.user == *user).cloned().collect(),
-            ),
+            Query::Sessions(user) => Rows::Sessions(self.sessions_of(*user)),
+            Query::Identities(user) => Rows::Identities(self.identities_of(*user)),
             Query::Applications { user, now } => Rows::Applications(self.applications(*user, *now)),
             Query::Grants { user, client, live_at, rows_max } => Rows::Grants(
                 self.grants
@@ -88,6 +87,14 @@ impl Tables {
             && !now.is_past(grant.expires_at)
             && self.users.row(&grant.user).is_some_and(|user| is_above(user.revoked_below))
             && self.clients.row(&grant.client).is_some_and(|client| is_above(client.revoked_below))
+    }
+
+    fn sessions_of(&self, user: UserKey) -> Vec<Session> {
+        self.sessions.rows().rev().map(|(_, row)| row).filter(|row| row.user == user).cloned().collect()
+    }
+
+    fn identities_of(&self, user: UserKey) -> Vec<Identity> {
+        self.identities.rows().map(|(_, row)| row).filter(|row| row.user == user).cloned().collect()
     }
 
     fn applications(&self, user: UserKey, now: UnixTime) -> Vec<Application> {
@@ -141,6 +148,7 @@ impl Tables {
             ("access_tokens", self.accesses.len()),
             ("personal_tokens", self.personals.len()),
             ("attempts", self.attempts.len()),
+            ("burned", self.burned.len()),
             ("seal_keys", self.seal_keys.len()),
             ("events", self.events.len()),
         ];

@@ -37,6 +37,8 @@ struct Tables {
     accesses: Table<AccessId, Access>,
     personals: Table<PersonalId, Personal>,
     attempts: Table<Digest, Attempts>,
+    /// Until when each must be remembered.
+    burned: Table<Digest, UnixTime>,
     /// By the order in which they were added.
     seal_keys: Table<u64, SealKey>,
     /// By the order in which they happened.
@@ -135,6 +137,7 @@ impl Tables {
             subject: wants.sub.as_ref().and_then(|sub| self.user_by_sub(sub)),
             login,
             identity,
+            is_burned: wants.burned.is_some_and(|jti| self.burned.row(&jti).is_some()),
             account_attempts,
             address_attempts: wants.address_attempts.and_then(|key| self.attempts.row(&key).copied()),
             consent,
@@ -180,6 +183,7 @@ impl Tables {
         Holdings {
             clients: count(self.clients.rows().filter(|(_, row)| row.owner == Some(user)).count()),
             personals: count(self.personals.rows().filter(|(_, row)| row.user == user).count()),
+            identities: count(self.identities.rows().filter(|(_, row)| row.user == user).count()),
         }
     }
 
@@ -208,6 +212,7 @@ impl Tables {
         left -= sessions.remove_where(left, |_, row| now.is_past(row.idle_until.min(row.expires_at)));
         left -= personals.remove_where(left, |_, row| now.is_past(row.expires_at));
         left -= attempts.remove_where(left, |_, row| now.is_past(row.resets_at));
+        left -= self.burned.remove_where(left, |_, until| now.is_past(*until));
         left -= self.events.remove_where(left, |_, row| now.is_past(row.at.plus(EVENT_KEPT_S)));
         rows_max - left
     }
@@ -232,6 +237,7 @@ impl Tables {
             accesses,
             personals,
             attempts,
+            burned,
             seal_keys,
             events,
         } = self;
@@ -245,6 +251,7 @@ impl Tables {
         undo.of(accesses);
         undo.of(personals);
         undo.of(attempts);
+        undo.of(burned);
         undo.of(seal_keys);
         undo.of(events);
     }

@@ -171,6 +171,14 @@ async fn write(link: &Link, change: &Change) -> Result<(), Stop> {
         Change::PutPersonal(row) => single::personal(link, row).await,
         Change::PutSession(row) => single::session(link, row).await,
         Change::PutIdentity(row) => single::identity(link, row).await,
+        Change::BurnJti { jti, until } => {
+            let sql = "INSERT INTO burned (jti, until) VALUES ($1, $2)";
+            add(link, sql, typed![BYTEA jti.0.as_slice(), INT8 until.0]).await
+        }
+        Change::DropIdentity(name) => {
+            let sql = "DELETE FROM identities WHERE issuer = $1 AND subject = $2";
+            link.run(sql, typed![TEXT text(&name.issuer), TEXT text(&name.subject)]).await.map(drop)
+        }
         Change::PutConsent(row) => single::consent(link, row).await,
         Change::PutSealKey(SealKey { number, created_at }) => {
             let sql = "INSERT INTO seal_keys (number, created_at) VALUES ($1, $2)";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::model::{Client, ClientKey, Consent, Grant, Held, Personal, Session, User, UserKey};
+use protocol::model::{Client, ClientKey, Consent, Grant, Held, Identity, Personal, Session, User, UserKey};
 use protocol::time::UnixTime;
 use protocol::turn::login_name;
 use tokio_postgres::Row;
@@ -45,6 +45,7 @@ pub(super) async fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
         Query::UserByName(name) if !name.contains('\0') => Rows::Users(view.user_by_name(name).await?),
         Query::UserByName(_) => Rows::Users(Vec::new()),
         Query::Sessions(user) => Rows::Sessions(view.sessions(*user).await?),
+        Query::Identities(user) => Rows::Identities(view.identities(*user).await?),
         Query::Applications { user, now } => Rows::Applications(view.applications(*user, *now).await?),
         Query::Grants { user, client, live_at, rows_max } => {
             Rows::Grants(view.grants((*user, *client), *live_at, *rows_max).await?)
@@ -149,6 +150,16 @@ impl View<'_> {
     async fn sessions(&self, user: UserKey) -> Result<Vec<Session>, Stop> {
         let sql = concat!("SELECT ", columns!(session), " FROM sessions AS s WHERE s.user_key = $1 ORDER BY s.id DESC");
         self.rows(sql, typed![INT8 user.0], row::session).await
+    }
+
+    async fn identities(&self, user: UserKey) -> Result<Vec<Identity>, Stop> {
+        // By their bytes, as the other stores sort them, and not as people of some country would.
+        let sql = concat!(
+            "SELECT ",
+            columns!(identity),
+            " FROM identities AS i WHERE i.user_key = $1 ORDER BY i.issuer COLLATE \"C\", i.subject COLLATE \"C\""
+        );
+        self.rows(sql, typed![INT8 user.0], row::identity).await
     }
 
     async fn applications(&self, user: UserKey, now: UnixTime) -> Result<Vec<Application>, Stop> {

@@ -51,11 +51,13 @@ sql! {
         UNION ALL SELECT email_lower, key, version FROM users WHERE email_lower = ANY($1)"), TEXTS;
     USERS_BY_SUB = ("SELECT sub, key, version FROM users WHERE sub = ANY($1)"), TEXTS;
     ATTEMPTS = ("SELECT key, failures, resets_at FROM attempts WHERE key = ANY($1)"), &[Type::BYTEA_ARRAY];
+    BURNED = ("SELECT jti FROM burned WHERE jti = ANY($1)"), &[Type::BYTEA_ARRAY];
     CONSENTS = ("SELECT ", columns!(consent), " FROM unnest($1::bigint[], $2::bigint[]) AS t (user_key, client_key) \
         JOIN consents AS o ON o.user_key = t.user_key AND o.client_key = t.client_key"),
         &[Type::INT8_ARRAY, Type::INT8_ARRAY];
     CLIENTS_OWNED = ("SELECT owner, count(*) FROM clients WHERE owner = ANY($1) GROUP BY owner"), IDS;
     PERSONALS_OWNED = ("SELECT user_key, count(*) FROM personal_tokens WHERE user_key = ANY($1) GROUP BY user_key"), IDS;
+    IDENTITIES_OWNED = ("SELECT user_key, count(*) FROM identities WHERE user_key = ANY($1) GROUP BY user_key"), IDS;
 }
 
 /// Each turn sees what was committed before it began to look.
@@ -80,6 +82,7 @@ struct First<'w> {
     logins: Keys<String>,
     subs: Keys<&'w str>,
     attempts: Keys<[u8; 32]>,
+    burned: Keys<[u8; 32]>,
     /// Will there be a second look, at what hangs on an account?
     has_accounts: bool,
 }
@@ -97,6 +100,7 @@ struct Found {
     logins: HashMap<String, (UserKey, u32)>,
     subs: HashMap<String, (UserKey, u32)>,
     attempts: HashMap<[u8; 32], Attempts>,
+    burned: Keys<[u8; 32]>,
     consents: HashMap<(i64, i64), Consent>,
     holdings: HashMap<i64, Holdings>,
 }
@@ -148,6 +152,7 @@ impl<'w> First<'w> {
             first.logins.extend(wants.login.as_deref().filter(is_text).map(login_name));
             first.subs.extend(wants.sub.as_deref().filter(is_text));
             first.attempts.extend(wants.address_attempts.map(|key| key.0));
+            first.burned.extend(wants.burned.map(|jti| jti.0));
             first.has_accounts |= wants.session.is_some() || wants.login.is_some() || wants.identity.is_some();
         }
         first
@@ -166,6 +171,7 @@ impl<'w> First<'w> {
             self.logins.is_empty(),
             self.subs.is_empty(),
             self.attempts.is_empty(),
+            self.burned.is_empty(),
         ]
         .into_iter()
         .filter(|is_empty| !is_empty)
@@ -194,10 +200,12 @@ impl<'w> First<'w> {
             },
             some(link, &USERS_BY_LOGIN, &self.logins),
             some(link, &USERS_BY_SUB, &self.subs),
-            digests(link, &self.attempts),
+            digests(link, &ATTEMPTS, &self.attempts),
+            digests(link, &BURNED, &self.burned),
             when(is_bound, link.simple(END)),
         )?;
-        let (_, clients, codes, grants, accesses, personals, sessions, identities, logins, subs, attempts, _) = rows;
+        let (_, clients, codes, grants, accesses, personals, sessions, identities, logins, subs, attempts, burned, _) =
+            rows;
         Ok(Found {
             clients: by(&clients, named)?
                 .into_iter()
@@ -233,6 +241,7 @@ impl<'w> First<'w> {
             logins: users(&logins)?,
             subs: users(&subs)?,
             attempts: counters(&attempts)?,
+            burned: burned.iter().map(|row| row::digest(row, 0).map(|jti| jti.0)).collect::<Result<_, _>>()?,
             ..Found::default()
         })
     }
@@ -251,9 +260,9 @@ impl Found {
             owners.extend(self.session_user(wants).filter(|_| wants.holdings).map(|user| user.0));
         }
         let (users, clients): (Vec<i64>, Vec<i64>) = consents.iter().copied().unzip();
-        let (attempts, consents, clients_owned, personals_owned) = tokio::try_join!(
+        let (attempts, consents, clients_owned, personals_owned, identities_owned) = tokio::try_join!(
             biased;
-            digests(link, &attempts),
+            digests(link, &ATTEMPTS, &attempts),
             async {
                 if users.is_empty() {
                     return Ok(Vec::new());
@@ -262,6 +271,7 @@ impl Found {
             },
             some(link, &CLIENTS_OWNED, &owners),
             some(link, &PERSONALS_OWNED, &owners),
+            some(link, &IDENTITIES_OWNED, &owners),
         )?;
         self.attempts.extend(counters(&attempts)?);
         self.consents = by(&consents, |row| {
@@ -274,6 +284,9 @@ impl Found {
         }
         for row in &personals_owned {
             self.holdings.entry(row::get(row, 0)?).or_default().personals = row::number(row, 1)?;
+        }
+        for row in &identities_owned {
+            self.holdings.entry(row::get(row, 0)?).or_default().identities = row::number(row, 1)?;
         }
         Ok(())
     }
@@ -347,6 +360,7 @@ impl Found {
                 .as_ref()
                 .and_then(|name| self.identities.get(name))
                 .map(|(row, _)| held(pins.user(row.user), row.clone())),
+            is_burned: wants.burned.is_some_and(|jti| self.burned.contains(&jti.0)),
             account_attempts: attempts(attempts_key(wants, account)),
             address_attempts: attempts(wants.address_attempts),
             consent,
@@ -403,12 +417,12 @@ async fn some<T: tokio_postgres::types::ToSql + Sync + Clone>(
     link.query(sql, &[&keys]).await
 }
 
-async fn digests(link: &Link, keys: &Keys<[u8; 32]>) -> Result<Vec<Row>, Stop> {
+async fn digests(link: &Link, sql: &'static Sql, keys: &Keys<[u8; 32]>) -> Result<Vec<Row>, Stop> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
     let keys: Vec<&[u8]> = keys.iter().map(<[u8; 32]>::as_slice).collect();
-    link.query(&ATTEMPTS, &[&keys]).await
+    link.query(sql, &[&keys]).await
 }
 
 fn by<K: Hash + Eq, T>(rows: &[Row], read: impl Fn(&Row) -> Result<(K, T), Stop>) -> Result<HashMap<K, T>, Stop> {

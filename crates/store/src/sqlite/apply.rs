@@ -126,6 +126,14 @@ fn write(connection: &Connection, change: &Change) -> Result<(), Stop> {
         Change::PutPersonal(row) => insert::personal(connection, row),
         Change::PutSession(row) => insert::session(connection, row),
         Change::PutIdentity(row) => insert::identity(connection, row),
+        Change::BurnJti { jti, until } => {
+            let sql = "INSERT INTO burned (jti, until) VALUES (?1, ?2)";
+            add(connection, sql, params![jti.0, until.0])
+        }
+        Change::DropIdentity(name) => {
+            let sql = "DELETE FROM identities WHERE issuer = ?1 AND subject = ?2";
+            run(connection, sql, params![name.issuer, name.subject]).map(drop)
+        }
         Change::PutConsent(row) => insert::consent(connection, row),
         Change::PutSealKey(SealKey { number, created_at }) => {
             let sql = "INSERT INTO seal_keys (number, created_at) VALUES (?1, ?2)";

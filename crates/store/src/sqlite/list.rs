@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::model::{Client, ClientKey, Consent, Grant, Held, Personal, Session, User, UserKey};
+use protocol::model::{Client, ClientKey, Consent, Grant, Held, Identity, Personal, Session, User, UserKey};
 use protocol::time::UnixTime;
 use rusqlite::{Connection, Params, Row, params};
 
@@ -28,6 +28,7 @@ pub(super) fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
             Rows::Users(found.into_iter().collect())
         }
         Query::Sessions(user) => Rows::Sessions(view.sessions(*user)?),
+        Query::Identities(user) => Rows::Identities(view.identities(*user)?),
         Query::Applications { user, now } => Rows::Applications(view.applications(*user, *now)?),
         Query::Grants { user, client, live_at, rows_max } => {
             Rows::Grants(view.grants((*user, *client), *live_at, *rows_max)?)
@@ -128,6 +129,12 @@ impl View<'_> {
     fn sessions(&self, user: UserKey) -> Result<Vec<Session>, Stop> {
         let sql = format!("SELECT {} FROM sessions AS s WHERE s.user = ?1 ORDER BY s.id DESC", row::SESSION);
         self.rows(&sql, [user.0], row::session)
+    }
+
+    fn identities(&self, user: UserKey) -> Result<Vec<Identity>, Stop> {
+        let sql =
+            format!("SELECT {} FROM identities AS i WHERE i.user = ?1 ORDER BY i.issuer, i.subject", row::IDENTITY);
+        self.rows(&sql, [user.0], row::identity)
     }
 
     fn applications(&self, user: UserKey, now: UnixTime) -> Result<Vec<Application>, Stop> {

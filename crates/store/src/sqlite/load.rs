@@ -63,13 +63,14 @@ const CLIENT_BY_ID: &str = "SELECT key, version FROM clients WHERE client_id = ?
 const USER_BY_LOGIN: &str = "SELECT key, version FROM users WHERE username_lower = ?1 \
     UNION ALL SELECT key, version FROM users WHERE email_lower = ?1 LIMIT 1";
 const USER_BY_SUB: &str = "SELECT key, version FROM users WHERE sub = ?1";
+const BURNED: &str = "SELECT 1 FROM burned WHERE jti = ?1";
 const ATTEMPTS: &str = "SELECT failures, resets_at FROM attempts WHERE key = ?1";
 const CONSENT: &str = "SELECT id, user, client, scope, audience, given_at, renewed_at FROM consents \
     WHERE user = ?1 AND client = ?2";
 
 /// Every statement of this file, for the test that looks at SQLite's plans for them.
 #[cfg(test)]
-pub(super) fn statements_all() -> [&'static str; 14] {
+pub(super) fn statements_all() -> [&'static str; 16] {
     [
         &CODE,
         &GRANT,
@@ -81,10 +82,12 @@ pub(super) fn statements_all() -> [&'static str; 14] {
         CLIENT_BY_ID,
         USER_BY_LOGIN,
         USER_BY_SUB,
+        BURNED,
         ATTEMPTS,
         CONSENT,
         super::CLIENTS_OWNED,
         super::PERSONALS_OWNED,
+        super::IDENTITIES_OWNED,
     ]
 }
 
@@ -130,9 +133,10 @@ fn statements(wants: &Wants) -> usize {
         wants.personal.is_some(),
         wants.address_attempts.is_some(),
         wants.sub.is_some(),
+        wants.burned.is_some(),
     ];
     let accounts = [wants.session.is_some(), wants.login.is_some(), wants.identity.is_some()];
-    let holdings = if wants.holdings { 2 } else { 0 };
+    let holdings = if wants.holdings { 3 } else { 0 };
     rows.into_iter().filter(|wanted| *wanted).count()
         + 2 * accounts.into_iter().filter(|wanted| *wanted).count()
         + holdings
@@ -160,6 +164,9 @@ fn load_at(view: View<'_>, wants: &Wants) -> Result<Facts, Stop> {
     }
     if let Some(sub) = &wants.sub {
         facts.subject = view.user_by_sub(sub)?;
+    }
+    if let Some(jti) = wants.burned {
+        facts.is_burned = view.is_burned(jti)?;
     }
     if wants.session.is_some() || wants.login.is_some() || wants.identity.is_some() {
         load_account(view, wants, &mut facts)?;
@@ -319,6 +326,10 @@ impl View<'_> {
         Ok(Some(Held { row, client: None, user, is_grant_revoked: false }))
     }
 
+    fn is_burned(&self, jti: Digest) -> Result<bool, Stop> {
+        Ok(self.connection.prepare_cached(BURNED)?.exists([jti.0])?)
+    }
+
     fn attempts(&self, key: Digest) -> Result<Option<Attempts>, Stop> {
         let mut statement = self.connection.prepare_cached(ATTEMPTS)?;
         Ok(statement.query_row([key.0], row::attempts).optional()?)
@@ -333,6 +344,7 @@ impl View<'_> {
         Ok(Holdings {
             clients: count(super::CLIENTS_OWNED)?.unwrap_or_default(),
             personals: count(super::PERSONALS_OWNED)?.unwrap_or_default(),
+            identities: count(super::IDENTITIES_OWNED)?.unwrap_or_default(),
         })
     }
 

@@ -39,6 +39,8 @@ use crate::{CommitError, Fault, Mode, OpenError, Query, Rows, Store};
 const CLIENTS_OWNED: &str = "SELECT count(*) FROM clients WHERE owner = ?1";
 /// How many personal tokens a user has.
 const PERSONALS_OWNED: &str = "SELECT count(*) FROM personal_tokens WHERE user = ?1";
+/// How many accounts elsewhere open a user's account.
+const IDENTITIES_OWNED: &str = "SELECT count(*) FROM identities WHERE user = ?1";
 
 /// A store in a file.
 pub struct Sqlite {

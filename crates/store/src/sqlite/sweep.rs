@@ -35,6 +35,7 @@ static BROOMS: &[Broom] = brooms! {
     "sessions": "(min(idle_until, expires_at) <= ?2)";
     "personal_tokens": "(expires_at <= ?2)";
     "attempts": "(resets_at <= ?2)";
+    "burned": "(until <= ?2)";
     "events": "(at + 34214400 <= ?2)";
 };
 

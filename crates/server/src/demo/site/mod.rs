@@ -396,14 +396,22 @@ mod tests {
             own.tokens =
                 Some(Tokens { access: Secret::new("secret-token-1"), refresh: Some(Secret::new("secret-token-2")) });
             own.profile = Some(json!({"sub": "1", "name": "<b>Alice</b>"}));
-            own.facts = Some(json!({"active": true, "scope": "profile"}));
+            own.facts = Some(json!({"active": true, "scope": "profile", "aud": ["http://a/", "<http://b/>"]}));
             own.problem = Some(("Heading".into(), "Sentence".into()));
             own.step("Step");
         });
         let (_, text) = ask(&site, Method::GET, "/", &headers).await;
-        for part in
-            ["Hello, &lt;b&gt;Alice", "Fetch again", "Refresh", "Revoke", "Heading", "Sentence", "Step", "Scope"]
-        {
+        for part in [
+            "Hello, &lt;b&gt;Alice",
+            "Fetch again",
+            "Refresh",
+            "Revoke",
+            "Heading",
+            "Sentence",
+            "Step",
+            "Scope",
+            "<dd>http:&#x2f;&#x2f;a&#x2f;, &lt;http:&#x2f;&#x2f;b&#x2f;&gt;</dd>",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!text.contains("secret-token"), "{text}");

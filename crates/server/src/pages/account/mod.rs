@@ -11,7 +11,7 @@ pub(super) mod sessions;
 use ::http::{Method, StatusCode};
 use protocol::account::{self, Account, AccountCall, Act, Done};
 use protocol::browser::seal_form;
-use protocol::model::{SessionId, User};
+use protocol::model::{IdentityName, SessionId, User};
 use protocol::refusal::{ErrorKind, No, Refusal};
 use protocol::secret::Secret;
 use protocol::turn::Turn;
@@ -37,9 +37,11 @@ const TABS: [(&str, &str); 5] = [
 const DEVELOPER: (&str, &str) = (super::developer::PATH, "Developer");
 
 /// What can have been done just before: the word in the address, and the sentence on the page.
-const NOTICES: [(&str, &str); 6] = [
+const NOTICES: [(&str, &str); 8] = [
     ("profile", "Your name was saved."),
     ("password", "Your password was changed. All your other sessions were ended."),
+    ("first-password", "Your password is set. All your other sessions were ended."),
+    ("unlink", "The account elsewhere no longer opens this one. All your other sessions were ended."),
     ("remove-totp", "The second factor is off."),
     ("end-session", "The session was ended."),
     ("end-other-sessions", "All your other sessions were ended."),
@@ -96,6 +98,8 @@ fn act(page: &PageRequest<'_>, word: &str) -> Option<Act> {
     Some(match word {
         "profile" => Act::Rename(text("name")),
         "password" => Act::ChangePassword { current: secret("current_password"), new: secret("new_password") },
+        "first-password" => Act::ChangePassword { current: Secret::new(""), new: secret("new_password") },
+        "unlink" => Act::Unlink(IdentityName { issuer: text("issuer"), subject: text("subject") }),
         "enrol-totp" => Act::EnrolTotp,
         "confirm-totp" => Act::ConfirmTotp { sealed_seed: text("seed"), typed: secret("otp") },
         "remove-totp" => Act::RemoveTotp { password: secret("password") },
@@ -134,7 +138,9 @@ fn show_done(app: &App, page: &PageRequest<'_>, word: &str, account: &Account) -
 async fn turn_away(app: &App, page: &PageRequest<'_>, refusal: &Refusal) -> Result<Response, Fault> {
     match refusal.no {
         No::SignInNeeded => return Ok(page.go(app, &format!("/sign-in?next={}", page.path))),
-        No::SignInAgain => return Ok(page.go(app, &format!("/sign-in?next={}&again=1", page.path))),
+        No::SignInAgain | No::PasswordNeeded => {
+            return Ok(page.go(app, &format!("/sign-in?next={}&again=1", page.path)));
+        }
         _ => {}
     }
     match turn(app, page, Act::View).await? {
@@ -148,7 +154,9 @@ async fn turn_away(app: &App, page: &PageRequest<'_>, refusal: &Refusal) -> Resu
 async fn show(app: &App, page: &PageRequest<'_>, seen: &Account, refusal: Option<&Refusal>) -> Result<Response, Fault> {
     let visitor = Visitor { app, page, user: &seen.user, session: seen.session, refusal };
     let body = match page.path {
-        password::PATH => app.pages.render(&password::Password::new(visitor.frame(), refusal)),
+        password::PATH => {
+            app.pages.render(&password::Password::new(visitor.frame(), seen.user.password.is_some(), refusal))
+        }
         second_factor::PATH => enrol_again(&visitor).unwrap_or_else(|| second_factor::show(&visitor)),
         sessions::PATH => sessions::show(&visitor).await?,
         applications::PATH => applications::show(&visitor).await?,

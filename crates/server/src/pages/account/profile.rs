@@ -1,11 +1,13 @@
 //! One's name, and the account at a glance.
 
-use protocol::model::User;
+use protocol::model::{Identity, IdentityName, User};
 use protocol::refusal::{No, Refusal};
 use protocol::time::UnixTime;
 use serde::Serialize;
+use url::Url;
 
 use super::{Frame, Visitor, sessions};
+use crate::app::App;
 use crate::fault::Fault;
 use crate::pages::words::Moment;
 use crate::pages::{Page, Problem};
@@ -23,14 +25,41 @@ pub(in crate::pages) struct Profile {
     has_second_factor: bool,
     sessions: usize,
     applications: usize,
+    /// The accounts elsewhere that open this one.
+    links: Vec<Link>,
+    /// May one of them be taken away? Not the last way in.
+    may_unlink: bool,
     #[serde(skip)]
     problem: Option<Problem>,
 }
 
+/// An account elsewhere.
+#[derive(Serialize)]
+struct Link {
+    /// Where, as people know it.
+    place: String,
+    since: Moment,
+    issuer: String,
+    subject: String,
+}
+
+impl Link {
+    fn new(identity: &Identity, app: &App, now: UnixTime) -> Self {
+        let IdentityName { issuer, subject } = identity.name.clone();
+        // The button on the sign-in page says so, whoever the operator lets stand in.
+        let is_google = app.settings.google.as_ref().is_some_and(|google| google.issuer == issuer);
+        let host = Url::parse(&issuer).ok().and_then(|url| url.host_str().map(ToOwned::to_owned));
+        let place = if is_google { "Google".to_owned() } else { host.unwrap_or_else(|| issuer.clone()) };
+        Self { place, since: Moment::new(identity.linked_at, now), issuer, subject }
+    }
+}
+
 impl Profile {
     /// The page of a user with so many sessions and connected applications.
-    pub(in crate::pages) fn new(account: Frame, user: &User, counts: (usize, usize), now: UnixTime) -> Self {
+    fn new(account: Frame, user: &User, counts: (usize, usize), links: Vec<Link>, now: UnixTime) -> Self {
         Self {
+            may_unlink: user.password.is_some() || links.len() > 1,
+            links,
             account,
             name: user.name.clone(),
             email: user.email.clone(),
@@ -55,9 +84,10 @@ pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let now = app.clock.now();
     let sessions = sessions::live(visitor).await?.len();
     let applications = app.store.applications(user.key, now).await?.len();
-    let shown = Profile::new(visitor.frame(), user, (sessions, applications), now);
+    let links = app.store.identities(user.key).await?.iter().map(|identity| Link::new(identity, app, now)).collect();
+    let shown = Profile::new(visitor.frame(), user, (sessions, applications), links, now);
     Ok(app.pages.render(&match refusal {
-        Some(refusal) => shown.refused(page.field("name").unwrap_or_default().to_owned(), refusal),
+        Some(refusal) => shown.refused(page.field("name").unwrap_or(&user.name).to_owned(), refusal),
         None => shown,
     }))
 }
@@ -80,13 +110,24 @@ impl Page for Profile {
             has_second_factor: false,
             sessions: 2,
             applications: 1,
+            links: vec![],
+            may_unlink: true,
             problem: None,
         };
+        let link = |place: &str| Link {
+            place: place.to_owned(),
+            since: Moment::new(UnixTime(1_780_000_000), now),
+            issuer: "https://accounts.google.com".to_owned(),
+            subject: "110169484474386276334".to_owned(),
+        };
+        let linked = |links| Self { links, ..page(Frame::sample(PATH)) };
         let sparse =
             Self { email: None, username: None, has_second_factor: true, sessions: 1, ..page(Frame::sample(PATH)) };
         vec![
             ("account_profile", page(Frame::sample(PATH))),
             ("account_profile_saved", page(Frame::sample_after(PATH, "profile"))),
+            ("account_profile_linked", linked(vec![link("Google"), link("id.example.com")])),
+            ("account_profile_linked_only", Self { may_unlink: false, ..linked(vec![link("Google")]) }),
             ("account_profile_wrong", sparse.refused(String::new(), &No::NameMalformed.into())),
         ]
     }

@@ -16,6 +16,8 @@ pub(in crate::pages) const PATH: &str = "/account/second-factor";
 pub(in crate::pages) struct SecondFactor {
     account: Frame,
     factor: Option<Factor>,
+    /// What comes before it, and is asked for before it is switched off. Without one an account elsewhere comes first.
+    has_password: bool,
     #[serde(skip)]
     problem: Option<Problem>,
 }
@@ -33,6 +35,7 @@ impl SecondFactor {
         let factor = user.totp.as_ref();
         Self {
             account,
+            has_password: user.password.is_some(),
             factor: factor
                 .map(|own| Factor { since: Moment::new(own.enabled_at, now), recovery_left: own.recovery.len() }),
             problem: refusal.map(|refusal| Problem::new(refusal).at("password")),
@@ -57,11 +60,15 @@ impl Page for SecondFactor {
         let since = Moment::new(UnixTime(1_795_000_000), UnixTime(1_795_600_000));
         let page = |account, recovery_left: Option<usize>| Self {
             account,
+            has_password: true,
             factor: recovery_left.map(|recovery_left| Factor { since: since.clone(), recovery_left }),
             problem: None,
         };
         let problem = Some(Problem::new(&No::PasswordCurrentWrong.into()).at("password"));
+        let elsewhere = |recovery_left| Self { has_password: false, ..page(Frame::sample(PATH), recovery_left) };
         vec![
+            ("account_second_factor_elsewhere", elsewhere(Some(9))),
+            ("account_second_factor_elsewhere_off", elsewhere(None)),
             ("account_second_factor", page(Frame::sample(PATH), Some(9))),
             ("account_second_factor_last", page(Frame::sample(PATH), Some(1))),
             ("account_second_factor_none_left", page(Frame::sample(PATH), Some(0))),

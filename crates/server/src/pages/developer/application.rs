@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{CONNECTED_MAX, Frame, PATH, Visitor, api_name, application_path, new_application, people};
 use crate::fault::Fault;
-use crate::pages::face::initial;
+use crate::pages::face::{Logo, initial};
 use crate::pages::words::Moment;
 use crate::pages::{Page, Problem};
 
@@ -30,6 +30,7 @@ pub(in crate::pages) struct OwnApplication {
     account: Frame,
     name: String,
     initial: String,
+    logo: Option<Logo>,
     client_id: String,
     path: String,
     is_public: bool,
@@ -91,6 +92,7 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
         account: visitor.frame(),
         name: client.name.clone(),
         initial: initial(&client.name),
+        logo: Logo::of(client),
         client_id: client.client_id.clone(),
         path: application_path(&client.client_id),
         is_public: client.kind == ClientKind::Public,
@@ -144,6 +146,7 @@ impl Page for OwnApplication {
         let public = Self {
             is_public: true,
             is_disabled: true,
+            logo: None,
             api: None,
             may_add_secret: false,
             connected: people(0),
@@ -185,6 +188,7 @@ fn sample(account: Frame, secrets: Vec<SecretLine>) -> OwnApplication {
         account,
         name: "Importer".to_owned(),
         initial: "I".to_owned(),
+        logo: Some(Logo::sample()),
         client_id: "mzxw6ytboi4dcmrtgq2tmnzyhe".to_owned(),
         path: application_path("mzxw6ytboi4dcmrtgq2tmnzyhe"),
         is_public: false,

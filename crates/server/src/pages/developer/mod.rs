@@ -258,7 +258,7 @@ fn go_on(app: &App, page: &PageRequest<'_>, place: &Place, word: &str, developed
 
 /// The answer to an act that was refused: the way to sign in, or the page again with what was wrong.
 async fn turn_away(app: &App, page: &PageRequest<'_>, place: &Place, refusal: &Refusal) -> Result<Response, Fault> {
-    if matches!(refusal.no, No::SignInNeeded | No::SignInAgain) {
+    if matches!(refusal.no, No::SignInNeeded | No::SignInAgain | No::PasswordNeeded) {
         return Ok(sign_in_first(app, page, place, refusal.no));
     }
     match turn(app, page, None, place.look(true)).await? {
@@ -277,7 +277,7 @@ fn sign_in_first(app: &App, page: &PageRequest<'_>, place: &Place, no: No) -> Re
     let path = place.path();
     let next = query.map_or(path.clone(), |query| format!("{path}?{query}"));
     let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
-    let again = if no == No::SignInAgain { "&again=1" } else { "" };
+    let again = if no == No::SignInNeeded { "" } else { "&again=1" };
     page.go(app, &format!("/sign-in?next={next}{again}"))
 }
 
@@ -301,7 +301,10 @@ async fn show(
         (_, Done::Application(client, _)) => application::show(&visitor, client).await?,
         _ => overview::show(&visitor).await?,
     };
-    let response = page.html(app, account::status(refusal), body);
+    let mut response = page.html(app, account::status(refusal), body);
+    if let (Place::Application(_), Done::Application(client, _)) = (place, &seen.done) {
+        super::allow_logo(&mut response, client);
+    }
     Ok(if visitor.once.is_some() { page.with_once(app, response, None) } else { response })
 }
 

@@ -1,0 +1,198 @@
+//! Somebody comes back from an issuer elsewhere.
+
+use super::*;
+use crate::jose::{Jwt, signed};
+use crate::model::Identity;
+use crate::upstream::Link;
+
+fn said(claims: &serde_json::Value) -> Option<Answer> {
+    let jwt = Jwt::read(signed::token(claims)).unwrap();
+    let said = Assertion::new(jwt, signed::issuer(), Some("n-1".into()));
+    Some(Answer::Upstream(Ok(Box::new(said))))
+}
+
+fn with_nonce() -> serde_json::Value {
+    signed::claims_with(serde_json::json!({"nonce": "n-1"}))
+}
+
+#[test]
+fn an_issuer_s_word_starts_a_session_and_the_errand_goes_on() {
+    let mut world = world();
+    check_told(&told(&world, said(&with_nonce())), "ask consent", "PutIdentity, PutUser");
+    world.facts.login = Some(Arc::new(sample::user()));
+    check_told(
+        &told(&world, said(&with_nonce())),
+        "ask consent",
+        "Rely, PutIdentity, Note identity_linked, Note signed_in",
+    );
+    let world = with_consent(world, "profile");
+    check_told(&told(&world, said(&with_nonce())), "return code", "PutSession");
+}
+
+fn check_told(told: &str, step: &str, changes: &str) {
+    assert!(told.starts_with(step) && told.contains(changes), "{told}");
+}
+
+#[test]
+fn an_issuer_s_word_does_not_stand_for_a_second_factor() {
+    let mut world = world();
+    world.facts.login = Some(Arc::new(user_with_totp(&world)));
+    let told = told(&world, said(&with_nonce()));
+    check_told(&told, "ask second factor", "PutSession");
+    assert!(!told.contains("signed_in") && !told.contains("PutIdentity"), "{told}");
+}
+
+/// Alice came by her account elsewhere, is asked for her second factor, and answers. `change` is what happens meanwhile.
+fn answered(otp: &str, change: impl FnOnce(&mut World, &mut Visit)) -> (String, Option<Link>) {
+    let mut world = world();
+    world.now = UnixTime(59);
+    let user = user_with_totp(&world);
+    world.facts.login = Some(Arc::new(user.clone()));
+    let claims = signed::claims_with(serde_json::json!({"nonce": "n-1", "iat": 0, "exp": 900}));
+    let (verdict, _) = world.judge(&visit(&world, said(&claims)));
+    let Step::Ask(Ask { seal, page: Page::SecondFactor { .. } }) = verdict.unwrap().step else { panic!("it is asked") };
+    let (errand, _) = Errand::open(&seal, &Digest::of(b"browser"), world.now, &world.keys).unwrap();
+    let link = errand.link.clone();
+    world.facts.login = None;
+    let mut world = with_session(world, user, vec![Amr::Fed]);
+    let row = &mut world.facts.session.as_mut().unwrap().row;
+    (row.auth_time, row.seen_at) = (UnixTime(59), UnixTime(59));
+    let mut visit = Visit { errand, ..visit(&world, Some(Answer::SecondFactor(Secret::new(otp)))) };
+    change(&mut world, &mut visit);
+    let (verdict, changes) = world.judge(&visit);
+    let step = match verdict.unwrap().step {
+        Step::Ask(Ask { page: Page::SignIn { problem, .. }, .. }) => format!("sign-in {:?}", problem.map(|own| own.no)),
+        Step::Ask(Ask { page: Page::SecondFactor { .. }, .. }) => "second factor".to_owned(),
+        Step::Ask(Ask { page: Page::Consent { .. }, seal }) => {
+            let (errand, _) = Errand::open(&seal, &Digest::of(b"browser"), world.now, &world.keys).unwrap();
+            assert_eq!(errand.link, None, "it goes no further");
+            "consent".to_owned()
+        }
+        other => panic!("{other:?}"),
+    };
+    (format!("{step}: {}", sample::names(&changes)), link)
+}
+
+fn linked_to(user: User, link: &Link) -> Held<Identity> {
+    let row = Identity { name: link.name(), user: user.key, linked_at: UnixTime(50) };
+    Held { row, client: None, user: Some(Arc::new(user)), is_grant_revoked: false }
+}
+
+#[test]
+fn an_account_is_linked_once_its_second_factor_is_right_and_not_before() {
+    let (told, link) = answered("287082", |_, visit| {
+        let identity = visit.wants().identity.unwrap();
+        assert_eq!((identity.issuer.as_str(), identity.subject.as_str()), (signed::ISSUER, "alice-there"));
+    });
+    assert_eq!(link.unwrap().name().subject, "alice-there");
+    check_told(
+        &told,
+        "consent: ",
+        "PutUser, PutIdentity, Note identity_linked, Note signed_in, EndSession, PutSession",
+    );
+    let (told, _) = answered("000000", |_, _| {});
+    assert!(told.starts_with("second factor: ") && !told.contains("PutIdentity"), "{told}");
+}
+
+#[test]
+fn what_let_a_link_begin_must_still_hold_when_it_is_made() {
+    // The address is no longer verified, or is another one.
+    for change in [|user: &mut User| user.email_verified = false, |user: &mut User| user.email = Some("b@c.d".into())] {
+        let (told, _) = answered("287082", |world, _| {
+            let held = world.facts.session.as_mut().unwrap();
+            let mut user = (**held.user.as_ref().unwrap()).clone();
+            change(&mut user);
+            held.user = Some(Arc::new(user));
+        });
+        assert_eq!(told, "sign-in Some(UpstreamEmailTaken): ");
+    }
+    // Somebody else was faster; or it was she herself, in another tab.
+    let other = User { key: crate::model::UserKey(7), ..sample::user() };
+    let (told, _) = answered("287082", |world, visit| {
+        world.facts.identity = Some(linked_to(other, visit.errand.link.as_ref().unwrap()));
+    });
+    assert_eq!(told, "sign-in Some(UpstreamEmailTaken): ");
+    let (told, _) = answered("287082", |world, visit| {
+        world.facts.identity = Some(linked_to(sample::user(), visit.errand.link.as_ref().unwrap()));
+    });
+    assert!(told.starts_with("consent: ") && !told.contains("PutIdentity"), "{told}");
+}
+
+#[test]
+fn who_signed_in_by_another_way_meanwhile_links_nothing() {
+    let (told, _) = answered("287082", |world, _| {
+        world.facts.session.as_mut().unwrap().row.amr = vec![Amr::Pwd];
+    });
+    assert!(told.starts_with("consent: ") && !told.contains("PutIdentity"), "{told}");
+    let (told, _) = answered("287082", |world, _| {
+        let held = world.facts.session.as_mut().unwrap();
+        let other = User { key: crate::model::UserKey(7), ..(**held.user.as_ref().unwrap()).clone() };
+        held.user = Some(Arc::new(other));
+    });
+    assert!(!told.contains("PutIdentity"), "{told}");
+}
+
+/// OWASP ASVS 5.0 V7.5.1: "full re-authentication before allowing modifications to sensitive account attributes".
+#[test]
+fn who_has_a_password_confirms_by_that_who_they_are_asvs_7_5_1() {
+    let asked = |user: User, amr: Vec<Amr>, is_confirmation, has_begun: bool| {
+        let mut world = with_session(world(), user, amr);
+        world.facts.client = None;
+        let began = if has_begun { 4000 } else { 50 };
+        let goal = Goal::Page("/account/password".into());
+        let errand = Errand { is_fresh_wanted: true, is_confirmation, ..Errand::new(goal, began) };
+        let visit = Visit { errand, ..visit(&world, None) };
+        match world.judge(&visit).0.unwrap().step {
+            Step::Go(_) => "go".to_owned(),
+            Step::Ask(Ask { page: Page::SignIn { problem, is_upstream_enough, .. }, .. }) => {
+                let way = if is_upstream_enough { "any way" } else { "password" };
+                format!("by {way}, {:?}", problem.map(|own| own.no))
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let without = || User { password: None, ..sample::user() };
+    // Before: there is no button for whom it would be of no use.
+    assert_eq!(asked(sample::user(), vec![Amr::Pwd], true, true), "by password, None");
+    assert_eq!(asked(without(), vec![Amr::Fed], true, true), "by any way, None");
+    // Another account may be chosen by every way.
+    assert_eq!(asked(sample::user(), vec![Amr::Pwd], false, true), "by any way, None");
+    // Afterwards.
+    assert_eq!(asked(sample::user(), vec![Amr::Fed], true, false), "by password, Some(PasswordNeeded)");
+    assert_eq!(asked(sample::user(), vec![Amr::Fed], false, false), "go");
+    assert_eq!(asked(sample::user(), vec![Amr::Pwd], true, false), "go");
+    assert_eq!(asked(without(), vec![Amr::Fed], true, false), "go");
+}
+
+#[test]
+fn a_second_factor_is_added_to_what_was_proven_before() {
+    let mut world = world();
+    let user = user_with_totp(&world);
+    world.now = UnixTime(1_111_111_109);
+    world = with_session(world, user, vec![Amr::Fed]);
+    world.facts.session.as_mut().unwrap().row.auth_time = world.now;
+    let (idle_until, expires_at) = (world.now.plus(100), world.now.plus(100));
+    let row = &mut world.facts.session.as_mut().unwrap().row;
+    (row.seen_at, row.idle_until, row.expires_at) = (world.now, idle_until, expires_at);
+    let code = crate::login::totp::code(SEED, 1_111_111_109 / 30, 6);
+    let (verdict, changes) = world.judge(&visit(&world, Some(Answer::SecondFactor(Secret::new(code)))));
+    verdict.unwrap();
+    let amr = changes.iter().find_map(|change| match change {
+        Change::PutSession(session) => Some(session.amr.clone()),
+        _ => None,
+    });
+    assert_eq!(amr, Some(vec![Amr::Fed, Amr::Otp]));
+}
+
+#[test]
+fn what_goes_wrong_at_the_issuer_comes_back_to_the_sign_in_page_with_the_errand() {
+    let world = world();
+    for no in [No::UpstreamDenied, No::UpstreamUnreachable, No::UpstreamRefused] {
+        let told = told(&world, Some(Answer::Upstream(Err(no.into()))));
+        check_told(&told, "ask sign-in for Some(\"Web\")", "");
+        assert!(told.contains(no.row().name), "{told}");
+    }
+    let other = signed::claims_with(serde_json::json!({"nonce": "n-2"}));
+    let told = told(&world, said(&other));
+    assert!(told.starts_with("ask sign-in") && told.contains("AssertionNonceWrong"), "{told}");
+}

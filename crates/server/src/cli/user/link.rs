@@ -1,0 +1,89 @@
+//! The accounts elsewhere that open an account here.
+
+use clap::Args;
+use protocol::model::{EventKind, Identity};
+use protocol::turn::Change;
+use serde_json::{Value, json};
+
+use super::cut_off;
+use crate::cli::answer::{Answer, Stop};
+use crate::cli::desk::{Desk, Draft};
+use crate::cli::show;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Unlink {
+    /// An id, an e-mail address or a user name.
+    #[arg(value_name = "USER")]
+    user: String,
+    /// The issuer of the account elsewhere; needed where there are several.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    /// Who they are there; needed where one issuer has several.
+    #[arg(long, value_name = "SUB")]
+    subject: Option<String>,
+}
+
+/// A user, with the links.
+pub(super) async fn show(name: &str, desk: &Desk) -> Result<Answer, Stop> {
+    let user = desk.user(name).await?;
+    let mut document = show::user(&user);
+    let links = desk.store.identities(user.key).await?;
+    document["linked"] = links.iter().map(one).collect();
+    Ok(Answer::new(document.clone(), show::lines(&document)))
+}
+
+fn one(identity: &Identity) -> Value {
+    let name = &identity.name;
+    json!({"issuer": name.issuer, "subject": name.subject, "linked_at": show::time(identity.linked_at)})
+}
+
+impl Unlink {
+    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+        let (user, gone, left) = desk
+            .change(async |draft: &mut Draft| {
+                let mut user = (*desk.user(&self.user).await?).clone();
+                let links = desk.store.identities(user.key).await?;
+                let gone = self.choose(&links)?.clone();
+                user.version += 1;
+                cut_off(&mut user, draft);
+                draft.change(Change::PutUser(Box::new(user.clone())));
+                draft.change(Change::DropIdentity(gone.name.clone()));
+                draft.note(EventKind::IdentityUnlinked, Some(user.key), None, "by the operator");
+                Ok((user, gone, links.len() - 1))
+            })
+            .await?;
+        let name = show::name_of(&user);
+        let mut text = format!(
+            "{name} is no longer linked to {} at {}; all sessions ended, all tokens are dead.",
+            gone.name.subject, gone.name.issuer
+        );
+        let is_shut = left == 0 && user.password.is_none();
+        if is_shut {
+            text.push_str(&format!(
+                "\n\nThere is no way into the account now but a sign-in there that links it anew: grantry user set-password \
+                 {name} sets a password."
+            ));
+        }
+        Ok(Answer::new(
+            json!({"id": user.sub, "unlinked": one(&gone), "links_left": left, "has_password": user.password.is_some()}),
+            text,
+        ))
+    }
+
+    /// The link that is meant.
+    fn choose<'l>(&self, links: &'l [Identity]) -> Result<&'l Identity, Stop> {
+        let is_meant = |own: &&Identity| {
+            self.issuer.as_ref().is_none_or(|issuer| *issuer == own.name.issuer)
+                && self.subject.as_ref().is_none_or(|subject| *subject == own.name.subject)
+        };
+        let meant: Vec<&Identity> = links.iter().filter(is_meant).collect();
+        match meant[..] {
+            [one] => Ok(one),
+            [] => Err(Stop::no(format!("`{0}` has no such link: see `grantry user show {0}`", self.user))),
+            _ => Err(Stop::usage(format!(
+                "`{0}` has several such links: say which by --issuer and --subject, as in `grantry user show {0}`",
+                self.user
+            ))),
+        }
+    }
+}
