@@ -57,7 +57,9 @@ pub(crate) fn give(folder: &Path) {
 /// When it cannot be started or fails.
 pub(crate) fn must(command: &mut Command, what: &str) -> Output {
     let output = command.output().unwrap_or_else(|error| {
-        panic!("{what} cannot be run ({error}); tests need a PostgreSQL server: on Debian, `apt-get install postgresql`")
+        panic!(
+            "{what} cannot be run ({error}); tests need a PostgreSQL server: on Debian, `apt-get install postgresql`"
+        )
     });
     assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
     output

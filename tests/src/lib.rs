@@ -33,8 +33,11 @@ const START_MAX: Duration = Duration::from_secs(30);
 pub fn binary() -> PathBuf {
     let path = std::env::var_os("GRANTRY_BIN").map_or_else(
         || {
-            let test = std::env::current_exe().expect("a running test has a path");
-            test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps").join("grantry")
+            let own = std::env::current_exe().expect("a running program has a path");
+            let folder = own.parent().expect("it lies in a folder");
+            // Tests lie in target/PROFILE/deps, programs in target/PROFILE.
+            let folder = if folder.ends_with("deps") { folder.parent().expect("it lies in another") } else { folder };
+            folder.join("grantry")
         },
         PathBuf::from,
     );
@@ -304,7 +307,15 @@ impl Installation {
     /// # Panics
     /// When the command fails.
     pub fn add_person(&self) {
-        let words = ["user", "add", "--username", person::NAME, "--name", "Alice Doe", "--password-stdin"];
+        self.add_user(person::NAME);
+    }
+
+    /// Adds a user of another name, with the same password.
+    ///
+    /// # Panics
+    /// When the command fails.
+    pub fn add_user(&self, name: &str) {
+        let words = ["user", "add", "--username", name, "--name", "Alice Doe", "--password-stdin"];
         let _ = self.json(&words, person::PASSWORD);
     }
 

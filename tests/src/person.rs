@@ -29,13 +29,19 @@ fn page(address: &str) -> Option<(String, String)> {
     Some((cookie, seal.to_owned()))
 }
 
-/// Posts the sign-in form; gives the status and, from a success, the session.
+/// Signs in as [`NAME`]; gives the status and, from a success, the session.
 #[must_use]
 pub fn sign_in(address: &str, password: &str) -> Option<(u16, Option<Person>)> {
+    sign_in_as(address, NAME, password)
+}
+
+/// Signs in under some name; gives the status and, from a success, the session.
+#[must_use]
+pub fn sign_in_as(address: &str, name: &str, password: &str) -> Option<(u16, Option<Person>)> {
     let (cookie, seal) = page(address)?;
     let origin = format!("http://{address}");
     let headers = [FORM, ("Cookie", cookie.as_str()), ("Origin", origin.as_str())];
-    let body = form(&[("csrf", &seal), ("username", NAME), ("password", password)]);
+    let body = form(&[("csrf", &seal), ("username", name), ("password", password)]);
     let answer = send(address, "POST", "/sign-in", &headers, &body)?;
     let cookies = answer.head.lines().filter_map(|line| line.split_once(':'));
     let session = cookies
@@ -69,9 +75,15 @@ impl Person {
         send(&self.address, "GET", path, &[("Cookie", &self.cookie)], "")
     }
 
-    /// Goes to the authorization page for an application of the operator's own.
+    /// The session, as a `Cookie` header has it.
     #[must_use]
-    pub fn authorize(&self, client: &Client) -> Option<crate::Answer> {
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
+    /// Where an application sends people.
+    #[must_use]
+    pub fn authorize_path(client: &Client) -> String {
         let query = form(&[
             ("response_type", "code"),
             ("client_id", &client.id),
@@ -81,13 +93,24 @@ impl Person {
             ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
         ]);
-        self.look(&format!("/oauth/authorize?{query}"))
+        format!("/oauth/authorize?{query}")
+    }
+
+    /// Goes to the authorization page for an application of the operator's own.
+    #[must_use]
+    pub fn authorize(&self, client: &Client) -> Option<crate::Answer> {
+        self.look(&Self::authorize_path(client))
     }
 
     /// A code for an application of the operator's own.
     #[must_use]
     pub fn code(&self, client: &Client) -> Option<String> {
-        let answer = self.authorize(client)?;
+        Self::code_of(&self.authorize(client)?)
+    }
+
+    /// The code with which a browser is sent back.
+    #[must_use]
+    pub fn code_of(answer: &crate::Answer) -> Option<String> {
         let query = answer.header("location")?.strip_prefix(REDIRECT_URI)?.strip_prefix('?')?;
         form_fields(query).into_iter().find_map(|(name, value)| (name == "code").then_some(value))
     }

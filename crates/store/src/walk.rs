@@ -19,12 +19,7 @@ pub(crate) trait Sweep: Send {
     fn tables(&self) -> usize;
 
     /// Looks at the rows of a table behind the id `after`.
-    fn look(
-        &mut self,
-        table: usize,
-        now: UnixTime,
-        after: i64,
-    ) -> impl Future<Output = Result<Seen, Fault>> + Send;
+    fn look(&mut self, table: usize, now: UnixTime, after: i64) -> impl Future<Output = Result<Seen, Fault>> + Send;
 
     /// Removes those of the rows that are still dead, and says how many.
     fn remove(

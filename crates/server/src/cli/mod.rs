@@ -103,7 +103,9 @@ pub fn run() -> ExitCode {
     let is_json = arguments.json;
     let runtime = match arguments.command {
         // A thread for each core; no other command has so much to do.
-        Command::Serve | Command::Demo(_) | Command::Bench(_) => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+        Command::Serve | Command::Demo(_) | Command::Bench(_) => {
+            tokio::runtime::Builder::new_multi_thread().enable_all().build()
+        }
         _ => tokio::runtime::Builder::new_current_thread().enable_all().build(),
     };
     let runtime = match runtime {

@@ -68,7 +68,8 @@ async fn lock(link: &Link, changes: &[Change]) -> Result<(), Stop> {
                 users.insert(user.0);
             }
             // The rows that hang on what is absent cannot be held, but their owner can.
-            Change::Rely(Rely::Consent { user, id: None, .. }) | Change::PutConsent(protocol::model::Consent { user, .. }) => {
+            Change::Rely(Rely::Consent { user, id: None, .. })
+            | Change::PutConsent(protocol::model::Consent { user, .. }) => {
                 users.insert(user.0);
             }
             _ => {}
@@ -183,7 +184,7 @@ async fn write(link: &Link, change: &Change) -> Result<(), Stop> {
 /// Changes without a precondition: what is not there need not be ended.
 async fn end(link: &Link, change: &Change) -> Result<(), Stop> {
     let run = async |sql: &str, values: &[i64]| {
-        let values: Vec<Typed<'_>> = values.iter().map(|value| typed![INT8 *value][0].clone()).collect();
+        let values: Vec<Typed<'_>> = values.iter().map(|value| typed![INT8 * value][0].clone()).collect();
         link.run(sql, &values).await.map(drop)
     };
     match *change {

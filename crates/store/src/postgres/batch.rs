@@ -209,8 +209,7 @@ impl<'c> Batch<'c> {
         let answers: Vec<Option<&[u8]>> = rows.iter().map(|row| row.to.answer.as_deref()).collect();
         let idle_until: Vec<i64> = rows.iter().map(|row| row.to.idle_until.0).collect();
         let expires_at: Vec<i64> = rows.iter().map(|row| row.expires_at.0).collect();
-        let values: Values<'_> =
-            &[&ids, &before, &current, &previous, &answers, &idle_until, &expires_at];
+        let values: Values<'_> = &[&ids, &before, &current, &previous, &answers, &idle_until, &expires_at];
         all(link, &ROTATE, rows.len(), values).await
     }
 
@@ -230,12 +229,7 @@ impl<'c> Batch<'c> {
 }
 
 /// Runs a statement that must find `count` rows.
-async fn all(
-    link: &Link,
-    sql: &'static Sql,
-    count: usize,
-    values: Values<'_>,
-) -> Result<(), Stop> {
+async fn all(link: &Link, sql: &'static Sql, count: usize, values: Values<'_>) -> Result<(), Stop> {
     if count == 0 {
         return Ok(());
     }

@@ -64,7 +64,9 @@ impl Hold {
         let mut pause = PAUSE_MIN;
         loop {
             let attempt = match self.link().await {
-                Ok(link) => tokio::time::timeout(BATCH_MAX, errand.run(link)).await.unwrap_or(Err(Stop::Late("a batch"))),
+                Ok(link) => {
+                    tokio::time::timeout(BATCH_MAX, errand.run(link)).await.unwrap_or(Err(Stop::Late("a batch")))
+                }
                 Err(stop) => Err(stop),
             };
             let stop = match attempt {

@@ -162,7 +162,8 @@ impl View<'_> {
             found.entry(grant.row.client).or_default().1 += 1;
         }
         let keys: Vec<i64> = found.keys().map(|key| key.0).collect();
-        let clients = self.clients(&format!("{CLIENTS} WHERE key = ANY($1) ORDER BY key"), typed![INT8_ARRAY keys]).await?;
+        let clients =
+            self.clients(&format!("{CLIENTS} WHERE key = ANY($1) ORDER BY key"), typed![INT8_ARRAY keys]).await?;
         let of = |client: Arc<Client>| {
             let (consent, grants_live) = found.remove(&client.key)?;
             Some(Application { client, consent, grants_live })
@@ -193,7 +194,8 @@ impl View<'_> {
              ORDER BY g.id DESC LIMIT $4",
             columns!(grant)
         );
-        let (user, client, live_at) = (user.map(|user| user.0), client.map(|client| client.0), live_at.map(|time| time.0));
+        let (user, client, live_at) =
+            (user.map(|user| user.0), client.map(|client| client.0), live_at.map(|time| time.0));
         let values = typed![INT8 user, INT8 client, INT8 live_at, INT8 limit(rows_max)];
         let at = row::GRANT_WIDTH;
         let read = |row: &Row| Ok((row::grant(row)?, row::version(row, at)?, row::version(row, at + 1)?));
@@ -239,6 +241,14 @@ impl View<'_> {
             let count = self.rows(&sql, &[], |row| row::get::<i64>(row, 0)).await?;
             rows.push((table, count.first().map_or(0, |count| u64::try_from(*count).unwrap_or_default())));
         }
+        let mut ages = Vec::new();
+        for table in TABLES {
+            let Some(sql) = crate::ages(table, "(document::json->>'created_at')::bigint") else { continue };
+            let read = |row: &Row| Ok((row::get::<Option<i64>>(row, 0)?, row::get::<Option<i64>>(row, 1)?));
+            if let Some((Some(oldest), Some(newest))) = self.rows(&sql, &[], read).await?.first() {
+                ages.push((table, UnixTime(*oldest), UnixTime(*newest)));
+            }
+        }
         let sql = "SELECT pg_database_size(current_database())";
         let bytes = self.rows(sql, &[], |row| row::get::<i64>(row, 0)).await?;
         Ok(Counts {
@@ -247,6 +257,7 @@ impl View<'_> {
             file_bytes: bytes.first().and_then(|bytes| u64::try_from(*bytes).ok()),
             free_bytes: None,
             rows,
+            ages,
         })
     }
 }

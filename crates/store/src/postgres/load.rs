@@ -199,7 +199,10 @@ impl<'w> First<'w> {
         )?;
         let (_, clients, codes, grants, accesses, personals, sessions, identities, logins, subs, attempts, _) = rows;
         Ok(Found {
-            clients: by(&clients, named)?.into_iter().map(|(id, (key, version))| (id, (ClientKey(key), version))).collect(),
+            clients: by(&clients, named)?
+                .into_iter()
+                .map(|(id, (key, version))| (id, (ClientKey(key), version)))
+                .collect(),
             codes: by(&codes, |row| {
                 let at = row::CODE_WIDTH;
                 let read = row::code(row)?;
@@ -424,4 +427,3 @@ fn users(rows: &[Row]) -> Result<HashMap<String, (UserKey, u32)>, Stop> {
 fn counters(rows: &[Row]) -> Result<HashMap<[u8; 32], Attempts>, Stop> {
     by(rows, |row| row::attempts(row).map(|(key, attempts)| (key.0, attempts)))
 }
-

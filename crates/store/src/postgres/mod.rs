@@ -196,7 +196,7 @@ async fn examine(place: &str, link: &Link) -> Result<u32, OpenError> {
 
 fn unreachable_at(place: &str, stop: Stop) -> OpenError {
     let cause = match Fault::from(stop) {
-        Fault::Unavailable { cause } | Fault::Broken { cause } => cause,
+        Fault::Unavailable { cause } | Fault::Broken { cause } | Fault::Damaged { cause } => cause,
         fault @ Fault::Unsupported(_) => fault.to_string(),
     };
     OpenError::Unreachable { place: place.to_owned(), cause }
@@ -211,11 +211,7 @@ async fn holds(connector: &Arc<Connector>, purpose: Purpose, place: &str) -> Res
     Ok(holds)
 }
 
-async fn serve_loads(
-    mut hold: Hold,
-    waiting: Waiting<Wants, Result<Facts, Fault>>,
-    documents: Arc<Documents>,
-) {
+async fn serve_loads(mut hold: Hold, waiting: Waiting<Wants, Result<Facts, Fault>>, documents: Arc<Documents>) {
     loop {
         let jobs = waiting.take(LOADS_MAX).await;
         if jobs.is_empty() {

@@ -58,7 +58,8 @@ fn scope(row: &Row<'_>, at: usize) -> Read<Scope> {
 /// A list that was written as a JSON array; absent when it is empty.
 fn list<T: serde::de::DeserializeOwned>(row: &Row<'_>, at: usize) -> Read<Vec<T>> {
     let text = row.get_ref(at)?.as_str_or_null()?;
-    read_list(text).ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, "this is not a list".into()))
+    read_list(text)
+        .ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, "this is not a list".into()))
 }
 
 pub(super) fn session(row: &Row<'_>) -> Read<Session> {

@@ -1,0 +1,148 @@
+//! What slow clients and idle connections cost the others, as ratios of one run. The others are `grantry bench` at a steady
+//! rate, so that a longer p99 is waiting and not a full processor.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tests::Installation;
+use tests::load::Client;
+
+use crate::{median, verdict};
+
+const SLOW_CLIENTS: usize = 400;
+const IDLE_CONNECTIONS: usize = 5_000;
+const ROUNDS: usize = 5;
+/// Requests a second of the others: a quarter of what a small machine can do.
+const RATE: &str = "800";
+const WORKLOADS: [&str; 2] = ["introspect", "client_credentials"];
+/// The others' p99 may be so many times what it is without the strangers.
+const TIMES_MAX: f64 = 2.0;
+
+/// Measures, prints a table, and says whether the goals are met.
+pub(crate) fn run(seconds: u64) -> bool {
+    // In memory where there is such a place: the strangers write nothing, and the moods of a disk would hide what they cost.
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary folder");
+    let mut grantry = Installation::on(&folder.path().join("grantry.db"), "");
+    let client = grantry.own_client();
+    grantry.start();
+    let bench = |workload| p99_ms(&grantry, &client, workload, seconds);
+    let mut measured: Vec<[[f64; 3]; WORKLOADS.len()]> = Vec::new();
+    let mut memory_kib = [0; 3];
+    for round in 1..=ROUNDS {
+        eprintln!("round {round} of {ROUNDS}");
+        let mut p99s = [[0.0; 3]; WORKLOADS.len()];
+        for scene in 0..3 {
+            let mut measure = || {
+                for (at, workload) in WORKLOADS.iter().enumerate() {
+                    p99s[at][scene] = bench(workload);
+                }
+                memory_kib[scene] = grantry.memory_kib();
+            };
+            match scene {
+                0 => measure(),
+                1 => among_slow_clients(&grantry.address, measure),
+                _ => among_idle_connections(&grantry.address, measure),
+            }
+        }
+        measured.push(p99s);
+    }
+    println!(
+        "| the others ask for | among | p99 ms without | p99 ms with | times (median of {ROUNDS} rounds) | goal ≤ {TIMES_MAX} |"
+    );
+    println!("|---|---|--:|--:|--:|---|");
+    let mut is_all_met = true;
+    for (at, workload) in WORKLOADS.iter().enumerate() {
+        for (scene, strangers) in
+            [(1, format!("{SLOW_CLIENTS} slow clients")), (2, format!("{IDLE_CONNECTIONS} idle connections"))]
+        {
+            let of = |scene: usize| median(measured.iter().map(|round| round[at][scene]));
+            let times = median(measured.iter().map(|round| round[at][scene] / round[at][0]));
+            let is_met = times <= TIMES_MAX;
+            is_all_met &= is_met;
+            println!(
+                "| {workload} | {strangers} | {:.2} | {:.2} | {times:.2} | {} |",
+                of(0),
+                of(scene),
+                verdict(is_met)
+            );
+        }
+    }
+    let [quiet, slow, idle] = memory_kib.map(|kib| kib / 1024);
+    println!(
+        "\nmemory of the server: {quiet} MiB alone, {slow} MiB with the slow clients, {idle} MiB with the idle connections"
+    );
+    is_all_met
+}
+
+fn p99_ms(grantry: &Installation, client: &Client, workload: &str, seconds: u64) -> f64 {
+    let (url, seconds) = (format!("http://{}", grantry.address), seconds.to_string());
+    let words = ["bench", "--url", &url, "--seconds", &seconds, "--rate", RATE, "--workload", workload];
+    let document =
+        grantry.json(&[&words[..], &["--client-id", &client.id, "--client-secret-stdin"]].concat(), &client.secret);
+    assert_eq!(document["errors"], 0, "the others are refused: {document}");
+    eprintln!("  {workload}: {document}");
+    document["p99_ms"].as_f64().expect("a figure")
+}
+
+/// Clients that send a byte now and then, half of them of their headers and half of a body. Whoever is cut off comes back.
+fn among_slow_clients(address: &str, measure: impl FnOnce()) {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut slow: Vec<TcpStream> = (0..SLOW_CLIENTS).filter_map(|number| begin(address, number)).collect();
+            assert_eq!(slow.len(), SLOW_CLIENTS, "not all could connect");
+            while !is_over.load(Ordering::Relaxed) {
+                for (number, stream) in slow.iter_mut().enumerate() {
+                    let is_there = stream.write_all(b"x").is_ok() && !is_closed(stream);
+                    if !is_there && let Some(again) = begin(address, number) {
+                        *stream = again;
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(500));
+            }
+        });
+        std::thread::sleep(Duration::from_secs(1));
+        measure();
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+fn begin(address: &str, number: usize) -> Option<TcpStream> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    let headers = format!("GET /sign-in HTTP/1.1\r\nHost: {address}\r\nX-Slow: ");
+    let body = format!(
+        "POST /oauth/token HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: 60000\r\n\r\n"
+    );
+    stream.write_all(if number.is_multiple_of(2) { headers } else { body }.as_bytes()).ok()?;
+    stream.set_nonblocking(true).ok()?;
+    Some(stream)
+}
+
+fn is_closed(stream: &mut TcpStream) -> bool {
+    match stream.read(&mut [0; 512]) {
+        Ok(length) => length == 0,
+        Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+    }
+}
+
+/// Connections that were used once and then kept.
+fn among_idle_connections(address: &str, measure: impl FnOnce()) {
+    let request = format!("GET /.well-known/oauth-authorization-server HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let mut idle = Vec::with_capacity(IDLE_CONNECTIONS);
+    for number in 0..IDLE_CONNECTIONS {
+        let mut stream = TcpStream::connect(address).unwrap_or_else(|error| {
+            panic!("{number} connections, and then: {error}; `ulimit -n` must be above {IDLE_CONNECTIONS} here")
+        });
+        stream.write_all(request.as_bytes()).expect("it takes a request");
+        let read = stream.read(&mut [0; 4096]).expect("an answer");
+        assert!(read > 0, "the server closed connection {number}");
+        idle.push(stream);
+    }
+    measure();
+    let open = idle.iter_mut().filter_map(|stream| stream.set_nonblocking(true).ok().map(|()| !is_closed(stream)));
+    let open = open.filter(|is_open| *is_open).count();
+    assert_eq!(open, IDLE_CONNECTIONS, "the server did not keep the idle connections, so nothing was measured");
+}
