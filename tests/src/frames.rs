@@ -119,7 +119,7 @@ impl Connection {
     }
 
     /// The next frame; `None` when the connection ends or nothing comes for long.
-    pub fn next(&mut self) -> Option<Frame> {
+    pub fn receive(&mut self) -> Option<Frame> {
         loop {
             if let Some(frame) = self.take() {
                 return Some(frame);
@@ -134,13 +134,13 @@ impl Connection {
 
     /// The next frame of a type; `None` when the connection ends first.
     pub fn wait_for(&mut self, kind: u8) -> Option<Frame> {
-        std::iter::from_fn(|| self.next()).find(|frame| frame.kind == kind)
+        std::iter::from_fn(|| self.receive()).find(|frame| frame.kind == kind)
     }
 
     /// Sends a request and waits for its status, which a server writes as an indexed field: RFC 7541 appendix A.
     pub fn status(&mut self, stream: u32, fields: &[u8]) -> Option<u16> {
         self.send(&frame(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, stream, fields));
-        let answer = std::iter::from_fn(|| self.next()).find(|frame| {
+        let answer = std::iter::from_fn(|| self.receive()).find(|frame| {
             frame.kind == kind::GOAWAY || (frame.stream == stream && frame.kind != kind::WINDOW_UPDATE)
         })?;
         if answer.kind != kind::HEADERS {
