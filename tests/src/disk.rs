@@ -27,8 +27,10 @@ impl Drop for Disk {
 
 fn run(program: &str, words: &[&std::ffi::OsStr]) -> Result<(), String> {
     let told = |output: Output| {
-        let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        if output.status.success() { Ok(()) } else { Err(format!("{program}: {text}")) }
+        // Its first line says what; the others say where to read on.
+        let text = String::from_utf8_lossy(&output.stderr);
+        let first = text.lines().next().unwrap_or_default().trim_start_matches(&format!("{program}: "));
+        if output.status.success() { Ok(()) } else { Err(format!("{program}: {first}")) }
     };
     Command::new(program).args(words).output().map_err(|error| format!("{program}: {error}")).and_then(told)
 }
