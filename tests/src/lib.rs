@@ -1,15 +1,21 @@
 //! The real binary for tests: started on a folder of its own, asked over a plain socket, killed, started again.
 #![allow(clippy::disallowed_methods, reason = "tests start programs, read clocks and write files")]
 
+pub mod disk;
+pub mod frames;
 pub mod google;
 mod http;
 pub mod issuer;
+pub mod load;
+pub mod person;
 pub mod transcript;
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -28,8 +34,11 @@ const START_MAX: Duration = Duration::from_secs(30);
 pub fn binary() -> PathBuf {
     let path = std::env::var_os("GRANTRY_BIN").map_or_else(
         || {
-            let test = std::env::current_exe().expect("a running test has a path");
-            test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps").join("grantry")
+            let own = std::env::current_exe().expect("a running program has a path");
+            let folder = own.parent().expect("it lies in a folder");
+            // Tests lie in target/PROFILE/deps, programs in target/PROFILE.
+            let folder = if folder.ends_with("deps") { folder.parent().expect("it lies in another") } else { folder };
+            folder.join("grantry")
         },
         PathBuf::from,
     );
@@ -49,6 +58,9 @@ pub struct Installation {
     /// The host of its issuer.
     host: String,
     admin: String,
+    /// What stands before the binary on the command line, such as a program that takes rights away.
+    before: Vec<String>,
+    program: PathBuf,
     running: Option<Child>,
 }
 
@@ -71,11 +83,19 @@ impl Installation {
     /// When the folder cannot be made.
     #[must_use]
     pub fn new(more: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let (address, admin) = (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()));
-        let store = format!("sqlite:{}", folder.path().join("grantry.db").display());
-        let own = Self { folder, host: address.clone(), address, admin, running: None };
-        own.configure(&store, more);
+        let own = Self::bare();
+        own.configure(&format!("sqlite:{}", own.folder.path().join("grantry.db").display()), more);
+        own
+    }
+
+    /// As [`Installation::new`], but with its database, and so its master key, elsewhere.
+    ///
+    /// # Panics
+    /// When the folder of the configuration cannot be made.
+    #[must_use]
+    pub fn on(database: &Path, more: &str) -> Self {
+        let own = Self::bare();
+        own.configure(&format!("sqlite:{}", database.display()), more);
         own
     }
 
@@ -85,10 +105,17 @@ impl Installation {
     /// When the folder cannot be made.
     #[must_use]
     pub fn node(store: &str, host: &str, more: &str) -> Self {
-        let mut own = Self::new("");
+        let mut own = Self::bare();
         host.clone_into(&mut own.host);
         own.configure(store, more);
         own
+    }
+
+    /// A folder without a configuration.
+    fn bare() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (address, admin) = (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()));
+        Self { folder, host: address.clone(), address, admin, before: Vec::new(), program: binary(), running: None }
     }
 
     fn configure(&self, store: &str, more: &str) {
@@ -111,9 +138,27 @@ impl Installation {
         &self.admin
     }
 
+    /// Puts words before the binary on every command line: a program that takes rights away and then runs it.
+    pub fn run_through(&mut self, words: &[&str]) {
+        self.before = words.iter().map(|word| (*word).to_owned()).collect();
+    }
+
+    /// Lets any user run the binary and read the configuration: the binary is copied, because a build may lie in a folder
+    /// that nobody else may enter.
+    ///
+    /// # Panics
+    /// When the copy cannot be made.
+    pub fn open_to_all(&mut self) {
+        let copy = self.folder.path().join("grantry");
+        fs::copy(binary(), &copy).expect("there is room for a copy");
+        fs::set_permissions(self.folder.path(), fs::Permissions::from_mode(0o755)).expect("the folder is ours");
+        self.program = copy;
+    }
+
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command.args(words).arg("--config").arg(self.folder.path().join("grantry.toml"));
+        let mut line = self.before.iter().map(OsString::from).chain([self.program.clone().into_os_string()]);
+        let mut command = Command::new(line.next().expect("there is at least the binary"));
+        command.args(line).args(words).arg("--config").arg(self.folder.path().join("grantry.toml"));
         command
     }
 
@@ -152,20 +197,33 @@ impl Installation {
     /// # Panics
     /// When there is none in time.
     pub fn start(&mut self) {
+        if let Err(status) = self.try_start() {
+            panic!("the server ended with {status}:\n{}", self.log());
+        }
+    }
+
+    /// Starts the server and waits for its first answer, or for its end.
+    ///
+    /// # Errors
+    /// How it ended.
+    ///
+    /// # Panics
+    /// When it neither answers nor ends in time.
+    pub fn try_start(&mut self) -> Result<(), ExitStatus> {
         let log = File::options().create(true).append(true).open(self.folder.path().join("log")).expect("a log");
         let child = self.command(&["serve"]).stdout(Stdio::null()).stderr(log).spawn().expect("the binary starts");
-        self.running = Some(child);
+        let child = self.running.insert(child);
         let begun = Instant::now();
         while begun.elapsed() < START_MAX {
             let host = [("Host", self.host.as_str())];
             if send(&self.address, "GET", "/.well-known/oauth-authorization-server", &host, "")
                 .is_some_and(|a| a.status == 200)
             {
-                return;
+                return Ok(());
             }
-            let child = self.running.as_mut().expect("it was started");
             if let Ok(Some(status)) = child.try_wait() {
-                panic!("the server ended with {status}:\n{}", self.log());
+                self.running = None;
+                return Err(status);
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -192,6 +250,28 @@ impl Installation {
         self.running.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
+    /// Sends the running server a signal, by its name.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn signal(&self, name: &str) {
+        let pid = self.pid().expect("it runs").to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().expect("kill runs");
+        assert!(sent.success(), "SIG{name} could not be sent");
+    }
+
+    /// Resident memory of the running server, in KiB.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn memory_kib(&self) -> u64 {
+        let pid = self.pid().expect("it runs");
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+        line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("it is a number")
+    }
+
     /// The process of the running server.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
@@ -202,7 +282,7 @@ impl Installation {
     ///
     /// # Panics
     /// When it was not running.
-    pub fn wait(&mut self) -> std::process::ExitStatus {
+    pub fn wait(&mut self) -> ExitStatus {
         self.running.take().expect("it was started").wait().expect("it ends")
     }
 
@@ -211,6 +291,33 @@ impl Installation {
     pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
         let kind = [("Host", self.host.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
         send(&self.address, "POST", path, &kind, &form(fields))
+    }
+
+    /// Registers a confidential client of the operator's own: nobody is asked to consent.
+    ///
+    /// # Panics
+    /// When the command fails.
+    #[must_use]
+    pub fn own_client(&self) -> load::Client {
+        let (id, secret) = self.client(&["--kind", "confidential", "--first-party"]);
+        load::Client { address: self.address.clone(), id, secret }
+    }
+
+    /// Adds a user whose name and password are [`person::NAME`] and [`person::PASSWORD`].
+    ///
+    /// # Panics
+    /// When the command fails.
+    pub fn add_person(&self) {
+        self.add_user(person::NAME);
+    }
+
+    /// Adds a user of another name, with the same password.
+    ///
+    /// # Panics
+    /// When the command fails.
+    pub fn add_user(&self, name: &str) {
+        let words = ["user", "add", "--username", name, "--name", "Alice Doe", "--password-stdin"];
+        let _ = self.json(&words, person::PASSWORD);
     }
 
     /// Registers a confidential client, and gives its id and secret.
@@ -224,6 +331,13 @@ impl Installation {
         let text = |name: &str| document[name].as_str().unwrap_or_else(|| panic!("{name} in {document}")).to_owned();
         (text("client_id"), text("client_secret"))
     }
+}
+
+/// Says on standard error, past the capture of test output, that a test did not run. `./check` counts these lines as
+/// skipped, and as failed where nothing may be skipped.
+pub fn skip(test: &str, why: &str) {
+    // Whoever cannot be written to cannot be told.
+    let _ = writeln!(std::io::stderr(), "\nskipped: {test}: {why}");
 }
 
 /// A port that was free a moment ago.

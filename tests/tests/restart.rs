@@ -3,104 +3,43 @@
 #![allow(clippy::disallowed_methods, reason = "tests read the environment and wait")]
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use tests::{Answer, Installation, form, send};
+use tests::Installation;
+use tests::load::{Acknowledged, Client, Load};
+use tests::person::Person;
 
-/// Rounds of load and death. `GRANTRY_KILLS=300` for a long night.
+/// Rounds of load and death; about a minute. For a long night:
+/// `GRANTRY_KILLS=300 cargo test -p tests --test restart -- --nocapture sigkill`
 fn rounds() -> u32 {
-    std::env::var("GRANTRY_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(15)
-}
-
-const LOADERS: usize = 8;
-
-/// What the server acknowledged.
-#[derive(Default)]
-struct Acknowledged {
-    live: Vec<String>,
-    revoked: Vec<String>,
-    /// Tokens whose revocation was sent and not answered: either is right.
-    unknown: Vec<String>,
-}
-
-struct Client {
-    address: String,
-    id: String,
-    secret: String,
-}
-
-impl Client {
-    fn post(&self, path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
-        let own = [("client_id", self.id.as_str()), ("client_secret", self.secret.as_str())];
-        let kind = [("Content-Type", "application/x-www-form-urlencoded")];
-        send(&self.address, "POST", path, &kind, &form(&[&own, fields].concat()))
-    }
-
-    fn issue(&self) -> Option<String> {
-        let answer = self.post("/oauth/token", &[("grant_type", "client_credentials")])?;
-        (answer.status == 200).then(|| answer.json()["access_token"].as_str().expect("a token").to_owned())
-    }
-
-    fn is_active(&self, token: &str) -> bool {
-        let answer = self.post("/oauth/introspect", &[("token", token)]).expect("the server is up");
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()["active"].as_bool().expect("a verdict")
-    }
-
-    /// Issues tokens and revokes every third, until the server is gone.
-    fn load(&self, acknowledged: &Mutex<Acknowledged>, is_over: &AtomicBool) {
-        let mut count = 0_u32;
-        while !is_over.load(Ordering::Relaxed) {
-            let Some(token) = self.issue() else { continue };
-            count += 1;
-            if !count.is_multiple_of(3) {
-                acknowledged.lock().expect("nobody panicked").live.push(token);
-                continue;
-            }
-            let is_revoked =
-                self.post("/oauth/revoke", &[("token", &token)]).is_some_and(|answer| answer.status == 200);
-            let mut acknowledged = acknowledged.lock().expect("nobody panicked");
-            if is_revoked { acknowledged.revoked.push(token) } else { acknowledged.unknown.push(token) }
-        }
-    }
+    std::env::var("GRANTRY_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(150)
 }
 
 #[test]
 fn what_was_acknowledged_survives_sigkill_in_the_middle_of_load() {
     let mut grantry = Installation::default();
-    let (id, secret) = grantry.client(&["--kind", "confidential"]);
-    let client = Client { address: grantry.address.clone(), id, secret };
-    let acknowledged = Mutex::new(Acknowledged::default());
+    let client = grantry.own_client();
+    grantry.add_person();
+    grantry.start();
+    let person = Person::signed_in(&grantry.address);
+    let (acknowledged, is_over) = (Mutex::new(Acknowledged::default()), AtomicBool::new(false));
+    let load = Load { client: &client, person: &person, acknowledged: &acknowledged, is_over: &is_over };
     for round in 0..rounds() {
-        grantry.start();
-        let is_over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            for _ in 0..LOADERS {
-                scope.spawn(|| client.load(&acknowledged, &is_over));
-            }
+        if round > 0 {
+            grantry.start();
+        }
+        load.during(|| {
             // A different moment each time, from the first requests to a settled load.
             std::thread::sleep(Duration::from_millis(40 + u64::from(round * 37 % 160)));
             grantry.kill();
-            is_over.store(true, Ordering::Relaxed);
         });
     }
     grantry.start();
     let acknowledged = acknowledged.into_inner().expect("nobody panicked");
-    assert!(acknowledged.live.len() > 100, "hardly any load: {}", acknowledged.live.len());
-    for token in &acknowledged.live {
-        assert!(client.is_active(token), "an acknowledged token is gone");
-    }
-    for token in &acknowledged.revoked {
-        assert!(!client.is_active(token), "a revoked token is back");
-    }
-    println!(
-        "{} rounds: {} tokens live, {} revoked, {} unanswered",
-        rounds(),
-        acknowledged.live.len(),
-        acknowledged.revoked.len(),
-        acknowledged.unknown.len()
-    );
+    println!("{} rounds: {acknowledged}", rounds());
+    acknowledged.hold_against(&client);
+    assert!(!grantry.log().contains("panicked"), "{}", grantry.log());
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod bench;
 mod generate;
+mod strain;
 mod tidy;
 mod tree;
 
@@ -14,6 +15,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   tidy                 checks the rules of the house that the compiler cannot: sizes, names, absences, quoted MUSTs
   generate [--check]   writes docs/generated from the tables in the code; with --check, only says whether they are fresh
   bench [SECONDS]      measures Grantry against a ceiling, writes docs/generated/bench.md; 6 seconds a round by default
+  hostile [SECONDS]    what slow clients and idle connections cost the others, as ratios of one run
+  soak [--minutes N]   mixed load: are memory, open files and p99 flat? 30 minutes by default
 ";
 
 fn main() -> ExitCode {
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),
         ["bench", rest @ ..] if rest.len() < 2 => bench::run(rest.first().copied()),
+        ["hostile" | "soak", ..] => strain::run(&words),
         _ => {
             eprint!("{USAGE}");
             ExitCode::from(2)

@@ -367,6 +367,15 @@ pub enum Change {
     Note(Event),
 }
 
+impl Change {
+    /// May an answer be given although this could not be written? That somebody was seen decides nothing that is asked
+    /// now: where the store takes no writes, it costs precision, and to refuse for its sake would cost every reader.
+    #[must_use]
+    pub fn is_only_noticed(&self) -> bool {
+        matches!(self, Self::TouchSession { .. } | Self::TouchPersonal { .. })
+    }
+}
+
 /// Which row a decision relied on. Every turn that issues something relies on the rows that let it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rely {

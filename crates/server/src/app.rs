@@ -231,6 +231,7 @@ impl App {
             if changes.is_empty() {
                 return Ok(verdict);
             }
+            let is_only_noticed = changes.iter().all(Change::is_only_noticed);
             match self.store.commit(changes).await {
                 Ok(()) => {
                     self.metrics.wrote(true);
@@ -241,7 +242,9 @@ impl App {
                 Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
                 Err(CommitError::Fault(fault)) => {
                     self.metrics.wrote(false);
-                    return self.failed(fault);
+                    let failed = self.failed(fault);
+                    // A disk without room answers those who only look, also where it would be noted that they looked.
+                    return if is_only_noticed && failed.is_ok() { Ok(verdict) } else { failed };
                 }
             }
         }
@@ -265,13 +268,21 @@ impl App {
 
     /// A store that may work later is a refusal; one that is broken is a fault.
     fn failed<T>(&self, fault: store::Fault) -> Result<Result<T, Refusal>, Fault> {
-        self.metrics.store_failed();
+        self.note_fault(&fault);
         match fault {
             store::Fault::Unavailable { cause } => {
                 tracing::error!(cause, "the store cannot be used at the moment");
                 Ok(Err(busy()))
             }
             fault => Err(fault.into()),
+        }
+    }
+
+    /// Counts a fault of the store. After one of some kinds this process is not ready any more.
+    pub(crate) fn note_fault(&self, fault: &store::Fault) {
+        self.metrics.store_failed();
+        if matches!(fault, store::Fault::Damaged { .. }) {
+            self.metrics.store_damaged();
         }
     }
 

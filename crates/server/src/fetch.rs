@@ -171,7 +171,7 @@ async fn exchange(request: RequestBuilder) -> Result<Fetched, FetchError> {
 }
 
 /// An error with its causes, and without the address, whose query may be secret.
-fn plain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn plain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = String::new();
     let mut next = Some(error);
     while let Some(error) = next {

@@ -134,7 +134,8 @@ pub fn make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
         writeln!(file, "{}", &*written_master(&key))?;
         file.sync_all()
     });
-    let linked = written.and_then(|()| std::fs::hard_link(&draft, path));
+    // The name must be on disk too: what is sealed in the store from now on is worth nothing without this key.
+    let linked = written.and_then(|()| std::fs::hard_link(&draft, path)).and_then(|()| sync_folder(path));
     // The draft goes in any case; that it cannot go is no reason to do without a key.
     let _ = std::fs::remove_file(&draft);
     match linked {
@@ -147,6 +148,11 @@ pub fn make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
         }
         Err(error) => Err(cannot(error)),
     }
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

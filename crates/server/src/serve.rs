@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::Configuration;
 use crate::entropy::Source;
 use crate::http::accept::{self, Site};
+use crate::http::files;
 use crate::http::listen::{ListenError, Listener};
 use crate::http::tls::{Tls, TlsError};
 use crate::http::{Request, RequestIds, Response};
@@ -58,9 +59,10 @@ pub struct Listening {
 /// # Errors
 /// When the store or the keys cannot be had.
 pub async fn open(configuration: Configuration) -> Result<Arc<App>, ServeError> {
-    let Configuration { settings, store_url, master, dialects, policies, .. } = configuration;
+    let Configuration { mut settings, store_url, master, dialects, policies, .. } = configuration;
     let store = store::open(&store_url, Mode::Create).await?;
     let master = keys::master_key(&master, &*store).await.map_err(ServeError::Keys)?;
+    settings.limits.connections_max = files::connections_max(settings.limits.connections_max);
     let (clock, entropy) = (Clock::System, Source::System);
     let setup = Setup { store, dialects, policies, master, settings, clock, entropy };
     App::open(setup).await.map_err(|fault| ServeError::Keys(fault.to_string()))

@@ -34,7 +34,7 @@ pub(crate) async fn sweep(app: Arc<App>, mut ending: watch::Receiver<bool>) {
                 Ok(0) => break,
                 Ok(rows) => app.metrics.swept(rows),
                 Err(fault) => {
-                    app.metrics.store_failed();
+                    app.note_fault(&fault);
                     tracing::error!(cause = %fault, "rows of no more use could not be removed");
                     break;
                 }

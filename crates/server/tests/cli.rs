@@ -323,6 +323,25 @@ fn the_database_is_counted_copied_and_swept() {
     place.alice();
     let info = place.json(&["db", "info"]);
     assert_eq!((&info["backend"], &info["rows"]["users"]), (&json!("sqlite"), &json!(1)));
+    let age = &info["ages"]["users"];
+    assert!(
+        age["oldest"].as_str().is_some_and(|text| text.starts_with("20")) && age["oldest"] == age["newest"],
+        "{info}"
+    );
+    assert_eq!(info["ages"]["access_tokens"], Value::Null, "there is none");
+    assert!(info["file_bytes"].as_u64().is_some_and(|bytes| bytes > 4096) && info["free_bytes"].is_u64(), "{info}");
+    let text = place.run(&["db", "info"], "");
+    let text = String::from_utf8_lossy(&text.stdout);
+    for words in [
+        "file bytes",
+        "free bytes",
+        "log bytes",
+        "schema",
+        "TABLE            ROWS  OLDEST",
+        "users            1     20",
+    ] {
+        assert!(text.contains(words), "no {words:?} in:\n{text}");
+    }
     assert!(place.json(&["db", "migrate"])["schema"].as_u64().unwrap() >= 1);
     place.json(&["db", "backup", "copy.db"]);
     assert!(place.path().join("copy.db").metadata().unwrap().len() > 0);

@@ -112,6 +112,7 @@ suite! {
         holdings_are_those_of_the_session_s_user
         events_come_latest_first
         counts_say_how_much_there_is
+        ages_say_when_the_first_and_the_last_row_were_made
         the_greatest_id_is_above_all_rows
         consent_and_attempts_go_by_login_before_session
         an_identity_leads_to_its_user_before_login_and_session;

@@ -11,9 +11,18 @@ pub enum Fault {
         /// What the storage engine said.
         cause: String,
     },
-    /// It will not heal by itself: a damaged file, a row that cannot be read.
+    /// It will not heal by itself: a row that cannot be read, a thread that is gone.
     #[error("the store is broken: {cause}")]
     Broken {
+        /// What the storage engine said.
+        cause: String,
+    },
+    /// The file is damaged: some of it cannot be read, and what can be read may be wrong.
+    #[error(
+        "the database is damaged ({cause}): stop the server, keep the file for whoever may mend it, and restore a backup; \
+         `grantry check` looks at the whole file"
+    )]
+    Damaged {
         /// What the storage engine said.
         cause: String,
     },
@@ -94,6 +103,14 @@ pub enum OpenError {
         /// Which file.
         path: String,
         /// What is wrong with it.
+        cause: String,
+    },
+    /// Something happened to the file: a part of it is not what was written.
+    #[error("the database {path} is damaged ({cause}): keep the file for whoever may mend it, and restore a backup")]
+    Damaged {
+        /// Which file.
+        path: String,
+        /// What the storage engine said.
         cause: String,
     },
     /// A newer program wrote the file.

@@ -49,6 +49,25 @@ pub(crate) const TABLES: [&str; 13] = [
     "events",
 ];
 
+/// A statement for when the first and the last row of a table were made, that both kinds of SQL understand; none for a table
+/// whose rows have no time. Ids and keys grow with time, so two look-ups are enough where there is an id. `in_document` is
+/// how the time is read out of a document.
+pub(crate) fn ages(table: &str, in_document: &str) -> Option<String> {
+    let (time, key) = match table {
+        "clients" | "users" => (in_document, Some("key")),
+        "sessions" | "grants" | "personal_tokens" | "seal_keys" => ("created_at", Some("id")),
+        "codes" | "access_tokens" => ("issued_at", Some("id")),
+        "events" => ("at", Some("id")),
+        "consents" => ("given_at", None),
+        "identities" => ("linked_at", None),
+        _ => return None,
+    };
+    let ends = key.map_or_else(String::new, |key| {
+        format!(" WHERE {key} IN ((SELECT min({key}) FROM {table}), (SELECT max({key}) FROM {table}))")
+    });
+    Some(format!("SELECT min({time}), max({time}) FROM {table}{ends}"))
+}
+
 /// A spent code is kept for so many seconds after its end, so that a late replay still ends its grant. RFC 6749 §4.1.2
 /// leaves the time open; an hour outlives every queue and log shipper that a code may leak from in passing.
 pub const SPENT_CODE_KEPT_S: u64 = 3_600;

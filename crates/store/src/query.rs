@@ -141,6 +141,9 @@ pub struct Counts {
     pub free_bytes: Option<u64>,
     /// Rows by table.
     pub rows: Vec<(&'static str, u64)>,
+    /// When the oldest and the newest row of a table were made. Tables without rows, and those whose rows have no time, are
+    /// left out.
+    pub ages: Vec<(&'static str, UnixTime, UnixTime)>,
 }
 
 /// [`Store::list`] with the answer's type known.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use protocol::time::UnixTime;
 use serde_json::{Map, Value, json};
 use store::Mode;
 
@@ -16,7 +17,9 @@ const SWEEP_ROWS: usize = 1000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Db {
-    /// How much there is of everything.
+    /// How much there is of everything: sizes, rows, the oldest and the newest row of each table, the schema.
+    #[command(after_help = "\
+file_bytes is the size of the database, free_bytes what of it is free for new rows, log_bytes what is not written back yet.")]
     Info,
     /// Bring the schema up to date. The server does so too when it starts.
     Migrate,
@@ -58,26 +61,45 @@ async fn migrate(config: &Path) -> Result<Answer, Stop> {
 
 async fn info(desk: &Desk) -> Result<Answer, Stop> {
     let counts = desk.store.counts().await?;
-    let rows: Map<String, Value> = counts.rows.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
     let key = match &desk.configuration.master {
         Master::Absent(path) => Some(path.display().to_string()),
         Master::Known(_) | Master::Fleeting => None,
     };
+    let url = &desk.configuration.store_url;
+    let file = url.strip_prefix("sqlite:");
     let document = json!({
         "backend": counts.backend,
-        "url": desk.configuration.store_url.starts_with("sqlite:").then_some(&desk.configuration.store_url),
+        // Other addresses may hold a password.
+        "url": file.map(|_| url),
         "schema": counts.schema,
         "file_bytes": counts.file_bytes,
         "free_bytes": counts.free_bytes,
+        "log_bytes": file.map(log_bytes),
         "master_key_to_be_made": key,
-        "rows": rows,
+        "rows": counts.rows.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect::<Map<_, _>>(),
+        "ages": counts.ages.iter().map(age).collect::<Map<_, _>>(),
     });
     let mut flat = document.clone();
     if let Some(members) = flat.as_object_mut() {
-        members.remove("rows");
-        members.extend(rows);
+        members.shift_remove("rows");
+        members.shift_remove("ages");
     }
-    Ok(Answer::new(document, show::lines(&flat)))
+    let rows: Vec<Value> = counts.rows.iter().map(|(name, count)| row(name, *count, &document["ages"])).collect();
+    let text = show::lines(&flat) + "\n" + &show::table(&rows, &["table", "rows", "oldest", "newest"], "");
+    Ok(Answer::new(document, text))
+}
+
+/// What was written and is not in the database file yet; it is written back from time to time.
+fn log_bytes(file: &str) -> u64 {
+    std::fs::metadata(format!("{file}-wal")).map_or(0, |metadata| metadata.len())
+}
+
+fn age((table, oldest, newest): &(&'static str, UnixTime, UnixTime)) -> (String, Value) {
+    ((*table).to_owned(), json!({"oldest": show::time(*oldest), "newest": show::time(*newest)}))
+}
+
+fn row(table: &str, count: u64, ages: &Value) -> Value {
+    json!({"table": table, "rows": count, "oldest": ages[table]["oldest"], "newest": ages[table]["newest"]})
 }
 
 async fn backup(file: &Path, desk: &Desk) -> Result<Answer, Stop> {

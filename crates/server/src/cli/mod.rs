@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 the answer is no, 2 wrong usage.
 
 mod answer;
+mod bench;
 mod check;
 pub(crate) mod client;
 mod db;
@@ -88,6 +89,8 @@ enum Command {
     /// The database.
     #[command(subcommand)]
     Db(db::Db),
+    /// Load a running server, and print requests a second, p50 and p99.
+    Bench(bench::Bench),
 }
 
 /// Runs the command line to its end.
@@ -100,7 +103,9 @@ pub fn run() -> ExitCode {
     let is_json = arguments.json;
     let runtime = match arguments.command {
         // A thread for each core; no other command has so much to do.
-        Command::Serve | Command::Demo(_) => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+        Command::Serve | Command::Demo(_) | Command::Bench(_) => {
+            tokio::runtime::Builder::new_multi_thread().enable_all().build()
+        }
         _ => tokio::runtime::Builder::new_current_thread().enable_all().build(),
     };
     let runtime = match runtime {
@@ -139,6 +144,7 @@ async fn act(arguments: Arguments) -> Result<Answer, Stop> {
         Command::Key(key) => key.run(&Desk::open(&config).await?).await,
         Command::Dialect(dialect) => dialect.run(&config),
         Command::Db(db) => db.run(&config).await,
+        Command::Bench(bench) => bench.run().await,
     }
 }
 

@@ -8,10 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use ::http::StatusCode;
-use ::http::header::{CONNECTION, HeaderValue};
+use ::http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use bytes::Bytes;
-use http_body::Body as _;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -21,10 +19,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
+use super::body::{self, Room, Unread};
 use super::listen::Listener;
 use super::tls::Tls;
 use super::vital::{Vital, Watched};
-use super::{Peer, Request, RequestIds, Response, answer};
+use super::{Peer, Request, RequestId, RequestIds, Response, answer};
 use crate::settings::Limits;
 
 /// How long to wait when the system has no more files to open.
@@ -37,8 +36,8 @@ const LAST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_WORD: Duration = Duration::from_millis(500);
 /// For the two sides of an encrypted connection to agree on keys.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// How much of a body that is too large is read and thrown away.
-const DISCARDED_BYTES_MAX: usize = 1024 * 1024;
+/// Between telling a peer that its time is used up, and closing the connection.
+const LEAVE_TIME: Duration = Duration::from_secs(1);
 
 /// What answers the requests of a listener.
 pub trait Site: Send + Sync + 'static {
@@ -66,10 +65,12 @@ pub async fn serve<S: Site>(
     let ending_for_all = ending.clone();
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let builder = Arc::new(builder(&limits));
+    let room = Arc::new(Room::default());
     let begin = |stream: Stream, peer: Peer, place: OwnedSemaphorePermit| {
         let one = Connection {
             site: Arc::clone(&site),
             builder: Arc::clone(&builder),
+            room: Arc::clone(&room),
             tls: tls.clone(),
             ending: ending_for_all.clone(),
             peer,
@@ -150,14 +151,24 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     builder
         .http2()
         .max_concurrent_streams(limits.streams_max)
+        // What a peer may send before anybody reads it: one body on a stream, and a few on a connection. The library's own
+        // windows are a megabyte each, which many connections together would turn into gigabytes.
+        .initial_stream_window_size(window(limits.body_bytes_max))
+        .initial_connection_window_size(window(limits.body_bytes_max.saturating_mul(4)))
         .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
         .max_send_buf_size(limits.body_bytes_max);
     builder
 }
 
+/// Not less than what the protocol begins with (RFC 9113 §6.9.2), and not more than it allows.
+fn window(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX).clamp(65_535, (1 << 31) - 1)
+}
+
 struct Connection<S> {
     site: Arc<S>,
     builder: Arc<Builder<TokioExecutor>>,
+    room: Arc<Room>,
     tls: Option<Arc<Tls>>,
     ending: watch::Receiver<bool>,
     peer: Peer,
@@ -181,12 +192,12 @@ impl<S: Site> Connection<S> {
 
     async fn talk(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let vital = Arc::new(Vital::new());
-        let (site, peer) = (Arc::clone(&self.site), self.peer);
+        let (site, peer, room) = (Arc::clone(&self.site), self.peer, Arc::clone(&self.room));
         let own = Arc::clone(&vital);
         let service = service_fn(move |incoming| {
-            let (site, in_flight) = (Arc::clone(&site), own.request());
+            let (site, room, in_flight) = (Arc::clone(&site), Arc::clone(&room), own.request());
             async move {
-                let response = respond(&*site, peer, incoming).await;
+                let response = respond(&*site, peer, &room, incoming).await;
                 drop(in_flight);
                 Ok::<_, Infallible>(response)
             }
@@ -197,7 +208,7 @@ impl<S: Site> Connection<S> {
         let every = (limits.header_time.min(limits.idle_time) / 2).max(Duration::from_millis(10));
         let mut look = pin!(tokio::time::sleep(every));
         let mut last_word = pin!(tokio::time::sleep(Duration::ZERO));
-        let (mut is_ending, mut is_last) = (false, false);
+        let (mut is_ending, mut is_last, mut is_over) = (false, false, false);
         loop {
             tokio::select! {
                 biased;
@@ -208,10 +219,16 @@ impl<S: Site> Connection<S> {
                     return;
                 }
                 () = look.as_mut() => {
-                    if vital.is_over(limits.header_time, limits.idle_time) {
+                    if is_over {
                         return;
                     }
-                    look.as_mut().reset(tokio::time::Instant::now() + every);
+                    is_over = vital.is_over(limits.header_time, limits.idle_time);
+                    if is_over {
+                        // A client of HTTP/2 is told, so that a request that it was about to send is not lost.
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    let wait = if is_over { LEAVE_TIME.min(every) } else { every };
+                    look.as_mut().reset(tokio::time::Instant::now() + wait);
                 }
                 () = told(&mut self.ending), if !is_ending => {
                     is_ending = true;
@@ -228,16 +245,18 @@ impl<S: Site> Connection<S> {
     }
 }
 
-async fn respond<S: Site>(site: &S, peer: Peer, incoming: ::http::Request<Incoming>) -> Response {
+async fn respond<S: Site>(site: &S, peer: Peer, room: &Room, incoming: ::http::Request<Incoming>) -> Response {
     let id = site.request_ids().next();
     let (head, body) = incoming.into_parts();
-    let (body, unread) = match read(body, site.limits()).await {
+    let (body, unread) = match body::read(body, site.limits(), room).await {
         Ok(body) => (body, None),
         Err(Unread::Late) => {
-            let mut response = answer::plain(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.\n");
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            answer::name(&mut response, id);
-            return response;
+            return unjudged(id, answer::plain(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.\n"));
+        }
+        Err(Unread::NoRoom) => {
+            let mut response = answer::plain(StatusCode::SERVICE_UNAVAILABLE, "Too much is arriving. Try again.\n");
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            return unjudged(id, response);
         }
         Err(Unread::TooLarge) => (Bytes::new(), Some(No::RequestTooLarge)),
         Err(Unread::Broken) => (Bytes::new(), Some(No::BodyMalformed)),
@@ -251,38 +270,9 @@ async fn respond<S: Site>(site: &S, peer: Peer, incoming: ::http::Request<Incomi
     response
 }
 
-enum Unread {
-    TooLarge,
-    Late,
-    Broken,
-}
-
-async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, Unread> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    timeout(limits.body_time, gather(body, limits.body_bytes_max)).await.unwrap_or(Err(Unread::Late))
-}
-
-/// Gathers a body. One that is too large is read on for a while, because a peer that is still writing when the connection
-/// closes would not see why.
-async fn gather(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Unread> {
-    let mut whole = Bytes::new();
-    let mut length = 0;
-    while let Some(frame) = body.frame().await {
-        let Ok(piece) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
-        length += piece.len();
-        if length > bytes_max {
-            whole = Bytes::new();
-            if length > DISCARDED_BYTES_MAX {
-                break;
-            }
-        } else if whole.is_empty() {
-            // Almost every body is one piece, and then nothing is copied.
-            whole = piece;
-        } else {
-            whole = Bytes::from([&whole[..], &piece[..]].concat());
-        }
-    }
-    if length > bytes_max { Err(Unread::TooLarge) } else { Ok(whole) }
+/// The answer to a request that nobody judges, because it is not all there.
+fn unjudged(id: RequestId, mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer::name(&mut response, id);
+    response
 }

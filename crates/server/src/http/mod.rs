@@ -2,6 +2,8 @@
 
 pub mod accept;
 pub mod answer;
+mod body;
+pub(crate) mod files;
 pub mod listen;
 pub mod tls;
 mod vital;

@@ -1,6 +1,6 @@
 //! Every question is answered.
 
-use protocol::model::{Client, ClientKey, Consent, GrantId, Session, SessionId, User, UserKey};
+use protocol::model::{Access, Client, ClientKey, Consent, Event, GrantId, Session, SessionId, User, UserKey};
 use protocol::scope::Scope;
 use protocol::turn::{Change, Holdings, Wants, account_attempts_key};
 
@@ -196,6 +196,40 @@ pub(super) async fn counts_say_how_much_there_is(store: &dyn Store) {
         ("events", 1),
     ];
     assert_eq!(rows, expected);
+}
+
+pub(super) async fn ages_say_when_the_first_and_the_last_row_were_made(store: &dyn Store) {
+    assert_eq!(store.counts().await.unwrap().ages, []);
+    furnish(store).await;
+    let above = store.greatest_id().await.unwrap();
+    let access = Access { issued_at: later(60), ..own_access(above + 5, 1) };
+    let client = Client { created_at: later(70), key: ClientKey(above + 6), client_id: "late".into(), ..client(1) };
+    let consent = Consent { given_at: later(80), ..consent(2, 2) };
+    let late = Event { at: later(90), ..event("late", None) };
+    commit(
+        store,
+        [
+            Change::PutAccess(Box::new(access)),
+            Change::PutClient(Box::new(client)),
+            Change::PutConsent(consent),
+            Change::Note(late),
+        ],
+    )
+    .await;
+    let expected = [
+        ("clients", NOW, later(70)),
+        ("users", NOW, NOW),
+        ("sessions", NOW, NOW),
+        ("identities", NOW, NOW),
+        ("consents", NOW, later(80)),
+        ("codes", NOW, NOW),
+        ("grants", NOW, NOW),
+        ("access_tokens", NOW, later(60)),
+        ("personal_tokens", NOW, NOW),
+        ("seal_keys", NOW, NOW),
+        ("events", NOW, later(90)),
+    ];
+    assert_eq!(store.counts().await.unwrap().ages, expected);
 }
 
 pub(super) async fn the_greatest_id_is_above_all_rows(store: &dyn Store) {

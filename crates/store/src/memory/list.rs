@@ -158,6 +158,29 @@ impl Tables {
             file_bytes: None,
             free_bytes: None,
             rows: rows.map(|(table, count)| (table, count as u64)).to_vec(),
+            ages: self.ages(),
         }
+    }
+
+    fn ages(&self) -> Vec<(&'static str, UnixTime, UnixTime)> {
+        fn span(times: impl Iterator<Item = UnixTime>) -> Option<(UnixTime, UnixTime)> {
+            times.fold(None, |span: Option<(UnixTime, UnixTime)>, time| {
+                span.map_or(Some((time, time)), |(oldest, newest)| Some((oldest.min(time), newest.max(time))))
+            })
+        }
+        let spans = [
+            ("clients", span(self.clients.rows().map(|(_, row)| row.created_at))),
+            ("users", span(self.users.rows().map(|(_, row)| row.created_at))),
+            ("sessions", span(self.sessions.rows().map(|(_, row)| row.created_at))),
+            ("identities", span(self.identities.rows().map(|(_, row)| row.linked_at))),
+            ("consents", span(self.consents.rows().map(|(_, row)| row.given_at))),
+            ("codes", span(self.codes.rows().map(|(_, row)| row.issued_at))),
+            ("grants", span(self.grants.rows().map(|(_, row)| row.created_at))),
+            ("access_tokens", span(self.accesses.rows().map(|(_, row)| row.issued_at))),
+            ("personal_tokens", span(self.personals.rows().map(|(_, row)| row.created_at))),
+            ("seal_keys", span(self.seal_keys.rows().map(|(_, row)| row.created_at))),
+            ("events", span(self.events.rows().map(|(_, row)| row.at))),
+        ];
+        spans.into_iter().filter_map(|(table, span)| span.map(|(oldest, newest)| (table, oldest, newest))).collect()
     }
 }

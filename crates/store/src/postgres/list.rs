@@ -252,6 +252,14 @@ impl View<'_> {
             let count = self.rows(&sql, &[], |row| row::get::<i64>(row, 0)).await?;
             rows.push((table, count.first().map_or(0, |count| u64::try_from(*count).unwrap_or_default())));
         }
+        let mut ages = Vec::new();
+        for table in TABLES {
+            let Some(sql) = crate::ages(table, "(document::json->>'created_at')::bigint") else { continue };
+            let read = |row: &Row| Ok((row::get::<Option<i64>>(row, 0)?, row::get::<Option<i64>>(row, 1)?));
+            if let Some((Some(oldest), Some(newest))) = self.rows(&sql, &[], read).await?.first() {
+                ages.push((table, UnixTime(*oldest), UnixTime(*newest)));
+            }
+        }
         let sql = "SELECT pg_database_size(current_database())";
         let bytes = self.rows(sql, &[], |row| row::get::<i64>(row, 0)).await?;
         Ok(Counts {
@@ -260,6 +268,7 @@ impl View<'_> {
             file_bytes: bytes.first().and_then(|bytes| u64::try_from(*bytes).ok()),
             free_bytes: None,
             rows,
+            ages,
         })
     }
 }

@@ -198,7 +198,7 @@ async fn examine(place: &str, link: &Link) -> Result<u32, OpenError> {
 
 fn unreachable_at(place: &str, stop: Stop) -> OpenError {
     let cause = match Fault::from(stop) {
-        Fault::Unavailable { cause } | Fault::Broken { cause } => cause,
+        Fault::Unavailable { cause } | Fault::Broken { cause } | Fault::Damaged { cause } => cause,
         fault @ Fault::Unsupported(_) => fault.to_string(),
     };
     OpenError::Unreachable { place: place.to_owned(), cause }

@@ -68,6 +68,14 @@ pub(super) fn counts(connection: &Connection) -> Result<Counts, Fault> {
     for table in TABLES {
         rows.push((table, number(&format!("SELECT count(*) FROM {table}"))?));
     }
+    let mut ages = Vec::new();
+    for table in TABLES {
+        let Some(sql) = crate::ages(table, "json_extract(document, '$.created_at')") else { continue };
+        let read = |row: &Row<'_>| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?));
+        if let (Some(oldest), Some(newest)) = connection.query_row(&sql, [], read).map_err(Stop::from)? {
+            ages.push((table, UnixTime(oldest), UnixTime(newest)));
+        }
+    }
     let page_bytes = number("PRAGMA page_size")?;
     Ok(Counts {
         backend: "sqlite",
@@ -75,6 +83,7 @@ pub(super) fn counts(connection: &Connection) -> Result<Counts, Fault> {
         file_bytes: Some(number("PRAGMA page_count")? * page_bytes),
         free_bytes: Some(number("PRAGMA freelist_count")? * page_bytes),
         rows,
+        ages,
     })
 }
 

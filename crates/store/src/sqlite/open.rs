@@ -51,13 +51,15 @@ pub(super) fn open(path: &Path, mode: Mode) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// Looks at the schema of a file without changing it. None when there is no file.
+/// Looks at the schema of a file, and whether all of it can be read, without changing it. None when there is no file.
 pub(super) fn inspect(path: &Path) -> Result<Option<u32>, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let looked = Connection::open_with_flags(path, flags).map_err(|error| refusal(path, &error));
     let looked = looked.and_then(|connection| {
         connection.busy_timeout(BUSY_MAX).map_err(|error| refusal(path, &error))?;
-        examine(path, &connection)
+        let found = examine(path, &connection)?;
+        look_through(path, &connection)?;
+        Ok(found)
     });
     match looked {
         Ok(found) => Ok(Some(found)),
@@ -86,6 +88,18 @@ fn examine(path: &Path, connection: &Connection) -> Result<u32, OpenError> {
         return Err(OpenError::Newer { path: text(path), found, known });
     }
     Ok(found)
+}
+
+/// Reads the whole file, and says what is wrong with it. Takes a second for some hundred megabytes, so no start does it.
+fn look_through(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+    let read = || connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    match read().map_err(|error| refusal(path, &error))?.as_str() {
+        "ok" => Ok(()),
+        damage => {
+            let cause = damage.lines().last().unwrap_or_default().to_owned();
+            Err(OpenError::Damaged { path: text(path), cause })
+        }
+    }
 }
 
 /// Prepares a connection to keep its statements prepared.
@@ -118,9 +132,7 @@ fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
         Some(ErrorCode::NotADatabase) => {
             OpenError::Foreign { path: path_text, cause: "it is not a SQLite file".to_owned() }
         }
-        Some(ErrorCode::DatabaseCorrupt) => {
-            OpenError::Foreign { path: path_text, cause: "it is damaged; restore a backup".to_owned() }
-        }
+        Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path: path_text, cause: error.to_string() },
         Some(ErrorCode::ReadOnly) => OpenError::ReadOnly { path: path_text, owner: owner(path) },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked { path: path_text },
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::SystemIoFailure) => unopened(path, error),

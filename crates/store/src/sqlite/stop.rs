@@ -71,7 +71,11 @@ pub(super) fn is_for_all(error: &rusqlite::Error) -> bool {
 /// What SQLite said, sorted into what may pass and what will not. Its texts name tables and columns, never values.
 pub(super) fn fault(error: &rusqlite::Error) -> Fault {
     let cause = error.to_string();
-    if is_for_all(error) { Fault::Unavailable { cause } } else { Fault::Broken { cause } }
+    match error.sqlite_error_code() {
+        _ if is_for_all(error) => Fault::Unavailable { cause },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Fault::Damaged { cause },
+        _ => Fault::Broken { cause },
+    }
 }
 
 /// Was the error that a key or a name is already there?

@@ -1,0 +1,56 @@
+//! What is too long for a test, or has figures: `cargo xtask hostile` and `cargo xtask soak`. Both start the real binary on a
+//! folder of their own, and end with 1 when a goal is missed.
+#![allow(clippy::disallowed_methods, reason = "these commands start programs, read clocks and wait")]
+#![allow(clippy::cast_precision_loss, reason = "figures are told to a few digits")]
+
+mod hostile;
+mod soak;
+mod wire;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+const USAGE: &str = "usage: strain COMMAND
+
+  hostile [SECONDS]      what slow clients and idle connections cost the others; 4 seconds a measurement by default
+  soak [--minutes N]     mixed load; are memory, open files and p99 flat? 30 minutes by default
+";
+/// Half an hour: long enough for every row that expires to expire many times, and for every cache to be full.
+const SOAK_MINUTES: u64 = 30;
+const HOSTILE_SECONDS: u64 = 4;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
+    let is_met = match words.as_slice() {
+        ["hostile"] => Some(hostile::run(HOSTILE_SECONDS)),
+        ["hostile", seconds] => number(seconds).map(hostile::run),
+        ["soak"] => Some(soak::run(minutes(SOAK_MINUTES))),
+        ["soak", "--minutes", count] => number(count).map(|count| soak::run(minutes(count))),
+        _ => None,
+    };
+    match is_met {
+        Some(true) => ExitCode::SUCCESS,
+        Some(false) => ExitCode::FAILURE,
+        None => {
+            eprint!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn minutes(count: u64) -> Duration {
+    Duration::from_secs(60 * count)
+}
+
+/// The one in the middle; of an even number, the lower one. 0 of none.
+fn median(of: impl IntoIterator<Item = f64>) -> f64 {
+    let mut all: Vec<f64> = of.into_iter().collect();
+    all.sort_by(f64::total_cmp);
+    all.get(all.len().saturating_sub(1) / 2).copied().unwrap_or_default()
+}
+
+fn verdict(is_met: bool) -> &'static str {
+    if is_met { "met" } else { "MISSED" }
+}

@@ -1,0 +1,220 @@
+//! Floods of HTTP/2 frames that cost their sender little: streams that are reset at once (CVE-2023-44487), headers that never
+//! end (VU#421644), pings, settings, empty frames, more streams than are allowed. The server closes such connections or
+//! outlasts them, its memory stays bounded, and others are served.
+#![allow(clippy::disallowed_methods, reason = "tests read clocks and wait")]
+
+use tests::Installation;
+use tests::frames::{Connection, field, flag, frame, kind, request};
+use tests::load::Client;
+
+/// What a flood may add to the memory of the server, in KiB.
+const GROWTH_MAX_KIB: u64 = 48 << 10;
+const PATH: &str = "/.well-known/oauth-authorization-server";
+
+struct Flooded {
+    grantry: Installation,
+    client: Client,
+    before_kib: u64,
+}
+
+impl Flooded {
+    fn new() -> Self {
+        let mut grantry = Installation::new("[limits]\nheader_timeout = \"3s\"\nbody_timeout = \"3s\"");
+        let client = grantry.own_client();
+        grantry.start();
+        for _ in 0..50 {
+            assert!(client.issue().is_some());
+        }
+        let before_kib = grantry.memory_kib();
+        Self { grantry, client, before_kib }
+    }
+
+    fn open(&self) -> Connection {
+        Connection::open(&self.grantry.address)
+    }
+
+    fn get(&self) -> Vec<u8> {
+        request("GET", &self.grantry.address, PATH)
+    }
+
+    /// Sends the same bytes again and again: some at a time, until the server closes the connection or has taken all.
+    fn flood(&self, times: u32, bytes: impl Fn(u32) -> Vec<u8>) -> bool {
+        let mut connection = self.open();
+        let mut pending = Vec::new();
+        for number in 0..times {
+            pending.extend(bytes(number));
+            if pending.len() > 60_000 || number + 1 == times {
+                if !connection.send(&pending) {
+                    return false;
+                }
+                pending.clear();
+            }
+        }
+        true
+    }
+
+    /// The server lives, its memory is bounded, and both kinds of clients are served.
+    fn assert_well(mut self, what: &str) {
+        assert!(self.grantry.is_running(), "{what}: {}", self.grantry.log());
+        assert!(self.client.issue().is_some(), "{what}: HTTP/1.1 is not served");
+        assert_eq!(self.open().status(1, &self.get()), Some(200), "{what}: HTTP/2 is not served");
+        let grown_kib = self.grantry.memory_kib().saturating_sub(self.before_kib);
+        assert!(grown_kib < GROWTH_MAX_KIB, "{what}: memory grew by {grown_kib} KiB");
+        assert!(!self.grantry.log().contains("panicked"), "{what}: {}", self.grantry.log());
+    }
+}
+
+fn stream(number: u32) -> u32 {
+    2 * number + 1
+}
+
+#[test]
+fn a_plain_request_is_answered() {
+    let flooded = Flooded::new();
+    let mut connection = flooded.open();
+    for number in 0..3 {
+        assert_eq!(connection.status(stream(number), &flooded.get()), Some(200));
+    }
+    let lost = request("GET", &flooded.grantry.address, "/nowhere");
+    assert_eq!(connection.status(stream(3), &lost), Some(404));
+}
+
+#[test]
+fn streams_that_are_reset_at_once_close_the_connection() {
+    let flooded = Flooded::new();
+    let get = flooded.get();
+    let is_taken = flooded.flood(50_000, |number| {
+        let headers = frame(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, stream(number), &get);
+        [headers, frame(kind::RST_STREAM, flag::NONE, stream(number), &8_u32.to_be_bytes())].concat()
+    });
+    assert!(!is_taken, "50,000 streams were opened and reset, and the server went along");
+    flooded.assert_well("rapid reset");
+}
+
+#[test]
+fn streams_that_the_server_must_reset_close_the_connection() {
+    let flooded = Flooded::new();
+    let post = request("POST", &flooded.grantry.address, "/oauth/token");
+    // CVE-2025-8671: the client makes the server reset its streams, here by a window that grows by nothing.
+    let is_taken = flooded.flood(50_000, |number| {
+        let headers = frame(kind::HEADERS, flag::END_HEADERS, stream(number), &post);
+        [headers, frame(kind::WINDOW_UPDATE, flag::NONE, stream(number), &0_u32.to_be_bytes())].concat()
+    });
+    assert!(!is_taken, "50,000 streams were broken, and the server went along");
+    flooded.assert_well("made you reset");
+}
+
+#[test]
+fn headers_that_never_end_close_the_connection() {
+    let flooded = Flooded::new();
+    let get = flooded.get();
+    let more = field("x-more", &"x".repeat(8_000));
+    let is_taken = flooded.flood(20_000, |number| match number {
+        0 => frame(kind::HEADERS, flag::END_STREAM, 1, &get),
+        _ => frame(kind::CONTINUATION, flag::NONE, 1, &more),
+    });
+    assert!(!is_taken, "160 MB of headers were taken");
+    flooded.assert_well("headers that never end");
+}
+
+#[test]
+fn empty_continuations_do_not_hold_the_server_up() {
+    let flooded = Flooded::new();
+    let get = flooded.get();
+    let is_taken = flooded.flood(2_000_000, |number| match number {
+        0 => frame(kind::HEADERS, flag::END_STREAM, 1, &get),
+        _ => frame(kind::CONTINUATION, flag::NONE, 1, &[]),
+    });
+    assert!(!is_taken, "two million empty frames were taken");
+    flooded.assert_well("empty continuations");
+}
+
+#[test]
+fn pings_settings_priorities_and_empty_frames_take_no_memory() {
+    let ping = frame(kind::PING, flag::NONE, 0, &[7; 8]);
+    let settings = frame(kind::SETTINGS, flag::NONE, 0, &[0, 3, 0, 0, 0, 100]);
+    let priority = frame(kind::PRIORITY, flag::NONE, 1, &[0, 0, 0, 0, 16]);
+    let unknown = frame(0xee, flag::NONE, 0, &[1; 100]);
+    for (what, bytes) in [("pings", ping), ("settings", settings), ("priorities", priority), ("unknown", unknown)] {
+        let flooded = Flooded::new();
+        // The answers are not read: whoever keeps them grows.
+        flooded.flood(300_000, |_| bytes.clone());
+        flooded.assert_well(what);
+    }
+}
+
+#[test]
+fn a_body_of_empty_frames_is_cut_off() {
+    let flooded = Flooded::new();
+    let fields = [
+        request("POST", &flooded.grantry.address, "/oauth/token"),
+        field("content-type", "application/x-www-form-urlencoded"),
+    ];
+    let fields = fields.concat();
+    flooded.flood(300_000, |number| match number {
+        0 => frame(kind::HEADERS, flag::END_HEADERS, 1, &fields),
+        _ => frame(kind::DATA, flag::NONE, 1, &[]),
+    });
+    flooded.assert_well("a body of empty frames");
+}
+
+#[test]
+fn more_streams_than_allowed_are_refused_and_the_others_answered() {
+    let flooded = Flooded::new();
+    let post = request("POST", &flooded.grantry.address, "/oauth/token");
+    let mut connection = flooded.open();
+    // Bodies that do not come keep their streams open.
+    for number in 0..1_000 {
+        assert!(connection.send(&frame(kind::HEADERS, flag::END_HEADERS, stream(number), &post)));
+    }
+    let refused = connection.wait_for(kind::RST_STREAM).expect("a stream above the limit is refused");
+    // RFC 9113 §7: REFUSED_STREAM.
+    assert_eq!(refused.payload, 7_u32.to_be_bytes());
+    assert_eq!(refused.stream, stream(100), "the first one above the limit");
+    flooded.assert_well("many streams");
+}
+
+#[test]
+fn answers_that_nobody_reads_take_little_memory_and_end_with_the_connection() {
+    let flooded = Flooded::new();
+    let get = flooded.get();
+    // A window of nothing: the server may not send a byte of any body.
+    let mut connections = Vec::new();
+    for _ in 0..20 {
+        let mut connection = flooded.open();
+        connection.send(&frame(kind::SETTINGS, flag::NONE, 0, &[0, 4, 0, 0, 0, 0]));
+        for number in 0..100 {
+            connection.send(&frame(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, stream(number), &get));
+        }
+        connections.push(connection);
+    }
+    flooded.assert_well("answers that nobody reads");
+    drop(connections);
+}
+
+#[test]
+fn header_lists_that_unpack_to_more_than_they_are_do_not_get_far() {
+    let flooded = Flooded::new();
+    // One field of 4,000 bytes goes into the table of the decompressor and is then named in one byte, 10,000 times:
+    // RFC 7541 §7.3 calls for a limit on what is unpacked.
+    let mut fields = flooded.get();
+    let mut entry = field("x-bomb", &"x".repeat(4_000));
+    entry[0] = 0x40;
+    fields.extend(entry);
+    fields.extend(vec![0xbe; 10_000]);
+    let mut connection = flooded.open();
+    let answer = connection.status(1, &fields);
+    assert_ne!(answer, Some(200), "40 MB of headers were taken");
+    flooded.assert_well("a bomb of headers");
+}
+
+#[test]
+fn a_connection_that_is_given_up_is_told_so() {
+    let mut grantry = Installation::new("[limits]\nheader_timeout = \"1s\"\nidle_timeout = \"1s\"");
+    grantry.start();
+    let mut connection = Connection::open(&grantry.address);
+    assert_eq!(connection.status(1, &request("GET", &grantry.address, PATH)), Some(200));
+    // RFC 9113 §6.8: GOAWAY lets "an endpoint … gracefully stop accepting new streams": a client that was about to ask
+    // knows that its request was not taken.
+    assert!(connection.wait_for(kind::GOAWAY).is_some(), "the connection was dropped without a word");
+}
