@@ -33,6 +33,7 @@ pub mod live;
 pub mod login;
 pub mod model;
 pub mod once;
+pub mod passphrase;
 pub mod pkce;
 pub mod policy;
 pub mod redirect;

@@ -122,8 +122,20 @@ pub fn fresh() -> Zeroizing<[u8; 32]> {
 /// # Errors
 /// A sentence for the operator.
 pub fn make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
-    let cannot = |error: std::io::Error| format!("the master key {} cannot be made: {error}", path.display());
     let key = fresh();
+    if write(path, &key)? {
+        tracing::info!(path = %path.display(), "made the master key; back it up apart from the database");
+        return Ok(key);
+    }
+    crate::config::read_master(path)
+}
+
+/// Writes a master key into a new file that only its owner can read. Says no when somebody else was faster.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn write(path: &Path, key: &[u8; 32]) -> Result<bool, String> {
+    let cannot = |error: std::io::Error| format!("the master key {} cannot be made: {error}", path.display());
     // Written under another name first and then linked, so that nobody ever reads half a key.
     let draft = path.with_extension(format!("key.{}", std::process::id()));
     let mut options = std::fs::OpenOptions::new();
@@ -131,7 +143,7 @@ pub fn make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(&draft).and_then(|mut file| {
-        writeln!(file, "{}", &*written_master(&key))?;
+        writeln!(file, "{}", &*written_master(key))?;
         file.sync_all()
     });
     // The name must be on disk too: what is sealed in the store from now on is worth nothing without this key.
@@ -139,13 +151,8 @@ pub fn make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
     // The draft goes in any case; that it cannot go is no reason to do without a key.
     let _ = std::fs::remove_file(&draft);
     match linked {
-        Ok(()) => {
-            tracing::info!(path = %path.display(), "made the master key; back it up apart from the database");
-            Ok(key)
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.exists() => {
-            crate::config::read_master(path)
-        }
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.exists() => Ok(false),
         Err(error) => Err(cannot(error)),
     }
 }

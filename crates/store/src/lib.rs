@@ -248,6 +248,22 @@ pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
     }
 }
 
+/// Puts a sealed secret into a backup, which has none yet.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn enclose(backup: &Path, sealed: &[u8]) -> Result<(), Fault> {
+    sqlite::enclose(backup, sealed)
+}
+
+/// The sealed secret in a backup, if there is one.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn enclosed(backup: &Path) -> Result<Option<Vec<u8>>, Fault> {
+    sqlite::enclosed(backup)
+}
+
 /// Reads the address of a PostgreSQL without going there.
 ///
 /// # Errors

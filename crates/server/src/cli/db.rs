@@ -1,5 +1,8 @@
 //! `grantry db`: the database itself.
 
+mod backup;
+mod moving;
+
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -21,18 +24,52 @@ pub(super) enum Db {
     #[command(after_help = "\
 file_bytes is the size of the database, free_bytes what of it is free for new rows, log_bytes what is not written back yet.")]
     Info,
-    /// Bring the schema up to date. The server does so too when it starts.
-    Migrate,
+    /// Bring the schema up to date, as the server does too when it starts; or move everything to another store.
+    #[command(after_help = "\
+Examples:
+  grantry db migrate
+  grantry db migrate --from sqlite:grantry.db --to postgres://grantry@db.example/grantry
+
+A move may run while the server runs. Stop the server then, and move once more: only what changed is copied. Afterwards both
+sides are compared from end to end. A move that broke off goes on where it was.")]
+    Migrate {
+        /// The store to move from. It stays as it is.
+        #[arg(long, value_name = "URL", requires = "to")]
+        from: Option<String>,
+        /// The store to move to: empty, or filled by an earlier run.
+        #[arg(long, value_name = "URL", requires = "from")]
+        to: Option<String>,
+        /// What is at the destination may go.
+        #[arg(long, requires = "from")]
+        overwrite: bool,
+    },
     /// Write a copy of everything, as of one moment, into a new file, while the server runs.
     #[command(after_help = "\
 Example:
-  grantry db backup /backup/grantry-$(date +%F).db
+  grantry db backup /backup/grantry-$(date +%F).db --passphrase-file /root/backup-passphrase
 
-Keep a copy of the master key too, in another place: without it a backup is worth nothing, and together
-they are worth everything.")]
+Without the master key a backup is worth nothing. With a passphrase the key is in the backup, sealed; without one,
+keep a copy of the key too, in another place.")]
     Backup {
         /// The new file; it must not be there yet.
         file: PathBuf,
+        #[command(flatten)]
+        passphrase: backup::PassphraseFrom,
+    },
+    /// Fill an empty store from a backup, and compare the two from end to end.
+    #[command(after_help = "\
+Example:
+  grantry db restore /backup/grantry-2026-11-29.db --passphrase-file /root/backup-passphrase
+
+The backup may come from SQLite or PostgreSQL, and so may the store of the configuration. No server may run on it.")]
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        #[command(flatten)]
+        passphrase: backup::PassphraseFrom,
+        /// Where to write the master key, if the configuration names a file that is not there yet.
+        #[arg(long, value_name = "FILE")]
+        master_file: Option<PathBuf>,
     },
     /// Remove what is expired now, instead of waiting for the server to do it.
     Sweep,
@@ -41,9 +78,15 @@ they are worth everything.")]
 impl Db {
     pub(super) async fn run(self, config: &Path) -> Result<Answer, Stop> {
         match self {
-            Self::Migrate => migrate(config).await,
+            Self::Migrate { from: Some(from), to: Some(to), overwrite } => moving::migrate(&from, &to, overwrite).await,
+            Self::Migrate { .. } => migrate(config).await,
             Self::Info => info(&Desk::open(config).await?).await,
-            Self::Backup { file } => backup(&file, &Desk::open(config).await?).await,
+            Self::Backup { file, passphrase } => {
+                backup::backup(&file, &passphrase, &Desk::open(config).await?).await
+            }
+            Self::Restore { file, passphrase, master_file } => {
+                backup::restore(&file, &passphrase, master_file.as_deref(), config).await
+            }
             Self::Sweep => sweep(&Desk::open(config).await?).await,
         }
     }
@@ -100,19 +143,6 @@ fn age((table, oldest, newest): &(&'static str, UnixTime, UnixTime)) -> (String,
 
 fn row(table: &str, count: u64, ages: &Value) -> Value {
     json!({"table": table, "rows": count, "oldest": ages[table]["oldest"], "newest": ages[table]["newest"]})
-}
-
-async fn backup(file: &Path, desk: &Desk) -> Result<Answer, Stop> {
-    if file.exists() {
-        return Err(Stop::no(format!("{} is there already: name a new file", file.display())));
-    }
-    desk.store.backup(file).await?;
-    let bytes = std::fs::metadata(file).map_or(0, |metadata| metadata.len());
-    let text = format!(
-        "Wrote {} ({bytes} bytes). It is worth nothing without the master key: keep a copy of that in another place.",
-        file.display()
-    );
-    Ok(Answer::new(json!({"file": file.display().to_string(), "bytes": bytes}), text))
 }
 
 async fn sweep(desk: &Desk) -> Result<Answer, Stop> {

@@ -6,6 +6,8 @@
 
 mod cell;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use protocol::secret::Digest;
 
@@ -16,7 +18,7 @@ pub use table::{TABLES, Table};
 use crate::{Fault, Store};
 
 /// Rows of a stretch: half a megabyte or less.
-const STRETCH_ROWS: usize = 1_000;
+pub(crate) const STRETCH_ROWS: usize = 1_000;
 
 /// A row, by the columns of its table.
 pub type Cells = Vec<Cell>;

@@ -173,6 +173,7 @@ pub static TABLES: &[Table] = &[
             text("scope"),
         ],
     },
+    Table { name: "burned", key: 1, columns: &[int("id"), bytes("jti"), int("until")] },
     Table { name: "attempts", key: 1, columns: &[int("id"), bytes("key"), int("failures"), int("resets_at")] },
     Table {
         name: "events",

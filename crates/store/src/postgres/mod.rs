@@ -26,6 +26,7 @@ mod text;
 mod tls;
 mod url;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -46,7 +47,7 @@ use self::url::Address;
 use crate::documents::Documents;
 use crate::moving::{Cells, Stretch, Table};
 use crate::walk::Walk;
-use crate::{CommitError, Fault, Mode, OpenError, Query, Rows, Store, Window};
+use crate::{CommitError, Fault, Mode, OpenError, Query, Rows, Sqlite, Store, Window};
 
 /// Lanes of each kind. Two keep two cores of a database busy; more would only make the batches smaller.
 const LANES: usize = 2;
@@ -349,6 +350,19 @@ impl Store for Postgres {
 
     async fn settle(&self) -> Result<(), Fault> {
         Ok(self.desk.perform(&mut moving::Settle).await?)
+    }
+
+    async fn backup(&self, path: &Path) -> Result<(), Fault> {
+        if !matches!(Sqlite::inspect(path), Ok(None)) {
+            return Err(Fault::Unavailable { cause: format!("there is a file already at {}", path.display()) });
+        }
+        let refuse = |error: OpenError| Fault::Unavailable { cause: error.to_string() };
+        let copy = Sqlite::open(path, Mode::Create).map_err(refuse)?;
+        // A connection of its own, and as long as it takes: all of it is of one moment.
+        let link = self.connector.connect(AT_LEISURE).await?;
+        link.begin(load::BEGIN).await?;
+        moving::copy(&link, &copy).await?;
+        Ok(link.simple(load::END).await?)
     }
 
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {

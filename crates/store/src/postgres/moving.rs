@@ -7,7 +7,8 @@ use super::lane::Errand;
 use super::link::{Link, Typed};
 use super::row;
 use super::stop::Stop;
-use crate::moving::{Cell, Cells, Kind, Stretch, TABLES, Table};
+use crate::moving::{Cell, Cells, Kind, STRETCH_ROWS, Stretch, TABLES, Table};
+use crate::{Fault, Sqlite, Store};
 
 /// The values of one column, or of one end of a stretch.
 enum Values {
@@ -158,7 +159,7 @@ impl Errand for Settle {
     type Done = ();
 
     async fn run(&mut self, link: &Link) -> Result<(), Stop> {
-        for table in ["seal_keys", "attempts", "events"] {
+        for table in ["seal_keys", "attempts", "burned", "events"] {
             let sql = format!(
                 "SELECT setval(pg_get_serial_sequence('{table}', 'id'), coalesce(max(id), 0) + 1, false) FROM {table}"
             );
@@ -169,4 +170,23 @@ impl Errand for Settle {
         }
         link.simple(super::NOTIFY).await
     }
+}
+
+/// Copies everything that a transaction sees into a file.
+pub(super) async fn copy(link: &Link, to: &Sqlite) -> Result<(), Fault> {
+    for table in TABLES {
+        let mut after: Option<Cells> = None;
+        loop {
+            let rows = read(link, table, (after.as_deref(), None), STRETCH_ROWS).await?;
+            let is_end = rows.len() < STRETCH_ROWS;
+            let until = rows.last().map(|last| table.key_of(last));
+            let stretch = Stretch { after: after.as_deref(), until: until.as_deref() };
+            to.replace_stretch(table, stretch, rows).await?;
+            if is_end {
+                break;
+            }
+            after = until;
+        }
+    }
+    Ok(())
 }

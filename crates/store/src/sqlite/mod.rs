@@ -3,6 +3,7 @@
 
 mod apply;
 mod document;
+mod enclosed;
 mod insert;
 mod list;
 mod load;
@@ -24,6 +25,8 @@ use protocol::time::UnixTime;
 use protocol::turn::{Change, Facts, Wants};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
+
+pub(crate) use self::enclosed::{enclose, enclosed};
 
 use self::document::View;
 use self::readers::Readers;

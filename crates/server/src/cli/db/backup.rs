@@ -1,0 +1,143 @@
+//! `grantry db backup` and `grantry db restore`: everything in one file, with the master key sealed by a passphrase.
+
+use std::path::{Path, PathBuf};
+
+use protocol::passphrase;
+use protocol::secret::Secret;
+use serde_json::json;
+use store::Mode;
+use zeroize::Zeroizing;
+
+use super::moving;
+use crate::cli::answer::{Answer, Stop};
+use crate::cli::desk::Desk;
+use crate::cli::input;
+use crate::config::{Master, read_master};
+use crate::keys;
+
+/// Where a passphrase comes from.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+pub(in crate::cli) struct PassphraseFrom {
+    /// Read the passphrase that seals the master key from standard input.
+    #[arg(long)]
+    passphrase_stdin: bool,
+    /// Read the passphrase that seals the master key from this file.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+impl PassphraseFrom {
+    fn read(&self) -> Result<Option<Secret>, Stop> {
+        match &self.passphrase_file {
+            Some(path) => input::file(path).map(Some),
+            None if self.passphrase_stdin => input::stdin("the passphrase").map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Writes a copy of everything into a new file.
+pub(super) async fn backup(file: &Path, from: &PassphraseFrom, desk: &Desk) -> Result<Answer, Stop> {
+    if file.exists() {
+        return Err(Stop::no(format!("{} is there already: name a new file", file.display())));
+    }
+    let sealed = match from.read()? {
+        None => None,
+        Some(passphrase) => {
+            let Master::Known(key) = &desk.configuration.master else {
+                return Err(Stop::no("there is no master key yet, and so nothing to back up; start the server once"));
+            };
+            let sealed = passphrase::seal(&passphrase, &**key, &mut desk.entropy());
+            Some(sealed.map_err(|error| Stop::no(error.to_string()))?)
+        }
+    };
+    desk.store.backup(file).await?;
+    if let Some(sealed) = &sealed {
+        store::enclose(file, sealed)?;
+    }
+    let bytes = std::fs::metadata(file).map_or(0, |metadata| metadata.len());
+    let key = if sealed.is_some() {
+        "The master key is in it, sealed by the passphrase: without that, the backup is worth nothing."
+    } else {
+        "It is worth nothing without the master key: keep a copy of that in another place, or seal it into the backup \
+         with --passphrase-stdin."
+    };
+    let text = format!("Wrote {} ({bytes} bytes). {key}", file.display());
+    let document = json!({"file": file.display().to_string(), "bytes": bytes, "has_master_key": sealed.is_some()});
+    Ok(Answer::new(document, text))
+}
+
+/// Fills an empty store from a backup, and puts the master key where it belongs.
+pub(super) async fn restore(
+    file: &Path,
+    from: &PassphraseFrom,
+    master_file: Option<&Path>,
+    config: &Path,
+) -> Result<Answer, Stop> {
+    if !file.exists() {
+        return Err(Stop::no(format!("there is no file {}", file.display())));
+    }
+    let key = opened(file, from)?;
+    // The configuration may name a file that is to be made here, so this comes first.
+    let mut written = None;
+    if let Some((path, key)) = master_file.zip(key.as_ref()) {
+        put(path, key)?;
+        written = Some(path.to_owned());
+    }
+    let configuration = crate::cli::configuration(config)?;
+    match (&configuration.master, &key) {
+        (Master::Absent(path), Some(key)) => {
+            put(path, key)?;
+            written = Some(path.clone());
+        }
+        (Master::Absent(path), None) => {
+            return Err(Stop::no(format!(
+                "the master key is missing: put it back at {} first, or give the passphrase of the backup with \
+                 --passphrase-stdin",
+                path.display()
+            )));
+        }
+        (Master::Known(own), Some(key)) if **own != **key => {
+            return Err(Stop::no("the configuration has another master key than the backup: what is in it could not be read"));
+        }
+        _ => {}
+    }
+    let source = store::open(&format!("sqlite:{}", file.display()), Mode::Existing).await;
+    let source = source.map_err(|error| Stop::no(error.to_string()))?;
+    let destination = store::open(&configuration.store_url, Mode::Create).await;
+    let destination = destination.map_err(|error| Stop::no(error.to_string()))?;
+    if destination.greatest_id().await? != 0 || !destination.seal_keys().await?.is_empty() {
+        return Err(Stop::no("the store is in use: a backup is restored into an empty one. Move it away, or name another in `store.url`"));
+    }
+    let moved = moving::copy(&*source, &*destination).await?;
+    let rows: u64 = moved.iter().map(|table| table.rows).sum();
+    let mut text = format!("Restored {rows} rows from {}, and compared them from end to end.", file.display());
+    if let Some(path) = &written {
+        text += &format!("\nThe master key is in {}.", path.display());
+    }
+    Ok(Answer::new(json!({"rows": rows, "master_file": written.map(|path| path.display().to_string())}), text))
+}
+
+/// The master key in a backup, if a passphrase was given.
+fn opened(file: &Path, from: &PassphraseFrom) -> Result<Option<Zeroizing<[u8; 32]>>, Stop> {
+    let Some(passphrase) = from.read()? else { return Ok(None) };
+    let Some(sealed) = store::enclosed(file)? else {
+        return Err(Stop::no(format!("there is no master key in {}", file.display())));
+    };
+    let wrong = || Stop::no("the passphrase does not open the backup");
+    let plain = passphrase::open(&passphrase, &sealed).ok_or_else(wrong)?;
+    let key: [u8; 32] = plain.as_slice().try_into().map_err(|_| wrong())?;
+    Ok(Some(Zeroizing::new(key)))
+}
+
+/// Writes the master key into a file that is not there, or that has this key already.
+fn put(path: &Path, key: &[u8; 32]) -> Result<(), Stop> {
+    if path.exists() {
+        return match read_master(path) {
+            Ok(own) if *own == *key => Ok(()),
+            _ => Err(Stop::no(format!("{} is there already, with another key: move it away first", path.display()))),
+        };
+    }
+    keys::write(path, key).map(drop).map_err(Stop::no)
+}

@@ -1,0 +1,103 @@
+//! `grantry db migrate --from … --to …`: everything moves to another store.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use store::moving::{self, Moved, Progress};
+use store::{Mode, Store};
+
+use crate::cli::answer::{Answer, Stop};
+use crate::cli::show;
+
+/// Between two lines of progress, where nobody watches them.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// Moves everything. What is at the destination beyond the source goes, so the destination must be empty, or have got what
+/// it has from an earlier run.
+pub(super) async fn migrate(from: &str, to: &str, is_forced: bool) -> Result<Answer, Stop> {
+    if from == to {
+        return Err(Stop::usage("--from and --to name the same store"));
+    }
+    let source = open("--from", from, Mode::Existing).await?;
+    let destination = open("--to", to, Mode::Create).await?;
+    if !is_forced {
+        may_be_filled(&*source, &*destination).await?;
+    }
+    let moved = copy(&*source, &*destination).await?;
+    let rows: u64 = moved.iter().map(|table| table.rows).sum();
+    let text = format!(
+        "{}\nMoved {rows} rows, and compared them from end to end: they are the same.\n\
+         Next: stop the server, run this once more (it copies only what changed), set `store.url` to the new address, keep \
+         the same master key, and start the server.",
+        show::table(&documents(&moved), &["table", "rows", "sha256"], "")
+    );
+    Ok(Answer::new(json!({"rows": rows, "tables": documents(&moved)}), text))
+}
+
+async fn open(option: &str, url: &str, mode: Mode) -> Result<Arc<dyn Store>, Stop> {
+    store::open(url, mode).await.map_err(|error| Stop::no(format!("{option}: {error}")))
+}
+
+/// Copies everything and compares it, with progress on standard error.
+pub(super) async fn copy(source: &dyn Store, destination: &dyn Store) -> Result<Vec<Moved>, Stop> {
+    let mut told = Told::new();
+    let moved = moving::move_all(source, destination, |progress| told.tell(progress)).await;
+    told.end();
+    moved.map_err(|error| Stop::no(error.to_string()))
+}
+
+fn documents(moved: &[Moved]) -> Vec<Value> {
+    moved.iter().map(|own| json!({"table": own.table, "rows": own.rows, "sha256": own.digest})).collect()
+}
+
+/// Is the destination empty, or a part of the source?
+async fn may_be_filled(source: &dyn Store, destination: &dyn Store) -> Result<(), Stop> {
+    let (there, here) = (source.seal_keys().await?, destination.seal_keys().await?);
+    let greatest = destination.greatest_id().await?;
+    if here.is_empty() && greatest == 0 {
+        return Ok(());
+    }
+    if here != there {
+        return Err(Stop::no(
+            "--to: another installation is there. Name an empty database; or, if you are sure that what is there may go, \
+             say --overwrite",
+        ));
+    }
+    if greatest > source.greatest_id().await? {
+        return Err(Stop::no(
+            "--to: what is there is newer than the source: has a server worked on it already? If what it did there may go, \
+             say --overwrite",
+        ));
+    }
+    Ok(())
+}
+
+/// Progress: one line that changes for a person, and a line now and then for a log.
+struct Told {
+    is_watched: bool,
+    last: Instant,
+}
+
+impl Told {
+    fn new() -> Self {
+        Self { is_watched: std::io::stderr().is_terminal(), last: Instant::now() }
+    }
+
+    fn tell(&mut self, Progress { table, rows, written }: Progress) {
+        let text = format!("{table}: {rows} rows, {written} written");
+        if self.is_watched {
+            eprint!("\r\x1b[K{text}");
+        } else if self.last.elapsed() >= TELL_EVERY {
+            self.last = Instant::now();
+            eprintln!("{text}");
+        }
+    }
+
+    fn end(&self) {
+        if self.is_watched {
+            eprint!("\r\x1b[K");
+        }
+    }
+}

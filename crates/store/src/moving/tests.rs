@@ -1,0 +1,122 @@
+//! From every lasting store to every other one.
+
+use protocol::model::{AccessId, GrantId, SessionId, User};
+use protocol::turn::Change;
+
+use super::*;
+use crate::conformance::{Fixture, postgres, rows::*, sqlite};
+use crate::{Memory, Mode, Sqlite};
+
+async fn filled() -> Fixture {
+    let source = sqlite();
+    fill(&*source.store).await;
+    source
+}
+
+async fn fill(store: &dyn Store) {
+    furnish(store).await;
+    // More than a stretch, so that there are several.
+    let many: Vec<Change> = (100..2_350).map(|id| Change::PutAccess(Box::new(own_access(id, 1)))).collect();
+    commit(store, many).await;
+    let failure = Change::CountFailure { key: digest("door"), limit: 9, now: NOW, resets_at: later(100) };
+    let burned = Change::BurnJti { jti: digest("jti"), until: later(100) };
+    let umlaut = User { name: "Ä\u{1F600}'\"\\".to_owned(), ..user(3) };
+    commit(store, [failure, burned, Change::PutUser(Box::new(umlaut))]).await;
+}
+
+async fn moved(source: &Fixture, destination: &Fixture) -> (Vec<Moved>, u64) {
+    let mut written = std::collections::BTreeMap::new();
+    let tell = |progress: Progress| {
+        written.insert(progress.table, progress.written);
+    };
+    let moved = move_all(&*source.store, &*destination.store, tell).await.expect("it moves");
+    (moved, written.values().sum())
+}
+
+#[tokio::test]
+async fn everything_moves_from_sqlite_to_postgres_and_back() {
+    let (there, here, back) = (filled().await, postgres().await, sqlite());
+    let (first, _) = moved(&there, &here).await;
+    let (second, _) = moved(&here, &back).await;
+    assert_eq!(first, second);
+    assert_eq!(first.iter().find(|own| own.table == "access_tokens").map(|own| own.rows), Some(2_251));
+    for own in [&here, &back] {
+        assert_eq!(everything(&*own.store).await, everything(&*there.store).await);
+        // Numbers that the database gives go on behind those that came along.
+        commit(&*own.store, [Change::Note(event("after", None)), Change::PutSealKey(seal_key(9))]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_second_run_copies_what_changed_and_takes_along_what_is_gone() {
+    let (there, here) = (filled().await, postgres().await);
+    moved(&there, &here).await;
+    let (_, written) = moved(&there, &here).await;
+    assert_eq!(written, 0, "nothing changed");
+    let changes = [
+        Change::RevokeAccess(AccessId(150)),
+        Change::RevokeGrant(GrantId(1)),
+        Change::EndSession(SessionId(1)),
+        Change::PutAccess(Box::new(own_access(9_000, 1))),
+    ];
+    commit(&*there.store, changes).await;
+    let (_, written) = moved(&there, &here).await;
+    assert!((1..=2_300).contains(&written), "{written}");
+    assert_eq!(everything(&*here.store).await, everything(&*there.store).await);
+    assert!(facts(&*here.store, 150).await.access.is_none(), "a revoked token came back");
+}
+
+#[tokio::test]
+async fn a_move_that_broke_off_goes_on() {
+    let (there, here) = (filled().await, postgres().await);
+    // As if it had broken off in the middle of the tokens.
+    let tokens = TABLES.iter().find(|table| table.name == "access_tokens").expect("it is there");
+    let whole = Stretch { after: None, until: None };
+    let rows = there.store.read_stretch(tokens, whole, 700).await.unwrap();
+    here.store.replace_stretch(tokens, whole, rows).await.unwrap();
+    moved(&there, &here).await;
+    assert_eq!(everything(&*here.store).await, everything(&*there.store).await);
+}
+
+#[tokio::test]
+async fn a_source_that_changes_meanwhile_is_noticed() {
+    let (there, here) = (filled().await, sqlite());
+    moved(&there, &here).await;
+    commit(&*here.store, [Change::Note(event("elsewhere", None))]).await;
+    let table = TABLES.iter().find(|table| table.name == "events").expect("it is there");
+    let (one, other) = (fingerprint(&*there.store, table).await, fingerprint(&*here.store, table).await);
+    assert_ne!(one.unwrap(), other.unwrap());
+}
+
+#[tokio::test]
+async fn a_store_in_memory_does_not_move() {
+    let refused = move_all(&Memory::default(), &Memory::default(), |_| {}).await.unwrap_err();
+    assert!(matches!(refused, MoveError::Source(Fault::Unsupported(_))), "{refused}");
+}
+
+#[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "a backup is a file")]
+async fn a_backup_of_postgres_is_of_one_moment_and_overwrites_nothing() {
+    let source = postgres().await;
+    fill(&*source.store).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (quiet, file) = (folder.path().join("quiet.db"), folder.path().join("backup.db"));
+    source.store.backup(&quiet).await.expect("a backup can be made");
+    let copy = Sqlite::open(&quiet, Mode::Existing).unwrap();
+    assert_eq!(everything(&copy).await, everything(&*source.store).await);
+    // Turns go on while the copy is made; each is in it whole or not at all.
+    let turns = async {
+        for id in 5_000..5_100 {
+            let pair = [own_access(id, 1), own_access(id + 1_000, 1)].map(|row| Change::PutAccess(Box::new(row)));
+            commit(&*source.store, pair).await;
+        }
+    };
+    let (made, ()) = tokio::join!(source.store.backup(&file), turns);
+    made.expect("a backup can be made");
+    assert!(source.store.backup(&file).await.is_err(), "it was overwritten");
+    let copy = Sqlite::open(&file, Mode::Existing).unwrap();
+    for id in 5_000..5_100 {
+        let (one, other) = (facts(&copy, id).await.access, facts(&copy, id + 1_000).await.access);
+        assert_eq!(one.is_some(), other.is_some(), "half a turn is in the backup");
+    }
+}
