@@ -59,7 +59,7 @@ async fn may_be_filled(source: &dyn Store, destination: &dyn Store) -> Result<()
     if here.is_empty() && greatest == 0 {
         return Ok(());
     }
-    if here != there {
+    if here != there || here.is_empty() {
         return Err(Stop::no(
             "--to: another installation is there. Name an empty database; or, if you are sure that what is there may go, \
              say --overwrite",
