@@ -24,7 +24,7 @@ struct Contender {
     work: Vec<Workload>,
     memory_mib: f64,
     // Ends after the server that uses it.
-    _database: Option<Database>,
+    database: Option<Database>,
 }
 
 impl Contender {
@@ -36,7 +36,7 @@ impl Contender {
         }
         let work = vec![way.introspection(), way.issue(), way.refresh(ROUNDS + load::WARM_UPS), way.flow()];
         let memory_mib = server.memory_mib();
-        Self { name, server, work, memory_mib, _database: database }
+        Self { name, server, work, memory_mib, database }
     }
 
     fn grantry(folder: &Path) -> Self {
@@ -121,7 +121,7 @@ pub(crate) fn run(folder: &Path, asked: &Asked) -> String {
 }
 
 fn versions(contenders: &[Contender], has_peer: bool) -> String {
-    let database = contenders.iter().find_map(|contender| contender._database.as_ref()).expect("one is on PostgreSQL");
+    let database = contenders.iter().find_map(|contender| contender.database.as_ref()).expect("one is on PostgreSQL");
     let peer = if has_peer { format!("; {}", peer::versions()) } else { String::new() };
     format!(
         "Grantry {}; PostgreSQL {} on {}{peer}",

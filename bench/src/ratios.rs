@@ -207,3 +207,31 @@ fn growth(grown: &[Grown]) -> String {
 
 /// Why writing into a string cannot fail.
 const TAKEN: &str = "strings take text";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(rate: f64, errors: u64) -> Measured {
+        Measured { rate, cpu_us: 1.0, store_cpu_us: 1.0, p50_ms: 1.0, p99_ms: 1.0, errors, requests: 1_000 }
+    }
+
+    #[test]
+    fn a_missed_goal_is_marked_missed() {
+        assert_eq!(ratio(measured(35.0, 0), measured(100.0, 0), Some(0.35), ""), "0.35 (goal 0.35: met)");
+        assert_eq!(ratio(measured(34.9, 0), measured(100.0, 0), Some(0.35), ""), "0.35 (goal 0.35: **missed**)");
+        assert_eq!(ratio(measured(79.0, 0), measured(10.0, 0), Some(8.0), "×"), "7.9× (goal 8×: **missed**)");
+    }
+
+    #[test]
+    fn a_rate_with_errors_meets_no_goal() {
+        assert_eq!(ratio(measured(90.0, 2), measured(10.0, 0), Some(8.0), "×"), "9.0× (**void**: errors)");
+        assert_eq!(ratio(measured(90.0, 0), measured(10.0, 2), Some(8.0), "×"), "9.0× (**void**: errors)");
+        assert_eq!(ratio(measured(90.0, 1), measured(10.0, 1), Some(8.0), "×"), "9.0× (goal 8×: met)");
+    }
+
+    #[test]
+    fn large_numbers_have_commas() {
+        assert_eq!([7, 512, 20_000, 10_000_000].map(grouped), ["7", "512", "20,000", "10,000,000"]);
+    }
+}
