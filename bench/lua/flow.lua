@@ -1,5 +1,6 @@
 -- The whole code flow with PKCE: an authorization request with a live session and a remembered consent, then the code at
--- the token endpoint. Two requests are one flow; the benchmark counts the codes that became tokens.
+-- the token endpoint. Two requests are one flow; the benchmark counts the codes that became tokens. Flows take turns at the
+-- browsers whose cookies are in the file.
 dofile(os.getenv("BENCH_LUA") .. "/common.lua")
 
 local threads = {}
@@ -9,8 +10,12 @@ function setup(thread)
 end
 
 function init(args)
-  authorize, path, body, cookie = args[1], args[2], args[3], args[4]
-  ask = wrk.format("GET", authorize, { ["Cookie"] = cookie, ["Accept"] = "text/html", ["Host"] = os.getenv("BENCH_HOST") })
+  path, body = args[2], args[3]
+  asks, asked = {}, 0
+  for at, cookie in ipairs(lines(args[4])) do
+    local headers = { ["Cookie"] = cookie, ["Accept"] = "text/html", ["Host"] = os.getenv("BENCH_HOST") }
+    asks[at] = wrk.format("GET", args[1], headers)
+  end
   codes, flows, refused = {}, 0, 0
 end
 
@@ -19,11 +24,13 @@ function request()
   if code then
     return post(path, body .. "&code=" .. code)
   end
-  return ask
+  asked = asked % #asks + 1
+  return asks[asked]
 end
 
 function response(status, headers, answer)
-  if status == 302 then
+  -- Either sends the browser back: Grantry says 302, the peer 303.
+  if status == 302 or status == 303 then
     codes[#codes + 1] = string.match(headers["location"] or headers["Location"] or "", "code=([^&]+)")
   elseif status == 200 and string.find(answer, '"access_token"', 1, true) then
     flows = flows + 1

@@ -33,7 +33,8 @@ pub(crate) struct Figure {
     pub(crate) goal: Option<(String, bool)>,
 }
 
-fn verdict(is_met: bool) -> &'static str {
+/// Is a goal met?
+pub(crate) fn verdict(is_met: bool) -> &'static str {
     if is_met { "met" } else { "**missed**" }
 }
 

@@ -1,6 +1,5 @@
 //! A store with a past: users, clients, a signed-in browser, and a million live tokens, written through the store itself.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use protocol::keys::{Alphabet, Keys, Minted, Spelling, TokenKind};
@@ -25,6 +24,8 @@ pub(crate) const REDIRECT_URI: &str = "http://localhost:9/cb";
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 /// Its challenge.
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+/// The scope that the client of the standard dialect has.
+pub(crate) const SCOPE: &str = "profile";
 /// The password of every user.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 /// How many users there are: as many as sign in at once.
@@ -44,8 +45,8 @@ pub(crate) struct Seeder {
 
 impl Seeder {
     /// Opens the store of a configuration whose master key is `master`.
-    pub(crate) async fn open(file: &Path, master: &[u8; 32]) -> Self {
-        let store = store::open(&format!("sqlite:{}", file.display()), Mode::Existing).await.expect("the store opens");
+    pub(crate) async fn open(url: &str, master: &[u8; 32]) -> Self {
+        let store = store::open(url, Mode::Existing).await.expect("the store opens");
         let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
         let now = UnixTime(i64::try_from(seconds.as_secs()).expect("the time fits"));
         let ring = store.seal_keys().await.expect("the store can be read");
@@ -72,11 +73,38 @@ impl Seeder {
         for number in 1..=USERS {
             changes.push(Change::PutUser(Box::new(user(number, &hash, self.now))));
         }
+        let (cookie, session) = self.session(1);
+        changes.push(session);
+        for owner in OWNERS {
+            changes.push(consent(&owner, 1, owner.key, self.now));
+        }
+        self.store.commit(changes).await.expect("the rows are new");
+        cookie
+    }
+
+    /// So many people more, each signed in at a browser and remembered to have consented. Gives the cookies' values.
+    pub(crate) async fn browsers(&mut self, owner: &Owner, count: usize) -> Vec<String> {
+        let mut cookies = Vec::with_capacity(count);
+        let mut changes = Vec::with_capacity(count * 3);
+        for number in (USERS + 1..).take(count) {
+            let (cookie, session) = self.session(number);
+            changes.push(Change::PutUser(Box::new(nameless(number, self.now))));
+            changes.push(session);
+            // Apart from the numbers of the first user's.
+            changes.push(consent(owner, number, 1_000 + number, self.now));
+            cookies.push(cookie);
+        }
+        self.store.commit(changes).await.expect("the rows are new");
+        cookies
+    }
+
+    /// A session of a user, and its cookie's value.
+    fn session(&mut self, user: i64) -> (String, Change) {
         let cookie = self.mint(TokenKind::Session);
-        changes.push(Change::PutSession(Box::new(Session {
+        let session = Session {
             id: SessionId(cookie.id),
             digest: cookie.digest,
-            user: UserKey(1),
+            user: UserKey(user),
             amr: vec![Amr::Pwd],
             auth_time: self.now,
             created_at: self.now,
@@ -85,45 +113,40 @@ impl Seeder {
             expires_at: self.now.plus(YEAR_S),
             address: "127.0.0.1".into(),
             agent: "bench".into(),
-        })));
-        for owner in OWNERS {
-            changes.push(Change::PutConsent(Consent {
-                id: owner.key,
-                audience: vec![],
-                user: UserKey(1),
-                client: ClientKey(owner.key),
-                scope: Scope::of([owner.scope]),
-                given_at: self.now,
-                renewed_at: self.now,
-            }));
-        }
-        self.store.commit(changes).await.expect("the rows are new");
-        cookie.text.reveal().to_owned()
+        };
+        (cookie.text.reveal().to_owned(), Change::PutSession(Box::new(session)))
     }
 
     /// So many live access tokens of a client; gives every `every`th.
     pub(crate) async fn access(&mut self, owner: &Owner, count: usize, every: usize) -> Vec<String> {
-        let mut texts = Vec::with_capacity(count / every);
+        let mut texts = Vec::with_capacity(count);
         let mut sets = Vec::with_capacity(count);
         for at in 0..count {
-            let minted = self.keys.mint(TokenKind::Access, &owner.access(), &mut self.entropy);
-            sets.push(vec![Change::PutAccess(Box::new(Access {
-                id: AccessId(minted.id),
-                digest: minted.digest,
-                client: ClientKey(owner.key),
-                user: None,
-                grant: None,
-                scope: Scope::of([owner.scope]),
-                audience: vec![],
-                issued_at: self.now,
-                expires_at: self.now.plus(YEAR_S),
-            }))]);
+            let (text, row) = self.access_row(owner);
+            sets.push(vec![Change::PutAccess(Box::new(row))]);
             if at % every == 0 {
-                texts.push(minted.text.reveal().to_owned());
+                texts.push(text);
             }
         }
         self.commit_all(sets).await;
         texts
+    }
+
+    /// One more live access token of a client, not yet written, and its text.
+    pub(crate) fn access_row(&mut self, owner: &Owner) -> (String, Access) {
+        let minted = self.keys.mint(TokenKind::Access, &owner.access(), &mut self.entropy);
+        let row = Access {
+            id: AccessId(minted.id),
+            digest: minted.digest,
+            client: ClientKey(owner.key),
+            user: None,
+            grant: None,
+            scope: Scope::of([owner.scope]),
+            audience: vec![],
+            issued_at: self.now,
+            expires_at: self.now.plus(YEAR_S),
+        };
+        (minted.text.reveal().to_owned(), row)
     }
 
     /// So many grants of a client; gives the refresh token of each.
@@ -195,7 +218,7 @@ pub(crate) const STANDARD: Owner = Owner {
     dialect: "standard",
     client_id: "bench",
     kind: ClientKind::Confidential,
-    scope: "profile",
+    scope: SCOPE,
     alphabet: Alphabet::Url,
     access_prefix: "",
     refresh_prefix: "",
@@ -239,9 +262,22 @@ fn client(owner: &Owner, now: UnixTime) -> Client {
 }
 
 fn user(number: i64, hash: &str, now: UnixTime) -> User {
-    User {
-        username: Some(format!("user{number}")),
-        password: Some(hash.to_owned()),
-        ..User::new(UserKey(number), format!("bench-{number}"), format!("User {number}"), now)
-    }
+    User { username: Some(format!("user{number}")), password: Some(hash.to_owned()), ..nameless(number, now) }
+}
+
+/// A user who cannot sign in with a password.
+fn nameless(number: i64, now: UnixTime) -> User {
+    User::new(UserKey(number), format!("bench-{number}"), format!("User {number}"), now)
+}
+
+fn consent(owner: &Owner, user: i64, id: i64, now: UnixTime) -> Change {
+    Change::PutConsent(Consent {
+        id,
+        audience: vec![],
+        user: UserKey(user),
+        client: ClientKey(owner.key),
+        scope: Scope::of([owner.scope]),
+        given_at: now,
+        renewed_at: now,
+    })
 }

@@ -1,5 +1,6 @@
 //! One server with its data, in a folder of its own.
 
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -151,6 +152,31 @@ impl Cluster {
         let mut psql = self.psql(database);
         let output = must(psql.args(["-c", statement]), "psql");
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Runs a statement that takes rows, `COPY … FROM STDIN`, and gives it those that `write` writes.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub fn feed(&self, database: &str, statement: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+        let mut psql = self.psql(database);
+        psql.args(["--set=ON_ERROR_STOP=1", "-c", statement]).stdin(Stdio::piped());
+        let mut running = psql.spawn().expect("psql can be started");
+        let mut rows = BufWriter::new(running.stdin.take().expect("its input is piped"));
+        let written = write(&mut rows).and_then(|()| rows.flush());
+        drop(rows);
+        let status = running.wait().expect("psql ends");
+        assert!(written.is_ok() && status.success(), "psql took no rows: {written:?}, {status}");
+    }
+
+    /// The server's first process.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        let text = std::fs::read_to_string(self.data().join("postmaster.pid")).expect("the server runs");
+        text.lines().next().and_then(|line| line.parse().ok()).expect("its first line is a process")
     }
 
     /// Stops the server in the middle of everything, as a crash would.

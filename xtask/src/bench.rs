@@ -4,9 +4,41 @@ use std::process::{Command, ExitCode};
 
 use crate::tree::root;
 
-pub(crate) fn run(seconds: Option<&str>) -> ExitCode {
+/// What is wrong with the words of the command, if anything: building takes minutes, and a slip should not cost them.
+fn complaint(words: &[&str]) -> Option<String> {
+    let mut rest = words;
+    let mut is_on_postgres = false;
+    loop {
+        rest = match rest {
+            [] => break,
+            ["--store", store @ ("sqlite" | "postgres"), rest @ ..] => {
+                is_on_postgres = *store == "postgres";
+                rest
+            }
+            ["--peer", "oidc-provider", rest @ ..] | ["--growth", rest @ ..] => rest,
+            ["--seconds", seconds, rest @ ..] | [seconds, rest @ ..]
+                if seconds.parse().is_ok_and(|many: u64| many > 0) =>
+            {
+                rest
+            }
+            [word, ..] => return Some(format!("{word} is not understood, or what follows it")),
+        }
+    }
+    let needs = words.iter().find(|word| ["--peer", "--growth"].contains(word)).filter(|_| !is_on_postgres);
+    needs.map(|word| format!("{word} goes with --store postgres"))
+}
+
+pub(crate) fn run(words: &[&str]) -> ExitCode {
+    if let Some(complaint) = complaint(words) {
+        eprintln!("xtask bench: {complaint}");
+        return ExitCode::from(2);
+    }
     if Command::new("wrk").arg("--version").output().is_err() {
         eprintln!("xtask bench: needs wrk; `apt-get install wrk` brings it");
+        return ExitCode::FAILURE;
+    }
+    if words.contains(&"--peer") && !is_peer_there() {
+        eprintln!("xtask bench: the peer is not there, and `npm ci` in bench/peer did not bring it");
         return ExitCode::FAILURE;
     }
     let cargo = |words: &[&str]| Command::new("cargo").args(words).current_dir(root()).status();
@@ -14,10 +46,48 @@ pub(crate) fn run(seconds: Option<&str>) -> ExitCode {
     if !is_built.is_ok_and(|status| status.success()) {
         return ExitCode::FAILURE;
     }
-    let mut words = vec!["run", "--release", "--quiet", "--package", "bench", "--bin", "bench", "--"];
-    words.extend(seconds);
-    match cargo(&words) {
+    let mut all = vec!["run", "--release", "--quiet", "--package", "bench", "--bin", "bench", "--"];
+    all.extend(words);
+    match cargo(&all) {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
+    }
+}
+
+/// Is what the lock file says installed? If not, it is installed now.
+fn is_peer_there() -> bool {
+    let peer = root().join("bench/peer");
+    let install = || Command::new("npm").args(["ci", "--ignore-scripts"]).current_dir(&peer).status();
+    peer.join("node_modules/oidc-provider").exists() || install().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::complaint;
+
+    #[test]
+    fn a_slip_is_noticed_before_anything_is_built() {
+        for words in [
+            vec![],
+            vec!["2"],
+            vec!["--seconds", "2"],
+            vec!["--store", "sqlite"],
+            vec!["--store", "postgres", "--peer", "oidc-provider", "--growth", "--seconds", "30"],
+        ] {
+            assert_eq!(complaint(&words), None, "{words:?}");
+        }
+        for words in [
+            vec!["--store"],
+            vec!["--store", "mysql"],
+            vec!["--seconds", "many"],
+            vec!["--seconds"],
+            vec!["0"],
+            vec!["--peer", "oidc-provider"],
+            vec!["--store", "postgres", "--peer", "another"],
+            vec!["--store", "sqlite", "--growth"],
+            vec!["--grwth"],
+        ] {
+            assert!(complaint(&words).is_some(), "{words:?}");
+        }
     }
 }

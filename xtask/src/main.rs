@@ -14,7 +14,10 @@ const USAGE: &str = "usage: cargo xtask COMMAND
 
   tidy                 checks the rules of the house that the compiler cannot: sizes, names, absences, quoted MUSTs
   generate [--check]   writes docs/generated from the tables in the code; with --check, only says whether they are fresh
-  bench [SECONDS]      measures Grantry against a ceiling, writes docs/generated/bench.md; 6 seconds a round by default
+  bench [--seconds N]  measures Grantry on SQLite against a ceiling, writes docs/generated/bench.md; 6 seconds a round by default
+    --store postgres     the same on PostgreSQL, writes docs/generated/bench-postgres.md; and with it:
+    --peer oidc-provider   against the npm package oidc-provider too
+    --growth               with ten thousand, a million and ten million live tokens too
   hostile [SECONDS]    what slow clients and idle connections cost the others, as ratios of one run
   soak [--minutes N]   mixed load: are memory, open files and p99 flat? 30 minutes by default
 ";
@@ -26,7 +29,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),
-        ["bench", rest @ ..] if rest.len() < 2 => bench::run(rest.first().copied()),
+        ["bench", rest @ ..] => bench::run(rest),
         ["hostile" | "soak", ..] => strain::run(&words),
         _ => {
             eprint!("{USAGE}");

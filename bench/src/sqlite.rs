@@ -1,0 +1,133 @@
+//! Grantry on SQLite against the ceiling: all workloads, other dialects, a storm of sign-ins, growth, memory.
+
+use std::path::{Path, PathBuf};
+
+use crate::load::{self, Measured, Workload, medians};
+use crate::process::Server;
+use crate::report::{self, Figure, Goal, Line};
+use crate::scene::{Past, Scene};
+use crate::work::{self, Way};
+use crate::{ROUNDS, machine, measure, say, sign_ins};
+
+/// Measures, and gives the page.
+pub(crate) fn run(folder: &Path, seconds: u64) -> String {
+    Bench { seconds, folder: folder.to_owned() }.run()
+}
+
+struct Bench {
+    seconds: u64,
+    folder: PathBuf,
+}
+
+impl Bench {
+    fn run(&self) -> String {
+        say("seeding 100,000 tokens");
+        let past = Past { tokens: 100_000, every: 1, grants: 20_000, has_others: true, ..Past::default() };
+        let scene = Scene::on_sqlite(&self.folder.join("main"), past);
+        let ceiling = Server::ceiling();
+        let on_ceiling = work::of_the_ceiling();
+        let mut on_grantry = work::standard(&scene, ROUNDS);
+        on_grantry.extend(work::other(&scene, ROUNDS));
+        let mut ceilings = vec![Vec::new(); on_ceiling.len()];
+        let mut measured = vec![Vec::new(); on_grantry.len()];
+        for round in 1..=ROUNDS {
+            for (at, workload) in on_ceiling.iter().enumerate() {
+                ceilings[at].push(measure(self.seconds, round, "ceiling", &ceiling, workload));
+            }
+            for (at, workload) in on_grantry.iter().enumerate() {
+                measured[at].push(measure(self.seconds, round, "grantry", &scene.server, workload));
+            }
+        }
+        let mut lines = lines(medians(ceilings), medians(measured));
+        let mut figures = self.storm(&scene, &on_grantry[1]);
+        figures.extend(footprint(&scene));
+        drop((scene, ceiling));
+        lines.extend(self.growth());
+        report::page(&machine(self.seconds), &lines, &figures)
+    }
+
+    /// The token endpoint's p99 while 50 people sign in, against a quiet one.
+    fn storm(&self, scene: &Scene, issue: &Workload) -> Vec<Figure> {
+        say("the token endpoint in a storm of sign-ins");
+        let quiet = load::run(&scene.server, issue, self.seconds, 1);
+        let storm = sign_ins::SignIns::begin(&scene.server.address);
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let loud = load::run(&scene.server, issue, self.seconds, 1);
+        let signed_in = storm.end();
+        assert!(signed_in > 0, "nobody could sign in: the storm was none");
+        let times = loud.p99_ms / quiet.p99_ms;
+        vec![Figure {
+            name: "p99 of client_credentials while 50 people sign in, against a quiet one",
+            value: format!(
+                "{:.1} ms / {:.1} ms = {times:.1} ({signed_in} sign-ins meanwhile)",
+                loud.p99_ms, quiet.p99_ms
+            ),
+            goal: Some(("≤ 5".into(), times <= 5.0)),
+        }]
+    }
+
+    /// Introspection with a million live tokens, against ten thousand.
+    fn growth(&self) -> Vec<Line> {
+        say("seeding 10,000 and 1,000,000 tokens");
+        let past = |tokens, every| Past { tokens, every, ..Past::default() };
+        let small = Scene::on_sqlite(&self.folder.join("small"), past(10_000, 1));
+        let large = Scene::on_sqlite(&self.folder.join("large"), past(1_000_000, 10));
+        let mut of = vec![Vec::new(), Vec::new()];
+        for round in 1..=ROUNDS {
+            for (at, (name, scene)) in [("10,000", &small), ("1,000,000", &large)].into_iter().enumerate() {
+                of[at].push(measure(self.seconds, round, name, &scene.server, &Way::to(scene).introspection()));
+            }
+        }
+        let [few, many]: [Measured; 2] = medians(of);
+        let goal = Goal { rate: 0.85, cpu: f64::INFINITY };
+        vec![
+            Line { name: "introspection, 10,000 live tokens", measured: few, against: None },
+            Line {
+                name: "introspection, 1,000,000 live tokens, against 10,000",
+                measured: many,
+                against: Some((few, goal)),
+            },
+        ]
+    }
+}
+
+/// What was measured, in the order of [`work::standard`] and [`work::other`], beside what it must reach.
+fn lines([post, get]: [Measured; 2], measured: [Measured; 8]) -> Vec<Line> {
+    let [introspect, issue, refresh, flow, discovery, introspect_tr, refresh_tr, flow_php] = measured;
+    let line = |name, measured, against| Line { name, measured, against };
+    let goal = |ceiling, rate, cpu| Some((ceiling, Goal { rate, cpu }));
+    let like = |standard| goal(standard, 0.85, f64::INFINITY);
+    vec![
+        line("ceiling, POST", post, None),
+        line("ceiling, GET", get, None),
+        line("introspection, spread over 100,000 tokens", introspect, goal(post, 0.80, 2.0)),
+        line("client_credentials, durable", issue, goal(post, 0.50, 3.5)),
+        line("refresh with rotation, durable", refresh, goal(post, 0.25, 6.0)),
+        line("whole code flow with PKCE, flows", flow, goal(post, 0.10, 12.0)),
+        line("discovery document", discovery, goal(get, 0.90, 1.3)),
+        line("introspection through tinyrebrand, against the standard dialect", introspect_tr, like(introspect)),
+        line("refresh through tinyrebrand, against the standard dialect", refresh_tr, like(refresh)),
+        line("code flow through php-endpoints, against the standard dialect", flow_php, like(flow)),
+    ]
+}
+
+fn footprint(scene: &Scene) -> Vec<Figure> {
+    let after_mib = scene.server.memory_mib();
+    vec![
+        Figure {
+            name: "start to first answer",
+            value: format!("{:.0} ms", scene.start_ms),
+            goal: Some(("≤ 100 ms".into(), scene.start_ms <= 100.0)),
+        },
+        Figure {
+            name: "memory, idle",
+            value: format!("{:.0} MiB", scene.idle_mib),
+            goal: Some(("≤ 30 MiB".into(), scene.idle_mib <= 30.0)),
+        },
+        Figure {
+            name: "memory, after the run",
+            value: format!("{after_mib:.0} MiB"),
+            goal: Some(("≤ 150 MiB".into(), after_mib <= 150.0)),
+        },
+    ]
+}
