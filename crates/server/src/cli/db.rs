@@ -81,9 +81,7 @@ impl Db {
             Self::Migrate { from: Some(from), to: Some(to), overwrite } => moving::migrate(&from, &to, overwrite).await,
             Self::Migrate { .. } => migrate(config).await,
             Self::Info => info(&Desk::open(config).await?).await,
-            Self::Backup { file, passphrase } => {
-                backup::backup(&file, &passphrase, &Desk::open(config).await?).await
-            }
+            Self::Backup { file, passphrase } => backup::backup(&file, &passphrase, &Desk::open(config).await?).await,
             Self::Restore { file, passphrase, master_file } => {
                 backup::restore(&file, &passphrase, master_file.as_deref(), config).await
             }

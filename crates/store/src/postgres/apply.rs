@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use protocol::model::{Client, SealKey, User, UserKey};
+use protocol::model::{Client, Consent, SealKey, User, UserKey};
 use protocol::turn::{Change, Rely, login_name};
 
 use super::batch::Batch;
@@ -60,16 +60,17 @@ async fn lock(link: &Link, changes: &[Change]) -> Result<(), Stop> {
         match change {
             Change::PutUser(row) => drop(users.insert(row.key.0)),
             Change::PutClient(row) => drop(clients.insert(row.key.0)),
-            Change::WithdrawConsent { user, .. } | Change::EndSessions { user, .. } | Change::DeleteUser(user) => {
-                users.insert(user.0);
-            }
             Change::DeleteClient(client) => drop(clients.insert(client.0)),
-            Change::Rely(Rely::ClientsFewer { owner: user, .. } | Rely::PersonalsFewer { user, .. }) => {
-                users.insert(user.0);
-            }
             // The rows that hang on what is absent cannot be held, but their owner can.
-            Change::Rely(Rely::Consent { user, id: None, .. })
-            | Change::PutConsent(protocol::model::Consent { user, .. }) => {
+            Change::WithdrawConsent { user, .. }
+            | Change::EndSessions { user, .. }
+            | Change::DeleteUser(user)
+            | Change::PutConsent(Consent { user, .. })
+            | Change::Rely(
+                Rely::ClientsFewer { owner: user, .. }
+                | Rely::PersonalsFewer { user, .. }
+                | Rely::Consent { user, id: None, .. },
+            ) => {
                 users.insert(user.0);
             }
             _ => {}
@@ -164,7 +165,8 @@ async fn write(link: &Link, change: &Change) -> Result<(), Stop> {
         | Change::Note(_) => {
             let mut batch = Batch::default();
             batch.add(std::slice::from_ref(change));
-            batch.write_inside(link).await
+            // Boxed: it has room for every statement of a batch.
+            Box::pin(batch.write_inside(link)).await
         }
         Change::PutClient(row) => put_client(link, row).await,
         Change::PutUser(row) => put_user(link, row).await,

@@ -61,7 +61,8 @@ impl Turns {
     async fn write_together(&mut self, link: &Link) -> Result<(), Stop> {
         let mut batch = Batch::default();
         self.turns.iter().for_each(|turn| batch.add(turn));
-        let written = batch.write(link).await;
+        // Boxed: it has room for every statement of a batch.
+        let written = Box::pin(batch.write(link)).await;
         match written {
             Ok(()) => {
                 self.end(link).await?;

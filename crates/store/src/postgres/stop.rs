@@ -36,7 +36,7 @@ impl Stop {
         match self {
             Self::Late(_) | Self::Unknown => true,
             // Whatever is no answer of the server's is trouble with the connection.
-            Self::Engine(error) => error.code().is_none_or(|code| is_gone(code)),
+            Self::Engine(error) => error.code().is_none_or(is_gone),
             Self::Lost | Self::Behind(_) | Self::Taken(_) | Self::Unreadable(_) => false,
         }
     }

@@ -52,9 +52,8 @@ impl Address {
         let is_local = config.get_hosts().iter().all(is_local);
         let trust = match own.ssl_mode.as_deref() {
             Some("disable") => None,
-            Some("verify-full") => Some(own.trust()),
             None if is_local => None,
-            None => Some(own.trust()),
+            None | Some("verify-full") => Some(own.trust()),
             Some(other) => {
                 return Err(format!(
                     "sslmode={other} does not make sure who the server is: say verify-full, or disable where nobody else \

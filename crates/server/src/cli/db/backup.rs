@@ -99,7 +99,9 @@ pub(super) async fn restore(
             )));
         }
         (Master::Known(own), Some(key)) if **own != **key => {
-            return Err(Stop::no("the configuration has another master key than the backup: what is in it could not be read"));
+            return Err(Stop::no(
+                "the configuration has another master key than the backup: what is in it could not be read",
+            ));
         }
         _ => {}
     }
@@ -108,7 +110,9 @@ pub(super) async fn restore(
     let destination = store::open(&configuration.store_url, Mode::Create).await;
     let destination = destination.map_err(|error| Stop::no(error.to_string()))?;
     if destination.greatest_id().await? != 0 || !destination.seal_keys().await?.is_empty() {
-        return Err(Stop::no("the store is in use: a backup is restored into an empty one. Move it away, or name another in `store.url`"));
+        return Err(Stop::no(
+            "the store is in use: a backup is restored into an empty one. Move it away, or name another in `store.url`",
+        ));
     }
     let moved = moving::copy(&*source, &*destination).await?;
     let rows: u64 = moved.iter().map(|table| table.rows).sum();
