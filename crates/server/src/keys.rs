@@ -16,6 +16,9 @@ use crate::entropy::Source;
 /// How many sealing keys open: the newest seals, those before it open what they sealed.
 pub const RING_MAX: usize = 2;
 
+/// The lease that whoever serves asks for when it starts: its trace tells that a store was in service.
+pub const SERVING: &str = "serve";
+
 /// How often a command looks again when somebody else changed the ring at the same time.
 const ATTEMPTS_MAX: u32 = 5;
 

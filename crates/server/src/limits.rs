@@ -152,12 +152,22 @@ impl Limiter {
         keys.into_iter().filter_map(of).collect()
     }
 
+    /// Nobody heard of these; they are told again.
+    pub(crate) fn tell_again(&self, told: &[store::Window]) {
+        let mut uncounted = self.uncounted.lock().unwrap_or_else(PoisonError::into_inner);
+        uncounted.extend(told.iter().map(|window| window.key.0));
+    }
+
     /// Takes over the windows of all nodes, after `told` was added to them.
     pub(crate) fn hear(&self, told: &[store::Window], known: &[store::Window]) {
         let told: HashMap<[u8; 32], u32> = told.iter().map(|window| (window.key.0, window.used)).collect();
         for of_all in known {
             let Some(window) = self.windows.get(&of_all.key.0) else { continue };
             let mut window = window.lock().unwrap_or_else(PoisonError::into_inner);
+            // It ended meanwhile, and another one began here.
+            if of_all.until.0 <= window.began_at.0 {
+                continue;
+            }
             let told = told.get(&of_all.key.0).copied().unwrap_or(0);
             // What came meanwhile is not among those that were told of.
             let own = window.own.saturating_sub(told);

@@ -63,6 +63,8 @@ pub async fn open(configuration: Configuration) -> Result<Arc<App>, ServeError> 
     let store = store::open(&store_url, Mode::Create).await?;
     let master = keys::master_key(&master, &*store).await.map_err(ServeError::Keys)?;
     settings.limits.connections_max = files::connections_max(settings.limits.connections_max);
+    // From now on nobody moves another installation in here.
+    store.lease(keys::SERVING, 0, 1).await.map_err(|fault| ServeError::Keys(fault.to_string()))?;
     let (clock, entropy) = (Clock::System, Source::System);
     let setup = Setup { store, dialects, policies, master, settings, clock, entropy };
     App::open(setup).await.map_err(|fault| ServeError::Keys(fault.to_string()))

@@ -69,7 +69,10 @@ pub(crate) async fn share_counts(app: Arc<App>, mut ending: watch::Receiver<bool
             }
             Ok(Some(known)) => app.limiter.hear(&counted, &known),
             // Each node goes on with what it knows.
-            Err(fault) => tracing::error!(cause = %fault, "rate limits could not be shared with other nodes"),
+            Err(fault) => {
+                app.limiter.tell_again(&counted);
+                tracing::error!(cause = %fault, "rate limits could not be shared with other nodes");
+            }
         }
     }
 }

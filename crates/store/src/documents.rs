@@ -20,6 +20,12 @@ pub(crate) struct Documents {
 }
 
 impl Documents {
+    /// Keeps nothing of what it has.
+    pub(crate) fn forget(&self) {
+        self.clients.0.clear();
+        self.users.0.clear();
+    }
+
     pub(crate) fn new() -> Self {
         Self { clients: Kept(Cache::new(CLIENTS_KEPT)), users: Kept(Cache::new(USERS_KEPT)) }
     }

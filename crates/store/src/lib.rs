@@ -72,6 +72,10 @@ pub(crate) fn ages(table: &str, in_document: &str) -> Option<String> {
 /// leaves the time open; an hour outlives every queue and log shipper that a code may leak from in passing.
 pub const SPENT_CODE_KEPT_S: u64 = 3_600;
 
+/// A token that was good once is remembered for so many seconds after its end: another node's clock may be behind, and
+/// would take it once more.
+pub const BURNED_KEPT_S: u64 = 3_600;
+
 /// Events are kept for so many seconds: a year, and a month in which to look back at it.
 pub const EVENT_KEPT_S: u64 = 396 * 86_400;
 
@@ -130,6 +134,15 @@ pub trait Store: Send + Sync {
     async fn lease(&self, work: &str, holder: i64, for_s: u32) -> Result<bool, Fault> {
         let _ = (work, holder, for_s);
         Ok(true)
+    }
+
+    /// Did anybody ever ask for the lease of `work` here? A store that is not shared does not know.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn was_leased(&self, work: &str) -> Result<bool, Fault> {
+        let _ = work;
+        Ok(false)
     }
 
     /// Adds what this process counted to what all processes did, and gives the windows as they are now. Absent where the

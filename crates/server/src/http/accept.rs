@@ -111,7 +111,11 @@ pub async fn serve<S: Site>(
     {
         begin(stream, peer, place);
     }
-    drop(listener);
+    for (stream, peer) in the_last(listener) {
+        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+            begin(stream, peer, place);
+        }
+    }
     let all = u32::try_from(limits.connections_max).unwrap_or(u32::MAX);
     if timeout(limits.drain_time, places.acquire_many(all)).await.is_err() {
         tracing::warn!("some connections did not end in time and were cut off");
@@ -142,6 +146,33 @@ async fn accept(listener: &Listener) -> std::io::Result<(Stream, Peer)> {
             Ok((Stream::Unix(stream), Peer::Unix))
         }
     }
+}
+
+/// Whoever is in the queue at this moment. Asked of the system itself, so that the queue is closed in the same moment in which
+/// it is found empty.
+fn the_last(listener: Listener) -> Vec<(Stream, Peer)> {
+    let mut last = Vec::new();
+    match listener {
+        Listener::Tcp(listener) => {
+            let Ok(listener) = listener.into_std() else { return last };
+            while let Ok((stream, address)) = listener.accept() {
+                let made_ready = stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true));
+                if let Ok(stream) = made_ready.and_then(|()| tokio::net::TcpStream::from_std(stream)) {
+                    last.push((Stream::Tcp(stream), Peer::Ip(address.ip())));
+                }
+            }
+        }
+        Listener::Unix(listener, _file) => {
+            let Ok(listener) = listener.into_std() else { return last };
+            while let Ok((stream, _)) = listener.accept() {
+                let made_ready = stream.set_nonblocking(true);
+                if let Ok(stream) = made_ready.and_then(|()| tokio::net::UnixStream::from_std(stream)) {
+                    last.push((Stream::Unix(stream), Peer::Unix));
+                }
+            }
+        }
+    }
+    last
 }
 
 fn builder(limits: &Limits) -> Builder<TokioExecutor> {

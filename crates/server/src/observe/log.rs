@@ -54,6 +54,9 @@ fn loudness(no: No) -> Loudness {
 /// When the filter cannot be read, or when logging began before.
 pub fn start(level: &str, is_json: bool) -> Result<(), String> {
     let filter = EnvFilter::try_new(level).map_err(|error| error.to_string())?;
+    // At debug this library writes the values of every statement.
+    let quiet = "tokio_postgres=info".parse().expect("the directive is right");
+    let filter = filter.add_directive(quiet);
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = if is_json {
         lines.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()

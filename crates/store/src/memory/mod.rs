@@ -17,7 +17,9 @@ use protocol::time::UnixTime;
 use protocol::turn::{Change, Facts, Holdings, Wants, account_attempts_key, login_name};
 
 use self::table::Table;
-use crate::{CommitError, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, Query, Rows, SPENT_CODE_KEPT_S, Store};
+use crate::{
+    BURNED_KEPT_S, CommitError, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, Query, Rows, SPENT_CODE_KEPT_S, Store,
+};
 
 /// A store in memory.
 #[derive(Debug, Default)]
@@ -212,7 +214,7 @@ impl Tables {
         left -= sessions.remove_where(left, |_, row| now.is_past(row.idle_until.min(row.expires_at)));
         left -= personals.remove_where(left, |_, row| now.is_past(row.expires_at));
         left -= attempts.remove_where(left, |_, row| now.is_past(row.resets_at));
-        left -= self.burned.remove_where(left, |_, until| now.is_past(*until));
+        left -= self.burned.remove_where(left, |_, until| now.is_past(until.plus(BURNED_KEPT_S)));
         left -= self.events.remove_where(left, |_, row| now.is_past(row.at.plus(EVENT_KEPT_S)));
         rows_max - left
     }

@@ -7,6 +7,7 @@ use protocol::model::{Client, Consent, SealKey, User, UserKey};
 use protocol::turn::{Change, Rely, login_name};
 
 use super::batch::Batch;
+use super::gate;
 use super::link::{Link, Typed, typed};
 use super::single;
 use super::stop::Stop;
@@ -16,12 +17,21 @@ use crate::documents::{revoked_below, written};
 /// Held while names are given out, so that nobody else gives out the same. "GRTN".
 const NAMES: i64 = 0x4752_544e;
 
-/// Writes one turn inside a transaction that it begins. The end of the transaction is the caller's.
-pub(super) async fn turn(link: &Link, changes: &[Change]) -> Result<(), Stop> {
+/// Writes one turn inside a transaction that it begins. The end of the transaction is the caller's. Whoever did not get a row
+/// in time tries again alone.
+pub(super) async fn turn(link: &Link, changes: &[Change], is_alone: bool) -> Result<(), Stop> {
     link.begin("BEGIN").await?;
+    if is_alone {
+        gate::enter_alone(link).await?
+    } else {
+        gate::enter(link).await?
+    }
     lock(link, changes).await?;
-    for change in changes {
-        compare(link, change).await?;
+    // In the order in which rows are locked everywhere.
+    for rank in 0..=2 {
+        for change in changes.iter().filter(|change| order(change) == rank) {
+            compare(link, change).await?;
+        }
     }
     for change in changes {
         write(link, change).await?;
@@ -46,15 +56,20 @@ fn must(holds: bool) -> Result<(), Stop> {
     if holds { Ok(()) } else { Err(Stop::Lost) }
 }
 
-/// Takes the locks that the turn needs, in an order that is the same for all turns: names, then users, then clients. A user
+/// Users come before clients, and clients before everything else.
+fn order(change: &Change) -> u8 {
+    match change {
+        Change::Rely(Rely::User(..)) => 0,
+        Change::Rely(Rely::Client(..)) => 1,
+        _ => 2,
+    }
+}
+
+/// Takes the locks that the turn needs, in an order that is the same for all turns: users, then clients. A user
 /// or client is held alone when the turn writes its row, or rows that hang on it and that another turn may be about to add
 /// to; every turn that adds such a row relies on the user and the client, and so waits. Whoever holds anything alone also
 /// holds the users alone that it relies on: or else two turns that each change what the other relies on would embrace.
 async fn lock(link: &Link, changes: &[Change]) -> Result<(), Stop> {
-    let is_naming = |change: &Change| matches!(change, Change::PutClient(_) | Change::PutUser(_));
-    if changes.iter().any(is_naming) {
-        link.rows("SELECT pg_advisory_xact_lock($1)", typed![INT8 NAMES]).await?;
-    }
     let (mut users, mut clients) = (BTreeSet::new(), BTreeSet::new());
     for change in changes {
         match change {
@@ -82,6 +97,11 @@ async fn lock(link: &Link, changes: &[Change]) -> Result<(), Stop> {
             _ => None,
         }));
     }
+    if users.is_empty() && clients.is_empty() {
+        return Ok(());
+    }
+    // Those who share a row are let in past whoever waits for it alone, so it is no use to wait for long.
+    link.simple("SET LOCAL lock_timeout = '250ms'").await?;
     for (sql, keys) in [
         ("SELECT 1 FROM users WHERE key = ANY($1) ORDER BY key FOR UPDATE", users),
         ("SELECT 1 FROM clients WHERE key = ANY($1) ORDER BY key FOR UPDATE", clients),
@@ -91,7 +111,7 @@ async fn lock(link: &Link, changes: &[Change]) -> Result<(), Stop> {
             link.rows(sql, typed![INT8_ARRAY keys]).await?;
         }
     }
-    Ok(())
+    link.simple("SET LOCAL lock_timeout = '5s'").await
 }
 
 /// Compares what the turn relies on with the rows as they are before it.
@@ -142,8 +162,10 @@ async fn write(link: &Link, change: &Change) -> Result<(), Stop> {
     match change {
         // Compared before the first write.
         Change::Rely(_) | Change::PassCounter { is_cleared: false, .. } => Ok(()),
-        Change::PassCounter { key, .. } => {
-            link.run("DELETE FROM attempts WHERE key = $1", typed![BYTEA key.0.as_slice()]).await.map(drop)
+        Change::PassCounter { key, limit, now, .. } => {
+            // A door that was shut since it was looked at stays shut.
+            const SQL: &str = "DELETE FROM attempts WHERE key = $1 AND NOT (failures >= $2 AND resets_at > $3)";
+            link.run(SQL, typed![BYTEA key.0.as_slice(), INT8 i64::from(*limit), INT8 now.0]).await.map(drop)
         }
         Change::CountFailure { key, limit, now, resets_at } => {
             const SQL: &str = "INSERT INTO attempts AS a (key, failures, resets_at) SELECT $1, 1, $4 WHERE $2 > 0 \
@@ -210,7 +232,8 @@ async fn end(link: &Link, change: &Change) -> Result<(), Stop> {
             run("DELETE FROM consents WHERE user_key = $1 AND client_key = $2", &pair).await?;
             // A code that was not redeemed yet would begin a grant that the user no longer wants.
             run("DELETE FROM codes WHERE user_key = $1 AND client_key = $2 AND NOT is_spent", &pair).await?;
-            run("UPDATE grants SET is_revoked = true WHERE user_key = $1 AND client_key = $2", &pair).await
+            run("UPDATE grants SET is_revoked = true WHERE user_key = $1 AND client_key = $2 AND NOT is_revoked", &pair)
+                .await
         }
         Change::EndSession(id) => run("DELETE FROM sessions WHERE id = $1", &[id.0]).await,
         Change::EndSessions { user, but: Some(but) } => {
@@ -274,6 +297,11 @@ const USERS_ABOVE: &str = "SELECT max(id) FROM (\
     UNION ALL SELECT id FROM personal_tokens WHERE id >= $2 AND user_key + 0 = $1 \
     UNION ALL SELECT id FROM sessions WHERE id >= $2 AND user_key + 0 = $1) AS above";
 
+/// From here to the end of the transaction nobody else gives out names.
+async fn give_names(link: &Link) -> Result<(), Stop> {
+    link.rows("SELECT pg_advisory_xact_lock($1)", typed![INT8 NAMES]).await.map(drop)
+}
+
 async fn put_client(link: &Link, row: &Client) -> Result<(), Stop> {
     const SQL: &str = "INSERT INTO clients AS c (key, version, client_id, owner, dialect, name, document) \
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO UPDATE SET version = excluded.version, \
@@ -283,6 +311,10 @@ async fn put_client(link: &Link, row: &Client) -> Result<(), Stop> {
     let before = must_be_next(link, sql, row.key.0, row.version).await?;
     let taken = "SELECT 1 FROM clients WHERE client_id = $1 AND key <> $2";
     let client_id = text(&row.client_id);
+    let own = "SELECT 1 FROM clients WHERE key = $1 AND client_id = $2";
+    if link.rows(own, typed![INT8 row.key.0, TEXT client_id]).await?.is_empty() {
+        give_names(link).await?;
+    }
     if !link.rows(taken, typed![TEXT client_id, INT8 row.key.0]).await?.is_empty() {
         return Err(Stop::Taken("client_id"));
     }
@@ -308,6 +340,11 @@ async fn put_user(link: &Link, row: &User) -> Result<(), Stop> {
     let before = must_be_next(link, sql, row.key.0, row.version).await?;
     let lower = |name: &Option<String>| name.as_deref().map(|name| text(&login_name(name)).into_owned());
     let (sub, username, email) = (text(&row.sub), lower(&row.username), lower(&row.email));
+    let own = "SELECT 1 FROM users WHERE key = $1 AND sub = $2 AND username_lower IS NOT DISTINCT FROM $3 \
+        AND email_lower IS NOT DISTINCT FROM $4";
+    if link.rows(own, typed![INT8 row.key.0, TEXT sub, TEXT username, TEXT email]).await?.is_empty() {
+        give_names(link).await?;
+    }
     let sub_taken = "SELECT 1 FROM users WHERE sub = $1 AND key <> $2";
     // Both are typed into the same field, so one person's name must not be another's address either.
     let login_taken = "SELECT 1 FROM users WHERE username_lower = $1 AND key <> $2 \

@@ -10,9 +10,9 @@ use protocol::time::UnixTime;
 use protocol::turn::{Change, Rely};
 use tokio_postgres::types::Type;
 
-use super::insert;
 use super::link::{Link, Sql, Values};
 use super::stop::Stop;
+use super::{gate, insert};
 
 const INTS: Type = Type::INT8_ARRAY;
 const BYTES: Type = Type::BYTEA_ARRAY;
@@ -31,6 +31,10 @@ static USERS: Sql = Sql {
 static SESSIONS: Sql = Sql { text: "SELECT 1 FROM sessions WHERE id = ANY($1) FOR SHARE", types: &[INTS] };
 static UNREVOKED: Sql =
     Sql { text: "SELECT 1 FROM grants WHERE id = ANY($1) AND NOT is_revoked FOR SHARE", types: &[INTS] };
+// Before some of these grants are relied on and others are rotated: whoever shared one and then wanted another alone could
+// meet somebody who did so the other way round.
+static GRANTS: Sql =
+    Sql { text: "SELECT 1 FROM grants WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", types: &[INTS] };
 static CONSENTS: Sql = Sql {
     text: "SELECT 1 FROM unnest($1, $2, $3) AS t (user_key, client_key, id) JOIN consents AS o \
         ON o.user_key = t.user_key AND o.client_key = t.client_key AND o.id = t.id FOR SHARE OF o",
@@ -45,19 +49,24 @@ static ROTATE: Sql = Sql {
         WHERE g.id = t.id AND NOT g.is_revoked AND g.refresh_current = t.before",
     types: &[INTS, BYTES, BYTES, BYTES, BYTES, INTS, INTS],
 };
+// SKIP LOCKED: that something was used a moment ago is not worth a wait, and those who use the same two things in different
+// orders would wait for each other.
 static TOUCH_SESSIONS: Sql = Sql {
     text: "UPDATE sessions AS s SET seen_at = t.seen_at, idle_until = t.idle_until \
-        FROM unnest($1, $2, $3) AS t (id, seen_at, idle_until) WHERE s.id = t.id",
+        FROM unnest($1, $2, $3) AS t (id, seen_at, idle_until) WHERE s.id = t.id AND s.id IN (\
+        SELECT id FROM sessions WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)",
     types: &[INTS, INTS, INTS],
 };
 static TOUCH_PERSONALS: Sql = Sql {
-    text: "UPDATE personal_tokens AS p SET used_at = t.used_at FROM unnest($1, $2) AS t (id, used_at) WHERE p.id = t.id",
+    text: "UPDATE personal_tokens AS p SET used_at = t.used_at FROM unnest($1, $2) AS t (id, used_at) \
+        WHERE p.id = t.id AND p.id IN (\
+        SELECT id FROM personal_tokens WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)",
     types: &[INTS, INTS],
 };
 
 /// Every statement of this file.
 pub(super) static STATEMENTS: &[&Sql] =
-    &[&CLIENTS, &USERS, &SESSIONS, &UNREVOKED, &CONSENTS, &SPEND, &ROTATE, &TOUCH_SESSIONS, &TOUCH_PERSONALS];
+    &[&CLIENTS, &USERS, &SESSIONS, &GRANTS, &UNREVOKED, &CONSENTS, &SPEND, &ROTATE, &TOUCH_SESSIONS, &TOUCH_PERSONALS];
 
 /// A refresh token that takes the place of another: grant, before, the new row's parts, the new end.
 struct Rotation<'c> {
@@ -144,7 +153,7 @@ impl<'c> Batch<'c> {
     /// # Errors
     /// [`Stop::Lost`] when any precondition of any turn does not hold, or an id is taken.
     pub(super) async fn write(&self, link: &Link) -> Result<(), Stop> {
-        tokio::try_join!(biased; link.begin("BEGIN"), self.write_inside(link)).map(drop)
+        tokio::try_join!(biased; link.begin("BEGIN"), gate::enter(link), self.write_inside(link)).map(drop)
     }
 
     /// As [`Batch::write`], inside a transaction that was begun.
@@ -182,6 +191,11 @@ impl<'c> Batch<'c> {
         let of_users: Values<'_> = &[&users, &user_versions];
         let of_sessions: Values<'_> = &[&sessions];
         let of_grants: Values<'_> = &[&unrevoked];
+        let mut mixed: Vec<i64> = Vec::new();
+        if !unrevoked.is_empty() && !self.rotated.is_empty() {
+            mixed = self.rotated.iter().map(|rotation| rotation.grant).chain(unrevoked.iter().copied()).collect();
+        }
+        let all_grants: Values<'_> = &[&mixed];
         let of_consents: Values<'_> = &[&of, &to, &ids];
         tokio::try_join!(
             biased;
@@ -189,6 +203,10 @@ impl<'c> Batch<'c> {
             all(link, &USERS, users.len(), of_users),
             all(link, &CLIENTS, clients.len(), of_clients),
             all(link, &SESSIONS, sessions.len(), of_sessions),
+            async {
+                // Whether they are there is asked by those who need them.
+                if mixed.is_empty() { Ok(()) } else { link.execute(&GRANTS, all_grants).await.map(drop) }
+            },
             all(link, &UNREVOKED, unrevoked.len(), of_grants),
             all(link, &CONSENTS, ids.len(), of_consents),
         )

@@ -9,6 +9,9 @@ use super::link::Link;
 use super::stop::Stop;
 use crate::CommitError;
 
+/// How often a turn is tried that others are in the way of, before it is given up for the moment.
+const ATTEMPTS_MAX: u32 = 3;
+
 /// Is a turn written?
 type Answer = Result<(), CommitError>;
 
@@ -17,8 +20,6 @@ pub(super) struct Turns {
     turns: Vec<Vec<Change>>,
     /// As far as they are known.
     answers: Vec<Option<Answer>>,
-    /// Are they written one by one? So it is when one of them loses.
-    is_single: bool,
     /// Was the end of a transaction sent whose answer did not come yet?
     is_ending: bool,
 }
@@ -27,13 +28,12 @@ impl Turns {
     /// Turns of the frequent kinds.
     pub(super) fn together(turns: Vec<Vec<Change>>) -> Self {
         let answers = turns.iter().map(|_| None).collect();
-        let is_single = turns.len() == 1;
-        Self { turns, answers, is_single, is_ending: false }
+        Self { turns, answers, is_ending: false }
     }
 
     /// A turn of any kind.
     pub(super) fn alone(turn: Vec<Change>) -> Self {
-        Self { turns: vec![turn], answers: vec![None], is_single: true, is_ending: false }
+        Self { turns: vec![turn], answers: vec![None], is_ending: false }
     }
 
     /// What became of the turns; `stop` is why the work ended early, if it did.
@@ -58,42 +58,67 @@ impl Turns {
         }
     }
 
+    /// Writes a part of the turns together. When it does not go through, its halves are tried: so a turn that loses, or waits
+    /// for a lock, or cannot be written at all, costs its neighbours a few attempts and no more.
     async fn write_together(&mut self, link: &Link) -> Result<(), Stop> {
-        let mut batch = Batch::default();
-        self.turns.iter().for_each(|turn| batch.add(turn));
-        // Boxed: it has room for every statement of a batch.
-        let written = Box::pin(batch.write(link)).await;
-        match written {
-            Ok(()) => {
-                self.end(link).await?;
-                self.answers.fill(Some(Ok(())));
-                Ok(())
-            }
-            Err(Stop::Lost) => {
-                link.simple("ROLLBACK").await?;
-                self.is_single = true;
-                self.write_singly(link).await
-            }
-            Err(stop) => Err(stop),
-        }
-    }
-
-    async fn write_singly(&mut self, link: &Link) -> Result<(), Stop> {
-        for at in 0..self.turns.len() {
-            if self.answers[at].is_some() {
+        let mut parts = vec![0..self.turns.len()];
+        while let Some(part) = parts.pop() {
+            if part.len() == 1 {
+                self.write_alone(link, part.start).await?;
                 continue;
             }
-            match apply::turn(link, &self.turns[at]).await {
+            let mut batch = Batch::default();
+            self.turns[part.clone()].iter().for_each(|turn| batch.add(turn));
+            // Boxed: it has room for every statement of a batch.
+            match Box::pin(batch.write(link)).await {
+                Ok(()) => {
+                    self.end(link).await?;
+                    self.answers[part].fill(Some(Ok(())));
+                }
+                Err(stop) if stop.is_gone() => return Err(stop),
+                Err(_) => {
+                    link.simple("ROLLBACK").await?;
+                    let middle = part.start + part.len() / 2;
+                    parts.extend([middle..part.end, part.start..middle]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_alone(&mut self, link: &Link, at: usize) -> Result<(), Stop> {
+        for attempt in 1..=ATTEMPTS_MAX {
+            // Others were in the way: from now on nobody is.
+            let is_alone = attempt > 1;
+            match apply::turn(link, &self.turns[at], is_alone).await {
                 Ok(()) => {
                     self.end(link).await?;
                     self.answers[at] = Some(Ok(()));
+                    return Ok(());
                 }
-                Err(stop) if stop.may_go_better() => return Err(stop),
+                Err(stop) if stop.is_gone() => return Err(stop),
                 Err(stop) => {
                     link.simple("ROLLBACK").await?;
+                    if stop.may_go_better() && attempt < ATTEMPTS_MAX {
+                        continue;
+                    }
                     let stop = if stop.is_conflict() { Stop::Lost } else { stop };
                     self.answers[at] = Some(Err(stop.into()));
+                    return Ok(());
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what has no answer yet.
+    async fn write_rest(&mut self, link: &Link) -> Result<(), Stop> {
+        if self.answers.iter().all(Option::is_none) {
+            return self.write_together(link).await;
+        }
+        for at in 0..self.turns.len() {
+            if self.answers[at].is_none() {
+                self.write_alone(link, at).await?;
             }
         }
         Ok(())
@@ -108,6 +133,6 @@ impl Errand for Turns {
             // The time was up while the end of a transaction was on its way.
             return Err(Stop::Unknown);
         }
-        if self.is_single { self.write_singly(link).await } else { self.write_together(link).await }
+        self.write_rest(link).await
     }
 }

@@ -10,12 +10,15 @@ use tokio::time::Instant;
 
 use super::link::{Connector, Link, Purpose};
 use super::stop::Stop;
+use crate::documents::Documents;
 
 /// How long a lane tries before it gives up on a batch. Long enough for a server that restarts or fails over quickly, and
 /// shorter than a client waits.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long one batch may take. A connection that does not answer for so long is given up.
 const BATCH_MAX: Duration = Duration::from_secs(20);
+/// How long a server may take to undo.
+const ROLLBACK_MAX: Duration = Duration::from_secs(2);
 /// Pauses between attempts.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
@@ -36,25 +39,40 @@ pub(super) struct Hold {
     link: Option<Link>,
     /// Since when nothing works.
     down_since: Option<Instant>,
+    /// What is forgotten with every new connection.
+    documents: Option<Arc<Documents>>,
 }
 
 impl Hold {
     pub(super) fn new(connector: Arc<Connector>, purpose: Purpose) -> Self {
-        Self { connector, purpose, link: None, down_since: None }
+        Self { connector, purpose, link: None, down_since: None, documents: None }
+    }
+
+    /// With documents that belong to what this connection shows.
+    pub(super) fn with(mut self, documents: Arc<Documents>) -> Self {
+        self.documents = Some(documents);
+        self
     }
 
     /// Connects now and not when there is something to do.
     pub(super) async fn connect(&mut self) -> Result<(), Stop> {
-        self.link().await.map(drop)
+        self.link = Some(self.link().await?);
+        Ok(())
     }
 
-    async fn link(&mut self) -> Result<&Link, Stop> {
-        if self.link.as_ref().is_some_and(Link::is_closed) {
-            self.link = None;
-        }
-        match &mut self.link {
-            Some(link) => Ok(link),
-            empty => Ok(empty.insert(self.connector.connect(self.purpose).await?)),
+    /// Takes the connection out; whoever is dropped with it in hand closes it, and nobody goes on in the middle of what it did.
+    async fn link(&mut self) -> Result<Link, Stop> {
+        match self.link.take() {
+            Some(link) if !link.is_closed() => Ok(link),
+            _ => {
+                let link = self.connector.connect(self.purpose).await?;
+                if let Some(documents) = &self.documents {
+                    // This may be another server, which was promoted, or a database that was restored: the same version of a
+                    // row need not be the same row.
+                    documents.forget();
+                }
+                Ok(link)
+            }
         }
     }
 
@@ -65,7 +83,10 @@ impl Hold {
         loop {
             let attempt = match self.link().await {
                 Ok(link) => {
-                    tokio::time::timeout(BATCH_MAX, errand.run(link)).await.unwrap_or(Err(Stop::Late("a batch")))
+                    let done = tokio::time::timeout(BATCH_MAX, errand.run(&link)).await;
+                    let done = done.unwrap_or(Err(Stop::Late("a batch")));
+                    self.put_back(link, done.as_ref().err()).await;
+                    done
                 }
                 Err(stop) => Err(stop),
             };
@@ -76,14 +97,8 @@ impl Hold {
                 }
                 Err(stop) => stop,
             };
-            if stop.is_gone() {
-                self.link = None;
-            } else if let Some(link) = &self.link
-                && link.simple("ROLLBACK").await.is_err()
-            {
-                self.link = None;
-            }
             if !stop.may_go_better() {
+                self.down_since = None;
                 return Err(stop);
             }
             if self.down_since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
@@ -91,6 +106,18 @@ impl Hold {
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Keeps a connection that can be used again, outside of any transaction.
+    async fn put_back(&mut self, link: Link, stop: Option<&Stop>) {
+        let is_clean = match stop {
+            None => true,
+            Some(stop) if stop.is_gone() => false,
+            Some(_) => matches!(tokio::time::timeout(ROLLBACK_MAX, link.simple("ROLLBACK")).await, Ok(Ok(()))),
+        };
+        if is_clean {
+            self.link = Some(link);
         }
     }
 }

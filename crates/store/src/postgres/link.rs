@@ -158,7 +158,8 @@ impl Link {
         if self.prepared.is_some() {
             return self.simple(begin).await;
         }
-        self.simple(&format!("{begin}; {}", self.settings.replace("SET ", "SET LOCAL "))).await
+        let settings = self.settings.replace("SET ", "SET LOCAL ").replace("'on', false", "'on', true");
+        self.simple(&format!("{begin}; {settings}")).await
     }
 
     fn kept(&self, sql: &'static Sql) -> Option<&Statement> {

@@ -7,6 +7,7 @@
 mod apply;
 mod batch;
 mod commit;
+mod gate;
 mod insert;
 mod lane;
 mod link;
@@ -40,7 +41,7 @@ use self::commit::Turns;
 use self::lane::{Errand, Hold, Queue, Waiting, queue};
 use self::link::{Connector, Link, Purpose};
 use self::list::View;
-use self::shared::{Forget, Lease, Tally};
+use self::shared::{Forget, Lease, Tally, WasLeased};
 use self::stop::Stop;
 use self::sweep::Sweeper;
 use self::url::Address;
@@ -51,6 +52,8 @@ use crate::{CommitError, Fault, Mode, OpenError, Query, Rows, Sqlite, Store, Win
 
 /// Lanes of each kind. Two keep two cores of a database busy; more would only make the batches smaller.
 const LANES: usize = 2;
+/// Lanes for turns of their own, which mostly wait: for answers, and sometimes for each other.
+const LANES_ALONE: usize = 6;
 /// Calls that may wait; whoever comes later waits for room.
 const QUEUE_MAX: usize = 4_096;
 /// Loads that travel together.
@@ -83,15 +86,16 @@ static LOADING: Purpose =
 /// standby counts as done, and would be acknowledged although the standby may not have it. SYNCHRONOUS_COMMIT stays what
 /// the operator chose, but is never less than the local disk.
 static WRITING: Purpose = Purpose {
-    statements: &[batch::STATEMENTS, insert::STATEMENTS],
+    statements: &[gate::STATEMENTS, batch::STATEMENTS, insert::STATEMENTS],
     settings: by_key!(
-        "SET statement_timeout = 0; \
+        // A row that somebody holds for long is no reason for a whole batch to wait.
+        "SET statement_timeout = 0; SET lock_timeout = '250ms'; \
          SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
     ),
 };
 /// Turns of their own, lists and sweeps.
 static AT_LEISURE: Purpose = Purpose {
-    statements: &[],
+    statements: &[gate::STATEMENTS],
     settings: "SET jit = off; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'; \
         SET statement_timeout = 0; \
         SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
@@ -135,14 +139,14 @@ impl Postgres {
         let documents = Arc::new(Documents::new());
         let (loads, waiting) = queue(QUEUE_MAX);
         for hold in holds(&connector, LOADING, &place).await? {
-            tokio::spawn(serve_loads(hold, waiting.clone(), Arc::clone(&documents)));
+            tokio::spawn(serve_loads(hold.with(Arc::clone(&documents)), waiting.clone(), Arc::clone(&documents)));
         }
         let (frequent, waiting) = queue(QUEUE_MAX);
         for hold in holds(&connector, WRITING, &place).await? {
             tokio::spawn(serve_frequent(hold, waiting.clone()));
         }
         let (alone, waiting) = queue(QUEUE_MAX);
-        for _ in 0..LANES {
+        for _ in 0..LANES_ALONE {
             tokio::spawn(serve_alone(Hold::new(Arc::clone(&connector), AT_LEISURE), waiting.clone()));
         }
         let desk = Desk::new(&connector);
@@ -182,6 +186,10 @@ async fn reach(url: &str) -> Result<(Arc<Connector>, Link), OpenError> {
 async fn examine(place: &str, link: &Link) -> Result<u32, OpenError> {
     let refuse = |stop| unreachable_at(place, stop);
     let found = schema::found(link).await.map_err(refuse)?;
+    if !schema::is_utf8(link).await.map_err(refuse)? {
+        let cause = "its encoding is not UTF8: make it with ENCODING 'UTF8'".to_owned();
+        return Err(OpenError::Foreign { path: place.to_owned(), cause });
+    }
     if found == 0 && schema::is_foreign(link).await.map_err(refuse)? {
         return Err(OpenError::Foreign {
             path: place.to_owned(),
@@ -221,11 +229,21 @@ async fn serve_loads(mut hold: Hold, waiting: Waiting<Wants, Result<Facts, Fault
             return;
         }
         let (batch, replies): (Vec<Wants>, Vec<_>) = jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
-        let mut loading = Loading { documents: &documents, batch: &batch };
         // Whoever does not wait any more has no use for the answer.
-        match hold.perform(&mut loading).await.map_err(Fault::from) {
+        match hold.perform(&mut Loading { documents: &documents, batch: &batch }).await {
             Ok(facts) => replies.into_iter().zip(facts).for_each(|(reply, facts)| drop(reply.send(Ok(facts)))),
-            Err(fault) => replies.into_iter().for_each(|reply| drop(reply.send(Err(fault.clone())))),
+            // A row that cannot be read is the trouble of those who want it.
+            Err(stop) if !stop.may_go_better() && batch.len() > 1 => {
+                for (wants, reply) in batch.iter().zip(replies) {
+                    let mut alone = Loading { documents: &documents, batch: std::slice::from_ref(wants) };
+                    let found = hold.perform(&mut alone).await.map(|mut facts| facts.pop().unwrap_or_default());
+                    drop(reply.send(found.map_err(Fault::from)));
+                }
+            }
+            Err(stop) => {
+                let fault = Fault::from(stop);
+                replies.into_iter().for_each(|reply| drop(reply.send(Err(fault.clone()))));
+            }
         }
     }
 }
@@ -324,6 +342,10 @@ impl Store for Postgres {
 
     async fn lease(&self, work: &str, holder: i64, for_s: u32) -> Result<bool, Fault> {
         Ok(self.desk.perform(&mut Lease { work, holder, for_s }).await?)
+    }
+
+    async fn was_leased(&self, work: &str) -> Result<bool, Fault> {
+        Ok(self.desk.perform(&mut WasLeased { work }).await?)
     }
 
     async fn tally(&self, now: UnixTime, counted: &[Window]) -> Result<Option<Vec<Window>>, Fault> {

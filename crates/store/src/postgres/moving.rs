@@ -27,9 +27,7 @@ impl Values {
             Kind::Int => Self::Ints(cells.map(int).collect()),
             Kind::Bool => Self::Bools(cells.map(|cell| int(cell).map(|number| number != 0)).collect()),
             Kind::Text => Self::Texts(
-                cells
-                    .map(|cell| if let Cell::Text(text) = cell { Some(text.replace('\0', "\u{fffd}")) } else { None })
-                    .collect(),
+                cells.map(|cell| if let Cell::Text(text) = cell { Some(text.clone()) } else { None }).collect(),
             ),
             Kind::Bytes => Self::Bytes(
                 cells.map(|cell| if let Cell::Bytes(bytes) = cell { Some(bytes.clone()) } else { None }).collect(),

@@ -44,6 +44,12 @@ pub(super) async fn oldest(link: &Link) -> Result<u32, Stop> {
     Ok(u32::try_from(oldest).unwrap_or(u32::MAX))
 }
 
+/// Can the database hold every text?
+pub(super) async fn is_utf8(link: &Link) -> Result<bool, Stop> {
+    let rows = link.rows("SELECT current_setting('server_encoding') = 'UTF8'", &[]).await?;
+    Ok(rows.first().is_some_and(|row| row.get(0)))
+}
+
 /// Are there tables of another program's where ours would be?
 pub(super) async fn is_foreign(link: &Link) -> Result<bool, Stop> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = current_schema() \
@@ -59,6 +65,8 @@ pub(super) async fn is_foreign(link: &Link) -> Result<bool, Stop> {
 pub(super) async fn migrate(link: &Link) -> Result<(), String> {
     let said = |stop: Stop| crate::Fault::from(stop).to_string();
     link.begin("BEGIN").await.map_err(said)?;
+    // Another node may take as long as it takes.
+    link.simple("SET LOCAL lock_timeout = 0").await.map_err(said)?;
     // Waits for another node that is doing the same, and then finds nothing left to do. The lock ends with the
     // transaction, also behind a pooler.
     link.rows("SELECT pg_advisory_xact_lock($1)", typed![INT8 LOCK]).await.map_err(said)?;

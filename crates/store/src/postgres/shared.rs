@@ -68,6 +68,19 @@ impl Errand for Lease<'_> {
     }
 }
 
+/// Asks whether there ever was a lease.
+pub(super) struct WasLeased<'l> {
+    pub(super) work: &'l str,
+}
+
+impl Errand for WasLeased<'_> {
+    type Done = bool;
+
+    async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
+        Ok(!link.rows("SELECT 1 FROM leases WHERE name = $1", typed![TEXT self.work]).await?.is_empty())
+    }
+}
+
 /// Adds up what nodes counted.
 pub(super) struct Tally<'t> {
     pub(super) now: UnixTime,

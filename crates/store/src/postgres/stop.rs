@@ -66,8 +66,14 @@ fn is_gone(code: &SqlState) -> bool {
             SqlState::CANNOT_CONNECT_NOW,
             SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
             SqlState::READ_ONLY_SQL_TRANSACTION,
+            SqlState::DATABASE_DROPPED,
+            // A statement that is not there any more, or gives other columns since the schema was brought up to date.
+            SqlState::INVALID_SQL_STATEMENT_NAME,
+            SqlState::FEATURE_NOT_SUPPORTED,
         ]
         .contains(code)
+        // Time limits for idle sessions and for transactions, which the library has no names for.
+        || matches!(code.code(), "57P05" | "25P04")
 }
 
 /// Two transactions were in each other's way.

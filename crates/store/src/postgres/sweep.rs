@@ -8,7 +8,7 @@ use super::link::{Link, typed};
 use super::row;
 use super::stop::Stop;
 use crate::walk::{STEP_ROWS, Seen, Sweep};
-use crate::{DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, SPENT_CODE_KEPT_S};
+use crate::{BURNED_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, SPENT_CODE_KEPT_S};
 
 /// How one table is swept: the statement that looks, and the one that removes. Both judge with the same words.
 struct Broom {
@@ -36,11 +36,13 @@ static BROOMS: &[Broom] = brooms! {
     "sessions": "(least(idle_until, expires_at) <= $2)";
     "personal_tokens": "(expires_at <= $2)";
     "attempts": "(resets_at <= $2)";
-    "burned": "(until <= $2)";
+    "burned": "(until + 3600 <= $2)";
     "events": "(at + 34214400 <= $2)";
 };
 
-const _: () = assert!(SPENT_CODE_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400 && EVENT_KEPT_S == 34_214_400);
+const _: () = assert!(
+    SPENT_CODE_KEPT_S == 3_600 && BURNED_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400 && EVENT_KEPT_S == 34_214_400
+);
 
 /// Sweeps at the desk, beside the lanes of the hasty.
 pub(super) struct Sweeper<'s>(pub(super) &'s Desk);

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use lab::{Cluster, Options};
-use protocol::model::{CodeId, GrantId, User, UserKey};
+use protocol::model::{Client, CodeId, GrantId, User, UserKey};
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Rely, Wants};
 
@@ -337,4 +337,94 @@ async fn no_statement_by_key_walks_through_a_table() {
         assert!(!plan.contains("Seq Scan"), "{}\n{plan}", sql.text);
     }
     assert!(store.load(&Wants::default()).await.is_ok());
+}
+
+/// PostgreSQL lets those who share a row in past whoever waits for it alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_client_cannot_hold_off_its_own_revocation() {
+    let url = lab::database();
+    let store = open(&url).await;
+    furnish(&store).await;
+    let (connector, _) = super::reach(&url).await.expect("it is there");
+    let busy: Vec<_> = (0..16)
+        .map(|_| {
+            let connector = std::sync::Arc::clone(&connector);
+            tokio::spawn(async move {
+                let link = connector.connect(super::WRITING).await.expect("it is there");
+                loop {
+                    // As a batch whose commit waits for a distant standby.
+                    let _ = link.begin("BEGIN").await;
+                    let _ = super::gate::enter(&link).await;
+                    let _ = link.rows("SELECT 1 FROM clients WHERE key = 1 FOR SHARE", &[]).await;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    let _ = link.simple("COMMIT").await;
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for version in 2..5 {
+        let row = Client { is_disabled: version % 2 == 0, version, ..client(1) };
+        let done = tokio::time::timeout(Duration::from_secs(5), store.commit(vec![Change::PutClient(Box::new(row))]));
+        assert_eq!(done.await.expect("it is not held off"), Ok(()));
+    }
+    busy.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn whoever_goes_away_in_the_middle_of_a_list_leaves_no_old_view_behind() {
+    let store = open(&lab::database()).await;
+    furnish(&store).await;
+    for round in 0..60_u32 {
+        let view: &dyn Store = &store;
+        // Cut off at another place each time.
+        let _ = tokio::time::timeout(Duration::from_micros(u64::from(round) * 60), view.counts()).await;
+        let row = User { version: 2 + round, name: format!("Round {round}"), ..user(1) };
+        commit(&store, [Change::PutUser(Box::new(row))]).await;
+        for _ in 0..super::DESKS {
+            let seen = view.user(UserKey(1)).await.unwrap().expect("it is there");
+            assert_eq!(seen.version, 2 + round, "an old view");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_the_trouble_of_those_who_want_it() {
+    let mut cluster = Cluster::start(&Options::default());
+    let store = open(&cluster.database()).await;
+    furnish(&store).await;
+    commit(&store, [Change::PutSession(Box::new(session(2, 2)))]).await;
+    cluster.sql("test_1", "UPDATE sessions SET amr = '[\"of a later version\"]' WHERE id = 2");
+    let good = wants(1);
+    let bad = Wants { session: Some(protocol::model::SessionId(2)), ..Wants::default() };
+    let all = (0..20).map(|at| store.load(if at == 7 { &bad } else { &good }));
+    let found = futures_util::future::join_all(all).await;
+    for (at, found) in found.iter().enumerate() {
+        assert_eq!(found.is_err(), at == 7, "{at}: {found:?}");
+    }
+}
+
+/// Two people with two tabs each, whose sessions are noted as used by two nodes at once.
+#[tokio::test]
+async fn those_who_use_the_same_things_in_different_orders_do_not_wait_for_each_other() {
+    let url = lab::database();
+    let (one, other) = (open(&url).await, open(&url).await);
+    furnish(&one).await;
+    commit(&one, [Change::PutSession(Box::new(session(2, 1))), Change::PutGrant(Box::new(grant(2, 1, 1)))]).await;
+    let begun = tokio::time::Instant::now();
+    for round in 0..30_u64 {
+        let touch = |id| {
+            let id = protocol::model::SessionId(id);
+            [
+                Change::Rely(Rely::Session(id)),
+                Change::TouchSession { id, seen_at: later(round), idle_until: later(500) },
+            ]
+        };
+        let turns = [[touch(1), touch(2)], [touch(2), touch(1)]].map(|pair| pair.concat());
+        let [first, second] = turns;
+        let (a, b) = tokio::join!(one.commit(first), other.commit(second));
+        assert_eq!((a, b), (Ok(()), Ok(())));
+    }
+    // A single deadlock takes a second to be found.
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
 }

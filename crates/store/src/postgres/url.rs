@@ -101,6 +101,9 @@ impl Own {
         let mut own = Self::default();
         let mut kept = Vec::new();
         // The host of an address with several hosts is no host to `Url`, so only the query is given to it.
+        if text.contains('#') || query.split('&').any(|part| part.is_empty() && !query.is_empty()) {
+            return Err("it has a # or an empty part in it; write %23 for #".to_owned());
+        }
         let parsed = Url::parse(&format!("query:?{query}")).map_err(|error| error.to_string())?;
         for ((name, value), raw) in parsed.query_pairs().zip(query.split('&')) {
             match &*name {
@@ -186,6 +189,8 @@ mod tests {
             ("postgres://localhost/g", "user"),
             ("postgres://g:hunter2@localhost/g?colour=blue", "colour"),
             ("postgres://g:hunter2@localhost:port/g", "port"),
+            ("postgres://g:hunter2@localhost/g?sslmode=disable#&pgbouncer=true", "#"),
+            ("postgres://g:hunter2@localhost/g?&sslmode=disable", "empty"),
         ] {
             let refused = Address::parse(text).unwrap_err();
             assert!(refused.contains(expected) && !refused.contains("hunter2"), "{text}: {refused}");

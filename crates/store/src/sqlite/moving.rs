@@ -53,7 +53,8 @@ pub(super) fn read(
             Ok(match row.get_ref(at)? {
                 ValueRef::Null => Cell::Null,
                 ValueRef::Integer(number) => Cell::Int(number),
-                ValueRef::Text(text) => Cell::Text(String::from_utf8_lossy(text).into_owned()),
+                // PostgreSQL has no text with a NUL, and nothing that is shown to anybody has one.
+                ValueRef::Text(text) => Cell::Text(String::from_utf8_lossy(text).replace('\0', "\u{fffd}")),
                 ValueRef::Blob(bytes) => Cell::Bytes(bytes.to_vec()),
                 ValueRef::Real(_) => return Err(Stop::Unreadable(format!("{} has a fraction in it", table.name))),
             })

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::stop::Stop;
 use super::writer::{Work, Writer};
 use crate::walk::{STEP_ROWS, Seen, Sweep};
-use crate::{CommitError, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, SPENT_CODE_KEPT_S};
+use crate::{BURNED_KEPT_S, CommitError, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, SPENT_CODE_KEPT_S};
 
 /// How one table is swept: the statement that looks, and the one that removes. Both judge with the same words. `?1` is
 /// the id, `?2` the time, `?3` the number of rows to look at.
@@ -35,11 +35,13 @@ static BROOMS: &[Broom] = brooms! {
     "sessions": "(min(idle_until, expires_at) <= ?2)";
     "personal_tokens": "(expires_at <= ?2)";
     "attempts": "(resets_at <= ?2)";
-    "burned": "(until <= ?2)";
+    "burned": "(until + 3600 <= ?2)";
     "events": "(at + 34214400 <= ?2)";
 };
 
-const _: () = assert!(SPENT_CODE_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400 && EVENT_KEPT_S == 34_214_400);
+const _: () = assert!(
+    SPENT_CODE_KEPT_S == 3_600 && BURNED_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400 && EVENT_KEPT_S == 34_214_400
+);
 
 impl Broom {
     /// Looks at the rows behind `after`. Gives the dead ones, and the last one looked at, if the table goes on.

@@ -10,6 +10,7 @@ use store::{Mode, Store};
 
 use crate::cli::answer::{Answer, Stop};
 use crate::cli::show;
+use crate::keys::SERVING;
 
 /// Between two lines of progress, where nobody watches them.
 const TELL_EVERY: Duration = Duration::from_secs(5);
@@ -65,11 +66,8 @@ async fn may_be_filled(source: &dyn Store, destination: &dyn Store) -> Result<()
              say --overwrite",
         ));
     }
-    if greatest > source.greatest_id().await? {
-        return Err(Stop::no(
-            "--to: what is there is newer than the source: has a server worked on it already? If what it did there may go, \
-             say --overwrite",
-        ));
+    if destination.was_leased(SERVING).await? || greatest > source.greatest_id().await? {
+        return Err(Stop::no("--to: a server has worked on it already. If what it did there may go, say --overwrite"));
     }
     Ok(())
 }
