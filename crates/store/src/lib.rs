@@ -113,8 +113,9 @@ pub trait Store: Send + Sync {
     /// When the rows cannot be read.
     async fn list(&self, query: &Query) -> Result<Rows, Fault>;
 
-    /// Removes rows that are of no more use at `now`, at most `rows_max` of them, and says how many. 0 means that it
-    /// looked everywhere and that nothing is left to remove; until then, call again.
+    /// Removes rows that are of no more use at `now`, at most `rows_max` of them, and says how many. 0 means that nothing is
+    /// left to remove for now; until then, call again. The first calls look everywhere; later ones leave what is hard to
+    /// find to one round in many.
     ///
     /// # Errors
     /// When the rows cannot be read or written. What was removed before stays removed.

@@ -262,11 +262,15 @@ impl View<'_> {
         }
         let sql = "SELECT pg_database_size(current_database())";
         let bytes = self.rows(sql, &[], |row| row::get::<i64>(row, 0)).await?;
+        // As the statistics have it: what dead rows take until a vacuum makes room of it.
+        let sql = "SELECT coalesce(sum(pg_relation_size(relid) * n_dead_tup / greatest(n_live_tup + n_dead_tup, 1)), 0)::bigint \
+            FROM pg_stat_user_tables";
+        let dead = self.rows(sql, &[], |row| row::get::<i64>(row, 0)).await?;
         Ok(Counts {
             backend: "postgres",
             schema: Some(super::schema::found(self.link).await?),
             file_bytes: bytes.first().and_then(|bytes| u64::try_from(*bytes).ok()),
-            free_bytes: None,
+            free_bytes: dead.first().and_then(|bytes| u64::try_from(*bytes).ok()),
             rows,
             ages,
         })
