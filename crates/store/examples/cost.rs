@@ -54,8 +54,11 @@ fn grant(id: i64) -> Change {
     }))
 }
 
+/// What the turn with this number decides.
+type Kind = fn(i64) -> Vec<Change>;
+
 /// Commits so many turns, a number of them at a time.
-async fn commit_all(store: &Arc<dyn Store>, turns: i64, turn: fn(i64) -> Vec<Change>, first: i64) {
+async fn commit_all(store: &Arc<dyn Store>, turns: i64, turn: Kind, first: i64) {
     let next = Arc::new(AtomicI64::new(first));
     let workers: Vec<_> = (0..IN_FLIGHT)
         .map(|_| {
@@ -92,7 +95,7 @@ async fn main() {
     let user = User::new(UserKey(1), "sub-1".to_owned(), "Alice", NOW);
     let rows = vec![Change::PutClient(Box::new(client)), Change::PutUser(Box::new(user))];
     store.commit(rows).await.expect("an empty store takes them");
-    let kinds: [(&str, &str, fn(i64) -> Vec<Change>); 2] = [
+    let kinds: [(&str, &str, Kind); 2] = [
         ("an access token of a client", "access_tokens", |id| {
             vec![Change::Rely(Rely::Client(ClientKey(1), 1)), access(id, None)]
         }),

@@ -22,9 +22,9 @@ const NAMES: i64 = 0x4752_544e;
 pub(super) async fn turn(link: &Link, changes: &[Change], is_alone: bool) -> Result<(), Stop> {
     link.begin("BEGIN").await?;
     if is_alone {
-        gate::enter_alone(link).await?
+        gate::enter_alone(link).await?;
     } else {
-        gate::enter(link).await?
+        gate::enter(link).await?;
     }
     lock(link, changes).await?;
     // In the order in which rows are locked everywhere.

@@ -61,7 +61,7 @@ impl Turns {
     /// Writes a part of the turns together. When it does not go through, its halves are tried: so a turn that loses, or waits
     /// for a lock, or cannot be written at all, costs its neighbours a few attempts and no more.
     async fn write_together(&mut self, link: &Link) -> Result<(), Stop> {
-        let mut parts = vec![0..self.turns.len()];
+        let mut parts: Vec<_> = std::iter::once(0..self.turns.len()).collect();
         while let Some(part) = parts.pop() {
             if part.len() == 1 {
                 self.write_alone(link, part.start).await?;
