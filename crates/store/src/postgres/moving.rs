@@ -59,9 +59,9 @@ fn key(table: &Table) -> String {
 }
 
 /// `WHERE (key) > (…) AND (key) <= (…)`, as far as the stretch has ends, and the values: each an array of one.
-fn within(table: &Table, (after, until): (Option<&[Cell]>, Option<&[Cell]>)) -> (String, Vec<Values>) {
+fn within(table: &Table, stretch: Stretch<'_>) -> (String, Vec<Values>) {
     let (mut text, mut values) = (" WHERE true".to_owned(), Vec::new());
-    for (comparison, end) in [(">", after), ("<=", until)] {
+    for (comparison, end) in [(">", stretch.after), ("<=", stretch.until)] {
         let Some(end) = end else { continue };
         let mut marks = Vec::new();
         for (column, cell) in table.columns.iter().zip(end) {
@@ -84,17 +84,17 @@ impl Errand for Read<'_> {
     type Done = Vec<Cells>;
 
     async fn run(&mut self, link: &Link) -> Result<Vec<Cells>, Stop> {
-        read(link, self.table, (self.stretch.after, self.stretch.until), self.rows_max).await
+        read(link, self.table, self.stretch, self.rows_max).await
     }
 }
 
 pub(super) async fn read(
     link: &Link,
     table: &'static Table,
-    ends: (Option<&[Cell]>, Option<&[Cell]>),
+    stretch: Stretch<'_>,
     rows_max: usize,
 ) -> Result<Vec<Cells>, Stop> {
-    let (within, values) = within(table, ends);
+    let (within, values) = within(table, stretch);
     let columns = names(table, table.columns.len());
     let sql = format!("SELECT {columns} FROM {}{within} ORDER BY {} LIMIT {rows_max}", table.name, key(table));
     let values: Vec<Typed<'_>> = values.iter().map(Values::typed).collect();
@@ -124,7 +124,7 @@ impl Errand for Replace<'_> {
     type Done = ();
 
     async fn run(&mut self, link: &Link) -> Result<(), Stop> {
-        let (within, values) = within(self.table, (self.stretch.after, self.stretch.until));
+        let (within, values) = within(self.table, self.stretch);
         let values: Vec<Typed<'_>> = values.iter().map(Values::typed).collect();
         link.begin("BEGIN").await?;
         link.run(&format!("DELETE FROM {}{within}", self.table.name), &values).await?;
@@ -175,7 +175,7 @@ pub(super) async fn copy(link: &Link, to: &Sqlite) -> Result<(), Fault> {
     for table in TABLES {
         let mut after: Option<Cells> = None;
         loop {
-            let rows = read(link, table, (after.as_deref(), None), STRETCH_ROWS).await?;
+            let rows = read(link, table, Stretch { after: after.as_deref(), until: None }, STRETCH_ROWS).await?;
             let is_end = rows.len() < STRETCH_ROWS;
             let until = rows.last().map(|last| table.key_of(last));
             let stretch = Stretch { after: after.as_deref(), until: until.as_deref() };

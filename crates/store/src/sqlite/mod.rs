@@ -127,11 +127,7 @@ impl Store for Sqlite {
         rows: Vec<Cells>,
     ) -> Result<(), Fault> {
         let (after, until) = (stretch.after.map(<[Cell]>::to_vec), stretch.until.map(<[Cell]>::to_vec));
-        match self.writer.ask(Work::Replace(Replacement { table, after, until, rows })).await {
-            Ok(_) => Ok(()),
-            Err(CommitError::Fault(fault)) => Err(fault),
-            Err(error) => Err(Fault::Broken { cause: error.to_string() }),
-        }
+        self.writer.have_done(Work::Replace(Replacement { table, after, until, rows })).await.map(drop)
     }
 
     async fn backup(&self, path: &Path) -> Result<(), Fault> {

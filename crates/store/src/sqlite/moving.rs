@@ -68,10 +68,10 @@ pub(super) fn read(
 pub(super) fn replace(
     connection: &Connection,
     table: &Table,
-    (after, until): (Option<&[Cell]>, Option<&[Cell]>),
+    stretch: Stretch<'_>,
     rows: &[Cells],
 ) -> Result<(), Stop> {
-    let (within, values) = within(table, Stretch { after, until });
+    let (within, values) = within(table, stretch);
     connection.execute(&format!("DELETE FROM {}{within}", table.name), params_from_iter(values))?;
     let columns = names(table).collect::<Vec<_>>().join(", ");
     let marks = vec!["?"; table.columns.len()].join(", ");

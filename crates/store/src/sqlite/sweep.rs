@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::stop::Stop;
 use super::writer::{Work, Writer};
 use crate::walk::{STEP_ROWS, Seen, Sweep};
-use crate::{BURNED_KEPT_S, CommitError, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, SPENT_CODE_KEPT_S};
+use crate::{BURNED_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, SPENT_CODE_KEPT_S};
 
 /// How one table is swept: the statement that looks, and the one that removes. Both judge with the same words. `?1` is
 /// the id, `?2` the time, `?3` the number of rows to look at.
@@ -86,10 +86,6 @@ impl Sweep for Sweeper<'_> {
     }
 
     async fn remove(&mut self, table: usize, now: UnixTime, ids: Vec<i64>) -> Result<usize, Fault> {
-        match self.writer.ask(Work::Remove(&BROOMS[table], now, ids)).await {
-            Ok(count) => Ok(count),
-            Err(CommitError::Fault(fault)) => Err(fault),
-            Err(error) => Err(Fault::Broken { cause: error.to_string() }),
-        }
+        self.writer.have_done(Work::Remove(&BROOMS[table], now, ids)).await
     }
 }

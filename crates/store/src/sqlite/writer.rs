@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::stop::{Stop, fault, is_for_all};
 use super::sweep::Broom;
 use super::{apply, moving};
-use crate::moving::{Cells, Table};
+use crate::moving::{Cells, Stretch, Table};
 use crate::{CommitError, Fault};
 
 /// Turns that may wait; whoever comes later waits for room.
@@ -62,6 +62,15 @@ impl Writer {
         let thread =
             std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || serve(connection, waiting))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// As [`Writer::ask`], for work that relies on nothing.
+    pub(super) async fn have_done(&self, work: Work) -> Result<usize, Fault> {
+        match self.ask(work).await {
+            Ok(count) => Ok(count),
+            Err(CommitError::Fault(fault)) => Err(fault),
+            Err(error) => Err(Fault::Broken { cause: error.to_string() }),
+        }
     }
 
     /// Has it done, and waits until it is on disk. Gives the number of rows that were removed.
@@ -123,11 +132,9 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
             Work::Commit(changes) => apply::turn(connection, changes).map(|()| 0),
             Work::Remove(broom, now, ids) => broom.remove(connection, *now, ids),
             Work::Replace(Replacement { table, after, until, rows }) => {
+                let stretch = Stretch { after: after.as_deref(), until: until.as_deref() };
                 // A stretch that fails must not take half of itself along.
-                apply::alone(connection, || {
-                    moving::replace(connection, table, (after.as_deref(), until.as_deref()), rows)
-                })
-                .map(|()| 0)
+                apply::alone(connection, || moving::replace(connection, table, stretch, rows)).map(|()| 0)
             }
             #[cfg(test)]
             Work::LimitPages(pages) => limit_pages(connection, *pages),
