@@ -50,7 +50,7 @@ impl Answer {
 /// # Panics
 /// When nobody takes the connection.
 #[must_use]
-pub fn post_to_any(addresses: &[&str], host: &str, path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
+pub(crate) fn post_to_any(addresses: &[&str], host: &str, path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
     let body = form(fields);
     let text = format!(
         "POST {path} HTTP/1.1\r\nConnection: close\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\n\

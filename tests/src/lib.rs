@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub use http::{Answer, form, form_fields, post_to_any, send};
+pub use http::{Answer, form, form_fields, send};
 
 /// How long a server may take to its first answer on a busy machine.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -299,8 +299,21 @@ impl Installation {
     /// When the command fails.
     #[must_use]
     pub fn own_client(&self) -> load::Client {
-        let (id, secret) = self.client(&["--kind", "confidential", "--first-party"]);
-        load::Client { address: self.address.clone(), id, secret }
+        self.registered(&["--kind", "confidential", "--first-party"])
+    }
+
+    /// Registers a client with a secret.
+    ///
+    /// # Panics
+    /// When the command fails.
+    #[must_use]
+    pub fn confidential_client(&self) -> load::Client {
+        self.registered(&["--kind", "confidential"])
+    }
+
+    fn registered(&self, words: &[&str]) -> load::Client {
+        let (id, secret) = self.client(words);
+        load::Client { address: self.address.clone(), host: self.host.clone(), id, secret }
     }
 
     /// Adds a user whose name and password are [`person::NAME`] and [`person::PASSWORD`].

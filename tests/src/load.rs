@@ -3,8 +3,9 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::http::post_to_any;
 use crate::person::{Person, REDIRECT_URI, VERIFIER};
-use crate::{Answer, form, send};
+use crate::{Answer, Installation, form, send};
 
 /// Those who issue tokens and revoke some of them.
 const ISSUERS: usize = 5;
@@ -20,6 +21,8 @@ const LOOKERS: usize = 4;
 pub struct Client {
     /// Where the server listens.
     pub address: String,
+    /// What the server is called.
+    pub host: String,
     /// Its client_id.
     pub id: String,
     /// Its secret.
@@ -30,9 +33,28 @@ impl Client {
     /// Posts a form as this client. `None` when there is no whole answer.
     #[must_use]
     pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
-        let own = [("client_id", self.id.as_str()), ("client_secret", self.secret.as_str())];
-        let kind = [("Content-Type", "application/x-www-form-urlencoded")];
-        send(&self.address, "POST", path, &kind, &form(&[&own, fields].concat()))
+        let headers = [("Host", self.host.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+        send(&self.address, "POST", path, &headers, &form(&self.with_secret(fields)))
+    }
+
+    /// Posts a form as this client to the first of these servers that takes the connection. `None` when there is no whole
+    /// answer from it.
+    ///
+    /// # Panics
+    /// When nobody takes the connection.
+    #[must_use]
+    pub fn post_to_any(&self, addresses: &[&str], path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
+        post_to_any(addresses, &self.host, path, &self.with_secret(fields))
+    }
+
+    fn with_secret<'a>(&'a self, fields: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        [&[("client_id", self.id.as_str()), ("client_secret", self.secret.as_str())], fields].concat()
+    }
+
+    /// The same client at another server that knows it.
+    #[must_use]
+    pub fn at(&self, server: &Installation) -> Self {
+        Self { address: server.address.clone(), host: server.host.clone(), ..self.clone() }
     }
 
     /// Asks for a token of its own.

@@ -250,7 +250,7 @@ fn what_was_acknowledged_survives_a_power_cut_in_the_middle_of_load() {
         let disk = Disk::of_image(&copy).expect("the journal can be replayed");
         let mut after = Installation::on(&disk.database(), "");
         after.start();
-        let client = Client { address: after.address.clone(), ..client.clone() };
+        let client = client.at(&after);
         assert!(person.at(&after.address).code(&client).is_some(), "the person is signed out");
         println!("after a power cut: {known}");
         known.hold_against(&client);

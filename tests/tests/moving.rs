@@ -2,32 +2,9 @@
 //! alive, and what was revoked stays revoked.
 #![allow(clippy::disallowed_methods, reason = "tests look at files")]
 
-use tests::{Installation, form, send};
+use tests::Installation;
 
 const PASSPHRASE: &str = "a passphrase for the backup";
-
-struct Api {
-    id: String,
-    secret: String,
-}
-
-impl Api {
-    fn post(&self, grantry: &Installation, path: &str, fields: &[(&str, &str)]) -> tests::Answer {
-        let own = [("client_id", self.id.as_str()), ("client_secret", self.secret.as_str())];
-        let headers = [("Host", HOST), ("Content-Type", "application/x-www-form-urlencoded")];
-        send(&grantry.address, "POST", path, &headers, &form(&[&own, fields].concat())).expect("an answer")
-    }
-
-    fn issue(&self, grantry: &Installation) -> String {
-        let answer = self.post(grantry, "/oauth/token", &[("grant_type", "client_credentials")]);
-        answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned()
-    }
-
-    fn is_active(&self, grantry: &Installation, token: &str) -> bool {
-        let answer = self.post(grantry, "/oauth/introspect", &[("token", token)]);
-        answer.json()["active"].as_bool().unwrap_or_else(|| panic!("{answer:?}"))
-    }
-}
 
 const HOST: &str = "127.0.0.1:9";
 
@@ -44,29 +21,34 @@ fn an_installation_moves_to_postgres_is_backed_up_there_and_restored_on_sqlite()
     std::fs::write(&key, format!("{master}\n")).expect("the folder is writable");
     let mut old = Installation::node(&sqlite, HOST, &keyed(&key));
     old.start();
-    let (id, secret) = old.client(&["--kind", "confidential"]);
-    let api = Api { id, secret };
-    let (kept, revoked, late) = (api.issue(&old), api.issue(&old), api.issue(&old));
-    assert_eq!(api.post(&old, "/oauth/revoke", &[("token", &revoked)]).status, 200);
+    let api = old.confidential_client();
+    let issue = |grantry: &Installation| api.at(grantry).issue().expect("a token");
+    let revoke = |grantry: &Installation, token: &str| {
+        let answer = api.at(grantry).post("/oauth/revoke", &[("token", token)]);
+        assert_eq!(answer.expect("an answer").status, 200);
+    };
+    let (kept, revoked, late) = (issue(&old), issue(&old), issue(&old));
+    revoke(&old, &revoked);
 
     // While the server runs, and once more when it has stopped.
     let postgres = lab::database();
     let words = ["db", "migrate", "--from", sqlite.as_str(), "--to", postgres.as_str()];
     assert!(old.json(&words, "")["rows"].as_u64().is_some_and(|rows| rows >= 5));
-    let newer = api.issue(&old);
-    assert_eq!(api.post(&old, "/oauth/revoke", &[("token", &late)]).status, 200);
+    let newer = issue(&old);
+    revoke(&old, &late);
     old.kill();
     assert!(old.run(&words, "").status.success());
 
     let mut node = Installation::node(&postgres, HOST, &keyed(&key));
     node.start();
-    let verdicts = |grantry: &Installation| [&kept, &newer, &revoked, &late].map(|token| api.is_active(grantry, token));
+    let verdicts =
+        |grantry: &Installation| [&kept, &newer, &revoked, &late].map(|token| api.at(grantry).is_active(token));
     assert_eq!(verdicts(&node), [true, true, false, false]);
-    let after = api.issue(&node);
+    let after = issue(&node);
     let again = node.run(&words, "");
     let text = String::from_utf8_lossy(&again.stderr);
     assert!(!again.status.success() && text.contains("--overwrite"), "what a server did was overwritten: {text}");
-    assert!(api.is_active(&node, &after));
+    assert!(api.at(&node).is_active(&after));
     let info = node.json(&["db", "info"], "");
     assert_eq!(info["backend"], "postgres");
     assert_eq!(info["rows"]["clients"], 1);
@@ -91,7 +73,7 @@ fn an_installation_moves_to_postgres_is_backed_up_there_and_restored_on_sqlite()
     assert!(String::from_utf8_lossy(&twice.stderr).contains("in use"), "{twice:?}");
     new.start();
     assert_eq!(verdicts(&new), [true, true, false, false]);
-    assert!(api.is_active(&new, &after));
+    assert!(api.at(&new).is_active(&after));
 }
 
 #[test]

@@ -17,7 +17,8 @@ use protocol::time::UnixTime;
 use protocol::turn::{Change, Entropy};
 use serde_json::{Value, json};
 use store::{Mode, Store};
-use tests::{Answer, Installation, form, post_to_any, send};
+use tests::load::Client;
+use tests::{Answer, Installation, send};
 
 const HOST: &str = "127.0.0.1:9";
 const MASTER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -29,7 +30,7 @@ const RECOVERY_MAX: Duration = Duration::from_secs(30);
 /// Nodes that share a database.
 struct Nodes {
     nodes: Vec<Installation>,
-    client: (String, String),
+    client: Client,
 }
 
 impl Nodes {
@@ -38,13 +39,13 @@ impl Nodes {
         let config = format!("[keys]\nmaster = \"{MASTER}\"\n{more}");
         let mut nodes: Vec<_> = (0..count).map(|_| Installation::node(url, HOST, &config)).collect();
         nodes.iter_mut().for_each(Installation::start);
-        let client = nodes[0].client(&["--kind", "confidential"]);
+        let client = nodes[0].confidential_client();
         Self { nodes, client }
     }
 
     /// Asks one of the nodes.
     fn post(&self, node: usize, path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
-        post(&self.nodes[node].address, &self.client, path, fields)
+        self.client.at(&self.nodes[node]).post(path, fields)
     }
 
     /// Lets `racers` ask at once, spread over the nodes. Gives the answers.
@@ -66,16 +67,8 @@ impl Nodes {
     }
 
     fn is_active(&self, node: usize, token: &str) -> bool {
-        let answer = self.post(node, "/oauth/introspect", &[("token", token)]).expect("the node answers");
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()["active"].as_bool().expect("a verdict")
+        self.client.at(&self.nodes[node]).is_active(token)
     }
-}
-
-fn post(address: &str, client: &(String, String), path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
-    let own = [("client_id", client.0.as_str()), ("client_secret", client.1.as_str())];
-    let headers = [("Host", HOST), ("Content-Type", "application/x-www-form-urlencoded")];
-    send(address, "POST", path, &headers, &form(&[&own, fields].concat()))
 }
 
 fn now() -> UnixTime {
@@ -153,7 +146,7 @@ async fn a_code_is_redeemed_once_and_a_refresh_token_has_one_successor_over_all_
     let mut rows = Rows::open(&url).await;
     let user = rows.user("alice@example.com").await;
     for _ in 0..12 {
-        let code = rows.code(&nodes.client.0, user).await;
+        let code = rows.code(&nodes.client.id, user).await;
         let answers = nodes.race(6, |node| nodes.post(node, "/oauth/token", &redemption(&code)));
         let redeemed = answers.iter().filter(|answer| answer.status == 200).count();
         assert_eq!(redeemed, 1, "{answers:?}");
@@ -162,7 +155,7 @@ async fn a_code_is_redeemed_once_and_a_refresh_token_has_one_successor_over_all_
         let first = answers.iter().find(|answer| answer.status == 200).expect("one redeemed").json();
         assert!(!nodes.is_active(0, first["access_token"].as_str().expect("a token")));
 
-        let code = rows.code(&nodes.client.0, user).await;
+        let code = rows.code(&nodes.client.id, user).await;
         let begun = nodes.post(0, "/oauth/token", &redemption(&code)).expect("the node answers").json();
         let refresh = begun["refresh_token"].as_str().expect("a refresh token").to_owned();
         let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())];
@@ -261,7 +254,7 @@ struct Acknowledged {
 /// the connection is passed over, as a balancer would; whatever is then not answered as it should be is reported.
 fn load(
     addresses: &[String],
-    client: &(String, String),
+    client: &Client,
     acknowledged: &Mutex<Acknowledged>,
     is_over: &AtomicBool,
 ) -> Vec<String> {
@@ -271,10 +264,7 @@ fn load(
         turn += 1;
         let in_turn: Vec<&str> =
             addresses.iter().cycle().skip(turn % addresses.len()).take(addresses.len()).map(String::as_str).collect();
-        let post = |path: &str, more: &[(&str, &str)]| {
-            let own = [("client_id", client.0.as_str()), ("client_secret", client.1.as_str())];
-            post_to_any(&in_turn, HOST, path, &[&own, more].concat())
-        };
+        let post = |path: &str, fields: &[(&str, &str)]| client.post_to_any(&in_turn, path, fields);
         let token = match post("/oauth/token", &[("grant_type", "client_credentials")]) {
             Some(answer) if answer.status == 200 => answer.json()["access_token"].as_str().expect("a token").to_owned(),
             Some(answer) if answer.status == 503 => {
@@ -428,12 +418,9 @@ fn a_command_at_one_node_is_seen_by_all_at_once() {
     let nodes = Nodes::start(&lab::database(), 2, "");
     let issued = nodes.post(0, "/oauth/token", &[("grant_type", "client_credentials")]).expect("an answer").json();
     let token = issued["access_token"].as_str().expect("a token");
-    let api = nodes.nodes[1].client(&["--kind", "confidential"]);
-    let is_active = |node: usize| {
-        let answer = post(&nodes.nodes[node].address, &api, "/oauth/introspect", &[("token", token)]);
-        answer.expect("an answer").json()["active"].clone()
-    };
-    assert_eq!((is_active(0), is_active(1)), (json!(true), json!(true)));
-    assert!(nodes.nodes[1].run(&["client", "disable", &nodes.client.0], "").status.success());
-    assert_eq!((is_active(0), is_active(1)), (json!(false), json!(false)));
+    let api = nodes.nodes[1].confidential_client();
+    let is_active = |node: usize| api.at(&nodes.nodes[node]).is_active(token);
+    assert_eq!((is_active(0), is_active(1)), (true, true));
+    assert!(nodes.nodes[1].run(&["client", "disable", &nodes.client.id], "").status.success());
+    assert_eq!((is_active(0), is_active(1)), (false, false));
 }

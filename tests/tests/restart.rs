@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tests::Installation;
-use tests::load::{Acknowledged, Client, Load};
+use tests::load::{Acknowledged, Load};
 use tests::person::Person;
 
 /// Rounds of load and death; about a minute. For a long night:
@@ -46,11 +46,9 @@ fn what_was_acknowledged_survives_sigkill_in_the_middle_of_load() {
 fn a_command_on_the_same_file_is_seen_by_the_running_server_at_once() {
     let mut grantry = Installation::default();
     grantry.start();
-    let (id, secret) = grantry.client(&["--kind", "confidential"]);
-    let client = Client { address: grantry.address.clone(), id, secret };
+    let client = grantry.confidential_client();
     let token = client.issue().expect("a client that was added a moment ago is known");
-    let (api_id, api_secret) = grantry.client(&["--kind", "confidential"]);
-    let api = Client { address: grantry.address.clone(), id: api_id, secret: api_secret };
+    let api = grantry.confidential_client();
     assert!(api.is_active(&token));
     assert!(grantry.run(&["client", "disable", &client.id], "").status.success());
     assert!(!api.is_active(&token), "the token of a disabled client is alive");
@@ -64,9 +62,8 @@ fn a_command_on_the_same_file_is_seen_by_the_running_server_at_once() {
 #[test]
 fn a_drained_server_answers_what_it_began_and_exits_cleanly() {
     let mut grantry = Installation::default();
-    let (id, secret) = grantry.client(&["--kind", "confidential"]);
+    let client = grantry.confidential_client();
     grantry.start();
-    let client = Client { address: grantry.address.clone(), id, secret };
     let token = client.issue().expect("a token");
     let pid = grantry.pid().expect("it runs").to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());

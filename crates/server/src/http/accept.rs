@@ -28,10 +28,6 @@ use crate::settings::Limits;
 
 /// How long to wait when the system has no more files to open.
 const BREATH: Duration = Duration::from_millis(100);
-/// When the server is told to end, the queue of connections is emptied: for so long at most, and until nobody came for so
-/// long.
-const LAST_CALL: Duration = Duration::from_millis(250);
-const LAST_PAUSE: Duration = Duration::from_millis(10);
 /// How long a connection that began a request may take to bring it forth when the server is told to end.
 const LAST_WORD: Duration = Duration::from_millis(500);
 /// For the two sides of an encrypted connection to agree on keys.
@@ -103,14 +99,6 @@ pub async fn serve<S: Site>(
             }
         }
     }
-    // Whoever is in the system's queue already believes to be connected, and would be cut off with the listener.
-    let last_call = tokio::time::Instant::now() + LAST_CALL;
-    while tokio::time::Instant::now() < last_call
-        && let Ok(place) = Arc::clone(&places).try_acquire_owned()
-        && let Ok(Ok((stream, peer))) = timeout(LAST_PAUSE, accept(&listener)).await
-    {
-        begin(stream, peer, place);
-    }
     for (stream, peer) in the_last(listener) {
         if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
             begin(stream, peer, place);
@@ -148,8 +136,8 @@ async fn accept(listener: &Listener) -> std::io::Result<(Stream, Peer)> {
     }
 }
 
-/// Whoever is in the queue at this moment. Asked of the system itself, so that the queue is closed in the same moment in which
-/// it is found empty.
+/// Whoever is in the system's queue: they already believe to be connected, and would be cut off with the listener. Asked of the
+/// system itself, so that the queue is closed in the same moment in which it is found empty.
 fn the_last(listener: Listener) -> Vec<(Stream, Peer)> {
     let mut last = Vec::new();
     match listener {
