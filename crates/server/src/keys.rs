@@ -5,6 +5,7 @@ use std::path::Path;
 
 use protocol::keys::Keys;
 use protocol::model::{Event, EventKind, SealKey};
+use protocol::time::UnixTime;
 use protocol::turn::Change;
 use store::{CommitError, Store};
 use zeroize::Zeroizing;
@@ -84,8 +85,20 @@ async fn begin(store: &dyn Store) -> Result<Vec<SealKey>, String> {
 /// # Errors
 /// A sentence for the operator.
 pub async fn rotate(store: &dyn Store) -> Result<Vec<SealKey>, String> {
+    rotate_older(store, UnixTime::NEVER).await
+}
+
+/// As [`rotate`], if the newest sealing key was made before `moment`; else the ring stays as it is. However many nodes do
+/// so at once, one rotation comes of it: two would drop the key that sealed the pages people have before them.
+///
+/// # Errors
+/// Those of [`rotate`].
+pub async fn rotate_older(store: &dyn Store, moment: UnixTime) -> Result<Vec<SealKey>, String> {
     for _ in 0..ATTEMPTS_MAX {
         let mut ring = store.seal_keys().await.map_err(|fault| fault.to_string())?;
+        if ring.last().is_some_and(|newest| newest.created_at >= moment) {
+            return Ok(ring);
+        }
         let now = Clock::System.now();
         // Numbers go round; one that still opens something is never taken again.
         let last = ring.last().map_or(0, |key| key.number);
@@ -169,7 +182,9 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
 mod tests {
     use super::*;
     use protocol::turn::Entropy;
-    use store::Memory;
+    use std::sync::Arc;
+    use store::{Memory, Mode};
+    use tokio::task::JoinSet;
 
     #[tokio::test]
     async fn the_first_opening_makes_a_key_and_the_second_finds_it() {
@@ -212,5 +227,23 @@ mod tests {
         let sealed = before.seal("page", b"", b"x", &mut Entropy::seeded([1; 32], 1));
         assert!(derive(&master, &rotate(store).await.unwrap()).open("page", b"", &sealed).is_some());
         assert!(derive(&master, &rotate(store).await.unwrap()).open("page", b"", &sealed).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_sealing_key_that_is_old_enough_is_followed_by_one_however_many_want_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("g.db").display());
+        let store = store::open(&url, Mode::Create).await.unwrap();
+        let first = SealKey { number: 1, created_at: UnixTime(1_000) };
+        store.commit(vec![Change::PutSealKey(first)]).await.unwrap();
+        assert_eq!(rotate_older(&*store, UnixTime(1_000)).await.unwrap(), [first], "it is not old enough");
+        // They all look before the first one of them writes.
+        let rotate = |_| {
+            let store = Arc::clone(&store);
+            async move { rotate_older(&*store, UnixTime(1_001)).await.unwrap() }
+        };
+        (0..8).map(rotate).collect::<JoinSet<_>>().join_all().await;
+        let ring = store.seal_keys().await.unwrap();
+        assert_eq!(ring.iter().map(|key| key.number).collect::<Vec<_>>(), [1, 2]);
     }
 }

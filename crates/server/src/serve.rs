@@ -116,7 +116,8 @@ pub async fn until(
     }
     tasks.spawn(sweep::sweep(Arc::clone(&app), ending.clone()));
     tasks.spawn(sweep::share_counts(Arc::clone(&app), ending.clone()));
-    tasks.spawn(sweep::watch_keys(Arc::clone(&app), ending));
+    tasks.spawn(sweep::watch_keys(Arc::clone(&app), ending.clone()));
+    tasks.spawn(sweep::rotate_keys(Arc::clone(&app), ending));
     for dialect in app.dialects.iter() {
         for hazard in dialect.waives.iter().filter_map(|waiver| dialect::hazard::hazard(waiver)) {
             tracing::warn!(

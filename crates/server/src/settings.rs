@@ -27,6 +27,8 @@ pub struct Settings {
     pub brand: Brand,
     /// May people register applications and make personal tokens by themselves?
     pub has_developer_pages: bool,
+    /// How old a sealing key gets before another one takes over, in seconds.
+    pub keys_rotate_every_s: u64,
     /// Limits of connections and requests.
     pub limits: Limits,
     /// Cores that may be busy with passwords.
@@ -150,6 +152,7 @@ impl Settings {
             trusted: Vec::new(),
             brand: Brand::default(),
             has_developer_pages: true,
+            keys_rotate_every_s: 30 * 86_400,
             limits: Limits::default(),
             // One core is left for those who wait for a token, where there is more than one.
             slow_workers: std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)),

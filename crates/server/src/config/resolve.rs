@@ -44,6 +44,7 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     let mut settings = Settings { listen: listen?, admin_listen, tls, trusted, limits, ..Settings::new(&issuer.url) };
     settings.slow_workers = slow_workers.unwrap_or(settings.slow_workers);
     settings.has_developer_pages = read.flag("developer.enable");
+    settings.keys_rotate_every_s = read.seconds("keys.rotate_every");
     settings.brand = brand;
     let policies = surfaces::policies(&dialects, &issuer.url, &settings.brand.name, session, lockout);
     read.warn_of_assertions(&policies, google.as_ref());
