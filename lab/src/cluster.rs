@@ -197,6 +197,30 @@ impl Cluster {
         );
     }
 
+    /// Ends the connections of Grantry, and lets the server take new ones without ever answering them.
+    ///
+    /// # Panics
+    /// When a process cannot be told.
+    pub fn freeze(&self) {
+        let pids = self.sql("postgres", "SELECT pid FROM pg_stat_activity WHERE application_name = 'grantry'");
+        self.signal("-STOP");
+        if !pids.is_empty() {
+            must(Command::new("kill").arg("-TERM").args(pids.lines()), "kill");
+        }
+    }
+
+    /// Lets a frozen server go on.
+    ///
+    /// # Panics
+    /// When it cannot be told.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        must(Command::new("kill").args([signal, &self.pid().to_string()]), "kill");
+    }
+
     /// A copy of this cluster that follows it, and without which nothing is acknowledged from now on.
     ///
     /// # Panics

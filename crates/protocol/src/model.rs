@@ -261,6 +261,10 @@ pub struct Client {
     pub created_at: UnixTime,
     /// Grows with every change; 0 is a row that was never stored.
     pub version: u32,
+    /// What a newer version of this program wrote into the row: nodes of two versions change it while an installation is
+    /// upgraded, and none may lose what another knows.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
 /// A second factor by RFC 6238.
@@ -316,6 +320,10 @@ pub struct User {
     pub created_at: UnixTime,
     /// Grows with every change; 0 is a row that was never stored.
     pub version: u32,
+    /// What a newer version of this program wrote into the row: nodes of two versions change it while an installation is
+    /// upgraded, and none may lose what another knows.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
 impl User {
@@ -336,6 +344,7 @@ impl User {
             revoked_below: 0,
             created_at,
             version: 1,
+            rest: Map::new(),
         }
     }
 }

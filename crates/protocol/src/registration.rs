@@ -2,6 +2,7 @@
 //! developer pages register through this one place.
 
 use data_encoding::BASE32_NOPAD;
+use serde_json::Map;
 
 use crate::model::{AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantType, Pkce, StoredSecret};
 use crate::policy::Policy;
@@ -51,6 +52,7 @@ pub fn client(kind: ClientKind, policy: &Policy) -> Client {
         revoked_below: 0,
         created_at: UnixTime(0),
         version: 1,
+        rest: Map::new(),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::fault::Fault;
 use crate::http::RequestIds;
 use crate::ids::Ids;
 use crate::limits::Limiter;
+use crate::node;
 use crate::observe::metrics::Metrics;
 use crate::pages::Pages;
 use crate::settings::Settings;
@@ -79,7 +80,7 @@ pub struct App {
     house: Arc<Policy>,
     ring: ArcSwap<Ring>,
     master: Zeroizing<[u8; 32]>,
-    ids: Ids,
+    pub(crate) ids: Ids,
     entropy: Source,
     /// Tells this process from others that share the store.
     pub node: i64,
@@ -138,7 +139,9 @@ impl App {
             },
             |surface| Arc::clone(&surface.policy),
         );
-        let node = entropy.draw();
+        let drawn = entropy.draw();
+        let node = i64::from_be_bytes(std::array::from_fn(|at| drawn[16 + at]));
+        let number = node::claim(&*store, node, u16::from_be_bytes([drawn[0], drawn[1]])).await?;
         let mut pages = Pages::new(&settings.brand, settings.base_path());
         // A start without any does not even look.
         if !settings.brand.templates.is_empty() {
@@ -151,9 +154,9 @@ impl App {
             slow: SlowPool::new(settings.slow_workers),
             pages,
             upstream,
-            ids: Ids::new(u16::from_be_bytes([node[0], node[1]]), store.greatest_id().await?),
-            node: i64::from_be_bytes(std::array::from_fn(|at| node[16 + at])),
-            request_ids: RequestIds::new(u64::from_be_bytes(std::array::from_fn(|at| node[8 + at]))),
+            ids: Ids::new(number, store.greatest_id().await?),
+            node,
+            request_ids: RequestIds::new(u64::from_be_bytes(std::array::from_fn(|at| drawn[8 + at]))),
             ring: ArcSwap::from_pointee(Ring { numbers, keys }),
             store,
             dialects,

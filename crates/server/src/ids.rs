@@ -1,9 +1,9 @@
 //! Row ids: they grow, so that rows append, and nobody hands out the same one twice.
 //!
-//! 63 bits: milliseconds since 2025, then ten bits that this process drew when it started, then a sequence. Ids never go
+//! 63 bits: milliseconds since 2025, then ten bits that are this process's own while it runs, then a sequence. Ids never go
 //! back, also when the clock does, and when more than a millisecond's worth is needed they run ahead of the clock.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 
 use protocol::turn::Entropy;
 
@@ -11,11 +11,13 @@ use protocol::turn::Entropy;
 const EPOCH_MS: i64 = 1_735_689_600_000;
 const NODE_BITS: u32 = 10;
 const SEQUENCE_BITS: u32 = 12;
+/// How many processes can draw ids at the same time.
+pub const NODES: u16 = 1 << NODE_BITS;
 
 /// Hands out blocks of [`Entropy::IDS_MAX`] ids.
 #[derive(Debug)]
 pub struct Ids {
-    node: i64,
+    node: AtomicU16,
     /// Milliseconds and sequence of the next block, side by side.
     next: AtomicI64,
 }
@@ -24,9 +26,18 @@ impl Ids {
     /// Ids of the process that drew the number `node`, all above `greatest`, the greatest id in the store.
     #[must_use]
     pub fn new(node: u16, greatest: i64) -> Self {
-        let node = i64::from(node) & ((1 << NODE_BITS) - 1);
         let next = ((greatest >> (NODE_BITS + SEQUENCE_BITS)) + 1) << SEQUENCE_BITS;
-        Self { node, next: AtomicI64::new(next.max(0)) }
+        Self { node: AtomicU16::new(node % NODES), next: AtomicI64::new(next.max(0)) }
+    }
+
+    /// The number of this process, of [`NODES`].
+    pub fn node(&self) -> u16 {
+        self.node.load(Ordering::Relaxed)
+    }
+
+    /// Another number for this process.
+    pub fn renumber(&self, node: u16) {
+        self.node.store(node % NODES, Ordering::Relaxed);
     }
 
     /// The first id of a block that nobody else gets. `now_ms` is in milliseconds since 1970.
@@ -55,7 +66,7 @@ impl Ids {
 
     fn composed(&self, block: i64) -> i64 {
         let sequence = block & ((1 << SEQUENCE_BITS) - 1);
-        ((block >> SEQUENCE_BITS) << (NODE_BITS + SEQUENCE_BITS)) | (self.node << SEQUENCE_BITS) | sequence
+        ((block >> SEQUENCE_BITS) << (NODE_BITS + SEQUENCE_BITS)) | (i64::from(self.node()) << SEQUENCE_BITS) | sequence
     }
 }
 
@@ -102,7 +113,11 @@ mod tests {
     }
 
     #[test]
-    fn two_processes_differ_in_the_same_millisecond() {
-        assert_ne!(Ids::new(1, 0).reserve(NOW_MS), Ids::new(2, 0).reserve(NOW_MS));
+    fn processes_with_different_numbers_differ_in_the_same_millisecond() {
+        let drawn: std::collections::BTreeSet<i64> = (0..NODES).map(|node| Ids::new(node, 0).reserve(NOW_MS)).collect();
+        assert_eq!(drawn.len(), usize::from(NODES));
+        let ids = Ids::new(1, 0);
+        ids.renumber(2);
+        assert_eq!(ids.reserve(NOW_MS), Ids::new(2, 0).reserve(NOW_MS));
     }
 }

@@ -15,6 +15,7 @@ pub mod http;
 pub mod ids;
 pub mod keys;
 pub mod limits;
+mod node;
 pub mod observe;
 pub mod pages;
 pub mod serve;

@@ -20,7 +20,7 @@ use crate::http::tls::{Tls, TlsError};
 use crate::http::{Request, RequestIds, Response};
 use crate::observe::admin::Admin;
 use crate::settings::{Limits, Listen};
-use crate::{keys, surface, sweep};
+use crate::{keys, node, surface, sweep};
 
 /// Why the server does not run. The texts are for the operator.
 #[derive(Debug, Error)]
@@ -117,7 +117,8 @@ pub async fn until(
     tasks.spawn(sweep::sweep(Arc::clone(&app), ending.clone()));
     tasks.spawn(sweep::share_counts(Arc::clone(&app), ending.clone()));
     tasks.spawn(sweep::watch_keys(Arc::clone(&app), ending.clone()));
-    tasks.spawn(sweep::rotate_keys(Arc::clone(&app), ending));
+    tasks.spawn(sweep::rotate_keys(Arc::clone(&app), ending.clone()));
+    tasks.spawn(node::keep(Arc::clone(&app), ending));
     for dialect in app.dialects.iter() {
         for hazard in dialect.waives.iter().filter_map(|waiver| dialect::hazard::hazard(waiver)) {
             tracing::warn!(

@@ -144,7 +144,7 @@ pub(crate) async fn watch_cert(tls: Arc<Tls>, mut ending: watch::Receiver<bool>)
 }
 
 /// Waits; true when the server is told to end meanwhile.
-async fn is_told_within(ending: &mut watch::Receiver<bool>, time: Duration) -> bool {
+pub(crate) async fn is_told_within(ending: &mut watch::Receiver<bool>, time: Duration) -> bool {
     tokio::time::timeout(time, told(ending)).await.is_ok()
 }
 

@@ -185,6 +185,21 @@ async fn what_is_in_flight_when_the_server_ends_is_answered() {
 }
 
 #[tokio::test]
+async fn a_kept_connection_is_told_with_its_last_answer_that_the_server_ends() {
+    let running = start(common::memory().await, settings()).await;
+    let mut kept = connect(&running).await;
+    kept.write_all(post(&credentials()).as_bytes()).await.unwrap();
+    assert!(!answer(&mut kept).await.contains("connection: close"));
+    running.end.send(()).unwrap();
+    tokio::time::sleep(SHORT).await;
+    kept.write_all(post(&credentials()).as_bytes()).await.unwrap();
+    let last = answer(&mut kept).await;
+    assert!(last.starts_with("HTTP/1.1 200") && last.contains("connection: close"), "{last}");
+    closed_after(&mut kept).await;
+    running.ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_connection_that_does_not_end_in_time_is_left_behind() {
     let mut settings = settings();
     settings.limits.drain_time = SHORT;

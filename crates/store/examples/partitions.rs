@@ -72,7 +72,11 @@ fn procedure(cluster: &Cluster, name: &str, table: &str, body: &str, rows: i64) 
 fn told(what: &str, cost: &Cost, rows: i64) {
     #[allow(clippy::cast_precision_loss, reason = "a count of rows")]
     let each = rows as f64;
-    println!("{what}: {:.2} µs and {:.0} bytes of write-ahead log a row", cost.ms * 1_000.0 / each, cost.wal_bytes / each);
+    println!(
+        "{what}: {:.2} µs and {:.0} bytes of write-ahead log a row",
+        cost.ms * 1_000.0 / each,
+        cost.wal_bytes / each
+    );
 }
 
 #[tokio::main]
@@ -101,9 +105,7 @@ async fn main() {
         let find = procedure(&cluster, "find", table, FIND, rows);
         told(&format!("{name}: found"), &cost(&cluster, run(&find)).await, rows);
     }
-    let swept = cost(&cluster, async {
-        while store.sweep(LATER, STEP).await.expect("it sweeps") > 0 {}
-    });
+    let swept = cost(&cluster, async { while store.sweep(LATER, STEP).await.expect("it sweeps") > 0 {} });
     told("one table: removed by the sweep", &swept.await, rows);
     assert_eq!(number(&cluster, "SELECT count(*) FROM access_tokens"), 0.0, "the sweep left something");
     told("one table: its space given back by VACUUM", &cost(&cluster, run("VACUUM access_tokens")).await, rows);

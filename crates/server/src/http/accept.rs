@@ -30,6 +30,9 @@ use crate::settings::Limits;
 const BREATH: Duration = Duration::from_millis(100);
 /// How long a connection that began a request may take to bring it forth when the server is told to end.
 const LAST_WORD: Duration = Duration::from_millis(500);
+/// How long a kept connection of HTTP/1.1 stays when the server is told to end. Its next answer says that it is the last:
+/// a request that is on its way when a connection is simply closed is lost, and nobody may send it again by itself.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// For the two sides of an encrypted connection to agree on keys.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Between telling a peer that its time is used up, and closing the connection.
@@ -215,8 +218,16 @@ impl<S: Site> Connection<S> {
         let own = Arc::clone(&vital);
         let service = service_fn(move |incoming| {
             let (site, room, in_flight) = (Arc::clone(&site), Arc::clone(&room), own.request());
+            let own = Arc::clone(&own);
             async move {
-                let response = respond(&*site, peer, &room, incoming).await;
+                let is_multiplexed = incoming.version() >= ::http::Version::HTTP_2;
+                if is_multiplexed {
+                    own.multiplexes();
+                }
+                let mut response = respond(&*site, peer, &room, incoming).await;
+                if own.is_ending() && !is_multiplexed {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 drop(in_flight);
                 Ok::<_, Infallible>(response)
             }
@@ -251,8 +262,13 @@ impl<S: Site> Connection<S> {
                 }
                 () = told(&mut self.ending), if !is_ending => {
                     is_ending = true;
-                    // To end a connection that has not said anything yet would cut off what it is about to say.
-                    let word = if vital.is_reading() { LAST_WORD } else { Duration::ZERO };
+                    vital.end();
+                    let word = match () {
+                        // To end a connection that has not said anything yet would cut off what it is about to say.
+                        () if vital.is_reading() => LAST_WORD,
+                        () if vital.is_multiplexed() => Duration::ZERO,
+                        () => FAREWELL.min(limits.drain_time / 2),
+                    };
                     last_word.as_mut().reset(tokio::time::Instant::now() + word);
                 }
                 () = last_word.as_mut(), if is_ending && !is_last => {

@@ -6,7 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -24,13 +24,22 @@ pub(crate) struct Vital {
     quiet_since_ms: AtomicU64,
     /// When the first byte after that arrived, plus one; or [`SILENT`].
     reading_since_ms: AtomicU64,
+    is_multiplexed: AtomicBool,
+    is_ending: AtomicBool,
 }
 
 impl Vital {
     pub(crate) fn new() -> Self {
         // A connection begins as if its first byte were there: whoever connects has something to say.
         let (in_flight, quiet_since_ms) = (AtomicU32::new(0), AtomicU64::new(0));
-        Self { began: Instant::now(), in_flight, quiet_since_ms, reading_since_ms: AtomicU64::new(1) }
+        Self {
+            began: Instant::now(),
+            in_flight,
+            quiet_since_ms,
+            reading_since_ms: AtomicU64::new(1),
+            is_multiplexed: AtomicBool::new(false),
+            is_ending: AtomicBool::new(false),
+        }
     }
 
     fn now_ms(&self) -> u64 {
@@ -47,6 +56,26 @@ impl Vital {
     pub(crate) fn request(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Relaxed);
         InFlight(Arc::clone(self))
+    }
+
+    /// The peer speaks HTTP/2.
+    pub(crate) fn multiplexes(&self) {
+        self.is_multiplexed.store(true, Relaxed);
+    }
+
+    /// Does the peer speak HTTP/2, in which it can be told that the connection ends?
+    pub(crate) fn is_multiplexed(&self) -> bool {
+        self.is_multiplexed.load(Relaxed)
+    }
+
+    /// The connection ends with the next answer.
+    pub(crate) fn end(&self) {
+        self.is_ending.store(true, Relaxed);
+    }
+
+    /// Does the connection end with the next answer?
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending.load(Relaxed)
     }
 
     /// Is a request on its way whose headers are not all there? So it is with whoever connected a moment ago.

@@ -51,6 +51,7 @@ pub(crate) fn client(key: i64) -> Client {
         revoked_below: 0,
         created_at: NOW,
         version: 1,
+        rest: serde_json::Map::new(),
     }
 }
 
@@ -70,6 +71,7 @@ pub(crate) fn user(key: i64) -> User {
         revoked_below: 0,
         created_at: NOW,
         version: 1,
+        rest: serde_json::Map::new(),
     }
 }
 

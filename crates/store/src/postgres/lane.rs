@@ -2,13 +2,14 @@
 //! There is no timer: a batch is what queued up while the last one was on its way. When the connection breaks, the lane
 //! gets another one, and does again what was not decided.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::link::{Connector, Link, Purpose};
+use super::link::{Connector, LastWord, Link, Purpose};
 use super::stop::Stop;
 use crate::documents::Documents;
 
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const BATCH_MAX: Duration = Duration::from_secs(20);
 /// How long a server may take to undo.
 const ROLLBACK_MAX: Duration = Duration::from_secs(2);
-/// Pauses between attempts.
+/// Pauses between attempts with a connection that works.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
@@ -37,6 +38,8 @@ pub(super) struct Hold {
     connector: Arc<Connector>,
     purpose: Purpose,
     link: Option<Link>,
+    /// The connection that is on its way, and what became of it so far.
+    coming: Option<(JoinHandle<Result<Link, Stop>>, LastWord)>,
     /// Since when nothing works.
     down_since: Option<Instant>,
     /// What is forgotten with every new connection.
@@ -45,7 +48,7 @@ pub(super) struct Hold {
 
 impl Hold {
     pub(super) fn new(connector: Arc<Connector>, purpose: Purpose) -> Self {
-        Self { connector, purpose, link: None, down_since: None, documents: None }
+        Self { connector, purpose, link: None, coming: None, down_since: None, documents: None }
     }
 
     /// With documents that belong to what this connection shows.
@@ -61,19 +64,31 @@ impl Hold {
     }
 
     /// Takes the connection out; whoever is dropped with it in hand closes it, and nobody goes on in the middle of what it did.
+    ///
+    /// When there is none, one is made in the background until there is. Nobody waits longer for it than patience lasts: who
+    /// comes after that is told at once, and the first one who comes when the server is back finds a connection.
     async fn link(&mut self) -> Result<Link, Stop> {
-        match self.link.take() {
-            Some(link) if !link.is_closed() => Ok(link),
-            _ => {
-                let link = self.connector.connect(self.purpose).await?;
-                if let Some(documents) = &self.documents {
-                    // This may be another server, which was promoted, or a database that was restored: the same version of a
-                    // row need not be the same row.
-                    documents.forget();
-                }
-                Ok(link)
-            }
+        if let Some(link) = self.link.take().filter(|link| !link.is_closed()) {
+            return Ok(link);
         }
+        let down_for = self.down_since.get_or_insert_with(Instant::now).elapsed();
+        let (task, last_word) = self.coming.get_or_insert_with(|| {
+            let last_word = LastWord::default();
+            let attempts = Arc::clone(&self.connector).keep_connecting(self.purpose, Arc::clone(&last_word));
+            (tokio::spawn(attempts), last_word)
+        });
+        let Ok(done) = tokio::time::timeout(PATIENCE.saturating_sub(down_for), task).await else {
+            let cause = last_word.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            return Err(if cause.is_empty() { Stop::Late("connecting") } else { Stop::Away(cause) });
+        };
+        self.coming = None;
+        let link = done.unwrap_or(Err(Stop::Late("connecting")))?;
+        if let Some(documents) = &self.documents {
+            // This may be another server, which was promoted, or a database that was restored: the same version of a row
+            // need not be the same row.
+            documents.forget();
+        }
+        Ok(link)
     }
 
     /// Does an errand, again and again until it is done, fails for good, or patience ends. While nothing works, nobody
@@ -101,7 +116,7 @@ impl Hold {
                 self.down_since = None;
                 return Err(stop);
             }
-            if self.down_since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+            if self.down_since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
                 return Err(stop);
             }
             tokio::time::sleep(pause).await;
@@ -118,6 +133,14 @@ impl Hold {
         };
         if is_clean {
             self.link = Some(link);
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some((task, _)) = &self.coming {
+            task.abort();
         }
     }
 }

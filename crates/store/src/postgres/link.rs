@@ -1,10 +1,10 @@
 //! One connection, and how another one is had when it breaks.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -14,6 +14,13 @@ use super::url::Address;
 
 /// How long a whole connection may take, over all its hosts and with all its statements.
 const CONNECT_MAX: Duration = Duration::from_secs(15);
+/// Pauses between attempts to connect.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// How long a connection that nobody holds any more may take to say goodbye.
+const GOODBYE_MAX: Duration = Duration::from_secs(1);
+/// How long the server may take to drop what it was asked to.
+const CANCEL_MAX: Duration = Duration::from_secs(5);
 
 /// A statement, and the types of its parameters.
 pub(super) struct Sql {
@@ -58,7 +65,12 @@ pub(super) struct Link {
     /// Absent behind a pooler, where the next transaction may be on another connection.
     prepared: Option<HashMap<&'static str, Statement>>,
     settings: &'static str,
+    /// Tells the task behind the connection, by going away, that nobody waits for answers any more.
+    _held: oneshot::Sender<()>,
 }
+
+/// Why the last attempt to connect failed.
+pub(super) type LastWord = Arc<Mutex<String>>;
 
 impl Connector {
     /// # Errors
@@ -88,10 +100,27 @@ impl Connector {
         connecting.await.map_err(|_| Stop::Late("connecting"))?
     }
 
+    /// A new connection for `purpose`, after as many attempts as it takes; what each came to is in `last_word`.
+    ///
+    /// # Errors
+    /// Only when another attempt would not help.
+    pub(super) async fn keep_connecting(self: Arc<Self>, purpose: Purpose, last_word: LastWord) -> Result<Link, Stop> {
+        let mut pause = PAUSE_MIN;
+        loop {
+            let stop = match self.connect(purpose).await {
+                Err(stop) if stop.may_go_better() => stop,
+                done => return done,
+            };
+            *last_word.lock().unwrap_or_else(PoisonError::into_inner) = stop.told();
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
     async fn connect_at_leisure(&self, purpose: Purpose) -> Result<Link, Stop> {
         let (client, mut connection) = self.address.config.connect(self.tls.clone()).await?;
         let news = self.news.clone();
-        tokio::spawn(async move {
+        let talk = async move {
             loop {
                 match std::future::poll_fn(|context| connection.poll_message(context)).await {
                     Some(Ok(AsyncMessage::Notification(_))) => news.send_modify(|count| *count += 1),
@@ -99,6 +128,21 @@ impl Connector {
                     // Whoever waits for an answer is told by the client.
                     Some(Err(_)) | None => break,
                 }
+            }
+        };
+        let (held, dropped) = oneshot::channel::<()>();
+        let (cancel, tls) = (client.cancel_token(), self.tls.clone());
+        tokio::spawn(async move {
+            tokio::pin!(talk);
+            tokio::select! {
+                () = &mut talk => return,
+                _ = dropped => {}
+            }
+            if tokio::time::timeout(GOODBYE_MAX, &mut talk).await.is_err() {
+                // It was dropped in the middle of something that does not end: a wait for a standby that is gone, say. The
+                // server would keep a process for it, and one more with every further attempt.
+                let _ = tokio::time::timeout(CANCEL_MAX, cancel.cancel_query(tls)).await;
+                let _ = tokio::time::timeout(GOODBYE_MAX, talk).await;
             }
         });
         let Purpose { statements, settings } = purpose;
@@ -112,7 +156,7 @@ impl Connector {
             }
             prepared = Some(kept);
         }
-        Ok(Link { client, prepared, settings })
+        Ok(Link { client, prepared, settings, _held: held })
     }
 }
 
@@ -158,7 +202,7 @@ impl Link {
         if self.prepared.is_some() {
             return self.simple(begin).await;
         }
-        let settings = self.settings.replace("SET ", "SET LOCAL ").replace("'on', false", "'on', true");
+        let settings = self.settings.replace("SET ", "SET LOCAL ").replace(", false)", ", true)");
         self.simple(&format!("{begin}; {settings}")).await
     }
 

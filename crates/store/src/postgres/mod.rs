@@ -84,21 +84,23 @@ static LOADING: Purpose =
     Purpose { statements: &[load::STATEMENTS, pins::STATEMENTS], settings: by_key!("SET statement_timeout = '10s'") };
 /// The commit's own lanes. A statement must not be timed out here: a COMMIT that is interrupted while it waits for a
 /// standby counts as done, and would be acknowledged although the standby may not have it. SYNCHRONOUS_COMMIT stays what
-/// the operator chose, but is never less than the local disk.
+/// the operator chose, but is never less than the local disk, also when it is switched off later: what a session says of
+/// itself is not changed from outside.
 static WRITING: Purpose = Purpose {
     statements: &[gate::STATEMENTS, batch::STATEMENTS, insert::STATEMENTS],
     settings: by_key!(
         // A row that somebody holds for long is no reason for a whole batch to wait.
         "SET statement_timeout = 0; SET lock_timeout = '250ms'; \
-         SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+         SELECT set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), false)"
     ),
 };
 /// Turns of their own, lists and sweeps.
 static AT_LEISURE: Purpose = Purpose {
     statements: &[gate::STATEMENTS],
-    settings: "SET jit = off; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'; \
+    // Who does not get a row within a second tries again alone.
+    settings: "SET jit = off; SET lock_timeout = '1s'; SET idle_in_transaction_session_timeout = '60s'; \
         SET statement_timeout = 0; \
-        SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+        SELECT set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), false)",
 };
 /// A store in a PostgreSQL.
 pub struct Postgres {

@@ -3,6 +3,7 @@
 //! During a rolling upgrade nodes of the previous version go on working beside the new schema, and may start anew. So a
 //! migration adds tables, indexes, and columns that have a default or may be absent, and removes only what the previous
 //! version no longer used. One that cannot keep to that raises `compatibility.oldest`, and older programs refuse to start.
+//! The documents of clients and users may get new members without any of that: who does not know one keeps it as it is.
 
 use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
 use refinery_core::{Migration, Runner};

@@ -20,6 +20,8 @@ pub(super) enum Stop {
     Engine(Error),
     /// No answer came in time.
     Late(&'static str),
+    /// The server cannot be reached for the moment. Says why.
+    Away(String),
     /// The connection broke after the end of the transaction was sent and before its answer came.
     Unknown,
 }
@@ -34,7 +36,7 @@ impl Stop {
     /// Is the connection of no more use?
     pub(super) fn is_gone(&self) -> bool {
         match self {
-            Self::Late(_) | Self::Unknown => true,
+            Self::Late(_) | Self::Away(_) | Self::Unknown => true,
             // Whatever is no answer of the server's is trouble with the connection.
             Self::Engine(error) => error.code().is_none_or(is_gone),
             Self::Lost | Self::Behind(_) | Self::Taken(_) | Self::Unreadable(_) => false,
@@ -45,9 +47,14 @@ impl Stop {
     pub(super) fn may_go_better(&self) -> bool {
         match self {
             Self::Engine(error) => error.code().is_none_or(|code| is_gone(code) || is_collision(code)),
-            Self::Late(_) => true,
+            Self::Late(_) | Self::Away(_) => true,
             Self::Lost | Self::Behind(_) | Self::Taken(_) | Self::Unreadable(_) | Self::Unknown => false,
         }
+    }
+
+    /// Why, in words for the operator.
+    pub(super) fn told(self) -> String {
+        Fault::from(self).to_string()
     }
 
     /// Was the error that a key or a name is already there?
@@ -95,6 +102,7 @@ impl From<Stop> for Fault {
                 if stop.may_go_better() { Self::Unavailable { cause } } else { Self::Broken { cause } }
             }
             Stop::Late(what) => Self::Unavailable { cause: format!("PostgreSQL did not answer in time: {what}") },
+            Stop::Away(cause) => Self::Unavailable { cause },
             Stop::Unknown => Self::Unavailable {
                 cause: "the connection broke during a commit; whether it was written is not known".to_owned(),
             },

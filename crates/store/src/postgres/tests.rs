@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs and write files")]
 
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lab::{Cluster, Options};
 use protocol::model::{Client, CodeId, GrantId, User, UserKey};
@@ -47,6 +47,78 @@ async fn while_the_server_is_away_everything_says_so_and_nothing_is_lost_in_sile
     assert!(matches!(written, Err(CommitError::Fault(Fault::Unavailable { .. }))), "{written:?}");
     cluster.start_again();
     commit(&store, [Change::SpendCode(CodeId(1))]).await;
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_keeps_nobody_waiting_for_long_and_is_found_again() {
+    let mut cluster = Cluster::start(&Options::default());
+    let store = open(&cluster.database()).await;
+    furnish(&store).await;
+    cluster.freeze();
+    let began = Instant::now();
+    // Each of them is written on its own, and there are more of them than lanes.
+    let turns = (0..40).map(|at| store.commit(vec![Change::PutSession(Box::new(session(300 + at, 1)))]));
+    let written = futures_util::future::join_all(turns).await;
+    assert!(written.iter().all(|answer| matches!(answer, Err(CommitError::Fault(Fault::Unavailable { .. })))));
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(matches!(store.load(&wants(1)).await, Err(Fault::Unavailable { .. })));
+    // Once it is known, nobody waits.
+    let began = Instant::now();
+    assert!(matches!(store.load(&wants(1)).await, Err(Fault::Unavailable { .. })));
+    let spent = store.commit(vec![Change::SpendCode(CodeId(1))]).await;
+    assert!(spent.is_err() && began.elapsed() < Duration::from_secs(6), "{spent:?} {:?}", began.elapsed());
+    cluster.thaw();
+    while store.load(&wants(1)).await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(40), "it is not found again");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    commit(&store, [Change::SpendCode(CodeId(1))]).await;
+}
+
+#[tokio::test]
+async fn the_server_keeps_no_process_for_a_connection_that_was_given_up() {
+    let mut cluster = Cluster::start(&Options::default());
+    let url = cluster.database();
+    let (_, link) = super::reach(&url).await.unwrap();
+    link.simple("CREATE TABLE t (a INT)").await.unwrap();
+    cluster.sql("test_1", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    cluster.sql("test_1", "SELECT pg_reload_conf()");
+    let connections =
+        || cluster.sql("test_1", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'grantry'");
+    let mut inserted = Ok(Ok(()));
+    while inserted.is_ok() {
+        inserted = tokio::time::timeout(Duration::from_millis(500), link.simple("INSERT INTO t VALUES (1)")).await;
+    }
+    assert_eq!(connections(), "1", "it waits for the standby");
+    drop(link);
+    let began = Instant::now();
+    while connections() != "0" {
+        assert!(began.elapsed() < Duration::from_secs(10), "the server keeps it");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_is_on_disk_whatever_the_server_is_told() {
+    let mut cluster = Cluster::start(&Options::default());
+    let url = cluster.database();
+    drop(open(&url).await);
+    let (connector, _) = super::reach(&url).await.unwrap();
+    let tell = |value: &str| {
+        cluster.sql("test_1", &format!("ALTER SYSTEM SET synchronous_commit = {value}"));
+        cluster.sql("test_1", "SELECT pg_reload_conf()");
+        while cluster.sql("test_1", "SHOW synchronous_commit") != value {}
+    };
+    for (before, promised) in [("off", "on"), ("local", "local"), ("remote_apply", "remote_apply")] {
+        for purpose in [super::WRITING, super::AT_LEISURE] {
+            tell(before);
+            let link = connector.connect(purpose).await.unwrap();
+            let level = async || link.rows("SHOW synchronous_commit", &[]).await.unwrap()[0].get::<_, String>(0);
+            assert_eq!(level().await, promised);
+            tell("off");
+            assert_eq!(level().await, promised);
+        }
+    }
 }
 
 #[tokio::test]
@@ -187,6 +259,23 @@ async fn a_newer_schema_is_borne_as_far_as_it_says_that_it_can_be() {
     furnish(&store).await;
     let started_anew = open(&url).await;
     assert!(facts(&started_anew, 1).await.access.is_some());
+    // What the next version keeps in a document outlives a change by this one.
+    for table in ["clients", "users"] {
+        let newer = format!(
+            "UPDATE {table} SET document = (document::jsonb || '{{\"next\":[7],\"version\":2}}')::text, version = 2"
+        );
+        cluster.sql("test_1", &newer);
+    }
+    let found = facts(&started_anew, 1).await;
+    let (client, user) = (found.client.unwrap(), found.subject.unwrap());
+    let client = Client { name: "Other".to_owned(), version: 3, ..Client::clone(&client) };
+    let user = User { name: "Other".to_owned(), version: 3, ..User::clone(&user) };
+    commit(&started_anew, [Change::PutClient(Box::new(client)), Change::PutUser(Box::new(user))]).await;
+    for table in ["clients", "users"] {
+        let kept =
+            format!("SELECT count(*) FROM {table} WHERE document::jsonb @> '{{\"name\":\"Other\",\"next\":[7]}}'");
+        assert_eq!(cluster.sql("test_1", &kept), "1", "{table}");
+    }
     cluster.sql("test_1", "UPDATE compatibility SET oldest = 98");
     let refused = refused(&url, Mode::Create).await;
     assert!(matches!(refused, OpenError::Newer { found: 99, .. }), "{refused}");
