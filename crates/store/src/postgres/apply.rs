@@ -25,8 +25,15 @@ pub(super) async fn turn(link: &Link, changes: &[Change], is_alone: bool) -> Res
         gate::enter_alone(link).await?;
     } else {
         gate::enter(link).await?;
+        // LOCK_TIMEOUT is no bound: who waits for a row that many share waits for each of them in turn, and for those who
+        // came meanwhile.
+        link.simple("SET LOCAL statement_timeout = '1s'").await?;
     }
     lock(link, changes).await?;
+    if !is_alone {
+        // Never in force at the end of a transaction: see `WRITING`.
+        link.simple("SET LOCAL statement_timeout = 0").await?;
+    }
     // In the order in which rows are locked everywhere.
     for rank in 0..=2 {
         for change in changes.iter().filter(|change| order(change) == rank) {

@@ -22,7 +22,5 @@ pub(super) async fn enter(link: &Link) -> Result<(), Stop> {
 
 /// Closes the gate behind those who are inside, and waits until they are gone.
 pub(super) async fn enter_alone(link: &Link) -> Result<(), Stop> {
-    // Those who are inside may wait for a distant standby.
-    link.simple("SET LOCAL lock_timeout = '5s'").await?;
     link.rows("SELECT pg_advisory_xact_lock($1)", typed![INT8 GATE]).await.map(drop)
 }

@@ -97,8 +97,7 @@ static WRITING: Purpose = Purpose {
 /// Turns of their own, lists and sweeps.
 static AT_LEISURE: Purpose = Purpose {
     statements: &[gate::STATEMENTS],
-    // Who does not get a row within a second tries again alone.
-    settings: "SET jit = off; SET lock_timeout = '1s'; SET idle_in_transaction_session_timeout = '60s'; \
+    settings: "SET jit = off; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'; \
         SET statement_timeout = 0; \
         SELECT set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), false)",
 };
