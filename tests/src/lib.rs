@@ -99,6 +99,17 @@ impl Installation {
         own
     }
 
+    /// As [`Installation::new`], but with its rows at the address `store`.
+    ///
+    /// # Panics
+    /// When the folder cannot be made.
+    #[must_use]
+    pub fn with_store(store: &str, more: &str) -> Self {
+        let own = Self::bare();
+        own.configure(store, more);
+        own
+    }
+
     /// A node that keeps its rows at the address `store`, one of several under the name `host`. Nothing runs yet.
     ///
     /// # Panics

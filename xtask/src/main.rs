@@ -19,7 +19,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
     --peer oidc-provider   against the npm package oidc-provider too
     --growth               with ten thousand, a million and ten million live tokens too
   hostile [SECONDS]    what slow clients and idle connections cost the others, as ratios of one run
-  soak [--minutes N]   mixed load: are memory, open files and p99 flat? 30 minutes by default
+  soak [--minutes N] [--store postgres]
+                       mixed load: are memory, open files and p99 flat? 30 minutes by default
 ";
 
 fn main() -> ExitCode {

@@ -16,6 +16,7 @@ use protocol::secret::Digest;
 use protocol::turn::{Change, Entropy, Facts, Turn};
 use protocol::upstream::{Departure, Issuer};
 use store::{CommitError, Store};
+use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
@@ -86,6 +87,8 @@ pub struct App {
     pub node: i64,
     /// Gives requests their names.
     pub request_ids: RequestIds,
+    /// Tells when damage of the store is found.
+    pub(crate) damage: Notify,
 }
 
 /// What belongs to one dialect for as long as the process lives.
@@ -156,6 +159,7 @@ impl App {
             upstream,
             ids: Ids::new(number, store.greatest_id().await?),
             node,
+            damage: Notify::new(),
             request_ids: RequestIds::new(u64::from_be_bytes(std::array::from_fn(|at| drawn[8 + at]))),
             ring: ArcSwap::from_pointee(Ring { numbers, keys }),
             store,
@@ -286,6 +290,7 @@ impl App {
         self.metrics.store_failed();
         if matches!(fault, store::Fault::Damaged { .. }) {
             self.metrics.store_damaged();
+            self.damage.notify_one();
         }
     }
 

@@ -43,6 +43,12 @@ pub enum ServeError {
     /// The system.
     #[error("the system does not tell this process when to end: {0}")]
     Signals(std::io::Error),
+    /// A part of the store cannot be read any more, and so nothing of it can be trusted.
+    #[error(
+        "the database is damaged, and this server has ended: keep the file for whoever may mend it, and restore a backup. \
+         No server starts on it while any of it cannot be read"
+    )]
+    Damaged,
 }
 
 /// Where a server that has begun listens.
@@ -133,13 +139,19 @@ pub async fn until(
     }
     tracing::info!(listen = %listening.public, issuer = app.settings.issuer, "ready");
     ready(&listening);
-    told.await;
+    let is_damaged = tokio::select! {
+        () = told => false,
+        () = app.damage.notified() => true,
+    };
+    if is_damaged && let Err(fault) = app.store.distrust().await {
+        tracing::error!(cause = %fault, "that the database is damaged could not be noted; the next start will not know");
+    }
     tracing::info!("ending: no new connections; what is in flight is brought to its end");
     // The receivers are in the tasks; if all of them are gone there is nothing to tell.
     let _ = end.send(true);
     while tasks.join_next().await.is_some() {}
     tracing::info!("ended");
-    Ok(())
+    if is_damaged { Err(ServeError::Damaged) } else { Ok(()) }
 }
 
 /// What the public is answered.

@@ -192,6 +192,15 @@ pub trait Store: Send + Sync {
         Ok(())
     }
 
+    /// Notes beside the rows that some of them are damaged: whoever opens the store next looks at all of it first, and does
+    /// not open it while there is damage.
+    ///
+    /// # Errors
+    /// When that cannot be noted.
+    async fn distrust(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Writes a copy of everything, as of one moment, into a new file at `path`, while the store is in use.
     ///
     /// # Errors

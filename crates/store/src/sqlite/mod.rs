@@ -47,6 +47,7 @@ const IDENTITIES_OWNED: &str = "SELECT count(*) FROM identities WHERE user = ?1"
 
 /// A store in a file.
 pub struct Sqlite {
+    path: PathBuf,
     documents: Documents,
     // Closed before the writer, which as the last one tidies up the write-ahead log.
     readers: Readers,
@@ -67,7 +68,8 @@ impl Sqlite {
             path: path.display().to_string(),
             cause: format!("no thread could be started: {error}"),
         })?;
-        Ok(Self { documents: Documents::new(), readers: Readers::new(path), writer, walk: Walk::new() })
+        let readers = Readers::new(path.clone());
+        Ok(Self { path, documents: Documents::new(), readers, writer, walk: Walk::new() })
     }
 
     /// The schema of the file at `path`, or none when there is no file. Changes nothing.
@@ -104,6 +106,10 @@ impl Store for Sqlite {
         Ok(self.readers.read(|connection| {
             load::in_snapshot(connection, || list::list(View { connection, documents, is_snapshot: true }, query))
         })?)
+    }
+
+    async fn distrust(&self) -> Result<(), Fault> {
+        open::distrust(&self.path).map_err(|error| Fault::Unavailable { cause: error.to_string() })
     }
 
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {

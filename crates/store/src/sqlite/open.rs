@@ -1,6 +1,6 @@
 //! Opening a file, and saying clearly why it cannot be opened.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -34,6 +34,7 @@ pub(super) fn open(path: &Path, mode: Mode) -> Result<Connection, OpenError> {
     let connection = Connection::open_with_flags(path, flags).map_err(refuse)?;
     connection.busy_timeout(BUSY_MAX).map_err(refuse)?;
     let found = examine(path, &connection)?;
+    look_through_if_distrusted(path, &connection)?;
     if connection.is_readonly("main").map_err(refuse)? {
         return Err(OpenError::ReadOnly { path: text(path), owner: owner(path) });
     }
@@ -100,6 +101,35 @@ fn look_through(path: &Path, connection: &Connection) -> Result<(), OpenError> {
             Err(OpenError::Damaged { path: text(path), cause })
         }
     }
+}
+
+/// What stands beside a file in which damage was found.
+fn mark(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".damaged");
+    PathBuf::from(name)
+}
+
+/// Has the next one who opens the file read all of it first.
+#[allow(clippy::disallowed_methods, reason = "SQLite has no place for this, least of all in a damaged file")]
+pub(super) fn distrust(path: &Path) -> std::io::Result<()> {
+    std::fs::write(
+        mark(path),
+        "Damage was found in the database beside this file. As long as this file is here, whoever opens the database reads \
+         all of it first. It goes away by itself when all of it can be read.\n",
+    )
+}
+
+#[allow(clippy::disallowed_methods, reason = "see `distrust`")]
+fn look_through_if_distrusted(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+    let mark = mark(path);
+    if !mark.exists() {
+        return Ok(());
+    }
+    look_through(path, connection)?;
+    // Where it cannot be removed it is looked at again the next time.
+    let _ = std::fs::remove_file(mark);
+    Ok(())
 }
 
 /// Prepares a connection to keep its statements prepared.

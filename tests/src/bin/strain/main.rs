@@ -13,7 +13,8 @@ use std::time::Duration;
 const USAGE: &str = "usage: strain COMMAND
 
   hostile [SECONDS]      what slow clients and idle connections cost the others; 4 seconds a measurement by default
-  soak [--minutes N]     mixed load; are memory, open files and p99 flat? 30 minutes by default
+  soak [--minutes N] [--store postgres]
+                         mixed load; are memory, open files and p99 flat? 30 minutes by default, on SQLite
 ";
 /// Half an hour: long enough for every row that expires to expire many times, and for every cache to be full.
 const SOAK_MINUTES: u64 = 30;
@@ -26,8 +27,18 @@ fn main() -> ExitCode {
     let is_met = match words.as_slice() {
         ["hostile"] => Some(hostile::run(HOSTILE_SECONDS)),
         ["hostile", seconds] => number(seconds).map(hostile::run),
-        ["soak"] => Some(soak::run(minutes(SOAK_MINUTES))),
-        ["soak", "--minutes", count] => number(count).map(|count| soak::run(minutes(count))),
+        ["soak", words @ ..] => {
+            let (words, is_on_postgres) = match words {
+                [words @ .., "--store", "postgres"] => (words, true),
+                words => (words, false),
+            };
+            let count = match words {
+                [] => Some(SOAK_MINUTES),
+                ["--minutes", count] => number(count),
+                _ => None,
+            };
+            count.map(|count| soak::run(minutes(count), is_on_postgres))
+        }
         _ => None,
     };
     match is_met {

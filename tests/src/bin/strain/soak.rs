@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use lab::{Cluster, Options};
 use tests::load::Client;
 use tests::person::{self, Person, REDIRECT_URI, VERIFIER, sign_in_as};
 use tests::{Answer, Installation};
@@ -60,9 +61,16 @@ struct Soak<'a> {
     is_over: AtomicBool,
 }
 
+/// The master key, which an installation on PostgreSQL is given.
+const KEYS: &str = "[keys]\nmaster = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\"\n";
+
 /// Loads a server for so long, prints a line each minute, and says whether everything was flat.
-pub(crate) fn run(time: Duration) -> bool {
-    let mut grantry = Installation::new(CONFIGURATION);
+pub(crate) fn run(time: Duration, is_on_postgres: bool) -> bool {
+    let mut cluster = is_on_postgres.then(|| Cluster::start(&Options { is_synced: true, ..Options::default() }));
+    let mut grantry = match &mut cluster {
+        Some(cluster) => Installation::with_store(&cluster.database(), &format!("{KEYS}{CONFIGURATION}")),
+        None => Installation::new(CONFIGURATION),
+    };
     let client = grantry.own_client();
     let names: Vec<String> = (0..PEOPLE).map(|number| format!("person-{number}")).collect();
     names.iter().for_each(|name| grantry.add_user(name));
@@ -249,12 +257,7 @@ impl Soak<'_> {
 
     fn told(&self) -> bool {
         let info = self.grantry.json(&["db", "info"], "");
-        println!(
-            "\n{} sign-ins besides; the database at the end: {}, {} bytes",
-            self.sign_ins.load(Ordering::Relaxed),
-            info["rows"],
-            info["file_bytes"]
-        );
+        println!("\n{} sign-ins besides; the database at the end: {info}", self.sign_ins.load(Ordering::Relaxed),);
         let wrong = self.wrong.load(Ordering::Relaxed);
         if let Some(first) = &*self.first_wrong.lock().expect("nobody panicked") {
             println!("{wrong} answers were not as they must be, the first of them: {first}");
