@@ -139,7 +139,9 @@ async fn a_client_and_a_consent_are_good_for_the_authorization_endpoints_of_thei
                 let what = format!("{} at {}", client.client_id, all.called(there, at));
                 let Answer { told, location } = all.answer(there, at, &Ask::visit(&query)).await;
                 if home != there {
-                    assert_eq!(told, all.refusal(there, at, &No::AuthorizeClientUnknown.into()), "{what}");
+                    let unknown = Refusal::of(No::AuthorizeClientUnknown, Param::ClientId);
+                    let unknown = all.refusal(there, at, &unknown);
+                    assert_eq!(told, unknown, "{what}");
                     assert_eq!(location, None, "{what}");
                 } else if all.called(there, at) == "tinyrebrand/authorize" {
                     assert!(location.unwrap().starts_with("https://app.tinyrebrand.com/oauth/authorize?"), "{what}");

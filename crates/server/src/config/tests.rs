@@ -352,7 +352,9 @@ fn what_the_pages_of_the_dialects_tell_an_operator_to_write_is_a_configuration_w
             } else {
                 format!("[dialects]\nenable = [\"standard\", \"{name}\"]\naccept = {accept:?}\n")
             };
-            let text = format!("issuer = \"https://auth.example.net\"\n{base}{block}");
+            // A surface that takes ID tokens of Google is nothing without Google.
+            let google = "[upstream.google]\nclient_id = \"c\"\nclient_secret = \"s\"\n";
+            let text = format!("issuer = \"https://auth.example.net\"\n{base}{block}\n{google}");
             let told = told(of_text("g.toml", text.clone(), Path::new("/nowhere"), &[]));
             assert_eq!(told, "", "dialects/{name}/README.md:\n{text}");
         }
