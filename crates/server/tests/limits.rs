@@ -97,7 +97,7 @@ async fn a_user_has_one_limit_however_many_tokens_there_are() {
     let mut entropy = Entropy::seeded([2; 32], 100);
     let mut tokens = Vec::new();
     for key in [UserKey(1), UserKey(2)] {
-        let user = User::new(key, &format!("sub-{}", key.0), "Somebody", NOW);
+        let user = User::new(key, format!("sub-{}", key.0), "Somebody", NOW);
         store.commit(vec![Change::PutUser(Box::new(user))]).await.expect("the user is new");
         for expires_at in [UnixTime::NEVER, UnixTime::NEVER, NOW] {
             let minted = app.keys().mint(TokenKind::Personal, &spelling, &mut entropy);

@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 
 use dialect::At;
 use protocol::endpoint::Endpoint;
-use protocol::keys::TokenKind;
+use protocol::keys::{Minted, TokenKind};
 use protocol::model::{Access, AccessId};
-use protocol::turn::{Change, Entropy};
+use protocol::turn::{Change, Entropy, Wants};
 use serde_json::{Map, Value};
 
 use super::all::*;
@@ -131,19 +131,20 @@ impl All {
     /// Does it say what a token is worth, or end it?
     async fn serves(&self, name: &str, at: At, deviation: Deviation) -> bool {
         let own = self.own(name);
-        // To end what is used by others here would be unwise, and a grant's end shows as well.
-        let token =
-            if at.endpoint == Endpoint::Revoke { self.spare(name).await } else { own.access.text.reveal().to_owned() };
-        let mut fields = credentials(&own.confidential, &[("token", &token)]);
+        let spare = self.spare(name).await;
+        let mut fields = credentials(&own.confidential, &[("token", spare.text.reveal())]);
         if matches!(deviation, D::Anybody) {
             fields.retain(|(name, _)| !name.starts_with("client_"));
         }
         let Told(status, body) = self.ask(name, at, &placed(&fields, deviation)).await;
-        if at.endpoint == Endpoint::Revoke { status == 200 } else { status == 200 && body.contains("\"active\":true") }
+        let wants = Wants { access: Some(AccessId(spare.id)), ..Wants::default() };
+        let is_ended = self.store.load(&wants).await.unwrap().access.is_none();
+        assert!(status == 200 || !is_ended, "what is refused has no effect");
+        if at.endpoint == Endpoint::Revoke { is_ended } else { body.contains("\"active\":true") }
     }
 
     /// An access token that may be ended.
-    async fn spare(&self, name: &str) -> String {
+    async fn spare(&self, name: &str) -> Minted {
         let client = &self.own(name).confidential;
         let policy = &self.app.surface(self.dialect(name)).policy;
         let mut entropy = Entropy::seeded([8; 32], self.next_id.fetch_add(10, Ordering::Relaxed));
@@ -160,7 +161,7 @@ impl All {
             expires_at: LATER,
         };
         self.store.commit(vec![Change::PutAccess(Box::new(row))]).await.unwrap();
-        minted.text.reveal().to_owned()
+        minted
     }
 
     /// Does it say who the token speaks for?
