@@ -336,8 +336,8 @@ fn paced_answers_with_exactly_four_members() {
 
 #[test]
 fn a_grant_can_be_taken_away_though_its_reply_stays_behind() {
-    let text = "grants = [\"password\", \"refresh_token\", \"authorization_code\"]\n";
+    let text = "grants = [\"password\", \"refresh_token\"]\n";
     let narrowed = Dialect::shipped("tinyrebrand", &[dialect::Source::file("g.toml", text)]).expect("it is shipped");
     let policy = narrowed.expect("it is sound").policy("https://auth.example");
-    assert_eq!(policy.grants, [GrantType::Password, GrantType::RefreshToken, GrantType::AuthorizationCode]);
+    assert_eq!(policy.grants, [GrantType::Password, GrantType::RefreshToken]);
 }
