@@ -312,6 +312,19 @@ mod tests {
     }
 
     #[test]
+    fn a_token_has_an_owner_while_it_lives_and_on_its_own_surface() {
+        let mut world = world();
+        let text = world.params().take(Param::Token).unwrap();
+        let token = AnyToken::read(&text, &world.policy, &world.keys);
+        let dialect = world.policy.dialect.clone();
+        let owner = |world: &World, dialect: &str, now| token.owner(&world.facts, dialect, UnixTime(now));
+        assert_eq!(owner(&world, &dialect, 1999), Some(sample::user().key));
+        assert_eq!((owner(&world, "other", 1999), owner(&world, &dialect, 2000)), (None, None));
+        access(&mut world).digest = crate::secret::Digest::of(b"another");
+        assert_eq!(owner(&world, &dialect, 1999), None, "it is another one with its number");
+    }
+
+    #[test]
     fn the_user_name_takes_the_scope_that_opens_it() {
         let mut world = world();
         access(&mut world).scope = Scope::of(["profile"]);
