@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 
+import google
 import surfaces
 
 START_TIMEOUT_S = 20
@@ -35,6 +36,14 @@ limit = {{ token = "off", api = "off" }}
 
 [dialect.standard.scope]
 list = {{ "links:read" = "Read your links", "profile" = "See your name", "email" = "See your e-mail address" }}
+
+# Without a secret there, ID tokens are verified and the sign-in page stays as it is.
+[upstream.google]
+client_id = "{google_client_id}"
+issuer = "{google}"
+
+[fetch]
+allow = ["{google_place}"]
 """
 
 
@@ -64,14 +73,17 @@ class Server:
         self.log_path = self.folder / "server.log"
         self.surfaces = {name: surfaces.address(name, self.port) for name in surfaces.NAMES}
         self.clients = {}
+        self.google = google.Google()
         self._process = None
 
     def __enter__(self):
         text = CONFIGURATION.format(
             issuer=self.issuer, port=self.port, admin_port=free_port(), database=self.folder / "grantry.db",
-            surfaces=quoted(surfaces.NAMES), waivers=quoted(surfaces.WAIVERS),
+            surfaces=quoted(surfaces.NAMES), waivers=quoted(surfaces.WAIVERS), google=self.google.url,
+            google_place=self.google.place, google_client_id=google.CLIENT_ID,
         ) + surfaces.CONFIGURATION.format(port=self.port)
         (self.folder / "grantry.toml").write_text(text)
+        self.google.__enter__()
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(
                 [self.binary, "serve", "--config", self.folder / "grantry.toml"],
@@ -93,6 +105,7 @@ class Server:
         return self
 
     def __exit__(self, *_):
+        self.google.__exit__()
         self._process.terminate()
         try:
             self._process.wait(STOP_TIMEOUT_S)

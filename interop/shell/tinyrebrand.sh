@@ -53,6 +53,27 @@ check "tinyrebrand curl: and the API refuses it" "$status" 401 "$(member .code)"
 post /api/oauth/introspect token="$renewed"
 check "tinyrebrand curl: introspection says inactive, and nothing else" "$status" 200 "$(member '.data | tojson')" '{"active":false}'
 
+# Sign in with Google: an ID token that Google gave the page. google.py stands in for Google.
+id_token() {
+  ask --get "$GOOGLE/id-token" --data-urlencode "aud=$1" --data-urlencode "sub=108" \
+    --data-urlencode "email=new-person@gmail.com" --data-urlencode "name=New Person"
+  member .id_token
+}
+token=$(id_token "$GOOGLE_CLIENT_ID")
+post /api/oauth/google token="$token" client_id=web-client
+access=$(member .data.access_token) refresh=$(member .data.refresh_token)
+check "tinyrebrand curl: an ID token of Google becomes tokens of this server" "$status" 200 \
+  "$(envelope)" "status code message data" "$(member .message)" "Google login successful" \
+  "$(names .data)" "access_token refresh_token token_type expires_in scope user" \
+  "$(shape "$access" 'at_google_[0-9a-f]{64}')" right "$(shape "$refresh" 'rt_google_[0-9a-f]{64}')" right \
+  "$(names .data.user)" "id email name" "$(member .data.user.email)" "new-person@gmail.com"
+me "$access"
+check "tinyrebrand curl: and they work" "$status" 200 "$(member .data.name)" "New Person"
+post /api/oauth/google token="$token" client_id=web-client
+check "tinyrebrand curl: an ID token is taken once" "$status" 401 "$(member .code)" INVALID_OR_EXPIRED_TOKEN
+post /api/oauth/google token="$(id_token somebody-else)" client_id=web-client
+check "tinyrebrand curl: one that was made for somebody else is not" "$status" 401 "$(member .code)" INVALID_OR_EXPIRED_TOKEN
+
 # The code flow: an API call that says where the browser is to go, then the pages, then JSON again.
 id=$(client "tinyrebrand site" client_id) secret=$(client "tinyrebrand site" client_secret)
 redirect_uri=$(client "tinyrebrand site" redirect_uri)

@@ -205,3 +205,69 @@ fn a_request_for_no_host_or_for_two_is_refused_rfc_9112_3_2() {
         assert_eq!(answer.status, 400, "{hosts:?}: {answer:?}");
     }
 }
+
+/// What a server says until it is ready; it may answer before it said all of it.
+fn start_log(grantry: &mut Installation) -> String {
+    grantry.start();
+    let begun = Instant::now();
+    loop {
+        let log = grantry.log();
+        if log.lines().any(|line| line.contains(" ready ")) {
+            return log;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "it does not get ready: {log}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn the_start_log_names_each_waiver_in_force_and_what_it_means() {
+    let dialects = "[dialects]\nenable = [\"standard\", \"tinyplus\", \"tinyemail\"]\n\
+                    accept = [\"implicit-grant\", \"token-in-query\", \"secret-in-query\", \"password-grant\"]\n";
+    let log = start_log(&mut Installation::new(dialects));
+    for waiver in ["implicit-grant", "token-in-query", "secret-in-query"] {
+        let hazard = dialect::hazard::hazard(waiver).expect("there is such a waiver");
+        let line = log.lines().find(|line| line.contains("a waiver is in force") && line.contains(waiver));
+        assert!(line.is_some_and(|line| line.contains(hazard.meaning)), "{waiver}: {log}");
+    }
+    assert_eq!(log.matches("a waiver is in force").count(), 3, "{log}");
+    let plain = start_log(&mut Installation::default());
+    assert!(!plain.contains("waiver"), "the standard surface waives nothing: {plain}");
+}
+
+/// The surface that docs/guide/dialects.md makes up and explains.
+fn kite() -> String {
+    let guide = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/dialects.md");
+    let guide = std::fs::read_to_string(guide).expect("the guide is there");
+    let block = guide.split("```toml\n").find(|block| block.starts_with("hosts  = [\"api.kite.example\"]"));
+    let block = block.expect("it has the file").split("```").next().expect("a block ends");
+    block.replace("waives = []", "waives = [\"code-without-redirect-uri\"]")
+}
+
+#[test]
+fn a_dialect_of_the_operators_own_folder_serves_requests() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    std::fs::create_dir(folder.path().join("kite")).expect("a folder can be made");
+    std::fs::write(folder.path().join("kite/dialect.toml"), kite()).expect("a file can be written");
+    let mut grantry = Installation::new(&format!(
+        "[dialects]\npath = \"{}\"\nenable = [\"standard\", \"kite\"]\naccept = [\"code-without-redirect-uri\"]\n",
+        folder.path().display()
+    ));
+    let personal = {
+        grantry.add_person();
+        let words = ["token", "add", "--user", tests::person::NAME, "--name", "script", "--dialect", "kite"];
+        grantry.json(&words, "")["token"].as_str().expect("it is shown").to_owned()
+    };
+    grantry.start();
+    let ask = |method, path, headers: &[(&str, &str)], body: &str| {
+        let headers = [&[("Host", "api.kite.example")], headers].concat();
+        send(&grantry.address, method, path, &headers, body).expect("an answer")
+    };
+    let who = ask("GET", "/api/whoami", &[("X-Kite-Session", &personal)], "");
+    assert_eq!((who.status, who.json()["ok"].as_bool()), (200, Some(true)), "{who:?}");
+    assert!(who.json()["account"]["id"].is_string(), "{who:?}");
+    let json = [("Content-Type", "application/json")];
+    let session = ask("POST", "/api/session", &json, r#"{"app":"nobody","key":"k","ticket":"t"}"#);
+    assert_eq!(session.status, 403, "{session:?}");
+    assert_eq!(session.body, r#"{"ok":false,"problem":{"code":"bad_app","text":"Client authentication failed."}}"#);
+}

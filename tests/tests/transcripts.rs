@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use store::{Memory, Mode, Store};
 use tests::transcript::{Known, Story, World};
 
+/// Set to write what is answered now to the files that it is compared with.
+const UPDATE: &str = "UPDATE_ANSWERS";
+
 /// Every transcript, with the name of its dialect.
 fn all() -> Vec<(String, PathBuf)> {
     let dialects = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dialects");
@@ -26,9 +29,11 @@ fn all() -> Vec<(String, PathBuf)> {
     found
 }
 
-/// Tells every transcript to a fresh store of one kind. Gives what was told wrong, and the names and values that each ended
-/// with.
-async fn tell_all<F: Future<Output = Arc<dyn Store>>>(store: impl Fn() -> F) -> (Vec<String>, Vec<Option<Known>>) {
+/// What one transcript ended with: its names and values, and every answer to the byte.
+type Ended = (Known, String);
+
+/// Tells every transcript to a fresh store of one kind. Gives what was told wrong, and what each ended with.
+async fn tell_all<F: Future<Output = Arc<dyn Store>>>(store: impl Fn() -> F) -> (Vec<String>, Vec<Option<Ended>>) {
     let (mut problems, mut known) = (Vec::new(), Vec::new());
     for (dialect, path) in all() {
         let text = std::fs::read_to_string(&path).expect("it can be read");
@@ -36,10 +41,10 @@ async fn tell_all<F: Future<Output = Arc<dyn Store>>>(store: impl Fn() -> F) -> 
             let story = Story::parse(&text)?;
             let mut world = World::begin(&dialect, &story, store().await).await?;
             story.tell(&mut world).await?;
-            Ok::<_, String>(world.known)
+            Ok::<_, String>((world.known, world.heard))
         };
         match told().await {
-            Ok(names) => known.push(Some(names)),
+            Ok(ended) => known.push(Some(ended)),
             Err(problem) => {
                 known.push(None);
                 problems.push(format!("{dialect}/{}:{problem}", path.file_name().unwrap_or_default().display()));
@@ -58,6 +63,63 @@ async fn every_transcript_is_told_to_its_end_and_the_same_way_twice() {
     let (problems, first) = tell_all(memory).await;
     assert!(problems.is_empty(), "\n{}", problems.join("\n\n"));
     assert!(first == tell_all(memory).await.1, "the second time they were told otherwise");
+}
+
+/// Where the answers to a transcript are kept.
+fn answers(dialect: &str, path: &Path) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("answers").join(dialect);
+    folder.join(path.file_name().unwrap_or_default()).with_extension("txt")
+}
+
+/// A transcript names what a reader would not compare, a token say. Here nothing is left out.
+#[tokio::test]
+async fn every_answer_is_to_the_byte_what_is_committed() {
+    let is_update = std::env::var_os(UPDATE).is_some();
+    let (_, ended) = tell_all(memory).await;
+    let mut problems = Vec::new();
+    let mut expected: Vec<PathBuf> = Vec::new();
+    for ((dialect, path), ended) in all().iter().zip(ended) {
+        let file = answers(dialect, path);
+        let (_, heard) = ended.unwrap_or_else(|| panic!("{} is not told to its end", path.display()));
+        if is_update {
+            std::fs::create_dir_all(file.parent().expect("it lies in a folder")).expect("it can be made");
+            std::fs::write(&file, &heard).expect("it can be written");
+        }
+        let committed = std::fs::read_to_string(&file).unwrap_or_default();
+        if committed != heard {
+            let at = committed.lines().zip(heard.lines()).take_while(|(one, other)| one == other).count();
+            let [was, is] = [&committed, &heard].map(|text| text.lines().nth(at).unwrap_or("nothing"));
+            problems.push(format!("{}:{}\n  it was {was}\n  now is {is}", file.display(), at + 1));
+        }
+        expected.push(file);
+    }
+    assert!(problems.is_empty(), "if that is meant, run again with {UPDATE}=1\n{}", problems.join("\n"));
+    for folder in
+        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("answers")).expect("it is there").flatten()
+    {
+        for file in std::fs::read_dir(folder.path()).expect("it is a folder").flatten() {
+            assert!(expected.contains(&file.path()), "{} is of no transcript", file.path().display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_php_surface_lets_twenty_token_calls_a_minute_through_by_itself() {
+    let call = |status: &str, left: u32| {
+        format!(
+            "### A call\n\nPOST /api/token.php HTTP/1.1\nHost: example.com\n\
+             Content-Type: application/x-www-form-urlencoded\n\nclient_id=app\n\nHTTP/1.1 {status}\n\
+             X-RateLimit-Limit: 20\nX-RateLimit-Remaining: {left}\nX-RateLimit-Reset: 1780000060\n\n{{{{_}}}}\n\n"
+        )
+    };
+    let mut text = "# @client app kind=confidential redirect_uri=https://app.example/cb\n\n".to_owned();
+    for left in (0..20).rev() {
+        text.push_str(&call("400 Bad Request", left));
+    }
+    text.push_str(&call("429 Too Many Requests", 0));
+    let story = Story::parse(&text).expect("it is a transcript");
+    let mut world = World::begin("php-endpoints", &story, memory().await).await.expect("there is such a world");
+    assert_eq!(story.tell(&mut world).await, Ok(()));
 }
 
 #[tokio::test]

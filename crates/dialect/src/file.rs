@@ -98,7 +98,6 @@ pub(crate) struct ErrorTable {
 #[derive(Debug, Default)]
 pub(crate) struct ClientTable {
     pub(crate) by: Option<Text>,
-    pub(crate) ask: Vec<Text>,
     pub(crate) kind: Option<Text>,
     pub(crate) pkce: Option<Text>,
 }
@@ -241,13 +240,8 @@ fn error(table: &Table, reader: &mut Reader<'_>) -> ErrorTable {
 }
 
 fn client(table: &Table, reader: &mut Reader<'_>) -> ClientTable {
-    reader.check_keys(table, &["by", "ask", "kind", "pkce"]);
-    ClientTable {
-        by: reader.text(table, "by"),
-        ask: list(reader, table, "ask"),
-        kind: reader.text(table, "kind"),
-        pkce: reader.text(table, "pkce"),
-    }
+    reader.check_keys(table, &["by", "kind", "pkce"]);
+    ClientTable { by: reader.text(table, "by"), kind: reader.text(table, "kind"), pkce: reader.text(table, "pkce") }
 }
 
 fn screen(table: &Table, reader: &mut Reader<'_>) -> ScreenTable {

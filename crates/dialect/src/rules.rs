@@ -201,13 +201,11 @@ pub(crate) struct ErrorRules {
     pub(crate) reply: usize,
 }
 
-/// Who registers applications, and what they are asked.
+/// Who registers applications, and what they become.
 #[derive(Debug)]
 pub struct ClientRules {
     /// May users register applications on the developer pages? Else only the operator may.
     pub is_self_service: bool,
-    /// What is asked of them.
-    pub ask: Vec<String>,
     /// What an application is when nothing is said.
     pub kind: ClientKind,
     /// What a new application gets when nothing is said.

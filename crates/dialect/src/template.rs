@@ -7,13 +7,15 @@ use crate::problem::suggestion;
 use crate::value::{Name, Values, write_json};
 
 /// A JSON template. A string that is exactly `"$name"` becomes that value in its own type; a member whose value is
-/// absent is dropped; `"$name|0"` has a value, as JSON, for when the name has none; `"$$…"` is a literal `$…`.
+/// absent is dropped; `"$name|0"` has a value, as JSON, for when the name has none, and `"$name|$other|0"` another name
+/// before it; `"$$…"` is a literal `$…`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Json {
     /// Finished JSON.
     Literal(Vec<u8>),
     Name(Name),
-    NameOr(Name, Vec<u8>),
+    /// What stands in for an absent value.
+    NameOr(Name, Box<Json>),
     /// Each key comes with its quotes and its colon.
     Object(Vec<(Vec<u8>, Json)>),
     List(Vec<Json>),
@@ -54,11 +56,14 @@ impl Json {
         match name.split_once('|') {
             None => Ok(Self::Name(parse_name(name)?)),
             Some((name, otherwise)) => {
-                let otherwise: Value = serde_json::from_str(otherwise)
-                    .map_err(|_| format!("`{otherwise}`, which stands in for `${name}`, is not JSON"))?;
-                let mut json = Vec::new();
-                write_json(&mut json, &otherwise);
-                Ok(Self::NameOr(parse_name(name)?, json))
+                let otherwise = if otherwise.starts_with('$') {
+                    Self::of_text(otherwise)?
+                } else {
+                    let value: Value = serde_json::from_str(otherwise)
+                        .map_err(|_| format!("`{otherwise}`, which stands in for `${name}`, is not JSON"))?;
+                    Self::literal(&value)
+                };
+                Ok(Self::NameOr(parse_name(name)?, Box::new(otherwise)))
             }
         }
     }
@@ -96,7 +101,7 @@ impl Json {
             },
             Self::NameOr(name, otherwise) => match values.value(name) {
                 Some(got) => got.write_json(out),
-                None => out.extend_from_slice(otherwise),
+                None => otherwise.fill(values, out),
             },
             Self::Object(members) => {
                 out.push(b'{');
@@ -137,7 +142,8 @@ impl Json {
     pub(crate) fn has(&self, is: fn(&Name) -> bool) -> bool {
         match self {
             Self::Literal(_) => false,
-            Self::Name(own) | Self::NameOr(own, _) => is(own),
+            Self::Name(own) => is(own),
+            Self::NameOr(own, otherwise) => is(own) || otherwise.has(is),
             Self::Object(members) => members.iter().any(|(_, value)| value.has(is)),
             Self::List(items) => items.iter().any(|value| value.has(is)),
         }
@@ -334,6 +340,13 @@ mod tests {
         let body =
             r#"{"a":{"x":"$state"},"u":{"id":"$user.id","used":"$user.limits.used","limit":"$user.limits.limit|3"}}"#;
         expect![[r#"{"a":{},"u":{"id":"u1","used":2,"limit":3}}"#]].assert_eq(&json_of(body));
+    }
+
+    #[test]
+    fn the_first_name_that_has_a_value_stands_and_a_member_with_an_alternative_is_not_dropped() {
+        let body = r#"{"a":"$state|$user.id|null","b":"$state|$iss|null","c":"$state|$iss","d":"$user.id|$scope"}"#;
+        expect![[r#"{"a":"u1","b":null,"c":null,"d":"u1"}"#]].assert_eq(&json_of(body));
+        assert!(Json::compile(r#"{"a":"$state|$user.id"}"#).unwrap().has(|name| matches!(name, Name::User(_))));
     }
 
     #[test]

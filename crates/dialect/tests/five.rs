@@ -333,3 +333,11 @@ fn paced_answers_with_exactly_four_members() {
     assert_eq!((policy.refresh.ttl_s, policy.refresh_absolute_ttl_s, policy.access.ttl_s), (None, None, Some(7200)));
     assert_eq!(policy.personal.spelling.prefix, "pt_secret_");
 }
+
+#[test]
+fn a_grant_can_be_taken_away_though_its_reply_stays_behind() {
+    let text = "grants = [\"password\", \"refresh_token\"]\n";
+    let narrowed = Dialect::shipped("tinyrebrand", &[dialect::Source::file("g.toml", text)]).expect("it is shipped");
+    let policy = narrowed.expect("it is sound").policy("https://auth.example");
+    assert_eq!(policy.grants, [GrantType::Password, GrantType::RefreshToken]);
+}

@@ -6,7 +6,7 @@ use crate::call::{Call, Reply, ReplyKind};
 use crate::client_auth::Credentials;
 use crate::keys::{Keys, Presented, TokenKind};
 use crate::live::Hangs;
-use crate::model::{AccessId, Client, ClientKind, GrantId, Held, PersonalId};
+use crate::model::{AccessId, Client, ClientKind, GrantId, Held, PersonalId, UserKey};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
@@ -53,6 +53,30 @@ impl AnyToken {
             Self::Refresh(presented) => wants.grant = Some(GrantId(presented.id)),
             Self::Personal(presented) => wants.personal = Some(PersonalId(presented.id)),
             Self::Foreign => {}
+        }
+    }
+
+    /// Whose token it is, if it is one that lives.
+    #[must_use]
+    pub fn owner(&self, facts: &Facts, dialect: &str, now: UnixTime) -> Option<UserKey> {
+        match self {
+            Self::Access(presented) => {
+                let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest)?;
+                held.check(dialect).ok()?;
+                held.row.user.filter(|_| !now.is_past(held.row.expires_at))
+            }
+            Self::Refresh(presented) => {
+                let held = facts.grant.as_ref()?;
+                let current = held.row.refresh.as_ref().filter(|refresh| refresh.current == presented.digest)?;
+                held.check(dialect).ok()?;
+                (!now.is_past(current.idle_until)).then_some(held.row.user)
+            }
+            Self::Personal(presented) => {
+                let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest)?;
+                held.check(dialect).ok()?;
+                (held.row.dialect == dialect && !now.is_past(held.row.expires_at)).then_some(held.row.user)
+            }
+            Self::Foreign => None,
         }
     }
 }
@@ -285,6 +309,19 @@ mod tests {
         assert_eq!(world.judge(&request).0.unwrap().kind, ReplyKind::Introspect);
         let read = AnyToken::read(refreshed.text.reveal(), &world.policy, &world.keys);
         assert!(matches!(read, AnyToken::Refresh(presented) if presented.id == 8));
+    }
+
+    #[test]
+    fn a_token_has_an_owner_while_it_lives_and_on_its_own_surface() {
+        let mut world = world();
+        let text = world.params().take(Param::Token).unwrap();
+        let token = AnyToken::read(&text, &world.policy, &world.keys);
+        let dialect = world.policy.dialect.clone();
+        let owner = |world: &World, dialect: &str, now| token.owner(&world.facts, dialect, UnixTime(now));
+        assert_eq!(owner(&world, &dialect, 1999), Some(sample::user().key));
+        assert_eq!((owner(&world, "other", 1999), owner(&world, &dialect, 2000)), (None, None));
+        access(&mut world).digest = crate::secret::Digest::of(b"another");
+        assert_eq!(owner(&world, &dialect, 1999), None, "it is another one with its number");
     }
 
     #[test]

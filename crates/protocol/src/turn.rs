@@ -43,6 +43,14 @@ pub struct Wants {
     pub holdings: bool,
 }
 
+impl Wants {
+    /// Is nothing wanted? A request that names no row of this server's is judged without asking the store.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The rows found for [`Wants`]. Each is present or absent.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {

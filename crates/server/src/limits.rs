@@ -13,6 +13,7 @@ use dialect::rules::{Limit, LimitBy, LimitHeaders};
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use protocol::endpoint::Endpoint;
+use protocol::model::UserKey;
 use protocol::refusal::{No, Refusal};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
@@ -61,6 +62,8 @@ pub struct Asker<'a> {
     pub params: &'a Params,
     /// The token that came along, if its checksum says that it is ours.
     pub token: Option<&'a str>,
+    /// Whose live token it is, where that was looked up.
+    pub owner: Option<UserKey>,
 }
 
 impl Asker<'_> {
@@ -77,9 +80,12 @@ impl Asker<'_> {
                 basic.or(self.params.value(Param::ClientId)).map_or_else(address, |id| claimed("client", id))
             }
             LimitBy::Token => token(),
-            LimitBy::User => {
-                self.params.value(Param::Username).map_or_else(token, |name| claimed("user", &login_name(name)))
-            }
+            LimitBy::User => match (self.owner, self.params.value(Param::Username)) {
+                // Whoever has a token of the user's is no stranger, and however many there are, it is one user.
+                (Some(owner), _) => ("owner", owner.0.to_string()),
+                (None, Some(name)) => claimed("user", &login_name(name)),
+                (None, None) => token(),
+            },
         }
     }
 }
@@ -91,19 +97,15 @@ impl Default for Limiter {
 }
 
 impl Limiter {
-    /// Counts a request; `None` where there is no limit.
+    /// Counts a request to an address of the dialect, or to none; `None` where there is no limit.
     pub fn count<'d>(
         &self,
         dialect: &'d Dialect,
-        endpoint: Endpoint,
+        endpoint: Option<Endpoint>,
         asker: &Asker<'_>,
         now: UnixTime,
     ) -> Option<Tally<'d>> {
-        let (class, limit) = match endpoint {
-            Endpoint::Token => ("token", dialect.limits.token?),
-            Endpoint::Metadata => return None,
-            _ => ("api", dialect.limits.api?),
-        };
+        let (class, limit) = class(dialect, endpoint)?;
         let (by, whom) = asker.counted_by(limit.by);
         let key = Digest::of(format!("{}\0{class}\0{by}\0{whom}", dialect.name).as_bytes()).0;
         let (used, resets_at) = self.add(key, limit, now);
@@ -177,6 +179,16 @@ impl Limiter {
     }
 }
 
+/// Which limit is for an address, and under which name it counts; `None` where there is none.
+#[must_use]
+pub fn class(dialect: &Dialect, endpoint: Option<Endpoint>) -> Option<(&'static str, Limit)> {
+    match endpoint {
+        Some(Endpoint::Token) => Some(("token", dialect.limits.token?)),
+        Some(Endpoint::Metadata) => None,
+        _ => Some(("api", dialect.limits.api?)),
+    }
+}
+
 impl Tally<'_> {
     /// Must the request be refused?
     ///
@@ -230,9 +242,11 @@ mod tests {
     ) -> Result<(), Option<u64>> {
         let mut params = Params::default();
         params.push(Param::ClientId, "web".into()).unwrap();
-        let asker = Asker { address, params: &params, token };
+        // A token that begins with a digit is that user's.
+        let owner = token.and_then(|token| token.get(..1)?.parse().ok()).map(UserKey);
+        let asker = Asker { address, params: &params, token, owner };
         let endpoint = if token.is_some() { Endpoint::Userinfo } else { Endpoint::Token };
-        let tally = limiter.count(dialect, endpoint, &asker, UnixTime(now)).unwrap();
+        let tally = limiter.count(dialect, Some(endpoint), &asker, UnixTime(now)).unwrap();
         tally.check(UnixTime(now)).map_err(|refusal| refusal.retry_after_s)
     }
 
@@ -287,5 +301,15 @@ mod tests {
         assert!(ask(&limiter, &dialect, "192.0.2.7", Some("b"), 0).is_err());
         assert_eq!(ask(&limiter, &dialect, "192.0.2.1", None, 0), Ok(()));
         assert!(ask(&limiter, &dialect, "192.0.2.1", None, 0).is_err());
+    }
+    #[test]
+    fn a_user_with_two_tokens_has_one_limit() {
+        let (limiter, dialect) = (Limiter::default(), dialect("2/min/user"));
+        assert_eq!(ask(&limiter, &dialect, "192.0.2.1", Some("1a"), 0), Ok(()));
+        assert_eq!(ask(&limiter, &dialect, "192.0.2.2", Some("1b"), 0), Ok(()));
+        assert!(ask(&limiter, &dialect, "192.0.2.3", Some("1c"), 0).is_err());
+        assert_eq!(ask(&limiter, &dialect, "192.0.2.1", Some("2a"), 0), Ok(()));
+        // A token without a user counts by itself.
+        assert_eq!(ask(&limiter, &dialect, "192.0.2.1", Some("dead"), 0), Ok(()));
     }
 }

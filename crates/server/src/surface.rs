@@ -3,6 +3,7 @@
 //! Every answer leaves through [`answer`], which gives it its name, counts it and writes the one line about it.
 
 use std::pin::{Pin, pin};
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use ::http::header::{
@@ -12,6 +13,7 @@ use ::http::header::{
 };
 use ::http::{Method, StatusCode};
 use bytes::Bytes;
+use dialect::rules::LimitBy;
 use dialect::{At, Context, Dialect, Incoming, Redirect, Route};
 use http_body::Body as _;
 use http_body_util::Full;
@@ -21,11 +23,13 @@ use protocol::call::{Call, Reply};
 use protocol::endpoint::Endpoint;
 use protocol::introspect::{AnyToken, IntrospectRequest};
 use protocol::jose::Jwt;
-use protocol::model::GrantType;
+use protocol::model::{GrantType, UserKey};
 use protocol::refusal::{No, Refusal};
 use protocol::revoke::RevokeRequest;
 use protocol::secret::Secret;
+use protocol::time::UnixTime;
 use protocol::token::TokenRequest;
+use protocol::turn::Wants;
 use protocol::userinfo::UserinfoRequest;
 use protocol::wire::{Param, Params};
 
@@ -35,7 +39,7 @@ use crate::browser::{PageRequest, address};
 use crate::fault::{Fault, caught};
 use crate::http::answer::Form;
 use crate::http::{Request, Response, answer};
-use crate::limits::{Asker, Tally};
+use crate::limits::{self, Asker, Tally};
 use crate::observe::log;
 use crate::observe::metrics::Series;
 use crate::pages;
@@ -58,9 +62,12 @@ pub async fn answer(app: &App, request: &Request) -> Response {
     let route = request.host().map(|host| app.dialects.route(host, request.uri.path()));
     let (mut response, place, series) = match route {
         Some(Route::Endpoint(dialect, at)) => {
-            let asked = Asked { app, request, dialect, at, surface: app.surface(dialect) };
+            let asked = Asked { app, request, dialect, at, surface: app.surface(dialect), tally: OnceLock::new() };
             let response = in_time(app, pin!(asked.answer())).await;
-            let response = response.unwrap_or_else(|fault| asked.refuse(&broken(request, &fault)));
+            let mut response = response.unwrap_or_else(|fault| asked.refuse(&broken(request, &fault)));
+            if let Some(tally) = asked.tally.get() {
+                tally.tell(response.headers_mut());
+            }
             (response, (dialect.name.as_str(), at.endpoint.row().name), app.metrics.of(&dialect.name, at.endpoint))
         }
         Some(Route::UnknownPath(dialect)) => {
@@ -115,6 +122,8 @@ struct Asked<'a> {
     dialect: &'a Dialect,
     at: At,
     surface: &'a Surface,
+    /// Where the request stands, once it was counted: each answer tells it, also that of a fault.
+    tally: OnceLock<Tally<'a>>,
 }
 
 impl Asked<'_> {
@@ -125,7 +134,7 @@ impl Asked<'_> {
             return response;
         }
         let mut response = match (self.at.endpoint, self.request.unread) {
-            (_, Some(no)) => self.refuse(&no.into()),
+            (_, Some(no)) => self.unread(no).await,
             (Endpoint::Metadata, None) => self.metadata(),
             // Boxed: what a browser needs is large, and a token request should not carry room for it.
             (Endpoint::Authorize, None) => Box::pin(self.authorize()).await,
@@ -142,6 +151,13 @@ impl Asked<'_> {
         self.within_limits(async |params, address| self.judge_params(params, address).await).await
     }
 
+    /// A request whose body could not be read counts like any other.
+    async fn unread(&self, no: No) -> Response {
+        let address = address(self.request, &self.app.settings.trusted);
+        let allowed = if self.dialect.address(self.at).has_screens { Ok(()) } else { self.count(None, &address).await };
+        self.refuse(&allowed.err().unwrap_or_else(|| no.into()))
+    }
+
     /// Reads the request, counts it against the dialect's limits if it has any, and answers it, or refuses to.
     async fn within_limits(
         &self,
@@ -149,30 +165,39 @@ impl Asked<'_> {
     ) -> Result<Response, Fault> {
         let address = address(self.request, &self.app.settings.trusted);
         let decoded = self.dialect.decode(self.at, &self.incoming());
-        let tally = self.count(decoded.as_ref().ok(), &address);
-        let allowed = tally.as_ref().map_or(Ok(()), |tally| tally.check(self.app.clock.now()));
-        let mut response = match allowed.and(decoded) {
-            Ok(params) => answer(params, &address).await?,
-            Err(refusal) => self.refuse(&refusal),
-        };
-        if let Some(tally) = &tally {
-            tally.tell(response.headers_mut());
+        match self.count(decoded.as_ref().ok(), &address).await.and(decoded) {
+            Ok(params) => answer(params, &address).await,
+            Err(refusal) => Ok(self.refuse(&refusal)),
         }
-        Ok(response)
     }
 
-    /// `address` is that of the caller, as it is counted for brute force.
-    fn count(&self, params: Option<&Params>, address: &str) -> Option<Tally<'_>> {
-        let limits = &self.dialect.limits;
-        if limits.token.is_none() && limits.api.is_none() {
-            return None;
+    /// Counts the request. `address` is that of the caller, as it is counted for brute force.
+    async fn count(&self, params: Option<&Params>, address: &str) -> Result<(), Refusal> {
+        let Some((_, limit)) = limits::class(self.dialect, Some(self.at.endpoint)) else { return Ok(()) };
+        let (none, now) = (Params::default(), self.app.clock.now());
+        let params = params.unwrap_or(&none);
+        let text = params.bearer.as_ref().map(Secret::reveal).or(params.value(Param::Token));
+        let policy = &self.surface.policy;
+        let read = text.map(|text| (text, AnyToken::read(text, policy, &self.app.keys())));
+        let token = read.filter(|(_, token)| *token != AnyToken::Foreign);
+        let owner = match token {
+            // Users have many tokens, so that one whose user has a limit costs a look at the store.
+            Some((_, token)) if limit.by == LimitBy::User => self.owner(token, now).await,
+            _ => None,
+        };
+        let asker = Asker { address, params, token: token.map(|(text, _)| text), owner };
+        match self.app.limiter.count(self.dialect, Some(self.at.endpoint), &asker, now) {
+            Some(tally) => self.tally.get_or_init(|| tally).check(now),
+            None => Ok(()),
         }
-        let none = Params::default();
-        let (params, keys) = (params.unwrap_or(&none), self.app.keys());
-        let token = params.bearer.as_ref().map(Secret::reveal).or(params.value(Param::Token));
-        let token = token.filter(|token| AnyToken::read(token, &self.surface.policy, &keys) != AnyToken::Foreign);
-        let asker = Asker { address, params, token };
-        self.app.limiter.count(self.dialect, self.at.endpoint, &asker, self.app.clock.now())
+    }
+
+    /// Whose live token it is. A store that does not answer is told to the caller later, by the judge's turn.
+    async fn owner(&self, token: AnyToken, now: UnixTime) -> Option<UserKey> {
+        let mut wants = Wants::default();
+        token.want(&mut wants);
+        let facts = self.app.store.load(&wants).await.ok()?;
+        token.owner(&facts, &self.surface.policy.dialect, now)
     }
 
     async fn judge_params(&self, mut params: Params, address: &str) -> Result<Response, Fault> {
@@ -445,17 +470,32 @@ async fn page(app: &App, request: &Request, dialect: Option<&Dialect>) -> Respon
         return accounts::answer(app, request, sub).await;
     }
     let page = PageRequest::read(app, request);
-    let spoken = dialect.map(|dialect| (dialect, None));
-    if let Some(no) = request.unread {
-        return refused(app, &page, spoken, &no.into());
+    let no = if let Some(no) = request.unread {
+        no
+    } else if page.is_cross_site() {
+        No::PageStale
+    } else {
+        match pages::route(app, &page).await {
+            Some(response) => return response,
+            None => No::AddressUnknown,
+        }
+    };
+    nowhere(app, &page, dialect, no)
+}
+
+/// Says no to a request for none of the dialect's addresses. Pages are for people and have no limit; this is for programs,
+/// and counts.
+fn nowhere(app: &App, page: &PageRequest<'_>, dialect: Option<&Dialect>, no: No) -> Response {
+    let (params, now) = (Params::default(), app.clock.now());
+    let asker = Asker { address: &page.address, params: &params, token: None, owner: None };
+    let tally = dialect.and_then(|dialect| app.limiter.count(dialect, None, &asker, now));
+    let allowed = tally.as_ref().map_or(Ok(()), |tally| tally.check(now));
+    let refusal = allowed.err().unwrap_or_else(|| no.into());
+    let mut response = refused(app, page, dialect.map(|dialect| (dialect, None)), &refusal);
+    if let Some(tally) = &tally {
+        tally.tell(response.headers_mut());
     }
-    if page.is_cross_site() {
-        return refused(app, &page, spoken, &No::PageStale.into());
-    }
-    match pages::route(app, &page).await {
-        Some(response) => response,
-        None => refused(app, &page, spoken, &No::AddressUnknown.into()),
-    }
+    response
 }
 
 /// The answer to a request for a host that is not served here.

@@ -418,3 +418,20 @@ fn a_dialect_is_explained_and_a_file_is_checked() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).contains("mine.toml:1:11"));
 }
+
+#[test]
+fn check_names_each_waiver_in_force_and_what_it_means() {
+    let dialects = "[dialects]\nenable = [\"tinyplus\", \"tinyemail\"]\n\
+                    accept = [\"implicit-grant\", \"token-in-query\", \"secret-in-query\", \"password-grant\"]\n";
+    let told = Place::with(dialects).json(&["check"]);
+    assert_eq!(told["is_good"], true);
+    let texts = told["problems"].as_array().unwrap().iter().map(|problem| problem["text"].as_str().unwrap());
+    let waivers: Vec<&str> = texts.filter(|text| text.starts_with("waiver in force: ")).collect();
+    let named =
+        ["`tinyplus` has `implicit-grant`", "`tinyplus` has `token-in-query`", "`tinyemail` has `secret-in-query`"];
+    assert_eq!(waivers.len(), named.len(), "what is accepted and not needed is not in force: {waivers:?}");
+    for (waiver, named) in waivers.iter().zip(named) {
+        let hazard = dialect::hazard::hazard(named.rsplit('`').nth(1).unwrap()).unwrap();
+        assert!(waiver.contains(named) && waiver.contains(hazard.meaning), "{waiver}");
+    }
+}

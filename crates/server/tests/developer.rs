@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use common::{NOW, ask, text};
-use dialect::{Dialect, Dialects, Source as File};
+use dialect::{Context, Dialect, Dialects, Source as File};
 use http::Method;
 use http::header::{LOCATION, SET_COOKIE};
+use protocol::endpoint::Endpoint;
 use protocol::login::password;
 use protocol::model::{User, UserKey};
+use protocol::refusal::No;
 use protocol::secret::Secret;
 use protocol::turn::{Change, Entropy};
 use serde_json::json;
@@ -50,7 +52,7 @@ async fn server(dialects: &[&str], settings: Settings) -> Arc<App> {
         "closed" => Dialect::load("closed", &[CLOSED]).expect("it is sound"),
         other => Dialect::shipped(other, &[]).expect("it is shipped").expect("it is sound"),
     });
-    let accept = ["secret-in-query".to_owned()];
+    let accept: Vec<String> = dialect::hazard::HAZARDS.iter().map(|hazard| hazard.name.to_owned()).collect();
     let dialects = Dialects::new(ISSUER, loaded.collect(), &accept).expect("they fit together");
     common::speaking(dialects, store, settings).await
 }
@@ -266,6 +268,48 @@ async fn only_surfaces_that_let_people_do_so_are_offered() {
     assert_eq!(made.shown("at-userinfo").as_deref(), Some("https://www.paced.email/api/v1/me"));
     let client = &app.store.clients(Some(UserKey(1)), None, 9).await.unwrap()[0];
     assert_eq!((client.dialect.as_str(), client.pkce), ("paced", protocol::model::Pkce::Optional));
+}
+
+#[tokio::test]
+async fn people_register_applications_themselves_on_every_surface_that_offers_it_and_see_each_secret_once() {
+    let names: Vec<&str> = dialect::shipped::names().collect();
+    let app = server(&names, Settings::new(ISSUER)).await;
+    let browser = Browser::new(&app);
+    let form = browser.enter(NEW_APPLICATION).await;
+    let mut offered = Vec::new();
+    for name in names {
+        let own = app.dialects.named(name).expect("it is spoken");
+        let wish =
+            [("action", "create"), ("name", name), ("redirect_uris", "https://app.example/cb"), ("dialect", name)];
+        let made = browser.send(&form, NEW_APPLICATION, &wish).await;
+        let is_listed = form.body.contains(&format!("<option value=\"{name}\""));
+        assert_eq!(is_listed, own.client.is_self_service, "{name}");
+        if !is_listed {
+            assert!(made.status == 400 && made.body.contains("id=\"dialect-fault\""), "{name}: {}", made.status);
+            continue;
+        }
+        let secret = made.shown("secret").unwrap_or_else(|| panic!("{name}: {}", made.body));
+        let id = made.shown("client-id").expect("it is shown");
+        assert_eq!(browser.open(&made.path).await.shown("secret"), None, "{name} shows it once");
+        for endpoint in [Endpoint::Token, Endpoint::Userinfo] {
+            let shown = made.shown(&format!("at-{}", endpoint.row().name));
+            assert_eq!(shown, own.url(endpoint), "{name}");
+        }
+        // The secret opens the token endpoint: what is wrong is the code, and not who asks.
+        let at = own.at(Endpoint::Token).expect("it has one");
+        let body = format!(
+            "grant_type=authorization_code&client_id={id}&client_secret={secret}&code=none&redirect_uri=https%3A%2F%2Fapp.example%2Fcb"
+        );
+        let host = own.hosts.first().map_or("auth.example", String::as_str);
+        for (body, no) in [(body.clone(), No::CodeUnknown), (body.replace("gcs_", "gcs_x"), No::ClientSecretWrong)] {
+            let answer = text(ask(&app, Method::POST, &own.address(at).path, &[("host", host)], &body).await).await;
+            let out = own.refuse(Some(at), &no.into(), &Context::default());
+            assert_eq!(answer.as_bytes(), out.body, "{name}: {answer}");
+        }
+        offered.push(name);
+    }
+    offered.sort_unstable();
+    assert_eq!(offered, ["paced", "php-endpoints", "standard", "tinyrebrand"]);
 }
 
 #[tokio::test]

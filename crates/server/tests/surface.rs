@@ -3,19 +3,18 @@
 mod common;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_trait::async_trait;
+use common::troubled::{Trouble, Troubled};
 use common::{CALLBACK, SECRET, ask, credentials, text};
+use dialect::{Dialect, Dialects};
 use http::Method;
 use protocol::model::SealKey;
 use protocol::refusal::No;
-use protocol::time::UnixTime;
-use protocol::turn::{Change, Facts, Wants};
+use protocol::turn::Change;
 use protocol::wire::Params;
 use serde_json::Value;
 use server::settings::Settings;
-use store::{CommitError, Fault, Query, Rows, Store};
+use store::Store;
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
@@ -195,51 +194,6 @@ async fn what_happened_is_counted_by_name() {
     }
 }
 
-/// What a store can do to a server.
-#[derive(Clone, Copy, Debug)]
-enum Trouble {
-    Unavailable,
-    Broken,
-    Lost,
-    Panic,
-}
-
-/// A store that works until it does not.
-struct Troubled {
-    inner: Arc<dyn Store>,
-    trouble: Trouble,
-    has_begun: AtomicBool,
-}
-
-#[async_trait]
-impl Store for Troubled {
-    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
-        assert!(
-            !(self.has_begun.load(Ordering::Relaxed) && matches!(self.trouble, Trouble::Panic)),
-            "a broken invariant"
-        );
-        self.inner.load(wants).await
-    }
-
-    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
-        let cause = || "no space left on /secret/path".to_owned();
-        match self.trouble {
-            _ if !self.has_begun.load(Ordering::Relaxed) => self.inner.commit(changes).await,
-            Trouble::Unavailable => Err(Fault::Unavailable { cause: cause() }.into()),
-            Trouble::Broken | Trouble::Panic => Err(Fault::Broken { cause: cause() }.into()),
-            Trouble::Lost => Err(CommitError::Lost),
-        }
-    }
-
-    async fn list(&self, query: &Query) -> Result<Rows, Fault> {
-        self.inner.list(query).await
-    }
-
-    async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
-        self.inner.sweep(now, rows_max).await
-    }
-}
-
 #[tokio::test]
 async fn trouble_with_the_store_is_a_clear_answer_and_the_server_lives() {
     for (trouble, status, error) in [
@@ -248,15 +202,15 @@ async fn trouble_with_the_store_is_a_clear_answer_and_the_server_lives() {
         (Trouble::Broken, 500, "server_error"),
         (Trouble::Panic, 500, "server_error"),
     ] {
-        let store = Arc::new(Troubled { inner: common::memory().await, trouble, has_begun: AtomicBool::new(false) });
+        let store = Arc::new(Troubled::new(common::memory().await, trouble));
         let app = common::app(Arc::clone(&store) as Arc<dyn Store>, Settings::new("https://auth.example")).await;
-        store.has_begun.store(true, Ordering::Relaxed);
+        store.begin();
         let answer = ask(&app, Method::POST, "/oauth/token", &[], &credentials()).await;
         assert_eq!(answer.status(), status, "{trouble:?}");
         assert_eq!(answer.headers().contains_key("retry-after"), status == 503, "{trouble:?}");
         let body = text(answer).await;
         assert!(json(&body)["error"] == error && !body.contains("secret/path"), "{trouble:?}: {body}");
-        store.has_begun.store(false, Ordering::Relaxed);
+        store.end();
         assert_eq!(ask(&app, Method::POST, "/oauth/token", &[], &credentials()).await.status(), 200, "{trouble:?}");
     }
 }
@@ -315,4 +269,33 @@ async fn a_script_of_another_origin_may_redeem_and_ask_who_the_user_is_but_not_i
         // Without this header browsers send no cookies along, so that a stranger's script acts for nobody.
         assert!(!preflight.headers().contains_key("access-control-allow-credentials"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_garbage_token_is_refused_without_touching_the_store() {
+    let store = Arc::new(Troubled::new(common::memory().await, Trouble::Panic));
+    let open = Dialect::shipped("tinyrebrand", &[]).expect("it is shipped").expect("it is sound");
+    let standard = Dialect::load("standard", &[]).expect("the shipped dialect is sound");
+    let accept: Vec<String> = open.waives.clone();
+    let dialects = Dialects::new("https://auth.example", vec![standard, open], &accept).expect("they fit together");
+    let app =
+        common::speaking(dialects, Arc::clone(&store) as Arc<dyn Store>, Settings::new("https://auth.example")).await;
+    store.begin();
+    let status = async |method, path: &str, headers: &[(&str, &str)], body: &str| {
+        ask(&app, method, path, headers, body).await.status().as_u16()
+    };
+    let host = ("host", "api.tinyrebrand.com");
+    // Of the right length and alphabet as well: what is wrong with it is its checksum.
+    for garbage in ["nonsense".to_owned(), format!("at_{}", "0123456789abcdef".repeat(4)), "A".repeat(43)] {
+        let bearer = format!("Bearer {garbage}");
+        let asked = status(Method::GET, "/oauth/userinfo", &[("authorization", &bearer)], "").await;
+        assert_eq!(asked, 401, "{garbage}");
+        let asked = status(Method::GET, "/api/user/me", &[host, ("authorization", &bearer)], "").await;
+        assert_eq!(asked, 401, "{garbage}");
+        for path in ["/api/oauth/introspect", "/api/oauth/revoke"] {
+            assert_eq!(status(Method::POST, path, &[host], &format!("token={garbage}")).await, 200, "{garbage}");
+        }
+    }
+    // The store is as bad as it was said to be.
+    assert_eq!(status(Method::POST, "/oauth/token", &[], &credentials()).await, 500);
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use dialect::{Dialect, Dialects, Source};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use http_body_util::BodyExt;
 use protocol::login::totp;
 use protocol::model::User;
+use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Wants};
 use server::app::{App, Setup};
@@ -40,6 +42,8 @@ pub struct World {
     page: String,
     /// Names and their values.
     pub known: Known,
+    /// Every answer to a request of the file, to the byte, also what names stand for; of a page, the digest.
+    pub heard: String,
 }
 
 impl World {
@@ -80,7 +84,7 @@ impl World {
             }
         }
         let Rows { known, people, .. } = rows;
-        Ok(Self { app, host, cookies: BTreeMap::new(), people, page: String::new(), known })
+        Ok(Self { app, host, cookies: BTreeMap::new(), people, page: String::new(), known, heard: String::new() })
     }
 
     /// Takes the steps, asks, and compares.
@@ -109,6 +113,7 @@ impl World {
             let csrf = csrf(&page).ok_or_else(|| format!("{line}: there is no page to answer, but {page}"))?;
             response = self.post("/consent", &[("csrf", &csrf), ("decision", decision)]).await;
         }
+        self.heard.push_str(&format!("### {}\n\n", exchange.request.first));
         self.compare(&exchange.answer, response).await.map_err(|problem| format!("{}: {problem}", exchange.answer.line))
     }
 
@@ -229,6 +234,7 @@ impl World {
         let status = written.first.split(' ').nth(1).unwrap_or_default().to_owned();
         let (head, body) = response.into_parts();
         let body = body.collect().await.expect("it is there").to_bytes();
+        self.heard.push_str(&raw(&head, &body));
         let body = String::from_utf8_lossy(&body).into_owned();
         let seen = || format!("the server answered {} {:?}\n{body}", head.status, head.headers);
         if status != head.status.as_str() {
@@ -252,6 +258,19 @@ impl World {
         }
         if matches(&written.body, &body, &mut self.known) { Ok(()) } else { Err(seen()) }
     }
+}
+
+/// An answer to the byte. The headers stand in the order of their names; a page, which has tests of its own, is its digest.
+fn raw(head: &http::response::Parts, body: &[u8]) -> String {
+    let value = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let mut headers: Vec<String> = head.headers.iter().map(|(name, own)| format!("{name}: {}\n", value(own))).collect();
+    headers.sort();
+    let is_page = head.headers.get("content-type").is_some_and(|own| value(own).starts_with("text/html"));
+    let body = match is_page {
+        true => format!("SHA-256 {}", HEXLOWER.encode(&Digest::of(body).0)),
+        false => String::from_utf8_lossy(body).into_owned(),
+    };
+    format!("HTTP/1.1 {}\n{}\n{body}\n\n", head.status, headers.concat())
 }
 
 /// The issuer elsewhere answers at every time, and without a network.

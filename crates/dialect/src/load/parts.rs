@@ -287,7 +287,6 @@ pub(super) fn client(table: &ClientTable, reader: &mut Reader<'_>) -> ClientRule
     let pkce = table.pkce.as_ref().and_then(|word| one_of("word", word, &["required", "optional", "always"], reader));
     ClientRules {
         is_self_service: by == Some(0),
-        ask: table.ask.iter().map(|word| word.value.clone()).collect(),
         kind: if kind == Some(1) { ClientKind::Public } else { ClientKind::Confidential },
         pkce: if pkce == Some(1) { Pkce::Optional } else { Pkce::Required },
         is_pkce_waivable: pkce != Some(2),

@@ -162,7 +162,10 @@ pub(super) fn check_needed(dialect: &Dialect, file: &File, reader: &mut Reader<'
 
 /// Notes replies of the dialect's own that nothing leads to.
 pub(super) fn check_reached(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
-    let needed = needed(dialect);
+    let mut needed = needed(dialect);
+    // Whoever takes a grant away leaves its reply, and one that the core asks for is never a slip.
+    needed.extend(ReplyKind::ALL.iter().map(|kind| kind.as_str()));
+    needed.extend(dialect.words.iter().filter_map(|own| own.reply).map(|at| dialect.replies[at].name.as_str()));
     for (name, _) in &file.replies {
         if name.spot.layer > 0 && !needed.contains(&name.value.as_str()) {
             reader.note(

@@ -323,3 +323,40 @@ fn what_is_wrong_with_google_is_told_with_its_place() {
         "#]],
     );
 }
+
+/// What a page about a dialect tells the operator to write: its blocks of TOML, also those in a list, and lines of one table
+/// within a sentence.
+fn advised(page: &str) -> Vec<String> {
+    let blocks = page.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("toml\n"));
+    let lines =
+        page.split('`').filter(|span| span.starts_with("[dialect.") && !span.contains('\n') && span.contains("] "));
+    blocks.map(ToOwned::to_owned).chain(lines.map(|line| line.replacen("] ", "]\n", 1))).collect()
+}
+
+#[test]
+fn what_the_pages_of_the_dialects_tell_an_operator_to_write_is_a_configuration_without_problems() {
+    for name in dialect::shipped::names().filter(|name| *name != "standard") {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dialects").join(name).join("README.md");
+        let page = read(&page).unwrap();
+        let advised = advised(&page);
+        let accept: Vec<&str> = dialect::hazard::HAZARDS.iter().map(|hazard| hazard.name).collect();
+        assert_eq!(
+            advised.iter().filter(|block| block.contains("[dialects]")).count(),
+            1,
+            "{name} is switched on once"
+        );
+        assert!(advised.len() > 1, "{name} says how to move on");
+        for block in advised {
+            let base = if block.contains("[dialects]") {
+                String::new()
+            } else {
+                format!("[dialects]\nenable = [\"standard\", \"{name}\"]\naccept = {accept:?}\n")
+            };
+            // A surface that takes ID tokens of Google is nothing without Google.
+            let google = "[upstream.google]\nclient_id = \"c\"\nclient_secret = \"s\"\n";
+            let text = format!("issuer = \"https://auth.example.net\"\n{base}{block}\n{google}");
+            let told = told(of_text("g.toml", text.clone(), Path::new("/nowhere"), &[]));
+            assert_eq!(told, "", "dialects/{name}/README.md:\n{text}");
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! A server in this process: a store in memory, a clock that stands still, randomness from a seed.
 #![allow(dead_code, reason = "each test crate uses its own part")]
 
+pub(crate) mod troubled;
+
 use std::sync::Arc;
 
 use dialect::{Dialect, Dialects};
@@ -83,6 +85,11 @@ pub(crate) async fn usual() -> Arc<App> {
 
 /// Asks.
 pub(crate) async fn ask(app: &App, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
+    surface::answer(app, &request(app, method, path, headers, body)).await
+}
+
+/// A request as it comes from the network.
+pub(crate) fn request(app: &App, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Request {
     let mut map = HeaderMap::new();
     let host = app.settings.issuer.split_once("://").map_or("", |(_, host)| host);
     map.insert("host", HeaderValue::from_str(host).expect("a host"));
@@ -93,7 +100,7 @@ pub(crate) async fn ask(app: &App, method: Method, path: &str, headers: &[(&str,
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
         map.insert(name, HeaderValue::from_str(value).expect("a value"));
     }
-    let request = Request {
+    Request {
         method,
         uri: path.parse().expect("a path"),
         headers: map,
@@ -101,8 +108,7 @@ pub(crate) async fn ask(app: &App, method: Method, path: &str, headers: &[(&str,
         unread: None,
         peer: Peer::Ip([192, 0, 2, 1].into()),
         id: app.request_ids.next(),
-    };
-    surface::answer(app, &request).await
+    }
 }
 
 /// The body of an answer as text.

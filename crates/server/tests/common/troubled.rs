@@ -1,0 +1,70 @@
+//! A store that works until it does not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use protocol::time::UnixTime;
+use protocol::turn::{Change, Facts, Wants};
+use store::{CommitError, Fault, Query, Rows, Store};
+
+/// What a store can do to a server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Trouble {
+    Unavailable,
+    Broken,
+    Lost,
+    Panic,
+}
+
+/// A store that works until it does not.
+pub(crate) struct Troubled {
+    inner: Arc<dyn Store>,
+    trouble: Trouble,
+    has_begun: AtomicBool,
+}
+
+impl Troubled {
+    pub(crate) fn new(inner: Arc<dyn Store>, trouble: Trouble) -> Self {
+        Self { inner, trouble, has_begun: AtomicBool::new(false) }
+    }
+
+    /// From now on there is trouble.
+    pub(crate) fn begin(&self) {
+        self.has_begun.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on there is none.
+    pub(crate) fn end(&self) {
+        self.has_begun.store(false, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Store for Troubled {
+    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
+        assert!(
+            !(self.has_begun.load(Ordering::Relaxed) && matches!(self.trouble, Trouble::Panic)),
+            "a broken invariant"
+        );
+        self.inner.load(wants).await
+    }
+
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+        let cause = || "no space left on /secret/path".to_owned();
+        match self.trouble {
+            _ if !self.has_begun.load(Ordering::Relaxed) => self.inner.commit(changes).await,
+            Trouble::Unavailable => Err(Fault::Unavailable { cause: cause() }.into()),
+            Trouble::Broken | Trouble::Panic => Err(Fault::Broken { cause: cause() }.into()),
+            Trouble::Lost => Err(CommitError::Lost),
+        }
+    }
+
+    async fn list(&self, query: &Query) -> Result<Rows, Fault> {
+        self.inner.list(query).await
+    }
+
+    async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
+        self.inner.sweep(now, rows_max).await
+    }
+}
