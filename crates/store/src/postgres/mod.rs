@@ -207,11 +207,7 @@ async fn examine(place: &str, link: &Link) -> Result<u32, OpenError> {
 }
 
 fn unreachable_at(place: &str, stop: Stop) -> OpenError {
-    let cause = match Fault::from(stop) {
-        Fault::Unavailable { cause } | Fault::Broken { cause } | Fault::Damaged { cause } => cause,
-        fault @ Fault::Unsupported(_) => fault.to_string(),
-    };
-    OpenError::Unreachable { place: place.to_owned(), cause }
+    OpenError::Unreachable { place: place.to_owned(), cause: stop.told() }
 }
 
 /// Connections for lanes of one kind, of which the first is had at once, so that what is wrong is found at the start.

@@ -54,7 +54,10 @@ impl Stop {
 
     /// Why, in words for the operator.
     pub(super) fn told(self) -> String {
-        Fault::from(self).to_string()
+        match self.into() {
+            Fault::Unavailable { cause } | Fault::Broken { cause } | Fault::Damaged { cause } => cause,
+            fault @ Fault::Unsupported(_) => fault.to_string(),
+        }
     }
 
     /// Was the error that a key or a name is already there?
