@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// An answer.
@@ -44,31 +46,58 @@ impl Answer {
     }
 }
 
-/// Posts a form to the first of these addresses that takes the connection, as a balancer would. `None` when there is no
-/// whole answer from it.
-///
-/// # Panics
-/// When nobody takes the connection.
-#[must_use]
-pub(crate) fn post_to_any(addresses: &[&str], host: &str, path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
-    let body = form(fields);
-    let text = format!(
-        "POST {path} HTTP/1.1\r\nConnection: close\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let taken = addresses.iter().find_map(|address| TcpStream::connect(address).ok());
-    ask(taken.expect("somebody takes the connection"), &text)
+/// The way to one server, or to several that share a store and are asked in turn.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    host: String,
+    addresses: Vec<String>,
+    turn: Arc<AtomicUsize>,
+}
+
+impl Door {
+    /// To a server that is called `host`.
+    pub(crate) fn new(address: &str, host: &str) -> Self {
+        Self { host: host.to_owned(), addresses: vec![address.to_owned()], turn: Arc::default() }
+    }
+
+    /// To several that are called so.
+    pub(crate) fn among(addresses: Vec<String>, host: &str) -> Self {
+        Self { addresses, ..Self::new("", host) }
+    }
+
+    /// What the servers are called.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Sends a request. Of several servers, one that does not take the connection is passed over, as a balancer would.
+    /// `None` when there is no whole answer.
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Option<Answer> {
+        let text = request(method, path, &[&[("Host", self.host.as_str())], headers].concat(), body);
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.addresses.len();
+        let mut in_turn = self.addresses.iter().cycle().skip(turn).take(self.addresses.len());
+        ask(in_turn.find_map(|address| TcpStream::connect(address).ok())?, &text)
+    }
+
+    /// Posts a form, as [`Door::send`].
+    pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], fields: &[(&str, &str)]) -> Option<Answer> {
+        let kind = ("Content-Type", "application/x-www-form-urlencoded");
+        self.send("POST", path, &[&[kind], headers].concat(), &form(fields))
+    }
 }
 
 /// Sends a request and reads until the server closes the connection. `None` when there is no whole answer, such as from a
 /// server that is being killed.
 #[must_use]
 pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Option<Answer> {
+    let is_named = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host"));
+    let host: &[_] = if is_named { &[] } else { &[("Host", address)] };
+    let text = request(method, path, &[host, headers].concat(), body);
+    ask(TcpStream::connect(address).ok()?, &text)
+}
+
+fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
     let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
-    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-        text += &format!("Host: {address}\r\n");
-    }
     for (name, value) in headers {
         text += &format!("{name}: {value}\r\n");
     }
@@ -77,7 +106,7 @@ pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], b
     }
     text.push_str("\r\n");
     text.push_str(body);
-    ask(TcpStream::connect(address).ok()?, &text)
+    text
 }
 
 /// Sends a request over a connection, and reads until the server closes it.

@@ -16,6 +16,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -173,6 +174,17 @@ impl Installation {
         command
     }
 
+    /// Starts a command of the binary that takes its time. What it says is thrown away.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn begin(&self, words: &[&str]) -> Child {
+        let mut command = self.command(words);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().expect("the binary starts")
+    }
+
     /// Runs a command of the binary to its end.
     ///
     /// # Panics
@@ -324,7 +336,7 @@ impl Installation {
 
     fn registered(&self, words: &[&str]) -> load::Client {
         let (id, secret) = self.client(words);
-        load::Client { address: self.address.clone(), host: self.host.clone(), id, secret }
+        load::Client::new(self, id, secret)
     }
 
     /// Adds a user whose name and password are [`person::NAME`] and [`person::PASSWORD`].
@@ -364,12 +376,17 @@ pub fn skip(test: &str, why: &str) {
     let _ = writeln!(std::io::stderr(), "\nskipped: {test}: {why}");
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, below those that the system gives to outgoing connections: one of these could take it
+/// while a server is down. Each test process begins elsewhere.
 ///
 /// # Panics
 /// When loopback has none.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
-    listener.local_addr().expect("a bound socket has an address").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(397);
+    let mut ports = std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed)).take(10_000);
+    let ports = ports.by_ref().filter_map(|next| u16::try_from(20_000 + begin.wrapping_add(next) % 12_000).ok());
+    let mut free = ports.filter(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("loopback has free ports")
 }

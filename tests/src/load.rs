@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::http::post_to_any;
+use crate::http::Door;
 use crate::person::{Person, REDIRECT_URI, VERIFIER};
-use crate::{Answer, Installation, form, send};
+use crate::{Answer, Installation};
 
 /// Those who issue tokens and revoke some of them.
 const ISSUERS: usize = 5;
@@ -19,10 +19,7 @@ const LOOKERS: usize = 4;
 /// An application with a secret.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// Where the server listens.
-    pub address: String,
-    /// What the server is called.
-    pub host: String,
+    door: Door,
     /// Its client_id.
     pub id: String,
     /// Its secret.
@@ -30,31 +27,28 @@ pub struct Client {
 }
 
 impl Client {
+    pub(crate) fn new(server: &Installation, id: String, secret: String) -> Self {
+        Self { door: Door::new(&server.address, &server.host), id, secret }
+    }
+
     /// Posts a form as this client. `None` when there is no whole answer.
     #[must_use]
     pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
-        let headers = [("Host", self.host.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
-        send(&self.address, "POST", path, &headers, &form(&self.with_secret(fields)))
-    }
-
-    /// Posts a form as this client to the first of these servers that takes the connection. `None` when there is no whole
-    /// answer from it.
-    ///
-    /// # Panics
-    /// When nobody takes the connection.
-    #[must_use]
-    pub fn post_to_any(&self, addresses: &[&str], path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
-        post_to_any(addresses, &self.host, path, &self.with_secret(fields))
-    }
-
-    fn with_secret<'a>(&'a self, fields: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-        [&[("client_id", self.id.as_str()), ("client_secret", self.secret.as_str())], fields].concat()
+        let own = [("client_id", self.id.as_str()), ("client_secret", self.secret.as_str())];
+        self.door.post(path, &[], &[&own, fields].concat())
     }
 
     /// The same client at another server that knows it.
     #[must_use]
     pub fn at(&self, server: &Installation) -> Self {
-        Self { address: server.address.clone(), host: server.host.clone(), ..self.clone() }
+        Self { door: Door::new(&server.address, &server.host), ..self.clone() }
+    }
+
+    /// The same client at several servers of the same name, which are asked in turn.
+    #[must_use]
+    pub fn among(&self, servers: &[Installation]) -> Self {
+        let addresses = servers.iter().map(|server| server.address.clone()).collect();
+        Self { door: Door::among(addresses, self.door.host()), ..self.clone() }
     }
 
     /// Asks for a token of its own.
@@ -114,20 +108,44 @@ pub struct Acknowledged {
     live: Vec<String>,
     revoked: Vec<String>,
     flows: Vec<Flow>,
-    /// Requests that were sent and not answered: either outcome is right.
-    unanswered: usize,
+    /// Codes of which nobody knows whether they were redeemed.
+    unsure: Vec<String>,
+    /// Requests that were not answered as they should be, and what came instead. Either outcome is right.
+    pub troubles: Vec<Trouble>,
+}
+
+/// What came instead of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing, or half of it.
+    Silence,
+    /// 503 that says when to try again.
+    TryLater,
+    /// Something else.
+    Answer(String),
+}
+
+impl Trouble {
+    fn of(answer: Option<Answer>) -> Self {
+        match answer {
+            None => Self::Silence,
+            Some(answer) if answer.status == 503 && answer.header("retry-after").is_some() => Self::TryLater,
+            Some(answer) => Self::Answer(format!("{answer:?}")),
+        }
+    }
 }
 
 impl std::fmt::Display for Acknowledged {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} live tokens, {} revoked, {} codes and {} refresh tokens spent, {} requests unanswered",
+            "{} live tokens, {} revoked, {} codes and {} refresh tokens spent, {} codes perhaps, {} requests in trouble",
             self.live.len(),
             self.revoked.len(),
             self.flows.len(),
             self.flows.iter().map(|flow| flow.spent.len()).sum::<usize>(),
-            self.unanswered
+            self.unsure.len(),
+            self.troubles.len()
         )
     }
 }
@@ -146,7 +164,7 @@ pub struct Load<'a> {
 
 impl Load<'_> {
     /// Loads the server until it is over, while `meanwhile` runs; then ends it.
-    pub fn during(&self, meanwhile: impl FnOnce()) {
+    pub fn during<T>(&self, meanwhile: impl FnOnce() -> T) -> T {
         self.is_over.store(false, Ordering::Relaxed);
         std::thread::scope(|scope| {
             for _ in 0..ISSUERS {
@@ -155,9 +173,11 @@ impl Load<'_> {
             for _ in 0..VISITORS {
                 scope.spawn(|| self.repeat(Self::flow));
             }
-            meanwhile();
+            // Also when it panics, or nobody would ever learn of it.
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(meanwhile));
             self.is_over.store(true, Ordering::Relaxed);
-        });
+            done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 
     fn repeat(&self, act: impl Fn(&Self, usize)) {
@@ -172,22 +192,35 @@ impl Load<'_> {
         note(&mut self.acknowledged.lock().expect("nobody panicked"));
     }
 
+    /// The answer, if it is one with this status; else it is noted as trouble.
+    fn good(&self, answer: Option<Answer>, status: u16) -> Option<Answer> {
+        match answer {
+            Some(answer) if answer.status == status => Some(answer),
+            other => {
+                self.note(|known| known.troubles.push(Trouble::of(other)));
+                None
+            }
+        }
+    }
+
     /// Issues a token and revokes every third.
     fn issue(&self, count: usize) {
-        let Some(token) = self.client.issue() else { return };
+        let Some(answer) = self.good(self.client.ask(), 200) else { return };
+        let token = access_token(&answer);
         if !count.is_multiple_of(3) {
             return self.note(|known| known.live.push(token));
         }
-        let answer = self.client.post("/oauth/revoke", &[("token", &token)]);
-        let is_revoked = answer.is_some_and(|answer| answer.status == 200);
-        self.note(|known| if is_revoked { known.revoked.push(token) } else { known.unanswered += 1 });
+        if self.good(self.client.post("/oauth/revoke", &[("token", &token)]), 200).is_some() {
+            self.note(|known| known.revoked.push(token));
+        }
     }
 
     /// Fetches a code, redeems it, and exchanges the refresh token a few times. Each step is noted when it is answered.
     fn flow(&self, _: usize) {
-        let Some(code) = self.person.code(self.client) else { return };
-        let Some(answer) = self.client.redeem(&code).filter(|answer| answer.status == 200) else {
-            return self.note(|known| known.unanswered += 1);
+        let Some(answer) = self.good(self.person.authorize(self.client), 302) else { return };
+        let code = Person::code_of(&answer).unwrap_or_else(|| panic!("no code: {answer:?}"));
+        let Some(answer) = self.good(self.client.redeem(&code), 200) else {
+            return self.note(|known| known.unsure.push(code));
         };
         let mut current = refresh_token(&answer);
         let access = access_token(&answer);
@@ -200,9 +233,7 @@ impl Load<'_> {
         for _ in 0..REFRESHES {
             // Until the answer is there nobody can say which of the two is the current one.
             self.note(|known| known.flows[place].current = None);
-            let Some(answer) = self.client.refresh(&current).filter(|answer| answer.status == 200) else {
-                return self.note(|known| known.unanswered += 1);
-            };
+            let Some(answer) = self.good(self.client.refresh(&current), 200) else { return };
             let next = refresh_token(&answer);
             self.note(|known| {
                 let flow = &mut known.flows[place];
@@ -230,19 +261,24 @@ impl Acknowledged {
         assert!(self.live.len() > 100 && self.flows.len() > 10 && !self.revoked.is_empty(), "hardly any load: {self}");
         each(&self.live, |token| assert!(client.is_active(token), "an acknowledged token is gone"));
         each(&self.revoked, |token| assert!(!client.is_active(token), "a revoked token is back"));
+        each(&self.unsure, |code| {
+            let _ = client.redeem(code).expect("the server is up");
+            refused(client.redeem(code), "a code that was perhaps redeemed works again");
+        });
         let at = AtomicUsize::new(0);
         each(&self.flows, |flow| flow.hold_against(client, at.fetch_add(1, Ordering::Relaxed).is_multiple_of(2)));
     }
 }
 
+fn refused(answer: Option<Answer>, what: &str) {
+    let answer = answer.expect("the server is up");
+    let error = answer.json()["error"].as_str().unwrap_or_default().to_owned();
+    assert_eq!((answer.status, error.as_str()), (400, "invalid_grant"), "{what}: {answer:?}");
+}
+
 impl Flow {
     /// What is replayed ends the whole grant, so each kind of replay has grants for which it is the first.
     fn hold_against(&self, client: &Client, is_code_first: bool) {
-        let refused = |answer: Option<Answer>, what: &str| {
-            let answer = answer.expect("the server is up");
-            let error = answer.json()["error"].as_str().unwrap_or_default().to_owned();
-            assert_eq!((answer.status, error.as_str()), (400, "invalid_grant"), "{what}: {answer:?}");
-        };
         let mut spent = self.spent.as_slice();
         match &self.current {
             Some(current) => {

@@ -1,7 +1,8 @@
 //! A person with a browser: signs in, keeps the cookie, and is sent to an application with a code.
 
+use crate::http::Door;
 use crate::load::Client;
-use crate::{form, form_fields, send};
+use crate::{Installation, form, form_fields};
 
 /// Who signs in.
 pub const NAME: &str = "alice";
@@ -12,21 +13,54 @@ pub const REDIRECT_URI: &str = "https://app.example/cb";
 /// RFC 7636 appendix B.
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
 /// Somebody who is signed in.
 #[derive(Clone, Debug)]
 pub struct Person {
-    address: String,
+    door: Door,
     cookie: String,
 }
 
-/// The page of the sign-in form: its cookie and its seal. `None` when there is no answer.
-fn page(address: &str) -> Option<(String, String)> {
-    let page = send(address, "GET", "/sign-in?next=/account", &[], "")?;
-    let cookie = page.header("set-cookie")?.split(';').next()?.to_owned();
-    let seal = page.body.split("name=\"csrf\"").nth(1)?.split("value=\"").nth(1)?.split('"').next()?;
-    Some((cookie, seal.to_owned()))
+/// The page with the sign-in form, in a browser that nobody is signed in with.
+#[derive(Clone, Debug)]
+pub struct SignInPage {
+    cookie: String,
+    seal: String,
+}
+
+impl SignInPage {
+    /// Opens the page at a server. `None` when there is no answer.
+    #[must_use]
+    pub fn at(server: &Installation) -> Option<Self> {
+        Self::open(&Door::new(&server.address, &server.host))
+    }
+
+    fn open(door: &Door) -> Option<Self> {
+        let page = door.send("GET", "/sign-in?next=/account", &[], "")?;
+        let cookie = page.header("set-cookie")?.split(';').next()?.to_owned();
+        let seal = page.body.split("name=\"csrf\"").nth(1)?.split("value=\"").nth(1)?.split('"').next()?;
+        Some(Self { cookie, seal: seal.to_owned() })
+    }
+
+    /// Posts the page to a server, which need not be the one that it is of.
+    #[must_use]
+    pub fn post(&self, server: &Installation, name: &str, password: &str) -> Option<(u16, Option<Person>)> {
+        self.answer(&Door::new(&server.address, &server.host), name, password)
+    }
+
+    fn answer(&self, door: &Door, name: &str, password: &str) -> Option<(u16, Option<Person>)> {
+        let origin = format!("http://{}", door.host());
+        let headers = [("Cookie", self.cookie.as_str()), ("Origin", origin.as_str())];
+        let fields = [("csrf", self.seal.as_str()), ("username", name), ("password", password)];
+        let answer = door.post("/sign-in", &headers, &fields)?;
+        let cookies = answer.head.lines().filter_map(|line| line.split_once(':'));
+        let session = cookies
+            .filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"))
+            .filter_map(|(_, value)| value.trim().split(';').next())
+            .find(|pair| pair.contains("session=") && !pair.ends_with('='));
+        let person = session.map(|cookie| Person { door: door.clone(), cookie: cookie.to_owned() });
+        Some((answer.status, person))
+    }
 }
 
 /// Signs in as [`NAME`]; gives the status and, from a success, the session.
@@ -38,18 +72,8 @@ pub fn sign_in(address: &str, password: &str) -> Option<(u16, Option<Person>)> {
 /// Signs in under some name; gives the status and, from a success, the session.
 #[must_use]
 pub fn sign_in_as(address: &str, name: &str, password: &str) -> Option<(u16, Option<Person>)> {
-    let (cookie, seal) = page(address)?;
-    let origin = format!("http://{address}");
-    let headers = [FORM, ("Cookie", cookie.as_str()), ("Origin", origin.as_str())];
-    let body = form(&[("csrf", &seal), ("username", name), ("password", password)]);
-    let answer = send(address, "POST", "/sign-in", &headers, &body)?;
-    let cookies = answer.head.lines().filter_map(|line| line.split_once(':'));
-    let session = cookies
-        .filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"))
-        .filter_map(|(_, value)| value.trim().split(';').next())
-        .find(|pair| pair.contains("session=") && !pair.ends_with('='));
-    let person = session.map(|cookie| Person { address: address.to_owned(), cookie: cookie.to_owned() });
-    Some((answer.status, person))
+    let door = Door::new(address, address);
+    SignInPage::open(&door)?.answer(&door, name, password)
 }
 
 impl Person {
@@ -66,13 +90,26 @@ impl Person {
     /// The same session at a server that was moved.
     #[must_use]
     pub fn at(&self, address: &str) -> Self {
-        Self { address: address.to_owned(), cookie: self.cookie.clone() }
+        Self { door: Door::new(address, address), cookie: self.cookie.clone() }
+    }
+
+    /// The same session at another server of the same name.
+    #[must_use]
+    pub fn at_node(&self, server: &Installation) -> Self {
+        Self { door: Door::new(&server.address, &server.host), cookie: self.cookie.clone() }
+    }
+
+    /// The same session at several servers of the same name, which are asked in turn.
+    #[must_use]
+    pub fn among(&self, servers: &[Installation]) -> Self {
+        let addresses = servers.iter().map(|server| server.address.clone()).collect();
+        Self { door: Door::among(addresses, self.door.host()), cookie: self.cookie.clone() }
     }
 
     /// Looks at a page of this server.
     #[must_use]
     pub fn look(&self, path: &str) -> Option<crate::Answer> {
-        send(&self.address, "GET", path, &[("Cookie", &self.cookie)], "")
+        self.door.send("GET", path, &[("Cookie", &self.cookie)], "")
     }
 
     /// The session, as a `Cookie` header has it.

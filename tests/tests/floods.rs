@@ -3,12 +3,16 @@
 //! outlasts them, its memory stays bounded, and others are served.
 #![allow(clippy::disallowed_methods, reason = "tests read clocks and wait")]
 
+use std::time::{Duration, Instant};
+
 use tests::Installation;
 use tests::frames::{Connection, field, flag, frame, kind, request};
 use tests::load::Client;
 
 /// What a flood may add to the memory of the server, in KiB.
 const GROWTH_MAX_KIB: u64 = 48 << 10;
+/// How long a body may take.
+const BODY_MAX: Duration = Duration::from_secs(3);
 const PATH: &str = "/.well-known/oauth-authorization-server";
 
 struct Flooded {
@@ -19,7 +23,9 @@ struct Flooded {
 
 impl Flooded {
     fn new() -> Self {
-        let mut grantry = Installation::new("[limits]\nheader_timeout = \"3s\"\nbody_timeout = \"3s\"");
+        let body_s = BODY_MAX.as_secs();
+        let mut grantry =
+            Installation::new(&format!("[limits]\nheader_timeout = \"3s\"\nbody_timeout = \"{body_s}s\""));
         let client = grantry.own_client();
         grantry.start();
         for _ in 0..50 {
@@ -53,13 +59,35 @@ impl Flooded {
         true
     }
 
+    /// How many files and sockets the server has open.
+    fn files(&self) -> usize {
+        let pid = self.grantry.pid().expect("it runs");
+        std::fs::read_dir(format!("/proc/{pid}/fd")).expect("the process lives").count()
+    }
+
+    /// As [`Flooded::files`], when the connections of before are gone.
+    fn files_at_rest(&self) -> usize {
+        let mut files = self.files();
+        loop {
+            std::thread::sleep(Duration::from_millis(200));
+            match self.files() {
+                fewer if fewer < files => files = fewer,
+                _ => return files,
+            }
+        }
+    }
+
+    fn assert_small(&self, what: &str) {
+        let grown_kib = self.grantry.memory_kib().saturating_sub(self.before_kib);
+        assert!(grown_kib < GROWTH_MAX_KIB, "{what}: memory grew by {grown_kib} KiB");
+    }
+
     /// The server lives, its memory is bounded, and both kinds of clients are served.
     fn assert_well(mut self, what: &str) {
         assert!(self.grantry.is_running(), "{what}: {}", self.grantry.log());
         assert!(self.client.issue().is_some(), "{what}: HTTP/1.1 is not served");
         assert_eq!(self.open().status(1, &self.get()), Some(200), "{what}: HTTP/2 is not served");
-        let grown_kib = self.grantry.memory_kib().saturating_sub(self.before_kib);
-        assert!(grown_kib < GROWTH_MAX_KIB, "{what}: memory grew by {grown_kib} KiB");
+        self.assert_small(what);
         assert!(!self.grantry.log().contains("panicked"), "{what}: {}", self.grantry.log());
     }
 }
@@ -150,11 +178,20 @@ fn a_body_of_empty_frames_is_cut_off() {
         request("POST", &flooded.grantry.address, "/oauth/token"),
         field("content-type", "application/x-www-form-urlencoded"),
     ];
-    let fields = fields.concat();
-    flooded.flood(300_000, |number| match number {
-        0 => frame(kind::HEADERS, flag::END_HEADERS, 1, &fields),
-        _ => frame(kind::DATA, flag::NONE, 1, &[]),
-    });
+    let mut connection = flooded.open();
+    assert!(connection.send(&frame(kind::HEADERS, flag::END_HEADERS, 1, &fields.concat())));
+    // They count against no limit of bytes and no window. At the latest the time that a body may take ends them.
+    let many = frame(kind::DATA, flag::NONE, 1, &[]).repeat(2_000);
+    let since = Instant::now();
+    let mut is_taken = true;
+    while is_taken && since.elapsed() < BODY_MAX * 2 {
+        is_taken = connection.send(&many);
+    }
+    if is_taken {
+        let end = std::iter::from_fn(|| connection.receive())
+            .find(|frame| frame.stream == 1 && [kind::HEADERS, kind::RST_STREAM].contains(&frame.kind));
+        assert!(end.is_some(), "the server reads such a body for ever");
+    }
     flooded.assert_well("a body of empty frames");
 }
 
@@ -178,18 +215,36 @@ fn more_streams_than_allowed_are_refused_and_the_others_answered() {
 fn answers_that_nobody_reads_take_little_memory_and_end_with_the_connection() {
     let flooded = Flooded::new();
     let get = flooded.get();
-    // A window of nothing: the server may not send a byte of any body.
-    let mut connections = Vec::new();
-    for _ in 0..20 {
-        let mut connection = flooded.open();
-        connection.send(&frame(kind::SETTINGS, flag::NONE, 0, &[0, 4, 0, 0, 0, 0]));
-        for number in 0..100 {
-            connection.send(&frame(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, stream(number), &get));
+    let before = flooded.files_at_rest();
+    // What is left of one round would add up.
+    for round in 0..6 {
+        let mut connections = Vec::new();
+        for _ in 0..20 {
+            let mut connection = flooded.open();
+            // A window of nothing: the server may not send a byte of any body.
+            connection.send(&frame(kind::SETTINGS, flag::NONE, 0, &[0, 4, 0, 0, 0, 0]));
+            for number in 0..100 {
+                connection.send(&frame(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, stream(number), &get));
+            }
+            connections.push(connection);
         }
-        connections.push(connection);
+        for connection in &mut connections {
+            let last = std::iter::from_fn(|| connection.receive())
+                .find(|frame| frame.kind == kind::HEADERS && frame.stream == stream(99));
+            assert!(last.is_some(), "an answer is missing");
+        }
+        let files = flooded.files();
+        assert!(files >= before + connections.len(), "they are not held: {files} files, {before} before");
+        flooded.assert_small(&format!("answers that nobody reads, round {round}"));
+        drop(connections);
+        let since = Instant::now();
+        // The store may have opened a few files meanwhile.
+        while flooded.files() > before + 8 {
+            assert!(since.elapsed() < Duration::from_secs(20), "connections that are gone are kept");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
-    flooded.assert_well("answers that nobody reads");
-    drop(connections);
+    flooded.assert_well("answers that nobody read");
 }
 
 #[test]

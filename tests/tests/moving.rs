@@ -2,13 +2,22 @@
 //! alive, and what was revoked stays revoked.
 #![allow(clippy::disallowed_methods, reason = "tests look at files")]
 
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use lab::{Cluster, Options};
 use tests::Installation;
+use tests::load::{Acknowledged, Load};
+use tests::person::Person;
 
 const PASSPHRASE: &str = "a passphrase for the backup";
 
 const HOST: &str = "127.0.0.1:9";
+const MASTER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
-fn keyed(path: &std::path::Path) -> String {
+fn keyed(path: &Path) -> String {
     format!("[keys]\nmaster_file = \"{}\"", path.display())
 }
 
@@ -17,8 +26,7 @@ fn an_installation_moves_to_postgres_is_backed_up_there_and_restored_on_sqlite()
     let home = tempfile::tempdir().expect("a temporary folder");
     let (key, file) = (home.path().join("master.key"), home.path().join("grantry.db"));
     let sqlite = format!("sqlite:{}", file.display());
-    let master = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
-    std::fs::write(&key, format!("{master}\n")).expect("the folder is writable");
+    std::fs::write(&key, format!("{MASTER}\n")).expect("the folder is writable");
     let mut old = Installation::node(&sqlite, HOST, &keyed(&key));
     old.start();
     let api = old.confidential_client();
@@ -36,6 +44,8 @@ fn an_installation_moves_to_postgres_is_backed_up_there_and_restored_on_sqlite()
     assert!(old.json(&words, "")["rows"].as_u64().is_some_and(|rows| rows >= 5));
     let newer = issue(&old);
     revoke(&old, &late);
+    // As the server does by itself from time to time.
+    assert!(old.run(&["key", "rotate"], "").status.success());
     old.kill();
     assert!(old.run(&words, "").status.success());
 
@@ -68,7 +78,7 @@ fn an_installation_moves_to_postgres_is_backed_up_there_and_restored_on_sqlite()
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("does not open"), "{wrong:?}");
     assert!(!lost_key.exists() && !fresh.exists(), "a failure left something behind");
     assert!(new.json(&restore, PASSPHRASE)["rows"].as_u64().is_some_and(|rows| rows >= 5));
-    assert_eq!(std::fs::read_to_string(&lost_key).expect("the key is there").trim(), master);
+    assert_eq!(std::fs::read_to_string(&lost_key).expect("the key is there").trim(), MASTER);
     let twice = new.run(&restore, PASSPHRASE);
     assert!(String::from_utf8_lossy(&twice.stderr).contains("in use"), "{twice:?}");
     new.start();
@@ -80,13 +90,105 @@ fn an_installation_moves_to_postgres_is_backed_up_there_and_restored_on_sqlite()
 fn another_installation_is_not_overwritten() {
     let (postgres, file) = (lab::database(), tempfile::tempdir().expect("a temporary folder"));
     let sqlite = format!("sqlite:{}", file.path().join("grantry.db").display());
-    let config = "[keys]\nmaster = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\"";
-    let (one, other) = (Installation::node(&sqlite, HOST, config), Installation::node(&postgres, HOST, config));
+    let config = format!("[keys]\nmaster = \"{MASTER}\"");
+    let (one, other) = (Installation::node(&sqlite, HOST, &config), Installation::node(&postgres, HOST, &config));
     drop(one.client(&["--kind", "confidential"]));
+    // Installations are told apart by when their keys were made.
+    std::thread::sleep(Duration::from_millis(1_100));
     drop(other.client(&["--kind", "confidential"]));
     let words = ["db", "migrate", "--from", &sqlite, "--to", &postgres];
     let refused = one.run(&words, "");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("another installation"), "{refused:?}");
     assert_eq!(other.json(&["db", "info"], "")["rows"]["clients"], 1);
     assert!(!one.run(&["db", "migrate", "--from", &sqlite], "").status.success());
+}
+
+/// A file that is there in the middle of a backup under its own name would be taken for a backup.
+#[test]
+fn a_backup_that_is_killed_in_the_middle_leaves_no_backup() {
+    let mut cluster = Cluster::start(&Options::default());
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let mut node = Installation::node(&cluster.database(), HOST, &format!("[keys]\nmaster = \"{MASTER}\""));
+    node.start();
+    assert!(node.own_client().issue().is_some());
+    // Enough for a few seconds.
+    cluster.sql(
+        "test_1",
+        "INSERT INTO access_tokens (id, digest, client_key, issued_at, expires_at, scope) \
+         SELECT id + number, digest, client_key, issued_at, expires_at, scope \
+         FROM access_tokens, generate_series(1, 150000) AS number",
+    );
+    let file = home.path().join("backup.db");
+    let partial = PathBuf::from(format!("{}.partial", file.display()));
+    let words = ["db", "backup", &file.display().to_string()];
+    let mut running = node.begin(&words);
+    let since = Instant::now();
+    // Until the schema and some of the rows are in it.
+    while partial.metadata().map_or(0, |metadata| metadata.len()) < 1 << 20 {
+        assert!(since.elapsed() < Duration::from_secs(30), "nothing is written");
+        assert!(matches!(running.try_wait(), Ok(None)), "it ended early");
+        assert!(!file.exists(), "it has its name before it is whole");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    running.kill().expect("it runs");
+    assert!(!running.wait().expect("it ends").success(), "it was done already");
+    assert!(!file.exists(), "half a backup looks like a whole one");
+
+    let again = node.run(&words, "");
+    let text = String::from_utf8_lossy(&again.stderr);
+    assert!(!again.status.success() && text.contains("broke off"), "{again:?}");
+    for ending in ["", "-wal", "-shm"] {
+        std::fs::remove_file(format!("{}{ending}", partial.display())).expect("it is left");
+    }
+    assert!(node.json(&words, "")["bytes"].as_u64().is_some_and(|bytes| bytes > 8 << 20));
+    let names: Vec<_> =
+        std::fs::read_dir(home.path()).expect("a folder").flatten().map(|own| own.file_name()).collect();
+    assert_eq!(names, ["backup.db"]);
+
+    // What fails for another reason leaves nothing either.
+    let other = home.path().join("other.db").display().to_string();
+    cluster.sql("test_1", "DROP TABLE events");
+    assert!(!node.run(&["db", "backup", &other], "").status.success());
+    assert_eq!(std::fs::read_dir(home.path()).expect("a folder").count(), 1);
+}
+
+#[test]
+fn a_backup_of_sqlite_under_load_has_everything_that_was_acknowledged_before_it_began() {
+    let mut old = Installation::default();
+    let client = old.own_client();
+    old.add_person();
+    old.start();
+    let person = Person::signed_in(&old.address);
+    let (before, during, is_over) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+    let load = |acknowledged: &Mutex<Acknowledged>, meanwhile: &mut dyn FnMut()| {
+        Load { client: &client, person: &person, acknowledged, is_over: &is_over }.during(meanwhile);
+    };
+    load(&before, &mut || std::thread::sleep(Duration::from_secs(2)));
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let backups: Vec<PathBuf> = (0..3).map(|number| home.path().join(format!("backup-{number}.db"))).collect();
+    load(&during, &mut || {
+        for file in &backups {
+            std::thread::sleep(Duration::from_millis(300));
+            let path = file.display().to_string();
+            assert_eq!(old.json(&["db", "backup", &path, "--passphrase-stdin"], PASSPHRASE)["has_master_key"], true);
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    });
+    let [before, during] =
+        [before, during].map(|known: Mutex<Acknowledged>| known.into_inner().expect("nobody panicked"));
+    println!("before: {before}; during: {during}");
+    assert_eq!((&*before.troubles, &*during.troubles), (&[][..], &[][..]), "a request failed");
+    during.hold_against(&client);
+    for (number, file) in backups.iter().enumerate() {
+        let (key, database) = (home.path().join(format!("{number}.key")), home.path().join(format!("{number}.db")));
+        let url = format!("sqlite:{}", database.display());
+        let mut new = Installation::node(&url, &old.address, &keyed(&key));
+        let (path, key) = (file.display().to_string(), key.display().to_string());
+        let restore = ["db", "restore", &path, "--passphrase-stdin", "--master-file", &key];
+        assert!(new.json(&restore, PASSPHRASE)["rows"].as_u64().is_some_and(|rows| rows > 100));
+        new.start();
+        assert!(person.at_node(&new).code(&client.at(&new)).is_some(), "the person is signed out");
+        before.hold_against(&client.at(&new));
+        assert!(!new.log().contains("panicked"), "{}", new.log());
+    }
 }

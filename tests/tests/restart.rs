@@ -10,10 +10,10 @@ use tests::Installation;
 use tests::load::{Acknowledged, Load};
 use tests::person::Person;
 
-/// Rounds of load and death; about a minute. For a long night:
-/// `GRANTRY_KILLS=300 cargo test -p tests --test restart -- --nocapture sigkill`
+/// Rounds of load and death; a bit more than a minute. For a long night:
+/// `GRANTRY_KILLS=3000 cargo test --workspace --test restart -- --nocapture sigkill`
 fn rounds() -> u32 {
-    std::env::var("GRANTRY_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(150)
+    std::env::var("GRANTRY_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
 }
 
 #[test]

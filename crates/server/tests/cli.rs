@@ -329,6 +329,7 @@ fn the_database_is_counted_copied_and_swept() {
         "{info}"
     );
     assert_eq!(info["ages"]["access_tokens"], Value::Null, "there is none");
+    assert_eq!(info["rows_estimated"], json!([]), "a file is counted");
     assert!(info["file_bytes"].as_u64().is_some_and(|bytes| bytes > 4096) && info["free_bytes"].is_u64(), "{info}");
     let text = place.run(&["db", "info"], "");
     let text = String::from_utf8_lossy(&text.stdout);
@@ -346,6 +347,7 @@ fn the_database_is_counted_copied_and_swept() {
     place.json(&["db", "backup", "copy.db"]);
     assert!(place.path().join("copy.db").metadata().unwrap().len() > 0);
     assert!(place.no(1, &["db", "backup", "copy.db"]).contains("already"));
+    assert!(!place.path().join("copy.db.partial").exists());
     assert_eq!(place.json(&["db", "sweep"])["rows_removed"], 0);
 }
 

@@ -170,7 +170,8 @@ pub trait Store: Send + Sync {
         Err(Fault::Unsupported("to be moved"))
     }
 
-    /// Puts these rows in the place of all that are in the stretch: all of it, durably, or nothing.
+    /// Puts these rows in the place of all that are in the stretch: all of it, durably, or nothing. A row elsewhere that has
+    /// what only one row may have, such as a user name, goes.
     ///
     /// # Errors
     /// When the rows cannot be written, or this store has none that last.
@@ -201,10 +202,11 @@ pub trait Store: Send + Sync {
         Ok(())
     }
 
-    /// Writes a copy of everything, as of one moment, into a new file at `path`, while the store is in use.
+    /// Writes a copy of everything, as of one moment, into a new or empty file at `path`, while the store is in use. When it
+    /// breaks off, the file may have half of it: give it another name until it is whole.
     ///
     /// # Errors
-    /// When there is a file already, when it cannot be written, or when this store keeps no files.
+    /// When there is something in the file already, when it cannot be written, or when this store keeps no files.
     async fn backup(&self, path: &Path) -> Result<(), Fault> {
         let _ = path;
         Err(Fault::Unsupported("a backup"))

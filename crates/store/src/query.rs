@@ -84,6 +84,8 @@ pub enum Query {
     },
     /// How much there is of everything.
     Counts,
+    /// The version of the schema.
+    Schema,
     /// The greatest id of any row: new ids begin above it, also when the clock was set back.
     GreatestId,
 }
@@ -113,6 +115,8 @@ pub enum Rows {
     Events(Vec<Event>),
     /// To [`Query::Counts`].
     Counts(Counts),
+    /// To [`Query::Schema`]; absent where there is none.
+    Schema(Option<u32>),
     /// To [`Query::GreatestId`]; 0 where there are no rows.
     GreatestId(i64),
 }
@@ -141,8 +145,10 @@ pub struct Counts {
     pub free_bytes: Option<u64>,
     /// Rows by table.
     pub rows: Vec<(&'static str, u64)>,
-    /// When the oldest and the newest row of a table were made. Tables without rows, and those whose rows have no time, are
-    /// left out.
+    /// Tables that are too large to be counted: their rows are estimated.
+    pub estimated: Vec<&'static str>,
+    /// When the oldest and the newest row of a table were made. Tables without rows, those whose rows have no time, and those
+    /// that would have to be read as a whole and are too large for that, are left out.
     pub ages: Vec<(&'static str, UnixTime, UnixTime)>,
 }
 
@@ -320,6 +326,17 @@ impl dyn Store + '_ {
     pub async fn counts(&self) -> Result<Counts, Fault> {
         match self.list(&Query::Counts).await? {
             Rows::Counts(counts) => Ok(counts),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::Schema`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn schema(&self) -> Result<Option<u32>, Fault> {
+        match self.list(&Query::Schema).await? {
+            Rows::Schema(schema) => Ok(schema),
             _ => Err(mismatch()),
         }
     }

@@ -22,7 +22,9 @@ const SWEEP_ROWS: usize = 1000;
 pub(super) enum Db {
     /// How much there is of everything: sizes, rows, the oldest and the newest row of each table, the schema.
     #[command(after_help = "\
-file_bytes is the size of the database, free_bytes what of it is free for new rows, log_bytes what is not written back yet.")]
+file_bytes is the size of the database, free_bytes what of it is free for new rows, log_bytes what is not written back yet.
+On PostgreSQL the rows of a table above 64 MiB are not counted but estimated, as the planner does: the JSON names such
+tables in rows_estimated, the text has a ~ before the number. Without an index on the time, such a table has no ages.")]
     Info,
     /// Bring the schema up to date, as the server does too when it starts; or move everything to another store.
     #[command(after_help = "\
@@ -94,7 +96,7 @@ async fn migrate(config: &Path) -> Result<Answer, Stop> {
     let configuration = super::configuration(config)?;
     let opened = store::open(&configuration.store_url, Mode::Existing).await;
     let store = opened.map_err(|error| Stop::no(error.to_string()))?;
-    let schema = store.counts().await?.schema;
+    let schema = store.schema().await?;
     let text =
         schema.map_or_else(|| "There is no schema.".to_owned(), |own| format!("The schema is up to date: {own}."));
     Ok(Answer::new(json!({"schema": schema}), text))
@@ -117,15 +119,20 @@ async fn info(desk: &Desk) -> Result<Answer, Stop> {
         "free_bytes": counts.free_bytes,
         "log_bytes": file.map(log_bytes),
         "master_key_to_be_made": key,
+        "rows_estimated": counts.estimated,
         "rows": counts.rows.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect::<Map<_, _>>(),
         "ages": counts.ages.iter().map(age).collect::<Map<_, _>>(),
     });
     let mut flat = document.clone();
     if let Some(members) = flat.as_object_mut() {
         members.shift_remove("rows");
+        members.shift_remove("rows_estimated");
         members.shift_remove("ages");
     }
-    let rows: Vec<Value> = counts.rows.iter().map(|(name, count)| row(name, *count, &document["ages"])).collect();
+    let shown = |(table, count): &(&'static str, u64)| {
+        row(table, &rows_shown(*count, counts.estimated.contains(table)), &document["ages"])
+    };
+    let rows: Vec<Value> = counts.rows.iter().map(shown).collect();
     let text = show::lines(&flat) + "\n" + &show::table(&rows, &["table", "rows", "oldest", "newest"], "");
     Ok(Answer::new(document, text))
 }
@@ -139,7 +146,12 @@ fn age((table, oldest, newest): &(&'static str, UnixTime, UnixTime)) -> (String,
     ((*table).to_owned(), json!({"oldest": show::time(*oldest), "newest": show::time(*newest)}))
 }
 
-fn row(table: &str, count: u64, ages: &Value) -> Value {
+/// A number of rows for people: one that was not counted does not look as if it were.
+fn rows_shown(count: u64, is_estimated: bool) -> Value {
+    if is_estimated { json!(format!("~{count}")) } else { json!(count) }
+}
+
+fn row(table: &str, count: &Value, ages: &Value) -> Value {
     json!({"table": table, "rows": count, "oldest": ages[table]["oldest"], "newest": ages[table]["newest"]})
 }
 
@@ -152,4 +164,14 @@ async fn sweep(desk: &Desk) -> Result<Answer, Stop> {
         }
     }
     Ok(Answer::new(json!({"rows_removed": removed}), format!("Removed {removed} rows.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_estimate_does_not_look_like_a_count() {
+        assert_eq!((rows_shown(7, false), rows_shown(7_000_000, true)), (json!(7), json!("~7000000")));
+    }
 }

@@ -76,6 +76,7 @@ impl Tables {
                     .collect(),
             ),
             Query::Counts => Rows::Counts(self.counts()),
+            Query::Schema => Rows::Schema(None),
             Query::GreatestId => Rows::GreatestId(self.greatest_id()),
         }
     }
@@ -158,6 +159,7 @@ impl Tables {
             file_bytes: None,
             free_bytes: None,
             rows: rows.map(|(table, count)| (table, count as u64)).to_vec(),
+            estimated: Vec::new(),
             ages: self.ages(),
         }
     }

@@ -3,6 +3,7 @@
 //! Both sides are walked in the order of their keys, a stretch at a time. Where a stretch differs, the one at the
 //! destination is replaced by that of the source, in one transaction. So a move that broke off goes on where it was, and
 //! one that is done again finds what changed meanwhile, also what is gone: a token that was revoked does not come back.
+//! A name that went from one row to another meanwhile is taken from whoever still has it at the destination.
 
 mod cell;
 mod table;

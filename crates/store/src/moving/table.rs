@@ -26,6 +26,8 @@ pub struct Table {
     pub name: &'static str,
     /// The columns of its key come first.
     pub(crate) key: usize,
+    /// Columns beside the key of which no two rows have the same value, by their places.
+    pub(crate) unique: &'static [usize],
     pub(crate) columns: &'static [Column],
 }
 
@@ -55,10 +57,11 @@ const CLIENT: Column = Column { sqlite: "client", postgres: "client_key", kind: 
 
 /// Every table with rows of an installation; those that others hang on come first.
 pub static TABLES: &[Table] = &[
-    Table { name: "seal_keys", key: 1, columns: &[int("id"), int("number"), int("created_at")] },
+    Table { name: "seal_keys", key: 1, unique: &[1], columns: &[int("id"), int("number"), int("created_at")] },
     Table {
         name: "clients",
         key: 1,
+        unique: &[2],
         columns: &[
             int("key"),
             int("version"),
@@ -72,6 +75,7 @@ pub static TABLES: &[Table] = &[
     Table {
         name: "users",
         key: 1,
+        unique: &[2, 3, 4],
         columns: &[
             int("key"),
             int("version"),
@@ -81,15 +85,22 @@ pub static TABLES: &[Table] = &[
             text("document"),
         ],
     },
-    Table { name: "identities", key: 2, columns: &[text("issuer"), text("subject"), USER, int("linked_at")] },
+    Table {
+        name: "identities",
+        key: 2,
+        unique: &[],
+        columns: &[text("issuer"), text("subject"), USER, int("linked_at")],
+    },
     Table {
         name: "consents",
         key: 2,
+        unique: &[],
         columns: &[USER, CLIENT, int("id"), text("scope"), text("audience"), int("given_at"), int("renewed_at")],
     },
     Table {
         name: "sessions",
         key: 1,
+        unique: &[],
         columns: &[
             int("id"),
             bytes("digest"),
@@ -107,6 +118,7 @@ pub static TABLES: &[Table] = &[
     Table {
         name: "codes",
         key: 1,
+        unique: &[],
         columns: &[
             int("id"),
             bytes("digest"),
@@ -127,6 +139,7 @@ pub static TABLES: &[Table] = &[
     Table {
         name: "grants",
         key: 1,
+        unique: &[],
         columns: &[
             int("id"),
             USER,
@@ -146,6 +159,7 @@ pub static TABLES: &[Table] = &[
     Table {
         name: "access_tokens",
         key: 1,
+        unique: &[],
         columns: &[
             int("id"),
             bytes("digest"),
@@ -161,6 +175,7 @@ pub static TABLES: &[Table] = &[
     Table {
         name: "personal_tokens",
         key: 1,
+        unique: &[],
         columns: &[
             int("id"),
             bytes("digest"),
@@ -173,11 +188,17 @@ pub static TABLES: &[Table] = &[
             text("scope"),
         ],
     },
-    Table { name: "burned", key: 1, columns: &[int("id"), bytes("jti"), int("until")] },
-    Table { name: "attempts", key: 1, columns: &[int("id"), bytes("key"), int("failures"), int("resets_at")] },
+    Table { name: "burned", key: 1, unique: &[1], columns: &[int("id"), bytes("jti"), int("until")] },
+    Table {
+        name: "attempts",
+        key: 1,
+        unique: &[1],
+        columns: &[int("id"), bytes("key"), int("failures"), int("resets_at")],
+    },
     Table {
         name: "events",
         key: 1,
+        unique: &[],
         columns: &[int("id"), int("at"), text("kind"), USER, CLIENT, text("address"), text("detail")],
     },
 ];

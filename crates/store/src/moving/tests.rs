@@ -1,7 +1,8 @@
 //! From every lasting store to every other one.
 
-use protocol::model::{AccessId, GrantId, SessionId, User};
-use protocol::turn::Change;
+use protocol::model::{AccessId, CodeId, GrantId, SessionId, User, UserKey};
+use protocol::turn::{Change, Wants};
+use tokio::sync::Notify;
 
 use super::*;
 use crate::conformance::{Fixture, postgres, rows::*, sqlite};
@@ -67,25 +68,68 @@ async fn a_second_run_copies_what_changed_and_takes_along_what_is_gone() {
 }
 
 #[tokio::test]
-async fn a_move_that_broke_off_goes_on() {
+async fn a_move_that_broke_off_goes_on_and_writes_nothing_twice() {
     let (there, here) = (filled().await, postgres().await);
-    // As if it had broken off in the middle of the tokens.
-    let tokens = TABLES.iter().find(|table| table.name == "access_tokens").expect("it is there");
-    let whole = Stretch { after: None, until: None };
-    let rows = there.store.read_stretch(tokens, whole, 700).await.unwrap();
-    here.store.replace_stretch(tokens, whole, rows).await.unwrap();
-    moved(&there, &here).await;
+    let (mut known, reached) = (std::collections::BTreeMap::new(), Notify::new());
+    let tell = |progress: Progress| {
+        known.insert(progress.table, progress.rows);
+        // In the middle of the tokens.
+        if progress.table == "access_tokens" {
+            reached.notify_one();
+        }
+    };
+    let broke_off = tokio::select! {
+        biased;
+        () = reached.notified() => true,
+        _ = move_all(&*there.store, &*here.store, tell) => false,
+    };
+    assert!(broke_off);
+    let known: u64 = known.values().sum();
+    let (all, written) = moved(&there, &here).await;
+    let rows: u64 = all.iter().map(|table| table.rows).sum();
+    assert!(known > 1_000 && rows - known > 1_000, "it broke off elsewhere: {known} of {rows}");
+    assert_eq!(written, rows - known);
     assert_eq!(everything(&*here.store).await, everything(&*there.store).await);
 }
 
 #[tokio::test]
-async fn a_source_that_changes_meanwhile_is_noticed() {
-    let (there, here) = (filled().await, sqlite());
-    moved(&there, &here).await;
-    commit(&*here.store, [Change::Note(event("elsewhere", None))]).await;
-    let table = TABLES.iter().find(|table| table.name == "events").expect("it is there");
-    let (one, other) = (fingerprint(&*there.store, table).await, fingerprint(&*here.store, table).await);
-    assert_ne!(one.unwrap(), other.unwrap());
+async fn a_source_that_changes_meanwhile_is_noticed_and_a_second_run_ends_it() {
+    for here in [postgres().await, sqlite()] {
+        let there = filled().await;
+        let file = there.folder.as_ref().expect("it is a file").path().join("test.db");
+        // Another process, which removes a token when all tokens were copied.
+        let other = rusqlite::Connection::open(file).unwrap();
+        let tell = |progress: Progress| {
+            if progress.table == "burned" {
+                assert_eq!(other.execute("DELETE FROM access_tokens WHERE id = 150", []), Ok(1));
+            }
+        };
+        let differs = move_all(&*there.store, &*here.store, tell).await.unwrap_err();
+        assert_eq!(differs, MoveError::Differs { table: "access_tokens", there: 2_250, here: 2_251 });
+        moved(&there, &here).await;
+        assert!(facts(&*here.store, 150).await.access.is_none(), "a token that is gone came along");
+    }
+}
+
+/// More users than a stretch has, so that the one who lets a name go is far behind the one who takes it.
+#[tokio::test]
+async fn a_name_that_was_passed_on_between_two_runs_moves_too() {
+    for here in [postgres().await, sqlite()] {
+        let there = filled().await;
+        let crowd: Vec<Change> = (10..1_200).map(|key| Change::PutUser(Box::new(user(key)))).collect();
+        commit(&*there.store, crowd).await;
+        moved(&there, &here).await;
+        let (early, late) = (user(10), user(1_190));
+        let left = User { username: None, email: Some("new@example.com".to_owned()), version: 2, ..late.clone() };
+        let heir = User { username: late.username, email: late.email, version: 2, ..early.clone() };
+        commit(&*there.store, [Change::PutUser(Box::new(left))]).await;
+        commit(&*there.store, [Change::PutUser(Box::new(heir))]).await;
+        moved(&there, &here).await;
+        let found = here.store.user_by_name("user1190").await.unwrap().expect("somebody has the name");
+        assert_eq!(found.key, UserKey(10));
+        let found = here.store.user_by_name("new@example.com").await.unwrap().expect("the user is there");
+        assert_eq!((found.key, &found.username), (UserKey(1_190), &None));
+    }
 }
 
 #[tokio::test]
@@ -104,20 +148,27 @@ async fn a_backup_of_postgres_is_of_one_moment_and_overwrites_nothing() {
     source.store.backup(&quiet).await.expect("a backup can be made");
     let copy = Sqlite::open(&quiet, Mode::Existing).unwrap();
     assert_eq!(everything(&copy).await, everything(&*source.store).await);
-    // Turns go on while the copy is made; each is in it whole or not at all.
+    // Turns go on while the copy is made; each is in it whole or not at all. Codes are copied long before tokens.
+    let mut last = 5_000;
     let turns = async {
-        for id in 5_000..5_100 {
-            let pair = [own_access(id, 1), own_access(id + 1_000, 1)].map(|row| Change::PutAccess(Box::new(row)));
+        loop {
+            last += 1;
+            let pair = [Change::PutCode(Box::new(code(last, 1, 1))), Change::PutAccess(Box::new(own_access(last, 1)))];
             commit(&*source.store, pair).await;
         }
     };
-    let (made, ()) = tokio::join!(source.store.backup(&file), turns);
+    let made = tokio::select! {
+        made = source.store.backup(&file) => made,
+        () = turns => unreachable!("it goes on for ever"),
+    };
     made.expect("a backup can be made");
+    assert!(last > 5_010, "hardly anything went on: {last}");
     assert!(source.store.backup(&file).await.is_err(), "it was overwritten");
     let copy = Sqlite::open(&file, Mode::Existing).unwrap();
-    for id in 5_000..5_100 {
-        let (one, other) = (facts(&copy, id).await.access, facts(&copy, id + 1_000).await.access);
-        assert_eq!(one.is_some(), other.is_some(), "half a turn is in the backup");
+    for id in 5_000..=last {
+        let wants = Wants { code: Some(CodeId(id)), access: Some(AccessId(id)), ..Wants::default() };
+        let found = copy.load(&wants).await.unwrap();
+        assert_eq!(found.code.is_some(), found.access.is_some(), "half a turn is in the backup: {id} of {last}");
     }
 }
 
@@ -154,6 +205,17 @@ async fn every_column_of_every_table_moves() {
         );
         let mut own: Vec<&str> = table.columns.iter().map(|column| column.postgres).collect();
         assert_eq!(there, names(&mut own), "{} on PostgreSQL", table.name);
+        let unique = cluster.sql(
+            "test_1",
+            &format!(
+                "SELECT string_agg(attname, ' ' ORDER BY attname COLLATE \"C\") FROM pg_index JOIN pg_attribute \
+                 ON attrelid = indrelid AND attnum = ANY(indkey) \
+                 WHERE indrelid = '{}'::regclass AND indisunique AND NOT indisprimary",
+                table.name
+            ),
+        );
+        let mut own: Vec<&str> = table.unique.iter().map(|at| table.columns[*at].postgres).collect();
+        assert_eq!(unique, names(&mut own), "what is unique in {}", table.name);
     }
     drop(postgres);
 }

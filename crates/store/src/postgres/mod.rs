@@ -372,7 +372,7 @@ impl Store for Postgres {
     }
 
     async fn backup(&self, path: &Path) -> Result<(), Fault> {
-        if !matches!(Sqlite::inspect(path), Ok(None)) {
+        if !matches!(Sqlite::inspect(path), Ok(None | Some(0))) {
             return Err(Fault::Unavailable { cause: format!("there is a file already at {}", path.display()) });
         }
         let refuse = |error: OpenError| Fault::Unavailable { cause: error.to_string() };

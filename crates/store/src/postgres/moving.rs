@@ -136,6 +136,11 @@ impl Errand for Replace<'_> {
                 .enumerate()
                 .map(|(at, column)| Values::of(column.kind, self.rows.iter().map(|row| &row[at])))
                 .collect();
+            for at in self.table.unique {
+                let name = self.table.columns[*at].postgres;
+                let sql = format!("DELETE FROM {} WHERE {name} = ANY($1)", self.table.name);
+                link.run(&sql, &[columns[*at].typed()]).await?;
+            }
             let marks: Vec<String> = (1..=columns.len()).map(|at| format!("${at}")).collect();
             let sql = format!(
                 "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT * FROM unnest({})",

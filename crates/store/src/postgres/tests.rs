@@ -10,7 +10,7 @@ use protocol::model::{Client, CodeId, GrantId, User, UserKey};
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Rely, Wants};
 
-use super::Postgres;
+use super::{Postgres, View};
 use crate::conformance::rows::*;
 use crate::{CommitError, Fault, Mode, OpenError, Store, Window};
 
@@ -134,6 +134,32 @@ async fn connections_that_the_server_ends_are_had_again_and_nobody_notices() {
         commit(&store, [Change::PutSession(Box::new(session(200 + round, 1)))]).await;
         store.counts_now().await;
     }
+}
+
+#[tokio::test]
+async fn tables_that_are_too_large_to_be_counted_are_estimated_and_named() {
+    let mut cluster = Cluster::start(&Options::default());
+    let store = open(&cluster.database()).await;
+    furnish(&store).await;
+    let many: Vec<Change> = (100..5_100).map(|id| Change::PutAccess(Box::new(own_access(id, 1)))).collect();
+    commit(&store, many).await;
+    cluster.sql("test_1", "ANALYZE");
+    let link = store.connector.connect(super::AT_LEISURE).await.expect("the server is there");
+    let view = View { link: &link, documents: &store.documents };
+    let rows = |counts: &crate::Counts, table: &str| {
+        counts.rows.iter().find(|(name, _)| *name == table).map(|(_, rows)| *rows).expect("it is listed")
+    };
+    let exact = view.counts(1 << 30).await.expect("the store can be counted");
+    assert_eq!((rows(&exact, "access_tokens"), exact.estimated.len()), (5_001, 0));
+    let rough = view.counts(100_000).await.expect("the store can be counted");
+    assert_eq!((&*rough.estimated, rows(&rough, "clients")), (&["access_tokens"][..], 2));
+    assert!((4_500..5_500).contains(&rows(&rough, "access_tokens")), "{rough:?}");
+    assert_eq!(rough.ages, exact.ages, "the ends are looked up by their keys");
+    // What would have to be read as a whole is left out.
+    let least = view.counts(0).await.expect("the store can be counted");
+    assert!(exact.ages.iter().any(|age| age.0 == "consents") && least.ages.iter().all(|age| age.0 != "consents"));
+    let store: &dyn Store = &store;
+    assert_eq!(store.schema().await, Ok(exact.schema));
 }
 
 impl Postgres {

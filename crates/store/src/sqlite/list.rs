@@ -47,6 +47,7 @@ pub(super) fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
             let found = view.rows(sql, params![user.map(|user| user.0), limit(*rows_max)], row::event)?;
             Rows::Events(found.into_iter().flatten().collect())
         }
+        Query::Schema => Rows::Schema(Some(schema::found(view.connection)?)),
         Query::GreatestId => {
             const SQL: &str = "SELECT max(id) FROM (SELECT max(key) AS id FROM clients \
                 UNION ALL SELECT max(key) FROM users UNION ALL SELECT max(id) FROM sessions \
@@ -83,6 +84,7 @@ pub(super) fn counts(connection: &Connection) -> Result<Counts, Fault> {
         file_bytes: Some(number("PRAGMA page_count")? * page_bytes),
         free_bytes: Some(number("PRAGMA freelist_count")? * page_bytes),
         rows,
+        estimated: Vec::new(),
         ages,
     })
 }

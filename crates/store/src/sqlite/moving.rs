@@ -73,6 +73,13 @@ pub(super) fn replace(
 ) -> Result<(), Stop> {
     let (within, values) = within(table, stretch);
     connection.execute(&format!("DELETE FROM {}{within}", table.name), params_from_iter(values))?;
+    for at in table.unique {
+        let sql = format!("DELETE FROM {} WHERE {} = ?", table.name, table.columns[*at].sqlite);
+        let mut statement = connection.prepare_cached(&sql)?;
+        for row in rows {
+            statement.execute([&row[*at]])?;
+        }
+    }
     let columns = names(table).collect::<Vec<_>>().join(", ");
     let marks = vec!["?"; table.columns.len()].join(", ");
     let sql = format!("INSERT INTO {} ({columns}) VALUES ({marks})", table.name);

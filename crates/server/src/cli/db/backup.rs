@@ -1,5 +1,7 @@
 //! `grantry db backup` and `grantry db restore`: everything in one file, with the master key sealed by a passphrase.
 
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use protocol::passphrase;
@@ -37,11 +39,56 @@ impl PassphraseFrom {
     }
 }
 
+/// A backup that is being written: the file has another name until it is whole, so that half of one is never taken for a
+/// backup, however the writing ended.
+struct Partial<'f> {
+    file: &'f Path,
+    path: PathBuf,
+}
+
+impl<'f> Partial<'f> {
+    /// Makes the file under its other name, which it must not have already.
+    fn begin(file: &'f Path) -> Result<Self, Stop> {
+        if file.exists() {
+            return Err(Stop::no(format!("{} is there already: name a new file", file.display())));
+        }
+        let path = with_ending(file, ".partial");
+        match File::create_new(&path) {
+            Ok(_) => Ok(Self { file, path }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Stop::no(format!(
+                "{} is there already: it is half a backup, of one that broke off or is being made. Remove it, unless the \
+                 latter",
+                path.display()
+            ))),
+            Err(error) => Err(Stop::no(format!("{} cannot be made: {error}", path.display()))),
+        }
+    }
+
+    /// Gives the file its name, once everything in it is on disk.
+    fn end(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()?;
+        fs::rename(&self.path, self.file)?;
+        // The new name must be on disk too.
+        let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    }
+
+    /// Removes what was written, as far as it can be removed.
+    fn give_up(&self) {
+        for ending in ["", "-wal", "-shm", "-journal"] {
+            let _ = fs::remove_file(with_ending(&self.path, ending));
+        }
+    }
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
 /// Writes a copy of everything into a new file.
 pub(super) async fn backup(file: &Path, from: &PassphraseFrom, desk: &Desk) -> Result<Answer, Stop> {
-    if file.exists() {
-        return Err(Stop::no(format!("{} is there already: name a new file", file.display())));
-    }
     let sealed = match from.read()? {
         None => None,
         Some(passphrase) => {
@@ -52,9 +99,10 @@ pub(super) async fn backup(file: &Path, from: &PassphraseFrom, desk: &Desk) -> R
             Some(sealed.map_err(|error| Stop::no(error.to_string()))?)
         }
     };
-    desk.store.backup(file).await?;
-    if let Some(sealed) = &sealed {
-        store::enclose(file, sealed)?;
+    let partial = Partial::begin(file)?;
+    if let Err(stop) = write(&partial, sealed.as_deref(), desk).await {
+        partial.give_up();
+        return Err(stop);
     }
     let bytes = std::fs::metadata(file).map_or(0, |metadata| metadata.len());
     let key = if sealed.is_some() {
@@ -66,6 +114,14 @@ pub(super) async fn backup(file: &Path, from: &PassphraseFrom, desk: &Desk) -> R
     let text = format!("Wrote {} ({bytes} bytes). {key}", file.display());
     let document = json!({"file": file.display().to_string(), "bytes": bytes, "has_master_key": sealed.is_some()});
     Ok(Answer::new(document, text))
+}
+
+async fn write(partial: &Partial<'_>, sealed: Option<&[u8]>, desk: &Desk) -> Result<(), Stop> {
+    desk.store.backup(&partial.path).await?;
+    if let Some(sealed) = sealed {
+        store::enclose(&partial.path, sealed)?;
+    }
+    partial.end().map_err(|error| Stop::no(format!("{} cannot be written: {error}", partial.file.display())))
 }
 
 /// Fills an empty store from a backup, and puts the master key where it belongs.

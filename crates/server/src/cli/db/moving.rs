@@ -60,10 +60,11 @@ async fn may_be_filled(source: &dyn Store, destination: &dyn Store) -> Result<()
     if here.is_empty() && greatest == 0 {
         return Ok(());
     }
-    if here != there || here.is_empty() {
+    // The source may have rotated its keys since the last run, so one key that both know is enough.
+    if !here.iter().any(|key| there.contains(key)) {
         return Err(Stop::no(
-            "--to: another installation is there. Name an empty database; or, if you are sure that what is there may go, \
-             say --overwrite",
+            "--to: another installation is there, or this one as it was before all its sealing keys were rotated. Name an \
+             empty database; or, if you are sure that what is there may go, say --overwrite",
         ));
     }
     if destination.was_leased(SERVING).await? || greatest > source.greatest_id().await? {
