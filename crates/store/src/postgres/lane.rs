@@ -16,7 +16,7 @@ use crate::documents::Documents;
 /// How long a lane tries before it gives up on a batch. Long enough for a server that restarts or fails over quickly, and
 /// shorter than a client waits.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long one batch may take. A connection that does not answer for so long is given up.
+/// How long a batch may take, and what else somebody waits for.
 const BATCH_MAX: Duration = Duration::from_secs(20);
 /// How long a server may take to undo.
 const ROLLBACK_MAX: Duration = Duration::from_secs(2);
@@ -28,6 +28,11 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 pub(super) trait Errand: Send {
     /// What comes out.
     type Done: Send;
+
+    /// How long it may take. A connection that does not answer for so long is given up.
+    fn time_max(&self) -> Duration {
+        BATCH_MAX
+    }
 
     /// Does it. When this fails with what may go better, it is called again, perhaps with another connection.
     fn run(&mut self, link: &Link) -> impl Future<Output = Result<Self::Done, Stop>> + Send;
@@ -98,7 +103,7 @@ impl Hold {
         loop {
             let attempt = match self.link().await {
                 Ok(link) => {
-                    let done = tokio::time::timeout(BATCH_MAX, errand.run(&link)).await;
+                    let done = tokio::time::timeout(errand.time_max(), errand.run(&link)).await;
                     let done = done.unwrap_or(Err(Stop::Late("a batch")));
                     self.put_back(link, done.as_ref().err()).await;
                     done

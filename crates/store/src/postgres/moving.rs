@@ -1,5 +1,7 @@
 //! Stretches of rows, read and replaced.
 
+use std::time::Duration;
+
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -9,6 +11,9 @@ use super::row;
 use super::stop::Stop;
 use crate::moving::{Cell, Cells, Kind, STRETCH_ROWS, Stretch, TABLES, Table};
 use crate::{Fault, Sqlite, Store};
+
+/// Nobody waits for these but the one who moves: a large table is emptied, or looked at to plan by.
+const MOVE_MAX: Duration = Duration::from_secs(3_600);
 
 /// The values of one column, or of one end of a stretch.
 enum Values {
@@ -123,6 +128,10 @@ pub(super) struct Replace<'r> {
 impl Errand for Replace<'_> {
     type Done = ();
 
+    fn time_max(&self) -> Duration {
+        MOVE_MAX
+    }
+
     async fn run(&mut self, link: &Link) -> Result<(), Stop> {
         let (within, values) = within(self.table, self.stretch);
         let values: Vec<Typed<'_>> = values.iter().map(Values::typed).collect();
@@ -160,6 +169,10 @@ pub(super) struct Settle;
 
 impl Errand for Settle {
     type Done = ();
+
+    fn time_max(&self) -> Duration {
+        MOVE_MAX
+    }
 
     async fn run(&mut self, link: &Link) -> Result<(), Stop> {
         for table in ["seal_keys", "attempts", "burned", "events"] {
