@@ -235,6 +235,19 @@ fn the_start_log_names_each_waiver_in_force_and_what_it_means() {
     assert!(!plain.contains("waiver"), "the standard surface waives nothing: {plain}");
 }
 
+#[test]
+fn the_start_log_names_each_surface_that_reads_the_tokens_of_another() {
+    let dialects = "[dialects]\nenable = [\"standard\", \"paced\"]\nalso_read = [\"standard reads paced\"]\n";
+    let log = start_log(&mut Installation::new(dialects));
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("a surface reads the tokens of another")).collect();
+    let [line] = lines[..] else { panic!("one pair, one line: {log}") };
+    for part in ["WARN", "dialect=\"standard\"", "reads=\"paced\"", server::config::ALSO_READ_MEANING] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    let plain = start_log(&mut Installation::default());
+    assert!(!plain.contains("tokens of another"), "{plain}");
+}
+
 /// The surface that docs/guide/dialects.md makes up and explains.
 fn kite() -> String {
     let guide = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/dialects.md");

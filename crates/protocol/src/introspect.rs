@@ -9,10 +9,9 @@ use crate::live::Hangs;
 use crate::model::{AccessId, Client, ClientKind, GrantId, Held, PersonalId, UserKey};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
-use crate::scope::Scope;
 use crate::time::UnixTime;
 use crate::turn::{Facts, Turn, Wants};
-use crate::userinfo;
+use crate::userinfo::{self, Reach};
 use crate::wire::{Field, Fields, Param, Params};
 
 /// A token of whichever kind, told by its checksum.
@@ -46,6 +45,26 @@ impl AnyToken {
         }
     }
 
+    /// As [`AnyToken::read`], for addresses that only tell what a token is worth: they know also how the surfaces write
+    /// access and personal tokens whose tokens the operator lets this one read.
+    #[must_use]
+    pub fn read_widely(text: &str, policy: &Policy, keys: &Keys) -> Self {
+        let own = Self::read(text, policy, keys);
+        if own != Self::Foreign {
+            return own;
+        }
+        let read = |kind, spelling| keys.read(kind, spelling, text);
+        for other in &policy.also_reads {
+            if let Some(presented) = other.access.iter().find_map(|spelling| read(TokenKind::Access, spelling)) {
+                return Self::Access(presented);
+            }
+            if let Some(presented) = read(TokenKind::Personal, &other.personal) {
+                return Self::Personal(presented);
+            }
+        }
+        Self::Foreign
+    }
+
     /// Asks for the row that it names.
     pub fn want(&self, wants: &mut Wants) {
         match self {
@@ -56,25 +75,26 @@ impl AnyToken {
         }
     }
 
-    /// Whose token it is, if it is one that lives.
+    /// Whose token it is, if it is one that lives and that the surface reads.
     #[must_use]
-    pub fn owner(&self, facts: &Facts, dialect: &str, now: UnixTime) -> Option<UserKey> {
+    pub fn owner(&self, facts: &Facts, policy: &Policy, now: UnixTime) -> Option<UserKey> {
         match self {
             Self::Access(presented) => {
                 let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest)?;
-                held.check(dialect).ok()?;
+                held.check_to_read(policy).ok()?;
                 held.row.user.filter(|_| !now.is_past(held.row.expires_at))
             }
             Self::Refresh(presented) => {
                 let held = facts.grant.as_ref()?;
                 let current = held.row.refresh.as_ref().filter(|refresh| refresh.current == presented.digest)?;
-                held.check(dialect).ok()?;
+                held.check(&policy.dialect).ok()?;
                 (!now.is_past(current.idle_until)).then_some(held.row.user)
             }
             Self::Personal(presented) => {
                 let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest)?;
-                held.check(dialect).ok()?;
-                (held.row.dialect == dialect && !now.is_past(held.row.expires_at)).then_some(held.row.user)
+                held.check(&policy.dialect).ok()?;
+                policy.scopes_of(&held.row.dialect)?;
+                (!now.is_past(held.row.expires_at)).then_some(held.row.user)
             }
             Self::Foreign => None,
         }
@@ -97,7 +117,7 @@ impl IntrospectRequest {
         // RFC 7662 §2.1: "To prevent token scanning attacks, the endpoint MUST also require some form of authorization".
         let credentials = if policy.is_introspection_open { None } else { Some(Credentials::parse(&mut params)?) };
         let text = params.take(Param::Token).ok_or(Refusal::of(No::ParameterMissing, Param::Token))?;
-        Ok(Self { credentials, token: AnyToken::read(&text, policy, keys) })
+        Ok(Self { credentials, token: AnyToken::read_widely(&text, policy, keys) })
     }
 }
 
@@ -145,13 +165,14 @@ impl Call for IntrospectRequest {
 fn access(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
     let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest)?;
     let row = &held.row;
-    held.check(&turn.policy.dialect).ok()?;
+    let scopes = held.check_to_read(turn.policy).ok()?;
     let is_own = caller.is_some_and(|caller| caller.key == row.client);
     if turn.now.is_past(row.expires_at) || !is_for(&row.audience, is_own, caller) {
         return None;
     }
+    let reach = Reach::new(&row.scope, scopes, turn.policy);
     Some(
-        members(held, "access_token", &row.scope, row.issued_at, row.expires_at, turn)
+        members(held, "access_token", &reach, row.issued_at, row.expires_at, turn)
             .with_some(Field::Aud, aud(&row.audience)),
     )
 }
@@ -168,17 +189,20 @@ fn refresh(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &
     if turn.now.is_past(current.idle_until) || caller.is_none_or(|caller| caller.key != held.row.client) {
         return None;
     }
-    Some(members(held, "refresh_token", &held.row.scope, held.row.created_at, current.idle_until, turn))
+    let reach = Reach::new(&held.row.scope, &turn.policy.scope, turn.policy);
+    Some(members(held, "refresh_token", &reach, held.row.created_at, current.idle_until, turn))
 }
 
 fn personal(presented: Presented, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
     let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest)?;
     let row = &held.row;
     held.check(&turn.policy.dialect).ok()?;
-    if turn.now.is_past(row.expires_at) || row.dialect != turn.policy.dialect {
+    let scopes = turn.policy.scopes_of(&row.dialect)?;
+    if turn.now.is_past(row.expires_at) {
         return None;
     }
-    Some(members(held, "personal_access_token", &row.scope, row.created_at, row.expires_at, turn))
+    let reach = Reach::new(&row.scope, scopes, turn.policy);
+    Some(members(held, "personal_access_token", &reach, row.created_at, row.expires_at, turn))
 }
 
 /// A token for certain resources is of no use elsewhere: the API that asks must answer for one of them.
@@ -199,21 +223,20 @@ fn aud(audience: &[String]) -> Option<Value> {
 fn members<T: Hangs>(
     held: &Held<T>,
     kind: &str,
-    scope: &Scope,
+    reach: &Reach<'_>,
     issued_at: UnixTime,
     expires_at: UnixTime,
     turn: &Turn<'_>,
 ) -> Fields {
     let user = held.user.as_ref();
     let sub = user.map(|user| user.sub.as_str()).or(held.client.as_ref().map(|client| client.client_id.as_str()));
-    let scope = turn.policy.scope.closure(scope);
-    let username = user.and_then(|user| userinfo::username(user, &scope, turn.policy));
+    let username = user.and_then(|user| userinfo::username(user, reach));
     let told = user.filter(|_| turn.policy.is_user_in_introspection);
-    let told = told.map(|user| userinfo::claims(user, &scope, turn.policy));
+    let told = told.map(|user| userinfo::claims(user, reach));
     Fields::new()
         .with(Field::Active, true)
         .with(Field::TokenKind, kind)
-        .with(Field::Scope, scope.as_str())
+        .with(Field::Scope, reach.scope.as_str())
         .with_some(Field::ClientId, held.client.as_ref().map(|client| client.client_id.as_str()))
         .with_some(Field::Username, username)
         .with_some(Field::Exp, (expires_at != UnixTime::NEVER).then_some(expires_at.0))
@@ -224,13 +247,17 @@ fn members<T: Hangs>(
 }
 
 #[cfg(test)]
+mod also_read;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::keys::{Alphabet, Spelling};
     use crate::model::GrantType;
     use crate::model::{Access, ClientKey};
-    use crate::policy::GrantSpelling;
+    use crate::policy::{AlsoRead, GrantSpelling};
     use crate::sample::{self, World};
+    use crate::scope::Scope;
     use crate::turn::Entropy;
     use expect_test::{Expect, expect};
     use std::sync::Arc;
@@ -316,12 +343,14 @@ mod tests {
         let mut world = world();
         let text = world.params().take(Param::Token).unwrap();
         let token = AnyToken::read(&text, &world.policy, &world.keys);
-        let dialect = world.policy.dialect.clone();
-        let owner = |world: &World, dialect: &str, now| token.owner(&world.facts, dialect, UnixTime(now));
-        assert_eq!(owner(&world, &dialect, 1999), Some(sample::user().key));
-        assert_eq!((owner(&world, "other", 1999), owner(&world, &dialect, 2000)), (None, None));
+        let owner = |world: &World, policy: &Policy, now| token.owner(&world.facts, policy, UnixTime(now));
+        assert_eq!(owner(&world, &world.policy, 1999), Some(sample::user().key));
+        let mut other = Policy { dialect: "other".into(), ..world.policy.clone() };
+        assert_eq!((owner(&world, &other, 1999), owner(&world, &world.policy, 2000)), (None, None));
+        other.also_reads.push(AlsoRead::of(&world.policy));
+        assert_eq!(owner(&world, &other, 1999), Some(sample::user().key), "it is read there as well");
         access(&mut world).digest = crate::secret::Digest::of(b"another");
-        assert_eq!(owner(&world, &dialect, 1999), None, "it is another one with its number");
+        assert_eq!(owner(&world, &world.policy, 1999), None, "it is another one with its number");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::time::UnixTime;
 use crate::turn::{Change, Rely, Turn};
-use crate::userinfo;
+use crate::userinfo::{self, Reach};
 use crate::wire::{Field, Fields, Param, Params};
 
 /// What an access token will say.
@@ -166,7 +166,7 @@ pub fn reply(
         .with(Field::Scope, subject.scope.as_str());
     // A surface whose answers say nothing about the user should not pay for it with every token.
     let user = subject.user.filter(|_| turn.policy.is_user_in_token_reply);
-    let user = user.map(|user| userinfo::claims(user, &turn.policy.scope.closure(subject.scope), turn.policy));
+    let user = user.map(|user| userinfo::claims(user, &Reach::new(subject.scope, &turn.policy.scope, turn.policy)));
     Reply::new(ReplyKind::Token, fields.with_some(Field::User, user))
 }
 

@@ -1,6 +1,7 @@
 //! Is a credential still alive? One place asks about its client, its user and its grant, for every kind of credential.
 
 use crate::model::{Access, Code, Grant, Held, Personal, Session};
+use crate::policy::{Policy, ScopePolicy};
 
 /// What a credential hangs on and no longer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,5 +113,18 @@ impl<T: Hangs> Held<T> {
             return Err(Dead::User);
         }
         if self.is_grant_revoked { Err(Dead::Grant) } else { Ok(()) }
+    }
+}
+
+impl Held<Access> {
+    /// As [`Held::check`], for those who only ask what the token is worth: it may be one of another surface that is read
+    /// here. Whose it is, its client says; how it is spelled proves nothing. Gives what its scopes mean.
+    ///
+    /// # Errors
+    /// Those of [`Held::check`].
+    pub fn check_to_read<'p>(&self, policy: &'p Policy) -> Result<&'p ScopePolicy, Dead> {
+        let home = self.client.as_ref().map(|client| client.dialect.as_str()).ok_or(Dead::Client)?;
+        let scopes = policy.scopes_of(home).ok_or(Dead::Client)?;
+        self.check(home).map(|()| scopes)
     }
 }

@@ -59,6 +59,9 @@ pub struct Policy {
     pub is_introspection_open: bool,
     /// May anybody revoke a token that they hold, without being a client? A waiver.
     pub is_revocation_open: bool,
+    /// The surfaces whose access and personal tokens introspection and userinfo read here as well, because the operator says
+    /// so. Nothing else of theirs is good here.
+    pub also_reads: Vec<AlsoRead>,
     /// Digits of a second-factor code.
     pub otp_digits: u32,
     /// Login sessions.
@@ -96,6 +99,32 @@ impl ScopePolicy {
                 return whole;
             }
             whole = next;
+        }
+    }
+}
+
+/// Another surface whose access and personal tokens are read: what must be known of it to tell what they are worth.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlsoRead {
+    /// Its name.
+    pub dialect: String,
+    /// How it writes access tokens.
+    pub access: Vec<Spelling>,
+    /// How it writes personal access tokens.
+    pub personal: Spelling,
+    /// What its scopes mean.
+    pub scope: ScopePolicy,
+}
+
+impl AlsoRead {
+    /// A surface by its rules. What it reads itself is not handed on.
+    #[must_use]
+    pub fn of(home: &Policy) -> Self {
+        Self {
+            dialect: home.dialect.clone(),
+            access: home.access_spellings().cloned().collect(),
+            personal: home.personal.spelling.clone(),
+            scope: home.scope.clone(),
         }
     }
 }
@@ -196,6 +225,7 @@ impl Policy {
             is_user_in_token_reply: false,
             is_introspection_open: false,
             is_revocation_open: false,
+            also_reads: Vec::new(),
             otp_digits: 6,
             session: SessionPolicy {
                 idle_s: 24 * 60 * 60,
@@ -219,6 +249,15 @@ impl Policy {
     /// Every way in which an access token may be written.
     pub fn access_spellings(&self) -> impl Iterator<Item = &Spelling> {
         std::iter::once(&self.access.spelling).chain(self.spelled.iter().map(|own| &own.access))
+    }
+
+    /// What the scopes mean of an access or personal token that the surface `home` gave, if such tokens are read here.
+    #[must_use]
+    pub fn scopes_of(&self, home: &str) -> Option<&ScopePolicy> {
+        if home == self.dialect {
+            return Some(&self.scope);
+        }
+        self.also_reads.iter().find(|other| other.dialect == home).map(|other| &other.scope)
     }
 
     /// Every way in which a refresh token may be written, and the grant whose way it is; `None` for the usual one.

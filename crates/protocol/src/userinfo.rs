@@ -9,7 +9,7 @@ use crate::call::{Call, Reply, ReplyKind};
 use crate::introspect::AnyToken;
 use crate::keys::Keys;
 use crate::model::{Held, Personal, User};
-use crate::policy::{Policy, SEEN_EVERY_S};
+use crate::policy::{Policy, SEEN_EVERY_S, ScopePolicy};
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::turn::{Change, Facts, Turn, Wants};
@@ -29,7 +29,7 @@ impl UserinfoRequest {
     /// [`No::TokenMissing`].
     pub fn parse(mut params: Params, required: Scope, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
         let text = params.bearer.take().ok_or(No::TokenMissing)?;
-        Ok(Self { token: AnyToken::read(text.reveal(), policy, keys), required })
+        Ok(Self { token: AnyToken::read_widely(text.reveal(), policy, keys), required })
     }
 }
 
@@ -45,11 +45,11 @@ impl Call for UserinfoRequest {
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
-        let (user, scope) = match self.token {
+        let (user, reach) = match self.token {
             AnyToken::Access(presented) => {
                 let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest);
                 let held = held.ok_or(No::TokenUnknown)?;
-                held.check(&turn.policy.dialect).map_err(|_| No::TokenRevoked)?;
+                let scopes = held.check_to_read(turn.policy).map_err(|_| No::TokenRevoked)?;
                 if turn.now.is_past(held.row.expires_at) {
                     return Err(No::TokenExpired.into());
                 }
@@ -57,51 +57,70 @@ impl Call for UserinfoRequest {
                 if !held.row.audience.is_empty() && !held.row.audience.contains(&turn.policy.issuer) {
                     return Err(No::TokenUnknown.into());
                 }
-                (held.user.as_ref().ok_or(No::TokenWithoutUser)?, &held.row.scope)
+                let user = held.user.as_ref().ok_or(No::TokenWithoutUser)?;
+                (user, Reach::new(&held.row.scope, scopes, turn.policy))
             }
             AnyToken::Personal(presented) => {
                 let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest);
                 let held = held.ok_or(No::TokenUnknown)?;
-                (personal(held, turn)?, &held.row.scope)
+                let (user, scopes) = personal(held, turn)?;
+                (user, Reach::new(&held.row.scope, scopes, turn.policy))
             }
             AnyToken::Refresh(_) | AnyToken::Foreign => return Err(No::TokenUnknown.into()),
         };
-        let scope = turn.policy.scope.closure(scope);
-        if !self.required.is_within(&scope) {
+        if !self.required.is_within(&reach.scope) {
             return Err(No::TokenScopeTooSmall.into());
         }
         let fields = Fields::new()
             .with(Field::Sub, user.sub.as_str())
-            .with(Field::Scope, scope.as_str())
-            .with(Field::User, claims(user, &scope, turn.policy));
+            .with(Field::Scope, reach.scope.as_str())
+            .with(Field::User, claims(user, &reach));
         Ok(Reply::new(ReplyKind::Userinfo, fields))
     }
 }
 
-fn personal<'f>(held: &'f Held<Personal>, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, No> {
-    held.check(&turn.policy.dialect).map_err(|_| No::TokenRevoked)?;
-    if held.row.dialect != turn.policy.dialect {
-        return Err(No::TokenUnknown);
-    }
+/// Whose personal token it is, and what its scopes mean.
+fn personal<'f, 't>(held: &'f Held<Personal>, turn: &mut Turn<'t>) -> Result<(&'f Arc<User>, &'t ScopePolicy), No> {
+    let policy = turn.policy;
+    held.check(&policy.dialect).map_err(|_| No::TokenRevoked)?;
+    let scopes = policy.scopes_of(&held.row.dialect).ok_or(No::TokenUnknown)?;
     if turn.now.is_past(held.row.expires_at) {
         return Err(No::TokenExpired);
     }
     if held.row.used_at.is_none_or(|used_at| turn.now.is_past(used_at.plus(SEEN_EVERY_S))) {
         turn.change(Change::TouchPersonal { id: held.row.id, used_at: turn.now });
     }
-    held.user.as_ref().ok_or(No::TokenWithoutUser)
+    Ok((held.user.as_ref().ok_or(No::TokenWithoutUser)?, scopes))
 }
 
-/// A surface that has a scope `profile` or `email` tells the members behind it only to who has that scope.
-fn may_see(word: &str, scope: &Scope, policy: &Policy) -> bool {
-    policy.scope.sentence(word).is_none() || scope.contains(word)
+/// How far a token reaches.
+#[derive(Debug)]
+pub struct Reach<'p> {
+    /// Its scope with all that it implies where it was given.
+    pub scope: Scope,
+    home: &'p ScopePolicy,
+    here: &'p ScopePolicy,
+}
+
+impl<'p> Reach<'p> {
+    /// `scope` as it was given where scopes mean `home`, looked at on the surface with the rules `here`.
+    #[must_use]
+    pub fn new(scope: &Scope, home: &'p ScopePolicy, here: &'p Policy) -> Self {
+        Self { scope: home.closure(scope), home, here: &here.scope }
+    }
+
+    /// A surface that has a scope `profile` or `email` tells the members behind it only to who has that scope. Of a token
+    /// that another surface gave, both have a say: its user allowed no more there, and nobody is told more here.
+    fn may_see(&self, word: &str) -> bool {
+        self.scope.contains(word) || [self.home, self.here].iter().all(|scopes| scopes.sentence(word).is_none())
+    }
 }
 
 /// The name that a user signs in with, as far as it may be told.
 #[must_use]
-pub fn username<'u>(user: &'u User, scope: &Scope, policy: &Policy) -> Option<&'u str> {
-    let username = user.username.as_deref().filter(|_| may_see("profile", scope, policy));
-    username.or(user.email.as_deref().filter(|_| may_see("email", scope, policy)))
+pub fn username<'u>(user: &'u User, reach: &Reach<'_>) -> Option<&'u str> {
+    let username = user.username.as_deref().filter(|_| reach.may_see("profile"));
+    username.or(user.email.as_deref().filter(|_| reach.may_see("email")))
 }
 
 /// How many claims there can be beside the attributes.
@@ -109,15 +128,14 @@ const OWN_CLAIMS: usize = 7;
 
 /// What may be told about a user.
 #[must_use]
-pub fn claims(user: &User, scope: &Scope, policy: &Policy) -> Value {
-    let may_see = |word| may_see(word, scope, policy);
+pub fn claims(user: &User, reach: &Reach<'_>) -> Value {
     // Room for all of them at once: this is made for each token answer of some surfaces.
     let mut claims = Map::with_capacity(OWN_CLAIMS + user.attributes.len());
     let mut tell = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     tell("id", user.sub.as_str().into());
     tell("active", (!user.is_disabled).into());
     tell("created_at", user.created_at.0.into());
-    if may_see("profile") {
+    if reach.may_see("profile") {
         tell("name", user.name.as_str().into());
         if let Some(username) = &user.username {
             tell("username", username.as_str().into());
@@ -126,7 +144,7 @@ pub fn claims(user: &User, scope: &Scope, policy: &Policy) -> Value {
             claims.entry(name.as_str()).or_insert_with(|| value.clone());
         }
     }
-    if may_see("email")
+    if reach.may_see("email")
         && let Some(email) = &user.email
     {
         claims.insert("email".into(), email.as_str().into());

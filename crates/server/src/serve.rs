@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::app::{App, Setup};
 use crate::clock::Clock;
-use crate::config::Configuration;
+use crate::config::{ALSO_READ_MEANING, Configuration};
 use crate::entropy::Source;
 use crate::http::accept::{self, Site};
 use crate::http::files;
@@ -125,18 +125,7 @@ pub async fn until(
     tasks.spawn(sweep::watch_keys(Arc::clone(&app), ending.clone()));
     tasks.spawn(sweep::rotate_keys(Arc::clone(&app), ending.clone()));
     tasks.spawn(node::keep(Arc::clone(&app), ending));
-    for dialect in app.dialects.iter() {
-        for hazard in dialect.waives.iter().filter_map(|waiver| dialect::hazard::hazard(waiver)) {
-            tracing::warn!(
-                target: "waivers",
-                dialect = dialect.name,
-                waiver = hazard.name,
-                rfc = hazard.rfc,
-                meaning = hazard.meaning,
-                "a waiver is in force"
-            );
-        }
-    }
+    name_what_is_in_force(&app);
     tracing::info!(listen = %listening.public, issuer = app.settings.issuer, "ready");
     ready(&listening);
     let is_damaged = tokio::select! {
@@ -152,6 +141,31 @@ pub async fn until(
     while tasks.join_next().await.is_some() {}
     tracing::info!("ended");
     if is_damaged { Err(ServeError::Damaged) } else { Ok(()) }
+}
+
+/// Names every rule that a surface breaks, and every surface that reads the tokens of another, with the operator's consent.
+fn name_what_is_in_force(app: &App) {
+    for dialect in app.dialects.iter() {
+        for hazard in dialect.waives.iter().filter_map(|waiver| dialect::hazard::hazard(waiver)) {
+            tracing::warn!(
+                target: "waivers",
+                dialect = dialect.name,
+                waiver = hazard.name,
+                rfc = hazard.rfc,
+                meaning = hazard.meaning,
+                "a waiver is in force"
+            );
+        }
+        for other in &app.surface(dialect).policy.also_reads {
+            tracing::warn!(
+                target: "waivers",
+                dialect = dialect.name,
+                reads = other.dialect,
+                meaning = ALSO_READ_MEANING,
+                "a surface reads the tokens of another"
+            );
+        }
+    }
 }
 
 /// What the public is answered.

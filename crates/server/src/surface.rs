@@ -178,7 +178,7 @@ impl Asked<'_> {
         let params = params.unwrap_or(&none);
         let text = params.bearer.as_ref().map(Secret::reveal).or(params.value(Param::Token));
         let policy = &self.surface.policy;
-        let read = text.map(|text| (text, AnyToken::read(text, policy, &self.app.keys())));
+        let read = text.map(|text| (text, AnyToken::read_widely(text, policy, &self.app.keys())));
         let token = read.filter(|(_, token)| *token != AnyToken::Foreign);
         let owner = match token {
             // Users have many tokens, so that one whose user has a limit costs a look at the store.
@@ -197,7 +197,7 @@ impl Asked<'_> {
         let mut wants = Wants::default();
         token.want(&mut wants);
         let facts = self.app.store.load(&wants).await.ok()?;
-        token.owner(&facts, &self.surface.policy.dialect, now)
+        token.owner(&facts, &self.surface.policy, now)
     }
 
     async fn judge_params(&self, mut params: Params, address: &str) -> Result<Response, Fault> {

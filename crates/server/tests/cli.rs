@@ -422,6 +422,30 @@ fn a_dialect_is_explained_and_a_file_is_checked() {
 }
 
 #[test]
+fn check_names_each_surface_that_reads_the_tokens_of_another() {
+    let in_force = |dialects: &str| -> Vec<String> {
+        let told = Place::with(dialects).json(&["check"]);
+        assert_eq!(told["is_good"], true);
+        let texts = told["problems"].as_array().unwrap().iter().map(|problem| problem["text"].as_str().unwrap());
+        texts.filter(|text| text.contains("also_read")).map(ToOwned::to_owned).collect()
+    };
+    let enable = "[dialects]\nenable = [\"standard\", \"paced\"]\n";
+    assert_eq!(in_force(enable), [""; 0]);
+    let meaning = server::config::ALSO_READ_MEANING;
+    assert_eq!(
+        in_force(&format!("{enable}also_read = [\"standard reads paced\"]\n")),
+        [format!("also_read in force: `standard` reads `paced`. {meaning}")]
+    );
+    let slip = format!("{enable}also_read = [\"standard reads pacd\"]\n");
+    let output = Place::with(&slip).run(&["check"], "");
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = told.lines().find(|line| line.contains("`dialects.enable` does not list `pacd`, did you mean `paced`?"));
+    let place = line.unwrap_or_else(|| panic!("{told}")).split(": ").next().unwrap();
+    assert!(place.contains("grantry.toml:") && place.ends_with(":14"), "it has line and column: {told}");
+}
+
+#[test]
 fn check_names_each_waiver_in_force_and_what_it_means() {
     let dialects = "[dialects]\nenable = [\"tinyplus\", \"tinyemail\"]\n\
                     accept = [\"implicit-grant\", \"token-in-query\", \"secret-in-query\", \"password-grant\"]\n";

@@ -15,7 +15,7 @@ use protocol::model::{
     Access, AccessId, Amr, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Consent, Grant, GrantId,
     GrantType, Personal, PersonalId, Pkce, Refresh, Session, SessionId, StoredSecret, User, UserKey,
 };
-use protocol::policy::Policy;
+use protocol::policy::{AlsoRead, Policy};
 use protocol::refusal::Refusal;
 use protocol::registration;
 use protocol::scope::Scope;
@@ -65,6 +65,8 @@ pub(super) struct All {
     pub(super) next_id: AtomicI64,
     /// The cookie of Alice's browser.
     pub(super) session: String,
+    /// The surface that also reads the tokens of another, and that other one.
+    pub(super) pair: Option<[&'static str; 2]>,
 }
 
 /// A request to an address.
@@ -121,14 +123,27 @@ pub(super) fn whole(name: &str) -> Dialect {
 
 impl All {
     pub(super) async fn start() -> Self {
+        Self::with(None).await
+    }
+
+    /// The same world, but the operator lets one surface also read the tokens of another.
+    pub(super) async fn where_reads(reader: &'static str, home: &'static str) -> Self {
+        Self::with(Some([reader, home])).await
+    }
+
+    async fn with(pair: Option<[&'static str; 2]>) -> Self {
         let loaded: Vec<Dialect> = shipped::names().map(whole).collect();
         let accept: Vec<String> = loaded.iter().flat_map(|own| own.waives.clone()).collect();
         let names: Vec<String> = loaded.iter().map(|own| own.name.clone()).collect();
+        let policies = pair.map(|[reader, home]| {
+            let policy = |name| loaded.iter().find(|own| own.name == name).unwrap().policy("https://auth.example");
+            Policy { also_reads: vec![AlsoRead::of(&policy(home))], ..policy(reader) }
+        });
         let store: Arc<dyn Store> = Arc::new(Memory::default());
         let setup = Setup {
             store: Arc::clone(&store),
             dialects: Dialects::new("https://auth.example", loaded, &accept).unwrap(),
-            policies: Vec::new(),
+            policies: policies.into_iter().collect(),
             master: Zeroizing::new([7; 32]),
             settings: Settings::new("https://auth.example"),
             clock: Clock::fixed(NOW),
@@ -136,7 +151,7 @@ impl All {
         };
         let app = App::open(setup).await.unwrap();
         let next_id = AtomicI64::new(100 * IDS_EACH);
-        let mut all = Self { app, store, own: Vec::new(), next_id, session: String::new() };
+        let mut all = Self { app, store, own: Vec::new(), next_id, session: String::new(), pair };
         all.store.commit(vec![Change::PutUser(Box::new(user()))]).await.unwrap();
         all.sign_in().await;
         for (at, name) in names.into_iter().enumerate() {
@@ -164,6 +179,11 @@ impl All {
         };
         self.store.commit(vec![Change::PutSession(Box::new(session))]).await.unwrap();
         self.session = format!("__Host-grantry-session={}", minted.text.reveal());
+    }
+
+    /// Are the access and personal tokens of `home` read at `there`?
+    pub(super) fn is_read(&self, home: &str, there: &str) -> bool {
+        home == there || self.pair == Some([there, home])
     }
 
     pub(super) fn dialect(&self, name: &str) -> &Dialect {

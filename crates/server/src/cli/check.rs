@@ -16,6 +16,7 @@ pub(super) async fn run(path: &Path) -> Result<Answer, Stop> {
             let place = Place::Whole(path.display().to_string());
             warnings.extend(store_problems(&configuration, &place, &mut notes).await);
             warnings.extend(waivers(&configuration, &place));
+            warnings.extend(also_read(&configuration, &place));
             warnings
         }
     };
@@ -65,6 +66,19 @@ fn waivers(configuration: &Configuration, place: &Place) -> Vec<Problem> {
             let row = dialect::hazard::hazard(waiver);
             let (rfc, meaning) = row.map_or(("", ""), |row| (row.rfc, row.meaning));
             let text = format!("waiver in force: `{}` has `{waiver}` ({rfc}). {meaning}", own.name);
+            problems.push(Problem::warning(place.clone(), text));
+        }
+    }
+    problems
+}
+
+/// Which surfaces read the tokens of others because the operator says so.
+fn also_read(configuration: &Configuration, place: &Place) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for own in &configuration.policies {
+        for other in &own.also_reads {
+            let (reader, home) = (&own.dialect, &other.dialect);
+            let text = format!("also_read in force: `{reader}` reads `{home}`. {}", config::ALSO_READ_MEANING);
             problems.push(Problem::warning(place.clone(), text));
         }
     }

@@ -19,6 +19,7 @@ pub use accent::Accent;
 pub use issuer::Issuer;
 pub use problem::{Place, Problem, suggestion};
 pub use settings::{Configuration, Fetch, Log, Master, Support, otp_digits};
+pub use surfaces::ALSO_READ_MEANING;
 pub use value::duration;
 pub(crate) use value::written_master;
 

@@ -82,6 +82,7 @@ pub const TABLE: &[Row] = &[
     row("dialects.enable", Kind::Texts, Texts(&["standard"]), "", "The surfaces that this server speaks."),
     row("dialects.path", Kind::Path, Absent, r#""dialects""#, "A folder with dialect files of your own: NAME.toml, or NAME/dialect.toml."),
     row("dialects.accept", Kind::Texts, Texts(&[]), r#"["secret-in-query"]"#, "The waivers that you accept: rules of the RFCs that a dialect breaks by name. `grantry dialect show NAME` explains them."),
+    row("dialects.also_read", Kind::Texts, Texts(&[]), r#"["standard reads paced"]"#, "Surfaces that tell also what the tokens of another are worth, for an API that asks at one address while clients move: in the example, introspection and userinfo of standard know the access and personal tokens that paced gave. Nothing else of paced is good there."),
 
     row("session.idle", Kind::Duration(60, YEAR_S), Text("1d"), "", "A browser that is not seen for so long is signed out."),
     row("session.absolute", Kind::Duration(60, YEAR_S), Text("14d"), "", "A browser is signed out after so long in any case."),

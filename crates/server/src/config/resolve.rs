@@ -40,13 +40,15 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     let slow_workers = read.size("limits.hashing_threads");
     let google = read.google(&fetch);
     let dialects = read.dialects(issuer.as_ref());
+    let also_read = surfaces::pairs(read.texts("dialects.also_read"), &read.texts("dialects.enable"), read.problems);
     let (issuer, dialects) = (issuer?, dialects?);
     let mut settings = Settings { listen: listen?, admin_listen, tls, trusted, limits, ..Settings::new(&issuer.url) };
     settings.slow_workers = slow_workers.unwrap_or(settings.slow_workers);
     settings.has_developer_pages = read.flag("developer.enable");
     settings.keys_rotate_every_s = read.seconds("keys.rotate_every");
     settings.brand = brand;
-    let policies = surfaces::policies(&dialects, &issuer.url, &settings.brand.name, session, lockout);
+    let mut policies = surfaces::policies(&dialects, &issuer.url, &settings.brand.name, session, lockout);
+    surfaces::let_read(&mut policies, &dialects, also_read, read.problems);
     read.warn_of_assertions(&policies, google.as_ref());
     (settings.fetch, settings.google) = (fetch, google);
     Some(Configuration { settings, store_url, master: master?, dialects, policies, log })

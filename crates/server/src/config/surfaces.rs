@@ -1,13 +1,18 @@
 //! Which dialects are spoken, and by which rules. A folder of the operator's wins over what is shipped; `[dialect.NAME]`
-//! is laid over both.
+//! is laid over both. Which surface also reads the tokens of another is the operator's word alone.
 
 use std::path::{Path, PathBuf};
 
 use dialect::{Dialect, Dialects, Source, shipped};
-use protocol::policy::{LockoutPolicy, Policy, SessionPolicy};
+use protocol::endpoint::Endpoint;
+use protocol::policy::{AlsoRead, LockoutPolicy, Policy, SessionPolicy};
 
 use super::problem::{Place, Problem, suggestion};
 use super::read;
+
+/// What it means that a surface also reads the tokens of another, for the operator.
+pub const ALSO_READ_MEANING: &str = "Its introspection and userinfo addresses also tell what the access and personal tokens of the other surface are worth; \
+     nothing else of that surface is good here.";
 
 /// What the configuration says about dialects.
 pub(super) struct Wanted<'a> {
@@ -110,4 +115,73 @@ pub(super) fn policies(
         ..dialect.policy(issuer)
     });
     policies.collect()
+}
+
+/// A surface that also reads the tokens of another.
+pub(super) struct Pair {
+    reader: String,
+    home: String,
+    place: Place,
+}
+
+/// Reads `dialects.also_read`: `"standard reads paced"`, of surfaces that are enabled.
+pub(super) fn pairs(
+    written: Vec<(String, Place)>,
+    enable: &[(String, Place)],
+    problems: &mut Vec<Problem>,
+) -> Vec<Pair> {
+    let mut pairs: Vec<Pair> = Vec::new();
+    for (text, place) in written {
+        match pair(&text, enable) {
+            Ok((reader, home)) if pairs.iter().any(|own| own.reader == reader && own.home == home) => {
+                problems.push(Problem::fault(place, format!("{text:?} is listed twice")));
+            }
+            Ok((reader, home)) => pairs.push(Pair { reader: reader.to_owned(), home: home.to_owned(), place }),
+            Err(problem) => problems.push(Problem::fault(place, problem)),
+        }
+    }
+    pairs
+}
+
+fn pair<'t>(text: &'t str, enable: &[(String, Place)]) -> Result<(&'t str, &'t str), String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let &[reader, "reads", home] = &words[..] else {
+        return Err(format!("`dialects.also_read` has {text:?}, it must be such as \"standard reads paced\""));
+    };
+    for name in [reader, home] {
+        if !enable.iter().any(|(own, _)| own == name) {
+            let near = suggestion(name, enable.iter().map(|(own, _)| own.as_str()));
+            return Err(format!("{text:?}: `dialects.enable` does not list `{name}`{near}"));
+        }
+    }
+    if reader == home {
+        return Err(format!("{text:?}: a surface reads its own tokens in any case"));
+    }
+    Ok((reader, home))
+}
+
+/// Lets surfaces read the tokens of others.
+pub(super) fn let_read(policies: &mut [Policy], dialects: &Dialects, pairs: Vec<Pair>, problems: &mut Vec<Problem>) {
+    for Pair { reader, home, place } in pairs {
+        let of = |name: &str| policies.iter().position(|policy| policy.dialect == name);
+        let (Some(at), Some(home_at)) = (of(&reader), of(&home)) else { continue };
+        if policies[at].is_introspection_open {
+            // RFC 7662 §2.1: "the endpoint MUST also require some form of authorization"; only the reader waives that.
+            let text = format!(
+                "`{reader}` lets anybody introspect, and must not tell them about tokens of `{home}`; let a surface read both \
+                 that asks who is asking, as `standard` does"
+            );
+            problems.push(Problem::fault(place, text));
+            continue;
+        }
+        let has = |endpoint| dialects.named(&reader).is_some_and(|own| own.at(endpoint).is_some());
+        if !has(Endpoint::Introspect) && !has(Endpoint::Userinfo) {
+            let text = format!(
+                "`{reader}` has no address for introspection or userinfo: that it reads `{home}` has no effect"
+            );
+            problems.push(Problem::warning(place, text));
+        }
+        let other = AlsoRead::of(&policies[home_at]);
+        policies[at].also_reads.push(other);
+    }
 }

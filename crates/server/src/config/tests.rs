@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 
-use protocol::policy::Policy;
+use protocol::policy::{AlsoRead, Policy};
 
 use super::*;
 use crate::settings::{Listen, Settings};
@@ -321,6 +321,66 @@ fn what_is_wrong_with_google_is_told_with_its_place() {
         &expect![[r#"
             environment GRANTRY_UPSTREAM__GOOGLE__CLIENT_IDD: there is no option `upstream.google.client_idd`, did you mean `client_id`?
         "#]],
+    );
+}
+
+#[test]
+fn a_surface_reads_the_tokens_of_another_where_the_operator_says_so_and_nowhere_else() {
+    let read = |configuration: &Configuration| -> Vec<String> {
+        let of = |policy: &Policy| -> Vec<String> {
+            policy.also_reads.iter().map(|other| format!("{} reads {}", policy.dialect, other.dialect)).collect()
+        };
+        configuration.policies.iter().flat_map(of).collect()
+    };
+    let text = "issuer = \"https://auth.example.com\"\n[dialects]\nenable = [\"standard\", \"paced\"]\n";
+    assert_eq!(read(&configuration(text, &[])), [""; 0]);
+    let said = format!("{text}also_read = [\"standard reads paced\"]\n");
+    let configured = configuration(&said, &[]);
+    assert_eq!(read(&configured), ["standard reads paced"]);
+    let other = &configured.policy("standard").unwrap().also_reads[0];
+    assert_eq!(*other, AlsoRead::of(configured.policy("paced").unwrap()));
+    assert_eq!(other.personal.prefix, "pt_secret_");
+    let variable = [("GRANTRY_DIALECTS__ALSO_READ", "standard reads paced,paced reads standard")];
+    assert_eq!(read(&configuration(text, &variable)), ["standard reads paced", "paced reads standard"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_told_with_its_place() {
+    check(
+        r#"
+issuer = "https://auth.example.com"
+[dialects]
+enable = ["standard", "paced"]
+also_read = [
+    "standard reads pased",
+    "tinyplus reads standard",
+    "paced reads paced",
+    "standard writes paced",
+    "standard",
+    "standard reads paced",
+    "standard  reads paced",
+]
+[dialect.standard]
+also_read = ["paced"]
+"#,
+        &expect![[""]],
+    );
+}
+
+#[test]
+fn a_surface_that_asks_nobody_who_is_asking_reads_its_own_tokens_alone() {
+    check(
+        r#"
+issuer = "https://auth.example.com"
+[dialects]
+enable = ["standard", "tinyrebrand", "tinyemail"]
+accept = ["password-grant", "open-introspection", "open-revocation", "secret-in-query"]
+also_read = ["standard reads tinyrebrand", "tinyrebrand reads standard", "tinyemail reads standard"]
+[upstream.google]
+client_id = "c"
+client_secret = "s"
+"#,
+        &expect![[""]],
     );
 }
 
