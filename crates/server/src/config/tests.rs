@@ -363,7 +363,15 @@ also_read = [
 [dialect.standard]
 also_read = ["paced"]
 "#,
-        &expect![[""]],
+        &expect![[r#"
+            g.toml:6:5: "standard reads pased": `dialects.enable` does not list `pased`, did you mean `paced`?
+            g.toml:7:5: "tinyplus reads standard": `dialects.enable` does not list `tinyplus`; there are `standard`, `paced`
+            g.toml:8:5: "paced reads paced": a surface reads its own tokens in any case
+            g.toml:9:5: `dialects.also_read` has "standard writes paced", it must be such as "standard reads paced"
+            g.toml:10:5: `dialects.also_read` has "standard", it must be such as "standard reads paced"
+            g.toml:12:5: "standard  reads paced" is listed twice
+            g.toml:15:1: unknown key `also_read`; there are `grants`, `hosts`, `prefix`, `waives`, `resources`, `scope`, `token`, `endpoint`, `grant`, `bearer`, `reply`, `error`, `client`, `screen`, `limit`
+        "#]],
     );
 }
 
@@ -380,7 +388,10 @@ also_read = ["standard reads tinyrebrand", "tinyrebrand reads standard", "tinyem
 client_id = "c"
 client_secret = "s"
 "#,
-        &expect![[""]],
+        &expect![[r#"
+            g.toml:6:44: `tinyrebrand` lets anybody introspect, and must not tell them about tokens of `standard`; let a surface read both that asks who is asking, as `standard` does
+            g.toml:6:74: warning: `tinyemail` has no address for introspection or userinfo: that it reads `standard` has no effect
+        "#]],
     );
 }
 
