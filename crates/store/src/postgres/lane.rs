@@ -100,6 +100,10 @@ impl Hold {
     /// is kept waiting for more than one attempt.
     pub(super) async fn perform<E: Errand>(&mut self, errand: &mut E) -> Result<E::Done, Stop> {
         let mut pause = PAUSE_MIN;
+        if self.coming.as_ref().is_some_and(|(task, _)| task.is_finished()) {
+            // It came when nobody waited for it any more. What was amiss then is over; what is amiss now begins now.
+            self.down_since = None;
+        }
         loop {
             let attempt = match self.link().await {
                 Ok(link) => {
