@@ -148,8 +148,13 @@ async fn a_backup_of_postgres_is_of_one_moment_and_overwrites_nothing() {
     source.store.backup(&quiet).await.expect("a backup can be made");
     let copy = Sqlite::open(&quiet, Mode::Existing).unwrap();
     assert_eq!(everything(&copy).await, everything(&*source.store).await);
-    // Turns go on while the copy is made; each is in it whole or not at all. Codes are copied long before tokens.
-    let mut last = 5_000;
+    // So many that there is time between the codes, which are copied before, and the last of them.
+    for first in (10_000..40_000).step_by(5_000) {
+        let many = (first..first + 5_000).map(|id| Change::PutAccess(Box::new(own_access(id, 1))));
+        commit(&*source.store, many).await;
+    }
+    // Turns go on while the copy is made; each is in it whole or not at all.
+    let mut last = 50_000;
     let turns = async {
         loop {
             last += 1;
@@ -162,10 +167,10 @@ async fn a_backup_of_postgres_is_of_one_moment_and_overwrites_nothing() {
         () = turns => unreachable!("it goes on for ever"),
     };
     made.expect("a backup can be made");
-    assert!(last > 5_001, "nothing went on meanwhile: {last}");
+    assert!(last > 50_003, "nothing went on meanwhile: {last}");
     assert!(source.store.backup(&file).await.is_err(), "it was overwritten");
     let copy = Sqlite::open(&file, Mode::Existing).unwrap();
-    for id in 5_000..=last {
+    for id in 50_001..=last {
         let wants = Wants { code: Some(CodeId(id)), access: Some(AccessId(id)), ..Wants::default() };
         let found = copy.load(&wants).await.unwrap();
         assert_eq!(found.code.is_some(), found.access.is_some(), "half a turn is in the backup: {id} of {last}");
