@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::Installation;
+
 /// An answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -60,9 +62,10 @@ impl Door {
         Self { host: host.to_owned(), addresses: vec![address.to_owned()], turn: Arc::default() }
     }
 
-    /// To several that are called so.
-    pub(crate) fn among(addresses: Vec<String>, host: &str) -> Self {
-        Self { addresses, ..Self::new("", host) }
+    /// To several of the same name.
+    pub(crate) fn among(servers: &[Installation]) -> Self {
+        let addresses = servers.iter().map(|server| server.address.clone()).collect();
+        Self { addresses, ..servers[0].door() }
     }
 
     /// What the servers are called.

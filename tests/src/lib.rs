@@ -24,6 +24,9 @@ use tempfile::TempDir;
 
 pub use http::{Answer, form, form_fields, send};
 
+/// A master key, for installations that share one or have no place for it.
+pub const MASTER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
 /// How long a server may take to its first answer on a busy machine.
 const START_MAX: Duration = Duration::from_secs(30);
 
@@ -95,9 +98,7 @@ impl Installation {
     /// When the folder of the configuration cannot be made.
     #[must_use]
     pub fn on(database: &Path, more: &str) -> Self {
-        let own = Self::bare();
-        own.configure(&format!("sqlite:{}", database.display()), more);
-        own
+        Self::with_store(&format!("sqlite:{}", database.display()), more)
     }
 
     /// As [`Installation::new`], but with its rows at the address `store`.
@@ -121,6 +122,11 @@ impl Installation {
         host.clone_into(&mut own.host);
         own.configure(store, more);
         own
+    }
+
+    /// The way to its server.
+    pub(crate) fn door(&self) -> http::Door {
+        http::Door::new(&self.address, &self.host)
     }
 
     /// A folder without a configuration.

@@ -28,7 +28,7 @@ pub struct Client {
 
 impl Client {
     pub(crate) fn new(server: &Installation, id: String, secret: String) -> Self {
-        Self { door: Door::new(&server.address, &server.host), id, secret }
+        Self { door: server.door(), id, secret }
     }
 
     /// Posts a form as this client. `None` when there is no whole answer.
@@ -41,14 +41,13 @@ impl Client {
     /// The same client at another server that knows it.
     #[must_use]
     pub fn at(&self, server: &Installation) -> Self {
-        Self { door: Door::new(&server.address, &server.host), ..self.clone() }
+        Self { door: server.door(), ..self.clone() }
     }
 
     /// The same client at several servers of the same name, which are asked in turn.
     #[must_use]
     pub fn among(&self, servers: &[Installation]) -> Self {
-        let addresses = servers.iter().map(|server| server.address.clone()).collect();
-        Self { door: Door::among(addresses, self.door.host()), ..self.clone() }
+        Self { door: Door::among(servers), ..self.clone() }
     }
 
     /// Asks for a token of its own.

@@ -32,7 +32,7 @@ impl SignInPage {
     /// Opens the page at a server. `None` when there is no answer.
     #[must_use]
     pub fn at(server: &Installation) -> Option<Self> {
-        Self::open(&Door::new(&server.address, &server.host))
+        Self::open(&server.door())
     }
 
     fn open(door: &Door) -> Option<Self> {
@@ -45,7 +45,7 @@ impl SignInPage {
     /// Posts the page to a server, which need not be the one that it is of.
     #[must_use]
     pub fn post(&self, server: &Installation, name: &str, password: &str) -> Option<(u16, Option<Person>)> {
-        self.answer(&Door::new(&server.address, &server.host), name, password)
+        self.answer(&server.door(), name, password)
     }
 
     fn answer(&self, door: &Door, name: &str, password: &str) -> Option<(u16, Option<Person>)> {
@@ -96,14 +96,13 @@ impl Person {
     /// The same session at another server of the same name.
     #[must_use]
     pub fn at_node(&self, server: &Installation) -> Self {
-        Self { door: Door::new(&server.address, &server.host), cookie: self.cookie.clone() }
+        Self { door: server.door(), cookie: self.cookie.clone() }
     }
 
     /// The same session at several servers of the same name, which are asked in turn.
     #[must_use]
     pub fn among(&self, servers: &[Installation]) -> Self {
-        let addresses = servers.iter().map(|server| server.address.clone()).collect();
-        Self { door: Door::among(addresses, self.door.host()), cookie: self.cookie.clone() }
+        Self { door: Door::among(servers), cookie: self.cookie.clone() }
     }
 
     /// Looks at a page of this server.

@@ -8,14 +8,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use lab::{Cluster, Options};
-use tests::Installation;
 use tests::load::{Acknowledged, Load};
 use tests::person::Person;
+use tests::{Installation, MASTER};
 
 const PASSPHRASE: &str = "a passphrase for the backup";
 
 const HOST: &str = "127.0.0.1:9";
-const MASTER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
 fn keyed(path: &Path) -> String {
     format!("[keys]\nmaster_file = \"{}\"", path.display())

@@ -19,10 +19,9 @@ use serde_json::{Value, json};
 use store::{Mode, Store};
 use tests::load::{Acknowledged, Client, Load, Trouble};
 use tests::person::{NAME, PASSWORD, SignInPage};
-use tests::{Answer, Installation, send};
+use tests::{Answer, Installation, MASTER, send};
 
 const HOST: &str = "127.0.0.1:9";
-const MASTER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 /// How long an installation may take to serve again by itself.
 const RECOVERY_MAX: Duration = Duration::from_secs(30);

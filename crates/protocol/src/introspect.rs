@@ -253,8 +253,8 @@ mod also_read;
 mod tests {
     use super::*;
     use crate::keys::{Alphabet, Spelling};
+    use crate::model::Access;
     use crate::model::GrantType;
-    use crate::model::{Access, ClientKey};
     use crate::policy::{AlsoRead, GrantSpelling};
     use crate::sample::{self, World};
     use crate::scope::Scope;
@@ -266,22 +266,7 @@ mod tests {
     fn world() -> World {
         let mut world = World::new();
         let minted = world.mint(TokenKind::Access);
-        world.facts.access = Some(Held {
-            row: Access {
-                id: AccessId(minted.id),
-                digest: minted.digest,
-                client: ClientKey(2),
-                user: Some(sample::user().key),
-                grant: Some(GrantId(100)),
-                scope: Scope::of(["links:write"]),
-                audience: vec![],
-                issued_at: UnixTime(900),
-                expires_at: UnixTime(2000),
-            },
-            client: Some(Arc::new(sample::public_client())),
-            user: Some(Arc::new(sample::user())),
-            is_grant_revoked: false,
-        });
+        world.facts.access = Some(sample::access(&minted, sample::public_client(), Scope::of(["links:write"])));
         world.send(Param::Token, minted.text.reveal());
         world
     }

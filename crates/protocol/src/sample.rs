@@ -9,7 +9,10 @@ use serde_json::json;
 use crate::call::{Call, Reply};
 use crate::keys::{Alphabet, Keys, Minted, Presented, Spelling, TokenKind};
 use crate::login::password;
-use crate::model::{AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantType, StoredSecret, User, UserKey};
+use crate::model::{
+    Access, AccessId, AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantId, GrantType, Held, StoredSecret,
+    User, UserKey,
+};
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::registration;
@@ -91,6 +94,26 @@ pub(crate) fn policy() -> Policy {
     policy.scope.implies = vec![("links:write".into(), Scope::of(["links:read"]))];
     policy.resources = vec!["https://api.example/".into(), "https://files.example/".into()];
     policy
+}
+
+/// The row of an access token that [`user`] let `client` have. It was issued at 900, and lives until 2000.
+pub(crate) fn access(minted: &Minted, client: Client, scope: Scope) -> Held<Access> {
+    Held {
+        row: Access {
+            id: AccessId(minted.id),
+            digest: minted.digest,
+            client: client.key,
+            user: Some(user().key),
+            grant: Some(GrantId(100)),
+            scope,
+            audience: vec![],
+            issued_at: UnixTime(900),
+            expires_at: UnixTime(2000),
+        },
+        client: Some(Arc::new(client)),
+        user: Some(Arc::new(user())),
+        is_grant_revoked: false,
+    }
 }
 
 /// The world. Its time is 1000.

@@ -157,30 +157,13 @@ pub fn claims(user: &User, reach: &Reach<'_>) -> Value {
 mod tests {
     use super::*;
     use crate::keys::TokenKind;
-    use crate::model::{Access, AccessId, GrantId};
     use crate::sample::{self, World};
-    use crate::time::UnixTime;
     use expect_test::{Expect, expect};
 
     fn world(scope: Scope) -> (World, Params) {
         let mut world = World::new();
         let minted = world.mint(TokenKind::Access);
-        world.facts.access = Some(Held {
-            row: Access {
-                id: AccessId(minted.id),
-                digest: minted.digest,
-                client: sample::client().key,
-                user: Some(sample::user().key),
-                grant: Some(GrantId(9)),
-                scope,
-                audience: vec![],
-                issued_at: UnixTime(900),
-                expires_at: UnixTime(2000),
-            },
-            client: Some(Arc::new(sample::client())),
-            user: Some(Arc::new(sample::user())),
-            is_grant_revoked: false,
-        });
+        world.facts.access = Some(sample::access(&minted, sample::client(), scope));
         let mut params = Params::default();
         params.bearer = Some(minted.text);
         (world, params)

@@ -16,7 +16,7 @@ use protocol::secret::Digest;
 use protocol::turn::{Change, Entropy, Facts, Turn};
 use protocol::upstream::{Departure, Issuer};
 use store::{CommitError, Store};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
@@ -87,8 +87,8 @@ pub struct App {
     pub node: i64,
     /// Gives requests their names.
     pub request_ids: RequestIds,
-    /// Tells when damage of the store is found.
-    pub(crate) damage: Notify,
+    /// Was a part of the store found that cannot be read any more? That does not heal.
+    pub(crate) is_damaged: watch::Sender<bool>,
 }
 
 /// What belongs to one dialect for as long as the process lives.
@@ -159,7 +159,7 @@ impl App {
             upstream,
             ids: Ids::new(number, store.greatest_id().await?),
             node,
-            damage: Notify::new(),
+            is_damaged: watch::Sender::new(false),
             request_ids: RequestIds::new(u64::from_be_bytes(std::array::from_fn(|at| drawn[8 + at]))),
             ring: ArcSwap::from_pointee(Ring { numbers, keys }),
             store,
@@ -291,8 +291,7 @@ impl App {
     pub(crate) fn note_fault(&self, fault: &store::Fault) {
         self.metrics.store_failed();
         if matches!(fault, store::Fault::Damaged { .. }) {
-            self.metrics.store_damaged();
-            self.damage.notify_one();
+            self.is_damaged.send_replace(true);
         }
     }
 

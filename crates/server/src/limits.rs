@@ -302,6 +302,7 @@ mod tests {
         assert_eq!(ask(&limiter, &dialect, "192.0.2.1", None, 0), Ok(()));
         assert!(ask(&limiter, &dialect, "192.0.2.1", None, 0).is_err());
     }
+
     #[test]
     fn a_user_with_two_tokens_has_one_limit() {
         let (limiter, dialect) = (Limiter::default(), dialect("2/min/user"));

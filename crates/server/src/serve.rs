@@ -128,9 +128,10 @@ pub async fn until(
     name_what_is_in_force(&app);
     tracing::info!(listen = %listening.public, issuer = app.settings.issuer, "ready");
     ready(&listening);
+    let mut damage = app.is_damaged.subscribe();
     let is_damaged = tokio::select! {
         () = told => false,
-        () = app.damage.notified() => true,
+        _ = damage.wait_for(|is_damaged| *is_damaged) => true,
     };
     if is_damaged && let Err(fault) = app.store.distrust().await {
         tracing::error!(cause = %fault, "that the database is damaged could not be noted; the next start will not know");

@@ -2,7 +2,8 @@
 //! of the expired ones, in one table and in one with partitions.
 //!
 //! `cargo run --release -p store --example partitions [ROWS]`; it starts a PostgreSQL of its own, in the folder for
-//! temporary files, with every write on disk. One backend does everything, so that times are costs.
+//! temporary files. One backend does everything, so that times are costs. What puts rows in does not wait for the disk; the
+//! sweep is the store's own, and does, after every step.
 #![allow(clippy::disallowed_methods, reason = "a measurement reads its arguments")]
 
 use std::fmt::Write as _;
@@ -35,6 +36,7 @@ const FIND: &str = "
         ids := ARRAY(SELECT total - 1 - ((at * 7919 + i * 104729) % (total / partitions)) FROM generate_series(1, batch) i);
         PERFORM digest FROM {t} WHERE id = ANY(ids);
     END LOOP;";
+
 /// What something took.
 struct Cost {
     ms: f64,

@@ -49,10 +49,17 @@ pub(crate) const TABLES: [&str; 13] = [
     "events",
 ];
 
-/// A statement for when the first and the last row of a table were made, that both kinds of SQL understand; none for a table
-/// whose rows have no time. Ids and keys grow with time, so two look-ups are enough where there is an id. `in_document` is
-/// how the time is read out of a document.
-pub(crate) fn ages(table: &str, in_document: &str) -> Option<String> {
+/// How one asks when the first and the last row of a table were made.
+pub(crate) struct Ages {
+    /// The statement, which both kinds of SQL understand.
+    pub(crate) sql: String,
+    /// Are two look-ups enough? Else the whole table is read.
+    pub(crate) is_by_key: bool,
+}
+
+/// When the first and the last row of a table were made; none for a table whose rows have no time. Ids and keys grow with
+/// time, so two look-ups are enough where there is an id. `in_document` is how the time is read out of a document.
+pub(crate) fn ages(table: &str, in_document: &str) -> Option<Ages> {
     let (time, key) = match table {
         "clients" | "users" => (in_document, Some("key")),
         "sessions" | "grants" | "personal_tokens" | "seal_keys" => ("created_at", Some("id")),
@@ -65,7 +72,7 @@ pub(crate) fn ages(table: &str, in_document: &str) -> Option<String> {
     let ends = key.map_or_else(String::new, |key| {
         format!(" WHERE {key} IN ((SELECT min({key}) FROM {table}), (SELECT max({key}) FROM {table}))")
     });
-    Some(format!("SELECT min({time}), max({time}) FROM {table}{ends}"))
+    Some(Ages { sql: format!("SELECT min({time}), max({time}) FROM {table}{ends}"), is_by_key: key.is_some() })
 }
 
 /// A spent code is kept for so many seconds after its end, so that a late replay still ends its grant. RFC 6749 §4.1.2

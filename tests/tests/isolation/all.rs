@@ -211,7 +211,6 @@ impl All {
         let keys = self.app.keys();
         let mut entropy = Entropy::seeded([3; 32], key * IDS_EACH);
         let mut mint = |kind, spelling| keys.mint(kind, spelling, &mut entropy);
-        let access = mint(TokenKind::Access, &policy.access.spelling);
         let refresh = mint(TokenKind::Refresh, &policy.refresh.spelling);
         let personal = mint(TokenKind::Personal, &policy.personal.spelling);
         let scope = Scope::of(policy.scope.list.iter().map(|(word, _)| word.as_str()));
@@ -232,17 +231,6 @@ impl All {
             }));
         }
         changes.extend([
-            Change::PutAccess(Box::new(Access {
-                id: AccessId(access.id),
-                digest: access.digest,
-                client: confidential.key,
-                user: Some(ALICE),
-                grant: None,
-                scope: scope.clone(),
-                audience: vec![],
-                issued_at: NOW,
-                expires_at: LATER,
-            })),
             Change::PutGrant(Box::new(Grant {
                 id: GrantId(refresh.id),
                 user: ALICE,
@@ -268,8 +256,28 @@ impl All {
             })),
         ]);
         self.store.commit(changes).await.unwrap();
-        let code = self.code(name, &confidential).await;
+        let (access, code) = (self.access(name, &confidential).await, self.code(name, &confidential).await);
         Own { confidential, public, stranger, access, refresh, code, personal }
+    }
+
+    /// An access token of a client, which speaks for Alice.
+    pub(super) async fn access(&self, name: &str, client: &Client) -> Minted {
+        let policy = &self.app.surface(self.dialect(name)).policy;
+        let mut entropy = Entropy::seeded([8; 32], self.next_id.fetch_add(10, Ordering::Relaxed));
+        let access = self.app.keys().mint(TokenKind::Access, &policy.access.spelling, &mut entropy);
+        let row = Access {
+            id: AccessId(access.id),
+            digest: access.digest,
+            client: client.key,
+            user: Some(ALICE),
+            grant: None,
+            scope: client.scope.clone(),
+            audience: vec![],
+            issued_at: NOW,
+            expires_at: LATER,
+        };
+        self.store.commit(vec![Change::PutAccess(Box::new(row))]).await.unwrap();
+        access
     }
 
     /// A code that nobody used yet.

@@ -1,12 +1,9 @@
 //! What one surface does otherwise than the RFCs is tried at every address of all surfaces.
 
-use std::sync::atomic::Ordering;
-
 use dialect::At;
 use protocol::endpoint::Endpoint;
-use protocol::keys::{Minted, TokenKind};
-use protocol::model::{Access, AccessId};
-use protocol::turn::{Change, Entropy, Wants};
+use protocol::model::AccessId;
+use protocol::turn::Wants;
 use serde_json::{Map, Value};
 
 use super::all::*;
@@ -131,7 +128,7 @@ impl All {
     /// Does it say what a token is worth, or end it?
     async fn serves(&self, name: &str, at: At, deviation: Deviation) -> bool {
         let own = self.own(name);
-        let spare = self.spare(name).await;
+        let spare = self.access(name, &own.confidential).await;
         let mut fields = credentials(&own.confidential, &[("token", spare.text.reveal())]);
         if matches!(deviation, D::Anybody) {
             fields.retain(|(name, _)| !name.starts_with("client_"));
@@ -141,27 +138,6 @@ impl All {
         let is_ended = self.store.load(&wants).await.unwrap().access.is_none();
         assert!(status == 200 || !is_ended, "what is refused has no effect");
         if at.endpoint == Endpoint::Revoke { is_ended } else { body.contains("\"active\":true") }
-    }
-
-    /// An access token that may be ended.
-    async fn spare(&self, name: &str) -> Minted {
-        let client = &self.own(name).confidential;
-        let policy = &self.app.surface(self.dialect(name)).policy;
-        let mut entropy = Entropy::seeded([8; 32], self.next_id.fetch_add(10, Ordering::Relaxed));
-        let minted = self.app.keys().mint(TokenKind::Access, &policy.access.spelling, &mut entropy);
-        let row = Access {
-            id: AccessId(minted.id),
-            digest: minted.digest,
-            client: client.key,
-            user: Some(ALICE),
-            grant: None,
-            scope: client.scope.clone(),
-            audience: vec![],
-            issued_at: NOW,
-            expires_at: LATER,
-        };
-        self.store.commit(vec![Change::PutAccess(Box::new(row))]).await.unwrap();
-        minted
     }
 
     /// Does it say who the token speaks for?

@@ -3,7 +3,7 @@
 use super::*;
 use crate::call::ReplyKind;
 use crate::keys::{Alphabet, Minted, Spelling};
-use crate::model::{Access, ClientKey, Grant, GrantType, Personal, Refresh};
+use crate::model::{Grant, GrantType, Personal, Refresh};
 use crate::policy::{AlsoRead, GrantSpelling, ScopePolicy};
 use crate::revoke::RevokeRequest;
 use crate::sample::{self, World};
@@ -47,22 +47,8 @@ fn mint(world: &World, kind: TokenKind, spelling: &Spelling) -> Minted {
 fn hold_access(world: &mut World, spelling: &Spelling, scope: Scope) {
     let minted = mint(world, TokenKind::Access, spelling);
     world.send(Param::Token, minted.text.reveal());
-    world.facts.access = Some(Held {
-        row: Access {
-            id: AccessId(minted.id),
-            digest: minted.digest,
-            client: ClientKey(2),
-            user: Some(sample::user().key),
-            grant: Some(GrantId(100)),
-            scope,
-            audience: vec![],
-            issued_at: UnixTime(900),
-            expires_at: UnixTime(2000),
-        },
-        client: Some(Arc::new(Client { dialect: "kite".into(), ..sample::public_client() })),
-        user: Some(Arc::new(sample::user())),
-        is_grant_revoked: false,
-    });
+    let client = Client { dialect: "kite".into(), ..sample::public_client() };
+    world.facts.access = Some(sample::access(&minted, client, scope));
 }
 
 fn hold_personal(world: &mut World, spelling: &Spelling) {

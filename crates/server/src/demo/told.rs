@@ -70,7 +70,7 @@ fn block(cast: &Cast, ports: &Ports, folder: &Folder) -> String {
 What to try
   1. Open {site} and press Connect. Sign in as alice, read what is asked, and allow.
   2. Look at what the sample site got: the profile, and what an API is told about the token.
-  3. Open {issuer}/account/applications and remove the sample site. Go back and press Fetch again.
+  3. Open {issuer}/account/applications and disconnect the sample site. Go back and press Fetch again.
   4. Connect as bob. {site}/telephone shows the code that is asked for.
   5. Open {site}/surfaces: five APIs that speak OAuth with an accent, each with its own requests.
   6. Open {issuer}/developer as alice and register an application of your own.

@@ -263,11 +263,13 @@ impl<S: Site> Connection<S> {
                 () = told(&mut self.ending), if !is_ending => {
                     is_ending = true;
                     vital.end();
-                    let word = match () {
+                    let word = if vital.is_reading() {
                         // To end a connection that has not said anything yet would cut off what it is about to say.
-                        () if vital.is_reading() => LAST_WORD,
-                        () if vital.is_multiplexed() => Duration::ZERO,
-                        () => FAREWELL.min(limits.drain_time / 2),
+                        LAST_WORD
+                    } else if vital.is_multiplexed() {
+                        Duration::ZERO
+                    } else {
+                        FAREWELL.min(limits.drain_time / 2)
                     };
                     last_word.as_mut().reset(tokio::time::Instant::now() + word);
                 }

@@ -34,7 +34,7 @@ impl Admin {
     }
 
     async fn readiness(&self) -> Response {
-        if self.app.metrics.is_store_damaged() {
+        if *self.app.is_damaged.borrow() {
             // Until somebody restored it and started this process anew: what it still reads may be wrong.
             tracing::warn!("not ready: the database is damaged; stop the server and restore a backup");
             return text(StatusCode::SERVICE_UNAVAILABLE, "not ready; the log says why\n");

@@ -25,8 +25,6 @@ pub struct Metrics {
     pub(super) store_faults: AtomicU64,
     /// Did the store take the last write?
     is_store_writable: AtomicBool,
-    /// Was a part of the store found that cannot be read any more? That does not heal.
-    is_store_damaged: AtomicBool,
     pub(super) panics: AtomicU64,
     pub(crate) connections_open: AtomicU64,
     pub(super) swept_rows: AtomicU64,
@@ -81,7 +79,6 @@ impl Metrics {
             turns_contended: AtomicU64::new(0),
             store_faults: AtomicU64::new(0),
             is_store_writable: AtomicBool::new(true),
-            is_store_damaged: AtomicBool::new(false),
             panics: AtomicU64::new(0),
             connections_open: AtomicU64::new(0),
             swept_rows: AtomicU64::new(0),
@@ -122,17 +119,6 @@ impl Metrics {
     #[must_use]
     pub fn is_store_writable(&self) -> bool {
         self.is_store_writable.load(Relaxed)
-    }
-
-    /// A part of the store cannot be read any more.
-    pub fn store_damaged(&self) {
-        self.is_store_damaged.store(true, Relaxed);
-    }
-
-    /// Was a part of the store found that cannot be read any more?
-    #[must_use]
-    pub fn is_store_damaged(&self) -> bool {
-        self.is_store_damaged.load(Relaxed)
     }
 
     /// A request panicked.

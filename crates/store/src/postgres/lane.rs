@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::link::{Connector, LastWord, Link, Purpose};
+use super::link::{Connector, LastWord, Link, Pause, Purpose};
 use super::stop::Stop;
 use crate::documents::Documents;
 
@@ -20,9 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const BATCH_MAX: Duration = Duration::from_secs(20);
 /// How long a server may take to undo.
 const ROLLBACK_MAX: Duration = Duration::from_secs(2);
-/// Pauses between attempts with a connection that works.
-const PAUSE_MIN: Duration = Duration::from_millis(20);
-const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// One kind of work on a connection.
 pub(super) trait Errand: Send {
@@ -99,7 +96,7 @@ impl Hold {
     /// Does an errand, again and again until it is done, fails for good, or patience ends. While nothing works, nobody
     /// is kept waiting for more than one attempt.
     pub(super) async fn perform<E: Errand>(&mut self, errand: &mut E) -> Result<E::Done, Stop> {
-        let mut pause = PAUSE_MIN;
+        let mut pause = Pause::first();
         if self.coming.as_ref().is_some_and(|(task, _)| task.is_finished()) {
             // It came when nobody waited for it any more. What was amiss then is over; what is amiss now begins now.
             self.down_since = None;
@@ -128,8 +125,7 @@ impl Hold {
             if self.down_since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
                 return Err(stop);
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+            pause.wait().await;
         }
     }
 

@@ -14,13 +14,27 @@ use super::url::Address;
 
 /// How long a whole connection may take, over all its hosts and with all its statements.
 const CONNECT_MAX: Duration = Duration::from_secs(15);
-/// Pauses between attempts to connect.
+/// Pauses between attempts.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// How long a connection that nobody holds any more may take to say goodbye.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 /// How long the server may take to drop what it was asked to.
 const CANCEL_MAX: Duration = Duration::from_secs(5);
+
+/// The pause before the next attempt, which gets longer each time.
+pub(super) struct Pause(Duration);
+
+impl Pause {
+    pub(super) const fn first() -> Self {
+        Self(PAUSE_MIN)
+    }
+
+    pub(super) async fn wait(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(PAUSE_MAX);
+    }
+}
 
 /// A statement, and the types of its parameters.
 pub(super) struct Sql {
@@ -105,15 +119,14 @@ impl Connector {
     /// # Errors
     /// Only when another attempt would not help.
     pub(super) async fn keep_connecting(self: Arc<Self>, purpose: Purpose, last_word: LastWord) -> Result<Link, Stop> {
-        let mut pause = PAUSE_MIN;
+        let mut pause = Pause::first();
         loop {
             let stop = match self.connect(purpose).await {
                 Err(stop) if stop.may_go_better() => stop,
                 done => return done,
             };
             *last_word.lock().unwrap_or_else(PoisonError::into_inner) = stop.told();
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+            pause.wait().await;
         }
     }
 

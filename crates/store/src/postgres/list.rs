@@ -261,13 +261,12 @@ impl View<'_> {
         }
         let mut ages = Vec::new();
         for table in TABLES {
-            let Some(sql) = crate::ages(table, "(document::json->>'created_at')::bigint") else { continue };
-            // Without a key that grows with time, all of it would have to be read.
-            if estimated.contains(&table) && !sql.contains("WHERE") {
+            let Some(asked) = crate::ages(table, "(document::json->>'created_at')::bigint") else { continue };
+            if estimated.contains(&table) && !asked.is_by_key {
                 continue;
             }
             let read = |row: &Row| Ok((row::get::<Option<i64>>(row, 0)?, row::get::<Option<i64>>(row, 1)?));
-            if let Some((Some(oldest), Some(newest))) = self.rows(&sql, &[], read).await?.first() {
+            if let Some((Some(oldest), Some(newest))) = self.rows(&asked.sql, &[], read).await?.first() {
                 ages.push((table, UnixTime(*oldest), UnixTime(*newest)));
             }
         }

@@ -71,9 +71,9 @@ pub(super) fn counts(connection: &Connection) -> Result<Counts, Fault> {
     }
     let mut ages = Vec::new();
     for table in TABLES {
-        let Some(sql) = crate::ages(table, "json_extract(document, '$.created_at')") else { continue };
+        let Some(asked) = crate::ages(table, "json_extract(document, '$.created_at')") else { continue };
         let read = |row: &Row<'_>| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?));
-        if let (Some(oldest), Some(newest)) = connection.query_row(&sql, [], read).map_err(Stop::from)? {
+        if let (Some(oldest), Some(newest)) = connection.query_row(&asked.sql, [], read).map_err(Stop::from)? {
             ages.push((table, UnixTime(oldest), UnixTime(newest)));
         }
     }

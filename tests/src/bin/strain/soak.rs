@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lab::{Cluster, Options};
 use tests::load::Client;
 use tests::person::{self, Person, REDIRECT_URI, VERIFIER, sign_in_as};
-use tests::{Answer, Installation};
+use tests::{Answer, Installation, MASTER};
 
 use crate::wire::Wire;
 use crate::{median, verdict};
@@ -61,14 +61,13 @@ struct Soak<'a> {
     is_over: AtomicBool,
 }
 
-/// The master key, which an installation on PostgreSQL is given.
-const KEYS: &str = "[keys]\nmaster = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\"\n";
-
 /// Loads a server for so long, prints a line each minute, and says whether everything was flat.
 pub(crate) fn run(time: Duration, is_on_postgres: bool) -> bool {
     let mut cluster = is_on_postgres.then(|| Cluster::start(&Options { is_synced: true, ..Options::default() }));
     let mut grantry = match &mut cluster {
-        Some(cluster) => Installation::with_store(&cluster.database(), &format!("{KEYS}{CONFIGURATION}")),
+        Some(cluster) => {
+            Installation::with_store(&cluster.database(), &format!("[keys]\nmaster = \"{MASTER}\"\n{CONFIGURATION}"))
+        }
         None => Installation::new(CONFIGURATION),
     };
     let client = grantry.own_client();
@@ -257,7 +256,7 @@ impl Soak<'_> {
 
     fn told(&self) -> bool {
         let info = self.grantry.json(&["db", "info"], "");
-        println!("\n{} sign-ins besides; the database at the end: {info}", self.sign_ins.load(Ordering::Relaxed),);
+        println!("\n{} sign-ins besides; the database at the end: {info}", self.sign_ins.load(Ordering::Relaxed));
         let wrong = self.wrong.load(Ordering::Relaxed);
         if let Some(first) = &*self.first_wrong.lock().expect("nobody panicked") {
             println!("{wrong} answers were not as they must be, the first of them: {first}");
