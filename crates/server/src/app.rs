@@ -300,11 +300,7 @@ impl App {
     /// # Errors
     /// [`No::PageStale`].
     pub async fn open_errand(&self, seal: &str, browser: &Digest) -> Result<(Errand, String), No> {
-        let open = |keys: &Keys| Errand::open(seal, browser, self.clock.now(), keys);
-        match open(&self.keys()) {
-            Err(No::PageStale) if self.has_new_keys().await => open(&self.keys()),
-            opened => opened,
-        }
+        self.opened(|keys| Errand::open(seal, browser, self.clock.now(), keys)).await
     }
 
     /// Opens the seal of a form that belongs to no errand, as [`App::open_errand`] does.
@@ -312,11 +308,7 @@ impl App {
     /// # Errors
     /// [`No::PageStale`].
     pub async fn open_form(&self, seal: &str, browser: &Digest) -> Result<(), No> {
-        let open = |keys: &Keys| browser::open_form(seal, browser, self.clock.now(), keys);
-        match open(&self.keys()) {
-            Err(No::PageStale) if self.has_new_keys().await => open(&self.keys()),
-            opened => opened,
-        }
+        self.opened(|keys| browser::open_form(seal, browser, self.clock.now(), keys)).await
     }
 
     /// Opens the `state` of a browser that comes back from an issuer elsewhere, as [`App::open_errand`] does.
@@ -324,11 +316,7 @@ impl App {
     /// # Errors
     /// [`No::UpstreamStale`].
     pub async fn open_departure(&self, state: &str, browser: &Digest) -> Result<Departure, No> {
-        let open = |keys: &Keys| Departure::open(state, browser, self.clock.now(), keys);
-        match open(&self.keys()) {
-            Err(No::UpstreamStale) if self.has_new_keys().await => open(&self.keys()),
-            opened => opened,
-        }
+        self.opened(|keys| Departure::open(state, browser, self.clock.now(), keys)).await
     }
 
     /// The issuer elsewhere with its keys, for a token that names the key `kid`.
@@ -339,28 +327,34 @@ impl App {
         self.upstream.as_ref().ok_or(No::UpstreamAbsent)?.issuer(kid, self.clock.now()).await
     }
 
-    async fn has_new_keys(&self) -> bool {
-        self.reload_keys().await.unwrap_or_else(|fault| {
+    /// Opens a seal, if not with the keys of now then with those that the store has, if they are others.
+    async fn opened<T>(&self, open: impl Fn(&Keys) -> Result<T, No>) -> Result<T, No> {
+        let keys = self.keys();
+        let opened = open(&keys);
+        if opened.is_ok() {
+            return opened;
+        }
+        if let Err(fault) = self.reload_keys().await {
             tracing::error!(%fault, "the sealing keys cannot be read");
-            false
-        })
+        }
+        // It does not matter who took them over: somebody else may have been faster.
+        let latest = self.keys();
+        if Arc::ptr_eq(&keys, &latest) { opened } else { open(&latest) }
     }
 
-    /// Looks whether the sealing keys in the store are others than those in use, and takes them over. Says whether they
-    /// were.
+    /// Looks whether the sealing keys in the store are others than those in use, and takes them over.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn reload_keys(&self) -> Result<bool, Fault> {
+    pub async fn reload_keys(&self) -> Result<(), Fault> {
         let numbers = ring_numbers(&*self.store).await?;
         // All keys gone is a mistake of somebody's; the ones in use go on.
-        if numbers.is_empty() || self.ring.load().numbers == numbers {
-            return Ok(false);
+        if !numbers.is_empty() && self.ring.load().numbers != numbers {
+            let keys = Arc::new(Keys::derive(&self.master, &numbers));
+            self.ring.store(Arc::new(Ring { numbers, keys }));
+            tracing::info!("took over the sealing keys that the store has now");
         }
-        let keys = Arc::new(Keys::derive(&self.master, &numbers));
-        self.ring.store(Arc::new(Ring { numbers, keys }));
-        tracing::info!("took over the sealing keys that the store has now");
-        Ok(true)
+        Ok(())
     }
 }
 

@@ -180,6 +180,20 @@ async fn a_page_sealed_with_a_new_key_opens_at_once() {
 }
 
 #[tokio::test]
+async fn pages_sealed_with_a_new_key_open_also_when_somebody_else_took_it_over_meanwhile() {
+    let store: Arc<dyn Store> = Arc::new(Troubled::new(common::memory().await, Trouble::Lost));
+    let old = common::app(Arc::clone(&store), Settings::new("https://auth.example")).await;
+    store.commit(vec![Change::PutSealKey(SealKey { number: 2, created_at: common::NOW })]).await.unwrap();
+    let new = common::app(store, Settings::new("https://auth.example")).await;
+    let browser = protocol::secret::Digest::of(b"browser");
+    let errand = new.errand(protocol::browser::Goal::Authorize(Params::default()));
+    let seal = errand.seal("standard", &browser, common::NOW, &new.keys(), &mut new.draw());
+    // Both fail with the old key before either has read the new one.
+    let (one, other) = tokio::join!(old.open_errand(&seal, &browser), old.open_errand(&seal, &browser));
+    assert!(one.is_ok() && other.is_ok(), "{:?} {:?}", one.err(), other.err());
+}
+
+#[tokio::test]
 async fn what_happened_is_counted_by_name() {
     let app = common::usual().await;
     ask(&app, Method::POST, "/oauth/token", &[], &credentials()).await;
