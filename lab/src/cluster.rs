@@ -18,6 +18,10 @@ const PORT: u16 = 5432;
 const WATCH: &str = "server=$1; data=$2; shift 2; \"$server\" -D \"$data\" \"$@\" & \
     pid=$!; cat >/dev/null; kill -QUIT $pid 2>/dev/null; wait $pid";
 
+/// Makes the copy in `$1`, with the label `$2`, follow the server at `$3`.
+const FOLLOW: &str = "cd \"$1\"; rm -f postmaster.pid postmaster.opts; printf '%s' \"$2\" >backup_label; \
+    printf \"primary_conninfo = '%s'\\n\" \"$3\" >>postgresql.auto.conf; touch standby.signal";
+
 /// How a cluster is to be.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -228,10 +232,7 @@ impl Cluster {
     #[must_use]
     pub fn standby(&mut self) -> Self {
         let folder = folder();
-        let mut copy = program("pg_basebackup");
-        copy.args(["--username=postgres", "--checkpoint=fast", "--write-recovery-conf", "--no-sync", "--host"]);
-        copy.arg(self.folder.path()).arg("--port").arg(self.port.to_string());
-        must(copy.arg("--pgdata").arg(folder.path().join("data")), "pg_basebackup");
+        self.copy_to(&folder.path().join("data"));
         let (settings, databases, port) = (self.settings.clone(), self.databases, self.port);
         let mut standby = Self { folder, settings, server: None, databases, port };
         standby.start_again();
@@ -243,6 +244,22 @@ impl Cluster {
             std::thread::sleep(Duration::from_millis(20));
         }
         standby
+    }
+
+    /// Copies the data while the server runs, as data that follows this server. PostgreSQL has a program for that, which
+    /// knows no server that is newer than itself.
+    fn copy_to(&self, data: &Path) {
+        let mut copying = self.psql("postgres");
+        copying.args(["-c", "SELECT pg_backup_start('standby', fast => true)"]);
+        copying.arg("-c").arg(format!("\\! cp -R '{}' '{}'", self.data().display(), data.display()));
+        copying.args(["-c", "SELECT labelfile FROM pg_backup_stop(wait_for_archive => false)"]);
+        let said = must(&mut copying, "a copy of the data");
+        let said = String::from_utf8_lossy(&said.stdout);
+        let label = &said[said.find("START WAL LOCATION").expect("the server says where the copy begins")..];
+        let primary = format!("host={} port={} user=postgres", self.folder.path().display(), self.port);
+        let mut finish = as_owner(Path::new("/bin/sh"));
+        finish.args(["-e", "-c", FOLLOW, "sh"]).arg(data).args([label, &primary]);
+        must(&mut finish, "what makes it follow");
     }
 
     /// Makes a standby the one that is written to.

@@ -4,7 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-/// Where the server's programs are: the newest version of those that Debian installs side by side, or what is on the path.
+/// Where the server's own programs are, when another version is wanted than what is installed.
+static OTHER: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+    let folder = PathBuf::from(std::env::var_os("GRANTRY_POSTGRES")?);
+    assert!(folder.join("postgres").exists(), "GRANTRY_POSTGRES: no server in {}", folder.display());
+    Some(folder)
+});
+
+/// Where the programs are: the newest version of those that Debian installs side by side, or what is on the path.
 static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
     let mut versions: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -28,7 +35,9 @@ pub(crate) fn program(name: &str) -> Command {
 
 /// Where a program of PostgreSQL is.
 pub(crate) fn path(name: &str) -> PathBuf {
-    PROGRAMS.join(name)
+    // The other version may come without clients: those that are installed will do.
+    let other = OTHER.as_ref().map(|folder| folder.join(name));
+    other.filter(|path| path.exists()).unwrap_or_else(|| PROGRAMS.join(name))
 }
 
 /// Any program, run as whoever runs the server.

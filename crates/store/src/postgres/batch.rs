@@ -3,6 +3,7 @@
 //! its own, so that nobody suffers from a neighbour. That takes a race, and races are rare.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::model::{Access, Code, Event, Grant};
 use protocol::secret::Digest;
@@ -10,44 +11,71 @@ use protocol::time::UnixTime;
 use protocol::turn::{Change, Rely};
 use tokio_postgres::types::Type;
 
+use super::commit::commit;
 use super::link::{Link, Sql, Values};
 use super::stop::Stop;
 use super::{gate, insert};
 
+const COUNT: Type = Type::INT8;
 const INTS: Type = Type::INT8_ARRAY;
 const BYTES: Type = Type::BYTEA_ARRAY;
 
+/// A statement that fails unless it finds as many rows as its last parameter says: by a division by zero, which nothing else
+/// here can cause. The server must notice this itself, because the end of the transaction is on its way already.
+macro_rules! all_of {
+    ($count:literal, $rows:literal) => {
+        concat!("WITH found AS (", $rows, ") SELECT 1 / (count(*) = ", $count, ")::int FROM found")
+    };
+}
+
 // FOR SHARE: what a turn relies on stays as it is until the turn is written, and whoever wants to change it waits so long.
 static CLIENTS: Sql = Sql {
-    text: "SELECT 1 FROM unnest($1, $2) AS t (key, version) \
-        JOIN clients AS c ON c.key = t.key AND c.version = t.version FOR SHARE OF c",
-    types: &[INTS, INTS],
+    text: all_of!(
+        "$3",
+        "SELECT 1 FROM unnest($1, $2) AS t (key, version) \
+            JOIN clients AS c ON c.key = t.key AND c.version = t.version FOR SHARE OF c"
+    ),
+    types: &[INTS, INTS, COUNT],
 };
 static USERS: Sql = Sql {
-    text: "SELECT 1 FROM unnest($1, $2) AS t (key, version) \
-        JOIN users AS u ON u.key = t.key AND u.version = t.version FOR SHARE OF u",
-    types: &[INTS, INTS],
+    text: all_of!(
+        "$3",
+        "SELECT 1 FROM unnest($1, $2) AS t (key, version) \
+            JOIN users AS u ON u.key = t.key AND u.version = t.version FOR SHARE OF u"
+    ),
+    types: &[INTS, INTS, COUNT],
 };
-static SESSIONS: Sql = Sql { text: "SELECT 1 FROM sessions WHERE id = ANY($1) FOR SHARE", types: &[INTS] };
-static UNREVOKED: Sql =
-    Sql { text: "SELECT 1 FROM grants WHERE id = ANY($1) AND NOT is_revoked FOR SHARE", types: &[INTS] };
+static SESSIONS: Sql =
+    Sql { text: all_of!("$2", "SELECT 1 FROM sessions WHERE id = ANY($1) FOR SHARE"), types: &[INTS, COUNT] };
+static UNREVOKED: Sql = Sql {
+    text: all_of!("$2", "SELECT 1 FROM grants WHERE id = ANY($1) AND NOT is_revoked FOR SHARE"),
+    types: &[INTS, COUNT],
+};
 // Before some of these grants are relied on and others are rotated: whoever shared one and then wanted another alone could
 // meet somebody who did so the other way round.
 static GRANTS: Sql =
     Sql { text: "SELECT 1 FROM grants WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", types: &[INTS] };
 static CONSENTS: Sql = Sql {
-    text: "SELECT 1 FROM unnest($1, $2, $3) AS t (user_key, client_key, id) JOIN consents AS o \
-        ON o.user_key = t.user_key AND o.client_key = t.client_key AND o.id = t.id FOR SHARE OF o",
-    types: &[INTS, INTS, INTS],
+    text: all_of!(
+        "$4",
+        "SELECT 1 FROM unnest($1, $2, $3) AS t (user_key, client_key, id) JOIN consents AS o \
+            ON o.user_key = t.user_key AND o.client_key = t.client_key AND o.id = t.id FOR SHARE OF o"
+    ),
+    types: &[INTS, INTS, INTS, COUNT],
 };
-static SPEND: Sql =
-    Sql { text: "UPDATE codes SET is_spent = true WHERE id = ANY($1) AND NOT is_spent", types: &[INTS] };
+static SPEND: Sql = Sql {
+    text: all_of!("$2", "UPDATE codes SET is_spent = true WHERE id = ANY($1) AND NOT is_spent RETURNING 1"),
+    types: &[INTS, COUNT],
+};
 static ROTATE: Sql = Sql {
-    text: "UPDATE grants AS g SET refresh_current = t.current, refresh_previous = t.previous, \
-        refresh_answer = t.answer, refresh_idle_until = t.idle_until, expires_at = t.expires_at \
-        FROM unnest($1, $2, $3, $4, $5, $6, $7) AS t (id, before, current, previous, answer, idle_until, expires_at) \
-        WHERE g.id = t.id AND NOT g.is_revoked AND g.refresh_current = t.before",
-    types: &[INTS, BYTES, BYTES, BYTES, BYTES, INTS, INTS],
+    text: all_of!(
+        "$8",
+        "UPDATE grants AS g SET refresh_current = t.current, refresh_previous = t.previous, \
+            refresh_answer = t.answer, refresh_idle_until = t.idle_until, expires_at = t.expires_at \
+            FROM unnest($1, $2, $3, $4, $5, $6, $7) AS t (id, before, current, previous, answer, idle_until, expires_at) \
+            WHERE g.id = t.id AND NOT g.is_revoked AND g.refresh_current = t.before RETURNING 1"
+    ),
+    types: &[INTS, BYTES, BYTES, BYTES, BYTES, INTS, INTS, COUNT],
 };
 // SKIP LOCKED: that something was used a moment ago is not worth a wait, and those who use the same two things in different
 // orders would wait for each other.
@@ -147,16 +175,28 @@ impl<'c> Batch<'c> {
         self.rotated.sort_unstable_by_key(|rotation| rotation.grant);
     }
 
-    /// Writes all of it inside a transaction that it begins, with one trip to the server. The end of the transaction is the
-    /// caller's.
+    /// Writes all of it in a transaction of its own, with one trip to the server: the end of the transaction goes along. When a
+    /// statement fails, the server fails those behind it too, and the end of the transaction undoes them.
     ///
     /// # Errors
-    /// [`Stop::Lost`] when any precondition of any turn does not hold, or an id is taken.
-    pub(super) async fn write(&self, link: &Link) -> Result<(), Stop> {
-        tokio::try_join!(biased; link.begin("BEGIN"), gate::enter(link), self.write_inside(link)).map(drop)
+    /// [`Stop::Lost`] when any precondition of any turn does not hold, or an id is taken. Whatever it is, nothing was written
+    /// and the transaction is over, except with [`Stop::Unanswered`].
+    pub(super) async fn commit(&self, link: &Link) -> Result<(), Stop> {
+        let is_ending = AtomicBool::new(false);
+        let end = async {
+            // What cannot be sent ends all of this before it comes here.
+            is_ending.store(true, Ordering::Relaxed);
+            commit(link).await
+        };
+        let done = tokio::try_join!(biased; link.begin("BEGIN"), gate::enter(link), self.write_inside(link), end);
+        match done {
+            // The connection broke before the first answer, or between two.
+            Err(Stop::Engine(error)) if error.code().is_none() && is_ending.into_inner() => Err(Stop::Unanswered),
+            done => done.map(drop),
+        }
     }
 
-    /// As [`Batch::write`], inside a transaction that was begun.
+    /// Writes all of it inside a transaction that was begun. Everything is sent at the first poll.
     pub(super) async fn write_inside(&self, link: &Link) -> Result<(), Stop> {
         let written = tokio::try_join!(
             biased;
@@ -171,7 +211,7 @@ impl<'c> Batch<'c> {
         );
         match written {
             Ok(_) => Ok(()),
-            Err(stop) if stop.is_conflict() => Err(Stop::Lost),
+            Err(stop) if stop.is_conflict() || stop.is_shortfall() => Err(Stop::Lost),
             Err(stop) => Err(stop),
         }
     }
@@ -191,12 +231,12 @@ impl<'c> Batch<'c> {
         let of_users: Values<'_> = &[&users, &user_versions];
         let of_sessions: Values<'_> = &[&sessions];
         let of_grants: Values<'_> = &[&unrevoked];
+        let of_consents: Values<'_> = &[&of, &to, &ids];
         let mut mixed: Vec<i64> = Vec::new();
         if !unrevoked.is_empty() && !self.rotated.is_empty() {
             mixed = self.rotated.iter().map(|rotation| rotation.grant).chain(unrevoked.iter().copied()).collect();
         }
         let all_grants: Values<'_> = &[&mixed];
-        let of_consents: Values<'_> = &[&of, &to, &ids];
         tokio::try_join!(
             biased;
             // The order of `apply::lock`.
@@ -232,25 +272,33 @@ impl<'c> Batch<'c> {
     }
 
     async fn touch(&self, link: &Link) -> Result<(), Stop> {
-        if !self.sessions_seen.is_empty() {
-            let ids: Vec<i64> = self.sessions_seen.iter().map(|seen| seen.0).collect();
-            let seen_at: Vec<i64> = self.sessions_seen.iter().map(|seen| seen.1).collect();
-            let idle_until: Vec<i64> = self.sessions_seen.iter().map(|seen| seen.2).collect();
-            link.execute(&TOUCH_SESSIONS, &[&ids, &seen_at, &idle_until]).await?;
+        let (mut sessions, mut seen_at, mut idle_until) = (Vec::new(), Vec::new(), Vec::new());
+        for seen in &self.sessions_seen {
+            sessions.push(seen.0);
+            seen_at.push(seen.1);
+            idle_until.push(seen.2);
         }
-        if !self.personals_used.is_empty() {
-            let (ids, used_at): (Vec<i64>, Vec<i64>) = self.personals_used.iter().copied().unzip();
-            link.execute(&TOUCH_PERSONALS, &[&ids, &used_at]).await?;
-        }
-        Ok(())
+        let (personals, used_at): (Vec<i64>, Vec<i64>) = self.personals_used.iter().copied().unzip();
+        let of_sessions: Values<'_> = &[&sessions, &seen_at, &idle_until];
+        let of_personals: Values<'_> = &[&personals, &used_at];
+        tokio::try_join!(
+            biased;
+            some(link, &TOUCH_SESSIONS, sessions.len(), of_sessions),
+            some(link, &TOUCH_PERSONALS, personals.len(), of_personals),
+        )
+        .map(drop)
     }
 }
 
-/// Runs a statement that must find `count` rows.
+/// Runs a statement that must find a row for each of `count`; none, none is run.
 async fn all(link: &Link, sql: &'static Sql, count: usize, values: Values<'_>) -> Result<(), Stop> {
-    if count == 0 {
-        return Ok(());
-    }
-    let found = link.execute(sql, values).await?;
-    if usize::try_from(found) == Ok(count) { Ok(()) } else { Err(Stop::Lost) }
+    let expected = i64::try_from(count).unwrap_or(i64::MAX);
+    let mut values = values.to_vec();
+    values.push(&expected);
+    some(link, sql, count, &values).await
+}
+
+/// Runs a statement on `count` rows, unless there are none.
+async fn some(link: &Link, sql: &'static Sql, count: usize, values: Values<'_>) -> Result<(), Stop> {
+    if count == 0 { Ok(()) } else { link.execute(sql, values).await.map(drop) }
 }

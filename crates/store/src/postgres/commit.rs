@@ -1,12 +1,15 @@
 //! What the lanes do that write: a batch of turns of the frequent kinds together, any other turn on its own.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use protocol::turn::Change;
 
-use super::apply;
 use super::batch::Batch;
 use super::lane::Errand;
-use super::link::Link;
+use super::link::{Link, typed};
 use super::stop::Stop;
+use super::{apply, gate};
 use crate::CommitError;
 
 /// How often a turn is tried that others are in the way of, before it is given up for the moment.
@@ -17,45 +20,72 @@ type Answer = Result<(), CommitError>;
 
 /// Turns that are written together, or one that is written on its own.
 pub(super) struct Turns {
-    turns: Vec<Vec<Change>>,
+    turns: Arc<[Vec<Change>]>,
     /// As far as they are known.
     answers: Vec<Option<Answer>>,
-    /// Was the end of a transaction sent whose answer did not come yet?
-    is_ending: bool,
+    /// May they be written together?
+    are_frequent: bool,
+    /// Those that the end of a transaction was sent for, whose answer did not come yet.
+    ending: Option<Range<usize>>,
 }
 
 impl Turns {
     /// Turns of the frequent kinds.
     pub(super) fn together(turns: Vec<Vec<Change>>) -> Self {
         let answers = turns.iter().map(|_| None).collect();
-        Self { turns, answers, is_ending: false }
+        Self { turns: turns.into(), answers, are_frequent: true, ending: None }
     }
 
     /// A turn of any kind.
     pub(super) fn alone(turn: Vec<Change>) -> Self {
-        Self { turns: vec![turn], answers: vec![None], is_ending: false }
+        Self { turns: [turn].into(), answers: vec![None], are_frequent: false, ending: None }
     }
 
     /// What became of the turns; `stop` is why the work ended early, if it did.
     pub(super) fn answers(self, stop: Option<Stop>) -> Vec<Answer> {
         let rest = match stop {
-            None => Err(CommitError::Lost),
-            Some(stop) => Err(CommitError::from(stop)),
+            None => CommitError::Lost,
+            Some(stop) => CommitError::from(stop),
         };
-        self.answers.into_iter().map(|answer| answer.unwrap_or_else(|| rest.clone())).collect()
+        let unknown = CommitError::from(Stop::Unknown);
+        let ending = self.ending.unwrap_or_default();
+        let answers = self.answers.into_iter().enumerate();
+        answers
+            .map(|(at, answer)| {
+                answer.unwrap_or_else(|| Err(if ending.contains(&at) { unknown.clone() } else { rest.clone() }))
+            })
+            .collect()
     }
 
-    async fn end(&mut self, link: &Link) -> Result<(), Stop> {
-        self.is_ending = true;
-        let ended = link.simple("COMMIT").await;
-        match ended {
-            Err(stop) if stop.is_gone() => Err(Stop::Unknown),
-            // The server said no, and so nothing was written.
-            ended => {
-                self.is_ending = false;
-                ended
-            }
+    /// Waits for the end of a transaction that writes a part of the turns.
+    async fn end(&mut self, part: Range<usize>, ending: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
+        // Before the first poll: it may be dropped at any time.
+        self.ending = Some(part.clone());
+        let ended = ending.await;
+        if matches!(ended, Err(Stop::Unanswered)) {
+            return ended;
         }
+        self.ending = None;
+        if ended.is_ok() {
+            self.answers[part].fill(Some(Ok(())));
+        }
+        ended
+    }
+
+    /// Finds out what became of a transaction whose end was not answered.
+    async fn find_out(&mut self, link: &Link) -> Result<(), Stop> {
+        let Some(part) = self.ending.clone() else { return Ok(()) };
+        let (sql, id) = witness(&self.turns[part.clone()]).ok_or(Stop::Unknown)?;
+        link.begin("BEGIN").await?;
+        // If it goes on by itself, it is inside, and over when the gate is ours; or it comes later, and finds its row there.
+        gate::enter_alone(link).await?;
+        let is_written = !link.rows(sql, typed![INT8 id]).await?.is_empty();
+        link.simple("COMMIT").await?;
+        self.ending = None;
+        if is_written {
+            self.answers[part].fill(Some(Ok(())));
+        }
+        Ok(())
     }
 
     /// Writes a part of the turns together. When it does not go through, its halves are tried: so a turn that loses, or waits
@@ -63,21 +93,17 @@ impl Turns {
     async fn write_together(&mut self, link: &Link) -> Result<(), Stop> {
         let mut parts: Vec<_> = std::iter::once(0..self.turns.len()).collect();
         while let Some(part) = parts.pop() {
-            if part.len() == 1 {
-                self.write_alone(link, part.start).await?;
-                continue;
-            }
+            let turns = Arc::clone(&self.turns);
             let mut batch = Batch::default();
-            self.turns[part.clone()].iter().for_each(|turn| batch.add(turn));
+            turns[part.clone()].iter().for_each(|turn| batch.add(turn));
             // Boxed: it has room for every statement of a batch.
-            match Box::pin(batch.write(link)).await {
-                Ok(()) => {
-                    self.end(link).await?;
-                    self.answers[part].fill(Some(Ok(())));
-                }
+            match self.end(part.clone(), Box::pin(batch.commit(link))).await {
+                Ok(()) => {}
                 Err(stop) if stop.is_gone() => return Err(stop),
+                // Nobody else can have been the reason.
+                Err(Stop::Lost) if part.len() == 1 => self.answers[part.start] = Some(Err(CommitError::Lost)),
+                Err(_) if part.len() == 1 => self.write_alone(link, part.start).await?,
                 Err(_) => {
-                    link.simple("ROLLBACK").await?;
                     let middle = part.start + part.len() / 2;
                     parts.extend([middle..part.end, part.start..middle]);
                 }
@@ -91,11 +117,7 @@ impl Turns {
             // Others were in the way: from now on nobody is.
             let is_alone = attempt > 1;
             match apply::turn(link, &self.turns[at], is_alone).await {
-                Ok(()) => {
-                    self.end(link).await?;
-                    self.answers[at] = Some(Ok(()));
-                    return Ok(());
-                }
+                Ok(()) => return self.end(at..at + 1, commit(link)).await,
                 Err(stop) if stop.is_gone() => return Err(stop),
                 Err(stop) => {
                     link.simple("ROLLBACK").await?;
@@ -113,7 +135,7 @@ impl Turns {
 
     /// Writes what has no answer yet.
     async fn write_rest(&mut self, link: &Link) -> Result<(), Stop> {
-        if self.answers.iter().all(Option::is_none) {
+        if self.are_frequent && self.answers.iter().all(Option::is_none) {
             return self.write_together(link).await;
         }
         for at in 0..self.turns.len() {
@@ -129,10 +151,26 @@ impl Errand for Turns {
     type Done = ();
 
     async fn run(&mut self, link: &Link) -> Result<(), Stop> {
-        if self.is_ending {
-            // The time was up while the end of a transaction was on its way.
-            return Err(Stop::Unknown);
-        }
+        self.find_out(link).await?;
         self.write_rest(link).await
     }
+}
+
+/// Ends a transaction.
+pub(super) async fn commit(link: &Link) -> Result<(), Stop> {
+    // Anything but the server's word that it did not end well leaves open how it ended.
+    link.simple("COMMIT").await.map_err(|stop| if stop.is_gone() { Stop::Unanswered } else { stop })
+}
+
+/// How to find a row that is there if, and only if, these turns were written: one with an id of its own, which nobody was told
+/// of yet.
+fn witness(turns: &[Vec<Change>]) -> Option<(&'static str, i64)> {
+    turns.iter().flatten().find_map(|change| match change {
+        Change::PutAccess(row) => Some(("SELECT 1 FROM access_tokens WHERE id = $1", row.id.0)),
+        Change::PutGrant(row) => Some(("SELECT 1 FROM grants WHERE id = $1", row.id.0)),
+        Change::PutCode(row) => Some(("SELECT 1 FROM codes WHERE id = $1", row.id.0)),
+        Change::PutSession(row) => Some(("SELECT 1 FROM sessions WHERE id = $1", row.id.0)),
+        Change::PutPersonal(row) => Some(("SELECT 1 FROM personal_tokens WHERE id = $1", row.id.0)),
+        _ => None,
+    })
 }

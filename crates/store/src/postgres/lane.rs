@@ -1,11 +1,9 @@
-//! A lane: a task with a connection of its own that takes what waits, does it together, and then answers everybody.
-//! There is no timer: a batch is what queued up while the last one was on its way. When the connection breaks, the lane
-//! gets another one, and does again what was not decided.
+//! A lane: a task with a connection of its own that takes what waits, does it together, and then answers everybody. When the
+//! connection breaks, the lane gets another one, and does again what was not decided.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -103,8 +101,13 @@ impl Hold {
         }
         loop {
             let attempt = match self.link().await {
-                Ok(link) => {
-                    let done = tokio::time::timeout(errand.time_max(), errand.run(&link)).await;
+                Ok(mut link) => {
+                    let time_max = errand.time_max();
+                    let doing = async {
+                        link.plan_anew().await?;
+                        errand.run(&link).await
+                    };
+                    let done = tokio::time::timeout(time_max, doing).await;
                     let done = done.unwrap_or(Err(Stop::Late("a batch")));
                     self.put_back(link, done.as_ref().err()).await;
                     done
@@ -147,47 +150,5 @@ impl Drop for Hold {
         if let Some((task, _)) = &self.coming {
             task.abort();
         }
-    }
-}
-
-/// A piece of work that waits, and the way to whoever waits for it.
-pub(super) struct Job<W, A> {
-    pub(super) work: W,
-    pub(super) reply: oneshot::Sender<A>,
-}
-
-/// The way to the lanes of one kind.
-pub(super) struct Queue<W, A>(mpsc::Sender<Job<W, A>>);
-
-/// Where the lanes of one kind take their work from. Only one of them takes at a time, and takes all there is.
-pub(super) struct Waiting<W, A>(Arc<Mutex<mpsc::Receiver<Job<W, A>>>>);
-
-impl<W, A> Clone for Waiting<W, A> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-/// A queue in which `jobs_max` may wait; whoever comes later waits for room.
-pub(super) fn queue<W, A>(jobs_max: usize) -> (Queue<W, A>, Waiting<W, A>) {
-    let (sender, receiver) = mpsc::channel(jobs_max);
-    (Queue(sender), Waiting(Arc::new(Mutex::new(receiver))))
-}
-
-impl<W, A> Queue<W, A> {
-    /// Has it done. None when the lanes are gone.
-    pub(super) async fn ask(&self, work: W) -> Option<A> {
-        let (reply, answer) = oneshot::channel();
-        self.0.send(Job { work, reply }).await.ok()?;
-        answer.await.ok()
-    }
-}
-
-impl<W, A> Waiting<W, A> {
-    /// Takes what waits, at most `jobs_max`; nothing when nobody will ask any more.
-    pub(super) async fn take(&self, jobs_max: usize) -> Vec<Job<W, A>> {
-        let mut jobs = Vec::new();
-        self.0.lock().await.recv_many(&mut jobs, jobs_max).await;
-        jobs
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -21,6 +22,10 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 /// How long the server may take to drop what it was asked to.
 const CANCEL_MAX: Duration = Duration::from_secs(5);
+
+/// How long plans are kept. They are made for the tables as they are, and may walk through one that is small: soon after
+/// everybody has come, it is not.
+pub(super) const PLANS_MAX: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 5 });
 
 /// The pause before the next attempt, which gets longer each time.
 pub(super) struct Pause(Duration);
@@ -78,6 +83,8 @@ pub(super) struct Link {
     client: Client,
     /// Absent behind a pooler, where the next transaction may be on another connection.
     prepared: Option<HashMap<&'static str, Statement>>,
+    /// Since when the oldest of its plans may be in use.
+    planned_at: Instant,
     settings: &'static str,
     /// Tells the task behind the connection, by going away, that nobody waits for answers any more.
     _held: oneshot::Sender<()>,
@@ -169,7 +176,7 @@ impl Connector {
             }
             prepared = Some(kept);
         }
-        Ok(Link { client, prepared, settings, _held: held })
+        Ok(Link { client, prepared, planned_at: Instant::now(), settings, _held: held })
     }
 }
 
@@ -177,6 +184,15 @@ impl Link {
     /// Is it of no more use?
     pub(super) fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    /// Lets go of plans that are too old. Not inside a transaction.
+    pub(super) async fn plan_anew(&mut self) -> Result<(), Stop> {
+        if self.prepared.as_ref().is_none_or(HashMap::is_empty) || self.planned_at.elapsed() < PLANS_MAX {
+            return Ok(());
+        }
+        self.planned_at = Instant::now();
+        self.simple("DISCARD PLANS").await
     }
 
     /// Rows of a statement that is kept prepared.

@@ -15,6 +15,7 @@ mod list;
 mod load;
 mod moving;
 mod pins;
+mod queue;
 mod row;
 mod schema;
 mod shared;
@@ -25,6 +26,8 @@ mod sweep;
 mod tests;
 mod text;
 mod tls;
+#[cfg(test)]
+mod unanswered;
 mod url;
 
 use std::path::Path;
@@ -38,9 +41,10 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 
 use self::commit::Turns;
-use self::lane::{Errand, Hold, Queue, Waiting, queue};
+use self::lane::{Errand, Hold};
 use self::link::{Connector, Link, Purpose};
 use self::list::View;
+use self::queue::{Queue, Waiting, queue};
 use self::shared::{Forget, Lease, Tally, WasLeased};
 use self::stop::Stop;
 use self::sweep::Sweeper;
@@ -50,12 +54,14 @@ use crate::moving::{Cells, Stretch, Table};
 use crate::walk::Walk;
 use crate::{CommitError, Fault, Mode, OpenError, Query, Rows, Sqlite, Store, Window};
 
-/// Lanes of each kind. Two keep two cores of a database busy; more would only make the batches smaller.
+/// Lanes of each kind. The second one helps when there is more to do than one gets done.
 const LANES: usize = 2;
 /// Lanes for turns of their own, which mostly wait: for answers, and sometimes for each other.
 const LANES_ALONE: usize = 6;
 /// Calls that may wait; whoever comes later waits for room.
 const QUEUE_MAX: usize = 4_096;
+/// How much must wait for a second lane to take it. What a batch costs on top of its turns is small then.
+const HELP_MIN: usize = 64;
 /// Loads that travel together.
 const LOADS_MAX: usize = 256;
 /// Turns that are written together. Bounds how long the first of them waits for the last.
@@ -138,15 +144,15 @@ impl Postgres {
         }
         drop(link);
         let documents = Arc::new(Documents::new());
-        let (loads, waiting) = queue(QUEUE_MAX);
+        let (loads, waiting) = queue(QUEUE_MAX, HELP_MIN);
         for hold in holds(&connector, LOADING, &place).await? {
             tokio::spawn(serve_loads(hold.with(Arc::clone(&documents)), waiting.clone(), Arc::clone(&documents)));
         }
-        let (frequent, waiting) = queue(QUEUE_MAX);
+        let (frequent, waiting) = queue(QUEUE_MAX, HELP_MIN);
         for hold in holds(&connector, WRITING, &place).await? {
             tokio::spawn(serve_frequent(hold, waiting.clone()));
         }
-        let (alone, waiting) = queue(QUEUE_MAX);
+        let (alone, waiting) = queue(QUEUE_MAX, 1);
         for _ in 0..LANES_ALONE {
             tokio::spawn(serve_alone(Hold::new(Arc::clone(&connector), AT_LEISURE), waiting.clone()));
         }
@@ -220,14 +226,12 @@ async fn holds(connector: &Arc<Connector>, purpose: Purpose, place: &str) -> Res
 }
 
 async fn serve_loads(mut hold: Hold, waiting: Waiting<Wants, Result<Facts, Fault>>, documents: Arc<Documents>) {
-    loop {
-        let jobs = waiting.take(LOADS_MAX).await;
-        if jobs.is_empty() {
-            return;
-        }
+    while let Some((jobs, mut at_work)) = waiting.take(LOADS_MAX).await {
         let (batch, replies): (Vec<Wants>, Vec<_>) = jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
         // Whoever does not wait any more has no use for the answer.
-        match hold.perform(&mut Loading { documents: &documents, batch: &batch }).await {
+        let mut loading = Loading { documents: &documents, batch: &batch };
+        // Boxed: it has room for every statement of a batch.
+        match at_work.spend(Box::pin(hold.perform(&mut loading))).await {
             Ok(facts) => replies.into_iter().zip(facts).for_each(|(reply, facts)| drop(reply.send(Ok(facts)))),
             // A row that cannot be read is the trouble of those who want it.
             Err(stop) if !stop.may_go_better() && batch.len() > 1 => {
@@ -259,24 +263,22 @@ impl Errand for Loading<'_> {
 }
 
 async fn serve_frequent(mut hold: Hold, waiting: Waiting<Vec<Change>, Result<(), CommitError>>) {
-    loop {
-        let jobs = waiting.take(TURNS_MAX).await;
-        if jobs.is_empty() {
-            return;
-        }
+    while let Some((jobs, mut at_work)) = waiting.take(TURNS_MAX).await {
         let (turns, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
         let mut turns = Turns::together(turns);
-        let stop = hold.perform(&mut turns).await.err();
+        let stop = at_work.spend(Box::pin(hold.perform(&mut turns))).await.err();
         replies.into_iter().zip(turns.answers(stop)).for_each(|(reply, answer)| drop(reply.send(answer)));
     }
 }
 
 async fn serve_alone(mut hold: Hold, waiting: Waiting<Vec<Change>, Result<(), CommitError>>) {
-    while let Some(job) = waiting.take(1).await.pop() {
-        let mut turn = Turns::alone(job.work);
-        let stop = hold.perform(&mut turn).await.err();
-        if let Some(answer) = turn.answers(stop).pop() {
-            drop(job.reply.send(answer));
+    while let Some((jobs, _at_work)) = waiting.take(1).await {
+        for job in jobs {
+            let mut turn = Turns::alone(job.work);
+            let stop = hold.perform(&mut turn).await.err();
+            if let Some(answer) = turn.answers(stop).pop() {
+                drop(job.reply.send(answer));
+            }
         }
     }
 }

@@ -23,6 +23,8 @@ pub(super) enum Stop {
     /// The server cannot be reached for the moment. Says why.
     Away(String),
     /// The connection broke after the end of the transaction was sent and before its answer came.
+    Unanswered,
+    /// So it was, and what became of it cannot be found out.
     Unknown,
 }
 
@@ -36,18 +38,18 @@ impl Stop {
     /// Is the connection of no more use?
     pub(super) fn is_gone(&self) -> bool {
         match self {
-            Self::Late(_) | Self::Away(_) | Self::Unknown => true,
+            Self::Late(_) | Self::Away(_) | Self::Unanswered | Self::Unknown => true,
             // Whatever is no answer of the server's is trouble with the connection.
             Self::Engine(error) => error.code().is_none_or(is_gone),
             Self::Lost | Self::Behind(_) | Self::Taken(_) | Self::Unreadable(_) => false,
         }
     }
 
-    /// Was nothing decided, so that the same work may be tried again?
+    /// Was nothing decided, or can it be found out, so that the same work may be tried again?
     pub(super) fn may_go_better(&self) -> bool {
         match self {
             Self::Engine(error) => error.code().is_none_or(|code| is_gone(code) || is_collision(code)),
-            Self::Late(_) | Self::Away(_) => true,
+            Self::Late(_) | Self::Away(_) | Self::Unanswered => true,
             Self::Lost | Self::Behind(_) | Self::Taken(_) | Self::Unreadable(_) | Self::Unknown => false,
         }
     }
@@ -58,6 +60,11 @@ impl Stop {
             Fault::Unavailable { cause } | Fault::Broken { cause } | Fault::Damaged { cause } => cause,
             fault @ Fault::Unsupported(_) => fault.to_string(),
         }
+    }
+
+    /// Was the error that fewer rows were found than there must be? See `batch::all_of`.
+    pub(super) fn is_shortfall(&self) -> bool {
+        matches!(self, Self::Engine(error) if error.code() == Some(&SqlState::DIVISION_BY_ZERO))
     }
 
     /// Was the error that a key or a name is already there?
@@ -106,7 +113,7 @@ impl From<Stop> for Fault {
             }
             Stop::Late(what) => Self::Unavailable { cause: format!("PostgreSQL did not answer in time: {what}") },
             Stop::Away(cause) => Self::Unavailable { cause },
-            Stop::Unknown => Self::Unavailable {
+            Stop::Unanswered | Stop::Unknown => Self::Unavailable {
                 cause: "the connection broke during a commit; whether it was written is not known".to_owned(),
             },
             Stop::Unreadable(cause) => Self::Broken { cause },

@@ -439,6 +439,7 @@ async fn no_statement_by_key_walks_through_a_table() {
             .types
             .iter()
             .map(|own| match own.name() {
+                "int8" => "bigint",
                 "_int8" => "bigint[]",
                 "_text" => "text[]",
                 "_bytea" => "bytea[]",
@@ -458,6 +459,48 @@ async fn no_statement_by_key_walks_through_a_table() {
         assert!(!plan.contains("Seq Scan"), "{}\n{plan}", sql.text);
     }
     assert!(store.load(&Wants::default()).await.is_ok());
+}
+
+/// What PostgreSQL knows of a table that is still small is that it is read as a whole as quickly as by its index.
+#[tokio::test]
+async fn a_plan_for_a_small_table_is_not_kept_when_the_table_grows() {
+    let mut cluster = Cluster::start(&Options::default());
+    let store = open(&cluster.database()).await;
+    furnish(&store).await;
+    cluster.sql("test_1", "VACUUM ANALYZE");
+    let mut last = 2_000;
+    let mut rely = async || {
+        last += 1;
+        let consent =
+            Rely::Consent { user: UserKey(1), client: protocol::model::ClientKey(1), id: Some(consent(1, 1).id) };
+        commit(&store, [Change::Rely(consent), Change::PutCode(Box::new(code(last, 1, 1)))]).await;
+    };
+    rely().await;
+    cluster.sql(
+        "test_1",
+        "INSERT INTO consents (id, user_key, client_key, scope, given_at, renewed_at) \
+         SELECT 5000 + i, 5000 + i, 1, '', 0, 0 FROM generate_series(1, 5000) AS i",
+    );
+    tokio::time::sleep(super::link::PLANS_MAX).await;
+    let used = || {
+        let sql = "SELECT sum(idx_scan), sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'consents'";
+        let said = cluster.sql("test_1", sql);
+        let (scans, rows) = said.split_once('|').expect("two columns");
+        (scans.parse::<u64>().unwrap(), rows.parse::<u64>().unwrap())
+    };
+    // A session tells its numbers once a second; and the first time, those of its time with the plan before.
+    rely().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    rely().await;
+    let before = used();
+    let begun = Instant::now();
+    while used().0 < before.0 + 5 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "no number comes: {:?}", used());
+        rely().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let after = used();
+    assert!(after.1 - before.1 <= 2 * (after.0 - before.0), "rows read: from {before:?} to {after:?}");
 }
 
 /// PostgreSQL lets those who share a row in past whoever waits for it alone.

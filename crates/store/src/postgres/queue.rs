@@ -1,0 +1,250 @@
+//! Where work waits for the lanes of its kind.
+//!
+//! A few large batches cost less than many small ones. So what comes while a lane is at work waits for that lane, until much
+//! waits or the lane is held up: then another one takes it. Nobody waits for a batch to fill.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, oneshot};
+
+/// A lane that takes longer than this for a batch is held up: by a lock, by a slow disk, by a server that does not answer.
+const HELD_UP_AFTER: Duration = Duration::from_millis(20);
+
+/// A piece of work that waits, and the way to whoever waits for it.
+pub(super) struct Job<W, A> {
+    pub(super) work: W,
+    pub(super) reply: oneshot::Sender<A>,
+}
+
+struct State<W, A> {
+    jobs: VecDeque<Job<W, A>>,
+    /// Lanes that are at work and not held up.
+    working: usize,
+    /// Will nobody ask any more?
+    is_over: bool,
+}
+
+struct Post<W, A> {
+    state: Mutex<State<W, A>>,
+    /// How much must wait for a lane to help another one that is at work.
+    help_min: usize,
+    /// A permit for each piece of work that may still come.
+    room: Semaphore,
+    /// Rung when an idle lane is needed.
+    bell: Notify,
+}
+
+impl<W, A> Post<W, A> {
+    fn lock(&self) -> MutexGuard<'_, State<W, A>> {
+        // Whatever panicked, it was not in the middle of a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Should an idle lane begin?
+    fn is_needed(&self, state: &State<W, A>) -> bool {
+        state.jobs.len() >= self.help_min || (!state.jobs.is_empty() && state.working == 0)
+    }
+}
+
+/// A queue in which `jobs_max` may wait; whoever comes later waits for room. When `help_min` wait, another lane helps one
+/// that is at work.
+pub(super) fn queue<W, A>(jobs_max: usize, help_min: usize) -> (Queue<W, A>, Waiting<W, A>) {
+    let state = State { jobs: VecDeque::new(), working: 0, is_over: false };
+    let post =
+        Arc::new(Post { state: Mutex::new(state), help_min, room: Semaphore::new(jobs_max), bell: Notify::new() });
+    (Queue(Arc::clone(&post)), Waiting(Arc::new(Lanes(post))))
+}
+
+/// The way to the lanes of one kind.
+pub(super) struct Queue<W, A>(Arc<Post<W, A>>);
+
+impl<W, A> Queue<W, A> {
+    /// Has it done. None when the lanes are gone.
+    pub(super) async fn ask(&self, work: W) -> Option<A> {
+        let (reply, answer) = oneshot::channel();
+        self.0.room.acquire().await.ok()?.forget();
+        let is_needed = {
+            let mut state = self.0.lock();
+            state.jobs.push_back(Job { work, reply });
+            self.0.is_needed(&state)
+        };
+        if is_needed {
+            self.0.bell.notify_one();
+        }
+        answer.await.ok()
+    }
+}
+
+impl<W, A> Drop for Queue<W, A> {
+    fn drop(&mut self) {
+        self.0.lock().is_over = true;
+        self.0.bell.notify_waiters();
+    }
+}
+
+/// All lanes of one kind.
+struct Lanes<W, A>(Arc<Post<W, A>>);
+
+impl<W, A> Drop for Lanes<W, A> {
+    fn drop(&mut self) {
+        // Whoever waits is told, by the loss of the way back.
+        self.0.room.close();
+        self.0.lock().jobs.clear();
+    }
+}
+
+/// Where the lanes of one kind take their work from.
+pub(super) struct Waiting<W, A>(Arc<Lanes<W, A>>);
+
+impl<W, A> Clone for Waiting<W, A> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<W, A> Waiting<W, A> {
+    /// Takes what waits, at most `jobs_max`, when this lane is needed; nothing when nobody will ask any more. A lane that is
+    /// done must come back here without a pause, since nobody else is called for what came meanwhile.
+    pub(super) async fn take(&self, jobs_max: usize) -> Option<(Vec<Job<W, A>>, AtWork<W, A>)> {
+        let post = &self.0.0;
+        loop {
+            // Before the look, so that it hears what is rung after it.
+            let rung = post.bell.notified();
+            {
+                let mut state = post.lock();
+                if post.is_needed(&state) {
+                    let count = state.jobs.len().min(jobs_max);
+                    let jobs = state.jobs.drain(..count).collect();
+                    state.working += 1;
+                    post.room.add_permits(count);
+                    return Some((jobs, AtWork { post: Arc::clone(post), is_held_up: false }));
+                }
+                if state.is_over {
+                    // What still waits is for the lane that is at work.
+                    return None;
+                }
+            }
+            rung.await;
+        }
+    }
+}
+
+/// A lane is at work as long as it holds this.
+pub(super) struct AtWork<W, A> {
+    post: Arc<Post<W, A>>,
+    is_held_up: bool,
+}
+
+impl<W, A> AtWork<W, A> {
+    /// Does what the lane is there for. When that takes long, others are called to what waits meanwhile.
+    pub(super) async fn spend<T>(&mut self, mut doing: Pin<Box<impl Future<Output = T>>>) -> T {
+        if let Ok(done) = tokio::time::timeout(HELD_UP_AFTER, &mut doing).await {
+            return done;
+        }
+        if !self.is_held_up {
+            self.is_held_up = true;
+            self.post.lock().working -= 1;
+            self.post.bell.notify_one();
+        }
+        doing.await
+    }
+}
+
+impl<W, A> Drop for AtWork<W, A> {
+    fn drop(&mut self) {
+        if !self.is_held_up {
+            self.post.lock().working -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Numbers = (Queue<u32, u32>, Waiting<u32, u32>);
+
+    /// Asks, and lets the question arrive.
+    async fn ask(queue: &Arc<Queue<u32, u32>>, work: u32) -> tokio::task::JoinHandle<Option<u32>> {
+        let queue = Arc::clone(queue);
+        let asking = tokio::spawn(async move { queue.ask(work).await });
+        tokio::task::yield_now().await;
+        asking
+    }
+
+    /// What an idle lane takes now; nothing when it is not needed.
+    async fn taken(waiting: &Waiting<u32, u32>) -> Vec<u32> {
+        tokio::select! {
+            biased;
+            taken = waiting.take(10) => taken.into_iter().flat_map(|(jobs, _)| jobs).map(|job| job.work).collect(),
+            () = tokio::task::yield_now() => vec![],
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_while_a_lane_is_at_work_waits_for_it_until_much_waits() {
+        let (queue, waiting): Numbers = queue(10, 3);
+        let queue = Arc::new(queue);
+        ask(&queue, 1).await;
+        let (jobs, at_work) = waiting.take(10).await.unwrap();
+        assert_eq!(jobs.len(), 1);
+        ask(&queue, 2).await;
+        ask(&queue, 3).await;
+        assert!(taken(&waiting).await.is_empty());
+        ask(&queue, 4).await;
+        assert_eq!(taken(&waiting).await, [2, 3, 4]);
+        ask(&queue, 5).await;
+        assert!(taken(&waiting).await.is_empty());
+        drop(at_work);
+        assert_eq!(taken(&waiting).await, [5]);
+    }
+
+    #[tokio::test]
+    async fn an_idle_lane_is_called_to_what_waits_for_one_that_is_held_up() {
+        let (queue, waiting): Numbers = queue(10, 3);
+        let queue = Arc::new(queue);
+        ask(&queue, 1).await;
+        let (_jobs, mut at_work) = waiting.take(10).await.unwrap();
+        let idle = waiting.clone();
+        let idle = tokio::spawn(async move { idle.take(10).await.map(|(jobs, _)| jobs.len()) });
+        ask(&queue, 2).await;
+        let begun = tokio::time::Instant::now();
+        tokio::select! {
+            () = at_work.spend(Box::pin(std::future::pending())) => {}
+            helped = idle => assert_eq!(helped.unwrap(), Some(1)),
+        }
+        assert!(begun.elapsed() >= HELD_UP_AFTER);
+        // It counts once, whether it ends or not.
+        drop(at_work);
+        assert_eq!(waiting.0.0.lock().working, 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_when_there_is_no_room_waits_for_room() {
+        let (queue, waiting): Numbers = queue(2, 3);
+        let queue = Arc::new(queue);
+        for work in 1..=3 {
+            ask(&queue, work).await;
+        }
+        assert_eq!(taken(&waiting).await, [1, 2]);
+        tokio::task::yield_now().await;
+        assert_eq!(taken(&waiting).await, [3]);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_told_when_the_lanes_are_gone_and_lanes_end_with_the_queue() {
+        let (gone, waiting): Numbers = queue(1, 3);
+        let gone = Arc::new(gone);
+        let (waits, has_no_room) = (ask(&gone, 1).await, ask(&gone, 2).await);
+        drop(waiting);
+        assert_eq!((waits.await.unwrap(), has_no_room.await.unwrap()), (None, None));
+        let (queue, waiting): Numbers = queue(1, 3);
+        let idle = tokio::spawn(async move { waiting.take(10).await.is_none() });
+        tokio::task::yield_now().await;
+        drop(queue);
+        assert!(idle.await.unwrap());
+    }
+}
