@@ -1,4 +1,5 @@
-//! What one token costs on PostgreSQL: bytes on disk, bytes of write-ahead log, syncs.
+//! What one token costs: on PostgreSQL bytes on disk, bytes of write-ahead log, syncs; in a file bytes on disk, and bytes
+//! that are written to get there.
 //!
 //! `cargo run --release -p store --example cost [TOKENS]`; it starts a PostgreSQL of its own, in the folder for temporary
 //! files, with every write on disk.
@@ -79,12 +80,20 @@ async fn commit_all(store: &Arc<dyn Store>, turns: i64, turn: Kind, first: i64) 
     }
 }
 
-#[tokio::main]
-async fn main() {
-    let turns = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(100_000);
-    let options = Options { is_synced: true, settings: vec!["max_wal_size=4GB".to_owned()], ..Options::default() };
-    let mut cluster = Cluster::start(&options);
-    let store = store::open(&cluster.database(), Mode::Create).await.expect("it opens");
+/// A kind of turn: its name, the table of its first row, and the turn with this number.
+const KINDS: [(&str, &str, Kind); 2] = [
+    ("an access token of a client", "access_tokens", |id| {
+        vec![Change::Rely(Rely::Client(ClientKey(1), 1)), access(id, None)]
+    }),
+    ("a grant with its first access and refresh token", "grants", |id| {
+        let relied = [Change::Rely(Rely::Client(ClientKey(1), 1)), Change::Rely(Rely::User(UserKey(1), 1))];
+        [&relied[..], &[grant(id), access(id, Some(id))]].concat()
+    }),
+];
+
+/// The store at `url`, with an application and a person in it.
+async fn furnished(url: &str) -> Arc<dyn Store> {
+    let store = store::open(url, Mode::Create).await.expect("it opens");
     let client = Client {
         key: ClientKey(1),
         client_id: "app".to_owned(),
@@ -95,34 +104,70 @@ async fn main() {
     let user = User::new(UserKey(1), "sub-1".to_owned(), "Alice", NOW);
     let rows = vec![Change::PutClient(Box::new(client)), Change::PutUser(Box::new(user))];
     store.commit(rows).await.expect("an empty store takes them");
-    let kinds: [(&str, &str, Kind); 2] = [
-        ("an access token of a client", "access_tokens", |id| {
-            vec![Change::Rely(Rely::Client(ClientKey(1), 1)), access(id, None)]
-        }),
-        ("a grant with its first access and refresh token", "grants", |id| {
-            let relied = [Change::Rely(Rely::Client(ClientKey(1), 1)), Change::Rely(Rely::User(UserKey(1), 1))];
-            [&relied[..], &[grant(id), access(id, Some(id))]].concat()
-        }),
-    ];
-    let number = |cluster: &Cluster, sql: &str| cluster.sql("test_1", sql).parse::<f64>().expect("a number");
+    store
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts and sizes")]
+fn each(grown: u64, turns: i64) -> f64 {
+    grown as f64 / turns as f64
+}
+
+#[tokio::main]
+async fn main() {
+    let turns = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(100_000);
     println!("{turns} turns of each kind, {IN_FLIGHT} at a time");
-    for (at, (name, table, turn)) in kinds.into_iter().enumerate() {
+    println!("on PostgreSQL");
+    on_postgres(turns).await;
+    println!("in a file");
+    in_a_file(turns).await;
+}
+
+async fn on_postgres(turns: i64) {
+    let options = Options { is_synced: true, settings: vec!["max_wal_size=4GB".to_owned()], ..Options::default() };
+    let mut cluster = Cluster::start(&options);
+    let store = furnished(&cluster.database()).await;
+    let number = |sql: &str| cluster.sql("test_1", sql).parse::<u64>().expect("a number");
+    for (first, (name, table, turn)) in (1..).step_by(usize::try_from(turns).expect("not negative")).zip(KINDS) {
         cluster.sql("test_1", "CHECKPOINT");
         let size = format!("SELECT pg_total_relation_size('{table}')");
-        let position = "SELECT pg_current_wal_lsn() - '0/0'";
-        let syncs = "SELECT wal_sync FROM pg_stat_wal";
-        let before = (number(&cluster, &size), number(&cluster, position), number(&cluster, syncs));
-        commit_all(&store, turns, turn, 1 + i64::try_from(at).expect("two kinds") * turns).await;
+        let figures = [size.as_str(), "SELECT pg_current_wal_lsn() - '0/0'", "SELECT wal_sync FROM pg_stat_wal"];
+        let before = figures.map(number);
+        commit_all(&store, turns, turn, first).await;
         // The statistics are told when a backend has a moment.
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-        let after = (number(&cluster, &size), number(&cluster, position), number(&cluster, syncs));
-        #[allow(clippy::cast_precision_loss, reason = "a count of turns")]
-        let each = turns as f64;
+        let after = figures.map(number);
+        let [size, log, syncs] = [0, 1, 2].map(|at| each(after[at] - before[at], turns));
         println!(
-            "{name}: {:.0} bytes in {table} with its indexes, {:.0} bytes of write-ahead log, {:.1} syncs for 1,000",
-            (after.0 - before.0) / each,
-            (after.1 - before.1) / each,
-            (after.2 - before.2) / each * 1_000.0,
+            "  {name}: {size:.0} bytes in {table} with its indexes, {log:.0} bytes of write-ahead log, \
+             {:.1} syncs for 1,000",
+            syncs * 1_000.0
         );
+    }
+}
+
+/// How much this process wrote so far, into files and elsewhere.
+fn bytes_written() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/io").expect("Linux tells");
+    let line = text.lines().find_map(|line| line.strip_prefix("wchar: ")).expect("it has this line");
+    line.parse().expect("a number")
+}
+
+async fn in_a_file(turns: i64) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("grantry.db");
+    let url = format!("sqlite:{}", path.display());
+    // What was written is in the file itself, and not in the log beside it, when the store is closed.
+    let size = || std::fs::metadata(&path).expect("it is there").len();
+    drop(furnished(&url).await);
+    for (first, (name, _, turn)) in (1..).step_by(usize::try_from(turns).expect("not negative")).zip(KINDS) {
+        let before = (size(), bytes_written());
+        let store = store::open(&url, Mode::Existing).await.expect("it opens");
+        commit_all(&store, turns, turn, first).await;
+        drop(store);
+        while path.with_extension("db-wal").exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let (size, written) = (each(size() - before.0, turns), each(bytes_written() - before.1, turns));
+        println!("  {name}: {size:.0} bytes in the file, {written:.0} bytes written");
     }
 }
