@@ -254,6 +254,9 @@ impl Cluster {
         copying.arg("-c").arg(format!("\\! cp -R '{}' '{}'", self.data().display(), data.display()));
         copying.args(["-c", "SELECT labelfile FROM pg_backup_stop(wait_for_archive => false)"]);
         let said = must(&mut copying, "a copy of the data");
+        // Of what `cp` missed because it had just gone there is a log; of a full disk there is none.
+        let whole = as_owner(Path::new("test")).arg("-s").arg(data.join("global/pg_control")).status();
+        assert!(whole.is_ok_and(|status| status.success()), "no copy: {}", String::from_utf8_lossy(&said.stderr));
         let said = String::from_utf8_lossy(&said.stdout);
         let label = &said[said.find("START WAL LOCATION").expect("the server says where the copy begins")..];
         let primary = format!("host={} port={} user=postgres", self.folder.path().display(), self.port);

@@ -20,7 +20,7 @@ const NAMES: i64 = 0x4752_544e;
 /// Writes one turn inside a transaction that it begins. The end of the transaction is the caller's. Whoever did not get a row
 /// in time tries again alone.
 pub(super) async fn turn(link: &Link, changes: &[Change], is_alone: bool) -> Result<(), Stop> {
-    link.begin("BEGIN").await?;
+    link.begin(gate::BEGIN).await?;
     if is_alone {
         gate::enter_alone(link).await?;
     } else {

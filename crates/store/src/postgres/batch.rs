@@ -1,6 +1,6 @@
 //! Turns that are written together: those whose changes are all of the frequent kinds. One statement for each kind does the
-//! work of all of them, in one transaction. When any of them loses, the transaction is undone and each turn is written on
-//! its own, so that nobody suffers from a neighbour. That takes a race, and races are rare.
+//! work of all of them, in one transaction. When any of them loses, the transaction is undone and the halves are tried, so
+//! that nobody suffers from a neighbour. That takes a race, and races are rare.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -188,11 +188,23 @@ impl<'c> Batch<'c> {
             is_ending.store(true, Ordering::Relaxed);
             commit(link).await
         };
-        let done = tokio::try_join!(biased; link.begin("BEGIN"), gate::enter(link), self.write_inside(link), end);
+        if link.is_pooled() {
+            // Nothing else makes sure here that there is a transaction around what follows.
+            link.begin(gate::BEGIN).await?;
+        }
+        let begin = async { if link.is_pooled() { Ok(()) } else { link.begin(gate::BEGIN).await } };
+        let done = tokio::try_join!(biased; begin, gate::enter(link), self.write_inside(link), end);
         match done {
+            Ok(_) => Ok(()),
             // The connection broke before the first answer, or between two.
-            Err(Stop::Engine(error)) if error.code().is_none() && is_ending.into_inner() => Err(Stop::Unanswered),
-            done => done.map(drop),
+            Err(stop) if stop.is_broken() && is_ending.load(Ordering::Relaxed) => Err(Stop::Unanswered),
+            Err(stop) => {
+                if !stop.is_gone() && !is_ending.load(Ordering::Relaxed) {
+                    // It was refused before the end was sent.
+                    link.simple("ROLLBACK").await?;
+                }
+                Err(stop)
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use protocol::turn::Change;
 
 use super::batch::Batch;
+use super::gate::BEGIN;
 use super::lane::Errand;
 use super::link::{Link, typed};
 use super::stop::Stop;
@@ -27,18 +28,20 @@ pub(super) struct Turns {
     are_frequent: bool,
     /// Those that the end of a transaction was sent for, whose answer did not come yet.
     ending: Option<Range<usize>>,
+    /// Was there ever such an answer that did not come?
+    is_doubtful: bool,
 }
 
 impl Turns {
     /// Turns of the frequent kinds.
     pub(super) fn together(turns: Vec<Vec<Change>>) -> Self {
         let answers = turns.iter().map(|_| None).collect();
-        Self { turns: turns.into(), answers, are_frequent: true, ending: None }
+        Self { turns: turns.into(), answers, are_frequent: true, ending: None, is_doubtful: false }
     }
 
     /// A turn of any kind.
     pub(super) fn alone(turn: Vec<Change>) -> Self {
-        Self { turns: [turn].into(), answers: vec![None], are_frequent: false, ending: None }
+        Self { turns: [turn].into(), answers: vec![None], are_frequent: false, ending: None, is_doubtful: false }
     }
 
     /// What became of the turns; `stop` is why the work ended early, if it did.
@@ -75,16 +78,26 @@ impl Turns {
     /// Finds out what became of a transaction whose end was not answered.
     async fn find_out(&mut self, link: &Link) -> Result<(), Stop> {
         let Some(part) = self.ending.clone() else { return Ok(()) };
-        let (sql, id) = witness(&self.turns[part.clone()]).ok_or(Stop::Unknown)?;
-        link.begin("BEGIN").await?;
-        // If it goes on by itself, it is inside, and over when the gate is ours; or it comes later, and finds its row there.
-        gate::enter_alone(link).await?;
-        let is_written = !link.rows(sql, typed![INT8 id]).await?.is_empty();
-        link.simple("COMMIT").await?;
+        self.is_doubtful = true;
+        let answer = match witness(&self.turns[part.clone()]) {
+            Some(row) => is_there(link, row).await?.then_some(Ok(())),
+            None => Some(Err(CommitError::from(Stop::Unknown))),
+        };
         self.ending = None;
-        if is_written {
-            self.answers[part].fill(Some(Ok(())));
+        if answer.is_some() {
+            self.answers[part].fill(answer);
         }
+        Ok(())
+    }
+
+    /// Answers a turn that lost. What it lost against may be itself, written by a transaction that was given up and went on.
+    async fn lose(&mut self, link: &Link, at: usize) -> Result<(), Stop> {
+        let row = witness(&self.turns[at..=at]).filter(|_| self.is_doubtful);
+        let is_written = match row {
+            Some(row) => is_there(link, row).await?,
+            None => false,
+        };
+        self.answers[at] = Some(if is_written { Ok(()) } else { Err(CommitError::Lost) });
         Ok(())
     }
 
@@ -101,7 +114,7 @@ impl Turns {
                 Ok(()) => {}
                 Err(stop) if stop.is_gone() => return Err(stop),
                 // Nobody else can have been the reason.
-                Err(Stop::Lost) if part.len() == 1 => self.answers[part.start] = Some(Err(CommitError::Lost)),
+                Err(Stop::Lost) if part.len() == 1 => self.lose(link, part.start).await?,
                 Err(_) if part.len() == 1 => self.write_alone(link, part.start).await?,
                 Err(_) => {
                     let middle = part.start + part.len() / 2;
@@ -124,7 +137,9 @@ impl Turns {
                     if stop.may_go_better() && attempt < ATTEMPTS_MAX {
                         continue;
                     }
-                    let stop = if stop.is_conflict() { Stop::Lost } else { stop };
+                    if stop.is_conflict() || matches!(stop, Stop::Lost) {
+                        return self.lose(link, at).await;
+                    }
                     self.answers[at] = Some(Err(stop.into()));
                     return Ok(());
                 }
@@ -162,9 +177,23 @@ pub(super) async fn commit(link: &Link) -> Result<(), Stop> {
     link.simple("COMMIT").await.map_err(|stop| if stop.is_gone() { Stop::Unanswered } else { stop })
 }
 
+/// A statement that finds a row, and its id.
+type Witness = (&'static str, i64);
+
+/// Is a row there, and wherever the operator wants it to be before somebody is told?
+async fn is_there(link: &Link, (sql, id): Witness) -> Result<bool, Stop> {
+    link.begin(BEGIN).await?;
+    // Whoever is inside the gate and may be about to add it is gone when the gate is ours.
+    gate::enter_alone(link).await?;
+    // FOR SHARE writes to the log: so the end waits for the disk and the standby, which have then what was logged before too.
+    let is_there = !link.rows(&format!("{sql} FOR SHARE"), typed![INT8 id]).await?.is_empty();
+    link.simple("COMMIT").await?;
+    Ok(is_there)
+}
+
 /// How to find a row that is there if, and only if, these turns were written: one with an id of its own, which nobody was told
 /// of yet.
-fn witness(turns: &[Vec<Change>]) -> Option<(&'static str, i64)> {
+fn witness(turns: &[Vec<Change>]) -> Option<Witness> {
     turns.iter().flatten().find_map(|change| match change {
         Change::PutAccess(row) => Some(("SELECT 1 FROM access_tokens WHERE id = $1", row.id.0)),
         Change::PutGrant(row) => Some(("SELECT 1 FROM grants WHERE id = $1", row.id.0)),

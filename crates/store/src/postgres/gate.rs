@@ -7,6 +7,9 @@ use tokio_postgres::types::Type;
 use super::link::{Link, Sql, typed};
 use super::stop::Stop;
 
+/// Begins a transaction that writes. On the lanes of those who write, whatever is not inside one can write nothing.
+pub(super) const BEGIN: &str = "BEGIN READ WRITE";
+
 /// "GRTG".
 const GATE: i64 = 0x4752_5447;
 

@@ -186,6 +186,11 @@ impl Link {
         self.client.is_closed()
     }
 
+    /// Is there a pooler in between, so that the next transaction may be on another connection?
+    pub(super) fn is_pooled(&self) -> bool {
+        self.prepared.is_none()
+    }
+
     /// Lets go of plans that are too old. Not inside a transaction.
     pub(super) async fn plan_anew(&mut self) -> Result<(), Stop> {
         if self.prepared.as_ref().is_none_or(HashMap::is_empty) || self.planned_at.elapsed() < PLANS_MAX {

@@ -37,7 +37,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Facts, Wants};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::AbortHandle;
 
 use self::commit::Turns;
@@ -91,12 +91,13 @@ static LOADING: Purpose =
 /// The commit's own lanes. A statement must not be timed out here: a COMMIT that is interrupted while it waits for a
 /// standby counts as done, and would be acknowledged although the standby may not have it. SYNCHRONOUS_COMMIT stays what
 /// the operator chose, but is never less than the local disk, also when it is switched off later: what a session says of
-/// itself is not changed from outside.
+/// itself is not changed from outside. Nothing can be written outside of a transaction that says that it writes: its statements
+/// are sent before it is known to have begun.
 static WRITING: Purpose = Purpose {
     statements: &[gate::STATEMENTS, batch::STATEMENTS, insert::STATEMENTS],
     settings: by_key!(
         // A row that somebody holds for long is no reason for a whole batch to wait.
-        "SET statement_timeout = 0; SET lock_timeout = '250ms'; \
+        "SET statement_timeout = 0; SET lock_timeout = '250ms'; SET default_transaction_read_only = on; \
          SELECT set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), false)"
     ),
 };
@@ -228,23 +229,31 @@ async fn holds(connector: &Arc<Connector>, purpose: Purpose, place: &str) -> Res
 async fn serve_loads(mut hold: Hold, waiting: Waiting<Wants, Result<Facts, Fault>>, documents: Arc<Documents>) {
     while let Some((jobs, mut at_work)) = waiting.take(LOADS_MAX).await {
         let (batch, replies): (Vec<Wants>, Vec<_>) = jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
-        // Whoever does not wait any more has no use for the answer.
-        let mut loading = Loading { documents: &documents, batch: &batch };
         // Boxed: it has room for every statement of a batch.
-        match at_work.spend(Box::pin(hold.perform(&mut loading))).await {
-            Ok(facts) => replies.into_iter().zip(facts).for_each(|(reply, facts)| drop(reply.send(Ok(facts)))),
-            // A row that cannot be read is the trouble of those who want it.
-            Err(stop) if !stop.may_go_better() && batch.len() > 1 => {
-                for (wants, reply) in batch.iter().zip(replies) {
-                    let mut alone = Loading { documents: &documents, batch: std::slice::from_ref(wants) };
-                    let found = hold.perform(&mut alone).await.map(|mut facts| facts.pop().unwrap_or_default());
-                    drop(reply.send(found.map_err(Fault::from)));
-                }
+        at_work.spend(Box::pin(load_all(&mut hold, &documents, &batch, replies))).await;
+    }
+}
+
+/// Loads a batch, and answers. Whoever does not wait any more has no use for the answer.
+async fn load_all(
+    hold: &mut Hold,
+    documents: &Documents,
+    batch: &[Wants],
+    replies: Vec<oneshot::Sender<Result<Facts, Fault>>>,
+) {
+    match hold.perform(&mut Loading { documents, batch }).await {
+        Ok(facts) => replies.into_iter().zip(facts).for_each(|(reply, facts)| drop(reply.send(Ok(facts)))),
+        // A row that cannot be read is the trouble of those who want it.
+        Err(stop) if !stop.may_go_better() && batch.len() > 1 => {
+            for (wants, reply) in batch.iter().zip(replies) {
+                let mut alone = Loading { documents, batch: std::slice::from_ref(wants) };
+                let found = hold.perform(&mut alone).await.map(|mut facts| facts.pop().unwrap_or_default());
+                drop(reply.send(found.map_err(Fault::from)));
             }
-            Err(stop) => {
-                let fault = Fault::from(stop);
-                replies.into_iter().for_each(|reply| drop(reply.send(Err(fault.clone()))));
-            }
+        }
+        Err(stop) => {
+            let fault = Fault::from(stop);
+            replies.into_iter().for_each(|reply| drop(reply.send(Err(fault.clone()))));
         }
     }
 }

@@ -120,6 +120,10 @@ impl<W, A> Waiting<W, A> {
                     let jobs = state.jobs.drain(..count).collect();
                     state.working += 1;
                     post.room.add_permits(count);
+                    if post.is_needed(&state) {
+                        // The bell remembers one ring, however many there were.
+                        post.bell.notify_one();
+                    }
                     return Some((jobs, AtWork { post: Arc::clone(post), is_held_up: false }));
                 }
                 if state.is_over {
@@ -157,6 +161,10 @@ impl<W, A> Drop for AtWork<W, A> {
     fn drop(&mut self) {
         if !self.is_held_up {
             self.post.lock().working -= 1;
+        }
+        if std::thread::panicking() {
+            // This lane does not come back.
+            self.post.bell.notify_one();
         }
     }
 }

@@ -45,6 +45,11 @@ impl Stop {
         }
     }
 
+    /// Did the connection break, so that what was sent may or may not have arrived? A pooler has words for it.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self, Self::Engine(error) if error.code().is_none_or(|code| code.code().starts_with("08")))
+    }
+
     /// Was nothing decided, or can it be found out, so that the same work may be tried again?
     pub(super) fn may_go_better(&self) -> bool {
         match self {

@@ -1,8 +1,11 @@
 //! The end of a transaction was sent, and the server went away.
 
+use std::time::Duration;
+
 use lab::{Cluster, Options};
-use protocol::model::{CodeId, UserKey};
-use protocol::turn::{Change, Rely};
+use protocol::model::CodeId;
+use protocol::turn::Change;
+use tokio::time::Instant;
 
 use super::Postgres;
 use super::link::Connector;
@@ -17,40 +20,54 @@ async fn furnished(cluster: &mut Cluster) -> (Postgres, String) {
     (store, url)
 }
 
-/// Lets every commit wait for a standby that does not exist: it is on disk here, and nobody is told.
-fn hold_up_answers(cluster: &Cluster) {
-    cluster.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-    cluster.sql("postgres", "SELECT pg_reload_conf()");
-    while cluster.sql("postgres", "SHOW synchronous_standby_names") != "nobody" {}
-}
-
-async fn wait_for(cluster: &Cluster, event: &str) {
-    let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type || wait_event = '{event}'");
-    while cluster.sql("postgres", &sql) == "0" {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+/// Waits until so many sessions wait for an event.
+async fn wait_for(cluster: &Cluster, event: &str, sessions: usize) {
+    let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE wait_event = '{event}'");
+    let begun = Instant::now();
+    while cluster.sql("postgres", &sql) != sessions.to_string() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{sessions} never wait for {event}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// Crashes the server while it does what waits for `event`, and starts it again.
-async fn crash_at(cluster: &mut Cluster, event: &str) {
-    wait_for(cluster, event).await;
+/// Lets every commit wait for a standby that does not exist: it is on disk here, and nobody is told. One session waits
+/// when it is so.
+async fn hold_up_answers(cluster: &Cluster, url: &str) {
+    cluster.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    cluster.sql("postgres", "SELECT pg_reload_conf()");
+    let connector = Connector::new(Address::parse(url).unwrap()).unwrap();
+    let link = connector.connect(super::AT_LEISURE).await.unwrap();
+    tokio::spawn(async move {
+        // The one that waits is the first that comes after every process has read the configuration.
+        for attempt in 0.. {
+            if link.simple(&format!("CREATE TABLE probe_{attempt} ()")).await.is_err() {
+                return;
+            }
+        }
+    });
+    wait_for(cluster, "SyncRep", 1).await;
+}
+
+fn crash_and_start_again(cluster: &mut Cluster) {
     cluster.crash();
-    cluster.set("synchronous_standby_names=");
     cluster.start_again();
+}
+
+fn redeem() -> Vec<Change> {
+    vec![Change::SpendCode(CodeId(1)), Change::PutAccess(Box::new(access(70, 1, 1)))]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_written_before_the_answer_was_lost_is_found_and_told() {
     let mut cluster = Cluster::start(&Options::default());
-    let (store, _) = furnished(&mut cluster).await;
-    hold_up_answers(&cluster);
+    let (store, url) = furnished(&mut cluster).await;
+    hold_up_answers(&cluster, &url).await;
     // One of the frequent kind, and one that is written by itself.
-    let redeem = vec![Change::SpendCode(CodeId(1)), Change::PutAccess(Box::new(access(70, 1, 1)))];
     let begin = vec![Change::PutSession(Box::new(session(70, 1)))];
-    let (redeemed, begun, ()) = tokio::join!(store.commit(redeem), store.commit(begin), async {
-        let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-        while cluster.sql("postgres", sql) != "2" {}
-        crash_at(&mut cluster, "IPCSyncRep").await;
+    let (redeemed, begun, ()) = tokio::join!(store.commit(redeem()), store.commit(begin), async {
+        wait_for(&cluster, "SyncRep", 3).await;
+        cluster.set("synchronous_standby_names=");
+        crash_and_start_again(&mut cluster);
     });
     assert_eq!((redeemed, begun), (Ok(()), Ok(())));
     must_lose(&store, Change::SpendCode(CodeId(1))).await;
@@ -58,18 +75,45 @@ async fn what_was_written_before_the_answer_was_lost_is_found_and_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_not_written_when_the_server_went_away_is_written_then() {
+async fn what_the_standby_may_not_have_is_not_told_until_it_has_it() {
     let mut cluster = Cluster::start(&Options::default());
     let (store, url) = furnished(&mut cluster).await;
-    let connector = Connector::new(Address::parse(&url).unwrap()).unwrap();
-    let other = connector.connect(super::AT_LEISURE).await.unwrap();
-    other.simple("BEGIN; SELECT 1 FROM users WHERE key = 1 FOR UPDATE").await.unwrap();
-    let redeem = vec![
-        Change::Rely(Rely::User(UserKey(1), 1)),
-        Change::SpendCode(CodeId(1)),
-        Change::PutAccess(Box::new(access(70, 1, 1))),
-    ];
-    let (redeemed, ()) = tokio::join!(store.commit(redeem), crash_at(&mut cluster, "Locktransactionid"));
+    hold_up_answers(&cluster, &url).await;
+    let redeemed = store.commit(redeem());
+    tokio::pin!(redeemed);
+    let crash = async {
+        wait_for(&cluster, "SyncRep", 2).await;
+        crash_and_start_again(&mut cluster);
+        // It looks for its row, and finds it.
+        wait_for(&cluster, "SyncRep", 1).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    };
+    tokio::select! {
+        told = &mut redeemed => panic!("told too early: {told:?}"),
+        () = crash => {}
+    }
+    cluster.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+    cluster.sql("postgres", "SELECT pg_reload_conf()");
+    assert_eq!(redeemed.await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_written_when_the_server_went_away_is_written_then() {
+    let mut cluster = Cluster::start(&Options::default());
+    let (store, _) = furnished(&mut cluster).await;
+    // New tokens take a minute, until a crash makes this table empty.
+    for sql in [
+        "CREATE UNLOGGED TABLE slow AS SELECT 1",
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN IF EXISTS (SELECT 1 FROM slow) THEN PERFORM pg_sleep(60); END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER waits BEFORE INSERT ON access_tokens FOR EACH ROW EXECUTE FUNCTION wait()",
+    ] {
+        cluster.sql("test_1", sql);
+    }
+    let (redeemed, ()) = tokio::join!(store.commit(redeem()), async {
+        wait_for(&cluster, "PgSleep", 1).await;
+        crash_and_start_again(&mut cluster);
+    });
     assert_eq!(redeemed, Ok(()));
     must_lose(&store, Change::SpendCode(CodeId(1))).await;
     assert!(facts(&store, 70).await.access.is_some());
@@ -78,13 +122,31 @@ async fn what_was_not_written_when_the_server_went_away_is_written_then() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_leaves_no_row_of_its_own_is_said_to_be_unknown() {
     let mut cluster = Cluster::start(&Options::default());
-    let (store, _) = furnished(&mut cluster).await;
-    hold_up_answers(&cluster);
-    let (spent, ()) =
-        tokio::join!(store.commit(vec![Change::SpendCode(CodeId(1))]), crash_at(&mut cluster, "IPCSyncRep"));
+    let (store, url) = furnished(&mut cluster).await;
+    hold_up_answers(&cluster, &url).await;
+    let (spent, ()) = tokio::join!(store.commit(vec![Change::SpendCode(CodeId(1))]), async {
+        wait_for(&cluster, "SyncRep", 2).await;
+        cluster.set("synchronous_standby_names=");
+        crash_and_start_again(&mut cluster);
+    });
     match spent {
         Err(CommitError::Fault(Fault::Unavailable { cause })) => assert!(cause.contains("is not known"), "{cause}"),
         other => panic!("{other:?}"),
     }
     must_lose(&store, Change::SpendCode(CodeId(1))).await;
+}
+
+/// The statements of a batch are on their way before it is known that the transaction around them has begun.
+#[tokio::test]
+async fn whoever_writes_can_write_nothing_outside_of_a_transaction() {
+    let mut cluster = Cluster::start(&Options::default());
+    let (_store, url) = furnished(&mut cluster).await;
+    let connector = Connector::new(Address::parse(&url).unwrap()).unwrap();
+    let link = connector.connect(super::WRITING).await.unwrap();
+    for sql in ["DELETE FROM codes", "SELECT 1 FROM users FOR SHARE"] {
+        let refused = link.simple(sql).await.expect_err("it is outside");
+        assert!(format!("{refused:?}").contains("25006"), "{refused:?}");
+    }
+    link.begin(super::gate::BEGIN).await.unwrap();
+    link.simple("DELETE FROM codes").await.unwrap();
 }
