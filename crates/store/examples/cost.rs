@@ -19,6 +19,8 @@ use protocol::turn::{Change, Rely};
 use store::{Mode, Store};
 
 const NOW: UnixTime = UnixTime(1_000_000);
+/// The first id. As large as that of a real row, since a file keeps small numbers in fewer bytes.
+const FIRST: i64 = 1 << 60;
 /// Turns that wait at the same time.
 const IN_FLIGHT: usize = 64;
 
@@ -127,7 +129,7 @@ async fn on_postgres(turns: i64) {
     let mut cluster = Cluster::start(&options);
     let store = furnished(&cluster.database()).await;
     let number = |sql: &str| cluster.sql("test_1", sql).parse::<u64>().expect("a number");
-    for (first, (name, table, turn)) in (1..).step_by(usize::try_from(turns).expect("not negative")).zip(KINDS) {
+    for (first, (name, table, turn)) in (FIRST..).step_by(usize::try_from(turns).expect("not negative")).zip(KINDS) {
         cluster.sql("test_1", "CHECKPOINT");
         let size = format!("SELECT pg_total_relation_size('{table}')");
         let figures = [size.as_str(), "SELECT pg_current_wal_lsn() - '0/0'", "SELECT wal_sync FROM pg_stat_wal"];
@@ -159,7 +161,7 @@ async fn in_a_file(turns: i64) {
     // What was written is in the file itself, and not in the log beside it, when the store is closed.
     let size = || std::fs::metadata(&path).expect("it is there").len();
     drop(furnished(&url).await);
-    for (first, (name, _, turn)) in (1..).step_by(usize::try_from(turns).expect("not negative")).zip(KINDS) {
+    for (first, (name, _, turn)) in (FIRST..).step_by(usize::try_from(turns).expect("not negative")).zip(KINDS) {
         let before = (size(), bytes_written());
         let store = store::open(&url, Mode::Existing).await.expect("it opens");
         commit_all(&store, turns, turn, first).await;
