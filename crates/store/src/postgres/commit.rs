@@ -177,7 +177,7 @@ pub(super) async fn commit(link: &Link) -> Result<(), Stop> {
     link.simple("COMMIT").await.map_err(|stop| if stop.is_gone() { Stop::Unanswered } else { stop })
 }
 
-/// A statement that finds a row, and its id.
+/// A statement that finds a row and holds it, and its id.
 type Witness = (&'static str, i64);
 
 /// Is a row there, and wherever the operator wants it to be before somebody is told?
@@ -186,7 +186,7 @@ async fn is_there(link: &Link, (sql, id): Witness) -> Result<bool, Stop> {
     // Whoever is inside the gate and may be about to add it is gone when the gate is ours.
     gate::enter_alone(link).await?;
     // FOR SHARE writes to the log: so the end waits for the disk and the standby, which have then what was logged before too.
-    let is_there = !link.rows(&format!("{sql} FOR SHARE"), typed![INT8 id]).await?.is_empty();
+    let is_there = !link.rows(sql, typed![INT8 id]).await?.is_empty();
     link.simple("COMMIT").await?;
     Ok(is_there)
 }
@@ -195,11 +195,11 @@ async fn is_there(link: &Link, (sql, id): Witness) -> Result<bool, Stop> {
 /// of yet.
 fn witness(turns: &[Vec<Change>]) -> Option<Witness> {
     turns.iter().flatten().find_map(|change| match change {
-        Change::PutAccess(row) => Some(("SELECT 1 FROM access_tokens WHERE id = $1", row.id.0)),
-        Change::PutGrant(row) => Some(("SELECT 1 FROM grants WHERE id = $1", row.id.0)),
-        Change::PutCode(row) => Some(("SELECT 1 FROM codes WHERE id = $1", row.id.0)),
-        Change::PutSession(row) => Some(("SELECT 1 FROM sessions WHERE id = $1", row.id.0)),
-        Change::PutPersonal(row) => Some(("SELECT 1 FROM personal_tokens WHERE id = $1", row.id.0)),
+        Change::PutAccess(row) => Some(("SELECT 1 FROM access_tokens WHERE id = $1 FOR SHARE", row.id.0)),
+        Change::PutGrant(row) => Some(("SELECT 1 FROM grants WHERE id = $1 FOR SHARE", row.id.0)),
+        Change::PutCode(row) => Some(("SELECT 1 FROM codes WHERE id = $1 FOR SHARE", row.id.0)),
+        Change::PutSession(row) => Some(("SELECT 1 FROM sessions WHERE id = $1 FOR SHARE", row.id.0)),
+        Change::PutPersonal(row) => Some(("SELECT 1 FROM personal_tokens WHERE id = $1 FOR SHARE", row.id.0)),
         _ => None,
     })
 }

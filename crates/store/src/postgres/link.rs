@@ -233,7 +233,7 @@ impl Link {
 
     /// Begins a transaction. Behind a pooler the settings come along, since this may be anybody's connection.
     pub(super) async fn begin(&self, begin: &'static str) -> Result<(), Stop> {
-        if self.prepared.is_some() {
+        if !self.is_pooled() {
             return self.simple(begin).await;
         }
         let settings = self.settings.replace("SET ", "SET LOCAL ").replace(", false)", ", true)");
