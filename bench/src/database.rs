@@ -4,10 +4,28 @@ use std::process::Command;
 
 use lab::{Cluster, Options};
 
-/// What differs from PostgreSQL's own settings. Everything that has to do with durability is as PostgreSQL has it: on.
-pub(crate) const SETTINGS: [&str; 3] = ["shared_buffers=512MB", "max_wal_size=4GB", "checkpoint_timeout=15min"];
+/// What differs from PostgreSQL's own settings, beside the buffers. Everything that has to do with durability is as
+/// PostgreSQL has it: on.
+const SETTINGS: [&str; 2] = ["max_wal_size=4GB", "checkpoint_timeout=15min"];
 /// The only database of the cluster that is used.
 const NAME: &str = "postgres";
+
+/// The settings of a PostgreSQL with so many MiB of buffers.
+pub(crate) fn settings(buffers_mib: u64) -> Vec<String> {
+    let others = SETTINGS.iter().map(ToString::to_string);
+    std::iter::once(format!("shared_buffers={buffers_mib}MB")).chain(others).collect()
+}
+
+/// The buffers that PostgreSQL's documentation advises to begin with, in MiB: a quarter of the machine's memory.
+///
+/// # Panics
+/// Where the memory cannot be found out.
+pub(crate) fn advised_buffers_mib() -> u64 {
+    let memory = std::fs::read_to_string("/proc/meminfo").expect("Linux tells how much memory there is");
+    let total = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.strip_suffix("kB")?.trim().parse().ok());
+    let total: u64 = total.expect("the memory is a number of kB");
+    total / 1024 / 4
+}
 
 /// A cluster.
 pub(crate) struct Database {
@@ -15,13 +33,20 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Makes one, on a disk.
+    /// Makes one, on a disk, with the buffers that are advised.
+    ///
+    /// # Panics
+    /// As [`Database::with_buffers`].
+    pub(crate) fn start() -> Self {
+        Self::with_buffers(advised_buffers_mib())
+    }
+
+    /// Makes one, on a disk, with so many MiB of buffers.
     ///
     /// # Panics
     /// When there is no PostgreSQL, or the folder for temporary files is in memory, where a sync costs nothing.
-    pub(crate) fn start() -> Self {
-        let settings = SETTINGS.iter().map(ToString::to_string).collect();
-        let cluster = Cluster::start(&Options { is_synced: true, settings, port: None });
+    pub(crate) fn with_buffers(mib: u64) -> Self {
+        let cluster = Cluster::start(&Options { is_synced: true, settings: settings(mib), port: None });
         let database = Self { cluster };
         let filesystem = database.filesystem();
         assert!(!filesystem.contains("tmpfs"), "PostgreSQL's data must be on a disk: set TMPDIR to a folder on one");

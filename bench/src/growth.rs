@@ -2,20 +2,40 @@
 
 use std::path::Path;
 
-use crate::database::Database;
-use crate::load::{self, Measured, Workload, median};
+use crate::database::{Database, advised_buffers_mib};
+use crate::load::{self, Measured, WARM_REQUESTS, Workload, median};
 use crate::scene::{MASTER, Past, Scene, write};
 use crate::seed::{self, Seeder};
 use crate::work::Way;
 use crate::{ROUNDS, measure, say};
 
-/// How many tokens there are, and of how many one is asked for.
-const SIZES: [(usize, usize); 3] = [(10_000, 1), (1_000_000, 10), (10_000_000, 100)];
+/// A size to measure at.
+struct Size {
+    tokens: usize,
+    /// Of so many tokens one is asked for.
+    every: usize,
+    /// PostgreSQL's buffers in MiB, where they are not what is advised.
+    buffers_mib: Option<u64>,
+}
+
+/// The last one shows what it costs when PostgreSQL's buffers do not hold the tables.
+const SIZES: [Size; 4] = [
+    Size { tokens: 10_000, every: 1, buffers_mib: None },
+    Size { tokens: 1_000_000, every: 10, buffers_mib: None },
+    Size { tokens: 10_000_000, every: 100, buffers_mib: None },
+    Size { tokens: 10_000_000, every: 100, buffers_mib: Some(512) },
+];
+
+/// So many introspections come before the first that counts, three for each token that is asked for: then PostgreSQL has
+/// what it can have in its buffers, as it has in a server that has been running for a while.
+pub(crate) const WARM_INTROSPECTIONS: u64 = 300_000;
 
 /// What came out at one size.
 pub(crate) struct Grown {
     /// Live tokens.
     pub(crate) tokens: usize,
+    /// PostgreSQL's buffers, in MiB.
+    pub(crate) buffers_mib: u64,
     pub(crate) introspection: Measured,
     pub(crate) issue: Measured,
     /// What the database takes of the disk before the measurement.
@@ -25,6 +45,7 @@ pub(crate) struct Grown {
 /// A Grantry with many tokens, on a PostgreSQL of its own.
 struct Pile {
     tokens: usize,
+    buffers_mib: u64,
     scene: Scene,
     size_mib: f64,
     // Ends after the server that uses it.
@@ -33,16 +54,17 @@ struct Pile {
 
 /// Measures all sizes in turn.
 pub(crate) fn measure_all(folder: &Path, seconds: u64) -> Vec<Grown> {
-    let piles: Vec<Pile> = SIZES.iter().map(|&(tokens, every)| Pile::new(folder, tokens, every)).collect();
+    let piles: Vec<Pile> = SIZES.iter().map(|size| Pile::new(folder, size)).collect();
     // Issue comes second, because it makes more tokens.
-    let introspection = rounds(&piles, seconds, Way::introspection);
-    let issue = rounds(&piles, seconds, Way::issue);
+    let introspection = rounds(&piles, seconds, WARM_INTROSPECTIONS, Way::introspection);
+    let issue = rounds(&piles, seconds, WARM_REQUESTS, Way::issue);
     let measured = introspection.into_iter().zip(issue);
     piles
         .iter()
         .zip(measured)
         .map(|(pile, (introspection, issue))| Grown {
             tokens: pile.tokens,
+            buffers_mib: pile.buffers_mib,
             introspection,
             issue,
             size_mib: pile.size_mib,
@@ -50,15 +72,15 @@ pub(crate) fn measure_all(folder: &Path, seconds: u64) -> Vec<Grown> {
         .collect()
 }
 
-fn rounds(piles: &[Pile], seconds: u64, workload: impl Fn(&Way) -> Workload) -> Vec<Measured> {
+fn rounds(piles: &[Pile], seconds: u64, warm: u64, workload: impl Fn(&Way) -> Workload) -> Vec<Measured> {
     let mut of = vec![Vec::new(); piles.len()];
     for round in 0..=ROUNDS {
         for (pile, of) in piles.iter().zip(&mut of) {
             let workload = workload(&Way::to(&pile.scene));
             if round == 0 {
-                load::warm_up(&pile.scene.server, &workload, ROUNDS);
+                load::warm_up(&pile.scene.server, &workload, warm, ROUNDS);
             } else {
-                let name = format!("{} tokens", pile.tokens);
+                let name = pile.name();
                 of.push(measure(seconds, round, &name, &pile.scene.server, &workload));
             }
         }
@@ -67,17 +89,23 @@ fn rounds(piles: &[Pile], seconds: u64, workload: impl Fn(&Way) -> Workload) -> 
 }
 
 impl Pile {
-    fn new(folder: &Path, tokens: usize, every: usize) -> Self {
+    fn new(folder: &Path, size: &Size) -> Self {
+        let &Size { tokens, every, .. } = size;
         say(&format!("seeding {tokens} tokens"));
-        let database = Database::start();
-        let folder = folder.join(tokens.to_string());
+        let buffers_mib = size.buffers_mib.unwrap_or_else(advised_buffers_mib);
+        let database = Database::with_buffers(buffers_mib);
+        let folder = folder.join(format!("{tokens}-{buffers_mib}"));
         let mut scene = Scene::set(&folder, &database.url(), Past::default());
         scene.server.postmaster = Some(database.pid());
         let texts = pour(&database, tokens, every);
         scene.tokens = write(&folder, "tokens.txt", &texts);
         database.settle();
         Way::to(&scene).must_find(&scene.server);
-        Self { tokens, scene, size_mib: database.size_mib(), _database: database }
+        Self { tokens, buffers_mib, scene, size_mib: database.size_mib(), _database: database }
+    }
+
+    fn name(&self) -> String {
+        format!("{} tokens, {} MiB of buffers", self.tokens, self.buffers_mib)
     }
 }
 

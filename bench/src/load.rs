@@ -100,11 +100,12 @@ pub(crate) fn run(server: &Server, workload: &Workload, seconds: u64, round: usi
     }
 }
 
-/// Lets a server get warm at a workload before it is measured: V8 compiles what runs often, and PostgreSQL reads what it
-/// was asked for into memory. A workload that uses things up finds others in the two rounds after the last.
-pub(crate) fn warm_up(server: &Server, workload: &Workload, rounds: usize) {
+/// Lets a server get warm at a workload, by at least so many requests or for half a minute, before it is measured: V8
+/// compiles what runs often, and PostgreSQL reads what it was asked for into memory. A workload that uses things up finds
+/// others in the two rounds after the last.
+pub(crate) fn warm_up(server: &Server, workload: &Workload, requests: u64, rounds: usize) {
     let first = run(server, workload, 2, rounds + 1);
-    let missing = WARM_REQUESTS.saturating_sub(first.requests);
+    let missing = requests.saturating_sub(first.requests);
     if missing > 0 {
         let seconds = (missing * 2).div_ceil(first.requests.max(1));
         run(server, workload, seconds.min(WARM_UP_MAX_S), rounds + 2);

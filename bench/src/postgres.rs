@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::database::Database;
-use crate::load::{self, Measured, Workload, median};
+use crate::load::{self, Measured, WARM_REQUESTS, Workload, median};
 use crate::process::Server;
 use crate::ratios::{self, Page, Rates, WORKLOADS};
 use crate::scene::{Past, Scene};
@@ -70,7 +70,7 @@ impl Contender {
     fn warm_up(&self) {
         say(&format!("warming up: {}", self.name));
         for workload in &self.work {
-            load::warm_up(&self.server, workload, ROUNDS);
+            load::warm_up(&self.server, workload, WARM_REQUESTS, ROUNDS);
         }
     }
 }
@@ -87,7 +87,7 @@ pub(crate) fn run(folder: &Path, asked: &Asked) -> String {
     let versions = versions(&contenders, asked.has_peer);
     let ceiling = Server::ceiling();
     let [on_ceiling, _] = work::of_the_ceiling();
-    load::warm_up(&ceiling, &on_ceiling, ROUNDS);
+    load::warm_up(&ceiling, &on_ceiling, WARM_REQUESTS, ROUNDS);
     contenders.iter().for_each(Contender::warm_up);
     let mut ceilings = Vec::new();
     let mut measured: Vec<Vec<Vec<Measured>>> =
