@@ -23,6 +23,9 @@ const ROUNDS_TO_THE_END: u32 = 60;
 
 /// The longest pause after a step far into a table.
 const PAUSE_MAX: Duration = Duration::from_millis(50);
+/// A walk that finds nothing ends after so long, and the next one goes on there: of several nodes only one walks, and that
+/// one must say that it is still there more often than every 90 s (`LEASE_S` in the server's `sweep.rs`).
+const WALK_MAX: Duration = Duration::from_secs(45);
 
 /// The dead rows of one step, and the last one looked at, if the table goes on.
 pub(crate) type Seen = (Vec<i64>, Option<i64>);
@@ -75,25 +78,29 @@ impl Place {
 #[derive(Debug)]
 pub(crate) struct Walk {
     place: Mutex<Place>,
+    /// See [`WALK_MAX`].
+    longest: Duration,
 }
 
 impl Walk {
     pub(crate) fn new() -> Self {
-        Self { place: Mutex::new(START) }
+        Self { place: Mutex::new(START), longest: WALK_MAX }
     }
 
     fn place(&self) -> Place {
         *self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Goes on from where the last call ended, until `rows_max` rows are removed or nothing dead is left.
+    /// Goes on from where the last call ended, until `rows_max` rows are removed, nothing dead is left, or [`WALK_MAX`] is
+    /// over. Gives how many rows were removed.
     pub(crate) async fn go_on(&self, mut sweep: impl Sweep, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
         let mut place = self.place();
         // Tables that were walked from end to end, one after the other, without a find.
         let mut clean = 0;
         let mut is_find = place.after != i64::MIN;
         let mut removed = 0;
-        while clean < sweep.tables() && removed < rows_max {
+        let set_out = Instant::now();
+        while clean < sweep.tables() && removed < rows_max && set_out.elapsed() < self.longest {
             let begun = Instant::now();
             let (mut dead, next) = sweep.look(place.table, now, place.after).await?;
             let took = begun.elapsed();
@@ -174,6 +181,37 @@ mod tests {
             assert!(rounds < ROUNDS_TO_THE_END, "it is never found");
         }
         assert!(rows.dead.is_empty());
+    }
+
+    /// A table without an end whose every look takes a millisecond or two, and the ids behind which it was looked at.
+    struct Slow(Vec<i64>);
+
+    impl Sweep for &mut Slow {
+        fn tables(&self) -> usize {
+            1
+        }
+
+        async fn look(&mut self, _table: usize, _now: UnixTime, after: i64) -> Result<Seen, Fault> {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            self.0.push(after);
+            Ok((vec![], Some(after.max(0) + i64::from(STEP_ROWS))))
+        }
+
+        async fn remove(&mut self, _table: usize, _now: UnixTime, _ids: Vec<i64>) -> Result<usize, Fault> {
+            Ok(0)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_walk_ends_before_another_node_takes_over_and_the_next_one_goes_on_there() {
+        let mut slow = Slow(vec![]);
+        let walk = Walk { longest: Duration::from_millis(100), ..Walk::new() };
+        for _ in 0..3 {
+            // It would never end by itself.
+            assert_eq!(walk.go_on(&mut slow, UnixTime(0), 1_000).await.unwrap(), 0);
+        }
+        assert!(slow.0.len() >= 3, "{} looks", slow.0.len());
+        assert!(slow.0.is_sorted_by(|a, b| a < b), "{:?}", slow.0);
     }
 
     #[tokio::test]
