@@ -44,20 +44,21 @@ impl Call for RevokeRequest {
             Some(credentials) => Some(credentials.verify(facts, turn)?.key),
             None => None,
         };
-        match self.token {
+        let is_done_already = match self.token {
             AnyToken::Access(presented) => {
                 let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest);
-                if let Some(held) = held.filter(|held| is_of_surface(held, turn)) {
+                let held = held.filter(|held| is_of_surface(held, turn));
+                if let Some(held) = held {
                     check_owner(caller, held.row.client)?;
                     turn.change(Change::RevokeAccess(held.row.id));
                     turn.note(EventKind::TokenRevoked, held.row.user, Some(held.row.client), "access_token");
                 }
+                held.is_none()
             }
             AnyToken::Refresh(_) => {
                 // Any refresh token of the family will do, also an old one: its owner wants it dead.
-                if let Some(held) =
-                    facts.grant.as_ref().filter(|held| !held.is_grant_revoked && is_of_surface(held, turn))
-                {
+                let held = facts.grant.as_ref().filter(|held| !held.is_grant_revoked && is_of_surface(held, turn));
+                if let Some(held) = held {
                     check_owner(caller, held.row.client)?;
                     // RFC 7009 §2.1: "If the particular token is a refresh token and the authorization server supports
                     // the revocation of access tokens, then the authorization server SHOULD also invalidate all access
@@ -65,15 +66,22 @@ impl Call for RevokeRequest {
                     turn.change(Change::RevokeGrant(held.row.id));
                     turn.note(EventKind::TokenRevoked, Some(held.row.user), Some(held.row.client), "refresh_token");
                 }
+                held.is_none()
             }
             AnyToken::Personal(presented) => {
                 let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest);
-                if let Some(held) = held.filter(|held| held.row.dialect == turn.policy.dialect) {
+                let held = held.filter(|held| held.row.dialect == turn.policy.dialect);
+                if let Some(held) = held {
                     turn.change(Change::RevokePersonal(held.row.id));
                     turn.note(EventKind::PersonalRevoked, Some(held.row.user), None, held.row.name.clone());
                 }
+                held.is_none()
             }
-            AnyToken::Foreign => {}
+            AnyToken::Foreign => false,
+        };
+        if is_done_already {
+            // Perhaps by the same client a moment ago, who was not answered.
+            turn.change(Change::Settle);
         }
         // RFC 7009 §2.2: "The authorization server responds with HTTP status code 200 if the token has been revoked
         // successfully or if the client submitted an invalid token."
@@ -139,7 +147,20 @@ mod tests {
             &world,
             &expect![[r#"
             revoke {}
+            Settle
+        "#]],
+        );
+    }
 
+    #[test]
+    fn that_a_token_is_gone_already_is_told_once_that_cannot_be_undone() {
+        let mut world = world();
+        world.facts.access = None;
+        check(
+            &world,
+            &expect![[r#"
+            revoke {}
+            Settle
         "#]],
         );
     }

@@ -276,6 +276,10 @@ pub enum Change {
     },
     /// ◆ The row is as it was when it was loaded.
     Rely(Rely),
+    /// Nothing changes, but what the turn saw is as safe as what it would write, before anybody is told. For an answer that
+    /// says "done" because it was done before: the store shows what it wrote, also where the write itself was not answered
+    /// yet, and a failover might still lose it.
+    Settle,
     /// ◆ Fewer than `limit` failures are counted, or their window is over. Counts one more.
     CountFailure {
         /// Which counter.

@@ -63,7 +63,7 @@ impl Tables {
                 });
             }
             // Compared before the first change was made.
-            Change::Rely(_) | Change::PassCounter { is_cleared: false, .. } => {}
+            Change::Rely(_) | Change::Settle | Change::PassCounter { is_cleared: false, .. } => {}
             Change::PassCounter { key, .. } => self.attempts.remove(&key),
             Change::CountFailure { key, limit, now, resets_at } => self.count_failure(key, limit, now, resets_at)?,
             Change::PutClient(row) => self.put_client(*row)?,

@@ -184,7 +184,8 @@ async fn write(link: &Link, change: &Change) -> Result<(), Stop> {
             run_one(link, SQL, typed![BYTEA key.0.as_slice(), INT8 limit, INT8 now.0, INT8 resets_at.0]).await
         }
         // Kinds that are also written together with those of others have one statement for both.
-        Change::SpendCode(_)
+        Change::Settle
+        | Change::SpendCode(_)
         | Change::RotateRefresh { .. }
         | Change::PutCode(_)
         | Change::PutGrant(_)

@@ -92,9 +92,23 @@ static TOUCH_PERSONALS: Sql = Sql {
     types: &[INTS, INTS],
 };
 
+// A word in the log that means nothing to anybody. The commit waits until the standby has it, and so has all before it.
+static SETTLE: Sql = Sql { text: "SELECT pg_logical_emit_message(true, 'grantry', '')", types: &[] };
+
 /// Every statement of this file.
-pub(super) static STATEMENTS: &[&Sql] =
-    &[&CLIENTS, &USERS, &SESSIONS, &GRANTS, &UNREVOKED, &CONSENTS, &SPEND, &ROTATE, &TOUCH_SESSIONS, &TOUCH_PERSONALS];
+pub(super) static STATEMENTS: &[&Sql] = &[
+    &SETTLE,
+    &CLIENTS,
+    &USERS,
+    &SESSIONS,
+    &GRANTS,
+    &UNREVOKED,
+    &CONSENTS,
+    &SPEND,
+    &ROTATE,
+    &TOUCH_SESSIONS,
+    &TOUCH_PERSONALS,
+];
 
 /// A refresh token that takes the place of another: grant, before, the new row's parts, the new end.
 struct Rotation<'c> {
@@ -120,12 +134,14 @@ pub(super) struct Batch<'c> {
     events: Vec<&'c Event>,
     sessions_seen: Vec<(i64, i64, i64)>,
     personals_used: Vec<(i64, i64)>,
+    has_to_settle: bool,
 }
 
 /// May this turn be written together with others?
 pub(super) fn is_frequent(changes: &[Change]) -> bool {
     changes.iter().all(|change| match change {
-        Change::SpendCode(_)
+        Change::Settle
+        | Change::SpendCode(_)
         | Change::RotateRefresh { .. }
         | Change::PutCode(_)
         | Change::PutGrant(_)
@@ -155,6 +171,7 @@ impl<'c> Batch<'c> {
                 Change::Rely(Rely::Consent { user, client, id: Some(id) }) => {
                     self.consents.insert((user.0, client.0, *id));
                 }
+                Change::Settle => self.has_to_settle = true,
                 Change::SpendCode(id) => self.spent.push(id.0),
                 Change::RotateRefresh { grant, from, to, expires_at } => {
                     self.rotated.push(Rotation { grant: grant.0, before: from, to, expires_at: *expires_at });
@@ -220,6 +237,7 @@ impl<'c> Batch<'c> {
             insert::accesses(link, &self.accesses),
             self.touch(link),
             insert::events(link, &self.events),
+            some(link, &SETTLE, usize::from(self.has_to_settle), &[]),
         );
         match written {
             Ok(_) => Ok(()),

@@ -98,6 +98,29 @@ async fn what_the_standby_may_not_have_is_not_told_until_it_has_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_before_is_told_only_when_the_standby_has_it() {
+    let mut cluster = Cluster::start(&Options::default());
+    let (store, url) = furnished(&mut cluster).await;
+    hold_up_answers(&cluster, &url).await;
+    let settled = store.commit(vec![Change::Settle]);
+    tokio::pin!(settled);
+    let wait = async {
+        wait_for(&cluster, "SyncRep", 2).await;
+        // It is done again on the next connection, and waits there.
+        crash_and_start_again(&mut cluster);
+        wait_for(&cluster, "SyncRep", 1).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    };
+    tokio::select! {
+        told = &mut settled => panic!("told too early: {told:?}"),
+        () = wait => {}
+    }
+    cluster.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+    cluster.sql("postgres", "SELECT pg_reload_conf()");
+    assert_eq!(settled.await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_written_when_the_server_went_away_is_written_then() {
     let mut cluster = Cluster::start(&Options::default());
     let (store, _) = furnished(&mut cluster).await;

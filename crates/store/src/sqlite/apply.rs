@@ -54,9 +54,9 @@ fn must(holds: bool) -> Result<(), Stop> {
     if holds { Ok(()) } else { Err(Stop::Lost) }
 }
 
-/// Is there something to write, beyond the comparison?
+/// Is there something to write, beyond the comparison? Whatever can be seen here is on disk.
 fn is_write(change: &Change) -> bool {
-    !matches!(change, Change::Rely(_) | Change::PassCounter { is_cleared: false, .. })
+    !matches!(change, Change::Rely(_) | Change::Settle | Change::PassCounter { is_cleared: false, .. })
 }
 
 /// Compares what the turn relies on with the rows as they are before it.
@@ -98,7 +98,7 @@ fn count(connection: &Connection, sql: &str, user: UserKey) -> Result<u32, Stop>
 fn write(connection: &Connection, change: &Change) -> Result<(), Stop> {
     match change {
         // Compared before the first write.
-        Change::Rely(_) | Change::PassCounter { is_cleared: false, .. } => Ok(()),
+        Change::Rely(_) | Change::Settle | Change::PassCounter { is_cleared: false, .. } => Ok(()),
         Change::PassCounter { key, .. } => run(connection, "DELETE FROM attempts WHERE key = ?1", [key.0]).map(drop),
         Change::CountFailure { key, limit, now, resets_at } => {
             const SQL: &str = "INSERT INTO attempts (key, failures, resets_at) SELECT ?1, 1, ?4 WHERE ?2 > 0 \
