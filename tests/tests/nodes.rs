@@ -374,6 +374,34 @@ fn a_failover_to_a_synchronous_standby_loses_nothing_and_needs_no_hand() {
 }
 
 #[test]
+fn while_the_standby_is_away_writers_are_asked_to_come_again_and_nothing_is_called_done() {
+    let mut cluster = Cluster::start(&Options::default());
+    let nodes = Nodes::start(&cluster.database(), 1, "[limits]\nrequest_timeout = \"3s\"\n");
+    let issue = || nodes.post(0, "/oauth/token", &[("grant_type", "client_credentials")]).expect("an answer");
+    let issued = issue().json();
+    let token = issued["access_token"].as_str().expect("a token");
+    let revoke = || nodes.post(0, "/oauth/revoke", &[("token", token)]).expect("an answer");
+    cluster.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    cluster.sql("postgres", "SELECT pg_reload_conf()");
+    let begun = Instant::now();
+    while issue().status == 200 {
+        assert!(begun.elapsed() < RECOVERY_MAX, "nothing waits for the standby");
+    }
+    // Time enough for the node to give up the first attempt: the primary then shows what the standby does not have.
+    while nodes.is_active(0, token) {
+        let answer = revoke();
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{answer:?}");
+        assert!(begun.elapsed() < 2 * RECOVERY_MAX, "the first attempt is never given up");
+    }
+    let answer = revoke();
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{answer:?}");
+    cluster.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+    cluster.sql("postgres", "SELECT pg_reload_conf()");
+    wait_until_served(&nodes);
+    assert_eq!(revoke().status, 200);
+}
+
+#[test]
 fn a_command_at_one_node_is_seen_by_all_at_once() {
     let nodes = Nodes::start(&lab::database(), 2, "");
     let issued = nodes.post(0, "/oauth/token", &[("grant_type", "client_credentials")]).expect("an answer").json();

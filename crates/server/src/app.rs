@@ -371,7 +371,7 @@ fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> (Result<C::Yes
 }
 
 /// The store does not take writes, or too much is waiting.
-fn busy() -> Refusal {
+pub(crate) fn busy() -> Refusal {
     Refusal { retry_after_s: Some(BUSY_RETRY_AFTER_S), ..No::Busy.into() }
 }
 

@@ -34,7 +34,7 @@ use protocol::userinfo::UserinfoRequest;
 use protocol::wire::{Param, Params};
 
 use crate::accounts;
-use crate::app::{App, Surface};
+use crate::app::{App, Surface, busy};
 use crate::browser::{PageRequest, address};
 use crate::fault::{Fault, caught};
 use crate::http::answer::Form;
@@ -521,5 +521,9 @@ fn marked(mut response: Response, no: No) -> Response {
 /// Writes a fault down, once, and gives what the client is told.
 pub(crate) fn broken(request: &Request, fault: &Fault) -> Refusal {
     log::fault(request.id, fault);
-    No::Broken.into()
+    match fault {
+        // Nothing is known to be amiss: somebody else is slow, or too much is waiting.
+        Fault::Late(_) => busy(),
+        _ => No::Broken.into(),
+    }
 }

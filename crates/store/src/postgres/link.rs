@@ -4,17 +4,22 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{AsyncMessage, Client, Row, Statement};
+use tokio_postgres::{AsyncMessage, Client, Connection, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::stop::Stop;
 use super::url::Address;
 
-/// How long a whole connection may take, over all its hosts and with all its statements.
-const CONNECT_MAX: Duration = Duration::from_secs(15);
+/// How long a host may take until it has said who it is and that it takes writes: shorter than anybody's patience where there
+/// is another one to try.
+const HOST_MAX: Duration = Duration::from_secs(4);
+const LAST_HOST_MAX: Duration = Duration::from_secs(15);
+/// How long a new connection may take to be set up, with all its statements.
+const SET_UP_MAX: Duration = Duration::from_secs(10);
 /// Pauses between attempts.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
@@ -117,8 +122,19 @@ impl Connector {
 
     /// A new connection for `purpose`.
     pub(super) async fn connect(&self, purpose: Purpose) -> Result<Link, Stop> {
-        let connecting = tokio::time::timeout(CONNECT_MAX, self.connect_at_leisure(purpose));
-        connecting.await.map_err(|_| Stop::Late("connecting"))?
+        let mut stop = Stop::Late("connecting");
+        for (at, host) in self.address.hosts.iter().enumerate() {
+            let max = if at + 1 < self.address.hosts.len() { HOST_MAX } else { LAST_HOST_MAX };
+            match tokio::time::timeout(max, host.connect(self.tls.clone())).await {
+                Ok(Ok((client, connection))) => {
+                    let set_up = tokio::time::timeout(SET_UP_MAX, self.set_up(client, connection, purpose));
+                    return set_up.await.map_err(|_| Stop::Late("connecting"))?;
+                }
+                Ok(Err(error)) => stop = error.into(),
+                Err(_) => stop = Stop::Late("connecting"),
+            }
+        }
+        Err(stop)
     }
 
     /// A new connection for `purpose`, after as many attempts as it takes; what each came to is in `last_word`.
@@ -137,8 +153,16 @@ impl Connector {
         }
     }
 
-    async fn connect_at_leisure(&self, purpose: Purpose) -> Result<Link, Stop> {
-        let (client, mut connection) = self.address.config.connect(self.tls.clone()).await?;
+    async fn set_up<S, T>(
+        &self,
+        client: Client,
+        mut connection: Connection<S, T>,
+        purpose: Purpose,
+    ) -> Result<Link, Stop>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let news = self.news.clone();
         let talk = async move {
             loop {

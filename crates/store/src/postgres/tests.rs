@@ -50,6 +50,23 @@ async fn while_the_server_is_away_everything_says_so_and_nothing_is_lost_in_sile
 }
 
 #[tokio::test]
+async fn a_host_that_takes_connections_and_says_nothing_does_not_hide_the_next_one() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent_port = silent.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let mut taken = vec![];
+        while let Ok(connection) = silent.accept().await {
+            taken.push(connection);
+        }
+    });
+    let mut cluster = Cluster::start(&Options::default());
+    let url = cluster.database().replace('@', &format!("@127.0.0.1:{silent_port},"));
+    let store = open(&url).await;
+    furnish(&store).await;
+    commit(&store, [Change::SpendCode(CodeId(1))]).await;
+}
+
+#[tokio::test]
 async fn a_server_that_says_nothing_keeps_nobody_waiting_for_long_and_is_found_again() {
     let mut cluster = Cluster::start(&Options::default());
     let store = open(&cluster.database()).await;

@@ -17,8 +17,8 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 /// What an address says.
 #[derive(Clone, Debug)]
 pub(super) struct Address {
-    /// Where to connect, and as whom.
-    pub(super) config: Config,
+    /// Where to connect, and as whom: one for each host, in the order of the address.
+    pub(super) hosts: Vec<Config>,
     /// How the server is known, where the connection is encrypted.
     pub(super) trust: Option<Trust>,
     /// Is there a PgBouncer in between that hands out a connection for one transaction only?
@@ -68,21 +68,18 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("grantry");
         }
-        Ok(Self { config, trust, is_pooled: own.is_pooled })
+        Ok(Self { hosts: apart(&config), trust, is_pooled: own.is_pooled })
     }
 
     /// Where the database is, in words that hold no secret.
     pub(super) fn place(&self) -> String {
-        let hosts: Vec<String> = self
-            .config
-            .get_hosts()
-            .iter()
-            .map(|host| match host {
-                Host::Tcp(name) => name.clone(),
-                Host::Unix(path) => path.display().to_string(),
-            })
-            .collect();
-        format!("\"{}\" at {}", self.config.get_dbname().unwrap_or("postgres"), hosts.join(","))
+        let hosts = self.hosts.iter().flat_map(Config::get_hosts).map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        });
+        let hosts: Vec<String> = hosts.collect();
+        let database = self.hosts.first().and_then(Config::get_dbname).unwrap_or("postgres");
+        format!("\"{database}\" at {}", hosts.join(","))
     }
 }
 
@@ -136,6 +133,47 @@ impl Own {
     }
 }
 
+/// The hosts of an address, each with all that is the same for all of them. The library would try one after the other too, but
+/// one that takes a connection and then says nothing would keep it from the rest.
+fn apart(all: &Config) -> Vec<Config> {
+    let (hosts, addresses, ports) = (all.get_hosts(), all.get_hostaddrs(), all.get_ports());
+    let is_even = |count: usize| count <= 1 || count == hosts.len();
+    if hosts.len() == 1 || !is_even(ports.len()) || !(addresses.is_empty() || addresses.len() == hosts.len()) {
+        // The library has words for what does not go together.
+        return vec![all.clone()];
+    }
+    let each = hosts.iter().enumerate().map(|(at, host)| {
+        let mut one = common(all);
+        match host {
+            Host::Tcp(name) => one.host(name),
+            Host::Unix(path) => one.host_path(path),
+        };
+        addresses.get(at).map(|address| one.hostaddr(*address));
+        ports.get(at).or(ports.first()).map(|port| one.port(*port));
+        one
+    });
+    each.collect()
+}
+
+/// A configuration without its hosts.
+fn common(all: &Config) -> Config {
+    let mut one = Config::new();
+    all.get_user().map(|user| one.user(user));
+    all.get_password().map(|password| one.password(password));
+    all.get_dbname().map(|name| one.dbname(name));
+    all.get_options().map(|options| one.options(options));
+    all.get_application_name().map(|name| one.application_name(name));
+    all.get_connect_timeout().map(|timeout| one.connect_timeout(*timeout));
+    all.get_tcp_user_timeout().map(|timeout| one.tcp_user_timeout(*timeout));
+    all.get_keepalives_interval().map(|interval| one.keepalives_interval(interval));
+    all.get_keepalives_retries().map(|retries| one.keepalives_retries(retries));
+    one.keepalives(all.get_keepalives()).keepalives_idle(all.get_keepalives_idle());
+    one.ssl_mode(all.get_ssl_mode()).ssl_negotiation(all.get_ssl_negotiation());
+    one.channel_binding(all.get_channel_binding()).target_session_attrs(all.get_target_session_attrs());
+    one.load_balance_hosts(all.get_load_balance_hosts());
+    one
+}
+
 /// Does what is said to this host never leave the machine?
 fn is_local(host: &Host) -> bool {
     match host {
@@ -170,9 +208,21 @@ mod tests {
     #[test]
     fn an_address_may_name_several_hosts() {
         let address = parse("postgres://g:secret@one.example:5432,two.example:5433/g?target_session_attrs=read-write");
-        assert_eq!(address.config.get_hosts().len(), 2);
-        assert_eq!(address.config.get_ports(), [5432, 5433]);
+        let parts: Vec<_> = address.hosts.iter().map(|one| (one.get_hosts(), one.get_ports())).collect();
+        let host = |name: &str| [Host::Tcp(name.to_owned())];
+        assert_eq!(parts, [(&host("one.example")[..], &[5432][..]), (&host("two.example"), &[5433])]);
         assert_eq!(address.place(), "\"g\" at one.example,two.example");
+    }
+
+    #[test]
+    fn whatever_an_address_says_is_said_of_each_of_its_hosts() {
+        let words = "connect_timeout=9&application_name=own&options=-c%20a%3Db&keepalives=0&keepalives_idle=7\
+            &keepalives_interval=8&keepalives_retries=3&channel_binding=disable&tcp_user_timeout=4\
+            &sslnegotiation=direct&load_balance_hosts=random";
+        let of = |hosts: &str| parse(&format!("postgres://g:secret@{hosts}/g?{words}")).hosts;
+        let alone = [of("one.example:1"), of("two.example:2")].concat();
+        assert_eq!(of("one.example:1,two.example:2"), alone);
+        assert_eq!(of("one.example,two.example"), [of("one.example:5432"), of("two.example:5432")].concat());
     }
 
     #[test]
