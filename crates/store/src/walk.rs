@@ -2,10 +2,10 @@
 //! removed, if they are still dead. No index is needed for it, and nobody waits for long.
 //!
 //! Ids grow with time, so what expired is nearly always at the beginning of a table. A round leaves a table as soon as many
-//! rows in a row are alive, and only one round in many goes to the end: or else ten million live tokens would be looked at
-//! every minute.
+//! rows in a row are alive, and only once in many rounds somebody goes to the end: or else ten million live tokens would be
+//! looked at every minute. That may take hours, and the rounds go on meanwhile.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use protocol::time::UnixTime;
@@ -18,7 +18,8 @@ pub(crate) const STEP_ROWS: u32 = 500;
 
 /// After so many steps without a dead row, the rest of a table is left to another round: ten thousand rows.
 const CLEAN_STEPS: u32 = 20;
-/// One round in so many goes to the end of every table; the server begins about one a minute. The first one does, too.
+/// After one round in so many somebody goes to the end of every table; the server begins about one a minute. After the first
+/// one, too.
 const ROUNDS_TO_THE_END: u32 = 60;
 
 /// The longest pause after a step far into a table.
@@ -26,6 +27,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// A walk that finds nothing ends after so long, and the next one goes on there: of several nodes only one walks, and that
 /// one must say that it is still there more often than every 90 s (`LEASE_S` in the server's `sweep.rs`).
 const WALK_MAX: Duration = Duration::from_secs(45);
+/// Rounds begin at least so often while somebody is on the way to the end.
+const ROUND_EVERY: Duration = Duration::from_secs(30);
 
 /// The dead rows of one step, and the last one looked at, if the table goes on.
 pub(crate) type Seen = (Vec<i64>, Option<i64>);
@@ -47,84 +50,147 @@ pub(crate) trait Sweep: Send {
     ) -> impl Future<Output = Result<usize, Fault>> + Send;
 }
 
-/// Where the walk stands: which table, behind which id.
+/// Where a walk stands: in which table, behind which id.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     table: usize,
     after: i64,
     /// Steps of this table without a dead row, one after the other.
     clean_steps: u32,
-    /// Rounds through all tables so far.
-    rounds: u32,
 }
 
-const START: Place = Place { table: 0, after: i64::MIN, clean_steps: 0, rounds: 0 };
+const START: Place = Place { table: 0, after: i64::MIN, clean_steps: 0 };
 
 impl Place {
     /// The beginning of the next table.
-    fn next(self, tables: usize) -> Self {
-        let table = (self.table + 1) % tables;
-        let rounds = if table == 0 { self.rounds.wrapping_add(1) } else { self.rounds };
-        Self { table, after: i64::MIN, clean_steps: 0, rounds }
+    fn next(self) -> Self {
+        Self { table: self.table + 1, ..START }
     }
 
-    /// Is the rest of the table left to another round?
-    fn is_enough(self) -> bool {
-        self.clean_steps >= CLEAN_STEPS && !self.rounds.is_multiple_of(ROUNDS_TO_THE_END)
+    /// Takes a step, and removes at most `room` rows of what it finds.
+    async fn step(&mut self, sweep: &mut impl Sweep, now: UnixTime, room: usize) -> Result<Step, Fault> {
+        let begun = Instant::now();
+        let (mut dead, next) = sweep.look(self.table, now, self.after).await?;
+        let took = begun.elapsed();
+        let is_cut = dead.len() > room;
+        dead.truncate(room);
+        let after = if is_cut { dead.last().copied() } else { next };
+        let is_find = !dead.is_empty();
+        self.clean_steps = if is_find { 0 } else { self.clean_steps + 1 };
+        let removed = if is_find { sweep.remove(self.table, now, dead).await? } else { 0 };
+        Ok(Step { is_find, removed, after, took })
     }
+}
+
+/// What a step came to.
+struct Step {
+    is_find: bool,
+    removed: usize,
+    /// Where the table goes on, if it does.
+    after: Option<i64>,
+    /// How long it took to look.
+    took: Duration,
+}
+
+/// How far everything is.
+#[derive(Debug)]
+struct Course {
+    /// Of the rounds through the beginnings of all tables.
+    near: Place,
+    /// Rounds so far.
+    rounds: u32,
+    /// The end of the last round.
+    ended_at: Option<Instant>,
+    /// Of the walk to the ends, while there is one.
+    far: Option<Place>,
 }
 
 /// Goes round and round through the tables.
 #[derive(Debug)]
 pub(crate) struct Walk {
-    place: Mutex<Place>,
-    /// See [`WALK_MAX`].
+    course: Mutex<Course>,
+    /// See [`WALK_MAX`] and [`ROUND_EVERY`].
     longest: Duration,
+    round_every: Duration,
 }
 
 impl Walk {
     pub(crate) fn new() -> Self {
-        Self { place: Mutex::new(START), longest: WALK_MAX }
+        let course = Course { near: START, rounds: 0, ended_at: None, far: None };
+        Self { course: Mutex::new(course), longest: WALK_MAX, round_every: ROUND_EVERY }
     }
 
-    fn place(&self) -> Place {
-        *self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    fn course(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Goes on from where the last call ended, until `rows_max` rows are removed, nothing dead is left, or [`WALK_MAX`] is
     /// over. Gives how many rows were removed.
     pub(crate) async fn go_on(&self, mut sweep: impl Sweep, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
-        let mut place = self.place();
-        // Tables that were walked from end to end, one after the other, without a find.
+        let is_round_due = {
+            let course = self.course();
+            course.far.is_none() || course.ended_at.is_none_or(|ended| ended.elapsed() >= self.round_every)
+        };
+        let near = if is_round_due { self.go_round(&mut sweep, now, rows_max).await? } else { 0 };
+        Ok(near + self.go_far(&mut sweep, now, rows_max - near.min(rows_max)).await?)
+    }
+
+    /// Sweeps the beginnings of all tables until all of them are clean.
+    async fn go_round(&self, sweep: &mut impl Sweep, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
+        let mut place = self.course().near;
+        // Tables that were found clean, one after the other.
         let mut clean = 0;
         let mut is_find = place.after != i64::MIN;
         let mut removed = 0;
-        let set_out = Instant::now();
-        while clean < sweep.tables() && removed < rows_max && set_out.elapsed() < self.longest {
-            let begun = Instant::now();
-            let (mut dead, next) = sweep.look(place.table, now, place.after).await?;
-            let took = begun.elapsed();
-            let is_cut = dead.len() > rows_max - removed;
-            dead.truncate(rows_max - removed);
-            let go_on_after = if is_cut { dead.last().copied() } else { next };
-            place.clean_steps += 1;
-            if !dead.is_empty() {
-                is_find = true;
-                place.clean_steps = 0;
-                removed += sweep.remove(place.table, now, dead).await?;
-            }
-            place = match go_on_after {
-                Some(after) if !place.is_enough() => Place { after, ..place },
+        while clean < sweep.tables() && removed < rows_max {
+            let step = place.step(sweep, now, rows_max - removed).await?;
+            is_find |= step.is_find;
+            removed += step.removed;
+            place = match step.after {
+                Some(after) if place.clean_steps < CLEAN_STEPS => Place { after, ..place },
                 _ => {
                     clean = if is_find { 0 } else { clean + 1 };
                     is_find = false;
-                    place.next(sweep.tables())
+                    place.next()
                 }
             };
-            *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
+            if place.table == sweep.tables() {
+                place = START;
+            }
+            self.course().near = place;
+            tokio::task::yield_now().await;
+        }
+        if clean >= sweep.tables() {
+            let mut course = self.course();
+            course.ended_at = Some(Instant::now());
+            if course.rounds.is_multiple_of(ROUNDS_TO_THE_END) {
+                course.far.get_or_insert(START);
+            }
+            course.rounds = course.rounds.wrapping_add(1);
+        }
+        Ok(removed)
+    }
+
+    /// Goes on with the walk to the end of every table, if there is one.
+    async fn go_far(&self, sweep: &mut impl Sweep, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
+        let set_out = Instant::now();
+        let mut removed = 0;
+        let mut far = self.course().far;
+        while let Some(mut place) = far
+            && removed < rows_max
+            && set_out.elapsed() < self.longest
+        {
+            let step = place.step(sweep, now, rows_max - removed).await?;
+            removed += step.removed;
+            place = match step.after {
+                Some(after) => Place { after, ..place },
+                None => place.next(),
+            };
+            far = (place.table < sweep.tables()).then_some(place);
+            self.course().far = far;
             if place.clean_steps > CLEAN_STEPS {
-                // A walk to the end of a large table takes long and finds little: four fifths of the time are left to others.
-                tokio::time::sleep((took * 4).min(PAUSE_MAX)).await;
+                // It takes long and finds little: four fifths of the time are left to others.
+                tokio::time::sleep((step.took * 4).min(PAUSE_MAX)).await;
             } else {
                 tokio::task::yield_now().await;
             }
@@ -210,8 +276,23 @@ mod tests {
             // It would never end by itself.
             assert_eq!(walk.go_on(&mut slow, UnixTime(0), 1_000).await.unwrap(), 0);
         }
-        assert!(slow.0.len() >= 3, "{} looks", slow.0.len());
-        assert!(slow.0.is_sorted_by(|a, b| a < b), "{:?}", slow.0);
+        let rounds: Vec<_> = slow.0.chunk_by(|a, b| a < b).collect();
+        assert_eq!(rounds.len(), 2, "one round, and one walk in three parts: {rounds:?}");
+    }
+
+    #[tokio::test]
+    async fn the_beginnings_are_swept_while_a_walk_to_the_end_is_on_its_way() {
+        let mut rows = Rows { tables: vec![100_000], dead: vec![], looks: 0 };
+        let walk = Walk { longest: Duration::from_millis(20), round_every: Duration::ZERO, ..Walk::new() };
+        assert_eq!(walk.go_on(&mut rows, UnixTime(0), 1_000).await.unwrap(), 0);
+        let far = walk.course().far.expect("it takes longer than that").after;
+        rows.dead = vec![(0, 5), (0, 99_999)];
+        assert_eq!(walk.go_on(&mut rows, UnixTime(0), 1).await.unwrap(), 1);
+        assert_eq!((rows.dead.as_slice(), walk.course().far.unwrap().after), (&[(0, 99_999)][..], far));
+        while walk.course().far.is_some() {
+            walk.go_on(&mut rows, UnixTime(0), 1).await.unwrap();
+        }
+        assert!(rows.dead.is_empty(), "the other one was found too");
     }
 
     #[tokio::test]
