@@ -272,15 +272,20 @@ impl View<'_> {
         }
         let sql = "SELECT pg_database_size(current_database())";
         let bytes = self.rows(sql, &[], |row| row::get::<i64>(row, 0)).await?;
-        // As the statistics have it: what dead rows take until a vacuum makes room of it.
-        let sql = "SELECT coalesce(sum(pg_relation_size(relid) * n_dead_tup / greatest(n_live_tup + n_dead_tup, 1)), 0)::bigint \
-            FROM pg_stat_user_tables";
-        let dead = self.rows(sql, &[], |row| row::get::<i64>(row, 0)).await?;
+        // As the statistics have it: what the tables take beyond their live rows, each with its 28 bytes of header and
+        // pointer, and some 4 of padding. Dead rows are part of it, before a vacuum makes room of them and after.
+        let sql = "SELECT coalesce(sum(greatest(pg_relation_size(t.relid) \
+            - greatest(c.reltuples::float8, t.n_live_tup) * (32 + w.width), 0)), 0)::bigint \
+            FROM pg_stat_user_tables AS t JOIN pg_class AS c ON c.oid = t.relid \
+            CROSS JOIN LATERAL (SELECT sum(avg_width * (1 - null_frac)) AS width FROM pg_stats \
+                WHERE schemaname = t.schemaname AND tablename = t.relname) AS w \
+            WHERE c.reltuples >= 0 AND w.width IS NOT NULL";
+        let free = self.rows(sql, &[], |row| row::get::<i64>(row, 0)).await?;
         Ok(Counts {
             backend: "postgres",
             schema: Some(super::schema::found(self.link).await?),
             file_bytes: bytes.first().and_then(|bytes| u64::try_from(*bytes).ok()),
-            free_bytes: dead.first().and_then(|bytes| u64::try_from(*bytes).ok()),
+            free_bytes: free.first().and_then(|bytes| u64::try_from(*bytes).ok()),
             rows,
             estimated,
             ages,

@@ -479,6 +479,33 @@ async fn no_statement_by_key_walks_through_a_table() {
     assert!(store.load(&Wants::default()).await.is_ok());
 }
 
+#[tokio::test]
+async fn what_a_table_takes_beyond_its_live_rows_is_told_before_a_vacuum_and_after() {
+    let mut cluster = Cluster::start(&Options::default());
+    let store = open(&cluster.database()).await;
+    furnish(&store).await;
+    cluster.sql(
+        "test_1",
+        "INSERT INTO access_tokens (id, digest, client_key, issued_at, expires_at, scope) \
+         SELECT id, decode(repeat('00', 32), 'hex'), 1, 0, 4000000000, 'profile email' \
+         FROM generate_series(100000, 149999) AS t (id)",
+    );
+    let free_of = async || {
+        cluster.sql("test_1", "ANALYZE");
+        let counts = (&store as &dyn Store).counts().await.unwrap();
+        let size: u64 = cluster.sql("test_1", "SELECT pg_relation_size('access_tokens')").parse().unwrap();
+        (counts.free_bytes.unwrap(), size)
+    };
+    let (free, size) = free_of().await;
+    assert!(free < size / 5, "{free} of {size} are free although all rows are live");
+    cluster.sql("test_1", "DELETE FROM access_tokens WHERE id > 100000 AND id < 149000");
+    let (free, size) = free_of().await;
+    assert!(free > size * 3 / 4, "{free} of {size} are free before the vacuum");
+    cluster.sql("test_1", "VACUUM access_tokens");
+    let (free, size) = free_of().await;
+    assert!(free > size * 3 / 4, "{free} of {size} are free after the vacuum");
+}
+
 /// What PostgreSQL knows of a table that is still small is that it is read as a whole as quickly as by its index.
 #[tokio::test]
 async fn a_plan_for_a_small_table_is_not_kept_when_the_table_grows() {
