@@ -273,3 +273,21 @@ fn a_connection_that_is_given_up_is_told_so() {
     // knows that its request was not taken.
     assert!(connection.wait_for(kind::GOAWAY).is_some(), "the connection was dropped without a word");
 }
+
+#[test]
+fn a_server_that_ends_answers_what_a_connection_of_http_2_sent_before_it_heard_of_it() {
+    let mut grantry = Installation::new("");
+    grantry.start();
+    let mut connection = Connection::open(&grantry.address);
+    let ask = request("GET", &grantry.address, PATH);
+    assert_eq!(connection.status(1, &ask), Some(200));
+    grantry.signal("TERM");
+    assert!(connection.wait_for(kind::GOAWAY).is_some(), "the connection was dropped without a word");
+    // RFC 9113 §6.8: the server says that it will end, waits for one round trip, and then says what it took.
+    let ping = connection.wait_for(kind::PING).expect("it asks whether it was heard");
+    assert_eq!(connection.status(3, &ask), Some(200), "it was on its way already");
+    connection.send(&frame(kind::PING, flag::ACK, 0, &ping.payload));
+    let last = connection.wait_for(kind::GOAWAY).expect("it says what it took");
+    assert_eq!(last.payload[..4], 3_u32.to_be_bytes());
+    assert!(grantry.wait().success());
+}
