@@ -225,6 +225,15 @@ impl Cluster {
         must(Command::new("kill").args([signal, &self.pid().to_string()]), "kill");
     }
 
+    /// Changes a setting while the server runs, by what `ALTER SYSTEM` takes.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub fn alter(&self, change: &str) {
+        self.sql("postgres", &format!("ALTER SYSTEM {change}"));
+        self.sql("postgres", "SELECT pg_reload_conf()");
+    }
+
     /// A copy of this cluster that follows it, and without which nothing is acknowledged from now on.
     ///
     /// # Panics
@@ -236,8 +245,7 @@ impl Cluster {
         let (settings, databases, port) = (self.settings.clone(), self.databases, self.port);
         let mut standby = Self { folder, settings, server: None, databases, port };
         standby.start_again();
-        self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
-        self.sql("postgres", "SELECT pg_reload_conf()");
+        self.alter("SET synchronous_standby_names = '*'");
         let start = Instant::now();
         while self.sql("postgres", "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != "1" {
             assert!(start.elapsed() < PATIENCE, "the standby does not follow: {}", standby.log());

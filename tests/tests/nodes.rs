@@ -381,8 +381,7 @@ fn while_the_standby_is_away_writers_are_asked_to_come_again_and_nothing_is_call
     let issued = issue().json();
     let token = issued["access_token"].as_str().expect("a token");
     let revoke = || nodes.post(0, "/oauth/revoke", &[("token", token)]).expect("an answer");
-    cluster.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-    cluster.sql("postgres", "SELECT pg_reload_conf()");
+    cluster.alter("SET synchronous_standby_names = 'nobody'");
     let begun = Instant::now();
     while issue().status == 200 {
         assert!(begun.elapsed() < RECOVERY_MAX, "nothing waits for the standby");
@@ -395,8 +394,7 @@ fn while_the_standby_is_away_writers_are_asked_to_come_again_and_nothing_is_call
     }
     let answer = revoke();
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{answer:?}");
-    cluster.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
-    cluster.sql("postgres", "SELECT pg_reload_conf()");
+    cluster.alter("RESET synchronous_standby_names");
     wait_until_served(&nodes);
     assert_eq!(revoke().status, 200);
 }

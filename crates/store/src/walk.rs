@@ -132,7 +132,7 @@ impl Walk {
             course.far.is_none() || course.ended_at.is_none_or(|ended| ended.elapsed() >= self.round_every)
         };
         let near = if is_round_due { self.go_round(&mut sweep, now, rows_max).await? } else { 0 };
-        Ok(near + self.go_far(&mut sweep, now, rows_max - near.min(rows_max)).await?)
+        Ok(near + self.go_far(&mut sweep, now, rows_max.saturating_sub(near)).await?)
     }
 
     /// Sweeps the beginnings of all tables until all of them are clean.

@@ -104,8 +104,7 @@ async fn the_server_keeps_no_process_for_a_connection_that_was_given_up() {
     let url = cluster.database();
     let (_, link) = super::reach(&url).await.unwrap();
     link.simple("CREATE TABLE t (a INT)").await.unwrap();
-    cluster.sql("test_1", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-    cluster.sql("test_1", "SELECT pg_reload_conf()");
+    cluster.alter("SET synchronous_standby_names = 'nobody'");
     let connections =
         || cluster.sql("test_1", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'grantry'");
     let mut inserted = Ok(Ok(()));
@@ -128,8 +127,7 @@ async fn what_is_written_is_on_disk_whatever_the_server_is_told() {
     drop(open(&url).await);
     let (connector, _) = super::reach(&url).await.unwrap();
     let tell = |value: &str| {
-        cluster.sql("test_1", &format!("ALTER SYSTEM SET synchronous_commit = {value}"));
-        cluster.sql("test_1", "SELECT pg_reload_conf()");
+        cluster.alter(&format!("SET synchronous_commit = {value}"));
         while cluster.sql("test_1", "SHOW synchronous_commit") != value {}
     };
     for (before, promised) in [("off", "on"), ("local", "local"), ("remote_apply", "remote_apply")] {

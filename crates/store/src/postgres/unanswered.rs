@@ -33,8 +33,7 @@ async fn wait_for(cluster: &Cluster, event: &str, sessions: usize) {
 /// Lets every commit wait for a standby that does not exist: it is on disk here, and nobody is told. One session waits
 /// when it is so.
 async fn hold_up_answers(cluster: &Cluster, url: &str) {
-    cluster.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-    cluster.sql("postgres", "SELECT pg_reload_conf()");
+    cluster.alter("SET synchronous_standby_names = 'nobody'");
     let connector = Connector::new(Address::parse(url).unwrap()).unwrap();
     let link = connector.connect(super::AT_LEISURE).await.unwrap();
     tokio::spawn(async move {
@@ -74,50 +73,38 @@ async fn what_was_written_before_the_answer_was_lost_is_found_and_told() {
     assert!(facts(&store, 70).await.access.is_some());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_standby_may_not_have_is_not_told_until_it_has_it() {
+/// Commits a turn that nobody may be told of before the standby has it: neither at first, nor after a crash, when it is looked
+/// for or done again.
+async fn must_wait_for_the_standby(turn: Vec<Change>) {
     let mut cluster = Cluster::start(&Options::default());
     let (store, url) = furnished(&mut cluster).await;
     hold_up_answers(&cluster, &url).await;
-    let redeemed = store.commit(redeem());
-    tokio::pin!(redeemed);
+    let committed = store.commit(turn);
+    tokio::pin!(committed);
     let crash = async {
         wait_for(&cluster, "SyncRep", 2).await;
         crash_and_start_again(&mut cluster);
-        // It looks for its row, and finds it.
         wait_for(&cluster, "SyncRep", 1).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
     };
     tokio::select! {
-        told = &mut redeemed => panic!("told too early: {told:?}"),
+        told = &mut committed => panic!("told too early: {told:?}"),
         () = crash => {}
     }
-    cluster.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
-    cluster.sql("postgres", "SELECT pg_reload_conf()");
-    assert_eq!(redeemed.await, Ok(()));
+    cluster.alter("RESET synchronous_standby_names");
+    assert_eq!(committed.await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_standby_may_not_have_is_not_told_until_it_has_it() {
+    // It looks for its row, and finds it.
+    must_wait_for_the_standby(redeem()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_done_before_is_told_only_when_the_standby_has_it() {
-    let mut cluster = Cluster::start(&Options::default());
-    let (store, url) = furnished(&mut cluster).await;
-    hold_up_answers(&cluster, &url).await;
-    let settled = store.commit(vec![Change::Settle]);
-    tokio::pin!(settled);
-    let wait = async {
-        wait_for(&cluster, "SyncRep", 2).await;
-        // It is done again on the next connection, and waits there.
-        crash_and_start_again(&mut cluster);
-        wait_for(&cluster, "SyncRep", 1).await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    };
-    tokio::select! {
-        told = &mut settled => panic!("told too early: {told:?}"),
-        () = wait => {}
-    }
-    cluster.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
-    cluster.sql("postgres", "SELECT pg_reload_conf()");
-    assert_eq!(settled.await, Ok(()));
+    // It has no row, and is done again on the next connection.
+    must_wait_for_the_standby(vec![Change::Settle]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
