@@ -156,7 +156,8 @@ impl Seeder {
         for _ in 0..count {
             let minted = self.keys.mint(TokenKind::Refresh, &owner.refresh(), &mut self.entropy);
             let until = self.now.plus(YEAR_S);
-            let refresh = Refresh { current: minted.digest, previous: None, answer: None, idle_until: until };
+            let refresh =
+                Refresh { current: minted.digest, previous: None, answer: None, idle_until: until, generation: 0 };
             sets.push(vec![Change::PutGrant(Box::new(Grant {
                 id: GrantId(minted.id),
                 user: UserKey(1),

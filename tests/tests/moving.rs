@@ -85,6 +85,49 @@ fn an_installation_moves_to_postgres_is_backed_up_there_and_restored_on_sqlite()
     assert!(api.at(&new).is_active(&after));
 }
 
+/// A client refreshes after a backup was taken. Once the backup is restored, the client's token is newer than what the store
+/// knows; that is no replay, and must not end the grant as one.
+#[test]
+fn a_refresh_token_from_after_the_backup_is_refused_and_the_grant_lives_on() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let (old_file, new_file) = (home.path().join("old.db"), home.path().join("new.db"));
+    let config = format!("[keys]\nmaster = \"{MASTER}\"\n[log]\nlevel = \"debug\"");
+    let mut old = Installation::on(&old_file, &config);
+    let client = old.own_client();
+    old.add_person();
+    old.start();
+    let person = Person::signed_in(&old.address);
+    let token = |answer: Option<tests::Answer>| {
+        let answer = answer.expect("an answer");
+        (answer.status, answer.json()["refresh_token"].as_str().unwrap_or_default().to_owned())
+    };
+    let code = person.code(&client).expect("a code");
+    let (_, first) = token(client.redeem(&code));
+    let backup = home.path().join("backup.db").display().to_string();
+    old.json(&["db", "backup", &backup], "");
+    let (_, second) = token(client.refresh(&first));
+    let (status, third) = token(client.refresh(&second));
+    assert_eq!(status, 200);
+    old.kill();
+
+    let mut new = Installation::on(&new_file, &config);
+    assert!(new.json(&["db", "restore", &backup], "")["rows"].as_u64().is_some_and(|rows| rows > 1));
+    new.start();
+    let client = client.at(&new);
+    for lost in [&second, &third] {
+        assert_eq!(token(client.refresh(lost)).0, 400);
+    }
+    assert!(new.log().contains("RefreshAhead") && !new.log().contains("RefreshReplayed"), "{}", new.log());
+    assert_eq!(new.json(&["grant", "list"], "").as_array().map(Vec::len), Some(1), "the grant was ended");
+    let (status, next) = token(client.refresh(&first));
+    assert_eq!(status, 200, "the token of the backup goes on");
+    assert_eq!(token(client.refresh(&third)).0, 400);
+    assert_eq!(token(client.refresh(&next)).0, 200, "what the store lost ends nothing later either");
+    // A token that this store has seen used is a replay as ever.
+    assert_eq!(token(client.refresh(&first)).0, 400);
+    assert!(new.log().contains("RefreshReplayed"), "{}", new.log());
+}
+
 #[test]
 fn another_installation_is_not_overwritten() {
     let (postgres, file) = (lab::database(), tempfile::tempdir().expect("a temporary folder"));

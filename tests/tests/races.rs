@@ -43,16 +43,20 @@ struct Arena {
     store: Arc<dyn Store>,
     keys: Keys,
     policy: Policy,
+    now: UnixTime,
+    /// Who calls: a confidential client with its secret, or a public one.
+    caller: Client,
     next_id: i64,
 }
 
 impl Arena {
     async fn new(store: Arc<dyn Store>) -> Self {
-        let rows = vec![Change::PutClient(Box::new(client())), Change::PutUser(Box::new(user()))];
+        let rows = [Change::PutClient(Box::new(client())), Change::PutClient(Box::new(public_client()))];
+        let rows = rows.into_iter().chain([Change::PutUser(Box::new(user()))]).collect();
         store.commit(rows).await.unwrap();
         let mut policy = Policy::standard("https://auth.example");
         policy.grants.push(GrantType::Assertion);
-        Self { store, keys: Keys::derive(&[7; 32], &[1]), policy, next_id: 100 }
+        Self { store, keys: Keys::derive(&[7; 32], &[1]), policy, now: NOW, caller: client(), next_id: 100 }
     }
 
     /// A fresh ID token about somebody, and the parameters that exchange it.
@@ -103,11 +107,12 @@ impl Arena {
     async fn refresh(&mut self) -> Vec<(Param, String)> {
         let mut entropy = self.entropy();
         let minted = self.keys.mint(TokenKind::Refresh, &self.policy.refresh.spelling, &mut entropy);
-        let refresh = Refresh { current: minted.digest, previous: None, answer: None, idle_until: NOW.plus(600) };
+        let idle_until = NOW.plus(600);
+        let refresh = Refresh { current: minted.digest, previous: None, answer: None, generation: 0, idle_until };
         let grant = Grant {
             id: GrantId(minted.id),
             user: UserKey(1),
-            client: ClientKey(1),
+            client: self.caller.key,
             scope: Scope::of(["profile"]),
             audience: vec![],
             auth_time: NOW,
@@ -125,8 +130,10 @@ impl Arena {
         for (param, value) in params {
             own.push(*param, value.clone()).unwrap();
         }
-        own.push(Param::ClientId, "web".into()).unwrap();
-        own.push(Param::ClientSecret, SECRET.into()).unwrap();
+        own.push(Param::ClientId, self.caller.client_id.clone()).unwrap();
+        if self.caller.kind == ClientKind::Confidential {
+            own.push(Param::ClientSecret, SECRET.into()).unwrap();
+        }
         let mut request = TokenRequest::parse(own, &self.policy, &self.keys, "192.0.2.1").unwrap();
         // Of no account to the other grants.
         request.trust(Ok(issuer::issuer()));
@@ -136,7 +143,7 @@ impl Arena {
     /// Judges on the facts that a racer holds.
     fn judge(&mut self, request: &TokenRequest, facts: &Facts) -> (Result<Reply, Refusal>, Vec<Change>) {
         let entropy = self.entropy();
-        let mut turn = Turn::new(NOW, &self.policy, &self.keys, entropy, "192.0.2.1");
+        let mut turn = Turn::new(self.now, &self.policy, &self.keys, entropy, "192.0.2.1");
         let verdict = request.decide(facts, &mut turn);
         (verdict, turn.into_changes())
     }
@@ -281,6 +288,34 @@ async fn all_who_refresh_at_once_get_one_successor_over_every_schedule() {
     }
 }
 
+/// RFC 9700 §4.14.2: of two who hold one token of a public client, one presents a token that was invalidated. Whoever is
+/// behind does so with the first refresh after the minute in which a lost answer can be asked for again.
+#[tokio::test]
+async fn two_holders_of_a_public_clients_token_are_found_out_after_a_minute_on_every_store_rfc_9700_4_14_2() {
+    let (stores, _folder) = stores().await;
+    for store in stores {
+        let mut arena = Arena::new(store).await;
+        arena.caller = public_client();
+        // At first both get the same answer, together over every schedule or one after the other.
+        for schedule in schedules(2) {
+            arena.now = NOW;
+            let stolen = arena.refresh().await;
+            let replies: Vec<Reply> =
+                arena.race(&stolen, &schedule).await.into_iter().map(|verdict| verdict.unwrap()).collect();
+            assert_eq!(replies[0], replies[1], "one answer, and one access token: {schedule:?}");
+            // One goes on, and the other one comes later than a retry would.
+            let shared = refreshing(&refresh_token(&replies[0]));
+            let ahead = arena.ask(&shared).await.unwrap();
+            arena.now = NOW.plus(59);
+            assert_eq!(refresh_token(&arena.ask(&shared).await.unwrap()), refresh_token(&ahead), "{schedule:?}");
+            arena.now = NOW.plus(60);
+            assert_eq!(arena.ask(&shared).await.unwrap_err().no, No::RefreshReplayed, "{schedule:?}");
+            assert_eq!(arena.ask(&refreshing(&refresh_token(&ahead))).await.unwrap_err().no, No::GrantRevoked);
+            assert!(!arena.is_live(&ahead).await, "{schedule:?}");
+        }
+    }
+}
+
 /// RFC 7523 §3: the server "MAY ensure that JWTs are not replayed".
 #[tokio::test]
 async fn an_id_token_is_exchanged_once_over_every_schedule_rfc_7523_3() {
@@ -323,6 +358,17 @@ fn client() -> Client {
         scope: Scope::of(["profile"]),
         created_at: NOW,
         ..registration::client(ClientKind::Confidential, &Policy::standard(""))
+    }
+}
+
+fn public_client() -> Client {
+    Client {
+        key: ClientKey(2),
+        client_id: "spa".into(),
+        kind: ClientKind::Public,
+        auth_methods: vec![AuthMethod::None],
+        secrets: vec![],
+        ..client()
     }
 }
 

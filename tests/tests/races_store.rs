@@ -73,7 +73,7 @@ fn grant(id: i64) -> Grant {
 }
 
 fn refresh(current: &str) -> Refresh {
-    Refresh { current: digest(current), previous: None, answer: None, idle_until: NOW.plus(500) }
+    Refresh { current: digest(current), previous: None, answer: None, idle_until: NOW.plus(500), generation: 0 }
 }
 
 fn access(id: i64) -> Access {

@@ -41,6 +41,7 @@ pub(crate) struct TokenTable {
     pub(crate) form: Option<Text>,
     pub(crate) ttl: Option<Text>,
     pub(crate) ttl_absolute: Option<Text>,
+    pub(crate) grace: Option<Text>,
     pub(crate) on_use: Option<Text>,
 }
 
@@ -177,11 +178,12 @@ fn scope(table: &Table, reader: &mut Reader<'_>) -> ScopeTable {
 }
 
 fn token(table: &Table, reader: &mut Reader<'_>) -> TokenTable {
-    reader.check_keys(table, &["form", "ttl", "ttl_absolute", "on_use"]);
+    reader.check_keys(table, &["form", "ttl", "ttl_absolute", "grace", "on_use"]);
     TokenTable {
         form: reader.text(table, "form"),
         ttl: reader.text(table, "ttl"),
         ttl_absolute: reader.text(table, "ttl_absolute"),
+        grace: reader.text(table, "grace"),
         on_use: reader.text(table, "on_use"),
     }
 }

@@ -56,6 +56,7 @@ pub(crate) struct TokenRules {
     pub(crate) refresh: TokenPolicy,
     pub(crate) personal: TokenPolicy,
     pub(crate) refresh_absolute_ttl_s: Option<u64>,
+    pub(crate) refresh_grace_s: u64,
     pub(crate) refresh_mode: RefreshMode,
 }
 
@@ -292,6 +293,7 @@ impl Dialect {
             access: tokens.access.clone(),
             refresh: tokens.refresh.clone(),
             refresh_absolute_ttl_s: tokens.refresh_absolute_ttl_s,
+            refresh_grace_s: tokens.refresh_grace_s,
             refresh_mode: tokens.refresh_mode,
             spelled: self.spelled(),
             personal: tokens.personal.clone(),

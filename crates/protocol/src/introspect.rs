@@ -179,11 +179,8 @@ fn access(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &T
 
 fn refresh(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
     let held = facts.grant.as_ref()?;
-    let current = held
-        .row
-        .refresh
-        .as_ref()
-        .filter(|refresh| refresh.current == presented.digest || refresh.previous == Some(presented.digest))?;
+    // The token before the current one was exchanged: it is good for the answer that was lost, and for nothing else.
+    let current = held.row.refresh.as_ref().filter(|refresh| refresh.current == presented.digest)?;
     held.check(&turn.policy.dialect).ok()?;
     // Nobody but the client itself has business with its refresh tokens.
     if turn.now.is_past(current.idle_until) || caller.is_none_or(|caller| caller.key != held.row.client) {

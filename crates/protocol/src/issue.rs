@@ -16,6 +16,9 @@ use crate::turn::{Change, Rely, Turn};
 use crate::userinfo::{self, Reach};
 use crate::wire::{Field, Fields, Param, Params};
 
+/// The number of a grant's first refresh token. Rows from before tokens were counted have 0.
+const FIRST_GENERATION: u32 = 1;
+
 /// What an access token will say.
 #[derive(Clone, Debug)]
 pub struct Subject<'a> {
@@ -42,10 +45,10 @@ impl Subject<'_> {
         }
     }
 
-    /// The next refresh token of the grant with this id.
-    pub(crate) fn mint_refresh(&self, id: GrantId, turn: &mut Turn<'_>) -> Minted {
+    /// The refresh token number `generation` of the grant with this id.
+    pub(crate) fn mint_refresh(&self, id: GrantId, generation: u32, turn: &mut Turn<'_>) -> Minted {
         let (_, spelling) = self.spellings(turn.policy);
-        turn.keys.mint_for(id.0, TokenKind::Refresh, spelling, &mut turn.entropy)
+        turn.keys.mint_refresh(id.0, generation, spelling, &mut turn.entropy)
     }
 }
 
@@ -125,7 +128,7 @@ pub fn begin(beginning: &Beginning<'_>, subject: &Subject<'_>, turn: &mut Turn<'
         access(&Subject { grant: Some(id), audience: access_audience, ..subject.clone() }, turn);
     let refresh = (may_refresh && refresh_mode(subject.client, turn) != RefreshMode::None).then(|| {
         let idle_until = refresh_idle_until(subject.client, turn.now, turn);
-        (subject.mint_refresh(id, turn), idle_until)
+        (subject.mint_refresh(id, FIRST_GENERATION, turn), idle_until)
     });
     turn.change(Change::PutGrant(Box::new(Grant {
         id,
@@ -140,6 +143,7 @@ pub fn begin(beginning: &Beginning<'_>, subject: &Subject<'_>, turn: &mut Turn<'
             current: minted.digest,
             previous: None,
             answer: None,
+            generation: FIRST_GENERATION,
             idle_until: *idle_until,
         }),
         is_revoked: false,

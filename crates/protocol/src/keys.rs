@@ -1,6 +1,7 @@
 //! How tokens are made and read, and how pages are sealed.
 //!
-//! A token is 32 bytes: the masked id of its row (8), a random secret (20, so 160 bits), and a keyed checksum (4).
+//! A token is 32 bytes: the masked id of its row (8), a random secret (20, so 160 bits), and a keyed checksum (4). In a
+//! refresh token, three of the 20 bytes are its place among the tokens of its grant, masked.
 //! The row is found by the id, the secret is compared by digest, and whatever was never ours fails the checksum
 //! without a look into the store. The id grows so that rows append; the mask is a keyed permutation, so that nobody
 //! can count tokens. A dialect's prefix and alphabet are spelling only: the 32 bytes underneath are the same.
@@ -18,6 +19,10 @@ use crate::turn::Entropy;
 /// Bytes of a token before it is spelled.
 pub const TOKEN_BYTES: usize = 32;
 const ID_BYTES: usize = 8;
+/// Where a refresh token has its masked generation; 136 random bits follow.
+const GENERATION_END: usize = ID_BYTES + 3;
+/// The greatest generation that three bytes hold. A grant that was refreshed more often stays at it.
+pub const GENERATION_MAX: u32 = (1 << 24) - 1;
 const CHECK_BYTES: usize = 4;
 const MASK_ROUNDS: u8 = 4;
 
@@ -148,9 +153,43 @@ impl Keys {
         let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
         bytes[..ID_BYTES].copy_from_slice(&self.masked(kind, id.cast_unsigned()).to_be_bytes());
         entropy.fill(&mut bytes[ID_BYTES..TOKEN_BYTES - CHECK_BYTES]);
+        self.finished(id, kind, spelling, bytes)
+    }
+
+    /// Adds the checksum, and spells the token.
+    fn finished(
+        &self,
+        id: i64,
+        kind: TokenKind,
+        spelling: &Spelling,
+        mut bytes: Zeroizing<[u8; TOKEN_BYTES]>,
+    ) -> Minted {
         let check = self.check(kind, &bytes);
         bytes[TOKEN_BYTES - CHECK_BYTES..].copy_from_slice(&check);
         Minted { id, digest: Digest::of(&*bytes), text: spelling.write(&bytes) }
+    }
+
+    /// Makes a refresh token of the grant whose row is `id`: the one with the number `generation`, which is masked, so that
+    /// nobody can tell from a token how often its grant was refreshed.
+    #[must_use]
+    pub fn mint_refresh(&self, id: i64, generation: u32, spelling: &Spelling, entropy: &mut Entropy) -> Minted {
+        let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
+        bytes[..ID_BYTES].copy_from_slice(&self.masked(TokenKind::Refresh, id.cast_unsigned()).to_be_bytes());
+        entropy.fill(&mut bytes[ID_BYTES..TOKEN_BYTES - CHECK_BYTES]);
+        let masked = generation.min(GENERATION_MAX) ^ self.generation_mask(&bytes);
+        bytes[ID_BYTES..GENERATION_END].copy_from_slice(&masked.to_be_bytes()[1..]);
+        self.finished(id, TokenKind::Refresh, spelling, bytes)
+    }
+
+    /// Reads a refresh token as [`Keys::read`] does, with its generation. A refresh token that was made before tokens were
+    /// counted reads as well; its generation is then a random number.
+    #[must_use]
+    pub fn read_refresh(&self, spelling: &Spelling, text: &str) -> Option<(Presented, u32)> {
+        let presented = self.read(TokenKind::Refresh, spelling, text)?;
+        let bytes = Zeroizing::new(spelling.read(text)?);
+        let mut masked = [0; 4];
+        masked[1..].copy_from_slice(&bytes[ID_BYTES..GENERATION_END]);
+        Some((presented, u32::from_be_bytes(masked) ^ self.generation_mask(&bytes)))
     }
 
     /// Reads a token. `None` for whatever was not made here as this kind, at the price of one hash.
@@ -216,6 +255,14 @@ impl Keys {
 
     fn round(&self, kind: TokenKind, round: u8, half: u32) -> u32 {
         u32::from_be_bytes(self.keyed(&[b'm', kind as u8, round], &half.to_be_bytes()))
+    }
+
+    /// Hides the generation of a refresh token: 24 bits that depend on the token's id and its random bytes.
+    fn generation_mask(&self, bytes: &[u8; TOKEN_BYTES]) -> u32 {
+        let mut message = [0; TOKEN_BYTES - CHECK_BYTES - (GENERATION_END - ID_BYTES)];
+        message[..ID_BYTES].copy_from_slice(&bytes[..ID_BYTES]);
+        message[ID_BYTES..].copy_from_slice(&bytes[GENERATION_END..TOKEN_BYTES - CHECK_BYTES]);
+        u32::from_be_bytes(self.keyed(&[b'g', TokenKind::Refresh as u8], &message)) & GENERATION_MAX
     }
 
     /// Keyed, so that nobody outside can make text that costs us a look into the store.
@@ -372,9 +419,29 @@ mod tests {
         }
 
         #[test]
+        fn a_refresh_token_carries_its_generation_and_reads_like_every_token(
+            id in 1..i64::MAX, generation in 0..=GENERATION_MAX, seed: [u8; 32]
+        ) {
+            let mut entropy = Entropy::seeded(seed, id);
+            let spelling = spelling("rt_", Alphabet::Hex);
+            let minted = keys().mint_refresh(id, generation, &spelling, &mut entropy);
+            let presented = Presented { id, digest: minted.digest };
+            prop_assert_eq!(keys().read_refresh(&spelling, minted.text.reveal()), Some((presented, generation)));
+            prop_assert_eq!(keys().read(TokenKind::Refresh, &spelling, minted.text.reveal()), Some(presented));
+            prop_assert_eq!(keys().read(TokenKind::Access, &spelling, minted.text.reveal()), None);
+        }
+
+        #[test]
         fn what_was_never_ours_fails_the_checksum(text in "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]") {
             prop_assert_eq!(keys().read(TokenKind::Access, &spelling("", Alphabet::Url), &text), None);
         }
+    }
+
+    #[test]
+    fn a_generation_that_three_bytes_do_not_hold_stays_at_the_greatest() {
+        let (spelling, mut entropy) = (spelling("", Alphabet::Url), Entropy::seeded([1; 32], 1));
+        let minted = keys().mint_refresh(7, GENERATION_MAX + 9, &spelling, &mut entropy);
+        assert_eq!(keys().read_refresh(&spelling, minted.text.reveal()).unwrap().1, GENERATION_MAX);
     }
 
     #[test]

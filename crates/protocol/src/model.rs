@@ -497,10 +497,13 @@ pub struct Grant {
 pub struct Refresh {
     /// Digest of the token that works.
     pub current: Digest,
-    /// Digest of the token before it, which works until `current` is first used.
+    /// Digest of the token before it. For a bounded time, and until `current` is first used, a client that lost the answer
+    /// may present the previous token again.
     pub previous: Option<Digest>,
     /// The answer that was given for `previous`, sealed under that token.
     pub answer: Option<Vec<u8>>,
+    /// Counts the grant's refresh tokens; the number of `current`. Every rotation adds one.
+    pub generation: u32,
     /// It dies when it is not used until then.
     pub idle_until: UnixTime,
 }

@@ -28,6 +28,9 @@ pub struct Policy {
     /// A grant's refresh tokens die so many seconds after its code was redeemed, however much they are used.
     /// `None` is never.
     pub refresh_absolute_ttl_s: Option<u64>,
+    /// Seconds after a rotation in which a confidential client may present the previous refresh token again. Public clients
+    /// have [`PUBLIC_GRACE_S`] at most.
+    pub refresh_grace_s: u64,
     /// New applications.
     pub client: ClientPolicy,
     /// What a refresh token does when used, for clients that do not say.
@@ -193,6 +196,10 @@ pub struct LockoutPolicy {
 /// The lifetime of a page that waits for an answer, in seconds.
 pub const PAGE_TTL_S: u64 = 30 * 60;
 
+/// A minute, in seconds: how long a public client may ask again for an answer that it lost. Nothing but the refresh token
+/// tells the client from somebody who copied the token, so the time covers a retry after a broken connection and no more.
+pub const PUBLIC_GRACE_S: u64 = 60;
+
 /// A minute: how exact the "last seen" of sessions and personal tokens is, in seconds. Each write costs a commit.
 pub const SEEN_EVERY_S: u64 = 60;
 
@@ -211,6 +218,7 @@ impl Policy {
             access: TokenPolicy::new(Alphabet::Url, Some(60 * 60)),
             refresh: TokenPolicy::new(Alphabet::Url, Some(30 * 24 * 60 * 60)),
             refresh_absolute_ttl_s: Some(365 * 24 * 60 * 60),
+            refresh_grace_s: 24 * 60 * 60,
             client: ClientPolicy { is_self_service: true, kind: ClientKind::Confidential, pkce: Pkce::Required },
             refresh_mode: RefreshMode::Rotate,
             spelled: Vec::new(),

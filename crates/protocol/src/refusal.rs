@@ -128,6 +128,8 @@ refusals! {
     RefreshExpired, InvalidGrant, "RFC 6749 §5.2", "The refresh token is invalid, expired, or was issued to another client.", "The refresh token was idle too long or is too old.";
     RefreshOfOtherClient, InvalidGrant, "RFC 6749 §6", "The refresh token is invalid, expired, or was issued to another client.", "The refresh token was issued to another client.";
     RefreshReplayed, InvalidGrant, "RFC 9700 §4.14.2", "The refresh token is invalid, expired, or was issued to another client.", "An old refresh token came back; the grant has been revoked.";
+    RefreshRetryDiffers, InvalidGrant, "RFC 6749 §6", "This refresh token was exchanged a moment ago, with another scope or resource. Repeat that request, or use the new refresh token.", "A public client repeated a refresh, but asked for something else than the first time.";
+    RefreshAhead, InvalidGrant, "RFC 6749 §5.2", "The refresh token is invalid, expired, or was issued to another client.", "The refresh token is newer than what the store knows: the store was restored from a backup, or a standby that lagged took over. Nothing was revoked; the user has to connect the application again.";
     ScopeUnknown, InvalidScope, "RFC 6749 §3.3", "The scope is unknown, malformed, or more than this client may ask for.", "A scope that does not exist on this surface.";
     ScopeNotAllowed, InvalidScope, "RFC 6749 §3.3", "The scope is unknown, malformed, or more than this client may ask for.", "A scope that the client is not registered for.";
     ScopeWider, InvalidScope, "RFC 6749 §6", "The scope exceeds what was granted.", "A refresh asked for more than the grant allows.";

@@ -52,7 +52,13 @@ fn grant(id: i64) -> Change {
         auth_time: NOW,
         created_at: NOW,
         expires_at: NOW.plus(86_400),
-        refresh: Some(Refresh { current: digest(id), previous: None, answer: None, idle_until: NOW.plus(86_400) }),
+        refresh: Some(Refresh {
+            current: digest(id),
+            previous: None,
+            answer: None,
+            idle_until: NOW.plus(86_400),
+            generation: 0,
+        }),
         is_revoked: false,
     }))
 }

@@ -71,7 +71,8 @@ fn access(id: i64, has_user: bool) -> Change {
 }
 
 fn grant(id: i64) -> Change {
-    let refresh = Refresh { current: digest(id), previous: None, answer: None, idle_until: NOW.plus(9_000) };
+    let refresh =
+        Refresh { current: digest(id), previous: None, answer: None, idle_until: NOW.plus(9_000), generation: 0 };
     Change::PutGrant(Box::new(Grant {
         id: GrantId(id),
         user: UserKey(id % USERS + 1),

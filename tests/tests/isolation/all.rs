@@ -240,7 +240,13 @@ impl All {
                 auth_time: NOW,
                 created_at: NOW,
                 expires_at: LATER,
-                refresh: Some(Refresh { current: refresh.digest, previous: None, answer: None, idle_until: LATER }),
+                refresh: Some(Refresh {
+                    current: refresh.digest,
+                    previous: None,
+                    answer: None,
+                    idle_until: LATER,
+                    generation: 0,
+                }),
                 is_revoked: false,
             })),
             Change::PutPersonal(Box::new(Personal {

@@ -225,6 +225,17 @@ mod tests {
     }
 
     #[test]
+    fn a_surface_says_for_how_long_a_refresh_whose_answer_was_lost_can_be_repeated() {
+        let grace_s = |more: &str| {
+            let text = format!("grants = [\"authorization_code\"]\n[endpoint.token]\n{more}");
+            let dialect = Dialect::load("odd", &[Source::file("x.toml", &text)]).unwrap();
+            dialect.policy("https://auth.example").refresh_grace_s
+        };
+        assert_eq!(grace_s(""), 24 * 60 * 60);
+        assert_eq!(grace_s("[token.refresh]\ngrace = \"5m\""), 300);
+    }
+
+    #[test]
     fn all_problems_are_told_at_once_each_with_its_place() {
         let told = problems(
             "odd",
@@ -234,8 +245,8 @@ grants = ["code", "refresh_token", "refresh_token"]
 hosts = ["https://api.example"]
 [token]
 access = { frm = "{url}", ttl = "1w" }
-refresh = { form = "rt_{hexa}", on_use = "rotat" }
-code = { ttl = "1h", on_use = "reuse" }
+refresh = { form = "rt_{hexa}", on_use = "rotat", grace = "0" }
+code = { ttl = "1h", on_use = "reuse", grace = "1h" }
 [scope]
 list = { "a b" = "no", read = "Read" }
 default = ["raed"]
@@ -269,8 +280,10 @@ token = "many"
             x.toml:6:33: `1w` is not a duration: write "90s", "10m", "2h", "30d", or "0" for ever
             x.toml:7:20: `rt_{hexa}` is not a form of token: it is literal text (letters, digits, - . _ ~) and then {url}, {hex} or {b62}, such as "at_{hex}"
             x.toml:7:42: unknown word `rotat`, did you mean `rotate`?
+            x.toml:7:59: `grace` is `0`, it must be a duration between "1s" and "30d"
             x.toml:8:16: a code lives at most 10 minutes: RFC 6749 §4.1.2
             x.toml:8:31: only `token.refresh` has `on_use`
+            x.toml:8:48: only `token.refresh` has `grace`
             x.toml:10:10: `a b` cannot be a scope: RFC 6749 §3.3
             x.toml:11:12: unknown scope `raed`, did you mean `read`?
             x.toml:13:8: `oauth/token` is not a path: it begins with a slash and has no ? or #

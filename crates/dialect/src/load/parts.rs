@@ -62,11 +62,17 @@ pub(super) fn known(words: &[Text], list: &[(String, String)], reader: &mut Read
     scope
 }
 
+/// A day, in seconds: long enough for a job that runs once a day and lost an answer.
+const GRACE_S: u64 = 24 * 60 * 60;
+/// Thirty days, in seconds.
+const GRACE_S_MAX: u64 = 30 * 24 * 60 * 60;
+
 pub(super) fn tokens(file: &File, reader: &mut Reader<'_>) -> Option<TokenRules> {
     for (name, table) in &file.tokens {
         one_of("kind of token", name, &["code", "access", "refresh", "personal"], reader);
         let is_refresh = name.value == "refresh";
-        for (key, text) in [("on_use", &table.on_use), ("ttl_absolute", &table.ttl_absolute)] {
+        let of_refresh = [("on_use", &table.on_use), ("ttl_absolute", &table.ttl_absolute), ("grace", &table.grace)];
+        for (key, text) in of_refresh {
             if let Some(text) = text.as_ref().filter(|_| !is_refresh) {
                 reader.note(text.spot, format!("only `token.refresh` has `{key}`"));
             }
@@ -86,8 +92,20 @@ pub(super) fn tokens(file: &File, reader: &mut Reader<'_>) -> Option<TokenRules>
         refresh: token(file, "refresh", reader)?,
         personal: token(file, "personal", reader)?,
         refresh_absolute_ttl_s: refresh.ttl_absolute.as_ref().and_then(|ttl| duration(ttl, reader)),
+        refresh_grace_s: grace(refresh, reader),
         refresh_mode: [RefreshMode::Rotate, RefreshMode::Reuse, RefreshMode::None][mode.unwrap_or_default()],
     })
+}
+
+/// How long a confidential client may repeat a refresh whose answer it lost, in seconds.
+fn grace(refresh: &TokenTable, reader: &mut Reader<'_>) -> u64 {
+    let Some(text) = &refresh.grace else { return GRACE_S };
+    let grace_s = parse_duration(&text.value).filter(|grace_s| *grace_s <= GRACE_S_MAX);
+    if grace_s.is_none() {
+        let told = format!("`grace` is `{}`, it must be a duration between \"1s\" and \"30d\"", text.value);
+        reader.note(text.spot, told);
+    }
+    grace_s.unwrap_or(GRACE_S)
 }
 
 fn table<'f>(file: &'f File, kind: &str) -> Option<&'f TokenTable> {

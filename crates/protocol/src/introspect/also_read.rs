@@ -234,7 +234,8 @@ fn a_refresh_token_of_the_other_surface_is_not_read() {
         let mut world = world();
         let minted = mint(&world, TokenKind::Refresh, &spelling);
         world.send(Param::Token, minted.text.reveal());
-        let refresh = Refresh { current: minted.digest, previous: None, answer: None, idle_until: UnixTime(2000) };
+        let refresh =
+            Refresh { current: minted.digest, previous: None, answer: None, idle_until: UnixTime(2000), generation: 0 };
         world.facts.grant = Some(Held {
             row: Grant {
                 id: GrantId(minted.id),

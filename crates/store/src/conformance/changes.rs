@@ -99,7 +99,7 @@ pub(super) async fn a_spent_code_stays_and_is_spent(store: &dyn Store) {
 
 pub(super) async fn a_rotated_refresh_token_takes_the_place_of_the_old_one(store: &dyn Store) {
     furnish(store).await;
-    let to = Refresh { previous: Some(digest("first")), answer: Some(vec![7; 40]), ..refresh("second") };
+    let to = Refresh { previous: Some(digest("first")), answer: Some(vec![7; 40]), generation: 4, ..refresh("second") };
     let rotate =
         Change::RotateRefresh { grant: GrantId(1), from: digest("first"), to: to.clone(), expires_at: later(2_000) };
     commit(store, [rotate]).await;

@@ -138,7 +138,7 @@ pub(crate) fn code(id: i64, user: i64, client: i64) -> Code {
 }
 
 pub(crate) fn refresh(current: &str) -> Refresh {
-    Refresh { current: digest(current), previous: None, answer: None, idle_until: later(500) }
+    Refresh { current: digest(current), previous: None, answer: None, idle_until: later(500), generation: 3 }
 }
 
 pub(crate) fn grant(id: i64, user: i64, client: i64) -> Grant {

@@ -154,6 +154,7 @@ pub static TABLES: &[Table] = &[
             text("scope"),
             text("audience"),
             bytes("refresh_answer"),
+            int("refresh_generation"),
         ],
     },
     Table {

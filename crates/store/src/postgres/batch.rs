@@ -69,13 +69,14 @@ static SPEND: Sql = Sql {
 };
 static ROTATE: Sql = Sql {
     text: all_of!(
-        "$8",
+        "$9",
         "UPDATE grants AS g SET refresh_current = t.current, refresh_previous = t.previous, \
-            refresh_answer = t.answer, refresh_idle_until = t.idle_until, expires_at = t.expires_at \
-            FROM unnest($1, $2, $3, $4, $5, $6, $7) AS t (id, before, current, previous, answer, idle_until, expires_at) \
+            refresh_answer = t.answer, refresh_idle_until = t.idle_until, expires_at = t.expires_at, \
+            refresh_generation = t.generation FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) \
+            AS t (id, before, current, previous, answer, idle_until, expires_at, generation) \
             WHERE g.id = t.id AND NOT g.is_revoked AND g.refresh_current = t.before RETURNING 1"
     ),
-    types: &[INTS, BYTES, BYTES, BYTES, BYTES, INTS, INTS, COUNT],
+    types: &[INTS, BYTES, BYTES, BYTES, BYTES, INTS, INTS, INTS, COUNT],
 };
 // SKIP LOCKED: that something was used a moment ago is not worth a wait, and those who use the same two things in different
 // orders would wait for each other.
@@ -297,7 +298,9 @@ impl<'c> Batch<'c> {
         let answers: Vec<Option<&[u8]>> = rows.iter().map(|row| row.to.answer.as_deref()).collect();
         let idle_until: Vec<i64> = rows.iter().map(|row| row.to.idle_until.0).collect();
         let expires_at: Vec<i64> = rows.iter().map(|row| row.expires_at.0).collect();
-        let values: Values<'_> = &[&ids, &before, &current, &previous, &answers, &idle_until, &expires_at];
+        let generations: Vec<i64> = rows.iter().map(|row| i64::from(row.to.generation)).collect();
+        let values: Values<'_> =
+            &[&ids, &before, &current, &previous, &answers, &idle_until, &expires_at, &generations];
         all(link, &ROTATE, rows.len(), values).await
     }
 

@@ -21,9 +21,9 @@ static CODES: Sql = Sql {
 };
 static GRANTS: Sql = Sql {
     text: "INSERT INTO grants (id, user_key, client_key, is_revoked, auth_time, created_at, expires_at, refresh_current, \
-        refresh_previous, refresh_idle_until, scope, audience, refresh_answer) \
-        SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-    types: &[INTS, INTS, INTS, BOOLS, INTS, INTS, INTS, BYTES, BYTES, INTS, TEXTS, TEXTS, BYTES],
+        refresh_previous, refresh_idle_until, scope, audience, refresh_answer, refresh_generation) \
+        SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    types: &[INTS, INTS, INTS, BOOLS, INTS, INTS, INTS, BYTES, BYTES, INTS, TEXTS, TEXTS, BYTES, INTS],
 };
 static ACCESSES: Sql = Sql {
     text: "INSERT INTO access_tokens (id, digest, client_key, user_key, grant_id, issued_at, expires_at, scope, audience) \
@@ -87,6 +87,7 @@ pub(super) async fn grants(link: &Link, rows: &[&Grant]) -> Result<(), Stop> {
         column!(rows, row => text(row.scope.as_str())),
         column!(rows, row => list(&row.audience)),
         column!(rows, row => row.refresh.as_ref().and_then(|refresh| refresh.answer.as_deref())),
+        column!(rows, row => row.refresh.as_ref().map(|refresh| i64::from(refresh.generation))),
     ];
     link.execute(&GRANTS, values).await.map(drop)
 }

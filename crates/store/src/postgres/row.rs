@@ -19,7 +19,7 @@ type Read<T> = Result<T, Stop>;
 pub(super) const SESSION_WIDTH: usize = 11;
 pub(super) const IDENTITY_WIDTH: usize = 4;
 pub(super) const CODE_WIDTH: usize = 14;
-pub(super) const GRANT_WIDTH: usize = 13;
+pub(super) const GRANT_WIDTH: usize = 14;
 pub(super) const ACCESS_WIDTH: usize = 9;
 pub(super) const PERSONAL_WIDTH: usize = 9;
 
@@ -29,7 +29,7 @@ macro_rules! columns {
     (identity) => { "i.issuer, i.subject, i.user_key, i.linked_at" };
     (consent) => { "o.id, o.user_key, o.client_key, o.scope, o.audience, o.given_at, o.renewed_at" };
     (code) => { "k.id, k.digest, k.grant_id, k.client_key, k.user_key, k.is_spent, k.issued_at, k.expires_at, k.auth_time, k.is_redirect_uri_named, k.redirect_uri, k.challenge, k.scope, k.audience" };
-    (grant) => { "g.id, g.user_key, g.client_key, g.is_revoked, g.auth_time, g.created_at, g.expires_at, g.refresh_current, g.refresh_previous, g.refresh_idle_until, g.scope, g.audience, g.refresh_answer" };
+    (grant) => { "g.id, g.user_key, g.client_key, g.is_revoked, g.auth_time, g.created_at, g.expires_at, g.refresh_current, g.refresh_previous, g.refresh_idle_until, g.scope, g.audience, g.refresh_answer, g.refresh_generation" };
     (access) => { "a.id, a.digest, a.client_key, a.user_key, a.grant_id, a.issued_at, a.expires_at, a.scope, a.audience" };
     (personal) => { "p.id, p.digest, p.user_key, p.created_at, p.expires_at, p.used_at, p.dialect, p.name, p.scope" };
 }
@@ -67,6 +67,11 @@ fn digest_or_none(row: &Row, at: usize) -> Read<Option<Digest>> {
 
 fn time(row: &Row, at: usize) -> Read<UnixTime> {
     get(row, at).map(UnixTime)
+}
+
+/// The number of a grant's current refresh token. Rows from before tokens were counted have none, which is 0.
+fn generation(column: Option<i64>) -> u32 {
+    column.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
 }
 
 fn scope(row: &Row, at: usize) -> Read<Scope> {
@@ -141,6 +146,7 @@ pub(super) fn grant(row: &Row) -> Read<Grant> {
             previous: digest_or_none(row, 8)?,
             answer: get(row, 12)?,
             idle_until: time(row, 9)?,
+            generation: generation(get(row, 13)?),
         }),
     };
     Ok(Grant {

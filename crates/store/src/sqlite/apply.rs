@@ -113,10 +113,19 @@ fn write(connection: &Connection, change: &Change) -> Result<(), Stop> {
         }
         Change::RotateRefresh { grant, from, to, expires_at } => {
             const SQL: &str = "UPDATE grants SET refresh_current = ?3, refresh_previous = ?4, refresh_answer = ?5, \
-                refresh_idle_until = ?6, expires_at = ?7 WHERE id = ?1 AND is_revoked = 0 AND refresh_current = ?2";
+                refresh_idle_until = ?6, expires_at = ?7, refresh_generation = ?8 WHERE id = ?1 AND is_revoked = 0 AND refresh_current = ?2";
             let previous = to.previous.map(|digest| digest.0);
-            let row = params![grant.0, from.0, to.current.0, previous, to.answer, to.idle_until.0, expires_at.0];
-            run_one(connection, SQL, row)
+            let token = params![
+                grant.0,
+                from.0,
+                to.current.0,
+                previous,
+                to.answer,
+                to.idle_until.0,
+                expires_at.0,
+                to.generation
+            ];
+            run_one(connection, SQL, token)
         }
         Change::PutClient(row) => put_client(connection, row),
         Change::PutUser(row) => put_user(connection, row),

@@ -32,8 +32,8 @@ pub(super) fn code(connection: &Connection, row: &Code) -> Result<(), Stop> {
 
 pub(super) fn grant(connection: &Connection, row: &Grant) -> Result<(), Stop> {
     const SQL: &str = "INSERT INTO grants (id, user, client, is_revoked, auth_time, created_at, expires_at, \
-        refresh_current, refresh_previous, refresh_idle_until, scope, audience, refresh_answer) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        refresh_current, refresh_previous, refresh_idle_until, scope, audience, refresh_answer, \
+        refresh_generation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
     let refresh = row.refresh.as_ref();
     let values = params![
         row.id.0,
@@ -49,6 +49,7 @@ pub(super) fn grant(connection: &Connection, row: &Grant) -> Result<(), Stop> {
         row.scope.as_str(),
         list(&row.audience),
         refresh.and_then(|refresh| refresh.answer.as_ref()),
+        refresh.map(|refresh| refresh.generation),
     ];
     add(connection, SQL, values)
 }

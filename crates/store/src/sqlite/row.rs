@@ -28,7 +28,7 @@ columns! {
     /// Of `codes AS k`.
     CODE = "k.id, k.digest, k.grant_id, k.client, k.user, k.is_spent, k.issued_at, k.expires_at, k.auth_time, k.is_redirect_uri_named, k.redirect_uri, k.challenge, k.scope, k.audience";
     /// Of `grants AS g`.
-    GRANT = "g.id, g.user, g.client, g.is_revoked, g.auth_time, g.created_at, g.expires_at, g.refresh_current, g.refresh_previous, g.refresh_idle_until, g.scope, g.audience, g.refresh_answer";
+    GRANT = "g.id, g.user, g.client, g.is_revoked, g.auth_time, g.created_at, g.expires_at, g.refresh_current, g.refresh_previous, g.refresh_idle_until, g.scope, g.audience, g.refresh_answer, g.refresh_generation";
     /// Of `access_tokens AS a`.
     ACCESS = "a.id, a.digest, a.client, a.user, a.grant_id, a.issued_at, a.expires_at, a.scope, a.audience";
     /// Of `personal_tokens AS p`.
@@ -39,7 +39,7 @@ columns! {
 pub(super) const SESSION_WIDTH: usize = 11;
 pub(super) const IDENTITY_WIDTH: usize = 4;
 pub(super) const CODE_WIDTH: usize = 14;
-pub(super) const GRANT_WIDTH: usize = 13;
+pub(super) const GRANT_WIDTH: usize = 14;
 pub(super) const ACCESS_WIDTH: usize = 9;
 pub(super) const PERSONAL_WIDTH: usize = 9;
 
@@ -49,6 +49,11 @@ fn digest(row: &Row<'_>, at: usize) -> Read<Digest> {
 
 fn time(row: &Row<'_>, at: usize) -> Read<UnixTime> {
     row.get(at).map(UnixTime)
+}
+
+/// The number of a grant's current refresh token. Rows from before tokens were counted have none, which is 0.
+fn generation(column: Option<i64>) -> u32 {
+    column.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
 }
 
 fn scope(row: &Row<'_>, at: usize) -> Read<Scope> {
@@ -125,6 +130,7 @@ pub(super) fn grant(row: &Row<'_>) -> Read<Grant> {
             previous: row.get::<_, Option<[u8; 32]>>(8)?.map(Digest),
             answer: row.get(12)?,
             idle_until: time(row, 9)?,
+            generation: generation(row.get(13)?),
         }),
     };
     Ok(Grant {
