@@ -9,11 +9,12 @@ use dialect::{Dialect, Dialects};
 use protocol::browser::{self, Errand, Goal};
 use protocol::call::Call;
 use protocol::keys::Keys;
+use protocol::login::memo::Memo;
 use protocol::model::{GrantType, SealKey};
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
 use protocol::secret::Digest;
-use protocol::turn::{Change, Entropy, Facts, Turn};
+use protocol::turn::{Change, Entropy, Facts, Turn, Wants};
 use protocol::upstream::{Departure, Issuer};
 use store::{CommitError, Store};
 use tokio::sync::watch;
@@ -33,8 +34,10 @@ use crate::settings::Settings;
 use crate::slow::SlowPool;
 use crate::upstream::Upstream;
 
-/// How often a turn is judged anew because others changed its rows first.
+/// Maximum number of attempts when concurrent writes invalidate a turn's preconditions.
 pub const TURN_ATTEMPTS_MAX: u32 = 5;
+/// Maximum number of attempts while nobody else writes: ids may still have to be drawn above those of another node.
+const ALONE_ATTEMPTS_MAX: u32 = 3;
 
 /// Seconds after which it is worth trying again when the server is busy.
 const BUSY_RETRY_AFTER_S: u64 = 1;
@@ -206,7 +209,8 @@ impl App {
         Errand::new(goal, self.ids.reserve(self.clock.now_ms()))
     }
 
-    /// Takes a call down the line: load, decide, commit. Whoever loses a race looks again and is judged again.
+    /// Takes a call down the line: load, decide, commit. Whoever loses a race looks again and is judged again. A turn that
+    /// ends something looks again while nobody else writes, so that it cannot lose to the traffic that it is about to end.
     ///
     /// # Errors
     /// The inner error is the judge's no, or [`No::Busy`]; the outer one means that something is broken.
@@ -218,6 +222,7 @@ impl App {
     ) -> Result<Result<C::Yes, Refusal>, Fault> {
         let call = Arc::new(call);
         let wants = call.wants();
+        let mut memo: Option<Arc<Memo>> = None;
         for _ in 0..TURN_ATTEMPTS_MAX {
             // What names no row, a garbage token say, costs the store nothing.
             let facts = if wants.is_empty() { Ok(Facts::default()) } else { self.store.load(&wants).await };
@@ -228,7 +233,8 @@ impl App {
             self.ids.lift(facts.revoked_below());
             let (verdict, changes) = if call.is_slow(&facts) {
                 // Boxed: most turns are quick, and should not carry room for the others.
-                match Box::pin(self.judge_slowly(&call, facts, policy, address)).await? {
+                let memo = Arc::clone(memo.get_or_insert_default());
+                match Box::pin(self.judge_slowly(&call, facts, (policy, address), memo)).await? {
                     Some(judged) => judged,
                     None => return Ok(Err(busy())),
                 }
@@ -241,6 +247,7 @@ impl App {
                 return Ok(verdict);
             }
             let is_only_noticed = changes.iter().all(Change::is_only_noticed);
+            let is_ending = changes.iter().any(Change::is_ending);
             match self.store.commit(changes).await {
                 Ok(()) => {
                     self.metrics.wrote(true);
@@ -256,22 +263,82 @@ impl App {
                     return if is_only_noticed && failed.is_ok() { Ok(verdict) } else { failed };
                 }
             }
+            if is_ending {
+                // Boxed: hardly any turn comes here.
+                let alone = Box::pin(self.turn_alone(&*call, &wants, (policy, address), memo.as_deref()));
+                if let Some(done) = alone.await {
+                    return done;
+                }
+            }
         }
         self.metrics.turn_contended();
         tracing::warn!(attempts = TURN_ATTEMPTS_MAX, "others changed the same rows first, again and again");
         Ok(Err(busy()))
     }
 
+    /// Takes a call down the line while nobody else writes, on any node. Gives nothing if that does not work, or would keep
+    /// everybody waiting for a password to be hashed: then the turn must be tried with the others.
+    async fn turn_alone<C: Call>(
+        &self,
+        call: &C,
+        wants: &Wants,
+        (policy, address): (&Arc<Policy>, &str),
+        memo: Option<&Memo>,
+    ) -> Option<Result<Result<C::Yes, Refusal>, Fault>> {
+        let mut pen = match self.store.pen().await {
+            Ok(pen) => pen,
+            Err(fault) => {
+                tracing::warn!(cause = %fault, "a turn that ends something could not have the store for itself");
+                return None;
+            }
+        };
+        for _ in 0..ALONE_ATTEMPTS_MAX {
+            let facts = match self.store.load(wants).await {
+                Ok(facts) => facts,
+                Err(fault) => return Some(self.failed(fault)),
+            };
+            self.ids.lift(facts.revoked_below());
+            if call.is_slow(&facts) && memo.is_none_or(Memo::is_empty) {
+                return None;
+            }
+            let keys = self.keys();
+            let turn = Turn::new(self.clock.now(), policy, &keys, self.draw(), address);
+            let (verdict, changes) = match memo {
+                Some(memo) => judge_quickly(call, &facts, turn, memo)?,
+                None => judge(call, &facts, turn),
+            };
+            if changes.is_empty() {
+                return Some(Ok(verdict));
+            }
+            match pen.commit(changes).await {
+                Ok(()) => {
+                    self.metrics.wrote(true);
+                    return Some(Ok(verdict));
+                }
+                Err(CommitError::Lost) => self.metrics.turn_lost(),
+                Err(CommitError::Behind(id)) => self.ids.lift(id),
+                Err(CommitError::Taken(name)) => return Some(Err(Fault::Taken(name))),
+                Err(CommitError::Fault(fault)) => {
+                    self.metrics.wrote(false);
+                    return Some(self.failed(fault));
+                }
+            }
+        }
+        None
+    }
+
     async fn judge_slowly<C: Call>(
         &self,
         call: &Arc<C>,
         facts: Facts,
-        policy: &Arc<Policy>,
-        address: &str,
+        (policy, address): (&Arc<Policy>, &str),
+        memo: Arc<Memo>,
     ) -> Result<Option<(Result<C::Yes, Refusal>, Vec<Change>)>, Fault> {
         let (call, policy, keys) = (Arc::clone(call), Arc::clone(policy), self.keys());
         let (now, entropy, address) = (self.clock.now(), self.draw(), address.to_owned());
-        let work = move || judge(&*call, &facts, Turn::new(now, &policy, &keys, entropy, &address));
+        let work = move || {
+            judge(&*call, &facts, Turn::new(now, &policy, &keys, entropy, &address).with_memo(&memo))
+        };
         Ok(self.slow.run(work).await?.ok())
     }
 
@@ -368,6 +435,20 @@ impl Surface {
 fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> (Result<C::Yes, Refusal>, Vec<Change>) {
     let verdict = call.decide(facts, &mut turn);
     (verdict, turn.into_changes())
+}
+
+/// As [`judge`], but computes no password hash that is not known. Gives nothing if the verdict needs one.
+fn judge_quickly<C: Call>(
+    call: &C,
+    facts: &Facts,
+    turn: Turn<'_>,
+    memo: &Memo,
+) -> Option<(Result<C::Yes, Refusal>, Vec<Change>)> {
+    memo.be_quick(true);
+    let judged = judge(call, facts, turn.with_memo(memo));
+    let was_missed = memo.was_missed();
+    memo.be_quick(false);
+    (!was_missed).then_some(judged)
 }
 
 /// The store does not take writes, or too much is waiting.

@@ -17,6 +17,7 @@ mod walk;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use protocol::secret::Digest;
@@ -113,6 +114,19 @@ pub trait Store: Send + Sync {
     /// [`CommitError::Behind`] when a `revoked_below` that was raised would miss a session, code, grant or token that is
     /// there. [`CommitError::Taken`] when a name belongs to somebody else. After an error nothing of the turn is written.
     async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError>;
+
+    /// Waits for the exclusive right to write. While the returned [`Pen`] is held, no other task and no other process that
+    /// shares the store writes, so every row that [`Store::load`] or [`Store::list`] reads stays as it was read. A turn that
+    /// loads, judges and commits under the pen cannot be lost to a faster one.
+    ///
+    /// Everybody else waits meanwhile, so the pen is for turns that lost already and must not lose again. It is taken away
+    /// [`PEN_MAX`] after it was given.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    async fn pen(&self) -> Result<Box<dyn Pen>, Fault> {
+        Err(Fault::Unsupported("an exclusive writer"))
+    }
 
     /// Lists rows for people to look at.
     ///
@@ -218,6 +232,27 @@ pub trait Store: Send + Sync {
         let _ = path;
         Err(Fault::Unsupported("a backup"))
     }
+}
+
+/// How long one turn may keep everybody else from writing. A load, a quick judgement and a commit take milliseconds; a
+/// holder that is stopped in between must not stop every other node for longer than a client waits.
+pub const PEN_MAX: Duration = Duration::from_secs(1);
+
+/// The exclusive right to write, see [`Store::pen`]. Dropping it gives it back and writes nothing.
+#[async_trait]
+pub trait Pen: Send {
+    /// Writes the changes of one turn, as [`Store::commit`] does, and gives the pen back. After [`CommitError::Lost`],
+    /// [`CommitError::Behind`] and [`CommitError::Taken`] the pen is still held: judge again and commit again.
+    ///
+    /// # Errors
+    /// Those of [`Store::commit`]; also when the pen was given back before, or taken away.
+    async fn commit(&mut self, changes: Vec<Change>) -> Result<(), CommitError>;
+}
+
+/// The fault of a pen that is not held any more.
+pub(crate) fn pen_is_gone() -> Fault {
+    let cause = format!("an exclusive write took longer than {} s and was given up; try again", PEN_MAX.as_secs());
+    Fault::Unavailable { cause }
 }
 
 /// Requests that are counted for so long.

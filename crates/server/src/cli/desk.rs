@@ -7,7 +7,7 @@ use protocol::keys::Keys;
 use protocol::model::{Client, ClientKey, Event, EventKind, User, UserKey};
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Entropy};
-use store::{CommitError, Mode, Store};
+use store::{CommitError, Fault, Mode, Pen, Store};
 
 use super::answer::Stop;
 use crate::clock::Clock;
@@ -16,8 +16,9 @@ use crate::entropy::Source;
 use crate::ids::Ids;
 use crate::keys;
 
-/// How often a change is made anew because others changed the same rows first.
-const ATTEMPTS_MAX: u32 = 10;
+/// Maximum number of attempts at a change. From the second attempt on nobody else writes meanwhile, so more than a few
+/// fail only when the store does.
+const ATTEMPTS_MAX: u32 = 5;
 /// Rows of a page when everything is listed.
 const PAGE_ROWS: usize = 500;
 
@@ -95,18 +96,27 @@ impl Desk {
         keys::open(&self.configuration.master, &*self.store).await.map_err(Stop::no)
     }
 
-    /// Makes a change: `draft` looks at the rows and decides, and is asked again when somebody else was faster.
+    /// Makes a change: `draft` looks at the rows and decides, and is asked again when somebody else was faster. The second
+    /// time nobody else writes until the change is made, so the operator wins against any traffic.
     ///
     /// # Errors
     /// What `draft` says, or what the store says.
     pub async fn change<T>(&self, mut draft: impl AsyncFnMut(&mut Draft) -> Result<T, Stop>) -> Result<T, Stop> {
-        for _ in 0..ATTEMPTS_MAX {
+        let mut pen: Option<Box<dyn Pen>> = None;
+        for attempt in 1..=ATTEMPTS_MAX {
+            if attempt > 1 && pen.is_none() {
+                pen = self.pen().await?;
+            }
             let mut own = self.draft();
             let outcome = draft(&mut own).await?;
             if own.changes.is_empty() {
                 return Ok(outcome);
             }
-            match self.store.commit(own.changes).await {
+            let written = match &mut pen {
+                Some(pen) => pen.commit(own.changes).await,
+                None => self.store.commit(own.changes).await,
+            };
+            match written {
                 Ok(()) => return Ok(outcome),
                 Err(CommitError::Lost) => {}
                 Err(CommitError::Behind(id)) => self.ids.lift(id),
@@ -114,10 +124,21 @@ impl Desk {
                     let list = if name == "client_id" { "grantry client list" } else { "grantry user list" };
                     return Err(Stop::no(format!("this {name} is already taken: see `{list}`")));
                 }
+                // Perhaps it took too long: the next attempt has a pen of its own.
+                Err(CommitError::Fault(Fault::Unavailable { .. })) if pen.is_some() && attempt < ATTEMPTS_MAX => pen = None,
                 Err(CommitError::Fault(fault)) => return Err(fault.into()),
             }
         }
         Err(Stop::no("others keep changing the same rows; try again"))
+    }
+
+    /// The exclusive right to write, where the store has such a thing.
+    async fn pen(&self) -> Result<Option<Box<dyn Pen>>, Stop> {
+        match self.store.pen().await {
+            Ok(pen) => Ok(Some(pen)),
+            Err(Fault::Unsupported(_)) => Ok(None),
+            Err(fault) => Err(fault.into()),
+        }
     }
 
     /// Randomness, and ids that nobody else has.
