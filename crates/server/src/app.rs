@@ -30,6 +30,7 @@ use crate::limits::Limiter;
 use crate::node;
 use crate::observe::metrics::Metrics;
 use crate::pages::Pages;
+use crate::plausible::{self, Implausible, Plausible};
 use crate::settings::Settings;
 use crate::slow::SlowPool;
 use crate::upstream::Upstream;
@@ -70,6 +71,8 @@ pub struct App {
     pub settings: Settings,
     /// What time it is.
     pub clock: Clock,
+    /// Whether the clock can be right.
+    pub plausible: Plausible,
     /// What is counted.
     pub metrics: Metrics,
     /// Rate limits.
@@ -122,6 +125,9 @@ impl App {
     /// When the store cannot be read or written.
     pub async fn open(setup: Setup) -> Result<Arc<Self>, Fault> {
         let Setup { store, dialects, policies, master, settings, clock, entropy } = setup;
+        let greatest_id = store.greatest_id().await?;
+        let plausible = Plausible::new(&clock, greatest_id);
+        plausible.check(&clock)?;
         let numbers = match ring_numbers(&*store).await? {
             numbers if numbers.is_empty() => first_key(&*store, &clock).await?,
             numbers => numbers,
@@ -160,7 +166,8 @@ impl App {
             slow: SlowPool::new(settings.slow_workers),
             pages,
             upstream,
-            ids: Ids::new(number, store.greatest_id().await?),
+            ids: Ids::new(number, greatest_id),
+            plausible,
             node,
             is_damaged: watch::Sender::new(false),
             request_ids: RequestIds::new(u64::from_be_bytes(std::array::from_fn(|at| drawn[8 + at]))),
@@ -197,16 +204,35 @@ impl App {
         Arc::clone(&self.ring.load().keys)
     }
 
-    /// Randomness, and ids that nobody else has, for one turn.
+    /// Randomness, for what is not written to the store. Its ids belong to nobody.
     #[must_use]
     pub fn draw(&self) -> Entropy {
-        Entropy::seeded(self.entropy.draw(), self.ids.reserve(self.clock.now_ms()))
+        Entropy::seeded(self.entropy.draw(), 0)
     }
 
-    /// An errand that begins now: every session that begins later has a greater id.
+    /// Randomness, and ids that nobody else has, for one turn.
+    fn draw_ids(&self) -> Result<Entropy, Implausible> {
+        Ok(Entropy::seeded(self.entropy.draw(), self.ids.reserve(self.clock.now_ms())?))
+    }
+
+    /// An errand that begins now: every session that begins later has a greater id. Without ids no session counts as later.
     #[must_use]
     pub fn errand(&self, goal: Goal) -> Errand {
-        Errand::new(goal, self.ids.reserve(self.clock.now_ms()))
+        Errand::new(goal, self.ids.reserve(self.clock.now_ms()).unwrap_or(i64::MAX))
+    }
+
+    /// Checks that the clock can be right.
+    ///
+    /// # Errors
+    /// [`No::Busy`]; the log says why.
+    pub fn check_clock(&self) -> Result<(), Refusal> {
+        self.plausible.watch(&self.clock).map_err(|_| wrong_clock())
+    }
+
+    /// A fault of ids is one of the clock: it passes when the clock is right, or when the store is repaired.
+    fn without_ids<T>(why: Implausible) -> Result<Result<T, Refusal>, Fault> {
+        tracing::error!("{why}");
+        Ok(Err(wrong_clock()))
     }
 
     /// Takes a call down the line: load, decide, commit. Whoever loses a race looks again and is judged again. A turn that
@@ -223,6 +249,9 @@ impl App {
         let call = Arc::new(call);
         let wants = call.wants();
         let mut memo: Option<Arc<Memo>> = None;
+        if let Err(refusal) = self.check_clock() {
+            return Ok(Err(refusal));
+        }
         for _ in 0..TURN_ATTEMPTS_MAX {
             // What names no row, a garbage token say, costs the store nothing.
             let facts = if wants.is_empty() { Ok(Facts::default()) } else { self.store.load(&wants).await };
@@ -230,17 +259,20 @@ impl App {
                 Ok(facts) => facts,
                 Err(fault) => return self.failed(fault),
             };
-            self.ids.lift(facts.revoked_below());
+            let entropy = match self.above(facts.revoked_below()) {
+                Ok(entropy) => entropy,
+                Err(why) => return Self::without_ids(why),
+            };
             let (verdict, changes) = if call.is_slow(&facts) {
                 // Boxed: most turns are quick, and should not carry room for the others.
                 let memo = Arc::clone(memo.get_or_insert_default());
-                match Box::pin(self.judge_slowly(&call, facts, (policy, address), memo)).await? {
+                match Box::pin(self.judge_slowly(&call, facts, (policy, address), (entropy, memo))).await? {
                     Some(judged) => judged,
                     None => return Ok(Err(busy())),
                 }
             } else {
                 let keys = self.keys();
-                judge(&*call, &facts, Turn::new(self.clock.now(), policy, &keys, self.draw(), address))
+                judge(&*call, &facts, Turn::new(self.clock.now(), policy, &keys, entropy, address))
             };
             // A turn that decides nothing skips the commit.
             if changes.is_empty() {
@@ -254,7 +286,11 @@ impl App {
                     return Ok(verdict);
                 }
                 Err(CommitError::Lost) => self.metrics.turn_lost(),
-                Err(CommitError::Behind(id)) => self.ids.lift(id),
+                Err(CommitError::Behind(id)) => {
+                    if let Err(why) = self.ids.lift(id, self.clock.now_ms()) {
+                        return Self::without_ids(why);
+                    }
+                }
                 Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
                 Err(CommitError::Fault(fault)) => {
                     self.metrics.wrote(false);
@@ -297,12 +333,15 @@ impl App {
                 Ok(facts) => facts,
                 Err(fault) => return Some(self.failed(fault)),
             };
-            self.ids.lift(facts.revoked_below());
+            let entropy = match self.above(facts.revoked_below()) {
+                Ok(entropy) => entropy,
+                Err(why) => return Some(Self::without_ids(why)),
+            };
             if call.is_slow(&facts) && memo.is_none_or(Memo::is_empty) {
                 return None;
             }
             let keys = self.keys();
-            let turn = Turn::new(self.clock.now(), policy, &keys, self.draw(), address);
+            let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address);
             let (verdict, changes) = match memo {
                 Some(memo) => judge_quickly(call, &facts, turn, memo)?,
                 None => judge(call, &facts, turn),
@@ -316,7 +355,11 @@ impl App {
                     return Some(Ok(verdict));
                 }
                 Err(CommitError::Lost) => self.metrics.turn_lost(),
-                Err(CommitError::Behind(id)) => self.ids.lift(id),
+                Err(CommitError::Behind(id)) => {
+                    if let Err(why) = self.ids.lift(id, self.clock.now_ms()) {
+                        return Some(Self::without_ids(why));
+                    }
+                }
                 Err(CommitError::Taken(name)) => return Some(Err(Fault::Taken(name))),
                 Err(CommitError::Fault(fault)) => {
                     self.metrics.wrote(false);
@@ -332,14 +375,18 @@ impl App {
         call: &Arc<C>,
         facts: Facts,
         (policy, address): (&Arc<Policy>, &str),
-        memo: Arc<Memo>,
+        (entropy, memo): (Entropy, Arc<Memo>),
     ) -> Result<Option<(Result<C::Yes, Refusal>, Vec<Change>)>, Fault> {
         let (call, policy, keys) = (Arc::clone(call), Arc::clone(policy), self.keys());
-        let (now, entropy, address) = (self.clock.now(), self.draw(), address.to_owned());
-        let work = move || {
-            judge(&*call, &facts, Turn::new(now, &policy, &keys, entropy, &address).with_memo(&memo))
-        };
+        let (now, address) = (self.clock.now(), address.to_owned());
+        let work = move || judge(&*call, &facts, Turn::new(now, &policy, &keys, entropy, &address).with_memo(&memo));
         Ok(self.slow.run(work).await?.ok())
+    }
+
+    /// Randomness and ids for a turn, above an id below which everything was revoked.
+    fn above(&self, revoked_below: i64) -> Result<Entropy, Implausible> {
+        self.ids.lift(revoked_below, self.clock.now_ms())?;
+        self.draw_ids()
     }
 
     /// A store that may work later is a refusal; one that is broken is a fault.
@@ -454,6 +501,11 @@ fn judge_quickly<C: Call>(
 /// The store does not take writes, or too much is waiting.
 pub(crate) fn busy() -> Refusal {
     Refusal { retry_after_s: Some(BUSY_RETRY_AFTER_S), ..No::Busy.into() }
+}
+
+/// The clock cannot be right.
+fn wrong_clock() -> Refusal {
+    Refusal { retry_after_s: Some(plausible::RETRY_AFTER_S), ..No::Busy.into() }
 }
 
 /// The numbers of the sealing keys, the current one first.

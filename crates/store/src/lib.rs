@@ -76,6 +76,24 @@ pub(crate) fn ages(table: &str, in_document: &str) -> Option<Ages> {
     Some(Ages { sql: format!("SELECT min({time}), max({time}) FROM {table}{ends}"), is_by_key: key.is_some() })
 }
 
+/// The statement for [`Query::GreatestId`], which both kinds of SQL understand. An id below zero ran over.
+pub(crate) fn greatest_id_sql() -> String {
+    let tables = [
+        ("clients", "key"),
+        ("users", "key"),
+        ("sessions", "id"),
+        ("codes", "id"),
+        ("grants", "id"),
+        ("access_tokens", "id"),
+        ("personal_tokens", "id"),
+    ];
+    let parts = tables.map(|(table, key)| {
+        let overrun = i64::MAX;
+        format!("SELECT max({key}) AS id FROM {table} UNION ALL SELECT max({overrun}) FROM {table} WHERE {key} < 0")
+    });
+    format!("SELECT max(id) FROM ({}) AS ids", parts.join(" UNION ALL "))
+}
+
 /// A spent code is kept for so many seconds after its end, so that a late replay still ends its grant. RFC 6749 §4.1.2
 /// leaves the time open; an hour outlives every queue and log shipper that a code may leak from in passing.
 pub const SPENT_CODE_KEPT_S: u64 = 3_600;
@@ -206,7 +224,7 @@ pub trait Store: Send + Sync {
         Err(Fault::Unsupported("to be moved"))
     }
 
-    /// Is called after everything was moved here.
+    /// Is called after rows were moved here or repaired: the database learns what there is, and requests are counted anew.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -297,6 +315,8 @@ pub struct Inspection {
     pub schema: Option<u32>,
     /// The schema that [`open`] would bring it to; absent for a store without one.
     pub schema_known: Option<u32>,
+    /// The answer to [`Query::GreatestId`]; 0 where there is nothing yet.
+    pub greatest_id: i64,
 }
 
 /// Looks at the store that `url` names, and changes nothing.
@@ -305,12 +325,14 @@ pub struct Inspection {
 /// Those of [`open`], but that nothing is there yet is no error here.
 pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
     match parse(url)? {
-        Place::Memory => Ok(Inspection { schema: None, schema_known: None }),
+        Place::Memory => Ok(Inspection { schema: None, schema_known: None, greatest_id: 0 }),
         Place::Sqlite(path) => {
-            Ok(Inspection { schema: Sqlite::inspect(path)?, schema_known: Some(Sqlite::schema_known()) })
+            let (schema, greatest_id) = (Sqlite::inspect(path)?, Sqlite::inspect_ids(path)?);
+            Ok(Inspection { schema, schema_known: Some(Sqlite::schema_known()), greatest_id })
         }
         Place::Postgres => {
-            Ok(Inspection { schema: Postgres::inspect(url).await?, schema_known: Some(Postgres::schema_known()) })
+            let (schema, greatest_id) = Postgres::inspect(url).await?;
+            Ok(Inspection { schema: Some(schema), schema_known: Some(Postgres::schema_known()), greatest_id })
         }
     }
 }

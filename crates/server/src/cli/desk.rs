@@ -15,6 +15,7 @@ use crate::config::{Configuration, suggestion};
 use crate::entropy::Source;
 use crate::ids::Ids;
 use crate::keys;
+use crate::plausible::{self, Implausible};
 
 /// Maximum number of attempts at a change. From the second attempt on nobody else writes meanwhile, so more than a few
 /// fail only when the store does.
@@ -63,6 +64,10 @@ impl Draft {
     }
 }
 
+fn wrong_clock(why: Implausible) -> Stop {
+    Stop::no(why.to_string())
+}
+
 impl Desk {
     /// Reads the configuration and opens the store; makes the store where there is none yet.
     ///
@@ -93,6 +98,7 @@ impl Desk {
     /// # Errors
     /// When they cannot be read or made.
     pub async fn keys(&self) -> Result<Keys, Stop> {
+        self.check_clock().await?;
         keys::open(&self.configuration.master, &*self.store).await.map_err(Stop::no)
     }
 
@@ -101,13 +107,22 @@ impl Desk {
     ///
     /// # Errors
     /// What `draft` says, or what the store says.
-    pub async fn change<T>(&self, mut draft: impl AsyncFnMut(&mut Draft) -> Result<T, Stop>) -> Result<T, Stop> {
+    pub async fn change<T>(&self, draft: impl AsyncFnMut(&mut Draft) -> Result<T, Stop>) -> Result<T, Stop> {
+        self.check_clock().await?;
+        self.change_by_any_clock(draft).await
+    }
+
+    /// As [`Desk::change`], but does not check the clock: for the repair of what a wrong clock left behind.
+    pub(super) async fn change_by_any_clock<T>(
+        &self,
+        mut draft: impl AsyncFnMut(&mut Draft) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
         let mut pen: Option<Box<dyn Pen>> = None;
         for attempt in 1..=ATTEMPTS_MAX {
             if attempt > 1 && pen.is_none() {
                 pen = self.pen().await?;
             }
-            let mut own = self.draft();
+            let mut own = self.draft()?;
             let outcome = draft(&mut own).await?;
             if own.changes.is_empty() {
                 return Ok(outcome);
@@ -119,13 +134,15 @@ impl Desk {
             match written {
                 Ok(()) => return Ok(outcome),
                 Err(CommitError::Lost) => {}
-                Err(CommitError::Behind(id)) => self.ids.lift(id),
+                Err(CommitError::Behind(id)) => self.ids.lift(id, self.clock.now_ms()).map_err(wrong_clock)?,
                 Err(CommitError::Taken(name)) => {
                     let list = if name == "client_id" { "grantry client list" } else { "grantry user list" };
                     return Err(Stop::no(format!("this {name} is already taken: see `{list}`")));
                 }
                 // Perhaps it took too long: the next attempt has a pen of its own.
-                Err(CommitError::Fault(Fault::Unavailable { .. })) if pen.is_some() && attempt < ATTEMPTS_MAX => pen = None,
+                Err(CommitError::Fault(Fault::Unavailable { .. })) if pen.is_some() && attempt < ATTEMPTS_MAX => {
+                    pen = None
+                }
                 Err(CommitError::Fault(fault)) => return Err(fault.into()),
             }
         }
@@ -141,17 +158,34 @@ impl Desk {
         }
     }
 
-    /// Randomness, and ids that nobody else has.
+    /// Randomness, for what is not written to the store. Its ids belong to nobody.
     #[must_use]
     pub fn entropy(&self) -> Entropy {
-        Entropy::seeded(Source::System.draw(), self.ids.reserve(self.clock.now_ms()))
+        Entropy::seeded(Source::System.draw(), 0)
     }
 
-    fn draft(&self) -> Draft {
+    /// Checks that the clock can be right, before something is written.
+    ///
+    /// # Errors
+    /// Why it cannot be right, or what the store says.
+    pub async fn check_clock(&self) -> Result<(), Stop> {
+        plausible::check_start(&self.clock, self.store.greatest_id().await?).map_err(wrong_clock)
+    }
+
+    /// Checks that the clock can be right, whatever is in the store.
+    ///
+    /// # Errors
+    /// Why it cannot be right.
+    pub(super) fn check_clock_alone(&self) -> Result<(), Stop> {
+        plausible::check_start(&self.clock, 0).map_err(wrong_clock)
+    }
+
+    fn draft(&self) -> Result<Draft, Stop> {
+        let reserve = |now_ms| self.ids.reserve(now_ms).map_err(wrong_clock);
         // In the next millisecond: other processes hand out ids in this one as well.
-        let revoked_below = self.ids.reserve(self.clock.now_ms() + 1);
-        let entropy = self.entropy();
-        Draft { now: self.clock.now(), entropy, revoked_below, changes: Vec::new() }
+        let revoked_below = reserve(self.clock.now_ms() + 1)?;
+        let entropy = Entropy::seeded(Source::System.draw(), reserve(self.clock.now_ms())?);
+        Ok(Draft { now: self.clock.now(), entropy, revoked_below, changes: Vec::new() })
     }
 
     /// The user that the operator means: an id, an e-mail address or a user name.

@@ -20,8 +20,8 @@ use tokio::time::Instant;
 
 use self::table::Table;
 use crate::{
-    BURNED_KEPT_S, CommitError, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, PEN_MAX, Pen, Query, Rows, SPENT_CODE_KEPT_S, Store,
-    pen_is_gone,
+    BURNED_KEPT_S, CommitError, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, PEN_MAX, Pen, Query, Rows, SPENT_CODE_KEPT_S,
+    Store, pen_is_gone,
 };
 
 /// A store in memory.

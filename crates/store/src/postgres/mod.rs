@@ -169,10 +169,17 @@ impl Postgres {
         Ok(Self { connector, documents, loads, frequent, alone, desk, pen, walk: Walk::new(), listener })
     }
 
-    /// The schema of the database at `url`: 0 when there is none yet. Changes nothing.
-    pub(crate) async fn inspect(url: &str) -> Result<Option<u32>, OpenError> {
+    /// The schema of the database at `url`, and its greatest id: 0 when there is none yet. Changes nothing.
+    pub(crate) async fn inspect(url: &str) -> Result<(u32, i64), OpenError> {
         let (connector, link) = reach(url).await?;
-        examine(&connector.address().place(), &link).await.map(Some)
+        let place = connector.address().place();
+        let schema = examine(&place, &link).await?;
+        if schema == 0 {
+            return Ok((0, 0));
+        }
+        let found = link.rows(&crate::greatest_id_sql(), &[]).await.map_err(|stop| unreachable_at(&place, stop))?;
+        let greatest_id = found.first().and_then(|row| row.get::<_, Option<i64>>(0));
+        Ok((schema, greatest_id.unwrap_or_default()))
     }
 
     /// The newest schema that this program knows.

@@ -79,6 +79,11 @@ impl Sqlite {
         open::inspect(path)
     }
 
+    /// The greatest id in the file at `path`; 0 when there is none. Changes nothing.
+    pub(crate) fn inspect_ids(path: &Path) -> Result<i64, OpenError> {
+        open::inspect_ids(path)
+    }
+
     /// The newest schema that this program knows.
     pub(crate) fn schema_known() -> u32 {
         schema::known()

@@ -66,7 +66,8 @@ impl Lending {
     fn take_orders(&self, connection: &Connection) {
         let end = Instant::now() + PEN_MAX;
         loop {
-            let Order { changes, reply } = match self.orders.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            let Order { changes, reply } = match self.orders.recv_timeout(end.saturating_duration_since(Instant::now()))
+            {
                 Ok(order) => order,
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {

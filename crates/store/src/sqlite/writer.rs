@@ -8,8 +8,8 @@ use protocol::turn::Change;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::stop::{Stop, fault, is_for_all};
 use super::pen::Lending;
+use super::stop::{Stop, fault, is_for_all};
 use super::sweep::Broom;
 use super::{apply, moving};
 use crate::moving::{Cells, Stretch, Table};
