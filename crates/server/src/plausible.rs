@@ -152,6 +152,17 @@ pub fn check_start(clock: &Clock, greatest_id: i64) -> Result<(), Implausible> {
     Plausible::new(clock, greatest_id).check(clock)
 }
 
+/// Checks the clock before a database is made. Where there is one already, its newest row is to be looked at first.
+///
+/// # Errors
+/// Why it cannot be right.
+pub fn check_before_making(clock: &Clock, store_url: &str) -> Result<(), Implausible> {
+    match store_url.strip_prefix("sqlite:") {
+        Some(path) if !std::path::Path::new(path).exists() => check_start(clock, 0),
+        _ => Ok(()),
+    }
+}
+
 fn check(now_ms: i64, newest_ms: i64) -> Result<(), Implausible> {
     if now_ms < RELEASED_AT_MS {
         return Err(Implausible::BeforeRelease { now_ms });

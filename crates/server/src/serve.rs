@@ -70,6 +70,7 @@ pub struct Listening {
 /// When the store or the keys cannot be had.
 pub async fn open(configuration: Configuration) -> Result<Arc<App>, ServeError> {
     let Configuration { mut settings, store_url, master, dialects, policies, .. } = configuration;
+    plausible::check_before_making(&Clock::System, &store_url)?;
     let store = store::open(&store_url, Mode::Create).await?;
     // Before the master key, the lease or anything else is written.
     let greatest_id = store.greatest_id().await.map_err(|fault| ServeError::Keys(fault.to_string()))?;
