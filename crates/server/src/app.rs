@@ -14,7 +14,7 @@ use protocol::model::{GrantType, SealKey};
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
 use protocol::secret::Digest;
-use protocol::turn::{Change, Entropy, Facts, Turn, Wants};
+use protocol::turn::{Change, Entropy, Facts, Turn};
 use protocol::upstream::{Departure, Issuer};
 use store::{CommitError, Store};
 use tokio::sync::watch;
@@ -37,8 +37,6 @@ use crate::upstream::Upstream;
 
 /// Maximum number of attempts when concurrent writes invalidate a turn's preconditions.
 pub const TURN_ATTEMPTS_MAX: u32 = 5;
-/// Maximum number of attempts while nobody else writes: ids may still have to be drawn above those of another node.
-const ALONE_ATTEMPTS_MAX: u32 = 3;
 
 /// Seconds after which it is worth trying again when the server is busy.
 const BUSY_RETRY_AFTER_S: u64 = 1;
@@ -230,7 +228,7 @@ impl App {
     }
 
     /// A fault of ids is one of the clock: it passes when the clock is right, or when the store is repaired.
-    fn without_ids<T>(why: Implausible) -> Result<Result<T, Refusal>, Fault> {
+    pub(crate) fn without_ids<T>(why: Implausible) -> Result<Result<T, Refusal>, Fault> {
         tracing::error!("{why}");
         Ok(Err(wrong_clock()))
     }
@@ -312,64 +310,6 @@ impl App {
         Ok(Err(busy()))
     }
 
-    /// Takes a call down the line while nobody else writes, on any node. Gives nothing if that does not work, or would keep
-    /// everybody waiting for a password to be hashed: then the turn must be tried with the others.
-    async fn turn_alone<C: Call>(
-        &self,
-        call: &C,
-        wants: &Wants,
-        (policy, address): (&Arc<Policy>, &str),
-        memo: Option<&Memo>,
-    ) -> Option<Result<Result<C::Yes, Refusal>, Fault>> {
-        let mut pen = match self.store.pen().await {
-            Ok(pen) => pen,
-            Err(fault) => {
-                tracing::warn!(cause = %fault, "a turn that ends something could not have the store for itself");
-                return None;
-            }
-        };
-        for _ in 0..ALONE_ATTEMPTS_MAX {
-            let facts = match self.store.load(wants).await {
-                Ok(facts) => facts,
-                Err(fault) => return Some(self.failed(fault)),
-            };
-            let entropy = match self.above(facts.revoked_below()) {
-                Ok(entropy) => entropy,
-                Err(why) => return Some(Self::without_ids(why)),
-            };
-            if call.is_slow(&facts) && memo.is_none_or(Memo::is_empty) {
-                return None;
-            }
-            let keys = self.keys();
-            let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address);
-            let (verdict, changes) = match memo {
-                Some(memo) => judge_quickly(call, &facts, turn, memo)?,
-                None => judge(call, &facts, turn),
-            };
-            if changes.is_empty() {
-                return Some(Ok(verdict));
-            }
-            match pen.commit(changes).await {
-                Ok(()) => {
-                    self.metrics.wrote(true);
-                    return Some(Ok(verdict));
-                }
-                Err(CommitError::Lost) => self.metrics.turn_lost(),
-                Err(CommitError::Behind(id)) => {
-                    if let Err(why) = self.ids.lift(id, self.clock.now_ms()) {
-                        return Some(Self::without_ids(why));
-                    }
-                }
-                Err(CommitError::Taken(name)) => return Some(Err(Fault::Taken(name))),
-                Err(CommitError::Fault(fault)) => {
-                    self.metrics.wrote(false);
-                    return Some(self.failed(fault));
-                }
-            }
-        }
-        None
-    }
-
     async fn judge_slowly<C: Call>(
         &self,
         call: &Arc<C>,
@@ -384,13 +324,13 @@ impl App {
     }
 
     /// Randomness and ids for a turn, above an id below which everything was revoked.
-    fn above(&self, revoked_below: i64) -> Result<Entropy, Implausible> {
+    pub(crate) fn above(&self, revoked_below: i64) -> Result<Entropy, Implausible> {
         self.ids.lift(revoked_below, self.clock.now_ms())?;
         self.draw_ids()
     }
 
     /// A store that may work later is a refusal; one that is broken is a fault.
-    fn failed<T>(&self, fault: store::Fault) -> Result<Result<T, Refusal>, Fault> {
+    pub(crate) fn failed<T>(&self, fault: store::Fault) -> Result<Result<T, Refusal>, Fault> {
         self.note_fault(&fault);
         match fault {
             store::Fault::Unavailable { cause } => {
@@ -479,23 +419,9 @@ impl Surface {
     }
 }
 
-fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> (Result<C::Yes, Refusal>, Vec<Change>) {
+pub(crate) fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> (Result<C::Yes, Refusal>, Vec<Change>) {
     let verdict = call.decide(facts, &mut turn);
     (verdict, turn.into_changes())
-}
-
-/// As [`judge`], but computes no password hash that is not known. Gives nothing if the verdict needs one.
-fn judge_quickly<C: Call>(
-    call: &C,
-    facts: &Facts,
-    turn: Turn<'_>,
-    memo: &Memo,
-) -> Option<(Result<C::Yes, Refusal>, Vec<Change>)> {
-    memo.be_quick(true);
-    let judged = judge(call, facts, turn.with_memo(memo));
-    let was_missed = memo.was_missed();
-    memo.be_quick(false);
-    (!was_missed).then_some(judged)
 }
 
 /// The store does not take writes, or too much is waiting.
