@@ -221,7 +221,7 @@ impl AccountCall {
     ) -> Result<(), Refusal> {
         let doors = Doors::new(account_attempts_key(Some(signed.user.key), ""), address_attempts_key(&self.address));
         doors.check(facts, turn)?;
-        if signed.user.password.as_deref().is_some_and(|stored| password::is_right(stored, typed)) {
+        if signed.user.password.as_deref().is_some_and(|stored| turn.is_right_password(stored, typed)) {
             doors.pass(turn);
             Ok(())
         } else {
@@ -247,7 +247,7 @@ impl AccountCall {
             // Who never had one came by an account elsewhere, and must have done so not long ago.
             None => signed.check_recent(turn)?,
         }
-        let hash = password::hash(new, &mut turn.entropy);
+        let hash = turn.hash_password(new);
         let below = dead_below(signed, turn);
         let user = put_user(signed, turn, |user| {
             user.password = Some(hash);

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use crate::keys::Keys;
+use crate::login::memo::Memo;
+use crate::login::password;
 use crate::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, Held,
     Identity, IdentityName, Personal, PersonalId, Refresh, SealKey, Session, SessionId, User, UserKey,
 };
 use crate::policy::Policy;
-use crate::secret::Digest;
+use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
 
 /// The keys of the rows that a call must be judged against. Made from the call alone.
@@ -214,6 +216,8 @@ pub struct Turn<'a> {
     pub entropy: Entropy,
     /// The network address of the caller.
     pub address: &'a str,
+    /// Password hashes that an earlier attempt at the same turn computed.
+    memo: Option<&'a Memo>,
     changes: Vec<Change>,
 }
 
@@ -221,7 +225,29 @@ impl<'a> Turn<'a> {
     /// A turn that has decided nothing yet.
     #[must_use]
     pub fn new(now: UnixTime, policy: &'a Policy, keys: &'a Keys, entropy: Entropy, address: &'a str) -> Self {
-        Self { now, policy, keys, entropy, address, changes: Vec::new() }
+        Self { now, policy, keys, entropy, address, memo: None, changes: Vec::new() }
+    }
+
+    /// The same turn, with the password hashes that an earlier attempt at it computed.
+    #[must_use]
+    pub fn with_memo(self, memo: &'a Memo) -> Self {
+        Self { memo: Some(memo), ..self }
+    }
+
+    /// Returns true if `stored` is the hash of the password `typed`. Slow, unless an earlier attempt compared the two.
+    pub fn is_right_password(&self, stored: &str, typed: &Secret) -> bool {
+        let compare = || password::is_right(stored, typed);
+        self.memo.map_or_else(compare, |memo| memo.is_right(stored, typed, compare))
+    }
+
+    /// Hashes a password. Slow, unless an earlier attempt hashed the same password.
+    pub fn hash_password(&mut self, text: &Secret) -> String {
+        let memo = self.memo;
+        let mut hash = || password::hash(text, &mut self.entropy);
+        match memo {
+            Some(memo) => memo.hash(text, hash),
+            None => hash(),
+        }
     }
 
     /// Decides a change.
@@ -385,6 +411,27 @@ impl Change {
     #[must_use]
     pub fn is_only_noticed(&self) -> bool {
         matches!(self, Self::TouchSession { .. } | Self::TouchPersonal { .. })
+    }
+
+    /// True if the change ends something, or replaces a user or a client, as a new password or a retired secret does. A turn
+    /// with such a change must not lose again and again to traffic that hangs on the same rows.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        match self {
+            Self::PutClient(row) => row.version > 1,
+            Self::PutUser(row) => row.version > 1,
+            Self::DropSealKey(_)
+            | Self::RevokeGrant(_)
+            | Self::RevokeAccess(_)
+            | Self::RevokePersonal(_)
+            | Self::WithdrawConsent { .. }
+            | Self::EndSession(_)
+            | Self::EndSessions { .. }
+            | Self::DropIdentity(_)
+            | Self::DeleteUser(_)
+            | Self::DeleteClient(_) => true,
+            _ => false,
+        }
     }
 }
 

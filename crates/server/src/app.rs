@@ -9,6 +9,7 @@ use dialect::{Dialect, Dialects};
 use protocol::browser::{self, Errand, Goal};
 use protocol::call::Call;
 use protocol::keys::Keys;
+use protocol::login::memo::Memo;
 use protocol::model::{GrantType, SealKey};
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
@@ -29,11 +30,12 @@ use crate::limits::Limiter;
 use crate::node;
 use crate::observe::metrics::Metrics;
 use crate::pages::Pages;
+use crate::plausible::{self, Implausible, Plausible};
 use crate::settings::Settings;
 use crate::slow::SlowPool;
 use crate::upstream::Upstream;
 
-/// How often a turn is judged anew because others changed its rows first.
+/// Maximum number of attempts when concurrent writes invalidate a turn's preconditions.
 pub const TURN_ATTEMPTS_MAX: u32 = 5;
 
 /// Seconds after which it is worth trying again when the server is busy.
@@ -67,6 +69,8 @@ pub struct App {
     pub settings: Settings,
     /// What time it is.
     pub clock: Clock,
+    /// Whether the clock can be right.
+    pub plausible: Plausible,
     /// What is counted.
     pub metrics: Metrics,
     /// Rate limits.
@@ -119,6 +123,9 @@ impl App {
     /// When the store cannot be read or written.
     pub async fn open(setup: Setup) -> Result<Arc<Self>, Fault> {
         let Setup { store, dialects, policies, master, settings, clock, entropy } = setup;
+        let greatest_id = store.greatest_id().await?;
+        let plausible = Plausible::new(&clock, greatest_id);
+        plausible.check(&clock)?;
         let numbers = match ring_numbers(&*store).await? {
             numbers if numbers.is_empty() => first_key(&*store, &clock).await?,
             numbers => numbers,
@@ -157,7 +164,8 @@ impl App {
             slow: SlowPool::new(settings.slow_workers),
             pages,
             upstream,
-            ids: Ids::new(number, store.greatest_id().await?),
+            ids: Ids::new(number, greatest_id),
+            plausible,
             node,
             is_damaged: watch::Sender::new(false),
             request_ids: RequestIds::new(u64::from_be_bytes(std::array::from_fn(|at| drawn[8 + at]))),
@@ -194,19 +202,39 @@ impl App {
         Arc::clone(&self.ring.load().keys)
     }
 
-    /// Randomness, and ids that nobody else has, for one turn.
+    /// Randomness, for what is not written to the store. Its ids belong to nobody.
     #[must_use]
     pub fn draw(&self) -> Entropy {
-        Entropy::seeded(self.entropy.draw(), self.ids.reserve(self.clock.now_ms()))
+        Entropy::seeded(self.entropy.draw(), 0)
     }
 
-    /// An errand that begins now: every session that begins later has a greater id.
+    /// Randomness, and ids that nobody else has, for one turn.
+    fn draw_ids(&self) -> Result<Entropy, Implausible> {
+        Ok(Entropy::seeded(self.entropy.draw(), self.ids.reserve(self.clock.now_ms())?))
+    }
+
+    /// An errand that begins now: every session that begins later has a greater id. Without ids no session counts as later.
     #[must_use]
     pub fn errand(&self, goal: Goal) -> Errand {
-        Errand::new(goal, self.ids.reserve(self.clock.now_ms()))
+        Errand::new(goal, self.ids.reserve(self.clock.now_ms()).unwrap_or(i64::MAX))
     }
 
-    /// Takes a call down the line: load, decide, commit. Whoever loses a race looks again and is judged again.
+    /// Checks that the clock can be right.
+    ///
+    /// # Errors
+    /// [`No::Busy`]; the log says why.
+    pub fn check_clock(&self) -> Result<(), Refusal> {
+        self.plausible.watch(&self.clock).map_err(|_| wrong_clock())
+    }
+
+    /// A fault of ids is one of the clock: it passes when the clock is right, or when the store is repaired.
+    pub(crate) fn without_ids<T>(why: Implausible) -> Result<Result<T, Refusal>, Fault> {
+        tracing::error!("{why}");
+        Ok(Err(wrong_clock()))
+    }
+
+    /// Takes a call down the line: load, decide, commit. Whoever loses a race looks again and is judged again. A turn that
+    /// ends something looks again while nobody else writes, so that it cannot lose to the traffic that it is about to end.
     ///
     /// # Errors
     /// The inner error is the judge's no, or [`No::Busy`]; the outer one means that something is broken.
@@ -218,6 +246,10 @@ impl App {
     ) -> Result<Result<C::Yes, Refusal>, Fault> {
         let call = Arc::new(call);
         let wants = call.wants();
+        let mut memo: Option<Arc<Memo>> = None;
+        if let Err(refusal) = self.check_clock() {
+            return Ok(Err(refusal));
+        }
         for _ in 0..TURN_ATTEMPTS_MAX {
             // What names no row, a garbage token say, costs the store nothing.
             let facts = if wants.is_empty() { Ok(Facts::default()) } else { self.store.load(&wants).await };
@@ -225,35 +257,51 @@ impl App {
                 Ok(facts) => facts,
                 Err(fault) => return self.failed(fault),
             };
-            self.ids.lift(facts.revoked_below());
+            let entropy = match self.above(facts.revoked_below()) {
+                Ok(entropy) => entropy,
+                Err(why) => return Self::without_ids(why),
+            };
             let (verdict, changes) = if call.is_slow(&facts) {
                 // Boxed: most turns are quick, and should not carry room for the others.
-                match Box::pin(self.judge_slowly(&call, facts, policy, address)).await? {
+                let memo = Arc::clone(memo.get_or_insert_default());
+                match Box::pin(self.judge_slowly(&call, facts, (policy, address), (entropy, memo))).await? {
                     Some(judged) => judged,
                     None => return Ok(Err(busy())),
                 }
             } else {
                 let keys = self.keys();
-                judge(&*call, &facts, Turn::new(self.clock.now(), policy, &keys, self.draw(), address))
+                judge(&*call, &facts, Turn::new(self.clock.now(), policy, &keys, entropy, address))
             };
             // A turn that decides nothing skips the commit.
             if changes.is_empty() {
                 return Ok(verdict);
             }
             let is_only_noticed = changes.iter().all(Change::is_only_noticed);
+            let is_ending = changes.iter().any(Change::is_ending);
             match self.store.commit(changes).await {
                 Ok(()) => {
                     self.metrics.wrote(true);
                     return Ok(verdict);
                 }
                 Err(CommitError::Lost) => self.metrics.turn_lost(),
-                Err(CommitError::Behind(id)) => self.ids.lift(id),
+                Err(CommitError::Behind(id)) => {
+                    if let Err(why) = self.ids.lift(id, self.clock.now_ms()) {
+                        return Self::without_ids(why);
+                    }
+                }
                 Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
                 Err(CommitError::Fault(fault)) => {
                     self.metrics.wrote(false);
                     let failed = self.failed(fault);
                     // A disk without room answers those who only look, also where it would be noted that they looked.
                     return if is_only_noticed && failed.is_ok() { Ok(verdict) } else { failed };
+                }
+            }
+            if is_ending {
+                // Boxed: hardly any turn comes here.
+                let alone = Box::pin(self.turn_alone(&*call, &wants, (policy, address), memo.as_deref()));
+                if let Some(done) = alone.await {
+                    return done;
                 }
             }
         }
@@ -266,17 +314,23 @@ impl App {
         &self,
         call: &Arc<C>,
         facts: Facts,
-        policy: &Arc<Policy>,
-        address: &str,
+        (policy, address): (&Arc<Policy>, &str),
+        (entropy, memo): (Entropy, Arc<Memo>),
     ) -> Result<Option<(Result<C::Yes, Refusal>, Vec<Change>)>, Fault> {
         let (call, policy, keys) = (Arc::clone(call), Arc::clone(policy), self.keys());
-        let (now, entropy, address) = (self.clock.now(), self.draw(), address.to_owned());
-        let work = move || judge(&*call, &facts, Turn::new(now, &policy, &keys, entropy, &address));
+        let (now, address) = (self.clock.now(), address.to_owned());
+        let work = move || judge(&*call, &facts, Turn::new(now, &policy, &keys, entropy, &address).with_memo(&memo));
         Ok(self.slow.run(work).await?.ok())
     }
 
+    /// Randomness and ids for a turn, above an id below which everything was revoked.
+    pub(crate) fn above(&self, revoked_below: i64) -> Result<Entropy, Implausible> {
+        self.ids.lift(revoked_below, self.clock.now_ms())?;
+        self.draw_ids()
+    }
+
     /// A store that may work later is a refusal; one that is broken is a fault.
-    fn failed<T>(&self, fault: store::Fault) -> Result<Result<T, Refusal>, Fault> {
+    pub(crate) fn failed<T>(&self, fault: store::Fault) -> Result<Result<T, Refusal>, Fault> {
         self.note_fault(&fault);
         match fault {
             store::Fault::Unavailable { cause } => {
@@ -365,7 +419,7 @@ impl Surface {
     }
 }
 
-fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> (Result<C::Yes, Refusal>, Vec<Change>) {
+pub(crate) fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> (Result<C::Yes, Refusal>, Vec<Change>) {
     let verdict = call.decide(facts, &mut turn);
     (verdict, turn.into_changes())
 }
@@ -373,6 +427,11 @@ fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> (Result<C::Yes
 /// The store does not take writes, or too much is waiting.
 pub(crate) fn busy() -> Refusal {
     Refusal { retry_after_s: Some(BUSY_RETRY_AFTER_S), ..No::Busy.into() }
+}
+
+/// The clock cannot be right.
+fn wrong_clock() -> Refusal {
+    Refusal { retry_after_s: Some(plausible::RETRY_AFTER_S), ..No::Busy.into() }
 }
 
 /// The numbers of the sealing keys, the current one first.

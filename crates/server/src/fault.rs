@@ -7,6 +7,8 @@ use std::task::Poll;
 
 use thiserror::Error;
 
+use crate::plausible::Implausible;
+
 /// What broke. The text is for the operator's log and holds no secrets.
 #[derive(Debug, Error)]
 pub enum Fault {
@@ -22,6 +24,9 @@ pub enum Fault {
     /// Outgoing requests cannot be made as the operator wants them.
     #[error("fetch: {0}")]
     Fetch(String),
+    /// The clock cannot be right.
+    #[error(transparent)]
+    Clock(#[from] Implausible),
     /// Slow work died.
     #[error("a slow judgement was lost: {0}")]
     Slow(String),

@@ -7,12 +7,27 @@ use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 
 use protocol::turn::Entropy;
 
+use crate::plausible::{BEHIND_MAX_MS, Implausible};
+
 /// 2025-01-01T00:00:00Z in milliseconds since 1970.
 const EPOCH_MS: i64 = 1_735_689_600_000;
 const NODE_BITS: u32 = 10;
 const SEQUENCE_BITS: u32 = 12;
+const TIME_BITS: u32 = 63 - NODE_BITS - SEQUENCE_BITS;
+/// The time at which ids end, in milliseconds since 1970: in September 2094.
+pub(crate) const END_MS: i64 = EPOCH_MS + (1 << TIME_BITS);
 /// How many processes can draw ids at the same time.
 pub const NODES: u16 = 1 << NODE_BITS;
+
+/// The time of an id, in milliseconds since 1970. An id below zero ran over: it was drawn when ids had ended.
+pub(crate) fn time_ms(id: i64) -> i64 {
+    if id < 0 { END_MS } else { EPOCH_MS + (id >> (NODE_BITS + SEQUENCE_BITS)) }
+}
+
+/// The first id of a time, which is in milliseconds since 1970.
+pub(crate) fn first_at(time_ms: i64) -> i64 {
+    (time_ms.clamp(EPOCH_MS, END_MS - 1) - EPOCH_MS) << (NODE_BITS + SEQUENCE_BITS)
+}
 
 /// Hands out blocks of [`Entropy::IDS_MAX`] ids.
 #[derive(Debug)]
@@ -41,27 +56,45 @@ impl Ids {
     }
 
     /// The first id of a block that nobody else gets. `now_ms` is in milliseconds since 1970.
-    pub fn reserve(&self, now_ms: i64) -> i64 {
-        let floor = (now_ms - EPOCH_MS).max(0) << SEQUENCE_BITS;
+    ///
+    /// # Errors
+    /// [`Implausible::NoIds`] when the next id would have more than 63 bits.
+    pub fn reserve(&self, now_ms: i64) -> Result<i64, Implausible> {
+        if now_ms >= END_MS {
+            return Err(Implausible::NoIds);
+        }
+        let floor = (now_ms.saturating_sub(EPOCH_MS)).max(0) << SEQUENCE_BITS;
         let mut next = self.next.load(Ordering::Relaxed);
         loop {
             let block = next.max(floor);
+            if block >> SEQUENCE_BITS >= 1 << TIME_BITS {
+                return Err(Implausible::NoIds);
+            }
             // The length of a block divides a millisecond's sequence, so that no block straddles two.
             let after = block + Entropy::IDS_MAX;
             match self.next.compare_exchange_weak(next, after, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return self.composed(block),
+                Ok(_) => return Ok(self.composed(block)),
                 Err(other) => next = other,
             }
         }
     }
 
-    /// From now on all ids are above `id`.
-    pub fn lift(&self, id: i64) {
+    /// From now on all ids are above `id`, if that is the id of a row that can have been made until `now_ms`, in
+    /// milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`Implausible::Revoked`] when the id is of a time that did not come yet: it would lift all ids after it.
+    pub fn lift(&self, id: i64, now_ms: i64) -> Result<(), Implausible> {
+        let time_ms = time_ms(id);
+        if time_ms > now_ms.saturating_add(BEHIND_MAX_MS) {
+            return Err(Implausible::Revoked { revoked_until_ms: time_ms });
+        }
         let next = ((id >> (NODE_BITS + SEQUENCE_BITS)) + 1) << SEQUENCE_BITS;
         // Nearly always the clock is far beyond that, and nothing has to be written.
         if self.next.load(Ordering::Relaxed) < next {
             self.next.fetch_max(next, Ordering::Relaxed);
         }
+        Ok(())
     }
 
     fn composed(&self, block: i64) -> i64 {
@@ -76,29 +109,57 @@ mod tests {
 
     const NOW_MS: i64 = EPOCH_MS + 1_000_000;
 
+    fn reserve(ids: &Ids, now_ms: i64) -> i64 {
+        ids.reserve(now_ms).unwrap()
+    }
+
     #[test]
     fn ids_grow_also_when_the_clock_steps_back() {
         let ids = Ids::new(5, 0);
-        let first = ids.reserve(NOW_MS);
-        let second = ids.reserve(NOW_MS - 60_000);
+        let first = reserve(&ids, NOW_MS);
+        let second = reserve(&ids, NOW_MS - 60_000);
         assert!(second >= first + Entropy::IDS_MAX);
     }
 
     #[test]
     fn ids_begin_above_the_greatest_in_the_store() {
-        let before = Ids::new(1023, 0).reserve(NOW_MS) + Entropy::IDS_MAX;
-        assert!(Ids::new(0, before).reserve(NOW_MS - 3_600_000) > before);
+        let before = reserve(&Ids::new(1023, 0), NOW_MS) + Entropy::IDS_MAX;
+        assert!(reserve(&Ids::new(0, before), NOW_MS - 3_600_000) > before);
     }
 
     #[test]
     fn ids_can_be_lifted_above_those_of_a_process_whose_clock_is_ahead() {
         let (slow, fast) = (Ids::new(1, 0), Ids::new(2, 0));
-        let theirs = fast.reserve(NOW_MS + 60_000);
-        let before = slow.reserve(NOW_MS);
-        slow.lift(theirs);
-        assert!(before < theirs && slow.reserve(NOW_MS) > theirs);
-        slow.lift(0);
-        assert!(slow.reserve(NOW_MS) > theirs);
+        let theirs = reserve(&fast, NOW_MS + 60_000);
+        let before = reserve(&slow, NOW_MS);
+        slow.lift(theirs, NOW_MS).unwrap();
+        assert!(before < theirs && reserve(&slow, NOW_MS) > theirs);
+        slow.lift(0, NOW_MS).unwrap();
+        assert!(reserve(&slow, NOW_MS) > theirs);
+    }
+
+    #[test]
+    fn ids_end_with_a_fault_and_never_run_over() {
+        let ids = Ids::new(1023, 0);
+        let last = reserve(&ids, END_MS - 1);
+        assert!(last > 0 && time_ms(last) == END_MS - 1);
+        for now_ms in [END_MS, END_MS + 1, i64::MAX] {
+            assert_eq!(ids.reserve(now_ms), Err(Implausible::NoIds));
+        }
+        // The last millisecond has 512 blocks.
+        let drawn = (1..2_000).take_while(|_| ids.reserve(END_MS - 1).is_ok()).count();
+        assert_eq!(drawn, 511);
+        assert_eq!(ids.reserve(NOW_MS), Err(Implausible::NoIds), "and stays there, as ids never go back");
+        assert!(reserve(&Ids::new(1, 0), i64::MIN) >= 0);
+    }
+
+    #[test]
+    fn an_id_of_a_time_that_did_not_come_yet_lifts_nothing() {
+        let (ids, before) = (Ids::new(1, 0), reserve(&Ids::new(1, 0), NOW_MS));
+        for wrong in [-1, i64::MIN, i64::MAX, first_at(NOW_MS + BEHIND_MAX_MS + 1)] {
+            assert!(matches!(ids.lift(wrong, NOW_MS), Err(Implausible::Revoked { .. })), "{wrong}");
+        }
+        assert_eq!(reserve(&ids, NOW_MS), before);
     }
 
     #[test]
@@ -106,7 +167,7 @@ mod tests {
         let ids = Ids::new(1023, 0);
         let mut last = 0;
         for _ in 0..2000 {
-            let id = ids.reserve(NOW_MS);
+            let id = reserve(&ids, NOW_MS);
             assert!(id >= last + Entropy::IDS_MAX, "blocks overlap");
             last = id;
         }
@@ -114,10 +175,11 @@ mod tests {
 
     #[test]
     fn processes_with_different_numbers_differ_in_the_same_millisecond() {
-        let drawn: std::collections::BTreeSet<i64> = (0..NODES).map(|node| Ids::new(node, 0).reserve(NOW_MS)).collect();
+        let drawn: std::collections::BTreeSet<i64> =
+            (0..NODES).map(|node| reserve(&Ids::new(node, 0), NOW_MS)).collect();
         assert_eq!(drawn.len(), usize::from(NODES));
         let ids = Ids::new(1, 0);
         ids.renumber(2);
-        assert_eq!(ids.reserve(NOW_MS), Ids::new(2, 0).reserve(NOW_MS));
+        assert_eq!(reserve(&ids, NOW_MS), reserve(&Ids::new(2, 0), NOW_MS));
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "only here are the clock, the files and the entropy of the system")]
 
 mod accounts;
+mod alone;
 pub mod app;
 pub mod browser;
 pub mod cli;
@@ -18,6 +19,7 @@ pub mod limits;
 mod node;
 pub mod observe;
 pub mod pages;
+pub mod plausible;
 pub mod serve;
 pub mod settings;
 pub mod slow;

@@ -19,8 +19,9 @@ use crate::http::listen::{ListenError, Listener};
 use crate::http::tls::{Tls, TlsError};
 use crate::http::{Request, RequestIds, Response};
 use crate::observe::admin::Admin;
+use crate::plausible::Implausible;
 use crate::settings::{Limits, Listen};
-use crate::{keys, node, surface, sweep};
+use crate::{keys, node, plausible, surface, sweep};
 
 /// Why the server does not run. The texts are for the operator.
 #[derive(Debug, Error)]
@@ -40,6 +41,9 @@ pub enum ServeError {
     /// Certificate or key.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The clock cannot be right.
+    #[error(transparent)]
+    Clock(#[from] Implausible),
     /// The system.
     #[error("the system does not tell this process when to end: {0}")]
     Signals(std::io::Error),
@@ -66,7 +70,11 @@ pub struct Listening {
 /// When the store or the keys cannot be had.
 pub async fn open(configuration: Configuration) -> Result<Arc<App>, ServeError> {
     let Configuration { mut settings, store_url, master, dialects, policies, .. } = configuration;
+    plausible::check_before_making(&Clock::System, &store_url)?;
     let store = store::open(&store_url, Mode::Create).await?;
+    // Before the master key, the lease or anything else is written.
+    let greatest_id = store.greatest_id().await.map_err(|fault| ServeError::Keys(fault.to_string()))?;
+    plausible::check_start(&Clock::System, greatest_id)?;
     let master = keys::master_key(&master, &*store).await.map_err(ServeError::Keys)?;
     settings.limits.connections_max = files::connections_max(settings.limits.connections_max);
     // From now on nobody moves another installation in here.

@@ -133,6 +133,14 @@ impl Asked<'_> {
         {
             return response;
         }
+        // Metadata depends on no time.
+        if self.at.endpoint != Endpoint::Metadata
+            && let Err(refusal) = self.app.check_clock()
+        {
+            let mut response = self.refuse(&refusal);
+            self.share(&mut response);
+            return response;
+        }
         let mut response = match (self.at.endpoint, self.request.unread) {
             (_, Some(no)) => self.unread(no).await,
             (Endpoint::Metadata, None) => self.metadata(),
@@ -466,6 +474,9 @@ pub fn refused(
 }
 
 async fn page(app: &App, request: &Request, dialect: Option<&Dialect>) -> Response {
+    if let Err(refusal) = app.check_clock() {
+        return refused(app, &PageRequest::read(app, request), dialect.map(|dialect| (dialect, None)), &refusal);
+    }
     if let Some(sub) = accounts::account(app, request.uri.path()) {
         return accounts::answer(app, request, sub).await;
     }

@@ -36,7 +36,8 @@ const CERT_EVERY: Duration = Duration::from_secs(10);
 pub(crate) async fn sweep(app: Arc<App>, mut ending: watch::Receiver<bool>) {
     while !is_told_within(&mut ending, SWEEP_EVERY).await {
         let mut steps = 0;
-        while has_lease(&app, "sweep").await {
+        // By a wrong clock everything may seem to be expired.
+        while app.check_clock().is_ok() && has_lease(&app, "sweep").await {
             let begun = Instant::now();
             match app.store.sweep(app.clock.now(), STEP_ROWS_MAX).await {
                 Ok(0) => break,
@@ -77,7 +78,7 @@ async fn has_lease(app: &App, work: &str) -> bool {
 /// others hear of it as of any other change.
 pub(crate) async fn rotate_keys(app: Arc<App>, mut ending: watch::Receiver<bool>) {
     loop {
-        if has_lease(&app, "rotate-keys").await {
+        if app.check_clock().is_ok() && has_lease(&app, "rotate-keys").await {
             let moment = UnixTime(app.clock.now().0.saturating_sub_unsigned(app.settings.keys_rotate_every_s));
             if let Err(error) = keys::rotate_older(&*app.store, moment).await {
                 tracing::error!(error, "the sealing keys could not be rotated");
@@ -92,6 +93,9 @@ pub(crate) async fn rotate_keys(app: Arc<App>, mut ending: watch::Receiver<bool>
 /// Tells the store what this node counted against rate limits, and hears what others did.
 pub(crate) async fn share_counts(app: Arc<App>, mut ending: watch::Receiver<bool>) {
     while !is_told_within(&mut ending, COUNTS_EVERY).await {
+        if app.check_clock().is_err() {
+            continue;
+        }
         let counted = app.limiter.uncounted();
         if counted.is_empty() {
             continue;

@@ -1,6 +1,7 @@
 //! What every store must do: one suite, run on all of them. A new store is one more line at the end of `suite!`.
 
 mod changes;
+mod pens;
 mod preconditions;
 mod queries;
 mod random;
@@ -98,6 +99,12 @@ suite! {
         a_set_that_is_lost_does_not_hurt_its_neighbours
         what_is_revoked_by_its_id_has_a_smaller_one
         a_name_with_a_nul_is_nobodys;
+    pens:
+        nobody_else_writes_while_a_pen_is_held
+        a_turn_that_is_lost_keeps_its_pen
+        a_pen_that_is_dropped_writes_nothing_and_lets_others_write
+        a_pen_writes_one_turn
+        a_pen_that_is_kept_too_long_is_taken_away;
     queries:
         clients_and_users_come_in_pages
         clients_are_found_by_owner_and_by_id

@@ -17,6 +17,7 @@ mod walk;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use protocol::secret::Digest;
@@ -75,6 +76,24 @@ pub(crate) fn ages(table: &str, in_document: &str) -> Option<Ages> {
     Some(Ages { sql: format!("SELECT min({time}), max({time}) FROM {table}{ends}"), is_by_key: key.is_some() })
 }
 
+/// The statement for [`Query::GreatestId`], which both kinds of SQL understand. An id below zero ran over.
+pub(crate) fn greatest_id_sql() -> String {
+    let tables = [
+        ("clients", "key"),
+        ("users", "key"),
+        ("sessions", "id"),
+        ("codes", "id"),
+        ("grants", "id"),
+        ("access_tokens", "id"),
+        ("personal_tokens", "id"),
+    ];
+    let parts = tables.map(|(table, key)| {
+        let overrun = i64::MAX;
+        format!("SELECT max({key}) AS id FROM {table} UNION ALL SELECT max({overrun}) FROM {table} WHERE {key} < 0")
+    });
+    format!("SELECT max(id) FROM ({}) AS ids", parts.join(" UNION ALL "))
+}
+
 /// A spent code is kept for so many seconds after its end, so that a late replay still ends its grant. RFC 6749 §4.1.2
 /// leaves the time open; an hour outlives every queue and log shipper that a code may leak from in passing.
 pub const SPENT_CODE_KEPT_S: u64 = 3_600;
@@ -113,6 +132,19 @@ pub trait Store: Send + Sync {
     /// [`CommitError::Behind`] when a `revoked_below` that was raised would miss a session, code, grant or token that is
     /// there. [`CommitError::Taken`] when a name belongs to somebody else. After an error nothing of the turn is written.
     async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError>;
+
+    /// Waits for the exclusive right to write. While the returned [`Pen`] is held, no other task and no other process that
+    /// shares the store writes, so every row that [`Store::load`] or [`Store::list`] reads stays as it was read. A turn that
+    /// loads, judges and commits under the pen cannot be lost to a faster one.
+    ///
+    /// Everybody else waits meanwhile, so the pen is for turns that lost already and must not lose again. It is taken away
+    /// [`PEN_MAX`] after it was given.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    async fn pen(&self) -> Result<Box<dyn Pen>, Fault> {
+        Err(Fault::Unsupported("an exclusive writer"))
+    }
 
     /// Lists rows for people to look at.
     ///
@@ -192,7 +224,7 @@ pub trait Store: Send + Sync {
         Err(Fault::Unsupported("to be moved"))
     }
 
-    /// Is called after everything was moved here.
+    /// Is called after rows were moved here or repaired: the database learns what there is, and requests are counted anew.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -218,6 +250,27 @@ pub trait Store: Send + Sync {
         let _ = path;
         Err(Fault::Unsupported("a backup"))
     }
+}
+
+/// How long one turn may keep everybody else from writing. A load, a quick judgement and a commit take milliseconds; a
+/// holder that is stopped in between must not stop every other node for longer than a client waits.
+pub const PEN_MAX: Duration = Duration::from_secs(1);
+
+/// The exclusive right to write, see [`Store::pen`]. Dropping it gives it back and writes nothing.
+#[async_trait]
+pub trait Pen: Send {
+    /// Writes the changes of one turn, as [`Store::commit`] does, and gives the pen back. After [`CommitError::Lost`],
+    /// [`CommitError::Behind`] and [`CommitError::Taken`] the pen is still held: judge again and commit again.
+    ///
+    /// # Errors
+    /// Those of [`Store::commit`]; also when the pen was given back before, or taken away.
+    async fn commit(&mut self, changes: Vec<Change>) -> Result<(), CommitError>;
+}
+
+/// The fault of a pen that is not held any more.
+pub(crate) fn pen_is_gone() -> Fault {
+    let cause = format!("an exclusive write took longer than {} s and was given up; try again", PEN_MAX.as_secs());
+    Fault::Unavailable { cause }
 }
 
 /// Requests that are counted for so long.
@@ -262,6 +315,8 @@ pub struct Inspection {
     pub schema: Option<u32>,
     /// The schema that [`open`] would bring it to; absent for a store without one.
     pub schema_known: Option<u32>,
+    /// The answer to [`Query::GreatestId`]; 0 where there is nothing yet.
+    pub greatest_id: i64,
 }
 
 /// Looks at the store that `url` names, and changes nothing.
@@ -270,12 +325,14 @@ pub struct Inspection {
 /// Those of [`open`], but that nothing is there yet is no error here.
 pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
     match parse(url)? {
-        Place::Memory => Ok(Inspection { schema: None, schema_known: None }),
+        Place::Memory => Ok(Inspection { schema: None, schema_known: None, greatest_id: 0 }),
         Place::Sqlite(path) => {
-            Ok(Inspection { schema: Sqlite::inspect(path)?, schema_known: Some(Sqlite::schema_known()) })
+            let (schema, greatest_id) = (Sqlite::inspect(path)?, Sqlite::inspect_ids(path)?);
+            Ok(Inspection { schema, schema_known: Some(Sqlite::schema_known()), greatest_id })
         }
         Place::Postgres => {
-            Ok(Inspection { schema: Postgres::inspect(url).await?, schema_known: Some(Postgres::schema_known()) })
+            let (schema, greatest_id) = Postgres::inspect(url).await?;
+            Ok(Inspection { schema: Some(schema), schema_known: Some(Postgres::schema_known()), greatest_id })
         }
     }
 }

@@ -86,7 +86,8 @@ pub enum Query {
     Counts,
     /// The version of the schema.
     Schema,
-    /// The greatest id of any row: new ids begin above it, also when the clock was set back.
+    /// The greatest id of any row: new ids begin above it, also when the clock was set back. [`i64::MAX`] if any id is below
+    /// zero: ids ran over when they were drawn by a clock that was wrong.
     GreatestId,
 }
 

@@ -5,7 +5,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Stop};
+use crate::clock::Clock;
 use crate::config::{self, Configuration, Loaded, Master, Place, Problem};
+use crate::plausible;
 
 /// Finds all problems.
 pub(super) async fn run(path: &Path) -> Result<Answer, Stop> {
@@ -30,6 +32,9 @@ async fn store_problems(configuration: &Configuration, place: &Place, notes: &mu
         Ok(found) => found,
         Err(error) => return vec![Problem::fault(place.clone(), format!("the store: {error}"))],
     };
+    if let Err(why) = plausible::check_start(&Clock::System, found.greatest_id) {
+        problems.push(Problem::fault(place.clone(), why.to_string()));
+    }
     match (found.schema, found.schema_known) {
         (None, Some(_)) => notes.push("the database is not there yet; the first command makes it".to_owned()),
         (Some(schema), Some(known)) if schema < known => {

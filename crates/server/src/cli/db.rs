@@ -2,6 +2,7 @@
 
 mod backup;
 mod moving;
+mod repair;
 
 use std::path::{Path, PathBuf};
 
@@ -73,6 +74,20 @@ The backup may come from SQLite or PostgreSQL, and so may the store of the confi
         #[arg(long, value_name = "FILE")]
         master_file: Option<PathBuf>,
     },
+    /// Remove and correct what was written while the clock of this machine was wrong.
+    #[command(after_help = "\
+Examples:
+  grantry db repair --dry-run      say what is wrong, change nothing
+  grantry db repair
+
+Rows from more than a day after now are taken for wrong, so set the clock first. Make a backup and stop all servers.
+Sessions, codes, grants and tokens of such a time end. Users and clients stay; where their tokens were revoked until such a
+time, the tokens they have are dead and new ones work. Running it again changes nothing.")]
+    Repair {
+        /// Say what is wrong, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Remove what is expired now, instead of waiting for the server to do it.
     Sweep,
 }
@@ -87,6 +102,7 @@ impl Db {
             Self::Restore { file, passphrase, master_file } => {
                 backup::restore(&file, &passphrase, master_file.as_deref(), config).await
             }
+            Self::Repair { dry_run } => repair::run(dry_run, &Desk::open(config).await?).await,
             Self::Sweep => sweep(&Desk::open(config).await?).await,
         }
     }
@@ -156,6 +172,8 @@ fn row(table: &str, count: &Value, ages: &Value) -> Value {
 }
 
 async fn sweep(desk: &Desk) -> Result<Answer, Stop> {
+    // By a wrong clock everything may seem to be expired.
+    desk.check_clock().await?;
     let mut removed = 0;
     loop {
         match desk.store.sweep(desk.now(), SWEEP_ROWS).await? {

@@ -7,7 +7,7 @@ use protocol::keys::Keys;
 use protocol::model::{Client, ClientKey, Event, EventKind, User, UserKey};
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Entropy};
-use store::{CommitError, Mode, Store};
+use store::{CommitError, Fault, Mode, Pen, Store};
 
 use super::answer::Stop;
 use crate::clock::Clock;
@@ -15,9 +15,11 @@ use crate::config::{Configuration, suggestion};
 use crate::entropy::Source;
 use crate::ids::Ids;
 use crate::keys;
+use crate::plausible::{self, Implausible};
 
-/// How often a change is made anew because others changed the same rows first.
-const ATTEMPTS_MAX: u32 = 10;
+/// Maximum number of attempts at a change. From the second attempt on nobody else writes meanwhile, so more than a few
+/// fail only when the store does.
+const ATTEMPTS_MAX: u32 = 5;
 /// Rows of a page when everything is listed.
 const PAGE_ROWS: usize = 500;
 
@@ -62,6 +64,10 @@ impl Draft {
     }
 }
 
+fn wrong_clock(why: Implausible) -> Stop {
+    Stop::no(why.to_string())
+}
+
 impl Desk {
     /// Reads the configuration and opens the store; makes the store where there is none yet.
     ///
@@ -69,6 +75,7 @@ impl Desk {
     /// Everything that is wrong with either.
     pub async fn open(config: &Path) -> Result<Self, Stop> {
         let configuration = super::configuration(config)?;
+        plausible::check_before_making(&Clock::System, &configuration.store_url).map_err(wrong_clock)?;
         let store =
             store::open(&configuration.store_url, Mode::Create).await.map_err(|error| Stop::no(error.to_string()))?;
         Ok(Self::new(configuration, store))
@@ -92,27 +99,50 @@ impl Desk {
     /// # Errors
     /// When they cannot be read or made.
     pub async fn keys(&self) -> Result<Keys, Stop> {
+        self.check_clock().await?;
         keys::open(&self.configuration.master, &*self.store).await.map_err(Stop::no)
     }
 
-    /// Makes a change: `draft` looks at the rows and decides, and is asked again when somebody else was faster.
+    /// Makes a change: `draft` looks at the rows and decides, and is asked again when somebody else was faster. The second
+    /// time nobody else writes until the change is made, so the operator wins against any traffic.
     ///
     /// # Errors
     /// What `draft` says, or what the store says.
-    pub async fn change<T>(&self, mut draft: impl AsyncFnMut(&mut Draft) -> Result<T, Stop>) -> Result<T, Stop> {
-        for _ in 0..ATTEMPTS_MAX {
-            let mut own = self.draft();
+    pub async fn change<T>(&self, draft: impl AsyncFnMut(&mut Draft) -> Result<T, Stop>) -> Result<T, Stop> {
+        self.check_clock().await?;
+        self.change_by_any_clock(draft).await
+    }
+
+    /// As [`Desk::change`], but does not check the clock: for the repair of what a wrong clock left behind.
+    pub(super) async fn change_by_any_clock<T>(
+        &self,
+        mut draft: impl AsyncFnMut(&mut Draft) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let mut pen: Option<Box<dyn Pen>> = None;
+        for attempt in 1..=ATTEMPTS_MAX {
+            if attempt > 1 && pen.is_none() {
+                pen = self.pen().await?;
+            }
+            let mut own = self.draft()?;
             let outcome = draft(&mut own).await?;
             if own.changes.is_empty() {
                 return Ok(outcome);
             }
-            match self.store.commit(own.changes).await {
+            let written = match &mut pen {
+                Some(pen) => pen.commit(own.changes).await,
+                None => self.store.commit(own.changes).await,
+            };
+            match written {
                 Ok(()) => return Ok(outcome),
                 Err(CommitError::Lost) => {}
-                Err(CommitError::Behind(id)) => self.ids.lift(id),
+                Err(CommitError::Behind(id)) => self.ids.lift(id, self.clock.now_ms()).map_err(wrong_clock)?,
                 Err(CommitError::Taken(name)) => {
                     let list = if name == "client_id" { "grantry client list" } else { "grantry user list" };
                     return Err(Stop::no(format!("this {name} is already taken: see `{list}`")));
+                }
+                // Perhaps it took too long: the next attempt has a pen of its own.
+                Err(CommitError::Fault(Fault::Unavailable { .. })) if pen.is_some() && attempt < ATTEMPTS_MAX => {
+                    pen = None
                 }
                 Err(CommitError::Fault(fault)) => return Err(fault.into()),
             }
@@ -120,17 +150,43 @@ impl Desk {
         Err(Stop::no("others keep changing the same rows; try again"))
     }
 
-    /// Randomness, and ids that nobody else has.
-    #[must_use]
-    pub fn entropy(&self) -> Entropy {
-        Entropy::seeded(Source::System.draw(), self.ids.reserve(self.clock.now_ms()))
+    /// The exclusive right to write, where the store has such a thing.
+    async fn pen(&self) -> Result<Option<Box<dyn Pen>>, Stop> {
+        match self.store.pen().await {
+            Ok(pen) => Ok(Some(pen)),
+            Err(Fault::Unsupported(_)) => Ok(None),
+            Err(fault) => Err(fault.into()),
+        }
     }
 
-    fn draft(&self) -> Draft {
+    /// Randomness, for what is not written to the store. Its ids belong to nobody.
+    #[must_use]
+    pub fn entropy(&self) -> Entropy {
+        Entropy::seeded(Source::System.draw(), 0)
+    }
+
+    /// Checks that the clock can be right, before something is written.
+    ///
+    /// # Errors
+    /// Why it cannot be right, or what the store says.
+    pub async fn check_clock(&self) -> Result<(), Stop> {
+        plausible::check_start(&self.clock, self.store.greatest_id().await?).map_err(wrong_clock)
+    }
+
+    /// Checks that the clock can be right, whatever is in the store.
+    ///
+    /// # Errors
+    /// Why it cannot be right.
+    pub(super) fn check_clock_alone(&self) -> Result<(), Stop> {
+        plausible::check_start(&self.clock, 0).map_err(wrong_clock)
+    }
+
+    fn draft(&self) -> Result<Draft, Stop> {
+        let reserve = |now_ms| self.ids.reserve(now_ms).map_err(wrong_clock);
         // In the next millisecond: other processes hand out ids in this one as well.
-        let revoked_below = self.ids.reserve(self.clock.now_ms() + 1);
-        let entropy = self.entropy();
-        Draft { now: self.clock.now(), entropy, revoked_below, changes: Vec::new() }
+        let revoked_below = reserve(self.clock.now_ms() + 1)?;
+        let entropy = Entropy::seeded(Source::System.draw(), reserve(self.clock.now_ms())?);
+        Ok(Draft { now: self.clock.now(), entropy, revoked_below, changes: Vec::new() })
     }
 
     /// The user that the operator means: an id, an e-mail address or a user name.

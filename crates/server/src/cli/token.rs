@@ -6,7 +6,7 @@ use protocol::keys::TokenKind;
 use protocol::model::{EventKind, Personal, PersonalId};
 use protocol::scope::Scope;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Wants};
+use protocol::turn::{Change, Rely, Wants};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Stop};
@@ -110,6 +110,8 @@ impl Add {
                     expires_at: ttl_s.map_or(UnixTime::NEVER, |ttl_s| draft.now.plus(ttl_s)),
                     used_at: None,
                 };
+                // Somebody who is being disabled gets no new token.
+                draft.change(Change::Rely(Rely::User(user.key, user.version)));
                 draft.change(Change::PutPersonal(Box::new(row.clone())));
                 draft.note(EventKind::PersonalCreated, Some(user.key), None, &name);
                 Ok((row, minted.text))

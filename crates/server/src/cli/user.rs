@@ -297,11 +297,15 @@ impl SetPassword {
                 "say where the password comes from: --password-stdin, --password-file FILE or --password-generate",
             ));
         };
+        // Hashed once, however often the change is attempted.
+        let mut hashed = None;
         let (user, ()) = desk
             .alter_user(&self.user, EventKind::PasswordChanged, |user, draft| {
                 let names = [user.username.as_deref(), user.email.as_deref(), Some(user.name.as_str())];
                 let names: Vec<&str> = names.into_iter().flatten().collect();
-                user.password = Some(hash(&password, &names, &mut draft.entropy)?);
+                check_password(&password, &names)?;
+                let hash = || password::hash(&password, &mut draft.entropy);
+                user.password = Some(hashed.get_or_insert_with(hash).clone());
                 cut_off(user, draft);
                 Ok(("by the operator", ()))
             })
@@ -407,8 +411,12 @@ fn cut_off(user: &mut Row, draft: &mut Draft) {
 }
 
 fn hash(text: &Secret, names: &[&str], entropy: &mut Entropy) -> Result<String, Stop> {
-    password::may_be(text, names).map_err(|no| Stop::no(no.row().text))?;
+    check_password(text, names)?;
     Ok(password::hash(text, entropy))
+}
+
+fn check_password(text: &Secret, names: &[&str]) -> Result<(), Stop> {
+    password::may_be(text, names).map_err(|no| Stop::no(no.row().text))
 }
 
 /// A public identifier that tells nothing.

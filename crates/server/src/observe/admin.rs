@@ -39,6 +39,10 @@ impl Admin {
             tracing::warn!("not ready: the database is damaged; stop the server and restore a backup");
             return text(StatusCode::SERVICE_UNAVAILABLE, "not ready; the log says why\n");
         }
+        if let Err(why) = self.app.plausible.check(&self.app.clock) {
+            tracing::warn!("not ready: {why}");
+            return text(StatusCode::SERVICE_UNAVAILABLE, "not ready; the log says why\n");
+        }
         let wants = Wants { client_id: Some(NOBODY.to_owned()), ..Wants::default() };
         let problem = match tokio::time::timeout(LOOK_TIME, self.app.store.load(&wants)).await {
             Ok(Ok(_)) if self.app.metrics.is_store_writable() => return text(StatusCode::OK, "ready\n"),

@@ -107,6 +107,11 @@ impl Snapshot {
                 ),
                 ("slow_waiting", "Slow judgements that wait or are being made", gauge(app.slow.waiting() as u64)),
                 ("store_writable", "1 when the store took the last write", i64::from(metrics.is_store_writable())),
+                (
+                    "clock_plausible",
+                    "1 when the clock can be right",
+                    i64::from(app.plausible.check(&app.clock).is_ok()),
+                ),
                 ("memory_resident_bytes", "Memory of the process", gauge(resident_bytes())),
             ],
         }

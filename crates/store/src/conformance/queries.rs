@@ -238,8 +238,11 @@ pub(super) async fn the_greatest_id_is_above_all_rows(store: &dyn Store) {
     let before = store.greatest_id().await.unwrap();
     assert!(before >= 2, "two clients and two users are there");
     let session = Session { id: SessionId(before + 5), ..session(1, 1) };
-    commit(store, [Change::PutSession(Box::new(session))]).await;
+    commit(store, [Change::PutSession(Box::new(session.clone()))]).await;
     assert_eq!(store.greatest_id().await.unwrap(), before + 5);
+    let overrun = Session { id: SessionId(-1), ..session };
+    commit(store, [Change::PutSession(Box::new(overrun))]).await;
+    assert_eq!(store.greatest_id().await.unwrap(), i64::MAX, "an id that ran over is greater than all others");
 }
 
 /// Somebody who is signed in may sign in as somebody else: what counts is who that is.

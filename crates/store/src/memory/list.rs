@@ -125,6 +125,18 @@ impl Tables {
     }
 
     fn greatest_id(&self) -> i64 {
+        let first = [
+            self.clients.rows().next().map(|(key, _)| key.0),
+            self.users.rows().next().map(|(key, _)| key.0),
+            self.sessions.rows().next().map(|(id, _)| id.0),
+            self.codes.rows().next().map(|(id, _)| id.0),
+            self.grants.rows().next().map(|(id, _)| id.0),
+            self.accesses.rows().next().map(|(id, _)| id.0),
+            self.personals.rows().next().map(|(id, _)| id.0),
+        ];
+        if first.into_iter().flatten().any(|id| id < 0) {
+            return i64::MAX;
+        }
         let last = [
             self.clients.rows().next_back().map(|(key, _)| key.0),
             self.users.rows().next_back().map(|(key, _)| key.0),

@@ -15,16 +15,41 @@ use protocol::model::{
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Facts, Holdings, Wants, account_attempts_key, login_name};
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::Instant;
 
 use self::table::Table;
 use crate::{
-    BURNED_KEPT_S, CommitError, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, Query, Rows, SPENT_CODE_KEPT_S, Store,
+    BURNED_KEPT_S, CommitError, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, PEN_MAX, Pen, Query, Rows, SPENT_CODE_KEPT_S,
+    Store, pen_is_gone,
 };
 
 /// A store in memory.
 #[derive(Debug, Default)]
 pub struct Memory {
-    tables: Mutex<Tables>,
+    tables: Arc<Mutex<Tables>>,
+    /// Held by whoever writes. Waiting writers get it in the order in which they asked.
+    writing: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// The exclusive right to write to a [`Memory`].
+struct MemoryPen {
+    tables: Arc<Mutex<Tables>>,
+    writing: Option<OwnedMutexGuard<()>>,
+    end: Instant,
+}
+
+#[async_trait]
+impl Pen for MemoryPen {
+    async fn commit(&mut self, changes: Vec<Change>) -> Result<(), CommitError> {
+        if self.writing.is_none() || Instant::now() >= self.end {
+            self.writing = None;
+            return Err(pen_is_gone().into());
+        }
+        write(&self.tables, changes)?;
+        self.writing = None;
+        Ok(())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -48,12 +73,27 @@ struct Tables {
 }
 
 impl Memory {
-    /// A panic while the lock is held cannot leave half a turn behind: `commit` takes back what was not made final.
     fn tables(&self) -> MutexGuard<'_, Tables> {
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        tables.take_back();
-        tables
+        lock(&self.tables)
     }
+}
+
+/// A panic while the lock is held cannot leave half a turn behind: `write` takes back what was not made final.
+fn lock(tables: &Mutex<Tables>) -> MutexGuard<'_, Tables> {
+    let mut tables = tables.lock().unwrap_or_else(PoisonError::into_inner);
+    tables.take_back();
+    tables
+}
+
+/// Writes one turn: all of it, or nothing.
+fn write(tables: &Mutex<Tables>, changes: Vec<Change>) -> Result<(), CommitError> {
+    let mut tables = lock(tables);
+    let applied = tables.apply(changes);
+    match applied {
+        Ok(()) => tables.keep(),
+        Err(_) => tables.take_back(),
+    }
+    applied
 }
 
 #[async_trait]
@@ -63,17 +103,13 @@ impl Store for Memory {
     }
 
     async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
-        let mut tables = self.tables();
-        match tables.apply(changes) {
-            Ok(()) => {
-                tables.keep();
-                Ok(())
-            }
-            Err(error) => {
-                tables.take_back();
-                Err(error)
-            }
-        }
+        let _writing = self.writing.lock().await;
+        write(&self.tables, changes)
+    }
+
+    async fn pen(&self) -> Result<Box<dyn Pen>, Fault> {
+        let writing = Some(Arc::clone(&self.writing).lock_owned().await);
+        Ok(Box::new(MemoryPen { tables: Arc::clone(&self.tables), writing, end: Instant::now() + PEN_MAX }))
     }
 
     async fn list(&self, query: &Query) -> Result<Rows, Fault> {
@@ -81,6 +117,7 @@ impl Store for Memory {
     }
 
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
+        let _writing = self.writing.lock().await;
         let mut tables = self.tables();
         let removed = tables.sweep(now, rows_max);
         tables.keep();

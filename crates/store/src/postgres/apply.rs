@@ -34,6 +34,16 @@ pub(super) async fn turn(link: &Link, changes: &[Change], is_alone: bool) -> Res
         // Never in force at the end of a transaction: see `WRITING`.
         link.simple("SET LOCAL statement_timeout = 0").await?;
     }
+    write_all(link, changes).await
+}
+
+/// Writes one turn inside a transaction in which nobody else writes.
+pub(super) async fn turn_inside(link: &Link, changes: &[Change]) -> Result<(), Stop> {
+    lock(link, changes).await?;
+    write_all(link, changes).await
+}
+
+async fn write_all(link: &Link, changes: &[Change]) -> Result<(), Stop> {
     // In the order in which rows are locked everywhere.
     for rank in 0..=2 {
         for change in changes.iter().filter(|change| order(change) == rank) {

@@ -67,7 +67,7 @@ impl Hold {
     ///
     /// When there is none, one is made in the background until there is. Nobody waits longer for it than patience lasts: who
     /// comes after that is told at once, and the first one who comes when the server is back finds a connection.
-    async fn link(&mut self) -> Result<Link, Stop> {
+    pub(super) async fn link(&mut self) -> Result<Link, Stop> {
         if let Some(link) = self.link.take().filter(|link| !link.is_closed()) {
             return Ok(link);
         }
@@ -133,7 +133,7 @@ impl Hold {
     }
 
     /// Keeps a connection that can be used again, outside of any transaction.
-    async fn put_back(&mut self, link: Link, stop: Option<&Stop>) {
+    pub(super) async fn put_back(&mut self, link: Link, stop: Option<&Stop>) {
         let is_clean = match stop {
             None => true,
             Some(stop) if stop.is_gone() => false,

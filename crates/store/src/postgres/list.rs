@@ -73,11 +73,7 @@ pub(super) async fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
         }
         Query::Schema => Rows::Schema(Some(super::schema::found(view.link).await?)),
         Query::GreatestId => {
-            const SQL: &str = "SELECT max(id) FROM (SELECT max(key) AS id FROM clients \
-                UNION ALL SELECT max(key) FROM users UNION ALL SELECT max(id) FROM sessions \
-                UNION ALL SELECT max(id) FROM codes UNION ALL SELECT max(id) FROM grants \
-                UNION ALL SELECT max(id) FROM access_tokens UNION ALL SELECT max(id) FROM personal_tokens) AS ids";
-            let found = view.rows(SQL, &[], |row| row::get::<Option<i64>>(row, 0)).await?;
+            let found = view.rows(&crate::greatest_id_sql(), &[], |row| row::get::<Option<i64>>(row, 0)).await?;
             Rows::GreatestId(found.into_iter().flatten().next().unwrap_or(0))
         }
         Query::Counts => Rows::Counts(view.counts(COUNTED_BYTES_MAX).await?),

@@ -14,6 +14,7 @@ mod link;
 mod list;
 mod load;
 mod moving;
+mod pen;
 mod pins;
 mod queue;
 mod row;
@@ -44,6 +45,7 @@ use self::commit::Turns;
 use self::lane::{Errand, Hold};
 use self::link::{Connector, Link, Purpose};
 use self::list::View;
+use self::pen::PostgresPen;
 use self::queue::{Queue, Waiting, queue};
 use self::shared::{Forget, Lease, Tally, WasLeased};
 use self::stop::Stop;
@@ -52,7 +54,7 @@ use self::url::Address;
 use crate::documents::Documents;
 use crate::moving::{Cells, Stretch, Table};
 use crate::walk::Walk;
-use crate::{CommitError, Fault, Mode, OpenError, Query, Rows, Sqlite, Store, Window};
+use crate::{CommitError, Fault, Mode, OpenError, Pen, Query, Rows, Sqlite, Store, Window};
 
 /// Lanes of each kind. The second one helps when there is more to do than one gets done.
 const LANES: usize = 2;
@@ -116,6 +118,8 @@ pub struct Postgres {
     frequent: Queue<Vec<Change>, Result<(), CommitError>>,
     alone: Queue<Vec<Change>, Result<(), CommitError>>,
     desk: Desk,
+    /// For turns that write alone: one at a time from each process.
+    pen: Arc<Mutex<Hold>>,
     walk: Walk,
     listener: Option<AbortHandle>,
 }
@@ -161,13 +165,21 @@ impl Postgres {
         // Behind a pooler nobody can listen: a notification would reach whoever has that connection at the moment.
         let listener = (!connector.address().is_pooled)
             .then(|| tokio::spawn(shared::listen(Arc::clone(&connector))).abort_handle());
-        Ok(Self { connector, documents, loads, frequent, alone, desk, walk: Walk::new(), listener })
+        let pen = Arc::new(Mutex::new(Hold::new(Arc::clone(&connector), AT_LEISURE)));
+        Ok(Self { connector, documents, loads, frequent, alone, desk, pen, walk: Walk::new(), listener })
     }
 
-    /// The schema of the database at `url`: 0 when there is none yet. Changes nothing.
-    pub(crate) async fn inspect(url: &str) -> Result<Option<u32>, OpenError> {
+    /// The schema of the database at `url`, and its greatest id: 0 when there is none yet. Changes nothing.
+    pub(crate) async fn inspect(url: &str) -> Result<(u32, i64), OpenError> {
         let (connector, link) = reach(url).await?;
-        examine(&connector.address().place(), &link).await.map(Some)
+        let place = connector.address().place();
+        let schema = examine(&place, &link).await?;
+        if schema == 0 {
+            return Ok((0, 0));
+        }
+        let found = link.rows(&crate::greatest_id_sql(), &[]).await.map_err(|stop| unreachable_at(&place, stop))?;
+        let greatest_id = found.first().and_then(|row| row.get::<_, Option<i64>>(0));
+        Ok((schema, greatest_id.unwrap_or_default()))
     }
 
     /// The newest schema that this program knows.
@@ -338,6 +350,10 @@ impl Store for Postgres {
         }
         let queue = if batch::is_frequent(&changes) { &self.frequent } else { &self.alone };
         queue.ask(changes).await.unwrap_or_else(|| Err(stopped().into()))
+    }
+
+    async fn pen(&self) -> Result<Box<dyn Pen>, Fault> {
+        Ok(Box::new(PostgresPen::take(Arc::clone(&self.pen).lock_owned().await).await?))
     }
 
     async fn list(&self, query: &Query) -> Result<Rows, Fault> {

@@ -49,11 +49,7 @@ pub(super) fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
         }
         Query::Schema => Rows::Schema(Some(schema::found(view.connection)?)),
         Query::GreatestId => {
-            const SQL: &str = "SELECT max(id) FROM (SELECT max(key) AS id FROM clients \
-                UNION ALL SELECT max(key) FROM users UNION ALL SELECT max(id) FROM sessions \
-                UNION ALL SELECT max(id) FROM codes UNION ALL SELECT max(id) FROM grants \
-                UNION ALL SELECT max(id) FROM access_tokens UNION ALL SELECT max(id) FROM personal_tokens)";
-            let found = view.rows(SQL, [], |row| row.get::<_, Option<i64>>(0))?;
+            let found = view.rows(&crate::greatest_id_sql(), [], |row| row.get::<_, Option<i64>>(0))?;
             Rows::GreatestId(found.into_iter().flatten().next().unwrap_or(0))
         }
         Query::Counts => return Err(Stop::Unreadable("counts are asked for elsewhere".to_owned())),

@@ -9,6 +9,7 @@ mod list;
 mod load;
 mod moving;
 mod open;
+mod pen;
 mod readers;
 mod row;
 mod schema;
@@ -29,6 +30,7 @@ use rusqlite::{Connection, OpenFlags};
 pub(crate) use self::enclosed::{enclose, enclosed};
 
 use self::document::View;
+use self::pen::SqlitePen;
 use self::readers::Readers;
 use self::stop::fault;
 use self::sweep::Sweeper;
@@ -36,7 +38,7 @@ use self::writer::{Replacement, Work, Writer};
 use crate::documents::Documents;
 use crate::moving::{Cell, Cells, Stretch, Table};
 use crate::walk::Walk;
-use crate::{CommitError, Fault, Mode, OpenError, Query, Rows, Store};
+use crate::{CommitError, Fault, Mode, OpenError, Pen, Query, Rows, Store};
 
 /// How many applications a user registered.
 const CLIENTS_OWNED: &str = "SELECT count(*) FROM clients WHERE owner = ?1";
@@ -77,6 +79,11 @@ impl Sqlite {
         open::inspect(path)
     }
 
+    /// The greatest id in the file at `path`; 0 when there is none. Changes nothing.
+    pub(crate) fn inspect_ids(path: &Path) -> Result<i64, OpenError> {
+        open::inspect_ids(path)
+    }
+
     /// The newest schema that this program knows.
     pub(crate) fn schema_known() -> u32 {
         schema::known()
@@ -94,6 +101,12 @@ impl Store for Sqlite {
             return Ok(());
         }
         self.writer.ask(Work::Commit(changes)).await.map(drop)
+    }
+
+    async fn pen(&self) -> Result<Box<dyn Pen>, Fault> {
+        let (pen, lending) = SqlitePen::new();
+        self.writer.have_done(Work::Lend(lending)).await?;
+        Ok(Box::new(pen))
     }
 
     async fn list(&self, query: &Query) -> Result<Rows, Fault> {

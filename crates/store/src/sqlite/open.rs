@@ -69,6 +69,22 @@ pub(super) fn inspect(path: &Path) -> Result<Option<u32>, OpenError> {
     }
 }
 
+/// Looks at the greatest id in a file without changing it; 0 where there is no file, or no table in it.
+pub(super) fn inspect_ids(path: &Path) -> Result<i64, OpenError> {
+    let refuse = |error: rusqlite::Error| refusal(path, &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = match Connection::open_with_flags(path, flags).map_err(refuse) {
+        Err(OpenError::Missing { .. }) => return Ok(0),
+        opened => opened?,
+    };
+    connection.busy_timeout(BUSY_MAX).map_err(refuse)?;
+    if examine(path, &connection)? == 0 {
+        return Ok(0);
+    }
+    let found = connection.query_row(&crate::greatest_id_sql(), [], |row| row.get::<_, Option<i64>>(0));
+    Ok(found.map_err(refuse)?.unwrap_or_default())
+}
+
 /// Is this file ours, and not too new? Gives its schema.
 fn examine(path: &Path, connection: &Connection) -> Result<u32, OpenError> {
     let read = || {

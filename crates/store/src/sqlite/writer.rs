@@ -8,6 +8,7 @@ use protocol::turn::Change;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::pen::Lending;
 use super::stop::{Stop, fault, is_for_all};
 use super::sweep::Broom;
 use super::{apply, moving};
@@ -29,6 +30,8 @@ pub(super) enum Work {
     Remove(&'static Broom, UnixTime, Vec<i64>),
     /// Put rows in the place of all in a stretch.
     Replace(Replacement),
+    /// Let one turn write alone.
+    Lend(Lending),
     /// Allow so many pages, as a disk of that size would.
     #[cfg(test)]
     LimitPages(u32),
@@ -42,7 +45,7 @@ pub(super) struct Replacement {
     pub(super) rows: Vec<Cells>,
 }
 
-type Answer = Result<usize, CommitError>;
+pub(super) type Answer = Result<usize, CommitError>;
 
 pub(super) struct Job {
     work: Work,
@@ -98,14 +101,23 @@ fn serve(connection: Connection, mut waiting: mpsc::Receiver<Job>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     let mut answers = Vec::with_capacity(BATCH_MAX);
     while waiting.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
-        if let Err(fault) = write(&connection, &batch, &mut answers) {
-            tracing::error!(%fault, turns = batch.len(), "nothing could be written");
+        // Whoever writes alone does so after the others of the batch, in the order in which they asked.
+        let (lent, mut own): (Vec<Job>, Vec<Job>) = batch.drain(..).partition(|job| matches!(job.work, Work::Lend(_)));
+        if !own.is_empty()
+            && let Err(fault) = write(&connection, &own, &mut answers)
+        {
+            tracing::error!(%fault, turns = own.len(), "nothing could be written");
             answers.clear();
-            answers.resize(batch.len(), Err(CommitError::Fault(fault)));
+            answers.resize(own.len(), Err(CommitError::Fault(fault)));
         }
-        for (job, answer) in batch.drain(..).zip(answers.drain(..)) {
+        for (job, answer) in own.drain(..).zip(answers.drain(..)) {
             // Whoever does not wait any more has no use for the answer.
             let _ = job.reply.send(answer);
+        }
+        for Job { work, reply } in lent {
+            if let Work::Lend(lending) = work {
+                lending.serve(&connection, reply);
+            }
         }
         write_back(&connection);
     }
@@ -136,6 +148,7 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
                 // A stretch that fails must not take half of itself along.
                 apply::alone(connection, || moving::replace(connection, table, stretch, rows)).map(|()| 0)
             }
+            Work::Lend(_) => unreachable!("`serve` keeps it apart"),
             #[cfg(test)]
             Work::LimitPages(pages) => limit_pages(connection, *pages),
         };

@@ -1,0 +1,86 @@
+//! One turn that writes alone. The thread that writes begins a transaction, which no other process can write beside, and
+//! waits inside it for the turn's changes.
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use protocol::turn::Change;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::apply;
+use super::stop::Stop;
+use super::writer::Answer;
+use crate::{CommitError, PEN_MAX, Pen, pen_is_gone};
+
+/// The changes of a turn, and the way to whoever waits for the commit.
+struct Order {
+    changes: Vec<Change>,
+    reply: oneshot::Sender<Result<(), CommitError>>,
+}
+
+/// The exclusive right to write to a file.
+pub(super) struct SqlitePen {
+    orders: Sender<Order>,
+}
+
+/// The other end of a [`SqlitePen`], for the thread that writes.
+pub(super) struct Lending {
+    orders: Receiver<Order>,
+}
+
+impl SqlitePen {
+    pub(super) fn new() -> (Self, Lending) {
+        let (sender, receiver) = mpsc::channel();
+        (Self { orders: sender }, Lending { orders: receiver })
+    }
+}
+
+#[async_trait]
+impl Pen for SqlitePen {
+    async fn commit(&mut self, changes: Vec<Change>) -> Result<(), CommitError> {
+        let (reply, answer) = oneshot::channel();
+        self.orders.send(Order { changes, reply }).map_err(|_| pen_is_gone())?;
+        answer.await.map_err(|_| pen_is_gone())?
+    }
+}
+
+impl Lending {
+    /// Holds the transaction until the turn is written, given up, or out of time. `granted` hears when it has begun.
+    pub(super) fn serve(self, connection: &Connection, granted: oneshot::Sender<Answer>) {
+        if let Err(stop) = apply::run(connection, "BEGIN IMMEDIATE", []) {
+            // Whoever does not wait any more has no use for the answer.
+            let _ = granted.send(Err(stop.into()));
+            return;
+        }
+        if granted.send(Ok(0)).is_ok() {
+            self.take_orders(connection);
+        }
+        if !connection.is_autocommit() {
+            // When even this fails, the next BEGIN does too, and says so.
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+    }
+
+    fn take_orders(&self, connection: &Connection) {
+        let end = Instant::now() + PEN_MAX;
+        loop {
+            let Order { changes, reply } = match self.orders.recv_timeout(end.saturating_duration_since(Instant::now()))
+            {
+                Ok(order) => order,
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    tracing::warn!("an exclusive write took too long and was given up");
+                    return;
+                }
+            };
+            let written = apply::turn(connection, &changes).and_then(|()| apply::run(connection, "COMMIT", []));
+            let may_go_on = matches!(written, Err(Stop::Lost | Stop::Behind(_) | Stop::Taken(_)));
+            let is_heard = reply.send(written.map(drop).map_err(CommitError::from)).is_ok();
+            if !may_go_on || !is_heard || connection.is_autocommit() {
+                return;
+            }
+        }
+    }
+}
