@@ -20,6 +20,7 @@ pub mod observe;
 pub mod pages;
 pub mod serve;
 pub mod settings;
+pub mod signals;
 pub mod slow;
 pub mod surface;
 mod sweep;

@@ -3,6 +3,7 @@
 use protocol::model::{
     AccessId, Attempts, Client, ClientKey, CodeId, GrantId, Personal, PersonalId, Refresh, SessionId, User, UserKey,
 };
+use protocol::secret::Digest;
 use protocol::turn::{Change, Wants};
 
 use super::rows::*;
@@ -331,4 +332,12 @@ pub(super) async fn sealing_keys_keep_their_order(store: &dyn Store) {
 
 pub(super) async fn no_changes_are_no_trouble(store: &dyn Store) {
     commit(store, []).await;
+}
+
+pub(super) async fn the_fingerprint_of_the_first_master_key_stays(store: &dyn Store) {
+    let (first, second) = (Digest::of(b"first"), Digest::of(b"second"));
+    assert_eq!(store.master_fingerprint().await, Ok(None));
+    assert_eq!(store.note_master_fingerprint(first).await, Ok(first));
+    assert_eq!(store.note_master_fingerprint(second).await, Ok(first), "whoever comes later is told of the first one");
+    assert_eq!(store.master_fingerprint().await, Ok(Some(first)));
 }

@@ -25,6 +25,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Memory {
     tables: Mutex<Tables>,
+    master_fingerprint: Mutex<Option<Digest>>,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +79,14 @@ impl Store for Memory {
 
     async fn list(&self, query: &Query) -> Result<Rows, Fault> {
         Ok(self.tables().list(query))
+    }
+
+    async fn master_fingerprint(&self) -> Result<Option<Digest>, Fault> {
+        Ok(*self.master_fingerprint.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn note_master_fingerprint(&self, own: Digest) -> Result<Digest, Fault> {
+        Ok(*self.master_fingerprint.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(own))
     }
 
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {

@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Facts, Wants};
 use tokio::sync::{Mutex, oneshot, watch};
@@ -45,7 +46,7 @@ use self::lane::{Errand, Hold};
 use self::link::{Connector, Link, Purpose};
 use self::list::View;
 use self::queue::{Queue, Waiting, queue};
-use self::shared::{Forget, Lease, Tally, WasLeased};
+use self::shared::{Forget, Lease, MasterFingerprint, NoteMasterFingerprint, Tally, WasLeased};
 use self::stop::Stop;
 use self::sweep::Sweeper;
 use self::url::Address;
@@ -164,10 +165,17 @@ impl Postgres {
         Ok(Self { connector, documents, loads, frequent, alone, desk, walk: Walk::new(), listener })
     }
 
-    /// The schema of the database at `url`: 0 when there is none yet. Changes nothing.
-    pub(crate) async fn inspect(url: &str) -> Result<Option<u32>, OpenError> {
+    /// The schema of the database at `url`, 0 when there is none yet, and the fingerprint of the master key that was noted
+    /// there. Changes nothing.
+    pub(crate) async fn inspect(url: &str) -> Result<(u32, Option<Digest>), OpenError> {
         let (connector, link) = reach(url).await?;
-        examine(&connector.address().place(), &link).await.map(Some)
+        let place = connector.address().place();
+        let found = examine(&place, &link).await?;
+        if !schema::has_installation(&link).await.map_err(|stop| unreachable_at(&place, stop))? {
+            return Ok((found, None));
+        }
+        let noted = MasterFingerprint.run(&link).await.map_err(|stop| unreachable_at(&place, stop))?;
+        Ok((found, noted))
     }
 
     /// The newest schema that this program knows.
@@ -176,9 +184,12 @@ impl Postgres {
     }
 }
 
-/// What is wrong with an address, if anything.
-pub(crate) fn check_address(url: &str) -> Result<(), String> {
-    Address::parse(url).map(drop)
+/// What the operator should know about an address, if anything.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn check_address(url: &str) -> Result<Option<String>, String> {
+    Ok(Address::parse(url)?.exposed_warning())
 }
 
 /// Connects for the first time.
@@ -346,6 +357,14 @@ impl Store for Postgres {
 
     fn news(&self) -> Option<watch::Receiver<u64>> {
         self.listener.as_ref().map(|_| self.connector.news())
+    }
+
+    async fn master_fingerprint(&self) -> Result<Option<Digest>, Fault> {
+        Ok(self.desk.perform(&mut MasterFingerprint).await?)
+    }
+
+    async fn note_master_fingerprint(&self, own: Digest) -> Result<Digest, Fault> {
+        Ok(self.desk.perform(&mut NoteMasterFingerprint { own }).await?)
     }
 
     async fn lease(&self, work: &str, holder: i64, for_s: u32) -> Result<bool, Fault> {

@@ -3,6 +3,7 @@
 
 use std::thread::JoinHandle;
 
+use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use protocol::turn::Change;
 use rusqlite::Connection;
@@ -10,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::stop::{Stop, fault, is_for_all};
 use super::sweep::Broom;
-use super::{apply, moving};
+use super::{apply, installation, moving};
 use crate::moving::{Cells, Stretch, Table};
 use crate::{CommitError, Fault};
 
@@ -29,6 +30,8 @@ pub(super) enum Work {
     Remove(&'static Broom, UnixTime, Vec<i64>),
     /// Put rows in the place of all in a stretch.
     Replace(Replacement),
+    /// Note the fingerprint of the master key, unless one is there.
+    NoteMaster(Digest),
     /// Allow so many pages, as a disk of that size would.
     #[cfg(test)]
     LimitPages(u32),
@@ -136,6 +139,7 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
                 // A stretch that fails must not take half of itself along.
                 apply::alone(connection, || moving::replace(connection, table, stretch, rows)).map(|()| 0)
             }
+            Work::NoteMaster(own) => installation::note_master_fingerprint(connection, *own).map_err(Stop::from),
             #[cfg(test)]
             Work::LimitPages(pages) => limit_pages(connection, *pages),
         };
