@@ -258,6 +258,13 @@ fn token_key(token: &Secret) -> LessSafeKey {
     aead(&key)
 }
 
+/// What a store keeps of a master key, to tell another one from it: a value that is derived as keys are, and tells nothing of
+/// them or of the master key.
+#[must_use]
+pub fn fingerprint(master: &[u8; 32]) -> Digest {
+    Digest(*subkey(master, b"fingerprint", 0))
+}
+
 /// HKDF's expand step for one block: HMAC-SHA256 of label and number under the master key.
 fn subkey(master: &[u8; 32], label: &[u8], number: u8) -> Zeroizing<[u8; 32]> {
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, master);
@@ -408,6 +415,15 @@ mod tests {
         assert_eq!(keys().open("page", b"browser", &sealed).as_deref(), Some(&b"hello"[..]));
         assert_eq!(keys().open("page", b"another", &sealed), None);
         assert_eq!(keys().open("other", b"browser", &sealed), None);
+    }
+
+    #[test]
+    fn a_fingerprint_tells_master_keys_apart_and_is_no_key() {
+        assert_eq!(fingerprint(&[7; 32]), fingerprint(&[7; 32]));
+        assert_ne!(fingerprint(&[7; 32]), fingerprint(&[8; 32]));
+        for (label, number) in [(&b"mask"[..], 0), (b"vault", 0), (b"seal", 1)] {
+            assert_ne!(fingerprint(&[7; 32]).0, *subkey(&[7; 32], label, number));
+        }
     }
 
     #[test]

@@ -71,6 +71,7 @@ impl Desk {
         let configuration = super::configuration(config)?;
         let store =
             store::open(&configuration.store_url, Mode::Create).await.map_err(|error| Stop::no(error.to_string()))?;
+        keys::verify(&configuration.master, &*store).await.map_err(Stop::no)?;
         Ok(Self::new(configuration, store))
     }
 

@@ -55,7 +55,7 @@ pub(super) fn plain(error: &Error) -> String {
         ErrorKind::NotADirectory => "a part of its path is a file and no folder".to_owned(),
         ErrorKind::IsADirectory => "it is a folder".to_owned(),
         ErrorKind::InvalidFilename => "the path is too long".to_owned(),
-        ErrorKind::NotFound => "there is no such folder".to_owned(),
+        ErrorKind::NotFound => "its folder: there is no such folder; make it first".to_owned(),
         _ => error.to_string(),
     }
 }

@@ -217,7 +217,8 @@ fn read_only(path: &Path) -> OpenError {
 fn unopened(path: &Path, error: &rusqlite::Error) -> OpenError {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let cause = match (path.metadata(), folder.map(Path::metadata)) {
-        (_, Some(Err(folder_error))) => format!("its folder: {}", files::plain(&folder_error)),
+        (_, Some(Err(refused))) if refused.kind() == std::io::ErrorKind::NotFound => files::plain(&refused),
+        (_, Some(Err(refused))) => format!("its folder: {}", files::plain(&refused)),
         (Ok(there), _) if there.is_dir() => "it is a folder".to_owned(),
         (Ok(_), _) => match files::unwritable(path).or_else(|| files::unwritable_folder(path)) {
             Some(refused) => return unwritten(path, &refused),
