@@ -94,7 +94,7 @@ fn lost(path: &Path) -> String {
 /// Keys from the master key and the ring, the newest sealing key first.
 #[must_use]
 pub fn derive(master: &[u8; 32], ring: &[SealKey]) -> Keys {
-    let numbers: Vec<u8> = ring.iter().rev().map(|key| key.number).collect();
+    let numbers: Vec<u32> = ring.iter().rev().map(|key| key.number).collect();
     Keys::derive(master, &numbers)
 }
 
@@ -134,10 +134,9 @@ pub async fn rotate_older(store: &dyn Store, moment: UnixTime) -> Result<Vec<Sea
             return Ok(ring);
         }
         let now = Clock::System.now();
-        // Numbers go round; one that still opens something is never taken again.
-        let last = ring.last().map_or(0, |key| key.number);
-        let is_free = |number: &u8| ring.iter().all(|key| key.number != *number);
-        let number = (1..=u8::MAX).map(|step| last.wrapping_add(step)).find(is_free).ok_or("no number is free")?;
+        // The same number is the same key, so none is ever given again.
+        let last = ring.iter().map(|key| key.number).max().unwrap_or_default();
+        let number = last.checked_add(1).ok_or("all numbers of sealing keys were given")?;
         ring.push(SealKey { number, created_at: now });
         let mut changes = vec![Change::PutSealKey(SealKey { number, created_at: now })];
         while ring.len() > RING_MAX {
@@ -283,6 +282,18 @@ mod tests {
         let sealed = before.seal("page", b"", b"x", &mut Entropy::seeded([1; 32], 1));
         assert!(derive(&master, &rotate(store).await.unwrap()).open("page", b"", &sealed).is_some());
         assert!(derive(&master, &rotate(store).await.unwrap()).open("page", b"", &sealed).is_none());
+    }
+
+    #[tokio::test]
+    async fn numbers_of_sealing_keys_grow_beyond_a_byte_and_never_come_back() {
+        let store: &dyn Store = &Memory::default();
+        for number in [255, 0] {
+            let key = SealKey { number, created_at: UnixTime(1_000) };
+            store.commit(vec![Change::PutSealKey(key)]).await.unwrap();
+        }
+        for expected in 256..260 {
+            assert_eq!(rotate(store).await.unwrap().last().unwrap().number, expected);
+        }
     }
 
     #[tokio::test]

@@ -126,7 +126,7 @@ async fn a_socket_in_the_file_system_answers_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("grantry.sock");
     let mut settings = settings();
-    settings.listen = Listen::Unix(path.clone());
+    settings.listen = Listen::Unix(UnixSocket { path: path.clone(), mode: 0o660 });
     let running = start(common::memory().await, settings).await;
     let mut stream = UnixStream::connect(&path).await.unwrap();
     stream.write_all(post(&credentials()).as_bytes()).await.unwrap();

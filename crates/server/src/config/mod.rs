@@ -127,7 +127,7 @@ pub(crate) fn plain(error: &std::io::Error) -> String {
             format!("permission denied to user {}", rustix::process::geteuid().as_raw())
         }
         std::io::ErrorKind::ReadOnlyFilesystem => "read-only file system".to_owned(),
-        std::io::ErrorKind::StorageFull => "no space left on the disk".to_owned(),
+        std::io::ErrorKind::StorageFull => "the disk is full".to_owned(),
         std::io::ErrorKind::QuotaExceeded => "the disk quota of this user is used up".to_owned(),
         std::io::ErrorKind::NotADirectory => "a part of its path is a file and no folder".to_owned(),
         std::io::ErrorKind::InvalidFilename => "the path is too long".to_owned(),

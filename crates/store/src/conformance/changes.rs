@@ -323,8 +323,8 @@ pub(super) async fn a_passed_counter_forgets_only_when_told_to(store: &dyn Store
 }
 
 pub(super) async fn sealing_keys_keep_their_order(store: &dyn Store) {
-    commit(store, [9, 3, 200].map(|number| Change::PutSealKey(seal_key(number)))).await;
-    commit(store, [Change::DropSealKey(200), Change::PutSealKey(seal_key(5))]).await;
+    commit(store, [9, 3, 70_000].map(|number| Change::PutSealKey(seal_key(number)))).await;
+    commit(store, [Change::DropSealKey(70_000), Change::PutSealKey(seal_key(5))]).await;
     let numbers: Vec<_> =
         store.seal_keys().await.expect("the store can be read").iter().map(|key| key.number).collect();
     assert_eq!(numbers, [9, 3, 5]);

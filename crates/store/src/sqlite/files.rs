@@ -47,7 +47,7 @@ pub(super) fn unwritable_folder(path: &Path) -> Option<Error> {
 pub(super) fn plain(error: &Error) -> String {
     match error.kind() {
         ErrorKind::ReadOnlyFilesystem => "read-only file system: mount it read-write, or keep it elsewhere".to_owned(),
-        ErrorKind::StorageFull => "no space left on the disk".to_owned(),
+        ErrorKind::StorageFull => "the disk is full".to_owned(),
         ErrorKind::QuotaExceeded => "the disk quota of this user is used up".to_owned(),
         ErrorKind::PermissionDenied => {
             format!("permission denied to user {}", rustix::process::geteuid().as_raw())

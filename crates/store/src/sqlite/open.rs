@@ -183,7 +183,7 @@ fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
         Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path: path_text, cause: error.to_string() },
         Some(ErrorCode::ReadOnly) => read_only(path),
         Some(ErrorCode::DiskFull) => {
-            OpenError::Unreadable { path: path_text, cause: "no space left on the disk".to_owned() }
+            OpenError::Unreadable { path: path_text, cause: "the disk is full".to_owned() }
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked { path: path_text },
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::SystemIoFailure) => unopened(path, error),
@@ -220,9 +220,13 @@ fn unopened(path: &Path, error: &rusqlite::Error) -> OpenError {
         (_, Some(Err(refused))) if refused.kind() == std::io::ErrorKind::NotFound => files::plain(&refused),
         (_, Some(Err(refused))) => format!("its folder: {}", files::plain(&refused)),
         (Ok(there), _) if there.is_dir() => "it is a folder".to_owned(),
-        (Ok(_), _) => match files::unwritable(path).or_else(|| files::unwritable_folder(path)) {
-            Some(refused) => return unwritten(path, &refused),
-            None => format!("{error}{}", owner(path)),
+        (Ok(_), _) => match (files::unwritable(path), files::unwritable_folder(path)) {
+            (Some(refused), _) if refused.kind() == std::io::ErrorKind::PermissionDenied => {
+                format!("{}{}", files::plain(&refused), owner(path))
+            }
+            (Some(refused), _) => files::plain(&refused),
+            (None, Some(refused)) => format!("its folder: {}", files::plain(&refused)),
+            (None, None) => format!("{error}{}", owner(path)),
         },
         (Err(missing), _) if missing.kind() == std::io::ErrorKind::NotFound => {
             // Where a file may be made, SQLite would have made it, unless the folder does not let it.
