@@ -27,6 +27,9 @@ pub use http::{Answer, form, form_fields, send};
 /// A master key, for installations that share one or have no place for it.
 pub const MASTER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
+/// How long [`wait_for`] waits.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+
 /// How long lines of the log may be on their way.
 const LOG_PAUSE: Duration = Duration::from_millis(50);
 
@@ -413,6 +416,18 @@ impl Installation {
         let document = self.json(&[&base, words].concat(), "");
         let text = |name: &str| document[name].as_str().unwrap_or_else(|| panic!("{name} in {document}")).to_owned();
         (text("client_id"), text("client_secret"))
+    }
+}
+
+/// Waits until something holds.
+///
+/// # Panics
+/// When it does not hold in time.
+pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < WAIT_MAX, "{what}: not within {WAIT_MAX:?}");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -449,7 +449,8 @@ mod tests {
 
     #[test]
     fn a_number_above_a_byte_is_a_key_of_its_own() {
-        let sealed = |number| Keys::derive(&[7; 32], &[number]).seal("page", b"", b"x", &mut Entropy::seeded([2; 32], 1));
+        let sealed =
+            |number| Keys::derive(&[7; 32], &[number]).seal("page", b"", b"x", &mut Entropy::seeded([2; 32], 1));
         let opens = |number, text: &str| Keys::derive(&[7; 32], &[number]).open("page", b"", text).is_some();
         let numbers = [0, 1, 44, 255, 256, 300, 256 + 44, 1 << 24, u32::MAX];
         for one in numbers {

@@ -120,7 +120,9 @@ mod tests {
     #[test]
     fn a_passphrase_that_can_be_guessed_is_refused_with_what_helps() {
         assert_eq!(may_be(&Secret::new("hunter2")), Err(Weak::Short));
-        for weak in ["aaaaaaaaaaaa", "123456789012", "passwordpassword", "qwertyuiopas", "abcabcabcabcabc", "December2026"] {
+        for weak in
+            ["aaaaaaaaaaaa", "123456789012", "passwordpassword", "qwertyuiopas", "abcabcabcabcabc", "December2026"]
+        {
             let refused = seal(&Secret::new(weak), b"x", &mut Entropy::seeded([1; 32], 1)).unwrap_err();
             assert!(matches!(refused, Weak::Guessable(_)), "{weak}");
             let text = refused.to_string();

@@ -184,7 +184,9 @@ pub fn make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
 /// # Errors
 /// A sentence for the operator.
 pub fn write(path: &Path, key: &[u8; 32]) -> Result<bool, String> {
-    let cannot = |error: std::io::Error| format!("the master key {} cannot be made: {error}", path.display(), error = crate::config::plain(&error));
+    let cannot = |error: std::io::Error| {
+        format!("the master key {} cannot be made: {error}", path.display(), error = crate::config::plain(&error))
+    };
     // Written under another name first and then linked, so that nobody ever reads half a key.
     let draft = path.with_extension(format!("key.{}", std::process::id()));
     let mut options = std::fs::OpenOptions::new();

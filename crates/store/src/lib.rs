@@ -151,6 +151,15 @@ pub trait Store: Send + Sync {
         Ok(own)
     }
 
+    /// Puts the fingerprint of another master key in the place of `old`, and says whether `old` was the one that was noted.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, or this store keeps none.
+    async fn replace_master_fingerprint(&self, old: Digest, new: Digest) -> Result<bool, Fault> {
+        let _ = (old, new);
+        Err(Fault::Unsupported("another master key"))
+    }
+
     /// Asks to be the one process that does `work`, for the next `for_s` seconds. Whoever has it may ask again, to keep it;
     /// when its holder is gone, the next one gets it as soon as its time is over. A store that is not shared says yes.
     ///

@@ -14,6 +14,7 @@ mod grant;
 mod init;
 pub(crate) mod input;
 mod key;
+mod master;
 mod serve;
 mod show;
 mod token;
@@ -90,7 +91,7 @@ enum Command {
     /// Grants: what a user has allowed an application.
     #[command(subcommand)]
     Grant(grant::Grant),
-    /// The sealing keys, which protect pages on their way through a browser.
+    /// The sealing keys, which protect pages on their way through a browser, and the master key.
     #[command(subcommand)]
     Key(key::Key),
     /// Dialects: how a surface spells OAuth.

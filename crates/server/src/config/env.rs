@@ -1,6 +1,9 @@
 //! The environment over the file: `GRANTRY_SECTION__KEY`, and `GRANTRY_SECTION__KEY_FILE` for a value that is in a file.
 
+use std::path::Path;
+
 use super::file::{File, Value, Written};
+use super::loose;
 use super::options::{self, Kind, Row};
 use super::problem::{Place, Problem, distance, suggestion};
 
@@ -22,6 +25,11 @@ pub(super) fn overlay(
         let (row, text) = if let Some(row) = options::find(&path) {
             (row, Ok(text.clone()))
         } else if let Some(row) = path.strip_suffix("_file").and_then(options::find) {
+            if row.kind == Kind::Secret
+                && let Some(text) = loose(Path::new(text))
+            {
+                problems.push(Problem::warning(place.clone(), text));
+            }
             (row, read(text).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
         } else {
             // Others may use the prefix as well; but two underscores are a section, and that is meant for us.
@@ -84,10 +92,10 @@ fn is_of_kubernetes(words: &[String], value: &str) -> bool {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let is_number = |word: &str| word.bytes().all(|digit| digit.is_ascii_digit());
     let has_service = words.windows(2).any(|pair| matches!(pair, ["service", "host" | "port"]));
-    let has_port = words.windows(3).any(|part| {
-        matches!(part, ["port", number, "tcp" | "udp" | "sctp"] if is_number(number))
-    });
-    let is_port = words.last() == Some(&"port") && ["tcp://", "udp://", "sctp://"].iter().any(|own| value.starts_with(own));
+    let has_port =
+        words.windows(3).any(|part| matches!(part, ["port", number, "tcp" | "udp" | "sctp"] if is_number(number)));
+    let is_port =
+        words.last() == Some(&"port") && ["tcp://", "udp://", "sctp://"].iter().any(|own| value.starts_with(own));
     has_service || has_port || is_port
 }
 

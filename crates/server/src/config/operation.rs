@@ -67,7 +67,10 @@ impl Resolver<'_> {
         match mode {
             Some(mode) if mode & OWNER_BITS == OWNER_BITS => Some(mode),
             Some(_) => {
-                self.fault("listen_mode", format!("`listen_mode` is {text:?}, which shuts out the server itself: begin with 6"));
+                self.fault(
+                    "listen_mode",
+                    format!("`listen_mode` is {text:?}, which shuts out the server itself: begin with 6"),
+                );
                 None
             }
             None => {

@@ -1,7 +1,7 @@
 //! Sockets to listen on, and plain words when that does not work.
 
-use std::io::{self, ErrorKind};
 use std::fs::Permissions;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown};
 use std::path::Path;
 
@@ -158,7 +158,11 @@ mod tests {
     async fn a_socket_has_the_mode_that_was_asked_for_and_the_group_of_its_folder() {
         let folder = tempfile::tempdir().unwrap();
         // Only root may give a folder to a group that it is no member of.
-        let group = if lchown(folder.path(), None, Some(4711)).is_ok() { 4711 } else { folder.path().metadata().unwrap().gid() };
+        let group = if lchown(folder.path(), None, Some(4711)).is_ok() {
+            4711
+        } else {
+            folder.path().metadata().unwrap().gid()
+        };
         for mode in [0o660, 0o600, 0o666] {
             let path = folder.path().join(format!("{mode:o}.sock"));
             let _listener = Listener::bind(&socket(&path, mode)).unwrap();

@@ -28,12 +28,14 @@ pub(crate) fn check(text: &str) -> Result<Option<String>, String> {
     for word in text.split(',').map(str::trim) {
         match word.split_once('=') {
             Some((module, level)) => {
-                let is_name = |part: &str| !part.is_empty() && part.chars().all(|own| own.is_alphanumeric() || own == '_');
+                let is_name =
+                    |part: &str| !part.is_empty() && part.chars().all(|own| own.is_alphanumeric() || own == '_');
                 if !module.trim().split("::").all(is_name) {
                     return Err(format!("has {word:?}, whose module is no name: write module=level"));
                 }
                 if !level.trim().eq_ignore_ascii_case("off") {
-                    is_level(level.trim()).map_err(|meant| format!("has {word:?}, and {level:?} is no level{meant}"))?;
+                    is_level(level.trim())
+                        .map_err(|meant| format!("has {word:?}, and {level:?} is no level{meant}"))?;
                 }
             }
             None => {
@@ -42,7 +44,8 @@ pub(crate) fn check(text: &str) -> Result<Option<String>, String> {
             }
         }
     }
-    let silent = "says nothing of the other modules, which then log nothing: begin with a level, as in \"info,store=debug\"";
+    let silent =
+        "says nothing of the other modules, which then log nothing: begin with a level, as in \"info,store=debug\"";
     Ok((!has_level).then(|| silent.to_owned()))
 }
 

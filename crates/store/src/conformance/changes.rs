@@ -340,4 +340,7 @@ pub(super) async fn the_fingerprint_of_the_first_master_key_stays(store: &dyn St
     assert_eq!(store.note_master_fingerprint(first).await, Ok(first));
     assert_eq!(store.note_master_fingerprint(second).await, Ok(first), "whoever comes later is told of the first one");
     assert_eq!(store.master_fingerprint().await, Ok(Some(first)));
+    assert_eq!(store.replace_master_fingerprint(second, first).await, Ok(false), "the second one is not noted");
+    assert_eq!(store.replace_master_fingerprint(first, second).await, Ok(true));
+    assert_eq!(store.master_fingerprint().await, Ok(Some(second)));
 }

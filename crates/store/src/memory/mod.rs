@@ -89,6 +89,15 @@ impl Store for Memory {
         Ok(*self.master_fingerprint.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(own))
     }
 
+    async fn replace_master_fingerprint(&self, old: Digest, new: Digest) -> Result<bool, Fault> {
+        let mut noted = self.master_fingerprint.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_old = *noted == Some(old);
+        if is_old {
+            *noted = Some(new);
+        }
+        Ok(is_old)
+    }
+
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
         let mut tables = self.tables();
         let removed = tables.sweep(now, rows_max);

@@ -46,7 +46,9 @@ use self::lane::{Errand, Hold};
 use self::link::{Connector, Link, Purpose};
 use self::list::View;
 use self::queue::{Queue, Waiting, queue};
-use self::shared::{Forget, Lease, MasterFingerprint, NoteMasterFingerprint, Tally, WasLeased};
+use self::shared::{
+    Forget, Lease, MasterFingerprint, NoteMasterFingerprint, ReplaceMasterFingerprint, Tally, WasLeased,
+};
 use self::stop::Stop;
 use self::sweep::Sweeper;
 use self::url::Address;
@@ -365,6 +367,10 @@ impl Store for Postgres {
 
     async fn note_master_fingerprint(&self, own: Digest) -> Result<Digest, Fault> {
         Ok(self.desk.perform(&mut NoteMasterFingerprint { own }).await?)
+    }
+
+    async fn replace_master_fingerprint(&self, old: Digest, new: Digest) -> Result<bool, Fault> {
+        Ok(self.desk.perform(&mut ReplaceMasterFingerprint { old, new }).await?)
     }
 
     async fn lease(&self, work: &str, holder: i64, for_s: u32) -> Result<bool, Fault> {

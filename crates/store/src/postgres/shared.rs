@@ -103,10 +103,24 @@ impl Errand for NoteMasterFingerprint {
     type Done = Digest;
 
     async fn run(&mut self, link: &Link) -> Result<Digest, Stop> {
-        const SQL: &str =
-            "INSERT INTO installation (name, value) VALUES ('master', $1) ON CONFLICT (name) DO NOTHING";
+        const SQL: &str = "INSERT INTO installation (name, value) VALUES ('master', $1) ON CONFLICT (name) DO NOTHING";
         link.run(SQL, typed![BYTEA self.own.0.as_slice()]).await?;
         Ok(MasterFingerprint.run(link).await?.unwrap_or(self.own))
+    }
+}
+
+/// Puts the fingerprint of another master key in the place of the one that is noted.
+pub(super) struct ReplaceMasterFingerprint {
+    pub(super) old: Digest,
+    pub(super) new: Digest,
+}
+
+impl Errand for ReplaceMasterFingerprint {
+    type Done = bool;
+
+    async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
+        const SQL: &str = "UPDATE installation SET value = $2 WHERE name = 'master' AND value = $1";
+        Ok(link.run(SQL, typed![BYTEA self.old.0.as_slice(), BYTEA self.new.0.as_slice()]).await? == 1)
     }
 }
 

@@ -225,7 +225,10 @@ fn is_name_private(name: &str) -> bool {
         return is_private(address);
     }
     let name = name.trim_end_matches('.').to_ascii_lowercase();
-    !name.contains('.') || name.ends_with(".internal") || name.ends_with(".localhost") || name.ends_with(".cluster.local")
+    !name.contains('.')
+        || name.ends_with(".internal")
+        || name.ends_with(".localhost")
+        || name.ends_with(".cluster.local")
 }
 
 #[cfg(test)]
@@ -254,7 +257,8 @@ mod tests {
         let warned = |hosts: &str, more: &str| {
             parse(&format!("postgres://g:hunter2@{hosts}/g?sslmode=disable{more}")).exposed_warning()
         };
-        for hosts in ["203.0.113.9", "db.example", "127.0.0.1,db.example", "[2001:db8::1]", "100.128.0.1", "172.32.0.1"] {
+        for hosts in ["203.0.113.9", "db.example", "127.0.0.1,db.example", "[2001:db8::1]", "100.128.0.1", "172.32.0.1"]
+        {
             let text = warned(hosts, "").unwrap_or_else(|| panic!("{hosts} is not warned of"));
             assert!(text.contains("sslmode=verify-full") && !text.contains("hunter2"), "{text}");
         }

@@ -15,3 +15,9 @@ pub(super) fn note_master_fingerprint(connection: &Connection, own: Digest) -> r
     let sql = "INSERT INTO installation (name, value) VALUES ('master', ?1) ON CONFLICT (name) DO NOTHING";
     connection.prepare_cached(sql)?.execute([own.0.as_slice()])
 }
+
+/// Puts another fingerprint in the place of `old`. Gives the number of rows that had it.
+pub(super) fn replace_master_fingerprint(connection: &Connection, old: Digest, new: Digest) -> rusqlite::Result<usize> {
+    let sql = "UPDATE installation SET value = ?2 WHERE name = 'master' AND value = ?1";
+    connection.prepare_cached(sql)?.execute([old.0.as_slice(), new.0.as_slice()])
+}

@@ -125,6 +125,10 @@ impl Store for Sqlite {
         Ok(self.master_fingerprint().await?.unwrap_or(own))
     }
 
+    async fn replace_master_fingerprint(&self, old: Digest, new: Digest) -> Result<bool, Fault> {
+        Ok(self.writer.have_done(Work::ReplaceMaster(old, new)).await? == 1)
+    }
+
     async fn distrust(&self) -> Result<(), Fault> {
         open::distrust(&self.path).map_err(|error| Fault::Unavailable { cause: error.to_string() })
     }
@@ -165,7 +169,8 @@ impl Store for Sqlite {
 /// when it breaks off, an empty file is left, never half a backup.
 fn copy(from: &Connection, path: &Path) -> Result<(), Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    files::make(path).map_err(|error| Fault::Unavailable { cause: format!("{}: {}", path.display(), files::plain(&error)) })?;
+    files::make(path)
+        .map_err(|error| Fault::Unavailable { cause: format!("{}: {}", path.display(), files::plain(&error)) })?;
     let refuse = |error: rusqlite::Error| Fault::Unavailable { cause: format!("{}: {error}", path.display()) };
     let mut to = Connection::open_with_flags(path, flags).map_err(refuse)?;
     let pages: i64 = to.query_row("PRAGMA page_count", [], |row| row.get(0)).map_err(refuse)?;

@@ -182,9 +182,7 @@ fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
         }
         Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path: path_text, cause: error.to_string() },
         Some(ErrorCode::ReadOnly) => read_only(path),
-        Some(ErrorCode::DiskFull) => {
-            OpenError::Unreadable { path: path_text, cause: "the disk is full".to_owned() }
-        }
+        Some(ErrorCode::DiskFull) => OpenError::Unreadable { path: path_text, cause: "the disk is full".to_owned() },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked { path: path_text },
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::SystemIoFailure) => unopened(path, error),
         _ => OpenError::Schema { path: path_text, cause: error.to_string() },
@@ -206,10 +204,9 @@ fn unwritten(path: &Path, error: &std::io::Error) -> OpenError {
 
 /// A file that SQLite can only read.
 fn read_only(path: &Path) -> OpenError {
-    files::unwritable(path).or_else(|| files::unwritable_folder(path)).map_or_else(
-        || OpenError::ReadOnly { path: text(path), owner: owner(path) },
-        |error| unwritten(path, &error),
-    )
+    files::unwritable(path)
+        .or_else(|| files::unwritable_folder(path))
+        .map_or_else(|| OpenError::ReadOnly { path: text(path), owner: owner(path) }, |error| unwritten(path, &error))
 }
 
 /// Why a file cannot be opened, as far as the file system tells.

@@ -32,6 +32,8 @@ pub(super) enum Work {
     Replace(Replacement),
     /// Note the fingerprint of the master key, unless one is there.
     NoteMaster(Digest),
+    /// Put the fingerprint of another master key in the place of the first one.
+    ReplaceMaster(Digest, Digest),
     /// Allow so many pages, as a disk of that size would.
     #[cfg(test)]
     LimitPages(u32),
@@ -140,6 +142,9 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
                 apply::alone(connection, || moving::replace(connection, table, stretch, rows)).map(|()| 0)
             }
             Work::NoteMaster(own) => installation::note_master_fingerprint(connection, *own).map_err(Stop::from),
+            Work::ReplaceMaster(old, new) => {
+                installation::replace_master_fingerprint(connection, *old, *new).map_err(Stop::from)
+            }
             #[cfg(test)]
             Work::LimitPages(pages) => limit_pages(connection, *pages),
         };
