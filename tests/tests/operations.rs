@@ -98,6 +98,7 @@ fn a_log_that_can_be_written_again_says_how_many_lines_it_lost() {
 fn an_answer_that_nobody_reads_ends_quietly_and_one_that_is_lost_does_not() {
     let grantry = Installation::default();
     grantry.add_person();
+    let _ = grantry.json(&["key", "list"], "");
     for words in [&["user", "list"][..], &["user", "list", "--json"], &["check"], &["client", "add", "--help"]] {
         let closed = std::io::pipe().expect("a pipe").1;
         let output = grantry.run_to(words, closed.into());

@@ -11,7 +11,7 @@ use common::credentials;
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Facts, Wants};
 use server::serve::{self, ServeError};
-use server::settings::{Listen, Settings};
+use server::settings::{Listen, Settings, UnixSocket};
 use store::{CommitError, Fault, Query, Rows, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};

@@ -227,11 +227,12 @@ fn unopened(path: &Path, error: &rusqlite::Error) -> OpenError {
         },
         (Err(missing), _) if missing.kind() == std::io::ErrorKind::NotFound => {
             // Where a file may be made, SQLite would have made it, unless the folder does not let it.
-            return match folder.map_or_else(|| Path::new(".").metadata(), Path::metadata) {
-                Ok(there) if there.permissions().readonly() => {
-                    OpenError::Unreadable { path: text(path), cause: "its folder is read-only".to_owned() }
+            return match files::unwritable_folder(path) {
+                Some(refused) => {
+                    let cause = format!("it is not there, and its folder takes no files: {}", files::plain(&refused));
+                    OpenError::Unreadable { path: text(path), cause }
                 }
-                _ => OpenError::Missing { path: text(path) },
+                None => OpenError::Missing { path: text(path) },
             };
         }
         (Err(hidden), _) => files::plain(&hidden),
