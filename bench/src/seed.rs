@@ -50,7 +50,7 @@ impl Seeder {
         let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
         let now = UnixTime(i64::try_from(seconds.as_secs()).expect("the time fits"));
         let ring = store.seal_keys().await.expect("the store can be read");
-        let numbers: Vec<u8> = ring.iter().map(|key| key.number).collect();
+        let numbers: Vec<u32> = ring.iter().map(|key| key.number).collect();
         Self {
             store,
             keys: Keys::derive(master, &numbers),

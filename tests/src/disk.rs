@@ -89,6 +89,14 @@ impl Disk {
         ballast
     }
 
+    /// Lets it be read only, or written again.
+    ///
+    /// # Errors
+    /// When this machine does not let a test do so.
+    pub fn remount(&self, how: &str) -> Result<(), String> {
+        run("mount", &["-o".as_ref(), format!("remount,{how}").as_ref(), self.path().as_os_str()])
+    }
+
     /// Does to it what an error of the device does: from now on it can only be read.
     ///
     /// # Errors

@@ -27,6 +27,12 @@ pub use http::{Answer, form, form_fields, send};
 /// A master key, for installations that share one or have no place for it.
 pub const MASTER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
+/// How long [`wait_for`] waits.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// How long lines of the log may be on their way.
+const LOG_PAUSE: Duration = Duration::from_millis(50);
+
 /// How long a server may take to its first answer on a busy machine.
 const START_MAX: Duration = Duration::from_secs(30);
 
@@ -180,6 +186,32 @@ impl Installation {
         command
     }
 
+    /// Runs a command of the binary to its end, and lets it write its answer to `out`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn run_to(&self, words: &[&str], out: Stdio) -> Output {
+        let child = self.command(words).stdin(Stdio::null()).stdout(out).stderr(Stdio::piped()).spawn();
+        child.expect("the binary starts").wait_with_output().expect("it ends")
+    }
+
+    /// The number that /metrics gives for `name`.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> u64 {
+        let told = send(&self.admin, "GET", "/metrics", &[], "").expect("an answer").body;
+        let line = told.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} in {told}"));
+        line.trim().parse().expect("it is a number")
+    }
+
+    /// The running server, taken out of this installation's hands.
+    pub fn take_server(&mut self) -> Option<Child> {
+        self.running.take()
+    }
+
     /// Starts a command of the binary that takes its time. What it says is thrown away.
     ///
     /// # Panics
@@ -240,6 +272,17 @@ impl Installation {
     /// When it neither answers nor ends in time.
     pub fn try_start(&mut self) -> Result<(), ExitStatus> {
         let log = File::options().create(true).append(true).open(self.folder.path().join("log")).expect("a log");
+        self.try_start_with(log.into())
+    }
+
+    /// As [`Installation::try_start`], with another place for what it says.
+    ///
+    /// # Errors
+    /// How it ended.
+    ///
+    /// # Panics
+    /// When it neither answers nor ends in time.
+    pub fn try_start_with(&mut self, log: Stdio) -> Result<(), ExitStatus> {
         let child = self.command(&["serve"]).stdout(Stdio::null()).stderr(log).spawn().expect("the binary starts");
         let child = self.running.insert(child);
         let begun = Instant::now();
@@ -259,9 +302,10 @@ impl Installation {
         panic!("no answer within {START_MAX:?}:\n{}", self.log());
     }
 
-    /// What the server said so far.
+    /// What the server said so far. The log has a thread of its own, so what was said last may be on its way.
     #[must_use]
     pub fn log(&self) -> String {
+        std::thread::sleep(LOG_PAUSE);
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
@@ -372,6 +416,18 @@ impl Installation {
         let document = self.json(&[&base, words].concat(), "");
         let text = |name: &str| document[name].as_str().unwrap_or_else(|| panic!("{name} in {document}")).to_owned();
         (text("client_id"), text("client_secret"))
+    }
+}
+
+/// Waits until something holds.
+///
+/// # Panics
+/// When it does not hold in time.
+pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < WAIT_MAX, "{what}: not within {WAIT_MAX:?}");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -117,7 +117,7 @@ pub struct Minted {
 pub struct Keys {
     mask: Zeroizing<[u8; 32]>,
     /// The first one seals; all of them open.
-    seals: Vec<(u8, LessSafeKey)>,
+    seals: Vec<(u32, LessSafeKey)>,
     /// For what is kept for years, such as the seeds of second factors. It is not rotated with the others.
     vault: LessSafeKey,
 }
@@ -134,9 +134,9 @@ impl Keys {
     ///
     /// Numbers, not key material, are what a store keeps of a sealing key: without the master key they are worth nothing.
     #[must_use]
-    pub fn derive(master: &[u8; 32], seal_numbers: &[u8]) -> Self {
+    pub fn derive(master: &[u8; 32], seal_numbers: &[u32]) -> Self {
         let seal_numbers = if seal_numbers.is_empty() { &[1] } else { seal_numbers };
-        let seals = seal_numbers.iter().map(|&number| (number, aead(&subkey(master, b"seal", number)))).collect();
+        let seals = seal_numbers.iter().map(|&number| (number, aead(&seal_key(master, number)))).collect();
         Self { mask: subkey(master, b"mask", 0), seals, vault: aead(&subkey(master, b"vault", 0)) }
     }
 
@@ -222,7 +222,7 @@ impl Keys {
     #[must_use]
     pub fn seal(&self, purpose: &str, context: &[u8], plain: &[u8], entropy: &mut Entropy) -> String {
         let (number, key) = &self.seals[0];
-        let mut out = vec![*number];
+        let mut out = written_number(*number);
         out.extend_from_slice(&encrypt(key, &bound(purpose, context), plain, entropy));
         BASE64URL_NOPAD.encode(&out)
     }
@@ -231,8 +231,8 @@ impl Keys {
     #[must_use]
     pub fn open(&self, purpose: &str, context: &[u8], sealed: &str) -> Option<Vec<u8>> {
         let bytes = BASE64URL_NOPAD.decode(sealed.as_bytes()).ok()?;
-        let (number, rest) = bytes.split_first()?;
-        let (_, key) = self.seals.iter().find(|(own, _)| own == number)?;
+        let (number, rest) = read_number(&bytes)?;
+        let (_, key) = self.seals.iter().find(|(own, _)| *own == number)?;
         decrypt(key, &bound(purpose, context), rest)
     }
 
@@ -305,13 +305,50 @@ fn token_key(token: &Secret) -> LessSafeKey {
     aead(&key)
 }
 
+/// What a store keeps of a master key, to tell another one from it: a value that is derived as keys are, and tells nothing of
+/// them or of the master key.
+#[must_use]
+pub fn fingerprint(master: &[u8; 32]) -> Digest {
+    Digest(*subkey(master, b"fingerprint", 0))
+}
+
 /// HKDF's expand step for one block: HMAC-SHA256 of label and number under the master key.
 fn subkey(master: &[u8; 32], label: &[u8], number: u8) -> Zeroizing<[u8; 32]> {
+    expanded(master, label, &[number])
+}
+
+/// The sealing key of a number. Numbers up to 255 have one byte in what is hashed, as they always had; the others have four, so
+/// that no two numbers have the same input.
+fn seal_key(master: &[u8; 32], number: u32) -> Zeroizing<[u8; 32]> {
+    match u8::try_from(number) {
+        Ok(small) => subkey(master, b"seal", small),
+        Err(_) => expanded(master, b"seal", &number.to_be_bytes()),
+    }
+}
+
+/// The number in front of what was sealed: one byte from 1 to 255, or a zero and four bytes.
+fn written_number(number: u32) -> Vec<u8> {
+    match u8::try_from(number) {
+        Ok(small) if small > 0 => vec![small],
+        _ => [&[0][..], &number.to_be_bytes()].concat(),
+    }
+}
+
+/// Undoes [`written_number`], and gives what follows.
+fn read_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    match bytes.split_first()? {
+        (0, rest) => rest.split_first_chunk().map(|(number, rest)| (u32::from_be_bytes(*number), rest)),
+        (small, rest) => Some((u32::from(*small), rest)),
+    }
+}
+
+fn expanded(master: &[u8; 32], label: &[u8], number: &[u8]) -> Zeroizing<[u8; 32]> {
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, master);
     let mut context = aws_lc_rs::hmac::Context::with_key(&key);
     context.update(b"grantry ");
     context.update(label);
-    context.update(&[number, 1]);
+    context.update(number);
+    context.update(&[1]);
     let mut out = Zeroizing::new([0; 32]);
     out.copy_from_slice(context.sign().as_ref());
     out
@@ -475,6 +512,30 @@ mod tests {
         assert_eq!(keys().open("page", b"browser", &sealed).as_deref(), Some(&b"hello"[..]));
         assert_eq!(keys().open("page", b"another", &sealed), None);
         assert_eq!(keys().open("other", b"browser", &sealed), None);
+    }
+
+    #[test]
+    fn a_number_above_a_byte_is_a_key_of_its_own() {
+        let sealed =
+            |number| Keys::derive(&[7; 32], &[number]).seal("page", b"", b"x", &mut Entropy::seeded([2; 32], 1));
+        let opens = |number, text: &str| Keys::derive(&[7; 32], &[number]).open("page", b"", text).is_some();
+        let numbers = [0, 1, 44, 255, 256, 300, 256 + 44, 1 << 24, u32::MAX];
+        for one in numbers {
+            for other in numbers {
+                assert_eq!(opens(other, &sealed(one)), one == other, "{one} {other}");
+            }
+        }
+        let small = BASE64URL_NOPAD.decode(sealed(44).as_bytes()).unwrap();
+        assert_eq!(small[0], 44, "what was sealed before numbers grew beyond a byte still opens");
+    }
+
+    #[test]
+    fn a_fingerprint_tells_master_keys_apart_and_is_no_key() {
+        assert_eq!(fingerprint(&[7; 32]), fingerprint(&[7; 32]));
+        assert_ne!(fingerprint(&[7; 32]), fingerprint(&[8; 32]));
+        for (label, number) in [(&b"mask"[..], 0), (b"vault", 0), (b"seal", 1)] {
+            assert_ne!(fingerprint(&[7; 32]).0, *subkey(&[7; 32], label, number));
+        }
     }
 
     #[test]

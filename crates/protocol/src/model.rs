@@ -566,8 +566,8 @@ pub struct Attempts {
 /// One number of the ring of sealing keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SealKey {
-    /// Which one.
-    pub number: u8,
+    /// Which one. Numbers only grow: the same number is always the same key.
+    pub number: u32,
     /// When it began to seal.
     pub created_at: UnixTime,
 }

@@ -16,14 +16,18 @@ const PASSES: u32 = 3;
 /// A passphrase has at least so many characters.
 pub const CHARACTERS_MIN: usize = 12;
 
+/// zxcvbn's estimate of guesses, as a power of ten, below which a passphrase is refused. zxcvbn's own scale calls this "very
+/// unguessable" for a slow hash, which Argon2id with the settings above is.
+const GUESSES_LOG10_MIN: f64 = 10.0;
+/// zxcvbn looks at so many characters at most: its time grows with their square.
+const ESTIMATED_CHARACTERS_MAX: usize = 64;
+
 /// Seals a secret. Takes a tenth of a second and 64 MiB.
 ///
 /// # Errors
-/// When the passphrase is too short to resist guessing.
-pub fn seal(passphrase: &Secret, plain: &[u8], entropy: &mut Entropy) -> Result<Vec<u8>, TooShort> {
-    if passphrase.reveal().chars().count() < CHARACTERS_MIN {
-        return Err(TooShort);
-    }
+/// When the passphrase is too weak to resist guessing.
+pub fn seal(passphrase: &Secret, plain: &[u8], entropy: &mut Entropy) -> Result<Vec<u8>, Weak> {
+    may_be(passphrase)?;
     let (salt, nonce): ([u8; SALT_LEN], [u8; NONCE_LEN]) = (entropy.bytes(), entropy.bytes());
     let mut text = plain.to_vec();
     key(passphrase, &salt)
@@ -54,13 +58,46 @@ fn key(passphrase: &Secret, salt: &[u8]) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*out).expect("AES-256 takes a key of 32 bytes"))
 }
 
-/// A passphrase that anybody could guess.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooShort;
+/// Is the passphrase strong enough for something that a thief may guess at for as long as they like?
+///
+/// # Errors
+/// Why it is not, and what helps.
+pub fn may_be(passphrase: &Secret) -> Result<(), Weak> {
+    let text = passphrase.reveal();
+    if text.chars().count() < CHARACTERS_MIN {
+        return Err(Weak::Short);
+    }
+    let start: String = text.chars().take(ESTIMATED_CHARACTERS_MAX).collect();
+    let estimate = zxcvbn::zxcvbn(&start, &["grantry", "backup"]);
+    if estimate.guesses_log10() >= GUESSES_LOG10_MIN {
+        return Ok(());
+    }
+    let why = estimate.feedback().and_then(zxcvbn::feedback::Feedback::warning);
+    Err(Weak::Guessable(why.map(|why| why.to_string())))
+}
 
-impl std::fmt::Display for TooShort {
+/// Why a passphrase is too weak. The texts hold nothing of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Weak {
+    /// It has too few characters.
+    Short,
+    /// It could be guessed; with what is wrong with it, where that is known.
+    Guessable(Option<String>),
+}
+
+impl std::fmt::Display for Weak {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the passphrase must have at least {CHARACTERS_MIN} characters")
+        match self {
+            Self::Short => write!(f, "the passphrase must have at least {CHARACTERS_MIN} characters"),
+            Self::Guessable(why) => {
+                let why = why.as_ref().map(|why| format!(" {why}")).unwrap_or_default();
+                write!(
+                    f,
+                    "the passphrase can be guessed, and whoever has the backup can guess for as long as they like.{why} Use \
+                     five words that do not belong together, or let the machine make one: openssl rand -base64 18"
+                )
+            }
+        }
     }
 }
 
@@ -81,7 +118,19 @@ mod tests {
     }
 
     #[test]
-    fn a_short_passphrase_is_refused() {
-        assert!(seal(&Secret::new("hunter2"), b"x", &mut Entropy::seeded([1; 32], 1)).is_err());
+    fn a_passphrase_that_can_be_guessed_is_refused_with_what_helps() {
+        assert_eq!(may_be(&Secret::new("hunter2")), Err(Weak::Short));
+        for weak in
+            ["aaaaaaaaaaaa", "123456789012", "passwordpassword", "qwertyuiopas", "abcabcabcabcabc", "December2026"]
+        {
+            let refused = seal(&Secret::new(weak), b"x", &mut Entropy::seeded([1; 32], 1)).unwrap_err();
+            assert!(matches!(refused, Weak::Guessable(_)), "{weak}");
+            let text = refused.to_string();
+            assert!(text.contains("five words") && !text.contains(weak), "{text}");
+        }
+        assert!(matches!(may_be(&Secret::new("a".repeat(200))), Err(Weak::Guessable(_))));
+        for strong in ["umbrella quartz lemon seventeen", "a passphrase for the backup", "Xk2vQ9mLr4TzW8pN"] {
+            assert_eq!(may_be(&Secret::new(strong)), Ok(()), "{strong}");
+        }
     }
 }

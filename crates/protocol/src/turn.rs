@@ -356,7 +356,7 @@ pub enum Change {
     /// A new sealing key, which is the current one from now on.
     PutSealKey(SealKey),
     /// The sealing key may no longer open anything.
-    DropSealKey(u8),
+    DropSealKey(u32),
     /// The session was seen.
     TouchSession {
         /// Which.

@@ -106,7 +106,7 @@ pub struct Surface {
 
 /// The sealing keys, by number, and what was derived from them.
 struct Ring {
-    numbers: Vec<u8>,
+    numbers: Vec<u32>,
     keys: Arc<Keys>,
 }
 
@@ -435,11 +435,11 @@ fn wrong_clock() -> Refusal {
 }
 
 /// The numbers of the sealing keys, the current one first.
-async fn ring_numbers(store: &dyn Store) -> Result<Vec<u8>, Fault> {
+async fn ring_numbers(store: &dyn Store) -> Result<Vec<u32>, Fault> {
     Ok(store.seal_keys().await?.iter().rev().map(|key| key.number).collect())
 }
 
-async fn first_key(store: &dyn Store, clock: &Clock) -> Result<Vec<u8>, Fault> {
+async fn first_key(store: &dyn Store, clock: &Clock) -> Result<Vec<u32>, Fault> {
     let key = SealKey { number: 1, created_at: clock.now() };
     match store.commit(vec![Change::PutSealKey(key)]).await {
         // Lost: another process made the first key at the same time.

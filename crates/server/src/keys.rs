@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use protocol::keys::Keys;
+use protocol::keys::{Keys, fingerprint};
 use protocol::model::{Event, EventKind, SealKey};
 use protocol::time::UnixTime;
 use protocol::turn::Change;
@@ -40,14 +40,48 @@ pub async fn open(master: &Master, store: &dyn Store) -> Result<Keys, String> {
 /// A sentence for the operator.
 pub async fn master_key(master: &Master, store: &dyn Store) -> Result<Zeroizing<[u8; 32]>, String> {
     match master {
-        Master::Known(key) => Ok(key.clone()),
+        Master::Known(key) => {
+            compare(key, store).await?;
+            Ok(key.clone())
+        }
         Master::Fleeting => Ok(fresh()),
         Master::Absent(path) => {
-            let ring = store.seal_keys().await.map_err(|fault| fault.to_string())?;
-            if ring.is_empty() { make(path) } else { Err(lost(path)) }
+            let said = |fault: store::Fault| fault.to_string();
+            let is_used = !store.seal_keys().await.map_err(said)?.is_empty();
+            if is_used || store.master_fingerprint().await.map_err(said)?.is_some() {
+                return Err(lost(path));
+            }
+            let key = make(path)?;
+            compare(&key, store).await?;
+            Ok(key)
         }
     }
 }
+
+/// Compares a master key that is there with the one that the store was made with. The first comparison notes the key.
+///
+/// # Errors
+/// A sentence for the operator.
+pub async fn verify(master: &Master, store: &dyn Store) -> Result<(), String> {
+    match master {
+        Master::Known(key) => compare(key, store).await,
+        Master::Absent(_) | Master::Fleeting => Ok(()),
+    }
+}
+
+async fn compare(key: &[u8; 32], store: &dyn Store) -> Result<(), String> {
+    let own = fingerprint(key);
+    let noted = match store.master_fingerprint().await.map_err(|fault| fault.to_string())? {
+        Some(noted) => noted,
+        None => store.note_master_fingerprint(own).await.map_err(|fault| fault.to_string())?,
+    };
+    if noted == own { Ok(()) } else { Err(ANOTHER.to_owned()) }
+}
+
+/// What the operator is told of a master key that is not the store's.
+pub const ANOTHER: &str = "the master key is not the one that this store was made with: its second factors and tokens are \
+    worth nothing under another key. Put the right key back from your backup, or name its place in `keys.master_file`; every \
+    node of one database needs the same key";
 
 fn lost(path: &Path) -> String {
     format!(
@@ -60,7 +94,7 @@ fn lost(path: &Path) -> String {
 /// Keys from the master key and the ring, the newest sealing key first.
 #[must_use]
 pub fn derive(master: &[u8; 32], ring: &[SealKey]) -> Keys {
-    let numbers: Vec<u8> = ring.iter().rev().map(|key| key.number).collect();
+    let numbers: Vec<u32> = ring.iter().rev().map(|key| key.number).collect();
     Keys::derive(master, &numbers)
 }
 
@@ -100,10 +134,9 @@ pub async fn rotate_older(store: &dyn Store, moment: UnixTime) -> Result<Vec<Sea
             return Ok(ring);
         }
         let now = Clock::System.now();
-        // Numbers go round; one that still opens something is never taken again.
-        let last = ring.last().map_or(0, |key| key.number);
-        let is_free = |number: &u8| ring.iter().all(|key| key.number != *number);
-        let number = (1..=u8::MAX).map(|step| last.wrapping_add(step)).find(is_free).ok_or("no number is free")?;
+        // The same number is the same key, so none is ever given again.
+        let last = ring.iter().map(|key| key.number).max().unwrap_or_default();
+        let number = last.checked_add(1).ok_or("all numbers of sealing keys were given")?;
         ring.push(SealKey { number, created_at: now });
         let mut changes = vec![Change::PutSealKey(SealKey { number, created_at: now })];
         while ring.len() > RING_MAX {
@@ -151,7 +184,9 @@ pub fn make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
 /// # Errors
 /// A sentence for the operator.
 pub fn write(path: &Path, key: &[u8; 32]) -> Result<bool, String> {
-    let cannot = |error: std::io::Error| format!("the master key {} cannot be made: {error}", path.display());
+    let cannot = |error: std::io::Error| {
+        format!("the master key {} cannot be made: {error}", path.display(), error = crate::config::plain(&error))
+    };
     // Written under another name first and then linked, so that nobody ever reads half a key.
     let draft = path.with_extension(format!("key.{}", std::process::id()));
     let mut options = std::fs::OpenOptions::new();
@@ -219,6 +254,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn another_master_key_is_refused_and_changes_nothing() {
+        let store = Memory::default();
+        let known = |byte: u8| Master::Known(Zeroizing::new([byte; 32]));
+        open(&known(1), &store).await.unwrap();
+        let before = store.master_fingerprint().await;
+        for _ in 0..2 {
+            assert_eq!(open(&known(2), &store).await.unwrap_err(), ANOTHER);
+            assert_eq!(verify(&known(2), &store).await.unwrap_err(), ANOTHER);
+        }
+        assert_eq!(store.master_fingerprint().await, before);
+        open(&known(1), &store).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_store_that_knows_a_key_gets_no_new_one_although_it_has_no_sealing_keys() {
+        let store = Memory::default();
+        verify(&Master::Known(Zeroizing::new([1; 32])), &store).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        assert!(open(&Master::Absent(folder.path().join("k")), &store).await.unwrap_err().contains("backup"));
+    }
+
+    #[tokio::test]
     async fn what_was_sealed_before_a_rotation_opens_after_one_and_not_after_two() {
         let store: &dyn Store = &Memory::default();
         open(&Master::Fleeting, store).await.unwrap();
@@ -227,6 +284,18 @@ mod tests {
         let sealed = before.seal("page", b"", b"x", &mut Entropy::seeded([1; 32], 1));
         assert!(derive(&master, &rotate(store).await.unwrap()).open("page", b"", &sealed).is_some());
         assert!(derive(&master, &rotate(store).await.unwrap()).open("page", b"", &sealed).is_none());
+    }
+
+    #[tokio::test]
+    async fn numbers_of_sealing_keys_grow_beyond_a_byte_and_never_come_back() {
+        let store: &dyn Store = &Memory::default();
+        for number in [255, 0] {
+            let key = SealKey { number, created_at: UnixTime(1_000) };
+            store.commit(vec![Change::PutSealKey(key)]).await.unwrap();
+        }
+        for expected in 256..260 {
+            assert_eq!(rotate(store).await.unwrap().last().unwrap().number, expected);
+        }
     }
 
     #[tokio::test]

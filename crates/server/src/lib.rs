@@ -22,6 +22,7 @@ pub mod pages;
 pub mod plausible;
 pub mod serve;
 pub mod settings;
+pub mod signals;
 pub mod slow;
 pub mod surface;
 mod sweep;

@@ -5,13 +5,12 @@ use std::sync::atomic::AtomicU64;
 
 use store::Mode;
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::{App, Setup};
 use crate::clock::Clock;
-use crate::config::{ALSO_READ_MEANING, Configuration};
+use crate::config::{ALSO_READ_MEANING, Configuration, loose_database_files};
 use crate::entropy::Source;
 use crate::http::accept::{self, Site};
 use crate::http::files;
@@ -21,6 +20,7 @@ use crate::http::{Request, RequestIds, Response};
 use crate::observe::admin::Admin;
 use crate::plausible::Implausible;
 use crate::settings::{Limits, Listen};
+use crate::signals::Signals;
 use crate::{keys, node, plausible, surface, sweep};
 
 /// Why the server does not run. The texts are for the operator.
@@ -75,6 +75,9 @@ pub async fn open(configuration: Configuration) -> Result<Arc<App>, ServeError> 
     // Before the master key, the lease or anything else is written.
     let greatest_id = store.greatest_id().await.map_err(|fault| ServeError::Keys(fault.to_string()))?;
     plausible::check_start(&Clock::System, greatest_id)?;
+    for text in loose_database_files(&store_url) {
+        tracing::warn!("store.url: {text}");
+    }
     let master = keys::master_key(&master, &*store).await.map_err(ServeError::Keys)?;
     settings.limits.connections_max = files::connections_max(settings.limits.connections_max);
     // From now on nobody moves another installation in here.
@@ -84,21 +87,13 @@ pub async fn open(configuration: Configuration) -> Result<Arc<App>, ServeError> 
     App::open(setup).await.map_err(|fault| ServeError::Keys(fault.to_string()))
 }
 
-/// Answers until the process is told to end by SIGTERM or SIGINT, and then brings what is in flight to its end. `ready` is
+/// Answers until the process is told to end by SIGTERM, SIGINT or SIGQUIT, and then brings what is in flight to its end. `ready` is
 /// called once, when connections are taken.
 ///
 /// # Errors
 /// When somebody else listens there, or a certificate cannot be used.
-pub async fn run(app: Arc<App>, ready: impl FnOnce(&Listening)) -> Result<(), ServeError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
-    let told = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    until(app, told, ready).await
+pub async fn run(app: Arc<App>, mut signals: Signals, ready: impl FnOnce(&Listening)) -> Result<(), ServeError> {
+    until(app, signals.told_to_end(), ready).await
 }
 
 /// As [`run`], but until `told` is done.
@@ -125,6 +120,7 @@ pub async fn until(
     if let Some(admin) = admin {
         tasks.spawn(accept::serve(admin, None, Arc::new(Admin::new(Arc::clone(&app))), ending.clone()));
     }
+    tasks.spawn(sweep::heed_hangups(tls.clone(), ending.clone()));
     if let Some(tls) = tls {
         tasks.spawn(sweep::watch_cert(tls, ending.clone()));
     }

@@ -56,14 +56,23 @@ pub enum Listen {
     /// `host:port`, resolved.
     Tcp(SocketAddr),
     /// `unix:/path`
-    Unix(PathBuf),
+    Unix(UnixSocket),
+}
+
+/// A socket in the file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnixSocket {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Who may connect: the mode of the file.
+    pub mode: u32,
 }
 
 impl std::fmt::Display for Listen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Tcp(address) => write!(f, "{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Unix(socket) => write!(f, "unix:{}", socket.path.display()),
         }
     }
 }

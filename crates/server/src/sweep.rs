@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::time::UnixTime;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::app::App;
 use crate::http::accept::told;
 use crate::http::tls::Tls;
 use crate::keys;
+use crate::observe::sink;
 
 /// Between two looks for rows of no more use.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -143,6 +145,33 @@ pub(crate) async fn watch_cert(tls: Arc<Tls>, mut ending: watch::Receiver<bool>)
             Ok(false) => {}
             Ok(true) => tracing::info!("took over the new certificate"),
             Err(error) => tracing::error!(%error, "the new certificate cannot be used; the one so far stays"),
+        }
+    }
+}
+
+/// Whenever the operator sends SIGHUP: reads the certificate and opens the log file again.
+pub(crate) async fn heed_hangups(tls: Option<Arc<Tls>>, mut ending: watch::Receiver<bool>) {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            tracing::error!(%error, "SIGHUP is not heeded");
+            return;
+        }
+    };
+    loop {
+        tokio::select! {
+            () = told(&mut ending) => return,
+            received = hangup.recv() => if received.is_none() { return },
+        }
+        sink::reopen();
+        match tls.as_ref().map(|tls| tls.read_again()) {
+            None => tracing::info!("SIGHUP: the log file, if there is one, was opened again"),
+            Some(Ok(())) => {
+                tracing::info!("SIGHUP: the certificate was read again, and the log file, if there is one, opened")
+            }
+            Some(Err(error)) => {
+                tracing::error!(%error, "SIGHUP: the new certificate cannot be used; the one so far stays");
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use common::credentials;
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Facts, Wants};
 use server::serve::{self, ServeError};
-use server::settings::{Listen, Settings};
+use server::settings::{Listen, Settings, UnixSocket};
 use store::{CommitError, Fault, Query, Rows, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -126,7 +126,7 @@ async fn a_socket_in_the_file_system_answers_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("grantry.sock");
     let mut settings = settings();
-    settings.listen = Listen::Unix(path.clone());
+    settings.listen = Listen::Unix(UnixSocket { path: path.clone(), mode: 0o660 });
     let running = start(common::memory().await, settings).await;
     let mut stream = UnixStream::connect(&path).await.unwrap();
     stream.write_all(post(&credentials()).as_bytes()).await.unwrap();

@@ -80,6 +80,7 @@ suite! {
         failures_are_counted_until_their_window_is_over
         a_passed_counter_forgets_only_when_told_to
         sealing_keys_keep_their_order
+        the_fingerprint_of_the_first_master_key_stays
         no_changes_are_no_trouble;
     preconditions:
         a_code_is_spent_once

@@ -166,6 +166,32 @@ pub trait Store: Send + Sync {
         None
     }
 
+    /// The fingerprint of the master key that the rows were made with; absent where none was noted yet.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn master_fingerprint(&self) -> Result<Option<Digest>, Fault> {
+        Ok(None)
+    }
+
+    /// Notes the fingerprint of the master key, unless one is noted already, and returns the one that is noted then. When
+    /// several processes do so at once, all of them get the same one.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    async fn note_master_fingerprint(&self, own: Digest) -> Result<Digest, Fault> {
+        Ok(own)
+    }
+
+    /// Puts the fingerprint of another master key in the place of `old`, and says whether `old` was the one that was noted.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, or this store keeps none.
+    async fn replace_master_fingerprint(&self, old: Digest, new: Digest) -> Result<bool, Fault> {
+        let _ = (old, new);
+        Err(Fault::Unsupported("another master key"))
+    }
+
     /// Asks to be the one process that does `work`, for the next `for_s` seconds. Whoever has it may ask again, to keep it;
     /// when its holder is gone, the next one gets it as soon as its time is over. A store that is not shared says yes.
     ///
@@ -309,8 +335,10 @@ pub async fn open(url: &str, mode: Mode) -> Result<Arc<dyn Store>, OpenError> {
 }
 
 /// What is at an address, and what this program would make of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Inspection {
+    /// The fingerprint of the master key that the rows were made with, if one was noted.
+    pub master_fingerprint: Option<Digest>,
     /// The schema that is there; 0 for an empty file, absent when there is nothing yet.
     pub schema: Option<u32>,
     /// The schema that [`open`] would bring it to; absent for a store without one.
@@ -325,15 +353,14 @@ pub struct Inspection {
 /// Those of [`open`], but that nothing is there yet is no error here.
 pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
     match parse(url)? {
-        Place::Memory => Ok(Inspection { schema: None, schema_known: None, greatest_id: 0 }),
-        Place::Sqlite(path) => {
-            let (schema, greatest_id) = (Sqlite::inspect(path)?, Sqlite::inspect_ids(path)?);
-            Ok(Inspection { schema, schema_known: Some(Sqlite::schema_known()), greatest_id })
-        }
-        Place::Postgres => {
-            let (schema, greatest_id) = Postgres::inspect(url).await?;
-            Ok(Inspection { schema: Some(schema), schema_known: Some(Postgres::schema_known()), greatest_id })
-        }
+        Place::Memory => Ok(Inspection::default()),
+        Place::Sqlite(path) => Ok(Inspection {
+            schema: Sqlite::inspect(path)?,
+            schema_known: Some(Sqlite::schema_known()),
+            greatest_id: Sqlite::inspect_ids(path)?,
+            master_fingerprint: Sqlite::inspect_master(path),
+        }),
+        Place::Postgres => Postgres::inspect(url).await,
     }
 }
 
@@ -353,11 +380,11 @@ pub fn enclosed(backup: &Path) -> Result<Option<Vec<u8>>, Fault> {
     sqlite::enclosed(backup)
 }
 
-/// Reads the address of a PostgreSQL without going there.
+/// Reads the address of a PostgreSQL without going there, and returns what the operator should know about it, if anything.
 ///
 /// # Errors
 /// What is wrong with it, in words that hold no password.
-pub fn check_address(url: &str) -> Result<(), String> {
+pub fn check_address(url: &str) -> Result<Option<String>, String> {
     postgres::check_address(url)
 }
 

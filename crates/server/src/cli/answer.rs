@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use crate::config::plain;
+use crate::observe::sink;
+
 /// Done.
 pub(super) const DONE: u8 = 0;
 /// The answer is no: not found, refused, a check that failed.
@@ -78,16 +81,14 @@ pub(super) fn print(answer: &Answer, is_json: bool) -> ExitCode {
     } else if answer.text.is_empty() {
         true
     } else {
-        let text = answer.text.trim_end();
-        writeln!(std::io::stdout().lock(), "{text}").is_ok()
+        print_line(answer.text.trim_end())
     };
     ExitCode::from(if answer.is_no || !is_out { NO } else { DONE })
 }
 
 /// Prints why a command stopped: for people on standard error, for programs also as the one document.
 pub(super) fn print_stop(stop: &Stop, is_json: bool) -> ExitCode {
-    // The exit code says the same to whoever cannot be written to.
-    let _ = writeln!(std::io::stderr().lock(), "{stop}");
+    sink::say(&stop.to_string());
     if is_json {
         print_document(&json!({"error": stop.text}));
     }
@@ -96,5 +97,19 @@ pub(super) fn print_stop(stop: &Stop, is_json: bool) -> ExitCode {
 
 /// Prints one JSON document and says whether it got out.
 pub(super) fn print_document(document: &Value) -> bool {
-    writeln!(std::io::stdout().lock(), "{document}").is_ok()
+    print_line(&document.to_string())
+}
+
+/// Prints text and says whether it got out. A reader that went away, such as `head`, had what it wanted: that is no failure.
+/// Any other reason is told on standard error, because the answer may hold a secret that is shown only once.
+fn print_line(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => true,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => true,
+        Err(error) => {
+            sink::say(&format!("the answer could not be written to standard output: {}", plain(&error)));
+            false
+        }
+    }
 }

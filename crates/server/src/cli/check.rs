@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use protocol::keys::fingerprint;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Stop};
 use crate::clock::Clock;
 use crate::config::{self, Configuration, Loaded, Master, Place, Problem};
-use crate::plausible;
+use crate::{keys, plausible};
 
 /// Finds all problems.
 pub(super) async fn run(path: &Path) -> Result<Answer, Stop> {
@@ -47,6 +48,16 @@ async fn store_problems(configuration: &Configuration, place: &Place, notes: &mu
     {
         let text = format!("the store: there is no folder {}; make it first", folder.display());
         problems.push(Problem::fault(place.clone(), text));
+    }
+    problems.extend(
+        config::loose_database_files(&configuration.store_url)
+            .into_iter()
+            .map(|text| Problem::warning(place.clone(), format!("the store: {text}"))),
+    );
+    if let (Master::Known(key), Some(noted)) = (&configuration.master, found.master_fingerprint)
+        && fingerprint(key) != noted
+    {
+        problems.push(Problem::fault(place.clone(), keys::ANOTHER));
     }
     if let Master::Absent(key) = &configuration.master {
         if found.schema.is_some_and(|schema| schema > 0) {

@@ -15,6 +15,7 @@ use super::answer::{Answer, Stop};
 use super::desk::Desk;
 use super::show;
 use crate::config::Master;
+use crate::keys;
 
 /// Rows that one step of a sweep removes: a step holds the writer for milliseconds.
 const SWEEP_ROWS: usize = 1000;
@@ -112,6 +113,7 @@ async fn migrate(config: &Path) -> Result<Answer, Stop> {
     let configuration = super::configuration(config)?;
     let opened = store::open(&configuration.store_url, Mode::Existing).await;
     let store = opened.map_err(|error| Stop::no(error.to_string()))?;
+    keys::verify(&configuration.master, &*store).await.map_err(Stop::no)?;
     let schema = store.schema().await?;
     let text =
         schema.map_or_else(|| "There is no schema.".to_owned(), |own| format!("The schema is up to date: {own}."));

@@ -78,6 +78,7 @@ impl Desk {
         plausible::check_before_making(&Clock::System, &configuration.store_url).map_err(wrong_clock)?;
         let store =
             store::open(&configuration.store_url, Mode::Create).await.map_err(|error| Stop::no(error.to_string()))?;
+        keys::verify(&configuration.master, &*store).await.map_err(Stop::no)?;
         Ok(Self::new(configuration, store))
     }
 

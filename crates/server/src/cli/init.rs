@@ -38,7 +38,7 @@ impl Init {
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let written = options.open(&config).and_then(|mut file| file.write_all(sample().as_bytes()));
         written.map_err(|error| cannot(&config, &error))?;
         let text = format!(

@@ -7,6 +7,8 @@ use clap::Args;
 use protocol::secret::Secret;
 
 use super::answer::Stop;
+use crate::config::{BYTE_ORDER_MARK, loose};
+use crate::observe::sink;
 
 /// More than this is no secret but a mistake.
 const BYTES_MAX: u64 = 64 * 1024;
@@ -68,7 +70,7 @@ pub(crate) fn generated_password(entropy: &mut protocol::turn::Entropy) -> Secre
 pub(super) fn stdin(what: &str) -> Result<Secret, Stop> {
     let stdin = std::io::stdin();
     if std::io::IsTerminal::is_terminal(&stdin) {
-        eprintln!("Type {what}, then Enter and Ctrl-D. It is shown as you type; a pipe is better.");
+        sink::say(&format!("Type {what}, then Enter and Ctrl-D. It is shown as you type; a pipe is better."));
     }
     read(&mut stdin.lock(), what)
 }
@@ -76,6 +78,9 @@ pub(super) fn stdin(what: &str) -> Result<Secret, Stop> {
 /// Reads a secret from a file, without its line's end.
 pub(super) fn file(path: &Path) -> Result<Secret, Stop> {
     let name = path.display().to_string();
+    if let Some(text) = loose(path) {
+        sink::say(&format!("warning: {text}"));
+    }
     let mut file = std::fs::File::open(path)
         .map_err(|error| Stop::no(format!("{name} cannot be read: {}", crate::config::plain(&error))))?;
     read(&mut file, &name)
@@ -89,7 +94,8 @@ fn read(from: &mut dyn Read, what: &str) -> Result<Secret, Stop> {
     if text.len() as u64 > BYTES_MAX {
         return Err(Stop::no(format!("{what} is longer than {BYTES_MAX} bytes")));
     }
-    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+    let line = line.strip_suffix('\n').unwrap_or(line);
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.is_empty() {
         return Err(Stop::no(format!("{what} is empty")));
@@ -113,6 +119,8 @@ mod tests {
     fn a_secret_is_one_line_and_keeps_its_spaces() {
         assert_eq!(line(" pass word \n").unwrap(), " pass word ");
         assert_eq!(line("x\r\n").unwrap(), "x");
+        assert_eq!(line("\u{feff}x\n").unwrap(), "x", "a byte order mark is no part of a secret");
+        assert!(line("\u{feff}\n").unwrap_err().contains("empty"));
         assert!(line("").unwrap_err().contains("empty"));
         assert!(line("a\nb\n").unwrap_err().contains("more than one line"));
         assert!(line(&"x".repeat(70_000)).unwrap_err().contains("longer"));

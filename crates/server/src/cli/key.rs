@@ -1,5 +1,7 @@
 //! `grantry key`: the ring of sealing keys.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use protocol::model::SealKey;
 use serde_json::{Value, json};
@@ -17,8 +19,28 @@ pub(super) enum Key {
     #[command(after_help = "\
 Sealing keys protect what travels through browsers: pages that wait for an answer live half an hour.
 Rotate as often as you like, but leave half an hour between two rotations.
-The master key is not rotated: tokens and second factors depend on it.")]
+The master key is not rotated: tokens and second factors depend on it. `grantry key replace-master` replaces it.")]
     Rotate,
+    /// Replace the master key, after it leaked. Stop every server first.
+    #[command(after_help = "\
+Example:
+  grantry key replace-master --new-file /etc/grantry/new.key --servers-are-stopped
+
+What stays: users, passwords, second factors with their recovery codes, clients and their secrets, consents.
+What ends: every session, code, access token, refresh token and personal token. People sign in again, applications ask again, and
+personal tokens are made anew.
+
+The new key is written to a new file; the old file is not touched. If the command breaks off, run it again with the same file: it
+goes on where it was. Afterwards name the new file in keys.master_file on every node, and start the servers. Backups that were made
+before need the old key.")]
+    ReplaceMaster {
+        /// Where to write the new master key; or a file that holds it already.
+        #[arg(long, value_name = "FILE")]
+        new_file: PathBuf,
+        /// Say that no server runs on this store.
+        #[arg(long)]
+        servers_are_stopped: bool,
+    },
 }
 
 impl Key {
@@ -28,6 +50,15 @@ impl Key {
         let ring = match self {
             Self::List => desk.store.seal_keys().await?,
             Self::Rotate => keys::rotate(&*desk.store).await.map_err(Stop::no)?,
+            Self::ReplaceMaster { new_file, servers_are_stopped } => {
+                if !servers_are_stopped {
+                    return Err(Stop::usage(
+                        "stop every server that uses this store, and then say --servers-are-stopped: a server that runs \
+                         would go on sealing with the old key",
+                    ));
+                }
+                return super::master::replace(desk, &new_file).await;
+            }
         };
         Ok(listed(&ring))
     }

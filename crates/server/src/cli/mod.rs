@@ -14,6 +14,7 @@ mod grant;
 mod init;
 pub(crate) mod input;
 mod key;
+mod master;
 mod serve;
 mod show;
 mod token;
@@ -21,6 +22,7 @@ pub(crate) mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -28,6 +30,7 @@ pub use answer::{Answer, Stop};
 pub use desk::Desk;
 
 use crate::config;
+use crate::observe::sink;
 
 const EXAMPLES: &str = "\
 Begin:
@@ -41,6 +44,14 @@ Every day:
 
 Commands work while the server runs, on the same store, and the server sees the change at once.
 Exit codes: 0 done, 1 the answer is no, 2 wrong usage. Secrets are read from standard input or files.";
+
+const SIGNALS: &str = "\
+SIGTERM, SIGQUIT or Ctrl-C ends it, after the requests in flight. SIGHUP reads the certificate and opens the log file again.
+SIGUSR1 and SIGUSR2 do nothing. Logs go to standard error, or to log.file. Lines that cannot be written are lost and counted:
+the server goes on.";
+
+/// How long work that blocks may hold up the end of the process.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 
 /// A self-hosted OAuth 2.x authorization server.
 #[derive(Debug, Parser)]
@@ -64,7 +75,7 @@ enum Command {
     /// Find all problems of configuration, dialects, templates and store; touches nothing.
     Check,
     /// Run the server.
-    #[command(after_help = "SIGTERM or Ctrl-C ends it, after the requests in flight. Logs go to standard error.")]
+    #[command(after_help = SIGNALS)]
     Serve,
     /// Run everything at once, with nothing to configure: a server, people, applications, a sample site.
     Demo(crate::demo::Demo),
@@ -80,7 +91,7 @@ enum Command {
     /// Grants: what a user has allowed an application.
     #[command(subcommand)]
     Grant(grant::Grant),
-    /// The sealing keys, which protect pages on their way through a browser.
+    /// The sealing keys, which protect pages on their way through a browser, and the master key.
     #[command(subcommand)]
     Key(key::Key),
     /// Dialects: how a surface spells OAuth.
@@ -96,6 +107,8 @@ enum Command {
 /// Runs the command line to its end.
 #[must_use]
 pub fn run() -> ExitCode {
+    // Every file that this process makes is for its owner alone, those that a library makes as well.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
@@ -112,10 +125,15 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return answer::print_stop(&Stop::no(error.to_string()), is_json),
     };
-    match runtime.block_on(act(arguments)) {
+    let outcome = runtime.block_on(act(arguments));
+    // Work that blocks, such as a disk that does not answer, does not keep the process from ending.
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
+    let code = match outcome {
         Ok(answer) => answer::print(&answer, is_json),
         Err(stop) => answer::print_stop(&stop, is_json),
-    }
+    };
+    sink::flush();
+    code
 }
 
 /// Wrong usage, or a question for help.
@@ -148,14 +166,14 @@ async fn act(arguments: Arguments) -> Result<Answer, Stop> {
     }
 }
 
-/// Reads the configuration; its warnings go to standard error.
+/// Reads the configuration. Its warnings are for `check` and `serve`.
 fn configuration(path: &std::path::Path) -> Result<config::Configuration, Stop> {
-    match config::load(path, &config::variables()) {
-        Ok(loaded) => Ok(loaded.configuration),
-        Err(problems) => {
-            let lines: Vec<String> =
-                problems.iter().filter(|problem| !problem.is_warning).map(ToString::to_string).collect();
-            Err(Stop::no(lines.join("\n")))
-        }
-    }
+    let loaded = config::load(path, &config::variables());
+    loaded.map(|loaded| loaded.configuration).map_err(|problems| told(&problems))
+}
+
+/// Why a configuration cannot be used, without what is only worth knowing.
+fn told(problems: &[config::Problem]) -> Stop {
+    let lines: Vec<String> = problems.iter().filter(|problem| !problem.is_warning).map(ToString::to_string).collect();
+    Stop::no(lines.join("\n"))
 }

@@ -5,14 +5,29 @@ use std::path::Path;
 use serde_json::json;
 
 use super::answer::{Answer, Stop};
+use crate::config::{self, Loaded};
 use crate::observe::log;
-use crate::serve;
+use crate::serve::{self, ServeError};
+use crate::signals::Signals;
 
-/// Runs the server until it is told to end.
+/// Runs the server until it is told to end, which may be before it is ready.
 pub(super) async fn run(config: &Path) -> Result<Answer, Stop> {
-    let configuration = super::configuration(config)?;
-    log::start(&configuration.log.level, configuration.log.is_json).map_err(Stop::no)?;
-    let app = serve::open(configuration).await?;
-    serve::run(app, |_| {}).await?;
+    let mut signals = Signals::listen().map_err(ServeError::Signals)?;
+    let loaded = config::load(config, &config::variables());
+    let Loaded { configuration, warnings } = loaded.map_err(|problems| super::told(&problems))?;
+    log::start(&configuration.log).map_err(Stop::no)?;
+    for warning in &warnings {
+        tracing::warn!(place = %warning.place, "{}", warning.text);
+    }
+    // A task of its own, because opening a file may block.
+    let opening = tokio::spawn(serve::open(configuration));
+    let app = tokio::select! {
+        opened = opening => opened.map_err(|error| Stop::no(error.to_string()))??,
+        () = signals.told_to_end() => {
+            tracing::info!("ended before it was ready");
+            return Ok(Answer::new(json!({"ended": true}), ""));
+        }
+    };
+    serve::run(app, signals, |_| {}).await?;
     Ok(Answer::new(json!({"ended": true}), ""))
 }

@@ -405,7 +405,7 @@ pub(crate) async fn enrol(desk: &Desk, name: &str, digits: Option<u32>) -> Resul
 }
 
 /// Ends all sessions of a user and kills all that was issued on their behalf.
-fn cut_off(user: &mut Row, draft: &mut Draft) {
+pub(super) fn cut_off(user: &mut Row, draft: &mut Draft) {
     user.revoked_below = draft.revoked_below;
     draft.change(Change::EndSessions { user: user.key, but: None });
 }

@@ -5,6 +5,7 @@ pub mod accent;
 mod env;
 mod file;
 pub mod issuer;
+mod operation;
 pub mod options;
 mod problem;
 mod resolve;
@@ -25,6 +26,9 @@ pub(crate) use value::written_master;
 
 use file::File;
 
+/// What some editors and shells put before the first character of a text. It is never a part of a value.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// A configuration that can be used, and what its operator should know about it.
 #[derive(Debug)]
 pub struct Loaded {
@@ -42,8 +46,7 @@ pub fn load(path: &Path, variables: &[(String, String)]) -> Result<Loaded, Vec<P
     let name = path.display().to_string();
     let text = read(path).map_err(|cause| vec![Problem::fault(Place::Whole(name.clone()), missing(&name, &cause))])?;
     let mut problems = Vec::new();
-    if is_open_to_all(path) {
-        let text = "everybody on this machine can read the configuration; chmod 640 keeps its secrets";
+    if let Some(text) = loose(path) {
         problems.push(Problem::warning(Place::Whole(name.clone()), text));
     }
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
@@ -91,9 +94,14 @@ pub fn variables() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Reads a text file.
+/// Reads a text file, without the byte order mark that some editors put at its start.
 pub(crate) fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {}", path.display(), plain(&error)))
+    let mut text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{} cannot be read: {}", path.display(), plain(&error)))?;
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len_utf8());
+    }
+    Ok(text)
 }
 
 /// Reads the master key from its file.
@@ -115,23 +123,43 @@ fn missing(name: &str, cause: &str) -> String {
 pub(crate) fn plain(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        std::io::ErrorKind::PermissionDenied => {
+            format!("permission denied to user {}", rustix::process::geteuid().as_raw())
+        }
+        std::io::ErrorKind::ReadOnlyFilesystem => "read-only file system".to_owned(),
+        std::io::ErrorKind::StorageFull => "the disk is full".to_owned(),
+        std::io::ErrorKind::QuotaExceeded => "the disk quota of this user is used up".to_owned(),
+        std::io::ErrorKind::NotADirectory => "a part of its path is a file and no folder".to_owned(),
+        std::io::ErrorKind::InvalidFilename => "the path is too long".to_owned(),
         std::io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
         std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
         _ => error.to_string(),
     }
 }
 
-/// May others than owner and group read the file?
-#[cfg(unix)]
-pub(crate) fn is_open_to_all(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+/// A sentence for the operator if others than its owner may read or change a file; none if the file is shut, or not there.
+///
+/// A file of another user, such as root, may be read by its group: that is how a secret is given to a service.
+pub(crate) fn loose(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    let is_own = metadata.uid() == rustix::process::geteuid().as_raw();
+    let (forbidden, right) = if is_own { (0o077, "600") } else { (0o037, "640") };
+    let mode = metadata.mode() & 0o777;
+    let who = match (mode & 0o007 != 0, mode & 0o022 != 0) {
+        (true, true) => "everybody on this machine can read or change",
+        (true, false) => "everybody on this machine can read",
+        (false, true) => "the group can read or change",
+        (false, false) => "the group can read",
+    };
+    (mode & forbidden != 0)
+        .then(|| format!("{who} {path} (mode {mode:04o}): run `chmod {right} {path}`", path = path.display()))
 }
 
-#[cfg(not(unix))]
-pub(crate) fn is_open_to_all(_path: &Path) -> bool {
-    false
+/// Sentences for the operator about the files of the database, where others than their owner may read or change them.
+pub(crate) fn loose_database_files(store_url: &str) -> Vec<String> {
+    let Some(database) = store_url.strip_prefix("sqlite:") else { return Vec::new() };
+    ["", "-wal", "-shm"].iter().filter_map(|ending| loose(Path::new(&format!("{database}{ending}")))).collect()
 }
 
 /// A path of the configuration: relative ones are beside the file.

@@ -66,13 +66,14 @@ use Otherwise::{Absent, Count, Flag, Text, Texts};
 pub const TABLE: &[Row] = &[
     row("issuer", Kind::Text, Absent, r#""https://auth.example.com""#, "The one public base URL: https, no slash at the end. It is never taken from a request. For development on this machine, http://localhost:PORT works too."),
     row("listen", Kind::Text, Text("127.0.0.1:8080"), "", "Where to listen: host:port, or unix:/run/grantry.sock."),
+    row("listen_mode", Kind::Text, Text("0660"), "", "Who may connect to a Unix socket, in the digits of chmod. The socket gets the group of its folder: give the folder the group of your proxy. \"0666\" lets the folder's own mode decide."),
     row("admin_listen", Kind::Text, Text("127.0.0.1:9090"), "", "Where /healthz, /readyz and /metrics are; not for the public. \"off\" switches them off."),
 
     row("store.url", Kind::Secret, Text("sqlite:grantry.db"), "", "Where everything is kept: sqlite:FILE for one machine, or postgres://USER@HOST/DATABASE for any number of nodes. docs/guide/postgres.md says what else the address may hold."),
 
-    row("keys.master", Kind::Secret, Absent, r#""(32 bytes in base64url)""#, "The master key itself. Better keep it in a file of its own: whoever reads it and the store can forge sessions."),
+    row("keys.master", Kind::Secret, Absent, r#""(32 bytes in base64url)""#, "The master key itself. Better keep it in a file of its own: whoever reads it and the store can read the seeds of second factors and open sealed pages."),
     row("keys.master_file", Kind::Path, Absent, r#""grantry.key""#, "The file with the master key: 32 bytes in base64url. All other keys are derived from it. Without this key it is beside the database, in FILE.key, and made when it is first needed. A backup of the database is worth nothing without it."),
-    row("keys.rotate_every", Kind::Duration(3600, 10 * YEAR_S), Text("30d"), "", "How often a new key takes over for sealing pages. The master key is not rotated: tokens and second factors depend on it."),
+    row("keys.rotate_every", Kind::Duration(3600, 10 * YEAR_S), Text("30d"), "", "How often a new key takes over for sealing pages. The master key is not rotated: tokens and second factors depend on it. `grantry key replace-master` replaces one that leaked."),
 
     row("tls.cert", Kind::Path, Absent, r#""cert.pem""#, "The certificate chain in PEM. Without [tls], run behind a proxy that speaks TLS."),
     row("tls.key", Kind::Path, Absent, r#""key.pem""#, "The certificate's private key in PEM."),
@@ -111,6 +112,7 @@ pub const TABLE: &[Row] = &[
 
     row("log.level", Kind::Text, Text("info"), "", "error, warn, info, debug or trace; or by module, such as \"info,store=debug\"."),
     row("log.format", Kind::Word(&["text", "json"]), Text("text"), "", "text for people, json for machines."),
+    row("log.file", Kind::Path, Absent, r#""/var/log/grantry/grantry.log""#, "A file that the log is appended to, instead of standard error. It is for its owner alone, and SIGHUP opens it again, as logrotate needs."),
 
     row("limits.connections", Kind::Count(1, 1_000_000), Count(10_000), "", "Connections at the same time."),
     row("limits.header_timeout", Kind::Duration(1, 600), Text("10s"), "", "A request's header must be there within this time."),
@@ -136,7 +138,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("developer", "The developer pages."),
     ("fetch", "Outgoing requests. Private addresses are refused unless they are listed."),
     ("upstream.google", "Sign in with Google: a button on the sign-in page, and ID tokens where a surface takes them."),
-    ("log", "Logs go to standard error and never hold secrets."),
+    ("log", "Logs go to standard error, or to a file, and never hold secrets."),
     ("limits", "How much at once."),
 ];
 

@@ -13,9 +13,9 @@ use super::file::{File, Value};
 use super::issuer::Issuer;
 use super::options::{self, Kind, Otherwise};
 use super::problem::{Place, Problem, suggestion};
-use super::settings::{Configuration, Fetch, Log, Master, Support};
+use super::settings::{Configuration, Fetch, Master, Support};
 use super::surfaces::{self, Wanted};
-use super::{beside, is_open_to_all, plain, read, value};
+use super::{beside, loose, plain, read, value};
 use crate::pages::Pages;
 use crate::settings::{Brand, Limits, Listen, Settings, TlsFiles};
 
@@ -131,7 +131,7 @@ impl Resolver<'_> {
         seconds
     }
 
-    fn path(&self, path: &str) -> Option<PathBuf> {
+    pub(super) fn path(&self, path: &str) -> Option<PathBuf> {
         self.text(path).map(|text| beside(self.folder, &text))
     }
 
@@ -177,7 +177,7 @@ impl Resolver<'_> {
                 self.fault(path, format!("`{path}` names no socket; write \"unix:/run/grantry.sock\""));
                 return None;
             }
-            return Some(Listen::Unix(beside(self.folder, socket)));
+            return self.socket(path, &beside(self.folder, socket));
         }
         let parts = text.rsplit_once(':');
         let is_good = parts.is_some_and(|(host, port)| {
@@ -225,8 +225,10 @@ impl Resolver<'_> {
                 text
             }
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
-                if let Err(cause) = store::check_address(&text) {
-                    self.fault("store.url", format!("`store.url` cannot be used: {cause}"));
+                match store::check_address(&text) {
+                    Ok(None) => {}
+                    Ok(Some(warning)) => self.warn("store.url", warning),
+                    Err(cause) => self.fault("store.url", format!("`store.url` cannot be used: {cause}")),
                 }
                 text
             }
@@ -266,8 +268,8 @@ impl Resolver<'_> {
                     file
                 }
             };
-            if is_open_to_all(&file) {
-                self.warn(path, format!("everybody on this machine can read {}; chmod 600 it", file.display()));
+            if let Some(text) = loose(&file) {
+                self.warn(path, text);
             }
             (path, read(&file))
         };
@@ -283,8 +285,8 @@ impl Resolver<'_> {
     fn tls(&mut self) -> Option<TlsFiles> {
         match (self.readable("tls.cert"), self.readable("tls.key")) {
             (Some(cert), Some(key)) => {
-                if is_open_to_all(&key) {
-                    self.warn("tls.key", format!("everybody on this machine can read {}; chmod 600 it", key.display()));
+                if let Some(text) = loose(&key) {
+                    self.warn("tls.key", text);
                 }
                 Some(TlsFiles { cert, key })
             }
@@ -507,18 +509,7 @@ impl Resolver<'_> {
         Fetch { allow, ca_file: self.readable("fetch.ca_file") }
     }
 
-    fn log(&mut self) -> Log {
-        let level = self.text("log.level").unwrap_or_default();
-        if level.parse::<tracing_subscriber::filter::Targets>().is_err() {
-            let text = format!(
-                "`log.level` is {level:?}, it must be error, warn, info, debug or trace, or such as \"info,store=debug\""
-            );
-            self.fault("log.level", text);
-        }
-        Log { level, is_json: self.word("log.format") == "json" }
-    }
-
-    fn word(&mut self, path: &str) -> String {
+    pub(super) fn word(&mut self, path: &str) -> String {
         let Kind::Word(words) = row(path).kind else { unreachable!("{path} is a word in the table") };
         let text = self.text(path).unwrap_or_default();
         if !words.contains(&text.as_str()) {

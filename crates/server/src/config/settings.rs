@@ -93,4 +93,6 @@ pub struct Log {
     pub level: String,
     /// One JSON document a line, instead of text.
     pub is_json: bool,
+    /// The file that takes the place of standard error.
+    pub file: Option<PathBuf>,
 }

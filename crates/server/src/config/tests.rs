@@ -1,11 +1,13 @@
 //! Whole lists of problems, as the operator reads them.
 
+mod operation;
+
 use expect_test::{Expect, expect};
 
 use protocol::policy::{AlsoRead, Policy};
 
 use super::*;
-use crate::settings::{Listen, Settings};
+use crate::settings::{Listen, Settings, UnixSocket};
 
 fn told(outcome: Result<Loaded, Vec<Problem>>) -> String {
     let problems = outcome.map_or_else(|problems| problems, |loaded| loaded.warnings);
@@ -91,6 +93,7 @@ allow  = ["10.0.0.7"]
             g.toml:17:11: `brand.support` is "call me", it must be an e-mail address or an https URL
             g.toml:18:10: /nowhere/logo.bmp is not an svg, png, webp or jpeg file by its name
             g.toml:20:10: `log.format` cannot be "jsn", did you mean `json`?
+            g.toml:21:10: `log.level` is "loud", and "loud" is no level; there are `error`, `warn`, `info`, `debug`, `trace`
             g.toml:23:10: /nowhere/cert.pem cannot be read: there is no such file
             g.toml:23:10: `tls.cert` needs `tls.key` beside it
             g.toml:25:23: `standard` is listed twice
@@ -122,7 +125,7 @@ fn values_of_the_wrong_kind_are_told_with_what_they_are_and_should_be() {
             g.toml:2:10: `listen` is a list, it must be a string
             g.toml:3:9: `store` is a string, it must be a table
             g.toml:4:17: `log.level` is true or false, it must be a string
-            g.toml:4:23: unknown key `log.colour`; there are `level`, `format`
+            g.toml:4:23: unknown key `log.colour`; there are `level`, `format`, `file`
             g.toml:5:17: `proxy.trusted` is a list, it must be a list of strings
             g.toml:6:22: `limits.connections` is a string, it must be a number
             g.toml:7:11: `dialect` is a number, it must be a table
@@ -167,7 +170,8 @@ fn the_environment_wins_over_the_file_and_its_problems_name_the_variable() {
         ("GRANTRY_BIN", "somebody else's"),
     ];
     let configuration = configuration(text, &variables);
-    assert_eq!(configuration.settings.listen, Listen::Unix("/run/g.sock".into()));
+    let socket = UnixSocket { path: "/run/g.sock".into(), mode: 0o660 };
+    assert_eq!(configuration.settings.listen, Listen::Unix(socket));
     assert_eq!(configuration.store_url, "sqlite:/var/g.db");
     assert_eq!(configuration.settings.trusted.len(), 2);
     assert_eq!(configuration.settings.limits.connections_max, 7);
@@ -217,14 +221,13 @@ fn a_missing_file_says_what_to_do() {
     "#]].assert_eq(&told(load(Path::new("/nowhere/grantry.toml"), &[])));
 }
 
-#[cfg(unix)]
 #[test]
-fn files_that_everybody_can_read_are_told() {
+fn a_configuration_that_others_can_read_is_told() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("grantry.toml");
     std::fs::write(&config, "issuer = \"https://a.example\"\n").unwrap();
-    for (mode, warnings) in [(0o644, 1), (0o640, 0)] {
+    for (mode, warnings) in [(0o644, 1), (0o640, 1), (0o600, 0)] {
         std::fs::set_permissions(&config, std::fs::Permissions::from_mode(mode)).unwrap();
         assert_eq!(load(&config, &[]).unwrap().warnings.len(), warnings, "{mode:o}");
     }

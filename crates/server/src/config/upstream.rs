@@ -5,9 +5,9 @@ use protocol::policy::Policy;
 use protocol::secret::Secret;
 use url::Url;
 
-use super::read;
 use super::resolve::Resolver;
 use super::settings::Fetch;
+use super::{loose, read};
 use crate::settings::Google;
 
 const CLIENT_ID: &str = "upstream.google.client_id";
@@ -40,6 +40,9 @@ impl Resolver<'_> {
 
     fn google_secret(&mut self) -> Option<Secret> {
         let (written, file) = (self.text(SECRET), self.readable(SECRET_FILE));
+        if let Some(text) = file.as_deref().and_then(loose) {
+            self.warn(SECRET_FILE, text);
+        }
         if written.is_some() && file.is_some() {
             self.fault(SECRET, format!("both `{SECRET}` and `{SECRET_FILE}` are there: keep one of them"));
         }

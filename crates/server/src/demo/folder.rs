@@ -33,6 +33,8 @@ impl Folder {
             )));
         }
         let mut options = File::options();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let opened = options.create(true).truncate(false).write(true).open(&marker);
         let mut file = opened.map_err(|error| cannot(&marker, &error))?;
         if file.try_lock().is_err() {

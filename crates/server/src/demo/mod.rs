@@ -15,12 +15,13 @@ use clap::Args;
 use tokio::sync::watch;
 
 use crate::cli::{Answer, Desk, Stop};
-use crate::config::{self, Configuration};
+use crate::config::{self, Configuration, Log};
 use crate::http::accept;
 use crate::http::listen::Listener;
 use crate::observe::log;
-use crate::serve;
+use crate::serve::{self, ServeError};
 use crate::settings::Listen;
+use crate::signals::Signals;
 
 use cast::Cast;
 use folder::Folder;
@@ -55,7 +56,8 @@ impl Demo {
     /// Runs the demo until it is told to end.
     pub(crate) async fn run(self, is_json: bool) -> Result<Answer, Stop> {
         // The demo accepts every waiver that there is, and says so in its configuration.
-        log::start("warn,waivers=off", false).map_err(Stop::no)?;
+        let signals = Signals::listen().map_err(|error| Stop::from(ServeError::Signals(error)))?;
+        log::start(&Log { level: "warn,waivers=off".to_owned(), is_json: false, file: None }).map_err(Stop::no)?;
         let folder = Folder::fresh(&self.dir)?;
         let ports = Ports::find(self.port, self.site_port, self.admin_port)?;
         let config = folder.write("grantry.toml", &configuration_text(&ports))?;
@@ -67,7 +69,7 @@ impl Demo {
         let site = Arc::new(SampleSite::new(&cast, &ports).map_err(Stop::no)?);
         let (end, ending) = watch::channel(false);
         let open = tokio::spawn(accept::serve(listener, None, site, ending));
-        let served = serve::run(app, |_| told::tell(&cast, &ports, &folder, is_json)).await;
+        let served = serve::run(app, signals, |_| told::tell(&cast, &ports, &folder, is_json)).await;
         // The sample site may be gone already; then there is nobody to tell.
         let _ = end.send(true);
         open.await.map_err(|error| Stop::no(error.to_string()))?;

@@ -1,14 +1,15 @@
 //! Sockets to listen on, and plain words when that does not work.
 
+use std::fs::Permissions;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown};
+use std::path::Path;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::settings::Listen;
+use crate::settings::{Listen, UnixSocket};
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -24,12 +25,19 @@ pub enum Listener {
 
 /// The file of a socket.
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+pub struct SocketFile {
+    socket: UnixSocket,
+    /// Device and number of the file that was made.
+    made: Option<(u64, u64)>,
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // If it is gone already, so much the better.
-        let _ = std::fs::remove_file(&self.0);
+        // The socket of a server that took this one's place stays.
+        if identity(&self.socket.path) == self.made {
+            // If it is gone already, so much the better.
+            let _ = std::fs::remove_file(&self.socket.path);
+        }
     }
 }
 
@@ -60,9 +68,9 @@ impl Listener {
     pub fn bind(listen: &Listen) -> Result<Self, ListenError> {
         let bound = match listen {
             Listen::Tcp(address) => bind_tcp(*address).map(Self::Tcp),
-            Listen::Unix(path) => {
-                make_way(listen, path)?;
-                UnixListener::bind(path).map(|listener| Self::Unix(listener, SocketFile(path.clone())))
+            Listen::Unix(socket) => {
+                make_way(listen, &socket.path)?;
+                bind_unix(socket)
             }
         };
         bound.map_err(|cause| match cause.kind() {
@@ -76,7 +84,7 @@ impl Listener {
     pub fn address(&self) -> Option<Listen> {
         match self {
             Self::Tcp(listener) => listener.local_addr().ok().map(Listen::Tcp),
-            Self::Unix(_, file) => Some(Listen::Unix(file.0.clone())),
+            Self::Unix(_, file) => Some(Listen::Unix(file.socket.clone())),
         }
     }
 }
@@ -89,6 +97,33 @@ fn bind_tcp(address: std::net::SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
+}
+
+/// Makes a socket, and lets the users in that its mode says. Until then it is for its owner alone, by the umask.
+fn bind_unix(socket: &UnixSocket) -> io::Result<Listener> {
+    let path = &socket.path;
+    let listener = UnixListener::bind(path)?;
+    let file = SocketFile { socket: socket.clone(), made: identity(path) };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let group = folder.metadata()?.gid();
+    if path.symlink_metadata()?.gid() != group
+        && let Err(error) = lchown(path, None, Some(group))
+    {
+        tracing::warn!(
+            socket = %path.display(),
+            group,
+            %error,
+            "the socket could not get the group of its folder: make this process a member of the group, or set the folder's \
+             setgid bit"
+        );
+    }
+    std::fs::set_permissions(path, Permissions::from_mode(socket.mode))?;
+    Ok(Listener::Unix(listener, file))
+}
+
+/// What tells a file from another one of the same name.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    path.symlink_metadata().ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// Removes the socket that a killed server left behind.
@@ -115,11 +150,43 @@ mod tests {
         assert!(error.contains(&address.to_string()) && error.contains("in use"), "{error}");
     }
 
+    fn socket(path: &Path, mode: u32) -> Listen {
+        Listen::Unix(UnixSocket { path: path.to_owned(), mode })
+    }
+
+    #[tokio::test]
+    async fn a_socket_has_the_mode_that_was_asked_for_and_the_group_of_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        // Only root may give a folder to a group that it is no member of.
+        let group = if lchown(folder.path(), None, Some(4711)).is_ok() {
+            4711
+        } else {
+            folder.path().metadata().unwrap().gid()
+        };
+        for mode in [0o660, 0o600, 0o666] {
+            let path = folder.path().join(format!("{mode:o}.sock"));
+            let _listener = Listener::bind(&socket(&path, mode)).unwrap();
+            let made = path.metadata().unwrap();
+            assert_eq!((made.mode() & 0o777, made.gid()), (mode, group));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_ends_leaves_the_socket_of_the_next_one_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("grantry.sock");
+        let first = Listener::bind(&socket(&path, 0o660)).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let _second = Listener::bind(&socket(&path, 0o660)).unwrap();
+        drop(first);
+        assert!(std::os::unix::net::UnixStream::connect(&path).is_ok());
+    }
+
     #[tokio::test]
     async fn a_socket_left_behind_is_replaced_and_one_in_use_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let listen = Listen::Unix(folder.path().join("grantry.sock"));
-        let Listen::Unix(path) = &listen else { unreachable!("it is made above") };
+        let path = &folder.path().join("grantry.sock");
+        let listen = socket(path, 0o660);
         drop(std::os::unix::net::UnixListener::bind(path).unwrap());
         let first = Listener::bind(&listen).unwrap();
         assert!(matches!(Listener::bind(&listen), Err(ListenError::InUse(_))));

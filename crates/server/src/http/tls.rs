@@ -90,8 +90,17 @@ impl Tls {
             }
             *read_at = changed;
         }
-        self.current.0.store(Arc::new(certified(&self.files)?));
+        self.read_again()?;
         Ok(true)
+    }
+
+    /// Takes over what is in the files now, whether they changed or not.
+    ///
+    /// # Errors
+    /// Those of [`Tls::reload`].
+    pub fn read_again(&self) -> Result<(), TlsError> {
+        self.current.0.store(Arc::new(certified(&self.files)?));
+        Ok(())
     }
 }
 

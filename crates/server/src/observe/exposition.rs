@@ -96,6 +96,7 @@ impl Snapshot {
                     count(&metrics.turns_contended),
                 ),
                 ("store_faults", "Failures of the store", count(&metrics.store_faults)),
+                ("log_lines_lost", "Lines of the log that could not be written", super::sink::lines_lost()),
                 ("panics", "Requests that panicked", count(&metrics.panics)),
                 ("swept_rows", "Rows of no more use that were removed", count(&metrics.swept_rows)),
             ],

@@ -7,6 +7,8 @@ use protocol::refusal::{ErrorKind, No};
 
 use tracing_subscriber::EnvFilter;
 
+use super::sink::{self, Sink};
+use crate::config::Log;
 use crate::fault::Fault;
 use crate::http::{Request, RequestId};
 
@@ -48,20 +50,22 @@ fn loudness(no: No) -> Loudness {
     }
 }
 
-/// Begins to log to standard error. `level` is a filter such as `info` or `info,store=debug`.
+/// Begins to log, to standard error or to a file. A log that cannot be written is no error: see [`sink`].
 ///
 /// # Errors
 /// When the filter cannot be read, or when logging began before.
-pub fn start(level: &str, is_json: bool) -> Result<(), String> {
-    let filter = EnvFilter::try_new(level).map_err(|error| error.to_string())?;
+pub fn start(log: &Log) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&log.level).map_err(|error| error.to_string())?;
     // At debug this library writes the values of every statement.
     let quiet = "tokio_postgres=info".parse().expect("the directive is right");
     let filter = filter.add_directive(quiet);
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if is_json {
+    sink::start(log.file.clone())?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Sink).log_internal_errors(false);
+    let started = if log.is_json {
         lines.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
     } else {
-        lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init()
+        let is_watched = log.file.is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
+        lines.with_ansi(is_watched).try_init()
     };
     started.map_err(|error| error.to_string())?;
     // A panic is told by whoever catches it, or by this line; never by a text of many lines between those of others.

@@ -2,5 +2,7 @@
 
 pub mod admin;
 pub mod exposition;
+pub(crate) mod level;
 pub mod log;
 pub mod metrics;
+pub(crate) mod sink;

@@ -3,6 +3,7 @@
 use protocol::model::{
     AccessId, Attempts, Client, ClientKey, CodeId, GrantId, Personal, PersonalId, Refresh, SessionId, User, UserKey,
 };
+use protocol::secret::Digest;
 use protocol::turn::{Change, Wants};
 
 use super::rows::*;
@@ -322,8 +323,8 @@ pub(super) async fn a_passed_counter_forgets_only_when_told_to(store: &dyn Store
 }
 
 pub(super) async fn sealing_keys_keep_their_order(store: &dyn Store) {
-    commit(store, [9, 3, 200].map(|number| Change::PutSealKey(seal_key(number)))).await;
-    commit(store, [Change::DropSealKey(200), Change::PutSealKey(seal_key(5))]).await;
+    commit(store, [9, 3, 70_000].map(|number| Change::PutSealKey(seal_key(number)))).await;
+    commit(store, [Change::DropSealKey(70_000), Change::PutSealKey(seal_key(5))]).await;
     let numbers: Vec<_> =
         store.seal_keys().await.expect("the store can be read").iter().map(|key| key.number).collect();
     assert_eq!(numbers, [9, 3, 5]);
@@ -331,4 +332,15 @@ pub(super) async fn sealing_keys_keep_their_order(store: &dyn Store) {
 
 pub(super) async fn no_changes_are_no_trouble(store: &dyn Store) {
     commit(store, []).await;
+}
+
+pub(super) async fn the_fingerprint_of_the_first_master_key_stays(store: &dyn Store) {
+    let (first, second) = (Digest::of(b"first"), Digest::of(b"second"));
+    assert_eq!(store.master_fingerprint().await, Ok(None));
+    assert_eq!(store.note_master_fingerprint(first).await, Ok(first));
+    assert_eq!(store.note_master_fingerprint(second).await, Ok(first), "whoever comes later is told of the first one");
+    assert_eq!(store.master_fingerprint().await, Ok(Some(first)));
+    assert_eq!(store.replace_master_fingerprint(second, first).await, Ok(false), "the second one is not noted");
+    assert_eq!(store.replace_master_fingerprint(first, second).await, Ok(true));
+    assert_eq!(store.master_fingerprint().await, Ok(Some(second)));
 }

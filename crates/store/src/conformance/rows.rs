@@ -201,7 +201,7 @@ pub(crate) fn event(detail: &str, user: Option<i64>) -> Event {
     }
 }
 
-pub(crate) fn seal_key(number: u8) -> SealKey {
+pub(crate) fn seal_key(number: u32) -> SealKey {
     SealKey { number, created_at: NOW }
 }
 

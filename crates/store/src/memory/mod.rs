@@ -30,6 +30,7 @@ pub struct Memory {
     tables: Arc<Mutex<Tables>>,
     /// Held by whoever writes. Waiting writers get it in the order in which they asked.
     writing: Arc<tokio::sync::Mutex<()>>,
+    master_fingerprint: Mutex<Option<Digest>>,
 }
 
 /// The exclusive right to write to a [`Memory`].
@@ -114,6 +115,23 @@ impl Store for Memory {
 
     async fn list(&self, query: &Query) -> Result<Rows, Fault> {
         Ok(self.tables().list(query))
+    }
+
+    async fn master_fingerprint(&self) -> Result<Option<Digest>, Fault> {
+        Ok(*self.master_fingerprint.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn note_master_fingerprint(&self, own: Digest) -> Result<Digest, Fault> {
+        Ok(*self.master_fingerprint.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(own))
+    }
+
+    async fn replace_master_fingerprint(&self, old: Digest, new: Digest) -> Result<bool, Fault> {
+        let mut noted = self.master_fingerprint.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_old = *noted == Some(old);
+        if is_old {
+            *noted = Some(new);
+        }
+        Ok(is_old)
     }
 
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {

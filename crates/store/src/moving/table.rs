@@ -57,6 +57,7 @@ const CLIENT: Column = Column { sqlite: "client", postgres: "client_key", kind: 
 
 /// Every table with rows of an installation; those that others hang on come first.
 pub static TABLES: &[Table] = &[
+    Table { name: "installation", key: 1, unique: &[], columns: &[text("name"), bytes("value")] },
     Table { name: "seal_keys", key: 1, unique: &[1], columns: &[int("id"), int("number"), int("created_at")] },
     Table {
         name: "clients",

@@ -186,7 +186,9 @@ async fn every_column_of_every_table_moves() {
         tables.join(" ")
     };
     let mut moving: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
-    assert_eq!(names(&mut moving), names(&mut crate::TABLES.to_vec()));
+    // Facts about the installation are nothing that people count.
+    let counted = crate::TABLES.iter().copied();
+    assert_eq!(names(&mut moving), names(&mut counted.chain(["installation"]).collect()));
 
     let fixture = sqlite();
     let file = fixture.folder.as_ref().expect("it is a file").path().join("test.db");

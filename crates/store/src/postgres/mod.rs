@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Facts, Wants};
 use tokio::sync::{Mutex, oneshot, watch};
@@ -47,14 +48,16 @@ use self::link::{Connector, Link, Purpose};
 use self::list::View;
 use self::pen::PostgresPen;
 use self::queue::{Queue, Waiting, queue};
-use self::shared::{Forget, Lease, Tally, WasLeased};
+use self::shared::{
+    Forget, Lease, MasterFingerprint, NoteMasterFingerprint, ReplaceMasterFingerprint, Tally, WasLeased,
+};
 use self::stop::Stop;
 use self::sweep::Sweeper;
 use self::url::Address;
 use crate::documents::Documents;
 use crate::moving::{Cells, Stretch, Table};
 use crate::walk::Walk;
-use crate::{CommitError, Fault, Mode, OpenError, Pen, Query, Rows, Sqlite, Store, Window};
+use crate::{CommitError, Fault, Inspection, Mode, OpenError, Pen, Query, Rows, Sqlite, Store, Window};
 
 /// Lanes of each kind. The second one helps when there is more to do than one gets done.
 const LANES: usize = 2;
@@ -169,17 +172,23 @@ impl Postgres {
         Ok(Self { connector, documents, loads, frequent, alone, desk, pen, walk: Walk::new(), listener })
     }
 
-    /// The schema of the database at `url`, and its greatest id: 0 when there is none yet. Changes nothing.
-    pub(crate) async fn inspect(url: &str) -> Result<(u32, i64), OpenError> {
+    /// What is in the database at `url`. Changes nothing.
+    pub(crate) async fn inspect(url: &str) -> Result<Inspection, OpenError> {
         let (connector, link) = reach(url).await?;
         let place = connector.address().place();
         let schema = examine(&place, &link).await?;
-        if schema == 0 {
-            return Ok((0, 0));
+        let mut inspection =
+            Inspection { schema: Some(schema), schema_known: Some(Self::schema_known()), ..Inspection::default() };
+        if schema > 0 {
+            let found = link.rows(&crate::greatest_id_sql(), &[]).await.map_err(|stop| unreachable_at(&place, stop))?;
+            let greatest_id = found.first().and_then(|row| row.get::<_, Option<i64>>(0));
+            inspection.greatest_id = greatest_id.unwrap_or_default();
         }
-        let found = link.rows(&crate::greatest_id_sql(), &[]).await.map_err(|stop| unreachable_at(&place, stop))?;
-        let greatest_id = found.first().and_then(|row| row.get::<_, Option<i64>>(0));
-        Ok((schema, greatest_id.unwrap_or_default()))
+        if schema::has_installation(&link).await.map_err(|stop| unreachable_at(&place, stop))? {
+            let noted = MasterFingerprint.run(&link).await.map_err(|stop| unreachable_at(&place, stop))?;
+            inspection.master_fingerprint = noted;
+        }
+        Ok(inspection)
     }
 
     /// The newest schema that this program knows.
@@ -188,9 +197,12 @@ impl Postgres {
     }
 }
 
-/// What is wrong with an address, if anything.
-pub(crate) fn check_address(url: &str) -> Result<(), String> {
-    Address::parse(url).map(drop)
+/// What the operator should know about an address, if anything.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn check_address(url: &str) -> Result<Option<String>, String> {
+    Ok(Address::parse(url)?.exposed_warning())
 }
 
 /// Connects for the first time.
@@ -362,6 +374,18 @@ impl Store for Postgres {
 
     fn news(&self) -> Option<watch::Receiver<u64>> {
         self.listener.as_ref().map(|_| self.connector.news())
+    }
+
+    async fn master_fingerprint(&self) -> Result<Option<Digest>, Fault> {
+        Ok(self.desk.perform(&mut MasterFingerprint).await?)
+    }
+
+    async fn note_master_fingerprint(&self, own: Digest) -> Result<Digest, Fault> {
+        Ok(self.desk.perform(&mut NoteMasterFingerprint { own }).await?)
+    }
+
+    async fn replace_master_fingerprint(&self, old: Digest, new: Digest) -> Result<bool, Fault> {
+        Ok(self.desk.perform(&mut ReplaceMasterFingerprint { old, new }).await?)
     }
 
     async fn lease(&self, work: &str, holder: i64, for_s: u32) -> Result<bool, Fault> {

@@ -198,7 +198,7 @@ pub(super) fn attempts(row: &Row) -> Read<(Digest, Attempts)> {
 
 /// `number, created_at`
 pub(super) fn seal_key(row: &Row) -> Read<SealKey> {
-    let number = u8::try_from(get::<i64>(row, 0)?).map_err(|_| unreadable("a number of a key", 0))?;
+    let number = u32::try_from(get::<i64>(row, 0)?).map_err(|_| unreadable("a number of a key", 0))?;
     Ok(SealKey { number, created_at: time(row, 1)? })
 }
 

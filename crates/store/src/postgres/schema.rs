@@ -45,6 +45,12 @@ pub(super) async fn oldest(link: &Link) -> Result<u32, Stop> {
     Ok(u32::try_from(oldest).unwrap_or(u32::MAX))
 }
 
+/// Is the table there that holds facts about the installation as a whole?
+pub(super) async fn has_installation(link: &Link) -> Result<bool, Stop> {
+    let rows = link.rows("SELECT to_regclass('installation') IS NOT NULL", &[]).await?;
+    Ok(rows.first().is_some_and(|row| row.get(0)))
+}
+
 /// Can the database hold every text?
 pub(super) async fn is_utf8(link: &Link) -> Result<bool, Stop> {
     let rows = link.rows("SELECT current_setting('server_encoding') = 'UTF8'", &[]).await?;

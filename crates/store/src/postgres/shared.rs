@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::secret::Digest;
 use protocol::time::UnixTime;
 
 use super::lane::Errand;
@@ -78,6 +79,48 @@ impl Errand for WasLeased<'_> {
 
     async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
         Ok(!link.rows("SELECT 1 FROM leases WHERE name = $1", typed![TEXT self.work]).await?.is_empty())
+    }
+}
+
+/// Reads the fingerprint of the master key.
+pub(super) struct MasterFingerprint;
+
+impl Errand for MasterFingerprint {
+    type Done = Option<Digest>;
+
+    async fn run(&mut self, link: &Link) -> Result<Option<Digest>, Stop> {
+        let rows = link.rows("SELECT value FROM installation WHERE name = 'master'", &[]).await?;
+        rows.first().map(|own| row::digest(own, 0)).transpose()
+    }
+}
+
+/// Notes the fingerprint of the master key, unless another node was faster.
+pub(super) struct NoteMasterFingerprint {
+    pub(super) own: Digest,
+}
+
+impl Errand for NoteMasterFingerprint {
+    type Done = Digest;
+
+    async fn run(&mut self, link: &Link) -> Result<Digest, Stop> {
+        const SQL: &str = "INSERT INTO installation (name, value) VALUES ('master', $1) ON CONFLICT (name) DO NOTHING";
+        link.run(SQL, typed![BYTEA self.own.0.as_slice()]).await?;
+        Ok(MasterFingerprint.run(link).await?.unwrap_or(self.own))
+    }
+}
+
+/// Puts the fingerprint of another master key in the place of the one that is noted.
+pub(super) struct ReplaceMasterFingerprint {
+    pub(super) old: Digest,
+    pub(super) new: Digest,
+}
+
+impl Errand for ReplaceMasterFingerprint {
+    type Done = bool;
+
+    async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
+        const SQL: &str = "UPDATE installation SET value = $2 WHERE name = 'master' AND value = $1";
+        Ok(link.run(SQL, typed![BYTEA self.old.0.as_slice(), BYTEA self.new.0.as_slice()]).await? == 1)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The address of a PostgreSQL, and the words in it that are ours.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -69,6 +70,27 @@ impl Address {
             config.application_name("grantry");
         }
         Ok(Self { hosts: apart(&config), trust, is_pooled: own.is_pooled })
+    }
+
+    /// A warning for an address whose connection is not encrypted although it may leave the machine and its private network.
+    pub(super) fn exposed_warning(&self) -> Option<String> {
+        if self.trust.is_some() {
+            return None;
+        }
+        let exposed = self.hosts.iter().find_map(|one| {
+            let addresses = one.get_hostaddrs();
+            if !addresses.is_empty() {
+                return addresses.iter().find(|address| !is_private(**address)).map(ToString::to_string);
+            }
+            one.get_hosts().iter().find_map(|host| match host {
+                Host::Tcp(name) if !is_name_private(name) => Some(name.clone()),
+                _ => None,
+            })
+        })?;
+        Some(format!(
+            "sslmode=disable sends everything to {exposed} unencrypted, and the password too if the server asks for it: \
+             say sslmode=verify-full"
+        ))
     }
 
     /// Where the database is, in words that hold no secret.
@@ -184,6 +206,31 @@ fn is_local(host: &Host) -> bool {
     }
 }
 
+/// Is the address one of this machine, or of a network that is not routed on the internet (RFC 1918, 3927, 4193, 6598)?
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(own) => {
+            let [first, second, ..] = own.octets();
+            own.is_loopback() || own.is_private() || own.is_link_local() || (first == 100 && second & 0xc0 == 64)
+        }
+        IpAddr::V6(own) => own.is_loopback() || own.is_unique_local() || own.is_unicast_link_local(),
+    }
+}
+
+/// Can only this machine or its own network know the name? A name without a dot is one of a container network or of
+/// `/etc/hosts`; `.internal` is kept for private networks, `.localhost` for this machine (RFC 6761 §6.3).
+fn is_name_private(name: &str) -> bool {
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return is_private(address);
+    }
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    !name.contains('.')
+        || name.ends_with(".internal")
+        || name.ends_with(".localhost")
+        || name.ends_with(".cluster.local")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +250,25 @@ mod tests {
         for mode in ["require", "prefer", "allow", "verify-ca"] {
             assert!(Address::parse(&format!("postgres://g@db.example/g?sslmode={mode}")).is_err(), "{mode}");
         }
+    }
+
+    #[test]
+    fn an_unencrypted_connection_to_a_public_address_is_warned_of() {
+        let warned = |hosts: &str, more: &str| {
+            parse(&format!("postgres://g:hunter2@{hosts}/g?sslmode=disable{more}")).exposed_warning()
+        };
+        for hosts in ["203.0.113.9", "db.example", "127.0.0.1,db.example", "[2001:db8::1]", "100.128.0.1", "172.32.0.1"]
+        {
+            let text = warned(hosts, "").unwrap_or_else(|| panic!("{hosts} is not warned of"));
+            assert!(text.contains("sslmode=verify-full") && !text.contains("hunter2"), "{text}");
+        }
+        let quiet =
+            ["127.0.0.1", "localhost", "%2Frun%2Fpostgresql", "10.1.2.3", "172.31.0.1", "192.168.1.1", "[fd00::1]"];
+        for hosts in quiet.into_iter().chain(["[::1]", "db", "100.64.0.1", "db.prod.internal"]) {
+            assert_eq!(warned(hosts, ""), None, "{hosts}");
+        }
+        assert!(warned("localhost", "&hostaddr=203.0.113.9").is_some(), "the address counts, not the name");
+        assert_eq!(parse("postgres://g@203.0.113.9/g").exposed_warning(), None, "it is encrypted");
     }
 
     #[test]

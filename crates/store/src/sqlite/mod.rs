@@ -4,7 +4,9 @@
 mod apply;
 mod document;
 mod enclosed;
+mod files;
 mod insert;
+mod installation;
 mod list;
 mod load;
 mod moving;
@@ -22,6 +24,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Facts, Wants};
 use rusqlite::backup::{Backup, StepResult};
@@ -84,6 +87,11 @@ impl Sqlite {
         open::inspect_ids(path)
     }
 
+    /// The fingerprint of the master key that is noted in the file at `path`, if there is one. Changes nothing.
+    pub(crate) fn inspect_master(path: &Path) -> Option<Digest> {
+        open::inspect_master(path)
+    }
+
     /// The newest schema that this program knows.
     pub(crate) fn schema_known() -> u32 {
         schema::known()
@@ -119,6 +127,19 @@ impl Store for Sqlite {
         Ok(self.readers.read(|connection| {
             load::in_snapshot(connection, || list::list(View { connection, documents, is_snapshot: true }, query))
         })?)
+    }
+
+    async fn master_fingerprint(&self) -> Result<Option<Digest>, Fault> {
+        Ok(self.readers.read(|connection| Ok(installation::master_fingerprint(connection)?))?)
+    }
+
+    async fn note_master_fingerprint(&self, own: Digest) -> Result<Digest, Fault> {
+        self.writer.have_done(Work::NoteMaster(own)).await?;
+        Ok(self.master_fingerprint().await?.unwrap_or(own))
+    }
+
+    async fn replace_master_fingerprint(&self, old: Digest, new: Digest) -> Result<bool, Fault> {
+        Ok(self.writer.have_done(Work::ReplaceMaster(old, new)).await? == 1)
     }
 
     async fn distrust(&self) -> Result<(), Fault> {
@@ -160,7 +181,9 @@ impl Store for Sqlite {
 /// Copies everything, as of one moment, into a file that is not there yet. The copy is one transaction of the new file:
 /// when it breaks off, an empty file is left, never half a backup.
 fn copy(from: &Connection, path: &Path) -> Result<(), Fault> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    files::make(path)
+        .map_err(|error| Fault::Unavailable { cause: format!("{}: {}", path.display(), files::plain(&error)) })?;
     let refuse = |error: rusqlite::Error| Fault::Unavailable { cause: format!("{}: {error}", path.display()) };
     let mut to = Connection::open_with_flags(path, flags).map_err(refuse)?;
     let pages: i64 = to.query_row("PRAGMA page_count", [], |row| row.get(0)).map_err(refuse)?;

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use protocol::secret::Digest;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::schema;
+use super::{files, installation, schema};
 use crate::{Mode, OpenError};
 
 /// How long to wait for another process that holds a lock. The commands of the operator hold it for milliseconds.
@@ -26,9 +27,9 @@ const SWITCH_PAUSE: Duration = Duration::from_millis(50);
 
 /// Opens the file for writing, and brings its schema up to date.
 pub(super) fn open(path: &Path, mode: Mode) -> Result<Connection, OpenError> {
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if mode == Mode::Create {
-        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if mode == Mode::Create && !path.is_dir() {
+        files::make(path).map_err(|error| unmade(path, &error))?;
     }
     let refuse = |error: rusqlite::Error| refusal(path, &error);
     let connection = Connection::open_with_flags(path, flags).map_err(refuse)?;
@@ -36,7 +37,7 @@ pub(super) fn open(path: &Path, mode: Mode) -> Result<Connection, OpenError> {
     let found = examine(path, &connection)?;
     look_through_if_distrusted(path, &connection)?;
     if connection.is_readonly("main").map_err(refuse)? {
-        return Err(OpenError::ReadOnly { path: text(path), owner: owner(path) });
+        return Err(read_only(path));
     }
     write_ahead(&connection).map_err(refuse)?;
     if found < schema::known() {
@@ -52,9 +53,23 @@ pub(super) fn open(path: &Path, mode: Mode) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// The fingerprint of the master key in a file, if there is one that can be read.
+pub(super) fn inspect_master(path: &Path) -> Option<Digest> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).ok()?;
+    connection.busy_timeout(BUSY_MAX).ok()?;
+    installation::master_fingerprint(&connection).ok()?
+}
+
 /// Looks at the schema of a file, and whether all of it can be read, without changing it. None when there is no file.
 pub(super) fn inspect(path: &Path) -> Result<Option<u32>, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if path.is_file()
+        && let Some(error) = files::unwritable(path)
+    {
+        // Reading it may work, but nothing could be kept, so no server starts on it.
+        return Err(unwritten(path, &error));
+    }
     let looked = Connection::open_with_flags(path, flags).map_err(|error| refusal(path, &error));
     let looked = looked.and_then(|connection| {
         connection.busy_timeout(BUSY_MAX).map_err(|error| refusal(path, &error))?;
@@ -64,7 +79,10 @@ pub(super) fn inspect(path: &Path) -> Result<Option<u32>, OpenError> {
     });
     match looked {
         Ok(found) => Ok(Some(found)),
-        Err(OpenError::Missing { .. }) => Ok(None),
+        Err(OpenError::Missing { .. }) => match files::unwritable_folder(path) {
+            Some(error) if error.kind() != std::io::ErrorKind::NotFound => Err(unmade(path, &error)),
+            _ => Ok(None),
+        },
         Err(error) => Err(error),
     }
 }
@@ -129,8 +147,8 @@ fn mark(path: &Path) -> PathBuf {
 /// Has the next one who opens the file read all of it first.
 #[allow(clippy::disallowed_methods, reason = "SQLite has no place for this, least of all in a damaged file")]
 pub(super) fn distrust(path: &Path) -> std::io::Result<()> {
-    std::fs::write(
-        mark(path),
+    files::write(
+        &mark(path),
         "Damage was found in the database beside this file. As long as this file is here, whoever opens the database reads \
          all of it first. It goes away by itself when all of it can be read.\n",
     )
@@ -179,11 +197,32 @@ fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
             OpenError::Foreign { path: path_text, cause: "it is not a SQLite file".to_owned() }
         }
         Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path: path_text, cause: error.to_string() },
-        Some(ErrorCode::ReadOnly) => OpenError::ReadOnly { path: path_text, owner: owner(path) },
+        Some(ErrorCode::ReadOnly) => read_only(path),
+        Some(ErrorCode::DiskFull) => OpenError::Unreadable { path: path_text, cause: "the disk is full".to_owned() },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked { path: path_text },
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::SystemIoFailure) => unopened(path, error),
         _ => OpenError::Schema { path: path_text, cause: error.to_string() },
     }
+}
+
+/// A file that cannot be made.
+fn unmade(path: &Path, error: &std::io::Error) -> OpenError {
+    OpenError::Unreadable { path: text(path), cause: files::plain(error) }
+}
+
+/// A file that is there and cannot be written, for the reason that the system gave.
+fn unwritten(path: &Path, error: &std::io::Error) -> OpenError {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => OpenError::ReadOnly { path: text(path), owner: owner(path) },
+        _ => unmade(path, error),
+    }
+}
+
+/// A file that SQLite can only read.
+fn read_only(path: &Path) -> OpenError {
+    files::unwritable(path)
+        .or_else(|| files::unwritable_folder(path))
+        .map_or_else(|| OpenError::ReadOnly { path: text(path), owner: owner(path) }, |error| unwritten(path, &error))
 }
 
 /// Why a file cannot be opened, as far as the file system tells.
@@ -191,19 +230,28 @@ fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
 fn unopened(path: &Path, error: &rusqlite::Error) -> OpenError {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let cause = match (path.metadata(), folder.map(Path::metadata)) {
-        (_, Some(Err(folder_error))) => format!("its folder: {folder_error}"),
+        (_, Some(Err(refused))) if refused.kind() == std::io::ErrorKind::NotFound => files::plain(&refused),
+        (_, Some(Err(refused))) => format!("its folder: {}", files::plain(&refused)),
         (Ok(there), _) if there.is_dir() => "it is a folder".to_owned(),
-        (Ok(_), _) => format!("{error}{}", owner(path)),
+        (Ok(_), _) => match (files::unwritable(path), files::unwritable_folder(path)) {
+            (Some(refused), _) if refused.kind() == std::io::ErrorKind::PermissionDenied => {
+                format!("{}{}", files::plain(&refused), owner(path))
+            }
+            (Some(refused), _) => files::plain(&refused),
+            (None, Some(refused)) => format!("its folder: {}", files::plain(&refused)),
+            (None, None) => format!("{error}{}", owner(path)),
+        },
         (Err(missing), _) if missing.kind() == std::io::ErrorKind::NotFound => {
             // Where a file may be made, SQLite would have made it, unless the folder does not let it.
-            return match folder.map_or_else(|| Path::new(".").metadata(), Path::metadata) {
-                Ok(there) if there.permissions().readonly() => {
-                    OpenError::Unreadable { path: text(path), cause: "its folder is read-only".to_owned() }
+            return match files::unwritable_folder(path) {
+                Some(refused) => {
+                    let cause = format!("it is not there, and its folder takes no files: {}", files::plain(&refused));
+                    OpenError::Unreadable { path: text(path), cause }
                 }
-                _ => OpenError::Missing { path: text(path) },
+                None => OpenError::Missing { path: text(path) },
             };
         }
-        (Err(hidden), _) => hidden.to_string(),
+        (Err(hidden), _) => files::plain(&hidden),
     };
     OpenError::Unreadable { path: text(path), cause }
 }

@@ -3,6 +3,7 @@
 
 use std::thread::JoinHandle;
 
+use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use protocol::turn::Change;
 use rusqlite::Connection;
@@ -11,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::pen::Lending;
 use super::stop::{Stop, fault, is_for_all};
 use super::sweep::Broom;
-use super::{apply, moving};
+use super::{apply, installation, moving};
 use crate::moving::{Cells, Stretch, Table};
 use crate::{CommitError, Fault};
 
@@ -32,6 +33,10 @@ pub(super) enum Work {
     Replace(Replacement),
     /// Let one turn write alone.
     Lend(Lending),
+    /// Note the fingerprint of the master key, unless one is there.
+    NoteMaster(Digest),
+    /// Put the fingerprint of another master key in the place of the first one.
+    ReplaceMaster(Digest, Digest),
     /// Allow so many pages, as a disk of that size would.
     #[cfg(test)]
     LimitPages(u32),
@@ -149,6 +154,10 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
                 apply::alone(connection, || moving::replace(connection, table, stretch, rows)).map(|()| 0)
             }
             Work::Lend(_) => unreachable!("`serve` keeps it apart"),
+            Work::NoteMaster(own) => installation::note_master_fingerprint(connection, *own).map_err(Stop::from),
+            Work::ReplaceMaster(old, new) => {
+                installation::replace_master_fingerprint(connection, *old, *new).map_err(Stop::from)
+            }
             #[cfg(test)]
             Work::LimitPages(pages) => limit_pages(connection, *pages),
         };

@@ -2,8 +2,10 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use protocol::keys::fingerprint;
 use protocol::passphrase;
 use protocol::secret::Secret;
 use serde_json::json;
@@ -14,7 +16,7 @@ use super::moving;
 use crate::cli::answer::{Answer, Stop};
 use crate::cli::desk::Desk;
 use crate::cli::input;
-use crate::config::{Master, read_master};
+use crate::config::{Master, plain, read_master};
 use crate::keys;
 
 /// Where a passphrase comes from.
@@ -53,14 +55,14 @@ impl<'f> Partial<'f> {
             return Err(Stop::no(format!("{} is there already: name a new file", file.display())));
         }
         let path = with_ending(file, ".partial");
-        match File::create_new(&path) {
+        match File::options().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(_) => Ok(Self { file, path }),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Stop::no(format!(
                 "{} is there already: it is half a backup, of one that broke off or is being made. Remove it, unless the \
                  latter",
                 path.display()
             ))),
-            Err(error) => Err(Stop::no(format!("{} cannot be made: {error}", path.display()))),
+            Err(error) => Err(Stop::no(format!("{} cannot be made: {}", path.display(), plain(&error)))),
         }
     }
 
@@ -163,6 +165,12 @@ pub(super) async fn restore(
     }
     let source = store::open(&format!("sqlite:{}", file.display()), Mode::Existing).await;
     let source = source.map_err(|error| Stop::no(error.to_string()))?;
+    // The backup knows which key it was made with, also where it does not hold the key itself.
+    if let (Master::Known(own), Some(noted)) = (known(&configuration.master, key), source.master_fingerprint().await?)
+        && fingerprint(&own) != noted
+    {
+        return Err(Stop::no(format!("the backup: {}", keys::ANOTHER)));
+    }
     let destination = store::open(&configuration.store_url, Mode::Create).await;
     let destination = destination.map_err(|error| Stop::no(error.to_string()))?;
     if destination.greatest_id().await? != 0 || !destination.seal_keys().await?.is_empty() {
@@ -177,6 +185,14 @@ pub(super) async fn restore(
         text += &format!("\nThe master key is in {}.", path.display());
     }
     Ok(Answer::new(json!({"rows": rows, "master_file": written.map(|path| path.display().to_string())}), text))
+}
+
+/// The key that the restored store will have: the one of the configuration, or else the one of the backup.
+fn known(own: &Master, key: Option<Zeroizing<[u8; 32]>>) -> Master {
+    match (own, key) {
+        (Master::Absent(_), Some(key)) => Master::Known(key),
+        _ => own.clone(),
+    }
 }
 
 /// The master key in a backup, if a passphrase was given.

@@ -1,6 +1,6 @@
 //! `grantry db migrate --from … --to …`: everything moves to another store.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -87,16 +87,21 @@ impl Told {
     fn tell(&mut self, Progress { table, rows, written }: Progress) {
         let text = format!("{table}: {rows} rows, {written} written");
         if self.is_watched {
-            eprint!("\r\x1b[K{text}");
+            tell(&format!("\r\x1b[K{text}"));
         } else if self.last.elapsed() >= TELL_EVERY {
             self.last = Instant::now();
-            eprintln!("{text}");
+            tell(&format!("{text}\n"));
         }
     }
 
     fn end(&self) {
         if self.is_watched {
-            eprint!("\r\x1b[K");
+            tell("\r\x1b[K");
         }
     }
+}
+
+/// Writes progress. Where it cannot be written, the move goes on.
+fn tell(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

@@ -1,0 +1,120 @@
+//! `grantry key replace-master`: another master key takes the place of one that leaked.
+//!
+//! Seeds of second factors are sealed again, one user at a time; a seed that is sealed with the new key already is left alone, so
+//! a run that broke off can be repeated. The fingerprint in the store changes last: until then the old key is the store's.
+
+use std::path::Path;
+
+use protocol::keys::{Keys, fingerprint};
+use protocol::model::{EventKind, User};
+use protocol::turn::Entropy;
+use serde_json::json;
+
+use super::answer::{Answer, Stop};
+use super::desk::Desk;
+use super::user::cut_off;
+use crate::config::{Master, read_master};
+use crate::keys;
+
+/// Seals everything that hangs on the master key with the one in `file`, which is made if it is not there.
+pub(super) async fn replace(desk: &Desk, file: &Path) -> Result<Answer, Stop> {
+    let Master::Known(old) = &desk.configuration.master else {
+        return Err(Stop::no("there is no master key yet, and so none to replace"));
+    };
+    let new = if file.exists() { read_master(file) } else { keys::make(file) }.map_err(Stop::no)?;
+    if *new == **old {
+        return Err(Stop::no(format!("{} holds the master key that is in use: name a new file", file.display())));
+    }
+    let (before, after) = (Keys::derive(old, &[]), Keys::derive(&new, &[]));
+    let users = desk.users().await?;
+    let mut resealed = 0;
+    for user in &users {
+        let change = desk.alter_user(&user.sub, EventKind::KeyRotated, |user, draft| {
+            let has_factor = reseal(user, &before, &after, &mut draft.entropy)?;
+            cut_off(user, draft);
+            Ok(("the master key was replaced", has_factor))
+        });
+        resealed += u64::from(change.await?.1);
+    }
+    if !desk.store.replace_master_fingerprint(fingerprint(old), fingerprint(&new)).await? {
+        return Err(Stop::no("another process replaced the master key at the same time; run `grantry check`"));
+    }
+    let text = format!(
+        "Replaced the master key: {resealed} second factors are sealed with the new one, and the sessions and tokens of {} \
+         users have ended.\n\nNext:\n  1. Name {file} in `keys.master_file` on every node, or put it in the place of the old \
+         file.\n  2. grantry check\n  3. Start the servers, make a backup, and keep a copy of {file} in a safe place.",
+        users.len(),
+        file = file.display()
+    );
+    let document = json!({
+        "master_file": file.display().to_string(), "users": users.len(), "second_factors": resealed,
+    });
+    Ok(Answer::new(document, text))
+}
+
+/// Seals the seed of a second factor with the new key. Says whether there is one.
+fn reseal(user: &mut User, before: &Keys, after: &Keys, entropy: &mut Entropy) -> Result<bool, Stop> {
+    let Some(factor) = &mut user.totp else { return Ok(false) };
+    let context = user.sub.as_bytes();
+    if let Some(seed) = before.open_kept("totp", context, &factor.sealed_seed).map(zeroize::Zeroizing::new) {
+        factor.sealed_seed = after.keep("totp", context, &seed, entropy);
+    } else if after.open_kept("totp", context, &factor.sealed_seed).is_none() {
+        return Err(Stop::no(format!(
+            "the second factor of `{}` opens with neither key: switch it off with `grantry user totp {} --disable`, and run \
+             this again",
+            user.sub, user.sub
+        )));
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::user::enrol;
+    use crate::config::of_text;
+    use protocol::model::UserKey;
+    use protocol::time::UnixTime;
+    use protocol::turn::Change;
+    use std::sync::Arc;
+    use store::{Memory, Store};
+
+    const NOW: UnixTime = UnixTime(1_000);
+    const OLD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+    fn desk(store: &Arc<dyn Store>) -> Desk {
+        let text = format!("issuer = \"https://a.example\"\n[store]\nurl = \"memory:\"\n[keys]\nmaster = \"{OLD}\"\n");
+        let loaded = of_text("g.toml", text, Path::new("/nowhere"), &[]).expect("it is good");
+        Desk::new(loaded.configuration, Arc::clone(store))
+    }
+
+    #[tokio::test]
+    async fn second_factors_open_with_the_new_key_and_whatever_was_issued_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new.key");
+        let store: Arc<dyn Store> = Arc::new(Memory::default());
+        let desk = desk(&store);
+        desk.keys().await.unwrap();
+        for (at, name) in ["alice", "bob"].into_iter().enumerate() {
+            let key = UserKey(i64::try_from(at).unwrap() + 1);
+            let user = User {
+                username: Some(name.to_owned()),
+                version: 1,
+                ..User::new(key, format!("sub-{name}"), name, NOW)
+            };
+            store.commit(vec![Change::PutUser(Box::new(user))]).await.unwrap();
+        }
+        let enrolled = enrol(&desk, "alice", None).await.unwrap();
+        let answer = replace(&desk, &file).await.unwrap();
+        assert_eq!((&answer.document["users"], &answer.document["second_factors"]), (&json!(2), &json!(1)));
+        let new = read_master(&file).unwrap();
+        assert_eq!(store.master_fingerprint().await, Ok(Some(fingerprint(&new))));
+        let alice = store.user_by_name("alice").await.unwrap().unwrap();
+        let sealed = &alice.totp.as_ref().unwrap().sealed_seed;
+        let seed = Keys::derive(&new, &[]).open_kept("totp", alice.sub.as_bytes(), sealed).expect("it opens");
+        assert_eq!(protocol::login::totp::base32(&seed), enrolled.base32);
+        let bob = store.user_by_name("bob").await.unwrap().unwrap();
+        assert!(alice.revoked_below > 0 && bob.revoked_below > 0, "whatever was issued has ended");
+        assert!(replace(&desk, &file).await.is_err(), "the old key is not the store's any more");
+    }
+}
