@@ -7,6 +7,7 @@ mod file;
 pub mod issuer;
 pub mod options;
 mod problem;
+mod proxy;
 mod resolve;
 mod settings;
 mod surfaces;
