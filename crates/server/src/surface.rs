@@ -40,7 +40,7 @@ use crate::browser::PageRequest;
 use crate::fault::{Fault, caught};
 use crate::http::answer::Form;
 use crate::http::{Request, Response, answer};
-use crate::limits::{self, Asker, Tally};
+use crate::limits::{self, Asker, Claim, Tally};
 use crate::observe::metrics::Series;
 use crate::observe::{log, refusals};
 use crate::pages;
@@ -175,7 +175,7 @@ impl Asked<'_> {
     async fn unread(&self, no: No) -> Response {
         let address = address(self.request, &self.app.settings);
         let allowed = if self.dialect.address(self.at).has_screens { Ok(()) } else { self.count(None, &address).await };
-        self.refuse(&allowed.err().unwrap_or_else(|| no.into()))
+        self.judged(self.refuse(&allowed.err().unwrap_or_else(|| no.into())), &address)
     }
 
     /// Reads the request, counts it against the dialect's limits if it has any, and answers it, or refuses to.
@@ -185,17 +185,34 @@ impl Asked<'_> {
     ) -> Result<Response, Fault> {
         let address = address(self.request, &self.app.settings);
         let decoded = self.dialect.decode(self.at, &self.incoming());
-        match self.count(decoded.as_ref().ok(), &address).await.and(decoded) {
-            Ok(params) => answer(params, &address).await,
-            Err(refusal) => Ok(self.refuse(&refusal)),
+        let response = match self.count(decoded.as_ref().ok(), &address).await.and(decoded) {
+            Ok(params) => answer(params, &address).await?,
+            Err(refusal) => self.refuse(&refusal),
+        };
+        Ok(self.judged(response, &address))
+    }
+
+    /// Counts how the request came out, if that matters to any limit.
+    fn judged(&self, response: Response, address: &str) -> Response {
+        let no = response.extensions().get::<Refused>().map(|refused| refused.refusal.no);
+        let (limiter, now) = (&self.app.limiter, self.app.clock.now());
+        if no.is_none() && !limiter.has_failures(now) {
+            return response;
+        }
+        let params = self.dialect.decode(self.at, &self.incoming()).unwrap_or_default();
+        let asker = (address, Claim::of(&params));
+        match limiter.judged(self.dialect, self.at.endpoint, asker, no, now) {
+            Ok(()) => response,
+            Err(refusal) => self.refuse(&refusal),
         }
     }
 
     /// Counts the request. `address` is that of the caller, as it is counted for brute force.
     async fn count(&self, params: Option<&Params>, address: &str) -> Result<(), Refusal> {
-        let Some((_, limit)) = limits::class(self.dialect, Some(self.at.endpoint)) else { return Ok(()) };
         let (none, now) = (Params::default(), self.app.clock.now());
         let params = params.unwrap_or(&none);
+        self.app.limiter.check_failed(self.dialect, address, Claim::of(params), now)?;
+        let Some((_, limit)) = limits::class(self.dialect, Some(self.at.endpoint)) else { return Ok(()) };
         let text = params.bearer.as_ref().map(Secret::reveal).or(params.value(Param::Token));
         let policy = &self.surface.policy;
         let read = text.map(|text| (text, AnyToken::read_widely(text, policy, &self.app.keys())));

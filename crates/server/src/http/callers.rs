@@ -14,8 +14,9 @@ const HEADERS_BYTES_MAX: usize = 64 * 1024 * 1024;
 const RESERVE_BYTES: usize = 32 * 1024 * 1024;
 /// The headers that browsers and programs send take less memory than this.
 const FEW_BYTES: usize = 8 * 1024;
-/// Memory for the headers of one client address.
+/// Memory for the headers of one client address, and what only its requests with few headers get beyond it.
 const OF_ONE_BYTES_MAX: usize = HEADERS_BYTES_MAX / 8;
+const OF_ONE_RESERVE_BYTES: usize = RESERVE_BYTES / 8;
 /// Memory of a field beside its name and its value: its place in the map and its share of a buffer.
 const FIELD_BYTES: usize = 128;
 
@@ -81,8 +82,8 @@ impl Seat {
         let share = Headers { seat: self, bytes };
         let of_all = self.callers.header_bytes.fetch_add(bytes, Relaxed) + bytes;
         let of_one = self.client.as_ref().map_or(0, |(_, held)| held.header_bytes.fetch_add(bytes, Relaxed) + bytes);
-        let max = if bytes <= FEW_BYTES { HEADERS_BYTES_MAX + RESERVE_BYTES } else { HEADERS_BYTES_MAX };
-        (of_all <= max && of_one <= OF_ONE_BYTES_MAX).then_some(share)
+        let [more, more_of_one] = if bytes <= FEW_BYTES { [RESERVE_BYTES, OF_ONE_RESERVE_BYTES] } else { [0, 0] };
+        (of_all <= HEADERS_BYTES_MAX + more && of_one <= OF_ONE_BYTES_MAX + more_of_one).then_some(share)
     }
 }
 
@@ -133,7 +134,10 @@ mod tests {
         let (one, same, other) =
             (callers.seat(client(1)).unwrap(), callers.seat(client(1)).unwrap(), callers.seat(client(2)).unwrap());
         let held = one.hold_bytes(OF_ONE_BYTES_MAX).unwrap();
-        assert!(same.hold_bytes(1).is_none(), "another connection of the same client");
+        assert!(same.hold_bytes(FEW_BYTES + 1).is_none(), "another connection of the same client");
+        let few: Vec<Headers<'_>> = std::iter::from_fn(|| same.hold_bytes(FEW_BYTES)).collect();
+        assert_eq!(few.len() * FEW_BYTES, OF_ONE_RESERVE_BYTES);
+        drop(few);
         assert!(other.hold_bytes(OF_ONE_BYTES_MAX).is_some());
         drop(held);
         assert!(same.hold_bytes(OF_ONE_BYTES_MAX).is_some());
