@@ -130,6 +130,18 @@ impl Installation {
         own
     }
 
+    /// As [`Installation::new`], behind a proxy that the public reaches as `front`.
+    ///
+    /// # Panics
+    /// When the folder cannot be made.
+    #[must_use]
+    pub fn behind(front: &str, more: &str) -> Self {
+        let mut own = Self::bare();
+        front.clone_into(&mut own.host);
+        own.configure(&format!("sqlite:{}", own.folder.path().join("grantry.db").display()), more);
+        own
+    }
+
     /// The way to its server.
     pub(crate) fn door(&self) -> http::Door {
         http::Door::new(&self.address, &self.host)
@@ -436,6 +448,20 @@ pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
 pub fn skip(test: &str, why: &str) {
     // Whoever cannot be written to cannot be told.
     let _ = writeln!(std::io::stderr(), "\nskipped: {test}: {why}");
+}
+
+/// Connects to a server from one of the addresses 127.0.0.0/8, which stand for different clients.
+///
+/// # Panics
+/// When the machine does not have the address.
+#[must_use]
+pub fn connect_from(client: [u8; 4], server: &str) -> Option<std::net::TcpStream> {
+    let server: std::net::SocketAddr = server.parse().expect("an address with a port");
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&std::net::SocketAddr::from((client, 0)).into()).expect("a loopback address");
+    socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
+    socket.connect(&server.into()).ok()?;
+    Some(socket.into())
 }
 
 /// A port that was free a moment ago, below those that the system gives to outgoing connections: one of these could take it

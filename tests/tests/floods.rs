@@ -13,6 +13,8 @@ use tests::load::Client;
 const GROWTH_MAX_KIB: u64 = 48 << 10;
 /// How long a body may take.
 const BODY_MAX: Duration = Duration::from_secs(3);
+/// Requests at once on one connection.
+const STREAMS_MAX: u32 = 32;
 const PATH: &str = "/.well-known/oauth-authorization-server";
 
 struct Flooded {
@@ -207,7 +209,7 @@ fn more_streams_than_allowed_are_refused_and_the_others_answered() {
     let refused = connection.wait_for(kind::RST_STREAM).expect("a stream above the limit is refused");
     // RFC 9113 §7: REFUSED_STREAM.
     assert_eq!(refused.payload, 7_u32.to_be_bytes());
-    assert_eq!(refused.stream, stream(100), "the first one above the limit");
+    assert_eq!(refused.stream, stream(STREAMS_MAX), "the first one above the limit");
     flooded.assert_well("many streams");
 }
 
@@ -223,14 +225,14 @@ fn answers_that_nobody_reads_take_little_memory_and_end_with_the_connection() {
             let mut connection = flooded.open();
             // A window of nothing: the server may not send a byte of any body.
             connection.send(&frame(kind::SETTINGS, flag::NONE, 0, &[0, 4, 0, 0, 0, 0]));
-            for number in 0..100 {
+            for number in 0..STREAMS_MAX {
                 connection.send(&frame(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, stream(number), &get));
             }
             connections.push(connection);
         }
         for connection in &mut connections {
             let last = std::iter::from_fn(|| connection.receive())
-                .find(|frame| frame.kind == kind::HEADERS && frame.stream == stream(99));
+                .find(|frame| frame.kind == kind::HEADERS && frame.stream == stream(STREAMS_MAX - 1));
             assert!(last.is_some(), "an answer is missing");
         }
         let files = flooded.files();
@@ -261,6 +263,61 @@ fn header_lists_that_unpack_to_more_than_they_are_do_not_get_far() {
     let answer = connection.status(1, &fields);
     assert_ne!(answer, Some(200), "40 MB of headers were taken");
     flooded.assert_well("a bomb of headers");
+}
+
+#[test]
+fn headers_of_requests_in_flight_are_bounded_together_and_others_are_served_meanwhile() {
+    let mut flooded = Flooded::new();
+    let post =
+        [request("POST", &flooded.grantry.address, "/oauth/token"), field("content-type", "text/plain")].concat();
+    let large: Vec<u8> = (0..3).flat_map(|at| field(&format!("x-{at}"), &"x".repeat(9_600))).collect();
+    // A header list is longer than a frame may be: the rest of it continues.
+    let (fields, rest) = (post, large);
+    let mut connections: Vec<Connection> = (0..30).map(|_| flooded.open()).collect();
+    let (mut busy, begun) = (0, Instant::now());
+    for connection in &mut connections {
+        for number in 0..STREAMS_MAX {
+            connection.send(&frame(kind::HEADERS, flag::NONE, stream(number), &fields));
+            let (first, last) = rest.split_at(16_000);
+            connection.send(&frame(kind::CONTINUATION, flag::NONE, stream(number), first));
+            connection.send(&frame(kind::CONTINUATION, flag::END_HEADERS, stream(number), last));
+        }
+        // Whoever else comes, from this very machine, has few headers and is served.
+        assert!(begun.elapsed() > BODY_MAX || flooded.client.issue().is_some(), "others are not served");
+    }
+    flooded.assert_small("headers of many requests");
+    for connection in &mut connections[20..] {
+        let answer = std::iter::from_fn(|| connection.receive()).find(|frame| frame.kind == kind::HEADERS);
+        busy += usize::from(answer.is_some());
+    }
+    assert!(busy > 0, "none was refused");
+    assert!(flooded.grantry.is_running());
+    drop(connections);
+    flooded.assert_well("headers of many requests");
+}
+
+#[test]
+fn one_address_does_not_take_all_connections() {
+    let mut grantry = Installation::new("[limits]\nconnections = 50\nconnections_per_address = 20");
+    grantry.start();
+    let asked = |from: [u8; 4]| {
+        let mut stream = tests::connect_from(from, &grantry.address)?;
+        let text = format!("GET {PATH} HTTP/1.1\r\nHost: {}\r\n\r\n", grantry.address);
+        std::io::Write::write_all(&mut stream, text.as_bytes()).ok()?;
+        let mut head = [0; 15];
+        std::io::Read::read_exact(&mut stream, &mut head).ok()?;
+        (&head == b"HTTP/1.1 200 OK").then_some(stream)
+    };
+    let held: Vec<_> = (0..20).filter_map(|_| asked([127, 0, 0, 9])).collect();
+    assert_eq!(held.len(), 20);
+    assert!(asked([127, 0, 0, 9]).is_none(), "a connection beyond the bound");
+    assert!(asked([127, 0, 0, 10]).is_some(), "another address");
+    assert!(grantry.log().contains("connections_per_address"), "{}", grantry.log());
+    drop(held);
+    let since = Instant::now();
+    while asked([127, 0, 0, 9]).is_none() {
+        assert!(since.elapsed() < Duration::from_secs(10), "connections that ended are counted on");
+    }
 }
 
 #[test]

@@ -254,9 +254,9 @@ fn screen(table: &Table, reader: &mut Reader<'_>) -> ScreenTable {
 /// `[limit]`: each key but `headers` is a class of endpoints.
 fn limits(tree: &Table, reader: &mut Reader<'_>) -> Vec<(Text, Text)> {
     let Some(table) = reader.table(tree, "limit") else { return Vec::new() };
-    reader.check_keys(table, &["token", "api", "headers"]);
+    reader.check_keys(table, &["token", "api", "failed", "headers"]);
     let mut limits = Vec::new();
-    for class in ["token", "api"] {
+    for class in ["token", "api", "failed"] {
         if let Some(limit) = reader.text(table, class) {
             let spot = table.entry(class).map(|entry| entry.spot).unwrap_or_default();
             limits.push((Located { value: class.to_owned(), spot }, limit));

@@ -16,6 +16,8 @@ pub struct Dialects {
     hosts: HashMap<String, Paths>,
     /// Which dialect speaks for a host where no path of any matches.
     speakers: HashMap<String, usize>,
+    /// The host of the issuer, which is configured also where no dialect is mounted on it.
+    issuer_host: String,
     /// The paths of the dialect that answers for whatever host nobody claims.
     anywhere: Option<(usize, Paths)>,
 }
@@ -46,7 +48,9 @@ impl Dialects {
     /// # Errors
     /// Two addresses in one place, and waivers that nobody accepted.
     pub fn new(issuer: &str, dialects: Vec<Dialect>, accept: &[String]) -> Result<Self, Vec<Problem>> {
-        let mut built = Self { all: Vec::new(), hosts: HashMap::new(), speakers: HashMap::new(), anywhere: None };
+        let issuer_host = host_and_path(issuer).0.to_ascii_lowercase();
+        let (hosts, speakers) = (HashMap::new(), HashMap::new());
+        let mut built = Self { all: Vec::new(), hosts, speakers, issuer_host, anywhere: None };
         let mut problems = Vec::new();
         for (index, mut dialect) in dialects.into_iter().enumerate() {
             problems.extend(unaccepted(&dialect, accept));
@@ -57,8 +61,8 @@ impl Dialects {
     }
 
     fn mount(&mut self, index: usize, dialect: &mut Dialect, issuer: &str) -> Vec<Problem> {
-        let (scheme, rest) = issuer.split_once("://").unwrap_or(("https", issuer));
-        let (issuer_host, issuer_path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        let scheme = issuer.split_once("://").map_or("https", |(scheme, _)| scheme);
+        let (issuer_host, issuer_path) = host_and_path(issuer);
         let issuer_path = issuer_path.trim_end_matches('/');
         let is_anywhere =
             dialect.hosts.is_empty() && dialect.prefix.as_deref() == Some("") && dialect.name != "standard";
@@ -126,10 +130,25 @@ impl Dialects {
         self.pick(paths, path, self.speakers.get(found).copied())
     }
 
-    /// The paths of a host; a port that the scheme implies need not be said.
+    /// The configured host that a request is for, as the configuration spells it: the issuer's, or one of the `hosts` of a
+    /// dialect. Links are made of this text, because the `Host` header is whatever its sender wrote. `None` for every other
+    /// host, also where a dialect answers there.
+    #[must_use]
+    pub fn configured_host(&self, host: &str) -> Option<&str> {
+        let host = normal(host);
+        let known = |host: &str| self.hosts.get_key_value(host).map(|(own, _)| own.as_str());
+        let issuer = |host: &str| (host == self.issuer_host).then_some(self.issuer_host.as_str());
+        spellings(&host).find_map(|host| known(host).or_else(|| issuer(host)))
+    }
+
+    /// All configured hosts, without the issuer's where no dialect answers there.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.hosts.keys().map(String::as_str)
+    }
+
+    /// The paths of a host.
     fn paths<'s, 'h>(&'s self, host: &'h str) -> Option<(&'h str, &'s Paths)> {
-        let without = host.strip_suffix(":443").or_else(|| host.strip_suffix(":80"));
-        [Some(host), without].into_iter().flatten().find_map(|host| Some((host, self.hosts.get(host)?)))
+        spellings(host).find_map(|host| Some((host, self.hosts.get(host)?)))
     }
 
     fn pick<'s>(&'s self, paths: &Paths, path: &str, speaker: Option<usize>) -> Route<'s> {
@@ -149,6 +168,18 @@ impl Dialects {
     pub fn named(&self, name: &str) -> Option<&Dialect> {
         self.all.iter().find(|dialect| dialect.name == name)
     }
+}
+
+/// The host of a base URL, with its port, and its path.
+fn host_and_path(url: &str) -> (&str, &str) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').map_or((rest, ""), |at| rest.split_at(at))
+}
+
+/// A host as it came, and without a port that the scheme implies.
+fn spellings(host: &str) -> impl Iterator<Item = &str> {
+    let without = host.strip_suffix(":443").or_else(|| host.strip_suffix(":80"));
+    [Some(host), without].into_iter().flatten()
 }
 
 /// RFC 8414 §3.1: the well-known path comes between the host and the path of the issuer. All other addresses are below it.
@@ -273,6 +304,27 @@ mod tests {
             x.toml:1:1: `a` and `b` would both answer on every host: give one of them `hosts` or a `prefix`
         "#]]
         .assert_eq(&lines(told));
+    }
+
+    #[test]
+    fn a_link_is_made_of_a_configured_host_and_never_of_the_one_that_came() {
+        let anywhere = odd("a", "prefix = \"\"");
+        let elsewhere = odd("b", "hosts = [\"api.b.example:8080\", \"b.example\"]");
+        let dialects = Dialects::new(ISSUER, vec![anywhere, elsewhere], &[]).unwrap();
+        for (host, expected) in [
+            ("auth.example", Some("auth.example")),
+            ("AUTH.Example:443", Some("auth.example")),
+            ("b.example:443", Some("b.example")),
+            ("api.b.example:8080", Some("api.b.example:8080")),
+            ("api.b.example", None),
+            ("auth.example:8443", None),
+            ("auth.example.evil.example", None),
+            ("evil.example", None),
+            ("", None),
+        ] {
+            assert_eq!(dialects.configured_host(host), expected, "{host}");
+            assert!(!matches!(dialects.route(host, "/sign-in"), Route::UnknownHost), "{host} is answered");
+        }
     }
 
     #[test]

@@ -230,6 +230,8 @@ pub struct LimitRules {
     pub token: Option<Limit>,
     /// Of addresses that take tokens.
     pub api: Option<Limit>,
+    /// Of requests of one client address that show nothing which this server gave out, such as a right client secret.
+    pub failed: Option<Limit>,
     /// Names of the headers that tell a client about its limit.
     pub headers: LimitHeaders,
 }

@@ -236,6 +236,14 @@ impl Keys {
         decrypt(key, &bound(purpose, context), rest)
     }
 
+    /// True if a seal names a key that is none of these. Such a seal may open with a newer key; any other one that does not
+    /// open is forged, expired or another browser's, and will never open.
+    #[must_use]
+    pub fn lacks_key_of(&self, sealed: &str) -> bool {
+        let number = BASE64URL_NOPAD.decode(sealed.as_bytes()).ok().and_then(|bytes| Some(read_number(&bytes)?.0));
+        number.is_some_and(|number| self.seals.iter().all(|(own, _)| *own != number))
+    }
+
     /// A Feistel network over the two halves of the id: a permutation of all 64-bit numbers that only the key undoes.
     fn masked(&self, kind: TokenKind, id: u64) -> u64 {
         let (mut left, mut right) = halves(id);

@@ -10,11 +10,11 @@ use protocol::attributes::AttributesCall;
 use protocol::refusal::{ErrorKind, No, Refusal};
 use serde_json::{Map, Value, json};
 
+use crate::address::address;
 use crate::app::App;
-use crate::browser::address;
 use crate::fault::Fault;
 use crate::http::{Request, Response, answer};
-use crate::surface::{self, Refused};
+use crate::surface;
 
 /// The account that a path is about; `None` when it is about none.
 pub(crate) fn account<'p>(app: &App, path: &'p str) -> Option<&'p str> {
@@ -35,7 +35,7 @@ pub(crate) async fn answer(app: &App, request: &Request, sub: &str) -> Response 
 async fn judge(app: &App, request: &Request, sub: &str) -> Result<Result<Map<String, Value>, Refusal>, Fault> {
     let call = patch(request).and_then(|patch| AttributesCall::parse(client_header(&request.headers)?, sub, patch));
     match call {
-        Ok(call) => app.turn(app.house_policy(), &address(request, &app.settings.trusted), call).await,
+        Ok(call) => app.turn(app.house_policy(), &address(request, &app.settings), call).await,
         Err(refusal) => Ok(Err(refusal)),
     }
 }
@@ -77,8 +77,7 @@ fn refuse(refusal: &Refusal) -> Response {
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, PATCH"));
     }
-    response.extensions_mut().insert(Refused(refusal.no));
-    response
+    surface::marked(response, *refusal)
 }
 
 fn json_answer(status: StatusCode, body: &Value) -> Response {

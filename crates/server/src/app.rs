@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -20,6 +21,7 @@ use store::{CommitError, Store};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+use crate::address::Notices;
 use crate::clock::Clock;
 use crate::config::otp_digits;
 use crate::entropy::Source;
@@ -29,6 +31,7 @@ use crate::ids::Ids;
 use crate::limits::Limiter;
 use crate::node;
 use crate::observe::metrics::Metrics;
+use crate::observe::refusals::Refusals;
 use crate::pages::Pages;
 use crate::plausible::{self, Implausible, Plausible};
 use crate::settings::Settings;
@@ -40,6 +43,9 @@ pub const TURN_ATTEMPTS_MAX: u32 = 5;
 
 /// Seconds after which it is worth trying again when the server is busy.
 const BUSY_RETRY_AFTER_S: u64 = 1;
+
+/// Requests with a seal of an unknown key make this process read the sealing keys at most once in this time.
+const RELOAD_EVERY: Duration = Duration::from_secs(1);
 
 /// What an [`App`] is made of.
 pub struct Setup {
@@ -73,6 +79,10 @@ pub struct App {
     pub plausible: Plausible,
     /// What is counted.
     pub metrics: Metrics,
+    /// The log lines of refused requests, which repeat at most once a minute.
+    pub refusals: Refusals,
+    /// Warnings about forwarding headers that do not count.
+    pub forwarding: Notices,
     /// Rate limits.
     pub limiter: Limiter,
     /// Slow judgements.
@@ -84,6 +94,8 @@ pub struct App {
     surfaces: HashMap<String, Surface>,
     house: Arc<Policy>,
     ring: ArcSwap<Ring>,
+    /// When a request last made this process read the sealing keys.
+    reloaded_at: tokio::sync::Mutex<Option<tokio::time::Instant>>,
     master: Zeroizing<[u8; 32]>,
     pub(crate) ids: Ids,
     entropy: Source,
@@ -160,6 +172,8 @@ impl App {
         let upstream = Upstream::new(&settings).map_err(Fault::Fetch)?;
         Ok(Arc::new(Self {
             metrics: Metrics::new(&dialects),
+            refusals: Refusals::default(),
+            forwarding: Notices::default(),
             limiter: Limiter::default(),
             slow: SlowPool::new(settings.slow_workers),
             pages,
@@ -170,6 +184,7 @@ impl App {
             is_damaged: watch::Sender::new(false),
             request_ids: RequestIds::new(u64::from_be_bytes(std::array::from_fn(|at| drawn[8 + at]))),
             ring: ArcSwap::from_pointee(Ring { numbers, keys }),
+            reloaded_at: tokio::sync::Mutex::default(),
             store,
             dialects,
             settings,
@@ -354,7 +369,7 @@ impl App {
     /// # Errors
     /// [`No::PageStale`].
     pub async fn open_errand(&self, seal: &str, browser: &Digest) -> Result<(Errand, String), No> {
-        self.opened(|keys| Errand::open(seal, browser, self.clock.now(), keys)).await
+        self.opened(seal, |keys| Errand::open(seal, browser, self.clock.now(), keys)).await
     }
 
     /// Opens the seal of a form that belongs to no errand, as [`App::open_errand`] does.
@@ -362,7 +377,7 @@ impl App {
     /// # Errors
     /// [`No::PageStale`].
     pub async fn open_form(&self, seal: &str, browser: &Digest) -> Result<(), No> {
-        self.opened(|keys| browser::open_form(seal, browser, self.clock.now(), keys)).await
+        self.opened(seal, |keys| browser::open_form(seal, browser, self.clock.now(), keys)).await
     }
 
     /// Opens the `state` of a browser that comes back from an issuer elsewhere, as [`App::open_errand`] does.
@@ -370,7 +385,7 @@ impl App {
     /// # Errors
     /// [`No::UpstreamStale`].
     pub async fn open_departure(&self, state: &str, browser: &Digest) -> Result<Departure, No> {
-        self.opened(|keys| Departure::open(state, browser, self.clock.now(), keys)).await
+        self.opened(state, |keys| Departure::open(state, browser, self.clock.now(), keys)).await
     }
 
     /// The issuer elsewhere with its keys, for a token that names the key `kid`.
@@ -381,19 +396,35 @@ impl App {
         self.upstream.as_ref().ok_or(No::UpstreamAbsent)?.issuer(kid, self.clock.now()).await
     }
 
-    /// Opens a seal, if not with the keys of now then with those that the store has, if they are others.
-    async fn opened<T>(&self, open: impl Fn(&Keys) -> Result<T, No>) -> Result<T, No> {
+    /// Opens a seal, if not with the keys of now then with those that the store has, if they are others. Only a seal that
+    /// names a key which is not in the ring asks the store.
+    async fn opened<T>(&self, seal: &str, open: impl Fn(&Keys) -> Result<T, No>) -> Result<T, No> {
         let keys = self.keys();
         let opened = open(&keys);
-        if opened.is_ok() {
+        if opened.is_ok() || !keys.lacks_key_of(seal) {
             return opened;
         }
-        if let Err(fault) = self.reload_keys().await {
+        if let Err(fault) = self.reload_keys_soon().await {
             tracing::error!(%fault, "the sealing keys cannot be read");
         }
         // It does not matter who took them over: somebody else may have been faster.
         let latest = self.keys();
         if Arc::ptr_eq(&keys, &latest) { opened } else { open(&latest) }
+    }
+
+    /// As [`App::reload_keys`], but at most once in [`RELOAD_EVERY`] for all requests together: whoever writes nonsense into
+    /// a form must not make work for the store. A request whose turn has not come waits for it, so that a real seal opens.
+    async fn reload_keys_soon(&self) -> Result<(), Fault> {
+        let came_at = tokio::time::Instant::now();
+        let mut reloaded_at = self.reloaded_at.lock().await;
+        match *reloaded_at {
+            // Somebody asked after this request came, and the answer is in the ring.
+            Some(at) if at > came_at => return Ok(()),
+            Some(at) => tokio::time::sleep_until(at + RELOAD_EVERY).await,
+            None => {}
+        }
+        *reloaded_at = Some(tokio::time::Instant::now());
+        self.reload_keys().await
     }
 
     /// Looks whether the sealing keys in the store are others than those in use, and takes them over.

@@ -1,25 +1,21 @@
-//! The browser behind a request: its cookies, and the network address that it is counted by.
+//! The browser behind a request: its cookies, and the form that it posts.
 
-use std::net::{IpAddr, Ipv6Addr};
-
-use ::http::header::{COOKIE, FORWARDED, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT};
+use ::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT};
 use ::http::{Method, StatusCode};
 use data_encoding::BASE64URL_NOPAD;
-use ipnet::IpNet;
 use protocol::browser::{Caller, Cookie, read_session};
 use protocol::once::ONCE_TTL_S;
 use protocol::secret::Digest;
 
+use crate::address::address;
 use crate::app::App;
 use crate::http::answer::Form;
-use crate::http::{Peer, Request, Response, answer};
+use crate::http::{Request, Response, answer};
 
 /// Bytes of the cookie that tells browsers apart.
 const BROWSER_BYTES: usize = 24;
 /// Fields of a form that are read at most.
 const FIELDS_MAX: usize = 128;
-/// The address of a caller by a socket in the file system.
-const UNIX_ADDRESS: &str = "unix";
 
 /// A request by a browser, as the pages see it.
 #[derive(Debug)]
@@ -30,7 +26,7 @@ pub struct PageRequest<'a> {
     pub path: &'a str,
     /// The browser.
     pub caller: Caller,
-    /// The network address that it is counted by.
+    /// The client address that it is counted by, as [`address`] gives it.
     pub address: String,
     /// The request as it came.
     pub http: &'a Request,
@@ -57,7 +53,7 @@ impl<'a> PageRequest<'a> {
             method: if http.method == Method::HEAD { Method::GET } else { http.method.clone() },
             path: path.strip_prefix(app.settings.base_path()).unwrap_or(path),
             caller: Caller { session, browser: Digest::of(browser.as_bytes()), agent: agent.to_owned() },
-            address: address(http, &app.settings.trusted),
+            address: address(http, &app.settings),
             form: form(http),
             once: cookie(&http.headers, names.once).map(ToOwned::to_owned),
             new_browser,
@@ -179,123 +175,9 @@ fn form(http: &Request) -> Vec<(String, String)> {
     form_urlencoded::parse(&http.body).into_owned().take(FIELDS_MAX).collect()
 }
 
-/// The network address that a caller is counted by: the peer's, or what peers who may say so say. What cannot be read
-/// counts for the peer, so that nobody escapes the count by writing nonsense.
-#[must_use]
-pub fn address(http: &Request, trusted: &[IpNet]) -> String {
-    let Peer::Ip(peer) = http.peer else {
-        // Whoever may open the socket is the proxy.
-        return forwarded(&http.headers, |_| false).map_or_else(|| UNIX_ADDRESS.to_owned(), counted);
-    };
-    let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address.to_canonical()));
-    let client = is_trusted(peer).then(|| forwarded(&http.headers, is_trusted)).flatten();
-    counted(client.unwrap_or(peer))
-}
-
-/// The last address of the chain that no trusted proxy wrote of another trusted proxy.
-fn forwarded(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
-    let standard: Vec<&str> = list(headers, FORWARDED.as_str())?;
-    let hops: Vec<&str> = if standard.is_empty() {
-        list(headers, "x-forwarded-for")?
-    } else {
-        standard.into_iter().map(forwarded_for).collect::<Option<_>>()?
-    };
-    let mut client = None;
-    for hop in hops.iter().rev() {
-        let address = hop_address(hop)?;
-        client = Some(address);
-        if !is_trusted(address) {
-            break;
-        }
-    }
-    client
-}
-
-/// The members of a header that is a list; `None` when it is not text.
-fn list<'h>(headers: &'h HeaderMap, name: &str) -> Option<Vec<&'h str>> {
-    let mut members = Vec::new();
-    for value in headers.get_all(name) {
-        members.extend(value.to_str().ok()?.split(',').map(str::trim));
-    }
-    Some(members)
-}
-
-/// RFC 7239 §4: the `for` parameter of one hop.
-fn forwarded_for(hop: &str) -> Option<&str> {
-    let pairs = hop.split(';').filter_map(|pair| pair.trim().split_once('='));
-    pairs.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("for")).map(|(_, value)| value.trim_matches('"'))
-}
-
-/// An address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `[2001:db8::1]:80`, `2001:db8::1`.
-fn hop_address(hop: &str) -> Option<IpAddr> {
-    if let Some(rest) = hop.strip_prefix('[') {
-        return rest.split(']').next()?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
-    }
-    hop.parse().ok().or_else(|| hop.split_once(':')?.0.parse().ok())
-}
-
-/// One household has one IPv4 address, and 2^64 addresses of IPv6.
-fn counted(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let mut segments = address.segments();
-            segments[4..].fill(0);
-            format!("{}/64", Ipv6Addr::from(segments))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::RequestIds;
-    use bytes::Bytes;
-
-    fn from(peer: &str, headers: &[(&'static str, &str)]) -> String {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(*name, HeaderValue::from_str(value).unwrap());
-        }
-        let request = Request {
-            method: Method::GET,
-            uri: "/".parse().unwrap(),
-            headers: map,
-            body: Bytes::new(),
-            unread: None,
-            peer: if peer == "unix" { Peer::Unix } else { Peer::Ip(peer.parse().unwrap()) },
-            id: RequestIds::new(1).next(),
-        };
-        address(&request, &["10.0.0.0/8".parse().unwrap()])
-    }
-
-    #[test]
-    fn only_a_trusted_peer_may_say_who_its_caller_is() {
-        assert_eq!(from("192.0.2.7", &[("x-forwarded-for", "1.1.1.1")]), "192.0.2.7");
-        assert_eq!(from("10.0.0.1", &[("x-forwarded-for", "1.1.1.1")]), "1.1.1.1");
-        assert_eq!(from("10.0.0.1", &[("forwarded", "for=\"[2001:db8::1]:80\";proto=https")]), "2001:db8::/64");
-        assert_eq!(from("unix", &[("x-forwarded-for", "1.1.1.1")]), "1.1.1.1");
-        assert_eq!(from("unix", &[]), "unix");
-    }
-
-    #[test]
-    fn what_the_caller_itself_wrote_into_the_chain_does_not_count() {
-        assert_eq!(from("10.0.0.1", &[("x-forwarded-for", "6.6.6.6, 1.1.1.1, 10.0.0.2")]), "1.1.1.1");
-        assert_eq!(from("10.0.0.1", &[("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "1.1.1.1")]), "1.1.1.1");
-    }
-
-    #[test]
-    fn a_chain_that_cannot_be_read_counts_for_the_peer() {
-        assert_eq!(from("10.0.0.1", &[("x-forwarded-for", "nonsense")]), "10.0.0.1");
-        assert_eq!(from("10.0.0.1", &[("forwarded", "for=_hidden, for=unknown")]), "10.0.0.1");
-        assert_eq!(from("10.0.0.1", &[("forwarded", "proto=https")]), "10.0.0.1");
-    }
-
-    #[test]
-    fn an_ipv6_network_of_64_bits_is_one_caller_and_a_mapped_address_is_ipv4() {
-        assert_eq!(from("2001:db8:1:2:3:4:5:6", &[]), "2001:db8:1:2::/64");
-        assert_eq!(from("::ffff:192.0.2.1", &[]), "192.0.2.1");
-    }
 
     #[test]
     fn a_broken_cookie_header_holds_no_cookie() {

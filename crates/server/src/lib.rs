@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "only here are the clock, the files and the entropy of the system")]
 
 mod accounts;
+pub mod address;
 mod alone;
 pub mod app;
 pub mod browser;

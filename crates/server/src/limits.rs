@@ -21,8 +21,23 @@ use protocol::turn::login_name;
 use protocol::wire::{Param, Params};
 use quick_cache::sync::Cache;
 
+use crate::address::wider;
+
+mod failed;
+
+pub use failed::Claim;
+
 /// Counters that are kept, at some 100 bytes each.
 const COUNTERS_MAX: usize = 100_000;
+
+/// Counters that the requests of one address, or of one /48 of IPv6, may make in a while: a tenth of all. Beyond it they
+/// share one.
+const COUNTERS_OF_ONE_MAX: u32 = 10_000;
+/// The while, in seconds, if the window of the limit is not longer.
+const MADE_WINDOW_S: u64 = 60 * 60;
+/// How many times the limit of one address its /56 and its /48 have. They hold 256 and 65,536 networks of one household each,
+/// and in most places one customer's.
+const WIDER_TIMES: [u32; 2] = [4, 16];
 
 /// The counters of all dialects.
 #[derive(Debug)]
@@ -30,6 +45,10 @@ pub struct Limiter {
     windows: Cache<[u8; 32], Arc<Mutex<Window>>>,
     /// Windows with requests that other nodes have not heard of.
     uncounted: Mutex<HashSet<[u8; 32]>>,
+    /// How many counters the claims of one address, or of one /48 of IPv6, have made lately.
+    made: Cache<[u8; 32], Arc<Mutex<Window>>>,
+    /// Requests that failed.
+    failed: failed::Failed,
     /// Is there no other node to tell?
     is_alone: AtomicBool,
 }
@@ -51,6 +70,8 @@ pub struct Tally<'d> {
     /// Requests of the window, this one among them.
     used: u32,
     resets_at: UnixTime,
+    /// True if a wider network of IPv6 has used up its own limit.
+    is_over: bool,
 }
 
 /// Who asks, as far as it is known before anything is judged.
@@ -92,7 +113,13 @@ impl Asker<'_> {
 
 impl Default for Limiter {
     fn default() -> Self {
-        Self { windows: Cache::new(COUNTERS_MAX), uncounted: Mutex::default(), is_alone: AtomicBool::new(false) }
+        Self {
+            windows: Cache::new(COUNTERS_MAX),
+            uncounted: Mutex::default(),
+            made: Cache::new(COUNTERS_MAX),
+            failed: failed::Failed::default(),
+            is_alone: AtomicBool::new(false),
+        }
     }
 }
 
@@ -107,33 +134,60 @@ impl Limiter {
     ) -> Option<Tally<'d>> {
         let (class, limit) = class(dialect, endpoint)?;
         let (by, whom) = asker.counted_by(limit.by);
-        let key = Digest::of(format!("{}\0{class}\0{by}\0{whom}", dialect.name).as_bytes()).0;
-        let (used, resets_at) = self.add(key, limit, now);
-        Some(Tally { headers: &dialect.limits.headers, limit, used, resets_at })
+        let headers = &dialect.limits.headers;
+        let key_of = |by: &str, whom: &str| key(&dialect.name, class, by, whom);
+        // A token that is ours cannot be made up, and neither can its owner.
+        let is_claim = matches!(by, "ip" | "client" | "user");
+        let own = key_of(by, &whom);
+        if is_claim && self.is_crowded(own, asker.address, limit, now) {
+            let (used, resets_at) = self.add(key_of("others", &widest(asker.address)), limit, now);
+            return Some(Tally { headers, limit, used, resets_at, is_over: false });
+        }
+        let (used, mut resets_at) = self.add(own, limit, now);
+        let mut is_over = false;
+        if by == "ip" {
+            for (network, limit) in around(asker.address, limit) {
+                let (used, until) = self.add(key_of(by, &network), limit, now);
+                if used > limit.count {
+                    (is_over, resets_at) = (true, until);
+                }
+            }
+        }
+        Some(Tally { headers, limit, used, resets_at, is_over })
+    }
+
+    /// True if a counter that does not exist would be one too many for the address that makes it. Without a bound, whoever
+    /// claims another name with each request drives out the counters of everybody else.
+    fn is_crowded(&self, own: [u8; 32], address: &str, limit: Limit, now: UnixTime) -> bool {
+        if self.windows.contains_key(&own) {
+            return false;
+        }
+        let owner = Digest::of(widest(address).as_bytes()).0;
+        let window_s = limit.window_s.max(MADE_WINDOW_S);
+        let (made, _) = count(&self.made, owner, window_s, now, |_| {});
+        made > COUNTERS_OF_ONE_MAX
     }
 
     /// Counts one more; gives the count and when it begins anew.
     fn add(&self, key: [u8; 32], limit: Limit, now: UnixTime) -> (u32, UnixTime) {
-        let begun = || Window { began_at: now, until: now.plus(limit.window_s), used: 0, own: 0 };
-        let fresh = || Arc::new(Mutex::new(begun()));
-        let window = self
-            .windows
-            .get_or_insert_with(&key, || Ok::<_, std::convert::Infallible>(fresh()))
-            .unwrap_or_else(|never| match never {});
-        let mut window = window.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.is_past(window.until) {
-            *window = begun();
-        }
-        window.used = window.used.saturating_add(1);
-        if !self.is_alone.load(Ordering::Relaxed) {
+        count(&self.windows, key, limit.window_s, now, |window| {
+            if self.is_alone.load(Ordering::Relaxed) {
+                return;
+            }
             window.own = window.own.saturating_add(1);
             let mut uncounted = self.uncounted.lock().unwrap_or_else(PoisonError::into_inner);
             // While the store does not answer it is not worth more memory.
             if uncounted.len() < COUNTERS_MAX {
                 uncounted.insert(key);
             }
-        }
-        (window.used, window.until)
+        })
+    }
+
+    /// How many were counted, this one not among them, and when it begins anew; `None` where nothing is counted now.
+    fn peek(&self, key: &[u8; 32], now: UnixTime) -> Option<(u32, UnixTime)> {
+        let window = self.windows.get(key)?;
+        let window = window.lock().unwrap_or_else(PoisonError::into_inner);
+        (!now.is_past(window.until)).then_some((window.used, window.until))
     }
 
     /// From now on there is nobody to tell.
@@ -174,9 +228,51 @@ impl Limiter {
             // What came meanwhile is not among those that were told of.
             let own = window.own.saturating_sub(told);
             let used = of_all.used.saturating_add(own);
+            // It may be the counter of an address that has failed too often at all nodes together.
+            self.failed.heard(of_all.until);
             *window = Window { began_at: of_all.began_at, until: of_all.until, used, own };
         }
     }
+}
+
+/// Counts one more in a window that begins with its first request, and lets `also` see it before anybody else does.
+fn count(
+    windows: &Cache<[u8; 32], Arc<Mutex<Window>>>,
+    key: [u8; 32],
+    window_s: u64,
+    now: UnixTime,
+    also: impl FnOnce(&mut Window),
+) -> (u32, UnixTime) {
+    let begun = || Window { began_at: now, until: now.plus(window_s), used: 0, own: 0 };
+    let fresh = || Arc::new(Mutex::new(begun()));
+    let window = windows
+        .get_or_insert_with(&key, || Ok::<_, std::convert::Infallible>(fresh()))
+        .unwrap_or_else(|never| match never {});
+    let mut window = window.lock().unwrap_or_else(PoisonError::into_inner);
+    if now.is_past(window.until) {
+        *window = begun();
+    }
+    window.used = window.used.saturating_add(1);
+    also(&mut window);
+    (window.used, window.until)
+}
+
+fn key(dialect: &str, class: &str, by: &str, whom: &str) -> [u8; 32] {
+    Digest::of(format!("{dialect}\0{class}\0{by}\0{whom}").as_bytes()).0
+}
+
+/// The IPv6 networks around a counted address with their own, higher limits; none around IPv4.
+fn around(address: &str, limit: Limit) -> impl Iterator<Item = (String, Limit)> {
+    let networks = wider(address).into_iter().flatten();
+    networks.zip(WIDER_TIMES).map(move |(network, times)| {
+        let count = limit.count.saturating_mul(times);
+        (network, Limit { count, ..limit })
+    })
+}
+
+/// The widest network that one customer of a provider has.
+fn widest(address: &str) -> String {
+    wider(address).map_or_else(|| address.to_owned(), |[_, widest]| widest)
 }
 
 /// Which limit is for an address, and under which name it counts; `None` where there is none.
@@ -195,7 +291,7 @@ impl Tally<'_> {
     /// # Errors
     /// [`No::TooManyRequests`] with the time to wait; RFC 6585 §4.
     pub fn check(&self, now: UnixTime) -> Result<(), Refusal> {
-        if self.used > self.limit.count {
+        if self.is_over || self.used > self.limit.count {
             let wait_s = now.seconds_until(self.resets_at).max(1);
             return Err(Refusal { retry_after_s: Some(wait_s), ..No::TooManyRequests.into() });
         }
@@ -312,5 +408,34 @@ mod tests {
         assert_eq!(ask(&limiter, &dialect, "192.0.2.1", Some("2a"), 0), Ok(()));
         // A token without a user counts by itself.
         assert_eq!(ask(&limiter, &dialect, "192.0.2.1", Some("dead"), 0), Ok(()));
+    }
+
+    #[test]
+    fn one_address_cannot_drive_out_the_counters_of_others() {
+        let (limiter, dialect) = (Limiter::default(), dialect("1/min/client"));
+        let ask = |address: &str, client: &str| {
+            let mut params = Params::default();
+            params.push(Param::ClientId, client.to_owned()).unwrap();
+            let asker = Asker { address, params: &params, token: None, owner: None };
+            let tally = limiter.count(&dialect, Some(Endpoint::Token), &asker, UnixTime(0)).unwrap();
+            tally.check(UnixTime(0)).is_ok()
+        };
+        let victims: Vec<String> = (0..1_000).map(|at| format!("client-{at}")).collect();
+        assert!(victims.iter().all(|client| ask("192.0.2.1", client)));
+        let let_through = (0..250_000).filter(|at| ask("203.0.113.9", &format!("guess-{at}"))).count();
+        assert!(let_through <= COUNTERS_OF_ONE_MAX as usize + 1, "{let_through}");
+        let forgotten = victims.iter().filter(|client| ask("192.0.2.1", client)).count();
+        assert_eq!(forgotten, 0, "counters of another address were driven out");
+    }
+
+    #[test]
+    fn a_limit_by_address_counts_ipv6_by_64_and_56_and_48() {
+        let (limiter, dialect) = (Limiter::default(), dialect("2/min/ip"));
+        let at = |text: String| ask(&limiter, &dialect, &text, None, 0).is_ok();
+        let of_56 = (0..20).filter(|last| at(format!("2001:db8:0:{last:x}::/64"))).count();
+        assert_eq!(of_56, 8, "four times as many as of one address");
+        let of_48 = (1..200).filter(|last| at(format!("2001:db8:0:{last:x}00::/64"))).count();
+        assert_eq!(of_56 + of_48, 20, "what the /56 refused is counted in the /48 as well");
+        assert!(at("2001:db8:1::/64".to_owned()));
     }
 }

@@ -1,7 +1,8 @@
 //! A running server: from a checked configuration to an orderly end.
 
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use store::Mode;
 use thiserror::Error;
@@ -16,12 +17,12 @@ use crate::http::accept::{self, Site};
 use crate::http::files;
 use crate::http::listen::{ListenError, Listener};
 use crate::http::tls::{Tls, TlsError};
-use crate::http::{Request, RequestIds, Response};
+use crate::http::{Peer, Request, RequestIds, Response};
 use crate::observe::admin::Admin;
 use crate::plausible::Implausible;
 use crate::settings::{Limits, Listen};
 use crate::signals::Signals;
-use crate::{keys, node, plausible, surface, sweep};
+use crate::{address, keys, node, plausible, surface, sweep};
 
 /// Why the server does not run. The texts are for the operator.
 #[derive(Debug, Error)]
@@ -126,6 +127,7 @@ pub async fn until(
     }
     tasks.spawn(sweep::sweep(Arc::clone(&app), ending.clone()));
     tasks.spawn(sweep::share_counts(Arc::clone(&app), ending.clone()));
+    tasks.spawn(sweep::tell_refusals(Arc::clone(&app), ending.clone()));
     tasks.spawn(sweep::watch_keys(Arc::clone(&app), ending.clone()));
     tasks.spawn(sweep::rotate_keys(Arc::clone(&app), ending.clone()));
     tasks.spawn(node::keep(Arc::clone(&app), ending));
@@ -144,6 +146,7 @@ pub async fn until(
     // The receivers are in the tasks; if all of them are gone there is nothing to tell.
     let _ = end.send(true);
     while tasks.join_next().await.is_some() {}
+    app.refusals.tell();
     tracing::info!("ended");
     if is_damaged { Err(ServeError::Damaged) } else { Ok(()) }
 }
@@ -191,5 +194,20 @@ impl Site for Public {
 
     fn connections_open(&self) -> &AtomicU64 {
         &self.0.metrics.connections_open
+    }
+
+    fn client(&self, peer: Peer) -> Option<IpAddr> {
+        address::of_connection(peer, &self.0.settings)
+    }
+
+    fn refuse_connection(&self, client: IpAddr) {
+        if self.0.metrics.connections_refused.fetch_add(1, Relaxed) == 0 {
+            tracing::warn!(
+                %client,
+                "a client address has as many connections as limits.connections_per_address allows, and gets no more; the \
+                 metric connections_refused counts on. If this is your reverse proxy, list it in proxy.trusted. This warning \
+                 is logged once"
+            );
+        }
     }
 }

@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ::http::HeaderName;
 use ipnet::IpNet;
 
 use protocol::secret::Secret;
 
+use crate::address::X_FORWARDED_FOR;
 use crate::config::{Accent, Fetch, Support};
 
 /// The settings of a running server.
@@ -21,8 +23,10 @@ pub struct Settings {
     pub admin_listen: Option<Listen>,
     /// Certificate and key; without them, connections are not encrypted here.
     pub tls: Option<TlsFiles>,
-    /// The peers that may say who their own caller is.
+    /// The networks of the trusted proxies.
     pub trusted: Vec<IpNet>,
+    /// The one header in which a trusted proxy names the client.
+    pub proxy_header: HeaderName,
     /// What the pages look like.
     pub brand: Brand,
     /// May people register applications and make personal tokens by themselves?
@@ -128,6 +132,8 @@ pub struct Limits {
     pub header_bytes_max: usize,
     /// Number of headers of a request.
     pub headers_max: usize,
+    /// Open connections of one client address; `None` is a tenth of `connections_max`, and at least 100.
+    pub connections_per_address_max: Option<usize>,
     /// Requests at once on one HTTP/2 connection.
     pub streams_max: u32,
 }
@@ -144,8 +150,17 @@ impl Default for Limits {
             body_bytes_max: 64 * 1024,
             header_bytes_max: 32 * 1024,
             headers_max: 100,
-            streams_max: 100,
+            connections_per_address_max: None,
+            streams_max: 32,
         }
+    }
+}
+
+impl Limits {
+    /// Open connections of one client address. Browsers open six, and API servers some dozens.
+    #[must_use]
+    pub fn connections_per_address(&self) -> usize {
+        self.connections_per_address_max.unwrap_or_else(|| (self.connections_max / 10).max(100))
     }
 }
 
@@ -159,6 +174,7 @@ impl Settings {
             admin_listen: Some(Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 9090)))),
             tls: None,
             trusted: Vec::new(),
+            proxy_header: X_FORWARDED_FOR,
             brand: Brand::default(),
             has_developer_pages: true,
             keys_rotate_every_s: 30 * 86_400,

@@ -24,7 +24,7 @@ use protocol::endpoint::Endpoint;
 use protocol::introspect::{AnyToken, IntrospectRequest};
 use protocol::jose::Jwt;
 use protocol::model::{GrantType, UserKey};
-use protocol::refusal::{No, Refusal};
+use protocol::refusal::{ErrorKind, No, Refusal};
 use protocol::revoke::RevokeRequest;
 use protocol::secret::Secret;
 use protocol::time::UnixTime;
@@ -34,14 +34,15 @@ use protocol::userinfo::UserinfoRequest;
 use protocol::wire::{Param, Params};
 
 use crate::accounts;
+use crate::address::address;
 use crate::app::{App, Surface, busy};
-use crate::browser::{PageRequest, address};
+use crate::browser::PageRequest;
 use crate::fault::{Fault, caught};
 use crate::http::answer::Form;
 use crate::http::{Request, Response, answer};
-use crate::limits::{self, Asker, Tally};
-use crate::observe::log;
+use crate::limits::{self, Asker, Claim, Tally};
 use crate::observe::metrics::Series;
+use crate::observe::{log, refusals};
 use crate::pages;
 
 /// Two years, in seconds.
@@ -53,8 +54,12 @@ const CORS_EXPOSED: HeaderValue = HeaderValue::from_static("www-authenticate, re
 const CORS_KEPT_S: HeaderValue = HeaderValue::from_static("7200");
 
 /// Travels with an answer that says no, to be counted and logged.
-#[derive(Clone, Copy, Debug)]
-pub struct Refused(pub No);
+#[derive(Clone, Debug)]
+pub struct Refused {
+    refusal: Refusal,
+    /// The client ID of the request, if such a client exists.
+    client_id: Option<String>,
+}
 
 /// Answers a request. Whatever goes wrong, there is an answer, and in time.
 pub async fn answer(app: &App, request: &Request) -> Response {
@@ -100,10 +105,25 @@ async fn in_time(app: &App, work: Pin<&mut impl Future<Output = Response>>) -> R
 }
 
 fn finish(app: &App, request: &Request, response: &mut Response, begun: Instant, place: (&str, &str), series: &Series) {
-    let no = response.extensions_mut().remove::<Refused>().map(|refused| refused.0);
+    let refused = response.extensions_mut().remove::<Refused>();
     let took = begun.elapsed();
-    series.count(no, took);
-    log::request(request, place, response.status(), no, took);
+    series.count(refused.as_ref().map(|refused| refused.refusal.no), took);
+    app.forwarding.look(request, &app.settings);
+    match &refused {
+        None => log::answered(request, place, response.status(), took),
+        Some(Refused { refusal, client_id }) => {
+            app.metrics.refused(refusal.no);
+            app.refusals.refused(&refusals::Refused {
+                request,
+                place,
+                address: &address(request, &app.settings),
+                refusal,
+                client_id: client_id.as_deref(),
+                status: response.status(),
+                took,
+            });
+        }
+    }
     answer::name(response, request.id);
     if app.settings.is_https() {
         response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
@@ -161,9 +181,9 @@ impl Asked<'_> {
 
     /// A request whose body could not be read counts like any other.
     async fn unread(&self, no: No) -> Response {
-        let address = address(self.request, &self.app.settings.trusted);
+        let address = address(self.request, &self.app.settings);
         let allowed = if self.dialect.address(self.at).has_screens { Ok(()) } else { self.count(None, &address).await };
-        self.refuse(&allowed.err().unwrap_or_else(|| no.into()))
+        self.judged(self.refuse(&allowed.err().unwrap_or_else(|| no.into())), &address)
     }
 
     /// Reads the request, counts it against the dialect's limits if it has any, and answers it, or refuses to.
@@ -171,19 +191,36 @@ impl Asked<'_> {
         &self,
         answer: impl AsyncFnOnce(Params, &str) -> Result<Response, Fault>,
     ) -> Result<Response, Fault> {
-        let address = address(self.request, &self.app.settings.trusted);
+        let address = address(self.request, &self.app.settings);
         let decoded = self.dialect.decode(self.at, &self.incoming());
-        match self.count(decoded.as_ref().ok(), &address).await.and(decoded) {
-            Ok(params) => answer(params, &address).await,
-            Err(refusal) => Ok(self.refuse(&refusal)),
+        let response = match self.count(decoded.as_ref().ok(), &address).await.and(decoded) {
+            Ok(params) => answer(params, &address).await?,
+            Err(refusal) => self.refuse(&refusal),
+        };
+        Ok(self.judged(response, &address))
+    }
+
+    /// Counts how the request came out, if that matters to any limit.
+    fn judged(&self, response: Response, address: &str) -> Response {
+        let no = response.extensions().get::<Refused>().map(|refused| refused.refusal.no);
+        let (limiter, now) = (&self.app.limiter, self.app.clock.now());
+        if no.is_none() && !limiter.has_failures(now) {
+            return response;
+        }
+        let params = self.dialect.decode(self.at, &self.incoming()).unwrap_or_default();
+        let asker = (address, Claim::of(&params));
+        match limiter.judged(self.dialect, self.at.endpoint, asker, no, now) {
+            Ok(()) => response,
+            Err(refusal) => self.refuse(&refusal),
         }
     }
 
     /// Counts the request. `address` is that of the caller, as it is counted for brute force.
     async fn count(&self, params: Option<&Params>, address: &str) -> Result<(), Refusal> {
-        let Some((_, limit)) = limits::class(self.dialect, Some(self.at.endpoint)) else { return Ok(()) };
         let (none, now) = (Params::default(), self.app.clock.now());
         let params = params.unwrap_or(&none);
+        self.app.limiter.check_failed(self.dialect, address, Claim::of(params), now)?;
+        let Some((_, limit)) = limits::class(self.dialect, Some(self.at.endpoint)) else { return Ok(()) };
         let text = params.bearer.as_ref().map(Secret::reveal).or(params.value(Param::Token));
         let policy = &self.surface.policy;
         let read = text.map(|text| (text, AnyToken::read_widely(text, policy, &self.app.keys())));
@@ -341,7 +378,10 @@ impl Asked<'_> {
 
     fn refuse(&self, refusal: &Refusal) -> Response {
         let out = self.dialect.refuse(Some(self.at), refusal, &self.context(None));
-        marked(answer::outgoing(out), refusal.no)
+        // Read once more, so that a request that is answered with yes does not pay for it.
+        let params =
+            is_of_known_client(refusal.no).then(|| self.dialect.decode(self.at, &self.incoming()).ok()).flatten();
+        marked_of(answer::outgoing(out), *refusal, params.as_ref().and_then(claimed_client))
     }
 
     /// The answer to a browser that asks whether a script of another origin may ask; `None` where no script may.
@@ -399,9 +439,14 @@ pub async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, visit: Vis
     let dialect = app.dialects.named(dialect);
     let policy = dialect.map_or(app.house_policy(), |dialect| &app.surface(dialect).policy);
     let spoken = dialect.map(|dialect| (dialect, dialect.at(Endpoint::Authorize)));
+    let client_id = match &visit.errand.goal {
+        Goal::Authorize(params) => claimed_client(params).map(ToOwned::to_owned),
+        Goal::Page(_) => None,
+    };
+    let of = |response, refusal: &Refusal| marked_of(response, *refusal, client_id.as_deref());
     let browse = match app.turn(policy, &page.address, visit).await {
         Ok(Ok(browse)) => browse,
-        Ok(Err(refusal)) => return refused(app, page, spoken, &refusal),
+        Ok(Err(refusal)) => return of(refused(app, page, spoken, &refusal), &refusal),
         Err(fault) => return refused(app, page, spoken, &broken(page.http, &fault)),
     };
     let Browse { step, cookie } = browse;
@@ -411,10 +456,20 @@ pub async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, visit: Vis
             if let Page::Consent { client, .. } = &ask.page {
                 pages::allow_logo(&mut response, client);
             }
-            response
+            match problem(&ask) {
+                Some(refusal) => of(response, refusal),
+                None => response,
+            }
         }
         (Step::Go(path), _) => return page.dressed(app, page.go(app, &path), &cookie),
-        (Step::Return(back), Some(dialect)) => bring_back(app, page, dialect, &back),
+        (Step::Return(back), Some(dialect)) => {
+            let response = bring_back(app, page, dialect, &back);
+            match &back.answer {
+                Ok(_) => response,
+                // Nobody is sent back but to an application that exists.
+                Err(refusal) => Refused { refusal: *refusal, client_id }.mark(response),
+            }
+        }
         // An application's errand always names the dialect that it came by.
         (Step::Return(_), None) => return refused(app, page, None, &No::PageStale.into()),
     };
@@ -429,11 +484,17 @@ fn bring_back(app: &App, page: &PageRequest<'_>, dialect: &Dialect, back: &Retur
             Some(answer::html(StatusCode::OK, body, Form::Away))
         }
     };
-    let response = response.unwrap_or_else(|| answer::plain(StatusCode::INTERNAL_SERVER_ERROR, ""));
-    match &back.answer {
-        Ok(_) => response,
-        Err(refusal) => marked(response, refusal.no),
+    response.unwrap_or_else(|| answer::plain(StatusCode::INTERNAL_SERVER_ERROR, ""))
+}
+
+/// What was wrong with the last answer, where a page asks the same question again.
+fn problem(ask: &Ask) -> Option<&Refusal> {
+    match &ask.page {
+        Page::SignIn { problem, .. } | Page::SecondFactor { problem, .. } => problem.as_ref(),
+        Page::Consent { .. } => None,
     }
+    // That a password is needed as well is a question, and no refusal.
+    .filter(|refusal| refusal.no != No::PasswordNeeded)
 }
 
 /// A wrong password is no success, for whoever counts statuses; browsers show the page all the same.
@@ -470,7 +531,7 @@ pub fn refused(
     } else {
         out
     };
-    marked(response, refusal.no)
+    marked(response, *refusal)
 }
 
 async fn page(app: &App, request: &Request, dialect: Option<&Dialect>) -> Response {
@@ -524,9 +585,52 @@ fn usual(app: &App) -> Option<&Dialect> {
     app.dialects.named("standard").or_else(|| app.dialects.iter().next())
 }
 
-fn marked(mut response: Response, no: No) -> Response {
-    response.extensions_mut().insert(Refused(no));
-    response
+/// Marks an answer as a refusal, to be counted and logged.
+pub(crate) fn marked(response: Response, refusal: impl Into<Refusal>) -> Response {
+    Refused { refusal: refusal.into(), client_id: None }.mark(response)
+}
+
+/// As [`marked`], for a request that named this client.
+fn marked_of(response: Response, refusal: Refusal, client_id: Option<&str>) -> Response {
+    let client_id = client_id.filter(|_| is_of_known_client(refusal.no)).map(ToOwned::to_owned);
+    Refused { refusal, client_id }.mark(response)
+}
+
+impl Refused {
+    fn mark(self, mut response: Response) -> Response {
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The client ID that a request names.
+fn claimed_client(params: &Params) -> Option<&str> {
+    params.basic.as_ref().map(|basic| basic.client_id.as_str()).or(params.value(Param::ClientId))
+}
+
+/// True if a refusal is decided only after the client was found. Before that a client ID is whatever the caller wrote, which
+/// may be a secret in the wrong place.
+fn is_of_known_client(no: No) -> bool {
+    use ErrorKind::{
+        InsufficientScope, InvalidRequest, InvalidToken, MethodNotAllowed, NotFound, RateLimited, ServerError,
+        TemporarilyUnavailable, UnsupportedGrantType,
+    };
+    match no {
+        No::RedirectUriUnregistered => true,
+        No::ClientUnknown | No::ClientHeaderMalformed | No::ClientMissing => false,
+        _ => !matches!(
+            no.row().kind,
+            InvalidRequest
+                | UnsupportedGrantType
+                | InvalidToken
+                | InsufficientScope
+                | NotFound
+                | MethodNotAllowed
+                | RateLimited
+                | TemporarilyUnavailable
+                | ServerError
+        ),
+    }
 }
 
 /// Writes a fault down, once, and gives what the client is told.

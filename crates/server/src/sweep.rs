@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::http::accept::told;
 use crate::http::tls::Tls;
 use crate::keys;
-use crate::observe::sink;
+use crate::observe::{refusals, sink};
 
 /// Between two looks for rows of no more use.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -135,6 +135,13 @@ pub(crate) async fn watch_keys(app: Arc<App>, mut ending: watch::Receiver<bool>)
         if let Err(fault) = app.reload_keys().await {
             tracing::error!(cause = %fault, "the sealing keys could not be read");
         }
+    }
+}
+
+/// Logs once a minute how often requests were refused beyond the first of each kind.
+pub(crate) async fn tell_refusals(app: Arc<App>, mut ending: watch::Receiver<bool>) {
+    while !is_told_within(&mut ending, refusals::EVERY).await {
+        app.refusals.tell();
     }
 }
 

@@ -129,3 +129,68 @@ async fn a_user_has_one_limit_however_many_tokens_there_are() {
     let body = format!("token={}", &another["Bearer ".len()..]);
     assert_eq!(ask(&app, Method::POST, "/api/oauth/introspect", &[HOST], &body).await.status(), 429);
 }
+
+/// The statuses of token requests by clients that do not exist, another one each time.
+async fn guesses(app: &App, dialect_path: &str, headers: &[(&str, &str)], times: usize) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for at in 0..times {
+        let body = format!("grant_type=client_credentials&client_id=guess-{at}&client_secret=wrong");
+        statuses.push(ask(app, Method::POST, dialect_path, headers, &body).await.status().as_u16());
+    }
+    statuses
+}
+
+#[tokio::test]
+async fn another_client_id_with_each_request_is_counted_by_address_and_who_proves_itself_goes_on() {
+    let app = common::usual().await;
+    let introspect = format!("token=nonsense&client_id=web&client_secret={}", common::SECRET);
+    let ask_web = async || ask(&app, Method::POST, "/oauth/introspect", &[], &introspect).await.status().as_u16();
+    assert_eq!(guesses(&app, "/oauth/token", &[], 1).await, [401]);
+    assert_eq!(ask_web().await, 200);
+    let statuses = guesses(&app, "/oauth/token", &[], 300).await;
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 119, "{statuses:?}");
+    assert!(statuses[119..].iter().all(|status| *status == 429), "{statuses:?}");
+    // Thousands with the right secret are none too many.
+    for _ in 0..1_000 {
+        assert_eq!(ask_web().await, 200);
+    }
+    // Whoever borrows the name of a client that proved itself has no more guesses than anybody else.
+    let mut wrong = Vec::new();
+    for _ in 0..300 {
+        let body = "grant_type=client_credentials&client_id=web&client_secret=wrong";
+        wrong.push(ask(&app, Method::POST, "/oauth/token", &[], body).await.status().as_u16());
+    }
+    assert_eq!(wrong.iter().filter(|status| **status == 401).count(), 120, "{wrong:?}");
+}
+
+#[tokio::test]
+async fn clients_that_do_not_exist_share_one_counter_of_a_limit_by_client() {
+    let own = Dialect::load("standard", &[Source::file("limit", "[limit]\ntoken = \"20/min/client\"\n")])
+        .expect("it is sound");
+    let dialects = Dialects::new(ISSUER, vec![own], &[]).expect("it waives nothing");
+    let app = common::speaking(dialects, common::memory().await, Settings::new(ISSUER)).await;
+    let statuses = guesses(&app, "/oauth/token", &[], 60).await;
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 20, "{statuses:?}");
+    assert!(statuses[20..].iter().all(|status| *status == 429), "{statuses:?}");
+    let right = ask(&app, Method::POST, "/oauth/token", &[], &common::credentials()).await;
+    assert_eq!(right.status(), 200, "a client that exists has a counter of its own");
+}
+
+#[tokio::test]
+async fn a_network_of_ipv6_has_a_limit_however_many_addresses_it_has() {
+    let store = common::memory().await;
+    let mut settings = Settings::new(ISSUER);
+    settings.trusted = vec!["192.0.2.0/24".parse().expect("a network")];
+    let app = common::app(store, settings).await;
+    let mut allowed = 0;
+    for network in 0..3_000 {
+        let address = format!("2001:db8:7:{network:x}::1");
+        allowed += guesses(&app, "/oauth/token", &[("x-forwarded-for", &address)], 1)
+            .await
+            .iter()
+            .filter(|own| **own == 401)
+            .count();
+    }
+    assert_eq!(allowed, 120 * 16);
+    assert_eq!(guesses(&app, "/oauth/token", &[("x-forwarded-for", "2001:db8:8::1")], 1).await, [401]);
+}

@@ -339,6 +339,13 @@ pub(super) fn limits(file: &File, reader: &mut Reader<'_>) -> LimitRules {
         }
         match class.value.as_str() {
             "token" => rules.token = limit,
+            "failed" => {
+                if limit.is_some_and(|limit| limit.by != LimitBy::Address) {
+                    let told = format!("`{}`: failed requests are counted by ip, such as \"120/min/ip\"", text.value);
+                    reader.note(text.spot, told);
+                }
+                rules.failed = limit;
+            }
             _ => rules.api = limit,
         }
     }

@@ -8,6 +8,7 @@ pub mod issuer;
 mod operation;
 pub mod options;
 mod problem;
+mod proxy;
 mod resolve;
 mod settings;
 mod surfaces;

@@ -78,7 +78,8 @@ pub const TABLE: &[Row] = &[
     row("tls.cert", Kind::Path, Absent, r#""cert.pem""#, "The certificate chain in PEM. Without [tls], run behind a proxy that speaks TLS."),
     row("tls.key", Kind::Path, Absent, r#""key.pem""#, "The certificate's private key in PEM."),
 
-    row("proxy.trusted", Kind::Texts, Texts(&[]), r#"["127.0.0.1/32"]"#, "The networks of the proxies in front: only they may say, in Forwarded or X-Forwarded-For, who is calling."),
+    row("proxy.trusted", Kind::Texts, Texts(&[]), r#"["127.0.0.1/32"]"#, "The networks of the reverse proxies in front. Grantry reads the client address from `proxy.header` only if the request comes from one of these networks, or over a Unix socket."),
+    row("proxy.header", Kind::Text, Text("x-forwarded-for"), "", "The one header in which the proxies name the client: x-forwarded-for, forwarded (RFC 7239), or another one such as x-real-ip or cf-connecting-ip. It holds an address or a list, of which the last address that is no proxy's counts. No other header counts. The proxy must set or append it in every request."),
 
     row("dialects.enable", Kind::Texts, Texts(&["standard"]), "", "The surfaces that this server speaks."),
     row("dialects.path", Kind::Path, Absent, r#""dialects""#, "A folder with dialect files of your own: NAME.toml, or NAME/dialect.toml."),
@@ -115,6 +116,7 @@ pub const TABLE: &[Row] = &[
     row("log.file", Kind::Path, Absent, r#""/var/log/grantry/grantry.log""#, "A file that the log is appended to, instead of standard error. It is for its owner alone, and SIGHUP opens it again, as logrotate needs."),
 
     row("limits.connections", Kind::Count(1, 1_000_000), Count(10_000), "", "Connections at the same time."),
+    row("limits.connections_per_address", Kind::Count(1, 1_000_000), Absent, "1000", "Connections at the same time from one client address, IPv6 by /64. Trusted proxies and Unix sockets are exempt. A tenth of `limits.connections` by default, and at least 100."),
     row("limits.header_timeout", Kind::Duration(1, 600), Text("10s"), "", "A request's header must be there within this time."),
     row("limits.body_timeout", Kind::Duration(1, 600), Text("10s"), "", "A request's body must be there within this time."),
     row("limits.request_timeout", Kind::Duration(1, 600), Text("30s"), "", "A request must be answered within this time."),

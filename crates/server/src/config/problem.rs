@@ -81,13 +81,22 @@ pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> S
     let known: Vec<&str> = known.into_iter().collect();
     let nearest = known.iter().map(|candidate| (distance(word, candidate), *candidate)).min();
     match nearest {
-        Some((steps, candidate)) if steps <= 1 + word.chars().count() / 4 => format!(", did you mean `{candidate}`?"),
+        Some((steps, candidate)) if steps <= steps_allowed(word) => format!(", did you mean `{candidate}`?"),
         Some(_) => {
             let listed: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
             format!("; there are {}", listed.join(", "))
         }
         None => String::new(),
     }
+}
+
+/// True if `word` is so near to `candidate` that it is probably a misspelling of it.
+pub(super) fn is_near(word: &str, candidate: &str) -> bool {
+    distance(word, candidate) <= steps_allowed(word)
+}
+
+fn steps_allowed(word: &str) -> usize {
+    1 + word.chars().count() / 4
 }
 
 /// How many characters must be changed, added, removed or swapped with their neighbour to make `a` into `b`.

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dialect::Dialects;
-use ipnet::IpNet;
 use protocol::policy::{LockoutPolicy, SessionPolicy};
 
 use super::accent::{Accent, CONTRAST_MIN};
@@ -33,7 +32,7 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     let store_url = read.store_url();
     let master = read.master(&store_url);
     let tls = read.tls();
-    let trusted = read.networks("proxy.trusted");
+    let (trusted, proxy_header) = (read.networks("proxy.trusted"), read.proxy_header());
     let brand = read.brand();
     let (session, lockout) = (read.session(), read.lockout());
     let (fetch, log, limits) = (read.fetch(), read.log(), read.limits());
@@ -42,7 +41,8 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     let dialects = read.dialects(issuer.as_ref());
     let also_read = surfaces::pairs(read.texts("dialects.also_read"), &read.texts("dialects.enable"), read.problems);
     let (issuer, dialects) = (issuer?, dialects?);
-    let mut settings = Settings { listen: listen?, admin_listen, tls, trusted, limits, ..Settings::new(&issuer.url) };
+    let mut settings =
+        Settings { listen: listen?, admin_listen, tls, trusted, proxy_header, limits, ..Settings::new(&issuer.url) };
     settings.slow_workers = slow_workers.unwrap_or(settings.slow_workers);
     settings.has_developer_pages = read.flag("developer.enable");
     settings.keys_rotate_every_s = read.seconds("keys.rotate_every");
@@ -58,7 +58,7 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
 pub(super) struct Resolver<'a> {
     pub(super) file: &'a File,
     folder: &'a Path,
-    problems: &'a mut Vec<Problem>,
+    pub(super) problems: &'a mut Vec<Problem>,
 }
 
 impl Resolver<'_> {
@@ -79,7 +79,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn texts(&self, path: &str) -> Vec<(String, Place)> {
+    pub(super) fn texts(&self, path: &str) -> Vec<(String, Place)> {
         match (self.file.written(path).map(|written| &written.value), row(path).default) {
             (Some(Value::Texts(texts)), _) => texts.clone(),
             (_, Otherwise::Texts(texts)) => {
@@ -302,26 +302,6 @@ impl Resolver<'_> {
         }
     }
 
-    fn networks(&mut self, path: &str) -> Vec<IpNet> {
-        let mut networks = Vec::new();
-        for (text, place) in self.texts(path) {
-            let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from));
-            match network {
-                Some(network) if network.prefix_len() == 0 => {
-                    let text = format!("`{path}` trusts everybody with {text:?}: anybody could claim any address");
-                    self.problems.push(Problem::fault(place, text));
-                }
-                Some(network) => networks.push(network.trunc()),
-                None => {
-                    let text =
-                        format!("`{path}` has {text:?}, it must be a network such as \"10.0.0.0/8\" or an address");
-                    self.problems.push(Problem::fault(place, text));
-                }
-            }
-        }
-        networks
-    }
-
     fn dialects(&mut self, issuer: Option<&Issuer>) -> Option<Dialects> {
         let mut enable: Vec<(String, Place)> = Vec::new();
         for (name, place) in self.texts("dialects.enable") {
@@ -531,6 +511,7 @@ impl Resolver<'_> {
             idle_time,
             drain_time,
             connections_max: self.size("limits.connections").unwrap_or(1),
+            connections_per_address_max: self.size("limits.connections_per_address"),
             body_bytes_max: self.size("limits.body_bytes").unwrap_or(1),
             header_bytes_max: self.size("limits.header_bytes").unwrap_or(1),
             ..Limits::default()

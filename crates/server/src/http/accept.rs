@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use ::http::StatusCode;
 use ::http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
+use ::http::uri::PathAndQuery;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -20,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use super::body::{self, Room, Unread};
+use super::callers::{Callers, Seat};
 use super::listen::Listener;
 use super::tls::Tls;
 use super::vital::{Vital, Watched};
@@ -51,6 +54,14 @@ pub trait Site: Send + Sync + 'static {
 
     /// Where open connections are counted.
     fn connections_open(&self) -> &AtomicU64;
+
+    /// The client that the connections of a peer are counted by; `None` for a peer without a bound of its own.
+    fn client(&self, _peer: Peer) -> Option<IpAddr> {
+        None
+    }
+
+    /// Called when a connection is closed at once because its client has too many.
+    fn refuse_connection(&self, _client: IpAddr) {}
 }
 
 /// Answers on a listener until `ending` says so, and then brings what is in flight to its end.
@@ -65,7 +76,14 @@ pub async fn serve<S: Site>(
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let builder = Arc::new(builder(&limits));
     let room = Arc::new(Room::default());
+    let callers = Callers::new(limits.connections_per_address());
     let begin = |stream: Stream, peer: Peer, place: OwnedSemaphorePermit| {
+        let client = site.client(peer);
+        let Some(seat) = callers.seat(client) else {
+            // Closing it is all the work that it gets.
+            client.into_iter().for_each(|client| site.refuse_connection(client));
+            return;
+        };
         let one = Connection {
             site: Arc::clone(&site),
             builder: Arc::clone(&builder),
@@ -73,6 +91,7 @@ pub async fn serve<S: Site>(
             tls: tls.clone(),
             ending: ending_for_all.clone(),
             peer,
+            seat: Arc::new(seat),
             _place: place,
         };
         tokio::spawn(async move {
@@ -194,6 +213,7 @@ struct Connection<S> {
     tls: Option<Arc<Tls>>,
     ending: watch::Receiver<bool>,
     peer: Peer,
+    seat: Arc<Seat>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -215,16 +235,17 @@ impl<S: Site> Connection<S> {
     async fn talk(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let vital = Arc::new(Vital::new());
         let (site, peer, room) = (Arc::clone(&self.site), self.peer, Arc::clone(&self.room));
-        let own = Arc::clone(&vital);
+        let (own, seat) = (Arc::clone(&vital), Arc::clone(&self.seat));
         let service = service_fn(move |incoming| {
             let (site, room, in_flight) = (Arc::clone(&site), Arc::clone(&room), own.request());
+            let seat = Arc::clone(&seat);
             let own = Arc::clone(&own);
             async move {
                 let is_multiplexed = incoming.version() >= ::http::Version::HTTP_2;
                 if is_multiplexed {
                     own.multiplexes();
                 }
-                let mut response = respond(&*site, peer, &room, incoming).await;
+                let mut response = respond(&*site, peer, (&seat, &room), incoming).await;
                 if own.is_ending() && !is_multiplexed {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -282,19 +303,25 @@ impl<S: Site> Connection<S> {
     }
 }
 
-async fn respond<S: Site>(site: &S, peer: Peer, room: &Room, incoming: ::http::Request<Incoming>) -> Response {
+async fn respond<S: Site>(
+    site: &S,
+    peer: Peer,
+    (seat, room): (&Seat, &Room),
+    incoming: ::http::Request<Incoming>,
+) -> Response {
     let id = site.request_ids().next();
     let (head, body) = incoming.into_parts();
+    // Held until there is an answer: a body that does not come keeps the headers as long.
+    let target = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let Some(_headers) = seat.hold(&head.headers, target) else {
+        return unjudged(id, no_room());
+    };
     let (body, unread) = match body::read(body, site.limits(), room).await {
         Ok(body) => (body, None),
         Err(Unread::Late) => {
             return unjudged(id, answer::plain(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.\n"));
         }
-        Err(Unread::NoRoom) => {
-            let mut response = answer::plain(StatusCode::SERVICE_UNAVAILABLE, "Too much is arriving. Try again.\n");
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            return unjudged(id, response);
-        }
+        Err(Unread::NoRoom) => return unjudged(id, no_room()),
         Err(Unread::TooLarge) => (Bytes::new(), Some(No::RequestTooLarge)),
         Err(Unread::Broken) => (Bytes::new(), Some(No::BodyMalformed)),
     };
@@ -304,6 +331,13 @@ async fn respond<S: Site>(site: &S, peer: Peer, room: &Room, incoming: ::http::R
         // What is left of the body is not read.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    response
+}
+
+/// The answer when headers or bodies of requests in flight take all the memory that there is for them.
+fn no_room() -> Response {
+    let mut response = answer::plain(StatusCode::SERVICE_UNAVAILABLE, "Too much is arriving. Try again.\n");
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 

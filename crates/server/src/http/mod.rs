@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod answer;
 mod body;
+mod callers;
 pub(crate) mod files;
 pub mod listen;
 pub mod tls;

@@ -1,10 +1,11 @@
 //! The listener for the operator's machines: is it alive, can it work, what has it done.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use ::http::header::{CONTENT_TYPE, HeaderValue};
+use ::http::header::{CONTENT_TYPE, HOST, HeaderValue};
 use ::http::{Method, StatusCode};
 use protocol::secret::Digest;
 use protocol::turn::{Change, Wants};
@@ -13,24 +14,32 @@ use super::exposition;
 use crate::app::App;
 use crate::http::accept::Site;
 use crate::http::{Request, RequestIds, Response, answer};
-use crate::settings::Limits;
+use crate::settings::{Limits, Listen};
 
 /// How long a store may take to find a row before it counts as gone.
 const LOOK_TIME: Duration = Duration::from_secs(2);
 /// A client that nobody can have: such names have no control characters.
 const NOBODY: &str = "\u{1}readiness";
 
+/// The answer to a request for another host on a loopback listener.
+const MISDIRECTED: &str =
+    "This listener answers only requests for localhost or a loopback address. Ask for localhost or 127.0.0.1.\n";
+
 /// What the operator's machines are answered.
 pub(crate) struct Admin {
     app: Arc<App>,
     limits: Limits,
+    /// True if only this machine can connect. Its browsers can be led here by a name that resolves to a loopback address.
+    is_loopback: bool,
     connections_open: AtomicU64,
 }
 
 impl Admin {
     pub(crate) fn new(app: Arc<App>) -> Self {
         let limits = Limits { connections_max: 64, ..app.settings.limits.clone() };
-        Self { app, limits, connections_open: AtomicU64::new(0) }
+        let is_loopback =
+            matches!(&app.settings.admin_listen, Some(Listen::Tcp(own)) if own.ip().to_canonical().is_loopback());
+        Self { app, limits, is_loopback, connections_open: AtomicU64::new(0) }
     }
 
     async fn readiness(&self) -> Response {
@@ -74,6 +83,9 @@ impl Admin {
 
 impl Site for Admin {
     async fn answer(&self, request: Request) -> Response {
+        if self.is_loopback && !names_loopback(&request) {
+            return text(StatusCode::MISDIRECTED_REQUEST, MISDIRECTED);
+        }
         match (&request.method, request.uri.path()) {
             (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, "alive\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => self.readiness().await,
@@ -100,8 +112,79 @@ impl Site for Admin {
     }
 }
 
+/// True if the request names no other host than this machine. A web page whose name was made to resolve to a loopback address
+/// (DNS rebinding) makes the browser send that name.
+fn names_loopback(request: &Request) -> bool {
+    let authority = request.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let hosts = request.headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
+    authority.into_iter().chain(hosts).all(|host| std::str::from_utf8(host).is_ok_and(is_loopback_name))
+}
+
+/// `localhost` or a loopback address, with or without a port.
+fn is_loopback_name(host: &str) -> bool {
+    if let Ok(address) = host.parse::<SocketAddr>() {
+        return address.ip().to_canonical().is_loopback();
+    }
+    if let Some(bracketed) = host.strip_prefix('[') {
+        let address = bracketed.strip_suffix(']').and_then(|inner| inner.parse::<Ipv6Addr>().ok());
+        return address.is_some_and(|address| address.to_canonical().is_loopback());
+    }
+    let name = match host.split_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        Some(_) => return false,
+        None => host,
+    };
+    let is_name = name.strip_suffix('.').unwrap_or(name).eq_ignore_ascii_case("localhost");
+    is_name || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
 fn text(status: StatusCode, text: &'static str) -> Response {
     let mut response = answer::plain(status, text);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_and_addresses_of_this_machine_are_loopback() {
+        for own in [
+            "localhost",
+            "LOCALHOST:9090",
+            "localhost.",
+            "localhost.:80",
+            "localhost:",
+            "127.0.0.1",
+            "127.0.0.1:9090",
+            "127.1.2.3:1",
+            "[::1]",
+            "[::1]:9090",
+            "[::ffff:127.0.0.1]:9090",
+        ] {
+            assert!(is_loopback_name(own), "{own}");
+        }
+        for other in [
+            "",
+            ":9090",
+            "attacker.example",
+            "attacker.example:9090",
+            "localhost.attacker.example",
+            "127.0.0.1.attacker.example",
+            "127.0.0.1.nip.io:9090",
+            "notlocalhost",
+            "user@localhost",
+            "localhost:9090@attacker.example",
+            "10.0.0.1",
+            "0.0.0.0:9090",
+            "[::]",
+            "[::2]:9090",
+            "::1",
+            "[::1]x",
+            "localhost, attacker.example",
+        ] {
+            assert!(!is_loopback_name(other), "{other}");
+        }
+    }
 }

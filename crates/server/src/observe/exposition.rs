@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 use protocol::refusal;
 
-use super::metrics::{BOUNDS_US, Metrics, Series};
+use super::metrics::{BOUNDS_US, LOCKOUTS, Metrics, Series};
 use crate::app::App;
 
 /// The media type of [`text`].
@@ -35,6 +35,7 @@ pub fn text(app: &App) -> String {
 #[derive(Debug)]
 struct Snapshot {
     addresses: Vec<Address>,
+    lockouts: Vec<(&'static str, u64)>,
     numbers: Vec<(&'static str, &'static str, u64)>,
     gauges: Vec<(&'static str, &'static str, i64)>,
 }
@@ -88,6 +89,11 @@ impl Snapshot {
         let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         Self {
             addresses,
+            lockouts: LOCKOUTS
+                .iter()
+                .zip(&metrics.lockouts)
+                .map(|((_, kind), number)| (*kind, count(number)))
+                .collect(),
             numbers: vec![
                 ("turns_lost", "Turns that were judged anew because others were faster", count(&metrics.turns_lost)),
                 (
@@ -99,6 +105,11 @@ impl Snapshot {
                 ("log_lines_lost", "Lines of the log that could not be written", super::sink::lines_lost()),
                 ("panics", "Requests that panicked", count(&metrics.panics)),
                 ("swept_rows", "Rows of no more use that were removed", count(&metrics.swept_rows)),
+                (
+                    "connections_refused",
+                    "Connections that were closed at once because their client address had too many",
+                    count(&metrics.connections_refused),
+                ),
             ],
             gauges: vec![
                 (
@@ -138,6 +149,12 @@ impl Collector for Snapshot {
             let labels = address.labels();
             let mut own = family.encode_family(&labels)?;
             own.encode_histogram::<NoLabelSet>(address.sum_s, count, &address.classes, None)?;
+        }
+        let help = "Requests that were refused because of too many failed attempts or a rate limit";
+        let mut family = encoder.encode_descriptor("lockouts", help, None, MetricType::Counter)?;
+        for (kind, count) in &self.lockouts {
+            let labels = [("kind", *kind)];
+            ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
         }
         for (name, help, count) in &self.numbers {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;

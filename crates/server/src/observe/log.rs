@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use ::http::StatusCode;
-use protocol::refusal::{ErrorKind, No};
-
 use tracing_subscriber::EnvFilter;
 
 use super::sink::{self, Sink};
@@ -12,42 +10,17 @@ use crate::config::Log;
 use crate::fault::Fault;
 use crate::http::{Request, RequestId};
 
-/// Writes the line of a request. Most are for whoever debugs; refusals that an operator should know of are louder.
-pub fn request(request: &Request, place: (&str, &str), status: StatusCode, no: Option<No>, took: Duration) {
+/// Logs a request that was answered with yes. [`super::refusals`] logs the others.
+pub fn answered(request: &Request, place: (&str, &str), status: StatusCode, took: Duration) {
     let (dialect, endpoint) = place;
     let (id, method, status) = (request.id.as_str(), request.method.as_str(), status.as_u16());
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    let Some(no) = no else {
-        tracing::debug!(id, method, dialect, endpoint, status, took_us, "answered");
-        return;
-    };
-    let refusal = no.row().name;
-    match loudness(no) {
-        Loudness::Alarm => tracing::warn!(id, method, dialect, endpoint, status, refusal, took_us, "refused"),
-        Loudness::Notice => tracing::info!(id, method, dialect, endpoint, status, refusal, took_us, "refused"),
-        Loudness::Usual => tracing::debug!(id, method, dialect, endpoint, status, refusal, took_us, "refused"),
-    }
+    tracing::debug!(id, method, dialect, endpoint, status, took_us, "answered");
 }
 
 /// Writes down what broke while a request was answered.
 pub fn fault(id: RequestId, fault: &Fault) {
     tracing::error!(id = id.as_str(), cause = %fault, "a fault");
-}
-
-enum Loudness {
-    Alarm,
-    Notice,
-    Usual,
-}
-
-fn loudness(no: No) -> Loudness {
-    match no {
-        // Somebody holds what they should not, or the server cannot keep up.
-        No::CodeReplayed | No::RefreshReplayed | No::Busy => Loudness::Alarm,
-        No::LockedOut | No::RedirectUriUnregistered | No::UserDisabled | No::HostUnknown => Loudness::Notice,
-        _ if no.row().kind == ErrorKind::InvalidClient => Loudness::Notice,
-        _ => Loudness::Usual,
-    }
 }
 
 /// Begins to log, to standard error or to a file. A log that cannot be written is no error: see [`sink`].

@@ -13,6 +13,9 @@ use protocol::refusal::{self, No};
 pub(super) const BOUNDS_US: [u64; 14] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
 
+/// The refusals that shut a client out for a while, and what they are called.
+pub(super) const LOCKOUTS: [(No, &str); 2] = [(No::LockedOut, "attempts"), (No::TooManyRequests, "rate_limit")];
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -28,6 +31,10 @@ pub struct Metrics {
     pub(super) panics: AtomicU64,
     pub(crate) connections_open: AtomicU64,
     pub(super) swept_rows: AtomicU64,
+    /// Requests that were refused because of failed attempts, and because of a rate limit.
+    pub(super) lockouts: [AtomicU64; LOCKOUTS.len()],
+    /// Connections beyond the bound of one client address.
+    pub(crate) connections_refused: AtomicU64,
 }
 
 /// The requests of one address: how they came out, and how long they took.
@@ -82,6 +89,8 @@ impl Metrics {
             panics: AtomicU64::new(0),
             connections_open: AtomicU64::new(0),
             swept_rows: AtomicU64::new(0),
+            lockouts: Default::default(),
+            connections_refused: AtomicU64::new(0),
         }
     }
 
@@ -119,6 +128,13 @@ impl Metrics {
     #[must_use]
     pub fn is_store_writable(&self) -> bool {
         self.is_store_writable.load(Relaxed)
+    }
+
+    /// A request was refused.
+    pub fn refused(&self, no: No) {
+        if let Some(at) = LOCKOUTS.iter().position(|(own, _)| *own == no) {
+            self.lockouts[at].fetch_add(1, Relaxed);
+        }
     }
 
     /// A request panicked.

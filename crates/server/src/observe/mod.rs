@@ -5,4 +5,5 @@ pub mod exposition;
 pub(crate) mod level;
 pub mod log;
 pub mod metrics;
+pub mod refusals;
 pub(crate) mod sink;

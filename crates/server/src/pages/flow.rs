@@ -28,7 +28,7 @@ pub(super) fn asking(app: &App, page: &PageRequest<'_>, ask: &Ask) -> String {
         Question::SignIn { client, login, problem, is_upstream_enough } => {
             let is_password_needed = problem.is_some_and(|own| own.no == No::PasswordNeeded);
             let is_again = page.query("again").is_some() || page.field("again").is_some() || is_password_needed;
-            let google = google::link(app, &csrf);
+            let google = google::link(app, page, &csrf);
             let shown = SignIn::new(client.as_deref(), login.clone(), problem.as_ref(), csrf);
             let shown = shown.again(is_again).google(google, *is_upstream_enough);
             app.pages.render(&shown)

@@ -20,28 +20,35 @@ pub(super) const BEGIN: &str = "/login/google";
 pub(super) const CALLBACK: &str = "/login/google/callback";
 
 /// Where the button of a sign-in page with this seal leads, below the path of the issuer; `None` where there is none.
-pub(super) fn link(app: &App, seal: &str) -> Option<String> {
+pub(super) fn link(app: &App, page: &PageRequest<'_>, seal: &str) -> Option<String> {
     // A seal is made of characters that need no encoding.
-    has_button(app).map(|_| format!("{BEGIN}?errand={seal}"))
+    offered(app, page).map(|_| format!("{BEGIN}?errand={seal}"))
 }
 
-fn has_button(app: &App) -> Option<&Upstream> {
-    app.upstream.as_ref().filter(|upstream| upstream.has_button())
+/// The issuer with its button, and the redirect URI at which it sends the browser back. `None` for a request whose host is in
+/// no configuration, which a dialect that answers on every host lets through: there is no redirect URI for it.
+fn offered<'a>(app: &'a App, page: &PageRequest<'_>) -> Option<(&'a Upstream, String)> {
+    let upstream = app.upstream.as_ref().filter(|upstream| upstream.has_button())?;
+    Some((upstream, callback(app, page)?))
 }
 
 /// Sends the browser to Google, or takes it in when it comes back.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Response {
-    let Some(upstream) = has_button(app) else {
+    let Some((upstream, redirect_uri)) = offered(app, page) else {
         return surface::refused(app, page, None, &No::AddressUnknown.into());
     };
     // A HEAD would use up the code.
     if page.http.method != Method::GET {
         return surface::refused(app, page, None, &No::MethodUnknown.into());
     }
-    if page.path == BEGIN { begin(app, page, upstream).await } else { end(app, page, upstream).await }
+    if page.path == BEGIN {
+        begin(app, page, upstream, &redirect_uri).await
+    } else {
+        end(app, page, upstream, &redirect_uri).await
+    }
 }
 
-async fn begin(app: &App, page: &PageRequest<'_>, upstream: &Upstream) -> Response {
+async fn begin(app: &App, page: &PageRequest<'_>, upstream: &Upstream, redirect_uri: &str) -> Response {
     let seal = page.query("errand").unwrap_or_default();
     let (errand, dialect) = match app.open_errand(&seal, &page.caller.browser).await {
         Ok(opened) => opened,
@@ -51,7 +58,7 @@ async fn begin(app: &App, page: &PageRequest<'_>, upstream: &Upstream) -> Respon
     let departure = Departure::new(errand, dialect, &mut entropy);
     let now = app.clock.now();
     let address = match departure.state(&page.caller.browser, now, &app.keys(), &mut entropy) {
-        Ok(state) => upstream.address(&departure, &state, &callback(app, page), now).await,
+        Ok(state) => upstream.address(&departure, &state, redirect_uri, now).await,
         Err(no) => Err(no),
     };
     match address {
@@ -63,7 +70,7 @@ async fn begin(app: &App, page: &PageRequest<'_>, upstream: &Upstream) -> Respon
     }
 }
 
-async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream) -> Response {
+async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream, redirect_uri: &str) -> Response {
     let state = page.query("state").unwrap_or_default();
     let departure = match app.open_departure(&state, &page.caller.browser).await {
         Ok(departure) => departure,
@@ -76,7 +83,7 @@ async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream) -> Response
     let returned =
         Returned { code: page.query("code").map(Secret::new), error: page.query("error"), iss: page.query("iss") };
     let now = app.clock.now();
-    let said = match upstream.redeem(&returned, departure.verifier(), &callback(app, page), now).await {
+    let said = match upstream.redeem(&returned, departure.verifier(), redirect_uri, now).await {
         Ok(id_token) => assertion(app, upstream, id_token, departure.nonce()).await,
         Err(no) => Err(no),
     };
@@ -100,11 +107,10 @@ async fn show(app: &App, page: &PageRequest<'_>, dialect: &str, errand: Errand, 
     surface::browse(app, page, dialect, Visit { errand, caller, address, answer: Some(answer) }).await
 }
 
-/// Where Google sends the browser back to: the host that the browser is at, since its cookies are that host's. Other hosts than
-/// those of the issuer and of the dialects do not get here, and Google takes only those that the operator registered there.
-fn callback(app: &App, page: &PageRequest<'_>) -> String {
-    let (scheme, rest) = app.settings.issuer.split_once("://").unwrap_or(("https", ""));
-    let own = rest.split('/').next().unwrap_or_default();
-    let host = page.http.host().unwrap_or(own);
-    format!("{scheme}://{host}{}{CALLBACK}", app.settings.base_path())
+/// The redirect URI for Google: at the host that the browser is at, since its cookies are that host's. The text is the
+/// configuration's, the issuer's host or one of the `hosts` of a dialect, and never the request's own.
+fn callback(app: &App, page: &PageRequest<'_>) -> Option<String> {
+    let (scheme, _) = app.settings.issuer.split_once("://")?;
+    let host = app.dialects.configured_host(page.http.host()?)?;
+    Some(format!("{scheme}://{host}{}{CALLBACK}", app.settings.base_path()))
 }

@@ -162,7 +162,11 @@ async fn show(app: &App, page: &PageRequest<'_>, seen: &Account, refusal: Option
         applications::PATH => applications::show(&visitor).await?,
         _ => profile::show(&visitor).await?,
     };
-    Ok(page.html(app, status(refusal), body))
+    let response = page.html(app, status(refusal), body);
+    Ok(match refusal {
+        Some(refusal) => crate::surface::marked(response, *refusal),
+        None => response,
+    })
 }
 
 /// The status of a page from which something was done in vain.

@@ -302,6 +302,9 @@ async fn show(
         _ => overview::show(&visitor).await?,
     };
     let mut response = page.html(app, account::status(refusal), body);
+    if let Some(refusal) = refusal {
+        response = crate::surface::marked(response, *refusal);
+    }
     if let (Place::Application(_), Done::Application(client, _)) = (place, &seen.done) {
         super::allow_logo(&mut response, client);
     }
