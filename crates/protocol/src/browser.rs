@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Reply, ReplyKind};
@@ -55,11 +56,15 @@ pub enum Goal {
 pub struct Errand {
     /// What for.
     pub goal: Goal,
-    /// The id that was next when the browser came: a session with a greater id was begun since.
+    /// The row id that was next when the errand began. Only nodes of version 0.1 read it: this version goes by
+    /// [`Errand::begun`], which no clock has a part in.
     pub began: i64,
-    /// Must the user sign in afresh, whatever session there is?
+    /// The session that an answer to one of this errand's pages began.
+    pub begun: Option<Begun>,
+    /// True if the user must sign in on the way, whatever session there is.
     pub is_fresh_wanted: bool,
-    /// Is it to confirm who they are, before a change that the word of an issuer elsewhere may not be enough for?
+    /// True if the user is to confirm who they are, before a change for which the word of an issuer elsewhere may not be
+    /// enough.
     pub is_confirmation: bool,
     /// To whom the page was shown, where it was about somebody.
     pub user: Option<UserKey>,
@@ -67,6 +72,30 @@ pub struct Errand {
     pub shown: Option<Shown>,
     /// The account elsewhere that is linked once the second factor is right.
     pub link: Option<Link>,
+}
+
+/// A session that began in the course of an errand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// The session.
+    pub session: SessionId,
+    /// True if the user proved who they are after the errand began: by a password or code typed here, or by an `auth_time`
+    /// of the issuer elsewhere.
+    pub is_fresh: bool,
+}
+
+/// What an errand wants of the sign-in on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInWish {
+    /// Nothing: whoever is signed in may go on.
+    Any,
+    /// The user chooses an account. They need not prove anew that it is theirs.
+    Choice,
+    /// A proof that is no older than `max_age_s`.
+    Fresh {
+        /// `max_age` of OpenID Connect Core §3.1.2.1, in seconds. 0 is `prompt=login`.
+        max_age_s: u64,
+    },
 }
 
 /// What a consent page said that it would allow.
@@ -83,6 +112,8 @@ pub struct Shown {
 pub(crate) struct Parcel {
     until: UnixTime,
     began: i64,
+    #[serde(default)]
+    begun: Option<Begun>,
     is_fresh_wanted: bool,
     is_confirmation: bool,
     user: Option<UserKey>,
@@ -101,13 +132,49 @@ impl Errand {
     #[must_use]
     pub fn new(goal: Goal, next_id: i64) -> Self {
         let (is_fresh_wanted, is_confirmation) = (false, false);
-        Self { goal, began: next_id, is_fresh_wanted, is_confirmation, user: None, shown: None, link: None }
+        let (began, begun) = (next_id, None);
+        Self { goal, began, begun, is_fresh_wanted, is_confirmation, user: None, shown: None, link: None }
     }
 
-    /// Did the session begin after the errand did?
+    /// True if an answer to one of this errand's pages began the session.
+    ///
+    /// Another session than the one that was there when the errand began would not do. A browser can leave out its cookie
+    /// when it comes, and send it from then on.
     #[must_use]
-    pub fn is_followed_by(&self, session: &Session) -> bool {
-        session.id.0 > self.began
+    pub fn has_begun(&self, session: &Session) -> bool {
+        self.begun.is_some_and(|begun| begun.session == session.id)
+    }
+
+    /// True if the user proved who they are in the course of this errand, and the session is the one that it began.
+    #[must_use]
+    pub fn has_proven(&self, session: &Session) -> bool {
+        self.begun.is_some_and(|begun| begun.session == session.id && begun.is_fresh)
+    }
+
+    /// What the errand wants of the sign-in: for an application by `prompt` and `max_age`, OpenID Connect Core §3.1.2.1.
+    #[must_use]
+    pub fn sign_in_wish(&self) -> SignInWish {
+        match &self.goal {
+            Goal::Page(_) if self.is_confirmation => SignInWish::Fresh { max_age_s: 0 },
+            Goal::Page(_) if self.is_fresh_wanted => SignInWish::Choice,
+            Goal::Page(_) => SignInWish::Any,
+            Goal::Authorize(params) => {
+                let has = |word| params.value(Param::Prompt).is_some_and(|own| own.split(' ').any(|own| own == word));
+                let max_age_s = params.value(Param::MaxAge).and_then(|text| text.parse().ok());
+                match (has("login"), max_age_s) {
+                    (true, _) => SignInWish::Fresh { max_age_s: 0 },
+                    (false, Some(max_age_s)) => SignInWish::Fresh { max_age_s },
+                    (false, None) if has("select_account") => SignInWish::Choice,
+                    (false, None) => SignInWish::Any,
+                }
+            }
+        }
+    }
+
+    /// The same errand as if the browser had just come: nothing was answered yet.
+    #[must_use]
+    pub fn anew(self) -> Self {
+        Self { begun: None, user: None, shown: None, link: None, ..self }
     }
 
     /// Seals the errand into a page for this browser.
@@ -137,6 +204,7 @@ impl Errand {
         Parcel {
             until: now.plus(PAGE_TTL_S),
             began: self.began,
+            begun: self.begun,
             is_fresh_wanted: self.is_fresh_wanted,
             is_confirmation: self.is_confirmation,
             user: self.user,
@@ -153,7 +221,7 @@ impl Errand {
     /// # Errors
     /// [`No::PageStale`] when it took too long.
     pub(crate) fn unpack(parcel: Parcel, now: UnixTime) -> Result<(Self, String), No> {
-        let Parcel { until, began, is_fresh_wanted, is_confirmation, .. } = parcel;
+        let Parcel { until, began, begun, is_fresh_wanted, is_confirmation, .. } = parcel;
         let Parcel { user, shown, link, dialect, page, params: packed, .. } = parcel;
         if now.is_past(until) {
             return Err(No::PageStale);
@@ -169,24 +237,63 @@ impl Errand {
                 Goal::Authorize(params)
             }
         };
-        Ok((Self { goal, began, is_fresh_wanted, is_confirmation, user, shown, link }, dialect))
+        Ok((Self { goal, began, begun, is_fresh_wanted, is_confirmation, user, shown, link }, dialect))
     }
 }
 
-/// Seals the moment into a form that belongs to no errand, such as those of the account pages.
-#[must_use]
-pub fn seal_form(browser: &Digest, now: UnixTime, keys: &Keys, entropy: &mut Entropy) -> String {
-    keys.seal(FORM, &browser.0, &now.plus(PAGE_TTL_S).0.to_be_bytes(), entropy)
+/// The seal of a form that belongs to no errand, such as those of the account pages.
+///
+/// It is bound to the browser and to the person who was shown the form. Whoever signs in to the same browser later does not
+/// send it in their own name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormSeal {
+    /// The person who was shown the form.
+    pub user: UserKey,
+    browser: Digest,
 }
 
-/// Opens what [`seal_form`] sealed.
-///
-/// # Errors
-/// [`No::PageStale`].
-pub fn open_form(text: &str, browser: &Digest, now: UnixTime, keys: &Keys) -> Result<(), No> {
-    let plain = keys.open(FORM, &browser.0, text).ok_or(No::PageStale)?;
-    let until = UnixTime(i64::from_be_bytes(plain.try_into().map_err(|_| No::PageStale)?));
-    if now.is_past(until) { Err(No::PageStale) } else { Ok(()) }
+/// Bytes of a sealed form: its end, the user, and the digest of the browser's cookie.
+const FORM_BYTES: usize = 8 + 8 + 32;
+
+impl FormSeal {
+    /// The seal of a form that `user` is shown in this browser.
+    #[must_use]
+    pub fn new(user: UserKey, browser: &Digest) -> Self {
+        Self { user, browser: *browser }
+    }
+
+    /// Seals it, for [`PAGE_TTL_S`] seconds from now on.
+    #[must_use]
+    pub fn seal(&self, now: UnixTime, keys: &Keys, entropy: &mut Entropy) -> String {
+        let (until, user) = (now.plus(PAGE_TTL_S).0.to_be_bytes(), self.user.0.to_be_bytes());
+        keys.seal(FORM, &[], &[&until[..], &user[..], &self.browser.0[..]].concat(), entropy)
+    }
+
+    /// Opens what [`FormSeal::seal`] sealed. Who sent the form is for [`FormSeal::check`] to say.
+    ///
+    /// # Errors
+    /// [`No::PageStale`] when it is too old, or forged.
+    pub fn open(text: &str, now: UnixTime, keys: &Keys) -> Result<Self, No> {
+        let plain: [u8; FORM_BYTES] =
+            keys.open(FORM, &[], text).and_then(|plain| plain.try_into().ok()).ok_or(No::PageStale)?;
+        let number = |at: usize| i64::from_be_bytes(std::array::from_fn(|byte| plain[at + byte]));
+        if now.is_past(UnixTime(number(0))) {
+            return Err(No::PageStale);
+        }
+        Ok(Self { user: UserKey(number(8)), browser: Digest(std::array::from_fn(|byte| plain[16 + byte])) })
+    }
+
+    /// Checks that the form comes from the browser and the person to whom it was shown. `signed_in` is who is signed in now,
+    /// if somebody is.
+    ///
+    /// # Errors
+    /// [`No::PageOfOther`] when another person is signed in by now, [`No::PageStale`] for another browser.
+    pub fn check(&self, browser: &Digest, signed_in: Option<UserKey>) -> Result<(), No> {
+        if signed_in.is_some_and(|user| user != self.user) {
+            return Err(No::PageOfOther);
+        }
+        if self.browser == *browser { Ok(()) } else { Err(No::PageStale) }
+    }
 }
 
 /// What the browser must do next, and with which session.
@@ -295,6 +402,19 @@ pub struct Return {
     pub fields: Fields,
 }
 
+/// Bytes of the cookie that tells browsers apart.
+pub const BROWSER_BYTES: usize = 24;
+
+/// The cookie that tells this browser from others after this session began in it.
+///
+/// It takes the place of the one before, so that whoever knew that one can make no seal for this browser. It is derived from
+/// the session's own cookie: whoever knows that needs no seal.
+#[must_use]
+pub fn renewed_browser(session: &Secret) -> String {
+    let digest = Digest::of(format!("browser\0{}", session.reveal()).as_bytes());
+    BASE64URL_NOPAD.encode(&digest.0[..BROWSER_BYTES])
+}
+
 /// Somebody who is signed in, with a live session.
 #[derive(Clone, Debug)]
 pub struct Signed {
@@ -325,8 +445,9 @@ impl Signed {
         Some(Self { session: session.clone(), user: Arc::clone(user), is_new: false })
     }
 
-    /// Starts a session of somebody who proved themselves by `amr`, and did so first at `proven_at`. Its id and cookie
-    /// are new, also when the same person signs in again or adds a second factor: OWASP ASVS 5.0 V7.2.4.
+    /// Starts a session of somebody who proved themselves by `amr`, and did so first at `proven_at`, which is a
+    /// [`Session::auth_time`]. Its id and cookie are new, also when the same person signs in again or adds a second factor:
+    /// OWASP ASVS 5.0 V7.2.4.
     pub fn start(
         user: &Arc<User>,
         amr: Vec<Amr>,
@@ -356,8 +477,19 @@ impl Signed {
 
     /// Starts a session in the place of this one, for the same browser.
     pub fn renew(&self, user: &Arc<User>, amr: Vec<Amr>, turn: &mut Turn<'_>) -> (Self, Cookie) {
+        self.renew_proven(user, amr, self.session.auth_time, turn)
+    }
+
+    /// Starts a session in the place of this one, with another [`Session::auth_time`].
+    pub fn renew_proven(
+        &self,
+        user: &Arc<User>,
+        amr: Vec<Amr>,
+        proven_at: UnixTime,
+        turn: &mut Turn<'_>,
+    ) -> (Self, Cookie) {
         turn.change(Change::EndSession(self.session.id));
-        Self::start(user, amr, self.session.auth_time, &self.session.agent, turn)
+        Self::start(user, amr, proven_at, &self.session.agent, turn)
     }
 
     /// Does the account have a second factor that this session has not seen?
@@ -366,31 +498,43 @@ impl Signed {
         self.user.totp.is_some() && !self.session.amr.contains(&Amr::Otp)
     }
 
-    /// Has the account a password that the word of an issuer elsewhere does not stand for when it is to be confirmed who
-    /// somebody is?
+    /// True if the account has a password, and the word of an issuer elsewhere does not stand for it when the user must
+    /// confirm who they are.
     #[must_use]
     pub fn needs_password(&self, turn: &Turn<'_>) -> bool {
         self.user.password.is_some() && !turn.policy.session.is_upstream_confirming
     }
 
-    /// Is that so, and has this session not seen the password?
+    /// True if the account has such a password and it was not typed in this session.
     #[must_use]
     pub fn lacks_password(&self, turn: &Turn<'_>) -> bool {
         self.needs_password(turn) && !self.session.amr.contains(&Amr::Pwd)
     }
 
-    /// Did they prove who they are not long ago? Who has a password, by that: whoever takes over the account elsewhere gets
-    /// in here, and must not be able to shut the owner out.
+    /// Checks that they proved who they are not long ago. Who has a password must have done so by that: whoever takes over
+    /// the account elsewhere gets in here, and must not be able to shut the owner out.
     ///
     /// # Errors
     /// [`No::SignInAgain`], [`No::PasswordNeeded`].
     pub fn check_recent(&self, turn: &Turn<'_>) -> Result<(), No> {
         // OWASP ASVS 5.0 V7.5.1: "full re-authentication before allowing modifications to sensitive account attributes".
-        let age_s = self.session.auth_time.seconds_until(turn.now);
+        let age_s = self.confirmed_at(turn).seconds_until(turn.now);
         if age_s > turn.policy.session.recent_s {
             return Err(No::SignInAgain);
         }
         if self.lacks_password(turn) { Err(No::PasswordNeeded) } else { Ok(()) }
+    }
+
+    /// When they last proved who they are, as far as changes of the account go.
+    ///
+    /// An issuer that never says when it authenticated somebody (Google) confirms nothing for a person who has a password or
+    /// a second factor here. For a person who has neither, the way there and back is all that they can do.
+    fn confirmed_at(&self, turn: &Turn<'_>) -> UnixTime {
+        let has_nothing_else = self.user.totp.is_none() && !self.needs_password(turn);
+        match self.session.undated_since() {
+            Some(arrived_at) if has_nothing_else => arrived_at,
+            _ => self.session.auth_time,
+        }
     }
 
     /// Makes what is decided depend on the session and the account being as they were seen.

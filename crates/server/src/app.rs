@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use dialect::{Dialect, Dialects};
-use protocol::browser::{self, Errand, Goal};
+use protocol::browser::{Errand, FormSeal, Goal};
 use protocol::call::Call;
 use protocol::keys::Keys;
 use protocol::model::{GrantType, SealKey};
@@ -200,7 +200,7 @@ impl App {
         Entropy::seeded(self.entropy.draw(), self.ids.reserve(self.clock.now_ms()))
     }
 
-    /// An errand that begins now: every session that begins later has a greater id.
+    /// An errand that begins now.
     #[must_use]
     pub fn errand(&self, goal: Goal) -> Errand {
         Errand::new(goal, self.ids.reserve(self.clock.now_ms()))
@@ -307,8 +307,8 @@ impl App {
     ///
     /// # Errors
     /// [`No::PageStale`].
-    pub async fn open_form(&self, seal: &str, browser: &Digest) -> Result<(), No> {
-        self.opened(|keys| browser::open_form(seal, browser, self.clock.now(), keys)).await
+    pub async fn open_form(&self, seal: &str) -> Result<FormSeal, No> {
+        self.opened(|keys| FormSeal::open(seal, self.clock.now(), keys)).await
     }
 
     /// Opens the `state` of a browser that comes back from an issuer elsewhere, as [`App::open_errand`] does.

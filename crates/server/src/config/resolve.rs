@@ -17,7 +17,7 @@ use super::settings::{Configuration, Fetch, Log, Master, Support};
 use super::surfaces::{self, Wanted};
 use super::{beside, is_open_to_all, plain, read, value};
 use crate::pages::Pages;
-use crate::settings::{Brand, Limits, Listen, Settings, TlsFiles};
+use crate::settings::{Brand, GOOGLE, Limits, Listen, Settings, TlsFiles};
 
 /// The largest logo.
 const LOGO_BYTES_MAX: usize = 256 * 1024;
@@ -79,7 +79,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn texts(&self, path: &str) -> Vec<(String, Place)> {
+    pub(super) fn texts(&self, path: &str) -> Vec<(String, Place)> {
         match (self.file.written(path).map(|written| &written.value), row(path).default) {
             (Some(Value::Texts(texts)), _) => texts.clone(),
             (_, Otherwise::Texts(texts)) => {
@@ -376,6 +376,7 @@ impl Resolver<'_> {
             absolute_s: self.seconds("session.absolute"),
             recent_s: self.seconds("session.recent"),
             is_upstream_confirming: self.flag("upstream.google.confirms"),
+            is_upstream_dating: self.text("upstream.google.issuer").is_none_or(|issuer| issuer != GOOGLE),
         };
         if policy.idle_s > policy.absolute_s && self.problems.len() == faults_before {
             self.warn("session.idle", "`session.idle` is longer than `session.absolute` and has no effect");

@@ -43,13 +43,13 @@ pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Response {
 
 async fn begin(app: &App, page: &PageRequest<'_>, upstream: &Upstream) -> Response {
     let seal = page.query("errand").unwrap_or_default();
-    let (errand, dialect) = match app.open_errand(&seal, &page.caller.browser).await {
+    let (errand, dialect, _) = match flow::open(app, page, &seal).await {
         Ok(opened) => opened,
         Err(no) => return surface::refused(app, page, None, &no.into()),
     };
     let mut entropy = app.draw();
-    let departure = Departure::new(errand, dialect, &mut entropy);
     let now = app.clock.now();
+    let departure = Departure::new(errand, dialect, now, &mut entropy);
     let address = match departure.state(&page.caller.browser, now, &app.keys(), &mut entropy) {
         Ok(state) => upstream.address(&departure, &state, &callback(app, page), now).await,
         Err(no) => Err(no),
@@ -77,16 +77,16 @@ async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream) -> Response
         Returned { code: page.query("code").map(Secret::new), error: page.query("error"), iss: page.query("iss") };
     let now = app.clock.now();
     let said = match upstream.redeem(&returned, departure.verifier(), &callback(app, page), now).await {
-        Ok(id_token) => assertion(app, upstream, id_token, departure.nonce()).await,
+        Ok(id_token) => assertion(app, upstream, id_token, &departure).await,
         Err(no) => Err(no),
     };
     back(app, page, departure, said).await
 }
 
-async fn assertion(app: &App, upstream: &Upstream, id_token: String, nonce: &str) -> Result<Assertion, No> {
+async fn assertion(app: &App, upstream: &Upstream, id_token: String, departure: &Departure) -> Result<Assertion, No> {
     let jwt = Jwt::read(id_token)?;
     let issuer = upstream.issuer(jwt.kid(), app.clock.now()).await?;
-    Ok(Assertion::new(jwt, issuer, Some(nonce.to_owned())))
+    Ok(Assertion::new(jwt, issuer, Some(departure.nonce().to_owned())).asked_at(departure.left_at))
 }
 
 /// Goes on with the errand, with what Google says about the person, or why it says nothing.
