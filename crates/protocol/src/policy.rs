@@ -235,7 +235,7 @@ impl Policy {
                 absolute_s: 14 * 24 * 60 * 60,
                 recent_s: 15 * 60,
                 is_upstream_confirming: false,
-                is_upstream_dating: true,
+                is_upstream_dating: false,
             },
             lockout: LockoutPolicy { account_failures: 10, address_failures: 100, window_s: 15 * 60 },
         }

@@ -151,10 +151,10 @@ impl Visit {
                 if signed.lacks_second_factor() {
                     return self.ask_second_factor(None, signed, None, turn);
                 }
-                let problem = match signed.check_recent(turn) {
-                    Err(_) if !self.errand.is_confirmation => None,
-                    Err(No::SignInAgain) => Some(No::UpstreamNotFresh),
-                    checked => checked.err(),
+                let problem = match self.errand.is_confirmation {
+                    false => None,
+                    true if signed.lacks_password(turn) => Some(No::PasswordNeeded),
+                    true => signed.check_recent(turn).err().map(|_| No::UpstreamNotFresh),
                 };
                 let Some(no) = problem else { return Step::Go(path.to_owned()) };
                 let login = signed.user.email.as_ref().or(signed.user.username.as_ref()).cloned();

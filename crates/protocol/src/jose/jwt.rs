@@ -19,6 +19,8 @@ pub(crate) const LEEWAY_S: u64 = 30;
 /// A token that was made longer ago is refused, whatever it says about its end. OpenID Connect Core §3.1.3.7: "The iat Claim
 /// can be used to reject tokens that were issued too far away from the current time".
 const AGE_S_MAX: u64 = 24 * 60 * 60;
+/// The time of an authentication that was none.
+const LONG_AGO: UnixTime = UnixTime(1);
 /// OpenID Connect Core §2: "It MUST NOT exceed 255 ASCII characters in length."
 const SUBJECT_BYTES_MAX: usize = 255;
 
@@ -212,12 +214,16 @@ impl Jwt {
         })
     }
 
-    /// When the issuer authenticated the person, OpenID Connect Core §2; `None` if it does not say so, or says that it was at
-    /// a time to come.
+    /// When the issuer authenticated the person, OpenID Connect Core §2; `None` if it does not say so. What is no time that has
+    /// been counts as long ago: whoever says it proves nothing.
     fn auth_time(&self, now: UnixTime) -> Option<UnixTime> {
-        let Some(Value::Number(said)) = &self.claims.auth_time else { return None };
+        let said = match self.claims.auth_time.as_ref()? {
+            Value::Number(said) => seconds(said),
+            _ => None,
+        };
         // A clock that is a little ahead is no lie; here nothing was ever proven later than now.
-        seconds(said).filter(|at| at.0 > 0 && *at <= now.plus(LEEWAY_S)).map(|at| at.min(now))
+        let at = said.filter(|at| at.0 > 0 && *at <= now.plus(LEEWAY_S)).map(|at| at.min(now));
+        Some(at.unwrap_or(LONG_AGO))
     }
 
     /// Gives the time from which on it is too old.

@@ -344,15 +344,16 @@ fn an_address_outside_of_ascii_is_none_and_no_row_is_looked_up_by_it() {
 }
 
 #[test]
-fn an_auth_time_is_taken_when_it_is_a_time_that_has_been() {
+fn an_auth_time_is_taken_when_it_is_a_time_that_has_been_and_else_counts_as_long_ago() {
     let said = |auth_time: Value| judge_claims(json!({"auth_time": auth_time})).unwrap().auth_time;
     assert_eq!(said(json!(900)), Some(UnixTime(900)));
     assert_eq!(said(json!(900.5)), Some(UnixTime(900)));
     // A clock that is a little ahead.
     assert_eq!(said(json!(1000 + LEEWAY_S)), Some(NOW));
-    for other in [json!(1001 + LEEWAY_S), json!(0), json!(-5), json!("900"), json!(null), json!([900]), json!(1e300)] {
-        assert_eq!(said(other.clone()), None, "{other}");
+    for other in [json!(1001 + LEEWAY_S), json!(0), json!(-5), json!("900"), json!([900]), json!(1e300)] {
+        assert_eq!(said(other.clone()), Some(UnixTime(1)), "{other}");
     }
+    assert_eq!(said(json!(null)), None);
 }
 
 #[test]

@@ -68,6 +68,9 @@ async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream) -> Response
     let departure = match app.open_departure(&state, &page.caller.browser).await {
         Ok(departure) => departure,
         Err(no) => {
+            if let Some(response) = from_before(app, page, &state).await {
+                return response;
+            }
             // Whose errand it was is not known. The person can still sign in.
             let errand = app.errand(Goal::Page(flow::USUAL.to_owned()));
             return show(app, page, &app.house_policy().dialect, errand, Answer::Upstream(Err(no.into()))).await;
@@ -81,6 +84,15 @@ async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream) -> Response
         Err(no) => Err(no),
     };
     back(app, page, departure, said).await
+}
+
+/// The way of somebody who left before there was a sign-in in another tab. What the issuer says is not taken: whoever knew
+/// the browser's cookie from before could have sent it. Who is signed in goes on, and everybody else tries again.
+async fn from_before(app: &App, page: &PageRequest<'_>, state: &str) -> Option<Response> {
+    let Departure { errand, dialect, .. } = app.open_departure(state, page.before.as_ref()?).await.ok()?;
+    let answer = page.caller.session.is_none().then(|| Answer::Upstream(Err(No::UpstreamRefused.into())));
+    let (caller, address) = (page.caller.clone(), page.address.clone());
+    Some(surface::browse(app, page, &dialect, Visit { errand: errand.anew(), caller, address, answer }).await)
 }
 
 async fn assertion(app: &App, upstream: &Upstream, id_token: String, departure: &Departure) -> Result<Assertion, No> {
