@@ -479,7 +479,7 @@ pub struct Code {
     pub scope: Scope,
     /// For which resources, RFC 8707.
     pub audience: Vec<String>,
-    /// When the user was authenticated.
+    /// When the user was authenticated, as [`Session::auth_time`] says it: zero or less for unknown.
     pub auth_time: UnixTime,
     /// When it was issued.
     pub issued_at: UnixTime,
@@ -502,7 +502,7 @@ pub struct Grant {
     pub scope: Scope,
     /// For which resources, RFC 8707.
     pub audience: Vec<String>,
-    /// When the user was authenticated.
+    /// When the user was authenticated, as [`Session::auth_time`] says it: zero or less for unknown.
     pub auth_time: UnixTime,
     /// When it began.
     pub created_at: UnixTime,

@@ -150,6 +150,9 @@ impl Visitor<'_> {
 /// Answers a request for a page of developers.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>, place: &Place) -> Result<Response, Fault> {
     if page.method == Method::GET {
+        if let (Place::Application(client_id), Some("delete")) = (place, page.query("ask").as_deref()) {
+            return ask_before_deletion(app, page, place, client_id.clone()).await;
+        }
         return match turn(app, page, (None, None), place.look(false)).await? {
             Ok(seen) => show(app, page, place, &seen, None).await,
             Err(refusal) => turn_away(app, page, place, &refusal).await,
@@ -166,7 +169,10 @@ pub(super) async fn answer(app: &App, page: &PageRequest<'_>, place: &Place) -> 
     let verdict = match wanted {
         Err(no) => Err(no.into()),
         Ok((_, Act::Delete(client_id))) if !is_confirmed => {
-            return ask_before_deletion(app, page, place, (seal, client_id)).await;
+            return match turn(app, page, (None, seal), Act::See(client_id)).await? {
+                Ok(_) => Ok(page.go(app, &format!("{}?ask=delete", place.path()))),
+                Err(refusal) => turn_away(app, page, place, &refusal).await,
+            };
         }
         Ok((policy, act)) => turn(app, page, (policy, seal), act).await?,
     };
@@ -329,9 +335,9 @@ async fn ask_before_deletion(
     app: &App,
     page: &PageRequest<'_>,
     place: &Place,
-    (seal, client_id): (Option<FormSeal>, String),
+    client_id: String,
 ) -> Result<Response, Fault> {
-    match turn(app, page, (None, seal), Act::See(client_id)).await? {
+    match turn(app, page, (None, None), Act::See(client_id)).await? {
         Ok(Developed { user, done: Done::Application(client, _), .. }) => {
             let connected = app.store.connected(client.key, app.clock.now(), CONNECTED_MAX).await?;
             let frame = Frame::new(app, page, &user, PATH, None);
