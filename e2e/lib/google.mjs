@@ -98,6 +98,7 @@ function redeemed(google, form) {
     iss: google.issuer, aud: CLIENT.id, azp: CLIENT.id, iat: now, exp: now + 3600, nonce: code.query.get('nonce'),
     sub: code.sub, email: code.email, email_verified: true, name: 'Greta Google',
   };
+  if (code.query.has('max_age')) claims.auth_time = now; // OpenID Connect Core §3.1.2.1
   const encode = (part) => Buffer.from(JSON.stringify(part)).toString('base64url');
   const message = `${encode({ alg: 'RS256', kid: google.jwk.kid, typ: 'JWT' })}.${encode(claims)}`;
   const signature = createSign('RSA-SHA256').update(message).sign(google.privateKey).toString('base64url');

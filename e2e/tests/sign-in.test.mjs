@@ -30,6 +30,30 @@ test('signing in and allowing gives the application a code that becomes a token'
   await person.leave();
 });
 
+test('Back and Forward after allowing show the pages again, and send no password again', async () => {
+  const [alice, person] = [await site.addPerson(), await browser.person(site)];
+  const flow = beginFlow(site, client);
+  await person.open(flow.url);
+  await person.signIn(alice);
+  assert.equal(await person.asksFor(), 'consent');
+  assert.equal(new URL(person.page.url()).pathname, '/consent');
+  const posted = [];
+  person.page.on('request', (request) => request.method() === 'POST' && posted.push(new URL(request.url()).pathname));
+  await person.page.reload();
+  assert.equal(await person.asksFor(), 'consent');
+  await person.decide('approve');
+  assert.equal(person.answer().state, flow.state);
+  await person.page.goBack();
+  assert.equal(await person.asksFor(), 'consent', 'the page is there again');
+  await person.page.goForward();
+  assert.equal(await person.asksFor(), 'application');
+  await person.page.goBack();
+  await person.decide('approve');
+  assert.equal(person.answer().state, flow.state);
+  assert.deepEqual(posted, ['/consent', '/consent'], 'only what was pressed was sent');
+  await person.leave();
+});
+
 test('an e-mail address signs in as well as a user name', async () => {
   const [alice, person] = [await site.addPerson(), await browser.person(site)];
   await person.open('/account');

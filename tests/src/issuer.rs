@@ -6,7 +6,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use data_encoding::BASE64URL_NOPAD;
 use protocol::jose::KeySet;
 use protocol::time::UnixTime;
-use protocol::upstream::Issuer;
+use protocol::upstream::{Issuer, SignUp};
 use serde_json::{Value, json};
 use server::settings::Google;
 
@@ -25,7 +25,7 @@ fn key() -> Ed25519KeyPair {
 /// The configuration that trusts it, without a button on the pages.
 #[must_use]
 pub fn configuration() -> Google {
-    Google { issuer: NAME.to_owned(), client_id: CLIENT_ID.to_owned(), client_secret: None }
+    Google { issuer: NAME.to_owned(), client_id: CLIENT_ID.to_owned(), client_secret: None, sign_up: SignUp::Anybody }
 }
 
 /// Its public keys.
@@ -42,7 +42,12 @@ pub fn keys() -> KeySet {
 /// The issuer as a judge is told of it.
 #[must_use]
 pub fn issuer() -> Arc<Issuer> {
-    Arc::new(Issuer { name: NAME.to_owned(), client_id: CLIENT_ID.to_owned(), keys: Arc::new(keys()) })
+    Arc::new(Issuer {
+        name: NAME.to_owned(),
+        client_id: CLIENT_ID.to_owned(),
+        keys: Arc::new(keys()),
+        sign_up: SignUp::Anybody,
+    })
 }
 
 /// An ID token that is made at `now`, and says this and what every one says.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::browser::{Caller, Cookie, Signed};
+use crate::browser::{Caller, Cookie, FormSeal, Signed};
 use crate::call::Call;
 use crate::keys::Keys;
 use crate::login::attempts::Doors;
@@ -24,12 +24,14 @@ pub struct AccountCall {
     pub caller: Caller,
     /// The network address, as it is counted for brute force.
     pub address: String,
+    /// The seal of the form that asks for it. Looking needs none.
+    pub seal: Option<FormSeal>,
     /// What it does.
     pub act: Act,
 }
 
 /// What can be done.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Act {
     /// Look.
     View,
@@ -135,6 +137,11 @@ impl Call for AccountCall {
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
         let signed = Signed::find(&self.caller, facts, turn).ok_or(No::SignInNeeded)?;
+        match &self.seal {
+            Some(seal) => seal.check(&self.caller.browser, Some(signed.user.key))?,
+            None if matches!(self.act, Act::View) => {}
+            None => return Err(No::PageStale.into()),
+        }
         if let Act::SignOut = self.act {
             turn.change(Change::EndSession(signed.session.id));
             turn.note(EventKind::SignedOut, Some(signed.user.key), None, "");
@@ -154,6 +161,7 @@ impl Call for AccountCall {
             Act::RenewRecovery => renew_recovery(&signed, turn),
             Act::EndSession(reference) => end_session(&signed, reference, turn),
             Act::EndOtherSessions => {
+                signed.check_recent(turn)?;
                 turn.change(Change::EndSessions { user: signed.user.key, but: Some(signed.session.id) });
                 turn.note(EventKind::SignedOut, Some(signed.user.key), None, "all other sessions");
                 Ok(done(&signed, Done::Changed))
@@ -242,6 +250,9 @@ impl AccountCall {
         let names = [signed.user.username.as_deref(), signed.user.email.as_deref(), Some(signed.user.name.as_str())];
         let names: Vec<&str> = names.into_iter().flatten().collect();
         password::may_be(new, &names)?;
+        if signed.user.username.is_none() && signed.user.email.is_none() {
+            return Err(No::LoginNameMissing.into());
+        }
         match &signed.user.password {
             Some(_) => self.check_password(signed, current, facts, turn)?,
             // Who never had one came by an account elsewhere, and must have done so not long ago.
@@ -344,6 +355,10 @@ fn renew_recovery(signed: &Signed, turn: &mut Turn<'_>) -> Result<Account, Refus
 fn end_session(signed: &Signed, reference: &str, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
     let plain = turn.keys.open("session", signed.user.sub.as_bytes(), reference).ok_or(No::PageStale)?;
     let id = SessionId(i64::from_be_bytes(plain.try_into().map_err(|_| No::PageStale)?));
+    // OWASP ASVS 5.0 V7.5.2: users end sessions "having authenticated again with at least one factor". One's own needs none.
+    if id != signed.session.id {
+        signed.check_recent(turn)?;
+    }
     turn.change(Change::EndSession(id));
     turn.note(EventKind::SignedOut, Some(signed.user.key), None, "another session");
     if id == signed.session.id {

@@ -4,23 +4,29 @@
 //! `/authorize` writes nothing to the store. The seal is bound to the browser's cookie, which makes it the form's
 //! protection against cross-site request forgery as well.
 
+mod errand;
+mod form;
+
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use data_encoding::BASE64URL_NOPAD;
+
+pub(crate) use errand::Parcel;
+pub use errand::{Begun, Errand, Goal, Shown, SignInWish};
+pub use form::FormSeal;
 
 use crate::call::{Reply, ReplyKind};
 use crate::keys::{Alphabet, Keys, Presented, Spelling, TokenKind};
 use crate::live::Hangs;
-use crate::model::{Amr, Client, Session, SessionId, User, UserKey};
-use crate::policy::{PAGE_TTL_S, SEEN_EVERY_S};
+use crate::model::{Amr, Client, Session, SessionId, User};
+use crate::policy::SEEN_EVERY_S;
 use crate::redirect::VerifiedRedirect;
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
-use crate::turn::{Change, Entropy, Facts, Rely, Turn};
-use crate::upstream::Link;
-use crate::wire::{Fields, Param, Params};
+use crate::turn::{Change, Facts, Rely, Turn};
+use crate::wire::Fields;
 
 /// The longest `agent` that is kept, in characters.
 const AGENT_CHARACTERS_MAX: usize = 200;
@@ -39,154 +45,6 @@ pub struct Caller {
     pub browser: Digest,
     /// What the browser says it is.
     pub agent: String,
-}
-
-/// What a browser came for.
-#[derive(Clone, Debug)]
-pub enum Goal {
-    /// An application asks for something.
-    Authorize(Params),
-    /// One of this server's own pages, by its path.
-    Page(String),
-}
-
-/// A goal on its way through the pages.
-#[derive(Clone, Debug)]
-pub struct Errand {
-    /// What for.
-    pub goal: Goal,
-    /// The id that was next when the browser came: a session with a greater id was begun since.
-    pub began: i64,
-    /// Must the user sign in afresh, whatever session there is?
-    pub is_fresh_wanted: bool,
-    /// Is it to confirm who they are, before a change that the word of an issuer elsewhere may not be enough for?
-    pub is_confirmation: bool,
-    /// To whom the page was shown, where it was about somebody.
-    pub user: Option<UserKey>,
-    /// What the page said that it would allow, where it was about that.
-    pub shown: Option<Shown>,
-    /// The account elsewhere that is linked once the second factor is right.
-    pub link: Option<Link>,
-}
-
-/// What a consent page said that it would allow.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
-    /// The scope.
-    pub scope: Scope,
-    /// At which resources.
-    pub audience: Vec<String>,
-}
-
-/// An errand as it is packed for its way, with its end.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Parcel {
-    until: UnixTime,
-    began: i64,
-    is_fresh_wanted: bool,
-    is_confirmation: bool,
-    user: Option<UserKey>,
-    shown: Option<Shown>,
-    link: Option<Link>,
-    dialect: String,
-    page: Option<String>,
-    params: Vec<(String, String)>,
-}
-
-const ERRAND: &str = "errand";
-const FORM: &str = "form";
-
-impl Errand {
-    /// An errand that begins now, with the next row id.
-    #[must_use]
-    pub fn new(goal: Goal, next_id: i64) -> Self {
-        let (is_fresh_wanted, is_confirmation) = (false, false);
-        Self { goal, began: next_id, is_fresh_wanted, is_confirmation, user: None, shown: None, link: None }
-    }
-
-    /// Did the session begin after the errand did?
-    #[must_use]
-    pub fn is_followed_by(&self, session: &Session) -> bool {
-        session.id.0 > self.began
-    }
-
-    /// Seals the errand into a page for this browser.
-    #[must_use]
-    pub fn seal(&self, dialect: &str, browser: &Digest, now: UnixTime, keys: &Keys, entropy: &mut Entropy) -> String {
-        let plain = serde_json::to_vec(&self.parcel(dialect, now)).expect("strings and numbers become JSON");
-        keys.seal(ERRAND, &browser.0, &plain, entropy)
-    }
-
-    /// Opens a page's seal: the errand and the dialect in which it began.
-    ///
-    /// # Errors
-    /// [`No::PageStale`] when the page is too old, another browser's, or forged.
-    pub fn open(text: &str, browser: &Digest, now: UnixTime, keys: &Keys) -> Result<(Self, String), No> {
-        let plain = keys.open(ERRAND, &browser.0, text).ok_or(No::PageStale)?;
-        Self::unpack(serde_json::from_slice(&plain).map_err(|_| No::PageStale)?, now)
-    }
-
-    /// Packs the errand, to be sealed.
-    pub(crate) fn parcel(&self, dialect: &str, now: UnixTime) -> Parcel {
-        let (page, params) = match &self.goal {
-            Goal::Page(path) => (Some(path.clone()), Vec::new()),
-            Goal::Authorize(params) => {
-                (None, params.iter().map(|(name, value)| (name.as_str().to_owned(), value.to_owned())).collect())
-            }
-        };
-        Parcel {
-            until: now.plus(PAGE_TTL_S),
-            began: self.began,
-            is_fresh_wanted: self.is_fresh_wanted,
-            is_confirmation: self.is_confirmation,
-            user: self.user,
-            shown: self.shown.clone(),
-            link: self.link.clone(),
-            dialect: dialect.to_owned(),
-            page,
-            params,
-        }
-    }
-
-    /// Unpacks what [`Errand::parcel`] packed.
-    ///
-    /// # Errors
-    /// [`No::PageStale`] when it took too long.
-    pub(crate) fn unpack(parcel: Parcel, now: UnixTime) -> Result<(Self, String), No> {
-        let Parcel { until, began, is_fresh_wanted, is_confirmation, .. } = parcel;
-        let Parcel { user, shown, link, dialect, page, params: packed, .. } = parcel;
-        if now.is_past(until) {
-            return Err(No::PageStale);
-        }
-        let goal = match page {
-            Some(path) => Goal::Page(path),
-            None => {
-                let mut params = Params::default();
-                for (name, value) in packed {
-                    let param = Param::from_name(&name).ok_or(No::PageStale)?;
-                    params.push(param, value).map_err(|_| No::PageStale)?;
-                }
-                Goal::Authorize(params)
-            }
-        };
-        Ok((Self { goal, began, is_fresh_wanted, is_confirmation, user, shown, link }, dialect))
-    }
-}
-
-/// Seals the moment into a form that belongs to no errand, such as those of the account pages.
-#[must_use]
-pub fn seal_form(browser: &Digest, now: UnixTime, keys: &Keys, entropy: &mut Entropy) -> String {
-    keys.seal(FORM, &browser.0, &now.plus(PAGE_TTL_S).0.to_be_bytes(), entropy)
-}
-
-/// Opens what [`seal_form`] sealed.
-///
-/// # Errors
-/// [`No::PageStale`].
-pub fn open_form(text: &str, browser: &Digest, now: UnixTime, keys: &Keys) -> Result<(), No> {
-    let plain = keys.open(FORM, &browser.0, text).ok_or(No::PageStale)?;
-    let until = UnixTime(i64::from_be_bytes(plain.try_into().map_err(|_| No::PageStale)?));
-    if now.is_past(until) { Err(No::PageStale) } else { Ok(()) }
 }
 
 /// What the browser must do next, and with which session.
@@ -295,6 +153,19 @@ pub struct Return {
     pub fields: Fields,
 }
 
+/// Bytes of the cookie that tells browsers apart.
+pub const BROWSER_BYTES: usize = 24;
+
+/// The cookie that tells this browser from others after this session began in it.
+///
+/// It takes the place of the one before, so that whoever knew that one can make no seal for this browser. It is derived from
+/// the session's own cookie: whoever knows that needs no seal.
+#[must_use]
+pub fn renewed_browser(session: &Secret) -> String {
+    let digest = Digest::of(format!("browser\0{}", session.reveal()).as_bytes());
+    BASE64URL_NOPAD.encode(&digest.0[..BROWSER_BYTES])
+}
+
 /// Somebody who is signed in, with a live session.
 #[derive(Clone, Debug)]
 pub struct Signed {
@@ -325,8 +196,9 @@ impl Signed {
         Some(Self { session: session.clone(), user: Arc::clone(user), is_new: false })
     }
 
-    /// Starts a session of somebody who proved themselves by `amr`, and did so first at `proven_at`. Its id and cookie
-    /// are new, also when the same person signs in again or adds a second factor: OWASP ASVS 5.0 V7.2.4.
+    /// Starts a session of somebody who proved themselves by `amr`, and did so first at `proven_at`, which is a
+    /// [`Session::auth_time`]. Its id and cookie are new, also when the same person signs in again or adds a second factor:
+    /// OWASP ASVS 5.0 V7.2.4.
     pub fn start(
         user: &Arc<User>,
         amr: Vec<Amr>,
@@ -356,8 +228,19 @@ impl Signed {
 
     /// Starts a session in the place of this one, for the same browser.
     pub fn renew(&self, user: &Arc<User>, amr: Vec<Amr>, turn: &mut Turn<'_>) -> (Self, Cookie) {
+        self.renew_proven(user, amr, self.session.auth_time, turn)
+    }
+
+    /// Starts a session in the place of this one, with another [`Session::auth_time`].
+    pub fn renew_proven(
+        &self,
+        user: &Arc<User>,
+        amr: Vec<Amr>,
+        proven_at: UnixTime,
+        turn: &mut Turn<'_>,
+    ) -> (Self, Cookie) {
         turn.change(Change::EndSession(self.session.id));
-        Self::start(user, amr, self.session.auth_time, &self.session.agent, turn)
+        Self::start(user, amr, proven_at, &self.session.agent, turn)
     }
 
     /// Does the account have a second factor that this session has not seen?
@@ -366,31 +249,43 @@ impl Signed {
         self.user.totp.is_some() && !self.session.amr.contains(&Amr::Otp)
     }
 
-    /// Has the account a password that the word of an issuer elsewhere does not stand for when it is to be confirmed who
-    /// somebody is?
+    /// True if the account has a password, and the word of an issuer elsewhere does not stand for it when the user must
+    /// confirm who they are.
     #[must_use]
     pub fn needs_password(&self, turn: &Turn<'_>) -> bool {
         self.user.password.is_some() && !turn.policy.session.is_upstream_confirming
     }
 
-    /// Is that so, and has this session not seen the password?
+    /// True if the account has such a password and it was not typed in this session.
     #[must_use]
     pub fn lacks_password(&self, turn: &Turn<'_>) -> bool {
         self.needs_password(turn) && !self.session.amr.contains(&Amr::Pwd)
     }
 
-    /// Did they prove who they are not long ago? Who has a password, by that: whoever takes over the account elsewhere gets
-    /// in here, and must not be able to shut the owner out.
+    /// Checks that they proved who they are not long ago. Who has a password must have done so by that: whoever takes over
+    /// the account elsewhere gets in here, and must not be able to shut the owner out.
     ///
     /// # Errors
     /// [`No::SignInAgain`], [`No::PasswordNeeded`].
     pub fn check_recent(&self, turn: &Turn<'_>) -> Result<(), No> {
         // OWASP ASVS 5.0 V7.5.1: "full re-authentication before allowing modifications to sensitive account attributes".
-        let age_s = self.session.auth_time.seconds_until(turn.now);
+        let age_s = self.confirmed_at(turn).seconds_until(turn.now);
         if age_s > turn.policy.session.recent_s {
             return Err(No::SignInAgain);
         }
         if self.lacks_password(turn) { Err(No::PasswordNeeded) } else { Ok(()) }
+    }
+
+    /// When they last proved who they are, as far as changes of the account go.
+    ///
+    /// An issuer that never says when it authenticated somebody (Google) confirms nothing for a person who has a password or
+    /// a second factor here. For a person who has neither, the way there and back is all that they can do.
+    fn confirmed_at(&self, turn: &Turn<'_>) -> UnixTime {
+        let has_nothing_else = self.user.totp.is_none() && !self.needs_password(turn);
+        match self.session.undated_since() {
+            Some(arrived_at) if has_nothing_else => arrived_at,
+            _ => self.session.auth_time,
+        }
     }
 
     /// Makes what is decided depend on the session and the account being as they were seen.

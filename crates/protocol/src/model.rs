@@ -299,6 +299,10 @@ pub struct User {
     /// Did somebody prove that the address is theirs?
     #[serde(default)]
     pub email_verified: bool,
+    /// The e-mail address by which an issuer elsewhere knows the user, where nothing proves that it is still theirs. It is
+    /// shown to the operator and to the user, and is neither a name to sign in with nor anybody's claim to the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_hint: Option<String>,
     /// The name to show.
     pub name: String,
     /// A password hash in PHC form. Without one there is no signing in by password.
@@ -336,6 +340,7 @@ impl User {
             username: None,
             email: None,
             email_verified: false,
+            email_hint: None,
             name: name.into(),
             password: None,
             totp: None,
@@ -399,7 +404,8 @@ pub struct Session {
     pub user: UserKey,
     /// How they proved it so far.
     pub amr: Vec<Amr>,
-    /// When they last proved it.
+    /// When they last proved it. Zero or less if the issuer elsewhere did not say when: negated, it is the time at which the
+    /// browser came back from there ([`Session::undated`]). So every comparison takes it for long ago.
     pub auth_time: UnixTime,
     /// When the session began.
     pub created_at: UnixTime,
@@ -413,6 +419,22 @@ pub struct Session {
     pub address: String,
     /// Where it began: the browser's own words, cut short.
     pub agent: String,
+}
+
+impl Session {
+    /// The [`Session::auth_time`] of somebody who came back at `arrived_at` from an issuer that did not say when it
+    /// authenticated them.
+    #[must_use]
+    pub fn undated(arrived_at: UnixTime) -> UnixTime {
+        UnixTime(-arrived_at.0.max(0))
+    }
+
+    /// When the browser came back from an issuer that did not say when it authenticated the user; `None` if the time of the
+    /// authentication is known.
+    #[must_use]
+    pub fn undated_since(&self) -> Option<UnixTime> {
+        (self.auth_time.0 <= 0).then(|| UnixTime(-self.auth_time.0))
+    }
 }
 
 /// What a user allowed a client, remembered.
@@ -457,7 +479,7 @@ pub struct Code {
     pub scope: Scope,
     /// For which resources, RFC 8707.
     pub audience: Vec<String>,
-    /// When the user was authenticated.
+    /// When the user was authenticated, as [`Session::auth_time`] says it: zero or less for unknown.
     pub auth_time: UnixTime,
     /// When it was issued.
     pub issued_at: UnixTime,
@@ -480,7 +502,7 @@ pub struct Grant {
     pub scope: Scope,
     /// For which resources, RFC 8707.
     pub audience: Vec<String>,
-    /// When the user was authenticated.
+    /// When the user was authenticated, as [`Session::auth_time`] says it: zero or less for unknown.
     pub auth_time: UnixTime,
     /// When it began.
     pub created_at: UnixTime,

@@ -180,6 +180,9 @@ pub struct SessionPolicy {
     pub recent_s: u64,
     /// May an issuer elsewhere confirm that, also for those who have a password here?
     pub is_upstream_confirming: bool,
+    /// True if the issuer elsewhere honours `prompt=login` and `max_age`, and says in `auth_time` when it authenticated the
+    /// user. Google does not.
+    pub is_upstream_dating: bool,
 }
 
 /// When the door is shut. Counters hold for parallel attempts and survive a restart.
@@ -240,6 +243,7 @@ impl Policy {
                 absolute_s: 14 * 24 * 60 * 60,
                 recent_s: 15 * 60,
                 is_upstream_confirming: false,
+                is_upstream_dating: false,
             },
             lockout: LockoutPolicy { account_failures: 10, address_failures: 100, window_s: 15 * 60 },
         }

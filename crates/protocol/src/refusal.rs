@@ -158,6 +158,9 @@ refusals! {
     UpstreamTooLong, InvalidRequest, "RFC 9110 §4.1", "This request is too long to be taken along to the issuer. Sign in with your password.", "The sealed request does not fit into a URL.";
     UpstreamEmailUnverified, InvalidGrant, "OWASP ASVS 5.0 V6.8", "The issuer has not verified your e-mail address.", "An ID token without an e-mail address, or with one that the issuer does not vouch for.";
     UpstreamEmailTaken, InvalidGrant, "OWASP ASVS 5.0 V6.8", "There is an account with this e-mail address, and nothing proves that both are yours. Sign in to it with its password, or ask the operator of this server to verify the address.", "Not linked: the address was never verified here, so that whoever registered it first could have prepared the account for somebody else; or the issuer does not know whose it is today.";
+    UpstreamEmailForeign, InvalidGrant, "RFC 6531 §3.3", "The issuer gives an e-mail address with characters outside of ASCII. This server takes no such address. Use an account there with another address.", "The e-mail address of an ID token has characters outside of ASCII. It is refused before it is compared with anything, because some of them become an ASCII letter in lower case.";
+    UpstreamSignUpClosed, InvalidGrant, "OWASP ASVS 5.0 V6.8", "There is no account for you on this server, and signing in by way of the issuer does not make one. Ask the operator of this server for an account.", "The identity is linked to no account, and `upstream.google.sign_up` does not let it have one.";
+    UpstreamNotFresh, LoginRequired, "OpenID Connect Core §3.1.2.1", "The issuer does not say that you proved who you are just now. Sign in with your password.", "A sign-in that had to be fresh (`prompt=login`, `max_age`, a change of the account) came back from the issuer without an `auth_time`, or with an old one.";
     UpstreamUserDisabled, InvalidGrant, "RFC 6749 §5.2", "This account is disabled.", "The account behind the identity is disabled or gone.";
     TokenMissing, InvalidToken, "RFC 6750 §3.1", "An access token is required.", "A protected address was asked without a token.";
     TokenUnknown, InvalidToken, "RFC 6750 §3.1", "The access token is invalid, expired or revoked.", "Not a token of this surface, or long gone.";
@@ -180,6 +183,7 @@ refusals! {
     SecondFactorNeeded, InteractionRequired, "OpenID Connect Core §3.1.2.6", "The user must answer a question first.", "prompt=none and a second factor is missing.";
     ConsentNeeded, ConsentRequired, "OpenID Connect Core §3.1.2.6", "The user has not allowed this yet.", "prompt=none and the consent does not cover the request.";
     PageStale, InvalidRequest, "OWASP ASVS 5.0 V3.5", "The page is too old or belongs to another browser. Go back to the application and start again.", "A form whose seal does not open: expired, of another browser, or forged.";
+    PageOfOther, InvalidRequest, "OWASP ASVS 5.0 V3.5", "The form belongs to another person than the one who is signed in now. Nothing was changed.", "A form of the account or developer pages was sent after somebody else had signed in to the same browser.";
     AddressUnknown, NotFound, "RFC 9110 §15.5.5", "There is nothing at this address.", "No endpoint or page has this path.";
     HostUnknown, NotFound, "RFC 9110 §15.5.20", "This server does not answer for this host.", "No dialect has this Host.";
     MethodUnknown, MethodNotAllowed, "RFC 9110 §15.5.6", "This address is not asked by this method.", "An endpoint was asked by another method.";
@@ -193,6 +197,7 @@ refusals! {
     IdentityLast, InvalidRequest, "OWASP ASVS 5.0 V6.8", "This is the only way into your account. Set a password first.", "The last link of an account without a password was to be taken away.";
     TotpPresent, InvalidRequest, "OWASP ASVS 5.0 V6.5", "A second factor is already switched on.", "Enrolment of a second factor where there is one.";
     TotpAbsent, InvalidRequest, "OWASP ASVS 5.0 V6.5", "There is no second factor to change.", "A change of a second factor where there is none.";
+    LoginNameMissing, InvalidRequest, "OWASP ASVS 5.0 V6.1", "Your account has no e-mail address and no user name to sign in with, so a password would be of no use. Ask the operator of this server to add one.", "A first password for an account that came by way of an issuer elsewhere without an address of its own.";
     PasswordTooShort, InvalidRequest, "OWASP ASVS 5.0 V6.2.1", "The new password is too short: it needs at least 8 characters.", "A new password below the minimum.";
     PasswordTooLong, InvalidRequest, "OWASP ASVS 5.0 V6.2.9", "The new password is too long: at most 1024 bytes.", "A new password above the limit.";
     PasswordTooCommon, InvalidRequest, "OWASP ASVS 5.0 V6.2.4", "The new password is one of those that everybody tries first. Choose another.", "A new password from the list of common ones.";

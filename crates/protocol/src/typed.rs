@@ -1,11 +1,12 @@
 //! What was typed into a form, on its way around a sign-in.
 //!
 //! Who must sign in again before a form is taken should not have to type it again. What was typed travels in the address
-//! of the page, encrypted and bound to the browser: nobody else can make a link that fills a form.
+//! of the page, encrypted and bound to the person: nobody else can make a link that fills a form, and whoever signs in in
+//! their place does not see it. It is not bound to the browser's cookie, which is another one after a sign-in.
 
 use crate::keys::Keys;
+use crate::model::UserKey;
 use crate::policy::PAGE_TTL_S;
-use crate::secret::Digest;
 use crate::time::UnixTime;
 use crate::turn::Entropy;
 
@@ -14,23 +15,23 @@ const BYTES_MAX: usize = 3_000;
 
 const PURPOSE: &str = "typed";
 
-/// Seals names and values for this browser; `None` for too much of them.
+/// Seals names and values for this person; `None` for too much of them.
 #[must_use]
 pub fn seal(
     values: &[(&str, &str)],
-    browser: &Digest,
+    user: UserKey,
     now: UnixTime,
     keys: &Keys,
     entropy: &mut Entropy,
 ) -> Option<String> {
     let plain = serde_json::to_vec(&(now.plus(PAGE_TTL_S), values)).expect("strings and numbers become JSON");
-    (plain.len() <= BYTES_MAX).then(|| keys.seal(PURPOSE, &browser.0, &plain, entropy))
+    (plain.len() <= BYTES_MAX).then(|| keys.seal(PURPOSE, &user.0.to_be_bytes(), &plain, entropy))
 }
 
-/// Opens what [`seal`] sealed; nothing when it is too old, another browser's, or forged.
+/// Opens what [`seal`] sealed; nothing when it is too old, another person's, or forged.
 #[must_use]
-pub fn open(text: &str, browser: &Digest, now: UnixTime, keys: &Keys) -> Vec<(String, String)> {
-    let plain = keys.open(PURPOSE, &browser.0, text).unwrap_or_default();
+pub fn open(text: &str, user: UserKey, now: UnixTime, keys: &Keys) -> Vec<(String, String)> {
+    let plain = keys.open(PURPOSE, &user.0.to_be_bytes(), text).unwrap_or_default();
     match serde_json::from_slice::<(UnixTime, Vec<(String, String)>)>(&plain) {
         Ok((until, values)) if !now.is_past(until) => values,
         _ => Vec::new(),
@@ -42,17 +43,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_typed_comes_back_to_the_same_browser_for_a_while() {
+    fn what_was_typed_comes_back_to_the_same_person_for_a_while() {
         let keys = Keys::derive(&[7; 32], &[1]);
-        let (here, there) = (Digest::of(b"here"), Digest::of(b"there"));
+        let (alice, bob) = (UserKey(1), UserKey(2));
         let mut entropy = Entropy::seeded([1; 32], 1);
         let typed = [("name", "Importer"), ("scope", "a"), ("scope", "b")];
-        let sealed = seal(&typed, &here, UnixTime(0), &keys, &mut entropy).unwrap();
-        let opened = open(&sealed, &here, UnixTime(60), &keys);
+        let sealed = seal(&typed, alice, UnixTime(0), &keys, &mut entropy).unwrap();
+        let opened = open(&sealed, alice, UnixTime(60), &keys);
         assert_eq!(opened.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>(), typed);
-        assert!(open(&sealed, &there, UnixTime(60), &keys).is_empty());
-        assert!(open(&sealed, &here, UnixTime(0).plus(PAGE_TTL_S), &keys).is_empty());
-        assert!(open("name=Importer", &here, UnixTime(60), &keys).is_empty());
-        assert_eq!(seal(&[("name", &"x".repeat(BYTES_MAX))], &here, UnixTime(0), &keys, &mut entropy), None);
+        assert!(open(&sealed, bob, UnixTime(60), &keys).is_empty());
+        assert!(open(&sealed, alice, UnixTime(0).plus(PAGE_TTL_S), &keys).is_empty());
+        assert!(open("name=Importer", alice, UnixTime(60), &keys).is_empty());
+        assert_eq!(seal(&[("name", &"x".repeat(BYTES_MAX))], alice, UnixTime(0), &keys, &mut entropy), None);
     }
 }

@@ -4,25 +4,28 @@
 //! | the identity | its e-mail address | an account here with that address | outcome |
 //! |---|---|---|---|
 //! | is linked | | | that account |
+//! | is new | not ASCII | | refused, before it is compared with anything |
 //! | is new | not verified there | | refused |
 //! | is new | verified | verified here too | linked to it |
 //! | is new | verified | not verified here | refused: whoever registered first may not be its owner |
 //! | is new | verified once, of a domain that the issuer does not manage | there is one | refused: it may be another's today |
-//! | is new | verified | none | an account is made, and linked |
+//! | is new | verified | none, and new accounts are made ([`SignUp`]) | an account is made, and linked |
+//! | is new | verified once, of a domain that the issuer does not manage | none, and new accounts are made | an account without that address is made, and linked; the address is kept as a hint |
+
+mod departure;
 
 use std::sync::Arc;
 
-use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
+use data_encoding::BASE32_NOPAD;
+pub use departure::Departure;
 use serde::{Deserialize, Serialize};
 
-use crate::browser::{Errand, Parcel};
-use crate::jose::{Expected, Jwt, KeySet};
-use crate::keys::Keys;
+use crate::jose::{Expected, Jwt, KeySet, LEEWAY_S};
 use crate::model::{EventKind, Identity, IdentityName, User, UserKey};
 use crate::refusal::No;
-use crate::secret::{Digest, Secret};
+use crate::secret::Digest;
 use crate::time::UnixTime;
-use crate::turn::{Change, Entropy, Facts, Turn, Wants, login_name};
+use crate::turn::{Change, Facts, Turn, Wants};
 
 /// What a verified ID token says.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,6 +40,12 @@ pub struct IdToken {
     pub email_verified: bool,
     /// Does the issuer know that the address is still this person's? Only then is it worth an account.
     pub is_email_current: bool,
+    /// True if the token has an address with characters outside of ASCII. [`IdToken::email`] is `None` then.
+    pub is_email_foreign: bool,
+    /// The domain that manages the account, as Google says it (`hd`).
+    pub hosted_domain: Option<String>,
+    /// When the issuer authenticated the person, if it says so. Never a time to come.
+    pub auth_time: Option<UnixTime>,
     /// The name to show.
     pub name: Option<String>,
     /// From then on it is too old.
@@ -59,6 +68,31 @@ pub struct Issuer {
     pub client_id: String,
     /// Its public keys.
     pub keys: Arc<KeySet>,
+    /// Whose first sign-in makes an account here.
+    pub sign_up: SignUp,
+}
+
+/// Whose first sign-in by way of an issuer elsewhere makes an account here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SignUp {
+    /// Everybody whom the issuer knows.
+    #[default]
+    Anybody,
+    /// People with an address of one of these domains, in lower case, of which the issuer knows that it is theirs today.
+    Domains(Vec<String>),
+    /// Nobody: accounts are made by the operator.
+    Nobody,
+}
+
+impl SignUp {
+    /// Returns true if somebody with this token may get an account.
+    fn is_for(&self, token: &IdToken) -> bool {
+        let Self::Domains(domains) = self else { return *self == Self::Anybody };
+        let is_listed = |domain: &str| domains.iter().any(|own| own.eq_ignore_ascii_case(domain));
+        let domain = token.email.as_deref().and_then(|email| email.rsplit_once('@')).map(|(_, domain)| domain);
+        // Where the issuer names a domain, it must be a listed one as well: it is what manages the account.
+        token.is_email_current && domain.is_some_and(is_listed) && token.hosted_domain.as_deref().is_none_or(is_listed)
+    }
 }
 
 /// An ID token that is yet to be verified, together with all that this takes but the time.
@@ -67,13 +101,20 @@ pub struct Assertion {
     jwt: Jwt,
     issuer: Arc<Issuer>,
     nonce: Option<String>,
+    asked_at: Option<UnixTime>,
 }
 
 impl Assertion {
     /// A token that must have been made by `issuer`, and for the authentication request with `nonce` where there was one.
     #[must_use]
     pub fn new(jwt: Jwt, issuer: Arc<Issuer>, nonce: Option<String>) -> Self {
-        Self { jwt, issuer, nonce }
+        Self { jwt, issuer, nonce, asked_at: None }
+    }
+
+    /// The same token, which came of a request that was sent at this time.
+    #[must_use]
+    pub fn asked_at(self, asked_at: Option<UnixTime>) -> Self {
+        Self { asked_at, ..self }
     }
 
     /// Asks for the rows that it may be about.
@@ -94,11 +135,14 @@ impl Assertion {
     /// # Errors
     /// One of the `Assertion…` or `Upstream…` refusals.
     pub fn find<'f>(&self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Found<'f>, No> {
-        let Issuer { name, client_id, keys } = &*self.issuer;
+        let Issuer { name, client_id, keys, .. } = &*self.issuer;
         let expected = Expected { issuer: name, client_id, nonce: self.nonce.as_deref() };
         let token = self.jwt.verify(keys, &expected, turn.now)?;
         let account = account(&token, facts)?;
-        Ok(Found { token, account })
+        if matches!(account, Account::Absent) && !self.issuer.sign_up.is_for(&token) {
+            return Err(No::UpstreamSignUpClosed);
+        }
+        Ok(Found { token, account, asked_at: self.asked_at })
     }
 }
 
@@ -107,6 +151,7 @@ impl Assertion {
 pub struct Found<'f> {
     token: IdToken,
     account: Account<'f>,
+    asked_at: Option<UnixTime>,
 }
 
 #[derive(Debug)]
@@ -124,6 +169,9 @@ fn account<'f>(token: &IdToken, facts: &'f Facts) -> Result<Account<'f>, No> {
         let user = held.user.as_ref().filter(|_| is_same).ok_or(No::UpstreamUserDisabled)?;
         return usable(user).map(Account::Linked);
     }
+    if token.is_email_foreign {
+        return Err(No::UpstreamEmailForeign);
+    }
     let email = token.email.as_deref().filter(|_| token.email_verified).ok_or(No::UpstreamEmailUnverified)?;
     let Some(user) = &facts.login else { return Ok(Account::Absent) };
     if !has_proven(user, email) || !token.is_email_current {
@@ -132,9 +180,13 @@ fn account<'f>(token: &IdToken, facts: &'f Facts) -> Result<Account<'f>, No> {
     usable(user).map(Account::Unlinked)
 }
 
-/// Was it verified here that the address is this user's? It may be somebody's user name, which proves nothing about it.
+/// Returns true if it was verified here that the address is this user's. It may be somebody's user name, which proves nothing
+/// about it.
+///
+/// Only the case of ASCII letters is ignored. Names to sign in with are compared more widely, and two different addresses may
+/// be the same name.
 fn has_proven(user: &User, email: &str) -> bool {
-    user.email_verified && user.email.as_deref().is_some_and(|own| login_name(own) == login_name(email))
+    user.email_verified && user.email.as_deref().is_some_and(|own| own.trim().eq_ignore_ascii_case(email))
 }
 
 /// An account elsewhere that is to be linked as soon as the second factor of the account here is right. It travels with the
@@ -186,6 +238,19 @@ impl<'f> Found<'f> {
         }
     }
 
+    /// When the issuer authenticated the person, if it says so.
+    #[must_use]
+    pub fn auth_time(&self) -> Option<UnixTime> {
+        self.token.auth_time
+    }
+
+    /// True if the issuer says that it authenticated the person after it was asked.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        let asked_at = self.asked_at.map(|at| UnixTime(at.0.saturating_sub_unsigned(LEEWAY_S)));
+        self.token.auth_time.zip(asked_at).is_some_and(|(auth_time, asked_at)| auth_time >= asked_at)
+    }
+
     /// When the token is too old to be taken.
     #[must_use]
     pub fn ends_at(&self) -> UnixTime {
@@ -203,7 +268,7 @@ impl<'f> Found<'f> {
 
     /// Links and makes what is not there yet, and gives the account. Who has a second factor must have proven it.
     pub fn enter(self, turn: &mut Turn<'_>) -> Arc<User> {
-        let Self { token, account } = self;
+        let Self { token, account, .. } = self;
         let user = match account {
             Account::Linked(user) => {
                 turn.rely_on(user);
@@ -234,160 +299,69 @@ fn new_user(token: &IdToken, turn: &mut Turn<'_>) -> User {
     let key = UserKey(turn.entropy.next_id());
     let sub = BASE32_NOPAD.encode(&turn.entropy.bytes::<SUB_BYTES>()).to_lowercase();
     let name = token.name.clone().or_else(|| token.email.clone()).unwrap_or_default();
-    User { email: token.email.clone(), email_verified: token.is_email_current, ..User::new(key, sub, name, turn.now) }
-}
-
-/// A browser on its way to an issuer and back, OpenID Connect Core §3.1.2. Like the errand that it carries it is no row: it
-/// travels, sealed, as the `state` of the request, bound to the browser.
-#[derive(Clone, Debug)]
-pub struct Departure {
-    /// What the browser came here for.
-    pub errand: Errand,
-    /// The dialect in which that began.
-    pub dialect: String,
-    verifier: Secret,
-    nonce: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Sealed {
-    parcel: Parcel,
-    verifier: String,
-    nonce: String,
-}
-
-const DEPARTURE: &str = "departure";
-/// 256 bits for the verifier of RFC 7636, whose §7.1 recommends as many, and 128 bits for the nonce.
-const VERIFIER_BYTES: usize = 32;
-const NONCE_BYTES: usize = 16;
-/// The longest `state`, in characters: RFC 9110 §4.1 recommends that URIs of 8,000 bytes are taken everywhere.
-const STATE_BYTES_MAX: usize = 7_000;
-
-impl Departure {
-    /// Somebody who leaves now.
-    #[must_use]
-    pub fn new(errand: Errand, dialect: String, entropy: &mut Entropy) -> Self {
-        let verifier = Secret::new(BASE64URL_NOPAD.encode(&entropy.bytes::<VERIFIER_BYTES>()));
-        Self { errand, dialect, verifier, nonce: BASE64URL_NOPAD.encode(&entropy.bytes::<NONCE_BYTES>()) }
-    }
-
-    /// The `state` of the request to the issuer.
-    ///
-    /// # Errors
-    /// [`No::UpstreamTooLong`] when the errand does not fit into a URL.
-    pub fn state(&self, browser: &Digest, now: UnixTime, keys: &Keys, entropy: &mut Entropy) -> Result<String, No> {
-        let sealed = Sealed {
-            parcel: self.errand.parcel(&self.dialect, now),
-            verifier: self.verifier.reveal().to_owned(),
-            nonce: self.nonce.clone(),
-        };
-        let plain = serde_json::to_vec(&sealed).expect("strings and numbers become JSON");
-        let state = keys.seal(DEPARTURE, &browser.0, &plain, entropy);
-        if state.len() > STATE_BYTES_MAX { Err(No::UpstreamTooLong) } else { Ok(state) }
-    }
-
-    /// Opens the `state` that came back.
-    ///
-    /// # Errors
-    /// [`No::UpstreamStale`] when it is too old, another browser's, or forged.
-    pub fn open(state: &str, browser: &Digest, now: UnixTime, keys: &Keys) -> Result<Self, No> {
-        // RFC 6749 §10.12: "The client MUST implement CSRF protection for its redirection URI." The seal opens only in the
-        // browser for which it was made.
-        let plain = keys.open(DEPARTURE, &browser.0, state).ok_or(No::UpstreamStale)?;
-        let Sealed { parcel, verifier, nonce } = serde_json::from_slice(&plain).map_err(|_| No::UpstreamStale)?;
-        let (errand, dialect) = Errand::unpack(parcel, now).map_err(|_| No::UpstreamStale)?;
-        Ok(Self { errand, dialect, verifier: Secret::new(verifier), nonce })
-    }
-
-    /// The `code_challenge` of the request, by the method S256.
-    #[must_use]
-    pub fn challenge(&self) -> String {
-        BASE64URL_NOPAD.encode(&self.verifier.digest().0)
-    }
-
-    /// The `code_verifier` for the token endpoint.
-    #[must_use]
-    pub fn verifier(&self) -> &Secret {
-        &self.verifier
-    }
-
-    /// The `nonce` that the ID token must have.
-    #[must_use]
-    pub fn nonce(&self) -> &str {
-        &self.nonce
-    }
+    // An address that may be another's by now is nobody's name to sign in with: its owner must be able to have it.
+    let (email, email_hint) =
+        if token.is_email_current { (token.email.clone(), None) } else { (None, token.email.clone()) };
+    User { email, email_hint, email_verified: token.is_email_current, ..User::new(key, sub, name, turn.now) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::browser::Goal;
-    use crate::policy::PAGE_TTL_S;
     use crate::sample::World;
-    use crate::wire::{Param, Params};
 
-    fn departure(goal: Goal) -> Departure {
-        let errand = Errand { is_fresh_wanted: true, ..Errand::new(goal, 7) };
-        Departure::new(errand, "standard".into(), &mut Entropy::seeded([1; 32], 1))
-    }
-
-    fn errand_with(state: &str) -> Goal {
-        let mut params = Params::default();
-        params.push(Param::State, state.to_owned()).unwrap();
-        Goal::Authorize(params)
-    }
-
-    #[test]
-    fn a_browser_comes_back_with_all_that_it_left_with() {
-        let (world, browser) = (World::new(), Digest::of(b"browser"));
-        let left = departure(errand_with("a b&c"));
-        let state = left.state(&browser, world.now, &world.keys, &mut Entropy::seeded([2; 32], 1)).unwrap();
-        let back = Departure::open(&state, &browser, world.now, &world.keys).unwrap();
-        assert_eq!(
-            (back.dialect.as_str(), back.nonce(), back.challenge()),
-            ("standard", left.nonce(), left.challenge())
-        );
-        assert_eq!(back.verifier(), left.verifier());
-        let Goal::Authorize(params) = &back.errand.goal else { panic!("it was an application's") };
-        assert_eq!(
-            (params.value(Param::State), back.errand.began, back.errand.is_fresh_wanted),
-            (Some("a b&c"), 7, true)
-        );
-        assert!(!state.contains(left.nonce()) && !state.contains(left.verifier().reveal()));
-    }
-
-    /// RFC 6749 §10.12: the state "binds the request to the user-agent's authenticated state".
-    #[test]
-    fn a_state_opens_in_its_own_browser_in_time_and_whole_rfc_6749_10_12() {
-        let (world, browser) = (World::new(), Digest::of(b"browser"));
-        let left = departure(Goal::Page("/account".into()));
-        let state = left.state(&browser, world.now, &world.keys, &mut Entropy::seeded([2; 32], 1)).unwrap();
-        let open =
-            |state: &str, browser: &[u8], now| Departure::open(state, &Digest::of(browser), now, &world.keys).err();
-        assert_eq!(open(&state, b"browser", world.now), None);
-        assert_eq!(open(&state, b"another", world.now), Some(No::UpstreamStale));
-        assert_eq!(open(&state, b"browser", world.now.plus(PAGE_TTL_S)), Some(No::UpstreamStale));
-        assert_eq!(open(&state[1..], b"browser", world.now), Some(No::UpstreamStale));
-        // The seal of a page is no state, and a state is no seal of a page.
-        let page = left.errand.seal("standard", &browser, world.now, &world.keys, &mut Entropy::seeded([3; 32], 1));
-        assert_eq!(open(&page, b"browser", world.now), Some(No::UpstreamStale));
-        assert!(Errand::open(&state, &browser, world.now, &world.keys).is_err());
+    fn token(email: &str, hosted_domain: Option<&str>, is_email_current: bool) -> IdToken {
+        IdToken {
+            issuer: "https://issuer.example".into(),
+            subject: "s".into(),
+            email: Some(email.into()),
+            email_verified: true,
+            is_email_current,
+            is_email_foreign: false,
+            hosted_domain: hosted_domain.map(Into::into),
+            auth_time: None,
+            name: None,
+            ends_at: UnixTime(2000),
+        }
     }
 
     #[test]
-    fn an_errand_that_does_not_fit_into_an_address_stays_here() {
-        let (world, browser) = (World::new(), Digest::of(b"browser"));
-        let long = departure(errand_with(&"x".repeat(8_000)));
-        let state = long.state(&browser, world.now, &world.keys, &mut Entropy::seeded([2; 32], 1));
-        assert_eq!(state.unwrap_err(), No::UpstreamTooLong);
+    fn an_account_is_made_for_whom_the_operator_lets_sign_up() {
+        let domains = SignUp::Domains(vec!["example.com".into()]);
+        for (email, hosted_domain, is_current, expected) in [
+            ("a@example.com", Some("example.com"), true, true),
+            ("a@EXAMPLE.com", None, true, true),
+            ("a@example.com", Some("other.example"), true, false),
+            ("a@example.com", None, false, false),
+            ("a@gmail.com", None, true, false),
+            ("a@sub.example.com", None, true, false),
+            ("a@notexample.com", None, true, false),
+            ("a@example.com.evil.example", None, true, false),
+            ("a@example.com@evil.example", None, true, false),
+            ("a@evil.example", Some("example.com"), true, false),
+            ("a@example.com.", None, true, false),
+        ] {
+            let token = token(email, hosted_domain, is_current);
+            assert_eq!(domains.is_for(&token), expected, "{email} {hosted_domain:?} {is_current}");
+            assert!(SignUp::Anybody.is_for(&token) && !SignUp::Nobody.is_for(&token));
+        }
     }
 
-    /// RFC 7636 §4.2: `BASE64URL-ENCODE(SHA256(ASCII(code_verifier)))`.
     #[test]
-    fn the_challenge_is_the_verifier_s_rfc_7636_4_2() {
-        let left = departure(Goal::Page("/account".into()));
-        assert_eq!(left.verifier().reveal().len(), 43);
-        let digest = crate::pkce::challenge(&left.challenge(), Some("S256")).unwrap();
-        assert!(crate::pkce::verify(Some(digest), Some(left.verifier().reveal())).is_ok());
+    fn an_address_that_may_be_another_s_is_kept_apart_from_the_names_to_sign_in_with() {
+        let world = World::new();
+        let made = |is_current| new_user(&token("a@corp.example", None, is_current), &mut world.turn());
+        let (own, foreign) = (made(true), made(false));
+        assert_eq!((own.email.as_deref(), own.email_verified, own.email_hint), (Some("a@corp.example"), true, None));
+        assert_eq!((foreign.email, foreign.email_verified), (None, false));
+        assert_eq!(foreign.email_hint.as_deref(), Some("a@corp.example"));
+    }
+
+    #[test]
+    fn addresses_are_the_same_when_only_the_case_of_ascii_letters_differs() {
+        let owner = |email: &str| User { email: Some(email.into()), ..crate::sample::user() };
+        assert!(has_proven(&owner("Mike@kite.example"), "mike@KITE.example"));
+        assert!(!has_proven(&owner("mi\u{212a}e@kite.example"), "mike@kite.example"));
+        assert!(!has_proven(&owner("\u{ff4d}ike@kite.example"), "mike@kite.example"));
     }
 }

@@ -145,7 +145,7 @@ pub fn claims(user: &User, reach: &Reach<'_>) -> Value {
         }
     }
     if reach.may_see("email")
-        && let Some(email) = &user.email
+        && let Some(email) = user.email.as_ref().or(user.email_hint.as_ref())
     {
         claims.insert("email".into(), email.as_str().into());
         claims.insert("verified".into(), user.email_verified.into());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use dialect::{Dialect, Dialects};
-use protocol::browser::{self, Errand, Goal};
+use protocol::browser::{Errand, FormSeal, Goal};
 use protocol::call::Call;
 use protocol::keys::Keys;
 use protocol::login::memo::Memo;
@@ -228,7 +228,7 @@ impl App {
         Ok(Entropy::seeded(self.entropy.draw(), self.ids.reserve(self.clock.now_ms())?))
     }
 
-    /// An errand that begins now: every session that begins later has a greater id. Without ids no session counts as later.
+    /// An errand that begins now.
     #[must_use]
     pub fn errand(&self, goal: Goal) -> Errand {
         Errand::new(goal, self.ids.reserve(self.clock.now_ms()).unwrap_or(i64::MAX))
@@ -376,8 +376,8 @@ impl App {
     ///
     /// # Errors
     /// [`No::PageStale`].
-    pub async fn open_form(&self, seal: &str, browser: &Digest) -> Result<(), No> {
-        self.opened(seal, |keys| browser::open_form(seal, browser, self.clock.now(), keys)).await
+    pub async fn open_form(&self, seal: &str) -> Result<FormSeal, No> {
+        self.opened(seal, |keys| FormSeal::open(seal, self.clock.now(), keys)).await
     }
 
     /// Opens the `state` of a browser that comes back from an issuer elsewhere, as [`App::open_errand`] does.

@@ -3,8 +3,9 @@
 use ::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT};
 use ::http::{Method, StatusCode};
 use data_encoding::BASE64URL_NOPAD;
-use protocol::browser::{Caller, Cookie, read_session};
+use protocol::browser::{BROWSER_BYTES, Caller, Cookie, read_session, renewed_browser};
 use protocol::once::ONCE_TTL_S;
+use protocol::policy::PAGE_TTL_S;
 use protocol::secret::Digest;
 
 use crate::address::address;
@@ -12,8 +13,6 @@ use crate::app::App;
 use crate::http::answer::Form;
 use crate::http::{Request, Response, answer};
 
-/// Bytes of the cookie that tells browsers apart.
-const BROWSER_BYTES: usize = 24;
 /// Fields of a form that are read at most.
 const FIELDS_MAX: usize = 128;
 
@@ -34,8 +33,12 @@ pub struct PageRequest<'a> {
     form: Vec<(String, String)>,
     /// A secret on its way to the page that shows it once, as [`protocol::once::Way::seal`] sealed it.
     pub once: Option<String>,
-    /// A cookie to tell this browser from others, when it has none yet.
-    new_browser: Option<String>,
+    /// Digest of the cookie that told this browser from others before the last sign-in: pages in other tabs are sealed for it.
+    pub before: Option<Digest>,
+    /// The cookie that tells this browser from others.
+    browser: String,
+    /// True if the browser does not have that cookie yet.
+    is_browser_new: bool,
 }
 
 impl<'a> PageRequest<'a> {
@@ -46,8 +49,8 @@ impl<'a> PageRequest<'a> {
         let names = CookieNames::of(app);
         let session = cookie(&http.headers, names.session).and_then(|text| read_session(text, &app.keys()));
         let known = cookie(&http.headers, names.browser).filter(|text| is_browser_cookie(text));
-        let new_browser = known.is_none().then(|| BASE64URL_NOPAD.encode(&app.draw().bytes::<BROWSER_BYTES>()));
-        let browser = known.or(new_browser.as_deref()).unwrap_or_default();
+        let browser = known.map_or_else(|| drawn_browser(app), ToOwned::to_owned);
+        let before = cookie(&http.headers, names.before).filter(|text| is_browser_cookie(text));
         let agent = http.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         Self {
             method: if http.method == Method::HEAD { Method::GET } else { http.method.clone() },
@@ -56,7 +59,9 @@ impl<'a> PageRequest<'a> {
             address: address(http, &app.settings),
             form: form(http),
             once: cookie(&http.headers, names.once).map(ToOwned::to_owned),
-            new_browser,
+            before: before.map(|text| Digest::of(text.as_bytes())),
+            is_browser_new: known.is_none(),
+            browser,
             http,
         }
     }
@@ -106,13 +111,37 @@ impl<'a> PageRequest<'a> {
     pub fn dressed(&self, app: &App, mut response: Response, session: &Cookie) -> Response {
         let names = CookieNames::of(app);
         let mut set = |name: &str, value: &str, rest: &str| set_cookie(app, &mut response, name, value, rest);
-        if let Some(browser) = &self.new_browser {
-            set(names.browser, browser, "");
+        if self.is_browser_new {
+            set(names.browser, &self.browser, "");
         }
         match session {
             Cookie::Keep => {}
             Cookie::Set(secret, ttl_s) => set(names.session, secret.reveal(), &format!("; Max-Age={ttl_s}")),
             Cookie::Clear => set(names.session, "", "; Max-Age=0"),
+        }
+        response
+    }
+
+    /// As [`PageRequest::dressed`], for an answer after which somebody else may be at this browser: somebody signed in or
+    /// out. The cookie that tells this browser from others is another one from then on, so that whoever knew the one before
+    /// can make no seal for it.
+    #[must_use]
+    pub fn renewed(&self, app: &App, response: Response, session: &Cookie) -> Response {
+        let mut response = match session {
+            Cookie::Keep => return self.dressed(app, response, session),
+            Cookie::Set(..) | Cookie::Clear => self.dressed(app, response, session),
+        };
+        let names = CookieNames::of(app);
+        let mut set = |name: &str, value: &str, rest: &str| set_cookie(app, &mut response, name, value, rest);
+        match session {
+            Cookie::Set(secret, _) => {
+                set(names.browser, &renewed_browser(secret), "");
+                set(names.before, &self.browser, &format!("; Max-Age={PAGE_TTL_S}"));
+            }
+            Cookie::Keep | Cookie::Clear => {
+                set(names.browser, &drawn_browser(app), "");
+                set(names.before, "", "; Max-Age=0");
+            }
         }
         response
     }
@@ -140,15 +169,26 @@ fn set_cookie(app: &App, response: &mut Response, name: &str, value: &str, rest:
 struct CookieNames {
     session: &'static str,
     browser: &'static str,
+    before: &'static str,
     once: &'static str,
 }
 
 impl CookieNames {
     fn of(app: &App) -> Self {
         if app.settings.is_https() {
-            Self { session: "__Host-grantry-session", browser: "__Host-grantry-browser", once: "__Host-grantry-once" }
+            Self {
+                session: "__Host-grantry-session",
+                browser: "__Host-grantry-browser",
+                before: "__Host-grantry-before",
+                once: "__Host-grantry-once",
+            }
         } else {
-            Self { session: "grantry-session", browser: "grantry-browser", once: "grantry-once" }
+            Self {
+                session: "grantry-session",
+                browser: "grantry-browser",
+                before: "grantry-before",
+                once: "grantry-once",
+            }
         }
     }
 }
@@ -162,6 +202,10 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
         .flat_map(|text| text.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
         .find_map(|(own, value)| (own == name).then_some(value))
+}
+
+fn drawn_browser(app: &App) -> String {
+    BASE64URL_NOPAD.encode(&app.draw().bytes::<BROWSER_BYTES>())
 }
 
 fn is_browser_cookie(text: &str) -> bool {

@@ -8,6 +8,7 @@ use ::http::HeaderName;
 use ipnet::IpNet;
 
 use protocol::secret::Secret;
+use protocol::upstream::SignUp;
 
 use crate::address::X_FORWARDED_FOR;
 use crate::config::{Accent, Fetch, Support};
@@ -43,6 +44,9 @@ pub struct Settings {
     pub google: Option<Google>,
 }
 
+/// The issuer identifier of Google itself.
+pub const GOOGLE: &str = "https://accounts.google.com";
+
 /// Google, or whoever stands in for it.
 #[derive(Clone, Debug)]
 pub struct Google {
@@ -52,6 +56,17 @@ pub struct Google {
     pub client_id: String,
     /// How this server proves itself there. Without one ID tokens can be verified, and nobody can be sent there.
     pub client_secret: Option<Secret>,
+    /// Whose first sign-in makes an account here.
+    pub sign_up: SignUp,
+}
+
+impl Google {
+    /// True if the issuer honours `prompt=login` and `max_age`, and says in `auth_time` when it authenticated somebody
+    /// (OpenID Connect Core §2 and §3.1.2.1). Google does neither, and takes no word for `prompt` but those that it lists.
+    #[must_use]
+    pub fn is_dating(&self) -> bool {
+        self.issuer != GOOGLE
+    }
 }
 
 /// An address to listen on.

@@ -451,6 +451,7 @@ pub async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, visit: Vis
     };
     let Browse { step, cookie } = browse;
     let response = match (step, dialect) {
+        (Step::Ask(ask), _) if let Some(address) = pages::address_after(page, &ask) => page.go(app, &address),
         (Step::Ask(ask), _) => {
             let mut response = answer::html(asking_status(&ask), pages::ask(app, page, &ask), Form::Away);
             if let Page::Consent { client, .. } = &ask.page {
@@ -461,7 +462,7 @@ pub async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, visit: Vis
                 None => response,
             }
         }
-        (Step::Go(path), _) => return page.dressed(app, page.go(app, &path), &cookie),
+        (Step::Go(path), _) => page.go(app, &path),
         (Step::Return(back), Some(dialect)) => {
             let response = bring_back(app, page, dialect, &back);
             match &back.answer {
@@ -473,7 +474,7 @@ pub async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, visit: Vis
         // An application's errand always names the dialect that it came by.
         (Step::Return(_), None) => return refused(app, page, None, &No::PageStale.into()),
     };
-    page.dressed(app, response, &cookie)
+    page.renewed(app, response, &cookie)
 }
 
 fn bring_back(app: &App, page: &PageRequest<'_>, dialect: &Dialect, back: &Return) -> Response {
@@ -504,7 +505,7 @@ fn asking_status(ask: &Ask) -> StatusCode {
             match problem.no {
                 No::LockedOut => StatusCode::TOO_MANY_REQUESTS,
                 // Nothing was wrong with what was answered; there is one more question.
-                No::PasswordNeeded => StatusCode::OK,
+                No::PasswordNeeded | No::UpstreamNotFresh => StatusCode::OK,
                 _ => StatusCode::BAD_REQUEST,
             }
         }
@@ -526,12 +527,23 @@ pub fn refused(
         None => answer::plain(StatusCode::BAD_REQUEST, refusal.text()),
     };
     let response = if page.http.wants_html() {
-        let body = pages::refusal(app, page, out.status(), refusal);
+        let body = pages::refusal(app, page, None, refusal);
         page.html(app, out.status(), body)
     } else {
         out
     };
     marked(response, *refusal)
+}
+
+/// Says no to a person at one of this server's own pages, and shows a way on: a path below the issuer's.
+#[must_use]
+pub fn refused_with_way(app: &App, page: &PageRequest<'_>, refusal: &Refusal, way: &str) -> Response {
+    let response = refused(app, page, None, refusal);
+    if !page.http.wants_html() {
+        return response;
+    }
+    let body = pages::refusal(app, page, Some(way), refusal);
+    marked(page.html(app, response.status(), body), *refusal)
 }
 
 async fn page(app: &App, request: &Request, dialect: Option<&Dialect>) -> Response {

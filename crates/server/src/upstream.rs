@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use protocol::browser::SignInWish;
 use protocol::jose::KeySet;
 use protocol::refusal::No;
 use protocol::secret::Secret;
@@ -100,7 +101,8 @@ impl Upstream {
             token_endpoint_auth_methods_supported: None,
             authorization_response_iss_parameter_supported: false,
         };
-        let issuer = Issuer { name: issuer.clone(), client_id: client_id.clone(), keys: Arc::new(keys) };
+        let (sign_up, keys) = (self.google.sign_up.clone(), Arc::new(keys));
+        let issuer = Issuer { name: issuer.clone(), client_id: client_id.clone(), keys, sign_up };
         self.known.store(Some(Arc::new(Known { at: now, issuer: Arc::new(issuer), discovery })));
     }
 
@@ -136,9 +138,16 @@ impl Upstream {
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
         ]);
-        // Somebody else may be signed in there; who is to prove who they are should at least choose.
-        if departure.errand.is_fresh_wanted {
-            url.query_pairs_mut().append_pair("prompt", "select_account");
+        match departure.errand.sign_in_wish() {
+            SignInWish::Any => {}
+            // OpenID Connect Core §3.1.2.1: with `max_age`, "the ID Token returned MUST include an auth_time Claim Value".
+            SignInWish::Fresh { max_age_s } if self.google.is_dating() => {
+                url.query_pairs_mut().extend_pairs([("prompt", "login"), ("max_age", &max_age_s.to_string())]);
+            }
+            // Somebody else may be signed in there; who is to prove who they are should at least choose.
+            SignInWish::Choice | SignInWish::Fresh { .. } => {
+                url.query_pairs_mut().append_pair("prompt", "select_account");
+            }
         }
         Ok(url.into())
     }
@@ -268,7 +277,8 @@ impl Upstream {
         }
         tracing::info!(issuer, keys = keys.len(), "fetched the issuer's keys");
         let client_id = self.google.client_id.clone();
-        let issuer = Arc::new(Issuer { name: issuer.clone(), client_id, keys: Arc::new(keys) });
+        let (sign_up, keys) = (self.google.sign_up.clone(), Arc::new(keys));
+        let issuer = Arc::new(Issuer { name: issuer.clone(), client_id, keys, sign_up });
         Ok(Known { at: now, issuer, discovery })
     }
 

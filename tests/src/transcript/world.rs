@@ -138,8 +138,12 @@ impl World {
         let has_second_factor = person.seed.is_some();
         let page = self.send(Method::GET, "/sign-in", HeaderMap::new(), String::new()).await;
         let csrf = csrf(&text(page).await).ok_or("there is no sign-in page")?;
-        let answer = self.post("/sign-in", &[("csrf", &csrf), ("username", &login), ("password", &password)]).await;
+        let mut answer = self.post("/sign-in", &[("csrf", &csrf), ("username", &login), ("password", &password)]).await;
         let is_in = answer.status().is_redirection();
+        let location = answer.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or_default().to_owned();
+        if location.starts_with("/second-factor?") {
+            answer = self.send(Method::GET, &location, HeaderMap::new(), String::new()).await;
+        }
         self.page = text(answer).await;
         // Whoever has a second factor is asked for it now, and answers with a step of its own.
         let is_asked = has_second_factor && self.page.contains("name=\"otp\"");

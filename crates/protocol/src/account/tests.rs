@@ -36,8 +36,10 @@ fn done_by(
         Some(Held { row: session, client: None, user: Some(Arc::new(user)), is_grant_revoked: false });
     set(&mut world);
     let presented = Some(Presented { id: minted.id, digest: minted.digest });
-    let caller = Caller { session: presented, browser: Digest::of(b"browser"), agent: String::new() };
-    world.judge(&AccountCall { caller, address: sample::ADDRESS.into(), act })
+    let browser = Digest::of(b"browser");
+    let seal = Some(FormSeal::new(sample::user().key, &browser));
+    let caller = Caller { session: presented, browser, agent: String::new() };
+    world.judge(&AccountCall { caller, address: sample::ADDRESS.into(), seal, act })
 }
 
 fn no(judged: (Result<Account, Refusal>, Vec<Change>)) -> Option<No> {
@@ -174,4 +176,132 @@ fn a_link_is_taken_away_by_its_owner_who_confirmed_it_alone() {
     assert_eq!(no(unlinked(sample::user(), Amr::Fed, 1, own)), Some(No::PasswordNeeded));
     assert_eq!(no(unlinked(sample::user(), Amr::Pwd, 1, Some(UserKey(7)))), Some(No::IdentityUnknown));
     assert_eq!(no(unlinked(sample::user(), Amr::Pwd, 1, None)), Some(No::IdentityUnknown));
+}
+
+/// What an act asks for before it is done.
+#[derive(Debug, PartialEq)]
+enum Proof {
+    /// Nothing but to be signed in.
+    Session,
+    /// A recent sign-in.
+    Recent,
+    /// The password, typed into the form itself.
+    Password,
+}
+
+/// A new act does not compile before this says what it asks for.
+fn proof_of(act: &Act) -> Proof {
+    match act {
+        Act::View | Act::SignOut | Act::Rename(_) | Act::Disconnect(_) => Proof::Session,
+        Act::ChangePassword { .. } => Proof::Password,
+        Act::EnrolTotp | Act::ConfirmTotp { .. } | Act::RemoveTotp { .. } | Act::RenewRecovery => Proof::Recent,
+        Act::EndSession(_) | Act::EndOtherSessions | Act::Unlink(_) => Proof::Recent,
+    }
+}
+
+/// A reference to a session of the sample user.
+fn reference(id: i64) -> String {
+    session_reference(SessionId(id), &sample::user(), &World::new().keys, &mut Entropy::seeded([3; 32], 1))
+}
+
+fn acts() -> Vec<Act> {
+    vec![
+        Act::View,
+        Act::SignOut,
+        Act::Rename("A".into()),
+        new_password("wrong"),
+        Act::EnrolTotp,
+        Act::ConfirmTotp { sealed_seed: String::new(), typed: Secret::new("") },
+        Act::RemoveTotp { password: Secret::new(sample::PASSWORD) },
+        Act::RenewRecovery,
+        Act::EndSession(reference(77)),
+        Act::EndOtherSessions,
+        Act::Unlink(name()),
+        Act::Disconnect("web".into()),
+    ]
+}
+
+/// A user with a second factor, where the act is about that.
+fn user_for(act: &Act) -> (User, Vec<Amr>) {
+    if !matches!(act, Act::RemoveTotp { .. } | Act::RenewRecovery) {
+        return (sample::user(), vec![Amr::Pwd]);
+    }
+    let factor =
+        Totp { sealed_seed: String::new(), digits: 6, last_step: 0, recovery: vec![], enabled_at: UnixTime(0) };
+    (User { totp: Some(factor), ..sample::user() }, vec![Amr::Pwd, Amr::Otp])
+}
+
+/// OWASP ASVS 5.0 V7.5.1: "full re-authentication before allowing modifications to sensitive account attributes".
+#[test]
+fn every_act_asks_for_the_proof_that_it_needs_asvs_7_5_1() {
+    let kinds: std::collections::BTreeSet<String> =
+        acts().iter().map(|act| format!("{act:?}").split(['(', ' ']).next().unwrap().to_owned()).collect();
+    assert_eq!(kinds.len(), 12, "each of the acts: {kinds:?}");
+    for act in acts() {
+        let (user, amr) = user_for(&act);
+        let told = format!("{act:?}");
+        let found = no(done_by(user, amr, act.clone(), |world| world.now = UnixTime(1900)));
+        let proof = match found {
+            Some(No::SignInAgain) => Proof::Recent,
+            Some(No::PasswordCurrentWrong) => Proof::Password,
+            _ => Proof::Session,
+        };
+        assert_eq!(proof, proof_of(&act), "{told}: {found:?}");
+    }
+}
+
+/// OWASP ASVS 5.0 V7.5.2: users can end sessions "having authenticated again with at least one factor".
+#[test]
+fn sessions_other_than_ones_own_are_ended_after_a_recent_sign_in_asvs_7_5_2() {
+    let late = |world: &mut World| world.now = UnixTime(1900);
+    for act in [Act::EndSession(reference(77)), Act::EndOtherSessions] {
+        assert_eq!(no(done_by(sample::user(), vec![Amr::Pwd], act.clone(), late)), Some(No::SignInAgain));
+        assert_eq!(no(done_by(sample::user(), vec![Amr::Fed], act.clone(), |_| {})), Some(No::PasswordNeeded));
+        assert_eq!(no(done_by(sample::user(), vec![Amr::Pwd], act, |_| {})), None);
+    }
+    // One's own, whose id is that of the first token that the world makes.
+    let own = World::new().mint(TokenKind::Session).id;
+    let (verdict, _) = done_by(sample::user(), vec![Amr::Pwd], Act::EndSession(reference(own)), late);
+    assert!(matches!(verdict.unwrap().done, Done::SignedOut));
+}
+
+#[test]
+fn a_form_is_taken_from_the_person_and_the_browser_that_it_was_shown_to() {
+    let browser = Digest::of(b"browser");
+    let keys = World::new().keys;
+    let sealed =
+        FormSeal::new(sample::user().key, &browser).seal(UnixTime(1000), &keys, &mut Entropy::seeded([1; 32], 1));
+    let seal = FormSeal::open(&sealed, UnixTime(1001), &keys).unwrap();
+    assert_eq!(seal, FormSeal::new(sample::user().key, &browser));
+    assert_eq!(seal.check(&browser, Some(sample::user().key)), Ok(()));
+    assert_eq!(seal.check(&browser, None), Ok(()));
+    assert_eq!(seal.check(&Digest::of(b"other"), Some(sample::user().key)), Err(No::PageStale));
+    // Bob signed in meanwhile, and the browser's cookie is another one since.
+    assert_eq!(seal.check(&Digest::of(b"other"), Some(UserKey(7))), Err(No::PageOfOther));
+    assert_eq!(seal.check(&browser, Some(UserKey(7))), Err(No::PageOfOther));
+    assert_eq!(FormSeal::open(&sealed, UnixTime(1000 + 30 * 60), &keys), Err(No::PageStale));
+    assert_eq!(FormSeal::open(&sealed[1..], UnixTime(1001), &keys), Err(No::PageStale));
+}
+
+/// An issuer that never says when it authenticated somebody is what a person confirms by who has nothing else, for a while.
+#[test]
+fn coming_back_from_an_issuer_that_says_no_time_confirms_only_who_has_nothing_else() {
+    let judged = |user: User, amr: Vec<Amr>, now| {
+        no(done_by(user, amr, Act::EnrolTotp, |world| {
+            world.now = UnixTime(now);
+            world.facts.session.as_mut().unwrap().row.auth_time = Session::undated(UnixTime(990));
+        }))
+    };
+    assert_eq!(judged(without_password(), vec![Amr::Fed], 1000), None);
+    assert_eq!(judged(without_password(), vec![Amr::Fed], 1900), Some(No::SignInAgain));
+    assert_eq!(judged(sample::user(), vec![Amr::Fed], 1000), Some(No::SignInAgain));
+    let (with_factor, _) = user_for(&Act::RenewRecovery);
+    let with_factor = User { password: None, ..with_factor };
+    assert_eq!(judged(with_factor, vec![Amr::Fed, Amr::Otp], 1000), Some(No::SignInAgain));
+}
+
+#[test]
+fn a_first_password_needs_a_name_to_sign_in_with() {
+    let nameless = User { username: None, email: None, email_hint: Some("a@b.example".into()), ..without_password() };
+    assert_eq!(no(done_by(nameless, vec![Amr::Fed], new_password(""), |_| {})), Some(No::LoginNameMissing));
 }

@@ -25,7 +25,9 @@ use std::sync::Arc;
 pub use precheck::Precheck;
 use request::{Request, ResponseType};
 
-use crate::browser::{Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMode, Return, Shown, Signed, Step};
+use crate::browser::{
+    Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMode, Return, Shown, SignInWish, Signed, Step,
+};
 use crate::call::{Call, Reply, ReplyKind};
 use crate::issue::{self, Beginning, Subject};
 use crate::keys::TokenKind;
@@ -145,16 +147,18 @@ impl Visit {
 
     fn next_to_page(&self, path: &str, signed: Option<&Signed>, turn: &mut Turn<'_>) -> Step {
         match signed {
-            Some(signed) if !self.errand.is_fresh_wanted || self.errand.is_followed_by(&signed.session) => {
+            Some(signed) if !self.errand.is_fresh_wanted || self.errand.has_begun(&signed.session) => {
                 if signed.lacks_second_factor() {
-                    self.ask_second_factor(None, signed, None, turn)
-                } else if self.errand.is_confirmation && signed.lacks_password(turn) {
-                    let login = signed.user.email.as_ref().or(signed.user.username.as_ref()).cloned();
-                    let problem = (login.unwrap_or_default(), Some(No::PasswordNeeded.into()));
-                    self.ask_sign_in(None, Some(signed), problem, turn)
-                } else {
-                    Step::Go(path.to_owned())
+                    return self.ask_second_factor(None, signed, None, turn);
                 }
+                let problem = match self.errand.is_confirmation {
+                    false => None,
+                    true if signed.lacks_password(turn) => Some(No::PasswordNeeded),
+                    true => signed.check_recent(turn).err().map(|_| No::UpstreamNotFresh),
+                };
+                let Some(no) = problem else { return Step::Go(path.to_owned()) };
+                let login = signed.user.email.as_ref().or(signed.user.username.as_ref()).cloned();
+                self.ask_sign_in(None, Some(signed), (login.unwrap_or_default(), Some(no.into())), turn)
             }
             _ => self.ask_sign_in(None, signed, (String::new(), None), turn),
         }
@@ -168,13 +172,21 @@ impl Visit {
         decision: Option<bool>,
         turn: &mut Turn<'_>,
     ) -> Step {
-        let Some(signed) = signed.filter(|signed| self.is_fresh_enough(signed, request, turn)) else {
+        // A second factor comes before freshness where the first one was a step of this errand: it makes it fresh.
+        let may_be_asked = |own: &&Signed| {
+            let is_half = own.lacks_second_factor() && self.errand.has_begun(&own.session);
+            is_half || self.is_fresh_enough(own, request, turn)
+        };
+        let Some(fresh) = signed.filter(may_be_asked) else {
             if request.prompt.is_none {
                 return way.back(Err(No::LoginNeeded.into()), turn);
             }
             let hint = way.params.value(Param::LoginHint).unwrap_or_default().to_owned();
-            return self.ask_sign_in(Some(way.client), None, (hint, None), turn);
+            let is_in_vain = signed.is_some_and(|own| self.errand.has_begun(&own.session));
+            let problem = is_in_vain.then(|| No::UpstreamNotFresh.into());
+            return self.ask_sign_in(Some(way.client), signed, (hint, problem), turn);
         };
+        let signed = fresh;
         if signed.lacks_second_factor() {
             if request.prompt.is_none {
                 return way.back(Err(No::SecondFactorNeeded.into()), turn);
@@ -190,7 +202,8 @@ impl Visit {
                 return way.back(Err(No::UserDenied.into()), turn);
             }
             Some(true) => consent::remember(way, request, signed, turn),
-            None if consent::is_given(way, request, turn) => {}
+            // Who goes back to the page finds it there, although it was answered.
+            None if !self.was_shown(request, signed) && consent::is_given(way, request, turn) => {}
             None if request.prompt.is_none => return way.back(Err(No::ConsentNeeded.into()), turn),
             None => return self.ask_consent(way, request, signed, turn),
         }
@@ -200,11 +213,22 @@ impl Visit {
         }
     }
 
-    /// OpenID Connect Core §3.1.2.1, `max_age` and `prompt=login`: a sign-in since the browser came will do.
+    /// OpenID Connect Core §3.1.2.1, `max_age` and `prompt`: a proof in the course of this errand will do. No clock has a part
+    /// in `prompt=login`, so that nodes whose clocks differ agree.
     fn is_fresh_enough(&self, signed: &Signed, request: &Request, turn: &Turn<'_>) -> bool {
+        if self.errand.has_proven(&signed.session) {
+            return true;
+        }
         let is_young =
             request.max_age_s.is_none_or(|max_age_s| signed.session.auth_time.seconds_until(turn.now) <= max_age_s);
-        self.errand.is_followed_by(&signed.session) || (is_young && !request.prompt.is_login)
+        let is_chosen = !request.prompt.is_select_account || self.errand.has_begun(&signed.session);
+        is_young && is_chosen && !request.prompt.is_login
+    }
+
+    /// Returns true if the browser comes with a consent page that this person was shown for this request.
+    fn was_shown(&self, request: &Request, signed: &Signed) -> bool {
+        let is_theirs = self.errand.user == Some(signed.user.key);
+        is_theirs && self.answer.is_none() && self.errand.shown.as_ref() == Some(&consent::shown(request))
     }
 
     /// Asks who is there, or whoever is signed in to confirm it.
@@ -216,7 +240,15 @@ impl Visit {
         turn: &mut Turn<'_>,
     ) -> Step {
         let is_password_needed = self.errand.is_confirmation && signed.is_some_and(|own| own.needs_password(turn));
-        let is_upstream_enough = !is_password_needed;
+        // An issuer that never says when it authenticated somebody cannot confirm it. Who has something else is not sent
+        // there in vain; who has nothing else is told once they come back.
+        let has_password = signed.is_some_and(|own| own.user.password.is_some());
+        let was_in_vain = problem.is_some_and(|problem| problem.no == No::UpstreamNotFresh);
+        let is_fresh_wanted = matches!(self.errand.sign_in_wish(), SignInWish::Fresh { .. });
+        let is_of_no_use = is_fresh_wanted
+            && !turn.policy.session.is_upstream_dating
+            && (was_in_vain || (has_password && !turn.policy.session.is_upstream_confirming));
+        let is_upstream_enough = !is_password_needed && !is_of_no_use;
         self.ask(Page::SignIn { client: client.cloned(), login, problem, is_upstream_enough }, None, None, turn)
     }
 

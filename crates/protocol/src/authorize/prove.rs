@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::{Visit, Way, keep};
-use crate::browser::{Browse, Errand, Goal, Signed};
+use crate::browser::{Begun, Browse, Caller, Cookie, Errand, Goal, Signed, renewed_browser};
 use crate::login::attempts::Doors;
 use crate::login::{password, second_factor};
-use crate::model::{Amr, Client, EventKind};
+use crate::model::{Amr, Client, EventKind, Session};
 use crate::refusal::{No, Refusal};
-use crate::secret::Secret;
+use crate::secret::{Digest, Secret};
 use crate::turn::{Change, Facts, Rely, Turn, account_attempts_key, address_attempts_key};
 use crate::upstream::{Assertion, Link};
 
@@ -49,7 +49,7 @@ impl Visit {
             turn.change(Change::EndSession(before.session.id));
         }
         let (signed, cookie) = Signed::start(user, vec![Amr::Pwd], turn.now, &self.caller.agent, turn);
-        Ok(Browse { step: self.with_link(None).next(Some(&signed), None, facts, turn)?, cookie })
+        self.go_on(&signed, cookie, (true, None), facts, turn)
     }
 
     /// What an issuer elsewhere says stands for the password, and for nothing else: an account with a second factor is
@@ -70,7 +70,7 @@ impl Visit {
                 return Ok(keep(self.ask_sign_in(client, before.as_ref(), problem, turn)));
             }
         };
-        let link = found.pending();
+        let (auth_time, is_fresh, link) = (found.auth_time(), found.is_fresh(), found.pending());
         let user = match found.user().filter(|_| link.is_some()) {
             Some(user) => {
                 turn.rely_on(user);
@@ -84,8 +84,11 @@ impl Visit {
         if let Some(before) = before {
             turn.change(Change::EndSession(before.session.id));
         }
-        let (signed, cookie) = Signed::start(&user, vec![Amr::Fed], turn.now, &self.caller.agent, turn);
-        Ok(Browse { step: self.with_link(link).next(Some(&signed), None, facts, turn)?, cookie })
+        // That somebody came back just now says nothing about when they proved who they are. The `acr` and `amr` of the
+        // issuer are not taken over either: its words may mean something else than the same words here.
+        let proven_at = auth_time.unwrap_or_else(|| Session::undated(turn.now));
+        let (signed, cookie) = Signed::start(&user, vec![Amr::Fed], proven_at, &self.caller.agent, turn);
+        self.go_on(&signed, cookie, (is_fresh, link), facts, turn)
     }
 
     pub(super) fn second_factor(
@@ -100,9 +103,10 @@ impl Visit {
             let signed = Signed::find(&self.caller, facts, turn);
             return self.next(signed.as_ref(), None, facts, turn).map(keep);
         };
-        // The password was another step of this same errand, and not long ago.
-        let password_age_s = signed.session.auth_time.seconds_until(turn.now);
-        if password_age_s > turn.policy.session.recent_s || !self.errand.is_followed_by(&signed.session) {
+        // The first factor was another step of this same errand, and not long ago.
+        let first_factor_at = signed.session.auth_time.max(signed.session.created_at);
+        let first_factor_age_s = first_factor_at.seconds_until(turn.now);
+        if first_factor_age_s > turn.policy.session.recent_s || !self.errand.has_begun(&signed.session) {
             return Ok(keep(self.ask_sign_in(client, Some(&signed), (String::new(), None), turn)));
         }
         let link = match self.due_link(&signed, facts) {
@@ -127,16 +131,37 @@ impl Visit {
         }
         turn.note(EventKind::SignedIn, Some(burnt.key), client.map(|client| client.key), how);
         let amr = signed.session.amr.iter().copied().chain([Amr::Otp]).collect();
-        let (signed, cookie) = signed.renew(&Arc::new(burnt), amr, turn);
-        Ok(Browse { step: self.with_link(None).next(Some(&signed), None, facts, turn)?, cookie })
+        // The code was typed here and now, also where the issuer elsewhere does not say when the first factor was.
+        let is_fresh = self.errand.has_proven(&signed.session);
+        let proven_at = if is_fresh { signed.session.auth_time } else { turn.now };
+        let (signed, cookie) = signed.renew_proven(&Arc::new(burnt), amr, proven_at, turn);
+        self.go_on(&signed, cookie, (true, None), facts, turn)
     }
 }
 
 impl Visit {
-    /// The same visit, its answer taken in, which takes this link along.
-    fn with_link(&self, link: Option<Link>) -> Self {
-        let errand = Errand { link, ..self.errand.clone() };
-        Self { errand, caller: self.caller.clone(), address: self.address.clone(), answer: None }
+    /// Goes on with the errand in a session that the answer began. `is_fresh` says whether the person proved who they are
+    /// since the errand began; the link waits for their second factor.
+    fn go_on(
+        &self,
+        signed: &Signed,
+        cookie: Cookie,
+        (is_fresh, link): (bool, Option<Link>),
+        facts: &Facts,
+        turn: &mut Turn<'_>,
+    ) -> Result<Browse, Refusal> {
+        let begun = Some(Begun { session: signed.session.id, is_fresh });
+        let browser = match &cookie {
+            Cookie::Set(session, _) => Digest::of(renewed_browser(session).as_bytes()),
+            Cookie::Keep | Cookie::Clear => self.caller.browser,
+        };
+        let after = Self {
+            errand: Errand { begun, link, ..self.errand.clone().anew() },
+            caller: Caller { browser, ..self.caller.clone() },
+            address: self.address.clone(),
+            answer: None,
+        };
+        Ok(Browse { step: after.next(Some(signed), None, facts, turn)?, cookie })
     }
 
     /// The link that waits for the second factor. Somebody who signed in by another way meanwhile makes none.

@@ -54,6 +54,7 @@ impl ResponseType {
 pub(super) struct Prompt {
     pub(super) is_none: bool,
     pub(super) is_login: bool,
+    pub(super) is_select_account: bool,
     pub(super) is_consent: bool,
 }
 
@@ -125,8 +126,8 @@ impl Prompt {
         for word in &words {
             match *word {
                 "none" => prompt.is_none = true,
-                // To choose another account is to sign in again.
-                "login" | "select_account" => prompt.is_login = true,
+                "login" => prompt.is_login = true,
+                "select_account" => prompt.is_select_account = true,
                 "consent" => prompt.is_consent = true,
                 _ => return Err(malformed),
             }

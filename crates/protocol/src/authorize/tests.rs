@@ -1,10 +1,12 @@
 //! The table of the authorization endpoint, row by row.
 
+mod fresh;
 mod upstream;
 
 use expect_test::{Expect, expect};
 
 use super::*;
+use crate::browser::{Begun, renewed_browser};
 use crate::login::password;
 use crate::model::Consent;
 use crate::model::{Amr, Attempts, ClientKind, GrantType, Held, Pkce, Session, Totp, User};
@@ -82,14 +84,16 @@ fn user_with_totp(world: &World) -> User {
 }
 
 fn visit(world: &World, answer: Option<Answer>) -> Visit {
-    // Row ids of the sample sessions are between 100 and 1000.
-    let began = if answer.is_none() { 4000 } else { 50 };
+    let begun = world.facts.session.as_ref().filter(|_| answer.is_some());
+    let begun = begun.map(|held| Begun { session: held.row.id, is_fresh: true });
     let scope = Scope::parse(&world.sent(Param::Scope)).unwrap();
     let errand = Errand {
         user: Some(sample::user().key),
         shown: Some(Shown { scope, audience: vec![] }),
-        ..Errand::new(Goal::Authorize(world.params()), began)
+        begun,
+        ..Errand::new(Goal::Authorize(world.params()), 4000)
     };
+    let errand = if answer.is_none() { errand.anew() } else { errand };
     let caller = Caller { session: world.session, browser: Digest::of(b"browser"), agent: "Test".into() };
     Visit { errand, caller, address: "192.0.2.1".into(), answer }
 }
@@ -390,7 +394,7 @@ fn a_second_factor_alone_is_no_fresh_sign_in() {
     let world = with_session(world(), user_with_totp(&world()), vec![Amr::Pwd]);
     let code = Secret::new(crate::login::totp::code(SEED, 1000 / 30, 6));
     let mut visit = visit(&world, Some(Answer::SecondFactor(code.clone())));
-    visit.errand.began = 4000;
+    visit.errand.begun = None;
     let (verdict, changes) = world.judge(&visit);
     assert!(matches!(verdict.unwrap().step, Step::Ask(Ask { page: Page::SignIn { .. }, .. })));
     assert_eq!(changes, vec![]);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub use application::{Particulars, secret_reference};
 pub use personal::{Lifetime, TokenReference, TokenWish};
 
-use crate::browser::{Caller, Signed};
+use crate::browser::{Caller, FormSeal, Signed};
 use crate::call::Call;
 use crate::model::{Client, SessionId, User};
 use crate::refusal::{No, Refusal};
@@ -30,12 +30,14 @@ pub const REDIRECT_URIS_MAX: usize = 20;
 pub struct DeveloperCall {
     /// The browser.
     pub caller: Caller,
+    /// The seal of the form that asks for it. Looking needs none.
+    pub seal: Option<FormSeal>,
     /// What it does.
     pub act: Act,
 }
 
 /// What can be done. [`Act::Create`] and [`Act::CreateToken`] are judged by the rules of the surface that they are for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Act {
     /// Look.
     View,
@@ -127,6 +129,11 @@ impl Call for DeveloperCall {
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Developed, Refusal> {
         let signed = Signed::find(&self.caller, facts, turn).ok_or(No::SignInNeeded)?;
+        match &self.seal {
+            Some(seal) => seal.check(&self.caller.browser, Some(signed.user.key))?,
+            None if matches!(self.act, Act::View | Act::Begin | Act::See(_)) => {}
+            None => return Err(No::PageStale.into()),
+        }
         if signed.lacks_second_factor() {
             return Err(No::SignInNeeded.into());
         }

@@ -38,8 +38,13 @@ fn world() -> World {
 }
 
 fn judge(world: &World, act: Act) -> (Result<Developed, Refusal>, Vec<Change>) {
+    let browser = Digest::of(b"browser");
+    judge_sealed(world, act, Some(FormSeal::new(sample::user().key, &browser)))
+}
+
+fn judge_sealed(world: &World, act: Act, seal: Option<FormSeal>) -> (Result<Developed, Refusal>, Vec<Change>) {
     let caller = Caller { session: world.session, browser: Digest::of(b"browser"), agent: "Browser".into() };
-    world.judge(&DeveloperCall { caller, act })
+    world.judge(&DeveloperCall { caller, seal, act })
 }
 
 fn no(world: &World, act: Act) -> No {
@@ -111,6 +116,48 @@ fn nobody_does_anything_without_a_session_and_all_its_factors() {
         for act in acts() {
             assert_eq!(no(&world, act), No::SignInNeeded);
         }
+    }
+}
+
+/// Whether an act needs a recent sign-in, and whether it needs the seal of a form. A new act does not compile before this
+/// says so.
+fn needs(act: &Act) -> (bool, bool) {
+    match act {
+        Act::View | Act::See(_) => (false, false),
+        Act::Begin => (true, false),
+        // Names and logos are neither ways in nor secrets; the redirect URIs are.
+        Act::Create { .. } | Act::Save { .. } | Act::Delete(_) => (true, true),
+        Act::AddSecret(_) | Act::RetireSecret { .. } | Act::CreateToken(_) => (true, true),
+        // Whoever lost a token is not held up.
+        Act::RevokeToken(_) => (false, true),
+    }
+}
+
+/// OWASP ASVS 5.0 V7.5.1: "full re-authentication before allowing modifications to sensitive account attributes".
+#[test]
+fn every_act_asks_for_the_confirmation_and_the_seal_that_it_needs_asvs_7_5_1() {
+    let mut late = world();
+    late.now = UnixTime(1995);
+    let token = TokenReference::open(
+        &TokenReference::seal(PersonalId(7), &late.keys, &mut Entropy::seeded([1; 32], 1)),
+        &late.keys,
+    );
+    let mut all = acts();
+    all.push(Act::RevokeToken(token.unwrap()));
+    let kinds: std::collections::BTreeSet<String> =
+        all.iter().map(|act| format!("{act:?}").split(['(', ' ']).next().unwrap().to_owned()).collect();
+    assert_eq!(kinds.len(), 10, "each of the acts: {kinds:?}");
+    for act in all {
+        let ((is_recent_needed, is_seal_needed), told) = (needs(&act), format!("{act:?}"));
+        let browser = Digest::of(b"browser");
+        let mine = FormSeal::new(sample::user().key, &browser);
+        let other = FormSeal::new(UserKey(77), &browser);
+        let elsewhere = FormSeal::new(sample::user().key, &Digest::of(b"elsewhere"));
+        let no = |seal| judge_sealed(&late, act.clone(), seal).0.err().map(|refusal| refusal.no);
+        assert_eq!(no(Some(mine)) == Some(No::SignInAgain), is_recent_needed, "{told}: {:?}", no(Some(mine)));
+        assert_eq!(no(None) == Some(No::PageStale), is_seal_needed, "{told}");
+        assert_eq!(no(Some(other)), Some(No::PageOfOther), "{told}");
+        assert_eq!(no(Some(elsewhere)), Some(No::PageStale), "{told}");
     }
 }
 

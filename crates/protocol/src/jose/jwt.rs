@@ -15,10 +15,12 @@ use crate::upstream::IdToken;
 pub(super) const JWT_BYTES_MAX: usize = 8 * 1024;
 /// The clocks of two servers may differ so much. RFC 7519 §4.1.4: "Implementers MAY provide for some small leeway, usually
 /// no more than a few minutes, to account for clock skew."
-pub(super) const LEEWAY_S: u64 = 30;
+pub(crate) const LEEWAY_S: u64 = 30;
 /// A token that was made longer ago is refused, whatever it says about its end. OpenID Connect Core §3.1.3.7: "The iat Claim
 /// can be used to reject tokens that were issued too far away from the current time".
 const AGE_S_MAX: u64 = 24 * 60 * 60;
+/// The time of an authentication that was none.
+const LONG_AGO: UnixTime = UnixTime(1);
 /// OpenID Connect Core §2: "It MUST NOT exceed 255 ASCII characters in length."
 const SUBJECT_BYTES_MAX: usize = 255;
 
@@ -69,6 +71,7 @@ struct Claims {
     iat: Number,
     nbf: Option<Number>,
     nonce: Option<String>,
+    auth_time: Option<Value>,
     email: Option<String>,
     email_verified: Option<Value>,
     /// Google's word for the domain that the account is managed by.
@@ -157,10 +160,11 @@ impl Jwt {
         &self.claims.sub
     }
 
-    /// The e-mail address, as it says itself: a key to look for a row, and nothing to rely on.
+    /// The e-mail address, as it says itself: a key to look for a row, and nothing to rely on. An address that nobody can be
+    /// found by is none: the store compares names in lower case, and there `\u{212a}` (the Kelvin sign) is a `k`.
     #[must_use]
     pub fn unverified_email(&self) -> Option<&str> {
-        self.claims.email.as_deref()
+        self.claims.email.as_deref().filter(|email| is_address(email))
     }
 
     /// Verifies it, OpenID Connect Core §3.1.3.7, and says what it says.
@@ -192,6 +196,7 @@ impl Jwt {
             return Err(No::AssertionNonceWrong);
         }
         let email = claims.email.clone().filter(|email| is_address(email));
+        let is_email_foreign = claims.email.as_deref().is_some_and(|email| !email.is_ascii());
         let email_verified = email.is_some() && claims.email_verified == Some(Value::Bool(true));
         let has_authority =
             email.as_deref().is_some_and(|email| is_authority(&claims.iss, claims.hd.as_deref(), email));
@@ -200,10 +205,25 @@ impl Jwt {
             subject: claims.sub.clone(),
             email_verified,
             is_email_current: email_verified && has_authority,
+            is_email_foreign,
             email,
+            hosted_domain: claims.hd.clone(),
+            auth_time: self.auth_time(now),
             ends_at,
             name: claims.name.as_deref().and_then(display_name),
         })
+    }
+
+    /// When the issuer authenticated the person, OpenID Connect Core §2; `None` if it does not say so. What is no time that has
+    /// been counts as long ago: whoever says it proves nothing.
+    fn auth_time(&self, now: UnixTime) -> Option<UnixTime> {
+        let said = match self.claims.auth_time.as_ref()? {
+            Value::Number(said) => seconds(said),
+            _ => None,
+        };
+        // A clock that is a little ahead is no lie; here nothing was ever proven later than now.
+        let at = said.filter(|at| at.0 > 0 && *at <= now.plus(LEEWAY_S)).map(|at| at.min(now));
+        Some(at.unwrap_or(LONG_AGO))
     }
 
     /// Gives the time from which on it is too old.
@@ -244,11 +264,13 @@ fn seconds(number: &Number) -> Option<UnixTime> {
     (whole >= 0).then_some(UnixTime(whole))
 }
 
-/// Can this be somebody's e-mail address? RFC 5321 §4.5.3.1.3 ends it after 254 bytes.
+/// Returns true if this can be somebody's e-mail address here. RFC 5321 §4.5.3.1.3 ends it after 254 bytes.
+///
+/// Addresses outside of ASCII (RFC 6531) are not taken, and nothing is normalised before that is decided. Several of them
+/// become the ASCII address of somebody else in lower case or in a normal form: `\u{212a}`, `\u{17f}`, full-width letters.
 fn is_address(text: &str) -> bool {
-    let is_plain = text.chars().all(|c| !c.is_whitespace() && !c.is_control());
     text.len() <= 254
-        && is_plain
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
         && text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod signed;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use jwt::LEEWAY_S;
 pub use jwt::{Expected, Jwt};
 pub use key_set::KeySet;
 

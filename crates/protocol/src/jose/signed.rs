@@ -10,7 +10,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
 use super::KeySet;
-use crate::upstream::Issuer;
+use crate::upstream::{Issuer, SignUp};
 
 pub(crate) const ISSUER: &str = "https://issuer.example";
 pub(crate) const CLIENT_ID: &str = "grantry-there";
@@ -54,7 +54,12 @@ pub(crate) fn keys() -> KeySet {
 }
 
 pub(crate) fn issuer() -> Arc<Issuer> {
-    Arc::new(Issuer { name: ISSUER.into(), client_id: CLIENT_ID.into(), keys: Arc::new(keys()) })
+    Arc::new(Issuer {
+        name: ISSUER.into(),
+        client_id: CLIENT_ID.into(),
+        keys: Arc::new(keys()),
+        sign_up: SignUp::Anybody,
+    })
 }
 
 /// What the issuer says about Alice at the time 1000.

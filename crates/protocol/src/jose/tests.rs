@@ -112,6 +112,9 @@ fn a_token_by_each_of_the_algorithms_says_who_it_is_about() {
             email: Some("alice@example.com".into()),
             email_verified: true,
             is_email_current: true,
+            is_email_foreign: false,
+            hosted_domain: None,
+            auth_time: None,
             name: Some("Alice There".into()),
             // `exp`, and half a minute for clocks that differ.
             ends_at: UnixTime(2020),
@@ -315,6 +318,42 @@ fn an_address_is_vouched_for_only_by_the_word_true() {
         assert!(said.email.is_none() && !said.email_verified, "{email}");
     }
     assert_eq!(judge_claims(json!({"name": " \u{7} "})).unwrap().name, None);
+}
+
+/// Unicode Technical Report 36 §2: what looks alike, or becomes alike in lower case or in a normal form.
+#[test]
+fn an_address_outside_of_ascii_is_none_and_no_row_is_looked_up_by_it() {
+    for email in [
+        "mi\u{212a}e@example.com",
+        "ali\u{17f}e@example.com",
+        "alice@\u{131}o.example",
+        "\u{ff41}lice@example.com",
+        "alice@example\u{3002}com",
+        "a\u{301}lice@example.com",
+        "alice\u{ad}@example.com",
+        "alice@b\u{fc}cher.example",
+    ] {
+        let claims = claims_with(json!({"email": email}));
+        let jwt = Jwt::read(signed::token(&claims)).unwrap();
+        assert_eq!(jwt.unverified_email(), None, "{email}");
+        let said = judge_claims(json!({"email": email})).unwrap();
+        assert!(said.email.is_none() && !said.email_verified && said.is_email_foreign, "{email}");
+    }
+    let said = judge_claims(json!({"email": "Alice+x@EXAMPLE.com"})).unwrap();
+    assert_eq!((said.email.as_deref(), said.is_email_foreign), (Some("Alice+x@EXAMPLE.com"), false));
+}
+
+#[test]
+fn an_auth_time_is_taken_when_it_is_a_time_that_has_been_and_else_counts_as_long_ago() {
+    let said = |auth_time: Value| judge_claims(json!({"auth_time": auth_time})).unwrap().auth_time;
+    assert_eq!(said(json!(900)), Some(UnixTime(900)));
+    assert_eq!(said(json!(900.5)), Some(UnixTime(900)));
+    // A clock that is a little ahead.
+    assert_eq!(said(json!(1000 + LEEWAY_S)), Some(NOW));
+    for other in [json!(1001 + LEEWAY_S), json!(0), json!(-5), json!("900"), json!([900]), json!(1e300)] {
+        assert_eq!(said(other.clone()), Some(UnixTime(1)), "{other}");
+    }
+    assert_eq!(said(json!(null)), None);
 }
 
 #[test]

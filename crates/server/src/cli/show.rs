@@ -15,7 +15,7 @@ pub(super) fn time(time: UnixTime) -> Value {
 
 /// A user, without secrets.
 pub(super) fn user(user: &User) -> Value {
-    json!({
+    let mut shown = json!({
         "id": user.sub,
         "email": user.email,
         "email_verified": user.email_verified,
@@ -27,7 +27,11 @@ pub(super) fn user(user: &User) -> Value {
         "recovery_codes_left": user.totp.as_ref().map(|totp| totp.recovery.len()),
         "is_disabled": user.is_disabled,
         "created_at": time(user.created_at),
-    })
+    });
+    if let Some(hint) = &user.email_hint {
+        shown["email_hint"] = hint.as_str().into();
+    }
+    shown
 }
 
 /// A client, without secrets.

@@ -109,6 +109,8 @@ pub const TABLE: &[Row] = &[
     row("upstream.google.client_secret", Kind::Secret, Absent, r#""GOCSPX-...""#, "How this server proves itself at Google. Better keep it in a file of its own."),
     row("upstream.google.client_secret_file", Kind::Path, Absent, r#""google.secret""#, "The file with the client secret."),
     row("upstream.google.issuer", Kind::Text, Text("https://accounts.google.com"), "", "The issuer of the ID tokens; another one can stand in for Google in a test."),
+    row("upstream.google.sign_up", Kind::Word(&["anybody", "domains", "nobody"]), Absent, r#""nobody""#, "Whose first sign-in with Google makes an account here: anybody's, that of people with an address of one of `domains`, or nobody's. Where nothing is written, it is anybody's, and the server says so at every start. People who have an account sign in all the same."),
+    row("upstream.google.domains", Kind::Texts, Texts(&[]), r#"["example.com"]"#, "The domains of `sign_up = \"domains\"`, as they stand behind the @ of an address. Google must manage the domain, or else the address may be another's by now."),
     row("upstream.google.confirms", Kind::Flag, Flag(false), "", "May a fresh sign-in with Google confirm changes of how one signs in also for people who have a password here? Without it they type the password."),
 
     row("log.level", Kind::Text, Text("info"), "", "error, warn, info, debug or trace; or by module, such as \"info,store=debug\"."),

@@ -16,7 +16,7 @@ use super::settings::{Configuration, Fetch, Master, Support};
 use super::surfaces::{self, Wanted};
 use super::{beside, loose, plain, read, value};
 use crate::pages::Pages;
-use crate::settings::{Brand, Limits, Listen, Settings, TlsFiles};
+use crate::settings::{Brand, GOOGLE, Limits, Listen, Settings, TlsFiles};
 
 /// The largest logo.
 const LOGO_BYTES_MAX: usize = 256 * 1024;
@@ -358,6 +358,7 @@ impl Resolver<'_> {
             absolute_s: self.seconds("session.absolute"),
             recent_s: self.seconds("session.recent"),
             is_upstream_confirming: self.flag("upstream.google.confirms"),
+            is_upstream_dating: self.text("upstream.google.issuer").is_none_or(|issuer| issuer != GOOGLE),
         };
         if policy.idle_s > policy.absolute_s && self.problems.len() == faults_before {
             self.warn("session.idle", "`session.idle` is longer than `session.absolute` and has no effect");

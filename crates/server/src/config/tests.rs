@@ -5,6 +5,7 @@ mod operation;
 use expect_test::{Expect, expect};
 
 use protocol::policy::{AlsoRead, Policy};
+use protocol::upstream::SignUp;
 
 use super::*;
 use crate::settings::{Listen, Settings, UnixSocket};
@@ -268,7 +269,10 @@ fn google_is_an_issuer_with_a_name_for_this_server() {
     let text = "issuer = \"https://a.example\"\n[upstream.google]\nclient_id = \"c\"\nclient_secret = \"s\"\n";
     let google = configuration(text, &[]).settings.google.unwrap();
     assert_eq!((google.issuer.as_str(), google.client_id.as_str()), ("https://accounts.google.com", "c"));
-    assert_eq!(google.client_secret.unwrap().reveal(), "s");
+    assert_eq!((google.client_secret.unwrap().reveal(), google.sign_up), ("s", SignUp::Anybody));
+    let written = format!("{text}sign_up = \"domains\"\ndomains = [\"Example.COM\"]\n");
+    let sign_up = configuration(&written, &[]).settings.google.unwrap().sign_up;
+    assert_eq!(sign_up, SignUp::Domains(vec!["example.com".into()]));
     let variables = [
         ("GRANTRY_UPSTREAM__GOOGLE__CLIENT_ID", "d"),
         ("GRANTRY_UPSTREAM__GOOGLE__ISSUER", "http://127.0.0.1:9999"),
@@ -295,6 +299,7 @@ fn what_is_wrong_with_google_is_told_with_its_place() {
         "client_id = \"c d\"\nclient_secret = \"\"\nissuer = \"http://idp.example\"\n",
         &expect![[r#"
             g.toml:3:13: `upstream.google.client_id` is "c d", which is no client identifier
+            g.toml:3:13: warning: everybody whom the issuer knows gets an account here by signing in with it; write `sign_up = "nobody"`, `"domains"` or `"anybody"` into [upstream.google]
             g.toml:4:17: `upstream.google.client_secret` is empty
             g.toml:5:10: `upstream.google.issuer` is not https; for a stand-in on this machine, list "idp.example:80" in `fetch.allow`
         "#]],
@@ -302,13 +307,31 @@ fn what_is_wrong_with_google_is_told_with_its_place() {
     check_google(
         "client_id = \"c\"\nclient_secret_file = \"google.secret\"\nissuer = \"https://idp.example/?x\"\n",
         &expect![[r#"
+            g.toml:3:13: warning: everybody whom the issuer knows gets an account here by signing in with it; write `sign_up = "nobody"`, `"domains"` or `"anybody"` into [upstream.google]
             g.toml:4:22: /nowhere/google.secret cannot be read: there is no such file
             g.toml:5:10: `upstream.google.issuer` is "https://idp.example/?x", it must be an https URL without a query
         "#]],
     );
     check_google(
+        "client_id = \"c\"\nclient_secret = \"s\"\nsign_up = \"domains\"\n",
+        &expect![[r#"
+            g.toml:5:11: `upstream.google.sign_up` is "domains", and `upstream.google.domains` lists none
+        "#]],
+    );
+    check_google(
+        "client_id = \"c\"\nclient_secret = \"s\"\nsign_up = \"domains\"\ndomains = [\"example.com\", \"@example.org\"]\n",
+        &expect![[r#"
+        "#]],
+    );
+    check_google(
+        "client_id = \"c\"\nclient_secret = \"s\"\nsign_up = \"nobody\"\ndomains = [\"example.com\"]\n",
+        &expect![[r#"
+        "#]],
+    );
+    check_google(
         "client_id = \"c\"\n",
         &expect![[r#"
+            g.toml:3:13: warning: everybody whom the issuer knows gets an account here by signing in with it; write `sign_up = "nobody"`, `"domains"` or `"anybody"` into [upstream.google]
             g.toml:3:13: warning: without `client_secret` or `client_secret_file` ID tokens are verified, but people get no button to sign in with
         "#]],
     );
@@ -394,6 +417,7 @@ client_secret = "s"
         &expect![[r#"
             g.toml:6:44: `tinyrebrand` lets anybody introspect, and must not tell them about tokens of `standard`; let a surface read both that asks who is asking, as `standard` does
             g.toml:6:74: warning: `tinyemail` has no address for introspection or userinfo: that it reads `standard` has no effect
+            g.toml:8:13: warning: everybody whom the issuer knows gets an account here by signing in with it; write `sign_up = "nobody"`, `"domains"` or `"anybody"` into [upstream.google]
         "#]],
     );
 }
@@ -427,7 +451,7 @@ fn what_the_pages_of_the_dialects_tell_an_operator_to_write_is_a_configuration_w
                 format!("[dialects]\nenable = [\"standard\", \"{name}\"]\naccept = {accept:?}\n")
             };
             // A surface that takes ID tokens of Google is nothing without Google.
-            let google = "[upstream.google]\nclient_id = \"c\"\nclient_secret = \"s\"\n";
+            let google = "[upstream.google]\nclient_id = \"c\"\nclient_secret = \"s\"\nsign_up = \"anybody\"\n";
             let text = format!("issuer = \"https://auth.example.net\"\n{base}{block}\n{google}");
             let told = told(of_text("g.toml", text.clone(), Path::new("/nowhere"), &[]));
             assert_eq!(told, "", "dialects/{name}/README.md:\n{text}");

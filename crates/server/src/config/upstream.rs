@@ -3,6 +3,7 @@
 use protocol::model::GrantType;
 use protocol::policy::Policy;
 use protocol::secret::Secret;
+use protocol::upstream::SignUp;
 use url::Url;
 
 use super::resolve::Resolver;
@@ -14,6 +15,22 @@ const CLIENT_ID: &str = "upstream.google.client_id";
 const SECRET: &str = "upstream.google.client_secret";
 const SECRET_FILE: &str = "upstream.google.client_secret_file";
 const ISSUER: &str = "upstream.google.issuer";
+
+const SIGN_UP: &str = "upstream.google.sign_up";
+const DOMAINS: &str = "upstream.google.domains";
+
+/// What it means that nobody wrote who may sign up.
+const SIGN_UP_MEANING: &str = "everybody whom the issuer knows gets an account here by signing in with it; write \
+    `sign_up = \"nobody\"`, `\"domains\"` or `\"anybody\"` into [upstream.google]";
+
+/// RFC 1035 §2.3.1, in lower case; names of other scripts are written in their ASCII form.
+fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_plain = label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        (1..=63).contains(&label.len()) && is_plain && !label.starts_with('-') && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.contains('.') && text.split('.').all(is_label)
+}
 
 impl Resolver<'_> {
     /// The issuer, if the section says anything.
@@ -34,8 +51,38 @@ impl Resolver<'_> {
                         sign in with";
             self.warn(CLIENT_ID, text);
         }
+        let sign_up = self.google_sign_up();
         let issuer = self.google_issuer(fetch)?;
-        Some(Google { issuer, client_id, client_secret })
+        Some(Google { issuer, client_id, client_secret, sign_up })
+    }
+
+    /// Whose first sign-in makes an account. What nobody wrote is told at each start.
+    fn google_sign_up(&mut self) -> SignUp {
+        let domains: Vec<String> = self.texts(DOMAINS).iter().map(|(domain, _)| domain.to_ascii_lowercase()).collect();
+        if let Some(domain) = domains.iter().find(|domain| !is_domain(domain)) {
+            let text =
+                format!("`{DOMAINS}` has {domain:?}, which is no domain: write it as it stands behind the @, in ASCII");
+            self.fault(DOMAINS, text);
+        }
+        let word = self.text(SIGN_UP);
+        if !domains.is_empty() && word.as_deref() != Some("domains") {
+            self.fault(DOMAINS, format!("`{DOMAINS}` counts only with `{SIGN_UP} = \"domains\"`"));
+        }
+        match word.as_deref() {
+            Some("nobody") => SignUp::Nobody,
+            Some("domains") if domains.is_empty() => {
+                self.fault(SIGN_UP, format!("`{SIGN_UP}` is \"domains\", and `{DOMAINS}` lists none"));
+                SignUp::Nobody
+            }
+            Some("domains") => SignUp::Domains(domains),
+            Some(_) => SignUp::Anybody,
+            None => {
+                if !self.file.is_faulty(SIGN_UP) {
+                    self.warn(CLIENT_ID, SIGN_UP_MEANING);
+                }
+                SignUp::Anybody
+            }
+        }
     }
 
     fn google_secret(&mut self) -> Option<Secret> {

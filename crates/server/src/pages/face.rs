@@ -90,7 +90,8 @@ pub(crate) struct Person {
 impl Person {
     /// The face of a user.
     pub(crate) fn new(user: &User) -> Self {
-        let login = user.email.as_deref().or(user.username.as_deref()).unwrap_or(&user.name);
+        let login = user.email.as_deref().or(user.username.as_deref()).or(user.email_hint.as_deref());
+        let login = login.unwrap_or(&user.name);
         Self { name: user.name.clone(), login: login.to_owned(), initial: initial(&user.name) }
     }
 

@@ -50,13 +50,13 @@ pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Response {
 
 async fn begin(app: &App, page: &PageRequest<'_>, upstream: &Upstream, redirect_uri: &str) -> Response {
     let seal = page.query("errand").unwrap_or_default();
-    let (errand, dialect) = match app.open_errand(&seal, &page.caller.browser).await {
+    let (errand, dialect, _) = match flow::open(app, page, &seal).await {
         Ok(opened) => opened,
         Err(no) => return surface::refused(app, page, None, &no.into()),
     };
     let mut entropy = app.draw();
-    let departure = Departure::new(errand, dialect, &mut entropy);
     let now = app.clock.now();
+    let departure = Departure::new(errand, dialect, now, &mut entropy);
     let address = match departure.state(&page.caller.browser, now, &app.keys(), &mut entropy) {
         Ok(state) => upstream.address(&departure, &state, redirect_uri, now).await,
         Err(no) => Err(no),
@@ -75,6 +75,9 @@ async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream, redirect_ur
     let departure = match app.open_departure(&state, &page.caller.browser).await {
         Ok(departure) => departure,
         Err(no) => {
+            if let Some(response) = from_before(app, page, &state).await {
+                return response;
+            }
             // Whose errand it was is not known. The person can still sign in.
             let errand = app.errand(Goal::Page(flow::USUAL.to_owned()));
             return show(app, page, &app.house_policy().dialect, errand, Answer::Upstream(Err(no.into()))).await;
@@ -84,16 +87,25 @@ async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream, redirect_ur
         Returned { code: page.query("code").map(Secret::new), error: page.query("error"), iss: page.query("iss") };
     let now = app.clock.now();
     let said = match upstream.redeem(&returned, departure.verifier(), redirect_uri, now).await {
-        Ok(id_token) => assertion(app, upstream, id_token, departure.nonce()).await,
+        Ok(id_token) => assertion(app, upstream, id_token, &departure).await,
         Err(no) => Err(no),
     };
     back(app, page, departure, said).await
 }
 
-async fn assertion(app: &App, upstream: &Upstream, id_token: String, nonce: &str) -> Result<Assertion, No> {
+/// The way of somebody who left before there was a sign-in in another tab. What the issuer says is not taken: whoever knew
+/// the browser's cookie from before could have sent it. Who is signed in goes on, and everybody else tries again.
+async fn from_before(app: &App, page: &PageRequest<'_>, state: &str) -> Option<Response> {
+    let Departure { errand, dialect, .. } = app.open_departure(state, page.before.as_ref()?).await.ok()?;
+    let answer = page.caller.session.is_none().then(|| Answer::Upstream(Err(No::UpstreamRefused.into())));
+    let (caller, address) = (page.caller.clone(), page.address.clone());
+    Some(surface::browse(app, page, &dialect, Visit { errand: errand.anew(), caller, address, answer }).await)
+}
+
+async fn assertion(app: &App, upstream: &Upstream, id_token: String, departure: &Departure) -> Result<Assertion, No> {
     let jwt = Jwt::read(id_token)?;
     let issuer = upstream.issuer(jwt.kid(), app.clock.now()).await?;
-    Ok(Assertion::new(jwt, issuer, Some(nonce.to_owned())))
+    Ok(Assertion::new(jwt, issuer, Some(departure.nonce().to_owned())).asked_at(departure.left_at))
 }
 
 /// Goes on with the errand, with what Google says about the person, or why it says nothing.

@@ -3,6 +3,7 @@
 use ::http::{Method, StatusCode};
 use protocol::account::Act;
 use protocol::browser::Cookie;
+use protocol::refusal::No;
 
 use super::account;
 use super::sign_out::SignOut;
@@ -19,15 +20,20 @@ pub(super) const PATH: &str = "/logout";
 /// Answers both methods.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Result<Response, Fault> {
     if page.method == Method::POST && page.field("decision") == Some("sign-out") {
-        if let Err(no) = account::check_seal(app, page).await {
-            return Ok(surface::refused(app, page, None, &no.into()));
-        }
+        let seal = match account::open_seal(app, page).await {
+            Ok(seal) => seal,
+            Err(no) => return Ok(surface::refused(app, page, None, &no.into())),
+        };
         // Whoever is not signed in any more has what they want already.
-        drop(account::turn(app, page, Act::SignOut).await?);
-        return Ok(page.dressed(app, page.go(app, PATH), &Cookie::Clear));
+        return match account::turn(app, page, Some(seal), Act::SignOut).await? {
+            Err(refusal) if matches!(refusal.no, No::PageStale | No::PageOfOther) => {
+                Ok(surface::refused(app, page, None, &refusal))
+            }
+            _ => Ok(page.renewed(app, page.go(app, PATH), &Cookie::Clear)),
+        };
     }
-    let body = match account::turn(app, page, Act::View).await? {
-        Ok(seen) => app.pages.render(&SignOut::new(&seen.user, account::seal(app, page))),
+    let body = match account::turn(app, page, None, Act::View).await? {
+        Ok(seen) => app.pages.render(&SignOut::new(&seen.user, account::seal(app, page, seen.user.key))),
         Err(_) => app.pages.render(&SignedOut {}),
     };
     Ok(page.html(app, StatusCode::OK, body))

@@ -50,11 +50,10 @@ pub async fn route(app: &App, page: &PageRequest<'_>) -> Option<Response> {
     let is_post = page.method == Method::POST;
     let answered = match page.path {
         "/" | "" => Ok(page.html(app, StatusCode::OK, app.pages.render(&home::Home {}))),
-        "/sign-in" => Ok(flow::sign_in(app, page).await),
-        "/second-factor" if is_post => Ok(flow::second_factor(app, page).await),
-        "/consent" if is_post => Ok(flow::decide(app, page).await),
-        // A page that was loaded anew where only its answer belongs: there is a way on.
-        "/second-factor" | "/consent" => Ok(page.go(app, account::profile::PATH)),
+        flow::SIGN_IN => Ok(flow::sign_in(app, page).await),
+        flow::SECOND_FACTOR if is_post => Ok(flow::second_factor(app, page).await),
+        flow::CONSENT if is_post => Ok(flow::decide(app, page).await),
+        flow::SECOND_FACTOR | flow::CONSENT => Ok(flow::again(app, page).await),
         google::BEGIN | google::CALLBACK => Ok(Box::pin(google::answer(app, page)).await),
         leaving::PATH => leaving::answer(app, page).await,
         path if account::is_page(path) => account::answer(app, page).await,
@@ -95,10 +94,20 @@ pub fn allow_logo(response: &mut Response, client: &Client) {
     }
 }
 
-/// The page that says no.
+/// The page that says no, with a way on where there is a better one than to the account.
 #[must_use]
-pub fn refusal(app: &App, page: &PageRequest<'_>, _status: StatusCode, refusal: &Refusal) -> String {
-    app.pages.render(&refused::Refused::new(refusal, page.http.id.as_str()))
+pub fn refusal(app: &App, page: &PageRequest<'_>, way: Option<&str>, refusal: &Refusal) -> String {
+    app.pages.render(&refused::Refused::new(refusal, page.http.id.as_str()).with_way(way))
+}
+
+/// The address of the page that asks a question after an answer to another one, below the path of the issuer.
+///
+/// A page that is itself the answer to a form cannot be loaded anew, nor gone back to, without sending the form again, with
+/// the password in it. `None` for the answer to an address, for a form that comes back with what was wrong in it, and for an
+/// errand that does not fit into an address.
+#[must_use]
+pub fn address_after(page: &PageRequest<'_>, ask: &Ask) -> Option<String> {
+    flow::address_after(page, ask)
 }
 
 /// The page whose form carries an answer to the application; a script posts it, and a button for those without.

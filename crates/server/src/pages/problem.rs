@@ -93,6 +93,18 @@ fn google(no: No) -> Option<&'static str> {
         No::UpstreamEmailUnverified => {
             "Google has not verified your e-mail address, so you cannot sign in here with it."
         }
+        No::UpstreamEmailForeign => {
+            "The e-mail address of your Google account has characters that are not taken here. Use a Google account with \
+             another address, or sign in another way."
+        }
+        No::UpstreamSignUpClosed => {
+            "There is no account here for your Google account, and signing in with Google does not make one. Sign in another \
+             way, or ask the people who run this service for an account."
+        }
+        No::UpstreamNotFresh => {
+            "Google did not say that you signed in there just now, and what you are about to do needs that. Type your \
+             password instead."
+        }
         No::UpstreamEmailTaken => {
             "There is an account here with the e-mail address of your Google account, but nothing proves that both are yours. \
              Sign in with that account’s password, or ask for help to have the address verified."

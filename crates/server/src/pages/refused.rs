@@ -15,6 +15,8 @@ pub(super) struct Refused {
     error: &'static str,
     param: Option<&'static str>,
     request_id: String,
+    /// The way on, below the path of the issuer, where there is a better one than to the account.
+    way: Option<String>,
 }
 
 impl Refused {
@@ -30,7 +32,13 @@ impl Refused {
             error: row.kind.as_str(),
             param: refusal.param.map(protocol::wire::Param::as_str),
             request_id: request_id.to_owned(),
+            way: None,
         }
+    }
+
+    /// The same page with another way on.
+    pub(super) fn with_way(self, way: Option<&str>) -> Self {
+        Self { way: way.map(ToOwned::to_owned), ..self }
     }
 }
 
@@ -43,6 +51,11 @@ fn story(no: No, kind: ErrorKind) -> (&'static str, &'static str) {
             "This page is no longer valid",
             "Nothing was changed. If it happens at once and every time, your browser refuses cookies: allow them for this \
              site.",
+        ),
+        (No::PageOfOther, _) => (
+            "Somebody else is signed in now",
+            "What you see here may be another person's account. To send the form, sign in again as the person to whom it was \
+             shown.",
         ),
         (No::RequestTooLarge, _) => ("That was too much", "Nothing was changed. Go back and send less."),
         (No::BodyMalformed | No::BodyTypeUnknown, _) => ("The form could not be read", AGAIN),

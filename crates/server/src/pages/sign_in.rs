@@ -16,6 +16,8 @@ pub(super) struct SignIn {
     is_again: bool,
     /// By the password, though there are other ways to sign in?
     is_password_needed: bool,
+    /// True if the issuer elsewhere was asked and did not say that the sign-in there was a recent one.
+    is_in_vain: bool,
     /// Where the button leads that signs in with Google, below the path of the issuer.
     google: Option<String>,
     csrf: String,
@@ -31,6 +33,7 @@ impl SignIn {
             login,
             is_again: false,
             is_password_needed: false,
+            is_in_vain: false,
             google: None,
             csrf,
             problem: problem.map(Problem::new),
@@ -46,6 +49,11 @@ impl SignIn {
     pub(super) fn google(self, google: Option<String>, is_enough: bool) -> Self {
         Self { is_password_needed: google.is_some() && !is_enough, google: google.filter(|_| is_enough), ..self }
     }
+
+    /// The same page for somebody who came back from the issuer elsewhere without a time at which they signed in there.
+    pub(super) fn in_vain(self, is_in_vain: bool) -> Self {
+        Self { is_in_vain, ..self }
+    }
 }
 
 impl Page for SignIn {
@@ -59,7 +67,8 @@ impl Page for SignIn {
         let page = |application, login: &str, refusal: Option<Refusal>| {
             let problem = refusal.as_ref().map(Problem::new);
             let (login, csrf) = (login.to_owned(), "seal".to_owned());
-            Self { application, login, is_again: false, is_password_needed: false, google: None, csrf, problem }
+            let (is_again, is_password_needed, is_in_vain) = (false, false, false);
+            Self { application, login, is_again, is_password_needed, is_in_vain, google: None, csrf, problem }
         };
         let to_google = || Some("/login/google?errand=seal".to_owned());
         let locked = Refusal { retry_after_s: Some(850), ..No::LockedOut.into() };
@@ -72,6 +81,12 @@ impl Page for SignIn {
             (
                 "sign_in_password",
                 page(None, "alice@example.com", Some(No::PasswordNeeded.into())).again(true).google(to_google(), false),
+            ),
+            (
+                "sign_in_not_fresh",
+                page(Some(Application::sample()), "", Some(No::UpstreamNotFresh.into()))
+                    .google(to_google(), false)
+                    .in_vain(true),
             ),
             ("sign_in_wrong", page(Some(Application::sample()), "alice\"><script>", Some(No::CredentialsWrong.into()))),
             ("sign_in_locked", page(Some(Application::terse_sample()), "alice@example.com", Some(locked))),

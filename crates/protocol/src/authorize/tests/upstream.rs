@@ -50,27 +50,36 @@ fn answered(otp: &str, change: impl FnOnce(&mut World, &mut Visit)) -> (String, 
     world.facts.login = Some(Arc::new(user.clone()));
     let claims = signed::claims_with(serde_json::json!({"nonce": "n-1", "iat": 0, "exp": 900}));
     let (verdict, _) = world.judge(&visit(&world, said(&claims)));
-    let Step::Ask(Ask { seal, page: Page::SecondFactor { .. } }) = verdict.unwrap().step else { panic!("it is asked") };
-    let (errand, _) = Errand::open(&seal, &Digest::of(b"browser"), world.now, &world.keys).unwrap();
+    let (mut errand, page) = asked(verdict.unwrap(), &world);
+    assert!(matches!(page, Page::SecondFactor { .. }), "it is asked");
     let link = errand.link.clone();
     world.facts.login = None;
     let mut world = with_session(world, user, vec![Amr::Fed]);
     let row = &mut world.facts.session.as_mut().unwrap().row;
     (row.auth_time, row.seen_at) = (UnixTime(59), UnixTime(59));
+    errand.begun = Some(Begun { session: row.id, is_fresh: false });
     let mut visit = Visit { errand, ..visit(&world, Some(Answer::SecondFactor(Secret::new(otp)))) };
     change(&mut world, &mut visit);
     let (verdict, changes) = world.judge(&visit);
-    let step = match verdict.unwrap().step {
-        Step::Ask(Ask { page: Page::SignIn { problem, .. }, .. }) => format!("sign-in {:?}", problem.map(|own| own.no)),
-        Step::Ask(Ask { page: Page::SecondFactor { .. }, .. }) => "second factor".to_owned(),
-        Step::Ask(Ask { page: Page::Consent { .. }, seal }) => {
-            let (errand, _) = Errand::open(&seal, &Digest::of(b"browser"), world.now, &world.keys).unwrap();
+    let step = match asked(verdict.unwrap(), &world) {
+        (_, Page::SignIn { problem, .. }) => format!("sign-in {:?}", problem.map(|own| own.no)),
+        (_, Page::SecondFactor { .. }) => "second factor".to_owned(),
+        (errand, Page::Consent { .. }) => {
             assert_eq!(errand.link, None, "it goes no further");
             "consent".to_owned()
         }
-        other => panic!("{other:?}"),
     };
     (format!("{step}: {}", sample::names(&changes)), link)
+}
+
+/// The page that is asked next, and the errand behind its seal, which is for the browser's new cookie if it got one.
+fn asked(browse: Browse, world: &World) -> (Errand, Page) {
+    let Step::Ask(Ask { seal, page }) = browse.step else { panic!("{browse:?}") };
+    let browser = match &browse.cookie {
+        Cookie::Set(session, _) => Digest::of(renewed_browser(session).as_bytes()),
+        _ => Digest::of(b"browser"),
+    };
+    (Errand::open(&seal, &browser, world.now, &world.keys).unwrap().0, page)
 }
 
 fn linked_to(user: User, link: &Link) -> Held<Identity> {
@@ -138,9 +147,10 @@ fn who_has_a_password_confirms_by_that_who_they_are_asvs_7_5_1() {
     let asked = |user: User, amr: Vec<Amr>, is_confirmation, has_begun: bool| {
         let mut world = with_session(world(), user, amr);
         world.facts.client = None;
-        let began = if has_begun { 4000 } else { 50 };
+        let session = world.facts.session.as_ref().unwrap().row.id;
+        let begun = (!has_begun).then_some(Begun { session, is_fresh: true });
         let goal = Goal::Page("/account/password".into());
-        let errand = Errand { is_fresh_wanted: true, is_confirmation, ..Errand::new(goal, began) };
+        let errand = Errand { is_fresh_wanted: true, is_confirmation, begun, ..Errand::new(goal, 4000) };
         let visit = Visit { errand, ..visit(&world, None) };
         match world.judge(&visit).0.unwrap().step {
             Step::Go(_) => "go".to_owned(),

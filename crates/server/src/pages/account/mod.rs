@@ -10,8 +10,8 @@ pub(super) mod sessions;
 
 use ::http::{Method, StatusCode};
 use protocol::account::{self, Account, AccountCall, Act, Done};
-use protocol::browser::seal_form;
-use protocol::model::{IdentityName, SessionId, User};
+use protocol::browser::FormSeal;
+use protocol::model::{IdentityName, SessionId, User, UserKey};
 use protocol::refusal::{ErrorKind, No, Refusal};
 use protocol::secret::Secret;
 use protocol::turn::Turn;
@@ -74,16 +74,16 @@ impl Visitor<'_> {
 /// Answers a request for a page of the account.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Result<Response, Fault> {
     if page.method == Method::GET {
-        return match turn(app, page, Act::View).await? {
+        return match turn(app, page, None, Act::View).await? {
             Ok(seen) => show(app, page, &seen, None).await,
             Err(refusal) => turn_away(app, page, &refusal).await,
         };
     }
     let word = page.field("action").unwrap_or_default();
-    let verdict = match (check_seal(app, page).await, act(page, word)) {
+    let verdict = match (open_seal(app, page).await, act(page, word)) {
         (Err(no), _) => Err(no.into()),
-        (Ok(()), None) => Err(Refusal::from(No::PageStale)),
-        (Ok(()), Some(act)) => turn(app, page, act).await?,
+        (Ok(_), None) => Err(Refusal::from(No::PageStale)),
+        (Ok(seal), Some(act)) => turn(app, page, Some(seal), act).await?,
     };
     match verdict {
         Ok(account) => show_done(app, page, word, &account),
@@ -120,7 +120,7 @@ fn show_done(app: &App, page: &PageRequest<'_>, word: &str, account: &Account) -
             let to = page.go(app, &format!("{}?done={word}", page.path));
             return Ok(page.dressed(app, to, &account.cookie));
         }
-        Done::SignedOut => return Ok(page.dressed(app, page.go(app, super::leaving::PATH), &account.cookie)),
+        Done::SignedOut => return Ok(page.renewed(app, page.go(app, super::leaving::PATH), &account.cookie)),
         Done::Enrolling { base32, uri, sealed_seed } => {
             let key = enrol::Key { base32, uri, sealed_seed, digits: app.house_policy().otp_digits };
             app.pages.render(&enrol::Enrol::new(visitor.frame(), &key, None))
@@ -141,9 +141,10 @@ async fn turn_away(app: &App, page: &PageRequest<'_>, refusal: &Refusal) -> Resu
         No::SignInAgain | No::PasswordNeeded => {
             return Ok(page.go(app, &format!("/sign-in?next={}&again=1", page.path)));
         }
+        No::PageOfOther => return Ok(crate::surface::refused(app, page, None, refusal)),
         _ => {}
     }
-    match turn(app, page, Act::View).await? {
+    match turn(app, page, None, Act::View).await? {
         Ok(seen) => show(app, page, &seen, Some(refusal)).await,
         Err(refusal) if refusal.no == No::SignInNeeded => Ok(page.go(app, &format!("/sign-in?next={}", page.path))),
         Err(refusal) => Ok(crate::surface::refused(app, page, None, &refusal)),
@@ -201,19 +202,24 @@ fn enrol_again(visitor: &Visitor<'_>) -> Option<String> {
 }
 
 /// Takes an act down the line.
-pub(super) async fn turn(app: &App, page: &PageRequest<'_>, act: Act) -> Result<Result<Account, Refusal>, Fault> {
-    let call = AccountCall { caller: page.caller.clone(), address: page.address.clone(), act };
+pub(super) async fn turn(
+    app: &App,
+    page: &PageRequest<'_>,
+    seal: Option<FormSeal>,
+    act: Act,
+) -> Result<Result<Account, Refusal>, Fault> {
+    let call = AccountCall { caller: page.caller.clone(), address: page.address.clone(), seal, act };
     app.turn(app.house_policy(), &page.address, call).await
 }
 
-/// The seal of a form that belongs to no errand.
-pub(super) fn seal(app: &App, page: &PageRequest<'_>) -> String {
-    seal_form(&page.caller.browser, app.clock.now(), &app.keys(), &mut app.draw())
+/// The seal of a form that `user` is shown.
+pub(super) fn seal(app: &App, page: &PageRequest<'_>, user: UserKey) -> String {
+    FormSeal::new(user, &page.caller.browser).seal(app.clock.now(), &app.keys(), &mut app.draw())
 }
 
-/// Was the form sent from a page of ours, in this browser, and not too long ago?
-pub(super) async fn check_seal(app: &App, page: &PageRequest<'_>) -> Result<(), No> {
-    app.open_form(page.field("csrf").unwrap_or_default(), &page.caller.browser).await
+/// Opens the seal of a form that was sent. The judge says whether it comes from whom it was shown to.
+pub(super) async fn open_seal(app: &App, page: &PageRequest<'_>) -> Result<FormSeal, No> {
+    app.open_form(page.field("csrf").unwrap_or_default()).await
 }
 
 /// The frame of an account's page.
@@ -243,7 +249,7 @@ impl Frame {
         path: &str,
         notice: Option<&'static str>,
     ) -> Self {
-        Self::of(Person::new(user), path, notice, app.settings.has_developer_pages, seal(app, page))
+        Self::of(Person::new(user), path, notice, app.settings.has_developer_pages, seal(app, page, user.key))
     }
 
     fn of(person: Person, path: &str, notice: Option<&'static str>, has_developer: bool, csrf: String) -> Self {

@@ -62,7 +62,7 @@ impl Profile {
             links,
             account,
             name: user.name.clone(),
-            email: user.email.clone(),
+            email: user.email.clone().or_else(|| user.email_hint.clone()),
             username: user.username.clone(),
             since: Moment::new(user.created_at, now),
             has_second_factor: user.totp.is_some(),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use ::http::{Method, StatusCode};
 use dialect::Dialect;
+use protocol::browser::FormSeal;
 use protocol::developer::{Act, Developed, DeveloperCall, Done, Lifetime, Particulars, TokenReference, TokenWish};
 use protocol::model::User;
 use protocol::once::Way;
@@ -149,23 +150,31 @@ impl Visitor<'_> {
 /// Answers a request for a page of developers.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>, place: &Place) -> Result<Response, Fault> {
     if page.method == Method::GET {
-        return match turn(app, page, None, place.look(false)).await? {
+        if let (Place::Application(client_id), Some("delete")) = (place, page.query("ask").as_deref()) {
+            return ask_before_deletion(app, page, place, client_id.clone()).await;
+        }
+        return match turn(app, page, (None, None), place.look(false)).await? {
             Ok(seen) => show(app, page, place, &seen, None).await,
             Err(refusal) => turn_away(app, page, place, &refusal).await,
         };
     }
     let word = page.field("action").unwrap_or_default();
-    let wanted = match account::check_seal(app, page).await {
-        Ok(()) => wanted(app, page, place, word),
+    let opened = account::open_seal(app, page).await;
+    let seal = opened.as_ref().ok().copied();
+    let wanted = match opened {
+        Ok(_) => wanted(app, page, place, word),
         Err(no) => Err(no),
     };
     let is_confirmed = page.field("confirm").is_some();
     let verdict = match wanted {
         Err(no) => Err(no.into()),
         Ok((_, Act::Delete(client_id))) if !is_confirmed => {
-            return ask_before_deletion(app, page, place, client_id).await;
+            return match turn(app, page, (None, seal), Act::See(client_id)).await? {
+                Ok(_) => Ok(page.go(app, &format!("{}?ask=delete", place.path()))),
+                Err(refusal) => turn_away(app, page, place, &refusal).await,
+            };
         }
-        Ok((policy, act)) => turn(app, page, policy, act).await?,
+        Ok((policy, act)) => turn(app, page, (policy, seal), act).await?,
     };
     match verdict {
         Ok(developed) => Ok(go_on(app, page, place, word, &developed)),
@@ -259,24 +268,38 @@ fn go_on(app: &App, page: &PageRequest<'_>, place: &Place, word: &str, developed
 /// The answer to an act that was refused: the way to sign in, or the page again with what was wrong.
 async fn turn_away(app: &App, page: &PageRequest<'_>, place: &Place, refusal: &Refusal) -> Result<Response, Fault> {
     if matches!(refusal.no, No::SignInNeeded | No::SignInAgain | No::PasswordNeeded) {
-        return Ok(sign_in_first(app, page, place, refusal.no));
+        return Ok(sign_in_first(app, page, place, refusal.no).await);
     }
-    match turn(app, page, None, place.look(true)).await? {
+    if refusal.no == No::PageOfOther {
+        // Its owner signs in again and has what they typed; nobody else is shown it.
+        let next = way_back(app, page, place).await;
+        return Ok(surface::refused_with_way(app, page, refusal, &format!("/sign-in?next={next}&switch=1")));
+    }
+    match turn(app, page, (None, None), place.look(true)).await? {
         Ok(seen) => show(app, page, place, &seen, Some(refusal)).await,
-        Err(no) if no.no == No::SignInNeeded => Ok(sign_in_first(app, page, place, no.no)),
+        Err(no) if no.no == No::SignInNeeded => Ok(sign_in_first(app, page, place, no.no).await),
         Err(refusal) => Ok(surface::refused(app, page, None, &refusal)),
     }
 }
 
-/// The way over the sign-in page and back, with what was typed or asked.
-fn sign_in_first(app: &App, page: &PageRequest<'_>, place: &Place, no: No) -> Response {
+/// The page with what was typed or asked, as the value of a parameter of another address.
+async fn way_back(app: &App, page: &PageRequest<'_>, place: &Place) -> String {
     let query = match page.http.uri.query() {
         Some(query) if page.method == Method::GET && query.len() <= QUERY_BYTES_MAX => Some(query.to_owned()),
-        _ => Typed::of(app, page).seal(app, page).map(|typed| format!("typed={typed}")),
+        // Whose form it is, its seal says: nobody need be signed in.
+        _ => account::open_seal(app, page).await.ok().and_then(|seal| {
+            let typed = Typed::of(app, page, seal.user).seal(app, seal.user);
+            typed.map(|typed| format!("typed={typed}"))
+        }),
     };
     let path = place.path();
     let next = query.map_or(path.clone(), |query| format!("{path}?{query}"));
-    let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    form_urlencoded::byte_serialize(next.as_bytes()).collect()
+}
+
+/// The way over the sign-in page and back, with what was typed or asked.
+async fn sign_in_first(app: &App, page: &PageRequest<'_>, place: &Place, no: No) -> Response {
+    let next = way_back(app, page, place).await;
     let again = if no == No::SignInNeeded { "" } else { "&again=1" };
     page.go(app, &format!("/sign-in?next={next}{again}"))
 }
@@ -294,7 +317,7 @@ async fn show(
         let way = Way { browser: &page.caller.browser, user: &seen.user, about: place.about()? };
         way.open(sealed, app.clock.now(), &app.keys())
     });
-    let visitor = Visitor { app, page, user: &seen.user, typed: Typed::of(app, page), refusal, once };
+    let visitor = Visitor { app, page, user: &seen.user, typed: Typed::of(app, page, seen.user.key), refusal, once };
     let body = match (place, &seen.done) {
         (Place::NewApplication, _) => new_application::show(&visitor),
         (Place::NewToken, _) => new_token::show(&visitor),
@@ -317,7 +340,7 @@ async fn ask_before_deletion(
     place: &Place,
     client_id: String,
 ) -> Result<Response, Fault> {
-    match turn(app, page, None, Act::See(client_id)).await? {
+    match turn(app, page, (None, None), Act::See(client_id)).await? {
         Ok(Developed { user, done: Done::Application(client, _), .. }) => {
             let connected = app.store.connected(client.key, app.clock.now(), CONNECTED_MAX).await?;
             let frame = Frame::new(app, page, &user, PATH, None);
@@ -332,10 +355,10 @@ async fn ask_before_deletion(
 async fn turn(
     app: &App,
     page: &PageRequest<'_>,
-    policy: Option<Arc<Policy>>,
+    (policy, seal): (Option<Arc<Policy>>, Option<FormSeal>),
     act: Act,
 ) -> Result<Result<Developed, Refusal>, Fault> {
-    let call = DeveloperCall { caller: page.caller.clone(), act };
+    let call = DeveloperCall { caller: page.caller.clone(), seal, act };
     app.turn(policy.as_ref().unwrap_or(app.house_policy()), &page.address, call).await
 }
 

@@ -1,6 +1,7 @@
 //! What somebody typed: into the form that was just sent, or into the one before they had to sign in again.
 
 use ::http::Method;
+use protocol::model::UserKey;
 use protocol::typed;
 
 use crate::app::App;
@@ -14,24 +15,24 @@ const FIELDS: [&str; 7] = ["name", "redirect_uris", "logo_uri", "kind", "dialect
 pub(super) struct Typed(Vec<(String, String)>);
 
 impl Typed {
-    /// What came with this request.
-    pub(super) fn of(app: &App, page: &PageRequest<'_>) -> Self {
+    /// What came with this request, if this person typed it.
+    pub(super) fn of(app: &App, page: &PageRequest<'_>, user: UserKey) -> Self {
         if page.method == Method::POST {
             let fields =
                 FIELDS.iter().flat_map(|name| page.fields(name).map(|value| ((*name).to_owned(), value.to_owned())));
             return Self(fields.collect());
         }
         let sealed = page.query("typed").unwrap_or_default();
-        Self(typed::open(&sealed, &page.caller.browser, app.clock.now(), &app.keys()))
+        Self(typed::open(&sealed, user, app.clock.now(), &app.keys()))
     }
 
-    /// Seals it for a way around; `None` when there is nothing, or too much of it.
-    pub(super) fn seal(&self, app: &App, page: &PageRequest<'_>) -> Option<String> {
+    /// Seals it for this person's way around; `None` when there is nothing, or too much of it.
+    pub(super) fn seal(&self, app: &App, user: UserKey) -> Option<String> {
         if self.is_empty() {
             return None;
         }
         let values: Vec<(&str, &str)> = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        typed::seal(&values, &page.caller.browser, app.clock.now(), &app.keys(), &mut app.draw())
+        typed::seal(&values, user, app.clock.now(), &app.keys(), &mut app.draw())
     }
 
     pub(super) fn is_empty(&self) -> bool {

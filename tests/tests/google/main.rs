@@ -1,6 +1,8 @@
 //! Sign in with Google, from end to end: the real binary, and a stand-in for Google with keys of its own.
 #![allow(clippy::disallowed_methods, reason = "tests read clocks and wait")]
 
+mod trust;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -271,8 +273,19 @@ impl<'a> Browser<'a> {
         answer.header("location").expect("a location").to_owned()
     }
 
+    /// Comes back from the issuer, and follows where that leads on this server.
     fn back(&mut self, query: &str) -> Answer {
-        self.get(&format!("/login/google/callback?{query}"))
+        let answer = self.get(&format!("/login/google/callback?{query}"));
+        match answer.header("location").filter(|to| to.starts_with('/')).map(ToOwned::to_owned) {
+            Some(path) if path != "/account" => self.get(&path),
+            _ => answer,
+        }
+    }
+
+    /// Posts the form of a page.
+    fn post(&mut self, page: &Answer, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let csrf = page.body.split("name=\"csrf\" value=\"").nth(1).expect("a form").split('"').next().unwrap();
+        self.ask("POST", path, &form(&[&[("csrf", csrf)], fields].concat()))
     }
 }
 
