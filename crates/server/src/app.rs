@@ -9,7 +9,7 @@ use dialect::{Dialect, Dialects};
 use protocol::browser::{self, Errand, Goal};
 use protocol::call::Call;
 use protocol::keys::Keys;
-use protocol::model::{GrantType, SealKey};
+use protocol::model::SealKey;
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
 use protocol::secret::Digest;
@@ -27,6 +27,7 @@ use crate::http::RequestIds;
 use crate::ids::Ids;
 use crate::limits::Limiter;
 use crate::node;
+use crate::observe::audit;
 use crate::observe::metrics::Metrics;
 use crate::pages::Pages;
 use crate::settings::Settings;
@@ -124,12 +125,13 @@ impl App {
             numbers => numbers,
         };
         let keys = Arc::new(Keys::derive(&master, &numbers));
+        store.keep_events(settings.audit_keep_s);
         let mut policies: HashMap<String, Policy> =
             policies.into_iter().map(|policy| (policy.dialect.clone(), policy)).collect();
         let mut own =
             |dialect: &Dialect| policies.remove(&dialect.name).unwrap_or_else(|| dialect.policy(&settings.issuer));
         let policies: Vec<Policy> = dialects.iter().map(&mut own).collect();
-        let is_password_taken = policies.iter().any(|policy| policy.grants.contains(&GrantType::Password));
+        let is_password_taken = Policy::is_password_taken_by(&policies);
         let surfaces = dialects.iter().zip(policies).map(|(dialect, policy)| {
             (dialect.name.clone(), Surface::new(dialect, Policy { is_password_taken, ..policy }))
         });
@@ -226,7 +228,7 @@ impl App {
                 Err(fault) => return self.failed(fault),
             };
             self.ids.lift(facts.revoked_below());
-            let (verdict, changes) = if call.is_slow(&facts) {
+            let Judged { verdict, changes, events } = if call.is_slow(&facts) {
                 // Boxed: most turns are quick, and should not carry room for the others.
                 match Box::pin(self.judge_slowly(&call, facts, policy, address)).await? {
                     Some(judged) => judged,
@@ -244,6 +246,7 @@ impl App {
             match self.store.commit(changes).await {
                 Ok(()) => {
                     self.metrics.wrote(true);
+                    audit::tell(&events, &self.metrics);
                     return Ok(verdict);
                 }
                 Err(CommitError::Lost) => self.metrics.turn_lost(),
@@ -268,7 +271,7 @@ impl App {
         facts: Facts,
         policy: &Arc<Policy>,
         address: &str,
-    ) -> Result<Option<(Result<C::Yes, Refusal>, Vec<Change>)>, Fault> {
+    ) -> Result<Option<Judged<C::Yes>>, Fault> {
         let (call, policy, keys) = (Arc::clone(call), Arc::clone(policy), self.keys());
         let (now, entropy, address) = (self.clock.now(), self.draw(), address.to_owned());
         let work = move || judge(&*call, &facts, Turn::new(now, &policy, &keys, entropy, &address));
@@ -365,9 +368,19 @@ impl Surface {
     }
 }
 
-fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> (Result<C::Yes, Refusal>, Vec<Change>) {
+/// What a judge decided.
+struct Judged<Yes> {
+    verdict: Result<Yes, Refusal>,
+    changes: Vec<Change>,
+    /// The events among the changes, for the log.
+    events: Vec<audit::Line>,
+}
+
+fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> Judged<C::Yes> {
     let verdict = call.decide(facts, &mut turn);
-    (verdict, turn.into_changes())
+    let changes = turn.into_changes();
+    let events = audit::lines(facts, &changes);
+    Judged { verdict, changes, events }
 }
 
 /// The store does not take writes, or too much is waiting.

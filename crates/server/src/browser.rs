@@ -7,6 +7,7 @@ use ::http::{Method, StatusCode};
 use data_encoding::BASE64URL_NOPAD;
 use ipnet::IpNet;
 use protocol::browser::{Caller, Cookie, read_session};
+use protocol::login::device;
 use protocol::once::ONCE_TTL_S;
 use protocol::secret::Digest;
 
@@ -49,6 +50,8 @@ impl<'a> PageRequest<'a> {
         let path = http.uri.path();
         let names = CookieNames::of(app);
         let session = cookie(&http.headers, names.session).and_then(|text| read_session(text, &app.keys()));
+        let devices = cookie(&http.headers, names.device).unwrap_or_default();
+        let devices = device::read(devices, app.clock.now(), &app.keys());
         let known = cookie(&http.headers, names.browser).filter(|text| is_browser_cookie(text));
         let new_browser = known.is_none().then(|| BASE64URL_NOPAD.encode(&app.draw().bytes::<BROWSER_BYTES>()));
         let browser = known.or(new_browser.as_deref()).unwrap_or_default();
@@ -56,7 +59,7 @@ impl<'a> PageRequest<'a> {
         Self {
             method: if http.method == Method::HEAD { Method::GET } else { http.method.clone() },
             path: path.strip_prefix(app.settings.base_path()).unwrap_or(path),
-            caller: Caller { session, browser: Digest::of(browser.as_bytes()), agent: agent.to_owned() },
+            caller: Caller { session, browser: Digest::of(browser.as_bytes()), agent: agent.to_owned(), devices },
             address: address(http, &app.settings.trusted),
             form: form(http),
             once: cookie(&http.headers, names.once).map(ToOwned::to_owned),
@@ -115,7 +118,13 @@ impl<'a> PageRequest<'a> {
         }
         match session {
             Cookie::Keep => {}
-            Cookie::Set(secret, ttl_s) => set(names.session, secret.reveal(), &format!("; Max-Age={ttl_s}")),
+            Cookie::Set(secret, ttl_s, device) => {
+                set(names.session, secret.reveal(), &format!("; Max-Age={ttl_s}"));
+                if let Some(device) = device {
+                    let sealed = device::seal(device, &self.caller.devices, &app.keys(), &mut app.draw());
+                    set(names.device, &sealed, &format!("; Max-Age={}", device::DEVICE_TTL_S));
+                }
+            }
             Cookie::Clear => set(names.session, "", "; Max-Age=0"),
         }
         response
@@ -145,14 +154,25 @@ struct CookieNames {
     session: &'static str,
     browser: &'static str,
     once: &'static str,
+    device: &'static str,
 }
 
 impl CookieNames {
     fn of(app: &App) -> Self {
         if app.settings.is_https() {
-            Self { session: "__Host-grantry-session", browser: "__Host-grantry-browser", once: "__Host-grantry-once" }
+            Self {
+                session: "__Host-grantry-session",
+                browser: "__Host-grantry-browser",
+                once: "__Host-grantry-once",
+                device: "__Host-grantry-device",
+            }
         } else {
-            Self { session: "grantry-session", browser: "grantry-browser", once: "grantry-once" }
+            Self {
+                session: "grantry-session",
+                browser: "grantry-browser",
+                once: "grantry-once",
+                device: "grantry-device",
+            }
         }
     }
 }
@@ -235,7 +255,7 @@ fn hop_address(hop: &str) -> Option<IpAddr> {
 }
 
 /// One household has one IPv4 address, and 2^64 addresses of IPv6.
-fn counted(address: IpAddr) -> String {
+pub(crate) fn counted(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

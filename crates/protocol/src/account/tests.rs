@@ -36,7 +36,7 @@ fn done_by(
         Some(Held { row: session, client: None, user: Some(Arc::new(user)), is_grant_revoked: false });
     set(&mut world);
     let presented = Some(Presented { id: minted.id, digest: minted.digest });
-    let caller = Caller { session: presented, browser: Digest::of(b"browser"), agent: String::new() };
+    let caller = Caller { session: presented, browser: Digest::of(b"browser"), agent: String::new(), devices: vec![] };
     world.judge(&AccountCall { caller, address: sample::ADDRESS.into(), act })
 }
 

@@ -38,7 +38,8 @@ fn world() -> World {
 }
 
 fn judge(world: &World, act: Act) -> (Result<Developed, Refusal>, Vec<Change>) {
-    let caller = Caller { session: world.session, browser: Digest::of(b"browser"), agent: "Browser".into() };
+    let caller =
+        Caller { session: world.session, browser: Digest::of(b"browser"), agent: "Browser".into(), devices: vec![] };
     world.judge(&DeveloperCall { caller, act })
 }
 

@@ -197,11 +197,21 @@ impl Request {
     }
 }
 
-fn live_user<'f>(held: &'f Held<Grant>, turn: &Turn<'_>) -> Result<&'f Arc<User>, No> {
-    held.check(&turn.policy.dialect).map_err(|dead| match dead {
-        Dead::User => No::GrantUserGone,
-        Dead::Client | Dead::Grant => No::GrantRevoked,
-    })?;
+fn live_user<'f>(held: &'f Held<Grant>, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, No> {
+    if let Err(dead) = held.check(&turn.policy.dialect) {
+        if dead == Dead::User {
+            turn.note(
+                EventKind::RefreshRefused,
+                Some(held.row.user),
+                Some(held.row.client),
+                "the user is disabled or gone",
+            );
+        }
+        return Err(match dead {
+            Dead::User => No::GrantUserGone,
+            Dead::Client | Dead::Grant => No::GrantRevoked,
+        });
+    }
     held.user.as_ref().ok_or(No::GrantUserGone)
 }
 

@@ -157,6 +157,7 @@ fn row(table: &str, count: &Value, ages: &Value) -> Value {
 
 async fn sweep(desk: &Desk) -> Result<Answer, Stop> {
     let mut removed = 0;
+    desk.store.keep_events(desk.configuration.settings.audit_keep_s);
     loop {
         match desk.store.sweep(desk.now(), SWEEP_ROWS).await? {
             0 => break,

@@ -1,11 +1,13 @@
 //! `grantry user`: people with an account.
 
 mod link;
+mod unlock;
 
 use clap::{ArgGroup, Args, Subcommand};
 use data_encoding::BASE32_NOPAD;
 use protocol::login::{password, recovery, totp};
 use protocol::model::{EventKind, Totp, User as Row, UserKey};
+use protocol::policy::Policy;
 use protocol::secret::Secret;
 use protocol::turn::{Change, Entropy};
 use serde_json::{Map, Value, json};
@@ -40,6 +42,14 @@ Examples:
     Disable(Who),
     /// Let somebody in again. What was dead stays dead: they sign in and allow again.
     Enable(Who),
+    /// End every lockout of an account: wrong passwords and codes so far no longer count.
+    #[command(after_help = "\
+Example:
+  grantry user unlock alice
+
+`grantry event list --user alice --kind locked_out` shows when and from where the account was locked out. A lockout of a
+network address is not the account's: it ends by itself.")]
+    Unlock(Who),
     /// Delete an account and everything that hangs on it.
     Delete(Who),
     /// Set a password; all sessions end and all tokens are dead.
@@ -168,6 +178,7 @@ impl User {
             Self::Show(who) => link::show(&who.user, desk).await,
             Self::Disable(who) => disable(&who.user, desk).await,
             Self::Enable(who) => enable(&who.user, desk).await,
+            Self::Unlock(who) => unlock::unlock(&who.user, desk).await,
             Self::Delete(who) => delete(&who.user, desk).await,
             Self::SetPassword(set) => set.run(desk).await,
             Self::SetAttribute(set) => set.run(desk).await,
@@ -339,9 +350,11 @@ impl SecondFactor {
 
     async fn disable(self, desk: &Desk) -> Result<Answer, Stop> {
         let (user, ()) = desk
-            .alter_user(&self.user, EventKind::TotpDisabled, |user, _| match user.totp.take() {
-                Some(_) => Ok(("by the operator", ())),
-                None => Err(Stop::no(format!("`{}` has no second factor", self.user))),
+            .alter_user(&self.user, EventKind::TotpDisabled, |user, draft| {
+                user.totp.take().ok_or_else(|| Stop::no(format!("`{}` has no second factor", self.user)))?;
+                // As on the account page: sessions end, tokens stay.
+                draft.change(Change::EndSessions { user: user.key, but: None });
+                Ok(("by the operator", ()))
             })
             .await?;
         Ok(Answer::new(show::user(&user), format!("{} has no second factor any more.", show::name_of(&user))))
@@ -392,6 +405,11 @@ pub(crate) async fn enrol(desk: &Desk, name: &str, digits: Option<u32>) -> Resul
                 recovery: digests,
                 enabled_at: draft.now,
             });
+            // As on the account page: where applications take passwords, what was issued before may have come of the password
+            // alone. OWASP ASVS 5.0 V6.3.4.
+            if Policy::is_password_taken_by(&desk.configuration.policies) {
+                cut_off(user, draft);
+            }
             let account = user.email.as_deref().or(user.username.as_deref()).unwrap_or(&user.name);
             let uri = totp::uri(&seed, &issuer_name, account, digits);
             Ok(("by the operator", Enrolled { base32: totp::base32(&seed), uri, recovery: texts }))

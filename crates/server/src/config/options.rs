@@ -117,6 +117,8 @@ pub const TABLE: &[Row] = &[
     row("limits.body_timeout", Kind::Duration(1, 600), Text("10s"), "", "A request's body must be there within this time."),
     row("limits.request_timeout", Kind::Duration(1, 600), Text("30s"), "", "A request must be answered within this time."),
     row("limits.idle_timeout", Kind::Duration(1, 3600), Text("75s"), "", "A connection without a request is closed after this time."),
+    row("audit.keep", Kind::Duration(86_400, 10 * YEAR_S), Text("396d"), "", "How long audit events are kept, with the network addresses in them: a year and a month by default. `grantry event list` shows them."),
+
     row("limits.drain", Kind::Duration(0, 600), Text("30s"), "", "When told to stop, requests in flight get so long to end."),
     row("limits.body_bytes", Kind::Count(1024, 16_777_216), Count(65_536), "", "Size of a request's body in bytes."),
     row("limits.header_bytes", Kind::Count(4096, 1_048_576), Count(32_768), "", "Size of a request's header in bytes."),
@@ -137,6 +139,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("fetch", "Outgoing requests. Private addresses are refused unless they are listed."),
     ("upstream.google", "Sign in with Google: a button on the sign-in page, and ID tokens where a surface takes them."),
     ("log", "Logs go to standard error and never hold secrets."),
+    ("audit", "The audit trail: who signed in, what was allowed, what was changed."),
     ("limits", "How much at once."),
 ];
 

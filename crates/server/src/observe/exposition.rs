@@ -9,9 +9,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
+use protocol::login::attempts::By;
 use protocol::refusal;
 
-use super::metrics::{BOUNDS_US, Metrics, Series};
+use super::metrics::{BOUNDS_US, Metrics, Series, SignIn};
 use crate::app::App;
 
 /// The media type of [`text`].
@@ -36,7 +37,17 @@ pub fn text(app: &App) -> String {
 struct Snapshot {
     addresses: Vec<Address>,
     numbers: Vec<(&'static str, &'static str, u64)>,
+    labelled: Vec<Labelled>,
     gauges: Vec<(&'static str, &'static str, i64)>,
+}
+
+/// Counters that one label tells apart.
+#[derive(Debug)]
+struct Labelled {
+    name: &'static str,
+    help: &'static str,
+    label: &'static str,
+    counts: Vec<(&'static str, u64)>,
 }
 
 #[derive(Debug)]
@@ -99,6 +110,24 @@ impl Snapshot {
                 ("panics", "Requests that panicked", count(&metrics.panics)),
                 ("swept_rows", "Rows of no more use that were removed", count(&metrics.swept_rows)),
             ],
+            labelled: vec![
+                Labelled {
+                    name: "sign_ins",
+                    help: "Attempts to sign in, by outcome",
+                    label: "outcome",
+                    counts: SignIn::ALL
+                        .iter()
+                        .zip(&metrics.sign_ins)
+                        .map(|((_, name), own)| (*name, count(own)))
+                        .collect(),
+                },
+                Labelled {
+                    name: "lockouts",
+                    help: "Lockouts after too many failed attempts, by what they lock out",
+                    label: "by",
+                    counts: By::ALL.iter().zip(&metrics.lockouts).map(|(by, own)| (by.as_str(), count(own))).collect(),
+                },
+            ],
             gauges: vec![
                 (
                     "connections_open",
@@ -136,6 +165,13 @@ impl Collector for Snapshot {
         for (name, help, count) in &self.numbers {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             ConstCounter::new(*count).encode(metric)?;
+        }
+        for own in &self.labelled {
+            let mut family = encoder.encode_descriptor(own.name, own.help, None, MetricType::Counter)?;
+            for (value, count) in &own.counts {
+                let labels = [(own.label, *value)];
+                ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+            }
         }
         for (name, help, value) in &self.gauges {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;

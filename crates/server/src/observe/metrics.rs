@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dialect::Dialects;
 use protocol::endpoint::Endpoint;
+use protocol::login::attempts::By;
 use protocol::refusal::{self, No};
 
 /// Upper ends of the classes of duration, in microseconds.
@@ -28,6 +29,27 @@ pub struct Metrics {
     pub(super) panics: AtomicU64,
     pub(crate) connections_open: AtomicU64,
     pub(super) swept_rows: AtomicU64,
+    /// By the place in [`SignIn::ALL`].
+    pub(super) sign_ins: [AtomicU64; SignIn::ALL.len()],
+    /// By the place in [`By::ALL`].
+    pub(super) lockouts: [AtomicU64; By::ALL.len()],
+}
+
+/// The outcome of an attempt to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignIn {
+    /// The user is signed in.
+    Ok,
+    /// A password or a code was wrong.
+    Failed,
+    /// The password was right, and the second factor was not presented with it.
+    SecondFactorMissing,
+}
+
+impl SignIn {
+    /// Every outcome and its label.
+    pub const ALL: [(Self, &str); 3] =
+        [(Self::Ok, "ok"), (Self::Failed, "failed"), (Self::SecondFactorMissing, "second_factor_missing")];
 }
 
 /// The requests of one address: how they came out, and how long they took.
@@ -82,7 +104,19 @@ impl Metrics {
             panics: AtomicU64::new(0),
             connections_open: AtomicU64::new(0),
             swept_rows: AtomicU64::new(0),
+            sign_ins: Default::default(),
+            lockouts: Default::default(),
         }
+    }
+
+    /// Counts an attempt to sign in.
+    pub fn signed_in(&self, outcome: SignIn) {
+        self.sign_ins[outcome as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Counts a lockout.
+    pub fn locked_out(&self, by: By) {
+        self.lockouts[by as usize].fetch_add(1, Relaxed);
     }
 
     /// The requests of an address of a dialect.
