@@ -88,9 +88,9 @@ pub const TABLE: &[Row] = &[
     row("session.absolute", Kind::Duration(60, YEAR_S), Text("14d"), "", "A browser is signed out after so long in any case."),
     row("session.recent", Kind::Duration(60, YEAR_S), Text("15m"), "", "Changing how one signs in needs a sign-in that is no older than this."),
 
-    row("lockout.account_failures", Kind::Count(3, 1000), Count(10), "", "After so many wrong passwords or codes, an account must wait."),
-    row("lockout.address_failures", Kind::Count(3, 1_000_000), Count(100), "", "After so many wrong passwords or codes, a network address must wait."),
-    row("lockout.window", Kind::Duration(60, 86_400), Text("15m"), "", "How long until failures are forgotten."),
+    row("lockout.account_failures", Kind::Count(3, 1000), Count(10), "", "After so many wrong passwords or codes for one account, whoever typed them must wait. Browsers in which the user has signed in before are counted apart. The limits over all addresses and over days are multiples of this: see Lockout in docs/guide/operate.md."),
+    row("lockout.address_failures", Kind::Count(3, 1_000_000), Count(100), "", "After so many wrong passwords or codes from one network address, the address must wait, but for browsers that the account knows."),
+    row("lockout.window", Kind::Duration(60, 86_400), Text("15m"), "", "How long until failures are forgotten, counted from the first one."),
 
     row("brand.name", Kind::Text, Text("Grantry"), "", "Your name, as people know it: on every page and in authenticator applications."),
     row("brand.logo", Kind::Path, Absent, r#""logo.svg""#, "Your logo: svg, png, webp or jpeg, at most 256 KiB."),
@@ -112,13 +112,13 @@ pub const TABLE: &[Row] = &[
     row("log.level", Kind::Text, Text("info"), "", "error, warn, info, debug or trace; or by module, such as \"info,store=debug\"."),
     row("log.format", Kind::Word(&["text", "json"]), Text("text"), "", "text for people, json for machines."),
 
+    row("audit.keep", Kind::Duration(86_400, 10 * YEAR_S), Text("396d"), "", "How long audit events are kept, with the network addresses in them: a year and a month by default. `grantry event list` shows them."),
+
     row("limits.connections", Kind::Count(1, 1_000_000), Count(10_000), "", "Connections at the same time."),
     row("limits.header_timeout", Kind::Duration(1, 600), Text("10s"), "", "A request's header must be there within this time."),
     row("limits.body_timeout", Kind::Duration(1, 600), Text("10s"), "", "A request's body must be there within this time."),
     row("limits.request_timeout", Kind::Duration(1, 600), Text("30s"), "", "A request must be answered within this time."),
     row("limits.idle_timeout", Kind::Duration(1, 3600), Text("75s"), "", "A connection without a request is closed after this time."),
-    row("audit.keep", Kind::Duration(86_400, 10 * YEAR_S), Text("396d"), "", "How long audit events are kept, with the network addresses in them: a year and a month by default. `grantry event list` shows them."),
-
     row("limits.drain", Kind::Duration(0, 600), Text("30s"), "", "When told to stop, requests in flight get so long to end."),
     row("limits.body_bytes", Kind::Count(1024, 16_777_216), Count(65_536), "", "Size of a request's body in bytes."),
     row("limits.header_bytes", Kind::Count(4096, 1_048_576), Count(32_768), "", "Size of a request's header in bytes."),
