@@ -153,9 +153,11 @@ pub struct Holdings {
 /// share it; by what was typed where there is none, so that nobody can tell the difference.
 #[must_use]
 pub fn account_attempts_key(user: Option<UserKey>, login: &str) -> Digest {
+    // Not the keys of versions that had one counter per account: their limit is lower, and while an installation is upgraded
+    // nodes of both kinds count in one database.
     match user {
-        Some(user) => Digest::of(format!("account\0{}", user.0).as_bytes()),
-        None => Digest::of(format!("login\0{}", login_name(login)).as_bytes()),
+        Some(user) => Digest::of(format!("account everywhere\0{}", user.0).as_bytes()),
+        None => Digest::of(format!("login everywhere\0{}", login_name(login)).as_bytes()),
     }
 }
 

@@ -304,7 +304,7 @@ fn a_consent_page_shown_to_somebody_else_is_no_answer() {
 }
 
 #[test]
-fn a_right_password_starts_a_new_session_and_a_wrong_one_counts_at_both_doors() {
+fn a_right_password_starts_a_new_session_and_a_wrong_one_is_counted() {
     let mut world = world();
     world.facts.login = Some(Arc::new(sample::user()));
     expect![[r#"
