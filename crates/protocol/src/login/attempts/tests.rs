@@ -342,7 +342,7 @@ fn somebody_who_is_signed_in_has_a_counter_of_their_own() {
     site.fail(10, &Knock::from_address(HERE), "alice");
     let alice = site.alice();
     let knock = Knock { session: Some(SessionId(5)), ..Knock::from_address(HERE) };
-    let mut guess = |site: &mut Site, is_right: bool| {
+    let guess = |site: &mut Site, is_right: bool| {
         site.attempt(&knock, None, |facts, turn| {
             let doors = Doors::of_password(&knock, Some(&alice), None, turn);
             doors.check(facts, turn)?;
