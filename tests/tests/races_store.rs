@@ -199,8 +199,9 @@ async fn of_many_rotations_of_one_refresh_token_exactly_one_counts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parallel_guesses_get_no_further_than_guesses_in_a_row() {
     on_every_store(|doors| async move {
-        let guess =
-            |_| vec![Change::CountFailure { key: digest("alice"), limit: 5, now: NOW, resets_at: NOW.plus(60) }];
+        let guess = |_| {
+            vec![Change::CountFailure { key: digest("alice"), limit: 5, now: NOW, resets_at: NOW.plus(60), user: None }]
+        };
         assert_eq!(run(&doors, guess).await.len(), 5);
         let wants = Wants { address_attempts: Some(digest("alice")), ..Wants::default() };
         for door in &doors {
@@ -209,6 +210,31 @@ async fn parallel_guesses_get_no_further_than_guesses_in_a_row() {
         }
         let pass = |_| vec![Change::PassCounter { key: digest("alice"), limit: 5, now: NOW, is_cleared: true }];
         assert!(run(&doors, pass).await.is_empty(), "the right password comes too late");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unlocking_an_account_wins_while_others_guess() {
+    on_every_store(|doors| async move {
+        let count = |name: String| Change::CountFailure {
+            key: digest(&name),
+            limit: 1_000,
+            now: NOW,
+            resets_at: NOW.plus(60),
+            user: Some(UserKey(1)),
+        };
+        let unlocker = RACERS / 2;
+        // As at the sign-in page: a counter that all share comes first, then those of one place.
+        let deed = |racer| match racer {
+            racer if racer == unlocker => vec![Change::ForgetFailures(UserKey(1))],
+            racer => {
+                vec![count("shared".into()), count(format!("name {}", racer % 4)), count(format!("near {}", racer % 4))]
+            }
+        };
+        for _ in 0..3 {
+            assert_eq!(run(&doors, deed).await.len(), usize::try_from(RACERS).expect("a small number"));
+        }
     })
     .await;
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::browser::{Caller, Cookie, FormSeal, Signed};
 use crate::call::Call;
 use crate::keys::Keys;
-use crate::login::attempts::Doors;
+use crate::login::attempts::{Doors, Knock};
 use crate::login::{password, recovery, totp};
 use crate::model::{Amr, EventKind, IdentityName, SessionId, Totp, User};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
-use crate::turn::{Change, Entropy, Facts, Rely, Turn, Wants, account_attempts_key, address_attempts_key};
+use crate::turn::{Change, Entropy, Facts, Rely, Turn, Wants};
 use crate::wire::Param;
 
 /// Longest display name, in characters.
@@ -125,14 +125,17 @@ impl Call for AccountCall {
             Act::Unlink(name) => Some(name.clone()),
             _ => None,
         };
-        Wants {
+        let mut wants = Wants {
             holdings: identity.is_some(),
             identity,
             session: self.caller.session.map(|own| SessionId(own.id)),
             client_id,
-            address_attempts: Some(address_attempts_key(&self.address)),
             ..Wants::default()
+        };
+        if self.is_password_compared() {
+            self.knock().want(&mut wants);
         }
+        wants
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
@@ -172,7 +175,7 @@ impl Call for AccountCall {
     }
 
     fn is_slow(&self, _facts: &Facts) -> bool {
-        matches!(self.act, Act::ChangePassword { .. } | Act::RemoveTotp { .. })
+        self.is_password_compared()
     }
 }
 
@@ -219,7 +222,18 @@ fn rename(signed: &Signed, name: &str, turn: &mut Turn<'_>) -> Result<Account, R
 }
 
 impl AccountCall {
-    /// Compares the typed password with the account's, through the same doors as the sign-in page.
+    fn is_password_compared(&self) -> bool {
+        matches!(self.act, Act::ChangePassword { .. } | Act::RemoveTotp { .. })
+    }
+
+    /// Whoever is signed in has a counter of their own, by the device or else by the session: what strangers do at the
+    /// sign-in page must not keep them from changing their password.
+    fn knock(&self) -> Knock {
+        let session = self.caller.session.map(|own| SessionId(own.id));
+        Knock { address: self.address.clone(), devices: self.caller.devices.clone(), session }
+    }
+
+    /// Compares the typed password with the account's, at the counters of the device or session.
     fn check_password(
         &self,
         signed: &Signed,
@@ -227,14 +241,13 @@ impl AccountCall {
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
-        let doors = Doors::new(account_attempts_key(Some(signed.user.key), ""), address_attempts_key(&self.address));
+        let doors = Doors::of_password(&self.knock(), Some(&signed.user), None, turn);
         doors.check(facts, turn)?;
         if signed.user.password.as_deref().is_some_and(|stored| turn.is_right_password(stored, typed)) {
             doors.pass(turn);
             Ok(())
         } else {
-            doors.count(turn);
-            turn.note(EventKind::SignInFailed, Some(signed.user.key), None, "on the account page");
+            doors.fail("on the account page", facts, turn);
             Err(No::PasswordCurrentWrong.into())
         }
     }

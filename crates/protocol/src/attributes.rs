@@ -49,7 +49,10 @@ impl Call for AttributesCall {
             return Err(No::AttributesNotAllowed.into());
         }
         let user = facts.subject.as_ref().ok_or(No::AccountUnknown)?;
-        let Some(patch) = &self.patch else { return Ok(user.attributes.clone()) };
+        let Some(patch) = &self.patch else {
+            turn.note(EventKind::AccountRead, Some(user.key), Some(client.key), "attributes");
+            return Ok(user.attributes.clone());
+        };
         let mut attributes = user.attributes.clone();
         merge(&mut attributes, patch);
         check(&attributes)?;
@@ -141,7 +144,7 @@ mod tests {
         let expected = object(json!({"limits": {"links": {"used": 2, "limit": 500}}, "team": ["a"]}));
         assert_eq!(ask(&world(), Some(patch)), (Ok(expected), 2));
         assert_eq!(ask(&world(), Some(json!({"plan": "free"}))).1, 0);
-        assert_eq!(ask(&world(), None).1, 0);
+        assert_eq!(ask(&world(), None).1, 1, "the auditor is told of a read");
     }
 
     #[test]

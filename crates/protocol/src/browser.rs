@@ -18,6 +18,7 @@ pub use form::FormSeal;
 use crate::call::{Reply, ReplyKind};
 use crate::keys::{Alphabet, Keys, Presented, Spelling, TokenKind};
 use crate::live::Hangs;
+use crate::login::device::Device;
 use crate::model::{Amr, Client, Session, SessionId, User};
 use crate::policy::SEEN_EVERY_S;
 use crate::redirect::VerifiedRedirect;
@@ -45,6 +46,8 @@ pub struct Caller {
     pub browser: Digest,
     /// What the browser says it is.
     pub agent: String,
+    /// The users whose known device the browser is.
+    pub devices: Vec<Device>,
 }
 
 /// What the browser must do next, and with which session.
@@ -72,8 +75,8 @@ pub enum Step {
 pub enum Cookie {
     /// It stays as it is.
     Keep,
-    /// It holds a new session, for so many seconds.
-    Set(Secret, u64),
+    /// It holds a new session, for so many seconds. Where the sign-in is complete, the browser is a known device from now on.
+    Set(Secret, u64, Option<Device>),
     /// It goes.
     Clear,
 }
@@ -223,7 +226,9 @@ impl Signed {
             agent: agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARACTERS_MAX).collect(),
         };
         turn.change(Change::PutSession(Box::new(session.clone())));
-        (Self { session, user: Arc::clone(user), is_new: true }, Cookie::Set(minted.text, policy.absolute_s))
+        let signed = Self { session, user: Arc::clone(user), is_new: true };
+        let device = (!signed.lacks_second_factor()).then(|| Device::new(user, turn));
+        (signed, Cookie::Set(minted.text, policy.absolute_s, device))
     }
 
     /// Starts a session in the place of this one, for the same browser.

@@ -609,6 +609,8 @@ pub struct Event {
     pub address: String,
     /// More, in words, without secrets.
     pub detail: String,
+    /// Who ran the command, for commands of the operator: the account of the operating system, such as `root (0)`.
+    pub actor: Option<String>,
 }
 
 crate::wire::names! {
@@ -618,8 +620,12 @@ crate::wire::names! {
         SignedIn = "signed_in",
         /// A password or second factor was wrong.
         SignInFailed = "sign_in_failed",
-        /// Too many failures: the account or address must wait.
+        /// A password was right, and the second factor is missing: somebody knows the password.
+        PasswordProven = "password_proven",
+        /// Too many failures: the account, address or device must wait.
         LockedOut = "locked_out",
+        /// The operator ended all lock-outs of an account.
+        UserUnlocked = "user_unlocked",
         /// A session was ended.
         SignedOut = "signed_out",
         /// A user allowed a client something.
@@ -636,6 +642,8 @@ crate::wire::names! {
         CodeReplayed = "code_replayed",
         /// An old refresh token came back; its grant was revoked.
         RefreshReplayed = "refresh_replayed",
+        /// A refresh token was refused because its user is disabled or deleted, or had all sessions ended.
+        RefreshRefused = "refresh_refused",
         /// A token was revoked by its client.
         TokenRevoked = "token_revoked",
         /// A password was set or changed.
@@ -660,7 +668,9 @@ crate::wire::names! {
         IdentityLinked = "identity_linked",
         /// An account elsewhere no longer opens one here.
         IdentityUnlinked = "identity_unlinked",
-        /// An account was changed by the operator.
+        /// A program of the operator's read an account.
+        AccountRead = "account_read",
+        /// An account was changed by the operator, or by a program of the operator's.
         UserChanged = "user_changed",
         /// An account was deleted.
         UserDeleted = "user_deleted",

@@ -251,6 +251,12 @@ impl Policy {
 }
 
 impl Policy {
+    /// Returns true if applications of one of these surfaces take passwords: see [`Policy::is_password_taken`].
+    #[must_use]
+    pub fn is_password_taken_by(policies: &[Self]) -> bool {
+        policies.iter().any(|policy| policy.grants.contains(&GrantType::Password))
+    }
+
     /// How access and refresh tokens that begin with this grant are written.
     #[must_use]
     pub fn spellings_of(&self, grant: GrantType) -> (&Spelling, &Spelling) {

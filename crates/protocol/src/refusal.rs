@@ -137,7 +137,7 @@ refusals! {
     ResourceNotGranted, InvalidTarget, "RFC 8707 §2.2", "The resource is unknown, malformed, or not part of the grant.", "A resource that the grant does not cover.";
     CredentialsWrong, InvalidCredentials, "RFC 6749 §4.3.2", "The user name or the password is wrong.", "Unknown user, wrong password, or an account without a password.";
     UserDisabled, InvalidCredentials, "RFC 6749 §4.3.2", "The user name or the password is wrong.", "The account is disabled.";
-    LockedOut, LockedOut, "RFC 6749 §4.3.2", "Too many failed attempts. Wait and try again.", "Too many failures against the account or from the address.";
+    LockedOut, LockedOut, "RFC 6749 §4.3.2", "Too many failed attempts. Wait and try again.", "Too many failures of this caller: against one name from one address, from the address, from a known device, or at the second factor.";
     SecondFactorMissing, OtpNeeded, "RFC 6749 §4.3.2", "A code of the second factor is required.", "The password was right; the account has a second factor.";
     SecondFactorWrong, OtpNeeded, "RFC 6238 §5.2", "The code of the second factor is wrong or was used before.", "A wrong, old or repeated code.";
     AssertionMalformed, InvalidGrant, "RFC 7523 §3.1", "The assertion is invalid or expired.", "Not a JWT with the claims of an ID token, of another kind, too long, or with a critical extension.";

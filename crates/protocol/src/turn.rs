@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::keys::Keys;
+use crate::login::attempts::Knock;
 use crate::login::memo::Memo;
 use crate::login::password;
 use crate::model::{
@@ -38,6 +39,8 @@ pub struct Wants {
     pub burned: Option<Digest>,
     /// Counters of failed attempts from an address (not those of an account: they come with the account).
     pub address_attempts: Option<Digest>,
+    /// Counters of failed attempts against the account that [`Wants::consent`] names, or else against the name of `login`.
+    pub knock: Option<Knock>,
     /// What the account allowed the client of `client_id`. The account is that of `identity`, or else the one of `login`
     /// where a name is given, or else that of `session`.
     pub consent: bool,
@@ -76,8 +79,8 @@ pub struct Facts {
     pub identity: Option<Held<Identity>>,
     /// Was the token of [`Wants::burned`] used before?
     pub is_burned: bool,
-    /// Failed attempts against the account (see [`Wants::consent`]); where there is none, against the name of `login`.
-    pub account_attempts: Option<Attempts>,
+    /// The counters of [`Wants::knock`] that have rows.
+    pub attempts: Vec<(Digest, Attempts)>,
     /// Failed attempts from the address.
     pub address_attempts: Option<Attempts>,
     /// The remembered consent.
@@ -87,6 +90,32 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Every user among the rows, some perhaps more than once.
+    pub fn users(&self) -> impl Iterator<Item = &Arc<User>> {
+        fn of<T>(held: &Option<Held<T>>) -> Option<&Arc<User>> {
+            held.as_ref()?.user.as_ref()
+        }
+        let held = [
+            of(&self.code),
+            of(&self.grant),
+            of(&self.access),
+            of(&self.personal),
+            of(&self.session),
+            of(&self.identity),
+            self.login.as_ref(),
+            self.subject.as_ref(),
+        ];
+        held.into_iter().flatten()
+    }
+
+    /// Every client among the rows, some perhaps more than once.
+    pub fn clients(&self) -> impl Iterator<Item = &Arc<Client>> {
+        fn of<T>(held: &Option<Held<T>>) -> Option<&Arc<Client>> {
+            held.as_ref()?.client.as_ref()
+        }
+        [self.client.as_ref(), of(&self.code), of(&self.grant), of(&self.access)].into_iter().flatten()
+    }
+
     /// The greatest id below which something of these users and clients was revoked: whatever a turn makes for them must
     /// have a greater one, or it would be dead when it is born. Ids are drawn by clocks, and clocks differ.
     #[must_use]
@@ -122,13 +151,15 @@ pub struct Holdings {
     pub identities: u32,
 }
 
-/// Under which counter failures against an account are kept: by user where there is one, so that the e-mail address and
-/// the user name share it; by what was typed where there is none, so that nobody can tell the difference.
+/// The counter of all failures against an account: by user where there is one, so that the e-mail address and the user name
+/// share it; by what was typed where there is none, so that nobody can tell the difference.
 #[must_use]
 pub fn account_attempts_key(user: Option<UserKey>, login: &str) -> Digest {
+    // Not the keys of versions that had one counter per account: their limit is lower, and while an installation is upgraded
+    // nodes of both kinds count in one database.
     match user {
-        Some(user) => Digest::of(format!("account\0{}", user.0).as_bytes()),
-        None => Digest::of(format!("login\0{}", login_name(login)).as_bytes()),
+        Some(user) => Digest::of(format!("account everywhere\0{}", user.0).as_bytes()),
+        None => Digest::of(format!("login everywhere\0{}", login_name(login)).as_bytes()),
     }
 }
 
@@ -272,7 +303,8 @@ impl<'a> Turn<'a> {
         client: Option<ClientKey>,
         detail: impl Into<String>,
     ) {
-        let event = Event { at: self.now, kind, user, client, address: self.address.to_owned(), detail: detail.into() };
+        let (at, address, detail) = (self.now, self.address.to_owned(), detail.into());
+        let event = Event { at, kind, user, client, address, detail, actor: None };
         self.change(Change::Note(event));
     }
 
@@ -316,7 +348,11 @@ pub enum Change {
         now: UnixTime,
         /// When the failures are forgotten.
         resets_at: UnixTime,
+        /// The account with which the counter can be found and cleared.
+        user: Option<UserKey>,
     },
+    /// All counters of the account's are cleared: whoever was locked out of it may try again.
+    ForgetFailures(UserKey),
     /// ◆ Fewer than `limit` failures are counted, or their window is over. Forgets them if `is_cleared`.
     PassCounter {
         /// Which counter.
@@ -410,7 +446,9 @@ impl Change {
     /// now: where the store takes no writes, it costs precision, and to refuse for its sake would cost every reader.
     #[must_use]
     pub fn is_only_noticed(&self) -> bool {
+        let is_read = |event: &Event| event.kind == EventKind::AccountRead;
         matches!(self, Self::TouchSession { .. } | Self::TouchPersonal { .. })
+            || matches!(self, Self::Note(event) if is_read(event))
     }
 
     /// True if the change ends something, or replaces a user or a client, as a new password or a retired secret does. A turn

@@ -120,7 +120,7 @@ fn without_zone(address: SocketAddrV6) -> Option<Ipv6Addr> {
 }
 
 /// Returns the text of an address as it is counted: one household has one IPv4 address, and 2^64 addresses of IPv6.
-fn counted(address: IpAddr) -> String {
+pub(crate) fn counted(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => within(address, 64).to_string(),

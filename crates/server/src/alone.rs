@@ -6,11 +6,12 @@ use protocol::call::Call;
 use protocol::login::memo::Memo;
 use protocol::policy::Policy;
 use protocol::refusal::Refusal;
-use protocol::turn::{Change, Facts, Turn, Wants};
+use protocol::turn::{Facts, Turn, Wants};
 use store::CommitError;
 
-use crate::app::{App, judge};
+use crate::app::{App, Judged, judge};
 use crate::fault::Fault;
+use crate::observe::audit;
 
 /// Maximum number of attempts while nobody else writes: ids may still have to be drawn above those of another node.
 const ATTEMPTS_MAX: u32 = 3;
@@ -46,7 +47,7 @@ impl App {
             }
             let keys = self.keys();
             let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address);
-            let (verdict, changes) = match memo {
+            let Judged { verdict, changes, events } = match memo {
                 Some(memo) => judge_quickly(call, &facts, turn, memo)?,
                 None => judge(call, &facts, turn),
             };
@@ -56,6 +57,7 @@ impl App {
             match pen.commit(changes).await {
                 Ok(()) => {
                     self.metrics.wrote(true);
+                    audit::tell(&events, &self.metrics);
                     return Some(Ok(verdict));
                 }
                 Err(CommitError::Lost) => self.metrics.turn_lost(),
@@ -76,12 +78,7 @@ impl App {
 }
 
 /// As [`judge`], but computes no password hash that is not known. Gives nothing if the verdict needs one.
-fn judge_quickly<C: Call>(
-    call: &C,
-    facts: &Facts,
-    turn: Turn<'_>,
-    memo: &Memo,
-) -> Option<(Result<C::Yes, Refusal>, Vec<Change>)> {
+fn judge_quickly<C: Call>(call: &C, facts: &Facts, turn: Turn<'_>, memo: &Memo) -> Option<Judged<C::Yes>> {
     memo.be_quick(true);
     let judged = judge(call, facts, turn.with_memo(memo));
     let was_missed = memo.was_missed();

@@ -11,7 +11,7 @@ use protocol::browser::{Errand, FormSeal, Goal};
 use protocol::call::Call;
 use protocol::keys::Keys;
 use protocol::login::memo::Memo;
-use protocol::model::{GrantType, SealKey};
+use protocol::model::SealKey;
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
 use protocol::secret::Digest;
@@ -30,6 +30,7 @@ use crate::http::RequestIds;
 use crate::ids::Ids;
 use crate::limits::Limiter;
 use crate::node;
+use crate::observe::audit;
 use crate::observe::metrics::Metrics;
 use crate::observe::refusals::Refusals;
 use crate::pages::Pages;
@@ -143,12 +144,13 @@ impl App {
             numbers => numbers,
         };
         let keys = Arc::new(Keys::derive(&master, &numbers));
+        store.keep_events(settings.audit_keep_s);
         let mut policies: HashMap<String, Policy> =
             policies.into_iter().map(|policy| (policy.dialect.clone(), policy)).collect();
         let mut own =
             |dialect: &Dialect| policies.remove(&dialect.name).unwrap_or_else(|| dialect.policy(&settings.issuer));
         let policies: Vec<Policy> = dialects.iter().map(&mut own).collect();
-        let is_password_taken = policies.iter().any(|policy| policy.grants.contains(&GrantType::Password));
+        let is_password_taken = Policy::is_password_taken_by(&policies);
         let surfaces = dialects.iter().zip(policies).map(|(dialect, policy)| {
             (dialect.name.clone(), Surface::new(dialect, Policy { is_password_taken, ..policy }))
         });
@@ -276,7 +278,7 @@ impl App {
                 Ok(entropy) => entropy,
                 Err(why) => return Self::without_ids(why),
             };
-            let (verdict, changes) = if call.is_slow(&facts) {
+            let Judged { verdict, changes, events } = if call.is_slow(&facts) {
                 // Boxed: most turns are quick, and should not carry room for the others.
                 let memo = Arc::clone(memo.get_or_insert_default());
                 match Box::pin(self.judge_slowly(&call, facts, (policy, address), (entropy, memo))).await? {
@@ -296,6 +298,7 @@ impl App {
             match self.store.commit(changes).await {
                 Ok(()) => {
                     self.metrics.wrote(true);
+                    audit::tell(&events, &self.metrics);
                     return Ok(verdict);
                 }
                 Err(CommitError::Lost) => self.metrics.turn_lost(),
@@ -331,7 +334,7 @@ impl App {
         facts: Facts,
         (policy, address): (&Arc<Policy>, &str),
         (entropy, memo): (Entropy, Arc<Memo>),
-    ) -> Result<Option<(Result<C::Yes, Refusal>, Vec<Change>)>, Fault> {
+    ) -> Result<Option<Judged<C::Yes>>, Fault> {
         let (call, policy, keys) = (Arc::clone(call), Arc::clone(policy), self.keys());
         let (now, address) = (self.clock.now(), address.to_owned());
         let work = move || judge(&*call, &facts, Turn::new(now, &policy, &keys, entropy, &address).with_memo(&memo));
@@ -450,9 +453,19 @@ impl Surface {
     }
 }
 
-pub(crate) fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> (Result<C::Yes, Refusal>, Vec<Change>) {
+/// What a judge decided.
+pub(crate) struct Judged<Yes> {
+    pub(crate) verdict: Result<Yes, Refusal>,
+    pub(crate) changes: Vec<Change>,
+    /// The events among the changes, for the log.
+    pub(crate) events: Vec<audit::Line>,
+}
+
+pub(crate) fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> Judged<C::Yes> {
     let verdict = call.decide(facts, &mut turn);
-    (verdict, turn.into_changes())
+    let changes = turn.into_changes();
+    let events = audit::lines(facts, &changes);
+    Judged { verdict, changes, events }
 }
 
 /// The store does not take writes, or too much is waiting.

@@ -4,6 +4,7 @@ use ::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT};
 use ::http::{Method, StatusCode};
 use data_encoding::BASE64URL_NOPAD;
 use protocol::browser::{BROWSER_BYTES, Caller, Cookie, read_session, renewed_browser};
+use protocol::login::device;
 use protocol::once::ONCE_TTL_S;
 use protocol::policy::PAGE_TTL_S;
 use protocol::secret::Digest;
@@ -48,6 +49,8 @@ impl<'a> PageRequest<'a> {
         let path = http.uri.path();
         let names = CookieNames::of(app);
         let session = cookie(&http.headers, names.session).and_then(|text| read_session(text, &app.keys()));
+        let devices = cookie(&http.headers, names.device).unwrap_or_default();
+        let devices = device::read(devices, app.clock.now(), &app.keys());
         let known = cookie(&http.headers, names.browser).filter(|text| is_browser_cookie(text));
         let browser = known.map_or_else(|| drawn_browser(app), ToOwned::to_owned);
         let before = cookie(&http.headers, names.before).filter(|text| is_browser_cookie(text));
@@ -55,7 +58,7 @@ impl<'a> PageRequest<'a> {
         Self {
             method: if http.method == Method::HEAD { Method::GET } else { http.method.clone() },
             path: path.strip_prefix(app.settings.base_path()).unwrap_or(path),
-            caller: Caller { session, browser: Digest::of(browser.as_bytes()), agent: agent.to_owned() },
+            caller: Caller { session, browser: Digest::of(browser.as_bytes()), agent: agent.to_owned(), devices },
             address: address(http, &app.settings),
             form: form(http),
             once: cookie(&http.headers, names.once).map(ToOwned::to_owned),
@@ -116,7 +119,13 @@ impl<'a> PageRequest<'a> {
         }
         match session {
             Cookie::Keep => {}
-            Cookie::Set(secret, ttl_s) => set(names.session, secret.reveal(), &format!("; Max-Age={ttl_s}")),
+            Cookie::Set(secret, ttl_s, device) => {
+                set(names.session, secret.reveal(), &format!("; Max-Age={ttl_s}"));
+                if let Some(device) = device {
+                    let sealed = device::seal(device, &self.caller.devices, &app.keys(), &mut app.draw());
+                    set(names.device, &sealed, &format!("; Max-Age={}", device::DEVICE_TTL_S));
+                }
+            }
             Cookie::Clear => set(names.session, "", "; Max-Age=0"),
         }
         response
@@ -134,7 +143,7 @@ impl<'a> PageRequest<'a> {
         let names = CookieNames::of(app);
         let mut set = |name: &str, value: &str, rest: &str| set_cookie(app, &mut response, name, value, rest);
         match session {
-            Cookie::Set(secret, _) => {
+            Cookie::Set(secret, ..) => {
                 set(names.browser, &renewed_browser(secret), "");
                 set(names.before, &self.browser, &format!("; Max-Age={PAGE_TTL_S}"));
             }
@@ -171,6 +180,7 @@ struct CookieNames {
     browser: &'static str,
     before: &'static str,
     once: &'static str,
+    device: &'static str,
 }
 
 impl CookieNames {
@@ -181,6 +191,7 @@ impl CookieNames {
                 browser: "__Host-grantry-browser",
                 before: "__Host-grantry-before",
                 once: "__Host-grantry-once",
+                device: "__Host-grantry-device",
             }
         } else {
             Self {
@@ -188,6 +199,7 @@ impl CookieNames {
                 browser: "grantry-browser",
                 before: "grantry-before",
                 once: "grantry-once",
+                device: "grantry-device",
             }
         }
     }

@@ -114,12 +114,12 @@ async fn begin(store: &dyn Store) -> Result<Vec<SealKey>, String> {
     Err("the store does not keep its first sealing key".to_owned())
 }
 
-/// A new sealing key takes over; only [`RING_MAX`] keep opening. Gives the ring, oldest first.
+/// A new sealing key takes over; only [`RING_MAX`] keep opening. Gives the ring, oldest first. `actor` is who wants it so.
 ///
 /// # Errors
 /// A sentence for the operator.
-pub async fn rotate(store: &dyn Store) -> Result<Vec<SealKey>, String> {
-    rotate_older(store, UnixTime::NEVER).await
+pub async fn rotate(store: &dyn Store, actor: String) -> Result<Vec<SealKey>, String> {
+    rotate_before(store, UnixTime::NEVER, Some(actor)).await
 }
 
 /// As [`rotate`], if the newest sealing key was made before `moment`; else the ring stays as it is. However many nodes do
@@ -128,6 +128,10 @@ pub async fn rotate(store: &dyn Store) -> Result<Vec<SealKey>, String> {
 /// # Errors
 /// Those of [`rotate`].
 pub async fn rotate_older(store: &dyn Store, moment: UnixTime) -> Result<Vec<SealKey>, String> {
+    rotate_before(store, moment, None).await
+}
+
+async fn rotate_before(store: &dyn Store, moment: UnixTime, actor: Option<String>) -> Result<Vec<SealKey>, String> {
     for _ in 0..ATTEMPTS_MAX {
         let mut ring = store.seal_keys().await.map_err(|fault| fault.to_string())?;
         if ring.last().is_some_and(|newest| newest.created_at >= moment) {
@@ -149,6 +153,7 @@ pub async fn rotate_older(store: &dyn Store, moment: UnixTime) -> Result<Vec<Sea
             client: None,
             address: String::new(),
             detail: format!("sealing key {number}"),
+            actor: actor.clone(),
         }));
         match store.commit(changes).await {
             Ok(()) => return Ok(ring),
@@ -282,8 +287,8 @@ mod tests {
         let master = [3; 32];
         let before = derive(&master, &store.seal_keys().await.unwrap());
         let sealed = before.seal("page", b"", b"x", &mut Entropy::seeded([1; 32], 1));
-        assert!(derive(&master, &rotate(store).await.unwrap()).open("page", b"", &sealed).is_some());
-        assert!(derive(&master, &rotate(store).await.unwrap()).open("page", b"", &sealed).is_none());
+        assert!(derive(&master, &rotate(store, "root".into()).await.unwrap()).open("page", b"", &sealed).is_some());
+        assert!(derive(&master, &rotate(store, "root".into()).await.unwrap()).open("page", b"", &sealed).is_none());
     }
 
     #[tokio::test]
@@ -294,7 +299,7 @@ mod tests {
             store.commit(vec![Change::PutSealKey(key)]).await.unwrap();
         }
         for expected in 256..260 {
-            assert_eq!(rotate(store).await.unwrap().last().unwrap().number, expected);
+            assert_eq!(rotate(store, String::new()).await.unwrap().last().unwrap().number, expected);
         }
     }
 

@@ -34,6 +34,8 @@ pub struct Settings {
     pub has_developer_pages: bool,
     /// How old a sealing key gets before another one takes over, in seconds.
     pub keys_rotate_every_s: u64,
+    /// How long audit events are kept, in seconds.
+    pub audit_keep_s: u64,
     /// Limits of connections and requests.
     pub limits: Limits,
     /// Cores that may be busy with passwords.
@@ -193,6 +195,7 @@ impl Settings {
             brand: Brand::default(),
             has_developer_pages: true,
             keys_rotate_every_s: 30 * 86_400,
+            audit_keep_s: store::EVENT_KEPT_S,
             limits: Limits::default(),
             // One core is left for those who wait for a token, where there is more than one.
             slow_workers: std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)),

@@ -79,6 +79,7 @@ suite! {
         what_hangs_on_a_row_is_as_it_is_now
         failures_are_counted_until_their_window_is_over
         a_passed_counter_forgets_only_when_told_to
+        the_counters_of_an_account_are_cleared_together
         sealing_keys_keep_their_order
         the_fingerprint_of_the_first_master_key_stays
         no_changes_are_no_trouble;
@@ -119,6 +120,7 @@ suite! {
         connected_users_are_counted_once
         holdings_are_those_of_the_session_s_user
         events_come_latest_first
+        events_can_be_narrowed_down_and_come_in_pages
         counts_say_how_much_there_is
         ages_say_when_the_first_and_the_last_row_were_made
         the_greatest_id_is_above_all_rows
@@ -127,6 +129,7 @@ suite! {
     sweeping:
         live_rows_stay
         expired_rows_go
+        events_are_kept_for_as_long_as_the_operator_wants
         a_spent_code_outlives_its_end
         a_burned_token_is_remembered_until_its_end
         a_long_lived_token_goes_when_its_client_user_or_grant_is_gone

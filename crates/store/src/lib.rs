@@ -30,7 +30,7 @@ use moving::{Cells, Stretch, Table};
 pub use fault::{CommitError, Fault, OpenError};
 pub use memory::Memory;
 pub use postgres::Postgres;
-pub use query::{Application, Counts, Query, Rows};
+pub use query::{Application, Counts, EventFilter, Noted, Query, Rows};
 pub use sqlite::Sqlite;
 
 /// The tables, in the order in which people ask for them.
@@ -102,7 +102,8 @@ pub const SPENT_CODE_KEPT_S: u64 = 3_600;
 /// would take it once more.
 pub const BURNED_KEPT_S: u64 = 3_600;
 
-/// Events are kept for so many seconds: a year, and a month in which to look back at it.
+/// Audit events are kept for so many seconds unless [`Store::keep_events`] says otherwise: a year, and a month in which to
+/// look back at it.
 pub const EVENT_KEPT_S: u64 = 396 * 86_400;
 
 /// A token that is dead for another reason than its age is left to its age when that comes within so many seconds.
@@ -159,6 +160,11 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the rows cannot be read or written. What was removed before stays removed.
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault>;
+
+    /// Sets how many seconds audit events are kept before a sweep removes them.
+    fn keep_events(&self, for_s: u64) {
+        let _ = for_s;
+    }
 
     /// Grows whenever another process may have changed what this one keeps in memory for long, such as the sealing keys.
     /// Absent where nobody tells; then look from time to time.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use protocol::model::{
-    Client, ClientKey, Consent, Event, Grant, Held, Identity, Personal, SealKey, Session, User, UserKey,
+    Client, ClientKey, Consent, Event, EventKind, Grant, Held, Identity, Personal, SealKey, Session, User, UserKey,
 };
 use protocol::time::UnixTime;
 
@@ -75,13 +75,8 @@ pub enum Query {
     },
     /// The sealing keys that may still open something; the last one seals.
     SealKeys,
-    /// What happened, the latest first.
-    Events {
-        /// Only on this user's account.
-        user: Option<UserKey>,
-        /// At most so many.
-        rows_max: usize,
-    },
+    /// Audit events: the latest first, or those behind [`EventFilter::after`] in their order.
+    Events(EventFilter),
     /// How much there is of everything.
     Counts,
     /// The version of the schema.
@@ -89,6 +84,36 @@ pub enum Query {
     /// The greatest id of any row: new ids begin above it, also when the clock was set back. [`i64::MAX`] if any id is below
     /// zero: ids ran over when they were drawn by a clock that was wrong.
     GreatestId,
+}
+
+/// Which audit events are wanted. An event must meet every condition that is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Events about this user's account.
+    pub user: Option<UserKey>,
+    /// Events about this client.
+    pub client: Option<ClientKey>,
+    /// Events of one of these kinds; of every kind if there are none.
+    pub kinds: Vec<EventKind>,
+    /// Events from this network address, as the event has it.
+    pub address: Option<String>,
+    /// Events that happened at this time or later.
+    pub since: Option<UnixTime>,
+    /// Events with a smaller number: the next page of a list.
+    pub before: Option<i64>,
+    /// Events with a greater number, the earliest first: what happened since.
+    pub after: Option<i64>,
+    /// At most so many.
+    pub rows_max: usize,
+}
+
+/// An audit event in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// Its number. Numbers grow; on PostgreSQL an event may become visible shortly after one with a greater number.
+    pub id: i64,
+    /// The event.
+    pub event: Event,
 }
 
 /// An answer.
@@ -113,7 +138,7 @@ pub enum Rows {
     /// To [`Query::SealKeys`].
     SealKeys(Vec<SealKey>),
     /// To [`Query::Events`].
-    Events(Vec<Event>),
+    Events(Vec<Noted>),
     /// To [`Query::Counts`].
     Counts(Counts),
     /// To [`Query::Schema`]; absent where there is none.
@@ -313,8 +338,8 @@ impl dyn Store + '_ {
     ///
     /// # Errors
     /// Those of [`Store::list`].
-    pub async fn events(&self, user: Option<UserKey>, rows_max: usize) -> Result<Vec<Event>, Fault> {
-        match self.list(&Query::Events { user, rows_max }).await? {
+    pub async fn events(&self, filter: EventFilter) -> Result<Vec<Noted>, Fault> {
+        match self.list(&Query::Events(filter)).await? {
             Rows::Events(rows) => Ok(rows),
             _ => Err(mismatch()),
         }

@@ -5,13 +5,14 @@
 //! rows in a row are alive, and only once in many rounds somebody goes to the end: or else ten million live tokens would be
 //! looked at every minute. That may take hours, and the rounds go on meanwhile.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use protocol::time::UnixTime;
 use tokio::time::Instant;
 
-use crate::Fault;
+use crate::{EVENT_KEPT_S, Fault};
 
 /// Rows that are looked at in one step, and removed at once; takes a fraction of a millisecond.
 pub(crate) const STEP_ROWS: u32 = 500;
@@ -112,12 +113,15 @@ pub(crate) struct Walk {
     /// See [`WALK_MAX`] and [`ROUND_EVERY`].
     longest: Duration,
     round_every: Duration,
+    /// How long audit events are kept, in seconds.
+    pub(crate) events_kept_s: AtomicU64,
 }
 
 impl Walk {
     pub(crate) fn new() -> Self {
         let course = Course { near: START, rounds: 0, ended_at: None, far: None };
-        Self { course: Mutex::new(course), longest: WALK_MAX, round_every: ROUND_EVERY }
+        let events_kept_s = AtomicU64::new(EVENT_KEPT_S);
+        Self { course: Mutex::new(course), longest: WALK_MAX, round_every: ROUND_EVERY, events_kept_s }
     }
 
     fn course(&self) -> MutexGuard<'_, Course> {

@@ -38,7 +38,7 @@ fn done_by(
     let presented = Some(Presented { id: minted.id, digest: minted.digest });
     let browser = Digest::of(b"browser");
     let seal = Some(FormSeal::new(sample::user().key, &browser));
-    let caller = Caller { session: presented, browser, agent: String::new() };
+    let caller = Caller { session: presented, browser, agent: String::new(), devices: vec![] };
     world.judge(&AccountCall { caller, address: sample::ADDRESS.into(), seal, act })
 }
 

@@ -36,7 +36,7 @@ use crate::redirect::{self, VerifiedRedirect};
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::secret::Secret;
-use crate::turn::{Change, Facts, Rely, Turn, Wants, address_attempts_key};
+use crate::turn::{Change, Facts, Rely, Turn, Wants};
 use crate::upstream::{Assertion, Link};
 use crate::wire::{Field, Fields, Param, Params};
 
@@ -94,7 +94,7 @@ impl Call for Visit {
             _ => {}
         }
         if matches!(self.answer, Some(Answer::SignIn { .. } | Answer::SecondFactor(_))) {
-            wants.address_attempts = Some(address_attempts_key(&self.address));
+            self.knock().want(&mut wants);
         }
         wants
     }

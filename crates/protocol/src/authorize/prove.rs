@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::{Visit, Way, keep};
 use crate::browser::{Begun, Browse, Caller, Cookie, Errand, Goal, Signed, renewed_browser};
-use crate::login::attempts::Doors;
-use crate::login::{password, second_factor};
+use crate::login::attempts::{Knock, prove_password};
+use crate::login::second_factor;
 use crate::model::{Amr, Client, EventKind, Session};
 use crate::refusal::{No, Refusal};
 use crate::secret::{Digest, Secret};
-use crate::turn::{Change, Facts, Rely, Turn, account_attempts_key, address_attempts_key};
+use crate::turn::{Change, Facts, Rely, Turn};
 use crate::upstream::{Assertion, Link};
 
 impl Visit {
@@ -23,27 +23,15 @@ impl Visit {
     ) -> Result<Browse, Refusal> {
         // A request that has no way back is refused before anybody types a password for it.
         let client = self.asking_client(facts, turn)?;
-        let user = facts.login.as_ref();
-        let doors =
-            Doors::new(account_attempts_key(user.map(|user| user.key), login), address_attempts_key(&self.address));
-        let again = |problem, turn: &mut Turn<'_>| {
-            keep(self.ask_sign_in(client, before.as_ref(), (login.to_owned(), Some(problem)), turn))
+        let user = match prove_password(&self.knock(), login, typed, facts, turn) {
+            Ok(user) => user,
+            Err(refusal) => {
+                let problem = (login.to_owned(), Some(refusal));
+                return Ok(keep(self.ask_sign_in(client, before.as_ref(), problem, turn)));
+            }
         };
-        if let Err(refusal) = doors.check(facts, turn) {
-            return Ok(again(refusal, turn));
-        }
-        let Some(user) = password::proven(user, typed) else {
-            doors.fail(user, facts, turn);
-            return Ok(again(No::CredentialsWrong.into(), turn));
-        };
-        // The failures of an account with a second factor are forgotten only after that factor, or else a password that
-        // is known would reset the count of guessed codes.
-        if user.totp.is_none() {
-            doors.pass(turn);
-            turn.note(EventKind::SignedIn, Some(user.key), client.map(|client| client.key), "password");
-        } else {
-            doors.pass_without_clearing(turn);
-        }
+        let kind = if user.totp.is_none() { EventKind::SignedIn } else { EventKind::PasswordProven };
+        turn.note(kind, Some(user.key), client.map(|client| client.key), "password");
         turn.rely_on(user);
         if let Some(before) = before {
             turn.change(Change::EndSession(before.session.id));
@@ -116,13 +104,9 @@ impl Visit {
                 return Ok(keep(self.ask_sign_in(client, Some(&signed), problem, turn)));
             }
         };
-        let doors = Doors::new(account_attempts_key(Some(signed.user.key), ""), address_attempts_key(&self.address));
-        if let Err(refusal) = doors.check(facts, turn) {
-            return Ok(keep(self.ask_second_factor(client, &signed, Some(refusal), turn)));
-        }
-        let (burnt, how) = match second_factor::prove(&signed.user, typed, &doors, facts, turn) {
+        let (burnt, how) = match second_factor::prove(&signed.user, typed, &self.knock(), facts, turn) {
             Ok(proven) => proven,
-            Err(no) => return Ok(keep(self.ask_second_factor(client, &signed, Some(no.into()), turn))),
+            Err(refusal) => return Ok(keep(self.ask_second_factor(client, &signed, Some(refusal), turn))),
         };
         turn.change(Change::Rely(Rely::Session(signed.session.id)));
         turn.change(Change::PutUser(Box::new(burnt.clone())));
@@ -140,6 +124,11 @@ impl Visit {
 }
 
 impl Visit {
+    /// Who tries to sign in, as failed attempts are counted.
+    pub(super) fn knock(&self) -> Knock {
+        Knock { address: self.address.clone(), devices: self.caller.devices.clone(), session: None }
+    }
+
     /// Goes on with the errand in a session that the answer began. `is_fresh` says whether the person proved who they are
     /// since the errand began; the link waits for their second factor.
     fn go_on(
@@ -152,7 +141,7 @@ impl Visit {
     ) -> Result<Browse, Refusal> {
         let begun = Some(Begun { session: signed.session.id, is_fresh });
         let browser = match &cookie {
-            Cookie::Set(session, _) => Digest::of(renewed_browser(session).as_bytes()),
+            Cookie::Set(session, ..) => Digest::of(renewed_browser(session).as_bytes()),
             Cookie::Keep | Cookie::Clear => self.caller.browser,
         };
         let after = Self {

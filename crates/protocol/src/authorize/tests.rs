@@ -94,7 +94,8 @@ fn visit(world: &World, answer: Option<Answer>) -> Visit {
         ..Errand::new(Goal::Authorize(world.params()), 4000)
     };
     let errand = if answer.is_none() { errand.anew() } else { errand };
-    let caller = Caller { session: world.session, browser: Digest::of(b"browser"), agent: "Test".into() };
+    let caller =
+        Caller { session: world.session, browser: Digest::of(b"browser"), agent: "Test".into(), devices: vec![] };
     Visit { errand, caller, address: "192.0.2.1".into(), answer }
 }
 
@@ -307,17 +308,17 @@ fn a_consent_page_shown_to_somebody_else_is_no_answer() {
 }
 
 #[test]
-fn a_right_password_starts_a_new_session_and_a_wrong_one_counts_at_both_doors() {
+fn a_right_password_starts_a_new_session_and_a_wrong_one_is_counted() {
     let mut world = world();
     world.facts.login = Some(Arc::new(sample::user()));
     expect![[r#"
         ask consent to profile, new profile, then app.example + new session
-        PassCounter, PassCounter, Note signed_in, Rely, PutSession
+        PassCounter, PassCounter, PassCounter, PassCounter, Note signed_in, Rely, PutSession
     "#]]
     .assert_eq(&told(&world, sign_in(sample::PASSWORD)));
     expect![[r#"
         ask sign-in for Some("Web") as "alice", Some(CredentialsWrong)
-        CountFailure, CountFailure, Note sign_in_failed
+        CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
     "#]]
     .assert_eq(&told(&world, sign_in("wrong")));
 }
@@ -339,7 +340,9 @@ fn an_unknown_user_a_disabled_one_and_one_without_password_look_like_a_wrong_pas
 fn a_locked_account_refuses_the_right_password_until_the_window_is_over() {
     let mut world = world();
     world.facts.login = Some(Arc::new(sample::user()));
-    world.facts.account_attempts = Some(Attempts { failures: 10, resets_at: UnixTime(1600) });
+    let shut = Attempts { failures: 10, resets_at: UnixTime(1600) };
+    let keys = visit(&world, None).knock().keys(Some(sample::user().key), Some("alice"));
+    world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
     expect![[r#"
         ask sign-in for Some("Web") as "alice", Some(LockedOut)
 
@@ -355,6 +358,24 @@ fn an_address_with_too_many_failures_must_wait_whatever_account_it_tries() {
     world.facts.login = Some(Arc::new(sample::user()));
     world.facts.address_attempts = Some(Attempts { failures: 100, resets_at: UnixTime(1600) });
     assert!(told(&world, sign_in(sample::PASSWORD)).contains("LockedOut"));
+}
+
+#[test]
+fn a_complete_sign_in_makes_the_browser_a_known_device_and_one_without_its_second_factor_does_not() {
+    let mut world = world();
+    let device = |world: &World, answer| match world.judge(&visit(world, answer)).0.unwrap().cookie {
+        Cookie::Set(_, _, device) => device,
+        other => panic!("{other:?}"),
+    };
+    world.facts.login = Some(Arc::new(sample::user()));
+    assert!(device(&world, sign_in(sample::PASSWORD)).is_some_and(|device| device.is_known_to(&sample::user())));
+    let with_totp = user_with_totp(&world);
+    world.facts.login = Some(Arc::new(with_totp.clone()));
+    assert_eq!(device(&world, sign_in(sample::PASSWORD)), None);
+    let world = with_session(world, with_totp.clone(), vec![Amr::Pwd]);
+    let code = crate::login::totp::code(SEED, 1000 / 30, 6);
+    let made = device(&world, Some(Answer::SecondFactor(Secret::new(code))));
+    assert!(made.is_some_and(|device| device.is_known_to(&with_totp)));
 }
 
 #[test]
@@ -379,12 +400,12 @@ fn a_code_of_the_second_factor_is_used_up_and_steps_the_session_up() {
     let code = crate::login::totp::code(SEED, 1000 / 30, 6);
     expect![[r#"
         ask consent to profile, new profile, then app.example + new session
-        PassCounter, PassCounter, Rely, PutUser, Note signed_in, EndSession, PutSession
+        PassCounter, PassCounter, PassCounter, PassCounter, Rely, PutUser, Note signed_in, EndSession, PutSession
     "#]]
     .assert_eq(&told(&world, Some(Answer::SecondFactor(Secret::new(code)))));
     expect![[r#"
         ask second factor, Some(SecondFactorWrong)
-        CountFailure, CountFailure, Note sign_in_failed
+        CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
     "#]]
     .assert_eq(&told(&world, Some(Answer::SecondFactor(Secret::new("000000")))));
 }

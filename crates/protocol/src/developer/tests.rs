@@ -43,7 +43,8 @@ fn judge(world: &World, act: Act) -> (Result<Developed, Refusal>, Vec<Change>) {
 }
 
 fn judge_sealed(world: &World, act: Act, seal: Option<FormSeal>) -> (Result<Developed, Refusal>, Vec<Change>) {
-    let caller = Caller { session: world.session, browser: Digest::of(b"browser"), agent: "Browser".into() };
+    let caller =
+        Caller { session: world.session, browser: Digest::of(b"browser"), agent: "Browser".into(), devices: vec![] };
     world.judge(&DeveloperCall { caller, seal, act })
 }
 

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use crate::call::Reply;
 use crate::issue::{self, Beginning, Subject};
 use crate::jose::Jwt;
-use crate::login::attempts::Doors;
+use crate::login::attempts::Knock;
 use crate::login::second_factor;
 use crate::model::{Client, EventKind, GrantType, User};
 use crate::refusal::{No, Refusal};
-use crate::secret::{Digest, Secret};
-use crate::turn::{Change, Facts, Turn, Wants, account_attempts_key, address_attempts_key};
+use crate::secret::Secret;
+use crate::turn::{Change, Facts, Turn, Wants};
 use crate::upstream::{Assertion, Issuer};
 use crate::wire::{Param, Params};
 
@@ -28,8 +28,8 @@ pub(crate) struct Request {
     /// The token with its issuer, as soon as both are there.
     assertion: Result<Assertion, No>,
     otp: Option<Secret>,
-    /// The counter of the caller's network address.
-    address: Digest,
+    /// The program's attempts at a second factor are counted by its network address and by the account.
+    knock: Knock,
     params: Params,
 }
 
@@ -39,7 +39,7 @@ impl Request {
         let otp = params.take(Param::Otp).map(Secret::new);
         let jwt = Jwt::read(text);
         let assertion = Err(jwt.as_ref().err().copied().unwrap_or(No::UpstreamAbsent));
-        Ok(Self { jwt, assertion, otp, address: address_attempts_key(address), params })
+        Ok(Self { jwt, assertion, otp, knock: Knock::from_address(address), params })
     }
 
     pub(super) fn jwt(&self) -> Option<&Jwt> {
@@ -55,7 +55,7 @@ impl Request {
         if let Ok(assertion) = &self.assertion {
             assertion.want(wants);
             wants.burned = Some(assertion.jti());
-            wants.address_attempts = Some(self.address);
+            self.knock.want(wants);
         }
     }
 
@@ -96,10 +96,7 @@ impl Request {
             return Ok("assertion");
         }
         let otp = self.otp.as_ref().ok_or(Refusal::of(No::SecondFactorMissing, Param::Otp))?;
-        let doors = Doors::new(account_attempts_key(Some(user.key), ""), self.address);
-        doors.check(facts, turn)?;
-        let wrong = |no| Refusal::of(no, Param::Otp);
-        let (burnt, _) = second_factor::prove(user, otp, &doors, facts, turn).map_err(wrong)?;
+        let (burnt, _) = second_factor::prove(user, otp, &self.knock, facts, turn)?;
         turn.change(Change::PutUser(Box::new(burnt)));
         Ok("assertion and second factor")
     }
@@ -280,7 +277,7 @@ mod tests {
             &world,
             &expect![[r#"
             no SecondFactorWrong
-            CountFailure, CountFailure, Note sign_in_failed
+            CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
         "#]],
         );
         world.send(Param::Otp, "287082");
@@ -288,11 +285,12 @@ mod tests {
             &world,
             &expect![[r#"
             token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(3659), "refresh_token": String("…"), "scope": String("profile")}
-            PassCounter, PassCounter, PutUser, BurnJti, PutIdentity, Note identity_linked, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
+            PassCounter, PassCounter, PassCounter, PassCounter, PutUser, BurnJti, PutIdentity, Note identity_linked, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
         "#]],
         );
         let shut = Attempts { failures: world.policy.lockout.account_failures, resets_at: UnixTime(1300) };
-        world.facts.account_attempts = Some(shut);
+        let keys = Knock::from_address(sample::ADDRESS).keys(Some(sample::user().key), None);
+        world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
         assert_eq!(no(&world), No::LockedOut);
     }
 

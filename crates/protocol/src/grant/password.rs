@@ -14,12 +14,12 @@ use std::sync::Arc;
 
 use crate::call::Reply;
 use crate::issue::{self, Beginning, Subject};
-use crate::login::attempts::Doors;
-use crate::login::{password, second_factor};
+use crate::login::attempts::{Knock, prove_password};
+use crate::login::second_factor;
 use crate::model::{Client, EventKind, GrantType, User};
 use crate::refusal::{No, Refusal};
-use crate::secret::{Digest, Secret};
-use crate::turn::{Change, Facts, Turn, Wants, account_attempts_key, address_attempts_key};
+use crate::secret::Secret;
+use crate::turn::{Change, Facts, Turn, Wants};
 use crate::wire::{Param, Params};
 
 #[derive(Debug)]
@@ -27,8 +27,8 @@ pub(crate) struct Request {
     username: String,
     password: Secret,
     otp: Option<Secret>,
-    /// The counter of the caller's network address.
-    address: Digest,
+    /// The program's attempts are counted by its network address: it has no browser that could be a known device.
+    knock: Knock,
     params: Params,
 }
 
@@ -38,12 +38,12 @@ impl Request {
         let username = needed(Param::Username)?;
         let password = Secret::new(needed(Param::Password)?);
         let otp = params.take(Param::Otp).map(Secret::new);
-        Ok(Self { username, password, otp, address: address_attempts_key(address), params })
+        Ok(Self { username, password, otp, knock: Knock::from_address(address), params })
     }
 
     pub(super) fn want(&self, wants: &mut Wants) {
         wants.login = Some(self.username.clone());
-        wants.address_attempts = Some(self.address);
+        self.knock.want(wants);
     }
 
     pub(super) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
@@ -65,26 +65,16 @@ impl Request {
     /// Whose name and password they are. RFC 6749 §4.3.2: the server MUST "protect the endpoint against brute force
     /// attacks (e.g., using rate-limitation or generating alerts)".
     fn proven<'f>(&self, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, Refusal> {
-        let account = facts.login.as_ref();
-        let key = account_attempts_key(account.map(|user| user.key), &self.username);
-        let doors = Doors::new(key, self.address);
-        doors.check(facts, turn)?;
-        let Some(user) = password::proven(account, &self.password) else {
-            doors.fail(account, facts, turn);
-            return Err(No::CredentialsWrong.into());
-        };
+        let user = prove_password(&self.knock, &self.username, &self.password, facts, turn)?;
         if user.totp.is_none() {
-            doors.pass(turn);
             turn.note(EventKind::SignedIn, Some(user.key), None, "password");
             return Ok(user);
         }
         let Some(otp) = &self.otp else {
-            // Or else a password that is known would reset the count of guessed codes.
-            doors.pass_without_clearing(turn);
+            turn.note(EventKind::PasswordProven, Some(user.key), None, "password");
             return Err(Refusal::of(No::SecondFactorMissing, Param::Otp));
         };
-        let wrong = |no| Refusal::of(no, Param::Otp);
-        let (burnt, how) = second_factor::prove(user, otp, &doors, facts, turn).map_err(wrong)?;
+        let (burnt, how) = second_factor::prove(user, otp, &self.knock, facts, turn)?;
         turn.change(Change::PutUser(Box::new(burnt)));
         turn.note(EventKind::SignedIn, Some(user.key), None, how);
         Ok(user)
@@ -127,7 +117,7 @@ mod tests {
     fn name_and_password_become_tokens_rfc_6749_4_3() {
         world().check_token(&expect![[r#"
             token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
-            PassCounter, PassCounter, Note signed_in, Rely, Rely, PutAccess, PutGrant, Note grant_begun
+            PassCounter, PassCounter, PassCounter, PassCounter, Note signed_in, Rely, Rely, PutAccess, PutGrant, Note grant_begun
         "#]]);
     }
 
@@ -142,7 +132,7 @@ mod tests {
         for world in [wrong, unknown, disabled] {
             world.check_token(&expect![[r#"
                 no CredentialsWrong
-                CountFailure, CountFailure, Note sign_in_failed
+                CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
             "#]]);
         }
     }
@@ -151,7 +141,8 @@ mod tests {
     fn a_shut_door_is_shut_here_as_well_and_says_how_long() {
         let mut world = world();
         let shut = Attempts { failures: world.policy.lockout.account_failures, resets_at: UnixTime(1300) };
-        world.facts.account_attempts = Some(shut);
+        let keys = Knock::from_address(sample::ADDRESS).keys(Some(sample::user().key), Some("alice"));
+        world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
         let refusal = world.token().unwrap_err();
         assert_eq!((refusal.no, refusal.retry_after_s), (No::LockedOut, Some(300)));
     }
@@ -161,7 +152,7 @@ mod tests {
         let mut world = with_second_factor(world());
         world.check_token(&expect![[r#"
             no SecondFactorMissing
-            PassCounter, PassCounter
+            PassCounter, PassCounter, PassCounter, PassCounter, Note password_proven
         "#]]);
         assert_eq!(world.token().unwrap_err().param, Some(Param::Otp));
         world.send(Param::Password, "wrong horse");
@@ -175,12 +166,12 @@ mod tests {
         world.send(Param::Otp, "287082");
         world.check_token(&expect![[r#"
             token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(3659), "refresh_token": String("…"), "scope": String("profile")}
-            PassCounter, PassCounter, PutUser, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
+            PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PutUser, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
         "#]]);
         world.send(Param::Otp, "287083");
         world.check_token(&expect![[r#"
             no SecondFactorWrong
-            CountFailure, CountFailure, Note sign_in_failed
+            PassCounter, PassCounter, PassCounter, PassCounter, CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
         "#]]);
     }
 

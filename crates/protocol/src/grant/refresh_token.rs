@@ -271,11 +271,21 @@ fn replayed(grant: &Grant, turn: &mut Turn<'_>) -> No {
     No::RefreshReplayed
 }
 
-fn live_user<'f>(held: &'f Held<Grant>, turn: &Turn<'_>) -> Result<&'f Arc<User>, No> {
-    held.check(&turn.policy.dialect).map_err(|dead| match dead {
-        Dead::User => No::GrantUserGone,
-        Dead::Client | Dead::Grant => No::GrantRevoked,
-    })?;
+fn live_user<'f>(held: &'f Held<Grant>, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, No> {
+    if let Err(dead) = held.check(&turn.policy.dialect) {
+        if dead == Dead::User {
+            turn.note(
+                EventKind::RefreshRefused,
+                Some(held.row.user),
+                Some(held.row.client),
+                "the user is disabled or gone",
+            );
+        }
+        return Err(match dead {
+            Dead::User => No::GrantUserGone,
+            Dead::Client | Dead::Grant => No::GrantRevoked,
+        });
+    }
     held.user.as_ref().ok_or(No::GrantUserGone)
 }
 
@@ -499,7 +509,7 @@ mod tests {
         let spelling = world.policy.refresh.spelling.clone();
         let id = world.facts.grant.as_ref().unwrap().row.id;
         let first = world.sent(Param::RefreshToken);
-        let mut lost = |generation| {
+        let lost = |generation| {
             world
                 .keys
                 .mint_refresh(id.0, generation, &spelling, &mut Entropy::seeded([9; 32], 1))

@@ -1,6 +1,7 @@
 //! How people prove who they are, and how often they may try.
 
 pub mod attempts;
+pub mod device;
 pub mod memo;
 pub mod password;
 pub mod recovery;

@@ -9,6 +9,8 @@ use crate::turn::Entropy;
 pub const CODES: usize = 10;
 /// Random bytes of a code. ASVS V6.5.2 asks for 112 bits, or else for a password hash: 15 bytes are 120 bits.
 const CODE_BYTES: usize = 15;
+/// Characters of a code without the dashes: five bits each.
+const CODE_CHARACTERS: usize = CODE_BYTES * 8 / 5;
 const GROUP: usize = 6;
 
 /// A fresh set of codes, in groups of six characters for the eye, and their digests.
@@ -22,6 +24,12 @@ pub fn codes(entropy: &mut Entropy) -> (Vec<Secret>, Vec<Digest>) {
             (Secret::new(groups.join("-")), digest)
         })
         .unzip()
+}
+
+/// Returns true if this may be a recovery code: it is too long for a code of an authenticator.
+#[must_use]
+pub fn is_one(typed: &str) -> bool {
+    typed.chars().filter(char::is_ascii_alphanumeric).count() == CODE_CHARACTERS
 }
 
 /// The digest of a code however its user groups and capitalises it.
@@ -40,6 +48,7 @@ mod tests {
         let (texts, digests) = codes(&mut Entropy::seeded([1; 32], 1));
         let text = texts[3].reveal();
         assert_eq!(text.len(), 27);
+        assert!(is_one(text) && is_one(&text.to_uppercase()) && !is_one("123456") && !is_one("12345678"));
         for typed in [text.to_owned(), text.to_uppercase(), text.replace('-', " "), text.replace('-', "")] {
             assert_eq!(digest(&typed), digests[3]);
         }

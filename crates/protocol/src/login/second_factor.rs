@@ -3,29 +3,34 @@
 
 use std::sync::Arc;
 
-use crate::login::attempts::Doors;
+use crate::login::attempts::{Doors, Knock};
 use crate::login::{recovery, totp};
 use crate::model::User;
-use crate::refusal::No;
+use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 use crate::turn::{Facts, Turn};
+use crate::wire::Param;
 
-/// Proves the second factor at the doors of the account, which were found open: the account with the code used up, for
-/// the caller to write, and how it was proven, for the auditor. The account's version is the next one: of two who come
-/// with the same code, the second finds it used.
+/// The detail of the audit event for a wrong code: the password was right.
+pub const WRONG_CODE: &str = "wrong code of the second factor";
+
+/// Proves the second factor: gives the account with the code used up, for the caller to write, and how it was proven, for
+/// the auditor. The account's version is the next one: of two who come with the same code, the second finds it used.
 ///
 /// # Errors
-/// [`No::SecondFactorWrong`], and the failure is counted.
+/// [`No::LockedOut`]; [`No::SecondFactorWrong`], and the failure is counted.
 pub fn prove(
     user: &Arc<User>,
     typed: &Secret,
-    doors: &Doors,
+    knock: &Knock,
     facts: &Facts,
     turn: &mut Turn<'_>,
-) -> Result<(User, &'static str), No> {
+) -> Result<(User, &'static str), Refusal> {
+    let doors = Doors::of_second_factor(knock, user, typed, turn);
+    doors.check(facts, turn)?;
     let Some(burnt) = burn(user, typed, turn) else {
-        doors.fail(Some(user), facts, turn);
-        return Err(No::SecondFactorWrong);
+        doors.fail(WRONG_CODE, facts, turn);
+        return Err(Refusal::of(No::SecondFactorWrong, Param::Otp));
     };
     doors.pass(turn);
     Ok(burnt)

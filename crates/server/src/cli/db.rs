@@ -177,6 +177,7 @@ async fn sweep(desk: &Desk) -> Result<Answer, Stop> {
     // By a wrong clock everything may seem to be expired.
     desk.check_clock().await?;
     let mut removed = 0;
+    desk.store.keep_events(desk.configuration.settings.audit_keep_s);
     loop {
         match desk.store.sweep(desk.now(), SWEEP_ROWS).await? {
             0 => break,

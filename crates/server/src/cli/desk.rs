@@ -59,13 +59,27 @@ impl Draft {
 
     /// Notes for the auditor what the operator did.
     pub fn note(&mut self, kind: EventKind, user: Option<UserKey>, client: Option<ClientKey>, detail: &str) {
-        let event = Event { at: self.now, kind, user, client, address: String::new(), detail: detail.to_owned() };
+        let (at, address, detail) = (self.now, String::new(), detail.to_owned());
+        let event = Event { at, kind, user, client, address, detail, actor: Some(actor()) };
         self.change(Change::Note(event));
     }
 }
 
 fn wrong_clock(why: Implausible) -> Stop {
     Stop::no(why.to_string())
+}
+
+/// The account of the operating system that runs this command: its name, where it has one, and its number.
+pub(crate) fn actor() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    // A system may keep its accounts elsewhere; the number is enough then.
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
+    });
+    name.map_or_else(|| format!("uid {uid}"), |name| format!("{name} (uid {uid})"))
 }
 
 impl Desk {

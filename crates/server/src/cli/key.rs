@@ -7,7 +7,7 @@ use protocol::model::SealKey;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Stop};
-use super::desk::Desk;
+use super::desk::{Desk, actor};
 use super::show;
 use crate::keys;
 
@@ -49,7 +49,7 @@ impl Key {
         desk.keys().await?;
         let ring = match self {
             Self::List => desk.store.seal_keys().await?,
-            Self::Rotate => keys::rotate(&*desk.store).await.map_err(Stop::no)?,
+            Self::Rotate => keys::rotate(&*desk.store, actor()).await.map_err(Stop::no)?,
             Self::ReplaceMaster { new_file, servers_are_stopped } => {
                 if !servers_are_stopped {
                     return Err(Stop::usage(

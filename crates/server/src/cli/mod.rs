@@ -10,6 +10,7 @@ mod db;
 mod desk;
 mod dialect;
 mod edit;
+mod event;
 mod grant;
 mod init;
 pub(crate) mod input;
@@ -91,6 +92,9 @@ enum Command {
     /// Grants: what a user has allowed an application.
     #[command(subcommand)]
     Grant(grant::Grant),
+    /// Audit events: who signed in, what was allowed, what was changed.
+    #[command(subcommand)]
+    Event(event::Event),
     /// The sealing keys, which protect pages on their way through a browser, and the master key.
     #[command(subcommand)]
     Key(key::Key),
@@ -159,6 +163,7 @@ async fn act(arguments: Arguments) -> Result<Answer, Stop> {
         Command::Client(client) => client.run(&Desk::open(&config).await?).await,
         Command::Token(token) => token.run(&Desk::open(&config).await?).await,
         Command::Grant(grant) => grant.run(&Desk::open(&config).await?).await,
+        Command::Event(event) => event.run(&Desk::open(&config).await?, arguments.json).await,
         Command::Key(key) => key.run(&Desk::open(&config).await?).await,
         Command::Dialect(dialect) => dialect.run(&config),
         Command::Db(db) => db.run(&config).await,

@@ -152,6 +152,12 @@ pub(super) fn table(rows: &[Value], columns: &[&str], none: &str) -> String {
     out
 }
 
+/// One row on a line of its own, for output that goes on and on and so has no width.
+pub(super) fn row(row: &Value, columns: &[&str]) -> String {
+    let cells: Vec<String> = columns.iter().map(|name| cell(&row[*name])).collect();
+    cells.join("  ")
+}
+
 /// A document as lines of name and value; what is absent is left out.
 pub(super) fn lines(document: &Value) -> String {
     let Some(members) = document.as_object() else { return cell(document) };

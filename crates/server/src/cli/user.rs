@@ -1,15 +1,18 @@
 //! `grantry user`: people with an account.
 
 mod link;
+mod second_factor;
+mod unlock;
 
 use clap::{ArgGroup, Args, Subcommand};
 use data_encoding::BASE32_NOPAD;
-use protocol::login::{password, recovery, totp};
-use protocol::model::{EventKind, Totp, User as Row, UserKey};
+use protocol::login::password;
+use protocol::model::{EventKind, User as Row, UserKey};
 use protocol::secret::Secret;
 use protocol::turn::{Change, Entropy};
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::second_factor::{Enrolled, enrol};
 use super::answer::{Answer, Stop};
 use super::desk::{Desk, Draft};
 use super::input::{Password, PasswordFrom};
@@ -40,6 +43,14 @@ Examples:
     Disable(Who),
     /// Let somebody in again. What was dead stays dead: they sign in and allow again.
     Enable(Who),
+    /// End every lockout of an account: wrong passwords and codes so far no longer count.
+    #[command(after_help = "\
+Example:
+  grantry user unlock alice
+
+`grantry event list --user alice --kind locked_out` shows when and from where the account was locked out. A lockout of a
+network address is not the account's: it ends by itself.")]
+    Unlock(Who),
     /// Delete an account and everything that hangs on it.
     Delete(Who),
     /// Set a password; all sessions end and all tokens are dead.
@@ -63,7 +74,7 @@ Examples:
 Examples:
   grantry user totp alice --enable        shows the secret and the recovery codes, this once
   grantry user totp alice --disable       when the telephone and the codes are lost")]
-    Totp(SecondFactor),
+    Totp(second_factor::SecondFactor),
 }
 
 #[derive(Debug, Args)]
@@ -140,26 +151,6 @@ impl SetAttribute {
     }
 }
 
-#[derive(Debug, Args)]
-#[command(group(ArgGroup::new("act").args(["enable", "disable", "renew_recovery"]).required(true)))]
-pub(super) struct SecondFactor {
-    /// An id, an e-mail address or a user name.
-    #[arg(value_name = "USER")]
-    user: String,
-    /// Switch it on at once, with a fresh secret.
-    #[arg(long)]
-    enable: bool,
-    /// How many digits its codes have, where it is not the number that the standard dialect has.
-    #[arg(long, value_name = "6|7|8", requires = "enable", value_parser = clap::value_parser!(u8).range(6..=8))]
-    digits: Option<u8>,
-    /// Switch it off.
-    #[arg(long)]
-    disable: bool,
-    /// Replace all recovery codes.
-    #[arg(long)]
-    renew_recovery: bool,
-}
-
 impl User {
     pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
         match self {
@@ -168,6 +159,7 @@ impl User {
             Self::Show(who) => link::show(&who.user, desk).await,
             Self::Disable(who) => disable(&who.user, desk).await,
             Self::Enable(who) => enable(&who.user, desk).await,
+            Self::Unlock(who) => unlock::unlock(&who.user, desk).await,
             Self::Delete(who) => delete(&who.user, desk).await,
             Self::SetPassword(set) => set.run(desk).await,
             Self::SetAttribute(set) => set.run(desk).await,
@@ -318,90 +310,6 @@ impl SetPassword {
         }
         Ok(Answer::new(document, text))
     }
-}
-
-impl SecondFactor {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
-        if self.disable {
-            return self.disable(desk).await;
-        }
-        if self.renew_recovery {
-            return self.renew(desk).await;
-        }
-        let enrolled = enrol(desk, &self.user, self.digits.map(u32::from)).await?;
-        let codes: Vec<&str> = enrolled.recovery.iter().map(Secret::reveal).collect();
-        let document = json!({"secret": enrolled.base32, "uri": enrolled.uri, "recovery_codes": codes});
-        let text = format!(
-            "The second factor is on. All of this is shown here and never again.\n\nsecret  {}\nuri     {}\n\n\
-             Recovery codes, each of which works once:\n  {}\n",
-            enrolled.base32,
-            enrolled.uri,
-            codes.join("\n  ")
-        );
-        Ok(Answer::new(document, text))
-    }
-
-    async fn disable(self, desk: &Desk) -> Result<Answer, Stop> {
-        let (user, ()) = desk
-            .alter_user(&self.user, EventKind::TotpDisabled, |user, _| match user.totp.take() {
-                Some(_) => Ok(("by the operator", ())),
-                None => Err(Stop::no(format!("`{}` has no second factor", self.user))),
-            })
-            .await?;
-        Ok(Answer::new(show::user(&user), format!("{} has no second factor any more.", show::name_of(&user))))
-    }
-
-    async fn renew(self, desk: &Desk) -> Result<Answer, Stop> {
-        let (_, codes) = desk
-            .alter_user(&self.user, EventKind::RecoveryRenewed, |user, draft| {
-                let Some(totp) = &mut user.totp else {
-                    return Err(Stop::no(format!("`{}` has no second factor: --enable switches it on", self.user)));
-                };
-                let (texts, digests) = recovery::codes(&mut draft.entropy);
-                totp.recovery = digests;
-                Ok(("by the operator", texts))
-            })
-            .await?;
-        let codes: Vec<&str> = codes.iter().map(Secret::reveal).collect();
-        let text =
-            format!("New recovery codes, shown here and never again; the old ones are dead:\n  {}", codes.join("\n  "));
-        Ok(Answer::new(json!({"recovery_codes": codes}), text))
-    }
-}
-
-/// A second factor that was just switched on.
-#[derive(Debug)]
-pub(crate) struct Enrolled {
-    pub(crate) base32: String,
-    pub(crate) uri: String,
-    pub(crate) recovery: Vec<Secret>,
-}
-
-/// Switches on a second factor, whose codes have so many digits: 6, 7 or 8.
-pub(crate) async fn enrol(desk: &Desk, name: &str, digits: Option<u32>) -> Result<Enrolled, Stop> {
-    let keys = desk.keys().await?;
-    let issuer_name = desk.configuration.settings.brand.name.clone();
-    let digits = digits.unwrap_or_else(|| desk.configuration.otp_digits());
-    let (_, enrolled) = desk
-        .alter_user(name, EventKind::TotpEnabled, |user, draft| {
-            if user.totp.is_some() {
-                return Err(Stop::no(format!("`{name}` has a second factor already: --disable switches it off first")));
-            }
-            let seed = totp::seed(&mut draft.entropy);
-            let (texts, digests) = recovery::codes(&mut draft.entropy);
-            user.totp = Some(Totp {
-                sealed_seed: keys.keep("totp", user.sub.as_bytes(), &seed, &mut draft.entropy),
-                digits,
-                last_step: 0,
-                recovery: digests,
-                enabled_at: draft.now,
-            });
-            let account = user.email.as_deref().or(user.username.as_deref()).unwrap_or(&user.name);
-            let uri = totp::uri(&seed, &issuer_name, account, digits);
-            Ok(("by the operator", Enrolled { base32: totp::base32(&seed), uri, recovery: texts }))
-        })
-        .await?;
-    Ok(enrolled)
 }
 
 /// Ends all sessions of a user and kills all that was issued on their behalf.

@@ -90,9 +90,9 @@ pub const TABLE: &[Row] = &[
     row("session.absolute", Kind::Duration(60, YEAR_S), Text("14d"), "", "A browser is signed out after so long in any case."),
     row("session.recent", Kind::Duration(60, YEAR_S), Text("15m"), "", "Changing how one signs in needs a sign-in that is no older than this."),
 
-    row("lockout.account_failures", Kind::Count(3, 1000), Count(10), "", "After so many wrong passwords or codes, an account must wait."),
-    row("lockout.address_failures", Kind::Count(3, 1_000_000), Count(100), "", "After so many wrong passwords or codes, a network address must wait."),
-    row("lockout.window", Kind::Duration(60, 86_400), Text("15m"), "", "How long until failures are forgotten."),
+    row("lockout.account_failures", Kind::Count(3, 1000), Count(10), "", "After so many wrong passwords or codes for one account, whoever typed them must wait. Browsers in which the user has signed in before are counted apart. The limits over all addresses and over days are multiples of this: see Lockout in docs/guide/operate.md."),
+    row("lockout.address_failures", Kind::Count(3, 1_000_000), Count(100), "", "After so many wrong passwords or codes from one network address, the address must wait, but for browsers that the account knows."),
+    row("lockout.window", Kind::Duration(60, 86_400), Text("15m"), "", "How long until failures are forgotten, counted from the first one."),
 
     row("brand.name", Kind::Text, Text("Grantry"), "", "Your name, as people know it: on every page and in authenticator applications."),
     row("brand.logo", Kind::Path, Absent, r#""logo.svg""#, "Your logo: svg, png, webp or jpeg, at most 256 KiB."),
@@ -116,6 +116,8 @@ pub const TABLE: &[Row] = &[
     row("log.level", Kind::Text, Text("info"), "", "error, warn, info, debug or trace; or by module, such as \"info,store=debug\"."),
     row("log.format", Kind::Word(&["text", "json"]), Text("text"), "", "text for people, json for machines."),
     row("log.file", Kind::Path, Absent, r#""/var/log/grantry/grantry.log""#, "A file that the log is appended to, instead of standard error. It is for its owner alone, and SIGHUP opens it again, as logrotate needs."),
+
+    row("audit.keep", Kind::Duration(86_400, 10 * YEAR_S), Text("396d"), "", "How long audit events are kept, with the network addresses in them: a year and a month by default. `grantry event list` shows them."),
 
     row("limits.connections", Kind::Count(1, 1_000_000), Count(10_000), "", "Connections at the same time."),
     row("limits.connections_per_address", Kind::Count(1, 1_000_000), Absent, "1000", "Connections at the same time from one client address, IPv6 by /64. Trusted proxies and Unix sockets are exempt. A tenth of `limits.connections` by default, and at least 100."),
@@ -143,6 +145,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("fetch", "Outgoing requests. Private addresses are refused unless they are listed."),
     ("upstream.google", "Sign in with Google: a button on the sign-in page, and ID tokens where a surface takes them."),
     ("log", "Logs go to standard error, or to a file, and never hold secrets."),
+    ("audit", "The audit trail: who signed in, what was allowed, what was changed."),
     ("limits", "How much at once."),
 ];
 

@@ -46,6 +46,7 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     settings.slow_workers = slow_workers.unwrap_or(settings.slow_workers);
     settings.has_developer_pages = read.flag("developer.enable");
     settings.keys_rotate_every_s = read.seconds("keys.rotate_every");
+    settings.audit_keep_s = read.seconds("audit.keep");
     settings.brand = brand;
     let mut policies = surfaces::policies(&dialects, &issuer.url, &settings.brand.name, session, lockout);
     surfaces::let_read(&mut policies, &dialects, also_read, read.problems);

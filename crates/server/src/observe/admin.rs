@@ -70,7 +70,13 @@ impl Admin {
     /// a row: a commit without one succeeds on a full disk too. This one is over at once, and swept away with its like.
     async fn writing(&self) -> String {
         let now = self.app.clock.now();
-        let row = Change::CountFailure { key: Digest::of(NOBODY.as_bytes()), limit: u32::MAX, now, resets_at: now };
+        let row = Change::CountFailure {
+            key: Digest::of(NOBODY.as_bytes()),
+            limit: u32::MAX,
+            now,
+            resets_at: now,
+            user: None,
+        };
         match self.app.store.commit(vec![row]).await {
             Ok(()) => {
                 self.app.metrics.wrote(true);

@@ -9,9 +9,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
+use protocol::login::attempts::By;
 use protocol::refusal;
 
-use super::metrics::{BOUNDS_US, LOCKOUTS, Metrics, Series};
+use super::metrics::{BOUNDS_US, LIMITED, Metrics, Series, SignIn};
 use crate::app::App;
 
 /// The media type of [`text`].
@@ -35,9 +36,18 @@ pub fn text(app: &App) -> String {
 #[derive(Debug)]
 struct Snapshot {
     addresses: Vec<Address>,
-    lockouts: Vec<(&'static str, u64)>,
     numbers: Vec<(&'static str, &'static str, u64)>,
+    labelled: Vec<Labelled>,
     gauges: Vec<(&'static str, &'static str, i64)>,
+}
+
+/// Counters that one label tells apart.
+#[derive(Debug)]
+struct Labelled {
+    name: &'static str,
+    help: &'static str,
+    label: &'static str,
+    counts: Vec<(&'static str, u64)>,
 }
 
 #[derive(Debug)]
@@ -89,11 +99,6 @@ impl Snapshot {
         let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         Self {
             addresses,
-            lockouts: LOCKOUTS
-                .iter()
-                .zip(&metrics.lockouts)
-                .map(|((_, kind), number)| (*kind, count(number)))
-                .collect(),
             numbers: vec![
                 ("turns_lost", "Turns that were judged anew because others were faster", count(&metrics.turns_lost)),
                 (
@@ -110,6 +115,30 @@ impl Snapshot {
                     "Connections that were closed at once because their client address had too many",
                     count(&metrics.connections_refused),
                 ),
+            ],
+            labelled: vec![
+                Labelled {
+                    name: "limited_requests",
+                    help: "Requests that were refused because of too many failed attempts or a rate limit",
+                    label: "by",
+                    counts: LIMITED.iter().zip(&metrics.limited).map(|((_, name), own)| (*name, count(own))).collect(),
+                },
+                Labelled {
+                    name: "sign_ins",
+                    help: "Attempts to sign in, by outcome",
+                    label: "outcome",
+                    counts: SignIn::ALL
+                        .iter()
+                        .zip(&metrics.sign_ins)
+                        .map(|((_, name), own)| (*name, count(own)))
+                        .collect(),
+                },
+                Labelled {
+                    name: "lockouts",
+                    help: "Lockouts after too many failed attempts, by what they lock out",
+                    label: "by",
+                    counts: By::ALL.iter().zip(&metrics.lockouts).map(|(by, own)| (by.as_str(), count(own))).collect(),
+                },
             ],
             gauges: vec![
                 (
@@ -150,15 +179,16 @@ impl Collector for Snapshot {
             let mut own = family.encode_family(&labels)?;
             own.encode_histogram::<NoLabelSet>(address.sum_s, count, &address.classes, None)?;
         }
-        let help = "Requests that were refused because of too many failed attempts or a rate limit";
-        let mut family = encoder.encode_descriptor("lockouts", help, None, MetricType::Counter)?;
-        for (kind, count) in &self.lockouts {
-            let labels = [("kind", *kind)];
-            ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
-        }
         for (name, help, count) in &self.numbers {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             ConstCounter::new(*count).encode(metric)?;
+        }
+        for own in &self.labelled {
+            let mut family = encoder.encode_descriptor(own.name, own.help, None, MetricType::Counter)?;
+            for (value, count) in &own.counts {
+                let labels = [(own.label, *value)];
+                ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+            }
         }
         for (name, help, value) in &self.gauges {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;

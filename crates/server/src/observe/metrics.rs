@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use dialect::Dialects;
 use protocol::endpoint::Endpoint;
+use protocol::login::attempts::By;
 use protocol::refusal::{self, No};
 
 /// Upper ends of the classes of duration, in microseconds.
 pub(super) const BOUNDS_US: [u64; 14] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
 
-/// The refusals that shut a client out for a while, and what they are called.
-pub(super) const LOCKOUTS: [(No, &str); 2] = [(No::LockedOut, "attempts"), (No::TooManyRequests, "rate_limit")];
+/// The refusals that make a caller wait, and what they are called.
+pub(super) const LIMITED: [(No, &str); 2] = [(No::LockedOut, "attempts"), (No::TooManyRequests, "rate_limit")];
 
 /// Everything that is counted.
 #[derive(Debug)]
@@ -31,10 +32,31 @@ pub struct Metrics {
     pub(super) panics: AtomicU64,
     pub(crate) connections_open: AtomicU64,
     pub(super) swept_rows: AtomicU64,
-    /// Requests that were refused because of failed attempts, and because of a rate limit.
-    pub(super) lockouts: [AtomicU64; LOCKOUTS.len()],
+    /// By the place in [`LIMITED`].
+    pub(super) limited: [AtomicU64; LIMITED.len()],
     /// Connections beyond the bound of one client address.
     pub(crate) connections_refused: AtomicU64,
+    /// By the place in [`SignIn::ALL`].
+    pub(super) sign_ins: [AtomicU64; SignIn::ALL.len()],
+    /// By the place in [`By::ALL`].
+    pub(super) lockouts: [AtomicU64; By::ALL.len()],
+}
+
+/// The outcome of an attempt to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignIn {
+    /// The user is signed in.
+    Ok,
+    /// A password or a code was wrong.
+    Failed,
+    /// The password was right, and the second factor was not presented with it.
+    SecondFactorMissing,
+}
+
+impl SignIn {
+    /// Every outcome and its label.
+    pub const ALL: [(Self, &str); 3] =
+        [(Self::Ok, "ok"), (Self::Failed, "failed"), (Self::SecondFactorMissing, "second_factor_missing")];
 }
 
 /// The requests of one address: how they came out, and how long they took.
@@ -89,9 +111,21 @@ impl Metrics {
             panics: AtomicU64::new(0),
             connections_open: AtomicU64::new(0),
             swept_rows: AtomicU64::new(0),
-            lockouts: Default::default(),
+            limited: Default::default(),
             connections_refused: AtomicU64::new(0),
+            sign_ins: Default::default(),
+            lockouts: Default::default(),
         }
+    }
+
+    /// Counts an attempt to sign in.
+    pub fn signed_in(&self, outcome: SignIn) {
+        self.sign_ins[outcome as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Counts a lockout.
+    pub fn locked_out(&self, by: By) {
+        self.lockouts[by as usize].fetch_add(1, Relaxed);
     }
 
     /// The requests of an address of a dialect.
@@ -132,8 +166,8 @@ impl Metrics {
 
     /// A request was refused.
     pub fn refused(&self, no: No) {
-        if let Some(at) = LOCKOUTS.iter().position(|(own, _)| *own == no) {
-            self.lockouts[at].fetch_add(1, Relaxed);
+        if let Some(at) = LIMITED.iter().position(|(own, _)| *own == no) {
+            self.limited[at].fetch_add(1, Relaxed);
         }
     }
 

@@ -19,7 +19,11 @@ impl Problem {
     /// The problem of a refusal.
     pub(crate) fn new(refusal: &Refusal) -> Self {
         let text = match (refusal.no, refusal.retry_after_s) {
-            (No::CredentialsWrong, _) => "The name or the password is wrong.".to_owned(),
+            // The same words for everybody: after too many failures the right password is refused in these words as well.
+            (No::CredentialsWrong, _) => "The name or the password is wrong. After too many failed attempts the right \
+                 password is refused as well, for some minutes up to a few hours. A browser in which you have signed in \
+                 before is not affected."
+                .to_owned(),
             (No::SecondFactorWrong, _) => {
                 "This code is wrong, too old, or was used before. Wait for the next one and type that.".to_owned()
             }

@@ -29,7 +29,7 @@ pub(super) async fn rows_are_found_as_they_were_put(store: &dyn Store) {
     let held = found.session.expect("the session is there");
     assert_eq!((held.row, held.client, held.user.as_deref()), (session(1, 1), None, Some(&user(1))));
     assert_eq!(found.consent, Some(consent(1, 1)));
-    assert!(found.login.is_none() && found.account_attempts.is_none() && found.address_attempts.is_none());
+    assert!(found.login.is_none() && found.attempts.is_empty() && found.address_attempts.is_none());
 }
 
 pub(super) async fn rows_without_their_optional_parts_are_found_as_they_were_put(store: &dyn Store) {
@@ -71,7 +71,7 @@ pub(super) async fn what_is_not_there_is_absent(store: &dyn Store) {
     assert!(found.personal.is_none() && found.session.is_none() && found.consent.is_none());
     let login = Wants { login: Some("nobody".to_owned()), ..Wants::default() };
     let found = store.load(&login).await.expect("the store can be read");
-    assert!(found.login.is_none() && found.account_attempts.is_none());
+    assert!(found.login.is_none() && found.attempts.is_empty());
     // Nothing to end or to touch is no error.
     let ends = [
         Change::TouchSession { id: SessionId(1), seen_at: NOW, idle_until: NOW },
@@ -299,7 +299,7 @@ async fn failures(store: &dyn Store) -> Option<Attempts> {
 }
 
 fn fail(limit: u32, at_s: u64) -> Change {
-    Change::CountFailure { key: digest("address"), limit, now: later(at_s), resets_at: later(at_s + 100) }
+    Change::CountFailure { key: digest("address"), limit, now: later(at_s), resets_at: later(at_s + 100), user: None }
 }
 
 pub(super) async fn failures_are_counted_until_their_window_is_over(store: &dyn Store) {
@@ -320,6 +320,29 @@ pub(super) async fn a_passed_counter_forgets_only_when_told_to(store: &dyn Store
     assert_eq!(failures(store).await.map(|row| row.failures), Some(1));
     commit(store, [pass(true)]).await;
     assert_eq!(failures(store).await, None);
+}
+
+pub(super) async fn the_counters_of_an_account_are_cleared_together(store: &dyn Store) {
+    furnish(store).await;
+    let count = |key: &str, user: Option<i64>| Change::CountFailure {
+        key: digest(key),
+        limit: 9,
+        now: NOW,
+        resets_at: later(100),
+        user: user.map(UserKey),
+    };
+    let failures = async |key: &str| {
+        let wants = Wants { address_attempts: Some(digest(key)), ..Wants::default() };
+        store.load(&wants).await.expect("the store can be read").address_attempts.map(|row| row.failures)
+    };
+    // A counter that began before anybody had the name becomes the account's.
+    commit(store, [count("name", None), count("name", Some(1)), count("name", None), count("device", Some(1))]).await;
+    commit(store, [count("other", Some(2)), count("address", None)]).await;
+    commit(store, [Change::ForgetFailures(UserKey(1))]).await;
+    assert_eq!([failures("name").await, failures("device").await], [None, None]);
+    assert_eq!([failures("other").await, failures("address").await], [Some(1), Some(1)]);
+    commit(store, [Change::DeleteUser(UserKey(2))]).await;
+    assert_eq!([failures("other").await, failures("address").await], [None, Some(1)]);
 }
 
 pub(super) async fn sealing_keys_keep_their_order(store: &dyn Store) {

@@ -97,7 +97,8 @@ pub(super) async fn a_user_has_fewer_rows_than_a_limit(store: &dyn Store) {
 
 pub(super) async fn a_shut_door_counts_and_passes_nobody(store: &dyn Store) {
     furnish(store).await;
-    let fail = |limit| Change::CountFailure { key: digest("address"), limit, now: NOW, resets_at: later(100) };
+    let fail =
+        |limit| Change::CountFailure { key: digest("address"), limit, now: NOW, resets_at: later(100), user: None };
     let pass = |limit, is_cleared| Change::PassCounter { key: digest("address"), limit, now: NOW, is_cleared };
     must_lose(store, fail(0)).await;
     must_lose(store, pass(0, false)).await;

@@ -1,11 +1,14 @@
 //! Every question is answered.
 
-use protocol::model::{Access, Client, ClientKey, Consent, Event, GrantId, Session, SessionId, User, UserKey};
+use protocol::login::attempts::Knock;
+use protocol::model::{
+    Access, Client, ClientKey, Consent, Event, EventKind, GrantId, Session, SessionId, User, UserKey,
+};
 use protocol::scope::Scope;
 use protocol::turn::{Change, Holdings, Wants, account_attempts_key};
 
 use super::rows::*;
-use crate::Store;
+use crate::{EventFilter, Store};
 
 fn keys(clients: &[std::sync::Arc<Client>]) -> Vec<i64> {
     clients.iter().map(|client| client.key.0).collect()
@@ -173,8 +176,44 @@ pub(super) async fn holdings_are_those_of_the_session_s_user(store: &dyn Store) 
 pub(super) async fn events_come_latest_first(store: &dyn Store) {
     furnish(store).await;
     commit(store, [("second", None), ("third", Some(1))].map(|(detail, user)| Change::Note(event(detail, user)))).await;
-    assert_eq!(store.events(None, 2).await.unwrap(), [event("third", Some(1)), event("second", None)]);
-    assert_eq!(store.events(Some(UserKey(1)), 9).await.unwrap(), [event("third", Some(1)), event("first", Some(1))]);
+    let found = async |filter| events(store, filter).await;
+    let all = || EventFilter { rows_max: 9, ..EventFilter::default() };
+    let (first, second, third) = (event("first", Some(1)), event("second", None), event("third", Some(1)));
+    assert_eq!(found(EventFilter { rows_max: 2, ..all() }).await, [third.clone(), second.clone()]);
+    assert_eq!(found(EventFilter { user: Some(UserKey(1)), ..all() }).await, [third, first]);
+}
+
+pub(super) async fn events_can_be_narrowed_down_and_come_in_pages(store: &dyn Store) {
+    let note = |at_s: u64, kind, user: Option<i64>, client: i64, address: &str| Event {
+        at: later(at_s),
+        kind,
+        client: Some(ClientKey(client)),
+        address: address.to_owned(),
+        ..event(&at_s.to_string(), user)
+    };
+    let all = [
+        note(1, EventKind::SignedIn, Some(1), 1, "192.0.2.1"),
+        note(2, EventKind::LockedOut, Some(2), 2, "192.0.2.1"),
+        note(3, EventKind::SignInFailed, None, 1, "192.0.2.2"),
+        note(4, EventKind::SignInFailed, Some(1), 2, "192.0.2.1"),
+    ];
+    commit(store, all.map(Change::Note)).await;
+    let told = async |filter: EventFilter| {
+        let found = store.events(EventFilter { rows_max: filter.rows_max.max(1), ..filter }).await.unwrap();
+        found.iter().map(|noted| noted.event.detail.clone()).collect::<Vec<_>>().join(" ")
+    };
+    let any = || EventFilter { rows_max: 9, ..EventFilter::default() };
+    assert_eq!(told(any()).await, "4 3 2 1");
+    assert_eq!(told(EventFilter { client: Some(ClientKey(1)), ..any() }).await, "3 1");
+    assert_eq!(told(EventFilter { user: Some(UserKey(1)), client: Some(ClientKey(2)), ..any() }).await, "4");
+    assert_eq!(told(EventFilter { kinds: vec![EventKind::LockedOut, EventKind::SignedIn], ..any() }).await, "2 1");
+    assert_eq!(told(EventFilter { address: Some("192.0.2.1".into()), ..any() }).await, "4 2 1");
+    assert_eq!(told(EventFilter { address: Some("192.0.2.1\0".into()), ..any() }).await, "");
+    assert_eq!(told(EventFilter { since: Some(later(3)), ..any() }).await, "4 3");
+    let first = store.events(EventFilter { rows_max: 2, ..any() }).await.unwrap();
+    assert_eq!(told(EventFilter { before: first.last().map(|noted| noted.id), ..any() }).await, "2 1");
+    assert_eq!(told(EventFilter { after: first.last().map(|noted| noted.id), ..any() }).await, "4");
+    assert_eq!(told(EventFilter { after: Some(i64::MIN), rows_max: 3, ..any() }).await, "1 2 3");
 }
 
 pub(super) async fn counts_say_how_much_there_is(store: &dyn Store) {
@@ -249,7 +288,7 @@ pub(super) async fn the_greatest_id_is_above_all_rows(store: &dyn Store) {
 pub(super) async fn consent_and_attempts_go_by_login_before_session(store: &dyn Store) {
     furnish(store).await;
     let wider = Consent { scope: Scope::of(["profile", "email"]), ..consent(2, 1) };
-    let fail = |key| Change::CountFailure { key, limit: 9, now: NOW, resets_at: later(100) };
+    let fail = |key| Change::CountFailure { key, limit: 9, now: NOW, resets_at: later(100), user: None };
     let (one, two) = (account_attempts_key(Some(UserKey(1)), ""), account_attempts_key(Some(UserKey(2)), ""));
     let nobody = account_attempts_key(None, " NoBody ");
     commit(store, [Change::PutConsent(wider.clone()), fail(one), fail(two), fail(two)]).await;
@@ -259,6 +298,7 @@ pub(super) async fn consent_and_attempts_go_by_login_before_session(store: &dyn 
         session: Some(SessionId(1)),
         login: login.map(str::to_owned),
         consent: true,
+        knock: Some(Knock::from_address("192.0.2.1")),
         ..Wants::default()
     };
     for (login, consented, failures) in [
@@ -269,30 +309,31 @@ pub(super) async fn consent_and_attempts_go_by_login_before_session(store: &dyn 
     ] {
         let found = store.load(&wants(login)).await.unwrap();
         assert_eq!(found.consent, consented, "{login:?}");
-        assert_eq!(found.account_attempts.map(|row| row.failures), Some(failures), "{login:?}");
+        assert_eq!(found.attempts.iter().map(|(_, row)| row.failures).collect::<Vec<_>>(), [failures], "{login:?}");
     }
 }
 
 pub(super) async fn an_identity_leads_to_its_user_before_login_and_session(store: &dyn Store) {
     furnish(store).await;
     let key = account_attempts_key(Some(UserKey(1)), "");
-    let count = Change::CountFailure { key, limit: 9, now: NOW, resets_at: later(10) };
+    let count = Change::CountFailure { key, limit: 9, now: NOW, resets_at: later(10), user: None };
     commit(store, [count]).await;
     let known = Wants {
         identity: Some(identity_name(1)),
         login: Some("user2".to_owned()),
         client_id: Some("client-1".to_owned()),
         consent: true,
+        knock: Some(Knock::from_address("192.0.2.1")),
         ..Wants::default()
     };
     let found = store.load(&known).await.expect("the store can be read");
     let held = found.identity.expect("the identity is there");
     assert_eq!((held.row, held.user.map(|user| user.key)), (identity(1, 1), Some(UserKey(1))));
     assert_eq!(found.login.map(|user| user.key), Some(UserKey(2)));
-    assert!(found.account_attempts.is_some() && found.consent.is_some());
+    assert!(found.attempts.len() == 1 && found.consent.is_some());
     let unknown = Wants { identity: Some(identity_name(2)), ..known };
     let found = store.load(&unknown).await.expect("the store can be read");
-    assert!(found.identity.is_none() && found.account_attempts.is_none() && found.consent.is_none());
+    assert!(found.identity.is_none() && found.attempts.is_empty() && found.consent.is_none());
     commit(store, [Change::DeleteUser(UserKey(1))]).await;
     let found = store.load(&Wants { identity: Some(identity_name(1)), ..Wants::default() }).await;
     assert!(found.expect("the store can be read").identity.is_none(), "it goes with its user");

@@ -75,8 +75,10 @@ fn deed() -> impl Strategy<Value = Change> {
             key: digest("address"),
             limit,
             now: later(at_s),
-            resets_at: later(at_s + 20)
+            resets_at: later(at_s + 20),
+            user: (limit > 2).then_some(UserKey(1)),
         }),
+        id().prop_map(|id| Change::ForgetFailures(UserKey(id))),
         (0..4_u32, 0..40_u64, any::<bool>()).prop_map(|(limit, at_s, is_cleared)| Change::PassCounter {
             key: digest("address"),
             limit,

@@ -1,15 +1,15 @@
 //! What is of no more use goes; everything else stays.
 
-use protocol::model::{Access, ClientKey, CodeId, GrantId, UserKey};
+use protocol::model::{Access, ClientKey, CodeId, Event, GrantId, UserKey};
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Wants};
 
 use super::rows::*;
-use crate::{BURNED_KEPT_S, EVENT_KEPT_S, SPENT_CODE_KEPT_S, Store};
+use crate::{BURNED_KEPT_S, EVENT_KEPT_S, EventFilter, SPENT_CODE_KEPT_S, Store};
 
 pub(super) async fn live_rows_stay(store: &dyn Store) {
     furnish(store).await;
-    let count = Change::CountFailure { key: digest("address"), limit: 9, now: NOW, resets_at: later(100) };
+    let count = Change::CountFailure { key: digest("address"), limit: 9, now: NOW, resets_at: later(100), user: None };
     commit(store, [count]).await;
     let before = everything(store).await;
     assert_eq!(store.sweep(later(59), 1_000).await, Ok(0));
@@ -18,7 +18,7 @@ pub(super) async fn live_rows_stay(store: &dyn Store) {
 
 pub(super) async fn expired_rows_go(store: &dyn Store) {
     furnish(store).await;
-    let count = Change::CountFailure { key: digest("address"), limit: 9, now: NOW, resets_at: later(100) };
+    let count = Change::CountFailure { key: digest("address"), limit: 9, now: NOW, resets_at: later(100), user: None };
     commit(store, [count]).await;
     // The code.
     assert_eq!(store.sweep(later(60), 1_000).await, Ok(1));
@@ -38,6 +38,15 @@ pub(super) async fn expired_rows_go(store: &dyn Store) {
     assert_eq!(store.sweep(later(EVENT_KEPT_S - 1), 1_000).await, Ok(0));
     assert_eq!(store.sweep(later(EVENT_KEPT_S), 1_000).await, Ok(1));
     assert!(facts(store, 1).await.personal.is_some(), "a token without an end has none");
+}
+
+pub(super) async fn events_are_kept_for_as_long_as_the_operator_wants(store: &dyn Store) {
+    store.keep_events(1_000);
+    commit(store, [Change::Note(event("old", None)), Change::Note(Event { at: later(1), ..event("new", None) })]).await;
+    assert_eq!(store.sweep(later(999), 1_000).await, Ok(0));
+    assert_eq!(store.sweep(later(1_000), 1_000).await, Ok(1));
+    let left = events(store, EventFilter { rows_max: 9, ..EventFilter::default() }).await;
+    assert_eq!(left.iter().map(|event| event.detail.as_str()).collect::<Vec<_>>(), ["new"]);
 }
 
 pub(super) async fn a_spent_code_outlives_its_end(store: &dyn Store) {

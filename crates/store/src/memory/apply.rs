@@ -42,7 +42,8 @@ impl Tables {
 
     /// Failures that count at `now`.
     fn open_failures(&self, key: Digest, now: UnixTime) -> u32 {
-        self.attempts.row(&key).filter(|row| !now.is_past(row.resets_at)).map_or(0, |row| row.failures)
+        let open = |(row, _): &&(Attempts, _)| !now.is_past(row.resets_at);
+        self.attempts.row(&key).filter(open).map_or(0, |(row, _)| row.failures)
     }
 
     fn change(&mut self, change: Change) -> Result<(), CommitError> {
@@ -65,7 +66,10 @@ impl Tables {
             // Compared before the first change was made.
             Change::Rely(_) | Change::Settle | Change::PassCounter { is_cleared: false, .. } => {}
             Change::PassCounter { key, .. } => self.attempts.remove(&key),
-            Change::CountFailure { key, limit, now, resets_at } => self.count_failure(key, limit, now, resets_at)?,
+            Change::CountFailure { key, limit, now, resets_at, user } => {
+                must(self.open_failures(key, now) < limit)?;
+                self.count_failure(key, now, Attempts { failures: 1, resets_at }, user);
+            }
             Change::PutClient(row) => self.put_client(*row)?,
             Change::PutUser(row) => self.put_user(*row)?,
             Change::PutCode(row) => must(self.codes.add(row.id, *row))?,
@@ -109,6 +113,9 @@ impl Tables {
             Change::RevokeGrant(id) => {
                 self.grants.edit(&id, |row| row.is_revoked = true);
             }
+            Change::ForgetFailures(user) => {
+                self.attempts.remove_where(usize::MAX, |_, (_, owner)| *owner == Some(user));
+            }
             Change::RevokeAccess(id) => self.accesses.remove(&id),
             Change::RevokePersonal(id) => self.personals.remove(&id),
             Change::WithdrawConsent { user, client } => self.withdraw_consent(user, client),
@@ -123,6 +130,7 @@ impl Tables {
                 self.consents.remove_where(usize::MAX, |_, row| row.user == key);
                 self.personals.remove_where(usize::MAX, |_, row| row.user == key);
                 self.grants.remove_where(usize::MAX, |_, row| row.user == key);
+                self.attempts.remove_where(usize::MAX, |_, (_, owner)| *owner == Some(key));
             }
             Change::DeleteClient(key) => {
                 self.clients.remove(&key);
@@ -133,22 +141,14 @@ impl Tables {
         }
     }
 
-    fn count_failure(
-        &mut self,
-        key: Digest,
-        limit: u32,
-        now: UnixTime,
-        resets_at: UnixTime,
-    ) -> Result<(), CommitError> {
-        must(self.open_failures(key, now) < limit)?;
+    fn count_failure(&mut self, key: Digest, now: UnixTime, first: Attempts, user: Option<UserKey>) {
         let row = match self.attempts.row(&key) {
-            Some(row) if !now.is_past(row.resets_at) => {
-                Attempts { failures: row.failures + 1, resets_at: row.resets_at }
+            Some((row, owner)) if !now.is_past(row.resets_at) => {
+                (Attempts { failures: row.failures + 1, ..*row }, user.or(*owner))
             }
-            _ => Attempts { failures: 1, resets_at },
+            _ => (first, user),
         };
         self.attempts.put(key, row);
-        Ok(())
     }
 
     fn put_client(&mut self, row: Client) -> Result<(), CommitError> {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::model::{ClientKey, Consent, Grant, Identity, Session, UserKey};
+use protocol::model::{ClientKey, Consent, Event, Grant, Identity, Session, UserKey};
 use protocol::time::UnixTime;
 
 use super::Tables;
-use crate::{Application, Counts, Query, Rows};
+use crate::{Application, Counts, EventFilter, Noted, Query, Rows};
 
 impl Tables {
     pub(super) fn list(&self, query: &Query) -> Rows {
@@ -65,16 +65,7 @@ impl Tables {
                     .collect(),
             ),
             Query::SealKeys => Rows::SealKeys(self.seal_keys.rows().map(|(_, row)| *row).collect()),
-            Query::Events { user, rows_max } => Rows::Events(
-                self.events
-                    .rows()
-                    .rev()
-                    .map(|(_, row)| row)
-                    .filter(|row| user.is_none() || row.user == *user)
-                    .take(*rows_max)
-                    .cloned()
-                    .collect(),
-            ),
+            Query::Events(filter) => Rows::Events(self.events(filter)),
             Query::Counts => Rows::Counts(self.counts()),
             Query::Schema => Rows::Schema(None),
             Query::GreatestId => Rows::GreatestId(self.greatest_id()),
@@ -88,6 +79,25 @@ impl Tables {
             && !now.is_past(grant.expires_at)
             && self.users.row(&grant.user).is_some_and(|user| is_above(user.revoked_below))
             && self.clients.row(&grant.client).is_some_and(|client| is_above(client.revoked_below))
+    }
+
+    fn events(&self, filter: &EventFilter) -> Vec<Noted> {
+        let all = self.events.rows().map(|(at, row)| (i64::try_from(*at).unwrap_or(i64::MAX), row));
+        let is_wanted = |(id, row): &(i64, &Event)| {
+            filter.user.is_none_or(|user| row.user == Some(user))
+                && filter.client.is_none_or(|client| row.client == Some(client))
+                && (filter.kinds.is_empty() || filter.kinds.contains(&row.kind))
+                && filter.address.as_ref().is_none_or(|address| row.address == *address)
+                && filter.since.is_none_or(|since| row.at >= since)
+                && filter.before.is_none_or(|before| *id < before)
+                && filter.after.is_none_or(|after| *id > after)
+        };
+        let mut found: Vec<Noted> = all.filter(is_wanted).map(|(id, row)| Noted { id, event: row.clone() }).collect();
+        if filter.after.is_none() {
+            found.reverse();
+        }
+        found.truncate(filter.rows_max);
+        found
     }
 
     fn sessions_of(&self, user: UserKey) -> Vec<Session> {

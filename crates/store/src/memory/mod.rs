@@ -5,7 +5,7 @@ mod apply;
 mod list;
 mod table;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use protocol::model::{
@@ -14,7 +14,7 @@ use protocol::model::{
 };
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Facts, Holdings, Wants, account_attempts_key, login_name};
+use protocol::turn::{Change, Facts, Holdings, Wants, login_name};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
@@ -31,6 +31,8 @@ pub struct Memory {
     /// Held by whoever writes. Waiting writers get it in the order in which they asked.
     writing: Arc<tokio::sync::Mutex<()>>,
     master_fingerprint: Mutex<Option<Digest>>,
+    /// How long events are kept, in seconds, where it is not [`EVENT_KEPT_S`].
+    events_kept_s: OnceLock<u64>,
 }
 
 /// The exclusive right to write to a [`Memory`].
@@ -64,7 +66,8 @@ struct Tables {
     grants: Table<GrantId, Grant>,
     accesses: Table<AccessId, Access>,
     personals: Table<PersonalId, Personal>,
-    attempts: Table<Digest, Attempts>,
+    /// With the account that each belongs to.
+    attempts: Table<Digest, (Attempts, Option<UserKey>)>,
     /// Until when each must be remembered.
     burned: Table<Digest, UnixTime>,
     /// By the order in which they were added.
@@ -137,9 +140,14 @@ impl Store for Memory {
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
         let _writing = self.writing.lock().await;
         let mut tables = self.tables();
-        let removed = tables.sweep(now, rows_max);
+        let events_kept_s = self.events_kept_s.get().copied().unwrap_or(EVENT_KEPT_S);
+        let removed = tables.sweep(now, rows_max, events_kept_s);
         tables.keep();
         Ok(removed)
+    }
+
+    fn keep_events(&self, for_s: u64) {
+        let _ = self.events_kept_s.set(for_s);
     }
 }
 
@@ -164,10 +172,8 @@ impl Tables {
             (None, Some(_)) => login.as_ref().map(|user| user.key),
             (None, None) => session.as_ref().map(|session| session.row.user),
         };
-        let is_account_wanted = wants.login.is_some() || account.is_some();
-        let account_attempts = is_account_wanted
-            .then(|| account_attempts_key(account, wants.login.as_deref().unwrap_or_default()))
-            .and_then(|key| self.attempts.row(&key).copied());
+        let attempts = |key: &Digest| self.attempts.row(key).map(|(row, _)| *row);
+        let keys = wants.knock.as_ref().map(|knock| knock.keys(account, wants.login.as_deref())).unwrap_or_default();
         let consent = match (wants.consent, account, &client) {
             (true, Some(user), Some(client)) => self.consents.row(&(user, client.key)).cloned(),
             _ => None,
@@ -195,8 +201,8 @@ impl Tables {
             login,
             identity,
             is_burned: wants.burned.is_some_and(|jti| self.burned.row(&jti).is_some()),
-            account_attempts,
-            address_attempts: wants.address_attempts.and_then(|key| self.attempts.row(&key).copied()),
+            attempts: keys.into_iter().filter_map(|key| attempts(&key).map(|row| (key, row))).collect(),
+            address_attempts: wants.address_attempts.and_then(|key| attempts(&key)),
             consent,
         }
     }
@@ -249,7 +255,7 @@ impl Tables {
         self.grants.row(&id).is_some_and(|grant| !grant.is_revoked)
     }
 
-    fn sweep(&mut self, now: UnixTime, rows_max: usize) -> usize {
+    fn sweep(&mut self, now: UnixTime, rows_max: usize, events_kept_s: u64) -> usize {
         let Self { clients, users, sessions, codes, grants, accesses, personals, attempts, .. } = self;
         let far = now.plus(DEAD_TOKEN_KEPT_S);
         let mut left = rows_max;
@@ -268,9 +274,9 @@ impl Tables {
         left -= grants.remove_where(left, |_, row| now.is_past(row.expires_at));
         left -= sessions.remove_where(left, |_, row| now.is_past(row.idle_until.min(row.expires_at)));
         left -= personals.remove_where(left, |_, row| now.is_past(row.expires_at));
-        left -= attempts.remove_where(left, |_, row| now.is_past(row.resets_at));
+        left -= attempts.remove_where(left, |_, (row, _)| now.is_past(row.resets_at));
         left -= self.burned.remove_where(left, |_, until| now.is_past(until.plus(BURNED_KEPT_S)));
-        left -= self.events.remove_where(left, |_, row| now.is_past(row.at.plus(EVENT_KEPT_S)));
+        left -= self.events.remove_where(left, |_, row| now.is_past(row.at.plus(events_kept_s)));
         rows_max - left
     }
 

@@ -195,12 +195,12 @@ pub static TABLES: &[Table] = &[
         name: "attempts",
         key: 1,
         unique: &[1],
-        columns: &[int("id"), bytes("key"), int("failures"), int("resets_at")],
+        columns: &[int("id"), bytes("key"), int("failures"), int("resets_at"), USER],
     },
     Table {
         name: "events",
         key: 1,
         unique: &[],
-        columns: &[int("id"), int("at"), text("kind"), USER, CLIENT, text("address"), text("detail")],
+        columns: &[int("id"), int("at"), text("kind"), USER, CLIENT, text("address"), text("detail"), text("actor")],
     },
 ];

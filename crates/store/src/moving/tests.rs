@@ -19,7 +19,8 @@ async fn fill(store: &dyn Store) {
     // More than a stretch, so that there are several.
     let many: Vec<Change> = (100..2_350).map(|id| Change::PutAccess(Box::new(own_access(id, 1)))).collect();
     commit(store, many).await;
-    let failure = Change::CountFailure { key: digest("door"), limit: 9, now: NOW, resets_at: later(100) };
+    let failure =
+        Change::CountFailure { key: digest("door"), limit: 9, now: NOW, resets_at: later(100), user: Some(UserKey(1)) };
     let burned = Change::BurnJti { jti: digest("jti"), until: later(100) };
     let umlaut = User { name: "Ä\u{1F600}'\"\\".to_owned(), ..user(3) };
     commit(store, [failure, burned, Change::PutUser(Box::new(umlaut))]).await;

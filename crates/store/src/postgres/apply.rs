@@ -184,14 +184,16 @@ async fn write(link: &Link, change: &Change) -> Result<(), Stop> {
             const SQL: &str = "DELETE FROM attempts WHERE key = $1 AND NOT (failures >= $2 AND resets_at > $3)";
             link.run(SQL, typed![BYTEA key.0.as_slice(), INT8 i64::from(*limit), INT8 now.0]).await.map(drop)
         }
-        Change::CountFailure { key, limit, now, resets_at } => {
-            const SQL: &str = "INSERT INTO attempts AS a (key, failures, resets_at) SELECT $1, 1, $4 WHERE $2 > 0 \
-                ON CONFLICT (key) DO UPDATE SET \
+        Change::CountFailure { key, limit, now, resets_at, user } => {
+            const SQL: &str = "INSERT INTO attempts AS a (key, failures, resets_at, user_key) \
+                SELECT $1, 1, $4, $5 WHERE $2 > 0 \
+                ON CONFLICT (key) DO UPDATE SET user_key = coalesce(excluded.user_key, a.user_key), \
                 failures = CASE WHEN a.resets_at > $3 THEN a.failures + 1 ELSE 1 END, \
                 resets_at = CASE WHEN a.resets_at > $3 THEN a.resets_at ELSE excluded.resets_at END \
                 WHERE a.failures < $2 OR a.resets_at <= $3";
-            let limit = i64::from(*limit);
-            run_one(link, SQL, typed![BYTEA key.0.as_slice(), INT8 limit, INT8 now.0, INT8 resets_at.0]).await
+            let (limit, user) = (i64::from(*limit), user.map(|user| user.0));
+            let values = typed![BYTEA key.0.as_slice(), INT8 limit, INT8 now.0, INT8 resets_at.0, INT8 user];
+            run_one(link, SQL, values).await
         }
         // Kinds that are also written together with those of others have one statement for both.
         Change::Settle
@@ -239,6 +241,12 @@ async fn end(link: &Link, change: &Change) -> Result<(), Stop> {
     };
     match *change {
         Change::RevokeGrant(id) => run("UPDATE grants SET is_revoked = true WHERE id = $1", &[id.0]).await,
+        Change::ForgetFailures(user) => {
+            // In the order in which attempts lock them: the oldest counter of an account is the one that all attempts share.
+            const SQL: &str = "DELETE FROM attempts WHERE id IN (\
+                SELECT id FROM attempts WHERE user_key = $1 ORDER BY id FOR UPDATE)";
+            run(SQL, &[user.0]).await
+        }
         Change::RevokeAccess(id) => run("DELETE FROM access_tokens WHERE id = $1", &[id.0]).await,
         Change::RevokePersonal(id) => run("DELETE FROM personal_tokens WHERE id = $1", &[id.0]).await,
         Change::DropSealKey(number) => {
@@ -266,6 +274,7 @@ async fn end(link: &Link, change: &Change) -> Result<(), Stop> {
                 "DELETE FROM consents WHERE user_key = $1",
                 "DELETE FROM personal_tokens WHERE user_key = $1",
                 "DELETE FROM grants WHERE user_key = $1",
+                "DELETE FROM attempts WHERE user_key = $1",
             ] {
                 run(sql, &[key]).await?;
             }

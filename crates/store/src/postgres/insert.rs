@@ -31,9 +31,9 @@ static ACCESSES: Sql = Sql {
     types: &[INTS, BYTES, INTS, INTS, INTS, INTS, INTS, TEXTS, TEXTS],
 };
 static EVENTS: Sql = Sql {
-    text: "INSERT INTO events (at, kind, user_key, client_key, address, detail) \
-        SELECT * FROM unnest($1, $2, $3, $4, $5, $6)",
-    types: &[INTS, TEXTS, INTS, INTS, TEXTS, TEXTS],
+    text: "INSERT INTO events (at, kind, user_key, client_key, address, detail, actor) \
+        SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7)",
+    types: &[INTS, TEXTS, INTS, INTS, TEXTS, TEXTS, TEXTS],
 };
 
 /// Every statement of this file.
@@ -121,6 +121,7 @@ pub(super) async fn events(link: &Link, rows: &[&Event]) -> Result<(), Stop> {
         column!(rows, row => row.client.map(|client| client.0)),
         column!(rows, row => text(&row.address)),
         column!(rows, row => text(&row.detail)),
+        column!(rows, row => row.actor.as_deref().map(text)),
     ];
     link.execute(&EVENTS, values).await.map(drop)
 }

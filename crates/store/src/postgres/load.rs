@@ -8,7 +8,7 @@ use protocol::model::{
     Access, Attempts, ClientKey, Code, Consent, Grant, Held, Identity, IdentityName, Personal, Session, User, UserKey,
 };
 use protocol::secret::Digest;
-use protocol::turn::{Facts, Holdings, Wants, account_attempts_key, login_name};
+use protocol::turn::{Facts, Holdings, Wants, login_name};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -253,7 +253,7 @@ impl Found {
         let (mut attempts, mut consents, mut owners) = (Keys::new(), Keys::new(), Keys::new());
         for wants in batch {
             let account = self.account(wants);
-            attempts.extend(attempts_key(wants, account).map(|key| key.0));
+            attempts.extend(attempts_keys(wants, account).iter().map(|key| key.0));
             if let (true, Some(user), Some(client)) = (wants.consent, account, self.client_key(wants)) {
                 consents.insert((user.0, client.0));
             }
@@ -328,7 +328,7 @@ impl Found {
             (true, Some(user), Some(client)) => self.consents.get(&(user.0, client.0)).cloned(),
             _ => None,
         };
-        let attempts = |key: Option<Digest>| key.and_then(|key| self.attempts.get(&key.0)).copied();
+        let attempts = |key: Digest| self.attempts.get(&key.0).map(|own| (key, *own));
         Facts {
             client: self.client_key(wants).and_then(|key| pins.client(key)),
             code: wants.code.and_then(|id| self.codes.get(&id.0)).map(|(row, _, _, is_revoked)| Held {
@@ -361,8 +361,8 @@ impl Found {
                 .and_then(|name| self.identities.get(name))
                 .map(|(row, _)| held(pins.user(row.user), row.clone())),
             is_burned: wants.burned.is_some_and(|jti| self.burned.contains(&jti.0)),
-            account_attempts: attempts(attempts_key(wants, account)),
-            address_attempts: attempts(wants.address_attempts),
+            attempts: attempts_keys(wants, account).into_iter().filter_map(attempts).collect(),
+            address_attempts: wants.address_attempts.and_then(attempts).map(|(_, own)| own),
             consent,
             holdings: session_user.and_then(|user| self.holdings.get(&user.0).copied()),
         }
@@ -391,9 +391,8 @@ impl Found {
     }
 }
 
-fn attempts_key(wants: &Wants, account: Option<UserKey>) -> Option<Digest> {
-    let typed = wants.login.as_deref();
-    (typed.is_some() || account.is_some()).then(|| account_attempts_key(account, typed.unwrap_or_default()))
+fn attempts_keys(wants: &Wants, account: Option<UserKey>) -> Vec<Digest> {
+    wants.knock.as_ref().map(|knock| knock.keys(account, wants.login.as_deref())).unwrap_or_default()
 }
 
 /// A row that hangs on its user alone.

@@ -439,7 +439,12 @@ impl Store for Postgres {
         // Counted requests are no rows that anybody is told of.
         let rows = i64::try_from(rows_max).unwrap_or(i64::MAX);
         self.desk.perform(&mut Forget { now, rows_max: rows }).await?;
-        self.walk.go_on(Sweeper(&self.desk), now, rows_max).await
+        let events_kept_s = self.walk.events_kept_s.load(Ordering::Relaxed);
+        self.walk.go_on(Sweeper { desk: &self.desk, events_kept_s }, now, rows_max).await
+    }
+
+    fn keep_events(&self, for_s: u64) {
+        self.walk.events_kept_s.store(for_s, Ordering::Relaxed);
     }
 }
 

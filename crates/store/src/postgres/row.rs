@@ -202,7 +202,10 @@ pub(super) fn seal_key(row: &Row) -> Read<SealKey> {
     Ok(SealKey { number, created_at: time(row, 1)? })
 }
 
-/// `at, kind, user_key, client_key, address, detail`. None when a newer program wrote a kind that this one does not know.
+/// Columns of an event, before its number.
+pub(super) const EVENT_WIDTH: usize = 7;
+
+/// `at, kind, user_key, client_key, address, detail, actor`. None when a newer program wrote a kind that this one does not know.
 pub(super) fn event(row: &Row) -> Read<Option<Event>> {
     let Some(kind) = EventKind::from_name(get(row, 1)?) else { return Ok(None) };
     Ok(Some(Event {
@@ -212,5 +215,6 @@ pub(super) fn event(row: &Row) -> Read<Option<Event>> {
         client: get::<Option<i64>>(row, 3)?.map(ClientKey),
         address: get(row, 4)?,
         detail: get(row, 5)?,
+        actor: get(row, 6)?,
     }))
 }

@@ -8,7 +8,7 @@ use super::link::{Link, typed};
 use super::row;
 use super::stop::Stop;
 use crate::walk::{STEP_ROWS, Seen, Sweep};
-use crate::{BURNED_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, SPENT_CODE_KEPT_S};
+use crate::{BURNED_KEPT_S, DEAD_TOKEN_KEPT_S, Fault, SPENT_CODE_KEPT_S};
 
 /// How one table is swept: the statement that looks, and the one that removes. Both judge with the same words.
 struct Broom {
@@ -25,7 +25,7 @@ macro_rules! brooms {
     };
 }
 
-// The literals are SPENT_CODE_KEPT_S, DEAD_TOKEN_KEPT_S and EVENT_KEPT_S.
+// The literals are SPENT_CODE_KEPT_S and DEAD_TOKEN_KEPT_S.
 static BROOMS: &[Broom] = brooms! {
     "access_tokens": "(expires_at <= $2 OR (expires_at - 86400 > $2 AND (\
         NOT EXISTS (SELECT 1 FROM clients WHERE key = client_key) \
@@ -37,15 +37,24 @@ static BROOMS: &[Broom] = brooms! {
     "personal_tokens": "(expires_at <= $2)";
     "attempts": "(resets_at <= $2)";
     "burned": "(until + 3600 <= $2)";
-    "events": "(at + 34214400 <= $2)";
+    "events": "(at <= $2)";
 };
 
-const _: () = assert!(
-    SPENT_CODE_KEPT_S == 3_600 && BURNED_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400 && EVENT_KEPT_S == 34_214_400
-);
+const _: () = assert!(SPENT_CODE_KEPT_S == 3_600 && BURNED_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400);
+
+/// The time by which the rows of a table are judged. Events are judged by an earlier one: how long they are kept is a
+/// setting.
+fn judged_at(table: usize, now: UnixTime, events_kept_s: u64) -> UnixTime {
+    // The events are the last table.
+    if table + 1 == BROOMS.len() { UnixTime(now.0.saturating_sub_unsigned(events_kept_s)) } else { now }
+}
 
 /// Sweeps at the desk, beside the lanes of the hasty.
-pub(super) struct Sweeper<'s>(pub(super) &'s Desk);
+pub(super) struct Sweeper<'s> {
+    pub(super) desk: &'s Desk,
+    /// How long events are kept, in seconds.
+    pub(super) events_kept_s: u64,
+}
 
 impl Sweep for Sweeper<'_> {
     fn tables(&self) -> usize {
@@ -53,11 +62,13 @@ impl Sweep for Sweeper<'_> {
     }
 
     async fn look(&mut self, table: usize, now: UnixTime, after: i64) -> Result<Seen, Fault> {
-        Ok(self.0.perform(&mut Look { broom: &BROOMS[table], now, after }).await?)
+        let now = judged_at(table, now, self.events_kept_s);
+        Ok(self.desk.perform(&mut Look { broom: &BROOMS[table], now, after }).await?)
     }
 
     async fn remove(&mut self, table: usize, now: UnixTime, ids: Vec<i64>) -> Result<usize, Fault> {
-        let removed = self.0.perform(&mut Remove { broom: &BROOMS[table], now, ids }).await?;
+        let now = judged_at(table, now, self.events_kept_s);
+        let removed = self.desk.perform(&mut Remove { broom: &BROOMS[table], now, ids }).await?;
         Ok(usize::try_from(removed).unwrap_or(usize::MAX))
     }
 }

@@ -100,13 +100,13 @@ fn write(connection: &Connection, change: &Change) -> Result<(), Stop> {
         // Compared before the first write.
         Change::Rely(_) | Change::Settle | Change::PassCounter { is_cleared: false, .. } => Ok(()),
         Change::PassCounter { key, .. } => run(connection, "DELETE FROM attempts WHERE key = ?1", [key.0]).map(drop),
-        Change::CountFailure { key, limit, now, resets_at } => {
-            const SQL: &str = "INSERT INTO attempts (key, failures, resets_at) SELECT ?1, 1, ?4 WHERE ?2 > 0 \
-                ON CONFLICT (key) DO UPDATE SET \
+        Change::CountFailure { key, limit, now, resets_at, user } => {
+            const SQL: &str = "INSERT INTO attempts (key, failures, resets_at, user) SELECT ?1, 1, ?4, ?5 WHERE ?2 > 0 \
+                ON CONFLICT (key) DO UPDATE SET user = coalesce(excluded.user, user), \
                 failures = CASE WHEN resets_at > ?3 THEN failures + 1 ELSE 1 END, \
                 resets_at = CASE WHEN resets_at > ?3 THEN resets_at ELSE excluded.resets_at END \
                 WHERE failures < ?2 OR resets_at <= ?3";
-            run_one(connection, SQL, params![key.0, limit, now.0, resets_at.0])
+            run_one(connection, SQL, params![key.0, limit, now.0, resets_at.0, user.map(|user| user.0)])
         }
         Change::SpendCode(id) => {
             run_one(connection, "UPDATE codes SET is_spent = 1 WHERE id = ?1 AND is_spent = 0", [id.0])
@@ -164,6 +164,7 @@ fn end(connection: &Connection, change: &Change) -> Result<(), Stop> {
             run("UPDATE personal_tokens SET used_at = ?2 WHERE id = ?1", &[id.0, used_at.0])
         }
         Change::RevokeGrant(id) => run("UPDATE grants SET is_revoked = 1 WHERE id = ?1", &[id.0]),
+        Change::ForgetFailures(user) => run("DELETE FROM attempts WHERE user = ?1", &[user.0]),
         Change::RevokeAccess(id) => run("DELETE FROM access_tokens WHERE id = ?1", &[id.0]),
         Change::RevokePersonal(id) => run("DELETE FROM personal_tokens WHERE id = ?1", &[id.0]),
         Change::DropSealKey(number) => run("DELETE FROM seal_keys WHERE number = ?1", &[i64::from(number)]),
@@ -186,6 +187,7 @@ fn end(connection: &Connection, change: &Change) -> Result<(), Stop> {
             "DELETE FROM consents WHERE user = ?1",
             "DELETE FROM personal_tokens WHERE user = ?1",
             "DELETE FROM grants WHERE user = ?1",
+            "DELETE FROM attempts WHERE user = ?1",
         ]
         .into_iter()
         .try_for_each(|sql| run(sql, &[key])),

@@ -131,7 +131,8 @@ pub(super) fn consent(connection: &Connection, row: &Consent) -> Result<(), Stop
 }
 
 pub(super) fn event(connection: &Connection, row: &Event) -> Result<(), Stop> {
-    const SQL: &str = "INSERT INTO events (at, kind, user, client, address, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    const SQL: &str =
+        "INSERT INTO events (at, kind, user, client, address, detail, actor) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let values = params![
         row.at.0,
         row.kind.as_str(),
@@ -139,6 +140,7 @@ pub(super) fn event(connection: &Connection, row: &Event) -> Result<(), Stop> {
         row.client.map(|client| client.0),
         row.address,
         row.detail,
+        row.actor,
     ];
     run(connection, SQL, values).map(drop)
 }

@@ -7,7 +7,7 @@ use protocol::model::{
     Personal, PersonalId, Session, SessionId, User, UserKey,
 };
 use protocol::secret::Digest;
-use protocol::turn::{Facts, Holdings, Wants, account_attempts_key, login_name};
+use protocol::turn::{Facts, Holdings, Wants, login_name};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::document::View;
@@ -122,8 +122,8 @@ pub(super) fn in_snapshot<T>(connection: &Connection, read: impl FnOnce() -> Res
     Ok(found)
 }
 
-/// How many statements these wants take, if no document has to be read. The account's counter needs the row that says
-/// whose it is, so it is always one more.
+/// How many statements these wants take at least, if no document has to be read. What hangs on an account, such as its
+/// counters, needs the row that says whose it is, so that is always one more.
 fn statements(wants: &Wants) -> usize {
     let rows = [
         wants.client_id.is_some(),
@@ -193,9 +193,10 @@ fn load_account(view: View<'_>, wants: &Wants, facts: &mut Facts) -> Result<(), 
         (None, Some(_)) => facts.login.as_ref().map(|user| user.key),
         (None, None) => facts.session.as_ref().map(|session| session.row.user),
     };
-    if wants.login.is_some() || account.is_some() {
-        let typed = wants.login.as_deref().unwrap_or_default();
-        facts.account_attempts = view.attempts(account_attempts_key(account, typed))?;
+    if let Some(knock) = &wants.knock {
+        for key in knock.keys(account, wants.login.as_deref()) {
+            facts.attempts.extend(view.attempts(key)?.map(|own| (key, own)));
+        }
     }
     if let (true, Some(user), Some(client)) = (wants.consent, account, &facts.client) {
         facts.consent = view.consent(user, client.key)?;

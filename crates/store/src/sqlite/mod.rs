@@ -22,6 +22,7 @@ mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use protocol::secret::Digest;
@@ -148,7 +149,12 @@ impl Store for Sqlite {
 
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
         let connection = self.readers.open()?;
-        self.walk.go_on(Sweeper { connection, writer: &self.writer }, now, rows_max).await
+        let events_kept_s = self.walk.events_kept_s.load(Ordering::Relaxed);
+        self.walk.go_on(Sweeper { connection, writer: &self.writer, events_kept_s }, now, rows_max).await
+    }
+
+    fn keep_events(&self, for_s: u64) {
+        self.walk.events_kept_s.store(for_s, Ordering::Relaxed);
     }
 
     async fn read_stretch(

@@ -185,7 +185,10 @@ pub(super) fn seal_key(row: &Row<'_>) -> Read<SealKey> {
     Ok(SealKey { number: row.get(0)?, created_at: time(row, 1)? })
 }
 
-/// `at, kind, user, client, address, detail`. None when a newer program wrote a kind that this one does not know.
+/// Columns of an event, before its number.
+pub(super) const EVENT_WIDTH: usize = 7;
+
+/// `at, kind, user, client, address, detail, actor`. None when a newer program wrote a kind that this one does not know.
 pub(super) fn event(row: &Row<'_>) -> Read<Option<Event>> {
     let Some(kind) = EventKind::from_name(row.get_ref(1)?.as_str()?) else { return Ok(None) };
     Ok(Some(Event {
@@ -195,5 +198,6 @@ pub(super) fn event(row: &Row<'_>) -> Read<Option<Event>> {
         client: row.get::<_, Option<i64>>(3)?.map(ClientKey),
         address: row.get(4)?,
         detail: row.get(5)?,
+        actor: row.get(6)?,
     }))
 }

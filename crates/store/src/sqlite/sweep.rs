@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::stop::Stop;
 use super::writer::{Work, Writer};
 use crate::walk::{STEP_ROWS, Seen, Sweep};
-use crate::{BURNED_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, SPENT_CODE_KEPT_S};
+use crate::{BURNED_KEPT_S, DEAD_TOKEN_KEPT_S, Fault, SPENT_CODE_KEPT_S};
 
 /// How one table is swept: the statement that looks, and the one that removes. Both judge with the same words. `?1` is
 /// the id, `?2` the time, `?3` the number of rows to look at.
@@ -24,7 +24,7 @@ macro_rules! brooms {
     };
 }
 
-// The literals are SPENT_CODE_KEPT_S, DEAD_TOKEN_KEPT_S and EVENT_KEPT_S; a test holds them together.
+// The literals are SPENT_CODE_KEPT_S and DEAD_TOKEN_KEPT_S; a test holds them together.
 static BROOMS: &[Broom] = brooms! {
     "access_tokens": "(expires_at <= ?2 OR (expires_at - 86400 > ?2 AND (\
         NOT EXISTS (SELECT 1 FROM clients WHERE key = client) \
@@ -36,12 +36,17 @@ static BROOMS: &[Broom] = brooms! {
     "personal_tokens": "(expires_at <= ?2)";
     "attempts": "(resets_at <= ?2)";
     "burned": "(until + 3600 <= ?2)";
-    "events": "(at + 34214400 <= ?2)";
+    "events": "(at <= ?2)";
 };
 
-const _: () = assert!(
-    SPENT_CODE_KEPT_S == 3_600 && BURNED_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400 && EVENT_KEPT_S == 34_214_400
-);
+const _: () = assert!(SPENT_CODE_KEPT_S == 3_600 && BURNED_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400);
+
+/// The time by which the rows of a table are judged. Events are judged by an earlier one: how long they are kept is a
+/// setting.
+fn judged_at(table: usize, now: UnixTime, events_kept_s: u64) -> UnixTime {
+    // The events are the last table.
+    if table + 1 == BROOMS.len() { UnixTime(now.0.saturating_sub_unsigned(events_kept_s)) } else { now }
+}
 
 impl Broom {
     /// Looks at the rows behind `after`. Gives the dead ones, and the last one looked at, if the table goes on.
@@ -74,6 +79,8 @@ impl Broom {
 pub(super) struct Sweeper<'s> {
     pub(super) connection: Connection,
     pub(super) writer: &'s Writer,
+    /// How long events are kept, in seconds.
+    pub(super) events_kept_s: u64,
 }
 
 impl Sweep for Sweeper<'_> {
@@ -82,10 +89,11 @@ impl Sweep for Sweeper<'_> {
     }
 
     async fn look(&mut self, table: usize, now: UnixTime, after: i64) -> Result<Seen, Fault> {
-        Ok(BROOMS[table].look(&self.connection, now, after)?)
+        Ok(BROOMS[table].look(&self.connection, judged_at(table, now, self.events_kept_s), after)?)
     }
 
     async fn remove(&mut self, table: usize, now: UnixTime, ids: Vec<i64>) -> Result<usize, Fault> {
+        let now = judged_at(table, now, self.events_kept_s);
         self.writer.have_done(Work::Remove(&BROOMS[table], now, ids)).await
     }
 }

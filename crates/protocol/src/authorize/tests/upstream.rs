@@ -76,7 +76,7 @@ fn answered(otp: &str, change: impl FnOnce(&mut World, &mut Visit)) -> (String, 
 fn asked(browse: Browse, world: &World) -> (Errand, Page) {
     let Step::Ask(Ask { seal, page }) = browse.step else { panic!("{browse:?}") };
     let browser = match &browse.cookie {
-        Cookie::Set(session, _) => Digest::of(renewed_browser(session).as_bytes()),
+        Cookie::Set(session, ..) => Digest::of(renewed_browser(session).as_bytes()),
         _ => Digest::of(b"browser"),
     };
     (Errand::open(&seal, &browser, world.now, &world.keys).unwrap().0, page)

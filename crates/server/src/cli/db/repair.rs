@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use store::moving::{Cell, Cells, Stretch, TABLES, Table};
 
 use crate::cli::answer::{Answer, Stop};
-use crate::cli::desk::{Desk, Draft};
+use crate::cli::desk::{Desk, Draft, actor};
 use crate::cli::show;
 use crate::plausible::BEHIND_MAX_MS;
 use crate::{ids, keys};
@@ -253,7 +253,7 @@ impl Repair<'_> {
         let end = UnixTime(self.now.0.saturating_add(BEHIND_MAX_MS / 1000));
         let is_wrong = ring.last().is_some_and(|key| key.created_at > end);
         if is_wrong && !self.is_dry_run {
-            keys::rotate(&*self.desk.store).await.map_err(Stop::no)?;
+            keys::rotate(&*self.desk.store, actor()).await.map_err(Stop::no)?;
         }
         self.note("sealing keys made by the wrong clock", "rotated", usize::from(is_wrong));
         Ok(())

@@ -1,10 +1,12 @@
 //! Where one is signed in.
 
 use protocol::account::session_reference;
-use protocol::model::Session;
+use protocol::model::{Event, EventKind, Session};
+use protocol::policy::PAGE_TTL_S;
 use protocol::refusal::Refusal;
 use protocol::time::UnixTime;
 use serde::Serialize;
+use store::EventFilter;
 
 use super::{Frame, Visitor};
 use crate::fault::Fault;
@@ -18,6 +20,7 @@ pub(in crate::pages) const PATH: &str = "/account/sessions";
 pub(in crate::pages) struct Sessions {
     account: Frame,
     sessions: Vec<Line>,
+    attempts: Attempts,
     #[serde(skip)]
     problem: Option<Problem>,
 }
@@ -33,12 +36,92 @@ pub(in crate::pages) struct Line {
     is_current: bool,
 }
 
+/// How far back failed attempts are shown, in days.
+const ATTEMPTS_DAYS: u64 = 30;
+/// Events that are looked at: more than anybody wants to know.
+const EVENTS_MAX: usize = 2_000;
+/// Places that are named.
+const PLACES_MAX: usize = 3;
+
+/// Attempts to sign in that failed.
+#[derive(Default, Serialize)]
+pub(in crate::pages) struct Attempts {
+    days: u64,
+    /// Wrong passwords.
+    wrong: Option<Tried>,
+    /// The password was right, and the second factor was missing or wrong.
+    proven: Option<Tried>,
+}
+
+/// Attempts of one kind.
+#[derive(Serialize)]
+struct Tried {
+    count: String,
+    is_one: bool,
+    last: Moment,
+    /// From where, roughly, the last ones first.
+    places: Vec<String>,
+}
+
+impl Tried {
+    fn new(events: &[&Event], now: UnixTime) -> Option<Self> {
+        let last = events.first()?;
+        let mut places: Vec<String> = Vec::new();
+        for event in events {
+            let place = roughly(&event.address);
+            if places.len() < PLACES_MAX && !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        let count = words::count(u32::try_from(events.len()).unwrap_or(u32::MAX));
+        Some(Self { count, is_one: events.len() == 1, last: Moment::new(last.at, now), places })
+    }
+}
+
+impl Attempts {
+    /// What the events of an account tell, the latest first.
+    fn of(events: &[Event], now: UnixTime) -> Self {
+        let failed = |event: &&Event| event.kind == EventKind::SignInFailed;
+        let is_code = |event: &&Event| event.detail == protocol::login::second_factor::WRONG_CODE;
+        let wrong: Vec<&Event> = events.iter().filter(failed).filter(|event| !is_code(event)).collect();
+        // A sign-in with a second factor begins with the password. Only one that was not completed is of interest.
+        let is_completed = |event: &Event| {
+            events.iter().any(|other| {
+                other.kind == EventKind::SignedIn
+                    && other.address == event.address
+                    && other.at >= event.at
+                    && event.at.seconds_until(other.at) <= PAGE_TTL_S
+            })
+        };
+        let is_proven = |event: &&Event| event.kind == EventKind::PasswordProven || (failed(event) && is_code(event));
+        let proven: Vec<&Event> = events.iter().filter(is_proven).filter(|event| !is_completed(event)).collect();
+        Self { days: ATTEMPTS_DAYS, wrong: Tried::new(&wrong, now), proven: Tried::new(&proven, now) }
+    }
+}
+
+/// The network of an address: enough to recognise one's own provider.
+fn roughly(address: &str) -> String {
+    match address.parse::<std::net::Ipv4Addr>() {
+        Ok(address) => {
+            let [a, b, c, _] = address.octets();
+            format!("{a}.{b}.{c}.*")
+        }
+        Err(_) if address.is_empty() => "an unknown address".to_owned(),
+        Err(_) => address.to_owned(),
+    }
+}
+
 impl Sessions {
     /// The page with these sessions.
-    pub(in crate::pages) fn new(account: Frame, mut sessions: Vec<Line>, refusal: Option<&Refusal>) -> Self {
+    pub(in crate::pages) fn new(
+        account: Frame,
+        mut sessions: Vec<Line>,
+        attempts: Attempts,
+        refusal: Option<&Refusal>,
+    ) -> Self {
         // One's own comes first: it is what the others are compared with.
         sessions.sort_by_key(|session| !session.is_current);
-        Self { account, sessions, problem: refusal.map(Problem::new) }
+        Self { account, sessions, attempts, problem: refusal.map(Problem::new) }
     }
 }
 
@@ -76,7 +159,16 @@ pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
         let reference = session_reference(session.id, user, &keys, &mut entropy);
         Line::new(session, reference, session.id == *own, now)
     });
-    Ok(app.pages.render(&Sessions::new(visitor.frame(), lines.collect(), *refusal)))
+    let filter = EventFilter {
+        user: Some(user.key),
+        kinds: vec![EventKind::SignedIn, EventKind::SignInFailed, EventKind::PasswordProven],
+        since: Some(UnixTime(now.0.saturating_sub_unsigned(ATTEMPTS_DAYS * 86_400))),
+        rows_max: EVENTS_MAX,
+        ..EventFilter::default()
+    };
+    let events: Vec<Event> = app.store.events(filter).await?.into_iter().map(|noted| noted.event).collect();
+    let attempts = Attempts::of(&events, now);
+    Ok(app.pages.render(&Sessions::new(visitor.frame(), lines.collect(), attempts, *refusal)))
 }
 
 impl Page for Sessions {
@@ -102,9 +194,60 @@ impl Page for Sessions {
             line("An unknown browser", "198.51.100.99", 90_000, 86_000, false),
         ];
         let all = others.into_iter().chain([own()]).collect();
+        let event = |kind, ago_s: i64, address: &str, detail: &str| Event {
+            at: UnixTime(now.0 - ago_s),
+            kind,
+            user: None,
+            client: None,
+            address: address.to_owned(),
+            detail: detail.to_owned(),
+            actor: None,
+        };
+        let tried = [
+            event(EventKind::SignInFailed, 60, "198.51.100.99", ""),
+            event(EventKind::PasswordProven, 4_000, "203.0.113.9", ""),
+            event(EventKind::SignInFailed, 90_000, "2001:db8::/64", ""),
+        ];
+        let attempts = Attempts::of(&tried, now);
+        let one = vec![own()];
+        let ended = Frame::sample_after(PATH, "end-other-sessions");
         vec![
-            ("account_sessions", Self::new(Frame::sample(PATH), all, None)),
-            ("account_sessions_one", Self::new(Frame::sample_after(PATH, "end-other-sessions"), vec![own()], None)),
+            ("account_sessions", Self::new(Frame::sample(PATH), all, attempts, None)),
+            ("account_sessions_one", Self::new(ended, one, Attempts::default(), None)),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::login::second_factor::WRONG_CODE;
+
+    fn event(kind: EventKind, at: i64, address: &str, detail: &str) -> Event {
+        let (address, detail) = (address.to_owned(), detail.to_owned());
+        Event { at: UnixTime(at), kind, user: None, client: None, address, detail, actor: None }
+    }
+
+    #[test]
+    fn wrong_passwords_are_counted_with_the_last_time_and_the_places() {
+        let at = |at, address| event(EventKind::SignInFailed, at, address, "");
+        let events = [at(900, "192.0.2.7"), at(800, "192.0.2.8"), at(700, "2001:db8::/64")];
+        let tried = Attempts::of(&events, UnixTime(960));
+        let wrong = tried.wrong.expect("there were some");
+        assert_eq!((wrong.count.as_str(), wrong.places.join(" ")), ("3", "192.0.2.* 2001:db8::/64".to_owned()));
+        assert!(tried.proven.is_none());
+    }
+
+    #[test]
+    fn a_password_that_was_right_is_told_apart_unless_its_owner_completed_the_sign_in() {
+        let proven = |at, address| event(EventKind::PasswordProven, at, address, "");
+        let signed_in = event(EventKind::SignedIn, 1_000, "192.0.2.7", "");
+        let own = proven(990, "192.0.2.7");
+        assert!(Attempts::of(&[signed_in.clone(), own.clone()], UnixTime(2_000)).proven.is_none());
+        let thief = [signed_in.clone(), own, proven(980, "203.0.113.9")];
+        assert_eq!(Attempts::of(&thief, UnixTime(2_000)).proven.expect("there was one").count, "1");
+        let guesses = [event(EventKind::SignInFailed, 980, "203.0.113.9", WRONG_CODE), signed_in];
+        let tried = Attempts::of(&guesses, UnixTime(2_000));
+        assert!(tried.wrong.is_none() && tried.proven.is_some());
     }
 }

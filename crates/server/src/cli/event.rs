@@ -1,0 +1,231 @@
+//! `grantry event`: the audit trail.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Write;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use protocol::model::{ClientKey, EventKind, UserKey};
+use protocol::time::UnixTime;
+use serde_json::{Value, json};
+use store::{EventFilter, Noted};
+
+use super::answer::{Answer, Stop};
+use super::desk::Desk;
+use super::show;
+use crate::config::suggestion;
+
+/// Events that are read from the store at once.
+const PAGE_ROWS: usize = 500;
+/// Events that are listed unless `--limit` says otherwise.
+const LIMIT: &str = "1000";
+/// Between two looks for new events.
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
+const COLUMNS: [&str; 7] = ["at", "kind", "user", "client", "address", "actor", "detail"];
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Event {
+    /// List audit events, the latest first.
+    #[command(after_help = "\
+Examples:
+  grantry event list --since 2h
+  grantry event list --user alice --kind sign_in_failed --kind locked_out
+  grantry event list --address 203.0.113.9 --json
+  grantry event list --follow --json       prints one JSON document per line, until you end it
+
+An event names the user and the client by id, e-mail address or user name as they are now. Commands of the operator have no
+address, and name the account of the operating system that ran them as actor.")]
+    List(List),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only events about this person's account: an id, an e-mail address or a user name.
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// Only events about this application.
+    #[arg(long, value_name = "CLIENT")]
+    client: Option<String>,
+    /// Only events of this kind, such as `signed_in`. Repeatable.
+    #[arg(long = "kind", value_name = "KIND")]
+    kinds: Vec<String>,
+    /// Only events of the last so many minutes, hours or days, such as 30m, 2h or 7d.
+    #[arg(long, value_name = "DURATION")]
+    since: Option<String>,
+    /// Only events from this network address.
+    #[arg(long, value_name = "ADDRESS")]
+    address: Option<String>,
+    /// List at most so many events.
+    #[arg(long, value_name = "NUMBER", default_value = LIMIT)]
+    limit: usize,
+    /// Go on and print new events as they happen. With --json, one document per line.
+    #[arg(long)]
+    follow: bool,
+}
+
+impl Event {
+    pub(super) async fn run(self, desk: &Desk, is_json: bool) -> Result<Answer, Stop> {
+        let Self::List(list) = self;
+        list.run(desk, is_json).await
+    }
+}
+
+impl List {
+    async fn run(self, desk: &Desk, is_json: bool) -> Result<Answer, Stop> {
+        let filter = self.filter(desk).await?;
+        let mut names = Names::default();
+        if self.follow {
+            return follow(desk, filter, self.limit, is_json, &mut names).await;
+        }
+        let found = latest(desk, &filter, self.limit).await?;
+        let mut rows = Vec::with_capacity(found.len());
+        for noted in &found {
+            rows.push(names.document(noted, desk).await?);
+        }
+        let mut text = show::table(&rows, &COLUMNS, "There are no such events.");
+        if rows.len() == self.limit {
+            text.push_str(&format!("\nThese are the latest {}: --limit lists more.", self.limit));
+        }
+        Ok(Answer::new(Value::Array(rows), text))
+    }
+
+    async fn filter(&self, desk: &Desk) -> Result<EventFilter, Stop> {
+        let mut filter = EventFilter::default();
+        if let Some(name) = &self.user {
+            filter.user = Some(desk.user(name).await?.key);
+        }
+        if let Some(client_id) = &self.client {
+            filter.client = Some(desk.client(client_id).await?.key);
+        }
+        filter.kinds = self.kinds.iter().map(|word| kind(word)).collect::<Result<_, _>>()?;
+        if let Some(text) = &self.since {
+            let seconds = crate::config::duration(text)
+                .ok_or_else(|| Stop::usage(format!("--since is a duration such as 2h, not `{text}`")))?;
+            filter.since = Some(UnixTime(desk.now().0.saturating_sub_unsigned(seconds)));
+        }
+        // Events have addresses as they are counted: a network, for IPv6.
+        let counted =
+            |text: &String| text.trim().parse::<IpAddr>().map_or_else(|_| text.clone(), crate::address::counted);
+        filter.address = self.address.as_ref().map(counted);
+        Ok(filter)
+    }
+}
+
+fn kind(word: &str) -> Result<EventKind, Stop> {
+    let names = || EventKind::ALL.iter().map(|kind| kind.as_str());
+    EventKind::from_name(word).ok_or_else(|| {
+        let near = suggestion(word, names());
+        let all: Vec<&str> = names().collect();
+        Stop::usage(format!("--kind cannot be `{word}`{near}. Kinds: {}", all.join(", ")))
+    })
+}
+
+/// The latest events, page by page.
+async fn latest(desk: &Desk, filter: &EventFilter, limit: usize) -> Result<Vec<Noted>, Stop> {
+    let mut all: Vec<Noted> = Vec::new();
+    while all.len() < limit {
+        let rows_max = PAGE_ROWS.min(limit - all.len());
+        let before = all.last().map(|noted| noted.id);
+        let page = desk.store.events(EventFilter { before, rows_max, ..filter.clone() }).await?;
+        if page.is_empty() {
+            break;
+        }
+        all.extend(page);
+    }
+    Ok(all)
+}
+
+/// Prints events as they happen, until the process ends or nobody reads any more.
+async fn follow(
+    desk: &Desk,
+    filter: EventFilter,
+    limit: usize,
+    is_json: bool,
+    names: &mut Names,
+) -> Result<Answer, Stop> {
+    // Without --since only what happens from now on is of interest; one look finds where that begins.
+    let since = filter.since;
+    let newest = latest(desk, &EventFilter::default(), 1).await?.first().map_or(i64::MIN, |noted| noted.id);
+    let mut fresh = if since.is_some() { latest(desk, &filter, limit).await? } else { Vec::new() };
+    fresh.reverse();
+    // On PostgreSQL an event can become visible after one with a greater number: each look goes back to where the look before
+    // the last one ended.
+    let (mut seen, mut after, mut next) = (HashSet::new(), newest, newest);
+    loop {
+        let mut out = std::io::stdout().lock();
+        for noted in fresh.drain(..).filter(|noted| seen.insert(noted.id)).collect::<Vec<_>>() {
+            next = next.max(noted.id);
+            let document = names.document(&noted, desk).await?;
+            let line = if is_json { document.to_string() } else { show::row(&document, &COLUMNS) };
+            if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+                return Ok(Answer::new(Value::Null, ""));
+            }
+        }
+        drop(out);
+        tokio::time::sleep(FOLLOW_EVERY).await;
+        let mut behind = after;
+        loop {
+            let wanted = EventFilter { after: Some(behind), rows_max: PAGE_ROWS, ..filter.clone() };
+            let page = desk.store.events(wanted).await?;
+            let Some(last) = page.last() else { break };
+            behind = last.id;
+            fresh.extend(page);
+        }
+        seen.retain(|id| *id > after);
+        after = next;
+    }
+}
+
+/// The public names of users and clients, each looked up once.
+#[derive(Default)]
+struct Names {
+    users: HashMap<UserKey, Value>,
+    clients: HashMap<ClientKey, Value>,
+}
+
+impl Names {
+    async fn document(&mut self, noted: &Noted, desk: &Desk) -> Result<Value, Stop> {
+        let event = &noted.event;
+        let user = match event.user {
+            Some(key) => self.user(key, desk).await?,
+            None => json!({"id": null, "name": null}),
+        };
+        let client = match event.client {
+            Some(key) => self.client(key, desk).await?,
+            None => Value::Null,
+        };
+        Ok(json!({
+            "id": noted.id.to_string(),
+            "at": show::time(event.at),
+            "kind": event.kind.as_str(),
+            "user": user["name"],
+            "user_id": user["id"],
+            "client": client,
+            "address": if event.address.is_empty() { Value::Null } else { json!(event.address) },
+            "actor": event.actor,
+            "detail": event.detail,
+        }))
+    }
+
+    async fn user(&mut self, key: UserKey, desk: &Desk) -> Result<Value, Stop> {
+        if let Some(known) = self.users.get(&key) {
+            return Ok(known.clone());
+        }
+        let found = desk.store.user(key).await?;
+        let named = found.map_or_else(
+            || json!({"id": null, "name": "(deleted)"}),
+            |user| json!({"id": user.sub, "name": show::name_of(&user)}),
+        );
+        Ok(self.users.entry(key).or_insert(named).clone())
+    }
+
+    async fn client(&mut self, key: ClientKey, desk: &Desk) -> Result<Value, Stop> {
+        if let Some(known) = self.clients.get(&key) {
+            return Ok(known.clone());
+        }
+        let found = desk.store.client(key).await?;
+        let named = found.map_or_else(|| json!("(deleted)"), |client| json!(client.client_id));
+        Ok(self.clients.entry(key).or_insert(named).clone())
+    }
+}

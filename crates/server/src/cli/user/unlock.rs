@@ -1,0 +1,28 @@
+//! Ends what too many failed attempts began.
+
+use protocol::model::EventKind;
+use protocol::turn::Change;
+use serde_json::json;
+
+use crate::cli::answer::{Answer, Stop};
+use crate::cli::desk::{Desk, Draft};
+use crate::cli::show;
+
+/// Clears all counters of failed attempts that belong to the account. Those of network addresses stay: they belong to
+/// whoever made the attempts.
+pub(super) async fn unlock(name: &str, desk: &Desk) -> Result<Answer, Stop> {
+    let user = desk
+        .change(async |draft: &mut Draft| {
+            let user = desk.user(name).await?;
+            draft.change(Change::ForgetFailures(user.key));
+            draft.note(EventKind::UserUnlocked, Some(user.key), None, "by the operator");
+            Ok(user)
+        })
+        .await?;
+    let mut text = format!("{} may try again at once, from every device and address.", show::name_of(&user));
+    if user.is_disabled {
+        text.push_str("\nThe account is disabled: `grantry user enable` lets its owner in again.");
+    }
+    let document = json!({"id": user.sub, "is_unlocked": true, "is_disabled": user.is_disabled});
+    Ok(Answer::new(document, text))
+}

@@ -1,0 +1,114 @@
+//! The audit trail and lockouts from the command line: the built binary on a store of its own.
+#![allow(clippy::disallowed_methods, reason = "the tests make files and start the binary")]
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+/// A folder with a configuration in it.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self::with("")
+    }
+
+    fn with(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("issuer = \"https://auth.example.com\"\n{more}");
+        std::fs::write(folder.path().join("grantry.toml"), text).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn run(&self, words: &[&str], input: &str) -> (Output, Value) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_grantry"));
+        command.args(words).arg("--json").current_dir(self.path()).env_clear();
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A command that reads no input may be gone before it is written.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let document = serde_json::from_slice(&output.stdout).expect("there is one document");
+        (output, document)
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        self.json_with(words, "")
+    }
+
+    fn json_with(&self, words: &[&str], input: &str) -> Value {
+        let (output, document) = self.run(words, input);
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        document
+    }
+
+    fn no(&self, code: i32, words: &[&str]) -> String {
+        let (output, document) = self.run(words, "");
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {document}");
+        document["error"].as_str().expect("an error has a text").to_owned()
+    }
+
+    fn alice(&self) -> Value {
+        let words = ["user", "add", "--email", "alice@example.com", "--name", "Alice Doe", "--username", "alice"];
+        self.json_with(&[&words[..], &["--password-stdin"]].concat(), "correct horse battery\n")
+    }
+}
+
+#[test]
+fn events_are_listed_with_who_ran_the_command_and_can_be_narrowed_down() {
+    let place = Place::new();
+    place.alice();
+    place.json(&["user", "disable", "alice"]);
+    place.json(&["client", "add", "--name", "App", "--redirect-uri", "https://app.example/cb"]);
+    let all = place.json(&["event", "list"]);
+    let kinds: Vec<&str> = all.as_array().unwrap().iter().filter_map(|event| event["kind"].as_str()).collect();
+    assert_eq!(kinds, ["client_added", "user_changed", "user_added"]);
+    let event = &all[1];
+    assert!(event["actor"].as_str().is_some_and(|actor| actor.contains("uid ")), "{event}");
+    assert_eq!((&event["user"], &event["detail"]), (&json!("alice"), &json!("disabled")));
+    assert_eq!(event["address"], Value::Null);
+    let count = |words: &[&str]| place.json(&[&["event", "list"], words].concat()).as_array().unwrap().len();
+    assert_eq!(count(&["--user", "alice"]), 2);
+    assert_eq!(count(&["--kind", "user_added", "--kind", "client_added"]), 2);
+    assert_eq!(count(&["--since", "1h"]), 3);
+    assert_eq!(count(&["--address", "192.0.2.1"]), 0);
+    assert_eq!(count(&["--limit", "1"]), 1);
+    assert!(place.no(2, &["event", "list", "--kind", "user_aded"]).contains("did you mean `user_added`"));
+    assert!(place.no(2, &["event", "list", "--since", "soon"]).contains("such as 2h"));
+    assert!(place.no(1, &["event", "list", "--user", "nobody"]).contains("no user"));
+}
+
+#[test]
+fn an_account_is_unlocked_and_that_is_noted() {
+    let place = Place::new();
+    let alice = place.alice();
+    let unlocked = place.json(&["user", "unlock", "alice@example.com"]);
+    assert_eq!(unlocked, json!({"id": alice["id"], "is_unlocked": true, "is_disabled": false}));
+    assert_eq!(place.json(&["event", "list", "--kind", "user_unlocked"]).as_array().unwrap().len(), 1);
+    assert!(place.no(1, &["user", "unlock", "nobody"]).contains("no user `nobody`"));
+}
+
+/// OWASP ASVS 5.0 V6.3.4: what was issued before may have come of the password alone.
+#[test]
+fn a_second_factor_that_is_switched_on_ends_what_was_issued_where_applications_take_passwords() {
+    let surfaces = "[dialects]\nenable = [\"standard\", \"tinyrebrand\"]\naccept = [ACCEPT]\n[dialect.tinyrebrand]\nhosts = [\"api.example.com\"]\n";
+    for (more, is_ended) in [("", false), (surfaces, true)] {
+        let waivers = r#""password-grant", "open-introspection", "open-revocation""#;
+        let place = Place::with(&more.replace("ACCEPT", waivers));
+        place.alice();
+        place.json(&["user", "totp", "alice", "--enable"]);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let url = format!("sqlite:{}", place.path().join("grantry.db").display());
+        let user = runtime.block_on(async {
+            let store = store::open(&url, store::Mode::Existing).await.unwrap();
+            store.user_by_name("alice").await.unwrap().unwrap()
+        });
+        assert_eq!(user.revoked_below > 0, is_ended, "{more}");
+    }
+}
