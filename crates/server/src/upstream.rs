@@ -4,7 +4,8 @@
 //! The keys live for an hour. A token that names a key which nobody has heard of makes them be fetched anew, at most once a
 //! minute, and by one request for all that wait.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use protocol::browser::SignInWish;
@@ -26,6 +27,8 @@ const KEPT_S: u64 = 60 * 60;
 const UNKNOWN_KEY_EVERY_S: u64 = 60;
 /// After a failure, nobody tries again for so many seconds: those who wait are told at once.
 const RETRY_AFTER_S: u64 = 5;
+/// The shortest time between two log lines about the same thing that goes wrong.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 /// What this server asks for: OpenID Connect Core §5.4.
 const SCOPE: &str = "openid email profile";
 /// The longest error word of an issuer that a log repeats, in characters.
@@ -39,6 +42,25 @@ pub struct Upstream {
     known: ArcSwapOption<Known>,
     /// One fetches; until when nobody tries again.
     flight: Mutex<UnixTime>,
+    unreachable_told: Told,
+    refused_told: Told,
+}
+
+/// When a line was last logged. Strangers can make the same thing go wrong as often as they like, and the log must not grow
+/// as fast.
+#[derive(Debug, Default)]
+struct Told(std::sync::Mutex<Option<Instant>>);
+
+impl Told {
+    /// True at most once in [`TELL_EVERY`].
+    fn may_tell(&self) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let may_tell = told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
+        if may_tell {
+            *told = Some(Instant::now());
+        }
+        may_tell
+    }
 }
 
 /// What was fetched.
@@ -80,7 +102,9 @@ impl Upstream {
     pub fn new(settings: &Settings) -> Result<Option<Self>, String> {
         let Some(google) = settings.google.clone() else { return Ok(None) };
         let (known, flight) = (ArcSwapOption::empty(), Mutex::new(UnixTime(i64::MIN)));
-        Ok(Some(Self { google, fetcher: Fetcher::new(&settings.fetch)?, known, flight }))
+        let (unreachable_told, refused_told) = (Told::default(), Told::default());
+        let fetcher = Fetcher::new(&settings.fetch)?;
+        Ok(Some(Self { google, fetcher, known, flight, unreachable_told, refused_told }))
     }
 
     /// Can people sign in on the pages? That takes a secret; to verify ID tokens takes none.
@@ -291,12 +315,16 @@ impl Upstream {
     }
 
     fn unreachable(&self, what: &str, cause: &str) -> No {
-        tracing::warn!(issuer = self.google.issuer, what, cause, "the issuer does not answer as it should");
+        if self.unreachable_told.may_tell() {
+            tracing::warn!(issuer = self.google.issuer, what, cause, "the issuer does not answer as it should");
+        }
         No::UpstreamUnreachable
     }
 
     fn refused(&self, cause: &str) -> No {
-        tracing::warn!(issuer = self.google.issuer, cause, "the issuer did not say who somebody is");
+        if self.refused_told.may_tell() {
+            tracing::warn!(issuer = self.google.issuer, cause, "the issuer did not say who somebody is");
+        }
         No::UpstreamRefused
     }
 }

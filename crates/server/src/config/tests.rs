@@ -161,6 +161,58 @@ prefix = "/sso"
 }
 
 #[test]
+fn the_header_of_a_proxy_is_one_that_names_the_client() {
+    let with = |header: &str| {
+        format!("issuer = \"https://auth.example\"\n[proxy]\ntrusted = [\"10.0.0.1\"]\nheader = {header:?}\n")
+    };
+    for (written, read) in [
+        ("x-forwarded-for", "x-forwarded-for"),
+        ("X-Forwarded-For", "x-forwarded-for"),
+        ("Forwarded", "forwarded"),
+        ("X-Real-IP", "x-real-ip"),
+        ("CF-Connecting-IP", "cf-connecting-ip"),
+        ("x-shop-caller", "x-shop-caller"),
+    ] {
+        assert_eq!(configuration(&with(written), &[]).settings.proxy_header, read, "{written}");
+    }
+    for bad in
+        ["", "x-forwaded-for", "x-forwarded-proto", "x forwarded for", "forwarded:", "host", "Cookie", "x-real-ıp"]
+    {
+        let problem = told(of_text("g.toml", with(bad), Path::new("/nowhere"), &[]));
+        assert!(problem.starts_with("g.toml:4:10: `proxy.header` is "), "{bad}: {problem}");
+    }
+    check(
+        &with("X-Forwaded-For"),
+        &expect![[r#"
+            g.toml:4:10: `proxy.header` is "X-Forwaded-For", it must name the header in which the proxy names the client, did you mean `x-forwarded-for`?
+        "#]],
+    );
+    check(
+        "issuer = \"https://auth.example\"\nproxy.header = \"forwarded\"\n",
+        &expect![[r#"
+            g.toml:2:16: warning: `proxy.header` has no effect without `proxy.trusted`: no peer may name the client
+        "#]],
+    );
+}
+
+#[test]
+fn networks_of_proxies_are_those_that_peers_have() {
+    let trusted = |text: &str| {
+        let text = format!("issuer = \"https://auth.example\"\nproxy.trusted = [{text:?}]\n");
+        configuration(&text, &[]).settings.trusted[0].to_string()
+    };
+    assert_eq!(trusted("::ffff:10.1.2.3/104"), "10.0.0.0/8");
+    assert_eq!(trusted("::ffff:10.1.2.3"), "10.1.2.3/32");
+    assert_eq!(trusted("fd00::1/8"), "fd00::/8");
+    check(
+        "issuer = \"https://auth.example\"\nproxy.trusted = [\"::ffff:0.0.0.0/96\"]\n",
+        &expect![[r#"
+            g.toml:2:18: `proxy.trusted` trusts everybody with "::ffff:0.0.0.0/96": anybody could claim any address
+        "#]],
+    );
+}
+
+#[test]
 fn the_environment_wins_over_the_file_and_its_problems_name_the_variable() {
     let text = "issuer = \"https://auth.example.com\"\nlisten = \"127.0.0.1:1\"\n";
     let variables = [
