@@ -47,7 +47,7 @@ fn put() -> impl Strategy<Value = Change> {
             Change::PutConsent(Consent { scope: Scope::of([word.as_str()]), ..consent(user, client) })
         }),
         (1..4_u32).prop_map(|number| Change::PutSealKey(seal_key(number))),
-        (1..4_u8).prop_map(Change::DropSealKey),
+        (1..4_u32).prop_map(Change::DropSealKey),
         (id(), any::<bool>())
             .prop_map(|(id, known)| Change::Note(Event { ..event(&id.to_string(), known.then_some(id)) })),
     ]
