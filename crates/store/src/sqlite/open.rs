@@ -28,7 +28,7 @@ const SWITCH_PAUSE: Duration = Duration::from_millis(50);
 /// Opens the file for writing, and brings its schema up to date.
 pub(super) fn open(path: &Path, mode: Mode) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if mode == Mode::Create && !path.is_dir() {
+    if mode == Mode::Create {
         files::make(path).map_err(|error| unmade(path, &error))?;
     }
     let refuse = |error: rusqlite::Error| refusal(path, &error);
@@ -64,9 +64,10 @@ pub(super) fn inspect_master(path: &Path) -> Option<Digest> {
 /// Looks at the schema of a file, and whether all of it can be read, without changing it. None when there is no file.
 pub(super) fn inspect(path: &Path) -> Result<Option<u32>, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if path.is_file()
-        && let Some(error) = files::unwritable(path)
-    {
+    let refused = |error: &std::io::Error| {
+        matches!(error.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem)
+    };
+    if let Some(error) = files::unwritable(path).filter(refused) {
         // Reading it may work, but nothing could be kept, so no server starts on it.
         return Err(unwritten(path, &error));
     }
