@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::client_auth::{Proven, Recalled};
 use crate::keys::Keys;
 use crate::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, Held,
@@ -36,6 +37,10 @@ pub struct Wants {
     pub burned: Option<Digest>,
     /// Counters of failed attempts from an address (not those of an account: they come with the account).
     pub address_attempts: Option<Digest>,
+    /// The counter of failed attempts with a client secret: of the claimed client from the caller's address.
+    pub client_attempts: Option<Digest>,
+    /// The counter of failed attempts with client secrets from the caller's address.
+    pub client_address_attempts: Option<Digest>,
     /// What the account allowed the client of `client_id`. The account is that of `identity`, or else the one of `login`
     /// where a name is given, or else that of `session`.
     pub consent: bool,
@@ -78,6 +83,12 @@ pub struct Facts {
     pub account_attempts: Option<Attempts>,
     /// Failed attempts from the address.
     pub address_attempts: Option<Attempts>,
+    /// Failed attempts with a secret of the claimed client from the address.
+    pub client_attempts: Option<Attempts>,
+    /// Failed attempts with client secrets from the address.
+    pub client_address_attempts: Option<Attempts>,
+    /// What the process remembers of the client's secrets. It is no row: the process adds it.
+    pub recalled: Recalled,
     /// The remembered consent.
     pub consent: Option<Consent>,
     /// How much the user of the session has; absent without a session.
@@ -214,6 +225,8 @@ pub struct Turn<'a> {
     pub entropy: Entropy,
     /// The network address of the caller.
     pub address: &'a str,
+    /// The client's secret that was right, once one was. The process remembers it.
+    pub proven: Option<Proven>,
     changes: Vec<Change>,
 }
 
@@ -221,7 +234,7 @@ impl<'a> Turn<'a> {
     /// A turn that has decided nothing yet.
     #[must_use]
     pub fn new(now: UnixTime, policy: &'a Policy, keys: &'a Keys, entropy: Entropy, address: &'a str) -> Self {
-        Self { now, policy, keys, entropy, address, changes: Vec::new() }
+        Self { now, policy, keys, entropy, address, proven: None, changes: Vec::new() }
     }
 
     /// Decides a change.
@@ -347,6 +360,15 @@ pub enum Change {
         /// When.
         used_at: UnixTime,
     },
+    /// The client's secret was used.
+    TouchSecret {
+        /// Whose.
+        client: ClientKey,
+        /// Which: see [`crate::registration::secret_digest`].
+        secret: Digest,
+        /// When, to the hour.
+        used_at: UnixTime,
+    },
     /// The grant and all its tokens are dead, also those that a concurrent turn is about to issue.
     RevokeGrant(GrantId),
     /// The access token is dead.
@@ -384,7 +406,7 @@ impl Change {
     /// now: where the store takes no writes, it costs precision, and to refuse for its sake would cost every reader.
     #[must_use]
     pub fn is_only_noticed(&self) -> bool {
-        matches!(self, Self::TouchSession { .. } | Self::TouchPersonal { .. })
+        matches!(self, Self::TouchSession { .. } | Self::TouchPersonal { .. } | Self::TouchSecret { .. })
     }
 }
 

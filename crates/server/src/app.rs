@@ -8,12 +8,13 @@ use bytes::Bytes;
 use dialect::{Dialect, Dialects};
 use protocol::browser::{self, Errand, Goal};
 use protocol::call::Call;
+use protocol::client_auth::Proven;
 use protocol::keys::Keys;
 use protocol::model::{GrantType, SealKey};
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
 use protocol::secret::Digest;
-use protocol::turn::{Change, Entropy, Facts, Turn};
+use protocol::turn::{Change, Entropy, Facts, Turn, Wants};
 use protocol::upstream::{Departure, Issuer};
 use store::{CommitError, Store};
 use tokio::sync::watch;
@@ -29,6 +30,7 @@ use crate::limits::Limiter;
 use crate::node;
 use crate::observe::metrics::Metrics;
 use crate::pages::Pages;
+use crate::recall::Recall;
 use crate::settings::Settings;
 use crate::slow::SlowPool;
 use crate::upstream::Upstream;
@@ -71,8 +73,12 @@ pub struct App {
     pub metrics: Metrics,
     /// Rate limits.
     pub limiter: Limiter,
-    /// Slow judgements.
+    /// Bounded thread pool for hashing the passwords of people.
     pub slow: SlowPool,
+    /// Bounded thread pool for hashing client secrets, half as large: a flood of wrong secrets takes no place from people.
+    pub slow_clients: SlowPool,
+    /// What this process remembers of client secrets.
+    pub(crate) recall: Recall,
     /// What people see.
     pub pages: Pages,
     /// The issuer elsewhere whose word about people is taken, if there is one.
@@ -155,6 +161,8 @@ impl App {
             metrics: Metrics::new(&dialects),
             limiter: Limiter::default(),
             slow: SlowPool::new(settings.slow_workers),
+            slow_clients: SlowPool::new(settings.slow_workers / 2),
+            recall: Recall::new(entropy.draw()),
             pages,
             upstream,
             ids: Ids::new(number, store.greatest_id().await?),
@@ -218,17 +226,25 @@ impl App {
     ) -> Result<Result<C::Yes, Refusal>, Fault> {
         let call = Arc::new(call);
         let wants = call.wants();
+        let mut may_note_use = true;
         for _ in 0..TURN_ATTEMPTS_MAX {
-            // What names no row, a garbage token say, costs the store nothing.
-            let facts = if wants.is_empty() { Ok(Facts::default()) } else { self.store.load(&wants).await };
-            let facts = match facts {
+            let facts = match self.look(&wants).await {
                 Ok(facts) => facts,
                 Err(fault) => return self.failed(fault),
             };
+            let (mut facts, _guess) = match self.look_at_secrets(&*call, &wants, facts, policy, address).await {
+                Ok(seen) => seen,
+                Err(fault) => return self.failed(fault),
+            };
+            if !may_note_use {
+                facts.recalled.unnoted.clear();
+            }
             self.ids.lift(facts.revoked_below());
-            let (verdict, changes) = if call.is_slow(&facts) {
+            let client = facts.client.clone();
+            let pool = self.pool(&*call, &facts, policy, address);
+            let Judged { verdict, changes, proven } = if let Some(pool) = pool {
                 // Boxed: most turns are quick, and should not carry room for the others.
-                match Box::pin(self.judge_slowly(&call, facts, policy, address)).await? {
+                match Box::pin(self.judge_slowly(pool, &call, facts, policy, address)).await? {
                     Some(judged) => judged,
                     None => return Ok(Err(busy())),
                 }
@@ -236,19 +252,35 @@ impl App {
                 let keys = self.keys();
                 judge(&*call, &facts, Turn::new(self.clock.now(), policy, &keys, self.draw(), address))
             };
+            let used_at = changes.iter().find_map(|change| match change {
+                Change::TouchSecret { used_at, .. } => Some(*used_at),
+                _ => None,
+            });
+            let learn = || {
+                if let (Some(credentials), Some(client), Some(proven)) = (call.credentials(), &client, proven) {
+                    self.recall.learn(credentials, client, address, proven, used_at);
+                }
+            };
             // A turn that decides nothing skips the commit.
             if changes.is_empty() {
+                learn();
                 return Ok(verdict);
             }
             let is_only_noticed = changes.iter().all(Change::is_only_noticed);
             match self.store.commit(changes).await {
                 Ok(()) => {
                     self.metrics.wrote(true);
+                    learn();
                     return Ok(verdict);
                 }
                 Err(CommitError::Lost) => self.metrics.turn_lost(),
                 Err(CommitError::Behind(id)) => self.ids.lift(id),
                 Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
+                // Judged again without the note that the secret was used: it may be that nothing else had to be written.
+                Err(CommitError::Fault(_)) if used_at.is_some() && !is_only_noticed && may_note_use => {
+                    self.metrics.wrote(false);
+                    may_note_use = false;
+                }
                 Err(CommitError::Fault(fault)) => {
                     self.metrics.wrote(false);
                     let failed = self.failed(fault);
@@ -262,17 +294,23 @@ impl App {
         Ok(Err(busy()))
     }
 
+    /// Loads what is wanted. What names no row, a garbage token say, costs the store nothing.
+    pub(crate) async fn look(&self, wants: &Wants) -> Result<Facts, store::Fault> {
+        if wants.is_empty() { Ok(Facts::default()) } else { self.store.load(wants).await }
+    }
+
     async fn judge_slowly<C: Call>(
         &self,
+        pool: &SlowPool,
         call: &Arc<C>,
         facts: Facts,
         policy: &Arc<Policy>,
         address: &str,
-    ) -> Result<Option<(Result<C::Yes, Refusal>, Vec<Change>)>, Fault> {
+    ) -> Result<Option<Judged<C::Yes>>, Fault> {
         let (call, policy, keys) = (Arc::clone(call), Arc::clone(policy), self.keys());
         let (now, entropy, address) = (self.clock.now(), self.draw(), address.to_owned());
         let work = move || judge(&*call, &facts, Turn::new(now, &policy, &keys, entropy, &address));
-        Ok(self.slow.run(work).await?.ok())
+        Ok(pool.run(work).await?.ok())
     }
 
     /// A store that may work later is a refusal; one that is broken is a fault.
@@ -365,9 +403,18 @@ impl Surface {
     }
 }
 
-fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> (Result<C::Yes, Refusal>, Vec<Change>) {
+/// What a judge decided.
+struct Judged<T> {
+    verdict: Result<T, Refusal>,
+    changes: Vec<Change>,
+    /// The client's secret that was right.
+    proven: Option<Proven>,
+}
+
+fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> Judged<C::Yes> {
     let verdict = call.decide(facts, &mut turn);
-    (verdict, turn.into_changes())
+    let proven = turn.proven;
+    Judged { verdict, changes: turn.into_changes(), proven }
 }
 
 /// The store does not take writes, or too much is waiting.

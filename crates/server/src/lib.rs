@@ -18,6 +18,7 @@ pub mod limits;
 mod node;
 pub mod observe;
 pub mod pages;
+mod recall;
 pub mod serve;
 pub mod settings;
 pub mod slow;

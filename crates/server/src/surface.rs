@@ -467,7 +467,7 @@ pub fn refused(
 
 async fn page(app: &App, request: &Request, dialect: Option<&Dialect>) -> Response {
     if let Some(sub) = accounts::account(app, request.uri.path()) {
-        return accounts::answer(app, request, sub).await;
+        return accounts::answer(app, request, dialect, sub).await;
     }
     let page = PageRequest::read(app, request);
     let no = if let Some(no) = request.unread {

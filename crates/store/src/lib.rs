@@ -33,7 +33,7 @@ pub use query::{Application, Counts, Query, Rows};
 pub use sqlite::Sqlite;
 
 /// The tables, in the order in which people ask for them.
-pub(crate) const TABLES: [&str; 13] = [
+pub(crate) const TABLES: [&str; 14] = [
     "clients",
     "users",
     "sessions",
@@ -43,6 +43,7 @@ pub(crate) const TABLES: [&str; 13] = [
     "grants",
     "access_tokens",
     "personal_tokens",
+    "secret_uses",
     "attempts",
     "burned",
     "seal_keys",

@@ -42,7 +42,9 @@ fn loudness(no: No) -> Loudness {
     match no {
         // Somebody holds what they should not, or the server cannot keep up.
         No::CodeReplayed | No::RefreshReplayed | No::Busy => Loudness::Alarm,
-        No::LockedOut | No::RedirectUriUnregistered | No::UserDisabled | No::HostUnknown => Loudness::Notice,
+        No::LockedOut | No::ClientLockedOut | No::RedirectUriUnregistered | No::UserDisabled | No::HostUnknown => {
+            Loudness::Notice
+        }
         _ if no.row().kind == ErrorKind::InvalidClient => Loudness::Notice,
         _ => Loudness::Usual,
     }

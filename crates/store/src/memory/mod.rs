@@ -8,6 +8,7 @@ mod table;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use protocol::client_auth::Recalled;
 use protocol::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Held, Identity,
     IdentityName, Personal, PersonalId, SealKey, Session, SessionId, User, UserKey,
@@ -39,6 +40,8 @@ struct Tables {
     accesses: Table<AccessId, Access>,
     personals: Table<PersonalId, Personal>,
     attempts: Table<Digest, Attempts>,
+    /// When each secret of a client was last used.
+    secret_uses: Table<Digest, (ClientKey, UnixTime)>,
     /// Until when each must be remembered.
     burned: Table<Digest, UnixTime>,
     /// By the order in which they were added.
@@ -142,6 +145,9 @@ impl Tables {
             is_burned: wants.burned.is_some_and(|jti| self.burned.row(&jti).is_some()),
             account_attempts,
             address_attempts: wants.address_attempts.and_then(|key| self.attempts.row(&key).copied()),
+            client_attempts: wants.client_attempts.and_then(|key| self.attempts.row(&key).copied()),
+            client_address_attempts: wants.client_address_attempts.and_then(|key| self.attempts.row(&key).copied()),
+            recalled: Recalled::default(),
             consent,
         }
     }
@@ -239,6 +245,7 @@ impl Tables {
             accesses,
             personals,
             attempts,
+            secret_uses,
             burned,
             seal_keys,
             events,
@@ -253,6 +260,7 @@ impl Tables {
         undo.of(accesses);
         undo.of(personals);
         undo.of(attempts);
+        undo.of(secret_uses);
         undo.of(burned);
         undo.of(seal_keys);
         undo.of(events);
