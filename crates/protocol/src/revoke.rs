@@ -112,7 +112,7 @@ fn check_owner(caller: Option<&Client>, owner: ClientKey) -> Result<(), No> {
 mod tests {
     use super::*;
     use crate::keys::TokenKind;
-    use crate::model::{Access, AccessId, GrantId};
+    use crate::model::{Access, AccessId, GrantId, Personal, PersonalId};
     use crate::sample::{self, World};
     use crate::scope::Scope;
     use crate::time::UnixTime;
@@ -197,6 +197,45 @@ mod tests {
 
         "#]],
         );
+    }
+
+    #[test]
+    fn a_personal_token_is_ended_by_those_who_may_learn_of_it_alone_rfc_7009_2_1() {
+        let mut world = world();
+        let minted = world.mint(TokenKind::Personal);
+        world.send(Param::Token, minted.text.reveal());
+        world.facts.personal = Some(Held {
+            row: Personal {
+                id: PersonalId(minted.id),
+                digest: minted.digest,
+                user: sample::user().key,
+                dialect: "standard".into(),
+                name: "ci".into(),
+                scope: Scope::default(),
+                created_at: UnixTime(900),
+                expires_at: UnixTime(2000),
+                used_at: None,
+            },
+            client: None,
+            user: Some(std::sync::Arc::new(sample::user())),
+            is_grant_revoked: false,
+        });
+        let revoked = expect![[r#"
+            revoke {}
+            RevokePersonal, Note personal_revoked
+        "#]];
+        check(&world, &revoked);
+        let own = crate::model::Client { owner: Some(crate::model::UserKey(9)), ..sample::client() };
+        world.facts.client = Some(std::sync::Arc::new(own));
+        check(
+            &world,
+            &expect![[r#"
+            no TokenOfOtherClient
+
+        "#]],
+        );
+        world.policy.is_revocation_open = true;
+        check(&world, &revoked);
     }
 
     #[test]
