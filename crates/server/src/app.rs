@@ -241,17 +241,8 @@ impl App {
             }
             self.ids.lift(facts.revoked_below());
             let client = facts.client.clone();
-            let pool = self.pool(&*call, &facts, policy, address);
-            let Judged { verdict, changes, proven } = if let Some(pool) = pool {
-                // Boxed: most turns are quick, and should not carry room for the others.
-                match Box::pin(self.judge_slowly(pool, &call, facts, policy, address)).await? {
-                    Some(judged) => judged,
-                    None => return Ok(Err(busy())),
-                }
-            } else {
-                let keys = self.keys();
-                judge(&*call, &facts, Turn::new(self.clock.now(), policy, &keys, self.draw(), address))
-            };
+            let judged = self.judged(&call, facts, policy, address).await?;
+            let Some(Judged { verdict, changes, proven }) = judged else { return Ok(Err(busy())) };
             let used_at = changes.iter().find_map(|change| match change {
                 Change::TouchSecret { used_at, .. } => Some(*used_at),
                 _ => None,
@@ -297,6 +288,22 @@ impl App {
     /// Loads what is wanted. What names no row, a garbage token say, costs the store nothing.
     pub(crate) async fn look(&self, wants: &Wants) -> Result<Facts, store::Fault> {
         if wants.is_empty() { Ok(Facts::default()) } else { self.store.load(wants).await }
+    }
+
+    /// Judges a call, on a pool of its own where that takes password hashes; `None` when too much is waiting there.
+    async fn judged<C: Call>(
+        &self,
+        call: &Arc<C>,
+        facts: Facts,
+        policy: &Arc<Policy>,
+        address: &str,
+    ) -> Result<Option<Judged<C::Yes>>, Fault> {
+        if let Some(pool) = self.pool(&**call, &facts, policy, address) {
+            // Boxed: most turns are quick, and should not carry room for the others.
+            return Box::pin(self.judge_slowly(pool, call, facts, policy, address)).await;
+        }
+        let keys = self.keys();
+        Ok(Some(judge(&**call, &facts, Turn::new(self.clock.now(), policy, &keys, self.draw(), address))))
     }
 
     async fn judge_slowly<C: Call>(

@@ -263,7 +263,7 @@ mod tests {
         world.send(Param::ClientSecret, "wrong");
         world.check_token(&expect![[r#"
             no ClientSecretWrong
-
+            CountFailure, CountFailure, Note client_auth_failed
         "#]]);
     }
 }
