@@ -208,7 +208,7 @@ fn json_that_is_nested_too_deeply_is_refused_by_name() {
          accept = [\"password-grant\", \"open-introspection\", \"open-revocation\"]\n\
          [dialect.tinyrebrand]\nhosts = [\"api.tinyrebrand.test\"]\n",
     );
-    let (id, secret) = grantry.client(&["--first-party"]);
+    let (id, secret) = grantry.client(&["--accounts-api"]);
     grantry.add_person();
     grantry.start();
     let sub = grantry.json(&["user", "show", person::NAME], "")["id"].as_str().expect("an id").to_owned();

@@ -1,6 +1,8 @@
 //! The `Authorization` header: client credentials by RFC 7617 as RFC 6749 §2.3.1 wants them, and access tokens by
 //! RFC 6750 §2.1.
 
+use std::borrow::Cow;
+
 use data_encoding::BASE64;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -34,14 +36,33 @@ pub(crate) fn client(auth: Auth, headers: &HeaderMap, params: &mut Params) -> Re
 
 /// RFC 6749 §2.3.1: "The client identifier is encoded using the "application/x-www-form-urlencoded" encoding algorithm
 /// […], and the encoded value is used as the username; the client password is encoded using the same algorithm".
+///
+/// Many libraries send both as they are. So the secret is kept in both forms where they differ; and an identifier that
+/// cannot be one after decoding, since none has a space, is taken as it came.
 fn basic(text: &str) -> Option<Basic> {
     let decoded = BASE64.decode(text.as_bytes()).ok()?;
     let at = decoded.iter().position(|byte| *byte == b':')?;
-    let client_id = unescape(&decoded[..at])?.into_owned();
-    let secret = unescape(&decoded[at + 1..])?.into_owned();
-    let is_vschar = |text: &str| text.bytes().all(|b| (0x20..=0x7e).contains(&b));
-    let is_well_formed = !client_id.is_empty() && is_vschar(&client_id) && is_vschar(&secret);
-    is_well_formed.then(|| Basic { client_id, secret: Secret::new(secret) })
+    let (raw_id, raw_secret) = (printable(&decoded[..at])?, printable(&decoded[at + 1..])?);
+    let unescaped = |raw: &str| unescape(raw.as_bytes()).filter(|text| is_printable(text)).map(Cow::into_owned);
+    let client_id = unescaped(raw_id).filter(|id| !id.contains(' ')).unwrap_or_else(|| raw_id.to_owned());
+    if client_id.is_empty() {
+        return None;
+    }
+    Some(match unescaped(raw_secret) {
+        Some(secret) if secret != raw_secret => {
+            Basic { client_id, secret: Secret::new(secret), raw_secret: Some(Secret::new(raw_secret)) }
+        }
+        _ => Basic::new(client_id, Secret::new(raw_secret)),
+    })
+}
+
+/// RFC 6749 appendix A.1 and A.2: client identifier and secret are `*VSCHAR`, and so are their form-encoded forms.
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
+}
+
+fn printable(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| is_printable(text))
 }
 
 /// The access token of the header, if it has one by a scheme that is accepted. Another scheme is no token.
@@ -100,8 +121,19 @@ mod tests {
     }
 
     #[test]
+    fn what_form_decoding_cannot_read_is_taken_as_it_came() {
+        assert_eq!(read("web:100%sure"), "grant_type = client_credentials\nbasic web : 100%sure\n");
+        assert_eq!(read("web:%00"), "grant_type = client_credentials\nbasic web : %00\n");
+        assert_eq!(read("a+b:s"), "grant_type = client_credentials\nbasic a+b : s\n", "no identifier has a space");
+        let both = super::basic(&BASE64.encode(b"old:abc+def%41ghi")).unwrap();
+        assert_eq!(both.secret.reveal(), "abc defAghi");
+        assert_eq!(both.raw_secret.unwrap().reveal(), "abc+def%41ghi");
+        assert!(super::basic(&BASE64.encode(b"old:plain")).unwrap().raw_secret.is_none());
+    }
+
+    #[test]
     fn a_header_that_is_not_well_formed_basic_is_refused_rfc_6749_5_2() {
-        for credentials in ["web", ":s", "web:%", "web:%00", "web:\u{e4}"] {
+        for credentials in ["web", ":s", "web:\u{e4}", "w\u{1}:s"] {
             assert_eq!(read(credentials), "no: ClientHeaderMalformed\n", "{credentials}");
         }
         for value in ["Basic", "Basic !!!", "Basic d2ViOnM", "Bearer d2ViOnM=", "Digest x", ""] {

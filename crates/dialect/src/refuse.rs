@@ -105,7 +105,9 @@ fn part_at_fault(no: No) -> Option<&'static str> {
     match no {
         No::BodyMalformed | No::BodyTypeUnknown | No::RequestTooLarge => Some("body"),
         No::QueryMalformed => Some("query"),
-        No::AuthorizationMalformed | No::TokenSentTwice | No::ClientAuthTwice => Some("authorization"),
+        No::AuthorizationMalformed | No::TokenSentTwice | No::ClientAuthTwice | No::ClientIdsDiffer => {
+            Some("authorization")
+        }
         _ => None,
     }
 }

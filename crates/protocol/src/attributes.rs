@@ -1,11 +1,11 @@
 //! What a provider's own programs keep about an account: limits, plans, teams. Dialects put it into their answers with
-//! `$user.…`. Only a confidential client of the operator's own may read and write it.
+//! `$user.…`. Only a confidential client to which the operator gave the right may read and write it.
 
 use serde_json::{Map, Value};
 
 use crate::call::Call;
 use crate::client_auth::Credentials;
-use crate::model::{ClientKind, EventKind, User};
+use crate::model::{EventKind, User};
 use crate::refusal::{No, Refusal};
 use crate::turn::{Change, Facts, Turn, Wants};
 use crate::wire::Params;
@@ -45,7 +45,7 @@ impl Call for AttributesCall {
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Map<String, Value>, Refusal> {
         let client = self.credentials.verify(facts, turn)?;
-        if client.kind != ClientKind::Confidential || !client.is_first_party {
+        if !client.may_use_accounts_api() {
             return Err(No::AttributesNotAllowed.into());
         }
         let user = facts.subject.as_ref().ok_or(No::AccountUnknown)?;
@@ -65,8 +65,8 @@ impl Call for AttributesCall {
         Ok(attributes)
     }
 
-    fn is_slow(&self, facts: &Facts) -> bool {
-        self.credentials.is_slow(facts)
+    fn credentials(&self) -> Option<&Credentials> {
+        Some(&self.credentials)
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
         let expected = object(json!({"limits": {"links": {"used": 2, "limit": 500}}, "team": ["a"]}));
         assert_eq!(ask(&world(), Some(patch)), (Ok(expected), 2));
         assert_eq!(ask(&world(), Some(json!({"plan": "free"}))).1, 0);
-        assert_eq!(ask(&world(), None).1, 1, "the auditor is told of a read");
+        assert_eq!(ask(&world(), None).1, 1, "each use is an event");
     }
 
     #[test]

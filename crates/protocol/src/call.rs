@@ -1,5 +1,6 @@
 //! Everything that this server can be asked, and everything that it can answer.
 
+use crate::client_auth::Credentials;
 use crate::refusal::Refusal;
 use crate::turn::{Facts, Turn, Wants};
 use crate::wire::{Fields, names};
@@ -62,6 +63,12 @@ pub trait Call: Send + Sync + 'static {
     /// # Errors
     /// Says no, with a name.
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Self::Yes, Refusal>;
+
+    /// The client credentials that the call is judged by, if it has any. Hashing them belongs on a pool of its own, so that a
+    /// storm of wrong client secrets cannot keep people from signing in.
+    fn credentials(&self) -> Option<&Credentials> {
+        None
+    }
 
     /// Does judging mean hashing a password? Then it belongs on the bounded pool for slow work, so that a storm of
     /// sign-ins cannot starve the token endpoint.

@@ -6,7 +6,7 @@ use crate::call::{Call, Reply, ReplyKind};
 use crate::client_auth::Credentials;
 use crate::keys::{Keys, Presented, TokenKind};
 use crate::live::Hangs;
-use crate::model::{AccessId, Client, ClientKind, GrantId, Held, PersonalId, UserKey};
+use crate::model::{AccessId, Client, ClientKey, ClientKind, GrantId, Held, PersonalId, UserKey};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::time::UnixTime;
@@ -145,7 +145,7 @@ impl Call for IntrospectRequest {
         let live = match self.token {
             AnyToken::Access(presented) => access(presented, caller, facts, turn),
             AnyToken::Refresh(presented) => refresh(presented, caller, facts, turn),
-            AnyToken::Personal(presented) => personal(presented, facts, turn),
+            AnyToken::Personal(presented) => personal(presented, caller, facts, turn),
             AnyToken::Foreign => None,
         };
         // RFC 7662 §2.2: "If the introspection call is properly authorized but the token is not active, does not exist
@@ -157,8 +157,8 @@ impl Call for IntrospectRequest {
         ))
     }
 
-    fn is_slow(&self, facts: &Facts) -> bool {
-        self.credentials.as_ref().is_some_and(|credentials| credentials.is_slow(facts))
+    fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
     }
 }
 
@@ -166,8 +166,7 @@ fn access(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &T
     let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest)?;
     let row = &held.row;
     let scopes = held.check_to_read(turn.policy).ok()?;
-    let is_own = caller.is_some_and(|caller| caller.key == row.client);
-    if turn.now.is_past(row.expires_at) || !is_for(&row.audience, is_own, caller) {
+    if turn.now.is_past(row.expires_at) || !may_learn(caller, Some(row.client), &row.audience) {
         return None;
     }
     let reach = Reach::new(&row.scope, scopes, turn.policy);
@@ -190,23 +189,21 @@ fn refresh(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &
     Some(members(held, "refresh_token", &reach, held.row.created_at, current.idle_until, turn))
 }
 
-fn personal(presented: Presented, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
+fn personal(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
     let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest)?;
     let row = &held.row;
     held.check(&turn.policy.dialect).ok()?;
     let scopes = turn.policy.scopes_of(&row.dialect)?;
-    if turn.now.is_past(row.expires_at) {
+    if turn.now.is_past(row.expires_at) || !may_learn(caller, None, &[]) {
         return None;
     }
     let reach = Reach::new(&row.scope, scopes, turn.policy);
     Some(members(held, "personal_access_token", &reach, row.created_at, row.expires_at, turn))
 }
 
-/// A token for certain resources is of no use elsewhere: the API that asks must answer for one of them.
-fn is_for(audience: &[String], is_own: bool, caller: Option<&Client>) -> bool {
-    audience.is_empty()
-        || is_own
-        || caller.is_some_and(|caller| audience.iter().any(|resource| caller.audience.contains(resource)))
+/// Where anybody may ask, a token for certain resources is described to nobody: the caller does not say which it answers for.
+fn may_learn(caller: Option<&Client>, issued_to: Option<ClientKey>, audience: &[String]) -> bool {
+    caller.map_or(audience.is_empty(), |caller| caller.may_learn_of(issued_to, audience))
 }
 
 fn aud(audience: &[String]) -> Option<Value> {
@@ -380,6 +377,17 @@ mod tests {
         let request = IntrospectRequest::parse(world.params(), &world.policy, &world.keys).unwrap();
         let reply = world.judge(&request).0.unwrap();
         assert_eq!(reply.fields.value(Field::Aud), Some(&Value::from("https://api.example/")));
+    }
+
+    #[test]
+    fn an_application_of_a_user_s_is_told_of_no_token_of_others_rfc_7662_2_2() {
+        let mut world = world();
+        let own = Client { owner: Some(UserKey(9)), ..sample::client() };
+        world.facts.client = Some(Arc::new(own.clone()));
+        check_inactive(&world);
+        access(&mut world).client = own.key;
+        let request = IntrospectRequest::parse(world.params(), &world.policy, &world.keys).unwrap();
+        assert_eq!(world.judge(&request).0.unwrap().kind, ReplyKind::Introspect, "its own");
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod authorize;
 pub mod browser;
 pub mod call;
 pub mod client_auth;
+pub mod client_doors;
 pub mod developer;
 pub mod endpoint;
 mod grant;
@@ -40,6 +41,7 @@ pub mod redirect;
 pub mod refusal;
 pub mod registration;
 pub mod revoke;
+pub mod rights;
 #[cfg(test)]
 mod sample;
 pub mod scope;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::rights::Introspection;
 use crate::scope::Scope;
 use crate::secret::Digest;
 use crate::time::UnixTime;
@@ -247,6 +248,14 @@ pub struct Client {
     /// The operator's own application: no consent screen.
     #[serde(default)]
     pub is_first_party: bool,
+    /// Which tokens introspection describes to the client. Absent in rows that were written before the setting existed:
+    /// see [`Client::may_learn_of`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection: Option<Introspection>,
+    /// True if the client may use the accounts API. Absent in rows that were written before the right existed: see
+    /// [`Client::may_use_accounts_api`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts_api: Option<bool>,
     /// The person who registered it.
     #[serde(default)]
     pub owner: Option<UserKey>,
@@ -680,6 +689,8 @@ crate::wire::names! {
         ClientChanged = "client_changed",
         /// An application was deleted.
         ClientDeleted = "client_deleted",
+        /// A client sent a wrong secret. Several failures share an event; its detail has the count.
+        ClientAuthFailed = "client_auth_failed",
         /// A new sealing key took over.
         KeyRotated = "key_rotated",
     }

@@ -108,8 +108,12 @@ refusals! {
     ClientDisabled, InvalidClient, "RFC 6749 §5.2", "Client authentication failed.", "The client is disabled.";
     ClientSecretWrong, InvalidClient, "RFC 6749 §5.2", "Client authentication failed.", "The secret is none of the client's.";
     ClientSecretMissing, InvalidClient, "RFC 6749 §5.2", "Client authentication failed.", "A confidential client sent no secret.";
+    ClientLockedOut, RateLimited, "OWASP ASVS 5.0 V6.3.1", "Too many failed attempts of this client from this address. Wait and try again.", "Too many wrong client secrets for this client_id from this address, or from the address; nothing was compared.";
+    ClientRegisteredForPost, InvalidClient, "RFC 6749 §2.3", "This client is registered for client_secret_post: send client_id and client_secret in the request body.", "The secret was right, but came in the Authorization header.";
+    ClientRegisteredForBasic, InvalidClient, "RFC 6749 §2.3", "This client is registered for client_secret_basic: send the client ID and the secret in the Authorization header.", "The secret was right, but came in the request body.";
     ClientAuthMethodRefused, InvalidClient, "RFC 6749 §2.3", "Client authentication failed.", "The client proved itself by a method that it is not registered for.";
     ClientMissing, InvalidClient, "RFC 6749 §3.2.1", "Client authentication is required.", "The request does not say which client makes it.";
+    ClientIdsDiffer, InvalidRequest, "RFC 6749 §2.3", "The client ID in the Authorization header and the client_id in the request body differ.", "Two names of the client in one request.";
     ClientAuthTwice, InvalidRequest, "RFC 6749 §2.3", "Client credentials were sent by more than one method.", "Credentials in the header and in the body.";
     ClientNotConfidential, InvalidClient, "RFC 7662 §2.1", "Client authentication failed.", "A public client asked what only a confidential one may.";
     GrantTypeUnknown, UnsupportedGrantType, "RFC 6749 §5.2", "This grant_type is not supported.", "The surface does not offer the grant.";
@@ -118,6 +122,7 @@ refusals! {
     CodeExpired, InvalidGrant, "RFC 6749 §4.1.2", "The code is invalid, expired, or was issued to another client.", "The code is too old.";
     CodeOfOtherClient, InvalidGrant, "RFC 6749 §4.1.3", "The code is invalid, expired, or was issued to another client.", "The code was issued to another client.";
     CodeReplayed, InvalidGrant, "RFC 6749 §4.1.2", "The code is invalid, expired, or was issued to another client.", "The code was used before; what it gave has been revoked.";
+    RedirectUriNotRepeated, InvalidGrant, "RFC 6749 §4.1.3", "The parameter redirect_uri is missing: the authorization request had one, so the token request must repeat it.", "The redirect_uri is missing at the token endpoint.";
     RedirectUriMismatch, InvalidGrant, "RFC 6749 §4.1.3", "The redirect_uri is not the one of the authorization request.", "The redirect_uri at the token endpoint differs.";
     VerifierMissing, InvalidGrant, "RFC 7636 §4.6", "The code_verifier is missing.", "The authorization request had a challenge; the token request proves nothing.";
     VerifierWrong, InvalidGrant, "RFC 7636 §4.6", "The code_verifier does not match the code_challenge.", "The verifier does not match the challenge.";
@@ -204,7 +209,7 @@ refusals! {
     PasswordCurrentWrong, InvalidCredentials, "OWASP ASVS 5.0 V6.2.3", "The current password is wrong.", "A change of password without the current one.";
     ApplicationOfOperator, AccessDenied, "OWASP ASVS 5.0 V8.2", "This application is the operator's own: only the operator can change it.", "The owner of a first-party application tried to change it on the developer pages.";
     AttributesTooDeep, InvalidRequest, "RFC 8259 §9", "The attributes of an account may be nested 32 deep.", "A patch would nest an account's attributes too deep.";
-    AttributesNotAllowed, UnauthorizedClient, "OWASP ASVS 5.0 V8.2", "This client may not read or change accounts.", "Only a confidential client of the operator's own (`--first-party`) may use the accounts API.";
+    AttributesNotAllowed, UnauthorizedClient, "OWASP ASVS 5.0 V8.2", "This client may not read or change accounts.", "Only a confidential client with the right to it (`--accounts-api`) may use the accounts API.";
     AttributesTooLarge, InvalidRequest, "RFC 9110 §15.5.14", "The attributes of an account may have 64 KiB together.", "A patch would make an account too large.";
     AccountUnknown, NotFound, "RFC 9110 §15.5.5", "There is no such account.", "The accounts API was asked for an identifier that nobody has.";
     NameMalformed, InvalidRequest, "OWASP ASVS 5.0 V2.2", "The name must have between 1 and 200 characters.", "A display name that is empty or too long.";

@@ -7,7 +7,7 @@ use serde_json::Map;
 use crate::model::{AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantType, Pkce, StoredSecret};
 use crate::policy::Policy;
 use crate::scope::Scope;
-use crate::secret::Secret;
+use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
 use crate::turn::Entropy;
 
@@ -47,6 +47,8 @@ pub fn client(kind: ClientKind, policy: &Policy) -> Client {
         access_ttl_s: None,
         refresh_ttl_s: None,
         is_first_party: false,
+        introspection: None,
+        accounts_api: None,
         owner: None,
         is_disabled: false,
         revoked_below: 0,
@@ -99,6 +101,15 @@ pub fn secret(now: UnixTime, entropy: &mut Entropy) -> (ClientSecret, Secret) {
     let body = BASE32_NOPAD.encode(&entropy.bytes::<SECRET_BYTES>()).to_lowercase();
     let secret = Secret::new(format!("{SECRET_PREFIX}{body}"));
     (ClientSecret { stored: StoredSecret::Sha256(secret.digest()), hint: hint(&secret), created_at: now }, secret)
+}
+
+/// The digest under which uses of a secret are noted. It is not the secret's own.
+#[must_use]
+pub fn secret_digest(secret: &ClientSecret) -> Digest {
+    match &secret.stored {
+        StoredSecret::Sha256(digest) => Digest::of(&digest.0),
+        StoredSecret::Argon2(hash) => Digest::of(hash.as_bytes()),
+    }
 }
 
 /// The last characters of a secret; of a short one none, since they would be too much of it.

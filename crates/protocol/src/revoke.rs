@@ -4,7 +4,7 @@ use crate::call::{Call, Reply, ReplyKind};
 use crate::client_auth::Credentials;
 use crate::introspect::AnyToken;
 use crate::keys::Keys;
-use crate::model::{ClientKey, EventKind, Held};
+use crate::model::{Client, ClientKey, EventKind, Held};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::turn::{Change, Facts, Turn, Wants};
@@ -41,7 +41,7 @@ impl Call for RevokeRequest {
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
         let caller = match &self.credentials {
-            Some(credentials) => Some(credentials.verify(facts, turn)?.key),
+            Some(credentials) => Some(&**credentials.verify(facts, turn)?),
             None => None,
         };
         let is_done_already = match self.token {
@@ -72,6 +72,10 @@ impl Call for RevokeRequest {
                 let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest);
                 let held = held.filter(|held| held.row.dialect == turn.policy.dialect);
                 if let Some(held) = held {
+                    // A personal token was issued to no client. Those that may learn of it may also end it.
+                    if caller.is_some_and(|caller| !caller.may_learn_of(None, &[])) {
+                        return Err(No::TokenOfOtherClient.into());
+                    }
                     turn.change(Change::RevokePersonal(held.row.id));
                     turn.note(EventKind::PersonalRevoked, Some(held.row.user), None, held.row.name.clone());
                 }
@@ -88,8 +92,8 @@ impl Call for RevokeRequest {
         Ok(Reply::new(ReplyKind::Revoke, Fields::new()))
     }
 
-    fn is_slow(&self, facts: &Facts) -> bool {
-        self.credentials.as_ref().is_some_and(|credentials| credentials.is_slow(facts))
+    fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
     }
 }
 
@@ -100,15 +104,15 @@ fn is_of_surface<T>(held: &Held<T>, turn: &Turn<'_>) -> bool {
 
 /// RFC 7009 §2.1: the server "verifies whether the token was issued to the client making the revocation request. If this
 /// validation fails, the request is refused and the client is informed of the error".
-fn check_owner(caller: Option<ClientKey>, owner: ClientKey) -> Result<(), No> {
-    if caller.is_none_or(|caller| caller == owner) { Ok(()) } else { Err(No::TokenOfOtherClient) }
+fn check_owner(caller: Option<&Client>, owner: ClientKey) -> Result<(), No> {
+    if caller.is_none_or(|caller| caller.key == owner) { Ok(()) } else { Err(No::TokenOfOtherClient) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::keys::TokenKind;
-    use crate::model::{Access, AccessId, GrantId};
+    use crate::model::{Access, AccessId, GrantId, Personal, PersonalId};
     use crate::sample::{self, World};
     use crate::scope::Scope;
     use crate::time::UnixTime;
@@ -193,6 +197,45 @@ mod tests {
 
         "#]],
         );
+    }
+
+    #[test]
+    fn a_personal_token_is_ended_by_those_who_may_learn_of_it_alone_rfc_7009_2_1() {
+        let mut world = world();
+        let minted = world.mint(TokenKind::Personal);
+        world.send(Param::Token, minted.text.reveal());
+        world.facts.personal = Some(Held {
+            row: Personal {
+                id: PersonalId(minted.id),
+                digest: minted.digest,
+                user: sample::user().key,
+                dialect: "standard".into(),
+                name: "ci".into(),
+                scope: Scope::default(),
+                created_at: UnixTime(900),
+                expires_at: UnixTime(2000),
+                used_at: None,
+            },
+            client: None,
+            user: Some(std::sync::Arc::new(sample::user())),
+            is_grant_revoked: false,
+        });
+        let revoked = expect![[r#"
+            revoke {}
+            RevokePersonal, Note personal_revoked
+        "#]];
+        check(&world, &revoked);
+        let own = crate::model::Client { owner: Some(crate::model::UserKey(9)), ..sample::client() };
+        world.facts.client = Some(std::sync::Arc::new(own));
+        check(
+            &world,
+            &expect![[r#"
+            no TokenOfOtherClient
+
+        "#]],
+        );
+        world.policy.is_revocation_open = true;
+        check(&world, &revoked);
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub struct Applicant {
 }
 
 impl Applicant {
-    fn verify<'f>(&self, facts: &'f Facts, turn: &Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
+    fn verify<'f>(&self, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
         let client = self.credentials.verify(facts, turn)?;
         if client.grants.contains(&self.grant) { Ok(client) } else { Err(No::GrantTypeNotAllowed.into()) }
     }
@@ -48,8 +48,8 @@ impl Call for Applicant {
         self.verify(facts, turn).map(drop)
     }
 
-    fn is_slow(&self, facts: &Facts) -> bool {
-        self.credentials.is_slow(facts)
+    fn credentials(&self) -> Option<&Credentials> {
+        Some(&self.credentials)
     }
 }
 
@@ -97,7 +97,11 @@ impl Call for TokenRequest {
         self.grant.decide(client, facts, turn)
     }
 
-    fn is_slow(&self, facts: &Facts) -> bool {
-        self.applicant.is_slow(facts) || self.grant.is_slow()
+    fn credentials(&self) -> Option<&Credentials> {
+        Some(&self.applicant.credentials)
+    }
+
+    fn is_slow(&self, _facts: &Facts) -> bool {
+        self.grant.is_slow()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::client_auth::{Proven, Recalled};
 use crate::keys::Keys;
 use crate::login::attempts::Knock;
 use crate::login::memo::Memo;
@@ -41,6 +42,10 @@ pub struct Wants {
     pub address_attempts: Option<Digest>,
     /// Counters of failed attempts against the account that [`Wants::consent`] names, or else against the name of `login`.
     pub knock: Option<Knock>,
+    /// The counter of failed attempts with a client secret: of the claimed client from the caller's address.
+    pub client_attempts: Option<Digest>,
+    /// The counter of failed attempts with client secrets from the caller's address.
+    pub client_address_attempts: Option<Digest>,
     /// What the account allowed the client of `client_id`. The account is that of `identity`, or else the one of `login`
     /// where a name is given, or else that of `session`.
     pub consent: bool,
@@ -83,6 +88,12 @@ pub struct Facts {
     pub attempts: Vec<(Digest, Attempts)>,
     /// Failed attempts from the address.
     pub address_attempts: Option<Attempts>,
+    /// Failed attempts with a secret of the claimed client from the address.
+    pub client_attempts: Option<Attempts>,
+    /// Failed attempts with client secrets from the address.
+    pub client_address_attempts: Option<Attempts>,
+    /// What the process remembers of the client's secrets. It is no row: the process adds it.
+    pub recalled: Recalled,
     /// The remembered consent.
     pub consent: Option<Consent>,
     /// How much the user of the session has; absent without a session.
@@ -249,6 +260,8 @@ pub struct Turn<'a> {
     pub address: &'a str,
     /// Password hashes that an earlier attempt at the same turn computed.
     memo: Option<&'a Memo>,
+    /// The client's secret that was right, once one was. The process remembers it.
+    pub proven: Option<Proven>,
     changes: Vec<Change>,
 }
 
@@ -256,7 +269,7 @@ impl<'a> Turn<'a> {
     /// A turn that has decided nothing yet.
     #[must_use]
     pub fn new(now: UnixTime, policy: &'a Policy, keys: &'a Keys, entropy: Entropy, address: &'a str) -> Self {
-        Self { now, policy, keys, entropy, address, memo: None, changes: Vec::new() }
+        Self { now, policy, keys, entropy, address, memo: None, proven: None, changes: Vec::new() }
     }
 
     /// The same turn, with the password hashes that an earlier attempt at it computed.
@@ -409,6 +422,15 @@ pub enum Change {
         /// When.
         used_at: UnixTime,
     },
+    /// The client's secret was used.
+    TouchSecret {
+        /// Whose.
+        client: ClientKey,
+        /// Which: see [`crate::registration::secret_digest`].
+        secret: Digest,
+        /// When, to the hour.
+        used_at: UnixTime,
+    },
     /// The grant and all its tokens are dead, also those that a concurrent turn is about to issue.
     RevokeGrant(GrantId),
     /// The access token is dead.
@@ -447,7 +469,7 @@ impl Change {
     #[must_use]
     pub fn is_only_noticed(&self) -> bool {
         let is_read = |event: &Event| event.kind == EventKind::AccountRead;
-        matches!(self, Self::TouchSession { .. } | Self::TouchPersonal { .. })
+        matches!(self, Self::TouchSession { .. } | Self::TouchPersonal { .. } | Self::TouchSecret { .. })
             || matches!(self, Self::Note(event) if is_read(event))
     }
 

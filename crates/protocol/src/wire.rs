@@ -158,6 +158,16 @@ pub struct Basic {
     pub client_id: String,
     /// The client password.
     pub secret: Secret,
+    /// The client password as it was sent, where form-decoding changed it or failed.
+    pub raw_secret: Option<Secret>,
+}
+
+impl Basic {
+    /// Credentials whose password reads the same with and without form-decoding.
+    #[must_use]
+    pub fn new(client_id: impl Into<String>, secret: Secret) -> Self {
+        Self { client_id: client_id.into(), secret, raw_secret: None }
+    }
 }
 
 /// The parameters of one request under canonical names, each at most once, but for [`Param::Resource`].

@@ -1,19 +1,22 @@
 //! The accounts API: a provider's own programs keep what they know of an account where its answers can show it.
 //!
 //! `GET` and `PATCH /api/accounts/SUB/attributes`, below the issuer; the client authenticates by HTTP Basic. A patch is a
-//! JSON object, laid over the attributes by RFC 7396.
+//! JSON object, laid over the attributes by RFC 7396. A client needs the right to it, and each use is an event.
 
-use ::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, WWW_AUTHENTICATE};
+use ::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use ::http::{Method, StatusCode};
+use dialect::Dialect;
 use dialect::decode::client_header;
 use protocol::attributes::AttributesCall;
+use protocol::endpoint::Endpoint;
 use protocol::refusal::{ErrorKind, No, Refusal};
+use protocol::wire::Params;
 use serde_json::{Map, Value, json};
 
 use crate::address::address;
 use crate::app::App;
-use crate::fault::Fault;
 use crate::http::{Request, Response, answer};
+use crate::limits::Asker;
 use crate::surface;
 
 /// The account that a path is about; `None` when it is about none.
@@ -23,21 +26,31 @@ pub(crate) fn account<'p>(app: &App, path: &'p str) -> Option<&'p str> {
     (!sub.is_empty() && !sub.contains('/')).then_some(sub)
 }
 
-/// Answers a request about an account.
-pub(crate) async fn answer(app: &App, request: &Request, sub: &str) -> Response {
-    match judge(app, request, sub).await {
-        Ok(Ok(attributes)) => json_answer(StatusCode::OK, &Value::Object(attributes)),
-        Ok(Err(refusal)) => refuse(&refusal),
-        Err(fault) => refuse(&surface::broken(request, &fault)),
+/// Answers a request about an account. It counts as a request to the token endpoint of `dialect`, which the host belongs to.
+pub(crate) async fn answer(app: &App, request: &Request, dialect: Option<&Dialect>, sub: &str) -> Response {
+    let address = address(request, &app.settings);
+    let params = client_header(&request.headers);
+    let (none, now) = (Params::default(), app.clock.now());
+    let known = params.as_ref().unwrap_or(&none);
+    let asker = Asker { address: &address, params: known, token: None, owner: None };
+    let tally = dialect.and_then(|dialect| app.limiter.count(dialect, Some(Endpoint::Token), &asker, now));
+    let allowed = tally.as_ref().map_or(Ok(()), |tally| tally.check(now));
+    let mut response = match allowed.and_then(|()| parse(request, params, sub)) {
+        Ok(call) => match app.turn(app.house_policy(), &address, call).await {
+            Ok(Ok(attributes)) => json_answer(StatusCode::OK, &Value::Object(attributes)),
+            Ok(Err(refusal)) => refuse(&refusal),
+            Err(fault) => refuse(&surface::broken(request, &fault)),
+        },
+        Err(refusal) => refuse(&refusal),
+    };
+    if let Some(tally) = &tally {
+        tally.tell(response.headers_mut());
     }
+    response
 }
 
-async fn judge(app: &App, request: &Request, sub: &str) -> Result<Result<Map<String, Value>, Refusal>, Fault> {
-    let call = patch(request).and_then(|patch| AttributesCall::parse(client_header(&request.headers)?, sub, patch));
-    match call {
-        Ok(call) => app.turn(app.house_policy(), &address(request, &app.settings), call).await,
-        Err(refusal) => Ok(Err(refusal)),
-    }
+fn parse(request: &Request, params: Result<Params, Refusal>, sub: &str) -> Result<AttributesCall, Refusal> {
+    patch(request).and_then(|patch| AttributesCall::parse(params?, sub, patch))
 }
 
 fn patch(request: &Request) -> Result<Option<Map<String, Value>>, Refusal> {
@@ -64,6 +77,7 @@ fn refuse(refusal: &Refusal) -> Response {
         ErrorKind::UnauthorizedClient => StatusCode::FORBIDDEN,
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
         ErrorKind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
@@ -73,6 +87,9 @@ fn refuse(refusal: &Refusal) -> Response {
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"accounts\", charset=\"UTF-8\""));
+    }
+    if let Some(wait_s) = refusal.retry_after_s {
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait_s));
     }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, PATCH"));

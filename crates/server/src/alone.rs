@@ -38,16 +38,20 @@ impl App {
                 Ok(facts) => facts,
                 Err(fault) => return Some(self.failed(fault)),
             };
+            let (facts, _guess) = match self.look_at_secrets(call, wants, facts, policy, address).await {
+                Ok(seen) => seen,
+                Err(fault) => return Some(self.failed(fault)),
+            };
             let entropy = match self.above(facts.revoked_below()) {
                 Ok(entropy) => entropy,
                 Err(why) => return Some(Self::without_ids(why)),
             };
-            if call.is_slow(&facts) && memo.is_none_or(Memo::is_empty) {
+            if self.pool(call, &facts, policy, address).is_some() && memo.is_none_or(Memo::is_empty) {
                 return None;
             }
             let keys = self.keys();
             let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address);
-            let Judged { verdict, changes, events } = match memo {
+            let Judged { verdict, changes, events, .. } = match memo {
                 Some(memo) => judge_quickly(call, &facts, turn, memo)?,
                 None => judge(call, &facts, turn),
             };

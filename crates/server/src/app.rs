@@ -9,13 +9,14 @@ use bytes::Bytes;
 use dialect::{Dialect, Dialects};
 use protocol::browser::{Errand, FormSeal, Goal};
 use protocol::call::Call;
+use protocol::client_auth::Proven;
 use protocol::keys::Keys;
 use protocol::login::memo::Memo;
 use protocol::model::SealKey;
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
 use protocol::secret::Digest;
-use protocol::turn::{Change, Entropy, Facts, Turn};
+use protocol::turn::{Change, Entropy, Facts, Turn, Wants};
 use protocol::upstream::{Departure, Issuer};
 use store::{CommitError, Store};
 use tokio::sync::watch;
@@ -35,6 +36,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::refusals::Refusals;
 use crate::pages::Pages;
 use crate::plausible::{self, Implausible, Plausible};
+use crate::recall::Recall;
 use crate::settings::Settings;
 use crate::slow::SlowPool;
 use crate::upstream::Upstream;
@@ -86,8 +88,12 @@ pub struct App {
     pub forwarding: Notices,
     /// Rate limits.
     pub limiter: Limiter,
-    /// Slow judgements.
+    /// Bounded thread pool for hashing the passwords of people.
     pub slow: SlowPool,
+    /// Bounded thread pool for hashing client secrets, half as large: a flood of wrong secrets takes no place from people.
+    pub slow_clients: SlowPool,
+    /// What this process remembers of client secrets.
+    pub(crate) recall: Recall,
     /// What people see.
     pub pages: Pages,
     /// The issuer elsewhere whose word about people is taken, if there is one.
@@ -178,6 +184,8 @@ impl App {
             forwarding: Notices::default(),
             limiter: Limiter::default(),
             slow: SlowPool::new(settings.slow_workers),
+            slow_clients: SlowPool::new(settings.slow_workers / 2),
+            recall: Recall::new(entropy.draw()),
             pages,
             upstream,
             ids: Ids::new(number, greatest_id),
@@ -264,33 +272,41 @@ impl App {
         let call = Arc::new(call);
         let wants = call.wants();
         let mut memo: Option<Arc<Memo>> = None;
+        let mut may_note_use = true;
         if let Err(refusal) = self.check_clock() {
             return Ok(Err(refusal));
         }
         for _ in 0..TURN_ATTEMPTS_MAX {
-            // What names no row, a garbage token say, costs the store nothing.
-            let facts = if wants.is_empty() { Ok(Facts::default()) } else { self.store.load(&wants).await };
-            let facts = match facts {
+            let facts = match self.look(&wants).await {
                 Ok(facts) => facts,
                 Err(fault) => return self.failed(fault),
             };
+            let (mut facts, _guess) = match self.look_at_secrets(&*call, &wants, facts, policy, address).await {
+                Ok(seen) => seen,
+                Err(fault) => return self.failed(fault),
+            };
+            if !may_note_use {
+                facts.recalled.unnoted.clear();
+            }
             let entropy = match self.above(facts.revoked_below()) {
                 Ok(entropy) => entropy,
                 Err(why) => return Self::without_ids(why),
             };
-            let Judged { verdict, changes, events } = if call.is_slow(&facts) {
-                // Boxed: most turns are quick, and should not carry room for the others.
-                let memo = Arc::clone(memo.get_or_insert_default());
-                match Box::pin(self.judge_slowly(&call, facts, (policy, address), (entropy, memo))).await? {
-                    Some(judged) => judged,
-                    None => return Ok(Err(busy())),
+            let client = facts.client.clone();
+            let judged = self.judged(&call, facts, (policy, address), (entropy, &mut memo)).await?;
+            let Some(Judged { verdict, changes, events, proven }) = judged else { return Ok(Err(busy())) };
+            let used_at = changes.iter().find_map(|change| match change {
+                Change::TouchSecret { used_at, .. } => Some(*used_at),
+                _ => None,
+            });
+            let learn = || {
+                if let (Some(credentials), Some(client), Some(proven)) = (call.credentials(), &client, proven) {
+                    self.recall.learn(credentials, client, address, proven, used_at);
                 }
-            } else {
-                let keys = self.keys();
-                judge(&*call, &facts, Turn::new(self.clock.now(), policy, &keys, entropy, address))
             };
             // A turn that decides nothing skips the commit.
             if changes.is_empty() {
+                learn();
                 return Ok(verdict);
             }
             let is_only_noticed = changes.iter().all(Change::is_only_noticed);
@@ -299,6 +315,7 @@ impl App {
                 Ok(()) => {
                     self.metrics.wrote(true);
                     audit::tell(&events, &self.metrics);
+                    learn();
                     return Ok(verdict);
                 }
                 Err(CommitError::Lost) => self.metrics.turn_lost(),
@@ -308,6 +325,11 @@ impl App {
                     }
                 }
                 Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
+                // Judged again without the note that the secret was used: it may be that nothing else had to be written.
+                Err(CommitError::Fault(_)) if used_at.is_some() && !is_only_noticed && may_note_use => {
+                    self.metrics.wrote(false);
+                    may_note_use = false;
+                }
                 Err(CommitError::Fault(fault)) => {
                     self.metrics.wrote(false);
                     let failed = self.failed(fault);
@@ -328,8 +350,31 @@ impl App {
         Ok(Err(busy()))
     }
 
+    /// Loads what is wanted. What names no row, a garbage token say, costs the store nothing.
+    pub(crate) async fn look(&self, wants: &Wants) -> Result<Facts, store::Fault> {
+        if wants.is_empty() { Ok(Facts::default()) } else { self.store.load(wants).await }
+    }
+
+    /// Judges a call, on a pool of its own where that takes password hashes; `None` when too much is waiting there.
+    async fn judged<C: Call>(
+        &self,
+        call: &Arc<C>,
+        facts: Facts,
+        (policy, address): (&Arc<Policy>, &str),
+        (entropy, memo): (Entropy, &mut Option<Arc<Memo>>),
+    ) -> Result<Option<Judged<C::Yes>>, Fault> {
+        if let Some(pool) = self.pool(&**call, &facts, policy, address) {
+            let memo = Arc::clone(memo.get_or_insert_default());
+            // Boxed: most turns are quick, and should not carry room for the others.
+            return Box::pin(self.judge_slowly(pool, call, facts, (policy, address), (entropy, memo))).await;
+        }
+        let keys = self.keys();
+        Ok(Some(judge(&**call, &facts, Turn::new(self.clock.now(), policy, &keys, entropy, address))))
+    }
+
     async fn judge_slowly<C: Call>(
         &self,
+        pool: &SlowPool,
         call: &Arc<C>,
         facts: Facts,
         (policy, address): (&Arc<Policy>, &str),
@@ -338,7 +383,7 @@ impl App {
         let (call, policy, keys) = (Arc::clone(call), Arc::clone(policy), self.keys());
         let (now, address) = (self.clock.now(), address.to_owned());
         let work = move || judge(&*call, &facts, Turn::new(now, &policy, &keys, entropy, &address).with_memo(&memo));
-        Ok(self.slow.run(work).await?.ok())
+        Ok(pool.run(work).await?.ok())
     }
 
     /// Randomness and ids for a turn, above an id below which everything was revoked.
@@ -459,13 +504,16 @@ pub(crate) struct Judged<Yes> {
     pub(crate) changes: Vec<Change>,
     /// The events among the changes, for the log.
     pub(crate) events: Vec<audit::Line>,
+    /// The client's secret that was right.
+    pub(crate) proven: Option<Proven>,
 }
 
 pub(crate) fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> Judged<C::Yes> {
     let verdict = call.decide(facts, &mut turn);
+    let proven = turn.proven;
     let changes = turn.into_changes();
     let events = audit::lines(facts, &changes);
-    Judged { verdict, changes, events }
+    Judged { verdict, changes, events, proven }
 }
 
 /// The store does not take writes, or too much is waiting.

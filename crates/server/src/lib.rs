@@ -21,6 +21,7 @@ mod node;
 pub mod observe;
 pub mod pages;
 pub mod plausible;
+mod recall;
 pub mod serve;
 pub mod settings;
 pub mod signals;

@@ -551,7 +551,7 @@ async fn page(app: &App, request: &Request, dialect: Option<&Dialect>) -> Respon
         return refused(app, &PageRequest::read(app, request), dialect.map(|dialect| (dialect, None)), &refusal);
     }
     if let Some(sub) = accounts::account(app, request.uri.path()) {
-        return accounts::answer(app, request, sub).await;
+        return accounts::answer(app, request, dialect, sub).await;
     }
     let page = PageRequest::read(app, request);
     let no = if let Some(no) = request.unread {

@@ -172,7 +172,7 @@ fn a_client_gets_what_its_dialect_and_kind_allow() {
             "kind": "confidential", "auth_methods": ["client_secret_basic", "client_secret_post"],
             "grants": ["authorization_code", "refresh_token", "client_credentials"], "scope": "profile email",
             "redirect_uris": ["https://app.example/cb"], "resources": [], "pkce": "required", "refresh": "rotate",
-            "access_ttl_s": null, "refresh_ttl_s": null, "is_first_party": false, "owner": null, "secrets": "…",
+            "access_ttl_s": null, "refresh_ttl_s": null, "is_first_party": false, "introspection": "own", "accounts_api": false, "owner": null, "secrets": "…",
             "is_disabled": false, "created_at": "…", "client_secret": "…",
         })
     );

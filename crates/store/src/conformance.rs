@@ -69,6 +69,7 @@ suite! {
         a_revoked_access_token_is_gone_and_its_grant_lives
         a_revoked_personal_token_is_gone
         touching_changes_the_times_alone
+        the_last_use_of_a_secret_is_kept_for_as_long_as_the_client_has_it
         a_withdrawn_consent_takes_grants_and_open_codes_along
         a_session_ends_alone
         a_dropped_identity_is_gone_and_may_be_linked_again

@@ -34,7 +34,7 @@ pub use query::{Application, Counts, EventFilter, Noted, Query, Rows};
 pub use sqlite::Sqlite;
 
 /// The tables, in the order in which people ask for them.
-pub(crate) const TABLES: [&str; 13] = [
+pub(crate) const TABLES: [&str; 14] = [
     "clients",
     "users",
     "sessions",
@@ -44,6 +44,7 @@ pub(crate) const TABLES: [&str; 13] = [
     "grants",
     "access_tokens",
     "personal_tokens",
+    "secret_uses",
     "attempts",
     "burned",
     "seal_keys",

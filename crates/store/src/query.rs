@@ -5,6 +5,7 @@ use std::sync::Arc;
 use protocol::model::{
     Client, ClientKey, Consent, Event, EventKind, Grant, Held, Identity, Personal, SealKey, Session, User, UserKey,
 };
+use protocol::secret::Digest;
 use protocol::time::UnixTime;
 
 use crate::{Fault, Store};
@@ -73,6 +74,9 @@ pub enum Query {
         /// Only this user's.
         user: Option<UserKey>,
     },
+    /// When the secrets of a client were last used, in the order of their digests
+    /// ([`protocol::registration::secret_digest`]). A secret that was never used is left out.
+    SecretUses(ClientKey),
     /// The sealing keys that may still open something; the last one seals.
     SealKeys,
     /// Audit events: the latest first, or those behind [`EventFilter::after`] in their order.
@@ -135,6 +139,8 @@ pub enum Rows {
     Connected(u32),
     /// To [`Query::Personals`].
     Personals(Vec<Held<Personal>>),
+    /// To [`Query::SecretUses`].
+    SecretUses(Vec<(Digest, UnixTime)>),
     /// To [`Query::SealKeys`].
     SealKeys(Vec<SealKey>),
     /// To [`Query::Events`].
@@ -319,6 +325,17 @@ impl dyn Store + '_ {
     pub async fn personals(&self, user: Option<UserKey>) -> Result<Vec<Held<Personal>>, Fault> {
         match self.list(&Query::Personals { user }).await? {
             Rows::Personals(rows) => Ok(rows),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::SecretUses`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn secret_uses(&self, client: ClientKey) -> Result<Vec<(Digest, UnixTime)>, Fault> {
+        match self.list(&Query::SecretUses(client)).await? {
+            Rows::SecretUses(rows) => Ok(rows),
             _ => Err(mismatch()),
         }
     }

@@ -7,11 +7,11 @@ use url::Url;
 use super::{APPLICATIONS_MAX, Done, REDIRECT_URIS_MAX};
 use crate::account::display_name;
 use crate::browser::Signed;
-use crate::model::{Client, ClientKey, ClientKind, ClientSecret, EventKind, GrantType, StoredSecret};
+use crate::model::{Client, ClientKey, ClientKind, ClientSecret, EventKind, GrantType};
 use crate::redirect::{self, REDIRECT_URI_BYTES_MAX};
 use crate::refusal::{No, Refusal};
 use crate::registration::{self, SECRETS_LIVE_MAX};
-use crate::secret::Digest;
+use crate::rights::Introspection;
 use crate::turn::{Change, Facts, Rely, Turn};
 use crate::wire::Param;
 
@@ -100,11 +100,7 @@ fn is_logo_uri(uri: &str) -> bool {
 /// How a page refers to a secret of a client without telling anything about it.
 #[must_use]
 pub fn secret_reference(secret: &ClientSecret) -> String {
-    let kept = match &secret.stored {
-        StoredSecret::Sha256(digest) => Digest::of(&digest.0),
-        StoredSecret::Argon2(hash) => Digest::of(hash.as_bytes()),
-    };
-    let mut digits = String::from(kept);
+    let mut digits = String::from(registration::secret_digest(secret));
     digits.truncate(REFERENCE_DIGITS);
     digits
 }
@@ -156,6 +152,8 @@ pub(super) fn create(
     client.client_id = registration::client_id(&mut turn.entropy);
     client.key = ClientKey(turn.entropy.next_id());
     client.owner = Some(owner);
+    client.introspection = Some(Introspection::Own);
+    client.accounts_api = Some(false);
     client.created_at = turn.now;
     signed.rely(turn);
     turn.change(Change::Rely(Rely::ClientsFewer { owner, than: APPLICATIONS_MAX }));

@@ -84,7 +84,8 @@ impl Request {
         match self.params.value(Param::RedirectUri) {
             Some(named) if named == code.redirect_uri => Ok(()),
             None if !code.is_redirect_uri_named || policy.is_redirect_uri_implied => Ok(()),
-            _ => Err(Refusal::of(No::RedirectUriMismatch, Param::RedirectUri)),
+            None => Err(Refusal::of(No::RedirectUriNotRepeated, Param::RedirectUri)),
+            Some(_) => Err(Refusal::of(No::RedirectUriMismatch, Param::RedirectUri)),
         }
     }
 }
@@ -187,7 +188,7 @@ mod tests {
         let mut missing = world();
         missing.unsend(Param::RedirectUri);
         missing.check_token(&expect![[r#"
-            no RedirectUriMismatch
+            no RedirectUriNotRepeated
 
         "#]]);
         let mut unneeded = world();
@@ -262,7 +263,7 @@ mod tests {
         world.send(Param::ClientSecret, "wrong");
         world.check_token(&expect![[r#"
             no ClientSecretWrong
-
+            CountFailure, CountFailure, Note client_auth_failed
         "#]]);
     }
 }

@@ -65,6 +65,8 @@ pub fn is_right(stored: &str, password: &Secret) -> bool {
     if password.reveal().len() > BYTES_MAX {
         return false;
     }
+    #[cfg(test)]
+    HASHES_MADE.set(HASHES_MADE.get() + 1);
     PasswordHash::new(stored)
         .is_ok_and(|stored| Argon2::default().verify_password(password.reveal().as_bytes(), &stored).is_ok())
 }
@@ -84,8 +86,21 @@ pub fn proven<'u>(user: Option<&'u Arc<User>>, typed: &Secret) -> Option<&'u Arc
 pub fn pretend(password: &Secret) {
     let salt = Salt::new(&[0; 16]).expect("16 bytes are a salt");
     if password.reveal().len() <= BYTES_MAX {
+        #[cfg(test)]
+        HASHES_MADE.set(HASHES_MADE.get() + 1);
         std::hint::black_box(hash_with(&argon2id(MEMORY_KIB, PASSES), password, &salt));
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    static HASHES_MADE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Comparisons of passwords and secrets with hashes that this thread made, pretended ones among them.
+#[cfg(test)]
+pub(crate) fn hashes_made() -> usize {
+    HASHES_MADE.get()
 }
 
 fn argon2id(memory_kib: u32, passes: u32) -> Argon2<'static> {

@@ -5,10 +5,15 @@ use std::path::Path;
 use protocol::keys::fingerprint;
 use serde_json::{Value, json};
 
+use store::Mode;
+
 use super::answer::{Answer, Stop};
 use crate::clock::Clock;
 use crate::config::{self, Configuration, Loaded, Master, Place, Problem};
 use crate::{keys, plausible};
+
+/// Clients that are read at once.
+const CLIENTS_AT_ONCE: usize = 500;
 
 /// Finds all problems.
 pub(super) async fn run(path: &Path) -> Result<Answer, Stop> {
@@ -18,6 +23,7 @@ pub(super) async fn run(path: &Path) -> Result<Answer, Stop> {
         Ok(Loaded { configuration, mut warnings }) => {
             let place = Place::Whole(path.display().to_string());
             warnings.extend(store_problems(&configuration, &place, &mut notes).await);
+            warnings.extend(clients(&configuration, &place).await);
             warnings.extend(waivers(&configuration, &place));
             warnings.extend(also_read(&configuration, &place));
             warnings
@@ -69,6 +75,34 @@ async fn store_problems(configuration: &Configuration, place: &Place, notes: &mu
             problems.push(Problem::fault(place.clone(), text));
         } else {
             notes.push(format!("the master key is not there yet; the first command makes it in {}", key.display()));
+        }
+    }
+    problems
+}
+
+/// Clients whose rights come from the time before these rights were settings. A store that is not there yet, or is to be
+/// brought up to date first, is not opened.
+async fn clients(configuration: &Configuration, place: &Place) -> Vec<Problem> {
+    let url = &configuration.store_url;
+    let is_current =
+        store::inspect(url).await.is_ok_and(|found| found.schema.is_some() && found.schema == found.schema_known);
+    if !is_current {
+        return Vec::new();
+    }
+    let Ok(store) = store::open(url, Mode::Existing).await else { return Vec::new() };
+    let (mut problems, mut after) = (Vec::new(), None);
+    while let Ok(page) = store.clients(None, after, CLIENTS_AT_ONCE).await {
+        let Some(last) = page.last() else { break };
+        after = Some(last.key);
+        for client in page.iter().filter(|client| !client.is_disabled) {
+            let id = &client.client_id;
+            if client.has_accounts_api_by_age() {
+                let text = format!(
+                    "the client `{id}` may read and change accounts only because it is first-party and was registered \
+                     before that was a right of its own: say `grantry client set {id} --accounts-api true`, or `false`"
+                );
+                problems.push(Problem::warning(place.clone(), text));
+            }
         }
     }
     problems

@@ -2,6 +2,7 @@
 
 use clap::{ArgAction, Args, Subcommand, ValueEnum};
 use protocol::model::{AuthMethod, ClientKind, GrantType, Pkce, RefreshMode};
+use protocol::rights::Introspection;
 use protocol::turn::Change;
 use serde_json::{Value, json};
 
@@ -23,6 +24,7 @@ Examples:
   grantry client add --name \"Command line\" --kind public --redirect-uri http://127.0.0.1/callback
   grantry client add --name Nightly --grant client_credentials --scope links:read
   grantry client add --name \"Links API\" --resource https://api.example.com/      introspects tokens, and no more
+  grantry client add --name Billing --grant client_credentials --accounts-api   reads and changes accounts
   grantry client add --name Old --id 4711 --secret-stdin --redirect-uri https://old.example/cb < secret
 
 Without --grant a client gets all grants of its dialect that fit its kind, without --scope all scopes.
@@ -146,6 +148,24 @@ impl From<Method> for AuthMethod {
     }
 }
 
+/// Which tokens introspection describes to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IntrospectionWord {
+    /// Tokens that were issued to it, and tokens for the resources that it answers for.
+    Own,
+    /// Every access token and personal access token of its dialect.
+    Any,
+}
+
+impl From<IntrospectionWord> for Introspection {
+    fn from(word: IntrospectionWord) -> Self {
+        match word {
+            IntrospectionWord::Own => Self::Own,
+            IntrospectionWord::Any => Self::Any,
+        }
+    }
+}
+
 impl Client {
     pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
         match self {
@@ -165,13 +185,14 @@ impl Client {
     }
 }
 
-/// A client as a document, with the name of its owner.
+/// A client as a document, with the name of its owner and the last use of its secrets.
 async fn with_owner(client: &protocol::model::Client, desk: &Desk) -> Result<Value, Stop> {
     let owner = match client.owner {
         Some(key) => desk.store.user(key).await?,
         None => None,
     };
-    Ok(show::client(client, owner.as_deref()))
+    let uses = desk.store.secret_uses(client.key).await?;
+    Ok(show::client(client, owner.as_deref(), &uses))
 }
 
 async fn list(owner: Option<&str>, desk: &Desk) -> Result<Answer, Stop> {

@@ -2,6 +2,9 @@
 
 use jiff::Timestamp;
 use protocol::model::{Client, ClientKind, Grant, Held, Personal, Pkce, RefreshMode, StoredSecret, User};
+use protocol::registration::secret_digest;
+use protocol::rights::Introspection;
+use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use serde_json::{Value, json};
 
@@ -34,8 +37,8 @@ pub(super) fn user(user: &User) -> Value {
     shown
 }
 
-/// A client, without secrets.
-pub(super) fn client(client: &Client, owner: Option<&User>) -> Value {
+/// A client, without secrets. `uses` says when its secrets were last used.
+pub(super) fn client(client: &Client, owner: Option<&User>, uses: &[(Digest, UnixTime)]) -> Value {
     let secrets: Vec<Value> = client
         .secrets
         .iter()
@@ -44,7 +47,9 @@ pub(super) fn client(client: &Client, owner: Option<&User>) -> Value {
                 StoredSecret::Sha256(_) => "sha256",
                 StoredSecret::Argon2(_) => "argon2id",
             };
-            json!({"hint": secret.hint, "stored": stored, "created_at": time(secret.created_at)})
+            let own = secret_digest(secret);
+            let used_at = uses.iter().find(|(digest, _)| *digest == own).map(|(_, used_at)| time(*used_at));
+            json!({"hint": secret.hint, "stored": stored, "created_at": time(secret.created_at), "used_at": used_at})
         })
         .collect();
     json!({
@@ -64,6 +69,8 @@ pub(super) fn client(client: &Client, owner: Option<&User>) -> Value {
         "access_ttl_s": client.access_ttl_s,
         "refresh_ttl_s": client.refresh_ttl_s,
         "is_first_party": client.is_first_party,
+        "introspection": client.introspection.map(Introspection::as_str),
+        "accounts_api": client.may_use_accounts_api(),
         "owner": owner.map(name_of),
         "secrets": secrets,
         "is_disabled": client.is_disabled,
@@ -191,7 +198,12 @@ fn cell(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
         Value::Object(members) if members.contains_key("hint") => {
-            format!("…{} ({}, {})", cell(&value["hint"]), cell(&value["stored"]), cell(&value["created_at"]))
+            let used = match &value["used_at"] {
+                Value::Null => "no use noted yet".to_owned(),
+                used_at => format!("last used {}", cell(used_at)),
+            };
+            let [hint, stored, made] = ["hint", "stored", "created_at"].map(|name| cell(&value[name]));
+            format!("…{hint} ({stored}, {made}, {used})")
         }
         other => other.to_string(),
     }

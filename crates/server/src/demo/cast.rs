@@ -94,7 +94,7 @@ async fn person(desk: &Desk, username: &'static str, name: &str) -> Result<Perso
 }
 
 async fn registered(add: Add, desk: &Desk) -> Result<Registered, Stop> {
-    let Added { client, secret } = add.add(desk).await?;
+    let Added { client, secret, .. } = add.add(desk).await?;
     let secret = secret.ok_or_else(|| Stop::no("a confidential client has a secret"))?;
     Ok(Registered { client, secret })
 }

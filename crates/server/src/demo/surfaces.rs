@@ -71,7 +71,7 @@ pub(super) async fn hire(desk: &Desk, ports: &Ports) -> Result<Vec<Example>, Sto
             id: Some(if is_public { "web-client".to_owned() } else { format!("sample-{name}") }),
             ..Add::default()
         };
-        let Added { client, secret } = add.add(desk).await?;
+        let Added { client, secret, .. } = add.add(desk).await?;
         let secret = secret.map(|secret| secret.reveal().to_owned());
         examples.push(example(name, ports, &client.client_id, secret));
     }

@@ -146,7 +146,11 @@ impl Snapshot {
                     "Open connections of the public listener",
                     gauge(count(&metrics.connections_open)),
                 ),
-                ("slow_waiting", "Slow judgements that wait or are being made", gauge(app.slow.waiting() as u64)),
+                (
+                    "slow_waiting",
+                    "Slow judgements that wait or are being made",
+                    gauge((app.slow.waiting() + app.slow_clients.waiting()) as u64),
+                ),
                 ("store_writable", "1 when the store took the last write", i64::from(metrics.is_store_writable())),
                 (
                     "clock_plausible",

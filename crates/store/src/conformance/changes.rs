@@ -1,8 +1,10 @@
 //! Every change does what its name says, and nothing else.
 
 use protocol::model::{
-    AccessId, Attempts, Client, ClientKey, CodeId, GrantId, Personal, PersonalId, Refresh, SessionId, User, UserKey,
+    AccessId, Attempts, Client, ClientKey, ClientSecret, CodeId, GrantId, Personal, PersonalId, Refresh, SessionId,
+    StoredSecret, User, UserKey,
 };
+use protocol::registration::secret_digest;
 use protocol::secret::Digest;
 use protocol::turn::{Change, Wants};
 
@@ -180,6 +182,28 @@ pub(super) async fn touching_changes_the_times_alone(store: &dyn Store) {
     assert_eq!(found.personal.expect("the token is there").row, Personal { used_at: Some(later(9)), ..personal(1, 1) });
 }
 
+pub(super) async fn the_last_use_of_a_secret_is_kept_for_as_long_as_the_client_has_it(store: &dyn Store) {
+    furnish(store).await;
+    let uses = async |client| store.secret_uses(ClientKey(client)).await.expect("uses can be listed");
+    let kept = ClientSecret { stored: StoredSecret::Sha256(digest("kept")), hint: "kept".into(), created_at: NOW };
+    let secret = secret_digest(&kept);
+    let own = Client { version: 2, secrets: vec![kept], ..client(1) };
+    commit(store, [Change::PutClient(Box::new(own.clone()))]).await;
+    let touch = |client, secret, s| Change::TouchSecret { client: ClientKey(client), secret, used_at: later(s) };
+    commit(store, [touch(1, secret, 9), touch(1, secret, 5), touch(77, digest("nobody's"), 9)]).await;
+    assert_eq!(uses(1).await, [(secret, later(9))], "another node's clock may be behind");
+    assert_eq!((uses(2).await, uses(77).await), (vec![], vec![]));
+    commit(store, [touch(1, secret, 20), Change::Note(event("together", None))]).await;
+    let renamed = Client { version: 3, name: "New".into(), ..own };
+    commit(store, [Change::PutClient(Box::new(renamed.clone()))]).await;
+    assert_eq!(uses(1).await, [(secret, later(20))]);
+    let retired = Client { version: 4, secrets: vec![], ..renamed };
+    commit(store, [Change::PutClient(Box::new(retired))]).await;
+    assert_eq!(uses(1).await, []);
+    commit(store, [touch(2, digest("second"), 30), Change::DeleteClient(ClientKey(2))]).await;
+    assert_eq!(uses(2).await, []);
+}
+
 pub(super) async fn a_withdrawn_consent_takes_grants_and_open_codes_along(store: &dyn Store) {
     furnish(store).await;
     let others = [
@@ -308,6 +332,9 @@ pub(super) async fn failures_are_counted_until_their_window_is_over(store: &dyn 
     commit(store, [fail(3, 50)]).await;
     assert_eq!(failures(store).await, Some(Attempts { failures: 2, resets_at: later(100) }), "the window stays");
     commit(store, [fail(3, 99)]).await;
+    let found = facts(store, 1).await;
+    assert_eq!(found.client_attempts, found.address_attempts, "a client's counter is found as an address's is");
+    assert_eq!(found.client_address_attempts, None);
     assert_eq!(store.commit(vec![fail(3, 99)]).await, Err(CommitError::Lost));
     commit(store, [fail(3, 100)]).await;
     assert_eq!(failures(store).await, Some(Attempts { failures: 1, resets_at: later(200) }), "a new window");

@@ -87,6 +87,11 @@ fn deed() -> impl Strategy<Value = Change> {
         }),
         id().prop_map(|id| Change::TouchSession { id: SessionId(id), seen_at: later(3), idle_until: later(150) }),
         id().prop_map(|id| Change::TouchPersonal { id: PersonalId(id), used_at: later(3) }),
+        (id(), "[ab]", 0..9_u64).prop_map(|(id, secret, s)| Change::TouchSecret {
+            client: ClientKey(id),
+            secret: digest(&secret),
+            used_at: later(s)
+        }),
         id().prop_map(|id| Change::RevokeGrant(GrantId(id))),
         id().prop_map(|id| Change::RevokeAccess(AccessId(id))),
         id().prop_map(|id| Change::RevokePersonal(PersonalId(id))),

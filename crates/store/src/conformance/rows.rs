@@ -46,6 +46,8 @@ pub(crate) fn client(key: i64) -> Client {
         access_ttl_s: Some(60),
         refresh_ttl_s: None,
         is_first_party: false,
+        introspection: None,
+        accounts_api: None,
         owner: None,
         is_disabled: false,
         revoked_below: 0,
@@ -242,6 +244,8 @@ pub(crate) fn wants(id: i64) -> Wants {
         burned: Some(digest("jti")),
         address_attempts: Some(digest("address")),
         knock: Some(protocol::login::attempts::Knock::from_address("192.0.2.1")),
+        client_attempts: Some(digest("address")),
+        client_address_attempts: Some(digest("clients")),
         consent: true,
         holdings: true,
     }
@@ -284,6 +288,7 @@ pub(crate) async fn everything(store: &dyn Store) -> String {
             Query::Grants { user: Some(user), client: Some(client), live_at: None, rows_max: 10 },
             Query::Connected { client, now: NOW, users_max: 3 },
             Query::Personals { user: Some(user) },
+            Query::SecretUses(client),
             Query::Clients { owner: Some(user), after: None, rows_max: 10 },
         ] {
             add(&store.list(&query).await);
@@ -321,6 +326,7 @@ pub(crate) async fn must_fail(store: &dyn Store, change: Change, error: CommitEr
         Change::PutConsent(consent(2, 2)),
         Change::TouchSession { id: SessionId(1), seen_at: later(5), idle_until: later(5) },
         Change::TouchPersonal { id: PersonalId(1), used_at: later(5) },
+        Change::TouchSecret { client: ClientKey(1), secret: digest("behind"), used_at: later(5) },
         Change::Note(event("never happened", None)),
         change.clone(),
     ];

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use protocol::model::{Attempts, Client, ClientKey, User, UserKey};
+use protocol::registration::secret_digest;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Rely};
@@ -110,6 +111,12 @@ impl Tables {
             Change::TouchPersonal { id, used_at } => {
                 self.personals.edit(&id, |row| row.used_at = Some(used_at));
             }
+            Change::TouchSecret { client, secret, used_at } => {
+                if self.clients.row(&client).is_some() {
+                    let before = self.secret_uses.row(&secret).map_or(used_at, |(_, before)| *before);
+                    self.secret_uses.put(secret, (client, used_at.max(before)));
+                }
+            }
             Change::RevokeGrant(id) => {
                 self.grants.edit(&id, |row| row.is_revoked = true);
             }
@@ -134,6 +141,7 @@ impl Tables {
             }
             Change::DeleteClient(key) => {
                 self.clients.remove(&key);
+                self.secret_uses.remove_where(usize::MAX, |_, (client, _)| *client == key);
                 self.consents.remove_where(usize::MAX, |_, row| row.client == key);
                 self.grants.remove_where(usize::MAX, |_, row| row.client == key);
             }
@@ -163,6 +171,8 @@ impl Tables {
             let grants = self.grants.rows().filter(|(_, own)| own.client == row.key).map(|(id, _)| id.0);
             must_be_above(row.revoked_below, accesses.chain(codes).chain(grants))?;
         }
+        let kept: Vec<Digest> = row.secrets.iter().map(secret_digest).collect();
+        self.secret_uses.remove_where(usize::MAX, |secret, (client, _)| *client == row.key && !kept.contains(secret));
         self.clients.put(row.key, Arc::new(row));
         Ok(())
     }

@@ -64,6 +64,10 @@ impl Tables {
                     .map(|row| self.held_personal(row))
                     .collect(),
             ),
+            Query::SecretUses(client) => {
+                let own = self.secret_uses.rows().filter(|(_, (of, _))| of == client);
+                Rows::SecretUses(own.map(|(secret, (_, used_at))| (*secret, *used_at)).collect())
+            }
             Query::SealKeys => Rows::SealKeys(self.seal_keys.rows().map(|(_, row)| *row).collect()),
             Query::Events(filter) => Rows::Events(self.events(filter)),
             Query::Counts => Rows::Counts(self.counts()),
@@ -170,6 +174,7 @@ impl Tables {
             ("grants", self.grants.len()),
             ("access_tokens", self.accesses.len()),
             ("personal_tokens", self.personals.len()),
+            ("secret_uses", self.secret_uses.len()),
             ("attempts", self.attempts.len()),
             ("burned", self.burned.len()),
             ("seal_keys", self.seal_keys.len()),

@@ -8,6 +8,7 @@ mod table;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
+use protocol::client_auth::Recalled;
 use protocol::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Held, Identity,
     IdentityName, Personal, PersonalId, SealKey, Session, SessionId, User, UserKey,
@@ -68,6 +69,8 @@ struct Tables {
     personals: Table<PersonalId, Personal>,
     /// With the account that each belongs to.
     attempts: Table<Digest, (Attempts, Option<UserKey>)>,
+    /// When each secret of a client was last used.
+    secret_uses: Table<Digest, (ClientKey, UnixTime)>,
     /// Until when each must be remembered.
     burned: Table<Digest, UnixTime>,
     /// By the order in which they were added.
@@ -203,6 +206,9 @@ impl Tables {
             is_burned: wants.burned.is_some_and(|jti| self.burned.row(&jti).is_some()),
             attempts: keys.into_iter().filter_map(|key| attempts(&key).map(|row| (key, row))).collect(),
             address_attempts: wants.address_attempts.and_then(|key| attempts(&key)),
+            client_attempts: wants.client_attempts.and_then(|key| attempts(&key)),
+            client_address_attempts: wants.client_address_attempts.and_then(|key| attempts(&key)),
+            recalled: Recalled::default(),
             consent,
         }
     }
@@ -300,6 +306,7 @@ impl Tables {
             accesses,
             personals,
             attempts,
+            secret_uses,
             burned,
             seal_keys,
             events,
@@ -314,6 +321,7 @@ impl Tables {
         undo.of(accesses);
         undo.of(personals);
         undo.of(attempts);
+        undo.of(secret_uses);
         undo.of(burned);
         undo.of(seal_keys);
         undo.of(events);

@@ -190,6 +190,7 @@ pub static TABLES: &[Table] = &[
             text("scope"),
         ],
     },
+    Table { name: "secret_uses", key: 1, unique: &[], columns: &[bytes("secret"), CLIENT, int("used_at")] },
     Table { name: "burned", key: 1, unique: &[1], columns: &[int("id"), bytes("jti"), int("until")] },
     Table {
         name: "attempts",

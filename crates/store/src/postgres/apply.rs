@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use protocol::model::{Client, Consent, SealKey, User, UserKey};
+use protocol::registration::secret_digest;
 use protocol::turn::{Change, Rely, login_name};
 
 use super::batch::Batch;
@@ -50,7 +51,10 @@ async fn write_all(link: &Link, changes: &[Change]) -> Result<(), Stop> {
             compare(link, change).await?;
         }
     }
-    for change in changes {
+    // Uses of secrets come last, as in a batch, so that nobody waits for one of these rows who holds one that is waited for
+    // here.
+    let is_use = |change: &&Change| matches!(change, Change::TouchSecret { .. });
+    for change in changes.iter().filter(|change| !is_use(change)).chain(changes.iter().filter(is_use)) {
         write(link, change).await?;
     }
     Ok(())
@@ -204,6 +208,7 @@ async fn write(link: &Link, change: &Change) -> Result<(), Stop> {
         | Change::PutAccess(_)
         | Change::TouchSession { .. }
         | Change::TouchPersonal { .. }
+        | Change::TouchSecret { .. }
         | Change::Note(_) => {
             let mut batch = Batch::default();
             batch.add(std::slice::from_ref(change));
@@ -283,6 +288,7 @@ async fn end(link: &Link, change: &Change) -> Result<(), Stop> {
         Change::DeleteClient(key) => {
             for sql in [
                 "DELETE FROM clients WHERE key = $1",
+                "DELETE FROM secret_uses WHERE client_key = $1",
                 "DELETE FROM consents WHERE client_key = $1",
                 "DELETE FROM grants WHERE client_key = $1",
             ] {
@@ -348,6 +354,11 @@ async fn put_client(link: &Link, row: &Client) -> Result<(), Stop> {
     if row.revoked_below > before {
         must_be_above(link, CLIENTS_ABOVE, row.key.0, row.revoked_below).await?;
     }
+    // Uses of secrets that the client no longer has.
+    let kept: Vec<[u8; 32]> = row.secrets.iter().map(|secret| secret_digest(secret).0).collect();
+    let kept: Vec<&[u8]> = kept.iter().map(<[u8; 32]>::as_slice).collect();
+    let sql = "DELETE FROM secret_uses WHERE client_key = $1 AND secret <> ALL($2)";
+    link.run(sql, typed![INT8 row.key.0, BYTEA_ARRAY kept]).await?;
     let owner = row.owner.map(|owner| owner.0);
     let document = written(row, row.key.0).map_err(Stop::Unreadable)?;
     let version = i64::from(row.version);

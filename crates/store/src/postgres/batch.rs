@@ -2,7 +2,7 @@
 //! work of all of them, in one transaction. When any of them loses, the transaction is undone and the halves are tried, so
 //! that nobody suffers from a neighbour. That takes a race, and races are rare.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::model::{Access, Code, Event, Grant};
@@ -93,6 +93,23 @@ static TOUCH_PERSONALS: Sql = Sql {
     types: &[INTS, INTS],
 };
 
+static TOUCH_SECRETS: Sql = Sql {
+    text: "INSERT INTO secret_uses AS s (secret, client_key, used_at) SELECT t.secret, t.client, t.used_at \
+        FROM unnest($1, $2, $3) AS t (secret, client, used_at) \
+        WHERE EXISTS (SELECT 1 FROM clients WHERE key = t.client) ORDER BY t.secret \
+        ON CONFLICT (secret) DO UPDATE SET client_key = excluded.client_key, \
+        used_at = greatest(s.used_at, excluded.used_at)",
+    types: &[BYTES, INTS, INTS],
+};
+static PASS: Sql = Sql {
+    text: all_of!(
+        "$4",
+        "SELECT 1 FROM unnest($1, $2, $3) AS t (key, bound, now) WHERE t.bound > 0 AND NOT EXISTS (\
+            SELECT 1 FROM attempts AS a WHERE a.key = t.key AND a.failures >= t.bound AND a.resets_at > t.now)"
+    ),
+    types: &[BYTES, INTS, INTS, COUNT],
+};
+
 // A word in the log that means nothing to anybody. The commit waits until the standby has it, and so has all before it.
 static SETTLE: Sql = Sql { text: "SELECT pg_logical_emit_message(true, 'grantry', '')", types: &[] };
 
@@ -109,6 +126,8 @@ pub(super) static STATEMENTS: &[&Sql] = &[
     &ROTATE,
     &TOUCH_SESSIONS,
     &TOUCH_PERSONALS,
+    &TOUCH_SECRETS,
+    &PASS,
 ];
 
 /// A refresh token that takes the place of another: grant, before, the new row's parts, the new end.
@@ -135,6 +154,10 @@ pub(super) struct Batch<'c> {
     events: Vec<&'c Event>,
     sessions_seen: Vec<(i64, i64, i64)>,
     personals_used: Vec<(i64, i64)>,
+    /// By secret: whose, and when.
+    secrets_used: BTreeMap<[u8; 32], (i64, i64)>,
+    /// Counters that must be below a limit at a time.
+    passed: BTreeSet<([u8; 32], i64, i64)>,
     has_to_settle: bool,
 }
 
@@ -149,7 +172,9 @@ pub(super) fn is_frequent(changes: &[Change]) -> bool {
         | Change::PutAccess(_)
         | Change::Note(_)
         | Change::TouchSession { .. }
-        | Change::TouchPersonal { .. } => true,
+        | Change::TouchPersonal { .. }
+        | Change::TouchSecret { .. }
+        | Change::PassCounter { is_cleared: false, .. } => true,
         Change::Rely(rely) => match rely {
             Rely::Client(..) | Rely::User(..) | Rely::Session(_) | Rely::Grant(_) => true,
             // What is not there cannot be held fast.
@@ -185,6 +210,13 @@ impl<'c> Batch<'c> {
                     self.sessions_seen.push((id.0, seen_at.0, idle_until.0));
                 }
                 Change::TouchPersonal { id, used_at } => self.personals_used.push((id.0, used_at.0)),
+                Change::TouchSecret { client, secret, used_at } => {
+                    let used = self.secrets_used.entry(secret.0).or_insert((client.0, used_at.0));
+                    *used = (client.0, used.1.max(used_at.0));
+                }
+                Change::PassCounter { key, limit, now, is_cleared: false } => {
+                    self.passed.insert((key.0, i64::from(*limit), now.0));
+                }
                 _ => unreachable!("the turn is of the frequent kind"),
             }
         }
@@ -280,8 +312,16 @@ impl<'c> Batch<'c> {
             },
             all(link, &UNREVOKED, unrevoked.len(), of_grants),
             all(link, &CONSENTS, ids.len(), of_consents),
+            self.pass(link),
         )
         .map(drop)
+    }
+
+    async fn pass(&self, link: &Link) -> Result<(), Stop> {
+        let keys: Vec<&[u8]> = self.passed.iter().map(|(key, _, _)| key.as_slice()).collect();
+        let limits: Vec<i64> = self.passed.iter().map(|(_, limit, _)| *limit).collect();
+        let times: Vec<i64> = self.passed.iter().map(|(_, _, now)| *now).collect();
+        all(link, &PASS, keys.len(), &[&keys, &limits, &times]).await
     }
 
     async fn spend(&self, link: &Link) -> Result<(), Stop> {
@@ -312,12 +352,16 @@ impl<'c> Batch<'c> {
             idle_until.push(seen.2);
         }
         let (personals, used_at): (Vec<i64>, Vec<i64>) = self.personals_used.iter().copied().unzip();
+        let secrets: Vec<&[u8]> = self.secrets_used.keys().map(<[u8; 32]>::as_slice).collect();
+        let (clients, used_by): (Vec<i64>, Vec<i64>) = self.secrets_used.values().copied().unzip();
+        let of_secrets: Values<'_> = &[&secrets, &clients, &used_by];
         let of_sessions: Values<'_> = &[&sessions, &seen_at, &idle_until];
         let of_personals: Values<'_> = &[&personals, &used_at];
         tokio::try_join!(
             biased;
             some(link, &TOUCH_SESSIONS, sessions.len(), of_sessions),
             some(link, &TOUCH_PERSONALS, personals.len(), of_personals),
+            some(link, &TOUCH_SECRETS, secrets.len(), of_secrets),
         )
         .map(drop)
     }

@@ -58,6 +58,10 @@ pub(super) async fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
             Rows::Connected(view.connected(*client, *now, *users_max).await?)
         }
         Query::Personals { user } => Rows::Personals(view.personals(*user).await?),
+        Query::SecretUses(client) => {
+            let sql = "SELECT secret, used_at FROM secret_uses WHERE client_key = $1 ORDER BY secret";
+            Rows::SecretUses(view.rows(sql, typed![INT8 client.0], row::secret_use).await?)
+        }
         Query::SealKeys => {
             Rows::SealKeys(view.rows("SELECT number, created_at FROM seal_keys ORDER BY id", &[], row::seal_key).await?)
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
+use protocol::client_auth::Recalled;
 use protocol::model::{
     Access, Attempts, ClientKey, Code, Consent, Grant, Held, Identity, IdentityName, Personal, Session, User, UserKey,
 };
@@ -151,7 +152,8 @@ impl<'w> First<'w> {
             }
             first.logins.extend(wants.login.as_deref().filter(is_text).map(login_name));
             first.subs.extend(wants.sub.as_deref().filter(is_text));
-            first.attempts.extend(wants.address_attempts.map(|key| key.0));
+            let counters = [wants.address_attempts, wants.client_attempts, wants.client_address_attempts];
+            first.attempts.extend(counters.into_iter().flatten().map(|key| key.0));
             first.burned.extend(wants.burned.map(|jti| jti.0));
             first.has_accounts |= wants.session.is_some() || wants.login.is_some() || wants.identity.is_some();
         }
@@ -363,6 +365,9 @@ impl Found {
             is_burned: wants.burned.is_some_and(|jti| self.burned.contains(&jti.0)),
             attempts: attempts_keys(wants, account).into_iter().filter_map(attempts).collect(),
             address_attempts: wants.address_attempts.and_then(attempts).map(|(_, own)| own),
+            client_attempts: wants.client_attempts.and_then(attempts).map(|(_, own)| own),
+            client_address_attempts: wants.client_address_attempts.and_then(attempts).map(|(_, own)| own),
+            recalled: Recalled::default(),
             consent,
             holdings: session_user.and_then(|user| self.holdings.get(&user.0).copied()),
         }

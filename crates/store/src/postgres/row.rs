@@ -196,6 +196,11 @@ pub(super) fn attempts(row: &Row) -> Read<(Digest, Attempts)> {
     Ok((digest(row, 0)?, Attempts { failures: number(row, 1)?, resets_at: time(row, 2)? }))
 }
 
+/// `secret, used_at`
+pub(super) fn secret_use(row: &Row) -> Read<(Digest, UnixTime)> {
+    Ok((digest(row, 0)?, time(row, 1)?))
+}
+
 /// `number, created_at`
 pub(super) fn seal_key(row: &Row) -> Read<SealKey> {
     let number = u32::try_from(get::<i64>(row, 0)?).map_err(|_| unreadable("a number of a key", 0))?;

@@ -1,6 +1,8 @@
 //! Changes to statements. Everything runs inside the writer's transaction, which no other process can write beside.
 
 use protocol::model::{Client, SealKey, User, UserKey};
+use protocol::registration::secret_digest;
+use protocol::secret::Digest;
 use protocol::turn::{Change, Rely, login_name};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
@@ -149,6 +151,12 @@ fn write(connection: &Connection, change: &Change) -> Result<(), Stop> {
             add(connection, sql, params![number, created_at.0])
         }
         Change::Note(event) => insert::event(connection, event),
+        Change::TouchSecret { client, secret, used_at } => {
+            const SQL: &str = "INSERT INTO secret_uses (secret, client, used_at) SELECT ?1, ?2, ?3 \
+                WHERE EXISTS (SELECT 1 FROM clients WHERE key = ?2) \
+                ON CONFLICT (secret) DO UPDATE SET client = excluded.client, used_at = max(used_at, excluded.used_at)";
+            run(connection, SQL, params![secret.0, client.0, used_at.0]).map(drop)
+        }
         change => end(connection, change),
     }
 }
@@ -193,6 +201,7 @@ fn end(connection: &Connection, change: &Change) -> Result<(), Stop> {
         .try_for_each(|sql| run(sql, &[key])),
         Change::DeleteClient(key) => [
             "DELETE FROM clients WHERE key = ?1",
+            "DELETE FROM secret_uses WHERE client = ?1",
             "DELETE FROM consents WHERE client = ?1",
             "DELETE FROM grants WHERE client = ?1",
         ]
@@ -251,9 +260,21 @@ fn put_client(connection: &Connection, row: &Client) -> Result<(), Stop> {
     if row.revoked_below > revoked_before(connection, "SELECT document FROM clients WHERE key = ?1", row.key.0)? {
         must_be_above(connection, CLIENTS_ABOVE, row.key.0, row.revoked_below)?;
     }
+    forget_uses(connection, row)?;
     let owner = row.owner.map(|owner| owner.0);
     let document = written(row, row.key.0).map_err(Stop::Unreadable)?;
     run_one(connection, SQL, params![row.key.0, row.version, row.client_id, owner, row.dialect, row.name, document])
+}
+
+/// Forgets when secrets were used that the client no longer has.
+fn forget_uses(connection: &Connection, row: &Client) -> Result<(), Stop> {
+    let kept: Vec<Digest> = row.secrets.iter().map(secret_digest).collect();
+    let mut used = connection.prepare_cached("SELECT secret FROM secret_uses WHERE client = ?1")?;
+    let used: Vec<[u8; 32]> = used.query_map([row.key.0], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for secret in used.into_iter().filter(|secret| !kept.contains(&Digest(*secret))) {
+        run(connection, "DELETE FROM secret_uses WHERE secret = ?1", [secret])?;
+    }
+    Ok(())
 }
 
 fn put_user(connection: &Connection, row: &User) -> Result<(), Stop> {

@@ -35,6 +35,10 @@ pub(super) fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
         }
         Query::Connected { client, now, users_max } => Rows::Connected(view.connected(*client, *now, *users_max)?),
         Query::Personals { user } => Rows::Personals(view.personals(*user)?),
+        Query::SecretUses(client) => {
+            let sql = "SELECT secret, used_at FROM secret_uses WHERE client = ?1 ORDER BY secret";
+            Rows::SecretUses(view.rows(sql, [client.0], row::secret_use)?)
+        }
         Query::SealKeys => {
             Rows::SealKeys(view.rows("SELECT number, created_at FROM seal_keys ORDER BY id", [], row::seal_key)?)
         }

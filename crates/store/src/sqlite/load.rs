@@ -132,6 +132,8 @@ fn statements(wants: &Wants) -> usize {
         wants.access.is_some(),
         wants.personal.is_some(),
         wants.address_attempts.is_some(),
+        wants.client_attempts.is_some(),
+        wants.client_address_attempts.is_some(),
         wants.sub.is_some(),
         wants.burned.is_some(),
     ];
@@ -161,6 +163,12 @@ fn load_at(view: View<'_>, wants: &Wants) -> Result<Facts, Stop> {
     }
     if let Some(key) = wants.address_attempts {
         facts.address_attempts = view.attempts(key)?;
+    }
+    if let Some(key) = wants.client_attempts {
+        facts.client_attempts = view.attempts(key)?;
+    }
+    if let Some(key) = wants.client_address_attempts {
+        facts.client_address_attempts = view.attempts(key)?;
     }
     if let Some(sub) = &wants.sub {
         facts.subject = view.user_by_sub(sub)?;

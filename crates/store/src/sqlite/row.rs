@@ -180,6 +180,11 @@ pub(super) fn attempts(row: &Row<'_>) -> Read<Attempts> {
     Ok(Attempts { failures: row.get(0)?, resets_at: time(row, 1)? })
 }
 
+/// `secret, used_at`
+pub(super) fn secret_use(row: &Row<'_>) -> Read<(Digest, UnixTime)> {
+    Ok((digest(row, 0)?, time(row, 1)?))
+}
+
 /// `number, created_at`
 pub(super) fn seal_key(row: &Row<'_>) -> Read<SealKey> {
     Ok(SealKey { number: row.get(0)?, created_at: time(row, 1)? })

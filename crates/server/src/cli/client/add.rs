@@ -7,6 +7,7 @@ use protocol::model::{
 use protocol::policy::Policy;
 use protocol::redirect;
 use protocol::registration;
+use protocol::rights::Introspection;
 use protocol::scope::Scope;
 use protocol::secret::Secret;
 use protocol::turn::Change;
@@ -17,7 +18,7 @@ use super::super::answer::{Answer, Stop};
 use super::super::desk::{Desk, Draft};
 use super::super::user::{checked_id, checked_name};
 use super::super::{input, show};
-use super::{APPEND, Kind, Method, PkceWord, RefreshWord, grant_type, lifetime, secret, with_owner};
+use super::{APPEND, IntrospectionWord, Kind, Method, PkceWord, RefreshWord, grant_type, lifetime, secret, with_owner};
 use crate::config::suggestion;
 
 #[derive(Debug, Default, Args)]
@@ -61,6 +62,14 @@ pub(crate) struct Add {
     /// Your own application: no consent screen.
     #[arg(long)]
     pub(crate) first_party: bool,
+    /// Which tokens introspection describes to it: `own` for those that were issued to it and those for the resources that
+    /// it answers for, `any` for every token of the dialect [default: own].
+    #[arg(long, value_name = "WORD")]
+    pub(crate) introspection: Option<IntrospectionWord>,
+    /// Let it use the accounts API (/api/accounts): it may read and change the attributes of every account. Each use is an
+    /// event.
+    #[arg(long)]
+    pub(crate) accounts_api: bool,
     /// Who publishes it, for the consent screen.
     #[arg(long)]
     pub(crate) publisher: Option<String>,
@@ -83,6 +92,8 @@ pub(crate) struct Add {
 pub(crate) struct Added {
     pub(crate) client: Client,
     pub(crate) secret: Option<Secret>,
+    /// What the operator should know about what was imported.
+    pub(crate) warnings: Vec<&'static str>,
 }
 
 impl Add {
@@ -96,6 +107,7 @@ impl Add {
                 added.client.dialect
             ));
         }
+        secret::warn(&added.warnings, &mut document, &mut text);
         if let Some(secret) = &added.secret {
             document["client_secret"] = json!(secret.reveal());
             text.push_str(&format!("\nThe secret is shown here and never again:\n  {}\n", secret.reveal()));
@@ -128,7 +140,8 @@ impl Add {
             client.secrets = kept.into_iter().collect::<Vec<ClientSecret>>();
             draft.change(Change::PutClient(Box::new(client.clone())));
             draft.note(EventKind::ClientAdded, client.owner, Some(client.key), &client.client_id);
-            Ok(Added { client, secret: shown })
+            let warnings = secret::warnings(self.id.as_deref(), imported.as_ref());
+            Ok(Added { client, secret: shown, warnings })
         })
         .await
     }
@@ -152,7 +165,7 @@ impl Add {
             name: checked_name(&self.name)?,
             publisher: self.publisher.as_deref().map(checked_name).transpose()?,
             homepage: self.homepage.as_deref().map(checked_page).transpose()?,
-            auth_methods: self.auth_methods(kind)?,
+            auth_methods: checked_methods(&self.auth_methods, kind)?,
             redirect_uris: checked_redirects(&self.redirect_uris, kind)?,
             pkce: match self.pkce {
                 Some(wish) => checked_pkce(wish.into(), kind, policy)?,
@@ -165,6 +178,8 @@ impl Add {
             access_ttl_s: self.access_ttl,
             refresh_ttl_s: self.refresh_ttl,
             is_first_party: self.first_party,
+            introspection: Some(checked_introspection(self.introspection, kind)?),
+            accounts_api: Some(checked_accounts_api(self.accounts_api, kind)?),
             owner: owner(self.owner.as_deref(), desk).await?,
             created_at: desk.now(),
             ..usual
@@ -181,21 +196,6 @@ impl Add {
             None if is_public_by_method => Ok(ClientKind::Public),
             None => Ok(default),
         }
-    }
-
-    fn auth_methods(&self, kind: ClientKind) -> Result<Vec<AuthMethod>, Stop> {
-        let mut methods: Vec<AuthMethod> = self.auth_methods.iter().map(|method| (*method).into()).collect();
-        if kind == ClientKind::Public {
-            if methods.iter().any(|method| *method != AuthMethod::None) {
-                return Err(Stop::usage("a public client has no secret to send: its only --auth-method is none"));
-            }
-            return Ok(vec![AuthMethod::None]);
-        }
-        if methods.is_empty() {
-            methods = registration::auth_methods(kind);
-        }
-        methods.dedup();
-        Ok(methods)
     }
 
     fn grants(&self, kind: ClientKind, policy: &Policy) -> Result<Vec<GrantType>, Stop> {
@@ -261,6 +261,16 @@ pub(in super::super) struct Set {
     /// Your own application: no consent screen.
     #[arg(long, value_name = "YES_OR_NO", value_parser = clap::builder::BoolishValueParser::new())]
     first_party: Option<bool>,
+    /// Which tokens introspection describes to it.
+    #[arg(long, value_name = "WORD")]
+    introspection: Option<IntrospectionWord>,
+    /// Let it use the accounts API (/api/accounts): it may read and change the attributes of every account. Each use is an
+    /// event.
+    #[arg(long, value_name = "YES_OR_NO", value_parser = clap::builder::BoolishValueParser::new())]
+    accounts_api: Option<bool>,
+    /// All ways in which it proves who it is: they take the place of those so far. Repeatable.
+    #[arg(long = "auth-method", value_name = "METHOD", action = APPEND)]
+    auth_methods: Vec<Method>,
     /// Who publishes it, for the consent screen.
     #[arg(long)]
     publisher: Option<String>,
@@ -312,6 +322,15 @@ impl Set {
         client.access_ttl_s = self.access_ttl.or(client.access_ttl_s);
         client.refresh_ttl_s = self.refresh_ttl.or(client.refresh_ttl_s);
         client.is_first_party = self.first_party.unwrap_or(client.is_first_party);
+        if self.introspection.is_some() {
+            client.introspection = Some(checked_introspection(self.introspection, client.kind)?);
+        }
+        if let Some(accounts_api) = self.accounts_api {
+            client.accounts_api = Some(checked_accounts_api(accounts_api, client.kind)?);
+        }
+        if !self.auth_methods.is_empty() {
+            client.auth_methods = checked_methods(&self.auth_methods, client.kind)?;
+        }
         if let Some(publisher) = &self.publisher {
             client.publisher = Some(checked_name(publisher)?);
         }
@@ -320,6 +339,43 @@ impl Set {
         }
         Ok(())
     }
+}
+
+fn checked_methods(words: &[Method], kind: ClientKind) -> Result<Vec<AuthMethod>, Stop> {
+    let mut methods: Vec<AuthMethod> = words.iter().map(|method| (*method).into()).collect();
+    if kind == ClientKind::Public {
+        if methods.iter().any(|method| *method != AuthMethod::None) {
+            return Err(Stop::usage("a public client has no secret to send: its only --auth-method is none"));
+        }
+        return Ok(vec![AuthMethod::None]);
+    }
+    if methods.contains(&AuthMethod::None) {
+        return Err(Stop::usage("a confidential client proves who it is: --auth-method none is for --kind public"));
+    }
+    if methods.is_empty() {
+        methods = registration::auth_methods(kind);
+    }
+    methods.dedup();
+    Ok(methods)
+}
+
+/// RFC 7662 §2.1 wants authorization, so a public client does not introspect at all.
+fn checked_introspection(word: Option<IntrospectionWord>, kind: ClientKind) -> Result<Introspection, Stop> {
+    match word {
+        Some(IntrospectionWord::Any) if kind == ClientKind::Public => {
+            Err(Stop::usage("a public client cannot introspect tokens: --introspection any needs --kind confidential"))
+        }
+        word => Ok(word.map_or(Introspection::Own, Introspection::from)),
+    }
+}
+
+fn checked_accounts_api(is_wanted: bool, kind: ClientKind) -> Result<bool, Stop> {
+    if is_wanted && kind == ClientKind::Public {
+        return Err(Stop::usage(
+            "a public client cannot use the accounts API: --accounts-api needs --kind confidential",
+        ));
+    }
+    Ok(is_wanted)
 }
 
 /// Can tokens be asked for this resource?

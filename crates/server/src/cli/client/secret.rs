@@ -6,7 +6,7 @@ use protocol::login::password;
 use protocol::model::{ClientKind, ClientSecret, StoredSecret};
 use protocol::registration::{self, SECRETS_LIVE_MAX};
 use protocol::secret::Secret;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Stop};
 use super::super::desk::{Desk, Draft};
@@ -58,6 +58,7 @@ impl Rotate {
             .await?;
         let mut document = with_owner(&client, desk).await?;
         let mut text = show::lines(&document);
+        warn(&warnings(None, given.as_ref()), &mut document, &mut text);
         if let Some(secret) = shown {
             document["client_secret"] = json!(secret.reveal());
             text = format!(
@@ -94,6 +95,46 @@ pub(super) fn imported(secret: &Secret, draft: &mut Draft) -> Result<ClientSecre
         let max = password::BYTES_MAX;
         return Err(Stop::no(format!("the secret has {length} bytes, it must have {IMPORTED_BYTES_MIN} to {max}")));
     }
+    // RFC 6749 appendix A.2: client-secret = *VSCHAR
+    if let Some((at, odd)) = secret.reveal().chars().enumerate().find(|(_, own)| !(' '..='~').contains(own)) {
+        let shown = if odd.is_control() { String::new() } else { format!(" `{odd}`") };
+        return Err(Stop::no(format!(
+            "the secret has the character U+{:04X}{shown} at position {}: no client can send it, because a client secret \
+             consists of printable ASCII characters (RFC 6749 appendix A.2). Give the client another secret",
+            u32::from(odd),
+            at + 1
+        )));
+    }
     let stored = StoredSecret::Argon2(password::hash(secret, &mut draft.entropy));
     Ok(ClientSecret { stored, hint: registration::hint(secret), created_at: draft.now })
+}
+
+/// What may surprise about an identifier and a secret from elsewhere. RFC 6749 §2.3.1 wants both form-encoded in the header.
+pub(super) fn warnings(client_id: Option<&str>, secret: Option<&Secret>) -> Vec<&'static str> {
+    let is_ambiguous = |text: &str| text.contains(['+', '%']);
+    let mut warnings = Vec::new();
+    if client_id.is_some_and(|id| id.contains('%')) {
+        warnings.push(
+            "The client_id contains `%`. In the Authorization header it has to be form-encoded (`%25`), or the client has \
+             to send it in the request body.",
+        );
+    }
+    if secret.is_some_and(|secret| is_ambiguous(secret.reveal())) {
+        warnings.push(
+            "The secret contains `+` or `%`. Some libraries form-encode it in the Authorization header and some do not; \
+             Grantry accepts both. Wrong attempts cost twice the time.",
+        );
+    }
+    warnings
+}
+
+/// Adds warnings to an answer.
+pub(super) fn warn(warnings: &[&str], document: &mut Value, text: &mut String) {
+    if warnings.is_empty() {
+        return;
+    }
+    document["warnings"] = json!(warnings);
+    for warning in warnings {
+        text.push_str(&format!("\nwarning: {warning}\n"));
+    }
 }

@@ -4,7 +4,8 @@ use protocol::developer::secret_reference;
 use protocol::endpoint::Endpoint;
 use protocol::model::{Client, ClientKind, ClientSecret, Pkce};
 use protocol::refusal::{No, Refusal};
-use protocol::registration::SECRETS_LIVE_MAX;
+use protocol::registration::{SECRETS_LIVE_MAX, secret_digest};
+use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use serde::Serialize;
 
@@ -56,6 +57,8 @@ pub(in crate::pages) struct OwnApplication {
 struct SecretLine {
     hint: String,
     since: Moment,
+    /// When it was last used, to the hour; absent when no use was noted.
+    used: Option<Moment>,
     reference: String,
 }
 
@@ -80,11 +83,15 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
     let Visitor { app, typed, refusal, once, .. } = visitor;
     let now = app.clock.now();
     let dialect = app.dialects.named(&client.dialect);
+    let uses = app.store.secret_uses(client.key).await?;
     let connected = app.store.connected(client.key, now, CONNECTED_MAX).await?;
     let addresses = ADDRESSES.iter().filter_map(|(endpoint, label)| {
         // Introspection is for clients that can prove who they are.
         let is_of_use = *endpoint != Endpoint::Introspect || client.kind == ClientKind::Confidential;
         let url = dialect.filter(|_| is_of_use)?.url(*endpoint)?;
+        // An application that answers for no resource learns of its own tokens only.
+        let is_own_only = *endpoint == Endpoint::Introspect && !client.may_learn_of(None, &[]);
+        let label = if is_own_only { "Introspection URL (own tokens only)" } else { *label };
         Some(Address { id: endpoint.row().name, label, url })
     });
     let text = |name, own: &str| typed.value(name).unwrap_or(own).to_owned();
@@ -102,7 +109,7 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
         connected: people(connected),
         scopes: client.scope.iter().map(ToOwned::to_owned).collect(),
         is_pkce_needed: client.pkce == Pkce::Required,
-        secrets: client.secrets.iter().map(|secret| SecretLine::new(secret, now)).collect(),
+        secrets: client.secrets.iter().map(|secret| SecretLine::new(secret, &uses, now)).collect(),
         may_add_secret: client.kind == ClientKind::Confidential && client.secrets.len() < SECRETS_LIVE_MAX,
         addresses: addresses.collect(),
         form: Form {
@@ -116,8 +123,11 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
 }
 
 impl SecretLine {
-    fn new(secret: &ClientSecret, now: UnixTime) -> Self {
+    fn new(secret: &ClientSecret, uses: &[(Digest, UnixTime)], now: UnixTime) -> Self {
+        let own = secret_digest(secret);
+        let used = uses.iter().find(|(digest, _)| *digest == own).map(|(_, used_at)| Moment::new(*used_at, now));
         Self {
+            used,
             hint: secret.hint.clone(),
             since: Moment::new(secret.created_at, now),
             reference: secret_reference(secret),
@@ -136,6 +146,7 @@ impl Page for OwnApplication {
         let secret = |hint: &str, seconds| SecretLine {
             hint: hint.to_owned(),
             since: sample_moment(seconds),
+            used: (hint == "abcd").then(|| sample_moment(7_200)),
             reference: format!("reference-{seconds}"),
         };
         let page = sample;
