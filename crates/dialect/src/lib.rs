@@ -11,6 +11,7 @@ mod authorization;
 pub mod decode;
 mod describe;
 pub mod encode;
+mod escape;
 mod file;
 pub mod hazard;
 mod load;
