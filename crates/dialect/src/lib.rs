@@ -16,6 +16,7 @@ mod file;
 pub mod hazard;
 mod load;
 mod metadata;
+mod notes;
 mod places;
 mod problem;
 mod reader;

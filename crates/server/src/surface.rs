@@ -48,7 +48,7 @@ use crate::pages;
 /// Two years, in seconds.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 const PUBLIC_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
-const CORS_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
+const CORS_HEADERS: &str = "authorization, content-type";
 /// Maximum length of a list of headers that a preflight asks for and that is repeated, in bytes.
 const CORS_ASKED_BYTES_MAX: usize = 1024;
 const CORS_EXPOSED: HeaderValue = HeaderValue::from_static("www-authenticate, retry-after, x-request-id");
@@ -359,19 +359,19 @@ impl Asked<'_> {
     /// anything at these addresses, so a header of a script's choice cannot speak for anybody.
     fn allowed_headers(&self) -> HeaderValue {
         let asked = self.request.headers.get(ACCESS_CONTROL_REQUEST_HEADERS).and_then(|value| value.to_str().ok());
-        let Some(asked) = asked.filter(|asked| asked.len() <= CORS_ASKED_BYTES_MAX) else { return CORS_HEADERS };
-        let usual = CORS_HEADERS.to_str().unwrap_or_default();
-        let mut all: Vec<&str> = usual.split(", ").collect();
+        let usual = HeaderValue::from_static(CORS_HEADERS);
+        let Some(asked) = asked.filter(|asked| asked.len() <= CORS_ASKED_BYTES_MAX) else { return usual };
+        let mut all: Vec<&str> = CORS_HEADERS.split(", ").collect();
         for name in asked.split(',').map(|name| name.trim_matches([' ', '\t'])).filter(|name| !name.is_empty()) {
             // RFC 9110 §5.1: the name of a header is a token. A list with anything else is no list.
             if HeaderName::from_bytes(name.as_bytes()).is_err() {
-                return CORS_HEADERS;
+                return usual;
             }
             if !all.iter().any(|own| own.eq_ignore_ascii_case(name)) {
                 all.push(name);
             }
         }
-        HeaderValue::from_str(&all.join(", ")).unwrap_or(CORS_HEADERS)
+        HeaderValue::from_str(&all.join(", ")).unwrap_or(usual)
     }
 
     /// The headers that scripts may read, the dialect's own about its limits among them.
