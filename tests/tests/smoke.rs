@@ -237,7 +237,7 @@ fn the_start_log_names_each_waiver_in_force_and_what_it_means() {
 
 #[test]
 fn the_start_log_names_each_surface_that_reads_the_tokens_of_another() {
-    let dialects = "[dialects]\nenable = [\"standard\", \"paced\"]\nalso_read = [\"standard reads paced\"]\n";
+    let dialects = "[dialects]\nenable = [\"standard\", \"paced\"]\naccept = [\"refresh-without-expiry\"]\nalso_read = [\"standard reads paced\"]\n";
     let log = start_log(&mut Installation::new(dialects));
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("a surface reads the tokens of another")).collect();
     let [line] = lines[..] else { panic!("one pair, one line: {log}") };

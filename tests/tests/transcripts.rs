@@ -103,6 +103,32 @@ async fn every_answer_is_to_the_byte_what_is_committed() {
     }
 }
 
+/// The first block of the guide that begins like this.
+fn of_guide(begin: &str) -> String {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/dialects.md");
+    let guide = std::fs::read_to_string(guide).expect("the guide is there");
+    let block =
+        guide.split("```").find_map(|block| Some(block.split_once('\n')?.1).filter(|own| own.starts_with(begin)));
+    block.expect("the guide has it").to_owned()
+}
+
+#[tokio::test]
+async fn the_example_of_the_guide_works_as_its_transcript_says() {
+    let file = of_guide("hosts  = [\"api.kite.example\"]");
+    let told = dialect::Dialect::check("kite", "kite/dialect.toml", &file);
+    assert!(told.len() == 1 && told[0].text.contains("add \"code-without-redirect-uri\""), "{told:?}");
+    assert!(of_guide("dialects/kite/dialect.toml:3:10: this surface breaks").contains("code-without-redirect-uri"));
+    let slips = file.replacen("assume  =", "asume   =", 1).replacen("$message", "$mesage", 1);
+    let told = dialect::Dialect::check("kite", "dialects/kite/dialect.toml", &slips);
+    let lines: Vec<String> = told.iter().map(ToString::to_string).collect();
+    assert_eq!(lines.join("\n") + "\n", of_guide("dialects/kite/dialect.toml:20:1: unknown key"));
+    let file = file.replace("waives = []", "waives = [\"code-without-redirect-uri\"]");
+    let kite = dialect::Dialect::load("kite", &[dialect::Source::file("kite/dialect.toml", &file)]);
+    let story = Story::parse(&of_guide("# The way of an application")).expect("it is a transcript");
+    let mut world = World::of(kite.expect("it is sound"), &story, memory().await).await.expect("there is such a world");
+    assert_eq!(story.tell(&mut world).await, Ok(()));
+}
+
 #[tokio::test]
 async fn the_php_surface_lets_twenty_token_calls_a_minute_through_by_itself() {
     let call = |status: &str, left: u32| {

@@ -154,7 +154,7 @@ mod tests {
     fn a_way_that_is_not_listed_is_not_read() {
         let text = |auth: &str| {
             format!(
-                "grants = [\"authorization_code\"]\n[endpoint.token]\nneed = [\"client_id\"]\nauth = [\"{auth}\"]\n"
+                "grants = [\"authorization_code\"]\n[endpoint.authorize]\n[endpoint.token]\nneed = [\"client_id\"]\nauth = [\"{auth}\"]\n"
             )
         };
         let ask = Ask::form("grant_type=authorization_code&client_id=a&client_secret=s");
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn two_methods_at_once_are_refused_also_where_one_is_not_listed_rfc_6749_2_3() {
-        let text = "grants = [\"authorization_code\"]\n[endpoint.token]\nneed = [\"client_id\"]\nauth = [\"params\"]\n";
+        let text = "grants = [\"authorization_code\"]\n[endpoint.authorize]\n[endpoint.token]\nneed = [\"client_id\"]\nauth = [\"params\"]\n";
         let params = loaded("x", text);
         let ask = Ask::form("grant_type=authorization_code&client_id=a&client_secret=s");
         let basic = ask.clone().with("authorization", "basic d2ViOnM=");

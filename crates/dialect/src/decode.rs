@@ -43,7 +43,8 @@ impl Dialect {
     /// Reads a request that came for the address `at`.
     ///
     /// # Errors
-    /// What cannot be read, what is there twice, what is too large, and what must be there and is not.
+    /// What cannot be read, what is there twice, what is too large, and what must be there and is not. Of an authorization
+    /// request, a fault that its application can be told about is no error here, but stands in [`Params::fault`].
     pub fn decode(&self, at: At, incoming: &Incoming<'_>) -> Result<Params, Refusal> {
         let address = self.address(at);
         let row = address.endpoint.row();
@@ -52,10 +53,11 @@ impl Dialect {
         if !address.methods.iter().any(|own| own == method) {
             return Err(No::MethodUnknown.into());
         }
-        let mut slots = Slots::new(address, self.bearer_names(row.takes_bearer));
+        let mut slots = Slots::new(address);
         self.read_places(address, method, incoming, &mut slots)?;
         let (mut params, placed) = slots.finish()?;
-        params.bearer = if row.takes_bearer { self.bearer(incoming.headers, placed)? } else { None };
+        params.bearer = if row.takes_bearer { self.bearer(incoming, placed)? } else { None };
+        params.is_redirect_uri_assumed = self.is_redirect_uri_waived_at(address);
         if row.takes_client {
             authorization::client(address.auth, incoming.headers, &mut params)?;
         }
@@ -65,32 +67,34 @@ impl Dialect {
                 replace(&mut params, *param, value);
             }
         }
-        check_need(address, &params)?;
+        check_need(address, &mut params)?;
         Ok(params)
     }
 
-    fn read_places(
-        &self,
+    fn read_places<'a>(
+        &'a self,
         address: &Address,
         method: &str,
         incoming: &Incoming<'_>,
-        slots: &mut Slots<'_>,
+        slots: &mut Slots<'a>,
     ) -> Result<(), Refusal> {
         let takes_bearer = address.endpoint.row().takes_bearer;
-        let has_bearer_in = |is: fn(&Place) -> bool| takes_bearer && self.bearer.accept.iter().any(is);
-        let reads_query = address.from.query || has_bearer_in(|place| matches!(place, Place::Query(_)));
+        let accepted = || self.bearer.accept.iter().filter(|_| takes_bearer);
+        let in_query: Vec<&str> = accepted().filter_map(Place::query).collect();
+        let in_form: Vec<&str> = accepted().filter_map(Place::form).collect();
+        let reads_query = address.from.query || !in_query.is_empty();
+        let reads_form = address.from.form || !in_form.is_empty();
         if let Some(query) = incoming.query.filter(|_| reads_query) {
+            slots.begin_place(in_query);
             places::read_form(query.as_bytes(), No::QueryMalformed, slots)?;
-            slots.next_place();
         }
-        let reads_form = address.from.form || has_bearer_in(|place| matches!(place, Place::Form(_)));
+        slots.begin_place(in_form);
         let reads_body = reads_form || address.from.json;
         if method == "GET" || incoming.body.is_empty() || !reads_body {
             return Ok(());
         }
-        let media_type = incoming.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media_type = media_type.split(';').next().unwrap_or_default().trim();
-        if reads_form && media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let media_type = media_type(incoming.headers);
+        if reads_form && media_type.eq_ignore_ascii_case(FORM) {
             places::read_form(incoming.body, No::BodyMalformed, slots)
         } else if address.from.json && media_type.eq_ignore_ascii_case("application/json") {
             places::read_json(incoming.body, slots)
@@ -99,16 +103,10 @@ impl Dialect {
         }
     }
 
-    fn bearer_names(&self, takes_bearer: bool) -> impl Iterator<Item = &str> {
-        self.bearer.accept.iter().filter(move |_| takes_bearer).filter_map(|place| match place {
-            Place::Query(name) | Place::Form(name) => Some(name.as_str()),
-            Place::Scheme(_) | Place::Raw | Place::Header(_) => None,
-        })
-    }
-
-    /// The access token, from whichever place has one.
-    fn bearer(&self, headers: &HeaderMap, placed: Option<Secret>) -> Result<Option<Secret>, Refusal> {
-        let mut found: Vec<Secret> = placed.into_iter().collect();
+    /// The access token, from whichever place has one. `placed` are those of the query and the body.
+    fn bearer(&self, incoming: &Incoming<'_>, placed: Vec<Secret>) -> Result<Option<Secret>, Refusal> {
+        let headers = incoming.headers;
+        let mut found = placed;
         found.extend(authorization::bearer(&self.bearer.accept, headers)?);
         for place in &self.bearer.accept {
             let Place::Header(name) = place else { continue };
@@ -116,8 +114,34 @@ impl Dialect {
                 found.push(authorization::bearer_text(value.to_str().unwrap_or_default())?);
             }
         }
-        // RFC 6750 §2: "Clients MUST NOT use more than one method to transmit the token in each request."
-        if found.len() > 1 { Err(No::TokenSentTwice.into()) } else { Ok(found.pop()) }
+        let unread = self.unread_tokens(incoming);
+        let mut all = found.iter().chain(&unread).map(Secret::reveal);
+        let first = all.next();
+        // RFC 6750 §2: "Clients MUST NOT use more than one method to transmit the token in each request." The same token in
+        // two places that a surface accepts is one token, as some libraries send it. A surface with a history also
+        // tolerates it in a place that it does not read; the standard one does not.
+        let differs = all.any(|other| Some(other) != first);
+        let is_outside = !unread.is_empty() && found.len() + unread.len() > 1 && self.name == "standard";
+        if differs || is_outside { Err(No::TokenSentTwice.into()) } else { Ok(found.into_iter().next()) }
+    }
+
+    /// The access tokens in those places of RFC 6750 §2 that this surface does not read.
+    fn unread_tokens(&self, incoming: &Incoming<'_>) -> Vec<Secret> {
+        const NAME: &str = "access_token";
+        let accepts = |is: &dyn Fn(&Place) -> bool| self.bearer.accept.iter().any(is);
+        let mut unread = Vec::new();
+        if !accepts(&|place| matches!(place, Place::Scheme(own) if own.eq_ignore_ascii_case("Bearer"))) {
+            let bearer = [Place::Scheme("Bearer".to_owned())];
+            unread.extend(authorization::bearer(&bearer, incoming.headers).ok().flatten());
+        }
+        if !accepts(&|place| place.query() == Some(NAME)) {
+            unread.extend(incoming.query.and_then(|query| places::find(query.as_bytes(), NAME)));
+        }
+        let is_form_read = accepts(&|place| place.form() == Some(NAME)) && !matches!(incoming.method, "GET" | "HEAD");
+        if !is_form_read && media_type(incoming.headers).eq_ignore_ascii_case(FORM) {
+            unread.extend(places::find(incoming.body, NAME));
+        }
+        unread
     }
 
     /// The surface's own words for grants become those of the RFCs. A word that is not of this surface is refused here,
@@ -138,6 +162,10 @@ impl Dialect {
                 _ => {}
             }
         }
+        // RFC 7636 §4.2 spells the method `S256`. Some libraries send `s256` and mean the same.
+        if params.value(Param::CodeChallengeMethod).is_some_and(|method| method.eq_ignore_ascii_case("S256")) {
+            replace(params, Param::CodeChallengeMethod, "S256");
+        }
         if self.sep != " "
             && let Some(scope) = params.value(Param::Scope)
         {
@@ -156,14 +184,26 @@ fn replace(params: &mut Params, param: Param, value: &str) {
     }
 }
 
-fn check_need(address: &Address, params: &Params) -> Result<(), Refusal> {
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The media type of the body, without its parameters.
+fn media_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+fn check_need(address: &Address, params: &mut Params) -> Result<(), Refusal> {
     for param in &address.need {
         let is_there = match param {
             Param::ClientId | Param::ClientSecret => params.value(*param).is_some() || params.basic.is_some(),
             _ => params.value(*param).is_some(),
         };
         if !is_there {
-            return Err(Refusal::of(No::ParameterMissing, *param));
+            let missing = Refusal::of(No::ParameterMissing, *param);
+            if !places::is_told_to_application(address, Some(*param)) {
+                return Err(missing);
+            }
+            params.fault.get_or_insert(missing);
         }
     }
     let is_client_silent = params.basic.is_none() && params.value(Param::ClientSecret).is_none();
@@ -197,7 +237,10 @@ pub(crate) fn is_allowed(param: Param, value: &str) -> bool {
     match param {
         Param::Username | Param::Password => !value.chars().any(|c| c.is_control() && c != '\t'),
         Param::RedirectUri => value.bytes().all(|b| b.is_ascii_graphic()),
-        Param::LoginHint | Param::Scope | Param::Prompt => !value.chars().any(char::is_control),
+        // A state goes back as it came, whatever RFC 6749 appendix A.5 says of its characters. The parser of scopes
+        // refuses what no scope can have.
+        Param::State | Param::Scope => true,
+        Param::LoginHint | Param::Prompt => !value.chars().any(char::is_control),
         _ => value.bytes().all(|b| (0x20..=0x7e).contains(&b)),
     }
 }
@@ -219,6 +262,7 @@ grants = ["authorization_code"]
 waives = ["secret-in-query"]
 [scope]
 sep = ","
+[endpoint.authorize]
 [endpoint.token]
 from   = ["json", "query"]
 need   = ["code", "client_id"]
@@ -300,14 +344,86 @@ authorization_code = { word = "web" }
         let read = |value: &str| {
             Ask::get(&format!("response_type=code&client_id=web&{value}")).read(&standard(), Endpoint::Authorize)
         };
-        for value in
-            ["state=%00", "state=a%0Ab", "state=%C3%A4", "state=%7F", "state=%", "state=%4", "state=%zz", "state=%ff"]
-        {
-            assert_eq!(read(value), "no: ParameterMalformed state\n", "{value}");
+        let request = "response_type = code\nclient_id = web\n";
+        for (value, param) in [
+            ("nonce=%00", "nonce"),
+            ("nonce=a%0Ab", "nonce"),
+            ("response_mode=%C3%A4", "response_mode"),
+            ("prompt=%7F", "prompt"),
+        ] {
+            assert_eq!(read(value), format!("{request}fault: ParameterMalformed {param}\n"), "{value}");
         }
         assert_eq!(read("redirect_uri=https://a.b/c%20d"), "no: ParameterMalformed redirect_uri\n");
-        assert_eq!(read("%ff=1"), "no: QueryMalformed\n");
+        assert_eq!(read("%ff=1"), format!("{request}fault: QueryMalformed\n"));
         assert!(read("login_hint=Zo%C3%AB").ends_with("login_hint = Zoë\n"));
+        let token =
+            |value: &str| Ask::form(&format!("grant_type=refresh_token&{value}")).read(&standard(), Endpoint::Token);
+        for value in ["code=%00", "code=a%0Ab", "code=%C3%A4", "code=%7F", "code=%", "code=%4", "code=%zz", "code=%ff"]
+        {
+            assert_eq!(token(value), "no: ParameterMalformed code\n", "{value}");
+        }
+    }
+
+    #[test]
+    fn a_state_is_any_text_and_one_that_is_none_is_told_to_the_application_without_it() {
+        let read = |value: &str| {
+            Ask::get(&format!("response_type=code&client_id=web&state={value}")).read(&standard(), Endpoint::Authorize)
+        };
+        let request = "response_type = code\nclient_id = web\n";
+        for (value, state) in [
+            ("%00", "\0"),
+            ("a%0Ab", "a\nb"),
+            ("%C3%A4", "ä"),
+            ("%E6%97%A5", "日"),
+            ("%7F", "\u{7f}"),
+            ("+", " "),
+            ("日", "日"),
+        ] {
+            assert_eq!(read(value), format!("{request}state = {state}\n"), "{value}");
+        }
+        assert_eq!(read(""), request);
+        for value in ["%", "%4", "%zz", "%ff"] {
+            assert_eq!(read(value), format!("{request}fault: ParameterMalformed state\n"), "{value}");
+        }
+        let longest = "s".repeat(VALUE_BYTES_MAX);
+        assert_eq!(read(&longest), format!("{request}state = {longest}\n"));
+        assert_eq!(read(&(longest + "s")), format!("{request}fault: ParameterTooLong state\n"));
+        // Of two states nobody knows which one is meant; the same one twice is a fault all the same.
+        assert_eq!(read("a&state=b"), format!("{request}fault: ParameterRepeated state\n"));
+        assert_eq!(read("a&state=a"), format!("{request}state = a\nfault: ParameterRepeated state\n"));
+    }
+
+    #[test]
+    fn what_the_application_can_be_told_is_no_error_before_client_and_redirect_uri_are_known_rfc_6749_4_1_2_1() {
+        let read = |dialect: &Dialect, ask: Ask<'_>| ask.read(dialect, Endpoint::Authorize);
+        let standard = standard();
+        let fault = |ask: Ask<'_>| read(&standard, ask).lines().last().unwrap_or_default().to_owned();
+        let request = "client_id=web&response_type=code";
+        assert_eq!(fault(Ask::get(&format!("{request}&scope=a&scope=b"))), "fault: ParameterRepeated scope");
+        let other = Ask { query: Some("prompt=none"), ..Ask::form("client_id=web&prompt=login") };
+        assert_eq!(fault(other), "fault: ParameterRepeated prompt");
+        let many = format!("{request}{}", "&x=1".repeat(PARAMETERS_MAX));
+        assert_eq!(fault(Ask::get(&many)), "fault: RequestTooLarge");
+        assert_eq!(
+            read(&standard, Ask::get("client_id=a&client_id=b&prompt=%00")),
+            "no: ParameterRepeated client_id\n"
+        );
+        let long = format!("{request}&redirect_uri=https://a/{}", "x".repeat(VALUE_BYTES_MAX));
+        assert_eq!(read(&standard, Ask::get(&long)), "no: ParameterTooLong redirect_uri\n");
+        let odd = standard_with("[endpoint.authorize]\nfrom = [\"json\"]\nneed = [\"client_id\", \"state\"]\n");
+        let json = r#"{"client_id":"web","scope":["a"],"nonce":"n"}"#;
+        assert_eq!(read(&odd, Ask::json(json)), "client_id = web\nnonce = n\nfault: ParameterMalformed scope\n");
+        let bare = r#"{"client_id":"web"}"#;
+        assert_eq!(read(&odd, Ask::json(bare)), "client_id = web\nfault: ParameterMissing state\n");
+    }
+
+    #[test]
+    fn a_challenge_method_in_lower_case_is_spelling_rfc_7636_4_3() {
+        let read = |method: &str| {
+            Ask::get(&format!("client_id=web&code_challenge_method={method}")).read(&standard(), Endpoint::Authorize)
+        };
+        assert_eq!(read("s256"), "client_id = web\ncode_challenge_method = S256\n");
+        assert_eq!(read("Plain"), "client_id = web\ncode_challenge_method = Plain\n");
     }
 
     #[test]
@@ -336,7 +452,7 @@ authorization_code = { word = "web" }
         let long_name = format!("{}=1", "n".repeat(NAME_BYTES_MAX + 1));
         assert_eq!(read(Ask::form(&long_name)), "no: RequestTooLarge\n");
         let long_value = format!("code={}", "v".repeat(VALUE_BYTES_MAX + 1));
-        assert_eq!(read(Ask::form(&long_value)), "no: RequestTooLarge\n");
+        assert_eq!(read(Ask::form(&long_value)), "no: ParameterTooLong code\n");
         let largest = format!("grant_type=authorization_code&code={}", "v".repeat(VALUE_BYTES_MAX));
         assert!(read(Ask::form(&largest)).contains("code = vvv"));
     }
@@ -427,13 +543,76 @@ authorization_code = { word = "web" }
         ] {
             assert_eq!(read(ask), "bearer abc\n");
         }
-        assert_eq!(read(Ask::get("access_token=abc").with("x-token", "abc")), "no: TokenSentTwice\n");
+        assert_eq!(read(Ask::get("access_token=abc").with("x-token", "abd")), "no: TokenSentTwice\n");
+        // The same token in two places that are both accepted is one token.
+        assert_eq!(read(Ask::get("access_token=abc").with("x-token", "abc")), "bearer abc\n");
+        assert_eq!(read(Ask::form("access_token=abc").with("authorization", "Bearer abc")), "bearer abc\n");
         assert_eq!(read(Ask::get("access_token=a&access_token=a")), "no: TokenSentTwice\n");
         assert_eq!(read(Ask::get("").with("authorization", "Basic YTpi")), "");
         assert_eq!(read(Ask::get("").with("authorization", "Bearer a b")), "no: AuthorizationMalformed\n");
         let only_header = standard();
         assert_eq!(Ask::get("access_token=abc").read(&only_header, Endpoint::Userinfo), "");
         assert_eq!(Ask::get("").with("authorization", "abc").read(&only_header, Endpoint::Userinfo), "");
+    }
+
+    #[test]
+    fn a_token_in_a_place_that_is_not_read_is_a_second_one_rfc_6750_2() {
+        let odd = |accept: &str| {
+            loaded("odd", &format!("grants = []\n[endpoint.userinfo]\n[bearer]\naccept = [\"{accept}\"]\n"))
+        };
+        let twice = "no: TokenSentTwice\n";
+        let standard = standard();
+        let query = Ask::get("x=%&access%5Ftoken=abc&y").with("authorization", "Bearer abc");
+        let body = Ask::form("access_token=abc").with("authorization", "Bearer abc");
+        let both = Ask { query: Some("access_token=abc"), ..Ask::form("access_token=abc") };
+        for ask in [&query, &body, &both] {
+            assert_eq!(ask.read(&standard, Endpoint::Userinfo), twice);
+        }
+        // Surfaces with a history ignored it, and go on doing so while it is the same token.
+        for ask in [&query, &body] {
+            assert_eq!(ask.read(&odd("Bearer"), Endpoint::Userinfo), "bearer abc\n");
+        }
+        let header = odd("header:X-Token");
+        let own = Ask::get("").with("x-token", "abc");
+        assert_eq!(own.clone().with("authorization", "Bearer abc").read(&header, Endpoint::Userinfo), "bearer abc\n");
+        assert_eq!(own.clone().with("authorization", "Bearer abd").read(&header, Endpoint::Userinfo), twice);
+        let other = Ask { query: Some("access_token=abd"), ..own };
+        assert_eq!(other.read(&header, Endpoint::Userinfo), twice);
+        // An empty parameter is none, and one token in a place that is not read is no token.
+        let empty = Ask::get("access_token=&access_token").with("authorization", "Bearer abc");
+        assert_eq!(empty.read(&standard, Endpoint::Userinfo), "bearer abc\n");
+        assert_eq!(Ask::form("access_token=abc").read(&standard, Endpoint::Userinfo), "");
+    }
+
+    #[test]
+    fn the_redirect_uri_is_assumed_at_the_address_that_says_so_and_at_no_other() {
+        let dialect = loaded(
+            "odd",
+            r#"
+grants = ["authorization_code", "refresh_token"]
+waives = ["code-without-redirect-uri"]
+[endpoint.authorize]
+[endpoint.token]
+assume = { redirect_uri = "$authorized" }
+[endpoint.renew]
+role = "token"
+path = "/renew"
+[endpoint.strict]
+role = "token"
+path = "/strict"
+need = ["redirect_uri"]
+assume = { redirect_uri = "$authorized" }
+"#,
+        );
+        let headers = HeaderMap::new();
+        let incoming = Incoming { method: "POST", query: None, headers: &headers, body: b"" };
+        let assumed = dialect.addresses().filter(|(at, own)| {
+            own.name != "authorize"
+                && dialect
+                    .decode(*at, &incoming)
+                    .map_or_else(|_| dialect.is_redirect_uri_waived_at(own), |params| params.is_redirect_uri_assumed)
+        });
+        assert_eq!(assumed.map(|(_, own)| own.name.as_str()).collect::<Vec<_>>(), ["token"]);
     }
 
     proptest! {
@@ -460,7 +639,7 @@ authorization_code = { word = "web" }
         }
 
         #[test]
-        fn a_value_comes_through_a_form_and_through_json_unchanged(state in "[ -~]{1,60}") {
+        fn a_value_comes_through_a_form_and_through_json_unchanged(state in "(?s).{1,60}") {
             let mut form = "response_type=code&client_id=web".to_owned();
             form.push_str("&state=");
             crate::template::write_percent(&state, &mut form);

@@ -10,7 +10,7 @@ use protocol::model::GrantType;
 use protocol::wire::{Field, Fields, Params};
 
 use crate::rules::{At, Delivery, Dialect, ReplyRules, Shape};
-use crate::template::{Escape, write_percent};
+use crate::template::write_percent;
 use crate::value::Values;
 
 /// An answer, ready for the wire.
@@ -185,8 +185,7 @@ impl Dialect {
                 out.body = text.into_bytes();
             }
             Shape::Text(media_type, template) => {
-                let is_markup = ["xml", "html"].iter().any(|word| media_type.contains(word));
-                template.fill(&values, if is_markup { Escape::Xml } else { Escape::Plain }, &mut text);
+                template.fill(&values, &mut text);
                 out.content_type = Some(media_type.clone().into());
                 out.body = text.into_bytes();
             }
@@ -194,7 +193,7 @@ impl Dialect {
         }
         for (name, template) in &rules.headers {
             let mut value = String::new();
-            template.fill(&values, Escape::Plain, &mut value);
+            template.fill(&values, &mut value);
             // A line break in a value would begin a header of somebody's choice.
             if value.bytes().all(|b| (0x20..=0x7e).contains(&b)) {
                 out.headers.push((name.clone().into(), value.into()));
@@ -295,13 +294,13 @@ mod tests {
     #[test]
     fn replies_come_as_forms_and_as_text_of_any_media_type() {
         let form = standard_with(
-            "[reply.token]\nas = \"form\"\nbody = \"access_token=$access_token&scope=$scope\"\n[scope]\nsep = \",\"\n",
+            "grants = [\"authorization_code\"]\n[reply.token]\nas = \"form\"\nbody = \"access_token=$access_token&scope=$scope\"\n[scope]\nsep = \",\"\n",
         );
         let told = encode(&form, Endpoint::Token, &token_reply());
         assert!(told.contains("Content-Type: application/x-www-form-urlencoded"), "{told}");
         assert!(told.ends_with("access_token=at&scope=profile%2Cemail\n"), "{told}");
         let xml = standard_with(
-            "[reply.token]\nas = \"application/xml\"\nheaders = { X-Scope = \"<$scope>\" }\nbody = \"<t>$access_token</t>\"\n",
+            "grants = [\"authorization_code\"]\n[reply.token]\nas = \"application/xml\"\nheaders = { X-Scope = \"<$scope>\" }\nbody = \"<t>$access_token</t>\"\n",
         );
         let told = encode(&xml, Endpoint::Token, &token_reply());
         assert!(told.contains("X-Scope: <profile email>\n") && told.ends_with("<t>at</t>\n"), "{told}");
@@ -310,14 +309,14 @@ mod tests {
     #[test]
     fn a_grant_can_have_a_reply_of_its_own() {
         let dialect = standard_with(
-            "[grant]\nrefresh_token = { reply = \"again\" }\n[reply.again]\nas = \"json\"\nbody = '{\"message\":\"Token refreshed\"}'\n",
+            "[grant]\nrefresh_token = { reply = \"again\" }\n[reply.again]\nas = \"json\"\nbody = '{\"message\":\"Token refreshed\",\"token\":\"$access_token\"}'\n",
         );
         let body = |grant| {
             let context = Context { grant, ..Context::default() };
             let out = dialect.encode(dialect.at(Endpoint::Token).unwrap(), &token_reply(), &context);
             String::from_utf8(out.body).unwrap()
         };
-        assert_eq!(body(Some(GrantType::RefreshToken)), "{\"message\":\"Token refreshed\"}");
+        assert_eq!(body(Some(GrantType::RefreshToken)), "{\"message\":\"Token refreshed\",\"token\":\"at\"}");
         assert!(body(Some(GrantType::AuthorizationCode)).contains("access_token"));
     }
 

@@ -79,7 +79,7 @@ pub const HAZARDS: &[Hazard] = &[
         rule: "ensure that the \"redirect_uri\" parameter is present if the \"redirect_uri\" parameter was included in the initial authorization request",
         rfc: "RFC 6749 §4.1.3",
         meaning: "A code is redeemed without naming the redirect URI that it was sent to, so that a code that leaked through another URI of the same client still works.",
-        is_in: |dialect| dialect.addresses.iter().any(|at| at.is_redirect_uri_implied),
+        is_in: |dialect| dialect.addresses.iter().any(|at| dialect.is_redirect_uri_waived_at(at)),
     },
     Hazard {
         name: "token-without-expiry",
@@ -87,6 +87,13 @@ pub const HAZARDS: &[Hazard] = &[
         rfc: "RFC 6750 §5.3",
         meaning: "An access token that leaks works until somebody notices and revokes it.",
         is_in: |dialect| dialect.tokens.access.ttl_s.is_none(),
+    },
+    Hazard {
+        name: "refresh-without-expiry",
+        rule: "Refresh tokens SHOULD expire if the client has been inactive for some time",
+        rfc: "RFC 9700 §4.14.2",
+        meaning: "A refresh token that leaks, or that its application forgot, works until somebody notices and revokes it.",
+        is_in: is_refresh_without_expiry,
     },
 ];
 
@@ -99,6 +106,14 @@ pub fn hazard(name: &str) -> Option<&'static Hazard> {
 /// The rules that a surface breaks, in the order of the table.
 pub(crate) fn derived(dialect: &Dialect) -> Vec<&'static Hazard> {
     HAZARDS.iter().filter(|hazard| (hazard.is_in)(dialect)).collect()
+}
+
+/// True if a refresh token has neither an idle time nor an absolute end.
+fn is_refresh_without_expiry(dialect: &Dialect) -> bool {
+    let tokens = &dialect.tokens;
+    dialect.grants.contains(&GrantType::RefreshToken)
+        && tokens.refresh.ttl_s.is_none()
+        && tokens.refresh_absolute_ttl_s.is_none()
 }
 
 fn is_token_in_query(dialect: &Dialect) -> bool {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use protocol::endpoint::Endpoint;
 use protocol::refusal::{No, Refusal};
 use protocol::secret::Secret;
 use protocol::wire::{Param, Params};
@@ -14,10 +15,10 @@ use crate::rules::Address;
 /// Collects the parameters that an address knows, place by place.
 pub(crate) struct Slots<'a> {
     address: &'a Address,
-    /// Names under which an access token may come.
+    /// Names under which an access token may stand in the place that is being read.
     bearer: Vec<&'a str>,
     params: Params,
-    token: Option<String>,
+    tokens: Vec<String>,
     /// What was found in the place that is being read.
     here: Vec<Param>,
     has_token_here: bool,
@@ -31,22 +32,32 @@ enum Known {
 }
 
 impl<'a> Slots<'a> {
-    pub(crate) fn new(address: &'a Address, bearer: impl Iterator<Item = &'a str>) -> Self {
+    pub(crate) fn new(address: &'a Address) -> Self {
         Self {
             address,
-            bearer: bearer.collect(),
+            bearer: Vec::new(),
             params: Params::default(),
-            token: None,
+            tokens: Vec::new(),
             here: Vec::new(),
             has_token_here: false,
             count: 0,
         }
     }
 
-    /// What follows comes from another place.
-    pub(crate) fn next_place(&mut self) {
+    /// What follows comes from another place. `bearer` are the names under which an access token may stand there.
+    pub(crate) fn begin_place(&mut self, bearer: Vec<&'a str>) {
+        self.bearer = bearer;
         self.here.clear();
         self.has_token_here = false;
+    }
+
+    /// Refuses the request, or notes what is wrong for the application to be told: RFC 6749 §4.1.2.1. The first fault counts.
+    fn fail(&mut self, param: Option<Param>, refusal: Refusal) -> Result<(), Refusal> {
+        if !is_told_to_application(self.address, param) {
+            return Err(refusal);
+        }
+        self.params.fault.get_or_insert(refusal);
+        Ok(())
     }
 
     /// Counts a parameter and says what its name means. RFC 6749 §3.1: "The authorization server MUST ignore
@@ -54,7 +65,7 @@ impl<'a> Slots<'a> {
     fn known(&mut self, name: &str) -> Result<Option<Known>, Refusal> {
         self.count += 1;
         if self.count > PARAMETERS_MAX || name.len() > NAME_BYTES_MAX {
-            return Err(No::RequestTooLarge.into());
+            self.fail(None, No::RequestTooLarge.into())?;
         }
         if self.bearer.contains(&name) {
             return Ok(Some(Known::Token));
@@ -67,17 +78,17 @@ impl<'a> Slots<'a> {
         if value.is_empty() {
             return Ok(());
         }
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(No::RequestTooLarge.into());
-        }
         match known {
+            Known::Param(param) if value.len() > VALUE_BYTES_MAX => {
+                self.fail(Some(*param), Refusal::of(No::ParameterTooLong, *param))
+            }
             Known::Param(param) => self.put_param(*param, value),
+            Known::Token if value.len() > VALUE_BYTES_MAX => Err(No::RequestTooLarge.into()),
             Known::Token => {
-                if self.has_token_here || self.token.as_ref().is_some_and(|own| *own != *value) {
+                if std::mem::replace(&mut self.has_token_here, true) {
                     return Err(No::TokenSentTwice.into());
                 }
-                self.has_token_here = true;
-                self.token = Some(value.into_owned());
+                self.tokens.push(value.into_owned());
                 Ok(())
             }
         }
@@ -87,20 +98,24 @@ impl<'a> Slots<'a> {
     /// and in the body is one parameter in two places, which no RFC forbids and some libraries do.
     fn put_param(&mut self, param: Param, value: Cow<'_, str>) -> Result<(), Refusal> {
         if !is_allowed(param, &value) {
-            return Err(Refusal::of(No::ParameterMalformed, param));
+            return self.fail(Some(param), Refusal::of(No::ParameterMalformed, param));
         }
         // RFC 8707 §2: "Multiple resource parameters MAY be used".
         if param == Param::Resource {
             return self.push(param, value.into_owned());
         }
-        if self.here.contains(&param) {
-            return Err(Refusal::of(No::ParameterRepeated, param));
-        }
+        let is_here = self.here.contains(&param);
         self.here.push(param);
         match self.params.value(param) {
-            Some(earlier) if earlier == value => Ok(()),
-            Some(_) => Err(Refusal::of(No::ParameterRepeated, param)),
-            None => self.push(param, value.into_owned()),
+            Some(earlier) if earlier == value && !is_here => Ok(()),
+            None if !is_here => self.push(param, value.into_owned()),
+            earlier => {
+                // Of two values nobody can say which one is meant, so that neither goes back to the application.
+                if earlier.is_some_and(|earlier| earlier != value) {
+                    self.params.take(param);
+                }
+                self.fail(Some(param), Refusal::of(No::ParameterRepeated, param))
+            }
         }
     }
 
@@ -108,23 +123,43 @@ impl<'a> Slots<'a> {
         self.params.push(param, value).map_err(|param| Refusal::of(No::ParameterRepeated, param))
     }
 
-    pub(crate) fn finish(self) -> Result<(Params, Option<Secret>), Refusal> {
-        let token = self.token.map(|token| crate::authorization::bearer_text(&token)).transpose()?;
-        Ok((self.params, token))
+    /// The parameters, and the access tokens that stood among them.
+    pub(crate) fn finish(self) -> Result<(Params, Vec<Secret>), Refusal> {
+        let tokens = self.tokens.iter().map(|token| crate::authorization::bearer_text(token));
+        Ok((self.params, tokens.collect::<Result<_, _>>()?))
     }
+}
+
+/// True if the application is told what is wrong with `param` here: at the authorization endpoint, once client and redirect
+/// URI are known to be right, so for every parameter but these two. `None` stands for a parameter without a meaning.
+pub(crate) fn is_told_to_application(address: &Address, param: Option<Param>) -> bool {
+    address.endpoint == Endpoint::Authorize && !matches!(param, Some(Param::ClientId | Param::RedirectUri))
+}
+
+/// The value of the first parameter `name` of form-encoded text that has one, whatever else the text holds.
+pub(crate) fn find(text: &[u8], name: &str) -> Option<Secret> {
+    let mut pairs = text.split(|byte| *byte == b'&').map(|pair| {
+        let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+        (&pair[..at], pair.get(at + 1..).unwrap_or_default())
+    });
+    let found = pairs.find(|(key, value)| !value.is_empty() && unescape(key).is_some_and(|key| key == name));
+    found.map(|(_, value)| Secret::new(unescape(value).unwrap_or_else(|| String::from_utf8_lossy(value))))
 }
 
 /// Reads `application/x-www-form-urlencoded` text. `malformed` is what to say about a name that cannot be read.
 pub(crate) fn read_form(text: &[u8], malformed: No, slots: &mut Slots<'_>) -> Result<(), Refusal> {
     for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
         let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-        let name = unescape(&pair[..at]).ok_or(malformed)?;
+        let Some(name) = unescape(&pair[..at]) else {
+            slots.fail(None, malformed.into())?;
+            continue;
+        };
         let Some(known) = slots.known(&name)? else { continue };
-        let value = unescape(pair.get(at + 1..).unwrap_or_default()).ok_or_else(|| match known {
-            Known::Param(param) => Refusal::of(No::ParameterMalformed, param),
-            Known::Token => malformed.into(),
-        })?;
-        slots.put(&known, value)?;
+        match (unescape(pair.get(at + 1..).unwrap_or_default()), known) {
+            (Some(value), known) => slots.put(&known, value)?,
+            (None, Known::Param(param)) => slots.fail(Some(param), Refusal::of(No::ParameterMalformed, param))?,
+            (None, Known::Token) => return Err(malformed.into()),
+        }
     }
     Ok(())
 }
@@ -196,10 +231,10 @@ impl<'de> Visitor<'de> for Members<'_, '_, '_> {
             };
             let put = match members.next_value_seed(Scalar)? {
                 Some(value) => self.slots.put(&known, value),
-                None => Err(match known {
-                    Known::Param(param) => Refusal::of(No::ParameterMalformed, param),
-                    Known::Token => No::BodyMalformed.into(),
-                }),
+                None => match known {
+                    Known::Param(param) => self.slots.fail(Some(param), Refusal::of(No::ParameterMalformed, param)),
+                    Known::Token => Err(No::BodyMalformed.into()),
+                },
             };
             if let Err(refusal) = put {
                 return stop(self.refusal, refusal);

@@ -210,6 +210,7 @@ mod tests {
             "odd",
             r#"
 grants = ["authorization_code"]
+[endpoint.authorize]
 [endpoint.token]
 names = { code = "auth_code" }
 [reply.fields]

@@ -83,8 +83,10 @@ impl Dialects {
                 *at = format!("{}{path}", dialect.base_url);
             }
         }
-        let paths: Vec<(String, At)> =
-            dialect.addresses().map(|(at, own)| (full_path(&prefix, at.endpoint, &own.path), at)).collect();
+        let paths: Vec<(String, At)> = dialect
+            .addresses()
+            .flat_map(|(at, own)| full_paths(&prefix, at.endpoint, &own.path).map(move |path| (path, at)))
+            .collect();
         if is_anywhere {
             if let Some((other, _)) = &self.anywhere {
                 let text = format!(
@@ -182,13 +184,12 @@ fn spellings(host: &str) -> impl Iterator<Item = &str> {
     [Some(host), without].into_iter().flatten()
 }
 
-/// RFC 8414 §3.1: the well-known path comes between the host and the path of the issuer. All other addresses are below it.
-fn full_path(prefix: &str, endpoint: Endpoint, path: &str) -> String {
-    if endpoint == Endpoint::Metadata && path.starts_with("/.well-known/") {
-        format!("{path}{prefix}")
-    } else {
-        format!("{prefix}{path}")
-    }
+/// Where an address is below a prefix. RFC 8414 §3.1 inserts the well-known path between the host and the path of the issuer.
+/// RFC 8414 §5 knows clients that append it, and a proxy that forwards one folder hands on nothing else: both are answered.
+fn full_paths(prefix: &str, endpoint: Endpoint, path: &str) -> impl Iterator<Item = String> + use<> {
+    let is_inserted = endpoint == Endpoint::Metadata && path.starts_with("/.well-known/") && !prefix.is_empty();
+    let inserted = is_inserted.then(|| format!("{path}{prefix}"));
+    std::iter::once(format!("{prefix}{path}")).chain(inserted)
 }
 
 /// Host names have no case: RFC 9110 §4.2.3. Almost all come in lower case, and then nothing is copied.
@@ -230,7 +231,7 @@ mod tests {
     const ISSUER: &str = "https://auth.example";
 
     fn odd(name: &str, more: &str) -> Dialect {
-        loaded(name, &format!("grants = [\"authorization_code\"]\n{more}\n[endpoint.token]\n"))
+        loaded(name, &format!("grants = [\"client_credentials\"]\n{more}\n[endpoint.token]\n"))
     }
 
     fn told(dialects: &Dialects, host: &str, path: &str) -> String {
@@ -265,6 +266,9 @@ mod tests {
         assert_eq!(told(&dialects, "localhost:8080", "/sso/oauth/token"), "standard token");
         let well_known = "/.well-known/oauth-authorization-server/sso";
         assert_eq!(told(&dialects, "localhost:8080", well_known), "standard metadata");
+        let appended = "/sso/.well-known/oauth-authorization-server";
+        assert_eq!(told(&dialects, "localhost:8080", appended), "standard metadata");
+        assert_eq!(told(&dialects, "localhost:8080", "/.well-known/oauth-authorization-server"), "standard nothing");
         let url = dialects.named("standard").and_then(|dialect| dialect.url(Endpoint::Token));
         assert_eq!(url.as_deref(), Some("http://localhost:8080/sso/oauth/token"));
     }

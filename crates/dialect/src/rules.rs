@@ -145,6 +145,18 @@ pub(crate) enum Place {
     Form(String),
 }
 
+impl Place {
+    /// The name of the parameter, if the place is the query.
+    pub(crate) fn query(&self) -> Option<&str> {
+        if let Self::Query(name) = self { Some(name) } else { None }
+    }
+
+    /// The name of the parameter, if the place is a form.
+    pub(crate) fn form(&self) -> Option<&str> {
+        if let Self::Form(name) = self { Some(name) } else { None }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Challenge {
     On401,
@@ -172,13 +184,18 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    /// Does its template have a name like this?
-    pub(crate) fn has(&self, is: fn(&Name) -> bool) -> bool {
+    /// True if its template has a name like this.
+    pub(crate) fn has(&self, is: impl Fn(&Name) -> bool) -> bool {
+        self.names().into_iter().any(is)
+    }
+
+    /// Every name in its template.
+    pub(crate) fn names(&self) -> Vec<&Name> {
         match self {
-            Self::Json(json) => json.has(is),
-            Self::Form(pairs) | Self::Redirect(_, pairs) => pairs.has(is),
-            Self::Text(_, text) => text.has(is),
-            Self::Empty => false,
+            Self::Json(json) => json.names(),
+            Self::Form(pairs) | Self::Redirect(_, pairs) => pairs.names(),
+            Self::Text(_, text) => text.names(),
+            Self::Empty => Vec::new(),
         }
     }
 }
@@ -307,7 +324,6 @@ impl Dialect {
             },
             is_pkce_waivable: self.client.is_pkce_waivable,
             is_iss_sent: self.is_iss_sent(),
-            is_redirect_uri_implied: self.is_redirect_uri_implied(),
             is_implicit_in_query: self.is_implicit_in_query(),
             is_user_in_introspection: self.is_user_in_introspection(),
             is_user_in_token_reply: self.is_user_in_token_reply(),
@@ -389,11 +405,11 @@ impl Dialect {
         self.name == "standard" || !self.tokens.personal.spelling.prefix.is_empty()
     }
 
-    /// Is a code redeemed without naming the redirect URI? Where there are several addresses, each must have it so: one
-    /// must not loosen another.
-    fn is_redirect_uri_implied(&self) -> bool {
-        let mut own = self.addresses.iter().filter(|own| own.endpoint == Endpoint::Token).peekable();
-        own.peek().is_some() && own.all(|own| own.is_redirect_uri_implied)
+    /// True if a code is redeemed at this address without naming its redirect URI. This holds for each address by itself.
+    pub(crate) fn is_redirect_uri_waived_at(&self, address: &Address) -> bool {
+        address.is_redirect_uri_implied
+            && self.grants.contains(&GrantType::AuthorizationCode)
+            && !address.need.contains(&Param::RedirectUri)
     }
 
     /// May anybody ask, without being a client?

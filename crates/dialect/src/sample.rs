@@ -87,6 +87,10 @@ impl<'a> Ask<'a> {
                 if let Some(bearer) = &params.bearer {
                     out += &format!("bearer {}\n", bearer.reveal());
                 }
+                if let Some(fault) = params.fault {
+                    let param = fault.param.map(|param| format!(" {param}")).unwrap_or_default();
+                    out += &format!("fault: {}{param}\n", fault.row().name);
+                }
                 out
             }
             Err(refusal) => {

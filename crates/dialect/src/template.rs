@@ -3,12 +3,13 @@
 
 use serde_json::Value;
 
+use crate::escape::{Escape, Language};
 use crate::problem::suggestion;
 use crate::value::{Name, Values, write_json};
 
 /// A JSON template. A string that is exactly `"$name"` becomes that value in its own type; a member whose value is
 /// absent is dropped; `"$name|0"` has a value, as JSON, for when the name has none, and `"$name|$other|0"` another name
-/// before it; `"$$…"` is a literal `$…`.
+/// before it; `$$` is a dollar sign.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Json {
     /// Finished JSON.
@@ -37,6 +38,9 @@ impl Json {
             Value::Object(members) => {
                 let mut compiled = Vec::new();
                 for (key, value) in members {
+                    if let Some(name) = key.strip_prefix('$').filter(|name| Name::parse(name).is_some()) {
+                        return Err(format!("`${name}` is a key: only values can be names"));
+                    }
                     let mut key_text = Vec::new();
                     write_json(&mut key_text, key);
                     key_text.push(b':');
@@ -49,10 +53,8 @@ impl Json {
     }
 
     fn of_text(text: &str) -> Result<Self, String> {
-        let Some(name) = text.strip_prefix('$') else { return Ok(Self::literal(text)) };
-        if name.starts_with('$') {
-            return Ok(Self::literal(name));
-        }
+        let name = text.strip_prefix('$').filter(|name| !name.starts_with('$'));
+        let Some(name) = name else { return Ok(Self::literal(&constant(text)?)) };
         match name.split_once('|') {
             None => Ok(Self::Name(parse_name(name)?)),
             Some((name, otherwise)) => {
@@ -138,25 +140,16 @@ impl Json {
         }
     }
 
-    /// Is there a name like this?
-    pub(crate) fn has(&self, is: fn(&Name) -> bool) -> bool {
+    /// Every name in it.
+    pub(crate) fn names(&self) -> Vec<&Name> {
         match self {
-            Self::Literal(_) => false,
-            Self::Name(own) => is(own),
-            Self::NameOr(own, otherwise) => is(own) || otherwise.has(is),
-            Self::Object(members) => members.iter().any(|(_, value)| value.has(is)),
-            Self::List(items) => items.iter().any(|value| value.has(is)),
+            Self::Literal(_) => Vec::new(),
+            Self::Name(own) => vec![own],
+            Self::NameOr(own, otherwise) => std::iter::once(own).chain(otherwise.names()).collect(),
+            Self::Object(members) => members.iter().flat_map(|(_, value)| value.names()).collect(),
+            Self::List(items) => items.iter().flat_map(Self::names).collect(),
         }
     }
-}
-
-/// How values are written into text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Escape {
-    /// As they are.
-    Plain,
-    /// With the five characters of XML as entities.
-    Xml,
 }
 
 /// A text template: `$name` anywhere stands for a value, an absent one is nothing, `$$` is a `$`.
@@ -166,12 +159,15 @@ pub(crate) struct Text(Vec<Piece>);
 #[derive(Clone, Debug, PartialEq)]
 enum Piece {
     Literal(String),
-    Name(Name),
+    Name(Name, Escape),
 }
 
 impl Text {
-    pub(crate) fn compile(body: &str) -> Result<Self, String> {
+    /// Compiles a text of this language. A name is refused where its value could not be written safely.
+    pub(crate) fn compile(body: &str, language: Option<Language>) -> Result<Self, String> {
         let mut pieces = Vec::new();
+        // What stands before a name, with a letter for each name that came earlier.
+        let mut before_name = String::new();
         let mut literal = String::new();
         let mut rest = body;
         while let Some((before, after)) = rest.split_once('$') {
@@ -181,13 +177,20 @@ impl Text {
                 rest = after;
                 continue;
             }
-            let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).unwrap_or(after.len());
-            // A full stop behind a name ends a sentence.
-            let name = after[..end].trim_end_matches('.');
+            let name = &after[..word_end(after)];
             if !literal.is_empty() {
                 pieces.push(Piece::Literal(std::mem::take(&mut literal)));
             }
-            pieces.push(Piece::Name(parse_name(name)?));
+            if let Some(Piece::Literal(text)) = pieces.last() {
+                before_name.push_str(text);
+            }
+            let escape =
+                language.ok_or_else(|| format!("`${name}` stands in a text for which no escaping is known"))?;
+            let escape = escape.escape_after(&before_name).map_err(|place| {
+                format!("`${name}` stands {place}, where its value could be taken for something else than a value")
+            })?;
+            before_name.push('x');
+            pieces.push(Piece::Name(parse_name(name)?, escape));
             rest = &after[name.len()..];
         }
         literal.push_str(rest);
@@ -197,24 +200,19 @@ impl Text {
         Ok(Self(pieces))
     }
 
-    pub(crate) fn fill(&self, values: &Values<'_>, escape: Escape, out: &mut String) {
+    pub(crate) fn fill(&self, values: &Values<'_>, out: &mut String) {
         for piece in &self.0 {
             match piece {
                 Piece::Literal(text) => out.push_str(text),
-                Piece::Name(name) => {
-                    let Some(got) = values.value(name) else { continue };
-                    let text = got.text(values.sep);
-                    match escape {
-                        Escape::Plain => out.push_str(&text),
-                        Escape::Xml => write_xml(&text, out),
-                    }
-                }
+                Piece::Name(name, escape) => escape.write(values.value(name).as_ref(), values.sep, out),
             }
         }
     }
 
-    pub(crate) fn has(&self, is: fn(&Name) -> bool) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Name(own) if is(own)))
+    /// Every name in it.
+    pub(crate) fn names(&self) -> Vec<&Name> {
+        let names = self.0.iter().filter_map(|piece| if let Piece::Name(own, _) = piece { Some(own) } else { None });
+        names.collect()
     }
 }
 
@@ -236,8 +234,7 @@ impl Pairs {
                 pair.split_once('=').ok_or_else(|| format!("`{pair}` is not of the form `name=$value`"))?;
             let value = match value.strip_prefix('$') {
                 Some(name) if !name.starts_with('$') => PairValue::Name(parse_name(name)?),
-                Some(literal) => PairValue::Literal(literal.to_owned()),
-                None => PairValue::Literal(value.to_owned()),
+                _ => PairValue::Literal(constant(value)?),
             };
             pairs.push((key.to_owned(), value));
         }
@@ -266,13 +263,50 @@ impl Pairs {
         }
     }
 
-    pub(crate) fn has(&self, is: fn(&Name) -> bool) -> bool {
-        self.0.iter().any(|(_, value)| matches!(value, PairValue::Name(own) if is(own)))
+    /// Every name in it.
+    pub(crate) fn names(&self) -> Vec<&Name> {
+        let values = self.0.iter();
+        values.filter_map(|(_, value)| if let PairValue::Name(own) = value { Some(own) } else { None }).collect()
     }
 }
 
 fn parse_name(name: &str) -> Result<Name, String> {
-    Name::parse(name).ok_or_else(|| format!("unknown name `${name}`{}", suggestion(name, Name::words())))
+    Name::parse(name).ok_or_else(|| {
+        let head = &name[..word_end(name)];
+        match Name::parse(head) {
+            Some(_) if head != name => around(head, &format!("${name}")),
+            _ => format!("unknown name `${name}`{}", suggestion(name, Name::words())),
+        }
+    })
+}
+
+/// Text without names: `$$` is a dollar sign. A name inside of it would be sent as it is written, and is refused.
+pub(crate) fn constant(text: &str) -> Result<String, String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        out.push('$');
+        rest = after.strip_prefix('$').unwrap_or(after);
+        if rest.len() == after.len() && after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+            return Err(around(&after[..word_end(after)], text));
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// Where the word ends that could be a name. A full stop behind a name ends a sentence.
+fn word_end(text: &str) -> usize {
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).unwrap_or(text.len());
+    text[..end].trim_end_matches('.').len()
+}
+
+fn around(name: &str, text: &str) -> String {
+    format!(
+        "`${name}` stands inside of the text `{text}`, where it would be sent as it is written: a name must be the whole \
+         value, such as \"${name}\". Write `$$` for a dollar sign"
+    )
 }
 
 /// Escapes all but the unreserved characters of RFC 3986 §2.3. A space becomes `%20`, not `+`: forms and URIs are both
@@ -286,19 +320,6 @@ pub(crate) fn write_percent(text: &str, out: &mut String) {
             out.push('%');
             out.push(char::from(HEX[usize::from(byte >> 4)]));
             out.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
-}
-
-fn write_xml(text: &str, out: &mut String) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
         }
     }
 }
@@ -346,12 +367,31 @@ mod tests {
     fn the_first_name_that_has_a_value_stands_and_a_member_with_an_alternative_is_not_dropped() {
         let body = r#"{"a":"$state|$user.id|null","b":"$state|$iss|null","c":"$state|$iss","d":"$user.id|$scope"}"#;
         expect![[r#"{"a":"u1","b":null,"c":null,"d":"u1"}"#]].assert_eq(&json_of(body));
-        assert!(Json::compile(r#"{"a":"$state|$user.id"}"#).unwrap().has(|name| matches!(name, Name::User(_))));
+        let names = Json::compile(r#"{"a":"$state|$user.id"}"#).unwrap();
+        assert!(names.names().iter().any(|name| matches!(name, Name::User(_))));
     }
 
     #[test]
     fn two_dollars_are_one() {
         assert_eq!(json_of(r#"{"price":"$$5"}"#), r#"{"price":"$5"}"#);
+        assert_eq!(
+            json_of(r#"{"a":"x$$user.id","b":"5 $ or $5","c":"$$a$$"}"#),
+            r#"{"a":"x$user.id","b":"5 $ or $5","c":"$a$"}"#
+        );
+    }
+
+    #[test]
+    fn a_name_inside_of_a_longer_text_is_refused_and_not_sent_as_it_is_written() {
+        let told = Json::compile(r#"{"url":"https://x/$user.id"}"#).unwrap_err();
+        expect!["`$user.id` stands inside of the text `https://x/$user.id`, where it would be sent as it is written: a name must be the whole value, such as \"$user.id\". Write `$$` for a dollar sign"].assert_eq(&told);
+        for body in [r#"{"a":["x$scope"]}"#, r#"{"a":"$user.id/x"}"#, r#"{"a":"$user.id x"}"#, r#"{"a":"$scope $iss"}"#]
+        {
+            assert!(Json::compile(body).unwrap_err().contains("stands inside of the text"), "{body}");
+        }
+        assert!(Json::compile(r#"{"$scope":1}"#).unwrap_err().contains("is a key"));
+        assert!(Json::compile(r#"{"$schema":1,"$$scope":2}"#).is_ok());
+        assert!(Pairs::compile("a=x$scope").unwrap_err().contains("stands inside of the text"));
+        assert!(Pairs::compile("a=$$scope&b=5$").is_ok());
     }
 
     #[test]
@@ -368,10 +408,11 @@ mod tests {
 
     #[test]
     fn text_is_escaped_for_its_kind() {
-        let template = Text::compile("<t a=\"$$\">$access_token</t>$state$user.id.").unwrap();
+        let text = "<t a=\"$$\">$access_token</t>$state$user.id.";
+        let template = Text::compile(text, Some(Language::Xml)).unwrap();
         let fields = fields();
         let mut out = String::new();
-        template.fill(&values(&fields), Escape::Xml, &mut out);
+        template.fill(&values(&fields), &mut out);
         expect![[r#"<t a="$">a&quot;t&amp;</t>u1."#]].assert_eq(&out);
     }
 

@@ -37,16 +37,34 @@ impl Name {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if let Some(path) = text.strip_prefix("user.") {
             let path: Vec<String> = path.split('.').map(ToOwned::to_owned).collect();
-            return path.iter().all(|step| !step.is_empty()).then_some(Self::User(path));
+            // Punctuation and spaces are text around a name.
+            let is_step =
+                |step: &String| !step.is_empty() && step.chars().all(|c| c.is_alphanumeric() || "_-:@+".contains(c));
+            return path.iter().all(is_step).then_some(Self::User(path));
         }
         let derived = DERIVED.iter().find(|(name, _)| *name == text).map(|(_, name)| name.clone());
         derived.or_else(|| Field::from_name(text).map(Self::Field))
+    }
+
+    /// The name as a template has it, without the dollar sign.
+    fn word(&self) -> String {
+        match self {
+            Self::Field(field) => field.as_str().to_owned(),
+            Self::User(path) => format!("user.{}", path.join(".")),
+            derived => DERIVED.iter().find(|(_, own)| own == derived).map_or("", |(word, _)| *word).to_owned(),
+        }
     }
 
     /// Every name but those of attributes, for a suggestion.
     pub(crate) fn words() -> impl Iterator<Item = &'static str> {
         let fields = Field::ALL.iter().map(|field| field.as_str());
         fields.chain(DERIVED.iter().map(|(name, _)| *name)).chain(["user.…"])
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.word())
     }
 }
 

@@ -29,6 +29,7 @@ fn all() -> Dialects {
         "open-introspection",
         "open-revocation",
         "code-without-redirect-uri",
+        "refresh-without-expiry",
     ];
     Dialects::new("https://auth.example", loaded, &accept.map(ToOwned::to_owned)).unwrap()
 }

@@ -3,7 +3,7 @@
 use crate::client_auth::Credentials;
 use crate::refusal::Refusal;
 use crate::turn::{Facts, Turn, Wants};
-use crate::wire::{Fields, names};
+use crate::wire::{Field, Fields, names};
 
 names! {
     /// Which template of a dialect an answer fills.
@@ -29,6 +29,39 @@ names! {
     }
 }
 
+impl ReplyKind {
+    /// The members that an answer of this kind can have. A template that names another one would never get a value.
+    #[must_use]
+    pub const fn fields(self) -> &'static [Field] {
+        use Field as F;
+        match self {
+            Self::Token => &[F::AccessToken, F::RefreshToken, F::ExpiresIn, F::ExpiresAt, F::Scope, F::User],
+            Self::Code => &[F::Code, F::State, F::Iss],
+            // RFC 6749 §4.2.2: "The authorization server MUST NOT issue a refresh token."
+            Self::Implicit => {
+                &[F::AccessToken, F::ExpiresIn, F::ExpiresAt, F::Scope, F::ScopeIfChanged, F::User, F::State, F::Iss]
+            }
+            Self::Denied => &[F::Error, F::Message, F::Fields, F::State, F::Iss],
+            Self::Introspect => &[
+                F::Active,
+                F::TokenKind,
+                F::Scope,
+                F::ClientId,
+                F::Username,
+                F::Exp,
+                F::Iat,
+                F::Sub,
+                F::Aud,
+                F::Iss,
+                F::User,
+            ],
+            Self::Inactive => &[F::Active],
+            Self::Revoke | Self::Metadata => &[],
+            Self::Userinfo => &[F::Sub, F::Scope, F::User],
+        }
+    }
+}
+
 /// An answer with members, for a dialect to spell.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
@@ -42,6 +75,10 @@ impl Reply {
     /// An answer of this kind.
     #[must_use]
     pub fn new(kind: ReplyKind, fields: Fields) -> Self {
+        debug_assert!(
+            fields.iter().all(|(field, _)| kind.fields().contains(&field)),
+            "{kind} has a member that ReplyKind::fields does not list: {fields:?}"
+        );
         Self { kind, fields }
     }
 }

@@ -45,9 +45,6 @@ pub struct Policy {
     pub is_pkce_waivable: bool,
     /// Does the redirect name the issuer, RFC 9207?
     pub is_iss_sent: bool,
-    /// May a code be redeemed without naming the redirect URI that it was sent to? A waiver of RFC 6749 §4.1.3. One that
-    /// is named must be right all the same.
-    pub is_redirect_uri_implied: bool,
     /// Are access tokens of the implicit grant sent in the query of the redirect? A waiver of RFC 6749 §4.2.2, which has
     /// them in the fragment. A request can ask for the fragment all the same.
     pub is_implicit_in_query: bool,
@@ -229,7 +226,6 @@ impl Policy {
             is_personal_offered: true,
             is_pkce_waivable: true,
             is_iss_sent: true,
-            is_redirect_uri_implied: false,
             is_implicit_in_query: false,
             is_password_taken: false,
             is_user_in_introspection: false,

@@ -12,6 +12,9 @@ names! {
         InvalidRequest = "invalid_request",
         /// RFC 6749 §5.2
         InvalidClient = "invalid_client",
+        /// An authorization request with a `client_id` that nobody has; RFC 6749 §4.1.2.1 has no word. A dialect that does
+        /// not spell it spells it like `invalid_request`.
+        UnknownClient = "unknown_client",
         /// RFC 6749 §5.2
         InvalidGrant = "invalid_grant",
         /// A wrong name or password; `invalid_grant` in RFC 6749 §5.2
@@ -97,6 +100,7 @@ refusals! {
     ParameterMissing, InvalidRequest, "RFC 6749 §5.2", "The parameter {} is missing.", "A required parameter was not sent.";
     ParameterRepeated, InvalidRequest, "RFC 6749 §3.1", "The parameter {} was sent more than once.", "A parameter came twice, in one place or in two.";
     ParameterMalformed, InvalidRequest, "RFC 6749 §5.2", "The parameter {} is malformed.", "A value cannot be what it should be.";
+    ParameterTooLong, InvalidRequest, "RFC 9110 §15.5.14", "The parameter {} is too long: a value may have at most 8192 bytes.", "A value is over the limit.";
     BodyMalformed, InvalidRequest, "RFC 6749 §5.2", "The request body cannot be read as its Content-Type says.", "Broken encoding of the body.";
     BodyTypeUnknown, InvalidRequest, "RFC 6749 §3.2", "The Content-Type of the request body is not one that this endpoint reads.", "A body of another media type.";
     QueryMalformed, InvalidRequest, "RFC 6749 §3.1", "The query of the request cannot be read.", "Broken encoding of the query.";
@@ -176,13 +180,14 @@ refusals! {
     TokenScopeTooSmall, InsufficientScope, "RFC 6750 §3.1", "The access token does not have the scope that this address requires.", "The scope is too small.";
     RedirectUriMissing, InvalidRequest, "RFC 6749 §3.1.2.3", "The parameter redirect_uri is missing.", "The client has not exactly one redirect URI and the request names none.";
     RedirectUriUnregistered, InvalidRequest, "RFC 6749 §3.1.2.4", "The redirect_uri is not registered for this client.", "The redirect URI is, byte for byte, none of the client's.";
-    AuthorizeClientUnknown, InvalidRequest, "RFC 6749 §4.1.2.1", "The client_id is unknown.", "An authorization request of an unknown or disabled client.";
+    AuthorizeClientUnknown, UnknownClient, "RFC 6749 §4.1.2.1", "The client_id is unknown.", "An authorization request of an unknown or disabled client.";
     ResponseTypeUnknown, UnsupportedResponseType, "RFC 6749 §4.1.2.1", "This response_type is not supported.", "The surface does not offer the response type.";
     ResponseTypeNotAllowed, UnauthorizedClient, "RFC 6749 §4.1.2.1", "This client may not use this response_type.", "The client is not registered for the grant behind the response type.";
     ResponseModeUnknown, InvalidRequest, "OAuth 2.0 Multiple Response Types §2.1", "This response_mode is not supported.", "A response mode that does not exist here.";
     ChallengeMissing, InvalidRequest, "RFC 7636 §4.4.1", "A code_challenge is required.", "The client must use PKCE.";
     ChallengeMethodUnknown, InvalidRequest, "RFC 7636 §4.4.1", "The code_challenge_method must be S256.", "The plain method, or none named, or an unknown one.";
-    PromptMalformed, InvalidRequest, "OpenID Connect Core §3.1.2.1", "The prompt is malformed.", "Unknown words, or none together with others.";
+    PromptMalformed, InvalidRequest, "OpenID Connect Core §3.1.2.1", "The prompt is malformed: none cannot stand together with other words.", "prompt=none together with another word.";
+    PromptUnknown, InvalidRequest, "OpenID Connect Core §3.1.2.1", "This prompt is not supported here. Supported words: none, login, select_account, consent.", "A word in prompt that this server does not know, such as create.";
     UserDenied, AccessDenied, "RFC 6749 §4.1.2.1", "The user denied the request.", "The user pressed Deny.";
     LoginNeeded, LoginRequired, "OpenID Connect Core §3.1.2.6", "The user is not signed in.", "prompt=none and nobody is signed in.";
     SecondFactorNeeded, InteractionRequired, "OpenID Connect Core §3.1.2.6", "The user must answer a question first.", "prompt=none and a second factor is missing.";
@@ -275,6 +280,38 @@ impl Refusal {
 impl From<No> for Refusal {
     fn from(no: No) -> Self {
         Self { no, param: None, retry_after_s: None }
+    }
+}
+
+impl ErrorKind {
+    /// The HTTP status of a page that shows a refusal of this kind to a person. A dialect's `[error]` sets the status of
+    /// answers to programs only.
+    #[must_use]
+    pub const fn page_status(self) -> u16 {
+        match self {
+            Self::InvalidClient | Self::InvalidToken => 401,
+            Self::AccessDenied
+            | Self::LoginRequired
+            | Self::InteractionRequired
+            | Self::ConsentRequired
+            | Self::InsufficientScope => 403,
+            Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::LockedOut | Self::RateLimited => 429,
+            Self::ServerError => 500,
+            Self::TemporarilyUnavailable => 503,
+            Self::InvalidRequest
+            | Self::UnknownClient
+            | Self::InvalidGrant
+            | Self::InvalidCredentials
+            | Self::OtpNeeded
+            | Self::UnauthorizedClient
+            | Self::UnsupportedGrantType
+            | Self::UnsupportedResponseType
+            | Self::InvalidScope
+            | Self::InvalidTarget
+            | Self::UnsupportedTokenType => 400,
+        }
     }
 }
 

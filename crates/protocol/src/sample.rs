@@ -125,6 +125,10 @@ pub(crate) struct World {
     /// The session cookie of the browser.
     pub(crate) session: Option<Presented>,
     params: Vec<(Param, String)>,
+    /// What the dialect found wrong with a parameter.
+    pub(crate) fault: Option<Refusal>,
+    /// True if a token request without a redirect URI means the one of the authorization request.
+    pub(crate) is_redirect_uri_assumed: bool,
     next_id: i64,
 }
 
@@ -138,6 +142,8 @@ impl World {
             facts: Facts { client: Some(Arc::new(client())), ..Facts::default() },
             session: None,
             params: Vec::new(),
+            fault: None,
+            is_redirect_uri_assumed: false,
             next_id: 100,
         };
         world.send(Param::ClientId, "web");
@@ -171,6 +177,8 @@ impl World {
     /// The request's parameters.
     pub(crate) fn params(&self) -> Params {
         let mut params = Params::default();
+        params.fault = self.fault;
+        params.is_redirect_uri_assumed = self.is_redirect_uri_assumed;
         for (param, value) in &self.params {
             params.push(*param, value.clone()).unwrap();
         }

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use crate::refusal::Refusal;
 use crate::secret::Secret;
 
 /// Declares an enum of names together with their canonical spelling.
@@ -181,6 +182,12 @@ pub struct Params {
     pub basic: Option<Basic>,
     /// The access token, from whichever place the dialect accepts one.
     pub bearer: Option<Secret>,
+    /// The first fault of an authorization request that its application is told about: a parameter that is repeated, too
+    /// long or malformed. Client and redirect URI are checked before anybody is told, RFC 6749 §4.1.2.1.
+    pub fault: Option<Refusal>,
+    /// True if a token request that names no redirect URI means the one of the authorization request, because the
+    /// dialect's address says so. This waives RFC 6749 §4.1.3; a redirect URI that is named is compared all the same.
+    pub is_redirect_uri_assumed: bool,
 }
 
 impl Params {

@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use ::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL,
-    CONTENT_LENGTH, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, ORIGIN,
+    STRICT_TRANSPORT_SECURITY, VARY,
 };
 use ::http::{Method, StatusCode};
 use bytes::Bytes;
@@ -48,7 +49,9 @@ use crate::pages;
 /// Two years, in seconds.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 const PUBLIC_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
-const CORS_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
+const CORS_HEADERS: &str = "authorization, content-type";
+/// Maximum length of a list of headers that a preflight asks for and that is repeated, in bytes.
+const CORS_ASKED_BYTES_MAX: usize = 1024;
 const CORS_EXPOSED: HeaderValue = HeaderValue::from_static("www-authenticate, retry-after, x-request-id");
 /// Two hours, in seconds: the longest that browsers keep the answer to a preflight.
 const CORS_KEPT_S: HeaderValue = HeaderValue::from_static("7200");
@@ -394,10 +397,29 @@ impl Asked<'_> {
         let mut response = answer::plain(StatusCode::NO_CONTENT, Bytes::new());
         let methods = HeaderValue::from_str(&address.methods.join(", ")).ok()?;
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
-        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_HEADERS, CORS_HEADERS);
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_HEADERS, self.allowed_headers());
         response.headers_mut().insert(ACCESS_CONTROL_MAX_AGE, CORS_KEPT_S);
         self.share(&mut response);
         Some(response)
+    }
+
+    /// The headers that scripts may send: those that every script may, and those that this one asks for. No cookie means
+    /// anything at these addresses, so a header of a script's choice cannot speak for anybody.
+    fn allowed_headers(&self) -> HeaderValue {
+        let asked = self.request.headers.get(ACCESS_CONTROL_REQUEST_HEADERS).and_then(|value| value.to_str().ok());
+        let usual = HeaderValue::from_static(CORS_HEADERS);
+        let Some(asked) = asked.filter(|asked| asked.len() <= CORS_ASKED_BYTES_MAX) else { return usual };
+        let mut all: Vec<&str> = CORS_HEADERS.split(", ").collect();
+        for name in asked.split(',').map(|name| name.trim_matches([' ', '\t'])).filter(|name| !name.is_empty()) {
+            // RFC 9110 §5.1: the name of a header is a token. A list with anything else is no list.
+            if HeaderName::from_bytes(name.as_bytes()).is_err() {
+                return usual;
+            }
+            if !all.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+                all.push(name);
+            }
+        }
+        HeaderValue::from_str(&all.join(", ")).unwrap_or(usual)
     }
 
     /// The headers that scripts may read, the dialect's own about its limits among them.
@@ -527,8 +549,9 @@ pub fn refused(
         None => answer::plain(StatusCode::BAD_REQUEST, refusal.text()),
     };
     let response = if page.http.wants_html() {
-        let body = pages::refusal(app, page, None, refusal);
-        page.html(app, out.status(), body)
+        // A page is for people: its status says what happened, whatever a dialect tells programs.
+        let status = StatusCode::from_u16(refusal.row().kind.page_status()).unwrap_or(StatusCode::BAD_REQUEST);
+        page.html(app, status, pages::refusal(app, page, None, refusal))
     } else {
         out
     };

@@ -16,6 +16,7 @@ use protocol::refusal::No;
 use protocol::secret::{Digest, Secret};
 use protocol::time::UnixTime;
 use protocol::turn::{Change, Facts, Wants};
+use protocol::upstream::SignUp;
 use server::app::App;
 use server::settings::{Google, Settings};
 use store::{CommitError, Fault, Query, Rows, Store};
@@ -34,8 +35,12 @@ async fn with_google() -> Arc<App> {
     let dialects = Dialects::new(ISSUER, all, &[]).expect("they waive nothing");
     let mut settings = Settings::new(ISSUER);
     let issuer = "https://issuer.example".to_owned();
-    settings.google =
-        Some(Google { issuer, client_id: "us".to_owned(), client_secret: Some(Secret::new("a-secret-of-ours")) });
+    settings.google = Some(Google {
+        issuer,
+        client_id: "us".to_owned(),
+        client_secret: Some(Secret::new("a-secret-of-ours")),
+        sign_up: SignUp::Anybody,
+    });
     let app = common::speaking(dialects, common::memory().await, settings).await;
     let keys = KeySet::parse(br#"{"keys":[]}"#).expect("it is a key set");
     app.upstream.as_ref().expect("it is configured").learn(keys, app.clock.now());
@@ -104,19 +109,18 @@ impl Store for Counted {
 async fn a_seal_that_does_not_open_asks_the_store_only_if_its_key_is_unknown_and_once_a_second() {
     let store = Arc::new(Counted { inner: common::memory().await, reads: AtomicU32::new(0) });
     let app = common::app(Arc::clone(&store) as Arc<dyn Store>, Settings::new("https://auth.example")).await;
-    let browser = Digest::of(b"browser");
     let reads = || store.reads.load(Ordering::Relaxed);
     let before = reads();
     // The first byte of a seal is the number of its key, which is 1 here: "AQ" in base64url.
     for nonsense in ["", "%", "nonsense!", "AQ", "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
-        assert_eq!(app.open_form(nonsense, &browser).await, Err(No::PageStale), "{nonsense}");
+        assert_eq!(app.open_form(nonsense).await, Err(No::PageStale), "{nonsense}");
     }
     assert_eq!(reads(), before, "no other key can open these");
     let begun = Instant::now();
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..200 {
         let app = Arc::clone(&app);
-        waiting.spawn(async move { app.open_form("_wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", &browser).await });
+        waiting.spawn(async move { app.open_form("_wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").await });
     }
     for answer in waiting.join_all().await {
         assert_eq!(answer, Err(No::PageStale));
@@ -128,6 +132,6 @@ async fn a_seal_that_does_not_open_asks_the_store_only_if_its_key_is_unknown_and
     store.commit(vec![Change::PutSealKey(key)]).await.unwrap();
     let new = common::app(Arc::clone(&store.inner), Settings::new("https://auth.example")).await;
     let errand = new.errand(Goal::Page("/account".to_owned()));
-    let seal = errand.seal("standard", &browser, common::NOW, &new.keys(), &mut new.draw());
-    assert!(app.open_errand(&seal, &browser).await.is_ok());
+    let seal = errand.seal("standard", &Digest::of(b"browser"), common::NOW, &new.keys(), &mut new.draw());
+    assert!(app.open_errand(&seal, &Digest::of(b"browser")).await.is_ok());
 }

@@ -60,6 +60,15 @@ impl World {
         let sources = [Source::file("transcript", &overrides)];
         let loaded = Dialect::shipped(dialect, if overrides.is_empty() { &[] } else { &sources });
         let loaded = loaded.ok_or("1: it is not shipped")?.map_err(|problems| format!("1: {}", problems[0]))?;
+        Self::of(loaded, story, store).await
+    }
+
+    /// A fresh server for a story in a dialect that is not shipped, with an empty store.
+    ///
+    /// # Errors
+    /// The line of the world that cannot be.
+    pub async fn of(loaded: Dialect, story: &Story, store: Arc<dyn Store>) -> Result<Self, String> {
+        let dialect = loaded.name.clone();
         let waives = loaded.waives.clone();
         let host = loaded.hosts.first().cloned().unwrap_or_else(|| "auth.example".to_owned());
         let dialects =
@@ -77,7 +86,7 @@ impl World {
         };
         let app = App::open(setup).await.map_err(|fault| format!("1: {fault}"))?;
         reach_issuer(&app);
-        let mut rows = Rows::new(&app, dialect);
+        let mut rows = Rows::new(&app, &dialect);
         for (line, note) in &story.world {
             if let Some(change) = rows.row(note).map_err(|problem| format!("{line}: {problem}"))? {
                 store.commit(vec![change]).await.map_err(|error| format!("{line}: {error}"))?;

@@ -85,8 +85,13 @@ fn address(
         let Some(param) = self::param(param, row.params, reader) else { continue };
         match value.value.strip_prefix('$') {
             None => address.assume.push((param, value.value.clone())),
-            Some("authorized") if param == Param::RedirectUri => address.is_redirect_uri_implied = true,
-            Some(_) => reader.note(value.spot, "only redirect_uri can be assumed from elsewhere, as \"$authorized\""),
+            Some("authorized") if param == Param::RedirectUri && row.endpoint == Endpoint::Token => {
+                address.is_redirect_uri_implied = true;
+            }
+            Some(_) => reader.note(
+                value.spot,
+                "only redirect_uri can be assumed from elsewhere, as \"$authorized\" at an endpoint of the role token",
+            ),
         }
     }
     Some(address)

@@ -2,8 +2,10 @@
 //! Everything that is wrong is found in one go.
 
 mod endpoints;
+mod names;
 mod parts;
 mod replies;
+mod sound;
 
 use protocol::model::GrantType;
 
@@ -157,6 +159,11 @@ fn build(name: &str, file: &File, reader: &mut Reader<'_>) -> Option<Dialect> {
     };
     replies::check_needed(&dialect, file, reader);
     replies::check_reached(&dialect, file, reader);
+    names::check(&dialect, file, reader);
+    // What is misspelt would be missing here as well.
+    if reader.problems.is_empty() {
+        sound::check(&dialect, file, reader);
+    }
     Some(dialect)
 }
 
@@ -291,7 +298,7 @@ token = "many"
             x.toml:15:9: unknown place `body`; there are `query`, `form`, `json`
             x.toml:16:9: this endpoint has no parameter `clientid`, did you mean `client_id`?
             x.toml:17:18: `client_id` would be the name of two parameters, `code` and another
-            x.toml:18:19: only redirect_uri can be assumed from elsewhere, as "$authorized"
+            x.toml:18:19: only redirect_uri can be assumed from elsewhere, as "$authorized" at an endpoint of the role token
             x.toml:19:9: unknown way of authentication `basci`, did you mean `basic`?
             x.toml:20:11: unknown endpoint `tokn`, did you mean `token`?
             x.toml:22:8: unknown name `$acces_token`, did you mean `access_token`?
@@ -307,7 +314,7 @@ token = "many"
 
     #[test]
     fn what_a_dialect_does_not_name_it_does_not_have() {
-        let dialect = loaded("odd", "grants = [\"authorization_code\"]\n[endpoint.token]\n");
+        let dialect = loaded("odd", "grants = [\"client_credentials\"]\n[endpoint.token]\n");
         assert_eq!(dialect.addresses().map(|(_, own)| own.name.as_str()).collect::<Vec<_>>(), ["token"]);
         assert!(dialect.at(Endpoint::Token).is_some_and(|at| dialect.address(at).path == "/oauth/token"));
         expect![[r#"
@@ -356,7 +363,7 @@ token = "many"
 
     #[test]
     fn a_hazard_must_be_declared_and_nothing_else() {
-        let open = "grants = [\"authorization_code\"]\nwaives = [\"secret-in-qery\", \"implicit-grant\"]\n[endpoint.token]\nfrom = [\"query\"]\n";
+        let open = "grants = [\"client_credentials\"]\nwaives = [\"secret-in-qery\", \"implicit-grant\"]\n[endpoint.token]\nfrom = [\"query\"]\n";
         expect![[r#"
             x.toml:2:10: this surface breaks a rule of RFC 6749 §2.3.1 ("The parameters can only be transmitted in the request-body and MUST NOT be included in the request URI.") and does not say so: add "secret-in-query" to `waives`. Client secrets, codes and refresh tokens stand in the query of URLs. Proxies in front must not log query strings of this path.
             x.toml:2:11: unknown waiver `secret-in-qery`, did you mean `secret-in-query`?
@@ -372,19 +379,23 @@ token = "many"
             ("token-in-query", "grants = []\n[endpoint.userinfo]\n[bearer]\naccept = [\"query:access_token\"]\n"),
             ("password-grant", "grants = [\"password\"]\n[endpoint.token]\n"),
             ("secret-in-query", "grants = []\n[endpoint.revoke]\nfrom = [\"query\"]\n"),
-            ("token-by-get", "grants = []\n[endpoint.token]\nmethods = [\"GET\"]\n"),
+            ("token-by-get", "grants = []\n[endpoint.token]\nmethods = [\"GET\", \"POST\"]\n"),
             ("open-introspection", "grants = []\n[endpoint.introspect]\nauth = [\"anybody\"]\n"),
             ("open-revocation", "grants = []\n[endpoint.revoke]\nauth = [\"anybody\"]\n"),
             (
                 "code-without-redirect-uri",
-                "grants = []\n[endpoint.token]\nassume = { redirect_uri = \"$authorized\" }\n",
+                "grants = [\"authorization_code\"]\n[endpoint.authorize]\n[endpoint.token]\nassume = { redirect_uri = \"$authorized\" }\n",
             ),
             ("token-without-expiry", "grants = []\n[endpoint.token]\n[token]\naccess = { ttl = \"0\" }\n"),
+            (
+                "refresh-without-expiry",
+                "grants = [\"refresh_token\"]\n[endpoint.token]\n[token]\nrefresh = { ttl = \"0\", ttl_absolute = \"0\" }\n",
+            ),
         ] {
             let dialect = loaded("odd", &format!("waives = [\"{hazard}\"]\n{text}"));
             assert_eq!(hazard::derived(&dialect).iter().map(|own| own.name).collect::<Vec<_>>(), [hazard]);
         }
-        assert_eq!(HAZARDS.len(), 9);
+        assert_eq!(HAZARDS.len(), 10);
     }
 
     #[test]
@@ -418,10 +429,10 @@ token = "many"
 
     #[test]
     fn a_reply_that_nothing_leads_to_and_one_of_the_wrong_shape_are_refused() {
-        let text = "grants = [\"authorization_code\"]\n[endpoint.authorize]\n[reply.mine]\nas = \"empty\"\n[reply.code]\nas = \"json\"\nbody = '{}'\n";
+        let text = "grants = [\"authorization_code\"]\n[endpoint.authorize]\n[endpoint.token]\n[reply.mine]\nas = \"empty\"\n[reply.code]\nas = \"json\"\nbody = '{}'\n";
         expect![[r#"
-            x.toml:3:8: nothing leads to `reply.mine`: no endpoint, grant or error names it
-            x.toml:5:8: `reply.code` goes through a browser and must redirect
+            x.toml:4:8: nothing leads to `reply.mine`: no endpoint, grant or error names it
+            x.toml:6:8: `reply.code` goes through a browser and must redirect
         "#]]
         .assert_eq(&problems("odd", text));
     }

@@ -6,6 +6,7 @@ use protocol::model::GrantType;
 use protocol::refusal::ErrorKind;
 
 use super::parts::{is_token_byte, one_of};
+use crate::escape::Language;
 use crate::file::{File, ReplyTable};
 use crate::problem::suggestion;
 use crate::reader::{Reader, Text};
@@ -22,7 +23,7 @@ fn reply(name: &Text, table: &ReplyTable, reader: &mut Reader<'_>) -> ReplyRules
         if header.value.is_empty() || !header.value.bytes().all(is_token_byte) {
             reader.note(header.spot, format!("`{}` is not the name of a header", header.value));
         }
-        match TextTemplate::compile(&value.value) {
+        match TextTemplate::compile(&value.value, Some(Language::Plain)) {
             Ok(template) => headers.push((header.value.clone(), template)),
             Err(told) => reader.note(value.spot, told),
         }
@@ -60,7 +61,13 @@ fn shape(name: &Text, table: &ReplyTable, reader: &mut Reader<'_>) -> Option<Sha
         "redirect:fragment" => pairs(Delivery::Fragment),
         "form_post" => pairs(Delivery::FormPost),
         media_type if media_type.contains('/') && media_type.bytes().all(|b| (b' '..0x7f).contains(&b)) => {
-            TextTemplate::compile(&body.value).map(|text| Shape::Text(media_type.to_owned(), text))
+            let told = |told| {
+                format!(
+                    "{told} (`{media_type}`). Use json, form, or a media type of plain text, XML, HTML, JSON or JavaScript"
+                )
+            };
+            let text = TextTemplate::compile(&body.value, Language::of(media_type)).map_err(told);
+            text.map(|text| Shape::Text(media_type.to_owned(), text))
         }
         _ => {
             let words = ["json", "form", "redirect", "redirect:query", "redirect:fragment", "form_post", "empty"];
@@ -93,7 +100,11 @@ pub(super) fn errors(file: &File, replies: &[ReplyRules], reader: &mut Reader<'_
     let usual = replies.iter().position(|reply| reply.name == "error").unwrap_or_default();
     let mut errors = Vec::new();
     for kind in ErrorKind::ALL {
-        let own = file.errors.iter().find(|(name, _)| name.value == kind.as_str()).map(|(_, table)| table);
+        let spelled = |kind: ErrorKind| file.errors.iter().find(|(name, _)| name.value == kind.as_str());
+        // A surface that has no word for a client that nobody knows says what it says of any other malformed request.
+        let is_like_another = *kind == ErrorKind::UnknownClient && spelled(*kind).is_none();
+        let kind = if is_like_another { &ErrorKind::InvalidRequest } else { kind };
+        let own = spelled(*kind).map(|(_, table)| table);
         let status = own.and_then(|table| table.status.as_ref()).and_then(|status| self::status(status, reader));
         let Some(status) = status else {
             let known = file.errors.iter().find(|(name, _)| name.value == kind.as_str());
@@ -106,12 +117,20 @@ pub(super) fn errors(file: &File, replies: &[ReplyRules], reader: &mut Reader<'_
         let reply = own.and_then(|table| table.reply.as_ref()).and_then(|reply| find(reply, replies, reader));
         errors.push(ErrorRules {
             status,
-            word: word.map_or_else(|| kind.as_str().to_owned(), |word| word.value.clone()),
-            text: text.map(|text| text.value.clone()),
+            word: word.map_or_else(|| kind.as_str().to_owned(), |word| constant(word, reader)),
+            text: text.map(|text| constant(text, reader)),
             reply: reply.unwrap_or(usual),
         });
     }
     errors
+}
+
+/// A text that is no template.
+fn constant(text: &Text, reader: &mut Reader<'_>) -> String {
+    crate::template::constant(&text.value).unwrap_or_else(|told| {
+        reader.note(text.spot, told);
+        String::new()
+    })
 }
 
 /// Which replies a dialect can come to give.

@@ -40,9 +40,6 @@ use crate::turn::{Change, Facts, Rely, Turn, Wants};
 use crate::upstream::{Assertion, Link};
 use crate::wire::{Field, Fields, Param, Params};
 
-/// Most bytes that the parameters of an authorization request may have together: they travel in every page.
-const REQUEST_BYTES_MAX: usize = 16 * 1024;
-
 /// A browser's visit: an errand, and the answer to the last page if there was one.
 #[derive(Debug)]
 pub struct Visit {
@@ -303,10 +300,6 @@ impl<'a> Way<'a> {
 
     /// Rows 1 and 2 of the table. Without a way back, every refusal stays here.
     fn find(params: &'a Params, facts: &'a Facts, turn: &Turn<'_>) -> Result<Self, Refusal> {
-        let bytes: usize = params.iter().map(|(_, value)| value.len()).sum();
-        if bytes > REQUEST_BYTES_MAX {
-            return Err(No::RequestTooLarge.into());
-        }
         let client = known_client(facts, turn)?;
         let to = redirect::verify(client, params.value(Param::RedirectUri))?;
         Ok(Self { params, client, to, facts })
@@ -319,11 +312,14 @@ impl<'a> Way<'a> {
             Some("form_post") => Some(ResponseMode::FormPost),
             _ => None,
         };
+        // HTML cannot carry a NUL, so a state that has one stays out of a form; [`Request::parse`] refuses such a request.
+        let state = self.params.value(Param::State);
+        let state = state.filter(|state| mode != Some(ResponseMode::FormPost) || !state.contains('\0'));
         // RFC 6749 §4.1.2: "REQUIRED if the "state" parameter was present in the client authorization request. The exact
         // value received from the client." RFC 9207 §2: "an authorization server that supports this specification MUST
         // indicate its identity by including the iss parameter in the response", also in an error.
         let fields = Fields::new()
-            .with_some(Field::State, self.params.value(Param::State))
+            .with_some(Field::State, state)
             .with_some(Field::Iss, turn.policy.is_iss_sent.then_some(turn.policy.issuer.as_str()));
         let asked = if self.is_for_token() { ReplyKind::Implicit } else { ReplyKind::Code };
         Step::Return(Return { to: self.to.clone(), mode, asked, answer, fields })

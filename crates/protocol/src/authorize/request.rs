@@ -10,6 +10,9 @@ use crate::secret::Digest;
 use crate::turn::Turn;
 use crate::wire::{Param, Params};
 
+/// Maximum total size of the parameters of an authorization request, in bytes: they travel in every page.
+const REQUEST_BYTES_MAX: usize = 16 * 1024;
+
 /// A well-formed authorization request that the client may make.
 pub(super) struct Request {
     pub(super) response_type: ResponseType,
@@ -60,6 +63,7 @@ pub(super) struct Prompt {
 
 impl Request {
     pub(super) fn parse(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Self, Refusal> {
+        check_parameters(params)?;
         let missing = Refusal::of(No::ParameterMissing, Param::ResponseType);
         let response_type = match params.value(Param::ResponseType).ok_or(missing)? {
             "code" => Some(ResponseType::Code),
@@ -93,6 +97,22 @@ impl Request {
             is_redirect_uri_named: params.value(Param::RedirectUri).is_some(),
         })
     }
+}
+
+/// Refuses parameters that could not be read, that a form cannot carry back, or that are too large together.
+fn check_parameters(params: &Params) -> Result<(), Refusal> {
+    if let Some(fault) = params.fault {
+        return Err(fault);
+    }
+    let bytes: usize = params.iter().map(|(_, value)| value.len()).sum();
+    if bytes > REQUEST_BYTES_MAX {
+        return Err(No::RequestTooLarge.into());
+    }
+    let is_posted = params.value(Param::ResponseMode) == Some("form_post");
+    if is_posted && params.value(Param::State).is_some_and(|state| state.contains('\0')) {
+        return Err(Refusal::of(No::ParameterMalformed, Param::State));
+    }
+    Ok(())
 }
 
 fn challenge(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Option<Digest>, Refusal> {
@@ -129,7 +149,8 @@ impl Prompt {
                 "login" => prompt.is_login = true,
                 "select_account" => prompt.is_select_account = true,
                 "consent" => prompt.is_consent = true,
-                _ => return Err(malformed),
+                // OpenID Connect Core §3.1.2.1 lets a server return an error for a value that it does not understand.
+                _ => return Err(Refusal::of(No::PromptUnknown, Param::Prompt)),
             }
         }
         // OpenID Connect Core §3.1.2.1: "If this parameter contains none with any other value, an error is returned."

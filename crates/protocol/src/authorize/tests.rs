@@ -1,5 +1,6 @@
 //! The table of the authorization endpoint, row by row.
 
+mod faults;
 mod fresh;
 mod upstream;
 

@@ -34,7 +34,7 @@ impl Request {
     pub(super) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
         let held = self.find(client, facts)?;
         let code = &held.row;
-        self.check_redirect_uri(code, turn.policy)?;
+        self.check_redirect_uri(code)?;
         pkce::verify(code.challenge, self.params.value(Param::CodeVerifier))?;
         if code.is_spent {
             // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the
@@ -80,10 +80,10 @@ impl Request {
 
     /// RFC 6749 §4.1.3: "ensure that the "redirect_uri" parameter is present if the "redirect_uri" parameter was included
     /// in the initial authorization request […], and if included ensure that their values are identical."
-    fn check_redirect_uri(&self, code: &Code, policy: &Policy) -> Result<(), Refusal> {
+    fn check_redirect_uri(&self, code: &Code) -> Result<(), Refusal> {
         match self.params.value(Param::RedirectUri) {
             Some(named) if named == code.redirect_uri => Ok(()),
-            None if !code.is_redirect_uri_named || policy.is_redirect_uri_implied => Ok(()),
+            None if !code.is_redirect_uri_named || self.params.is_redirect_uri_assumed => Ok(()),
             None => Err(Refusal::of(No::RedirectUriNotRepeated, Param::RedirectUri)),
             Some(_) => Err(Refusal::of(No::RedirectUriMismatch, Param::RedirectUri)),
         }
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn a_surface_that_waives_the_redirect_uri_still_refuses_a_wrong_one() {
         let mut world = world();
-        world.policy.is_redirect_uri_implied = true;
+        world.is_redirect_uri_assumed = true;
         world.send(Param::RedirectUri, "https://app.example/other");
         world.check_token(&expect![[r#"
             no RedirectUriMismatch

@@ -114,7 +114,10 @@ fn check(file: &Path) -> Result<Answer, Stop> {
     let problems = Rules::check(own, &name, &text);
     let document = json!({"file": name, "problems": problems.iter().map(ToString::to_string).collect::<Vec<_>>()});
     if problems.is_empty() {
-        return Ok(Answer::new(document, format!("{name} is good.")));
+        let loaded = Rules::load(own, &[::dialect::Source::file(&name, &text)]);
+        let notes = loaded.map(|own| own.notes()).unwrap_or_default();
+        let notes: String = notes.iter().map(|note| format!("\nnote: {note}")).collect();
+        return Ok(Answer::new(document, format!("{name} is good.{notes}")));
     }
     Ok(Answer { document, text: told(&problems), is_no: true })
 }

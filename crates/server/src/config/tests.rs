@@ -410,7 +410,7 @@ fn a_surface_reads_the_tokens_of_another_where_the_operator_says_so_and_nowhere_
         };
         configuration.policies.iter().flat_map(of).collect()
     };
-    let text = "issuer = \"https://auth.example.com\"\n[dialects]\nenable = [\"standard\", \"paced\"]\n";
+    let text = "issuer = \"https://auth.example.com\"\n[dialects]\nenable = [\"standard\", \"paced\"]\naccept = [\"refresh-without-expiry\"]\n";
     assert_eq!(read(&configuration(text, &[])), [""; 0]);
     let said = format!("{text}also_read = [\"standard reads paced\"]\n");
     let configured = configuration(&said, &[]);
@@ -438,6 +438,7 @@ also_read = [
     "standard reads paced",
     "standard  reads paced",
 ]
+accept = ["refresh-without-expiry"]
 [dialect.standard]
 also_read = ["paced"]
 "#,

@@ -16,13 +16,33 @@ pub(super) struct FormPost {
 #[derive(Serialize)]
 struct Field {
     name: String,
-    value: String,
+    value: Vec<Part>,
+}
+
+/// Text, and the code of a control character behind it. As a character reference it survives HTML, which reads a line break
+/// that is written as it is as another one.
+#[derive(Serialize)]
+struct Part {
+    text: String,
+    code: Option<u32>,
+}
+
+impl Field {
+    fn new(name: String, value: &str) -> Self {
+        let parts = value.split_inclusive(char::is_control).map(|part| match part.chars().next_back() {
+            Some(last) if last.is_control() => {
+                Part { text: part[..part.len() - last.len_utf8()].to_owned(), code: Some(u32::from(last)) }
+            }
+            _ => Part { text: part.to_owned(), code: None },
+        });
+        Self { name, value: parts.collect() }
+    }
 }
 
 impl FormPost {
     /// The page that posts `fields` to `to`.
     pub(super) fn new(to: &VerifiedRedirect, fields: Vec<(String, String)>) -> Self {
-        let fields = fields.into_iter().map(|(name, value)| Field { name, value });
+        let fields = fields.into_iter().map(|(name, value)| Field::new(name, &value));
         Self { action: to.as_str().to_owned(), host: to.host(), fields: fields.collect() }
     }
 }
@@ -31,7 +51,7 @@ impl Page for FormPost {
     const FILE: &'static str = "form_post.html";
 
     fn samples() -> Vec<(&'static str, Self)> {
-        let field = |name: &str, value: &str| Field { name: name.to_owned(), value: value.to_owned() };
+        let field = |name: &str, value: &str| Field::new(name.to_owned(), value);
         let page = Self {
             action: "https://app.importer.example/callback?a=1&b=2".to_owned(),
             host: "app.importer.example".to_owned(),

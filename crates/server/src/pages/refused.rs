@@ -29,7 +29,11 @@ impl Refused {
             text: refusal.text(),
             next,
             wait: refusal.retry_after_s.map(words::wait),
-            error: row.kind.as_str(),
+            // The word of RFC 6749 for those who make the application: it has none of its own for this kind.
+            error: match row.kind {
+                ErrorKind::UnknownClient => ErrorKind::InvalidRequest.as_str(),
+                kind => kind.as_str(),
+            },
             param: refusal.param.map(protocol::wire::Param::as_str),
             request_id: request_id.to_owned(),
             way: None,

@@ -1,0 +1,267 @@
+//! How a value is written into a text body, so that it stays a value: by the body's media type, and by what stands around
+//! its name.
+
+use serde_json::Value;
+
+use crate::value::{Got, write_json};
+
+/// The media types of text bodies that values can be written into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// `text/plain`, and the values of headers.
+    Plain,
+    Xml,
+    /// HTML and SVG, which hold scripts.
+    Html,
+    Json,
+    Script,
+}
+
+/// How a value is written at one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Escape {
+    /// As it is.
+    Plain,
+    /// With the five characters of XML as entities.
+    Markup,
+    /// As part of a JSON string.
+    JsonString,
+    /// As a JSON value of its own type; `null` for an absent one.
+    JsonValue,
+    /// As part of a string of a script.
+    ScriptString,
+    /// As a value of a script; `null` for an absent one.
+    ScriptValue,
+}
+
+impl Language {
+    /// The language of a media type; `None` where no escaping is known.
+    pub(crate) fn of(media_type: &str) -> Option<Self> {
+        let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match essence.as_str() {
+            "text/plain" => Some(Self::Plain),
+            "application/javascript"
+            | "text/javascript"
+            | "application/x-javascript"
+            | "application/ecmascript"
+            | "text/ecmascript" => Some(Self::Script),
+            "application/xml" | "text/xml" => Some(Self::Xml),
+            "text/html" | "application/xhtml+xml" | "image/svg+xml" => Some(Self::Html),
+            "application/json" | "text/json" => Some(Self::Json),
+            other if other.ends_with("+json") => Some(Self::Json),
+            other if other.ends_with("+xml") => Some(Self::Xml),
+            _ => None,
+        }
+    }
+
+    /// How a value is written that follows the text `before`.
+    ///
+    /// # Errors
+    /// Where the value would stand, if it cannot be written there.
+    pub(crate) fn escape_after(self, before: &str) -> Result<Escape, String> {
+        match self {
+            Self::Plain => Ok(Escape::Plain),
+            Self::Xml => in_markup(before, false).map(|()| Escape::Markup),
+            Self::Html => in_markup(before, true).map(|()| Escape::Markup),
+            Self::Json if is_in_string(before, false)? => Ok(Escape::JsonString),
+            Self::Json => Ok(Escape::JsonValue),
+            Self::Script if is_in_string(before, true)? => Ok(Escape::ScriptString),
+            Self::Script => Ok(Escape::ScriptValue),
+        }
+    }
+}
+
+impl Escape {
+    /// Appends a value. `sep` joins the items of a list.
+    pub(crate) fn write(self, got: Option<&Got<'_>>, sep: &str, out: &mut String) {
+        let text = || got.map(|got| got.text(sep)).unwrap_or_default();
+        match self {
+            Self::Plain => out.push_str(&text()),
+            Self::Markup => write_markup(&text(), out),
+            Self::JsonString => {
+                let quoted = json(&Got::Text(text()));
+                out.push_str(&quoted[1..quoted.len() - 1]);
+            }
+            Self::ScriptString => text().chars().for_each(|c| write_script(c, is_plain_in_script, out)),
+            Self::JsonValue => out.push_str(&got.map_or_else(|| "null".to_owned(), json)),
+            Self::ScriptValue => {
+                // Outside of strings JSON has none of the characters that are escaped here.
+                let is_plain = |c: char| c.is_ascii() && !"<>&'/`$".contains(c);
+                let text = got.map_or_else(|| "null".to_owned(), json);
+                text.chars().for_each(|c| write_script(c, is_plain, out));
+            }
+        }
+    }
+}
+
+fn json(got: &Got<'_>) -> String {
+    let mut out = Vec::new();
+    match got {
+        // A string that an attribute holds is text like any other.
+        Got::Json(Value::String(text)) => write_json(&mut out, text),
+        other => other.write_json(&mut out),
+    }
+    String::from_utf8(out).expect("JSON is UTF-8")
+}
+
+fn is_plain_in_script(c: char) -> bool {
+    c.is_ascii_alphanumeric() || " _-.,:@+".contains(c)
+}
+
+fn write_script(c: char, is_plain: impl Fn(char) -> bool, out: &mut String) {
+    if is_plain(c) {
+        out.push(c);
+        return;
+    }
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        out.push_str(&format!("\\u{unit:04x}"));
+    }
+}
+
+fn write_markup(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+}
+
+/// True if what follows `before` stands in a string.
+fn is_in_string(before: &str, is_script: bool) -> Result<bool, String> {
+    let mut quote = None;
+    let mut chars = before.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(_), '\\') => drop(chars.next()),
+            (Some(own), c) if own == c || c == '\n' => quote = None,
+            (Some(_), _) => {}
+            (None, '"') => quote = Some(c),
+            (None, '\'') if is_script => quote = Some(c),
+            (None, '`') if is_script => return Err("behind a backtick".to_owned()),
+            (None, '/') if is_script && matches!(chars.peek(), Some('/' | '*')) => {
+                return Err("behind a comment".to_owned());
+            }
+            (None, _) => {}
+        }
+    }
+    Ok(quote.is_some())
+}
+
+/// Accepts text, and values of attributes that no browser runs or follows.
+fn in_markup(before: &str, is_html: bool) -> Result<(), String> {
+    let mut rest = before;
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at..];
+        let skipped = [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<!", ">"), ("<?", ">")];
+        if let Some((begin, end)) = skipped.iter().find(|(begin, _)| rest.starts_with(begin)) {
+            let end = rest.find(end).ok_or_else(|| format!("behind `{begin}`"))?;
+            rest = &rest[end + 1..];
+            continue;
+        }
+        let Some(end) = tag_end(rest, is_html)? else { return Ok(()) };
+        let tag = rest[1..end].split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let tag = tag.to_ascii_lowercase();
+        rest = &rest[end + 1..];
+        if is_html && matches!(tag.as_str(), "script" | "style") {
+            let close = rest.to_ascii_lowercase().find(&format!("</{tag}"));
+            rest = &rest[close.ok_or_else(|| format!("inside of <{tag}>"))?..];
+        }
+    }
+    Ok(())
+}
+
+/// Where the tag that `text` begins with ends; `None` when `text` ends in a value of it that may be written.
+fn tag_end(text: &str, is_html: bool) -> Result<Option<usize>, String> {
+    let mut quote: Option<(usize, char)> = None;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some((_, own)), c) if own == c => quote = None,
+            (None, '"' | '\'') => quote = Some((at, c)),
+            (None, '>') => return Ok(Some(at)),
+            _ => {}
+        }
+    }
+    let Some((at, _)) = quote else { return Err("in a tag, outside of quotes".to_owned()) };
+    let name = text[..at].trim_end_matches(|c: char| c == '=' || c.is_whitespace());
+    let name = name.rsplit(char::is_whitespace).next().unwrap_or_default().to_ascii_lowercase();
+    let is_url = matches!(
+        name.as_str(),
+        "href" | "src" | "action" | "formaction" | "xlink:href" | "data" | "poster" | "background" | "srcdoc"
+    );
+    // Behind a scheme or a slash a value can no longer choose what the browser does with the URL.
+    let is_begun = ["https://", "http://", "/"].iter().any(|begin| text[at + 1..].starts_with(begin));
+    if is_html && (name.starts_with("on") || name == "style" || name == "srcdoc" || (is_url && !is_begun)) {
+        return Err(format!("in the attribute `{name}`"));
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(media_type: &str, before: &str, value: &str) -> String {
+        let mut out = String::new();
+        let escape = Language::of(media_type).unwrap().escape_after(before).unwrap();
+        escape.write(Some(&Got::Text(value.into())), " ", &mut out);
+        out
+    }
+
+    #[test]
+    fn a_value_cannot_end_the_string_that_it_stands_in() {
+        let value = "\"});alert('1')//</script>\\\u{2028}";
+        assert_eq!(
+            written("application/javascript", "cb({\"name\":\"", value),
+            r"\u0022\u007d\u0029\u003balert\u0028\u00271\u0027\u0029\u002f\u002f\u003c\u002fscript\u003e\u005c\u2028"
+        );
+        assert_eq!(written("application/vnd.api+json", "{\"name\":\"", "a\"\\\n/ä"), r#"a\"\\\n/ä"#);
+        assert_eq!(written("Text/XML; charset=utf-8", "<a b='", "\"'<>&"), "&quot;&#39;&lt;&gt;&amp;");
+        assert_eq!(written("text/plain", "name=", "\"'<>&"), "\"'<>&");
+    }
+
+    #[test]
+    fn a_value_outside_of_strings_is_a_value_of_its_own_type() {
+        assert_eq!(written("text/javascript", "cb(", "1);alert(1"), r#""1);alert(1""#);
+        assert_eq!(written("text/javascript", "cb(", "</script>`$"), r#""\u003c\u002fscript\u003e\u0060\u0024""#);
+        assert_eq!(written("application/json", "{\"a\":", "x\",\"b\":1"), r#""x\",\"b\":1""#);
+        let mut out = String::new();
+        Escape::JsonValue.write(Some(&Got::Number(3600)), " ", &mut out);
+        Escape::ScriptValue.write(None, " ", &mut out);
+        assert_eq!(out, "3600null");
+    }
+
+    #[test]
+    fn where_no_escaping_is_known_nothing_is_written() {
+        for media_type in ["text/css", "text/csv", "application/x-www-form-urlencoded", "application/yaml", "a/b"] {
+            assert_eq!(Language::of(media_type), None, "{media_type}");
+        }
+        for (language, before) in [
+            (Language::Html, "<script>var a = \""),
+            (Language::Html, "<STYLE>a{b:"),
+            (Language::Html, "<a href=\""),
+            (Language::Html, "<a onclick='f(\""),
+            (Language::Html, "<a title="),
+            (Language::Xml, "<"),
+            (Language::Xml, "<!-- "),
+            (Language::Xml, "<a><![CDATA["),
+            (Language::Script, "var a = `"),
+            (Language::Script, "f(1) // "),
+        ] {
+            assert!(language.escape_after(before).is_err(), "{language:?} {before}");
+        }
+        for (language, before) in [
+            (Language::Html, "<script>var a;</script><p title='x'>"),
+            (Language::Html, "<a href=\"https://x.example/?u="),
+            (Language::Html, "<!-- x --><p title=\""),
+            (Language::Xml, "<?xml version=\"1.0\"?><a href=\""),
+            (Language::Script, "f('//', \"a\\\""),
+        ] {
+            assert!(language.escape_after(before).is_ok(), "{language:?} {before}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Which names have a value in which reply. A name that never has one is refused, since its member would be left out of
+//! every answer without a word.
+
+use protocol::call::ReplyKind;
+use protocol::endpoint::Endpoint;
+use protocol::wire::Field;
+
+use crate::file::File;
+use crate::problem::listed;
+use crate::reader::Reader;
+use crate::rules::{Dialect, ReplyRules, Shape};
+use crate::value::Name;
+
+/// What a reply is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Answer(ReplyKind),
+    /// Sends a browser from an authorization endpoint to the pages.
+    HandOff,
+    Error,
+}
+
+impl Use {
+    fn fields(self) -> &'static [Field] {
+        match self {
+            Self::Answer(kind) => kind.fields(),
+            Self::HandOff => &[Field::RedirectUrl],
+            Self::Error => &[Field::Error, Field::Message, Field::Fields],
+        }
+    }
+
+    /// True if `name` can have a value here.
+    fn has(self, name: &Name) -> bool {
+        let is_redirect = matches!(self, Self::Answer(ReplyKind::Code | ReplyKind::Implicit | ReplyKind::Denied));
+        match name {
+            Name::Field(Field::Status) | Name::TokenType => true,
+            Name::Field(Field::RequestId) => !is_redirect,
+            Name::Field(field) => self.fields().contains(field),
+            Name::Scopes => self.fields().contains(&Field::Scope),
+            Name::ExpiresInText | Name::ExpiresInMs => self.fields().contains(&Field::ExpiresIn),
+            Name::ExpiresAtIso => self.fields().contains(&Field::ExpiresAt),
+            Name::User(_) => self.fields().contains(&Field::User),
+        }
+    }
+
+    /// Every name that can have a value here.
+    fn words(self) -> Vec<&'static str> {
+        Name::words().filter(|word| Name::parse(&word.replace('…', "x")).is_some_and(|name| self.has(&name))).collect()
+    }
+}
+
+/// The uses of a reply. One that the core asks for has its use also where nothing leads to it at present.
+fn uses(reply: &ReplyRules, at: usize, dialect: &Dialect) -> Vec<Use> {
+    let mut uses: Vec<Use> =
+        ReplyKind::ALL.iter().filter(|kind| kind.as_str() == reply.name).map(|kind| Use::Answer(*kind)).collect();
+    if reply.name == "error" || dialect.errors.iter().any(|error| error.reply == at) {
+        uses.push(Use::Error);
+    }
+    if dialect.words.iter().any(|own| own.reply == Some(at)) {
+        uses.push(Use::Answer(ReplyKind::Token));
+    }
+    for address in dialect.addresses.iter().filter(|own| own.reply == Some(at)) {
+        uses.push(match address.endpoint {
+            Endpoint::Authorize => Use::HandOff,
+            Endpoint::Token => Use::Answer(ReplyKind::Token),
+            Endpoint::Introspect => Use::Answer(ReplyKind::Introspect),
+            Endpoint::Revoke => Use::Answer(ReplyKind::Revoke),
+            Endpoint::Userinfo => Use::Answer(ReplyKind::Userinfo),
+            Endpoint::Metadata => Use::Answer(ReplyKind::Metadata),
+        });
+    }
+    uses
+}
+
+/// Notes names that never have a value in the reply that they stand in.
+pub(super) fn check(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
+    for (at, reply) in dialect.replies.iter().enumerate() {
+        let uses = uses(reply, at, dialect);
+        let Some((name_spot, table)) = file.reply(&reply.name).map(|(name, table)| (name.spot, table)) else {
+            continue;
+        };
+        // Nothing leads to it, which is noted elsewhere.
+        if uses.is_empty() {
+            continue;
+        }
+        let body_spot = table.body.as_ref().map_or(name_spot, |body| body.spot);
+        let in_headers = reply.headers.iter().flat_map(|(header, text)| {
+            let value = table.headers.iter().find(|(own, _)| own.value == *header).map(|(_, value)| value.spot);
+            text.names().into_iter().map(move |name| (name, value.unwrap_or(name_spot)))
+        });
+        let in_body = reply.shape.names().into_iter().map(|name| (name, body_spot));
+        for (name, spot) in in_body.chain(in_headers) {
+            if uses.iter().any(|own| own.has(name)) {
+                continue;
+            }
+            let mut words: Vec<&str> = uses.iter().flat_map(|own| own.words()).collect();
+            words.sort_unstable();
+            words.dedup();
+            let text = format!(
+                "`${name}` never has a value in `reply.{}`, so that it would be left out: remove it. Names with a value \
+                 there are {}",
+                reply.name,
+                listed(&words)
+            );
+            reader.note(spot, text);
+        }
+        if matches!(reply.shape, Shape::Redirect(..)) && !reply.headers.is_empty() {
+            reader
+                .note(name_spot, format!("`reply.{}` redirects, and `headers` of a redirect are not sent", reply.name));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::problems;
+    use expect_test::expect;
+
+    /// Every use, with its words for the table of dialects/README.md.
+    const ALL: &[(Use, &str)] = &[
+        (Use::Answer(ReplyKind::Token), "`token`, and replies of a token endpoint or a grant"),
+        (Use::Answer(ReplyKind::Code), "`code`"),
+        (Use::Answer(ReplyKind::Implicit), "`implicit`"),
+        (Use::Answer(ReplyKind::Denied), "`denied`"),
+        (Use::Answer(ReplyKind::Introspect), "`introspect`, and replies of an introspection endpoint"),
+        (Use::Answer(ReplyKind::Inactive), "`inactive`"),
+        (Use::Answer(ReplyKind::Revoke), "`revoke`, and replies of a revocation endpoint"),
+        (Use::Answer(ReplyKind::Userinfo), "`userinfo`, and replies of a userinfo endpoint"),
+        (Use::HandOff, "the reply of an authorization endpoint that sends the browser on"),
+        (Use::Error, "`error`, and replies that `[error]` names"),
+    ];
+
+    #[test]
+    fn the_table_in_the_documentation_has_the_names_that_have_a_value() {
+        let mut table = "| reply | names that can have a value |\n|---|---|\n".to_owned();
+        for (own, words) in ALL {
+            table += &format!("| {words} | `{}` |\n", own.words().join(" "));
+        }
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dialects/README.md");
+        #[allow(clippy::disallowed_methods, reason = "a test reads the documentation")]
+        let readme = std::fs::read_to_string(file).unwrap();
+        assert!(readme.contains(&table), "dialects/README.md needs this table:\n{table}");
+    }
+
+    #[test]
+    fn a_name_that_never_has_a_value_in_its_reply_is_refused() {
+        let told = |reply: &str, body: &str| {
+            problems(
+                "odd",
+                &format!(
+                    "grants = [\"authorization_code\"]\n[endpoint.authorize]\n[endpoint.token]\n[endpoint.userinfo]\n[reply.{reply}]\nbody = {body}\n"
+                ),
+            )
+        };
+        expect![[r#"
+            x.toml:6:8: `$user.realm` never has a value in `reply.code`, so that it would be left out: remove it. Names with a value there are `code`, `iss`, `state`, `status`, `token_type`
+        "#]]
+        .assert_eq(&told("code", "\"code=$code&state=$state&realmId=$user.realm\""));
+        for (reply, body) in [
+            ("code", "'code=$code&state=$state&s=$scope'"),
+            ("code", "'code=$code&state=$state&c=$client_id'"),
+            ("code", "'code=$code&state=$state&r=$request_id'"),
+            ("token", "'{\"a\":\"$access_token\",\"i\":\"$iat\"}'"),
+            ("token", "'{\"a\":\"$access_token\",\"i\":[\"$code|$scope\"]}'"),
+            ("token", "'{\"a\":\"$access_token\",\"i\":\"$scope_if_changed\"}'"),
+            ("userinfo", "'{\"c\":\"$client_id\"}'"),
+            ("userinfo", "'{\"c\":\"$sub\"}'\nheaders = { X-Ends = \"$exp\" }"),
+            ("error", "'{\"c\":\"$scope\"}'"),
+            ("denied", "'error=$error&state=$state&code=$code'"),
+        ] {
+            assert!(told(reply, body).contains(" never has a value in "), "{reply} {body}: {}", told(reply, body));
+        }
+        for (reply, body) in [
+            (
+                "token",
+                "'{\"a\":\"$access_token\",\"u\":\"$user.plan.name\",\"e\":\"$expires_at_iso\",\"s\":\"$scopes\"}'",
+            ),
+            ("userinfo", "'{\"c\":\"$user.realm\",\"s\":\"$scope\",\"r\":\"$request_id\"}'"),
+            ("error", "'{\"e\":\"$error\",\"f\":\"$fields\",\"s\":\"$status\"}'"),
+        ] {
+            assert_eq!(told(reply, body), "", "{reply} {body}");
+        }
+    }
+}

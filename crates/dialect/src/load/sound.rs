@@ -1,0 +1,379 @@
+//! Files that can be read and could never work: a grant without its endpoint, an endpoint whose parameters cannot arrive, a
+//! reply without what it is for.
+
+use protocol::call::ReplyKind;
+use protocol::endpoint::Endpoint;
+use protocol::model::{ClientKind, GrantType};
+use protocol::scope::Scope;
+use protocol::wire::{Field, Param};
+
+use crate::file::{EndpointTable, File};
+use crate::problem::suggestion;
+use crate::reader::{Reader, Text};
+use crate::rules::{Address, Dialect, Place, ReplyRules, Shape};
+use crate::tree::Spot;
+use crate::value::Name;
+
+/// Notes everything of a file that could never work.
+pub(super) fn check(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
+    check_grants(dialect, file, reader);
+    check_replies(dialect, file, reader);
+    for address in &dialect.addresses {
+        let Some((name, table)) = file.endpoints.iter().find(|(name, _)| name.value == address.name) else { continue };
+        let told =
+            &mut |spot, text: String| reader.note(own(&[spot], name), format!("`endpoint.{}` {text}", name.value));
+        check_places(dialect, address, table, told);
+        check_need(address, table, told);
+        check_assume(dialect, table, told);
+        check_hand_off(dialect, address, table, told);
+        check_origins(table, told);
+    }
+    check_clients(dialect, file, reader);
+    check_separator(dialect, file, reader);
+}
+
+/// Where to tell a problem: in the dialect's own file or in the configuration, and not in the standard dialect.
+fn own(spots: &[Option<Spot>], name: &Text) -> Spot {
+    spots.iter().flatten().copied().find(|spot| spot.layer > 0).unwrap_or(name.spot)
+}
+
+type Told<'t> = dyn FnMut(Option<Spot>, String) + 't;
+
+fn check_grants(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
+    for word in file.grants.iter().flat_map(|grants| &grants.value) {
+        let needed: &[Endpoint] = match GrantType::from_name(&word.value) {
+            Some(GrantType::AuthorizationCode) => &[Endpoint::Authorize, Endpoint::Token],
+            Some(GrantType::Implicit) => &[Endpoint::Authorize],
+            Some(_) => &[Endpoint::Token],
+            None => &[],
+        };
+        // An endpoint that is written and wrong is no endpoint yet, and has a problem of its own.
+        let is_written = |endpoint: Endpoint| {
+            let role = endpoint.row().name;
+            file.endpoints.iter().any(|(name, table)| table.role.as_ref().unwrap_or(name).value == role)
+        };
+        for endpoint in needed.iter().filter(|own| dialect.at(**own).is_none() && !is_written(**own)) {
+            let text = format!(
+                "the grant `{}` cannot be used without an endpoint of the role `{1}`: add `[endpoint.{1}]`, or take the \
+                 grant out",
+                word.value,
+                endpoint.row().name
+            );
+            reader.note(word.spot, text);
+        }
+    }
+}
+
+fn check_replies(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
+    let has = |reply: &ReplyRules, field: Field| reply.shape.has(|name| *name == Name::Field(field));
+    let mut lacks = |reply: &ReplyRules, field: Field, why: &str| {
+        if has(reply, field) {
+            return;
+        }
+        let Some((name, table)) = file.reply(&reply.name) else { return };
+        let example = match &reply.shape {
+            Shape::Json(_) => format!("\"{field}\":\"${field}\""),
+            _ => format!("{field}=${field}"),
+        };
+        let spot = own(&[table.body.as_ref().map(|body| body.spot)], name);
+        reader.note(spot, format!("`reply.{}` has no `${field}`, {why}: add `{example}` to its body", reply.name));
+    };
+    let offers = |grant| dialect.grants.contains(&grant);
+    let answers = [(GrantType::AuthorizationCode, ReplyKind::Code), (GrantType::Implicit, ReplyKind::Implicit)];
+    for (_, kind) in answers.iter().filter(|(grant, _)| offers(*grant) && dialect.at(Endpoint::Authorize).is_some()) {
+        let Some(reply) = dialect.reply(*kind) else { continue };
+        match kind {
+            ReplyKind::Code => lacks(reply, Field::Code, "so that no application could get a token"),
+            _ => lacks(reply, Field::AccessToken, "so that no application would get its token"),
+        }
+        lacks(reply, Field::State, "and libraries refuse an answer without the `state` that they sent");
+    }
+    if let Some(denied) = dialect.reply(ReplyKind::Denied).filter(|_| dialect.at(Endpoint::Authorize).is_some()) {
+        lacks(denied, Field::State, "and libraries refuse an answer without the `state` that they sent");
+    }
+    let with_tokens = token_replies(dialect);
+    for reply in &with_tokens {
+        lacks(reply, Field::AccessToken, "so that no application would get its token");
+    }
+    let first = with_tokens.first().filter(|_| offers(GrantType::RefreshToken));
+    if let Some(first) = first.filter(|_| !with_tokens.iter().any(|reply| has(reply, Field::RefreshToken))) {
+        lacks(first, Field::RefreshToken, "so that the grant `refresh_token` could never be used");
+    }
+}
+
+/// The replies that carry tokens to programs.
+fn token_replies(dialect: &Dialect) -> Vec<&ReplyRules> {
+    if dialect.at(Endpoint::Token).is_none() {
+        return Vec::new();
+    }
+    let tokens = dialect.addresses.iter().filter(|own| own.endpoint == Endpoint::Token);
+    let of_grants = dialect.words.iter().filter(|own| dialect.grants.contains(&own.grant)).filter_map(|own| own.reply);
+    let named = tokens.filter_map(|own| own.reply).chain(of_grants).map(|at| &dialect.replies[at]);
+    dialect.reply(ReplyKind::Token).into_iter().chain(named).collect()
+}
+
+/// Notes an endpoint whose parameters or whose access token cannot arrive by any of its methods.
+fn check_places(dialect: &Dialect, address: &Address, table: &EndpointTable, told: &mut Told<'_>) {
+    let methods = table.methods.as_ref().map(|methods| methods.spot);
+    let from = table.from.as_ref().map(|from| from.spot);
+    let spot = [from, methods].into_iter().flatten().find(|spot| spot.layer > 0);
+    let has_body = address.methods.iter().any(|method| method != "GET");
+    let row = address.endpoint.row();
+    let places = address.from;
+    if !row.params.is_empty() && !places.query && !(has_body && (places.form || places.json)) {
+        told(
+            spot,
+            if has_body {
+                "reads its parameters from nowhere: `from` names query, form or json".to_owned()
+            } else {
+                "cannot be asked: a GET has its parameters in the query, and `from` does not read it. Add \"query\" to \
+                 `from`, or \"POST\" to `methods`"
+                    .to_owned()
+            },
+        );
+    }
+    let is_readable = |place: &Place| has_body || !matches!(place, Place::Form(_));
+    if row.takes_bearer && !dialect.bearer.accept.iter().any(is_readable) {
+        let text = "cannot be asked: by its methods an access token can stand in none of the places of `bearer.accept`. \
+                    Add \"Bearer\" there, or \"POST\" to `methods`";
+        told(methods, text.to_owned());
+    }
+}
+
+/// Notes parameters that must be there and are thrown away.
+fn check_need(address: &Address, table: &EndpointTable, told: &mut Told<'_>) {
+    let Some(secret) = table.need.iter().find(|need| need.value == Param::ClientSecret.as_str()) else { return };
+    if address.endpoint.row().takes_client && !address.auth.params && !address.auth.basic {
+        let text = "needs `client_secret`, and `auth` reads none: add \"params\" or \"basic\" to `auth`";
+        told(Some(secret.spot), text.to_owned());
+    }
+}
+
+/// Notes assumed words that are none, so that each request that relies on them is refused.
+fn check_assume(dialect: &Dialect, table: &EndpointTable, told: &mut Told<'_>) {
+    for (param, value) in table.assume.iter().filter(|(_, value)| !value.value.is_empty()) {
+        match Param::from_name(&param.value) {
+            // An operator may take a grant away and leave its address, which then refuses every request.
+            Some(Param::GrantType) if GrantType::from_name(&value.value).is_none() => {
+                let near = suggestion(&value.value, GrantType::ALL.iter().map(|grant| grant.as_str()));
+                told(Some(value.spot), format!("assumes the grant `{}`, which does not exist{near}", value.value));
+            }
+            Some(Param::ResponseType) if !matches!(value.value.as_str(), "code" | "token") => {
+                let near = suggestion(&value.value, ["code", "token"]);
+                told(
+                    Some(value.spot),
+                    format!("assumes the response type `{}`, which does not exist{near}", value.value),
+                );
+            }
+            Some(Param::Scope) => {
+                let scope = Scope::parse(&value.value.replace(&dialect.sep, " ")).unwrap_or_default();
+                if scope.is_empty() || scope.iter().any(|word| dialect.scope.sentence(word).is_none()) {
+                    let near = suggestion(&value.value, dialect.scope.list.iter().map(|(word, _)| word.as_str()));
+                    told(
+                        Some(value.spot),
+                        format!("assumes the scope `{}`, which `scope.list` does not have{near}", value.value),
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Notes an authorization endpoint that sends browsers on to nowhere.
+fn check_hand_off(dialect: &Dialect, address: &Address, table: &EndpointTable, told: &mut Told<'_>) {
+    let Some(reply) = address.reply.filter(|_| address.endpoint == Endpoint::Authorize) else { return };
+    let reply = &dialect.replies[reply];
+    let spot = table.reply.as_ref().map(|reply| reply.spot);
+    let is_url = |name: &Name| *name == Name::Field(Field::RedirectUrl);
+    let in_headers = reply.headers.iter().any(|(_, text)| text.names().into_iter().any(is_url));
+    if !in_headers && !reply.shape.has(is_url) {
+        told(spot, format!("sends the browser on by `reply.{}`, which has no `$redirect_url`", reply.name));
+    }
+    let Some(at) = &dialect.screen.at else {
+        told(spot, "sends the browser on, and nothing says where: add `[screen] at`".to_owned());
+        return;
+    };
+    let (_, rest) = at.split_once("://").unwrap_or(("", at));
+    let path = rest.find('/').map_or("/", |slash| &rest[slash..]);
+    if !dialect.addresses.iter().any(|own| own.has_screens && path.ends_with(own.path.as_str())) {
+        let text = format!(
+            "sends the browser on to `{at}`, where nothing is: add an endpoint with `role = \"authorize\"` and \
+             `path = \"{path}\"` that shows this server's pages"
+        );
+        told(spot, text);
+    }
+}
+
+/// Notes origins that no browser sends.
+fn check_origins(table: &EndpointTable, told: &mut Told<'_>) {
+    for origin in &table.cors {
+        let host = origin.value.split_once("://").filter(|(scheme, _)| !scheme.is_empty()).map(|(_, host)| host);
+        let is_host = |host: &str| {
+            let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._:[]".contains(&b);
+            !host.is_empty() && host.bytes().all(is_plain)
+        };
+        let is_lower = !origin.value.bytes().any(|b| b.is_ascii_uppercase());
+        if origin.value != "*" && !(is_lower && host.is_some_and(is_host)) {
+            let text = format!(
+                "has the origin `{}` in `cors`, which no browser sends: write \"https://app.example\", or \"*\" for all",
+                origin.value
+            );
+            told(Some(origin.spot), text);
+        }
+    }
+}
+
+/// Notes a surface whose new applications could not authenticate at any of its token endpoints.
+fn check_clients(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
+    let mut tokens = dialect.addresses.iter().filter(|own| own.endpoint == Endpoint::Token).peekable();
+    let (kind, way) = match dialect.client.kind {
+        ClientKind::Public => ("public", "none"),
+        ClientKind::Confidential => ("confidential", "basic"),
+    };
+    let takes = |own: &Address| match dialect.client.kind {
+        ClientKind::Public => own.auth.none || own.auth.anybody,
+        ClientKind::Confidential => own.auth.basic || own.auth.params || own.auth.anybody,
+    };
+    if tokens.peek().is_none() || tokens.any(takes) {
+        return;
+    }
+    let tables = file.endpoints.iter().filter(|(name, table)| table.role.as_ref().unwrap_or(name).value == "token");
+    if let Some((name, table)) = tables.into_iter().next() {
+        let spots = [table.auth.as_ref().map(|auth| auth.spot), file.client.kind.as_ref().map(|kind| kind.spot)];
+        let text = format!(
+            "new applications are {kind}, and no token endpoint lets such a one in: add \"{way}\" to its `auth`, or set \
+             `client.kind`"
+        );
+        reader.note(own(&spots, name), text);
+    }
+}
+
+/// Notes a separator that scopes have themselves.
+fn check_separator(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
+    let Some(sep) = file.scope.sep.as_ref().filter(|sep| !sep.value.is_empty()) else { return };
+    if let Some((word, _)) = dialect.scope.list.iter().find(|(word, _)| word.contains(&sep.value)) {
+        let text = format!("the scope `{word}` has the separator `{}` in it: choose another `sep`", sep.value);
+        reader.note(sep.spot, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sample::problems;
+
+    const HEAD: &str = "grants = [\"authorization_code\", \"refresh_token\"]\n";
+
+    #[test]
+    fn what_can_be_read_and_could_never_work_is_refused_with_its_line() {
+        let both = "[endpoint.authorize]\n[endpoint.token]\n";
+        for (more, place, words) in [
+            ("[endpoint.token]\n", "1:11", "add `[endpoint.authorize]`"),
+            ("[endpoint.authorize]\n", "1:11", "add `[endpoint.token]`"),
+            (
+                "[endpoint.authorize]\n[endpoint.token]\n[reply.code]\nbody = \"state=$state\"\n",
+                "5:8",
+                "add `code=$code`",
+            ),
+            (
+                "[endpoint.authorize]\n[endpoint.token]\n[reply.code]\nbody = \"code=$code\"\n",
+                "5:8",
+                "add `state=$state`",
+            ),
+            (
+                "[endpoint.authorize]\n[endpoint.token]\n[reply.denied]\nbody = \"e=$error\"\n",
+                "5:8",
+                "add `state=$state`",
+            ),
+            (
+                "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nbody = '{\"r\":\"$refresh_token\"}'\n",
+                "5:8",
+                "has no `$access_token`",
+            ),
+            (
+                "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nbody = '{\"a\":\"$access_token\"}'\n",
+                "5:8",
+                "has no `$refresh_token`",
+            ),
+            (
+                "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nas = \"empty\"\n",
+                "4:8",
+                "has no `$access_token`",
+            ),
+            (
+                "[endpoint.authorize]\nmethods = [\"GET\"]\nfrom = [\"form\", \"json\"]\n[endpoint.token]\n",
+                "4:8",
+                "Add \"query\"",
+            ),
+            ("[endpoint.authorize]\n[endpoint.token]\nfrom = []\n", "4:8", "from nowhere"),
+            ("[endpoint.authorize]\n[endpoint.token]\nmethods = [\"GET\"]\n", "4:11", "Add \"query\""),
+            (
+                "[endpoint.authorize]\n[endpoint.token]\n[endpoint.userinfo]\nmethods = [\"GET\"]\n[bearer]\naccept = [\"form:access_token\"]\n",
+                "5:11",
+                "none of the places",
+            ),
+            (
+                "[endpoint.authorize]\n[endpoint.token]\n[endpoint.userinfo]\n[bearer]\naccept = []\n",
+                "4:11",
+                "none of the places",
+            ),
+            (
+                "[endpoint.authorize]\n[endpoint.token]\nneed = [\"client_secret\"]\nauth = [\"none\"]\n[client]\nkind = \"public\"\n",
+                "4:9",
+                "`auth` reads none",
+            ),
+            ("[endpoint.authorize]\n[endpoint.token]\nauth = [\"none\"]\n", "4:8", "new applications are confidential"),
+            (
+                "[endpoint.authorize]\n[endpoint.token]\nauth = [\"params\"]\n[client]\nkind = \"public\"\n",
+                "4:8",
+                "new applications are public",
+            ),
+            (
+                "[endpoint.authorize]\n[endpoint.token]\nassume = { grant_type = \"authorisation_code\" }\n",
+                "4:25",
+                "did you mean `authorization_code`?",
+            ),
+            (
+                "[endpoint.authorize]\nassume = { response_type = \"tokn\" }\n[endpoint.token]\n",
+                "3:28",
+                "did you mean `token`?",
+            ),
+            (
+                "[endpoint.authorize]\nassume = { scope = \"profle\" }\n[endpoint.token]\n",
+                "3:20",
+                "did you mean `profile`?",
+            ),
+            (
+                "[endpoint.authorize]\nassume = { redirect_uri = \"$authorized\" }\n[endpoint.token]\n",
+                "3:27",
+                "of the role token",
+            ),
+            (
+                "[endpoint.authorize]\nreply = \"on\"\n[reply.on]\nas = \"json\"\nbody = '{\"u\":\"$redirect_url\"}'\n[endpoint.token]\n",
+                "3:9",
+                "add `[screen] at`",
+            ),
+            (
+                "[endpoint.authorize]\nreply = \"on\"\n[screen]\nat = \"https://x.example/page\"\n[reply.on]\nas = \"json\"\nbody = '{\"u\":\"$redirect_url\"}'\n[endpoint.token]\n",
+                "3:9",
+                "where nothing is",
+            ),
+            (
+                "[endpoint.authorize]\nreply = \"on\"\n[reply.on]\nas = \"json\"\nbody = '{}'\n[endpoint.token]\n",
+                "3:9",
+                "has no `$redirect_url`",
+            ),
+            (
+                "[endpoint.authorize]\n[endpoint.token]\ncors = [\"https://app.example/\"]\n",
+                "4:9",
+                "which no browser sends",
+            ),
+            ("[scope]\nsep = \"o\"\n[endpoint.authorize]\n[endpoint.token]\n", "3:7", "has the separator"),
+        ] {
+            let told = problems("odd", &format!("{HEAD}{more}"));
+            let line = told.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{more}: {told}"));
+            assert!(line.starts_with(&format!("x.toml:{place}: ")), "{more}: {line}");
+        }
+        assert_eq!(problems("odd", &format!("{HEAD}{both}")), "");
+    }
+}
