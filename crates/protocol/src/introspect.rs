@@ -9,6 +9,7 @@ use crate::live::Hangs;
 use crate::model::{AccessId, Client, ClientKind, GrantId, Held, PersonalId, UserKey};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
+use crate::resource;
 use crate::time::UnixTime;
 use crate::turn::{Facts, Turn, Wants};
 use crate::userinfo::{self, Reach};
@@ -170,7 +171,8 @@ fn access(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &T
     if turn.now.is_past(row.expires_at) || !is_for(&row.audience, is_own, caller) {
         return None;
     }
-    let reach = Reach::new(&row.scope, scopes, turn.policy);
+    let scope = scopes.in_force(&row.scope, held.client.as_deref());
+    let reach = Reach::new(&scope, scopes, turn.policy);
     Some(
         members(held, "access_token", &reach, row.issued_at, row.expires_at, turn)
             .with_some(Field::Aud, aud(&row.audience)),
@@ -189,7 +191,8 @@ fn refresh(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &
     if turn.now.is_past(current.idle_until) || caller.is_none_or(|caller| caller.key != held.row.client) {
         return None;
     }
-    let reach = Reach::new(&held.row.scope, &turn.policy.scope, turn.policy);
+    let scope = turn.policy.scope.in_force(&held.row.scope, held.client.as_deref());
+    let reach = Reach::new(&scope, &turn.policy.scope, turn.policy);
     Some(members(held, "refresh_token", &reach, held.row.created_at, current.idle_until, turn))
 }
 
@@ -201,7 +204,7 @@ fn personal(presented: Presented, facts: &Facts, turn: &Turn<'_>) -> Option<Fiel
     if turn.now.is_past(row.expires_at) {
         return None;
     }
-    let reach = Reach::new(&row.scope, scopes, turn.policy);
+    let reach = Reach::new(&scopes.of_personal(row), scopes, turn.policy);
     Some(members(held, "personal_access_token", &reach, row.created_at, row.expires_at, turn))
 }
 
@@ -209,7 +212,7 @@ fn personal(presented: Presented, facts: &Facts, turn: &Turn<'_>) -> Option<Fiel
 fn is_for(audience: &[String], is_own: bool, caller: Option<&Client>) -> bool {
     audience.is_empty()
         || is_own
-        || caller.is_some_and(|caller| audience.iter().any(|resource| caller.audience.contains(resource)))
+        || caller.is_some_and(|caller| audience.iter().any(|own| resource::is_among(&caller.audience, own)))
 }
 
 fn aud(audience: &[String]) -> Option<Value> {

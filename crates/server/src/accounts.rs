@@ -7,6 +7,7 @@ use ::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, WWW_AUTHENTICATE};
 use ::http::{Method, StatusCode};
 use dialect::decode::client_header;
 use protocol::attributes::AttributesCall;
+use protocol::exact::{self, Inexact};
 use protocol::refusal::{ErrorKind, No, Refusal};
 use serde_json::{Map, Value, json};
 
@@ -51,7 +52,11 @@ fn patch(request: &Request) -> Result<Option<Map<String, Value>>, Refusal> {
             if !["application/merge-patch+json", "application/json"].iter().any(is_json) {
                 return Err(No::BodyTypeUnknown.into());
             }
-            serde_json::from_slice(&request.body).map(Some).map_err(|_| No::BodyMalformed.into())
+            match exact::read(&request.body) {
+                Ok(Value::Object(patch)) => Ok(Some(patch)),
+                Ok(_) | Err(Inexact::Malformed) => Err(No::BodyMalformed.into()),
+                Err(Inexact::Number(number)) => Err(Refusal::from(No::AttributeInexact).with_value(&number)),
+            }
         }
         _ => Err(No::MethodUnknown.into()),
     }

@@ -186,6 +186,7 @@ pub static TABLES: &[Table] = &[
             text("dialect"),
             text("name"),
             text("scope"),
+            int("by_operator"),
         ],
     },
     Table { name: "burned", key: 1, unique: &[1], columns: &[int("id"), bytes("jti"), int("until")] },
