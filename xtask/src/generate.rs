@@ -76,7 +76,7 @@ fn refusals() -> String {
             row.name,
             row.kind,
             row.meaning,
-            row.text.replace("{}", "…"),
+            row.text.replace("{}", "…").replace("{value}", "…"),
             row.rfc
         )
         .expect("strings take text");

@@ -21,7 +21,8 @@ impl Dialect {
         }
         line("grants", &self.grants.iter().map(|grant| grant.as_str()).collect::<Vec<_>>().join(", "));
         for (word, sentence) in &self.scope.list {
-            line("scope", &format!("{word}: {sentence}"));
+            let by = if self.scope.is_operator_only(word) { " (only the operator gives it)" } else { "" };
+            line("scope", &format!("{word}: {sentence}{by}"));
         }
         for (at, address) in self.addresses() {
             let role = at.endpoint.row().name;

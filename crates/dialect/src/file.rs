@@ -33,6 +33,7 @@ pub(crate) struct ScopeTable {
     pub(crate) default: Vec<Text>,
     pub(crate) sep: Option<Text>,
     pub(crate) implies: Vec<(Text, Vec<Text>)>,
+    pub(crate) operator_only: Vec<Text>,
 }
 
 /// `[token.KIND]`
@@ -168,12 +169,13 @@ fn each<T>(reader: &mut Reader<'_>, tree: &Table, key: &str, read: fn(&Table, &m
 }
 
 fn scope(table: &Table, reader: &mut Reader<'_>) -> ScopeTable {
-    reader.check_keys(table, &["list", "default", "sep", "implies"]);
+    reader.check_keys(table, &["list", "default", "sep", "implies", "operator_only"]);
     ScopeTable {
         list: reader.pairs(table, "list"),
         default: list(reader, table, "default"),
         sep: reader.text(table, "sep"),
         implies: reader.lists(table, "implies"),
+        operator_only: list(reader, table, "operator_only"),
     }
 }
 

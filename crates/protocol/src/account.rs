@@ -9,13 +9,11 @@ use crate::keys::Keys;
 use crate::login::attempts::{Doors, Knock};
 use crate::login::{password, recovery, totp};
 use crate::model::{Amr, EventKind, IdentityName, SessionId, Totp, User};
+use crate::names::display_name;
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 use crate::turn::{Change, Entropy, Facts, Rely, Turn, Wants};
 use crate::wire::Param;
-
-/// Longest display name, in characters.
-pub(crate) const NAME_CHARACTERS_MAX: usize = 200;
 
 /// Something that a person does with their account.
 #[derive(Debug)]
@@ -205,13 +203,6 @@ fn put_user(signed: &Signed, turn: &mut Turn<'_>, change: impl FnOnce(&mut User)
     turn.change(Change::Rely(Rely::Session(signed.session.id)));
     turn.change(Change::PutUser(Box::new(user.clone())));
     Arc::new(user)
-}
-
-/// A name that people read, without the space around it.
-pub(crate) fn display_name(text: &str) -> Result<&str, No> {
-    let text = text.trim();
-    let is_good = (1..=NAME_CHARACTERS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    if is_good { Ok(text) } else { Err(No::NameMalformed) }
 }
 
 fn rename(signed: &Signed, name: &str, turn: &mut Turn<'_>) -> Result<Account, Refusal> {

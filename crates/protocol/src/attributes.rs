@@ -16,6 +16,39 @@ pub const BYTES_MAX: usize = 64 * 1024;
 /// How deep they may be nested: readers of JSON stop at some depth, and a row that cannot be read is lost.
 const DEPTH_MAX: usize = 32;
 
+/// The names of claims that this server makes itself, in lower case and without `_` and `-`. Applications trust them, so
+/// no attribute can have such a name, and one from before is not told to anybody. They are those of userinfo and of
+/// introspection, and the registered ones of OpenID Connect Core §2 and §5.1 that say who somebody is or how that is known.
+const RESERVED: &[&str] = &[
+    "id",
+    "sub",
+    "active",
+    "createdat",
+    "name",
+    "username",
+    "preferredusername",
+    "email",
+    "verified",
+    "emailverified",
+    "iss",
+    "aud",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "authtime",
+    "acr",
+    "amr",
+    "azp",
+    "nonce",
+    "sid",
+    "act",
+    "cnf",
+    "scope",
+    "clientid",
+    "tokentype",
+];
+
 /// A program reads or changes an account's attributes.
 #[derive(Debug)]
 pub struct AttributesCall {
@@ -53,6 +86,7 @@ impl Call for AttributesCall {
             turn.note(EventKind::AccountRead, Some(user.key), Some(client.key), "attributes");
             return Ok(user.attributes.clone());
         };
+        check_names(patch)?;
         let mut attributes = user.attributes.clone();
         merge(&mut attributes, patch);
         check(&attributes)?;
@@ -81,6 +115,31 @@ pub fn check(attributes: &Map<String, Value>) -> Result<(), No> {
     }
     let bytes = serde_json::to_vec(attributes).map_or(usize::MAX, |text| text.len());
     if bytes > BYTES_MAX { Err(No::AttributesTooLarge) } else { Ok(()) }
+}
+
+/// Checks the names that `patch` sets. One that it removes may be any.
+///
+/// # Errors
+/// [`No::AttributeReserved`], with the name.
+pub fn check_names(patch: &Map<String, Value>) -> Result<(), Refusal> {
+    match patch.iter().find(|(name, value)| !value.is_null() && is_reserved(name)) {
+        Some((name, _)) => Err(Refusal::from(No::AttributeReserved).with_value(name)),
+        None => Ok(()),
+    }
+}
+
+/// True if an attribute with this name could be taken for a claim that this server makes. A template also reads an attribute
+/// `created_at_iso` in the place of `created_at`.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
+    let name = name.trim();
+    let end = name.len().saturating_sub("_iso".len());
+    let name = match name.get(end..) {
+        Some(suffix) if suffix.eq_ignore_ascii_case("_iso") => &name[..end],
+        _ => name,
+    };
+    let plain = || name.bytes().filter(|byte| !matches!(byte, b'_' | b'-')).map(|byte| byte.to_ascii_lowercase());
+    RESERVED.iter().any(|own| own.bytes().eq(plain()))
 }
 
 fn is_deeper(value: &Value, depth: usize) -> bool {
@@ -145,6 +204,28 @@ mod tests {
         assert_eq!(ask(&world(), Some(patch)), (Ok(expected), 2));
         assert_eq!(ask(&world(), Some(json!({"plan": "free"}))).1, 0);
         assert_eq!(ask(&world(), None).1, 1, "each use is an event");
+    }
+
+    #[test]
+    fn no_attribute_has_the_name_of_a_claim() {
+        for name in
+            ["email", "Email", "EMAIL_VERIFIED", "emailVerified", "verified", "sub", "created_at_iso", " id", "iss"]
+        {
+            let told =
+                AttributesCall::parse(world().params(), "sub-alice", Some(object(json!({name: {"x": 1}})))).unwrap();
+            let refusal = world().judge(&told).0.unwrap_err();
+            assert_eq!(refusal.no, No::AttributeReserved, "{name}");
+            assert!(refusal.text().contains(name), "{}", refusal.text());
+        }
+        for name in ["plan", "email_limit", "isolated", "iso", "_iso", "subscription", "identity"] {
+            assert!(ask(&world(), Some(json!({name: 1}))).0.is_ok(), "{name}");
+        }
+        // One from before can be removed, and does not stand in the way of others.
+        let mut before = world();
+        let attributes = object(json!({"email": "ceo@bigcorp.example", "plan": "free"}));
+        before.facts.subject = Some(Arc::new(User { attributes, ..sample::user() }));
+        assert!(ask(&before, Some(json!({"plan": "pro"}))).0.is_ok());
+        assert_eq!(ask(&before, Some(json!({"email": null}))).0, Ok(object(json!({"plan": "free"}))));
     }
 
     #[test]

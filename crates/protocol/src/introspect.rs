@@ -169,7 +169,8 @@ fn access(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &T
     if turn.now.is_past(row.expires_at) || !may_learn(caller, Some(row.client), &row.audience) {
         return None;
     }
-    let reach = Reach::new(&row.scope, scopes, turn.policy);
+    let scope = scopes.in_force(&row.scope, held.client.as_deref());
+    let reach = Reach::new(&scope, scopes, turn.policy);
     Some(
         members(held, "access_token", &reach, row.issued_at, row.expires_at, turn)
             .with_some(Field::Aud, aud(&row.audience)),
@@ -185,7 +186,8 @@ fn refresh(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &
     if turn.now.is_past(current.idle_until) || caller.is_none_or(|caller| caller.key != held.row.client) {
         return None;
     }
-    let reach = Reach::new(&held.row.scope, &turn.policy.scope, turn.policy);
+    let scope = turn.policy.scope.in_force(&held.row.scope, held.client.as_deref());
+    let reach = Reach::new(&scope, &turn.policy.scope, turn.policy);
     Some(members(held, "refresh_token", &reach, held.row.created_at, current.idle_until, turn))
 }
 
@@ -197,7 +199,7 @@ fn personal(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: 
     if turn.now.is_past(row.expires_at) || !may_learn(caller, None, &[]) {
         return None;
     }
-    let reach = Reach::new(&row.scope, scopes, turn.policy);
+    let reach = Reach::new(&scopes.of_personal(row), scopes, turn.policy);
     Some(members(held, "personal_access_token", &reach, row.created_at, row.expires_at, turn))
 }
 

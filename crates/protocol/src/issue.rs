@@ -9,6 +9,7 @@ use crate::model::{
 };
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
+use crate::resource;
 use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::time::UnixTime;
@@ -187,14 +188,14 @@ pub fn requested_scope(params: &Params, client: &Client, turn: &Turn<'_>) -> Res
     if asked.is_empty() {
         // RFC 6749 §3.3: "If the client omits the scope parameter when requesting authorization, the authorization
         // server MUST either process the request using a pre-defined default value or fail the request".
-        let allowed = policy.closure(&client.scope);
-        let default = Scope::of(policy.default.iter().filter(|word| allowed.contains(word)));
-        return Ok(if policy.default.is_empty() { client.scope.clone() } else { default });
+        let allowed = policy.of_client(client);
+        let default = policy.default.intersection(&policy.closure(&allowed));
+        return Ok(if policy.default.is_empty() { allowed } else { default });
     }
     if asked.iter().any(|word| policy.sentence(word).is_none()) {
         return Err(Refusal::of(No::ScopeUnknown, Param::Scope));
     }
-    if !asked.is_within(&policy.closure(&client.scope)) {
+    if !asked.is_within(&policy.closure(&policy.of_client(client))) {
         return Err(Refusal::of(No::ScopeNotAllowed, Param::Scope));
     }
     Ok(asked)
@@ -205,18 +206,19 @@ pub fn requested_scope(params: &Params, client: &Client, turn: &Turn<'_>) -> Res
 /// # Errors
 /// [`No::ResourceUnknown`].
 pub fn requested_resources(params: &Params, turn: &Turn<'_>) -> Result<Vec<String>, Refusal> {
-    let resources: Vec<String> = distinct(params);
     // RFC 8707 §2: "If the client omits the resource parameter […] the authorization server SHOULD process the request
     // with no specific resource or by using a pre-defined default resource value"; an unknown one is "invalid_target".
-    if resources.iter().any(|resource| !is_known_resource(resource, turn.policy)) {
-        return Err(Refusal::of(No::ResourceUnknown, Param::Resource));
+    let mut resources = Vec::new();
+    for asked in params.values(Param::Resource) {
+        let refused = Refusal::of(No::ResourceUnknown, Param::Resource);
+        add(&mut resources, known_resource(asked, turn.policy).ok_or_else(|| refused.with_value(asked))?);
     }
     Ok(resources)
 }
 
-/// This server is a resource itself: its userinfo.
-fn is_known_resource(resource: &str, policy: &Policy) -> bool {
-    resource == policy.issuer || policy.resources.iter().any(|own| own == resource)
+/// The configured spelling of a resource. This server is a resource itself: its userinfo.
+fn known_resource<'p>(asked: &str, policy: &'p Policy) -> Option<&'p str> {
+    resource::find(std::iter::once(&policy.issuer).chain(&policy.resources).map(String::as_str), asked)
 }
 
 /// Narrows a grant's resources to those that a token request names, RFC 8707 §2.2. A grant that names none is good at
@@ -225,26 +227,88 @@ fn is_known_resource(resource: &str, policy: &Policy) -> bool {
 /// # Errors
 /// [`No::ResourceNotGranted`], also when the surface no longer has any of the grant's resources.
 pub fn narrowed_resources(params: &Params, granted: &[String], turn: &Turn<'_>) -> Result<Vec<String>, Refusal> {
-    let asked = distinct(params);
     let not_granted = Refusal::of(No::ResourceNotGranted, Param::Resource);
-    if asked.is_empty() {
-        let known: Vec<String> =
-            granted.iter().filter(|resource| is_known_resource(resource, turn.policy)).cloned().collect();
-        // To lose all its resources must not make a token that is good everywhere.
-        return if known.is_empty() && !granted.is_empty() { Err(not_granted) } else { Ok(known) };
+    let mut resources = Vec::new();
+    for asked in params.values(Param::Resource) {
+        let known = known_resource(asked, turn.policy);
+        let known = known.filter(|known| granted.is_empty() || resource::is_among(granted, known));
+        add(&mut resources, known.ok_or_else(|| not_granted.with_value(asked))?);
     }
-    let is_granted = |resource: &String| {
-        is_known_resource(resource, turn.policy) && (granted.is_empty() || granted.contains(resource))
-    };
-    if asked.iter().all(is_granted) { Ok(asked) } else { Err(not_granted) }
-}
-
-fn distinct(params: &Params) -> Vec<String> {
-    let mut resources: Vec<String> = Vec::new();
-    for resource in params.values(Param::Resource) {
-        if !resources.iter().any(|own| own == resource) {
-            resources.push(resource.to_owned());
+    if !resources.is_empty() {
+        return Ok(resources);
+    }
+    for resource in granted {
+        if let Some(known) = known_resource(resource, turn.policy) {
+            add(&mut resources, known);
         }
     }
-    resources
+    // To lose all its resources must not make a token that is good everywhere.
+    if resources.is_empty() && !granted.is_empty() { Err(not_granted) } else { Ok(resources) }
+}
+
+fn add(resources: &mut Vec<String>, resource: &str) {
+    if !resources.iter().any(|own| own == resource) {
+        resources.push(resource.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::UserKey;
+    use crate::sample::{self, World};
+
+    fn params(param: Param, values: &[&str]) -> Params {
+        let mut params = Params::default();
+        for value in values {
+            params.push(param, (*value).to_owned()).unwrap();
+        }
+        params
+    }
+
+    /// RFC 3986 §6.2: "URIs […] compared for equivalence".
+    #[test]
+    fn a_resource_is_known_in_every_spelling_and_answered_in_the_configured_one_rfc_8707_2() {
+        let world = World::new();
+        let asked = |values: &[&str]| requested_resources(&params(Param::Resource, values), &world.turn());
+        for spelling in ["https://api.example", "HTTPS://API.example:443/", "https://api.example/."] {
+            assert_eq!(
+                asked(&[spelling, "https://api.example/"]),
+                Ok(vec!["https://api.example/".to_owned()]),
+                "{spelling}"
+            );
+        }
+        assert_eq!(asked(&["https://AUTH.example/"]), Ok(vec!["https://auth.example".to_owned()]));
+        let refusal = asked(&["https://api.example/v2"]).unwrap_err();
+        let text = "The resource https://api.example/v2 is unknown, malformed, or not part of the grant.";
+        assert_eq!((refusal.no, refusal.text().as_str()), (No::ResourceUnknown, text));
+    }
+
+    #[test]
+    fn a_grant_is_narrowed_by_any_spelling_rfc_8707_2_2() {
+        let world = World::new();
+        let granted = ["https://api.example".to_owned()];
+        let narrowed = |values: &[&str]| narrowed_resources(&params(Param::Resource, values), &granted, &world.turn());
+        assert_eq!(narrowed(&["https://API.example"]), Ok(vec!["https://api.example/".to_owned()]));
+        assert_eq!(narrowed(&[]), Ok(vec!["https://api.example/".to_owned()]));
+        assert_eq!(narrowed(&["https://files.example/"]).unwrap_err().no, No::ResourceNotGranted);
+    }
+
+    #[test]
+    fn an_application_of_somebodys_own_cannot_ask_for_what_only_the_operator_gives_asvs_10_4_11() {
+        let mut world = World::new();
+        world.policy.scope.operator_only = Scope::of(["admin"]);
+        world.policy.scope.implies.push(("links:write".into(), Scope::of(["admin"])));
+        let all = Scope::of(["profile", "links:write", "admin"]);
+        let own = Client { owner: Some(UserKey(1)), scope: all.clone(), ..sample::client() };
+        let asked =
+            |client: &Client, values: &[&str]| requested_scope(&params(Param::Scope, values), client, &world.turn());
+        assert_eq!(asked(&own, &[]).unwrap().as_str(), "profile");
+        for word in ["admin", "links:write", "profile admin"] {
+            assert_eq!(asked(&own, &[word]).unwrap_err().no, No::ScopeNotAllowed, "{word}");
+        }
+        let given = Client { operator_scope: Scope::of(["links:write"]), ..own };
+        assert_eq!(asked(&given, &["links:write"]).unwrap().as_str(), "links:write");
+        assert_eq!(asked(&Client { owner: None, ..given }, &[]), Ok(all));
+    }
 }

@@ -232,6 +232,9 @@ pub struct Client {
     pub grants: Vec<GrantType>,
     /// The scopes that it may ask for.
     pub scope: Scope,
+    /// The scopes of these that the operator named for it. They count where only the operator gives a scope.
+    #[serde(default, skip_serializing_if = "Scope::is_empty")]
+    pub operator_scope: Scope,
     /// The resource identifiers (RFC 8707) that it answers for when it introspects tokens.
     #[serde(default)]
     pub audience: Vec<String>,
@@ -577,6 +580,9 @@ pub struct Personal {
     pub name: String,
     /// What it allows.
     pub scope: Scope,
+    /// True for a token that the operator made on the command line: only such a token has scopes that only the operator
+    /// gives.
+    pub is_by_operator: bool,
     /// When it was made.
     pub created_at: UnixTime,
     /// When it dies; [`UnixTime::NEVER`] for one that does not.

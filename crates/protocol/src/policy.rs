@@ -1,7 +1,7 @@
 //! Every knob of the protocol, with its default and its unit. One policy per dialect, made when the server starts.
 
 use crate::keys::{Alphabet, Spelling};
-use crate::model::{ClientKind, GrantType, Pkce, RefreshMode};
+use crate::model::{Client, ClientKind, GrantType, Personal, Pkce, RefreshMode};
 use crate::scope::Scope;
 
 /// What a dialect's surface offers and how long things live. Made from the dialect file and the operator's overrides.
@@ -79,6 +79,8 @@ pub struct ScopePolicy {
     pub default: Scope,
     /// Scopes that contain others.
     pub implies: Vec<(String, Scope)>,
+    /// Scopes that only the operator gives: to clients on the command line, and to nobody who asks by themselves.
+    pub operator_only: Scope,
 }
 
 impl ScopePolicy {
@@ -100,6 +102,48 @@ impl ScopePolicy {
             }
             whole = next;
         }
+    }
+
+    /// True if only the operator gives this scope. A scope that implies such a one counts as one.
+    #[must_use]
+    pub fn is_operator_only(&self, word: &str) -> bool {
+        !self.operator_only.is_empty() && !self.closure(&Scope::of([word])).intersection(&self.operator_only).is_empty()
+    }
+
+    /// The words of `scope` that people may give to applications and tokens of their own.
+    #[must_use]
+    pub fn of_anybody(&self, scope: &Scope) -> Scope {
+        Scope::of(scope.iter().filter(|word| !self.is_operator_only(word)))
+    }
+
+    /// The words of `scope` that are in force for `client`. An application that a person registered has a scope that only
+    /// the operator gives if the operator named it for this application.
+    #[must_use]
+    pub fn in_force(&self, scope: &Scope, client: Option<&Client>) -> Scope {
+        match client {
+            _ if self.operator_only.is_empty() => scope.clone(),
+            Some(client) if client.owner.is_none() || client.is_first_party => scope.clone(),
+            Some(client) => self.cut(scope, &client.operator_scope),
+            None => self.of_anybody(scope),
+        }
+    }
+
+    /// The scopes that `client` may ask for.
+    #[must_use]
+    pub fn of_client(&self, client: &Client) -> Scope {
+        self.in_force(&client.scope, Some(client))
+    }
+
+    /// The scope that is in force for a personal token.
+    #[must_use]
+    pub fn of_personal(&self, token: &Personal) -> Scope {
+        if token.is_by_operator { token.scope.clone() } else { self.of_anybody(&token.scope) }
+    }
+
+    /// The words of `scope`, but of those that only the operator gives only what `given` covers.
+    fn cut(&self, scope: &Scope, given: &Scope) -> Scope {
+        let given = self.closure(given);
+        Scope::of(scope.iter().filter(|word| given.contains(word) || !self.is_operator_only(word)))
     }
 }
 
@@ -292,5 +336,22 @@ mod tests {
             ..ScopePolicy::default()
         };
         assert_eq!(policy.closure(&Scope::of(["admin"])).as_str(), "admin write read");
+    }
+
+    #[test]
+    fn a_scope_that_implies_one_of_the_operators_counts_as_one() {
+        let policy = ScopePolicy {
+            implies: vec![("root".into(), Scope::of(["staff"])), ("staff".into(), Scope::of(["admin", "read"]))],
+            operator_only: Scope::of(["admin"]),
+            ..ScopePolicy::default()
+        };
+        let all = Scope::of(["read", "root", "staff", "admin"]);
+        assert_eq!(policy.of_anybody(&all).as_str(), "read");
+        let own = Client { owner: Some(crate::model::UserKey(1)), scope: all.clone(), ..crate::sample::client() };
+        assert_eq!(policy.of_client(&own).as_str(), "read");
+        let given = Client { operator_scope: Scope::of(["staff"]), ..own.clone() };
+        assert_eq!(policy.of_client(&given).as_str(), "read staff admin");
+        assert_eq!(policy.of_client(&Client { owner: None, ..own.clone() }), all);
+        assert_eq!(policy.of_client(&Client { is_first_party: true, ..own }), all);
     }
 }

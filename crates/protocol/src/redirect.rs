@@ -54,32 +54,58 @@ pub fn verify(client: &Client, requested: Option<&str>) -> Result<VerifiedRedire
     }
 }
 
+/// Origins of the device itself, on which the port may differ. RFC 8252 §8.3 advises against `localhost`, which a device may
+/// resolve to another address; native applications use it all the same.
+const LOOPBACK_ORIGINS: [&str; 3] = ["http://127.0.0.1", "http://[::1]", LOCALHOST];
+const LOCALHOST: &str = "http://localhost";
+
 /// RFC 8252 §7.3: "The authorization server MUST allow any port to be specified at the time of the request for loopback
 /// IP redirect URIs". Everything before and after the port is compared byte for byte; nothing is parsed.
 fn is_same_but_for_loopback_port(registered: &str, requested: &str) -> bool {
-    ["http://127.0.0.1", "http://[::1]"].iter().any(|origin| {
+    LOOPBACK_ORIGINS.iter().any(|origin| {
         let rests = registered.strip_prefix(origin).zip(requested.strip_prefix(origin));
         rests.is_some_and(|(registered, requested)| match (after_port(registered), after_port(requested)) {
-            (Some(registered), Some(requested)) => registered == requested,
+            (Some((_, registered)), Some((port, requested))) => {
+                registered == requested && port.is_none_or(is_possible_port)
+            }
             _ => false,
         })
     })
 }
 
-/// What follows an optional `:port`; `None` when what follows the host is neither a port nor a path or query.
-fn after_port(rest: &str) -> Option<&str> {
-    let path = match rest.strip_prefix(':') {
-        Some(port) => {
-            let path = port.trim_start_matches(|c: char| c.is_ascii_digit());
-            if !(1..=5).contains(&(port.len() - path.len())) {
+/// An optional `:port`, and what follows it; `None` when what follows the host is neither a port nor a path or query.
+fn after_port(rest: &str) -> Option<(Option<&str>, &str)> {
+    let (port, path) = match rest.strip_prefix(':') {
+        Some(rest) => {
+            let path = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+            let port = &rest[..rest.len() - path.len()];
+            if !(1..=5).contains(&port.len()) {
                 return None;
             }
-            path
+            (Some(port), path)
         }
-        None => rest,
+        None => (None, rest),
     };
-    (path.is_empty() || path.starts_with(['/', '?'])).then_some(path)
+    (path.is_empty() || path.starts_with(['/', '?'])).then_some((port, path))
 }
+
+/// True for a number from 1 to 65535, written in the one usual way.
+fn is_possible_port(port: &str) -> bool {
+    port.bytes().all(|byte| byte.is_ascii_digit())
+        && !port.starts_with('0')
+        && port.parse::<u16>().is_ok_and(|number| number > 0)
+}
+
+/// True for a redirect URI of a public client on `localhost`, whose developer should know that `127.0.0.1` is the better
+/// choice: RFC 8252 §8.3.
+#[must_use]
+pub fn is_on_localhost(uri: &str, kind: ClientKind) -> bool {
+    kind == ClientKind::Public && uri.strip_prefix(LOCALHOST).is_some_and(|rest| after_port(rest).is_some())
+}
+
+/// The advice for a redirect URI that [`is_on_localhost`].
+pub const LOCALHOST_ADVICE: &str = "any port works, but localhost may be another address than the one that the application \
+    listens on; http://127.0.0.1 and http://[::1] are safer (RFC 8252 section 8.3)";
 
 /// May `uri` be registered?
 ///
@@ -92,6 +118,9 @@ pub fn may_register(uri: &str, kind: ClientKind) -> Result<(), No> {
     if uri.bytes().any(|b| b <= b' ' || b >= 0x7f) || uri.contains(['\\', '"', '<', '>', '^', '`', '{', '|', '}']) {
         return Err(No::RedirectUriCharacters);
     }
+    if !is_escaped_well(uri) {
+        return Err(No::RedirectUriCharacters);
+    }
     // RFC 6749 §3.1.2: "The redirection endpoint URI MUST be an absolute URI […]. The endpoint URI MUST NOT include a
     // fragment component."
     if uri.contains('#') {
@@ -100,15 +129,21 @@ pub fn may_register(uri: &str, kind: ClientKind) -> Result<(), No> {
     if uri.contains('*') {
         return Err(No::RedirectUriWildcard);
     }
+    let written = authority(uri);
+    if let Some(written) = written {
+        check_authority(written)?;
+    }
     let url = Url::parse(uri).map_err(|_| No::RedirectUriRelative)?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(No::RedirectUriUserinfo);
     }
     match url.scheme() {
         // A parser forgives missing slashes, and a browser takes what follows for a path on this very server.
-        "https" | "http" if !uri.starts_with("https://") && !uri.starts_with("http://") => {
-            Err(No::RedirectUriNotWrittenOut)
-        }
+        scheme if !uri.starts_with(scheme) => Err(No::RedirectUriNotWrittenOut),
+        "https" | "http" if written.is_none_or(str::is_empty) => Err(No::RedirectUriNotWrittenOut),
+        // Browsers take these parts out, and then go to a URI that nobody registered.
+        _ if has_dots(uri) => Err(No::RedirectUriDots),
+        "https" | "http" if !is_host_as_written(&url, written.unwrap_or_default()) => Err(No::RedirectUriHost),
         "https" if url.host().is_some() => Ok(()),
         "http" if is_loopback(&url) => Ok(()),
         "http" => Err(No::RedirectUriUnencrypted),
@@ -121,6 +156,46 @@ pub fn may_register(uri: &str, kind: ClientKind) -> Result<(), No> {
         _ if kind == ClientKind::Public => Err(No::RedirectUriSchemeVague),
         _ => Err(No::RedirectUriOfConfidential),
     }
+}
+
+/// What stands between `//` and the path, if the URI has that.
+fn authority(uri: &str) -> Option<&str> {
+    let (_, rest) = uri.split_once(':')?;
+    rest.strip_prefix("//")?.split(['/', '?']).next()
+}
+
+fn check_authority(authority: &str) -> Result<(), No> {
+    if authority.contains('@') {
+        return Err(No::RedirectUriUserinfo);
+    }
+    match port(authority) {
+        Some(port) if !is_possible_port(port) => Err(No::RedirectUriPort),
+        _ => Ok(()),
+    }
+}
+
+/// What follows the colon behind the host. The colons of an IPv6 address stand in brackets.
+fn port(authority: &str) -> Option<&str> {
+    let behind = authority.rsplit_once(']').map_or(authority, |(_, behind)| behind);
+    behind.split_once(':').map(|(_, port)| port)
+}
+
+/// True if the host is written as it is read: parsers take `127.1`, `0x7f000001` and `%6cocalhost` for other hosts than
+/// people do.
+fn is_host_as_written(url: &Url, authority: &str) -> bool {
+    let host = port(authority).map_or(authority, |port| &authority[..authority.len() - port.len() - 1]);
+    url.host_str().is_some_and(|read| read.eq_ignore_ascii_case(host))
+}
+
+/// True if the path has a segment `.` or `..`, also in escapes.
+fn has_dots(uri: &str) -> bool {
+    let path = uri.split('?').next().unwrap_or_default();
+    path.split('/').any(|segment| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | ".."))
+}
+
+/// True if every `%` begins an escape.
+fn is_escaped_well(uri: &str) -> bool {
+    uri.split('%').skip(1).all(|after| after.len() >= 2 && after.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit))
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -185,10 +260,123 @@ mod tests {
             "http://127.0.0.1.evil.example/cb",
             "http://127.0.0.1:/cb",
             "http://127.0.0.1:123456/cb",
+            "http://127.0.0.1:65536/cb",
+            "http://127.0.0.1:0/cb",
+            "http://127.0.0.1:080/cb",
             "https://127.0.0.1:51004/cb",
             "http://localhost:51004/cb",
         ] {
             assert!(verify(&client, Some(near)).is_err(), "{near}");
+        }
+    }
+
+    #[test]
+    fn any_port_matches_on_localhost_and_on_no_name_like_it_rfc_8252_8_3() {
+        let client = client(ClientKind::Public, &["http://localhost/cb", "http://localhost:3000/old?x=1"]);
+        for same in [
+            "http://localhost/cb",
+            "http://localhost:51004/cb",
+            "http://localhost:1/old?x=1",
+            "http://localhost/old?x=1",
+        ] {
+            assert!(verify(&client, Some(same)).is_ok(), "{same}");
+        }
+        for near in [
+            "http://localhost.evil.com/cb",
+            "http://localhost.evil.com:51004/cb",
+            "http://localhost.:51004/cb",
+            "http://localhost:80@evil.example/cb",
+            "http://localhost@evil.example/cb",
+            "http://localhost:80#@evil.example/cb",
+            "http://localhost:80\\@evil.example/cb",
+            "http://localhostevil/cb",
+            "http://LOCALHOST:51004/cb",
+            "http://app.localhost:51004/cb",
+            "http://127.0.0.1:51004/cb",
+            "https://localhost:51004/cb",
+            "http://localhost:51004/cb/",
+            "http://localhost:51004/cb?x=1",
+            "http://localhost:/cb",
+            "http://localhost:0/cb",
+            "http://localhost:65536/cb",
+            "http://localhost: 80/cb",
+            "http://localhost:+80/cb",
+        ] {
+            assert!(verify(&client, Some(near)).is_err(), "{near}");
+        }
+        let confidential = Client { kind: ClientKind::Confidential, ..client };
+        assert!(verify(&confidential, Some("http://localhost:51004/cb")).is_err());
+    }
+
+    #[test]
+    fn advice_is_given_for_localhost_and_nothing_else_rfc_8252_8_3() {
+        assert!(is_on_localhost("http://localhost/cb", ClientKind::Public));
+        assert!(is_on_localhost("http://localhost:3000", ClientKind::Public));
+        assert!(!is_on_localhost("http://localhost/cb", ClientKind::Confidential));
+        for other in ["http://127.0.0.1/cb", "http://localhost.example/cb", "https://localhost/cb"] {
+            assert!(!is_on_localhost(other, ClientKind::Public), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_uri_that_cannot_be_or_is_read_otherwise_is_not_registered_rfc_3986() {
+        for (uri, no) in [
+            ("https://app.example:0/cb", No::RedirectUriPort),
+            ("https://app.example:65536/cb", No::RedirectUriPort),
+            ("https://app.example:99999/cb", No::RedirectUriPort),
+            ("https://app.example:/cb", No::RedirectUriPort),
+            ("https://app.example:080/cb", No::RedirectUriPort),
+            ("https://app.example:http/cb", No::RedirectUriPort),
+            ("https://app.example:-1/cb", No::RedirectUriPort),
+            ("https://app.example:44 3/cb", No::RedirectUriCharacters),
+            ("https://app.example:443:444/cb", No::RedirectUriPort),
+            ("http://127.0.0.1:0/cb", No::RedirectUriPort),
+            ("http://[::1]:99999/cb", No::RedirectUriPort),
+            ("http://localhost:0", No::RedirectUriPort),
+            ("http://localhost:65536?x", No::RedirectUriPort),
+            ("com.example.app://host:0/cb", No::RedirectUriPort),
+            ("https://@app.example/cb", No::RedirectUriUserinfo),
+            ("https://user@app.example/cb", No::RedirectUriUserinfo),
+            ("http://localhost:80@evil.example/cb", No::RedirectUriUserinfo),
+            ("com.example.app://user@host/cb", No::RedirectUriUserinfo),
+            ("https://app.example\\@evil.example/cb", No::RedirectUriCharacters),
+            ("https://app.example/c\tb", No::RedirectUriCharacters),
+            (" https://app.example/cb", No::RedirectUriCharacters),
+            ("https://bücher.example/cb", No::RedirectUriCharacters),
+            ("https://app.example/%zz", No::RedirectUriCharacters),
+            ("https://app.example/%", No::RedirectUriCharacters),
+            ("https:///app.example/cb", No::RedirectUriNotWrittenOut),
+            ("https:/app.example/cb", No::RedirectUriNotWrittenOut),
+            ("Https://app.example/cb", No::RedirectUriNotWrittenOut),
+            ("Com.Example.App:/cb", No::RedirectUriNotWrittenOut),
+            ("http://127.1/cb", No::RedirectUriHost),
+            ("http://2130706433/cb", No::RedirectUriHost),
+            ("http://0x7f.0.0.1/cb", No::RedirectUriHost),
+            ("http://0177.0.0.1/cb", No::RedirectUriHost),
+            ("http://127.0.0.1./cb", No::RedirectUriHost),
+            ("https://%61pp.example/cb", No::RedirectUriHost),
+            ("http://[0:0:0:0:0:0:0:1]/cb", No::RedirectUriHost),
+            ("https://app.example/a/../cb", No::RedirectUriDots),
+            ("https://app.example/./cb", No::RedirectUriDots),
+            ("https://app.example/%2e%2E/cb", No::RedirectUriDots),
+            ("https://app.example/cb/..", No::RedirectUriDots),
+            ("http://localhost.evil.com/cb", No::RedirectUriUnencrypted),
+        ] {
+            assert_eq!(may_register(uri, ClientKind::Public), Err(no), "{uri}");
+        }
+        for uri in [
+            "https://app.example",
+            "https://App.Example:8443/cb",
+            "https://app.example/a..b/.well-known/%2F?next=/../x:0@",
+            "http://127.0.0.1:65535/cb",
+            "http://[::1]:1/cb",
+            "http://localhost/cb",
+            "https://xn--bcher-kva.example/cb",
+            "https://192.0.2.1/cb",
+            "com.example.app:/cb:0@",
+            "com.example.app://callback",
+        ] {
+            assert_eq!(may_register(uri, ClientKind::Public), Ok(()), "{uri}");
         }
     }
 

@@ -3,6 +3,8 @@
 //! The name is for the operator, the text for the client. Several names share one text where the difference would help
 //! an attacker. Docs, metrics and the error maps of dialects are made from this table.
 
+use crate::names::{Described, NameFault};
+use crate::quoted::Quoted;
 use crate::wire::{Param, names};
 
 names! {
@@ -90,7 +92,7 @@ pub struct Row {
     pub kind: ErrorKind,
     /// Where it is defined.
     pub rfc: &'static str,
-    /// What the client is told. `{}` stands for the parameter at fault.
+    /// What the client is told. `{}` stands for the parameter at fault, `{value}` for the value at fault.
     pub text: &'static str,
     /// What it means, for the operator.
     pub meaning: &'static str,
@@ -142,8 +144,8 @@ refusals! {
     ScopeUnknown, InvalidScope, "RFC 6749 §3.3", "The scope is unknown, malformed, or more than this client may ask for.", "A scope that does not exist on this surface.";
     ScopeNotAllowed, InvalidScope, "RFC 6749 §3.3", "The scope is unknown, malformed, or more than this client may ask for.", "A scope that the client is not registered for.";
     ScopeWider, InvalidScope, "RFC 6749 §6", "The scope exceeds what was granted.", "A refresh asked for more than the grant allows.";
-    ResourceUnknown, InvalidTarget, "RFC 8707 §2", "The resource is unknown, malformed, or not part of the grant.", "A resource that is not in the configuration.";
-    ResourceNotGranted, InvalidTarget, "RFC 8707 §2.2", "The resource is unknown, malformed, or not part of the grant.", "A resource that the grant does not cover.";
+    ResourceUnknown, InvalidTarget, "RFC 8707 §2", "The resource {value} is unknown, malformed, or not part of the grant.", "A resource that is not in the configuration.";
+    ResourceNotGranted, InvalidTarget, "RFC 8707 §2.2", "The resource {value} is unknown, malformed, or not part of the grant.", "A resource that the grant does not cover.";
     CredentialsWrong, InvalidCredentials, "RFC 6749 §4.3.2", "The user name or the password is wrong.", "Unknown user, wrong password, or an account without a password.";
     UserDisabled, InvalidCredentials, "RFC 6749 §4.3.2", "The user name or the password is wrong.", "The account is disabled.";
     LockedOut, LockedOut, "RFC 6749 §4.3.2", "Too many failed attempts. Wait and try again.", "Too many failures of this caller: against one name from one address, from the address, from a known device, or at the second factor.";
@@ -216,14 +218,20 @@ refusals! {
     AttributesTooDeep, InvalidRequest, "RFC 8259 §9", "The attributes of an account may be nested 32 deep.", "A patch would nest an account's attributes too deep.";
     AttributesNotAllowed, UnauthorizedClient, "OWASP ASVS 5.0 V8.2", "This client may not read or change accounts.", "Only a confidential client with the right to it (`--accounts-api`) may use the accounts API.";
     AttributesTooLarge, InvalidRequest, "RFC 9110 §15.5.14", "The attributes of an account may have 64 KiB together.", "A patch would make an account too large.";
+    AttributeReserved, InvalidRequest, "OpenID Connect Core §5.1", "The attribute {value} cannot be set: this name belongs to a claim that the server itself makes. Choose another name.", "A patch sets an attribute whose name is that of a claim, such as email or sub.";
+    AttributeInexact, InvalidRequest, "RFC 8259 §6", "The number {value} in the attributes cannot be kept exactly. Send it as a string.", "A patch has a number that would be rounded.";
     AccountUnknown, NotFound, "RFC 9110 §15.5.5", "There is no such account.", "The accounts API was asked for an identifier that nobody has.";
     NameMalformed, InvalidRequest, "OWASP ASVS 5.0 V2.2", "The name must have between 1 and 200 characters.", "A display name that is empty or too long.";
+    NameCharacter, InvalidRequest, "Unicode TR 36 §2", "The name contains {value}; remove it.", "A name with a character that is invisible or changes the direction of the text.";
     RedirectUriTooLong, InvalidRequest, "RFC 6749 §3.1.2", "The redirect URI is longer than 2000 bytes.", "A redirect URI that is too long to be registered.";
     RedirectUriCharacters, InvalidRequest, "RFC 3986 §2", "The redirect URI has a space or another character that must be percent-encoded.", "A redirect URI with characters that no URI has.";
     RedirectUriFragment, InvalidRequest, "RFC 6749 §3.1.2", "The redirect URI has a fragment (#…).", "A redirect URI with a fragment was to be registered.";
     RedirectUriWildcard, InvalidRequest, "RFC 9700 §4.1.3", "The redirect URI has a wildcard; list every URI in full.", "A redirect URI with a wildcard was to be registered.";
     RedirectUriRelative, InvalidRequest, "RFC 6749 §3.1.2", "The redirect URI is not an absolute URI such as https://app.example/callback.", "A redirect URI without a scheme was to be registered.";
     RedirectUriUserinfo, InvalidRequest, "RFC 3986 §7.5", "The redirect URI has a user name or password in front of its host.", "A redirect URI with credentials was to be registered.";
+    RedirectUriPort, InvalidRequest, "RFC 3986 §3.2.3", "The port of the redirect URI must be a number from 1 to 65535, without leading zeros.", "A redirect URI with a port that cannot exist was to be registered.";
+    RedirectUriHost, InvalidRequest, "RFC 3986 §7.4", "The host of the redirect URI must be written in its usual form, such as app.example, 127.0.0.1 or [::1].", "A redirect URI whose host parsers read as another one was to be registered.";
+    RedirectUriDots, InvalidRequest, "RFC 3986 §6.2.2.3", "The redirect URI has . or .. as a part of its path; write the path without it.", "A redirect URI whose path browsers change was to be registered.";
     RedirectUriNotWrittenOut, InvalidRequest, "RFC 6749 §3.1.2", "The redirect URI must be written out: https://, in lower case, and a host.", "A redirect URI that parsers forgive and browsers read differently.";
     RedirectUriUnencrypted, InvalidRequest, "RFC 9700 §2.6", "The redirect URI must use https; http is for this machine only (localhost, 127.0.0.1, [::1]).", "A redirect URI with http on another machine was to be registered.";
     RedirectUriSchemeForbidden, InvalidRequest, "RFC 9700 §4.1.3", "The redirect URI has a scheme that must not be redirected to.", "A redirect URI such as javascript: was to be registered.";
@@ -246,8 +254,8 @@ refusals! {
     PersonalExpiryMalformed, InvalidRequest, "OWASP ASVS 5.0 V2.2", "Say when the token ends, by one of the choices.", "A lifetime that is none, or longer than the surface allows.";
 }
 
-/// A refusal, and the parameter at fault where there is one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A refusal, and the parameter or value at fault where there is one.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
     /// Which.
     pub no: No,
@@ -255,13 +263,32 @@ pub struct Refusal {
     pub param: Option<Param>,
     /// Seconds after which it is worth trying again.
     pub retry_after_s: Option<u64>,
+    /// The value at fault, for a text that has a place for it.
+    pub value: Option<Quoted>,
+}
+
+impl std::fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut told = f.debug_struct("Refusal");
+        told.field("no", &self.no).field("param", &self.param).field("retry_after_s", &self.retry_after_s);
+        if let Some(value) = &self.value {
+            told.field("value", value);
+        }
+        told.finish()
+    }
 }
 
 impl Refusal {
     /// A refusal because of a parameter.
     #[must_use]
     pub const fn of(no: No, param: Param) -> Self {
-        Self { no, param: Some(param), retry_after_s: None }
+        Self { no, param: Some(param), retry_after_s: None, value: None }
+    }
+
+    /// The same refusal, with the value at fault.
+    #[must_use]
+    pub fn with_value(self, value: &str) -> Self {
+        Self { value: Some(Quoted::new(value)), ..self }
     }
 
     /// The row of the table.
@@ -273,13 +300,34 @@ impl Refusal {
     /// The text for the client.
     #[must_use]
     pub fn text(&self) -> String {
-        self.row().text.replace("{}", self.param.map_or("", Param::as_str))
+        self.text_with(self.param.map_or("", Param::as_str))
+    }
+
+    /// The text for a client that knows the parameter at fault by this name.
+    #[must_use]
+    pub fn text_with(&self, param: &str) -> String {
+        let text = self.row().text.replace("{}", param);
+        match &self.value {
+            Some(value) => text.replace("{value}", value.as_str()),
+            None => text.replace(" {value}", ""),
+        }
     }
 }
 
 impl From<No> for Refusal {
     fn from(no: No) -> Self {
-        Self { no, param: None, retry_after_s: None }
+        Self { no, param: None, retry_after_s: None, value: None }
+    }
+}
+
+impl From<NameFault> for Refusal {
+    fn from(fault: NameFault) -> Self {
+        match fault {
+            NameFault::Length { .. } => No::NameMalformed.into(),
+            NameFault::Character { character, at } => {
+                Self::from(No::NameCharacter).with_value(&format!("{} at character {at}", Described(character)))
+            }
+        }
     }
 }
 
@@ -339,7 +387,20 @@ mod tests {
     fn a_text_names_a_parameter_exactly_when_it_has_a_place_for_one() {
         for row in TABLE {
             let text = Refusal::of(row.no, Param::Code).text();
-            assert_eq!(row.text.contains("{}"), text != row.text, "{}", row.name);
+            let is_named = text != Refusal::from(row.no).text();
+            assert_eq!(row.text.contains("{}"), is_named, "{}", row.name);
         }
+    }
+
+    #[test]
+    fn a_text_names_a_value_exactly_when_it_has_a_place_for_one() {
+        for row in TABLE {
+            let refusal = Refusal::from(row.no);
+            assert!(!refusal.text().contains("{value}"), "{}", row.name);
+            let is_named = refusal.with_value("https://api.example").text().contains("https://api.example");
+            assert_eq!(row.text.contains("{value}"), is_named, "{}", row.name);
+        }
+        let unknown = Refusal::of(No::ResourceUnknown, Param::Resource).with_value("urn:a");
+        assert_eq!(unknown.text(), "The resource urn:a is unknown, malformed, or not part of the grant.");
     }
 }

@@ -41,6 +41,7 @@ pub fn client(kind: ClientKind, policy: &Policy) -> Client {
         redirect_uris: Vec::new(),
         grants: grants(kind, policy),
         scope: scope(policy),
+        operator_scope: Scope::default(),
         audience: Vec::new(),
         pkce: pkce(policy.client.pkce, kind, policy),
         refresh: policy.refresh_mode,
@@ -75,10 +76,10 @@ pub fn grants(kind: ClientKind, policy: &Policy) -> Vec<GrantType> {
     policy.grants.iter().copied().filter(fits).collect()
 }
 
-/// All scopes of the surface.
+/// All scopes of the surface but those that only the operator gives: these must be named.
 #[must_use]
 pub fn scope(policy: &Policy) -> Scope {
-    Scope::of(policy.scope.list.iter().map(|(word, _)| word.as_str()))
+    policy.scope.of_anybody(&Scope::of(policy.scope.list.iter().map(|(word, _)| word.as_str())))
 }
 
 /// What a client of this kind gets that wishes for `wish`: a public client always needs PKCE, and some surfaces ask it of

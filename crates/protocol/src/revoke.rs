@@ -215,6 +215,7 @@ mod tests {
                 created_at: UnixTime(900),
                 expires_at: UnixTime(2000),
                 used_at: None,
+                is_by_operator: false,
             },
             client: None,
             user: Some(std::sync::Arc::new(sample::user())),

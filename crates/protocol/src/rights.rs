@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Client, ClientKey, ClientKind};
+use crate::resource;
 
 /// Which tokens introspection describes to a client. Refresh tokens are described to their own client only, whatever the
 /// setting.
@@ -40,7 +41,7 @@ impl Client {
         if issued_to == Some(self.key) || self.introspection == Some(Introspection::Any) {
             return true;
         }
-        if audience.iter().any(|resource| self.audience.contains(resource)) {
+        if audience.iter().any(|own| resource::is_among(&self.audience, own)) {
             return true;
         }
         // A token for every resource is meant for an API of the operator's as well. An application of a user's may answer

@@ -11,6 +11,7 @@ use crate::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, Held,
     Identity, IdentityName, Personal, PersonalId, Refresh, SealKey, Session, SessionId, User, UserKey,
 };
+pub use crate::names::{login_forms, login_name};
 use crate::policy::Policy;
 use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
@@ -178,12 +179,6 @@ pub fn account_attempts_key(user: Option<UserKey>, login: &str) -> Digest {
 #[must_use]
 pub fn address_attempts_key(address: &str) -> Digest {
     Digest::of(format!("address\0{address}").as_bytes())
-}
-
-/// The form in which names to sign in with are compared: without surrounding space, in lower case.
-#[must_use]
-pub fn login_name(typed: &str) -> String {
-    typed.trim().to_lowercase()
 }
 
 /// Randomness for one turn: a seed drawn from the operating system before the turn began, stretched by SHA-256 in

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::attributes::is_reserved;
 use crate::call::{Call, Reply, ReplyKind};
 use crate::introspect::AnyToken;
 use crate::keys::Keys;
 use crate::model::{Held, Personal, User};
 use crate::policy::{Policy, SEEN_EVERY_S, ScopePolicy};
 use crate::refusal::{No, Refusal};
+use crate::resource;
 use crate::scope::Scope;
 use crate::turn::{Change, Facts, Turn, Wants};
 use crate::wire::{Field, Fields, Params};
@@ -54,17 +56,18 @@ impl Call for UserinfoRequest {
                     return Err(No::TokenExpired.into());
                 }
                 // A token for other resources is of no use here: an API that was sent one must not learn who its user is.
-                if !held.row.audience.is_empty() && !held.row.audience.contains(&turn.policy.issuer) {
+                if !held.row.audience.is_empty() && !resource::is_among(&held.row.audience, &turn.policy.issuer) {
                     return Err(No::TokenUnknown.into());
                 }
                 let user = held.user.as_ref().ok_or(No::TokenWithoutUser)?;
-                (user, Reach::new(&held.row.scope, scopes, turn.policy))
+                let scope = scopes.in_force(&held.row.scope, held.client.as_deref());
+                (user, Reach::new(&scope, scopes, turn.policy))
             }
             AnyToken::Personal(presented) => {
                 let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest);
                 let held = held.ok_or(No::TokenUnknown)?;
                 let (user, scopes) = personal(held, turn)?;
-                (user, Reach::new(&held.row.scope, scopes, turn.policy))
+                (user, Reach::new(&scopes.of_personal(&held.row), scopes, turn.policy))
             }
             AnyToken::Refresh(_) | AnyToken::Foreign => return Err(No::TokenUnknown.into()),
         };
@@ -140,7 +143,8 @@ pub fn claims(user: &User, reach: &Reach<'_>) -> Value {
         if let Some(username) = &user.username {
             tell("username", username.as_str().into());
         }
-        for (name, value) in &user.attributes {
+        // What is no claim of this server's: nobody may take an attribute for something that was checked here.
+        for (name, value) in user.attributes.iter().filter(|(name, _)| !is_reserved(name)) {
             claims.entry(name.as_str()).or_insert_with(|| value.clone());
         }
     }
@@ -190,6 +194,43 @@ mod tests {
 
         "#]],
         );
+    }
+
+    #[test]
+    fn what_only_the_operator_gives_is_cut_from_a_token_of_before_asvs_10_4_11() {
+        let scope = |client: crate::model::Client| {
+            let (mut world, params) = world(Scope::of(["profile", "admin"]));
+            world.policy.scope.operator_only = Scope::of(["admin"]);
+            world.facts.access.as_mut().unwrap().client = Some(Arc::new(client));
+            let request = UserinfoRequest::parse(params, Scope::default(), &world.policy, &world.keys).unwrap();
+            let reply = world.judge(&request).0.unwrap();
+            reply.fields.value(Field::Scope).and_then(Value::as_str).map(ToOwned::to_owned)
+        };
+        let own = crate::model::Client { owner: Some(sample::user().key), ..sample::client() };
+        assert_eq!(scope(own.clone()).as_deref(), Some("profile"));
+        let given = crate::model::Client { operator_scope: Scope::of(["admin"]), ..own };
+        assert_eq!(scope(given).as_deref(), Some("profile admin"));
+        assert_eq!(scope(sample::client()).as_deref(), Some("profile admin"));
+    }
+
+    /// OpenID Connect Core §5.1: `email_verified` says that the provider took steps to ensure that the address is the user's.
+    #[test]
+    fn an_attribute_is_never_a_claim() {
+        let attributes = serde_json::json!({
+            "email": "ceo@bigcorp.example", "verified": true, "Email": "x", "email_verified": true, "username": "root",
+            "preferred_username": "root", "id": "sub-root", "sub": "sub-root", "active": true, "created_at": 1,
+            "created_at_iso": "2000", "iss": "https://evil.example", "name": "Root", "team": "blue",
+        });
+        let attributes = attributes.as_object().unwrap().clone();
+        let nobody = User { attributes, username: None, email: None, email_verified: false, ..sample::user() };
+        let told = |user: &User, scope: Scope| {
+            let policy = sample::policy();
+            claims(user, &Reach::new(&scope, &policy.scope, &policy)).to_string()
+        };
+        let own = r#"{"id":"sub-alice","active":true,"created_at":0,"name":"Alice Doe","team":"blue"}"#;
+        assert_eq!(told(&nobody, Scope::of(["profile", "email"])), own);
+        let owner = User { email: Some("alice@example.com".into()), ..nobody };
+        assert_eq!(told(&owner, Scope::of(["profile"])), own);
     }
 
     #[test]

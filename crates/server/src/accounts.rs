@@ -9,6 +9,7 @@ use dialect::Dialect;
 use dialect::decode::client_header;
 use protocol::attributes::AttributesCall;
 use protocol::endpoint::Endpoint;
+use protocol::exact::{self, Inexact};
 use protocol::refusal::{ErrorKind, No, Refusal};
 use protocol::wire::Params;
 use serde_json::{Map, Value, json};
@@ -64,7 +65,11 @@ fn patch(request: &Request) -> Result<Option<Map<String, Value>>, Refusal> {
             if !["application/merge-patch+json", "application/json"].iter().any(is_json) {
                 return Err(No::BodyTypeUnknown.into());
             }
-            serde_json::from_slice(&request.body).map(Some).map_err(|_| No::BodyMalformed.into())
+            match exact::read(&request.body) {
+                Ok(Value::Object(patch)) => Ok(Some(patch)),
+                Ok(_) | Err(Inexact::Malformed) => Err(No::BodyMalformed.into()),
+                Err(Inexact::Number(number)) => Err(Refusal::from(No::AttributeInexact).with_value(&number)),
+            }
         }
         _ => Err(No::MethodUnknown.into()),
     }

@@ -108,6 +108,7 @@ async fn a_user_has_one_limit_however_many_tokens_there_are() {
                 dialect: "tinyrebrand".into(),
                 name: "ci".into(),
                 scope: Scope::of(["user:read"]),
+                is_by_operator: true,
                 created_at: NOW,
                 expires_at,
                 used_at: None,

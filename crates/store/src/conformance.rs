@@ -1,8 +1,9 @@
 //! What every store must do: one suite, run on all of them. A new store is one more line at the end of `suite!`.
 
 mod changes;
+pub(crate) mod old_names;
 mod pens;
-mod preconditions;
+pub(crate) mod preconditions;
 mod queries;
 mod random;
 pub(crate) mod rows;
@@ -99,6 +100,9 @@ suite! {
         a_token_is_burned_once
         a_client_id_is_given_once
         names_of_users_are_given_once
+        user_names_that_look_the_same_are_given_once
+        a_client_id_is_never_a_sub
+        of_a_client_and_a_user_who_race_for_an_id_one_gets_it
         a_set_that_is_lost_does_not_hurt_its_neighbours
         what_is_revoked_by_its_id_has_a_smaller_one
         a_name_with_a_nul_is_nobodys;

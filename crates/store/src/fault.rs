@@ -41,7 +41,8 @@ pub enum CommitError {
     /// Other processes draw ids by clocks of their own, and clocks differ.
     #[error("the ids of this process are behind those of another")]
     Behind(i64),
-    /// A name is somebody else's: `client_id`, `sub`, `username` or `email`.
+    /// A name is somebody else's: `client_id`, `sub`, `username` or `email`, or
+    /// [`crate::CLIENT_ID_OF_USER`] or [`crate::SUB_OF_CLIENT`].
     #[error("this {0} is already taken")]
     Taken(&'static str),
     /// The store failed.

@@ -10,6 +10,7 @@ mod documents;
 mod fault;
 mod memory;
 pub mod moving;
+mod names;
 mod postgres;
 mod query;
 mod sqlite;
@@ -29,6 +30,7 @@ use moving::{Cells, Stretch, Table};
 
 pub use fault::{CommitError, Fault, OpenError};
 pub use memory::Memory;
+pub use names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT};
 pub use postgres::Postgres;
 pub use query::{Application, Counts, EventFilter, Noted, Query, Rows};
 pub use sqlite::Sqlite;
@@ -50,6 +52,10 @@ pub(crate) const TABLES: [&str; 14] = [
     "seal_keys",
     "events",
 ];
+
+/// Identifiers that a client and a user share. So many are enough to say that there are some.
+pub(crate) const SHARED_IDS: &str = "SELECT c.client_id FROM clients AS c JOIN users AS u ON u.sub = c.client_id \
+    ORDER BY c.client_id LIMIT 20";
 
 /// How one asks when the first and the last row of a table were made.
 pub(crate) struct Ages {
@@ -368,6 +374,19 @@ pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
             master_fingerprint: Sqlite::inspect_master(path),
         }),
         Place::Postgres => Postgres::inspect(url).await,
+    }
+}
+
+/// Identifiers that a client and a user share, from before they were kept apart. RFC 9068 §5 says why they must be: a
+/// resource server could take the client for the user. Changes nothing.
+///
+/// # Errors
+/// Those of [`open`], but that nothing is there yet is no error here.
+pub async fn shared_ids(url: &str) -> Result<Vec<String>, OpenError> {
+    match parse(url)? {
+        Place::Memory => Ok(Vec::new()),
+        Place::Sqlite(path) => Sqlite::shared_ids(path),
+        Place::Postgres => Postgres::shared_ids(url).await,
     }
 }
 

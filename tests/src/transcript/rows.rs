@@ -180,6 +180,7 @@ impl Rows {
             dialect: self.dialect.clone(),
             name: name.to_owned(),
             scope: Scope::of(pairs.one("scope").unwrap_or("profile").split(',')),
+            is_by_operator: true,
             created_at: NOW,
             expires_at: ttl_s.map_or(UnixTime::NEVER, |ttl_s| NOW.plus(ttl_s)),
             used_at: None,

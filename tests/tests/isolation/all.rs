@@ -256,6 +256,7 @@ impl All {
                 dialect: name.into(),
                 name: "ci".into(),
                 scope,
+                is_by_operator: true,
                 created_at: NOW,
                 expires_at: UnixTime::NEVER,
                 used_at: None,

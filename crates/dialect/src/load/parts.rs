@@ -2,6 +2,7 @@
 
 use protocol::keys::{Alphabet, Spelling};
 use protocol::model::{ClientKind, GrantType, Pkce, RefreshMode};
+use protocol::names::check_characters;
 use protocol::policy::{ScopePolicy, TokenPolicy};
 use protocol::scope::Scope;
 
@@ -32,6 +33,9 @@ pub(super) fn scope(table: &ScopeTable, reader: &mut Reader<'_>) -> ScopePolicy 
         match Scope::parse(&word.value) {
             Ok(scope) if scope.as_str() == word.value && scope.iter().count() == 1 => {
                 list.push((word.value.clone(), sentence.value.clone()));
+                if let Err(fault) = check_characters(&sentence.value) {
+                    reader.note(sentence.spot, format!("the sentence of the scope `{}` {fault}", word.value));
+                }
             }
             _ => reader.note(word.spot, format!("`{}` cannot be a scope: RFC 6749 §3.3", word.value)),
         }
@@ -45,7 +49,8 @@ pub(super) fn scope(table: &ScopeTable, reader: &mut Reader<'_>) -> ScopePolicy 
         known(std::slice::from_ref(word), &list, reader);
         implies.push((word.value.clone(), known(implied, &list, reader)));
     }
-    ScopePolicy { list, default, implies }
+    let operator_only = known(&table.operator_only, &list, reader);
+    ScopePolicy { list, default, implies, operator_only }
 }
 
 /// The words as a scope; unknown ones are noted.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use url::Url;
 
 use super::{APPLICATIONS_MAX, Done, REDIRECT_URIS_MAX};
-use crate::account::display_name;
 use crate::browser::Signed;
 use crate::model::{Client, ClientKey, ClientKind, ClientSecret, EventKind, GrantType};
+use crate::names::display_name;
 use crate::redirect::{self, REDIRECT_URI_BYTES_MAX};
 use crate::refusal::{No, Refusal};
 use crate::registration::{self, SECRETS_LIVE_MAX};
@@ -56,9 +56,6 @@ impl Particulars {
     /// Puts into a client what was said about it.
     fn fill(&self, client: &mut Client) -> Result<(), Refusal> {
         let name = display_name(&self.name)?;
-        if name.chars().any(is_deceptive) {
-            return Err(No::NameMalformed.into());
-        }
         if self.logo_uri.as_deref().is_some_and(|uri| !is_logo_uri(uri)) {
             return Err(No::LogoUriMalformed.into());
         }
@@ -78,16 +75,6 @@ impl Particulars {
         client.redirect_uris.clone_from(&self.redirect_uris);
         Ok(())
     }
-}
-
-/// Characters that nobody sees but that change how a name is read: a person must be able to trust the name on the consent
-/// page. Unicode Technical Report 36 §2.
-fn is_deceptive(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0e}'
-        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-        | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn is_logo_uri(uri: &str) -> bool {

@@ -1,10 +1,10 @@
 //! Personal access tokens: made for a script of one's own, shown once, and ended by hand.
 
 use super::{Done, PERSONALS_MAX};
-use crate::account::display_name;
 use crate::browser::Signed;
 use crate::keys::{Keys, TokenKind};
 use crate::model::{EventKind, Personal, PersonalId};
+use crate::names::display_name;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
@@ -85,7 +85,8 @@ pub(super) fn create(signed: &Signed, wish: &TokenWish, facts: &Facts, turn: &mu
     }
     let name = display_name(&wish.name)?;
     let scope = Scope::parse(&wish.scope.join(" ")).map_err(|_| No::PersonalScopeUnknown)?;
-    if scope.iter().any(|word| policy.scope.sentence(word).is_none()) {
+    // A scope that only the operator gives is no choice here either.
+    if scope.iter().any(|word| policy.scope.sentence(word).is_none() || policy.scope.is_operator_only(word)) {
         return Err(No::PersonalScopeUnknown.into());
     }
     let ttl_s = wish.lifetime.ok_or(No::PersonalExpiryMalformed)?.granted(policy)?;
@@ -101,6 +102,7 @@ pub(super) fn create(signed: &Signed, wish: &TokenWish, facts: &Facts, turn: &mu
         dialect: policy.dialect.clone(),
         name: name.to_owned(),
         scope,
+        is_by_operator: false,
         created_at: turn.now,
         expires_at: ttl_s.map_or(UnixTime::NEVER, |ttl_s| turn.now.plus(ttl_s)),
         used_at: None,

@@ -211,19 +211,21 @@ fn what_cannot_be_registered_is_refused_by_name() {
         assert_eq!(no(&world, create(uris, kind)), expected, "{uris} {kind}");
     }
     assert!(matches!(yes(&world, create(&many[..20].join("\n"), "")).0, Done::Application(..)));
-    for (name, is_good) in [
-        ("", false),
-        ("   ", false),
-        ("two\nlines", false),
-        ("left\u{202e}right", false),
-        ("in\u{200b}visible", false),
-        (&"x".repeat(201), false),
-        (&"ü".repeat(200), true),
-        ("👩\u{200d}💻", true),
+    for (name, expected) in [
+        ("", Some(No::NameMalformed)),
+        ("   ", Some(No::NameMalformed)),
+        ("two\nlines", Some(No::NameCharacter)),
+        ("left\u{202e}right", Some(No::NameCharacter)),
+        ("in\u{200b}visible", Some(No::NameCharacter)),
+        (&"x".repeat(201), Some(No::NameMalformed)),
+        (&"ü".repeat(200), None),
+        ("👩\u{200d}💻", None),
     ] {
         let (verdict, _) = judge(&world, named(name));
-        assert_eq!(verdict.err().map(|refusal| refusal.no), (!is_good).then_some(No::NameMalformed), "{name:?}");
+        assert_eq!(verdict.err().map(|refusal| refusal.no), expected, "{name:?}");
     }
+    let told = judge(&world, named("left\u{202e}right")).0.unwrap_err().text();
+    assert_eq!(told, "The name contains U+202E RIGHT-TO-LEFT OVERRIDE at character 5; remove it.");
     for (logo, is_good) in [
         ("http://a.example/logo.png", false),
         ("javascript:alert(1)", false),
@@ -410,6 +412,7 @@ fn only_its_owner_ends_a_personal_token_and_from_any_session() {
         dialect: "standard".into(),
         name: "ci".into(),
         scope: Scope::default(),
+        is_by_operator: false,
         created_at: UnixTime(0),
         expires_at: UnixTime::NEVER,
         used_at: None,
@@ -452,4 +455,20 @@ fn nobody_but_the_operator_changes_an_application_that_nobody_is_asked_about() {
         assert_eq!(no(&world, act), No::ApplicationOfOperator);
     }
     assert!(judge(&world, Act::See("web".into())).0.is_ok());
+}
+
+#[test]
+fn what_only_the_operator_gives_is_in_nothing_that_people_make_asvs_10_4_11() {
+    let mut world = world();
+    world.policy.scope.operator_only = Scope::of(["admin"]);
+    world.policy.scope.implies.push(("links:write".into(), Scope::of(["admin"])));
+    let Done::Application(client, _) = yes(&world, create("https://a.example/", "")).0 else {
+        panic!("no application")
+    };
+    assert_eq!(client.scope.as_str(), "profile email links:read");
+    for word in ["admin", "links:write"] {
+        let wish = wish(&["profile", word]);
+        assert_eq!(no(&world, Act::CreateToken(wish)), No::PersonalScopeUnknown, "{word}");
+    }
+    assert!(matches!(yes(&world, Act::CreateToken(wish(&["profile"]))).0, Done::Token(_)));
 }

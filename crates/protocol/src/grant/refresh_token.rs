@@ -224,7 +224,7 @@ impl Request {
             return Err(Refusal::of(No::ScopeWider, Param::Scope));
         }
         let wanted = if asked.is_empty() { &grant.scope } else { &asked };
-        let scope = wanted.intersection(&policy.closure(&client.scope));
+        let scope = wanted.intersection(&policy.closure(&policy.of_client(client)));
         if scope.is_empty() && !wanted.is_empty() {
             return Err(Refusal::of(No::ScopeNotAllowed, Param::Scope));
         }

@@ -62,6 +62,7 @@ fn hold_personal(world: &mut World, spelling: &Spelling) {
             dialect: "kite".into(),
             name: "ci".into(),
             scope: Scope::of(["all"]),
+            is_by_operator: false,
             created_at: UnixTime(900),
             expires_at: UnixTime(2000),
             used_at: None,

@@ -210,7 +210,7 @@ impl Jwt {
             hosted_domain: claims.hd.clone(),
             auth_time: self.auth_time(now),
             ends_at,
-            name: claims.name.as_deref().and_then(display_name),
+            name: claims.name.as_deref().and_then(crate::names::cleaned),
         })
     }
 
@@ -272,13 +272,6 @@ fn is_address(text: &str) -> bool {
     text.len() <= 254
         && text.bytes().all(|byte| byte.is_ascii_graphic())
         && text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
-}
-
-/// A name that can be shown; names without one are named by somebody else.
-fn display_name(text: &str) -> Option<String> {
-    let name: String =
-        text.trim().chars().filter(|c| !c.is_control()).take(crate::account::NAME_CHARACTERS_MAX).collect();
-    (!name.is_empty()).then_some(name)
 }
 
 #[cfg(test)]

@@ -1,10 +1,16 @@
-//! Passwords: Argon2id in, PHC strings at rest, verbatim comparison. OWASP ASVS 5.0 V6.2.
+//! Passwords: Argon2id in, PHC strings at rest. OWASP ASVS 5.0 V6.2.
+//!
+//! A password is normalised before it is hashed, so that it works on every keyboard: one system types `é` as one character,
+//! another as two. Passwords from before were hashed as they were typed, and are compared in that form too.
 
 use std::sync::Arc;
 
 use argon2::password_hash::phc::{PasswordHash, Salt};
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use crate::model::User;
 use crate::refusal::No;
@@ -31,12 +37,13 @@ const LANES: u32 = 1;
 /// # Errors
 /// Too short, too long, or too common.
 pub fn may_be(password: &Secret, names: &[&str]) -> Result<(), No> {
-    let text = password.reveal();
+    if password.reveal().len() > BYTES_MAX {
+        return Err(No::PasswordTooLong);
+    }
+    let normal = normalised(password);
+    let text = normal.as_ref().unwrap_or(password).reveal();
     if text.chars().count() < CHARACTERS_MIN {
         return Err(No::PasswordTooShort);
-    }
-    if text.len() > BYTES_MAX {
-        return Err(No::PasswordTooLong);
     }
     let start: String = text.chars().take(ESTIMATED_CHARACTERS_MAX).collect();
     if zxcvbn::zxcvbn(&start, names).guesses_log10() < GUESSES_LOG10_MIN {
@@ -49,7 +56,21 @@ pub fn may_be(password: &Secret, names: &[&str]) -> Result<(), No> {
 #[must_use]
 pub fn hash(password: &Secret, entropy: &mut Entropy) -> String {
     let salt = Salt::new(&entropy.bytes::<16>()).expect("16 bytes are a salt");
-    hash_with(&argon2id(MEMORY_KIB, PASSES), password, &salt)
+    hash_with(&argon2id(MEMORY_KIB, PASSES), normalised(password).as_ref().unwrap_or(password), &salt)
+}
+
+/// The form in which a password is hashed: RFC 8265 §4.2.2, "Any instances of non-ASCII space MUST be mapped to SPACE
+/// (U+0020)", and NFC, as NIST SP 800-63B §3.1.1.2 recommends too. `None` for a password that has this form already.
+fn normalised(password: &Secret) -> Option<Secret> {
+    let text = password.reveal();
+    if text.is_ascii() {
+        return None;
+    }
+    let is_space = |c: char| c.general_category() == GeneralCategory::SpaceSeparator;
+    let mut normal = String::with_capacity(text.len());
+    normal.extend(text.chars().map(|c| if is_space(c) { ' ' } else { c }).nfc());
+    let normal = Secret::new(normal);
+    (normal.reveal() != text).then_some(normal)
 }
 
 /// Hashes cheaply, for rows in tests only.
@@ -65,10 +86,17 @@ pub fn is_right(stored: &str, password: &Secret) -> bool {
     if password.reveal().len() > BYTES_MAX {
         return false;
     }
-    #[cfg(test)]
-    HASHES_MADE.set(HASHES_MADE.get() + 1);
-    PasswordHash::new(stored)
-        .is_ok_and(|stored| Argon2::default().verify_password(password.reveal().as_bytes(), &stored).is_ok())
+    let Ok(stored) = PasswordHash::new(stored) else { return false };
+    let is_it = |text: &Secret| {
+        #[cfg(test)]
+        HASHES_MADE.set(HASHES_MADE.get() + 1);
+        Argon2::default().verify_password(text.reveal().as_bytes(), &stored).is_ok()
+    };
+    match normalised(password) {
+        None => is_it(password),
+        // Both in any case: the time says how the password was typed, and not which of the two was right.
+        Some(normal) => is_it(password) | is_it(&normal),
+    }
 }
 
 /// The account, if the password is its own and it is not disabled. Takes the same time whether there is an account or not.
@@ -86,9 +114,12 @@ pub fn proven<'u>(user: Option<&'u Arc<User>>, typed: &Secret) -> Option<&'u Arc
 pub fn pretend(password: &Secret) {
     let salt = Salt::new(&[0; 16]).expect("16 bytes are a salt");
     if password.reveal().len() <= BYTES_MAX {
-        #[cfg(test)]
-        HASHES_MADE.set(HASHES_MADE.get() + 1);
-        std::hint::black_box(hash_with(&argon2id(MEMORY_KIB, PASSES), password, &salt));
+        // As often as `is_right` compares.
+        for text in [Some(password), normalised(password).as_ref()].into_iter().flatten() {
+            #[cfg(test)]
+            HASHES_MADE.set(HASHES_MADE.get() + 1);
+            std::hint::black_box(hash_with(&argon2id(MEMORY_KIB, PASSES), text, &salt));
+        }
     }
 }
 
@@ -127,6 +158,37 @@ mod tests {
         assert!(!is_right(&stored, &Secret::new(format!("{long}b"))));
         assert!(!is_right(&stored, &Secret::new(format!(" {long}a"))));
         assert!(!is_right("not a hash", &Secret::new("x")));
+    }
+
+    #[test]
+    fn a_password_is_right_however_it_is_typed_rfc_8265_4_2() {
+        let mut entropy = Entropy::seeded([1; 32], 1);
+        let stored = hash(&Secret::new("pa\u{308}sswo\u{308}rd longer"), &mut entropy);
+        for typed in [
+            "pa\u{308}sswo\u{308}rd longer",
+            "pässwörd longer",
+            "pässwörd\u{a0}longer",
+            "pässwo\u{308}rd\u{3000}longer",
+        ] {
+            assert!(is_right(&stored, &Secret::new(typed)), "{typed}");
+        }
+        for typed in ["passwo\u{308}rd longer", "PÄSSWÖRD longer", "pässwörd  longer", "pässwörd longer\u{a0}"] {
+            assert!(!is_right(&stored, &Secret::new(typed)), "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_was_hashed_as_it_was_typed_goes_on_working() {
+        for typed in ["pa\u{308}ssword longer", "no\u{a0}break space", "pässword longer"] {
+            let stored = hash_for_tests(&Secret::new(typed));
+            assert!(is_right(&stored, &Secret::new(typed)), "{typed}");
+        }
+    }
+
+    #[test]
+    fn the_length_is_that_of_the_normal_form() {
+        assert_eq!(may_be(&Secret::new("e\u{301}".repeat(7)), &[]), Err(No::PasswordTooShort));
+        assert_eq!(may_be(&Secret::new("e\u{301}a\u{300}".repeat(171)), &[]), Err(No::PasswordTooLong));
     }
 
     #[test]

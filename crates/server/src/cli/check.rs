@@ -65,6 +65,16 @@ async fn store_problems(configuration: &Configuration, place: &Place, notes: &mu
     {
         problems.push(Problem::fault(place.clone(), keys::ANOTHER));
     }
+    match store::shared_ids(&configuration.store_url).await {
+        Ok(ids) => problems.extend(ids.iter().map(|id| {
+            let text = format!(
+                "the client_id `{id}` is also the id of a user: a resource server could take the application for the user \
+                 (RFC 9068 section 5). Register the application anew under another client_id"
+            );
+            Problem::warning(place.clone(), text)
+        })),
+        Err(error) => problems.push(Problem::fault(place.clone(), format!("the store: {error}"))),
+    }
     if let Master::Absent(key) = &configuration.master {
         if found.schema.is_some_and(|schema| schema > 0) {
             let text = format!(

@@ -27,7 +27,8 @@ Examples:
   grantry client add --name Billing --grant client_credentials --accounts-api   reads and changes accounts
   grantry client add --name Old --id 4711 --secret-stdin --redirect-uri https://old.example/cb < secret
 
-Without --grant a client gets all grants of its dialect that fit its kind, without --scope all scopes.
+Without --grant a client gets all grants of its dialect that fit its kind, without --scope all scopes but
+those that only the operator gives (`operator_only` of its dialect): these must be named.
 The secret is shown once. Grantry keeps a digest of it.")]
     Add(Box<Add>),
     /// List all.

@@ -151,6 +151,18 @@ impl Desk {
                 Ok(()) => return Ok(outcome),
                 Err(CommitError::Lost) => {}
                 Err(CommitError::Behind(id)) => self.ids.lift(id, self.clock.now_ms()).map_err(wrong_clock)?,
+                Err(CommitError::Taken(store::CLIENT_ID_OF_USER)) => {
+                    return Err(Stop::no(
+                        "this client_id is the id of a user: choose another, or else a resource server could take the \
+                         application for that user (RFC 9068 section 5). See `grantry user list`",
+                    ));
+                }
+                Err(CommitError::Taken(store::SUB_OF_CLIENT)) => {
+                    return Err(Stop::no(
+                        "this id is the client_id of an application: choose another, or else a resource server could take \
+                         that application for this user (RFC 9068 section 5). See `grantry client list`",
+                    ));
+                }
                 Err(CommitError::Taken(name)) => {
                     let list = if name == "client_id" { "grantry client list" } else { "grantry user list" };
                     return Err(Stop::no(format!("this {name} is already taken: see `{list}`")));

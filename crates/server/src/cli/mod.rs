@@ -5,6 +5,7 @@
 mod answer;
 mod bench;
 mod check;
+mod checked;
 pub(crate) mod client;
 mod db;
 mod desk;

@@ -10,8 +10,8 @@ use protocol::turn::{Change, Rely, Wants};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Stop};
+use super::checked::checked_name;
 use super::desk::{Desk, Draft};
-use super::user::checked_name;
 use super::{input, show};
 use crate::config::suggestion;
 
@@ -49,7 +49,7 @@ pub(super) struct Add {
     /// The dialect whose surface takes it [default: standard].
     #[arg(long, value_name = "NAME")]
     dialect: Option<String>,
-    /// What it allows, separated by spaces [default: all scopes].
+    /// What it allows, separated by spaces [default: all but those that only the operator gives: these must be named].
     #[arg(long, value_name = "SCOPES")]
     scope: Option<String>,
     /// It dies after so long, such as 30d [default: what the dialect says, mostly never].
@@ -74,7 +74,7 @@ impl Add {
         let name = checked_name(&self.name)?;
         let known = || policy.scope.list.iter().map(|(word, _)| word.as_str());
         let scope = match &self.scope {
-            None => Scope::of(known()),
+            None => protocol::registration::scope(policy),
             Some(text) => Scope::parse(text).map_err(|word| Stop::usage(format!("{word:?} cannot be a scope")))?,
         };
         if let Some(word) = scope.iter().find(|word| policy.scope.sentence(word).is_none()) {
@@ -106,6 +106,7 @@ impl Add {
                     dialect: dialect.clone(),
                     name: name.clone(),
                     scope: scope.clone(),
+                    is_by_operator: true,
                     created_at: draft.now,
                     expires_at: ttl_s.map_or(UnixTime::NEVER, |ttl_s| draft.now.plus(ttl_s)),
                     used_at: None,

@@ -14,17 +14,13 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use self::second_factor::{Enrolled, enrol};
 use super::answer::{Answer, Stop};
+use super::checked::{attributes, checked_email, checked_id, checked_name, checked_username, refused};
 use super::desk::{Desk, Draft};
 use super::input::{Password, PasswordFrom};
 use super::show;
 
 /// Random bytes of a `sub`: it is never reassigned and tells nothing.
 const SUB_BYTES: usize = 16;
-/// Longest name to show, and longest user name, in characters.
-const NAME_CHARACTERS_MAX: usize = 200;
-const USERNAME_CHARACTERS_MAX: usize = 64;
-/// Longest e-mail address, RFC 5321 §4.5.3.1.
-const EMAIL_BYTES_MAX: usize = 254;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum User {
@@ -142,7 +138,7 @@ impl SetAttribute {
                     }
                 }
                 user.attributes.extend(set.clone());
-                check_size(&user.attributes)?;
+                protocol::attributes::check(&user.attributes).map_err(|no| refused(no.into()))?;
                 Ok(("attributes", ()))
             })
             .await?;
@@ -330,85 +326,4 @@ fn check_password(text: &Secret, names: &[&str]) -> Result<(), Stop> {
 /// A public identifier that tells nothing.
 pub(super) fn random_id(entropy: &mut Entropy) -> String {
     BASE32_NOPAD.encode(&entropy.bytes::<SUB_BYTES>()).to_lowercase()
-}
-
-/// An identifier from elsewhere: printable ASCII without space, so that it survives headers, URLs and logs.
-pub(super) fn checked_id(text: &str) -> Result<String, Stop> {
-    let is_good = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_good {
-        Ok(text.to_owned())
-    } else {
-        Err(Stop::usage("an id has 1 to 255 printable ASCII characters and no space"))
-    }
-}
-
-fn checked_email(text: &str) -> Result<String, Stop> {
-    let text = text.trim();
-    let parts = text.split_once('@');
-    let is_good = text.len() <= EMAIL_BYTES_MAX
-        && parts.is_some_and(|(own, host)| !own.is_empty() && !host.is_empty() && !host.contains('@'))
-        && !text.chars().any(|own| own.is_whitespace() || own.is_control());
-    if is_good { Ok(text.to_owned()) } else { Err(Stop::usage(format!("`{text}` is no e-mail address"))) }
-}
-
-fn checked_username(text: &str) -> Result<String, Stop> {
-    let is_good = (1..=USERNAME_CHARACTERS_MAX).contains(&text.chars().count())
-        && !text.chars().any(|own| own.is_whitespace() || own.is_control() || own == '@');
-    if is_good {
-        Ok(text.to_owned())
-    } else {
-        Err(Stop::usage(format!("a user name has 1 to {USERNAME_CHARACTERS_MAX} characters, no space and no @")))
-    }
-}
-
-/// A name that people read.
-pub(super) fn checked_name(text: &str) -> Result<String, Stop> {
-    let text = text.trim();
-    let is_good = (1..=NAME_CHARACTERS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    if is_good {
-        Ok(text.to_owned())
-    } else {
-        Err(Stop::usage(format!("a name has 1 to {NAME_CHARACTERS_MAX} characters")))
-    }
-}
-
-fn attributes(pairs: &[String]) -> Result<Map<String, Value>, Stop> {
-    let mut attributes = Map::new();
-    for pair in pairs {
-        let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-            return Err(Stop::usage(format!("--attribute is NAME=VALUE, not `{pair}`")));
-        };
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-        attributes.insert(name.to_owned(), value);
-    }
-    check_size(&attributes)?;
-    Ok(attributes)
-}
-
-fn check_size(attributes: &Map<String, Value>) -> Result<(), Stop> {
-    protocol::attributes::check(attributes).map_err(|no| Stop::usage(no.row().text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_attribute_is_json_or_else_a_string() {
-        let read = attributes(&["a=1".into(), "b=x y".into(), "c={\"d\":[true]}".into(), "e=".into()]).unwrap();
-        assert_eq!(Value::Object(read), json!({"a": 1, "b": "x y", "c": {"d": [true]}, "e": ""}));
-        assert!(attributes(&["=1".into()]).is_err());
-        assert!(attributes(&["a".into()]).is_err());
-    }
-
-    #[test]
-    fn a_user_name_cannot_pass_for_an_e_mail_address() {
-        assert!(checked_username("alice").is_ok());
-        for bad in ["alice@example.com", "", "a b", "a\u{7}"] {
-            assert!(checked_username(bad).is_err(), "{bad:?}");
-        }
-        for bad in ["alice", "@x", "a@", "a@b@c", "a b@c"] {
-            assert!(checked_email(bad).is_err(), "{bad:?}");
-        }
-    }
 }

@@ -378,8 +378,8 @@ impl Resolver<'_> {
 
     fn brand(&mut self) -> Brand {
         let name = self.text("brand.name").unwrap_or_default();
-        if !(1..=NAME_CHARACTERS_MAX).contains(&name.trim().chars().count()) || name.chars().any(char::is_control) {
-            self.fault("brand.name", format!("`brand.name` must have between 1 and {NAME_CHARACTERS_MAX} characters"));
+        if let Err(fault) = protocol::names::check(name.trim(), NAME_CHARACTERS_MAX) {
+            self.fault("brand.name", format!("`brand.name` {fault}"));
         }
         let written = self.text("brand.accent").unwrap_or_default();
         let accent = Accent::parse(&written).unwrap_or_else(|| {

@@ -44,13 +44,16 @@ impl Problem {
             No::SecondFactorWrong => Some("otp"),
             No::PasswordCurrentWrong => Some("current_password"),
             No::PasswordTooShort | No::PasswordTooLong | No::PasswordTooCommon => Some("new_password"),
-            No::NameMalformed => Some("name"),
+            No::NameMalformed | No::NameCharacter => Some("name"),
             No::RedirectUriTooLong
             | No::RedirectUriCharacters
             | No::RedirectUriFragment
             | No::RedirectUriWildcard
             | No::RedirectUriRelative
             | No::RedirectUriUserinfo
+            | No::RedirectUriPort
+            | No::RedirectUriHost
+            | No::RedirectUriDots
             | No::RedirectUriNotWrittenOut
             | No::RedirectUriUnencrypted
             | No::RedirectUriSchemeForbidden

@@ -43,7 +43,7 @@ pub(super) async fn rows_without_their_optional_parts_are_found_as_they_were_put
     let mut full_grant = grant(3, 1, 1);
     full_grant.refresh =
         Some(Refresh { previous: Some(digest("0")), answer: Some(vec![0, 1, 255]), ..refresh("current") });
-    let used = Personal { used_at: Some(NOW), ..personal(2, 1) };
+    let used = Personal { used_at: Some(NOW), is_by_operator: true, ..personal(2, 1) };
     let mut bare_session = session(2, 1);
     bare_session.amr = Vec::new();
     let puts = [

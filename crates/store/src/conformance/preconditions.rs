@@ -4,7 +4,7 @@ use protocol::model::{Client, ClientKey, CodeId, GrantId, IdentityName, SessionI
 use protocol::turn::{Change, Rely, Wants};
 
 use super::rows::*;
-use crate::{CommitError, Store};
+use crate::{CLIENT_ID_OF_USER, CommitError, SUB_OF_CLIENT, Store};
 
 /// RFC 6749 §4.1.2: "The client MUST NOT use the authorization code more than once."
 pub(super) async fn a_code_is_spent_once(store: &dyn Store) {
@@ -183,6 +183,69 @@ pub(super) async fn names_of_users_are_given_once(store: &dyn Store) {
     commit(store, [3, 4].map(|key| Change::PutUser(Box::new(nameless(key))))).await;
     let own = User { username: Some("user2@example.com".to_owned()), version: 2, ..user(2) };
     commit(store, [Change::PutUser(Box::new(own))]).await;
+}
+
+/// RFC 8265 §3.3: names are compared in lower case and composed.
+pub(super) async fn user_names_that_look_the_same_are_given_once(store: &dyn Store) {
+    furnish(store).await;
+    let named = |key, name: &str| User { username: Some(name.to_owned()), email: None, ..user(key) };
+    commit(store, [Change::PutUser(Box::new(named(3, "Jose\u{301}")))]).await;
+    for name in ["José", "jose\u{301}", " JOSÉ"] {
+        must_fail(store, Change::PutUser(Box::new(named(4, name))), CommitError::Taken("username")).await;
+        let address = User { username: None, email: Some(name.to_owned()), ..user(4) };
+        must_fail(store, Change::PutUser(Box::new(address)), CommitError::Taken("email")).await;
+        assert_eq!(store.user_by_name(name).await.unwrap().as_deref(), Some(&named(3, "Jose\u{301}")), "{name}");
+        let wants = Wants { login: Some(name.to_owned()), ..Wants::default() };
+        assert_eq!(store.load(&wants).await.unwrap().login.as_deref(), Some(&named(3, "Jose\u{301}")), "{name}");
+    }
+    assert!(store.user_by_name("jose").await.unwrap().is_none());
+    // Its own row may be changed, and may be spelled otherwise.
+    commit(store, [Change::PutUser(Box::new(User { version: 2, ..named(3, "José") }))]).await;
+    assert_eq!(store.user_by_name("jose\u{301}").await.unwrap().unwrap().version, 2);
+}
+
+/// RFC 9068 §5: "authorization servers should prevent scenarios where clients can affect the value of the sub claim".
+pub(super) async fn a_client_id_is_never_a_sub(store: &dyn Store) {
+    furnish(store).await;
+    let thief = Client { client_id: "sub-1".to_owned(), ..client(3) };
+    must_fail(store, Change::PutClient(Box::new(thief)), CommitError::Taken(CLIENT_ID_OF_USER)).await;
+    let thief = Client { client_id: "sub-1".to_owned(), version: 2, ..client(2) };
+    must_fail(store, Change::PutClient(Box::new(thief)), CommitError::Taken(CLIENT_ID_OF_USER)).await;
+    let nameless = |key, sub: &str| User { sub: sub.to_owned(), username: None, email: None, ..user(key) };
+    let thief = nameless(3, "client-1");
+    must_fail(store, Change::PutUser(Box::new(thief)), CommitError::Taken(SUB_OF_CLIENT)).await;
+    let thief = User { sub: "client-1".to_owned(), version: 2, ..user(2) };
+    must_fail(store, Change::PutUser(Box::new(thief)), CommitError::Taken(SUB_OF_CLIENT)).await;
+    // Two in one turn, and what was deleted is free.
+    let pair = vec![
+        Change::PutUser(Box::new(nameless(4, "both"))),
+        Change::PutClient(Box::new(Client { client_id: "both".to_owned(), ..client(4) })),
+    ];
+    assert_eq!(store.commit(pair).await, Err(CommitError::Taken(CLIENT_ID_OF_USER)));
+    commit(store, [Change::DeleteClient(ClientKey(1))]).await;
+    commit(store, [Change::PutUser(Box::new(nameless(3, "client-1")))]).await;
+}
+
+pub(super) async fn of_a_client_and_a_user_who_race_for_an_id_one_gets_it(store: &dyn Store) {
+    race_for_ids(store, store).await;
+}
+
+/// Races two nodes of one store for identifiers.
+pub(crate) async fn race_for_ids(one: &dyn Store, other: &dyn Store) {
+    for round in 10..40 {
+        let id = format!("id-{round}");
+        let user = User { sub: id.clone(), username: None, email: None, ..user(round) };
+        let client = Client { client_id: id.clone(), ..client(round) };
+        let (as_user, as_client) = tokio::join!(
+            one.commit(vec![Change::PutUser(Box::new(user))]),
+            other.commit(vec![Change::PutClient(Box::new(client))]),
+        );
+        match (as_user, as_client) {
+            (Ok(()), Err(CommitError::Taken(CLIENT_ID_OF_USER))) => {}
+            (Err(CommitError::Taken(SUB_OF_CLIENT)), Ok(())) => {}
+            both => panic!("{id}: {both:?}"),
+        }
+    }
 }
 
 /// Turns that are committed at the same time may land in one transaction of the engine.

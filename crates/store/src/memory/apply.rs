@@ -10,6 +10,7 @@ use protocol::turn::{Change, Rely};
 
 use super::{Tables, logins};
 use crate::CommitError;
+use crate::names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT};
 
 /// Yes, or the turn is lost.
 fn must(holds: bool) -> Result<(), CommitError> {
@@ -164,6 +165,10 @@ impl Tables {
         if self.clients.rows().any(|(key, other)| *key != row.key && other.client_id == row.client_id) {
             return Err(CommitError::Taken("client_id"));
         }
+        let is_new = self.clients.row(&row.key).is_none_or(|old| old.client_id != row.client_id);
+        if is_new && self.user_by_sub(&row.client_id).is_some() {
+            return Err(CommitError::Taken(CLIENT_ID_OF_USER));
+        }
         let before = self.clients.row(&row.key).map_or(0, |old| old.revoked_below);
         if row.revoked_below > before {
             let accesses = self.accesses.rows().filter(|(_, own)| own.client == row.key).map(|(id, _)| id.0);
@@ -183,6 +188,10 @@ impl Tables {
             if other.sub == row.sub {
                 return Err(CommitError::Taken("sub"));
             }
+        }
+        let is_new = self.users.row(&row.key).is_none_or(|old| old.sub != row.sub);
+        if is_new && self.client_by_id(&row.sub).is_some() {
+            return Err(CommitError::Taken(SUB_OF_CLIENT));
         }
         for (what, own) in logins(&row) {
             let is_taken = |(key, other): (&UserKey, &Arc<User>)| {

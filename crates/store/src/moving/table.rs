@@ -188,6 +188,7 @@ pub static TABLES: &[Table] = &[
             text("dialect"),
             text("name"),
             text("scope"),
+            int("by_operator"),
         ],
     },
     Table { name: "secret_uses", key: 1, unique: &[], columns: &[bytes("secret"), CLIENT, int("used_at")] },

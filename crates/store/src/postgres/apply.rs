@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use protocol::model::{Client, Consent, SealKey, User, UserKey};
 use protocol::registration::secret_digest;
-use protocol::turn::{Change, Rely, login_name};
+use protocol::turn::{Change, Rely, login_forms};
 
 use super::batch::Batch;
 use super::gate;
@@ -14,6 +14,7 @@ use super::single;
 use super::stop::Stop;
 use super::text::text;
 use crate::documents::{revoked_below, written};
+use crate::names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT, stored_form};
 
 /// Held while names are given out, so that nobody else gives out the same. "GRTN".
 const NAMES: i64 = 0x4752_544e;
@@ -347,6 +348,10 @@ async fn put_client(link: &Link, row: &Client) -> Result<(), Stop> {
     let own = "SELECT 1 FROM clients WHERE key = $1 AND client_id = $2";
     if link.rows(own, typed![INT8 row.key.0, TEXT client_id]).await?.is_empty() {
         give_names(link).await?;
+        // Pairs from before stay as they are: only a new name is compared.
+        if !link.rows("SELECT 1 FROM users WHERE sub = $1", typed![TEXT client_id]).await?.is_empty() {
+            return Err(Stop::Taken(CLIENT_ID_OF_USER));
+        }
     }
     if !link.rows(taken, typed![TEXT client_id, INT8 row.key.0]).await?.is_empty() {
         return Err(Stop::Taken("client_id"));
@@ -376,27 +381,37 @@ async fn put_user(link: &Link, row: &User) -> Result<(), Stop> {
         document = excluded.document WHERE u.version = excluded.version - 1";
     let sql = "SELECT version, document FROM users WHERE key = $1";
     let before = must_be_next(link, sql, row.key.0, row.version).await?;
-    let lower = |name: &Option<String>| name.as_deref().map(|name| text(&login_name(name)).into_owned());
-    let (sub, username, email) = (text(&row.sub), lower(&row.username), lower(&row.email));
-    let own = "SELECT 1 FROM users WHERE key = $1 AND sub = $2 AND username_lower IS NOT DISTINCT FROM $3 \
-        AND email_lower IS NOT DISTINCT FROM $4";
-    if link.rows(own, typed![INT8 row.key.0, TEXT sub, TEXT username, TEXT email]).await?.is_empty() {
+    let sub = text(&row.sub);
+    let own = "SELECT sub, username_lower, email_lower FROM users WHERE key = $1";
+    let stored = link.rows(own, typed![INT8 row.key.0]).await?;
+    let old = |at: usize| Ok::<_, Stop>(stored.first().map(|row| row.try_get(at)).transpose()?.flatten());
+    let (old_sub, old_username, old_email): (Option<String>, Option<String>, Option<String>) =
+        (old(0)?, old(1)?, old(2)?);
+    let form = |name: &Option<String>, old: &Option<String>| {
+        name.as_deref().map(|name| text(&stored_form(name, old.as_deref())).into_owned())
+    };
+    let (username, email) = (form(&row.username, &old_username), form(&row.email, &old_email));
+    let is_sub_new = old_sub.as_deref() != Some(&*sub);
+    if is_sub_new || username != old_username || email != old_email {
         give_names(link).await?;
+    }
+    if is_sub_new && !link.rows("SELECT 1 FROM clients WHERE client_id = $1", typed![TEXT sub]).await?.is_empty() {
+        return Err(Stop::Taken(SUB_OF_CLIENT));
     }
     let sub_taken = "SELECT 1 FROM users WHERE sub = $1 AND key <> $2";
     // Both are typed into the same field, so one person's name must not be another's address either.
     let login_taken = "SELECT 1 FROM users WHERE username_lower = $1 AND key <> $2 \
         UNION ALL SELECT 1 FROM users WHERE email_lower = $1 AND key <> $2";
-    let names = [
-        ("sub", sub_taken, Some(&*sub)),
-        ("username", login_taken, username.as_deref()),
-        ("email", login_taken, email.as_deref()),
-    ];
-    for (name, sql, value) in names {
-        if let Some(value) = value
-            && !link.rows(sql, typed![TEXT value, INT8 row.key.0]).await?.is_empty()
-        {
-            return Err(Stop::Taken(name));
+    if !link.rows(sub_taken, typed![TEXT sub, INT8 row.key.0]).await?.is_empty() {
+        return Err(Stop::Taken("sub"));
+    }
+    let names = [("username", &row.username, username != old_username), ("email", &row.email, email != old_email)];
+    for (name, typed, is_new) in names {
+        // Who has a name keeps it, also beside another one that looks the same.
+        for form in typed.as_deref().filter(|_| is_new).map(login_forms).unwrap_or_default() {
+            if !link.rows(login_taken, typed![TEXT text(&form), INT8 row.key.0]).await?.is_empty() {
+                return Err(Stop::Taken(name));
+            }
         }
     }
     if row.revoked_below > before {

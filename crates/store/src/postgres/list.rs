@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use protocol::model::{Client, ClientKey, Consent, Grant, Held, Identity, Personal, Session, User, UserKey};
 use protocol::time::UnixTime;
-use protocol::turn::login_name;
+use protocol::turn::login_forms;
 use tokio_postgres::Row;
 
 use super::link::{Link, Typed, typed};
@@ -140,7 +140,13 @@ impl View<'_> {
             return Ok(by_sub);
         }
         let sql = format!("{USERS} WHERE username_lower = $1 UNION ALL {USERS} WHERE email_lower = $1 LIMIT 1");
-        self.users(&sql, typed![TEXT login_name(name)]).await
+        for form in login_forms(name) {
+            let found = self.users(&sql, typed![TEXT form]).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
     }
 
     async fn events(&self, filter: &EventFilter) -> Result<Vec<Noted>, Stop> {

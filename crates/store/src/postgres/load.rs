@@ -9,7 +9,7 @@ use protocol::model::{
     Access, Attempts, ClientKey, Code, Consent, Grant, Held, Identity, IdentityName, Personal, Session, User, UserKey,
 };
 use protocol::secret::Digest;
-use protocol::turn::{Facts, Holdings, Wants, login_name};
+use protocol::turn::{Facts, Holdings, Wants, login_forms};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -150,7 +150,7 @@ impl<'w> First<'w> {
             {
                 first.identities.insert((&name.issuer, &name.subject));
             }
-            first.logins.extend(wants.login.as_deref().filter(is_text).map(login_name));
+            first.logins.extend(wants.login.as_deref().filter(is_text).into_iter().flat_map(login_forms));
             first.subs.extend(wants.sub.as_deref().filter(is_text));
             let counters = [wants.address_attempts, wants.client_attempts, wants.client_address_attempts];
             first.attempts.extend(counters.into_iter().flatten().map(|key| key.0));
@@ -374,7 +374,7 @@ impl Found {
     }
 
     fn login(&self, wants: &Wants) -> Option<(UserKey, u32)> {
-        self.logins.get(&login_name(wants.login.as_deref()?)).copied()
+        login_forms(wants.login.as_deref()?).iter().find_map(|form| self.logins.get(form)).copied()
     }
 
     fn session_user(&self, wants: &Wants) -> Option<UserKey> {

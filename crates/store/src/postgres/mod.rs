@@ -191,6 +191,17 @@ impl Postgres {
         Ok(inspection)
     }
 
+    /// Identifiers that a client and a user share. Changes nothing.
+    pub(crate) async fn shared_ids(url: &str) -> Result<Vec<String>, OpenError> {
+        let (connector, link) = reach(url).await?;
+        let place = connector.address().place();
+        if examine(&place, &link).await? == 0 {
+            return Ok(Vec::new());
+        }
+        let rows = link.rows(crate::SHARED_IDS, &[]).await.map_err(|stop| unreachable_at(&place, stop))?;
+        Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
+    }
+
     /// The newest schema that this program knows.
     pub(crate) fn schema_known() -> u32 {
         schema::known()

@@ -21,7 +21,7 @@ pub(super) const IDENTITY_WIDTH: usize = 4;
 pub(super) const CODE_WIDTH: usize = 14;
 pub(super) const GRANT_WIDTH: usize = 14;
 pub(super) const ACCESS_WIDTH: usize = 9;
-pub(super) const PERSONAL_WIDTH: usize = 9;
+pub(super) const PERSONAL_WIDTH: usize = 10;
 
 /// The columns of each table, under the letter that its rows have in every statement.
 macro_rules! columns {
@@ -31,7 +31,7 @@ macro_rules! columns {
     (code) => { "k.id, k.digest, k.grant_id, k.client_key, k.user_key, k.is_spent, k.issued_at, k.expires_at, k.auth_time, k.is_redirect_uri_named, k.redirect_uri, k.challenge, k.scope, k.audience" };
     (grant) => { "g.id, g.user_key, g.client_key, g.is_revoked, g.auth_time, g.created_at, g.expires_at, g.refresh_current, g.refresh_previous, g.refresh_idle_until, g.scope, g.audience, g.refresh_answer, g.refresh_generation" };
     (access) => { "a.id, a.digest, a.client_key, a.user_key, a.grant_id, a.issued_at, a.expires_at, a.scope, a.audience" };
-    (personal) => { "p.id, p.digest, p.user_key, p.created_at, p.expires_at, p.used_at, p.dialect, p.name, p.scope" };
+    (personal) => { "p.id, p.digest, p.user_key, p.created_at, p.expires_at, p.used_at, p.dialect, p.name, p.scope, p.by_operator" };
 }
 pub(super) use columns;
 
@@ -188,6 +188,7 @@ pub(super) fn personal(row: &Row) -> Read<Personal> {
         dialect: get(row, 6)?,
         name: get(row, 7)?,
         scope: scope(row, 8)?,
+        is_by_operator: get::<Option<i64>>(row, 9)? == Some(1),
     })
 }
 

@@ -10,7 +10,7 @@ use crate::documents::list;
 
 pub(super) async fn personal(link: &Link, row: &Personal) -> Result<(), Stop> {
     const SQL: &str = "INSERT INTO personal_tokens (id, digest, user_key, created_at, expires_at, used_at, dialect, \
-        name, scope) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        name, scope, by_operator) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let used_at = row.used_at.map(|time| time.0);
     let values = typed![
         INT8 row.id.0,
@@ -22,6 +22,7 @@ pub(super) async fn personal(link: &Link, row: &Personal) -> Result<(), Stop> {
         TEXT text(&row.dialect),
         TEXT text(&row.name),
         TEXT text(row.scope.as_str()),
+        INT8 row.is_by_operator.then_some(1_i64),
     ];
     add(link, SQL, values).await
 }

@@ -11,6 +11,8 @@ use protocol::time::UnixTime;
 use protocol::turn::{Change, Rely, Wants};
 
 use super::{Postgres, View};
+use crate::conformance::old_names;
+use crate::conformance::preconditions::race_for_ids;
 use crate::conformance::rows::*;
 use crate::{CommitError, Fault, Mode, OpenError, Store, Window};
 
@@ -248,6 +250,32 @@ async fn what_a_node_does_another_sees_at_once_and_is_told_of_new_keys() {
     tokio::time::timeout(Duration::from_secs(20), news.changed()).await.expect("in time").expect("it is there");
     commit(&one, [Change::DropSealKey(7)]).await;
     tokio::time::timeout(Duration::from_secs(20), news.changed()).await.expect("in time").expect("it is there");
+}
+
+#[tokio::test]
+async fn of_a_client_and_a_user_of_two_nodes_who_race_for_an_id_one_gets_it() {
+    let url = lab::database();
+    let (one, other) = (open(&url).await, open(&url).await);
+    race_for_ids(&one, &other).await;
+    assert_eq!(Postgres::shared_ids(&url).await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn names_that_were_stored_before_they_were_composed_go_on_working() {
+    let url = lab::database();
+    let store = open(&url).await;
+    for (key, name) in [(3, "José"), (4, "placeholder"), (5, "placeholder-5")] {
+        commit(&store, [Change::PutUser(Box::new(old_names::named(key, name)))]).await;
+    }
+    let (_, link) = super::reach(&url).await.expect("the database is there");
+    for (key, stored, name) in old_names::STORED {
+        let document = serde_json::to_string(&old_names::named(key, name)).expect("a user becomes JSON");
+        let sql = "UPDATE users SET username_lower = $2, document = $3 WHERE key = $1";
+        let values = super::link::typed![INT8 key, TEXT stored, TEXT document];
+        assert_eq!(link.run(sql, values).await.expect("the row can be written"), 1);
+    }
+    drop(store);
+    old_names::go_on_working(&open(&url).await).await;
 }
 
 #[tokio::test]

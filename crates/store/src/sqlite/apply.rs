@@ -3,12 +3,13 @@
 use protocol::model::{Client, SealKey, User, UserKey};
 use protocol::registration::secret_digest;
 use protocol::secret::Digest;
-use protocol::turn::{Change, Rely, login_name};
+use protocol::turn::{Change, Rely, login_forms};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::insert;
 use super::stop::{Stop, is_conflict};
 use crate::documents::{revoked_below, written};
+use crate::names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT, stored_form};
 
 /// Writes one turn: all of it, or nothing.
 pub(super) fn turn(connection: &Connection, changes: &[Change]) -> Result<(), Stop> {
@@ -257,6 +258,12 @@ fn put_client(connection: &Connection, row: &Client) -> Result<(), Stop> {
     if connection.prepare_cached(taken)?.exists(params![row.client_id, row.key.0])? {
         return Err(Stop::Taken("client_id"));
     }
+    // Pairs from before stay as they are: only a new name is compared.
+    let is_of_user = "SELECT 1 FROM users WHERE sub = ?1 AND NOT EXISTS (\
+        SELECT 1 FROM clients WHERE key = ?2 AND client_id = ?1)";
+    if connection.prepare_cached(is_of_user)?.exists(params![row.client_id, row.key.0])? {
+        return Err(Stop::Taken(CLIENT_ID_OF_USER));
+    }
     if row.revoked_below > revoked_before(connection, "SELECT document FROM clients WHERE key = ?1", row.key.0)? {
         must_be_above(connection, CLIENTS_ABOVE, row.key.0, row.revoked_below)?;
     }
@@ -283,22 +290,31 @@ fn put_user(connection: &Connection, row: &User) -> Result<(), Stop> {
         sub = excluded.sub, username_lower = excluded.username_lower, email_lower = excluded.email_lower, \
         document = excluded.document WHERE version = excluded.version - 1";
     must_be_next(connection, "SELECT version FROM users WHERE key = ?1", row.key.0, row.version)?;
-    let username = row.username.as_deref().map(login_name);
-    let email = row.email.as_deref().map(login_name);
+    let own = "SELECT username_lower, email_lower FROM users WHERE key = ?1";
+    let stored: Option<(Option<String>, Option<String>)> =
+        connection.prepare_cached(own)?.query_row([row.key.0], |own| Ok((own.get(0)?, own.get(1)?))).optional()?;
+    let (old_username, old_email) = stored.unwrap_or_default();
+    let username = row.username.as_deref().map(|name| stored_form(name, old_username.as_deref()));
+    let email = row.email.as_deref().map(|name| stored_form(name, old_email.as_deref()));
+    let is_of_client = "SELECT 1 FROM clients WHERE client_id = ?1 AND NOT EXISTS (\
+        SELECT 1 FROM users WHERE key = ?2 AND sub = ?1)";
+    if connection.prepare_cached(is_of_client)?.exists(params![row.sub, row.key.0])? {
+        return Err(Stop::Taken(SUB_OF_CLIENT));
+    }
     let sub_taken = "SELECT 1 FROM users WHERE sub = ?1 AND key <> ?2";
     // Both are typed into the same field, so one person's name must not be another's address either.
     let login_taken = "SELECT 1 FROM users WHERE username_lower = ?1 AND key <> ?2 \
         UNION ALL SELECT 1 FROM users WHERE email_lower = ?1 AND key <> ?2";
-    let names = [
-        ("sub", sub_taken, Some(row.sub.as_str())),
-        ("username", login_taken, username.as_deref()),
-        ("email", login_taken, email.as_deref()),
-    ];
-    for (name, sql, value) in names {
-        if let Some(value) = value
-            && connection.prepare_cached(sql)?.exists(params![value, row.key.0])?
-        {
-            return Err(Stop::Taken(name));
+    if connection.prepare_cached(sub_taken)?.exists(params![row.sub, row.key.0])? {
+        return Err(Stop::Taken("sub"));
+    }
+    let names = [("username", &row.username, username != old_username), ("email", &row.email, email != old_email)];
+    for (name, typed, is_new) in names {
+        // Who has a name keeps it, also beside another one that looks the same.
+        for form in typed.as_deref().filter(|_| is_new).map(login_forms).unwrap_or_default() {
+            if connection.prepare_cached(login_taken)?.exists(params![form, row.key.0])? {
+                return Err(Stop::Taken(name));
+            }
         }
     }
     if row.revoked_below > revoked_before(connection, "SELECT document FROM users WHERE key = ?1", row.key.0)? {

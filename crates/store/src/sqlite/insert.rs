@@ -73,7 +73,7 @@ pub(super) fn access(connection: &Connection, row: &Access) -> Result<(), Stop> 
 
 pub(super) fn personal(connection: &Connection, row: &Personal) -> Result<(), Stop> {
     const SQL: &str = "INSERT INTO personal_tokens (id, digest, user, created_at, expires_at, used_at, dialect, name, \
-        scope) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        scope, by_operator) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let values = params![
         row.id.0,
         row.digest.0,
@@ -84,6 +84,7 @@ pub(super) fn personal(connection: &Connection, row: &Personal) -> Result<(), St
         row.dialect,
         row.name,
         row.scope.as_str(),
+        row.is_by_operator.then_some(1),
     ];
     add(connection, SQL, values)
 }

@@ -7,7 +7,7 @@ use protocol::model::{
     Personal, PersonalId, Session, SessionId, User, UserKey,
 };
 use protocol::secret::Digest;
-use protocol::turn::{Facts, Holdings, Wants, login_name};
+use protocol::turn::{Facts, Holdings, Wants, login_forms};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::document::View;
@@ -225,7 +225,12 @@ impl View<'_> {
 
     /// The user with this e-mail address or user name.
     pub(super) fn user_by_login(&self, typed: &str) -> Result<Option<Arc<User>>, Stop> {
-        self.user_where(USER_BY_LOGIN, &login_name(typed))
+        for form in login_forms(typed) {
+            if let Some(user) = self.user_where(USER_BY_LOGIN, &form)? {
+                return Ok(Some(user));
+            }
+        }
+        Ok(None)
     }
 
     /// The user with this public identifier.

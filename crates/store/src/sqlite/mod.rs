@@ -93,6 +93,11 @@ impl Sqlite {
         open::inspect_master(path)
     }
 
+    /// Identifiers that a client and a user share. Changes nothing.
+    pub(crate) fn shared_ids(path: &Path) -> Result<Vec<String>, OpenError> {
+        open::shared_ids(path)
+    }
+
     /// The newest schema that this program knows.
     pub(crate) fn schema_known() -> u32 {
         schema::known()

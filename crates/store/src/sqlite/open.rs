@@ -104,6 +104,25 @@ pub(super) fn inspect_ids(path: &Path) -> Result<i64, OpenError> {
     Ok(found.map_err(refuse)?.unwrap_or_default())
 }
 
+/// Identifiers that a client and a user share, in a file that may be absent or empty.
+pub(super) fn shared_ids(path: &Path) -> Result<Vec<String>, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let looked = Connection::open_with_flags(path, flags).map_err(|error| refusal(path, &error));
+    let connection = match looked {
+        Ok(connection) => connection,
+        Err(OpenError::Missing { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let read = || {
+        connection.busy_timeout(BUSY_MAX)?;
+        if schema::found(&connection)? == 0 {
+            return Ok(Vec::new());
+        }
+        connection.prepare(crate::SHARED_IDS)?.query_map([], |row| row.get(0))?.collect()
+    };
+    read().map_err(|error| refusal(path, &error))
+}
+
 /// Is this file ours, and not too new? Gives its schema.
 fn examine(path: &Path, connection: &Connection) -> Result<u32, OpenError> {
     let read = || {

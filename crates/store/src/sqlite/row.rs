@@ -32,7 +32,7 @@ columns! {
     /// Of `access_tokens AS a`.
     ACCESS = "a.id, a.digest, a.client, a.user, a.grant_id, a.issued_at, a.expires_at, a.scope, a.audience";
     /// Of `personal_tokens AS p`.
-    PERSONAL = "p.id, p.digest, p.user, p.created_at, p.expires_at, p.used_at, p.dialect, p.name, p.scope";
+    PERSONAL = "p.id, p.digest, p.user, p.created_at, p.expires_at, p.used_at, p.dialect, p.name, p.scope, p.by_operator";
 }
 
 /// Where the columns of a join begin, behind those of the row.
@@ -41,7 +41,7 @@ pub(super) const IDENTITY_WIDTH: usize = 4;
 pub(super) const CODE_WIDTH: usize = 14;
 pub(super) const GRANT_WIDTH: usize = 14;
 pub(super) const ACCESS_WIDTH: usize = 9;
-pub(super) const PERSONAL_WIDTH: usize = 9;
+pub(super) const PERSONAL_WIDTH: usize = 10;
 
 fn digest(row: &Row<'_>, at: usize) -> Read<Digest> {
     row.get(at).map(Digest)
@@ -172,6 +172,7 @@ pub(super) fn personal(row: &Row<'_>) -> Read<Personal> {
         dialect: row.get(6)?,
         name: row.get(7)?,
         scope: scope(row, 8)?,
+        is_by_operator: row.get::<_, Option<i64>>(9)? == Some(1),
     })
 }
 

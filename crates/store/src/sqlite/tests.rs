@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::model::{AccessId, Client, ClientKey, CodeId, GrantId};
+use protocol::model::{AccessId, Client, ClientKey, CodeId, GrantId, User};
 use protocol::turn::{Change, Wants};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::writer::Work;
 use super::{Sqlite, schema};
+use crate::conformance::old_names;
 use crate::conformance::rows::*;
 use crate::{CommitError, Fault, Mode, OpenError, Store};
 
@@ -321,4 +322,41 @@ async fn a_kept_statement_is_not_planned_again() {
         Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))
     };
     assert_eq!(store.readers.read(planned).expect("the store can be read"), 0);
+}
+
+#[tokio::test]
+async fn names_that_were_stored_before_they_were_composed_go_on_working() {
+    let (_folder, path) = folder();
+    let store = create(&path);
+    furnish(&store).await;
+    for (key, name) in [(3, "José"), (4, "placeholder"), (5, "placeholder-5")] {
+        commit(&store, [Change::PutUser(Box::new(old_names::named(key, name)))]).await;
+    }
+    let connection = Connection::open(&path).expect("the file can be opened");
+    for (key, stored, name) in old_names::STORED {
+        let document = serde_json::to_string(&old_names::named(key, name)).expect("a user becomes JSON");
+        let sql = "UPDATE users SET username_lower = ?2, document = ?3 WHERE key = ?1";
+        assert_eq!(connection.execute(sql, rusqlite::params![key, stored, document]), Ok(1));
+    }
+    drop(store);
+    old_names::go_on_working(&create(&path)).await;
+}
+
+#[tokio::test]
+async fn a_client_and_a_user_who_share_an_id_from_before_are_kept_and_named() {
+    let (_folder, path) = folder();
+    assert_eq!(Sqlite::shared_ids(&path), Ok(Vec::new()));
+    let store = create(&path);
+    furnish(&store).await;
+    assert_eq!(Sqlite::shared_ids(&path), Ok(Vec::new()));
+    let connection = Connection::open(&path).expect("the file can be opened");
+    let document = serde_json::to_string(&User { sub: "client-1".to_owned(), ..user(1) }).expect("a user becomes JSON");
+    let sql = "UPDATE users SET sub = 'client-1', document = ?1 WHERE key = 1";
+    assert_eq!(connection.execute(sql, [document]), Ok(1));
+    assert_eq!(Sqlite::shared_ids(&path), Ok(vec!["client-1".to_owned()]));
+    drop(store);
+    let store = create(&path);
+    let changed = User { sub: "client-1".to_owned(), version: 2, ..user(1) };
+    commit(&store, [Change::PutUser(Box::new(changed))]).await;
+    commit(&store, [Change::PutClient(Box::new(Client { version: 2, ..client(1) }))]).await;
 }

@@ -7,16 +7,17 @@ use protocol::model::{
 use protocol::policy::Policy;
 use protocol::redirect;
 use protocol::registration;
+use protocol::resource;
 use protocol::rights::Introspection;
 use protocol::scope::Scope;
 use protocol::secret::Secret;
 use protocol::turn::Change;
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::super::answer::{Answer, Stop};
+use super::super::checked::{checked_characters, checked_id, checked_name};
 use super::super::desk::{Desk, Draft};
-use super::super::user::{checked_id, checked_name};
 use super::super::{input, show};
 use super::{APPEND, IntrospectionWord, Kind, Method, PkceWord, RefreshWord, grant_type, lifetime, secret, with_owner};
 use crate::config::suggestion;
@@ -101,6 +102,7 @@ impl Add {
         let added = self.add(desk).await?;
         let mut document = with_owner(&added.client, desk).await?;
         let mut text = format!("Registered {}.\n\n{}", added.client.name, show::lines(&document));
+        warn_of_localhost(&added.client, &mut document, &mut text);
         for resource in added.client.audience.iter().filter(|own| !is_offered(own, &added.client, desk)) {
             text.push_str(&format!(
                 "\nNo token can be asked for {resource} yet: add it to `resources` of [dialect.{}].\n",
@@ -174,6 +176,10 @@ impl Add {
             refresh: self.refresh.map_or(usual.refresh, RefreshMode::from),
             grants,
             scope: checked_scope(self.scope.as_deref(), policy)?,
+            operator_scope: match &self.scope {
+                Some(named) => checked_scope(Some(named), policy)?,
+                None => Scope::default(),
+            },
             audience: checked_resources(&self.resources)?,
             access_ttl_s: self.access_ttl,
             refresh_ttl_s: self.refresh_ttl,
@@ -291,12 +297,19 @@ impl Set {
                     Stop::no(format!("the dialect `{}` of this client is not switched on", client.dialect))
                 })?;
                 self.apply(client, policy)?;
+                if client.owner.is_none() && client.operator_scope.is_empty() {
+                    // Until now all of its scopes came from the operator.
+                    client.operator_scope = client.scope.clone();
+                }
                 client.owner = owner.or(client.owner);
                 Ok(("changed by the operator", ()))
             })
             .await?;
-        let document = with_owner(&client, desk).await?;
-        let text = show::lines(&document);
+        let mut document = with_owner(&client, desk).await?;
+        let mut text = show::lines(&document);
+        if !self.redirect_uris.is_empty() {
+            warn_of_localhost(&client, &mut document, &mut text);
+        }
         Ok(Answer::new(document, text))
     }
 
@@ -309,6 +322,7 @@ impl Set {
         }
         if self.scope.is_some() {
             client.scope = checked_scope(self.scope.as_deref(), policy)?;
+            client.operator_scope = client.scope.clone();
         }
         if !self.resources.is_empty() {
             client.audience = checked_resources(&self.resources)?;
@@ -381,7 +395,7 @@ fn checked_accounts_api(is_wanted: bool, kind: ClientKind) -> Result<bool, Stop>
 /// Can tokens be asked for this resource?
 fn is_offered(resource: &str, client: &Client, desk: &Desk) -> bool {
     let policy = desk.configuration.policy(&client.dialect);
-    policy.is_some_and(|policy| policy.resources.iter().any(|own| own == resource))
+    policy.is_some_and(|policy| resource::is_among(&policy.resources, resource))
 }
 
 fn is_redirecting(grant: GrantType) -> bool {
@@ -404,6 +418,19 @@ fn checked_redirects(uris: &[String], kind: ClientKind) -> Result<Vec<String>, S
         }
     }
     Ok(checked)
+}
+
+/// Tells about redirect URIs that work and for which there is a better choice.
+fn warn_of_localhost(client: &Client, document: &mut Value, text: &mut String) {
+    let uris = client.redirect_uris.iter().filter(|uri| redirect::is_on_localhost(uri, client.kind));
+    let warnings: Vec<String> = uris.map(|uri| format!("{uri}: {}", redirect::LOCALHOST_ADVICE)).collect();
+    if warnings.is_empty() {
+        return;
+    }
+    for warning in &warnings {
+        text.push_str(&format!("\nWarning: {warning}.\n"));
+    }
+    document["warnings"] = json!(warnings);
 }
 
 fn checked_scope(text: Option<&str>, policy: &Policy) -> Result<Scope, Stop> {
@@ -439,6 +466,7 @@ fn checked_resources(urls: &[String]) -> Result<Vec<String>, Stop> {
 }
 
 fn checked_page(url: &str) -> Result<String, Stop> {
+    checked_characters("the URL", url)?;
     match Url::parse(url) {
         Ok(parsed) if matches!(parsed.scheme(), "https" | "http") => Ok(url.to_owned()),
         _ => Err(Stop::usage(format!("{url} is no http or https URL"))),

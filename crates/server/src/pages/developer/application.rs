@@ -3,6 +3,7 @@
 use protocol::developer::secret_reference;
 use protocol::endpoint::Endpoint;
 use protocol::model::{Client, ClientKind, ClientSecret, Pkce};
+use protocol::redirect;
 use protocol::refusal::{No, Refusal};
 use protocol::registration::{SECRETS_LIVE_MAX, secret_digest};
 use protocol::secret::Digest;
@@ -36,6 +37,8 @@ pub(in crate::pages) struct OwnApplication {
     path: String,
     is_public: bool,
     is_disabled: bool,
+    /// True if a redirect URI is on `localhost`, for which there is a better choice.
+    is_on_localhost: bool,
     /// Of which surface; absent when it is switched off.
     api: Option<String>,
     since: Moment,
@@ -94,6 +97,8 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
         let label = if is_own_only { "Introspection URL (own tokens only)" } else { *label };
         Some(Address { id: endpoint.row().name, label, url })
     });
+    let policy = dialect.map(|dialect| &app.surface(dialect).policy);
+    let scope = policy.map_or_else(|| client.scope.clone(), |policy| policy.scope.of_client(client));
     let text = |name, own: &str| typed.value(name).unwrap_or(own).to_owned();
     Ok(app.pages.render(&OwnApplication {
         account: visitor.frame(),
@@ -104,10 +109,11 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
         path: application_path(&client.client_id),
         is_public: client.kind == ClientKind::Public,
         is_disabled: client.is_disabled,
+        is_on_localhost: client.redirect_uris.iter().any(|uri| redirect::is_on_localhost(uri, client.kind)),
         api: dialect.map(api_name),
         since: Moment::new(client.created_at, now),
         connected: people(connected),
-        scopes: client.scope.iter().map(ToOwned::to_owned).collect(),
+        scopes: scope.iter().map(ToOwned::to_owned).collect(),
         is_pkce_needed: client.pkce == Pkce::Required,
         secrets: client.secrets.iter().map(|secret| SecretLine::new(secret, &uses, now)).collect(),
         may_add_secret: client.kind == ClientKind::Confidential && client.secrets.len() < SECRETS_LIVE_MAX,
@@ -170,7 +176,19 @@ impl Page for OwnApplication {
             },
             ..page(frame(), vec![])
         };
+        let localhost = Self {
+            is_public: true,
+            is_on_localhost: true,
+            may_add_secret: false,
+            form: Form {
+                name: "Importer".to_owned(),
+                redirect_uris: "http://localhost:3000/cb".to_owned(),
+                logo_uri: String::new(),
+            },
+            ..page(after(0), vec![])
+        };
         vec![
+            ("developer_application_localhost", localhost),
             ("developer_application", page(frame(), vec![secret("mzrq", 9_000_000)])),
             ("developer_application_new", Self { shown: Some(text), ..page(after(0), vec![secret("mzrq", 5)]) }),
             ("developer_application_two", page(after(3), vec![secret("abcd", 9_000_000), secret("", 7_300)])),
@@ -204,6 +222,7 @@ fn sample(account: Frame, secrets: Vec<SecretLine>) -> OwnApplication {
         path: application_path("mzxw6ytboi4dcmrtgq2tmnzyhe"),
         is_public: false,
         is_disabled: false,
+        is_on_localhost: false,
         api: Some("standard (auth.example.com)".to_owned()),
         since: sample_moment(9_000_000),
         connected: people(1_204),

@@ -82,7 +82,9 @@ pub(super) fn show(visitor: &Visitor<'_>) -> String {
 }
 
 fn permissions(policy: &Policy, chosen: &Scope) -> Vec<Permission> {
-    let all = policy.scope.list.iter().map(|(word, sentence)| Permission {
+    // Only the operator gives the others.
+    let offered = policy.scope.list.iter().filter(|(word, _)| !policy.scope.is_operator_only(word));
+    let all = offered.map(|(word, sentence)| Permission {
         word: word.clone(),
         sentence: sentence.clone(),
         is_chosen: chosen.contains(word),

@@ -1,0 +1,58 @@
+//! A piece of what somebody sent, short and plain enough to be told back to them in an error.
+
+use std::fmt;
+
+/// Longest piece, in bytes. It is kept inside of a refusal, which is copied.
+const BYTES_MAX: usize = 80;
+
+/// Up to 80 characters that RFC 6749 §5.2 allows in an `error_description`: printable ASCII without `"` and `\`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Quoted {
+    bytes: [u8; BYTES_MAX],
+    length: u8,
+}
+
+impl Quoted {
+    /// Quotes `text`. What cannot be told back becomes `?`, and a long text ends in three dots.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        const DOTS: &str = "...";
+        let is_long = text.chars().count() > BYTES_MAX;
+        let kept = if is_long { BYTES_MAX - DOTS.len() } else { BYTES_MAX };
+        let dots = if is_long { DOTS } else { "" };
+        let mut quoted = Self { bytes: [0; BYTES_MAX], length: 0 };
+        for character in text.chars().take(kept).chain(dots.chars()) {
+            // RFC 6749 §5.2: "%x20-21 / %x23-5B / %x5D-7E".
+            let is_plain = matches!(character, ' '..='!' | '#'..='[' | ']'..='~');
+            quoted.bytes[usize::from(quoted.length)] =
+                if is_plain { u8::try_from(character).unwrap_or(b'?') } else { b'?' };
+            quoted.length += 1;
+        }
+        quoted
+    }
+
+    /// The quoted text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Quoted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quotation_has_only_characters_of_an_error_description_rfc_6749_5_2() {
+        assert_eq!(Quoted::new("https://a.example/é\"\\\n").as_str(), "https://a.example/????");
+        let long = Quoted::new(&"x".repeat(200));
+        assert_eq!((long.as_str().len(), &long.as_str()[76..]), (80, "x..."));
+        assert_eq!(Quoted::new(&"x".repeat(80)).as_str(), "x".repeat(80));
+    }
+}

@@ -1,0 +1,143 @@
+//! What the operator types about people and applications: names, identifiers, addresses and attributes, checked before
+//! anything is written.
+
+use protocol::exact::{self, Inexact};
+use protocol::names::{self, NAME_CHARACTERS_MAX, NameFault, USERNAME_CHARACTERS_MAX};
+use protocol::refusal::{No, Refusal};
+use serde_json::{Map, Value};
+
+use super::answer::Stop;
+
+/// Longest e-mail address, RFC 5321 §4.5.3.1.
+const EMAIL_BYTES_MAX: usize = 254;
+
+/// An identifier from elsewhere: printable ASCII without space, so that it survives headers, URLs and logs.
+pub(super) fn checked_id(text: &str) -> Result<String, Stop> {
+    let is_good = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_good {
+        Ok(text.to_owned())
+    } else {
+        Err(Stop::usage("an id has 1 to 255 printable ASCII characters and no space"))
+    }
+}
+
+pub(super) fn checked_email(text: &str) -> Result<String, Stop> {
+    let text = text.trim();
+    checked_characters("the e-mail address", text)?;
+    let parts = text.split_once('@');
+    let is_good = text.len() <= EMAIL_BYTES_MAX
+        && parts.is_some_and(|(own, host)| !own.is_empty() && !host.is_empty() && !host.contains('@'))
+        && !text.chars().any(char::is_whitespace);
+    if is_good { Ok(text.to_owned()) } else { Err(Stop::usage(format!("`{text}` is no e-mail address"))) }
+}
+
+pub(super) fn checked_username(text: &str) -> Result<String, Stop> {
+    let is_plain = !text.chars().any(|own| own.is_whitespace() || own == '@');
+    match names::check(text, USERNAME_CHARACTERS_MAX) {
+        Err(fault @ NameFault::Character { .. }) => Err(Stop::usage(format!("the user name {fault}"))),
+        Ok(()) if is_plain => Ok(text.to_owned()),
+        _ => Err(Stop::usage(format!("a user name has 1 to {USERNAME_CHARACTERS_MAX} characters, no space and no @"))),
+    }
+}
+
+/// A name that people read.
+pub(super) fn checked_name(text: &str) -> Result<String, Stop> {
+    match names::display_name(text) {
+        Ok(name) => Ok(name.to_owned()),
+        Err(NameFault::Length { .. }) => Err(Stop::usage(format!("a name has 1 to {NAME_CHARACTERS_MAX} characters"))),
+        Err(fault) => Err(Stop::usage(format!("the name {fault}"))),
+    }
+}
+
+/// Refuses a text with a character that is invisible or changes the direction of its neighbours.
+pub(super) fn checked_characters(what: &str, text: &str) -> Result<(), Stop> {
+    names::check_characters(text).map_err(|fault| Stop::usage(format!("{what} {fault}")))
+}
+
+/// Attributes as `NAME=VALUE`. A value is JSON, or else text.
+pub(super) fn attributes(pairs: &[String]) -> Result<Map<String, Value>, Stop> {
+    let mut attributes = Map::new();
+    for pair in pairs {
+        let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            return Err(Stop::usage(format!("--attribute is NAME=VALUE, not `{pair}`")));
+        };
+        let value = match exact::read(value.as_bytes()) {
+            Ok(value) => value,
+            Err(Inexact::Malformed) => Value::String(value.to_owned()),
+            Err(Inexact::Number(number)) => {
+                let number = format!("{name}: {number}");
+                return Err(refused(Refusal::from(No::AttributeInexact).with_value(&number)));
+            }
+        };
+        attributes.insert(name.to_owned(), value);
+    }
+    // A name that is to be removed is no argument here, so null is a value like any other.
+    let set: Map<String, Value> = attributes.keys().map(|name| (name.clone(), Value::Bool(true))).collect();
+    protocol::attributes::check_names(&set).map_err(refused)?;
+    protocol::attributes::check(&attributes).map_err(|no| refused(no.into()))?;
+    Ok(attributes)
+}
+
+/// What the rules say, told to the operator.
+pub(super) fn refused(refusal: Refusal) -> Stop {
+    Stop::usage(refusal.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_attribute_is_json_or_else_a_string() {
+        let pairs = ["a=1", "b=x y", "c={\"d\":[true]}", "e=", "zip=01234", "n=null"].map(ToOwned::to_owned);
+        let read = attributes(&pairs).unwrap();
+        let expected = json!({"a": 1, "b": "x y", "c": {"d": [true]}, "e": "", "zip": "01234", "n": null});
+        assert_eq!(Value::Object(read), expected);
+        assert!(attributes(&["=1".into()]).is_err());
+        assert!(attributes(&["a".into()]).is_err());
+    }
+
+    #[test]
+    fn an_attribute_is_no_claim_and_no_rounded_number() {
+        let told = |pair: &str| attributes(&[pair.to_owned()]).unwrap_err().to_string();
+        assert!(told("email=ceo@bigcorp.example").contains("The attribute email cannot be set"), "{}", told("email=x"));
+        assert!(told("Verified=true").contains("Verified"));
+        let number = told("limits={\"links\":[1,123456789012345678901234]}");
+        assert!(number.contains("limits: links.1 = 123456789012345678901234"), "{number}");
+        assert_eq!(attributes(&["a=18446744073709551615".into()]).unwrap()["a"], json!(u64::MAX));
+    }
+
+    #[test]
+    fn a_user_name_cannot_pass_for_an_e_mail_address() {
+        assert!(checked_username("alice").is_ok());
+        for bad in ["alice@example.com", "", "a b", "a\u{7}"] {
+            assert!(checked_username(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["alice", "@x", "a@", "a@b@c", "a b@c"] {
+            assert!(checked_email(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_deceives_is_refused_with_the_character() {
+        let stop = |result: Result<String, Stop>| result.unwrap_err().to_string();
+        assert_eq!(
+            stop(checked_name("Bank\u{202e}")),
+            "the name contains U+202E RIGHT-TO-LEFT OVERRIDE at character 5; remove it"
+        );
+        assert_eq!(
+            stop(checked_username("ad\u{200b}min")),
+            "the user name contains U+200B ZERO WIDTH SPACE at character 3; remove it"
+        );
+        assert_eq!(
+            stop(checked_email("a\u{ad}@example.com")),
+            "the e-mail address contains U+00AD SOFT HYPHEN at character 2; remove it"
+        );
+        assert_eq!(
+            stop(checked_name("\u{200b}")),
+            "the name contains U+200B ZERO WIDTH SPACE at character 1; remove it"
+        );
+        assert_eq!(stop(checked_name(" ")), "a name has 1 to 200 characters");
+    }
+}
