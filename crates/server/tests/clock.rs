@@ -76,7 +76,7 @@ async fn a_server_does_not_start_by_a_wrong_clock_and_writes_nothing() {
         assert!(matches!(opened, Err(Fault::Clock(_))), "{opened:?}");
         assert!(store.seal_keys().await.expect("the store works").is_empty());
     }
-    let overrun = User::new(UserKey(-5), "sub".into(), "Alice", NOW);
+    let overrun = User::new(UserKey(-5), "sub", "Alice", NOW);
     store.commit(vec![Change::PutUser(Box::new(overrun))]).await.expect("the store is empty");
     let opened = open(Arc::clone(&store), Clock::steered(NOW_MS, 0)).await;
     let text = opened.expect_err("a row is from the future").to_string();
