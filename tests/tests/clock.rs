@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use lab::{Cluster, Options};
 use tests::person::{NAME, Person};
-use tests::{Installation, skip};
+use tests::{Installation, MASTER, skip};
 
 /// How long the server may take to notice that the clock changed.
 const NOTICE_MAX: Duration = Duration::from_secs(20);
-/// Greater than all ids until 2061, and not one that ran over.
-const ID_OF_2061: i64 = 1 << 62;
+/// Greater than all ids until 2059, and not one that ran over.
+const ID_OF_2059: i64 = 1 << 62;
 
 /// The library that sets the clock of a program, if it is installed.
 fn library() -> Option<PathBuf> {
@@ -93,34 +93,43 @@ fn by_a_wrong_clock_nothing_starts_and_nothing_is_written_and_a_running_server_w
     let _ = Person::signed_in(&own.address);
 }
 
-/// Makes rows of the future: those that a release without the check wrote by a wrong clock.
-fn spoil(sql: &dyn Fn(&str), user: &str) {
+/// Makes rows of the future: those that a release without the check wrote by a wrong clock. `late` was added by that clock,
+/// and the tokens of `revoked` were revoked by it.
+fn spoil(sql: &dyn Fn(&str), late: &str, revoked: &str) {
     for (table, key) in [("sessions", "id"), ("grants", "id"), ("access_tokens", "id")] {
         sql(&format!(
-            "UPDATE {table} SET {key} = {key} + {ID_OF_2061} WHERE {key} IN (SELECT max({key}) FROM {table})"
+            "UPDATE {table} SET {key} = {key} + {ID_OF_2059} WHERE {key} IN (SELECT max({key}) FROM {table})"
         ));
     }
     // The ids of 2100 ran over.
-    sql(&format!("UPDATE sessions SET id = -id WHERE id > {ID_OF_2061}"));
-    sql(&format!("UPDATE clients SET key = -key WHERE client_id = '{user}'"));
+    sql(&format!("UPDATE sessions SET id = -id WHERE id > {ID_OF_2059}"));
+    sql(&format!(
+        "UPDATE clients SET key = -key, document = replace(document, '\"key\":' || key, '\"key\":-' || key) \
+         WHERE client_id = '{late}'"
+    ));
+    sql(&format!(
+        "UPDATE clients SET version = version + 1, document = replace(replace(document, \
+         '\"version\":1', '\"version\":2'), '\"revoked_below\":0', '\"revoked_below\":{ID_OF_2059}') \
+         WHERE client_id = '{revoked}'"
+    ));
 }
 
 /// Repairs an installation, and looks whether it works.
-fn repaired(own: &mut Installation, spoil: impl FnOnce(&Installation, &str)) {
+fn repaired(own: &mut Installation, spoil: impl FnOnce(&Installation, &str, &str)) {
     own.start();
     own.add_person();
-    let (client, late) = (own.own_client(), own.own_client());
+    let (client, late, revoked) = (own.own_client(), own.own_client(), own.own_client());
     let person = Person::signed_in(&own.address);
     let code = person.code(&client).expect("a code");
     let kept = client.redeem(&code).expect("an answer").json();
     let code = person.code(&client).expect("a code");
     assert_eq!(client.redeem(&code).expect("an answer").status, 200);
     own.kill();
-    spoil(own, &late.id);
+    spoil(own, &late.id, &revoked.id);
     assert!(own.try_start().is_err(), "the server starts");
     assert!(own.log().contains("grantry db repair"), "{}", own.log());
     let dry = own.json(&["db", "repair", "--dry-run"], "");
-    assert!(dry["total"].as_i64().expect("a number") >= 4, "{dry}");
+    assert!(dry["total"].as_i64().expect("a number") >= 5, "{dry}");
     assert_eq!(own.json(&["db", "repair", "--dry-run"], "")["found"], dry["found"], "a dry run changes nothing");
     let done = own.json(&["db", "repair"], "");
     assert_eq!(done["found"], dry["found"]);
@@ -128,6 +137,7 @@ fn repaired(own: &mut Installation, spoil: impl FnOnce(&Installation, &str)) {
     own.start();
     assert!(client.is_active(kept["access_token"].as_str().expect("a token")), "what was right works");
     assert!(late.issue().is_some(), "the client with another key works");
+    assert!(revoked.issue().is_some(), "new tokens of a client that was revoked by the wrong clock work");
     let person = Person::signed_in(&own.address);
     let code = person.code(&client).expect("a new code");
     assert_eq!(client.redeem(&code).expect("an answer").status, 200, "new codes work");
@@ -136,14 +146,15 @@ fn repaired(own: &mut Installation, spoil: impl FnOnce(&Installation, &str)) {
 #[test]
 fn rows_of_the_future_are_repaired_on_sqlite() {
     let mut own = Installation::default();
-    repaired(&mut own, |own, client| {
+    repaired(&mut own, |own, late, revoked| {
         let database = own.folder().join("grantry.db");
         spoil(
             &|sql| {
                 let connection = rusqlite::Connection::open(&database).expect("the database is there");
                 connection.execute_batch(sql).expect("the statement is right");
             },
-            client,
+            late,
+            revoked,
         );
     });
 }
@@ -151,6 +162,6 @@ fn rows_of_the_future_are_repaired_on_sqlite() {
 #[test]
 fn rows_of_the_future_are_repaired_on_postgres() {
     let mut cluster = Cluster::start(&Options::default());
-    let mut own = Installation::with_store(&cluster.database(), "");
-    repaired(&mut own, |_, client| spoil(&|sql| drop(cluster.sql("test_1", sql)), client));
+    let mut own = Installation::with_store(&cluster.database(), &format!("[keys]\nmaster = \"{MASTER}\"\n"));
+    repaired(&mut own, |_, late, revoked| spoil(&|sql| drop(cluster.sql("test_1", sql)), late, revoked));
 }

@@ -85,7 +85,7 @@ async fn furnish(store: &dyn Store, hash: &str) {
         created_at: now(),
         ..registration::client(ClientKind::Public, &Policy::standard(ISSUER))
     };
-    let user = User::new(UserKey(1), "sub-1".into(), "Alice", now());
+    let user = User::new(UserKey(1), "sub-1", "Alice", now());
     let consent = Consent {
         id: 1,
         user: UserKey(1),
@@ -318,14 +318,13 @@ fn commands_win(nodes: &[Installation]) {
     let api = nodes[0].own_client();
     let deleted = nodes[0].own_client();
     nodes[0].add_person();
-    let set_password = ["user", "set-password", NAME, "--password-stdin"];
-    let endings: Vec<(&[&str], &tests::load::Client, &str)> = vec![
-        (&["user", "disable", NAME], &api, ""),
-        (&set_password, &api, PASSWORD),
-        (&["grant", "revoke", "--user", NAME, "--client", &api.id], &api, ""),
-        (&["client", "disable", &deleted.id], &deleted, ""),
-        (&["client", "delete", &deleted.id], &deleted, ""),
-        (&["user", "delete", NAME], &api, ""),
+    let endings = [
+        (vec!["user", "disable", NAME], &api, ""),
+        (vec!["user", "set-password", NAME, "--password-stdin"], &api, PASSWORD),
+        (vec!["grant", "revoke", "--user", NAME, "--client", &api.id], &api, ""),
+        (vec!["client", "disable", &deleted.id], &deleted, ""),
+        (vec!["client", "delete", &deleted.id], &deleted, ""),
+        (vec!["user", "delete", NAME], &api, ""),
     ];
     for (words, client, input) in endings {
         // What an earlier ending shut is opened again.
@@ -343,7 +342,7 @@ fn commands_win(nodes: &[Installation]) {
         let took = traffic.during(&person, || {
             let token = traffic.tokens.lock().expect("nobody panicked").last().cloned().expect("a token");
             assert!(client.id != api.id || api.is_active(&token), "nothing works that could be ended");
-            let output = nodes[nodes.len() - 1].run(words, input);
+            let output = nodes[nodes.len() - 1].run(&words, input);
             assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         });
         let tokens = traffic.tokens.into_inner().expect("nobody panicked");
