@@ -208,6 +208,8 @@ async fn the_cookie_of_the_browser_is_another_one_after_signing_in_and_out() {
 #[tokio::test]
 async fn a_form_that_was_shown_to_alice_is_not_sent_by_bob() {
     let app = server().await;
+    // Another session of hers, so that there is one to end.
+    Browser::signed_in(&app, "alice").await;
     let browser = Browser::signed_in(&app, "alice").await;
     let forms = [
         ("/account", vec![("action", "profile"), ("name", "Mallory")]),

@@ -194,8 +194,13 @@ fn proof_of(act: &Act) -> Proof {
     match act {
         Act::View | Act::SignOut | Act::Rename(_) | Act::Disconnect(_) => Proof::Session,
         Act::ChangePassword { .. } => Proof::Password,
-        Act::EnrolTotp | Act::ConfirmTotp { .. } | Act::RemoveTotp { .. } | Act::RenewRecovery => Proof::Recent,
-        Act::EndSession(_) | Act::EndOtherSessions | Act::Unlink(_) => Proof::Recent,
+        Act::EnrolTotp
+        | Act::ConfirmTotp { .. }
+        | Act::RemoveTotp { .. }
+        | Act::RenewRecovery
+        | Act::EndSession(_)
+        | Act::EndOtherSessions
+        | Act::Unlink(_) => Proof::Recent,
     }
 }
 

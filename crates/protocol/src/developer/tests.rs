@@ -126,9 +126,13 @@ fn needs(act: &Act) -> (bool, bool) {
     match act {
         Act::View | Act::See(_) => (false, false),
         Act::Begin => (true, false),
-        // Names and logos are neither ways in nor secrets; the redirect URIs are.
-        Act::Create { .. } | Act::Save { .. } | Act::Delete(_) => (true, true),
-        Act::AddSecret(_) | Act::RetireSecret { .. } | Act::CreateToken(_) => (true, true),
+        // Of what can be saved it is the redirect URIs: names and logos are neither ways in nor secrets.
+        Act::Create { .. }
+        | Act::Save { .. }
+        | Act::Delete(_)
+        | Act::AddSecret(_)
+        | Act::RetireSecret { .. }
+        | Act::CreateToken(_) => (true, true),
         // Whoever lost a token is not held up.
         Act::RevokeToken(_) => (false, true),
     }

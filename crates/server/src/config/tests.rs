@@ -373,11 +373,13 @@ fn what_is_wrong_with_google_is_told_with_its_place() {
     check_google(
         "client_id = \"c\"\nclient_secret = \"s\"\nsign_up = \"domains\"\ndomains = [\"example.com\", \"@example.org\"]\n",
         &expect![[r#"
+            g.toml:6:11: `upstream.google.domains` has "@example.org", which is no domain: write it as it stands behind the @, in ASCII
         "#]],
     );
     check_google(
         "client_id = \"c\"\nclient_secret = \"s\"\nsign_up = \"nobody\"\ndomains = [\"example.com\"]\n",
         &expect![[r#"
+            g.toml:6:11: `upstream.google.domains` counts only with `upstream.google.sign_up = "domains"`
         "#]],
     );
     check_google(

@@ -6,6 +6,7 @@ use crate::jose::{Jwt, signed};
 use crate::model::Session;
 
 /// Somebody comes back at 1000 from an issuer that was asked at 990, and said this about the time.
+#[expect(clippy::needless_pass_by_value, reason = "tests write the time in place")]
 fn said(auth_time: serde_json::Value) -> Option<Answer> {
     let jwt = Jwt::read(signed::token(&signed::claims_with(serde_json::json!({"auth_time": auth_time})))).unwrap();
     let said = Assertion::new(jwt, signed::issuer(), None).asked_at(Some(UnixTime(990)));
