@@ -95,7 +95,7 @@ impl Credentials {
             None => self.verify_imported(usable, facts, turn)?,
         };
         let (Some(client), Some(proven)) = (usable, right) else {
-            self.doors(turn.address).fail(client.map(|client| client.key), facts, turn);
+            self.doors(turn.policy, turn.address).fail(client.map(|client| client.key), facts, turn);
             return Err(self.refusal(client).into());
         };
         turn.proven = Some(proven);
@@ -130,7 +130,7 @@ impl Credentials {
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Result<Option<Proven>, Refusal> {
-        let doors = self.doors(turn.address);
+        let doors = self.doors(turn.policy, turn.address);
         doors.check(facts, turn.policy, turn.now)?;
         let right =
             client.and_then(|_| facts.recalled.verified).or_else(|| self.hashed(client.map(|own| &**own), turn));
@@ -152,8 +152,8 @@ impl Credentials {
 
     /// The counters that an attempt from `address` passes.
     #[must_use]
-    pub fn doors(&self, address: &str) -> ClientDoors {
-        ClientDoors::new(&self.client_id, address)
+    pub fn doors(&self, policy: &Policy, address: &str) -> ClientDoors {
+        ClientDoors::new(&policy.dialect, &self.client_id, address)
     }
 
     /// Returns true if the attempt cannot be judged without its counters: the secret is neither a generated one that is
@@ -169,14 +169,14 @@ impl Credentials {
     /// open, and for an imported secret that is right and not remembered.
     #[must_use]
     pub fn is_hashed(&self, facts: &Facts, policy: &Policy, address: &str, now: UnixTime) -> bool {
-        self.is_counted(facts, policy) && self.doors(address).check(facts, policy, now).is_ok()
+        self.is_counted(facts, policy) && self.doors(policy, address).check(facts, policy, now).is_ok()
     }
 
     /// Tags of all ways in which the presented text could be one of the client's imported secrets: digests under `key`. A tag
     /// covers the stored hash, so that a secret that was replaced is not recognised any more.
     #[must_use]
     pub fn tags(&self, client: &Client, address: &str, key: &[u8; 32]) -> Vec<(Proven, Digest)> {
-        let doors = self.doors(address);
+        let doors = ClientDoors::new(&client.dialect, &self.client_id, address);
         let mut tags = Vec::new();
         for (at, stored) in imported(client) {
             for (form, text) in self.texts().enumerate() {

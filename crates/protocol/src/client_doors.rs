@@ -20,13 +20,12 @@ pub struct ClientDoors {
 }
 
 impl ClientDoors {
-    /// The counters of a claimed `client_id` and a network address.
+    /// The counters of a claimed `client_id` and a network address on the surface of `dialect`. A client belongs to one
+    /// surface: whoever asks at another one by mistake, with a secret that is right at home, guesses nothing there.
     #[must_use]
-    pub fn new(client_id: &str, address: &str) -> Self {
-        Self {
-            client: Digest::of(format!("client\0{}\0{client_id}{address}", client_id.len()).as_bytes()),
-            address: Digest::of(format!("client address\0{address}").as_bytes()),
-        }
+    pub fn new(dialect: &str, client_id: &str, address: &str) -> Self {
+        let of = |kind: &str, name: &str| Digest::of(format!("{kind}\0{dialect}\0{address}\0{name}").as_bytes());
+        Self { client: of("client", client_id), address: of("client address", "") }
     }
 
     fn limits(self, policy: &Policy) -> [(Digest, u32); 2] {

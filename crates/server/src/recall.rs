@@ -58,23 +58,26 @@ impl Recall {
         }
     }
 
-    /// What is known of the client's secrets, and whether the presented one was right before. `open_max` bounds the attempts that may be open at the
-    /// counter: beyond it nothing is said to be right without a hash, or else a burst of guesses that are answered from
-    /// memory would be over before the first failure is counted.
+    /// What is known of the client's secrets, and whether the presented one was right before.
+    ///
+    /// The policy's limit of failures bounds the attempts that may be open at the counter. Beyond it nothing is said to be
+    /// right without a hash: a burst of guesses that are answered from memory would be over before the first failure is
+    /// counted.
     pub(crate) fn recalled(
         &self,
         credentials: &Credentials,
         client: &Client,
         address: &str,
         now: UnixTime,
-        open_max: u32,
+        policy: &Policy,
     ) -> (Recalled, bool) {
         let tags = credentials.tags(client, address, &self.key);
         let known = tags.into_iter().find(|(_, tag)| self.verified.get(&tag.0).is_some()).map(|(own, _)| own);
         let hour = now.0.div_euclid(SECRET_SEEN_EVERY_S);
         let is_unnoted = |(at, secret)| (self.noted.get(&secret_digest(secret).0) != Some(hour)).then_some(at);
         let unnoted = client.secrets.iter().enumerate().filter_map(is_unnoted).collect();
-        let verified = known.filter(|_| self.open(credentials.doors(address).client) < open_max);
+        let verified =
+            known.filter(|_| self.open(credentials.doors(policy, address).client) < policy.lockout.account_failures);
         (Recalled { verified, unnoted }, known.is_some())
     }
 
@@ -134,11 +137,10 @@ impl App {
     ) -> Result<(Facts, Option<Guess<'_>>), store::Fault> {
         let Some(credentials) = call.credentials() else { return Ok((facts, None)) };
         let recall = |mut facts: Facts| {
-            let open_max = policy.lockout.account_failures;
             let recalled = facts
                 .client
                 .as_deref()
-                .map(|client| self.recall.recalled(credentials, client, address, self.clock.now(), open_max));
+                .map(|client| self.recall.recalled(credentials, client, address, self.clock.now(), policy));
             let (recalled, is_known) = recalled.unwrap_or_default();
             facts.recalled = recalled;
             (facts, is_known)
@@ -147,7 +149,7 @@ impl App {
         if !credentials.is_counted(&facts, policy) {
             return Ok((facts, None));
         }
-        let doors = credentials.doors(address);
+        let doors = credentials.doors(policy, address);
         let guess = (!is_known).then(|| self.recall.guess(doors.client));
         let (client_attempts, client_address_attempts) = (Some(doors.client), Some(doors.address));
         let wants = Wants { client_attempts, client_address_attempts, ..wants.clone() };
@@ -170,7 +172,6 @@ impl App {
 mod tests {
     use super::*;
     use protocol::model::{ClientKind, ClientSecret, StoredSecret};
-    use protocol::policy::Policy;
     use protocol::registration;
     use protocol::wire::{Param, Params};
 
@@ -181,6 +182,12 @@ mod tests {
         let secret = ClientSecret { stored, hint: String::new(), created_at: NOW };
         let policy = Policy::standard("https://auth.example");
         Client { secrets: vec![secret], ..registration::client(ClientKind::Confidential, &policy) }
+    }
+
+    fn policy(account_failures: u32) -> Policy {
+        let mut policy = Policy::standard("https://auth.example");
+        policy.lockout.account_failures = account_failures;
+        policy
     }
 
     fn credentials(secret: &str) -> Credentials {
@@ -194,7 +201,7 @@ mod tests {
     fn a_secret_that_was_right_is_remembered_for_its_address_until_it_changes() {
         let (recall, own, right) = (Recall::new([7; 32]), client("$argon2id$one"), credentials("right"));
         let verified = |credentials: &Credentials, client: &Client, address: &str| {
-            recall.recalled(credentials, client, address, NOW, 10).0.verified
+            recall.recalled(credentials, client, address, NOW, &policy(10)).0.verified
         };
         assert_eq!(verified(&right, &own, "192.0.2.1"), None);
         recall.learn(&right, &own, "192.0.2.1", Proven::default(), None);
@@ -208,18 +215,18 @@ mod tests {
     fn memory_answers_no_more_guesses_at_once_than_the_counter_allows() {
         let (recall, own, right) = (Recall::new([7; 32]), client("$argon2id$one"), credentials("right"));
         recall.learn(&right, &own, "192.0.2.1", Proven::default(), None);
-        let counter = right.doors("192.0.2.1").client;
+        let counter = right.doors(&policy(2), "192.0.2.1").client;
         let guesses: Vec<_> = (0..2).map(|_| recall.guess(counter)).collect();
-        let (recalled, is_known) = recall.recalled(&right, &own, "192.0.2.1", NOW, 2);
+        let (recalled, is_known) = recall.recalled(&right, &own, "192.0.2.1", NOW, &policy(2));
         assert_eq!((recalled.verified, is_known), (None, true));
         drop(guesses);
-        assert_eq!(recall.recalled(&right, &own, "192.0.2.1", NOW, 2).0.verified, Some(Proven::default()));
+        assert_eq!(recall.recalled(&right, &own, "192.0.2.1", NOW, &policy(2)).0.verified, Some(Proven::default()));
     }
 
     #[test]
     fn a_use_is_due_once_an_hour() {
         let (recall, own, right) = (Recall::new([7; 32]), client("$argon2id$one"), credentials("right"));
-        let due = |now| recall.recalled(&right, &own, "192.0.2.1", UnixTime(now), 10).0.unnoted;
+        let due = |now| recall.recalled(&right, &own, "192.0.2.1", UnixTime(now), &policy(10)).0.unnoted;
         assert_eq!(due(7_300), [0]);
         recall.learn(&right, &own, "192.0.2.1", Proven::default(), Some(UnixTime(7_300)));
         assert_eq!((due(10_799), due(10_800)), (vec![], vec![0]));
