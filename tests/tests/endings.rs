@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use protocol::account::{AccountCall, Act};
-use protocol::browser::Caller;
+use protocol::browser::{Caller, FormSeal};
 use protocol::keys::Presented;
 use protocol::login::password;
 use protocol::model::{
@@ -213,8 +213,10 @@ async fn what_a_person_ends_on_the_account_page_ends_under_any_traffic() {
             tokio::time::sleep(Duration::from_millis(300)).await;
             let (what, act, kills) = acts().swap_remove(at);
             let digest = Digest::of(b"own");
-            let caller = Caller { session: Some(Presented { id: 10, digest }), browser: digest, agent: String::new() };
-            let call = AccountCall { caller, address: String::new(), act };
+            let session = Some(Presented { id: 10, digest });
+            let caller = Caller { session, browser: digest, agent: String::new(), devices: vec![] };
+            let seal = Some(FormSeal::new(UserKey(1), &digest));
+            let call = AccountCall { caller, address: String::new(), seal, act };
             let policy = Arc::new(Policy { is_password_taken: true, ..Policy::standard(ISSUER) });
             let begun = Instant::now();
             let done = app.turn(&policy, "", call).await.expect("nothing is broken");

@@ -104,7 +104,7 @@ fn a_refresh_token_from_after_the_backup_is_refused_and_the_grant_lives_on() {
     let code = person.code(&client).expect("a code");
     let (_, first) = token(client.redeem(&code));
     let backup = home.path().join("backup.db").display().to_string();
-    old.json(&["db", "backup", &backup], "");
+    assert!(old.json(&["db", "backup", &backup], "")["bytes"].as_u64().is_some_and(|bytes| bytes > 0));
     let (_, second) = token(client.refresh(&first));
     let (status, third) = token(client.refresh(&second));
     assert_eq!(status, 200);
