@@ -360,7 +360,6 @@ also_read = [
     "standard reads paced",
     "standard  reads paced",
 ]
-accept = ["refresh-without-expiry"]
 [dialect.standard]
 also_read = ["paced"]
 "#,
