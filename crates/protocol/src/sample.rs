@@ -176,8 +176,9 @@ impl World {
 
     /// The request's parameters.
     pub(crate) fn params(&self) -> Params {
-        let mut params =
-            Params { fault: self.fault, is_redirect_uri_assumed: self.is_redirect_uri_assumed, ..Params::default() };
+        let mut params = Params::default();
+        params.fault = self.fault;
+        params.is_redirect_uri_assumed = self.is_redirect_uri_assumed;
         for (param, value) in &self.params {
             params.push(*param, value.clone()).unwrap();
         }
