@@ -121,7 +121,7 @@ async fn the_example_of_the_guide_works_as_its_transcript_says() {
     let slips = file.replacen("assume  =", "asume   =", 1).replacen("$message", "$mesage", 1);
     let told = dialect::Dialect::check("kite", "dialects/kite/dialect.toml", &slips);
     let lines: Vec<String> = told.iter().map(ToString::to_string).collect();
-    assert_eq!(lines.join("\n") + "\n", of_guide("dialects/kite/dialect.toml:20:1: unknown key"));
+    assert_eq!(lines.join("\n") + "\n", of_guide("dialects/kite/dialect.toml:19:1: unknown key"));
     let file = file.replace("waives = []", "waives = [\"code-without-redirect-uri\"]");
     let kite = dialect::Dialect::load("kite", &[dialect::Source::file("kite/dialect.toml", &file)]);
     let story = Story::parse(&of_guide("# The way of an application")).expect("it is a transcript");

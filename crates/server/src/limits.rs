@@ -322,7 +322,7 @@ mod tests {
 
     fn dialect(limit: &str) -> Dialect {
         let text = format!(
-            "grants = [\"authorization_code\"]\n[endpoint.token]\n[endpoint.userinfo]\n[limit]\ntoken = \"{limit}\"\napi = \"{limit}\"\n"
+            "grants = [\"client_credentials\"]\n[endpoint.token]\n[endpoint.userinfo]\n[limit]\ntoken = \"{limit}\"\napi = \"{limit}\"\n"
         );
         let loaded = Dialect::load("odd", &[dialect::Source::file("odd.toml", &text)]);
         loaded.unwrap_or_else(|problems| panic!("{problems:?}"))

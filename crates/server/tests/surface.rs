@@ -93,6 +93,60 @@ async fn scripts_may_read_what_the_dialect_shares_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_preflight_allows_the_headers_that_it_asks_for_and_no_cookies() {
+    let app = common::usual().await;
+    let allowed = async |asked: &str| {
+        let headers = [
+            ("origin", "https://spa.example"),
+            ("access-control-request-method", "GET"),
+            ("access-control-request-headers", asked),
+        ];
+        let answer = ask(&app, Method::OPTIONS, "/.well-known/oauth-authorization-server", &headers, "").await;
+        assert!(!answer.headers().contains_key("access-control-allow-credentials"), "{asked}");
+        answer.headers()["access-control-allow-headers"].to_str().unwrap().to_owned()
+    };
+    let usual = "authorization, content-type";
+    assert_eq!(allowed("mcp-protocol-version").await, format!("{usual}, mcp-protocol-version"));
+    assert_eq!(allowed("Authorization,x-a , x-b").await, format!("{usual}, x-a, x-b"));
+    for wrong in ["", "x a", "x-a, b:c", &"x-a,".repeat(300)] {
+        assert_eq!(allowed(wrong).await, usual, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_keeps_its_status_whatever_the_dialect_tells_programs() {
+    let text_of = "[error]\ninvalid_request = { status = 200 }\n";
+    let sources = [dialect::Source::file("o.toml", text_of)];
+    let odd = Dialect::load("standard", &sources).expect("it is sound");
+    let dialects = Dialects::new("https://auth.example", vec![odd], &[]).expect("it fits");
+    let app = common::speaking(dialects, common::memory().await, Settings::new("https://auth.example")).await;
+    let path = "/oauth/authorize?response_type=code&client_id=web&redirect_uri=https%3A%2F%2Fevil.example%2F";
+    assert_eq!(ask(&app, Method::GET, path, &[], "").await.status(), 200);
+    assert_eq!(ask(&app, Method::GET, path, &[("accept", "text/html")], "").await.status(), 400);
+}
+
+#[tokio::test]
+async fn a_state_comes_back_byte_for_byte_and_faults_go_to_the_application_rfc_6749_4_1_2_1() {
+    let app = common::usual().await;
+    let back = async |more: &str| {
+        let path =
+            format!("/oauth/authorize?response_type=code&client_id=web&redirect_uri={CALLBACK}&prompt=none{more}");
+        let answer = ask(&app, Method::GET, &path, &[("accept", "text/html")], "").await;
+        assert_eq!(answer.status(), 302, "{more}");
+        answer.headers()["location"].to_str().unwrap().to_owned()
+    };
+    for state in ["%E6%97%A5", "%00", "a%0D%0Ab", "%2B%20%25", "~"] {
+        let location = back(&format!("&state={state}")).await;
+        assert!(location.contains(&format!("&state={state}")), "{location}");
+    }
+    let long = format!("&state={}", "s".repeat(8193));
+    for more in ["&state=%FF", "&state=%zz", "&scope=a&scope=b", "&nonce=%00", "&max_age=x", "&scope=%22", &long] {
+        let location = back(more).await;
+        assert!(location.contains("error=invalid_") && !location.contains("state="), "{location}");
+    }
+}
+
+#[tokio::test]
 async fn cookies_are_bound_to_the_host_where_the_issuer_is_encrypted() {
     let app = common::usual().await;
     let answer = ask(&app, Method::GET, "/oauth/authorize?client_id=web", &[("accept", "text/html")], "").await;

@@ -440,7 +440,6 @@ also_read = [
     "standard reads paced",
     "standard  reads paced",
 ]
-accept = ["refresh-without-expiry"]
 [dialect.standard]
 also_read = ["paced"]
 "#,
