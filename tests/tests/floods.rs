@@ -88,7 +88,10 @@ impl Flooded {
     fn assert_well(mut self, what: &str) {
         assert!(self.grantry.is_running(), "{what}: {}", self.grantry.log());
         let answer = self.client.ask();
-        assert!(answer.as_ref().is_some_and(|answer| answer.status == 200), "{what}: HTTP/1.1 is not served: {answer:?}");
+        assert!(
+            answer.as_ref().is_some_and(|answer| answer.status == 200),
+            "{what}: HTTP/1.1 is not served: {answer:?}"
+        );
         assert_eq!(self.open().status(1, &self.get()), Some(200), "{what}: HTTP/2 is not served");
         self.assert_small(what);
         assert!(!self.grantry.log().contains("panicked"), "{what}: {}", self.grantry.log());
