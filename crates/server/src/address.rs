@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddrV6};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use ::http::header::{FORWARDED, HeaderMap, HeaderName};
+use ::http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use ipnet::{IpNet, Ipv6Net};
 
 use crate::http::{Peer, Request};
@@ -70,7 +70,7 @@ fn is_within(networks: &[IpNet], address: IpAddr) -> bool {
 fn forwarded(headers: &HeaderMap, name: &HeaderName, is_trusted: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
     let mut client = None;
     // Several lines of one header are one list, in their order: RFC 9110 §5.3.
-    let lines: Vec<&[u8]> = headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
+    let lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
     for hop in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
         let hop = std::str::from_utf8(hop).ok()?.trim_matches([' ', '\t']);
         let address = hop_address(if *name == FORWARDED { forwarded_for(hop)? } else { hop })?;

@@ -186,7 +186,8 @@ impl Asked<'_> {
     async fn unread(&self, no: No) -> Response {
         let address = address(self.request, &self.app.settings);
         let allowed = if self.dialect.address(self.at).has_screens { Ok(()) } else { self.count(None, &address).await };
-        self.judged(self.refuse(&allowed.err().unwrap_or_else(|| no.into())), &address)
+        // Not judged as failed: a connection that was cut off leaves such requests behind, and they cost no look into the store.
+        self.refuse(&allowed.err().unwrap_or_else(|| no.into()))
     }
 
     /// Reads the request, counts it against the dialect's limits if it has any, and answers it, or refuses to.

@@ -195,3 +195,17 @@ async fn a_network_of_ipv6_has_a_limit_however_many_addresses_it_has() {
     assert_eq!(allowed, 120 * 16);
     assert_eq!(guesses(&app, "/oauth/token", &[("x-forwarded-for", "2001:db8:8::1")], 1).await, [401]);
 }
+
+#[tokio::test]
+async fn requests_that_a_connection_left_behind_when_it_was_cut_off_have_not_failed() {
+    let app = common::usual().await;
+    for path in ["/oauth/token", "/.well-known/oauth-authorization-server"] {
+        for _ in 0..300 {
+            let mut cut = request(&app, Method::POST, path, &[], "");
+            cut.unread = Some(No::BodyMalformed);
+            assert_ne!(surface::answer(&app, &cut).await.status(), 429, "{path}");
+        }
+    }
+    let honest = ask(&app, Method::POST, "/oauth/token", &[], &common::credentials()).await;
+    assert_eq!(honest.status(), 200);
+}

@@ -1,6 +1,6 @@
 use super::*;
 use crate::http::RequestIds;
-use ::http::{HeaderValue, Method};
+use ::http::Method;
 use bytes::Bytes;
 
 /// The last proxy of the chain, and a second one in front of it.
@@ -120,7 +120,7 @@ fn an_address_may_have_a_port_and_brackets() {
 }
 
 #[test]
-fn a_header_that_cannot_be_read_counts_for_the_peer() {
+fn a_header_that_cannot_be_read_counts_for_the_peer_rfc_7239_4() {
     for hop in [
         "",
         " ",
