@@ -225,7 +225,7 @@ impl App {
         call: C,
     ) -> Result<Result<C::Yes, Refusal>, Fault> {
         let call = Arc::new(call);
-        let wants = call.wants();
+        let mut wants = call.wants();
         let mut may_note_use = true;
         for _ in 0..TURN_ATTEMPTS_MAX {
             let facts = match self.look(&wants).await {
@@ -264,7 +264,7 @@ impl App {
                     learn();
                     return Ok(verdict);
                 }
-                Err(CommitError::Lost) => self.metrics.turn_lost(),
+                Err(CommitError::Lost) => self.lost(&*call, &mut wants, policy, address),
                 Err(CommitError::Behind(id)) => self.ids.lift(id),
                 Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
                 // Judged again without the note that the secret was used: it may be that nothing else had to be written.
