@@ -15,7 +15,7 @@ use crate::refusal::{No, Refusal};
 use crate::registration::{SECRETS_LIVE_MAX, secret_digest};
 use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
-use crate::turn::{Change, Facts, Turn};
+use crate::turn::{Change, Facts, Turn, Wants};
 use crate::wire::{Param, Params};
 
 /// One hour: how exact the last use of a client secret is, in seconds. Each write costs a commit.
@@ -133,7 +133,7 @@ impl Credentials {
         let doors = self.doors(turn.policy, turn.address);
         doors.check(facts, turn.policy, turn.now)?;
         let right =
-            client.and_then(|_| facts.recalled.verified).or_else(|| self.hashed(client.map(|own| &**own), turn));
+            client.and(facts.recalled.verified).or_else(|| self.hashed(client.map(|own| &**own), turn));
         if right.is_some() {
             doors.pass(turn);
         }
@@ -154,6 +154,13 @@ impl Credentials {
     #[must_use]
     pub fn doors(&self, policy: &Policy, address: &str) -> ClientDoors {
         ClientDoors::new(&policy.dialect, &self.client_id, address)
+    }
+
+    /// Asks for these counters.
+    pub fn want_counters(&self, wants: &mut Wants, policy: &Policy, address: &str) {
+        let doors = self.doors(policy, address);
+        wants.client_attempts = Some(doors.client);
+        wants.client_address_attempts = Some(doors.address);
     }
 
     /// Returns true if the attempt cannot be judged without its counters: the secret is neither a generated one that is

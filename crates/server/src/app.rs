@@ -270,7 +270,7 @@ impl App {
         call: C,
     ) -> Result<Result<C::Yes, Refusal>, Fault> {
         let call = Arc::new(call);
-        let wants = call.wants();
+        let mut wants = call.wants();
         let mut memo: Option<Arc<Memo>> = None;
         let mut may_note_use = true;
         if let Err(refusal) = self.check_clock() {
@@ -318,7 +318,7 @@ impl App {
                     learn();
                     return Ok(verdict);
                 }
-                Err(CommitError::Lost) => self.metrics.turn_lost(),
+                Err(CommitError::Lost) => self.lost(&*call, &mut wants, policy, address),
                 Err(CommitError::Behind(id)) => {
                     if let Err(why) = self.ids.lift(id, self.clock.now_ms()) {
                         return Self::without_ids(why);

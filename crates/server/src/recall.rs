@@ -149,12 +149,20 @@ impl App {
         if !credentials.is_counted(&facts, policy) {
             return Ok((facts, None));
         }
-        let doors = credentials.doors(policy, address);
-        let guess = (!is_known).then(|| self.recall.guess(doors.client));
-        let (client_attempts, client_address_attempts) = (Some(doors.client), Some(doors.address));
-        let wants = Wants { client_attempts, client_address_attempts, ..wants.clone() };
+        let guess = (!is_known).then(|| self.recall.guess(credentials.doors(policy, address).client));
+        let mut wants = wants.clone();
+        credentials.want_counters(&mut wants, policy, address);
         // Boxed: few turns need a second look.
         Ok((recall(Box::pin(self.look(&wants)).await?).0, guess))
+    }
+
+    /// Counts a turn that lost a race. Perhaps it lost because the door was shut that a remembered secret passes without
+    /// looking, so the next attempt looks.
+    pub(crate) fn lost<C: Call>(&self, call: &C, wants: &mut Wants, policy: &Policy, address: &str) {
+        self.metrics.turn_lost();
+        if let Some(credentials) = call.credentials() {
+            credentials.want_counters(wants, policy, address);
+        }
     }
 
     /// The pool on which the call must be judged, if that takes password hashes.

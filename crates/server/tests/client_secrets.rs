@@ -67,6 +67,7 @@ async fn accounts(app: &App, client: &str, secret: &str) -> Response {
 #[tokio::test]
 async fn wrong_secrets_are_counted_together_at_every_address_and_a_shut_door_says_when_to_come_back() {
     let (app, store) = server().await;
+    assert_eq!(post(&app, "/oauth/token", "old", IMPORTED).await.status(), 200, "from now on it is remembered");
     for round in 0..3 {
         for path in ["/oauth/token", "/oauth/introspect", "/oauth/revoke"] {
             assert_eq!(post(&app, path, "old", "wrong-secret").await.status(), 401, "{path} {round}");
