@@ -174,7 +174,7 @@ pub(crate) async fn heed_hangups(tls: Option<Arc<Tls>>, mut ending: watch::Recei
         match tls.as_ref().map(|tls| tls.read_again()) {
             None => tracing::info!("SIGHUP: the log file, if there is one, was opened again"),
             Some(Ok(())) => {
-                tracing::info!("SIGHUP: the certificate was read again, and the log file, if there is one, opened")
+                tracing::info!("SIGHUP: the certificate was read again, and the log file, if there is one, opened");
             }
             Some(Err(error)) => {
                 tracing::error!(%error, "SIGHUP: the new certificate cannot be used; the one so far stays");
