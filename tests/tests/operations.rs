@@ -33,6 +33,7 @@ fn ended_by(grantry: &mut Installation, signal: &str) -> Option<i32> {
         std::thread::sleep(Duration::from_millis(10));
     }
     let _ = server.kill();
+    let _ = server.wait();
     panic!("SIG{signal} does not end the server");
 }
 

@@ -139,14 +139,13 @@ fn is_in_string(before: &str, is_script: bool) -> Result<bool, String> {
         match (quote, c) {
             (Some(_), '\\') => drop(chars.next()),
             (Some(own), c) if own == c || c == '\n' => quote = None,
-            (Some(_), _) => {}
             (None, '"') => quote = Some(c),
             (None, '\'') if is_script => quote = Some(c),
             (None, '`') if is_script => return Err("behind a backtick".to_owned()),
             (None, '/') if is_script && matches!(chars.peek(), Some('/' | '*')) => {
                 return Err("behind a comment".to_owned());
             }
-            (None, _) => {}
+            _ => {}
         }
     }
     Ok(quote.is_some())

@@ -132,8 +132,7 @@ impl Credentials {
     ) -> Result<Option<Proven>, Refusal> {
         let doors = self.doors(turn.policy, turn.address);
         doors.check(facts, turn.policy, turn.now)?;
-        let right =
-            client.and(facts.recalled.verified).or_else(|| self.hashed(client.map(|own| &**own), turn));
+        let right = client.and(facts.recalled.verified).or_else(|| self.hashed(client.map(|own| &**own), turn));
         if right.is_some() {
             doors.pass(turn);
         }

@@ -317,7 +317,7 @@ impl Asked<'_> {
         match self.dialect.decode(self.at, &self.incoming()) {
             Ok(params) => {
                 let visit = Visit {
-                    errand: self.app.errand(Goal::Authorize(params)),
+                    errand: self.app.errand(Goal::Authorize(Box::new(params))),
                     caller: page.caller.clone(),
                     address: page.address.clone(),
                     answer: None,

@@ -1,4 +1,5 @@
 //! What a request says about itself makes no link, and what it claims costs the store nothing.
+#![allow(clippy::disallowed_methods, reason = "a test looks at the clock")]
 
 mod common;
 

@@ -92,7 +92,7 @@ fn visit(world: &World, answer: Option<Answer>) -> Visit {
         user: Some(sample::user().key),
         shown: Some(Shown { scope, audience: vec![] }),
         begun,
-        ..Errand::new(Goal::Authorize(world.params()), 4000)
+        ..Errand::new(Goal::Authorize(Box::new(world.params())), 4000)
     };
     let errand = if answer.is_none() { errand.anew() } else { errand };
     let caller =
@@ -518,7 +518,7 @@ fn dead_sessions_count_for_nothing() {
 #[test]
 fn an_errand_opens_in_its_own_browser_and_in_time_only() {
     let world = world();
-    let errand = Errand::new(Goal::Authorize(world.params()), 7);
+    let errand = Errand::new(Goal::Authorize(Box::new(world.params())), 7);
     let browser = Digest::of(b"browser");
     let seal = errand.seal("standard", &browser, world.now, &world.keys, &mut crate::turn::Entropy::seeded([6; 32], 1));
     let open = |browser: Digest, now| {

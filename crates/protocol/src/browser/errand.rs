@@ -17,7 +17,7 @@ use crate::wire::{Param, Params};
 #[derive(Clone, Debug)]
 pub enum Goal {
     /// An application asks for something.
-    Authorize(Params),
+    Authorize(Box<Params>),
     /// One of this server's own pages, by its path.
     Page(String),
 }
@@ -204,7 +204,7 @@ impl Errand {
                     let param = Param::from_name(&name).ok_or(No::PageStale)?;
                     params.push(param, value).map_err(|_| No::PageStale)?;
                 }
-                Goal::Authorize(params)
+                Goal::Authorize(Box::new(params))
             }
         };
         Ok((Self { goal, began, begun, is_fresh_wanted, is_confirmation, user, shown, link }, dialect))

@@ -114,7 +114,7 @@ mod tests {
     fn errand_with(state: &str) -> Goal {
         let mut params = Params::default();
         params.push(Param::State, state.to_owned()).unwrap();
-        Goal::Authorize(params)
+        Goal::Authorize(Box::new(params))
     }
 
     #[test]

@@ -169,7 +169,7 @@ impl Desk {
                 }
                 // Perhaps it took too long: the next attempt has a pen of its own.
                 Err(CommitError::Fault(Fault::Unavailable { .. })) if pen.is_some() && attempt < ATTEMPTS_MAX => {
-                    pen = None
+                    pen = None;
                 }
                 Err(CommitError::Fault(fault)) => return Err(fault.into()),
             }

@@ -156,7 +156,7 @@ async fn switch_account(app: &App, page: &PageRequest<'_>) -> Response {
     };
     let errand = match errand.goal {
         Goal::Page(path) => Errand { is_fresh_wanted: true, ..app.errand(Goal::Page(path)) },
-        Goal::Authorize(params) => app.errand(Goal::Authorize(with_choice(params))),
+        Goal::Authorize(params) => app.errand(Goal::Authorize(Box::new(with_choice(*params)))),
     };
     go_on(app, page, &dialect, errand, None).await
 }
