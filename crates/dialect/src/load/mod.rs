@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn a_surface_says_for_how_long_a_refresh_whose_answer_was_lost_can_be_repeated() {
         let grace_s = |more: &str| {
-            let text = format!("grants = [\"authorization_code\"]\n[endpoint.token]\n{more}");
+            let text = format!("grants = [\"client_credentials\"]\n[endpoint.token]\n{more}");
             let dialect = Dialect::load("odd", &[Source::file("x.toml", &text)]).unwrap();
             dialect.policy("https://auth.example").refresh_grace_s
         };
