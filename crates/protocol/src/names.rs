@@ -190,11 +190,27 @@ fn is_deceptive(before: Option<char>, character: char, after: Option<char>) -> b
         '\u{200d}' => !(before.is_some_and(is_emoji_part) && after.is_some_and(is_emoji)),
         // Chooses between a coloured and a plain emoji. U+20E3 makes a keycap of a digit.
         '\u{fe0e}' | '\u{fe0f}' => !(before.is_some_and(is_emoji) || after == Some('\u{20e3}')),
-        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}' => true,
-        '\u{3164}' | '\u{fe00}'..='\u{fe0d}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{e0000}'..='\u{e0fff}' => true,
+        '\u{34f}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{2800}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0d}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fff8}'
+        | '\u{e0000}'..='\u{e0fff}' => true,
         // Visible signs of Arabic, Syriac and Kaithi that stand before a number: format characters by category alone.
-        '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}' | '\u{8e2}' => false,
-        '\u{110bd}' | '\u{110cd}' => false,
+        '\u{600}'..='\u{605}'
+        | '\u{6dd}'
+        | '\u{70f}'
+        | '\u{890}'
+        | '\u{891}'
+        | '\u{8e2}'
+        | '\u{110bd}'
+        | '\u{110cd}' => false,
         _ => match character.general_category() {
             GeneralCategory::Control
             | GeneralCategory::Format

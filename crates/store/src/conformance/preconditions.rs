@@ -240,8 +240,8 @@ pub(crate) async fn race_for_ids(one: &dyn Store, other: &dyn Store) {
             other.commit(vec![Change::PutClient(Box::new(client))]),
         );
         match (as_user, as_client) {
-            (Ok(()), Err(CommitError::Taken(CLIENT_ID_OF_USER))) => {}
-            (Err(CommitError::Taken(SUB_OF_CLIENT)), Ok(())) => {}
+            (Ok(()), Err(CommitError::Taken(CLIENT_ID_OF_USER))) | (Err(CommitError::Taken(SUB_OF_CLIENT)), Ok(())) => {
+            }
             both => panic!("{id}: {both:?}"),
         }
     }
