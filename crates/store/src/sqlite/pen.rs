@@ -2,12 +2,12 @@
 //! waits inside it for the turn's changes.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::time::Instant;
 
 use async_trait::async_trait;
 use protocol::turn::Change;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::apply;
 use super::stop::Stop;
