@@ -32,7 +32,7 @@ accept = [{waivers}]
 
 [dialect.standard]
 # Every library signs in several times within seconds, from one address.
-limit = {{ token = "off", api = "off" }}
+limit = {{ token = "off", api = "off", failed = "off" }}
 
 [dialect.standard.scope]
 list = {{ "links:read" = "Read your links", "profile" = "See your name", "email" = "See your e-mail address" }}

@@ -6,7 +6,7 @@ import { startSite } from './site.mjs';
 export const NAMES = ['tinyemail', 'tinyplus', 'tinyrebrand', 'php-endpoints', 'paced'];
 const WAIVERS = [
   'secret-in-query', 'implicit-grant', 'token-in-query', 'password-grant', 'open-introspection', 'open-revocation',
-  'code-without-redirect-uri',
+  'code-without-redirect-uri', 'refresh-without-expiry',
 ];
 
 /** Where each surface's browsers begin. */

@@ -8,7 +8,7 @@ import { setStage } from '../lib/stage.mjs';
 let site, application, browser, strike;
 
 before(async () => {
-  const settings = { GRANTRY_DIALECTS__ENABLE: 'standard,paced' };
+  const settings = { GRANTRY_DIALECTS__ENABLE: 'standard,paced', GRANTRY_DIALECTS__ACCEPT: 'refresh-without-expiry' };
   const more = () => '\n[dialect.paced]\nhosts = []\nprefix = "/paced"\n';
   ({ site, application, browser, strike } = await setStage('developer-surface', settings, more));
 });

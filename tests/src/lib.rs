@@ -393,7 +393,7 @@ impl Installation {
     /// When the command fails.
     #[must_use]
     pub fn confidential_client(&self) -> load::Client {
-        self.registered(&["--kind", "confidential"])
+        self.registered(&["--kind", "confidential", "--introspection", "any"])
     }
 
     fn registered(&self, words: &[&str]) -> load::Client {

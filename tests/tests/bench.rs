@@ -1,6 +1,7 @@
 //! `grantry bench` against a running server: it measures what is there, and names what is wrong.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 use tests::Installation;
@@ -43,6 +44,7 @@ fn people_read_it_too_and_a_secret_comes_from_a_file() {
     let (grantry, id, secret) = started();
     let file = grantry.folder().join("bench.secret");
     fs::write(&file, format!("{secret}\n")).expect("the folder is ours");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("the file is ours");
     let url = format!("http://{}", grantry.address);
     let words = ["bench", "--url", &url, "--seconds", "1", "--client-id", &id, "--client-secret-file"];
     let output = grantry.run(&[&words[..], &[file.to_str().expect("it is text")]].concat(), "");
@@ -64,12 +66,15 @@ fn a_rate_is_kept() {
 #[test]
 fn what_is_wrong_is_counted_and_the_first_of_it_named() {
     let (mut grantry, id, secret) = started();
-    let (code, document) = bench(&grantry, &["--client-id", &id, "--client-secret-stdin"], "wrong");
+    // One connection: attempts that are made at once share the limit of failures, and most would be told of that.
+    let words = ["--client-id", &id, "--client-secret-stdin", "--connections", "1"];
+    let (code, document) = bench(&grantry, &words, "wrong");
     assert_eq!((code, &document["requests"]), (Some(1), &0.into()));
     let first = document["first_error"].as_str().expect("an error");
     assert!(first.starts_with("401") && first.contains("invalid_client"), "{document}");
     assert!(document["errors"].as_u64().is_some_and(|errors| errors > 0 && errors < 2_000), "{document}");
     // To ask about a token, there has to be one.
+    let (mut grantry, id, secret) = started();
     let words = ["--client-id", &id, "--client-secret-stdin", "--workload", "introspect"];
     let (code, document) = bench(&grantry, &words, "wrong");
     assert!(code == Some(1) && document["error"].as_str().is_some_and(|text| text.contains("invalid_client")));

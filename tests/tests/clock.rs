@@ -83,7 +83,7 @@ fn by_a_wrong_clock_nothing_starts_and_nothing_is_written_and_a_running_server_w
     wait_for("tokens are issued", &|| client.ask().is_some_and(|answer| answer.status == 503));
     let answer = client.ask().expect("an answer");
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("30")), "{answer:?}");
-    let admin = |path: &str| tests::send(own.admin(), "GET", path, &[("Host", "admin")], "").expect("an answer");
+    let admin = |path: &str| tests::send(own.admin(), "GET", path, &[("Host", own.admin())], "").expect("an answer");
     assert_eq!(admin("/readyz").status, 503);
     assert!(admin("/metrics").body.contains("grantry_clock_plausible 0"), "{}", admin("/metrics").body);
     set("+0");

@@ -85,7 +85,7 @@ async fn furnish(store: &dyn Store, hash: &str) {
         created_at: now(),
         ..registration::client(ClientKind::Public, &Policy::standard(ISSUER))
     };
-    let user = User::new(UserKey(1), "sub-1", "Alice", now());
+    let user = User { username: Some("alice".into()), ..User::new(UserKey(1), "sub-1", "Alice", now()) };
     let consent = Consent {
         id: 1,
         user: UserKey(1),

@@ -21,6 +21,13 @@ fn provoke_line(grantry: &Installation) {
     assert_eq!(grantry.post("/oauth/token", &fields).expect("an answer").status, 401);
 }
 
+/// Asks for something that is answered as often as it is asked for, and leaves a line each time if the level is `debug`.
+fn provoke_debug_line(grantry: &Installation) {
+    let host = [("Host", grantry.address.as_str())];
+    let answer = send(&grantry.address, "GET", "/.well-known/oauth-authorization-server", &host, "");
+    assert_eq!(answer.expect("an answer").status, 200);
+}
+
 /// Ends the server by a signal, and says with which code it ended.
 fn ended_by(grantry: &mut Installation, signal: &str) -> Option<i32> {
     grantry.signal(signal);
@@ -62,7 +69,7 @@ fn a_log_that_nobody_reads_does_not_stop_the_server() {
     grantry.try_start_with(writer.into()).expect("it starts");
     // The pipe is full after some dozens of requests, and then the queue fills.
     wait_for("lines are lost", || {
-        (0..200).for_each(|_| provoke_line(&grantry));
+        (0..200).for_each(|_| provoke_debug_line(&grantry));
         grantry.metric(LOST) > 0
     });
     provoke_line(&grantry);
@@ -78,16 +85,16 @@ fn a_log_that_can_be_written_again_says_how_many_lines_it_lost() {
         Err(why) => return skip(name, &why),
     };
     let log = disk.path().join("grantry.log");
-    let mut grantry = Installation::new(&format!("[log]\nfile = \"{}\"\n", log.display()));
+    let mut grantry = Installation::new(&format!("[log]\nlevel = \"debug\"\nfile = \"{}\"\n", log.display()));
     grantry.start();
     let ballast = disk.fill();
     wait_for("lines are lost", || {
-        provoke_line(&grantry);
+        provoke_debug_line(&grantry);
         grantry.metric(LOST) > 2
     });
     fs::remove_file(ballast).expect("the ballast can be removed");
     wait_for("it is told", || {
-        provoke_line(&grantry);
+        provoke_debug_line(&grantry);
         fs::read_to_string(&log).expect("the log is text").contains("the log can be written again")
     });
     let told = fs::read_to_string(&log).expect("the log is text");

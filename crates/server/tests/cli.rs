@@ -429,7 +429,7 @@ fn check_names_each_surface_that_reads_the_tokens_of_another() {
         let texts = told["problems"].as_array().unwrap().iter().map(|problem| problem["text"].as_str().unwrap());
         texts.filter(|text| text.contains("also_read")).map(ToOwned::to_owned).collect()
     };
-    let enable = "[dialects]\nenable = [\"standard\", \"paced\"]\n";
+    let enable = "[dialects]\nenable = [\"standard\", \"paced\"]\naccept = [\"refresh-without-expiry\"]\n";
     assert_eq!(in_force(enable), [""; 0]);
     let meaning = server::config::ALSO_READ_MEANING;
     assert_eq!(

@@ -28,7 +28,7 @@ const HTML: (&str, &str) = ("accept", "text/html");
 /// A server with a Google button that speaks `standard`, one dialect on a host of its own, and one on every host.
 async fn with_google() -> Arc<App> {
     let of = |name: &str, more: &str| {
-        let text = format!("grants = [\"authorization_code\"]\n{more}\n[endpoint.token]\n");
+        let text = format!("grants = [\"authorization_code\"]\n{more}\n[endpoint.authorize]\n[endpoint.token]\n");
         Dialect::load(name, &[Source::file("x.toml", &text)]).unwrap_or_else(|problems| panic!("{problems:?}"))
     };
     let standard = Dialect::load("standard", &[]).expect("it is shipped");

@@ -131,11 +131,12 @@ async fn a_user_has_one_limit_however_many_tokens_there_are() {
     assert_eq!(ask(&app, Method::POST, "/api/oauth/introspect", &[HOST], &body).await.status(), 429);
 }
 
-/// The statuses of token requests by clients that do not exist, another one each time.
+/// The statuses of token requests by clients that do not exist, another one each time. They present no secret: attempts
+/// with a secret have a limit of their own, which is lower.
 async fn guesses(app: &App, dialect_path: &str, headers: &[(&str, &str)], times: usize) -> Vec<u16> {
     let mut statuses = Vec::new();
     for at in 0..times {
-        let body = format!("grant_type=client_credentials&client_id=guess-{at}&client_secret=wrong");
+        let body = format!("grant_type=client_credentials&client_id=guess-{at}");
         statuses.push(ask(app, Method::POST, dialect_path, headers, &body).await.status().as_u16());
     }
     statuses
@@ -161,7 +162,8 @@ async fn another_client_id_with_each_request_is_counted_by_address_and_who_prove
         let body = "grant_type=client_credentials&client_id=web&client_secret=wrong";
         wrong.push(ask(&app, Method::POST, "/oauth/token", &[], body).await.status().as_u16());
     }
-    assert_eq!(wrong.iter().filter(|status| **status == 401).count(), 120, "{wrong:?}");
+    assert_eq!(wrong.iter().filter(|status| **status == 401).count(), 10, "{wrong:?}");
+    assert_eq!(ask_web().await, 200);
 }
 
 #[tokio::test]

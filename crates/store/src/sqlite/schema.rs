@@ -18,12 +18,6 @@ pub(super) fn known() -> u32 {
     u32::try_from(newest).unwrap_or_default()
 }
 
-/// The number of migrations. The numbers of their schemas may have gaps.
-#[cfg(test)]
-pub(super) fn migrations() -> usize {
-    embedded::migrations::runner().get_migrations().len()
-}
-
 /// The schema of the file: 0 when there is none yet.
 pub(super) fn found(connection: &Connection) -> rusqlite::Result<u32> {
     const HISTORY: &str = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'refinery_schema_history'";
