@@ -65,7 +65,7 @@ fn a_rate_is_kept() {
 
 #[test]
 fn what_is_wrong_is_counted_and_the_first_of_it_named() {
-    let (mut grantry, id, secret) = started();
+    let (grantry, id, _) = started();
     // One connection: attempts that are made at once share the limit of failures, and most would be told of that.
     let words = ["--client-id", &id, "--client-secret-stdin", "--connections", "1"];
     let (code, document) = bench(&grantry, &words, "wrong");

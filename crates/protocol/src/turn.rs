@@ -468,6 +468,15 @@ impl Change {
             || matches!(self, Self::Note(event) if is_read(event))
     }
 
+    /// When a client's secret was used, if the change notes that.
+    #[must_use]
+    pub fn secret_used_at(&self) -> Option<UnixTime> {
+        match self {
+            Self::TouchSecret { used_at, .. } => Some(*used_at),
+            _ => None,
+        }
+    }
+
     /// True if the change ends something, or replaces a user or a client, as a new password or a retired secret does. A turn
     /// with such a change must not lose again and again to traffic that hangs on the same rows.
     #[must_use]

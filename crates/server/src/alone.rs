@@ -34,11 +34,7 @@ impl App {
             }
         };
         for _ in 0..ATTEMPTS_MAX {
-            let facts = match self.store.load(wants).await {
-                Ok(facts) => facts,
-                Err(fault) => return Some(self.failed(fault)),
-            };
-            let (facts, _guess) = match self.look_at_secrets(call, wants, facts, policy, address).await {
+            let (facts, _guess) = match self.look_with_secrets(call, wants, policy, address).await {
                 Ok(seen) => seen,
                 Err(fault) => return Some(self.failed(fault)),
             };

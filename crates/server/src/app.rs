@@ -277,11 +277,7 @@ impl App {
             return Ok(Err(refusal));
         }
         for _ in 0..TURN_ATTEMPTS_MAX {
-            let facts = match self.look(&wants).await {
-                Ok(facts) => facts,
-                Err(fault) => return self.failed(fault),
-            };
-            let (mut facts, _guess) = match self.look_at_secrets(&*call, &wants, facts, policy, address).await {
+            let (mut facts, _guess) = match self.look_with_secrets(&*call, &wants, policy, address).await {
                 Ok(seen) => seen,
                 Err(fault) => return self.failed(fault),
             };
@@ -295,15 +291,8 @@ impl App {
             let client = facts.client.clone();
             let judged = self.judged(&call, facts, (policy, address), (entropy, &mut memo)).await?;
             let Some(Judged { verdict, changes, events, proven }) = judged else { return Ok(Err(busy())) };
-            let used_at = changes.iter().find_map(|change| match change {
-                Change::TouchSecret { used_at, .. } => Some(*used_at),
-                _ => None,
-            });
-            let learn = || {
-                if let (Some(credentials), Some(client), Some(proven)) = (call.credentials(), &client, proven) {
-                    self.recall.learn(credentials, client, address, proven, used_at);
-                }
-            };
+            let used_at = changes.iter().find_map(Change::secret_used_at);
+            let learn = || self.learn(&*call, client.as_deref(), address, proven, used_at);
             // A turn that decides nothing skips the commit.
             if changes.is_empty() {
                 learn();

@@ -125,9 +125,35 @@ impl Drop for Guess<'_> {
 }
 
 impl App {
+    /// Loads what is wanted, with what [`App::look_at_secrets`] adds.
+    pub(crate) async fn look_with_secrets<C: Call>(
+        &self,
+        call: &C,
+        wants: &Wants,
+        policy: &Policy,
+        address: &str,
+    ) -> Result<(Facts, Option<Guess<'_>>), store::Fault> {
+        let facts = self.look(wants).await?;
+        self.look_at_secrets(call, wants, facts, policy, address).await
+    }
+
+    /// Remembers the client's secret that was right in a turn, and that its use was noted.
+    pub(crate) fn learn<C: Call>(
+        &self,
+        call: &C,
+        client: Option<&Client>,
+        address: &str,
+        proven: Option<Proven>,
+        noted_at: Option<UnixTime>,
+    ) {
+        if let (Some(credentials), Some(client), Some(proven)) = (call.credentials(), client, proven) {
+            self.recall.learn(credentials, client, address, proven, noted_at);
+        }
+    }
+
     /// Adds what this process remembers of the secrets of the calling client; and the counters of its failed attempts, where
     /// the attempt depends on them. A client whose generated secret is right, which is the usual one, costs no second look.
-    pub(crate) async fn look_at_secrets<C: Call>(
+    async fn look_at_secrets<C: Call>(
         &self,
         call: &C,
         wants: &Wants,

@@ -264,112 +264,100 @@ mod tests {
 
     const HEAD: &str = "grants = [\"authorization_code\", \"refresh_token\"]\n";
 
+    /// Files that could never work, behind [`HEAD`]: the rest of the file, the line and column of the fault, and words of
+    /// the message.
+    const CASES: &[(&str, &str, &str)] = &[
+        ("[endpoint.token]\n", "1:11", "add `[endpoint.authorize]`"),
+        ("[endpoint.authorize]\n", "1:11", "add `[endpoint.token]`"),
+        ("[endpoint.authorize]\n[endpoint.token]\n[reply.code]\nbody = \"state=$state\"\n", "5:8", "add `code=$code`"),
+        ("[endpoint.authorize]\n[endpoint.token]\n[reply.code]\nbody = \"code=$code\"\n", "5:8", "add `state=$state`"),
+        ("[endpoint.authorize]\n[endpoint.token]\n[reply.denied]\nbody = \"e=$error\"\n", "5:8", "add `state=$state`"),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nbody = '{\"r\":\"$refresh_token\"}'\n",
+            "5:8",
+            "has no `$access_token`",
+        ),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nbody = '{\"a\":\"$access_token\"}'\n",
+            "5:8",
+            "has no `$refresh_token`",
+        ),
+        ("[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nas = \"empty\"\n", "4:8", "has no `$access_token`"),
+        (
+            "[endpoint.authorize]\nmethods = [\"GET\"]\nfrom = [\"form\", \"json\"]\n[endpoint.token]\n",
+            "4:8",
+            "Add \"query\"",
+        ),
+        ("[endpoint.authorize]\n[endpoint.token]\nfrom = []\n", "4:8", "from nowhere"),
+        ("[endpoint.authorize]\n[endpoint.token]\nmethods = [\"GET\"]\n", "4:11", "Add \"query\""),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\n[endpoint.userinfo]\nmethods = [\"GET\"]\n[bearer]\naccept = [\"form:access_token\"]\n",
+            "5:11",
+            "none of the places",
+        ),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\n[endpoint.userinfo]\n[bearer]\naccept = []\n",
+            "4:11",
+            "none of the places",
+        ),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\nneed = [\"client_secret\"]\nauth = [\"none\"]\n[client]\nkind = \"public\"\n",
+            "4:9",
+            "`auth` reads none",
+        ),
+        ("[endpoint.authorize]\n[endpoint.token]\nauth = [\"none\"]\n", "4:8", "new applications are confidential"),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\nauth = [\"params\"]\n[client]\nkind = \"public\"\n",
+            "4:8",
+            "new applications are public",
+        ),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\nassume = { grant_type = \"authorisation_code\" }\n",
+            "4:25",
+            "did you mean `authorization_code`?",
+        ),
+        (
+            "[endpoint.authorize]\nassume = { response_type = \"tokn\" }\n[endpoint.token]\n",
+            "3:28",
+            "did you mean `token`?",
+        ),
+        (
+            "[endpoint.authorize]\nassume = { scope = \"profle\" }\n[endpoint.token]\n",
+            "3:20",
+            "did you mean `profile`?",
+        ),
+        (
+            "[endpoint.authorize]\nassume = { redirect_uri = \"$authorized\" }\n[endpoint.token]\n",
+            "3:27",
+            "of the role token",
+        ),
+        (
+            "[endpoint.authorize]\nreply = \"on\"\n[reply.on]\nas = \"json\"\nbody = '{\"u\":\"$redirect_url\"}'\n[endpoint.token]\n",
+            "3:9",
+            "add `[screen] at`",
+        ),
+        (
+            "[endpoint.authorize]\nreply = \"on\"\n[screen]\nat = \"https://x.example/page\"\n[reply.on]\nas = \"json\"\nbody = '{\"u\":\"$redirect_url\"}'\n[endpoint.token]\n",
+            "3:9",
+            "where nothing is",
+        ),
+        (
+            "[endpoint.authorize]\nreply = \"on\"\n[reply.on]\nas = \"json\"\nbody = '{}'\n[endpoint.token]\n",
+            "3:9",
+            "has no `$redirect_url`",
+        ),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\ncors = [\"https://app.example/\"]\n",
+            "4:9",
+            "which no browser sends",
+        ),
+        ("[scope]\nsep = \"o\"\n[endpoint.authorize]\n[endpoint.token]\n", "3:7", "has the separator"),
+    ];
+
     #[test]
     fn what_can_be_read_and_could_never_work_is_refused_with_its_line() {
         let both = "[endpoint.authorize]\n[endpoint.token]\n";
-        for (more, place, words) in [
-            ("[endpoint.token]\n", "1:11", "add `[endpoint.authorize]`"),
-            ("[endpoint.authorize]\n", "1:11", "add `[endpoint.token]`"),
-            (
-                "[endpoint.authorize]\n[endpoint.token]\n[reply.code]\nbody = \"state=$state\"\n",
-                "5:8",
-                "add `code=$code`",
-            ),
-            (
-                "[endpoint.authorize]\n[endpoint.token]\n[reply.code]\nbody = \"code=$code\"\n",
-                "5:8",
-                "add `state=$state`",
-            ),
-            (
-                "[endpoint.authorize]\n[endpoint.token]\n[reply.denied]\nbody = \"e=$error\"\n",
-                "5:8",
-                "add `state=$state`",
-            ),
-            (
-                "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nbody = '{\"r\":\"$refresh_token\"}'\n",
-                "5:8",
-                "has no `$access_token`",
-            ),
-            (
-                "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nbody = '{\"a\":\"$access_token\"}'\n",
-                "5:8",
-                "has no `$refresh_token`",
-            ),
-            (
-                "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nas = \"empty\"\n",
-                "4:8",
-                "has no `$access_token`",
-            ),
-            (
-                "[endpoint.authorize]\nmethods = [\"GET\"]\nfrom = [\"form\", \"json\"]\n[endpoint.token]\n",
-                "4:8",
-                "Add \"query\"",
-            ),
-            ("[endpoint.authorize]\n[endpoint.token]\nfrom = []\n", "4:8", "from nowhere"),
-            ("[endpoint.authorize]\n[endpoint.token]\nmethods = [\"GET\"]\n", "4:11", "Add \"query\""),
-            (
-                "[endpoint.authorize]\n[endpoint.token]\n[endpoint.userinfo]\nmethods = [\"GET\"]\n[bearer]\naccept = [\"form:access_token\"]\n",
-                "5:11",
-                "none of the places",
-            ),
-            (
-                "[endpoint.authorize]\n[endpoint.token]\n[endpoint.userinfo]\n[bearer]\naccept = []\n",
-                "4:11",
-                "none of the places",
-            ),
-            (
-                "[endpoint.authorize]\n[endpoint.token]\nneed = [\"client_secret\"]\nauth = [\"none\"]\n[client]\nkind = \"public\"\n",
-                "4:9",
-                "`auth` reads none",
-            ),
-            ("[endpoint.authorize]\n[endpoint.token]\nauth = [\"none\"]\n", "4:8", "new applications are confidential"),
-            (
-                "[endpoint.authorize]\n[endpoint.token]\nauth = [\"params\"]\n[client]\nkind = \"public\"\n",
-                "4:8",
-                "new applications are public",
-            ),
-            (
-                "[endpoint.authorize]\n[endpoint.token]\nassume = { grant_type = \"authorisation_code\" }\n",
-                "4:25",
-                "did you mean `authorization_code`?",
-            ),
-            (
-                "[endpoint.authorize]\nassume = { response_type = \"tokn\" }\n[endpoint.token]\n",
-                "3:28",
-                "did you mean `token`?",
-            ),
-            (
-                "[endpoint.authorize]\nassume = { scope = \"profle\" }\n[endpoint.token]\n",
-                "3:20",
-                "did you mean `profile`?",
-            ),
-            (
-                "[endpoint.authorize]\nassume = { redirect_uri = \"$authorized\" }\n[endpoint.token]\n",
-                "3:27",
-                "of the role token",
-            ),
-            (
-                "[endpoint.authorize]\nreply = \"on\"\n[reply.on]\nas = \"json\"\nbody = '{\"u\":\"$redirect_url\"}'\n[endpoint.token]\n",
-                "3:9",
-                "add `[screen] at`",
-            ),
-            (
-                "[endpoint.authorize]\nreply = \"on\"\n[screen]\nat = \"https://x.example/page\"\n[reply.on]\nas = \"json\"\nbody = '{\"u\":\"$redirect_url\"}'\n[endpoint.token]\n",
-                "3:9",
-                "where nothing is",
-            ),
-            (
-                "[endpoint.authorize]\nreply = \"on\"\n[reply.on]\nas = \"json\"\nbody = '{}'\n[endpoint.token]\n",
-                "3:9",
-                "has no `$redirect_url`",
-            ),
-            (
-                "[endpoint.authorize]\n[endpoint.token]\ncors = [\"https://app.example/\"]\n",
-                "4:9",
-                "which no browser sends",
-            ),
-            ("[scope]\nsep = \"o\"\n[endpoint.authorize]\n[endpoint.token]\n", "3:7", "has the separator"),
-        ] {
+        for (more, place, words) in CASES {
             let told = problems("odd", &format!("{HEAD}{more}"));
             let line = told.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{more}: {told}"));
             assert!(line.starts_with(&format!("x.toml:{place}: ")), "{more}: {line}");

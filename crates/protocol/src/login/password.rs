@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_right_however_it_is_typed_rfc_8265_4_2() {
+    fn a_password_is_right_however_it_is_typed_rfc_8265_4_2_2() {
         let mut entropy = Entropy::seeded([1; 32], 1);
         let stored = hash(&Secret::new("pa\u{308}sswo\u{308}rd longer"), &mut entropy);
         for typed in [

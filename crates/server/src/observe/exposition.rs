@@ -116,30 +116,7 @@ impl Snapshot {
                     count(&metrics.connections_refused),
                 ),
             ],
-            labelled: vec![
-                Labelled {
-                    name: "limited_requests",
-                    help: "Requests that were refused because of too many failed attempts or a rate limit",
-                    label: "by",
-                    counts: LIMITED.iter().zip(&metrics.limited).map(|((_, name), own)| (*name, count(own))).collect(),
-                },
-                Labelled {
-                    name: "sign_ins",
-                    help: "Attempts to sign in, by outcome",
-                    label: "outcome",
-                    counts: SignIn::ALL
-                        .iter()
-                        .zip(&metrics.sign_ins)
-                        .map(|((_, name), own)| (*name, count(own)))
-                        .collect(),
-                },
-                Labelled {
-                    name: "lockouts",
-                    help: "Lockouts after too many failed attempts, by what they lock out",
-                    label: "by",
-                    counts: By::ALL.iter().zip(&metrics.lockouts).map(|(by, own)| (by.as_str(), count(own))).collect(),
-                },
-            ],
+            labelled: labelled(metrics),
             gauges: vec![
                 (
                     "connections_open",
@@ -161,6 +138,31 @@ impl Snapshot {
             ],
         }
     }
+}
+
+/// Counters with one label.
+fn labelled(metrics: &Metrics) -> Vec<Labelled> {
+    let count = |number: &AtomicU64| number.load(Relaxed);
+    vec![
+        Labelled {
+            name: "limited_requests",
+            help: "Requests that were refused because of too many failed attempts or a rate limit",
+            label: "by",
+            counts: LIMITED.iter().zip(&metrics.limited).map(|((_, name), own)| (*name, count(own))).collect(),
+        },
+        Labelled {
+            name: "sign_ins",
+            help: "Attempts to sign in, by outcome",
+            label: "outcome",
+            counts: SignIn::ALL.iter().zip(&metrics.sign_ins).map(|((_, name), own)| (*name, count(own))).collect(),
+        },
+        Labelled {
+            name: "lockouts",
+            help: "Lockouts after too many failed attempts, by what they lock out",
+            label: "by",
+            counts: By::ALL.iter().zip(&metrics.lockouts).map(|(by, own)| (by.as_str(), count(own))).collect(),
+        },
+    ]
 }
 
 impl Collector for Snapshot {
