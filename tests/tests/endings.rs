@@ -122,8 +122,9 @@ async fn keep_busy(at: usize, store: Arc<dyn Store>, is_over: Arc<AtomicBool>) -
         let (Some(user), Some(client)) = (facts.subject, facts.client) else { break };
         if at.is_multiple_of(4) {
             let user = User { version: user.version + 1, name: format!("Alice {at}"), ..(*user).clone() };
-            // Lost or not: the next one comes at once.
+            // Lost or not: the next one comes as soon as somebody may have issued a token in between.
             let _ = store.commit(vec![Change::PutUser(Box::new(user))]).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
             continue;
         }
         let id = ids.reserve(Clock::System.now_ms() + ahead_ms).expect("there are ids");

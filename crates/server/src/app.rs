@@ -273,6 +273,7 @@ impl App {
         let mut wants = call.wants();
         let mut memo: Option<Arc<Memo>> = None;
         let mut may_note_use = true;
+        let mut behind = 0;
         if let Err(refusal) = self.check_clock() {
             return Ok(Err(refusal));
         }
@@ -284,7 +285,7 @@ impl App {
             if !may_note_use {
                 facts.recalled.unnoted.clear();
             }
-            let entropy = match self.above(facts.revoked_below()) {
+            let entropy = match self.above(facts.revoked_below().max(behind)) {
                 Ok(entropy) => entropy,
                 Err(why) => return Self::without_ids(why),
             };
@@ -308,11 +309,7 @@ impl App {
                     return Ok(verdict);
                 }
                 Err(CommitError::Lost) => self.lost(&*call, &mut wants, policy, address),
-                Err(CommitError::Behind(id)) => {
-                    if let Err(why) = self.ids.lift(id, self.clock.now_ms()) {
-                        return Self::without_ids(why);
-                    }
-                }
+                Err(CommitError::Behind(id)) => behind = id,
                 Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
                 // Judged again without the note that the secret was used: it may be that nothing else had to be written.
                 Err(CommitError::Fault(_)) if used_at.is_some() && !is_only_noticed && may_note_use => {
@@ -334,9 +331,13 @@ impl App {
                 }
             }
         }
+        Ok(Err(self.contended()))
+    }
+
+    fn contended(&self) -> Refusal {
         self.metrics.turn_contended();
         tracing::warn!(attempts = TURN_ATTEMPTS_MAX, "others changed the same rows first, again and again");
-        Ok(Err(busy()))
+        busy()
     }
 
     /// Loads what is wanted. What names no row, a garbage token say, costs the store nothing.
