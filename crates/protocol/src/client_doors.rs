@@ -57,7 +57,11 @@ impl ClientDoors {
     pub fn fail(self, client: Option<ClientKey>, facts: &Facts, turn: &mut Turn<'_>) {
         let resets_at = turn.now.plus(turn.policy.lockout.window_s);
         let limits = self.limits(turn.policy);
-        for (key, limit) in limits {
+        let counters = [facts.client_attempts, facts.client_address_attempts];
+        for ((key, limit), counted) in limits.into_iter().zip(counters) {
+            let counted = counted.filter(|own| !turn.now.is_past(own.resets_at)).map_or(0, |own| own.failures);
+            // As for people: the failure that fills a counter must know that it does.
+            let limit = if counted + 1 >= limit { limit } else { limit - 1 };
             turn.change(Change::CountFailure { key, user: None, limit, now: turn.now, resets_at });
         }
         // Whoever claims clients that do not exist is known by the address alone.

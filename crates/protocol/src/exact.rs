@@ -17,11 +17,14 @@ pub enum Inexact {
 /// # Errors
 /// [`Inexact`].
 pub fn read(text: &[u8]) -> Result<Value, Inexact> {
-    let value = serde_json::from_slice(text).map_err(|_| Inexact::Malformed)?;
-    let mut scan = Scan { text, at: 0, path: Vec::new() };
-    match scan.value() {
-        Some(number) => Err(Inexact::Number(number)),
-        None => Ok(value),
+    let number = || Scan { text, at: 0, path: Vec::new() }.value();
+    match serde_json::from_slice(text) {
+        Ok(value) => number().map_or(Ok(value), |number| Err(Inexact::Number(number))),
+        // A number that is too large for the reader stands before anything else that may be wrong.
+        Err(error) if error.to_string().starts_with("number out of range") => {
+            Err(number().map_or(Inexact::Malformed, Inexact::Number))
+        }
+        Err(_) => Err(Inexact::Malformed),
     }
 }
 
@@ -145,6 +148,14 @@ mod tests {
     }
 
     #[test]
+    fn a_number_beyond_every_reader_is_named_and_not_taken_for_text() {
+        for text in ["1e400", "{\"a\":1e400}", "{\"a\":-1e400", "[0,1e999]"] {
+            assert!(number(text).contains('e'), "{text}: {}", number(text));
+            assert!(!number(text).contains("Malformed"), "{text}");
+        }
+    }
+
+    #[test]
     fn numbers_that_fit_are_kept_rfc_8259_6() {
         for text in [
             "0",
@@ -185,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_told_apart() {
-        for text in ["", "{", "plan", "1 2", "01", "1.", "{\"a\":1e400}", "1e400", "--1"] {
+        for text in ["", "{", "plan", "1 2", "01", "1.", "--1"] {
             assert_eq!(read(text.as_bytes()), Err(Inexact::Malformed), "{text}");
         }
         assert_eq!(read(b"{\"a\":\"b\"}"), Ok(json!({"a": "b"})));

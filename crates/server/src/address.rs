@@ -13,7 +13,7 @@ use crate::http::{Peer, Request};
 use crate::settings::Settings;
 
 /// The client address of a request that came over a Unix socket without a readable forwarding header.
-const UNIX_ADDRESS: &str = "unix";
+pub(crate) const UNIX_ADDRESS: &str = "unix";
 
 /// The header that `X-Forwarded-For` proxies write: nginx, Caddy, Traefik, HAProxy, Envoy and cloud load balancers.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

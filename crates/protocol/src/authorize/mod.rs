@@ -216,8 +216,9 @@ impl Visit {
         if self.errand.has_proven(&signed.session) {
             return true;
         }
-        let is_young =
-            request.max_age_s.is_none_or(|max_age_s| signed.session.auth_time.seconds_until(turn.now) <= max_age_s);
+        let age_s = signed.session.auth_time.seconds_until(turn.now);
+        // A maximum age of 0 asks for a new proof, also within the second of the last one.
+        let is_young = request.max_age_s.is_none_or(|max_age_s| max_age_s > 0 && age_s <= max_age_s);
         let is_chosen = !request.prompt.is_select_account || self.errand.has_begun(&signed.session);
         is_young && is_chosen && !request.prompt.is_login
     }

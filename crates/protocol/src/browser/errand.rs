@@ -1,5 +1,6 @@
 //! What a browser came for, on its way through the pages: sealed into each of them, and into their addresses.
 
+use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 
 use crate::keys::Keys;
@@ -93,6 +94,10 @@ pub(crate) struct Parcel {
     dialect: String,
     page: Option<String>,
     params: Vec<(String, String)>,
+    /// Parameters with control characters, in base64: JSON needs six bytes for such a character, and the seal of a long
+    /// `state` would not fit into a form.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    packed: Vec<(String, String)>,
 }
 
 const ERRAND: &str = "errand";
@@ -165,12 +170,15 @@ impl Errand {
 
     /// Packs the errand, to be sealed.
     pub(crate) fn parcel(&self, dialect: &str, now: UnixTime) -> Parcel {
-        let (page, params) = match &self.goal {
+        let (page, all) = match &self.goal {
             Goal::Page(path) => (Some(path.clone()), Vec::new()),
             Goal::Authorize(params) => {
                 (None, params.iter().map(|(name, value)| (name.as_str().to_owned(), value.to_owned())).collect())
             }
         };
+        let has_control = |(_, value): &(String, String)| value.chars().any(|c| c.is_ascii_control());
+        let (packed, params): (Vec<_>, Vec<_>) = all.into_iter().partition(has_control);
+        let packed = packed.into_iter().map(|(name, value)| (name, BASE64URL_NOPAD.encode(value.as_bytes()))).collect();
         Parcel {
             until: now.plus(PAGE_TTL_S),
             began: self.began,
@@ -183,6 +191,7 @@ impl Errand {
             dialect: dialect.to_owned(),
             page,
             params,
+            packed,
         }
     }
 
@@ -192,19 +201,24 @@ impl Errand {
     /// [`No::PageStale`] when it took too long.
     pub(crate) fn unpack(parcel: Parcel, now: UnixTime) -> Result<(Self, String), No> {
         let Parcel { until, began, begun, is_fresh_wanted, is_confirmation, .. } = parcel;
-        let Parcel { user, shown, link, dialect, page, params: packed, .. } = parcel;
+        let Parcel { user, shown, link, dialect, page, mut params, packed, .. } = parcel;
         if now.is_past(until) {
             return Err(No::PageStale);
         }
         let goal = match page {
             Some(path) => Goal::Page(path),
             None => {
-                let mut params = Params::default();
                 for (name, value) in packed {
-                    let param = Param::from_name(&name).ok_or(No::PageStale)?;
-                    params.push(param, value).map_err(|_| No::PageStale)?;
+                    let value =
+                        BASE64URL_NOPAD.decode(value.as_bytes()).ok().and_then(|own| String::from_utf8(own).ok());
+                    params.push((name, value.ok_or(No::PageStale)?));
                 }
-                Goal::Authorize(Box::new(params))
+                let mut all = Params::default();
+                for (name, value) in params {
+                    let param = Param::from_name(&name).ok_or(No::PageStale)?;
+                    all.push(param, value).map_err(|_| No::PageStale)?;
+                }
+                Goal::Authorize(Box::new(all))
             }
         };
         Ok((Self { goal, began, begun, is_fresh_wanted, is_confirmation, user, shown, link }, dialect))

@@ -8,6 +8,7 @@
 //! | address | by network address, whatever account | unknown devices | yes |
 //! | known | by one known device, or one signed-in session, of the account | that device or session | yes |
 //! | factor | codes of the second factor, by account or by known device | whoever knows the password | yes |
+//! | recovery | recovery codes, by account and network address | whoever knows the password | yes |
 //!
 //! The owner of an account can be locked out only at devices in which they never signed in: attempts from a known device
 //! ([`super::device`]) are counted apart. A stranger can see only counters that they fill themselves. A hidden counter that
@@ -66,6 +67,7 @@ impl Knock {
         if let Some(user) = account {
             let factors = std::iter::once(account_factor(user)).chain(self.device(account).map(device_factor));
             keys.extend(factors.flat_map(|own| TIERS.map(|tier| tier.key(&own))));
+            keys.push(TIERS[0].key(&recovery(user, &self.address)));
         }
         keys
     }
@@ -112,6 +114,11 @@ fn account_factor(user: UserKey) -> String {
     format!("factor\0{}", user.0)
 }
 
+/// Recovery codes that are tried at an account from one address.
+fn recovery(user: UserKey, address: &str) -> String {
+    format!("recovery\0{}\0{address}", user.0)
+}
+
 fn device_factor(device: &Device) -> String {
     format!("factor\0{}\0{}", device.user.0, device.id)
 }
@@ -126,8 +133,8 @@ struct Tier {
     times: u32,
     /// At least so many seconds; the operator's window where it is longer.
     window_s: u64,
-    /// True if the tier holds for recovery codes, which have 120 random bits and cannot be guessed. Only the shortest one
-    /// does, so that somebody who guesses codes cannot keep the owner out who has recovery codes.
+    /// True if the tier holds for recovery codes at a known device. They have 120 random bits and cannot be guessed, so the
+    /// longer windows do not count them; elsewhere they have a counter of their own, by address.
     is_for_recovery: bool,
 }
 
@@ -230,7 +237,11 @@ impl Doors {
         let own = device.map_or_else(|| account_factor(user.key), device_factor);
         let is_recovery = super::recovery::is_one(typed.reveal());
         let tiers = TIERS.iter().filter(|tier| tier.is_for_recovery || !is_recovery);
-        let mut doors: Vec<Door> = tiers.map(|tier| tier.door(&own, lockout)).collect();
+        let mut doors: Vec<Door> = match device {
+            // Nobody guesses a recovery code. One caller may shut out itself, and not the owner who has the right one.
+            None if is_recovery => vec![TIERS[0].door(&recovery(user.key, &knock.address), lockout)],
+            _ => tiers.map(|tier| tier.door(&own, lockout)).collect(),
+        };
         if device.is_none() {
             doors.push(address(knock, lockout));
         }
@@ -265,11 +276,15 @@ impl Doors {
             }
             let counted = door.counted(facts, turn);
             let resets_at = counted.map_or(turn.now.plus(door.window_s), |own| own.resets_at);
-            let (key, limit, now) = (door.key, door.limit, turn.now);
+            let is_last = counted.map_or(0, |own| own.failures) + 1 >= door.limit;
+            // Others may count in between. The failure that fills the counter is the one that must be told of, so an attempt
+            // that does not know that it is the last must not be: then it is judged again.
+            let limit = if is_last { door.limit } else { door.limit - 1 };
+            let (key, now) = (door.key, turn.now);
             // What hangs on an address alone is not the account's, and does not go with it.
             let owner = user.filter(|_| door.by != By::Address);
             turn.change(Change::CountFailure { key, limit, now, resets_at, user: owner });
-            if counted.map_or(0, |own| own.failures) + 1 >= limit {
+            if is_last {
                 let for_s = turn.now.seconds_until(resets_at);
                 match lockouts.iter_mut().find(|own| own.by == door.by) {
                     Some(own) => own.for_s = own.for_s.max(for_s),

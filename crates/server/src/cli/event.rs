@@ -14,6 +14,7 @@ use store::{EventFilter, Noted};
 use super::answer::{Answer, Stop};
 use super::desk::Desk;
 use super::show;
+use crate::address::UNIX_ADDRESS;
 use crate::config::suggestion;
 
 /// Events that are read from the store at once.
@@ -105,19 +106,29 @@ impl List {
             filter.since = Some(UnixTime(desk.now().0.saturating_sub_unsigned(seconds)));
         }
         // Events have addresses as they are counted: a network, for IPv6.
-        let counted =
-            |text: &String| text.trim().parse::<IpAddr>().map_or_else(|_| text.clone(), crate::address::counted);
-        filter.address = self.address.as_ref().map(counted);
+        filter.address = self.address.as_deref().map(counted).transpose()?;
         Ok(filter)
     }
+}
+
+/// An address as events have it: `unix`, an IPv4 address, or a network of IPv6 that is written as an event has it.
+fn counted(text: &str) -> Result<String, Stop> {
+    let text = text.trim();
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(crate::address::counted(address));
+    }
+    let network = text.split_once('/').and_then(|(address, _)| address.parse::<IpAddr>().ok());
+    if text == UNIX_ADDRESS || network.is_some_and(|address| crate::address::counted(address) == text) {
+        return Ok(text.to_owned());
+    }
+    Err(Stop::usage(format!("--address is an IP address, or an IPv6 network as events have it, not `{text}`")))
 }
 
 fn kind(word: &str) -> Result<EventKind, Stop> {
     let names = || EventKind::ALL.iter().map(|kind| kind.as_str());
     EventKind::from_name(word).ok_or_else(|| {
         let near = suggestion(word, names());
-        let all: Vec<&str> = names().collect();
-        Stop::usage(format!("--kind cannot be `{word}`{near}. Kinds: {}", all.join(", ")))
+        Stop::usage(format!("--kind cannot be `{word}`{near}"))
     })
 }
 

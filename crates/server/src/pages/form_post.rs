@@ -20,7 +20,8 @@ struct Field {
 }
 
 /// Text, and the code of a control character behind it. As a character reference it survives HTML, which reads a line break
-/// that is written as it is as another one.
+/// that is written as it is as another one. The control characters from U+0080 on are written as they are: HTML reads
+/// references to them as characters of windows-1252.
 #[derive(Serialize)]
 struct Part {
     text: String,
@@ -29,14 +30,19 @@ struct Part {
 
 impl Field {
     fn new(name: String, value: &str) -> Self {
-        let parts = value.split_inclusive(char::is_control).map(|part| match part.chars().next_back() {
-            Some(last) if last.is_control() => {
+        let parts = value.split_inclusive(is_referenced).map(|part| match part.chars().next_back() {
+            Some(last) if is_referenced(last) => {
                 Part { text: part[..part.len() - last.len_utf8()].to_owned(), code: Some(u32::from(last)) }
             }
             _ => Part { text: part.to_owned(), code: None },
         });
         Self { name, value: parts.collect() }
     }
+}
+
+/// True for the control characters of ASCII.
+fn is_referenced(c: char) -> bool {
+    c.is_ascii_control()
 }
 
 impl FormPost {
@@ -58,5 +64,20 @@ impl Page for FormPost {
             fields: vec![field("code", "c0de"), field("state", "\"><script>alert(1)</script>")],
         };
         vec![("form_post", page)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_of_ascii_are_referenced_and_those_that_html_reads_as_windows_1252_are_not() {
+        for c in ('\u{1}'..='\u{9f}').filter(|c| c.is_control()) {
+            let field = Field::new("state".to_owned(), &format!("a{c}"));
+            let [part] = &field.value[..] else { panic!("one part") };
+            let expected = if c.is_ascii() { ("a".to_owned(), Some(u32::from(c))) } else { (format!("a{c}"), None) };
+            assert_eq!((part.text.clone(), part.code), expected, "{c:?}");
+        }
     }
 }

@@ -185,7 +185,7 @@ impl Add {
             refresh_ttl_s: self.refresh_ttl,
             is_first_party: self.first_party,
             introspection: Some(checked_introspection(self.introspection, kind)?),
-            accounts_api: Some(checked_accounts_api(self.accounts_api, kind)?),
+            accounts_api: Some(checked_accounts_api(self.accounts_api, kind, &policy.dialect)?),
             owner: owner(self.owner.as_deref(), desk).await?,
             created_at: desk.now(),
             ..usual
@@ -340,7 +340,7 @@ impl Set {
             client.introspection = Some(checked_introspection(self.introspection, client.kind)?);
         }
         if let Some(accounts_api) = self.accounts_api {
-            client.accounts_api = Some(checked_accounts_api(accounts_api, client.kind)?);
+            client.accounts_api = Some(checked_accounts_api(accounts_api, client.kind, &client.dialect)?);
         }
         if !self.auth_methods.is_empty() {
             client.auth_methods = checked_methods(&self.auth_methods, client.kind)?;
@@ -383,7 +383,15 @@ fn checked_introspection(word: Option<IntrospectionWord>, kind: ClientKind) -> R
     }
 }
 
-fn checked_accounts_api(is_wanted: bool, kind: ClientKind) -> Result<bool, Stop> {
+/// The dialect whose clients the accounts API authenticates, like all addresses that belong to no other surface.
+const ACCOUNTS_DIALECT: &str = "standard";
+
+fn checked_accounts_api(is_wanted: bool, kind: ClientKind, dialect: &str) -> Result<bool, Stop> {
+    if is_wanted && dialect != ACCOUNTS_DIALECT {
+        return Err(Stop::usage(format!(
+            "a client of {dialect} cannot use the accounts API: register a client of its own, with --dialect standard"
+        )));
+    }
     if is_wanted && kind == ClientKind::Public {
         return Err(Stop::usage(
             "a public client cannot use the accounts API: --accounts-api needs --kind confidential",
