@@ -72,6 +72,10 @@ fn misspelt(key: &str, value: &str) -> Option<String> {
     if is_of_kubernetes(&words, value) || OTHERS.contains(&flat.as_str()) {
         return None;
     }
+    if words.len() > 2 && words[0] == "dialect" {
+        let text = "it sets nothing: what a dialect says otherwise stands in the configuration, in [dialect.NAME]";
+        return Some(text.to_owned());
+    }
     let known = options::TABLE.iter().flat_map(|row| {
         let flat = row.path.replace('.', "_");
         [(format!("{flat}_file"), format!("{}_FILE", row.variable())), (flat, row.variable())]

@@ -13,6 +13,7 @@ const SOCKET_PATH_BYTES_MAX: usize = if cfg!(target_os = "linux") { 107 } else {
 /// The owner reads and writes: without that, the server could not use its own socket.
 const OWNER_BITS: u32 = 0o600;
 const OTHERS_BITS: u32 = 0o006;
+const GROUP_BITS: u32 = 0o060;
 
 impl Resolver<'_> {
     /// `[log]`. A log that cannot be written is no reason not to serve, so its file is only warned of.
@@ -97,7 +98,12 @@ fn try_to_append(file: &Path) -> std::io::Result<()> {
 fn shut(path: &Path, mode: u32) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     let folder = path.parent()?;
-    let is_shut = mode & OTHERS_BITS != OTHERS_BITS && mode & 0o060 == 0o060 && folder.metadata().ok()?.gid() == 0;
+    let (may_others, may_group) = (mode & OTHERS_BITS == OTHERS_BITS, mode & GROUP_BITS == GROUP_BITS);
+    if !may_others && !may_group && rustix::process::geteuid().is_root() {
+        let text = format!("listen_mode = \"{mode:04o}\" lets only root connect to the socket: write \"0660\"");
+        return Some(text);
+    }
+    let is_shut = !may_others && may_group && folder.metadata().ok()?.gid() == 0;
     is_shut.then(|| {
         format!(
             "the folder {} belongs to the group root, so only root can connect to the socket in it: give the folder the \

@@ -14,13 +14,18 @@ use crate::http::Request;
 
 /// The time that one line stands for.
 pub const EVERY: Duration = Duration::from_secs(60);
-/// Kinds that are told apart in one minute. At two lines of some 300 bytes each this bounds the log of refusals to about
-/// 80 KB a minute.
+/// Kinds that are told apart in one minute. At two lines of some 300 bytes each, this and the two bounds below keep the log of
+/// refusals to about 180 KB a minute.
 const KINDS_MAX: usize = 128;
 /// Kinds of one client address, or of one /48 of IPv6: one client must not use up the kinds of all.
 const KINDS_OF_ONE_MAX: usize = 32;
 /// Kinds beyond [`KINDS_MAX`] that are kept for alarms, so that noise hides no replayed token.
 const ALARMS_MAX: usize = 32;
+/// Kinds without an address that are kept when there is no room for those with one, so that many callers of one sort hide no
+/// refusal of another.
+const BEYOND_MAX: usize = 128;
+/// The address of such a kind in the log.
+const OTHERS: &str = "others";
 /// The longest text of a request that a line repeats, in bytes.
 const TEXT_BYTES_MAX: usize = 100;
 
@@ -35,7 +40,9 @@ struct Minute {
     /// Kinds by client address.
     by_owner: HashMap<String, usize>,
     alarms: usize,
-    /// Refusals of kinds for which there was no room.
+    /// How often each kind was refused for which there was no room, without regard to the address, after its first line.
+    beyond: HashMap<Kind, u64>,
+    /// Refusals of kinds for which there was no room even so.
     others: u64,
 }
 
@@ -104,8 +111,8 @@ impl Refusals {
     /// Ends the minute: logs how often each kind was refused beyond its first line.
     pub fn tell(&self) {
         let minute = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for (Kind { no, address, dialect, endpoint }, repeated) in minute.kinds.into_iter().filter(|(_, own)| *own > 0)
-        {
+        let told = minute.kinds.into_iter().chain(minute.beyond).filter(|(_, own)| *own > 0);
+        for (Kind { no, address, dialect, endpoint }, repeated) in told {
             let refusal = no.row().name;
             match Loudness::of(no) {
                 Loudness::Alarm => tracing::warn!(dialect, endpoint, refusal, address, repeated, "refused again"),
@@ -135,12 +142,24 @@ impl Minute {
             self.kinds.len() - self.alarms < KINDS_MAX
         };
         if !has_room || of_owner >= KINDS_OF_ONE_MAX {
-            self.others += 1;
-            return false;
+            return self.count_beyond(Kind { address: OTHERS.to_owned(), ..kind });
         }
         self.alarms += usize::from(is_alarm && self.alarms < ALARMS_MAX);
         self.by_owner.insert(owner, of_owner + 1);
         self.kinds.insert(kind, 0);
+        true
+    }
+
+    fn count_beyond(&mut self, kind: Kind) -> bool {
+        if let Some(repeated) = self.beyond.get_mut(&kind) {
+            *repeated += 1;
+            return false;
+        }
+        if self.beyond.len() >= BEYOND_MAX {
+            self.others += 1;
+            return false;
+        }
+        self.beyond.insert(kind, 0);
         true
     }
 }
@@ -236,7 +255,8 @@ mod tests {
             minute.count(kind(No::HostUnknown, &format!("2001:db8:1:{host:x}::/64"), "host"));
         }
         assert_eq!(minute.kinds.len(), KINDS_OF_ONE_MAX);
-        assert_eq!(minute.others, 1_000 - KINDS_OF_ONE_MAX as u64);
+        let beyond = kind(No::HostUnknown, OTHERS, "host");
+        assert_eq!(minute.beyond[&beyond], 1_000 - KINDS_OF_ONE_MAX as u64 - 1);
         assert!(minute.count(kind(No::HostUnknown, "192.0.2.1", "host")));
     }
 
@@ -252,7 +272,19 @@ mod tests {
             minute.count(kind(No::LockedOut, &format!("10.0.{}.{}", host / 256, host % 256), "token"));
         }
         assert_eq!(minute.kinds.len(), KINDS_MAX + ALARMS_MAX);
-        assert_eq!(minute.others, 20_000 - KINDS_MAX as u64 - ALARMS_MAX as u64 + 1);
+        let beyond: u64 = minute.beyond.values().map(|repeated| repeated + 1).sum();
+        assert_eq!(beyond, 20_000 - KINDS_MAX as u64 - ALARMS_MAX as u64 + 1);
+        assert!(minute.count(kind(No::HostUnknown, "192.0.2.1", "host")), "another refusal has its line all the same");
+    }
+
+    #[test]
+    fn the_kinds_without_an_address_are_bounded_too() {
+        let mut minute = Minute::default();
+        for endpoint in 0..1_000 {
+            minute.count(kind(No::AddressUnknown, "192.0.2.1", &endpoint.to_string()));
+        }
+        assert_eq!((minute.kinds.len(), minute.beyond.len()), (KINDS_OF_ONE_MAX, BEYOND_MAX));
+        assert_eq!(minute.others, 1_000 - KINDS_OF_ONE_MAX as u64 - BEYOND_MAX as u64);
     }
 
     #[test]

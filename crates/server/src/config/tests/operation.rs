@@ -26,6 +26,17 @@ fn a_variable_that_sets_nothing_but_looks_like_an_option_is_told() {
 }
 
 #[test]
+fn a_variable_for_a_setting_of_a_dialect_is_told_to_set_nothing() {
+    for name in ["GRANTRY_DIALECT_STANDARD_HOSTS", "GRANTRY_DIALECT_PACED_TOKEN_ACCESS_TTL"] {
+        let base = "issuer = \"https://auth.example.com\"\n".to_owned();
+        let variables = [(name.to_owned(), "x".to_owned())];
+        let told = told(of_text("g.toml", base, Path::new("/nowhere"), &variables));
+        assert!(told.starts_with(&format!("environment {name}: warning: it sets nothing")), "{told}");
+        assert!(told.contains("[dialect.NAME]"), "{told}");
+    }
+}
+
+#[test]
 fn variables_of_kubernetes_and_of_others_are_quiet() {
     let names = [
         "GRANTRY_PORT_8080_TCP_ADDR",
