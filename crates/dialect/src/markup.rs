@@ -48,18 +48,8 @@ const CLOSED: &[&str] = &[
 ];
 
 /// Elements whose content an HTML parser does not read as markup, HTML Standard §13.2.6.
-const RAW: &[&str] = &[
-    "iframe",
-    "noembed",
-    "noframes",
-    "noscript",
-    "plaintext",
-    "script",
-    "style",
-    "textarea",
-    "title",
-    "xmp",
-];
+const RAW: &[&str] =
+    &["iframe", "noembed", "noframes", "noscript", "plaintext", "script", "style", "textarea", "title", "xmp"];
 
 /// Namespaces whose elements browsers run, also in a document of another media type.
 const RUN: &[&str] = &["w3.org/1999/xhtml", "w3.org/2000/svg", "w3.org/1999/xsl", "w3.org/1998/math"];
@@ -199,14 +189,19 @@ impl Scan {
             "<?" => !inner.contains('>'),
             _ => !inner.contains('[') && is_even('"') && is_even('\''),
         };
-        if is_clear { Ok(&content[at + end.len()..]) } else { Err(format!("{}, whose end depends on the browser", told())) }
+        if is_clear {
+            Ok(&content[at + end.len()..])
+        } else {
+            Err(format!("{}, whose end depends on the browser", told()))
+        }
     }
 
     /// What follows the content of a raw element, from its end tag on; `None` when `text` ends in content that is text.
     fn behind_raw<'t>(&self, tag: &str, text: &'t str) -> Result<Option<&'t str>, String> {
         let is_text = matches!(tag, "textarea" | "title");
         let close = format!("</{tag}");
-        let is_close = |at: usize| text[at + close.len()..].starts_with(|c: char| is_space(c) || matches!(c, '/' | '>'));
+        let is_close =
+            |at: usize| text[at + close.len()..].starts_with(|c: char| is_space(c) || matches!(c, '/' | '>'));
         let closes = text.match_indices(&close).map(|(at, _)| at).find(|at| is_close(*at));
         let Some(at) = closes.filter(|_| tag != "plaintext") else {
             return if is_text && !text.contains('<') { Ok(None) } else { Err(format!("inside of <{tag}>")) };

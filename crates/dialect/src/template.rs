@@ -227,8 +227,9 @@ impl Text {
                 Piece::Name(..) => sample,
             });
             let filled: String = pieces.collect();
-            serde_json::from_str::<Value>(&filled)
-                .map_err(|error| format!("the body is not JSON when its names have values such as {sample}: {error}"))?;
+            serde_json::from_str::<Value>(&filled).map_err(|error| {
+                format!("the body is not JSON when its names have values such as {sample}: {error}")
+            })?;
         }
         Ok(())
     }
@@ -472,12 +473,7 @@ mod tests {
     #[test]
     fn a_text_of_json_is_json_whatever_its_names_stand_for() {
         let told = |body: &str| Text::compile(body, Some(Language::Json)).and_then(|text| text.check_json());
-        for body in [
-            "{\"a\":$scope}",
-            "{\"a\":\"x$scope\",\"b\":[$expires_in,null]}",
-            "$scope",
-            "{}",
-        ] {
+        for body in ["{\"a\":$scope}", "{\"a\":\"x$scope\",\"b\":[$expires_in,null]}", "$scope", "{}"] {
             assert_eq!(told(body), Ok(()), "{body}");
         }
         for body in [

@@ -184,7 +184,8 @@ fn auth(table: &EndpointTable, takes_client: bool, reader: &mut Reader<'_>) -> A
 /// Notes a path with dot segments. RFC 3986 §5.2.4: clients take these out of a URL before they send it.
 pub(super) fn check_segments(path: &Text, reader: &mut Reader<'_>) {
     if let Some(segment) = path.value.split('/').find(|segment| matches!(*segment, "." | "..")) {
-        let text = format!("`{}` has the segment `{segment}`, which clients take out of a URL: leave it out", path.value);
+        let text =
+            format!("`{}` has the segment `{segment}`, which clients take out of a URL: leave it out", path.value);
         reader.note(path.spot, text);
     }
 }

@@ -254,7 +254,8 @@ mod tests {
             let told = told(reply, name);
             assert!(told.contains("never has a value: ") && told.contains(near), "{name}: {told}");
         }
-        for name in CLAIMS.iter().copied().chain(["created_at_iso", "plan", "plan.name", "plan_iso", "plan.email.sub"]) {
+        for name in CLAIMS.iter().copied().chain(["created_at_iso", "plan", "plan.name", "plan_iso", "plan.email.sub"])
+        {
             assert_eq!(told("userinfo", &format!("user.{name}")), "", "{name}");
         }
     }

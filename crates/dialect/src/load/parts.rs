@@ -267,6 +267,9 @@ pub(super) fn hosts(file: &File, reader: &mut Reader<'_>) -> Vec<String> {
                 host.value
             );
             reader.note(host.spot, text);
+        } else if let Some(port) = port(&format!("://{}", host.value)).filter(|port| !is_port(port)) {
+            let text = format!("`{}` has the port `{port}`: ports are numbers from 1 to 65535", host.value);
+            reader.note(host.spot, text);
         } else {
             hosts.push(host.value.to_ascii_lowercase());
         }
