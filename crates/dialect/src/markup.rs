@@ -34,6 +34,7 @@ const CLOSED: &[&str] = &[
     "applet",
     "base",
     "embed",
+    "fencedframe",
     "frame",
     "handler",
     "iframe",
@@ -42,9 +43,11 @@ const CLOSED: &[&str] = &[
     "meta",
     "object",
     "param",
+    "portal",
     "script",
     "set",
     "style",
+    "use",
 ];
 
 /// Elements whose content an HTML parser does not read as markup, HTML Standard §13.2.6.
@@ -58,6 +61,8 @@ const RUN: &[&str] = &["w3.org/1999/xhtml", "w3.org/2000/svg", "w3.org/1999/xsl"
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Text,
+    /// Text of a raw element, such as a title.
+    RawText,
     Attribute,
 }
 
@@ -76,16 +81,19 @@ struct Scan {
     is_foreign: bool,
 }
 
+/// True if browsers run elements of this XML text as they run HTML.
+pub(crate) fn is_run(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    RUN.iter().any(|namespace| text.contains(namespace))
+}
+
 /// Accepts text, and values of attributes that no browser runs or follows.
 ///
 /// # Errors
 /// Where a value behind `before` would stand, if it cannot stand there.
 pub(crate) fn check(before: &str, is_html: bool) -> Result<(), String> {
     let text = before.to_ascii_lowercase();
-    let scan = Scan {
-        is_html: is_html || RUN.iter().any(|namespace| text.contains(namespace)),
-        is_foreign: text.contains("<svg") || text.contains("<math"),
-    };
+    let scan = Scan { is_html, is_foreign: text.contains("<svg") || text.contains("<math") };
     scan.place(&text).map(|_| ())
 }
 
@@ -120,7 +128,7 @@ impl Scan {
             }
             match self.behind_raw(local, rest)? {
                 Some(after) => rest = after,
-                None => return Ok(Place::Text),
+                None => return Ok(Place::RawText),
             }
         }
         Ok(Place::Text)
@@ -308,6 +316,9 @@ mod tests {
         (true, "<textarea><b>"),
         (true, "<textarea><p title=\"</textarea>"),
         (true, "<noscript><p title='</noscript>"),
+        (true, "<noscript><textarea></noscript></textarea>"),
+        (true, "<p title=\"a\"=\""),
+        (true, "<p title=x\"y onclick=\""),
         (true, "<svg><style><p title='</style>"),
         (true, "<!-- "),
         (true, "<!--> -->"),
@@ -323,8 +334,6 @@ mod tests {
         (false, "<STYLE>"),
         (false, "<h:script xmlns:h=\"urn:x\">"),
         (false, "<a xmlns='"),
-        (false, "<html xmlns=\"http://www.w3.org/1999/xhtml\"><p onclick='"),
-        (false, "<svg xmlns='http://www.w3.org/2000/svg'><a href='"),
     ];
 
     const ACCEPTED: &[(bool, &str)] = &[
@@ -354,6 +363,13 @@ mod tests {
         (false, "<a><![CDATA[ <b> ]]><c>"),
         (false, "<e xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><a on='"),
     ];
+
+    #[test]
+    fn xml_that_browsers_run_is_known_by_its_namespace() {
+        assert!(is_run("<a b='' xmlns='http://www.w3.org/1999/xhtml'/>"));
+        assert!(is_run("<svg xmlns=\"http://www.w3.org/2000/SVG\"/>"));
+        assert!(!is_run("<e xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"/>"));
+    }
 
     #[test]
     fn a_value_stands_only_where_it_is_text_to_every_browser() {

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::escape::{Escape, Language};
+use crate::markup::is_run;
 use crate::problem::suggestion;
 use crate::value::{Name, Values, write_json};
 
@@ -168,6 +169,8 @@ enum Piece {
 impl Text {
     /// Compiles a text of this language. A name is refused where its value could not be written safely.
     pub(crate) fn compile(body: &str, language: Option<Language>) -> Result<Self, String> {
+        // The namespace may stand behind a name, so that the whole text is looked at.
+        let language = language.map(|own| if own == Language::Xml && is_run(body) { Language::Html } else { own });
         let mut pieces = Vec::new();
         // What stands before a name, with a letter for each name that came earlier.
         let mut before_name = String::new();
@@ -261,7 +264,7 @@ impl Pairs {
                 Some(name) if !name.starts_with('$') => PairValue::Name(parse_name(name)?),
                 _ => PairValue::Literal(constant(value)?),
             };
-            pairs.push((key.to_owned(), value));
+            pairs.push((constant(key)?, value));
         }
         Ok(Self(pairs))
     }
@@ -445,6 +448,7 @@ mod tests {
         assert!(Pairs::compile("a=${scope}").unwrap_err().contains("stands inside of the text"));
         assert!(Text::compile("x ${scope}", Some(Language::Plain)).unwrap_err().contains("without braces"));
         assert!(Pairs::compile("a=x$scope").unwrap_err().contains("stands inside of the text"));
+        assert!(Pairs::compile("x$scope=a").unwrap_err().contains("stands inside of the text"));
         assert!(Pairs::compile("a=$$scope&b=5$").is_ok());
     }
 
@@ -468,6 +472,19 @@ mod tests {
         let mut out = String::new();
         template.fill(&values(&fields), &mut out);
         expect![[r#"<t a="$">a&quot;t&amp;</t>u1."#]].assert_eq(&out);
+    }
+
+    #[test]
+    fn xml_that_browsers_run_has_the_rules_of_html() {
+        let told = |body: &str| Text::compile(body, Some(Language::Xml)).map(drop);
+        for body in [
+            "<svg xmlns='http://www.w3.org/2000/svg'><a href='$scope'/></svg>",
+            "<p onclick='$scope' xmlns='http://www.w3.org/1999/xhtml'/>",
+        ] {
+            assert!(told(body).is_err(), "{body}");
+        }
+        assert_eq!(told("<p onclick='$scope'/>"), Ok(()));
+        assert_eq!(told("<p title='$scope' xmlns='http://www.w3.org/1999/xhtml'>$scope</p>"), Ok(()));
     }
 
     #[test]
