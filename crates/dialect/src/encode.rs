@@ -195,7 +195,7 @@ impl Dialect {
             let mut value = String::new();
             template.fill(&values, &mut value);
             // A line break in a value would begin a header of somebody's choice.
-            if value.bytes().all(|b| (0x20..=0x7e).contains(&b)) {
+            if value.bytes().all(|b| b == b'\t' || (0x20..=0x7e).contains(&b)) {
                 out.headers.push((name.clone().into(), value.into()));
             }
         }

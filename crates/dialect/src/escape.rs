@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::markup;
 use crate::value::{Got, write_json};
 
 /// The media types of text bodies that values can be written into.
@@ -61,8 +62,8 @@ impl Language {
     pub(crate) fn escape_after(self, before: &str) -> Result<Escape, String> {
         match self {
             Self::Plain => Ok(Escape::Plain),
-            Self::Xml => in_markup(before, false).map(|()| Escape::Markup),
-            Self::Html => in_markup(before, true).map(|()| Escape::Markup),
+            Self::Xml => markup::check(before, false).map(|()| Escape::Markup),
+            Self::Html => markup::check(before, true).map(|()| Escape::Markup),
             Self::Json if is_in_string(before, false)? => Ok(Escape::JsonString),
             Self::Json => Ok(Escape::JsonValue),
             Self::Script if is_in_string(before, true)? => Ok(Escape::ScriptString),
@@ -133,17 +134,26 @@ fn write_markup(text: &str, out: &mut String) {
 
 /// True if what follows `before` stands in a string.
 fn is_in_string(before: &str, is_script: bool) -> Result<bool, String> {
+    let told = |place: &str| Err(format!("behind {place}"));
     let mut quote = None;
-    let mut chars = before.chars().peekable();
-    while let Some(c) = chars.next() {
+    let mut rest = before;
+    while let Some(c) = rest.chars().next() {
+        let here = rest;
+        rest = &rest[c.len_utf8()..];
         match (quote, c) {
-            (Some(_), '\\') => drop(chars.next()),
-            (Some(own), c) if own == c || c == '\n' => quote = None,
+            (Some(_), '\\') => rest = behind_escape(rest, is_script)?,
+            (Some(own), c) if own == c => quote = None,
+            (Some(_), '\n' | '\r') => return told("a string that does not end on its line"),
+            // Older browsers end the line here, newer ones do not.
+            (Some(_), '\u{2028}' | '\u{2029}') if is_script => return told("a string with a line separator"),
             (None, '"') => quote = Some(c),
             (None, '\'') if is_script => quote = Some(c),
-            (None, '`') if is_script => return Err("behind a backtick".to_owned()),
-            (None, '/') if is_script && matches!(chars.peek(), Some('/' | '*')) => {
-                return Err("behind a comment".to_owned());
+            (None, '`') if is_script => return told("a backtick"),
+            (None, '/') if is_script && rest.starts_with(['/', '*']) => return told("a comment"),
+            (None, '/') if is_script => return told("a `/`, which can begin a regular expression"),
+            // ECMA-262 §B.1.1: these begin comments, too.
+            (None, '<' | '-') if is_script && (here.starts_with("<!--") || here.starts_with("-->")) => {
+                return told("a comment");
             }
             _ => {}
         }
@@ -151,53 +161,27 @@ fn is_in_string(before: &str, is_script: bool) -> Result<bool, String> {
     Ok(quote.is_some())
 }
 
-/// Accepts text, and values of attributes that no browser runs or follows.
-fn in_markup(before: &str, is_html: bool) -> Result<(), String> {
-    let mut rest = before;
-    while let Some(at) = rest.find('<') {
-        rest = &rest[at..];
-        let skipped = [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<!", ">"), ("<?", ">")];
-        if let Some((begin, end)) = skipped.iter().find(|(begin, _)| rest.starts_with(begin)) {
-            let end = rest.find(end).ok_or_else(|| format!("behind `{begin}`"))?;
-            rest = &rest[end + 1..];
-            continue;
-        }
-        let Some(end) = tag_end(rest, is_html)? else { return Ok(()) };
-        let tag = rest[1..end].split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-        let tag = tag.to_ascii_lowercase();
-        rest = &rest[end + 1..];
-        if is_html && matches!(tag.as_str(), "script" | "style") {
-            let close = rest.to_ascii_lowercase().find(&format!("</{tag}"));
-            rest = &rest[close.ok_or_else(|| format!("inside of <{tag}>"))?..];
-        }
+/// What follows an escape in a string, whose backslash stands before `text`.
+fn behind_escape(text: &str, is_script: bool) -> Result<&str, String> {
+    const UNFINISHED: &str = "behind a backslash escape that is not finished";
+    let kind = text.chars().next().ok_or(UNFINISHED)?;
+    let rest = &text[kind.len_utf8()..];
+    let (rest, is_braced) = match rest.strip_prefix('{') {
+        Some(inner) if is_script && kind == 'u' => (inner, true),
+        _ => (rest, false),
+    };
+    let digits_max = match kind {
+        'u' if is_braced => rest.len(),
+        'u' => 4,
+        'x' if is_script => 2,
+        '\r' if is_script => return Ok(rest.strip_prefix('\n').unwrap_or(rest)),
+        _ => return Ok(rest),
+    };
+    let digits = rest.bytes().take(digits_max).take_while(u8::is_ascii_hexdigit).count();
+    if digits == rest.len() && (digits < digits_max || is_braced) {
+        return Err(UNFINISHED.to_owned());
     }
-    Ok(())
-}
-
-/// Where the tag that `text` begins with ends; `None` when `text` ends in a value of it that may be written.
-fn tag_end(text: &str, is_html: bool) -> Result<Option<usize>, String> {
-    let mut quote: Option<(usize, char)> = None;
-    for (at, c) in text.char_indices() {
-        match (quote, c) {
-            (Some((_, own)), c) if own == c => quote = None,
-            (None, '"' | '\'') => quote = Some((at, c)),
-            (None, '>') => return Ok(Some(at)),
-            _ => {}
-        }
-    }
-    let Some((at, _)) = quote else { return Err("in a tag, outside of quotes".to_owned()) };
-    let name = text[..at].trim_end_matches(|c: char| c == '=' || c.is_whitespace());
-    let name = name.rsplit(char::is_whitespace).next().unwrap_or_default().to_ascii_lowercase();
-    let is_url = matches!(
-        name.as_str(),
-        "href" | "src" | "action" | "formaction" | "xlink:href" | "data" | "poster" | "background" | "srcdoc"
-    );
-    // Behind a scheme or a slash a value can no longer choose what the browser does with the URL.
-    let is_begun = ["https://", "http://", "/"].iter().any(|begin| text[at + 1..].starts_with(begin));
-    if is_html && (name.starts_with("on") || name == "style" || name == "srcdoc" || (is_url && !is_begun)) {
-        return Err(format!("in the attribute `{name}`"));
-    }
-    Ok(None)
+    Ok(&rest[digits..])
 }
 
 #[cfg(test)]
@@ -250,6 +234,19 @@ mod tests {
             (Language::Xml, "<a><![CDATA["),
             (Language::Script, "var a = `"),
             (Language::Script, "f(1) // "),
+            (Language::Script, "var a = /\"/; f("),
+            (Language::Script, "f(1 / 2, \""),
+            (Language::Script, "f(1) <!-- \""),
+            (Language::Script, "f(1)\n--> \""),
+            (Language::Script, "f(\"a\r"),
+            (Language::Script, "f(\"a\n\", \""),
+            (Language::Script, "f('a\u{2028}"),
+            (Language::Script, "f('a\u{2029}', '"),
+            (Language::Script, "f('\\"),
+            (Language::Script, "f('\\x4"),
+            (Language::Script, "f('\\u{41"),
+            (Language::Json, "{\"a\":\"\\"),
+            (Language::Json, "{\"a\":\"\\u00e"),
         ] {
             assert!(language.escape_after(before).is_err(), "{language:?} {before}");
         }
@@ -259,6 +256,10 @@ mod tests {
             (Language::Html, "<!-- x --><p title=\""),
             (Language::Xml, "<?xml version=\"1.0\"?><a href=\""),
             (Language::Script, "f('//', \"a\\\""),
+            (Language::Script, "f('<!--', '-->/', \""),
+            (Language::Script, "f('\\x41\\u{42}\\u0043"),
+            (Language::Script, "f('a\\\r\nb"),
+            (Language::Json, "{\"/\":\"\\\\\\u00e4"),
         ] {
             assert!(language.escape_after(before).is_ok(), "{language:?} {before}");
         }

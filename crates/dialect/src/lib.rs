@@ -15,6 +15,7 @@ mod escape;
 mod file;
 pub mod hazard;
 mod load;
+mod markup;
 mod metadata;
 mod notes;
 mod places;

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::escape::{Escape, Language};
+use crate::markup::is_run;
 use crate::problem::suggestion;
 use crate::value::{Name, Values, write_json};
 
@@ -38,11 +39,14 @@ impl Json {
             Value::Object(members) => {
                 let mut compiled = Vec::new();
                 for (key, value) in members {
-                    if let Some(name) = key.strip_prefix('$').filter(|name| Name::parse(name).is_some()) {
+                    let word = key.strip_prefix('$').filter(|word| word_end(word) == word.len());
+                    if let Some(name) = word.filter(|name| Name::parse(name).is_some()) {
                         return Err(format!("`${name}` is a key: only values can be names"));
                     }
+                    // Keys such as `$schema` are words of their own.
+                    let is_word = word.is_some_and(|word| !word.is_empty());
                     let mut key_text = Vec::new();
-                    write_json(&mut key_text, key);
+                    write_json(&mut key_text, &if is_word { key.clone() } else { constant(key)? });
                     key_text.push(b':');
                     compiled.push((key_text, Self::of(value)?));
                 }
@@ -165,6 +169,8 @@ enum Piece {
 impl Text {
     /// Compiles a text of this language. A name is refused where its value could not be written safely.
     pub(crate) fn compile(body: &str, language: Option<Language>) -> Result<Self, String> {
+        // The namespace may stand behind a name, so that the whole text is looked at.
+        let language = language.map(|own| if own == Language::Xml && is_run(body) { Language::Html } else { own });
         let mut pieces = Vec::new();
         // What stands before a name, with a letter for each name that came earlier.
         let mut before_name = String::new();
@@ -178,6 +184,12 @@ impl Text {
                 continue;
             }
             let name = &after[..word_end(after)];
+            if let Some(braced) = braced(after) {
+                return Err(format!(
+                    "`${{{braced}}}` is sent as it is written: write `${braced}`, without braces. Write `$$` for a dollar \
+                     sign"
+                ));
+            }
             if !literal.is_empty() {
                 pieces.push(Piece::Literal(std::mem::take(&mut literal)));
             }
@@ -209,6 +221,22 @@ impl Text {
         }
     }
 
+    /// Refuses a text that is not JSON once its names have values.
+    pub(crate) fn check_json(&self) -> Result<(), String> {
+        for sample in ["\"x\"", "1", "null"] {
+            let pieces = self.0.iter().map(|piece| match piece {
+                Piece::Literal(text) => text,
+                Piece::Name(_, Escape::JsonString) => "x",
+                Piece::Name(..) => sample,
+            });
+            let filled: String = pieces.collect();
+            serde_json::from_str::<Value>(&filled).map_err(|error| {
+                format!("the body is not JSON when its names have values such as {sample}: {error}")
+            })?;
+        }
+        Ok(())
+    }
+
     /// Every name in it.
     pub(crate) fn names(&self) -> Vec<&Name> {
         let names = self.0.iter().filter_map(|piece| if let Piece::Name(own, _) = piece { Some(own) } else { None });
@@ -236,7 +264,7 @@ impl Pairs {
                 Some(name) if !name.starts_with('$') => PairValue::Name(parse_name(name)?),
                 _ => PairValue::Literal(constant(value)?),
             };
-            pairs.push((key.to_owned(), value));
+            pairs.push((constant(key)?, value));
         }
         Ok(Self(pairs))
     }
@@ -272,6 +300,9 @@ impl Pairs {
 
 fn parse_name(name: &str) -> Result<Name, String> {
     Name::parse(name).ok_or_else(|| {
+        if let Some(braced) = braced(name) {
+            return around(braced, &format!("${name}"));
+        }
         let head = &name[..word_end(name)];
         match Name::parse(head) {
             Some(_) if head != name => around(head, &format!("${name}")),
@@ -288,8 +319,11 @@ pub(crate) fn constant(text: &str) -> Result<String, String> {
         out.push_str(before);
         out.push('$');
         rest = after.strip_prefix('$').unwrap_or(after);
-        if rest.len() == after.len() && after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-            return Err(around(&after[..word_end(after)], text));
+        if rest.len() == after.len() {
+            let begins = after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            if let Some(name) = braced(after).or_else(|| begins.then(|| &after[..word_end(after)])) {
+                return Err(around(name, text));
+            }
         }
     }
     out.push_str(rest);
@@ -300,6 +334,13 @@ pub(crate) fn constant(text: &str) -> Result<String, String> {
 fn word_end(text: &str) -> usize {
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).unwrap_or(text.len());
     text[..end].trim_end_matches('.').len()
+}
+
+/// The name in `{name}`, as shells and JavaScript write it behind the dollar sign.
+fn braced(after: &str) -> Option<&str> {
+    let inner = after.strip_prefix('{')?.trim_start();
+    let name = &inner[..word_end(inner)];
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_').then_some(name)
 }
 
 fn around(name: &str, text: &str) -> String {
@@ -390,7 +431,24 @@ mod tests {
         }
         assert!(Json::compile(r#"{"$scope":1}"#).unwrap_err().contains("is a key"));
         assert!(Json::compile(r#"{"$schema":1,"$$scope":2}"#).is_ok());
+        for body in [
+            r#"{"x$scope":1}"#,
+            r#"{"$scope x":1}"#,
+            r#"{"a":{"x-$user.id-y":1}}"#,
+            r#"{"${user.id}":1}"#,
+            r#"{"a":"${user.id}"}"#,
+            r#"{"a":"x ${user.id}"}"#,
+            r#"{"a":"${ scope }"}"#,
+            r#"{"a":"$scope|${iss}"}"#,
+        ] {
+            let told = Json::compile(body).unwrap_err();
+            assert!(told.contains("stands inside of the text"), "{body}: {told}");
+        }
+        assert_eq!(json_of(r#"{"x$$scope":"$${scope}","$schema":1}"#), r#"{"x$scope":"${scope}","$schema":1}"#);
+        assert!(Pairs::compile("a=${scope}").unwrap_err().contains("stands inside of the text"));
+        assert!(Text::compile("x ${scope}", Some(Language::Plain)).unwrap_err().contains("without braces"));
         assert!(Pairs::compile("a=x$scope").unwrap_err().contains("stands inside of the text"));
+        assert!(Pairs::compile("x$scope=a").unwrap_err().contains("stands inside of the text"));
         assert!(Pairs::compile("a=$$scope&b=5$").is_ok());
     }
 
@@ -414,6 +472,40 @@ mod tests {
         let mut out = String::new();
         template.fill(&values(&fields), &mut out);
         expect![[r#"<t a="$">a&quot;t&amp;</t>u1."#]].assert_eq(&out);
+    }
+
+    #[test]
+    fn xml_that_browsers_run_has_the_rules_of_html() {
+        let told = |body: &str| Text::compile(body, Some(Language::Xml)).map(drop);
+        for body in [
+            "<svg xmlns='http://www.w3.org/2000/svg'><a href='$scope'/></svg>",
+            "<p onclick='$scope' xmlns='http://www.w3.org/1999/xhtml'/>",
+        ] {
+            assert!(told(body).is_err(), "{body}");
+        }
+        assert_eq!(told("<p onclick='$scope'/>"), Ok(()));
+        assert_eq!(told("<p title='$scope' xmlns='http://www.w3.org/1999/xhtml'>$scope</p>"), Ok(()));
+    }
+
+    #[test]
+    fn a_text_of_json_is_json_whatever_its_names_stand_for() {
+        let told = |body: &str| Text::compile(body, Some(Language::Json)).and_then(|text| text.check_json());
+        for body in ["{\"a\":$scope}", "{\"a\":\"x$scope\",\"b\":[$expires_in,null]}", "$scope", "{}"] {
+            assert_eq!(told(body), Ok(()), "{body}");
+        }
+        for body in [
+            "",
+            "{\"a\":$scope",
+            "{\"a\":x$scope}",
+            "{\"a\":1$expires_in}",
+            "{$scope:1}",
+            "{'a':$scope}",
+            "{\"a\":\"\n$scope\"}",
+            "{\"a\":$scope,}",
+            "{\"a\":\"\\q$scope\"}",
+        ] {
+            assert!(told(body).is_err(), "{body}");
+        }
     }
 
     #[test]

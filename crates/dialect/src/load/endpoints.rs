@@ -52,6 +52,7 @@ fn address(
     if !is_path(&path.value) {
         reader.note(path.spot, format!("`{}` is not a path: it begins with a slash and has no ? or #", path.value));
     }
+    check_segments(path, reader);
     let names = names(row.params, table, reader);
     let screens = table.reply.as_ref().filter(|reply| reply.value == "screens");
     if let Some(screens) = screens.filter(|_| row.endpoint != Endpoint::Authorize) {
@@ -178,6 +179,15 @@ fn auth(table: &EndpointTable, takes_client: bool, reader: &mut Reader<'_>) -> A
         reader.note(named.spot, "`auth` is empty, so that nobody could ask; name basic, params, none or anybody");
     }
     auth
+}
+
+/// Notes a path with dot segments. RFC 3986 §5.2.4: clients take these out of a URL before they send it.
+pub(super) fn check_segments(path: &Text, reader: &mut Reader<'_>) {
+    if let Some(segment) = path.value.split('/').find(|segment| matches!(*segment, "." | "..")) {
+        let text =
+            format!("`{}` has the segment `{segment}`, which clients take out of a URL: leave it out", path.value);
+        reader.note(path.spot, text);
+    }
 }
 
 pub(super) fn is_path(path: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Which names have a value in which reply. A name that never has one is refused, since its member would be left out of
 //! every answer without a word.
 
+use protocol::attributes::is_reserved;
 use protocol::call::ReplyKind;
 use protocol::endpoint::Endpoint;
 use protocol::wire::Field;
@@ -72,6 +73,38 @@ fn uses(reply: &ReplyRules, at: usize, dialect: &Dialect) -> Vec<Use> {
     uses
 }
 
+/// The claims below `user` that a surface can tell; see [`protocol::userinfo::claims`].
+const CLAIMS: &[&str] = &["id", "active", "created_at", "name", "username", "email", "verified"];
+
+/// Why a name below `user` never has a value: it is kept for a claim that no surface tells, or it is deeper than a claim
+/// reaches. `words` are the names with a value in the same reply.
+fn unknown_claim(name: &Name, words: &[&str]) -> Option<String> {
+    let Name::User(path) = name else { return None };
+    let (first, deeper) = path.split_first().filter(|(first, _)| is_reserved(first))?;
+    let is_claim = CLAIMS.contains(&first.as_str());
+    if deeper.is_empty() && (is_claim || first == "created_at_iso") {
+        return None;
+    }
+    let plain = |word: &str| word.replace(['_', '-'], "").to_ascii_lowercase();
+    let word = plain(first);
+    let is = |own: &str| word == plain(own) || word.strip_suffix("iso") == Some(&plain(own));
+    let near = match word.strip_suffix("iso").unwrap_or(&word) {
+        "sub" if !words.contains(&"sub") => Some("user.id".to_owned()),
+        "emailverified" => Some("user.verified".to_owned()),
+        "preferredusername" => Some("user.username".to_owned()),
+        _ => {
+            let claim = CLAIMS.iter().find(|own| is(own)).map(|own| format!("user.{own}"));
+            claim.or_else(|| words.iter().find(|own| is(own)).map(|own| (*own).to_owned()))
+        }
+    };
+    let near = near.map(|near| format!(". Write `${near}`")).unwrap_or_default();
+    Some(if is_claim && !deeper.is_empty() {
+        format!("`{first}` is one value and has no members{near}")
+    } else {
+        format!("no attribute can be called `{first}`, and this server has no such claim{near}")
+    })
+}
+
 /// Notes names that never have a value in the reply that they stand in.
 pub(super) fn check(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     for (at, reply) in dialect.replies.iter().enumerate() {
@@ -90,12 +123,15 @@ pub(super) fn check(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
         });
         let in_body = reply.shape.names().into_iter().map(|name| (name, body_spot));
         for (name, spot) in in_body.chain(in_headers) {
-            if uses.iter().any(|own| own.has(name)) {
-                continue;
-            }
             let mut words: Vec<&str> = uses.iter().flat_map(|own| own.words()).collect();
             words.sort_unstable();
             words.dedup();
+            if uses.iter().any(|own| own.has(name)) {
+                if let Some(why) = unknown_claim(name, &words) {
+                    reader.note(spot, format!("`${name}` never has a value: {why}"));
+                }
+                continue;
+            }
             let text = format!(
                 "`${name}` never has a value in `reply.{}`, so that it would be left out: remove it. Names with a value \
                  there are {}",
@@ -180,6 +216,47 @@ mod tests {
             ("error", "'{\"e\":\"$error\",\"f\":\"$fields\",\"s\":\"$status\"}'"),
         ] {
             assert_eq!(told(reply, body), "", "{reply} {body}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_kept_for_a_claim_and_is_none_is_refused_with_the_claim() {
+        let told = |reply: &str, name: &str| {
+            problems(
+                "odd",
+                &format!(
+                    "grants = [\"authorization_code\"]\n[endpoint.authorize]\n[endpoint.token]\n[endpoint.userinfo]\n[reply.{reply}]\nbody = '{{\"a\":\"$access_token|1\",\"x\":\"${name}\"}}'\n"
+                ),
+            )
+            .lines()
+            .filter(|line| line.contains(&format!("`${name}`")))
+            .collect::<String>()
+        };
+        expect!["x.toml:6:8: `$user.email_verified` never has a value: no attribute can be called `email_verified`, and this server has no such claim. Write `$user.verified`"]
+            .assert_eq(&told("token", "user.email_verified"));
+        for (reply, name, near) in [
+            ("token", "user.sub", "Write `$user.id`"),
+            ("userinfo", "user.sub", "Write `$sub`"),
+            ("userinfo", "user.preferred_username", "Write `$user.username`"),
+            ("userinfo", "user.Email", "Write `$user.email`"),
+            ("userinfo", "user.emailVerified", "Write `$user.verified`"),
+            ("userinfo", "user.createdAt", "Write `$user.created_at`"),
+            ("userinfo", "user.user_name", "Write `$user.username`"),
+            ("userinfo", "user.email.domain", "Write `$user.email`"),
+            ("userinfo", "user.name.first", "Write `$user.name`"),
+            ("userinfo", "user.email_iso", "Write `$user.email`"),
+            ("userinfo", "user.verified_iso", "Write `$user.verified`"),
+            ("userinfo", "user.created_at_iso.x", "Write `$user.created_at`"),
+            ("userinfo", "user.scope", "Write `$scope`"),
+            ("userinfo", "user.iss.x", "no attribute can be called `iss`"),
+            ("userinfo", "user.nonce", "no attribute can be called `nonce`"),
+        ] {
+            let told = told(reply, name);
+            assert!(told.contains("never has a value: ") && told.contains(near), "{name}: {told}");
+        }
+        for name in CLAIMS.iter().copied().chain(["created_at_iso", "plan", "plan.name", "plan_iso", "plan.email.sub"])
+        {
+            assert_eq!(told("userinfo", &format!("user.{name}")), "", "{name}");
         }
     }
 }

@@ -267,6 +267,9 @@ pub(super) fn hosts(file: &File, reader: &mut Reader<'_>) -> Vec<String> {
                 host.value
             );
             reader.note(host.spot, text);
+        } else if let Some(port) = port(&format!("://{}", host.value)).filter(|port| !is_port(port)) {
+            let text = format!("`{}` has the port `{port}`: ports are numbers from 1 to 65535", host.value);
+            reader.note(host.spot, text);
         } else {
             hosts.push(host.value.to_ascii_lowercase());
         }
@@ -283,6 +286,7 @@ pub(super) fn prefix(file: &File, reader: &mut Reader<'_>) -> Option<String> {
             format!("`{}` is not a prefix: it is empty or begins with a slash and ends without one", prefix.value),
         );
     }
+    super::endpoints::check_segments(prefix, reader);
     Some(prefix.value.clone())
 }
 
@@ -299,9 +303,32 @@ pub(super) fn resources(file: &File, reader: &mut Reader<'_>) -> Vec<String> {
                 format!("`{}` is not an absolute URI without a fragment: RFC 8707 §2", resource.value),
             );
         }
+        check_port(resource, reader);
         resources.push(resource.value.clone());
     }
     resources
+}
+
+/// The port of a URL as it is written; `None` where there is none.
+pub(super) fn port(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    // An IPv6 address has colons of its own.
+    let behind = host.rfind(']').map_or(host, |end| &host[end + 1..]);
+    behind.split_once(':').map(|(_, port)| port)
+}
+
+/// True if a port is one that a connection can have: RFC 6335 §6 reserves port 0.
+pub(super) fn is_port(port: &str) -> bool {
+    port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+/// Notes a URL with a port that does not exist.
+fn check_port(url: &Text, reader: &mut Reader<'_>) {
+    if let Some(port) = port(&url.value).filter(|port| !is_port(port)) {
+        reader.note(url.spot, format!("`{}` has the port `{port}`: ports are numbers from 1 to 65535", url.value));
+    }
 }
 
 pub(super) fn client(table: &ClientTable, reader: &mut Reader<'_>) -> ClientRules {
@@ -328,6 +355,7 @@ pub(super) fn screen(table: &ScreenTable, reader: &mut Reader<'_>) -> ScreenRule
     {
         reader.note(at.spot, format!("`{}` is not a URL", at.value));
     }
+    table.at.iter().for_each(|at| check_port(at, reader));
     ScreenRules { at: table.at.as_ref().map(|at| at.value.clone()), otp_digits: otp_digits.unwrap_or(6) }
 }
 
@@ -359,6 +387,7 @@ pub(super) fn limits(file: &File, reader: &mut Reader<'_>) -> LimitRules {
         if !name.value.bytes().all(is_token_byte) || name.value.is_empty() {
             reader.note(name.spot, format!("`{}` is not the name of a header", name.value));
         }
+        super::replies::check_owned(name, reader);
         let own = Some(name.value.clone());
         match one_of("header", which, &["limit", "remaining", "reset", "used"], reader) {
             Some(0) => rules.headers.limit = own,
@@ -404,6 +433,22 @@ mod tests {
         {
             assert_eq!(parse_duration(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_port_is_found_behind_every_kind_of_host() {
+        for (url, expected) in [
+            ("https://x.example:0/a", Some("0")),
+            ("https://x.example:99999", Some("99999")),
+            ("https://u:p@x.example?a:1", None),
+            ("https://[::1]:8080/", Some("8080")),
+            ("https://[::1]/", None),
+            ("urn:a:99999", None),
+        ] {
+            assert_eq!(port(url), expected, "{url}");
+        }
+        assert!(["1", "65535"].into_iter().all(is_port));
+        assert!(!["", "0", "65536", "99999", "+1", "x"].into_iter().any(is_port));
     }
 
     #[test]

@@ -23,13 +23,60 @@ fn reply(name: &Text, table: &ReplyTable, reader: &mut Reader<'_>) -> ReplyRules
         if header.value.is_empty() || !header.value.bytes().all(is_token_byte) {
             reader.note(header.spot, format!("`{}` is not the name of a header", header.value));
         }
+        check_owned(header, reader);
+        // RFC 9110 §5.5: visible characters, spaces and tabs. `encode` leaves out a header with anything else.
+        if !value.value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b)) {
+            let text = format!(
+                "the header `{}` can only have visible ASCII characters, spaces and tabs: {:?}",
+                header.value, value.value
+            );
+            reader.note(value.spot, text);
+        }
         match TextTemplate::compile(&value.value, Some(Language::Plain)) {
             Ok(template) => headers.push((header.value.clone(), template)),
             Err(told) => reader.note(value.spot, told),
         }
     }
     let status = table.status.as_ref().and_then(|status| self::status(status, reader));
-    ReplyRules { name: name.value.clone(), status, shape: shape(name, table, reader).unwrap_or(Shape::Empty), headers }
+    let shape = shape(name, table, reader).unwrap_or(Shape::Empty);
+    if let (Some(own), Shape::Json(_) | Shape::Form(_) | Shape::Text(..)) = (&table.status, &shape) {
+        check_bodiless(own, &name.value, reader);
+    }
+    ReplyRules { name: name.value.clone(), status, shape, headers }
+}
+
+/// Headers that the server writes itself: a second one would contradict it or break the connection.
+const OWNED: &[&str] = &[
+    "cache-control",
+    "connection",
+    "content-length",
+    "content-type",
+    "date",
+    "keep-alive",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Notes a header that only the server writes.
+pub(super) fn check_owned(header: &Text, reader: &mut Reader<'_>) {
+    if OWNED.iter().any(|own| header.value.eq_ignore_ascii_case(own)) {
+        reader.note(header.spot, format!("the server writes the header `{}` itself: remove it", header.value));
+    }
+}
+
+/// Notes a status whose answers have no body, for a reply that has one. RFC 9110 §15.3.5, §15.3.6, §15.4.5.
+fn check_bodiless(status: &crate::reader::Located<i64>, name: &str, reader: &mut Reader<'_>) {
+    if matches!(status.value, 204 | 205 | 304) {
+        let text = format!(
+            "an answer with the status {} has no body, and `reply.{name}` has one: choose another status, or \
+             `as = \"empty\"`",
+            status.value
+        );
+        reader.note(status.spot, text);
+    }
 }
 
 fn status(status: &crate::reader::Located<i64>, reader: &mut Reader<'_>) -> Option<u16> {
@@ -66,8 +113,11 @@ fn shape(name: &Text, table: &ReplyTable, reader: &mut Reader<'_>) -> Option<Sha
                     "{told} (`{media_type}`). Use json, form, or a media type of plain text, XML, HTML, JSON or JavaScript"
                 )
             };
-            let text = TextTemplate::compile(&body.value, Language::of(media_type)).map_err(told);
-            text.map(|text| Shape::Text(media_type.to_owned(), text))
+            let language = Language::of(media_type);
+            let text = TextTemplate::compile(&body.value, language).map_err(told);
+            let is_json = language == Some(Language::Json);
+            let checked = text.and_then(|text| if is_json { text.check_json().map(|()| text) } else { Ok(text) });
+            checked.map(|text| Shape::Text(media_type.to_owned(), text))
         }
         _ => {
             let words = ["json", "form", "redirect", "redirect:query", "redirect:fragment", "form_post", "empty"];
@@ -115,6 +165,10 @@ pub(super) fn errors(file: &File, replies: &[ReplyRules], reader: &mut Reader<'_
         let word = own.and_then(|table| table.word.as_ref());
         let text = own.and_then(|table| table.text.as_ref());
         let reply = own.and_then(|table| table.reply.as_ref()).and_then(|reply| find(reply, replies, reader));
+        let rules = replies.get(reply.unwrap_or(usual)).filter(|rules| !matches!(rules.shape, Shape::Empty));
+        if let (Some(rules), Some(status)) = (rules, own.and_then(|table| table.status.as_ref())) {
+            check_bodiless(status, &rules.name, reader);
+        }
         errors.push(ErrorRules {
             status,
             word: word.map_or_else(|| kind.as_str().to_owned(), |word| constant(word, reader)),

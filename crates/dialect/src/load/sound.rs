@@ -7,6 +7,7 @@ use protocol::model::{ClientKind, GrantType};
 use protocol::scope::Scope;
 use protocol::wire::{Field, Param};
 
+use super::parts::{is_port, port};
 use crate::file::{EndpointTable, File};
 use crate::problem::suggestion;
 use crate::reader::{Reader, Text};
@@ -17,7 +18,10 @@ use crate::value::Name;
 /// Notes everything of a file that could never work.
 pub(super) fn check(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     check_grants(dialect, file, reader);
+    check_authorize(dialect, file, reader);
+    check_grants_needs(dialect, file, reader);
     check_replies(dialect, file, reader);
+    check_token_status(dialect, file, reader);
     for address in &dialect.addresses {
         let Some((name, table)) = file.endpoints.iter().find(|(name, _)| name.value == address.name) else { continue };
         let told =
@@ -61,6 +65,74 @@ fn check_grants(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
             );
             reader.note(word.spot, text);
         }
+    }
+}
+
+/// Notes an authorization endpoint that no grant leads to. An operator may take grants away and cannot take an endpoint
+/// away, so that only an endpoint that is written as late as the grants counts.
+fn check_authorize(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
+    let is_used = |grant: &GrantType| matches!(grant, GrantType::AuthorizationCode | GrantType::Implicit);
+    let Some(grants) = file.grants.as_ref().filter(|_| !dialect.grants.iter().any(is_used)) else { return };
+    let is_authorize = |name: &Text, table: &EndpointTable| {
+        table.role.as_ref().unwrap_or(name).value == "authorize" && name.spot.layer >= grants.spot.layer
+    };
+    for (name, _) in file.endpoints.iter().filter(|(name, table)| is_authorize(name, table)) {
+        let text = format!(
+            "`endpoint.{}` could never give anything: add `authorization_code` or `implicit` to `grants`, or take the \
+             endpoint out",
+            name.value
+        );
+        reader.note(name.spot, text);
+    }
+}
+
+/// The parameters that requests of this grant alone have.
+fn own_params(grant: GrantType) -> &'static [Param] {
+    match grant {
+        GrantType::AuthorizationCode => &[Param::Code],
+        GrantType::RefreshToken => &[Param::RefreshToken],
+        GrantType::Password => &[Param::Username, Param::Password],
+        GrantType::Assertion => &[Param::Assertion],
+        _ => &[],
+    }
+}
+
+/// Notes a grant whose requests lack what every token endpoint needs.
+fn check_grants_needs(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
+    let tokens: Vec<&Address> = dialect.addresses.iter().filter(|own| own.endpoint == Endpoint::Token).collect();
+    for grant in dialect.grants.iter().filter(|grant| **grant != GrantType::Implicit) {
+        let is_of_another = |param: &Param| {
+            let others = GrantType::ALL.iter().filter(|other| *other != grant);
+            others.into_iter().any(|other| own_params(*other).contains(param))
+        };
+        let lacking = |address: &Address| {
+            let is_assumed = |param: &Param| address.assume.iter().any(|(own, _)| own == param);
+            address.need.iter().copied().find(|param| is_of_another(param) && !is_assumed(param))
+        };
+        let Some(lacks) = tokens.iter().map(|address| lacking(address)).collect::<Option<Vec<_>>>() else { continue };
+        let Some((first, param)) = tokens.first().zip(lacks.first()) else { continue };
+        let Some((name, table)) = file.endpoints.iter().find(|(name, _)| name.value == first.name) else { continue };
+        let need = table.need.iter().find(|need| need.value == param.as_str()).map(|need| need.spot);
+        let text = format!(
+            "`endpoint.{}` needs `{param}` in every request, so that the grant `{}` could never be used: take it out of \
+             `need`, or add another endpoint of the role token",
+            name.value,
+            grant.as_str()
+        );
+        reader.note(own(&[need], name), text);
+    }
+}
+
+/// Notes a reply with tokens whose status says that there are none.
+fn check_token_status(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
+    for reply in token_replies(dialect) {
+        let Some(status) = reply.status.filter(|status| matches!(status, 300..400 | 500..600)) else { continue };
+        let Some((name, table)) = file.reply(&reply.name) else { continue };
+        let text = format!(
+            "`reply.{}` gives tokens with the status {status}, which no application takes for a success: write 200",
+            reply.name
+        );
+        reader.note(own(&[table.status.as_ref().map(|status| status.spot)], name), text);
     }
 }
 
@@ -131,6 +203,12 @@ fn check_places(dialect: &Dialect, address: &Address, table: &EndpointTable, tol
                     .to_owned()
             },
         );
+    }
+    let has_get = address.methods.iter().any(|method| method == "GET");
+    if row.endpoint == Endpoint::Authorize && has_body && has_get && places.form && !places.query {
+        let text = "cannot be asked by GET, whose parameters stand in the query, and `from` does not read it. Add \
+                    \"query\" to `from`, or take \"GET\" out of `methods`";
+        told(spot, text.to_owned());
     }
     let is_readable = |place: &Place| has_body || !matches!(place, Place::Form(_));
     if row.takes_bearer && !dialect.bearer.accept.iter().any(is_readable) {
@@ -213,6 +291,16 @@ fn check_origins(table: &EndpointTable, told: &mut Told<'_>) {
             let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._:[]".contains(&b);
             !host.is_empty() && host.bytes().all(is_plain)
         };
+        let port = port(&origin.value);
+        let default = [("https://", "443"), ("http://", "80")]
+            .into_iter()
+            .any(|(scheme, own)| origin.value.starts_with(scheme) && port == Some(own));
+        if default || port.is_some_and(|port| !is_port(port) || port.starts_with('0')) {
+            let why = if default { "leave the default port out" } else { "ports are numbers from 1 to 65535" };
+            let text = format!("has the origin `{}` in `cors`, which no browser sends: {why}", origin.value);
+            told(Some(origin.spot), text);
+            continue;
+        }
         let is_lower = !origin.value.bytes().any(|b| b.is_ascii_uppercase());
         if origin.value != "*" && !(is_lower && host.is_some_and(is_host)) {
             let text = format!(
@@ -260,7 +348,9 @@ fn check_separator(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use crate::rules::Dialect;
     use crate::sample::problems;
+    use crate::tree::Source;
 
     const HEAD: &str = "grants = [\"authorization_code\", \"refresh_token\"]\n";
 
@@ -351,6 +441,80 @@ mod tests {
             "4:9",
             "which no browser sends",
         ),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\ncors = [\"https://app.example:443\"]\n",
+            "4:9",
+            "leave the default port out",
+        ),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\ncors = [\"http://app.example:80\"]\n",
+            "4:9",
+            "leave the default port out",
+        ),
+        ("[endpoint.authorize]\n[endpoint.token]\ncors = [\"https://[::1]:0\"]\n", "4:9", "from 1 to 65535"),
+        ("[endpoint.authorize]\n[endpoint.token]\ncors = [\"https://a.example:99999\"]\n", "4:9", "from 1 to 65535"),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\n[screen]\nat = \"https://a.example:99999/x\"\n",
+            "5:6",
+            "from 1 to 65535",
+        ),
+        ("resources = [\"https://a.example:0/\"]\n[endpoint.authorize]\n[endpoint.token]\n", "2:14", "from 1 to 65535"),
+        ("hosts = [\"a.example:0\"]\n[endpoint.authorize]\n[endpoint.token]\n", "2:10", "from 1 to 65535"),
+        ("[endpoint.authorize]\npath = \"/a/../b\"\n[endpoint.token]\n", "3:8", "the segment `..`"),
+        ("[endpoint.authorize]\n[endpoint.token]\npath = \"/a/.\"\n", "4:8", "the segment `.`"),
+        ("prefix = \"/./a\"\n[endpoint.authorize]\n[endpoint.token]\n", "2:10", "the segment `.`"),
+        ("[endpoint.authorize]\nfrom = [\"form\"]\n[endpoint.token]\n", "3:8", "cannot be asked by GET"),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\nneed = [\"code\"]\n",
+            "4:9",
+            "the grant `refresh_token` could never be used",
+        ),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\nneed = [\"refresh_token\"]\n",
+            "4:9",
+            "the grant `authorization_code` could never be used",
+        ),
+        ("[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nstatus = 302\n", "5:10", "write 200"),
+        ("[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nstatus = 500\n", "5:10", "write 200"),
+        ("[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nstatus = 101\n", "5:10", "not an HTTP status"),
+        ("[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nstatus = 204\n", "5:10", "has no body"),
+        ("[endpoint.authorize]\n[endpoint.token]\n[reply.error]\nstatus = 205\n", "5:10", "has no body"),
+        ("[endpoint.authorize]\n[endpoint.token]\n[error]\ninvalid_grant = { status = 304 }\n", "5:28", "has no body"),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nheaders = { Content-Length = \"1\" }\n",
+            "5:13",
+            "the server writes the header",
+        ),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nheaders = { set-cookie = \"a=$state\" }\n",
+            "5:13",
+            "the server writes the header",
+        ),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\n[limit]\nheaders = { used = \"Date\" }\n",
+            "5:20",
+            "the server writes the header",
+        ),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nheaders = { \"X A\" = \"1\" }\n",
+            "5:13",
+            "is not the name of a header",
+        ),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nheaders = { X-A = \"a\\r\\nb\" }\n",
+            "5:19",
+            "only have visible ASCII",
+        ),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nheaders = { X-A = \"ä\" }\n",
+            "5:19",
+            "only have visible ASCII",
+        ),
+        (
+            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nas = \"application/vnd.a+json\"\nbody = '{\"a\":$access_token,}'\n",
+            "6:8",
+            "the body is not JSON when",
+        ),
         ("[scope]\nsep = \"o\"\n[endpoint.authorize]\n[endpoint.token]\n", "3:7", "has the separator"),
     ];
 
@@ -363,5 +527,29 @@ mod tests {
             assert!(line.starts_with(&format!("x.toml:{place}: ")), "{more}: {line}");
         }
         assert_eq!(problems("odd", &format!("{HEAD}{both}")), "");
+    }
+
+    #[test]
+    fn what_works_in_an_unusual_way_is_not_refused() {
+        for more in [
+            "[endpoint.authorize]\n[endpoint.token]\ncors = [\"https://a.example:80\", \"http://[::1]:8443\", \"*\"]\n",
+            "resources = [\"urn:x:99999\", \"https://a.example:65535/..a\"]\n[endpoint.authorize]\n[endpoint.token]\npath = \"/a../.b\"\n",
+            "[endpoint.authorize]\nmethods = [\"POST\"]\nfrom = [\"form\", \"json\"]\n[endpoint.token]\n",
+            "[endpoint.authorize]\n[endpoint.token]\nneed = [\"code\"]\n[endpoint.renew]\nrole = \"token\"\npath = \"/r\"\nneed = [\"refresh_token\"]\n",
+            "[endpoint.authorize]\n[endpoint.token]\n[endpoint.revoke]\n[reply.revoke]\nas = \"empty\"\nstatus = 204\n",
+            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nstatus = 201\nheaders = { X-A = \"a\\tb $status\" }\n",
+        ] {
+            assert_eq!(problems("odd", &format!("{HEAD}{more}")), "", "{more}");
+        }
+    }
+
+    #[test]
+    fn an_authorization_endpoint_without_a_grant_is_refused_unless_the_operator_took_the_grant_away() {
+        let file = "grants = [\"password\"]\nwaives = [\"password-grant\"]\n[endpoint.authorize]\n[endpoint.token]\n";
+        let told = problems("odd", file);
+        assert!(told.starts_with("x.toml:3:11: `endpoint.authorize` could never give anything"), "{told}");
+        let whole = file.replace("[\"password\"]", "[\"password\", \"authorization_code\"]");
+        let layers = [Source::file("x.toml", &whole), Source::file("grantry.toml", "grants = [\"password\"]\n")];
+        assert!(Dialect::load("odd", &layers).is_ok());
     }
 }
