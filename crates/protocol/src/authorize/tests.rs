@@ -401,12 +401,12 @@ fn a_code_of_the_second_factor_is_used_up_and_steps_the_session_up() {
     let code = crate::login::totp::code(SEED, 1000 / 30, 6);
     expect![[r#"
         ask consent to profile, new profile, then app.example + new session
-        PassCounter, PassCounter, PassCounter, PassCounter, Rely, PutUser, Note signed_in, EndSession, PutSession
+        PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, Rely, PutUser, Note signed_in, EndSession, PutSession
     "#]]
     .assert_eq(&told(&world, Some(Answer::SecondFactor(Secret::new(code)))));
     expect![[r#"
         ask second factor, Some(SecondFactorWrong)
-        CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
+        CountFailure, CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
     "#]]
     .assert_eq(&told(&world, Some(Answer::SecondFactor(Secret::new("000000")))));
 }

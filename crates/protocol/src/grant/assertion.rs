@@ -276,17 +276,17 @@ mod tests {
         check(
             &world,
             &expect![[r#"
-            no SecondFactorWrong
-            CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
-        "#]],
+                no SecondFactorWrong
+                CountFailure, CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
+            "#]],
         );
         world.send(Param::Otp, "287082");
         check(
             &world,
             &expect![[r#"
-            token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(3659), "refresh_token": String("…"), "scope": String("profile")}
-            PassCounter, PassCounter, PassCounter, PassCounter, PutUser, BurnJti, PutIdentity, Note identity_linked, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
-        "#]],
+                token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(3659), "refresh_token": String("…"), "scope": String("profile")}
+                PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PutUser, BurnJti, PutIdentity, Note identity_linked, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
+            "#]],
         );
         let shut = Attempts { failures: world.policy.lockout.account_failures, resets_at: UnixTime(1300) };
         let keys = Knock::from_address(sample::ADDRESS).keys(Some(sample::user().key), None);

@@ -166,12 +166,12 @@ mod tests {
         world.send(Param::Otp, "287082");
         world.check_token(&expect![[r#"
             token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(3659), "refresh_token": String("…"), "scope": String("profile")}
-            PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PutUser, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
+            PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PutUser, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
         "#]]);
         world.send(Param::Otp, "287083");
         world.check_token(&expect![[r#"
             no SecondFactorWrong
-            PassCounter, PassCounter, PassCounter, PassCounter, CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
+            PassCounter, PassCounter, PassCounter, PassCounter, CountFailure, CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
         "#]]);
     }
 

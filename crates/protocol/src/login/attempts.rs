@@ -8,7 +8,7 @@
 //! | address | by network address, whatever account | unknown devices | yes |
 //! | known | by one known device, or one signed-in session, of the account | that device or session | yes |
 //! | factor | codes of the second factor, by account or by known device | whoever knows the password | yes |
-//! | recovery | recovery codes, by account and network address | whoever knows the password | yes |
+//! | factor near | codes of both kinds, by account and network address | unknown devices, whoever knows the password | yes |
 //!
 //! The owner of an account can be locked out only at devices in which they never signed in: attempts from a known device
 //! ([`super::device`]) are counted apart. A stranger can see only counters that they fill themselves. A hidden counter that
@@ -67,7 +67,7 @@ impl Knock {
         if let Some(user) = account {
             let factors = std::iter::once(account_factor(user)).chain(self.device(account).map(device_factor));
             keys.extend(factors.flat_map(|own| TIERS.map(|tier| tier.key(&own))));
-            keys.push(TIERS[0].key(&recovery(user, &self.address)));
+            keys.push(TIERS[0].key(&factor_near(user, &self.address)));
         }
         keys
     }
@@ -114,9 +114,9 @@ fn account_factor(user: UserKey) -> String {
     format!("factor\0{}", user.0)
 }
 
-/// Recovery codes that are tried at an account from one address.
-fn recovery(user: UserKey, address: &str) -> String {
-    format!("recovery\0{}\0{address}", user.0)
+/// Codes of both kinds that are tried at an account from one address.
+fn factor_near(user: UserKey, address: &str) -> String {
+    format!("factor near\0{}\0{address}", user.0)
 }
 
 fn device_factor(device: &Device) -> String {
@@ -134,7 +134,7 @@ struct Tier {
     /// At least so many seconds; the operator's window where it is longer.
     window_s: u64,
     /// True if the tier holds for recovery codes at a known device. They have 120 random bits and cannot be guessed, so the
-    /// longer windows do not count them; elsewhere they have a counter of their own, by address.
+    /// longer windows do not count them; elsewhere they pass only the counter of the caller's own address.
     is_for_recovery: bool,
 }
 
@@ -237,12 +237,13 @@ impl Doors {
         let own = device.map_or_else(|| account_factor(user.key), device_factor);
         let is_recovery = super::recovery::is_one(typed.reveal());
         let tiers = TIERS.iter().filter(|tier| tier.is_for_recovery || !is_recovery);
-        let mut doors: Vec<Door> = match device {
-            // Nobody guesses a recovery code. One caller may shut out itself, and not the owner who has the right one.
-            None if is_recovery => vec![TIERS[0].door(&recovery(user.key, &knock.address), lockout)],
-            _ => tiers.map(|tier| tier.door(&own, lockout)).collect(),
-        };
+        let mut doors: Vec<Door> = tiers.map(|tier| tier.door(&own, lockout)).collect();
         if device.is_none() {
+            if is_recovery {
+                // Nobody guesses a recovery code. A caller may shut out itself, and not the owner who has the right one.
+                doors.clear();
+            }
+            doors.push(TIERS[0].door(&factor_near(user.key, &knock.address), lockout));
             doors.push(address(knock, lockout));
         }
         Self { doors, user: Some(user.key), name: String::new() }

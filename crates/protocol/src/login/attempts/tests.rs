@@ -317,7 +317,7 @@ fn whoever_knows_the_password_cannot_lock_the_owner_out_of_the_second_factor() {
 }
 
 #[test]
-fn a_right_code_does_not_forget_the_wrong_ones_and_recovery_codes_go_on() {
+fn a_right_code_does_not_forget_the_wrong_ones_and_recovery_codes_wait_at_their_address() {
     let mut site = site_with_second_factor();
     let thief = Knock::from_address(THERE);
     for _ in 0..9 {
@@ -327,6 +327,7 @@ fn a_right_code_does_not_forget_the_wrong_ones_and_recovery_codes_go_on() {
     assert_eq!(site.code(&Knock::from_address(HERE), &code), None);
     assert_eq!(site.code(&thief, "000000"), Some(No::SecondFactorWrong));
     assert_eq!(site.code(&thief, "000000"), Some(No::LockedOut));
+    assert_eq!(site.code(&thief, &recovery_code()), Some(No::LockedOut));
     assert_eq!(site.code(&Knock::from_address(HERE), &recovery_code()), None);
 }
 
