@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use protocol::keys::{Alphabet, Keys, Minted, Spelling, TokenKind};
-use protocol::login::password;
+use protocol::client::registration;
+use protocol::crypto::entropy::Entropy;
+use protocol::crypto::keys::{Alphabet, Keys, Minted, Spelling, TokenKind};
+use protocol::line::Change;
 use protocol::model::{
     Access, AccessId, Amr, Client, ClientKey, ClientKind, ClientSecret, Consent, Grant, GrantId, GrantType, Pkce,
     Refresh, Session, SessionId, StoredSecret, User, UserKey,
 };
+use protocol::person::password;
 use protocol::policy::Policy;
-use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::{Digest, Secret};
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Entropy};
 use store::{Mode, Store};
 
 /// The secret of the client.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use data_encoding::BASE64URL_NOPAD;
 use protocol::jose::KeySet;
+use protocol::person::upstream::{Issuer, SignUp};
 use protocol::time::UnixTime;
-use protocol::upstream::{Issuer, SignUp};
 use serde_json::{Value, json};
 use server::settings::Google;
 

@@ -7,19 +7,20 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use protocol::account::{AccountCall, Act};
-use protocol::browser::{Caller, FormSeal};
-use protocol::keys::Presented;
-use protocol::login::password;
+use protocol::client::registration;
+use protocol::crypto::entropy::Entropy;
+use protocol::crypto::keys::Presented;
+use protocol::line::{Change, Rely, Wants};
 use protocol::model::{
     Access, AccessId, Amr, Client, ClientKey, ClientKind, Consent, Grant, GrantId, Identity, IdentityName, Session,
     SessionId, User, UserKey,
 };
+use protocol::person::browser::{Caller, FormSeal};
+use protocol::person::password;
 use protocol::policy::Policy;
-use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::{Digest, Secret};
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Entropy, Rely, Wants};
 use server::app::{App, Setup};
 use server::clock::Clock;
 use server::entropy::Source;

@@ -8,13 +8,14 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lab::{Cluster, Options};
-use protocol::keys::{Keys, TokenKind};
+use protocol::crypto::entropy::Entropy;
+use protocol::crypto::keys::{Keys, TokenKind};
+use protocol::line::Change;
 use protocol::model::{Code, CodeId, GrantId, UserKey};
 use protocol::policy::Policy;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Entropy};
 use serde_json::{Value, json};
 use store::{Mode, Store};
 use tests::load::{Acknowledged, Client, Load, Trouble};

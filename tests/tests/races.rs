@@ -5,20 +5,21 @@
 
 use std::sync::Arc;
 
-use protocol::call::{Call, Reply};
-use protocol::keys::{Keys, TokenKind};
+use protocol::client::registration;
+use protocol::crypto::entropy::Entropy;
+use protocol::crypto::keys::{Keys, TokenKind};
+use protocol::line::{Call, Reply};
+use protocol::line::{Change, Facts, Turn};
 use protocol::model::{
     AuthMethod, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Grant, GrantId, GrantType, Refresh,
     StoredSecret, User, UserKey,
 };
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
-use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use protocol::token::TokenRequest;
-use protocol::turn::{Change, Entropy, Facts, Turn};
 use protocol::wire::{Field, Param, Params};
 use serde_json::json;
 use store::{CommitError, Mode, Store};
@@ -203,7 +204,7 @@ impl Arena {
         let text = reply.fields.value(Field::AccessToken).unwrap().as_str().unwrap();
         let presented = self.keys.read(TokenKind::Access, &self.policy.access.spelling, text).unwrap();
         let wants =
-            protocol::turn::Wants { access: Some(protocol::model::AccessId(presented.id)), ..Default::default() };
+            protocol::line::Wants { access: Some(protocol::model::AccessId(presented.id)), ..Default::default() };
         let facts = self.store.load(&wants).await.unwrap();
         facts.access.is_some_and(|held| held.row.digest == presented.digest && !held.is_grant_revoked)
     }

@@ -3,16 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use protocol::client::registration;
+use protocol::line::{Change, Wants};
 use protocol::model::Access;
 use protocol::model::{
     AccessId, Attempts, Client, ClientKey, ClientKind, Code, CodeId, Grant, GrantId, Refresh, User, UserKey,
 };
 use protocol::policy::Policy;
-use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Wants};
 use store::{CommitError, Memory, Mode, Sqlite, Store};
 
 const NOW: UnixTime = UnixTime(1_000_000);

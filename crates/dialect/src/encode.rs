@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use protocol::browser::{ResponseMode, Return};
-use protocol::call::{Reply, ReplyKind};
 use protocol::endpoint::Endpoint;
+use protocol::line::{Reply, ReplyKind};
 use protocol::model::GrantType;
+use protocol::person::browser::{ResponseMode, Return};
 use protocol::wire::{Field, Fields, Params};
 
 use crate::rules::{At, Delivery, Dialect, ReplyRules, Shape};

@@ -1,8 +1,8 @@
 //! A dialect after its file was checked: everything is of its type, every name exists, every reply that is needed is there.
 
-use protocol::call::ReplyKind;
+use protocol::crypto::keys::Spelling;
 use protocol::endpoint::Endpoint;
-use protocol::keys::Spelling;
+use protocol::line::ReplyKind;
 use protocol::model::{ClientKind, GrantType, Pkce, RefreshMode};
 use protocol::policy::{ClientPolicy, GrantSpelling, Policy, ScopePolicy, TokenPolicy};
 use protocol::refusal::ErrorKind;

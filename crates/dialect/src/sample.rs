@@ -1,10 +1,10 @@
 //! What the tests of this crate share: dialects from a few lines, requests, and both in words.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use protocol::browser::{ResponseMode, Return};
-use protocol::call::{Reply, ReplyKind};
 use protocol::endpoint::Endpoint;
+use protocol::line::{Reply, ReplyKind};
 use protocol::model::Client;
+use protocol::person::browser::{ResponseMode, Return};
 use protocol::redirect;
 use protocol::refusal::Refusal;
 use protocol::wire::Fields;

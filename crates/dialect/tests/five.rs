@@ -3,8 +3,8 @@
 use dialect::{Context, Dialect, Dialects, Incoming, Outgoing, Route};
 use expect_test::{Expect, expect};
 use http::{HeaderMap, HeaderValue};
-use protocol::call::{Reply, ReplyKind};
 use protocol::endpoint::Endpoint;
+use protocol::line::{Reply, ReplyKind};
 use protocol::model::GrantType;
 use protocol::refusal::{No, Refusal};
 use protocol::wire::{Field, Fields, Param, Params};

@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use crate::browser::{Caller, Cookie, FormSeal, Signed};
-use crate::call::Call;
-use crate::keys::Keys;
-use crate::login::attempts::{Doors, Knock};
-use crate::login::{password, recovery, totp};
+use crate::crypto::entropy::Entropy;
+use crate::crypto::keys::Keys;
+use crate::line::Call;
+use crate::line::{Change, Facts, Rely, Turn, Wants};
 use crate::model::{Amr, EventKind, IdentityName, SessionId, Totp, User};
 use crate::names::display_name;
+use crate::person::attempts::{Doors, Knock};
+use crate::person::browser::{Caller, Cookie, FormSeal, Signed};
+use crate::person::{password, recovery, totp};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
-use crate::turn::{Change, Entropy, Facts, Rely, Turn, Wants};
 use crate::wire::Param;
 
 /// Something that a person does with their account.

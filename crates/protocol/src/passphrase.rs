@@ -4,8 +4,8 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
+use crate::crypto::entropy::Entropy;
 use crate::secret::Secret;
-use crate::turn::Entropy;
 
 /// Says what it is, and how the key is derived.
 const KIND: &[u8] = b"grantry passphrase 1\0";

@@ -1,6 +1,6 @@
 //! Every knob of the protocol, with its default and its unit. One policy per dialect, made when the server starts.
 
-use crate::keys::{Alphabet, Spelling};
+use crate::crypto::keys::{Alphabet, Spelling};
 use crate::model::{Client, ClientKind, GrantType, Personal, Pkce, RefreshMode};
 use crate::scope::Scope;
 

@@ -6,21 +6,22 @@ use std::sync::Arc;
 use expect_test::Expect;
 use serde_json::json;
 
-use crate::call::{Call, Reply};
-use crate::keys::{Alphabet, Keys, Minted, Presented, Spelling, TokenKind};
-use crate::login::password;
+use crate::client::registration;
+use crate::crypto::entropy::Entropy;
+use crate::crypto::keys::{Alphabet, Keys, Minted, Presented, Spelling, TokenKind};
+use crate::line::{Call, Reply};
+use crate::line::{Change, Facts, Turn};
 use crate::model::{
     Access, AccessId, AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantId, GrantType, Held, StoredSecret,
     User, UserKey,
 };
+use crate::person::password;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
-use crate::registration;
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
 use crate::token::TokenRequest;
-use crate::turn::{Change, Entropy, Facts, Turn};
 use crate::wire::{Param, Params};
 
 /// The secret of [`client`].

@@ -7,10 +7,10 @@ use ::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENT
 use ::http::{Method, StatusCode};
 use dialect::Dialect;
 use dialect::decode::client_header;
-use protocol::attributes::AttributesCall;
 use protocol::endpoint::Endpoint;
 use protocol::exact::{self, Inexact};
 use protocol::refusal::{ErrorKind, No, Refusal};
+use protocol::resource::attributes::AttributesCall;
 use protocol::wire::Params;
 use serde_json::{Map, Value, json};
 

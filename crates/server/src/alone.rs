@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use protocol::call::Call;
-use protocol::login::memo::Memo;
+use protocol::line::Call;
+use protocol::line::{Facts, Turn, Wants};
+use protocol::person::memo::Memo;
 use protocol::policy::Policy;
 use protocol::refusal::Refusal;
-use protocol::turn::{Facts, Turn, Wants};
 use store::CommitError;
 
 use crate::app::{App, Judged, judge};

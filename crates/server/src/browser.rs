@@ -3,11 +3,11 @@
 use ::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT};
 use ::http::{Method, StatusCode};
 use data_encoding::BASE64URL_NOPAD;
-use protocol::browser::{BROWSER_BYTES, Caller, Cookie, read_session, renewed_browser};
-use protocol::login::device;
-use protocol::once::ONCE_TTL_S;
+use protocol::person::browser::{BROWSER_BYTES, Caller, Cookie, read_session, renewed_browser};
+use protocol::person::device;
 use protocol::policy::PAGE_TTL_S;
 use protocol::secret::Digest;
+use protocol::show_once::ONCE_TTL_S;
 
 use crate::address::address;
 use crate::app::App;
@@ -32,7 +32,7 @@ pub struct PageRequest<'a> {
     pub http: &'a Request,
     /// Names and values of the form, and before them nothing of the query.
     form: Vec<(String, String)>,
-    /// A secret on its way to the page that shows it once, as [`protocol::once::Way::seal`] sealed it.
+    /// A secret on its way to the page that shows it once, as [`protocol::show_once::Way::seal`] sealed it.
     pub once: Option<String>,
     /// Digest of the cookie that told this browser from others before the last sign-in: pages in other tabs are sealed for it.
     pub before: Option<Digest>,

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 
-use protocol::turn::Entropy;
+use protocol::crypto::entropy::Entropy;
 
 use crate::plausible::{BEHIND_MAX_MS, Implausible};
 

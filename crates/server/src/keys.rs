@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::path::Path;
 
-use protocol::keys::{Keys, fingerprint};
+use protocol::crypto::keys::{Keys, fingerprint};
+use protocol::line::Change;
 use protocol::model::{Event, EventKind, SealKey};
 use protocol::time::UnixTime;
-use protocol::turn::Change;
 use store::{CommitError, Store};
 use zeroize::Zeroizing;
 
@@ -221,7 +221,7 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::turn::Entropy;
+    use protocol::crypto::entropy::Entropy;
     use std::sync::Arc;
     use store::{Memory, Mode};
     use tokio::task::JoinSet;

@@ -14,10 +14,10 @@ use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use protocol::endpoint::Endpoint;
 use protocol::model::UserKey;
+use protocol::names::login_name;
 use protocol::refusal::{No, Refusal};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::login_name;
 use protocol::wire::{Param, Params};
 use quick_cache::sync::Cache;
 

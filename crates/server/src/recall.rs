@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use protocol::call::Call;
-use protocol::client_auth::{Credentials, Proven, Recalled, SECRET_SEEN_EVERY_S};
+use protocol::client::authenticate::{Credentials, Proven, Recalled, SECRET_SEEN_EVERY_S};
+use protocol::client::registration::secret_digest;
+use protocol::line::Call;
+use protocol::line::{Facts, Wants};
 use protocol::model::Client;
 use protocol::policy::Policy;
-use protocol::registration::secret_digest;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::{Facts, Wants};
 use quick_cache::sync::Cache;
 use zeroize::Zeroizing;
 
@@ -205,8 +205,8 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use protocol::client::registration;
     use protocol::model::{ClientKind, ClientSecret, StoredSecret};
-    use protocol::registration;
     use protocol::wire::{Param, Params};
 
     const NOW: UnixTime = UnixTime(7_300);

@@ -7,8 +7,8 @@ use std::time::Duration;
 use ::http::HeaderName;
 use ipnet::IpNet;
 
+use protocol::person::upstream::SignUp;
 use protocol::secret::Secret;
-use protocol::upstream::SignUp;
 
 use crate::address::X_FORWARDED_FOR;
 use crate::config::{Accent, Fetch, Support};

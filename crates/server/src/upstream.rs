@@ -8,12 +8,12 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use protocol::browser::SignInWish;
 use protocol::jose::KeySet;
+use protocol::person::browser::SignInWish;
+use protocol::person::upstream::{Departure, Issuer};
 use protocol::refusal::No;
 use protocol::secret::Secret;
 use protocol::time::UnixTime;
-use protocol::upstream::{Departure, Issuer};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;

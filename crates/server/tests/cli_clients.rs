@@ -6,8 +6,8 @@ mod common;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use protocol::line::Change;
 use protocol::model::Client;
-use protocol::turn::Change;
 use serde_json::{Value, json};
 use store::Mode;
 

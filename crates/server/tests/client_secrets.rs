@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use common::{NOW, SECRET, ask, text};
 use http::Method;
-use protocol::login::password;
+use protocol::client::registration::secret_digest;
+use protocol::client::rights::Introspection;
+use protocol::crypto::entropy::Entropy;
+use protocol::line::Change;
 use protocol::model::{Client, ClientKey, ClientSecret, EventKind, StoredSecret, UserKey};
-use protocol::registration::secret_digest;
-use protocol::rights::Introspection;
+use protocol::person::password;
 use protocol::secret::Secret;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Entropy};
 use server::app::App;
 use server::http::{Peer, Response};
 use server::settings::Settings;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use common::{NOW, memory, text};
 use http::{Method, StatusCode};
-use protocol::login::password;
+use protocol::crypto::entropy::Entropy;
+use protocol::line::Change;
 use protocol::model::{EventKind, User, UserKey};
+use protocol::person::password;
 use protocol::secret::Secret;
-use protocol::turn::{Change, Entropy};
 use server::app::App;
 use server::http::{Peer, Response};
 use server::observe::exposition;

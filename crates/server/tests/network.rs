@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use common::credentials;
+use protocol::line::{Change, Facts, Wants};
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Facts, Wants};
 use server::serve::{self, ServeError};
 use server::settings::{Listen, Settings, UnixSocket};
 use store::{CommitError, Fault, Query, Rows, Store};

@@ -8,9 +8,9 @@ use common::troubled::{Trouble, Troubled};
 use common::{CALLBACK, SECRET, ask, credentials, text};
 use dialect::{Dialect, Dialects};
 use http::Method;
+use protocol::line::Change;
 use protocol::model::SealKey;
 use protocol::refusal::No;
-use protocol::turn::Change;
 use serde_json::Value;
 use server::settings::Settings;
 use store::Store;
@@ -225,7 +225,7 @@ async fn a_page_sealed_with_a_new_key_opens_at_once() {
     store.commit(vec![Change::PutSealKey(SealKey { number, created_at: common::NOW })]).await.unwrap();
     let new = common::app(store, Settings::new("https://auth.example")).await;
     let browser = protocol::secret::Digest::of(b"browser");
-    let errand = new.errand(protocol::browser::Goal::Authorize(Box::default()));
+    let errand = new.errand(protocol::person::browser::Goal::Authorize(Box::default()));
     let seal = errand.seal("standard", &browser, common::NOW, &new.keys(), &mut new.draw());
     assert_eq!(old.open_errand(&seal, &browser).await.expect("it takes over the new key").1, "standard");
     let other = protocol::secret::Digest::of(b"other");
@@ -239,7 +239,7 @@ async fn pages_sealed_with_a_new_key_open_also_when_somebody_else_took_it_over_m
     store.commit(vec![Change::PutSealKey(SealKey { number: 2, created_at: common::NOW })]).await.unwrap();
     let new = common::app(store, Settings::new("https://auth.example")).await;
     let browser = protocol::secret::Digest::of(b"browser");
-    let errand = new.errand(protocol::browser::Goal::Authorize(Box::default()));
+    let errand = new.errand(protocol::person::browser::Goal::Authorize(Box::default()));
     let seal = errand.seal("standard", &browser, common::NOW, &new.keys(), &mut new.draw());
     // Both fail with the old key before either has read the new one.
     let (one, other) = tokio::join!(old.open_errand(&seal, &browser), old.open_errand(&seal, &browser));

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use lab::{Cluster, Options};
+use protocol::client::registration;
+use protocol::line::{Change, Rely};
 use protocol::model::{Access, AccessId, Client, ClientKey, ClientKind, Grant, GrantId, Refresh, User, UserKey};
 use protocol::policy::Policy;
-use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Rely};
 use store::{Mode, Store};
 
 const NOW: UnixTime = UnixTime(1_000_000);

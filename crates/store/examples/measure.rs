@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use protocol::client::registration;
+use protocol::line::{Change, Rely, Wants};
 use protocol::model::Code;
 use protocol::model::{
     Access, AccessId, AuthMethod, Client, ClientKey, ClientKind, CodeId, Grant, GrantId, GrantType, Refresh, User,
     UserKey,
 };
 use protocol::policy::Policy;
-use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Rely, Wants};
 use store::{Mode, Sqlite, Store};
 
 const CLIENTS: i64 = 100;

@@ -21,9 +21,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use protocol::line::{Change, Facts, Wants};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Facts, Wants};
 use tokio::sync::watch;
 
 use moving::{Cells, Stretch, Table};

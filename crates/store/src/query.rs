@@ -75,7 +75,7 @@ pub enum Query {
         user: Option<UserKey>,
     },
     /// When the secrets of a client were last used, in the order of their digests
-    /// ([`protocol::registration::secret_digest`]). A secret that was never used is left out.
+    /// ([`protocol::client::registration::secret_digest`]). A secret that was never used is left out.
     SecretUses(ClientKey),
     /// The sealing keys that may still open something; the last one seals.
     SealKeys,

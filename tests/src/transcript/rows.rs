@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use data_encoding::BASE64;
-use protocol::keys::{Keys, TokenKind};
-use protocol::login::{password, totp};
+use protocol::client::registration;
+use protocol::crypto::entropy::Entropy;
+use protocol::crypto::keys::{Keys, TokenKind};
+use protocol::line::Change;
 use protocol::model::{
     Client, ClientKey, ClientKind, ClientSecret, GrantType, Identity, IdentityName, Personal, PersonalId, Pkce,
     RefreshMode, StoredSecret, Totp, User, UserKey,
 };
+use protocol::person::{password, totp};
 use protocol::policy::Policy;
-use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::{Digest, Secret};
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Entropy};
 use serde_json::{Map, Value, json};
 use server::app::App;
 

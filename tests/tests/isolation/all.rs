@@ -8,20 +8,21 @@ use bytes::Bytes;
 use dialect::{At, Context, Dialect, Dialects, shipped};
 use http::{HeaderMap, HeaderValue, Method};
 use http_body_util::BodyExt;
+use protocol::client::registration;
+use protocol::crypto::entropy::Entropy;
+use protocol::crypto::keys::{Alphabet, Minted, Spelling, TokenKind};
 use protocol::endpoint::Endpoint;
-use protocol::keys::{Alphabet, Minted, Spelling, TokenKind};
-use protocol::login::password;
+use protocol::line::{Change, Wants};
 use protocol::model::{
     Access, AccessId, Amr, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Consent, Grant, GrantId,
     GrantType, Personal, PersonalId, Pkce, Refresh, Session, SessionId, StoredSecret, User, UserKey,
 };
+use protocol::person::password;
 use protocol::policy::{AlsoRead, Policy};
 use protocol::refusal::Refusal;
-use protocol::registration;
 use protocol::scope::Scope;
 use protocol::secret::{Digest, Secret};
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Entropy, Wants};
 use serde_json::Value;
 use server::app::{App, Setup};
 use server::clock::Clock;

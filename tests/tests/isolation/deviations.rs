@@ -2,8 +2,8 @@
 
 use dialect::At;
 use protocol::endpoint::Endpoint;
+use protocol::line::Wants;
 use protocol::model::AccessId;
-use protocol::turn::Wants;
 use serde_json::{Map, Value};
 
 use super::all::*;

@@ -8,9 +8,9 @@ mod deviations;
 
 use dialect::{Dialect, Dialects, shipped};
 use protocol::endpoint::Endpoint;
+use protocol::line::Wants;
 use protocol::model::{ClientKind, CodeId, GrantId, GrantType};
 use protocol::refusal::{No, Refusal};
-use protocol::turn::Wants;
 use protocol::wire::Param;
 
 use all::*;

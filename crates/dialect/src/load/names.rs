@@ -1,9 +1,9 @@
 //! Which names have a value in which reply. A name that never has one is refused, since its member would be left out of
 //! every answer without a word.
 
-use protocol::attributes::is_reserved;
-use protocol::call::ReplyKind;
 use protocol::endpoint::Endpoint;
+use protocol::line::ReplyKind;
+use protocol::resource::attributes::is_reserved;
 use protocol::wire::Field;
 
 use crate::file::File;
@@ -73,7 +73,7 @@ fn uses(reply: &ReplyRules, at: usize, dialect: &Dialect) -> Vec<Use> {
     uses
 }
 
-/// The claims below `user` that a surface can tell; see [`protocol::userinfo::claims`].
+/// The claims below `user` that a surface can tell; see [`protocol::resource::userinfo::claims`].
 const CLAIMS: &[&str] = &["id", "active", "created_at", "name", "username", "email", "verified"];
 
 /// Why a name below `user` never has a value: it is kept for a claim that no surface tells, or it is deeper than a claim

@@ -1,6 +1,6 @@
 //! Scopes, tokens, grants, bearer places, registration, screens and limits: everything but endpoints and replies.
 
-use protocol::keys::{Alphabet, Spelling};
+use protocol::crypto::keys::{Alphabet, Spelling};
 use protocol::model::{ClientKind, GrantType, Pkce, RefreshMode};
 use protocol::names::check_characters;
 use protocol::policy::{ScopePolicy, TokenPolicy};

@@ -1,7 +1,7 @@
 //! Replies and errors: templates are compiled, and every one that is needed is there.
 
-use protocol::call::ReplyKind;
 use protocol::endpoint::Endpoint;
+use protocol::line::ReplyKind;
 use protocol::model::GrantType;
 use protocol::refusal::ErrorKind;
 

@@ -1,8 +1,8 @@
 //! Files that can be read and could never work: a grant without its endpoint, an endpoint whose parameters cannot arrive, a
 //! reply without what it is for.
 
-use protocol::call::ReplyKind;
 use protocol::endpoint::Endpoint;
+use protocol::line::ReplyKind;
 use protocol::model::{ClientKind, GrantType};
 use protocol::scope::Scope;
 use protocol::wire::{Field, Param};

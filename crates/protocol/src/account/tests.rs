@@ -1,12 +1,12 @@
 //! What people may do with their account, and by what they must have proven who they are.
 
 use super::*;
-use crate::keys::{Presented, TokenKind};
+use crate::crypto::keys::{Presented, TokenKind};
+use crate::line::Holdings;
 use crate::model::{Held, Identity, Session, UserKey};
 use crate::sample::{self, World};
 use crate::secret::Digest;
 use crate::time::UnixTime;
-use crate::turn::Holdings;
 
 const NEW: &str = "a violet harbour at noon";
 

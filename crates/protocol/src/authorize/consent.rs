@@ -2,11 +2,11 @@
 
 use super::Way;
 use super::request::{Request, ResponseType};
-use crate::browser::{Shown, Signed};
+use crate::line::{Change, Rely, Turn};
 use crate::model::{ClientKind, Consent, EventKind};
-use crate::resource;
+use crate::person::browser::{Shown, Signed};
+use crate::resource_indicator;
 use crate::scope::Scope;
-use crate::turn::{Change, Rely, Turn};
 
 /// May the user go unasked?
 pub(super) fn is_given(way: &Way<'_>, request: &Request, turn: &Turn<'_>) -> bool {
@@ -34,7 +34,7 @@ fn is_covered(way: &Way<'_>, request: &Request, turn: &Turn<'_>) -> bool {
 
 /// An empty list is the widest: a token without resources is good at all of them.
 fn is_audience_within(asked: &[String], known: &[String]) -> bool {
-    known.is_empty() || (!asked.is_empty() && asked.iter().all(|asked| resource::is_among(known, asked)))
+    known.is_empty() || (!asked.is_empty() && asked.iter().all(|asked| resource_indicator::is_among(known, asked)))
 }
 
 /// What of the scope is new to this user and client.
@@ -60,7 +60,7 @@ pub(super) fn remember(way: &Way<'_>, request: &Request, signed: &Signed, turn: 
     let audience = match known {
         Some(known) if known.audience.is_empty() || request.audience.is_empty() => Vec::new(),
         Some(known) => {
-            let new = request.audience.iter().filter(|asked| !resource::is_among(&known.audience, asked));
+            let new = request.audience.iter().filter(|asked| !resource_indicator::is_among(&known.audience, asked));
             known.audience.iter().chain(new).cloned().collect()
         }
         None => request.audience.clone(),

@@ -25,19 +25,19 @@ use std::sync::Arc;
 pub use precheck::Precheck;
 use request::{Request, ResponseType};
 
-use crate::browser::{
+use crate::crypto::keys::TokenKind;
+use crate::line::{Call, Reply, ReplyKind};
+use crate::line::{Change, Facts, Rely, Turn, Wants};
+use crate::model::{Client, Code, CodeId, EventKind, GrantId, GrantType, SessionId};
+use crate::person::browser::{
     Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMode, Return, Shown, SignInWish, Signed, Step,
 };
-use crate::call::{Call, Reply, ReplyKind};
-use crate::issue::{self, Beginning, Subject};
-use crate::keys::TokenKind;
-use crate::model::{Client, Code, CodeId, EventKind, GrantId, GrantType, SessionId};
+use crate::person::upstream::{Assertion, Link};
 use crate::redirect::{self, VerifiedRedirect};
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::secret::Secret;
-use crate::turn::{Change, Facts, Rely, Turn, Wants};
-use crate::upstream::{Assertion, Link};
+use crate::token::issue::{self, Beginning, Subject};
 use crate::wire::{Field, Fields, Param, Params};
 
 /// A browser's visit: an errand, and the answer to the last page if there was one.

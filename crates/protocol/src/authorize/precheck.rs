@@ -3,9 +3,9 @@
 
 use super::Way;
 use super::request::Request;
-use crate::call::Call;
+use crate::line::Call;
+use crate::line::{Facts, Turn, Wants};
 use crate::refusal::Refusal;
-use crate::turn::{Facts, Turn, Wants};
 use crate::wire::{Param, Params};
 
 /// Rows 1 to 3 of the table, and nothing else.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{Visit, Way, keep};
-use crate::browser::{Begun, Browse, Caller, Cookie, Errand, Goal, Signed, renewed_browser};
-use crate::login::attempts::{Knock, prove_password};
-use crate::login::second_factor;
+use crate::line::{Change, Facts, Rely, Turn};
 use crate::model::{Amr, Client, EventKind, Session};
+use crate::person::attempts::{Knock, prove_password};
+use crate::person::browser::{Begun, Browse, Caller, Cookie, Errand, Goal, Signed, renewed_browser};
+use crate::person::second_factor;
+use crate::person::upstream::{Assertion, Link};
 use crate::refusal::{No, Refusal};
 use crate::secret::{Digest, Secret};
-use crate::turn::{Change, Facts, Rely, Turn};
-use crate::upstream::{Assertion, Link};
 
 impl Visit {
     pub(super) fn sign_in(

@@ -1,13 +1,13 @@
 //! The parameters of an authorization request: row 3 of the table. By now it is known where an error may be sent.
 
-use crate::issue;
+use crate::line::Turn;
 use crate::model::{Client, ClientKind, GrantType, Pkce};
 use crate::pkce;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::secret::Digest;
-use crate::turn::Turn;
+use crate::token::issue;
 use crate::wire::{Param, Params};
 
 /// Maximum total size of the parameters of an authorization request, in bytes: they travel in every page.

@@ -7,10 +7,10 @@ mod upstream;
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::browser::{Begun, renewed_browser};
-use crate::login::password;
 use crate::model::Consent;
 use crate::model::{Amr, Attempts, ClientKind, GrantType, Held, Pkce, Session, Totp, User};
+use crate::person::browser::{Begun, renewed_browser};
+use crate::person::password;
 use crate::sample::{self, World};
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
@@ -36,7 +36,7 @@ fn world() -> World {
 /// Signs `user` in.
 fn with_session(mut world: World, user: User, amr: Vec<Amr>) -> World {
     let minted = world.mint(TokenKind::Session);
-    world.session = Some(crate::keys::Presented { id: minted.id, digest: minted.digest });
+    world.session = Some(crate::crypto::keys::Presented { id: minted.id, digest: minted.digest });
     world.facts.session = Some(Held {
         row: Session {
             id: SessionId(minted.id),
@@ -78,8 +78,9 @@ fn with_consent(mut world: World, scope: &str) -> World {
 const SEED: &[u8] = b"12345678901234567890";
 
 fn user_with_totp(world: &World) -> User {
-    let sealed_seed = world.keys.keep("totp", b"sub-alice", SEED, &mut crate::turn::Entropy::seeded([4; 32], 1));
-    let (_, recovery) = crate::login::recovery::codes(&mut crate::turn::Entropy::seeded([5; 32], 1));
+    let sealed_seed =
+        world.keys.keep("totp", b"sub-alice", SEED, &mut crate::crypto::entropy::Entropy::seeded([4; 32], 1));
+    let (_, recovery) = crate::person::recovery::codes(&mut crate::crypto::entropy::Entropy::seeded([5; 32], 1));
     let totp = Totp { sealed_seed, digits: 6, last_step: 0, recovery, enabled_at: UnixTime(0) };
     User { totp: Some(totp), ..sample::user() }
 }
@@ -374,7 +375,7 @@ fn a_complete_sign_in_makes_the_browser_a_known_device_and_one_without_its_secon
     world.facts.login = Some(Arc::new(with_totp.clone()));
     assert_eq!(device(&world, sign_in(sample::PASSWORD)), None);
     let world = with_session(world, with_totp.clone(), vec![Amr::Pwd]);
-    let code = crate::login::totp::code(SEED, 1000 / 30, 6);
+    let code = crate::person::totp::code(SEED, 1000 / 30, 6);
     let made = device(&world, Some(Answer::SecondFactor(Secret::new(code))));
     assert!(made.is_some_and(|device| device.is_known_to(&with_totp)));
 }
@@ -398,7 +399,7 @@ fn a_code_of_the_second_factor_is_used_up_and_steps_the_session_up() {
 
     "#]],
     );
-    let code = crate::login::totp::code(SEED, 1000 / 30, 6);
+    let code = crate::person::totp::code(SEED, 1000 / 30, 6);
     expect![[r#"
         ask consent to profile, new profile, then app.example + new session
         PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, Rely, PutUser, Note signed_in, EndSession, PutSession
@@ -414,7 +415,7 @@ fn a_code_of_the_second_factor_is_used_up_and_steps_the_session_up() {
 #[test]
 fn a_second_factor_alone_is_no_fresh_sign_in() {
     let world = with_session(world(), user_with_totp(&world()), vec![Amr::Pwd]);
-    let code = Secret::new(crate::login::totp::code(SEED, 1000 / 30, 6));
+    let code = Secret::new(crate::person::totp::code(SEED, 1000 / 30, 6));
     let mut visit = visit(&world, Some(Answer::SecondFactor(code.clone())));
     visit.errand.begun = None;
     let (verdict, changes) = world.judge(&visit);
@@ -462,14 +463,14 @@ fn an_answer_to_a_page_that_showed_something_else_is_asked_again() {
 #[test]
 fn a_recovery_code_works_once() {
     let world = with_session(world(), user_with_totp(&world()), vec![Amr::Pwd]);
-    let (texts, _) = crate::login::recovery::codes(&mut crate::turn::Entropy::seeded([5; 32], 1));
+    let (texts, _) = crate::person::recovery::codes(&mut crate::crypto::entropy::Entropy::seeded([5; 32], 1));
     let (_, changes) = world.judge(&visit(&world, Some(Answer::SecondFactor(texts[2].clone()))));
     let burnt = changes.iter().find_map(|change| match change {
         Change::PutUser(user) => user.totp.as_ref(),
         _ => None,
     });
     assert_eq!(burnt.unwrap().recovery.len(), 9);
-    assert!(!burnt.unwrap().recovery.contains(&crate::login::recovery::digest(texts[2].reveal())));
+    assert!(!burnt.unwrap().recovery.contains(&crate::person::recovery::digest(texts[2].reveal())));
 }
 
 #[test]
@@ -520,7 +521,13 @@ fn an_errand_opens_in_its_own_browser_and_in_time_only() {
     let world = world();
     let errand = Errand::new(Goal::Authorize(Box::new(world.params())), 7);
     let browser = Digest::of(b"browser");
-    let seal = errand.seal("standard", &browser, world.now, &world.keys, &mut crate::turn::Entropy::seeded([6; 32], 1));
+    let seal = errand.seal(
+        "standard",
+        &browser,
+        world.now,
+        &world.keys,
+        &mut crate::crypto::entropy::Entropy::seeded([6; 32], 1),
+    );
     let open = |browser: Digest, now| {
         Errand::open(&seal, &browser, now, &world.keys).map(|(errand, dialect)| (errand.began, dialect))
     };
@@ -603,7 +610,7 @@ fn a_second_factor_that_ends_in_a_token_depends_on_the_account_once() {
     let session = &mut world.facts.session.as_mut().unwrap().row;
     (session.auth_time, session.seen_at) = (world.now, world.now);
     (session.idle_until, session.expires_at) = (world.now.plus(600), world.now.plus(600));
-    let recovery = crate::login::recovery::codes(&mut crate::turn::Entropy::seeded([5; 32], 1)).0;
+    let recovery = crate::person::recovery::codes(&mut crate::crypto::entropy::Entropy::seeded([5; 32], 1)).0;
     let (_, changes) = world.judge(&visit(&world, Some(Answer::SecondFactor(recovery[0].clone()))));
     let relied = changes.iter().filter(|change| matches!(change, Change::Rely(Rely::User(..)))).count();
     let written = changes.iter().filter(|change| matches!(change, Change::PutUser(_))).count();

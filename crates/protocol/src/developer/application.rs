@@ -5,14 +5,14 @@ use std::sync::Arc;
 use url::Url;
 
 use super::{APPLICATIONS_MAX, Done, REDIRECT_URIS_MAX};
-use crate::browser::Signed;
+use crate::client::registration::{self, SECRETS_LIVE_MAX};
+use crate::client::rights::Introspection;
+use crate::line::{Change, Facts, Rely, Turn};
 use crate::model::{Client, ClientKey, ClientKind, ClientSecret, EventKind, GrantType};
 use crate::names::display_name;
+use crate::person::browser::Signed;
 use crate::redirect::{self, REDIRECT_URI_BYTES_MAX};
 use crate::refusal::{No, Refusal};
-use crate::registration::{self, SECRETS_LIVE_MAX};
-use crate::rights::Introspection;
-use crate::turn::{Change, Facts, Rely, Turn};
 use crate::wire::Param;
 
 /// Longest address of a logo, in bytes, as for a redirect URI.

@@ -11,12 +11,12 @@ use std::sync::Arc;
 pub use application::{Particulars, secret_reference};
 pub use personal::{Lifetime, TokenReference, TokenWish};
 
-use crate::browser::{Caller, FormSeal, Signed};
-use crate::call::Call;
+use crate::line::Call;
+use crate::line::{Facts, Turn, Wants};
 use crate::model::{Client, SessionId, User};
+use crate::person::browser::{Caller, FormSeal, Signed};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
-use crate::turn::{Facts, Turn, Wants};
 
 /// How many applications a person can have: more than anybody looks after, and few enough to keep a flood out.
 pub const APPLICATIONS_MAX: u32 = 25;

@@ -1,15 +1,16 @@
 //! Personal access tokens: made for a script of one's own, shown once, and ended by hand.
 
 use super::{Done, PERSONALS_MAX};
-use crate::browser::Signed;
-use crate::keys::{Keys, TokenKind};
+use crate::crypto::entropy::Entropy;
+use crate::crypto::keys::{Keys, TokenKind};
+use crate::line::{Change, Facts, Rely, Turn};
 use crate::model::{EventKind, Personal, PersonalId};
 use crate::names::display_name;
+use crate::person::browser::Signed;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::time::UnixTime;
-use crate::turn::{Change, Entropy, Facts, Rely, Turn};
 
 /// The personal token that somebody wishes for.
 #[derive(Clone, Debug)]

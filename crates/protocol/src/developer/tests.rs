@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::keys::TokenKind;
+use crate::crypto::entropy::Entropy;
+use crate::crypto::keys::TokenKind;
+use crate::line::{Change, Holdings, Rely};
 use crate::model::{Amr, ClientKind, GrantType, Held, Personal, PersonalId, Pkce, Session, Totp, UserKey};
 use crate::redirect::may_register;
 use crate::sample::{self, World};
 use crate::scope::Scope;
 use crate::secret::Digest;
 use crate::time::UnixTime;
-use crate::turn::{Change, Entropy, Holdings, Rely};
 
 /// A world in which alice is signed in since 10 seconds and owns the client `web`.
 fn world() -> World {
@@ -33,7 +34,7 @@ fn world() -> World {
     world.facts.session = Some(Held { row: session, client: None, user, is_grant_revoked: false });
     world.facts.client = Some(Arc::new(Client { owner: Some(sample::user().key), ..sample::client() }));
     world.facts.holdings = Some(Holdings { clients: 1, personals: 1, identities: 0 });
-    world.session = Some(crate::keys::Presented { id: minted.id, digest: minted.digest });
+    world.session = Some(crate::crypto::keys::Presented { id: minted.id, digest: minted.digest });
     world
 }
 

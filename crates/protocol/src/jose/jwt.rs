@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::{Number, Value};
 
 use super::{Algorithm, KeySet};
+use crate::person::upstream::IdToken;
 use crate::refusal::No;
 use crate::secret::Digest;
 use crate::time::UnixTime;
-use crate::upstream::IdToken;
 
 /// The longest token that is looked at, in bytes. Those of Google have about 1,200.
 pub(super) const JWT_BYTES_MAX: usize = 8 * 1024;

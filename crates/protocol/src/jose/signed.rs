@@ -10,7 +10,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
 use super::KeySet;
-use crate::upstream::{Issuer, SignUp};
+use crate::person::upstream::{Issuer, SignUp};
 
 pub(crate) const ISSUER: &str = "https://issuer.example";
 pub(crate) const CLIENT_ID: &str = "grantry-there";

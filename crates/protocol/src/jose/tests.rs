@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::jwt::{JWT_BYTES_MAX, LEEWAY_S};
 use super::signed::{self, CLIENT_ID, ED_X, ES_X, ES_Y, ISSUER, With, claims, claims_with, sign};
 use super::{Algorithm, Expected, Jwt, KeySet};
+use crate::person::upstream::IdToken;
 use crate::refusal::No;
 use crate::time::UnixTime;
-use crate::upstream::IdToken;
 
 const NOW: UnixTime = UnixTime(1000);
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use protocol::keys::fingerprint;
+use protocol::crypto::keys::fingerprint;
 use serde_json::{Value, json};
 
 use store::Mode;

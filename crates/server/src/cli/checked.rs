@@ -73,8 +73,8 @@ pub(super) fn attributes(pairs: &[String]) -> Result<Map<String, Value>, Stop> {
     }
     // A name that is to be removed is no argument here, so null is a value like any other.
     let set: Map<String, Value> = attributes.keys().map(|name| (name.clone(), Value::Bool(true))).collect();
-    protocol::attributes::check_names(&set).map_err(refused)?;
-    protocol::attributes::check(&attributes).map_err(|no| refused(no.into()))?;
+    protocol::resource::attributes::check_names(&set).map_err(refused)?;
+    protocol::resource::attributes::check(&attributes).map_err(|no| refused(no.into()))?;
     Ok(attributes)
 }
 

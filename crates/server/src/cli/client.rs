@@ -1,9 +1,9 @@
 //! `grantry client`: applications and APIs.
 
 use clap::{ArgAction, Args, Subcommand, ValueEnum};
+use protocol::client::rights::Introspection;
+use protocol::line::Change;
 use protocol::model::{AuthMethod, ClientKind, GrantType, Pkce, RefreshMode};
-use protocol::rights::Introspection;
-use protocol::turn::Change;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Stop};

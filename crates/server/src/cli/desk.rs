@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use protocol::keys::Keys;
+use protocol::crypto::entropy::Entropy;
+use protocol::crypto::keys::Keys;
+use protocol::line::Change;
 use protocol::model::{Client, ClientKey, Event, EventKind, User, UserKey};
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Entropy};
 use store::{CommitError, Fault, Mode, Pen, Store};
 
 use super::answer::Stop;

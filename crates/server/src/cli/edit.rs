@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use protocol::line::Change;
 use protocol::model::{Client, EventKind, User};
-use protocol::turn::Change;
 
 use super::answer::Stop;
 use super::desk::{Desk, Draft};

@@ -1,8 +1,8 @@
 //! `grantry grant`: what a user has allowed an application, and all tokens that came of it.
 
 use clap::{Args, Subcommand};
+use protocol::line::{Change, Wants};
 use protocol::model::{EventKind, GrantId};
-use protocol::turn::{Change, Wants};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Stop};

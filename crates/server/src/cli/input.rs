@@ -36,7 +36,7 @@ pub(super) struct Password {
 
 impl PasswordFrom {
     /// The password, if there is to be one.
-    pub(super) fn read(&self, entropy: &mut protocol::turn::Entropy) -> Result<Option<Password>, Stop> {
+    pub(super) fn read(&self, entropy: &mut protocol::crypto::entropy::Entropy) -> Result<Option<Password>, Stop> {
         if self.password_generate {
             return Ok(Some(Password { text: generated_password(entropy), is_generated: true }));
         }
@@ -50,7 +50,7 @@ impl PasswordFrom {
 }
 
 /// Four groups of five characters that are told apart by eye: 98 bits.
-pub(crate) fn generated_password(entropy: &mut protocol::turn::Entropy) -> Secret {
+pub(crate) fn generated_password(entropy: &mut protocol::crypto::entropy::Entropy) -> Secret {
     const DIGITS: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
     let mut text = String::new();
     while text.len() < 23 {
@@ -109,7 +109,7 @@ fn read(from: &mut dyn Read, what: &str) -> Result<Secret, Stop> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::turn::Entropy;
+    use protocol::crypto::entropy::Entropy;
 
     fn line(text: &str) -> Result<String, String> {
         read(&mut text.as_bytes(), "it").map(|secret| secret.reveal().to_owned()).map_err(|stop| stop.to_string())
@@ -133,6 +133,6 @@ mod tests {
         let groups: Vec<usize> = one.reveal().split('-').map(str::len).collect();
         assert_eq!(groups, [5, 5, 5, 5]);
         assert_ne!(one, generated_password(&mut entropy));
-        assert_eq!(protocol::login::password::may_be(&one, &[]), Ok(()));
+        assert_eq!(protocol::person::password::may_be(&one, &[]), Ok(()));
     }
 }

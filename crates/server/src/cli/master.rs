@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use protocol::keys::{Keys, fingerprint};
+use protocol::crypto::entropy::Entropy;
+use protocol::crypto::keys::{Keys, fingerprint};
 use protocol::model::{EventKind, User};
-use protocol::turn::Entropy;
 use serde_json::json;
 
 use super::answer::{Answer, Stop};
@@ -73,9 +73,9 @@ mod tests {
     use super::*;
     use crate::cli::user::enrol;
     use crate::config::of_text;
+    use protocol::line::Change;
     use protocol::model::UserKey;
     use protocol::time::UnixTime;
-    use protocol::turn::Change;
     use std::sync::Arc;
     use store::{Memory, Store};
 
@@ -112,7 +112,7 @@ mod tests {
         let alice = store.user_by_name("alice").await.unwrap().unwrap();
         let sealed = &alice.totp.as_ref().unwrap().sealed_seed;
         let seed = Keys::derive(&new, &[]).open_kept("totp", alice.sub.as_bytes(), sealed).expect("it opens");
-        assert_eq!(protocol::login::totp::base32(&seed), enrolled.base32);
+        assert_eq!(protocol::person::totp::base32(&seed), enrolled.base32);
         let bob = store.user_by_name("bob").await.unwrap().unwrap();
         assert!(alice.revoked_below > 0 && bob.revoked_below > 0, "whatever was issued has ended");
         assert!(replace(&desk, &file).await.is_err(), "the old key is not the store's any more");

@@ -1,9 +1,9 @@
 //! Rows as JSON documents, and documents as text for people.
 
 use jiff::Timestamp;
+use protocol::client::registration::secret_digest;
+use protocol::client::rights::Introspection;
 use protocol::model::{Client, ClientKind, Grant, Held, Personal, Pkce, RefreshMode, StoredSecret, User};
-use protocol::registration::secret_digest;
-use protocol::rights::Introspection;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use serde_json::{Value, json};

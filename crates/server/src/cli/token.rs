@@ -1,12 +1,12 @@
 //! `grantry token`: personal access tokens, which people make for scripts of their own.
 
 use clap::{Args, Subcommand};
-use protocol::introspect::AnyToken;
-use protocol::keys::TokenKind;
+use protocol::crypto::keys::TokenKind;
+use protocol::line::{Change, Rely, Wants};
 use protocol::model::{EventKind, Personal, PersonalId};
+use protocol::resource::introspect::AnyToken;
 use protocol::scope::Scope;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Rely, Wants};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Stop};
@@ -74,7 +74,7 @@ impl Add {
         let name = checked_name(&self.name)?;
         let known = || policy.scope.list.iter().map(|(word, _)| word.as_str());
         let scope = match &self.scope {
-            None => protocol::registration::scope(policy),
+            None => protocol::client::registration::scope(policy),
             Some(text) => Scope::parse(text).map_err(|word| Stop::usage(format!("{word:?} cannot be a scope")))?,
         };
         if let Some(word) = scope.iter().find(|word| policy.scope.sentence(word).is_none()) {

@@ -6,10 +6,11 @@ mod unlock;
 
 use clap::{ArgGroup, Args, Subcommand};
 use data_encoding::BASE32_NOPAD;
-use protocol::login::password;
+use protocol::crypto::entropy::Entropy;
+use protocol::line::Change;
 use protocol::model::{EventKind, User as Row, UserKey};
+use protocol::person::password;
 use protocol::secret::Secret;
-use protocol::turn::{Change, Entropy};
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::second_factor::{Enrolled, enrol};
@@ -138,7 +139,7 @@ impl SetAttribute {
                     }
                 }
                 user.attributes.extend(set.clone());
-                protocol::attributes::check(&user.attributes).map_err(|no| refused(no.into()))?;
+                protocol::resource::attributes::check(&user.attributes).map_err(|no| refused(no.into()))?;
                 Ok(("attributes", ()))
             })
             .await?;

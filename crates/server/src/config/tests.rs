@@ -4,8 +4,8 @@ mod operation;
 
 use expect_test::{Expect, expect};
 
+use protocol::person::upstream::SignUp;
 use protocol::policy::{AlsoRead, Policy};
-use protocol::upstream::SignUp;
 
 use super::*;
 use crate::settings::{Listen, Settings, UnixSocket};

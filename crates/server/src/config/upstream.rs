@@ -1,9 +1,9 @@
 //! `[upstream.google]`: the issuer whose word about people is taken.
 
 use protocol::model::GrantType;
+use protocol::person::upstream::SignUp;
 use protocol::policy::Policy;
 use protocol::secret::Secret;
-use protocol::upstream::SignUp;
 use url::Url;
 
 use super::resolve::Resolver;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use ::http::header::{CONTENT_TYPE, HOST, HeaderValue};
 use ::http::{Method, StatusCode};
+use protocol::line::{Change, Wants};
 use protocol::secret::Digest;
-use protocol::turn::{Change, Wants};
 
 use super::exposition;
 use crate::app::App;

@@ -2,9 +2,9 @@
 //! lockout. The rows of the table `events` are the record; the lines are for whoever collects logs.
 
 use jiff::Timestamp;
-use protocol::login::attempts::Lockout;
+use protocol::line::{Change, Facts};
 use protocol::model::{Client, ClientKey, Event, EventKind, User, UserKey};
-use protocol::turn::{Change, Facts};
+use protocol::person::attempts::Lockout;
 
 use super::metrics::{Metrics, SignIn};
 

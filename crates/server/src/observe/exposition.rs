@@ -9,7 +9,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
-use protocol::login::attempts::By;
+use protocol::person::attempts::By;
 use protocol::refusal;
 
 use super::metrics::{BOUNDS_US, LIMITED, Metrics, Series, SignIn};

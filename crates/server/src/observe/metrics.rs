@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dialect::Dialects;
 use protocol::endpoint::Endpoint;
-use protocol::login::attempts::By;
+use protocol::person::attempts::By;
 use protocol::refusal::{self, No};
 
 /// Upper ends of the classes of duration, in microseconds.

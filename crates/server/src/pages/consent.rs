@@ -1,4 +1,4 @@
-//! May it? [`protocol::browser::Page::Consent`].
+//! May it? [`protocol::person::browser::Page::Consent`].
 
 use protocol::model::{Client, RefreshMode, User};
 use protocol::policy::{Policy, ScopePolicy};

@@ -3,7 +3,7 @@
 
 use ::http::Method;
 use protocol::authorize::{Answer, Visit};
-use protocol::browser::{Ask, Errand, Goal, Page as Question};
+use protocol::person::browser::{Ask, Errand, Goal, Page as Question};
 use protocol::refusal::No;
 use protocol::secret::Secret;
 use protocol::wire::{Param, Params};

@@ -3,11 +3,11 @@
 
 use ::http::Method;
 use protocol::authorize::{Answer, Visit};
-use protocol::browser::{Errand, Goal};
 use protocol::jose::Jwt;
+use protocol::person::browser::{Errand, Goal};
+use protocol::person::upstream::{Assertion, Departure};
 use protocol::refusal::No;
 use protocol::secret::Secret;
-use protocol::upstream::{Assertion, Departure};
 
 use super::flow;
 use crate::app::App;

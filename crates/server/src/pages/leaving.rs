@@ -2,7 +2,7 @@
 
 use ::http::{Method, StatusCode};
 use protocol::account::Act;
-use protocol::browser::Cookie;
+use protocol::person::browser::Cookie;
 use protocol::refusal::No;
 
 use super::account;

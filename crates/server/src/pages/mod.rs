@@ -25,8 +25,8 @@ use ::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, Heade
 use ::http::{Method, StatusCode};
 use minijinja::Value;
 use minijinja::value::Serde;
-use protocol::browser::Ask;
 use protocol::model::Client;
+use protocol::person::browser::Ask;
 use protocol::redirect::VerifiedRedirect;
 use protocol::refusal::{No, Refusal};
 use serde::Serialize;

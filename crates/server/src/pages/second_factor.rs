@@ -1,4 +1,4 @@
-//! Prove it once more. [`protocol::browser::Page::SecondFactor`].
+//! Prove it once more. [`protocol::person::browser::Page::SecondFactor`].
 
 use protocol::model::{Client, User};
 use protocol::refusal::{No, Refusal};

@@ -1,4 +1,4 @@
-//! Who are you? [`protocol::browser::Page::SignIn`].
+//! Who are you? [`protocol::person::browser::Page::SignIn`].
 
 use protocol::model::Client;
 use protocol::refusal::{No, Refusal};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use protocol::line::{Change, Facts, Wants};
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Facts, Wants};
 use store::{CommitError, Fault, Query, Rows, Store};
 
 /// What a store can do to a server.

@@ -1,12 +1,12 @@
 //! Every change does what its name says, and nothing else.
 
+use protocol::client::registration::secret_digest;
+use protocol::line::{Change, Wants};
 use protocol::model::{
     AccessId, Attempts, Client, ClientKey, ClientSecret, CodeId, GrantId, Personal, PersonalId, Refresh, SessionId,
     StoredSecret, User, UserKey,
 };
-use protocol::registration::secret_digest;
 use protocol::secret::Digest;
-use protocol::turn::{Change, Wants};
 
 use super::rows::*;
 use crate::{CommitError, Store};

@@ -1,7 +1,7 @@
 //! Accounts from before names were composed, which go on working in every store that keeps its rows.
 
+use protocol::line::{Change, Wants};
 use protocol::model::User;
-use protocol::turn::{Change, Wants};
 
 use super::rows::*;
 use crate::{CommitError, Store};

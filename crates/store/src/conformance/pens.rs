@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use protocol::line::Change;
 use protocol::model::{User, UserKey};
-use protocol::turn::Change;
 
 use super::rows::{access, user};
 use crate::{CommitError, Fault, PEN_MAX, Store};

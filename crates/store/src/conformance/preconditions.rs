@@ -1,7 +1,7 @@
 //! Whoever comes second loses, and leaves nothing behind.
 
+use protocol::line::{Change, Rely, Wants};
 use protocol::model::{Client, ClientKey, CodeId, GrantId, IdentityName, SessionId, User, UserKey};
-use protocol::turn::{Change, Rely, Wants};
 
 use super::rows::*;
 use crate::{CLIENT_ID_OF_USER, CommitError, SUB_OF_CLIENT, Store};

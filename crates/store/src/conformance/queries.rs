@@ -1,11 +1,12 @@
 //! Every question is answered.
 
-use protocol::login::attempts::Knock;
+use protocol::line::{Change, Holdings, Wants};
 use protocol::model::{
     Access, Client, ClientKey, Consent, Event, EventKind, GrantId, Session, SessionId, User, UserKey,
 };
+use protocol::person::attempts::Knock;
+use protocol::person::counters::account_attempts_key;
 use protocol::scope::Scope;
-use protocol::turn::{Change, Holdings, Wants, account_attempts_key};
 
 use super::rows::*;
 use crate::{EventFilter, Store};

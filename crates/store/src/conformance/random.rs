@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+use protocol::line::{Change, Rely};
 use protocol::model::{
     AccessId, Client, ClientKey, CodeId, Consent, Event, GrantId, PersonalId, SessionId, User, UserKey,
 };
 use protocol::scope::Scope;
-use protocol::turn::{Change, Rely};
 
 use super::Fixture;
 use super::rows::*;

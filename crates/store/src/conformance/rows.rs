@@ -1,14 +1,15 @@
 //! Rows to write, and a way to look at everything at once.
 
+use protocol::line::{Change, Facts, Wants};
 use protocol::model::{
     Access, AccessId, Amr, AuthMethod, Client, ClientKey, ClientKind, Code, CodeId, Consent, Event, EventKind, Grant,
     GrantId, GrantType, Identity, IdentityName, Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session,
     SessionId, User, UserKey,
 };
+use protocol::person::counters::account_attempts_key;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Facts, Wants, account_attempts_key};
 
 use crate::{CommitError, EventFilter, Query, Store};
 
@@ -245,7 +246,7 @@ pub(crate) fn wants(id: i64) -> Wants {
         identity: None,
         burned: Some(digest("jti")),
         address_attempts: Some(digest("address")),
-        knock: Some(protocol::login::attempts::Knock::from_address("192.0.2.1")),
+        knock: Some(protocol::person::attempts::Knock::from_address("192.0.2.1")),
         client_attempts: Some(digest("address")),
         client_address_attempts: Some(digest("clients")),
         consent: true,

@@ -1,8 +1,8 @@
 //! What is of no more use goes; everything else stays.
 
+use protocol::line::{Change, Wants};
 use protocol::model::{Access, ClientKey, CodeId, Event, GrantId, UserKey};
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Wants};
 
 use super::rows::*;
 use crate::{BURNED_KEPT_S, EVENT_KEPT_S, EventFilter, SPENT_CODE_KEPT_S, Store};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use protocol::client::registration::secret_digest;
+use protocol::line::{Change, Rely};
 use protocol::model::{Attempts, Client, ClientKey, User, UserKey};
-use protocol::registration::secret_digest;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Rely};
 
 use super::{Tables, logins};
 use crate::CommitError;

@@ -8,14 +8,15 @@ mod table;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
-use protocol::client_auth::Recalled;
+use protocol::client::authenticate::Recalled;
+use protocol::line::{Change, Facts, Holdings, Wants};
 use protocol::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Held, Identity,
     IdentityName, Personal, PersonalId, SealKey, Session, SessionId, User, UserKey,
 };
+use protocol::names::login_name;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Facts, Holdings, Wants, login_name};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 

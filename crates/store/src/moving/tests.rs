@@ -1,7 +1,7 @@
 //! From every lasting store to every other one.
 
+use protocol::line::{Change, Wants};
 use protocol::model::{AccessId, CodeId, GrantId, SessionId, User, UserKey};
-use protocol::turn::{Change, Wants};
 use tokio::sync::Notify;
 
 use super::*;

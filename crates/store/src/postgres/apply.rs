@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use protocol::client::registration::secret_digest;
+use protocol::line::{Change, Rely};
 use protocol::model::{Client, Consent, SealKey, User, UserKey};
-use protocol::registration::secret_digest;
-use protocol::turn::{Change, Rely, login_forms};
+use protocol::names::login_forms;
 
 use super::batch::Batch;
 use super::gate;

@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use protocol::line::{Change, Rely};
 use protocol::model::{Access, Code, Event, Grant};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Rely};
 use tokio_postgres::types::Type;
 
 use super::commit::commit;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use protocol::turn::Change;
+use protocol::line::Change;
 
 use super::batch::Batch;
 use super::gate::BEGIN;

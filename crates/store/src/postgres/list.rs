@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use protocol::model::{Client, ClientKey, Consent, Grant, Held, Identity, Personal, Session, User, UserKey};
+use protocol::names::login_forms;
 use protocol::time::UnixTime;
-use protocol::turn::login_forms;
 use tokio_postgres::Row;
 
 use super::link::{Link, Typed, typed};

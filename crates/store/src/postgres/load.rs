@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use protocol::client_auth::Recalled;
+use protocol::client::authenticate::Recalled;
+use protocol::line::{Facts, Holdings, Wants};
 use protocol::model::{
     Access, Attempts, ClientKey, Code, Consent, Grant, Held, Identity, IdentityName, Personal, Session, User, UserKey,
 };
+use protocol::names::login_forms;
 use protocol::secret::Digest;
-use protocol::turn::{Facts, Holdings, Wants, login_forms};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 

@@ -36,9 +36,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use protocol::line::{Change, Facts, Wants};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Facts, Wants};
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::AbortHandle;
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use protocol::turn::Change;
+use protocol::line::Change;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout};
 

@@ -6,9 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lab::{Cluster, Options};
+use protocol::line::{Change, Rely, Wants};
 use protocol::model::{Client, CodeId, GrantId, User, UserKey};
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Rely, Wants};
 
 use super::{Postgres, View};
 use crate::conformance::old_names;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lab::{Cluster, Options};
+use protocol::line::Change;
 use protocol::model::CodeId;
-use protocol::turn::Change;
 use tokio::time::Instant;
 
 use super::Postgres;

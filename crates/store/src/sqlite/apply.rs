@@ -1,9 +1,10 @@
 //! Changes to statements. Everything runs inside the writer's transaction, which no other process can write beside.
 
+use protocol::client::registration::secret_digest;
+use protocol::line::{Change, Rely};
 use protocol::model::{Client, SealKey, User, UserKey};
-use protocol::registration::secret_digest;
+use protocol::names::login_forms;
 use protocol::secret::Digest;
-use protocol::turn::{Change, Rely, login_forms};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::insert;

@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, LazyLock};
 
+use protocol::line::{Facts, Holdings, Wants};
 use protocol::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Grant, GrantId, Held, Identity, IdentityName,
     Personal, PersonalId, Session, SessionId, User, UserKey,
 };
+use protocol::names::login_forms;
 use protocol::secret::Digest;
-use protocol::turn::{Facts, Holdings, Wants, login_forms};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::document::View;

@@ -25,9 +25,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use protocol::line::{Change, Facts, Wants};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::{Change, Facts, Wants};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 

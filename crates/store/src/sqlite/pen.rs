@@ -4,7 +4,7 @@
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 
 use async_trait::async_trait;
-use protocol::turn::Change;
+use protocol::line::Change;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tokio::time::Instant;

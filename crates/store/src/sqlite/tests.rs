@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::line::{Change, Wants};
 use protocol::model::{AccessId, Client, ClientKey, CodeId, GrantId, User};
-use protocol::turn::{Change, Wants};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

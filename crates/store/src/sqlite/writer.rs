@@ -3,9 +3,9 @@
 
 use std::thread::JoinHandle;
 
+use protocol::line::Change;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
-use protocol::turn::Change;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 

@@ -107,7 +107,7 @@ fn a_code_of_the_second_factor_makes_a_visit_fresh_that_came_by_an_issuer_withou
     let row = &mut world.facts.session.as_mut().unwrap().row;
     row.auth_time = Session::undated(UnixTime(990));
     let session = row.id;
-    let code = Secret::new(crate::login::totp::code(SEED, 1000 / 30, 6));
+    let code = Secret::new(crate::person::totp::code(SEED, 1000 / 30, 6));
     let mut visit = visit(&world, Some(Answer::SecondFactor(code)));
     visit.errand.begun = Some(Begun { session, is_fresh: false });
     let (verdict, changes) = world.judge(&visit);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::jose::{Jwt, signed};
 use crate::model::Identity;
-use crate::upstream::Link;
+use crate::person::upstream::Link;
 
 fn said(claims: &serde_json::Value) -> Option<Answer> {
     let jwt = Jwt::read(signed::token(claims)).unwrap();
@@ -184,7 +184,7 @@ fn a_second_factor_is_added_to_what_was_proven_before() {
     let (idle_until, expires_at) = (world.now.plus(100), world.now.plus(100));
     let row = &mut world.facts.session.as_mut().unwrap().row;
     (row.seen_at, row.idle_until, row.expires_at) = (world.now, idle_until, expires_at);
-    let code = crate::login::totp::code(SEED, 1_111_111_109 / 30, 6);
+    let code = crate::person::totp::code(SEED, 1_111_111_109 / 30, 6);
     let (verdict, changes) = world.judge(&visit(&world, Some(Answer::SecondFactor(Secret::new(code)))));
     verdict.unwrap();
     let amr = changes.iter().find_map(|change| match change {

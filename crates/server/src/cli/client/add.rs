@@ -1,17 +1,17 @@
 //! Registering an application, and changing what is said about it.
 
 use clap::Args;
+use protocol::client::registration;
+use protocol::client::rights::Introspection;
+use protocol::line::Change;
 use protocol::model::{
     AuthMethod, Client, ClientKey, ClientKind, ClientSecret, EventKind, GrantType, Pkce, RefreshMode, UserKey,
 };
 use protocol::policy::Policy;
 use protocol::redirect;
-use protocol::registration;
-use protocol::resource;
-use protocol::rights::Introspection;
+use protocol::resource_indicator;
 use protocol::scope::Scope;
 use protocol::secret::Secret;
-use protocol::turn::Change;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -403,7 +403,7 @@ fn checked_accounts_api(is_wanted: bool, kind: ClientKind, dialect: &str) -> Res
 /// Can tokens be asked for this resource?
 fn is_offered(resource: &str, client: &Client, desk: &Desk) -> bool {
     let policy = desk.configuration.policy(&client.dialect);
-    policy.is_some_and(|policy| resource::is_among(&policy.resources, resource))
+    policy.is_some_and(|policy| resource_indicator::is_among(&policy.resources, resource))
 }
 
 fn is_redirecting(grant: GrantType) -> bool {

@@ -2,9 +2,9 @@
 //! outage.
 
 use clap::Args;
-use protocol::login::password;
+use protocol::client::registration::{self, SECRETS_LIVE_MAX};
 use protocol::model::{ClientKind, ClientSecret, StoredSecret};
-use protocol::registration::{self, SECRETS_LIVE_MAX};
+use protocol::person::password;
 use protocol::secret::Secret;
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use protocol::keys::fingerprint;
+use protocol::crypto::keys::fingerprint;
 use protocol::passphrase;
 use protocol::secret::Secret;
 use serde_json::json;

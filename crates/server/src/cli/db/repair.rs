@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use protocol::line::Change;
 use protocol::model::{Client, ClientKey, EventKind, GrantId, User, UserKey};
 use protocol::time::UnixTime;
-use protocol::turn::Change;
 use serde_json::{Map, Value, json};
 use store::moving::{Cell, Cells, Stretch, TABLES, Table};
 

@@ -1,8 +1,8 @@
 //! The accounts elsewhere that open an account here.
 
 use clap::Args;
+use protocol::line::Change;
 use protocol::model::{EventKind, Identity};
-use protocol::turn::Change;
 use serde_json::{Value, json};
 
 use super::cut_off;

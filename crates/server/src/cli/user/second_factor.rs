@@ -1,11 +1,11 @@
 //! `grantry user totp`: the second factor.
 
 use clap::{ArgGroup, Args};
-use protocol::login::{recovery, totp};
+use protocol::line::Change;
 use protocol::model::{EventKind, Totp};
+use protocol::person::{recovery, totp};
 use protocol::policy::Policy;
 use protocol::secret::Secret;
-use protocol::turn::Change;
 use serde_json::json;
 
 use super::cut_off;

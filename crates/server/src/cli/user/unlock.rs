@@ -1,7 +1,7 @@
 //! Ends what too many failed attempts began.
 
+use protocol::line::Change;
 use protocol::model::EventKind;
-use protocol::turn::Change;
 use serde_json::json;
 
 use crate::cli::answer::{Answer, Stop};

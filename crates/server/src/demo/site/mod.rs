@@ -12,7 +12,7 @@ use ::http::{Method, StatusCode};
 use data_encoding::BASE32_NOPAD;
 use minijinja::value::Serde;
 use minijinja::{Environment, context};
-use protocol::login::totp;
+use protocol::person::totp;
 use protocol::secret::Secret;
 
 use super::cast::Cast;

@@ -10,11 +10,11 @@ pub(super) mod sessions;
 
 use ::http::{Method, StatusCode};
 use protocol::account::{self, Account, AccountCall, Act, Done};
-use protocol::browser::FormSeal;
+use protocol::line::Turn;
 use protocol::model::{IdentityName, SessionId, User, UserKey};
+use protocol::person::browser::FormSeal;
 use protocol::refusal::{ErrorKind, No, Refusal};
 use protocol::secret::Secret;
-use protocol::turn::Turn;
 use serde::Serialize;
 
 use super::face::Person;

@@ -82,7 +82,7 @@ impl Attempts {
     /// What the events of an account tell, the latest first.
     fn of(events: &[Event], now: UnixTime) -> Self {
         let failed = |event: &&Event| event.kind == EventKind::SignInFailed;
-        let is_code = |event: &&Event| event.detail == protocol::login::second_factor::WRONG_CODE;
+        let is_code = |event: &&Event| event.detail == protocol::person::second_factor::WRONG_CODE;
         let wrong: Vec<&Event> = events.iter().filter(failed).filter(|event| !is_code(event)).collect();
         // A sign-in with a second factor begins with the password. Only one that was not completed is of interest.
         let is_completed = |event: &Event| {
@@ -221,7 +221,7 @@ impl Page for Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::login::second_factor::WRONG_CODE;
+    use protocol::person::second_factor::WRONG_CODE;
 
     fn event(kind: EventKind, at: i64, address: &str, detail: &str) -> Event {
         let (address, detail) = (address.to_owned(), detail.to_owned());

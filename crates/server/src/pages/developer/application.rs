@@ -1,11 +1,11 @@
 //! An application of one's own: what it needs to know, its secrets, what is said about it.
 
+use protocol::client::registration::{SECRETS_LIVE_MAX, secret_digest};
 use protocol::developer::secret_reference;
 use protocol::endpoint::Endpoint;
 use protocol::model::{Client, ClientKind, ClientSecret, Pkce};
 use protocol::redirect;
 use protocol::refusal::{No, Refusal};
-use protocol::registration::{SECRETS_LIVE_MAX, secret_digest};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use serde::Serialize;

@@ -2,25 +2,25 @@
 //! becomes a page.
 
 pub(super) mod application;
+mod carried_form;
 pub(super) mod delete;
 pub(super) mod new_application;
 pub(super) mod new_token;
 pub(super) mod overview;
-mod typed;
 
 use std::sync::Arc;
 
 use ::http::{Method, StatusCode};
 use dialect::Dialect;
-use protocol::browser::FormSeal;
 use protocol::developer::{Act, Developed, DeveloperCall, Done, Lifetime, Particulars, TokenReference, TokenWish};
 use protocol::model::User;
-use protocol::once::Way;
+use protocol::person::browser::FormSeal;
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
 use protocol::secret::Secret;
+use protocol::show_once::Way;
 
-use self::typed::Typed;
+use self::carried_form::Typed;
 use super::account::{self, Frame};
 use super::words;
 use crate::app::App;

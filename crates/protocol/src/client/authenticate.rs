@@ -1,0 +1,486 @@
+//! Client authentication, RFC 6749 §2.3. It comes before any look at a code or token, so that a wrong secret, or a library's
+//! probe by another method, burns nothing.
+//!
+//! A secret that was made here has 256 random bits, and its digest is compared. A secret that came from elsewhere may be
+//! weak: it is kept as a password hash, and attempts are limited ([`ClientDoors`]). A stranger cannot tell by text or time
+//! whether a client exists and how its secret is kept: every failed attempt makes the same number of hashes.
+
+use std::sync::Arc;
+
+use crate::client::attempts::ClientDoors;
+use crate::client::registration::{SECRETS_LIVE_MAX, secret_digest};
+use crate::line::{Change, Facts, Turn, Wants};
+use crate::model::{AuthMethod, Client, ClientKind, ClientSecret, StoredSecret};
+use crate::person::password;
+use crate::policy::Policy;
+use crate::refusal::{No, Refusal};
+use crate::secret::{Digest, Secret};
+use crate::time::UnixTime;
+use crate::wire::{Param, Params};
+
+/// One hour: how exact the last use of a client secret is, in seconds. Each write costs a commit.
+pub const SECRET_SEEN_EVERY_S: i64 = 60 * 60;
+
+/// Who a request says it comes from, and the proof.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The claimed identifier.
+    pub client_id: String,
+    secret: Option<Secret>,
+    /// The secret as it stood in the header, where form-decoding changed it. Many libraries send it unencoded.
+    raw_secret: Option<Secret>,
+    method: AuthMethod,
+}
+
+/// Which of a client's secrets was right, and in which form it was presented.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proven {
+    /// The secret's place in the client's list.
+    pub at: usize,
+    /// 0 for the secret as it has to be read, 1 for the header's as it came.
+    pub form: usize,
+}
+
+/// What the process remembers of a client's secrets. A judge that is told nothing decides the same, more slowly.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recalled {
+    /// The imported secret that was presented, if it was right before.
+    pub verified: Option<Proven>,
+    /// The places of the secrets whose use was not noted within this hour.
+    pub unnoted: Vec<usize>,
+}
+
+impl Credentials {
+    /// Reads credentials from the header or the parameters.
+    ///
+    /// # Errors
+    /// [`No::ClientAuthTwice`], [`No::ClientIdsDiffer`] or [`No::ClientMissing`].
+    pub fn parse(params: &mut Params) -> Result<Self, Refusal> {
+        let in_body = params.take(Param::ClientSecret);
+        let named = params.take(Param::ClientId);
+        let Some(basic) = params.basic.take() else {
+            let client_id = named.ok_or(No::ClientMissing)?;
+            let method = if in_body.is_some() { AuthMethod::ClientSecretPost } else { AuthMethod::None };
+            return Ok(Self { client_id, secret: in_body.map(Secret::new), raw_secret: None, method });
+        };
+        // RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request."
+        if in_body.is_some() {
+            return Err(No::ClientAuthTwice.into());
+        }
+        if named.is_some_and(|named| named != basic.client_id) {
+            return Err(No::ClientIdsDiffer.into());
+        }
+        // A header with a name and no password is how some libraries say who a public client is.
+        let is_empty = basic.secret.reveal().is_empty();
+        let method = if is_empty { AuthMethod::None } else { AuthMethod::ClientSecretBasic };
+        let (secret, raw_secret) = if is_empty { (None, None) } else { (Some(basic.secret), basic.raw_secret) };
+        Ok(Self { client_id: basic.client_id, secret, raw_secret, method })
+    }
+
+    /// Authenticates the client.
+    ///
+    /// # Errors
+    /// One of the `Client…` refusals. They share a text until the secret was right, so that nobody learns which clients
+    /// exist.
+    pub fn verify<'f>(&self, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
+        let client = self.claimed(facts, turn.policy);
+        if self.secret.is_none() {
+            return self.verify_without_secret(client).map_err(Refusal::from);
+        }
+        let usable = client.filter(|client| !client.is_disabled);
+        let right = match usable.and_then(|client| self.generated(client)) {
+            // Nobody guesses 256 bits, so the counters need not be asked: a broken instance of the same client, or another
+            // client at the same address, does not shut this one out.
+            Some(proven) => Some(proven),
+            None => self.verify_imported(usable, facts, turn)?,
+        };
+        let (Some(client), Some(proven)) = (usable, right) else {
+            self.doors(turn.policy, turn.address).fail(client.map(|client| client.key), facts, turn);
+            return Err(self.refusal(client).into());
+        };
+        turn.proven = Some(proven);
+        if facts.recalled.unnoted.contains(&proven.at) {
+            let used_at = UnixTime(turn.now.0 - turn.now.0.rem_euclid(SECRET_SEEN_EVERY_S));
+            let secret = secret_digest(&client.secrets[proven.at]);
+            turn.change(Change::TouchSecret { client: client.key, secret, used_at });
+        }
+        if client.auth_methods.contains(&self.method) { Ok(client) } else { Err(other_method(client).into()) }
+    }
+
+    /// The client with the claimed identifier, if it speaks the surface's dialect.
+    fn claimed<'f>(&self, facts: &'f Facts, policy: &Policy) -> Option<&'f Arc<Client>> {
+        facts.client.as_ref().filter(|client| client.dialect == policy.dialect)
+    }
+
+    /// A request without a secret guesses nothing: it is neither counted nor hashed.
+    fn verify_without_secret<'f>(&self, client: Option<&'f Arc<Client>>) -> Result<&'f Arc<Client>, No> {
+        let client = client.ok_or(No::ClientUnknown)?;
+        match client.kind {
+            _ if client.is_disabled => Err(No::ClientDisabled),
+            ClientKind::Confidential => Err(No::ClientSecretMissing),
+            ClientKind::Public if client.auth_methods.contains(&self.method) => Ok(client),
+            ClientKind::Public => Err(No::ClientAuthMethodRefused),
+        }
+    }
+
+    /// Verifies the presented secret against those that came from elsewhere, while the doors are open.
+    fn verify_imported(
+        &self,
+        client: Option<&Arc<Client>>,
+        facts: &Facts,
+        turn: &mut Turn<'_>,
+    ) -> Result<Option<Proven>, Refusal> {
+        let doors = self.doors(turn.policy, turn.address);
+        doors.check(facts, turn.policy, turn.now)?;
+        let right = client.and(facts.recalled.verified).or_else(|| self.hashed(client.map(|own| &**own), turn));
+        if right.is_some() {
+            doors.pass(turn);
+        }
+        Ok(right)
+    }
+
+    /// Why an attempt with a secret failed, for the log.
+    fn refusal(&self, client: Option<&Arc<Client>>) -> No {
+        match client {
+            None => No::ClientUnknown,
+            Some(client) if client.is_disabled => No::ClientDisabled,
+            Some(client) if client.kind == ClientKind::Public => No::ClientAuthMethodRefused,
+            Some(_) => No::ClientSecretWrong,
+        }
+    }
+
+    /// The counters that an attempt from `address` passes.
+    #[must_use]
+    pub fn doors(&self, policy: &Policy, address: &str) -> ClientDoors {
+        ClientDoors::new(&policy.dialect, &self.client_id, address)
+    }
+
+    /// Asks for these counters.
+    pub fn want_counters(&self, wants: &mut Wants, policy: &Policy, address: &str) {
+        let doors = self.doors(policy, address);
+        wants.client_attempts = Some(doors.client);
+        wants.client_address_attempts = Some(doors.address);
+    }
+
+    /// Returns true if the attempt cannot be judged without its counters: the secret is neither a generated one that is
+    /// right nor one that the process remembers.
+    #[must_use]
+    pub fn is_counted(&self, facts: &Facts, policy: &Policy) -> bool {
+        let usable = self.claimed(facts, policy).filter(|client| !client.is_disabled);
+        let is_known = |client: &Arc<Client>| facts.recalled.verified.is_some() || self.generated(client).is_some();
+        self.secret.is_some() && !usable.is_some_and(is_known)
+    }
+
+    /// Returns true if judging the attempt makes password hashes. That is so for every wrong secret while the doors are
+    /// open, and for an imported secret that is right and not remembered.
+    #[must_use]
+    pub fn is_hashed(&self, facts: &Facts, policy: &Policy, address: &str, now: UnixTime) -> bool {
+        self.is_counted(facts, policy) && self.doors(policy, address).check(facts, policy, now).is_ok()
+    }
+
+    /// Tags of all ways in which the presented text could be one of the client's imported secrets: digests under `key`. A tag
+    /// covers the stored hash, so that a secret that was replaced is not recognised any more.
+    #[must_use]
+    pub fn tags(&self, client: &Client, address: &str, key: &[u8; 32]) -> Vec<(Proven, Digest)> {
+        let doors = ClientDoors::new(&client.dialect, &self.client_id, address);
+        let mut tags = Vec::new();
+        for (at, stored) in imported(client) {
+            for (form, text) in self.texts().enumerate() {
+                let length = (stored.len() as u64).to_be_bytes();
+                let parts: [&[u8]; 5] = [key, &doors.client.0, &length, stored.as_bytes(), text.reveal().as_bytes()];
+                tags.push((Proven { at, form }, Digest::of(&zeroize::Zeroizing::new(parts.concat()))));
+            }
+        }
+        tags
+    }
+
+    /// The presented secret in every form that is compared. RFC 6749 §2.3.1 wants it form-encoded in the header; many
+    /// libraries send it as it is.
+    fn texts(&self) -> impl Iterator<Item = &Secret> {
+        self.secret.iter().chain(&self.raw_secret)
+    }
+
+    /// The generated secret that was presented.
+    fn generated(&self, client: &Client) -> Option<Proven> {
+        self.texts().enumerate().find_map(|(form, text)| {
+            let digest = text.digest();
+            let is_it = |own: &ClientSecret| matches!(&own.stored, StoredSecret::Sha256(own) if *own == digest);
+            client.secrets.iter().position(is_it).map(|at| Proven { at, form })
+        })
+    }
+
+    /// The imported secret that was presented. A failure always makes the same number of hashes, whatever the client has
+    /// and whether there is one.
+    fn hashed(&self, client: Option<&Client>, turn: &Turn<'_>) -> Option<Proven> {
+        let imported: Vec<(usize, &str)> = client.map(|client| imported(client).collect()).unwrap_or_default();
+        for (form, text) in self.texts().enumerate() {
+            if let Some((at, _)) = imported.iter().find(|(_, stored)| turn.is_right_password(stored, text)) {
+                return Some(Proven { at: *at, form });
+            }
+            for _ in imported.len()..SECRETS_LIVE_MAX {
+                password::pretend(text);
+            }
+        }
+        None
+    }
+}
+
+/// The places and hashes of a client's imported secrets.
+fn imported(client: &Client) -> impl Iterator<Item = (usize, &str)> {
+    client.secrets.iter().enumerate().filter_map(|(at, own)| match &own.stored {
+        StoredSecret::Argon2(stored) => Some((at, stored.as_str())),
+        StoredSecret::Sha256(_) => None,
+    })
+}
+
+/// The secret was right, so it gives nothing away to say how it has to be sent.
+fn other_method(client: &Client) -> No {
+    if client.auth_methods.contains(&AuthMethod::ClientSecretPost) {
+        No::ClientRegisteredForPost
+    } else if client.auth_methods.contains(&AuthMethod::ClientSecretBasic) {
+        No::ClientRegisteredForBasic
+    } else {
+        No::ClientAuthMethodRefused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Attempts;
+    use crate::sample::{self, World};
+    use crate::wire::Basic;
+
+    fn params(client_id: Option<&str>, secret: Option<&str>, basic: Option<(&str, &str)>) -> Params {
+        let mut params = Params::default();
+        params.push(Param::ClientId, client_id.unwrap_or_default().into()).unwrap();
+        params.push(Param::ClientSecret, secret.unwrap_or_default().into()).unwrap();
+        params.basic = basic.map(|(client_id, secret)| Basic::new(client_id, Secret::new(secret)));
+        params
+    }
+
+    fn outcome(client: Client, mut params: Params) -> Result<(), No> {
+        let world = World::new();
+        let facts = Facts { client: Some(Arc::new(client)), ..Facts::default() };
+        let credentials = Credentials::parse(&mut params).map_err(|refusal| refusal.no)?;
+        credentials.verify(&facts, &mut world.turn()).map(drop).map_err(|refusal| refusal.no)
+    }
+
+    #[test]
+    fn a_confidential_client_proves_itself_by_header_or_by_parameters() {
+        assert_eq!(outcome(sample::client(), params(None, None, Some(("web", sample::SECRET)))), Ok(()));
+        assert_eq!(outcome(sample::client(), params(Some("web"), Some(sample::SECRET), None)), Ok(()));
+    }
+
+    #[test]
+    fn two_methods_at_once_are_refused_rfc_6749_2_3() {
+        let twice = params(Some("web"), Some(sample::SECRET), Some(("web", sample::SECRET)));
+        assert_eq!(outcome(sample::client(), twice), Err(No::ClientAuthTwice));
+        let other_name = params(Some("other"), None, Some(("web", sample::SECRET)));
+        assert_eq!(outcome(sample::client(), other_name), Err(No::ClientIdsDiffer));
+        let same_name = params(Some("web"), None, Some(("web", sample::SECRET)));
+        assert_eq!(outcome(sample::client(), same_name), Ok(()));
+    }
+
+    #[test]
+    fn a_wrong_or_missing_secret_is_refused() {
+        assert_eq!(outcome(sample::client(), params(Some("web"), Some("no"), None)), Err(No::ClientSecretWrong));
+        assert_eq!(outcome(sample::client(), params(Some("web"), None, None)), Err(No::ClientSecretMissing));
+        assert_eq!(outcome(sample::client(), params(None, None, None)), Err(No::ClientMissing));
+    }
+
+    #[test]
+    fn both_of_two_live_secrets_work() {
+        let mut client = sample::client();
+        client.secrets.push(sample::secret("second"));
+        assert_eq!(outcome(client.clone(), params(Some("web"), Some("second"), None)), Ok(()));
+        assert_eq!(outcome(client, params(Some("web"), Some(sample::SECRET), None)), Ok(()));
+    }
+
+    #[test]
+    fn a_public_client_names_itself_and_may_send_an_empty_password() {
+        assert_eq!(outcome(sample::public_client(), params(Some("spa"), None, None)), Ok(()));
+        assert_eq!(outcome(sample::public_client(), params(None, None, Some(("spa", "")))), Ok(()));
+        let secret = params(Some("spa"), Some("x"), None);
+        assert_eq!(outcome(sample::public_client(), secret), Err(No::ClientAuthMethodRefused));
+    }
+
+    #[test]
+    fn a_client_of_another_dialect_is_unknown_and_a_disabled_one_is_refused() {
+        let foreign = Client { dialect: "paced".into(), ..sample::client() };
+        assert_eq!(outcome(foreign, params(Some("web"), Some(sample::SECRET), None)), Err(No::ClientUnknown));
+        let disabled = Client { is_disabled: true, ..sample::client() };
+        assert_eq!(outcome(disabled, params(Some("web"), Some(sample::SECRET), None)), Err(No::ClientDisabled));
+    }
+
+    #[test]
+    fn a_right_secret_by_another_method_is_told_the_method_and_a_wrong_one_is_not() {
+        let client = |method| Client { auth_methods: vec![method], ..sample::client() };
+        let (post, basic) = (client(AuthMethod::ClientSecretPost), client(AuthMethod::ClientSecretBasic));
+        let by_header = |secret| params(None, None, Some(("web", secret)));
+        let by_body = |secret| params(Some("web"), Some(secret), None);
+        assert_eq!(outcome(post.clone(), by_header(sample::SECRET)), Err(No::ClientRegisteredForPost));
+        assert_eq!(outcome(basic.clone(), by_body(sample::SECRET)), Err(No::ClientRegisteredForBasic));
+        let told = |no: No| (no.row().kind, no.row().text);
+        for no in [outcome(post, by_header("no")), outcome(basic, by_body("no"))].map(Result::unwrap_err) {
+            assert_eq!(told(no), told(No::ClientUnknown));
+        }
+    }
+
+    /// A client with an imported secret, `imported-1`.
+    fn moved() -> Client {
+        Client { secrets: vec![kept_as_hash("imported-1")], ..sample::client() }
+    }
+
+    fn kept_as_hash(text: &str) -> ClientSecret {
+        let stored = StoredSecret::Argon2(password::hash_for_tests(&Secret::new(text)));
+        ClientSecret { stored, ..sample::secret(text) }
+    }
+
+    /// Judges `web` with this secret in the header: the outcome, the hashes that were made, and the changes.
+    fn attempt(facts: &Facts, world: &World, basic: Basic) -> (Result<(), No>, usize, String) {
+        let credentials = read(basic);
+        let mut turn = world.turn();
+        let before = password::hashes_made();
+        let outcome = credentials.verify(facts, &mut turn).map(drop).map_err(|refusal| refusal.no);
+        (outcome, password::hashes_made() - before, sample::names(&turn.into_changes()))
+    }
+
+    fn read(basic: Basic) -> Credentials {
+        let mut params = Params::default();
+        params.basic = Some(basic);
+        Credentials::parse(&mut params).unwrap()
+    }
+
+    fn facts(client: Option<Client>) -> Facts {
+        Facts { client: client.map(Arc::new), ..Facts::default() }
+    }
+
+    fn header(secret: &str) -> Basic {
+        Basic::new("web", Secret::new(secret))
+    }
+
+    #[test]
+    fn every_failed_attempt_makes_the_same_number_of_hashes_whatever_the_client_is_asvs_6_3_8() {
+        let world = World::new();
+        let disabled = Client { is_disabled: true, ..moved() };
+        let foreign = Client { dialect: "paced".into(), ..moved() };
+        let post_only = Client { auth_methods: vec![AuthMethod::ClientSecretPost], ..moved() };
+        let two = Client { secrets: vec![kept_as_hash("imported-1"), kept_as_hash("imported-2")], ..moved() };
+        let mixed = Client { secrets: vec![kept_as_hash("imported-1"), sample::secret("x")], ..moved() };
+        let clients = [sample::client(), moved(), disabled, foreign, post_only, two, mixed, sample::public_client()];
+        for client in clients.into_iter().map(Some).chain([None]) {
+            let (outcome, hashes, changes) = attempt(&facts(client.clone()), &world, header("wrong-secret"));
+            let no = outcome.unwrap_err();
+            assert_eq!(no.row().text, No::ClientUnknown.row().text);
+            assert_eq!(
+                (hashes, changes.as_str()),
+                (2, "CountFailure, CountFailure, Note client_auth_failed"),
+                "{no:?}"
+            );
+        }
+        let right_but_disabled = facts(Some(Client { is_disabled: true, ..sample::client() }));
+        let (outcome, hashes, _) = attempt(&right_but_disabled, &world, header(sample::SECRET));
+        assert_eq!((outcome, hashes), (Err(No::ClientDisabled), 2));
+    }
+
+    #[test]
+    fn a_generated_secret_costs_no_hash_and_an_imported_one_only_until_it_is_remembered() {
+        let world = World::new();
+        let own = facts(Some(sample::client()));
+        assert_eq!(attempt(&own, &world, header(sample::SECRET)), (Ok(()), 0, String::new()));
+        let mut own = facts(Some(moved()));
+        let passed = "PassCounter, PassCounter".to_owned();
+        assert_eq!(attempt(&own, &world, header("imported-1")), (Ok(()), 1, passed.clone()));
+        own.recalled.verified = Some(Proven::default());
+        assert_eq!(attempt(&own, &world, header("imported-1")), (Ok(()), 0, passed));
+    }
+
+    #[test]
+    fn a_shut_door_refuses_before_any_hash_and_tells_when_to_come_back() {
+        let world = World::new();
+        let limit = world.policy.lockout;
+        let attempts = |failures| Some(Attempts { failures, resets_at: UnixTime(1300) });
+        for by_address in [false, true] {
+            let mut own = facts(Some(moved()));
+            if by_address {
+                own.client_address_attempts = attempts(limit.address_failures);
+            } else {
+                own.client_attempts = attempts(limit.account_failures);
+            }
+            for secret in ["imported-1", "wrong-secret"] {
+                let shut = (Err(No::ClientLockedOut), 0, String::new());
+                assert_eq!(attempt(&own, &world, header(secret)), shut, "{secret}");
+            }
+            own.client = Some(Arc::new(sample::client()));
+            assert_eq!(attempt(&own, &world, header(sample::SECRET)).0, Ok(()), "nobody guesses a generated secret");
+            assert_eq!(attempt(&own, &world, header("wrong-secret")).0, Err(No::ClientLockedOut));
+        }
+        let mut own = facts(Some(moved()));
+        own.client_attempts = attempts(limit.account_failures);
+        let credentials = read(header("imported-1"));
+        assert_eq!(credentials.verify(&own, &mut world.turn()).unwrap_err().retry_after_s, Some(300));
+        assert!(!credentials.is_hashed(&own, &world.policy, sample::ADDRESS, world.now));
+        own.client_attempts = Some(Attempts { failures: 99, resets_at: UnixTime(1000) });
+        assert!(credentials.is_hashed(&own, &world.policy, sample::ADDRESS, world.now), "the window is over");
+        assert_eq!(attempt(&own, &world, header("imported-1")).0, Ok(()));
+    }
+
+    #[test]
+    fn the_auditor_is_told_of_the_first_failure_and_of_the_one_that_shuts_the_door() {
+        let world = World::new();
+        let mut told = Vec::new();
+        for failures in 0..10 {
+            let mut own = facts(Some(moved()));
+            own.client_attempts = Some(Attempts { failures, resets_at: UnixTime(1300) });
+            let mut turn = world.turn();
+            let refused = read(header("wrong-secret")).verify(&own, &mut turn);
+            assert_eq!(refused.unwrap_err().no, No::ClientSecretWrong);
+            let notes = turn.into_changes().into_iter().filter_map(|change| match change {
+                Change::Note(event) => Some((event.client, event.detail)),
+                _ => None,
+            });
+            told.extend(notes);
+        }
+        let client = Some(sample::client().key);
+        let last = "10 failures; refused for 300 s".to_owned();
+        assert_eq!(told, [(client, "1 failure".to_owned()), (client, last)]);
+    }
+
+    #[test]
+    fn the_header_s_secret_is_compared_decoded_and_as_it_came_rfc_6749_2_3_1() {
+        let world = World::new();
+        let raw = |decoded: &str, raw: &str| Basic { raw_secret: Some(Secret::new(raw)), ..header(decoded) };
+        for secret in [kept_as_hash("abc+def%41"), sample::secret("abc+def%41")] {
+            let own = facts(Some(Client { secrets: vec![secret], ..sample::client() }));
+            assert_eq!(attempt(&own, &world, header("abc+def%41")).0, Ok(()), "encoded by the library");
+            assert_eq!(attempt(&own, &world, raw("abc defA", "abc+def%41")).0, Ok(()), "sent as it is");
+            let (outcome, hashes, _) = attempt(&own, &world, raw("abc defB", "abc+def%42"));
+            assert_eq!((outcome, hashes), (Err(No::ClientSecretWrong), 4));
+        }
+    }
+
+    #[test]
+    fn a_use_is_noted_to_the_hour_when_it_is_due_and_tags_belong_to_one_stored_secret_and_address() {
+        let mut world = World::new();
+        world.now = UnixTime(7_300);
+        let mut own = facts(Some(sample::client()));
+        own.recalled.unnoted = vec![0];
+        let credentials = read(header(sample::SECRET));
+        let mut turn = world.turn();
+        credentials.verify(&own, &mut turn).unwrap();
+        assert_eq!(turn.proven, Some(Proven::default()));
+        let secret = secret_digest(&sample::secret(sample::SECRET));
+        let expected = Change::TouchSecret { client: sample::client().key, secret, used_at: UnixTime(7_200) };
+        assert_eq!(turn.into_changes(), [expected]);
+        let tags = |client: &Client, address, key| credentials.tags(client, address, &[key; 32]);
+        let here = tags(&moved(), "192.0.2.1", 1);
+        assert_eq!(here.len(), 1);
+        assert_eq!(here, tags(&moved(), "192.0.2.1", 1));
+        assert_ne!(here, tags(&moved(), "192.0.2.2", 1));
+        assert_ne!(here, tags(&moved(), "192.0.2.1", 2));
+        let renewed = Client { secrets: vec![kept_as_hash("imported-2")], ..moved() };
+        assert_ne!(here, tags(&renewed, "192.0.2.1", 1), "it is forgotten when the secret changes");
+        assert!(tags(&sample::client(), "192.0.2.1", 1).is_empty());
+    }
+}

@@ -1,0 +1,4 @@
+//! Keys, tokens and randomness.
+
+pub mod entropy;
+pub mod keys;

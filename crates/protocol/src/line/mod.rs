@@ -1,0 +1,14 @@
+//! The line that every request follows: a [`Call`] names the rows that it [`Wants`], is given [`Facts`], and decides
+//! [`Change`]s in a [`Turn`].
+
+mod call;
+mod change;
+mod facts;
+mod turn;
+mod wants;
+
+pub use call::{Call, Reply, ReplyKind};
+pub use change::{Change, Rely};
+pub use facts::{Facts, Holdings};
+pub use turn::Turn;
+pub use wants::Wants;

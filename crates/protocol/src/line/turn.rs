@@ -1,0 +1,95 @@
+//! One request being judged.
+
+use super::{Change, Rely};
+use crate::client::authenticate::Proven;
+use crate::crypto::entropy::Entropy;
+use crate::crypto::keys::Keys;
+use crate::model::{ClientKey, Event, EventKind, User, UserKey};
+use crate::person::memo::Memo;
+use crate::person::password;
+use crate::policy::Policy;
+use crate::secret::Secret;
+use crate::time::UnixTime;
+
+/// One request being judged: the time, the rules, the keys, the randomness, and the changes so far.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    /// What time it is.
+    pub now: UnixTime,
+    /// The rules of the dialect that was spoken.
+    pub policy: &'a Policy,
+    /// The installation's keys.
+    pub keys: &'a Keys,
+    /// Randomness and ids.
+    pub entropy: Entropy,
+    /// The network address of the caller.
+    pub address: &'a str,
+    /// Password hashes that an earlier attempt at the same turn computed.
+    memo: Option<&'a Memo>,
+    /// The client's secret that was right, once one was. The process remembers it.
+    pub proven: Option<Proven>,
+    changes: Vec<Change>,
+}
+
+impl<'a> Turn<'a> {
+    /// A turn that has decided nothing yet.
+    #[must_use]
+    pub fn new(now: UnixTime, policy: &'a Policy, keys: &'a Keys, entropy: Entropy, address: &'a str) -> Self {
+        Self { now, policy, keys, entropy, address, memo: None, proven: None, changes: Vec::new() }
+    }
+
+    /// The same turn, with the password hashes that an earlier attempt at it computed.
+    #[must_use]
+    pub fn with_memo(self, memo: &'a Memo) -> Self {
+        Self { memo: Some(memo), ..self }
+    }
+
+    /// Returns true if `stored` is the hash of the password `typed`. Slow, unless an earlier attempt compared the two.
+    pub fn is_right_password(&self, stored: &str, typed: &Secret) -> bool {
+        let compare = || password::is_right(stored, typed);
+        self.memo.map_or_else(compare, |memo| memo.is_right(stored, typed, compare))
+    }
+
+    /// Hashes a password. Slow, unless an earlier attempt hashed the same password.
+    pub fn hash_password(&mut self, text: &Secret) -> String {
+        let memo = self.memo;
+        let mut hash = || password::hash(text, &mut self.entropy);
+        match memo {
+            Some(memo) => memo.hash(text, hash),
+            None => hash(),
+        }
+    }
+
+    /// Decides a change.
+    pub fn change(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// Makes what is decided depend on the account being as it was seen. A turn that writes the account depends on that
+    /// already, and on an older version than the one that it goes on with.
+    pub fn rely_on(&mut self, user: &User) {
+        let is_written = |change: &Change| matches!(change, Change::PutUser(own) if own.key == user.key);
+        if !self.changes.iter().any(is_written) {
+            self.change(Change::Rely(Rely::User(user.key, user.version)));
+        }
+    }
+
+    /// Notes an event for the auditor.
+    pub fn note(
+        &mut self,
+        kind: EventKind,
+        user: Option<UserKey>,
+        client: Option<ClientKey>,
+        detail: impl Into<String>,
+    ) {
+        let (at, address, detail) = (self.now, self.address.to_owned(), detail.into());
+        let event = Event { at, kind, user, client, address, detail, actor: None };
+        self.change(Change::Note(event));
+    }
+
+    /// Hands over what was decided.
+    #[must_use]
+    pub fn into_changes(self) -> Vec<Change> {
+        self.changes
+    }
+}

@@ -1,0 +1,12 @@
+//! Counters of failed attempts.
+
+use crate::time::UnixTime;
+
+/// Failed attempts against one account or from one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempts {
+    /// Failures since the window opened.
+    pub failures: u32,
+    /// Afterwards they are forgotten.
+    pub resets_at: UnixTime,
+}

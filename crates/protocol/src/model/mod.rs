@@ -1,0 +1,30 @@
+//! The rows: what is known of clients, users, sessions, grants and tokens.
+//!
+//! Ids are numbers that grow and never leave the server unmasked. Rows with a `version` are documents that are replaced
+//! as a whole, and only by somebody who saw their latest version.
+
+mod attempts;
+mod client;
+mod consent;
+mod event;
+mod grant;
+mod grant_type;
+mod held;
+mod id;
+mod seal_key;
+mod session;
+mod token;
+mod user;
+
+pub use attempts::Attempts;
+pub use client::{AuthMethod, Client, ClientKind, ClientSecret, Pkce, RefreshMode, StoredSecret};
+pub use consent::Consent;
+pub use event::{Event, EventKind};
+pub use grant::{Code, Grant, Refresh};
+pub use grant_type::GrantType;
+pub use held::Held;
+pub use id::{AccessId, ClientKey, CodeId, GrantId, PersonalId, SessionId, UserKey};
+pub use seal_key::SealKey;
+pub use session::{Amr, Session};
+pub use token::{Access, Personal};
+pub use user::{Identity, IdentityName, Totp, User};

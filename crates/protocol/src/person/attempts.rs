@@ -1,0 +1,408 @@
+//! Brute force: failed attempts are counted, and too many of them lock out whoever makes them.
+//!
+//! | counter | counts failures | checked for | visible |
+//! |---|---|---|---|
+//! | name | by the name that was typed and the network address | unknown devices | yes |
+//! | near | by account and network address | unknown devices | no |
+//! | far | by account, over all addresses | unknown devices | no |
+//! | address | by network address, whatever account | unknown devices | yes |
+//! | known | by one known device, or one signed-in session, of the account | that device or session | yes |
+//! | factor | codes of the second factor, by account or by known device | whoever knows the password | yes |
+//! | factor near | codes of both kinds, by account and network address | unknown devices, whoever knows the password | yes |
+//!
+//! The owner of an account can be locked out only at devices in which they never signed in: attempts from a known device
+//! ([`super::device`]) are counted apart. A stranger can see only counters that they fill themselves. A hidden counter that
+//! is full makes the right password look like a wrong one, so nobody learns from it whether an account exists or whether
+//! two names are the same account. A success clears the counters of its own device alone, or else it would show.
+//!
+//! The counters are rows. An attempt is answered only by a commit whose precondition is that the counter is not full, so
+//! that a thousand attempts at once, on any number of nodes, get no further than ten in a row.
+
+use std::sync::Arc;
+
+use super::device::Device;
+use super::password;
+use crate::line::{Change, Facts, Turn, Wants};
+use crate::model::{Attempts, EventKind, SessionId, User, UserKey};
+use crate::names::login_name;
+use crate::person::counters::{account_attempts_key, address_attempts_key};
+use crate::policy::LockoutPolicy;
+use crate::refusal::{No, Refusal};
+use crate::secret::{Digest, Secret};
+
+/// Who makes an attempt: what the counters depend on beside the account, and what is known before rows are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Knock {
+    /// The network address, as it is counted.
+    pub address: String,
+    /// The known devices that the browser proves to be.
+    pub devices: Vec<Device>,
+    /// The session, where somebody who is signed in completely must confirm who they are.
+    pub session: Option<SessionId>,
+}
+
+impl Knock {
+    /// An attempt of a program, which is no known device of anybody's.
+    #[must_use]
+    pub fn from_address(address: &str) -> Self {
+        Self { address: address.to_owned(), ..Self::default() }
+    }
+
+    /// Asks for all counters that the attempt may be counted at.
+    pub fn want(&self, wants: &mut Wants) {
+        wants.address_attempts = Some(address_attempts_key(&self.address));
+        wants.knock = Some(self.clone());
+    }
+
+    /// The counters of an attempt at this account, or at this name where no account has it. Those of the address are wanted
+    /// apart.
+    #[must_use]
+    pub fn keys(&self, account: Option<UserKey>, login: Option<&str>) -> Vec<Digest> {
+        if account.is_none() && login.is_none() {
+            return Vec::new();
+        }
+        let target = Target { account, login, address: &self.address };
+        let mut keys = vec![target.near(), target.far()];
+        keys.extend(target.name());
+        keys.extend(self.session.map(session_key));
+        keys.extend(self.device(account).map(device_key));
+        if let Some(user) = account {
+            let factors = std::iter::once(account_factor(user)).chain(self.device(account).map(device_factor));
+            keys.extend(factors.flat_map(|own| TIERS.map(|tier| tier.key(&own))));
+            keys.push(TIERS[0].key(&factor_near(user, &self.address)));
+        }
+        keys
+    }
+
+    fn device(&self, account: Option<UserKey>) -> Option<&Device> {
+        self.devices.iter().find(|device| Some(device.user) == account)
+    }
+}
+
+/// What an attempt is aimed at, and from where.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    account: Option<UserKey>,
+    login: Option<&'a str>,
+    address: &'a str,
+}
+
+impl Target<'_> {
+    /// By the name that was typed, where one was.
+    fn name(&self) -> Option<Digest> {
+        let name = login_name(self.login?);
+        Some(Digest::of(format!("name\0{name}\0{}", self.address).as_bytes()))
+    }
+
+    /// Where no account has the name there is a counter all the same: both cases write the same number of rows.
+    fn far(&self) -> Digest {
+        account_attempts_key(self.account, self.login.unwrap_or_default())
+    }
+
+    fn near(&self) -> Digest {
+        Digest::of(&[b"near\0", &self.far().0[..], self.address.as_bytes()].concat())
+    }
+}
+
+fn session_key(id: SessionId) -> Digest {
+    Digest::of(format!("session\0{}", id.0).as_bytes())
+}
+
+fn device_key(device: &Device) -> Digest {
+    Digest::of(format!("device\0{}\0{}", device.user.0, device.id).as_bytes())
+}
+
+fn account_factor(user: UserKey) -> String {
+    format!("factor\0{}", user.0)
+}
+
+/// Codes of both kinds that are tried at an account from one address.
+fn factor_near(user: UserKey, address: &str) -> String {
+    format!("factor near\0{}\0{address}", user.0)
+}
+
+fn device_factor(device: &Device) -> String {
+    format!("factor\0{}\0{}", device.user.0, device.id)
+}
+
+/// How often codes of the second factor may be guessed within a window. Three codes are right at any time (RFC 6238 §5.2),
+/// so ten guesses a quarter of an hour would find one within a year. The longer windows leave a chance of one in 5,000 a
+/// month. They grow with the operator's own limits.
+#[derive(Clone, Copy)]
+struct Tier {
+    name: &'static str,
+    /// In multiples of [`LockoutPolicy::account_failures`].
+    times: u32,
+    /// At least so many seconds; the operator's window where it is longer.
+    window_s: u64,
+    /// True if the tier holds for recovery codes at a known device. They have 120 random bits and cannot be guessed, so the
+    /// longer windows do not count them; elsewhere they pass only the counter of the caller's own address.
+    is_for_recovery: bool,
+}
+
+const TIERS: [Tier; 3] = [
+    Tier { name: "window", times: 1, window_s: 0, is_for_recovery: true },
+    Tier { name: "day", times: 2, window_s: 24 * 60 * 60, is_for_recovery: false },
+    Tier { name: "month", times: 6, window_s: 30 * 24 * 60 * 60, is_for_recovery: false },
+];
+
+impl Tier {
+    fn key(&self, own: &str) -> Digest {
+        Digest::of(format!("{own}\0{}", self.name).as_bytes())
+    }
+
+    fn door(&self, own: &str, lockout: LockoutPolicy) -> Door {
+        let limit = lockout.account_failures.saturating_mul(self.times);
+        let window_s = lockout.window_s.max(self.window_s);
+        Door { key: self.key(own), limit, window_s, by: By::SecondFactor, is_hidden: false, is_cleared: false }
+    }
+}
+
+crate::wire::names! {
+    /// What somebody is locked out by.
+    By {
+        /// Failures against one account or name, from devices that the account does not know.
+        Account = "account",
+        /// Failures from one network address.
+        Address = "address",
+        /// Failures from a known device, or in a session of somebody who is signed in.
+        Device = "device",
+        /// Wrong codes of the second factor.
+        SecondFactor = "second_factor",
+    }
+}
+
+/// The account-wide counter of all unknown devices has this many times the limit of one place, so that it takes many
+/// addresses to fill it.
+const FAR_TIMES: u32 = 10;
+/// Its window, in multiples of the usual one: 100 failures in three hours. Guessing from everywhere gets no further in a day
+/// than guessing from one place does.
+const FAR_WINDOWS: u64 = 12;
+
+/// One counter that an attempt passes.
+#[derive(Clone, Copy, Debug)]
+struct Door {
+    key: Digest,
+    limit: u32,
+    window_s: u64,
+    by: By,
+    /// True if nobody may notice that the counter is full.
+    is_hidden: bool,
+    /// True if a success clears the counter.
+    is_cleared: bool,
+}
+
+impl Door {
+    /// The failures that count now.
+    fn counted(&self, facts: &Facts, turn: &Turn<'_>) -> Option<Attempts> {
+        let own = match self.by {
+            By::Address => facts.address_attempts,
+            _ => facts.attempts.iter().find(|(key, _)| *key == self.key).map(|(_, own)| *own),
+        };
+        own.filter(|own| !turn.now.is_past(own.resets_at))
+    }
+
+    fn shut(&self, facts: &Facts, turn: &Turn<'_>) -> Option<Attempts> {
+        self.counted(facts, turn).filter(|own| own.failures >= self.limit)
+    }
+}
+
+/// The counters that one attempt passes. An attempt at a password and one at a code have each their own.
+#[derive(Clone, Debug)]
+pub struct Doors {
+    doors: Vec<Door>,
+    user: Option<UserKey>,
+    /// Tells the auditor which name was tried where no account has it, and does not tell the name: it may be a password that
+    /// somebody typed into the wrong field.
+    name: String,
+}
+
+impl Doors {
+    /// The counters of an attempt to sign in with this name and a password.
+    #[must_use]
+    pub fn of_password(knock: &Knock, user: Option<&Arc<User>>, login: Option<&str>, turn: &Turn<'_>) -> Self {
+        let lockout = turn.policy.lockout;
+        let doors = match known_key(knock, user) {
+            Some(key) => vec![known(key, lockout)],
+            None => strangers(knock, user, login, lockout),
+        };
+        let digest = Digest::of(login_name(login.unwrap_or_default()).as_bytes());
+        let name = data_encoding::HEXLOWER.encode(&digest.0[..4]);
+        Self { doors, user: user.map(|user| user.key), name }
+    }
+
+    /// The counters of an attempt at the user's second factor, after the password was right.
+    #[must_use]
+    pub fn of_second_factor(knock: &Knock, user: &User, typed: &Secret, turn: &Turn<'_>) -> Self {
+        let lockout = turn.policy.lockout;
+        let device = knock.device(Some(user.key)).filter(|device| device.is_known_to(user));
+        let own = device.map_or_else(|| account_factor(user.key), device_factor);
+        let is_recovery = super::recovery::is_one(typed.reveal());
+        let tiers = TIERS.iter().filter(|tier| tier.is_for_recovery || !is_recovery);
+        let mut doors: Vec<Door> = tiers.map(|tier| tier.door(&own, lockout)).collect();
+        if device.is_none() {
+            if is_recovery {
+                // Nobody guesses a recovery code. A caller may shut out itself, and not the owner who has the right one.
+                doors.clear();
+            }
+            doors.push(TIERS[0].door(&factor_near(user.key, &knock.address), lockout));
+            doors.push(address(knock, lockout));
+        }
+        Self { doors, user: Some(user.key), name: String::new() }
+    }
+
+    /// Looks whether the attempt may be made. `false` means that a hidden counter is full: the attempt must look like a
+    /// failure, whatever was typed.
+    ///
+    /// # Errors
+    /// [`No::LockedOut`] with the time to wait.
+    pub fn check(&self, facts: &Facts, turn: &Turn<'_>) -> Result<bool, Refusal> {
+        let shut = |is_hidden| {
+            let doors = self.doors.iter().filter(move |door| door.is_hidden == is_hidden);
+            doors.filter_map(|door| door.shut(facts, turn)).map(|own| own.resets_at).max()
+        };
+        match shut(false) {
+            Some(resets_at) => {
+                Err(Refusal { retry_after_s: Some(turn.now.seconds_until(resets_at)), ..No::LockedOut.into() })
+            }
+            None => Ok(shut(true).is_none()),
+        }
+    }
+
+    /// Counts a failure at all counters that are not full, and tells the auditor; also of each counter that it filled.
+    pub fn fail(&self, detail: &str, facts: &Facts, turn: &mut Turn<'_>) {
+        let user = self.user;
+        let mut lockouts: Vec<Lockout> = Vec::new();
+        for door in &self.doors {
+            if door.shut(facts, turn).is_some() {
+                continue;
+            }
+            let counted = door.counted(facts, turn);
+            let resets_at = counted.map_or(turn.now.plus(door.window_s), |own| own.resets_at);
+            let is_last = counted.map_or(0, |own| own.failures) + 1 >= door.limit;
+            // Others may count in between. The failure that fills the counter is the one that must be told of, so an attempt
+            // that does not know that it is the last must not be: then it is judged again.
+            let limit = if is_last { door.limit } else { door.limit - 1 };
+            let (key, now) = (door.key, turn.now);
+            // What hangs on an address alone is not the account's, and does not go with it.
+            let owner = user.filter(|_| door.by != By::Address);
+            turn.change(Change::CountFailure { key, limit, now, resets_at, user: owner });
+            if is_last {
+                let for_s = turn.now.seconds_until(resets_at);
+                match lockouts.iter_mut().find(|own| own.by == door.by) {
+                    Some(own) => own.for_s = own.for_s.max(for_s),
+                    None => lockouts.push(Lockout { by: door.by, for_s }),
+                }
+            }
+        }
+        turn.note(EventKind::SignInFailed, user, None, detail);
+        for lockout in lockouts {
+            let name = if user.is_none() && lockout.by == By::Account { self.name.as_str() } else { "" };
+            turn.note(EventKind::LockedOut, user, None, lockout.detail(name));
+        }
+    }
+
+    /// Lets a success through, if no counter was filled before it is committed.
+    pub fn pass(&self, turn: &mut Turn<'_>) {
+        for door in &self.doors {
+            let Door { key, limit, is_cleared, .. } = *door;
+            turn.change(Change::PassCounter { key, limit, now: turn.now, is_cleared });
+        }
+    }
+}
+
+/// The counter of the known device or of the session, if the attempt comes from one.
+fn known_key(knock: &Knock, user: Option<&Arc<User>>) -> Option<Digest> {
+    let user = user?;
+    let device = knock.device(Some(user.key)).filter(|device| device.is_known_to(user));
+    device.map(device_key).or(knock.session.map(session_key))
+}
+
+fn known(key: Digest, lockout: LockoutPolicy) -> Door {
+    let (limit, window_s) = (lockout.account_failures, lockout.window_s);
+    Door { key, limit, window_s, by: By::Device, is_hidden: false, is_cleared: true }
+}
+
+/// The counters of whoever cannot prove to be at a known device, always in one order, with the one that all attempts at an
+/// account share first: transactions that write several rows must not wait for each other in a circle.
+fn strangers(knock: &Knock, user: Option<&Arc<User>>, login: Option<&str>, lockout: LockoutPolicy) -> Vec<Door> {
+    let target = Target { account: user.map(|user| user.key), login, address: &knock.address };
+    let (limit, window_s) = (lockout.account_failures, lockout.window_s);
+    let near = Door { key: target.near(), limit, window_s, by: By::Account, is_hidden: true, is_cleared: false };
+    let far = Door {
+        key: target.far(),
+        limit: limit.saturating_mul(FAR_TIMES),
+        window_s: window_s.saturating_mul(FAR_WINDOWS),
+        ..near
+    };
+    let name = target.name().map(|key| Door { key, is_hidden: false, ..near });
+    // Without a typed name the caller has proven which account it is, and may know why they must wait.
+    let near = Door { is_hidden: name.is_some(), ..near };
+    std::iter::once(far).chain(name).chain([near, address(knock, lockout)]).collect()
+}
+
+fn address(knock: &Knock, lockout: LockoutPolicy) -> Door {
+    Door {
+        key: address_attempts_key(&knock.address),
+        limit: lockout.address_failures,
+        window_s: lockout.window_s,
+        by: By::Address,
+        is_hidden: false,
+        is_cleared: false,
+    }
+}
+
+/// The user whose name and password these are, on every pathway that takes passwords. The right password passes the
+/// counters; a wrong one is counted at them.
+///
+/// # Errors
+/// [`No::LockedOut`]; [`No::CredentialsWrong`] for a wrong password, an unknown name, a disabled account, and for a right
+/// password at a hidden counter that is full. Nobody can tell these apart, by text or by time: OWASP ASVS 5.0 V6.3.8.
+pub fn prove_password<'f>(
+    knock: &Knock,
+    login: &str,
+    typed: &Secret,
+    facts: &'f Facts,
+    turn: &mut Turn<'_>,
+) -> Result<&'f Arc<User>, Refusal> {
+    let account = facts.login.as_ref();
+    let doors = Doors::of_password(knock, account, Some(login), turn);
+    if !doors.check(facts, turn)? {
+        password::pretend(typed);
+        doors.fail("not compared: too many failures", facts, turn);
+        return Err(No::CredentialsWrong.into());
+    }
+    let Some(user) = password::proven(account, typed) else {
+        doors.fail("", facts, turn);
+        return Err(No::CredentialsWrong.into());
+    };
+    doors.pass(turn);
+    Ok(user)
+}
+
+/// That somebody was locked out, as an event's detail tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lockout {
+    /// By which kind of counter.
+    pub by: By,
+    /// For so many seconds.
+    pub for_s: u64,
+}
+
+impl Lockout {
+    fn detail(self, name: &str) -> String {
+        let name = if name.is_empty() { String::new() } else { format!(", name {name}") };
+        format!("{}, for {} s{name}", self.by, self.for_s)
+    }
+
+    /// Reads the detail of an event of the kind [`EventKind::LockedOut`]. `None` for what an older version wrote.
+    #[must_use]
+    pub fn read(detail: &str) -> Option<Self> {
+        let (by, rest) = detail.split_once(", for ")?;
+        let (for_s, _) = rest.split_once(" s")?;
+        Some(Self { by: By::from_name(by)?, for_s: for_s.parse().ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests;

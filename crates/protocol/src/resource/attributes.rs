@@ -1,0 +1,248 @@
+//! What a provider's own programs keep about an account: limits, plans, teams. Dialects put it into their answers with
+//! `$user.…`. Only a confidential client to which the operator gave the right may read and write it.
+
+use serde_json::{Map, Value};
+
+use crate::client::authenticate::Credentials;
+use crate::line::Call;
+use crate::line::{Change, Facts, Turn, Wants};
+use crate::model::{EventKind, User};
+use crate::refusal::{No, Refusal};
+use crate::wire::Params;
+
+/// Most bytes of an account's attributes, as JSON: they travel in answers.
+pub const BYTES_MAX: usize = 64 * 1024;
+
+/// How deep they may be nested: readers of JSON stop at some depth, and a row that cannot be read is lost.
+const DEPTH_MAX: usize = 32;
+
+/// The names of claims that this server makes itself, in lower case and without `_` and `-`. Applications trust them, so
+/// no attribute can have such a name, and one from before is not told to anybody. They are those of userinfo and of
+/// introspection, and the registered ones of OpenID Connect Core §2 and §5.1 that say who somebody is or how that is known.
+const RESERVED: &[&str] = &[
+    "id",
+    "sub",
+    "active",
+    "createdat",
+    "name",
+    "username",
+    "preferredusername",
+    "email",
+    "verified",
+    "emailverified",
+    "iss",
+    "aud",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "authtime",
+    "acr",
+    "amr",
+    "azp",
+    "nonce",
+    "sid",
+    "act",
+    "cnf",
+    "scope",
+    "clientid",
+    "tokentype",
+];
+
+/// A program reads or changes an account's attributes.
+#[derive(Debug)]
+pub struct AttributesCall {
+    credentials: Credentials,
+    sub: String,
+    patch: Option<Map<String, Value>>,
+}
+
+impl AttributesCall {
+    /// A call about the account with the public identifier `sub`. `patch` is a merge patch, RFC 7396; without one, the
+    /// attributes are only read. `params` has the credentials of the header.
+    ///
+    /// # Errors
+    /// [`No::ClientMissing`].
+    pub fn parse(mut params: Params, sub: &str, patch: Option<Map<String, Value>>) -> Result<Self, Refusal> {
+        Ok(Self { credentials: Credentials::parse(&mut params)?, sub: sub.to_owned(), patch })
+    }
+}
+
+impl Call for AttributesCall {
+    type Yes = Map<String, Value>;
+
+    fn wants(&self) -> Wants {
+        let client_id = Some(self.credentials.client_id.clone());
+        Wants { client_id, sub: Some(self.sub.clone()), ..Wants::default() }
+    }
+
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Map<String, Value>, Refusal> {
+        let client = self.credentials.verify(facts, turn)?;
+        if !client.may_use_accounts_api() {
+            return Err(No::AttributesNotAllowed.into());
+        }
+        let user = facts.subject.as_ref().ok_or(No::AccountUnknown)?;
+        let Some(patch) = &self.patch else {
+            turn.note(EventKind::AccountRead, Some(user.key), Some(client.key), "attributes");
+            return Ok(user.attributes.clone());
+        };
+        check_names(patch)?;
+        let mut attributes = user.attributes.clone();
+        merge(&mut attributes, patch);
+        check(&attributes)?;
+        if attributes != user.attributes {
+            let changed = User { attributes: attributes.clone(), version: user.version + 1, ..User::clone(user) };
+            // ◆ Whoever changed the account meanwhile goes first, and the patch is laid over that.
+            turn.change(Change::PutUser(Box::new(changed)));
+            turn.note(EventKind::UserChanged, Some(user.key), Some(client.key), "attributes");
+        }
+        Ok(attributes)
+    }
+
+    fn credentials(&self) -> Option<&Credentials> {
+        Some(&self.credentials)
+    }
+}
+
+/// May these be an account's attributes?
+///
+/// # Errors
+/// [`No::AttributesTooLarge`] or [`No::AttributesTooDeep`].
+pub fn check(attributes: &Map<String, Value>) -> Result<(), No> {
+    // First, so that nothing that is written walks through what is too deep.
+    if attributes.values().any(|value| is_deeper(value, DEPTH_MAX - 1)) {
+        return Err(No::AttributesTooDeep);
+    }
+    let bytes = serde_json::to_vec(attributes).map_or(usize::MAX, |text| text.len());
+    if bytes > BYTES_MAX { Err(No::AttributesTooLarge) } else { Ok(()) }
+}
+
+/// Checks the names that `patch` sets. One that it removes may be any.
+///
+/// # Errors
+/// [`No::AttributeReserved`], with the name.
+pub fn check_names(patch: &Map<String, Value>) -> Result<(), Refusal> {
+    match patch.iter().find(|(name, value)| !value.is_null() && is_reserved(name)) {
+        Some((name, _)) => Err(Refusal::from(No::AttributeReserved).with_value(name)),
+        None => Ok(()),
+    }
+}
+
+/// True if an attribute with this name could be taken for a claim that this server makes. A template also reads an attribute
+/// `created_at_iso` in the place of `created_at`.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
+    let name = name.trim();
+    let end = name.len().saturating_sub("_iso".len());
+    let name = match name.get(end..) {
+        Some(suffix) if suffix.eq_ignore_ascii_case("_iso") => &name[..end],
+        _ => name,
+    };
+    let plain = || name.bytes().filter(|byte| !matches!(byte, b'_' | b'-')).map(|byte| byte.to_ascii_lowercase());
+    RESERVED.iter().any(|own| own.bytes().eq(plain()))
+}
+
+fn is_deeper(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Array(items) => depth == 0 || items.iter().any(|item| is_deeper(item, depth - 1)),
+        Value::Object(members) => depth == 0 || members.values().any(|member| is_deeper(member, depth - 1)),
+        _ => false,
+    }
+}
+
+/// RFC 7396 §2.
+fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
+    for (name, value) in patch {
+        match value {
+            Value::Null => drop(target.remove(name)),
+            Value::Object(inner) => {
+                let own = target.entry(name.clone()).or_insert_with(|| Value::Object(Map::new()));
+                if !own.is_object() {
+                    *own = Value::Object(Map::new());
+                }
+                if let Value::Object(own) = own {
+                    merge(own, inner);
+                }
+            }
+            value => drop(target.insert(name.clone(), value.clone())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::Client;
+    use crate::sample::{self, World};
+    use serde_json::json;
+
+    fn object(value: Value) -> Map<String, Value> {
+        let Value::Object(members) = value else { panic!("{value} is no object") };
+        members
+    }
+
+    fn world() -> World {
+        let mut world = World::new();
+        world.facts.client = Some(Arc::new(Client { is_first_party: true, ..sample::client() }));
+        let attributes = object(json!({"limits": {"links": {"used": 1, "limit": 500}}, "plan": "free"}));
+        world.facts.subject = Some(Arc::new(User { attributes, ..sample::user() }));
+        world
+    }
+
+    fn ask(world: &World, patch: Option<Value>) -> (Result<Map<String, Value>, No>, usize) {
+        let call = AttributesCall::parse(world.params(), "sub-alice", patch.map(object)).unwrap();
+        let (verdict, changes) = world.judge(&call);
+        (verdict.map_err(|refusal| refusal.no), changes.len())
+    }
+
+    #[test]
+    fn a_merge_patch_changes_what_it_names_rfc_7396() {
+        let patch = json!({"limits": {"links": {"used": 2}}, "plan": null, "team": ["a"]});
+        let expected = object(json!({"limits": {"links": {"used": 2, "limit": 500}}, "team": ["a"]}));
+        assert_eq!(ask(&world(), Some(patch)), (Ok(expected), 2));
+        assert_eq!(ask(&world(), Some(json!({"plan": "free"}))).1, 0);
+        assert_eq!(ask(&world(), None).1, 1, "each use is an event");
+    }
+
+    #[test]
+    fn no_attribute_has_the_name_of_a_claim() {
+        for name in
+            ["email", "Email", "EMAIL_VERIFIED", "emailVerified", "verified", "sub", "created_at_iso", " id", "iss"]
+        {
+            let told =
+                AttributesCall::parse(world().params(), "sub-alice", Some(object(json!({name: {"x": 1}})))).unwrap();
+            let refusal = world().judge(&told).0.unwrap_err();
+            assert_eq!(refusal.no, No::AttributeReserved, "{name}");
+            assert!(refusal.text().contains(name), "{}", refusal.text());
+        }
+        for name in ["plan", "email_limit", "isolated", "iso", "_iso", "subscription", "identity"] {
+            assert!(ask(&world(), Some(json!({name: 1}))).0.is_ok(), "{name}");
+        }
+        // One from before can be removed, and does not stand in the way of others.
+        let mut before = world();
+        let attributes = object(json!({"email": "ceo@bigcorp.example", "plan": "free"}));
+        before.facts.subject = Some(Arc::new(User { attributes, ..sample::user() }));
+        assert!(ask(&before, Some(json!({"plan": "pro"}))).0.is_ok());
+        assert_eq!(ask(&before, Some(json!({"email": null}))).0, Ok(object(json!({"plan": "free"}))));
+    }
+
+    #[test]
+    fn only_a_program_of_the_operators_own_may() {
+        let mut stranger = world();
+        stranger.facts.client = Some(Arc::new(sample::client()));
+        assert_eq!(ask(&stranger, None).0, Err(No::AttributesNotAllowed));
+        let mut unproven = world();
+        unproven.send(crate::wire::Param::ClientSecret, "wrong");
+        assert_eq!(ask(&unproven, None).0, Err(No::ClientSecretWrong));
+        let mut nobody = world();
+        nobody.facts.subject = None;
+        assert_eq!(ask(&nobody, None).0, Err(No::AccountUnknown));
+        let large = json!({"text": "x".repeat(BYTES_MAX)});
+        assert_eq!(ask(&world(), Some(large)).0, Err(No::AttributesTooLarge));
+        let nested = |depth| (0..depth).fold(json!(1), |inner, _| json!({"a": inner}));
+        assert!(ask(&world(), Some(nested(DEPTH_MAX))).0.is_ok());
+        assert_eq!(ask(&world(), Some(nested(DEPTH_MAX + 1))).0, Err(No::AttributesTooDeep));
+    }
+}

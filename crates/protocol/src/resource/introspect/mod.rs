@@ -1,0 +1,418 @@
+//! Token introspection, RFC 7662: an API asks what a token is worth.
+
+use serde_json::Value;
+
+use crate::client::authenticate::Credentials;
+use crate::crypto::keys::{Keys, Presented, TokenKind};
+use crate::line::{Call, Reply, ReplyKind};
+use crate::line::{Facts, Turn, Wants};
+use crate::liveness::Hangs;
+use crate::model::{AccessId, Client, ClientKey, ClientKind, GrantId, Held, PersonalId, UserKey};
+use crate::policy::Policy;
+use crate::refusal::{No, Refusal};
+use crate::resource::userinfo::{self, Reach};
+use crate::time::UnixTime;
+use crate::wire::{Field, Fields, Param, Params};
+
+/// A token of whichever kind, told by its checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnyToken {
+    /// An access token.
+    Access(Presented),
+    /// A refresh token.
+    Refresh(Presented),
+    /// A personal access token.
+    Personal(Presented),
+    /// Nothing that this server made.
+    Foreign,
+}
+
+impl AnyToken {
+    /// Finds out what `text` is. A `token_type_hint` is not needed: RFC 7662 §2.1 lets a server ignore it.
+    #[must_use]
+    pub fn read(text: &str, policy: &Policy, keys: &Keys) -> Self {
+        let read = |kind, spelling| keys.read(kind, spelling, text);
+        if let Some(presented) = policy.access_spellings().find_map(|spelling| read(TokenKind::Access, spelling)) {
+            Self::Access(presented)
+        } else if let Some(presented) =
+            policy.refresh_spellings().find_map(|(spelling, _)| read(TokenKind::Refresh, spelling))
+        {
+            Self::Refresh(presented)
+        } else if let Some(presented) = read(TokenKind::Personal, &policy.personal.spelling) {
+            Self::Personal(presented)
+        } else {
+            Self::Foreign
+        }
+    }
+
+    /// As [`AnyToken::read`], for addresses that only tell what a token is worth: they know also how the surfaces write
+    /// access and personal tokens whose tokens the operator lets this one read.
+    #[must_use]
+    pub fn read_widely(text: &str, policy: &Policy, keys: &Keys) -> Self {
+        let own = Self::read(text, policy, keys);
+        if own != Self::Foreign {
+            return own;
+        }
+        let read = |kind, spelling| keys.read(kind, spelling, text);
+        for other in &policy.also_reads {
+            if let Some(presented) = other.access.iter().find_map(|spelling| read(TokenKind::Access, spelling)) {
+                return Self::Access(presented);
+            }
+            if let Some(presented) = read(TokenKind::Personal, &other.personal) {
+                return Self::Personal(presented);
+            }
+        }
+        Self::Foreign
+    }
+
+    /// Asks for the row that it names.
+    pub fn want(&self, wants: &mut Wants) {
+        match self {
+            Self::Access(presented) => wants.access = Some(AccessId(presented.id)),
+            Self::Refresh(presented) => wants.grant = Some(GrantId(presented.id)),
+            Self::Personal(presented) => wants.personal = Some(PersonalId(presented.id)),
+            Self::Foreign => {}
+        }
+    }
+
+    /// Whose token it is, if it is one that lives and that the surface reads.
+    #[must_use]
+    pub fn owner(&self, facts: &Facts, policy: &Policy, now: UnixTime) -> Option<UserKey> {
+        match self {
+            Self::Access(presented) => {
+                let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest)?;
+                held.check_to_read(policy).ok()?;
+                held.row.user.filter(|_| !now.is_past(held.row.expires_at))
+            }
+            Self::Refresh(presented) => {
+                let held = facts.grant.as_ref()?;
+                let current = held.row.refresh.as_ref().filter(|refresh| refresh.current == presented.digest)?;
+                held.check(&policy.dialect).ok()?;
+                (!now.is_past(current.idle_until)).then_some(held.row.user)
+            }
+            Self::Personal(presented) => {
+                let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest)?;
+                held.check(&policy.dialect).ok()?;
+                policy.scopes_of(&held.row.dialect)?;
+                (!now.is_past(held.row.expires_at)).then_some(held.row.user)
+            }
+            Self::Foreign => None,
+        }
+    }
+}
+
+/// A request to introspect a token.
+#[derive(Debug)]
+pub struct IntrospectRequest {
+    credentials: Option<Credentials>,
+    token: AnyToken,
+}
+
+impl IntrospectRequest {
+    /// Reads an introspection request.
+    ///
+    /// # Errors
+    /// A missing `token`, or missing credentials where they are needed.
+    pub fn parse(mut params: Params, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
+        // RFC 7662 §2.1: "To prevent token scanning attacks, the endpoint MUST also require some form of authorization".
+        let credentials = if policy.is_introspection_open { None } else { Some(Credentials::parse(&mut params)?) };
+        let text = params.take(Param::Token).ok_or(Refusal::of(No::ParameterMissing, Param::Token))?;
+        Ok(Self { credentials, token: AnyToken::read_widely(&text, policy, keys) })
+    }
+}
+
+impl Call for IntrospectRequest {
+    type Yes = Reply;
+
+    fn wants(&self) -> Wants {
+        let client_id = self.credentials.as_ref().map(|credentials| credentials.client_id.clone());
+        let mut wants = Wants { client_id, ..Wants::default() };
+        self.token.want(&mut wants);
+        wants
+    }
+
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
+        let caller = match &self.credentials {
+            Some(credentials) => {
+                let client = credentials.verify(facts, turn)?;
+                if client.kind != ClientKind::Confidential {
+                    return Err(No::ClientNotConfidential.into());
+                }
+                Some(&**client)
+            }
+            None => None,
+        };
+        let live = match self.token {
+            AnyToken::Access(presented) => access(presented, caller, facts, turn),
+            AnyToken::Refresh(presented) => refresh(presented, caller, facts, turn),
+            AnyToken::Personal(presented) => personal(presented, caller, facts, turn),
+            AnyToken::Foreign => None,
+        };
+        // RFC 7662 §2.2: "If the introspection call is properly authorized but the token is not active, does not exist
+        // on this server, or the protected resource is not allowed to introspect this particular token, then the
+        // authorization server MUST return an introspection response with the "active" field set to "false"."
+        Ok(live.map_or_else(
+            || Reply::new(ReplyKind::Inactive, Fields::new().with(Field::Active, false)),
+            |fields| Reply::new(ReplyKind::Introspect, fields),
+        ))
+    }
+
+    fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+}
+
+fn access(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
+    let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest)?;
+    let row = &held.row;
+    let scopes = held.check_to_read(turn.policy).ok()?;
+    if turn.now.is_past(row.expires_at) || !may_learn(caller, Some(row.client), &row.audience) {
+        return None;
+    }
+    let scope = scopes.in_force(&row.scope, held.client.as_deref());
+    let reach = Reach::new(&scope, scopes, turn.policy);
+    Some(
+        members(held, "access_token", &reach, row.issued_at, row.expires_at, turn)
+            .with_some(Field::Aud, aud(&row.audience)),
+    )
+}
+
+fn refresh(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
+    let held = facts.grant.as_ref()?;
+    // The token before the current one was exchanged: it is good for the answer that was lost, and for nothing else.
+    let current = held.row.refresh.as_ref().filter(|refresh| refresh.current == presented.digest)?;
+    held.check(&turn.policy.dialect).ok()?;
+    // Nobody but the client itself has business with its refresh tokens.
+    if turn.now.is_past(current.idle_until) || caller.is_none_or(|caller| caller.key != held.row.client) {
+        return None;
+    }
+    let scope = turn.policy.scope.in_force(&held.row.scope, held.client.as_deref());
+    let reach = Reach::new(&scope, &turn.policy.scope, turn.policy);
+    Some(members(held, "refresh_token", &reach, held.row.created_at, current.idle_until, turn))
+}
+
+fn personal(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
+    let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest)?;
+    let row = &held.row;
+    held.check(&turn.policy.dialect).ok()?;
+    let scopes = turn.policy.scopes_of(&row.dialect)?;
+    if turn.now.is_past(row.expires_at) || !may_learn(caller, None, &[]) {
+        return None;
+    }
+    let reach = Reach::new(&scopes.of_personal(row), scopes, turn.policy);
+    Some(members(held, "personal_access_token", &reach, row.created_at, row.expires_at, turn))
+}
+
+/// Where anybody may ask, a token for certain resources is described to nobody: the caller does not say which it answers for.
+fn may_learn(caller: Option<&Client>, issued_to: Option<ClientKey>, audience: &[String]) -> bool {
+    caller.map_or(audience.is_empty(), |caller| caller.may_learn_of(issued_to, audience))
+}
+
+fn aud(audience: &[String]) -> Option<Value> {
+    match audience {
+        [] => None,
+        [only] => Some(Value::from(only.as_str())),
+        several => Some(Value::from(several)),
+    }
+}
+
+fn members<T: Hangs>(
+    held: &Held<T>,
+    kind: &str,
+    reach: &Reach<'_>,
+    issued_at: UnixTime,
+    expires_at: UnixTime,
+    turn: &Turn<'_>,
+) -> Fields {
+    let user = held.user.as_ref();
+    let sub = user.map(|user| user.sub.as_str()).or(held.client.as_ref().map(|client| client.client_id.as_str()));
+    let username = user.and_then(|user| userinfo::username(user, reach));
+    let told = user.filter(|_| turn.policy.is_user_in_introspection);
+    let told = told.map(|user| userinfo::claims(user, reach));
+    Fields::new()
+        .with(Field::Active, true)
+        .with(Field::TokenKind, kind)
+        .with(Field::Scope, reach.scope.as_str())
+        .with_some(Field::ClientId, held.client.as_ref().map(|client| client.client_id.as_str()))
+        .with_some(Field::Username, username)
+        .with_some(Field::Exp, (expires_at != UnixTime::NEVER).then_some(expires_at.0))
+        .with(Field::Iat, issued_at.0)
+        .with_some(Field::Sub, sub)
+        .with_some(Field::User, told)
+        .with(Field::Iss, turn.policy.issuer.as_str())
+}
+
+#[cfg(test)]
+mod foreign_dialect_tests;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::entropy::Entropy;
+    use crate::crypto::keys::{Alphabet, Spelling};
+    use crate::model::Access;
+    use crate::model::GrantType;
+    use crate::policy::{AlsoRead, GrantSpelling};
+    use crate::sample::{self, World};
+    use crate::scope::Scope;
+    use expect_test::{Expect, expect};
+    use std::sync::Arc;
+
+    /// An API that asks about a live access token.
+    fn world() -> World {
+        let mut world = World::new();
+        let minted = world.mint(TokenKind::Access);
+        world.facts.access = Some(sample::access(&minted, sample::public_client(), Scope::of(["links:write"])));
+        world.send(Param::Token, minted.text.reveal());
+        world
+    }
+
+    fn access(world: &mut World) -> &mut Access {
+        &mut world.facts.access.as_mut().unwrap().row
+    }
+
+    fn check(world: &World, expected: &Expect) {
+        let told = match IntrospectRequest::parse(world.params(), &world.policy, &world.keys) {
+            Ok(request) => {
+                let (verdict, changes) = world.judge(&request);
+                sample::told(verdict, &changes)
+            }
+            Err(refusal) => sample::told(Err(refusal), &[]),
+        };
+        expected.assert_eq(&told);
+    }
+
+    fn check_inactive(world: &World) {
+        check(
+            world,
+            &expect![[r#"
+            inactive {"active": Bool(false)}
+
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_live_token_is_described_with_all_that_its_scope_implies() {
+        check(
+            &world(),
+            &expect![[r#"
+            introspect {"active": Bool(true), "token_kind": String("access_token"), "scope": String("links:write links:read"), "client_id": String("spa"), "exp": Number(2000), "iat": Number(900), "sub": String("sub-alice"), "iss": String("https://auth.example")}
+
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_token_in_a_form_of_its_grant_s_own_is_described_too() {
+        let mut world = world();
+        let form = |prefix: &str| Spelling { prefix: prefix.into(), alphabet: Alphabet::Hex };
+        let (own, refresh) = (form("at_google_"), form("rt_google_"));
+        let minted = world.keys.mint_for(7, TokenKind::Access, &own, &mut Entropy::seeded([6; 32], 1));
+        let refreshed = world.keys.mint_for(8, TokenKind::Refresh, &refresh, &mut Entropy::seeded([6; 32], 1));
+        world.policy.spelled.push(GrantSpelling { grant: GrantType::Assertion, access: own, refresh });
+        access(&mut world).digest = minted.digest;
+        world.send(Param::Token, minted.text.reveal());
+        let request = IntrospectRequest::parse(world.params(), &world.policy, &world.keys).unwrap();
+        assert_eq!(world.judge(&request).0.unwrap().kind, ReplyKind::Introspect);
+        let read = AnyToken::read(refreshed.text.reveal(), &world.policy, &world.keys);
+        assert!(matches!(read, AnyToken::Refresh(presented) if presented.id == 8));
+    }
+
+    #[test]
+    fn a_token_has_an_owner_while_it_lives_and_on_its_own_surface() {
+        let mut world = world();
+        let text = world.params().take(Param::Token).unwrap();
+        let token = AnyToken::read(&text, &world.policy, &world.keys);
+        let owner = |world: &World, policy: &Policy, now| token.owner(&world.facts, policy, UnixTime(now));
+        assert_eq!(owner(&world, &world.policy, 1999), Some(sample::user().key));
+        let mut other = Policy { dialect: "other".into(), ..world.policy.clone() };
+        assert_eq!((owner(&world, &other, 1999), owner(&world, &world.policy, 2000)), (None, None));
+        other.also_reads.push(AlsoRead::of(&world.policy));
+        assert_eq!(owner(&world, &other, 1999), Some(sample::user().key), "it is read there as well");
+        access(&mut world).digest = crate::secret::Digest::of(b"another");
+        assert_eq!(owner(&world, &world.policy, 1999), None, "it is another one with its number");
+    }
+
+    #[test]
+    fn the_user_name_takes_the_scope_that_opens_it() {
+        let mut world = world();
+        access(&mut world).scope = Scope::of(["profile"]);
+        let request = IntrospectRequest::parse(world.params(), &world.policy, &world.keys).unwrap();
+        let reply = world.judge(&request).0.unwrap();
+        assert_eq!(reply.fields.value(Field::Username), Some(&Value::from("alice")));
+    }
+
+    #[test]
+    fn expired_revoked_foreign_and_orphaned_tokens_are_inactive_rfc_7662_2_2() {
+        let mut expired = world();
+        expired.now = UnixTime(2000);
+        check_inactive(&expired);
+        let mut revoked = world();
+        revoked.facts.access.as_mut().unwrap().is_grant_revoked = true;
+        check_inactive(&revoked);
+        let mut foreign = world();
+        foreign.send(Param::Token, "not-a-token");
+        check_inactive(&foreign);
+        let mut orphaned = world();
+        orphaned.facts.access.as_mut().unwrap().user = None;
+        check_inactive(&orphaned);
+        let mut client_gone = world();
+        client_gone.facts.access.as_mut().unwrap().client = None;
+        check_inactive(&client_gone);
+        let mut other_dialect = world();
+        other_dialect.facts.access.as_mut().unwrap().client =
+            Some(Arc::new(Client { dialect: "paced".into(), ..sample::public_client() }));
+        check_inactive(&other_dialect);
+        let mut other_secret = world();
+        access(&mut other_secret).digest = crate::secret::Digest::of(b"other");
+        check_inactive(&other_secret);
+    }
+
+    #[test]
+    fn a_token_for_another_resource_is_inactive_for_this_api() {
+        let mut world = world();
+        access(&mut world).audience = vec!["https://api.example/".into()];
+        check_inactive(&world);
+        let api = Client { audience: vec!["https://api.example/".into()], ..sample::client() };
+        world.facts.client = Some(Arc::new(api));
+        let request = IntrospectRequest::parse(world.params(), &world.policy, &world.keys).unwrap();
+        let reply = world.judge(&request).0.unwrap();
+        assert_eq!(reply.fields.value(Field::Aud), Some(&Value::from("https://api.example/")));
+    }
+
+    #[test]
+    fn an_application_of_a_user_s_is_told_of_no_token_of_others_rfc_7662_2_2() {
+        let mut world = world();
+        let own = Client { owner: Some(UserKey(9)), ..sample::client() };
+        world.facts.client = Some(Arc::new(own.clone()));
+        check_inactive(&world);
+        access(&mut world).client = own.key;
+        let request = IntrospectRequest::parse(world.params(), &world.policy, &world.keys).unwrap();
+        assert_eq!(world.judge(&request).0.unwrap().kind, ReplyKind::Introspect, "its own");
+    }
+
+    #[test]
+    fn a_public_client_and_a_stranger_may_not_ask_rfc_7662_2_1() {
+        let mut public = world();
+        public.facts.client = Some(Arc::new(sample::public_client()));
+        public.unsend(Param::ClientSecret);
+        check(
+            &public,
+            &expect![[r#"
+            no ClientNotConfidential
+
+        "#]],
+        );
+        let mut stranger = world();
+        stranger.unsend(Param::ClientId);
+        stranger.unsend(Param::ClientSecret);
+        check(
+            &stranger,
+            &expect![[r#"
+            no ClientMissing
+
+        "#]],
+        );
+    }
+}

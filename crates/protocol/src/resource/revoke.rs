@@ -1,0 +1,254 @@
+//! Token revocation, RFC 7009: an application ends a token that it no longer needs.
+
+use crate::client::authenticate::Credentials;
+use crate::crypto::keys::Keys;
+use crate::line::{Call, Reply, ReplyKind};
+use crate::line::{Change, Facts, Turn, Wants};
+use crate::model::{Client, ClientKey, EventKind, Held};
+use crate::policy::Policy;
+use crate::refusal::{No, Refusal};
+use crate::resource::introspect::AnyToken;
+use crate::wire::{Fields, Param, Params};
+
+/// A request to revoke a token.
+#[derive(Debug)]
+pub struct RevokeRequest {
+    credentials: Option<Credentials>,
+    token: AnyToken,
+}
+
+impl RevokeRequest {
+    /// Reads a revocation request.
+    ///
+    /// # Errors
+    /// A missing `token`, or missing credentials where they are needed.
+    pub fn parse(mut params: Params, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
+        let credentials = if policy.is_revocation_open { None } else { Some(Credentials::parse(&mut params)?) };
+        let text = params.take(Param::Token).ok_or(Refusal::of(No::ParameterMissing, Param::Token))?;
+        Ok(Self { credentials, token: AnyToken::read(&text, policy, keys) })
+    }
+}
+
+impl Call for RevokeRequest {
+    type Yes = Reply;
+
+    fn wants(&self) -> Wants {
+        let client_id = self.credentials.as_ref().map(|credentials| credentials.client_id.clone());
+        let mut wants = Wants { client_id, ..Wants::default() };
+        self.token.want(&mut wants);
+        wants
+    }
+
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
+        let caller = match &self.credentials {
+            Some(credentials) => Some(&**credentials.verify(facts, turn)?),
+            None => None,
+        };
+        let is_done_already = match self.token {
+            AnyToken::Access(presented) => {
+                let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest);
+                let held = held.filter(|held| is_of_surface(held, turn));
+                if let Some(held) = held {
+                    check_owner(caller, held.row.client)?;
+                    turn.change(Change::RevokeAccess(held.row.id));
+                    turn.note(EventKind::TokenRevoked, held.row.user, Some(held.row.client), "access_token");
+                }
+                held.is_none()
+            }
+            AnyToken::Refresh(_) => {
+                // Any refresh token of the family will do, also an old one: its owner wants it dead.
+                let held = facts.grant.as_ref().filter(|held| !held.is_grant_revoked && is_of_surface(held, turn));
+                if let Some(held) = held {
+                    check_owner(caller, held.row.client)?;
+                    // RFC 7009 §2.1: "If the particular token is a refresh token and the authorization server supports
+                    // the revocation of access tokens, then the authorization server SHOULD also invalidate all access
+                    // tokens based on the same authorization grant".
+                    turn.change(Change::RevokeGrant(held.row.id));
+                    turn.note(EventKind::TokenRevoked, Some(held.row.user), Some(held.row.client), "refresh_token");
+                }
+                held.is_none()
+            }
+            AnyToken::Personal(presented) => {
+                let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest);
+                let held = held.filter(|held| held.row.dialect == turn.policy.dialect);
+                // A personal token was issued to no client. Those that may learn of it may also end it; to all others it looks
+                // like a token that does not exist.
+                let may_end = caller.is_none_or(|caller| caller.may_learn_of(None, &[]));
+                let held = held.filter(|_| may_end);
+                if let Some(held) = held {
+                    turn.change(Change::RevokePersonal(held.row.id));
+                    turn.note(EventKind::PersonalRevoked, Some(held.row.user), None, held.row.name.clone());
+                }
+                held.is_none()
+            }
+            AnyToken::Foreign => false,
+        };
+        if is_done_already {
+            // Perhaps by the same client a moment ago, who was not answered.
+            turn.change(Change::Settle);
+        }
+        // RFC 7009 §2.2: "The authorization server responds with HTTP status code 200 if the token has been revoked
+        // successfully or if the client submitted an invalid token."
+        Ok(Reply::new(ReplyKind::Revoke, Fields::new()))
+    }
+
+    fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+}
+
+/// A token of another surface is unknown on this one, also where anybody may revoke. One whose client is gone is dead.
+fn is_of_surface<T>(held: &Held<T>, turn: &Turn<'_>) -> bool {
+    held.client.as_ref().is_some_and(|client| client.dialect == turn.policy.dialect)
+}
+
+/// RFC 7009 §2.1: the server "verifies whether the token was issued to the client making the revocation request. If this
+/// validation fails, the request is refused and the client is informed of the error".
+fn check_owner(caller: Option<&Client>, owner: ClientKey) -> Result<(), No> {
+    if caller.is_none_or(|caller| caller.key == owner) { Ok(()) } else { Err(No::TokenOfOtherClient) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::keys::TokenKind;
+    use crate::model::{Access, AccessId, GrantId, Personal, PersonalId};
+    use crate::sample::{self, World};
+    use crate::scope::Scope;
+    use crate::time::UnixTime;
+    use expect_test::{Expect, expect};
+
+    fn world() -> World {
+        let mut world = World::new();
+        let minted = world.mint(TokenKind::Access);
+        world.facts.access = Some(Held {
+            row: Access {
+                id: AccessId(minted.id),
+                digest: minted.digest,
+                client: sample::client().key,
+                user: None,
+                grant: Some(GrantId(9)),
+                scope: Scope::default(),
+                audience: vec![],
+                issued_at: UnixTime(900),
+                expires_at: UnixTime(2000),
+            },
+            client: world.facts.client.clone(),
+            user: None,
+            is_grant_revoked: false,
+        });
+        world.send(Param::Token, minted.text.reveal());
+        world
+    }
+
+    #[test]
+    fn a_token_of_another_surface_stays_also_where_anybody_may_revoke() {
+        let mut world = world();
+        world.policy.is_revocation_open = true;
+        let other = crate::model::Client { dialect: "paced".into(), ..sample::client() };
+        world.facts.access.as_mut().unwrap().client = Some(std::sync::Arc::new(other));
+        check(
+            &world,
+            &expect![[r#"
+            revoke {}
+            Settle
+        "#]],
+        );
+    }
+
+    #[test]
+    fn that_a_token_is_gone_already_is_told_once_that_cannot_be_undone() {
+        let mut world = world();
+        world.facts.access = None;
+        check(
+            &world,
+            &expect![[r#"
+            revoke {}
+            Settle
+        "#]],
+        );
+    }
+
+    fn check(world: &World, expected: &Expect) {
+        let request = RevokeRequest::parse(world.params(), &world.policy, &world.keys).unwrap();
+        let (verdict, changes) = world.judge(&request);
+        expected.assert_eq(&sample::told(verdict, &changes));
+    }
+
+    #[test]
+    fn a_client_revokes_its_own_token() {
+        check(
+            &world(),
+            &expect![[r#"
+            revoke {}
+            RevokeAccess, Note token_revoked
+        "#]],
+        );
+    }
+
+    #[test]
+    fn an_unknown_token_is_a_success_without_effect_rfc_7009_2_2() {
+        let mut world = world();
+        world.send(Param::Token, "unknown");
+        check(
+            &world,
+            &expect![[r#"
+            revoke {}
+
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_personal_token_is_ended_by_those_who_may_learn_of_it_alone_rfc_7009_2_1() {
+        let mut world = world();
+        let minted = world.mint(TokenKind::Personal);
+        world.send(Param::Token, minted.text.reveal());
+        world.facts.personal = Some(Held {
+            row: Personal {
+                id: PersonalId(minted.id),
+                digest: minted.digest,
+                user: sample::user().key,
+                dialect: "standard".into(),
+                name: "ci".into(),
+                scope: Scope::default(),
+                created_at: UnixTime(900),
+                expires_at: UnixTime(2000),
+                used_at: None,
+                is_by_operator: false,
+            },
+            client: None,
+            user: Some(std::sync::Arc::new(sample::user())),
+            is_grant_revoked: false,
+        });
+        let revoked = expect![[r#"
+            revoke {}
+            RevokePersonal, Note personal_revoked
+        "#]];
+        check(&world, &revoked);
+        let own = crate::model::Client { owner: Some(crate::model::UserKey(9)), ..sample::client() };
+        world.facts.client = Some(std::sync::Arc::new(own));
+        check(
+            &world,
+            &expect![[r#"
+            revoke {}
+            Settle
+        "#]],
+        );
+        world.policy.is_revocation_open = true;
+        check(&world, &revoked);
+    }
+
+    #[test]
+    fn a_token_of_another_client_stays_rfc_7009_2_1() {
+        let mut world = world();
+        world.facts.access.as_mut().unwrap().row.client = ClientKey(77);
+        check(
+            &world,
+            &expect![[r#"
+            no TokenOfOtherClient
+
+        "#]],
+        );
+    }
+}

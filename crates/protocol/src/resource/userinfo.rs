@@ -1,0 +1,303 @@
+//! Who the token speaks for, OpenID Connect Core §5.3; also how any protected address of this server checks a token,
+//! RFC 6750.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::crypto::keys::Keys;
+use crate::line::{Call, Reply, ReplyKind};
+use crate::line::{Change, Facts, Turn, Wants};
+use crate::model::{Held, Personal, User};
+use crate::policy::{Policy, SEEN_EVERY_S, ScopePolicy};
+use crate::refusal::{No, Refusal};
+use crate::resource::attributes::is_reserved;
+use crate::resource::introspect::AnyToken;
+use crate::resource_indicator;
+use crate::scope::Scope;
+use crate::wire::{Field, Fields, Params};
+
+/// A request with an access token, by a program that wants to know who its user is.
+#[derive(Debug)]
+pub struct UserinfoRequest {
+    token: AnyToken,
+    required: Scope,
+}
+
+impl UserinfoRequest {
+    /// Reads a userinfo request. The token must have every scope of `required`.
+    ///
+    /// # Errors
+    /// [`No::TokenMissing`].
+    pub fn parse(mut params: Params, required: Scope, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
+        let text = params.bearer.take().ok_or(No::TokenMissing)?;
+        Ok(Self { token: AnyToken::read_widely(text.reveal(), policy, keys), required })
+    }
+}
+
+impl Call for UserinfoRequest {
+    type Yes = Reply;
+
+    fn wants(&self) -> Wants {
+        let mut wants = Wants::default();
+        if matches!(self.token, AnyToken::Access(_) | AnyToken::Personal(_)) {
+            self.token.want(&mut wants);
+        }
+        wants
+    }
+
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
+        let (user, reach) = match self.token {
+            AnyToken::Access(presented) => {
+                let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest);
+                let held = held.ok_or(No::TokenUnknown)?;
+                let scopes = held.check_to_read(turn.policy).map_err(|_| No::TokenRevoked)?;
+                if turn.now.is_past(held.row.expires_at) {
+                    return Err(No::TokenExpired.into());
+                }
+                // A token for other resources is of no use here: an API that was sent one must not learn who its user is.
+                if !held.row.audience.is_empty()
+                    && !resource_indicator::is_among(&held.row.audience, &turn.policy.issuer)
+                {
+                    return Err(No::TokenUnknown.into());
+                }
+                let user = held.user.as_ref().ok_or(No::TokenWithoutUser)?;
+                let scope = scopes.in_force(&held.row.scope, held.client.as_deref());
+                (user, Reach::new(&scope, scopes, turn.policy))
+            }
+            AnyToken::Personal(presented) => {
+                let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest);
+                let held = held.ok_or(No::TokenUnknown)?;
+                let (user, scopes) = personal(held, turn)?;
+                (user, Reach::new(&scopes.of_personal(&held.row), scopes, turn.policy))
+            }
+            AnyToken::Refresh(_) | AnyToken::Foreign => return Err(No::TokenUnknown.into()),
+        };
+        if !self.required.is_within(&reach.scope) {
+            return Err(No::TokenScopeTooSmall.into());
+        }
+        let fields = Fields::new()
+            .with(Field::Sub, user.sub.as_str())
+            .with(Field::Scope, reach.scope.as_str())
+            .with(Field::User, claims(user, &reach));
+        Ok(Reply::new(ReplyKind::Userinfo, fields))
+    }
+}
+
+/// Whose personal token it is, and what its scopes mean.
+fn personal<'f, 't>(held: &'f Held<Personal>, turn: &mut Turn<'t>) -> Result<(&'f Arc<User>, &'t ScopePolicy), No> {
+    let policy = turn.policy;
+    held.check(&policy.dialect).map_err(|_| No::TokenRevoked)?;
+    let scopes = policy.scopes_of(&held.row.dialect).ok_or(No::TokenUnknown)?;
+    if turn.now.is_past(held.row.expires_at) {
+        return Err(No::TokenExpired);
+    }
+    if held.row.used_at.is_none_or(|used_at| turn.now.is_past(used_at.plus(SEEN_EVERY_S))) {
+        turn.change(Change::TouchPersonal { id: held.row.id, used_at: turn.now });
+    }
+    Ok((held.user.as_ref().ok_or(No::TokenWithoutUser)?, scopes))
+}
+
+/// How far a token reaches.
+#[derive(Debug)]
+pub struct Reach<'p> {
+    /// Its scope with all that it implies where it was given.
+    pub scope: Scope,
+    home: &'p ScopePolicy,
+    here: &'p ScopePolicy,
+}
+
+impl<'p> Reach<'p> {
+    /// `scope` as it was given where scopes mean `home`, looked at on the surface with the rules `here`.
+    #[must_use]
+    pub fn new(scope: &Scope, home: &'p ScopePolicy, here: &'p Policy) -> Self {
+        Self { scope: home.closure(scope), home, here: &here.scope }
+    }
+
+    /// A surface that has a scope `profile` or `email` tells the members behind it only to who has that scope. Of a token
+    /// that another surface gave, both have a say: its user allowed no more there, and nobody is told more here.
+    fn may_see(&self, word: &str) -> bool {
+        self.scope.contains(word) || [self.home, self.here].iter().all(|scopes| scopes.sentence(word).is_none())
+    }
+}
+
+/// The name that a user signs in with, as far as it may be told.
+#[must_use]
+pub fn username<'u>(user: &'u User, reach: &Reach<'_>) -> Option<&'u str> {
+    let username = user.username.as_deref().filter(|_| reach.may_see("profile"));
+    username.or(user.email.as_deref().filter(|_| reach.may_see("email")))
+}
+
+/// How many claims there can be beside the attributes.
+const OWN_CLAIMS: usize = 7;
+
+/// What may be told about a user.
+#[must_use]
+pub fn claims(user: &User, reach: &Reach<'_>) -> Value {
+    // Room for all of them at once: this is made for each token answer of some surfaces.
+    let mut claims = Map::with_capacity(OWN_CLAIMS + user.attributes.len());
+    let mut tell = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+    tell("id", user.sub.as_str().into());
+    tell("active", (!user.is_disabled).into());
+    tell("created_at", user.created_at.0.into());
+    if reach.may_see("profile") {
+        tell("name", user.name.as_str().into());
+        if let Some(username) = &user.username {
+            tell("username", username.as_str().into());
+        }
+        // What is no claim of this server's: nobody may take an attribute for something that was checked here.
+        for (name, value) in user.attributes.iter().filter(|(name, _)| !is_reserved(name)) {
+            claims.entry(name.as_str()).or_insert_with(|| value.clone());
+        }
+    }
+    if reach.may_see("email")
+        && let Some(email) = user.email.as_ref().or(user.email_hint.as_ref())
+    {
+        claims.insert("email".into(), email.as_str().into());
+        claims.insert("verified".into(), user.email_verified.into());
+    }
+    Value::Object(claims)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::keys::TokenKind;
+    use crate::sample::{self, World};
+    use expect_test::{Expect, expect};
+
+    fn world(scope: Scope) -> (World, Params) {
+        let mut world = World::new();
+        let minted = world.mint(TokenKind::Access);
+        world.facts.access = Some(sample::access(&minted, sample::client(), scope));
+        let mut params = Params::default();
+        params.bearer = Some(minted.text);
+        (world, params)
+    }
+
+    fn check((world, params): (World, Params), required: Scope, expected: &Expect) {
+        let told = match UserinfoRequest::parse(params, required, &world.policy, &world.keys) {
+            Ok(request) => {
+                let (verdict, changes) = world.judge(&request);
+                sample::told(verdict, &changes)
+            }
+            Err(refusal) => sample::told(Err(refusal), &[]),
+        };
+        expected.assert_eq(&told);
+    }
+
+    #[test]
+    fn a_scope_opens_the_members_behind_it() {
+        check(
+            world(Scope::of(["email"])),
+            Scope::default(),
+            &expect![[r#"
+            userinfo {"sub": String("sub-alice"), "scope": String("email"), "user": Object {"id": String("sub-alice"), "active": Bool(true), "created_at": Number(0), "email": String("alice@example.com"), "verified": Bool(true)}}
+
+        "#]],
+        );
+    }
+
+    #[test]
+    fn what_only_the_operator_gives_is_cut_from_a_token_of_before_asvs_10_4_11() {
+        let scope = |client: crate::model::Client| {
+            let (mut world, params) = world(Scope::of(["profile", "admin"]));
+            world.policy.scope.operator_only = Scope::of(["admin"]);
+            world.facts.access.as_mut().unwrap().client = Some(Arc::new(client));
+            let request = UserinfoRequest::parse(params, Scope::default(), &world.policy, &world.keys).unwrap();
+            let reply = world.judge(&request).0.unwrap();
+            reply.fields.value(Field::Scope).and_then(Value::as_str).map(ToOwned::to_owned)
+        };
+        let own = crate::model::Client { owner: Some(sample::user().key), ..sample::client() };
+        assert_eq!(scope(own.clone()).as_deref(), Some("profile"));
+        let given = crate::model::Client { operator_scope: Scope::of(["admin"]), ..own };
+        assert_eq!(scope(given).as_deref(), Some("profile admin"));
+        assert_eq!(scope(sample::client()).as_deref(), Some("profile admin"));
+    }
+
+    /// OpenID Connect Core §5.1: `email_verified` says that the provider took steps to ensure that the address is the user's.
+    #[test]
+    fn an_attribute_is_never_a_claim() {
+        let attributes = serde_json::json!({
+            "email": "ceo@bigcorp.example", "verified": true, "Email": "x", "email_verified": true, "username": "root",
+            "preferred_username": "root", "id": "sub-root", "sub": "sub-root", "active": true, "created_at": 1,
+            "created_at_iso": "2000", "iss": "https://evil.example", "name": "Root", "team": "blue",
+        });
+        let attributes = attributes.as_object().unwrap().clone();
+        let nobody = User { attributes, username: None, email: None, email_verified: false, ..sample::user() };
+        let told = |user: &User, scope: Scope| {
+            let policy = sample::policy();
+            claims(user, &Reach::new(&scope, &policy.scope, &policy)).to_string()
+        };
+        let own = r#"{"id":"sub-alice","active":true,"created_at":0,"name":"Alice Doe","team":"blue"}"#;
+        assert_eq!(told(&nobody, Scope::of(["profile", "email"])), own);
+        let owner = User { email: Some("alice@example.com".into()), ..nobody };
+        assert_eq!(told(&owner, Scope::of(["profile"])), own);
+    }
+
+    #[test]
+    fn a_missing_token_a_small_scope_and_a_token_without_user_are_told_apart() {
+        let (world_, _) = world(Scope::default());
+        check(
+            (world_, Params::default()),
+            Scope::default(),
+            &expect![[r#"
+            no TokenMissing
+
+        "#]],
+        );
+        check(
+            world(Scope::of(["email"])),
+            Scope::of(["profile"]),
+            &expect![[r#"
+            no TokenScopeTooSmall
+
+        "#]],
+        );
+        let (mut nobody, params) = world(Scope::default());
+        let held = nobody.facts.access.as_mut().unwrap();
+        (held.row.user, held.user) = (None, None);
+        check(
+            (nobody, params),
+            Scope::default(),
+            &expect![[r#"
+            no TokenWithoutUser
+
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_token_for_another_resource_does_not_tell_who_its_user_is() {
+        let (mut other, params) = world(Scope::of(["profile"]));
+        other.facts.access.as_mut().unwrap().row.audience = vec!["https://api.example/".into()];
+        check(
+            (other, params),
+            Scope::default(),
+            &expect![[r#"
+            no TokenUnknown
+
+        "#]],
+        );
+        let (mut both, params) = world(Scope::of(["profile"]));
+        let audience = vec!["https://api.example/".into(), "https://auth.example".into()];
+        both.facts.access.as_mut().unwrap().row.audience = audience;
+        let request = UserinfoRequest::parse(params, Scope::default(), &both.policy, &both.keys).unwrap();
+        assert!(both.judge(&request).0.is_ok());
+    }
+
+    #[test]
+    fn a_user_who_was_disabled_is_told_nothing_about() {
+        let (mut world, params) = world(Scope::of(["profile"]));
+        let user = User { is_disabled: true, ..sample::user() };
+        world.facts.access.as_mut().unwrap().user = Some(Arc::new(user));
+        check(
+            (world, params),
+            Scope::default(),
+            &expect![[r#"
+            no TokenRevoked
+
+        "#]],
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! A secret on its way to the page that shows it, once.
+//!
+//! A form that makes a secret is answered by a redirect, so that loading the page anew makes no second one. Until the page
+//! is loaded the secret travels in a cookie, encrypted under the installation's keys: bound to the browser, to the user
+//! and to what it is for. The page takes the cookie away. No row and no address ever holds it.
+
+use crate::crypto::entropy::Entropy;
+use crate::crypto::keys::Keys;
+use crate::model::User;
+use crate::secret::{Digest, Secret};
+use crate::time::UnixTime;
+
+/// How long the way to the page may take, in seconds: the redirect is followed at once.
+pub const ONCE_TTL_S: u64 = 120;
+
+const PURPOSE: &str = "once";
+const TIME_BYTES: usize = 8;
+
+/// What a secret is bound to on its way.
+#[derive(Clone, Copy, Debug)]
+pub struct Way<'a> {
+    /// The browser.
+    pub browser: &'a Digest,
+    /// Who may see it.
+    pub user: &'a User,
+    /// What it is for, such as a client_id.
+    pub about: &'a str,
+}
+
+impl Way<'_> {
+    fn context(&self) -> Vec<u8> {
+        [&self.browser.0[..], self.user.sub.as_bytes(), b"\0", self.about.as_bytes()].concat()
+    }
+
+    /// Seals a secret for its way.
+    #[must_use]
+    pub fn seal(&self, secret: &Secret, now: UnixTime, keys: &Keys, entropy: &mut Entropy) -> String {
+        let until = now.plus(ONCE_TTL_S).0.to_be_bytes();
+        keys.seal(PURPOSE, &self.context(), &[&until[..], secret.reveal().as_bytes()].concat(), entropy)
+    }
+
+    /// Opens what [`Way::seal`] sealed for the same browser, user and purpose; `None` for anything else.
+    #[must_use]
+    pub fn open(&self, sealed: &str, now: UnixTime, keys: &Keys) -> Option<Secret> {
+        let plain = keys.open(PURPOSE, &self.context(), sealed)?;
+        let (until, text) = plain.split_at_checked(TIME_BYTES)?;
+        let until = UnixTime(i64::from_be_bytes(until.try_into().ok()?));
+        (!now.is_past(until)).then(|| Secret::new(String::from_utf8_lossy(text)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn a_secret_arrives_where_it_was_sent_to_and_in_time_only() {
+        let keys = Keys::derive(&[7; 32], &[1]);
+        let (alice, bob) = (sample::user(), User { sub: "sub-bob".into(), ..sample::user() });
+        let (here, there) = (Digest::of(b"here"), Digest::of(b"there"));
+        let way = Way { browser: &here, user: &alice, about: "web" };
+        let secret = Secret::new("gcs_hidden");
+        let sealed = way.seal(&secret, UnixTime(1000), &keys, &mut Entropy::seeded([1; 32], 1));
+        assert!(!sealed.contains("gcs_"));
+        assert_eq!(way.open(&sealed, UnixTime(1119), &keys), Some(secret));
+        assert_eq!(way.open(&sealed, UnixTime(1120), &keys), None);
+        for other in [Way { browser: &there, ..way }, Way { user: &bob, ..way }, Way { about: "spa", ..way }] {
+            assert_eq!(other.open(&sealed, UnixTime(1000), &keys), None, "{other:?}");
+        }
+        assert_eq!(way.open("nonsense", UnixTime(1000), &keys), None);
+    }
+}

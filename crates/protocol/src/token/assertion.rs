@@ -1,0 +1,402 @@
+//! The assertion grant, RFC 7521 §4.1 and RFC 7523 §2.1: an ID token of an issuer that the operator trusts becomes tokens of
+//! this server, for the account that the identity is linked to. [`crate::person::upstream`] has the rule for the account.
+//!
+//! The issuer's keys are handed over with the request, so that verifying stays pure. A second factor of the account is asked
+//! for here as everywhere else, with the same counters, and nothing is linked before it was right.
+//!
+//! A token is good for one exchange. Unlike a refresh token it gives no second answer to whoever lost the first one: the
+//! application asks its user to sign in there again.
+
+use std::sync::Arc;
+
+use crate::jose::Jwt;
+use crate::line::Reply;
+use crate::line::{Change, Facts, Turn, Wants};
+use crate::model::{Client, EventKind, GrantType, User};
+use crate::person::attempts::Knock;
+use crate::person::second_factor;
+use crate::person::upstream::{Assertion, Issuer};
+use crate::refusal::{No, Refusal};
+use crate::secret::Secret;
+use crate::token::issue::{self, Beginning, Subject};
+use crate::wire::{Param, Params};
+
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// The client is told what is wrong with it only when it is known who the client is.
+    jwt: Result<Jwt, No>,
+    /// The token with its issuer, as soon as both are there.
+    assertion: Result<Assertion, No>,
+    otp: Option<Secret>,
+    /// The program's attempts at a second factor are counted by its network address and by the account.
+    knock: Knock,
+    params: Params,
+}
+
+impl Request {
+    pub(super) fn parse(mut params: Params, address: &str) -> Result<Self, Refusal> {
+        let text = params.take(Param::Assertion).ok_or(Refusal::of(No::ParameterMissing, Param::Assertion))?;
+        let otp = params.take(Param::Otp).map(Secret::new);
+        let jwt = Jwt::read(text);
+        let assertion = Err(jwt.as_ref().err().copied().unwrap_or(No::UpstreamAbsent));
+        Ok(Self { jwt, assertion, otp, knock: Knock::from_address(address), params })
+    }
+
+    pub(super) fn jwt(&self) -> Option<&Jwt> {
+        self.jwt.as_ref().ok()
+    }
+
+    pub(super) fn trust(&mut self, issuer: Result<Arc<Issuer>, No>) {
+        let issuer = issuer.and_then(|issuer| Ok((self.jwt.clone()?, issuer)));
+        self.assertion = issuer.map(|(jwt, issuer)| Assertion::new(jwt, issuer, None));
+    }
+
+    pub(super) fn want(&self, wants: &mut Wants) {
+        if let Ok(assertion) = &self.assertion {
+            assertion.want(wants);
+            wants.burned = Some(assertion.jti());
+            self.knock.want(wants);
+        }
+    }
+
+    pub(super) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
+        let scope = issue::requested_scope(&self.params, client, turn)?;
+        let audience = issue::requested_resources(&self.params, turn)?;
+        let refused = |no| Refusal::of(no, Param::Assertion);
+        let assertion = self.assertion.as_ref().map_err(|no| refused(*no))?;
+        let found = assertion.find(facts, turn).map_err(refused)?;
+        // RFC 7523 §3: "The authorization server MAY ensure that JWTs are not replayed by maintaining the set of used "jti"
+        // values for the length of time for which the JWT would be considered valid". ID tokens need not have one.
+        if facts.is_burned {
+            return Err(refused(No::AssertionReplayed));
+        }
+        // ◆ Of two who come with the same token, the second looks again and finds it used.
+        let burn = Change::BurnJti { jti: assertion.jti(), until: found.ends_at() };
+        let how = match found.user() {
+            Some(user) => self.check_second_factor(user, facts, turn)?,
+            None => "assertion",
+        };
+        turn.change(burn);
+        let user = found.enter(turn);
+        turn.note(EventKind::SignedIn, Some(user.key), Some(client.key), how);
+        let begun_by = Some(GrantType::Assertion);
+        let subject = Subject { client, user: Some(&user), grant: None, scope: &scope, audience: &audience, begun_by };
+        let beginning = Beginning::now(&audience, turn);
+        Ok(issue::begin(&beginning, &subject, turn))
+    }
+
+    /// The assertion stands for the password. An account with a second factor needs that as well.
+    fn check_second_factor(
+        &self,
+        user: &Arc<User>,
+        facts: &Facts,
+        turn: &mut Turn<'_>,
+    ) -> Result<&'static str, Refusal> {
+        if user.totp.is_none() {
+            return Ok("assertion");
+        }
+        let otp = self.otp.as_ref().ok_or(Refusal::of(No::SecondFactorMissing, Param::Otp))?;
+        let (burnt, _) = second_factor::prove(user, otp, &self.knock, facts, turn)?;
+        turn.change(Change::PutUser(Box::new(burnt)));
+        Ok("assertion and second factor")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::entropy::Entropy;
+    use crate::crypto::keys::{Alphabet, Spelling};
+    use crate::jose::signed::{self, claims, claims_with};
+    use crate::model::{Attempts, ClientKind, GrantType, Held, Identity, IdentityName, Totp};
+    use crate::policy::GrantSpelling;
+    use crate::sample::{self, World};
+    use crate::time::UnixTime;
+    use crate::token::TokenRequest;
+    use crate::wire::Field;
+    use expect_test::{Expect, expect};
+    use serde_json::{Value, json};
+
+    const SEED: &[u8] = b"12345678901234567890";
+
+    /// A surface with the grant and tokens of its own for it, and a client that may use it.
+    fn world(said: &Value) -> World {
+        let mut world = World::new();
+        world.policy.grants.push(GrantType::Assertion);
+        let form = |prefix: &str| Spelling { prefix: prefix.into(), alphabet: Alphabet::Hex };
+        let (access, refresh) = (form("at_google_"), form("rt_google_"));
+        world.policy.spelled.push(GrantSpelling { grant: GrantType::Assertion, access, refresh });
+        let grants = vec![GrantType::Assertion, GrantType::RefreshToken];
+        world.facts.client = Some(Arc::new(Client { grants, ..sample::client() }));
+        world.send(Param::GrantType, "assertion");
+        world.send(Param::Assertion, &signed::token(said));
+        world.send(Param::Scope, "profile");
+        world
+    }
+
+    fn linked(mut world: World, user: User) -> World {
+        let name = IdentityName { issuer: signed::ISSUER.into(), subject: "alice-there".into() };
+        let row = Identity { name, user: user.key, linked_at: UnixTime(500) };
+        let user = Some(Arc::new(user));
+        world.facts.identity = Some(Held { row, client: None, user, is_grant_revoked: false });
+        world
+    }
+
+    fn with_second_factor(world: &World) -> User {
+        let sealed_seed = world.keys.keep("totp", b"sub-alice", SEED, &mut Entropy::seeded([4; 32], 1));
+        let totp = Totp { sealed_seed, digits: 6, last_step: 0, recovery: vec![], enabled_at: UnixTime(0) };
+        User { totp: Some(totp), ..sample::user() }
+    }
+
+    fn judge(world: &World, issuer: Result<Arc<Issuer>, No>) -> (Result<Reply, Refusal>, Vec<Change>) {
+        match TokenRequest::parse(world.params(), &world.policy, &world.keys, sample::ADDRESS) {
+            Ok(mut request) => {
+                request.trust(issuer);
+                world.judge(&request)
+            }
+            Err(refusal) => (Err(refusal), vec![]),
+        }
+    }
+
+    fn check(world: &World, expected: &Expect) {
+        let (verdict, changes) = judge(world, Ok(signed::issuer()));
+        expected.assert_eq(&sample::told(verdict, &changes));
+    }
+
+    fn no(world: &World) -> No {
+        judge(world, Ok(signed::issuer())).0.unwrap_err().no
+    }
+
+    #[test]
+    fn an_unknown_identity_gets_an_account_and_tokens_of_its_own_form() {
+        let world = world(&claims_with(json!({"email": "new@example.com", "name": "New"})));
+        check(
+            &world,
+            &expect![[r#"
+            token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
+            BurnJti, PutIdentity, PutUser, Note user_added, Note identity_linked, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
+        "#]],
+        );
+        let (verdict, changes) = judge(&world, Ok(signed::issuer()));
+        let fields = verdict.unwrap().fields;
+        let text = |field| fields.value(field).unwrap().as_str().unwrap().to_owned();
+        assert!(
+            text(Field::AccessToken).starts_with("at_google_") && text(Field::RefreshToken).starts_with("rt_google_")
+        );
+        let user = changes.iter().find_map(|change| match change {
+            Change::PutUser(user) => Some(user),
+            _ => None,
+        });
+        let user = user.unwrap();
+        assert_eq!(
+            (user.email.as_deref(), user.email_verified, user.name.as_str()),
+            (Some("new@example.com"), true, "New")
+        );
+        assert!(user.password.is_none() && user.sub.len() == 24 && user.version == 1);
+    }
+
+    #[test]
+    fn a_linked_identity_is_its_account_whatever_its_address_is_now() {
+        let changed = claims_with(json!({"email": "other@example.com", "email_verified": false}));
+        check(
+            &linked(world(&changed), sample::user()),
+            &expect![[r#"
+            token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
+            BurnJti, Rely, Note signed_in, Rely, Rely, PutAccess, PutGrant, Note grant_begun
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_verified_address_on_both_sides_links_the_two() {
+        let mut world = world(&claims_with(json!({"email": "Alice@Example.com"})));
+        world.facts.login = Some(Arc::new(sample::user()));
+        check(
+            &world,
+            &expect![[r#"
+            token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
+            BurnJti, Rely, PutIdentity, Note identity_linked, Note signed_in, Rely, Rely, PutAccess, PutGrant, Note grant_begun
+        "#]],
+        );
+    }
+
+    /// Whoever registered the address first, and never proved it, would otherwise share the account with its owner.
+    #[test]
+    fn an_account_with_an_unverified_address_is_not_linked() {
+        let mut world = world(&claims());
+        let squatter = User { email_verified: false, ..sample::user() };
+        let by_name = User { username: Some("alice@example.com".into()), email: None, ..sample::user() };
+        for user in [squatter, by_name] {
+            world.facts.login = Some(Arc::new(user));
+            check(
+                &world,
+                &expect![[r#"
+                no UpstreamEmailTaken
+
+            "#]],
+            );
+        }
+    }
+
+    #[test]
+    fn an_address_that_the_issuer_does_not_vouch_for_opens_nothing() {
+        for changes in [json!({"email_verified": false}), json!({"email_verified": null}), json!({"email": null})] {
+            let mut world = world(&claims_with(changes));
+            assert_eq!(no(&world), No::UpstreamEmailUnverified);
+            world.facts.login = Some(Arc::new(sample::user()));
+            assert_eq!(no(&world), No::UpstreamEmailUnverified);
+        }
+    }
+
+    #[test]
+    fn a_disabled_account_is_refused_by_either_way() {
+        let disabled = User { is_disabled: true, ..sample::user() };
+        let mut by_address = world(&claims());
+        by_address.facts.login = Some(Arc::new(disabled.clone()));
+        assert_eq!(no(&by_address), No::UpstreamUserDisabled);
+        assert_eq!(no(&linked(world(&claims()), disabled)), No::UpstreamUserDisabled);
+        let mut orphaned = linked(world(&claims()), sample::user());
+        orphaned.facts.identity.as_mut().unwrap().user = None;
+        assert_eq!(no(&orphaned), No::UpstreamUserDisabled);
+    }
+
+    #[test]
+    fn a_second_factor_is_asked_for_and_nothing_is_linked_before_it_is_right() {
+        let mut world = world(&claims_with(json!({"iat": 0, "exp": 900})));
+        world.now = UnixTime(59);
+        world.facts.login = Some(Arc::new(with_second_factor(&world)));
+        check(
+            &world,
+            &expect![[r#"
+            no SecondFactorMissing
+
+        "#]],
+        );
+        world.send(Param::Otp, "287083");
+        check(
+            &world,
+            &expect![[r#"
+                no SecondFactorWrong
+                CountFailure, CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
+            "#]],
+        );
+        world.send(Param::Otp, "287082");
+        check(
+            &world,
+            &expect![[r#"
+                token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(3659), "refresh_token": String("…"), "scope": String("profile")}
+                PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PutUser, BurnJti, PutIdentity, Note identity_linked, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
+            "#]],
+        );
+        let shut = Attempts { failures: world.policy.lockout.account_failures, resets_at: UnixTime(1300) };
+        let keys = Knock::from_address(sample::ADDRESS).keys(Some(sample::user().key), None);
+        world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
+        assert_eq!(no(&world), No::LockedOut);
+    }
+
+    /// RFC 7521 §4.1: "If an assertion is not valid or has expired, the authorization server constructs an error response […]
+    /// The value of the "error" parameter MUST be the "invalid_grant" error code."
+    #[test]
+    fn an_assertion_that_is_not_valid_is_an_invalid_grant_rfc_7521_4_1() {
+        for (said, expected) in [
+            (claims_with(json!({"exp": 900})), No::AssertionExpired),
+            (claims_with(json!({"aud": "other"})), No::AssertionForOther),
+            (claims_with(json!({"iss": "https://evil.example"})), No::AssertionOfOtherIssuer),
+        ] {
+            let (verdict, changes) = judge(&linked(world(&said), sample::user()), Ok(signed::issuer()));
+            let refusal = verdict.unwrap_err();
+            assert_eq!((refusal.no, refusal.param, changes.len()), (expected, Some(Param::Assertion), 0));
+            assert_eq!(refusal.row().kind, crate::refusal::ErrorKind::InvalidGrant);
+        }
+        let mut nonsense = world(&claims());
+        nonsense.send(Param::Assertion, "a.b.c");
+        assert_eq!(no(&nonsense), No::AssertionMalformed);
+        nonsense.unsend(Param::Assertion);
+        assert_eq!(no(&nonsense), No::ParameterMissing);
+    }
+
+    /// RFC 7523 §3: JWTs "are not replayed".
+    #[test]
+    fn a_token_is_exchanged_once_and_remembered_until_it_is_too_old_rfc_7523_3() {
+        let mut world = linked(world(&claims()), sample::user());
+        let burned = |world: &World| {
+            let (verdict, changes) = judge(world, Ok(signed::issuer()));
+            let burn = |change: &Change| match change {
+                Change::BurnJti { jti, until } => Some((*jti, *until)),
+                _ => None,
+            };
+            (verdict.is_ok(), changes.iter().find_map(burn))
+        };
+        let (is_ok, burn) = burned(&world);
+        // `exp` is 1990, and clocks may differ by half a minute.
+        assert_eq!((is_ok, burn.map(|(_, until)| until)), (true, Some(UnixTime(2020))));
+        world.facts.is_burned = true;
+        check(
+            &world,
+            &expect![[r#"
+            no AssertionReplayed
+
+        "#]],
+        );
+        let other = linked(self::world(&claims_with(json!({"jti": "another"}))), sample::user());
+        assert_ne!(burned(&other).1, burn, "a token that says something else is another token");
+        // What is not signed says nothing, not even that it was used.
+        let mut forged = world.sent(Param::Assertion);
+        forged.truncate(forged.len() - 4);
+        world.send(Param::Assertion, &forged);
+        assert_eq!(no(&world), No::AssertionForged);
+    }
+
+    #[test]
+    fn a_token_that_lives_for_long_is_remembered_for_as_long_as_it_is_taken() {
+        let world = linked(world(&claims_with(json!({"exp": 9_000_000}))), sample::user());
+        let changes = judge(&world, Ok(signed::issuer())).1;
+        let until = UnixTime(990 + 24 * 60 * 60);
+        assert!(changes.iter().any(|change| matches!(change, Change::BurnJti { until: own, .. } if *own == until)));
+    }
+
+    #[test]
+    fn the_client_comes_first_and_an_absent_issuer_after_it() {
+        let mut world = world(&claims());
+        assert_eq!(judge(&world, Err(No::UpstreamAbsent)).0.unwrap_err().no, No::UpstreamAbsent);
+        assert_eq!(judge(&world, Err(No::UpstreamUnreachable)).0.unwrap_err().no, No::UpstreamUnreachable);
+        world.send(Param::ClientSecret, "wrong");
+        assert_eq!(judge(&world, Err(No::UpstreamAbsent)).0.unwrap_err().no, No::ClientSecretWrong);
+        let mut other = self::world(&claims());
+        other.facts.client = Some(Arc::new(sample::client()));
+        assert_eq!(no(&other), No::GrantTypeNotAllowed);
+        let mut elsewhere = self::world(&claims());
+        elsewhere.policy.grants.pop();
+        assert_eq!(no(&elsewhere), No::GrantTypeUnknown);
+    }
+
+    #[test]
+    fn a_request_that_nobody_trusted_an_issuer_for_is_refused() {
+        let mut world = world(&claims());
+        assert_eq!(world.token().unwrap_err().no, No::UpstreamAbsent);
+        world.send(Param::Assertion, "nonsense");
+        assert_eq!(world.token().unwrap_err().no, No::AssertionMalformed);
+    }
+
+    #[test]
+    fn a_public_client_may_have_the_grant() {
+        let mut world = linked(world(&claims()), sample::user());
+        let grants = vec![GrantType::Assertion];
+        world.facts.client = Some(Arc::new(Client { grants, kind: ClientKind::Public, ..sample::public_client() }));
+        world.unsend(Param::ClientSecret);
+        assert!(judge(&world, Ok(signed::issuer())).0.is_ok());
+    }
+
+    #[test]
+    fn the_rows_are_wanted_by_what_the_token_says_itself() {
+        let world = world(&claims());
+        let mut request = TokenRequest::parse(world.params(), &world.policy, &world.keys, sample::ADDRESS).unwrap();
+        assert_eq!(crate::line::Call::wants(&request).identity, None);
+        assert_eq!(request.assertion().and_then(Jwt::kid), Some("ed"));
+        request.trust(Ok(signed::issuer()));
+        let wants = crate::line::Call::wants(&request);
+        assert_eq!(wants.identity.unwrap().subject, "alice-there");
+        assert_eq!(wants.login.as_deref(), Some("alice@example.com"));
+        assert_eq!(wants.burned, Some(request.assertion().unwrap().digest()));
+    }
+}

@@ -1,0 +1,193 @@
+//! The resource owner password credentials grant, RFC 6749 §4.3. No surface has it unless its dialect waives the rule that
+//! forbids it (RFC 9700 §2.4); and where it is, it obeys lock-out, second factor and disabled accounts as the sign-in page
+//! does, with the same counters.
+//!
+//! | the password is | the account has a second factor | the code is | outcome |
+//! |---|---|---|---|
+//! | wrong | | | refused, counted |
+//! | right | no | | tokens |
+//! | right | yes | missing | a code is asked for |
+//! | right | yes | wrong or used | refused, counted |
+//! | right | yes | right | tokens, and the code is used up |
+
+use std::sync::Arc;
+
+use crate::line::Reply;
+use crate::line::{Change, Facts, Turn, Wants};
+use crate::model::{Client, EventKind, GrantType, User};
+use crate::person::attempts::{Knock, prove_password};
+use crate::person::second_factor;
+use crate::refusal::{No, Refusal};
+use crate::secret::Secret;
+use crate::token::issue::{self, Beginning, Subject};
+use crate::wire::{Param, Params};
+
+#[derive(Debug)]
+pub(crate) struct Request {
+    username: String,
+    password: Secret,
+    otp: Option<Secret>,
+    /// The program's attempts are counted by its network address: it has no browser that could be a known device.
+    knock: Knock,
+    params: Params,
+}
+
+impl Request {
+    pub(super) fn parse(mut params: Params, address: &str) -> Result<Self, Refusal> {
+        let mut needed = |param| params.take(param).ok_or(Refusal::of(No::ParameterMissing, param));
+        let username = needed(Param::Username)?;
+        let password = Secret::new(needed(Param::Password)?);
+        let otp = params.take(Param::Otp).map(Secret::new);
+        Ok(Self { username, password, otp, knock: Knock::from_address(address), params })
+    }
+
+    pub(super) fn want(&self, wants: &mut Wants) {
+        wants.login = Some(self.username.clone());
+        self.knock.want(wants);
+    }
+
+    pub(super) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
+        let scope = issue::requested_scope(&self.params, client, turn)?;
+        let audience = issue::requested_resources(&self.params, turn)?;
+        let user = self.proven(facts, turn)?;
+        let subject = Subject {
+            client,
+            user: Some(user),
+            grant: None,
+            scope: &scope,
+            audience: &audience,
+            begun_by: Some(GrantType::Password),
+        };
+        let beginning = Beginning::now(&audience, turn);
+        Ok(issue::begin(&beginning, &subject, turn))
+    }
+
+    /// Whose name and password they are. RFC 6749 §4.3.2: the server MUST "protect the endpoint against brute force
+    /// attacks (e.g., using rate-limitation or generating alerts)".
+    fn proven<'f>(&self, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, Refusal> {
+        let user = prove_password(&self.knock, &self.username, &self.password, facts, turn)?;
+        if user.totp.is_none() {
+            turn.note(EventKind::SignedIn, Some(user.key), None, "password");
+            return Ok(user);
+        }
+        let Some(otp) = &self.otp else {
+            turn.note(EventKind::PasswordProven, Some(user.key), None, "password");
+            return Err(Refusal::of(No::SecondFactorMissing, Param::Otp));
+        };
+        let (burnt, how) = second_factor::prove(user, otp, &self.knock, facts, turn)?;
+        turn.change(Change::PutUser(Box::new(burnt)));
+        turn.note(EventKind::SignedIn, Some(user.key), None, how);
+        Ok(user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::entropy::Entropy;
+    use crate::model::{Attempts, ClientKind, GrantType, Totp};
+    use crate::sample::{self, World};
+    use crate::time::UnixTime;
+    use expect_test::expect;
+
+    const SEED: &[u8] = b"12345678901234567890";
+
+    /// A surface with the grant, a client that may use it, and a user who typed name and password into it.
+    fn world() -> World {
+        let mut world = World::new();
+        world.policy.grants.push(GrantType::Password);
+        let grants = vec![GrantType::Password, GrantType::RefreshToken];
+        world.facts.client = Some(Arc::new(Client { grants, ..sample::client() }));
+        world.facts.login = Some(Arc::new(sample::user()));
+        world.send(Param::GrantType, "password");
+        world.send(Param::Username, "alice");
+        world.send(Param::Password, sample::PASSWORD);
+        world.send(Param::Scope, "profile");
+        world
+    }
+
+    fn with_second_factor(mut world: World) -> World {
+        let sealed_seed = world.keys.keep("totp", b"sub-alice", SEED, &mut Entropy::seeded([4; 32], 1));
+        let totp = Totp { sealed_seed, digits: 6, last_step: 0, recovery: vec![], enabled_at: UnixTime(0) };
+        world.facts.login = Some(Arc::new(User { totp: Some(totp), ..sample::user() }));
+        world
+    }
+
+    #[test]
+    fn name_and_password_become_tokens_rfc_6749_4_3() {
+        world().check_token(&expect![[r#"
+            token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
+            PassCounter, PassCounter, PassCounter, PassCounter, Note signed_in, Rely, Rely, PutAccess, PutGrant, Note grant_begun
+        "#]]);
+    }
+
+    #[test]
+    fn a_wrong_password_and_an_unknown_name_are_told_alike_and_counted_rfc_6749_4_3_2() {
+        let mut wrong = world();
+        wrong.send(Param::Password, "wrong horse");
+        let mut unknown = world();
+        unknown.facts.login = None;
+        let mut disabled = world();
+        disabled.facts.login = Some(Arc::new(User { is_disabled: true, ..sample::user() }));
+        for world in [wrong, unknown, disabled] {
+            world.check_token(&expect![[r#"
+                no CredentialsWrong
+                CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
+            "#]]);
+        }
+    }
+
+    #[test]
+    fn a_shut_door_is_shut_here_as_well_and_says_how_long() {
+        let mut world = world();
+        let shut = Attempts { failures: world.policy.lockout.account_failures, resets_at: UnixTime(1300) };
+        let keys = Knock::from_address(sample::ADDRESS).keys(Some(sample::user().key), Some("alice"));
+        world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
+        let refusal = world.token().unwrap_err();
+        assert_eq!((refusal.no, refusal.retry_after_s), (No::LockedOut, Some(300)));
+    }
+
+    #[test]
+    fn a_second_factor_is_asked_for_after_a_right_password_only() {
+        let mut world = with_second_factor(world());
+        world.check_token(&expect![[r#"
+            no SecondFactorMissing
+            PassCounter, PassCounter, PassCounter, PassCounter, Note password_proven
+        "#]]);
+        assert_eq!(world.token().unwrap_err().param, Some(Param::Otp));
+        world.send(Param::Password, "wrong horse");
+        assert_eq!(world.token().unwrap_err().no, No::CredentialsWrong);
+    }
+
+    #[test]
+    fn a_code_is_used_up_and_a_wrong_one_counted_rfc_6238_5_2() {
+        let mut world = with_second_factor(world());
+        world.now = UnixTime(59);
+        world.send(Param::Otp, "287082");
+        world.check_token(&expect![[r#"
+            token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(3659), "refresh_token": String("…"), "scope": String("profile")}
+            PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PutUser, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
+        "#]]);
+        world.send(Param::Otp, "287083");
+        world.check_token(&expect![[r#"
+            no SecondFactorWrong
+            PassCounter, PassCounter, PassCounter, PassCounter, CountFailure, CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
+        "#]]);
+    }
+
+    #[test]
+    fn a_client_without_the_grant_learns_nothing_about_passwords() {
+        let mut world = world();
+        world.facts.client = Some(Arc::new(sample::client()));
+        assert_eq!(world.token().unwrap_err().no, No::GrantTypeNotAllowed);
+    }
+
+    #[test]
+    fn a_public_client_may_have_the_grant() {
+        let mut world = world();
+        let grants = vec![GrantType::Password];
+        world.facts.client = Some(Arc::new(Client { grants, kind: ClientKind::Public, ..sample::public_client() }));
+        world.unsend(Param::ClientSecret);
+        assert!(world.token().is_ok());
+    }
+}

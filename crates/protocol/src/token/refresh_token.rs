@@ -1,0 +1,293 @@
+//! The refresh token grant, RFC 6749 §6, with a rotation that no race and no lost answer can break.
+//!
+//! A grant has one *current* refresh token and remembers the one before it. A client that lost the answer to a refresh may
+//! present the previous token again, for a bounded time and until the current token is first used. It gets the same
+//! successor: the answer is kept sealed under the previous token, so that the row holds only digests and ciphertext.
+//!
+//! | presented | when | outcome |
+//! |---|---|---|
+//! | current | the client rotates | it becomes the previous one, a successor is issued |
+//! | current | the client reuses | the same token, a new access token |
+//! | previous | within the grace period | the kept answer; a confidential client gets a new access token when that is over |
+//! | previous | later | a replay: the grant ends |
+//! | older | | a replay: the grant ends, RFC 9700 §4.14.2 |
+//! | newer than the row | the store was set back | refused, and the grant lives on |
+//!
+//! The grace period of a public client is a minute. Whoever copied its token can present it too, and only a token that no
+//! longer works tells the two apart: after the minute, the next refresh by the one who is behind ends the grant.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::keys::{self, GENERATION_MAX, Keys, Presented};
+use crate::line::Reply;
+use crate::line::{Change, Facts, Rely, Turn, Wants};
+use crate::liveness::Dead;
+use crate::model::{Client, ClientKind, EventKind, Grant, GrantId, GrantType, Held, Refresh, RefreshMode, User};
+use crate::policy::{PUBLIC_GRACE_S, Policy};
+use crate::refusal::{No, Refusal};
+use crate::scope::Scope;
+use crate::secret::Secret;
+use crate::time::UnixTime;
+use crate::token::issue::{self, Subject};
+use crate::wire::{Param, Params};
+
+#[derive(Debug)]
+pub(crate) struct Request {
+    text: Secret,
+    /// The token and its generation. Absent when what was sent is no refresh token of this server.
+    presented: Option<(Presented, u32)>,
+    /// The grant whose tokens are written like this one; `None` for the usual way.
+    begun_by: Option<GrantType>,
+    params: Params,
+}
+
+/// How many refreshes a store can have been set back and its newer tokens still be known as such. A grant that was refreshed
+/// every minute since a backup of a month ago is below it. Tokens from before they were counted have a random generation,
+/// which is above it but for one in 256.
+const AHEAD_MAX: u32 = 1 << 16;
+
+/// Where a presented token stands among the refresh tokens of its grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Current,
+    Previous,
+    /// Made before the previous one.
+    Older,
+    /// Made after the current one, by a store that has been set back since: from a backup, or to a standby that lagged.
+    Ahead,
+}
+
+impl Place {
+    fn of(presented: Presented, generation: u32, refresh: &Refresh) -> Self {
+        if presented.digest == refresh.current {
+            return Self::Current;
+        }
+        if Some(presented.digest) == refresh.previous {
+            return Self::Previous;
+        }
+        // The token's checksum says that this server made it for this grant. A token with the number of the current one is
+        // of a history that the store has lost as well.
+        match generation.checked_sub(refresh.generation) {
+            Some(ahead) if ahead <= AHEAD_MAX && generation < GENERATION_MAX => Self::Ahead,
+            _ => Self::Older,
+        }
+    }
+}
+
+/// The answer to a rotation, as it is kept for whoever asks again with the same token.
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    /// When it was given. Answers that an older version of this program kept do not say.
+    #[serde(default)]
+    rotated_at: Option<UnixTime>,
+    access: String,
+    access_expires_at: UnixTime,
+    refresh: String,
+    scope: Scope,
+    audience: Vec<String>,
+}
+
+/// What a live grant's refresh needs beyond the request.
+struct Live<'a> {
+    client: &'a Arc<Client>,
+    user: &'a Arc<User>,
+    grant: &'a Grant,
+    refresh: &'a Refresh,
+    scope: Scope,
+    audience: Vec<String>,
+    begun_by: Option<GrantType>,
+}
+
+impl Live<'_> {
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            client: self.client,
+            user: Some(self.user),
+            grant: Some(self.grant.id),
+            scope: &self.scope,
+            audience: &self.audience,
+            begun_by: self.begun_by,
+        }
+    }
+}
+
+impl Request {
+    pub(super) fn parse(mut params: Params, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
+        let text = params.take(Param::RefreshToken).ok_or(Refusal::of(No::ParameterMissing, Param::RefreshToken))?;
+        let mut spellings = policy.refresh_spellings();
+        let found = spellings.find_map(|(spelling, begun_by)| Some((keys.read_refresh(spelling, &text)?, begun_by)));
+        let (presented, begun_by) = found.map_or((None, None), |(presented, begun_by)| (Some(presented), begun_by));
+        Ok(Self { text: Secret::new(text), presented, begun_by, params })
+    }
+
+    pub(super) fn want(&self, wants: &mut Wants) {
+        wants.grant = self.presented.map(|(presented, _)| GrantId(presented.id));
+    }
+
+    pub(super) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
+        let (presented, generation) = self.presented.ok_or(No::RefreshUnknown)?;
+        let held = facts.grant.as_ref().ok_or(No::RefreshUnknown)?;
+        // RFC 6749 §6: the server MUST "validate the refresh token, and ensure that the refresh token was issued to the
+        // authenticated client".
+        if held.row.client != client.key {
+            return Err(No::RefreshOfOtherClient.into());
+        }
+        let refresh = held.row.refresh.as_ref().ok_or(No::RefreshUnknown)?;
+        let user = live_user(held, turn)?;
+        let kept = match Place::of(presented, generation, refresh) {
+            Place::Current => None,
+            Place::Previous => Some(self.kept_answer(refresh).ok_or(No::RefreshUnknown)?),
+            Place::Older => return Err(replayed(&held.row, turn).into()),
+            Place::Ahead => return Err(No::RefreshAhead.into()),
+        };
+        if turn.now.is_past(refresh.idle_until) {
+            return Err(No::RefreshExpired.into());
+        }
+        if kept.as_ref().is_some_and(|answer| turn.now.is_past(answer.repeatable_until(client, turn))) {
+            return Err(replayed(&held.row, turn).into());
+        }
+        let mode = issue::refresh_mode(client, turn);
+        if mode == RefreshMode::None {
+            return Err(No::GrantTypeNotAllowed.into());
+        }
+        let scope = self.narrowed_scope(&held.row, client, turn)?;
+        let audience = issue::narrowed_resources(&self.params, &held.row.audience, turn)?;
+        // The successor is written as the token that was sent: at_ stays at_, and a spelling of a grant's own stays that.
+        let live = Live { client, user, grant: &held.row, refresh, scope, audience, begun_by: self.begun_by };
+        match kept {
+            Some(answer) => answer.again(&live, turn),
+            None if mode == RefreshMode::Reuse => Ok(self.reuse(&live, turn)),
+            None => Ok(self.rotate(&live, turn)),
+        }
+    }
+
+    /// The answer that was given when this token was exchanged.
+    fn kept_answer(&self, refresh: &Refresh) -> Option<Answer> {
+        let plain = keys::open_under_token(&self.text, refresh.answer.as_ref()?)?;
+        serde_json::from_slice(&plain).ok()
+    }
+
+    fn rotate(&self, live: &Live<'_>, turn: &mut Turn<'_>) -> Reply {
+        let generation = live.refresh.generation.saturating_add(1);
+        let successor = live.subject().mint_refresh(live.grant.id, generation, turn);
+        let (access, access_expires_at) = issue::access(&live.subject(), turn);
+        let idle_until = issue::refresh_idle_until(live.client, live.grant.created_at, turn);
+        let answer = Answer {
+            rotated_at: Some(turn.now),
+            access: access.text.reveal().to_owned(),
+            access_expires_at,
+            refresh: successor.text.reveal().to_owned(),
+            scope: live.scope.clone(),
+            audience: live.audience.clone(),
+        };
+        let answer = serde_json::to_vec(&answer).expect("strings and numbers become JSON");
+        let sealed = keys::seal_under_token(&self.text, &answer, &mut turn.entropy);
+        turn.change(Change::RotateRefresh {
+            grant: live.grant.id,
+            from: live.refresh.current,
+            to: Refresh {
+                current: successor.digest,
+                previous: Some(live.refresh.current),
+                answer: Some(sealed),
+                generation,
+                idle_until,
+            },
+            expires_at: access_expires_at.max(idle_until),
+        });
+        issue::reply(&access.text, access_expires_at, Some(&successor.text), &live.subject(), turn)
+    }
+
+    fn reuse(&self, live: &Live<'_>, turn: &mut Turn<'_>) -> Reply {
+        let (access, access_expires_at) = issue::access(&live.subject(), turn);
+        let idle_until = issue::refresh_idle_until(live.client, live.grant.created_at, turn);
+        // The same token, and none before it: a client that rotated until now has used the successor.
+        let generation = live.refresh.generation;
+        turn.change(Change::RotateRefresh {
+            grant: live.grant.id,
+            from: live.refresh.current,
+            to: Refresh { current: live.refresh.current, previous: None, answer: None, generation, idle_until },
+            expires_at: access_expires_at.max(idle_until),
+        });
+        issue::reply(&access.text, access_expires_at, Some(&self.text), &live.subject(), turn)
+    }
+
+    /// RFC 6749 §6: "The requested scope MUST NOT include any scope not originally granted by the resource owner, and if
+    /// omitted is treated as equal to the scope originally granted". What the client may no longer ask for, its grants
+    /// no longer give.
+    fn narrowed_scope(&self, grant: &Grant, client: &Client, turn: &Turn<'_>) -> Result<Scope, Refusal> {
+        let policy = &turn.policy.scope;
+        let text = self.params.value(Param::Scope).unwrap_or_default();
+        let asked = Scope::parse(text).map_err(|_| Refusal::of(No::ScopeUnknown, Param::Scope))?;
+        if !asked.is_within(&policy.closure(&grant.scope)) {
+            return Err(Refusal::of(No::ScopeWider, Param::Scope));
+        }
+        let wanted = if asked.is_empty() { &grant.scope } else { &asked };
+        let scope = wanted.intersection(&policy.closure(&policy.of_client(client)));
+        if scope.is_empty() && !wanted.is_empty() {
+            return Err(Refusal::of(No::ScopeNotAllowed, Param::Scope));
+        }
+        Ok(scope)
+    }
+}
+
+impl Answer {
+    /// Until when the previous token may be presented again. After that it is a replay.
+    fn repeatable_until(&self, client: &Client, turn: &Turn<'_>) -> UnixTime {
+        let grace_s = match client.kind {
+            ClientKind::Confidential => turn.policy.refresh_grace_s,
+            ClientKind::Public => turn.policy.refresh_grace_s.min(PUBLIC_GRACE_S),
+        };
+        // An answer that does not say when it was given can be repeated while its access token lives.
+        self.rotated_at.map_or(self.access_expires_at, |rotated_at| rotated_at.plus(grace_s))
+    }
+
+    /// The same successor as before, and the same access token while it lives and says what is asked for now. A public
+    /// client gets nothing but what was kept: a copied token is good for no access token of its own.
+    fn again(self, live: &Live<'_>, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
+        let successor = Secret::new(self.refresh);
+        let is_same = self.scope == live.scope && self.audience == live.audience;
+        let is_public = live.client.kind == ClientKind::Public;
+        if is_same && (is_public || !turn.now.is_past(self.access_expires_at)) {
+            turn.change(Change::Settle);
+            let access = Secret::new(self.access);
+            return Ok(issue::reply(&access, self.access_expires_at, Some(&successor), &live.subject(), turn));
+        }
+        if is_public {
+            return Err(No::RefreshRetryDiffers.into());
+        }
+        turn.change(Change::Rely(Rely::Grant(live.grant.id)));
+        let (access, access_expires_at) = issue::access(&live.subject(), turn);
+        Ok(issue::reply(&access.text, access_expires_at, Some(&successor), &live.subject(), turn))
+    }
+}
+
+/// An old token came back, so somebody kept a copy of it. RFC 9700 §4.14.2: the server "cannot determine which party
+/// submitted the invalid refresh token, but it will revoke the active refresh token".
+fn replayed(grant: &Grant, turn: &mut Turn<'_>) -> No {
+    turn.change(Change::RevokeGrant(grant.id));
+    turn.note(EventKind::RefreshReplayed, Some(grant.user), Some(grant.client), "");
+    No::RefreshReplayed
+}
+
+fn live_user<'f>(held: &'f Held<Grant>, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, No> {
+    if let Err(dead) = held.check(&turn.policy.dialect) {
+        if dead == Dead::User {
+            turn.note(
+                EventKind::RefreshRefused,
+                Some(held.row.user),
+                Some(held.row.client),
+                "the user is disabled or gone",
+            );
+        }
+        return Err(match dead {
+            Dead::User => No::GrantUserGone,
+            Dead::Client | Dead::Grant => No::GrantRevoked,
+        });
+    }
+    held.user.as_ref().ok_or(No::GrantUserGone)
+}
+
+#[cfg(test)]
+mod tests;
