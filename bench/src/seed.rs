@@ -7,8 +7,8 @@ use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Alphabet, Keys, Minted, Spelling, TokenKind};
 use protocol::line::Change;
 use protocol::model::{
-    Access, AccessId, Amr, Client, ClientKey, ClientKind, ClientSecret, Consent, Grant, GrantId, GrantType, Pkce,
-    Refresh, Session, SessionId, StoredSecret, User, UserKey,
+    Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret, Consent, Grant,
+    GrantId, GrantType, Permission, Pkce, Refresh, Session, SessionId, StoredSecret, User, UserKey,
 };
 use protocol::person::password;
 use protocol::policy::Policy;
@@ -142,8 +142,7 @@ impl Seeder {
             client: ClientKey(owner.key),
             user: None,
             grant: None,
-            scope: Scope::of([owner.scope]),
-            audience: vec![],
+            permission: Permission { scope: Scope::of([owner.scope]), audience: vec![] },
             issued_at: self.now,
             expires_at: self.now.plus(YEAR_S),
         };
@@ -161,11 +160,13 @@ impl Seeder {
                 Refresh { current: minted.digest, previous: None, answer: None, idle_until: until, generation: 0 };
             sets.push(vec![Change::PutGrant(Box::new(Grant {
                 id: GrantId(minted.id),
-                user: UserKey(1),
-                client: ClientKey(owner.key),
-                scope: Scope::of([owner.scope]),
-                audience: vec![],
-                auth_time: self.now,
+                authorization: Authorization {
+                    user: UserKey(1),
+                    client: ClientKey(owner.key),
+                    permission: Permission { scope: Scope::of([owner.scope]), audience: vec![] },
+                    auth_time: self.now,
+                    circumstances: Circumstances::default(),
+                },
                 created_at: self.now,
                 expires_at: until,
                 refresh: Some(refresh),
@@ -275,10 +276,9 @@ fn nameless(number: i64, now: UnixTime) -> User {
 fn consent(owner: &Owner, user: i64, id: i64, now: UnixTime) -> Change {
     Change::PutConsent(Consent {
         id,
-        audience: vec![],
+        permission: Permission { scope: Scope::of([owner.scope]), audience: vec![] },
         user: UserKey(user),
         client: ClientKey(owner.key),
-        scope: Scope::of([owner.scope]),
         given_at: now,
         renewed_at: now,
     })

@@ -3,9 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use protocol::line::{Change, Rely};
-use protocol::model::{
-    AccessId, Client, ClientKey, CodeId, Consent, Event, GrantId, PersonalId, SessionId, User, UserKey,
-};
+use protocol::model::{AccessId, Client, ClientKey, CodeId, Event, GrantId, PersonalId, SessionId, User, UserKey};
 use protocol::scope::Scope;
 
 use super::Fixture;
@@ -44,7 +42,9 @@ fn put() -> impl Strategy<Value = Change> {
         (id(), id()).prop_map(|(subject, user)| Change::PutIdentity(identity(subject, user))),
         (any::<bool>(), 1..200_u64).prop_map(|(is_wanted, ttl_s)| burn(if is_wanted { "jti" } else { "other" }, ttl_s)),
         (id(), id(), "[a-c]{1,2}").prop_map(|(user, client, word)| {
-            Change::PutConsent(Consent { scope: Scope::of([word.as_str()]), ..consent(user, client) })
+            let mut other = consent(user, client);
+            other.permission.scope = Scope::of([word.as_str()]);
+            Change::PutConsent(other)
         }),
         (1..4_u32).prop_map(|number| Change::PutSealKey(seal_key(number))),
         (1..4_u32).prop_map(Change::DropSealKey),

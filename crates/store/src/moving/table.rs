@@ -135,6 +135,7 @@ pub static TABLES: &[Table] = &[
             bytes("challenge"),
             text("scope"),
             text("audience"),
+            text("circumstances"),
         ],
     },
     Table {
@@ -156,6 +157,7 @@ pub static TABLES: &[Table] = &[
             text("audience"),
             bytes("refresh_answer"),
             int("refresh_generation"),
+            text("circumstances"),
         ],
     },
     Table {

@@ -1,8 +1,9 @@
 //! Columns to rows. Every function names the columns that it expects, in their order.
 
 use protocol::model::{
-    Access, AccessId, Amr, Attempts, ClientKey, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, Identity,
-    IdentityName, Personal, PersonalId, Refresh, SealKey, Session, SessionId, UserKey,
+    Access, AccessId, Amr, Attempts, Authorization, Circumstances, ClientKey, Code, CodeId, Consent, Event, EventKind,
+    Grant, GrantId, Identity, IdentityName, Permission, Personal, PersonalId, Refresh, SealKey, Session, SessionId,
+    UserKey,
 };
 use protocol::scope::Scope;
 use protocol::secret::Digest;
@@ -11,15 +12,15 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use super::stop::Stop;
-use crate::documents::read_list;
+use crate::documents::{read_circumstances, read_list};
 
 type Read<T> = Result<T, Stop>;
 
 /// Where the columns of a join begin, behind those of the row.
 pub(super) const SESSION_WIDTH: usize = 11;
 pub(super) const IDENTITY_WIDTH: usize = 4;
-pub(super) const CODE_WIDTH: usize = 14;
-pub(super) const GRANT_WIDTH: usize = 14;
+pub(super) const CODE_WIDTH: usize = 15;
+pub(super) const GRANT_WIDTH: usize = 15;
 pub(super) const ACCESS_WIDTH: usize = 9;
 pub(super) const PERSONAL_WIDTH: usize = 10;
 
@@ -28,8 +29,8 @@ macro_rules! columns {
     (session) => { "s.id, s.digest, s.user_key, s.amr, s.auth_time, s.created_at, s.seen_at, s.idle_until, s.expires_at, s.address, s.agent" };
     (identity) => { "i.issuer, i.subject, i.user_key, i.linked_at" };
     (consent) => { "o.id, o.user_key, o.client_key, o.scope, o.audience, o.given_at, o.renewed_at" };
-    (code) => { "k.id, k.digest, k.grant_id, k.client_key, k.user_key, k.is_spent, k.issued_at, k.expires_at, k.auth_time, k.is_redirect_uri_named, k.redirect_uri, k.challenge, k.scope, k.audience" };
-    (grant) => { "g.id, g.user_key, g.client_key, g.is_revoked, g.auth_time, g.created_at, g.expires_at, g.refresh_current, g.refresh_previous, g.refresh_idle_until, g.scope, g.audience, g.refresh_answer, g.refresh_generation" };
+    (code) => { "k.id, k.digest, k.grant_id, k.client_key, k.user_key, k.is_spent, k.issued_at, k.expires_at, k.auth_time, k.is_redirect_uri_named, k.redirect_uri, k.challenge, k.scope, k.audience, k.circumstances" };
+    (grant) => { "g.id, g.user_key, g.client_key, g.is_revoked, g.auth_time, g.created_at, g.expires_at, g.refresh_current, g.refresh_previous, g.refresh_idle_until, g.scope, g.audience, g.refresh_answer, g.refresh_generation, g.circumstances" };
     (access) => { "a.id, a.digest, a.client_key, a.user_key, a.grant_id, a.issued_at, a.expires_at, a.scope, a.audience" };
     (personal) => { "p.id, p.digest, p.user_key, p.created_at, p.expires_at, p.used_at, p.dialect, p.name, p.scope, p.by_operator" };
 }
@@ -83,6 +84,16 @@ fn list<T: serde::de::DeserializeOwned>(row: &Row, at: usize) -> Read<Vec<T>> {
     read_list(get(row, at)?).ok_or_else(|| unreadable("a list", at))
 }
 
+/// Two columns: the scope, then the audience.
+fn permission(row: &Row, at: usize) -> Read<Permission> {
+    Ok(Permission { scope: scope(row, at)?, audience: list(row, at + 1)? })
+}
+
+/// What is known about an authorization: a JSON object, or NULL in rows of versions that did not keep it.
+fn circumstances(row: &Row, at: usize) -> Read<Circumstances> {
+    read_circumstances(get(row, at)?).ok_or_else(|| unreadable("a JSON object", at))
+}
+
 pub(super) fn session(row: &Row) -> Read<Session> {
     Ok(Session {
         id: SessionId(get(row, 0)?),
@@ -112,8 +123,7 @@ pub(super) fn consent(row: &Row) -> Read<Consent> {
         id: get(row, 0)?,
         user: UserKey(get(row, 1)?),
         client: ClientKey(get(row, 2)?),
-        scope: scope(row, 3)?,
-        audience: list(row, 4)?,
+        permission: permission(row, 3)?,
         given_at: time(row, 5)?,
         renewed_at: time(row, 6)?,
     })
@@ -124,17 +134,19 @@ pub(super) fn code(row: &Row) -> Read<Code> {
         id: CodeId(get(row, 0)?),
         digest: digest(row, 1)?,
         grant: GrantId(get(row, 2)?),
-        client: ClientKey(get(row, 3)?),
-        user: UserKey(get(row, 4)?),
+        authorization: Authorization {
+            client: ClientKey(get(row, 3)?),
+            user: UserKey(get(row, 4)?),
+            permission: permission(row, 12)?,
+            auth_time: time(row, 8)?,
+            circumstances: circumstances(row, 14)?,
+        },
         is_spent: get(row, 5)?,
         issued_at: time(row, 6)?,
         expires_at: time(row, 7)?,
-        auth_time: time(row, 8)?,
         is_redirect_uri_named: get(row, 9)?,
         redirect_uri: get(row, 10)?,
         challenge: digest_or_none(row, 11)?,
-        scope: scope(row, 12)?,
-        audience: list(row, 13)?,
     })
 }
 
@@ -151,14 +163,16 @@ pub(super) fn grant(row: &Row) -> Read<Grant> {
     };
     Ok(Grant {
         id: GrantId(get(row, 0)?),
-        user: UserKey(get(row, 1)?),
-        client: ClientKey(get(row, 2)?),
+        authorization: Authorization {
+            user: UserKey(get(row, 1)?),
+            client: ClientKey(get(row, 2)?),
+            permission: permission(row, 10)?,
+            auth_time: time(row, 4)?,
+            circumstances: circumstances(row, 14)?,
+        },
         is_revoked: get(row, 3)?,
-        auth_time: time(row, 4)?,
         created_at: time(row, 5)?,
         expires_at: time(row, 6)?,
-        scope: scope(row, 10)?,
-        audience: list(row, 11)?,
         refresh,
     })
 }
@@ -172,8 +186,7 @@ pub(super) fn access(row: &Row) -> Read<Access> {
         grant: get::<Option<i64>>(row, 4)?.map(GrantId),
         issued_at: time(row, 5)?,
         expires_at: time(row, 6)?,
-        scope: scope(row, 7)?,
-        audience: list(row, 8)?,
+        permission: permission(row, 7)?,
     })
 }
 

@@ -62,8 +62,8 @@ pub(super) async fn consent(link: &Link, row: &Consent) -> Result<(), Stop> {
         INT8 row.id,
         INT8 row.user.0,
         INT8 row.client.0,
-        TEXT text(row.scope.as_str()),
-        TEXT list(&row.audience),
+        TEXT text(row.permission.scope.as_str()),
+        TEXT list(&row.permission.audience),
         INT8 row.given_at.0,
         INT8 row.renewed_at.0,
     ];

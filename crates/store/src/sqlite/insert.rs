@@ -9,23 +9,25 @@ use crate::documents::list;
 
 pub(super) fn code(connection: &Connection, row: &Code) -> Result<(), Stop> {
     const SQL: &str = "INSERT INTO codes (id, digest, grant_id, client, user, is_spent, issued_at, expires_at, \
-        auth_time, is_redirect_uri_named, redirect_uri, challenge, scope, audience) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+        auth_time, is_redirect_uri_named, redirect_uri, challenge, scope, audience, circumstances) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    let authorization = &row.authorization;
     let values = params![
         row.id.0,
         row.digest.0,
         row.grant.0,
-        row.client.0,
-        row.user.0,
+        authorization.client.0,
+        authorization.user.0,
         row.is_spent,
         row.issued_at.0,
         row.expires_at.0,
-        row.auth_time.0,
+        authorization.auth_time.0,
         row.is_redirect_uri_named,
         row.redirect_uri,
         row.challenge.map(|digest| digest.0),
-        row.scope.as_str(),
-        list(&row.audience),
+        authorization.permission.scope.as_str(),
+        list(&authorization.permission.audience),
+        authorization.circumstances.document(),
     ];
     add(connection, SQL, values)
 }
@@ -33,23 +35,25 @@ pub(super) fn code(connection: &Connection, row: &Code) -> Result<(), Stop> {
 pub(super) fn grant(connection: &Connection, row: &Grant) -> Result<(), Stop> {
     const SQL: &str = "INSERT INTO grants (id, user, client, is_revoked, auth_time, created_at, expires_at, \
         refresh_current, refresh_previous, refresh_idle_until, scope, audience, refresh_answer, \
-        refresh_generation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+        refresh_generation, circumstances) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    let authorization = &row.authorization;
     let refresh = row.refresh.as_ref();
     let values = params![
         row.id.0,
-        row.user.0,
-        row.client.0,
+        authorization.user.0,
+        authorization.client.0,
         row.is_revoked,
-        row.auth_time.0,
+        authorization.auth_time.0,
         row.created_at.0,
         row.expires_at.0,
         refresh.map(|refresh| refresh.current.0),
         refresh.and_then(|refresh| refresh.previous).map(|digest| digest.0),
         refresh.map(|refresh| refresh.idle_until.0),
-        row.scope.as_str(),
-        list(&row.audience),
+        authorization.permission.scope.as_str(),
+        list(&authorization.permission.audience),
         refresh.and_then(|refresh| refresh.answer.as_ref()),
         refresh.map(|refresh| refresh.generation),
+        authorization.circumstances.document(),
     ];
     add(connection, SQL, values)
 }
@@ -65,8 +69,8 @@ pub(super) fn access(connection: &Connection, row: &Access) -> Result<(), Stop> 
         row.grant.map(|grant| grant.0),
         row.issued_at.0,
         row.expires_at.0,
-        row.scope.as_str(),
-        list(&row.audience),
+        row.permission.scope.as_str(),
+        list(&row.permission.audience),
     ];
     add(connection, SQL, values)
 }
@@ -123,8 +127,8 @@ pub(super) fn consent(connection: &Connection, row: &Consent) -> Result<(), Stop
         row.id,
         row.user.0,
         row.client.0,
-        row.scope.as_str(),
-        list(&row.audience),
+        row.permission.scope.as_str(),
+        list(&row.permission.audience),
         row.given_at.0,
         row.renewed_at.0
     ];

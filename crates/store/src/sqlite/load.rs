@@ -254,7 +254,7 @@ impl View<'_> {
             Ok((row::code(row)?, row.get(at)?, row.get(at + 1)?, row.get::<_, Option<bool>>(at + 2)?))
         })?;
         let Some((row, client, user, is_revoked)) = found else { return Ok(None) };
-        let (client, user) = (self.client(row.client, client)?, self.user(row.user, user)?);
+        let (client, user) = (self.client(row.authorization.client, client)?, self.user(row.authorization.user, user)?);
         // The grant begins with the redemption, so its absence says nothing.
         Ok(Some(Held { row, client, user, is_grant_revoked: is_revoked == Some(true) }))
     }
@@ -268,7 +268,7 @@ impl View<'_> {
 
     /// A grant with the client and user of these versions.
     pub(super) fn held_grant(&self, row: Grant, client: Option<u32>, user: Option<u32>) -> Result<Held<Grant>, Stop> {
-        let (client, user) = (self.client(row.client, client)?, self.user(row.user, user)?);
+        let (client, user) = (self.client(row.authorization.client, client)?, self.user(row.authorization.user, user)?);
         let is_grant_revoked = row.is_revoked;
         Ok(Held { row, client, user, is_grant_revoked })
     }

@@ -1,8 +1,9 @@
 //! Columns to rows. Every function names the columns that it expects, in their order.
 
 use protocol::model::{
-    Access, AccessId, Amr, Attempts, ClientKey, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, Identity,
-    IdentityName, Personal, PersonalId, Refresh, SealKey, Session, SessionId, UserKey,
+    Access, AccessId, Amr, Attempts, Authorization, Circumstances, ClientKey, Code, CodeId, Consent, Event, EventKind,
+    Grant, GrantId, Identity, IdentityName, Permission, Personal, PersonalId, Refresh, SealKey, Session, SessionId,
+    UserKey,
 };
 use protocol::scope::Scope;
 use protocol::secret::Digest;
@@ -10,7 +11,7 @@ use protocol::time::UnixTime;
 use rusqlite::Row;
 use rusqlite::types::Type;
 
-use crate::documents::read_list;
+use crate::documents::{read_circumstances, read_list};
 
 type Read<T> = rusqlite::Result<T>;
 
@@ -26,9 +27,9 @@ columns! {
     /// Of `consents AS o`.
     CONSENT = "o.id, o.user, o.client, o.scope, o.audience, o.given_at, o.renewed_at";
     /// Of `codes AS k`.
-    CODE = "k.id, k.digest, k.grant_id, k.client, k.user, k.is_spent, k.issued_at, k.expires_at, k.auth_time, k.is_redirect_uri_named, k.redirect_uri, k.challenge, k.scope, k.audience";
+    CODE = "k.id, k.digest, k.grant_id, k.client, k.user, k.is_spent, k.issued_at, k.expires_at, k.auth_time, k.is_redirect_uri_named, k.redirect_uri, k.challenge, k.scope, k.audience, k.circumstances";
     /// Of `grants AS g`.
-    GRANT = "g.id, g.user, g.client, g.is_revoked, g.auth_time, g.created_at, g.expires_at, g.refresh_current, g.refresh_previous, g.refresh_idle_until, g.scope, g.audience, g.refresh_answer, g.refresh_generation";
+    GRANT = "g.id, g.user, g.client, g.is_revoked, g.auth_time, g.created_at, g.expires_at, g.refresh_current, g.refresh_previous, g.refresh_idle_until, g.scope, g.audience, g.refresh_answer, g.refresh_generation, g.circumstances";
     /// Of `access_tokens AS a`.
     ACCESS = "a.id, a.digest, a.client, a.user, a.grant_id, a.issued_at, a.expires_at, a.scope, a.audience";
     /// Of `personal_tokens AS p`.
@@ -38,8 +39,8 @@ columns! {
 /// Where the columns of a join begin, behind those of the row.
 pub(super) const SESSION_WIDTH: usize = 11;
 pub(super) const IDENTITY_WIDTH: usize = 4;
-pub(super) const CODE_WIDTH: usize = 14;
-pub(super) const GRANT_WIDTH: usize = 14;
+pub(super) const CODE_WIDTH: usize = 15;
+pub(super) const GRANT_WIDTH: usize = 15;
 pub(super) const ACCESS_WIDTH: usize = 9;
 pub(super) const PERSONAL_WIDTH: usize = 10;
 
@@ -65,6 +66,17 @@ fn list<T: serde::de::DeserializeOwned>(row: &Row<'_>, at: usize) -> Read<Vec<T>
     let text = row.get_ref(at)?.as_str_or_null()?;
     read_list(text)
         .ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, "this is not a list".into()))
+}
+
+/// Two columns: the scope, then the audience.
+fn permission(row: &Row<'_>, at: usize) -> Read<Permission> {
+    Ok(Permission { scope: scope(row, at)?, audience: list(row, at + 1)? })
+}
+
+/// What is known about an authorization: a JSON object, or NULL in rows of versions that did not keep it.
+fn circumstances(row: &Row<'_>, at: usize) -> Read<Circumstances> {
+    read_circumstances(row.get_ref(at)?.as_str_or_null()?)
+        .ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, "this is no JSON object".into()))
 }
 
 pub(super) fn session(row: &Row<'_>) -> Read<Session> {
@@ -96,8 +108,7 @@ pub(super) fn consent(row: &Row<'_>) -> Read<Consent> {
         id: row.get(0)?,
         user: UserKey(row.get(1)?),
         client: ClientKey(row.get(2)?),
-        scope: scope(row, 3)?,
-        audience: list(row, 4)?,
+        permission: permission(row, 3)?,
         given_at: time(row, 5)?,
         renewed_at: time(row, 6)?,
     })
@@ -108,17 +119,19 @@ pub(super) fn code(row: &Row<'_>) -> Read<Code> {
         id: CodeId(row.get(0)?),
         digest: digest(row, 1)?,
         grant: GrantId(row.get(2)?),
-        client: ClientKey(row.get(3)?),
-        user: UserKey(row.get(4)?),
+        authorization: Authorization {
+            client: ClientKey(row.get(3)?),
+            user: UserKey(row.get(4)?),
+            permission: permission(row, 12)?,
+            auth_time: time(row, 8)?,
+            circumstances: circumstances(row, 14)?,
+        },
         is_spent: row.get(5)?,
         issued_at: time(row, 6)?,
         expires_at: time(row, 7)?,
-        auth_time: time(row, 8)?,
         is_redirect_uri_named: row.get(9)?,
         redirect_uri: row.get(10)?,
         challenge: row.get::<_, Option<[u8; 32]>>(11)?.map(Digest),
-        scope: scope(row, 12)?,
-        audience: list(row, 13)?,
     })
 }
 
@@ -135,14 +148,16 @@ pub(super) fn grant(row: &Row<'_>) -> Read<Grant> {
     };
     Ok(Grant {
         id: GrantId(row.get(0)?),
-        user: UserKey(row.get(1)?),
-        client: ClientKey(row.get(2)?),
+        authorization: Authorization {
+            user: UserKey(row.get(1)?),
+            client: ClientKey(row.get(2)?),
+            permission: permission(row, 10)?,
+            auth_time: time(row, 4)?,
+            circumstances: circumstances(row, 14)?,
+        },
         is_revoked: row.get(3)?,
-        auth_time: time(row, 4)?,
         created_at: time(row, 5)?,
         expires_at: time(row, 6)?,
-        scope: scope(row, 10)?,
-        audience: list(row, 11)?,
         refresh,
     })
 }
@@ -156,8 +171,7 @@ pub(super) fn access(row: &Row<'_>) -> Read<Access> {
         grant: row.get::<_, Option<i64>>(4)?.map(GrantId),
         issued_at: time(row, 5)?,
         expires_at: time(row, 6)?,
-        scope: scope(row, 7)?,
-        audience: list(row, 8)?,
+        permission: permission(row, 7)?,
     })
 }
 

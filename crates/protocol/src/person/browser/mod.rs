@@ -12,7 +12,7 @@ use std::sync::Arc;
 use data_encoding::BASE64URL_NOPAD;
 
 pub(crate) use errand::Parcel;
-pub use errand::{Begun, Errand, Goal, Shown, SignInWish};
+pub use errand::{Begun, Errand, Goal, SignInWish};
 pub use form::FormSeal;
 
 use crate::crypto::keys::{Alphabet, Keys, Presented, Spelling, TokenKind};

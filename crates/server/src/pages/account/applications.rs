@@ -69,7 +69,7 @@ pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
         let dialect = app.dialects.named(&client.dialect);
         let policy = dialect.map_or(app.house_policy(), |dialect| &app.surface(dialect).policy);
         // The operator's own applications were never asked for: they may do what they are registered for.
-        let scope = application.consent.as_ref().map_or(&client.scope, |consent| &consent.scope);
+        let scope = application.consent.as_ref().map_or(&client.scope, |consent| &consent.permission.scope);
         let sentences = scope.iter().map(|word| sentence(&policy.scope, word)).collect();
         Line::new(client, sentences, application.consent.as_ref(), now)
     });
