@@ -27,7 +27,7 @@ use super::listen::Listener;
 use super::tls::Tls;
 use super::vital::{Vital, Watched};
 use super::{Peer, Request, RequestId, RequestIds, Response, answer};
-use crate::settings::Limits;
+use crate::config::settings::Limits;
 
 /// How long to wait when the system has no more files to open.
 const BREATH: Duration = Duration::from_millis(100);

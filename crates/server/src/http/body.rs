@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use crate::settings::Limits;
+use crate::config::settings::Limits;
 
 /// How much of a body that is too large is read and thrown away.
 const DISCARDED_BYTES_MAX: usize = 1024 * 1024;

@@ -12,9 +12,9 @@ use protocol::secret::Digest;
 
 use super::exposition;
 use crate::app::App;
+use crate::config::settings::{Limits, Listen};
 use crate::http::accept::Site;
 use crate::http::{Request, RequestIds, Response, answer};
-use crate::settings::{Limits, Listen};
 
 /// How long a store may take to find a row before it counts as gone.
 const LOOK_TIME: Duration = Duration::from_secs(2);

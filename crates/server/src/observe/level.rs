@@ -1,7 +1,7 @@
 //! The option `log.level`: a level, and levels of single modules. `tracing-subscriber` takes a word that is no level for the
 //! name of a module and then logs nothing else, so the words are looked at first.
 
-use crate::config::suggestion;
+use crate::config::problem::suggestion;
 
 /// The levels, from the quietest to the loudest.
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
