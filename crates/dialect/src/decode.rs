@@ -1,5 +1,5 @@
-//! From a request to canonical parameters: places are read, names are changed, and nothing is decided but whether the
-//! request can be read at all.
+//! Decodes a request into canonical parameters. Reads the places that the dialect names and translates parameter names.
+//! The only decision made here is whether the request can be read.
 
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -12,27 +12,27 @@ use crate::authorization;
 use crate::places::{self, Slots};
 use crate::rules::{Address, At, Auth, Dialect, Place};
 
-/// How many parameters a request may have, known or not. The largest real request has about twenty.
+/// Maximum number of parameters in a request, unknown ones included. Real requests have at most about twenty.
 pub const PARAMETERS_MAX: usize = 64;
-/// The longest name of a parameter, in bytes.
+/// Maximum length of a parameter name, in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
-/// The longest value of a parameter, in bytes: a JWT of a careful issuer fits.
+/// Maximum length of a parameter value, in bytes. A signed JWT with usual claims fits.
 pub const VALUE_BYTES_MAX: usize = 8 * 1024;
 
-/// A request as it came, without the world around it.
+/// An HTTP request as it was received.
 #[derive(Clone, Copy)]
 pub struct Incoming<'a> {
-    /// The method.
+    /// The HTTP method.
     pub method: &'a str,
-    /// What follows the question mark, undecoded.
+    /// The query string, without the question mark, not decoded.
     pub query: Option<&'a str>,
     /// The headers.
     pub headers: &'a HeaderMap,
-    /// The body, which the caller has already cut off at a limit of its own.
+    /// The body. The caller has already enforced a size limit.
     pub body: &'a [u8],
 }
 
-/// The method only: everything else may be secret.
+/// Shows the method only, because everything else may be secret.
 impl std::fmt::Debug for Incoming<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Incoming({}, …)", self.method)
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Incoming<'_> {
 }
 
 impl Dialect {
-    /// Reads a request that came for the address `at`.
+    /// Decodes a request to the endpoint `at`.
     ///
     /// # Errors
     /// What cannot be read, what is there twice, what is too large, and what must be there and is not. Of an authorization
@@ -103,7 +103,7 @@ impl Dialect {
         }
     }
 
-    /// The access token, from whichever place has one. `placed` are those of the query and the body.
+    /// Returns the access token of the request. `placed` are the tokens found in the query and the body.
     fn bearer(&self, incoming: &Incoming<'_>, placed: Vec<Secret>) -> Result<Option<Secret>, Refusal> {
         let headers = incoming.headers;
         let mut found = placed;
@@ -125,7 +125,7 @@ impl Dialect {
         if differs || is_outside { Err(No::TokenSentTwice.into()) } else { Ok(found.into_iter().next()) }
     }
 
-    /// The access tokens in those places of RFC 6750 §2 that this surface does not read.
+    /// Returns the access tokens in those places of RFC 6750 §2 that this surface does not read.
     fn unread_tokens(&self, incoming: &Incoming<'_>) -> Vec<Secret> {
         const NAME: &str = "access_token";
         let accepts = |is: &dyn Fn(&Place) -> bool| self.bearer.accept.iter().any(is);
@@ -144,8 +144,8 @@ impl Dialect {
         unread
     }
 
-    /// The surface's own words for grants become those of the RFCs. A word that is not of this surface is refused here,
-    /// or else the RFC's own word would work beside the surface's.
+    /// Translates the surface's words for grants into those of the RFCs. Refuses any other word: otherwise the RFC's
+    /// word would work beside the surface's own.
     fn rename_words(&self, params: &mut Params) -> Result<(), Refusal> {
         if let Some(sent) = params.value(Param::GrantType) {
             let own = self.words.iter().find(|own| own.word.as_deref() == Some(sent));
@@ -157,7 +157,8 @@ impl Dialect {
             match own.map(|own| own.grant) {
                 Some(GrantType::AuthorizationCode) => replace(params, Param::ResponseType, "code"),
                 Some(GrantType::Implicit) => replace(params, Param::ResponseType, "token"),
-                // The judge refuses it, and tells the client by a redirect: RFC 6749 §4.1.2.1.
+                // The authorization endpoint refuses the unknown word, and reports it to the client by a redirect: RFC
+                // 6749 §4.1.2.1.
                 _ if matches!(sent, "code" | "token") => replace(params, Param::ResponseType, "of another surface"),
                 _ => {}
             }
@@ -179,14 +180,14 @@ impl Dialect {
 fn replace(params: &mut Params, param: Param, value: &str) {
     if params.value(param) != Some(value) {
         params.take(param);
-        // It is absent now, so that it cannot be there twice.
+        // The parameter is absent, so adding it cannot fail because of a duplicate.
         let _ = params.push(param, value.to_owned());
     }
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The media type of the body, without its parameters.
+/// Returns the media type of the body, without its parameters.
 fn media_type(headers: &HeaderMap) -> &str {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim()
@@ -215,7 +216,7 @@ fn check_need(address: &Address, params: &mut Params) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The client credentials of the header alone, for addresses that are no dialect's.
+/// Reads client credentials from the header only. For endpoints that belong to no dialect.
 ///
 /// # Errors
 /// [`No::ClientHeaderMalformed`], or [`No::AuthorizationMalformed`] when there are several.
@@ -225,20 +226,21 @@ pub fn client_header(headers: &HeaderMap) -> Result<Params, Refusal> {
     Ok(params)
 }
 
-/// Did the client send an `Authorization` header? A refusal then asks for another in the same scheme.
+/// Returns true if the client sent an `Authorization` header. A refusal then carries a challenge with the same scheme.
 #[must_use]
 pub fn has_authorization(headers: &HeaderMap) -> bool {
     headers.contains_key(AUTHORIZATION)
 }
 
-/// May a value have this character? RFC 6749 appendix A: most are `VSCHAR`, printable ASCII; names and passwords are
-/// `UNICODECHARNOCRLF`. What no RFC narrows down may be any text without control characters.
+/// Returns true if all characters of a value are allowed in this parameter. By RFC 6749 appendix A most parameters are
+/// `VSCHAR` (printable ASCII), and names and passwords are `UNICODECHARNOCRLF`. Parameters that no RFC restricts may
+/// contain any text without control characters.
 pub(crate) fn is_allowed(param: Param, value: &str) -> bool {
     match param {
         Param::Username | Param::Password => !value.chars().any(|c| c.is_control() && c != '\t'),
         Param::RedirectUri => value.bytes().all(|b| b.is_ascii_graphic()),
-        // A state goes back as it came, whatever RFC 6749 appendix A.5 says of its characters. The parser of scopes
-        // refuses what no scope can have.
+        // `state` is returned unchanged, even with characters that RFC 6749 appendix A.5 does not allow. The scope
+        // parser checks the characters of scopes.
         Param::State | Param::Scope => true,
         Param::LoginHint | Param::Prompt => !value.chars().any(char::is_control),
         _ => value.bytes().all(|b| (0x20..=0x7e).contains(&b)),
@@ -253,7 +255,7 @@ mod tests {
     use proptest::prelude::*;
     use protocol::endpoint::{self, Endpoint};
 
-    /// JSON in, other names, another word for the grant.
+    /// A dialect that reads JSON, under other parameter names and with another word for the grant.
     fn json_token() -> Dialect {
         loaded(
             "odd",
@@ -388,7 +390,7 @@ authorization_code = { word = "web" }
         let longest = "s".repeat(VALUE_BYTES_MAX);
         assert_eq!(read(&longest), format!("{request}state = {longest}\n"));
         assert_eq!(read(&(longest + "s")), format!("{request}fault: ParameterTooLong state\n"));
-        // Of two states nobody knows which one is meant; the same one twice is a fault all the same.
+        // With two different states it is unclear which one is meant. The same state twice is a fault, too.
         assert_eq!(read("a&state=b"), format!("{request}fault: ParameterRepeated state\n"));
         assert_eq!(read("a&state=a"), format!("{request}state = a\nfault: ParameterRepeated state\n"));
     }
@@ -432,7 +434,7 @@ authorization_code = { word = "web" }
             Ask::get("response_type=code").read(&standard(), Endpoint::Authorize),
             "no: ParameterMissing client_id\n"
         );
-        // Where the application can be told, the judge of the request tells it.
+        // The authorization endpoint reports this fault to the application.
         assert_eq!(Ask::get("client_id=web").read(&standard(), Endpoint::Authorize), "client_id = web\n");
         assert_eq!(Ask::form("").read(&standard(), Endpoint::Token), "no: ParameterMissing grant_type\n");
         assert_eq!(Ask::form("token=t").read(&standard(), Endpoint::Introspect), "no: ClientMissing\n");
@@ -504,7 +506,7 @@ authorization_code = { word = "web" }
         for body in ["[]", "1", "{", "{}x", "\"a\"", "{\"code\":\"\\ud800\"}"] {
             assert_eq!(read(body), "no: BodyMalformed\n", "{body}");
         }
-        // Depth costs nothing where it is ignored, and a refusal where it is not.
+        // Deep nesting in an ignored member costs nothing. In a known member it is refused.
         let deep = "[".repeat(50_000);
         assert_eq!(read(&format!("{{\"x\":{deep}")), "no: BodyMalformed\n");
         assert_eq!(read(&format!("{{\"code\":{deep}")), "no: BodyMalformed\n");
@@ -578,7 +580,8 @@ authorization_code = { word = "web" }
         }
         let other = Ask { query: Some("access_token=abd"), ..own };
         assert_eq!(other.read(&header, Endpoint::Userinfo), twice);
-        // An empty parameter is none, and one token in a place that is not read is no token.
+        // An empty parameter counts as absent. A single token in a place that the surface does not read counts as no
+        // token.
         let empty = Ask::get("access_token=&access_token").with("authorization", "Bearer abc");
         assert_eq!(empty.read(&standard, Endpoint::Userinfo), "bearer abc\n");
         assert_eq!(Ask::form("access_token=abc").read(&standard, Endpoint::Userinfo), "");

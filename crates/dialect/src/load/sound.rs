@@ -1,5 +1,5 @@
-//! Files that can be read and could never work: a grant without its endpoint, an endpoint whose parameters cannot arrive, a
-//! reply without what it is for.
+//! Reports dialect files that are well-formed and could never work: a grant without its endpoint, an endpoint whose
+//! parameters cannot arrive, a reply that lacks its essential member.
 
 use protocol::endpoint::Endpoint;
 use protocol::line::ReplyKind;
@@ -15,7 +15,7 @@ use crate::rules::{Address, Dialect, Place, ReplyRules, Shape};
 use crate::tree::Spot;
 use crate::value::Name;
 
-/// Notes everything of a file that could never work.
+/// Reports everything in a file that could never work.
 pub(super) fn check(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     check_grants(dialect, file, reader);
     check_authorize(dialect, file, reader);
@@ -36,7 +36,8 @@ pub(super) fn check(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     check_separator(dialect, file, reader);
 }
 
-/// Where to tell a problem: in the dialect's own file or in the configuration, and not in the standard dialect.
+/// Returns the position to report a problem at: one in the dialect's own file or in the configuration, never in the
+/// standard dialect.
 fn own(spots: &[Option<Spot>], name: &Text) -> Spot {
     spots.iter().flatten().copied().find(|spot| spot.layer > 0).unwrap_or(name.spot)
 }
@@ -51,7 +52,7 @@ fn check_grants(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
             Some(_) => &[Endpoint::Token],
             None => &[],
         };
-        // An endpoint that is written and wrong is no endpoint yet, and has a problem of its own.
+        // A faulty endpoint is not in the list of addresses, and its own fault is already reported.
         let is_written = |endpoint: Endpoint| {
             let role = endpoint.row().name;
             file.endpoints.iter().any(|(name, table)| table.role.as_ref().unwrap_or(name).value == role)
@@ -68,8 +69,8 @@ fn check_grants(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     }
 }
 
-/// Notes an authorization endpoint that no grant leads to. An operator may take grants away and cannot take an endpoint
-/// away, so that only an endpoint that is written as late as the grants counts.
+/// Reports an authorization endpoint that no grant uses. An operator's overrides can remove grants but no endpoints. So
+/// the check applies only if the endpoint and the grants are written in the same layer, or the endpoint in a later one.
 fn check_authorize(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     let is_used = |grant: &GrantType| matches!(grant, GrantType::AuthorizationCode | GrantType::Implicit);
     let Some(grants) = file.grants.as_ref().filter(|_| !dialect.grants.iter().any(is_used)) else { return };
@@ -86,7 +87,7 @@ fn check_authorize(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     }
 }
 
-/// The parameters that requests of this grant alone have.
+/// Returns the parameters that only requests of this grant have.
 fn own_params(grant: GrantType) -> &'static [Param] {
     match grant {
         GrantType::AuthorizationCode => &[Param::Code],
@@ -97,7 +98,7 @@ fn own_params(grant: GrantType) -> &'static [Param] {
     }
 }
 
-/// Notes a grant whose requests lack what every token endpoint needs.
+/// Reports a grant whose requests cannot carry a parameter that every token endpoint needs.
 fn check_grants_needs(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     let tokens: Vec<&Address> = dialect.addresses.iter().filter(|own| own.endpoint == Endpoint::Token).collect();
     for grant in dialect.grants.iter().filter(|grant| **grant != GrantType::Implicit) {
@@ -123,7 +124,7 @@ fn check_grants_needs(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     }
 }
 
-/// Notes a reply with tokens whose status says that there are none.
+/// Reports a reply that contains tokens under a status other than success.
 fn check_token_status(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     for reply in token_replies(dialect) {
         let Some(status) = reply.status.filter(|status| matches!(status, 300..400 | 500..600)) else { continue };
@@ -173,7 +174,7 @@ fn check_replies(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     }
 }
 
-/// The replies that carry tokens to programs.
+/// Returns the replies that carry tokens to programs.
 fn token_replies(dialect: &Dialect) -> Vec<&ReplyRules> {
     if dialect.at(Endpoint::Token).is_none() {
         return Vec::new();
@@ -184,7 +185,7 @@ fn token_replies(dialect: &Dialect) -> Vec<&ReplyRules> {
     dialect.reply(ReplyKind::Token).into_iter().chain(named).collect()
 }
 
-/// Notes an endpoint whose parameters or whose access token cannot arrive by any of its methods.
+/// Reports an endpoint at which parameters or the access token cannot arrive by any of its methods.
 fn check_places(dialect: &Dialect, address: &Address, table: &EndpointTable, told: &mut Told<'_>) {
     let methods = table.methods.as_ref().map(|methods| methods.spot);
     let from = table.from.as_ref().map(|from| from.spot);
@@ -218,7 +219,7 @@ fn check_places(dialect: &Dialect, address: &Address, table: &EndpointTable, tol
     }
 }
 
-/// Notes parameters that must be there and are thrown away.
+/// Reports parameters that are both required and ignored.
 fn check_need(address: &Address, table: &EndpointTable, told: &mut Told<'_>) {
     let Some(secret) = table.need.iter().find(|need| need.value == Param::ClientSecret.as_str()) else { return };
     if address.endpoint.row().takes_client && !address.auth.params && !address.auth.basic {
@@ -227,11 +228,11 @@ fn check_need(address: &Address, table: &EndpointTable, told: &mut Told<'_>) {
     }
 }
 
-/// Notes assumed words that are none, so that each request that relies on them is refused.
+/// Reports default values that are invalid, so that every request which relies on them would be refused.
 fn check_assume(dialect: &Dialect, table: &EndpointTable, told: &mut Told<'_>) {
     for (param, value) in table.assume.iter().filter(|(_, value)| !value.value.is_empty()) {
         match Param::from_name(&param.value) {
-            // An operator may take a grant away and leave its address, which then refuses every request.
+            // An operator may disable a grant and keep its endpoint, which then refuses every request.
             Some(Param::GrantType) if GrantType::from_name(&value.value).is_none() => {
                 let near = suggestion(&value.value, GrantType::ALL.iter().map(|grant| grant.as_str()));
                 told(Some(value.spot), format!("assumes the grant `{}`, which does not exist{near}", value.value));
@@ -258,7 +259,7 @@ fn check_assume(dialect: &Dialect, table: &EndpointTable, told: &mut Told<'_>) {
     }
 }
 
-/// Notes an authorization endpoint that sends browsers on to nowhere.
+/// Reports an authorization endpoint that hands browsers off to a page whose URL is missing.
 fn check_hand_off(dialect: &Dialect, address: &Address, table: &EndpointTable, told: &mut Told<'_>) {
     let Some(reply) = address.reply.filter(|_| address.endpoint == Endpoint::Authorize) else { return };
     let reply = &dialect.replies[reply];
@@ -283,7 +284,7 @@ fn check_hand_off(dialect: &Dialect, address: &Address, table: &EndpointTable, t
     }
 }
 
-/// Notes origins that no browser sends.
+/// Reports CORS origins that no browser sends.
 fn check_origins(table: &EndpointTable, told: &mut Told<'_>) {
     for origin in &table.cors {
         let host = origin.value.split_once("://").filter(|(scheme, _)| !scheme.is_empty()).map(|(_, host)| host);
@@ -312,7 +313,7 @@ fn check_origins(table: &EndpointTable, told: &mut Told<'_>) {
     }
 }
 
-/// Notes a surface whose new applications could not authenticate at any of its token endpoints.
+/// Reports a surface on which newly registered applications could not authenticate at any token endpoint.
 fn check_clients(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     let mut tokens = dialect.addresses.iter().filter(|own| own.endpoint == Endpoint::Token).peekable();
     let (kind, way) = match dialect.client.kind {
@@ -337,7 +338,7 @@ fn check_clients(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     }
 }
 
-/// Notes a separator that scopes have themselves.
+/// Reports a scope separator that occurs within the names of scopes.
 fn check_separator(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     let Some(sep) = file.scope.sep.as_ref().filter(|sep| !sep.value.is_empty()) else { return };
     if let Some((word, _)) = dialect.scope.list.iter().find(|(word, _)| word.contains(&sep.value)) {
@@ -354,8 +355,8 @@ mod tests {
 
     const HEAD: &str = "grants = [\"authorization_code\", \"refresh_token\"]\n";
 
-    /// Files that could never work, behind [`HEAD`]: the rest of the file, the line and column of the fault, and words of
-    /// the message.
+    /// Files that could never work. Each case has the text that follows [`HEAD`], the line and column of the fault, and
+    /// a part of the message.
     const CASES: &[(&str, &str, &str)] = &[
         ("[endpoint.token]\n", "1:11", "add `[endpoint.authorize]`"),
         ("[endpoint.authorize]\n", "1:11", "add `[endpoint.token]`"),
