@@ -43,8 +43,8 @@ impl Dialect {
     /// Decodes a request to the endpoint `at`.
     ///
     /// # Errors
-    /// What cannot be read, what is there twice, what is too large, and what must be there and is not. Of an authorization
-    /// request, a fault that its application can be told about is no error here, but stands in [`Params::fault`].
+    /// A request that is malformed or too large, or in which a parameter is repeated or missing. A fault in an
+    /// authorization request that the application can be told about is not an error: it is noted in [`Params::fault`].
     pub fn decode(&self, at: At, incoming: &Incoming<'_>) -> Result<Params, Refusal> {
         let address = self.address(at);
         let row = address.endpoint.row();
@@ -219,7 +219,7 @@ fn check_need(address: &Address, params: &mut Params) -> Result<(), Refusal> {
 /// Reads client credentials from the header only. For endpoints that belong to no dialect.
 ///
 /// # Errors
-/// [`No::ClientHeaderMalformed`], or [`No::AuthorizationMalformed`] when there are several.
+/// [`No::ClientHeaderMalformed`], or [`No::AuthorizationMalformed`] if the header occurs more than once.
 pub fn client_header(headers: &HeaderMap) -> Result<Params, Refusal> {
     let mut params = Params::default();
     authorization::client(Auth { basic: true, ..Auth::default() }, headers, &mut params)?;

@@ -57,7 +57,7 @@ impl Language {
     /// Returns the escaping of a value that follows the text `before`.
     ///
     /// # Errors
-    /// Where the value would stand, if it cannot be written there.
+    /// A description of the context, if a value cannot be inserted there safely.
     pub(crate) fn escape_after(self, before: &str) -> Result<Escape, String> {
         match self {
             Self::Plain => Ok(Escape::Plain),

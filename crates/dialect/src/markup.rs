@@ -91,7 +91,7 @@ pub(crate) fn is_run(text: &str) -> bool {
 /// Accepts a value in text, and in attributes that no browser executes or follows.
 ///
 /// # Errors
-/// Where a value behind `before` would stand, if it cannot stand there.
+/// A description of the context after `before`, if a value may not be inserted there.
 pub(crate) fn check(before: &str, is_html: bool) -> Result<(), String> {
     let text = before.to_ascii_lowercase();
     let scan = Scan { is_html, is_foreign: text.contains("<svg") || text.contains("<math") };

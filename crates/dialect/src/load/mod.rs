@@ -28,7 +28,7 @@ impl Dialect {
     /// dialect. The standard dialect itself needs no file.
     ///
     /// # Errors
-    /// Everything that is wrong, each with its file, line and column.
+    /// All problems, each with its file, line and column.
     pub fn load(name: &str, sources: &[Source<'_>]) -> Result<Self, Vec<Problem>> {
         let mut layers = vec![Source::file(STANDARD_FILE, STANDARD)];
         layers.extend_from_slice(sources);
