@@ -9,9 +9,9 @@ pub enum Place {
     File {
         /// The file name, as the operator gave it.
         file: String,
-        /// Line or column, counted from 1; the column in characters.
+        /// The line, counted from 1.
         line: usize,
-        /// Line or column, counted from 1; the column in characters.
+        /// The column in characters, counted from 1.
         column: usize,
     },
     /// An environment variable.
