@@ -3,10 +3,9 @@
 
 use ::http::Method;
 use protocol::authorize::{Answer, Visit};
-use protocol::jose::Jwt;
 use protocol::person::browser::{Errand, Goal};
 use protocol::person::sign_in::Proof;
-use protocol::person::upstream::{Assertion, Departure};
+use protocol::person::upstream::{Assertion, Departure, UnverifiedIdToken};
 use protocol::refusal::No;
 use protocol::secret::Secret;
 
@@ -111,9 +110,9 @@ async fn from_before(app: &App, page: &PageRequest<'_>, state: &str) -> Option<R
 }
 
 async fn assertion(app: &App, upstream: &Upstream, id_token: String, departure: &Departure) -> Result<Assertion, No> {
-    let jwt = Jwt::read(id_token)?;
-    let issuer = upstream.issuer(jwt.kid(), app.clock.now()).await?;
-    Ok(Assertion::new(jwt, issuer, Some(departure.nonce().to_owned())).asked_at(departure.left_at))
+    let token = UnverifiedIdToken::read(id_token)?;
+    let issuer = upstream.issuer(token.kid(), app.clock.now()).await?;
+    Ok(Assertion::new(token, issuer, Some(departure.nonce().to_owned())).asked_at(departure.left_at))
 }
 
 /// Goes on with the errand, with what Google says about the person, or why it says nothing.

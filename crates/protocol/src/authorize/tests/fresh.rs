@@ -2,14 +2,15 @@
 //! §3.1.2.1.
 
 use super::*;
-use crate::jose::{Jwt, signed};
 use crate::model::Session;
+use crate::person::upstream::{UnverifiedIdToken, sample as issuer};
 
 /// Somebody comes back at 1000 from an issuer that was asked at 990, and said this about the time.
 #[expect(clippy::needless_pass_by_value, reason = "tests write the time in place")]
 fn said(auth_time: serde_json::Value) -> Option<Answer> {
-    let jwt = Jwt::read(signed::token(&signed::claims_with(serde_json::json!({"auth_time": auth_time})))).unwrap();
-    let said = Assertion::new(jwt, signed::issuer(), None).asked_at(Some(UnixTime(990)));
+    let jwt = UnverifiedIdToken::read(issuer::token(&issuer::claims_with(serde_json::json!({"auth_time": auth_time}))))
+        .unwrap();
+    let said = Assertion::new(jwt, issuer::issuer(), None).asked_at(Some(UnixTime(990)));
     Some(Answer::Proof(Proof::Upstream(Ok(Box::new(said)))))
 }
 
@@ -54,10 +55,10 @@ fn an_issuer_elsewhere_makes_a_visit_fresh_only_by_a_time_after_it_was_asked() {
 #[test]
 fn the_time_of_the_issuer_becomes_the_session_s_and_its_methods_do_not() {
     let begun = |time: serde_json::Value| {
-        let mut claims = signed::claims_with(serde_json::json!({"auth_time": time}));
+        let mut claims = issuer::claims_with(serde_json::json!({"auth_time": time}));
         claims["amr"] = serde_json::json!(["pwd", "otp", "mfa"]);
         claims["acr"] = serde_json::json!("phrh");
-        let said = Assertion::new(Jwt::read(signed::token(&claims)).unwrap(), signed::issuer(), None);
+        let said = Assertion::new(UnverifiedIdToken::read(issuer::token(&claims)).unwrap(), issuer::issuer(), None);
         let world = asking(Param::State, "s", Some(without_password()));
         let (_, changes) = world.judge(&visit(&world, Some(Answer::Proof(Proof::Upstream(Ok(Box::new(said)))))));
         let session = changes.into_iter().find_map(|change| match change {

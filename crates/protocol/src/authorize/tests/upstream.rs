@@ -1,18 +1,17 @@
 //! Somebody comes back from an issuer elsewhere.
 
 use super::*;
-use crate::jose::{Jwt, signed};
 use crate::model::Identity;
-use crate::person::upstream::Link;
+use crate::person::upstream::{Link, UnverifiedIdToken, sample as issuer};
 
 fn said(claims: &serde_json::Value) -> Option<Answer> {
-    let jwt = Jwt::read(signed::token(claims)).unwrap();
-    let said = Assertion::new(jwt, signed::issuer(), Some("n-1".into()));
+    let jwt = UnverifiedIdToken::read(issuer::token(claims)).unwrap();
+    let said = Assertion::new(jwt, issuer::issuer(), Some("n-1".into()));
     Some(Answer::Proof(Proof::Upstream(Ok(Box::new(said)))))
 }
 
 fn with_nonce() -> serde_json::Value {
-    signed::claims_with(serde_json::json!({"nonce": "n-1"}))
+    issuer::claims_with(serde_json::json!({"nonce": "n-1"}))
 }
 
 #[test]
@@ -48,7 +47,7 @@ fn answered(otp: &str, change: impl FnOnce(&mut World, &mut Visit)) -> (String, 
     world.now = UnixTime(59);
     let user = user_with_totp(&world);
     world.facts.login = Some(Arc::new(user.clone()));
-    let claims = signed::claims_with(serde_json::json!({"nonce": "n-1", "iat": 0, "exp": 900}));
+    let claims = issuer::claims_with(serde_json::json!({"nonce": "n-1", "iat": 0, "exp": 900}));
     let (verdict, _) = world.judge(&visit(&world, said(&claims)));
     let (mut errand, page) = asked(verdict.unwrap(), &world);
     assert!(matches!(page, Page::SecondFactor { .. }), "it is asked");
@@ -91,7 +90,7 @@ fn linked_to(user: User, link: &Link) -> Held<Identity> {
 fn an_account_is_linked_once_its_second_factor_is_right_and_not_before() {
     let (told, link) = answered("287082", |_, visit| {
         let identity = visit.wants().identity.unwrap();
-        assert_eq!((identity.issuer.as_str(), identity.subject.as_str()), (signed::ISSUER, "alice-there"));
+        assert_eq!((identity.issuer.as_str(), identity.subject.as_str()), (issuer::ISSUER, "alice-there"));
     });
     assert_eq!(link.unwrap().name().subject, "alice-there");
     check_told(
@@ -203,7 +202,7 @@ fn what_goes_wrong_at_the_issuer_comes_back_to_the_sign_in_page_with_the_errand(
         check_told(&told, "ask sign-in for Some(\"Web\")", "");
         assert!(told.contains(no.row().name), "{told}");
     }
-    let other = signed::claims_with(serde_json::json!({"nonce": "n-2"}));
+    let other = issuer::claims_with(serde_json::json!({"nonce": "n-2"}));
     let told = told(&world, said(&other));
     assert!(told.starts_with("ask sign-in") && told.contains("AssertionNonceWrong"), "{told}");
 }
