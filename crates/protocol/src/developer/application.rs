@@ -10,7 +10,7 @@ use crate::client::rights::Introspection;
 use crate::line::{Change, Facts, Rely, Turn};
 use crate::model::{Client, ClientKey, ClientKind, ClientSecret, EventKind, GrantType};
 use crate::names::display_name;
-use crate::person::browser::Signed;
+use crate::person::sign_in::Signed;
 use crate::redirect::{self, REDIRECT_URI_BYTES_MAX};
 use crate::refusal::{No, Refusal};
 use crate::wire::Param;
