@@ -45,18 +45,15 @@ type Told<'t> = dyn FnMut(Option<Spot>, String) + 't;
 
 fn check_grants(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     for word in file.grants.iter().flat_map(|grants| &grants.value) {
-        let needed: &[Endpoint] = match GrantType::from_name(&word.value) {
-            Some(GrantType::AuthorizationCode) => &[Endpoint::Authorize, Endpoint::Token],
-            Some(GrantType::Implicit) => &[Endpoint::Authorize],
-            Some(_) => &[Endpoint::Token],
-            None => &[],
-        };
+        let Some(row) = GrantType::from_name(&word.value).map(GrantType::row) else { continue };
+        let needed = [(row.response_type.is_some(), Endpoint::Authorize), (!row.words.is_empty(), Endpoint::Token)];
+        let needed = needed.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, endpoint)| endpoint);
         // An endpoint that is written and wrong is no endpoint yet, and has a problem of its own.
         let is_written = |endpoint: Endpoint| {
             let role = endpoint.row().name;
             file.endpoints.iter().any(|(name, table)| table.role.as_ref().unwrap_or(name).value == role)
         };
-        for endpoint in needed.iter().filter(|own| dialect.at(**own).is_none() && !is_written(**own)) {
+        for endpoint in needed.filter(|own| dialect.at(*own).is_none() && !is_written(*own)) {
             let text = format!(
                 "the grant `{}` cannot be used without an endpoint of the role `{1}`: add `[endpoint.{1}]`, or take the \
                  grant out",
@@ -71,7 +68,7 @@ fn check_grants(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
 /// Notes an authorization endpoint that no grant leads to. An operator may take grants away and cannot take an endpoint
 /// away, so that only an endpoint that is written as late as the grants counts.
 fn check_authorize(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
-    let is_used = |grant: &GrantType| matches!(grant, GrantType::AuthorizationCode | GrantType::Implicit);
+    let is_used = |grant: &GrantType| grant.is_by_redirect();
     let Some(grants) = file.grants.as_ref().filter(|_| !dialect.grants.iter().any(is_used)) else { return };
     let is_authorize = |name: &Text, table: &EndpointTable| {
         table.role.as_ref().unwrap_or(name).value == "authorize" && name.spot.layer >= grants.spot.layer
@@ -100,7 +97,7 @@ fn own_params(grant: GrantType) -> &'static [Param] {
 /// Notes a grant whose requests lack what every token endpoint needs.
 fn check_grants_needs(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     let tokens: Vec<&Address> = dialect.addresses.iter().filter(|own| own.endpoint == Endpoint::Token).collect();
-    for grant in dialect.grants.iter().filter(|grant| **grant != GrantType::Implicit) {
+    for grant in dialect.grants.iter().filter(|grant| !grant.row().words.is_empty()) {
         let is_of_another = |param: &Param| {
             let others = GrantType::ALL.iter().filter(|other| *other != grant);
             others.into_iter().any(|other| own_params(*other).contains(param))
