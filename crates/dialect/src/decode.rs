@@ -154,13 +154,15 @@ impl Dialect {
         }
         if let Some(sent) = params.value(Param::ResponseType) {
             let own = self.words.iter().find(|own| own.response_type.as_deref() == Some(sent));
-            match own.map(|own| own.grant) {
-                Some(GrantType::AuthorizationCode) => replace(params, Param::ResponseType, "code"),
-                Some(GrantType::Implicit) => replace(params, Param::ResponseType, "token"),
+            let is_ours = |grant: &GrantType| grant.row().response_type == Some(sent);
+            match own.and_then(|own| own.grant.row().response_type) {
+                Some(meant) => replace(params, Param::ResponseType, meant),
                 // The authorization endpoint refuses the unknown word, and reports it to the client by a redirect: RFC
                 // 6749 §4.1.2.1.
-                _ if matches!(sent, "code" | "token") => replace(params, Param::ResponseType, "of another surface"),
-                _ => {}
+                None if GrantType::ALL.iter().any(is_ours) => {
+                    replace(params, Param::ResponseType, "of another surface");
+                }
+                None => {}
             }
         }
         // RFC 7636 §4.2 spells the method `S256`. Some libraries send `s256` and mean the same.

@@ -28,13 +28,10 @@ impl Dialect {
             }
         }
         let has = |grant| policy.grants.contains(&grant);
-        let mut response_types = Vec::new();
+        let offered = GrantType::ALL.iter().filter(|grant| has(**grant));
+        let response_types: Vec<&str> = offered.filter_map(|grant| grant.row().response_type).collect();
         let mut response_modes = vec!["query"];
-        if has(GrantType::AuthorizationCode) {
-            response_types.push("code");
-        }
         if has(GrantType::Implicit) {
-            response_types.push("token");
             response_modes.push("fragment");
         }
         response_modes.push("form_post");

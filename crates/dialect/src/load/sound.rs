@@ -46,18 +46,15 @@ type Told<'t> = dyn FnMut(Option<Spot>, String) + 't;
 
 fn check_grants(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     for word in file.grants.iter().flat_map(|grants| &grants.value) {
-        let needed: &[Endpoint] = match GrantType::from_name(&word.value) {
-            Some(GrantType::AuthorizationCode) => &[Endpoint::Authorize, Endpoint::Token],
-            Some(GrantType::Implicit) => &[Endpoint::Authorize],
-            Some(_) => &[Endpoint::Token],
-            None => &[],
-        };
+        let Some(row) = GrantType::from_name(&word.value).map(GrantType::row) else { continue };
+        let needed = [(row.response_type.is_some(), Endpoint::Authorize), (!row.words.is_empty(), Endpoint::Token)];
+        let needed = needed.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, endpoint)| endpoint);
         // A faulty endpoint is not in the list of addresses, and its own fault is already reported.
         let is_written = |endpoint: Endpoint| {
             let role = endpoint.row().name;
             file.endpoints.iter().any(|(name, table)| table.role.as_ref().unwrap_or(name).value == role)
         };
-        for endpoint in needed.iter().filter(|own| dialect.at(**own).is_none() && !is_written(**own)) {
+        for endpoint in needed.filter(|own| dialect.at(*own).is_none() && !is_written(*own)) {
             let text = format!(
                 "the grant `{}` cannot be used without an endpoint of the role `{1}`: add `[endpoint.{1}]`, or take the \
                  grant out",
@@ -72,7 +69,7 @@ fn check_grants(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
 /// Reports an authorization endpoint that no grant uses. An operator's overrides can remove grants but no endpoints. So
 /// the check applies only if the endpoint and the grants are written in the same layer, or the endpoint in a later one.
 fn check_authorize(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
-    let is_used = |grant: &GrantType| matches!(grant, GrantType::AuthorizationCode | GrantType::Implicit);
+    let is_used = |grant: &GrantType| grant.is_by_redirect();
     let Some(grants) = file.grants.as_ref().filter(|_| !dialect.grants.iter().any(is_used)) else { return };
     let is_authorize = |name: &Text, table: &EndpointTable| {
         table.role.as_ref().unwrap_or(name).value == "authorize" && name.spot.layer >= grants.spot.layer
@@ -101,7 +98,7 @@ fn own_params(grant: GrantType) -> &'static [Param] {
 /// Reports a grant whose requests cannot carry a parameter that every token endpoint needs.
 fn check_grants_needs(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     let tokens: Vec<&Address> = dialect.addresses.iter().filter(|own| own.endpoint == Endpoint::Token).collect();
-    for grant in dialect.grants.iter().filter(|grant| **grant != GrantType::Implicit) {
+    for grant in dialect.grants.iter().filter(|grant| !grant.row().words.is_empty()) {
         let is_of_another = |param: &Param| {
             let others = GrantType::ALL.iter().filter(|other| *other != grant);
             others.into_iter().any(|other| own_params(*other).contains(param))
