@@ -6,9 +6,9 @@ use super::resolver::Resolver;
 use super::settings::{Brand, Support};
 use crate::pages;
 
-/// The largest logo.
+/// Maximum size of the logo, in bytes.
 const LOGO_BYTES_MAX: usize = 256 * 1024;
-/// The longest name that fits on a page and into an authenticator application, in characters.
+/// Maximum length of the provider's name in characters, so that it fits on pages and in authenticator apps.
 const NAME_CHARACTERS_MAX: usize = 60;
 
 impl Resolver<'_> {
@@ -41,7 +41,7 @@ impl Resolver<'_> {
         Brand { templates, ..brand }
     }
 
-    /// The operator's templates, each tried with every sample of its page.
+    /// Returns the operator's templates. Each is rendered with every sample of its page.
     fn templates(&mut self, brand: &Brand) -> Vec<(String, String)> {
         let Some(folder) = self.path("brand.templates") else { return Vec::new() };
         let read = std::fs::read_dir(&folder).and_then(|entries| {

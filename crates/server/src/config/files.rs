@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::value;
 
-/// What some editors and shells put before the first character of a text. It is never a part of a value.
+/// The byte order mark, which some editors and shells write before a text. It is never part of a value.
 pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Reads a text file, without the byte order mark that some editors put at its start.
+/// Reads a text file without its byte order mark.
 pub(crate) fn read(path: &Path) -> Result<String, String> {
     let mut text = std::fs::read_to_string(path)
         .map_err(|error| format!("{} cannot be read: {}", path.display(), plain(&error)))?;
@@ -23,7 +23,7 @@ pub(crate) fn read_master(path: &Path) -> Result<zeroize::Zeroizing<[u8; 32]>, S
     value::master(&text).map_err(|text| format!("the master key {} cannot be used: {text}", path.display()))
 }
 
-/// An I/O error as a person says it.
+/// Describes an I/O error for people.
 pub(crate) fn plain(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -41,9 +41,11 @@ pub(crate) fn plain(error: &std::io::Error) -> String {
     }
 }
 
-/// A sentence for the operator if others than its owner may read or change a file; none if the file is shut, or not there.
+/// Returns a warning if users other than the owner may read or change a file. Returns `None` if access is restricted or
+/// there is no file.
 ///
-/// A file of another user, such as root, may be read by its group: that is how a secret is given to a service.
+/// A file of another user, such as root, may be readable by its group, because services are commonly given secrets that
+/// way.
 pub(crate) fn loose(path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
@@ -60,13 +62,13 @@ pub(crate) fn loose(path: &Path) -> Option<String> {
         .then(|| format!("{who} {path} (mode {mode:04o}): run `chmod {right} {path}`", path = path.display()))
 }
 
-/// Sentences for the operator about the files of the database, where others than their owner may read or change them.
+/// Returns warnings for the files of the database that users other than the owner may read or change.
 pub(crate) fn loose_database_files(store_url: &str) -> Vec<String> {
     let Some(database) = store_url.strip_prefix("sqlite:") else { return Vec::new() };
     ["", "-wal", "-shm"].iter().filter_map(|ending| loose(Path::new(&format!("{database}{ending}")))).collect()
 }
 
-/// A path of the configuration: relative ones are beside the file.
+/// Resolves a path of the configuration. Relative paths start at the folder of the configuration file.
 pub(crate) fn beside(folder: &Path, path: &str) -> PathBuf {
     folder.join(path)
 }

@@ -35,19 +35,19 @@ pub use value::duration;
 use file::File;
 pub(crate) use files::{BYTE_ORDER_MARK, loose, loose_database_files, plain, read, read_master};
 
-/// A configuration that can be used, and what its operator should know about it.
+/// A valid configuration, with warnings for the operator.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What it means.
+    /// The resolved configuration.
     pub configuration: Configuration,
-    /// What the operator should know.
+    /// The warnings.
     pub warnings: Vec<Problem>,
 }
 
-/// Reads the configuration file, lays the environment over it, and finds out what it means.
+/// Loads the configuration file and the environment, and resolves them.
 ///
 /// # Errors
-/// Everything that is wrong, in the order of the file, warnings included.
+/// All problems in the order of the file, including warnings.
 pub fn load(path: &Path, variables: &[(String, String)]) -> Result<Loaded, Vec<Problem>> {
     let name = path.display().to_string();
     let text = read(path).map_err(|cause| vec![Problem::fault(Place::Whole(name.clone()), missing(&name, &cause))])?;
@@ -59,10 +59,10 @@ pub fn load(path: &Path, variables: &[(String, String)]) -> Result<Loaded, Vec<P
     finish(&name, text, &folder, variables, problems)
 }
 
-/// As [`load`], of a text that is not a file's.
+/// As [`load`], from a text instead of a file.
 ///
 /// # Errors
-/// Everything that is wrong.
+/// All problems.
 pub fn of_text(
     name: &str,
     text: String,
@@ -92,7 +92,7 @@ fn finish(
     }
 }
 
-/// The environment as the configuration takes it: what is no text is nobody's option.
+/// Returns the environment variables that are valid Unicode.
 #[must_use]
 pub fn variables() -> Vec<(String, String)> {
     std::env::vars_os()

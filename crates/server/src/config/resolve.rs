@@ -1,4 +1,4 @@
-//! What the configuration means. Every option is looked at, and every problem noted, before anybody gives up.
+//! Resolves the configuration. Checks all options and reports all problems before giving up.
 
 use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use super::settings::{Fetch, GOOGLE, Limits, Listen, Settings, TlsFiles};
 use super::surfaces::{self, Wanted};
 use super::value;
 
-/// Finds out what the file means; `None` when something is missing without which nothing can be said.
+/// Resolves the file. Returns `None` if an essential option is missing.
 pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Problem>) -> Option<Configuration> {
     let mut read = Resolver { file, folder, problems };
     let issuer = read.issuer();
@@ -121,7 +121,8 @@ impl Resolver<'_> {
         Some(listen)
     }
 
-    /// The store's address, with a relative file beside the configuration. It may hold a password: it is not repeated.
+    /// Returns the store's URL. A relative file path starts at the folder of the configuration. No message quotes the
+    /// URL, because it may contain a password.
     fn store_url(&mut self) -> String {
         let text = self.text("store.url").unwrap_or_default();
         match text.split_once(':') {
@@ -239,11 +240,11 @@ impl Resolver<'_> {
             file: &self.file.name,
             text: &self.file.text,
         };
-        // Without an issuer the dialects cannot be mounted, but they can be read.
+        // Without an issuer the dialects cannot be mounted, but they can still be checked.
         surfaces::load(&wanted, issuer.map_or("https://issuer.invalid", |issuer| &issuer.url), self.problems)
     }
 
-    /// The waivers that the operator accepts; each is one that exists.
+    /// Returns the waivers that the operator accepts. Each must exist.
     fn accepted(&mut self) -> Vec<String> {
         let mut accepted = Vec::new();
         for (waiver, place) in self.texts("dialects.accept") {

@@ -8,7 +8,7 @@ use super::options::{self, Kind, Otherwise};
 use super::problem::{Place, Problem, suggestion};
 use super::value;
 
-/// Reads options one by one.
+/// Reads single options.
 pub(super) struct Resolver<'a> {
     pub(super) file: &'a File,
     pub(super) folder: &'a Path,
@@ -24,7 +24,7 @@ impl Resolver<'_> {
         self.problems.push(Problem::warning(self.file.place(path), text));
     }
 
-    /// The text of an option, or its default.
+    /// Returns the text of an option, or its default.
     pub(super) fn text(&self, path: &str) -> Option<String> {
         match (self.file.written(path).map(|written| &written.value), row(path).default) {
             (Some(Value::Text(text)), _) => Some(text.clone()),
@@ -89,7 +89,7 @@ impl Resolver<'_> {
         self.text(path).map(|text| beside(self.folder, &text))
     }
 
-    /// A file that must be there.
+    /// Returns the path of a file that must exist and be readable.
     pub(super) fn readable(&mut self, path: &str) -> Option<PathBuf> {
         let file = self.path(path)?;
         if let Err(error) = std::fs::File::open(&file).and_then(|file| file.metadata()) {

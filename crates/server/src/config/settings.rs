@@ -42,7 +42,7 @@ pub struct Settings {
     pub limits: Limits,
     /// Cores that may be busy with passwords.
     pub slow_workers: usize,
-    /// Outgoing requests.
+    /// The settings of outgoing requests.
     pub fetch: Fetch,
     /// The issuer elsewhere whose word about people is taken, if there is one.
     pub google: Option<Google>,
@@ -118,7 +118,7 @@ pub struct Brand {
     pub logo: Option<(String, Vec<u8>)>,
     /// The colour of buttons and links.
     pub accent: Accent,
-    /// Where people find help.
+    /// A link to help.
     pub support: Option<Support>,
     /// Templates that take the place of shipped ones: file names and texts.
     pub templates: Vec<(String, String)>,
@@ -130,21 +130,21 @@ impl Default for Brand {
     }
 }
 
-/// Where people find help.
+/// A link to help.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Support {
-    /// For a link: `https:` or `mailto:`.
+    /// The link target: `https:` or `mailto:`.
     pub href: String,
-    /// What the link says.
+    /// The text of the link.
     pub label: String,
 }
 
-/// Outgoing requests.
+/// The settings of outgoing requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fetch {
-    /// Private addresses, as host:port, that may be called all the same.
+    /// Private addresses, as host:port, that may be called nevertheless.
     pub allow: Vec<String>,
-    /// More certificate authorities, PEM.
+    /// A file with additional certificate authorities, in PEM.
     pub ca_file: Option<PathBuf>,
 }
 

@@ -1,4 +1,4 @@
-//! Whole lists of problems, as the operator reads them.
+//! Tests of complete problem lists, as the operator sees them.
 
 mod operation;
 mod surfaces;

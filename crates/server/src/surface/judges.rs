@@ -1,9 +1,9 @@
 //! The judges of the endpoints that programs call.
 
 use protocol::endpoint::Endpoint;
-use protocol::jose::Jwt;
 use protocol::line::{Call, Reply};
 use protocol::model::GrantType;
+use protocol::person::upstream::UnverifiedIdToken;
 use protocol::refusal::{No, Refusal};
 use protocol::resource::introspect::IntrospectRequest;
 use protocol::resource::revoke::RevokeRequest;
@@ -62,7 +62,7 @@ impl Asked<'_> {
         if let Err(refusal) = self.app.turn(&self.surface.policy, address, request.applicant().clone()).await? {
             return Ok(Err(refusal));
         }
-        let issuer = self.app.trusted_issuer(request.assertion().and_then(Jwt::kid)).await;
+        let issuer = self.app.trusted_issuer(request.assertion().and_then(UnverifiedIdToken::kid)).await;
         request.trust(issuer);
         self.turn(Ok(request), address).await
     }
