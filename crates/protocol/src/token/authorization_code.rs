@@ -60,10 +60,7 @@ impl Request {
         let mut authorization = authorization.clone();
         // A code that an older version issued does not say which grant type it is for.
         authorization.circumstances.first_grant = Some(GrantType::AuthorizationCode);
-        Ok(issue::begin(
-            NewGrant { id: code.grant, client, user, authorization, access_audience, may_refresh: true },
-            turn,
-        ))
+        Ok(issue::begin(NewGrant { id: code.grant, client, user, authorization, access_audience }, turn))
     }
 
     /// RFC 6749 §4.1.3: the server MUST "ensure that the authorization code was issued to the authenticated confidential
@@ -89,7 +86,7 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Authorization, Permission};
+    use crate::model::{Amr, Authorization, Circumstances, Permission, SessionId};
     use crate::sample::{self, World};
     use crate::scope::Scope;
     use crate::time::UnixTime;
@@ -234,6 +231,27 @@ mod tests {
             _ => None,
         });
         assert_eq!((access, grant), (Some(vec!["https://files.example/".to_owned()]), Some(2)));
+    }
+
+    /// A code may come from a node of an older or a newer version.
+    #[test]
+    fn the_grant_keeps_all_that_is_known_of_the_authorization_and_says_how_it_began() {
+        let mut world = world();
+        let newer = serde_json::from_str(r#"{"first_grant":"device_code","nonce":"n-0S6"}"#).unwrap();
+        for rest in [serde_json::Map::new(), newer] {
+            let known = Circumstances { session: Some(SessionId(7)), amr: vec![Amr::Pwd], rest, first_grant: None };
+            code(&mut world).authorization.circumstances = known.clone();
+            let expected = Authorization {
+                circumstances: Circumstances { first_grant: Some(GrantType::AuthorizationCode), ..known },
+                ..code(&mut world).authorization.clone()
+            };
+            let (_, changes) = world.token_with_changes();
+            let grant = changes.iter().find_map(|change| match change {
+                Change::PutGrant(grant) => Some(&grant.authorization),
+                _ => None,
+            });
+            assert_eq!(grant, Some(&expected));
+        }
     }
 
     #[test]

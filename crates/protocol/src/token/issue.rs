@@ -123,8 +123,6 @@ pub struct NewGrant<'a> {
     pub authorization: Authorization,
     /// The resources of the first access token, which may be fewer than those of the grant.
     pub access_audience: Vec<String>,
-    /// True if the grant may have a refresh token, provided that the client gets refresh tokens at all.
-    pub may_refresh: bool,
 }
 
 impl<'a> NewGrant<'a> {
@@ -142,13 +140,14 @@ impl<'a> NewGrant<'a> {
         let authorization =
             Authorization { user: user.key, client: client.key, permission, auth_time: turn.now, circumstances };
         let id = GrantId(turn.entropy.next_id());
-        Self { id, client, user, authorization, access_audience, may_refresh: true }
+        Self { id, client, user, authorization, access_audience }
     }
 }
 
-/// Begins a grant: its row, its refresh token if it may have one, and its first access token. Returns the token answer.
+/// Begins a grant: its row, its first access token, and a refresh token if grant type and client allow one. Returns the token
+/// answer.
 pub fn begin(new: NewGrant<'_>, turn: &mut Turn<'_>) -> Reply {
-    let NewGrant { id, client, user, authorization, access_audience, may_refresh } = new;
+    let NewGrant { id, client, user, authorization, access_audience } = new;
     let source = Source {
         client,
         granted: Some(Granted { grant: id, user, authorization: &authorization }),
@@ -157,6 +156,7 @@ pub fn begin(new: NewGrant<'_>, turn: &mut Turn<'_>) -> Reply {
     let scope = &authorization.permission.scope;
     let permission = Permission { scope: scope.clone(), audience: access_audience };
     let (minted, access_expires_at) = access(&source, permission, turn);
+    let may_refresh = source.spelled_for.is_some_and(|grant| grant.row().gives_refresh_token);
     let refresh = (may_refresh && refresh_mode(client, turn) != RefreshMode::None).then(|| {
         let idle_until = refresh_idle_until(client, turn.now, turn);
         (source.mint_refresh(id, FIRST_GENERATION, turn), idle_until)
