@@ -14,6 +14,8 @@ mod names;
 mod postgres;
 mod query;
 mod sqlite;
+#[cfg(test)]
+mod upgrade_tests;
 mod walk;
 
 use std::path::Path;

@@ -6,7 +6,7 @@ use crate::client::authenticate::Credentials;
 use crate::crypto::keys::{Keys, Presented, TokenKind};
 use crate::line::{Call, Reply, ReplyKind};
 use crate::line::{Facts, Turn, Wants};
-use crate::liveness::Hangs;
+use crate::liveness::DependsOn;
 use crate::model::{AccessId, Client, ClientKey, ClientKind, GrantId, Held, Permission, PersonalId, UserKey};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
@@ -216,7 +216,7 @@ fn aud(audience: &[String]) -> Option<Value> {
     }
 }
 
-fn members<T: Hangs>(
+fn members<T: DependsOn>(
     held: &Held<T>,
     kind: &str,
     reach: &Reach<'_>,
