@@ -11,7 +11,7 @@ use protocol::client::authenticate::Proven;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::Keys;
 use protocol::line::Call;
-use protocol::line::{Change, Facts, Turn, Wants};
+use protocol::line::{Changes, Facts, Turn, Wants, Write};
 use protocol::model::SealKey;
 use protocol::person::browser::{Errand, FormSeal, Goal};
 use protocol::person::memo::Memo;
@@ -293,15 +293,15 @@ impl App {
             let client = facts.client.clone();
             let judged = self.judged(&call, facts, (policy, address), (entropy, &mut memo)).await?;
             let Some(Judged { verdict, changes, events, proven }) = judged else { return Ok(Err(busy())) };
-            let used_at = changes.iter().find_map(Change::secret_used_at);
+            let used_at = changes.writes.iter().find_map(Write::secret_used_at);
             let learn = || self.learn(&*call, client.as_deref(), address, proven, used_at);
             // A turn that decides nothing skips the commit.
             if changes.is_empty() {
                 learn();
                 return Ok(verdict);
             }
-            let is_only_noticed = changes.iter().all(Change::is_only_noticed);
-            let is_ending = changes.iter().any(Change::is_ending);
+            let is_skippable = changes.is_skippable();
+            let is_ending = changes.writes.iter().any(Write::is_ending);
             match self.store.commit(changes).await {
                 Ok(()) => {
                     self.metrics.wrote(true);
@@ -313,7 +313,7 @@ impl App {
                 Err(CommitError::Behind(id)) => behind = id,
                 Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
                 // Judged again without the note that the secret was used: it may be that nothing else had to be written.
-                Err(CommitError::Fault(_)) if used_at.is_some() && !is_only_noticed && may_note_use => {
+                Err(CommitError::Fault(_)) if used_at.is_some() && !is_skippable && may_note_use => {
                     self.metrics.wrote(false);
                     may_note_use = false;
                 }
@@ -321,7 +321,7 @@ impl App {
                     self.metrics.wrote(false);
                     let failed = self.failed(fault);
                     // A disk without room answers those who only look, also where it would be noted that they looked.
-                    return if is_only_noticed && failed.is_ok() { Ok(verdict) } else { failed };
+                    return if is_skippable && failed.is_ok() { Ok(verdict) } else { failed };
                 }
             }
             if is_ending {
@@ -492,7 +492,7 @@ impl Surface {
 /// What a judge decided.
 pub(crate) struct Judged<Yes> {
     pub(crate) verdict: Result<Yes, Refusal>,
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: Changes,
     /// The events among the changes, for the log.
     pub(crate) events: Vec<audit::Line>,
     /// The client's secret that was right.
@@ -524,7 +524,7 @@ async fn ring_numbers(store: &dyn Store) -> Result<Vec<u32>, Fault> {
 
 async fn first_key(store: &dyn Store, clock: &Clock) -> Result<Vec<u32>, Fault> {
     let key = SealKey { number: 1, created_at: clock.now() };
-    match store.commit(vec![Change::PutSealKey(key)]).await {
+    match store.commit([Write::PutSealKey(key)].into()).await {
         // Lost: another process made the first key at the same time.
         Ok(()) | Err(CommitError::Lost | CommitError::Behind(_)) => ring_numbers(store).await,
         Err(CommitError::Taken(name)) => Err(Fault::Taken(name)),

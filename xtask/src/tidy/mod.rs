@@ -4,6 +4,7 @@ mod absences;
 mod musts;
 mod names;
 mod sizes;
+mod wildcards;
 mod words;
 
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ const RULES: &[Rule] = &[
     ("words", words::check),
     ("absences", absences::check),
     ("quoted MUSTs", musts::check),
+    ("wildcards", wildcards::check),
 ];
 
 pub(crate) fn run() -> ExitCode {

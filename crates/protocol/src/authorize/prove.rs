@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Visit, Way, keep};
-use crate::line::{Change, Facts, Rely, Turn};
+use crate::line::{Facts, Rely, Turn, Write};
 use crate::model::{Amr, Client, EventKind, Session};
 use crate::person::attempts::{Knock, prove_password};
 use crate::person::browser::{Begun, Browse, Caller, Cookie, Errand, Goal, Signed, renewed_browser};
@@ -34,7 +34,7 @@ impl Visit {
         turn.note(kind, Some(user.key), client.map(|client| client.key), "password");
         turn.rely_on(user);
         if let Some(before) = before {
-            turn.change(Change::EndSession(before.session.id));
+            turn.write(Write::EndSession(before.session.id));
         }
         let (signed, cookie) = Signed::start(user, vec![Amr::Pwd], turn.now, &self.caller.agent, turn);
         self.go_on(&signed, cookie, (true, None), facts, turn)
@@ -70,7 +70,7 @@ impl Visit {
             turn.note(EventKind::SignedIn, Some(user.key), client.map(|client| client.key), "assertion");
         }
         if let Some(before) = before {
-            turn.change(Change::EndSession(before.session.id));
+            turn.write(Write::EndSession(before.session.id));
         }
         // That somebody came back just now says nothing about when they proved who they are. The `acr` and `amr` of the
         // issuer are not taken over either: its words may mean something else than the same words here.
@@ -108,8 +108,8 @@ impl Visit {
             Ok(proven) => proven,
             Err(refusal) => return Ok(keep(self.ask_second_factor(client, &signed, Some(refusal), turn))),
         };
-        turn.change(Change::Rely(Rely::Session(signed.session.id)));
-        turn.change(Change::PutUser(Box::new(burnt.clone())));
+        turn.rely(Rely::Session(signed.session.id));
+        turn.write(Write::PutUser(Box::new(burnt.clone())));
         if let Some(link) = link {
             link.make(turn);
         }

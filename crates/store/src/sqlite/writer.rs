@@ -3,7 +3,7 @@
 
 use std::thread::JoinHandle;
 
-use protocol::line::Change;
+use protocol::line::Changes;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use rusqlite::Connection;
@@ -26,7 +26,7 @@ const WAL_PAGES: i64 = 4_000;
 /// What the thread is asked to do.
 pub(super) enum Work {
     /// Write a turn.
-    Commit(Vec<Change>),
+    Commit(Changes),
     /// Remove rows, if they are still of no use at that time.
     Remove(&'static Broom, UnixTime, Vec<i64>),
     /// Put rows in the place of all in a stretch.

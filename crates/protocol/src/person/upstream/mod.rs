@@ -21,7 +21,7 @@ pub use departure::Departure;
 use serde::{Deserialize, Serialize};
 
 use crate::jose::{Expected, Jwt, KeySet, LEEWAY_S};
-use crate::line::{Change, Facts, Turn, Wants};
+use crate::line::{Facts, Turn, Wants, Write};
 use crate::model::{EventKind, Identity, IdentityName, User, UserKey};
 use crate::refusal::No;
 use crate::secret::Digest;
@@ -223,7 +223,7 @@ impl Link {
 
     /// Makes it.
     pub fn make(&self, turn: &mut Turn<'_>) {
-        turn.change(Change::PutIdentity(Identity { name: self.name(), user: self.user, linked_at: turn.now }));
+        turn.write(Write::PutIdentity(Identity { name: self.name(), user: self.user, linked_at: turn.now }));
         turn.note(EventKind::IdentityLinked, Some(self.user), None, self.issuer.as_str());
     }
 }
@@ -282,9 +282,9 @@ impl<'f> Found<'f> {
         };
         // ◆ It comes before the account: of two who come with the same new identity, the second finds it linked.
         let name = IdentityName { issuer: token.issuer.clone(), subject: token.subject };
-        turn.change(Change::PutIdentity(Identity { name, user: user.key, linked_at: turn.now }));
+        turn.write(Write::PutIdentity(Identity { name, user: user.key, linked_at: turn.now }));
         if matches!(account, Account::Absent) {
-            turn.change(Change::PutUser(Box::new((*user).clone())));
+            turn.write(Write::PutUser(Box::new((*user).clone())));
             turn.note(EventKind::UserAdded, Some(user.key), None, token.issuer.as_str());
         }
         turn.note(EventKind::IdentityLinked, Some(user.key), None, token.issuer);
