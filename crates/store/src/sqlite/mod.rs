@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use protocol::line::{Change, Facts, Wants};
+use protocol::line::{Changes, Facts, Wants};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use rusqlite::backup::{Backup, StepResult};
@@ -110,7 +110,7 @@ impl Store for Sqlite {
         Ok(self.readers.read(|connection| load::load(connection, &self.documents, wants))?)
     }
 
-    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+    async fn commit(&self, changes: Changes) -> Result<(), CommitError> {
         if changes.is_empty() {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 
 use std::thread::JoinHandle;
 
-use protocol::line::Change;
+use protocol::line::Changes;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use rusqlite::Connection;
@@ -26,7 +26,7 @@ const WAL_PAGES: i64 = 4_000;
 /// A task for the thread.
 pub(super) enum Work {
     /// Writes a turn.
-    Commit(Vec<Change>),
+    Commit(Changes),
     /// Removes rows, if they are still expired at the given time.
     Remove(&'static Broom, UnixTime, Vec<i64>),
     /// Replaces all rows of a stretch.
