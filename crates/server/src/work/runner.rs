@@ -34,7 +34,7 @@ pub(super) async fn run(task: &'static Task, node: Arc<Node>, mut ending: watch:
             Ok(next) => next,
             Err(failure) => {
                 node.app.metrics.task_failed(task.name);
-                failures.log(task.name, failure, Instant::now());
+                failures.log(task.name, &failure, Instant::now());
                 Next::Usual
             }
         };
@@ -56,14 +56,14 @@ async fn one(task: &Task, node: &Node, streak: u32) -> Result<Next, Failure> {
         let held = app.store.lease(task.name, app.node, LEASE_S).await;
         let held = held.map_err(|fault| {
             app.metrics.store_failed();
-            Failure::new("it is not known which node does this task", fault)
+            Failure::new("it is not known which node does this task", &fault)
         })?;
         if !held {
             return Ok(Next::Usual);
         }
     }
     let running = std::pin::pin!((task.run)(node, streak));
-    let next = caught(running).await.map_err(|panic| Failure::new("the task panicked", panic))??;
+    let next = caught(running).await.map_err(|panic| Failure::new("the task panicked", &panic))??;
     app.metrics.task_ran(task.name, app.clock.now());
     Ok(next)
 }
@@ -131,7 +131,7 @@ struct Told {
 }
 
 impl Failures {
-    fn log(&mut self, task: &str, failure: Failure, now: Instant) {
+    fn log(&mut self, task: &str, failure: &Failure, now: Instant) {
         if let Some(repeated) = self.count(failure.what, now) {
             tracing::error!(task, cause = failure.cause, repeated, "{}", failure.what);
         }
