@@ -21,6 +21,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   hostile [SECONDS]    what slow clients and idle connections cost the others, as ratios of one run
   soak [--minutes N] [--store postgres]
                        mixed load: are memory, open files and p99 flat? 30 minutes by default
+  fixture NAME COMMIT BINARY
+                       makes tests/fixtures/NAME with the binary of an earlier version
 ";
 
 fn main() -> ExitCode {
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         ["generate", "--check"] => generate::run(generate::Mode::Check),
         ["bench", rest @ ..] => bench::run(rest),
         ["hostile" | "soak", ..] => strain::run(&words),
+        ["fixture", rest @ ..] => strain::fixture(rest),
         _ => {
             eprint!("{USAGE}");
             ExitCode::from(2)

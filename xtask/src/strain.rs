@@ -1,4 +1,5 @@
-//! Runs what is too long for a test: `hostile` and `soak`, of the crate `tests`, on the binary as it is shipped.
+//! Runs commands of the crate `tests`: what is too long for a test (`hostile` and `soak`, on the binary as it is
+//! shipped), and `fixture`, which makes the databases of an earlier version.
 
 use std::process::{Command, ExitCode};
 
@@ -19,5 +20,15 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Makes a fixture with the binary of an earlier version.
+pub(crate) fn fixture(words: &[&str]) -> ExitCode {
+    let run = ["run", "--quiet", "--package", "tests", "--bin", "fixture", "--"];
+    // A path on the command line is one from where the command was given, so this does not go to the root.
+    match Command::new("cargo").args(run).args(words).status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
     }
 }
