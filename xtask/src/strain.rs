@@ -1,6 +1,8 @@
-//! Runs commands of the crate `tests`: what is too long for a test (`hostile` and `soak`, on the binary as it is
+//! Runs commands of the crate `tests`: what is too long for a test (`hostile`, `soak` and `rolling`, on the binary as it is
 //! shipped), and `fixture`, which makes the databases of an earlier version.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use crate::tree::root;
@@ -16,11 +18,18 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
     }
     let run =
         ["cargo", "run", "--release", "--quiet", "--package", "server", "--package", "tests", "--bin", "strain", "--"];
+    let words = words.iter().map(|word| absolute(word));
     if cargo(Command::new("sh").args(["-c", WITH_FILES, "sh"]).args(run).args(words)) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// The path from the root of the file system, for a word that is the path of a file; any other word as it is.
+fn absolute(word: &str) -> OsString {
+    let is_file = word.contains('/') && Path::new(word).is_file();
+    if is_file { std::path::absolute(word).map_or_else(|_| word.into(), Into::into) } else { word.into() }
 }
 
 /// Makes a fixture with the binary of an earlier version.
