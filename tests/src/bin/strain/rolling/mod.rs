@@ -13,8 +13,9 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use lab::{Cluster, Options};
-use tests::fixture::HOST;
-use tests::fixture::scene::Application;
+use tests::fixture::application::{Application, RESOURCE};
+use tests::fixture::{HOST, REBRAND};
+use tests::google::Google;
 use tests::person::REDIRECT_URI;
 use tests::{Installation, MASTER, binary};
 
@@ -30,13 +31,6 @@ const PEOPLE: usize = 6;
 const TAKEN_OUT: Duration = Duration::from_millis(500);
 /// How many wrong answers are printed.
 const WRONG_SHOWN: usize = 5;
-/// The configuration of all nodes. Requests with spent codes and tokens are part of the load, so they are not limited.
-const CONFIGURATION: &str = "[dialects]\nenable = [\"standard\", \"tinyrebrand\"]\n\
-    accept = [\"password-grant\", \"open-introspection\", \"open-revocation\"]\n\
-    [dialect.standard]\nlimit = { failed = \"off\" }\n\
-    [dialect.tinyrebrand]\nhosts = [\"api.tinyrebrand.test\", \"app.tinyrebrand.test\"]\n\
-    limit = { token = \"off\", api = \"off\", failed = \"off\" }\n";
-
 /// The versions that work in a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
@@ -80,6 +74,7 @@ struct Load {
     wrong: Mutex<Vec<String>>,
     is_over: AtomicBool,
     applications: BTreeMap<&'static str, Application>,
+    google: Google,
 }
 
 /// Runs the upgrade from the binary at `old`, with stages of `seconds`, and returns true if no answer was wrong.
@@ -87,8 +82,10 @@ pub(crate) fn run(old: &Path, seconds: u64) -> bool {
     let old = std::fs::canonicalize(old).unwrap_or_else(|error| panic!("{}: {error}", old.display()));
     let mut cluster = Cluster::start(&Options::default());
     let url = cluster.database();
+    let google = Google::start();
+    let configuration = configuration(&google);
     let make = |program: &PathBuf| {
-        let mut node = Installation::node(&url, HOST, &format!("[keys]\nmaster = \"{MASTER}\"\n{CONFIGURATION}"));
+        let mut node = Installation::node(&url, HOST, &configuration);
         node.use_program(program);
         node
     };
@@ -104,6 +101,7 @@ pub(crate) fn run(old: &Path, seconds: u64) -> bool {
         wrong: Mutex::default(),
         is_over: AtomicBool::new(false),
         applications: applications(&olds[0]),
+        google,
     };
     let people: Vec<String> = (0..PEOPLE).map(|number| format!("person-{number}")).collect();
     people.iter().for_each(|name| olds[0].add_user(name));
@@ -149,6 +147,19 @@ fn upgrade(load: &Load, olds: &mut [Installation], news: &mut [Installation], st
     }
     load.enter(Stage::NewAlone);
     std::thread::sleep(stage);
+}
+
+/// The configuration of all nodes. Requests with spent codes and tokens are part of the load, so they are not limited.
+fn configuration(google: &Google) -> String {
+    format!(
+        "[keys]\nmaster = \"{MASTER}\"\n\
+         [dialects]\nenable = [\"standard\", \"tinyrebrand\"]\n\
+         accept = [\"password-grant\", \"open-introspection\", \"open-revocation\"]\n\
+         [dialect.standard]\nresources = [\"{RESOURCE}\"]\nlimit = {{ failed = \"off\" }}\n\
+         [dialect.tinyrebrand]\nhosts = [\"{REBRAND}\", \"app.tinyrebrand.test\"]\n\
+         limit = {{ token = \"off\", api = \"off\", failed = \"off\" }}\n{}",
+        google.configuration()
+    )
 }
 
 fn node_of(node: &Installation, is_new: bool) -> Node {
@@ -265,12 +276,12 @@ fn is_calm(node: &Installation) -> bool {
 
 /// One process upgrades a SQLite file, and no program of an earlier version may work on it then: it must say so.
 fn old_program_refuses_newer_file(old: &Path, new: &Path) -> bool {
-    let mut server = Installation::new(CONFIGURATION);
+    let mut server = Installation::new("");
     let schema = |server: &Installation| server.json(&["db", "info"], "")["schema"].as_u64();
     server.use_program(new);
     server.add_person();
     let current = schema(&server);
-    let mut earlier = Installation::new(CONFIGURATION);
+    let mut earlier = Installation::new("");
     earlier.use_program(old);
     earlier.add_person();
     if schema(&earlier) == current {

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde_json::json;
 use tests::Installation;
 use tests::fixture::HOST;
+use tests::fixture::application::{Application, member};
 use tests::fixture::browser::Browser;
-use tests::fixture::scene::{Application, member};
 use tests::person::{PASSWORD, REDIRECT_URI};
 
 use super::{Load, Told, message};

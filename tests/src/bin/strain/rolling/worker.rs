@@ -4,9 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::{Value, json};
 use tests::Answer;
-use tests::fixture::HOST;
+use tests::fixture::application::{Application, Asking, RESOURCE, bearer, code_of, member, rebrand};
 use tests::fixture::browser::{Browser, Page};
-use tests::fixture::scene::{Application, Asking, bearer, code_of, member, rebrand};
+use tests::fixture::{HOST, REBRAND};
 use tests::person::{PASSWORD, REDIRECT_URI, VERIFIER};
 
 use super::{Load, Told, message};
@@ -41,7 +41,7 @@ impl<'a> Worker<'a> {
     }
 
     /// What a person does, with a weight that says how often in relation to the others.
-    const STORIES: [Story<Self>; 9] = [
+    const STORIES: [Story<Self>; 10] = [
         (6, "a code flow", Self::code_flow),
         (2, "a code that two redeem", Self::race_for_a_code),
         (2, "a refresh token that two use", Self::race_for_a_refresh),
@@ -50,6 +50,7 @@ impl<'a> Worker<'a> {
         (1, "signing in and out", Self::sign_in_and_out),
         (1, "disconnecting", Self::disconnect),
         (1, "a password grant", Self::password_grant),
+        (1, "an ID token that two exchange", Self::race_for_an_id_token),
         (1, "metadata", Self::metadata),
     ];
 
@@ -131,10 +132,10 @@ impl<'a> Worker<'a> {
     }
 
     /// A code for an application, allowed if the person is asked.
-    fn code(&mut self, name: &str) -> String {
+    fn code(&mut self, name: &str, has_resource: bool) -> String {
         let mut browser = self.browser();
         let client = self.load.applications[name].id().to_owned();
-        let path = Asking { client: &client, is_redirect_uri_named: true, has_challenge: true }.path();
+        let path = Asking { has_resource, ..Asking::of(&client) }.path();
         let mut page = self.get(&mut browser, &path);
         if page.location.as_deref().is_some_and(|to| to.starts_with("/consent")) {
             let to = page.location().to_owned();
@@ -152,9 +153,9 @@ impl<'a> Worker<'a> {
     }
 
     /// The answer to a code, and the name of the application that has it.
-    fn grant(&mut self) -> (&'static str, String, Answer) {
+    fn grant(&mut self, has_resource: bool) -> (&'static str, String, Answer) {
         let name = ["web", "own", "native"][self.draw() % 3];
-        let code = self.code(name);
+        let code = self.code(name, has_resource);
         let answer = self.redeem(name, &code);
         assert_members(&answer);
         (name, code, answer)
@@ -165,10 +166,14 @@ impl<'a> Worker<'a> {
         self.application("api").introspect(token)
     }
 
-    /// A token is good at every kind of node.
+    /// A token of the person is good, but at userinfo only if it is not limited to a resource.
     fn assert_alive(&mut self, token: &str) {
         let described = self.described(token);
         assert_eq!((&described["active"], &described["username"]), (&json!(true), &json!(self.name)), "{described}");
+        if described["aud"] == RESOURCE {
+            assert_eq!(bearer(&self.node(), HOST, "/oauth/userinfo", token).status, 401, "a token for a resource");
+            return;
+        }
         let answer = bearer(&self.node(), HOST, "/oauth/userinfo", token);
         assert_eq!((answer.status, &answer.json()["preferred_username"]), (200, &json!(self.name)), "{answer:?}");
     }
@@ -182,7 +187,8 @@ impl<'a> Worker<'a> {
 
     /// A code, refreshes with answers that get lost, and an end.
     fn code_flow(&mut self) {
-        let (name, code, first) = self.grant();
+        let has_resource = self.draw().is_multiple_of(3);
+        let (name, code, first) = self.grant(has_resource);
         self.assert_alive(&member(&first, "access_token"));
         let mut tokens = vec![member(&first, "refresh_token")];
         let mut access = member(&first, "access_token");
@@ -196,6 +202,8 @@ impl<'a> Worker<'a> {
             tokens.push(member(&answer, "refresh_token"));
         }
         self.assert_alive(&access);
+        let audience = self.described(&access).get("aud").cloned();
+        assert_eq!(audience, has_resource.then(|| json!(RESOURCE)), "the resource of the grant");
         let last = tokens.last().expect("there is one").clone();
         match self.draw() % 4 {
             0 => {
@@ -221,7 +229,7 @@ impl<'a> Worker<'a> {
     }
 
     fn race_for_a_code(&mut self) {
-        let code = self.code("web");
+        let code = self.code("web", false);
         let answers = self.both("web", |web| web.redeem(&code, Some(REDIRECT_URI), Some(VERIFIER)));
         let mut statuses = answers.each_ref().map(|answer| answer.status);
         statuses.sort_unstable();
@@ -231,7 +239,7 @@ impl<'a> Worker<'a> {
     }
 
     fn race_for_a_refresh(&mut self) {
-        let (name, _, first) = self.grant();
+        let (name, _, first) = self.grant(false);
         let token = member(&first, "refresh_token");
         let [one, other] = self.both(name, |application| application.refresh(&token));
         assert_eq!(member(&one, "refresh_token"), member(&other, "refresh_token"), "two successors");
@@ -283,9 +291,9 @@ impl<'a> Worker<'a> {
     }
 
     fn disconnect(&mut self) {
-        let code = self.code("web");
+        let code = self.code("web", false);
         let access = member(&self.redeem("web", &code), "access_token");
-        let waiting = self.code("web");
+        let waiting = self.code("web", false);
         let mut browser = self.browser();
         let client = self.load.applications["web"].id().to_owned();
         let page = self.get(&mut browser, "/account/applications");
@@ -294,7 +302,7 @@ impl<'a> Worker<'a> {
         assert_eq!(done.status, 303, "{done:?}");
         self.assert_dead(&access, "the application was disconnected");
         assert_refused(&self.redeem("web", &waiting), "a code from before the application was disconnected");
-        let path = Asking { client: &client, is_redirect_uri_named: true, has_challenge: true }.path();
+        let path = Asking::of(&client).path();
         let page = self.get(&mut browser, &path);
         assert!(page.location.is_none_or(|to| to.starts_with("/consent")), "the consent was withdrawn");
         self.browser = Some(browser);
@@ -313,6 +321,28 @@ impl<'a> Worker<'a> {
         assert_eq!(revoked.status, 200, "{revoked:?}");
         let answer = rebrand(&self.node(), "/api/oauth/introspect", &json!({"token": access}));
         assert_eq!(answer.json()["data"]["active"], false, "{answer:?}");
+    }
+
+    /// RFC 7523 §3: an ID token is good for one exchange.
+    fn race_for_an_id_token(&mut self) {
+        let number = self.draw();
+        let google = &self.load.google;
+        let mut claims = google.claims(self.name, &format!("{}@example.com", self.name));
+        claims["jti"] = json!(number.to_string());
+        let token = google.token(&claims);
+        let body = json!({"token": token, "client_id": self.load.applications["mobile"].id()});
+        let (one, other) = (self.node(), self.node());
+        let exchange = |address: &str| rebrand(address, "/api/oauth/google", &body);
+        let mut answers = std::thread::scope(|scope| {
+            let racer = scope.spawn(|| exchange(&one));
+            let answer = exchange(&other);
+            [racer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), answer]
+        });
+        answers.sort_by_key(|answer| answer.status);
+        assert_eq!(answers.each_ref().map(|answer| answer.status), [200, 401], "{answers:?}");
+        let access = member(&answers[0], "access_token");
+        assert_eq!(bearer(&self.node(), REBRAND, "/api/user/me", &access).status, 200);
+        assert_eq!(rebrand(&self.node(), "/api/oauth/google", &body).status, 401, "an ID token that was exchanged");
     }
 
     /// The metadata document is the same to the byte at all nodes.
