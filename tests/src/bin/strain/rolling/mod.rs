@@ -157,7 +157,7 @@ fn configuration(google: &Google) -> String {
          accept = [\"password-grant\", \"open-introspection\", \"open-revocation\"]\n\
          [dialect.standard]\nresources = [\"{RESOURCE}\"]\nlimit = {{ failed = \"off\" }}\n\
          [dialect.tinyrebrand]\nhosts = [\"{REBRAND}\", \"app.tinyrebrand.test\"]\n\
-         limit = {{ token = \"off\", api = \"off\", failed = \"off\" }}\n{}",
+         limit = {{ token = \"100000/min/ip\", api = \"100000/min/ip\", failed = \"off\" }}\n{}",
         google.configuration()
     )
 }
