@@ -20,11 +20,11 @@ use http_body::Body as _;
 use http_body_util::Full;
 use protocol::authorize::{Precheck, Visit};
 use protocol::endpoint::Endpoint;
-use protocol::jose::Jwt;
 use protocol::line::Wants;
 use protocol::line::{Call, Reply};
 use protocol::model::{GrantType, UserKey};
 use protocol::person::browser::{Ask, Browse, Goal, Page, Return, Step};
+use protocol::person::upstream::UnverifiedIdToken;
 use protocol::refusal::{ErrorKind, No, Refusal};
 use protocol::resource::introspect::{AnyToken, IntrospectRequest};
 use protocol::resource::revoke::RevokeRequest;
@@ -289,7 +289,7 @@ impl Asked<'_> {
         if let Err(refusal) = self.app.turn(&self.surface.policy, address, request.applicant().clone()).await? {
             return Ok(Err(refusal));
         }
-        let issuer = self.app.trusted_issuer(request.assertion().and_then(Jwt::kid)).await;
+        let issuer = self.app.trusted_issuer(request.assertion().and_then(UnverifiedIdToken::kid)).await;
         request.trust(issuer);
         self.turn(Ok(request), address).await
     }

@@ -4,6 +4,7 @@
 use ::http::Method;
 use protocol::authorize::{Answer, Visit};
 use protocol::person::browser::{Ask, Errand, Goal, Page as Question};
+use protocol::person::sign_in::Proof;
 use protocol::refusal::No;
 use protocol::secret::Secret;
 use protocol::wire::{Param, Params};
@@ -111,7 +112,7 @@ pub(super) async fn sign_in(app: &App, page: &PageRequest<'_>) -> Response {
     }
     let login = page.field("username").unwrap_or_default().to_owned();
     let password = Secret::new(page.field("password").unwrap_or_default());
-    answered(app, page, Some(Answer::SignIn { login, password })).await
+    answered(app, page, Some(Answer::Proof(Proof::Password { login, password }))).await
 }
 
 /// `/second-factor`: takes in a code, or another wish.
@@ -121,7 +122,7 @@ pub(super) async fn second_factor(app: &App, page: &PageRequest<'_>) -> Response
         Some(_) => answered(app, page, None).await,
         None => {
             let typed = Secret::new(page.field("otp").unwrap_or_default());
-            answered(app, page, Some(Answer::SecondFactor(typed))).await
+            answered(app, page, Some(Answer::Proof(Proof::SecondFactor(typed)))).await
         }
     }
 }

@@ -3,9 +3,9 @@
 
 use ::http::Method;
 use protocol::authorize::{Answer, Visit};
-use protocol::jose::Jwt;
 use protocol::person::browser::{Errand, Goal};
-use protocol::person::upstream::{Assertion, Departure};
+use protocol::person::sign_in::Proof;
+use protocol::person::upstream::{Assertion, Departure, UnverifiedIdToken};
 use protocol::refusal::No;
 use protocol::secret::Secret;
 
@@ -80,7 +80,14 @@ async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream, redirect_ur
             }
             // Whose errand it was is not known. The person can still sign in.
             let errand = app.errand(Goal::Page(flow::USUAL.to_owned()));
-            return show(app, page, &app.house_policy().dialect, errand, Answer::Upstream(Err(no.into()))).await;
+            return show(
+                app,
+                page,
+                &app.house_policy().dialect,
+                errand,
+                Answer::Proof(Proof::Upstream(Err(no.into()))),
+            )
+            .await;
         }
     };
     let returned =
@@ -97,21 +104,22 @@ async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream, redirect_ur
 /// the browser's cookie from before could have sent it. Who is signed in goes on, and everybody else tries again.
 async fn from_before(app: &App, page: &PageRequest<'_>, state: &str) -> Option<Response> {
     let Departure { errand, dialect, .. } = app.open_departure(state, page.before.as_ref()?).await.ok()?;
-    let answer = page.caller.session.is_none().then(|| Answer::Upstream(Err(No::UpstreamRefused.into())));
+    let answer = page.caller.session.is_none().then(|| Answer::Proof(Proof::Upstream(Err(No::UpstreamRefused.into()))));
     let (caller, address) = (page.caller.clone(), page.address.clone());
     Some(surface::browse(app, page, &dialect, Visit { errand: errand.anew(), caller, address, answer }).await)
 }
 
 async fn assertion(app: &App, upstream: &Upstream, id_token: String, departure: &Departure) -> Result<Assertion, No> {
-    let jwt = Jwt::read(id_token)?;
-    let issuer = upstream.issuer(jwt.kid(), app.clock.now()).await?;
-    Ok(Assertion::new(jwt, issuer, Some(departure.nonce().to_owned())).asked_at(departure.left_at))
+    let token = UnverifiedIdToken::read(id_token)?;
+    let issuer = upstream.issuer(token.kid(), app.clock.now()).await?;
+    Ok(Assertion::new(token, issuer, Some(departure.nonce().to_owned())).asked_at(departure.left_at))
 }
 
 /// Goes on with the errand, with what Google says about the person, or why it says nothing.
 async fn back(app: &App, page: &PageRequest<'_>, departure: Departure, said: Result<Assertion, No>) -> Response {
     let Departure { errand, dialect, .. } = departure;
-    show(app, page, &dialect, errand, Answer::Upstream(said.map(Box::new).map_err(Into::into))).await
+    let proof = Proof::Upstream(said.map(Box::new).map_err(Into::into));
+    show(app, page, &dialect, errand, Answer::Proof(proof)).await
 }
 
 async fn show(app: &App, page: &PageRequest<'_>, dialect: &str, errand: Errand, answer: Answer) -> Response {

@@ -1,15 +1,15 @@
-//! The keys of an issuer, RFC 7517. What cannot verify here is left out, whatever else the set holds.
+//! Public keys and sets of them, RFC 7517. Keys that cannot verify a signature here are left out.
 
 use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Algorithm;
+use super::algorithm::Algorithm;
 
-/// The most keys of a set that are looked at. An issuer has two or three.
+/// The most keys of a set that are read. An issuer has two or three.
 const KEYS_MAX: usize = 32;
 
-/// The public keys of an issuer.
+/// The public keys that an issuer or a client publishes.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
     keys: Vec<Key>,
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// A key as it is written, RFC 7517 §4.
+/// A key in its JSON form, RFC 7517 §4.
 #[derive(Deserialize)]
 struct Written {
     kty: String,
@@ -62,7 +62,7 @@ impl KeySet {
         Ok(Self { keys: written.filter_map(Key::new).collect() })
     }
 
-    /// Is there a key with this name? For one without a name, is there any?
+    /// True if the set has a key with this name. For a token that names no key: true if the set has any key.
     #[must_use]
     pub fn has(&self, kid: Option<&str>) -> bool {
         match kid {
@@ -71,13 +71,13 @@ impl KeySet {
         }
     }
 
-    /// How many keys can be used.
+    /// The number of keys that can be used.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Is there no key that can be used?
+    /// True if the set has no key that can be used.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
@@ -116,7 +116,7 @@ impl Key {
         Some(Self { kid, algorithm, key: key.ok()? })
     }
 
-    /// Is `signature`, in base64url, this key's over `message`?
+    /// True if this key made `signature`, in base64url, over `message`.
     pub(super) fn has_signed(&self, message: &[u8], signature: &str) -> bool {
         let verified = jsonwebtoken::crypto::verify(signature, message, &self.key, self.algorithm.of_library());
         // A key that the library cannot use has signed nothing.
