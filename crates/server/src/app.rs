@@ -231,12 +231,12 @@ impl App {
     /// Randomness, for what is not written to the store. Its ids belong to nobody.
     #[must_use]
     pub fn draw(&self) -> Entropy {
-        Entropy::seeded(self.entropy.draw(), 0)
+        self.entropy.for_turn(0)
     }
 
     /// Randomness, and ids that nobody else has, for one turn.
     fn draw_ids(&self) -> Result<Entropy, Implausible> {
-        Ok(Entropy::seeded(self.entropy.draw(), self.ids.reserve(self.clock.now_ms())?))
+        Ok(self.entropy.for_turn(self.ids.reserve(self.clock.now_ms())?))
     }
 
     /// An errand that begins now.

@@ -73,7 +73,8 @@ impl Readers {
             is_over: AtomicBool::new(false),
         });
         let own = Arc::clone(&slots);
-        let thread = std::thread::Builder::new().name("store-readers".to_owned()).spawn(move || own.let_go_in_time())?;
+        let thread =
+            std::thread::Builder::new().name("store-readers".to_owned()).spawn(move || own.let_go_in_time())?;
         Ok(Self { path, slots, thread: Some(thread) })
     }
 
