@@ -12,7 +12,9 @@ use store::{CommitError, Store};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
-use crate::config::{Master, written_master};
+use crate::config::configuration::Master;
+use crate::config::files::{plain, read_master};
+use crate::config::value::written_master;
 use crate::entropy::Source;
 
 /// Maximum number of sealing keys. The newest one seals, and older ones only open what they sealed.
@@ -185,7 +187,7 @@ pub fn make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
         tracing::info!(path = %path.display(), "made the master key; back it up apart from the database");
         return Ok(key);
     }
-    crate::config::read_master(path)
+    read_master(path)
 }
 
 /// Writes a master key to a new file that only its owner can read. Returns false if another process was faster.
@@ -194,7 +196,7 @@ pub fn make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
 /// A message for the operator.
 pub fn write(path: &Path, key: &[u8; 32]) -> Result<bool, String> {
     let cannot = |error: std::io::Error| {
-        format!("the master key {} cannot be made: {error}", path.display(), error = crate::config::plain(&error))
+        format!("the master key {} cannot be made: {error}", path.display(), error = plain(&error))
     };
     // Written under a temporary name first and then linked, so that no process reads a partial key.
     let draft = path.with_extension(format!("key.{}", std::process::id()));
@@ -236,7 +238,7 @@ mod tests {
         let path = folder.path().join("grantry.db.key");
         let store = Memory::default();
         open(&Master::Absent(path.clone()), &store).await.unwrap();
-        let again = crate::config::read_master(&path).unwrap();
+        let again = read_master(&path).unwrap();
         assert_eq!(*make(&path).unwrap(), *again);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

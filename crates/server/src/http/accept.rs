@@ -27,7 +27,7 @@ use super::listen::Listener;
 use super::tls::Tls;
 use super::vital::{Vital, Watched};
 use super::{Peer, Request, RequestId, RequestIds, Response, answer};
-use crate::settings::Limits;
+use crate::config::settings::Limits;
 
 /// Pause after the system reports that no more files can be opened.
 const BREATH: Duration = Duration::from_millis(100);

@@ -12,9 +12,9 @@ use protocol::secret::Digest;
 
 use super::exposition;
 use crate::app::App;
+use crate::config::settings::{Limits, Listen};
 use crate::http::accept::Site;
 use crate::http::{Request, RequestIds, Response, answer};
-use crate::settings::{Limits, Listen};
 
 /// Time limit for the store's answer, after which it counts as unavailable.
 const LOOK_TIME: Duration = Duration::from_secs(2);
