@@ -18,6 +18,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
     --store postgres     the same on PostgreSQL, writes docs/generated/bench-postgres.md; and with it:
     --peer oidc-provider   against the npm package oidc-provider too
     --growth               with ten thousand, a million and ten million live tokens too
+    --before PROGRAM     measures an older grantry and this one in turns, and writes nothing; with --store postgres too
+    --strict             fails when a goal is missed
   hostile [SECONDS]    what slow clients and idle connections cost the others, as ratios of one run
   soak [--minutes N] [--store postgres]
                        mixed load: are memory, open files and p99 flat? 30 minutes by default
