@@ -1,6 +1,6 @@
 //! Codes and grants that a node of another version wrote or changed. Such nodes work on the same rows during an upgrade.
 
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{Authorization, Circumstances, Code, CodeId, Grant, GrantId, Refresh};
 
 use crate::conformance::rows::*;
@@ -54,7 +54,7 @@ async fn what_a_newer_version_wrote_outlives_a_refresh(store: &dyn Store, sql: &
     assert_eq!(json(&read), json(written));
     let refresh = Refresh { previous: Some(digest("first")), ..refresh("second") };
     let expires_at = later(9);
-    let rotate = Change::RotateRefresh { grant: GrantId(1), from: digest("first"), to: refresh.clone(), expires_at };
+    let rotate = Write::RotateRefresh { grant: GrantId(1), from: digest("first"), to: refresh.clone(), expires_at };
     commit(store, [rotate]).await;
     let after = facts(store, 1).await.grant.expect("the grant is there").row;
     assert_eq!(after, Grant { refresh: Some(refresh), expires_at, ..before });

@@ -2,7 +2,7 @@
 
 use super::Way;
 use super::request::{Request, ResponseType};
-use crate::line::{Change, Rely, Turn};
+use crate::line::{Rely, Turn, Write};
 use crate::model::{ClientKind, Consent, EventKind, Permission};
 use crate::person::sign_in::Signed;
 use crate::resource_indicator;
@@ -47,7 +47,7 @@ pub(super) fn added(way: &Way<'_>, request: &Request, turn: &Turn<'_>) -> Scope 
 /// Makes what is decided depend on the consent being as it was seen: one that is withdrawn meanwhile counts no more.
 pub(super) fn rely(way: &Way<'_>, signed: &Signed, turn: &mut Turn<'_>) {
     let id = way.facts.consent.as_ref().map(|known| known.id);
-    turn.change(Change::Rely(Rely::Consent { user: signed.user.key, client: way.client.key, id }));
+    turn.rely(Rely::Consent { user: signed.user.key, client: way.client.key, id });
 }
 
 /// Remembers what the user allows now, together with what they allowed before.
@@ -55,7 +55,7 @@ pub(super) fn remember(way: &Way<'_>, request: &Request, signed: &Signed, turn: 
     let (known, asked) = (way.facts.consent.as_ref(), &request.permission);
     let permission = known.map_or_else(|| asked.clone(), |known| widened(&known.permission, asked));
     let id = turn.entropy.next_id();
-    turn.change(Change::PutConsent(Consent {
+    turn.write(Write::PutConsent(Consent {
         id,
         user: signed.user.key,
         client: way.client.key,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::crypto::keys::{Minted, Spelling, TokenKind};
-use crate::line::{Change, Rely, Turn};
+use crate::line::{Rely, Turn, Write};
 use crate::line::{Reply, ReplyKind};
 use crate::model::{
     Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKind, EventKind, Grant, GrantId, GrantType,
@@ -70,11 +70,11 @@ pub fn access(source: &Source<'_>, permission: Permission, turn: &mut Turn<'_>) 
     let minted = turn.keys.mint(TokenKind::Access, spelling, &mut turn.entropy);
     let ttl_s = client.access_ttl_s.or(turn.policy.access.ttl_s);
     let expires_at = ttl_s.map_or(UnixTime::NEVER, |ttl_s| turn.now.plus(ttl_s));
-    turn.change(Change::Rely(Rely::Client(client.key, client.version)));
+    turn.rely(Rely::Client(client.key, client.version));
     if let Some(user) = source.user() {
         turn.rely_on(user);
     }
-    turn.change(Change::PutAccess(Box::new(Access {
+    turn.write(Write::PutAccess(Box::new(Access {
         id: AccessId(minted.id),
         digest: minted.digest,
         client: client.key,
@@ -164,7 +164,7 @@ pub fn begin(new: NewGrant<'_>, turn: &mut Turn<'_>) -> Reply {
     let refresh_text = refresh.as_ref().map(|(minted, _)| &minted.text);
     let reply = reply((&minted.text, access_expires_at), refresh_text, scope, &source, turn);
     let detail = scope.as_str().to_owned();
-    turn.change(Change::PutGrant(Box::new(Grant {
+    turn.write(Write::PutGrant(Box::new(Grant {
         id,
         authorization,
         created_at: turn.now,

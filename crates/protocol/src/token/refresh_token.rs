@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::keys::{self, GENERATION_MAX, Keys, Minted, Presented};
 use crate::line::Reply;
-use crate::line::{Change, Facts, Rely, Turn, Wants};
+use crate::line::{Facts, Rely, Turn, Wants, Write};
 use crate::liveness::Dead;
 use crate::model::{
     Authorization, Client, ClientKind, EventKind, Grant, GrantId, GrantType, Held, Permission, Refresh, RefreshMode,
@@ -191,7 +191,7 @@ impl Request {
         };
         let answer = serde_json::to_vec(&answer).expect("strings and numbers become JSON");
         let sealed = keys::seal_under_token(&self.text, &answer, &mut turn.entropy);
-        turn.change(Change::RotateRefresh {
+        turn.write(Write::RotateRefresh {
             grant: grant.id,
             from: allowed.refresh.current,
             to: Refresh {
@@ -210,7 +210,7 @@ impl Request {
         let (access, access_expires_at) = allowed.issue_access(turn);
         let idle_until = issue::refresh_idle_until(allowed.client, allowed.grant.created_at, turn);
         let &Refresh { current, generation, .. } = allowed.refresh;
-        turn.change(Change::RotateRefresh {
+        turn.write(Write::RotateRefresh {
             grant: allowed.grant.id,
             from: current,
             // The same token, and none before it: a client that rotated until now has used the successor.
@@ -257,14 +257,14 @@ impl Answer {
         let is_same = self.permission == allowed.permission;
         let is_public = allowed.client.kind == ClientKind::Public;
         if is_same && (is_public || !turn.now.is_past(self.access_expires_at)) {
-            turn.change(Change::Settle);
+            turn.write(Write::AwaitDurability);
             let access = Secret::new(self.access);
             return Ok(allowed.reply((&access, self.access_expires_at), &successor, turn));
         }
         if is_public {
             return Err(No::RefreshRetryDiffers.into());
         }
-        turn.change(Change::Rely(Rely::Grant(allowed.grant.id)));
+        turn.rely(Rely::Grant(allowed.grant.id));
         let (access, access_expires_at) = allowed.issue_access(turn);
         Ok(allowed.reply((&access.text, access_expires_at), &successor, turn))
     }
@@ -273,7 +273,7 @@ impl Answer {
 /// An old token came back, so somebody kept a copy of it. RFC 9700 §4.14.2: the server "cannot determine which party
 /// submitted the invalid refresh token, but it will revoke the active refresh token".
 fn replayed(grant: &Grant, turn: &mut Turn<'_>) -> No {
-    turn.change(Change::RevokeGrant(grant.id));
+    turn.write(Write::RevokeGrant(grant.id));
     let Authorization { user, client, .. } = grant.authorization;
     turn.note(EventKind::RefreshReplayed, Some(user), Some(client), "");
     No::RefreshReplayed

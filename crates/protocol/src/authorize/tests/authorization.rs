@@ -8,9 +8,9 @@ fn an_authorization_says_who_allowed_what_and_how_they_were_authenticated() {
         let world = with_session(world, sample::user(), vec![Amr::Pwd, Amr::Otp]);
         let world = with_consent(world, "profile");
         let (_, changes) = world.judge(&visit(&world, None));
-        let issued = changes.into_iter().find_map(|change| match change {
-            Change::PutCode(code) => Some(code.authorization),
-            Change::PutGrant(grant) => Some(grant.authorization),
+        let issued = changes.writes.into_iter().find_map(|change| match change {
+            Write::PutCode(code) => Some(code.authorization),
+            Write::PutGrant(grant) => Some(grant.authorization),
             _ => None,
         });
         let circumstances = Circumstances {
