@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests start processes and look at files")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
