@@ -1,6 +1,7 @@
 //! The rules of the house that the compiler cannot check. Each rule is a function from the files to complaints.
 
 mod absences;
+mod circles;
 mod musts;
 mod names;
 mod sizes;
@@ -19,6 +20,7 @@ const RULES: &[Rule] = &[
     ("words", words::check),
     ("absences", absences::check),
     ("quoted MUSTs", musts::check),
+    ("circles", circles::check),
 ];
 
 pub(crate) fn run() -> ExitCode {
