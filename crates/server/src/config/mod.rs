@@ -1,5 +1,5 @@
-//! The configuration: `file` is what is written, `resolve` what it means, [`Configuration`] what the rest of the server sees.
-//! All problems are found at once, each with its place.
+//! The configuration. `file` contains the written values, `resolve` interprets them, and [`Configuration`] is the
+//! result for the rest of the server. All problems are reported at once, each with its position.
 
 pub mod accent;
 mod env;
@@ -27,22 +27,22 @@ pub(crate) use value::written_master;
 
 use file::File;
 
-/// What some editors and shells put before the first character of a text. It is never a part of a value.
+/// The byte order mark, which some editors and shells write before a text. It is never part of a value.
 pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// A configuration that can be used, and what its operator should know about it.
+/// A valid configuration, with warnings for the operator.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What it means.
+    /// The resolved configuration.
     pub configuration: Configuration,
-    /// What the operator should know.
+    /// The warnings.
     pub warnings: Vec<Problem>,
 }
 
-/// Reads the configuration file, lays the environment over it, and finds out what it means.
+/// Loads the configuration file and the environment, and resolves them.
 ///
 /// # Errors
-/// Everything that is wrong, in the order of the file, warnings included.
+/// All problems in the order of the file, including warnings.
 pub fn load(path: &Path, variables: &[(String, String)]) -> Result<Loaded, Vec<Problem>> {
     let name = path.display().to_string();
     let text = read(path).map_err(|cause| vec![Problem::fault(Place::Whole(name.clone()), missing(&name, &cause))])?;
@@ -54,10 +54,10 @@ pub fn load(path: &Path, variables: &[(String, String)]) -> Result<Loaded, Vec<P
     finish(&name, text, &folder, variables, problems)
 }
 
-/// As [`load`], of a text that is not a file's.
+/// As [`load`], from a text instead of a file.
 ///
 /// # Errors
-/// Everything that is wrong.
+/// All problems.
 pub fn of_text(
     name: &str,
     text: String,
@@ -87,7 +87,7 @@ fn finish(
     }
 }
 
-/// The environment as the configuration takes it: what is no text is nobody's option.
+/// Returns the environment variables that are valid Unicode.
 #[must_use]
 pub fn variables() -> Vec<(String, String)> {
     std::env::vars_os()
@@ -95,7 +95,7 @@ pub fn variables() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Reads a text file, without the byte order mark that some editors put at its start.
+/// Reads a text file without its byte order mark.
 pub(crate) fn read(path: &Path) -> Result<String, String> {
     let mut text = std::fs::read_to_string(path)
         .map_err(|error| format!("{} cannot be read: {}", path.display(), plain(&error)))?;
@@ -120,7 +120,7 @@ fn missing(name: &str, cause: &str) -> String {
     }
 }
 
-/// An I/O error as a person says it.
+/// Describes an I/O error for people.
 pub(crate) fn plain(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -138,9 +138,11 @@ pub(crate) fn plain(error: &std::io::Error) -> String {
     }
 }
 
-/// A sentence for the operator if others than its owner may read or change a file; none if the file is shut, or not there.
+/// Returns a warning if users other than the owner may read or change a file. Returns `None` if access is restricted or
+/// there is no file.
 ///
-/// A file of another user, such as root, may be read by its group: that is how a secret is given to a service.
+/// A file of another user, such as root, may be readable by its group, because services are commonly given secrets that
+/// way.
 pub(crate) fn loose(path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
@@ -157,13 +159,13 @@ pub(crate) fn loose(path: &Path) -> Option<String> {
         .then(|| format!("{who} {path} (mode {mode:04o}): run `chmod {right} {path}`", path = path.display()))
 }
 
-/// Sentences for the operator about the files of the database, where others than their owner may read or change them.
+/// Returns warnings for the files of the database that users other than the owner may read or change.
 pub(crate) fn loose_database_files(store_url: &str) -> Vec<String> {
     let Some(database) = store_url.strip_prefix("sqlite:") else { return Vec::new() };
     ["", "-wal", "-shm"].iter().filter_map(|ending| loose(Path::new(&format!("{database}{ending}")))).collect()
 }
 
-/// A path of the configuration: relative ones are beside the file.
+/// Resolves a path of the configuration. Relative paths start at the folder of the configuration file.
 pub(crate) fn beside(folder: &Path, path: &str) -> PathBuf {
     folder.join(path)
 }

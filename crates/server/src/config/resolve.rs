@@ -1,4 +1,4 @@
-//! What the configuration means. Every option is looked at, and every problem noted, before anybody gives up.
+//! Resolves the configuration. Checks all options and reports all problems before giving up.
 
 use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
@@ -18,12 +18,12 @@ use super::{beside, loose, plain, read, value};
 use crate::pages::Pages;
 use crate::settings::{Brand, GOOGLE, Limits, Listen, Settings, TlsFiles};
 
-/// The largest logo.
+/// Maximum size of the logo, in bytes.
 const LOGO_BYTES_MAX: usize = 256 * 1024;
-/// The longest name that fits on a page and into an authenticator application, in characters.
+/// Maximum length of the provider's name in characters, so that it fits on pages and in authenticator apps.
 const NAME_CHARACTERS_MAX: usize = 60;
 
-/// Finds out what the file means; `None` when something is missing without which nothing can be said.
+/// Resolves the file. Returns `None` if an essential option is missing.
 pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Problem>) -> Option<Configuration> {
     let mut read = Resolver { file, folder, problems };
     let issuer = read.issuer();
@@ -55,7 +55,7 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     Some(Configuration { settings, store_url, master: master?, dialects, policies, log })
 }
 
-/// Reads options one by one.
+/// Reads single options.
 pub(super) struct Resolver<'a> {
     pub(super) file: &'a File,
     folder: &'a Path,
@@ -71,7 +71,7 @@ impl Resolver<'_> {
         self.problems.push(Problem::warning(self.file.place(path), text));
     }
 
-    /// The text of an option, or its default.
+    /// Returns the text of an option, or its default.
     pub(super) fn text(&self, path: &str) -> Option<String> {
         match (self.file.written(path).map(|written| &written.value), row(path).default) {
             (Some(Value::Text(text)), _) => Some(text.clone()),
@@ -136,7 +136,7 @@ impl Resolver<'_> {
         self.text(path).map(|text| beside(self.folder, &text))
     }
 
-    /// A file that must be there.
+    /// Returns the path of a file that must exist and be readable.
     pub(super) fn readable(&mut self, path: &str) -> Option<PathBuf> {
         let file = self.path(path)?;
         if let Err(error) = std::fs::File::open(&file).and_then(|file| file.metadata()) {
@@ -216,7 +216,8 @@ impl Resolver<'_> {
         Some(listen)
     }
 
-    /// The store's address, with a relative file beside the configuration. It may hold a password: it is not repeated.
+    /// Returns the store's URL. A relative file path starts at the folder of the configuration. No message quotes the
+    /// URL, because it may contain a password.
     fn store_url(&mut self) -> String {
         let text = self.text("store.url").unwrap_or_default();
         match text.split_once(':') {
@@ -334,11 +335,11 @@ impl Resolver<'_> {
             file: &self.file.name,
             text: &self.file.text,
         };
-        // Without an issuer the dialects cannot be mounted, but they can be read.
+        // Without an issuer the dialects cannot be mounted, but they can still be checked.
         surfaces::load(&wanted, issuer.map_or("https://issuer.invalid", |issuer| &issuer.url), self.problems)
     }
 
-    /// The waivers that the operator accepts; each is one that exists.
+    /// Returns the waivers that the operator accepts. Each must exist.
     fn accepted(&mut self) -> Vec<String> {
         let mut accepted = Vec::new();
         for (waiver, place) in self.texts("dialects.accept") {
@@ -404,7 +405,7 @@ impl Resolver<'_> {
         Brand { templates, ..brand }
     }
 
-    /// The operator's templates, each tried with every sample of its page.
+    /// Returns the operator's templates. Each is rendered with every sample of its page.
     fn templates(&mut self, brand: &Brand) -> Vec<(String, String)> {
         let Some(folder) = self.path("brand.templates") else { return Vec::new() };
         let read = std::fs::read_dir(&folder).and_then(|entries| {

@@ -1,4 +1,4 @@
-//! What the configuration means: everything checked, read and of its type. The rest of the server sees only this.
+//! The resolved configuration: all values are checked and typed. The rest of the server only uses this.
 
 use std::path::PathBuf;
 
@@ -8,39 +8,39 @@ use zeroize::Zeroizing;
 
 use crate::settings::Settings;
 
-/// A checked configuration.
+/// The resolved configuration.
 #[derive(Debug)]
 pub struct Configuration {
     /// The settings of a running server.
     pub settings: Settings,
-    /// The store, as [`store::open`] takes it.
+    /// The URL of the store, for [`store::open`].
     pub store_url: String,
-    /// The master key, or where it is yet to be made.
+    /// The master key, or the place where it will be created.
     pub master: Master,
-    /// The surfaces.
+    /// The enabled dialects.
     pub dialects: Dialects,
-    /// The rules of each surface: those of its dialect, and what the operator decides for all of them.
+    /// The policy of each dialect, including the operator's settings.
     pub policies: Vec<Policy>,
-    /// Logs.
+    /// The log settings.
     pub log: Log,
 }
 
 impl Configuration {
-    /// The rules of a surface, if it is switched on.
+    /// Returns the policy of a dialect, if it is enabled.
     #[must_use]
     pub fn policy(&self, dialect: &str) -> Option<&Policy> {
         self.policies.iter().find(|policy| policy.dialect == dialect)
     }
 
-    /// Digits of the codes of a second factor that is switched on outside of every dialect.
+    /// Returns the number of digits of second-factor codes for enrolments outside of a dialect.
     #[must_use]
     pub fn otp_digits(&self) -> u32 {
         otp_digits(self.policies.iter())
     }
 }
 
-/// Digits of the codes of a second factor that is switched on outside of every dialect: those of the standard one, or else
-/// as many as any dialect asks for. A dialect that asks for another number gets it all the same.
+/// Returns the number of digits of second-factor codes for enrolments outside of a dialect: that of the standard
+/// dialect, or else the number that any dialect asks for. A dialect that asks for another number still gets it.
 #[must_use]
 pub fn otp_digits<'p>(policies: impl Iterator<Item = &'p Policy> + Clone) -> u32 {
     let standard = policies.clone().find(|policy| policy.dialect == "standard").map(|policy| policy.otp_digits);
@@ -50,11 +50,12 @@ pub fn otp_digits<'p>(policies: impl Iterator<Item = &'p Policy> + Clone) -> u32
 /// The master key. It cannot be printed.
 #[derive(Clone)]
 pub enum Master {
-    /// It is there.
+    /// The key exists.
     Known(Zeroizing<[u8; 32]>),
-    /// Nobody said where it is, and there is none beside the database yet. The first command that needs it makes it.
+    /// No key is configured, and there is none beside the database yet. The first command that needs the key creates it
+    /// at this path.
     Absent(PathBuf),
-    /// A store in memory has one for as long as it lives.
+    /// The temporary key of a store in memory.
     Fleeting,
 }
 
@@ -68,31 +69,31 @@ impl std::fmt::Debug for Master {
     }
 }
 
-/// Where people find help.
+/// A link to help.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Support {
-    /// For a link: `https:` or `mailto:`.
+    /// The link target: `https:` or `mailto:`.
     pub href: String,
-    /// What the link says.
+    /// The text of the link.
     pub label: String,
 }
 
-/// Outgoing requests.
+/// The settings of outgoing requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fetch {
-    /// Private addresses, as host:port, that may be called all the same.
+    /// Private addresses, as host:port, that may be called nevertheless.
     pub allow: Vec<String>,
-    /// More certificate authorities, PEM.
+    /// A file with additional certificate authorities, in PEM.
     pub ca_file: Option<PathBuf>,
 }
 
-/// Logs.
+/// The log settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
-    /// A filter as `tracing-subscriber` reads it.
+    /// The filter, in the syntax of `tracing-subscriber`.
     pub level: String,
-    /// One JSON document a line, instead of text.
+    /// True for one JSON document per line instead of text.
     pub is_json: bool,
-    /// The file that takes the place of standard error.
+    /// The log file that replaces standard error.
     pub file: Option<PathBuf>,
 }

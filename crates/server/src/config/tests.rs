@@ -1,4 +1,4 @@
-//! Whole lists of problems, as the operator reads them.
+//! Tests of complete problem lists, as the operator sees them.
 
 mod operation;
 
@@ -476,7 +476,7 @@ client_secret = "s"
     );
 }
 
-/// What a page about a dialect tells the operator to write: its blocks of TOML, also those in a list, and lines of one table
+/// Returns the TOML that a dialect's page tells the operator to write: code blocks, also within lists, and single lines
 /// within a sentence.
 fn advised(page: &str) -> Vec<String> {
     let blocks = page.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("toml\n"));
@@ -504,7 +504,7 @@ fn what_the_pages_of_the_dialects_tell_an_operator_to_write_is_a_configuration_w
             } else {
                 format!("[dialects]\nenable = [\"standard\", \"{name}\"]\naccept = {accept:?}\n")
             };
-            // A surface that takes ID tokens of Google is nothing without Google.
+            // A surface that accepts ID tokens of Google needs the Google settings.
             let google = "[upstream.google]\nclient_id = \"c\"\nclient_secret = \"s\"\nsign_up = \"anybody\"\n";
             let text = format!("issuer = \"https://auth.example.net\"\n{base}{block}\n{google}");
             let told = told(of_text("g.toml", text.clone(), Path::new("/nowhere"), &[]));

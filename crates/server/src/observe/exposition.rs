@@ -1,4 +1,4 @@
-//! The counters as Prometheus reads them, in the OpenMetrics text format.
+//! Prometheus metrics in the OpenMetrics text format.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,21 +18,21 @@ use crate::app::App;
 /// The media type of [`text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What a dialect and an endpoint are called where neither is.
+/// The label of requests without a dialect or an endpoint.
 const NONE: &str = "none";
 
-/// All counters as text.
+/// Returns all metrics as text.
 #[must_use]
 pub fn text(app: &App) -> String {
     let mut registry = Registry::with_prefix("grantry");
     registry.register_collector(Box::new(Snapshot::of(app)));
     let mut out = String::new();
-    // Writing into a string does not fail.
+    // Writing to a string cannot fail.
     let _ = openmetrics::encode(&mut out, &registry);
     out
 }
 
-/// The counters at one moment.
+/// A snapshot of the counters.
 #[derive(Debug)]
 struct Snapshot {
     addresses: Vec<Address>,
@@ -41,7 +41,7 @@ struct Snapshot {
     gauges: Vec<(&'static str, &'static str, i64)>,
 }
 
-/// Counters that one label tells apart.
+/// Counters that differ in one label.
 #[derive(Debug)]
 struct Labelled {
     name: &'static str,
@@ -55,7 +55,7 @@ struct Address {
     dialect: String,
     endpoint: &'static str,
     outcomes: Vec<(&'static str, u64)>,
-    /// Not cumulative, with the upper end in seconds.
+    /// The buckets, not cumulative, each with its upper bound in seconds.
     classes: Vec<(f64, u64)>,
     sum_s: f64,
 }
@@ -140,7 +140,7 @@ impl Snapshot {
     }
 }
 
-/// Counters with one label.
+/// Returns the counters with one label.
 fn labelled(metrics: &Metrics) -> Vec<Labelled> {
     let count = |number: &AtomicU64| number.load(Relaxed);
     vec![
@@ -204,7 +204,7 @@ impl Collector for Snapshot {
     }
 }
 
-/// Memory of this process that is in use, as Linux counts it; 0 where it does not say.
+/// Returns the resident memory of this process in bytes, as Linux counts it; 0 on other systems.
 fn resident_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
