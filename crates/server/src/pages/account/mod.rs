@@ -29,8 +29,6 @@ use crate::http::answer::Form;
 use crate::http::{Response, answer as http_answer};
 use crate::render::page::{Row, row};
 
-pub(super) use super::signed_in::frame::is_account_page as is_page;
-
 /// The pages.
 pub(super) const TABLE: &[Row] = &[
     row::<profile::Profile>(include_str!("../../templates/account_profile.html")),
