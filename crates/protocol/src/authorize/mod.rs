@@ -26,7 +26,7 @@ use request::{Request, ResponseType};
 
 use crate::crypto::keys::TokenKind;
 use crate::line::{Call, Reply, ReplyKind};
-use crate::line::{Change, Facts, Rely, Turn, Wants};
+use crate::line::{Facts, Rely, Turn, Wants, Write};
 use crate::model::{Client, Code, CodeId, EventKind, GrantId, GrantType, SessionId, UserKey};
 use crate::person::browser::{
     Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMode, Return, Shown, Step, renewed_browser,
@@ -346,10 +346,10 @@ fn issue_code(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn
     let grant = GrantId(turn.entropy.next_id());
     // RFC 6749 §4.1.2: "A maximum authorization code lifetime of 10 minutes is RECOMMENDED."
     let ttl_s = turn.policy.code.ttl_s.unwrap_or(60).min(600);
-    turn.change(Change::Rely(Rely::Client(way.client.key, way.client.version)));
+    turn.rely(Rely::Client(way.client.key, way.client.version));
     signed.rely(turn);
     consent::rely(way, signed, turn);
-    turn.change(Change::PutCode(Box::new(Code {
+    turn.write(Write::PutCode(Box::new(Code {
         id: CodeId(minted.id),
         digest: minted.digest,
         grant,
