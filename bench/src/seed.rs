@@ -159,7 +159,7 @@ impl Seeder {
         let mut sets = Vec::with_capacity(count);
         for number in (1..=USERS).cycle().take(count) {
             let (text, row) = self.access_row(owner);
-            sets.push(vec![Change::PutAccess(Box::new(Access { user: Some(UserKey(number)), ..row }))]);
+            sets.push(vec![Write::PutAccess(Box::new(Access { user: Some(UserKey(number)), ..row }))]);
             texts.push(text);
         }
         self.commit_all(sets).await;
@@ -172,7 +172,7 @@ impl Seeder {
         let mut sets = Vec::with_capacity(count);
         for number in (1..=USERS).cycle().take(count) {
             let minted = self.mint(TokenKind::Personal);
-            sets.push(vec![Change::PutPersonal(Box::new(Personal {
+            sets.push(vec![Write::PutPersonal(Box::new(Personal {
                 id: PersonalId(minted.id),
                 digest: minted.digest,
                 user: UserKey(number),

@@ -1,6 +1,7 @@
 //! The rules of the house that the compiler cannot check. Each rule is a function from the files to complaints.
 
 mod absences;
+mod circles;
 mod musts;
 mod names;
 mod pages;
@@ -23,6 +24,7 @@ const RULES: &[Rule] = &[
     ("quoted MUSTs", musts::check),
     ("pages", pages::check),
     ("wildcards", wildcards::check),
+    ("circles", circles::check),
 ];
 
 pub(crate) fn run() -> ExitCode {

@@ -22,7 +22,7 @@ use crate::keys;
 /// Where a passphrase comes from.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
-pub(in crate::cli) struct PassphraseFrom {
+pub(crate) struct PassphraseFrom {
     /// Read the passphrase that seals the master key from standard input.
     #[arg(long)]
     passphrase_stdin: bool,

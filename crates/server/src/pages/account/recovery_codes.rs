@@ -12,7 +12,7 @@ use crate::render::page::Page;
 pub(super) struct RecoveryCodes {
     account: Frame,
     codes: Vec<String>,
-    /// Do they come with a new second factor, or in the place of others?
+    /// True if they come with a new second factor, false if they replace older codes.
     is_first: bool,
 }
 

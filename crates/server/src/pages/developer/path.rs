@@ -17,7 +17,7 @@ const ABOUT_TOKEN: &str = "personal token";
 /// A page of the developer area, by its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DeveloperPath {
-    /// What one has.
+    /// The list of applications and tokens.
     Overview,
     /// The form of a new application.
     NewApplication,
@@ -71,7 +71,7 @@ impl DeveloperPath {
         }
     }
 
-    /// What is asked before the page is shown.
+    /// The act that the judge must allow before the page is shown.
     pub(super) fn look(&self, is_begun: bool) -> Act {
         match self {
             Self::Application(client_id) => Act::See(client_id.clone()),

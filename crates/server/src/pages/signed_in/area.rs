@@ -1,4 +1,4 @@
-//! An area is a group of pages of somebody who is signed in, with one judge behind them: the account, the developer area.
+//! An area is a group of pages for a signed-in user with one judge behind them, such as the account.
 //! [`answer`] is the same for all: it opens the seal of a form, asks the judge, and answers with the page, with the page again
 //! and what was wrong, or with the way to sign in first.
 
@@ -23,7 +23,7 @@ pub(crate) trait Area: Sync {
     /// The request.
     fn request(&self) -> (&App, &PageRequest<'_>);
 
-    /// Asks the judge for what the page shows. `is_begun` is true for somebody who came with a form.
+    /// Asks the judge for what the page shows. `is_begun` is true after a form was refused.
     fn look(&self, is_begun: bool) -> impl Future<Output = Verdict<Self::Seen>> + Send;
 
     /// Asks the judge for the act that the form names.

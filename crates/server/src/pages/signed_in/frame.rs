@@ -1,4 +1,4 @@
-//! The frame around every page of somebody who is signed in.
+//! The frame around every page for a signed-in user.
 
 use protocol::model::User;
 use serde::Serialize;
@@ -8,23 +8,6 @@ use crate::app::App;
 use crate::browser::PageRequest;
 use crate::pages::paths;
 use crate::render::face::Person;
-
-/// The pages that stand in the navigation: address and name.
-const TABS: [(&str, &str); 5] = [
-    (paths::ACCOUNT, "Profile"),
-    (paths::ACCOUNT_PASSWORD, "Password"),
-    (paths::ACCOUNT_SECOND_FACTOR, "Second factor"),
-    (paths::ACCOUNT_SESSIONS, "Sessions"),
-    (paths::ACCOUNT_APPLICATIONS, "Applications"),
-];
-
-/// The tab of the developer area, where the operator lets people register applications.
-const DEVELOPER: (&str, &str) = (paths::DEVELOPER, "Developer");
-
-/// True if this is the path of a page of the account.
-pub(crate) fn is_account_page(path: &str) -> bool {
-    TABS.iter().any(|(own, _)| *own == path)
-}
 
 /// What can have been done just before: the word in the address, and the sentence on the page.
 pub(crate) type Notices = [(&'static str, &'static str)];
@@ -65,9 +48,9 @@ impl Frame {
     }
 
     fn of(person: Person, path: &str, notice: Option<&'static str>, has_developer: bool, csrf: String) -> Self {
-        let tabs = TABS.iter().chain(has_developer.then_some(&DEVELOPER));
+        let tabs = paths::TABS.iter().chain(has_developer.then_some(&paths::DEVELOPER_TAB));
         let tabs =
-            tabs.map(|(own, name)| Tab { path: own, name, is_here: *own == path, is_apart: *own == DEVELOPER.0 });
+            tabs.map(|(own, name)| Tab { path: own, name, is_here: *own == path, is_apart: *own == paths::DEVELOPER });
         Self { person, tabs: tabs.collect(), notice, csrf }
     }
 
