@@ -5,25 +5,29 @@
 
 mod attempts;
 mod client;
+mod client_kind;
 mod consent;
 mod event;
 mod grant;
 mod grant_type;
 mod held;
 mod id;
+mod introspection;
 mod seal_key;
 mod session;
 mod token;
 mod user;
 
 pub use attempts::Attempts;
-pub use client::{AuthMethod, Client, ClientKind, ClientSecret, Pkce, RefreshMode, StoredSecret};
+pub use client::{AuthMethod, Client, ClientSecret, Pkce, RefreshMode, StoredSecret};
+pub use client_kind::ClientKind;
 pub use consent::Consent;
 pub use event::{Event, EventKind};
 pub use grant::{Code, Grant, Refresh};
 pub use grant_type::GrantType;
 pub use held::Held;
 pub use id::{AccessId, ClientKey, CodeId, GrantId, PersonalId, SessionId, UserKey};
+pub use introspection::Introspection;
 pub use seal_key::SealKey;
 pub use session::{Amr, Session};
 pub use token::{Access, Personal};

@@ -7,7 +7,7 @@ use crate::line::{Change, Facts, Turn, Wants};
 use crate::model::{Client, ClientKey, EventKind, Held};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
-use crate::resource::introspect::AnyToken;
+use crate::resource::any_token::AnyToken;
 use crate::wire::{Fields, Param, Params};
 
 /// A request to revoke a token.
