@@ -1,4 +1,5 @@
-//! The accounts API: a provider's own programs keep what they know of an account where its answers can show it.
+//! The accounts API. The provider's own programs read and write the attributes of an account, which userinfo and introspection
+//! can show.
 //!
 //! `GET` and `PATCH /api/accounts/SUB/attributes`, below the issuer; the client authenticates by HTTP Basic. A patch is a
 //! JSON object, laid over the attributes by RFC 7396. A client needs the right to it, and each use is an event.
@@ -15,12 +16,12 @@ use protocol::wire::Params;
 use serde_json::{Map, Value, json};
 
 use crate::address::address;
+use crate::answers;
 use crate::app::App;
 use crate::http::{Request, Response, answer};
 use crate::limits::Asker;
-use crate::surface;
 
-/// The account that a path is about; `None` when it is about none.
+/// The account that a path names; `None` if the path is not one of this API.
 pub(crate) fn account<'p>(app: &App, path: &'p str) -> Option<&'p str> {
     let rest = path.strip_prefix(app.settings.base_path())?.strip_prefix("/api/accounts/")?;
     let sub = rest.strip_suffix("/attributes")?;
@@ -40,7 +41,7 @@ pub(crate) async fn answer(app: &App, request: &Request, dialect: Option<&Dialec
         Ok(call) => match app.turn(app.house_policy(), &address, call).await {
             Ok(Ok(attributes)) => json_answer(StatusCode::OK, &Value::Object(attributes)),
             Ok(Err(refusal)) => refuse(&refusal),
-            Err(fault) => refuse(&surface::broken(request, &fault)),
+            Err(fault) => refuse(&answers::broken(request, &fault)),
         },
         Err(refusal) => refuse(&refusal),
     };
@@ -99,7 +100,7 @@ fn refuse(refusal: &Refusal) -> Response {
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, PATCH"));
     }
-    surface::marked(response, *refusal)
+    answers::marked(response, *refusal)
 }
 
 fn json_answer(status: StatusCode, body: &Value) -> Response {

@@ -7,28 +7,11 @@ use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 
 use protocol::crypto::entropy::Entropy;
 
+use crate::id_time::{END_MS, EPOCH_MS, NODE_BITS, SEQUENCE_BITS, TIME_BITS, time_ms};
 use crate::plausible::{BEHIND_MAX_MS, Implausible};
 
-/// 2025-01-01T00:00:00Z in milliseconds since 1970.
-const EPOCH_MS: i64 = 1_735_689_600_000;
-const NODE_BITS: u32 = 10;
-const SEQUENCE_BITS: u32 = 12;
-const TIME_BITS: u32 = 63 - NODE_BITS - SEQUENCE_BITS;
-/// The time at which ids end, in milliseconds since 1970: in September 2094.
-pub(crate) const END_MS: i64 = EPOCH_MS + (1 << TIME_BITS);
 /// Maximum number of processes that can draw ids at the same time.
 pub const NODES: u16 = 1 << NODE_BITS;
-
-/// Returns the time of an id, in milliseconds since 1970. A negative id has overflowed: it was drawn after the last
-/// possible id.
-pub(crate) fn time_ms(id: i64) -> i64 {
-    if id < 0 { END_MS } else { EPOCH_MS + (id >> (NODE_BITS + SEQUENCE_BITS)) }
-}
-
-/// Returns the first id of a time, given in milliseconds since 1970.
-pub(crate) fn first_at(time_ms: i64) -> i64 {
-    (time_ms.clamp(EPOCH_MS, END_MS - 1) - EPOCH_MS) << (NODE_BITS + SEQUENCE_BITS)
-}
 
 /// A generator of blocks of [`Entropy::IDS_MAX`] ids.
 #[derive(Debug)]
@@ -108,6 +91,7 @@ impl Ids {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id_time::first_at;
 
     const NOW_MS: i64 = EPOCH_MS + 1_000_000;
 

@@ -1,18 +1,20 @@
 //! The keys of the installation: the master key, which is created if there is none yet, and the ring of sealing keys in
 //! the store.
 
-use std::io::Write;
+use std::io::Write as _;
 use std::path::Path;
 
 use protocol::crypto::keys::{Keys, fingerprint};
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{Event, EventKind, SealKey};
 use protocol::time::UnixTime;
 use store::{CommitError, Store};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
-use crate::config::{Master, written_master};
+use crate::config::configuration::Master;
+use crate::config::files::{plain, read_master};
+use crate::config::value::written_master;
 use crate::entropy::Source;
 
 /// Maximum number of sealing keys. The newest one seals, and older ones only open what they sealed.
@@ -104,7 +106,7 @@ pub fn derive(master: &[u8; 32], ring: &[SealKey]) -> Keys {
 async fn begin(store: &dyn Store) -> Result<Vec<SealKey>, String> {
     for _ in 0..ATTEMPTS_MAX {
         let first = SealKey { number: 1, created_at: Clock::System.now() };
-        match store.commit(vec![Change::PutSealKey(first)]).await {
+        match store.commit([Write::PutSealKey(first)].into()).await {
             Ok(()) | Err(CommitError::Lost) => {}
             Err(error) => return Err(error.to_string()),
         }
@@ -146,11 +148,11 @@ async fn rotate_before(store: &dyn Store, moment: UnixTime, actor: Option<String
         let last = ring.iter().map(|key| key.number).max().unwrap_or_default();
         let number = last.checked_add(1).ok_or("all numbers of sealing keys were given")?;
         ring.push(SealKey { number, created_at: now });
-        let mut changes = vec![Change::PutSealKey(SealKey { number, created_at: now })];
+        let mut changes = vec![Write::PutSealKey(SealKey { number, created_at: now })];
         while ring.len() > RING_MAX {
-            changes.push(Change::DropSealKey(ring.remove(0).number));
+            changes.push(Write::DropSealKey(ring.remove(0).number));
         }
-        changes.push(Change::Note(Event {
+        changes.push(Write::Note(Event {
             at: now,
             kind: EventKind::KeyRotated,
             user: None,
@@ -159,7 +161,7 @@ async fn rotate_before(store: &dyn Store, moment: UnixTime, actor: Option<String
             detail: format!("sealing key {number}"),
             actor: actor.clone(),
         }));
-        match store.commit(changes).await {
+        match store.commit(changes.into()).await {
             Ok(()) => return Ok(ring),
             Err(CommitError::Lost) => {}
             Err(error) => return Err(error.to_string()),
@@ -185,7 +187,7 @@ pub fn make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
         tracing::info!(path = %path.display(), "made the master key; back it up apart from the database");
         return Ok(key);
     }
-    crate::config::read_master(path)
+    read_master(path)
 }
 
 /// Writes a master key to a new file that only its owner can read. Returns false if another process was faster.
@@ -194,7 +196,7 @@ pub fn make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
 /// A message for the operator.
 pub fn write(path: &Path, key: &[u8; 32]) -> Result<bool, String> {
     let cannot = |error: std::io::Error| {
-        format!("the master key {} cannot be made: {error}", path.display(), error = crate::config::plain(&error))
+        format!("the master key {} cannot be made: {error}", path.display(), error = plain(&error))
     };
     // Written under a temporary name first and then linked, so that no process reads a partial key.
     let draft = path.with_extension(format!("key.{}", std::process::id()));
@@ -236,7 +238,7 @@ mod tests {
         let path = folder.path().join("grantry.db.key");
         let store = Memory::default();
         open(&Master::Absent(path.clone()), &store).await.unwrap();
-        let again = crate::config::read_master(&path).unwrap();
+        let again = read_master(&path).unwrap();
         assert_eq!(*make(&path).unwrap(), *again);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -300,7 +302,7 @@ mod tests {
         let store: &dyn Store = &Memory::default();
         for number in [255, 0] {
             let key = SealKey { number, created_at: UnixTime(1_000) };
-            store.commit(vec![Change::PutSealKey(key)]).await.unwrap();
+            store.commit([Write::PutSealKey(key)].into()).await.unwrap();
         }
         for expected in 256..260 {
             assert_eq!(rotate(store, String::new()).await.unwrap().last().unwrap().number, expected);
@@ -313,7 +315,7 @@ mod tests {
         let url = format!("sqlite:{}", folder.path().join("g.db").display());
         let store = store::open(&url, Mode::Create).await.unwrap();
         let first = SealKey { number: 1, created_at: UnixTime(1_000) };
-        store.commit(vec![Change::PutSealKey(first)]).await.unwrap();
+        store.commit([Write::PutSealKey(first)].into()).await.unwrap();
         assert_eq!(rotate_older(&*store, UnixTime(1_000)).await.unwrap(), [first], "it is not old enough");
         // All of them read the ring before the first one writes.
         let rotate = |_| {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::clock::Clock;
-use crate::ids;
+use crate::id_time;
 
 /// 2026-01-01T00:00:00Z, in milliseconds since 1970: the first day of the year in which this release was made. No right
 /// clock shows an earlier time.
@@ -104,7 +104,7 @@ impl Plausible {
     #[must_use]
     pub fn new(clock: &Clock, greatest_id: i64) -> Self {
         Self {
-            newest_ms: ids::time_ms(greatest_id),
+            newest_ms: id_time::time_ms(greatest_id),
             then_ms: clock.now_ms(),
             then_uptime_ms: clock.uptime_ms().unwrap_or_default(),
             was_plausible: AtomicBool::new(true),
@@ -186,7 +186,7 @@ fn date(ms: i64) -> String {
 
 /// Formats the time of an id as [`date`] does. Overflowed ids have no time.
 fn told(ms: i64) -> String {
-    if ms >= ids::END_MS { "2094 or later".to_owned() } else { date(ms) }
+    if ms >= id_time::END_MS { "2094 or later".to_owned() } else { date(ms) }
 }
 
 #[cfg(test)]
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(check(NOW_MS - DAY_MS, NOW_MS), Ok(()));
         let now_ms = NOW_MS - DAY_MS - 1;
         assert_eq!(check(now_ms, NOW_MS), Err(Implausible::Behind { now_ms, newest_ms: NOW_MS }));
-        let overflowed = ids::time_ms(-1);
+        let overflowed = id_time::time_ms(-1);
         assert_eq!(check(NOW_MS, overflowed), Err(Implausible::Behind { now_ms: NOW_MS, newest_ms: overflowed }));
     }
 
@@ -241,7 +241,7 @@ mod tests {
     fn a_text_says_both_times_and_what_to_do() {
         let text = Implausible::Ahead { now_ms: 4_102_444_800_000, newest_ms: NOW_MS }.to_string();
         assert!(text.contains("2100-01-01") && text.contains("2026-11-30") && text.contains("Set the clock"), "{text}");
-        let text = Implausible::Behind { now_ms: NOW_MS, newest_ms: ids::time_ms(-1) }.to_string();
+        let text = Implausible::Behind { now_ms: NOW_MS, newest_ms: id_time::time_ms(-1) }.to_string();
         assert!(text.contains("2094 or later") && text.contains("db repair"), "{text}");
     }
 }

@@ -18,8 +18,8 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 
+use crate::config::settings::{Google, Settings};
 use crate::fetch::{Fetched, Fetcher, basic};
-use crate::settings::{Google, Settings};
 
 /// Keys and addresses are fetched anew after so many seconds: a key that the issuer takes back is taken back here as well.
 const KEPT_S: u64 = 60 * 60;

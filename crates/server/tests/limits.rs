@@ -10,15 +10,15 @@ use dialect::{Dialect, Dialects, Source};
 use http::Method;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::TokenKind;
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{Personal, PersonalId, User, UserKey};
 use protocol::refusal::No;
 use protocol::scope::Scope;
 use protocol::time::UnixTime;
 use server::app::App;
+use server::front;
 use server::http::Response;
 use server::settings::Settings;
-use server::surface;
 use store::{Memory, Store};
 
 const ISSUER: &str = "https://auth.example";
@@ -53,7 +53,7 @@ async fn every_answer_of_the_surface_counts_and_says_where_its_caller_stands() {
     for (path, count) in [("/api/oauth/revoke", "3"), ("/api/nowhere", "4")] {
         let mut unread = request(&app, Method::POST, path, &[HOST], "");
         unread.unread = Some(No::RequestTooLarge);
-        let answer = surface::answer(&app, &unread).await;
+        let answer = front::answer(&app, &unread).await;
         let out = app.dialects.named("tinyrebrand").unwrap().refuse(
             None,
             &No::RequestTooLarge.into(),
@@ -99,7 +99,7 @@ async fn a_user_has_one_limit_however_many_tokens_there_are() {
     let mut tokens = Vec::new();
     for key in [UserKey(1), UserKey(2)] {
         let user = User::new(key, format!("sub-{}", key.0), "Somebody", NOW);
-        store.commit(vec![Change::PutUser(Box::new(user))]).await.expect("the user is new");
+        store.commit([Write::PutUser(Box::new(user))].into()).await.expect("the user is new");
         for expires_at in [UnixTime::NEVER, UnixTime::NEVER, NOW] {
             let minted = app.keys().mint(TokenKind::Personal, &spelling, &mut entropy);
             let personal = Personal {
@@ -114,7 +114,7 @@ async fn a_user_has_one_limit_however_many_tokens_there_are() {
                 expires_at,
                 used_at: None,
             };
-            store.commit(vec![Change::PutPersonal(Box::new(personal))]).await.expect("the token is new");
+            store.commit([Write::PutPersonal(Box::new(personal))].into()).await.expect("the token is new");
             tokens.push(format!("Bearer {}", minted.text.reveal()));
         }
     }
@@ -206,7 +206,7 @@ async fn requests_that_a_connection_left_behind_when_it_was_cut_off_have_not_fai
         for _ in 0..300 {
             let mut cut = request(&app, Method::POST, path, &[], "");
             cut.unread = Some(No::BodyMalformed);
-            assert_ne!(surface::answer(&app, &cut).await.status(), 429, "{path}");
+            assert_ne!(front::answer(&app, &cut).await.status(), 429, "{path}");
         }
     }
     let honest = ask(&app, Method::POST, "/oauth/token", &[], &common::credentials()).await;

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use dialect::{Dialect, Dialects, Source};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use http_body_util::BodyExt;
-use protocol::line::{Change, Wants};
+use protocol::line::{Wants, Write};
 use protocol::model::User;
 use protocol::person::totp;
 use protocol::secret::Digest;
@@ -15,9 +15,9 @@ use protocol::time::UnixTime;
 use server::app::{App, Setup};
 use server::clock::Clock;
 use server::entropy;
+use server::front;
 use server::http::{Peer, Request, Response};
 use server::settings::Settings;
-use server::surface;
 use store::Store;
 use zeroize::Zeroizing;
 
@@ -89,7 +89,7 @@ impl World {
         let mut rows = Rows::new(&app, &dialect);
         for (line, note) in &story.world {
             if let Some(change) = rows.row(note).map_err(|problem| format!("{line}: {problem}"))? {
-                store.commit(vec![change]).await.map_err(|error| format!("{line}: {error}"))?;
+                store.commit(change.into()).await.map_err(|error| format!("{line}: {error}"))?;
             }
         }
         let Rows { known, people, .. } = rows;
@@ -174,7 +174,7 @@ impl World {
         let facts = self.app.store.load(&wants).await.map_err(|error| error.to_string())?;
         let user = facts.subject.ok_or_else(|| format!("there is no @user {name}"))?;
         let disabled = User { is_disabled: true, version: user.version + 1, ..User::clone(&user) };
-        self.app.store.commit(vec![Change::PutUser(Box::new(disabled))]).await.map_err(|error| error.to_string())
+        self.app.store.commit([Write::PutUser(Box::new(disabled))].into()).await.map_err(|error| error.to_string())
     }
 
     fn person(&self, name: &str) -> Result<&Person, String> {
@@ -233,7 +233,7 @@ impl World {
             peer: Peer::Ip([192, 0, 2, 1].into()),
             id: self.app.request_ids.next(),
         };
-        let response = surface::answer(&self.app, &request).await;
+        let response = front::answer(&self.app, &request).await;
         for cookie in response.headers().get_all("set-cookie") {
             let pair = cookie.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
             if let Some((name, value)) = pair.split_once('=') {

@@ -4,7 +4,9 @@ mod absences;
 mod circles;
 mod musts;
 mod names;
+mod pages;
 mod sizes;
+mod wildcards;
 mod words;
 
 use std::process::ExitCode;
@@ -20,6 +22,8 @@ const RULES: &[Rule] = &[
     ("words", words::check),
     ("absences", absences::check),
     ("quoted MUSTs", musts::check),
+    ("pages", pages::check),
+    ("wildcards", wildcards::check),
     ("circles", circles::check),
 ];
 

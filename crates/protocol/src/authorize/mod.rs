@@ -28,7 +28,7 @@ use return_path::ReturnPath;
 
 use crate::crypto::keys::TokenKind;
 use crate::line::{Call, Reply, ReplyKind};
-use crate::line::{Change, Facts, Rely, Turn, Wants};
+use crate::line::{Facts, Rely, Turn, Wants, Write};
 use crate::model::{Client, Code, CodeId, EventKind, GrantId, GrantType, SessionId, UserKey};
 use crate::person::browser::{Ask, Browse, Caller, Cookie, Errand, Goal, Page, Shown, Step, renewed_browser};
 use crate::person::sign_in::{Next, Progress, Proof, Question, SignIn, Signed, Taken};
@@ -290,10 +290,10 @@ fn issue_code(way: &ReturnPath<'_>, request: &Request, signed: &Signed, turn: &m
     let grant = GrantId(turn.entropy.next_id());
     // RFC 6749 §4.1.2: "A maximum authorization code lifetime of 10 minutes is RECOMMENDED."
     let ttl_s = turn.policy.code.ttl_s.unwrap_or(60).min(600);
-    turn.change(Change::Rely(Rely::Client(way.client.key, way.client.version)));
+    turn.rely(Rely::Client(way.client.key, way.client.version));
     signed.rely(turn);
     consent::rely(way, signed, turn);
-    turn.change(Change::PutCode(Box::new(Code {
+    turn.write(Write::PutCode(Box::new(Code {
         id: CodeId(minted.id),
         digest: minted.digest,
         grant,

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use protocol::crypto::keys::TokenKind;
-use protocol::line::{Change, Rely, Wants};
+use protocol::line::{Rely, Wants, Write};
 use protocol::model::{EventKind, Personal, PersonalId};
 use protocol::resource::introspect::AnyToken;
 use protocol::scope::Scope;
@@ -112,8 +112,8 @@ impl Add {
                     used_at: None,
                 };
                 // Somebody who is being disabled gets no new token.
-                draft.change(Change::Rely(Rely::User(user.key, user.version)));
-                draft.change(Change::PutPersonal(Box::new(row.clone())));
+                draft.rely(Rely::User(user.key, user.version));
+                draft.write(Write::PutPersonal(Box::new(row.clone())));
                 draft.note(EventKind::PersonalCreated, Some(user.key), None, &name);
                 Ok((row, minted.text))
             })
@@ -163,7 +163,7 @@ async fn revoke(token: &str, desk: &Desk) -> Result<Answer, Stop> {
             },
             AnyToken::Access(own) => match facts.access.filter(|held| held.row.digest == own.digest) {
                 Some(held) => {
-                    (Change::RevokeAccess(held.row.id), EventKind::TokenRevoked, "access token", held.row.user)
+                    (Write::RevokeAccess(held.row.id), EventKind::TokenRevoked, "access token", held.row.user)
                 }
                 None => continue,
             },
@@ -173,7 +173,7 @@ async fn revoke(token: &str, desk: &Desk) -> Result<Answer, Stop> {
                 };
                 match facts.grant.filter(|held| held.row.refresh.as_ref().is_some_and(is_its)) {
                     Some(held) => {
-                        let change = Change::RevokeGrant(held.row.id);
+                        let change = Write::RevokeGrant(held.row.id);
                         (change, EventKind::GrantRevoked, "refresh token, with its grant", Some(held.row.user))
                     }
                     None => continue,
@@ -181,7 +181,7 @@ async fn revoke(token: &str, desk: &Desk) -> Result<Answer, Stop> {
             }
         };
         desk.change(async |draft: &mut Draft| {
-            draft.change(change.clone());
+            draft.write(change.clone());
             draft.note(kind, user, None, "by the operator");
             Ok(())
         })
@@ -196,7 +196,7 @@ async fn revoke_personal(id: PersonalId, desk: &Desk) -> Result<Answer, Stop> {
     let held = desk.store.load(&wants).await?.personal;
     let held = held.ok_or_else(|| Stop::no(format!("no personal token `{}`: see `grantry token list`", id.0)))?;
     desk.change(async |draft: &mut Draft| {
-        draft.change(Change::RevokePersonal(id));
+        draft.write(Write::RevokePersonal(id));
         draft.note(EventKind::PersonalRevoked, Some(held.row.user), None, &held.row.name);
         Ok(())
     })

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::file::{File, Value, Written};
-use super::loose;
+use super::files::loose;
 use super::options::{self, Kind, Row};
 use super::problem::{Place, Problem, distance, suggestion};
 

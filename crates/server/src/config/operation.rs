@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::resolve::Resolver;
-use super::settings::Log;
-use super::{loose, plain};
+use super::configuration::Log;
+use super::files::{loose, plain};
+use super::resolver::Resolver;
+use super::settings::{Listen, UnixSocket};
 use crate::observe::level;
-use crate::settings::{Listen, UnixSocket};
 
 /// Maximum length of a socket's path in bytes. `sun_path` has 108 bytes on Linux and 104 on macOS, the last one a NUL.
 const SOCKET_PATH_BYTES_MAX: usize = if cfg!(target_os = "linux") { 107 } else { 103 };

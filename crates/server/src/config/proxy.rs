@@ -6,7 +6,7 @@ use ::http::HeaderName;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::problem::{Problem, is_near, suggestion};
-use super::resolve::Resolver;
+use super::resolver::Resolver;
 use crate::address::{KNOWN_HEADERS, X_FORWARDED_FOR};
 
 /// Headers with another purpose, which contain no network address.

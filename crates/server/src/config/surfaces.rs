@@ -7,8 +7,8 @@ use dialect::{Dialect, Dialects, Source, shipped};
 use protocol::endpoint::Endpoint;
 use protocol::policy::{AlsoRead, LockoutPolicy, Policy, SessionPolicy};
 
+use super::files::read;
 use super::problem::{Place, Problem, suggestion};
-use super::read;
 
 /// The explanation of `dialects.also_read` for the operator.
 pub const ALSO_READ_MEANING: &str = "Its introspection and userinfo addresses also tell what the access and personal tokens of the other surface are worth; \

@@ -6,10 +6,9 @@ use protocol::policy::Policy;
 use protocol::secret::Secret;
 use url::Url;
 
-use super::resolve::Resolver;
-use super::settings::Fetch;
-use super::{loose, read};
-use crate::settings::Google;
+use super::files::{loose, read};
+use super::resolver::Resolver;
+use super::settings::{Fetch, Google};
 
 const CLIENT_ID: &str = "upstream.google.client_id";
 const SECRET: &str = "upstream.google.client_secret";

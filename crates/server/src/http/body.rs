@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use crate::settings::Limits;
+use crate::config::settings::Limits;
 
 /// Number of bytes of a too large body that are read and discarded.
 const DISCARDED_BYTES_MAX: usize = 1024 * 1024;

@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::settings::{Listen, UnixSocket};
+use crate::config::settings::{Listen, UnixSocket};
 
 /// Maximum number of connections that wait to be accepted.
 const BACKLOG: i32 = 1024;

@@ -14,7 +14,7 @@ use rustls::sign::CertifiedKey;
 use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 
-use crate::settings::TlsFiles;
+use crate::config::settings::TlsFiles;
 
 /// The reason why TLS cannot be used.
 #[derive(Debug, Error)]

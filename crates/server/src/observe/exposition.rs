@@ -39,6 +39,8 @@ struct Snapshot {
     numbers: Vec<(&'static str, &'static str, u64)>,
     labelled: Vec<Labelled>,
     gauges: Vec<(&'static str, &'static str, i64)>,
+    /// The names of tasks, and when each last ran, in seconds since 1970.
+    last_runs: Vec<(&'static str, i64)>,
 }
 
 /// Counters that differ in one label.
@@ -117,6 +119,7 @@ impl Snapshot {
                 ),
             ],
             labelled: labelled(metrics),
+            last_runs: metrics.tasks.iter().map(|(name, own)| (*name, own.last_run_at.load(Relaxed))).collect(),
             gauges: vec![
                 (
                     "connections_open",
@@ -162,6 +165,18 @@ fn labelled(metrics: &Metrics) -> Vec<Labelled> {
             label: "by",
             counts: By::ALL.iter().zip(&metrics.lockouts).map(|(by, own)| (by.as_str(), count(own))).collect(),
         },
+        Labelled {
+            name: "task_runs",
+            help: "Runs of the server's own tasks, by task",
+            label: "task",
+            counts: metrics.tasks.iter().map(|(name, own)| (*name, count(&own.runs))).collect(),
+        },
+        Labelled {
+            name: "task_failures",
+            help: "Runs of the server's own tasks that failed, by task",
+            label: "task",
+            counts: metrics.tasks.iter().map(|(name, own)| (*name, count(&own.failures))).collect(),
+        },
     ]
 }
 
@@ -195,6 +210,12 @@ impl Collector for Snapshot {
                 let labels = [(own.label, *value)];
                 ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
             }
+        }
+        let help = "When a task last ran without a failure, in seconds since 1970; 0 before the first run";
+        let mut family =
+            encoder.encode_descriptor("task_last_run_timestamp", help, Some(&Unit::Seconds), MetricType::Gauge)?;
+        for (name, at) in &self.last_runs {
+            ConstGauge::new(*at).encode(family.encode_family(&[("task", *name)])?)?;
         }
         for (name, help, value) in &self.gauges {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;

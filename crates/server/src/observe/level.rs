@@ -1,7 +1,7 @@
 //! The option `log.level`: a level, and levels of single modules. `tracing-subscriber` takes an unknown level for the
 //! name of a module and then logs nothing else, so the words are checked first.
 
-use crate::config::suggestion;
+use crate::config::problem::suggestion;
 
 /// The levels, from the least to the most verbose.
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];

@@ -6,7 +6,7 @@ use ::http::StatusCode;
 use tracing_subscriber::EnvFilter;
 
 use super::sink::{self, Sink};
-use crate::config::Log;
+use crate::config::configuration::Log;
 use crate::fault::Fault;
 use crate::http::{Request, RequestId};
 

@@ -2,13 +2,14 @@
 //! name.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use dialect::Dialects;
 use protocol::endpoint::Endpoint;
 use protocol::person::attempts::By;
 use protocol::refusal::{self, No};
+use protocol::time::UnixTime;
 
 /// Upper bounds of the duration buckets, in microseconds.
 pub(super) const BOUNDS_US: [u64; 14] =
@@ -40,6 +41,17 @@ pub struct Metrics {
     pub(super) sign_ins: [AtomicU64; SignIn::ALL.len()],
     /// Indexed as [`By::ALL`].
     pub(super) lockouts: [AtomicU64; By::ALL.len()],
+    /// By the name of the task.
+    pub(super) tasks: Vec<(&'static str, TaskCounts)>,
+}
+
+/// What is counted of a task of the table of work.
+#[derive(Debug, Default)]
+pub(super) struct TaskCounts {
+    pub(super) runs: AtomicU64,
+    pub(super) failures: AtomicU64,
+    /// When the last run that did not fail ended, in seconds since 1970; 0 before the first.
+    pub(super) last_run_at: AtomicI64,
 }
 
 /// The outcome of an attempt to sign in.
@@ -94,9 +106,8 @@ impl Series {
 }
 
 impl Metrics {
-    /// Makes metrics for these dialects, all zero.
-    #[must_use]
-    pub fn new(dialects: &Dialects) -> Self {
+    /// Nothing counted yet, for these dialects and tasks.
+    pub(crate) fn new(dialects: &Dialects, tasks: impl Iterator<Item = &'static str>) -> Self {
         let series = dialects.iter().map(|dialect| {
             let own = protocol::endpoint::TABLE.iter().map(|row| (row.endpoint, Series::new())).collect();
             (dialect.name.clone(), own)
@@ -115,6 +126,26 @@ impl Metrics {
             connections_refused: AtomicU64::new(0),
             sign_ins: Default::default(),
             lockouts: Default::default(),
+            tasks: tasks.map(|name| (name, TaskCounts::default())).collect(),
+        }
+    }
+
+    fn task(&self, name: &str) -> Option<&TaskCounts> {
+        self.tasks.iter().find(|(own, _)| *own == name).map(|(_, counts)| counts)
+    }
+
+    /// Counts a run of a task that ended at `now`.
+    pub(crate) fn task_ran(&self, name: &str, now: UnixTime) {
+        if let Some(counts) = self.task(name) {
+            counts.runs.fetch_add(1, Relaxed);
+            counts.last_run_at.store(now.0, Relaxed);
+        }
+    }
+
+    /// Counts a run of a task that failed.
+    pub(crate) fn task_failed(&self, name: &str) {
+        if let Some(counts) = self.task(name) {
+            counts.failures.fetch_add(1, Relaxed);
         }
     }
 

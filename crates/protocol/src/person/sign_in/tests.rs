@@ -1,7 +1,7 @@
 //! The questions of a sign-in, as a caller asks them that knows nothing of authorization requests.
 
 use super::*;
-use crate::line::{Change, Wants};
+use crate::line::{Wants, Write};
 use crate::model::{Amr, Held, Session, SessionId};
 use crate::sample::{self, World};
 use crate::secret::{Digest, Secret};
@@ -149,7 +149,7 @@ fn a_good_answer_begins_a_session_which_meets_the_demand() {
     let after = SignIn { progress: &progress, ..own };
     let next = after.next(Some(&signed), &turn);
     assert!(matches!(next, Next::Done(done) if done.user.key == sample::user().key));
-    assert!(turn.into_changes().iter().any(|change| matches!(change, Change::PutSession(_))));
+    assert!(turn.into_changes().writes.iter().any(|change| matches!(change, Write::PutSession(_))));
 }
 
 #[test]

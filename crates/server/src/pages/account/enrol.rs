@@ -5,8 +5,10 @@ use protocol::secret::Secret;
 use qrcode::{Color, QrCode};
 use serde::Serialize;
 
-use super::Frame;
-use crate::pages::{Page, Problem};
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::page::Page;
+use crate::render::problem::Problem;
 
 /// Letters of the key that stand together.
 const GROUP: usize = 4;
@@ -15,7 +17,7 @@ const QUIET: usize = 4;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct Enrol {
+pub(super) struct Enrol {
     account: Frame,
     uri: String,
     qr: Qr,
@@ -34,16 +36,16 @@ struct Qr {
 }
 
 /// The key that is being set up, [`protocol::account::Done::Enrolling`].
-pub(in crate::pages) struct Key<'a> {
-    pub(in crate::pages) base32: &'a Secret,
-    pub(in crate::pages) uri: &'a Secret,
-    pub(in crate::pages) sealed_seed: &'a str,
-    pub(in crate::pages) digits: u32,
+pub(super) struct Key<'a> {
+    pub(crate) base32: &'a Secret,
+    pub(crate) uri: &'a Secret,
+    pub(crate) sealed_seed: &'a str,
+    pub(crate) digits: u32,
 }
 
 impl Enrol {
     /// The page for a key, after what was wrong with the last answer.
-    pub(in crate::pages) fn new(account: Frame, key: &Key<'_>, refusal: Option<&Refusal>) -> Self {
+    pub(crate) fn new(account: Frame, key: &Key<'_>, refusal: Option<&Refusal>) -> Self {
         let letters: Vec<char> = key.base32.reveal().chars().collect();
         Self {
             account,
@@ -82,7 +84,7 @@ impl Page for Enrol {
             base32.reveal()
         ));
         let key = Key { base32: &base32, uri: &uri, sealed_seed: "seed", digits: 6 };
-        let account = || Frame::sample(super::second_factor::PATH);
+        let account = || Frame::sample(paths::ACCOUNT_SECOND_FACTOR);
         vec![
             ("account_enrol", Self::new(account(), &key, None)),
             ("account_enrol_wrong", Self::new(account(), &key, Some(&No::SecondFactorWrong.into()))),

@@ -1,18 +1,19 @@
-//! Changing one's password.
+//! The page on which users set or change their password.
 
 use protocol::refusal::{No, Refusal};
 use serde::Serialize;
 
-use super::Frame;
-use crate::pages::{Page, Problem};
-
-pub(in crate::pages) const PATH: &str = "/account/password";
+use super::visitor::{Visitor, sample_after};
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::page::Page;
+use crate::render::problem::Problem;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct Password {
+pub(super) struct Password {
     account: Frame,
-    /// Is there one to change? Who only ever came by an account elsewhere has none.
+    /// True if the user has a password to change. A user who only signs in upstream has none.
     has_password: bool,
     #[serde(skip)]
     problem: Option<Problem>,
@@ -20,9 +21,15 @@ pub(in crate::pages) struct Password {
 
 impl Password {
     /// The page, after what was wrong with the last answer.
-    pub(in crate::pages) fn new(account: Frame, has_password: bool, refusal: Option<&Refusal>) -> Self {
+    pub(crate) fn new(account: Frame, has_password: bool, refusal: Option<&Refusal>) -> Self {
         Self { account, has_password, problem: refusal.map(Problem::new) }
     }
+}
+
+/// Renders the page, with the refusal of the last act if there was one.
+pub(super) fn show(visitor: &Visitor<'_>) -> String {
+    let Visitor { app, user, refusal, .. } = visitor;
+    app.templates.render(&Password::new(visitor.frame(), user.password.is_some(), *refusal))
 }
 
 impl Page for Password {
@@ -35,12 +42,18 @@ impl Page for Password {
     fn samples() -> Vec<(&'static str, Self)> {
         let locked = Refusal { retry_after_s: Some(100), ..No::LockedOut.into() };
         vec![
-            ("account_password", Self::new(Frame::sample(PATH), true, None)),
-            ("account_password_changed", Self::new(Frame::sample_after(PATH, "password"), true, None)),
-            ("account_password_wrong", Self::new(Frame::sample(PATH), true, Some(&No::PasswordCurrentWrong.into()))),
-            ("account_password_common", Self::new(Frame::sample(PATH), true, Some(&No::PasswordTooCommon.into()))),
-            ("account_password_first", Self::new(Frame::sample(PATH), false, None)),
-            ("account_password_locked", Self::new(Frame::sample(PATH), true, Some(&locked))),
+            ("account_password", Self::new(Frame::sample(paths::ACCOUNT_PASSWORD), true, None)),
+            ("account_password_changed", Self::new(sample_after(paths::ACCOUNT_PASSWORD, "password"), true, None)),
+            (
+                "account_password_wrong",
+                Self::new(Frame::sample(paths::ACCOUNT_PASSWORD), true, Some(&No::PasswordCurrentWrong.into())),
+            ),
+            (
+                "account_password_common",
+                Self::new(Frame::sample(paths::ACCOUNT_PASSWORD), true, Some(&No::PasswordTooCommon.into())),
+            ),
+            ("account_password_first", Self::new(Frame::sample(paths::ACCOUNT_PASSWORD), false, None)),
+            ("account_password_locked", Self::new(Frame::sample(paths::ACCOUNT_PASSWORD), true, Some(&locked))),
         ]
     }
 }

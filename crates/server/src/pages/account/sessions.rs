@@ -1,4 +1,4 @@
-//! Where one is signed in.
+//! The sessions of the user, and failed attempts to sign in.
 
 use protocol::account::session_reference;
 use protocol::model::{Event, EventKind, Session};
@@ -8,16 +8,17 @@ use protocol::time::UnixTime;
 use serde::Serialize;
 use store::EventFilter;
 
-use super::{Frame, Visitor};
+use super::visitor::{Visitor, sample_after};
 use crate::fault::Fault;
-use crate::pages::words::{self, Moment};
-use crate::pages::{Page, Problem};
-
-pub(in crate::pages) const PATH: &str = "/account/sessions";
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::page::Page;
+use crate::render::problem::Problem;
+use crate::render::words::{self, Moment};
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct Sessions {
+pub(super) struct Sessions {
     account: Frame,
     sessions: Vec<Line>,
     attempts: Attempts,
@@ -27,7 +28,7 @@ pub(in crate::pages) struct Sessions {
 
 /// A session.
 #[derive(Serialize)]
-pub(in crate::pages) struct Line {
+pub(super) struct Line {
     browser: String,
     address: String,
     since: Moment,
@@ -38,14 +39,14 @@ pub(in crate::pages) struct Line {
 
 /// How far back failed attempts are shown, in days.
 const ATTEMPTS_DAYS: u64 = 30;
-/// Events that are looked at: more than anybody wants to know.
+/// Maximum number of events that are read.
 const EVENTS_MAX: usize = 2_000;
-/// Places that are named.
+/// Maximum number of networks that the page names.
 const PLACES_MAX: usize = 3;
 
 /// Attempts to sign in that failed.
 #[derive(Default, Serialize)]
-pub(in crate::pages) struct Attempts {
+pub(super) struct Attempts {
     days: u64,
     /// Wrong passwords.
     wrong: Option<Tried>,
@@ -113,13 +114,8 @@ fn roughly(address: &str) -> String {
 
 impl Sessions {
     /// The page with these sessions.
-    pub(in crate::pages) fn new(
-        account: Frame,
-        mut sessions: Vec<Line>,
-        attempts: Attempts,
-        refusal: Option<&Refusal>,
-    ) -> Self {
-        // One's own comes first: it is what the others are compared with.
+    pub(crate) fn new(account: Frame, mut sessions: Vec<Line>, attempts: Attempts, refusal: Option<&Refusal>) -> Self {
+        // The current session comes first, because the user compares the others with it.
         sessions.sort_by_key(|session| !session.is_current);
         Self { account, sessions, attempts, problem: refusal.map(Problem::new) }
     }
@@ -127,7 +123,7 @@ impl Sessions {
 
 impl Line {
     /// The line of a session, with the reference by which it is ended.
-    pub(in crate::pages) fn new(session: &Session, reference: String, is_current: bool, now: UnixTime) -> Self {
+    pub(crate) fn new(session: &Session, reference: String, is_current: bool, now: UnixTime) -> Self {
         Self {
             browser: words::browser(&session.agent),
             address: session.address.clone(),
@@ -139,22 +135,11 @@ impl Line {
     }
 }
 
-/// The sessions of a visitor that are alive.
-pub(super) async fn live(visitor: &Visitor<'_>) -> Result<Vec<Session>, Fault> {
-    let Visitor { app, user, .. } = visitor;
-    let now = app.clock.now();
-    let mut sessions = app.store.sessions(user.key).await?;
-    sessions.retain(|session| {
-        session.id.0 >= user.revoked_below && !now.is_past(session.idle_until) && !now.is_past(session.expires_at)
-    });
-    Ok(sessions)
-}
-
-/// The page for somebody who asked for it, or to whom something was refused.
+/// Renders the page, with the refusal of the last act if there was one.
 pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let Visitor { app, user, session: own, refusal, .. } = visitor;
     let (keys, now, mut entropy) = (app.keys(), app.clock.now(), app.draw());
-    let sessions = live(visitor).await?;
+    let sessions = visitor.live_sessions().await?;
     let lines = sessions.iter().map(|session| {
         let reference = session_reference(session.id, user, &keys, &mut entropy);
         Line::new(session, reference, session.id == *own, now)
@@ -168,7 +153,7 @@ pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     };
     let events: Vec<Event> = app.store.events(filter).await?.into_iter().map(|noted| noted.event).collect();
     let attempts = Attempts::of(&events, now);
-    Ok(app.pages.render(&Sessions::new(visitor.frame(), lines.collect(), attempts, *refusal)))
+    Ok(app.templates.render(&Sessions::new(visitor.frame(), lines.collect(), attempts, *refusal)))
 }
 
 impl Page for Sessions {
@@ -210,9 +195,9 @@ impl Page for Sessions {
         ];
         let attempts = Attempts::of(&tried, now);
         let one = vec![own()];
-        let ended = Frame::sample_after(PATH, "end-other-sessions");
+        let ended = sample_after(paths::ACCOUNT_SESSIONS, "end-other-sessions");
         vec![
-            ("account_sessions", Self::new(Frame::sample(PATH), all, attempts, None)),
+            ("account_sessions", Self::new(Frame::sample(paths::ACCOUNT_SESSIONS), all, attempts, None)),
             ("account_sessions_one", Self::new(ended, one, Attempts::default(), None)),
         ]
     }

@@ -1,23 +1,26 @@
 //! Registering an application.
 
-use protocol::developer::Particulars;
 use protocol::model::ClientKind;
-use protocol::refusal::{No, Refusal};
+use protocol::refusal::No;
 use serde::Serialize;
 
-use super::{Frame, PATH, Typed, Visitor, api_name, may_register, offered};
-use crate::pages::{Page, Problem};
+use super::offer::{api_name, may_register, offered};
+use super::visitor::{Visitor, problem};
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::page::Page;
+use crate::render::problem::Problem;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct NewApplication {
+pub(super) struct NewApplication {
     account: Frame,
     name: String,
     redirect_uris: String,
     logo_uri: String,
     is_public: bool,
     apis: Vec<Api>,
-    /// Was the form filled before a sign-in?
+    /// True if the form was filled in before a sign-in.
     is_carried: bool,
     #[serde(skip)]
     problem: Option<Problem>,
@@ -31,7 +34,7 @@ struct Api {
     is_chosen: bool,
 }
 
-/// The page for somebody who asked for it, or to whom something was refused.
+/// Renders the page, with the refusal of the last act if there was one.
 pub(super) fn show(visitor: &Visitor<'_>) -> String {
     let Visitor { app, page, typed, refusal, .. } = visitor;
     let offered = offered(app, may_register);
@@ -57,16 +60,7 @@ pub(super) fn show(visitor: &Visitor<'_>) -> String {
         is_carried: refusal.is_none() && !typed.is_empty(),
         problem: refusal.map(|refusal| problem(refusal, typed, kind)),
     };
-    app.pages.render(&shown)
-}
-
-/// What was wrong; of several redirect URIs, with which.
-pub(super) fn problem(refusal: &Refusal, typed: &Typed, kind: ClientKind) -> Problem {
-    let particulars = Particulars::read("", "", typed.value("redirect_uris").unwrap_or_default());
-    match particulars.faulty_redirect_uri(kind) {
-        Some((uri, no)) if no == refusal.no => Problem::new(refusal).with(uri),
-        _ => Problem::new(refusal),
-    }
+    app.templates.render(&shown)
 }
 
 impl Page for NewApplication {
@@ -83,7 +77,7 @@ impl Page for NewApplication {
             is_chosen,
         };
         let page = |apis| Self {
-            account: Frame::sample(PATH),
+            account: Frame::sample(paths::DEVELOPER),
             name: String::new(),
             redirect_uris: String::new(),
             logo_uri: String::new(),

@@ -5,19 +5,25 @@ use protocol::refusal::No;
 use protocol::scope::Scope;
 use serde::Serialize;
 
-use super::{Frame, NEW_TOKEN, PATH, Visitor, api_name, may_have_tokens, offered};
-use crate::config;
-use crate::pages::{Page, Problem, words};
+use super::offer::{api_name, may_have_tokens, offered};
+use super::path::NEW_TOKEN;
+use super::visitor::Visitor;
+use crate::config::value::duration;
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::page::Page;
+use crate::render::problem::Problem;
+use crate::render::words;
 
 /// How long a token can live: the word in the form, and what it says.
 const LIVES: [(&str, &str); 5] =
     [("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"), ("365d", "1 year"), ("never", "Until I revoke it")];
-/// What is chosen at first, where the surface allows it: long enough to be of use, short enough to be forgotten safely.
+/// The lifetime that is selected at first, if the policy allows it.
 const USUAL: &str = "90d";
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct NewToken {
+pub(super) struct NewToken {
     account: Frame,
     /// The surfaces to choose from, where there are several.
     apis: Vec<Api>,
@@ -25,7 +31,7 @@ pub(in crate::pages) struct NewToken {
     name: String,
     scopes: Vec<Permission>,
     lives: Vec<Life>,
-    /// Was the form filled before a sign-in?
+    /// True if the form was filled in before a sign-in.
     is_carried: bool,
     #[serde(skip)]
     problem: Option<Problem>,
@@ -55,7 +61,7 @@ struct Life {
     is_chosen: bool,
 }
 
-/// The page for somebody who asked for it, or to whom something was refused.
+/// Renders the page, with the refusal of the last act if there was one.
 pub(super) fn show(visitor: &Visitor<'_>) -> String {
     let Visitor { app, page, typed, refusal, .. } = visitor;
     let offered = offered(app, may_have_tokens);
@@ -78,7 +84,7 @@ pub(super) fn show(visitor: &Visitor<'_>) -> String {
         is_carried: refusal.is_none() && !typed.is_empty(),
         problem: refusal.map(Problem::new),
     };
-    app.pages.render(&shown)
+    app.templates.render(&shown)
 }
 
 fn permissions(policy: &Policy, chosen: &Scope) -> Vec<Permission> {
@@ -94,7 +100,7 @@ fn permissions(policy: &Policy, chosen: &Scope) -> Vec<Permission> {
 
 /// The lifetimes that the surface allows.
 fn lives(max_s: Option<u64>, typed: Option<&str>) -> Vec<Life> {
-    let fits = |word: &str| match (config::duration(word), max_s) {
+    let fits = |word: &str| match (duration(word), max_s) {
         (_, None) => true,
         (Some(seconds), Some(max_s)) => seconds <= max_s,
         (None, Some(_)) => false,
@@ -129,7 +135,7 @@ impl Page for NewToken {
         let api =
             |name: &str, is_here| Api { name: name.to_owned(), path: format!("{NEW_TOKEN}?dialect={name}"), is_here };
         let page = |scopes, apis| Self {
-            account: Frame::sample(PATH),
+            account: Frame::sample(paths::DEVELOPER),
             apis,
             dialect: "standard".to_owned(),
             name: String::new(),
