@@ -1,8 +1,8 @@
 //! A surface whose authorization endpoint is an API sends the browser on to a page elsewhere. What is wrong with the request
 //! is told at once, to the program that made it.
 
-use super::Way;
 use super::request::Request;
+use super::return_path::ReturnPath;
 use crate::line::Call;
 use crate::line::{Facts, Turn, Wants};
 use crate::refusal::Refusal;
@@ -23,7 +23,7 @@ impl Call for Precheck {
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<(), Refusal> {
-        let way = Way::find(&self.params, facts, turn)?;
+        let way = ReturnPath::find(&self.params, facts, turn)?;
         Request::parse(&self.params, way.client, turn).map(drop)
     }
 }

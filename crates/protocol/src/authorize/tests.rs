@@ -11,6 +11,7 @@ use super::*;
 use crate::line::Changes;
 use crate::model::Consent;
 use crate::model::{Amr, Attempts, ClientKind, GrantType, Held, Pkce, Session, Totp, User};
+use crate::person::browser::Return;
 use crate::person::password;
 use crate::person::sign_in::Begun;
 use crate::person::upstream::Assertion;

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use crate::client::attempts::ClientDoors;
+pub use crate::client::recalled::{Proven, Recalled};
 use crate::client::registration::{SECRETS_LIVE_MAX, secret_digest};
 use crate::line::{Facts, Turn, Wants, Write};
 use crate::model::{AuthMethod, Client, ClientKind, ClientSecret, StoredSecret};
@@ -30,24 +31,6 @@ pub struct Credentials {
     /// The secret as it stood in the header, where form-decoding changed it. Many libraries send it unencoded.
     raw_secret: Option<Secret>,
     method: AuthMethod,
-}
-
-/// Which of a client's secrets was right, and in which form it was presented.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Proven {
-    /// The secret's place in the client's list.
-    pub at: usize,
-    /// 0 for the secret as it has to be read, 1 for the header's as it came.
-    pub form: usize,
-}
-
-/// What the process remembers of a client's secrets. A judge that is told nothing decides the same, more slowly.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recalled {
-    /// The imported secret that was presented, if it was right before.
-    pub verified: Option<Proven>,
-    /// The places of the secrets whose use was not noted within this hour.
-    pub unnoted: Vec<usize>,
 }
 
 impl Credentials {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::{APPLICATIONS_MAX, Done, REDIRECT_URIS_MAX};
+use super::done::{APPLICATIONS_MAX, Done, REDIRECT_URIS_MAX};
 use crate::client::registration::{self, SECRETS_LIVE_MAX};
 use crate::client::rights::Introspection;
 use crate::line::{Facts, Rely, Turn, Write};

@@ -2,6 +2,7 @@
 //! access tokens for scripts of their own. Nobody learns whether an application or a token of somebody else exists.
 
 mod application;
+mod done;
 mod personal;
 #[cfg(test)]
 mod tests;
@@ -9,22 +10,15 @@ mod tests;
 use std::sync::Arc;
 
 pub use application::{Particulars, secret_reference};
+pub use done::{APPLICATIONS_MAX, Done, PERSONALS_MAX, REDIRECT_URIS_MAX};
 pub use personal::{Lifetime, TokenReference, TokenWish};
 
 use crate::line::Call;
 use crate::line::{Facts, Turn, Wants};
-use crate::model::{Client, SessionId, User};
+use crate::model::{SessionId, User};
 use crate::person::browser::{Caller, FormSeal};
 use crate::person::sign_in::Signed;
 use crate::refusal::{No, Refusal};
-use crate::secret::Secret;
-
-/// How many applications a person can have: more than anybody looks after, and few enough to keep a flood out.
-pub const APPLICATIONS_MAX: u32 = 25;
-/// How many personal tokens a person can have.
-pub const PERSONALS_MAX: u32 = 50;
-/// How many redirect URIs an application can have.
-pub const REDIRECT_URIS_MAX: usize = 20;
 
 /// Something that a person does as a developer.
 #[derive(Debug)]
@@ -86,21 +80,6 @@ pub struct Developed {
     pub session: SessionId,
     /// What came of it.
     pub done: Done,
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub enum Done {
-    /// Nothing was to be done.
-    Viewed,
-    /// The application that was asked for, as it is now. The secret is a new one, shown this once.
-    Application(Arc<Client>, Option<Secret>),
-    /// The application is gone.
-    Deleted,
-    /// A new personal token, shown this once.
-    Token(Secret),
-    /// The personal token is dead.
-    Revoked,
 }
 
 impl Call for DeveloperCall {

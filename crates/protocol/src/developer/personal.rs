@@ -1,6 +1,6 @@
 //! Personal access tokens: made for a script of one's own, shown once, and ended by hand.
 
-use super::{Done, PERSONALS_MAX};
+use super::done::{Done, PERSONALS_MAX};
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::{Keys, TokenKind};
 use crate::line::{Facts, Rely, Turn, Write};

@@ -6,6 +6,7 @@ use super::*;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::TokenKind;
 use crate::line::{Changes, Holdings, Rely, Write};
+use crate::model::Client;
 use crate::model::{Amr, ClientKind, GrantType, Held, Personal, PersonalId, Pkce, Session, Totp, UserKey};
 use crate::redirect::may_register;
 use crate::sample::{self, World};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::client::authenticate::Recalled;
+use crate::client::recalled::Recalled;
 use crate::model::{Access, Attempts, Client, Code, Consent, Grant, Held, Identity, Personal, Session, User};
 use crate::secret::Digest;
 

@@ -1,7 +1,7 @@
 //! One request being judged.
 
 use super::{Changes, Rely, Write};
-use crate::client::authenticate::Proven;
+use crate::client::recalled::Proven;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
 use crate::model::{ClientKey, Event, EventKind, User, UserKey};

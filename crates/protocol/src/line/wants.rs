@@ -1,7 +1,7 @@
 //! The keys of the rows that a call must be judged against.
 
 use crate::model::{AccessId, CodeId, GrantId, IdentityName, PersonalId, SessionId};
-use crate::person::attempts::Knock;
+use crate::person::knock::Knock;
 use crate::secret::Digest;
 
 /// The keys of the rows that a call must be judged against. Made from the call alone.

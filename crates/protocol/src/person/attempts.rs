@@ -26,28 +26,12 @@ use crate::line::{Facts, Rely, Turn, Wants, Write};
 use crate::model::{Attempts, EventKind, SessionId, User, UserKey};
 use crate::names::login_name;
 use crate::person::counters::{account_attempts_key, address_attempts_key};
+pub use crate::person::knock::Knock;
 use crate::policy::LockoutPolicy;
 use crate::refusal::{No, Refusal};
 use crate::secret::{Digest, Secret};
 
-/// Who makes an attempt: what the counters depend on beside the account, and what is known before rows are read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Knock {
-    /// The network address, as it is counted.
-    pub address: String,
-    /// The known devices that the browser proves to be.
-    pub devices: Vec<Device>,
-    /// The session, where somebody who is signed in completely must confirm who they are.
-    pub session: Option<SessionId>,
-}
-
 impl Knock {
-    /// An attempt of a program, which is no known device of anybody's.
-    #[must_use]
-    pub fn from_address(address: &str) -> Self {
-        Self { address: address.to_owned(), ..Self::default() }
-    }
-
     /// Asks for all counters that the attempt may be counted at.
     pub fn want(&self, wants: &mut Wants) {
         wants.address_attempts = Some(address_attempts_key(&self.address));
@@ -72,10 +56,6 @@ impl Knock {
             keys.push(TIERS[0].key(&factor_near(user, &self.address)));
         }
         keys
-    }
-
-    fn device(&self, account: Option<UserKey>) -> Option<&Device> {
-        self.devices.iter().find(|device| Some(device.user) == account)
     }
 }
 

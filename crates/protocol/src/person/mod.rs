@@ -4,6 +4,7 @@ pub mod attempts;
 pub mod browser;
 pub mod counters;
 pub mod device;
+pub mod knock;
 pub mod memo;
 pub mod password;
 pub mod recovery;

@@ -7,7 +7,7 @@ use crate::line::{Facts, Turn, Wants, Write};
 use crate::model::{Authorization, Client, ClientKey, EventKind, Held};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
-use crate::resource::introspect::AnyToken;
+use crate::resource::any_token::AnyToken;
 use crate::wire::{Fields, Param, Params};
 
 /// A request to revoke a token.
