@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use dialect::{Dialect, Dialects};
-use protocol::client::authenticate::Proven;
+use protocol::client::recalled::Proven;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::Keys;
 use protocol::line::Call;
@@ -37,7 +37,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::refusals::Refusals;
 use crate::pages::Pages;
 use crate::plausible::{self, Implausible, Plausible};
-use crate::recall::Recall;
+use crate::recall::{Recall, Seen};
 use crate::settings::Settings;
 use crate::slow::SlowPool;
 use crate::upstream::Upstream;
@@ -271,7 +271,7 @@ impl App {
         call: C,
     ) -> Result<Result<C::Yes, Refusal>, Fault> {
         let call = Arc::new(call);
-        let mut wants = call.wants();
+        let mut has_lost = false;
         let mut memo: Option<Arc<Memo>> = None;
         let mut may_note_use = true;
         let mut behind = 0;
@@ -279,19 +279,19 @@ impl App {
             return Ok(Err(refusal));
         }
         for _ in 0..TURN_ATTEMPTS_MAX {
-            let (mut facts, _guess) = match self.look_with_secrets(&*call, &wants, policy, address).await {
+            let (mut seen, _guess) = match self.look_with_secrets(&*call, has_lost, policy, address).await {
                 Ok(seen) => seen,
                 Err(fault) => return self.failed(fault),
             };
             if !may_note_use {
-                facts.recalled.unnoted.clear();
+                seen.recalled.unnoted.clear();
             }
-            let entropy = match self.above(facts.revoked_below().max(behind)) {
+            let entropy = match self.above(seen.facts.revoked_below().max(behind)) {
                 Ok(entropy) => entropy,
                 Err(why) => return Self::without_ids(why),
             };
-            let client = facts.client.clone();
-            let judged = self.judged(&call, facts, (policy, address), (entropy, &mut memo)).await?;
+            let client = call.credentials().and_then(|own| seen.facts.client(&own.client_id)).cloned();
+            let judged = self.judged(&call, seen, (policy, address), (entropy, &mut memo)).await?;
             let Some(Judged { verdict, changes, events, proven }) = judged else { return Ok(Err(busy())) };
             let used_at = changes.iter().find_map(Change::secret_used_at);
             let learn = || self.learn(&*call, client.as_deref(), address, proven, used_at);
@@ -309,7 +309,10 @@ impl App {
                     learn();
                     return Ok(verdict);
                 }
-                Err(CommitError::Lost) => self.lost(&*call, &mut wants, policy, address),
+                Err(CommitError::Lost) => {
+                    self.metrics.turn_lost();
+                    has_lost = true;
+                }
                 Err(CommitError::Behind(id)) => behind = id,
                 Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
                 // Judged again without the note that the secret was used: it may be that nothing else had to be written.
@@ -326,7 +329,7 @@ impl App {
             }
             if is_ending {
                 // Boxed: hardly any turn comes here.
-                let alone = Box::pin(self.turn_alone(&*call, &wants, (policy, address), memo.as_deref()));
+                let alone = Box::pin(self.turn_alone(&*call, has_lost, (policy, address), memo.as_deref()));
                 if let Some(done) = alone.await {
                     return done;
                 }
@@ -342,7 +345,7 @@ impl App {
     }
 
     /// Loads what is wanted. What names no row, a garbage token say, costs the store nothing.
-    pub(crate) async fn look(&self, wants: &Wants) -> Result<Facts, store::Fault> {
+    pub(crate) async fn look(&self, wants: Wants) -> Result<Facts, store::Fault> {
         if wants.is_empty() { Ok(Facts::default()) } else { self.store.load(wants).await }
     }
 
@@ -350,30 +353,34 @@ impl App {
     async fn judged<C: Call>(
         &self,
         call: &Arc<C>,
-        facts: Facts,
+        seen: Seen,
         (policy, address): (&Arc<Policy>, &str),
         (entropy, memo): (Entropy, &mut Option<Arc<Memo>>),
     ) -> Result<Option<Judged<C::Yes>>, Fault> {
-        if let Some(pool) = self.pool(&**call, &facts, policy, address) {
+        if let Some(pool) = self.pool(&**call, &seen, policy, address) {
             let memo = Arc::clone(memo.get_or_insert_default());
             // Boxed: most turns are quick, and should not carry room for the others.
-            return Box::pin(self.judge_slowly(pool, call, facts, (policy, address), (entropy, memo))).await;
+            return Box::pin(self.judge_slowly(pool, call, seen, (policy, address), (entropy, memo))).await;
         }
         let keys = self.keys();
-        Ok(Some(judge(&**call, &facts, Turn::new(self.clock.now(), policy, &keys, entropy, address))))
+        let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address).with_recalled(&seen.recalled);
+        Ok(Some(judge(&**call, &seen.facts, turn)))
     }
 
     async fn judge_slowly<C: Call>(
         &self,
         pool: &SlowPool,
         call: &Arc<C>,
-        facts: Facts,
+        seen: Seen,
         (policy, address): (&Arc<Policy>, &str),
         (entropy, memo): (Entropy, Arc<Memo>),
     ) -> Result<Option<Judged<C::Yes>>, Fault> {
         let (call, policy, keys) = (Arc::clone(call), Arc::clone(policy), self.keys());
         let (now, address) = (self.clock.now(), address.to_owned());
-        let work = move || judge(&*call, &facts, Turn::new(now, &policy, &keys, entropy, &address).with_memo(&memo));
+        let work = move || {
+            let turn = Turn::new(now, &policy, &keys, entropy, &address);
+            judge(&*call, &seen.facts, turn.with_recalled(&seen.recalled).with_memo(&memo))
+        };
         Ok(pool.run(work).await?.ok())
     }
 

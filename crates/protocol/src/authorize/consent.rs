@@ -26,7 +26,7 @@ fn is_identity_assured(way: &Way<'_>, request: &Request) -> bool {
 }
 
 fn is_covered(way: &Way<'_>, request: &Request, turn: &Turn<'_>) -> bool {
-    way.facts.consent.as_ref().is_some_and(|known| {
+    way.consent().is_some_and(|known| {
         request.scope.is_within(&turn.policy.scope.closure(&known.scope))
             && is_audience_within(&request.audience, &known.audience)
     })
@@ -39,7 +39,7 @@ fn is_audience_within(asked: &[String], known: &[String]) -> bool {
 
 /// What of the scope is new to this user and client.
 pub(super) fn added(way: &Way<'_>, request: &Request, turn: &Turn<'_>) -> Scope {
-    let known = way.facts.consent.as_ref().map(|known| turn.policy.scope.closure(&known.scope));
+    let known = way.consent().map(|known| turn.policy.scope.closure(&known.scope));
     request.scope.without(&known.unwrap_or_default())
 }
 
@@ -50,13 +50,13 @@ pub(super) fn shown(request: &Request) -> Shown {
 
 /// Makes what is decided depend on the consent being as it was seen: one that is withdrawn meanwhile counts no more.
 pub(super) fn rely(way: &Way<'_>, signed: &Signed, turn: &mut Turn<'_>) {
-    let id = way.facts.consent.as_ref().map(|known| known.id);
+    let id = way.consent().map(|known| known.id);
     turn.change(Change::Rely(Rely::Consent { user: signed.user.key, client: way.client.key, id }));
 }
 
 /// Remembers what the user allows now, together with what they allowed before.
 pub(super) fn remember(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) {
-    let known = way.facts.consent.as_ref();
+    let known = way.consent();
     let audience = match known {
         Some(known) if known.audience.is_empty() || request.audience.is_empty() => Vec::new(),
         Some(known) => {

@@ -27,12 +27,12 @@ use request::{Request, ResponseType};
 
 use crate::crypto::keys::TokenKind;
 use crate::line::{Call, Reply, ReplyKind};
-use crate::line::{Change, Facts, Rely, Turn, Wants};
-use crate::model::{Client, Code, CodeId, EventKind, GrantId, GrantType, SessionId};
+use crate::line::{AccountKey, Change, Facts, Key, Rely, Turn, Wants};
+use crate::model::{Client, Code, CodeId, Consent, EventKind, GrantId, GrantType, SessionId};
 use crate::person::browser::{
     Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMode, Return, Shown, SignInWish, Signed, Step,
 };
-use crate::person::upstream::{Assertion, Link};
+use crate::person::upstream::Assertion;
 use crate::redirect::{self, VerifiedRedirect};
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
@@ -78,20 +78,16 @@ impl Call for Visit {
     type Yes = Browse;
 
     fn wants(&self) -> Wants {
-        let mut wants = Wants { session: self.caller.session.map(|own| SessionId(own.id)), ..Wants::default() };
-        if let Goal::Authorize(params) = &self.errand.goal {
-            wants.client_id = params.value(Param::ClientId).map(ToOwned::to_owned);
-            wants.consent = true;
-        }
-        match &self.answer {
-            Some(Answer::SignIn { login, .. }) => wants.login = Some(login.clone()),
-            Some(Answer::Upstream(Ok(assertion))) => assertion.want(&mut wants),
-            // Of the user who is signed in, or else somebody was faster, which is refused before anything else is looked at.
-            Some(Answer::SecondFactor(_)) => wants.identity = self.errand.link.as_ref().map(Link::name),
-            _ => {}
+        let session = self.caller.session.map(|own| SessionId(own.id));
+        let mut wants = Wants::of(session.map(Key::Session));
+        wants.account(self.account(session.map(AccountKey::Session)));
+        if let Goal::Authorize(params) = &self.errand.goal
+            && let Some(client_id) = params.value(Param::ClientId)
+        {
+            wants.add(Key::Consent(client_id.to_owned()));
         }
         if matches!(self.answer, Some(Answer::SignIn { .. } | Answer::SecondFactor(_))) {
-            self.knock().want(&mut wants);
+            self.attempt().want(&mut wants);
         }
         wants
     }
@@ -122,6 +118,25 @@ fn keep(step: Step) -> Browse {
 }
 
 impl Visit {
+    /// Whose account the visit is about. Somebody who is signed in may sign in as somebody else, and a name that is typed is
+    /// theirs or nobody's.
+    fn account(&self, session: Option<AccountKey>) -> Vec<AccountKey> {
+        match &self.answer {
+            Some(Answer::SignIn { login, .. }) => vec![AccountKey::Login(login.clone())],
+            Some(Answer::Upstream(Ok(assertion))) => {
+                let [identity, login] = assertion.account();
+                [identity, login.or(session)].into_iter().flatten().collect()
+            }
+            // The account elsewhere is linked to the user who is signed in. If it has become another's, the visit is refused
+            // before anything else is looked at.
+            Some(Answer::SecondFactor(_)) => {
+                let identity = self.errand.link.as_ref().map(|link| AccountKey::Identity(link.name()));
+                identity.into_iter().chain(session).collect()
+            }
+            _ => session.into_iter().collect(),
+        }
+    }
+
     /// What the browser must do next, for whoever is signed in, given their decision if they made one.
     fn next(
         &self,
@@ -289,6 +304,11 @@ struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
+    /// What the user allowed the client before.
+    fn consent(&self) -> Option<&'a Consent> {
+        self.params.value(Param::ClientId).and_then(|client_id| self.facts.consent(client_id))
+    }
+
     /// An answer to a request for a token goes into the query only where the surface has tokens there; also a refusal,
     /// whose place must not depend on how far the request got.
     fn may_use_query(&self, turn: &Turn<'_>) -> bool {
@@ -301,7 +321,7 @@ impl<'a> Way<'a> {
 
     /// Rows 1 and 2 of the table. Without a way back, every refusal stays here.
     fn find(params: &'a Params, facts: &'a Facts, turn: &Turn<'_>) -> Result<Self, Refusal> {
-        let client = known_client(facts, turn)?;
+        let client = known_client(params, facts, turn)?;
         let to = redirect::verify(client, params.value(Param::RedirectUri))?;
         Ok(Self { params, client, to, facts })
     }
@@ -353,8 +373,9 @@ fn issue_token(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Tur
     way.back(Ok(Reply::new(ReplyKind::Implicit, fields)), turn)
 }
 
-fn known_client<'f>(facts: &'f Facts, turn: &Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
-    let client = facts.client.as_ref().filter(|client| !client.is_disabled && client.dialect == turn.policy.dialect);
+fn known_client<'f>(params: &Params, facts: &'f Facts, turn: &Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
+    let client = params.value(Param::ClientId).and_then(|client_id| facts.client(client_id));
+    let client = client.filter(|client| !client.is_disabled && client.dialect == turn.policy.dialect);
     // RFC 6749 §4.1.2.1: "If the request fails due to a missing, invalid, or mismatching redirection URI, or if the client
     // identifier is missing or invalid, the authorization server SHOULD inform the resource owner of the error and MUST
     // NOT automatically redirect the user-agent to the invalid redirection URI."

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Visit, Way, keep};
 use crate::line::{Change, Facts, Rely, Turn};
 use crate::model::{Amr, Client, EventKind, Session};
-use crate::person::attempts::{Knock, prove_password};
+use crate::person::attempts::{Attempt, prove_password};
 use crate::person::browser::{Begun, Browse, Caller, Cookie, Errand, Goal, Signed, renewed_browser};
 use crate::person::second_factor;
 use crate::person::upstream::{Assertion, Link};
@@ -23,7 +23,7 @@ impl Visit {
     ) -> Result<Browse, Refusal> {
         // A request that has no way back is refused before anybody types a password for it.
         let client = self.asking_client(facts, turn)?;
-        let user = match prove_password(&self.knock(), login, typed, facts, turn) {
+        let user = match prove_password(&self.attempt(), login, typed, facts, turn) {
             Ok(user) => user,
             Err(refusal) => {
                 let problem = (login.to_owned(), Some(refusal));
@@ -104,7 +104,7 @@ impl Visit {
                 return Ok(keep(self.ask_sign_in(client, Some(&signed), problem, turn)));
             }
         };
-        let (burnt, how) = match second_factor::prove(&signed.user, typed, &self.knock(), facts, turn) {
+        let (burnt, how) = match second_factor::prove(&signed.user, typed, &self.attempt(), facts, turn) {
             Ok(proven) => proven,
             Err(refusal) => return Ok(keep(self.ask_second_factor(client, &signed, Some(refusal), turn))),
         };
@@ -124,9 +124,9 @@ impl Visit {
 }
 
 impl Visit {
-    /// Who tries to sign in, as failed attempts are counted.
-    pub(super) fn knock(&self) -> Knock {
-        Knock { address: self.address.clone(), devices: self.caller.devices.clone(), session: None }
+    /// The attempt to sign in, as its failure is counted.
+    pub(super) fn attempt(&self) -> Attempt {
+        Attempt { address: self.address.clone(), devices: self.caller.devices.clone(), session: None }
     }
 
     /// Goes on with the errand in a session that the answer began. `is_fresh` says whether the person proved who they are
@@ -161,9 +161,9 @@ impl Visit {
     }
 
     /// The application that asks, if one does.
-    fn asking_client<'f>(&self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Option<&'f Arc<Client>>, Refusal> {
+    fn asking_client<'f>(&'f self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Option<&'f Arc<Client>>, Refusal> {
         match &self.errand.goal {
-            Goal::Authorize(params) => Way::find(params, facts, turn).map(|_| facts.client.as_ref()),
+            Goal::Authorize(params) => Way::find(params, facts, turn).map(|way| Some(way.client)),
             Goal::Page(_) => Ok(None),
         }
     }

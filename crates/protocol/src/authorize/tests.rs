@@ -343,7 +343,7 @@ fn a_locked_account_refuses_the_right_password_until_the_window_is_over() {
     let mut world = world();
     world.facts.login = Some(Arc::new(sample::user()));
     let shut = Attempts { failures: 10, resets_at: UnixTime(1600) };
-    let keys = visit(&world, None).knock().keys(Some(sample::user().key), Some("alice"));
+    let keys = visit(&world, None).attempt().keys(Some(sample::user().key), Some("alice"));
     world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
     expect![[r#"
         ask sign-in for Some("Web") as "alice", Some(LockedOut)

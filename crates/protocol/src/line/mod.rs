@@ -1,5 +1,5 @@
-//! The line that every request follows: a [`Call`] names the rows that it [`Wants`], is given [`Facts`], and decides
-//! [`Change`]s in a [`Turn`].
+//! The line that every request follows: a [`Call`] names the [`Key`]s of the rows that it [`Wants`], is given the rows as
+//! [`Facts`], and decides [`Change`]s in a [`Turn`].
 
 mod call;
 mod change;
@@ -9,6 +9,6 @@ mod wants;
 
 pub use call::{Call, Reply, ReplyKind};
 pub use change::{Change, Rely};
-pub use facts::{Facts, Holdings};
+pub use facts::{Facts, OwnedCounts, RefreshMatch, Row};
 pub use turn::Turn;
-pub use wants::Wants;
+pub use wants::{AccountKey, Key, Wants};

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use crate::jose::Jwt;
 use crate::line::Reply;
-use crate::line::{Change, Facts, Turn, Wants};
+use crate::line::{Change, Facts, Key, Turn, Wants};
 use crate::model::{Client, EventKind, GrantType, User};
-use crate::person::attempts::Knock;
+use crate::person::attempts::Attempt;
 use crate::person::second_factor;
 use crate::person::upstream::{Assertion, Issuer};
 use crate::refusal::{No, Refusal};
@@ -29,7 +29,7 @@ pub(crate) struct Request {
     assertion: Result<Assertion, No>,
     otp: Option<Secret>,
     /// The program's attempts at a second factor are counted by its network address and by the account.
-    knock: Knock,
+    attempt: Attempt,
     params: Params,
 }
 
@@ -39,7 +39,7 @@ impl Request {
         let otp = params.take(Param::Otp).map(Secret::new);
         let jwt = Jwt::read(text);
         let assertion = Err(jwt.as_ref().err().copied().unwrap_or(No::UpstreamAbsent));
-        Ok(Self { jwt, assertion, otp, knock: Knock::from_address(address), params })
+        Ok(Self { jwt, assertion, otp, attempt: Attempt::from_address(address), params })
     }
 
     pub(super) fn jwt(&self) -> Option<&Jwt> {
@@ -53,9 +53,9 @@ impl Request {
 
     pub(super) fn want(&self, wants: &mut Wants) {
         if let Ok(assertion) = &self.assertion {
-            assertion.want(wants);
-            wants.burned = Some(assertion.jti());
-            self.knock.want(wants);
+            wants.account(assertion.account().into_iter().flatten());
+            wants.add(Key::UsedJti(assertion.jti()));
+            self.attempt.want(wants);
         }
     }
 
@@ -67,7 +67,7 @@ impl Request {
         let found = assertion.find(facts, turn).map_err(refused)?;
         // RFC 7523 §3: "The authorization server MAY ensure that JWTs are not replayed by maintaining the set of used "jti"
         // values for the length of time for which the JWT would be considered valid". ID tokens need not have one.
-        if facts.is_burned {
+        if facts.is_jti_used(assertion.jti()) {
             return Err(refused(No::AssertionReplayed));
         }
         // ◆ Of two who come with the same token, the second looks again and finds it used.
@@ -96,7 +96,7 @@ impl Request {
             return Ok("assertion");
         }
         let otp = self.otp.as_ref().ok_or(Refusal::of(No::SecondFactorMissing, Param::Otp))?;
-        let (burnt, _) = second_factor::prove(user, otp, &self.knock, facts, turn)?;
+        let (burnt, _) = second_factor::prove(user, otp, &self.attempt, facts, turn)?;
         turn.change(Change::PutUser(Box::new(burnt)));
         Ok("assertion and second factor")
     }
@@ -289,7 +289,7 @@ mod tests {
             "#]],
         );
         let shut = Attempts { failures: world.policy.lockout.account_failures, resets_at: UnixTime(1300) };
-        let keys = Knock::from_address(sample::ADDRESS).keys(Some(sample::user().key), None);
+        let keys = Attempt::from_address(sample::ADDRESS).keys(Some(sample::user().key), None);
         world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
         assert_eq!(no(&world), No::LockedOut);
     }
@@ -330,7 +330,7 @@ mod tests {
         let (is_ok, burn) = burned(&world);
         // `exp` is 1990, and clocks may differ by half a minute.
         assert_eq!((is_ok, burn.map(|(_, until)| until)), (true, Some(UnixTime(2020))));
-        world.facts.is_burned = true;
+        world.facts.is_jti_used = true;
         check(
             &world,
             &expect![[r#"
@@ -391,12 +391,13 @@ mod tests {
     fn the_rows_are_wanted_by_what_the_token_says_itself() {
         let world = world(&claims());
         let mut request = TokenRequest::parse(world.params(), &world.policy, &world.keys, sample::ADDRESS).unwrap();
-        assert_eq!(crate::line::Call::wants(&request).identity, None);
+        assert_eq!(crate::line::Call::wants(&request), Wants::of([Key::Client("web".to_owned())]));
         assert_eq!(request.assertion().and_then(Jwt::kid), Some("ed"));
         request.trust(Ok(signed::issuer()));
         let wants = crate::line::Call::wants(&request);
-        assert_eq!(wants.identity.unwrap().subject, "alice-there");
-        assert_eq!(wants.login.as_deref(), Some("alice@example.com"));
-        assert_eq!(wants.burned, Some(request.assertion().unwrap().digest()));
+        let name = IdentityName { issuer: signed::ISSUER.to_owned(), subject: "alice-there".to_owned() };
+        assert!(wants.keys().contains(&Key::Identity(name)));
+        assert!(wants.keys().contains(&Key::Login("alice@example.com".to_owned())));
+        assert!(wants.keys().contains(&Key::UsedJti(request.assertion().unwrap().digest())));
     }
 }

@@ -183,8 +183,7 @@ pub struct Signed {
 impl Signed {
     /// Finds the live session that the browser holds, and notes that it was seen.
     pub fn find(caller: &Caller, facts: &Facts, turn: &mut Turn<'_>) -> Option<Self> {
-        let presented = caller.session?;
-        let held = facts.session.as_ref().filter(|held| held.row.digest == presented.digest)?;
+        let held = facts.session(caller.session?)?;
         let session = &held.row;
         let user = held.user.as_ref()?;
         // A session belongs to no dialect, and hangs on its user only.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::client::authenticate::Credentials;
 use crate::crypto::keys::{Keys, Presented, TokenKind};
 use crate::line::{Call, Reply, ReplyKind};
-use crate::line::{Facts, Turn, Wants};
+use crate::line::{Facts, Key, RefreshMatch, Turn, Wants};
 use crate::liveness::Hangs;
 use crate::model::{AccessId, Client, ClientKey, ClientKind, GrantId, Held, PersonalId, UserKey};
 use crate::policy::Policy;
@@ -68,9 +68,9 @@ impl AnyToken {
     /// Asks for the row that it names.
     pub fn want(&self, wants: &mut Wants) {
         match self {
-            Self::Access(presented) => wants.access = Some(AccessId(presented.id)),
-            Self::Refresh(presented) => wants.grant = Some(GrantId(presented.id)),
-            Self::Personal(presented) => wants.personal = Some(PersonalId(presented.id)),
+            Self::Access(presented) => wants.add(Key::Access(AccessId(presented.id))),
+            Self::Refresh(presented) => wants.add(Key::Grant(GrantId(presented.id))),
+            Self::Personal(presented) => wants.add(Key::Personal(PersonalId(presented.id))),
             Self::Foreign => {}
         }
     }
@@ -80,18 +80,18 @@ impl AnyToken {
     pub fn owner(&self, facts: &Facts, policy: &Policy, now: UnixTime) -> Option<UserKey> {
         match self {
             Self::Access(presented) => {
-                let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest)?;
+                let held = facts.access(*presented)?;
                 held.check_to_read(policy).ok()?;
                 held.row.user.filter(|_| !now.is_past(held.row.expires_at))
             }
             Self::Refresh(presented) => {
-                let held = facts.grant.as_ref()?;
-                let current = held.row.refresh.as_ref().filter(|refresh| refresh.current == presented.digest)?;
+                let (held, RefreshMatch::Current) = facts.grant(*presented)? else { return None };
+                let current = held.row.refresh.as_ref()?;
                 held.check(&policy.dialect).ok()?;
                 (!now.is_past(current.idle_until)).then_some(held.row.user)
             }
             Self::Personal(presented) => {
-                let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest)?;
+                let held = facts.personal(*presented)?;
                 held.check(&policy.dialect).ok()?;
                 policy.scopes_of(&held.row.dialect)?;
                 (!now.is_past(held.row.expires_at)).then_some(held.row.user)
@@ -126,7 +126,7 @@ impl Call for IntrospectRequest {
 
     fn wants(&self) -> Wants {
         let client_id = self.credentials.as_ref().map(|credentials| credentials.client_id.clone());
-        let mut wants = Wants { client_id, ..Wants::default() };
+        let mut wants = Wants::of(client_id.map(Key::Client));
         self.token.want(&mut wants);
         wants
     }
@@ -163,7 +163,7 @@ impl Call for IntrospectRequest {
 }
 
 fn access(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
-    let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest)?;
+    let held = facts.access(presented)?;
     let row = &held.row;
     let scopes = held.check_to_read(turn.policy).ok()?;
     if turn.now.is_past(row.expires_at) || !may_learn(caller, Some(row.client), &row.audience) {
@@ -178,9 +178,9 @@ fn access(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &T
 }
 
 fn refresh(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
-    let held = facts.grant.as_ref()?;
     // The token before the current one was exchanged: it is good for the answer that was lost, and for nothing else.
-    let current = held.row.refresh.as_ref().filter(|refresh| refresh.current == presented.digest)?;
+    let (held, RefreshMatch::Current) = facts.grant(presented)? else { return None };
+    let current = held.row.refresh.as_ref()?;
     held.check(&turn.policy.dialect).ok()?;
     // Nobody but the client itself has business with its refresh tokens.
     if turn.now.is_past(current.idle_until) || caller.is_none_or(|caller| caller.key != held.row.client) {
@@ -192,7 +192,7 @@ fn refresh(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &
 }
 
 fn personal(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
-    let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest)?;
+    let held = facts.personal(presented)?;
     let row = &held.row;
     held.check(&turn.policy.dialect).ok()?;
     let scopes = turn.policy.scopes_of(&row.dialect)?;
@@ -324,7 +324,11 @@ mod tests {
         let mut world = world();
         let text = world.params().take(Param::Token).unwrap();
         let token = AnyToken::read(&text, &world.policy, &world.keys);
-        let owner = |world: &World, policy: &Policy, now| token.owner(&world.facts, policy, UnixTime(now));
+        let mut wants = Wants::default();
+        token.want(&mut wants);
+        let owner = |world: &World, policy: &Policy, now| {
+            token.owner(&world.facts.load(wants.clone()), policy, UnixTime(now))
+        };
         assert_eq!(owner(&world, &world.policy, 1999), Some(sample::user().key));
         let mut other = Policy { dialect: "other".into(), ..world.policy.clone() };
         assert_eq!((owner(&world, &other, 1999), owner(&world, &world.policy, 2000)), (None, None));
