@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use dialect::{Dialect, Dialects, Source};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use http_body_util::BodyExt;
-use protocol::line::{Change, Wants};
+use protocol::line::{Change, Key, Wants};
 use protocol::model::User;
 use protocol::person::totp;
 use protocol::secret::Digest;
