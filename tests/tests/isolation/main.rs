@@ -7,8 +7,8 @@ mod also_read;
 mod deviations;
 
 use dialect::{Dialect, Dialects, shipped};
-use protocol::endpoint::Endpoint;
 use protocol::crypto::keys::Presented;
+use protocol::endpoint::Endpoint;
 use protocol::line::{Key, Wants};
 use protocol::model::{ClientKind, CodeId, GrantId, GrantType};
 use protocol::refusal::{No, Refusal};

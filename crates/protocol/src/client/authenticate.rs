@@ -161,14 +161,7 @@ impl Credentials {
     /// Returns true if judging the attempt makes password hashes. That is so for every wrong secret while the doors are
     /// open, and for an imported secret that is right and not remembered.
     #[must_use]
-    pub fn is_hashed(
-        &self,
-        facts: &Facts,
-        recalled: &Recalled,
-        policy: &Policy,
-        address: &str,
-        now: UnixTime,
-    ) -> bool {
+    pub fn is_hashed(&self, facts: &Facts, recalled: &Recalled, policy: &Policy, address: &str, now: UnixTime) -> bool {
         self.is_counted(facts, recalled, policy) && self.doors(policy, address).check(facts, policy, now).is_ok()
     }
 

@@ -453,7 +453,8 @@ mod tests {
                 Ok::<_, ()>(if *key == Key::Session(SessionId(1)) { session_of(UserKey(7)) } else { Row::Absent })
             })
             .unwrap();
-        let order: Vec<(&str, Option<i64>)> = order.iter().map(|(key, own)| (key.as_str(), own.map(|own| own.0))).collect();
+        let order: Vec<(&str, Option<i64>)> =
+            order.iter().map(|(key, own)| (key.as_str(), own.map(|own| own.0))).collect();
         let expected = [
             ("Client(\"web\")", None),
             ("Session(SessionId(1))", None),

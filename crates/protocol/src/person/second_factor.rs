@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::line::{Facts, Turn};
 use crate::model::User;
-use crate::person::attempts::{Doors, Attempt};
+use crate::person::attempts::{Attempt, Doors};
 use crate::person::{recovery, totp};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;

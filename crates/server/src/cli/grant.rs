@@ -89,7 +89,8 @@ impl Revoke {
             .map(GrantId)
             .map_err(|_| Stop::usage(format!("`{word}` is no id: see `grantry grant list`")))?;
         let found = desk.store.load(Wants::of([Key::Grant(id)])).await?;
-        let held = found.grant_row(id).ok_or_else(|| Stop::no(format!("no grant `{}`: see `grantry grant list`", id.0)))?;
+        let held =
+            found.grant_row(id).ok_or_else(|| Stop::no(format!("no grant `{}`: see `grantry grant list`", id.0)))?;
         desk.change(async |draft: &mut Draft| {
             draft.change(Change::RevokeGrant(id));
             draft.note(EventKind::GrantRevoked, Some(held.row.user), Some(held.row.client), "by the operator");

@@ -188,7 +188,9 @@ async fn revoke(token: &str, desk: &Desk) -> Result<Answer, Stop> {
 
 async fn revoke_personal(id: PersonalId, desk: &Desk) -> Result<Answer, Stop> {
     let found = desk.store.load(Wants::of([Key::Personal(id)])).await?;
-    let held = found.personal_row(id).ok_or_else(|| Stop::no(format!("no personal token `{}`: see `grantry token list`", id.0)))?;
+    let held = found
+        .personal_row(id)
+        .ok_or_else(|| Stop::no(format!("no personal token `{}`: see `grantry token list`", id.0)))?;
     desk.change(async |draft: &mut Draft| {
         draft.change(Change::RevokePersonal(id));
         draft.note(EventKind::PersonalRevoked, Some(held.row.user), None, &held.row.name);

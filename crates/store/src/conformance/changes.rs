@@ -331,14 +331,22 @@ pub(super) async fn failures_are_counted_until_their_window_is_over(store: &dyn 
     commit(store, [fail(3, 0)]).await;
     assert_eq!(failures(store, digest("address")).await, Some(Attempts { failures: 1, resets_at: later(100) }));
     commit(store, [fail(3, 50)]).await;
-    assert_eq!(failures(store, digest("address")).await, Some(Attempts { failures: 2, resets_at: later(100) }), "the window stays");
+    assert_eq!(
+        failures(store, digest("address")).await,
+        Some(Attempts { failures: 2, resets_at: later(100) }),
+        "the window stays"
+    );
     commit(store, [fail(3, 99)]).await;
     let found = facts(store, 1).await;
     assert_eq!(found.address_attempts.map(|own| own.failures), Some(3), "beside other keys it is found as it is alone");
     assert_eq!(found.facts.failures(digest("clients")), None);
     assert_eq!(store.commit(vec![fail(3, 99)]).await, Err(CommitError::Lost));
     commit(store, [fail(3, 100)]).await;
-    assert_eq!(failures(store, digest("address")).await, Some(Attempts { failures: 1, resets_at: later(200) }), "a new window");
+    assert_eq!(
+        failures(store, digest("address")).await,
+        Some(Attempts { failures: 1, resets_at: later(200) }),
+        "a new window"
+    );
 }
 
 pub(super) async fn a_passed_counter_forgets_only_when_told_to(store: &dyn Store) {

@@ -217,8 +217,21 @@ impl<'w> First<'w> {
             digests(link, &USED_JTIS, &self.used_jtis),
             when(is_bound, link.simple(END)),
         )?;
-        let (_, clients, codes, grants, accesses, personals, sessions, identities, logins, subs, failures, used_jtis, _) =
-            rows;
+        let (
+            _,
+            clients,
+            codes,
+            grants,
+            accesses,
+            personals,
+            sessions,
+            identities,
+            logins,
+            subs,
+            failures,
+            used_jtis,
+            _,
+        ) = rows;
         Ok(Found {
             clients: by(&clients, named)?
                 .into_iter()
@@ -352,7 +365,9 @@ impl Found {
             Key::Access(id) => {
                 self.accesses.get(&id.0).map(|(row, _, _, revoked)| pins.held_access(row, *revoked)).into()
             }
-            Key::Personal(id) => self.personals.get(&id.0).map(|(row, _)| held(pins.user(row.user), row.clone())).into(),
+            Key::Personal(id) => {
+                self.personals.get(&id.0).map(|(row, _)| held(pins.user(row.user), row.clone())).into()
+            }
             Key::Session(id) => self.sessions.get(&id.0).map(|(row, _)| held(pins.user(row.user), row.clone())).into(),
             Key::Login(typed) => self.login(typed).and_then(|key| pins.user(key)).into(),
             Key::Sub(sub) => self.subs.get(sub).and_then(|(key, _)| pins.user(*key)).into(),

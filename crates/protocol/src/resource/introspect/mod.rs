@@ -326,9 +326,8 @@ mod tests {
         let token = AnyToken::read(&text, &world.policy, &world.keys);
         let mut wants = Wants::default();
         token.want(&mut wants);
-        let owner = |world: &World, policy: &Policy, now| {
-            token.owner(&world.facts.load(wants.clone()), policy, UnixTime(now))
-        };
+        let owner =
+            |world: &World, policy: &Policy, now| token.owner(&world.facts.load(wants.clone()), policy, UnixTime(now));
         assert_eq!(owner(&world, &world.policy, 1999), Some(sample::user().key));
         let mut other = Policy { dialect: "other".into(), ..world.policy.clone() };
         assert_eq!((owner(&world, &other, 1999), owner(&world, &world.policy, 2000)), (None, None));
