@@ -10,7 +10,7 @@ use protocol::account::{AccountCall, Act};
 use protocol::client::registration;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::Presented;
-use protocol::line::{Change, Key, Rely, Row, Wants};
+use protocol::line::{Changes, Key, Rely, Row, Wants, Write};
 use protocol::model::{
     Access, AccessId, Amr, Client, ClientKey, ClientKind, Consent, Grant, GrantId, Identity, IdentityName, Session,
     SessionId, User, UserKey,
@@ -97,14 +97,17 @@ async fn furnish(store: &dyn Store, hash: &str) {
         renewed_at: now(),
     };
     store
-        .commit(vec![
-            Change::PutClient(Box::new(client)),
-            Change::PutUser(Box::new(User { password: Some(hash.to_owned()), ..user })),
-            Change::PutConsent(consent),
-            Change::PutIdentity(Identity { name: identity_name(), user: UserKey(1), linked_at: now() }),
-            Change::PutSession(Box::new(session(10, "own"))),
-            Change::PutSession(Box::new(session(11, "other"))),
-        ])
+        .commit(
+            [
+                Write::PutClient(Box::new(client)),
+                Write::PutUser(Box::new(User { password: Some(hash.to_owned()), ..user })),
+                Write::PutConsent(consent),
+                Write::PutIdentity(Identity { name: identity_name(), user: UserKey(1), linked_at: now() }),
+                Write::PutSession(Box::new(session(10, "own"))),
+                Write::PutSession(Box::new(session(11, "other"))),
+            ]
+            .into(),
+        )
         .await
         .expect("the store is empty");
 }
@@ -124,7 +127,7 @@ async fn keep_busy(at: usize, store: Arc<dyn Store>, is_over: Arc<AtomicBool>) -
         if at.is_multiple_of(4) {
             let user = User { version: user.version + 1, name: format!("Alice {at}"), ..(**user).clone() };
             // Lost or not: the next one comes as soon as somebody may have issued a token in between.
-            let _ = store.commit(vec![Change::PutUser(Box::new(user))]).await;
+            let _ = store.commit([Write::PutUser(Box::new(user))].into()).await;
             tokio::time::sleep(Duration::from_millis(1)).await;
             continue;
         }
@@ -152,12 +155,9 @@ async fn keep_busy(at: usize, store: Arc<dyn Store>, is_over: Arc<AtomicBool>) -
             issued_at: now(),
             expires_at: now().plus(600),
         };
-        let changes = vec![
-            Change::Rely(Rely::User(user.key, user.version)),
-            Change::Rely(Rely::Client(client.key, client.version)),
-            Change::PutGrant(Box::new(grant)),
-            Change::PutAccess(Box::new(access)),
-        ];
+        let relied = [Rely::User(user.key, user.version), Rely::Client(client.key, client.version)];
+        let writes = [Write::PutGrant(Box::new(grant)), Write::PutAccess(Box::new(access))];
+        let changes = Changes::new(relied, writes);
         if store.commit(changes).await.is_ok() {
             issued.push((GrantId(id), AccessId(id + 1), user.version));
         }

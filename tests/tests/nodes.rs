@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use lab::{Cluster, Options};
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Keys, TokenKind};
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{Code, CodeId, GrantId, UserKey};
 use protocol::policy::Policy;
 use protocol::scope::Scope;
@@ -116,7 +116,7 @@ impl Rows {
             expires_at: now().plus(60),
             is_spent: false,
         };
-        self.store.commit(vec![Change::PutCode(Box::new(code))]).await.expect("the code is kept");
+        self.store.commit([Write::PutCode(Box::new(code))].into()).await.expect("the code is kept");
         minted.text.reveal().to_owned()
     }
 

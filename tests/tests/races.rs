@@ -8,8 +8,7 @@ use std::sync::Arc;
 use protocol::client::registration;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Keys, TokenKind};
-use protocol::line::{Call, Reply};
-use protocol::line::{Change, Facts, Key, Turn, Wants};
+use protocol::line::{Call, Changes, Facts, Key, Reply, Turn, Wants, Write};
 use protocol::model::{
     AuthMethod, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Grant, GrantId, GrantType, Refresh,
     StoredSecret, User, UserKey,
@@ -52,8 +51,8 @@ struct Arena {
 
 impl Arena {
     async fn new(store: Arc<dyn Store>) -> Self {
-        let rows = [Change::PutClient(Box::new(client())), Change::PutClient(Box::new(public_client()))];
-        let rows = rows.into_iter().chain([Change::PutUser(Box::new(user()))]).collect();
+        let rows = [Write::PutClient(Box::new(client())), Write::PutClient(Box::new(public_client()))];
+        let rows = rows.into_iter().chain([Write::PutUser(Box::new(user()))]).collect();
         store.commit(rows).await.unwrap();
         let mut policy = Policy::standard("https://auth.example");
         policy.grants.push(GrantType::Assertion);
@@ -95,7 +94,7 @@ impl Arena {
             expires_at: NOW.plus(60),
             is_spent: false,
         };
-        self.store.commit(vec![Change::PutCode(Box::new(code))]).await.unwrap();
+        self.store.commit([Write::PutCode(Box::new(code))].into()).await.unwrap();
         vec![
             (Param::GrantType, "authorization_code".into()),
             (Param::Code, minted.text.reveal().into()),
@@ -122,7 +121,7 @@ impl Arena {
             refresh: Some(refresh),
             is_revoked: false,
         };
-        self.store.commit(vec![Change::PutGrant(Box::new(grant))]).await.unwrap();
+        self.store.commit([Write::PutGrant(Box::new(grant))].into()).await.unwrap();
         refreshing(minted.text.reveal())
     }
 
@@ -142,7 +141,7 @@ impl Arena {
     }
 
     /// Judges on the facts that a racer holds.
-    fn judge(&mut self, request: &TokenRequest, facts: &Facts) -> (Result<Reply, Refusal>, Vec<Change>) {
+    fn judge(&mut self, request: &TokenRequest, facts: &Facts) -> (Result<Reply, Refusal>, Changes) {
         let entropy = self.entropy();
         let mut turn = Turn::new(self.now, &self.policy, &self.keys, entropy, "192.0.2.1");
         let verdict = request.decide(facts, &mut turn);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use protocol::client::registration;
-use protocol::line::{Change, Key, Wants};
+use protocol::line::{Changes, Key, Rely, Wants, Write};
 use protocol::model::Access;
 use protocol::model::{
     AccessId, Attempts, Client, ClientKey, ClientKind, Code, CodeId, Grant, GrantId, Refresh, User, UserKey,
@@ -115,12 +115,12 @@ fn open(path: &Path) -> Arc<dyn Store> {
 }
 
 /// Lets every racer commit at once. Gives those that won.
-async fn run(doors: &Doors, changes: impl Fn(i64) -> Vec<Change>) -> Vec<i64> {
+async fn run<C: Into<Changes>>(doors: &Doors, changes: impl Fn(i64) -> C) -> Vec<i64> {
     let start = Arc::new(tokio::sync::Barrier::new(usize::try_from(RACERS).expect("a small number")));
     let racers: Vec<_> = (1..=RACERS)
         .zip(doors.iter().cycle())
         .map(|(racer, door)| {
-            let (door, start, changes) = (Arc::clone(door), Arc::clone(&start), changes(racer));
+            let (door, start, changes) = (Arc::clone(door), Arc::clone(&start), changes(racer).into());
             tokio::spawn(async move {
                 start.wait().await;
                 (racer, door.commit(changes).await)
@@ -153,13 +153,13 @@ async fn access_tokens(store: &dyn Store) -> Vec<i64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_redeemers_of_one_code_exactly_one_gets_a_token() {
     on_every_store(|doors| async move {
-        doors[0].commit(vec![Change::PutCode(Box::new(code()))]).await.expect("the code is new");
+        doors[0].commit([Write::PutCode(Box::new(code()))].into()).await.expect("the code is new");
         // The token is written first, so that a loser has something to take back.
         let redeem = |racer| {
             vec![
-                Change::PutAccess(Box::new(access(racer))),
-                Change::SpendCode(CodeId(1)),
-                Change::PutGrant(Box::new(grant(1))),
+                Write::PutAccess(Box::new(access(racer))),
+                Write::SpendCode(CodeId(1)),
+                Write::PutGrant(Box::new(grant(1))),
             ]
         };
         let winners = run(&doors, redeem).await;
@@ -174,9 +174,9 @@ async fn of_many_redeemers_of_one_code_exactly_one_gets_a_token() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_rotations_of_one_refresh_token_exactly_one_counts() {
     on_every_store(|doors| async move {
-        doors[0].commit(vec![Change::PutGrant(Box::new(grant(1)))]).await.expect("the grant is new");
+        doors[0].commit([Write::PutGrant(Box::new(grant(1)))].into()).await.expect("the grant is new");
         let rotate = |racer: i64| {
-            vec![Change::RotateRefresh {
+            vec![Write::RotateRefresh {
                 grant: GrantId(1),
                 from: digest("0"),
                 to: refresh(&racer.to_string()),
@@ -200,7 +200,7 @@ async fn of_many_rotations_of_one_refresh_token_exactly_one_counts() {
 async fn parallel_guesses_get_no_further_than_guesses_in_a_row() {
     on_every_store(|doors| async move {
         let guess = |_| {
-            vec![Change::CountFailure { key: digest("alice"), limit: 5, now: NOW, resets_at: NOW.plus(60), user: None }]
+            vec![Write::CountFailure { key: digest("alice"), limit: 5, now: NOW, resets_at: NOW.plus(60), user: None }]
         };
         assert_eq!(run(&doors, guess).await.len(), 5);
         let counter = digest("alice");
@@ -208,7 +208,10 @@ async fn parallel_guesses_get_no_further_than_guesses_in_a_row() {
             let found = door.load(Wants::of([Key::Failures(counter)])).await.expect("the store can be read");
             assert_eq!(found.failures(counter), Some(Attempts { failures: 5, resets_at: NOW.plus(60) }));
         }
-        let pass = |_| vec![Change::PassCounter { key: digest("alice"), limit: 5, now: NOW, is_cleared: true }];
+        let pass = |_| {
+            let relied = [Rely::CounterBelow { key: digest("alice"), limit: 5, now: NOW }];
+            Changes::new(relied, [Write::ClearCounter { key: digest("alice"), limit: 5, now: NOW }])
+        };
         assert!(run(&doors, pass).await.is_empty(), "the right password comes too late");
     })
     .await;
@@ -217,7 +220,7 @@ async fn parallel_guesses_get_no_further_than_guesses_in_a_row() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unlocking_an_account_wins_while_others_guess() {
     on_every_store(|doors| async move {
-        let count = |name: String| Change::CountFailure {
+        let count = |name: String| Write::CountFailure {
             key: digest(&name),
             limit: 1_000,
             now: NOW,
@@ -227,7 +230,7 @@ async fn unlocking_an_account_wins_while_others_guess() {
         let unlocker = RACERS / 2;
         // As at the sign-in page: a counter that all share comes first, then those of one place.
         let deed = |racer| match racer {
-            racer if racer == unlocker => vec![Change::ForgetFailures(UserKey(1))],
+            racer if racer == unlocker => vec![Write::ForgetFailures(UserKey(1))],
             racer => {
                 vec![count("shared".into()), count(format!("name {}", racer % 4)), count(format!("near {}", racer % 4))]
             }
@@ -242,9 +245,9 @@ async fn unlocking_an_account_wins_while_others_guess() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_editors_of_one_version_exactly_one_is_heard() {
     on_every_store(|doors| async move {
-        doors[0].commit(vec![Change::PutClient(Box::new(client()))]).await.expect("the client is new");
+        doors[0].commit([Write::PutClient(Box::new(client()))].into()).await.expect("the client is new");
         let edit =
-            |racer: i64| vec![Change::PutClient(Box::new(Client { name: racer.to_string(), version: 2, ..client() }))];
+            |racer: i64| vec![Write::PutClient(Box::new(Client { name: racer.to_string(), version: 2, ..client() }))];
         let winners = run(&doors, edit).await;
         assert_eq!(winners.len(), 1);
         for door in &doors {
@@ -259,7 +262,7 @@ async fn of_many_editors_of_one_version_exactly_one_is_heard() {
 async fn of_many_who_want_one_name_exactly_one_gets_it() {
     on_every_store(|doors| async move {
         let sign_up =
-            |racer| vec![Change::PutUser(Box::new(user(racer, if racer % 2 == 0 { "Alice" } else { "alice" })))];
+            |racer| vec![Write::PutUser(Box::new(user(racer, if racer % 2 == 0 { "Alice" } else { "alice" })))];
         let winners = run(&doors, sign_up).await;
         assert_eq!(winners.len(), 1);
         for door in &doors {

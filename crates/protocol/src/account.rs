@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
 use crate::line::Call;
-use crate::line::{AccountKey, Change, Facts, Key, Rely, Turn, Wants};
+use crate::line::{AccountKey, Facts, Key, Rely, Turn, Wants, Write};
 use crate::model::{Amr, EventKind, IdentityName, SessionId, Totp, User};
 use crate::names::display_name;
 use crate::person::attempts::{Attempt, Doors};
@@ -141,7 +141,7 @@ impl Call for AccountCall {
             None => return Err(No::PageStale.into()),
         }
         if let Act::SignOut = self.act {
-            turn.change(Change::EndSession(signed.session.id));
+            turn.write(Write::EndSession(signed.session.id));
             turn.note(EventKind::SignedOut, Some(signed.user.key), None, "");
             return Ok(Account { cookie: Cookie::Clear, ..done(&signed, Done::SignedOut) });
         }
@@ -160,7 +160,7 @@ impl Call for AccountCall {
             Act::EndSession(reference) => end_session(&signed, reference, turn),
             Act::EndOtherSessions => {
                 signed.check_recent(turn)?;
-                turn.change(Change::EndSessions { user: signed.user.key, but: Some(signed.session.id) });
+                turn.write(Write::EndSessions { user: signed.user.key, but: Some(signed.session.id) });
                 turn.note(EventKind::SignedOut, Some(signed.user.key), None, "all other sessions");
                 Ok(done(&signed, Done::Changed))
             }
@@ -182,7 +182,7 @@ fn done(signed: &Signed, done: Done) -> Account {
 /// others are signed out. OWASP ASVS 5.0 V7.4.3.
 fn alone(signed: &Signed, user: Arc<User>, what: Done, turn: &mut Turn<'_>) -> Account {
     let (renewed, cookie) = signed.renew(&user, signed.session.amr.clone(), turn);
-    turn.change(Change::EndSessions { user: user.key, but: Some(renewed.session.id) });
+    turn.write(Write::EndSessions { user: user.key, but: Some(renewed.session.id) });
     Account { user, session: renewed.session.id, done: what, cookie }
 }
 
@@ -197,8 +197,8 @@ fn put_user(signed: &Signed, turn: &mut Turn<'_>, change: impl FnOnce(&mut User)
     let mut user = (*signed.user).clone();
     user.version += 1;
     change(&mut user);
-    turn.change(Change::Rely(Rely::Session(signed.session.id)));
-    turn.change(Change::PutUser(Box::new(user.clone())));
+    turn.rely(Rely::Session(signed.session.id));
+    turn.write(Write::PutUser(Box::new(user.clone())));
     Arc::new(user)
 }
 
@@ -360,7 +360,7 @@ fn end_session(signed: &Signed, reference: &str, turn: &mut Turn<'_>) -> Result<
     if id != signed.session.id {
         signed.check_recent(turn)?;
     }
-    turn.change(Change::EndSession(id));
+    turn.write(Write::EndSession(id));
     turn.note(EventKind::SignedOut, Some(signed.user.key), None, "another session");
     if id == signed.session.id {
         return Ok(Account { cookie: Cookie::Clear, ..done(signed, Done::SignedOut) });
@@ -379,14 +379,14 @@ fn unlink(signed: &Signed, name: &IdentityName, facts: &Facts, turn: &mut Turn<'
     }
     let below = dead_below(signed, turn);
     let user = put_user(signed, turn, |user| user.revoked_below = below);
-    turn.change(Change::DropIdentity(held.row.name.clone()));
+    turn.write(Write::DropIdentity(held.row.name.clone()));
     turn.note(EventKind::IdentityUnlinked, Some(user.key), None, held.row.name.issuer.as_str());
     Ok(alone(signed, user, Done::Changed, turn))
 }
 
 fn disconnect(signed: &Signed, client_id: &str, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
     let client = facts.client(client_id).ok_or(Refusal::of(No::AuthorizeClientUnknown, Param::ClientId))?;
-    turn.change(Change::WithdrawConsent { user: signed.user.key, client: client.key });
+    turn.write(Write::WithdrawConsent { user: signed.user.key, client: client.key });
     turn.note(EventKind::ConsentWithdrawn, Some(signed.user.key), Some(client.key), "");
     Ok(done(signed, Done::Changed))
 }

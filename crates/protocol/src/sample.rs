@@ -1,6 +1,5 @@
 //! A small world for the tests of the judges: one time, one policy, one client, one user, and a request in the making.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use expect_test::Expect;
@@ -10,8 +9,7 @@ use crate::client::recalled::Recalled;
 use crate::client::registration;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::{Alphabet, Keys, Minted, Presented, Spelling, TokenKind};
-use crate::line::{Call, Reply};
-use crate::line::{Change, Facts, Key, OwnedCounts, Row, Turn, Wants};
+use crate::line::{Call, Changes, Facts, Key, OwnedCounts, Rely, Reply, Row, Turn, Wants, Write};
 use crate::model::{
     Access, AccessId, Attempts, AuthMethod, Client, ClientKey, ClientKind, ClientSecret, Code, Consent, Grant, GrantId,
     GrantType, Held, Identity, Personal, Session, StoredSecret, User, UserKey,
@@ -264,17 +262,17 @@ impl World {
     }
 
     /// Judges `call`.
-    pub(crate) fn judge<C: Call>(&self, call: &C) -> (Result<C::Yes, Refusal>, Vec<Change>) {
+    pub(crate) fn judge<C: Call>(&self, call: &C) -> (Result<C::Yes, Refusal>, Changes) {
         let mut turn = self.turn();
         let verdict = call.decide(&self.load(call), &mut turn);
         (verdict, turn.into_changes())
     }
 
     /// Judges the request at the token endpoint.
-    pub(crate) fn token_with_changes(&self) -> (Result<Reply, Refusal>, Vec<Change>) {
+    pub(crate) fn token_with_changes(&self) -> (Result<Reply, Refusal>, Changes) {
         match TokenRequest::parse(self.params(), &self.policy, &self.keys, ADDRESS) {
             Ok(request) => self.judge(&request),
-            Err(refusal) => (Err(refusal), vec![]),
+            Err(refusal) => (Err(refusal), Changes::default()),
         }
     }
 
@@ -291,7 +289,7 @@ impl World {
 }
 
 /// A verdict and its changes in two lines.
-pub(crate) fn told(verdict: Result<Reply, Refusal>, changes: &[Change]) -> String {
+pub(crate) fn told(verdict: Result<Reply, Refusal>, changes: &Changes) -> String {
     let verdict = match verdict {
         Ok(reply) => format!("{} {:?}", reply.kind, reply.fields),
         Err(refusal) => format!("no {}", refusal.row().name),
@@ -299,16 +297,23 @@ pub(crate) fn told(verdict: Result<Reply, Refusal>, changes: &[Change]) -> Strin
     format!("{verdict}\n{}\n", names(changes))
 }
 
-/// The names of changes, and the words of events.
-pub(crate) fn names(changes: &[Change]) -> String {
-    let mut out = String::new();
-    for change in changes {
-        let separator = if out.is_empty() { "" } else { ", " };
-        let name = match change {
-            Change::Note(event) => format!("Note {}", event.kind),
-            other => format!("{other:?}").split(['(', ' ']).next().unwrap_or_default().to_owned(),
-        };
-        write!(out, "{separator}{name}").expect("strings take text");
-    }
-    out
+/// The names of what was decided, with the words of events: first the preconditions, then the writes. Preconditions about rows
+/// are all called `Rely`.
+pub(crate) fn names(changes: &Changes) -> String {
+    let name = |shown: String| shown.split(['(', ' ']).next().unwrap_or_default().to_owned();
+    let relied = changes.relied.iter().map(|rely| match rely {
+        Rely::CounterBelow { .. } => name(format!("{rely:?}")),
+        Rely::Client(..)
+        | Rely::User(..)
+        | Rely::Session(_)
+        | Rely::Grant(_)
+        | Rely::Consent { .. }
+        | Rely::ClientsFewer { .. }
+        | Rely::PersonalsFewer { .. } => "Rely".to_owned(),
+    });
+    let writes = changes.writes.iter().map(|write| match write {
+        Write::Note(event) => format!("Note {}", event.kind),
+        other => name(format!("{other:?}")),
+    });
+    relied.chain(writes).collect::<Vec<_>>().join(", ")
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use lab::{Cluster, Options};
 use protocol::client::registration;
-use protocol::line::{Change, Rely};
+use protocol::line::{Changes, Rely, Write};
 use protocol::model::{Access, AccessId, Client, ClientKey, ClientKind, Grant, GrantId, Refresh, User, UserKey};
 use protocol::policy::Policy;
 use protocol::scope::Scope;
@@ -28,8 +28,8 @@ fn digest(id: i64) -> Digest {
     Digest::of(&id.to_be_bytes())
 }
 
-fn access(id: i64, grant: Option<i64>) -> Change {
-    Change::PutAccess(Box::new(Access {
+fn access(id: i64, grant: Option<i64>) -> Write {
+    Write::PutAccess(Box::new(Access {
         id: AccessId(id),
         digest: digest(id),
         client: ClientKey(1),
@@ -42,8 +42,8 @@ fn access(id: i64, grant: Option<i64>) -> Change {
     }))
 }
 
-fn grant(id: i64) -> Change {
-    Change::PutGrant(Box::new(Grant {
+fn grant(id: i64) -> Write {
+    Write::PutGrant(Box::new(Grant {
         id: GrantId(id),
         user: UserKey(1),
         client: ClientKey(1),
@@ -64,7 +64,7 @@ fn grant(id: i64) -> Change {
 }
 
 /// What the turn with this number decides.
-type Kind = fn(i64) -> Vec<Change>;
+type Kind = fn(i64) -> Changes;
 
 /// Commits so many turns, a number of them at a time.
 async fn commit_all(store: &Arc<dyn Store>, turns: i64, turn: Kind, first: i64) {
@@ -91,11 +91,11 @@ async fn commit_all(store: &Arc<dyn Store>, turns: i64, turn: Kind, first: i64) 
 /// A kind of turn: its name, the table of its first row, and the turn with this number.
 const KINDS: [(&str, &str, Kind); 2] = [
     ("an access token of a client", "access_tokens", |id| {
-        vec![Change::Rely(Rely::Client(ClientKey(1), 1)), access(id, None)]
+        Changes::new([Rely::Client(ClientKey(1), 1)], [access(id, None)])
     }),
     ("a grant with its first access and refresh token", "grants", |id| {
-        let relied = [Change::Rely(Rely::Client(ClientKey(1), 1)), Change::Rely(Rely::User(UserKey(1), 1))];
-        [&relied[..], &[grant(id), access(id, Some(id))]].concat()
+        let relied = [Rely::Client(ClientKey(1), 1), Rely::User(UserKey(1), 1)];
+        Changes::new(relied, [grant(id), access(id, Some(id))])
     }),
 ];
 
@@ -110,8 +110,8 @@ async fn furnished(url: &str) -> Arc<dyn Store> {
         ..registration::client(ClientKind::Confidential, &Policy::standard(""))
     };
     let user = User::new(UserKey(1), "sub-1".to_owned(), "Alice", NOW);
-    let rows = vec![Change::PutClient(Box::new(client)), Change::PutUser(Box::new(user))];
-    store.commit(rows).await.expect("an empty store takes them");
+    let rows = [Write::PutClient(Box::new(client)), Write::PutUser(Box::new(user))];
+    store.commit(rows.into()).await.expect("an empty store takes them");
     store
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::client::registration;
-use protocol::line::{Change, Key, Rely, Wants};
+use protocol::line::{Changes, Key, Rely, Wants, Write};
 use protocol::model::Code;
 use protocol::model::{
     Access, AccessId, AuthMethod, Client, ClientKey, ClientKind, CodeId, Grant, GrantId, GrantType, Refresh, User,
@@ -56,8 +56,8 @@ fn digest(id: i64) -> Digest {
     Digest::of(&id.to_be_bytes())
 }
 
-fn access(id: i64, has_user: bool) -> Change {
-    Change::PutAccess(Box::new(Access {
+fn access(id: i64, has_user: bool) -> Write {
+    Write::PutAccess(Box::new(Access {
         id: AccessId(id),
         digest: digest(id),
         client: ClientKey(id % CLIENTS + 1),
@@ -70,10 +70,10 @@ fn access(id: i64, has_user: bool) -> Change {
     }))
 }
 
-fn grant(id: i64) -> Change {
+fn grant(id: i64) -> Write {
     let refresh =
         Refresh { current: digest(id), previous: None, answer: None, idle_until: NOW.plus(9_000), generation: 0 };
-    Change::PutGrant(Box::new(Grant {
+    Write::PutGrant(Box::new(Grant {
         id: GrantId(id),
         user: UserKey(id % USERS + 1),
         client: ClientKey(id % CLIENTS + 1),
@@ -87,8 +87,8 @@ fn grant(id: i64) -> Change {
     }))
 }
 
-fn code(id: i64) -> Change {
-    Change::PutCode(Box::new(Code {
+fn code(id: i64) -> Write {
+    Write::PutCode(Box::new(Code {
         id: CodeId(id),
         digest: digest(id),
         grant: GrantId(id),
@@ -131,13 +131,7 @@ async fn load(store: &Sqlite, what: &str, wants: impl Fn(i64) -> Wants) {
     );
 }
 
-async fn commit(
-    store: &Arc<Sqlite>,
-    what: &str,
-    in_flight: usize,
-    changes: fn(i64) -> Vec<Change>,
-    next: &Arc<AtomicI64>,
-) {
+async fn commit(store: &Arc<Sqlite>, what: &str, in_flight: usize, changes: fn(i64) -> Changes, next: &Arc<AtomicI64>) {
     let (start, cpu) = (Instant::now(), cpu_us());
     let tasks: Vec<_> = (0..in_flight)
         .map(|_| {
@@ -180,8 +174,8 @@ async fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Arc::new(Sqlite::open(&folder.path().join("measure.db"), Mode::Create).expect("opens"));
     println!("opened: {}", memory_kib());
-    store.commit((1..=CLIENTS).map(|key| Change::PutClient(Box::new(client(key)))).collect()).await.expect("commits");
-    store.commit((1..=USERS).map(|key| Change::PutUser(Box::new(user(key)))).collect()).await.expect("commits");
+    store.commit((1..=CLIENTS).map(|key| Write::PutClient(Box::new(client(key)))).collect()).await.expect("commits");
+    store.commit((1..=USERS).map(|key| Write::PutUser(Box::new(user(key)))).collect()).await.expect("commits");
     for first in (0..tokens).step_by(10_000) {
         let rows = first..(first + 10_000).min(tokens);
         store.commit(rows.flat_map(|id| [access(id, true), grant(id)]).collect()).await.expect("commits");
@@ -195,14 +189,14 @@ async fn main() {
     load(&store, "client and grant", |n| Wants::of([calling(n), Key::Grant(GrantId(of(n)))])).await;
     println!("after loads: {}", memory_kib());
     let next = Arc::new(AtomicI64::new(tokens));
-    let one = |id| vec![access(id, false)];
-    let relying = |id| vec![Change::Rely(Rely::Client(ClientKey(id % CLIENTS + 1), 1)), access(id, false)];
-    let redeem = |id| vec![Change::SpendCode(CodeId(id)), grant(id), access(id, true)];
+    let one = |id| access(id, false).into();
+    let relying = |id| Changes::new([Rely::Client(ClientKey(id % CLIENTS + 1), 1)], [access(id, false)]);
+    let redeem = |id| [Write::SpendCode(CodeId(id)), grant(id), access(id, true)].into();
     for in_flight in [1, 64, 256] {
         commit(&store, "one access token", in_flight, one, &next).await;
         commit(&store, "client, access token", in_flight, relying, &next).await;
     }
-    commit(&store, "code", 64, |id| vec![code(id)], &next).await;
+    commit(&store, "code", 64, |id| code(id).into(), &next).await;
     let codes = next.load(Ordering::Relaxed);
     for first in (codes..codes + CODES).step_by(2_000) {
         store.commit((first..first + 2_000).map(code).collect()).await.expect("commits");

@@ -92,6 +92,7 @@ suite! {
         a_grant_without_a_refresh_token_cannot_be_refreshed
         a_turn_relies_on_what_it_saw
         a_turn_relies_on_the_rows_before_it
+        the_writes_of_a_turn_are_made_in_their_order
         a_user_has_fewer_rows_than_a_limit
         a_shut_door_counts_and_passes_nobody
         an_old_version_cannot_be_put

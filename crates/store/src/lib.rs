@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use protocol::line::{Change, Facts, Wants};
+use protocol::line::{Changes, Facts, Wants};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use tokio::sync::watch;
@@ -132,14 +132,14 @@ pub trait Store: Send + Sync {
 
     /// Writes the changes of one turn: all of them, durably, or none.
     ///
-    /// What a turn relies on ([`Change::Rely`] and [`Change::PassCounter`]) is compared with the rows as they were before
-    /// the turn; all other changes are made in their order.
+    /// [`Changes::relied`] is compared with the rows as they were before the turn. [`Changes::writes`] are made in their
+    /// order.
     ///
     /// # Errors
     /// [`CommitError::Lost`] when a precondition does not hold or a new row's id is taken: look again, judge again.
     /// [`CommitError::Behind`] when a `revoked_below` that was raised would miss a session, code, grant or token that is
     /// there. [`CommitError::Taken`] when a name belongs to somebody else. After an error nothing of the turn is written.
-    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError>;
+    async fn commit(&self, changes: Changes) -> Result<(), CommitError>;
 
     /// Waits for the exclusive right to write. While the returned [`Pen`] is held, no other task and no other process that
     /// shares the store writes, so every row that [`Store::load`] or [`Store::list`] reads stays as it was read. A turn that
@@ -303,7 +303,7 @@ pub trait Pen: Send {
     ///
     /// # Errors
     /// Those of [`Store::commit`]; also when the pen was given back before, or taken away.
-    async fn commit(&mut self, changes: Vec<Change>) -> Result<(), CommitError>;
+    async fn commit(&mut self, changes: Changes) -> Result<(), CommitError>;
 }
 
 /// The fault of a pen that is not held any more.

@@ -12,7 +12,7 @@ use protocol::client::registration;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Alphabet, Minted, Spelling, TokenKind};
 use protocol::endpoint::Endpoint;
-use protocol::line::{Change, Key, Wants};
+use protocol::line::{Key, Wants, Write};
 use protocol::model::{
     Access, AccessId, Amr, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Consent, Grant, GrantId,
     GrantType, Personal, PersonalId, Pkce, Refresh, Session, SessionId, StoredSecret, User, UserKey,
@@ -153,7 +153,7 @@ impl All {
         let app = App::open(setup).await.unwrap();
         let next_id = AtomicI64::new(100 * IDS_EACH);
         let mut all = Self { app, store, own: Vec::new(), next_id, session: String::new(), pair };
-        all.store.commit(vec![Change::PutUser(Box::new(user()))]).await.unwrap();
+        all.store.commit([Write::PutUser(Box::new(user()))].into()).await.unwrap();
         all.sign_in().await;
         for (at, name) in names.into_iter().enumerate() {
             let own = all.give(&name, i64::try_from(at).unwrap() + 1).await;
@@ -178,7 +178,7 @@ impl All {
             address: String::new(),
             agent: String::new(),
         };
-        self.store.commit(vec![Change::PutSession(Box::new(session))]).await.unwrap();
+        self.store.commit([Write::PutSession(Box::new(session))].into()).await.unwrap();
         self.session = format!("__Host-grantry-session={}", minted.text.reveal());
     }
 
@@ -218,10 +218,10 @@ impl All {
         let client = |kind, row| client(name, kind, key * 10 + row, scope.clone());
         let (confidential, public) = (client(ClientKind::Confidential, 1), client(ClientKind::Public, 2));
         let stranger = client(ClientKind::Confidential, 3);
-        let mut changes: Vec<Change> =
-            [&confidential, &public, &stranger].map(|own| Change::PutClient(Box::new(own.clone()))).into();
+        let mut changes: Vec<Write> =
+            [&confidential, &public, &stranger].map(|own| Write::PutClient(Box::new(own.clone()))).into();
         for (at, allowed) in (1..).zip([&confidential, &public]) {
-            changes.push(Change::PutConsent(Consent {
+            changes.push(Write::PutConsent(Consent {
                 id: key * IDS_EACH + 100 + at,
                 user: ALICE,
                 client: allowed.key,
@@ -232,7 +232,7 @@ impl All {
             }));
         }
         changes.extend([
-            Change::PutGrant(Box::new(Grant {
+            Write::PutGrant(Box::new(Grant {
                 id: GrantId(refresh.id),
                 user: ALICE,
                 client: confidential.key,
@@ -250,7 +250,7 @@ impl All {
                 }),
                 is_revoked: false,
             })),
-            Change::PutPersonal(Box::new(Personal {
+            Write::PutPersonal(Box::new(Personal {
                 id: PersonalId(personal.id),
                 digest: personal.digest,
                 user: ALICE,
@@ -263,7 +263,7 @@ impl All {
                 used_at: None,
             })),
         ]);
-        self.store.commit(changes).await.unwrap();
+        self.store.commit(changes.into()).await.unwrap();
         let (access, code) = (self.access(name, &confidential).await, self.code(name, &confidential).await);
         Own { confidential, public, stranger, access, refresh, code, personal }
     }
@@ -284,7 +284,7 @@ impl All {
             issued_at: NOW,
             expires_at: LATER,
         };
-        self.store.commit(vec![Change::PutAccess(Box::new(row))]).await.unwrap();
+        self.store.commit([Write::PutAccess(Box::new(row))].into()).await.unwrap();
         access
     }
 
@@ -309,7 +309,7 @@ impl All {
             expires_at: LATER,
             is_spent: false,
         };
-        self.store.commit(vec![Change::PutCode(Box::new(row))]).await.unwrap();
+        self.store.commit([Write::PutCode(Box::new(row))].into()).await.unwrap();
         code
     }
 

@@ -5,6 +5,7 @@ mod musts;
 mod names;
 mod pages;
 mod sizes;
+mod wildcards;
 mod words;
 
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ const RULES: &[Rule] = &[
     ("absences", absences::check),
     ("quoted MUSTs", musts::check),
     ("pages", pages::check),
+    ("wildcards", wildcards::check),
 ];
 
 pub(crate) fn run() -> ExitCode {

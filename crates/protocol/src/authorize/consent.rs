@@ -2,7 +2,7 @@
 
 use super::Way;
 use super::request::{Request, ResponseType};
-use crate::line::{Change, Rely, Turn};
+use crate::line::{Rely, Turn, Write};
 use crate::model::{ClientKind, Consent, EventKind};
 use crate::person::browser::Shown;
 use crate::person::sign_in::Signed;
@@ -52,7 +52,7 @@ pub(super) fn shown(request: &Request) -> Shown {
 /// Makes what is decided depend on the consent being as it was seen: one that is withdrawn meanwhile counts no more.
 pub(super) fn rely(way: &Way<'_>, signed: &Signed, turn: &mut Turn<'_>) {
     let id = way.consent().map(|known| known.id);
-    turn.change(Change::Rely(Rely::Consent { user: signed.user.key, client: way.client.key, id }));
+    turn.rely(Rely::Consent { user: signed.user.key, client: way.client.key, id });
 }
 
 /// Remembers what the user allows now, together with what they allowed before.
@@ -67,7 +67,7 @@ pub(super) fn remember(way: &Way<'_>, request: &Request, signed: &Signed, turn: 
         None => request.audience.clone(),
     };
     let id = turn.entropy.next_id();
-    turn.change(Change::PutConsent(Consent {
+    turn.write(Write::PutConsent(Consent {
         id,
         user: signed.user.key,
         client: way.client.key,

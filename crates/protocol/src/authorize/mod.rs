@@ -25,7 +25,7 @@ pub use precheck::Precheck;
 use request::{Request, ResponseType};
 
 use crate::crypto::keys::TokenKind;
-use crate::line::{AccountKey, Change, Facts, Key, Rely, Turn, Wants};
+use crate::line::{AccountKey, Facts, Key, Rely, Turn, Wants, Write};
 use crate::line::{Call, Reply, ReplyKind};
 use crate::model::{Client, Code, CodeId, Consent, EventKind, GrantId, GrantType, SessionId, UserKey};
 use crate::person::browser::{
@@ -355,10 +355,10 @@ fn issue_code(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn
     let grant = GrantId(turn.entropy.next_id());
     // RFC 6749 §4.1.2: "A maximum authorization code lifetime of 10 minutes is RECOMMENDED."
     let ttl_s = turn.policy.code.ttl_s.unwrap_or(60).min(600);
-    turn.change(Change::Rely(Rely::Client(way.client.key, way.client.version)));
+    turn.rely(Rely::Client(way.client.key, way.client.version));
     signed.rely(turn);
     consent::rely(way, signed, turn);
-    turn.change(Change::PutCode(Box::new(Code {
+    turn.write(Write::PutCode(Box::new(Code {
         id: CodeId(minted.id),
         digest: minted.digest,
         grant,

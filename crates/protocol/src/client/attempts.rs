@@ -2,7 +2,7 @@
 //! stranger elsewhere cannot use up the attempts of an honest client, and whoever tries many clients is stopped by the
 //! address. The counters are rows, as those of people are: they hold for parallel attempts, across nodes and restarts.
 
-use crate::line::{Change, Facts, Turn};
+use crate::line::{Facts, Rely, Turn, Write};
 use crate::model::{ClientKey, EventKind};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
@@ -62,7 +62,7 @@ impl ClientDoors {
             let counted = counted.map_or(0, |own| own.failures);
             // As for people: the failure that fills a counter must know that it does.
             let limit = if counted + 1 >= limit { limit } else { limit - 1 };
-            turn.change(Change::CountFailure { key, user: None, limit, now: turn.now, resets_at });
+            turn.write(Write::CountFailure { key, user: None, limit, now: turn.now, resets_at });
         }
         // Whoever claims clients that do not exist is known by the address alone.
         let (key, limit) = if client.is_some() { limits[0] } else { limits[1] };
@@ -82,7 +82,7 @@ impl ClientDoors {
     /// a client that asks all day would otherwise clear the counter for whoever shares its address.
     pub fn pass(self, turn: &mut Turn<'_>) {
         for (key, limit) in self.limits(turn.policy) {
-            turn.change(Change::PassCounter { key, limit, now: turn.now, is_cleared: false });
+            turn.rely(Rely::CounterBelow { key, limit, now: turn.now });
         }
     }
 }

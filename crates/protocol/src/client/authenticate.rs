@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::client::attempts::ClientDoors;
 use crate::client::recalled::{Proven, Recalled};
 use crate::client::registration::{SECRETS_LIVE_MAX, secret_digest};
-use crate::line::{Change, Facts, Key, Turn, Wants};
+use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::model::{AuthMethod, Client, ClientKind, ClientSecret, StoredSecret};
 use crate::person::password;
 use crate::policy::Policy;
@@ -85,7 +85,7 @@ impl Credentials {
         if turn.recalled.unnoted.contains(&proven.at) {
             let used_at = UnixTime(turn.now.0 - turn.now.0.rem_euclid(SECRET_SEEN_EVERY_S));
             let secret = secret_digest(&client.secrets[proven.at]);
-            turn.change(Change::TouchSecret { client: client.key, secret, used_at });
+            turn.write(Write::TouchSecret { client: client.key, secret, used_at });
         }
         if client.auth_methods.contains(&self.method) { Ok(client) } else { Err(other_method(client).into()) }
     }
@@ -234,6 +234,7 @@ fn other_method(client: &Client) -> No {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::line::Changes;
     use crate::model::Attempts;
     use crate::sample::{self, Rows, World};
     use crate::wire::Basic;
@@ -390,7 +391,7 @@ mod tests {
         let own = rows(Some(sample::client()));
         assert_eq!(attempt(&own, &world, header(sample::SECRET)), (Ok(()), 0, String::new()));
         let own = rows(Some(moved()));
-        let passed = "PassCounter, PassCounter".to_owned();
+        let passed = "CounterBelow, CounterBelow".to_owned();
         assert_eq!(attempt(&own, &world, header("imported-1")), (Ok(()), 1, passed.clone()));
         world.recalled.verified = Some(Proven::default());
         assert_eq!(attempt(&own, &world, header("imported-1")), (Ok(()), 0, passed));
@@ -442,8 +443,8 @@ mod tests {
             let credentials = read(header("wrong-secret"));
             let refused = credentials.verify(&load(&own, &credentials), &mut turn).map(drop);
             assert_eq!(refused.unwrap_err().no, No::ClientSecretWrong);
-            let notes = turn.into_changes().into_iter().filter_map(|change| match change {
-                Change::Note(event) => Some((event.client, event.detail)),
+            let notes = turn.into_changes().writes.into_iter().filter_map(|change| match change {
+                Write::Note(event) => Some((event.client, event.detail)),
                 _ => None,
             });
             told.extend(notes);
@@ -476,8 +477,8 @@ mod tests {
         credentials.verify(&load(&rows(Some(sample::client())), &credentials), &mut turn).unwrap();
         assert_eq!(turn.proven, Some(Proven::default()));
         let secret = secret_digest(&sample::secret(sample::SECRET));
-        let expected = Change::TouchSecret { client: sample::client().key, secret, used_at: UnixTime(7_200) };
-        assert_eq!(turn.into_changes(), [expected]);
+        let expected = Write::TouchSecret { client: sample::client().key, secret, used_at: UnixTime(7_200) };
+        assert_eq!(turn.into_changes(), Changes::from(expected));
         let tags = |client: &Client, address, key| credentials.tags(client, address, &[key; 32]);
         let here = tags(&moved(), "192.0.2.1", 1);
         assert_eq!(here.len(), 1);

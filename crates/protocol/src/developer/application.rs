@@ -7,7 +7,7 @@ use url::Url;
 use super::{APPLICATIONS_MAX, Done, REDIRECT_URIS_MAX};
 use crate::client::registration::{self, SECRETS_LIVE_MAX};
 use crate::client::rights::Introspection;
-use crate::line::{Change, Facts, Rely, Turn};
+use crate::line::{Facts, Rely, Turn, Write};
 use crate::model::{Client, ClientKey, ClientKind, ClientSecret, EventKind};
 use crate::names::display_name;
 use crate::person::sign_in::Signed;
@@ -140,8 +140,8 @@ pub(super) fn create(
     client.accounts_api = Some(false);
     client.created_at = turn.now;
     signed.rely(turn);
-    turn.change(Change::Rely(Rely::ClientsFewer { owner, than: APPLICATIONS_MAX }));
-    turn.change(Change::PutClient(Box::new(client.clone())));
+    turn.rely(Rely::ClientsFewer { owner, than: APPLICATIONS_MAX });
+    turn.write(Write::PutClient(Box::new(client.clone())));
     turn.note(EventKind::ClientAdded, Some(owner), Some(client.key), client.client_id.clone());
     Ok(Done::Application(Arc::new(client), shown))
 }
@@ -150,7 +150,7 @@ pub(super) fn create(
 fn put(signed: &Signed, client: Client, detail: &str, turn: &mut Turn<'_>) -> Arc<Client> {
     let client = Client { version: client.version + 1, ..client };
     signed.rely(turn);
-    turn.change(Change::PutClient(Box::new(client.clone())));
+    turn.write(Write::PutClient(Box::new(client.clone())));
     turn.note(EventKind::ClientChanged, Some(signed.user.key), Some(client.key), detail);
     Arc::new(client)
 }
@@ -185,8 +185,8 @@ pub(super) fn delete(signed: &Signed, client_id: &str, facts: &Facts, turn: &mut
     let client = alterable(signed, client_id, facts)?;
     signed.check_recent(turn)?;
     signed.rely(turn);
-    turn.change(Change::Rely(Rely::Client(client.key, client.version)));
-    turn.change(Change::DeleteClient(client.key));
+    turn.rely(Rely::Client(client.key, client.version));
+    turn.write(Write::DeleteClient(client.key));
     turn.note(EventKind::ClientDeleted, Some(signed.user.key), Some(client.key), client.client_id.clone());
     Ok(Done::Deleted)
 }

@@ -3,7 +3,7 @@
 use super::{Done, PERSONALS_MAX};
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::{Keys, TokenKind};
-use crate::line::{Change, Facts, Rely, Turn};
+use crate::line::{Facts, Rely, Turn, Write};
 use crate::model::{EventKind, Personal, PersonalId};
 use crate::names::display_name;
 use crate::person::sign_in::Signed;
@@ -109,8 +109,8 @@ pub(super) fn create(signed: &Signed, wish: &TokenWish, facts: &Facts, turn: &mu
         used_at: None,
     };
     signed.rely(turn);
-    turn.change(Change::Rely(Rely::PersonalsFewer { user, than: PERSONALS_MAX }));
-    turn.change(Change::PutPersonal(Box::new(row)));
+    turn.rely(Rely::PersonalsFewer { user, than: PERSONALS_MAX });
+    turn.write(Write::PutPersonal(Box::new(row)));
     turn.note(EventKind::PersonalCreated, Some(user), None, name);
     Ok(Done::Token(minted.text))
 }
@@ -119,7 +119,7 @@ pub(super) fn create(signed: &Signed, wish: &TokenWish, facts: &Facts, turn: &mu
 pub(super) fn revoke(signed: &Signed, id: PersonalId, facts: &Facts, turn: &mut Turn<'_>) -> Result<Done, Refusal> {
     let held = facts.personal_row(id).filter(|held| held.row.user == signed.user.key).ok_or(No::PersonalUnknown)?;
     signed.rely(turn);
-    turn.change(Change::RevokePersonal(held.row.id));
+    turn.write(Write::RevokePersonal(held.row.id));
     turn.note(EventKind::PersonalRevoked, Some(signed.user.key), None, held.row.name.clone());
     Ok(Done::Revoked)
 }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use super::device::Device;
 use super::password;
-use crate::line::{Change, Facts, Key, Turn, Wants};
+use crate::line::{Facts, Key, Rely, Turn, Wants, Write};
 use crate::model::{Attempts, EventKind, SessionId, User, UserKey};
 use crate::names::login_name;
 use crate::person::counters::{account_attempts_key, address_attempts_key};
@@ -283,7 +283,7 @@ impl Doors {
             let (key, now) = (door.key, turn.now);
             // What hangs on an address alone is not the account's, and does not go with it.
             let owner = user.filter(|_| door.by != By::Address);
-            turn.change(Change::CountFailure { key, limit, now, resets_at, user: owner });
+            turn.write(Write::CountFailure { key, limit, now, resets_at, user: owner });
             if is_last {
                 let for_s = turn.now.seconds_until(resets_at);
                 match lockouts.iter_mut().find(|own| own.by == door.by) {
@@ -303,7 +303,10 @@ impl Doors {
     pub fn pass(&self, turn: &mut Turn<'_>) {
         for door in &self.doors {
             let Door { key, limit, is_cleared, .. } = *door;
-            turn.change(Change::PassCounter { key, limit, now: turn.now, is_cleared });
+            turn.rely(Rely::CounterBelow { key, limit, now: turn.now });
+            if is_cleared {
+                turn.write(Write::ClearCounter { key, limit, now: turn.now });
+            }
         }
     }
 }

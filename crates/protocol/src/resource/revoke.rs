@@ -3,7 +3,7 @@
 use crate::client::authenticate::Credentials;
 use crate::crypto::keys::Keys;
 use crate::line::{Call, Reply, ReplyKind};
-use crate::line::{Change, Facts, Key, Turn, Wants};
+use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::model::{Client, ClientKey, EventKind, Held};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
@@ -49,7 +49,7 @@ impl Call for RevokeRequest {
                 let held = facts.access(presented).filter(|held| is_of_surface(held, turn));
                 if let Some(held) = held {
                     check_owner(caller, held.row.client)?;
-                    turn.change(Change::RevokeAccess(held.row.id));
+                    turn.write(Write::RevokeAccess(held.row.id));
                     turn.note(EventKind::TokenRevoked, held.row.user, Some(held.row.client), "access_token");
                 }
                 held.is_none()
@@ -63,7 +63,7 @@ impl Call for RevokeRequest {
                     // RFC 7009 §2.1: "If the particular token is a refresh token and the authorization server supports
                     // the revocation of access tokens, then the authorization server SHOULD also invalidate all access
                     // tokens based on the same authorization grant".
-                    turn.change(Change::RevokeGrant(held.row.id));
+                    turn.write(Write::RevokeGrant(held.row.id));
                     turn.note(EventKind::TokenRevoked, Some(held.row.user), Some(held.row.client), "refresh_token");
                 }
                 held.is_none()
@@ -75,7 +75,7 @@ impl Call for RevokeRequest {
                 let may_end = caller.is_none_or(|caller| caller.may_learn_of(None, &[]));
                 let held = held.filter(|_| may_end);
                 if let Some(held) = held {
-                    turn.change(Change::RevokePersonal(held.row.id));
+                    turn.write(Write::RevokePersonal(held.row.id));
                     turn.note(EventKind::PersonalRevoked, Some(held.row.user), None, held.row.name.clone());
                 }
                 held.is_none()
@@ -84,7 +84,7 @@ impl Call for RevokeRequest {
         };
         if is_done_already {
             // Perhaps by the same client a moment ago, who was not answered.
-            turn.change(Change::Settle);
+            turn.write(Write::AwaitDurability);
         }
         // RFC 7009 §2.2: "The authorization server responds with HTTP status code 200 if the token has been revoked
         // successfully or if the client submitted an invalid token."
@@ -149,9 +149,9 @@ mod tests {
         check(
             &world,
             &expect![[r#"
-            revoke {}
-            Settle
-        "#]],
+                revoke {}
+                AwaitDurability
+            "#]],
         );
     }
 
@@ -162,9 +162,9 @@ mod tests {
         check(
             &world,
             &expect![[r#"
-            revoke {}
-            Settle
-        "#]],
+                revoke {}
+                AwaitDurability
+            "#]],
         );
     }
 
@@ -230,9 +230,9 @@ mod tests {
         check(
             &world,
             &expect![[r#"
-            revoke {}
-            Settle
-        "#]],
+                revoke {}
+                AwaitDurability
+            "#]],
         );
         world.policy.is_revocation_open = true;
         check(&world, &revoked);

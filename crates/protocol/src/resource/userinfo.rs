@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::crypto::keys::Keys;
 use crate::line::{Call, Reply, ReplyKind};
-use crate::line::{Change, Facts, Turn, Wants};
+use crate::line::{Facts, Turn, Wants, Write};
 use crate::model::{Held, Personal, User};
 use crate::policy::{Policy, SEEN_EVERY_S, ScopePolicy};
 use crate::refusal::{No, Refusal};
@@ -91,7 +91,7 @@ fn personal<'f, 't>(held: &'f Held<Personal>, turn: &mut Turn<'t>) -> Result<(&'
         return Err(No::TokenExpired);
     }
     if held.row.used_at.is_none_or(|used_at| turn.now.is_past(used_at.plus(SEEN_EVERY_S))) {
-        turn.change(Change::TouchPersonal { id: held.row.id, used_at: turn.now });
+        turn.write(Write::TouchPersonal { id: held.row.id, used_at: turn.now });
     }
     Ok((held.user.as_ref().ok_or(No::TokenWithoutUser)?, scopes))
 }
@@ -161,6 +161,7 @@ pub fn claims(user: &User, reach: &Reach<'_>) -> Value {
 mod tests {
     use super::*;
     use crate::crypto::keys::TokenKind;
+    use crate::line::Changes;
     use crate::sample::{self, World};
     use expect_test::{Expect, expect};
 
@@ -179,7 +180,7 @@ mod tests {
                 let (verdict, changes) = world.judge(&request);
                 sample::told(verdict, &changes)
             }
-            Err(refusal) => sample::told(Err(refusal), &[]),
+            Err(refusal) => sample::told(Err(refusal), &Changes::default()),
         };
         expected.assert_eq(&told);
     }

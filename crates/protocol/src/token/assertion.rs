@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use crate::line::Reply;
-use crate::line::{Change, Facts, Key, Turn, Wants};
+use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::model::{Client, EventKind, GrantType, User};
 use crate::person::attempts::Attempt;
 use crate::person::second_factor;
@@ -70,12 +70,12 @@ impl Request {
             return Err(refused(No::AssertionReplayed));
         }
         // ◆ Of two who come with the same token, the second looks again and finds it used.
-        let burn = Change::BurnJti { jti: assertion.jti(), until: found.ends_at() };
+        let burn = Write::BurnJti { jti: assertion.jti(), until: found.ends_at() };
         let how = match found.user() {
             Some(user) => self.check_second_factor(user, facts, turn)?,
             None => "assertion",
         };
-        turn.change(burn);
+        turn.write(burn);
         let user = found.enter(turn);
         turn.note(EventKind::SignedIn, Some(user.key), Some(client.key), how);
         let begun_by = Some(GrantType::Assertion);
@@ -96,7 +96,7 @@ impl Request {
         }
         let otp = self.otp.as_ref().ok_or(Refusal::of(No::SecondFactorMissing, Param::Otp))?;
         let (burnt, _) = second_factor::prove(user, otp, &self.attempt, facts, turn)?;
-        turn.change(Change::PutUser(Box::new(burnt)));
+        turn.write(Write::PutUser(Box::new(burnt)));
         Ok("assertion and second factor")
     }
 }
@@ -106,6 +106,7 @@ mod tests {
     use super::*;
     use crate::crypto::entropy::Entropy;
     use crate::crypto::keys::{Alphabet, Spelling};
+    use crate::line::Changes;
     use crate::model::{Attempts, ClientKind, GrantType, Held, Identity, IdentityName, Totp};
     use crate::person::upstream::sample::{self as issuer, claims, claims_with};
     use crate::policy::GrantSpelling;
@@ -147,13 +148,13 @@ mod tests {
         User { totp: Some(totp), ..sample::user() }
     }
 
-    fn judge(world: &World, issuer: Result<Arc<Issuer>, No>) -> (Result<Reply, Refusal>, Vec<Change>) {
+    fn judge(world: &World, issuer: Result<Arc<Issuer>, No>) -> (Result<Reply, Refusal>, Changes) {
         match TokenRequest::parse(world.params(), &world.policy, &world.keys, sample::ADDRESS) {
             Ok(mut request) => {
                 request.trust(issuer);
                 world.judge(&request)
             }
-            Err(refusal) => (Err(refusal), vec![]),
+            Err(refusal) => (Err(refusal), Changes::default()),
         }
     }
 
@@ -172,9 +173,9 @@ mod tests {
         check(
             &world,
             &expect![[r#"
-            token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
-            BurnJti, PutIdentity, PutUser, Note user_added, Note identity_linked, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
-        "#]],
+                token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
+                Rely, BurnJti, PutIdentity, PutUser, Note user_added, Note identity_linked, Note signed_in, PutAccess, PutGrant, Note grant_begun
+            "#]],
         );
         let (verdict, changes) = judge(&world, Ok(issuer::issuer()));
         let fields = verdict.unwrap().fields;
@@ -182,8 +183,8 @@ mod tests {
         assert!(
             text(Field::AccessToken).starts_with("at_google_") && text(Field::RefreshToken).starts_with("rt_google_")
         );
-        let user = changes.iter().find_map(|change| match change {
-            Change::PutUser(user) => Some(user),
+        let user = changes.writes.iter().find_map(|change| match change {
+            Write::PutUser(user) => Some(user),
             _ => None,
         });
         let user = user.unwrap();
@@ -200,9 +201,9 @@ mod tests {
         check(
             &linked(world(&changed), sample::user()),
             &expect![[r#"
-            token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
-            BurnJti, Rely, Note signed_in, Rely, Rely, PutAccess, PutGrant, Note grant_begun
-        "#]],
+                token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
+                Rely, Rely, Rely, BurnJti, Note signed_in, PutAccess, PutGrant, Note grant_begun
+            "#]],
         );
     }
 
@@ -213,9 +214,9 @@ mod tests {
         check(
             &world,
             &expect![[r#"
-            token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
-            BurnJti, Rely, PutIdentity, Note identity_linked, Note signed_in, Rely, Rely, PutAccess, PutGrant, Note grant_begun
-        "#]],
+                token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
+                Rely, Rely, Rely, BurnJti, PutIdentity, Note identity_linked, Note signed_in, PutAccess, PutGrant, Note grant_begun
+            "#]],
         );
     }
 
@@ -284,7 +285,7 @@ mod tests {
             &world,
             &expect![[r#"
                 token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(3659), "refresh_token": String("…"), "scope": String("profile")}
-                PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PutUser, BurnJti, PutIdentity, Note identity_linked, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
+                CounterBelow, CounterBelow, CounterBelow, CounterBelow, CounterBelow, Rely, PutUser, BurnJti, PutIdentity, Note identity_linked, Note signed_in, PutAccess, PutGrant, Note grant_begun
             "#]],
         );
         let shut = Attempts { failures: world.policy.lockout.account_failures, resets_at: UnixTime(1300) };
@@ -304,7 +305,7 @@ mod tests {
         ] {
             let (verdict, changes) = judge(&linked(world(&said), sample::user()), Ok(issuer::issuer()));
             let refusal = verdict.unwrap_err();
-            assert_eq!((refusal.no, refusal.param, changes.len()), (expected, Some(Param::Assertion), 0));
+            assert_eq!((refusal.no, refusal.param, changes), (expected, Some(Param::Assertion), Changes::default()));
             assert_eq!(refusal.row().kind, crate::refusal::ErrorKind::InvalidGrant);
         }
         let mut nonsense = world(&claims());
@@ -320,11 +321,11 @@ mod tests {
         let mut world = linked(world(&claims()), sample::user());
         let burned = |world: &World| {
             let (verdict, changes) = judge(world, Ok(issuer::issuer()));
-            let burn = |change: &Change| match change {
-                Change::BurnJti { jti, until } => Some((*jti, *until)),
+            let burn = |change: &Write| match change {
+                Write::BurnJti { jti, until } => Some((*jti, *until)),
                 _ => None,
             };
-            (verdict.is_ok(), changes.iter().find_map(burn))
+            (verdict.is_ok(), changes.writes.iter().find_map(burn))
         };
         let (is_ok, burn) = burned(&world);
         // `exp` is 1990, and clocks may differ by half a minute.
@@ -351,7 +352,9 @@ mod tests {
         let world = linked(world(&claims_with(json!({"exp": 9_000_000}))), sample::user());
         let changes = judge(&world, Ok(issuer::issuer())).1;
         let until = UnixTime(990 + 24 * 60 * 60);
-        assert!(changes.iter().any(|change| matches!(change, Change::BurnJti { until: own, .. } if *own == until)));
+        assert!(
+            changes.writes.iter().any(|change| matches!(change, Write::BurnJti { until: own, .. } if *own == until))
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::crypto::keys::{Keys, Presented, TokenKind};
 use crate::line::Reply;
-use crate::line::{Change, Facts, Key, Turn, Wants};
+use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::liveness::Dead;
 use crate::model::{Client, Code, CodeId, EventKind, GrantType, Held};
 use crate::pkce;
@@ -43,7 +43,7 @@ impl Request {
             // request and SHOULD revoke (when possible) all tokens previously issued based on that authorization code."
             // It comes after redirect URI and verifier: only who could have redeemed the code can end its grant.
             if !held.is_grant_revoked {
-                turn.change(Change::RevokeGrant(code.grant));
+                turn.write(Write::RevokeGrant(code.grant));
                 turn.note(EventKind::CodeReplayed, Some(code.user), Some(code.client), "");
             }
             return Err(No::CodeReplayed.into());
@@ -57,7 +57,7 @@ impl Request {
         })?;
         let user = held.user.as_ref().ok_or(No::GrantUserGone)?;
         let audience = issue::narrowed_resources(&self.params, &code.audience, turn)?;
-        turn.change(Change::SpendCode(code.id));
+        turn.write(Write::SpendCode(code.id));
         // The grant keeps all resources; this access token may be for fewer.
         let subject = Subject {
             client,
@@ -139,7 +139,7 @@ mod tests {
     fn a_code_becomes_a_grant_with_an_access_and_a_refresh_token() {
         world().check_token(&expect![[r#"
             token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
-            SpendCode, Rely, Rely, PutAccess, PutGrant, Note grant_begun
+            Rely, Rely, SpendCode, PutAccess, PutGrant, Note grant_begun
         "#]]);
     }
 
@@ -227,12 +227,12 @@ mod tests {
         let mut world = world();
         world.send(Param::Resource, "https://files.example/");
         let (_, changes) = world.token_with_changes();
-        let access = changes.iter().find_map(|change| match change {
-            Change::PutAccess(access) => Some(access.audience.clone()),
+        let access = changes.writes.iter().find_map(|change| match change {
+            Write::PutAccess(access) => Some(access.audience.clone()),
             _ => None,
         });
-        let grant = changes.iter().find_map(|change| match change {
-            Change::PutGrant(grant) => Some(grant.audience.len()),
+        let grant = changes.writes.iter().find_map(|change| match change {
+            Write::PutGrant(grant) => Some(grant.audience.len()),
             _ => None,
         });
         assert_eq!((access, grant), (Some(vec!["https://files.example/".to_owned()]), Some(2)));

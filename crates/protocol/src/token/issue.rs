@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::crypto::keys::{Minted, Spelling, TokenKind};
-use crate::line::{Change, Rely, Turn};
+use crate::line::{Rely, Turn, Write};
 use crate::line::{Reply, ReplyKind};
 use crate::model::{
     Access, AccessId, Client, ClientKind, EventKind, Grant, GrantId, GrantType, Refresh, RefreshMode, User,
@@ -59,11 +59,11 @@ pub fn access(subject: &Subject<'_>, turn: &mut Turn<'_>) -> (Minted, UnixTime) 
     let minted = turn.keys.mint(TokenKind::Access, spelling, &mut turn.entropy);
     let ttl_s = subject.client.access_ttl_s.or(turn.policy.access.ttl_s);
     let expires_at = ttl_s.map_or(UnixTime::NEVER, |ttl_s| turn.now.plus(ttl_s));
-    turn.change(Change::Rely(Rely::Client(subject.client.key, subject.client.version)));
+    turn.rely(Rely::Client(subject.client.key, subject.client.version));
     if let Some(user) = subject.user {
         turn.rely_on(user);
     }
-    turn.change(Change::PutAccess(Box::new(Access {
+    turn.write(Write::PutAccess(Box::new(Access {
         id: AccessId(minted.id),
         digest: minted.digest,
         client: subject.client.key,
@@ -132,7 +132,7 @@ pub fn begin(beginning: &Beginning<'_>, subject: &Subject<'_>, turn: &mut Turn<'
         let idle_until = refresh_idle_until(subject.client, turn.now, turn);
         (subject.mint_refresh(id, FIRST_GENERATION, turn), idle_until)
     });
-    turn.change(Change::PutGrant(Box::new(Grant {
+    turn.write(Write::PutGrant(Box::new(Grant {
         id,
         user: user.key,
         client: subject.client.key,

@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use crate::line::Reply;
-use crate::line::{AccountKey, Change, Facts, Turn, Wants};
+use crate::line::{AccountKey, Facts, Turn, Wants, Write};
 use crate::model::{Client, EventKind, GrantType, User};
 use crate::person::attempts::{Attempt, prove_password};
 use crate::person::second_factor;
@@ -75,7 +75,7 @@ impl Request {
             return Err(Refusal::of(No::SecondFactorMissing, Param::Otp));
         };
         let (burnt, how) = second_factor::prove(user, otp, &self.attempt, facts, turn)?;
-        turn.change(Change::PutUser(Box::new(burnt)));
+        turn.write(Write::PutUser(Box::new(burnt)));
         turn.note(EventKind::SignedIn, Some(user.key), None, how);
         Ok(user)
     }
@@ -117,7 +117,7 @@ mod tests {
     fn name_and_password_become_tokens_rfc_6749_4_3() {
         world().check_token(&expect![[r#"
             token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
-            PassCounter, PassCounter, PassCounter, PassCounter, Note signed_in, Rely, Rely, PutAccess, PutGrant, Note grant_begun
+            CounterBelow, CounterBelow, CounterBelow, CounterBelow, Rely, Rely, Note signed_in, PutAccess, PutGrant, Note grant_begun
         "#]]);
     }
 
@@ -152,7 +152,7 @@ mod tests {
         let mut world = with_second_factor(world());
         world.check_token(&expect![[r#"
             no SecondFactorMissing
-            PassCounter, PassCounter, PassCounter, PassCounter, Note password_proven
+            CounterBelow, CounterBelow, CounterBelow, CounterBelow, Note password_proven
         "#]]);
         assert_eq!(world.token().unwrap_err().param, Some(Param::Otp));
         world.send(Param::Password, "wrong horse");
@@ -166,12 +166,12 @@ mod tests {
         world.send(Param::Otp, "287082");
         world.check_token(&expect![[r#"
             token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(3659), "refresh_token": String("…"), "scope": String("profile")}
-            PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PutUser, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
+            CounterBelow, CounterBelow, CounterBelow, CounterBelow, CounterBelow, CounterBelow, CounterBelow, CounterBelow, CounterBelow, Rely, PutUser, Note signed_in, PutAccess, PutGrant, Note grant_begun
         "#]]);
         world.send(Param::Otp, "287083");
         world.check_token(&expect![[r#"
             no SecondFactorWrong
-            PassCounter, PassCounter, PassCounter, PassCounter, CountFailure, CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
+            CounterBelow, CounterBelow, CounterBelow, CounterBelow, CountFailure, CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
         "#]]);
     }
 

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::keys::{self, GENERATION_MAX, Keys, Presented};
 use crate::line::Reply;
-use crate::line::{Change, Facts, Key, RefreshMatch, Rely, Turn, Wants};
+use crate::line::{Facts, Key, RefreshMatch, Rely, Turn, Wants, Write};
 use crate::liveness::Dead;
 use crate::model::{Client, ClientKind, EventKind, Grant, GrantId, GrantType, Held, Refresh, RefreshMode, User};
 use crate::policy::{PUBLIC_GRACE_S, Policy};
@@ -185,7 +185,7 @@ impl Request {
         };
         let answer = serde_json::to_vec(&answer).expect("strings and numbers become JSON");
         let sealed = keys::seal_under_token(&self.text, &answer, &mut turn.entropy);
-        turn.change(Change::RotateRefresh {
+        turn.write(Write::RotateRefresh {
             grant: live.grant.id,
             from: live.refresh.current,
             to: Refresh {
@@ -205,7 +205,7 @@ impl Request {
         let idle_until = issue::refresh_idle_until(live.client, live.grant.created_at, turn);
         // The same token, and none before it: a client that rotated until now has used the successor.
         let generation = live.refresh.generation;
-        turn.change(Change::RotateRefresh {
+        turn.write(Write::RotateRefresh {
             grant: live.grant.id,
             from: live.refresh.current,
             to: Refresh { current: live.refresh.current, previous: None, answer: None, generation, idle_until },
@@ -251,14 +251,14 @@ impl Answer {
         let is_same = self.scope == live.scope && self.audience == live.audience;
         let is_public = live.client.kind == ClientKind::Public;
         if is_same && (is_public || !turn.now.is_past(self.access_expires_at)) {
-            turn.change(Change::Settle);
+            turn.write(Write::AwaitDurability);
             let access = Secret::new(self.access);
             return Ok(issue::reply(&access, self.access_expires_at, Some(&successor), &live.subject(), turn));
         }
         if is_public {
             return Err(No::RefreshRetryDiffers.into());
         }
-        turn.change(Change::Rely(Rely::Grant(live.grant.id)));
+        turn.rely(Rely::Grant(live.grant.id));
         let (access, access_expires_at) = issue::access(&live.subject(), turn);
         Ok(issue::reply(&access.text, access_expires_at, Some(&successor), &live.subject(), turn))
     }
@@ -267,7 +267,7 @@ impl Answer {
 /// An old token came back, so somebody kept a copy of it. RFC 9700 §4.14.2: the server "cannot determine which party
 /// submitted the invalid refresh token, but it will revoke the active refresh token".
 fn replayed(grant: &Grant, turn: &mut Turn<'_>) -> No {
-    turn.change(Change::RevokeGrant(grant.id));
+    turn.write(Write::RevokeGrant(grant.id));
     turn.note(EventKind::RefreshReplayed, Some(grant.user), Some(grant.client), "");
     No::RefreshReplayed
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use protocol::client::recalled::Proven;
 use protocol::crypto::entropy::Entropy;
-use protocol::line::{Call, Change, Facts, Turn, Wants};
+use protocol::line::{Call, Facts, Turn, Wants, Write};
 use protocol::model::Client;
 use protocol::person::memo::Memo;
 use protocol::policy::Policy;
@@ -149,9 +149,9 @@ impl<'a, C: Call> Calling<'a, C> {
     ) -> Result<Attempt<'a, C::Yes>, Fault> {
         let Judged { verdict, changes, events, proven } = judged;
         let app = self.app;
-        let used_at = changes.iter().find_map(Change::secret_used_at);
-        let is_only_noticed = changes.iter().all(Change::is_only_noticed);
-        let is_ending = changes.iter().any(Change::is_ending);
+        let used_at = changes.writes.iter().find_map(Write::secret_used_at);
+        let is_skippable = changes.is_skippable();
+        let is_ending = changes.writes.iter().any(Write::is_ending);
         match app.store.commit(changes).await {
             Ok(()) => {
                 app.metrics.wrote(true);
@@ -166,7 +166,7 @@ impl<'a, C: Call> Calling<'a, C> {
             Err(CommitError::Behind(id)) => self.behind = id,
             Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
             // Judged again without the note that the secret was used: perhaps nothing else has to be written.
-            Err(CommitError::Fault(_)) if used_at.is_some() && !is_only_noticed && self.may_note_use => {
+            Err(CommitError::Fault(_)) if used_at.is_some() && !is_skippable && self.may_note_use => {
                 app.metrics.wrote(false);
                 self.may_note_use = false;
             }
@@ -174,7 +174,7 @@ impl<'a, C: Call> Calling<'a, C> {
                 app.metrics.wrote(false);
                 let failed = app.failed(fault);
                 // A full disk still answers those who only read, also where it would be noted that they read.
-                return if is_only_noticed && failed.is_ok() {
+                return if is_skippable && failed.is_ok() {
                     Ok(Attempt::Done(verdict))
                 } else {
                     failed.map(Attempt::Done)

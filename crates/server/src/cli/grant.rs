@@ -1,7 +1,7 @@
 //! `grantry grant`: what a user has allowed an application, and all tokens that came of it.
 
 use clap::{Args, Subcommand};
-use protocol::line::{Change, Key, Wants};
+use protocol::line::{Key, Wants, Write};
 use protocol::model::{EventKind, GrantId};
 use serde_json::{Value, json};
 
@@ -92,7 +92,7 @@ impl Revoke {
         let held =
             found.grant_row(id).ok_or_else(|| Stop::no(format!("no grant `{}`: see `grantry grant list`", id.0)))?;
         desk.change(async |draft: &mut Draft| {
-            draft.change(Change::RevokeGrant(id));
+            draft.write(Write::RevokeGrant(id));
             draft.note(EventKind::GrantRevoked, Some(held.row.user), Some(held.row.client), "by the operator");
             Ok(())
         })
@@ -105,7 +105,7 @@ impl Revoke {
 async fn withdraw(user: &str, client: &str, desk: &Desk) -> Result<Answer, Stop> {
     let (user, client) = (desk.user(user).await?, desk.client(client).await?);
     desk.change(async |draft: &mut Draft| {
-        draft.change(Change::WithdrawConsent { user: user.key, client: client.key });
+        draft.write(Write::WithdrawConsent { user: user.key, client: client.key });
         draft.note(EventKind::ConsentWithdrawn, Some(user.key), Some(client.key), "by the operator");
         Ok(())
     })

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use protocol::crypto::keys::TokenKind;
-use protocol::line::{Change, Key, RefreshMatch, Rely, Wants};
+use protocol::line::{Key, RefreshMatch, Rely, Wants, Write};
 use protocol::model::{EventKind, Personal, PersonalId};
 use protocol::resource::introspect::AnyToken;
 use protocol::scope::Scope;
@@ -112,8 +112,8 @@ impl Add {
                     used_at: None,
                 };
                 // Somebody who is being disabled gets no new token.
-                draft.change(Change::Rely(Rely::User(user.key, user.version)));
-                draft.change(Change::PutPersonal(Box::new(row.clone())));
+                draft.rely(Rely::User(user.key, user.version));
+                draft.write(Write::PutPersonal(Box::new(row.clone())));
                 draft.note(EventKind::PersonalCreated, Some(user.key), None, &name);
                 Ok((row, minted.text))
             })
@@ -163,20 +163,20 @@ async fn revoke(token: &str, desk: &Desk) -> Result<Answer, Stop> {
             },
             AnyToken::Access(own) => match facts.access(own) {
                 Some(held) => {
-                    (Change::RevokeAccess(held.row.id), EventKind::TokenRevoked, "access token", held.row.user)
+                    (Write::RevokeAccess(held.row.id), EventKind::TokenRevoked, "access token", held.row.user)
                 }
                 None => continue,
             },
             AnyToken::Refresh(own) => match facts.grant(own) {
                 Some((held, RefreshMatch::Current | RefreshMatch::Previous)) => {
-                    let change = Change::RevokeGrant(held.row.id);
+                    let change = Write::RevokeGrant(held.row.id);
                     (change, EventKind::GrantRevoked, "refresh token, with its grant", Some(held.row.user))
                 }
                 Some((_, RefreshMatch::Neither)) | None => continue,
             },
         };
         desk.change(async |draft: &mut Draft| {
-            draft.change(change.clone());
+            draft.write(change.clone());
             draft.note(kind, user, None, "by the operator");
             Ok(())
         })
@@ -192,7 +192,7 @@ async fn revoke_personal(id: PersonalId, desk: &Desk) -> Result<Answer, Stop> {
         .personal_row(id)
         .ok_or_else(|| Stop::no(format!("no personal token `{}`: see `grantry token list`", id.0)))?;
     desk.change(async |draft: &mut Draft| {
-        draft.change(Change::RevokePersonal(id));
+        draft.write(Write::RevokePersonal(id));
         draft.note(EventKind::PersonalRevoked, Some(held.row.user), None, &held.row.name);
         Ok(())
     })

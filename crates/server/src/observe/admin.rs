@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ::http::header::{CONTENT_TYPE, HOST, HeaderValue};
 use ::http::{Method, StatusCode};
-use protocol::line::{Change, Key, Wants};
+use protocol::line::{Key, Wants, Write};
 use protocol::secret::Digest;
 
 use super::exposition;
@@ -72,14 +72,14 @@ impl Admin {
     /// it.
     async fn writing(&self) -> String {
         let now = self.app.clock.now();
-        let row = Change::CountFailure {
+        let row = Write::CountFailure {
             key: Digest::of(NOBODY.as_bytes()),
             limit: u32::MAX,
             now,
             resets_at: now,
             user: None,
         };
-        match self.app.store.commit(vec![row]).await {
+        match self.app.store.commit(row.into()).await {
             Ok(()) => {
                 self.app.metrics.wrote(true);
                 String::new()

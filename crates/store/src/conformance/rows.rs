@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::line::{AccountKey, Change, Facts, Key, Row, Wants};
+use protocol::line::{AccountKey, Changes, Facts, Key, Row, Wants, Write};
 use protocol::model::{
     Access, AccessId, Amr, Attempts, AuthMethod, Client, ClientKey, ClientKind, Code, CodeId, Consent, Event,
     EventKind, Grant, GrantId, GrantType, Held, Identity, IdentityName, Personal, PersonalId, Pkce, Refresh,
@@ -117,8 +117,8 @@ pub(crate) fn identity_name(subject: i64) -> IdentityName {
 }
 
 /// Burns a token for so many seconds.
-pub(crate) fn burn(jti: &str, ttl_s: u64) -> Change {
-    Change::BurnJti { jti: digest(jti), until: later(ttl_s) }
+pub(crate) fn burn(jti: &str, ttl_s: u64) -> Write {
+    Write::BurnJti { jti: digest(jti), until: later(ttl_s) }
 }
 
 pub(crate) fn identity(subject: i64, user: i64) -> Identity {
@@ -218,21 +218,21 @@ pub(crate) fn seal_key(number: u32) -> SealKey {
 /// Two clients, two users, and one of everything else between client 1 and user 1, all with id 1.
 pub(crate) async fn furnish(store: &dyn Store) {
     let changes = vec![
-        Change::PutClient(Box::new(client(1))),
-        Change::PutClient(Box::new(client(2))),
-        Change::PutUser(Box::new(user(1))),
-        Change::PutUser(Box::new(user(2))),
-        Change::PutSession(Box::new(session(1, 1))),
-        Change::PutIdentity(identity(1, 1)),
-        Change::PutConsent(consent(1, 1)),
-        Change::PutCode(Box::new(code(1, 1, 1))),
-        Change::PutGrant(Box::new(grant(1, 1, 1))),
-        Change::PutAccess(Box::new(access(1, 1, 1))),
-        Change::PutPersonal(Box::new(personal(1, 1))),
-        Change::PutSealKey(seal_key(7)),
-        Change::Note(event("first", Some(1))),
+        Write::PutClient(Box::new(client(1))),
+        Write::PutClient(Box::new(client(2))),
+        Write::PutUser(Box::new(user(1))),
+        Write::PutUser(Box::new(user(2))),
+        Write::PutSession(Box::new(session(1, 1))),
+        Write::PutIdentity(identity(1, 1)),
+        Write::PutConsent(consent(1, 1)),
+        Write::PutCode(Box::new(code(1, 1, 1))),
+        Write::PutGrant(Box::new(grant(1, 1, 1))),
+        Write::PutAccess(Box::new(access(1, 1, 1))),
+        Write::PutPersonal(Box::new(personal(1, 1))),
+        Write::PutSealKey(seal_key(7)),
+        Write::Note(event("first", Some(1))),
     ];
-    store.commit(changes).await.expect("an empty store takes everything");
+    store.commit(changes.into()).await.expect("an empty store takes everything");
 }
 
 /// Everything with this number. The account is that of the session.
@@ -330,8 +330,8 @@ pub(crate) async fn failures(store: &dyn Store, counter: Digest) -> Option<Attem
     load(store, Key::Failures(counter)).await.failures(counter)
 }
 
-pub(crate) async fn commit(store: &dyn Store, changes: impl IntoIterator<Item = Change>) {
-    store.commit(changes.into_iter().collect()).await.expect("nothing stands against these changes");
+pub(crate) async fn commit(store: &dyn Store, changes: impl Into<Changes>) {
+    store.commit(changes.into()).await.expect("nothing stands against these changes");
 }
 
 /// Events without their numbers, which are not the same on all stores.
@@ -385,26 +385,27 @@ pub(crate) async fn everything(store: &dyn Store) -> String {
 }
 
 /// Commits what must be lost, and sees to it that nothing of it was written: neither alone nor behind other changes.
-pub(crate) async fn must_lose(store: &dyn Store, change: Change) {
+pub(crate) async fn must_lose(store: &dyn Store, change: impl Into<Changes>) {
     must_fail(store, change, CommitError::Lost).await;
 }
 
 /// As [`must_lose`], for any error.
-pub(crate) async fn must_fail(store: &dyn Store, change: Change, error: CommitError) {
+pub(crate) async fn must_fail(store: &dyn Store, change: impl Into<Changes>, error: CommitError) {
+    let change = change.into();
     let before = everything(store).await;
-    assert_eq!(store.commit(vec![change.clone()]).await, Err(error.clone()), "{change:?}");
-    let behind = vec![
-        Change::PutGrant(Box::new(grant(99, 1, 1))),
-        Change::PutAccess(Box::new(access(99, 1, 1))),
-        Change::PutIdentity(identity(IDS, 1)),
+    assert_eq!(store.commit(change.clone()).await, Err(error.clone()), "{change:?}");
+    let behind = Changes::from([
+        Write::PutGrant(Box::new(grant(99, 1, 1))),
+        Write::PutAccess(Box::new(access(99, 1, 1))),
+        Write::PutIdentity(identity(IDS, 1)),
         burn("behind", 5),
-        Change::PutConsent(consent(2, 2)),
-        Change::TouchSession { id: SessionId(1), seen_at: later(5), idle_until: later(5) },
-        Change::TouchPersonal { id: PersonalId(1), used_at: later(5) },
-        Change::TouchSecret { client: ClientKey(1), secret: digest("behind"), used_at: later(5) },
-        Change::Note(event("never happened", None)),
-        change.clone(),
-    ];
+        Write::PutConsent(consent(2, 2)),
+        Write::TouchSession { id: SessionId(1), seen_at: later(5), idle_until: later(5) },
+        Write::TouchPersonal { id: PersonalId(1), used_at: later(5) },
+        Write::TouchSecret { client: ClientKey(1), secret: digest("behind"), used_at: later(5) },
+        Write::Note(event("never happened", None)),
+    ])
+    .with(change.clone());
     assert_eq!(store.commit(behind).await, Err(error), "behind others: {change:?}");
     assert_eq!(everything(store).await, before, "{change:?}");
 }

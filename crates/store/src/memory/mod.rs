@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
-use protocol::line::{Change, Facts, Key, OwnedCounts, Row, Wants};
+use protocol::line::{Changes, Facts, Key, OwnedCounts, Row, Wants};
 use protocol::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Held, Identity,
     IdentityName, Personal, PersonalId, SealKey, Session, SessionId, User, UserKey,
@@ -46,7 +46,7 @@ struct MemoryPen {
 
 #[async_trait]
 impl Pen for MemoryPen {
-    async fn commit(&mut self, changes: Vec<Change>) -> Result<(), CommitError> {
+    async fn commit(&mut self, changes: Changes) -> Result<(), CommitError> {
         if self.writing.is_none() || Instant::now() >= self.end {
             self.writing = None;
             return Err(pen_is_gone().into());
@@ -94,7 +94,7 @@ fn lock(tables: &Mutex<Tables>) -> MutexGuard<'_, Tables> {
 }
 
 /// Writes one turn completely or not at all.
-fn write(tables: &Mutex<Tables>, changes: Vec<Change>) -> Result<(), CommitError> {
+fn write(tables: &Mutex<Tables>, changes: Changes) -> Result<(), CommitError> {
     let mut tables = lock(tables);
     let applied = tables.apply(changes);
     match applied {
@@ -110,7 +110,7 @@ impl Store for Memory {
         Ok(self.tables().load(wants))
     }
 
-    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+    async fn commit(&self, changes: Changes) -> Result<(), CommitError> {
         let _writing = self.writing.lock().await;
         write(&self.tables, changes)
     }

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use protocol::line::{Change, Facts, Wants};
+use protocol::line::{Changes, Facts, Wants};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use tokio::sync::{Mutex, oneshot, watch};
@@ -118,8 +118,8 @@ pub struct Postgres {
     connector: Arc<Connector>,
     documents: Arc<Documents>,
     loads: Queue<Wants, Result<Facts, Fault>>,
-    frequent: Queue<Vec<Change>, Result<(), CommitError>>,
-    alone: Queue<Vec<Change>, Result<(), CommitError>>,
+    frequent: Queue<Changes, Result<(), CommitError>>,
+    alone: Queue<Changes, Result<(), CommitError>>,
     desk: Desk,
     /// For turns that write alone: one at a time from each process.
     pen: Arc<Mutex<Hold>>,
@@ -306,7 +306,7 @@ impl Errand for Loading<'_> {
     }
 }
 
-async fn serve_frequent(mut hold: Hold, waiting: Waiting<Vec<Change>, Result<(), CommitError>>) {
+async fn serve_frequent(mut hold: Hold, waiting: Waiting<Changes, Result<(), CommitError>>) {
     while let Some((jobs, mut at_work)) = waiting.take(TURNS_MAX).await {
         let (turns, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
         let mut turns = Turns::together(turns);
@@ -315,7 +315,7 @@ async fn serve_frequent(mut hold: Hold, waiting: Waiting<Vec<Change>, Result<(),
     }
 }
 
-async fn serve_alone(mut hold: Hold, waiting: Waiting<Vec<Change>, Result<(), CommitError>>) {
+async fn serve_alone(mut hold: Hold, waiting: Waiting<Changes, Result<(), CommitError>>) {
     while let Some((jobs, _at_work)) = waiting.take(1).await {
         for job in jobs {
             let mut turn = Turns::alone(job.work);
@@ -367,7 +367,7 @@ impl Store for Postgres {
         self.loads.ask(wants).await.unwrap_or_else(|| Err(stopped()))
     }
 
-    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+    async fn commit(&self, changes: Changes) -> Result<(), CommitError> {
         if changes.is_empty() {
             return Ok(());
         }

@@ -95,49 +95,51 @@ pub(super) fn statements_all() -> [&'static str; 16] {
     ]
 }
 
-/// Loads what is wanted. One statement is a moment of its own; several are bound together by a transaction.
+/// Loads what is wanted. Outside of a snapshot, one statement is a moment of its own; several are bound together by a
+/// transaction.
 pub(super) fn load(connection: &Connection, documents: &Documents, wants: Wants) -> Result<Facts, Stop> {
     let mut facts = Facts::of(wants);
-    match load_at_once(View { connection, documents, is_snapshot: false }, &mut facts) {
+    let view = View { connection, documents, is_snapshot: !connection.is_autocommit() };
+    match load_at_once(view, &mut facts) {
         Ok(true) => return Ok(facts),
         Ok(false) | Err(Stop::Missed) => {}
         Err(stop) => return Err(stop),
     }
-    let view = View { connection, documents, is_snapshot: true };
+    let view = View { is_snapshot: true, ..view };
     in_snapshot(connection, || facts.look(|key, so_far| view.row(key, so_far)))?;
     Ok(facts)
 }
 
-/// Loads what one statement can find. Gives `false` if that is not enough.
+/// Loads what one statement can find, and inside of a snapshot whatever is wanted. Gives `false` if a snapshot is needed.
 fn load_at_once(view: View<'_>, facts: &mut Facts) -> Result<bool, Stop> {
-    if facts.needs_account() {
-        return Ok(false);
-    }
     let mut keys = facts.keys();
     match (keys.next(), keys.next(), keys.next()) {
-        (None, ..) => {}
-        // Different spellings of a name are looked for one after the other.
-        (Some(Key::Login(_)), None, _) => return Ok(false),
-        (Some(_), None, _) => {
-            drop(keys);
-            facts.look(|key, so_far| view.row(key, so_far))?;
-        }
         (Some(Key::Client(client_id)), Some(Key::Access(id)), None)
-        | (Some(Key::Access(id)), Some(Key::Client(client_id)), None) => {
-            let (caller, access) = view.access_and_caller(*id, client_id)?;
+        | (Some(Key::Access(id)), Some(Key::Client(client_id)), None)
+            if !facts.needs_account() =>
+        {
+            let (mut caller, mut access) = view.access_and_caller(*id, client_id)?;
             drop(keys);
-            let (mut caller, mut access) = (caller, access);
             facts.look(|key, _| {
                 Ok::<_, Stop>(if matches!(key, Key::Client(_)) { caller.take().into() } else { access.take().into() })
             })?;
         }
-        _ => return Ok(false),
+        // The spellings of a name are looked for one after the other, which takes more than one statement.
+        (Some(Key::Login(_)), None, _) | (_, Some(_), _) if !view.is_snapshot => return Ok(false),
+        _ if facts.needs_account() && !view.is_snapshot => return Ok(false),
+        _ => {
+            drop(keys);
+            facts.look(|key, so_far| view.row(key, so_far))?;
+        }
     }
     Ok(true)
 }
 
-/// Runs `read` so that all its statements see the same moment.
+/// Runs `read` so that all its statements see the same moment: that of the snapshot which the connection keeps, if it does.
 pub(super) fn in_snapshot<T>(connection: &Connection, read: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
+    if !connection.is_autocommit() {
+        return read();
+    }
     connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
     let found = read();
     // Nothing was written, so there is nothing that an error at the end could lose; but a transaction that stayed open

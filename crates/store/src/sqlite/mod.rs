@@ -5,6 +5,7 @@ mod apply;
 mod document;
 mod enclosed;
 mod files;
+mod index;
 mod insert;
 mod installation;
 mod list;
@@ -22,10 +23,11 @@ mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use protocol::line::{Change, Facts, Wants};
+use protocol::line::{Changes, Facts, Wants};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use rusqlite::backup::{Backup, StepResult};
@@ -70,11 +72,12 @@ impl Sqlite {
         // SQLite would read an address out of a name that begins like one.
         let path = if path.starts_with("file:") { Path::new(".").join(path) } else { PathBuf::from(path) };
         let connection = open::open(&path, mode)?;
-        let writer = Writer::start(connection).map_err(|error| OpenError::Unreadable {
+        let no_thread = |error| OpenError::Unreadable {
             path: path.display().to_string(),
             cause: format!("no thread could be started: {error}"),
-        })?;
-        let readers = Readers::new(path.clone());
+        };
+        let readers = Readers::new(path.clone()).map_err(no_thread)?;
+        let writer = Writer::start(connection, Arc::downgrade(&readers.slots)).map_err(no_thread)?;
         Ok(Self { path, documents: Documents::new(), readers, writer, walk: Walk::new() })
     }
 
@@ -110,7 +113,7 @@ impl Store for Sqlite {
         Ok(self.readers.read(|connection| load::load(connection, &self.documents, wants))?)
     }
 
-    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+    async fn commit(&self, changes: Changes) -> Result<(), CommitError> {
         if changes.is_empty() {
             return Ok(());
         }

@@ -188,8 +188,8 @@ fn a_second_factor_is_added_to_what_was_proven_before() {
     let code = crate::person::totp::code(SEED, 1_111_111_109 / 30, 6);
     let (verdict, changes) = world.judge(&visit(&world, Some(Answer::Proof(Proof::SecondFactor(Secret::new(code))))));
     verdict.unwrap();
-    let amr = changes.iter().find_map(|change| match change {
-        Change::PutSession(session) => Some(session.amr.clone()),
+    let amr = changes.writes.iter().find_map(|change| match change {
+        Write::PutSession(session) => Some(session.amr.clone()),
         _ => None,
     });
     assert_eq!(amr, Some(vec![Amr::Fed, Amr::Otp]));

@@ -79,21 +79,21 @@ impl Site {
         let facts = self.load(attempt, login);
         let mut turn = self.world.turn();
         let verdict = judge(&facts, &mut turn);
-        for change in turn.into_changes() {
-            match change {
-                Change::CountFailure { key, limit, now, resets_at, user } => {
+        let changes = turn.into_changes();
+        for rely in changes.relied {
+            let Rely::CounterBelow { key, limit, now } = rely else { panic!("{rely:?}") };
+            assert!(found_now(&self.rows, &key, now).is_none_or(|row| row.failures < limit));
+        }
+        for write in changes.writes {
+            match write {
+                Write::CountFailure { key, limit, now, resets_at, user } => {
                     let row = found_now(&self.rows, &key, now);
                     let (failures, resets_at) = row.map_or((0, resets_at), |row| (row.failures, row.resets_at));
                     assert!(failures < limit, "the turn would be lost for ever");
                     self.rows.insert(key, (Attempts { failures: failures + 1, resets_at }, user));
                 }
-                Change::PassCounter { key, limit, now, is_cleared } => {
-                    assert!(found_now(&self.rows, &key, now).is_none_or(|row| row.failures < limit));
-                    if is_cleared {
-                        self.rows.remove(&key);
-                    }
-                }
-                Change::Note(event) => self.events.push((event.kind, event.detail)),
+                Write::ClearCounter { key, .. } => drop(self.rows.remove(&key)),
+                Write::Note(event) => self.events.push((event.kind, event.detail)),
                 other => panic!("{other:?}"),
             }
         }
@@ -106,10 +106,10 @@ impl Site {
         let mut turn = self.world.turn();
         assert!(prove_password(attempt, login, &Secret::new("wrong horse"), &facts, &mut turn).is_err());
         let (mut counted, mut events) = (Vec::new(), Vec::new());
-        for change in turn.into_changes() {
-            match change {
-                Change::CountFailure { key, limit, resets_at, user, .. } => counted.push((key, limit, resets_at, user)),
-                Change::Note(event) => events.push((event.kind, event.detail)),
+        for write in turn.into_changes().writes {
+            match write {
+                Write::CountFailure { key, limit, resets_at, user, .. } => counted.push((key, limit, resets_at, user)),
+                Write::Note(event) => events.push((event.kind, event.detail)),
                 other => panic!("{other:?}"),
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::progress::{Begun, Progress};
 use super::signed::Signed;
 use super::{Question, SignIn};
-use crate::line::{AccountKey, Change, Facts, Rely, Turn, Wants};
+use crate::line::{AccountKey, Facts, Rely, Turn, Wants, Write};
 use crate::model::{Amr, EventKind, Session, SessionId};
 use crate::person::attempts::{Attempt, prove_password};
 use crate::person::browser::Cookie;
@@ -105,7 +105,7 @@ impl SignIn<'_> {
         turn.note(kind, Some(user.key), self.client, "password");
         turn.rely_on(user);
         if let Some(before) = before {
-            turn.change(Change::EndSession(before.session.id));
+            turn.write(Write::EndSession(before.session.id));
         }
         let (signed, cookie) = Signed::start(user, vec![Amr::Pwd], turn.now, &self.caller.agent, turn);
         good(signed, cookie, true, None)
@@ -139,7 +139,7 @@ impl SignIn<'_> {
             turn.note(EventKind::SignedIn, Some(user.key), self.client, "assertion");
         }
         if let Some(before) = before {
-            turn.change(Change::EndSession(before.session.id));
+            turn.write(Write::EndSession(before.session.id));
         }
         // The time at which the browser came back says nothing about the time of the authentication there. The `acr` and
         // `amr` of the token are not taken over either: the same words may have another meaning there.
@@ -170,8 +170,8 @@ impl SignIn<'_> {
                 return Taken::Again(Question::SecondFactor { user, problem: Some(refusal) });
             }
         };
-        turn.change(Change::Rely(Rely::Session(signed.session.id)));
-        turn.change(Change::PutUser(Box::new(burnt.clone())));
+        turn.rely(Rely::Session(signed.session.id));
+        turn.write(Write::PutUser(Box::new(burnt.clone())));
         if let Some(link) = link {
             link.make(turn);
         }

@@ -1,7 +1,7 @@
 //! The questions of a sign-in, as a caller asks them that knows nothing of authorization requests.
 
 use super::*;
-use crate::line::{AccountKey, Change, Facts, Key, Wants};
+use crate::line::{AccountKey, Facts, Key, Wants, Write};
 use crate::model::{Amr, Held, Session, SessionId};
 use crate::person::upstream::{Assertion, Link, UnverifiedIdToken, sample as issuer};
 use crate::refusal::No;
@@ -203,7 +203,7 @@ fn a_good_answer_begins_a_session_which_meets_the_demand() {
     let after = SignIn { progress: &progress, ..own };
     let next = after.next(Some(&signed), &turn);
     assert!(matches!(next, Next::Done(done) if done.user.key == sample::user().key));
-    assert!(turn.into_changes().iter().any(|change| matches!(change, Change::PutSession(_))));
+    assert!(turn.into_changes().writes.iter().any(|change| matches!(change, Write::PutSession(_))));
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub use link::Link;
 use link::has_proven;
 
 use crate::jose::KeySet;
-use crate::line::{AccountKey, Change, Facts, Turn};
+use crate::line::{AccountKey, Facts, Turn, Write};
 use crate::model::{EventKind, Identity, IdentityName, User, UserKey};
 use crate::refusal::No;
 use crate::secret::Digest;
@@ -214,9 +214,9 @@ impl<'f> Found<'f> {
         };
         // ◆ It comes before the account: of two who come with the same new identity, the second finds it linked.
         let name = IdentityName { issuer: token.issuer.clone(), subject: token.subject };
-        turn.change(Change::PutIdentity(Identity { name, user: user.key, linked_at: turn.now }));
+        turn.write(Write::PutIdentity(Identity { name, user: user.key, linked_at: turn.now }));
         if matches!(account, Account::Absent) {
-            turn.change(Change::PutUser(Box::new((*user).clone())));
+            turn.write(Write::PutUser(Box::new((*user).clone())));
             turn.note(EventKind::UserAdded, Some(user.key), None, token.issuer.as_str());
         }
         turn.note(EventKind::IdentityLinked, Some(user.key), None, token.issuer);

@@ -250,6 +250,7 @@ mod tests {
     use super::*;
     use crate::crypto::entropy::Entropy;
     use crate::crypto::keys::{Alphabet, Spelling};
+    use crate::line::Changes;
     use crate::model::Access;
     use crate::model::GrantType;
     use crate::policy::{AlsoRead, GrantSpelling};
@@ -277,7 +278,7 @@ mod tests {
                 let (verdict, changes) = world.judge(&request);
                 sample::told(verdict, &changes)
             }
-            Err(refusal) => sample::told(Err(refusal), &[]),
+            Err(refusal) => sample::told(Err(refusal), &Changes::default()),
         };
         expected.assert_eq(&told);
     }

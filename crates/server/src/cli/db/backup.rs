@@ -143,7 +143,7 @@ pub(super) async fn restore(
         put(path, key)?;
         written = Some(path.to_owned());
     }
-    let configuration = crate::cli::configuration(config)?;
+    let configuration = crate::cli::configuration::configuration(config)?;
     match (&configuration.master, &key) {
         (Master::Absent(path), Some(key)) => {
             put(path, key)?;

@@ -35,19 +35,14 @@ pub(super) struct Line {
 
 impl Applications {
     /// The page with these applications.
-    pub(in crate::pages) fn new(account: Frame, applications: Vec<Line>, refusal: Option<&Refusal>) -> Self {
+    pub(crate) fn new(account: Frame, applications: Vec<Line>, refusal: Option<&Refusal>) -> Self {
         Self { account, applications, problem: refusal.map(Problem::new) }
     }
 }
 
 impl Line {
     /// The line of a client, with what it may do in words, and since when if it was asked for.
-    pub(in crate::pages) fn new(
-        client: &Client,
-        sentences: Vec<String>,
-        consent: Option<&Consent>,
-        now: UnixTime,
-    ) -> Self {
+    pub(crate) fn new(client: &Client, sentences: Vec<String>, consent: Option<&Consent>, now: UnixTime) -> Self {
         let renewed = consent.filter(|consent| consent.renewed_at != consent.given_at);
         Self {
             face: Application::new(client),

@@ -21,7 +21,7 @@ pub(super) struct Password {
 
 impl Password {
     /// The page, after what was wrong with the last answer.
-    pub(in crate::pages) fn new(account: Frame, has_password: bool, refusal: Option<&Refusal>) -> Self {
+    pub(crate) fn new(account: Frame, has_password: bool, refusal: Option<&Refusal>) -> Self {
         Self { account, has_password, problem: refusal.map(Problem::new) }
     }
 }

@@ -74,7 +74,7 @@ impl Profile {
     }
 
     /// The same page after a name that cannot be taken.
-    pub(in crate::pages) fn refused(self, name: String, refusal: &Refusal) -> Self {
+    pub(crate) fn refused(self, name: String, refusal: &Refusal) -> Self {
         Self { name, problem: Some(Problem::new(refusal)), ..self }
     }
 }

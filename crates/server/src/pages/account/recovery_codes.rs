@@ -18,7 +18,7 @@ pub(super) struct RecoveryCodes {
 
 impl RecoveryCodes {
     /// The page with these codes.
-    pub(in crate::pages) fn new(account: Frame, codes: &[Secret], is_first: bool) -> Self {
+    pub(crate) fn new(account: Frame, codes: &[Secret], is_first: bool) -> Self {
         Self { account, codes: codes.iter().map(|code| code.reveal().to_owned()).collect(), is_first }
     }
 }

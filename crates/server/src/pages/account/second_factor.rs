@@ -32,7 +32,7 @@ struct Factor {
 
 impl SecondFactor {
     /// The page of a user, after what was wrong with the last answer.
-    pub(in crate::pages) fn new(account: Frame, user: &User, now: UnixTime, refusal: Option<&Refusal>) -> Self {
+    pub(crate) fn new(account: Frame, user: &User, now: UnixTime, refusal: Option<&Refusal>) -> Self {
         let factor = user.totp.as_ref();
         Self {
             account,

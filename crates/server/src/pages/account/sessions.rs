@@ -114,12 +114,7 @@ fn roughly(address: &str) -> String {
 
 impl Sessions {
     /// The page with these sessions.
-    pub(in crate::pages) fn new(
-        account: Frame,
-        mut sessions: Vec<Line>,
-        attempts: Attempts,
-        refusal: Option<&Refusal>,
-    ) -> Self {
+    pub(crate) fn new(account: Frame, mut sessions: Vec<Line>, attempts: Attempts, refusal: Option<&Refusal>) -> Self {
         // One's own comes first: it is what the others are compared with.
         sessions.sort_by_key(|session| !session.is_current);
         Self { account, sessions, attempts, problem: refusal.map(Problem::new) }
@@ -128,7 +123,7 @@ impl Sessions {
 
 impl Line {
     /// The line of a session, with the reference by which it is ended.
-    pub(in crate::pages) fn new(session: &Session, reference: String, is_current: bool, now: UnixTime) -> Self {
+    pub(crate) fn new(session: &Session, reference: String, is_current: bool, now: UnixTime) -> Self {
         Self {
             browser: words::browser(&session.agent),
             address: session.address.clone(),

@@ -16,7 +16,7 @@ const APPLICATIONS: &str = "/developer/applications/";
 const ABOUT_TOKEN: &str = "personal token";
 /// A page of the developer area, by its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::pages) enum DeveloperPath {
+pub(crate) enum DeveloperPath {
     /// What one has.
     Overview,
     /// The form of a new application.
@@ -29,7 +29,7 @@ pub(in crate::pages) enum DeveloperPath {
 
 impl DeveloperPath {
     /// The page at this path, where the operator lets people do such things.
-    pub(in crate::pages) fn find(app: &App, path: &str) -> Option<Self> {
+    pub(crate) fn find(app: &App, path: &str) -> Option<Self> {
         let found = Self::read(path).filter(|_| app.settings.has_developer_pages)?;
         let is_of_use = match found {
             Self::NewApplication => !offered(app, may_register).is_empty(),

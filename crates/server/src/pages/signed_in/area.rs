@@ -16,7 +16,7 @@ use crate::fault::Fault;
 use crate::http::Response;
 
 /// A page of an area that a browser asked for, or from which a form came.
-pub(in crate::pages) trait Area: Sync {
+pub(crate) trait Area: Sync {
     /// What the judge answers when it allows something.
     type Seen: Send + Sync;
 
@@ -48,10 +48,10 @@ pub(in crate::pages) trait Area: Sync {
 }
 
 /// The outer error is a fault; the inner one is the judge's no.
-pub(in crate::pages) type Verdict<Seen> = Result<Result<Seen, Refusal>, Fault>;
+pub(crate) type Verdict<Seen> = Result<Result<Seen, Refusal>, Fault>;
 
 /// Answers a request for a page of the area.
-pub(in crate::pages) async fn answer(area: &impl Area) -> Result<Response, Fault> {
+pub(crate) async fn answer(area: &impl Area) -> Result<Response, Fault> {
     let (app, page) = area.request();
     if page.method == Method::GET {
         return match area.look(false).await? {

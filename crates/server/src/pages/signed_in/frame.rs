@@ -22,21 +22,21 @@ const TABS: [(&str, &str); 5] = [
 const DEVELOPER: (&str, &str) = (paths::DEVELOPER, "Developer");
 
 /// True if this is the path of a page of the account.
-pub(in crate::pages) fn is_account_page(path: &str) -> bool {
+pub(crate) fn is_account_page(path: &str) -> bool {
     TABS.iter().any(|(own, _)| *own == path)
 }
 
 /// What can have been done just before: the word in the address, and the sentence on the page.
-pub(in crate::pages) type Notices = [(&'static str, &'static str)];
+pub(crate) type Notices = [(&'static str, &'static str)];
 
 /// The sentence for the word in the address.
-pub(in crate::pages) fn notice(notices: &Notices, done: Option<&str>) -> Option<&'static str> {
+pub(crate) fn notice(notices: &Notices, done: Option<&str>) -> Option<&'static str> {
     notices.iter().find(|(word, _)| Some(*word) == done).map(|(_, sentence)| *sentence)
 }
 
 /// The frame of a page: who is signed in, the navigation, and a notice about what was done just before.
 #[derive(Clone, Serialize)]
-pub(in crate::pages) struct Frame {
+pub(crate) struct Frame {
     person: Person,
     tabs: Vec<Tab>,
     notice: Option<&'static str>,
@@ -54,7 +54,7 @@ struct Tab {
 
 impl Frame {
     /// The frame of the page that the navigation has at `path`, after what the notice says.
-    pub(in crate::pages) fn new(
+    pub(crate) fn new(
         app: &App,
         page: &PageRequest<'_>,
         user: &User,
@@ -71,11 +71,11 @@ impl Frame {
         Self { person, tabs: tabs.collect(), notice, csrf }
     }
 
-    pub(in crate::pages) fn sample(path: &str) -> Self {
+    pub(crate) fn sample(path: &str) -> Self {
         Self::of(Person::sample(), path, None, true, "seal".to_owned())
     }
 
-    pub(in crate::pages) fn sample_with(path: &str, notice: Option<&'static str>) -> Self {
+    pub(crate) fn sample_with(path: &str, notice: Option<&'static str>) -> Self {
         Self { notice, ..Self::sample(path) }
     }
 }
