@@ -26,7 +26,7 @@ fn is_identity_assured(way: &ReturnPath<'_>, request: &Request) -> bool {
 }
 
 fn is_covered(way: &ReturnPath<'_>, request: &Request, turn: &Turn<'_>) -> bool {
-    way.facts.consent.as_ref().is_some_and(|known| {
+    way.consent().is_some_and(|known| {
         let (asked, known) = (&request.permission, &known.permission);
         asked.scope.is_within(&turn.policy.scope.closure(&known.scope))
             && is_audience_within(&asked.audience, &known.audience)
@@ -40,19 +40,19 @@ fn is_audience_within(asked: &[String], known: &[String]) -> bool {
 
 /// What of the scope is new to this user and client.
 pub(super) fn added(way: &ReturnPath<'_>, request: &Request, turn: &Turn<'_>) -> Scope {
-    let known = way.facts.consent.as_ref().map(|known| turn.policy.scope.closure(&known.permission.scope));
+    let known = way.consent().map(|known| turn.policy.scope.closure(&known.permission.scope));
     request.permission.scope.without(&known.unwrap_or_default())
 }
 
 /// Adds the precondition that the consent is unchanged. A consent that is withdrawn meanwhile counts no more.
 pub(super) fn rely(way: &ReturnPath<'_>, signed: &Signed, turn: &mut Turn<'_>) {
-    let id = way.facts.consent.as_ref().map(|known| known.id);
+    let id = way.consent().map(|known| known.id);
     turn.rely(Rely::Consent { user: signed.user.key, client: way.client.key, id });
 }
 
 /// Remembers what the user allows now, together with what they allowed before.
 pub(super) fn remember(way: &ReturnPath<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) {
-    let (known, asked) = (way.facts.consent.as_ref(), &request.permission);
+    let (known, asked) = (way.consent(), &request.permission);
     let permission = known.map_or_else(|| asked.clone(), |known| widened(&known.permission, asked));
     let id = turn.entropy.next_id();
     turn.write(Write::PutConsent(Consent {

@@ -27,8 +27,8 @@ use request::{Request, ResponseType};
 use return_path::ReturnPath;
 
 use crate::crypto::keys::TokenKind;
+use crate::line::{AccountKey, Facts, Key, Rely, Turn, Wants, Write};
 use crate::line::{Call, Reply, ReplyKind};
-use crate::line::{Facts, Rely, Turn, Wants, Write};
 use crate::model::{
     Authorization, Circumstances, Client, Code, CodeId, EventKind, GrantId, Permission, SessionId, UserKey,
 };
@@ -69,13 +69,16 @@ impl Call for Visit {
     type Yes = Browse;
 
     fn wants(&self) -> Wants {
-        let mut wants = Wants { session: self.caller.session.map(|own| SessionId(own.id)), ..Wants::default() };
-        if let Goal::Authorize(params) = &self.errand.goal {
-            wants.client_id = params.value(Param::ClientId).map(ToOwned::to_owned);
-            wants.consent = true;
+        let session = self.caller.session.map(|own| SessionId(own.id));
+        let mut wants = Wants::of(session.map(Key::Session));
+        match &self.answer {
+            Some(Answer::Proof(proof)) => self.signing_in(None).want(proof, &mut wants),
+            _ => wants.account(session.map(AccountKey::Session)),
         }
-        if let Some(Answer::Proof(proof)) = &self.answer {
-            self.signing_in(None).want(proof, &mut wants);
+        if let Goal::Authorize(params) = &self.errand.goal
+            && let Some(client_id) = params.value(Param::ClientId)
+        {
+            wants.add(Key::Consent(client_id.to_owned()));
         }
         wants
     }
@@ -221,9 +224,9 @@ impl Visit {
     }
 
     /// The application that asks, if one does.
-    fn asking_client<'f>(&self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Option<&'f Arc<Client>>, Refusal> {
+    fn asking_client<'f>(&'f self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Option<&'f Arc<Client>>, Refusal> {
         match &self.errand.goal {
-            Goal::Authorize(params) => ReturnPath::find(params, facts, turn).map(|_| facts.client.as_ref()),
+            Goal::Authorize(params) => ReturnPath::find(params, facts, turn).map(|way| Some(way.client)),
             Goal::Page(_) => Ok(None),
         }
     }

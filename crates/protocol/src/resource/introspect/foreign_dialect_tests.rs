@@ -256,7 +256,9 @@ fn a_refresh_token_of_the_other_surface_is_not_read() {
         assert!(!is_active(&world), "{spelling:?}");
         assert_eq!(no(&world), No::TokenUnknown);
         let token = AnyToken::read_widely(&world.sent(Param::Token), &world.policy, &world.keys);
-        assert_eq!(token.owner(&world.facts, &world.policy, world.now), None);
+        let mut wants = Wants::default();
+        token.want(&mut wants);
+        assert_eq!(token.owner(&world.facts.load(wants), &world.policy, world.now), None);
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::client::authenticate::Credentials;
 use crate::crypto::keys::{Keys, Presented};
 use crate::line::{Call, Reply, ReplyKind};
-use crate::line::{Facts, Turn, Wants};
+use crate::line::{Facts, Key, RefreshMatch, Turn, Wants};
 use crate::liveness::DependsOn;
 use crate::model::{Client, ClientKey, ClientKind, Held, Permission};
 use crate::policy::Policy;
@@ -40,7 +40,7 @@ impl Call for IntrospectRequest {
 
     fn wants(&self) -> Wants {
         let client_id = self.credentials.as_ref().map(|credentials| credentials.client_id.clone());
-        let mut wants = Wants { client_id, ..Wants::default() };
+        let mut wants = Wants::of(client_id.map(Key::Client));
         self.token.want(&mut wants);
         wants
     }
@@ -77,7 +77,7 @@ impl Call for IntrospectRequest {
 }
 
 fn access(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
-    let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest)?;
+    let held = facts.access(presented)?;
     let row = &held.row;
     let Permission { scope, audience } = &row.permission;
     let scopes = held.check_to_read(turn.policy).ok()?;
@@ -92,9 +92,9 @@ fn access(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &T
 }
 
 fn refresh(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
-    let held = facts.grant.as_ref()?;
     // The token before the current one was exchanged: it is good for the answer that was lost, and for nothing else.
-    let current = held.row.refresh.as_ref().filter(|refresh| refresh.current == presented.digest)?;
+    let (held, RefreshMatch::Current) = facts.grant(presented)? else { return None };
+    let current = held.row.refresh.as_ref()?;
     held.check(&turn.policy.dialect).ok()?;
     // Nobody but the client itself has business with its refresh tokens.
     if turn.now.is_past(current.idle_until) || caller.is_none_or(|caller| caller.key != held.row.authorization.client) {
@@ -106,7 +106,7 @@ fn refresh(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &
 }
 
 fn personal(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
-    let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest)?;
+    let held = facts.personal(presented)?;
     let row = &held.row;
     held.check(&turn.policy.dialect).ok()?;
     let scopes = turn.policy.scopes_of(&row.dialect)?;
@@ -241,7 +241,10 @@ mod tests {
         let mut world = world();
         let text = world.params().take(Param::Token).unwrap();
         let token = AnyToken::read(&text, &world.policy, &world.keys);
-        let owner = |world: &World, policy: &Policy, now| token.owner(&world.facts, policy, UnixTime(now));
+        let mut wants = Wants::default();
+        token.want(&mut wants);
+        let owner =
+            |world: &World, policy: &Policy, now| token.owner(&world.facts.load(wants.clone()), policy, UnixTime(now));
         assert_eq!(owner(&world, &world.policy, 1999), Some(sample::user().key));
         let mut other = Policy { dialect: "other".into(), ..world.policy.clone() };
         assert_eq!((owner(&world, &other, 1999), owner(&world, &world.policy, 2000)), (None, None));
