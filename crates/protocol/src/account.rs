@@ -9,7 +9,7 @@ use crate::line::Call;
 use crate::line::{Facts, Rely, Turn, Wants, Write};
 use crate::model::{Amr, EventKind, IdentityName, SessionId, Totp, User};
 use crate::names::display_name;
-use crate::person::attempts::{Doors, Knock};
+use crate::person::attempts::{AttemptLimits, Knock};
 use crate::person::browser::{Caller, Cookie, FormSeal};
 use crate::person::sign_in::Signed;
 use crate::person::{password, recovery, totp};
@@ -234,13 +234,13 @@ impl AccountCall {
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
-        let doors = Doors::of_password(&self.knock(), Some(&signed.user), None, turn);
-        doors.check(facts, turn)?;
+        let limits = AttemptLimits::of_password(&self.knock(), Some(&signed.user), None, turn);
+        limits.check(facts, turn)?;
         if signed.user.password.as_deref().is_some_and(|stored| turn.is_right_password(stored, typed)) {
-            doors.pass(turn);
+            limits.pass(turn);
             Ok(())
         } else {
-            doors.fail("on the account page", facts, turn);
+            limits.fail("on the account page", facts, turn);
             Err(No::PasswordCurrentWrong.into())
         }
     }

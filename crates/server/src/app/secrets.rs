@@ -61,7 +61,7 @@ impl App {
         if !credentials.is_counted(&facts, policy) {
             return Ok((facts, None));
         }
-        let guess = (!is_known).then(|| self.recall.guess(credentials.doors(policy, address).client));
+        let guess = (!is_known).then(|| self.recall.guess(credentials.limits(policy, address).client));
         let mut wants = wants.clone();
         credentials.want_counters(&mut wants, policy, address);
         // Boxed: few turns need a second look.
