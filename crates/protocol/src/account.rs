@@ -9,7 +9,7 @@ use crate::line::Call;
 use crate::line::{AccountKey, Facts, Key, Rely, Turn, Wants, Write};
 use crate::model::{Amr, EventKind, IdentityName, SessionId, Totp, User};
 use crate::names::display_name;
-use crate::person::attempts::{Attempt, Doors};
+use crate::person::attempts::{Attempt, AttemptLimits};
 use crate::person::browser::{Caller, Cookie, FormSeal};
 use crate::person::sign_in::Signed;
 use crate::person::{password, recovery, totp};
@@ -229,13 +229,13 @@ impl AccountCall {
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
-        let doors = Doors::of_password(&self.attempt(), Some(&signed.user), None, turn);
-        doors.check(facts, turn)?;
+        let limits = AttemptLimits::of_password(&self.attempt(), Some(&signed.user), None, turn);
+        limits.check(facts, turn)?;
         if signed.user.password.as_deref().is_some_and(|stored| turn.is_right_password(stored, typed)) {
-            doors.pass(turn);
+            limits.pass(turn);
             Ok(())
         } else {
-            doors.fail("on the account page", facts, turn);
+            limits.fail("on the account page", facts, turn);
             Err(No::PasswordCurrentWrong.into())
         }
     }

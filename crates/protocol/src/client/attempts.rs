@@ -11,7 +11,7 @@ use crate::time::UnixTime;
 
 /// The two counters that an attempt with a client secret passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientDoors {
+pub struct ClientAttemptLimits {
     /// The counter of the claimed `client_id` from this address. It is kept under the name that was claimed, so that an
     /// unknown client counts like a known one.
     pub client: Digest,
@@ -19,7 +19,7 @@ pub struct ClientDoors {
     pub address: Digest,
 }
 
-impl ClientDoors {
+impl ClientAttemptLimits {
     /// The counters of a claimed `client_id` and a network address on the surface of `dialect`. A client belongs to one
     /// surface: whoever asks at another one by mistake, with a secret that is right at home, guesses nothing there.
     #[must_use]

@@ -2,12 +2,12 @@
 //! probe by another method, burns nothing.
 //!
 //! A secret that was made here has 256 random bits, and its digest is compared. A secret that came from elsewhere may be
-//! weak: it is kept as a password hash, and attempts are limited ([`ClientDoors`]). A stranger cannot tell by text or time
+//! weak: it is kept as a password hash, and attempts are limited ([`ClientAttemptLimits`]). A stranger cannot tell by text or time
 //! whether a client exists and how its secret is kept: every failed attempt makes the same number of hashes.
 
 use std::sync::Arc;
 
-use crate::client::attempts::ClientDoors;
+use crate::client::attempts::ClientAttemptLimits;
 pub use crate::client::recalled::{Proven, Recalled};
 use crate::client::registration::{SECRETS_LIVE_MAX, secret_digest};
 use crate::line::{Facts, Key, Turn, Wants, Write};
@@ -78,7 +78,7 @@ impl Credentials {
             None => self.verify_imported(usable, facts, turn)?,
         };
         let (Some(client), Some(proven)) = (usable, right) else {
-            self.doors(turn.policy, turn.address).fail(client.map(|client| client.key), facts, turn);
+            self.limits(turn.policy, turn.address).fail(client.map(|client| client.key), facts, turn);
             return Err(self.refusal(client).into());
         };
         turn.proven = Some(proven);
@@ -106,22 +106,22 @@ impl Credentials {
         }
     }
 
-    /// Verifies the presented secret against those that came from elsewhere, while the doors are open.
+    /// Verifies the presented secret against those that came from elsewhere, while no attempt limit is reached.
     fn verify_imported(
         &self,
         client: Option<&Arc<Client>>,
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Result<Option<Proven>, Refusal> {
-        let doors = self.doors(turn.policy, turn.address);
+        let limits = self.limits(turn.policy, turn.address);
         let remembered = client.and(turn.recalled.verified);
         // A remembered secret passes without a look at the counters, until a turn was lost: they may be full.
-        if remembered.is_none() || facts.is_wanted(&Key::Failures(doors.client)) {
-            doors.check(facts, turn.policy, turn.now)?;
+        if remembered.is_none() || facts.is_wanted(&Key::Failures(limits.client)) {
+            limits.check(facts, turn.policy, turn.now)?;
         }
         let right = remembered.or_else(|| self.hashed(client.map(|own| &**own), turn));
         if right.is_some() {
-            doors.pass(turn);
+            limits.pass(turn);
         }
         Ok(right)
     }
@@ -138,15 +138,15 @@ impl Credentials {
 
     /// The counters that an attempt from `address` passes.
     #[must_use]
-    pub fn doors(&self, policy: &Policy, address: &str) -> ClientDoors {
-        ClientDoors::new(&policy.dialect, &self.client_id, address)
+    pub fn limits(&self, policy: &Policy, address: &str) -> ClientAttemptLimits {
+        ClientAttemptLimits::new(&policy.dialect, &self.client_id, address)
     }
 
     /// Asks for these counters.
     pub fn want_counters(&self, wants: &mut Wants, policy: &Policy, address: &str) {
-        let doors = self.doors(policy, address);
-        wants.add(Key::Failures(doors.client));
-        wants.add(Key::Failures(doors.address));
+        let limits = self.limits(policy, address);
+        wants.add(Key::Failures(limits.client));
+        wants.add(Key::Failures(limits.address));
     }
 
     /// Returns true if the attempt cannot be judged without its counters: the secret is neither a generated one that is
@@ -158,23 +158,23 @@ impl Credentials {
         self.secret.is_some() && !usable.is_some_and(is_known)
     }
 
-    /// Returns true if judging the attempt makes password hashes. That is so for every wrong secret while the doors are
-    /// open, and for an imported secret that is right and not remembered.
+    /// Returns true if judging the attempt makes password hashes. That is so for every wrong secret while no attempt
+    /// limit is reached, and for an imported secret that is right and not remembered.
     #[must_use]
     pub fn is_hashed(&self, facts: &Facts, recalled: &Recalled, policy: &Policy, address: &str, now: UnixTime) -> bool {
-        self.is_counted(facts, recalled, policy) && self.doors(policy, address).check(facts, policy, now).is_ok()
+        self.is_counted(facts, recalled, policy) && self.limits(policy, address).check(facts, policy, now).is_ok()
     }
 
     /// Tags of all ways in which the presented text could be one of the client's imported secrets: digests under `key`. A tag
     /// covers the stored hash, so that a secret that was replaced is not recognised any more.
     #[must_use]
     pub fn tags(&self, client: &Client, address: &str, key: &[u8; 32]) -> Vec<(Proven, Digest)> {
-        let doors = ClientDoors::new(&client.dialect, &self.client_id, address);
+        let limits = ClientAttemptLimits::new(&client.dialect, &self.client_id, address);
         let mut tags = Vec::new();
         for (at, stored) in imported(client) {
             for (form, text) in self.texts().enumerate() {
                 let length = (stored.len() as u64).to_be_bytes();
-                let parts: [&[u8]; 5] = [key, &doors.client.0, &length, stored.as_bytes(), text.reveal().as_bytes()];
+                let parts: [&[u8]; 5] = [key, &limits.client.0, &length, stored.as_bytes(), text.reveal().as_bytes()];
                 tags.push((Proven { at, form }, Digest::of(&zeroize::Zeroizing::new(parts.concat()))));
             }
         }
@@ -353,8 +353,8 @@ mod tests {
     }
 
     /// The counters of `web`.
-    fn counters() -> ClientDoors {
-        read(header("")).doors(&sample::policy(), sample::ADDRESS)
+    fn counters() -> ClientAttemptLimits {
+        read(header("")).limits(&sample::policy(), sample::ADDRESS)
     }
 
     fn header(secret: &str) -> Basic {

@@ -131,10 +131,10 @@ impl Tier {
         Digest::of(format!("{own}\0{}", self.name).as_bytes())
     }
 
-    fn door(&self, own: &str, lockout: LockoutPolicy) -> Door {
+    fn counter(&self, own: &str, lockout: LockoutPolicy) -> Counter {
         let limit = lockout.account_failures.saturating_mul(self.times);
         let window_s = lockout.window_s.max(self.window_s);
-        Door { key: self.key(own), limit, window_s, by: By::SecondFactor, is_hidden: false, is_cleared: false }
+        Counter { key: self.key(own), limit, window_s, by: By::SecondFactor, is_hidden: false, is_cleared: false }
     }
 }
 
@@ -161,7 +161,7 @@ const FAR_WINDOWS: u64 = 12;
 
 /// One counter that an attempt passes.
 #[derive(Clone, Copy, Debug)]
-struct Door {
+struct Counter {
     key: Digest,
     limit: u32,
     window_s: u64,
@@ -172,7 +172,7 @@ struct Door {
     is_cleared: bool,
 }
 
-impl Door {
+impl Counter {
     /// The failures that count now.
     fn counted(&self, facts: &Facts, turn: &Turn<'_>) -> Option<Attempts> {
         facts.failures(self.key).filter(|own| !turn.now.is_past(own.resets_at))
@@ -185,26 +185,26 @@ impl Door {
 
 /// The counters that one attempt passes. An attempt at a password and one at a code have each their own.
 #[derive(Clone, Debug)]
-pub struct Doors {
-    doors: Vec<Door>,
+pub struct AttemptLimits {
+    limits: Vec<Counter>,
     user: Option<UserKey>,
     /// Tells the auditor which name was tried where no account has it, and does not tell the name: it may be a password that
     /// somebody typed into the wrong field.
     name: String,
 }
 
-impl Doors {
+impl AttemptLimits {
     /// The counters of an attempt to sign in with this name and a password.
     #[must_use]
     pub fn of_password(attempt: &Attempt, user: Option<&Arc<User>>, login: Option<&str>, turn: &Turn<'_>) -> Self {
         let lockout = turn.policy.lockout;
-        let doors = match known_key(attempt, user) {
+        let limits = match known_key(attempt, user) {
             Some(key) => vec![known(key, lockout)],
             None => strangers(attempt, user, login, lockout),
         };
         let digest = Digest::of(login_name(login.unwrap_or_default()).as_bytes());
         let name = data_encoding::HEXLOWER.encode(&digest.0[..4]);
-        Self { doors, user: user.map(|user| user.key), name }
+        Self { limits, user: user.map(|user| user.key), name }
     }
 
     /// The counters of an attempt at the user's second factor, after the password was right.
@@ -215,16 +215,16 @@ impl Doors {
         let own = device.map_or_else(|| account_factor(user.key), device_factor);
         let is_recovery = super::recovery::is_one(typed.reveal());
         let tiers = TIERS.iter().filter(|tier| tier.is_for_recovery || !is_recovery);
-        let mut doors: Vec<Door> = tiers.map(|tier| tier.door(&own, lockout)).collect();
+        let mut limits: Vec<Counter> = tiers.map(|tier| tier.counter(&own, lockout)).collect();
         if device.is_none() {
             if is_recovery {
                 // Nobody guesses a recovery code. A caller may shut out itself, and not the owner who has the right one.
-                doors.clear();
+                limits.clear();
             }
-            doors.push(TIERS[0].door(&factor_near(user.key, &attempt.address), lockout));
-            doors.push(address(attempt, lockout));
+            limits.push(TIERS[0].counter(&factor_near(user.key, &attempt.address), lockout));
+            limits.push(address(attempt, lockout));
         }
-        Self { doors, user: Some(user.key), name: String::new() }
+        Self { limits, user: Some(user.key), name: String::new() }
     }
 
     /// Looks whether the attempt may be made. `false` means that a hidden counter is full: the attempt must look like a
@@ -234,8 +234,8 @@ impl Doors {
     /// [`No::LockedOut`] with the time to wait.
     pub fn check(&self, facts: &Facts, turn: &Turn<'_>) -> Result<bool, Refusal> {
         let shut = |is_hidden| {
-            let doors = self.doors.iter().filter(move |door| door.is_hidden == is_hidden);
-            doors.filter_map(|door| door.shut(facts, turn)).map(|own| own.resets_at).max()
+            let limits = self.limits.iter().filter(move |counter| counter.is_hidden == is_hidden);
+            limits.filter_map(|counter| counter.shut(facts, turn)).map(|own| own.resets_at).max()
         };
         match shut(false) {
             Some(resets_at) => {
@@ -249,25 +249,25 @@ impl Doors {
     pub fn fail(&self, detail: &str, facts: &Facts, turn: &mut Turn<'_>) {
         let user = self.user;
         let mut lockouts: Vec<Lockout> = Vec::new();
-        for door in &self.doors {
-            if door.shut(facts, turn).is_some() {
+        for counter in &self.limits {
+            if counter.shut(facts, turn).is_some() {
                 continue;
             }
-            let counted = door.counted(facts, turn);
-            let resets_at = counted.map_or(turn.now.plus(door.window_s), |own| own.resets_at);
-            let is_last = counted.map_or(0, |own| own.failures) + 1 >= door.limit;
+            let counted = counter.counted(facts, turn);
+            let resets_at = counted.map_or(turn.now.plus(counter.window_s), |own| own.resets_at);
+            let is_last = counted.map_or(0, |own| own.failures) + 1 >= counter.limit;
             // Others may count in between. The failure that fills the counter is the one that must be told of, so an attempt
             // that does not know that it is the last must not be: then it is judged again.
-            let limit = if is_last { door.limit } else { door.limit - 1 };
-            let (key, now) = (door.key, turn.now);
+            let limit = if is_last { counter.limit } else { counter.limit - 1 };
+            let (key, now) = (counter.key, turn.now);
             // What hangs on an address alone is not the account's, and does not go with it.
-            let owner = user.filter(|_| door.by != By::Address);
+            let owner = user.filter(|_| counter.by != By::Address);
             turn.write(Write::CountFailure { key, limit, now, resets_at, user: owner });
             if is_last {
                 let for_s = turn.now.seconds_until(resets_at);
-                match lockouts.iter_mut().find(|own| own.by == door.by) {
+                match lockouts.iter_mut().find(|own| own.by == counter.by) {
                     Some(own) => own.for_s = own.for_s.max(for_s),
-                    None => lockouts.push(Lockout { by: door.by, for_s }),
+                    None => lockouts.push(Lockout { by: counter.by, for_s }),
                 }
             }
         }
@@ -280,8 +280,8 @@ impl Doors {
 
     /// Lets a success through, if no counter was filled before it is committed.
     pub fn pass(&self, turn: &mut Turn<'_>) {
-        for door in &self.doors {
-            let Door { key, limit, is_cleared, .. } = *door;
+        for counter in &self.limits {
+            let Counter { key, limit, is_cleared, .. } = *counter;
             turn.rely(Rely::CounterBelow { key, limit, now: turn.now });
             if is_cleared {
                 turn.write(Write::ClearCounter { key, limit, now: turn.now });
@@ -297,31 +297,31 @@ fn known_key(attempt: &Attempt, user: Option<&Arc<User>>) -> Option<Digest> {
     device.map(device_key).or(attempt.session.map(session_key))
 }
 
-fn known(key: Digest, lockout: LockoutPolicy) -> Door {
+fn known(key: Digest, lockout: LockoutPolicy) -> Counter {
     let (limit, window_s) = (lockout.account_failures, lockout.window_s);
-    Door { key, limit, window_s, by: By::Device, is_hidden: false, is_cleared: true }
+    Counter { key, limit, window_s, by: By::Device, is_hidden: false, is_cleared: true }
 }
 
 /// The counters of whoever cannot prove to be at a known device, always in one order, with the one that all attempts at an
 /// account share first: transactions that write several rows must not wait for each other in a circle.
-fn strangers(attempt: &Attempt, user: Option<&Arc<User>>, login: Option<&str>, lockout: LockoutPolicy) -> Vec<Door> {
+fn strangers(attempt: &Attempt, user: Option<&Arc<User>>, login: Option<&str>, lockout: LockoutPolicy) -> Vec<Counter> {
     let target = Target { account: user.map(|user| user.key), login, address: &attempt.address };
     let (limit, window_s) = (lockout.account_failures, lockout.window_s);
-    let near = Door { key: target.near(), limit, window_s, by: By::Account, is_hidden: true, is_cleared: false };
-    let far = Door {
+    let near = Counter { key: target.near(), limit, window_s, by: By::Account, is_hidden: true, is_cleared: false };
+    let far = Counter {
         key: target.far(),
         limit: limit.saturating_mul(FAR_TIMES),
         window_s: window_s.saturating_mul(FAR_WINDOWS),
         ..near
     };
-    let name = target.name().map(|key| Door { key, is_hidden: false, ..near });
+    let name = target.name().map(|key| Counter { key, is_hidden: false, ..near });
     // Without a typed name the caller has proven which account it is, and may know why they must wait.
-    let near = Door { is_hidden: name.is_some(), ..near };
+    let near = Counter { is_hidden: name.is_some(), ..near };
     std::iter::once(far).chain(name).chain([near, address(attempt, lockout)]).collect()
 }
 
-fn address(attempt: &Attempt, lockout: LockoutPolicy) -> Door {
-    Door {
+fn address(attempt: &Attempt, lockout: LockoutPolicy) -> Counter {
+    Counter {
         key: address_attempts_key(&attempt.address),
         limit: lockout.address_failures,
         window_s: lockout.window_s,
@@ -345,17 +345,17 @@ pub fn prove_password<'f>(
     turn: &mut Turn<'_>,
 ) -> Result<&'f Arc<User>, Refusal> {
     let account = facts.login(login);
-    let doors = Doors::of_password(attempt, account, Some(login), turn);
-    if !doors.check(facts, turn)? {
+    let limits = AttemptLimits::of_password(attempt, account, Some(login), turn);
+    if !limits.check(facts, turn)? {
         password::pretend(typed);
-        doors.fail("not compared: too many failures", facts, turn);
+        limits.fail("not compared: too many failures", facts, turn);
         return Err(No::CredentialsWrong.into());
     }
     let Some(user) = password::proven(account, typed) else {
-        doors.fail("", facts, turn);
+        limits.fail("", facts, turn);
         return Err(No::CredentialsWrong.into());
     };
-    doors.pass(turn);
+    limits.pass(turn);
     Ok(user)
 }
 

@@ -73,7 +73,7 @@ impl App {
         if !credentials.is_counted(&seen.facts, &seen.recalled, policy) {
             return Ok((seen, None));
         }
-        let guess = (!is_known).then(|| self.recall.guess(credentials.doors(policy, address).client));
+        let guess = (!is_known).then(|| self.recall.guess(credentials.limits(policy, address).client));
         let mut wants = call.wants();
         credentials.want_counters(&mut wants, policy, address);
         // Boxed: few turns need a second look.

@@ -417,12 +417,12 @@ fn somebody_who_is_signed_in_has_a_counter_of_their_own() {
     let attempt = Attempt { session: Some(SessionId(5)), ..Attempt::from_address(HERE) };
     let guess = |site: &mut Site, is_right: bool| {
         site.attempt(&attempt, None, |facts, turn| {
-            let doors = Doors::of_password(&attempt, Some(&alice), None, turn);
-            doors.check(facts, turn)?;
+            let limits = AttemptLimits::of_password(&attempt, Some(&alice), None, turn);
+            limits.check(facts, turn)?;
             if is_right {
-                doors.pass(turn);
+                limits.pass(turn);
             } else {
-                doors.fail("on the account page", facts, turn);
+                limits.fail("on the account page", facts, turn);
             }
             Ok(())
         })

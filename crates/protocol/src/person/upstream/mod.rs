@@ -1,5 +1,5 @@
-//! Issuers elsewhere, whose word about a person is taken here: what an ID token says (OpenID Connect Core §2), whose account
-//! that is, and the way of a browser there and back.
+//! Trusted upstream identity providers: what an ID token says (OpenID Connect Core §2), which account it opens, and the trip of
+//! a browser to the provider and back.
 //!
 //! | the identity | its e-mail address | an account here with that address | outcome |
 //! |---|---|---|---|
