@@ -1,4 +1,4 @@
-//! What a surface can do, for programs: authorization server metadata, RFC 8414.
+//! Authorization server metadata, RFC 8414: a description of the surface for programs.
 
 use protocol::endpoint::Endpoint;
 use protocol::model::{AuthMethod, GrantType};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::rules::{Auth, Dialect};
 
 impl Dialect {
-    /// The metadata document, RFC 8414 §2, under the policy that this surface is judged by.
+    /// Returns the metadata document of RFC 8414 §2, as the policy of this surface defines it.
     #[must_use]
     pub fn metadata(&self, policy: &Policy) -> Value {
         let mut document = Map::new();
@@ -28,13 +28,10 @@ impl Dialect {
             }
         }
         let has = |grant| policy.grants.contains(&grant);
-        let mut response_types = Vec::new();
+        let offered = GrantType::ALL.iter().filter(|grant| has(**grant));
+        let response_types: Vec<&str> = offered.filter_map(|grant| grant.row().response_type).collect();
         let mut response_modes = vec!["query"];
-        if has(GrantType::AuthorizationCode) {
-            response_types.push("code");
-        }
         if has(GrantType::Implicit) {
-            response_types.push("token");
             response_modes.push("fragment");
         }
         response_modes.push("form_post");
@@ -65,7 +62,7 @@ impl Dialect {
     }
 }
 
-/// The words of RFC 7591 §2.
+/// The names of the accepted client authentication methods, by RFC 7591 §2.
 fn methods(auth: Auth) -> Vec<&'static str> {
     let ways = [
         (auth.basic, AuthMethod::ClientSecretBasic),

@@ -1,27 +1,27 @@
-//! The table of refusals: every way in which this server says no.
+//! The table of refusals: every reason for which this server refuses a request.
 //!
-//! The name is for the operator, the text for the client. Several names share one text where the difference would help
-//! an attacker. Docs, metrics and the error maps of dialects are made from this table.
+//! The name and the meaning are for the operator, the text is for the client. Several refusals share one text if the
+//! difference would help an attacker. Documentation, metrics and the error maps of dialects are made from this table.
 
 use crate::names::{Described, NameFault};
 use crate::quoted::Quoted;
 use crate::wire::{Param, names};
 
 names! {
-    /// The kinds of error that a dialect may spell, answer and word in its own way.
+    /// The kinds of error. A dialect may choose the error code, the status and the text of each kind.
     ErrorKind {
         /// RFC 6749 §5.2
         InvalidRequest = "invalid_request",
         /// RFC 6749 §5.2
         InvalidClient = "invalid_client",
-        /// An authorization request with a `client_id` that nobody has; RFC 6749 §4.1.2.1 has no word. A dialect that does
-        /// not spell it spells it like `invalid_request`.
+        /// An authorization request with an unknown `client_id`; RFC 6749 §4.1.2.1 has no code for it. A dialect
+        /// without a code of its own uses that of `invalid_request`.
         UnknownClient = "unknown_client",
         /// RFC 6749 §5.2
         InvalidGrant = "invalid_grant",
         /// A wrong name or password; `invalid_grant` in RFC 6749 §5.2
         InvalidCredentials = "invalid_credentials",
-        /// The password was right and a second factor is missing or wrong; no RFC names it
+        /// The password was right, but the second factor is missing or wrong; no RFC has a code
         OtpNeeded = "otp_needed",
         /// RFC 6749 §5.2
         UnauthorizedClient = "unauthorized_client",
@@ -47,13 +47,13 @@ names! {
         InsufficientScope = "insufficient_scope",
         /// RFC 7009 §2.2.1
         UnsupportedTokenType = "unsupported_token_type",
-        /// Too many failed attempts to sign in; no RFC has a word
+        /// Too many failed attempts to sign in; no RFC has a code
         LockedOut = "locked_out",
-        /// Too many requests; no RFC has a word
+        /// Too many requests; no RFC has a code
         RateLimited = "rate_limited",
-        /// No such address
+        /// No endpoint has this path
         NotFound = "not_found",
-        /// An address that is asked by another method
+        /// The endpoint does not accept this HTTP method
         MethodNotAllowed = "method_not_allowed",
         /// RFC 6749 §4.1.2.1
         TemporarilyUnavailable = "temporarily_unavailable",
@@ -62,14 +62,14 @@ names! {
     }
 }
 
-/// Declares the refusals: name, kind, where it is defined, text for the client, and what it means for the operator.
+/// Declares the refusals: name, kind, defining RFC, text for the client, and meaning for the operator.
 macro_rules! refusals {
     ($($name:ident, $kind:ident, $rfc:literal, $text:literal, $meaning:literal;)*) => {
-        /// One way to say no.
+        /// A reason to refuse a request.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum No { $(#[doc = $meaning] $name,)* }
 
-        /// The table.
+        /// All refusals.
         pub const TABLE: &[Row] = &[$(Row {
             no: No::$name,
             name: stringify!($name),
@@ -81,20 +81,20 @@ macro_rules! refusals {
     };
 }
 
-/// One row of the table.
+/// A row of the table of refusals.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// The refusal.
     pub no: No,
-    /// Its name, for logs, metrics and docs.
+    /// The refusal's name, for logs, metrics and documentation.
     pub name: &'static str,
     /// The kind of error on the wire.
     pub kind: ErrorKind,
-    /// Where it is defined.
+    /// The RFC and section that defines the error.
     pub rfc: &'static str,
-    /// What the client is told. `{}` stands for the parameter at fault, `{value}` for the value at fault.
+    /// The text for the client. `{}` stands for the faulty parameter, `{value}` for the faulty value.
     pub text: &'static str,
-    /// What it means, for the operator.
+    /// The explanation for the operator.
     pub meaning: &'static str,
 }
 
@@ -254,16 +254,16 @@ refusals! {
     PersonalExpiryMalformed, InvalidRequest, "OWASP ASVS 5.0 V2.2", "Say when the token ends, by one of the choices.", "A lifetime that is none, or longer than the surface allows.";
 }
 
-/// A refusal, and the parameter or value at fault where there is one.
+/// A refusal of one request, with the faulty parameter and value if there are any.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
-    /// Which.
+    /// The reason.
     pub no: No,
-    /// The parameter at fault.
+    /// The faulty parameter.
     pub param: Option<Param>,
-    /// Seconds after which it is worth trying again.
+    /// The time in seconds after which a retry may succeed.
     pub retry_after_s: Option<u64>,
-    /// The value at fault, for a text that has a place for it.
+    /// The faulty value, for texts that show it.
     pub value: Option<Quoted>,
 }
 
@@ -279,31 +279,31 @@ impl std::fmt::Debug for Refusal {
 }
 
 impl Refusal {
-    /// A refusal because of a parameter.
+    /// Makes a refusal that names the faulty parameter.
     #[must_use]
     pub const fn of(no: No, param: Param) -> Self {
         Self { no, param: Some(param), retry_after_s: None, value: None }
     }
 
-    /// The same refusal, with the value at fault.
+    /// Adds the faulty value to the refusal.
     #[must_use]
     pub fn with_value(self, value: &str) -> Self {
         Self { value: Some(Quoted::new(value)), ..self }
     }
 
-    /// The row of the table.
+    /// Returns the row of the table.
     #[must_use]
     pub fn row(&self) -> &'static Row {
         self.no.row()
     }
 
-    /// The text for the client.
+    /// Returns the text for the client.
     #[must_use]
     pub fn text(&self) -> String {
         self.text_with(self.param.map_or("", Param::as_str))
     }
 
-    /// The text for a client that knows the parameter at fault by this name.
+    /// Returns the text for a client that knows the faulty parameter by the name `param`.
     #[must_use]
     pub fn text_with(&self, param: &str) -> String {
         let text = self.row().text.replace("{}", param);
@@ -332,8 +332,8 @@ impl From<NameFault> for Refusal {
 }
 
 impl ErrorKind {
-    /// The HTTP status of a page that shows a refusal of this kind to a person. A dialect's `[error]` sets the status of
-    /// answers to programs only.
+    /// Returns the HTTP status of an error page for people. The `[error]` table of a dialect only sets the status of
+    /// answers to programs.
     #[must_use]
     pub const fn page_status(self) -> u16 {
         match self {
@@ -364,10 +364,10 @@ impl ErrorKind {
 }
 
 impl No {
-    /// The row of the table.
+    /// Returns the row of the table.
     #[must_use]
     pub fn row(self) -> &'static Row {
-        // Declared by one macro, in one order.
+        // The macro declares the variants and the rows in the same order.
         &TABLE[self as usize]
     }
 }

@@ -3,6 +3,7 @@
 mod absences;
 mod musts;
 mod names;
+mod pages;
 mod sizes;
 mod wildcards;
 mod words;
@@ -21,6 +22,7 @@ const RULES: &[Rule] = &[
     ("absences", absences::check),
     ("quoted MUSTs", musts::check),
     ("wildcards", wildcards::check),
+    ("pages", pages::check),
 ];
 
 pub(crate) fn run() -> ExitCode {

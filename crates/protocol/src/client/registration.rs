@@ -71,9 +71,7 @@ pub fn auth_methods(kind: ClientKind) -> Vec<AuthMethod> {
 /// The grants of the surface that a client of this kind may use.
 #[must_use]
 pub fn grants(kind: ClientKind, policy: &Policy) -> Vec<GrantType> {
-    // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
-    let fits = |grant: &GrantType| *grant != GrantType::ClientCredentials || kind == ClientKind::Confidential;
-    policy.grants.iter().copied().filter(fits).collect()
+    policy.grants.iter().copied().filter(|grant| grant.fits(kind)).collect()
 }
 
 /// All scopes of the surface but those that only the operator gives: these must be named.

@@ -8,9 +8,9 @@ use super::{APPLICATIONS_MAX, Done, REDIRECT_URIS_MAX};
 use crate::client::registration::{self, SECRETS_LIVE_MAX};
 use crate::client::rights::Introspection;
 use crate::line::{Facts, Rely, Turn, Write};
-use crate::model::{Client, ClientKey, ClientKind, ClientSecret, EventKind, GrantType};
+use crate::model::{Client, ClientKey, ClientKind, ClientSecret, EventKind};
 use crate::names::display_name;
-use crate::person::browser::Signed;
+use crate::person::sign_in::Signed;
 use crate::redirect::{self, REDIRECT_URI_BYTES_MAX};
 use crate::refusal::{No, Refusal};
 use crate::wire::Param;
@@ -60,8 +60,7 @@ impl Particulars {
             return Err(No::LogoUriMalformed.into());
         }
         let refused = |no| Refusal::of(no, Param::RedirectUri);
-        let is_sent_back = |grant: &GrantType| matches!(grant, GrantType::AuthorizationCode | GrantType::Implicit);
-        if self.redirect_uris.is_empty() && client.grants.iter().any(is_sent_back) {
+        if self.redirect_uris.is_empty() && client.grants.iter().any(|grant| grant.is_by_redirect()) {
             return Err(refused(No::RedirectUrisMissing));
         }
         if self.redirect_uris.len() > REDIRECT_URIS_MAX {
@@ -123,9 +122,7 @@ pub(super) fn create(
     let mut client = registration::client(kind, turn.policy);
     // What is a person's own acts for people who allow it. To act for itself, or to take passwords, an application needs
     // the operator.
-    client
-        .grants
-        .retain(|grant| !matches!(grant, GrantType::ClientCredentials | GrantType::Password | GrantType::Assertion));
+    client.grants.retain(|grant| grant.row().is_open_to_self_registered);
     particulars.fill(&mut client)?;
     let owner = signed.user.key;
     if facts.holdings.is_none_or(|held| held.clients >= APPLICATIONS_MAX) {

@@ -186,6 +186,19 @@ fn an_application_gets_what_its_surface_has_when_nobody_says_otherwise() {
 }
 
 #[test]
+fn an_application_of_a_person_has_no_grant_type_whose_row_does_not_open_it() {
+    let mut world = world();
+    world.policy.grants = GrantType::ALL.to_vec();
+    for kind in ["confidential", "public"] {
+        let (_, changes, _) = yes(&world, create("https://a.example/", kind));
+        let given = &put_client(&changes).grants;
+        let open: Vec<GrantType> =
+            GrantType::ALL.iter().copied().filter(|grant| grant.row().is_open_to_self_registered).collect();
+        assert_eq!(*given, open, "{kind}");
+    }
+}
+
+#[test]
 fn a_public_application_has_no_secret() {
     let (done, changes, _) = yes(&world(), create("com.example.app:/cb", "public"));
     assert!(matches!(done, Done::Application(_, None)));

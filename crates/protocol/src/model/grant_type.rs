@@ -1,6 +1,8 @@
-//! The ways to obtain a token.
+//! The table of grant types: every way to obtain a token, who may have it, and what it needs.
 
 use serde::{Deserialize, Serialize};
+
+use super::ClientKind;
 
 /// A way to obtain a token, by the RFC's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -20,39 +22,164 @@ pub enum GrantType {
     Assertion,
 }
 
-impl GrantType {
-    /// Every grant, in the order in which people list them.
-    pub const ALL: &[Self] = &[
-        Self::AuthorizationCode,
-        Self::RefreshToken,
-        Self::ClientCredentials,
-        Self::Implicit,
-        Self::Password,
-        Self::Assertion,
-    ];
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct GrantTypeRow {
+    /// The grant type.
+    pub grant: GrantType,
+    /// Its name in rows, dialect files and commands. It is the word of the RFCs where that is no address.
+    pub name: &'static str,
+    /// The values of `grant_type` that ask the token endpoint for it. Empty for a grant type that has no business there.
+    pub words: &'static [&'static str],
+    /// The `response_type` that asks the authorization endpoint for it. A client with such a grant type needs a redirect URI.
+    pub response_type: Option<&'static str>,
+    /// True if an application may have it that a person registered without the operator.
+    pub is_open_to_self_registered: bool,
+    /// True if a client must be able to keep a secret to have it.
+    pub is_for_confidential_only: bool,
+    /// True if a refresh token may be issued with the first access token.
+    pub gives_refresh_token: bool,
+}
 
-    /// The word of the RFCs; for the assertion grant, whose word there is an address, that of dialect files and clients.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AuthorizationCode => "authorization_code",
-            Self::RefreshToken => "refresh_token",
-            Self::ClientCredentials => "client_credentials",
-            Self::Implicit => "implicit",
-            Self::Password => "password",
-            Self::Assertion => "assertion",
+/// A row that gives nothing away: a new grant type has it until its own row says otherwise.
+const CLOSED: GrantTypeRow = GrantTypeRow {
+    grant: GrantType::AuthorizationCode,
+    name: "",
+    words: &[],
+    response_type: None,
+    is_open_to_self_registered: false,
+    is_for_confidential_only: false,
+    gives_refresh_token: false,
+};
+
+/// The table, in the order in which people list grant types.
+const TABLE: &[GrantTypeRow] = &[
+    GrantTypeRow {
+        grant: GrantType::AuthorizationCode,
+        name: "authorization_code",
+        words: &["authorization_code"],
+        response_type: Some("code"),
+        is_open_to_self_registered: true,
+        gives_refresh_token: true,
+        ..CLOSED
+    },
+    GrantTypeRow {
+        grant: GrantType::RefreshToken,
+        name: "refresh_token",
+        words: &["refresh_token"],
+        is_open_to_self_registered: true,
+        gives_refresh_token: true,
+        ..CLOSED
+    },
+    GrantTypeRow {
+        grant: GrantType::ClientCredentials,
+        name: "client_credentials",
+        words: &["client_credentials"],
+        // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
+        is_for_confidential_only: true,
+        // RFC 6749 §4.4.3: "A refresh token SHOULD NOT be included."
+        gives_refresh_token: false,
+        ..CLOSED
+    },
+    GrantTypeRow {
+        grant: GrantType::Implicit,
+        name: "implicit",
+        response_type: Some("token"),
+        is_open_to_self_registered: true,
+        // RFC 6749 §4.2.2: "The authorization server MUST NOT issue a refresh token."
+        gives_refresh_token: false,
+        ..CLOSED
+    },
+    GrantTypeRow {
+        grant: GrantType::Password,
+        name: "password",
+        words: &["password"],
+        gives_refresh_token: true,
+        ..CLOSED
+    },
+    GrantTypeRow {
+        grant: GrantType::Assertion,
+        name: "assertion",
+        words: &[GrantType::JWT_BEARER],
+        gives_refresh_token: true,
+        ..CLOSED
+    },
+];
+
+impl GrantType {
+    /// Every grant type, in the order in which people list them.
+    pub const ALL: &[Self] = &{
+        let mut all = [Self::AuthorizationCode; TABLE.len()];
+        let mut at = 0;
+        while at < TABLE.len() {
+            all[at] = TABLE[at].grant;
+            at += 1;
         }
-    }
+        all
+    };
 
     /// The `grant_type` of RFC 7523 §2.1.
     pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-    /// The grant with this word.
+    /// The row of the table.
+    #[must_use]
+    pub const fn row(self) -> &'static GrantTypeRow {
+        // The rows stand in the order of the enum; a test compares them.
+        &TABLE[self as usize]
+    }
+
+    /// The word of the RFCs; for the assertion grant, whose word there is an address, that of dialect files and clients.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The grant type with this name or this `grant_type`.
     #[must_use]
     pub fn from_name(text: &str) -> Option<Self> {
-        if text == Self::JWT_BEARER {
-            return Some(Self::Assertion);
+        TABLE.iter().find(|row| row.name == text || row.words.contains(&text)).map(|row| row.grant)
+    }
+
+    /// True if users are sent to the authorization endpoint for it, and back by a redirect.
+    #[must_use]
+    pub const fn is_by_redirect(self) -> bool {
+        self.row().response_type.is_some()
+    }
+
+    /// True if a client of this kind may have it.
+    #[must_use]
+    pub fn fits(self, kind: ClientKind) -> bool {
+        !self.row().is_for_confidential_only || kind == ClientKind::Confidential
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_type_finds_its_own_row_and_its_words_find_it() {
+        for row in TABLE {
+            assert_eq!(row.grant.row().name, row.name);
+            let document = serde_json::to_value(row.grant).unwrap();
+            assert_eq!(document, row.name, "rows of clients have the same name");
+            for word in row.words.iter().chain([&row.name]) {
+                assert_eq!(GrantType::from_name(word), Some(row.grant));
+            }
         }
-        Self::ALL.iter().copied().find(|grant| grant.as_str() == text)
+        assert_eq!(GrantType::ALL.len(), TABLE.len());
+    }
+
+    #[test]
+    fn a_self_registered_application_may_have_no_grant_type_but_these() {
+        let open: Vec<&str> = TABLE.iter().filter(|row| row.is_open_to_self_registered).map(|row| row.name).collect();
+        assert_eq!(open, ["authorization_code", "refresh_token", "implicit"]);
+        assert!(!CLOSED.is_open_to_self_registered, "a new row is closed until it says otherwise");
+    }
+
+    #[test]
+    fn no_refresh_token_comes_of_the_implicit_grant_or_of_a_client_s_own_credentials_rfc_6749_4_2_2_and_4_4_3() {
+        let given: Vec<&str> = TABLE.iter().filter(|row| row.gives_refresh_token).map(|row| row.name).collect();
+        assert_eq!(given, ["authorization_code", "refresh_token", "password", "assertion"]);
     }
 }

@@ -127,6 +127,7 @@ pub fn begin(beginning: &Beginning<'_>, subject: &Subject<'_>, turn: &mut Turn<'
     let user = subject.user.expect("a grant is a user's; its callers have one");
     let (minted, access_expires_at) =
         access(&Subject { grant: Some(id), audience: access_audience, ..subject.clone() }, turn);
+    let may_refresh = may_refresh && subject.begun_by.is_none_or(|grant| grant.row().gives_refresh_token);
     let refresh = (may_refresh && refresh_mode(subject.client, turn) != RefreshMode::None).then(|| {
         let idle_until = refresh_idle_until(subject.client, turn.now, turn);
         (subject.mint_refresh(id, FIRST_GENERATION, turn), idle_until)

@@ -1,7 +1,8 @@
-//! The store that lives and dies with the process: for tests and trials, and the one that the others are compared with.
-//! One lock, ordered maps, no cleverness: names are found by walking.
+//! The store in memory, for tests and trials. It is the reference that the other stores are compared with: one lock,
+//! ordered maps, and linear searches.
 
 mod apply;
+mod jobs;
 mod list;
 mod table;
 
@@ -12,7 +13,7 @@ use protocol::client::authenticate::Recalled;
 use protocol::line::{Changes, Facts, Holdings, Wants};
 use protocol::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Held, Identity,
-    IdentityName, Personal, PersonalId, SealKey, Session, SessionId, User, UserKey,
+    IdentityName, Job, JobId, JobState, Personal, PersonalId, SealKey, Session, SessionId, User, UserKey,
 };
 use protocol::names::login_name;
 use protocol::secret::Digest;
@@ -22,18 +23,18 @@ use tokio::time::Instant;
 
 use self::table::Table;
 use crate::{
-    BURNED_KEPT_S, CommitError, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, PEN_MAX, Pen, Query, Rows, SPENT_CODE_KEPT_S,
-    Store, pen_is_gone,
+    BURNED_KEPT_S, CommitError, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, JobClaim, JobEnd, PEN_MAX,
+    Pen, Query, Rows, SPENT_CODE_KEPT_S, Store, pen_is_gone,
 };
 
 /// A store in memory.
 #[derive(Debug, Default)]
 pub struct Memory {
     tables: Arc<Mutex<Tables>>,
-    /// Held by whoever writes. Waiting writers get it in the order in which they asked.
+    /// The lock of writers. Waiting writers get it in the order of their requests.
     writing: Arc<tokio::sync::Mutex<()>>,
     master_fingerprint: Mutex<Option<Digest>>,
-    /// How long events are kept, in seconds, where it is not [`EVENT_KEPT_S`].
+    /// Retention of events in seconds, if it is not [`EVENT_KEPT_S`].
     events_kept_s: OnceLock<u64>,
 }
 
@@ -68,15 +69,17 @@ struct Tables {
     grants: Table<GrantId, Grant>,
     accesses: Table<AccessId, Access>,
     personals: Table<PersonalId, Personal>,
-    /// With the account that each belongs to.
+    /// Counters of failed attempts, each with its account.
     attempts: Table<Digest, (Attempts, Option<UserKey>)>,
-    /// When each secret of a client was last used.
+    /// The last use of each client secret.
     secret_uses: Table<Digest, (ClientKey, UnixTime)>,
-    /// Until when each must be remembered.
+    /// Used token ids, and until when each must be remembered.
     burned: Table<Digest, UnixTime>,
-    /// By the order in which they were added.
+    /// Sealing keys in the order in which they were added.
     seal_keys: Table<u64, SealKey>,
-    /// By the order in which they happened.
+    /// Events in their order.
+    /// With the claim on each, if there is one: by whom, and until when.
+    jobs: Table<JobId, (Job, Option<(i64, UnixTime)>)>,
     events: Table<u64, Event>,
 }
 
@@ -86,14 +89,14 @@ impl Memory {
     }
 }
 
-/// A panic while the lock is held cannot leave half a turn behind: `write` takes back what was not made final.
+/// A panic under the lock cannot leave a turn half written: `write` takes back changes that were not made final.
 fn lock(tables: &Mutex<Tables>) -> MutexGuard<'_, Tables> {
     let mut tables = tables.lock().unwrap_or_else(PoisonError::into_inner);
     tables.take_back();
     tables
 }
 
-/// Writes one turn: all of it, or nothing.
+/// Writes one turn completely or not at all.
 fn write(tables: &Mutex<Tables>, changes: Changes) -> Result<(), CommitError> {
     let mut tables = lock(tables);
     let applied = tables.apply(changes);
@@ -148,6 +151,22 @@ impl Store for Memory {
         let removed = tables.sweep(now, rows_max, events_kept_s);
         tables.keep();
         Ok(removed)
+    }
+
+    async fn claim_jobs(&self, claim: JobClaim) -> Result<Vec<Job>, Fault> {
+        let _writing = self.writing.lock().await;
+        let mut tables = self.tables();
+        let claimed = tables.claim_jobs(claim);
+        tables.keep();
+        Ok(claimed)
+    }
+
+    async fn end_job(&self, id: JobId, holder: i64, end: JobEnd) -> Result<bool, Fault> {
+        let _writing = self.writing.lock().await;
+        let mut tables = self.tables();
+        let is_held = tables.end_job(id, holder, end);
+        tables.keep();
+        Ok(is_held)
     }
 
     fn keep_events(&self, for_s: u64) {
@@ -257,7 +276,7 @@ impl Tables {
         }
     }
 
-    /// Is the grant there and not revoked?
+    /// Returns true if the grant exists and is not revoked.
     fn is_grant_alive(&self, id: GrantId) -> bool {
         self.grants.row(&id).is_some_and(|grant| !grant.is_revoked)
     }
@@ -283,6 +302,9 @@ impl Tables {
         left -= personals.remove_where(left, |_, row| now.is_past(row.expires_at));
         left -= attempts.remove_where(left, |_, (row, _)| now.is_past(row.resets_at));
         left -= self.burned.remove_where(left, |_, until| now.is_past(until.plus(BURNED_KEPT_S)));
+        left -= self.jobs.remove_where(left, |_, (row, _)| {
+            row.state == JobState::Dead && now.is_past(row.due_at.plus(DEAD_JOB_KEPT_S))
+        });
         left -= self.events.remove_where(left, |_, row| now.is_past(row.at.plus(events_kept_s)));
         rows_max - left
     }
@@ -310,6 +332,7 @@ impl Tables {
             secret_uses,
             burned,
             seal_keys,
+            jobs,
             events,
         } = self;
         undo.of(clients);
@@ -325,11 +348,12 @@ impl Tables {
         undo.of(secret_uses);
         undo.of(burned);
         undo.of(seal_keys);
+        undo.of(jobs);
         undo.of(events);
     }
 }
 
-/// What becomes of the changes that are not final yet.
+/// The fate of changes that are not final yet.
 #[derive(Clone, Copy)]
 enum Undo {
     Keep,
@@ -345,7 +369,7 @@ impl Undo {
     }
 }
 
-/// The names with which a user can sign in, in the form in which they are compared, and what each is called.
+/// Returns the sign-in names of a user in their normal form, each with the name of its field.
 fn logins(user: &User) -> impl Iterator<Item = (&'static str, String)> {
     let username = user.username.as_deref().map(|name| ("username", login_name(name)));
     let email = user.email.as_deref().map(|name| ("email", login_name(name)));

@@ -200,6 +200,23 @@ pub static TABLES: &[Table] = &[
         columns: &[int("id"), bytes("key"), int("failures"), int("resets_at"), USER],
     },
     Table {
+        name: "jobs",
+        key: 1,
+        unique: &[],
+        columns: &[
+            int("id"),
+            text("kind"),
+            text("document"),
+            int("created_at"),
+            int("due_at"),
+            int("attempts"),
+            text("last_error"),
+            flag("is_dead"),
+            int("claimed_by"),
+            int("claimed_until"),
+        ],
+    },
+    Table {
         name: "events",
         key: 1,
         unique: &[],

@@ -148,6 +148,7 @@ fn held_to_write(write: &Write) -> Option<Owner> {
         | Write::RevokePersonal(_)
         | Write::EndSession(_)
         | Write::DropIdentity(_)
+        | Write::Enqueue(_)
         | Write::Note(_) => None,
     }
 }
@@ -239,6 +240,7 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
         | Write::TouchSession { .. }
         | Write::TouchPersonal { .. }
         | Write::TouchSecret { .. }
+        | Write::Enqueue(_)
         | Write::Note(_) => {
             let mut batch = Batch::default();
             batch.write(write)?;

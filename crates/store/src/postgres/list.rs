@@ -8,6 +8,7 @@ use protocol::names::login_forms;
 use protocol::time::UnixTime;
 use tokio_postgres::Row;
 
+use super::jobs;
 use super::link::{Link, Typed, typed};
 use super::pins::{Missing, Pins, pin};
 use super::row::{self, columns};
@@ -71,6 +72,8 @@ pub(super) async fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
             let found = view.rows(&crate::greatest_id_sql(), &[], |row| row::get::<Option<i64>>(row, 0)).await?;
             Rows::GreatestId(found.into_iter().flatten().next().unwrap_or(0))
         }
+        Query::Jobs(filter) => Rows::Jobs(jobs::list(view.link, filter).await?),
+        Query::JobCounts => Rows::JobCounts(jobs::counts(view.link).await?),
         Query::Counts => Rows::Counts(view.counts(COUNTED_BYTES_MAX).await?),
     })
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Params, Row, params};
 
 use super::document::View;
 use super::stop::Stop;
-use super::{row, schema};
+use super::{jobs, row, schema};
 use crate::{Application, Counts, EventFilter, Fault, Noted, Query, Rows, TABLES};
 
 /// Answers every question but that for counts.
@@ -48,6 +48,8 @@ pub(super) fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
             let found = view.rows(&crate::greatest_id_sql(), [], |row| row.get::<_, Option<i64>>(0))?;
             Rows::GreatestId(found.into_iter().flatten().next().unwrap_or(0))
         }
+        Query::Jobs(filter) => Rows::Jobs(jobs::list(view.connection, filter)?),
+        Query::JobCounts => Rows::JobCounts(jobs::counts(view.connection)?),
         Query::Counts => return Err(Stop::Unreadable("counts are asked for elsewhere".to_owned())),
     })
 }
