@@ -5,7 +5,6 @@
 
 use protocol::model::JobState;
 use protocol::time::UnixTime;
-use serde_json::{Map, Value};
 
 /// A dead job is kept for so many seconds after its death, for people to look at: 30 days.
 pub const DEAD_JOB_KEPT_S: u64 = 30 * 86_400;
@@ -66,16 +65,6 @@ pub struct JobCount {
     pub count: u64,
     /// The earliest [`protocol::model::Job::due_at`] of them.
     pub oldest_due_at: UnixTime,
-}
-
-/// The document of a job as text.
-pub(crate) fn text_of(document: &Map<String, Value>) -> String {
-    serde_json::to_string(document).unwrap_or_else(|_| "{}".to_owned())
-}
-
-/// Reads the document of a job.
-pub(crate) fn read_document(text: &str) -> Option<Map<String, Value>> {
-    serde_json::from_str(text).ok()
 }
 
 /// The state that the column `is_dead` stands for.

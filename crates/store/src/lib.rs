@@ -14,6 +14,7 @@ pub mod moving;
 mod names;
 mod postgres;
 mod query;
+mod rows;
 mod sqlite;
 mod walk;
 

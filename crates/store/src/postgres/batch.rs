@@ -14,7 +14,7 @@ use tokio_postgres::types::Type;
 use super::commit::commit;
 use super::link::{Link, Sql, Values};
 use super::stop::Stop;
-use super::{gate, insert, jobs};
+use super::{gate, insert};
 
 const COUNT: Type = Type::INT8;
 const INTS: Type = Type::INT8_ARRAY;
@@ -352,7 +352,7 @@ impl<'c> Batch<'c> {
             insert::grants(link, &self.grants),
             insert::accesses(link, &self.accesses),
             self.touch(link),
-            jobs::insert(link, &self.jobs),
+            insert::jobs(link, &self.jobs),
             insert::events(link, &self.events),
             some(link, &AWAIT_DURABILITY, usize::from(self.awaits_durability), &[]),
         );

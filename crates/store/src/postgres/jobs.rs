@@ -3,67 +3,14 @@
 use protocol::model::{Job, JobId, JobState};
 use protocol::time::UnixTime;
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
 
 use super::lane::Errand;
-use super::link::{Link, Sql, Values, typed};
-use super::row;
+use super::link::{Link, typed};
+use super::row::{self, columns};
 use super::stop::Stop;
 use super::text::text;
-use crate::jobs::{read_document, state_of, text_of};
+use crate::jobs::state_of;
 use crate::{JobClaim, JobCount, JobEnd, JobFilter};
-
-const INTS: Type = Type::INT8_ARRAY;
-const TEXTS: Type = Type::TEXT_ARRAY;
-
-/// The columns that [`job`] reads.
-macro_rules! columns {
-    () => {
-        "j.id, j.kind, j.document, j.created_at, j.due_at, j.attempts, j.last_error, j.is_dead"
-    };
-}
-
-static JOBS: Sql = Sql {
-    text: "INSERT INTO jobs (id, kind, document, created_at, due_at, attempts, last_error, is_dead) \
-        SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)",
-    types: &[INTS, TEXTS, TEXTS, INTS, INTS, INTS, TEXTS, Type::BOOL_ARRAY],
-};
-
-/// Every prepared statement of this file.
-pub(super) static STATEMENTS: &[&Sql] = &[&JOBS];
-
-/// Adds new jobs.
-pub(super) async fn insert(link: &Link, jobs: &[&Job]) -> Result<(), Stop> {
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<i64> = jobs.iter().map(|job| job.id.0).collect();
-    let kinds: Vec<_> = jobs.iter().map(|job| text(&job.kind)).collect();
-    let documents: Vec<String> = jobs.iter().map(|job| text_of(&job.document)).collect();
-    let created_at: Vec<i64> = jobs.iter().map(|job| job.created_at.0).collect();
-    let due_at: Vec<i64> = jobs.iter().map(|job| job.due_at.0).collect();
-    let attempts: Vec<i64> = jobs.iter().map(|job| i64::from(job.attempts)).collect();
-    let errors: Vec<_> = jobs.iter().map(|job| job.last_error.as_deref().map(text)).collect();
-    let are_dead: Vec<bool> = jobs.iter().map(|job| job.state == JobState::Dead).collect();
-    let values: Values<'_> = &[&ids, &kinds, &documents, &created_at, &due_at, &attempts, &errors, &are_dead];
-    link.execute(&JOBS, values).await.map(drop)
-}
-
-fn job(row: &Row) -> Result<Job, Stop> {
-    let document: &str = row::get(row, 2)?;
-    let document =
-        read_document(document).ok_or_else(|| Stop::Unreadable("a job's document is not JSON".to_owned()))?;
-    Ok(Job {
-        id: JobId(row::get(row, 0)?),
-        kind: row::get(row, 1)?,
-        document,
-        created_at: UnixTime(row::get(row, 3)?),
-        due_at: UnixTime(row::get(row, 4)?),
-        attempts: row::number(row, 5)?,
-        last_error: row::get(row, 6)?,
-        state: state_of(row::get(row, 7)?),
-    })
-}
 
 /// Claims due jobs.
 pub(super) struct Claim(pub(super) JobClaim);
@@ -79,11 +26,11 @@ impl Errand for Claim {
                 AND (claimed_until IS NULL OR claimed_until <= $3) ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED) \
             UPDATE jobs AS j SET claimed_by = $1, claimed_until = $2, attempts = j.attempts + 1 \
             FROM due WHERE j.id = due.id RETURNING ",
-            columns!()
+            columns!(job)
         );
         let JobClaim { holder, now, for_s, jobs_max } = self.0;
         let values = typed![INT8 holder, INT8 now.plus(for_s).0, INT8 now.0, INT8 i64::from(jobs_max)];
-        let mut jobs = link.rows(SQL, values).await?.iter().map(job).collect::<Result<Vec<Job>, Stop>>()?;
+        let mut jobs = link.rows(SQL, values).await?.iter().map(row::job).collect::<Result<Vec<Job>, Stop>>()?;
         jobs.sort_unstable_by_key(|job| (job.due_at, job.id));
         Ok(jobs)
     }
@@ -123,14 +70,14 @@ impl Errand for End {
 pub(super) async fn list(link: &Link, filter: &JobFilter) -> Result<Vec<Job>, Stop> {
     const SQL: &str = concat!(
         "SELECT ",
-        columns!(),
+        columns!(job),
         " FROM jobs AS j WHERE ($1::boolean IS NULL OR is_dead = $1) AND ($2::text IS NULL OR kind = $2) \
         ORDER BY id LIMIT $3"
     );
     let is_dead = filter.state.map(|state| state == JobState::Dead);
     let rows_max = i64::try_from(filter.rows_max).unwrap_or(i64::MAX);
     let values = typed![BOOL is_dead, TEXT filter.kind.as_deref().map(text), INT8 rows_max];
-    link.rows(SQL, values).await?.iter().map(job).collect()
+    link.rows(SQL, values).await?.iter().map(row::job).collect()
 }
 
 pub(super) async fn counts(link: &Link) -> Result<Vec<JobCount>, Stop> {

@@ -161,8 +161,9 @@ impl View<'_> {
         let when =
             |is_set: bool, condition: &'static str, absent: &'static str| if is_set { condition } else { absent };
         let sql = format!(
-            "SELECT at, kind, user_key, client_key, address, detail, actor, id FROM events WHERE id < $1 AND id > $2 \
+            "SELECT {}, e.id FROM events AS e WHERE id < $1 AND id > $2 \
              AND {} AND {} AND {} AND {} AND {} ORDER BY id {} LIMIT $8",
+            columns!(event),
             when(filter.user.is_some(), "user_key = $3", "$3::bigint IS NULL"),
             when(filter.client.is_some(), "client_key = $4", "$4::bigint IS NULL"),
             when(filter.address.is_some(), "address = $5", "$5::text IS NULL"),

@@ -21,7 +21,6 @@ mod queue;
 mod row;
 mod schema;
 mod shared;
-mod single;
 mod stop;
 mod sweep;
 #[cfg(test)]
@@ -103,7 +102,7 @@ static LOADING: Purpose =
 /// itself is not changed from outside. Nothing can be written outside of a transaction that says that it writes: its statements
 /// are sent before it is known to have begun.
 static WRITING: Purpose = Purpose {
-    statements: &[gate::STATEMENTS, batch::STATEMENTS, insert::STATEMENTS, jobs::STATEMENTS],
+    statements: &[gate::STATEMENTS, batch::STATEMENTS, insert::STATEMENTS],
     settings: by_key!(
         // A row that somebody holds for long is no reason for a whole batch to wait.
         "SET statement_timeout = 0; SET lock_timeout = '250ms'; SET default_transaction_read_only = on; \

@@ -8,8 +8,8 @@ use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
+use super::insert;
 use super::stop::{Stop, is_conflict};
-use super::{insert, jobs};
 use crate::documents::{revoked_below, written};
 use crate::names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT, stored_form};
 
@@ -150,7 +150,7 @@ fn write(connection: &Connection, write: &Write) -> Result<(), Stop> {
         Write::DropIdentity(name) => drop_identity(connection, name),
         Write::DeleteUser(key) => DELETE_USER.iter().try_for_each(|sql| run(sql, &[key.0])),
         Write::DeleteClient(key) => DELETE_CLIENT.iter().try_for_each(|sql| run(sql, &[key.0])),
-        Write::Enqueue(job) => jobs::insert(connection, job),
+        Write::Enqueue(job) => insert::job(connection, job),
         Write::Note(event) => insert::event(connection, event),
     }
 }

@@ -1,44 +1,15 @@
 //! Jobs.
 
-use protocol::model::{Job, JobId};
+use protocol::model::{Job, JobId, JobState};
 use protocol::time::UnixTime;
 use rusqlite::{Connection, Row, params};
 
-use super::apply::{add, run};
+use super::apply::run;
+use super::row;
 use super::stop::Stop;
-use crate::jobs::{read_document, state_of, text_of};
+use crate::jobs::state_of;
+use crate::rows::table::described;
 use crate::{JobClaim, JobCount, JobEnd, JobFilter};
-
-/// The columns that [`job`] reads.
-macro_rules! columns {
-    () => {
-        "id, kind, document, created_at, due_at, attempts, last_error, is_dead"
-    };
-}
-
-pub(super) fn insert(connection: &Connection, job: &Job) -> Result<(), Stop> {
-    const SQL: &str = concat!("INSERT INTO jobs (", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
-    let (document, is_dead) = (text_of(&job.document), job.state == protocol::model::JobState::Dead);
-    let (created_at, due_at) = (job.created_at.0, job.due_at.0);
-    let values = params![job.id.0, job.kind, document, created_at, due_at, job.attempts, job.last_error, is_dead];
-    add(connection, SQL, values)
-}
-
-fn job(row: &Row<'_>) -> Result<Job, Stop> {
-    let document: String = row.get(2)?;
-    let document =
-        read_document(&document).ok_or_else(|| Stop::Unreadable("a job's document is not JSON".to_owned()))?;
-    Ok(Job {
-        id: JobId(row.get(0)?),
-        kind: row.get(1)?,
-        document,
-        created_at: UnixTime(row.get(3)?),
-        due_at: UnixTime(row.get(4)?),
-        attempts: row.get(5)?,
-        last_error: row.get(6)?,
-        state: state_of(row.get(7)?),
-    })
-}
 
 /// Claims due jobs within the writer's transaction.
 pub(super) fn claim(connection: &Connection, claim: JobClaim) -> Result<Vec<Job>, Stop> {
@@ -46,14 +17,14 @@ pub(super) fn claim(connection: &Connection, claim: JobClaim) -> Result<Vec<Job>
         "UPDATE jobs SET claimed_by = ?1, claimed_until = ?2, attempts = attempts + 1 WHERE id IN (\
             SELECT id FROM jobs WHERE is_dead = 0 AND due_at <= ?3 AND (claimed_until IS NULL OR claimed_until <= ?3) \
             ORDER BY due_at, id LIMIT ?4) RETURNING ",
-        columns!()
+        described!(sqlite_names!(job))
     );
     let JobClaim { holder, now, for_s, jobs_max } = claim;
     let mut statement = connection.prepare_cached(SQL)?;
     let mut rows = statement.query(params![holder, now.plus(for_s).0, now.0, jobs_max])?;
     let mut jobs = Vec::new();
     while let Some(row) = rows.next()? {
-        jobs.push(job(row)?);
+        jobs.push(row::job(row)?);
     }
     jobs.sort_unstable_by_key(|job| (job.due_at, job.id));
     Ok(jobs)
@@ -73,16 +44,16 @@ pub(super) fn end(connection: &Connection, id: JobId, holder: i64, end: &JobEnd)
 pub(super) fn list(connection: &Connection, filter: &JobFilter) -> Result<Vec<Job>, Stop> {
     const SQL: &str = concat!(
         "SELECT ",
-        columns!(),
-        " FROM jobs WHERE (?1 IS NULL OR is_dead = ?1) AND (?2 IS NULL OR kind = ?2) ORDER BY id LIMIT ?3"
+        described!(sqlite_list!(job)),
+        " FROM jobs AS j WHERE (?1 IS NULL OR is_dead = ?1) AND (?2 IS NULL OR kind = ?2) ORDER BY id LIMIT ?3"
     );
-    let is_dead = filter.state.map(|state| state == protocol::model::JobState::Dead);
+    let is_dead = filter.state.map(|state| state == JobState::Dead);
     let rows_max = i64::try_from(filter.rows_max).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(SQL)?;
     let mut rows = statement.query(params![is_dead, filter.kind, rows_max])?;
     let mut jobs = Vec::new();
     while let Some(row) = rows.next()? {
-        jobs.push(job(row)?);
+        jobs.push(row::job(row)?);
     }
     Ok(jobs)
 }

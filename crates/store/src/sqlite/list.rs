@@ -137,8 +137,9 @@ impl View<'_> {
             if is_set { condition.to_owned() } else { format!("?{number} IS NULL") }
         };
         let sql = format!(
-            "SELECT at, kind, user, client, address, detail, actor, id FROM events WHERE id < ?1 AND id > ?2 \
+            "SELECT {}, e.id FROM events AS e WHERE id < ?1 AND id > ?2 \
              AND {} AND {} AND {} AND {} AND {} ORDER BY id {} LIMIT ?8",
+            row::EVENT,
             when(filter.user.is_some(), "user = ?3", 3),
             when(filter.client.is_some(), "client = ?4", 4),
             when(filter.address.is_some(), "address = ?5", 5),
