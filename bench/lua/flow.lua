@@ -1,4 +1,4 @@
--- The whole code flow with PKCE: an authorization request with a live session and a remembered consent, then the code at
+-- The whole code flow with PKCE: an authorization request with a live session of somebody who need not be asked, then the code at
 -- the token endpoint. Two requests are one flow; the benchmark counts the codes that became tokens. Flows take turns at the
 -- browsers whose cookies are in the file.
 dofile(os.getenv("BENCH_LUA") .. "/common.lua")

@@ -1,5 +1,8 @@
-//! The ceiling: the least that a server can do for a request. It parses a form and answers 120 bytes of JSON, on the same
-//! HTTP library, allocator and number of threads as Grantry, with no store and no rules.
+//! The ceiling: the least that a server can do for a request. It parses a form and answers with a body that was ready before,
+//! on the same HTTP library, allocator and number of threads as Grantry, with no store and no rules.
+//!
+//! `/` answers 120 bytes, as a token endpoint does. `ceiling SIZE…` also answers at `/SIZE`, with a body of so many bytes: a
+//! larger body costs the kernel and the load generator more, and that is not what is compared.
 
 use axum::Router;
 use axum::extract::Form;
@@ -23,19 +26,26 @@ struct Asked {
     client_id: Option<String>,
 }
 
-async fn post(Form(asked): Form<Asked>) -> impl IntoResponse {
-    // Both are looked at, so that nobody can say that the parsing was left out.
-    let _ = std::hint::black_box((asked.token, asked.client_id));
-    ([(CONTENT_TYPE, "application/json")], ANSWER)
-}
-
-async fn read() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], ANSWER)
+fn answering(body: &'static str) -> axum::routing::MethodRouter {
+    let post = move |Form(asked): Form<Asked>| async move {
+        // Both are looked at, so that nobody can say that the parsing was left out.
+        let _ = std::hint::black_box((asked.token, asked.client_id));
+        ([(CONTENT_TYPE, "application/json")], body).into_response()
+    };
+    get(move || async move { ([(CONTENT_TYPE, "application/json")], body) }).post(post)
 }
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
+    let mut router = Router::new().route("/", answering(ANSWER));
+    let mut sizes: Vec<usize> = std::env::args().skip(1).filter_map(|size| size.parse().ok()).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    for size in sizes {
+        let body = format!("{{\"x\":\"{}\"}}", "x".repeat(size.saturating_sub(8)));
+        router = router.route(&format!("/{size}"), answering(body.leak()));
+    }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());
-    axum::serve(listener, Router::new().route("/", get(read).post(post))).await
+    axum::serve(listener, router).await
 }

@@ -22,6 +22,8 @@ pub(crate) const WARM_UPS: usize = 2;
 /// A script of `lua/` and its arguments.
 #[derive(Clone, Debug)]
 pub(crate) struct Workload {
+    /// What is done.
+    pub(crate) name: &'static str,
     /// The script's name.
     pub(crate) script: &'static str,
     /// Its arguments.

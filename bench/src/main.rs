@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark starts programs, reads clocks and writes files")]
 #![allow(clippy::cast_precision_loss, reason = "rates and times are told to three figures")]
 
+mod before;
 mod database;
 mod growth;
 mod load;
@@ -17,7 +18,8 @@ mod sign_ins;
 mod sqlite;
 mod work;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use load::{Measured, Workload};
 use process::Server;
@@ -25,17 +27,23 @@ use process::Server;
 const ROUNDS: usize = 3;
 const SECONDS: u64 = 6;
 
-fn main() {
+fn main() -> ExitCode {
     let asked = Asked::read(std::env::args().skip(1));
     let folder = tempfile::Builder::new().prefix("grantry-bench").tempdir_in(process::binaries()).expect("a folder");
-    let (name, page) = if asked.is_on_postgres {
-        ("bench-postgres.md", postgres::run(folder.path(), &asked))
-    } else {
-        ("bench.md", sqlite::run(folder.path(), asked.seconds))
+    let (name, (page, missed)) = match (&asked.before, asked.is_on_postgres) {
+        (Some(binary), _) => (None, before::run(folder.path(), &asked, binary)),
+        (None, true) => (Some("bench-postgres.md"), postgres::run(folder.path(), &asked)),
+        (None, false) => (Some("bench.md"), sqlite::run(folder.path(), asked.seconds)),
     };
-    let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/generated").join(name);
-    std::fs::write(&out, &page).expect("the docs are writable");
+    if let Some(name) = name {
+        let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/generated").join(name);
+        std::fs::write(&out, &page).expect("the docs are writable");
+    }
     println!("{page}");
+    for goal in &missed {
+        say(&format!("missed: {goal}"));
+    }
+    if asked.is_strict && !missed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// What is to be measured. `cargo xtask bench` has looked at the words before it built anything.
@@ -44,6 +52,10 @@ struct Asked {
     is_on_postgres: bool,
     has_peer: bool,
     has_growth: bool,
+    /// True if a missed goal is a failure.
+    is_strict: bool,
+    /// An older program to compare with.
+    before: Option<PathBuf>,
     /// All that was said.
     words: String,
 }
@@ -52,11 +64,14 @@ impl Asked {
     fn read(words: impl Iterator<Item = String>) -> Self {
         let words: Vec<String> = words.collect();
         let has = |word: &str| words.iter().any(|said| said == word);
+        let before = words.iter().position(|word| word == "--before").and_then(|at| words.get(at + 1));
         Self {
             seconds: words.iter().find_map(|word| word.parse().ok()).unwrap_or(SECONDS),
             is_on_postgres: has("postgres"),
             has_peer: has("--peer"),
             has_growth: has("--growth"),
+            is_strict: has("--strict"),
+            before: before.map(PathBuf::from),
             words: words.join(" "),
         }
     }
@@ -66,8 +81,8 @@ impl Asked {
 fn measure(seconds: u64, round: usize, name: &str, server: &Server, workload: &Workload) -> Measured {
     let measured = load::run(server, workload, seconds, round);
     say(&format!(
-        "round {round}: {name} {}: {:.0}/s, {:.1} µs and {:.1} µs of PostgreSQL, {} errors",
-        workload.script, measured.rate, measured.cpu_us, measured.store_cpu_us, measured.errors
+        "round {round}: {name}: {}: {:.0}/s, {:.1} µs and {:.1} µs of PostgreSQL, {} errors",
+        workload.name, measured.rate, measured.cpu_us, measured.store_cpu_us, measured.errors
     ));
     measured
 }

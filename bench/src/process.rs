@@ -45,23 +45,24 @@ impl Server {
         Self { pids: vec![child.id()], child, postmaster: None, address }
     }
 
-    /// Starts the ceiling; it prints its port.
-    pub(crate) fn ceiling() -> Self {
-        let (child, port) = spoken(&mut Command::new(binaries().join("ceiling")));
+    /// Starts the ceiling, which also answers with bodies of these sizes; it prints its port.
+    pub(crate) fn ceiling(sizes: &[usize]) -> Self {
+        let mut command = Command::new(binaries().join("ceiling"));
+        let (child, port) = spoken(command.args(sizes.iter().map(ToString::to_string)));
         Self::of(child, format!("127.0.0.1:{}", port.trim()))
     }
 
-    /// Starts Grantry on a configuration, and says how long it took to its first answer.
-    pub(crate) fn grantry(config: &Path, address: &str) -> (Self, Duration) {
+    /// Starts the Grantry at `binary` on a configuration, and says how long it took to its first answer.
+    pub(crate) fn grantry(binary: &Path, config: &Path, address: &str) -> (Self, Duration) {
         let begun = Instant::now();
         let log = fs::File::create(config.with_extension("log")).expect("the folder is writable");
-        let child = Command::new(binaries().join("grantry"))
+        let child = Command::new(binary)
             .args(["serve", "--config"])
             .arg(config)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .expect("grantry was built beside this program");
+            .expect("there is such a program");
         let server = Self::of(child, address.to_owned());
         while begun.elapsed() < Duration::from_secs(20) {
             if get(address, "/.well-known/oauth-authorization-server").is_some_and(|answer| answer.contains(" 200 ")) {
@@ -148,6 +149,17 @@ pub(crate) fn post(address: &str, path: &str, body: &str) -> Option<String> {
              Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         ),
     )
+}
+
+/// The length of the body of an answer, in bytes.
+///
+/// # Panics
+/// When it was not answered with success.
+pub(crate) fn body_bytes(answer: Option<String>) -> usize {
+    let answer = answer.expect("it answers");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
+    body.len()
 }
 
 /// Sends a request on a connection of its own, and reads until the server closes it.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::process::{Server, free_port};
+use crate::process::{Server, binaries, free_port};
 use crate::seed::{self, Seeder};
 
 /// The host of each dialect that is not asked at the server's own address.
@@ -23,8 +23,10 @@ pub(crate) struct Past {
     pub(crate) every: usize,
     /// Live refresh tokens, each of a grant of its own.
     pub(crate) grants: usize,
-    /// Signed-in people who consented, beside the first.
+    /// Signed-in people who allowed the applications that ask, beside the first.
     pub(crate) browsers: usize,
+    /// Live access tokens that people gave to an application, and as many personal tokens.
+    pub(crate) people: usize,
     /// Has another dialect as many tokens?
     pub(crate) has_others: bool,
 }
@@ -36,6 +38,10 @@ pub(crate) struct Scene {
     pub(crate) cookies: PathBuf,
     pub(crate) tokens: PathBuf,
     pub(crate) refreshes: PathBuf,
+    /// Access tokens of people.
+    pub(crate) of_people: PathBuf,
+    /// Personal tokens.
+    pub(crate) personals: PathBuf,
     /// The same, of another dialect.
     pub(crate) other_tokens: PathBuf,
     pub(crate) other_refreshes: PathBuf,
@@ -46,41 +52,50 @@ pub(crate) struct Scene {
 impl Scene {
     /// A Grantry on a SQLite file in a folder that is made for it.
     pub(crate) fn on_sqlite(folder: &Path, past: Past) -> Self {
-        Self::set(folder, &format!("sqlite:{}", folder.join("grantry.db").display()), past)
+        Self::of_binary_on_sqlite(&binaries().join("grantry"), folder, past)
+    }
+
+    /// As [`Scene::on_sqlite`], with another program than the one that was built with this one.
+    pub(crate) fn of_binary_on_sqlite(binary: &Path, folder: &Path, past: Past) -> Self {
+        Self::of_binary(binary, folder, &format!("sqlite:{}", folder.join("grantry.db").display()), past)
     }
 
     /// A Grantry on the store at an address, with a folder that is made for its files.
     pub(crate) fn set(folder: &Path, store_url: &str, past: Past) -> Self {
+        Self::of_binary(&binaries().join("grantry"), folder, store_url, past)
+    }
+
+    /// As [`Scene::set`], with another program. An older one must be able to work on what this one's store makes of the
+    /// schema, as in a rolling upgrade.
+    pub(crate) fn of_binary(binary: &Path, folder: &Path, store_url: &str, past: Past) -> Self {
         std::fs::create_dir(folder).expect("the folder is writable");
         let (config, address) = configure(folder, store_url);
-        let (server, took) = Server::grantry(&config, &address);
+        let (server, took) = Server::grantry(binary, &config, &address);
         let idle_mib = server.memory_mib();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-        let (cookies, access, refresh, other_access, other_refresh) = runtime.block_on(async {
+        runtime.block_on(async {
             let mut seeder = Seeder::open(store_url, &MASTER).await;
             let mut cookies = vec![seeder.people().await];
             if past.browsers > 0 {
-                cookies = seeder.browsers(&seed::STANDARD, past.browsers).await;
+                cookies = seeder.browsers(&[&seed::STANDARD, &seed::PUBLIC], past.browsers).await;
             }
+            let cookies: Vec<String> = cookies.iter().map(|value| format!("grantry-session={value}")).collect();
             let own = &seed::STANDARD;
-            let (access, refresh) =
-                (seeder.access(own, past.tokens, past.every).await, seeder.grants(own, past.grants).await);
             let (tokens, grants) = if past.has_others { (past.tokens, past.grants) } else { (0, 0) };
             let other = &seed::TINYREBRAND;
-            let others = (seeder.access(other, tokens, past.every).await, seeder.grants(other, grants).await);
-            (cookies, access, refresh, others.0, others.1)
-        });
-        let cookies: Vec<String> = cookies.iter().map(|value| format!("grantry-session={value}")).collect();
-        Self {
-            server,
-            cookies: write(folder, "cookies.txt", &cookies),
-            tokens: write(folder, "tokens.txt", &access),
-            refreshes: write(folder, "refreshes.txt", &refresh),
-            other_tokens: write(folder, "other-tokens.txt", &other_access),
-            other_refreshes: write(folder, "other-refreshes.txt", &other_refresh),
-            idle_mib,
-            start_ms: took.as_secs_f64() * 1e3,
-        }
+            Self {
+                server,
+                cookies: write(folder, "cookies.txt", &cookies),
+                tokens: write(folder, "tokens.txt", &seeder.access(own, past.tokens, past.every).await),
+                refreshes: write(folder, "refreshes.txt", &seeder.grants(own, past.grants).await),
+                of_people: write(folder, "of-people.txt", &seeder.access_of_people(own, past.people).await),
+                personals: write(folder, "personals.txt", &seeder.personals(past.people).await),
+                other_tokens: write(folder, "other-tokens.txt", &seeder.access(other, tokens, past.every).await),
+                other_refreshes: write(folder, "other-refreshes.txt", &seeder.grants(other, grants).await),
+                idle_mib,
+                start_ms: took.as_secs_f64() * 1e3,
+            }
+        })
     }
 }
 

@@ -7,8 +7,9 @@ use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Alphabet, Keys, Minted, Spelling, TokenKind};
 use protocol::line::Write;
 use protocol::model::{
-    Access, AccessId, Amr, Client, ClientKey, ClientKind, ClientSecret, Consent, Grant, GrantId, GrantType, Pkce,
-    Refresh, Session, SessionId, StoredSecret, User, UserKey,
+    Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret, Consent, Grant,
+    GrantId, GrantType, Permission, Personal, PersonalId, Pkce, Refresh, Session, SessionId, StoredSecret, User,
+    UserKey,
 };
 use protocol::person::password;
 use protocol::policy::Policy;
@@ -19,7 +20,7 @@ use store::{Mode, Store};
 
 /// The secret of the client.
 pub(crate) const SECRET: &str = "bench-secret-bench-secret-bench-secret";
-/// The client's redirect URI.
+/// The redirect URI of most clients.
 pub(crate) const REDIRECT_URI: &str = "http://localhost:9/cb";
 /// A PKCE verifier; RFC 7636 appendix B.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -76,23 +77,26 @@ impl Seeder {
         }
         let (cookie, session) = self.session(1);
         changes.push(session);
-        for owner in OWNERS {
-            changes.push(consent(&owner, 1, owner.key, self.now));
+        for owner in OWNERS.iter().filter(|owner| !owner.is_first_party) {
+            changes.push(consent(owner, 1, owner.key, self.now));
         }
         self.store.commit(changes.into()).await.expect("the rows are new");
         cookie
     }
 
-    /// So many people more, each signed in at a browser and remembered to have consented. Gives the cookies' values.
-    pub(crate) async fn browsers(&mut self, owner: &Owner, count: usize) -> Vec<String> {
+    /// So many people more, each signed in at a browser and remembered to have consented to these clients. Gives the cookies'
+    /// values.
+    pub(crate) async fn browsers(&mut self, owners: &[&Owner], count: usize) -> Vec<String> {
         let mut cookies = Vec::with_capacity(count);
-        let mut changes = Vec::with_capacity(count * 3);
+        let mut changes = Vec::with_capacity(count * (2 + owners.len()));
         for number in (USERS + 1..).take(count) {
             let (cookie, session) = self.session(number);
             changes.push(Write::PutUser(Box::new(nameless(number, self.now))));
             changes.push(session);
-            // Apart from the numbers of the first user's.
-            changes.push(consent(owner, number, 1_000 + number, self.now));
+            for owner in owners {
+                // Apart from the numbers of the first user's.
+                changes.push(consent(owner, number, 10_000 * owner.key + number, self.now));
+            }
             cookies.push(cookie);
         }
         self.store.commit(changes.into()).await.expect("the rows are new");
@@ -142,12 +146,48 @@ impl Seeder {
             client: ClientKey(owner.key),
             user: None,
             grant: None,
-            scope: Scope::of([owner.scope]),
-            audience: vec![],
+            permission: Permission { scope: Scope::of([owner.scope]), audience: vec![] },
             issued_at: self.now,
             expires_at: self.now.plus(YEAR_S),
         };
         (minted.text.reveal().to_owned(), row)
+    }
+
+    /// So many live access tokens that people gave to a client; gives all of them.
+    pub(crate) async fn access_of_people(&mut self, owner: &Owner, count: usize) -> Vec<String> {
+        let mut texts = Vec::with_capacity(count);
+        let mut sets = Vec::with_capacity(count);
+        for number in (1..=USERS).cycle().take(count) {
+            let (text, row) = self.access_row(owner);
+            sets.push(vec![Write::PutAccess(Box::new(Access { user: Some(UserKey(number)), ..row }))]);
+            texts.push(text);
+        }
+        self.commit_all(sets).await;
+        texts
+    }
+
+    /// So many live personal tokens; gives all of them.
+    pub(crate) async fn personals(&mut self, count: usize) -> Vec<String> {
+        let mut texts = Vec::with_capacity(count);
+        let mut sets = Vec::with_capacity(count);
+        for number in (1..=USERS).cycle().take(count) {
+            let minted = self.mint(TokenKind::Personal);
+            sets.push(vec![Write::PutPersonal(Box::new(Personal {
+                id: PersonalId(minted.id),
+                digest: minted.digest,
+                user: UserKey(number),
+                dialect: STANDARD.dialect.into(),
+                name: "bench".into(),
+                scope: Scope::of([STANDARD.scope]),
+                is_by_operator: true,
+                created_at: self.now,
+                expires_at: self.now.plus(YEAR_S),
+                used_at: None,
+            }))]);
+            texts.push(minted.text.reveal().to_owned());
+        }
+        self.commit_all(sets).await;
+        texts
     }
 
     /// So many grants of a client; gives the refresh token of each.
@@ -161,11 +201,13 @@ impl Seeder {
                 Refresh { current: minted.digest, previous: None, answer: None, idle_until: until, generation: 0 };
             sets.push(vec![Write::PutGrant(Box::new(Grant {
                 id: GrantId(minted.id),
-                user: UserKey(1),
-                client: ClientKey(owner.key),
-                scope: Scope::of([owner.scope]),
-                audience: vec![],
-                auth_time: self.now,
+                authorization: Authorization {
+                    user: UserKey(1),
+                    client: ClientKey(owner.key),
+                    permission: Permission { scope: Scope::of([owner.scope]), audience: vec![] },
+                    auth_time: self.now,
+                    circumstances: Circumstances::default(),
+                },
                 created_at: self.now,
                 expires_at: until,
                 refresh: Some(refresh),
@@ -198,6 +240,8 @@ pub(crate) struct Owner {
     /// Its client_id.
     pub(crate) client_id: &'static str,
     kind: ClientKind,
+    is_first_party: bool,
+    redirect_uri: &'static str,
     scope: &'static str,
     alphabet: Alphabet,
     access_prefix: &'static str,
@@ -205,6 +249,19 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
+    /// The redirect URI, as a value of a query or a form.
+    pub(crate) fn redirect_uri(&self) -> String {
+        self.redirect_uri.replace(':', "%3A").replace('/', "%2F")
+    }
+
+    /// The client's name and, if it has one, its secret, as parameters of a form.
+    pub(crate) fn credentials(&self) -> String {
+        match self.kind {
+            ClientKind::Confidential => format!("client_id={}&client_secret={SECRET}", self.client_id),
+            _ => format!("client_id={}", self.client_id),
+        }
+    }
+
     fn access(&self) -> Spelling {
         Spelling { prefix: self.access_prefix.to_owned(), alphabet: self.alphabet }
     }
@@ -220,6 +277,8 @@ pub(crate) const STANDARD: Owner = Owner {
     dialect: "standard",
     client_id: "bench",
     kind: ClientKind::Confidential,
+    is_first_party: false,
+    redirect_uri: REDIRECT_URI,
     scope: SCOPE,
     alphabet: Alphabet::Url,
     access_prefix: "",
@@ -231,6 +290,8 @@ pub(crate) const TINYREBRAND: Owner = Owner {
     dialect: "tinyrebrand",
     client_id: "bench-tinyrebrand",
     kind: ClientKind::Public,
+    is_first_party: false,
+    redirect_uri: REDIRECT_URI,
     scope: "user:read",
     alphabet: Alphabet::Hex,
     access_prefix: "at_",
@@ -239,7 +300,18 @@ pub(crate) const TINYREBRAND: Owner = Owner {
 /// The client of a surface without grant types.
 pub(crate) const PHP_ENDPOINTS: Owner =
     Owner { key: 3, dialect: "php-endpoints", client_id: "bench-php", alphabet: Alphabet::Hex, ..STANDARD };
-const OWNERS: [Owner; 3] = [STANDARD, TINYREBRAND, PHP_ENDPOINTS];
+/// A client of the operator's own, which needs no consent.
+pub(crate) const FIRST_PARTY: Owner =
+    Owner { key: 4, client_id: "bench-first-party", is_first_party: true, ..STANDARD };
+/// A public client of the standard dialect. Only an https address of its own spares people a question.
+pub(crate) const PUBLIC: Owner = Owner {
+    key: 5,
+    client_id: "bench-public",
+    kind: ClientKind::Public,
+    redirect_uri: "https://bench.example/cb",
+    ..STANDARD
+};
+const OWNERS: [Owner; 5] = [STANDARD, TINYREBRAND, PHP_ENDPOINTS, FIRST_PARTY, PUBLIC];
 
 fn client(owner: &Owner, now: UnixTime) -> Client {
     let is_public = owner.kind == ClientKind::Public;
@@ -254,10 +326,11 @@ fn client(owner: &Owner, now: UnixTime) -> Client {
         dialect: owner.dialect.into(),
         name: "Bench".into(),
         secrets: if is_public { vec![] } else { vec![secret] },
-        redirect_uris: vec![REDIRECT_URI.into()],
+        redirect_uris: vec![owner.redirect_uri.into()],
+        is_first_party: owner.is_first_party,
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials],
         scope: Scope::of([owner.scope]),
-        pkce: if owner.key == STANDARD.key { Pkce::Required } else { Pkce::Optional },
+        pkce: if owner.dialect == STANDARD.dialect { Pkce::Required } else { Pkce::Optional },
         created_at: now,
         ..registration::client(owner.kind, &Policy::standard(""))
     }
@@ -275,10 +348,9 @@ fn nameless(number: i64, now: UnixTime) -> User {
 fn consent(owner: &Owner, user: i64, id: i64, now: UnixTime) -> Write {
     Write::PutConsent(Consent {
         id,
-        audience: vec![],
+        permission: Permission { scope: Scope::of([owner.scope]), audience: vec![] },
         user: UserKey(user),
         client: ClientKey(owner.key),
-        scope: Scope::of([owner.scope]),
         given_at: now,
         renewed_at: now,
     })

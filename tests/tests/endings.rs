@@ -12,8 +12,8 @@ use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::Presented;
 use protocol::line::{Changes, Rely, Wants, Write};
 use protocol::model::{
-    Access, AccessId, Amr, Client, ClientKey, ClientKind, Consent, Grant, GrantId, Identity, IdentityName, Session,
-    SessionId, User, UserKey,
+    Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKey, ClientKind, Consent, Grant, GrantId,
+    Identity, IdentityName, Permission, Session, SessionId, User, UserKey,
 };
 use protocol::person::browser::{Caller, FormSeal};
 use protocol::person::password;
@@ -91,8 +91,7 @@ async fn furnish(store: &dyn Store, hash: &str) {
         id: 1,
         user: UserKey(1),
         client: ClientKey(1),
-        scope: Scope::of(["profile"]),
-        audience: vec![],
+        permission: Permission { scope: Scope::of(["profile"]), audience: vec![] },
         given_at: now(),
         renewed_at: now(),
     };
@@ -134,11 +133,13 @@ async fn keep_busy(at: usize, store: Arc<dyn Store>, is_over: Arc<AtomicBool>) -
         let id = ids.reserve(Clock::System.now_ms() + ahead_ms).expect("there are ids");
         let grant = Grant {
             id: GrantId(id),
-            user: user.key,
-            client: client.key,
-            scope: Scope::of(["profile"]),
-            audience: vec![],
-            auth_time: now(),
+            authorization: Authorization {
+                user: user.key,
+                client: client.key,
+                permission: Permission { scope: Scope::of(["profile"]), audience: vec![] },
+                auth_time: now(),
+                circumstances: Circumstances::default(),
+            },
             created_at: now(),
             expires_at: now().plus(600),
             refresh: None,
@@ -150,8 +151,7 @@ async fn keep_busy(at: usize, store: Arc<dyn Store>, is_over: Arc<AtomicBool>) -
             client: client.key,
             user: Some(user.key),
             grant: Some(grant.id),
-            scope: Scope::of(["profile"]),
-            audience: vec![],
+            permission: Permission { scope: Scope::of(["profile"]), audience: vec![] },
             issued_at: now(),
             expires_at: now().plus(600),
         };

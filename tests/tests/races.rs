@@ -10,8 +10,8 @@ use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Keys, TokenKind};
 use protocol::line::{Call, Changes, Facts, Reply, Turn, Write};
 use protocol::model::{
-    AuthMethod, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Grant, GrantId, GrantType, Refresh,
-    StoredSecret, User, UserKey,
+    AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Grant,
+    GrantId, GrantType, Permission, Refresh, StoredSecret, User, UserKey,
 };
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
@@ -82,14 +82,16 @@ impl Arena {
             id: CodeId(minted.id),
             digest: minted.digest,
             grant: GrantId(entropy.next_id()),
-            client: ClientKey(1),
-            user: UserKey(1),
+            authorization: Authorization {
+                user: UserKey(1),
+                client: ClientKey(1),
+                permission: Permission { scope: Scope::of(["profile"]), audience: vec![] },
+                auth_time: NOW,
+                circumstances: Circumstances::default(),
+            },
             redirect_uri: "https://app.example/cb".into(),
             is_redirect_uri_named: true,
             challenge: Some(Digest::of(VERIFIER.as_bytes())),
-            scope: Scope::of(["profile"]),
-            audience: vec![],
-            auth_time: NOW,
             issued_at: NOW,
             expires_at: NOW.plus(60),
             is_spent: false,
@@ -111,11 +113,13 @@ impl Arena {
         let refresh = Refresh { current: minted.digest, previous: None, answer: None, generation: 0, idle_until };
         let grant = Grant {
             id: GrantId(minted.id),
-            user: UserKey(1),
-            client: self.caller.key,
-            scope: Scope::of(["profile"]),
-            audience: vec![],
-            auth_time: NOW,
+            authorization: Authorization {
+                user: UserKey(1),
+                client: self.caller.key,
+                permission: Permission { scope: Scope::of(["profile"]), audience: vec![] },
+                auth_time: NOW,
+                circumstances: Circumstances::default(),
+            },
             created_at: NOW,
             expires_at: NOW.plus(600),
             refresh: Some(refresh),

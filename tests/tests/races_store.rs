@@ -7,7 +7,8 @@ use protocol::client::registration;
 use protocol::line::{Changes, Rely, Wants, Write};
 use protocol::model::Access;
 use protocol::model::{
-    AccessId, Attempts, Client, ClientKey, ClientKind, Code, CodeId, Grant, GrantId, Refresh, User, UserKey,
+    AccessId, Attempts, Authorization, Circumstances, Client, ClientKey, ClientKind, Code, CodeId, Grant, GrantId,
+    Permission, Refresh, User, UserKey,
 };
 use protocol::policy::Policy;
 use protocol::scope::Scope;
@@ -43,14 +44,16 @@ fn code() -> Code {
         id: CodeId(1),
         digest: digest("code"),
         grant: GrantId(1),
-        client: ClientKey(1),
-        user: UserKey(1),
+        authorization: Authorization {
+            user: UserKey(1),
+            client: ClientKey(1),
+            permission: Permission::default(),
+            auth_time: NOW,
+            circumstances: Circumstances::default(),
+        },
         redirect_uri: "https://app.example/cb".to_owned(),
         is_redirect_uri_named: true,
         challenge: None,
-        scope: Scope::default(),
-        audience: Vec::new(),
-        auth_time: NOW,
         issued_at: NOW,
         expires_at: NOW.plus(60),
         is_spent: false,
@@ -60,11 +63,13 @@ fn code() -> Code {
 fn grant(id: i64) -> Grant {
     Grant {
         id: GrantId(id),
-        user: UserKey(1),
-        client: ClientKey(1),
-        scope: Scope::default(),
-        audience: Vec::new(),
-        auth_time: NOW,
+        authorization: Authorization {
+            user: UserKey(1),
+            client: ClientKey(1),
+            permission: Permission::default(),
+            auth_time: NOW,
+            circumstances: Circumstances::default(),
+        },
         created_at: NOW,
         expires_at: NOW.plus(1_000),
         refresh: Some(refresh("0")),
@@ -83,8 +88,7 @@ fn access(id: i64) -> Access {
         client: ClientKey(1),
         user: Some(UserKey(1)),
         grant: Some(GrantId(1)),
-        scope: Scope::default(),
-        audience: Vec::new(),
+        permission: Permission::default(),
         issued_at: NOW,
         expires_at: NOW.plus(60),
     }

@@ -1,10 +1,11 @@
 //! Runs the benchmark. It is a program of its own, so that the other chores need not build an HTTP library.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use crate::tree::root;
 
-/// What is wrong with the words of the command, if anything: building takes minutes, and a slip should not cost them.
+/// Returns what is wrong with the words of the command, if anything. Building takes minutes, and a slip should not cost them.
 fn complaint(words: &[&str]) -> Option<String> {
     let mut rest = words;
     let mut is_on_postgres = false;
@@ -15,7 +16,8 @@ fn complaint(words: &[&str]) -> Option<String> {
                 is_on_postgres = *store == "postgres";
                 rest
             }
-            ["--peer", "oidc-provider", rest @ ..] | ["--growth", rest @ ..] => rest,
+            ["--before", path, rest @ ..] if Path::new(path).is_file() => rest,
+            ["--peer", "oidc-provider", rest @ ..] | ["--growth" | "--strict", rest @ ..] => rest,
             ["--seconds", seconds, rest @ ..] | [seconds, rest @ ..]
                 if seconds.parse().is_ok_and(|many: u64| many > 0) =>
             {
@@ -23,6 +25,9 @@ fn complaint(words: &[&str]) -> Option<String> {
             }
             [word, ..] => return Some(format!("{word} is not understood, or what follows it")),
         }
+    }
+    if words.contains(&"--before") && (words.contains(&"--peer") || words.contains(&"--growth")) {
+        return Some("--before goes with neither --peer nor --growth".to_owned());
     }
     let needs = words.iter().find(|word| ["--peer", "--growth"].contains(word)).filter(|_| !is_on_postgres);
     needs.map(|word| format!("{word} goes with --store postgres"))
@@ -46,15 +51,26 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
     if !is_built.is_ok_and(|status| status.success()) {
         return ExitCode::FAILURE;
     }
-    let mut all = vec!["run", "--release", "--quiet", "--package", "bench", "--bin", "bench", "--"];
-    all.extend(words);
-    match cargo(&all) {
+    // Not by `cargo run`: the features of the libraries are those of all packages that are named, so naming one of the two
+    // would build both again.
+    let Some(bench) = built("bench") else {
+        eprintln!("xtask bench: the program that was built is not where cargo puts it");
+        return ExitCode::FAILURE;
+    };
+    match Command::new(bench).args(words).status() {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
 }
 
-/// Is what the lock file says installed? If not, it is installed now.
+/// Where a program of the profile `release` is: beside the folder of this one, which is `target/debug`.
+fn built(name: &str) -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    let program = own.parent()?.parent()?.join("release").join(name);
+    program.is_file().then_some(program)
+}
+
+/// Returns true if what the lock file says is installed. If not, it is installed now.
 fn is_peer_there() -> bool {
     let peer = root().join("bench/peer");
     let install = || Command::new("npm").args(["ci", "--ignore-scripts"]).current_dir(&peer).status();
@@ -72,6 +88,8 @@ mod tests {
             vec!["2"],
             vec!["--seconds", "2"],
             vec!["--store", "sqlite"],
+            vec!["--strict"],
+            vec!["--before", "Cargo.toml", "--store", "postgres", "--strict"],
             vec!["--store", "postgres", "--peer", "oidc-provider", "--growth", "--seconds", "30"],
         ] {
             assert_eq!(complaint(&words), None, "{words:?}");
@@ -86,6 +104,9 @@ mod tests {
             vec!["--store", "postgres", "--peer", "another"],
             vec!["--store", "sqlite", "--growth"],
             vec!["--grwth"],
+            vec!["--before"],
+            vec!["--before", "no/such/program"],
+            vec!["--before", "Cargo.toml", "--store", "postgres", "--growth"],
         ] {
             assert!(complaint(&words).is_some(), "{words:?}");
         }

@@ -18,9 +18,15 @@ const USAGE: &str = "usage: cargo xtask COMMAND
     --store postgres     the same on PostgreSQL, writes docs/generated/bench-postgres.md; and with it:
     --peer oidc-provider   against the npm package oidc-provider too
     --growth               with ten thousand, a million and ten million live tokens too
+    --before PROGRAM     measures an older grantry and this one in turns, and writes nothing; with --store postgres too
+    --strict             fails when a goal is missed
   hostile [SECONDS]    what slow clients and idle connections cost the others, as ratios of one run
   soak [--minutes N] [--store postgres]
                        mixed load: are memory, open files and p99 flat? 30 minutes by default
+  rolling --old BINARY [--seconds N]
+                       nodes of an earlier version and of this one on one PostgreSQL, under load; 20 seconds a stage by default
+  fixture NAME COMMIT BINARY
+                       makes tests/fixtures/NAME with the binary of an earlier version
 ";
 
 fn main() -> ExitCode {
@@ -31,7 +37,8 @@ fn main() -> ExitCode {
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),
         ["bench", rest @ ..] => bench::run(rest),
-        ["hostile" | "soak", ..] => strain::run(&words),
+        ["hostile" | "soak" | "rolling", ..] => strain::run(&words),
+        ["fixture", rest @ ..] => strain::fixture(rest),
         _ => {
             eprint!("{USAGE}");
             ExitCode::from(2)

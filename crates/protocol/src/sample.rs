@@ -10,8 +10,8 @@ use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::{Alphabet, Keys, Minted, Presented, Spelling, TokenKind};
 use crate::line::{Call, Changes, Facts, Rely, Reply, Turn, Write};
 use crate::model::{
-    Access, AccessId, AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantId, GrantType, Held, StoredSecret,
-    User, UserKey,
+    Access, AccessId, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret, GrantId,
+    GrantType, Held, Permission, StoredSecret, User, UserKey,
 };
 use crate::person::password;
 use crate::policy::Policy;
@@ -95,6 +95,17 @@ pub(crate) fn policy() -> Policy {
     policy
 }
 
+/// What [`user`] authorized [`client`] to do at 900.
+pub(crate) fn authorization() -> Authorization {
+    Authorization {
+        user: user().key,
+        client: client().key,
+        permission: Permission::default(),
+        auth_time: UnixTime(900),
+        circumstances: Circumstances::default(),
+    }
+}
+
 /// The row of an access token that [`user`] let `client` have. It was issued at 900, and lives until 2000.
 pub(crate) fn access(minted: &Minted, client: Client, scope: Scope) -> Held<Access> {
     Held {
@@ -104,8 +115,7 @@ pub(crate) fn access(minted: &Minted, client: Client, scope: Scope) -> Held<Acce
             client: client.key,
             user: Some(user().key),
             grant: Some(GrantId(100)),
-            scope,
-            audience: vec![],
+            permission: Permission { scope, audience: vec![] },
             issued_at: UnixTime(900),
             expires_at: UnixTime(2000),
         },

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use protocol::crypto::entropy::Entropy;
 use protocol::secret::Digest;
 
 /// A source of random bytes.
@@ -27,11 +28,7 @@ impl Source {
     #[must_use]
     pub fn draw(&self) -> [u8; 32] {
         match self {
-            Self::System => {
-                let mut bytes = [0; 32];
-                aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
-                bytes
-            }
+            Self::System => system(),
             Self::Seeded(seed, drawn) => {
                 let mut input = [0; 40];
                 input[..32].copy_from_slice(seed);
@@ -40,4 +37,19 @@ impl Source {
             }
         }
     }
+
+    /// Returns randomness for one turn, with ids from `first_id` on. The operating system is asked when the first random byte
+    /// is. A seed is drawn from at once: what a test gets must not depend on what the turns before it needed.
+    pub(crate) fn for_turn(&self, first_id: i64) -> Entropy {
+        match self {
+            Self::System => Entropy::undrawn(system, first_id),
+            Self::Seeded(..) => Entropy::seeded(self.draw(), first_id),
+        }
+    }
+}
+
+fn system() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
 }

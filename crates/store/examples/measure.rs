@@ -12,8 +12,8 @@ use protocol::client::registration;
 use protocol::line::{Changes, Rely, Wants, Write};
 use protocol::model::Code;
 use protocol::model::{
-    Access, AccessId, AuthMethod, Client, ClientKey, ClientKind, CodeId, Grant, GrantId, GrantType, Refresh, User,
-    UserKey,
+    Access, AccessId, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, CodeId, Grant, GrantId,
+    GrantType, Permission, Refresh, User, UserKey,
 };
 use protocol::policy::Policy;
 use protocol::scope::Scope;
@@ -63,8 +63,7 @@ fn access(id: i64, has_user: bool) -> Write {
         client: ClientKey(id % CLIENTS + 1),
         user: has_user.then_some(UserKey(id % USERS + 1)),
         grant: has_user.then_some(GrantId(id)),
-        scope: Scope::of(["profile", "email"]),
-        audience: Vec::new(),
+        permission: Permission { scope: Scope::of(["profile", "email"]), audience: Vec::new() },
         issued_at: NOW,
         expires_at: NOW.plus(3_600),
     }))
@@ -75,11 +74,13 @@ fn grant(id: i64) -> Write {
         Refresh { current: digest(id), previous: None, answer: None, idle_until: NOW.plus(9_000), generation: 0 };
     Write::PutGrant(Box::new(Grant {
         id: GrantId(id),
-        user: UserKey(id % USERS + 1),
-        client: ClientKey(id % CLIENTS + 1),
-        scope: Scope::of(["profile", "email"]),
-        audience: Vec::new(),
-        auth_time: NOW,
+        authorization: Authorization {
+            user: UserKey(id % USERS + 1),
+            client: ClientKey(id % CLIENTS + 1),
+            permission: Permission { scope: Scope::of(["profile", "email"]), audience: Vec::new() },
+            auth_time: NOW,
+            circumstances: Circumstances::default(),
+        },
         created_at: NOW,
         expires_at: NOW.plus(90_000),
         refresh: Some(refresh),
@@ -92,14 +93,16 @@ fn code(id: i64) -> Write {
         id: CodeId(id),
         digest: digest(id),
         grant: GrantId(id),
-        client: ClientKey(id % CLIENTS + 1),
-        user: UserKey(id % USERS + 1),
+        authorization: Authorization {
+            user: UserKey(id % USERS + 1),
+            client: ClientKey(id % CLIENTS + 1),
+            permission: Permission { scope: Scope::of(["profile", "email"]), audience: Vec::new() },
+            auth_time: NOW,
+            circumstances: Circumstances::default(),
+        },
         redirect_uri: "https://client.example/cb".to_owned(),
         is_redirect_uri_named: true,
         challenge: Some(digest(id)),
-        scope: Scope::of(["profile", "email"]),
-        audience: Vec::new(),
-        auth_time: NOW,
         issued_at: NOW,
         expires_at: NOW.plus(60),
         is_spent: false,

@@ -16,6 +16,8 @@ mod postgres;
 mod query;
 mod rows;
 mod sqlite;
+#[cfg(test)]
+mod upgrade_tests;
 mod walk;
 
 use std::path::Path;

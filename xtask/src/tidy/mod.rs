@@ -1,6 +1,7 @@
 //! The rules of the house that the compiler cannot check. Each rule is a function from the files to complaints.
 
 mod absences;
+mod circles;
 mod musts;
 mod names;
 mod pages;
@@ -21,8 +22,9 @@ const RULES: &[Rule] = &[
     ("words", words::check),
     ("absences", absences::check),
     ("quoted MUSTs", musts::check),
-    ("wildcards", wildcards::check),
     ("pages", pages::check),
+    ("wildcards", wildcards::check),
+    ("circles", circles::check),
 ];
 
 pub(crate) fn run() -> ExitCode {

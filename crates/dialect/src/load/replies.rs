@@ -1,6 +1,5 @@
 //! Loads replies and errors: compiles their templates, and checks that every reply that is needed exists.
 
-use protocol::endpoint::Endpoint;
 use protocol::line::ReplyKind;
 use protocol::model::GrantType;
 use protocol::refusal::ErrorKind;
@@ -191,14 +190,7 @@ fn constant(text: &Text, reader: &mut Reader<'_>) -> String {
 fn needed(dialect: &Dialect) -> Vec<&str> {
     let mut names = vec!["error"];
     for address in &dialect.addresses {
-        match address.endpoint {
-            Endpoint::Authorize => names.push("denied"),
-            Endpoint::Token => names.push("token"),
-            Endpoint::Introspect => names.extend(["introspect", "inactive"]),
-            Endpoint::Revoke => names.push("revoke"),
-            Endpoint::Userinfo => names.push("userinfo"),
-            Endpoint::Metadata => {}
-        }
+        names.extend(address.endpoint.row().replies);
         names.extend(address.reply.map(|at| dialect.replies[at].name.as_str()));
     }
     for grant in &dialect.grants {

@@ -27,16 +27,18 @@ use request::{Request, ResponseType};
 use crate::crypto::keys::TokenKind;
 use crate::line::{Call, Reply, ReplyKind};
 use crate::line::{Facts, Rely, Turn, Wants, Write};
-use crate::model::{Client, Code, CodeId, EventKind, GrantId, GrantType, SessionId, UserKey};
+use crate::model::{
+    Authorization, Circumstances, Client, Code, CodeId, EventKind, GrantId, Permission, SessionId, UserKey,
+};
 use crate::person::browser::{
-    Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMode, Return, Shown, Step, renewed_browser,
+    Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMode, Return, Step, renewed_browser,
 };
 use crate::person::sign_in::{Next, Progress, Proof, Question, SignIn, Signed, Taken};
 use crate::redirect::{self, VerifiedRedirect};
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::secret::Digest;
-use crate::token::issue::{self, Beginning, Subject};
+use crate::token::issue::{self, NewGrant};
 use crate::wire::{Field, Fields, Param, Params};
 
 /// A browser's visit: an errand, and the answer to the last page if there was one.
@@ -149,10 +151,10 @@ impl Visit {
             Next::Ask(question) => return self.put(question, Some(way.client), turn),
         };
         // The page said what it would allow; if the request has come to mean something else since, it is no answer.
-        let decision = decision.filter(|_| self.errand.shown.as_ref() == Some(&consent::shown(request)));
+        let decision = decision.filter(|_| self.errand.shown.as_ref() == Some(&request.permission));
         match decision {
             Some(false) => {
-                let scope = request.scope.as_str();
+                let scope = request.permission.scope.as_str();
                 turn.note(EventKind::ConsentDenied, Some(signed.user.key), Some(way.client.key), scope);
                 return way.back(Err(No::UserDenied.into()), turn);
             }
@@ -171,7 +173,7 @@ impl Visit {
     /// Returns true if the browser comes with a consent page that this person was shown for this request.
     fn was_shown(&self, request: &Request, signed: &Signed) -> bool {
         let is_theirs = self.errand.user == Some(signed.user.key);
-        is_theirs && self.answer.is_none() && self.errand.shown.as_ref() == Some(&consent::shown(request))
+        is_theirs && self.answer.is_none() && self.errand.shown.as_ref() == Some(&request.permission)
     }
 
     /// The sign-in of this visit, for `client` if an application asks.
@@ -245,15 +247,15 @@ impl Visit {
         let page = Page::Consent {
             client: Arc::clone(way.client),
             user: Arc::clone(&signed.user),
-            scope: request.scope.clone(),
+            scope: request.permission.scope.clone(),
             added: consent::added(way, request, turn),
-            audience: request.audience.clone(),
+            audience: request.permission.audience.clone(),
             redirect: way.to.clone(),
         };
-        self.ask(page, Some(signed.user.key), Some(consent::shown(request)), turn)
+        self.ask(page, Some(signed.user.key), Some(request.permission.clone()), turn)
     }
 
-    fn ask(&self, page: Page, user: Option<UserKey>, shown: Option<Shown>, turn: &mut Turn<'_>) -> Step {
+    fn ask(&self, page: Page, user: Option<UserKey>, shown: Option<Permission>, turn: &mut Turn<'_>) -> Step {
         let errand = Errand { user, shown, ..self.errand.clone() };
         let seal = errand.seal(&turn.policy.dialect, &self.caller.browser, turn.now, turn.keys, &mut turn.entropy);
         Step::Ask(Ask { page, seal })
@@ -307,28 +309,37 @@ impl<'a> Way<'a> {
     }
 }
 
+/// What the signed-in user authorizes the client to do.
+fn authorization(way: &Way<'_>, request: &Request, signed: &Signed) -> Authorization {
+    Authorization {
+        user: signed.user.key,
+        client: way.client.key,
+        permission: request.permission.clone(),
+        auth_time: signed.session.auth_time,
+        circumstances: Circumstances {
+            session: Some(signed.session.id),
+            amr: signed.session.amr.clone(),
+            ..Circumstances::of(request.response_type.grant())
+        },
+    }
+}
+
 /// RFC 6749 §4.2.2: an access token at once. It belongs to a grant of its own, so that the user can end it.
 fn issue_token(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
     signed.rely(turn);
     consent::rely(way, signed, turn);
-    let subject = Subject {
+    let new = NewGrant {
+        id: GrantId(turn.entropy.next_id()),
         client: way.client,
-        user: Some(&signed.user),
-        grant: None,
-        scope: &request.scope,
-        audience: &request.audience,
-        begun_by: Some(GrantType::Implicit),
+        user: &signed.user,
+        authorization: authorization(way, request, signed),
+        access_audience: request.permission.audience.clone(),
     };
-    let beginning = Beginning {
-        auth_time: signed.session.auth_time,
-        // RFC 6749 §4.2.2: "The authorization server MUST NOT issue a refresh token."
-        may_refresh: false,
-        ..Beginning::now(&request.audience, turn)
-    };
-    let Reply { mut fields, .. } = issue::begin(&beginning, &subject, turn);
+    let Reply { mut fields, .. } = issue::begin(new, turn);
     // RFC 6749 §4.2.2, scope: "OPTIONAL, if identical to the scope requested by the client; otherwise, REQUIRED."
-    if Scope::parse(way.params.value(Param::Scope).unwrap_or_default()).ok().as_ref() != Some(&request.scope) {
-        fields.set(Field::ScopeIfChanged, request.scope.as_str());
+    let scope = &request.permission.scope;
+    if Scope::parse(way.params.value(Param::Scope).unwrap_or_default()).ok().as_ref() != Some(scope) {
+        fields.set(Field::ScopeIfChanged, scope.as_str());
     }
     way.back(Ok(Reply::new(ReplyKind::Implicit, fields)), turn)
 }
@@ -353,14 +364,10 @@ fn issue_code(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn
         id: CodeId(minted.id),
         digest: minted.digest,
         grant,
-        client: way.client.key,
-        user: signed.user.key,
+        authorization: authorization(way, request, signed),
         redirect_uri: way.to.as_str().to_owned(),
         is_redirect_uri_named: request.is_redirect_uri_named,
         challenge: request.challenge,
-        scope: request.scope.clone(),
-        audience: request.audience.clone(),
-        auth_time: signed.session.auth_time,
         issued_at: turn.now,
         expires_at: turn.now.plus(ttl_s),
         is_spent: false,

@@ -2,15 +2,23 @@
 
 use crate::secret::Digest;
 
-/// Randomness for one turn: a seed drawn from the operating system before the turn began, stretched by SHA-256 in
-/// counter mode; and a block of row ids that nobody else has.
+/// Randomness for one turn: a seed, stretched by SHA-256 in counter mode; and a block of row ids that no other turn has.
 #[derive(Clone)]
 pub struct Entropy {
-    seed: [u8; 32],
+    seed: Seed,
     block: [u8; 32],
     counter: u32,
     left: usize,
     next_id: i64,
+}
+
+/// The random bytes that everything else of a turn is made from.
+#[derive(Clone)]
+enum Seed {
+    Drawn([u8; 32]),
+    /// Drawn when the first random byte is asked for. Most requests are introspections, which ask for none, and a draw is a
+    /// system call.
+    Undrawn(fn() -> [u8; 32]),
 }
 
 impl std::fmt::Debug for Entropy {
@@ -20,13 +28,28 @@ impl std::fmt::Debug for Entropy {
 }
 
 impl Entropy {
-    /// How many ids a turn may use. Whoever reserves a block of ids reserves that many.
+    /// Maximum number of row ids that a turn may use, which is the size of a block.
     pub const IDS_MAX: i64 = 8;
 
     /// Randomness from `seed`, and ids from `first_id` on.
     #[must_use]
     pub fn seeded(seed: [u8; 32], first_id: i64) -> Self {
-        Self { seed, block: [0; 32], counter: 0, left: 0, next_id: first_id }
+        Self { seed: Seed::Drawn(seed), block: [0; 32], counter: 0, left: 0, next_id: first_id }
+    }
+
+    /// Randomness from a seed that `draw` gives when it is first needed, and ids from `first_id` on.
+    #[must_use]
+    pub fn undrawn(draw: fn() -> [u8; 32], first_id: i64) -> Self {
+        Self { seed: Seed::Undrawn(draw), ..Self::seeded([0; 32], first_id) }
+    }
+
+    fn seed(&mut self) -> [u8; 32] {
+        let seed = match self.seed {
+            Seed::Drawn(seed) => seed,
+            Seed::Undrawn(draw) => draw(),
+        };
+        self.seed = Seed::Drawn(seed);
+        seed
     }
 
     /// Fills `out` with random bytes.
@@ -34,7 +57,7 @@ impl Entropy {
         for byte in out {
             if self.left == 0 {
                 let mut input = [0; 36];
-                input[..32].copy_from_slice(&self.seed);
+                input[..32].copy_from_slice(&self.seed());
                 input[32..].copy_from_slice(&self.counter.to_be_bytes());
                 self.block = Digest::of(&input).0;
                 self.counter += 1;
@@ -74,5 +97,16 @@ mod tests {
         other.fill(&mut parts[..33]);
         other.fill(&mut parts[33..]);
         assert_eq!(whole, parts);
+    }
+
+    #[test]
+    fn a_seed_is_drawn_once_and_only_when_it_is_needed() {
+        use std::sync::atomic::{AtomicU8, Ordering};
+        static DRAWS: AtomicU8 = AtomicU8::new(0);
+        let mut entropy = Entropy::undrawn(|| [DRAWS.fetch_add(1, Ordering::Relaxed); 32], 7);
+        assert_eq!((entropy.next_id(), DRAWS.load(Ordering::Relaxed)), (7, 0));
+        let drawn: [u8; 80] = entropy.bytes();
+        assert_eq!(DRAWS.load(Ordering::Relaxed), 1);
+        assert_eq!(drawn, Entropy::seeded([0; 32], 7).bytes());
     }
 }

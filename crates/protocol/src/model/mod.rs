@@ -4,6 +4,7 @@
 //! as a whole, and only by somebody who saw their latest version.
 
 mod attempts;
+mod authorization;
 mod client;
 mod consent;
 mod event;
@@ -18,6 +19,7 @@ mod token;
 mod user;
 
 pub use attempts::Attempts;
+pub use authorization::{Authorization, Circumstances, Permission};
 pub use client::{AuthMethod, Client, ClientKind, ClientSecret, Pkce, RefreshMode, StoredSecret};
 pub use consent::Consent;
 pub use event::{Event, EventKind};

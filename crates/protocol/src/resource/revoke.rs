@@ -4,7 +4,7 @@ use crate::client::authenticate::Credentials;
 use crate::crypto::keys::Keys;
 use crate::line::{Call, Reply, ReplyKind};
 use crate::line::{Facts, Turn, Wants, Write};
-use crate::model::{Client, ClientKey, EventKind, Held};
+use crate::model::{Authorization, Client, ClientKey, EventKind, Held};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::resource::introspect::AnyToken;
@@ -59,12 +59,13 @@ impl Call for RevokeRequest {
                 // Any refresh token of the family will do, also an old one: its owner wants it dead.
                 let held = facts.grant.as_ref().filter(|held| !held.is_grant_revoked && is_of_surface(held, turn));
                 if let Some(held) = held {
-                    check_owner(caller, held.row.client)?;
+                    let Authorization { user, client, .. } = held.row.authorization;
+                    check_owner(caller, client)?;
                     // RFC 7009 §2.1: "If the particular token is a refresh token and the authorization server supports
                     // the revocation of access tokens, then the authorization server SHOULD also invalidate all access
                     // tokens based on the same authorization grant".
                     turn.write(Write::RevokeGrant(held.row.id));
-                    turn.note(EventKind::TokenRevoked, Some(held.row.user), Some(held.row.client), "refresh_token");
+                    turn.note(EventKind::TokenRevoked, Some(user), Some(client), "refresh_token");
                 }
                 held.is_none()
             }
@@ -112,7 +113,7 @@ fn check_owner(caller: Option<&Client>, owner: ClientKey) -> Result<(), No> {
 mod tests {
     use super::*;
     use crate::crypto::keys::TokenKind;
-    use crate::model::{Access, AccessId, GrantId, Personal, PersonalId};
+    use crate::model::{Access, AccessId, GrantId, Permission, Personal, PersonalId};
     use crate::sample::{self, World};
     use crate::scope::Scope;
     use crate::time::UnixTime;
@@ -128,8 +129,7 @@ mod tests {
                 client: sample::client().key,
                 user: None,
                 grant: Some(GrantId(9)),
-                scope: Scope::default(),
-                audience: vec![],
+                permission: Permission::default(),
                 issued_at: UnixTime(900),
                 expires_at: UnixTime(2000),
             },

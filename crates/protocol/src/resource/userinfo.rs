@@ -56,13 +56,13 @@ impl Call for UserinfoRequest {
                     return Err(No::TokenExpired.into());
                 }
                 // A token for other resources is of no use here: an API that was sent one must not learn who its user is.
-                if !held.row.audience.is_empty()
-                    && !resource_indicator::is_among(&held.row.audience, &turn.policy.issuer)
+                if !held.row.permission.audience.is_empty()
+                    && !resource_indicator::is_among(&held.row.permission.audience, &turn.policy.issuer)
                 {
                     return Err(No::TokenUnknown.into());
                 }
                 let user = held.user.as_ref().ok_or(No::TokenWithoutUser)?;
-                let scope = scopes.in_force(&held.row.scope, held.client.as_deref());
+                let scope = scopes.in_force(&held.row.permission.scope, held.client.as_deref());
                 (user, Reach::new(&scope, scopes, turn.policy))
             }
             AnyToken::Personal(presented) => {
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn a_token_for_another_resource_does_not_tell_who_its_user_is() {
         let (mut other, params) = world(Scope::of(["profile"]));
-        other.facts.access.as_mut().unwrap().row.audience = vec!["https://api.example/".into()];
+        other.facts.access.as_mut().unwrap().row.permission.audience = vec!["https://api.example/".into()];
         check(
             (other, params),
             Scope::default(),
@@ -282,7 +282,7 @@ mod tests {
         );
         let (mut both, params) = world(Scope::of(["profile"]));
         let audience = vec!["https://api.example/".into(), "https://auth.example".into()];
-        both.facts.access.as_mut().unwrap().row.audience = audience;
+        both.facts.access.as_mut().unwrap().row.permission.audience = audience;
         let request = UserinfoRequest::parse(params, Scope::default(), &both.policy, &both.keys).unwrap();
         assert!(both.judge(&request).0.is_ok());
     }

@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use crate::line::Reply;
 use crate::line::{Facts, Turn, Wants, Write};
-use crate::model::{Client, EventKind, GrantType, User};
+use crate::model::{Amr, Client, EventKind, GrantType, User};
 use crate::person::attempts::Knock;
 use crate::person::second_factor;
 use crate::person::upstream::{Assertion, Issuer, UnverifiedIdToken};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
-use crate::token::issue::{self, Beginning, Subject};
+use crate::token::issue::{self, NewGrant};
 use crate::wire::{Param, Params};
 
 #[derive(Debug)]
@@ -59,8 +59,7 @@ impl Request {
     }
 
     pub(super) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
-        let scope = issue::requested_scope(&self.params, client, turn)?;
-        let audience = issue::requested_resources(&self.params, turn)?;
+        let permission = issue::requested_permission(&self.params, client, turn)?;
         let refused = |no| Refusal::of(no, Param::Assertion);
         let assertion = self.assertion.as_ref().map_err(|no| refused(*no))?;
         let found = assertion.find(facts, turn).map_err(refused)?;
@@ -71,33 +70,32 @@ impl Request {
         }
         // ◆ Of two who come with the same token, the second looks again and finds it used.
         let burn = Write::BurnJti { jti: assertion.jti(), until: found.ends_at() };
-        let how = match found.user() {
+        let (how, amr) = match found.user() {
             Some(user) => self.check_second_factor(user, facts, turn)?,
-            None => "assertion",
+            None => ("assertion", vec![Amr::Fed]),
         };
         turn.write(burn);
         let user = found.enter(turn);
         turn.note(EventKind::SignedIn, Some(user.key), Some(client.key), how);
-        let begun_by = Some(GrantType::Assertion);
-        let subject = Subject { client, user: Some(&user), grant: None, scope: &scope, audience: &audience, begun_by };
-        let beginning = Beginning::now(&audience, turn);
-        Ok(issue::begin(&beginning, &subject, turn))
+        let new = NewGrant::now((client, &user), permission, amr, GrantType::Assertion, turn);
+        Ok(issue::begin(new, turn))
     }
 
-    /// The assertion stands for the password. An account with a second factor needs that as well.
+    /// The assertion stands for the password. An account with a second factor needs that as well. Returns how the user was
+    /// authenticated, for the audit event and for the grant.
     fn check_second_factor(
         &self,
         user: &Arc<User>,
         facts: &Facts,
         turn: &mut Turn<'_>,
-    ) -> Result<&'static str, Refusal> {
+    ) -> Result<(&'static str, Vec<Amr>), Refusal> {
         if user.totp.is_none() {
-            return Ok("assertion");
+            return Ok(("assertion", vec![Amr::Fed]));
         }
         let otp = self.otp.as_ref().ok_or(Refusal::of(No::SecondFactorMissing, Param::Otp))?;
         let (burnt, _) = second_factor::prove(user, otp, &self.knock, facts, turn)?;
         turn.write(Write::PutUser(Box::new(burnt)));
-        Ok("assertion and second factor")
+        Ok(("assertion and second factor", vec![Amr::Fed, Amr::Otp]))
     }
 }
 
@@ -321,7 +319,7 @@ mod tests {
         let mut world = linked(world(&claims()), sample::user());
         let burned = |world: &World| {
             let (verdict, changes) = judge(world, Ok(issuer::issuer()));
-            let burn = |write: &Write| match write {
+            let burn = |change: &Write| match change {
                 Write::BurnJti { jti, until } => Some((*jti, *until)),
                 _ => None,
             };

@@ -14,12 +14,12 @@ use std::sync::Arc;
 
 use crate::line::Reply;
 use crate::line::{Facts, Turn, Wants, Write};
-use crate::model::{Client, EventKind, GrantType, User};
+use crate::model::{Amr, Client, EventKind, GrantType, User};
 use crate::person::attempts::{Knock, prove_password};
 use crate::person::second_factor;
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
-use crate::token::issue::{self, Beginning, Subject};
+use crate::token::issue::{self, NewGrant};
 use crate::wire::{Param, Params};
 
 #[derive(Debug)]
@@ -47,19 +47,11 @@ impl Request {
     }
 
     pub(super) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
-        let scope = issue::requested_scope(&self.params, client, turn)?;
-        let audience = issue::requested_resources(&self.params, turn)?;
+        let permission = issue::requested_permission(&self.params, client, turn)?;
         let user = self.proven(facts, turn)?;
-        let subject = Subject {
-            client,
-            user: Some(user),
-            grant: None,
-            scope: &scope,
-            audience: &audience,
-            begun_by: Some(GrantType::Password),
-        };
-        let beginning = Beginning::now(&audience, turn);
-        Ok(issue::begin(&beginning, &subject, turn))
+        let amr = if user.totp.is_some() { vec![Amr::Pwd, Amr::Otp] } else { vec![Amr::Pwd] };
+        let new = NewGrant::now((client, user), permission, amr, GrantType::Password, turn);
+        Ok(issue::begin(new, turn))
     }
 
     /// Whose name and password they are. RFC 6749 §4.3.2: the server MUST "protect the endpoint against brute force

@@ -13,10 +13,11 @@ mod turn;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use ::http::header::HeaderMap;
 use bytes::Bytes;
-use dialect::{Dialect, Dialects};
+use dialect::{At, Dialect, Dialects};
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::Keys;
 use protocol::person::browser::{Errand, Goal};
@@ -119,6 +120,9 @@ pub struct Surface {
     pub policy: Arc<Policy>,
     /// Its metadata document, RFC 8414.
     pub metadata: Bytes,
+    /// The headers of an answer with the document, and the address that it was asked for at. They are kept from the first
+    /// answer on, unless they depend on the origin of a script.
+    pub(crate) metadata_headers: OnceLock<(At, HeaderMap)>,
 }
 
 impl std::fmt::Debug for App {
@@ -157,12 +161,12 @@ impl App {
     /// Randomness, for what is not written to the store. Its ids belong to nobody.
     #[must_use]
     pub fn draw(&self) -> Entropy {
-        Entropy::seeded(self.entropy.draw(), 0)
+        self.entropy.for_turn(0)
     }
 
     /// Randomness, and ids that nobody else has, for one turn.
     fn draw_ids(&self) -> Result<Entropy, Implausible> {
-        Ok(Entropy::seeded(self.entropy.draw(), self.ids.reserve(self.clock.now_ms())?))
+        Ok(self.entropy.for_turn(self.ids.reserve(self.clock.now_ms())?))
     }
 
     /// An errand that begins now.
@@ -229,7 +233,7 @@ impl App {
 impl Surface {
     pub(crate) fn new(dialect: &Dialect, policy: Policy) -> Self {
         let metadata = Bytes::from(dialect.metadata(&policy).to_string());
-        Self { policy: Arc::new(policy), metadata }
+        Self { policy: Arc::new(policy), metadata, metadata_headers: OnceLock::new() }
     }
 }
 

@@ -20,12 +20,12 @@ const NOTED_MAX: usize = 10_000;
 
 /// The memory.
 pub(crate) struct Recall {
-    /// Drawn when the process starts, and kept nowhere else: what is remembered is of no use to a thief of the memory's copy.
+    /// A random key of this process, stored nowhere else. Without it, a copy of the remembered tags is useless.
     key: Zeroizing<[u8; 32]>,
     verified: Cache<[u8; 32], ()>,
     /// By secret: the hour of the last use that was written.
     noted: Cache<[u8; 32], i64>,
-    /// By counter: attempts that are being judged, of which it is not known yet whether they are right.
+    /// By counter: the number of attempts that are being judged.
     open: Mutex<HashMap<[u8; 32], u32>>,
 }
 
@@ -53,7 +53,7 @@ impl Recall {
         }
     }
 
-    /// What is known of the client's secrets, and whether the presented one was right before.
+    /// Returns what is remembered of the client's secrets, and whether the presented secret was right before.
     ///
     /// The policy's limit of failures bounds the attempts that may be open at the counter. Beyond it nothing is said to be
     /// right without a hash: a burst of guesses that are answered from memory would be over before the first failure is

@@ -23,7 +23,7 @@ impl App {
         self.look_at_secrets(call, wants, facts, policy, address).await
     }
 
-    /// Remembers the client's secret that was right in a turn, and that its use was noted.
+    /// Remembers a client secret that was right, and that its use was written.
     pub(super) fn learn<C: Call>(
         &self,
         call: &C,
@@ -68,8 +68,8 @@ impl App {
         Ok((recall(Box::pin(self.look(&wants)).await?).0, guess))
     }
 
-    /// Counts a turn that lost a race. Perhaps it lost because the door was shut that a remembered secret passes without
-    /// looking, so the next attempt looks.
+    /// Counts a turn that lost a race. The next attempt also loads the counters of failed attempts: a lockout that a remembered
+    /// secret does not look at may be the reason for the loss.
     pub(super) fn lost<C: Call>(&self, call: &C, wants: &mut Wants, policy: &Policy, address: &str) {
         self.metrics.turn_lost();
         if let Some(credentials) = call.credentials() {

@@ -23,7 +23,7 @@ use crate::slow::SlowPool;
 /// Maximum number of attempts when concurrent writes invalidate a turn's preconditions.
 const TURN_ATTEMPTS_MAX: u32 = 5;
 
-/// A call on its way down the line, and what is known from the attempts so far.
+/// A call that is being judged, and the results of the attempts so far.
 struct Calling<'a, C> {
     app: &'a App,
     call: Arc<C>,
@@ -89,7 +89,7 @@ impl App {
         Ok(Err(busy()))
     }
 
-    /// Loads what is wanted. What names no row, a garbage token say, costs the store nothing.
+    /// Loads the wanted rows. Wants that name no row, such as those of a garbage token, do not cost a look at the store.
     pub(super) async fn look(&self, wants: &Wants) -> Result<Facts, store::Fault> {
         if wants.is_empty() { Ok(Facts::default()) } else { self.store.load(wants).await }
     }
@@ -139,7 +139,8 @@ impl<'a, C: Call> Calling<'a, C> {
         self.commit(judged, client.as_deref(), guess).await
     }
 
-    /// Commits what was decided. If others changed its rows first, or if the write of a use failed, another attempt is due.
+    /// Commits the decided changes. Asks for another attempt if a precondition failed, or if the use of a client secret could not
+    /// be written.
     async fn commit(
         &mut self,
         judged: Judged<C::Yes>,

@@ -94,7 +94,7 @@ impl Desk {
     /// # Errors
     /// Everything that is wrong with either.
     pub async fn open(config: &Path) -> Result<Self, Stop> {
-        let configuration = super::configuration(config)?;
+        let configuration = super::configuration::configuration(config)?;
         plausible::check_before_making(&Clock::System, &configuration.store_url).map_err(wrong_clock)?;
         let store =
             store::open(&configuration.store_url, Mode::Create).await.map_err(|error| Stop::no(error.to_string()))?;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use protocol::line::{Wants, Write};
-use protocol::model::{EventKind, GrantId};
+use protocol::model::{Authorization, EventKind, GrantId};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Stop};
@@ -91,8 +91,9 @@ impl Revoke {
         let found = desk.store.load(&Wants { grant: Some(id), ..Wants::default() }).await?.grant;
         let held = found.ok_or_else(|| Stop::no(format!("no grant `{}`: see `grantry grant list`", id.0)))?;
         desk.change(async |draft: &mut Draft| {
+            let Authorization { user, client, .. } = held.row.authorization;
             draft.write(Write::RevokeGrant(id));
-            draft.note(EventKind::GrantRevoked, Some(held.row.user), Some(held.row.client), "by the operator");
+            draft.note(EventKind::GrantRevoked, Some(user), Some(client), "by the operator");
             Ok(())
         })
         .await?;

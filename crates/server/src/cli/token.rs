@@ -174,7 +174,8 @@ async fn revoke(token: &str, desk: &Desk) -> Result<Answer, Stop> {
                 match facts.grant.filter(|held| held.row.refresh.as_ref().is_some_and(is_its)) {
                     Some(held) => {
                         let change = Write::RevokeGrant(held.row.id);
-                        (change, EventKind::GrantRevoked, "refresh token, with its grant", Some(held.row.user))
+                        let user = Some(held.row.authorization.user);
+                        (change, EventKind::GrantRevoked, "refresh token, with its grant", user)
                     }
                     None => continue,
                 }

@@ -12,20 +12,46 @@ mod limits;
 use std::pin::pin;
 use std::sync::OnceLock;
 
+use ::http::header::VARY;
+use ::http::{Method, StatusCode};
 use dialect::{At, Dialect};
+use http_body_util::Full;
+use protocol::endpoint::Endpoint;
 
 use self::asked::Asked;
 use crate::answers;
-use crate::app::App;
+use crate::app::{App, Surface};
 use crate::http::{Request, Response};
 
 /// Answers a request to an endpoint of a dialect, in time.
 pub(crate) async fn answer(app: &App, request: &Request, dialect: &Dialect, at: At) -> Response {
-    let asked = Asked { app, request, dialect, at, surface: app.surface(dialect), tally: OnceLock::new() };
+    let surface = app.surface(dialect);
+    if let Some(response) = kept_metadata(surface, request, at) {
+        return response;
+    }
+    let asked = Asked { app, request, dialect, at, surface, tally: OnceLock::new() };
     let response = app.in_time(pin!(asked.answer())).await;
     let mut response = response.unwrap_or_else(|fault| asked.refuse(&answers::broken(request, &fault)));
     if let Some(tally) = asked.tally.get() {
         tally.tell(response.headers_mut());
     }
+    let is_metadata = at.endpoint == Endpoint::Metadata && request.method == Method::GET;
+    if is_metadata && response.status() == StatusCode::OK && !response.headers().contains_key(VARY) {
+        // Only the first answer is kept; all are alike.
+        let _ = surface.metadata_headers.set((at, response.headers().clone()));
+    }
     response
+}
+
+/// The answer with the metadata document, if its headers are known. Nothing can go wrong with it and it takes no time, so it
+/// passes by everything that guards other answers.
+fn kept_metadata(surface: &Surface, request: &Request, at: At) -> Option<Response> {
+    let (own, headers) = surface.metadata_headers.get().filter(|_| at.endpoint == Endpoint::Metadata)?;
+    let is_read = matches!(request.method, Method::GET | Method::HEAD) && request.unread.is_none();
+    if *own != at || !is_read {
+        return None;
+    }
+    let mut response = Response::new(Full::new(surface.metadata.clone()));
+    *response.headers_mut() = headers.clone();
+    Some(response)
 }

@@ -3,8 +3,8 @@
 use protocol::client::registration::secret_digest;
 use protocol::line::{Changes, Rely, Wants, Write};
 use protocol::model::{
-    AccessId, Attempts, Client, ClientKey, ClientSecret, CodeId, GrantId, Personal, PersonalId, Refresh, SessionId,
-    StoredSecret, User, UserKey,
+    AccessId, Attempts, Circumstances, Client, ClientKey, ClientSecret, CodeId, GrantId, Personal, PersonalId, Refresh,
+    SessionId, StoredSecret, User, UserKey,
 };
 use protocol::secret::Digest;
 
@@ -37,9 +37,12 @@ pub(super) async fn rows_are_found_as_they_were_put(store: &dyn Store) {
 pub(super) async fn rows_without_their_optional_parts_are_found_as_they_were_put(store: &dyn Store) {
     furnish(store).await;
     let mut bare_code = code(2, 1, 1);
-    (bare_code.challenge, bare_code.audience, bare_code.is_redirect_uri_named) = (None, Vec::new(), false);
+    (bare_code.challenge, bare_code.is_redirect_uri_named) = (None, false);
+    let authorization = &mut bare_code.authorization;
+    (authorization.permission.audience, authorization.circumstances) = (Vec::new(), Circumstances::default());
     let mut bare_grant = grant(2, 1, 1);
-    (bare_grant.refresh, bare_grant.audience, bare_grant.is_revoked) = (None, Vec::new(), true);
+    (bare_grant.refresh, bare_grant.is_revoked) = (None, true);
+    bare_grant.authorization = bare_code.authorization.clone();
     let mut full_grant = grant(3, 1, 1);
     full_grant.refresh =
         Some(Refresh { previous: Some(digest("0")), answer: Some(vec![0, 1, 255]), ..refresh("current") });

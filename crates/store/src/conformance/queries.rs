@@ -291,7 +291,8 @@ pub(super) async fn the_greatest_id_is_above_all_rows(store: &dyn Store) {
 /// Somebody who is signed in may sign in as somebody else: what counts is who that is.
 pub(super) async fn consent_and_attempts_go_by_login_before_session(store: &dyn Store) {
     furnish(store).await;
-    let wider = Consent { scope: Scope::of(["profile", "email"]), ..consent(2, 1) };
+    let mut wider = consent(2, 1);
+    wider.permission.scope = Scope::of(["profile", "email"]);
     let fail = |key| Write::CountFailure { key, limit: 9, now: NOW, resets_at: later(100), user: None };
     let (one, two) = (account_attempts_key(Some(UserKey(1)), ""), account_attempts_key(Some(UserKey(2)), ""));
     let nobody = account_attempts_key(None, " NoBody ");

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use protocol::line::{Changes, Rely, Write};
 use protocol::model::{
-    AccessId, Client, ClientKey, CodeId, Consent, Event, GrantId, Job, JobId, PersonalId, SessionId, User, UserKey,
+    AccessId, Client, ClientKey, CodeId, Event, GrantId, Job, JobId, PersonalId, SessionId, User, UserKey,
 };
 use protocol::scope::Scope;
 
@@ -49,7 +49,9 @@ fn put() -> impl Strategy<Value = Write> {
         (id(), id()).prop_map(|(subject, user)| Write::PutIdentity(identity(subject, user))),
         (any::<bool>(), 1..200_u64).prop_map(|(is_wanted, ttl_s)| burn(if is_wanted { "jti" } else { "other" }, ttl_s)),
         (id(), id(), "[a-c]{1,2}").prop_map(|(user, client, word)| {
-            Write::PutConsent(Consent { scope: Scope::of([word.as_str()]), ..consent(user, client) })
+            let mut other = consent(user, client);
+            other.permission.scope = Scope::of([word.as_str()]);
+            Write::PutConsent(other)
         }),
         (1..4_u32).prop_map(|number| Write::PutSealKey(seal_key(number))),
         (1..4_u32).prop_map(Write::DropSealKey),

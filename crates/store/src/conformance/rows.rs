@@ -2,9 +2,9 @@
 
 use protocol::line::{Changes, Facts, Wants, Write};
 use protocol::model::{
-    Access, AccessId, Amr, AuthMethod, Client, ClientKey, ClientKind, Code, CodeId, Consent, Event, EventKind, Grant,
-    GrantId, GrantType, Identity, IdentityName, Job, JobId, Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey,
-    Session, SessionId, User, UserKey,
+    Access, AccessId, Amr, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, Code, CodeId,
+    Consent, Event, EventKind, Grant, GrantId, GrantType, Identity, IdentityName, Job, JobId, Permission, Personal,
+    PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, User, UserKey,
 };
 use protocol::person::counters::account_attempts_key;
 use protocol::scope::Scope;
@@ -101,8 +101,7 @@ pub(crate) fn consent(user: i64, client: i64) -> Consent {
         id: 100 * user + client,
         user: UserKey(user),
         client: ClientKey(client),
-        scope: Scope::of(["profile"]),
-        audience: vec!["https://api.example/".to_owned()],
+        permission: Permission { scope: Scope::of(["profile"]), audience: vec!["https://api.example/".to_owned()] },
         given_at: NOW,
         renewed_at: later(1),
     }
@@ -122,20 +121,39 @@ pub(crate) fn identity(subject: i64, user: i64) -> Identity {
     Identity { name: identity_name(subject), user: UserKey(user), linked_at: NOW }
 }
 
+/// What a user authorized a client to do, with a member that only a newer version knows.
+pub(crate) fn authorization(user: i64, client: i64) -> Authorization {
+    let rest = serde_json::from_str(r#"{"newer":{"z":[1,"ü"],"a":null}}"#).expect("this is an object");
+    Authorization {
+        user: UserKey(user),
+        client: ClientKey(client),
+        permission: Permission { scope: Scope::of(["profile"]), audience: vec!["https://api.example".to_owned()] },
+        auth_time: NOW,
+        circumstances: Circumstances {
+            session: Some(SessionId(1)),
+            amr: vec![Amr::Pwd, Amr::Otp],
+            rest,
+            ..Circumstances::of(GrantType::AuthorizationCode)
+        },
+    }
+}
+
 /// A code for the grant with the same number.
 pub(crate) fn code(id: i64, user: i64, client: i64) -> Code {
     Code {
         id: CodeId(id),
         digest: digest("code"),
         grant: GrantId(id),
-        client: ClientKey(client),
-        user: UserKey(user),
+        authorization: Authorization {
+            permission: Permission {
+                scope: Scope::of(["profile", "email"]),
+                audience: vec!["https://api.example".to_owned(), "https://b.example".to_owned()],
+            },
+            ..authorization(user, client)
+        },
         redirect_uri: "https://client.example/cb".to_owned(),
         is_redirect_uri_named: true,
         challenge: Some(digest("verifier")),
-        scope: Scope::of(["profile", "email"]),
-        audience: vec!["https://api.example".to_owned(), "https://b.example".to_owned()],
-        auth_time: NOW,
         issued_at: NOW,
         expires_at: later(60),
         is_spent: false,
@@ -149,11 +167,7 @@ pub(crate) fn refresh(current: &str) -> Refresh {
 pub(crate) fn grant(id: i64, user: i64, client: i64) -> Grant {
     Grant {
         id: GrantId(id),
-        user: UserKey(user),
-        client: ClientKey(client),
-        scope: Scope::of(["profile"]),
-        audience: vec!["https://api.example".to_owned()],
-        auth_time: NOW,
+        authorization: authorization(user, client),
         created_at: NOW,
         expires_at: later(1_000),
         refresh: Some(refresh("first")),
@@ -169,8 +183,7 @@ pub(crate) fn access(id: i64, user: i64, client: i64) -> Access {
         client: ClientKey(client),
         user: Some(UserKey(user)),
         grant: Some(GrantId(id)),
-        scope: Scope::of(["profile"]),
-        audience: vec!["https://api.example".to_owned()],
+        permission: Permission { scope: Scope::of(["profile"]), audience: vec!["https://api.example".to_owned()] },
         issued_at: NOW,
         expires_at: later(300),
     }
@@ -178,7 +191,8 @@ pub(crate) fn access(id: i64, user: i64, client: i64) -> Access {
 
 /// A token for the client itself.
 pub(crate) fn own_access(id: i64, client: i64) -> Access {
-    Access { user: None, grant: None, audience: Vec::new(), ..access(id, 0, client) }
+    let permission = Permission { audience: Vec::new(), ..access(id, 0, client).permission };
+    Access { user: None, grant: None, permission, ..access(id, 0, client) }
 }
 
 pub(crate) fn personal(id: i64, user: i64) -> Personal {

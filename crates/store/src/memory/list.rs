@@ -44,8 +44,8 @@ impl Tables {
                     .rows()
                     .rev()
                     .map(|(_, row)| row)
-                    .filter(|row| user.is_none_or(|user| row.user == user))
-                    .filter(|row| client.is_none_or(|client| row.client == client))
+                    .filter(|row| user.is_none_or(|user| row.authorization.user == user))
+                    .filter(|row| client.is_none_or(|client| row.authorization.client == client))
                     .filter(|row| live_at.is_none_or(|now| self.is_live(row, now)))
                     .map(|row| self.held_grant(row))
                     .take(*rows_max)
@@ -83,8 +83,8 @@ impl Tables {
         let is_above = |revoked_below: i64| grant.id.0 >= revoked_below;
         !grant.is_revoked
             && !now.is_past(grant.expires_at)
-            && self.users.row(&grant.user).is_some_and(|user| is_above(user.revoked_below))
-            && self.clients.row(&grant.client).is_some_and(|client| is_above(client.revoked_below))
+            && self.users.row(&grant.authorization.user).is_some_and(|user| is_above(user.revoked_below))
+            && self.clients.row(&grant.authorization.client).is_some_and(|client| is_above(client.revoked_below))
     }
 
     fn events(&self, filter: &EventFilter) -> Vec<Noted> {
@@ -119,8 +119,9 @@ impl Tables {
         for (_, consent) in self.consents.rows().filter(|(_, row)| row.user == user) {
             found.entry(consent.client).or_default().0 = Some(consent.clone());
         }
-        for (_, grant) in self.grants.rows().filter(|(_, row)| row.user == user && self.is_live(row, now)) {
-            found.entry(grant.client).or_default().1 += 1;
+        for (_, grant) in self.grants.rows().filter(|(_, row)| row.authorization.user == user && self.is_live(row, now))
+        {
+            found.entry(grant.authorization.client).or_default().1 += 1;
         }
         found
             .into_iter()
@@ -136,7 +137,9 @@ impl Tables {
         }
         let consented = self.consents.rows().filter(|(_, row)| row.client == client).map(|(_, row)| row.user);
         let granted = self.grants.rows().map(|(_, row)| row);
-        let granted = granted.filter(|row| row.client == client && self.is_live(row, now)).map(|row| row.user);
+        let granted = granted
+            .filter(|row| row.authorization.client == client && self.is_live(row, now))
+            .map(|row| row.authorization.user);
         consented.chain(granted).collect()
     }
 

@@ -207,8 +207,8 @@ impl Tables {
             client,
             code: wants.code.and_then(|id| self.codes.row(&id)).map(|row| Held {
                 row: row.clone(),
-                client: self.client(row.client),
-                user: self.user(row.user),
+                client: self.client(row.authorization.client),
+                user: self.user(row.authorization.user),
                 is_grant_revoked: self.grants.row(&row.grant).is_some_and(|grant| grant.is_revoked),
             }),
             grant: wants.grant.and_then(|id| self.grants.row(&id)).map(|row| self.held_grant(row)),
@@ -257,8 +257,8 @@ impl Tables {
     fn held_grant(&self, row: &Grant) -> Held<Grant> {
         Held {
             row: row.clone(),
-            client: self.client(row.client),
-            user: self.user(row.user),
+            client: self.client(row.authorization.client),
+            user: self.user(row.authorization.user),
             is_grant_revoked: row.is_revoked,
         }
     }

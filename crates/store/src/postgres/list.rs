@@ -206,7 +206,7 @@ impl View<'_> {
             found.entry(client).or_default().0 = Some(consent);
         }
         for grant in self.grants((Some(user), None), Some(now), usize::MAX).await? {
-            found.entry(grant.row.client).or_default().1 += 1;
+            found.entry(grant.row.authorization.client).or_default().1 += 1;
         }
         let keys: Vec<i64> = found.keys().map(|key| key.0).collect();
         let clients =
@@ -247,8 +247,8 @@ impl View<'_> {
         let at = row::GRANT_WIDTH;
         let read = |row: &Row| Ok((row::grant(row)?, row::version(row, at)?, row::version(row, at + 1)?));
         let found = self.rows(&sql, values, read).await?;
-        let clients = found.iter().map(|(grant, client, _)| (grant.client, *client));
-        let pins = self.pins(clients, found.iter().map(|(grant, _, user)| (grant.user, *user))).await?;
+        let clients = found.iter().map(|(grant, client, _)| (grant.authorization.client, *client));
+        let pins = self.pins(clients, found.iter().map(|(grant, _, user)| (grant.authorization.user, *user))).await?;
         Ok(found.into_iter().map(|(grant, ..)| pins.held_grant(grant)).collect())
     }
 

@@ -306,12 +306,12 @@ impl Found {
         self.clients.values().for_each(|(key, version)| client(*key, Some(*version)));
         self.logins.values().chain(self.subs.values()).for_each(|(key, version)| user(*key, Some(*version)));
         for (row, client_version, user_version, _) in self.codes.values() {
-            client(row.client, *client_version);
-            user(row.user, *user_version);
+            client(row.authorization.client, *client_version);
+            user(row.authorization.user, *user_version);
         }
         for (row, client_version, user_version) in self.grants.values() {
-            client(row.client, *client_version);
-            user(row.user, *user_version);
+            client(row.authorization.client, *client_version);
+            user(row.authorization.user, *user_version);
         }
         for (row, client_version, user_version, _) in self.accesses.values() {
             client(row.client, *client_version);
@@ -336,8 +336,8 @@ impl Found {
             client: self.client_key(wants).and_then(|key| pins.client(key)),
             code: wants.code.and_then(|id| self.codes.get(&id.0)).map(|(row, _, _, is_revoked)| Held {
                 row: row.clone(),
-                client: pins.client(row.client),
-                user: pins.user(row.user),
+                client: pins.client(row.authorization.client),
+                user: pins.user(row.authorization.user),
                 // The grant begins with the redemption, so its absence says nothing.
                 is_grant_revoked: *is_revoked == Some(true),
             }),

@@ -84,7 +84,12 @@ impl Pins {
     /// Joins a grant with its client and user.
     pub(super) fn held_grant(&self, row: Grant) -> Held<Grant> {
         let is_grant_revoked = row.is_revoked;
-        Held { client: self.client(row.client), user: self.user(row.user), row, is_grant_revoked }
+        Held {
+            client: self.client(row.authorization.client),
+            user: self.user(row.authorization.user),
+            row,
+            is_grant_revoked,
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Codes, grants and tokens.
 
+use std::borrow::Cow;
+
 use protocol::model::{
-    Access, AccessId, ClientKey, Code, CodeId, Grant, GrantId, Personal, PersonalId, Refresh, UserKey,
+    Access, AccessId, Authorization, ClientKey, Code, CodeId, Grant, GrantId, Personal, PersonalId, Refresh, UserKey,
 };
 use protocol::time::UnixTime;
 
@@ -9,42 +11,49 @@ use super::{Columns, FromRow, ToRow, Value};
 
 impl FromRow for Code {
     fn read<C: Columns>(columns: &mut C) -> Result<Self, C::Error> {
+        let (id, digest) = (CodeId(columns.number()?), columns.digest()?);
+        let grant = GrantId(columns.number()?);
+        let (client, user) = (ClientKey(columns.number()?), UserKey(columns.number()?));
+        let is_spent = columns.flag()?;
+        let (issued_at, expires_at, auth_time) = (columns.time()?, columns.time()?, columns.time()?);
+        let (is_redirect_uri_named, redirect_uri) = (columns.flag()?, columns.text()?);
+        let challenge = columns.digest_or_none()?;
+        let (permission, circumstances) = (columns.permission()?, columns.circumstances()?);
+        let authorization = Authorization { user, client, permission, auth_time, circumstances };
         Ok(Self {
-            id: CodeId(columns.number()?),
-            digest: columns.digest()?,
-            grant: GrantId(columns.number()?),
-            client: ClientKey(columns.number()?),
-            user: UserKey(columns.number()?),
-            is_spent: columns.flag()?,
-            issued_at: columns.time()?,
-            expires_at: columns.time()?,
-            auth_time: columns.time()?,
-            is_redirect_uri_named: columns.flag()?,
-            redirect_uri: columns.text()?,
-            challenge: columns.digest_or_none()?,
-            scope: columns.scope()?,
-            audience: columns.list()?,
+            id,
+            digest,
+            grant,
+            authorization,
+            is_spent,
+            issued_at,
+            expires_at,
+            is_redirect_uri_named,
+            redirect_uri,
+            challenge,
         })
     }
 }
 
 impl ToRow for Code {
     fn values(&self) -> impl IntoIterator<Item = Value<'_>> {
+        let Authorization { user, client, permission, auth_time, circumstances } = &self.authorization;
         [
             Value::int(self.id.0),
             Value::digest(&self.digest),
             Value::int(self.grant.0),
-            Value::int(self.client.0),
-            Value::int(self.user.0),
+            Value::int(client.0),
+            Value::int(user.0),
             Value::Bool(self.is_spent),
             Value::int(self.issued_at.0),
             Value::int(self.expires_at.0),
-            Value::int(self.auth_time.0),
+            Value::int(auth_time.0),
             Value::Bool(self.is_redirect_uri_named),
             Value::text(&self.redirect_uri),
             Value::Bytes(self.challenge.as_ref().map(|digest| digest.0.as_slice())),
-            Value::text(self.scope.as_str()),
-            Value::list(&self.audience),
+            Value::text(permission.scope.as_str()),
+            Value::list(&permission.audience),
+            Value::Text(circumstances.document().map(Cow::Owned)),
         ]
     }
 }
@@ -52,20 +61,16 @@ impl ToRow for Code {
 impl FromRow for Grant {
     fn read<C: Columns>(columns: &mut C) -> Result<Self, C::Error> {
         let id = GrantId(columns.number()?);
-        let user = UserKey(columns.number()?);
-        let client = ClientKey(columns.number()?);
+        let (user, client) = (UserKey(columns.number()?), ClientKey(columns.number()?));
         let is_revoked = columns.flag()?;
-        let auth_time = columns.time()?;
-        let created_at = columns.time()?;
-        let expires_at = columns.time()?;
-        let current = columns.digest_or_none()?;
-        let previous = columns.digest_or_none()?;
+        let (auth_time, created_at, expires_at) = (columns.time()?, columns.time()?, columns.time()?);
+        let (current, previous) = (columns.digest_or_none()?, columns.digest_or_none()?);
         let idle_until = columns.int()?;
-        let scope = columns.scope()?;
-        let audience = columns.list()?;
+        let permission = columns.permission()?;
         let answer = columns.bytes_with(|bytes| bytes.map(<[u8]>::to_vec))?;
         // Rows from before tokens were counted have no generation, which is 0.
         let generation = columns.int()?.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
+        let circumstances = columns.circumstances()?;
         let refresh = match current {
             None => None,
             Some(current) => {
@@ -73,29 +78,32 @@ impl FromRow for Grant {
                 Some(Refresh { current, previous, answer, idle_until, generation })
             }
         };
-        Ok(Self { id, user, client, is_revoked, auth_time, created_at, expires_at, scope, audience, refresh })
+        let authorization = Authorization { user, client, permission, auth_time, circumstances };
+        Ok(Self { id, authorization, is_revoked, created_at, expires_at, refresh })
     }
 }
 
 impl ToRow for Grant {
     fn values(&self) -> impl IntoIterator<Item = Value<'_>> {
+        let Authorization { user, client, permission, auth_time, circumstances } = &self.authorization;
         let refresh = self.refresh.as_ref();
         let previous = refresh.and_then(|refresh| refresh.previous.as_ref());
         [
             Value::int(self.id.0),
-            Value::int(self.user.0),
-            Value::int(self.client.0),
+            Value::int(user.0),
+            Value::int(client.0),
             Value::Bool(self.is_revoked),
-            Value::int(self.auth_time.0),
+            Value::int(auth_time.0),
             Value::int(self.created_at.0),
             Value::int(self.expires_at.0),
             Value::Bytes(refresh.map(|refresh| refresh.current.0.as_slice())),
             Value::Bytes(previous.map(|digest| digest.0.as_slice())),
             Value::int(refresh.map(|refresh| refresh.idle_until.0)),
-            Value::text(self.scope.as_str()),
-            Value::list(&self.audience),
+            Value::text(permission.scope.as_str()),
+            Value::list(&permission.audience),
             Value::Bytes(refresh.and_then(|refresh| refresh.answer.as_deref())),
             Value::int(refresh.map(|refresh| i64::from(refresh.generation))),
+            Value::Text(circumstances.document().map(Cow::Owned)),
         ]
     }
 }
@@ -110,8 +118,7 @@ impl FromRow for Access {
             grant: columns.int()?.map(GrantId),
             issued_at: columns.time()?,
             expires_at: columns.time()?,
-            scope: columns.scope()?,
-            audience: columns.list()?,
+            permission: columns.permission()?,
         })
     }
 }
@@ -126,8 +133,8 @@ impl ToRow for Access {
             Value::int(self.grant.map(|grant| grant.0)),
             Value::int(self.issued_at.0),
             Value::int(self.expires_at.0),
-            Value::text(self.scope.as_str()),
-            Value::list(&self.audience),
+            Value::text(self.permission.scope.as_str()),
+            Value::list(&self.permission.audience),
         ]
     }
 }

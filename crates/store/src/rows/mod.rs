@@ -8,12 +8,13 @@ mod work;
 
 use std::borrow::Cow;
 
+use protocol::model::{Circumstances, Permission};
 use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use serde::de::DeserializeOwned;
 
-use crate::documents::read_list;
+use crate::documents::{read_circumstances, read_list};
 
 /// The value of a column. Each has the type of its column, also when it is absent.
 #[derive(Debug)]
@@ -95,6 +96,15 @@ pub(crate) trait Columns {
 
     fn list<T: DeserializeOwned>(&mut self) -> Result<Vec<T>, Self::Error> {
         self.text_with(read_list)?.ok_or_else(|| self.unreadable("a list"))
+    }
+
+    /// Two columns: the scope, then the audience.
+    fn permission(&mut self) -> Result<Permission, Self::Error> {
+        Ok(Permission { scope: self.scope()?, audience: self.list()? })
+    }
+
+    fn circumstances(&mut self) -> Result<Circumstances, Self::Error> {
+        self.text_with(read_circumstances)?.ok_or_else(|| self.unreadable("a JSON object"))
     }
 
     fn digest_or_none(&mut self) -> Result<Option<Digest>, Self::Error> {

@@ -68,8 +68,7 @@ impl FromRow for Consent {
             user,
             client,
             id: columns.number()?,
-            scope: columns.scope()?,
-            audience: columns.list()?,
+            permission: columns.permission()?,
             given_at: columns.time()?,
             renewed_at: columns.time()?,
         })
@@ -82,8 +81,8 @@ impl ToRow for Consent {
             Value::int(self.user.0),
             Value::int(self.client.0),
             Value::int(self.id),
-            Value::text(self.scope.as_str()),
-            Value::list(&self.audience),
+            Value::text(self.permission.scope.as_str()),
+            Value::list(&self.permission.audience),
             Value::int(self.given_at.0),
             Value::int(self.renewed_at.0),
         ]

@@ -22,14 +22,16 @@ macro_rules! described {
         "user" "user_key" Int, "is_spent" "is_spent" Bool, "issued_at" "issued_at" Int, "expires_at" "expires_at" Int,
         "auth_time" "auth_time" Int, "is_redirect_uri_named" "is_redirect_uri_named" Bool,
         "redirect_uri" "redirect_uri" Text, "challenge" "challenge" Bytes, "scope" "scope" Text,
-        "audience" "audience" Text
+        "audience" "audience" Text,
+        "circumstances" "circumstances" Text
     } };
     ($with:ident!(grant)) => { $crate::rows::table::$with! { "grants" "g"
         "id" "id" Int, "user" "user_key" Int, "client" "client_key" Int, "is_revoked" "is_revoked" Bool,
         "auth_time" "auth_time" Int, "created_at" "created_at" Int, "expires_at" "expires_at" Int,
         "refresh_current" "refresh_current" Bytes, "refresh_previous" "refresh_previous" Bytes,
         "refresh_idle_until" "refresh_idle_until" Int, "scope" "scope" Text, "audience" "audience" Text,
-        "refresh_answer" "refresh_answer" Bytes, "refresh_generation" "refresh_generation" Int
+        "refresh_answer" "refresh_answer" Bytes, "refresh_generation" "refresh_generation" Int,
+        "circumstances" "circumstances" Text
     } };
     ($with:ident!(access)) => { $crate::rows::table::$with! { "access_tokens" "a"
         "id" "id" Int, "digest" "digest" Bytes, "client" "client_key" Int, "user" "user_key" Int,

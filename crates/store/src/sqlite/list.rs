@@ -183,7 +183,7 @@ impl View<'_> {
             found.entry(client).or_default().0 = Some(consent);
         }
         for grant in self.grants((Some(user), None), Some(now), usize::MAX)? {
-            found.entry(grant.row.client).or_default().1 += 1;
+            found.entry(grant.row.authorization.client).or_default().1 += 1;
         }
         let mut applications = Vec::new();
         for (key, (consent, grants_live)) in found {

@@ -93,14 +93,15 @@ pub(super) fn statements_all() -> [&'static str; 16] {
     ]
 }
 
-/// Loads what is wanted. One statement is a moment of its own; several are bound together by a transaction.
+/// Loads what is wanted. Outside of a snapshot, one statement is a moment of its own; several are bound together by a
+/// transaction.
 pub(super) fn load(connection: &Connection, documents: &Documents, wants: &Wants) -> Result<Facts, Stop> {
-    let at_once = View { connection, documents, is_snapshot: false };
+    let view = View { connection, documents, is_snapshot: !connection.is_autocommit() };
     let asked = match wants {
         Wants { client_id: Some(client_id), access: Some(id), .. } if statements(wants) == 2 => {
-            Some(at_once.access_and_caller(*id, client_id))
+            Some(view.access_and_caller(*id, client_id))
         }
-        _ if statements(wants) < 2 => Some(load_at(at_once, wants)),
+        _ if view.is_snapshot || statements(wants) < 2 => Some(load_at(view, wants)),
         _ => None,
     };
     if let Some(loaded) = asked {
@@ -109,11 +110,14 @@ pub(super) fn load(connection: &Connection, documents: &Documents, wants: &Wants
             loaded => return loaded,
         }
     }
-    in_snapshot(connection, || load_at(View { connection, documents, is_snapshot: true }, wants))
+    in_snapshot(connection, || load_at(View { is_snapshot: true, ..view }, wants))
 }
 
-/// Runs `read` so that all its statements see the same moment.
+/// Runs `read` so that all its statements see the same moment: that of the snapshot which the connection keeps, if it does.
 pub(super) fn in_snapshot<T>(connection: &Connection, read: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
+    if !connection.is_autocommit() {
+        return read();
+    }
     connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
     let found = read();
     // Nothing was written, so there is nothing that an error at the end could lose; but a transaction that stayed open
@@ -255,7 +259,7 @@ impl View<'_> {
             Ok((row::code(row)?, row.get(at)?, row.get(at + 1)?, row.get::<_, Option<bool>>(at + 2)?))
         })?;
         let Some((row, client, user, is_revoked)) = found else { return Ok(None) };
-        let (client, user) = (self.client(row.client, client)?, self.user(row.user, user)?);
+        let (client, user) = (self.client(row.authorization.client, client)?, self.user(row.authorization.user, user)?);
         // The grant begins with the redemption, so its absence says nothing.
         Ok(Some(Held { row, client, user, is_grant_revoked: is_revoked == Some(true) }))
     }
@@ -269,7 +273,7 @@ impl View<'_> {
 
     /// A grant with the client and user of these versions.
     pub(super) fn held_grant(&self, row: Grant, client: Option<u32>, user: Option<u32>) -> Result<Held<Grant>, Stop> {
-        let (client, user) = (self.client(row.client, client)?, self.user(row.user, user)?);
+        let (client, user) = (self.client(row.authorization.client, client)?, self.user(row.authorization.user, user)?);
         let is_grant_revoked = row.is_revoked;
         Ok(Held { row, client, user, is_grant_revoked })
     }

@@ -5,6 +5,7 @@ mod apply;
 mod document;
 mod enclosed;
 mod files;
+mod index;
 mod insert;
 mod installation;
 mod jobs;
@@ -73,11 +74,12 @@ impl Sqlite {
         // SQLite would read an address out of a name that begins like one.
         let path = if path.starts_with("file:") { Path::new(".").join(path) } else { PathBuf::from(path) };
         let connection = open::open(&path, mode)?;
-        let writer = Writer::start(connection).map_err(|error| OpenError::Unreadable {
+        let no_thread = |error| OpenError::Unreadable {
             path: path.display().to_string(),
             cause: format!("no thread could be started: {error}"),
-        })?;
-        let readers = Readers::new(path.clone());
+        };
+        let readers = Readers::new(path.clone()).map_err(no_thread)?;
+        let writer = Writer::start(connection, Arc::downgrade(&readers.slots)).map_err(no_thread)?;
         Ok(Self { path, documents: Documents::new(), readers, writer, walk: Walk::new() })
     }
 

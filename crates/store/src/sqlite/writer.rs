@@ -1,7 +1,7 @@
 //! The thread that writes. It takes the waiting turns, writes each one or none of it, commits once, and then answers
 //! all callers. There is no timer: a batch consists of the turns that queued up during the previous commit.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use protocol::line::Changes;
@@ -11,7 +11,9 @@ use protocol::time::UnixTime;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::index::{FRAMES_MAX, Index, Witness};
 use super::pen::Lending;
+use super::readers::Slots;
 use super::stop::{Stop, fault, is_for_all};
 use super::sweep::Broom;
 use super::{apply, installation, jobs, moving};
@@ -22,8 +24,6 @@ use crate::{CommitError, Fault, JobClaim, JobEnd};
 const QUEUE_MAX: usize = 4_096;
 /// Maximum number of turns in a batch. Bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 512;
-/// Number of pages (of 4 KiB) in the write-ahead log at which a checkpoint is made.
-const WAL_PAGES: i64 = 4_000;
 
 /// A task for the thread.
 pub(super) enum Work {
@@ -70,11 +70,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread, with its own connection.
-    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
+    /// Starts the thread with a connection of its own. `readers` are those whose snapshots may hold the log up.
+    pub(super) fn start(connection: Connection, readers: Weak<Slots>) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::channel(QUEUE_MAX);
-        let thread =
-            std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || serve(connection, waiting))?;
+        let serve = move || serve(connection, waiting, &readers);
+        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(serve)?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
@@ -108,7 +108,8 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: Connection, mut waiting: mpsc::Receiver<Job>) {
+fn serve(connection: Connection, mut waiting: mpsc::Receiver<Job>, readers: &Weak<Slots>) {
+    let mut log = Log::open(&connection, readers);
     let mut batch = Vec::with_capacity(BATCH_MAX);
     let mut answers = Vec::with_capacity(BATCH_MAX);
     while waiting.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
@@ -130,7 +131,7 @@ fn serve(connection: Connection, mut waiting: mpsc::Receiver<Job>) {
                 lending.serve(&connection, reply);
             }
         }
-        write_back(&connection);
+        log.look(&connection);
     }
     if let Err((_, error)) = connection.close() {
         tracing::warn!(%error, "the database was not closed properly; nothing is lost");
@@ -181,21 +182,52 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
     Ok(())
 }
 
-/// Makes a checkpoint if the write-ahead log has grown long. Done here and not within the commit, so that the turns of
-/// the batch do not wait.
-fn write_back(connection: &Connection) {
-    let pages = connection
-        .prepare_cached("PRAGMA wal_checkpoint(NOOP)")
-        .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(1)));
-    let done = match pages {
-        Ok(pages) if pages >= WAL_PAGES => connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())),
-        Ok(_) => Ok(()),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = done {
-        // All data is safe in the log, and the next batch tries again.
-        tracing::warn!(%error, "the write-ahead log could not be written back");
+/// The write-ahead log, as the thread that writes looks after it.
+struct Log<'r> {
+    readers: &'r Weak<Slots>,
+    witness: Witness,
+}
+
+impl<'r> Log<'r> {
+    fn open(connection: &Connection, readers: &'r Weak<Slots>) -> Self {
+        let mut log = Self { readers, witness: Witness::default() };
+        // Asked first, because SQLite makes the index when it is first needed. What is wrong is told below.
+        let _ = frames(connection);
+        if let (Some(path), Some(slots)) = (connection.path(), readers.upgrade()) {
+            slots.index.open(path);
+        }
+        log.look(connection);
+        log
     }
+
+    /// Writes the log back when it has grown long. Here and not in the commit, so that the turns of the batch do not wait.
+    fn look(&mut self, connection: &Connection) {
+        let slots = self.readers.upgrade();
+        let none = Index::default();
+        let index = slots.as_ref().map_or(&none, |slots| &slots.index);
+        let done = match self.witness.look(index, || frames(connection)) {
+            Ok(frames) if frames >= FRAMES_MAX => {
+                // What somebody still reads from the log cannot be written over, so all of it has to be written back now for
+                // the next commit to begin it anew.
+                if let Some(slots) = &slots {
+                    slots.let_go();
+                }
+                connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            // Everything is safe in the log; the next batch tries again.
+            tracing::warn!(%error, "the write-ahead log could not be written back");
+        }
+    }
+}
+
+/// The number of frames in the log, a page each.
+fn frames(connection: &Connection) -> rusqlite::Result<u32> {
+    let mut statement = connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
+    statement.query_row([], |row| row.get(1))
 }
 
 #[cfg(test)]

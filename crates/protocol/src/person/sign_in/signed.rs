@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::crypto::keys::{Alphabet, Keys, Presented, Spelling, TokenKind};
 use crate::line::{Facts, Rely, Turn, Write};
-use crate::liveness::Hangs;
+use crate::liveness::DependsOn;
 use crate::model::{Amr, Session, SessionId, User};
 use crate::person::browser::{Caller, Cookie};
 use crate::person::device::Device;

@@ -6,8 +6,8 @@ use crate::client::authenticate::Credentials;
 use crate::crypto::keys::{Keys, Presented, TokenKind};
 use crate::line::{Call, Reply, ReplyKind};
 use crate::line::{Facts, Turn, Wants};
-use crate::liveness::Hangs;
-use crate::model::{AccessId, Client, ClientKey, ClientKind, GrantId, Held, PersonalId, UserKey};
+use crate::liveness::DependsOn;
+use crate::model::{AccessId, Client, ClientKey, ClientKind, GrantId, Held, Permission, PersonalId, UserKey};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::resource::userinfo::{self, Reach};
@@ -88,7 +88,7 @@ impl AnyToken {
                 let held = facts.grant.as_ref()?;
                 let current = held.row.refresh.as_ref().filter(|refresh| refresh.current == presented.digest)?;
                 held.check(&policy.dialect).ok()?;
-                (!now.is_past(current.idle_until)).then_some(held.row.user)
+                (!now.is_past(current.idle_until)).then_some(held.row.authorization.user)
             }
             Self::Personal(presented) => {
                 let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest)?;
@@ -165,15 +165,15 @@ impl Call for IntrospectRequest {
 fn access(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
     let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest)?;
     let row = &held.row;
+    let Permission { scope, audience } = &row.permission;
     let scopes = held.check_to_read(turn.policy).ok()?;
-    if turn.now.is_past(row.expires_at) || !may_learn(caller, Some(row.client), &row.audience) {
+    if turn.now.is_past(row.expires_at) || !may_learn(caller, Some(row.client), audience) {
         return None;
     }
-    let scope = scopes.in_force(&row.scope, held.client.as_deref());
+    let scope = scopes.in_force(scope, held.client.as_deref());
     let reach = Reach::new(&scope, scopes, turn.policy);
     Some(
-        members(held, "access_token", &reach, row.issued_at, row.expires_at, turn)
-            .with_some(Field::Aud, aud(&row.audience)),
+        members(held, "access_token", &reach, row.issued_at, row.expires_at, turn).with_some(Field::Aud, aud(audience)),
     )
 }
 
@@ -183,10 +183,10 @@ fn refresh(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &
     let current = held.row.refresh.as_ref().filter(|refresh| refresh.current == presented.digest)?;
     held.check(&turn.policy.dialect).ok()?;
     // Nobody but the client itself has business with its refresh tokens.
-    if turn.now.is_past(current.idle_until) || caller.is_none_or(|caller| caller.key != held.row.client) {
+    if turn.now.is_past(current.idle_until) || caller.is_none_or(|caller| caller.key != held.row.authorization.client) {
         return None;
     }
-    let scope = turn.policy.scope.in_force(&held.row.scope, held.client.as_deref());
+    let scope = turn.policy.scope.in_force(&held.row.authorization.permission.scope, held.client.as_deref());
     let reach = Reach::new(&scope, &turn.policy.scope, turn.policy);
     Some(members(held, "refresh_token", &reach, held.row.created_at, current.idle_until, turn))
 }
@@ -216,7 +216,7 @@ fn aud(audience: &[String]) -> Option<Value> {
     }
 }
 
-fn members<T: Hangs>(
+fn members<T: DependsOn>(
     held: &Held<T>,
     kind: &str,
     reach: &Reach<'_>,
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn the_user_name_takes_the_scope_that_opens_it() {
         let mut world = world();
-        access(&mut world).scope = Scope::of(["profile"]);
+        access(&mut world).permission.scope = Scope::of(["profile"]);
         let request = IntrospectRequest::parse(world.params(), &world.policy, &world.keys).unwrap();
         let reply = world.judge(&request).0.unwrap();
         assert_eq!(reply.fields.value(Field::Username), Some(&Value::from("alice")));
@@ -373,7 +373,7 @@ mod tests {
     #[test]
     fn a_token_for_another_resource_is_inactive_for_this_api() {
         let mut world = world();
-        access(&mut world).audience = vec!["https://api.example/".into()];
+        access(&mut world).permission.audience = vec!["https://api.example/".into()];
         check_inactive(&world);
         let api = Client { audience: vec!["https://api.example/".into()], ..sample::client() };
         world.facts.client = Some(Arc::new(api));

@@ -236,7 +236,7 @@ impl Add {
 
 /// Changes; what is not named stays.
 #[derive(Debug, Args)]
-pub(in super::super) struct Set {
+pub(crate) struct Set {
     /// The client_id.
     #[arg(value_name = "CLIENT")]
     client: String,

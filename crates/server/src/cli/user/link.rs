@@ -11,7 +11,7 @@ use crate::cli::desk::{Desk, Draft};
 use crate::cli::show;
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Unlink {
+pub(crate) struct Unlink {
     /// An id, an e-mail address or a user name.
     #[arg(value_name = "USER")]
     user: String,

@@ -15,7 +15,7 @@ use crate::cli::show;
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("act").args(["enable", "disable", "renew_recovery"]).required(true)))]
-pub(in crate::cli) struct SecondFactor {
+pub(crate) struct SecondFactor {
     /// An id, an e-mail address or a user name.
     #[arg(value_name = "USER")]
     user: String,

@@ -94,7 +94,7 @@ impl Area for DeveloperPage<'_> {
             let frame = Frame::new(app, page, &seen.user, paths::DEVELOPER, None);
             return Ok(page.html(app, status, app.templates.render(&delete::Delete::new(frame, client, connected))));
         }
-        // Whoever asks for the header alone sees no secret, and does not use it up.
+        // A HEAD request shows no secret, so it does not use up the cookie.
         let once = page.once.as_deref().filter(|_| page.http.method == Method::GET).and_then(|sealed| {
             let way = Way { browser: &page.caller.browser, user: &seen.user, about: path.about()? };
             way.open(sealed, app.clock.now(), &app.keys())
