@@ -9,6 +9,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use application::{Particulars, secret_reference};
+pub(crate) use personal::personal_row;
 pub use personal::{Lifetime, TokenReference, TokenWish};
 
 use crate::line::Call;
@@ -22,8 +23,6 @@ use crate::secret::Secret;
 pub const APPLICATIONS_MAX: u32 = 25;
 /// How many personal tokens a person can have.
 pub const PERSONALS_MAX: u32 = 50;
-/// How many redirect URIs an application can have.
-pub const REDIRECT_URIS_MAX: usize = 20;
 
 /// Something that a person does as a developer.
 #[derive(Debug)]

@@ -24,6 +24,8 @@ pub struct Turn<'a> {
     pub entropy: Entropy,
     /// The network address of the caller.
     pub address: &'a str,
+    /// The account of the operating system that runs a command; absent for requests.
+    actor: Option<&'a str>,
     /// Password hashes that an earlier attempt at the same turn computed.
     memo: Option<&'a Memo>,
     /// The client's secret that was right, once one was. The process remembers it.
@@ -35,13 +37,19 @@ impl<'a> Turn<'a> {
     /// A turn that has decided nothing yet.
     #[must_use]
     pub fn new(now: UnixTime, policy: &'a Policy, keys: &'a Keys, entropy: Entropy, address: &'a str) -> Self {
-        Self { now, policy, keys, entropy, address, memo: None, proven: None, changes: Vec::new() }
+        Self { now, policy, keys, entropy, address, actor: None, memo: None, proven: None, changes: Vec::new() }
     }
 
     /// The same turn, with the password hashes that an earlier attempt at it computed.
     #[must_use]
     pub fn with_memo(self, memo: &'a Memo) -> Self {
         Self { memo: Some(memo), ..self }
+    }
+
+    /// The same turn, for a command that this account of the operating system runs. Every event says so.
+    #[must_use]
+    pub fn by(self, actor: &'a str) -> Self {
+        Self { actor: Some(actor), ..self }
     }
 
     /// Returns true if `stored` is the hash of the password `typed`. Slow, unless an earlier attempt compared the two.
@@ -83,7 +91,8 @@ impl<'a> Turn<'a> {
         detail: impl Into<String>,
     ) {
         let (at, address, detail) = (self.now, self.address.to_owned(), detail.into());
-        let event = Event { at, kind, user, client, address, detail, actor: None };
+        let actor = self.actor.map(ToOwned::to_owned);
+        let event = Event { at, kind, user, client, address, detail, actor };
         self.change(Change::Note(event));
     }
 

@@ -185,7 +185,7 @@ pub(super) async fn answer(app: &App, page: &PageRequest<'_>, place: &Place) -> 
 /// What a form asks for, and the surface by whose rules it is judged.
 fn wanted(app: &App, page: &PageRequest<'_>, place: &Place, word: &str) -> Result<(Option<Arc<Policy>>, Act), No> {
     let text = |name: &str| page.field(name).unwrap_or_default();
-    let particulars = || Particulars::read(text("name"), text("logo_uri"), text("redirect_uris"));
+    let particulars = || Particulars::read(text);
     Ok(match (place, word) {
         (Place::NewApplication, "create") => {
             let policy = chosen(&offered(app, may_register), text("dialect"))?;

@@ -62,7 +62,7 @@ pub(super) fn show(visitor: &Visitor<'_>) -> String {
 
 /// What was wrong; of several redirect URIs, with which.
 pub(super) fn problem(refusal: &Refusal, typed: &Typed, kind: ClientKind) -> Problem {
-    let particulars = Particulars::read("", "", typed.value("redirect_uris").unwrap_or_default());
+    let particulars = Particulars::read(|field| typed.value(field).unwrap_or_default());
     match particulars.faulty_redirect_uri(kind) {
         Some((uri, no)) if no == refusal.no => Problem::new(refusal).with(uri),
         _ => Problem::new(refusal),
