@@ -171,12 +171,21 @@ pub fn named_scope(text: &str, policy: &Policy) -> Result<Scope, (No, String)> {
 /// Keeps a secret from elsewhere. Nobody here knows how it was made, so it is hashed like a password.
 ///
 /// # Errors
-/// [`No::SecretLength`] or [`No::SecretCharacter`], with the length or with the character and its place.
-pub fn imported_secret(
+/// As [`check_imported_secret`].
+pub(crate) fn imported_secret(
     secret: &Secret,
     now: UnixTime,
     hash: impl FnOnce(&Secret) -> String,
 ) -> Result<ClientSecret, (No, String)> {
+    check_imported_secret(secret)?;
+    Ok(ClientSecret { stored: StoredSecret::Argon2(hash(secret)), hint: hint(secret), created_at: now })
+}
+
+/// Checks a secret from elsewhere.
+///
+/// # Errors
+/// [`No::SecretLength`] with the length in bytes, or [`No::SecretCharacter`] with the character and its place.
+pub fn check_imported_secret(secret: &Secret) -> Result<(), (No, String)> {
     let length = secret.reveal().len();
     if !(IMPORTED_SECRET_BYTES_MIN..=password::BYTES_MAX).contains(&length) {
         return Err((No::SecretLength, length.to_string()));
@@ -186,7 +195,7 @@ pub fn imported_secret(
         let shown = if odd.is_control() { String::new() } else { format!(" `{odd}`") };
         return Err((No::SecretCharacter, format!("U+{:04X}{shown} at position {}", u32::from(odd), at + 1)));
     }
-    Ok(ClientSecret { stored: StoredSecret::Argon2(hash(secret)), hint: hint(secret), created_at: now })
+    Ok(())
 }
 
 /// A client of this kind with all that the surface gives when nobody says otherwise: every grant that fits the kind, every

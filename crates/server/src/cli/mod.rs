@@ -10,7 +10,6 @@ pub(crate) mod client;
 mod db;
 mod desk;
 mod dialect;
-mod edit;
 mod event;
 mod grant;
 mod init;
@@ -21,6 +20,7 @@ mod serve;
 mod show;
 mod token;
 pub(crate) mod user;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
