@@ -1,5 +1,5 @@
-//! The `Authorization` header: client credentials by RFC 7617 as RFC 6749 §2.3.1 wants them, and access tokens by
-//! RFC 6750 §2.1.
+//! Reads the `Authorization` header: client credentials (RFC 7617, encoded as RFC 6749 §2.3.1 requires) and access
+//! tokens (RFC 6750 §2.1).
 
 use std::borrow::Cow;
 
@@ -13,7 +13,8 @@ use protocol::wire::{Basic, Param, Params};
 use crate::places::unescape;
 use crate::rules::{Auth, Place};
 
-/// Puts the credentials of the header into `params`, and takes out those of the parameters where they do not count.
+/// Copies the client credentials of the header into `params`. Removes credentials from the parameters if the endpoint
+/// does not accept them there.
 pub(crate) fn client(auth: Auth, headers: &HeaderMap, params: &mut Params) -> Result<(), Refusal> {
     if !auth.params {
         params.take(Param::ClientSecret);
@@ -21,8 +22,8 @@ pub(crate) fn client(auth: Auth, headers: &HeaderMap, params: &mut Params) -> Re
     let Some(value) = only_value(headers)? else { return Ok(()) };
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
     if !auth.basic {
-        // RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request." A header that this
-        // address does not read is one all the same.
+        // RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request." This includes a
+        // header that the endpoint does not read.
         let is_second = scheme.eq_ignore_ascii_case("Basic") && params.value(Param::ClientSecret).is_some();
         return if is_second { Err(No::ClientAuthTwice.into()) } else { Ok(()) };
     }
@@ -37,8 +38,8 @@ pub(crate) fn client(auth: Auth, headers: &HeaderMap, params: &mut Params) -> Re
 /// RFC 6749 §2.3.1: "The client identifier is encoded using the "application/x-www-form-urlencoded" encoding algorithm
 /// […], and the encoded value is used as the username; the client password is encoded using the same algorithm".
 ///
-/// Many libraries send both as they are. So the secret is kept in both forms where they differ; and an identifier that
-/// cannot be one after decoding, since none has a space, is taken as it came.
+/// Many libraries send both without encoding them. The secret is therefore kept in both forms if they differ. An
+/// identifier that decodes to an invalid one, because it would contain a space, is used undecoded.
 fn basic(text: &str) -> Option<Basic> {
     let decoded = BASE64.decode(text.as_bytes()).ok()?;
     let at = decoded.iter().position(|byte| *byte == b':')?;
@@ -65,7 +66,7 @@ fn printable(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok().filter(|text| is_printable(text))
 }
 
-/// The access token of the header, if it has one by a scheme that is accepted. Another scheme is no token.
+/// Returns the access token in the header, if its scheme is accepted. A header with another scheme carries no token.
 pub(crate) fn bearer(accept: &[Place], headers: &HeaderMap) -> Result<Option<Secret>, Refusal> {
     let Some(value) = only_value(headers)? else { return Ok(None) };
     let value = value.trim();
@@ -89,7 +90,7 @@ pub(crate) fn bearer_text(text: &str) -> Result<Secret, Refusal> {
     Ok(Secret::new(text))
 }
 
-/// The one value of `Authorization`: several would leave open who is asking.
+/// Returns the only value of `Authorization`. Several values are refused, because they would leave open who is asking.
 fn only_value(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };

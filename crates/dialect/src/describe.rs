@@ -1,4 +1,4 @@
-//! A dialect in words, for `grantry dialect show`.
+//! Describes a dialect in plain text, for `grantry dialect show`.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use crate::hazard::hazard;
 use crate::rules::{Dialect, form_text};
 
 impl Dialect {
-    /// What a person wants to know of a surface, as plain text.
+    /// Returns a description of the surface for people.
     #[must_use]
     pub fn describe(&self) -> String {
         let mut out = String::new();

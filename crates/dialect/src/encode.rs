@@ -1,4 +1,4 @@
-//! From answers to the wire: templates are filled, words are changed, and nothing is decided.
+//! Writes answers in the surface's own spelling. Fills templates and translates words; decides nothing.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,52 +13,52 @@ use crate::rules::{At, Delivery, Dialect, ReplyRules, Shape};
 use crate::template::write_percent;
 use crate::value::Values;
 
-/// An answer, ready for the wire.
+/// An HTTP response, ready to be sent.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Outgoing {
     /// The HTTP status.
     pub status: u16,
-    /// The media type of the body; `None` when there is none.
+    /// The media type of the body; `None` if the response has no body.
     pub content_type: Option<Cow<'static, str>>,
-    /// More headers.
+    /// Further headers, as names and values.
     pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
-    /// The body. It may hold tokens.
+    /// The body. It may contain tokens, so it must not be logged.
     pub body: Vec<u8>,
 }
 
-/// Status and length only: body and headers may hold tokens.
+/// Shows the status and the length of the body only, because body and headers may contain tokens.
 impl fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Outgoing({}, {} bytes)", self.status, self.body.len())
     }
 }
 
-/// What an answer is made for.
+/// The parts of a request that its answer depends on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Context<'a> {
-    /// Identifies the request in the logs; empty for none.
+    /// The request ID, as in the logs; empty if there is none.
     pub request_id: &'a str,
-    /// The grant behind a token reply, for surfaces that answer grants differently.
+    /// The grant type of a token response. Some surfaces use another template for some grants.
     pub grant: Option<GrantType>,
-    /// Did the request have an `Authorization` header?
+    /// True if the request had an `Authorization` header.
     pub had_authorization: bool,
 }
 
-/// An answer on its way to the application.
+/// An authorization response, which the browser takes to the application.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Redirect {
-    /// The URL to send the browser to. It may hold a code or a token: not for logs.
+    /// The URL to redirect the browser to. It may contain a code or a token, so it must not be logged.
     Location(String),
-    /// A form for the browser to post.
+    /// A form that the browser posts to the application (`response_mode=form_post`).
     FormPost {
-        /// Where to.
+        /// The URL that the form is posted to.
         action: String,
-        /// Hidden inputs: names and values, unescaped.
+        /// The hidden inputs of the form: names and values, not escaped.
         inputs: Vec<(String, String)>,
     },
 }
 
-/// Nothing of what it holds: codes and tokens.
+/// Shows none of the content, because it may contain codes and tokens.
 impl fmt::Debug for Redirect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -71,14 +71,14 @@ impl fmt::Debug for Redirect {
 const FORM: &str = "application/x-www-form-urlencoded";
 
 impl Dialect {
-    /// Spells a yes.
+    /// Writes a positive answer by the template that the dialect has for it.
     #[must_use]
     pub fn encode(&self, at: At, reply: &Reply, context: &Context<'_>) -> Outgoing {
         let of_grant = context.grant.and_then(|grant| self.words_of(grant)).and_then(|own| own.reply);
         let of_address = self.address(at).reply.filter(|_| reply.kind != ReplyKind::Inactive);
         let named = of_grant.filter(|_| reply.kind == ReplyKind::Token).or(of_address);
         let rules = named.map(|at| &self.replies[at]).or_else(|| self.reply(reply.kind));
-        // The loader made sure of every reply that an endpoint of this surface can come to give.
+        // The loader has checked that every reply which an endpoint of this surface can give exists.
         let Some(rules) = rules else { return self.missing(context) };
         let mut out = self.fill(rules, rules.status.unwrap_or(200), &reply.fields, context);
         if at.endpoint != Endpoint::Metadata {
@@ -87,8 +87,8 @@ impl Dialect {
         out
     }
 
-    /// Sends a browser on by the reply that the dialect has for its authorization endpoint; `None` when this server shows
-    /// its pages there. `query` is the request's own, and goes along.
+    /// Writes the reply that sends a browser from the authorization endpoint to the provider's own page, along with the
+    /// `query` of the request. Returns `None` if this server shows its own pages at that endpoint.
     #[must_use]
     pub fn hand_off(&self, at: At, query: &str, context: &Context<'_>) -> Option<Outgoing> {
         let rules = &self.replies[self.address(at).reply?];
@@ -99,7 +99,8 @@ impl Dialect {
         Some(out)
     }
 
-    /// The parameters of an authorization request as the query of the page that a hand-off sends the browser to.
+    /// Formats the parameters of an authorization request as the query string of the page to which the browser is
+    /// handed off.
     #[must_use]
     pub fn page_query(&self, params: &Params) -> String {
         let page = self.addresses().map(|(_, own)| own).find(|own| own.has_screens);
@@ -115,7 +116,7 @@ impl Dialect {
         query
     }
 
-    /// Spells an answer that goes back through the browser.
+    /// Writes an authorization response, which travels to the application through the browser.
     #[must_use]
     pub fn redirect(&self, back: &Return) -> Redirect {
         let (kind, mut fields) = match &back.answer {
@@ -127,7 +128,8 @@ impl Dialect {
         }
         let values = Values { fields: &fields, status: 302, request_id: "", sep: &self.sep };
         let Some(Shape::Redirect(delivery, pairs)) = self.reply(kind).map(|reply| &reply.shape) else {
-            // The loader refuses a dialect in which this could be. Back to the application, without an answer.
+            // Unreachable with a dialect that the loader accepted. Send the browser back to the application, without an
+            // answer.
             return Redirect::Location(back.to.as_str().to_owned());
         };
         let target = back.to.as_str();
@@ -153,7 +155,7 @@ impl Dialect {
             Delivery::Fragment => ResponseMode::Fragment,
             Delivery::FormPost => ResponseMode::FormPost,
             Delivery::Same => {
-                // What a surface does not offer has no way of its own.
+                // Only grants that the surface offers can have a response mode of their own.
                 let offers = |grant| self.grants.contains(&grant);
                 let kind = match asked {
                     ReplyKind::Implicit if offers(GrantType::Implicit) => ReplyKind::Implicit,
@@ -194,7 +196,7 @@ impl Dialect {
         for (name, template) in &rules.headers {
             let mut value = String::new();
             template.fill(&values, &mut value);
-            // A line break in a value would begin a header of somebody's choice.
+            // A line break in a value would let its author add a header to the response.
             if value.bytes().all(|b| b == b'\t' || (0x20..=0x7e).contains(&b)) {
                 out.headers.push((name.clone().into(), value.into()));
             }

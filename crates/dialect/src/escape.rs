@@ -1,12 +1,11 @@
-//! How a value is written into a text body, so that it stays a value: by the body's media type, and by what stands around
-//! its name.
+//! Escapes values that are inserted into text bodies, by the media type of the body and by the context of the name.
 
 use serde_json::Value;
 
 use crate::markup;
 use crate::value::{Got, write_json};
 
-/// The media types of text bodies that values can be written into.
+/// The languages of text bodies that values can be inserted into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
     /// `text/plain`, and the values of headers.
@@ -18,25 +17,25 @@ pub(crate) enum Language {
     Script,
 }
 
-/// How a value is written at one place.
+/// The escaping of a value in one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Escape {
-    /// As it is.
+    /// No escaping.
     Plain,
-    /// With the five characters of XML as entities.
+    /// The five special characters of XML become entities.
     Markup,
-    /// As part of a JSON string.
+    /// The value is part of a JSON string.
     JsonString,
-    /// As a JSON value of its own type; `null` for an absent one.
+    /// The value becomes a JSON value of its own type; `null` if it is absent.
     JsonValue,
-    /// As part of a string of a script.
+    /// The value is part of a string in a script.
     ScriptString,
-    /// As a value of a script; `null` for an absent one.
+    /// The value becomes a literal in a script; `null` if it is absent.
     ScriptValue,
 }
 
 impl Language {
-    /// The language of a media type; `None` where no escaping is known.
+    /// Returns the language of a media type, or `None` if no escaping is known for it.
     pub(crate) fn of(media_type: &str) -> Option<Self> {
         let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.as_str() {
@@ -55,10 +54,10 @@ impl Language {
         }
     }
 
-    /// How a value is written that follows the text `before`.
+    /// Returns the escaping of a value that follows the text `before`.
     ///
     /// # Errors
-    /// Where the value would stand, if it cannot be written there.
+    /// A description of the context, if a value cannot be inserted there safely.
     pub(crate) fn escape_after(self, before: &str) -> Result<Escape, String> {
         match self {
             Self::Plain => Ok(Escape::Plain),
@@ -73,7 +72,7 @@ impl Language {
 }
 
 impl Escape {
-    /// Appends a value. `sep` joins the items of a list.
+    /// Appends an escaped value. `sep` joins the items of a list.
     pub(crate) fn write(self, got: Option<&Got<'_>>, sep: &str, out: &mut String) {
         let text = || got.map(|got| got.text(sep)).unwrap_or_default();
         match self {
@@ -86,7 +85,7 @@ impl Escape {
             Self::ScriptString => text().chars().for_each(|c| write_script(c, is_plain_in_script, out)),
             Self::JsonValue => out.push_str(&got.map_or_else(|| "null".to_owned(), json)),
             Self::ScriptValue => {
-                // Outside of strings JSON has none of the characters that are escaped here.
+                // JSON uses none of the escaped characters outside of strings.
                 let is_plain = |c: char| c.is_ascii() && !"<>&'/`$".contains(c);
                 let text = got.map_or_else(|| "null".to_owned(), json);
                 text.chars().for_each(|c| write_script(c, is_plain, out));
@@ -98,7 +97,7 @@ impl Escape {
 fn json(got: &Got<'_>) -> String {
     let mut out = Vec::new();
     match got {
-        // A string that an attribute holds is text like any other.
+        // A string attribute is escaped like any other text.
         Got::Json(Value::String(text)) => write_json(&mut out, text),
         other => other.write_json(&mut out),
     }
@@ -132,7 +131,7 @@ fn write_markup(text: &str, out: &mut String) {
     }
 }
 
-/// True if what follows `before` stands in a string.
+/// Returns true if a value that follows `before` is within a string.
 fn is_in_string(before: &str, is_script: bool) -> Result<bool, String> {
     let told = |place: &str| Err(format!("behind {place}"));
     let mut quote = None;
@@ -144,14 +143,14 @@ fn is_in_string(before: &str, is_script: bool) -> Result<bool, String> {
             (Some(_), '\\') => rest = behind_escape(rest, is_script)?,
             (Some(own), c) if own == c => quote = None,
             (Some(_), '\n' | '\r') => return told("a string that does not end on its line"),
-            // Older browsers end the line here, newer ones do not.
+            // Older browsers treat these characters as line ends, newer ones do not.
             (Some(_), '\u{2028}' | '\u{2029}') if is_script => return told("a string with a line separator"),
             (None, '"') => quote = Some(c),
             (None, '\'') if is_script => quote = Some(c),
             (None, '`') if is_script => return told("a backtick"),
             (None, '/') if is_script && rest.starts_with(['/', '*']) => return told("a comment"),
             (None, '/') if is_script => return told("a `/`, which can begin a regular expression"),
-            // ECMA-262 §B.1.1: these begin comments, too.
+            // ECMA-262 §B.1.1: these also begin comments.
             (None, '<' | '-') if is_script && (here.starts_with("<!--") || here.starts_with("-->")) => {
                 return told("a comment");
             }
@@ -161,7 +160,7 @@ fn is_in_string(before: &str, is_script: bool) -> Result<bool, String> {
     Ok(quote.is_some())
 }
 
-/// What follows an escape in a string, whose backslash stands before `text`.
+/// Returns the text after an escape sequence. `text` begins after the backslash.
 fn behind_escape(text: &str, is_script: bool) -> Result<&str, String> {
     const UNFINISHED: &str = "behind a backslash escape that is not finished";
     let kind = text.chars().next().ok_or(UNFINISHED)?;

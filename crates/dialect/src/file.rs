@@ -1,4 +1,4 @@
-//! The dialect file as it is written: every key there is, and nothing about what it means.
+//! The dialect file as it is written: all keys, without any meaning.
 
 use crate::reader::{Located, Reader, Text};
 use crate::tree::{Spot, Table};
@@ -22,7 +22,7 @@ pub(crate) struct File {
     pub(crate) screen: ScreenTable,
     pub(crate) limits: Vec<(Text, Text)>,
     pub(crate) limit_headers: Vec<(Text, Text)>,
-    /// Where a problem is told that has no better place.
+    /// The position for problems that belong to no key.
     pub(crate) spot: Spot,
 }
 
@@ -130,7 +130,7 @@ const TOP: &[&str] = &[
 ];
 
 impl File {
-    /// Takes the merged tree apart. `spot` is where problems are told that have no better place.
+    /// Reads the merged tree. `spot` is the position for problems that belong to no key.
     pub(crate) fn read(tree: &Table, spot: Spot, reader: &mut Reader<'_>) -> Self {
         reader.check_keys(tree, TOP);
         Self {
@@ -253,7 +253,7 @@ fn screen(table: &Table, reader: &mut Reader<'_>) -> ScreenTable {
     ScreenTable { at: reader.text(table, "at"), otp_digits: reader.number(table, "otp_digits") }
 }
 
-/// `[limit]`: each key but `headers` is a class of endpoints.
+/// `[limit]`: each key except `headers` names a class of endpoints.
 fn limits(tree: &Table, reader: &mut Reader<'_>) -> Vec<(Text, Text)> {
     let Some(table) = reader.table(tree, "limit") else { return Vec::new() };
     reader.check_keys(table, &["token", "api", "failed", "headers"]);

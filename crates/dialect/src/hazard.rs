@@ -1,26 +1,27 @@
-//! The table of waivers: each is a rule of an RFC that a surface breaks. The loader derives them from the file; the file
-//! must declare exactly those, and the operator must accept them. Two keys, so that no surface is unsafe by accident.
+//! The table of waivers. Each names a rule of an RFC that a surface breaks. The loader derives the waivers from the
+//! dialect file. The file must declare exactly these, and the operator must accept them: two independent consents, so
+//! that no surface is unsafe by accident.
 
 use protocol::endpoint::Endpoint;
 use protocol::model::GrantType;
 
 use crate::rules::{Dialect, Place};
 
-/// A rule that a surface can break.
+/// A rule of an RFC that a surface can break.
 #[derive(Debug)]
 pub struct Hazard {
-    /// Its name in `waives` and in the operator's `accept`.
+    /// The waiver's name, as in `waives` of a dialect file and in `accept` of the operator's configuration.
     pub name: &'static str,
-    /// The rule, in the words of the RFC.
+    /// The rule, quoted from the RFC.
     pub rule: &'static str,
-    /// Where the rule stands.
+    /// The RFC and section that the rule is quoted from.
     pub rfc: &'static str,
-    /// What breaking it means, for the operator.
+    /// The consequence of breaking the rule, in words for the operator.
     pub meaning: &'static str,
     is_in: fn(&Dialect) -> bool,
 }
 
-/// The table.
+/// All waivers.
 pub const HAZARDS: &[Hazard] = &[
     Hazard {
         name: "implicit-grant",
@@ -97,13 +98,13 @@ pub const HAZARDS: &[Hazard] = &[
     },
 ];
 
-/// The row with this name.
+/// Returns the waiver with this name.
 #[must_use]
 pub fn hazard(name: &str) -> Option<&'static Hazard> {
     HAZARDS.iter().find(|hazard| hazard.name == name)
 }
 
-/// The rules that a surface breaks, in the order of the table.
+/// Returns the rules that a surface breaks, in the order of the table.
 pub(crate) fn derived(dialect: &Dialect) -> Vec<&'static Hazard> {
     HAZARDS.iter().filter(|hazard| (hazard.is_in)(dialect)).collect()
 }

@@ -1,11 +1,13 @@
-//! Odd wire ⇄ canonical names. A dialect says how a surface *spells* OAuth; it moves and renames, it never decides.
+//! Translates between the wire format of a provider's existing API and canonical names. A *dialect* describes how such
+//! a surface spells OAuth. It moves and renames parameters, and never decides.
 //!
-//! - A file ([`tree`], `file`) becomes rules ([`rules`]) by [`Dialect::load`], which finds everything that is wrong at once.
-//! - [`Dialects::route`] finds the dialect and the address of a request, [`Dialect::decode`] reads it into canonical
-//!   parameters, and [`Dialect::encode`], [`Dialect::refuse`] and [`Dialect::redirect`] write the answer.
-//! - [`hazard`] is the table of what a surface can do that an RFC forbids, and each such thing has a name.
+//! - [`Dialect::load`] turns a file ([`tree`], `file`) into [`rules`], and reports all problems at once.
+//! - [`Dialects::route`] finds the dialect and the endpoint of a request. [`Dialect::decode`] reads the request into
+//!   canonical parameters. [`Dialect::encode`], [`Dialect::refuse`] and [`Dialect::redirect`] write the answer.
+//! - [`hazard`] is the table of *waivers*: the rules of RFCs that a surface can break, each with a name.
 //!
-//! The format is explained in `dialects/README.md`. Nothing here knows a row, a client, a clock or a socket.
+//! The format is described in `dialects/README.md`. This crate has no access to stored rows, clients, clocks or
+//! sockets.
 
 mod authorization;
 pub mod decode;

@@ -1,9 +1,10 @@
-//! Where a value may stand in HTML, SVG and XML: in text, and in attributes that no browser runs. What two parsers could
-//! read in two ways is refused, since a body is checked once and read by browsers that nobody chose.
+//! Decides where a value may be inserted into HTML, SVG and XML: in text, and in attributes that no browser executes.
+//! Markup that parsers may read differently is refused, because the template is checked once and then read by any
+//! browser.
 
 const OUTSIDE: &str = "in a tag, outside of quotes";
 
-/// Attributes whose value is nothing but text to a browser.
+/// Attributes whose value a browser treats as plain text.
 const HARMLESS: &[&str] = &[
     "abbr",
     "alt",
@@ -22,10 +23,10 @@ const HARMLESS: &[&str] = &[
     "xml:lang",
 ];
 
-/// Attributes with a URL that a browser shows or follows. A value may only continue such a URL.
+/// Attributes that hold a URL which a browser loads or follows. A value may only continue such a URL.
 const URLS: &[&str] = &["action", "background", "cite", "formaction", "href", "poster", "src", "xlink:href"];
 
-/// Tags that run, load or redirect what their attributes say, and those that give such a value to another tag.
+/// Tags whose attributes execute, load or redirect, and tags that pass such a value to another tag.
 const CLOSED: &[&str] = &[
     "animate",
     "animatecolor",
@@ -50,47 +51,47 @@ const CLOSED: &[&str] = &[
     "use",
 ];
 
-/// Elements whose content an HTML parser does not read as markup, HTML Standard §13.2.6.
+/// Elements whose content an HTML parser does not parse as markup, HTML Standard §13.2.6.
 const RAW: &[&str] =
     &["iframe", "noembed", "noframes", "noscript", "plaintext", "script", "style", "textarea", "title", "xmp"];
 
-/// Namespaces whose elements browsers run, also in a document of another media type.
+/// XML namespaces whose elements browsers execute, even in a document of another media type.
 const RUN: &[&str] = &["w3.org/1999/xhtml", "w3.org/2000/svg", "w3.org/1999/xsl", "w3.org/1998/math"];
 
-/// What a text ends in.
+/// The context at the end of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Text,
-    /// Text of a raw element, such as a title.
+    /// The content of a raw-text element, such as a title.
     RawText,
     Attribute,
 }
 
-/// A tag.
+/// A parsed tag.
 struct Tag<'t> {
     name: &'t str,
     is_end: bool,
     has_slash: bool,
-    /// What follows the tag.
+    /// The text after the tag.
     rest: &'t str,
 }
 
 struct Scan {
     is_html: bool,
-    /// True if there is SVG or MathML, in which HTML parsers read scripts and styles as markup.
+    /// True if the text contains SVG or MathML, in which HTML parsers read scripts and styles as markup.
     is_foreign: bool,
 }
 
-/// True if browsers run elements of this XML text as they run HTML.
+/// Returns true if browsers execute elements of this XML text as they do in HTML.
 pub(crate) fn is_run(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     RUN.iter().any(|namespace| text.contains(namespace))
 }
 
-/// Accepts text, and values of attributes that no browser runs or follows.
+/// Accepts a value in text, and in attributes that no browser executes or follows.
 ///
 /// # Errors
-/// Where a value behind `before` would stand, if it cannot stand there.
+/// A description of the context after `before`, if a value may not be inserted there.
 pub(crate) fn check(before: &str, is_html: bool) -> Result<(), String> {
     let text = before.to_ascii_lowercase();
     let scan = Scan { is_html, is_foreign: text.contains("<svg") || text.contains("<math") };
@@ -134,7 +135,8 @@ impl Scan {
         Ok(Place::Text)
     }
 
-    /// The tag that `text` begins with; `None` when `text` ends in a value of it that may be written.
+    /// Parses the tag at the beginning of `text`. Returns `None` if `text` ends within an attribute value into which a
+    /// value may be inserted.
     fn tag<'t>(&self, text: &'t str) -> Result<Option<Tag<'t>>, String> {
         let is_end = text.starts_with("</");
         let begin = if is_end { 2 } else { 1 };
@@ -166,7 +168,7 @@ impl Scan {
         }
     }
 
-    /// Accepts a value that follows `before` in an attribute.
+    /// Accepts a value that continues the text `before` of an attribute.
     fn check_attribute(&self, tag: &str, attribute: &str, before: &str) -> Result<(), String> {
         let tag = local(tag);
         if matches!(tag, "script" | "style") || (self.is_html && CLOSED.contains(&tag)) {
@@ -190,7 +192,7 @@ impl Scan {
         let at = content.find(end).ok_or_else(told)?;
         let inner = &content[..at];
         let is_even = |quote| inner.matches(quote).count() % 2 == 0;
-        // HTML ends some of these earlier than XML does.
+        // HTML ends some of these constructs earlier than XML does.
         let is_clear = match begin {
             "<!--" => !inner.starts_with('>') && !inner.starts_with("->") && !inner.contains("--!>"),
             "<![cdata[" => !self.is_html || !inner.contains('>'),
@@ -204,7 +206,8 @@ impl Scan {
         }
     }
 
-    /// What follows the content of a raw element, from its end tag on; `None` when `text` ends in content that is text.
+    /// Returns the text from the end tag of a raw-text element on. Returns `None` if `text` ends within content that is
+    /// plain text.
     fn behind_raw<'t>(&self, tag: &str, text: &'t str) -> Result<Option<&'t str>, String> {
         let is_text = matches!(tag, "textarea" | "title");
         let close = format!("</{tag}");
@@ -222,25 +225,25 @@ impl Scan {
                 is_cdata_closed && !is_markup && !content.contains("<!--") && !content.contains("<?")
             }
             "style" => !content.contains('<'),
-            // Content that is read as markup must end outside of a tag, too.
+            // Content that a parser may read as markup must also end outside of a tag.
             _ => self.place(content) == Ok(Place::Text),
         };
         if is_clear { Ok(Some(&text[at..])) } else { Err(format!("behind <{tag}>, whose end depends on the browser")) }
     }
 }
 
-/// White space inside of a tag, HTML Standard §13.2.5.
+/// Returns true for white space within a tag, HTML Standard §13.2.5.
 fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{c}')
 }
 
-/// The name of a tag without the prefix of its namespace.
+/// Returns the name of a tag without its namespace prefix.
 fn local(name: &str) -> &str {
     name.rsplit(':').next().unwrap_or(name)
 }
 
-/// True if a value behind `before` can no longer choose the scheme and the host of the URL. Browsers take `\` for `/`, and
-/// leave out line breaks and tabs, so that only these characters can follow the first slash.
+/// Returns true if a value after `before` can no longer choose the scheme and host of the URL. Browsers treat `\` as
+/// `/` and ignore line breaks and tabs, so the check allows only certain characters after the first slash.
 fn is_begun(before: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~?#".contains(c);
     if let Some(path) = before.strip_prefix('/') {
@@ -256,7 +259,7 @@ fn is_begun(before: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Texts behind which a value could be run, followed or read as markup, and whether they are HTML.
+    /// Texts after which a value could be executed, followed or read as markup. The flag is true for HTML.
     const REFUSED: &[(bool, &str)] = &[
         (true, "<p/onclick='f(\""),
         (true, "<p/onclick=\""),

@@ -1,4 +1,4 @@
-//! What a surface can do, for programs: authorization server metadata, RFC 8414.
+//! Authorization server metadata, RFC 8414: a description of the surface for programs.
 
 use protocol::endpoint::Endpoint;
 use protocol::model::{AuthMethod, GrantType};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::rules::{Auth, Dialect};
 
 impl Dialect {
-    /// The metadata document, RFC 8414 §2, under the policy that this surface is judged by.
+    /// Returns the metadata document of RFC 8414 §2, as the policy of this surface defines it.
     #[must_use]
     pub fn metadata(&self, policy: &Policy) -> Value {
         let mut document = Map::new();
@@ -62,7 +62,7 @@ impl Dialect {
     }
 }
 
-/// The words of RFC 7591 §2.
+/// The names of the accepted client authentication methods, by RFC 7591 §2.
 fn methods(auth: Auth) -> Vec<&'static str> {
     let ways = [
         (auth.basic, AuthMethod::ClientSecretBasic),

@@ -1,9 +1,9 @@
-//! What is not wrong with a dialect and surprises whoever writes one.
+//! Notes about a valid dialect that may surprise its author.
 
 use crate::rules::Dialect;
 
 impl Dialect {
-    /// Sentences for the author of the file, for `grantry dialect check`.
+    /// Returns sentences for the author of the file, for `grantry dialect check`.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let meanings = [

@@ -1,4 +1,4 @@
-//! The places where parameters are: a form (in the query or the body), or a JSON object.
+//! Reads parameters from the places of a request: form encoding in the query or in the body, or a JSON body.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,20 +12,20 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use crate::decode::{NAME_BYTES_MAX, PARAMETERS_MAX, VALUE_BYTES_MAX, is_allowed};
 use crate::rules::Address;
 
-/// Collects the parameters that an address knows, place by place.
+/// Collects the parameters that an endpoint knows, one place of the request after the other.
 pub(crate) struct Slots<'a> {
     address: &'a Address,
-    /// Names under which an access token may stand in the place that is being read.
+    /// Parameter names that carry an access token in the place that is being read.
     bearer: Vec<&'a str>,
     params: Params,
     tokens: Vec<String>,
-    /// What was found in the place that is being read.
+    /// The parameters found so far in the place that is being read.
     here: Vec<Param>,
     has_token_here: bool,
     count: usize,
 }
 
-/// What a name means at an address.
+/// The meaning of a wire name at an endpoint.
 enum Known {
     Param(Param),
     Token,
@@ -44,14 +44,16 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// What follows comes from another place. `bearer` are the names under which an access token may stand there.
+    /// Starts reading another place of the request. `bearer` lists the parameter names that carry an access token
+    /// there.
     pub(crate) fn begin_place(&mut self, bearer: Vec<&'a str>) {
         self.bearer = bearer;
         self.here.clear();
         self.has_token_here = false;
     }
 
-    /// Refuses the request, or notes what is wrong for the application to be told: RFC 6749 §4.1.2.1. The first fault counts.
+    /// Refuses the request. At an authorization endpoint the fault is noted instead, so that the application can be
+    /// told by a redirect (RFC 6749 §4.1.2.1). Only the first fault is kept.
     fn fail(&mut self, param: Option<Param>, refusal: Refusal) -> Result<(), Refusal> {
         if !is_told_to_application(self.address, param) {
             return Err(refusal);
@@ -60,8 +62,8 @@ impl<'a> Slots<'a> {
         Ok(())
     }
 
-    /// Counts a parameter and says what its name means. RFC 6749 §3.1: "The authorization server MUST ignore
-    /// unrecognized request parameters."
+    /// Counts a parameter and returns the meaning of its name, or `None` for an unknown name. RFC 6749 §3.1: "The
+    /// authorization server MUST ignore unrecognized request parameters."
     fn known(&mut self, name: &str) -> Result<Option<Known>, Refusal> {
         self.count += 1;
         if self.count > PARAMETERS_MAX || name.len() > NAME_BYTES_MAX {
@@ -94,8 +96,8 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// RFC 6749 §3.1: "Request and response parameters MUST NOT be included more than once." The same value in the query
-    /// and in the body is one parameter in two places, which no RFC forbids and some libraries do.
+    /// RFC 6749 §3.1: "Request and response parameters MUST NOT be included more than once." The same value in both the
+    /// query and the body counts as one parameter: no RFC forbids it, and some libraries send it.
     fn put_param(&mut self, param: Param, value: Cow<'_, str>) -> Result<(), Refusal> {
         if !is_allowed(param, &value) {
             return self.fail(Some(param), Refusal::of(No::ParameterMalformed, param));
@@ -110,7 +112,8 @@ impl<'a> Slots<'a> {
             Some(earlier) if earlier == value && !is_here => Ok(()),
             None if !is_here => self.push(param, value.into_owned()),
             earlier => {
-                // Of two values nobody can say which one is meant, so that neither goes back to the application.
+                // With two different values it is unclear which one is meant, so neither is returned to the
+                // application.
                 if earlier.is_some_and(|earlier| earlier != value) {
                     self.params.take(param);
                 }
@@ -123,20 +126,21 @@ impl<'a> Slots<'a> {
         self.params.push(param, value).map_err(|param| Refusal::of(No::ParameterRepeated, param))
     }
 
-    /// The parameters, and the access tokens that stood among them.
+    /// Returns the collected parameters, and the access tokens found among them.
     pub(crate) fn finish(self) -> Result<(Params, Vec<Secret>), Refusal> {
         let tokens = self.tokens.iter().map(|token| crate::authorization::bearer_text(token));
         Ok((self.params, tokens.collect::<Result<_, _>>()?))
     }
 }
 
-/// True if the application is told what is wrong with `param` here: at the authorization endpoint, once client and redirect
-/// URI are known to be right, so for every parameter but these two. `None` stands for a parameter without a meaning.
+/// Returns true if a fault in `param` is reported to the application by a redirect. This holds at the authorization
+/// endpoint for every parameter except `client_id` and `redirect_uri`, which must be right before the browser is
+/// redirected. `None` stands for an unknown parameter.
 pub(crate) fn is_told_to_application(address: &Address, param: Option<Param>) -> bool {
     address.endpoint == Endpoint::Authorize && !matches!(param, Some(Param::ClientId | Param::RedirectUri))
 }
 
-/// The value of the first parameter `name` of form-encoded text that has one, whatever else the text holds.
+/// Returns the first value of the parameter `name` in form-encoded text. The rest of the text may be malformed.
 pub(crate) fn find(text: &[u8], name: &str) -> Option<Secret> {
     let mut pairs = text.split(|byte| *byte == b'&').map(|pair| {
         let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
@@ -146,7 +150,8 @@ pub(crate) fn find(text: &[u8], name: &str) -> Option<Secret> {
     found.map(|(_, value)| Secret::new(unescape(value).unwrap_or_else(|| String::from_utf8_lossy(value))))
 }
 
-/// Reads `application/x-www-form-urlencoded` text. `malformed` is what to say about a name that cannot be read.
+/// Reads `application/x-www-form-urlencoded` text. `malformed` is the refusal for a parameter name that cannot be
+/// decoded.
 pub(crate) fn read_form(text: &[u8], malformed: No, slots: &mut Slots<'_>) -> Result<(), Refusal> {
     for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
         let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
@@ -164,7 +169,7 @@ pub(crate) fn read_form(text: &[u8], malformed: No, slots: &mut Slots<'_>) -> Re
     Ok(())
 }
 
-/// Undoes form encoding: `+` is a space, `%41` is an `A`. `None` for a broken escape or what is not UTF-8.
+/// Decodes form encoding: `+` is a space, `%41` is an `A`. Returns `None` for a broken escape or invalid UTF-8.
 pub(crate) fn unescape(text: &[u8]) -> Option<Cow<'_, str>> {
     if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
         return std::str::from_utf8(text).ok().map(Cow::Borrowed);
@@ -185,8 +190,8 @@ pub(crate) fn unescape(text: &[u8]) -> Option<Cow<'_, str>> {
     String::from_utf8(out).ok().map(Cow::Owned)
 }
 
-/// Reads a JSON object. Strings, numbers and booleans become text; null is as good as absent; members that are not known
-/// may be anything.
+/// Reads a JSON object. Strings, numbers and booleans become text. A null counts as absent. Unknown members may have
+/// any value.
 pub(crate) fn read_json(body: &[u8], slots: &mut Slots<'_>) -> Result<(), Refusal> {
     let mut refusal = None;
     let mut reader = serde_json::Deserializer::from_slice(body);
@@ -200,7 +205,7 @@ pub(crate) fn read_json(body: &[u8], slots: &mut Slots<'_>) -> Result<(), Refusa
 
 struct Members<'s, 'a, 'r> {
     slots: &'s mut Slots<'a>,
-    /// Why reading stopped, where it was not the syntax.
+    /// The refusal that stopped the parser, if the cause was not the JSON syntax.
     refusal: &'r mut Option<Refusal>,
 }
 
@@ -249,7 +254,7 @@ fn stop<E: serde::de::Error>(slot: &mut Option<Refusal>, refusal: Refusal) -> Re
     Err(E::custom("refused"))
 }
 
-/// A value that can be text; `None` for a list or an object, which are read to their end and thrown away.
+/// Deserializes a value that can become text. Gives `None` for a list or an object, which is skipped.
 struct Scalar;
 
 impl<'de> DeserializeSeed<'de> for Scalar {

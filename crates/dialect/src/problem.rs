@@ -1,17 +1,17 @@
-//! What is wrong with a dialect file, where, and what was probably meant.
+//! A problem in a dialect file: what is wrong, where, and what was probably meant.
 
 use std::fmt;
 
-/// One thing that is wrong. A loader reports all of them at once.
+/// One problem in a file. The loader reports all problems at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file, as the caller named it.
+    /// The file name, as the caller gave it.
     pub file: String,
-    /// From 1.
+    /// The line, counted from 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// The column in characters, counted from 1.
     pub column: usize,
-    /// A sentence.
+    /// The description, one sentence.
     pub text: String,
 }
 
@@ -22,17 +22,17 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Line and column, from 1, of a byte of `text`.
+/// Returns the line and column, counted from 1, of a byte offset in `text`.
 pub(crate) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let before = &text.as_bytes()[..at.min(text.len())];
     let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-    // Continuation bytes of UTF-8 are no characters of their own.
+    // Continuation bytes of UTF-8 do not begin a character.
     let column = 1 + before[line_start..].iter().filter(|byte| **byte & 0xc0 != 0x80).count();
     (line, column)
 }
 
-/// ", did you mean `x`?" when one of `known` is near to `word`; else what there is to choose from.
+/// Returns ", did you mean `x`?" if one of `known` is similar to `word`. Otherwise lists the known words.
 pub(crate) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     let nearest = known.iter().map(|candidate| (distance(word, candidate), *candidate)).min();
@@ -47,7 +47,8 @@ pub(crate) fn listed(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// How many characters must be changed, added, removed or swapped with their neighbour to make `a` into `b`.
+/// Returns the edit distance: how many characters must be changed, added, removed or swapped with their neighbour to
+/// turn `a` into `b`.
 fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().collect();
     let b: Vec<char> = b.chars().collect();

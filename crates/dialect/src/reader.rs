@@ -1,9 +1,9 @@
-//! Takes a tree of TOML apart, key by key, and notes whatever is unknown or of the wrong kind on the way.
+//! Reads a TOML tree key by key, and reports unknown keys and values of the wrong type.
 
 use crate::problem::{Problem, suggestion};
 use crate::tree::{Item, Node, Source, Spot, Table};
 
-/// A value and where it was written.
+/// A value and its position in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Located<T> {
     pub(crate) value: T,
@@ -12,7 +12,7 @@ pub(crate) struct Located<T> {
 
 pub(crate) type Text = Located<String>;
 
-/// Where problems are noted.
+/// Collects the problems of a file while it is read.
 pub(crate) struct Reader<'a> {
     sources: &'a [Source<'a>],
     pub(crate) problems: Vec<Problem>,
@@ -27,12 +27,12 @@ impl<'a> Reader<'a> {
         self.problems.push(self.sources[spot.layer].problem(spot.at, text));
     }
 
-    /// The layer that a spot is in.
+    /// Returns the layer that a position belongs to.
     pub(crate) fn source(&self, spot: Spot) -> &Source<'a> {
         &self.sources[spot.layer]
     }
 
-    /// Notes every key that is not one of `known`.
+    /// Reports every key that is not in `known`.
     pub(crate) fn check_keys(&mut self, table: &Table, known: &[&str]) {
         for entry in &table.0 {
             if !known.contains(&entry.key.as_str()) {
@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A list of strings; `None` when the key is absent.
+    /// Reads a list of strings. Returns `None` if the key is absent.
     pub(crate) fn texts(&mut self, table: &Table, key: &str) -> Option<Located<Vec<Text>>> {
         let item = &table.entry(key)?.item;
         let Node::List(items) = &item.node else {
@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
         Some(Located { value: texts, spot: item.spot })
     }
 
-    /// A table inside; `None` when the key is absent.
+    /// Reads a nested table. Returns `None` if the key is absent.
     pub(crate) fn table<'t>(&mut self, table: &'t Table, key: &str) -> Option<&'t Table> {
         let item = &table.entry(key)?.item;
         match &item.node {
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A table of tables whose keys are names, such as `[endpoint.NAME]`.
+    /// Reads a table of tables whose keys are names, such as `[endpoint.NAME]`.
     pub(crate) fn tables<'t>(&mut self, table: &'t Table, key: &str) -> Vec<(Text, &'t Table)> {
         let Some(outer) = self.table(table, key) else { return Vec::new() };
         let mut tables = Vec::new();
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         tables
     }
 
-    /// A table of strings whose keys are names, such as `names = { otp = "token" }`.
+    /// Reads a table of strings whose keys are names, such as `names = { otp = "token" }`.
     pub(crate) fn pairs(&mut self, table: &Table, key: &str) -> Vec<(Text, Text)> {
         let Some(outer) = self.table(table, key) else { return Vec::new() };
         let mut pairs = Vec::new();
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
         pairs
     }
 
-    /// A table of lists of strings whose keys are names, such as `implies = { readwrite = ["read"] }`.
+    /// Reads a table of string lists whose keys are names, such as `implies = { readwrite = ["read"] }`.
     pub(crate) fn lists(&mut self, table: &Table, key: &str) -> Vec<(Text, Vec<Text>)> {
         let Some(outer) = self.table(table, key) else { return Vec::new() };
         let mut lists = Vec::new();

@@ -1,4 +1,4 @@
-//! How a surface says no: its words, its parameter names, and the challenge that goes with a 401.
+//! Writes refusals: the surface's error words, its parameter names, and the challenge of a 401 response.
 
 use protocol::refusal::{ErrorKind, No, Refusal};
 use protocol::wire::{Field, Fields, Param};
@@ -8,7 +8,7 @@ use crate::encode::{Context, Outgoing, no_store};
 use crate::rules::{At, Challenge, Dialect, Place};
 
 impl Dialect {
-    /// Spells a no. `at` is absent where there is no such address.
+    /// Writes a refusal. `at` is `None` if the request is for no known endpoint.
     #[must_use]
     pub fn refuse(&self, at: Option<At>, refusal: &Refusal, context: &Context<'_>) -> Outgoing {
         let kind = refusal.row().kind;
@@ -88,7 +88,7 @@ impl Dialect {
     }
 }
 
-/// The parameter that a kind of refusal is about, where the refusal itself names none.
+/// Returns the parameter that a kind of refusal usually concerns. Used if the refusal itself names none.
 fn usual_param(kind: ErrorKind) -> Option<Param> {
     match kind {
         ErrorKind::UnsupportedGrantType => Some(Param::GrantType),
@@ -100,7 +100,8 @@ fn usual_param(kind: ErrorKind) -> Option<Param> {
     }
 }
 
-/// The part of a request that is at fault where no parameter is, so that a list of faults is never empty.
+/// Returns the name of the faulty part of a request if no parameter is at fault, so that a list of faults is never
+/// empty.
 fn part_at_fault(no: No) -> Option<&'static str> {
     match no {
         No::BodyMalformed | No::BodyTypeUnknown | No::RequestTooLarge => Some("body"),

@@ -1,4 +1,4 @@
-//! All dialects of an installation, and which of them a request is for: by Host, then by path.
+//! The dialects of an installation. Finds the one that a request is for, by host and then by path.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,32 +8,32 @@ use protocol::endpoint::Endpoint;
 use crate::problem::{Problem, suggestion};
 use crate::rules::{At, Dialect};
 
-/// The dialects that are switched on.
+/// The dialects that the operator enabled.
 #[derive(Debug)]
 pub struct Dialects {
     all: Vec<Dialect>,
-    /// By Host, and then by path.
+    /// Endpoints by host, and then by path.
     hosts: HashMap<String, Paths>,
-    /// Which dialect speaks for a host where no path of any matches.
+    /// The dialect that words the refusal if no path of a host matches.
     speakers: HashMap<String, usize>,
-    /// The host of the issuer, which is configured also where no dialect is mounted on it.
+    /// The issuer's host. It is a configured host even if no dialect is mounted on it.
     issuer_host: String,
-    /// The paths of the dialect that answers for whatever host nobody claims.
+    /// The paths of the dialect that answers on every host that no other dialect claims.
     anywhere: Option<(usize, Paths)>,
 }
 
-/// Whose path it is, and which of its addresses.
+/// For each path: the index of its dialect, and the endpoint.
 type Paths = HashMap<String, (usize, At)>;
 
-/// Where a request belongs.
+/// The destination of a request.
 #[derive(Clone, Copy, Debug)]
 pub enum Route<'a> {
-    /// To an address of a dialect.
+    /// An endpoint of a dialect.
     Endpoint(&'a Dialect, At),
-    /// To a host that this server answers for, but to none of its dialects' paths. The dialect is the one whose way of
-    /// saying no fits; absent when several share the host.
+    /// A configured host, but a path that no dialect has. The dialect is the one that words the refusal; `None` if
+    /// several dialects share the host.
     UnknownPath(Option<&'a Dialect>),
-    /// To a host that this server does not answer for.
+    /// A host that this server does not answer for.
     UnknownHost,
 }
 
@@ -75,7 +75,8 @@ impl Dialects {
         let hosts =
             if dialect.hosts.is_empty() { vec![issuer_host.to_ascii_lowercase()] } else { dialect.hosts.clone() };
         dialect.base_url = format!("{scheme}://{}{prefix}", hosts[0]);
-        // This server shows that page, so it must be on a host that it answers for, also where the operator chose others.
+        // This server shows that page, so the page must be on a host that the server answers for, even if the operator
+        // configured other hosts.
         if let Some(at) = &mut dialect.screen.at {
             let (_, rest) = at.split_once("://").unwrap_or(("", at));
             let (host, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
@@ -111,7 +112,7 @@ impl Dialects {
                 }
                 own.insert(path.clone(), (index, *at));
             }
-            // The dialect with the shortest prefix speaks for the host; two of the same kind, and nobody does.
+            // The dialect with an empty prefix words the refusals of the host. If two dialects qualify, none does.
             if prefix.is_empty() || dialect.name == "standard" {
                 self.speakers.insert(host, index);
             }
@@ -119,7 +120,7 @@ impl Dialects {
         problems
     }
 
-    /// Finds out where a request belongs. `host` is the Host header as it came, `path` the path, undecoded.
+    /// Finds the destination of a request. `host` is the value of the Host header, `path` the path, not decoded.
     #[must_use]
     pub fn route(&self, host: &str, path: &str) -> Route<'_> {
         let host = normal(host);
@@ -132,9 +133,9 @@ impl Dialects {
         self.pick(paths, path, self.speakers.get(found).copied())
     }
 
-    /// The configured host that a request is for, as the configuration spells it: the issuer's, or one of the `hosts` of a
-    /// dialect. Links are made of this text, because the `Host` header is whatever its sender wrote. `None` for every other
-    /// host, also where a dialect answers there.
+    /// Returns the configured host that a request is for, as the configuration spells it: the issuer's host, or one of
+    /// the `hosts` of a dialect. Links are built from this text, because the sender controls the `Host` header. Returns
+    /// `None` for every other host, even if a dialect answers there.
     #[must_use]
     pub fn configured_host(&self, host: &str) -> Option<&str> {
         let host = normal(host);
@@ -143,12 +144,12 @@ impl Dialects {
         spellings(&host).find_map(|host| known(host).or_else(|| issuer(host)))
     }
 
-    /// All configured hosts, without the issuer's where no dialect answers there.
+    /// Returns all configured hosts. The issuer's host is included only if a dialect answers on it.
     pub fn hosts(&self) -> impl Iterator<Item = &str> {
         self.hosts.keys().map(String::as_str)
     }
 
-    /// The paths of a host.
+    /// Returns the paths of a host.
     fn paths<'s, 'h>(&'s self, host: &'h str) -> Option<(&'h str, &'s Paths)> {
         spellings(host).find_map(|host| Some((host, self.hosts.get(host)?)))
     }
@@ -160,39 +161,41 @@ impl Dialects {
         }
     }
 
-    /// Every dialect.
+    /// Returns every dialect.
     pub fn iter(&self) -> impl Iterator<Item = &Dialect> {
         self.all.iter()
     }
 
-    /// The dialect of this name.
+    /// Returns the dialect with this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Dialect> {
         self.all.iter().find(|dialect| dialect.name == name)
     }
 }
 
-/// The host of a base URL, with its port, and its path.
+/// Splits a base URL into its host with port, and its path.
 fn host_and_path(url: &str) -> (&str, &str) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.find('/').map_or((rest, ""), |at| rest.split_at(at))
 }
 
-/// A host as it came, and without a port that the scheme implies.
+/// Returns the host as it was sent, and without the default port of a scheme.
 fn spellings(host: &str) -> impl Iterator<Item = &str> {
     let without = host.strip_suffix(":443").or_else(|| host.strip_suffix(":80"));
     [Some(host), without].into_iter().flatten()
 }
 
-/// Where an address is below a prefix. RFC 8414 §3.1 inserts the well-known path between the host and the path of the issuer.
-/// RFC 8414 §5 knows clients that append it, and a proxy that forwards one folder hands on nothing else: both are answered.
+/// Returns the full paths of an endpoint below a prefix. RFC 8414 §3.1 inserts the well-known path between the issuer's
+/// host and path. RFC 8414 §5 mentions clients that append it, and a proxy that forwards only one folder needs that
+/// form. Both are answered.
 fn full_paths(prefix: &str, endpoint: Endpoint, path: &str) -> impl Iterator<Item = String> + use<> {
     let is_inserted = endpoint == Endpoint::Metadata && path.starts_with("/.well-known/") && !prefix.is_empty();
     let inserted = is_inserted.then(|| format!("{path}{prefix}"));
     std::iter::once(format!("{prefix}{path}")).chain(inserted)
 }
 
-/// Host names have no case: RFC 9110 §4.2.3. Almost all come in lower case, and then nothing is copied.
+/// Returns the host in lower case, because host names are case-insensitive (RFC 9110 §4.2.3). Copies nothing if the
+/// host already is in lower case.
 fn normal(host: &str) -> Cow<'_, str> {
     if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(host.to_ascii_lowercase())

@@ -1,4 +1,4 @@
-//! A dialect after its file was checked: everything is of its type, every name exists, every reply that is needed is there.
+//! A checked dialect: every value has its type, every name exists, and every reply that is needed is there.
 
 use protocol::crypto::keys::Spelling;
 use protocol::endpoint::Endpoint;
@@ -12,24 +12,24 @@ use protocol::wire::{Field, Param};
 use crate::template::{Json, Pairs, Text};
 use crate::value::Name;
 
-/// A checked set of renamings and places: how one surface spells OAuth.
+/// A dialect: a checked description of how one surface spells OAuth.
 #[derive(Debug)]
 pub struct Dialect {
-    /// The name of its file or folder.
+    /// The dialect's name: that of its file or folder.
     pub name: String,
-    /// The Host names that reach it, in lower case, with a port where it matters.
+    /// The host names that the dialect answers on, in lower case, with a port if it is not the default.
     pub hosts: Vec<String>,
-    /// The path that all of its paths begin with, if the file or the operator says so.
+    /// The common prefix of all paths of the dialect, if the file or the operator sets one.
     pub prefix: Option<String>,
-    /// Where its clients find it: scheme, host and prefix. Empty until [`crate::Dialects::new`] mounts it.
+    /// The base URL for clients: scheme, host and prefix. Empty until [`crate::Dialects::new`] mounts the dialect.
     pub base_url: String,
-    /// The names of the rules that it breaks and says that it breaks; see [`crate::hazard::HAZARDS`].
+    /// The waivers that the dialect declares; see [`crate::hazard::HAZARDS`].
     pub waives: Vec<String>,
-    /// How applications are registered.
+    /// The rules for registering applications.
     pub client: ClientRules,
-    /// What is odd about its pages.
+    /// The peculiarities of the surface's pages.
     pub screen: ScreenRules,
-    /// Rate limits.
+    /// The rate limits.
     pub limits: LimitRules,
     pub(crate) grants: Vec<GrantType>,
     pub(crate) resources: Vec<String>,
@@ -40,15 +40,16 @@ pub struct Dialect {
     pub(crate) words: Vec<GrantRules>,
     pub(crate) bearer: BearerRules,
     pub(crate) replies: Vec<ReplyRules>,
-    /// By [`ReplyKind`], where in `replies`.
+    /// For each [`ReplyKind`], its index in `replies`.
     pub(crate) by_kind: Vec<Option<usize>>,
-    /// By [`ErrorKind`].
+    /// The wording of each [`ErrorKind`].
     pub(crate) errors: Vec<ErrorRules>,
-    /// Where the file says what it waives, for whoever must accept it: file, line, column.
+    /// The position of `waives` in the file (file, line, column), for the message to the operator who must accept the
+    /// waivers.
     pub(crate) waives_at: (String, usize, usize),
 }
 
-/// Tokens of each kind.
+/// The rules for each kind of token.
 #[derive(Debug)]
 pub(crate) struct TokenRules {
     pub(crate) code: TokenPolicy,
@@ -60,42 +61,42 @@ pub(crate) struct TokenRules {
     pub(crate) refresh_mode: RefreshMode,
 }
 
-/// One address: a path, what it is for, and how its requests and answers are spelled.
+/// One endpoint of a surface: its path, its role, and the spelling of its requests and answers.
 #[derive(Debug)]
 pub struct Address {
-    /// Its name in the file; the role's own, or another where a role has several addresses.
+    /// The endpoint's name in the file: that of its role, or another if several endpoints have the same role.
     pub name: String,
-    /// What it is for.
+    /// The role.
     pub endpoint: Endpoint,
-    /// Below the dialect's prefix.
+    /// The path, relative to the dialect's prefix.
     pub path: String,
-    /// The methods that it may be asked by.
+    /// The accepted HTTP methods.
     pub methods: Vec<String>,
-    /// The scope that a token needs here.
+    /// The scope that a token must have at this endpoint.
     pub scope: Scope,
-    /// The origins whose scripts may read its answers; `*` for all.
+    /// The origins whose scripts may read the answers (CORS); `*` for all.
     pub cors: Vec<String>,
-    /// Does a browser get pages of this server here, rather than a reply of the dialect?
+    /// True if this server shows its own pages here. Otherwise a browser gets a reply of the dialect.
     pub has_screens: bool,
     pub(crate) from: From,
-    /// Wire name and canonical name of all parameters that are known here.
+    /// The wire name and the canonical name of every known parameter.
     pub(crate) names: Vec<(String, Param)>,
     pub(crate) need: Vec<Param>,
     pub(crate) assume: Vec<(Param, String)>,
     pub(crate) auth: Auth,
     pub(crate) reply: Option<usize>,
-    /// Is the redirect URI of the authorization request meant when none is named?
+    /// True if a token request without a redirect URI means that of the authorization request.
     pub(crate) is_redirect_uri_implied: bool,
 }
 
 impl Address {
-    /// How a parameter is called here.
+    /// Returns the wire name of a parameter.
     pub(crate) fn wire_name(&self, param: Param) -> &str {
         self.names.iter().find(|(_, own)| *own == param).map_or(param.as_str(), |(name, _)| name)
     }
 }
 
-/// Where parameters are read.
+/// The places that parameters are read from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct From {
     pub(crate) query: bool,
@@ -103,7 +104,7 @@ pub(crate) struct From {
     pub(crate) json: bool,
 }
 
-/// How clients may prove who they are.
+/// The accepted methods of client authentication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Auth {
     pub(crate) basic: bool,
@@ -112,33 +113,33 @@ pub(crate) struct Auth {
     pub(crate) anybody: bool,
 }
 
-/// How a grant is called.
+/// The surface's words for a grant, and its own reply and token spelling.
 #[derive(Debug)]
 pub(crate) struct GrantRules {
     pub(crate) grant: GrantType,
-    /// Its `grant_type` on the wire.
+    /// The `grant_type` on the wire.
     pub(crate) word: Option<String>,
-    /// Its `response_type` on the wire.
+    /// The `response_type` on the wire.
     pub(crate) response_type: Option<String>,
-    /// Its own reply.
+    /// The index of the grant's own reply, if it has one.
     pub(crate) reply: Option<usize>,
-    /// Its own spelling of access and refresh tokens.
+    /// The grant's own spelling of access and refresh tokens, if it has one.
     pub(crate) spellings: Option<(Spelling, Spelling)>,
 }
 
-/// Where access tokens are read, and when a challenge asks for one.
+/// The places that access tokens are read from, and when a challenge is sent.
 #[derive(Debug)]
 pub(crate) struct BearerRules {
     pub(crate) accept: Vec<Place>,
     pub(crate) challenge: Challenge,
 }
 
-/// A place for an access token.
+/// A place that an access token is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// After this scheme in `Authorization`.
+    /// The `Authorization` header, after this scheme.
     Scheme(String),
-    /// Alone in `Authorization`.
+    /// The whole value of the `Authorization` header.
     Raw,
     Header(String),
     Query(String),
@@ -146,12 +147,12 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// The name of the parameter, if the place is the query.
+    /// Returns the parameter name, if the place is the query.
     pub(crate) fn query(&self) -> Option<&str> {
         if let Self::Query(name) = self { Some(name) } else { None }
     }
 
-    /// The name of the parameter, if the place is a form.
+    /// Returns the parameter name, if the place is a form.
     pub(crate) fn form(&self) -> Option<&str> {
         if let Self::Form(name) = self { Some(name) } else { None }
     }
@@ -164,7 +165,7 @@ pub(crate) enum Challenge {
     Never,
 }
 
-/// A template and what goes around it.
+/// A reply: a template with its status, headers and media type.
 #[derive(Debug)]
 pub(crate) struct ReplyRules {
     pub(crate) name: String,
@@ -177,19 +178,19 @@ pub(crate) struct ReplyRules {
 pub(crate) enum Shape {
     Json(Json),
     Form(Pairs),
-    /// Text of a media type.
+    /// A text template and its media type.
     Text(String, Text),
     Redirect(Delivery, Pairs),
     Empty,
 }
 
 impl Shape {
-    /// True if its template has a name like this.
+    /// Returns true if the template contains a name for which `is` returns true.
     pub(crate) fn has(&self, is: impl Fn(&Name) -> bool) -> bool {
         self.names().into_iter().any(is)
     }
 
-    /// Every name in its template.
+    /// Returns every name in the template.
     pub(crate) fn names(&self) -> Vec<&Name> {
         match self {
             Self::Json(json) => json.names(),
@@ -200,17 +201,17 @@ impl Shape {
     }
 }
 
-/// How an answer travels back through the browser, where the request does not say.
+/// The default response mode of an authorization response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
     Query,
     Fragment,
     FormPost,
-    /// Like the answer that it takes the place of.
+    /// The same mode as that of the successful answer.
     Same,
 }
 
-/// How a kind of refusal is worded.
+/// The wording of a kind of refusal.
 #[derive(Debug)]
 pub(crate) struct ErrorRules {
     pub(crate) status: u16,
@@ -219,87 +220,87 @@ pub(crate) struct ErrorRules {
     pub(crate) reply: usize,
 }
 
-/// Who registers applications, and what they become.
+/// The rules for registering applications.
 #[derive(Debug)]
 pub struct ClientRules {
-    /// May users register applications on the developer pages? Else only the operator may.
+    /// True if users may register applications on the developer pages. Otherwise only the operator may.
     pub is_self_service: bool,
-    /// What an application is when nothing is said.
+    /// The client type of a new application, unless the registration sets one.
     pub kind: ClientKind,
-    /// What a new application gets when nothing is said.
+    /// The PKCE setting of a new application, unless the registration sets one.
     pub pkce: Pkce,
     pub(crate) is_pkce_waivable: bool,
 }
 
-/// What is odd about a surface's pages.
+/// The peculiarities of a surface's pages.
 #[derive(Debug)]
 pub struct ScreenRules {
-    /// The URL of the page that a hand-off sends the browser to.
+    /// The URL of the provider's own page that browsers are handed off to.
     pub at: Option<String>,
-    /// Digits of a second-factor code.
+    /// Number of digits in a second-factor code.
     pub otp_digits: u32,
 }
 
-/// Rate limits; `None` is off.
+/// Rate limits. `None` means no limit.
 #[derive(Debug, Default)]
 pub struct LimitRules {
-    /// Of addresses that authenticate clients.
+    /// The limit of endpoints that authenticate clients.
     pub token: Option<Limit>,
-    /// Of addresses that take tokens.
+    /// The limit of endpoints that take access tokens.
     pub api: Option<Limit>,
-    /// Of requests of one client address that show nothing which this server gave out, such as a right client secret.
+    /// The limit, per network address, of requests without any valid credential, such as a correct client secret.
     pub failed: Option<Limit>,
-    /// Names of the headers that tell a client about its limit.
+    /// The names of the headers that inform a client of its limit.
     pub headers: LimitHeaders,
 }
 
-/// So many requests in such a window.
+/// A rate limit: a number of requests within a window of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// How many.
+    /// Maximum number of requests per window.
     pub count: u32,
-    /// Seconds.
+    /// Length of the window, in seconds.
     pub window_s: u64,
-    /// Counted by what.
+    /// The key that requests are counted by.
     pub by: LimitBy,
 }
 
-/// What requests are counted by.
+/// The key that requests are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitBy {
-    /// Network address.
+    /// The client's network address.
     Address,
-    /// Client.
+    /// The client.
     Client,
-    /// Access token.
+    /// The access token.
     Token,
-    /// User.
+    /// The user.
     User,
 }
 
-/// Names of headers; `None` sends none.
+/// Names of rate-limit headers. `None` means that the header is not sent.
 #[derive(Debug, Default)]
 pub struct LimitHeaders {
-    /// How many are allowed.
+    /// The header with the maximum number of requests.
     pub limit: Option<String>,
-    /// How many are left.
+    /// The header with the number of remaining requests.
     pub remaining: Option<String>,
-    /// The Unix time at which they are all there again.
+    /// The header with the Unix time at which the window ends.
     pub reset: Option<String>,
-    /// How many were made.
+    /// The header with the number of requests made so far.
     pub used: Option<String>,
 }
 
-/// Which address of a dialect; a small number behind a name.
+/// An endpoint of a dialect, by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct At {
-    /// What the address is for.
+    /// The role of the endpoint.
     pub endpoint: Endpoint,
     pub(crate) index: usize,
 }
 
 impl Dialect {
-    /// The policy that the protocol is judged by on this surface.
+    /// Returns the policy that requests on this surface are judged by.
     #[must_use]
     pub fn policy(&self, issuer: &str) -> Policy {
         let tokens = &self.tokens;
@@ -334,7 +335,7 @@ impl Dialect {
         }
     }
 
-    /// The grants whose tokens are spelled in a way of their own.
+    /// Returns the grants whose tokens have a spelling of their own.
     pub(crate) fn spelled(&self) -> Vec<GrantSpelling> {
         let own = self.words.iter().filter(|own| self.grants.contains(&own.grant));
         own.filter_map(|own| {
@@ -344,31 +345,31 @@ impl Dialect {
         .collect()
     }
 
-    /// Every address, with its number.
+    /// Returns every endpoint with its index.
     pub fn addresses(&self) -> impl Iterator<Item = (At, &Address)> {
         self.addresses.iter().enumerate().map(|(index, own)| (At { endpoint: own.endpoint, index }, own))
     }
 
-    /// The first address with this role.
+    /// Returns the first endpoint with this role.
     #[must_use]
     pub fn at(&self, endpoint: Endpoint) -> Option<At> {
         self.addresses().find(|(at, _)| at.endpoint == endpoint).map(|(at, _)| at)
     }
 
-    /// The address behind a number.
+    /// Returns the endpoint with this index.
     #[must_use]
     pub fn address(&self, at: At) -> &Address {
         &self.addresses[at.index]
     }
 
-    /// Where clients find the first address with this role.
+    /// Returns the URL of the first endpoint with this role.
     #[must_use]
     pub fn url(&self, endpoint: Endpoint) -> Option<String> {
         let at = self.at(endpoint)?;
         Some(format!("{}{}", self.base_url, self.address(at).path))
     }
 
-    /// Does the answer to an authorization request name the issuer, RFC 9207?
+    /// Returns true if authorization responses name the issuer, RFC 9207.
     fn is_iss_sent(&self) -> bool {
         let is_iss = |name: &Name| *name == Name::Field(Field::Iss);
         let answers = [(GrantType::AuthorizationCode, ReplyKind::Code), (GrantType::Implicit, ReplyKind::Implicit)];
@@ -377,20 +378,20 @@ impl Dialect {
             && offered.all(|(_, kind)| self.reply(*kind).is_some_and(|reply| reply.shape.has(is_iss)))
     }
 
-    /// Does a token of the implicit grant travel in the query, where the request does not say?
+    /// Returns true if the implicit grant returns its token in the query by default.
     pub(crate) fn is_implicit_in_query(&self) -> bool {
         let shape = self.reply(ReplyKind::Implicit).map(|reply| &reply.shape);
         self.grants.contains(&GrantType::Implicit) && matches!(shape, Some(Shape::Redirect(Delivery::Query, _)))
     }
 
-    /// Does introspection have a place for what is known of the user?
+    /// Returns true if the introspection reply contains claims about the user.
     fn is_user_in_introspection(&self) -> bool {
         let of_addresses = self.addresses.iter().filter(|own| own.endpoint == Endpoint::Introspect);
         let of_addresses = of_addresses.filter_map(|own| own.reply).map(|at| &self.replies[at]);
         of_addresses.chain(self.reply(ReplyKind::Introspect)).any(|reply| reply.shape.has(is_user))
     }
 
-    /// Does any answer with tokens have a place for what is known of the user?
+    /// Returns true if any token reply contains claims about the user.
     fn is_user_in_token_reply(&self) -> bool {
         let of_kinds = [ReplyKind::Token, ReplyKind::Implicit].into_iter().filter_map(|kind| self.reply(kind));
         let of_grants = self.words.iter().filter_map(|own| own.reply);
@@ -399,20 +400,21 @@ impl Dialect {
         of_kinds.chain(of_grants.chain(of_addresses).map(|at| &self.replies[at])).any(|reply| reply.shape.has(is_user))
     }
 
-    /// Do users make personal tokens for this surface by themselves? On the standard one they do; on another when its
-    /// file gives such tokens a prefix, for then somebody thought of them.
+    /// Returns true if users may create personal access tokens for this surface. They may on the standard surface, and
+    /// on others whose file gives personal tokens a prefix.
     fn is_personal_offered(&self) -> bool {
         self.name == "standard" || !self.tokens.personal.spelling.prefix.is_empty()
     }
 
-    /// True if a code is redeemed at this address without naming its redirect URI. This holds for each address by itself.
+    /// Returns true if a code can be redeemed at this endpoint without naming its redirect URI. Each endpoint decides
+    /// this for itself.
     pub(crate) fn is_redirect_uri_waived_at(&self, address: &Address) -> bool {
         address.is_redirect_uri_implied
             && self.grants.contains(&GrantType::AuthorizationCode)
             && !address.need.contains(&Param::RedirectUri)
     }
 
-    /// May anybody ask, without being a client?
+    /// Returns true if the endpoint answers without client authentication.
     pub(crate) fn is_open(&self, endpoint: Endpoint) -> bool {
         let mut own = self.addresses.iter().filter(|own| own.endpoint == endpoint).peekable();
         own.peek().is_some() && own.all(|own| own.auth.anybody)
@@ -435,7 +437,7 @@ fn is_user(name: &Name) -> bool {
     matches!(name, Name::User(_) | Name::Field(Field::User))
 }
 
-/// Checks that a token policy is written as the file says; for [`crate::Dialect::describe`].
+/// Returns the spelling of a token as a dialect file writes it, for [`crate::Dialect::describe`].
 pub(crate) fn form_text(spelling: &Spelling) -> String {
     format!("{}{{{}}}", spelling.prefix, format!("{:?}", spelling.alphabet).to_lowercase())
 }

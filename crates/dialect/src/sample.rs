@@ -1,4 +1,5 @@
-//! What the tests of this crate share: dialects from a few lines, requests, and both in words.
+//! Shared helpers for the tests of this crate: build dialects and requests from a few lines, and print the results as
+//! text.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use protocol::endpoint::Endpoint;
@@ -15,24 +16,24 @@ use crate::encode::{Outgoing, Redirect};
 use crate::rules::Dialect;
 use crate::tree::Source;
 
-/// The standard dialect.
+/// Returns the standard dialect.
 pub(crate) fn standard() -> Dialect {
     Dialect::load("standard", &[]).unwrap()
 }
 
-/// The standard dialect under overrides of the operator.
+/// Returns the standard dialect with overrides of the operator.
 pub(crate) fn standard_with(overrides: &str) -> Dialect {
     loaded("standard", overrides)
 }
 
-/// A dialect from the text of its file.
+/// Loads a dialect from the text of its file.
 pub(crate) fn loaded(name: &str, text: &str) -> Dialect {
     Dialect::load(name, &[Source::file("x.toml", text)]).unwrap_or_else(|problems| {
         panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     })
 }
 
-/// All problems of a file, a line each.
+/// Returns all problems of a file, one per line.
 pub(crate) fn problems(name: &str, text: &str) -> String {
     lines(Dialect::check(name, "x.toml", text))
 }
@@ -41,7 +42,7 @@ pub(crate) fn lines(items: impl IntoIterator<Item = impl ToString>) -> String {
     items.into_iter().map(|item| item.to_string() + "\n").collect()
 }
 
-/// A request.
+/// A request to a dialect.
 #[derive(Clone, Default)]
 pub(crate) struct Ask<'a> {
     pub(crate) method: &'a str,
@@ -70,7 +71,7 @@ impl<'a> Ask<'a> {
         self
     }
 
-    /// What the dialect reads: a line for each parameter, or the refusal.
+    /// Returns what the dialect decodes: one line per parameter, or the refusal.
     pub(crate) fn read(&self, dialect: &Dialect, endpoint: Endpoint) -> String {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
@@ -101,7 +102,7 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// An answer as it looks on the wire.
+/// Formats an answer as it is sent.
 pub(crate) fn wire(out: &Outgoing) -> String {
     let mut text = format!("{}\n", out.status);
     if let Some(content_type) = &out.content_type {
@@ -113,7 +114,7 @@ pub(crate) fn wire(out: &Outgoing) -> String {
     text + "\n" + std::str::from_utf8(&out.body).unwrap() + "\n"
 }
 
-/// A redirect in words.
+/// Formats a redirect as text.
 pub(crate) fn way(redirect: &Redirect) -> String {
     match redirect {
         Redirect::Location(location) => location.clone(),
@@ -121,7 +122,7 @@ pub(crate) fn way(redirect: &Redirect) -> String {
     }
 }
 
-/// An answer on its way to `uri`, which a client has registered.
+/// Writes an authorization response to the registered redirect URI `uri`.
 pub(crate) fn back(uri: &str, mode: Option<ResponseMode>, answer: Result<Reply, Refusal>, fields: Fields) -> Return {
     let client: Client = serde_json::from_value(json!({
         "key": 1, "client_id": "web", "dialect": "standard", "name": "Web", "kind": "confidential", "auth_methods": [],

@@ -4,15 +4,15 @@ use include_dir::{Dir, include_dir};
 
 use crate::tree::Source;
 
-/// How problems in the standard dialect are reported.
+/// The file name under which problems in the standard dialect are reported.
 pub const STANDARD_FILE: &str = "dialects/standard/dialect.toml";
-/// The standard dialect, which all others are a difference from.
+/// The text of the standard dialect. Every other dialect is a set of differences from it.
 pub const STANDARD: &str = include_str!("../../../dialects/standard/dialect.toml");
 
-/// A new folder is a new dialect; nothing here names one.
+/// The folder of dialects, embedded in the binary. Each of its folders is a dialect.
 static FOLDERS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../dialects");
 
-/// The names of all shipped dialects, the standard one first and the others by the alphabet.
+/// Returns the names of all shipped dialects: the standard one first, then the others in alphabetical order.
 pub fn names() -> impl Iterator<Item = &'static str> {
     let folders = FOLDERS.dirs().filter_map(|folder| folder.path().to_str());
     let mut others: Vec<&str> = folders.filter(|name| *name != "standard" && source(name).is_some()).collect();
@@ -20,7 +20,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     ["standard"].into_iter().chain(others)
 }
 
-/// The file of a shipped dialect that is not the standard one.
+/// Returns the text of a shipped dialect other than the standard one.
 #[must_use]
 pub fn source(name: &str) -> Option<Source<'static>> {
     let file = FOLDERS.get_file(format!("{name}/dialect.toml")).filter(|_| name != "standard")?;

@@ -1,5 +1,5 @@
-//! Templates of answers: literal text in which names stand for values. Compiled once, filled by writing straight into a
-//! buffer, so that no tree of values is made for a request.
+//! Reply templates: literal text with names that stand for values. A template is compiled once. Filling it writes
+//! straight into a buffer, so a request builds no tree of values.
 
 use serde_json::Value;
 
@@ -13,12 +13,12 @@ use crate::value::{Name, Values, write_json};
 /// before it; `$$` is a dollar sign.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Json {
-    /// Finished JSON.
+    /// Literal JSON text.
     Literal(Vec<u8>),
     Name(Name),
-    /// What stands in for an absent value.
+    /// A name, and what replaces it if it has no value.
     NameOr(Name, Box<Json>),
-    /// Each key comes with its quotes and its colon.
+    /// An object. Each key includes its quotes and its colon.
     Object(Vec<(Vec<u8>, Json)>),
     List(Vec<Json>),
 }
@@ -43,7 +43,7 @@ impl Json {
                     if let Some(name) = word.filter(|name| Name::parse(name).is_some()) {
                         return Err(format!("`${name}` is a key: only values can be names"));
                     }
-                    // Keys such as `$schema` are words of their own.
+                    // Only values are names: a key such as `$schema` is literal.
                     let is_word = word.is_some_and(|word| !word.is_empty());
                     let mut key_text = Vec::new();
                     write_json(&mut key_text, &if is_word { key.clone() } else { constant(key)? });
@@ -80,7 +80,7 @@ impl Json {
         Self::Literal(out)
     }
 
-    /// A tree without names is one literal.
+    /// Turns a tree without names into one literal.
     fn folded(self) -> Self {
         let is_constant = match &self {
             Self::Object(members) => members.iter().all(|(_, value)| matches!(value, Self::Literal(_))),
@@ -100,7 +100,7 @@ impl Json {
     pub(crate) fn fill(&self, values: &Values<'_>, out: &mut Vec<u8>) {
         match self {
             Self::Literal(json) => out.extend_from_slice(json),
-            // Only at the top or in a list can an absent value not be dropped.
+            // At the top level and in a list, an absent value cannot be dropped.
             Self::Name(name) => match values.value(name) {
                 Some(got) => got.write_json(out),
                 None => out.extend_from_slice(b"null"),
@@ -144,7 +144,7 @@ impl Json {
         }
     }
 
-    /// Every name in it.
+    /// Returns every name in the template.
     pub(crate) fn names(&self) -> Vec<&Name> {
         match self {
             Self::Literal(_) => Vec::new(),
@@ -156,7 +156,7 @@ impl Json {
     }
 }
 
-/// A text template: `$name` anywhere stands for a value, an absent one is nothing, `$$` is a `$`.
+/// A text template: `$name` stands for a value, an absent value becomes empty text, and `$$` is a dollar sign.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Text(Vec<Piece>);
 
@@ -167,12 +167,12 @@ enum Piece {
 }
 
 impl Text {
-    /// Compiles a text of this language. A name is refused where its value could not be written safely.
+    /// Compiles a text in this language. Refuses a name in a place where its value could not be inserted safely.
     pub(crate) fn compile(body: &str, language: Option<Language>) -> Result<Self, String> {
-        // The namespace may stand behind a name, so that the whole text is looked at.
+        // A namespace may be declared after a name, so look at the whole text.
         let language = language.map(|own| if own == Language::Xml && is_run(body) { Language::Html } else { own });
         let mut pieces = Vec::new();
-        // What stands before a name, with a letter for each name that came earlier.
+        // The text before the current name. Each earlier name is represented by a letter.
         let mut before_name = String::new();
         let mut literal = String::new();
         let mut rest = body;
@@ -221,7 +221,7 @@ impl Text {
         }
     }
 
-    /// Refuses a text that is not JSON once its names have values.
+    /// Refuses a text that is not valid JSON when its names have values.
     pub(crate) fn check_json(&self) -> Result<(), String> {
         for sample in ["\"x\"", "1", "null"] {
             let pieces = self.0.iter().map(|piece| match piece {
@@ -237,14 +237,15 @@ impl Text {
         Ok(())
     }
 
-    /// Every name in it.
+    /// Returns every name in the template.
     pub(crate) fn names(&self) -> Vec<&Name> {
         let names = self.0.iter().filter_map(|piece| if let Piece::Name(own, _) = piece { Some(own) } else { None });
         names.collect()
     }
 }
 
-/// A list `k=$v&k2=text`: a pair whose value is absent is dropped; values are escaped for where they go.
+/// A list of pairs such as `k=$v&k2=text`. A pair whose value is absent is dropped. Values are escaped for their
+/// destination.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pairs(Vec<(String, PairValue)>);
 
@@ -269,7 +270,7 @@ impl Pairs {
         Ok(Self(pairs))
     }
 
-    /// The pairs that have a value, unescaped.
+    /// Returns the pairs that have a value, not escaped.
     pub(crate) fn filled(&self, values: &Values<'_>) -> Vec<(String, String)> {
         let filled = self.0.iter().filter_map(|(key, value)| match value {
             PairValue::Literal(text) => Some((key.clone(), text.clone())),
@@ -278,7 +279,7 @@ impl Pairs {
         filled.collect()
     }
 
-    /// Appends the pairs that have a value, as `application/x-www-form-urlencoded`.
+    /// Appends the pairs that have a value, encoded as `application/x-www-form-urlencoded`.
     pub(crate) fn fill(&self, values: &Values<'_>, out: &mut String) {
         let mut is_first = true;
         for (key, value) in self.filled(values) {
@@ -291,7 +292,7 @@ impl Pairs {
         }
     }
 
-    /// Every name in it.
+    /// Returns every name in the template.
     pub(crate) fn names(&self) -> Vec<&Name> {
         let values = self.0.iter();
         values.filter_map(|(_, value)| if let PairValue::Name(own) = value { Some(own) } else { None }).collect()
@@ -311,7 +312,8 @@ fn parse_name(name: &str) -> Result<Name, String> {
     })
 }
 
-/// Text without names: `$$` is a dollar sign. A name inside of it would be sent as it is written, and is refused.
+/// Reads a text that may not contain names; `$$` is a dollar sign. A name is refused, because it would be sent
+/// literally.
 pub(crate) fn constant(text: &str) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -330,13 +332,14 @@ pub(crate) fn constant(text: &str) -> Result<String, String> {
     Ok(out)
 }
 
-/// Where the word ends that could be a name. A full stop behind a name ends a sentence.
+/// Returns the end of a word that could be a name. A full stop after a name ends a sentence and is not part of the
+/// name.
 fn word_end(text: &str) -> usize {
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).unwrap_or(text.len());
     text[..end].trim_end_matches('.').len()
 }
 
-/// The name in `{name}`, as shells and JavaScript write it behind the dollar sign.
+/// Returns the name in `{name}`, the form that shells and JavaScript use after a dollar sign.
 fn braced(after: &str) -> Option<&str> {
     let inner = after.strip_prefix('{')?.trim_start();
     let name = &inner[..word_end(inner)];
@@ -350,8 +353,8 @@ fn around(name: &str, text: &str) -> String {
     )
 }
 
-/// Escapes all but the unreserved characters of RFC 3986 §2.3. A space becomes `%20`, not `+`: forms and URIs are both
-/// read correctly that way, also by clients that do not know that a fragment may be form-encoded.
+/// Percent-encodes all characters except the unreserved ones of RFC 3986 §2.3. A space becomes `%20` and not `+`: this
+/// is valid in forms and in URIs, and works for clients that do not form-decode a fragment.
 pub(crate) fn write_percent(text: &str, out: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for byte in text.bytes() {
@@ -366,155 +369,4 @@ pub(crate) fn write_percent(text: &str, out: &mut String) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use expect_test::expect;
-    use protocol::wire::{Field, Fields};
-    use serde_json::json;
-
-    fn fields() -> Fields {
-        Fields::new()
-            .with(Field::AccessToken, "a\"t&")
-            .with(Field::ExpiresIn, 3600)
-            .with(Field::Scope, "b a")
-            .with(Field::User, json!({"id": "u1", "limits": {"used": 2}}))
-    }
-
-    fn values(fields: &Fields) -> Values<'_> {
-        Values { fields, status: 200, request_id: "", sep: "," }
-    }
-
-    fn json_of(body: &str) -> String {
-        let mut out = Vec::new();
-        Json::compile(body).unwrap().fill(&values(&fields()), &mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn a_name_takes_its_own_type_and_an_absent_member_is_dropped_in_order() {
-        let body =
-            r#"{"ok":true, "z":"$access_token","r":"$refresh_token","n":"$expires_in","s":"$scope","l":"$scopes"}"#;
-        expect![[r#"{"ok":true,"z":"a\"t&","n":3600,"s":"b,a","l":["b","a"]}"#]].assert_eq(&json_of(body));
-    }
-
-    #[test]
-    fn objects_nest_and_stay_when_all_their_members_are_dropped() {
-        let body =
-            r#"{"a":{"x":"$state"},"u":{"id":"$user.id","used":"$user.limits.used","limit":"$user.limits.limit|3"}}"#;
-        expect![[r#"{"a":{},"u":{"id":"u1","used":2,"limit":3}}"#]].assert_eq(&json_of(body));
-    }
-
-    #[test]
-    fn the_first_name_that_has_a_value_stands_and_a_member_with_an_alternative_is_not_dropped() {
-        let body = r#"{"a":"$state|$user.id|null","b":"$state|$iss|null","c":"$state|$iss","d":"$user.id|$scope"}"#;
-        expect![[r#"{"a":"u1","b":null,"c":null,"d":"u1"}"#]].assert_eq(&json_of(body));
-        let names = Json::compile(r#"{"a":"$state|$user.id"}"#).unwrap();
-        assert!(names.names().iter().any(|name| matches!(name, Name::User(_))));
-    }
-
-    #[test]
-    fn two_dollars_are_one() {
-        assert_eq!(json_of(r#"{"price":"$$5"}"#), r#"{"price":"$5"}"#);
-        assert_eq!(
-            json_of(r#"{"a":"x$$user.id","b":"5 $ or $5","c":"$$a$$"}"#),
-            r#"{"a":"x$user.id","b":"5 $ or $5","c":"$a$"}"#
-        );
-    }
-
-    #[test]
-    fn a_name_inside_of_a_longer_text_is_refused_and_not_sent_as_it_is_written() {
-        let told = Json::compile(r#"{"url":"https://x/$user.id"}"#).unwrap_err();
-        expect!["`$user.id` stands inside of the text `https://x/$user.id`, where it would be sent as it is written: a name must be the whole value, such as \"$user.id\". Write `$$` for a dollar sign"].assert_eq(&told);
-        for body in [r#"{"a":["x$scope"]}"#, r#"{"a":"$user.id/x"}"#, r#"{"a":"$user.id x"}"#, r#"{"a":"$scope $iss"}"#]
-        {
-            assert!(Json::compile(body).unwrap_err().contains("stands inside of the text"), "{body}");
-        }
-        assert!(Json::compile(r#"{"$scope":1}"#).unwrap_err().contains("is a key"));
-        assert!(Json::compile(r#"{"$schema":1,"$$scope":2}"#).is_ok());
-        for body in [
-            r#"{"x$scope":1}"#,
-            r#"{"$scope x":1}"#,
-            r#"{"a":{"x-$user.id-y":1}}"#,
-            r#"{"${user.id}":1}"#,
-            r#"{"a":"${user.id}"}"#,
-            r#"{"a":"x ${user.id}"}"#,
-            r#"{"a":"${ scope }"}"#,
-            r#"{"a":"$scope|${iss}"}"#,
-        ] {
-            let told = Json::compile(body).unwrap_err();
-            assert!(told.contains("stands inside of the text"), "{body}: {told}");
-        }
-        assert_eq!(json_of(r#"{"x$$scope":"$${scope}","$schema":1}"#), r#"{"x$scope":"${scope}","$schema":1}"#);
-        assert!(Pairs::compile("a=${scope}").unwrap_err().contains("stands inside of the text"));
-        assert!(Text::compile("x ${scope}", Some(Language::Plain)).unwrap_err().contains("without braces"));
-        assert!(Pairs::compile("a=x$scope").unwrap_err().contains("stands inside of the text"));
-        assert!(Pairs::compile("x$scope=a").unwrap_err().contains("stands inside of the text"));
-        assert!(Pairs::compile("a=$$scope&b=5$").is_ok());
-    }
-
-    #[test]
-    fn a_template_without_names_is_one_literal() {
-        let compiled = Json::compile(r#"{ "a" : [1, {"b": null}] }"#).unwrap();
-        assert_eq!(compiled, Json::Literal(br#"{"a":[1,{"b":null}]}"#.to_vec()));
-    }
-
-    #[test]
-    fn an_unknown_name_is_refused_with_a_suggestion() {
-        let told = Json::compile(r#"{"a":"$acces_token"}"#).unwrap_err();
-        expect!["unknown name `$acces_token`, did you mean `access_token`?"].assert_eq(&told);
-    }
-
-    #[test]
-    fn text_is_escaped_for_its_kind() {
-        let text = "<t a=\"$$\">$access_token</t>$state$user.id.";
-        let template = Text::compile(text, Some(Language::Xml)).unwrap();
-        let fields = fields();
-        let mut out = String::new();
-        template.fill(&values(&fields), &mut out);
-        expect![[r#"<t a="$">a&quot;t&amp;</t>u1."#]].assert_eq(&out);
-    }
-
-    #[test]
-    fn xml_that_browsers_run_has_the_rules_of_html() {
-        let told = |body: &str| Text::compile(body, Some(Language::Xml)).map(drop);
-        for body in [
-            "<svg xmlns='http://www.w3.org/2000/svg'><a href='$scope'/></svg>",
-            "<p onclick='$scope' xmlns='http://www.w3.org/1999/xhtml'/>",
-        ] {
-            assert!(told(body).is_err(), "{body}");
-        }
-        assert_eq!(told("<p onclick='$scope'/>"), Ok(()));
-        assert_eq!(told("<p title='$scope' xmlns='http://www.w3.org/1999/xhtml'>$scope</p>"), Ok(()));
-    }
-
-    #[test]
-    fn a_text_of_json_is_json_whatever_its_names_stand_for() {
-        let told = |body: &str| Text::compile(body, Some(Language::Json)).and_then(|text| text.check_json());
-        for body in ["{\"a\":$scope}", "{\"a\":\"x$scope\",\"b\":[$expires_in,null]}", "$scope", "{}"] {
-            assert_eq!(told(body), Ok(()), "{body}");
-        }
-        for body in [
-            "",
-            "{\"a\":$scope",
-            "{\"a\":x$scope}",
-            "{\"a\":1$expires_in}",
-            "{$scope:1}",
-            "{'a':$scope}",
-            "{\"a\":\"\n$scope\"}",
-            "{\"a\":$scope,}",
-            "{\"a\":\"\\q$scope\"}",
-        ] {
-            assert!(told(body).is_err(), "{body}");
-        }
-    }
-
-    #[test]
-    fn pairs_are_escaped_and_dropped_when_absent() {
-        let template =
-            Pairs::compile("access_token=$access_token&state=$state&token_type=bearer&scope=$scope").unwrap();
-        let fields = fields();
-        let mut out = String::new();
-        template.fill(&values(&fields), &mut out);
-        expect!["access_token=a%22t%26&token_type=bearer&scope=b%2Ca"].assert_eq(&out);
-    }
-}
+mod tests;

@@ -1,51 +1,52 @@
-//! TOML as a tree in which every value knows where it was written, so that layers can be laid over each other and a
-//! problem can still name its line.
+//! TOML as a tree in which every value has a position. Layers can be merged, and a problem can still name its line.
 
 use toml::de::{DeTable, DeValue};
 
 use crate::problem::{Problem, line_and_column};
 
-/// A file, or a table of a file, that says something about a dialect.
+/// A file, or a table of a file, that describes a dialect or overrides parts of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
-    /// The name to report problems under.
+    /// The file name in reported problems.
     pub file: &'a str,
     /// The whole text.
     pub text: &'a str,
-    /// The table inside that counts, such as `["dialect", "standard"]` in the server's configuration; empty for all of it.
+    /// The path of the table that describes the dialect, such as `["dialect", "standard"]` in the server's
+    /// configuration. Empty for the whole file.
     pub table: &'a [&'a str],
 }
 
 impl<'a> Source<'a> {
-    /// A dialect file.
+    /// Makes a source of a dialect file.
     #[must_use]
     pub const fn file(file: &'a str, text: &'a str) -> Self {
         Self { file, text, table: &[] }
     }
 
-    /// The operator's overrides: a table of the configuration. A configuration without that table overrides nothing.
+    /// Makes a source of the operator's overrides, which are a table of the configuration. A configuration without that
+    /// table overrides nothing.
     #[must_use]
     pub const fn overrides(file: &'a str, text: &'a str, table: &'a [&'a str]) -> Self {
         Self { file, text, table }
     }
 
-    /// A problem at a byte of the text.
+    /// Makes a problem at a byte offset of the text.
     pub(crate) fn problem(&self, at: usize, text: impl Into<String>) -> Problem {
         let (line, column) = line_and_column(self.text, at);
         Problem { file: self.file.to_owned(), line, column, text: text.into() }
     }
 }
 
-/// Where something was written.
+/// A position in one of the layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Spot {
-    /// Which of the layers.
+    /// The index of the layer.
     pub(crate) layer: usize,
-    /// The byte.
+    /// The byte offset.
     pub(crate) at: usize,
 }
 
-/// A value and where it was written.
+/// A value and its position.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
     pub(crate) spot: Spot,
@@ -59,7 +60,7 @@ pub(crate) enum Node {
     Flag,
     List(Vec<Item>),
     Table(Table),
-    /// A kind of value that no key takes.
+    /// A value of a type that no key accepts.
     Other(&'static str),
 }
 
@@ -76,7 +77,7 @@ impl Node {
     }
 }
 
-/// Keys and values in the order in which they were written.
+/// A table: keys and values in the order in which they are written.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Table(pub(crate) Vec<Entry>);
 
@@ -106,8 +107,8 @@ impl Table {
         }
     }
 
-    /// Lays `over` on top: tables are merged key by key, everything else is replaced. A table for which `is_whole` says
-    /// so, by its dotted path, is replaced as well.
+    /// Merges `over` into this table. Nested tables are merged key by key, and everything else is replaced. A table is
+    /// also replaced if `is_whole` returns true for its dotted path.
     pub(crate) fn lay(&mut self, over: Self, path: &str, is_whole: &dyn Fn(&str) -> bool) {
         for entry in over.0 {
             let path = if path.is_empty() { entry.key.clone() } else { format!("{path}.{}", entry.key) };
@@ -124,8 +125,8 @@ impl Table {
     }
 }
 
-/// Reads the text of a source. Problems of syntax are reported only for what the source says about the dialect: a broken
-/// configuration is for its own reader to report.
+/// Parses the text of a source. Syntax errors of the server's configuration are not reported here, because its own
+/// reader reports them.
 pub(crate) fn parse(source: &Source<'_>, layer: usize, problems: &mut Vec<Problem>) -> Table {
     let (document, errors) = DeTable::parse_recoverable(source.text);
     if source.table.is_empty() {

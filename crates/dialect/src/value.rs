@@ -1,27 +1,27 @@
-//! The names that a template may use, and what each stands for in a given answer.
+//! The names that a template may use, and their values in a given answer.
 
 use std::borrow::Cow;
 
 use protocol::wire::{Field, Fields};
 use serde_json::Value;
 
-/// A name in a template.
+/// A name in a reply template, such as `$access_token`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
-    /// A member of the answer as it is.
+    /// A member of the answer, unchanged.
     Field(Field),
     /// `scopes`: the scope as a list.
     Scopes,
     /// `token_type`: `Bearer`, unless the answer is about a refresh token. RFC 7662 §2.2 has it for those of RFC 6749 §5.1.
     TokenType,
-    /// `expires_in_text`: the seconds as a string.
+    /// `expires_in_text`: the lifetime in seconds, as a string.
     ExpiresInText,
-    /// `expires_in_ms`: milliseconds.
+    /// `expires_in_ms`: the lifetime in milliseconds.
     ExpiresInMs,
-    /// `expires_at_iso`: the moment by RFC 3339, in UTC.
+    /// `expires_at_iso`: the time of expiry by RFC 3339, in UTC.
     ExpiresAtIso,
-    /// `user.a.b`: an attribute of the account. One that ends in `_iso` is the moment of the attribute without that
-    /// ending, by RFC 3339, unless the account has an attribute with the whole name.
+    /// `user.a.b`: an attribute of the account. A name that ends in `_iso` gives the attribute without that ending as
+    /// an RFC 3339 time, unless the account has an attribute with the whole name.
     User(Vec<String>),
 }
 
@@ -46,7 +46,7 @@ impl Name {
         derived.or_else(|| Field::from_name(text).map(Self::Field))
     }
 
-    /// The name as a template has it, without the dollar sign.
+    /// The name as a template spells it, without the dollar sign.
     fn word(&self) -> String {
         match self {
             Self::Field(field) => field.as_str().to_owned(),
@@ -55,7 +55,7 @@ impl Name {
         }
     }
 
-    /// Every name but those of attributes, for a suggestion.
+    /// Every name except those of account attributes. Used to suggest a correction.
     pub(crate) fn words() -> impl Iterator<Item = &'static str> {
         let fields = Field::ALL.iter().map(|field| field.as_str());
         fields.chain(DERIVED.iter().map(|(name, _)| *name)).chain(["user.…"])
@@ -68,7 +68,7 @@ impl std::fmt::Display for Name {
     }
 }
 
-/// What a name stands for.
+/// The value of a name in one answer.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Got<'a> {
     Json(&'a Value),
@@ -78,7 +78,7 @@ pub(crate) enum Got<'a> {
 }
 
 impl Got<'_> {
-    /// As plain text, for a form, a header or a redirect. Lists are joined by `sep`.
+    /// The value as plain text, for a form, a header or a redirect. Items of a list are joined by `sep`.
     pub(crate) fn text(&self, sep: &str) -> Cow<'_, str> {
         match self {
             Self::Json(Value::String(text)) => Cow::Borrowed(text),
@@ -89,7 +89,7 @@ impl Got<'_> {
         }
     }
 
-    /// Appends it as JSON.
+    /// Appends the value to `out` as JSON.
     pub(crate) fn write_json(&self, out: &mut Vec<u8>) {
         match self {
             Self::Json(value) => write_json(out, value),
@@ -104,20 +104,21 @@ pub(crate) fn write_json(out: &mut Vec<u8>, value: &(impl serde::Serialize + ?Si
     serde_json::to_writer(out, value).expect("text, numbers and JSON values become JSON, and memory takes them");
 }
 
-/// The values behind the names.
+/// The data that names are looked up in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Values<'a> {
     pub(crate) fields: &'a Fields,
-    /// Of the answer.
+    /// HTTP status of the answer.
     pub(crate) status: u16,
-    /// Of the request; empty for none.
+    /// ID of the request; empty if there is none.
     pub(crate) request_id: &'a str,
-    /// What joins scopes on this surface.
+    /// Separator between scopes on this surface.
     pub(crate) sep: &'a str,
 }
 
 impl<'a> Values<'a> {
-    /// What `name` stands for; `None` when the answer does not have it, and its member is dropped.
+    /// Returns the value of `name`, or `None` if the answer has no such member. A template drops members without a
+    /// value.
     pub(crate) fn value(&self, name: &Name) -> Option<Got<'a>> {
         match name {
             Name::Field(Field::Scope | Field::ScopeIfChanged) if self.sep != " " => {
@@ -160,12 +161,12 @@ impl<'a> Values<'a> {
     }
 }
 
-/// An empty scope is no scope: the member is left out rather than sent empty.
+/// Returns false for an empty scope: the answer leaves the member out rather than sending it empty.
 fn is_present(value: &Value) -> bool {
     !value.is_null() && value.as_str() != Some("")
 }
 
-/// RFC 3339 in UTC; `None` outside of the years that it can write.
+/// Formats a Unix time by RFC 3339 in UTC. Returns `None` for years that RFC 3339 cannot express.
 fn iso(unix_s: i64) -> Option<String> {
     Some(jiff::Timestamp::from_second(unix_s).ok()?.to_string())
 }

@@ -1,42 +1,42 @@
-//! The table of endpoints: every role that an address can have, its parameters, and the RFC that defines it.
+//! The table of endpoints: every role that an endpoint can have, its parameters, and the RFC that defines it.
 
 use crate::wire::Param;
 
-/// What an address of a dialect is for.
+/// The role of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Endpoint {
-    /// Where browsers begin; RFC 6749 §3.1.
+    /// The authorization endpoint, RFC 6749 §3.1.
     Authorize,
-    /// Where grants become tokens; RFC 6749 §3.2.
+    /// The token endpoint, RFC 6749 §3.2.
     Token,
-    /// What a token is worth; RFC 7662.
+    /// The introspection endpoint, RFC 7662.
     Introspect,
-    /// The end of a token; RFC 7009.
+    /// The revocation endpoint, RFC 7009.
     Revoke,
-    /// Who the token speaks for; OpenID Connect Core §5.3.
+    /// The userinfo endpoint, OpenID Connect Core §5.3.
     Userinfo,
-    /// What this server can do; RFC 8414.
+    /// Authorization server metadata, RFC 8414.
     Metadata,
 }
 
-/// One row of the table.
+/// A row of the table of endpoints.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// The endpoint.
     pub endpoint: Endpoint,
-    /// Its name in dialect files, metrics and docs.
+    /// The endpoint's name in dialect files, metrics and documentation.
     pub name: &'static str,
-    /// The methods that it may be asked by.
+    /// The accepted HTTP methods.
     pub methods: &'static [&'static str],
-    /// The parameters that it knows; others are ignored.
+    /// The known parameters. Others are ignored.
     pub params: &'static [Param],
-    /// Does it take an access token?
+    /// True if the endpoint takes an access token.
     pub takes_bearer: bool,
-    /// Does it authenticate clients?
+    /// True if the endpoint authenticates clients.
     pub takes_client: bool,
-    /// Where it is defined.
+    /// The RFC and section that defines the endpoint.
     pub rfc: &'static str,
-    /// What it is for, in a sentence.
+    /// The purpose of the endpoint, one sentence.
     pub sentence: &'static str,
 }
 
@@ -82,7 +82,7 @@ const TOKEN: &[Param] = &[
 const ABOUT_TOKEN: &[Param] =
     &[P::Token, P::TokenTypeHint, P::ClientId, P::ClientSecret, P::ClientAssertion, P::ClientAssertionType];
 
-/// The table.
+/// All endpoints.
 pub const TABLE: &[Row] = &[
     Row {
         endpoint: Endpoint::Authorize,
@@ -147,13 +147,13 @@ pub const TABLE: &[Row] = &[
 ];
 
 impl Endpoint {
-    /// The row of the table.
+    /// Returns the row of the table.
     #[must_use]
     pub fn row(self) -> &'static Row {
         TABLE.iter().find(|row| row.endpoint == self).expect("every endpoint has its row; a test asserts it")
     }
 
-    /// The endpoint with this name.
+    /// Returns the endpoint with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         TABLE.iter().find(|row| row.name == name).map(|row| row.endpoint)

@@ -1,14 +1,15 @@
-//! JSON whose numbers are kept exactly or refused. A reader of JSON that has only 64 bits for a number rounds a longer one
-//! without a word, RFC 8259 §6; an account number that was rounded is somebody else's.
+//! Reads JSON and keeps numbers exactly, or refuses them. A JSON parser with 64-bit numbers silently rounds longer ones
+//! (RFC 8259 §6), and a rounded account number may belong to somebody else.
 
 use serde_json::Value;
 
 /// The reason why a text was not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inexact {
-    /// The text is no JSON.
+    /// The text is not valid JSON.
     Malformed,
-    /// A number that would be rounded, with the path of the member that it stands at, such as `limits.links = 18446744073709551616`.
+    /// A number would be rounded. Contains the path of the member and the number, such as `limits.links =
+    /// 18446744073709551616`.
     Number(String),
 }
 
@@ -20,7 +21,7 @@ pub fn read(text: &[u8]) -> Result<Value, Inexact> {
     let number = || Scan { text, at: 0, path: Vec::new() }.value();
     match serde_json::from_slice(text) {
         Ok(value) => number().map_or(Ok(value), |number| Err(Inexact::Number(number))),
-        // A number that is too large for the reader stands before anything else that may be wrong.
+        // The parser stops at a number that is too large, so the text before it is valid.
         Err(error) if error.to_string().starts_with("number out of range") => {
             Err(number().map_or(Inexact::Malformed, Inexact::Number))
         }
@@ -28,7 +29,7 @@ pub fn read(text: &[u8]) -> Result<Value, Inexact> {
     }
 }
 
-/// A walk through text that is known to be JSON, no deeper than its reader goes.
+/// Scans text that is known to be valid JSON and not nested deeper than the parser allows.
 struct Scan<'t> {
     text: &'t [u8],
     at: usize,
@@ -36,7 +37,7 @@ struct Scan<'t> {
 }
 
 impl Scan<'_> {
-    /// Passes a value. Gives the first number in it that would be rounded.
+    /// Skips a value. Returns the first number in it that would be rounded.
     fn value(&mut self) -> Option<String> {
         self.space();
         match self.text.get(self.at)? {
@@ -113,8 +114,8 @@ impl Scan<'_> {
     }
 }
 
-/// True if the number is the same after it was read: a whole number of 64 bits, or a fraction that is written again with
-/// the same digits.
+/// Returns true if parsing keeps the number exactly: it is a 64-bit integer, or a fraction that is formatted with the
+/// same digits again.
 fn is_exact(text: &str) -> bool {
     if !text.contains(['.', 'e', 'E']) {
         return text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok();
@@ -122,7 +123,7 @@ fn is_exact(text: &str) -> bool {
     text.parse::<f64>().is_ok_and(|number| number.is_finite() && decimal(text) == decimal(&format!("{number:e}")))
 }
 
-/// The digits of a number without zeros at either end, and the power of ten of the last one.
+/// Returns the digits of a number without zeros at either end, and the power of ten of the last digit.
 fn decimal(text: &str) -> Option<(String, i64)> {
     let text = text.trim_start_matches('-');
     let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));

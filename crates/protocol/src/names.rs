@@ -1,19 +1,19 @@
-//! Names that people read and type: the characters that a name may have, and the form in which sign-in names are compared.
+//! Names that people read and type: the allowed characters, and the normal form in which sign-in names are compared.
 //!
-//! A person must be able to trust what they read on the consent page. So a name has no character that is invisible or that
-//! changes the direction of its neighbours: Unicode Technical Report 36 §2.
+//! People must be able to trust what they read on the consent page. A name therefore contains no character that is
+//! invisible or changes the direction of text: Unicode Technical Report 36 §2.
 
 use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
 
-/// Longest name to show, in characters.
+/// Maximum length of a display name, in characters.
 pub const NAME_CHARACTERS_MAX: usize = 200;
-/// Longest user name, in characters.
+/// Maximum length of a user name, in characters.
 pub const USERNAME_CHARACTERS_MAX: usize = 64;
 
-/// Characters without a visible shape of their own whose names people may know.
+/// Invisible characters with names that people may know, for error messages.
 const NAMED: &[(char, &str)] = &[
     ('\0', "NULL"),
     ('\t', "CHARACTER TABULATION"),
@@ -61,19 +61,19 @@ const NAMED: &[(char, &str)] = &[
     ('\u{e0001}', "LANGUAGE TAG"),
 ];
 
-/// The reason why a text cannot be a name. Its text goes on after the noun: "The name" or "the user name".
+/// The reason why a text cannot be a name. Its message continues a sentence that begins with a noun such as "The name".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameFault {
     /// The name is empty or too long.
     Length {
-        /// The most characters that it may have.
+        /// The maximum length in characters.
         characters_max: usize,
     },
-    /// A character of the name is invisible, or changes how its neighbours are read.
+    /// The name contains a character that is invisible or changes how the text around it is read.
     Character {
         /// The character.
         character: char,
-        /// Its place, counted in characters from 1.
+        /// The position of the character, counted from 1.
         at: usize,
     },
 }
@@ -98,7 +98,7 @@ impl NameFault {
     }
 }
 
-/// Writes a character that cannot be shown as its number and its name.
+/// Formats an invisible character by its code point and its name.
 #[derive(Clone, Copy, Debug)]
 pub struct Described(pub char);
 
@@ -153,7 +153,7 @@ pub fn check_characters(text: &str) -> Result<(), NameFault> {
     Ok(())
 }
 
-/// A name that people read, without the space around it.
+/// Returns a display name without surrounding white space.
 ///
 /// # Errors
 /// As [`check`].
@@ -161,7 +161,7 @@ pub fn display_name(text: &str) -> Result<&str, NameFault> {
     let trimmed = text.trim();
     check(trimmed, NAME_CHARACTERS_MAX).map_err(|fault| match fault {
         NameFault::Character { character, at } => {
-            // The place in what was typed, not in what is left of it.
+            // Report the position within the text as it was typed, not within the trimmed text.
             let skipped = text.chars().take_while(|own| own.is_whitespace()).count();
             NameFault::Character { character, at: at + skipped }
         }
@@ -170,8 +170,8 @@ pub fn display_name(text: &str) -> Result<&str, NameFault> {
     Ok(trimmed)
 }
 
-/// What is left of a name from elsewhere, whose owner cannot be asked for another one: without the characters that
-/// [`check`] refuses, and cut to its length. `None` if nothing is left.
+/// Cleans a name from an upstream identity provider, whose owner cannot be asked for another one: removes the
+/// characters that [`check`] refuses, and shortens the name to the maximum length. Returns `None` if nothing remains.
 #[must_use]
 pub fn cleaned(text: &str) -> Option<String> {
     let mut name: Vec<char> = text.trim().chars().take(NAME_CHARACTERS_MAX).collect();
@@ -179,7 +179,7 @@ pub fn cleaned(text: &str) -> Option<String> {
         let at = |index: usize| name.get(index).copied();
         let is_good = |index: &usize| !is_deceptive(index.checked_sub(1).and_then(at), name[*index], at(index + 1));
         let left: Vec<char> = (0..name.len()).filter(is_good).map(|index| name[index]).collect();
-        // What stood beside a removed character may now stand where it must not.
+        // After a removal, the neighbouring characters may have become invalid, so check again.
         if left.len() == name.len() {
             let name: String = name.into_iter().collect();
             return Some(name.trim().to_owned()).filter(|name| !name.is_empty());
@@ -188,16 +188,16 @@ pub fn cleaned(text: &str) -> Option<String> {
     }
 }
 
-/// True if a character between these two deceives the reader of a name: it is invisible, changes the direction of its
-/// neighbours, has no agreed meaning, or is a combining mark on nothing.
+/// Returns true if a character between these two may deceive the reader of a name: it is invisible, changes the
+/// direction of text, has no assigned meaning, or is a combining mark without a base.
 fn is_deceptive(before: Option<char>, character: char, after: Option<char>) -> bool {
     if character.is_ascii() {
         return character.is_ascii_control();
     }
     match character {
-        // Joins emoji into one, such as a family. Between letters it is invisible.
+        // Joins several emoji into one, such as a family. Between letters it is invisible.
         '\u{200d}' => !(before.is_some_and(is_emoji_part) && after.is_some_and(is_emoji)),
-        // Chooses between a coloured and a plain emoji. U+20E3 makes a keycap of a digit.
+        // Selects a coloured or a plain emoji. U+20E3 turns a digit into a keycap.
         '\u{fe0e}' | '\u{fe0f}' => !(before.is_some_and(is_emoji) || after == Some('\u{20e3}')),
         '\u{34f}'
         | '\u{115f}'
@@ -248,22 +248,21 @@ fn is_emoji_part(character: char) -> bool {
     is_emoji(character) || character == '\u{fe0f}'
 }
 
-/// The form in which names to sign in with are compared: without surrounding space, in lower case, and composed (NFC), so
-/// that what looks the same is the same. RFC 8265 §3.3 has the same steps.
+/// Returns the normal form in which sign-in names are compared: without surrounding space, in lower case, and composed
+/// (NFC), so that names which look the same are equal. RFC 8265 §3.3 has the same steps.
 #[must_use]
 pub fn login_name(typed: &str) -> String {
     let lower = verbatim_login_name(typed);
     if lower.is_ascii() {
         return lower;
     }
-    // Twice: lower case may decompose what was composed. The final sigma is a form of the same letter.
+    // Compose twice, because lower case may decompose characters. The final sigma is a form of the same letter.
     let composed: String = lower.nfc().collect();
     composed.to_lowercase().replace('ς', "σ").nfc().collect()
 }
 
-/// The forms under which a name may be stored, in the order in which they are looked for. Rows from before names were
-/// composed have the name in lower case as it was typed. Of two such accounts that look the same, each is found by its own
-/// spelling.
+/// Returns the forms under which a name may be stored, in the order in which they are looked up. Older rows have the
+/// name in lower case, not composed. If two such accounts look the same, each is found by its own spelling.
 #[must_use]
 pub fn login_forms(typed: &str) -> Vec<String> {
     let mut forms = vec![verbatim_login_name(typed)];

@@ -1,4 +1,4 @@
-//! Secrets that are kept under a passphrase: the master key, in a backup that leaves the house.
+//! Encrypts secrets under a passphrase: the master key in a backup.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -7,25 +7,26 @@ use zeroize::Zeroizing;
 use crate::crypto::entropy::Entropy;
 use crate::secret::Secret;
 
-/// Says what it is, and how the key is derived.
+/// The header of sealed bytes. It identifies the format and the key derivation.
 const KIND: &[u8] = b"grantry passphrase 1\0";
 const SALT_LEN: usize = 16;
-/// RFC 9106 §4, the second recommended option: 64 MiB and three passes. Whoever has the backup can guess at leisure.
+/// RFC 9106 §4, the second recommended option: 64 MiB and three passes. An attacker with the backup has unlimited time
+/// to guess.
 const MEMORY_KIB: u32 = 64 * 1024;
 const PASSES: u32 = 3;
-/// A passphrase has at least so many characters.
+/// Minimum length of a passphrase, in characters.
 pub const CHARACTERS_MIN: usize = 12;
 
 /// zxcvbn's estimate of guesses, as a power of ten, below which a passphrase is refused. zxcvbn's own scale calls this "very
 /// unguessable" for a slow hash, which Argon2id with the settings above is.
 const GUESSES_LOG10_MIN: f64 = 10.0;
-/// zxcvbn looks at so many characters at most: its time grows with their square.
+/// Maximum number of characters given to zxcvbn, because its running time grows with their square.
 const ESTIMATED_CHARACTERS_MAX: usize = 64;
 
-/// Seals a secret. Takes a tenth of a second and 64 MiB.
+/// Encrypts a secret. Takes a tenth of a second and 64 MiB.
 ///
 /// # Errors
-/// When the passphrase is too weak to resist guessing.
+/// The reason why the passphrase is too weak.
 pub fn seal(passphrase: &Secret, plain: &[u8], entropy: &mut Entropy) -> Result<Vec<u8>, Weak> {
     may_be(passphrase)?;
     let (salt, nonce): ([u8; SALT_LEN], [u8; NONCE_LEN]) = (entropy.bytes(), entropy.bytes());
@@ -36,7 +37,7 @@ pub fn seal(passphrase: &Secret, plain: &[u8], entropy: &mut Entropy) -> Result<
     Ok([KIND, &salt, &nonce, &text].concat())
 }
 
-/// Opens what was sealed; none when the passphrase is another one, or the bytes are not what was sealed.
+/// Decrypts what [`seal`] made. Returns `None` if the passphrase is wrong or the bytes were changed.
 #[must_use]
 pub fn open(passphrase: &Secret, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let rest = sealed.strip_prefix(KIND)?;
@@ -58,10 +59,10 @@ fn key(passphrase: &Secret, salt: &[u8]) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*out).expect("AES-256 takes a key of 32 bytes"))
 }
 
-/// Is the passphrase strong enough for something that a thief may guess at for as long as they like?
+/// Checks whether a passphrase is strong enough against an attacker with unlimited time to guess.
 ///
 /// # Errors
-/// Why it is not, and what helps.
+/// The reason why it is too weak, and advice.
 pub fn may_be(passphrase: &Secret) -> Result<(), Weak> {
     let text = passphrase.reveal();
     if text.chars().count() < CHARACTERS_MIN {
@@ -76,12 +77,12 @@ pub fn may_be(passphrase: &Secret) -> Result<(), Weak> {
     Err(Weak::Guessable(why.map(|why| why.to_string())))
 }
 
-/// Why a passphrase is too weak. The texts hold nothing of it.
+/// The reason why a passphrase is too weak. Contains no part of the passphrase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Weak {
-    /// It has too few characters.
+    /// The passphrase has too few characters.
     Short,
-    /// It could be guessed; with what is wrong with it, where that is known.
+    /// The passphrase could be guessed. Contains an explanation, if there is one.
     Guessable(Option<String>),
 }
 

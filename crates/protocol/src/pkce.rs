@@ -8,8 +8,8 @@ use crate::secret::Digest;
 /// Reads a `code_challenge`: the SHA-256 of the verifier in base64url.
 ///
 /// # Errors
-/// [`No::ParameterMalformed`] when it cannot be a SHA-256; [`No::ChallengeMethodUnknown`] for any method but S256, also
-/// for none: RFC 7636 §4.3 has an absent method mean "plain".
+/// [`No::ParameterMalformed`] if the challenge cannot be a SHA-256. [`No::ChallengeMethodUnknown`] for any method
+/// except S256, and for an absent one, which means "plain" by RFC 7636 §4.3.
 pub fn challenge(text: &str, method: Option<&str>) -> Result<Digest, No> {
     // RFC 9700 §2.1.1: "clients SHOULD use PKCE code challenge methods that do not expose the PKCE verifier in the
     // authorization request"
@@ -20,7 +20,7 @@ pub fn challenge(text: &str, method: Option<&str>) -> Result<Digest, No> {
     Ok(Digest(bytes.try_into().map_err(|_| No::ParameterMalformed)?))
 }
 
-/// Compares what the token request proves with what the authorization request promised.
+/// Checks the verifier of the token request against the challenge of the authorization request.
 ///
 /// # Errors
 /// A verifier that is missing, wrong or unexpected.

@@ -1,96 +1,99 @@
-//! Every knob of the protocol, with its default and its unit. One policy per dialect, made when the server starts.
+//! The settings of the protocol, with their defaults and units. The server makes one policy for each dialect when it
+//! starts.
 
 use crate::crypto::keys::{Alphabet, Spelling};
 use crate::model::{Client, ClientKind, GrantType, Personal, Pkce, RefreshMode};
 use crate::scope::Scope;
 
-/// What a dialect's surface offers and how long things live. Made from the dialect file and the operator's overrides.
+/// The rules that requests on one surface are judged by. Made from the dialect file and the operator's overrides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    /// The dialect's name; only its own clients and tokens exist here.
+    /// The dialect's name. Clients and tokens of other dialects are unknown on this surface.
     pub dialect: String,
     /// The issuer identifier, RFC 8414 §2.
     pub issuer: String,
-    /// The provider's name, as people know it.
+    /// The provider's name, shown to people.
     pub issuer_name: String,
     /// The grants that the surface offers.
     pub grants: Vec<GrantType>,
-    /// Scopes.
+    /// The scopes of the surface.
     pub scope: ScopePolicy,
-    /// The resource identifiers (RFC 8707) that tokens may be asked for.
+    /// The resource identifiers (RFC 8707) that clients may request tokens for.
     pub resources: Vec<String>,
-    /// Authorization codes.
+    /// Spelling and lifetime of authorization codes.
     pub code: TokenPolicy,
-    /// Access tokens.
+    /// The spelling of its access tokens.
     pub access: TokenPolicy,
-    /// Refresh tokens; `ttl_s` is how long one may lie idle.
+    /// Spelling and lifetime of refresh tokens. `ttl_s` is the idle lifetime.
     pub refresh: TokenPolicy,
-    /// A grant's refresh tokens die so many seconds after its code was redeemed, however much they are used.
-    /// `None` is never.
+    /// Absolute lifetime of a grant's refresh tokens in seconds, from the redemption of the code. `None` means without
+    /// end.
     pub refresh_absolute_ttl_s: Option<u64>,
-    /// Seconds after a rotation in which a confidential client may present the previous refresh token again. Public clients
-    /// have [`PUBLIC_GRACE_S`] at most.
+    /// Time in seconds after a rotation within which a confidential client may present the previous refresh token
+    /// again. For public clients it is at most [`PUBLIC_GRACE_S`].
     pub refresh_grace_s: u64,
-    /// New applications.
+    /// The defaults of new applications.
     pub client: ClientPolicy,
-    /// What a refresh token does when used, for clients that do not say.
+    /// The refresh mode of clients that do not set one.
     pub refresh_mode: RefreshMode,
-    /// Grants whose access and refresh tokens are spelled in a way of their own.
+    /// The grants whose access and refresh tokens have a spelling of their own.
     pub spelled: Vec<GrantSpelling>,
-    /// Personal access tokens.
+    /// Spelling and maximum lifetime of personal access tokens.
     pub personal: TokenPolicy,
-    /// May users make personal access tokens for this surface by themselves?
+    /// True if users may create personal access tokens for this surface.
     pub is_personal_offered: bool,
-    /// May a client that registered for it go without PKCE? Public clients never may where codes are issued.
+    /// True if a client may be registered for optional PKCE. Public clients that receive codes always need PKCE.
     pub is_pkce_waivable: bool,
-    /// Does the redirect name the issuer, RFC 9207?
+    /// True if authorization responses name the issuer, RFC 9207.
     pub is_iss_sent: bool,
-    /// Are access tokens of the implicit grant sent in the query of the redirect? A waiver of RFC 6749 §4.2.2, which has
-    /// them in the fragment. A request can ask for the fragment all the same.
+    /// True if the implicit grant returns access tokens in the query of the redirect. This waives RFC 6749 §4.2.2,
+    /// which puts them in the fragment. A request can still ask for the fragment.
     pub is_implicit_in_query: bool,
-    /// Do applications of some surface take passwords? Then a new password, or a second factor that is switched on, ends all
-    /// that was issued before: it may have come of the old password alone.
+    /// True if applications of any surface use the password grant. A new password or a newly enabled second factor then
+    /// ends all earlier grants, because these may have been issued for the old password alone.
     pub is_password_taken: bool,
-    /// Does introspection say more of the user than the RFC has names for? Only where the surface's template has a place for it.
+    /// True if the introspection reply of the surface contains claims about the user beyond those of RFC 7662.
     pub is_user_in_introspection: bool,
-    /// Does an answer with tokens say who the user is? Only where the surface's template has a place for it.
+    /// True if the token reply of the surface contains claims about the user.
     pub is_user_in_token_reply: bool,
-    /// May anybody introspect, without being a client? A waiver.
+    /// True if introspection needs no client authentication. A waiver.
     pub is_introspection_open: bool,
-    /// May anybody revoke a token that they hold, without being a client? A waiver.
+    /// True if revocation needs no client authentication. A waiver.
     pub is_revocation_open: bool,
-    /// The surfaces whose access and personal tokens introspection and userinfo read here as well, because the operator says
-    /// so. Nothing else of theirs is good here.
+    /// Other surfaces whose access tokens and personal tokens the operator allows at introspection and userinfo of this
+    /// surface. Nothing else of theirs is accepted here.
     pub also_reads: Vec<AlsoRead>,
-    /// Digits of a second-factor code.
+    /// Number of digits in a second-factor code.
     pub otp_digits: u32,
-    /// Login sessions.
+    /// The lifetimes of browser sessions.
     pub session: SessionPolicy,
-    /// Brute force.
+    /// The limits on failed attempts.
     pub lockout: LockoutPolicy,
 }
 
-/// Which scopes there are.
+/// The scopes of a surface.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScopePolicy {
-    /// Each scope and the sentence that a person reads on the consent screen.
+    /// Each scope, and its sentence on the consent page.
     pub list: Vec<(String, String)>,
-    /// What is granted when a request names none; empty for everything that the client is registered for.
+    /// The scope of a request that names none. If empty, such a request gets everything that the client is registered
+    /// for.
     pub default: Scope,
-    /// Scopes that contain others.
+    /// Scopes that imply other scopes.
     pub implies: Vec<(String, Scope)>,
-    /// Scopes that only the operator gives: to clients on the command line, and to nobody who asks by themselves.
+    /// Scopes that only the operator can grant, on the command line. Users cannot give them to applications of their
+    /// own.
     pub operator_only: Scope,
 }
 
 impl ScopePolicy {
-    /// The sentence for a scope.
+    /// Returns the sentence of a scope on the consent page.
     #[must_use]
     pub fn sentence(&self, word: &str) -> Option<&str> {
         self.list.iter().find(|(name, _)| name == word).map(|(_, sentence)| sentence.as_str())
     }
 
-    /// `scope` and everything that it implies, however indirectly.
+    /// Returns `scope` and every scope that it implies, directly or indirectly.
     #[must_use]
     pub fn closure(&self, scope: &Scope) -> Scope {
         let mut whole = scope.clone();
@@ -104,20 +107,20 @@ impl ScopePolicy {
         }
     }
 
-    /// True if only the operator gives this scope. A scope that implies such a one counts as one.
+    /// Returns true if only the operator can grant this scope, or one that it implies.
     #[must_use]
     pub fn is_operator_only(&self, word: &str) -> bool {
         !self.operator_only.is_empty() && !self.closure(&Scope::of([word])).intersection(&self.operator_only).is_empty()
     }
 
-    /// The words of `scope` that people may give to applications and tokens of their own.
+    /// Returns the part of `scope` that users may give to their own applications and tokens.
     #[must_use]
     pub fn of_anybody(&self, scope: &Scope) -> Scope {
         Scope::of(scope.iter().filter(|word| !self.is_operator_only(word)))
     }
 
-    /// The words of `scope` that are in force for `client`. An application that a person registered has a scope that only
-    /// the operator gives if the operator named it for this application.
+    /// Returns the part of `scope` that is in effect for `client`. A self-registered application has an operator-only
+    /// scope only if the operator named that scope for it.
     #[must_use]
     pub fn in_force(&self, scope: &Scope, client: Option<&Client>) -> Scope {
         match client {
@@ -128,40 +131,40 @@ impl ScopePolicy {
         }
     }
 
-    /// The scopes that `client` may ask for.
+    /// Returns the scopes that `client` may request.
     #[must_use]
     pub fn of_client(&self, client: &Client) -> Scope {
         self.in_force(&client.scope, Some(client))
     }
 
-    /// The scope that is in force for a personal token.
+    /// Returns the scope that is in effect for a personal token.
     #[must_use]
     pub fn of_personal(&self, token: &Personal) -> Scope {
         if token.is_by_operator { token.scope.clone() } else { self.of_anybody(&token.scope) }
     }
 
-    /// The words of `scope`, but of those that only the operator gives only what `given` covers.
+    /// Returns `scope` without those operator-only scopes that `given` does not cover.
     fn cut(&self, scope: &Scope, given: &Scope) -> Scope {
         let given = self.closure(given);
         Scope::of(scope.iter().filter(|word| given.contains(word) || !self.is_operator_only(word)))
     }
 }
 
-/// Another surface whose access and personal tokens are read: what must be known of it to tell what they are worth.
+/// Another surface whose access and personal tokens are accepted, with what is needed to validate them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlsoRead {
-    /// Its name.
+    /// The name of that surface's dialect.
     pub dialect: String,
-    /// How it writes access tokens.
+    /// The spellings of its access tokens.
     pub access: Vec<Spelling>,
-    /// How it writes personal access tokens.
+    /// The spelling of its personal access tokens.
     pub personal: Spelling,
-    /// What its scopes mean.
+    /// Its scopes.
     pub scope: ScopePolicy,
 }
 
 impl AlsoRead {
-    /// A surface by its rules. What it reads itself is not handed on.
+    /// Makes the entry of a surface from its policy. The surfaces that it reads itself are not included.
     #[must_use]
     pub fn of(home: &Policy) -> Self {
         Self {
@@ -173,34 +176,34 @@ impl AlsoRead {
     }
 }
 
-/// What a new application is when nobody says otherwise.
+/// The defaults of a new application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientPolicy {
-    /// May users register applications by themselves? Else only the operator may.
+    /// True if users may register applications. Otherwise only the operator may.
     pub is_self_service: bool,
-    /// Can it keep a secret?
+    /// The client type: confidential or public.
     pub kind: ClientKind,
-    /// Must it use PKCE?
+    /// The PKCE setting.
     pub pkce: Pkce,
 }
 
-/// How a kind of token is written and how long it lives.
+/// The spelling and lifetime of a kind of token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenPolicy {
-    /// Prefix and alphabet.
+    /// The prefix and the alphabet of the token's text.
     pub spelling: Spelling,
-    /// Seconds; `None` is until revoked.
+    /// The lifetime in seconds. `None` means until revoked.
     pub ttl_s: Option<u64>,
 }
 
-/// How the tokens of a grant are written, where that is not how the surface writes all others.
+/// The spelling of tokens of one grant, if it differs from that of the surface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantSpelling {
-    /// The grant with which they begin.
+    /// The grant.
     pub grant: GrantType,
-    /// Access tokens.
+    /// The spelling of its access tokens.
     pub access: Spelling,
-    /// Refresh tokens.
+    /// The spelling of its refresh tokens.
     pub refresh: Spelling,
 }
 
@@ -210,45 +213,46 @@ impl TokenPolicy {
     }
 }
 
-/// How login sessions end by themselves.
+/// The lifetimes of browser sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionPolicy {
-    /// Seconds without being seen.
+    /// Maximum idle time in seconds.
     pub idle_s: u64,
-    /// Seconds since sign-in.
+    /// Maximum time since sign-in, in seconds.
     pub absolute_s: u64,
-    /// Seconds after which an account page asks for the password again before it changes how one signs in.
+    /// Maximum time in seconds since the last authentication. After it, an account page asks for the password again
+    /// before it changes a credential.
     pub recent_s: u64,
-    /// May an issuer elsewhere confirm that, also for those who have a password here?
+    /// True if an upstream identity provider may reauthenticate a user who also has a password here.
     pub is_upstream_confirming: bool,
-    /// True if the issuer elsewhere honours `prompt=login` and `max_age`, and says in `auth_time` when it authenticated the
-    /// user. Google does not.
+    /// True if the upstream identity provider honours `prompt=login` and `max_age`, and returns `auth_time`. Google
+    /// does not.
     pub is_upstream_dating: bool,
 }
 
-/// When the door is shut. Counters hold for parallel attempts and survive a restart.
+/// The limits on failed attempts. The counters are exact under parallel attempts and survive a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockoutPolicy {
-    /// Failures against one account.
+    /// Maximum number of failures against one account.
     pub account_failures: u32,
-    /// Failures from one network address.
+    /// Maximum number of failures from one network address.
     pub address_failures: u32,
-    /// Seconds until they are forgotten.
+    /// Time in seconds after which failures are forgotten.
     pub window_s: u64,
 }
 
-/// The lifetime of a page that waits for an answer, in seconds.
+/// Lifetime in seconds of a page that waits for the user's answer.
 pub const PAGE_TTL_S: u64 = 30 * 60;
 
-/// A minute, in seconds: how long a public client may ask again for an answer that it lost. Nothing but the refresh token
-/// tells the client from somebody who copied the token, so the time covers a retry after a broken connection and no more.
+/// One minute, in seconds: how long a public client may repeat a refresh request whose answer it lost. Only the refresh
+/// token itself distinguishes the client from a thief, so the time just covers a retry after a broken connection.
 pub const PUBLIC_GRACE_S: u64 = 60;
 
-/// A minute: how exact the "last seen" of sessions and personal tokens is, in seconds. Each write costs a commit.
+/// One minute, in seconds: the resolution of "last seen" of sessions and personal tokens. Each update costs a commit.
 pub const SEEN_EVERY_S: u64 = 60;
 
 impl Policy {
-    /// The defaults of the standard dialect, before its file is read.
+    /// Returns the defaults of the standard dialect, before its file is read.
     #[must_use]
     pub fn standard(issuer: &str) -> Self {
         Self {
@@ -297,19 +301,19 @@ impl Policy {
         policies.iter().any(|policy| policy.grants.contains(&GrantType::Password))
     }
 
-    /// How access and refresh tokens that begin with this grant are written.
+    /// Returns the spellings of access and refresh tokens of this grant.
     #[must_use]
     pub fn spellings_of(&self, grant: GrantType) -> (&Spelling, &Spelling) {
         let own = self.spelled.iter().find(|own| own.grant == grant);
         own.map_or((&self.access.spelling, &self.refresh.spelling), |own| (&own.access, &own.refresh))
     }
 
-    /// Every way in which an access token may be written.
+    /// Returns every spelling that an access token of this surface may have.
     pub fn access_spellings(&self) -> impl Iterator<Item = &Spelling> {
         std::iter::once(&self.access.spelling).chain(self.spelled.iter().map(|own| &own.access))
     }
 
-    /// What the scopes mean of an access or personal token that the surface `home` gave, if such tokens are read here.
+    /// Returns the scopes of the surface `home` if its access and personal tokens are accepted here.
     #[must_use]
     pub fn scopes_of(&self, home: &str) -> Option<&ScopePolicy> {
         if home == self.dialect {
@@ -318,7 +322,8 @@ impl Policy {
         self.also_reads.iter().find(|other| other.dialect == home).map(|other| &other.scope)
     }
 
-    /// Every way in which a refresh token may be written, and the grant whose way it is; `None` for the usual one.
+    /// Returns every spelling that a refresh token of this surface may have, each with its grant. The grant is `None`
+    /// for the common spelling.
     pub fn refresh_spellings(&self) -> impl Iterator<Item = (&Spelling, Option<GrantType>)> {
         let own = self.spelled.iter().map(|own| (&own.refresh, Some(own.grant)));
         std::iter::once((&self.refresh.spelling, None)).chain(own)

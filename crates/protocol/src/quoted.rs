@@ -1,8 +1,8 @@
-//! A piece of what somebody sent, short and plain enough to be told back to them in an error.
+//! A short piece of a request that can safely be quoted in an error message.
 
 use std::fmt;
 
-/// Longest piece, in bytes. It is kept inside of a refusal, which is copied.
+/// Maximum length in bytes. The piece is stored within a refusal, which is copied often.
 const BYTES_MAX: usize = 80;
 
 /// Up to 80 characters that RFC 6749 §5.2 allows in an `error_description`: printable ASCII without `"` and `\`.
@@ -13,7 +13,7 @@ pub struct Quoted {
 }
 
 impl Quoted {
-    /// Quotes `text`. What cannot be told back becomes `?`, and a long text ends in three dots.
+    /// Quotes `text`. Characters that are not allowed become `?`, and a long text is cut and ends in three dots.
     #[must_use]
     pub fn new(text: &str) -> Self {
         const DOTS: &str = "...";
@@ -31,7 +31,7 @@ impl Quoted {
         quoted
     }
 
-    /// The quoted text.
+    /// Returns the quoted text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()

@@ -1,4 +1,5 @@
-//! Redirect URIs: which may be registered, which match, and the only maker of [`VerifiedRedirect`].
+//! Redirect URIs: which ones may be registered, and which one a request may use. Only this module makes a
+//! [`VerifiedRedirect`].
 
 use url::{Host, Url};
 
@@ -6,21 +7,21 @@ use crate::model::{Client, ClientKind};
 use crate::refusal::{No, Refusal};
 use crate::wire::Param;
 
-/// Longest redirect URI that may be registered, in bytes.
+/// Maximum length of a registered redirect URI, in bytes.
 pub const REDIRECT_URI_BYTES_MAX: usize = 2000;
 
-/// A redirect target that was compared with a registered one. Nothing else can be redirected to with an answer.
+/// A redirect target that matches a registered redirect URI. Answers are only ever redirected to a value of this type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedRedirect(String);
 
 impl VerifiedRedirect {
-    /// The target.
+    /// Returns the target URI.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The host that a person should recognise, or the scheme of an application on the device.
+    /// Returns the host, which a person should recognise, or the URI scheme of an application on the device.
     #[must_use]
     pub fn host(&self) -> String {
         display_host(&self.0)
@@ -30,8 +31,8 @@ impl VerifiedRedirect {
 /// Finds the redirect target of an authorization request.
 ///
 /// # Errors
-/// [`No::RedirectUriMissing`] when none is named and the client has not exactly one;
-/// [`No::RedirectUriUnregistered`] when the named one is none of the client's.
+/// [`No::RedirectUriMissing`] if the request names none and the client does not have exactly one.
+/// [`No::RedirectUriUnregistered`] if the named URI is not registered for the client.
 pub fn verify(client: &Client, requested: Option<&str>) -> Result<VerifiedRedirect, Refusal> {
     let Some(requested) = requested else {
         // RFC 6749 §3.1.2.3: "If multiple redirection URIs have been registered, […] the client MUST include a
@@ -54,8 +55,8 @@ pub fn verify(client: &Client, requested: Option<&str>) -> Result<VerifiedRedire
     }
 }
 
-/// Origins of the device itself, on which the port may differ. RFC 8252 §8.3 advises against `localhost`, which a device may
-/// resolve to another address; native applications use it all the same.
+/// Loopback origins, on which the port may differ. RFC 8252 §8.3 advises against `localhost`, because a device may
+/// resolve it to another address. Native applications use it nevertheless.
 const LOOPBACK_ORIGINS: [&str; 3] = ["http://127.0.0.1", "http://[::1]", LOCALHOST];
 const LOCALHOST: &str = "http://localhost";
 
@@ -73,7 +74,8 @@ fn is_same_but_for_loopback_port(registered: &str, requested: &str) -> bool {
     })
 }
 
-/// An optional `:port`, and what follows it; `None` when what follows the host is neither a port nor a path or query.
+/// Splits the text after a host into an optional port and the rest. Returns `None` if the text begins with neither a
+/// port nor a path nor a query.
 fn after_port(rest: &str) -> Option<(Option<&str>, &str)> {
     let (port, path) = match rest.strip_prefix(':') {
         Some(rest) => {
@@ -89,28 +91,28 @@ fn after_port(rest: &str) -> Option<(Option<&str>, &str)> {
     (path.is_empty() || path.starts_with(['/', '?'])).then_some((port, path))
 }
 
-/// True for a number from 1 to 65535, written in the one usual way.
+/// Returns true for a number from 1 to 65535 without leading zeros or signs.
 fn is_possible_port(port: &str) -> bool {
     port.bytes().all(|byte| byte.is_ascii_digit())
         && !port.starts_with('0')
         && port.parse::<u16>().is_ok_and(|number| number > 0)
 }
 
-/// True for a redirect URI of a public client on `localhost`, whose developer should know that `127.0.0.1` is the better
-/// choice: RFC 8252 §8.3.
+/// Returns true for a redirect URI of a public client on `localhost`. Its developer should be told that `127.0.0.1` is
+/// the better choice: RFC 8252 §8.3.
 #[must_use]
 pub fn is_on_localhost(uri: &str, kind: ClientKind) -> bool {
     kind == ClientKind::Public && uri.strip_prefix(LOCALHOST).is_some_and(|rest| after_port(rest).is_some())
 }
 
-/// The advice for a redirect URI that [`is_on_localhost`].
+/// The advice for redirect URIs for which [`is_on_localhost`] returns true.
 pub const LOCALHOST_ADVICE: &str = "any port works, but localhost may be another address than the one that the application \
     listens on; http://127.0.0.1 and http://[::1] are safer (RFC 8252 section 8.3)";
 
-/// May `uri` be registered?
+/// Checks whether `uri` may be registered.
 ///
 /// # Errors
-/// What is wrong with it; the refusal's text says so to whoever registers it.
+/// The fault of the URI. The text of the refusal explains it to the person who registers the URI.
 pub fn may_register(uri: &str, kind: ClientKind) -> Result<(), No> {
     if uri.len() > REDIRECT_URI_BYTES_MAX {
         return Err(No::RedirectUriTooLong);
@@ -138,10 +140,10 @@ pub fn may_register(uri: &str, kind: ClientKind) -> Result<(), No> {
         return Err(No::RedirectUriUserinfo);
     }
     match url.scheme() {
-        // A parser forgives missing slashes, and a browser takes what follows for a path on this very server.
+        // URL parsers accept missing slashes, but a browser would read the rest as a path on this server.
         scheme if !uri.starts_with(scheme) => Err(No::RedirectUriNotWrittenOut),
         "https" | "http" if written.is_none_or(str::is_empty) => Err(No::RedirectUriNotWrittenOut),
-        // Browsers take these parts out, and then go to a URI that nobody registered.
+        // Browsers remove these path segments, and would then open a URI that is not registered.
         _ if has_dots(uri) => Err(No::RedirectUriDots),
         "https" | "http" if !is_host_as_written(&url, written.unwrap_or_default()) => Err(No::RedirectUriHost),
         "https" if url.host().is_some() => Ok(()),
@@ -158,7 +160,7 @@ pub fn may_register(uri: &str, kind: ClientKind) -> Result<(), No> {
     }
 }
 
-/// What stands between `//` and the path, if the URI has that.
+/// Returns the part between `//` and the path, if the URI has one.
 fn authority(uri: &str) -> Option<&str> {
     let (_, rest) = uri.split_once(':')?;
     rest.strip_prefix("//")?.split(['/', '?']).next()
@@ -174,26 +176,26 @@ fn check_authority(authority: &str) -> Result<(), No> {
     }
 }
 
-/// What follows the colon behind the host. The colons of an IPv6 address stand in brackets.
+/// Returns the port of an authority. Colons within the brackets of an IPv6 address do not count.
 fn port(authority: &str) -> Option<&str> {
     let behind = authority.rsplit_once(']').map_or(authority, |(_, behind)| behind);
     behind.split_once(':').map(|(_, port)| port)
 }
 
-/// True if the host is written as it is read: parsers take `127.1`, `0x7f000001` and `%6cocalhost` for other hosts than
-/// people do.
+/// Returns true if the host is in its normal form. Parsers read `127.1`, `0x7f000001` and `%6cocalhost` as other hosts
+/// than people do.
 fn is_host_as_written(url: &Url, authority: &str) -> bool {
     let host = port(authority).map_or(authority, |port| &authority[..authority.len() - port.len() - 1]);
     url.host_str().is_some_and(|read| read.eq_ignore_ascii_case(host))
 }
 
-/// True if the path has a segment `.` or `..`, also in escapes.
+/// Returns true if the path contains a segment `.` or `..`, escaped or not.
 fn has_dots(uri: &str) -> bool {
     let path = uri.split('?').next().unwrap_or_default();
     path.split('/').any(|segment| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | ".."))
 }
 
-/// True if every `%` begins an escape.
+/// Returns true if every `%` begins a valid escape.
 fn is_escaped_well(uri: &str) -> bool {
     uri.split('%').skip(1).all(|after| after.len() >= 2 && after.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit))
 }
@@ -207,7 +209,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// What to show a person of a redirect URI.
+/// Returns the part of a redirect URI that is shown to people.
 #[must_use]
 pub fn display_host(uri: &str) -> String {
     match Url::parse(uri) {

@@ -1,27 +1,27 @@
-//! The table of refusals: every way in which this server says no.
+//! The table of refusals: every reason for which this server refuses a request.
 //!
-//! The name is for the operator, the text for the client. Several names share one text where the difference would help
-//! an attacker. Docs, metrics and the error maps of dialects are made from this table.
+//! The name and the meaning are for the operator, the text is for the client. Several refusals share one text if the
+//! difference would help an attacker. Documentation, metrics and the error maps of dialects are made from this table.
 
 use crate::names::NameFault;
 use crate::quoted::Quoted;
 use crate::wire::{Param, names};
 
 names! {
-    /// The kinds of error that a dialect may spell, answer and word in its own way.
+    /// The kinds of error. A dialect may choose the error code, the status and the text of each kind.
     ErrorKind {
         /// RFC 6749 §5.2
         InvalidRequest = "invalid_request",
         /// RFC 6749 §5.2
         InvalidClient = "invalid_client",
-        /// An authorization request with a `client_id` that nobody has; RFC 6749 §4.1.2.1 has no word. A dialect that does
-        /// not spell it spells it like `invalid_request`.
+        /// An authorization request with an unknown `client_id`; RFC 6749 §4.1.2.1 has no code for it. A dialect
+        /// without a code of its own uses that of `invalid_request`.
         UnknownClient = "unknown_client",
         /// RFC 6749 §5.2
         InvalidGrant = "invalid_grant",
         /// A wrong name or password; `invalid_grant` in RFC 6749 §5.2
         InvalidCredentials = "invalid_credentials",
-        /// The password was right and a second factor is missing or wrong; no RFC names it
+        /// The password was right, but the second factor is missing or wrong; no RFC has a code
         OtpNeeded = "otp_needed",
         /// RFC 6749 §5.2
         UnauthorizedClient = "unauthorized_client",
@@ -47,13 +47,13 @@ names! {
         InsufficientScope = "insufficient_scope",
         /// RFC 7009 §2.2.1
         UnsupportedTokenType = "unsupported_token_type",
-        /// Too many failed attempts to sign in; no RFC has a word
+        /// Too many failed attempts to sign in; no RFC has a code
         LockedOut = "locked_out",
-        /// Too many requests; no RFC has a word
+        /// Too many requests; no RFC has a code
         RateLimited = "rate_limited",
-        /// No such address
+        /// No endpoint has this path
         NotFound = "not_found",
-        /// An address that is asked by another method
+        /// The endpoint does not accept this HTTP method
         MethodNotAllowed = "method_not_allowed",
         /// RFC 6749 §4.1.2.1
         TemporarilyUnavailable = "temporarily_unavailable",
@@ -62,14 +62,14 @@ names! {
     }
 }
 
-/// Declares the refusals: name, kind, where it is defined, text for the client, and what it means for the operator.
+/// Declares the refusals: name, kind, defining RFC, text for the client, and meaning for the operator.
 macro_rules! refusals {
     ($($name:ident, $kind:ident, $rfc:literal, $text:literal, $meaning:literal;)*) => {
-        /// One way to say no.
+        /// A reason to refuse a request.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum No { $(#[doc = $meaning] $name,)* }
 
-        /// The table.
+        /// All refusals.
         pub const TABLE: &[Row] = &[$(Row {
             no: No::$name,
             name: stringify!($name),
@@ -81,20 +81,20 @@ macro_rules! refusals {
     };
 }
 
-/// One row of the table.
+/// A row of the table of refusals.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// The refusal.
     pub no: No,
-    /// Its name, for logs, metrics and docs.
+    /// The refusal's name, for logs, metrics and documentation.
     pub name: &'static str,
     /// The kind of error on the wire.
     pub kind: ErrorKind,
-    /// Where it is defined.
+    /// The RFC and section that defines the error.
     pub rfc: &'static str,
-    /// What the client is told. `{}` stands for the parameter at fault, `{value}` for the value at fault.
+    /// The text for the client. `{}` stands for the faulty parameter, `{value}` for the faulty value.
     pub text: &'static str,
-    /// What it means, for the operator.
+    /// The explanation for the operator.
     pub meaning: &'static str,
 }
 
@@ -253,22 +253,22 @@ refusals! {
     PersonalScopeUnknown, InvalidScope, "RFC 6749 §3.3", "One of these permissions cannot be chosen here.", "A personal token with a scope that the surface does not have.";
     PersonalExpiryMalformed, InvalidRequest, "OWASP ASVS 5.0 V2.2", "Say when the token ends, by one of the choices.", "A lifetime that is none, or longer than the surface allows.";
     IdMalformed, InvalidRequest, "RFC 6749 appendix A.1", "An identifier has 1 to 255 printable ASCII characters and no space.", "A client_id or a sub from elsewhere that does not survive headers, URLs and logs.";
-    EmailMalformed, InvalidRequest, "RFC 5321 §4.5.3.1", "{value} is no e-mail address.", "An e-mail address of a new or changed account that is none.";
+    EmailMalformed, InvalidRequest, "RFC 5321 §4.5.3.1", "The text {value} is no e-mail address.", "An e-mail address of a new or changed account that is none.";
     EmailCharacter, InvalidRequest, "Unicode TR 36 §2", "The e-mail address contains {value}; remove it.", "An e-mail address with a character that is invisible or changes the direction of the text.";
     UsernameMalformed, InvalidRequest, "OWASP ASVS 5.0 V2.2", "A user name has 1 to 64 characters, no space and no @.", "A user name that is empty, too long, or could pass for an e-mail address.";
     UsernameCharacter, InvalidRequest, "Unicode TR 36 §2", "The user name contains {value}; remove it.", "A user name with a character that is invisible or changes the direction of the text.";
     SettingMalformed, InvalidRequest, "RFC 7591 §2", "The value of {value} is none that this setting can have.", "A client setting of another form, or with a word that it does not know.";
     SettingOfOperator, AccessDenied, "OWASP ASVS 5.0 V8.2", "Only the operator of this server can set {value}.", "The owner of an application proposed a setting that is the operator's.";
-    HomepageMalformed, InvalidRequest, "RFC 7591 §2", "{value} is no http or https URL.", "The page about an application is no URL of the web.";
+    HomepageMalformed, InvalidRequest, "RFC 7591 §2", "The page {value} is no http or https URL.", "The page about an application is no URL of the web.";
     HomepageCharacter, InvalidRequest, "Unicode TR 36 §2", "The URL contains {value}; remove it.", "The page about an application has a character that is invisible or changes the direction of the text.";
     AuthMethodOfPublicClient, InvalidRequest, "RFC 6749 §2.1", "A public client has no secret to send: its only authentication method is none.", "A way to send a secret for a client that has none.";
     AuthMethodOfConfidentialClient, InvalidRequest, "RFC 6749 §2.3", "A confidential client proves who it is: the authentication method none is for public clients.", "A confidential client that would prove nothing.";
     GrantNotOffered, InvalidRequest, "RFC 6749 §1.3", "This API has no grant type {value}.", "A grant type for a client whose surface does not offer it.";
     GrantOfOperator, AccessDenied, "OWASP ASVS 5.0 V8.2", "Only the operator of this server can give an application the grant type {value}.", "A self-registered application asked for a grant type that the table does not open to such applications.";
     GrantOfConfidentialClient, InvalidRequest, "RFC 6749 §4.4", "A public client has no credentials: the grant type {value} is for confidential clients.", "A public client asked for a grant type by which a client acts for itself.";
-    ScopeMalformed, InvalidScope, "RFC 6749 §3.3", "{value} cannot be a scope.", "A scope of a registration with characters that no scope has, or with too many words.";
+    ScopeMalformed, InvalidScope, "RFC 6749 §3.3", "The word {value} cannot be a scope.", "A scope of a registration with characters that no scope has, or with too many words.";
     ScopeNotOffered, InvalidScope, "RFC 6749 §3.3", "This API has no scope {value}.", "A scope for a client or a personal token that its surface does not have.";
-    ResourceMalformed, InvalidTarget, "RFC 8707 §2", "{value} is no absolute URL without a fragment.", "A resource that a client cannot answer for.";
+    ResourceMalformed, InvalidTarget, "RFC 8707 §2", "The resource {value} is no absolute URL without a fragment.", "A resource that a client cannot answer for.";
     PkceNotOptional, InvalidRequest, "RFC 9700 §2.1.1", "PKCE cannot be optional here: public clients always need it, and some APIs ask it of all.", "A client was to be registered without PKCE where that is not allowed.";
     IntrospectionOfPublicClient, InvalidRequest, "RFC 7662 §2.1", "A public client cannot introspect tokens.", "A public client was to learn of every token.";
     AccountsApiOfPublicClient, InvalidRequest, "OWASP ASVS 5.0 V8.2", "A public client cannot use the accounts API.", "The accounts API was to be opened to a client without a secret.";
@@ -285,16 +285,16 @@ refusals! {
     TokenAbsent, NotFound, "RFC 9110 §15.5.5", "There is no such token.", "The operator named a token that was never this server's, or is gone.";
 }
 
-/// A refusal, and the parameter or value at fault where there is one.
+/// A refusal of one request, with the faulty parameter and value if there are any.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
-    /// Which.
+    /// The reason.
     pub no: No,
-    /// The parameter at fault.
+    /// The faulty parameter.
     pub param: Option<Param>,
-    /// Seconds after which it is worth trying again.
+    /// The time in seconds after which a retry may succeed.
     pub retry_after_s: Option<u64>,
-    /// The value at fault, for a text that has a place for it.
+    /// The faulty value, for texts that show it.
     pub value: Option<Quoted>,
 }
 
@@ -310,31 +310,31 @@ impl std::fmt::Debug for Refusal {
 }
 
 impl Refusal {
-    /// A refusal because of a parameter.
+    /// Makes a refusal that names the faulty parameter.
     #[must_use]
     pub const fn of(no: No, param: Param) -> Self {
         Self { no, param: Some(param), retry_after_s: None, value: None }
     }
 
-    /// The same refusal, with the value at fault.
+    /// Adds the faulty value to the refusal.
     #[must_use]
     pub fn with_value(self, value: &str) -> Self {
         Self { value: Some(Quoted::new(value)), ..self }
     }
 
-    /// The row of the table.
+    /// Returns the row of the table.
     #[must_use]
     pub fn row(&self) -> &'static Row {
         self.no.row()
     }
 
-    /// The text for the client.
+    /// Returns the text for the client.
     #[must_use]
     pub fn text(&self) -> String {
         self.text_with(self.param.map_or("", Param::as_str))
     }
 
-    /// The text for a client that knows the parameter at fault by this name.
+    /// Returns the text for a client that knows the faulty parameter by the name `param`.
     #[must_use]
     pub fn text_with(&self, param: &str) -> String {
         let text = self.row().text.replace("{}", param);
@@ -361,8 +361,8 @@ impl From<NameFault> for Refusal {
 }
 
 impl ErrorKind {
-    /// The HTTP status of a page that shows a refusal of this kind to a person. A dialect's `[error]` sets the status of
-    /// answers to programs only.
+    /// Returns the HTTP status of an error page for people. The `[error]` table of a dialect only sets the status of
+    /// answers to programs.
     #[must_use]
     pub const fn page_status(self) -> u16 {
         match self {
@@ -393,10 +393,10 @@ impl ErrorKind {
 }
 
 impl No {
-    /// The row of the table.
+    /// Returns the row of the table.
     #[must_use]
     pub fn row(self) -> &'static Row {
-        // Declared by one macro, in one order.
+        // The macro declares the variants and the rows in the same order.
         &TABLE[self as usize]
     }
 }

@@ -1,11 +1,11 @@
-//! Resource identifiers, RFC 8707: which spellings mean the same resource.
+//! Resource indicators, RFC 8707: decides which spellings identify the same resource.
 //!
 //! URL libraries add a slash to an origin or drop the default port, so identifiers are compared after the normalisation of
 //! RFC 3986 §6.2.2 and §6.2.3. Answers have the configured spelling.
 
 use std::borrow::Cow;
 
-/// The identifier of `known` that means the same resource as `asked`; one with the same spelling first.
+/// Returns the identifier in `known` for the same resource as `asked`. Prefers one with the same spelling.
 pub fn find<'k>(known: impl Iterator<Item = &'k str> + Clone, asked: &str) -> Option<&'k str> {
     let exact = known.clone().find(|own| *own == asked);
     exact.or_else(|| {
@@ -14,13 +14,13 @@ pub fn find<'k>(known: impl Iterator<Item = &'k str> + Clone, asked: &str) -> Op
     })
 }
 
-/// True if one of `known` means the same resource as `asked`.
+/// Returns true if an identifier in `known` is for the same resource as `asked`.
 #[must_use]
 pub fn is_among(known: &[String], asked: &str) -> bool {
     find(known.iter().map(String::as_str), asked).is_some()
 }
 
-/// The form in which resource identifiers are compared. What is no URI is compared as it is.
+/// Returns the normal form in which resource identifiers are compared. Text that is no URI is compared unchanged.
 #[must_use]
 pub fn normalised(uri: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = uri.split_once(':') else { return Cow::Borrowed(uri) };
@@ -62,7 +62,7 @@ fn push_authority(normal: &mut String, authority: &str) {
         push_decoded(normal, user);
         normal.push('@');
     }
-    // The last colon is a port's unless it stands in the brackets of an IPv6 address.
+    // The last colon precedes the port, unless it is within the brackets of an IPv6 address.
     let (host, port) = match place.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port),
         _ => (place, ""),

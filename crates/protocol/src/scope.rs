@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Longest scope in a request, in bytes. Words are compared with each other, so that their number must be bounded.
+/// Maximum length of a scope in a request, in bytes. Parsing compares every word with every other, so their number must
+/// be bounded.
 const SCOPE_BYTES_MAX: usize = 2048;
-/// Most words of a scope in a request.
+/// Maximum number of words of a scope in a request.
 const SCOPE_WORDS_MAX: usize = 100;
 
 /// A set of scope words, kept in the order in which they were first named. Space-separated in rows and canonical text.
@@ -16,7 +17,8 @@ impl Scope {
     /// Reads words separated by spaces. Repeated words count once.
     ///
     /// # Errors
-    /// Returns the first word with a character that RFC 6749 §3.3 does not allow, or the first one too many.
+    /// Returns the first word with a character that RFC 6749 §3.3 does not allow, or the first word beyond the maximum
+    /// number.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut scope = Self::default();
         for (at, word) in text.split(' ').filter(|word| !word.is_empty()).enumerate() {
@@ -32,7 +34,7 @@ impl Scope {
         Ok(scope)
     }
 
-    /// A set of words that are known to be well formed, such as those of a configuration that was checked.
+    /// Makes a set of words that are known to be well-formed, such as those of a checked configuration.
     pub fn of<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
         let mut scope = Self::default();
         for word in words {
@@ -41,19 +43,19 @@ impl Scope {
         scope
     }
 
-    /// A set read back from a row.
+    /// Makes a set from the text in a stored row.
     #[must_use]
     pub fn from_row(text: String) -> Self {
         Self(text)
     }
 
-    /// The words that both have.
+    /// Returns the words that are in both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         Self::of(self.iter().filter(|word| other.contains(word)))
     }
 
-    /// Adds a word unless it is there.
+    /// Adds a word, unless the set contains it.
     pub fn insert(&mut self, word: &str) {
         if self.contains(word) {
             return;
@@ -64,42 +66,42 @@ impl Scope {
         self.0.push_str(word);
     }
 
-    /// Is `word` one of the words?
+    /// Returns true if the set contains `word`.
     #[must_use]
     pub fn contains(&self, word: &str) -> bool {
         self.iter().any(|own| own == word)
     }
 
-    /// Is every word of `self` in `other`?
+    /// Returns true if every word of `self` is in `other`.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
         self.iter().all(|word| other.contains(word))
     }
 
-    /// The words of both.
+    /// Returns the words that are in either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self::of(self.iter().chain(other.iter()))
     }
 
-    /// The words of `self` that `other` lacks.
+    /// Returns the words of `self` that are not in `other`.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
         Self::of(self.iter().filter(|word| !other.contains(word)))
     }
 
-    /// The words, in order.
+    /// Returns the words in their order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.split(' ').filter(|word| !word.is_empty())
     }
 
-    /// Are there no words?
+    /// Returns true if the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The words separated by single spaces.
+    /// Returns the words, separated by single spaces.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

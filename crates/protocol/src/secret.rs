@@ -1,4 +1,4 @@
-//! Clear-text secrets that cannot be printed, and the digests of them that a store may keep.
+//! Clear-text secrets, which cannot be printed, and their digests, which a store may keep.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -7,25 +7,25 @@ use zeroize::Zeroizing;
 
 /// A clear-text secret: a token, a code, a password, a client secret.
 ///
-/// It has no `Display`, and its `Debug` says nothing; [`Secret::reveal`] is the one way to the text, so that
-/// every place where a secret leaves this type can be found by its name.
+/// It has no `Display`, and its `Debug` shows nothing. [`Secret::reveal`] is the only access to the text, so every
+/// place where a secret leaves this type can be found by searching for that name.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes `text` into custody.
+    /// Wraps `text`.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The clear text, for the wire or for a comparison. Never for a log.
+    /// Returns the clear text, to send it or to compare it. It must never be logged.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// The SHA-256 of the text.
+    /// Returns the SHA-256 of the text.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(self.0.as_bytes())
@@ -38,13 +38,13 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// SHA-256 of a secret with at least 160 bits of entropy: what a row may hold.
+/// SHA-256 of a secret with at least 160 bits of entropy. Rows may contain it.
 #[derive(Clone, Copy, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
-    /// The SHA-256 of `bytes`.
+    /// Returns the SHA-256 of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         let mut out = [0; 32];
@@ -53,7 +53,7 @@ impl Digest {
     }
 }
 
-/// Comparison takes the same time wherever the first difference is.
+/// Compares in constant time, regardless of where the first difference is.
 impl PartialEq for Digest {
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
@@ -69,7 +69,7 @@ impl std::hash::Hash for Digest {
 
 impl std::fmt::Debug for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Eight hexadecimal digits tell two rows apart in a test and are of no use to a thief.
+        // Eight hexadecimal digits distinguish two rows in a test and are of no use to an attacker.
         write!(f, "Digest({:02x}{:02x}{:02x}{:02x}…)", self.0[0], self.0[1], self.0[2], self.0[3])
     }
 }

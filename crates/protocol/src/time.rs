@@ -1,4 +1,4 @@
-//! Time as a number. This crate never reads a clock; whoever calls it says what time it is.
+//! Time as a number of seconds. This crate never reads a clock: its callers pass the current time.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 pub struct UnixTime(pub i64);
 
 impl UnixTime {
-    /// A time that never comes: the expiry of what does not expire by itself.
+    /// The expiry of things that do not expire.
     pub const NEVER: Self = Self(i64::MAX);
 
-    /// This time and `seconds` more. Saturates, so that an absurd lifetime becomes [`UnixTime::NEVER`].
+    /// Returns the time `seconds` later. Saturates: a huge lifetime becomes [`UnixTime::NEVER`].
     #[must_use]
     pub fn plus(self, seconds: u64) -> Self {
         Self(self.0.saturating_add_unsigned(seconds))
     }
 
-    /// How many seconds lie between `self` and a later time; 0 when that time has passed.
+    /// Returns the seconds from `self` until a later time, or 0 if that time is not later.
     #[must_use]
     pub fn seconds_until(self, later: Self) -> u64 {
         u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0)

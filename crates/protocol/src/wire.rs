@@ -1,13 +1,13 @@
-//! The narrow waist: the canonical names of what comes in ([`Param`]) and goes out ([`Field`]).
+//! The canonical names of request parameters ([`Param`]) and of answer members ([`Field`]).
 //!
-//! A dialect moves and renames until only these names are left; from here on nobody knows how a request was spelled.
+//! A dialect translates every request into these names. Code behind it does not know how the request was spelled.
 
 use serde_json::Value;
 
 use crate::refusal::Refusal;
 use crate::secret::Secret;
 
-/// Declares an enum of names together with their canonical spelling.
+/// Declares an enum of names with their canonical spelling.
 macro_rules! names {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$meta])*
@@ -15,16 +15,16 @@ macro_rules! names {
         pub enum $name { $($(#[$doc])* $variant,)* }
 
         impl $name {
-            /// Every name, in the order of the table.
+            /// All names, in the order of the table.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// The canonical spelling.
+            /// Returns the canonical spelling.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
 
-            /// The name that is spelled `text`, if there is one.
+            /// Returns the name with the spelling `text`, if there is one.
             #[must_use]
             pub fn from_name(text: &str) -> Option<Self> {
                 match text { $($text => Some(Self::$variant),)* _ => None }
@@ -83,7 +83,7 @@ names! {
         Username = "username",
         /// RFC 6749 §4.3.2
         Password = "password",
-        /// A second-factor code beside a password; no RFC names one
+        /// A second-factor code beside a password; no RFC has a name for it
         Otp = "otp",
         /// RFC 7521 §4.1
         Assertion = "assertion",
@@ -107,7 +107,7 @@ names! {
         RefreshToken = "refresh_token",
         /// Seconds; RFC 6749 §5.1
         ExpiresIn = "expires_in",
-        /// Unix time at which the access token dies
+        /// Unix time at which the access token expires
         ExpiresAt = "expires_at",
         /// RFC 6749 §5.1
         Scope = "scope",

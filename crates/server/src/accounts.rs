@@ -15,10 +15,10 @@ use protocol::wire::Params;
 use serde_json::{Map, Value, json};
 
 use crate::address::address;
+use crate::answers;
 use crate::app::App;
 use crate::http::{Request, Response, answer};
 use crate::limits::Asker;
-use crate::surface;
 
 /// The account that a path is about; `None` when it is about none.
 pub(crate) fn account<'p>(app: &App, path: &'p str) -> Option<&'p str> {
@@ -40,7 +40,7 @@ pub(crate) async fn answer(app: &App, request: &Request, dialect: Option<&Dialec
         Ok(call) => match app.turn(app.house_policy(), &address, call).await {
             Ok(Ok(attributes)) => json_answer(StatusCode::OK, &Value::Object(attributes)),
             Ok(Err(refusal)) => refuse(&refusal),
-            Err(fault) => refuse(&surface::broken(request, &fault)),
+            Err(fault) => refuse(&answers::broken(request, &fault)),
         },
         Err(refusal) => refuse(&refusal),
     };
@@ -99,7 +99,7 @@ fn refuse(refusal: &Refusal) -> Response {
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, PATCH"));
     }
-    surface::marked(response, *refusal)
+    answers::marked(response, *refusal)
 }
 
 fn json_answer(status: StatusCode, body: &Value) -> Response {

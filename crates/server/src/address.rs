@@ -9,14 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use ::http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use ipnet::{IpNet, Ipv6Net};
 
+use crate::config::settings::Settings;
+pub use crate::config::settings::X_FORWARDED_FOR;
 use crate::http::{Peer, Request};
-use crate::settings::Settings;
 
 /// The client address of a request that came over a Unix socket without a readable forwarding header.
 pub(crate) const UNIX_ADDRESS: &str = "unix";
-
-/// The header that `X-Forwarded-For` proxies write: nginx, Caddy, Traefik, HAProxy, Envoy and cloud load balancers.
-pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Headers that proxies and content delivery networks use to name the client.
 pub static KNOWN_HEADERS: [HeaderName; 11] = [

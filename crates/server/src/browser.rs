@@ -3,8 +3,9 @@
 use ::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT};
 use ::http::{Method, StatusCode};
 use data_encoding::BASE64URL_NOPAD;
-use protocol::person::browser::{BROWSER_BYTES, Caller, Cookie, read_session, renewed_browser};
+use protocol::person::browser::{BROWSER_BYTES, Caller, Cookie, renewed_browser};
 use protocol::person::device;
+use protocol::person::sign_in::read_session;
 use protocol::policy::PAGE_TTL_S;
 use protocol::secret::Digest;
 use protocol::show_once::ONCE_TTL_S;

@@ -1,4 +1,4 @@
-//! What time it is. The one place that reads the system's clock for the protocol.
+//! The clock. The only place that reads the system time for the protocol.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,33 +8,33 @@ use protocol::time::UnixTime;
 /// A clock.
 #[derive(Debug)]
 pub enum Clock {
-    /// The system's.
+    /// The system clock.
     System,
-    /// One that stands still until it is set, for tests: milliseconds since 1970.
+    /// A clock for tests that stands still until it is set, in milliseconds since 1970.
     Fixed(AtomicI64),
-    /// One that is compared with the time since the machine was started, for tests of that comparison.
+    /// A clock for tests of the comparison with the machine's uptime.
     Steered {
         /// Milliseconds since 1970.
         now_ms: AtomicI64,
-        /// Milliseconds since the machine was started.
+        /// Uptime of the machine in milliseconds.
         uptime_ms: AtomicI64,
     },
 }
 
 impl Clock {
-    /// A clock that stands at `time`.
+    /// Makes a clock that stands at `time`.
     #[must_use]
     pub const fn fixed(time: UnixTime) -> Self {
         Self::Fixed(AtomicI64::new(time.0 * 1000))
     }
 
-    /// A clock that stands at `now_ms` on a machine that was started `uptime_ms` ago.
+    /// Makes a clock that stands at `now_ms`, on a machine with the uptime `uptime_ms`.
     #[must_use]
     pub const fn steered(now_ms: i64, uptime_ms: i64) -> Self {
         Self::Steered { now_ms: AtomicI64::new(now_ms), uptime_ms: AtomicI64::new(uptime_ms) }
     }
 
-    /// Moves a clock that [`Clock::steered`] made; does nothing to any other.
+    /// Sets a clock made by [`Clock::steered`]. Has no effect on others.
     pub fn steer(&self, to_ms: i64, to_uptime_ms: i64) {
         if let Self::Steered { now_ms, uptime_ms } = self {
             now_ms.store(to_ms, Ordering::Relaxed);
@@ -42,8 +42,8 @@ impl Clock {
         }
     }
 
-    /// Milliseconds since the machine was started, including those in which it slept. Nothing that sets the clock changes
-    /// them. Absent for a clock that stands still.
+    /// Returns the uptime of the machine in milliseconds, including time in which it slept. Setting the clock does not
+    /// change it. Returns `None` for a fixed clock.
     #[must_use]
     pub fn uptime_ms(&self) -> Option<i64> {
         match self {
@@ -60,14 +60,14 @@ impl Clock {
         }
     }
 
-    /// Moves a clock that stands still; does nothing to the system's.
+    /// Sets a fixed clock. Has no effect on the system clock.
     pub fn set(&self, time: UnixTime) {
         if let Self::Fixed(milliseconds) = self {
             milliseconds.store(time.0 * 1000, Ordering::Relaxed);
         }
     }
 
-    /// Seconds since 1970.
+    /// Returns the time in seconds since 1970.
     #[must_use]
     pub fn now(&self) -> UnixTime {
         UnixTime(self.now_ms().div_euclid(1000))
@@ -80,7 +80,7 @@ impl Clock {
             Self::Fixed(milliseconds) | Self::Steered { now_ms: milliseconds, .. } => {
                 milliseconds.load(Ordering::Relaxed)
             }
-            // A clock before 1970 is broken; everything that it dates is then long expired, which fails closed.
+            // A clock before 1970 is broken. Its timestamps make everything expired, which fails closed.
             Self::System => SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),

@@ -1,4 +1,4 @@
-//! Where randomness comes from: the operating system, or a seed in tests.
+//! The source of randomness: the operating system, or a seed in tests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,21 +9,21 @@ use protocol::secret::Digest;
 pub enum Source {
     /// The operating system.
     System,
-    /// A seed and how often it was drawn from, for tests: the same draws give the same bytes.
+    /// For tests: a seed, and the number of draws. The same sequence of draws gives the same bytes.
     Seeded([u8; 32], AtomicU64),
 }
 
 impl Source {
-    /// Random bytes that are the same in every run.
+    /// Makes a source that gives the same bytes in every run.
     #[must_use]
     pub const fn seeded(seed: [u8; 32]) -> Self {
         Self::Seeded(seed, AtomicU64::new(0))
     }
 
-    /// 32 random bytes.
+    /// Returns 32 random bytes.
     ///
     /// # Panics
-    /// When the operating system has no random bytes: nothing can be done safely without.
+    /// If the operating system has no random bytes, because nothing can be done safely without them.
     #[must_use]
     pub fn draw(&self) -> [u8; 32] {
         match self {

@@ -1,4 +1,5 @@
-//! Something is broken. Logged once, with its cause, where it becomes an answer; opaque to the client.
+//! Faults: failures of the server itself. A fault is logged once with its cause when it becomes a response. The client
+//! learns nothing of the cause.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,37 +10,37 @@ use thiserror::Error;
 
 use crate::plausible::Implausible;
 
-/// What broke. The text is for the operator's log and holds no secrets.
+/// A failure of the server. The message is for the operator's log and contains no secrets.
 #[derive(Debug, Error)]
 pub enum Fault {
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Fault),
-    /// A name belongs to somebody else: `client_id`, `sub`, `username` or `email`.
+    /// A unique name is already taken: `client_id`, `sub`, `username` or `email`.
     #[error("this {0} is already taken")]
     Taken(&'static str),
-    /// Templates of the operator's that were good when the configuration was checked.
+    /// Templates of the operator that were valid when the configuration was checked.
     #[error("brand.templates: {}", .0.join("; "))]
     Templates(Vec<String>),
-    /// Outgoing requests cannot be made as the operator wants them.
+    /// Outgoing requests cannot be made with the operator's settings.
     #[error("fetch: {0}")]
     Fetch(String),
-    /// The clock cannot be right.
+    /// The clock is implausible.
     #[error(transparent)]
     Clock(#[from] Implausible),
-    /// Slow work died.
+    /// A computation in the thread pool was lost.
     #[error("a slow judgement was lost: {0}")]
     Slow(String),
-    /// A request panicked.
+    /// Handling a request panicked.
     #[error("a request panicked: {0}")]
     Panic(String),
-    /// A request took too long.
+    /// Handling a request took too long.
     #[error("the request was not answered within {0} s")]
     Late(u64),
 }
 
-/// Carries out `work`; a panic becomes a fault, so that one request cannot take the others with it. The work is not moved,
-/// because moving it would double the room that it needs.
+/// Runs `work` and turns a panic into a fault, so that one request cannot bring down the others. The future is not
+/// moved, because moving it would double its memory.
 ///
 /// # Errors
 /// [`Fault::Panic`].

@@ -15,7 +15,7 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 use url::{Host, Url};
 
-use crate::config::Fetch;
+use crate::config::settings::Fetch;
 
 /// No request takes longer, from the first byte of the name's resolution to the last of the answer.
 const TIME_MAX: Duration = Duration::from_secs(10);

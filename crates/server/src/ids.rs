@@ -1,64 +1,49 @@
-//! Row ids: they grow, so that rows append, and nobody hands out the same one twice.
+//! Generates row ids. Ids grow, so that rows are appended, and are unique over all processes.
 //!
-//! 63 bits: milliseconds since 2025, then ten bits that are this process's own while it runs, then a sequence. Ids never go
-//! back, also when the clock does, and when more than a millisecond's worth is needed they run ahead of the clock.
+//! An id has 63 bits: milliseconds since 2025, ten bits for the process, and a sequence number. Ids never decrease,
+//! even if the clock does. If a millisecond needs more ids than it has, ids run ahead of the clock.
 
 use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 
 use protocol::crypto::entropy::Entropy;
 
+use crate::id_time::{END_MS, EPOCH_MS, NODE_BITS, SEQUENCE_BITS, TIME_BITS, time_ms};
 use crate::plausible::{BEHIND_MAX_MS, Implausible};
 
-/// 2025-01-01T00:00:00Z in milliseconds since 1970.
-const EPOCH_MS: i64 = 1_735_689_600_000;
-const NODE_BITS: u32 = 10;
-const SEQUENCE_BITS: u32 = 12;
-const TIME_BITS: u32 = 63 - NODE_BITS - SEQUENCE_BITS;
-/// The time at which ids end, in milliseconds since 1970: in September 2094.
-pub(crate) const END_MS: i64 = EPOCH_MS + (1 << TIME_BITS);
-/// How many processes can draw ids at the same time.
+/// Maximum number of processes that can draw ids at the same time.
 pub const NODES: u16 = 1 << NODE_BITS;
 
-/// The time of an id, in milliseconds since 1970. An id below zero ran over: it was drawn when ids had ended.
-pub(crate) fn time_ms(id: i64) -> i64 {
-    if id < 0 { END_MS } else { EPOCH_MS + (id >> (NODE_BITS + SEQUENCE_BITS)) }
-}
-
-/// The first id of a time, which is in milliseconds since 1970.
-pub(crate) fn first_at(time_ms: i64) -> i64 {
-    (time_ms.clamp(EPOCH_MS, END_MS - 1) - EPOCH_MS) << (NODE_BITS + SEQUENCE_BITS)
-}
-
-/// Hands out blocks of [`Entropy::IDS_MAX`] ids.
+/// A generator of blocks of [`Entropy::IDS_MAX`] ids.
 #[derive(Debug)]
 pub struct Ids {
     node: AtomicU16,
-    /// Milliseconds and sequence of the next block, side by side.
+    /// Milliseconds and sequence number of the next block, in one number.
     next: AtomicI64,
 }
 
 impl Ids {
-    /// Ids of the process that drew the number `node`, all above `greatest`, the greatest id in the store.
+    /// Makes the generator of the process with the number `node`. All its ids are above `greatest`, the greatest id in
+    /// the store.
     #[must_use]
     pub fn new(node: u16, greatest: i64) -> Self {
         let next = ((greatest >> (NODE_BITS + SEQUENCE_BITS)) + 1) << SEQUENCE_BITS;
         Self { node: AtomicU16::new(node % NODES), next: AtomicI64::new(next.max(0)) }
     }
 
-    /// The number of this process, of [`NODES`].
+    /// Returns the number of this process, below [`NODES`].
     pub fn node(&self) -> u16 {
         self.node.load(Ordering::Relaxed)
     }
 
-    /// Another number for this process.
+    /// Gives this process another number.
     pub fn renumber(&self, node: u16) {
         self.node.store(node % NODES, Ordering::Relaxed);
     }
 
-    /// The first id of a block that nobody else gets. `now_ms` is in milliseconds since 1970.
+    /// Reserves a block of ids and returns its first id. `now_ms` is in milliseconds since 1970.
     ///
     /// # Errors
-    /// [`Implausible::NoIds`] when the next id would have more than 63 bits.
+    /// [`Implausible::NoIds`] if the next id would need more than 63 bits.
     pub fn reserve(&self, now_ms: i64) -> Result<i64, Implausible> {
         if now_ms >= END_MS {
             return Err(Implausible::NoIds);
@@ -70,7 +55,7 @@ impl Ids {
             if block >> SEQUENCE_BITS >= 1 << TIME_BITS {
                 return Err(Implausible::NoIds);
             }
-            // The length of a block divides a millisecond's sequence, so that no block straddles two.
+            // The length of a block divides the number of ids of a millisecond, so no block crosses milliseconds.
             let after = block + Entropy::IDS_MAX;
             match self.next.compare_exchange_weak(next, after, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Ok(self.composed(block)),
@@ -79,18 +64,18 @@ impl Ids {
         }
     }
 
-    /// From now on all ids are above `id`, if that is the id of a row that can have been made until `now_ms`, in
-    /// milliseconds since 1970.
+    /// Makes all further ids greater than `id`, if a row with that id can exist at `now_ms`, in milliseconds since
+    /// 1970.
     ///
     /// # Errors
-    /// [`Implausible::Revoked`] when the id is of a time that did not come yet: it would lift all ids after it.
+    /// [`Implausible::Revoked`] if the id is from the future, because it would raise all further ids.
     pub fn lift(&self, id: i64, now_ms: i64) -> Result<(), Implausible> {
         let time_ms = time_ms(id);
         if time_ms > now_ms.saturating_add(BEHIND_MAX_MS) {
             return Err(Implausible::Revoked { revoked_until_ms: time_ms });
         }
         let next = ((id >> (NODE_BITS + SEQUENCE_BITS)) + 1) << SEQUENCE_BITS;
-        // Nearly always the clock is far beyond that, and nothing has to be written.
+        // Usually the clock is far beyond that id, and nothing has to be written.
         if self.next.load(Ordering::Relaxed) < next {
             self.next.fetch_max(next, Ordering::Relaxed);
         }
@@ -106,6 +91,7 @@ impl Ids {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id_time::first_at;
 
     const NOW_MS: i64 = EPOCH_MS + 1_000_000;
 

@@ -1,4 +1,5 @@
-//! The keys of the installation: the master key, made where there is none yet, and the ring of sealing keys in the store.
+//! The keys of the installation: the master key, which is created if there is none yet, and the ring of sealing keys in
+//! the store.
 
 use std::io::Write;
 use std::path::Path;
@@ -11,22 +12,24 @@ use store::{CommitError, Store};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
-use crate::config::{Master, written_master};
+use crate::config::configuration::Master;
+use crate::config::files::{plain, read_master};
+use crate::config::value::written_master;
 use crate::entropy::Source;
 
-/// How many sealing keys open: the newest seals, those before it open what they sealed.
+/// Maximum number of sealing keys. The newest one seals, and older ones only open what they sealed.
 pub const RING_MAX: usize = 2;
 
-/// The lease that whoever serves asks for when it starts: its trace tells that a store was in service.
+/// The name of the lease that every server takes at its start. Its trace shows that a store was in service.
 pub const SERVING: &str = "serve";
 
-/// How often a command looks again when somebody else changed the ring at the same time.
+/// Maximum number of attempts when the ring is changed concurrently.
 const ATTEMPTS_MAX: u32 = 5;
 
-/// The keys of an installation. Makes the master key and the first sealing key where there are none yet.
+/// Opens the keys of an installation. Creates the master key and the first sealing key if there are none yet.
 ///
 /// # Errors
-/// A sentence for the operator.
+/// A message for the operator.
 pub async fn open(master: &Master, store: &dyn Store) -> Result<Keys, String> {
     let master = master_key(master, store).await?;
     let ring = store.seal_keys().await.map_err(|fault| fault.to_string())?;
@@ -34,10 +37,10 @@ pub async fn open(master: &Master, store: &dyn Store) -> Result<Keys, String> {
     Ok(derive(&master, &ring))
 }
 
-/// The master key; made where there is none yet and the store was never used.
+/// Returns the master key. Creates it if there is none yet and the store was never used.
 ///
 /// # Errors
-/// A sentence for the operator.
+/// A message for the operator.
 pub async fn master_key(master: &Master, store: &dyn Store) -> Result<Zeroizing<[u8; 32]>, String> {
     match master {
         Master::Known(key) => {
@@ -58,10 +61,11 @@ pub async fn master_key(master: &Master, store: &dyn Store) -> Result<Zeroizing<
     }
 }
 
-/// Compares a master key that is there with the one that the store was made with. The first comparison notes the key.
+/// Compares an existing master key with the one that the store was created with. The first comparison notes its
+/// fingerprint.
 ///
 /// # Errors
-/// A sentence for the operator.
+/// A message for the operator.
 pub async fn verify(master: &Master, store: &dyn Store) -> Result<(), String> {
     match master {
         Master::Known(key) => compare(key, store).await,
@@ -78,7 +82,7 @@ async fn compare(key: &[u8; 32], store: &dyn Store) -> Result<(), String> {
     if noted == own { Ok(()) } else { Err(ANOTHER.to_owned()) }
 }
 
-/// What the operator is told of a master key that is not the store's.
+/// The message for the operator if the master key is not that of the store.
 pub const ANOTHER: &str = "the master key is not the one that this store was made with: its second factors and tokens are \
     worth nothing under another key. Put the right key back from your backup, or name its place in `keys.master_file`; every \
     node of one database needs the same key";
@@ -91,14 +95,14 @@ fn lost(path: &Path) -> String {
     )
 }
 
-/// Keys from the master key and the ring, the newest sealing key first.
+/// Derives the keys from the master key and the ring, the newest sealing key first.
 #[must_use]
 pub fn derive(master: &[u8; 32], ring: &[SealKey]) -> Keys {
     let numbers: Vec<u32> = ring.iter().rev().map(|key| key.number).collect();
     Keys::derive(master, &numbers)
 }
 
-/// Puts the first sealing key into an empty store. Somebody else may do so at the same time: then it is theirs.
+/// Adds the first sealing key to an empty store. If another process does so at the same time, its key is used.
 async fn begin(store: &dyn Store) -> Result<Vec<SealKey>, String> {
     for _ in 0..ATTEMPTS_MAX {
         let first = SealKey { number: 1, created_at: Clock::System.now() };
@@ -114,16 +118,18 @@ async fn begin(store: &dyn Store) -> Result<Vec<SealKey>, String> {
     Err("the store does not keep its first sealing key".to_owned())
 }
 
-/// A new sealing key takes over; only [`RING_MAX`] keep opening. Gives the ring, oldest first. `actor` is who wants it so.
+/// Adds a new sealing key, and drops keys beyond [`RING_MAX`]. Returns the ring, oldest first. `actor` is recorded in
+/// the audit event.
 ///
 /// # Errors
-/// A sentence for the operator.
+/// A message for the operator.
 pub async fn rotate(store: &dyn Store, actor: String) -> Result<Vec<SealKey>, String> {
     rotate_before(store, UnixTime::NEVER, Some(actor)).await
 }
 
-/// As [`rotate`], if the newest sealing key was made before `moment`; else the ring stays as it is. However many nodes do
-/// so at once, one rotation comes of it: two would drop the key that sealed the pages people have before them.
+/// As [`rotate`], but only if the newest sealing key was created before `moment`. If several nodes call this at the
+/// same time, only one rotation takes place: a second one would drop the key that sealed the pages which people have
+/// open.
 ///
 /// # Errors
 /// Those of [`rotate`].
@@ -138,7 +144,7 @@ async fn rotate_before(store: &dyn Store, moment: UnixTime, actor: Option<String
             return Ok(ring);
         }
         let now = Clock::System.now();
-        // The same number is the same key, so none is ever given again.
+        // A number always means the same key, so no number is reused.
         let last = ring.iter().map(|key| key.number).max().unwrap_or_default();
         let number = last.checked_add(1).ok_or("all numbers of sealing keys were given")?;
         ring.push(SealKey { number, created_at: now });
@@ -164,35 +170,35 @@ async fn rotate_before(store: &dyn Store, moment: UnixTime, actor: Option<String
     Err("somebody else is changing the keys; try again".to_owned())
 }
 
-/// 32 random bytes.
+/// Returns 32 random bytes.
 #[must_use]
 pub fn fresh() -> Zeroizing<[u8; 32]> {
     Zeroizing::new(Source::System.draw())
 }
 
-/// Makes a master key in a file that only its owner can read. When two processes do so at once, the first one wins and
-/// both have the same key.
+/// Creates a master key in a file that only its owner can read. If two processes do so at the same time, both get the
+/// key of the first.
 ///
 /// # Errors
-/// A sentence for the operator.
+/// A message for the operator.
 pub fn make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
     let key = fresh();
     if write(path, &key)? {
         tracing::info!(path = %path.display(), "made the master key; back it up apart from the database");
         return Ok(key);
     }
-    crate::config::read_master(path)
+    read_master(path)
 }
 
-/// Writes a master key into a new file that only its owner can read. Says no when somebody else was faster.
+/// Writes a master key to a new file that only its owner can read. Returns false if another process was faster.
 ///
 /// # Errors
-/// A sentence for the operator.
+/// A message for the operator.
 pub fn write(path: &Path, key: &[u8; 32]) -> Result<bool, String> {
     let cannot = |error: std::io::Error| {
-        format!("the master key {} cannot be made: {error}", path.display(), error = crate::config::plain(&error))
+        format!("the master key {} cannot be made: {error}", path.display(), error = plain(&error))
     };
-    // Written under another name first and then linked, so that nobody ever reads half a key.
+    // Written under a temporary name first and then linked, so that no process reads a partial key.
     let draft = path.with_extension(format!("key.{}", std::process::id()));
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -202,9 +208,9 @@ pub fn write(path: &Path, key: &[u8; 32]) -> Result<bool, String> {
         writeln!(file, "{}", &*written_master(key))?;
         file.sync_all()
     });
-    // The name must be on disk too: what is sealed in the store from now on is worth nothing without this key.
+    // The directory entry must be on disk, too, because everything sealed from now on needs this key.
     let linked = written.and_then(|()| std::fs::hard_link(&draft, path)).and_then(|()| sync_folder(path));
-    // The draft goes in any case; that it cannot go is no reason to do without a key.
+    // The temporary file is removed in any case. A failure to remove it is ignored.
     let _ = std::fs::remove_file(&draft);
     match linked {
         Ok(()) => Ok(true),
@@ -232,7 +238,7 @@ mod tests {
         let path = folder.path().join("grantry.db.key");
         let store = Memory::default();
         open(&Master::Absent(path.clone()), &store).await.unwrap();
-        let again = crate::config::read_master(&path).unwrap();
+        let again = read_master(&path).unwrap();
         assert_eq!(*make(&path).unwrap(), *again);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -311,7 +317,7 @@ mod tests {
         let first = SealKey { number: 1, created_at: UnixTime(1_000) };
         store.commit(vec![Change::PutSealKey(first)]).await.unwrap();
         assert_eq!(rotate_older(&*store, UnixTime(1_000)).await.unwrap(), [first], "it is not old enough");
-        // They all look before the first one of them writes.
+        // All of them read the ring before the first one writes.
         let rotate = |_| {
             let store = Arc::clone(&store);
             async move { rotate_older(&*store, UnixTime(1_001)).await.unwrap() }

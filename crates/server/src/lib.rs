@@ -3,7 +3,7 @@
 
 mod accounts;
 pub mod address;
-mod alone;
+mod answers;
 pub mod app;
 pub mod browser;
 pub mod cli;
@@ -13,7 +13,9 @@ mod demo;
 pub mod entropy;
 pub mod fault;
 pub mod fetch;
+pub mod front;
 pub mod http;
+mod id_time;
 pub mod ids;
 pub mod keys;
 pub mod limits;
@@ -21,11 +23,12 @@ mod node;
 pub mod observe;
 pub mod pages;
 pub mod plausible;
-mod recall;
+pub mod render;
 pub mod serve;
-pub mod settings;
 pub mod signals;
 pub mod slow;
-pub mod surface;
-mod sweep;
+mod surface;
 pub mod upstream;
+mod work;
+
+pub use config::settings;

@@ -1,8 +1,8 @@
-//! Rate limits: so many requests in a window, counted by whom a dialect says.
+//! Rate limits: a maximum number of requests per window of time. The dialect decides what requests are counted by.
 //!
-//! Counters live in this process, in a cache of bounded size from which those that were not asked for lately go first.
-//! Nodes that share a store tell it every second what they counted and hear what others did: so what is let through beyond
-//! a limit is no more than what arrives at the other nodes within a second.
+//! Counters are kept in this process, in a bounded cache that evicts the least recently used first. Nodes that share a
+//! store exchange their counts through it every second. The excess over a limit is therefore at most what arrives at
+//! the other nodes within a second.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,29 +27,29 @@ mod failed;
 
 pub use failed::Claim;
 
-/// Counters that are kept, at some 100 bytes each.
+/// Maximum number of counters, at about 100 bytes each.
 const COUNTERS_MAX: usize = 100_000;
 
-/// Counters that the requests of one address, or of one /48 of IPv6, may make in a while: a tenth of all. Beyond it they
-/// share one.
+/// Maximum number of counters that one address, or one IPv6 /48, may create per period: a tenth of all. Beyond it, its
+/// requests share one counter.
 const COUNTERS_OF_ONE_MAX: u32 = 10_000;
-/// The while, in seconds, if the window of the limit is not longer.
+/// That period in seconds, unless the window of the limit is longer.
 const MADE_WINDOW_S: u64 = 60 * 60;
-/// How many times the limit of one address its /56 and its /48 have. They hold 256 and 65,536 networks of one household each,
-/// and in most places one customer's.
+/// The limits of an address's /56 and /48, as multiples of the limit of one address. These networks contain 256 and
+/// 65,536 networks of one household each, and usually belong to one customer.
 const WIDER_TIMES: [u32; 2] = [4, 16];
 
-/// The counters of all dialects.
+/// The rate limit counters of all dialects.
 #[derive(Debug)]
 pub struct Limiter {
     windows: Cache<[u8; 32], Arc<Mutex<Window>>>,
-    /// Windows with requests that other nodes have not heard of.
+    /// Keys of windows with requests that were not shared with other nodes yet.
     uncounted: Mutex<HashSet<[u8; 32]>>,
-    /// How many counters the claims of one address, or of one /48 of IPv6, have made lately.
+    /// Number of counters that each address or IPv6 /48 has created lately.
     made: Cache<[u8; 32], Arc<Mutex<Window>>>,
-    /// Requests that failed.
+    /// Counters of failed requests.
     failed: failed::Failed,
-    /// Is there no other node to tell?
+    /// True if there is no other node to share counts with.
     is_alone: AtomicBool,
 }
 
@@ -58,38 +58,38 @@ struct Window {
     began_at: UnixTime,
     until: UnixTime,
     used: u32,
-    /// Of these, requests that other nodes have not heard of.
+    /// The part of them that was not shared with other nodes yet.
     own: u32,
 }
 
-/// Where one request stands.
+/// The state of a limit after one request.
 #[derive(Clone, Debug)]
 pub struct Tally<'d> {
     headers: &'d LimitHeaders,
     limit: Limit,
-    /// Requests of the window, this one among them.
+    /// Number of requests in the window, including this one.
     used: u32,
     resets_at: UnixTime,
-    /// True if a wider network of IPv6 has used up its own limit.
+    /// True if a wider IPv6 network has used up its own limit.
     is_over: bool,
 }
 
-/// Who asks, as far as it is known before anything is judged.
+/// The sender of a request, as far as known before the request is judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
     /// The network address.
     pub address: &'a str,
     /// The parameters.
     pub params: &'a Params,
-    /// The token that came along, if its checksum says that it is ours.
+    /// The access token of the request, if its checksum is valid.
     pub token: Option<&'a str>,
-    /// Whose live token it is, where that was looked up.
+    /// The user of that token, if it was looked up and is live.
     pub owner: Option<UserKey>,
 }
 
 impl Asker<'_> {
-    /// Under which name a request is counted. What anybody can claim, a client's or a user's name, counts together with the
-    /// network address: or else a stranger could use up what is another's. A token that is not ours is nobody's.
+    /// Returns the kind and the key that a request is counted by. Keys by client or user also include the client
+    /// address, because anyone can claim a client ID or a user name. Requests with an invalid token count by address.
     fn counted_by(&self, by: LimitBy) -> (&'static str, String) {
         let address = || ("ip", self.address.to_owned());
         let basic = self.params.basic.as_ref().map(|basic| basic.client_id.as_str());
@@ -102,7 +102,7 @@ impl Asker<'_> {
             }
             LimitBy::Token => token(),
             LimitBy::User => match (self.owner, self.params.value(Param::Username)) {
-                // Whoever has a token of the user's is no stranger, and however many there are, it is one user.
+                // A live token proves the user. All tokens of a user share one counter.
                 (Some(owner), _) => ("owner", owner.0.to_string()),
                 (None, Some(name)) => claimed("user", &login_name(name)),
                 (None, None) => token(),
@@ -124,7 +124,7 @@ impl Default for Limiter {
 }
 
 impl Limiter {
-    /// Counts a request to an address of the dialect, or to none; `None` where there is no limit.
+    /// Counts a request to an endpoint of the dialect. Returns `None` if no limit applies.
     pub fn count<'d>(
         &self,
         dialect: &'d Dialect,
@@ -136,7 +136,7 @@ impl Limiter {
         let (by, whom) = asker.counted_by(limit.by);
         let headers = &dialect.limits.headers;
         let key_of = |by: &str, whom: &str| key(&dialect.name, class, by, whom);
-        // A token that is ours cannot be made up, and neither can its owner.
+        // A token with a valid checksum cannot be invented, and neither can its user.
         let is_claim = matches!(by, "ip" | "client" | "user");
         let own = key_of(by, &whom);
         if is_claim && self.is_crowded(own, asker.address, limit, now) {
@@ -156,8 +156,8 @@ impl Limiter {
         Some(Tally { headers, limit, used, resets_at, is_over })
     }
 
-    /// True if a counter that does not exist would be one too many for the address that makes it. Without a bound, whoever
-    /// claims another name with each request drives out the counters of everybody else.
+    /// Returns true if the counter does not exist and its address has created too many already. Without this limit, an
+    /// attacker who claims another name with each request would evict the counters of everybody else.
     fn is_crowded(&self, own: [u8; 32], address: &str, limit: Limit, now: UnixTime) -> bool {
         if self.windows.contains_key(&own) {
             return false;
@@ -168,7 +168,7 @@ impl Limiter {
         made > COUNTERS_OF_ONE_MAX
     }
 
-    /// Counts one more; gives the count and when it begins anew.
+    /// Adds one to a counter. Returns the count and the end of its window.
     fn add(&self, key: [u8; 32], limit: Limit, now: UnixTime) -> (u32, UnixTime) {
         count(&self.windows, key, limit.window_s, now, |window| {
             if self.is_alone.load(Ordering::Relaxed) {
@@ -176,27 +176,28 @@ impl Limiter {
             }
             window.own = window.own.saturating_add(1);
             let mut uncounted = self.uncounted.lock().unwrap_or_else(PoisonError::into_inner);
-            // While the store does not answer it is not worth more memory.
+            // Bounds the memory while the store does not answer.
             if uncounted.len() < COUNTERS_MAX {
                 uncounted.insert(key);
             }
         })
     }
 
-    /// How many were counted, this one not among them, and when it begins anew; `None` where nothing is counted now.
+    /// Returns the count without the current request, and the end of its window. Returns `None` if there is no current
+    /// window.
     fn peek(&self, key: &[u8; 32], now: UnixTime) -> Option<(u32, UnixTime)> {
         let window = self.windows.get(key)?;
         let window = window.lock().unwrap_or_else(PoisonError::into_inner);
         (!now.is_past(window.until)).then_some((window.used, window.until))
     }
 
-    /// From now on there is nobody to tell.
+    /// Stops sharing counts, because there is no other node.
     pub(crate) fn be_alone(&self) {
         self.is_alone.store(true, Ordering::Relaxed);
         self.uncounted.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// What this process counted and no other knows of.
+    /// Returns the windows with counts that were not shared yet.
     pub(crate) fn uncounted(&self) -> Vec<store::Window> {
         let keys = std::mem::take(&mut *self.uncounted.lock().unwrap_or_else(PoisonError::into_inner));
         let of = |key: [u8; 32]| {
@@ -208,34 +209,34 @@ impl Limiter {
         keys.into_iter().filter_map(of).collect()
     }
 
-    /// Nobody heard of these; they are told again.
+    /// Marks windows as not shared, after sharing them failed.
     pub(crate) fn tell_again(&self, told: &[store::Window]) {
         let mut uncounted = self.uncounted.lock().unwrap_or_else(PoisonError::into_inner);
         uncounted.extend(told.iter().map(|window| window.key.0));
     }
 
-    /// Takes over the windows of all nodes, after `told` was added to them.
+    /// Takes over the totals of all nodes, which include the shared counts `told`.
     pub(crate) fn hear(&self, told: &[store::Window], known: &[store::Window]) {
         let told: HashMap<[u8; 32], u32> = told.iter().map(|window| (window.key.0, window.used)).collect();
         for of_all in known {
             let Some(window) = self.windows.get(&of_all.key.0) else { continue };
             let mut window = window.lock().unwrap_or_else(PoisonError::into_inner);
-            // It ended meanwhile, and another one began here.
+            // That window has ended, and a new one has begun here.
             if of_all.until.0 <= window.began_at.0 {
                 continue;
             }
             let told = told.get(&of_all.key.0).copied().unwrap_or(0);
-            // What came meanwhile is not among those that were told of.
+            // Requests that arrived meanwhile are not part of the shared counts.
             let own = window.own.saturating_sub(told);
             let used = of_all.used.saturating_add(own);
-            // It may be the counter of an address that has failed too often at all nodes together.
+            // The counter may be that of an address with too many failed requests over all nodes.
             self.failed.heard(of_all.until);
             *window = Window { began_at: of_all.began_at, until: of_all.until, used, own };
         }
     }
 }
 
-/// Counts one more in a window that begins with its first request, and lets `also` see it before anybody else does.
+/// Adds one to a window, which begins with its first request. Calls `also` with the window before it is unlocked.
 fn count(
     windows: &Cache<[u8; 32], Arc<Mutex<Window>>>,
     key: [u8; 32],
@@ -261,7 +262,7 @@ fn key(dialect: &str, class: &str, by: &str, whom: &str) -> [u8; 32] {
     Digest::of(format!("{dialect}\0{class}\0{by}\0{whom}").as_bytes()).0
 }
 
-/// The IPv6 networks around a counted address with their own, higher limits; none around IPv4.
+/// Returns the wider IPv6 networks of an address with their higher limits; none for IPv4.
 fn around(address: &str, limit: Limit) -> impl Iterator<Item = (String, Limit)> {
     let networks = wider(address).into_iter().flatten();
     networks.zip(WIDER_TIMES).map(move |(network, times)| {
@@ -270,12 +271,12 @@ fn around(address: &str, limit: Limit) -> impl Iterator<Item = (String, Limit)> 
     })
 }
 
-/// The widest network that one customer of a provider has.
+/// Returns the widest network that one customer may have.
 fn widest(address: &str) -> String {
     wider(address).map_or_else(|| address.to_owned(), |[_, widest]| widest)
 }
 
-/// Which limit is for an address, and under which name it counts; `None` where there is none.
+/// Returns the limit of an endpoint and its class; `None` if it has no limit.
 #[must_use]
 pub fn class(dialect: &Dialect, endpoint: Option<Endpoint>) -> Option<(&'static str, Limit)> {
     match endpoint {
@@ -286,7 +287,7 @@ pub fn class(dialect: &Dialect, endpoint: Option<Endpoint>) -> Option<(&'static 
 }
 
 impl Tally<'_> {
-    /// Must the request be refused?
+    /// Refuses the request if it exceeds the limit.
     ///
     /// # Errors
     /// [`No::TooManyRequests`] with the time to wait; RFC 6585 §4.
@@ -298,7 +299,7 @@ impl Tally<'_> {
         Ok(())
     }
 
-    /// Tells the client, under the names that the dialect has for it.
+    /// Adds the rate limit headers, under the names that the dialect gives them.
     pub fn tell(&self, headers: &mut HeaderMap) {
         let used = self.used.min(self.limit.count);
         let own = self.headers;
@@ -308,7 +309,7 @@ impl Tally<'_> {
             (&own.reset, self.resets_at.0),
             (&own.used, i64::from(used)),
         ] {
-            // The loader made sure that it is the name of a header.
+            // The loader has checked that this is a valid header name.
             if let Some(Ok(name)) = name.as_ref().map(|name| HeaderName::from_bytes(name.as_bytes())) {
                 headers.insert(name, HeaderValue::from(value));
             }
@@ -328,7 +329,7 @@ mod tests {
         loaded.unwrap_or_else(|problems| panic!("{problems:?}"))
     }
 
-    /// Is the request let through?
+    /// Counts a request and returns whether it is allowed.
     fn ask(
         limiter: &Limiter,
         dialect: &Dialect,
@@ -369,10 +370,10 @@ mod tests {
         assert_eq!(ask(&one, &dialect, "192.0.2.1", None, 0), Ok(()));
         assert_eq!(ask(&one, &dialect, "192.0.2.1", None, 0), Ok(()));
         assert_eq!(ask(&other, &dialect, "192.0.2.1", None, 10), Ok(()));
-        // As the store adds them up: the first who tells it gives the window its beginning.
+        // The store adds up the counts. The first node that shares a window determines its beginning.
         let (told, mut known) = (other.uncounted(), one.uncounted());
         known[0].used += told[0].used;
-        // One more comes while the store is asked.
+        // One more request arrives while the store is asked.
         assert_eq!(ask(&other, &dialect, "192.0.2.1", None, 11), Ok(()));
         other.hear(&told, &known);
         assert_eq!(ask(&other, &dialect, "192.0.2.1", None, 12), Err(Some(48)));

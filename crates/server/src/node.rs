@@ -1,66 +1,104 @@
-//! Which of the numbers for drawing ids is this process's own. Two processes with the same number would draw the same ids
-//! in the same millisecond, so each claims one by a lease, and keeps it for as long as it runs.
+//! A node is a process that serves an installation. It opens the [`App`] that its requests share.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use store::{Fault, Store};
+use dialect::{Dialect, Dialects};
+use protocol::policy::Policy;
 use tokio::sync::watch;
 
-use crate::app::App;
-use crate::ids::NODES;
-use crate::sweep::is_told_within;
+use crate::address::Notices;
+use crate::app::recall::Recall;
+use crate::app::ring::Ring;
+use crate::app::{App, Setup, Surface};
+use crate::config::configuration::otp_digits;
+use crate::config::settings::Settings;
+use crate::fault::Fault;
+use crate::http::RequestIds;
+use crate::ids::Ids;
+use crate::limits::Limiter;
+use crate::observe::metrics::Metrics;
+use crate::observe::refusals::Refusals;
+use crate::pages;
+use crate::plausible::Plausible;
+use crate::slow::SlowPool;
+use crate::upstream::Upstream;
+use crate::work::{self, number};
 
-/// How long a number stays claimed after its process is gone. A process that cannot reach the store for longer draws no ids
-/// meanwhile that it could put there.
-const LEASE_S: u32 = 3_600;
-const RENEW_EVERY: Duration = Duration::from_secs(600);
-
-fn work(number: u16) -> String {
-    format!("node-{number}")
-}
-
-/// Claims a number for `holder`, `wanted` if it is free.
-///
-/// # Errors
-/// When the store cannot be asked.
-pub(crate) async fn claim(store: &dyn Store, holder: i64, wanted: u16) -> Result<u16, Fault> {
-    for step in 0..NODES {
-        let number = wanted.wrapping_add(step) % NODES;
-        if store.lease(&work(number), holder, LEASE_S).await? {
-            return Ok(number);
+impl App {
+    /// Brings the parts together. An installation without a sealing key gets its first.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn open(setup: Setup) -> Result<Arc<Self>, Fault> {
+        let Setup { store, dialects, policies, master, settings, clock, entropy } = setup;
+        let greatest_id = store.greatest_id().await?;
+        let plausible = Plausible::new(&clock, greatest_id);
+        plausible.check(&clock)?;
+        let ring = Ring::open(&*store, &clock, master).await?;
+        store.keep_events(settings.audit_keep_s);
+        let (surfaces, house) = surfaces(&dialects, policies, &settings);
+        let drawn = entropy.draw();
+        let node = i64::from_be_bytes(std::array::from_fn(|at| drawn[16 + at]));
+        let number = number::claim(&*store, node, u16::from_be_bytes([drawn[0], drawn[1]])).await?;
+        let mut templates = pages::templates(&settings.brand, settings.base_path());
+        // A start without any does not even look.
+        if !settings.brand.templates.is_empty() {
+            templates.adopt(settings.brand.templates.clone()).map_err(Fault::Templates)?;
         }
+        let upstream = Upstream::new(&settings).map_err(Fault::Fetch)?;
+        Ok(Arc::new(Self {
+            metrics: Metrics::new(&dialects, work::names()),
+            refusals: Refusals::default(),
+            forwarding: Notices::default(),
+            limiter: Limiter::default(),
+            slow: SlowPool::new(settings.slow_workers),
+            slow_clients: SlowPool::new(settings.slow_workers / 2),
+            recall: Recall::new(entropy.draw()),
+            templates,
+            ring,
+            upstream,
+            ids: Ids::new(number, greatest_id),
+            plausible,
+            node,
+            is_damaged: watch::Sender::new(false),
+            request_ids: RequestIds::new(u64::from_be_bytes(std::array::from_fn(|at| drawn[8 + at]))),
+            reloaded_at: tokio::sync::Mutex::default(),
+            store,
+            dialects,
+            settings,
+            clock,
+            surfaces,
+            house,
+            entropy,
+        }))
     }
-    // A thousand starts in an hour: better to share a number than not to serve.
-    tracing::warn!(numbers = NODES, "all numbers for drawing ids are claimed; this process shares one");
-    Ok(wanted % NODES)
 }
 
-/// Keeps the number of this process until `ending` says so, and then gives it back.
-pub(crate) async fn keep(app: Arc<App>, mut ending: watch::Receiver<bool>) {
-    while !is_told_within(&mut ending, RENEW_EVERY).await {
-        match claim(&*app.store, app.node, app.ids.node()).await {
-            Ok(number) => app.ids.renumber(number),
-            Err(fault) => tracing::error!(cause = %fault, "the number for drawing ids could not be kept"),
-        }
-    }
-    let given_back = app.store.lease(&work(app.ids.node()), app.node, 0).await;
-    tracing::debug!(?given_back, "gave the number for drawing ids back");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use store::Mode;
-
-    #[tokio::test]
-    async fn no_two_processes_have_the_same_number() {
-        let store = store::open(&lab::database(), Mode::Create).await.unwrap();
-        assert_eq!(claim(&*store, 1, 1023).await, Ok(1023));
-        assert_eq!(claim(&*store, 2, 1023).await, Ok(0), "it is taken");
-        assert_eq!(claim(&*store, 3, 1023).await, Ok(1), "both are");
-        assert_eq!(claim(&*store, 2, 0).await, Ok(0), "whoever has it keeps it");
-        assert_eq!(store.lease(&work(0), 2, 0).await, Ok(true));
-        assert_eq!(claim(&*store, 4, 0).await, Ok(0), "it was given back");
-    }
+/// The surface of each dialect, and the policy of the pages that belong to none.
+fn surfaces(
+    dialects: &Dialects,
+    policies: Vec<Policy>,
+    settings: &Settings,
+) -> (HashMap<String, Surface>, Arc<Policy>) {
+    let mut policies: HashMap<String, Policy> =
+        policies.into_iter().map(|policy| (policy.dialect.clone(), policy)).collect();
+    let mut own =
+        |dialect: &Dialect| policies.remove(&dialect.name).unwrap_or_else(|| dialect.policy(&settings.issuer));
+    let policies: Vec<Policy> = dialects.iter().map(&mut own).collect();
+    let is_password_taken = Policy::is_password_taken_by(&policies);
+    let surfaces = dialects
+        .iter()
+        .zip(policies)
+        .map(|(dialect, policy)| (dialect.name.clone(), Surface::new(dialect, Policy { is_password_taken, ..policy })));
+    let surfaces: HashMap<String, Surface> = surfaces.collect();
+    let house = surfaces.get("standard").map_or_else(
+        || {
+            let otp_digits = otp_digits(surfaces.values().map(|surface| &*surface.policy));
+            let issuer_name = settings.brand.name.clone();
+            Arc::new(Policy { issuer_name, otp_digits, is_password_taken, ..Policy::standard(&settings.issuer) })
+        },
+        |surface| Arc::clone(&surface.policy),
+    );
+    (surfaces, house)
 }

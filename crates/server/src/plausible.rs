@@ -1,5 +1,5 @@
-//! Whether the clock can be right. Ids, lifetimes and revocations depend on the time, and what is written under a wrong date
-//! stays wrong after the clock is right again. So nothing is written while the clock is implausible.
+//! Checks whether the clock is plausible. Ids, lifetimes and revocations depend on the time, and rows written with a
+//! wrong time stay wrong after the clock is corrected. So nothing is written while the clock is implausible.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::clock::Clock;
-use crate::ids;
+use crate::id_time;
 
 /// 2026-01-01T00:00:00Z, in milliseconds since 1970: the first day of the year in which this release was made. No right
 /// clock shows an earlier time.
@@ -24,10 +24,10 @@ const JUMP_MAX_MS: i64 = 86_400_000;
 /// Seconds after which it is worth trying again when the clock is wrong: NTP corrects a clock within a minute or so.
 pub(crate) const RETRY_AFTER_S: u64 = 30;
 
-/// Why the clock cannot be right. The texts are for the operator.
+/// The reason why the clock is implausible. The messages are for the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Implausible {
-    /// Before this release was made.
+    /// The clock shows a time before this release.
     #[error(
         "the clock of this machine says {}, which is before this release of Grantry was made ({}). Set the clock, for \
          instance with `timedatectl set-ntp true`, and try again. Nothing was written", date(*.now_ms), date(RELEASED_AT_MS)
@@ -36,7 +36,7 @@ pub enum Implausible {
         /// What the clock says, in milliseconds since 1970.
         now_ms: i64,
     },
-    /// Years ahead of everything.
+    /// The clock is years ahead of this release and of the newest row.
     #[error(
         "the clock of this machine says {}, more than five years after {}, the date of the newest row of the database or of \
          this release. Set the clock, for instance with `timedatectl set-ntp true`, and try again. If the clock is right, \
@@ -48,7 +48,7 @@ pub enum Implausible {
         /// The newest row, or this release, in milliseconds since 1970.
         newest_ms: i64,
     },
-    /// Far behind what is in the store.
+    /// The clock is far behind the newest row.
     #[error(
         "the clock of this machine says {}, but the database has a row from {}. If the clock is wrong, set it. If it is \
          right, the clock was wrong when that row was written: `grantry db repair --dry-run` shows such rows, and \
@@ -60,7 +60,7 @@ pub enum Implausible {
         /// The newest row, in milliseconds since 1970.
         newest_ms: i64,
     },
-    /// Moved while the process was running.
+    /// The clock was moved while the process was running.
     #[error(
         "the clock of this machine went from {} to {}, although {} s have passed since. Set the clock: the server goes on by \
          itself once it is right. If the clock is right now, restart the server. Nothing is written until then",
@@ -74,7 +74,7 @@ pub enum Implausible {
         /// How much time has passed since the process started, in milliseconds.
         passed_ms: i64,
     },
-    /// A user or client has everything revoked until a time that did not come yet.
+    /// The revocation time of a user or client is in the future.
     #[error(
         "a user or a client has everything revoked until {}, which did not come yet: the clock was wrong when that was \
          written. Stop all servers and run `grantry db repair --dry-run`, then `grantry db repair`", told(*.revoked_until_ms)
@@ -83,38 +83,38 @@ pub enum Implausible {
         /// Until when, in milliseconds since 1970.
         revoked_until_ms: i64,
     },
-    /// No id is left.
+    /// All ids are used up.
     #[error("the ids of this release end in the year 2094, and the next one would be later. Nothing was written")]
     NoIds,
 }
 
-/// Compares the clock with what is known.
+/// Compares the clock with the newest row and the machine's uptime.
 #[derive(Debug)]
 pub struct Plausible {
-    /// The time of the newest row when the process started, in milliseconds since 1970.
+    /// Time of the newest row when the process started, in milliseconds since 1970.
     newest_ms: i64,
-    /// What the clock said then, and the time since the machine was started.
+    /// The clock's time and the machine's uptime when the process started.
     then_ms: i64,
     then_uptime_ms: i64,
     was_plausible: AtomicBool,
 }
 
 impl Plausible {
-    /// A comparison that begins now, with the greatest id in the store.
+    /// Starts the comparison, with the greatest id in the store.
     #[must_use]
     pub fn new(clock: &Clock, greatest_id: i64) -> Self {
         Self {
-            newest_ms: ids::time_ms(greatest_id),
+            newest_ms: id_time::time_ms(greatest_id),
             then_ms: clock.now_ms(),
             then_uptime_ms: clock.uptime_ms().unwrap_or_default(),
             was_plausible: AtomicBool::new(true),
         }
     }
 
-    /// Checks the clock. A clock of a test, which has no uptime, is always right.
+    /// Checks the clock. A fixed clock of a test is always plausible.
     ///
     /// # Errors
-    /// Why it cannot be right.
+    /// The reason why the clock is implausible.
     pub fn check(&self, clock: &Clock) -> Result<(), Implausible> {
         let Some(uptime_ms) = clock.uptime_ms() else { return Ok(()) };
         let now_ms = clock.now_ms();
@@ -126,7 +126,7 @@ impl Plausible {
         Ok(())
     }
 
-    /// As [`Plausible::check`], and logs the moment at which the clock became wrong or right.
+    /// Checks the clock as [`Plausible::check`] does, and logs when it becomes implausible or plausible again.
     ///
     /// # Errors
     /// Those of [`Plausible::check`].
@@ -144,18 +144,19 @@ impl Plausible {
     }
 }
 
-/// Checks the clock of a process that just started, against the newest row of the store; 0 where there is none.
+/// Checks the clock when a process starts, against the newest row of the store. `greatest_id` is 0 if there is no row.
 ///
 /// # Errors
-/// Why it cannot be right.
+/// The reason why the clock is implausible.
 pub fn check_start(clock: &Clock, greatest_id: i64) -> Result<(), Implausible> {
     Plausible::new(clock, greatest_id).check(clock)
 }
 
-/// Checks the clock before a database is made. Where there is one already, its newest row is to be looked at first.
+/// Checks the clock before a database is created. Does nothing if there already is one, whose newest row is checked
+/// instead.
 ///
 /// # Errors
-/// Why it cannot be right.
+/// The reason why the clock is implausible.
 pub fn check_before_making(clock: &Clock, store_url: &str) -> Result<(), Implausible> {
     match store_url.strip_prefix("sqlite:") {
         Some(path) if !std::path::Path::new(path).exists() => check_start(clock, 0),
@@ -177,15 +178,15 @@ fn check(now_ms: i64, newest_ms: i64) -> Result<(), Implausible> {
     Ok(())
 }
 
-/// A date and time for people.
+/// Formats a time for people.
 fn date(ms: i64) -> String {
     Timestamp::from_second(ms.div_euclid(1000))
         .map_or_else(|_| format!("{ms} ms since 1970"), |stamp| stamp.to_string())
 }
 
-/// As [`date`], for the time of an id: ids that ran over have no time.
+/// Formats the time of an id as [`date`] does. Overflowed ids have no time.
 fn told(ms: i64) -> String {
-    if ms >= ids::END_MS { "2094 or later".to_owned() } else { date(ms) }
+    if ms >= id_time::END_MS { "2094 or later".to_owned() } else { date(ms) }
 }
 
 #[cfg(test)]
@@ -216,7 +217,7 @@ mod tests {
         assert_eq!(check(NOW_MS - DAY_MS, NOW_MS), Ok(()));
         let now_ms = NOW_MS - DAY_MS - 1;
         assert_eq!(check(now_ms, NOW_MS), Err(Implausible::Behind { now_ms, newest_ms: NOW_MS }));
-        let overflowed = ids::time_ms(-1);
+        let overflowed = id_time::time_ms(-1);
         assert_eq!(check(NOW_MS, overflowed), Err(Implausible::Behind { now_ms: NOW_MS, newest_ms: overflowed }));
     }
 
@@ -240,7 +241,7 @@ mod tests {
     fn a_text_says_both_times_and_what_to_do() {
         let text = Implausible::Ahead { now_ms: 4_102_444_800_000, newest_ms: NOW_MS }.to_string();
         assert!(text.contains("2100-01-01") && text.contains("2026-11-30") && text.contains("Set the clock"), "{text}");
-        let text = Implausible::Behind { now_ms: NOW_MS, newest_ms: ids::time_ms(-1) }.to_string();
+        let text = Implausible::Behind { now_ms: NOW_MS, newest_ms: id_time::time_ms(-1) }.to_string();
         assert!(text.contains("2094 or later") && text.contains("db repair"), "{text}");
     }
 }

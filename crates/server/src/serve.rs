@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::app::{App, Setup};
 use crate::clock::Clock;
+use crate::config::settings::{Limits, Listen};
 use crate::config::{ALSO_READ_MEANING, Configuration, loose_database_files};
 use crate::entropy::Source;
 use crate::http::accept::{self, Site};
@@ -20,9 +21,9 @@ use crate::http::tls::{Tls, TlsError};
 use crate::http::{Peer, Request, RequestIds, Response};
 use crate::observe::admin::Admin;
 use crate::plausible::Implausible;
-use crate::settings::{Limits, Listen};
 use crate::signals::Signals;
-use crate::{address, keys, node, plausible, surface, sweep};
+use crate::work::task::Node;
+use crate::{address, front, keys, plausible, work};
 
 /// Why the server does not run. The texts are for the operator.
 #[derive(Debug, Error)]
@@ -121,16 +122,8 @@ pub async fn until(
     if let Some(admin) = admin {
         tasks.spawn(accept::serve(admin, None, Arc::new(Admin::new(Arc::clone(&app))), ending.clone()));
     }
-    tasks.spawn(sweep::heed_hangups(tls.clone(), ending.clone()));
-    if let Some(tls) = tls {
-        tasks.spawn(sweep::watch_cert(tls, ending.clone()));
-    }
-    tasks.spawn(sweep::sweep(Arc::clone(&app), ending.clone()));
-    tasks.spawn(sweep::share_counts(Arc::clone(&app), ending.clone()));
-    tasks.spawn(sweep::tell_refusals(Arc::clone(&app), ending.clone()));
-    tasks.spawn(sweep::watch_keys(Arc::clone(&app), ending.clone()));
-    tasks.spawn(sweep::rotate_keys(Arc::clone(&app), ending.clone()));
-    tasks.spawn(node::keep(Arc::clone(&app), ending));
+    let node = Arc::new(Node { app: Arc::clone(&app), tls });
+    work::start(&mut tasks, &node, &ending);
     name_what_is_in_force(&app);
     tracing::info!(listen = %listening.public, issuer = app.settings.issuer, "ready");
     ready(&listening);
@@ -146,7 +139,7 @@ pub async fn until(
     // The receivers are in the tasks; if all of them are gone there is nothing to tell.
     let _ = end.send(true);
     while tasks.join_next().await.is_some() {}
-    app.refusals.tell();
+    work::finish(&node).await;
     tracing::info!("ended");
     if is_damaged { Err(ServeError::Damaged) } else { Ok(()) }
 }
@@ -181,7 +174,7 @@ struct Public(Arc<App>);
 
 impl Site for Public {
     async fn answer(&self, request: Request) -> Response {
-        surface::answer(&self.0, &request).await
+        front::answer(&self.0, &request).await
     }
 
     fn limits(&self) -> &Limits {

@@ -1,4 +1,4 @@
-//! The signals of a process that serves. Left alone, most of them would end it in the middle of a request.
+//! Signal handling of the server. By default, most signals would end the process in the middle of a request.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// SIGXFSZ, sent when a file would grow beyond the limit of the process (`ulimit -f`). The number is the same on Linux and macOS.
 const FILE_TOO_LARGE: i32 = 25;
 
-/// What the process is told by signals, from the moment that this was made.
+/// The signals that the process handles from the moment when this is created.
 ///
 /// TERM, INT and QUIT end the server in order. HUP reads the certificate and opens the log file again. USR1, USR2, ALRM and
 /// XFSZ do nothing. PIPE is ignored by every Rust program.
@@ -19,10 +19,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen. Signals whose receiver is dropped here are still caught, for as long as the process lives.
+    /// Starts listening. Signals whose receiver is dropped here stay caught for the lifetime of the process.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// The system refuses to install a handler.
     pub fn listen() -> io::Result<Self> {
         for idle in [
             SignalKind::hangup(),
@@ -40,7 +40,7 @@ impl Signals {
         })
     }
 
-    /// Waits until the process is told to end.
+    /// Waits for a signal that ends the process.
     pub async fn told_to_end(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -1,5 +1,5 @@
-//! The bounded pool for slow pure work, such as the hashing of passwords: a storm of sign-ins must not starve the token
-//! endpoint, so only a part of the cores works on it, and only so much may wait.
+//! The bounded thread pool for password hashing and other slow computations. It uses only a part of the cores and has a
+//! bounded queue, so that a storm of sign-ins cannot starve the token endpoint.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,10 +8,10 @@ use tokio::sync::Semaphore;
 
 use crate::fault::Fault;
 
-/// How much may wait for each core that works: at some 50 ms a password, the last one waits for about six seconds.
+/// Maximum queue length per worker. At about 50 ms a password, the last one waits for about six seconds.
 const WAITING_PER_WORKER_MAX: usize = 128;
 
-/// The pool.
+/// The thread pool.
 #[derive(Debug)]
 pub struct SlowPool {
     workers: Arc<Semaphore>,
@@ -19,12 +19,12 @@ pub struct SlowPool {
     waiting_max: usize,
 }
 
-/// Too much is waiting already.
+/// The queue is full.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Full;
 
 impl SlowPool {
-    /// A pool that keeps `workers` cores busy at most.
+    /// Makes a pool with `workers` threads.
     #[must_use]
     pub fn new(workers: usize) -> Self {
         let workers = workers.max(1);
@@ -35,16 +35,16 @@ impl SlowPool {
         }
     }
 
-    /// How many wait or are being worked on.
+    /// Returns the number of queued and running computations.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Does `work` on a thread of its own as soon as a core is free for it.
+    /// Runs `work` on a thread as soon as a worker is free.
     ///
     /// # Errors
-    /// `Ok(Err(Full))` when too much is waiting; a fault when the work panics.
+    /// `Ok(Err(Full))` if the queue is full. A fault if the work panics.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -52,7 +52,8 @@ impl SlowPool {
         let Some(_place) = Place::take(self) else { return Ok(Err(Full)) };
         let permit =
             Arc::clone(&self.workers).acquire_owned().await.map_err(|closed| Fault::Slow(closed.to_string()))?;
-        // The permit goes along, so that the core counts as busy until the work is done, also when nobody waits for it.
+        // The permit moves into the thread, so that the worker counts as busy until the work is done, even if the
+        // caller gave up.
         let done = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             work()
@@ -61,7 +62,7 @@ impl SlowPool {
     }
 }
 
-/// A place in the queue, given back when dropped.
+/// A place in the queue. Dropping it frees the place.
 struct Place<'a>(&'a SlowPool);
 
 impl<'a> Place<'a> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use protocol::jose::KeySet;
-use protocol::person::browser::SignInWish;
+use protocol::person::sign_in::SignInWish;
 use protocol::person::upstream::{Departure, Issuer};
 use protocol::refusal::No;
 use protocol::secret::Secret;
@@ -18,8 +18,8 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 
+use crate::config::settings::{Google, Settings};
 use crate::fetch::{Fetched, Fetcher, basic};
-use crate::settings::{Google, Settings};
 
 /// Keys and addresses are fetched anew after so many seconds: a key that the issuer takes back is taken back here as well.
 const KEPT_S: u64 = 60 * 60;
@@ -162,7 +162,7 @@ impl Upstream {
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
         ]);
-        match departure.errand.sign_in_wish() {
+        match departure.errand.demand().wish() {
             SignInWish::Any => {}
             // OpenID Connect Core §3.1.2.1: with `max_age`, "the ID Token returned MUST include an auth_time Claim Value".
             SignInWish::Fresh { max_age_s } if self.google.is_dating() => {

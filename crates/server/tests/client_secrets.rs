@@ -16,9 +16,9 @@ use protocol::person::password;
 use protocol::secret::Secret;
 use protocol::time::UnixTime;
 use server::app::App;
+use server::front;
 use server::http::{Peer, Response};
 use server::settings::Settings;
-use server::surface;
 use store::{EventFilter, Store};
 
 const IMPORTED: &str = "summer2026";
@@ -53,7 +53,7 @@ async fn post(app: &App, path: &str, client: &str, secret: &str) -> Response {
 async fn from_elsewhere(app: &App, client: &str, secret: &str) -> u16 {
     let mut request = common::request(app, Method::POST, "/oauth/token", &[], &form(client, secret));
     request.peer = Peer::Ip([203, 0, 113, 9].into());
-    surface::answer(app, &request).await.status().as_u16()
+    front::answer(app, &request).await.status().as_u16()
 }
 
 fn basic(client: &str, secret: &str) -> String {

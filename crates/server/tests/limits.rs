@@ -16,9 +16,9 @@ use protocol::refusal::No;
 use protocol::scope::Scope;
 use protocol::time::UnixTime;
 use server::app::App;
+use server::front;
 use server::http::Response;
 use server::settings::Settings;
-use server::surface;
 use store::{Memory, Store};
 
 const ISSUER: &str = "https://auth.example";
@@ -53,7 +53,7 @@ async fn every_answer_of_the_surface_counts_and_says_where_its_caller_stands() {
     for (path, count) in [("/api/oauth/revoke", "3"), ("/api/nowhere", "4")] {
         let mut unread = request(&app, Method::POST, path, &[HOST], "");
         unread.unread = Some(No::RequestTooLarge);
-        let answer = surface::answer(&app, &unread).await;
+        let answer = front::answer(&app, &unread).await;
         let out = app.dialects.named("tinyrebrand").unwrap().refuse(
             None,
             &No::RequestTooLarge.into(),
@@ -206,7 +206,7 @@ async fn requests_that_a_connection_left_behind_when_it_was_cut_off_have_not_fai
         for _ in 0..300 {
             let mut cut = request(&app, Method::POST, path, &[], "");
             cut.unread = Some(No::BodyMalformed);
-            assert_ne!(surface::answer(&app, &cut).await.status(), 429, "{path}");
+            assert_ne!(front::answer(&app, &cut).await.status(), 429, "{path}");
         }
     }
     let honest = ask(&app, Method::POST, "/oauth/token", &[], &common::credentials()).await;

@@ -13,10 +13,10 @@ use protocol::model::{EventKind, User, UserKey};
 use protocol::person::password;
 use protocol::secret::Secret;
 use server::app::App;
+use server::front;
 use server::http::{Peer, Response};
 use server::observe::exposition;
 use server::settings::Settings;
-use server::surface;
 use store::EventFilter;
 
 const PASSWORD: &str = "correct horse battery";
@@ -40,7 +40,7 @@ impl<'a> Browser<'a> {
         let cookies = cookies.join("; ");
         let mut request = common::request(self.app, method, path, &[("cookie", &cookies)], body);
         request.peer = Peer::Ip(self.address);
-        let response = surface::answer(self.app, &request).await;
+        let response = front::answer(self.app, &request).await;
         for set in response.headers().get_all("set-cookie") {
             let set = set.to_str().expect("a cookie is text");
             let (name, value) = set.split(';').next().and_then(|pair| pair.split_once('=')).expect("it has a name");

@@ -1,5 +1,5 @@
-//! Clients and users are documents. Parsed ones are kept in memory under their row's key, and used only when the row
-//! still has their version: so a change by another process is seen at once, and nobody has to be told.
+//! Clients and users are stored as documents. Parsed documents are cached by the key of their row, and used only if the
+//! row still has the same version. A change by another process is therefore seen at once, without any notification.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use quick_cache::sync::Cache;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// Parsed clients kept; each takes one or two KiB.
+/// Maximum number of cached clients. Each takes one or two KiB.
 const CLIENTS_KEPT: usize = 2_048;
-/// Parsed users kept; each takes about one KiB.
+/// Maximum number of cached users. Each takes about one KiB.
 const USERS_KEPT: usize = 8_192;
 
-/// What was parsed.
+/// The cached documents.
 pub(crate) struct Documents {
     pub(crate) clients: Kept<Client>,
     pub(crate) users: Kept<User>,
 }
 
 impl Documents {
-    /// Keeps nothing of what it has.
+    /// Empties the caches.
     pub(crate) fn forget(&self) {
         self.clients.0.clear();
         self.users.0.clear();
@@ -31,20 +31,20 @@ impl Documents {
     }
 }
 
-/// Documents by their row's key, with the version of the row that each was parsed from.
+/// A cache of documents by row key, each with the version of its row.
 pub(crate) struct Kept<T>(Cache<i64, (u32, Arc<T>)>);
 
 impl<T: DeserializeOwned> Kept<T> {
-    /// The document of row `key`, if it is the one of this version.
+    /// Returns the cached document of row `key`, if it has this version.
     pub(crate) fn of(&self, key: i64, version: u32) -> Option<Arc<T>> {
         let (known, document) = self.0.get(&key)?;
         (known == version).then_some(document)
     }
 
-    /// Reads a document and keeps it.
+    /// Parses a document and caches it.
     ///
     /// # Errors
-    /// Says which row cannot be read, and nothing of what is in it: the parser's own words may quote that.
+    /// Names the row that cannot be read. Contains nothing of its content, which the parser's own message may quote.
     pub(crate) fn read(&self, key: i64, version: u32, text: &str) -> Result<Arc<T>, String> {
         let parsed: T = serde_json::from_str(text).map_err(|error| {
             format!("row {key} cannot be read: {:?} error at column {}", error.classify(), error.column())
@@ -55,26 +55,27 @@ impl<T: DeserializeOwned> Kept<T> {
     }
 }
 
-/// A row as a document.
+/// Serializes a row as a document.
 ///
 /// # Errors
-/// Says which row cannot be written.
+/// Names the row that cannot be written.
 pub(crate) fn written(row: &impl Serialize, key: i64) -> Result<String, String> {
     serde_json::to_string(row).map_err(|_| format!("row {key} cannot be written as a document"))
 }
 
-/// A list as JSON; an empty one is left out.
+/// Serializes a list as JSON. Returns `None` for an empty list.
 pub(crate) fn list<T: Serialize>(items: &[T]) -> Option<String> {
-    // Lists of strings and of plain words always have a JSON form.
+    // Lists of strings and of simple enums can always be serialized.
     (!items.is_empty()).then(|| serde_json::to_string(items).unwrap_or_default())
 }
 
-/// A list that was written by [`list`]; none when it is none. The parser's error may quote the text, so it is not passed on.
+/// Parses a list that [`list`] wrote. Returns `None` if the text is no list. The parser's error is dropped, because it
+/// may quote the text.
 pub(crate) fn read_list<T: DeserializeOwned>(text: Option<&str>) -> Option<Vec<T>> {
     text.map_or(Some(Vec::new()), |text| serde_json::from_str(text).ok())
 }
 
-/// Below which id everything of this user's or client's is revoked; 0 where the document does not say.
+/// Returns the `revoked_below` of a user's or client's document, or 0 if it has none.
 pub(crate) fn revoked_below(document: &str) -> i64 {
     #[derive(Deserialize)]
     struct Part {

@@ -1,48 +1,49 @@
-//! The ways in which a store can fail. No text here ever holds a value of a row.
+//! The errors of a store. No message ever contains a value of a row.
 
 use thiserror::Error;
 
-/// The store does not do what it is there for. For the log, never for a client.
+/// A failure of the store. For the log, never for a client.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Fault {
-    /// It may work later, or after somebody made room: a full disk, a file that is locked or read-only.
+    /// The store is temporarily unavailable, because of a full disk or a locked or read-only file. A retry may succeed
+    /// later.
     #[error("the store cannot be used at the moment: {cause}")]
     Unavailable {
-        /// What the storage engine said.
+        /// The message of the storage engine.
         cause: String,
     },
-    /// It will not heal by itself: a row that cannot be read, a thread that is gone.
+    /// A permanent failure: a row that cannot be read, or a thread that has ended.
     #[error("the store is broken: {cause}")]
     Broken {
-        /// What the storage engine said.
+        /// The message of the storage engine.
         cause: String,
     },
-    /// The file is damaged: some of it cannot be read, and what can be read may be wrong.
+    /// The file is damaged. Some of it cannot be read, and the rest may be wrong.
     #[error(
         "the database is damaged ({cause}): stop the server, keep the file for whoever may mend it, and restore a backup; \
          `grantry check` looks at the whole file"
     )]
     Damaged {
-        /// What the storage engine said.
+        /// The message of the storage engine.
         cause: String,
     },
-    /// This kind of store cannot do it.
+    /// This kind of store does not support the operation.
     #[error("this store does not support {0}")]
     Unsupported(&'static str),
 }
 
-/// Why nothing of a turn was written.
+/// The reason why nothing of a turn was written.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CommitError {
-    /// A precondition does not hold any more: somebody was faster.
+    /// A precondition no longer holds, because a concurrent turn was faster.
     #[error("somebody else changed the rows first")]
     Lost,
-    /// A user or client was to lose everything below an id, but has something with this greater one: draw ids above it.
-    /// Other processes draw ids by clocks of their own, and clocks differ.
+    /// Everything of a user or client below an id was to be revoked, but there is a row with this greater id. The
+    /// caller must draw ids above it and try again. Other processes draw ids by their own clocks, and clocks differ.
     #[error("the ids of this process are behind those of another")]
     Behind(i64),
-    /// A name is somebody else's: `client_id`, `sub`, `username` or `email`, or
-    /// [`crate::CLIENT_ID_OF_USER`] or [`crate::SUB_OF_CLIENT`].
+    /// A unique name is already taken: `client_id`, `sub`, `username` or `email`, or [`crate::CLIENT_ID_OF_USER`] or
+    /// [`crate::SUB_OF_CLIENT`].
     #[error("this {0} is already taken")]
     Taken(&'static str),
     /// The store failed.
@@ -50,94 +51,94 @@ pub enum CommitError {
     Fault(#[from] Fault),
 }
 
-/// Why a store cannot be opened. The texts say what to do next.
+/// The reason why a store cannot be opened. The messages say what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum OpenError {
-    /// The address names no store.
+    /// The URL names no kind of store.
     #[error("store.url is neither \"sqlite:PATH\" nor \"postgres://USER@HOST/DATABASE\" nor \"memory:\"")]
     Url,
-    /// The address of a PostgreSQL cannot be used.
+    /// The URL of a PostgreSQL database is invalid.
     #[error("store.url: {cause}")]
     Address {
-        /// What is wrong with it.
+        /// The fault.
         cause: String,
     },
-    /// Nobody answers, or not as hoped.
+    /// The database server cannot be reached, or refuses.
     #[error("the database {place} cannot be reached: {cause}")]
     Unreachable {
-        /// Which database, where.
+        /// The database and its host.
         place: String,
-        /// What the server or the network said.
+        /// The message of the server or the network.
         cause: String,
     },
-    /// No tables are there, and none may be made.
+    /// The tables do not exist, and may not be created.
     #[error("there is nothing of Grantry in the database {place}; start the server once, or check store.url")]
     Empty {
-        /// Which database, where.
+        /// The database and its host.
         place: String,
     },
-    /// No file is there, and none may be made.
+    /// The file does not exist, and may not be created.
     #[error("there is no database at {path}; start the server once, or check store.url")]
     Missing {
-        /// Where it was looked for.
+        /// The path.
         path: String,
     },
-    /// The folder or the file cannot be used.
+    /// The folder or the file cannot be accessed.
     #[error("the database {path} cannot be opened: {cause}")]
     Unreadable {
-        /// Which file.
+        /// The path of the file.
         path: String,
-        /// Why, and whose it is where that is known.
+        /// The reason, and the owner of the file if known.
         cause: String,
     },
-    /// The file can be read but not written.
+    /// The file can be read, but not written.
     #[error("the database {path} is read-only{owner}; give this process the right to write the file and its folder")]
     ReadOnly {
-        /// Which file.
+        /// The path of the file.
         path: String,
-        /// Whose it is, in words; empty when unknown.
+        /// The owner of the file, in words; empty if unknown.
         owner: String,
     },
-    /// The file is something else.
+    /// The file is not a Grantry database.
     #[error("{path} is not a Grantry database: {cause}")]
     Foreign {
-        /// Which file.
+        /// The path of the file.
         path: String,
-        /// What is wrong with it.
+        /// The fault.
         cause: String,
     },
-    /// Something happened to the file: a part of it is not what was written.
+    /// The file is damaged.
     #[error("the database {path} is damaged ({cause}): keep the file for whoever may mend it, and restore a backup")]
     Damaged {
-        /// Which file.
+        /// The path of the file.
         path: String,
-        /// What the storage engine said.
+        /// The message of the storage engine.
         cause: String,
     },
-    /// A newer program wrote the file.
+    /// A newer version of Grantry wrote the file.
     #[error(
         "the database {path} has schema {found}, but this program knows only {known}: use the program that wrote it, or a newer one"
     )]
     Newer {
-        /// Which file.
+        /// The path of the file.
         path: String,
-        /// Its schema.
+        /// The schema version of the file.
         found: u32,
-        /// The newest schema that this program knows.
+        /// The newest schema version that this program knows.
         known: u32,
     },
-    /// Another process holds the file.
+    /// Another process has locked the file.
     #[error("the database {path} is locked by another process; try again when it is done")]
     Locked {
-        /// Which file.
+        /// The path of the file.
         path: String,
     },
-    /// Anything else.
+    /// Any other failure of a migration.
     #[error("the database {path} cannot be brought up to date: {cause}")]
     Schema {
-        /// Which file.
+        /// The path of the file.
         path: String,
-        /// What the storage engine said.
+        /// The message of the storage engine.
         cause: String,
     },
 }

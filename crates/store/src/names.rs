@@ -1,15 +1,14 @@
-//! The form in which a name to sign in with is stored: composed since names are compared in that form, and as it was typed
-//! in rows from before.
+//! The stored form of sign-in names: composed (NFC) in new rows, and as it was typed in older rows.
 
 use protocol::names::{login_forms, login_name};
 
-/// What a client_id is called in [`crate::CommitError::Taken`] if it is the `sub` of a user.
+/// The name in [`crate::CommitError::Taken`] for a `client_id` that equals the `sub` of a user.
 pub const CLIENT_ID_OF_USER: &str = "client_id of a user";
-/// What a `sub` is called in [`crate::CommitError::Taken`] if it is the client_id of a client.
+/// The name in [`crate::CommitError::Taken`] for a `sub` that equals the `client_id` of a client.
 pub const SUB_OF_CLIENT: &str = "sub of a client";
 
-/// The form for the row of a user who is called `name`. A row with another form of the same name keeps it: the composed
-/// form may be somebody else's, since both were given out when names were not composed yet.
+/// Returns the form of `name` to store. A row that already has another form of the same name keeps it, because the
+/// composed form may belong to somebody else from the time when names were not composed.
 pub(crate) fn stored_form(name: &str, stored: Option<&str>) -> String {
     let is_kept = |own: &&str| login_forms(name).iter().any(|form| form == own);
     stored.filter(is_kept).map_or_else(|| login_name(name), ToOwned::to_owned)

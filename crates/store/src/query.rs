@@ -1,4 +1,4 @@
-//! Questions of people who look at many rows, and what they are answered.
+//! Queries of lists for people, and their results.
 
 use std::sync::Arc;
 
@@ -10,87 +10,87 @@ use protocol::time::UnixTime;
 
 use crate::{Fault, Store};
 
-/// A question. Lists are in the order of their ids unless they say otherwise.
+/// A query. Lists are in the order of their ids, unless stated otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
-    /// Clients behind `after`.
+    /// Clients after `after`.
     Clients {
-        /// Only those that this user registered.
+        /// Only clients that this user registered.
         owner: Option<UserKey>,
-        /// The last one seen.
+        /// The last row of the previous page.
         after: Option<ClientKey>,
-        /// At most so many.
+        /// Maximum number of rows.
         rows_max: usize,
     },
-    /// Users behind `after`.
+    /// Users after `after`.
     Users {
-        /// The last one seen.
+        /// The last row of the previous page.
         after: Option<UserKey>,
-        /// At most so many.
+        /// Maximum number of rows.
         rows_max: usize,
     },
-    /// The client of this row: one or none.
+    /// The client with this key: one or none.
     Client(ClientKey),
-    /// The client with this public identifier: one or none.
+    /// The client with this `client_id`: one or none.
     ClientById(String),
-    /// The user of this row: one or none.
+    /// The user with this key: one or none.
     User(UserKey),
-    /// The user with this `sub`, e-mail address or user name: one or none. Case counts for `sub` alone.
+    /// The user with this `sub`, e-mail address or user name: one or none. Only `sub` is case-sensitive.
     UserByName(String),
     /// The sessions of a user, the newest first.
     Sessions(UserKey),
-    /// The accounts elsewhere that open a user's account, in the order of their names.
+    /// The upstream identities of a user, in the order of their names.
     Identities(UserKey),
-    /// What a user allowed, by client: remembered consents, and clients that hold a live grant without one.
+    /// The applications with access to a user's account: those with a remembered consent, and those with a live grant.
     Applications {
-        /// Whose.
+        /// The user.
         user: UserKey,
-        /// Grants that are dead at this time are not counted.
+        /// The current time. Expired grants do not count.
         now: UnixTime,
     },
     /// Grants, the newest first.
     Grants {
-        /// Only this user's.
+        /// Only rows of this user.
         user: Option<UserKey>,
-        /// Only this client's.
+        /// Only rows of this client.
         client: Option<ClientKey>,
-        /// Only those that are alive at this time.
+        /// Only grants that are live at this time.
         live_at: Option<UnixTime>,
-        /// At most so many.
+        /// Maximum number of rows.
         rows_max: usize,
     },
-    /// How many users a client is connected with: those who allowed it something that is remembered, or who have a live
-    /// grant with it. 0 for a client that is not there.
+    /// The number of users connected with a client: users with a remembered consent or a live grant. 0 for an unknown
+    /// client.
     Connected {
-        /// Which client.
+        /// The client.
         client: ClientKey,
-        /// Grants that are dead at this time are not counted.
+        /// The current time. Expired grants do not count.
         now: UnixTime,
-        /// Counts no further than this.
+        /// The count stops at this number.
         users_max: u32,
     },
     /// Personal tokens, the newest first.
     Personals {
-        /// Only this user's.
+        /// Only rows of this user.
         user: Option<UserKey>,
     },
-    /// When the secrets of a client were last used, in the order of their digests
-    /// ([`protocol::client::registration::secret_digest`]). A secret that was never used is left out.
+    /// The last use of each secret of a client, in the order of their digests
+    /// ([`protocol::client::registration::secret_digest`]). Secrets that were never used are left out.
     SecretUses(ClientKey),
-    /// The sealing keys that may still open something; the last one seals.
+    /// The sealing keys that can still open something. The last one is used for sealing.
     SealKeys,
-    /// Audit events: the latest first, or those behind [`EventFilter::after`] in their order.
+    /// Audit events: the latest first, or those after [`EventFilter::after`] in ascending order.
     Events(EventFilter),
-    /// How much there is of everything.
+    /// The number of rows in each table, and other figures.
     Counts,
-    /// The version of the schema.
+    /// The schema version.
     Schema,
-    /// The greatest id of any row: new ids begin above it, also when the clock was set back. [`i64::MAX`] if any id is below
-    /// zero: ids ran over when they were drawn by a clock that was wrong.
+    /// The greatest id of any row. New ids begin above it, even if the clock was set back. [`i64::MAX`] if any id is
+    /// negative, because ids then overflowed under a wrong clock.
     GreatestId,
 }
 
-/// Which audit events are wanted. An event must meet every condition that is set.
+/// A filter for audit events. An event must meet every condition that is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {
     /// Events about this user's account.
@@ -99,92 +99,93 @@ pub struct EventFilter {
     pub client: Option<ClientKey>,
     /// Events of one of these kinds; of every kind if there are none.
     pub kinds: Vec<EventKind>,
-    /// Events from this network address, as the event has it.
+    /// Events from this network address, in the spelling of the event.
     pub address: Option<String>,
-    /// Events that happened at this time or later.
+    /// Events at this time or later.
     pub since: Option<UnixTime>,
-    /// Events with a smaller number: the next page of a list.
+    /// Events with a smaller number, for the next page of a list.
     pub before: Option<i64>,
-    /// Events with a greater number, the earliest first: what happened since.
+    /// Events with a greater number, the earliest first, to follow new events.
     pub after: Option<i64>,
-    /// At most so many.
+    /// Maximum number of rows.
     pub rows_max: usize,
 }
 
 /// An audit event in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Noted {
-    /// Its number. Numbers grow; on PostgreSQL an event may become visible shortly after one with a greater number.
+    /// The event's number. Numbers grow, but on PostgreSQL an event may become visible shortly after one with a greater
+    /// number.
     pub id: i64,
     /// The event.
     pub event: Event,
 }
 
-/// An answer.
+/// The result of a query.
 #[derive(Clone, Debug)]
 pub enum Rows {
-    /// To [`Query::Clients`], [`Query::Client`] and [`Query::ClientById`].
+    /// The result of [`Query::Clients`], [`Query::Client`] and [`Query::ClientById`].
     Clients(Vec<Arc<Client>>),
-    /// To [`Query::Users`], [`Query::User`] and [`Query::UserByName`].
+    /// The result of [`Query::Users`], [`Query::User`] and [`Query::UserByName`].
     Users(Vec<Arc<User>>),
-    /// To [`Query::Sessions`].
+    /// The result of [`Query::Sessions`].
     Sessions(Vec<Session>),
-    /// To [`Query::Identities`].
+    /// The result of [`Query::Identities`].
     Identities(Vec<Identity>),
-    /// To [`Query::Applications`].
+    /// The result of [`Query::Applications`].
     Applications(Vec<Application>),
-    /// To [`Query::Grants`].
+    /// The result of [`Query::Grants`].
     Grants(Vec<Held<Grant>>),
-    /// To [`Query::Connected`].
+    /// The result of [`Query::Connected`].
     Connected(u32),
-    /// To [`Query::Personals`].
+    /// The result of [`Query::Personals`].
     Personals(Vec<Held<Personal>>),
-    /// To [`Query::SecretUses`].
+    /// The result of [`Query::SecretUses`].
     SecretUses(Vec<(Digest, UnixTime)>),
-    /// To [`Query::SealKeys`].
+    /// The result of [`Query::SealKeys`].
     SealKeys(Vec<SealKey>),
-    /// To [`Query::Events`].
+    /// The result of [`Query::Events`].
     Events(Vec<Noted>),
-    /// To [`Query::Counts`].
+    /// The result of [`Query::Counts`].
     Counts(Counts),
-    /// To [`Query::Schema`]; absent where there is none.
+    /// The result of [`Query::Schema`]; `None` for a store without a schema.
     Schema(Option<u32>),
-    /// To [`Query::GreatestId`]; 0 where there are no rows.
+    /// The result of [`Query::GreatestId`]; 0 if there are no rows.
     GreatestId(i64),
 }
 
-/// A client that may act for a user.
+/// An application with access to a user's account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Application {
     /// The client.
     pub client: Arc<Client>,
-    /// What was allowed and is remembered. The operator's own applications are not asked for.
+    /// The remembered consent. First-party applications have none.
     pub consent: Option<Consent>,
-    /// How many grants are alive: neither revoked nor over.
+    /// Number of live grants: neither revoked nor expired.
     pub grants_live: u64,
 }
 
-/// How much there is of everything.
+/// The number of rows in each table, and other figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// `memory` or `sqlite`.
     pub backend: &'static str,
-    /// The version of the schema; absent where there is none.
+    /// The schema version; `None` for a store without a schema.
     pub schema: Option<u32>,
-    /// Bytes on disk; absent where there is no file.
+    /// Size on disk in bytes; `None` if there is no file.
     pub file_bytes: Option<u64>,
-    /// Of these, bytes that are free for new rows.
+    /// The part of it in bytes that is free for new rows.
     pub free_bytes: Option<u64>,
-    /// Rows by table.
+    /// Number of rows by table.
     pub rows: Vec<(&'static str, u64)>,
-    /// Tables that are too large to be counted: their rows are estimated.
+    /// Tables that are too large to be counted. Their numbers are estimates.
     pub estimated: Vec<&'static str>,
-    /// When the oldest and the newest row of a table were made. Tables without rows, those whose rows have no time, and those
-    /// that would have to be read as a whole and are too large for that, are left out.
+    /// The times of the oldest and the newest row of each table. Left out are tables without rows or without times, and
+    /// large tables that would have to be read completely.
     pub ages: Vec<(&'static str, UnixTime, UnixTime)>,
 }
 
-/// [`Store::list`] with the answer's type known.
+/// Typed variants of [`Store::list`].
 impl dyn Store + '_ {
     /// [`Query::Clients`]
     ///

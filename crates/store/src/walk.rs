@@ -1,9 +1,9 @@
-//! Removing what is of no more use. A walk in the order of the ids, a few rows at a time, finds the dead ones and has them
-//! removed, if they are still dead. No index is needed for it, and nobody waits for long.
+//! Sweeping: removes expired rows. A walk in the order of the ids looks at a few rows at a time, and removes those that
+//! are dead. It needs no index, and blocks nobody for long.
 //!
-//! Ids grow with time, so what expired is nearly always at the beginning of a table. A round leaves a table as soon as many
-//! rows in a row are alive, and only once in many rounds somebody goes to the end: or else ten million live tokens would be
-//! looked at every minute. That may take hours, and the rounds go on meanwhile.
+//! Ids grow with time, so expired rows are nearly always at the beginning of a table. A round leaves a table as soon as
+//! many rows in sequence are live. Only one round in many walks to the end of every table. Otherwise ten million live
+//! tokens would be read every minute. A walk to the end may take hours, and the short rounds continue meanwhile.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,35 +14,35 @@ use tokio::time::Instant;
 
 use crate::{EVENT_KEPT_S, Fault};
 
-/// Rows that are looked at in one step, and removed at once; takes a fraction of a millisecond.
+/// Number of rows that one step looks at. A step takes a fraction of a millisecond.
 pub(crate) const STEP_ROWS: u32 = 500;
 
-/// After so many steps without a dead row, the rest of a table is left to another round: ten thousand rows.
+/// Number of consecutive steps without a dead row after which a round leaves the table: ten thousand rows.
 const CLEAN_STEPS: u32 = 20;
-/// After one round in so many somebody goes to the end of every table; the server begins about one a minute. After the first
-/// one, too.
+/// One round in this many is followed by a walk to the end of every table. The server begins about one round a minute.
+/// The first round is followed by such a walk, too.
 const ROUNDS_TO_THE_END: u32 = 60;
 
-/// The longest pause after a step far into a table.
+/// Maximum pause between steps of the walk to the end.
 const PAUSE_MAX: Duration = Duration::from_millis(50);
-/// A walk that finds nothing ends after so long, and the next one goes on there: of several nodes only one walks, and that
-/// one must say that it is still there more often than every 90 s (`LEASE_S` in the server's `sweep.rs`).
+/// Maximum duration of one call. The next call continues there. Only one of several nodes sweeps, and it must renew its
+/// lease at least every 90 s.
 const WALK_MAX: Duration = Duration::from_secs(45);
-/// Rounds begin at least so often while somebody is on the way to the end.
+/// Maximum time between short rounds during a walk to the end.
 const ROUND_EVERY: Duration = Duration::from_secs(30);
 
-/// The dead rows of one step, and the last one looked at, if the table goes on.
+/// The ids of the dead rows of one step, and the id of the last row looked at if the table has more rows.
 pub(crate) type Seen = (Vec<i64>, Option<i64>);
 
-/// How the tables of one kind of store are swept.
+/// Access to the tables of one kind of store, for sweeping.
 pub(crate) trait Sweep: Send {
-    /// How many tables there are.
+    /// Returns the number of tables.
     fn tables(&self) -> usize;
 
-    /// Looks at the rows of a table behind the id `after`.
+    /// Looks at the rows of a table after the id `after`.
     fn look(&mut self, table: usize, now: UnixTime, after: i64) -> impl Future<Output = Result<Seen, Fault>> + Send;
 
-    /// Removes those of the rows that are still dead, and says how many.
+    /// Removes those of the rows that are still dead. Returns their number.
     fn remove(
         &mut self,
         table: usize,
@@ -51,24 +51,24 @@ pub(crate) trait Sweep: Send {
     ) -> impl Future<Output = Result<usize, Fault>> + Send;
 }
 
-/// Where a walk stands: in which table, behind which id.
+/// The position of a walk: a table, and an id in it.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     table: usize,
     after: i64,
-    /// Steps of this table without a dead row, one after the other.
+    /// Number of consecutive steps in this table without a dead row.
     clean_steps: u32,
 }
 
 const START: Place = Place { table: 0, after: i64::MIN, clean_steps: 0 };
 
 impl Place {
-    /// The beginning of the next table.
+    /// Returns the beginning of the next table.
     fn next(self) -> Self {
         Self { table: self.table + 1, ..START }
     }
 
-    /// Takes a step, and removes at most `room` rows of what it finds.
+    /// Takes a step, and removes at most `room` of the dead rows.
     async fn step(&mut self, sweep: &mut impl Sweep, now: UnixTime, room: usize) -> Result<Step, Fault> {
         let begun = Instant::now();
         let (mut dead, next) = sweep.look(self.table, now, self.after).await?;
@@ -83,37 +83,37 @@ impl Place {
     }
 }
 
-/// What a step came to.
+/// The result of a step.
 struct Step {
     is_find: bool,
     removed: usize,
-    /// Where the table goes on, if it does.
+    /// The id to continue after, if the table has more rows.
     after: Option<i64>,
-    /// How long it took to look.
+    /// The time that looking took.
     took: Duration,
 }
 
-/// How far everything is.
+/// The progress of sweeping.
 #[derive(Debug)]
 struct Course {
-    /// Of the rounds through the beginnings of all tables.
+    /// The position of the short rounds.
     near: Place,
-    /// Rounds so far.
+    /// Number of rounds so far.
     rounds: u32,
-    /// The end of the last round.
+    /// Time at which the last round ended.
     ended_at: Option<Instant>,
-    /// Of the walk to the ends, while there is one.
+    /// The position of the walk to the end, if there is one.
     far: Option<Place>,
 }
 
-/// Goes round and round through the tables.
+/// The schedule of sweeping.
 #[derive(Debug)]
 pub(crate) struct Walk {
     course: Mutex<Course>,
     /// See [`WALK_MAX`] and [`ROUND_EVERY`].
     longest: Duration,
     round_every: Duration,
-    /// How long audit events are kept, in seconds.
+    /// Retention of audit events, in seconds.
     pub(crate) events_kept_s: AtomicU64,
 }
 
@@ -128,8 +128,8 @@ impl Walk {
         self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Goes on from where the last call ended, until `rows_max` rows are removed, nothing dead is left, or [`WALK_MAX`] is
-    /// over. Gives how many rows were removed.
+    /// Continues where the last call ended, until `rows_max` rows are removed, no dead row is left, or [`WALK_MAX`] has
+    /// passed. Returns the number of removed rows.
     pub(crate) async fn go_on(&self, mut sweep: impl Sweep, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
         let is_round_due = {
             let course = self.course();
@@ -139,10 +139,10 @@ impl Walk {
         Ok(near + self.go_far(&mut sweep, now, rows_max.saturating_sub(near)).await?)
     }
 
-    /// Sweeps the beginnings of all tables until all of them are clean.
+    /// Sweeps the beginnings of all tables until none has dead rows there.
     async fn go_round(&self, sweep: &mut impl Sweep, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
         let mut place = self.course().near;
-        // Tables that were found clean, one after the other.
+        // Number of consecutive tables without dead rows.
         let mut clean = 0;
         let mut is_find = place.after != i64::MIN;
         let mut removed = 0;
@@ -175,7 +175,7 @@ impl Walk {
         Ok(removed)
     }
 
-    /// Goes on with the walk to the end of every table, if there is one.
+    /// Continues the walk to the end of every table, if there is one.
     async fn go_far(&self, sweep: &mut impl Sweep, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
         let set_out = Instant::now();
         let mut removed = 0;
@@ -193,7 +193,7 @@ impl Walk {
             far = (place.table < sweep.tables()).then_some(place);
             self.course().far = far;
             if place.clean_steps > CLEAN_STEPS {
-                // It takes long and finds little: four fifths of the time are left to others.
+                // The walk takes long and finds little, so it leaves four fifths of the time to others.
                 tokio::time::sleep((step.took * 4).min(PAUSE_MAX)).await;
             } else {
                 tokio::task::yield_now().await;

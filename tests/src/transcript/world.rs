@@ -15,9 +15,9 @@ use protocol::time::UnixTime;
 use server::app::{App, Setup};
 use server::clock::Clock;
 use server::entropy;
+use server::front;
 use server::http::{Peer, Request, Response};
 use server::settings::Settings;
-use server::surface;
 use store::Store;
 use zeroize::Zeroizing;
 
@@ -233,7 +233,7 @@ impl World {
             peer: Peer::Ip([192, 0, 2, 1].into()),
             id: self.app.request_ids.next(),
         };
-        let response = surface::answer(&self.app, &request).await;
+        let response = front::answer(&self.app, &request).await;
         for cookie in response.headers().get_all("set-cookie") {
             let pair = cookie.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
             if let Some((name, value)) = pair.split_once('=') {

@@ -27,9 +27,9 @@ use serde_json::Value;
 use server::app::{App, Setup};
 use server::clock::Clock;
 use server::entropy;
+use server::front;
 use server::http::{Peer, Request};
 use server::settings::Settings;
-use server::surface;
 use store::{Memory, Store};
 use zeroize::Zeroizing;
 
@@ -341,7 +341,7 @@ impl All {
             peer: Peer::Ip([192, 0, 2, 1].into()),
             id: self.app.request_ids.next(),
         };
-        let response = surface::answer(&self.app, &request).await;
+        let response = front::answer(&self.app, &request).await;
         let location = response.headers().get("location").map(|value| value.to_str().unwrap().to_owned());
         let status = response.status().as_u16();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();

@@ -3,6 +3,7 @@
 mod absences;
 mod musts;
 mod names;
+mod pages;
 mod sizes;
 mod words;
 
@@ -19,6 +20,7 @@ const RULES: &[Rule] = &[
     ("words", words::check),
     ("absences", absences::check),
     ("quoted MUSTs", musts::check),
+    ("pages", pages::check),
 ];
 
 pub(crate) fn run() -> ExitCode {

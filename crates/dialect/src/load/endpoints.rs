@@ -1,4 +1,4 @@
-//! Endpoints: where they are, where their parameters are read, and how those are called.
+//! Loads `[endpoint.NAME]`: paths, methods, the places that parameters are read from, and the wire names of parameters.
 
 use protocol::endpoint::{self, Endpoint};
 use protocol::policy::ScopePolicy;
@@ -98,7 +98,7 @@ fn address(
     Some(address)
 }
 
-/// A canonical parameter of the endpoint.
+/// Returns the canonical parameter named by `text`, if the endpoint has it.
 fn param(text: &Text, params: &[Param], reader: &mut Reader<'_>) -> Option<Param> {
     let found = Param::from_name(&text.value).filter(|param| params.contains(param));
     if found.is_none() {
@@ -108,7 +108,8 @@ fn param(text: &Text, params: &[Param], reader: &mut Reader<'_>) -> Option<Param
     found
 }
 
-/// Wire names of all parameters. `names = { otp = "token" }` says that otp is called token here.
+/// Returns the wire names of all parameters. For example, `names = { otp = "token" }` gives the parameter `otp` the
+/// wire name `token`.
 fn names(params: &[Param], table: &EndpointTable, reader: &mut Reader<'_>) -> Vec<(String, Param)> {
     let mut names: Vec<(String, Param)> = params.iter().map(|param| (param.as_str().to_owned(), *param)).collect();
     for (canonical, wire) in &table.names {
@@ -181,7 +182,7 @@ fn auth(table: &EndpointTable, takes_client: bool, reader: &mut Reader<'_>) -> A
     auth
 }
 
-/// Notes a path with dot segments. RFC 3986 §5.2.4: clients take these out of a URL before they send it.
+/// Reports a path with dot segments. Clients remove these from a URL before they send it (RFC 3986 §5.2.4).
 pub(super) fn check_segments(path: &Text, reader: &mut Reader<'_>) {
     if let Some(segment) = path.value.split('/').find(|segment| matches!(*segment, "." | "..")) {
         let text =

@@ -1,5 +1,5 @@
-//! From text to a checked [`Dialect`]: the standard file, a dialect's own file over it, the operator's overrides over both.
-//! Everything that is wrong is found in one go.
+//! Loads a checked [`Dialect`] from layers: the standard file, the dialect's own file over it, and the operator's
+//! overrides over both. One run reports all problems.
 
 mod endpoints;
 mod names;
@@ -17,17 +17,18 @@ use crate::rules::Dialect;
 use crate::shipped::{STANDARD, STANDARD_FILE};
 use crate::tree::{self, Node, Source, Spot, Table};
 
-/// Tables that a layer replaces as a whole: a list of scopes is a list, not an addition to somebody else's.
+/// Returns true for tables that a layer replaces as a whole. For example, a layer's scopes replace those of the layer
+/// below and are not added to them.
 fn is_whole(path: &str) -> bool {
     matches!(path, "scope.list" | "scope.implies")
 }
 
 impl Dialect {
-    /// Reads a dialect from its file and the operator's overrides, in this order, both laid over the standard dialect.
-    /// The standard dialect itself needs no file.
+    /// Loads a dialect from its file and the operator's overrides, given in this order. Both are laid over the standard
+    /// dialect. The standard dialect itself needs no file.
     ///
     /// # Errors
-    /// Everything that is wrong, each with its file, line and column.
+    /// All problems, each with its file, line and column.
     pub fn load(name: &str, sources: &[Source<'_>]) -> Result<Self, Vec<Problem>> {
         let mut layers = vec![Source::file(STANDARD_FILE, STANDARD)];
         layers.extend_from_slice(sources);
@@ -39,7 +40,7 @@ impl Dialect {
         }
         let is_standard = name == "standard";
         let merged = merge(trees, is_standard);
-        // The dialect's own file comes second, where there is one.
+        // The layer of the dialect's own file, if it has one; the standard file is layer 0.
         let spot = Spot { layer: usize::from(layers.len() > 1), at: 0 };
         let file = File::read(&merged, spot, &mut reader);
         let has_overrides = layers.iter().any(|layer| !layer.table.is_empty());
@@ -55,13 +56,14 @@ impl Dialect {
         }
     }
 
-    /// Everything that is wrong with a dialect file by itself.
+    /// Returns all problems of a dialect file, without any overrides.
     #[must_use]
     pub fn check(name: &str, file: &str, text: &str) -> Vec<Problem> {
         Self::load(name, &[Source::file(file, text)]).err().unwrap_or_default()
     }
 
-    /// The shipped or standard dialect of this name under the operator's overrides; `None` when none is shipped.
+    /// Loads the shipped dialect of this name with the operator's overrides. Returns `None` if no such dialect is
+    /// shipped.
     #[must_use]
     pub fn shipped(name: &str, overrides: &[Source<'_>]) -> Option<Result<Self, Vec<Problem>>> {
         let mut sources = Vec::new();
@@ -73,15 +75,15 @@ impl Dialect {
     }
 }
 
-/// As they stand in the files, each once.
+/// Sorts problems by their position in the files and removes duplicates.
 fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     problems.dedup();
     problems
 }
 
-/// Lays the layers over each other. A dialect has the endpoints, grants, hosts and waivers that it names itself; for the
-/// endpoints that it names, keys that it leaves out are those of the standard endpoint with the same role.
+/// Merges the layers. A dialect has only the endpoints, grants, hosts and waivers that it names itself. For these
+/// endpoints, missing keys are taken from the standard endpoint with the same role.
 fn merge(layers: Vec<Table>, is_standard: bool) -> Table {
     let mut layers = layers.into_iter();
     let mut merged = layers.next().unwrap_or_default();
@@ -160,7 +162,7 @@ fn build(name: &str, file: &File, reader: &mut Reader<'_>) -> Option<Dialect> {
     replies::check_needed(&dialect, file, reader);
     replies::check_reached(&dialect, file, reader);
     names::check(&dialect, file, reader);
-    // What is misspelt would be missing here as well.
+    // After a spelling mistake, these checks would only report the misspelt key again as missing.
     if reader.problems.is_empty() {
         sound::check(&dialect, file, reader);
     }
@@ -188,8 +190,8 @@ fn grants(file: &File, reader: &mut Reader<'_>) -> Vec<GrantType> {
     grants
 }
 
-/// `waives` must be what the file does: nothing that it does not say, and, where no operator has tightened it, nothing
-/// that it says in vain.
+/// Checks that `waives` lists exactly the rules that the file breaks. Superfluous waivers are allowed if overrides of
+/// the operator have tightened the surface.
 fn check_waivers(dialect: &Dialect, file: &File, has_overrides: bool, reader: &mut Reader<'_>) {
     let derived = hazard::derived(dialect);
     let none = Located { value: Vec::<Text>::new(), spot: file.spot };

@@ -1,5 +1,5 @@
-//! Which names have a value in which reply. A name that never has one is refused, since its member would be left out of
-//! every answer without a word.
+//! Checks that every name in a reply can have a value there. A name that never has one is refused, because its member
+//! would silently be missing from every answer.
 
 use protocol::endpoint::Endpoint;
 use protocol::line::ReplyKind;
@@ -12,11 +12,11 @@ use crate::reader::Reader;
 use crate::rules::{Dialect, ReplyRules, Shape};
 use crate::value::Name;
 
-/// What a reply is used for.
+/// A purpose that a reply serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
     Answer(ReplyKind),
-    /// Sends a browser from an authorization endpoint to the pages.
+    /// Sends a browser from the authorization endpoint to the provider's own sign-in page.
     HandOff,
     Error,
 }
@@ -30,7 +30,7 @@ impl Use {
         }
     }
 
-    /// True if `name` can have a value here.
+    /// Returns true if `name` can have a value in a reply with this use.
     fn has(self, name: &Name) -> bool {
         let is_redirect = matches!(self, Self::Answer(ReplyKind::Code | ReplyKind::Implicit | ReplyKind::Denied));
         match name {
@@ -44,13 +44,14 @@ impl Use {
         }
     }
 
-    /// Every name that can have a value here.
+    /// Returns every name that can have a value in a reply with this use.
     fn words(self) -> Vec<&'static str> {
         Name::words().filter(|word| Name::parse(&word.replace('…', "x")).is_some_and(|name| self.has(&name))).collect()
     }
 }
 
-/// The uses of a reply. One that the core asks for has its use also where nothing leads to it at present.
+/// Returns the uses of a reply. A reply that the core asks for by kind has that use even if no endpoint leads to it at
+/// present.
 fn uses(reply: &ReplyRules, at: usize, dialect: &Dialect) -> Vec<Use> {
     let mut uses: Vec<Use> =
         ReplyKind::ALL.iter().filter(|kind| kind.as_str() == reply.name).map(|kind| Use::Answer(*kind)).collect();
@@ -73,11 +74,11 @@ fn uses(reply: &ReplyRules, at: usize, dialect: &Dialect) -> Vec<Use> {
     uses
 }
 
-/// The claims below `user` that a surface can tell; see [`protocol::resource::userinfo::claims`].
+/// The claims below `user` that a surface can disclose; see [`protocol::resource::userinfo::claims`].
 const CLAIMS: &[&str] = &["id", "active", "created_at", "name", "username", "email", "verified"];
 
-/// Why a name below `user` never has a value: it is kept for a claim that no surface tells, or it is deeper than a claim
-/// reaches. `words` are the names with a value in the same reply.
+/// Explains why a name below `user` never has a value: it is reserved for a claim that no surface discloses, or it is
+/// nested deeper than claims are. `words` are the names that have a value in the same reply.
 fn unknown_claim(name: &Name, words: &[&str]) -> Option<String> {
     let Name::User(path) = name else { return None };
     let (first, deeper) = path.split_first().filter(|(first, _)| is_reserved(first))?;
@@ -105,14 +106,14 @@ fn unknown_claim(name: &Name, words: &[&str]) -> Option<String> {
     })
 }
 
-/// Notes names that never have a value in the reply that they stand in.
+/// Reports names that never have a value in the reply that contains them.
 pub(super) fn check(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     for (at, reply) in dialect.replies.iter().enumerate() {
         let uses = uses(reply, at, dialect);
         let Some((name_spot, table)) = file.reply(&reply.name).map(|(name, table)| (name.spot, table)) else {
             continue;
         };
-        // Nothing leads to it, which is noted elsewhere.
+        // No endpoint leads to this reply; another check reports that.
         if uses.is_empty() {
             continue;
         }
@@ -153,7 +154,7 @@ mod tests {
     use crate::sample::problems;
     use expect_test::expect;
 
-    /// Every use, with its words for the table of dialects/README.md.
+    /// Every use, with its description in the table of dialects/README.md.
     const ALL: &[(Use, &str)] = &[
         (Use::Answer(ReplyKind::Token), "`token`, and replies of a token endpoint or a grant"),
         (Use::Answer(ReplyKind::Code), "`code`"),

@@ -1,4 +1,5 @@
-//! Scopes, tokens, grants, bearer places, registration, screens and limits: everything but endpoints and replies.
+//! Loads scopes, tokens, grants, bearer places, registration, screens and limits: everything except endpoints and
+//! replies.
 
 use protocol::crypto::keys::{Alphabet, Spelling};
 use protocol::model::{ClientKind, GrantType, Pkce, RefreshMode};
@@ -17,7 +18,7 @@ use crate::rules::{
 /// RFC 6749 §4.1.2: "A maximum authorization code lifetime of 10 minutes is RECOMMENDED." No dialect can go beyond.
 const CODE_TTL_S_MAX: u64 = 600;
 
-/// Notes a word that is not in the list, with what was probably meant; gives the position of one that is.
+/// Returns the position of a word in the list. Reports a word that is not in it, with the likely correction.
 pub(super) fn one_of(what: &str, text: &Text, words: &[&str], reader: &mut Reader<'_>) -> Option<usize> {
     let found = words.iter().position(|word| *word == text.value);
     if found.is_none() {
@@ -53,7 +54,7 @@ pub(super) fn scope(table: &ScopeTable, reader: &mut Reader<'_>) -> ScopePolicy 
     ScopePolicy { list, default, implies, operator_only }
 }
 
-/// The words as a scope; unknown ones are noted.
+/// Returns the words as a scope. Reports unknown words.
 pub(super) fn known(words: &[Text], list: &[(String, String)], reader: &mut Reader<'_>) -> Scope {
     let mut scope = Scope::default();
     for word in words {
@@ -102,7 +103,7 @@ pub(super) fn tokens(file: &File, reader: &mut Reader<'_>) -> Option<TokenRules>
     })
 }
 
-/// How long a confidential client may repeat a refresh whose answer it lost, in seconds.
+/// Returns for how many seconds a confidential client may repeat a refresh request whose answer it lost.
 fn grace(refresh: &TokenTable, reader: &mut Reader<'_>) -> u64 {
     let Some(text) = &refresh.grace else { return GRACE_S };
     let grace_s = parse_duration(&text.value).filter(|grace_s| *grace_s <= GRACE_S_MAX);
@@ -127,7 +128,8 @@ fn token(file: &File, kind: &str, reader: &mut Reader<'_>) -> Option<TokenPolicy
     })
 }
 
-/// `at_{hex}`: literal text, then the alphabet of the 32 bytes that are every token's body.
+/// Parses the spelling of a token, such as `at_{hex}`: a literal prefix, then the alphabet in which the token's 32
+/// bytes are written.
 fn spelling(form: &Text, reader: &mut Reader<'_>) -> Option<Spelling> {
     let parsed = form.value.strip_suffix('}').and_then(|text| text.split_once('{'));
     let alphabet = match parsed.map(|(_, alphabet)| alphabet) {
@@ -149,7 +151,8 @@ fn spelling(form: &Text, reader: &mut Reader<'_>) -> Option<Spelling> {
     Some(Spelling { prefix: prefix.to_owned(), alphabet })
 }
 
-/// Seconds; `None` for "0", which is for ever, and for what is no duration, which is noted.
+/// Returns a duration in seconds. Returns `None` for "0", which means "without end", and for text that is no duration,
+/// which is reported.
 fn duration(text: &Text, reader: &mut Reader<'_>) -> Option<u64> {
     if text.value == "0" {
         return None;
@@ -202,7 +205,7 @@ pub(super) fn words(file: &File, replies: &[ReplyRules], reader: &mut Reader<'_>
     words
 }
 
-/// `token = { access = "…", refresh = "…" }` of a grant.
+/// Reads a grant's own token spellings: `token = { access = "…", refresh = "…" }`.
 fn grant_spellings(grant: GrantType, forms: &[(Text, Text)], reader: &mut Reader<'_>) -> Option<(Spelling, Spelling)> {
     let (first, _) = forms.first()?;
     if grant == GrantType::RefreshToken {
@@ -252,7 +255,7 @@ pub(super) fn bearer(table: &BearerTable, reader: &mut Reader<'_>) -> BearerRule
     BearerRules { accept, challenge: [Challenge::On401, Challenge::IfAuthorization, Challenge::Never][at] }
 }
 
-/// A character of a header name or scheme: RFC 9110 §5.6.2.
+/// Returns true for a byte that may occur in a header name or an authentication scheme, RFC 9110 §5.6.2.
 pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
@@ -309,7 +312,7 @@ pub(super) fn resources(file: &File, reader: &mut Reader<'_>) -> Vec<String> {
     resources
 }
 
-/// The port of a URL as it is written; `None` where there is none.
+/// Returns the port in a URL as it is written, or `None` if the URL has no port.
 pub(super) fn port(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
@@ -319,12 +322,12 @@ pub(super) fn port(url: &str) -> Option<&str> {
     behind.split_once(':').map(|(_, port)| port)
 }
 
-/// True if a port is one that a connection can have: RFC 6335 §6 reserves port 0.
+/// Returns true for a valid port number. RFC 6335 §6 reserves port 0.
 pub(super) fn is_port(port: &str) -> bool {
     port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-/// Notes a URL with a port that does not exist.
+/// Reports a URL with an invalid port.
 fn check_port(url: &Text, reader: &mut Reader<'_>) {
     if let Some(port) = port(&url.value).filter(|port| !is_port(port)) {
         reader.note(url.spot, format!("`{}` has the port `{port}`: ports are numbers from 1 to 65535", url.value));

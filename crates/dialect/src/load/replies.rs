@@ -1,4 +1,4 @@
-//! Replies and errors: templates are compiled, and every one that is needed is there.
+//! Loads replies and errors: compiles their templates, and checks that every reply that is needed exists.
 
 use protocol::endpoint::Endpoint;
 use protocol::line::ReplyKind;
@@ -45,7 +45,7 @@ fn reply(name: &Text, table: &ReplyTable, reader: &mut Reader<'_>) -> ReplyRules
     ReplyRules { name: name.value.clone(), status, shape, headers }
 }
 
-/// Headers that the server writes itself: a second one would contradict it or break the connection.
+/// Headers that only the server may write. A second one from a dialect would contradict it or break the connection.
 const OWNED: &[&str] = &[
     "cache-control",
     "connection",
@@ -60,14 +60,14 @@ const OWNED: &[&str] = &[
     "upgrade",
 ];
 
-/// Notes a header that only the server writes.
+/// Reports a header that only the server may write.
 pub(super) fn check_owned(header: &Text, reader: &mut Reader<'_>) {
     if OWNED.iter().any(|own| header.value.eq_ignore_ascii_case(own)) {
         reader.note(header.spot, format!("the server writes the header `{}` itself: remove it", header.value));
     }
 }
 
-/// Notes a status whose answers have no body, for a reply that has one. RFC 9110 §15.3.5, §15.3.6, §15.4.5.
+/// Reports a reply that has a body and a status that allows none: RFC 9110 §15.3.5, §15.3.6, §15.4.5.
 fn check_bodiless(status: &crate::reader::Located<i64>, name: &str, reader: &mut Reader<'_>) {
     if matches!(status.value, 204 | 205 | 304) {
         let text = format!(
@@ -128,7 +128,7 @@ fn shape(name: &Text, table: &ReplyTable, reader: &mut Reader<'_>) -> Option<Sha
     compiled.map_err(|told| reader.note(body.spot, told)).ok()
 }
 
-/// The number of a reply that is named somewhere.
+/// Returns the index of the reply with this name. Reports a name that no reply has.
 pub(super) fn find(name: &Text, replies: &[ReplyRules], reader: &mut Reader<'_>) -> Option<usize> {
     let found = replies.iter().position(|reply| reply.name == name.value);
     if found.is_none() {
@@ -151,7 +151,7 @@ pub(super) fn errors(file: &File, replies: &[ReplyRules], reader: &mut Reader<'_
     let mut errors = Vec::new();
     for kind in ErrorKind::ALL {
         let spelled = |kind: ErrorKind| file.errors.iter().find(|(name, _)| name.value == kind.as_str());
-        // A surface that has no word for a client that nobody knows says what it says of any other malformed request.
+        // A surface without a word of its own for an unknown client uses its word for a malformed request.
         let is_like_another = *kind == ErrorKind::UnknownClient && spelled(*kind).is_none();
         let kind = if is_like_another { &ErrorKind::InvalidRequest } else { kind };
         let own = spelled(*kind).map(|(_, table)| table);
@@ -179,7 +179,7 @@ pub(super) fn errors(file: &File, replies: &[ReplyRules], reader: &mut Reader<'_
     errors
 }
 
-/// A text that is no template.
+/// Reads a text that may not contain names.
 fn constant(text: &Text, reader: &mut Reader<'_>) -> String {
     crate::template::constant(&text.value).unwrap_or_else(|told| {
         reader.note(text.spot, told);
@@ -187,7 +187,7 @@ fn constant(text: &Text, reader: &mut Reader<'_>) -> String {
     })
 }
 
-/// Which replies a dialect can come to give.
+/// Returns the names of all replies that a dialect can give.
 fn needed(dialect: &Dialect) -> Vec<&str> {
     let mut names = vec!["error"];
     for address in &dialect.addresses {
@@ -213,7 +213,8 @@ fn needed(dialect: &Dialect) -> Vec<&str> {
     names
 }
 
-/// Notes replies of the wrong shape: a redirect where there is no browser, a body where there is one.
+/// Reports replies of the wrong shape: a redirect as an answer to a program, or a body as an answer that a browser
+/// takes to the application.
 pub(super) fn check_needed(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     for name in needed(dialect) {
         let Some((spot, _)) = file.reply(name) else {
@@ -233,10 +234,11 @@ pub(super) fn check_needed(dialect: &Dialect, file: &File, reader: &mut Reader<'
     }
 }
 
-/// Notes replies of the dialect's own that nothing leads to.
+/// Reports replies in the dialect's own file that are never used.
 pub(super) fn check_reached(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     let mut needed = needed(dialect);
-    // Whoever takes a grant away leaves its reply, and one that the core asks for is never a slip.
+    // An operator who disables a grant leaves its reply unused. Replies that the core asks for by kind are therefore
+    // never reported.
     needed.extend(ReplyKind::ALL.iter().map(|kind| kind.as_str()));
     needed.extend(dialect.words.iter().filter_map(|own| own.reply).map(|at| dialect.replies[at].name.as_str()));
     for (name, _) in &file.replies {

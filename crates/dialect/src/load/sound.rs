@@ -1,5 +1,5 @@
-//! Files that can be read and could never work: a grant without its endpoint, an endpoint whose parameters cannot arrive, a
-//! reply without what it is for.
+//! Reports dialect files that are well-formed and could never work: a grant without its endpoint, an endpoint whose
+//! parameters cannot arrive, a reply that lacks its essential member.
 
 use protocol::endpoint::Endpoint;
 use protocol::line::ReplyKind;
@@ -15,7 +15,7 @@ use crate::rules::{Address, Dialect, Place, ReplyRules, Shape};
 use crate::tree::Spot;
 use crate::value::Name;
 
-/// Notes everything of a file that could never work.
+/// Reports everything in a file that could never work.
 pub(super) fn check(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     check_grants(dialect, file, reader);
     check_authorize(dialect, file, reader);
@@ -36,7 +36,8 @@ pub(super) fn check(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     check_separator(dialect, file, reader);
 }
 
-/// Where to tell a problem: in the dialect's own file or in the configuration, and not in the standard dialect.
+/// Returns the position to report a problem at: one in the dialect's own file or in the configuration, never in the
+/// standard dialect.
 fn own(spots: &[Option<Spot>], name: &Text) -> Spot {
     spots.iter().flatten().copied().find(|spot| spot.layer > 0).unwrap_or(name.spot)
 }
@@ -48,7 +49,7 @@ fn check_grants(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
         let Some(row) = GrantType::from_name(&word.value).map(GrantType::row) else { continue };
         let needed = [(row.response_type.is_some(), Endpoint::Authorize), (!row.words.is_empty(), Endpoint::Token)];
         let needed = needed.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, endpoint)| endpoint);
-        // An endpoint that is written and wrong is no endpoint yet, and has a problem of its own.
+        // A faulty endpoint is not in the list of addresses, and its own fault is already reported.
         let is_written = |endpoint: Endpoint| {
             let role = endpoint.row().name;
             file.endpoints.iter().any(|(name, table)| table.role.as_ref().unwrap_or(name).value == role)
@@ -65,8 +66,8 @@ fn check_grants(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     }
 }
 
-/// Notes an authorization endpoint that no grant leads to. An operator may take grants away and cannot take an endpoint
-/// away, so that only an endpoint that is written as late as the grants counts.
+/// Reports an authorization endpoint that no grant uses. An operator's overrides can remove grants but no endpoints. So
+/// the check applies only if the endpoint and the grants are written in the same layer, or the endpoint in a later one.
 fn check_authorize(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     let is_used = |grant: &GrantType| grant.is_by_redirect();
     let Some(grants) = file.grants.as_ref().filter(|_| !dialect.grants.iter().any(is_used)) else { return };
@@ -83,7 +84,7 @@ fn check_authorize(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     }
 }
 
-/// The parameters that requests of this grant alone have.
+/// Returns the parameters that only requests of this grant have.
 fn own_params(grant: GrantType) -> &'static [Param] {
     match grant {
         GrantType::AuthorizationCode => &[Param::Code],
@@ -94,7 +95,7 @@ fn own_params(grant: GrantType) -> &'static [Param] {
     }
 }
 
-/// Notes a grant whose requests lack what every token endpoint needs.
+/// Reports a grant whose requests cannot carry a parameter that every token endpoint needs.
 fn check_grants_needs(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     let tokens: Vec<&Address> = dialect.addresses.iter().filter(|own| own.endpoint == Endpoint::Token).collect();
     for grant in dialect.grants.iter().filter(|grant| !grant.row().words.is_empty()) {
@@ -120,7 +121,7 @@ fn check_grants_needs(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     }
 }
 
-/// Notes a reply with tokens whose status says that there are none.
+/// Reports a reply that contains tokens under a status other than success.
 fn check_token_status(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     for reply in token_replies(dialect) {
         let Some(status) = reply.status.filter(|status| matches!(status, 300..400 | 500..600)) else { continue };
@@ -170,7 +171,7 @@ fn check_replies(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     }
 }
 
-/// The replies that carry tokens to programs.
+/// Returns the replies that carry tokens to programs.
 fn token_replies(dialect: &Dialect) -> Vec<&ReplyRules> {
     if dialect.at(Endpoint::Token).is_none() {
         return Vec::new();
@@ -181,7 +182,7 @@ fn token_replies(dialect: &Dialect) -> Vec<&ReplyRules> {
     dialect.reply(ReplyKind::Token).into_iter().chain(named).collect()
 }
 
-/// Notes an endpoint whose parameters or whose access token cannot arrive by any of its methods.
+/// Reports an endpoint at which parameters or the access token cannot arrive by any of its methods.
 fn check_places(dialect: &Dialect, address: &Address, table: &EndpointTable, told: &mut Told<'_>) {
     let methods = table.methods.as_ref().map(|methods| methods.spot);
     let from = table.from.as_ref().map(|from| from.spot);
@@ -215,7 +216,7 @@ fn check_places(dialect: &Dialect, address: &Address, table: &EndpointTable, tol
     }
 }
 
-/// Notes parameters that must be there and are thrown away.
+/// Reports parameters that are both required and ignored.
 fn check_need(address: &Address, table: &EndpointTable, told: &mut Told<'_>) {
     let Some(secret) = table.need.iter().find(|need| need.value == Param::ClientSecret.as_str()) else { return };
     if address.endpoint.row().takes_client && !address.auth.params && !address.auth.basic {
@@ -224,11 +225,11 @@ fn check_need(address: &Address, table: &EndpointTable, told: &mut Told<'_>) {
     }
 }
 
-/// Notes assumed words that are none, so that each request that relies on them is refused.
+/// Reports default values that are invalid, so that every request which relies on them would be refused.
 fn check_assume(dialect: &Dialect, table: &EndpointTable, told: &mut Told<'_>) {
     for (param, value) in table.assume.iter().filter(|(_, value)| !value.value.is_empty()) {
         match Param::from_name(&param.value) {
-            // An operator may take a grant away and leave its address, which then refuses every request.
+            // An operator may disable a grant and keep its endpoint, which then refuses every request.
             Some(Param::GrantType) if GrantType::from_name(&value.value).is_none() => {
                 let near = suggestion(&value.value, GrantType::ALL.iter().map(|grant| grant.as_str()));
                 told(Some(value.spot), format!("assumes the grant `{}`, which does not exist{near}", value.value));
@@ -255,7 +256,7 @@ fn check_assume(dialect: &Dialect, table: &EndpointTable, told: &mut Told<'_>) {
     }
 }
 
-/// Notes an authorization endpoint that sends browsers on to nowhere.
+/// Reports an authorization endpoint that hands browsers off to a page whose URL is missing.
 fn check_hand_off(dialect: &Dialect, address: &Address, table: &EndpointTable, told: &mut Told<'_>) {
     let Some(reply) = address.reply.filter(|_| address.endpoint == Endpoint::Authorize) else { return };
     let reply = &dialect.replies[reply];
@@ -280,7 +281,7 @@ fn check_hand_off(dialect: &Dialect, address: &Address, table: &EndpointTable, t
     }
 }
 
-/// Notes origins that no browser sends.
+/// Reports CORS origins that no browser sends.
 fn check_origins(table: &EndpointTable, told: &mut Told<'_>) {
     for origin in &table.cors {
         let host = origin.value.split_once("://").filter(|(scheme, _)| !scheme.is_empty()).map(|(_, host)| host);
@@ -309,7 +310,7 @@ fn check_origins(table: &EndpointTable, told: &mut Told<'_>) {
     }
 }
 
-/// Notes a surface whose new applications could not authenticate at any of its token endpoints.
+/// Reports a surface on which newly registered applications could not authenticate at any token endpoint.
 fn check_clients(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     let mut tokens = dialect.addresses.iter().filter(|own| own.endpoint == Endpoint::Token).peekable();
     let (kind, way) = match dialect.client.kind {
@@ -334,7 +335,7 @@ fn check_clients(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     }
 }
 
-/// Notes a separator that scopes have themselves.
+/// Reports a scope separator that occurs within the names of scopes.
 fn check_separator(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     let Some(sep) = file.scope.sep.as_ref().filter(|sep| !sep.value.is_empty()) else { return };
     if let Some((word, _)) = dialect.scope.list.iter().find(|(word, _)| word.contains(&sep.value)) {
@@ -344,209 +345,4 @@ fn check_separator(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::rules::Dialect;
-    use crate::sample::problems;
-    use crate::tree::Source;
-
-    const HEAD: &str = "grants = [\"authorization_code\", \"refresh_token\"]\n";
-
-    /// Files that could never work, behind [`HEAD`]: the rest of the file, the line and column of the fault, and words of
-    /// the message.
-    const CASES: &[(&str, &str, &str)] = &[
-        ("[endpoint.token]\n", "1:11", "add `[endpoint.authorize]`"),
-        ("[endpoint.authorize]\n", "1:11", "add `[endpoint.token]`"),
-        ("[endpoint.authorize]\n[endpoint.token]\n[reply.code]\nbody = \"state=$state\"\n", "5:8", "add `code=$code`"),
-        ("[endpoint.authorize]\n[endpoint.token]\n[reply.code]\nbody = \"code=$code\"\n", "5:8", "add `state=$state`"),
-        ("[endpoint.authorize]\n[endpoint.token]\n[reply.denied]\nbody = \"e=$error\"\n", "5:8", "add `state=$state`"),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nbody = '{\"r\":\"$refresh_token\"}'\n",
-            "5:8",
-            "has no `$access_token`",
-        ),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nbody = '{\"a\":\"$access_token\"}'\n",
-            "5:8",
-            "has no `$refresh_token`",
-        ),
-        ("[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nas = \"empty\"\n", "4:8", "has no `$access_token`"),
-        (
-            "[endpoint.authorize]\nmethods = [\"GET\"]\nfrom = [\"form\", \"json\"]\n[endpoint.token]\n",
-            "4:8",
-            "Add \"query\"",
-        ),
-        ("[endpoint.authorize]\n[endpoint.token]\nfrom = []\n", "4:8", "from nowhere"),
-        ("[endpoint.authorize]\n[endpoint.token]\nmethods = [\"GET\"]\n", "4:11", "Add \"query\""),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\n[endpoint.userinfo]\nmethods = [\"GET\"]\n[bearer]\naccept = [\"form:access_token\"]\n",
-            "5:11",
-            "none of the places",
-        ),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\n[endpoint.userinfo]\n[bearer]\naccept = []\n",
-            "4:11",
-            "none of the places",
-        ),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\nneed = [\"client_secret\"]\nauth = [\"none\"]\n[client]\nkind = \"public\"\n",
-            "4:9",
-            "`auth` reads none",
-        ),
-        ("[endpoint.authorize]\n[endpoint.token]\nauth = [\"none\"]\n", "4:8", "new applications are confidential"),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\nauth = [\"params\"]\n[client]\nkind = \"public\"\n",
-            "4:8",
-            "new applications are public",
-        ),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\nassume = { grant_type = \"authorisation_code\" }\n",
-            "4:25",
-            "did you mean `authorization_code`?",
-        ),
-        (
-            "[endpoint.authorize]\nassume = { response_type = \"tokn\" }\n[endpoint.token]\n",
-            "3:28",
-            "did you mean `token`?",
-        ),
-        (
-            "[endpoint.authorize]\nassume = { scope = \"profle\" }\n[endpoint.token]\n",
-            "3:20",
-            "did you mean `profile`?",
-        ),
-        (
-            "[endpoint.authorize]\nassume = { redirect_uri = \"$authorized\" }\n[endpoint.token]\n",
-            "3:27",
-            "of the role token",
-        ),
-        (
-            "[endpoint.authorize]\nreply = \"on\"\n[reply.on]\nas = \"json\"\nbody = '{\"u\":\"$redirect_url\"}'\n[endpoint.token]\n",
-            "3:9",
-            "add `[screen] at`",
-        ),
-        (
-            "[endpoint.authorize]\nreply = \"on\"\n[screen]\nat = \"https://x.example/page\"\n[reply.on]\nas = \"json\"\nbody = '{\"u\":\"$redirect_url\"}'\n[endpoint.token]\n",
-            "3:9",
-            "where nothing is",
-        ),
-        (
-            "[endpoint.authorize]\nreply = \"on\"\n[reply.on]\nas = \"json\"\nbody = '{}'\n[endpoint.token]\n",
-            "3:9",
-            "has no `$redirect_url`",
-        ),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\ncors = [\"https://app.example/\"]\n",
-            "4:9",
-            "which no browser sends",
-        ),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\ncors = [\"https://app.example:443\"]\n",
-            "4:9",
-            "leave the default port out",
-        ),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\ncors = [\"http://app.example:80\"]\n",
-            "4:9",
-            "leave the default port out",
-        ),
-        ("[endpoint.authorize]\n[endpoint.token]\ncors = [\"https://[::1]:0\"]\n", "4:9", "from 1 to 65535"),
-        ("[endpoint.authorize]\n[endpoint.token]\ncors = [\"https://a.example:99999\"]\n", "4:9", "from 1 to 65535"),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\n[screen]\nat = \"https://a.example:99999/x\"\n",
-            "5:6",
-            "from 1 to 65535",
-        ),
-        ("resources = [\"https://a.example:0/\"]\n[endpoint.authorize]\n[endpoint.token]\n", "2:14", "from 1 to 65535"),
-        ("hosts = [\"a.example:0\"]\n[endpoint.authorize]\n[endpoint.token]\n", "2:10", "from 1 to 65535"),
-        ("[endpoint.authorize]\npath = \"/a/../b\"\n[endpoint.token]\n", "3:8", "the segment `..`"),
-        ("[endpoint.authorize]\n[endpoint.token]\npath = \"/a/.\"\n", "4:8", "the segment `.`"),
-        ("prefix = \"/./a\"\n[endpoint.authorize]\n[endpoint.token]\n", "2:10", "the segment `.`"),
-        ("[endpoint.authorize]\nfrom = [\"form\"]\n[endpoint.token]\n", "3:8", "cannot be asked by GET"),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\nneed = [\"code\"]\n",
-            "4:9",
-            "the grant `refresh_token` could never be used",
-        ),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\nneed = [\"refresh_token\"]\n",
-            "4:9",
-            "the grant `authorization_code` could never be used",
-        ),
-        ("[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nstatus = 302\n", "5:10", "write 200"),
-        ("[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nstatus = 500\n", "5:10", "write 200"),
-        ("[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nstatus = 101\n", "5:10", "not an HTTP status"),
-        ("[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nstatus = 204\n", "5:10", "has no body"),
-        ("[endpoint.authorize]\n[endpoint.token]\n[reply.error]\nstatus = 205\n", "5:10", "has no body"),
-        ("[endpoint.authorize]\n[endpoint.token]\n[error]\ninvalid_grant = { status = 304 }\n", "5:28", "has no body"),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nheaders = { Content-Length = \"1\" }\n",
-            "5:13",
-            "the server writes the header",
-        ),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nheaders = { set-cookie = \"a=$state\" }\n",
-            "5:13",
-            "the server writes the header",
-        ),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\n[limit]\nheaders = { used = \"Date\" }\n",
-            "5:20",
-            "the server writes the header",
-        ),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nheaders = { \"X A\" = \"1\" }\n",
-            "5:13",
-            "is not the name of a header",
-        ),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nheaders = { X-A = \"a\\r\\nb\" }\n",
-            "5:19",
-            "only have visible ASCII",
-        ),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nheaders = { X-A = \"ä\" }\n",
-            "5:19",
-            "only have visible ASCII",
-        ),
-        (
-            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nas = \"application/vnd.a+json\"\nbody = '{\"a\":$access_token,}'\n",
-            "6:8",
-            "the body is not JSON when",
-        ),
-        ("[scope]\nsep = \"o\"\n[endpoint.authorize]\n[endpoint.token]\n", "3:7", "has the separator"),
-    ];
-
-    #[test]
-    fn what_can_be_read_and_could_never_work_is_refused_with_its_line() {
-        let both = "[endpoint.authorize]\n[endpoint.token]\n";
-        for (more, place, words) in CASES {
-            let told = problems("odd", &format!("{HEAD}{more}"));
-            let line = told.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{more}: {told}"));
-            assert!(line.starts_with(&format!("x.toml:{place}: ")), "{more}: {line}");
-        }
-        assert_eq!(problems("odd", &format!("{HEAD}{both}")), "");
-    }
-
-    #[test]
-    fn what_works_in_an_unusual_way_is_not_refused() {
-        for more in [
-            "[endpoint.authorize]\n[endpoint.token]\ncors = [\"https://a.example:80\", \"http://[::1]:8443\", \"*\"]\n",
-            "resources = [\"urn:x:99999\", \"https://a.example:65535/..a\"]\n[endpoint.authorize]\n[endpoint.token]\npath = \"/a../.b\"\n",
-            "[endpoint.authorize]\nmethods = [\"POST\"]\nfrom = [\"form\", \"json\"]\n[endpoint.token]\n",
-            "[endpoint.authorize]\n[endpoint.token]\nneed = [\"code\"]\n[endpoint.renew]\nrole = \"token\"\npath = \"/r\"\nneed = [\"refresh_token\"]\n",
-            "[endpoint.authorize]\n[endpoint.token]\n[endpoint.revoke]\n[reply.revoke]\nas = \"empty\"\nstatus = 204\n",
-            "[endpoint.authorize]\n[endpoint.token]\n[reply.token]\nstatus = 201\nheaders = { X-A = \"a\\tb $status\" }\n",
-        ] {
-            assert_eq!(problems("odd", &format!("{HEAD}{more}")), "", "{more}");
-        }
-    }
-
-    #[test]
-    fn an_authorization_endpoint_without_a_grant_is_refused_unless_the_operator_took_the_grant_away() {
-        let file = "grants = [\"password\"]\nwaives = [\"password-grant\"]\n[endpoint.authorize]\n[endpoint.token]\n";
-        let told = problems("odd", file);
-        assert!(told.starts_with("x.toml:3:11: `endpoint.authorize` could never give anything"), "{told}");
-        let whole = file.replace("[\"password\"]", "[\"password\", \"authorization_code\"]");
-        let layers = [Source::file("x.toml", &whole), Source::file("grantry.toml", "grants = [\"password\"]\n")];
-        assert!(Dialect::load("odd", &layers).is_ok());
-    }
-}
+mod tests;

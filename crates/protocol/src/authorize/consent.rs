@@ -4,7 +4,8 @@ use super::Way;
 use super::request::{Request, ResponseType};
 use crate::line::{Change, Rely, Turn};
 use crate::model::{ClientKind, Consent, EventKind};
-use crate::person::browser::{Shown, Signed};
+use crate::person::browser::Shown;
+use crate::person::sign_in::Signed;
 use crate::resource_indicator;
 use crate::scope::Scope;
 
@@ -14,7 +15,7 @@ pub(super) fn is_given(way: &Way<'_>, request: &Request, turn: &Turn<'_>) -> boo
     // active resource owner interaction) without authenticating the client or relying on other measures to ensure that
     // the repeated request comes from the original client". It holds for the operator's own applications too.
     is_identity_assured(way, request)
-        && (way.client.is_first_party || (is_covered(way, request, turn) && !request.prompt.is_consent))
+        && (way.client.is_first_party || (is_covered(way, request, turn) && !request.is_prompt_consent))
 }
 
 /// Can nobody else have made the request? A confidential client proves itself when it redeems the code; a public one, or

@@ -10,12 +10,11 @@
 //! | 6 | consent covers the scopes | ask for it | return `consent_required` |
 //! | 7 | | return a code | return a code |
 //!
-//! The answer to a page is judged by the same function: [`Visit::decide`] takes the answer in, and then asks
-//! [`Visit::next`] again.
+//! Rows 4 and 5 are the table of [`crate::person::sign_in`]. The answer to a page is judged by the same function:
+//! [`Visit::decide`] takes the answer in, and then asks [`Visit::next`] again.
 
 mod consent;
 mod precheck;
-mod prove;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -28,15 +27,15 @@ use request::{Request, ResponseType};
 use crate::crypto::keys::TokenKind;
 use crate::line::{Call, Reply, ReplyKind};
 use crate::line::{Change, Facts, Rely, Turn, Wants};
-use crate::model::{Client, Code, CodeId, EventKind, GrantId, GrantType, SessionId};
+use crate::model::{Client, Code, CodeId, EventKind, GrantId, GrantType, SessionId, UserKey};
 use crate::person::browser::{
-    Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMode, Return, Shown, SignInWish, Signed, Step,
+    Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMode, Return, Shown, Step, renewed_browser,
 };
-use crate::person::upstream::{Assertion, Link};
+use crate::person::sign_in::{Next, Progress, Proof, Question, SignIn, Signed, Taken};
 use crate::redirect::{self, VerifiedRedirect};
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
-use crate::secret::Secret;
+use crate::secret::Digest;
 use crate::token::issue::{self, Beginning, Subject};
 use crate::wire::{Field, Fields, Param, Params};
 
@@ -53,23 +52,14 @@ pub struct Visit {
     pub answer: Option<Answer>,
 }
 
-/// What a person answered to a page.
+/// A user's answer to a page.
 #[derive(Debug)]
 pub enum Answer {
-    /// To [`Page::SignIn`].
-    SignIn {
-        /// E-mail address or user name.
-        login: String,
-        /// The password.
-        password: Secret,
-    },
-    /// To [`Page::SignIn`], by way of an issuer elsewhere: what it says, or why it says nothing.
-    Upstream(Result<Box<Assertion>, Refusal>),
-    /// To [`Page::SecondFactor`]: a code, or a recovery code.
-    SecondFactor(Secret),
+    /// To [`Page::SignIn`] or [`Page::SecondFactor`].
+    Proof(Proof),
     /// To [`Page::Consent`].
     Consent {
-        /// Allow, or deny?
+        /// True if the user allows the access.
         is_approved: bool,
     },
 }
@@ -83,15 +73,8 @@ impl Call for Visit {
             wants.client_id = params.value(Param::ClientId).map(ToOwned::to_owned);
             wants.consent = true;
         }
-        match &self.answer {
-            Some(Answer::SignIn { login, .. }) => wants.login = Some(login.clone()),
-            Some(Answer::Upstream(Ok(assertion))) => assertion.want(&mut wants),
-            // Of the user who is signed in, or else somebody was faster, which is refused before anything else is looked at.
-            Some(Answer::SecondFactor(_)) => wants.identity = self.errand.link.as_ref().map(Link::name),
-            _ => {}
-        }
-        if matches!(self.answer, Some(Answer::SignIn { .. } | Answer::SecondFactor(_))) {
-            self.knock().want(&mut wants);
+        if let Some(Answer::Proof(proof)) = &self.answer {
+            self.signing_in(None).want(proof, &mut wants);
         }
         wants
     }
@@ -100,9 +83,7 @@ impl Call for Visit {
         let signed = Signed::find(&self.caller, facts, turn);
         match &self.answer {
             None => self.next(signed.as_ref(), None, facts, turn).map(keep),
-            Some(Answer::SignIn { login, password }) => self.sign_in(login, password, signed, facts, turn),
-            Some(Answer::Upstream(said)) => self.upstream(said.as_deref(), signed, facts, turn),
-            Some(Answer::SecondFactor(typed)) => self.second_factor(typed, signed, facts, turn),
+            Some(Answer::Proof(proof)) => self.take(proof, signed, facts, turn),
             Some(Answer::Consent { is_approved }) => {
                 // The page was about somebody; if another person has signed in since, it is no answer.
                 let is_theirs = signed.as_ref().is_some_and(|signed| self.errand.user == Some(signed.user.key));
@@ -113,7 +94,7 @@ impl Call for Visit {
     }
 
     fn is_slow(&self, _facts: &Facts) -> bool {
-        matches!(self.answer, Some(Answer::SignIn { .. }))
+        matches!(&self.answer, Some(Answer::Proof(proof)) if proof.is_slow())
     }
 }
 
@@ -143,21 +124,9 @@ impl Visit {
     }
 
     fn next_to_page(&self, path: &str, signed: Option<&Signed>, turn: &mut Turn<'_>) -> Step {
-        match signed {
-            Some(signed) if !self.errand.is_fresh_wanted || self.errand.has_begun(&signed.session) => {
-                if signed.lacks_second_factor() {
-                    return self.ask_second_factor(None, signed, None, turn);
-                }
-                let problem = match self.errand.is_confirmation {
-                    false => None,
-                    true if signed.lacks_password(turn) => Some(No::PasswordNeeded),
-                    true => signed.check_recent(turn).err().map(|_| No::UpstreamNotFresh),
-                };
-                let Some(no) = problem else { return Step::Go(path.to_owned()) };
-                let login = signed.user.email.as_ref().or(signed.user.username.as_ref()).cloned();
-                self.ask_sign_in(None, Some(signed), (login.unwrap_or_default(), Some(no.into())), turn)
-            }
-            _ => self.ask_sign_in(None, signed, (String::new(), None), turn),
+        match self.signing_in(None).next(signed, turn) {
+            Next::Done(_) => Step::Go(path.to_owned()),
+            Next::Ask(question) => self.put(question, None, turn),
         }
     }
 
@@ -169,27 +138,16 @@ impl Visit {
         decision: Option<bool>,
         turn: &mut Turn<'_>,
     ) -> Step {
-        // A second factor comes before freshness where the first one was a step of this errand: it makes it fresh.
-        let may_be_asked = |own: &&Signed| {
-            let is_half = own.lacks_second_factor() && self.errand.has_begun(&own.session);
-            is_half || self.is_fresh_enough(own, request, turn)
-        };
-        let Some(fresh) = signed.filter(may_be_asked) else {
-            if request.prompt.is_none {
+        let signed = match self.signing_in(Some(way.client)).next(signed, turn) {
+            Next::Done(signed) => signed,
+            Next::Ask(Question::SignIn { .. }) if request.is_prompt_none => {
                 return way.back(Err(No::LoginNeeded.into()), turn);
             }
-            let hint = way.params.value(Param::LoginHint).unwrap_or_default().to_owned();
-            let is_in_vain = signed.is_some_and(|own| self.errand.has_begun(&own.session));
-            let problem = is_in_vain.then(|| No::UpstreamNotFresh.into());
-            return self.ask_sign_in(Some(way.client), signed, (hint, problem), turn);
-        };
-        let signed = fresh;
-        if signed.lacks_second_factor() {
-            if request.prompt.is_none {
+            Next::Ask(Question::SecondFactor { .. }) if request.is_prompt_none => {
                 return way.back(Err(No::SecondFactorNeeded.into()), turn);
             }
-            return self.ask_second_factor(Some(way.client), signed, None, turn);
-        }
+            Next::Ask(question) => return self.put(question, Some(way.client), turn),
+        };
         // The page said what it would allow; if the request has come to mean something else since, it is no answer.
         let decision = decision.filter(|_| self.errand.shown.as_ref() == Some(&consent::shown(request)));
         match decision {
@@ -201,7 +159,7 @@ impl Visit {
             Some(true) => consent::remember(way, request, signed, turn),
             // Who goes back to the page finds it there, although it was answered.
             None if !self.was_shown(request, signed) && consent::is_given(way, request, turn) => {}
-            None if request.prompt.is_none => return way.back(Err(No::ConsentNeeded.into()), turn),
+            None if request.is_prompt_none => return way.back(Err(No::ConsentNeeded.into()), turn),
             None => return self.ask_consent(way, request, signed, turn),
         }
         match request.response_type {
@@ -210,55 +168,77 @@ impl Visit {
         }
     }
 
-    /// OpenID Connect Core §3.1.2.1, `max_age` and `prompt`: a proof in the course of this errand will do. No clock has a part
-    /// in `prompt=login`, so that nodes whose clocks differ agree.
-    fn is_fresh_enough(&self, signed: &Signed, request: &Request, turn: &Turn<'_>) -> bool {
-        if self.errand.has_proven(&signed.session) {
-            return true;
-        }
-        let age_s = signed.session.auth_time.seconds_until(turn.now);
-        // A maximum age of 0 asks for a new proof, also within the second of the last one.
-        let is_young = request.max_age_s.is_none_or(|max_age_s| max_age_s > 0 && age_s <= max_age_s);
-        let is_chosen = !request.prompt.is_select_account || self.errand.has_begun(&signed.session);
-        is_young && is_chosen && !request.prompt.is_login
-    }
-
     /// Returns true if the browser comes with a consent page that this person was shown for this request.
     fn was_shown(&self, request: &Request, signed: &Signed) -> bool {
         let is_theirs = self.errand.user == Some(signed.user.key);
         is_theirs && self.answer.is_none() && self.errand.shown.as_ref() == Some(&consent::shown(request))
     }
 
-    /// Asks who is there, or whoever is signed in to confirm it.
-    fn ask_sign_in(
-        &self,
-        client: Option<&Arc<Client>>,
-        signed: Option<&Signed>,
-        (login, problem): (String, Option<Refusal>),
-        turn: &mut Turn<'_>,
-    ) -> Step {
-        let is_password_needed = self.errand.is_confirmation && signed.is_some_and(|own| own.needs_password(turn));
-        // An issuer that never says when it authenticated somebody cannot confirm it. Who has something else is not sent
-        // there in vain; who has nothing else is told once they come back.
-        let has_password = signed.is_some_and(|own| own.user.password.is_some());
-        let was_in_vain = problem.is_some_and(|problem| problem.no == No::UpstreamNotFresh);
-        let is_fresh_wanted = matches!(self.errand.sign_in_wish(), SignInWish::Fresh { .. });
-        let is_of_no_use = is_fresh_wanted
-            && !turn.policy.session.is_upstream_dating
-            && (was_in_vain || (has_password && !turn.policy.session.is_upstream_confirming));
-        let is_upstream_enough = !is_password_needed && !is_of_no_use;
-        self.ask(Page::SignIn { client: client.cloned(), login, problem, is_upstream_enough }, None, None, turn)
+    /// The sign-in of this visit, for `client` if an application asks.
+    fn signing_in(&self, client: Option<&Arc<Client>>) -> SignIn<'_> {
+        SignIn {
+            demand: self.errand.demand(),
+            progress: &self.errand.progress,
+            caller: &self.caller,
+            address: &self.address,
+            client: client.map(|client| client.key),
+        }
     }
 
-    fn ask_second_factor(
+    /// Takes in the answer to a question of the sign-in, and says what comes next.
+    fn take(
         &self,
-        client: Option<&Arc<Client>>,
-        signed: &Signed,
-        problem: Option<Refusal>,
+        proof: &Proof,
+        signed: Option<Signed>,
+        facts: &Facts,
         turn: &mut Turn<'_>,
-    ) -> Step {
-        let user = Arc::clone(&signed.user);
-        self.ask(Page::SecondFactor { client: client.cloned(), user, problem }, Some(signed), None, turn)
+    ) -> Result<Browse, Refusal> {
+        // A request that has no way back is refused before anybody types a password for it.
+        let client = self.asking_client(facts, turn)?;
+        match self.signing_in(client).take(proof, signed, facts, turn) {
+            Taken::Again(question) => Ok(keep(self.put(question, client, turn))),
+            Taken::NotAsked(signed) => self.next(signed.as_ref(), None, facts, turn).map(keep),
+            Taken::Good { signed, cookie, progress } => {
+                let step = self.after(&cookie, progress).next(Some(&signed), None, facts, turn)?;
+                Ok(Browse { step, cookie })
+            }
+        }
+    }
+
+    /// The same visit in the session that a good answer began.
+    fn after(&self, cookie: &Cookie, progress: Progress) -> Self {
+        let browser = match cookie {
+            Cookie::Set(session, ..) => Digest::of(renewed_browser(session).as_bytes()),
+            Cookie::Keep | Cookie::Clear => self.caller.browser,
+        };
+        Self {
+            errand: Errand { progress, ..self.errand.clone().anew() },
+            caller: Caller { browser, ..self.caller.clone() },
+            address: self.address.clone(),
+            answer: None,
+        }
+    }
+
+    /// The application that asks, if one does.
+    fn asking_client<'f>(&self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Option<&'f Arc<Client>>, Refusal> {
+        match &self.errand.goal {
+            Goal::Authorize(params) => Way::find(params, facts, turn).map(|_| facts.client.as_ref()),
+            Goal::Page(_) => Ok(None),
+        }
+    }
+
+    /// Puts a question of the sign-in on its page.
+    fn put(&self, question: Question, client: Option<&Arc<Client>>, turn: &mut Turn<'_>) -> Step {
+        let client = client.cloned();
+        match question {
+            Question::SignIn { login, problem, is_upstream_enough } => {
+                self.ask(Page::SignIn { client, login, problem, is_upstream_enough }, None, None, turn)
+            }
+            Question::SecondFactor { user, problem } => {
+                let about = Some(user.key);
+                self.ask(Page::SecondFactor { client, user, problem }, about, None, turn)
+            }
+        }
     }
 
     fn ask_consent(&self, way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
@@ -270,11 +250,11 @@ impl Visit {
             audience: request.audience.clone(),
             redirect: way.to.clone(),
         };
-        self.ask(page, Some(signed), Some(consent::shown(request)), turn)
+        self.ask(page, Some(signed.user.key), Some(consent::shown(request)), turn)
     }
 
-    fn ask(&self, page: Page, about: Option<&Signed>, shown: Option<Shown>, turn: &mut Turn<'_>) -> Step {
-        let errand = Errand { user: about.map(|signed| signed.user.key), shown, ..self.errand.clone() };
+    fn ask(&self, page: Page, user: Option<UserKey>, shown: Option<Shown>, turn: &mut Turn<'_>) -> Step {
+        let errand = Errand { user, shown, ..self.errand.clone() };
         let seal = errand.seal(&turn.policy.dialect, &self.caller.browser, turn.now, turn.keys, &mut turn.entropy);
         Step::Ask(Ask { page, seal })
     }

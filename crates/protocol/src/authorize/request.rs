@@ -19,8 +19,10 @@ pub(super) struct Request {
     pub(super) scope: Scope,
     pub(super) audience: Vec<String>,
     pub(super) challenge: Option<Digest>,
-    pub(super) prompt: Prompt,
-    pub(super) max_age_s: Option<u64>,
+    /// `prompt=none`: the user must not be asked anything.
+    pub(super) is_prompt_none: bool,
+    /// `prompt=consent`: the user must be asked for consent.
+    pub(super) is_prompt_consent: bool,
     pub(super) is_redirect_uri_named: bool,
 }
 
@@ -52,15 +54,6 @@ impl ResponseType {
     }
 }
 
-/// OpenID Connect Core §3.1.2.1.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Prompt {
-    pub(super) is_none: bool,
-    pub(super) is_login: bool,
-    pub(super) is_select_account: bool,
-    pub(super) is_consent: bool,
-}
-
 impl Request {
     pub(super) fn parse(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Self, Refusal> {
         check_parameters(params)?;
@@ -79,26 +72,29 @@ impl Request {
         if params.value(Param::ResponseMode).is_some_and(|mode| !response_type.may_travel(mode, turn.policy)) {
             return Err(Refusal::of(No::ResponseModeUnknown, Param::ResponseMode));
         }
+        let (scope, audience) =
+            (issue::requested_scope(params, client, turn)?, issue::requested_resources(params, turn)?);
+        let challenge = match response_type {
+            ResponseType::Code => challenge(params, client, turn)?,
+            // There is no code to bind to it.
+            ResponseType::Token => None,
+        };
+        let prompt = prompt(params.value(Param::Prompt))?;
+        // What prompt and max_age demand of the sign-in, the sign-in knows.
+        if params.value(Param::MaxAge).is_some_and(|text| text.parse::<u64>().is_err()) {
+            return Err(Refusal::of(No::ParameterMalformed, Param::MaxAge));
+        }
         Ok(Self {
             response_type,
-            scope: issue::requested_scope(params, client, turn)?,
-            audience: issue::requested_resources(params, turn)?,
-            challenge: match response_type {
-                ResponseType::Code => challenge(params, client, turn)?,
-                // There is no code to bind to it.
-                ResponseType::Token => None,
-            },
-            prompt: Prompt::parse(params.value(Param::Prompt))?,
-            max_age_s: params
-                .value(Param::MaxAge)
-                .map(str::parse)
-                .transpose()
-                .map_err(|_| Refusal::of(No::ParameterMalformed, Param::MaxAge))?,
+            scope,
+            audience,
+            challenge,
+            is_prompt_none: prompt.contains(&"none"),
+            is_prompt_consent: prompt.contains(&"consent"),
             is_redirect_uri_named: params.value(Param::RedirectUri).is_some(),
         })
     }
 }
-
 /// Refuses parameters that could not be read, that a form cannot carry back, or that are too large together.
 fn check_parameters(params: &Params) -> Result<(), Refusal> {
     if let Some(fault) = params.fault {
@@ -138,22 +134,16 @@ fn challenge(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Option
     }
 }
 
-impl Prompt {
-    fn parse(text: Option<&str>) -> Result<Self, Refusal> {
-        let malformed = Refusal::of(No::PromptMalformed, Param::Prompt);
-        let mut prompt = Self::default();
-        let words: Vec<&str> = text.unwrap_or_default().split(' ').filter(|word| !word.is_empty()).collect();
-        for word in &words {
-            match *word {
-                "none" => prompt.is_none = true,
-                "login" => prompt.is_login = true,
-                "select_account" => prompt.is_select_account = true,
-                "consent" => prompt.is_consent = true,
-                // OpenID Connect Core §3.1.2.1 lets a server return an error for a value that it does not understand.
-                _ => return Err(Refusal::of(No::PromptUnknown, Param::Prompt)),
-            }
-        }
-        // OpenID Connect Core §3.1.2.1: "If this parameter contains none with any other value, an error is returned."
-        if prompt.is_none && words.len() > 1 { Err(malformed) } else { Ok(prompt) }
+/// The words of `prompt`, OpenID Connect Core §3.1.2.1.
+fn prompt(text: Option<&str>) -> Result<Vec<&str>, Refusal> {
+    let words: Vec<&str> = text.unwrap_or_default().split(' ').filter(|word| !word.is_empty()).collect();
+    // OpenID Connect Core §3.1.2.1 lets a server return an error for a value that it does not understand.
+    if words.iter().any(|word| !["none", "login", "select_account", "consent"].contains(word)) {
+        return Err(Refusal::of(No::PromptUnknown, Param::Prompt));
     }
+    // OpenID Connect Core §3.1.2.1: "If this parameter contains none with any other value, an error is returned."
+    if words.contains(&"none") && words.len() > 1 {
+        return Err(Refusal::of(No::PromptMalformed, Param::Prompt));
+    }
+    Ok(words)
 }

@@ -9,8 +9,9 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::model::Consent;
 use crate::model::{Amr, Attempts, ClientKind, GrantType, Held, Pkce, Session, Totp, User};
-use crate::person::browser::{Begun, renewed_browser};
 use crate::person::password;
+use crate::person::sign_in::Begun;
+use crate::person::upstream::Assertion;
 use crate::sample::{self, World};
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
@@ -92,7 +93,7 @@ fn visit(world: &World, answer: Option<Answer>) -> Visit {
     let errand = Errand {
         user: Some(sample::user().key),
         shown: Some(Shown { scope, audience: vec![] }),
-        begun,
+        progress: Progress { begun, link: None },
         ..Errand::new(Goal::Authorize(Box::new(world.params())), 4000)
     };
     let errand = if answer.is_none() { errand.anew() } else { errand };
@@ -146,7 +147,7 @@ fn check(world: &World, expected: &Expect) {
 }
 
 fn sign_in(password: &str) -> Option<Answer> {
-    Some(Answer::SignIn { login: "alice".into(), password: Secret::new(password) })
+    Some(Answer::Proof(Proof::Password { login: "alice".into(), password: Secret::new(password) }))
 }
 
 #[test]
@@ -343,7 +344,7 @@ fn a_locked_account_refuses_the_right_password_until_the_window_is_over() {
     let mut world = world();
     world.facts.login = Some(Arc::new(sample::user()));
     let shut = Attempts { failures: 10, resets_at: UnixTime(1600) };
-    let keys = visit(&world, None).knock().keys(Some(sample::user().key), Some("alice"));
+    let keys = crate::person::attempts::Knock::from_address("192.0.2.1").keys(Some(sample::user().key), Some("alice"));
     world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
     expect![[r#"
         ask sign-in for Some("Web") as "alice", Some(LockedOut)
@@ -376,7 +377,7 @@ fn a_complete_sign_in_makes_the_browser_a_known_device_and_one_without_its_secon
     assert_eq!(device(&world, sign_in(sample::PASSWORD)), None);
     let world = with_session(world, with_totp.clone(), vec![Amr::Pwd]);
     let code = crate::person::totp::code(SEED, 1000 / 30, 6);
-    let made = device(&world, Some(Answer::SecondFactor(Secret::new(code))));
+    let made = device(&world, Some(Answer::Proof(Proof::SecondFactor(Secret::new(code)))));
     assert!(made.is_some_and(|device| device.is_known_to(&with_totp)));
 }
 
@@ -404,26 +405,26 @@ fn a_code_of_the_second_factor_is_used_up_and_steps_the_session_up() {
         ask consent to profile, new profile, then app.example + new session
         PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, Rely, PutUser, Note signed_in, EndSession, PutSession
     "#]]
-    .assert_eq(&told(&world, Some(Answer::SecondFactor(Secret::new(code)))));
+    .assert_eq(&told(&world, Some(Answer::Proof(Proof::SecondFactor(Secret::new(code))))));
     expect![[r#"
         ask second factor, Some(SecondFactorWrong)
         CountFailure, CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
     "#]]
-    .assert_eq(&told(&world, Some(Answer::SecondFactor(Secret::new("000000")))));
+    .assert_eq(&told(&world, Some(Answer::Proof(Proof::SecondFactor(Secret::new("000000"))))));
 }
 
 #[test]
 fn a_second_factor_alone_is_no_fresh_sign_in() {
     let world = with_session(world(), user_with_totp(&world()), vec![Amr::Pwd]);
     let code = Secret::new(crate::person::totp::code(SEED, 1000 / 30, 6));
-    let mut visit = visit(&world, Some(Answer::SecondFactor(code.clone())));
-    visit.errand.begun = None;
+    let mut visit = visit(&world, Some(Answer::Proof(Proof::SecondFactor(code.clone()))));
+    visit.errand.progress.begun = None;
     let (verdict, changes) = world.judge(&visit);
     assert!(matches!(verdict.unwrap().step, Step::Ask(Ask { page: Page::SignIn { .. }, .. })));
     assert_eq!(changes, vec![]);
     let mut late = world;
     late.now = UnixTime(950 + 15 * 60 + 1);
-    assert!(told(&late, Some(Answer::SecondFactor(code))).starts_with("ask sign-in"));
+    assert!(told(&late, Some(Answer::Proof(Proof::SecondFactor(code)))).starts_with("ask sign-in"));
 }
 
 #[test]
@@ -464,7 +465,7 @@ fn an_answer_to_a_page_that_showed_something_else_is_asked_again() {
 fn a_recovery_code_works_once() {
     let world = with_session(world(), user_with_totp(&world()), vec![Amr::Pwd]);
     let (texts, _) = crate::person::recovery::codes(&mut crate::crypto::entropy::Entropy::seeded([5; 32], 1));
-    let (_, changes) = world.judge(&visit(&world, Some(Answer::SecondFactor(texts[2].clone()))));
+    let (_, changes) = world.judge(&visit(&world, Some(Answer::Proof(Proof::SecondFactor(texts[2].clone())))));
     let burnt = changes.iter().find_map(|change| match change {
         Change::PutUser(user) => user.totp.as_ref(),
         _ => None,
@@ -476,7 +477,7 @@ fn a_recovery_code_works_once() {
 #[test]
 fn an_empty_answer_to_the_second_factor_is_wrong() {
     let world = with_session(world(), user_with_totp(&world()), vec![Amr::Pwd]);
-    assert!(told(&world, Some(Answer::SecondFactor(Secret::new("")))).contains("SecondFactorWrong"));
+    assert!(told(&world, Some(Answer::Proof(Proof::SecondFactor(Secret::new(""))))).contains("SecondFactorWrong"));
 }
 
 #[test]
@@ -611,7 +612,7 @@ fn a_second_factor_that_ends_in_a_token_depends_on_the_account_once() {
     (session.auth_time, session.seen_at) = (world.now, world.now);
     (session.idle_until, session.expires_at) = (world.now.plus(600), world.now.plus(600));
     let recovery = crate::person::recovery::codes(&mut crate::crypto::entropy::Entropy::seeded([5; 32], 1)).0;
-    let (_, changes) = world.judge(&visit(&world, Some(Answer::SecondFactor(recovery[0].clone()))));
+    let (_, changes) = world.judge(&visit(&world, Some(Answer::Proof(Proof::SecondFactor(recovery[0].clone())))));
     let relied = changes.iter().filter(|change| matches!(change, Change::Rely(Rely::User(..)))).count();
     let written = changes.iter().filter(|change| matches!(change, Change::PutUser(_))).count();
     let issued = changes.iter().filter(|change| matches!(change, Change::PutAccess(_))).count();

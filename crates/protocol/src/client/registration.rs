@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::person::password;
 use crate::policy::Policy;
-use crate::refusal::No;
+use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
@@ -78,6 +78,12 @@ pub fn changed(client: &Client, proposal: &Proposal, asked: Asked<'_>) -> Result
     Ok(client)
 }
 
+/// The refusal for a proposal with faults: the first of them.
+#[must_use]
+pub fn refusal(faults: &[Fault]) -> Refusal {
+    faults.first().map_or(No::SettingMalformed.into(), Refusal::from)
+}
+
 fn write(client: &mut Client, proposal: &Proposal, asked: Asked<'_>, is_new: bool) -> Result<(), Vec<Fault>> {
     let mut faults = Vec::new();
     for (setting, given) in proposal.iter() {
@@ -91,7 +97,9 @@ fn write(client: &mut Client, proposal: &Proposal, asked: Asked<'_>, is_new: boo
         };
         faults.extend(written.err());
     }
-    if is_new || proposal.get(Setting::RedirectUris).is_some() {
+    let is_counted = is_new || proposal.get(Setting::RedirectUris).is_some();
+    // Without good grant types nobody knows whether users come back.
+    if is_counted && !faults.iter().any(|fault| fault.setting == Setting::Grants) {
         // Before the faults of single URIs.
         faults.splice(..0, redirect_uris_fault(client, proposal, asked.asker));
     }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{APPLICATIONS_MAX, Done};
 use crate::client::registration::{self, Asked, Asker, REDIRECT_URIS_MAX, SECRETS_LIVE_MAX};
-use crate::client_setting::{self, Fault, Form, Given, Proposal, Setting};
+use crate::client_setting::{self, Form, Given, Proposal, Setting};
 use crate::line::{Change, Facts, Rely, Turn};
 use crate::model::{Client, ClientKey, ClientKind, ClientSecret, EventKind};
-use crate::person::browser::Signed;
+use crate::person::sign_in::Signed;
 use crate::redirect;
 use crate::refusal::{No, Refusal};
 
@@ -54,11 +54,6 @@ fn lines(typed: &str) -> Vec<String> {
     lines
 }
 
-/// The first thing that is wrong with a proposal.
-fn first(faults: Vec<Fault>) -> Refusal {
-    faults.first().map_or(No::SettingMalformed.into(), Refusal::from)
-}
-
 /// How a page refers to a secret of a client without telling anything about it.
 #[must_use]
 pub fn secret_reference(secret: &ClientSecret) -> String {
@@ -99,7 +94,7 @@ pub(super) fn create(
     if !kind.is_empty() {
         proposal.set(Setting::Kind, kind.into());
     }
-    let mut client = registration::proposed(&proposal, asked(turn)).map_err(first)?;
+    let mut client = registration::proposed(&proposal, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
     let owner = signed.user.key;
     if facts.holdings.is_none_or(|held| held.clients >= APPLICATIONS_MAX) {
         return Err(No::ApplicationsTooMany.into());
@@ -136,7 +131,8 @@ pub(super) fn save(
     turn: &mut Turn<'_>,
 ) -> Result<Done, Refusal> {
     let seen = alterable(signed, facts)?;
-    let client = registration::changed(seen, &particulars.0, asked(turn)).map_err(first)?;
+    let client =
+        registration::changed(seen, &particulars.0, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
     if client == **seen {
         return Ok(Done::Application(Arc::clone(seen), None));
     }

@@ -15,7 +15,8 @@ pub use personal::{Lifetime, TokenReference, TokenWish};
 use crate::line::Call;
 use crate::line::{Facts, Turn, Wants};
 use crate::model::{Client, SessionId, User};
-use crate::person::browser::{Caller, FormSeal, Signed};
+use crate::person::browser::{Caller, FormSeal};
+use crate::person::sign_in::Signed;
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 

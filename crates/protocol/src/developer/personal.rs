@@ -6,7 +6,7 @@ use crate::crypto::keys::{Keys, TokenKind};
 use crate::line::{Change, Facts, Rely, Turn};
 use crate::model::{EventKind, Personal, PersonalId, UserKey};
 use crate::names::display_name;
-use crate::person::browser::Signed;
+use crate::person::sign_in::Signed;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;

@@ -1,7 +1,7 @@
-//! An issuer for the tests: its keys, and tokens that it signs. The keys for ES256 and EdDSA are those of RFC 7515 A.3 and
+//! Keys for the tests, and tokens that they sign. The keys for ES256 and EdDSA are those of RFC 7515 A.3 and
 //! RFC 8037 A; that for RS256 is made anew.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKey, KeySize};
@@ -10,20 +10,15 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
 use super::KeySet;
-use crate::person::upstream::{Issuer, SignUp};
-
-pub(crate) const ISSUER: &str = "https://issuer.example";
-pub(crate) const CLIENT_ID: &str = "grantry-there";
-
 const ES_D: &str = "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI";
-pub(super) const ES_X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
-pub(super) const ES_Y: &str = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
+pub(crate) const ES_X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
+pub(crate) const ES_Y: &str = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
 const ED_D: &str = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
-pub(super) const ED_X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+pub(crate) const ED_X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 
 static RSA: LazyLock<RsaKey> = LazyLock::new(|| RsaKey::generate(KeySize::Rsa2048).unwrap());
 
-/// One of the issuer's keys.
+/// One of the keys.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum With {
     Rs256,
@@ -36,11 +31,11 @@ fn bytes(text: &str) -> Vec<u8> {
 }
 
 /// The public part of the RSA key, as base64url and as the bytes that a careless verifier would take for an HMAC key.
-pub(super) fn rsa_n() -> String {
+pub(crate) fn rsa_n() -> String {
     BASE64URL_NOPAD.encode(RSA.public_key().modulus().big_endian_without_leading_zero())
 }
 
-/// The set that the issuer publishes.
+/// The set as it is published.
 pub(crate) fn published() -> Value {
     json!({"keys": [
         {"kty": "RSA", "kid": "rs", "use": "sig", "alg": "RS256", "n": rsa_n(), "e": "AQAB"},
@@ -53,37 +48,6 @@ pub(crate) fn keys() -> KeySet {
     KeySet::parse(published().to_string().as_bytes()).unwrap()
 }
 
-pub(crate) fn issuer() -> Arc<Issuer> {
-    Arc::new(Issuer {
-        name: ISSUER.into(),
-        client_id: CLIENT_ID.into(),
-        keys: Arc::new(keys()),
-        sign_up: SignUp::Anybody,
-    })
-}
-
-/// What the issuer says about Alice at the time 1000.
-pub(crate) fn claims() -> Value {
-    json!({
-        "iss": ISSUER, "sub": "alice-there", "aud": CLIENT_ID, "azp": CLIENT_ID, "iat": 990, "exp": 1990,
-        "email": "alice@example.com", "email_verified": true, "name": "Alice There",
-    })
-}
-
-/// The same with other claims; `null` takes one out.
-#[expect(clippy::needless_pass_by_value, reason = "tests write the changes in place")]
-pub(crate) fn claims_with(changes: Value) -> Value {
-    let mut claims = claims();
-    for (name, value) in changes.as_object().unwrap() {
-        if value.is_null() {
-            claims.as_object_mut().unwrap().remove(name);
-        } else {
-            claims[name] = value.clone();
-        }
-    }
-    claims
-}
-
 /// A token with this header and these claims.
 pub(crate) fn sign(header: &Value, claims: &Value, with: With) -> String {
     let message = unsigned(header, claims);
@@ -91,14 +55,9 @@ pub(crate) fn sign(header: &Value, claims: &Value, with: With) -> String {
     format!("{message}.{}", BASE64URL_NOPAD.encode(&signature))
 }
 
-pub(super) fn unsigned(header: &Value, claims: &Value) -> String {
+pub(crate) fn unsigned(header: &Value, claims: &Value) -> String {
     let encode = |part: &Value| BASE64URL_NOPAD.encode(part.to_string().as_bytes());
     format!("{}.{}", encode(header), encode(claims))
-}
-
-/// A token as the issuer makes it.
-pub(crate) fn token(claims: &Value) -> String {
-    sign(&json!({"alg": "EdDSA", "kid": "ed", "typ": "JWT"}), claims, With::EdDsa)
 }
 
 #[expect(clippy::disallowed_methods, reason = "signatures of ECDSA and RSA draw on it")]

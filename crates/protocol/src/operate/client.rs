@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{client, user, want_user};
 use crate::client::registration::{self, Asked, Asker, SECRETS_LIVE_MAX};
-use crate::client_setting::{Fault, Proposal};
+use crate::client_setting::Proposal;
 use crate::identifiers;
 use crate::line::{Call, Change, Facts, Turn, Wants};
 use crate::model::{Client, ClientKey, ClientKind, ClientSecret, EventKind, UserKey};
@@ -124,11 +124,6 @@ impl Call for ClientCall {
     }
 }
 
-/// The first thing that is wrong with a proposal.
-fn first(faults: Vec<Fault>) -> Refusal {
-    faults.first().map_or(No::SettingMalformed.into(), Refusal::from)
-}
-
 fn asked<'a>(turn: &Turn<'a>) -> Asked<'a> {
     Asked { asker: Asker::Operator, policy: turn.policy }
 }
@@ -143,7 +138,7 @@ fn add(
     if !client_id.is_empty() {
         identifiers::id(client_id)?;
     }
-    let mut client = registration::proposed(proposal, asked(turn)).map_err(first)?;
+    let mut client = registration::proposed(proposal, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
     if secret.is_some() && client.kind == ClientKind::Public {
         return Err(No::SecretOfPublicClient.into());
     }
@@ -170,7 +165,8 @@ fn change(seen: &Client, proposal: &Proposal, owner: Option<UserKey>, turn: &Tur
     if seen.dialect != turn.policy.dialect {
         return Err(No::DialectNotOffered.into());
     }
-    let mut client = registration::changed(seen, proposal, asked(turn)).map_err(first)?;
+    let mut client =
+        registration::changed(seen, proposal, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
     if client.owner.is_none() && client.operator_scope.is_empty() {
         // Until now all of its scopes came from the operator.
         client.operator_scope = client.scope.clone();

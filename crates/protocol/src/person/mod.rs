@@ -8,5 +8,6 @@ pub mod memo;
 pub mod password;
 pub mod recovery;
 pub mod second_factor;
+pub mod sign_in;
 pub mod totp;
 pub mod upstream;

@@ -9,13 +9,12 @@
 
 use std::sync::Arc;
 
-use crate::jose::Jwt;
 use crate::line::Reply;
 use crate::line::{Change, Facts, Turn, Wants};
 use crate::model::{Client, EventKind, GrantType, User};
 use crate::person::attempts::Knock;
 use crate::person::second_factor;
-use crate::person::upstream::{Assertion, Issuer};
+use crate::person::upstream::{Assertion, Issuer, UnverifiedIdToken};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 use crate::token::issue::{self, Beginning, Subject};
@@ -24,7 +23,7 @@ use crate::wire::{Param, Params};
 #[derive(Debug)]
 pub(crate) struct Request {
     /// The client is told what is wrong with it only when it is known who the client is.
-    jwt: Result<Jwt, No>,
+    token: Result<UnverifiedIdToken, No>,
     /// The token with its issuer, as soon as both are there.
     assertion: Result<Assertion, No>,
     otp: Option<Secret>,
@@ -37,18 +36,18 @@ impl Request {
     pub(super) fn parse(mut params: Params, address: &str) -> Result<Self, Refusal> {
         let text = params.take(Param::Assertion).ok_or(Refusal::of(No::ParameterMissing, Param::Assertion))?;
         let otp = params.take(Param::Otp).map(Secret::new);
-        let jwt = Jwt::read(text);
-        let assertion = Err(jwt.as_ref().err().copied().unwrap_or(No::UpstreamAbsent));
-        Ok(Self { jwt, assertion, otp, knock: Knock::from_address(address), params })
+        let token = UnverifiedIdToken::read(text);
+        let assertion = Err(token.as_ref().err().copied().unwrap_or(No::UpstreamAbsent));
+        Ok(Self { token, assertion, otp, knock: Knock::from_address(address), params })
     }
 
-    pub(super) fn jwt(&self) -> Option<&Jwt> {
-        self.jwt.as_ref().ok()
+    pub(super) fn token(&self) -> Option<&UnverifiedIdToken> {
+        self.token.as_ref().ok()
     }
 
     pub(super) fn trust(&mut self, issuer: Result<Arc<Issuer>, No>) {
-        let issuer = issuer.and_then(|issuer| Ok((self.jwt.clone()?, issuer)));
-        self.assertion = issuer.map(|(jwt, issuer)| Assertion::new(jwt, issuer, None));
+        let issuer = issuer.and_then(|issuer| Ok((self.token.clone()?, issuer)));
+        self.assertion = issuer.map(|(token, issuer)| Assertion::new(token, issuer, None));
     }
 
     pub(super) fn want(&self, wants: &mut Wants) {
@@ -107,8 +106,8 @@ mod tests {
     use super::*;
     use crate::crypto::entropy::Entropy;
     use crate::crypto::keys::{Alphabet, Spelling};
-    use crate::jose::signed::{self, claims, claims_with};
     use crate::model::{Attempts, ClientKind, GrantType, Held, Identity, IdentityName, Totp};
+    use crate::person::upstream::sample::{self as issuer, claims, claims_with};
     use crate::policy::GrantSpelling;
     use crate::sample::{self, World};
     use crate::time::UnixTime;
@@ -129,13 +128,13 @@ mod tests {
         let grants = vec![GrantType::Assertion, GrantType::RefreshToken];
         world.facts.client = Some(Arc::new(Client { grants, ..sample::client() }));
         world.send(Param::GrantType, "assertion");
-        world.send(Param::Assertion, &signed::token(said));
+        world.send(Param::Assertion, &issuer::token(said));
         world.send(Param::Scope, "profile");
         world
     }
 
     fn linked(mut world: World, user: User) -> World {
-        let name = IdentityName { issuer: signed::ISSUER.into(), subject: "alice-there".into() };
+        let name = IdentityName { issuer: issuer::ISSUER.into(), subject: "alice-there".into() };
         let row = Identity { name, user: user.key, linked_at: UnixTime(500) };
         let user = Some(Arc::new(user));
         world.facts.identity = Some(Held { row, client: None, user, is_grant_revoked: false });
@@ -159,12 +158,12 @@ mod tests {
     }
 
     fn check(world: &World, expected: &Expect) {
-        let (verdict, changes) = judge(world, Ok(signed::issuer()));
+        let (verdict, changes) = judge(world, Ok(issuer::issuer()));
         expected.assert_eq(&sample::told(verdict, &changes));
     }
 
     fn no(world: &World) -> No {
-        judge(world, Ok(signed::issuer())).0.unwrap_err().no
+        judge(world, Ok(issuer::issuer())).0.unwrap_err().no
     }
 
     #[test]
@@ -177,7 +176,7 @@ mod tests {
             BurnJti, PutIdentity, PutUser, Note user_added, Note identity_linked, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
         "#]],
         );
-        let (verdict, changes) = judge(&world, Ok(signed::issuer()));
+        let (verdict, changes) = judge(&world, Ok(issuer::issuer()));
         let fields = verdict.unwrap().fields;
         let text = |field| fields.value(field).unwrap().as_str().unwrap().to_owned();
         assert!(
@@ -303,7 +302,7 @@ mod tests {
             (claims_with(json!({"aud": "other"})), No::AssertionForOther),
             (claims_with(json!({"iss": "https://evil.example"})), No::AssertionOfOtherIssuer),
         ] {
-            let (verdict, changes) = judge(&linked(world(&said), sample::user()), Ok(signed::issuer()));
+            let (verdict, changes) = judge(&linked(world(&said), sample::user()), Ok(issuer::issuer()));
             let refusal = verdict.unwrap_err();
             assert_eq!((refusal.no, refusal.param, changes.len()), (expected, Some(Param::Assertion), 0));
             assert_eq!(refusal.row().kind, crate::refusal::ErrorKind::InvalidGrant);
@@ -320,7 +319,7 @@ mod tests {
     fn a_token_is_exchanged_once_and_remembered_until_it_is_too_old_rfc_7523_3() {
         let mut world = linked(world(&claims()), sample::user());
         let burned = |world: &World| {
-            let (verdict, changes) = judge(world, Ok(signed::issuer()));
+            let (verdict, changes) = judge(world, Ok(issuer::issuer()));
             let burn = |change: &Change| match change {
                 Change::BurnJti { jti, until } => Some((*jti, *until)),
                 _ => None,
@@ -350,7 +349,7 @@ mod tests {
     #[test]
     fn a_token_that_lives_for_long_is_remembered_for_as_long_as_it_is_taken() {
         let world = linked(world(&claims_with(json!({"exp": 9_000_000}))), sample::user());
-        let changes = judge(&world, Ok(signed::issuer())).1;
+        let changes = judge(&world, Ok(issuer::issuer())).1;
         let until = UnixTime(990 + 24 * 60 * 60);
         assert!(changes.iter().any(|change| matches!(change, Change::BurnJti { until: own, .. } if *own == until)));
     }
@@ -384,7 +383,7 @@ mod tests {
         let grants = vec![GrantType::Assertion];
         world.facts.client = Some(Arc::new(Client { grants, kind: ClientKind::Public, ..sample::public_client() }));
         world.unsend(Param::ClientSecret);
-        assert!(judge(&world, Ok(signed::issuer())).0.is_ok());
+        assert!(judge(&world, Ok(issuer::issuer())).0.is_ok());
     }
 
     #[test]
@@ -392,8 +391,8 @@ mod tests {
         let world = world(&claims());
         let mut request = TokenRequest::parse(world.params(), &world.policy, &world.keys, sample::ADDRESS).unwrap();
         assert_eq!(crate::line::Call::wants(&request).identity, None);
-        assert_eq!(request.assertion().and_then(Jwt::kid), Some("ed"));
-        request.trust(Ok(signed::issuer()));
+        assert_eq!(request.assertion().and_then(UnverifiedIdToken::kid), Some("ed"));
+        request.trust(Ok(issuer::issuer()));
         let wants = crate::line::Call::wants(&request);
         assert_eq!(wants.identity.unwrap().subject, "alice-there");
         assert_eq!(wants.login.as_deref(), Some("alice@example.com"));

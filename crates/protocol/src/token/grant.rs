@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use super::{assertion, authorization_code, client_credentials, password, refresh_token};
 use crate::crypto::keys::Keys;
-use crate::jose::Jwt;
 use crate::line::Reply;
 use crate::line::{Facts, Turn, Wants};
 use crate::model::{Client, GrantType};
-use crate::person::upstream::Issuer;
+use crate::person::upstream::{Issuer, UnverifiedIdToken};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::wire::{Param, Params};
@@ -69,9 +68,9 @@ impl GrantRequest {
     }
 
     /// The token that cannot be judged without the keys of its issuer.
-    pub(crate) fn assertion(&self) -> Option<&Jwt> {
+    pub(crate) fn assertion(&self) -> Option<&UnverifiedIdToken> {
         match self {
-            Self::Assertion(request) => request.jwt(),
+            Self::Assertion(request) => request.token(),
             _ => None,
         }
     }

@@ -13,11 +13,10 @@ use std::sync::Arc;
 
 use crate::client::authenticate::Credentials;
 use crate::crypto::keys::Keys;
-use crate::jose::Jwt;
 use crate::line::{Call, Reply};
 use crate::line::{Facts, Turn, Wants};
 use crate::model::{Client, GrantType};
-use crate::person::upstream::Issuer;
+use crate::person::upstream::{Issuer, UnverifiedIdToken};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::token::grant::GrantRequest;
@@ -75,7 +74,7 @@ impl TokenRequest {
 
     /// The ID token that this request cannot be judged without the keys of its issuer for.
     #[must_use]
-    pub fn assertion(&self) -> Option<&Jwt> {
+    pub fn assertion(&self) -> Option<&UnverifiedIdToken> {
         self.grant.assertion()
     }
 

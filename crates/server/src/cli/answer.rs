@@ -58,7 +58,7 @@ impl Stop {
 impl Stop {
     /// Both reasons, a line each. The first one says with which code the command ends.
     #[must_use]
-    pub(super) fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: &Self) -> Self {
         Self { text: format!("{}\n{}", self.text, other.text), ..self }
     }
 }

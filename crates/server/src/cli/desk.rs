@@ -14,7 +14,6 @@ use protocol::time::UnixTime;
 use store::{CommitError, Fault, Mode, Pen, Store};
 
 use super::answer::Stop;
-use crate::app::{Judged, judge};
 use crate::clock::Clock;
 use crate::config::{Configuration, suggestion};
 use crate::entropy::Source;
@@ -163,9 +162,10 @@ impl Desk {
                 pen = self.pen().await?;
             }
             let facts = if wants.is_empty() { Facts::default() } else { self.store.load(&wants).await? };
-            let turn =
-                Turn::new(self.clock.now(), rules.policy, keys, self.draw_ids()?, "").by(&actor).with_memo(&memo);
-            let Judged { verdict, changes, .. } = judge(call, &facts, turn);
+            let turn = Turn::new(self.clock.now(), rules.policy, keys, self.draw_ids()?, "");
+            let mut turn = turn.by(&actor).with_memo(&memo);
+            let verdict = call.decide(&facts, &mut turn);
+            let changes = turn.into_changes();
             if changes.is_empty() {
                 return Ok(verdict);
             }

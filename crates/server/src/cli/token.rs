@@ -1,10 +1,10 @@
 //! `grantry token`: personal access tokens, which people make for scripts of their own.
 
 use clap::{Args, Subcommand};
+use protocol::client::registration;
 use protocol::developer::Lifetime;
 use protocol::model::{Personal, PersonalId};
 use protocol::operate::{MakePersonal, RevokePersonal, RevokeToken, Revoked};
-use protocol::quoted::Quoted;
 use protocol::refusal::No;
 use protocol::resource::introspect::AnyToken;
 use serde_json::{Value, json};
@@ -77,17 +77,18 @@ impl Add {
                     .ok_or_else(|| Stop::usage(format!("--expires is a duration such as 30d, not `{text}`")))?,
             ),
         };
+        // The judge checks it again. Here it is told with its whole words.
+        if let Some(text) = &self.scope {
+            registration::named_scope(text, policy).map_err(|(no, word)| match no {
+                No::ScopeNotOffered => words::of_scope(&word, policy),
+                _ => words::of_value(no, &word).unwrap_or_else(|| Stop::usage(no.row().text)),
+            })?;
+        }
         let Self { user, name, scope, .. } = self;
         let call = MakePersonal { user, name, scope, lifetime };
         let keys = desk.keys().await?;
         let made = desk.ask(&call, Rules::of(policy).with_keys(&keys)).await?;
-        let (row, text) = made.map_err(|refusal| {
-            let word = refusal.value.as_ref().map(Quoted::as_str).unwrap_or_default();
-            match refusal.no {
-                No::ScopeNotOffered => words::of_scope(word, policy),
-                _ => words::of(&refusal, &call.user),
-            }
-        })?;
+        let (row, text) = made.map_err(|refusal| words::of(&refusal, &call.user))?;
         let document = json!({
             "token": text.reveal(),
             "id": row.id.0.to_string(),

@@ -1,6 +1,6 @@
-//! The accent colour, and whether it can be read. WCAG 2.2 §1.4.3 asks for a contrast of 4.5 to 1 between text and ground.
+//! The accent colour and its contrast. WCAG 2.2 §1.4.3 requires a contrast of 4.5 to 1 between text and background.
 
-/// What WCAG 2.2 §1.4.3 asks of text.
+/// Minimum contrast of text by WCAG 2.2 §1.4.3.
 pub const CONTRAST_MIN: f64 = 4.5;
 
 /// A colour in sRGB.
@@ -8,10 +8,10 @@ pub const CONTRAST_MIN: f64 = 4.5;
 pub struct Accent(pub [u8; 3]);
 
 impl Accent {
-    /// The colour of those who named none.
+    /// The default colour.
     pub const DEFAULT: Self = Self([0x2f, 0x5f, 0xd0]);
 
-    /// Reads `#rgb` or `#rrggbb`.
+    /// Parses `#rgb` or `#rrggbb`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix('#')?;
@@ -29,21 +29,22 @@ impl Accent {
         }
     }
 
-    /// As style sheets have it: `#rrggbb`.
+    /// Returns the colour as `#rrggbb`.
     #[must_use]
     pub fn css(self) -> String {
         let [red, green, blue] = self.0;
         format!("#{red:02x}{green:02x}{blue:02x}")
     }
 
-    /// The colour of text on it: white where that can be read, black elsewhere. One of the two always can.
+    /// Returns the colour of text on this background: white if its contrast suffices, otherwise black. One of the two
+    /// always does.
     #[must_use]
     pub fn text(self) -> Self {
         let white = Self([255; 3]);
         if self.contrast(white) >= CONTRAST_MIN { white } else { Self([0; 3]) }
     }
 
-    /// The contrast between two colours, from 1 to 21; WCAG 2.2, "contrast ratio".
+    /// Returns the contrast between two colours, from 1 to 21; WCAG 2.2, "contrast ratio".
     #[must_use]
     pub fn contrast(self, other: Self) -> f64 {
         let (a, b) = (self.luminance(), other.luminance());

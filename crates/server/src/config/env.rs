@@ -1,16 +1,17 @@
-//! The environment over the file: `GRANTRY_SECTION__KEY`, and `GRANTRY_SECTION__KEY_FILE` for a value that is in a file.
+//! Environment variables, which override the file: `GRANTRY_SECTION__KEY` sets a value, and `GRANTRY_SECTION__KEY_FILE`
+//! names a file that contains it.
 
 use std::path::Path;
 
 use super::file::{File, Value, Written};
-use super::loose;
+use super::files::loose;
 use super::options::{self, Kind, Row};
 use super::problem::{Place, Problem, distance, suggestion};
 
-/// Reads a file into a string; the world's, or a test's.
+/// A function that reads a file; replaced in tests.
 pub(super) type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
-/// Lays the environment over what the file says.
+/// Overrides values of the file by environment variables.
 pub(super) fn overlay(
     file: &mut File,
     variables: &[(String, String)],
@@ -21,7 +22,7 @@ pub(super) fn overlay(
         let Some(key) = name.strip_prefix("GRANTRY_") else { continue };
         let place = Place::Variable(name.clone());
         let path = key.to_lowercase().replace("__", ".");
-        // A key that is itself called `…_file` comes first: `keys.master_file` is an option.
+        // An option whose own name ends in `_file`, such as `keys.master_file`, takes precedence.
         let (row, text) = if let Some(row) = options::find(&path) {
             (row, Ok(text.clone()))
         } else if let Some(row) = path.strip_suffix("_file").and_then(options::find) {
@@ -32,7 +33,8 @@ pub(super) fn overlay(
             }
             (row, read(text).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
         } else {
-            // Others may use the prefix as well; but two underscores are a section, and that is meant for us.
+            // Other programs may use the prefix, too. Two underscores separate a section, so such a variable is meant
+            // for Grantry.
             match path.rsplit_once('.') {
                 Some((section, inner)) => {
                     let near = suggestion(inner, options::keys_of(section).filter(|_| !section.is_empty()));
@@ -57,15 +59,16 @@ pub(super) fn overlay(
     }
 }
 
-/// The most characters in which the name of a variable differs from that of an option and is still taken for it.
+/// Maximum edit distance at which a variable's name counts as a misspelt option.
 const SLIPS_MAX: usize = 2;
-/// A name with fewer characters than this may differ in one of them only.
+/// For names shorter than this, the maximum edit distance is 1.
 const SHORT: usize = 8;
 /// Variables that Grantry reads beside its options.
 const OTHERS: [&str; 1] = ["config"];
 
-/// What to tell of a variable that sets nothing but looks as if it should: with one underscore in place of two, with one too
-/// many, or with a slip of the pen. Other programs may use the prefix too, and Kubernetes does for a service of this name.
+/// Returns a warning for a variable that sets nothing but looks like a misspelt option: with one underscore instead of
+/// two, with an extra one, or with a typing error. Other programs may use the prefix, and Kubernetes does for a service
+/// with this name.
 fn misspelt(key: &str, value: &str) -> Option<String> {
     let words: Vec<String> = key.split('_').filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
     let flat = words.join("_");
@@ -83,7 +86,7 @@ fn misspelt(key: &str, value: &str) -> Option<String> {
     let slips_max = if flat.chars().count() < SHORT { 1 } else { SLIPS_MAX };
     let nearest = known.map(|(own, variable)| (distance(&flat, &own), variable)).min()?;
     let (slips, variable) = nearest;
-    // A file that holds the value of an option is not the option that is itself called so.
+    // Prefer an option of this very name over the `_FILE` form of another option.
     let variable = options::TABLE.iter().find(|row| row.path.replace('.', "_") == flat).map_or(variable, Row::variable);
     (slips <= slips_max).then(|| {
         let rule = if slips == 0 { "; two underscores part a section from its key" } else { "" };
@@ -91,7 +94,7 @@ fn misspelt(key: &str, value: &str) -> Option<String> {
     })
 }
 
-/// Is this one of the variables that Kubernetes makes for each service, here for one whose name begins with "grantry"?
+/// Returns true for a variable that Kubernetes creates for a service whose name begins with "grantry".
 fn is_of_kubernetes(words: &[String], value: &str) -> bool {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let is_number = |word: &str| word.bytes().all(|digit| digit.is_ascii_digit());

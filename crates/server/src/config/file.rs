@@ -1,4 +1,4 @@
-//! The configuration as it is written: the file, and the environment over it. Nothing here knows what a value means.
+//! The configuration as it is written: the file, overridden by the environment. Values are not interpreted here.
 
 use std::collections::HashMap;
 
@@ -7,27 +7,27 @@ use toml::de::{DeTable, DeValue};
 use super::options::{self, Kind, Row};
 use super::problem::{Place, Problem, suggestion};
 
-/// What was written, by the path of its option.
+/// The written values, by the path of their option.
 #[derive(Debug)]
 pub(super) struct File {
     /// The file, as the operator named it.
     pub(super) name: String,
-    /// Its text.
+    /// The text of the file.
     pub(super) text: String,
-    /// The names of `[dialect.NAME]`, and where they stand. What is in them is for the dialects to read.
+    /// The names and positions of `[dialect.NAME]`. Their content is read by the dialect loader.
     pub(super) dialects: Vec<(String, Place)>,
-    /// Is it no TOML at all? Then nothing else can be said about it.
+    /// True if the file is not valid TOML. Then no further problems are reported.
     pub(super) is_broken: bool,
     values: HashMap<&'static str, Written>,
     faulty: Vec<&'static str>,
 }
 
-/// A value and where it was written.
+/// A value and its position.
 #[derive(Clone, Debug)]
 pub(super) struct Written {
-    /// The value, of its row's kind.
+    /// The value. It has the kind of its option.
     pub(super) value: Value,
-    /// Where.
+    /// The position.
     pub(super) place: Place,
 }
 
@@ -44,7 +44,7 @@ pub(super) enum Value {
     Texts(Vec<(String, Place)>),
 }
 
-/// Some values are secrets.
+/// Shows no content, because some values are secrets.
 impl std::fmt::Debug for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Value(…)")
@@ -52,7 +52,8 @@ impl std::fmt::Debug for Value {
 }
 
 impl File {
-    /// Reads the file's text. Problems of syntax hide all others: what comes after them is guesswork.
+    /// Parses the text of the file. After a syntax error, no further problems are reported, because they would be
+    /// guesses.
     pub(super) fn read(name: &str, text: String, problems: &mut Vec<Problem>) -> Self {
         let mut file = Self {
             name: name.to_owned(),
@@ -76,28 +77,28 @@ impl File {
         file
     }
 
-    /// What was written for an option.
+    /// Returns the written value of an option.
     #[must_use]
     pub(super) fn written(&self, path: &str) -> Option<&Written> {
         self.values.get(path)
     }
 
-    /// Was something written that cannot be the option's value?
+    /// Returns true if the written value of the option is invalid.
     pub(super) fn is_faulty(&self, path: &str) -> bool {
         self.faulty.contains(&path)
     }
 
-    /// Notes that what was written cannot be the option's value.
+    /// Notes that the written value of the option is invalid.
     pub(super) fn note_faulty(&mut self, row: &'static Row) {
         self.faulty.push(row.path);
     }
 
-    /// Writes over an option, from the environment.
+    /// Overrides an option by a value of the environment.
     pub(super) fn overwrite(&mut self, row: &'static Row, written: Written) {
         self.values.insert(row.path, written);
     }
 
-    /// Where an option would have been written.
+    /// Returns the position for a problem with an option that is not written.
     #[must_use]
     pub(super) fn place(&self, path: &str) -> Place {
         self.written(path).map_or_else(|| Place::Whole(self.name.clone()), |written| written.place.clone())

@@ -1,25 +1,25 @@
-//! The issuer: one URL, written in one way, because clients compare it byte for byte (RFC 8414 §3.3, RFC 9207 §2.4).
+//! The issuer URL. It has a single spelling, because clients compare it byte for byte (RFC 8414 §3.3, RFC 9207 §2.4).
 
 use url::{Host, Url};
 
-/// The one public base URL of the installation.
+/// The public base URL of the installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
-    /// As clients see it, without a slash at the end.
+    /// The URL without a trailing slash.
     pub url: String,
-    /// Host, and port where it is not the scheme's own.
+    /// The host, with the port if it is not the default of the scheme.
     pub host: String,
-    /// The path, without a slash at the end; empty for most.
+    /// The path without a trailing slash; usually empty.
     pub path: String,
-    /// Plain http, on this machine only: cookies can then be neither `Secure` nor `__Host-`.
+    /// True for plain HTTP on this machine. Cookies can then be neither `Secure` nor `__Host-`.
     pub is_development: bool,
 }
 
 impl Issuer {
-    /// Reads an issuer.
+    /// Parses an issuer URL.
     ///
     /// # Errors
-    /// Says what is wrong, and how it should be written.
+    /// The fault, and the correct spelling.
     pub fn parse(text: &str) -> Result<Self, String> {
         let url = Url::parse(text).map_err(|_| {
             format!("`issuer` must be an absolute URL such as \"https://auth.example.com\", not {text:?}")

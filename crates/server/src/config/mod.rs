@@ -1,48 +1,53 @@
-//! The configuration: `file` is what is written, `resolve` what it means, [`Configuration`] what the rest of the server sees.
-//! All problems are found at once, each with its place.
+//! The configuration. `file` holds what the operator wrote, `resolve` finds out what it means, and [`Configuration`] is the result.
+//! All problems are reported at once, each with its place.
+//!
+//! Modules below [`crate::app`] import the module that they need, such as [`settings`], and not this one: `resolve` tries the
+//! operator's templates with the pages, which know [`crate::app::App`].
 
 pub mod accent;
+mod brand;
+pub mod configuration;
 mod env;
 mod file;
+pub(crate) mod files;
 pub mod issuer;
 mod operation;
 pub mod options;
-mod problem;
+pub(crate) mod problem;
 mod proxy;
 mod resolve;
-mod settings;
+mod resolver;
+pub mod settings;
 mod surfaces;
 mod upstream;
-mod value;
+pub(crate) mod value;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use accent::Accent;
+pub use configuration::{Configuration, Log, Master};
 pub use issuer::Issuer;
 pub use problem::{Place, Problem, suggestion};
-pub use settings::{Configuration, Fetch, Log, Master, Support, otp_digits};
+pub use settings::{Fetch, Support};
 pub use surfaces::ALSO_READ_MEANING;
 pub use value::duration;
-pub(crate) use value::written_master;
 
 use file::File;
+pub(crate) use files::{BYTE_ORDER_MARK, loose, loose_database_files, plain, read, read_master};
 
-/// What some editors and shells put before the first character of a text. It is never a part of a value.
-pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
-
-/// A configuration that can be used, and what its operator should know about it.
+/// A valid configuration, with warnings for the operator.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What it means.
+    /// The resolved configuration.
     pub configuration: Configuration,
-    /// What the operator should know.
+    /// The warnings.
     pub warnings: Vec<Problem>,
 }
 
-/// Reads the configuration file, lays the environment over it, and finds out what it means.
+/// Loads the configuration file and the environment, and resolves them.
 ///
 /// # Errors
-/// Everything that is wrong, in the order of the file, warnings included.
+/// All problems in the order of the file, including warnings.
 pub fn load(path: &Path, variables: &[(String, String)]) -> Result<Loaded, Vec<Problem>> {
     let name = path.display().to_string();
     let text = read(path).map_err(|cause| vec![Problem::fault(Place::Whole(name.clone()), missing(&name, &cause))])?;
@@ -54,10 +59,10 @@ pub fn load(path: &Path, variables: &[(String, String)]) -> Result<Loaded, Vec<P
     finish(&name, text, &folder, variables, problems)
 }
 
-/// As [`load`], of a text that is not a file's.
+/// As [`load`], from a text instead of a file.
 ///
 /// # Errors
-/// Everything that is wrong.
+/// All problems.
 pub fn of_text(
     name: &str,
     text: String,
@@ -87,28 +92,12 @@ fn finish(
     }
 }
 
-/// The environment as the configuration takes it: what is no text is nobody's option.
+/// Returns the environment variables that are valid Unicode.
 #[must_use]
 pub fn variables() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
-}
-
-/// Reads a text file, without the byte order mark that some editors put at its start.
-pub(crate) fn read(path: &Path) -> Result<String, String> {
-    let mut text = std::fs::read_to_string(path)
-        .map_err(|error| format!("{} cannot be read: {}", path.display(), plain(&error)))?;
-    if text.starts_with(BYTE_ORDER_MARK) {
-        text.drain(..BYTE_ORDER_MARK.len_utf8());
-    }
-    Ok(text)
-}
-
-/// Reads the master key from its file.
-pub(crate) fn read_master(path: &Path) -> Result<zeroize::Zeroizing<[u8; 32]>, String> {
-    let text = zeroize::Zeroizing::new(read(path)?);
-    value::master(&text).map_err(|text| format!("the master key {} cannot be used: {text}", path.display()))
 }
 
 fn missing(name: &str, cause: &str) -> String {
@@ -118,54 +107,6 @@ fn missing(name: &str, cause: &str) -> String {
         "there is no such file; `grantry init` writes one, `--config FILE` names another, `grantry demo` needs none"
             .to_owned()
     }
-}
-
-/// An I/O error as a person says it.
-pub(crate) fn plain(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => {
-            format!("permission denied to user {}", rustix::process::geteuid().as_raw())
-        }
-        std::io::ErrorKind::ReadOnlyFilesystem => "read-only file system".to_owned(),
-        std::io::ErrorKind::StorageFull => "the disk is full".to_owned(),
-        std::io::ErrorKind::QuotaExceeded => "the disk quota of this user is used up".to_owned(),
-        std::io::ErrorKind::NotADirectory => "a part of its path is a file and no folder".to_owned(),
-        std::io::ErrorKind::InvalidFilename => "the path is too long".to_owned(),
-        std::io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
-        std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-/// A sentence for the operator if others than its owner may read or change a file; none if the file is shut, or not there.
-///
-/// A file of another user, such as root, may be read by its group: that is how a secret is given to a service.
-pub(crate) fn loose(path: &Path) -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
-    let is_own = metadata.uid() == rustix::process::geteuid().as_raw();
-    let (forbidden, right) = if is_own { (0o077, "600") } else { (0o037, "640") };
-    let mode = metadata.mode() & 0o777;
-    let who = match (mode & 0o007 != 0, mode & 0o022 != 0) {
-        (true, true) => "everybody on this machine can read or change",
-        (true, false) => "everybody on this machine can read",
-        (false, true) => "the group can read or change",
-        (false, false) => "the group can read",
-    };
-    (mode & forbidden != 0)
-        .then(|| format!("{who} {path} (mode {mode:04o}): run `chmod {right} {path}`", path = path.display()))
-}
-
-/// Sentences for the operator about the files of the database, where others than their owner may read or change them.
-pub(crate) fn loose_database_files(store_url: &str) -> Vec<String> {
-    let Some(database) = store_url.strip_prefix("sqlite:") else { return Vec::new() };
-    ["", "-wal", "-shm"].iter().filter_map(|ending| loose(Path::new(&format!("{database}{ending}")))).collect()
-}
-
-/// A path of the configuration: relative ones are beside the file.
-pub(crate) fn beside(folder: &Path, path: &str) -> PathBuf {
-    folder.join(path)
 }
 
 #[cfg(test)]

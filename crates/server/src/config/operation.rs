@@ -1,22 +1,22 @@
-//! Options about the process itself: its log, and who may open its sockets.
+//! Options of the process itself: its log, and the permissions of its sockets.
 
 use std::path::Path;
 
-use super::resolve::Resolver;
-use super::settings::Log;
-use super::{loose, plain};
+use super::configuration::Log;
+use super::files::{loose, plain};
+use super::resolver::Resolver;
+use super::settings::{Listen, UnixSocket};
 use crate::observe::level;
-use crate::settings::{Listen, UnixSocket};
 
-/// Bytes of a socket's path: `sun_path` has 108 on Linux and 104 on macOS, the last one a NUL.
+/// Maximum length of a socket's path in bytes. `sun_path` has 108 bytes on Linux and 104 on macOS, the last one a NUL.
 const SOCKET_PATH_BYTES_MAX: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
-/// The owner reads and writes: without that, the server could not use its own socket.
+/// Mode bits that the owner needs. Without them the server could not use its own socket.
 const OWNER_BITS: u32 = 0o600;
 const OTHERS_BITS: u32 = 0o006;
 const GROUP_BITS: u32 = 0o060;
 
 impl Resolver<'_> {
-    /// `[log]`. A log that cannot be written is no reason not to serve, so its file is only warned of.
+    /// `[log]`. A log file that cannot be written causes a warning only, because the server can work without it.
     pub(super) fn log(&mut self) -> Log {
         let words = self.text("log.level").unwrap_or_default();
         match level::check(&words) {
@@ -42,7 +42,7 @@ impl Resolver<'_> {
         Log { level, is_json: self.word("log.format") == "json", file }
     }
 
-    /// The socket at `path`, if its path is one that a socket can have.
+    /// Returns the Unix socket at `path`, if a socket can have this path.
     pub(super) fn socket(&mut self, option: &str, path: &Path) -> Option<Listen> {
         let bytes = path.as_os_str().len();
         if bytes > SOCKET_PATH_BYTES_MAX {
@@ -60,7 +60,7 @@ impl Resolver<'_> {
         Some(Listen::Unix(UnixSocket { path: path.to_owned(), mode }))
     }
 
-    /// Who may connect to a Unix socket, in the digits of `chmod`.
+    /// Reads the mode of Unix sockets, in the digits of `chmod`.
     fn listen_mode(&mut self) -> Option<u32> {
         let text = self.text("listen_mode").unwrap_or_default();
         let is_octal = (3..=4).contains(&text.len()) && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
@@ -83,7 +83,7 @@ impl Resolver<'_> {
     }
 }
 
-/// Can lines be appended to the file? It is not made for that.
+/// Checks whether lines can be appended to the file, without creating it.
 fn try_to_append(file: &Path) -> std::io::Result<()> {
     match std::fs::File::options().append(true).open(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -94,7 +94,7 @@ fn try_to_append(file: &Path) -> std::io::Result<()> {
     }
 }
 
-/// A sentence for a socket that no proxy of another user could open: the group of its folder is root's.
+/// Returns a warning for a socket that no proxy of another user can open, because its folder belongs to the group root.
 fn shut(path: &Path, mode: u32) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     let folder = path.parent()?;

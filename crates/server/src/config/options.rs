@@ -1,14 +1,14 @@
-//! The table of options: every key of the configuration file, its kind, its default and what it is for. The reader, the
-//! environment overlay, the file that `grantry init` writes and the generated documentation are all made from it.
+//! The table of options: every key of the configuration file with its kind, default and purpose. The reader, the
+//! environment overrides, the file that `grantry init` writes and the generated documentation use this table.
 
-/// What a value must look like.
+/// The kind of an option's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A string.
     Text,
-    /// A string that no message may repeat.
+    /// A string that no message may quote.
     Secret,
-    /// A file or folder; relative ones are beside the configuration file.
+    /// A file or folder. Relative paths start at the folder of the configuration file.
     Path,
     /// One of these words.
     Word(&'static [&'static str]),
@@ -16,39 +16,39 @@ pub enum Kind {
     Texts,
     /// `true` or `false`.
     Flag,
-    /// A whole number between two others, both included.
+    /// An integer between two bounds, both inclusive.
     Count(i64, i64),
-    /// A duration such as `"90s"`, `"10m"`, `"2h"` or `"30d"`; at least and at most so many seconds.
+    /// A duration such as `"90s"`, `"10m"`, `"2h"` or `"30d"`, with its minimum and maximum in seconds.
     Duration(u64, u64),
 }
 
-/// What holds when nothing is written.
+/// The default of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Otherwise {
-    /// Nothing: the thing is switched off, or the key is required.
+    /// No default: the feature is off, or the option is required.
     Absent,
     /// A string.
     Text(&'static str),
     /// A number.
     Count(i64),
-    /// Yes or no.
+    /// A boolean.
     Flag(bool),
     /// A list.
     Texts(&'static [&'static str]),
 }
 
-/// One row of the table.
+/// A row of the table of options.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// The dotted path, such as `session.idle`.
     pub path: &'static str,
-    /// What a value looks like.
+    /// The kind of the value.
     pub kind: Kind,
-    /// What holds when nothing is written.
+    /// The default of an option.
     pub default: Otherwise,
-    /// An example for those without a default, as TOML.
+    /// An example in TOML, for options without a default.
     pub example: &'static str,
-    /// What it is for.
+    /// The purpose, one sentence.
     pub sentence: &'static str,
 }
 
@@ -56,12 +56,12 @@ const fn row(path: &'static str, kind: Kind, default: Otherwise, example: &'stat
     Row { path, kind, default, example, sentence }
 }
 
-/// A year, in seconds: no session, window or time-out needs to be longer.
+/// A year in seconds, the maximum of all durations.
 const YEAR_S: u64 = 366 * 86_400;
 
 use Otherwise::{Absent, Count, Flag, Text, Texts};
 
-/// The table.
+/// All options.
 #[rustfmt::skip]
 pub const TABLE: &[Row] = &[
     row("issuer", Kind::Text, Absent, r#""https://auth.example.com""#, "The one public base URL: https, no slash at the end. It is never taken from a request. For development on this machine, http://localhost:PORT works too."),
@@ -131,7 +131,7 @@ pub const TABLE: &[Row] = &[
     row("limits.hashing_threads", Kind::Count(1, 256), Absent, "1", "Passwords that are hashed at the same time, at 19 MiB each; all processors but one by default."),
 ];
 
-/// What stands above each section in the file that `grantry init` writes.
+/// The comment above each section in the file that `grantry init` writes.
 pub const SECTIONS: &[(&str, &str)] = &[
     ("store", "Where everything is kept."),
     ("keys", "The keys of this installation."),
@@ -149,25 +149,25 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("limits", "How much at once."),
 ];
 
-/// Is this a section, or does it hold one?
+/// Returns true if this is the name of a section, or contains one.
 #[must_use]
 pub fn is_section(path: &str) -> bool {
     SECTIONS.iter().any(|(own, _)| own.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }
 
-/// The row of a path.
+/// Returns the option with this path.
 #[must_use]
 pub fn find(path: &str) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.path == path)
 }
 
-/// The keys of a section, `""` for the top, without their section's name; for the top also the sections.
+/// Returns the keys of a section without its name. `""` is the top level, whose keys include the sections.
 pub fn keys_of(section: &str) -> impl Iterator<Item = &'static str> {
     let own = TABLE.iter().filter_map(move |row| match row.path.rsplit_once('.') {
         Some((its, key)) => (its == section).then_some(key),
         None => section.is_empty().then_some(row.path),
     });
-    // A section in a section is known there by its own name.
+    // A nested section is listed by its last name.
     let inner = SECTIONS.iter().filter_map(move |(name, _)| name.strip_prefix(section)?.strip_prefix('.'));
     let top =
         SECTIONS.iter().map(|(name, _)| name.split_once('.').map_or(*name, |(outer, _)| outer)).chain(["dialect"]);
@@ -176,13 +176,13 @@ pub fn keys_of(section: &str) -> impl Iterator<Item = &'static str> {
 }
 
 impl Row {
-    /// The environment variable that overrides it.
+    /// Returns the environment variable that overrides the option.
     #[must_use]
     pub fn variable(&self) -> String {
         format!("GRANTRY_{}", self.path.replace('.', "__").to_uppercase())
     }
 
-    /// The default as TOML, or the example where there is none.
+    /// Returns the default in TOML, or the example if there is none.
     #[must_use]
     pub fn sample(&self) -> String {
         match self.default {

@@ -1,33 +1,33 @@
-//! What is wrong with a configuration, where, and what was probably meant.
+//! Problems of a configuration: the fault, its position, and the likely correction.
 
 use std::fmt;
 
-/// Where something was said.
+/// The position of a problem.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// In a file; line and column from 1, the column in characters.
+    /// A position in a file.
     File {
-        /// The file, as the operator named it.
+        /// The file name, as the operator gave it.
         file: String,
-        /// From 1.
+        /// The line, counted from 1.
         line: usize,
-        /// From 1.
+        /// The column in characters, counted from 1.
         column: usize,
     },
-    /// In an environment variable.
+    /// An environment variable.
     Variable(String),
-    /// In a file as a whole, or nowhere in particular.
+    /// A file as a whole, or no particular position.
     Whole(String),
 }
 
 impl Place {
-    /// The place of a byte of a file's text.
+    /// Returns the position of a byte offset in a file's text.
     #[must_use]
     pub fn of(file: &str, text: &str, at: usize) -> Self {
         let before = &text.as_bytes()[..at.min(text.len())];
         let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        // Continuation bytes of UTF-8 are no characters of their own.
+        // Continuation bytes of UTF-8 do not begin a character.
         let column = 1 + before[line_start..].iter().filter(|byte| **byte & 0xc0 != 0x80).count();
         Self::File { file: file.to_owned(), line, column }
     }
@@ -43,25 +43,25 @@ impl fmt::Display for Place {
     }
 }
 
-/// One thing that is wrong, or that the operator should know.
+/// One problem or warning.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// Where.
     pub place: Place,
-    /// Does the server start all the same?
+    /// True for a warning, with which the server still starts.
     pub is_warning: bool,
-    /// A sentence, with the next step where it is not obvious.
+    /// The message, with the next step if it is not obvious.
     pub text: String,
 }
 
 impl Problem {
-    /// Something that keeps the server from starting.
+    /// Makes a problem that prevents the server from starting.
     #[must_use]
     pub fn fault(place: Place, text: impl Into<String>) -> Self {
         Self { place, is_warning: false, text: text.into() }
     }
 
-    /// Something that the operator should know.
+    /// Makes a warning.
     #[must_use]
     pub fn warning(place: Place, text: impl Into<String>) -> Self {
         Self { place, is_warning: true, text: text.into() }
@@ -75,7 +75,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// `, did you mean "x"?` when one of `known` is near to `word`; else what there is to choose from.
+/// Returns `, did you mean "x"?` if one of `known` is similar to `word`. Otherwise lists the known words.
 #[must_use]
 pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
@@ -90,7 +90,7 @@ pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> S
     }
 }
 
-/// True if `word` is so near to `candidate` that it is probably a misspelling of it.
+/// Returns true if `word` is probably a misspelling of `candidate`.
 pub(super) fn is_near(word: &str, candidate: &str) -> bool {
     distance(word, candidate) <= steps_allowed(word)
 }
@@ -99,7 +99,8 @@ fn steps_allowed(word: &str) -> usize {
     1 + word.chars().count() / 4
 }
 
-/// How many characters must be changed, added, removed or swapped with their neighbour to make `a` into `b`.
+/// Returns the edit distance: how many characters must be changed, added, removed or swapped with their neighbour to
+/// turn `a` into `b`.
 pub(super) fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().collect();
     let b: Vec<char> = b.chars().collect();

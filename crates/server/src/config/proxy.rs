@@ -1,4 +1,4 @@
-//! `[proxy]`: which peers are reverse proxies, and in which header they name the client.
+//! `[proxy]`: the networks of trusted reverse proxies, and the header in which they name the client.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -6,10 +6,10 @@ use ::http::HeaderName;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::problem::{Problem, is_near, suggestion};
-use super::resolve::Resolver;
+use super::resolver::Resolver;
 use crate::address::{KNOWN_HEADERS, X_FORWARDED_FOR};
 
-/// Headers that a client or a browser sets for another purpose, and that name no network address.
+/// Headers with another purpose, which contain no network address.
 const OTHER_PURPOSE: [&str; 12] = [
     "accept",
     "authorization",
@@ -26,7 +26,7 @@ const OTHER_PURPOSE: [&str; 12] = [
 ];
 
 impl Resolver<'_> {
-    /// Reads a list of networks. Addresses that stand for IPv4 addresses are kept as such, as peers are.
+    /// Reads a list of networks. IPv4-mapped IPv6 addresses become IPv4 addresses, as those of peers do.
     pub(super) fn networks(&mut self, path: &str) -> Vec<IpNet> {
         let mut networks = Vec::new();
         for (text, place) in self.texts(path) {
@@ -47,8 +47,8 @@ impl Resolver<'_> {
         networks
     }
 
-    /// Reads the name of the header. A name that is nearly a known one is a misspelling, which would count every client by
-    /// the proxy's address.
+    /// Reads the name of the header. A name similar to a known one is refused as a misspelling, which would make every
+    /// client count by the proxy's address.
     pub(super) fn proxy_header(&mut self) -> HeaderName {
         const PATH: &str = "proxy.header";
         let text = self.text(PATH).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the configuration means. Every option is looked at, and every problem noted, before anybody gives up.
+//! Resolves the configuration. Checks all options and reports all problems before giving up.
 
 use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
@@ -7,23 +7,17 @@ use std::time::Duration;
 use dialect::Dialects;
 use protocol::policy::{LockoutPolicy, SessionPolicy};
 
-use super::accent::{Accent, CONTRAST_MIN};
-use super::file::{File, Value};
+use super::configuration::{Configuration, Master};
+use super::file::File;
+use super::files::{beside, loose, read};
 use super::issuer::Issuer;
-use super::options::{self, Kind, Otherwise};
 use super::problem::{Place, Problem, suggestion};
-use super::settings::{Configuration, Fetch, Master, Support};
+use super::resolver::Resolver;
+use super::settings::{Fetch, GOOGLE, Limits, Listen, Settings, TlsFiles};
 use super::surfaces::{self, Wanted};
-use super::{beside, loose, plain, read, value};
-use crate::pages::Pages;
-use crate::settings::{Brand, GOOGLE, Limits, Listen, Settings, TlsFiles};
+use super::value;
 
-/// The largest logo.
-const LOGO_BYTES_MAX: usize = 256 * 1024;
-/// The longest name that fits on a page and into an authenticator application, in characters.
-const NAME_CHARACTERS_MAX: usize = 60;
-
-/// Finds out what the file means; `None` when something is missing without which nothing can be said.
+/// Resolves the file. Returns `None` if an essential option is missing.
 pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Problem>) -> Option<Configuration> {
     let mut read = Resolver { file, folder, problems };
     let issuer = read.issuer();
@@ -55,96 +49,7 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     Some(Configuration { settings, store_url, master: master?, dialects, policies, log })
 }
 
-/// Reads options one by one.
-pub(super) struct Resolver<'a> {
-    pub(super) file: &'a File,
-    folder: &'a Path,
-    pub(super) problems: &'a mut Vec<Problem>,
-}
-
 impl Resolver<'_> {
-    pub(super) fn fault(&mut self, path: &str, text: impl Into<String>) {
-        self.problems.push(Problem::fault(self.file.place(path), text));
-    }
-
-    pub(super) fn warn(&mut self, path: &str, text: impl Into<String>) {
-        self.problems.push(Problem::warning(self.file.place(path), text));
-    }
-
-    /// The text of an option, or its default.
-    pub(super) fn text(&self, path: &str) -> Option<String> {
-        match (self.file.written(path).map(|written| &written.value), row(path).default) {
-            (Some(Value::Text(text)), _) => Some(text.clone()),
-            (_, Otherwise::Text(text)) => Some(text.to_owned()),
-            _ => None,
-        }
-    }
-
-    pub(super) fn texts(&self, path: &str) -> Vec<(String, Place)> {
-        match (self.file.written(path).map(|written| &written.value), row(path).default) {
-            (Some(Value::Texts(texts)), _) => texts.clone(),
-            (_, Otherwise::Texts(texts)) => {
-                texts.iter().map(|text| ((*text).to_owned(), self.file.place(path))).collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    fn count(&mut self, path: &str) -> Option<u64> {
-        let Kind::Count(min, max) = row(path).kind else { unreachable!("{path} is a number in the table") };
-        let count = match (self.file.written(path).map(|written| &written.value), row(path).default) {
-            (Some(Value::Count(count)), _) => *count,
-            (_, Otherwise::Count(count)) => count,
-            _ => return None,
-        };
-        if !(min..=max).contains(&count) {
-            self.fault(path, format!("`{path}` is {count}, it must be between {min} and {max}"));
-        }
-        u64::try_from(count).ok()
-    }
-
-    fn flag(&self, path: &str) -> bool {
-        match (self.file.written(path).map(|written| &written.value), row(path).default) {
-            (Some(Value::Flag(flag)), _) => *flag,
-            (_, Otherwise::Flag(flag)) => flag,
-            _ => false,
-        }
-    }
-
-    fn size(&mut self, path: &str) -> Option<usize> {
-        self.count(path).and_then(|count| usize::try_from(count).ok())
-    }
-
-    fn seconds(&mut self, path: &str) -> u64 {
-        let Kind::Duration(min_s, max_s) = row(path).kind else { unreachable!("{path} is a duration in the table") };
-        let text = self.text(path).unwrap_or_default();
-        let Some(seconds) = value::duration(&text) else {
-            self.fault(
-                path,
-                format!("`{path}` is {text:?}, it must be a duration such as \"90s\", \"10m\", \"2h\" or \"30d\""),
-            );
-            return min_s;
-        };
-        if !(min_s..=max_s).contains(&seconds) {
-            let (min, max) = (value::written_duration(min_s), value::written_duration(max_s));
-            self.fault(path, format!("`{path}` is {text:?}, it must be between {min:?} and {max:?}"));
-        }
-        seconds
-    }
-
-    pub(super) fn path(&self, path: &str) -> Option<PathBuf> {
-        self.text(path).map(|text| beside(self.folder, &text))
-    }
-
-    /// A file that must be there.
-    pub(super) fn readable(&mut self, path: &str) -> Option<PathBuf> {
-        let file = self.path(path)?;
-        if let Err(error) = std::fs::File::open(&file).and_then(|file| file.metadata()) {
-            self.fault(path, format!("{} cannot be read: {}", file.display(), plain(&error)));
-        }
-        Some(file)
-    }
-
     fn issuer(&mut self) -> Option<Issuer> {
         let Some(text) = self.text("issuer") else {
             if !self.file.is_faulty("issuer") {
@@ -216,7 +121,8 @@ impl Resolver<'_> {
         Some(listen)
     }
 
-    /// The store's address, with a relative file beside the configuration. It may hold a password: it is not repeated.
+    /// Returns the store's URL. A relative file path starts at the folder of the configuration. No message quotes the
+    /// URL, because it may contain a password.
     fn store_url(&mut self) -> String {
         let text = self.text("store.url").unwrap_or_default();
         match text.split_once(':') {
@@ -334,11 +240,11 @@ impl Resolver<'_> {
             file: &self.file.name,
             text: &self.file.text,
         };
-        // Without an issuer the dialects cannot be mounted, but they can be read.
+        // Without an issuer the dialects cannot be mounted, but they can still be checked.
         surfaces::load(&wanted, issuer.map_or("https://issuer.invalid", |issuer| &issuer.url), self.problems)
     }
 
-    /// The waivers that the operator accepts; each is one that exists.
+    /// Returns the waivers that the operator accepts. Each must exist.
     fn accepted(&mut self) -> Vec<String> {
         let mut accepted = Vec::new();
         for (waiver, place) in self.texts("dialects.accept") {
@@ -376,108 +282,6 @@ impl Resolver<'_> {
         }
     }
 
-    fn brand(&mut self) -> Brand {
-        let name = self.text("brand.name").unwrap_or_default();
-        if let Err(fault) = protocol::names::check(name.trim(), NAME_CHARACTERS_MAX) {
-            self.fault("brand.name", format!("`brand.name` {fault}"));
-        }
-        let written = self.text("brand.accent").unwrap_or_default();
-        let accent = Accent::parse(&written).unwrap_or_else(|| {
-            self.fault(
-                "brand.accent",
-                format!("`brand.accent` is {written:?}, it must be a colour such as \"#2f5fd0\""),
-            );
-            Accent([0; 3])
-        });
-        let contrast = accent.contrast(Accent([255; 3]));
-        if contrast < CONTRAST_MIN {
-            let text = format!(
-                "`brand.accent` {} on white has a contrast of {contrast:.1} to 1; WCAG asks for {CONTRAST_MIN} of text. \
-                 Buttons get black text",
-                accent.css()
-            );
-            self.warn("brand.accent", text);
-        }
-        let (logo, support) = (self.logo(), self.support());
-        let brand = Brand { name: name.trim().to_owned(), logo, accent, support, templates: Vec::new() };
-        let templates = self.templates(&brand);
-        Brand { templates, ..brand }
-    }
-
-    /// The operator's templates, each tried with every sample of its page.
-    fn templates(&mut self, brand: &Brand) -> Vec<(String, String)> {
-        let Some(folder) = self.path("brand.templates") else { return Vec::new() };
-        let read = std::fs::read_dir(&folder).and_then(|entries| {
-            let mut templates = Vec::new();
-            for path in entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()? {
-                if path.extension().is_some_and(|own| own == "html") {
-                    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                    templates.push((name, std::fs::read_to_string(&path)?));
-                }
-            }
-            templates.sort();
-            Ok(templates)
-        });
-        match read {
-            Ok(templates) => match Pages::new(brand, "").replace(templates.clone()) {
-                Ok(()) => return templates,
-                Err(problems) => problems.into_iter().for_each(|text| self.fault("brand.templates", text)),
-            },
-            Err(error) => {
-                self.fault("brand.templates", format!("{} cannot be read: {}", folder.display(), plain(&error)));
-            }
-        }
-        Vec::new()
-    }
-
-    fn logo(&mut self) -> Option<(String, Vec<u8>)> {
-        let file = self.path("brand.logo")?;
-        let media_type = match file.extension().and_then(|own| own.to_str()).map(str::to_ascii_lowercase).as_deref() {
-            Some("svg") => "image/svg+xml",
-            Some("png") => "image/png",
-            Some("webp") => "image/webp",
-            Some("jpg" | "jpeg") => "image/jpeg",
-            _ => {
-                self.fault(
-                    "brand.logo",
-                    format!("{} is not an svg, png, webp or jpeg file by its name", file.display()),
-                );
-                return None;
-            }
-        };
-        match std::fs::read(&file) {
-            Ok(bytes) if bytes.len() > LOGO_BYTES_MAX => {
-                let text = format!("{} has {} bytes, a logo may have {LOGO_BYTES_MAX}", file.display(), bytes.len());
-                self.fault("brand.logo", text);
-                None
-            }
-            Ok(bytes) => Some((media_type.to_owned(), bytes)),
-            Err(error) => {
-                self.fault("brand.logo", format!("{} cannot be read: {}", file.display(), plain(&error)));
-                None
-            }
-        }
-    }
-
-    fn support(&mut self) -> Option<Support> {
-        let text = self.text("brand.support")?;
-        let is_plain = !text.chars().any(|own| own.is_whitespace() || own.is_control());
-        if text.starts_with("https://") && url::Url::parse(&text).is_ok() && is_plain {
-            let label = text.trim_start_matches("https://").trim_end_matches('/').to_owned();
-            return Some(Support { href: text, label });
-        }
-        let address = text.strip_prefix("mailto:").unwrap_or(&text);
-        let is_address = address.split_once('@').is_some_and(|(own, host)| !own.is_empty() && host.contains('.'));
-        if is_address && is_plain && !address.contains(['?', '&', '"', '<', '>']) {
-            return Some(Support { href: format!("mailto:{address}"), label: address.to_owned() });
-        }
-        self.fault(
-            "brand.support",
-            format!("`brand.support` is {text:?}, it must be an e-mail address or an https URL"),
-        );
-        None
-    }
-
     fn fetch(&mut self) -> Fetch {
         let mut allow = Vec::new();
         for (text, place) in self.texts("fetch.allow") {
@@ -489,16 +293,6 @@ impl Resolver<'_> {
             }
         }
         Fetch { allow, ca_file: self.readable("fetch.ca_file") }
-    }
-
-    pub(super) fn word(&mut self, path: &str) -> String {
-        let Kind::Word(words) = row(path).kind else { unreachable!("{path} is a word in the table") };
-        let text = self.text(path).unwrap_or_default();
-        if !words.contains(&text.as_str()) {
-            let near = suggestion(&text, words.iter().copied());
-            self.fault(path, format!("`{path}` cannot be {text:?}{near}"));
-        }
-        text
     }
 
     fn limits(&mut self) -> Limits {
@@ -519,8 +313,4 @@ impl Resolver<'_> {
             ..Limits::default()
         }
     }
-}
-
-fn row(path: &str) -> &'static options::Row {
-    options::find(path).expect("the resolver asks only for options of the table; a test reads them all")
 }

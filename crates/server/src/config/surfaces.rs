@@ -1,5 +1,5 @@
-//! Which dialects are spoken, and by which rules. A folder of the operator's wins over what is shipped; `[dialect.NAME]`
-//! is laid over both. Which surface also reads the tokens of another is the operator's word alone.
+//! The enabled dialects and their policies. A dialect in the operator's folder takes precedence over a shipped one, and
+//! `[dialect.NAME]` overrides both. Only the operator can let a surface read the tokens of another.
 
 use std::path::{Path, PathBuf};
 
@@ -7,28 +7,28 @@ use dialect::{Dialect, Dialects, Source, shipped};
 use protocol::endpoint::Endpoint;
 use protocol::policy::{AlsoRead, LockoutPolicy, Policy, SessionPolicy};
 
+use super::files::read;
 use super::problem::{Place, Problem, suggestion};
-use super::read;
 
-/// What it means that a surface also reads the tokens of another, for the operator.
+/// The explanation of `dialects.also_read` for the operator.
 pub const ALSO_READ_MEANING: &str = "Its introspection and userinfo addresses also tell what the access and personal tokens of the other surface are worth; \
      nothing else of that surface is good here.";
 
-/// What the configuration says about dialects.
+/// The options about dialects.
 pub(super) struct Wanted<'a> {
-    /// Their names, and where they were named.
+    /// The names of enabled dialects, with their positions.
     pub(super) enable: &'a [(String, Place)],
-    /// The operator's own folder.
+    /// The operator's folder of dialects.
     pub(super) folder: Option<&'a Path>,
     /// The waivers that the operator accepts.
     pub(super) accept: &'a [String],
     /// The configuration file, as the operator named it.
     pub(super) file: &'a str,
-    /// Its text.
+    /// The text of the configuration file.
     pub(super) text: &'a str,
 }
 
-/// Loads and mounts the dialects; `None` after a problem.
+/// Loads and mounts the dialects. Returns `None` after a problem.
 pub(super) fn load(wanted: &Wanted<'_>, issuer: &str, problems: &mut Vec<Problem>) -> Option<Dialects> {
     let before = problems.len();
     let mut dialects = Vec::new();
@@ -74,16 +74,16 @@ fn load_one(name: &str, wanted: &Wanted<'_>) -> Result<Dialect, Trouble> {
     Dialect::shipped(name, &overrides).ok_or(Trouble::Absent)?.map_err(Trouble::Faulty)
 }
 
-/// `NAME.toml`, or `NAME/dialect.toml`.
+/// Returns the path of a dialect file in the folder: `NAME.toml` or `NAME/dialect.toml`.
 fn own_file(folder: &Path, name: &str) -> Option<PathBuf> {
-    // A name is one part of a path, and never leads out of the folder.
+    // The name must be a single path component, so that it cannot leave the folder.
     let is_plain =
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     let candidates = [folder.join(format!("{name}.toml")), folder.join(name).join("dialect.toml")];
     candidates.into_iter().find(|path| is_plain && path.is_file())
 }
 
-/// The names of the operator's own dialects.
+/// Returns the names of the dialects in the operator's folder.
 fn own_names(folder: Option<&Path>) -> Vec<String> {
     let Some(entries) = folder.and_then(|folder| std::fs::read_dir(folder).ok()) else { return Vec::new() };
     let mut names: Vec<String> = entries
@@ -117,14 +117,14 @@ pub(super) fn policies(
     policies.collect()
 }
 
-/// A surface that also reads the tokens of another.
+/// A pair of surfaces: the first also reads the tokens of the second.
 pub(super) struct Pair {
     reader: String,
     home: String,
     place: Place,
 }
 
-/// Reads `dialects.also_read`: `"standard reads paced"`, of surfaces that are enabled.
+/// Reads `dialects.also_read`, such as `"standard reads paced"`. Both surfaces must be enabled.
 pub(super) fn pairs(
     written: Vec<(String, Place)>,
     enable: &[(String, Place)],
@@ -160,7 +160,7 @@ fn pair<'t>(text: &'t str, enable: &[(String, Place)]) -> Result<(&'t str, &'t s
     Ok((reader, home))
 }
 
-/// Lets surfaces read the tokens of others.
+/// Applies the pairs to the policies.
 pub(super) fn let_read(policies: &mut [Policy], dialects: &Dialects, pairs: Vec<Pair>, problems: &mut Vec<Problem>) {
     for Pair { reader, home, place } in pairs {
         let of = |name: &str| policies.iter().position(|policy| policy.dialect == name);

@@ -1,4 +1,4 @@
-//! `[upstream.google]`: the issuer whose word about people is taken.
+//! `[upstream.google]`: the trusted upstream identity provider.
 
 use protocol::model::GrantType;
 use protocol::person::upstream::SignUp;
@@ -6,10 +6,9 @@ use protocol::policy::Policy;
 use protocol::secret::Secret;
 use url::Url;
 
-use super::resolve::Resolver;
-use super::settings::Fetch;
-use super::{loose, read};
-use crate::settings::Google;
+use super::files::{loose, read};
+use super::resolver::Resolver;
+use super::settings::{Fetch, Google};
 
 const CLIENT_ID: &str = "upstream.google.client_id";
 const SECRET: &str = "upstream.google.client_secret";
@@ -19,7 +18,7 @@ const ISSUER: &str = "upstream.google.issuer";
 const SIGN_UP: &str = "upstream.google.sign_up";
 const DOMAINS: &str = "upstream.google.domains";
 
-/// What it means that nobody wrote who may sign up.
+/// The warning if the configuration does not say who may sign up.
 const SIGN_UP_MEANING: &str = "everybody whom the issuer knows gets an account here by signing in with it; write \
     `sign_up = \"nobody\"`, `\"domains\"` or `\"anybody\"` into [upstream.google]";
 
@@ -33,7 +32,7 @@ fn is_domain(text: &str) -> bool {
 }
 
 impl Resolver<'_> {
-    /// The issuer, if the section says anything.
+    /// Returns the upstream identity provider, if the section is configured.
     pub(super) fn google(&mut self, fetch: &Fetch) -> Option<Google> {
         let written = [SECRET, SECRET_FILE, ISSUER].into_iter().find(|path| self.file.written(path).is_some());
         let Some(client_id) = self.text(CLIENT_ID) else {
@@ -56,7 +55,7 @@ impl Resolver<'_> {
         Some(Google { issuer, client_id, client_secret, sign_up })
     }
 
-    /// Whose first sign-in makes an account. What nobody wrote is told at each start.
+    /// Returns whose first sign-in creates an account. If this is not configured, a warning is logged at each start.
     fn google_sign_up(&mut self) -> SignUp {
         let domains: Vec<String> = self.texts(DOMAINS).iter().map(|(domain, _)| domain.to_ascii_lowercase()).collect();
         if let Some(domain) = domains.iter().find(|domain| !is_domain(domain)) {
@@ -95,7 +94,7 @@ impl Resolver<'_> {
         }
         let (path, text) = match (written, file) {
             (Some(text), _) => (SECRET, text),
-            // One that cannot be read was told already.
+            // A file that cannot be read was already reported.
             (None, Some(file)) => (SECRET_FILE, read(&file).ok()?.trim_end_matches(['\r', '\n']).to_owned()),
             (None, None) => return None,
         };
@@ -126,7 +125,7 @@ impl Resolver<'_> {
         Some(text)
     }
 
-    /// A surface that takes assertions needs somebody who makes them.
+    /// Warns about a surface with the assertion grant if no upstream identity provider is configured.
     pub(super) fn warn_of_assertions(&mut self, policies: &[Policy], google: Option<&Google>) {
         if google.is_some() {
             return;

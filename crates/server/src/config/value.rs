@@ -1,9 +1,9 @@
-//! Values: from the text of an option to what it says.
+//! Parses the values of options.
 
 use data_encoding::{BASE64URL, BASE64URL_NOPAD};
 use zeroize::Zeroizing;
 
-/// Reads a duration such as `"90s"`, `"10m"`, `"2h"` or `"30d"`, in seconds.
+/// Parses a duration such as `"90s"`, `"10m"`, `"2h"` or `"30d"` into seconds.
 #[must_use]
 pub fn duration(text: &str) -> Option<u64> {
     let unit_s = match text.as_bytes().last()? {
@@ -20,7 +20,7 @@ pub fn duration(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(unit_s)
 }
 
-/// A duration as people write it, in the largest unit that fits.
+/// Formats a duration in the largest unit that divides it.
 #[must_use]
 pub(crate) fn written_duration(seconds: u64) -> String {
     let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
@@ -28,10 +28,10 @@ pub(crate) fn written_duration(seconds: u64) -> String {
     fitting.map_or_else(|| format!("{seconds}s"), |(unit_s, unit)| format!("{}{unit}", seconds / unit_s))
 }
 
-/// Reads a master key: 32 bytes in base64url, with or without padding, with or without a line's end.
+/// Parses a master key: 32 bytes in base64url, with or without padding, and with or without a final line break.
 ///
 /// # Errors
-/// Says what is wrong, without repeating any of it.
+/// The fault, without quoting any of the text.
 pub(super) fn master(text: &str) -> Result<Zeroizing<[u8; 32]>, String> {
     let text = text.trim();
     if text.is_empty() {
@@ -45,14 +45,14 @@ pub(super) fn master(text: &str) -> Result<Zeroizing<[u8; 32]>, String> {
         .as_slice()
         .try_into()
         .map_err(|_| format!("it has {length} bytes and must have 32, which are 43 characters of base64url"))?;
-    // A key of one repeated byte is somebody's placeholder.
+    // A key of one repeated byte is a placeholder.
     if key.iter().all(|byte| *byte == key[0]) {
         return Err("it is a placeholder; `grantry init` makes a real one".to_owned());
     }
     Ok(Zeroizing::new(key))
 }
 
-/// A master key as its file has it.
+/// Formats a master key as in its file.
 #[must_use]
 pub(crate) fn written_master(key: &[u8; 32]) -> Zeroizing<String> {
     Zeroizing::new(BASE64URL_NOPAD.encode(key))

@@ -15,12 +15,12 @@ use clap::Args;
 use tokio::sync::watch;
 
 use crate::cli::{Answer, Desk, Stop};
+use crate::config::settings::Listen;
 use crate::config::{self, Configuration, Log};
 use crate::http::accept;
 use crate::http::listen::Listener;
 use crate::observe::log;
 use crate::serve::{self, ServeError};
-use crate::settings::Listen;
 use crate::signals::Signals;
 
 use cast::Cast;

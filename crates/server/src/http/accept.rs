@@ -1,4 +1,4 @@
-//! The accept loop: connections, their limits, and their orderly end.
+//! The accept loop: accepts connections, enforces their limits, and shuts them down in order.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -27,44 +27,46 @@ use super::listen::Listener;
 use super::tls::Tls;
 use super::vital::{Vital, Watched};
 use super::{Peer, Request, RequestId, RequestIds, Response, answer};
-use crate::settings::Limits;
+use crate::config::settings::Limits;
 
-/// How long to wait when the system has no more files to open.
+/// Pause after the system reports that no more files can be opened.
 const BREATH: Duration = Duration::from_millis(100);
-/// How long a connection that began a request may take to bring it forth when the server is told to end.
+/// Time that a client has to finish sending a request once shutdown has begun.
 const LAST_WORD: Duration = Duration::from_millis(500);
-/// How long a kept connection of HTTP/1.1 stays when the server is told to end. Its next answer says that it is the last:
-/// a request that is on its way when a connection is simply closed is lost, and nobody may send it again by itself.
+/// Time that an idle HTTP/1.1 connection stays open once shutdown has begun. Its next response carries `Connection:
+/// close`. If the server closed the connection at once, a request under way would be lost, and clients may not repeat
+/// it by themselves.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// For the two sides of an encrypted connection to agree on keys.
+/// Time limit of a TLS handshake.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// Between telling a peer that its time is used up, and closing the connection.
+/// Time between the graceful shutdown of a connection that used up its time, and closing it.
 const LEAVE_TIME: Duration = Duration::from_secs(1);
 
-/// What answers the requests of a listener.
+/// The request handler of a listener.
 pub trait Site: Send + Sync + 'static {
     /// Answers one request.
     fn answer(&self, request: Request) -> impl Future<Output = Response> + Send;
 
-    /// The limits of its connections.
+    /// Returns the limits of connections.
     fn limits(&self) -> &Limits;
 
-    /// Gives requests their names.
+    /// Returns the generator of request IDs (`X-Request-Id`).
     fn request_ids(&self) -> &RequestIds;
 
-    /// Where open connections are counted.
+    /// Returns the counter of open connections.
     fn connections_open(&self) -> &AtomicU64;
 
-    /// The client that the connections of a peer are counted by; `None` for a peer without a bound of its own.
+    /// Returns the client address that connections of a peer are counted by. Returns `None` for a peer without a limit
+    /// of its own.
     fn client(&self, _peer: Peer) -> Option<IpAddr> {
         None
     }
 
-    /// Called when a connection is closed at once because its client has too many.
+    /// Called when a connection is closed at once because its client has too many open connections.
     fn refuse_connection(&self, _client: IpAddr) {}
 }
 
-/// Answers on a listener until `ending` says so, and then brings what is in flight to its end.
+/// Serves a listener until `ending` becomes true, and then finishes the requests in flight.
 pub async fn serve<S: Site>(
     listener: Listener,
     tls: Option<Arc<Tls>>,
@@ -80,7 +82,7 @@ pub async fn serve<S: Site>(
     let begin = |stream: Stream, peer: Peer, place: OwnedSemaphorePermit| {
         let client = site.client(peer);
         let Some(seat) = callers.seat(client) else {
-            // Closing it is all the work that it gets.
+            // The connection is dropped here, which closes it without further work.
             client.into_iter().for_each(|client| site.refuse_connection(client));
             return;
         };
@@ -102,7 +104,7 @@ pub async fn serve<S: Site>(
         });
     };
     loop {
-        // When all places are taken, connections wait in the system's queue.
+        // If all places are taken, further connections wait in the system's queue.
         let place = tokio::select! {
             biased;
             () = told(&mut ending) => break,
@@ -132,9 +134,9 @@ pub async fn serve<S: Site>(
     }
 }
 
-/// Waits until the server is told to end.
+/// Waits until shutdown begins.
 pub(crate) async fn told(ending: &mut watch::Receiver<bool>) {
-    // The sender is gone only when the process ends.
+    // The sender is dropped only when the process ends.
     let _ = ending.wait_for(|is_ending| *is_ending).await;
 }
 
@@ -147,7 +149,7 @@ async fn accept(listener: &Listener) -> std::io::Result<(Stream, Peer)> {
     match listener {
         Listener::Tcp(listener) => {
             let (stream, address) = listener.accept().await?;
-            // An answer is one packet, and should not wait for another.
+            // A response usually fits into one packet, which should not wait for more data.
             stream.set_nodelay(true)?;
             Ok((Stream::Tcp(stream), Peer::Ip(address.ip())))
         }
@@ -158,8 +160,8 @@ async fn accept(listener: &Listener) -> std::io::Result<(Stream, Peer)> {
     }
 }
 
-/// Whoever is in the system's queue: they already believe to be connected, and would be cut off with the listener. Asked of the
-/// system itself, so that the queue is closed in the same moment in which it is found empty.
+/// Accepts the connections that still wait in the system's queue. Their clients believe to be connected, and would be
+/// cut off when the listener closes. The listener is closed as soon as the queue is found empty.
 fn the_last(listener: Listener) -> Vec<(Stream, Peer)> {
     let mut last = Vec::new();
     match listener {
@@ -187,13 +189,13 @@ fn the_last(listener: Listener) -> Vec<(Stream, Peer)> {
 
 fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // Hyper's own timer for headers would be set and cleared for each request; `Vital` watches instead.
+    // Hyper's own header timer would be set and cleared for each request. `Vital` watches the connection instead.
     builder.http1().header_read_timeout(None).max_headers(limits.headers_max).max_buf_size(limits.header_bytes_max);
     builder
         .http2()
         .max_concurrent_streams(limits.streams_max)
-        // What a peer may send before anybody reads it: one body on a stream, and a few on a connection. The library's own
-        // windows are a megabyte each, which many connections together would turn into gigabytes.
+        // The data that a peer may send before it is read: one body per stream, and a few per connection. The library's
+        // default windows are a megabyte each, which adds up to gigabytes over many connections.
         .initial_stream_window_size(window(limits.body_bytes_max))
         .initial_connection_window_size(window(limits.body_bytes_max.saturating_mul(4)))
         .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
@@ -201,7 +203,7 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     builder
 }
 
-/// Not less than what the protocol begins with (RFC 9113 §6.9.2), and not more than it allows.
+/// Clamps a window to the initial size (RFC 9113 §6.9.2) and the maximum size of the protocol.
 fn window(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX).clamp(65_535, (1 << 31) - 1)
 }
@@ -275,7 +277,7 @@ impl<S: Site> Connection<S> {
                     }
                     is_over = vital.is_over(limits.header_time, limits.idle_time);
                     if is_over {
-                        // A client of HTTP/2 is told, so that a request that it was about to send is not lost.
+                        // An HTTP/2 client is told by GOAWAY, so that it does not send a request that would be lost.
                         connection.as_mut().graceful_shutdown();
                     }
                     let wait = if is_over { LEAVE_TIME.min(every) } else { every };
@@ -285,7 +287,7 @@ impl<S: Site> Connection<S> {
                     is_ending = true;
                     vital.end();
                     let word = if vital.is_reading() {
-                        // To end a connection that has not said anything yet would cut off what it is about to say.
+                        // A connection without any request yet may be about to send one, so it gets some time.
                         LAST_WORD
                     } else if vital.is_multiplexed() {
                         Duration::ZERO
@@ -311,7 +313,7 @@ async fn respond<S: Site>(
 ) -> Response {
     let id = site.request_ids().next();
     let (head, body) = incoming.into_parts();
-    // Held until there is an answer: a body that does not come keeps the headers as long.
+    // Held until the response is made, because a slow body keeps the headers in memory, too.
     let target = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
     let Some(_headers) = seat.hold(&head.headers, target) else {
         return unjudged(id, no_room());
@@ -328,20 +330,20 @@ async fn respond<S: Site>(
     let request = Request { method: head.method, uri: head.uri, headers: head.headers, body, unread, peer, id };
     let mut response = site.answer(request).await;
     if unread.is_some() && head.version < ::http::Version::HTTP_2 {
-        // What is left of the body is not read.
+        // The rest of the body is not read.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-/// The answer when headers or bodies of requests in flight take all the memory that there is for them.
+/// The response if headers or bodies of requests in flight have used up their memory.
 fn no_room() -> Response {
     let mut response = answer::plain(StatusCode::SERVICE_UNAVAILABLE, "Too much is arriving. Try again.\n");
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
-/// The answer to a request that nobody judges, because it is not all there.
+/// The response to an incomplete request, which is not handed to the site.
 fn unjudged(id: RequestId, mut response: Response) -> Response {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer::name(&mut response, id);

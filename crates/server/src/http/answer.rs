@@ -1,4 +1,4 @@
-//! Making answers: their headers are decided here, in one place.
+//! Makes responses. All security headers are set here.
 
 use ::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
@@ -20,14 +20,15 @@ const POLICY_HERE: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; base-uri 'none'; \
      frame-ancestors 'none'; form-action 'self'",
 );
-/// Chromium holds every redirect that follows a POST to the page's `form-action`, also those that an application makes
-/// after the browser came back to it, which nobody can list.
+/// The content security policy of pages that may lead to an application; it has no `form-action`. Chromium applies
+/// `form-action` to every redirect after a POST, including redirects by the application itself, whose targets are
+/// unknown.
 const POLICY_AWAY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; base-uri 'none'; \
      frame-ancestors 'none'",
 );
 
-/// An answer with a status and a body, and nothing else.
+/// Makes a response with a status and a body only.
 #[must_use]
 pub fn plain(status: StatusCode, body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(Full::new(body.into()));
@@ -36,7 +37,7 @@ pub fn plain(status: StatusCode, body: impl Into<Bytes>) -> Response {
     response
 }
 
-/// An answer in JSON.
+/// Makes a JSON response.
 #[must_use]
 pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
     let mut response = plain(status, body);
@@ -44,14 +45,14 @@ pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
     response
 }
 
-/// Gives an answer the name of its request.
+/// Adds the request ID to a response.
 pub fn name(response: &mut Response, id: RequestId) {
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
 }
 
-/// What a dialect made of an answer.
+/// Makes a response of a dialect's answer.
 #[must_use]
 pub fn outgoing(out: Outgoing) -> Response {
     let status = StatusCode::from_u16(out.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -67,7 +68,7 @@ pub fn outgoing(out: Outgoing) -> Response {
         }
     }
     for (name, value) in &out.headers {
-        // The loader checked the names, and the encoder the values.
+        // The loader has checked the names, and the encoder the values.
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
             headers.append(name, value);
         }
@@ -75,33 +76,34 @@ pub fn outgoing(out: Outgoing) -> Response {
     response
 }
 
-/// Where posting the form of a page leads.
+/// The destination of a page's form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// To this server, which answers with another page of its own.
+    /// This server, which answers with another page of its own.
     Here,
-    /// Perhaps back to an application, and on from there.
+    /// Possibly an application, by a redirect.
     Away,
 }
 
-/// A page.
+/// Makes a response with an HTML page.
 #[must_use]
 pub fn html(status: StatusCode, body: String, form: Form) -> Response {
     let mut response = plain(status, body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HTML);
     headers.insert(CACHE_CONTROL, NO_STORE);
-    // Not no-referrer: under it browsers post "Origin: null", which is of no use against cross-site request forgery.
+    // Not `no-referrer`: with it, browsers send "Origin: null" in a POST, which is useless against cross-site request
+    // forgery.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(CONTENT_SECURITY_POLICY, if form == Form::Here { POLICY_HERE } else { POLICY_AWAY });
     response
 }
 
-/// Where images of pages come from.
+/// The `img-src` directive of pages.
 const IMAGES: &str = "img-src 'self' data:";
 
-/// Lets a page load images of one more origin, which must be written as origins are: scheme, host and port.
+/// Allows a page to load images from one more origin, given as scheme, host and port.
 pub fn allow_images(response: &mut Response, origin: &str) {
     let Some(policy) = response.headers().get(CONTENT_SECURITY_POLICY).and_then(|own| own.to_str().ok()) else {
         return;
@@ -112,9 +114,9 @@ pub fn allow_images(response: &mut Response, origin: &str) {
     }
 }
 
-/// Sends the browser elsewhere. `location` may hold a code or a token, so it is kept out of `Referer` and caches.
+/// Makes a redirect. `location` may contain a code or a token, so it is kept out of `Referer` and caches.
 ///
-/// `None` when the location cannot stand in a header.
+/// Returns `None` if the location contains characters that are not allowed in a header.
 #[must_use]
 pub fn redirect(method: &Method, location: &str) -> Option<Response> {
     // RFC 9700 §4.12: "If an HTTP redirection (and not, for example, JavaScript) is used for such a request, the

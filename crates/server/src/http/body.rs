@@ -1,4 +1,4 @@
-//! Reading bodies: each within its length and its time, and all of them together within the memory that there is for them.
+//! Reads request bodies. Limits the length and the time of each body, and the memory of all bodies together.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -8,17 +8,18 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use crate::settings::Limits;
+use crate::config::settings::Limits;
 
-/// How much of a body that is too large is read and thrown away.
+/// Number of bytes of a too large body that are read and discarded.
 const DISCARDED_BYTES_MAX: usize = 1024 * 1024;
-/// Bodies that are not longer than this are not counted: every honest request to the token endpoint is one of them, and is
-/// not held up by those who send large ones slowly.
+/// Bodies up to this length do not count towards the memory limit. All honest requests to the token endpoint are
+/// shorter, so slow senders of large bodies cannot hold them up.
 const SMALL_BYTES: usize = 4 * 1024;
-/// Memory for all longer bodies of a listener that have begun to arrive: a thousand of the longest that are usual.
+/// Memory for all longer bodies of a listener that have begun to arrive: enough for a thousand bodies of the usual
+/// maximum length.
 const ROOM_BYTES: usize = 64 * 1024 * 1024;
 
-/// Why a body could not be read.
+/// The reason why a body could not be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unread {
     TooLarge,
@@ -27,18 +28,18 @@ pub(super) enum Unread {
     NoRoom,
 }
 
-/// How much of all bodies is held at this moment.
+/// The memory that all bodies currently use.
 #[derive(Debug, Default)]
 pub(super) struct Room(AtomicUsize);
 
-/// What one body takes of it; given back when dropped.
+/// The share of one body. Dropping it returns the memory.
 struct Share<'a> {
     room: &'a Room,
     bytes: usize,
 }
 
 impl Share<'_> {
-    /// Takes what a body of so many bytes needs beyond what it has.
+    /// Extends the share to a body of `length` bytes.
     fn grow(&mut self, length: usize) -> Result<(), Unread> {
         if length <= SMALL_BYTES {
             return Ok(());
@@ -57,7 +58,7 @@ impl Drop for Share<'_> {
     }
 }
 
-/// Reads a body.
+/// Reads a body within the limits.
 pub(super) async fn read(body: Incoming, limits: &Limits, room: &Room) -> Result<Bytes, Unread> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
@@ -65,8 +66,8 @@ pub(super) async fn read(body: Incoming, limits: &Limits, room: &Room) -> Result
     timeout(limits.body_time, gather(body, limits.body_bytes_max, room)).await.unwrap_or(Err(Unread::Late))
 }
 
-/// Gathers a body. One that is too large is read on for a while, because a peer that is still writing when the connection
-/// closes would not see why; but not when it says beforehand that there is more of it than that.
+/// Collects a body. A too large body is read on for a while, because a client that is still writing when the connection
+/// closes would not see the response. This is skipped if the announced length exceeds that amount, too.
 async fn gather(mut body: Incoming, bytes_max: usize, room: &Room) -> Result<Bytes, Unread> {
     let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if told > bytes_max && told > DISCARDED_BYTES_MAX {
@@ -89,7 +90,7 @@ async fn gather(mut body: Incoming, bytes_max: usize, room: &Room) -> Result<Byt
         }
         share.grow(length)?;
         if before == 0 {
-            // Almost every body is one piece, and then nothing is copied.
+            // Almost every body arrives in one piece, which is used without copying.
             first = piece;
             continue;
         }

@@ -1,5 +1,6 @@
-//! What one client address may hold: connections, and memory for the headers of its requests in flight. Without this bound
-//! one machine could take all connections, or fill the memory with headers over HTTP/2, where a request costs no connection.
+//! Limits the connections of one client address, and the memory for the headers of its requests in flight. Without
+//! these limits one machine could take all connections, or fill the memory with headers over HTTP/2, where requests
+//! share a connection.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,19 +9,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ::http::HeaderMap;
 
-/// Memory for the headers of all requests in flight of a listener: two thousand of the longest that are allowed by default.
+/// Memory for the headers of all requests in flight of a listener: enough for two thousand requests with the longest
+/// headers allowed by default.
 const HEADERS_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Memory beyond it that only requests with few headers get, so that those with many do not hold them up.
+/// Further memory that is reserved for requests with few headers, so that requests with many headers cannot hold them
+/// up.
 const RESERVE_BYTES: usize = 32 * 1024 * 1024;
-/// The headers that browsers and programs send take less memory than this.
+/// The headers of usual browsers and programs take less memory than this.
 const FEW_BYTES: usize = 8 * 1024;
-/// Memory for the headers of one client address, and what only its requests with few headers get beyond it.
+/// Memory for the headers of one client address. The same amount again is reserved for its requests with few headers.
 const OF_ONE_BYTES_MAX: usize = HEADERS_BYTES_MAX / 8;
 const OF_ONE_RESERVE_BYTES: usize = RESERVE_BYTES / 8;
-/// Memory of a field beside its name and its value: its place in the map and its share of a buffer.
+/// Memory overhead of a header field beside its name and value: its entry in the map and its share of a buffer.
 const FIELD_BYTES: usize = 128;
 
-/// The clients that are connected to a listener.
+/// The clients with connections to a listener.
 #[derive(Debug)]
 pub(super) struct Callers {
     connections_max: usize,
@@ -28,22 +31,22 @@ pub(super) struct Callers {
     by_address: Mutex<HashMap<IpAddr, Arc<Held>>>,
 }
 
-/// What one client holds.
+/// The resources that one client currently uses.
 #[derive(Debug, Default)]
 struct Held {
     connections: AtomicUsize,
     header_bytes: AtomicUsize,
 }
 
-/// The place of one connection; given back when dropped.
+/// The place of one connection. Dropping it frees the place.
 #[derive(Debug)]
 pub(super) struct Seat {
     callers: Arc<Callers>,
-    /// `None` for a trusted proxy, behind which there are many clients, and for a peer of a Unix socket.
+    /// `None` for a trusted proxy, which stands for many clients, and for a peer of a Unix socket.
     client: Option<(IpAddr, Arc<Held>)>,
 }
 
-/// The memory of the headers of one request; given back when dropped.
+/// The memory of one request's headers. Dropping it returns the memory.
 #[derive(Debug)]
 pub(super) struct Headers<'a> {
     seat: &'a Seat,
@@ -55,13 +58,13 @@ impl Callers {
         Arc::new(Self { connections_max, header_bytes: AtomicUsize::new(0), by_address: Mutex::default() })
     }
 
-    /// Takes a place for a connection; `None` when the client has as many as it may have.
+    /// Takes a place for a connection. Returns `None` if the client has reached its limit.
     pub(super) fn seat(self: &Arc<Self>, client: Option<IpAddr>) -> Option<Seat> {
         let callers = Arc::clone(self);
         let Some(address) = client else { return Some(Seat { callers, client: None }) };
         let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let held = Arc::clone(by_address.entry(address).or_default());
-        // Changed only under the lock.
+        // The counter changes only under the lock.
         if held.connections.load(Relaxed) >= self.connections_max {
             return None;
         }
@@ -71,14 +74,14 @@ impl Callers {
 }
 
 impl Seat {
-    /// Takes memory for the headers of a request; `None` when there is no more of it.
+    /// Takes memory for the headers of a request. Returns `None` if the limit is reached.
     pub(super) fn hold(&self, headers: &HeaderMap, target: &str) -> Option<Headers<'_>> {
         let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_BYTES);
         self.hold_bytes(target.len() + fields.sum::<usize>())
     }
 
     fn hold_bytes(&self, bytes: usize) -> Option<Headers<'_>> {
-        // Gives back what it took when it is dropped below.
+        // Dropped below if the memory does not suffice, which returns it.
         let share = Headers { seat: self, bytes };
         let of_all = self.callers.header_bytes.fetch_add(bytes, Relaxed) + bytes;
         let of_one = self.client.as_ref().map_or(0, |(_, held)| held.header_bytes.fetch_add(bytes, Relaxed) + bytes);

@@ -1,13 +1,13 @@
-//! How many files the system lets this process have open, and so how many connections there can be. When connections used
-//! up the last one, the store could not open its own files any more, and nobody would be answered.
+//! Derives the maximum number of connections from the system's limit of open files. If connections used up all files,
+//! the store could not open its own, and no request could be answered.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files that are no connections of the public: the store's, the listeners, the operator's connections, outgoing requests.
+/// Files reserved for other purposes: the store, the listeners, connections of the operator, outgoing requests.
 const OTHERS: u64 = 192;
 
-/// Asks the system for as many files as `wanted` connections need, and says how many connections there can be. Most
-/// systems give a process few files at first, and more when it asks.
+/// Raises the limit of open files for `wanted` connections, and returns the possible number of connections. Most
+/// systems start a process with a low limit that it may raise.
 pub(crate) fn connections_max(wanted: usize) -> usize {
     let needed = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(OTHERS);
     let limit = getrlimit(Resource::Nofile);
@@ -32,7 +32,7 @@ pub(crate) fn connections_max(wanted: usize) -> usize {
     wanted.min(possible)
 }
 
-/// How many of so many files may be connections: never so many that the others have less than half of what they need.
+/// Returns how many of `files` may be connections. The reserve for other purposes never shrinks below half.
 fn for_connections(files: u64) -> u64 {
     files.saturating_sub(OTHERS).max(files / 2).max(1)
 }

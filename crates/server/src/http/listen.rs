@@ -1,4 +1,4 @@
-//! Sockets to listen on, and plain words when that does not work.
+//! Listening sockets, with clear messages for the operator if a socket cannot be opened.
 
 use std::fs::Permissions;
 use std::io::{self, ErrorKind};
@@ -9,62 +9,62 @@ use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::settings::{Listen, UnixSocket};
+use crate::config::settings::{Listen, UnixSocket};
 
-/// Connections that wait to be accepted.
+/// Maximum number of connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// A socket that listens.
+/// A listening socket.
 #[derive(Debug)]
 pub enum Listener {
-    /// On a network address.
+    /// A TCP socket.
     Tcp(TcpListener),
-    /// In the file system; the file goes when the listener does.
+    /// A Unix socket. Its file is removed when the listener is dropped.
     Unix(UnixListener, SocketFile),
 }
 
-/// The file of a socket.
+/// The file of a Unix socket.
 #[derive(Debug)]
 pub struct SocketFile {
     socket: UnixSocket,
-    /// Device and number of the file that was made.
+    /// Device and inode number of the file that this process created.
     made: Option<(u64, u64)>,
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // The socket of a server that took this one's place stays.
+        // Another server may have replaced the socket. Its file stays.
         if identity(&self.socket.path) == self.made {
-            // If it is gone already, so much the better.
+            // The file may already be gone.
             let _ = std::fs::remove_file(&self.socket.path);
         }
     }
 }
 
-/// Why nobody can listen there.
+/// The reason why a socket cannot be opened.
 #[derive(Debug, Error)]
 pub enum ListenError {
-    /// Somebody does already.
+    /// Another process listens on the address.
     #[error("{0} is in use: another server listens there already. Stop it, or choose another address")]
     InUse(Listen),
-    /// The file of a socket is something else.
+    /// A file that is no socket has the socket's path.
     #[error("{0} is there and is not a socket; move it away, or choose another path")]
     NoSocket(Listen),
-    /// Anything else.
+    /// Any other error.
     #[error("cannot listen on {listen}: {cause}")]
     Other {
-        /// Where.
+        /// The address.
         listen: Listen,
-        /// What the system says.
+        /// The error of the operating system.
         cause: io::Error,
     },
 }
 
 impl Listener {
-    /// Listens. Must be called inside the runtime.
+    /// Opens a listening socket. Must be called within the runtime.
     ///
     /// # Errors
-    /// Says who or what is in the way.
+    /// The reason why the socket cannot be opened.
     pub fn bind(listen: &Listen) -> Result<Self, ListenError> {
         let bound = match listen {
             Listen::Tcp(address) => bind_tcp(*address).map(Self::Tcp),
@@ -79,7 +79,7 @@ impl Listener {
         })
     }
 
-    /// Where it listens, with the port that the system chose when none was asked for.
+    /// Returns the address of the listener, with the port that the system chose if none was configured.
     #[must_use]
     pub fn address(&self) -> Option<Listen> {
         match self {
@@ -91,7 +91,7 @@ impl Listener {
 
 fn bind_tcp(address: std::net::SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // Connections of a server that just ended do not keep the next one from the port.
+    // Connections of a server that just ended do not block the port for the next one.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -99,7 +99,7 @@ fn bind_tcp(address: std::net::SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Makes a socket, and lets the users in that its mode says. Until then it is for its owner alone, by the umask.
+/// Creates a Unix socket, and then sets its mode. Until then the umask restricts it to its owner.
 fn bind_unix(socket: &UnixSocket) -> io::Result<Listener> {
     let path = &socket.path;
     let listener = UnixListener::bind(path)?;
@@ -121,12 +121,12 @@ fn bind_unix(socket: &UnixSocket) -> io::Result<Listener> {
     Ok(Listener::Unix(listener, file))
 }
 
-/// What tells a file from another one of the same name.
+/// Returns device and inode number, which distinguish a file from another with the same name.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     path.symlink_metadata().ok().map(|file| (file.dev(), file.ino()))
 }
 
-/// Removes the socket that a killed server left behind.
+/// Removes the socket file of a server that was killed.
 fn make_way(listen: &Listen, path: &Path) -> Result<(), ListenError> {
     let Ok(metadata) = std::fs::symlink_metadata(path) else { return Ok(()) };
     if !metadata.file_type().is_socket() {
@@ -157,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn a_socket_has_the_mode_that_was_asked_for_and_the_group_of_its_folder() {
         let folder = tempfile::tempdir().unwrap();
-        // Only root may give a folder to a group that it is no member of.
+        // Only root may give a folder to a group that the process is not a member of.
         let group = if lchown(folder.path(), None, Some(4711)).is_ok() {
             4711
         } else {

@@ -1,4 +1,4 @@
-//! Requests and answers as the rest of the server sees them.
+//! HTTP requests and responses, as the rest of the server uses them.
 
 pub mod accept;
 pub mod answer;
@@ -18,10 +18,10 @@ use bytes::Bytes;
 use http_body_util::Full;
 use protocol::refusal::No;
 
-/// An answer on its way out.
+/// An HTTP response.
 pub type Response = ::http::Response<Full<Bytes>>;
 
-/// A request as it came, with its whole body.
+/// An HTTP request with its whole body.
 #[derive(Debug)]
 pub struct Request {
     /// The method.
@@ -30,13 +30,13 @@ pub struct Request {
     pub uri: Uri,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body; empty when it could not be read.
+    /// The body; empty if it could not be read.
     pub body: Bytes,
-    /// Why the body could not be read.
+    /// The reason why the body could not be read.
     pub unread: Option<No>,
-    /// Who sent it.
+    /// The peer of the connection.
     pub peer: Peer,
-    /// Its name in the log.
+    /// The request ID.
     pub id: RequestId,
 }
 
@@ -45,13 +45,13 @@ pub struct Request {
 pub enum Peer {
     /// A network address.
     Ip(IpAddr),
-    /// A program on the same machine, by a socket in the file system.
+    /// A program on the same machine, connected by a Unix socket.
     Unix,
 }
 
 impl Request {
-    /// The host that the request is for: the authority of an HTTP/2 request, or else the `Host` header. `None` when there
-    /// is none, or more than one.
+    /// Returns the host that the request is for: the authority of an HTTP/2 request, or the `Host` header. Returns
+    /// `None` if there is none or more than one.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         if let Some(authority) = self.uri.authority() {
@@ -64,39 +64,39 @@ impl Request {
         if hosts.next().is_some() { None } else { Some(host) }
     }
 
-    /// The media type of the body, without its parameters; empty when none is named.
+    /// Returns the media type of the body, without parameters. Returns an empty text if none is named.
     #[must_use]
     pub fn media_type(&self) -> &str {
         let named = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         named.split(';').next().unwrap_or_default().trim()
     }
 
-    /// Is the body a form, by its media type?
+    /// Returns true if the media type of the body is form encoding.
     #[must_use]
     pub fn has_form(&self) -> bool {
         self.media_type().eq_ignore_ascii_case("application/x-www-form-urlencoded")
     }
 
-    /// Does the other end show HTML to a person?
+    /// Returns true if the client accepts HTML, as browsers do.
     #[must_use]
     pub fn wants_html(&self) -> bool {
         self.headers.get_all(ACCEPT).iter().any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")))
     }
 }
 
-/// The name of a request in log and answer. Made here, never taken from a header.
+/// A request ID, as in logs and in `X-Request-Id`. Generated here, never taken from a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestId([u8; 16]);
 
 impl RequestId {
-    /// The name as text.
+    /// Returns the ID as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("hexadecimal digits are text")
     }
 }
 
-/// Gives out the names of requests.
+/// Generates request IDs.
 #[derive(Debug)]
 pub struct RequestIds {
     start: u64,
@@ -104,13 +104,13 @@ pub struct RequestIds {
 }
 
 impl RequestIds {
-    /// Names that differ from those of other processes, which started at other numbers.
+    /// Makes a generator whose IDs differ from those of other processes, which start at other numbers.
     #[must_use]
     pub fn new(start: u64) -> Self {
         Self { start, count: AtomicU64::new(0) }
     }
 
-    /// The next name: a counter, stirred so that nobody reads from it how many requests there are.
+    /// Returns the next ID: a counter, permuted so that the ID does not reveal the number of requests.
     pub fn next(&self) -> RequestId {
         let mut mixed = self.start.wrapping_add(self.count.fetch_add(1, Ordering::Relaxed));
         // The finalizer of SplitMix64, a permutation of all 64-bit numbers.

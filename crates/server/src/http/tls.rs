@@ -1,4 +1,4 @@
-//! Encrypted connections. The certificate is read again when its file changes, so that renewing it needs no restart.
+//! TLS. The certificate is read again when its file changes, so renewing it needs no restart.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,23 +14,23 @@ use rustls::sign::CertifiedKey;
 use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 
-use crate::settings::TlsFiles;
+use crate::config::settings::TlsFiles;
 
-/// Why connections cannot be encrypted.
+/// The reason why TLS cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// The certificate.
+    /// The certificate cannot be used.
     #[error("tls.cert: {0} cannot be used: {1}")]
     Cert(String, String),
-    /// Its key.
+    /// The private key cannot be used.
     #[error("tls.key: {0} cannot be used: {1}")]
     Key(String, String),
-    /// The two do not belong together, or cannot be used.
+    /// Certificate and key do not match, or cannot be used together.
     #[error("tls.cert and tls.key cannot be used together: {0}")]
     Pair(String),
 }
 
-/// A certificate that may be replaced while connections use it.
+/// A certificate that can be replaced while connections use it.
 pub struct Tls {
     files: TlsFiles,
     current: Arc<Current>,
@@ -54,10 +54,10 @@ impl std::fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// Reads certificate and key.
+    /// Reads the certificate and the key.
     ///
     /// # Errors
-    /// Names the file, and what is wrong with it.
+    /// Names the file and its fault.
     pub fn open(files: &TlsFiles) -> Result<Self, TlsError> {
         let read_at = changed_at(files);
         let current = Arc::new(Current(ArcSwap::from_pointee(certified(files)?)));
@@ -71,16 +71,16 @@ impl Tls {
         Ok(Self { files: files.clone(), current, read_at: std::sync::Mutex::new(read_at), acceptor })
     }
 
-    /// What accepts connections.
+    /// Returns the acceptor of TLS connections.
     #[must_use]
     pub fn acceptor(&self) -> &TlsAcceptor {
         &self.acceptor
     }
 
-    /// Takes over new files, and says whether there were any. Files that cannot be used leave everything as it is.
+    /// Loads changed files. Returns true if there were any. If they cannot be used, the current certificate stays.
     ///
     /// # Errors
-    /// Names the file, and what is wrong with it.
+    /// Names the file and its fault.
     pub fn reload(&self) -> Result<bool, TlsError> {
         let changed = changed_at(&self.files);
         {
@@ -94,7 +94,7 @@ impl Tls {
         Ok(true)
     }
 
-    /// Takes over what is in the files now, whether they changed or not.
+    /// Loads the files, whether they changed or not.
     ///
     /// # Errors
     /// Those of [`Tls::reload`].

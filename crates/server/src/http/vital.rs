@@ -1,7 +1,7 @@
-//! Is a connection alive? A watch over each, which costs a request nothing but two looks at the clock.
+//! Watches whether a connection is alive. Costs a request only two readings of the clock.
 //!
-//! A connection that has begun a request must bring its headers to an end, and one that is silent is closed: a peer that
-//! sends one byte a minute must not hold anything for long.
+//! A client that has begun a request must send its headers within a time limit, and an idle connection is closed after
+//! another. So a client that sends one byte a minute cannot hold resources for long.
 
 use std::io;
 use std::pin::Pin;
@@ -12,17 +12,17 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// In place of a time: nothing of the next request has arrived.
+/// Stands in for a time: nothing of the next request has arrived.
 const SILENT: u64 = 0;
 
-/// What is known of a connection.
+/// The state of a connection.
 #[derive(Debug)]
 pub(crate) struct Vital {
     began: Instant,
     in_flight: AtomicU32,
-    /// When the last request ended, in milliseconds of the connection.
+    /// Time when the last request ended, in milliseconds since the connection began.
     quiet_since_ms: AtomicU64,
-    /// When the first byte after that arrived, plus one; or [`SILENT`].
+    /// Time when the first byte after that arrived, plus one; or [`SILENT`].
     reading_since_ms: AtomicU64,
     is_multiplexed: AtomicBool,
     is_ending: AtomicBool,
@@ -30,7 +30,7 @@ pub(crate) struct Vital {
 
 impl Vital {
     pub(crate) fn new() -> Self {
-        // A connection begins as if its first byte were there: whoever connects has something to say.
+        // A new connection counts as if its first byte had arrived, because clients connect in order to send a request.
         let (in_flight, quiet_since_ms) = (AtomicU32::new(0), AtomicU64::new(0));
         Self {
             began: Instant::now(),
@@ -52,38 +52,38 @@ impl Vital {
         }
     }
 
-    /// A request is there, with all its headers.
+    /// Notes that a request has arrived with all its headers.
     pub(crate) fn request(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Relaxed);
         InFlight(Arc::clone(self))
     }
 
-    /// The peer speaks HTTP/2.
+    /// Notes that the peer uses HTTP/2.
     pub(crate) fn multiplexes(&self) {
         self.is_multiplexed.store(true, Relaxed);
     }
 
-    /// Does the peer speak HTTP/2, in which it can be told that the connection ends?
+    /// Returns true if the peer uses HTTP/2, in which it can be told that the connection ends.
     pub(crate) fn is_multiplexed(&self) -> bool {
         self.is_multiplexed.load(Relaxed)
     }
 
-    /// The connection ends with the next answer.
+    /// Makes the next response the last one of the connection.
     pub(crate) fn end(&self) {
         self.is_ending.store(true, Relaxed);
     }
 
-    /// Does the connection end with the next answer?
+    /// Returns true if the next response is the last one of the connection.
     pub(crate) fn is_ending(&self) -> bool {
         self.is_ending.load(Relaxed)
     }
 
-    /// Is a request on its way whose headers are not all there? So it is with whoever connected a moment ago.
+    /// Returns true if the headers of a request are still incomplete. This includes a new connection without any data.
     pub(crate) fn is_reading(&self) -> bool {
         self.in_flight.load(Relaxed) == 0 && self.reading_since_ms.load(Relaxed) != SILENT
     }
 
-    /// Has the connection used up its time?
+    /// Returns true if the connection has exceeded its time for headers or for being idle.
     pub(crate) fn is_over(&self, header_time: Duration, idle_time: Duration) -> bool {
         if self.in_flight.load(Relaxed) > 0 {
             return false;
@@ -110,7 +110,7 @@ impl Drop for InFlight {
     }
 }
 
-/// A stream that tells when bytes arrive.
+/// A stream that records when bytes arrive.
 #[derive(Debug)]
 pub(crate) struct Watched<S> {
     stream: S,

@@ -1,8 +1,8 @@
-//! Requests that failed, by client address: a limit above those of clients, users and tokens, which whoever claims another
-//! name with each request would not meet.
+//! A limit on failed requests per client address, beside the limits by client, user and token. An attacker who claims
+//! another name with each request would not reach those.
 //!
-//! A failed request shows nothing that this server gave out. API servers that introspect thousands of tokens a second with
-//! the right secret never fail, and are not counted. While nobody fails, a request costs one look at a number.
+//! A failed request contains no valid credential. API servers that introspect thousands of tokens a second with the
+//! right secret are not counted. While nobody fails, a request only costs reading one number.
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
@@ -16,19 +16,19 @@ use quick_cache::sync::Cache;
 
 use super::{Limiter, around, class, key};
 
-/// Clients that proved themselves at an address, at some 60 bytes each.
+/// Maximum number of remembered clients that authenticated from an address, at about 60 bytes each.
 const PROVEN_MAX: usize = 10_000;
 /// The class of these counters.
 const CLASS: &str = "failed";
 
-/// What is known of failed requests beside their counters.
+/// The state of failed requests beside their counters.
 #[derive(Debug)]
 pub(super) struct Failed {
-    /// Until when some address has failed at all.
+    /// Time until which some address has failed requests.
     any_until: AtomicI64,
-    /// Until when some address has failed too often.
+    /// Time until which some address has too many failed requests.
     over_until: AtomicI64,
-    /// Clients that proved themselves at an address while somebody failed.
+    /// Clients that authenticated from an address while some address had failures.
     proven: Cache<[u8; 32], ()>,
 }
 
@@ -40,14 +40,14 @@ impl Default for Failed {
 }
 
 impl Failed {
-    /// Notes that other nodes counted something until then. Which counter it is cannot be told from its key, so that until
-    /// then every request looks.
+    /// Notes that other nodes have counters until then. The key does not reveal the kind of a counter, so until then
+    /// every request checks.
     pub(super) fn heard(&self, until: UnixTime) {
         self.over_until.fetch_max(until.0, Relaxed);
     }
 }
 
-/// What a request says about its client.
+/// The client that a request claims.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Claim<'a> {
     client_id: Option<&'a str>,
@@ -55,7 +55,7 @@ pub struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    /// The claim of these parameters.
+    /// Returns the claim in these parameters.
     #[must_use]
     pub fn of(params: &'a Params) -> Self {
         let basic = params.basic.as_ref().map(|basic| basic.client_id.as_str());
@@ -63,8 +63,8 @@ impl<'a> Claim<'a> {
         Self { client_id: basic.or(params.value(Param::ClientId)), has_secret }
     }
 
-    /// True if a request that was refused like this failed: nothing in it was this server's. Doors against guessing, and
-    /// faults of the server itself, are no fault of the client.
+    /// Returns true if a request with this refusal counts as failed, because it contained no valid credential.
+    /// Lockouts, rate limits and faults of the server do not count.
     fn has_failed(&self, no: No) -> bool {
         use ErrorKind::{
             AccessDenied, ConsentRequired, InsufficientScope, InteractionRequired, InvalidClient, InvalidToken,
@@ -72,7 +72,7 @@ impl<'a> Claim<'a> {
         };
         match no.row().kind {
             InvalidClient => true,
-            // An API may ask about whatever its own callers send it, and a garbage token costs no look into the store.
+            // An API may introspect any text that its callers send, and an invalid token causes no read of the store.
             InvalidToken
             | InsufficientScope
             | LockedOut
@@ -85,7 +85,7 @@ impl<'a> Claim<'a> {
             | LoginRequired
             | InteractionRequired
             | ConsentRequired => false,
-            // With a wrong secret it would have been refused for that.
+            // The secret was right, or else the refusal would be about the secret.
             _ if self.has_secret => false,
             _ => !matches!(
                 no,
@@ -101,8 +101,8 @@ impl<'a> Claim<'a> {
 }
 
 impl Limiter {
-    /// Refuses the request if its address has failed too often. Clients that proved themselves at the address go on, until
-    /// they fail too often themselves.
+    /// Refuses the request if its address has too many failed requests. Clients that have authenticated from the
+    /// address are exempt until they fail too often themselves.
     ///
     /// # Errors
     /// [`No::TooManyRequests`] with the time to wait.
@@ -133,16 +133,16 @@ impl Limiter {
         Err(too_many(now, until))
     }
 
-    /// True if [`Limiter::judged`] must hear of a request that was answered with yes.
+    /// Returns true if [`Limiter::judged`] must also be called for successful requests.
     #[must_use]
     pub fn has_failures(&self, now: UnixTime) -> bool {
         now.0 <= self.failed.any_until.load(Relaxed)
     }
 
-    /// Counts how a request came out: `no` is why it was refused.
+    /// Counts the outcome of a request. `no` is the refusal, if there was one.
     ///
     /// # Errors
-    /// [`No::TooManyRequests`] when an address names clients that do not exist more often than one client may ask.
+    /// [`No::TooManyRequests`] if an address names unknown clients more often than one client may send requests.
     pub fn judged(
         &self,
         dialect: &Dialect,
@@ -164,7 +164,7 @@ impl Limiter {
                 self.add(client, limit, now);
             }
         }
-        // Names that nobody has share the counter of one client.
+        // All unknown client IDs share one counter.
         let own =
             class(dialect, Some(endpoint)).filter(|(_, limit)| no == No::ClientUnknown && limit.by == LimitBy::Client);
         let Some((name, limit)) = own else { return Ok(()) };
@@ -186,7 +186,7 @@ impl Limiter {
     }
 }
 
-/// The key of a client that shows a secret at an address.
+/// Returns the key of a client that authenticates from an address.
 fn proof(dialect: &Dialect, address: &str, claim: Claim<'_>) -> Option<[u8; 32]> {
     let client_id = claim.client_id.filter(|_| claim.has_secret)?;
     Some(key(&dialect.name, CLASS, "client", &format!("{address}\0{client_id}")))

@@ -1,4 +1,4 @@
-//! The listener for the operator's machines: is it alive, can it work, what has it done.
+//! The admin listener: health, readiness and metrics for the operator's machines.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,24 +12,25 @@ use protocol::secret::Digest;
 
 use super::exposition;
 use crate::app::App;
+use crate::config::settings::{Limits, Listen};
 use crate::http::accept::Site;
 use crate::http::{Request, RequestIds, Response, answer};
-use crate::settings::{Limits, Listen};
 
-/// How long a store may take to find a row before it counts as gone.
+/// Time limit for the store's answer, after which it counts as unavailable.
 const LOOK_TIME: Duration = Duration::from_secs(2);
-/// A client that nobody can have: such names have no control characters.
+/// A client ID that cannot exist, because client IDs contain no control characters.
 const NOBODY: &str = "\u{1}readiness";
 
 /// The answer to a request for another host on a loopback listener.
 const MISDIRECTED: &str =
     "This listener answers only requests for localhost or a loopback address. Ask for localhost or 127.0.0.1.\n";
 
-/// What the operator's machines are answered.
+/// The request handler of the admin listener.
 pub(crate) struct Admin {
     app: Arc<App>,
     limits: Limits,
-    /// True if only this machine can connect. Its browsers can be led here by a name that resolves to a loopback address.
+    /// True if only this machine can connect. A web page could still lead a browser on this machine here, by a name
+    /// that resolves to a loopback address.
     is_loopback: bool,
     connections_open: AtomicU64,
 }
@@ -44,7 +45,7 @@ impl Admin {
 
     async fn readiness(&self) -> Response {
         if *self.app.is_damaged.borrow() {
-            // Until somebody restored it and started this process anew: what it still reads may be wrong.
+            // Stays unready until the database is restored and this process restarted, because reads may be wrong, too.
             tracing::warn!("not ready: the database is damaged; stop the server and restore a backup");
             return text(StatusCode::SERVICE_UNAVAILABLE, "not ready; the log says why\n");
         }
@@ -66,8 +67,9 @@ impl Admin {
         text(StatusCode::SERVICE_UNAVAILABLE, "not ready; the log says why\n")
     }
 
-    /// Tries to write after a write has failed: so long as all goes well, nobody has to write to find that out. It has to be
-    /// a row: a commit without one succeeds on a full disk too. This one is over at once, and swept away with its like.
+    /// Tries to write if the last write failed. While writes succeed, no probe is needed. The probe writes a row,
+    /// because an empty commit succeeds even on a full disk. The row is expired from the start, and the sweep removes
+    /// it.
     async fn writing(&self) -> String {
         let now = self.app.clock.now();
         let row = Change::CountFailure {
@@ -118,8 +120,8 @@ impl Site for Admin {
     }
 }
 
-/// True if the request names no other host than this machine. A web page whose name was made to resolve to a loopback address
-/// (DNS rebinding) makes the browser send that name.
+/// Returns true if the request's host is this machine. In a DNS rebinding attack, the name of a web page resolves to a
+/// loopback address, and the browser sends that name as the host.
 fn names_loopback(request: &Request) -> bool {
     let authority = request.uri.authority().map(|authority| authority.as_str().as_bytes());
     let hosts = request.headers.get_all(HOST).iter().map(HeaderValue::as_bytes);

@@ -1,5 +1,5 @@
-//! Audit events in the log: one line with the target `audit` for each event that was committed, and a warning for each
-//! lockout. The rows of the table `events` are the record; the lines are for whoever collects logs.
+//! Audit events in the log: one line with the target `audit` for each committed event, and a warning for each lockout.
+//! The table `events` is the authoritative record. The lines are for log collectors.
 
 use jiff::Timestamp;
 use protocol::line::{Change, Facts};
@@ -8,7 +8,7 @@ use protocol::person::attempts::Lockout;
 
 use super::metrics::{Metrics, SignIn};
 
-/// An event on its way to the log, with the public names of those whom it is about.
+/// An audit event with the public identifiers of its user and client.
 #[derive(Debug)]
 pub(crate) struct Line {
     event: Event,
@@ -16,8 +16,8 @@ pub(crate) struct Line {
     client_id: String,
 }
 
-/// The events among the changes of a turn. Their rows have keys that never leave the server; the names are those of the rows
-/// that the turn was judged against, or that it writes.
+/// Collects the events among the changes of a turn. Event rows refer to users and clients by internal keys. The public
+/// identifiers come from the rows that the turn loaded or writes.
 pub(crate) fn lines(facts: &Facts, changes: &[Change]) -> Vec<Line> {
     let events = changes.iter().filter_map(|change| match change {
         Change::Note(event) => Some(event),
@@ -49,7 +49,7 @@ fn client_id(key: ClientKey, facts: &Facts, changes: &[Change]) -> Option<String
     written.or_else(found).map(|client| client.client_id.clone())
 }
 
-/// Writes the lines of events that were committed, and counts sign-ins and lockouts.
+/// Logs events that were committed, and counts sign-ins and lockouts.
 pub(crate) fn tell(lines: &[Line], metrics: &Metrics) {
     for Line { event, sub, client_id } in lines {
         let Event { at, kind, address, detail, .. } = event;

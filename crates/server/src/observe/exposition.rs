@@ -1,4 +1,4 @@
-//! The counters as Prometheus reads them, in the OpenMetrics text format.
+//! Prometheus metrics in the OpenMetrics text format.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,30 +18,32 @@ use crate::app::App;
 /// The media type of [`text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What a dialect and an endpoint are called where neither is.
+/// The label of requests without a dialect or an endpoint.
 const NONE: &str = "none";
 
-/// All counters as text.
+/// Returns all metrics as text.
 #[must_use]
 pub fn text(app: &App) -> String {
     let mut registry = Registry::with_prefix("grantry");
     registry.register_collector(Box::new(Snapshot::of(app)));
     let mut out = String::new();
-    // Writing into a string does not fail.
+    // Writing to a string cannot fail.
     let _ = openmetrics::encode(&mut out, &registry);
     out
 }
 
-/// The counters at one moment.
+/// A snapshot of the counters.
 #[derive(Debug)]
 struct Snapshot {
     addresses: Vec<Address>,
     numbers: Vec<(&'static str, &'static str, u64)>,
     labelled: Vec<Labelled>,
     gauges: Vec<(&'static str, &'static str, i64)>,
+    /// The names of tasks, and when each last ran, in seconds since 1970.
+    last_runs: Vec<(&'static str, i64)>,
 }
 
-/// Counters that one label tells apart.
+/// Counters that differ in one label.
 #[derive(Debug)]
 struct Labelled {
     name: &'static str,
@@ -55,7 +57,7 @@ struct Address {
     dialect: String,
     endpoint: &'static str,
     outcomes: Vec<(&'static str, u64)>,
-    /// Not cumulative, with the upper end in seconds.
+    /// The buckets, not cumulative, each with its upper bound in seconds.
     classes: Vec<(f64, u64)>,
     sum_s: f64,
 }
@@ -117,6 +119,7 @@ impl Snapshot {
                 ),
             ],
             labelled: labelled(metrics),
+            last_runs: metrics.tasks.iter().map(|(name, own)| (*name, own.last_run_at.load(Relaxed))).collect(),
             gauges: vec![
                 (
                     "connections_open",
@@ -140,7 +143,7 @@ impl Snapshot {
     }
 }
 
-/// Counters with one label.
+/// Returns the counters with one label.
 fn labelled(metrics: &Metrics) -> Vec<Labelled> {
     let count = |number: &AtomicU64| number.load(Relaxed);
     vec![
@@ -161,6 +164,18 @@ fn labelled(metrics: &Metrics) -> Vec<Labelled> {
             help: "Lockouts after too many failed attempts, by what they lock out",
             label: "by",
             counts: By::ALL.iter().zip(&metrics.lockouts).map(|(by, own)| (by.as_str(), count(own))).collect(),
+        },
+        Labelled {
+            name: "task_runs",
+            help: "Runs of the server's own tasks, by task",
+            label: "task",
+            counts: metrics.tasks.iter().map(|(name, own)| (*name, count(&own.runs))).collect(),
+        },
+        Labelled {
+            name: "task_failures",
+            help: "Runs of the server's own tasks that failed, by task",
+            label: "task",
+            counts: metrics.tasks.iter().map(|(name, own)| (*name, count(&own.failures))).collect(),
         },
     ]
 }
@@ -196,6 +211,12 @@ impl Collector for Snapshot {
                 ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
             }
         }
+        let help = "When a task last ran without a failure, in seconds since 1970; 0 before the first run";
+        let mut family =
+            encoder.encode_descriptor("task_last_run_timestamp", help, Some(&Unit::Seconds), MetricType::Gauge)?;
+        for (name, at) in &self.last_runs {
+            ConstGauge::new(*at).encode(family.encode_family(&[("task", *name)])?)?;
+        }
         for (name, help, value) in &self.gauges {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             ConstGauge::new(*value).encode(metric)?;
@@ -204,7 +225,7 @@ impl Collector for Snapshot {
     }
 }
 
-/// Memory of this process that is in use, as Linux counts it; 0 where it does not say.
+/// Returns the resident memory of this process in bytes, as Linux counts it; 0 on other systems.
 fn resident_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,11 +1,11 @@
-//! The option `log.level`: a level, and levels of single modules. `tracing-subscriber` takes a word that is no level for the
-//! name of a module and then logs nothing else, so the words are looked at first.
+//! The option `log.level`: a level, and levels of single modules. `tracing-subscriber` takes an unknown level for the
+//! name of a module and then logs nothing else, so the words are checked first.
 
-use crate::config::suggestion;
+use crate::config::problem::suggestion;
 
-/// The levels, from the quietest to the loudest.
+/// The levels, from the least to the most verbose.
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
-/// Words of other programs, and the level that they mean.
+/// Names of levels in other programs, and the level here.
 const OTHERS: [(&str, &str); 10] = [
     ("all", "trace"),
     ("crit", "error"),
@@ -19,10 +19,10 @@ const OTHERS: [(&str, &str); 10] = [
     ("warning", "warn"),
 ];
 
-/// Reads a filter, and returns what the operator should know about it, if anything.
+/// Checks a filter. Returns a note for the operator, if there is one.
 ///
 /// # Errors
-/// Says which word is wrong, and which one was probably meant.
+/// Names the wrong word and the likely correction.
 pub(crate) fn check(text: &str) -> Result<Option<String>, String> {
     let mut has_level = false;
     for word in text.split(',').map(str::trim) {
@@ -49,7 +49,7 @@ pub(crate) fn check(text: &str) -> Result<Option<String>, String> {
     Ok((!has_level).then(|| silent.to_owned()))
 }
 
-/// The error is a text that says what was probably meant.
+/// Returns true if the word is a level. The error is a message with the likely correction.
 fn is_level(word: &str) -> Result<(), String> {
     let word = word.to_ascii_lowercase();
     if LEVELS.contains(&word.as_str()) {

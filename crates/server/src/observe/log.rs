@@ -1,4 +1,4 @@
-//! The lines that a request leaves in the log. Never in them: query strings, bodies, cookies, `Location`, tokens.
+//! The log lines of requests. They never contain query strings, bodies, cookies, `Location` or tokens.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use ::http::StatusCode;
 use tracing_subscriber::EnvFilter;
 
 use super::sink::{self, Sink};
-use crate::config::Log;
+use crate::config::configuration::Log;
 use crate::fault::Fault;
 use crate::http::{Request, RequestId};
 
-/// Logs a request that was answered with yes. [`super::refusals`] logs the others.
+/// Logs a successful request. [`super::refusals`] logs the others.
 pub fn answered(request: &Request, place: (&str, &str), status: StatusCode, took: Duration) {
     let (dialect, endpoint) = place;
     let (id, method, status) = (request.id.as_str(), request.method.as_str(), status.as_u16());
@@ -18,18 +18,18 @@ pub fn answered(request: &Request, place: (&str, &str), status: StatusCode, took
     tracing::debug!(id, method, dialect, endpoint, status, took_us, "answered");
 }
 
-/// Writes down what broke while a request was answered.
+/// Logs a fault that occurred while a request was handled.
 pub fn fault(id: RequestId, fault: &Fault) {
     tracing::error!(id = id.as_str(), cause = %fault, "a fault");
 }
 
-/// Begins to log, to standard error or to a file. A log that cannot be written is no error: see [`sink`].
+/// Starts logging to standard error or to a file. A log that cannot be written is not an error: see [`sink`].
 ///
 /// # Errors
-/// When the filter cannot be read, or when logging began before.
+/// The filter is invalid, or logging was started before.
 pub fn start(log: &Log) -> Result<(), String> {
     let filter = EnvFilter::try_new(&log.level).map_err(|error| error.to_string())?;
-    // At debug this library writes the values of every statement.
+    // At level debug this library logs the values of every statement.
     let quiet = "tokio_postgres=info".parse().expect("the directive is right");
     let filter = filter.add_directive(quiet);
     sink::start(log.file.clone())?;
@@ -41,7 +41,8 @@ pub fn start(log: &Log) -> Result<(), String> {
         lines.with_ansi(is_watched).try_init()
     };
     started.map_err(|error| error.to_string())?;
-    // A panic is told by whoever catches it, or by this line; never by a text of many lines between those of others.
+    // The code that catches a panic reports it, or this line does. The default hook would write several lines between
+    // those of the log.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "a panic");

@@ -1,45 +1,57 @@
-//! What is counted, for `/metrics`. Counting on the way of a request is an addition to a number that is already there:
-//! no lock, no look-up by name.
+//! Prometheus metrics for `/metrics`. A request only adds to existing counters, without a lock and without a look-up by
+//! name.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use dialect::Dialects;
 use protocol::endpoint::Endpoint;
 use protocol::person::attempts::By;
 use protocol::refusal::{self, No};
+use protocol::time::UnixTime;
 
-/// Upper ends of the classes of duration, in microseconds.
+/// Upper bounds of the duration buckets, in microseconds.
 pub(super) const BOUNDS_US: [u64; 14] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
 
-/// The refusals that make a caller wait, and what they are called.
+/// The refusals that make a caller wait, and their labels.
 pub(super) const LIMITED: [(No, &str); 2] = [(No::LockedOut, "attempts"), (No::TooManyRequests, "rate_limit")];
 
-/// Everything that is counted.
+/// All metrics.
 #[derive(Debug)]
 pub struct Metrics {
-    /// By dialect and endpoint.
+    /// Requests by dialect and endpoint.
     pub(super) series: BTreeMap<String, Vec<(Endpoint, Series)>>,
-    /// Of pages, and of addresses that nothing is at.
+    /// Requests for pages and for unknown paths.
     pub(crate) pages: Series,
     pub(super) turns_lost: AtomicU64,
     pub(super) turns_contended: AtomicU64,
     pub(super) store_faults: AtomicU64,
-    /// Did the store take the last write?
+    /// True if the last write to the store succeeded.
     is_store_writable: AtomicBool,
     pub(super) panics: AtomicU64,
     pub(crate) connections_open: AtomicU64,
     pub(super) swept_rows: AtomicU64,
-    /// By the place in [`LIMITED`].
+    /// Indexed as [`LIMITED`].
     pub(super) limited: [AtomicU64; LIMITED.len()],
-    /// Connections beyond the bound of one client address.
+    /// Connections refused because of the limit per client address.
     pub(crate) connections_refused: AtomicU64,
-    /// By the place in [`SignIn::ALL`].
+    /// Indexed as [`SignIn::ALL`].
     pub(super) sign_ins: [AtomicU64; SignIn::ALL.len()],
-    /// By the place in [`By::ALL`].
+    /// Indexed as [`By::ALL`].
     pub(super) lockouts: [AtomicU64; By::ALL.len()],
+    /// By the name of the task.
+    pub(super) tasks: Vec<(&'static str, TaskCounts)>,
+}
+
+/// What is counted of a task of the table of work.
+#[derive(Debug, Default)]
+pub(super) struct TaskCounts {
+    pub(super) runs: AtomicU64,
+    pub(super) failures: AtomicU64,
+    /// When the last run that did not fail ended, in seconds since 1970; 0 before the first.
+    pub(super) last_run_at: AtomicI64,
 }
 
 /// The outcome of an attempt to sign in.
@@ -59,13 +71,13 @@ impl SignIn {
         [(Self::Ok, "ok"), (Self::Failed, "failed"), (Self::SecondFactorMissing, "second_factor_missing")];
 }
 
-/// The requests of one address: how they came out, and how long they took.
+/// The requests to one endpoint: their outcomes and durations.
 #[derive(Debug)]
 pub struct Series {
     pub(super) good: AtomicU64,
-    /// By the place of the refusal in its table.
+    /// Indexed by the refusal's position in its table.
     pub(super) refused: Vec<AtomicU64>,
-    /// By class of duration; the last one is without end.
+    /// Requests by duration bucket. The last bucket has no upper bound.
     pub(super) classes: [AtomicU64; BOUNDS_US.len() + 1],
     pub(super) sum_us: AtomicU64,
 }
@@ -94,9 +106,8 @@ impl Series {
 }
 
 impl Metrics {
-    /// Nothing counted yet, for these dialects.
-    #[must_use]
-    pub fn new(dialects: &Dialects) -> Self {
+    /// Nothing counted yet, for these dialects and tasks.
+    pub(crate) fn new(dialects: &Dialects, tasks: impl Iterator<Item = &'static str>) -> Self {
         let series = dialects.iter().map(|dialect| {
             let own = protocol::endpoint::TABLE.iter().map(|row| (row.endpoint, Series::new())).collect();
             (dialect.name.clone(), own)
@@ -115,6 +126,26 @@ impl Metrics {
             connections_refused: AtomicU64::new(0),
             sign_ins: Default::default(),
             lockouts: Default::default(),
+            tasks: tasks.map(|name| (name, TaskCounts::default())).collect(),
+        }
+    }
+
+    fn task(&self, name: &str) -> Option<&TaskCounts> {
+        self.tasks.iter().find(|(own, _)| *own == name).map(|(_, counts)| counts)
+    }
+
+    /// Counts a run of a task that ended at `now`.
+    pub(crate) fn task_ran(&self, name: &str, now: UnixTime) {
+        if let Some(counts) = self.task(name) {
+            counts.runs.fetch_add(1, Relaxed);
+            counts.last_run_at.store(now.0, Relaxed);
+        }
+    }
+
+    /// Counts a run of a task that failed.
+    pub(crate) fn task_failed(&self, name: &str) {
+        if let Some(counts) = self.task(name) {
+            counts.failures.fetch_add(1, Relaxed);
         }
     }
 
@@ -128,55 +159,55 @@ impl Metrics {
         self.lockouts[by as usize].fetch_add(1, Relaxed);
     }
 
-    /// The requests of an address of a dialect.
+    /// Returns the counters of an endpoint of a dialect.
     #[must_use]
     pub fn of(&self, dialect: &str, endpoint: Endpoint) -> &Series {
         let own = self.series.get(dialect).and_then(|own| own.iter().find(|(known, _)| *known == endpoint));
         own.map_or(&self.pages, |(_, series)| series)
     }
 
-    /// A turn was lost to a faster one.
+    /// Counts a turn that lost a race against another.
     pub fn turn_lost(&self) {
         self.turns_lost.fetch_add(1, Relaxed);
     }
 
-    /// A turn was given up because others were faster, again and again.
+    /// Counts a turn that was given up after too many lost races.
     pub fn turn_contended(&self) {
         self.turns_contended.fetch_add(1, Relaxed);
     }
 
-    /// The store failed.
+    /// Counts a failure of the store.
     pub fn store_failed(&self) {
         self.store_faults.fetch_add(1, Relaxed);
     }
 
-    /// The store took a write, or did not.
+    /// Records whether a write to the store succeeded.
     pub fn wrote(&self, is_written: bool) {
-        // Looking first leaves the number where it is in every core's cache.
+        // Reading first avoids invalidating the value in the caches of other cores.
         if self.is_store_writable.load(Relaxed) != is_written {
             self.is_store_writable.store(is_written, Relaxed);
         }
     }
 
-    /// Did the store take the last write?
+    /// True if the last write to the store succeeded.
     #[must_use]
     pub fn is_store_writable(&self) -> bool {
         self.is_store_writable.load(Relaxed)
     }
 
-    /// A request was refused.
+    /// Counts a refused request.
     pub fn refused(&self, no: No) {
         if let Some(at) = LIMITED.iter().position(|(own, _)| *own == no) {
             self.limited[at].fetch_add(1, Relaxed);
         }
     }
 
-    /// A request panicked.
+    /// Counts a request that panicked.
     pub fn panicked(&self) {
         self.panics.fetch_add(1, Relaxed);
     }
 
-    /// So many rows of no more use were removed.
+    /// Counts rows that the sweep removed.
     pub fn swept(&self, rows: usize) {
         self.swept_rows.fetch_add(u64::try_from(rows).unwrap_or(u64::MAX), Relaxed);
     }

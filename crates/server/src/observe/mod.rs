@@ -1,4 +1,4 @@
-//! What an operator sees: logs, metrics, health.
+//! Logs, metrics and health checks for the operator.
 
 pub mod admin;
 pub(crate) mod audit;

@@ -1,5 +1,5 @@
-//! The log lines of refused requests. Strangers decide how often the server refuses, so they must not decide how much it
-//! logs: the first refusal of a kind in a minute is one line, and the others of that minute are one line with their number.
+//! The log lines of refused requests. Strangers can cause any number of refusals, but must not be able to fill the log.
+//! The first refusal of a kind in a minute gets a line. The others of that minute share one line with their number.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,41 +12,41 @@ use protocol::wire::Param;
 use crate::address::wider;
 use crate::http::Request;
 
-/// The time that one line stands for.
+/// The period over which refusals of one kind share a line.
 pub const EVERY: Duration = Duration::from_secs(60);
-/// Kinds that are told apart in one minute. At two lines of some 300 bytes each, this and the two bounds below keep the log of
-/// refusals to about 180 KB a minute.
+/// Maximum number of kinds per minute. With two lines of about 300 bytes each, this and the two limits below bound the
+/// log of refusals to about 180 KB a minute.
 const KINDS_MAX: usize = 128;
-/// Kinds of one client address, or of one /48 of IPv6: one client must not use up the kinds of all.
+/// Maximum number of kinds per client address, or per IPv6 /48, so that one client cannot use up the kinds of all.
 const KINDS_OF_ONE_MAX: usize = 32;
-/// Kinds beyond [`KINDS_MAX`] that are kept for alarms, so that noise hides no replayed token.
+/// Further kinds that are reserved for alarms, so that noise cannot hide a replayed token.
 const ALARMS_MAX: usize = 32;
-/// Kinds without an address that are kept when there is no room for those with one, so that many callers of one sort hide no
-/// refusal of another.
+/// Maximum number of kinds that are counted without the address once the kinds with an address are used up, so that
+/// many callers of one sort cannot hide other refusals.
 const BEYOND_MAX: usize = 128;
-/// The address of such a kind in the log.
+/// The address in the log line of a kind that is counted without the address.
 const OTHERS: &str = "others";
-/// The longest text of a request that a line repeats, in bytes.
+/// Maximum length of request text that a log line repeats, in bytes.
 const TEXT_BYTES_MAX: usize = 100;
 
-/// The refusals of this minute.
+/// The refusals of the current minute.
 #[derive(Debug, Default)]
 pub struct Refusals(Mutex<Minute>);
 
 #[derive(Debug, Default)]
 struct Minute {
-    /// How often each kind was refused after its first line.
+    /// For each kind, the number of refusals after its first line.
     kinds: HashMap<Kind, u64>,
-    /// Kinds by client address.
+    /// Number of kinds by client address.
     by_owner: HashMap<String, usize>,
     alarms: usize,
-    /// How often each kind was refused for which there was no room, without regard to the address, after its first line.
+    /// For each kind that is counted without the address, the number of refusals after its first line.
     beyond: HashMap<Kind, u64>,
-    /// Refusals of kinds for which there was no room even so.
+    /// Number of refusals that no kind had room for.
     others: u64,
 }
 
-/// What makes two refusals the same for the log.
+/// The kind of a refusal: refusals with equal kinds share a log line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Kind {
     no: No,
@@ -55,12 +55,13 @@ struct Kind {
     endpoint: String,
 }
 
-/// How loud a refusal is.
+/// The severity of a refusal in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Loudness {
-    /// An operator should look: somebody holds what they should not, guesses, or the server cannot keep up.
+    /// The operator should investigate: somebody may have a stolen credential or guess one, or the server is
+    /// overloaded.
     Alarm,
-    /// Everything else.
+    /// Any other refusal.
     Notice,
 }
 
@@ -76,24 +77,24 @@ impl Loudness {
 /// One refused request.
 #[derive(Clone, Copy, Debug)]
 pub struct Refused<'a> {
-    /// The request.
+    /// The HTTP request.
     pub request: &'a Request,
-    /// The dialect and the endpoint; the dialect is empty where there is none.
+    /// The dialect and the endpoint. The dialect is empty if there is none.
     pub place: (&'a str, &'a str),
     /// The client address, as it is counted.
     pub address: &'a str,
-    /// Why.
+    /// The refusal.
     pub refusal: &'a Refusal,
     /// The client ID, if the request named a client that exists.
     pub client_id: Option<&'a str>,
     /// The status of the answer.
     pub status: StatusCode,
-    /// How long the answer took.
+    /// The time that handling the request took.
     pub took: Duration,
 }
 
 impl Refusals {
-    /// Logs a refused request, or counts it when this kind has its line already.
+    /// Logs a refused request, or counts it if its kind already has a line.
     pub fn refused(&self, refused: &Refused<'_>) {
         let (dialect, endpoint) = refused.place;
         let kind = Kind {
@@ -108,7 +109,7 @@ impl Refusals {
         }
     }
 
-    /// Ends the minute: logs how often each kind was refused beyond its first line.
+    /// Ends the minute: logs the number of refusals of each kind beyond its first line.
     pub fn tell(&self) {
         let minute = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let told = minute.kinds.into_iter().chain(minute.beyond).filter(|(_, own)| *own > 0);
@@ -127,7 +128,7 @@ impl Refusals {
 }
 
 impl Minute {
-    /// Counts a refusal. True if it is the first of its kind and gets a line of its own.
+    /// Counts a refusal. Returns true if it is the first of its kind and gets a line of its own.
     fn count(&mut self, kind: Kind) -> bool {
         if let Some(repeated) = self.kinds.get_mut(&kind) {
             *repeated += 1;
@@ -207,14 +208,14 @@ impl Refused<'_> {
     }
 }
 
-/// The host of a request as it came, also where it is none.
+/// Returns the host as the client sent it, even if it is malformed.
 fn came_host(request: &Request) -> Vec<u8> {
     let authority = request.uri.authority().map(|own| own.as_str().as_bytes());
     let lines = request.headers.get_all(::http::header::HOST).iter().map(::http::HeaderValue::as_bytes);
     authority.into_iter().chain(lines).collect::<Vec<_>>().join(&b", "[..])
 }
 
-/// The beginning of a text that a stranger wrote, in printable ASCII.
+/// Returns the beginning of untrusted text in printable ASCII.
 fn cut(text: &[u8]) -> String {
     let mut out = text[..text.len().min(TEXT_BYTES_MAX)].escape_ascii().to_string();
     if text.len() > TEXT_BYTES_MAX {

@@ -1,5 +1,5 @@
-//! Where the lines of the log go: through a bounded queue to a thread of their own, which writes them to standard error or to a
-//! file. A log that cannot be written, or that nobody reads, loses lines. It never stops or ends the server.
+//! Writes log lines through a bounded queue in a thread of its own, to standard error or to a file. If the log cannot
+//! be written, or nobody reads it, lines are lost. The server is never blocked or ended.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -13,50 +13,50 @@ use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that may wait for the thread. Those that come later are lost.
+/// Maximum number of lines in the queue. Further lines are lost.
 const QUEUE_LINES_MAX: usize = 8_192;
-/// Bytes that may wait for the thread: a line may be long.
+/// Maximum number of bytes in the queue, because a line may be long.
 const QUEUE_BYTES_MAX: usize = 8 << 20;
-/// Pause before the next attempt where the other side takes nothing at the moment.
+/// Pause before the next attempt if the reader currently accepts no data.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
-/// Pause between two attempts to open a log file that could not be opened.
+/// Pause between attempts to open a log file.
 const REOPEN_EVERY: Duration = Duration::from_secs(10);
-/// How long the end of the process waits for lines that are still in the queue.
+/// Maximum time that the end of the process waits for lines in the queue.
 const END_MAX: Duration = Duration::from_secs(1);
-/// A log file is for its owner alone.
+/// Mode of a log file: only its owner may read it.
 const FILE_MODE: u32 = 0o600;
 
-/// The queue, once the log was started. There is one log in a process, as there is one standard error.
+/// The queue, once logging has started. A process has one log.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
-/// Lines that were not written since the process began.
+/// Number of lines lost since the process started.
 static LINES_LOST: AtomicU64 = AtomicU64::new(0);
-/// Bytes that wait.
+/// Number of bytes in the queue.
 static BYTES_WAITING: AtomicUsize = AtomicUsize::new(0);
-/// True if the log file is to be opened anew before the next line.
+/// True if the log file must be reopened before the next line.
 static IS_REOPENING: AtomicBool = AtomicBool::new(false);
 
 struct Queue {
     works: SyncSender<Work>,
-    /// True if lines go to standard error, and not to a file.
+    /// True if lines are written to standard error rather than to a file.
     is_standard_error: bool,
 }
 
-/// What the thread is asked to do.
+/// A task for the thread.
 enum Work {
     Line(Vec<u8>),
-    /// Say that everything before this was written.
+    /// Confirms that all earlier lines were written.
     Flush(SyncSender<()>),
 }
 
-/// The number of lines that were lost since the process began.
+/// Returns the number of lines lost since the process started.
 pub(crate) fn lines_lost() -> u64 {
     LINES_LOST.load(Relaxed)
 }
 
-/// Starts the thread. `file` takes the place of standard error.
+/// Starts the thread. Lines go to `file`, or to standard error if there is none.
 ///
 /// # Errors
-/// When no thread can be started, or a log was started before.
+/// The thread cannot be started, or logging was started before.
 pub(super) fn start(file: Option<PathBuf>) -> Result<(), String> {
     let standard_error = io::stderr().as_fd().try_clone_to_owned().map_err(|error| error.to_string())?;
     let (works, waiting) = sync_channel(QUEUE_LINES_MAX);
@@ -67,23 +67,23 @@ pub(super) fn start(file: Option<PathBuf>) -> Result<(), String> {
     started.map(drop).map_err(|error| format!("the log's thread could not be started: {error}"))
 }
 
-/// Opens the log file anew before the next line, so that a file that was moved away is let go.
+/// Makes the thread reopen the log file before the next line, so that a rotated file is released.
 pub(crate) fn reopen() {
     IS_REOPENING.store(true, Relaxed);
 }
 
-/// Waits a moment for the lines that are in the queue. A log that nobody reads does not hold up the end of the process.
+/// Waits briefly for the lines in the queue. A log that nobody reads does not delay the end of the process.
 pub(crate) fn flush() {
     let Some(queue) = QUEUE.get() else { return };
     let (done, is_done) = sync_channel(1);
     if queue.works.try_send(Work::Flush(done)).is_ok() {
-        // Whether it came to that or not, the process ends now.
+        // The process ends now in any case.
         let _ = is_done.recv_timeout(END_MAX);
     }
 }
 
-/// Writes a text for a person to standard error, behind the lines of the log. What cannot be written is not: the exit code
-/// says the same.
+/// Writes a message for a person to standard error, after the queued lines. A failure is ignored, because the exit code
+/// carries the same information.
 pub(crate) fn say(text: &str) {
     let text = format!("{text}\n");
     match QUEUE.get() {
@@ -107,7 +107,7 @@ fn push(line: Vec<u8>) {
     }
 }
 
-/// The writer that `tracing` knows. It takes every line and never fails.
+/// The writer for `tracing`. It accepts every line and never fails.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sink;
 
@@ -146,19 +146,19 @@ fn serve(waiting: &Receiver<Work>, mut out: Out) {
                     told = lost;
                 }
             }
-            // Whoever asked may be gone.
+            // The caller may have given up waiting.
             Work::Flush(done) => drop(done.try_send(())),
         }
     }
 }
 
-/// The place that lines are written to.
+/// The destination of lines.
 struct Out {
     standard_error: File,
     path: Option<PathBuf>,
     file: Option<File>,
     opened_at: Option<Instant>,
-    /// True if the last line was written in part.
+    /// True if the last line was only partly written.
     is_torn: bool,
 }
 
@@ -169,7 +169,7 @@ impl Out {
         own
     }
 
-    /// Opens the log file. Where it cannot be opened, lines go to standard error until it can.
+    /// Opens the log file. If it cannot be opened, lines go to standard error until it can.
     fn open(&mut self) {
         let Some(path) = &self.path else { return };
         self.opened_at = Some(Instant::now());
@@ -178,13 +178,13 @@ impl Out {
             Err(error) => {
                 let text = format!("the log file {} cannot be opened: {error}; the log goes here\n", path.display());
                 self.file = None;
-                // Nobody else could be told.
+                // There is no other place to report this failure.
                 let _ = self.standard_error.write_all(text.as_bytes());
             }
         }
     }
 
-    /// Writes a line, and says whether it was written.
+    /// Writes a line. Returns true if it was written.
     fn write(&mut self, line: &[u8]) -> bool {
         let is_asked = IS_REOPENING.swap(false, Relaxed);
         let is_due = self.file.is_none() && self.opened_at.is_some_and(|at| at.elapsed() >= REOPEN_EVERY);
@@ -206,12 +206,12 @@ impl Out {
     }
 }
 
-/// Opens a log file for its owner alone, to append to it.
+/// Opens a log file to append to it, with access for its owner only.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     File::options().create(true).append(true).mode(FILE_MODE).open(path)
 }
 
-/// Writes everything. The error is the number of bytes that were written before it.
+/// Writes all bytes. The error is the number of bytes that were written before the failure.
 fn write_all(out: &mut File, bytes: &[u8]) -> Result<(), usize> {
     let mut written = 0;
     while written < bytes.len() {
@@ -219,7 +219,7 @@ fn write_all(out: &mut File, bytes: &[u8]) -> Result<(), usize> {
             Ok(0) => return Err(written),
             Ok(count) => written += count,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Whoever started the server may have made its standard error non-blocking.
+            // The parent process may have made standard error non-blocking.
             Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(RETRY_PAUSE),
             Err(_) => return Err(written),
         }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Page;
+use crate::render::page::Page;
 
 /// The page.
 #[derive(Serialize)]

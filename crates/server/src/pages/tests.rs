@@ -8,19 +8,22 @@ use std::path::Path;
 use expect_test::expect_file;
 
 use super::*;
-use crate::config::Support;
-use crate::settings::Brand;
+use crate::config::settings::Support;
+use crate::render::refused::Refused;
 
-fn pages() -> Pages {
+fn pages() -> Templates {
     let support = Support { href: "mailto:help@example.com".into(), label: "help@example.com".into() };
-    Pages::new(&Brand { name: "Example".into(), support: Some(support), ..Brand::default() }, "")
+    templates(&Brand { name: "Example".into(), support: Some(support), ..Brand::default() }, "")
 }
 
 /// Every sample: its name, the page, and the document.
 fn documents() -> Vec<(&'static str, &'static str, String)> {
     let pages = pages();
-    let samples =
-        TABLE.iter().flat_map(|row| (row.samples)().into_iter().map(|(name, filled)| (row.file, name, filled)));
+    let samples = TABLES
+        .iter()
+        .copied()
+        .flatten()
+        .flat_map(|row| (row.samples)().into_iter().map(|(name, filled)| (row.file, name, filled)));
     samples.map(|(file, name, filled)| (file, name, pages.render_filled(file, &filled))).collect()
 }
 
@@ -128,7 +131,7 @@ fn a_template_of_the_operators_takes_the_place_of_ours() {
     let mut pages = pages();
     pages.replace(vec![("home.html".into(), "<p>Hello from {{ brand.name }}</p>".into())]).unwrap();
     assert_eq!(pages.render(&home::Home {}), "<p>Hello from Example</p>");
-    assert!(pages.render(&signed_out::SignedOut {}).contains("You are signed out"));
+    assert!(pages.render(&way::signed_out::SignedOut {}).contains("You are signed out"));
 }
 
 #[test]
@@ -162,15 +165,15 @@ fn what_fails_in_spite_of_all_samples_falls_back_to_what_is_shipped() {
     let source = "{% if page.error == 'invalid_target' %}{{ page.oops }}{% endif %}ours";
     pages.replace(vec![("refused.html".into(), source.into())]).unwrap();
     use protocol::refusal::No;
-    let page = |no: No| pages.render(&refused::Refused::new(&no.into(), "1"));
+    let page = |no: No| pages.render(&Refused::new(&no.into(), "1"));
     assert_eq!(page(No::AddressUnknown), "ours");
     assert!(page(No::ResourceUnknown).contains("invalid_target"));
 }
 
 #[test]
 fn links_and_forms_stay_below_the_path_of_the_issuer() {
-    let pages = Pages::new(&Brand::default(), "/auth");
-    for row in TABLE {
+    let pages = templates(&Brand::default(), "/auth");
+    for row in TABLES.iter().copied().flatten() {
         for (name, filled) in (row.samples)() {
             let html = pages.render_filled(row.file, &filled);
             for attribute in [" href=\"/", " action=\"/", " src=\"/"] {

@@ -18,9 +18,9 @@ use protocol::time::UnixTime;
 use server::app::{App, Setup};
 use server::clock::Clock;
 use server::entropy::Source;
+use server::front;
 use server::http::{Peer, Request, Response};
 use server::settings::Settings;
-use server::surface;
 use store::{Memory, Store};
 use zeroize::Zeroizing;
 
@@ -85,7 +85,7 @@ pub(crate) async fn usual() -> Arc<App> {
 
 /// Asks.
 pub(crate) async fn ask(app: &App, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
-    surface::answer(app, &request(app, method, path, headers, body)).await
+    front::answer(app, &request(app, method, path, headers, body)).await
 }
 
 /// A request as it comes from the network.

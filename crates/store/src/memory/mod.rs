@@ -1,5 +1,5 @@
-//! The store that lives and dies with the process: for tests and trials, and the one that the others are compared with.
-//! One lock, ordered maps, no cleverness: names are found by walking.
+//! The store in memory, for tests and trials. It is the reference that the other stores are compared with: one lock,
+//! ordered maps, and linear searches.
 
 mod apply;
 mod list;
@@ -30,10 +30,10 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Memory {
     tables: Arc<Mutex<Tables>>,
-    /// Held by whoever writes. Waiting writers get it in the order in which they asked.
+    /// The lock of writers. Waiting writers get it in the order of their requests.
     writing: Arc<tokio::sync::Mutex<()>>,
     master_fingerprint: Mutex<Option<Digest>>,
-    /// How long events are kept, in seconds, where it is not [`EVENT_KEPT_S`].
+    /// Retention of events in seconds, if it is not [`EVENT_KEPT_S`].
     events_kept_s: OnceLock<u64>,
 }
 
@@ -68,15 +68,15 @@ struct Tables {
     grants: Table<GrantId, Grant>,
     accesses: Table<AccessId, Access>,
     personals: Table<PersonalId, Personal>,
-    /// With the account that each belongs to.
+    /// Counters of failed attempts, each with its account.
     attempts: Table<Digest, (Attempts, Option<UserKey>)>,
-    /// When each secret of a client was last used.
+    /// The last use of each client secret.
     secret_uses: Table<Digest, (ClientKey, UnixTime)>,
-    /// Until when each must be remembered.
+    /// Used token ids, and until when each must be remembered.
     burned: Table<Digest, UnixTime>,
-    /// By the order in which they were added.
+    /// Sealing keys in the order in which they were added.
     seal_keys: Table<u64, SealKey>,
-    /// By the order in which they happened.
+    /// Events in their order.
     events: Table<u64, Event>,
 }
 
@@ -86,14 +86,14 @@ impl Memory {
     }
 }
 
-/// A panic while the lock is held cannot leave half a turn behind: `write` takes back what was not made final.
+/// A panic under the lock cannot leave a turn half written: `write` takes back changes that were not made final.
 fn lock(tables: &Mutex<Tables>) -> MutexGuard<'_, Tables> {
     let mut tables = tables.lock().unwrap_or_else(PoisonError::into_inner);
     tables.take_back();
     tables
 }
 
-/// Writes one turn: all of it, or nothing.
+/// Writes one turn completely or not at all.
 fn write(tables: &Mutex<Tables>, changes: Vec<Change>) -> Result<(), CommitError> {
     let mut tables = lock(tables);
     let applied = tables.apply(changes);
@@ -257,7 +257,7 @@ impl Tables {
         }
     }
 
-    /// Is the grant there and not revoked?
+    /// Returns true if the grant exists and is not revoked.
     fn is_grant_alive(&self, id: GrantId) -> bool {
         self.grants.row(&id).is_some_and(|grant| !grant.is_revoked)
     }
@@ -329,7 +329,7 @@ impl Tables {
     }
 }
 
-/// What becomes of the changes that are not final yet.
+/// The fate of changes that are not final yet.
 #[derive(Clone, Copy)]
 enum Undo {
     Keep,
@@ -345,7 +345,7 @@ impl Undo {
     }
 }
 
-/// The names with which a user can sign in, in the form in which they are compared, and what each is called.
+/// Returns the sign-in names of a user in their normal form, each with the name of its field.
 fn logins(user: &User) -> impl Iterator<Item = (&'static str, String)> {
     let username = user.username.as_deref().map(|name| ("username", login_name(name)));
     let email = user.email.as_deref().map(|name| ("email", login_name(name)));

@@ -1,8 +1,8 @@
-//! A table that can take back what was done to it since the last commit.
+//! A table that can undo all changes since the last commit.
 
 use std::collections::BTreeMap;
 
-/// Rows by key, and how to undo the changes of the turn that is being written.
+/// Rows by key, and the undo log of the turn that is being written.
 #[derive(Debug)]
 pub(super) struct Table<K, V> {
     rows: BTreeMap<K, V>,
@@ -28,13 +28,13 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
         self.rows.len()
     }
 
-    /// Puts a row in place of the one with the same key, if there is one.
+    /// Adds a row, or replaces the one with the same key.
     pub(super) fn put(&mut self, key: K, row: V) {
         let old = self.rows.insert(key.clone(), row);
         self.undo.push((key, old));
     }
 
-    /// Puts a row, and says whether its key was free. If not, nothing changes.
+    /// Adds a row. Returns false and changes nothing if the key is taken.
     #[must_use]
     pub(super) fn add(&mut self, key: K, row: V) -> bool {
         let is_free = !self.rows.contains_key(&key);
@@ -44,7 +44,7 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
         is_free
     }
 
-    /// Changes a row in place, and says whether it was there.
+    /// Changes a row in place. Returns false if there is no such row.
     pub(super) fn edit(&mut self, key: &K, edit: impl FnOnce(&mut V)) -> bool {
         let Some(row) = self.rows.get_mut(key) else { return false };
         self.undo.push((key.clone(), Some(row.clone())));
@@ -58,7 +58,7 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
         }
     }
 
-    /// Removes at most `rows_max` rows of which `is_dead` is true, and says how many.
+    /// Removes at most `rows_max` rows for which `is_dead` returns true. Returns their number.
     pub(super) fn remove_where(&mut self, rows_max: usize, is_dead: impl Fn(&K, &V) -> bool) -> usize {
         let dead: Vec<K> = self
             .rows
@@ -73,12 +73,12 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
         dead.len()
     }
 
-    /// Makes what was done final.
+    /// Makes the changes final.
     pub(super) fn keep(&mut self) {
         self.undo.clear();
     }
 
-    /// Takes back what was done since it was last made final, the latest first.
+    /// Undoes all changes since they were last made final, the latest first.
     pub(super) fn take_back(&mut self) {
         while let Some((key, old)) = self.undo.pop() {
             match old {

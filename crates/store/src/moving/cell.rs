@@ -1,11 +1,11 @@
-//! One value of a row, as every store has it.
+//! A value of a row, independent of the store.
 
-/// A value.
+/// A column value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cell {
-    /// Nothing.
+    /// SQL NULL.
     Null,
-    /// A number, or yes and no as 1 and 0.
+    /// A number. Booleans are 1 and 0.
     Int(i64),
     /// A text.
     Text(String),
@@ -14,7 +14,7 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// Appends the value in a form that no other value has.
+    /// Appends the value in a unique encoding.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let (kind, bytes): (u8, &[u8]) = match self {
             Self::Null => (0, &[]),

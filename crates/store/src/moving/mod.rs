@@ -1,9 +1,9 @@
-//! Everything of an installation moves from one store to another: to outgrow a machine, to be kept, to be restored.
+//! Copies a whole installation from one store to another, for a migration, a backup or a restore.
 //!
-//! Both sides are walked in the order of their keys, a stretch at a time. Where a stretch differs, the one at the
-//! destination is replaced by that of the source, in one transaction. So a move that broke off goes on where it was, and
-//! one that is done again finds what changed meanwhile, also what is gone: a token that was revoked does not come back.
-//! A name that went from one row to another meanwhile is taken from whoever still has it at the destination.
+//! Both sides are read in the order of their keys, one stretch of rows at a time. If a stretch differs, that of the
+//! destination is replaced in one transaction. An interrupted move therefore continues where it stopped. A repeated
+//! move finds all changes, including removed rows, so a revoked token does not come back. If a unique name moved to
+//! another row meanwhile, the old row at the destination loses it.
 
 mod cell;
 mod table;
@@ -18,14 +18,14 @@ pub use table::{TABLES, Table};
 
 use crate::{Fault, Store};
 
-/// Rows of a stretch: half a megabyte or less.
+/// Number of rows in a stretch: half a megabyte or less.
 pub(crate) const STRETCH_ROWS: usize = 1_000;
 
-/// A row, by the columns of its table.
+/// The values of a row, in the order of the table's columns.
 pub type Cells = Vec<Cell>;
 
-/// The keys of a stretch of rows: all behind `after`, up to and with `until`. Without them it begins at the beginning, and
-/// goes to the end.
+/// A range of keys: all rows after `after`, up to and including `until`. Without `after` it starts at the first row,
+/// without `until` it ends at the last.
 #[derive(Clone, Copy, Debug)]
 pub struct Stretch<'a> {
     /// The key before the first row.
@@ -34,29 +34,29 @@ pub struct Stretch<'a> {
     pub until: Option<&'a [Cell]>,
 }
 
-/// How far a move has come.
+/// The progress of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Of this table.
+    /// The table.
     pub table: &'static str,
-    /// Rows that are known to be the same on both sides.
+    /// Number of rows that are known to be equal on both sides.
     pub rows: u64,
-    /// Of these, rows that had to be written.
+    /// The part of them that had to be written.
     pub written: u64,
 }
 
-/// What became of a table.
+/// The result for one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
-    /// Its name.
+    /// The name of the table.
     pub table: &'static str,
-    /// Its rows.
+    /// Number of rows.
     pub rows: u64,
-    /// SHA-256 over all of them, in the order of their keys.
+    /// SHA-256 over all rows, in the order of their keys.
     pub digest: String,
 }
 
-/// Why a move ended early.
+/// The reason why a move failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoveError {
     /// The source cannot be read.
@@ -65,25 +65,25 @@ pub enum MoveError {
     /// The destination cannot be read or written.
     #[error("the destination: {0}")]
     Destination(Fault),
-    /// After everything was copied, the two were not the same.
+    /// After everything was copied, the two stores still differ.
     #[error(
         "{table} differs after it was copied: {there} rows there, {here} here. Is a server running on the source? Stop it, \
          and run this again: it copies only what changed"
     )]
     Differs {
-        /// Which table.
+        /// The table.
         table: &'static str,
-        /// Rows at the source.
+        /// Number of rows at the source.
         there: u64,
-        /// Rows at the destination.
+        /// Number of rows at the destination.
         here: u64,
     },
 }
 
-/// Makes the destination the same as the source, and then compares them from end to end.
+/// Copies the source to the destination, and then compares the two completely.
 ///
 /// # Errors
-/// See [`MoveError`]; what was copied stays, and is not copied again.
+/// See [`MoveError`]. Copied rows stay, and are not copied again.
 pub async fn move_all(
     source: &dyn Store,
     destination: &dyn Store,
@@ -105,10 +105,10 @@ pub async fn move_all(
     Ok(moved)
 }
 
-/// The rows of a table, and what they come to.
+/// Returns the number of rows of a table and their digest.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// The store cannot be read.
 pub async fn fingerprint(store: &dyn Store, table: &'static Table) -> Result<Moved, Fault> {
     let (mut rows, mut digest, mut after) = (0_u64, Digest::of(b""), None::<Cells>);
     loop {
@@ -141,7 +141,7 @@ async fn copy(
         let rest = Stretch { after: after.as_deref(), until: None };
         let there = source.read_stretch(table, rest, STRETCH_ROWS).await.map_err(MoveError::Source)?;
         let count = u64::try_from(there.len()).unwrap_or(u64::MAX);
-        // The last stretch goes to the end, and takes along what is beyond the end of the source.
+        // The last stretch has no end, so that it also removes rows beyond the end of the source.
         let until = there.last().filter(|_| there.len() == STRETCH_ROWS).map(|last| table.key_of(last));
         let stretch = Stretch { after: after.as_deref(), until: until.as_deref() };
         let here = destination.read_stretch(table, stretch, STRETCH_ROWS + 1).await.map_err(MoveError::Destination)?;

@@ -1,13 +1,14 @@
-//! One gate for all transactions that write. PostgreSQL lets those who share a row in past somebody who waits for it alone, so
-//! a busy client could hold off its own revocation for as long as it is busy. Advisory locks are given in the order in which
-//! they are asked for: whoever did not get a row in time closes the gate, waits for those inside, and is then alone.
+//! A gate for all transactions that write. PostgreSQL grants shared row locks even while a transaction waits for the
+//! exclusive lock, so a busy client could delay its own revocation for as long as it is busy. Advisory locks are
+//! granted in the order of the requests. A transaction that did not get a row in time closes the gate, waits for the
+//! transactions inside, and is then alone.
 
 use tokio_postgres::types::Type;
 
 use super::link::{Link, Sql, typed};
 use super::stop::Stop;
 
-/// Begins a transaction that writes. On the lanes of those who write, whatever is not inside one can write nothing.
+/// Begins a transaction that writes. The sessions of writing lanes are read-only outside of such a transaction.
 pub(super) const BEGIN: &str = "BEGIN READ WRITE";
 
 /// "GRTG".
@@ -18,12 +19,12 @@ static SHARED: Sql = Sql { text: "SELECT pg_advisory_xact_lock_shared($1)", type
 /// Every statement of this file.
 pub(super) static STATEMENTS: &[&Sql] = &[&SHARED];
 
-/// Goes through the gate, until the end of the transaction.
+/// Enters the gate until the end of the transaction.
 pub(super) async fn enter(link: &Link) -> Result<(), Stop> {
     link.query(&SHARED, &[&GATE]).await.map(drop)
 }
 
-/// Closes the gate behind those who are inside, and waits until they are gone.
+/// Closes the gate, and waits until all transactions inside have ended.
 pub(super) async fn enter_alone(link: &Link) -> Result<(), Stop> {
     link.rows("SELECT pg_advisory_xact_lock($1)", typed![INT8 GATE]).await.map(drop)
 }

@@ -1,5 +1,5 @@
-//! A lane: a task with a connection of its own that takes what waits, does it together, and then answers everybody. When the
-//! connection breaks, the lane gets another one, and does again what was not decided.
+//! A lane: a task with a database connection of its own. It takes the waiting requests, handles them together, and
+//! answers them. If the connection breaks, the lane gets a new one and repeats what was not decided.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -11,38 +11,38 @@ use super::link::{Connector, LastWord, Link, Pause, Purpose};
 use super::stop::Stop;
 use crate::documents::Documents;
 
-/// How long a lane tries before it gives up on a batch. Long enough for a server that restarts or fails over quickly, and
-/// shorter than a client waits.
+/// Time after which a lane gives up on a batch while the server is unreachable. Long enough for a quick restart or
+/// failover, and shorter than clients wait.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a batch may take, and what else somebody waits for.
+/// Time limit for a batch, and for other work that somebody waits for.
 const BATCH_MAX: Duration = Duration::from_secs(20);
-/// How long a server may take to undo.
+/// Time limit for a rollback.
 const ROLLBACK_MAX: Duration = Duration::from_secs(2);
 
-/// One kind of work on a connection.
+/// A piece of work on a connection.
 pub(super) trait Errand: Send {
-    /// What comes out.
+    /// The result.
     type Done: Send;
 
-    /// How long it may take. A connection that does not answer for so long is given up.
+    /// Returns the time limit. A connection that does not answer within it is given up.
     fn time_max(&self) -> Duration {
         BATCH_MAX
     }
 
-    /// Does it. When this fails with what may go better, it is called again, perhaps with another connection.
+    /// Does the work. After an error that may be temporary it is called again, possibly with another connection.
     fn run(&mut self, link: &Link) -> impl Future<Output = Result<Self::Done, Stop>> + Send;
 }
 
-/// A connection that is had again when it breaks.
+/// A connection that is replaced when it breaks.
 pub(super) struct Hold {
     connector: Arc<Connector>,
     purpose: Purpose,
     link: Option<Link>,
-    /// The connection that is on its way, and what became of it so far.
+    /// The connection that is being opened, and its last error.
     coming: Option<(JoinHandle<Result<Link, Stop>>, LastWord)>,
-    /// Since when nothing works.
+    /// Time since which the server has been unreachable.
     down_since: Option<Instant>,
-    /// What is forgotten with every new connection.
+    /// The caches that are emptied with every new connection.
     documents: Option<Arc<Documents>>,
 }
 
@@ -51,22 +51,23 @@ impl Hold {
         Self { connector, purpose, link: None, coming: None, down_since: None, documents: None }
     }
 
-    /// With documents that belong to what this connection shows.
+    /// Adds document caches that belong to the database behind this connection.
     pub(super) fn with(mut self, documents: Arc<Documents>) -> Self {
         self.documents = Some(documents);
         self
     }
 
-    /// Connects now and not when there is something to do.
+    /// Connects now rather than at the first use.
     pub(super) async fn connect(&mut self) -> Result<(), Stop> {
         self.link = Some(self.link().await?);
         Ok(())
     }
 
-    /// Takes the connection out; whoever is dropped with it in hand closes it, and nobody goes on in the middle of what it did.
+    /// Takes the connection out. If the caller is dropped with it, the connection is closed, so nobody continues in the
+    /// middle of a transaction.
     ///
-    /// When there is none, one is made in the background until there is. Nobody waits longer for it than patience lasts: who
-    /// comes after that is told at once, and the first one who comes when the server is back finds a connection.
+    /// If there is no connection, one is opened in the background. Callers wait for it at most [`PATIENCE`]. Later
+    /// callers get an error at once, until the server is back.
     pub(super) async fn link(&mut self) -> Result<Link, Stop> {
         if let Some(link) = self.link.take().filter(|link| !link.is_closed()) {
             return Ok(link);
@@ -84,19 +85,20 @@ impl Hold {
         self.coming = None;
         let link = done.unwrap_or(Err(Stop::Late("connecting")))?;
         if let Some(documents) = &self.documents {
-            // This may be another server, which was promoted, or a database that was restored: the same version of a row
-            // need not be the same row.
+            // The server may be another one that was promoted, or the database may have been restored. Rows with equal
+            // versions may then differ.
             documents.forget();
         }
         Ok(link)
     }
 
-    /// Does an errand, again and again until it is done, fails for good, or patience ends. While nothing works, nobody
-    /// is kept waiting for more than one attempt.
+    /// Performs an errand, repeatedly until it succeeds, fails permanently, or [`PATIENCE`] ends. While the server is
+    /// unreachable, callers wait for one attempt at most.
     pub(super) async fn perform<E: Errand>(&mut self, errand: &mut E) -> Result<E::Done, Stop> {
         let mut pause = Pause::first();
         if self.coming.as_ref().is_some_and(|(task, _)| task.is_finished()) {
-            // It came when nobody waited for it any more. What was amiss then is over; what is amiss now begins now.
+            // The connection was opened after all callers had given up. The earlier outage is over, so a failure now
+            // begins a new one.
             self.down_since = None;
         }
         loop {
@@ -132,7 +134,7 @@ impl Hold {
         }
     }
 
-    /// Keeps a connection that can be used again, outside of any transaction.
+    /// Puts back a connection that can be used again, outside of any transaction.
     pub(super) async fn put_back(&mut self, link: Link, stop: Option<&Stop>) {
         let is_clean = match stop {
             None => true,

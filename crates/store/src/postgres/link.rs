@@ -1,4 +1,4 @@
-//! One connection, and how another one is had when it breaks.
+//! A database connection, and how it is replaced when it breaks.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,25 +14,25 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::stop::Stop;
 use super::url::Address;
 
-/// How long a host may take until it has said who it is and that it takes writes: shorter than anybody's patience where there
-/// is another one to try.
+/// Time limit for a host to identify itself and to confirm that it accepts writes. Short enough to try another host
+/// while callers still wait.
 const HOST_MAX: Duration = Duration::from_secs(4);
 const LAST_HOST_MAX: Duration = Duration::from_secs(15);
-/// How long a new connection may take to be set up, with all its statements.
+/// Time limit for setting up a connection, including the preparation of its statements.
 const SET_UP_MAX: Duration = Duration::from_secs(10);
-/// Pauses between attempts.
+/// Minimum and maximum pause between attempts to connect.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
-/// How long a connection that nobody holds any more may take to say goodbye.
+/// Time limit for closing a dropped connection in order.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
-/// How long the server may take to drop what it was asked to.
+/// Time limit for the server to cancel a statement.
 const CANCEL_MAX: Duration = Duration::from_secs(5);
 
-/// How long plans are kept. They are made for the tables as they are, and may walk through one that is small: soon after
-/// everybody has come, it is not.
+/// Maximum age of prepared plans. A plan suits the tables at the time when it was made: it may scan a small table,
+/// which soon is not small any more.
 pub(super) const PLANS_MAX: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 5 });
 
-/// The pause before the next attempt, which gets longer each time.
+/// The pause before the next attempt. It grows with each attempt.
 pub(super) struct Pause(Duration);
 
 impl Pause {
@@ -46,19 +46,19 @@ impl Pause {
     }
 }
 
-/// A statement, and the types of its parameters.
+/// A prepared statement and the types of its parameters.
 pub(super) struct Sql {
     pub(super) text: &'static str,
     pub(super) types: &'static [Type],
 }
 
-/// A parameter with its type.
+/// A parameter value with its type.
 pub(super) type Typed<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// Parameters of a statement that knows their types.
+/// Parameter values of a statement whose types are known.
 pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-/// Parameters with their types, for statements that are not kept prepared.
+/// Builds typed parameters for statements that are not kept prepared.
 macro_rules! typed {
     ($($type:ident $value:expr),* $(,)?) => {
         &[$((&$value as &(dyn tokio_postgres::types::ToSql + Sync), tokio_postgres::types::Type::$type)),*]
@@ -66,36 +66,36 @@ macro_rules! typed {
 }
 pub(super) use typed;
 
-/// What a connection is for, which says how it is set up.
+/// The purpose of a connection, which determines how it is set up.
 #[derive(Clone, Copy)]
 pub(super) struct Purpose {
-    /// Statements that are kept prepared.
+    /// The statements that the connection keeps prepared.
     pub(super) statements: &'static [&'static [&'static Sql]],
-    /// Settings of the session.
+    /// The settings of the session.
     pub(super) settings: &'static str,
 }
 
-/// Makes connections.
+/// Opens connections.
 pub(super) struct Connector {
     address: Address,
     tls: MakeRustlsConnect,
-    /// Counts what this process is notified of.
+    /// Counts the notifications that this process received.
     news: watch::Sender<u64>,
 }
 
 /// A connection.
 pub(super) struct Link {
     client: Client,
-    /// Absent behind a pooler, where the next transaction may be on another connection.
+    /// The prepared statements. `None` behind a pooler, where the next transaction may use another server connection.
     prepared: Option<HashMap<&'static str, Statement>>,
-    /// Since when the oldest of its plans may be in use.
+    /// Time at which the oldest plan was made.
     planned_at: Instant,
     settings: &'static str,
-    /// Tells the task behind the connection, by going away, that nobody waits for answers any more.
+    /// Dropping this tells the connection's task that no answers are awaited any more.
     _held: oneshot::Sender<()>,
 }
 
-/// Why the last attempt to connect failed.
+/// The error of the last attempt to connect.
 pub(super) type LastWord = Arc<Mutex<String>>;
 
 impl Connector {
@@ -110,17 +110,17 @@ impl Connector {
         &self.address
     }
 
-    /// Counts as a notification.
+    /// Counts a notification.
     pub(super) fn tell(&self) {
         self.news.send_modify(|count| *count += 1);
     }
 
-    /// Grows with every notification that arrives.
+    /// Returns a counter of received notifications.
     pub(super) fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
     }
 
-    /// A new connection for `purpose`.
+    /// Opens a connection for `purpose`.
     pub(super) async fn connect(&self, purpose: Purpose) -> Result<Link, Stop> {
         let mut stop = Stop::Late("connecting");
         for (at, host) in self.address.hosts.iter().enumerate() {
@@ -137,10 +137,11 @@ impl Connector {
         Err(stop)
     }
 
-    /// A new connection for `purpose`, after as many attempts as it takes; what each came to is in `last_word`.
+    /// Opens a connection for `purpose`, with as many attempts as necessary. `last_word` receives the error of each
+    /// attempt.
     ///
     /// # Errors
-    /// Only when another attempt would not help.
+    /// Only if another attempt cannot succeed.
     pub(super) async fn keep_connecting(self: Arc<Self>, purpose: Purpose, last_word: LastWord) -> Result<Link, Stop> {
         let mut pause = Pause::first();
         loop {
@@ -169,7 +170,7 @@ impl Connector {
                 match std::future::poll_fn(|context| connection.poll_message(context)).await {
                     Some(Ok(AsyncMessage::Notification(_))) => news.send_modify(|count| *count += 1),
                     Some(Ok(_)) => {}
-                    // Whoever waits for an answer is told by the client.
+                    // The library reports the loss to the callers that await an answer.
                     Some(Err(_)) | None => break,
                 }
             }
@@ -183,8 +184,9 @@ impl Connector {
                 _ = dropped => {}
             }
             if tokio::time::timeout(GOODBYE_MAX, &mut talk).await.is_err() {
-                // It was dropped in the middle of something that does not end: a wait for a standby that is gone, say. The
-                // server would keep a process for it, and one more with every further attempt.
+                // The connection was dropped while a statement was running, such as a wait for a standby that is gone.
+                // Without a cancellation the server would keep a process for it, and one more for every further
+                // attempt.
                 let _ = tokio::time::timeout(CANCEL_MAX, cancel.cancel_query(tls)).await;
                 let _ = tokio::time::timeout(GOODBYE_MAX, talk).await;
             }
@@ -205,17 +207,17 @@ impl Connector {
 }
 
 impl Link {
-    /// Is it of no more use?
+    /// Returns true if the connection is closed.
     pub(super) fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
 
-    /// Is there a pooler in between, so that the next transaction may be on another connection?
+    /// Returns true if a pooler is in between, so that the next transaction may use another server connection.
     pub(super) fn is_pooled(&self) -> bool {
         self.prepared.is_none()
     }
 
-    /// Lets go of plans that are too old. Not inside a transaction.
+    /// Discards plans that are too old. Must not be called within a transaction.
     pub(super) async fn plan_anew(&mut self) -> Result<(), Stop> {
         if self.prepared.as_ref().is_none_or(HashMap::is_empty) || self.planned_at.elapsed() < PLANS_MAX {
             return Ok(());
@@ -224,7 +226,7 @@ impl Link {
         self.simple("DISCARD PLANS").await
     }
 
-    /// Rows of a statement that is kept prepared.
+    /// Runs a prepared statement and returns its rows.
     pub(super) async fn query(&self, sql: &'static Sql, values: Values<'_>) -> Result<Vec<Row>, Stop> {
         match self.kept(sql) {
             Some(statement) => Ok(self.client.query(statement, values).await?),
@@ -232,7 +234,7 @@ impl Link {
         }
     }
 
-    /// The number of rows that a statement that is kept prepared found or changed.
+    /// Runs a prepared statement and returns the number of rows that it found or changed.
     pub(super) async fn execute(&self, sql: &'static Sql, values: Values<'_>) -> Result<u64, Stop> {
         match self.kept(sql) {
             Some(statement) => Ok(self.client.execute(statement, values).await?),
@@ -240,12 +242,12 @@ impl Link {
         }
     }
 
-    /// Rows of any statement.
+    /// Runs any statement and returns its rows.
     pub(super) async fn rows(&self, sql: &str, values: &[Typed<'_>]) -> Result<Vec<Row>, Stop> {
         Ok(self.client.query_typed(sql, values).await?)
     }
 
-    /// The number of rows that any statement found or changed.
+    /// Runs any statement and returns the number of rows that it found or changed.
     pub(super) async fn run(&self, sql: &str, values: &[Typed<'_>]) -> Result<u64, Stop> {
         Ok(self.client.execute_typed(sql, values).await?)
     }
@@ -255,7 +257,8 @@ impl Link {
         Ok(self.client.batch_execute(sql).await?)
     }
 
-    /// Begins a transaction. Behind a pooler the settings come along, since this may be anybody's connection.
+    /// Begins a transaction. Behind a pooler the settings are sent along, because the server connection may be a new
+    /// one.
     pub(super) async fn begin(&self, begin: &'static str) -> Result<(), Stop> {
         if !self.is_pooled() {
             return self.simple(begin).await;

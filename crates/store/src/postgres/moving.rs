@@ -1,4 +1,4 @@
-//! Stretches of rows, read and replaced.
+//! Reads and replaces stretches of rows.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::stop::Stop;
 use crate::moving::{Cell, Cells, Kind, STRETCH_ROWS, Stretch, TABLES, Table};
 use crate::{Fault, Sqlite, Store};
 
-/// Nobody waits for these but the one who moves: a large table is emptied, or looked at to plan by.
+/// Time limit for statements of a move, such as emptying or analysing a large table. Only the move waits for them.
 const MOVE_MAX: Duration = Duration::from_secs(3_600);
 
-/// The values of one column, or of one end of a stretch.
+/// The values of one column, or one bound of a stretch.
 enum Values {
     Ints(Vec<Option<i64>>),
     Bools(Vec<Option<bool>>),
@@ -54,7 +54,7 @@ fn names(table: &Table, count: usize) -> String {
     table.columns.iter().take(count).map(|column| column.postgres).collect::<Vec<_>>().join(", ")
 }
 
-/// As names, but texts are compared byte by byte, as SQLite does.
+/// The key columns, with texts compared byte by byte, as SQLite does.
 fn key(table: &Table) -> String {
     let own = |column: &crate::moving::Column| match column.kind {
         Kind::Text => format!("{} COLLATE \"C\"", column.postgres),
@@ -63,7 +63,7 @@ fn key(table: &Table) -> String {
     table.columns.iter().take(table.key).map(own).collect::<Vec<_>>().join(", ")
 }
 
-/// `WHERE (key) > (…) AND (key) <= (…)`, as far as the stretch has ends, and the values: each an array of one.
+/// Builds the `WHERE` clause of a stretch, and its values as arrays of one element.
 fn within(table: &Table, stretch: Stretch<'_>) -> (String, Vec<Values>) {
     let (mut text, mut values) = (" WHERE true".to_owned(), Vec::new());
     for (comparison, end) in [(">", stretch.after), ("<=", stretch.until)] {
@@ -78,7 +78,7 @@ fn within(table: &Table, stretch: Stretch<'_>) -> (String, Vec<Values>) {
     (text, values)
 }
 
-/// Reads a stretch.
+/// Reads a stretch of rows.
 pub(super) struct Read<'r> {
     pub(super) table: &'static Table,
     pub(super) stretch: Stretch<'r>,
@@ -118,7 +118,7 @@ fn cells(table: &Table, row: &Row) -> Result<Cells, Stop> {
     table.columns.iter().enumerate().map(cell).collect()
 }
 
-/// Replaces a stretch, in one transaction.
+/// Replaces a stretch of rows in one transaction.
 pub(super) struct Replace<'r> {
     pub(super) table: &'static Table,
     pub(super) stretch: Stretch<'r>,
@@ -164,7 +164,7 @@ impl Errand for Replace<'_> {
     }
 }
 
-/// Numbers that the database gives go on behind those that were brought along, and the planner learns what there is.
+/// Finishes a move: sequences continue after the copied numbers, and the planner's statistics are updated.
 pub(super) struct Settle;
 
 impl Errand for Settle {
@@ -181,7 +181,7 @@ impl Errand for Settle {
             );
             link.rows(&sql, &[]).await?;
         }
-        // What was counted against rate limits begins anew.
+        // The counters of rate limits start anew.
         link.simple("DELETE FROM windows").await?;
         for table in TABLES {
             link.simple(&format!("ANALYZE {}", table.name)).await?;
@@ -190,7 +190,7 @@ impl Errand for Settle {
     }
 }
 
-/// Copies everything that a transaction sees into a file.
+/// Copies everything that a transaction sees into a SQLite file.
 pub(super) async fn copy(link: &Link, to: &Sqlite) -> Result<(), Fault> {
     for table in TABLES {
         let mut after: Option<Cells> = None;

@@ -1,4 +1,4 @@
-//! The documents that a batch needs, held fast: the memory that they are kept in may let go of any at any time.
+//! The documents that a batch needs. They are pinned, because the cache may evict any document at any time.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,14 +21,14 @@ static USER_DOCUMENTS: Sql =
 /// Every statement of this file.
 pub(super) static STATEMENTS: &[&Sql] = &[&CLIENT_DOCUMENTS, &USER_DOCUMENTS];
 
-/// Documents by the keys of their rows.
+/// Pinned documents by the keys of their rows.
 #[derive(Default)]
 pub(super) struct Pins {
     pub(super) clients: HashMap<i64, Arc<Client>>,
     pub(super) users: HashMap<i64, Arc<User>>,
 }
 
-/// Documents that are not in memory, by the keys of their rows.
+/// The keys of rows whose documents are not cached.
 #[derive(Default)]
 pub(super) struct Missing {
     pub(super) clients: BTreeSet<i64>,
@@ -41,8 +41,8 @@ impl Missing {
     }
 }
 
-/// Takes hold of the document of row `key`, if it is in memory in this version; else notes that it is missing. A row that
-/// is gone has no version.
+/// Pins the document of row `key` if the cache has it in this version. Otherwise notes it as missing. A deleted row has
+/// no version.
 pub(super) fn pin<T: DeserializeOwned>(
     kept: &Kept<T>,
     pins: &mut HashMap<i64, Arc<T>>,
@@ -62,7 +62,7 @@ pub(super) fn pin<T: DeserializeOwned>(
 }
 
 impl Pins {
-    /// Reads what is missing. Inside a snapshot nothing can be gone or changed meanwhile.
+    /// Reads the missing documents. Within the snapshot no row can change meanwhile.
     pub(super) async fn read(&mut self, link: &Link, documents: &Documents, missing: Missing) -> Result<(), Stop> {
         let (clients, users) = tokio::try_join!(
             biased;
@@ -81,7 +81,7 @@ impl Pins {
         self.users.get(&key.0).cloned()
     }
 
-    /// A grant with its client and user.
+    /// Joins a grant with its client and user.
     pub(super) fn held_grant(&self, row: Grant) -> Held<Grant> {
         let is_grant_revoked = row.is_revoked;
         Held { client: self.client(row.client), user: self.user(row.user), row, is_grant_revoked }

@@ -1,7 +1,7 @@
-//! Where work waits for the lanes of its kind.
+//! The queue in which work waits for lanes.
 //!
-//! A few large batches cost less than many small ones. So what comes while a lane is at work waits for that lane, until much
-//! waits or the lane is held up: then another one takes it. Nobody waits for a batch to fill.
+//! A few large batches cost less than many small ones. Work that arrives while a lane is busy therefore waits for that
+//! lane. Another lane takes it if much work waits, or if the busy lane is held up. No work waits for a batch to fill.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-/// A lane that takes longer than this for a batch is held up: by a lock, by a slow disk, by a server that does not answer.
+/// Time after which a busy lane counts as held up: by a lock, a slow disk, or a server that does not answer.
 const HELD_UP_AFTER: Duration = Duration::from_millis(20);
 
-/// A piece of work that waits, and the way to whoever waits for it.
+/// A piece of work in the queue, and the channel for its answer.
 pub(super) struct Job<W, A> {
     pub(super) work: W,
     pub(super) reply: oneshot::Sender<A>,
@@ -21,36 +21,36 @@ pub(super) struct Job<W, A> {
 
 struct State<W, A> {
     jobs: VecDeque<Job<W, A>>,
-    /// Lanes that are at work and not held up.
+    /// Number of busy lanes that are not held up.
     working: usize,
-    /// Will nobody ask any more?
+    /// True if no more work can arrive.
     is_over: bool,
 }
 
 struct Post<W, A> {
     state: Mutex<State<W, A>>,
-    /// How much must wait for a lane to help another one that is at work.
+    /// Number of waiting jobs at which an idle lane helps a busy one.
     help_min: usize,
-    /// A permit for each piece of work that may still come.
+    /// One permit for each free place in the queue.
     room: Semaphore,
-    /// Rung when an idle lane is needed.
+    /// Notified when an idle lane is needed.
     bell: Notify,
 }
 
 impl<W, A> Post<W, A> {
     fn lock(&self) -> MutexGuard<'_, State<W, A>> {
-        // Whatever panicked, it was not in the middle of a change.
+        // A panic cannot have interrupted a change of the state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Should an idle lane begin?
+    /// Returns true if an idle lane should start.
     fn is_needed(&self, state: &State<W, A>) -> bool {
         state.jobs.len() >= self.help_min || (!state.jobs.is_empty() && state.working == 0)
     }
 }
 
-/// A queue in which `jobs_max` may wait; whoever comes later waits for room. When `help_min` wait, another lane helps one
-/// that is at work.
+/// Makes a queue for at most `jobs_max` jobs. Further callers wait for room. If `help_min` jobs wait, an idle lane
+/// helps a busy one.
 pub(super) fn queue<W, A>(jobs_max: usize, help_min: usize) -> (Queue<W, A>, Waiting<W, A>) {
     let state = State { jobs: VecDeque::new(), working: 0, is_over: false };
     let post =
@@ -58,11 +58,11 @@ pub(super) fn queue<W, A>(jobs_max: usize, help_min: usize) -> (Queue<W, A>, Wai
     (Queue(Arc::clone(&post)), Waiting(Arc::new(Lanes(post))))
 }
 
-/// The way to the lanes of one kind.
+/// The sending side of a queue.
 pub(super) struct Queue<W, A>(Arc<Post<W, A>>);
 
 impl<W, A> Queue<W, A> {
-    /// Has it done. None when the lanes are gone.
+    /// Has a piece of work done. Returns `None` if the lanes have ended.
     pub(super) async fn ask(&self, work: W) -> Option<A> {
         let (reply, answer) = oneshot::channel();
         self.0.room.acquire().await.ok()?.forget();
@@ -85,18 +85,18 @@ impl<W, A> Drop for Queue<W, A> {
     }
 }
 
-/// All lanes of one kind.
+/// The lanes of one queue. When the last one ends, the queue is closed.
 struct Lanes<W, A>(Arc<Post<W, A>>);
 
 impl<W, A> Drop for Lanes<W, A> {
     fn drop(&mut self) {
-        // Whoever waits is told, by the loss of the way back.
+        // Waiting callers notice because their answer channels are dropped.
         self.0.room.close();
         self.0.lock().jobs.clear();
     }
 }
 
-/// Where the lanes of one kind take their work from.
+/// The receiving side of a queue.
 pub(super) struct Waiting<W, A>(Arc<Lanes<W, A>>);
 
 impl<W, A> Clone for Waiting<W, A> {
@@ -106,12 +106,13 @@ impl<W, A> Clone for Waiting<W, A> {
 }
 
 impl<W, A> Waiting<W, A> {
-    /// Takes what waits, at most `jobs_max`, when this lane is needed; nothing when nobody will ask any more. A lane that is
-    /// done must come back here without a pause, since nobody else is called for what came meanwhile.
+    /// Waits until this lane is needed, and takes at most `jobs_max` jobs. Returns `None` if no more work can arrive. A
+    /// lane that has finished a batch must call this again at once, because no other lane is notified of the work that
+    /// arrived meanwhile.
     pub(super) async fn take(&self, jobs_max: usize) -> Option<(Vec<Job<W, A>>, AtWork<W, A>)> {
         let post = &self.0.0;
         loop {
-            // Before the look, so that it hears what is rung after it.
+            // Created before the check, so that no later notification is missed.
             let rung = post.bell.notified();
             {
                 let mut state = post.lock();
@@ -121,13 +122,13 @@ impl<W, A> Waiting<W, A> {
                     state.working += 1;
                     post.room.add_permits(count);
                     if post.is_needed(&state) {
-                        // The bell remembers one ring, however many there were.
+                        // `Notify` stores a single notification, so pass it on.
                         post.bell.notify_one();
                     }
                     return Some((jobs, AtWork { post: Arc::clone(post), is_held_up: false }));
                 }
                 if state.is_over {
-                    // What still waits is for the lane that is at work.
+                    // The remaining work is left to the busy lane.
                     return None;
                 }
             }
@@ -136,14 +137,14 @@ impl<W, A> Waiting<W, A> {
     }
 }
 
-/// A lane is at work as long as it holds this.
+/// Marks a lane as busy. Dropping it marks the lane as idle.
 pub(super) struct AtWork<W, A> {
     post: Arc<Post<W, A>>,
     is_held_up: bool,
 }
 
 impl<W, A> AtWork<W, A> {
-    /// Does what the lane is there for. When that takes long, others are called to what waits meanwhile.
+    /// Runs the lane's work. If it takes long, other lanes are notified of the waiting work.
     pub(super) async fn spend<T>(&mut self, mut doing: Pin<Box<impl Future<Output = T>>>) -> T {
         if let Ok(done) = tokio::time::timeout(HELD_UP_AFTER, &mut doing).await {
             return done;
@@ -163,7 +164,7 @@ impl<W, A> Drop for AtWork<W, A> {
             self.post.lock().working -= 1;
         }
         if std::thread::panicking() {
-            // This lane does not come back.
+            // The lane has ended without taking more work, so another must be notified.
             self.post.bell.notify_one();
         }
     }
@@ -175,7 +176,7 @@ mod tests {
 
     type Numbers = (Queue<u32, u32>, Waiting<u32, u32>);
 
-    /// Asks, and lets the question arrive.
+    /// Sends work and waits until it has arrived in the queue.
     async fn ask(queue: &Arc<Queue<u32, u32>>, work: u32) -> tokio::task::JoinHandle<Option<u32>> {
         let queue = Arc::clone(queue);
         let asking = tokio::spawn(async move { queue.ask(work).await });
@@ -183,7 +184,7 @@ mod tests {
         asking
     }
 
-    /// What an idle lane takes now; nothing when it is not needed.
+    /// Returns what an idle lane would take now; nothing if it is not needed.
     async fn taken(waiting: &Waiting<u32, u32>) -> Vec<u32> {
         tokio::select! {
             biased;

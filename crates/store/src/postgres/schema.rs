@@ -1,9 +1,10 @@
-//! Bringing the schema up to date, under a lock, so that nodes that start together do not collide.
+//! Migrates the schema under a lock, so that nodes which start together do not collide.
 //!
-//! During a rolling upgrade nodes of the previous version go on working beside the new schema, and may start anew. So a
-//! migration adds tables, indexes, and columns that have a default or may be absent, and removes only what the previous
-//! version no longer used. One that cannot keep to that raises `compatibility.oldest`, and older programs refuse to start.
-//! The documents of clients and users may get new members without any of that: who does not know one keeps it as it is.
+//! During a rolling upgrade, nodes of the previous version work on the new schema, and may be restarted. A migration
+//! may therefore only add tables, indexes, and columns that are nullable or have a default, and remove what the
+//! previous version no longer used. A migration that breaks this rule raises `compatibility.oldest`, and older programs
+//! then refuse to start. Documents may get new members without a migration: a program keeps members that it does not
+//! know.
 
 use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
 use refinery_core::{Migration, Runner};
@@ -18,17 +19,17 @@ mod embedded {
     refinery::embed_migrations!("migrations/postgres");
 }
 
-/// "GRTY": tells our lock from those of other programs in the same database.
+/// "GRTY". Distinguishes Grantry's advisory lock from those of other programs in the same database.
 const LOCK: i64 = 0x4752_5459;
 
-/// The newest schema that this program knows.
+/// Returns the newest schema version that this program knows.
 pub(super) fn known() -> u32 {
     let runner = embedded::migrations::runner();
     let newest = runner.get_migrations().iter().map(Migration::version).max().unwrap_or_default();
     u32::try_from(newest).unwrap_or_default()
 }
 
-/// The schema of the database: 0 when there is none yet.
+/// Returns the schema version of the database; 0 if there is none yet.
 pub(super) async fn found(link: &Link) -> Result<u32, Stop> {
     let history = link.rows("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[]).await?;
     if !history.first().is_some_and(|row| row.get(0)) {
@@ -38,26 +39,26 @@ pub(super) async fn found(link: &Link) -> Result<u32, Stop> {
     Ok(rows.first().and_then(|row| u32::try_from(row.get::<_, i64>(0)).ok()).unwrap_or_default())
 }
 
-/// The oldest schema whose programs can work with the one that is there.
+/// Returns the oldest schema version whose programs can work with the current schema.
 pub(super) async fn oldest(link: &Link) -> Result<u32, Stop> {
     let rows = link.rows("SELECT max(oldest) FROM compatibility", &[]).await?;
     let oldest = rows.first().and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or_default();
     Ok(u32::try_from(oldest).unwrap_or(u32::MAX))
 }
 
-/// Is the table there that holds facts about the installation as a whole?
+/// Returns true if the table `installation` exists.
 pub(super) async fn has_installation(link: &Link) -> Result<bool, Stop> {
     let rows = link.rows("SELECT to_regclass('installation') IS NOT NULL", &[]).await?;
     Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 
-/// Can the database hold every text?
+/// Returns true if the database encoding is UTF-8.
 pub(super) async fn is_utf8(link: &Link) -> Result<bool, Stop> {
     let rows = link.rows("SELECT current_setting('server_encoding') = 'UTF8'", &[]).await?;
     Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 
-/// Are there tables of another program's where ours would be?
+/// Returns true if tables of another program have the names of Grantry's tables.
 pub(super) async fn is_foreign(link: &Link) -> Result<bool, Stop> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = current_schema() \
         AND tablename IN ('clients', 'users', 'sessions', 'grants', 'access_tokens'))";
@@ -65,17 +66,17 @@ pub(super) async fn is_foreign(link: &Link) -> Result<bool, Stop> {
     Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 
-/// Applies what is missing. All of it lands together, or nothing does.
+/// Applies the missing migrations, all in one transaction.
 ///
 /// # Errors
-/// What PostgreSQL, or the comparison with what was applied before, said.
+/// The error of PostgreSQL, or of the comparison with earlier migrations.
 pub(super) async fn migrate(link: &Link) -> Result<(), String> {
     let said = |stop: Stop| crate::Fault::from(stop).to_string();
     link.begin("BEGIN").await.map_err(said)?;
-    // Another node may take as long as it takes.
+    // Wait for another node without a time limit.
     link.simple("SET LOCAL lock_timeout = 0").await.map_err(said)?;
-    // Waits for another node that is doing the same, and then finds nothing left to do. The lock ends with the
-    // transaction, also behind a pooler.
+    // Waits for another node that is migrating, and then finds nothing left to do. The lock ends with the transaction,
+    // even behind a pooler.
     link.rows("SELECT pg_advisory_xact_lock($1)", typed![INT8 LOCK]).await.map_err(said)?;
     let runner: Runner = embedded::migrations::runner();
     let applied = runner.run_async(&mut Locked(link)).await.map_err(|error| format!("{error}: {:?}", error.kind()));
@@ -85,10 +86,10 @@ pub(super) async fn migrate(link: &Link) -> Result<(), String> {
     ended
 }
 
-/// A connection that is inside a transaction already, so that none is begun or ended for a single migration.
+/// A connection within a transaction, so that single migrations neither begin nor end one.
 struct Locked<'a>(&'a Link);
 
-/// What PostgreSQL said about a migration.
+/// The error of PostgreSQL during a migration.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Refused(String);

@@ -1,30 +1,30 @@
-//! Why the work on a batch cannot go on, and what that means for whoever asked.
+//! The reasons why work on a batch stops, and how they become errors for the callers.
 
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
 use crate::{CommitError, Fault};
 
-/// Why one piece of work stopped.
+/// The reason why a piece of work stopped.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// A precondition does not hold.
     Lost,
-    /// Something that was to be revoked by its id has this greater one.
+    /// A row that was to be revoked by its id has this greater id.
     Behind(i64),
-    /// A name is somebody else's.
+    /// A unique name is already taken.
     Taken(&'static str),
-    /// A row cannot be understood. Says which, but nothing of its content.
+    /// A row cannot be parsed. Names the row, but nothing of its content.
     Unreadable(String),
-    /// PostgreSQL refused, or is not there.
+    /// PostgreSQL reported an error, or the connection failed.
     Engine(Error),
-    /// No answer came in time.
+    /// A time limit passed without an answer.
     Late(&'static str),
-    /// The server cannot be reached for the moment. Says why.
+    /// The server is currently unreachable, with the reason.
     Away(String),
-    /// The connection broke after the end of the transaction was sent and before its answer came.
+    /// The connection broke after COMMIT was sent and before its answer arrived.
     Unanswered,
-    /// So it was, and what became of it cannot be found out.
+    /// As [`Stop::Unanswered`], and it cannot be determined whether the transaction was committed.
     Unknown,
 }
 
@@ -35,22 +35,23 @@ impl From<Error> for Stop {
 }
 
 impl Stop {
-    /// Is the connection of no more use?
+    /// Returns true if the connection can no longer be used.
     pub(super) fn is_gone(&self) -> bool {
         match self {
             Self::Late(_) | Self::Away(_) | Self::Unanswered | Self::Unknown => true,
-            // Whatever is no answer of the server's is trouble with the connection.
+            // An error without a code of the server is a failure of the connection.
             Self::Engine(error) => error.code().is_none_or(is_gone),
             Self::Lost | Self::Behind(_) | Self::Taken(_) | Self::Unreadable(_) => false,
         }
     }
 
-    /// Did the connection break, so that what was sent may or may not have arrived? A pooler has words for it.
+    /// Returns true if the connection broke, so that sent data may or may not have arrived. A pooler reports this with
+    /// an error of its own.
     pub(super) fn is_broken(&self) -> bool {
         matches!(self, Self::Engine(error) if error.code().is_none_or(|code| code.code().starts_with("08")))
     }
 
-    /// Was nothing decided, or can it be found out, so that the same work may be tried again?
+    /// Returns true if the same work may be tried again, because nothing was decided or the outcome can be determined.
     pub(super) fn may_go_better(&self) -> bool {
         match self {
             Self::Engine(error) => error.code().is_none_or(|code| is_gone(code) || is_collision(code)),
@@ -59,7 +60,7 @@ impl Stop {
         }
     }
 
-    /// Why, in words for the operator.
+    /// Returns a message for the operator.
     pub(super) fn told(self) -> String {
         match self.into() {
             Fault::Unavailable { cause } | Fault::Broken { cause } | Fault::Damaged { cause } => cause,
@@ -67,18 +68,19 @@ impl Stop {
         }
     }
 
-    /// Was the error that fewer rows were found than there must be? See `batch::all_of`.
+    /// Returns true if fewer rows were found than required. See `batch::all_of`.
     pub(super) fn is_shortfall(&self) -> bool {
         matches!(self, Self::Engine(error) if error.code() == Some(&SqlState::DIVISION_BY_ZERO))
     }
 
-    /// Was the error that a key or a name is already there?
+    /// Returns true if a key or a unique name already exists.
     pub(super) fn is_conflict(&self) -> bool {
         matches!(self, Self::Engine(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
     }
 }
 
-/// The server is going, coming, full, or no longer the one that is written to: another connection may find a better one.
+/// Returns true if the server is shutting down, starting, full, or no longer the primary. Another connection may find a
+/// better server.
 fn is_gone(code: &SqlState) -> bool {
     let class = code.code().get(..2);
     matches!(class, Some("08" | "53"))
@@ -89,16 +91,16 @@ fn is_gone(code: &SqlState) -> bool {
             SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
             SqlState::READ_ONLY_SQL_TRANSACTION,
             SqlState::DATABASE_DROPPED,
-            // A statement that is not there any more, or gives other columns since the schema was brought up to date.
+            // A prepared statement that no longer exists, or whose columns a migration changed.
             SqlState::INVALID_SQL_STATEMENT_NAME,
             SqlState::FEATURE_NOT_SUPPORTED,
         ]
         .contains(code)
-        // Time limits for idle sessions and for transactions, which the library has no names for.
+        // The time limits of idle sessions and of transactions, for which the library has no constants.
         || matches!(code.code(), "57P05" | "25P04")
 }
 
-/// Two transactions were in each other's way.
+/// Returns true if two transactions blocked each other.
 fn is_collision(code: &SqlState) -> bool {
     [
         SqlState::T_R_SERIALIZATION_FAILURE,
@@ -138,7 +140,8 @@ impl From<Stop> for CommitError {
     }
 }
 
-/// What PostgreSQL said. Its messages name tables and columns; its details may quote values, and are left out.
+/// Returns the message of PostgreSQL, which names tables and columns. The details are left out, because they may quote
+/// values.
 pub(super) fn said(error: &Error) -> String {
     match error.as_db_error() {
         Some(refusal) => format!("{} ({})", refusal.message(), refusal.code().code()),

@@ -1,4 +1,4 @@
-//! Encryption towards the server, which has to prove by its certificate that it is the host of the address.
+//! TLS to the database server. The server's certificate must match the host of the URL.
 
 use std::sync::Arc;
 
@@ -10,17 +10,17 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::url::Trust;
 
-/// Makes encrypted connections; used only where the address asks for them.
+/// Makes the TLS connector. It is only used if the URL asks for encryption.
 ///
 /// # Errors
-/// A sentence for the operator.
+/// A message for the operator.
 pub(super) fn connector(trust: Option<&Trust>) -> Result<MakeRustlsConnect, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
     let config = match trust {
-        // Nothing is encrypted, so nobody is trusted.
+        // The connection is not encrypted, so no authority is needed.
         None => builder.with_root_certificates(RootCertStore::empty()),
         Some(Trust::System) => builder.with_platform_verifier().map_err(|error| error.to_string())?,
         Some(Trust::File(path)) => {

@@ -1,4 +1,4 @@
-//! The address of a PostgreSQL, and the words in it that are ours.
+//! The URL of a PostgreSQL database, with Grantry's own parameters.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -8,38 +8,38 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use url::Url;
 
-/// How long a connection may take to come about, for each host.
+/// Time limit for connecting to a host.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the network may keep what was sent before the connection counts as broken.
+/// Time after which a connection counts as broken if sent data is not acknowledged.
 const SILENT_MAX: Duration = Duration::from_secs(10);
-/// After so long without a word the other side is asked whether it is there.
+/// Idle time after which a TCP keepalive is sent.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 
-/// What an address says.
+/// A parsed URL.
 #[derive(Clone, Debug)]
 pub(super) struct Address {
-    /// Where to connect, and as whom: one for each host, in the order of the address.
+    /// The connection settings, one for each host, in the order of the URL.
     pub(super) hosts: Vec<Config>,
-    /// How the server is known, where the connection is encrypted.
+    /// The trusted certificate authorities, if the connection is encrypted.
     pub(super) trust: Option<Trust>,
-    /// Is there a PgBouncer in between that hands out a connection for one transaction only?
+    /// True if a PgBouncer in transaction mode is between Grantry and the server.
     pub(super) is_pooled: bool,
 }
 
-/// Whose word is taken about the server's certificate.
+/// The certificate authorities that are trusted for the server's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// The system's.
+    /// Those of the operating system.
     System,
-    /// That of the authorities in a file.
+    /// Those in a file.
     File(PathBuf),
 }
 
 impl Address {
-    /// Reads an address.
+    /// Parses a URL.
     ///
     /// # Errors
-    /// A sentence for the operator; never with a password in it.
+    /// A message for the operator, without the password.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (rest, own) = Own::taken_out(text)?;
         let mut config: Config =
@@ -63,7 +63,7 @@ impl Address {
             }
         };
         config.ssl_mode(if trust.is_some() { SslMode::Require } else { SslMode::Disable });
-        // Anything but the server that takes writes is of no use.
+        // Only the primary server, which accepts writes, is of use.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(SILENT_MAX).keepalives_idle(KEEPALIVE_IDLE);
         if config.get_application_name().is_none() {
@@ -72,7 +72,7 @@ impl Address {
         Ok(Self { hosts: apart(&config), trust, is_pooled: own.is_pooled })
     }
 
-    /// A warning for an address whose connection is not encrypted although it may leave the machine and its private network.
+    /// Returns a warning if the connection is not encrypted and may leave the machine and its private network.
     pub(super) fn exposed_warning(&self) -> Option<String> {
         if self.trust.is_some() {
             return None;
@@ -93,7 +93,7 @@ impl Address {
         ))
     }
 
-    /// Where the database is, in words that hold no secret.
+    /// Describes the database and its host, without any secret.
     pub(super) fn place(&self) -> String {
         let hosts = self.hosts.iter().flat_map(Config::get_hosts).map(|host| match host {
             Host::Tcp(name) => name.clone(),
@@ -105,7 +105,7 @@ impl Address {
     }
 }
 
-/// The words that are ours and not the library's.
+/// Grantry's own parameters, which the library does not know.
 #[derive(Debug, Default)]
 struct Own {
     ssl_mode: Option<String>,
@@ -114,12 +114,12 @@ struct Own {
 }
 
 impl Own {
-    /// Takes our words out of an address, since the library refuses what it does not know.
+    /// Removes Grantry's own parameters from a URL, because the library refuses unknown ones.
     fn taken_out(text: &str) -> Result<(String, Self), String> {
         let (before, query) = text.split_once('?').unwrap_or((text, ""));
         let mut own = Self::default();
         let mut kept = Vec::new();
-        // The host of an address with several hosts is no host to `Url`, so only the query is given to it.
+        // `Url` cannot parse several hosts, so only the query is given to it.
         if text.contains('#') || query.split('&').any(|part| part.is_empty() && !query.is_empty()) {
             return Err("it has a # or an empty part in it; write %23 for #".to_owned());
         }
@@ -135,7 +135,7 @@ impl Own {
                         _ => return Err("pgbouncer is neither true nor false".to_owned()),
                     }
                 }
-                // Set by ourselves, to the only value that is of use.
+                // Grantry sets this parameter itself.
                 "target_session_attrs" => match &*value {
                     "read-write" => {}
                     _ => return Err("target_session_attrs can only be read-write".to_owned()),
@@ -155,13 +155,13 @@ impl Own {
     }
 }
 
-/// The hosts of an address, each with all that is the same for all of them. The library would try one after the other too, but
-/// one that takes a connection and then says nothing would keep it from the rest.
+/// Splits a URL with several hosts into one configuration per host. The library could try the hosts itself, but a host
+/// that accepts a connection and then does not answer would keep it from the others.
 fn apart(all: &Config) -> Vec<Config> {
     let (hosts, addresses, ports) = (all.get_hosts(), all.get_hostaddrs(), all.get_ports());
     let is_even = |count: usize| count <= 1 || count == hosts.len();
     if hosts.len() == 1 || !is_even(ports.len()) || !(addresses.is_empty() || addresses.len() == hosts.len()) {
-        // The library has words for what does not go together.
+        // The library reports the mismatch itself.
         return vec![all.clone()];
     }
     let each = hosts.iter().enumerate().map(|(at, host)| {
@@ -177,7 +177,7 @@ fn apart(all: &Config) -> Vec<Config> {
     each.collect()
 }
 
-/// A configuration without its hosts.
+/// Returns a copy of a configuration without its hosts.
 fn common(all: &Config) -> Config {
     let mut one = Config::new();
     all.get_user().map(|user| one.user(user));
@@ -196,7 +196,7 @@ fn common(all: &Config) -> Config {
     one
 }
 
-/// Does what is said to this host never leave the machine?
+/// Returns true if a connection to this host never leaves the machine.
 fn is_local(host: &Host) -> bool {
     match host {
         Host::Unix(_) => true,
@@ -206,7 +206,7 @@ fn is_local(host: &Host) -> bool {
     }
 }
 
-/// Is the address one of this machine, or of a network that is not routed on the internet (RFC 1918, 3927, 4193, 6598)?
+/// Returns true for an address of this machine or of a private network (RFC 1918, 3927, 4193, 6598).
 fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(own) => {
@@ -217,8 +217,9 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// Can only this machine or its own network know the name? A name without a dot is one of a container network or of
-/// `/etc/hosts`; `.internal` is kept for private networks, `.localhost` for this machine (RFC 6761 §6.3).
+/// Returns true if only this machine or its own network can know the host name. A name without a dot is one of a
+/// container network or of `/etc/hosts`. `.internal` is reserved for private networks, and `.localhost` for this
+/// machine (RFC 6761 §6.3).
 fn is_name_private(name: &str) -> bool {
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = bare.parse::<IpAddr>() {

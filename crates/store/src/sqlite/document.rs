@@ -1,4 +1,4 @@
-//! Documents as one connection sees them.
+//! Documents, as seen by one connection.
 
 use std::sync::Arc;
 
@@ -9,23 +9,23 @@ use serde::de::DeserializeOwned;
 use super::stop::Stop;
 use crate::documents::{Documents, Kept};
 
-/// A connection at one moment, and the documents.
+/// A connection and the document caches.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) connection: &'a Connection,
     pub(super) documents: &'a Documents,
-    /// Are several statements sure to see the same moment? If not, a document that is not in memory stops the work.
+    /// True if all statements see the same snapshot. If false, a document that is not cached stops the work.
     pub(super) is_snapshot: bool,
 }
 
 impl View<'_> {
-    /// The client in row `key`, which has `version` now; none when the row is gone.
+    /// Returns the client in row `key`, which currently has `version`; `None` if the row is gone.
     pub(super) fn client(&self, key: ClientKey, version: Option<u32>) -> Result<Option<Arc<Client>>, Stop> {
         const SQL: &str = "SELECT version, document FROM clients WHERE key = ?1";
         self.document(&self.documents.clients, SQL, key.0, version)
     }
 
-    /// The user in row `key`, which has `version` now; none when the row is gone.
+    /// Returns the user in row `key`, which currently has `version`; `None` if the row is gone.
     pub(super) fn user(&self, key: UserKey, version: Option<u32>) -> Result<Option<Arc<User>>, Stop> {
         const SQL: &str = "SELECT version, document FROM users WHERE key = ?1";
         self.document(&self.documents.users, SQL, key.0, version)

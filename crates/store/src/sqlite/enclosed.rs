@@ -1,4 +1,4 @@
-//! A sealed secret that travels with a backup. It is in a table of its own, which no server ever reads.
+//! An encrypted secret that is part of a backup. It has a table of its own, which no server reads.
 
 use std::path::Path;
 

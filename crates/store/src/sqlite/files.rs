@@ -1,18 +1,18 @@
-//! The files of a database: made for their owner alone, and described when the system refuses them.
+//! Creates database files with access for their owner only, and describes errors of the file system.
 
 use std::fs::OpenOptions;
 use std::io::{Error, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// The owner may read and write, nobody else may do anything.
+/// Mode of the files: only the owner may read and write.
 const MODE: u32 = 0o600;
 
-/// Makes an empty file for its owner alone, if there is none. SQLite gives the files beside a database (`-wal`, `-shm`) the
-/// mode of the database, so this decides for all of them, whatever the umask is and however SQLite was compiled.
+/// Creates an empty file with access for its owner only, if there is none. SQLite gives the files beside a database
+/// (`-wal`, `-shm`) the mode of the database, so this determines the mode of all of them, regardless of the umask.
 ///
 /// # Errors
-/// What the system said.
+/// The error of the operating system.
 #[allow(clippy::disallowed_methods, reason = "SQLite takes the mode of a new file from its compilation and the umask")]
 pub(super) fn make(path: &Path) -> std::io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(MODE).open(path) {
@@ -21,29 +21,29 @@ pub(super) fn make(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Writes a small file for its owner alone.
+/// Writes a small file with access for its owner only.
 ///
 /// # Errors
-/// What the system said.
+/// The error of the operating system.
 #[allow(clippy::disallowed_methods, reason = "see `distrust`")]
 pub(super) fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(path)?;
     std::io::Write::write_all(&mut file, text.as_bytes())
 }
 
-/// Why the file cannot be written, if the system says so. Changes nothing.
+/// Returns the system's reason why the file cannot be written, if there is one. Changes nothing.
 #[allow(clippy::disallowed_methods, reason = "SQLite does not tell why it cannot write")]
 pub(super) fn unwritable(path: &Path) -> Option<Error> {
     OpenOptions::new().write(true).open(path).err()
 }
 
-/// Why no file can be made in the folder of `path`, if the system says so. Changes nothing.
+/// Returns the system's reason why no file can be created in the folder of `path`, if there is one. Changes nothing.
 pub(super) fn unwritable_folder(path: &Path) -> Option<Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).err().map(Error::from)
 }
 
-/// What the system said, in words for the operator.
+/// Describes an error of the operating system for the operator.
 pub(super) fn plain(error: &Error) -> String {
     match error.kind() {
         ErrorKind::ReadOnlyFilesystem => "read-only file system: mount it read-write, or keep it elsewhere".to_owned(),

@@ -1,4 +1,4 @@
-//! Stretches of rows, read and replaced.
+//! Reads and replaces stretches of rows.
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
@@ -17,7 +17,7 @@ impl ToSql for Cell {
     }
 }
 
-/// `WHERE (key) > (?, …) AND (key) <= (?, …)`, as far as the stretch has ends, and the values.
+/// Builds the `WHERE` clause of a stretch, and its values.
 fn within(table: &Table, stretch: Stretch<'_>) -> (String, Vec<Cell>) {
     let key = names(table).take(table.key).collect::<Vec<_>>().join(", ");
     let (mut text, mut values) = (" WHERE true".to_owned(), Vec::new());
@@ -53,7 +53,7 @@ pub(super) fn read(
             Ok(match row.get_ref(at)? {
                 ValueRef::Null => Cell::Null,
                 ValueRef::Integer(number) => Cell::Int(number),
-                // PostgreSQL has no text with a NUL, and nothing that is shown to anybody has one.
+                // PostgreSQL cannot store a NUL in a text, and no displayed text needs one.
                 ValueRef::Text(text) => Cell::Text(String::from_utf8_lossy(text).replace('\0', "\u{fffd}")),
                 ValueRef::Blob(bytes) => Cell::Bytes(bytes.to_vec()),
                 ValueRef::Real(_) => return Err(Stop::Unreadable(format!("{} has a fraction in it", table.name))),
@@ -64,7 +64,7 @@ pub(super) fn read(
     Ok(found)
 }
 
-/// Replaces a stretch, inside the writer's transaction.
+/// Replaces a stretch of rows within the writer's transaction.
 pub(super) fn replace(
     connection: &Connection,
     table: &Table,

@@ -1,4 +1,4 @@
-//! Opening a file, and saying clearly why it cannot be opened.
+//! Opens a database file, with clear messages for the operator if it cannot be opened.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,22 +10,22 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::{files, installation, schema};
 use crate::{Mode, OpenError};
 
-/// How long to wait for another process that holds a lock. The commands of the operator hold it for milliseconds.
+/// Maximum time to wait for a lock of another process. Commands of the operator hold locks for milliseconds.
 pub(super) const BUSY_MAX: Duration = Duration::from_secs(5);
-/// Prepared statements that each connection keeps; there are fewer than this.
+/// Capacity for prepared statements per connection. There are fewer statements than this.
 const STATEMENTS_KEPT: usize = 128;
 
-/// "GRTY", which the first migration writes into the file's head.
+/// "GRTY", which the first migration writes into the header of the file.
 const APPLICATION_ID: i64 = 0x4752_5459;
-/// Pages that the writer keeps in memory, in KiB.
+/// Page cache of the writer, in KiB.
 const CACHE_KIB: u32 = 8_192;
-/// A log that was written back is cut to this.
+/// Size in bytes to which the write-ahead log is truncated after a checkpoint.
 const WAL_BYTES_KEPT: u32 = 64 << 20;
-/// Switching to a write-ahead log does not wait for locks by itself. So often it is tried, and so long is the pause.
+/// Number of attempts to switch to a write-ahead log, and the pause between them. SQLite does not wait for locks here.
 const SWITCH_ATTEMPTS: u32 = 100;
 const SWITCH_PAUSE: Duration = Duration::from_millis(50);
 
-/// Opens the file for writing, and brings its schema up to date.
+/// Opens the file for writing, and migrates its schema.
 pub(super) fn open(path: &Path, mode: Mode) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if mode == Mode::Create {
@@ -44,7 +44,7 @@ pub(super) fn open(path: &Path, mode: Mode) -> Result<Connection, OpenError> {
         schema::migrate(&connection).map_err(|cause| OpenError::Schema { path: text(path), cause })?;
     }
     keep_statements(&connection).map_err(refuse)?;
-    // FULL: with less, a power cut could bring a spent code or a revoked token back to life.
+    // FULL: with less, a power cut could make a spent code or a revoked token valid again.
     let settings = format!(
         "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = {WAL_BYTES_KEPT}; \
          PRAGMA cache_size = -{CACHE_KIB}; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;"
@@ -53,7 +53,7 @@ pub(super) fn open(path: &Path, mode: Mode) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// The fingerprint of the master key in a file, if there is one that can be read.
+/// Returns the fingerprint of the master key in a file, if it can be read.
 pub(super) fn inspect_master(path: &Path) -> Option<Digest> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).ok()?;
@@ -61,14 +61,15 @@ pub(super) fn inspect_master(path: &Path) -> Option<Digest> {
     installation::master_fingerprint(&connection).ok()?
 }
 
-/// Looks at the schema of a file, and whether all of it can be read, without changing it. None when there is no file.
+/// Returns the schema version of a file, and checks that the whole file can be read. Changes nothing. Returns `None` if
+/// there is no file.
 pub(super) fn inspect(path: &Path) -> Result<Option<u32>, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let refused = |error: &std::io::Error| {
         matches!(error.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem)
     };
     if let Some(error) = files::unwritable(path).filter(refused) {
-        // Reading it may work, but nothing could be kept, so no server starts on it.
+        // Reading may work, but nothing could be written, so no server starts on this file.
         return Err(unwritten(path, &error));
     }
     let looked = Connection::open_with_flags(path, flags).map_err(|error| refusal(path, &error));
@@ -88,7 +89,7 @@ pub(super) fn inspect(path: &Path) -> Result<Option<u32>, OpenError> {
     }
 }
 
-/// Looks at the greatest id in a file without changing it; 0 where there is no file, or no table in it.
+/// Returns the greatest id in a file; 0 if there is no file or no table. Changes nothing.
 pub(super) fn inspect_ids(path: &Path) -> Result<i64, OpenError> {
     let refuse = |error: rusqlite::Error| refusal(path, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -104,7 +105,7 @@ pub(super) fn inspect_ids(path: &Path) -> Result<i64, OpenError> {
     Ok(found.map_err(refuse)?.unwrap_or_default())
 }
 
-/// Identifiers that a client and a user share, in a file that may be absent or empty.
+/// Returns identifiers that a client and a user share. The file may be missing or empty.
 pub(super) fn shared_ids(path: &Path) -> Result<Vec<String>, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let looked = Connection::open_with_flags(path, flags).map_err(|error| refusal(path, &error));
@@ -123,10 +124,10 @@ pub(super) fn shared_ids(path: &Path) -> Result<Vec<String>, OpenError> {
     read().map_err(|error| refusal(path, &error))
 }
 
-/// Is this file ours, and not too new? Gives its schema.
+/// Checks that this is a Grantry database and not too new. Returns its schema version.
 fn examine(path: &Path, connection: &Connection) -> Result<u32, OpenError> {
     let read = || {
-        // One moment for all three: another process may be making the tables right now.
+        // Read all three in one snapshot, because another process may be creating the tables.
         let moment = connection.unchecked_transaction()?;
         let id: i64 = moment.query_row("PRAGMA application_id", [], |row| row.get(0))?;
         let tables: i64 = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -145,7 +146,7 @@ fn examine(path: &Path, connection: &Connection) -> Result<u32, OpenError> {
     Ok(found)
 }
 
-/// Reads the whole file, and says what is wrong with it. Takes a second for some hundred megabytes, so no start does it.
+/// Reads the whole file and reports damage. Takes a second for some hundred megabytes, so a normal start skips it.
 fn look_through(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     let read = || connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
     match read().map_err(|error| refusal(path, &error))?.as_str() {
@@ -157,14 +158,14 @@ fn look_through(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     }
 }
 
-/// What stands beside a file in which damage was found.
+/// Returns the path of the marker beside a file in which damage was found.
 fn mark(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".damaged");
     PathBuf::from(name)
 }
 
-/// Has the next one who opens the file read all of it first.
+/// Makes the next process that opens the file check all of it first.
 #[allow(clippy::disallowed_methods, reason = "SQLite has no place for this, least of all in a damaged file")]
 pub(super) fn distrust(path: &Path) -> std::io::Result<()> {
     files::write(
@@ -181,16 +182,16 @@ fn look_through_if_distrusted(path: &Path, connection: &Connection) -> Result<()
         return Ok(());
     }
     look_through(path, connection)?;
-    // Where it cannot be removed it is looked at again the next time.
+    // If the marker cannot be removed, the file is checked again next time.
     let _ = std::fs::remove_file(mark);
     Ok(())
 }
 
-/// Prepares a connection to keep its statements prepared.
+/// Sets up a connection to keep its statements prepared.
 pub(super) fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    // Without this guarantee SQLite plans a statement anew for every value that is bound to it, which takes ten times as
-    // long as the look-up itself.
+    // Without this setting SQLite replans a statement for every bound value, which takes ten times as long as the
+    // look-up itself.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
@@ -209,7 +210,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// What the operator is told.
+/// Turns an error of SQLite into a message for the operator.
 fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
     let path_text = text(path);
     match error.sqlite_error_code() {
@@ -225,12 +226,12 @@ fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
     }
 }
 
-/// A file that cannot be made.
+/// Makes the error for a file that cannot be created.
 fn unmade(path: &Path, error: &std::io::Error) -> OpenError {
     OpenError::Unreadable { path: text(path), cause: files::plain(error) }
 }
 
-/// A file that is there and cannot be written, for the reason that the system gave.
+/// Makes the error for an existing file that cannot be written, with the system's reason.
 fn unwritten(path: &Path, error: &std::io::Error) -> OpenError {
     match error.kind() {
         std::io::ErrorKind::PermissionDenied => OpenError::ReadOnly { path: text(path), owner: owner(path) },
@@ -238,14 +239,14 @@ fn unwritten(path: &Path, error: &std::io::Error) -> OpenError {
     }
 }
 
-/// A file that SQLite can only read.
+/// Makes the error for a file that SQLite can only read.
 fn read_only(path: &Path) -> OpenError {
     files::unwritable(path)
         .or_else(|| files::unwritable_folder(path))
         .map_or_else(|| OpenError::ReadOnly { path: text(path), owner: owner(path) }, |error| unwritten(path, &error))
 }
 
-/// Why a file cannot be opened, as far as the file system tells.
+/// Explains why a file cannot be opened, as far as the file system tells.
 #[allow(clippy::disallowed_methods, reason = "SQLite opened the file itself; this only words its refusal")]
 fn unopened(path: &Path, error: &rusqlite::Error) -> OpenError {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -262,7 +263,7 @@ fn unopened(path: &Path, error: &rusqlite::Error) -> OpenError {
             (None, None) => format!("{error}{}", owner(path)),
         },
         (Err(missing), _) if missing.kind() == std::io::ErrorKind::NotFound => {
-            // Where a file may be made, SQLite would have made it, unless the folder does not let it.
+            // SQLite would have created the file, unless the folder does not allow it.
             return match files::unwritable_folder(path) {
                 Some(refused) => {
                     let cause = format!("it is not there, and its folder takes no files: {}", files::plain(&refused));
@@ -276,7 +277,7 @@ fn unopened(path: &Path, error: &rusqlite::Error) -> OpenError {
     OpenError::Unreadable { path: text(path), cause }
 }
 
-/// Whose file it is, in words.
+/// Describes the owner of a file.
 #[allow(clippy::disallowed_methods, reason = "SQLite opened the file itself; this only words its refusal")]
 fn owner(path: &Path) -> String {
     use std::os::unix::fs::MetadataExt;

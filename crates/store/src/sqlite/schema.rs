@@ -1,4 +1,4 @@
-//! Bringing the schema up to date, under a lock, so that two processes that start together do not collide.
+//! Migrates the schema under a lock, so that two processes which start together do not collide.
 
 use refinery_core::traits::sync::{Migrate, Query, Transaction};
 use refinery_core::{Migration, Runner};
@@ -11,14 +11,14 @@ mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
 }
 
-/// The newest schema that this program knows.
+/// Returns the newest schema version that this program knows.
 pub(super) fn known() -> u32 {
     let runner = embedded::migrations::runner();
     let newest = runner.get_migrations().iter().map(Migration::version).max().unwrap_or_default();
     u32::try_from(newest).unwrap_or_default()
 }
 
-/// The schema of the file: 0 when there is none yet.
+/// Returns the schema version of the file; 0 if there is none yet.
 pub(super) fn found(connection: &Connection) -> rusqlite::Result<u32> {
     const HISTORY: &str = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'refinery_schema_history'";
     if !connection.prepare(HISTORY)?.exists([])? {
@@ -27,12 +27,12 @@ pub(super) fn found(connection: &Connection) -> rusqlite::Result<u32> {
     connection.query_row("SELECT coalesce(max(version), 0) FROM refinery_schema_history", [], |row| row.get(0))
 }
 
-/// Applies what is missing. All of it lands together, or nothing does.
+/// Applies the missing migrations, all in one transaction.
 ///
 /// # Errors
-/// What SQLite, or the comparison with what was applied before, said.
+/// The error of SQLite, or of the comparison with earlier migrations.
 pub(super) fn migrate(connection: &Connection) -> Result<(), String> {
-    // IMMEDIATE waits for another process that is doing the same, and then finds nothing left to do.
+    // IMMEDIATE waits for another process that is migrating, and then finds nothing left to do.
     connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| error.to_string())?;
     let runner: Runner = embedded::migrations::runner();
     let applied = runner.run(&mut Locked(connection)).map_err(|error| format!("{error}: {:?}", error.kind()));
@@ -42,7 +42,7 @@ pub(super) fn migrate(connection: &Connection) -> Result<(), String> {
     ended
 }
 
-/// A connection that is inside a transaction already, so that none is begun or ended for a single migration.
+/// A connection within a transaction, so that single migrations neither begin nor end one.
 struct Locked<'a>(&'a Connection);
 
 impl Transaction for Locked<'_> {

@@ -1,23 +1,23 @@
-//! Why the work on a row cannot go on, and what that means for whoever asked.
+//! The reasons why work stops, and how they become errors for the caller.
 
 use rusqlite::ErrorCode;
 
 use crate::{CommitError, Fault};
 
-/// Why one piece of work stopped.
+/// The reason why a piece of work stopped.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// A document is not in memory, and reading it would break the snapshot.
+    /// A document is not cached, and reading it now would mix two snapshots.
     Missed,
     /// A precondition does not hold.
     Lost,
-    /// Something that was to be revoked by its id has this greater one.
+    /// A row that was to be revoked by its id has this greater id.
     Behind(i64),
-    /// A name is somebody else's.
+    /// A unique name is already taken.
     Taken(&'static str),
-    /// A row cannot be understood. Says which, but nothing of its content.
+    /// A row cannot be parsed. Names the row, but nothing of its content.
     Unreadable(String),
-    /// SQLite refused.
+    /// SQLite reported an error.
     Engine(rusqlite::Error),
 }
 
@@ -50,7 +50,7 @@ impl From<Stop> for CommitError {
     }
 }
 
-/// Does this concern the whole file, so that the neighbours in the batch cannot be written either?
+/// Returns true if the error concerns the whole file, so that the other turns of the batch cannot be written either.
 pub(super) fn is_for_all(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
@@ -68,7 +68,7 @@ pub(super) fn is_for_all(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// What SQLite said, sorted into what may pass and what will not. Its texts name tables and columns, never values.
+/// Classifies an error of SQLite as temporary or permanent. Its messages name tables and columns, never values.
 pub(super) fn fault(error: &rusqlite::Error) -> Fault {
     let cause = error.to_string();
     match error.sqlite_error_code() {
@@ -78,7 +78,7 @@ pub(super) fn fault(error: &rusqlite::Error) -> Fault {
     }
 }
 
-/// Was the error that a key or a name is already there?
+/// Returns true if a key or a unique name already exists.
 pub(super) fn is_conflict(error: &rusqlite::Error) -> bool {
     use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_ROWID, SQLITE_CONSTRAINT_UNIQUE};
     matches!(

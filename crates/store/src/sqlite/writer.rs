@@ -1,5 +1,5 @@
-//! The one thread that writes. It takes what waits, writes each turn on its own terms, commits once, and then answers
-//! everybody. There is no timer: a batch is what queued up while the last commit was on its way to the disk.
+//! The thread that writes. It takes the waiting turns, writes each one or none of it, commits once, and then answers
+//! all callers. There is no timer: a batch consists of the turns that queued up during the previous commit.
 
 use std::thread::JoinHandle;
 
@@ -16,33 +16,33 @@ use super::{apply, installation, moving};
 use crate::moving::{Cells, Stretch, Table};
 use crate::{CommitError, Fault};
 
-/// Turns that may wait; whoever comes later waits for room.
+/// Maximum number of waiting turns. Further callers wait for room.
 const QUEUE_MAX: usize = 4_096;
-/// Turns that are committed together. Bounds how long the first of them waits for the last.
+/// Maximum number of turns in a batch. Bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 512;
-/// The write-ahead log is written back into the database when it has so many pages (of 4 KiB).
+/// Number of pages (of 4 KiB) in the write-ahead log at which a checkpoint is made.
 const WAL_PAGES: i64 = 4_000;
 
-/// What the thread is asked to do.
+/// A task for the thread.
 pub(super) enum Work {
-    /// Write a turn.
+    /// Writes a turn.
     Commit(Vec<Change>),
-    /// Remove rows, if they are still of no use at that time.
+    /// Removes rows, if they are still expired at the given time.
     Remove(&'static Broom, UnixTime, Vec<i64>),
-    /// Put rows in the place of all in a stretch.
+    /// Replaces all rows of a stretch.
     Replace(Replacement),
-    /// Let one turn write alone.
+    /// Gives one turn the exclusive right to write.
     Lend(Lending),
-    /// Note the fingerprint of the master key, unless one is there.
+    /// Notes the fingerprint of the master key, unless one is noted.
     NoteMaster(Digest),
-    /// Put the fingerprint of another master key in the place of the first one.
+    /// Replaces the fingerprint of the first master key by that of the second.
     ReplaceMaster(Digest, Digest),
-    /// Allow so many pages, as a disk of that size would.
+    /// Limits the database to a number of pages, as a full disk would.
     #[cfg(test)]
     LimitPages(u32),
 }
 
-/// Rows that take the place of those behind `after`, up to and with `until`.
+/// The new rows of a stretch: all rows after `after` up to and including `until` are replaced.
 pub(super) struct Replacement {
     pub(super) table: &'static Table,
     pub(super) after: Option<Cells>,
@@ -57,14 +57,14 @@ pub(super) struct Job {
     reply: oneshot::Sender<Answer>,
 }
 
-/// The way to the thread. Dropping it ends the thread after its last batch.
+/// A handle of the thread. Dropping it ends the thread after its last batch.
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    /// Starts the thread with a connection of its own.
+    /// Starts the thread, with its own connection.
     pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::channel(QUEUE_MAX);
         let thread =
@@ -72,7 +72,7 @@ impl Writer {
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// As [`Writer::ask`], for work that relies on nothing.
+    /// As [`Writer::ask`], for tasks without preconditions.
     pub(super) async fn have_done(&self, work: Work) -> Result<usize, Fault> {
         match self.ask(work).await {
             Ok(count) => Ok(count),
@@ -81,7 +81,7 @@ impl Writer {
         }
     }
 
-    /// Has it done, and waits until it is on disk. Gives the number of rows that were removed.
+    /// Has a task done, and waits until the result is on disk. Returns the number of removed rows.
     pub(super) async fn ask(&self, work: Work) -> Answer {
         let stopped = || Fault::Broken { cause: "the writer has stopped".to_owned() };
         let (reply, answer) = oneshot::channel();
@@ -106,7 +106,7 @@ fn serve(connection: Connection, mut waiting: mpsc::Receiver<Job>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     let mut answers = Vec::with_capacity(BATCH_MAX);
     while waiting.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
-        // Whoever writes alone does so after the others of the batch, in the order in which they asked.
+        // Exclusive turns follow the others of the batch, in the order of their requests.
         let (lent, mut own): (Vec<Job>, Vec<Job>) = batch.drain(..).partition(|job| matches!(job.work, Work::Lend(_)));
         if !own.is_empty()
             && let Err(fault) = write(&connection, &own, &mut answers)
@@ -116,7 +116,7 @@ fn serve(connection: Connection, mut waiting: mpsc::Receiver<Job>) {
             answers.resize(own.len(), Err(CommitError::Fault(fault)));
         }
         for (job, answer) in own.drain(..).zip(answers.drain(..)) {
-            // Whoever does not wait any more has no use for the answer.
+            // The caller may have given up waiting.
             let _ = job.reply.send(answer);
         }
         for Job { work, reply } in lent {
@@ -131,18 +131,18 @@ fn serve(connection: Connection, mut waiting: mpsc::Receiver<Job>) {
     }
 }
 
-/// Writes a batch in one transaction. After an error nothing of it is written.
+/// Writes a batch in one transaction. After an error, nothing of it is written.
 fn write(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) -> Result<(), Fault> {
     let written = write_all(connection, batch, answers);
     if written.is_err() && !connection.is_autocommit() {
-        // When even this fails, the next BEGIN does too, and says so.
+        // If the rollback fails, the next BEGIN fails as well and reports it.
         let _ = connection.execute_batch("ROLLBACK");
     }
     written
 }
 
 fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) -> Result<(), Fault> {
-    // IMMEDIATE takes the lock before the first look, so that what is compared cannot change before it is written.
+    // IMMEDIATE takes the lock before the first read, so that compared rows cannot change before the write.
     apply::run(connection, "BEGIN IMMEDIATE", [])?;
     for job in batch {
         let done = match &job.work {
@@ -150,7 +150,7 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
             Work::Remove(broom, now, ids) => broom.remove(connection, *now, ids),
             Work::Replace(Replacement { table, after, until, rows }) => {
                 let stretch = Stretch { after: after.as_deref(), until: until.as_deref() };
-                // A stretch that fails must not take half of itself along.
+                // A stretch that fails must not be written in part.
                 apply::alone(connection, || moving::replace(connection, table, stretch, rows)).map(|()| 0)
             }
             Work::Lend(_) => unreachable!("`serve` keeps it apart"),
@@ -170,7 +170,8 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
     Ok(())
 }
 
-/// Writes the log back when it has grown long. Here and not in the commit, so that the turns of the batch do not wait.
+/// Makes a checkpoint if the write-ahead log has grown long. Done here and not within the commit, so that the turns of
+/// the batch do not wait.
 fn write_back(connection: &Connection) {
     let pages = connection
         .prepare_cached("PRAGMA wal_checkpoint(NOOP)")
@@ -181,7 +182,7 @@ fn write_back(connection: &Connection) {
         Err(error) => Err(error),
     };
     if let Err(error) = done {
-        // Everything is safe in the log; the next batch tries again.
+        // All data is safe in the log, and the next batch tries again.
         tracing::warn!(%error, "the write-ahead log could not be written back");
     }
 }

@@ -2,15 +2,16 @@
 //! §3.1.2.1.
 
 use super::*;
-use crate::jose::{Jwt, signed};
 use crate::model::Session;
+use crate::person::upstream::{UnverifiedIdToken, sample as issuer};
 
 /// Somebody comes back at 1000 from an issuer that was asked at 990, and said this about the time.
 #[expect(clippy::needless_pass_by_value, reason = "tests write the time in place")]
 fn said(auth_time: serde_json::Value) -> Option<Answer> {
-    let jwt = Jwt::read(signed::token(&signed::claims_with(serde_json::json!({"auth_time": auth_time})))).unwrap();
-    let said = Assertion::new(jwt, signed::issuer(), None).asked_at(Some(UnixTime(990)));
-    Some(Answer::Upstream(Ok(Box::new(said))))
+    let jwt = UnverifiedIdToken::read(issuer::token(&issuer::claims_with(serde_json::json!({"auth_time": auth_time}))))
+        .unwrap();
+    let said = Assertion::new(jwt, issuer::issuer(), None).asked_at(Some(UnixTime(990)));
+    Some(Answer::Proof(Proof::Upstream(Ok(Box::new(said)))))
 }
 
 /// A visit of somebody who is not known yet, for an application that asks so.
@@ -54,12 +55,12 @@ fn an_issuer_elsewhere_makes_a_visit_fresh_only_by_a_time_after_it_was_asked() {
 #[test]
 fn the_time_of_the_issuer_becomes_the_session_s_and_its_methods_do_not() {
     let begun = |time: serde_json::Value| {
-        let mut claims = signed::claims_with(serde_json::json!({"auth_time": time}));
+        let mut claims = issuer::claims_with(serde_json::json!({"auth_time": time}));
         claims["amr"] = serde_json::json!(["pwd", "otp", "mfa"]);
         claims["acr"] = serde_json::json!("phrh");
-        let said = Assertion::new(Jwt::read(signed::token(&claims)).unwrap(), signed::issuer(), None);
+        let said = Assertion::new(UnverifiedIdToken::read(issuer::token(&claims)).unwrap(), issuer::issuer(), None);
         let world = asking(Param::State, "s", Some(without_password()));
-        let (_, changes) = world.judge(&visit(&world, Some(Answer::Upstream(Ok(Box::new(said))))));
+        let (_, changes) = world.judge(&visit(&world, Some(Answer::Proof(Proof::Upstream(Ok(Box::new(said)))))));
         let session = changes.into_iter().find_map(|change| match change {
             Change::PutSession(session) => Some(*session),
             _ => None,
@@ -91,11 +92,11 @@ fn only_a_session_that_the_errand_began_is_fresh_whatever_the_clocks_of_nodes_sa
     };
     assert_eq!(step(&visit), Ok("sign-in"));
     let session = world.facts.session.as_ref().unwrap().row.id;
-    visit.errand.begun = Some(Begun { session: SessionId(session.0 + 1), is_fresh: true });
+    visit.errand.progress.begun = Some(Begun { session: SessionId(session.0 + 1), is_fresh: true });
     assert_eq!(step(&visit), Ok("sign-in"), "it began another one");
-    visit.errand.begun = Some(Begun { session, is_fresh: false });
+    visit.errand.progress.begun = Some(Begun { session, is_fresh: false });
     assert_eq!(step(&visit), Ok("sign-in"), "nothing was proven");
-    visit.errand.begun = Some(Begun { session, is_fresh: true });
+    visit.errand.progress.begun = Some(Begun { session, is_fresh: true });
     assert_eq!(step(&visit), Ok("code"));
 }
 
@@ -108,8 +109,8 @@ fn a_code_of_the_second_factor_makes_a_visit_fresh_that_came_by_an_issuer_withou
     row.auth_time = Session::undated(UnixTime(990));
     let session = row.id;
     let code = Secret::new(crate::person::totp::code(SEED, 1000 / 30, 6));
-    let mut visit = visit(&world, Some(Answer::SecondFactor(code)));
-    visit.errand.begun = Some(Begun { session, is_fresh: false });
+    let mut visit = visit(&world, Some(Answer::Proof(Proof::SecondFactor(code))));
+    visit.errand.progress.begun = Some(Begun { session, is_fresh: false });
     let (verdict, changes) = world.judge(&visit);
     assert!(matches!(verdict.unwrap().step, Step::Return(Return { answer: Ok(_), .. })));
     let auth_time = changes.iter().find_map(|change| match change {
@@ -148,9 +149,9 @@ fn a_confirmation_goes_on_after_a_time_of_the_issuer_s_that_is_recent() {
         world.facts.client = None;
         let row = &mut world.facts.session.as_mut().unwrap().row;
         row.auth_time = auth_time;
-        let begun = Some(Begun { session: row.id, is_fresh: false });
+        let progress = Progress { begun: Some(Begun { session: row.id, is_fresh: false }), link: None };
         let goal = Goal::Page("/account/password".into());
-        let errand = Errand { is_fresh_wanted: true, is_confirmation: true, begun, ..Errand::new(goal, 4000) };
+        let errand = Errand { is_fresh_wanted: true, is_confirmation: true, progress, ..Errand::new(goal, 4000) };
         match world.judge(&Visit { errand, ..visit(&world, None) }).0.unwrap().step {
             Step::Go(_) => None,
             Step::Ask(Ask { page: Page::SignIn { problem, .. }, .. }) => problem.map(|problem| problem.no),

@@ -1,18 +1,17 @@
 //! Somebody comes back from an issuer elsewhere.
 
 use super::*;
-use crate::jose::{Jwt, signed};
 use crate::model::Identity;
-use crate::person::upstream::Link;
+use crate::person::upstream::{Link, UnverifiedIdToken, sample as issuer};
 
 fn said(claims: &serde_json::Value) -> Option<Answer> {
-    let jwt = Jwt::read(signed::token(claims)).unwrap();
-    let said = Assertion::new(jwt, signed::issuer(), Some("n-1".into()));
-    Some(Answer::Upstream(Ok(Box::new(said))))
+    let jwt = UnverifiedIdToken::read(issuer::token(claims)).unwrap();
+    let said = Assertion::new(jwt, issuer::issuer(), Some("n-1".into()));
+    Some(Answer::Proof(Proof::Upstream(Ok(Box::new(said)))))
 }
 
 fn with_nonce() -> serde_json::Value {
-    signed::claims_with(serde_json::json!({"nonce": "n-1"}))
+    issuer::claims_with(serde_json::json!({"nonce": "n-1"}))
 }
 
 #[test]
@@ -48,24 +47,24 @@ fn answered(otp: &str, change: impl FnOnce(&mut World, &mut Visit)) -> (String, 
     world.now = UnixTime(59);
     let user = user_with_totp(&world);
     world.facts.login = Some(Arc::new(user.clone()));
-    let claims = signed::claims_with(serde_json::json!({"nonce": "n-1", "iat": 0, "exp": 900}));
+    let claims = issuer::claims_with(serde_json::json!({"nonce": "n-1", "iat": 0, "exp": 900}));
     let (verdict, _) = world.judge(&visit(&world, said(&claims)));
     let (mut errand, page) = asked(verdict.unwrap(), &world);
     assert!(matches!(page, Page::SecondFactor { .. }), "it is asked");
-    let link = errand.link.clone();
+    let link = errand.progress.link.clone();
     world.facts.login = None;
     let mut world = with_session(world, user, vec![Amr::Fed]);
     let row = &mut world.facts.session.as_mut().unwrap().row;
     (row.auth_time, row.seen_at) = (UnixTime(59), UnixTime(59));
-    errand.begun = Some(Begun { session: row.id, is_fresh: false });
-    let mut visit = Visit { errand, ..visit(&world, Some(Answer::SecondFactor(Secret::new(otp)))) };
+    errand.progress.begun = Some(Begun { session: row.id, is_fresh: false });
+    let mut visit = Visit { errand, ..visit(&world, Some(Answer::Proof(Proof::SecondFactor(Secret::new(otp))))) };
     change(&mut world, &mut visit);
     let (verdict, changes) = world.judge(&visit);
     let step = match asked(verdict.unwrap(), &world) {
         (_, Page::SignIn { problem, .. }) => format!("sign-in {:?}", problem.map(|own| own.no)),
         (_, Page::SecondFactor { .. }) => "second factor".to_owned(),
         (errand, Page::Consent { .. }) => {
-            assert_eq!(errand.link, None, "it goes no further");
+            assert_eq!(errand.progress.link, None, "it goes no further");
             "consent".to_owned()
         }
     };
@@ -91,7 +90,7 @@ fn linked_to(user: User, link: &Link) -> Held<Identity> {
 fn an_account_is_linked_once_its_second_factor_is_right_and_not_before() {
     let (told, link) = answered("287082", |_, visit| {
         let identity = visit.wants().identity.unwrap();
-        assert_eq!((identity.issuer.as_str(), identity.subject.as_str()), (signed::ISSUER, "alice-there"));
+        assert_eq!((identity.issuer.as_str(), identity.subject.as_str()), (issuer::ISSUER, "alice-there"));
     });
     assert_eq!(link.unwrap().name().subject, "alice-there");
     check_told(
@@ -118,11 +117,11 @@ fn what_let_a_link_begin_must_still_hold_when_it_is_made() {
     // Somebody else was faster; or it was she herself, in another tab.
     let other = User { key: crate::model::UserKey(7), ..sample::user() };
     let (told, _) = answered("287082", |world, visit| {
-        world.facts.identity = Some(linked_to(other, visit.errand.link.as_ref().unwrap()));
+        world.facts.identity = Some(linked_to(other, visit.errand.progress.link.as_ref().unwrap()));
     });
     assert_eq!(told, "sign-in Some(UpstreamEmailTaken): ");
     let (told, _) = answered("287082", |world, visit| {
-        world.facts.identity = Some(linked_to(sample::user(), visit.errand.link.as_ref().unwrap()));
+        world.facts.identity = Some(linked_to(sample::user(), visit.errand.progress.link.as_ref().unwrap()));
     });
     assert!(told.starts_with("consent: ") && !told.contains("PutIdentity"), "{told}");
 }
@@ -149,8 +148,9 @@ fn who_has_a_password_confirms_by_that_who_they_are_asvs_7_5_1() {
         world.facts.client = None;
         let session = world.facts.session.as_ref().unwrap().row.id;
         let begun = (!has_begun).then_some(Begun { session, is_fresh: true });
+        let progress = Progress { begun, link: None };
         let goal = Goal::Page("/account/password".into());
-        let errand = Errand { is_fresh_wanted: true, is_confirmation, begun, ..Errand::new(goal, 4000) };
+        let errand = Errand { is_fresh_wanted: true, is_confirmation, progress, ..Errand::new(goal, 4000) };
         let visit = Visit { errand, ..visit(&world, None) };
         match world.judge(&visit).0.unwrap().step {
             Step::Go(_) => "go".to_owned(),
@@ -185,7 +185,7 @@ fn a_second_factor_is_added_to_what_was_proven_before() {
     let row = &mut world.facts.session.as_mut().unwrap().row;
     (row.seen_at, row.idle_until, row.expires_at) = (world.now, idle_until, expires_at);
     let code = crate::person::totp::code(SEED, 1_111_111_109 / 30, 6);
-    let (verdict, changes) = world.judge(&visit(&world, Some(Answer::SecondFactor(Secret::new(code)))));
+    let (verdict, changes) = world.judge(&visit(&world, Some(Answer::Proof(Proof::SecondFactor(Secret::new(code))))));
     verdict.unwrap();
     let amr = changes.iter().find_map(|change| match change {
         Change::PutSession(session) => Some(session.amr.clone()),
@@ -198,11 +198,11 @@ fn a_second_factor_is_added_to_what_was_proven_before() {
 fn what_goes_wrong_at_the_issuer_comes_back_to_the_sign_in_page_with_the_errand() {
     let world = world();
     for no in [No::UpstreamDenied, No::UpstreamUnreachable, No::UpstreamRefused] {
-        let told = told(&world, Some(Answer::Upstream(Err(no.into()))));
+        let told = told(&world, Some(Answer::Proof(Proof::Upstream(Err(no.into())))));
         check_told(&told, "ask sign-in for Some(\"Web\")", "");
         assert!(told.contains(no.row().name), "{told}");
     }
-    let other = signed::claims_with(serde_json::json!({"nonce": "n-2"}));
+    let other = issuer::claims_with(serde_json::json!({"nonce": "n-2"}));
     let told = told(&world, said(&other));
     assert!(told.starts_with("ask sign-in") && told.contains("AssertionNonceWrong"), "{told}");
 }

@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::*;
 use crate::client_setting::{Form, Given, TABLE};
-use crate::refusal::Refusal;
 use crate::sample;
 
 #[test]
@@ -137,11 +136,11 @@ fn all_that_is_wrong_is_said_at_once_in_the_order_of_the_table() {
     let told: Vec<String> = faults.unwrap_err().iter().map(|fault| Refusal::from(fault).text()).collect();
     expect_test::expect![[r#"
         The name contains U+202E RIGHT-TO-LEFT OVERRIDE at character 5; remove it.
-        ftp://app.example is no http or https URL.
+        The page ftp://app.example is no http or https URL.
         This API has no grant type password.
         This API has no scope profil.
         The redirect URI must use https; http is for this machine only (localhost, 127.0.0.1, [::1]).
-        not a URL is no absolute URL without a fragment."#]]
+        The resource not a URL is no absolute URL without a fragment."#]]
     .assert_eq(&told.join("\n"));
 }
 

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
-use crate::model::{Session, SessionId, UserKey};
+use crate::model::UserKey;
+use crate::person::sign_in::{Begun, Demand, Progress};
 use crate::person::upstream::Link;
 use crate::policy::PAGE_TTL_S;
 use crate::refusal::No;
@@ -29,10 +30,8 @@ pub struct Errand {
     /// What for.
     pub goal: Goal,
     /// The row id that was next when the errand began. Only nodes of version 0.1 read it: this version goes by
-    /// [`Errand::begun`], which no clock has a part in.
+    /// [`Progress::begun`], which no clock has a part in.
     pub began: i64,
-    /// The session that an answer to one of this errand's pages began.
-    pub begun: Option<Begun>,
     /// True if the user must sign in on the way, whatever session there is.
     pub is_fresh_wanted: bool,
     /// True if the user is to confirm who they are, before a change for which the word of an issuer elsewhere may not be
@@ -42,32 +41,8 @@ pub struct Errand {
     pub user: Option<UserKey>,
     /// What the page said that it would allow, where it was about that.
     pub shown: Option<Shown>,
-    /// The account elsewhere that is linked once the second factor is right.
-    pub link: Option<Link>,
-}
-
-/// A session that began in the course of an errand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Begun {
-    /// The session.
-    pub session: SessionId,
-    /// True if the user proved who they are after the errand began: by a password or code typed here, or by an `auth_time`
-    /// of the issuer elsewhere.
-    pub is_fresh: bool,
-}
-
-/// What an errand wants of the sign-in on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignInWish {
-    /// Nothing: whoever is signed in may go on.
-    Any,
-    /// The user chooses an account. They need not prove anew that it is theirs.
-    Choice,
-    /// A proof that is no older than `max_age_s`.
-    Fresh {
-        /// `max_age` of OpenID Connect Core §3.1.2.1, in seconds. 0 is `prompt=login`.
-        max_age_s: u64,
-    },
+    /// How far the sign-in of this errand got.
+    pub progress: Progress,
 }
 
 /// What a consent page said that it would allow.
@@ -107,40 +82,26 @@ impl Errand {
     #[must_use]
     pub fn new(goal: Goal, next_id: i64) -> Self {
         let (is_fresh_wanted, is_confirmation) = (false, false);
-        let (began, begun) = (next_id, None);
-        Self { goal, began, begun, is_fresh_wanted, is_confirmation, user: None, shown: None, link: None }
+        let (began, progress) = (next_id, Progress::default());
+        Self { goal, began, is_fresh_wanted, is_confirmation, user: None, shown: None, progress }
     }
 
-    /// True if an answer to one of this errand's pages began the session.
-    ///
-    /// Another session than the one that was there when the errand began would not do. A browser can leave out its cookie
-    /// when it comes, and send it from then on.
+    /// What the visit demands of the sign-in. An application asks by `prompt`, `max_age` and `login_hint`: OpenID Connect Core
+    /// §3.1.2.1. Values that the application spelled wrongly demand nothing; the judge refuses them later.
     #[must_use]
-    pub fn has_begun(&self, session: &Session) -> bool {
-        self.begun.is_some_and(|begun| begun.session == session.id)
-    }
-
-    /// True if the user proved who they are in the course of this errand, and the session is the one that it began.
-    #[must_use]
-    pub fn has_proven(&self, session: &Session) -> bool {
-        self.begun.is_some_and(|begun| begun.session == session.id && begun.is_fresh)
-    }
-
-    /// What the errand wants of the sign-in: for an application by `prompt` and `max_age`, OpenID Connect Core §3.1.2.1.
-    #[must_use]
-    pub fn sign_in_wish(&self) -> SignInWish {
+    pub fn demand(&self) -> Demand {
         match &self.goal {
-            Goal::Page(_) if self.is_confirmation => SignInWish::Fresh { max_age_s: 0 },
-            Goal::Page(_) if self.is_fresh_wanted => SignInWish::Choice,
-            Goal::Page(_) => SignInWish::Any,
+            Goal::Page(_) => {
+                Demand { is_choice: self.is_fresh_wanted, is_confirmation: self.is_confirmation, ..Demand::default() }
+            }
             Goal::Authorize(params) => {
                 let has = |word| params.value(Param::Prompt).is_some_and(|own| own.split(' ').any(|own| own == word));
-                let max_age_s = params.value(Param::MaxAge).and_then(|text| text.parse().ok());
-                match (has("login"), max_age_s) {
-                    (true, _) => SignInWish::Fresh { max_age_s: 0 },
-                    (false, Some(max_age_s)) => SignInWish::Fresh { max_age_s },
-                    (false, None) if has("select_account") => SignInWish::Choice,
-                    (false, None) => SignInWish::Any,
+                Demand {
+                    is_proof_new: has("login"),
+                    max_age_s: params.value(Param::MaxAge).and_then(|text| text.parse().ok()),
+                    is_choice: has("select_account"),
+                    is_confirmation: false,
+                    login_hint: params.value(Param::LoginHint).unwrap_or_default().to_owned(),
                 }
             }
         }
@@ -149,7 +110,7 @@ impl Errand {
     /// The same errand as if the browser had just come: nothing was answered yet.
     #[must_use]
     pub fn anew(self) -> Self {
-        Self { begun: None, user: None, shown: None, link: None, ..self }
+        Self { user: None, shown: None, progress: Progress::default(), ..self }
     }
 
     /// Seals the errand into a page for this browser.
@@ -182,12 +143,12 @@ impl Errand {
         Parcel {
             until: now.plus(PAGE_TTL_S),
             began: self.began,
-            begun: self.begun,
+            begun: self.progress.begun,
             is_fresh_wanted: self.is_fresh_wanted,
             is_confirmation: self.is_confirmation,
             user: self.user,
             shown: self.shown.clone(),
-            link: self.link.clone(),
+            link: self.progress.link.clone(),
             dialect: dialect.to_owned(),
             page,
             params,
@@ -221,6 +182,7 @@ impl Errand {
                 Goal::Authorize(Box::new(all))
             }
         };
-        Ok((Self { goal, began, begun, is_fresh_wanted, is_confirmation, user, shown, link }, dialect))
+        let progress = Progress { begun, link };
+        Ok((Self { goal, began, is_fresh_wanted, is_confirmation, user, shown, progress }, dialect))
     }
 }

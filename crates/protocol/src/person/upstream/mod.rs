@@ -13,51 +13,26 @@
 //! | is new | verified once, of a domain that the issuer does not manage | none, and new accounts are made | an account without that address is made, and linked; the address is kept as a hint |
 
 mod departure;
+mod id_token;
+mod link;
+#[cfg(test)]
+pub(crate) mod sample;
 
 use std::sync::Arc;
 
-use data_encoding::BASE32_NOPAD;
 pub use departure::Departure;
-use serde::{Deserialize, Serialize};
+use id_token::LEEWAY_S;
+pub use id_token::{Expected, IdToken, UnverifiedIdToken};
+pub use link::Link;
+use link::has_proven;
 
-use crate::jose::{Expected, Jwt, KeySet, LEEWAY_S};
+use crate::identifiers;
+use crate::jose::KeySet;
 use crate::line::{Change, Facts, Turn, Wants};
 use crate::model::{EventKind, Identity, IdentityName, User, UserKey};
 use crate::refusal::No;
 use crate::secret::Digest;
 use crate::time::UnixTime;
-
-/// What a verified ID token says.
-#[derive(Clone, PartialEq, Eq)]
-pub struct IdToken {
-    /// Who says it.
-    pub issuer: String,
-    /// About whom: never reassigned there.
-    pub subject: String,
-    /// The e-mail address.
-    pub email: Option<String>,
-    /// Was the address verified by the issuer, at some time?
-    pub email_verified: bool,
-    /// Does the issuer know that the address is still this person's? Only then is it worth an account.
-    pub is_email_current: bool,
-    /// True if the token has an address with characters outside of ASCII. [`IdToken::email`] is `None` then.
-    pub is_email_foreign: bool,
-    /// The domain that manages the account, as Google says it (`hd`).
-    pub hosted_domain: Option<String>,
-    /// When the issuer authenticated the person, if it says so. Never a time to come.
-    pub auth_time: Option<UnixTime>,
-    /// The name to show.
-    pub name: Option<String>,
-    /// From then on it is too old.
-    pub ends_at: UnixTime,
-}
-
-/// Who, and nothing about them.
-impl std::fmt::Debug for IdToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("IdToken").field("issuer", &self.issuer).field("subject", &self.subject).finish_non_exhaustive()
-    }
-}
 
 /// An issuer that the operator trusts, with its keys as they were fetched.
 #[derive(Clone, Debug)]
@@ -98,7 +73,7 @@ impl SignUp {
 /// An ID token that is yet to be verified, together with all that this takes but the time.
 #[derive(Clone, Debug)]
 pub struct Assertion {
-    jwt: Jwt,
+    token: UnverifiedIdToken,
     issuer: Arc<Issuer>,
     nonce: Option<String>,
     asked_at: Option<UnixTime>,
@@ -107,8 +82,8 @@ pub struct Assertion {
 impl Assertion {
     /// A token that must have been made by `issuer`, and for the authentication request with `nonce` where there was one.
     #[must_use]
-    pub fn new(jwt: Jwt, issuer: Arc<Issuer>, nonce: Option<String>) -> Self {
-        Self { jwt, issuer, nonce, asked_at: None }
+    pub fn new(token: UnverifiedIdToken, issuer: Arc<Issuer>, nonce: Option<String>) -> Self {
+        Self { token, issuer, nonce, asked_at: None }
     }
 
     /// The same token, which came of a request that was sent at this time.
@@ -119,15 +94,15 @@ impl Assertion {
 
     /// Asks for the rows that it may be about.
     pub fn want(&self, wants: &mut Wants) {
-        let (issuer, subject) = (self.issuer.name.clone(), self.jwt.unverified_subject().to_owned());
+        let (issuer, subject) = (self.issuer.name.clone(), self.token.subject().to_owned());
         wants.identity = Some(IdentityName { issuer, subject });
-        wants.login = self.jwt.unverified_email().map(ToOwned::to_owned);
+        wants.login = self.token.email().map(ToOwned::to_owned);
     }
 
     /// What it is remembered by once it was used.
     #[must_use]
     pub fn jti(&self) -> Digest {
-        self.jwt.digest()
+        self.token.digest()
     }
 
     /// Verifies it and finds the account.
@@ -137,7 +112,7 @@ impl Assertion {
     pub fn find<'f>(&self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Found<'f>, No> {
         let Issuer { name, client_id, keys, .. } = &*self.issuer;
         let expected = Expected { issuer: name, client_id, nonce: self.nonce.as_deref() };
-        let token = self.jwt.verify(keys, &expected, turn.now)?;
+        let token = self.token.verify(keys, &expected, turn.now)?;
         let account = account(&token, facts)?;
         if matches!(account, Account::Absent) && !self.issuer.sign_up.is_for(&token) {
             return Err(No::UpstreamSignUpClosed);
@@ -173,59 +148,14 @@ fn account<'f>(token: &IdToken, facts: &'f Facts) -> Result<Account<'f>, No> {
         return Err(No::UpstreamEmailForeign);
     }
     let email = token.email.as_deref().filter(|_| token.email_verified).ok_or(No::UpstreamEmailUnverified)?;
-    let Some(user) = &facts.login else { return Ok(Account::Absent) };
+    let Some(user) = &facts.login else {
+        // A new account gets no address that the operator could not give it either.
+        return identifiers::email(email).map(|_| Account::Absent).map_err(|_| No::UpstreamEmailForeign);
+    };
     if !has_proven(user, email) || !token.is_email_current {
         return Err(No::UpstreamEmailTaken);
     }
     usable(user).map(Account::Unlinked)
-}
-
-/// Returns true if it was verified here that the address is this user's. It may be somebody's user name, which proves nothing
-/// about it.
-///
-/// Only the case of ASCII letters is ignored. Names to sign in with are compared more widely, and two different addresses may
-/// be the same name.
-fn has_proven(user: &User, email: &str) -> bool {
-    user.email_verified && user.email.as_deref().is_some_and(|own| own.trim().eq_ignore_ascii_case(email))
-}
-
-/// An account elsewhere that is to be linked as soon as the second factor of the account here is right. It travels with the
-/// errand: nothing is written before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Link {
-    issuer: String,
-    subject: String,
-    user: UserKey,
-    /// The address by which they belong together.
-    email: String,
-}
-
-impl Link {
-    /// Its name, to look for it.
-    #[must_use]
-    pub fn name(&self) -> IdentityName {
-        IdentityName { issuer: self.issuer.clone(), subject: self.subject.clone() }
-    }
-
-    /// Is it to be made, for the user whose second factor was right? What let it begin must still hold.
-    ///
-    /// # Errors
-    /// [`No::UpstreamEmailTaken`] when it has become somebody else's since, or the address has.
-    pub fn is_due(&self, user: &User, facts: &Facts) -> Result<bool, No> {
-        match &facts.identity {
-            Some(held) if held.row.user == user.key => Ok(false),
-            // Somebody else signed in meanwhile.
-            None if self.user != user.key => Ok(false),
-            None if has_proven(user, &self.email) => Ok(true),
-            _ => Err(No::UpstreamEmailTaken),
-        }
-    }
-
-    /// Makes it.
-    pub fn make(&self, turn: &mut Turn<'_>) {
-        turn.change(Change::PutIdentity(Identity { name: self.name(), user: self.user, linked_at: turn.now }));
-        turn.note(EventKind::IdentityLinked, Some(self.user), None, self.issuer.as_str());
-    }
 }
 
 impl<'f> Found<'f> {
@@ -262,8 +192,8 @@ impl<'f> Found<'f> {
     pub fn pending(&self) -> Option<Link> {
         let Account::Unlinked(user) = self.account else { return None };
         user.totp.as_ref()?;
-        let (issuer, subject) = (self.token.issuer.clone(), self.token.subject.clone());
-        Some(Link { issuer, subject, user: user.key, email: self.token.email.clone()? })
+        let name = IdentityName { issuer: self.token.issuer.clone(), subject: self.token.subject.clone() };
+        Some(Link::new(name, user.key, self.token.email.clone()?))
     }
 
     /// Links and makes what is not there yet, and gives the account. Who has a second factor must have proven it.
@@ -292,12 +222,9 @@ impl<'f> Found<'f> {
     }
 }
 
-/// Random bytes of a `sub`, as for accounts that the operator adds.
-const SUB_BYTES: usize = 15;
-
 fn new_user(token: &IdToken, turn: &mut Turn<'_>) -> User {
     let key = UserKey(turn.entropy.next_id());
-    let sub = BASE32_NOPAD.encode(&turn.entropy.bytes::<SUB_BYTES>()).to_lowercase();
+    let sub = identifiers::random_sub(&mut turn.entropy);
     let name = token.name.clone().or_else(|| token.email.clone()).unwrap_or_default();
     // An address that may be another's by now is nobody's name to sign in with: its owner must be able to have it.
     let (email, email_hint) =

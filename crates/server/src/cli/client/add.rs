@@ -95,7 +95,7 @@ impl Add {
 /// All that is wrong with what is said about a client, a line for each.
 fn told(faults: &[Fault], policy: &Policy) -> Stop {
     let stops = faults.iter().map(|fault| words::of_fault(fault, policy));
-    stops.reduce(Stop::and).unwrap_or_else(|| Stop::usage("the settings of the client are refused"))
+    stops.reduce(|one, other| one.and(&other)).unwrap_or_else(|| Stop::usage("the settings of the client are refused"))
 }
 
 /// Changes; what is not named stays.

@@ -13,7 +13,7 @@ use crate::cli::answer::{Answer, Stop};
 use crate::cli::desk::{Desk, Rules, actor};
 use crate::cli::{show, words};
 use crate::plausible::BEHIND_MAX_MS;
-use crate::{ids, keys};
+use crate::{id_time, keys};
 
 /// Tables whose rows are removed when their id is of a time that did not come yet.
 const REMOVED: [&str; 5] = ["sessions", "codes", "grants", "access_tokens", "personal_tokens"];
@@ -43,7 +43,7 @@ struct Repair<'a> {
 pub(super) async fn run(is_dry_run: bool, desk: &Desk) -> Result<Answer, Stop> {
     desk.check_clock_alone()?;
     let now = desk.now();
-    let first_wrong = ids::first_at(now.0 * 1000 + BEHIND_MAX_MS);
+    let first_wrong = id_time::first_at(now.0 * 1000 + BEHIND_MAX_MS);
     let mut repair = Repair { desk, is_dry_run, now, first_wrong, found: Vec::new() };
     for name in REMOVED {
         repair.remove(name).await?;

@@ -5,18 +5,18 @@ use protocol::refusal::Refusal;
 use protocol::time::UnixTime;
 use serde::Serialize;
 
-use super::{Frame, Visitor};
+use super::visitor::{Visitor, sample_after};
 use crate::fault::Fault;
-use crate::pages::consent::sentence;
-use crate::pages::face::Application;
-use crate::pages::words::Moment;
-use crate::pages::{Page, Problem};
-
-pub(in crate::pages) const PATH: &str = "/account/applications";
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::face::Application;
+use crate::render::page::Page;
+use crate::render::problem::Problem;
+use crate::render::words::{self, Moment};
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct Applications {
+pub(super) struct Applications {
     account: Frame,
     applications: Vec<Line>,
     #[serde(skip)]
@@ -25,7 +25,7 @@ pub(in crate::pages) struct Applications {
 
 /// An application that may act for one.
 #[derive(Serialize)]
-pub(in crate::pages) struct Line {
+pub(super) struct Line {
     face: Application,
     client_id: String,
     sentences: Vec<String>,
@@ -66,14 +66,13 @@ pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let applications = app.store.applications(user.key, now).await?;
     let lines = applications.iter().map(|application| {
         let client = &application.client;
-        let dialect = app.dialects.named(&client.dialect);
-        let policy = dialect.map_or(app.house_policy(), |dialect| &app.surface(dialect).policy);
+        let policy = app.policy_of(app.dialects.named(&client.dialect));
         // The operator's own applications were never asked for: they may do what they are registered for.
         let scope = application.consent.as_ref().map_or(&client.scope, |consent| &consent.scope);
-        let sentences = scope.iter().map(|word| sentence(&policy.scope, word)).collect();
+        let sentences = scope.iter().map(|word| words::scope(&policy.scope, word)).collect();
         Line::new(client, sentences, application.consent.as_ref(), now)
     });
-    Ok(app.pages.render(&Applications::new(visitor.frame(), lines.collect(), *refusal)))
+    Ok(app.templates.render(&Applications::new(visitor.frame(), lines.collect(), *refusal)))
 }
 
 impl Page for Applications {
@@ -98,8 +97,11 @@ impl Page for Applications {
             line(Application::terse_sample(), "bold", &["See your name"], None, None),
         ];
         vec![
-            ("account_applications", Self::new(Frame::sample(PATH), all, None)),
-            ("account_applications_none", Self::new(Frame::sample_after(PATH, "disconnect"), vec![], None)),
+            ("account_applications", Self::new(Frame::sample(paths::ACCOUNT_APPLICATIONS), all, None)),
+            (
+                "account_applications_none",
+                Self::new(sample_after(paths::ACCOUNT_APPLICATIONS, "disconnect"), vec![], None),
+            ),
         ]
     }
 }

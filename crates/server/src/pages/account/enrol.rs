@@ -5,8 +5,10 @@ use protocol::secret::Secret;
 use qrcode::{Color, QrCode};
 use serde::Serialize;
 
-use super::Frame;
-use crate::pages::{Page, Problem};
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::page::Page;
+use crate::render::problem::Problem;
 
 /// Letters of the key that stand together.
 const GROUP: usize = 4;
@@ -15,7 +17,7 @@ const QUIET: usize = 4;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct Enrol {
+pub(super) struct Enrol {
     account: Frame,
     uri: String,
     qr: Qr,
@@ -34,7 +36,7 @@ struct Qr {
 }
 
 /// The key that is being set up, [`protocol::account::Done::Enrolling`].
-pub(in crate::pages) struct Key<'a> {
+pub(super) struct Key<'a> {
     pub(in crate::pages) base32: &'a Secret,
     pub(in crate::pages) uri: &'a Secret,
     pub(in crate::pages) sealed_seed: &'a str,
@@ -82,7 +84,7 @@ impl Page for Enrol {
             base32.reveal()
         ));
         let key = Key { base32: &base32, uri: &uri, sealed_seed: "seed", digits: 6 };
-        let account = || Frame::sample(super::second_factor::PATH);
+        let account = || Frame::sample(paths::ACCOUNT_SECOND_FACTOR);
         vec![
             ("account_enrol", Self::new(account(), &key, None)),
             ("account_enrol_wrong", Self::new(account(), &key, Some(&No::SecondFactorWrong.into()))),

@@ -3,14 +3,15 @@
 use protocol::refusal::{No, Refusal};
 use serde::Serialize;
 
-use super::Frame;
-use crate::pages::{Page, Problem};
-
-pub(in crate::pages) const PATH: &str = "/account/password";
+use super::visitor::{Visitor, sample_after};
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::page::Page;
+use crate::render::problem::Problem;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct Password {
+pub(super) struct Password {
     account: Frame,
     /// Is there one to change? Who only ever came by an account elsewhere has none.
     has_password: bool,
@@ -25,6 +26,12 @@ impl Password {
     }
 }
 
+/// The page for somebody who asked for it, or to whom something was refused.
+pub(super) fn show(visitor: &Visitor<'_>) -> String {
+    let Visitor { app, user, refusal, .. } = visitor;
+    app.templates.render(&Password::new(visitor.frame(), user.password.is_some(), *refusal))
+}
+
 impl Page for Password {
     const FILE: &'static str = "account_password.html";
 
@@ -35,12 +42,18 @@ impl Page for Password {
     fn samples() -> Vec<(&'static str, Self)> {
         let locked = Refusal { retry_after_s: Some(100), ..No::LockedOut.into() };
         vec![
-            ("account_password", Self::new(Frame::sample(PATH), true, None)),
-            ("account_password_changed", Self::new(Frame::sample_after(PATH, "password"), true, None)),
-            ("account_password_wrong", Self::new(Frame::sample(PATH), true, Some(&No::PasswordCurrentWrong.into()))),
-            ("account_password_common", Self::new(Frame::sample(PATH), true, Some(&No::PasswordTooCommon.into()))),
-            ("account_password_first", Self::new(Frame::sample(PATH), false, None)),
-            ("account_password_locked", Self::new(Frame::sample(PATH), true, Some(&locked))),
+            ("account_password", Self::new(Frame::sample(paths::ACCOUNT_PASSWORD), true, None)),
+            ("account_password_changed", Self::new(sample_after(paths::ACCOUNT_PASSWORD, "password"), true, None)),
+            (
+                "account_password_wrong",
+                Self::new(Frame::sample(paths::ACCOUNT_PASSWORD), true, Some(&No::PasswordCurrentWrong.into())),
+            ),
+            (
+                "account_password_common",
+                Self::new(Frame::sample(paths::ACCOUNT_PASSWORD), true, Some(&No::PasswordTooCommon.into())),
+            ),
+            ("account_password_first", Self::new(Frame::sample(paths::ACCOUNT_PASSWORD), false, None)),
+            ("account_password_locked", Self::new(Frame::sample(paths::ACCOUNT_PASSWORD), true, Some(&locked))),
         ]
     }
 }

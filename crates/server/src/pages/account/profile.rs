@@ -6,17 +6,18 @@ use protocol::time::UnixTime;
 use serde::Serialize;
 use url::Url;
 
-use super::{Frame, Visitor, sessions};
+use super::visitor::{Visitor, sample_after};
 use crate::app::App;
 use crate::fault::Fault;
-use crate::pages::words::Moment;
-use crate::pages::{Page, Problem};
-
-pub(in crate::pages) const PATH: &str = "/account";
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::page::Page;
+use crate::render::problem::Problem;
+use crate::render::words::Moment;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct Profile {
+pub(super) struct Profile {
     account: Frame,
     name: String,
     email: Option<String>,
@@ -82,11 +83,11 @@ impl Profile {
 pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let Visitor { app, page, user, refusal, .. } = visitor;
     let now = app.clock.now();
-    let sessions = sessions::live(visitor).await?.len();
+    let sessions = visitor.live_sessions().await?.len();
     let applications = app.store.applications(user.key, now).await?.len();
     let links = app.store.identities(user.key).await?.iter().map(|identity| Link::new(identity, app, now)).collect();
     let shown = Profile::new(visitor.frame(), user, (sessions, applications), links, now);
-    Ok(app.pages.render(&match refusal {
+    Ok(app.templates.render(&match refusal {
         Some(refusal) => shown.refused(page.field("name").unwrap_or(&user.name).to_owned(), refusal),
         None => shown,
     }))
@@ -120,12 +121,17 @@ impl Page for Profile {
             issuer: "https://accounts.google.com".to_owned(),
             subject: "110169484474386276334".to_owned(),
         };
-        let linked = |links| Self { links, ..page(Frame::sample(PATH)) };
-        let sparse =
-            Self { email: None, username: None, has_second_factor: true, sessions: 1, ..page(Frame::sample(PATH)) };
+        let linked = |links| Self { links, ..page(Frame::sample(paths::ACCOUNT)) };
+        let sparse = Self {
+            email: None,
+            username: None,
+            has_second_factor: true,
+            sessions: 1,
+            ..page(Frame::sample(paths::ACCOUNT))
+        };
         vec![
-            ("account_profile", page(Frame::sample(PATH))),
-            ("account_profile_saved", page(Frame::sample_after(PATH, "profile"))),
+            ("account_profile", page(Frame::sample(paths::ACCOUNT))),
+            ("account_profile_saved", page(sample_after(paths::ACCOUNT, "profile"))),
             ("account_profile_linked", linked(vec![link("Google"), link("id.example.com")])),
             ("account_profile_linked_only", Self { may_unlink: false, ..linked(vec![link("Google")]) }),
             ("account_profile_wrong", sparse.refused(String::new(), &No::NameMalformed.into())),

@@ -3,12 +3,13 @@
 use protocol::secret::Secret;
 use serde::Serialize;
 
-use super::Frame;
-use crate::pages::Page;
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::page::Page;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct RecoveryCodes {
+pub(super) struct RecoveryCodes {
     account: Frame,
     codes: Vec<String>,
     /// Do they come with a new second factor, or in the place of others?
@@ -27,7 +28,7 @@ impl Page for RecoveryCodes {
 
     fn samples() -> Vec<(&'static str, Self)> {
         let codes: Vec<Secret> = (0..10).map(|n| Secret::new(format!("abcde{n}-fghijk-lmnopq-rstuvw"))).collect();
-        let account = || Frame::sample(super::second_factor::PATH);
+        let account = || Frame::sample(paths::ACCOUNT_SECOND_FACTOR);
         vec![
             ("account_recovery_codes", Self::new(account(), &codes, true)),
             ("account_recovery_codes_new", Self::new(account(), &codes, false)),

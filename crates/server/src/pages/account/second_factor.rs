@@ -5,15 +5,16 @@ use protocol::refusal::{No, Refusal};
 use protocol::time::UnixTime;
 use serde::Serialize;
 
-use super::{Frame, Visitor};
-use crate::pages::words::Moment;
-use crate::pages::{Page, Problem};
-
-pub(in crate::pages) const PATH: &str = "/account/second-factor";
+use super::visitor::{Visitor, sample_after};
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::page::Page;
+use crate::render::problem::Problem;
+use crate::render::words::Moment;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct SecondFactor {
+pub(super) struct SecondFactor {
     account: Frame,
     factor: Option<Factor>,
     /// What comes before it, and is asked for before it is switched off. Without one an account elsewhere comes first.
@@ -46,7 +47,7 @@ impl SecondFactor {
 /// The page for somebody who asked for it, or to whom something was refused.
 pub(super) fn show(visitor: &Visitor<'_>) -> String {
     let Visitor { app, user, refusal, .. } = visitor;
-    app.pages.render(&SecondFactor::new(visitor.frame(), user, app.clock.now(), *refusal))
+    app.templates.render(&SecondFactor::new(visitor.frame(), user, app.clock.now(), *refusal))
 }
 
 impl Page for SecondFactor {
@@ -65,15 +66,21 @@ impl Page for SecondFactor {
             problem: None,
         };
         let problem = Some(Problem::new(&No::PasswordCurrentWrong.into()).at("password"));
-        let elsewhere = |recovery_left| Self { has_password: false, ..page(Frame::sample(PATH), recovery_left) };
+        let elsewhere = |recovery_left| Self {
+            has_password: false,
+            ..page(Frame::sample(paths::ACCOUNT_SECOND_FACTOR), recovery_left)
+        };
         vec![
             ("account_second_factor_elsewhere", elsewhere(Some(9))),
             ("account_second_factor_elsewhere_off", elsewhere(None)),
-            ("account_second_factor", page(Frame::sample(PATH), Some(9))),
-            ("account_second_factor_last", page(Frame::sample(PATH), Some(1))),
-            ("account_second_factor_none_left", page(Frame::sample(PATH), Some(0))),
-            ("account_second_factor_off", page(Frame::sample_after(PATH, "remove-totp"), None)),
-            ("account_second_factor_wrong", Self { problem, ..page(Frame::sample(PATH), Some(9)) }),
+            ("account_second_factor", page(Frame::sample(paths::ACCOUNT_SECOND_FACTOR), Some(9))),
+            ("account_second_factor_last", page(Frame::sample(paths::ACCOUNT_SECOND_FACTOR), Some(1))),
+            ("account_second_factor_none_left", page(Frame::sample(paths::ACCOUNT_SECOND_FACTOR), Some(0))),
+            ("account_second_factor_off", page(sample_after(paths::ACCOUNT_SECOND_FACTOR, "remove-totp"), None)),
+            (
+                "account_second_factor_wrong",
+                Self { problem, ..page(Frame::sample(paths::ACCOUNT_SECOND_FACTOR), Some(9)) },
+            ),
         ]
     }
 }

@@ -8,16 +8,17 @@ use protocol::time::UnixTime;
 use serde::Serialize;
 use store::EventFilter;
 
-use super::{Frame, Visitor};
+use super::visitor::{Visitor, sample_after};
 use crate::fault::Fault;
-use crate::pages::words::{self, Moment};
-use crate::pages::{Page, Problem};
-
-pub(in crate::pages) const PATH: &str = "/account/sessions";
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::page::Page;
+use crate::render::problem::Problem;
+use crate::render::words::{self, Moment};
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct Sessions {
+pub(super) struct Sessions {
     account: Frame,
     sessions: Vec<Line>,
     attempts: Attempts,
@@ -27,7 +28,7 @@ pub(in crate::pages) struct Sessions {
 
 /// A session.
 #[derive(Serialize)]
-pub(in crate::pages) struct Line {
+pub(super) struct Line {
     browser: String,
     address: String,
     since: Moment,
@@ -45,7 +46,7 @@ const PLACES_MAX: usize = 3;
 
 /// Attempts to sign in that failed.
 #[derive(Default, Serialize)]
-pub(in crate::pages) struct Attempts {
+pub(super) struct Attempts {
     days: u64,
     /// Wrong passwords.
     wrong: Option<Tried>,
@@ -139,22 +140,11 @@ impl Line {
     }
 }
 
-/// The sessions of a visitor that are alive.
-pub(super) async fn live(visitor: &Visitor<'_>) -> Result<Vec<Session>, Fault> {
-    let Visitor { app, user, .. } = visitor;
-    let now = app.clock.now();
-    let mut sessions = app.store.sessions(user.key).await?;
-    sessions.retain(|session| {
-        session.id.0 >= user.revoked_below && !now.is_past(session.idle_until) && !now.is_past(session.expires_at)
-    });
-    Ok(sessions)
-}
-
 /// The page for somebody who asked for it, or to whom something was refused.
 pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let Visitor { app, user, session: own, refusal, .. } = visitor;
     let (keys, now, mut entropy) = (app.keys(), app.clock.now(), app.draw());
-    let sessions = live(visitor).await?;
+    let sessions = visitor.live_sessions().await?;
     let lines = sessions.iter().map(|session| {
         let reference = session_reference(session.id, user, &keys, &mut entropy);
         Line::new(session, reference, session.id == *own, now)
@@ -168,7 +158,7 @@ pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     };
     let events: Vec<Event> = app.store.events(filter).await?.into_iter().map(|noted| noted.event).collect();
     let attempts = Attempts::of(&events, now);
-    Ok(app.pages.render(&Sessions::new(visitor.frame(), lines.collect(), attempts, *refusal)))
+    Ok(app.templates.render(&Sessions::new(visitor.frame(), lines.collect(), attempts, *refusal)))
 }
 
 impl Page for Sessions {
@@ -210,9 +200,9 @@ impl Page for Sessions {
         ];
         let attempts = Attempts::of(&tried, now);
         let one = vec![own()];
-        let ended = Frame::sample_after(PATH, "end-other-sessions");
+        let ended = sample_after(paths::ACCOUNT_SESSIONS, "end-other-sessions");
         vec![
-            ("account_sessions", Self::new(Frame::sample(PATH), all, attempts, None)),
+            ("account_sessions", Self::new(Frame::sample(paths::ACCOUNT_SESSIONS), all, attempts, None)),
             ("account_sessions_one", Self::new(ended, one, Attempts::default(), None)),
         ]
     }

@@ -10,11 +10,16 @@ use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use serde::Serialize;
 
-use super::{CONNECTED_MAX, Frame, PATH, Visitor, api_name, application_path, new_application, people};
+use super::offer::api_name;
+use super::path::application_path;
+use super::visitor::{CONNECTED_MAX, NOTICES, Visitor, people, problem};
 use crate::fault::Fault;
-use crate::pages::face::{Logo, initial};
-use crate::pages::words::Moment;
-use crate::pages::{Page, Problem};
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::face::{Logo, initial};
+use crate::render::page::Page;
+use crate::render::problem::Problem;
+use crate::render::words::Moment;
 
 /// The addresses that a developer copies, and what they are called.
 const ADDRESSES: [(Endpoint, &str); 6] = [
@@ -28,7 +33,7 @@ const ADDRESSES: [(Endpoint, &str); 6] = [
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct OwnApplication {
+pub(super) struct OwnApplication {
     account: Frame,
     name: String,
     initial: String,
@@ -100,7 +105,7 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
     let policy = dialect.map(|dialect| &app.surface(dialect).policy);
     let scope = policy.map_or_else(|| client.scope.clone(), |policy| policy.scope.of_client(client));
     let text = |name, own: &str| typed.value(name).unwrap_or(own).to_owned();
-    Ok(app.pages.render(&OwnApplication {
+    Ok(app.templates.render(&OwnApplication {
         account: visitor.frame(),
         name: client.name.clone(),
         initial: initial(&client.name),
@@ -124,7 +129,7 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
             logo_uri: text("logo_uri", client.logo_uri.as_deref().unwrap_or_default()),
         },
         shown: once.as_ref().map(|secret| secret.reveal().to_owned()),
-        problem: refusal.map(|refusal| new_application::problem(refusal, typed, client.kind)),
+        problem: refusal.map(|refusal| problem(refusal, typed, client.kind)),
     }))
 }
 
@@ -156,8 +161,8 @@ impl Page for OwnApplication {
             reference: format!("reference-{seconds}"),
         };
         let page = sample;
-        let frame = || Frame::sample(PATH);
-        let after = |at: usize| Frame::sample_with(PATH, Some(super::NOTICES[at].1));
+        let frame = || Frame::sample(paths::DEVELOPER);
+        let after = |at: usize| Frame::sample_with(paths::DEVELOPER, Some(NOTICES[at].1));
         let text = "gcs_nb2hi4dthixs63lzojqw4y3poixgk6dbnvygyzi5mfzgkmrq".to_owned();
         let wrong = |no: No| Some(Problem::new(&Refusal::from(no)));
         let public = Self {

@@ -3,12 +3,15 @@
 use protocol::model::Client;
 use serde::Serialize;
 
-use super::{Frame, PATH, application_path, people};
-use crate::pages::Page;
+use super::path::application_path;
+use super::visitor::people;
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::page::Page;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct Delete {
+pub(super) struct Delete {
     account: Frame,
     name: String,
     path: String,
@@ -36,8 +39,8 @@ impl Page for Delete {
 
     fn samples() -> Vec<(&'static str, Self)> {
         vec![
-            ("developer_delete", Self::of(Frame::sample(PATH), "Importer", "importer", 1_204)),
-            ("developer_delete_alone", Self::of(Frame::sample(PATH), "<b>Bold</b>", "a/b", 0)),
+            ("developer_delete", Self::of(Frame::sample(paths::DEVELOPER), "Importer", "importer", 1_204)),
+            ("developer_delete_alone", Self::of(Frame::sample(paths::DEVELOPER), "<b>Bold</b>", "a/b", 0)),
         ]
     }
 }

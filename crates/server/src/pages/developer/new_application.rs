@@ -1,16 +1,19 @@
 //! Registering an application.
 
-use protocol::developer::Particulars;
 use protocol::model::ClientKind;
-use protocol::refusal::{No, Refusal};
+use protocol::refusal::No;
 use serde::Serialize;
 
-use super::{Frame, PATH, Typed, Visitor, api_name, may_register, offered};
-use crate::pages::{Page, Problem};
+use super::offer::{api_name, may_register, offered};
+use super::visitor::{Visitor, problem};
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::page::Page;
+use crate::render::problem::Problem;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct NewApplication {
+pub(super) struct NewApplication {
     account: Frame,
     name: String,
     redirect_uris: String,
@@ -57,16 +60,7 @@ pub(super) fn show(visitor: &Visitor<'_>) -> String {
         is_carried: refusal.is_none() && !typed.is_empty(),
         problem: refusal.map(|refusal| problem(refusal, typed, kind)),
     };
-    app.pages.render(&shown)
-}
-
-/// What was wrong; of several redirect URIs, with which.
-pub(super) fn problem(refusal: &Refusal, typed: &Typed, kind: ClientKind) -> Problem {
-    let particulars = Particulars::read(|field| typed.value(field).unwrap_or_default());
-    match particulars.faulty_redirect_uri(kind) {
-        Some((uri, no)) if no == refusal.no => Problem::new(refusal).with(uri),
-        _ => Problem::new(refusal),
-    }
+    app.templates.render(&shown)
 }
 
 impl Page for NewApplication {
@@ -83,7 +77,7 @@ impl Page for NewApplication {
             is_chosen,
         };
         let page = |apis| Self {
-            account: Frame::sample(PATH),
+            account: Frame::sample(paths::DEVELOPER),
             name: String::new(),
             redirect_uris: String::new(),
             logo_uri: String::new(),

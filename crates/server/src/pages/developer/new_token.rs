@@ -5,9 +5,15 @@ use protocol::refusal::No;
 use protocol::scope::Scope;
 use serde::Serialize;
 
-use super::{Frame, NEW_TOKEN, PATH, Visitor, api_name, may_have_tokens, offered};
-use crate::config;
-use crate::pages::{Page, Problem, words};
+use super::offer::{api_name, may_have_tokens, offered};
+use super::path::NEW_TOKEN;
+use super::visitor::Visitor;
+use crate::config::value::duration;
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::page::Page;
+use crate::render::problem::Problem;
+use crate::render::words;
 
 /// How long a token can live: the word in the form, and what it says.
 const LIVES: [(&str, &str); 5] =
@@ -17,7 +23,7 @@ const USUAL: &str = "90d";
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct NewToken {
+pub(super) struct NewToken {
     account: Frame,
     /// The surfaces to choose from, where there are several.
     apis: Vec<Api>,
@@ -78,7 +84,7 @@ pub(super) fn show(visitor: &Visitor<'_>) -> String {
         is_carried: refusal.is_none() && !typed.is_empty(),
         problem: refusal.map(Problem::new),
     };
-    app.pages.render(&shown)
+    app.templates.render(&shown)
 }
 
 fn permissions(policy: &Policy, chosen: &Scope) -> Vec<Permission> {
@@ -94,7 +100,7 @@ fn permissions(policy: &Policy, chosen: &Scope) -> Vec<Permission> {
 
 /// The lifetimes that the surface allows.
 fn lives(max_s: Option<u64>, typed: Option<&str>) -> Vec<Life> {
-    let fits = |word: &str| match (config::duration(word), max_s) {
+    let fits = |word: &str| match (duration(word), max_s) {
         (_, None) => true,
         (Some(seconds), Some(max_s)) => seconds <= max_s,
         (None, Some(_)) => false,
@@ -129,7 +135,7 @@ impl Page for NewToken {
         let api =
             |name: &str, is_here| Api { name: name.to_owned(), path: format!("{NEW_TOKEN}?dialect={name}"), is_here };
         let page = |scopes, apis| Self {
-            account: Frame::sample(PATH),
+            account: Frame::sample(paths::DEVELOPER),
             apis,
             dialect: "standard".to_owned(),
             name: String::new(),

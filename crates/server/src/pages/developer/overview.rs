@@ -9,22 +9,23 @@ use protocol::secret::Secret;
 use protocol::time::UnixTime;
 use serde::Serialize;
 
-use super::{
-    CONNECTED_MAX, Frame, NEW_APPLICATION, NEW_TOKEN, PATH, Visitor, api_name, application_path, may_have_tokens,
-    may_register, offered, people,
-};
+use super::offer::{api_name, may_have_tokens, may_register, offered};
+use super::path::{NEW_APPLICATION, NEW_TOKEN, application_path};
+use super::visitor::{CONNECTED_MAX, NOTICES, Visitor, people};
 use crate::fault::Fault;
-use crate::pages::consent::sentence;
-use crate::pages::face::initial;
-use crate::pages::words::Moment;
-use crate::pages::{Page, Problem};
+use crate::pages::paths;
+use crate::pages::signed_in::frame::Frame;
+use crate::render::face::initial;
+use crate::render::page::Page;
+use crate::render::problem::Problem;
+use crate::render::words::{self, Moment};
 
 /// More than anybody may register alone; the operator may give somebody more.
 const ROWS_MAX: usize = 100;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct Overview {
+pub(super) struct Overview {
     account: Frame,
     applications: Vec<ApplicationLine>,
     tokens: Vec<TokenLine>,
@@ -82,7 +83,7 @@ pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     }
     let rows = app.store.personals(Some(user.key)).await?;
     let newest = rows.first().and_then(|held| app.dialects.named(&held.row.dialect));
-    Ok(app.pages.render(&Overview {
+    Ok(app.templates.render(&Overview {
         account: visitor.frame(),
         applications,
         tokens: rows.iter().map(|held| TokenLine::new(visitor, held, now)).collect(),
@@ -112,13 +113,13 @@ impl TokenLine {
         let Visitor { app, user, .. } = visitor;
         let row = &held.row;
         let dialect = app.dialects.named(&row.dialect);
-        let policy = dialect.map_or(app.house_policy(), |dialect| &app.surface(dialect).policy);
+        let policy = app.policy_of(dialect);
         let has_several = app.dialects.iter().nth(1).is_some();
         let is_dead = dialect.is_none() || row.id.0 < user.revoked_below;
         Self {
             name: row.name.clone(),
             api: has_several.then(|| dialect.map_or_else(|| row.dialect.clone(), api_name)),
-            sentences: row.scope.iter().map(|word| sentence(&policy.scope, word)).collect(),
+            sentences: row.scope.iter().map(|word| words::scope(&policy.scope, word)).collect(),
             since: Moment::new(row.created_at, now),
             used: row.used_at.map(|used_at| Moment::new(used_at, now)),
             ends: (row.expires_at != UnixTime::NEVER).then(|| Moment::ahead(row.expires_at, now)),
@@ -187,7 +188,7 @@ impl Page for Overview {
                 token("Old job", &["Read your links"], Some(ago(900_000)), over, true),
             ]
         };
-        let frame = || Frame::sample(PATH);
+        let frame = || Frame::sample(paths::DEVELOPER);
         let made = ShownToken {
             text: "pt_secret_0Hn9xAvk4YbEo7Qq8sM2Zt5Wd1Lr6Ju3Gc0PfKi9TeVy".to_owned(),
             url: Some("https://auth.example.com/oauth/userinfo".to_owned()),
@@ -195,7 +196,7 @@ impl Page for Overview {
         let gone = Refusal::from(protocol::refusal::No::PersonalUnknown);
         vec![
             ("developer", page(frame(), applications(), tokens())),
-            ("developer_none", page(Frame::sample_with(PATH, Some(super::NOTICES[2].1)), vec![], vec![])),
+            ("developer_none", page(Frame::sample_with(paths::DEVELOPER, Some(NOTICES[2].1)), vec![], vec![])),
             ("developer_closed", Self { new_application: None, new_token: None, ..page(frame(), vec![], vec![]) }),
             ("developer_token", Self { shown: Some(made), ..page(frame(), vec![], tokens()) }),
             ("developer_gone", Self { problem: Some(Problem::new(&gone)), ..page(frame(), applications(), vec![]) }),

@@ -1,0 +1,191 @@
+//! The questions of a sign-in, as a caller asks them that knows nothing of authorization requests.
+
+use super::*;
+use crate::line::{Change, Wants};
+use crate::model::{Amr, Held, Session, SessionId};
+use crate::sample::{self, World};
+use crate::secret::{Digest, Secret};
+use crate::time::UnixTime;
+
+const NOBODY: Progress = Progress { begun: None, link: None };
+
+fn caller() -> Caller {
+    Caller { session: None, browser: Digest::of(b"browser"), agent: "Test".into(), devices: vec![] }
+}
+
+/// A user who signed in at 950 with the methods `amr`. It is 1000 now.
+fn signed(user: User, amr: Vec<Amr>) -> Signed {
+    let session = Session {
+        id: SessionId(7),
+        digest: Digest::of(b"session"),
+        user: user.key,
+        amr,
+        auth_time: UnixTime(950),
+        created_at: UnixTime(950),
+        seen_at: UnixTime(990),
+        idle_until: UnixTime(5000),
+        expires_at: UnixTime(9000),
+        address: String::new(),
+        agent: String::new(),
+    };
+    Signed { session, user: Arc::new(user), is_new: false }
+}
+
+fn with_totp() -> User {
+    let totp = crate::model::Totp {
+        sealed_seed: "sealed".into(),
+        digits: 6,
+        last_step: 0,
+        recovery: vec![],
+        enabled_at: UnixTime(0),
+    };
+    User { totp: Some(totp), ..sample::user() }
+}
+
+fn begun(is_fresh: bool) -> Progress {
+    Progress { begun: Some(Begun { session: SessionId(7), is_fresh }), link: None }
+}
+
+fn told(question: &Question) -> String {
+    match question {
+        Question::SignIn { login, problem, .. } => format!("sign in {login:?} {:?}", problem.map(|own| own.no)),
+        Question::SecondFactor { problem, .. } => format!("second factor {:?}", problem.map(|own| own.no)),
+    }
+}
+
+/// The next question, in a line.
+fn next(signed: Option<&Signed>, demand: Demand, progress: &Progress) -> String {
+    let (world, caller) = (World::new(), caller());
+    let own = SignIn { demand, progress, caller: &caller, address: sample::ADDRESS, client: None };
+    match own.next(signed, &world.turn()) {
+        Next::Ask(question) => told(&question),
+        Next::Done(_) => "signed in".to_owned(),
+    }
+}
+
+#[test]
+fn a_caller_without_any_demand_takes_every_session_that_has_all_its_factors() {
+    let plain = Demand::default;
+    assert_eq!(next(None, plain(), &NOBODY), "sign in \"\" None");
+    assert_eq!(next(Some(&signed(sample::user(), vec![Amr::Pwd])), plain(), &NOBODY), "signed in");
+    assert_eq!(next(Some(&signed(sample::user(), vec![Amr::Fed])), plain(), &NOBODY), "signed in");
+    assert_eq!(next(Some(&signed(with_totp(), vec![Amr::Pwd])), plain(), &NOBODY), "second factor None");
+    assert_eq!(next(Some(&signed(with_totp(), vec![Amr::Pwd, Amr::Otp])), plain(), &NOBODY), "signed in");
+}
+
+/// OpenID Connect Core §3.1.2.1, `prompt` and `max_age`.
+#[test]
+fn a_demand_is_met_by_a_proof_in_the_course_of_the_sign_in() {
+    let own = signed(sample::user(), vec![Amr::Pwd]);
+    for (demand, before, by_stale_proof) in [
+        (
+            Demand { is_proof_new: true, ..Demand::default() },
+            "sign in \"\" None",
+            "sign in \"\" Some(UpstreamNotFresh)",
+        ),
+        (
+            Demand { max_age_s: Some(0), ..Demand::default() },
+            "sign in \"\" None",
+            "sign in \"\" Some(UpstreamNotFresh)",
+        ),
+        (
+            Demand { max_age_s: Some(49), ..Demand::default() },
+            "sign in \"\" None",
+            "sign in \"\" Some(UpstreamNotFresh)",
+        ),
+        (Demand { max_age_s: Some(50), ..Demand::default() }, "signed in", "signed in"),
+        (Demand { is_choice: true, ..Demand::default() }, "sign in \"\" None", "signed in"),
+    ] {
+        assert_eq!(next(Some(&own), demand.clone(), &NOBODY), before, "{demand:?}");
+        assert_eq!(next(Some(&own), demand.clone(), &begun(false)), by_stale_proof, "{demand:?}");
+        assert_eq!(next(Some(&own), demand.clone(), &begun(true)), "signed in", "{demand:?}");
+        let another = Progress { begun: Some(Begun { session: SessionId(8), is_fresh: true }), link: None };
+        assert_eq!(next(Some(&own), demand.clone(), &another), before, "{demand:?}");
+    }
+}
+
+#[test]
+fn a_hint_fills_the_name_field_of_the_first_question() {
+    let demand = Demand { login_hint: "alice".into(), ..Demand::default() };
+    assert_eq!(next(None, demand, &NOBODY), "sign in \"alice\" None");
+}
+
+#[test]
+fn a_second_factor_makes_a_proof_new_only_where_the_first_one_was_a_step_of_this_sign_in() {
+    let half = signed(with_totp(), vec![Amr::Fed]);
+    let demand = || Demand { is_proof_new: true, ..Demand::default() };
+    assert_eq!(next(Some(&half), demand(), &begun(false)), "second factor None");
+    assert_eq!(next(Some(&half), demand(), &NOBODY), "sign in \"\" None");
+}
+
+#[test]
+fn a_confirmation_asks_a_user_with_a_password_for_that() {
+    let demand = || Demand { is_choice: true, is_confirmation: true, ..Demand::default() };
+    let by_upstream = signed(sample::user(), vec![Amr::Fed]);
+    assert_eq!(next(Some(&by_upstream), demand(), &begun(true)), "sign in \"alice@example.com\" Some(PasswordNeeded)");
+    assert_eq!(next(Some(&signed(sample::user(), vec![Amr::Pwd])), demand(), &begun(true)), "signed in");
+}
+
+/// What a caller does with an answer: it asks for the rows, has the answer judged, and keeps the progress.
+#[test]
+fn a_good_answer_begins_a_session_which_meets_the_demand() {
+    let (mut world, caller) = (World::new(), caller());
+    let demand = || Demand { is_proof_new: true, ..Demand::default() };
+    let own = SignIn { demand: demand(), progress: &NOBODY, caller: &caller, address: sample::ADDRESS, client: None };
+    let proof = |text: &str| Proof::Password { login: "alice".into(), password: Secret::new(text) };
+    let mut wants = Wants::default();
+    own.want(&proof(sample::PASSWORD), &mut wants);
+    assert_eq!(wants.login.as_deref(), Some("alice"));
+    world.facts.login = Some(Arc::new(sample::user()));
+    let mut turn = world.turn();
+    match own.take(&proof("wrong horse"), None, &world.facts, &mut turn) {
+        Taken::Again(question) => assert_eq!(told(&question), "sign in \"alice\" Some(CredentialsWrong)"),
+        other => panic!("{other:?}"),
+    }
+    let mut turn = world.turn();
+    let Taken::Good { signed, progress, .. } = own.take(&proof(sample::PASSWORD), None, &world.facts, &mut turn) else {
+        panic!("the password is right")
+    };
+    let after = SignIn { progress: &progress, ..own };
+    let next = after.next(Some(&signed), &turn);
+    assert!(matches!(next, Next::Done(done) if done.user.key == sample::user().key));
+    assert!(turn.into_changes().iter().any(|change| matches!(change, Change::PutSession(_))));
+}
+
+#[test]
+fn a_code_for_which_nobody_asked_changes_nothing() {
+    let (world, caller) = (World::new(), caller());
+    let own = SignIn {
+        demand: Demand::default(),
+        progress: &NOBODY,
+        caller: &caller,
+        address: sample::ADDRESS,
+        client: None,
+    };
+    let complete = signed(sample::user(), vec![Amr::Pwd]);
+    for before in [None, Some(complete)] {
+        let mut turn = world.turn();
+        let proof = Proof::SecondFactor(Secret::new("123456"));
+        let taken = own.take(&proof, before.clone(), &world.facts, &mut turn);
+        assert!(matches!(taken, Taken::NotAsked(after) if after.is_some() == before.is_some()));
+        assert!(turn.into_changes().is_empty());
+    }
+}
+
+#[test]
+fn a_session_is_found_by_its_cookie_and_by_nothing_else() {
+    let (mut world, mut caller) = (World::new(), caller());
+    let minted = world.mint(crate::crypto::keys::TokenKind::Session);
+    caller.session = Some(crate::crypto::keys::Presented { id: minted.id, digest: minted.digest });
+    let row = signed(sample::user(), vec![Amr::Pwd]).session;
+    let held = |digest| Held {
+        row: Session { id: SessionId(minted.id), digest, ..row.clone() },
+        client: None,
+        user: Some(Arc::new(sample::user())),
+        is_grant_revoked: false,
+    };
+    world.facts.session = Some(held(minted.digest));
+    assert!(Signed::find(&caller, &world.facts, &mut world.turn()).is_some());
+    world.facts.session = Some(held(Digest::of(b"another")));
+    assert!(Signed::find(&caller, &world.facts, &mut world.turn()).is_none());
+}

@@ -1,0 +1,47 @@
+//! An upstream identity provider for the tests, and ID tokens that it signs.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Issuer, SignUp};
+use crate::jose::signed::{self, With, sign};
+
+pub(crate) const ISSUER: &str = "https://issuer.example";
+pub(crate) const CLIENT_ID: &str = "grantry-there";
+
+pub(crate) fn issuer() -> Arc<Issuer> {
+    Arc::new(Issuer {
+        name: ISSUER.into(),
+        client_id: CLIENT_ID.into(),
+        keys: Arc::new(signed::keys()),
+        sign_up: SignUp::Anybody,
+    })
+}
+
+/// What the issuer says about Alice at the time 1000.
+pub(crate) fn claims() -> Value {
+    json!({
+        "iss": ISSUER, "sub": "alice-there", "aud": CLIENT_ID, "azp": CLIENT_ID, "iat": 990, "exp": 1990,
+        "email": "alice@example.com", "email_verified": true, "name": "Alice There",
+    })
+}
+
+/// The same with other claims; `null` takes one out.
+#[expect(clippy::needless_pass_by_value, reason = "tests write the changes in place")]
+pub(crate) fn claims_with(changes: Value) -> Value {
+    let mut claims = claims();
+    for (name, value) in changes.as_object().unwrap() {
+        if value.is_null() {
+            claims.as_object_mut().unwrap().remove(name);
+        } else {
+            claims[name] = value.clone();
+        }
+    }
+    claims
+}
+
+/// A token as the issuer makes it.
+pub(crate) fn token(claims: &Value) -> String {
+    sign(&json!({"alg": "EdDSA", "kid": "ed", "typ": "JWT"}), claims, With::EdDsa)
+}

@@ -1,0 +1,147 @@
+//! Answers that refuse something: on a page for a person, in the words of a dialect for a program.
+
+use ::http::StatusCode;
+use dialect::{At, Context, Dialect};
+use protocol::model::Client;
+use protocol::refusal::{ErrorKind, No, Refusal};
+use protocol::wire::{Param, Params};
+
+use crate::app::{App, busy};
+use crate::browser::PageRequest;
+use crate::fault::Fault;
+use crate::http::{Request, Response, answer};
+use crate::observe::log;
+use crate::render::face::Logo;
+use crate::render::refused;
+
+/// The mark on an answer that refuses something. [`crate::front`] takes it off, counts it and logs it.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
+    /// The client ID of the request, if such a client exists.
+    pub(crate) client_id: Option<String>,
+}
+
+/// Says no to a browser: on a page for a person, in the dialect's words for a program.
+#[must_use]
+pub(crate) fn refused(
+    app: &App,
+    page: &PageRequest<'_>,
+    dialect: Option<(&Dialect, Option<At>)>,
+    refusal: &Refusal,
+) -> Response {
+    let context = Context { request_id: page.http.id.as_str(), ..Context::default() };
+    let out = match dialect.or_else(|| Some((usual(app)?, None))) {
+        Some((dialect, at)) => answer::outgoing(dialect.refuse(at, refusal, &context)),
+        None => answer::plain(StatusCode::BAD_REQUEST, refusal.text()),
+    };
+    let response = if page.http.wants_html() {
+        // A page is for people: its status says what happened, whatever a dialect tells programs.
+        let status = StatusCode::from_u16(refusal.row().kind.page_status()).unwrap_or(StatusCode::BAD_REQUEST);
+        page.html(app, status, page_of(app, page, None, refusal))
+    } else {
+        out
+    };
+    marked(response, *refusal)
+}
+
+/// Says no to a person at one of this server's own pages, and shows a way on: a path below the issuer's.
+#[must_use]
+pub(crate) fn refused_with_way(app: &App, page: &PageRequest<'_>, refusal: &Refusal, way: &str) -> Response {
+    let response = refused(app, page, None, refusal);
+    if !page.http.wants_html() {
+        return response;
+    }
+    let body = page_of(app, page, Some(way), refusal);
+    marked(page.html(app, response.status(), body), *refusal)
+}
+
+fn page_of(app: &App, page: &PageRequest<'_>, way: Option<&str>, refusal: &Refusal) -> String {
+    app.templates.render(&refused::Refused::new(refusal, page.http.id.as_str()).with_way(way))
+}
+
+/// Lets a page show the logo of an application: from its origin, and from nowhere else.
+pub(crate) fn allow_logo(response: &mut Response, client: &Client) {
+    if let Some(logo) = Logo::of(client) {
+        answer::allow_images(response, &logo.origin);
+    }
+}
+
+/// The answer to a request for a host that is not served here.
+pub(crate) fn misdirected(app: &App, status: StatusCode) -> Response {
+    let mut response = match usual(app) {
+        Some(dialect) => answer::outgoing(dialect.refuse(None, &No::HostUnknown.into(), &Context::default())),
+        None => answer::plain(status, No::HostUnknown.row().text),
+    };
+    *response.status_mut() = status;
+    marked(response, No::HostUnknown)
+}
+
+/// Whose words are used where no dialect is spoken.
+fn usual(app: &App) -> Option<&Dialect> {
+    app.dialects.named("standard").or_else(|| app.dialects.iter().next())
+}
+
+/// Marks an answer as a refusal, to be counted and logged.
+pub(crate) fn marked(response: Response, refusal: impl Into<Refusal>) -> Response {
+    Refused { refusal: refusal.into(), client_id: None }.mark(response)
+}
+
+/// As [`marked`], for a request that named this client.
+pub(crate) fn marked_of(response: Response, refusal: Refusal, client_id: Option<&str>) -> Response {
+    let client_id = client_id.filter(|_| is_of_known_client(refusal.no)).map(ToOwned::to_owned);
+    Refused { refusal, client_id }.mark(response)
+}
+
+impl Refused {
+    /// The mark of a refusal. `client_id` is that of the request, if such a client exists.
+    pub(crate) fn new(refusal: Refusal, client_id: Option<String>) -> Self {
+        Self { refusal, client_id }
+    }
+
+    /// Puts the mark on an answer.
+    pub(crate) fn mark(self, mut response: Response) -> Response {
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The client ID that a request names.
+pub(crate) fn claimed_client(params: &Params) -> Option<&str> {
+    params.basic.as_ref().map(|basic| basic.client_id.as_str()).or(params.value(Param::ClientId))
+}
+
+/// True if a refusal is decided only after the client was found. Before that, a client ID is whatever the caller wrote, and
+/// may be a secret in the wrong field.
+pub(crate) fn is_of_known_client(no: No) -> bool {
+    use ErrorKind::{
+        InsufficientScope, InvalidRequest, InvalidToken, MethodNotAllowed, NotFound, RateLimited, ServerError,
+        TemporarilyUnavailable, UnsupportedGrantType,
+    };
+    match no {
+        No::RedirectUriUnregistered => true,
+        No::ClientUnknown | No::ClientHeaderMalformed | No::ClientMissing => false,
+        _ => !matches!(
+            no.row().kind,
+            InvalidRequest
+                | UnsupportedGrantType
+                | InvalidToken
+                | InsufficientScope
+                | NotFound
+                | MethodNotAllowed
+                | RateLimited
+                | TemporarilyUnavailable
+                | ServerError
+        ),
+    }
+}
+
+/// Logs a fault, once, and returns the refusal that the client is told.
+pub(crate) fn broken(request: &Request, fault: &Fault) -> Refusal {
+    log::fault(request.id, fault);
+    match fault {
+        // Nothing is known to be amiss: somebody else is slow, or too much is waiting.
+        Fault::Late(_) => busy(),
+        _ => No::Broken.into(),
+    }
+}

@@ -1,0 +1,88 @@
+//! The exclusive pen: the second attempt at a turn that ends something. Nobody else writes until it is committed.
+
+use std::sync::Arc;
+
+use protocol::line::Call;
+use protocol::line::{Facts, Turn, Wants};
+use protocol::person::memo::Memo;
+use protocol::policy::Policy;
+use protocol::refusal::Refusal;
+use store::CommitError;
+
+use super::App;
+use super::judged::{Judged, judge};
+use crate::fault::Fault;
+use crate::observe::audit;
+
+/// Maximum number of attempts while nobody else writes: ids may still have to be drawn above those of another node.
+const ATTEMPTS_MAX: u32 = 3;
+
+impl App {
+    /// Takes a call down the line while nobody else writes, on any node. Gives nothing if that does not work, or would keep
+    /// everybody waiting for a password to be hashed: then the turn must be tried with the others.
+    pub(super) async fn turn_alone<C: Call>(
+        &self,
+        call: &C,
+        wants: &Wants,
+        (policy, address): (&Arc<Policy>, &str),
+        memo: Option<&Memo>,
+    ) -> Option<Result<Result<C::Yes, Refusal>, Fault>> {
+        let mut pen = match self.store.pen().await {
+            Ok(pen) => pen,
+            Err(fault) => {
+                tracing::warn!(cause = %fault, "a turn that ends something could not have the store for itself");
+                return None;
+            }
+        };
+        for _ in 0..ATTEMPTS_MAX {
+            let (facts, _guess) = match self.look_with_secrets(call, wants, policy, address).await {
+                Ok(seen) => seen,
+                Err(fault) => return Some(self.failed(fault)),
+            };
+            let entropy = match self.above(facts.revoked_below()) {
+                Ok(entropy) => entropy,
+                Err(why) => return Some(Self::without_ids(why)),
+            };
+            if self.pool(call, &facts, policy, address).is_some() && memo.is_none_or(Memo::is_empty) {
+                return None;
+            }
+            let keys = self.keys();
+            let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address);
+            let Judged { verdict, changes, events, .. } = match memo {
+                Some(memo) => judge_quickly(call, &facts, turn, memo)?,
+                None => judge(call, &facts, turn),
+            };
+            if changes.is_empty() {
+                return Some(Ok(verdict));
+            }
+            match pen.commit(changes).await {
+                Ok(()) => {
+                    self.metrics.wrote(true);
+                    audit::tell(&events, &self.metrics);
+                    return Some(Ok(verdict));
+                }
+                Err(CommitError::Lost) => self.metrics.turn_lost(),
+                Err(CommitError::Behind(id)) => {
+                    if let Err(why) = self.ids.lift(id, self.clock.now_ms()) {
+                        return Some(Self::without_ids(why));
+                    }
+                }
+                Err(CommitError::Taken(name)) => return Some(Err(Fault::Taken(name))),
+                Err(CommitError::Fault(fault)) => {
+                    self.metrics.wrote(false);
+                    return Some(self.failed(fault));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// As [`judge`], but computes no password hash that is not known. Gives nothing if the verdict needs one.
+fn judge_quickly<C: Call>(call: &C, facts: &Facts, turn: Turn<'_>, memo: &Memo) -> Option<Judged<C::Yes>> {
+    memo.be_quick(true);
+    let judged = judge(call, facts, turn.with_memo(memo));
+    let was_missed = memo.was_missed();
+    memo.be_quick(false);
+    (!was_missed).then_some(judged)
+}

@@ -1,0 +1,26 @@
+//! Calls a judge.
+
+use protocol::client::authenticate::Proven;
+use protocol::line::{Call, Change, Facts, Turn};
+use protocol::refusal::Refusal;
+
+use crate::observe::audit;
+
+/// What a judge decided.
+pub(super) struct Judged<Yes> {
+    pub(super) verdict: Result<Yes, Refusal>,
+    pub(super) changes: Vec<Change>,
+    /// The events among the changes, for the log.
+    pub(super) events: Vec<audit::Line>,
+    /// The client secret that was right.
+    pub(super) proven: Option<Proven>,
+}
+
+/// Lets a judge decide, and reads the events among its changes.
+pub(super) fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> Judged<C::Yes> {
+    let verdict = call.decide(facts, &mut turn);
+    let proven = turn.proven;
+    let changes = turn.into_changes();
+    let events = audit::lines(facts, &changes);
+    Judged { verdict, changes, events, proven }
+}

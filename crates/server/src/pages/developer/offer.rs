@@ -1,0 +1,61 @@
+//! What a surface lets people do by themselves, and how its name is shown.
+
+use std::sync::Arc;
+
+use dialect::Dialect;
+use protocol::developer::Lifetime;
+use protocol::policy::Policy;
+use protocol::refusal::No;
+
+use crate::app::App;
+use crate::config::value::duration;
+
+/// True if people may register applications on a surface with this policy.
+pub(super) fn may_register(policy: &Policy) -> bool {
+    policy.client.is_self_service
+}
+
+/// True if people may make personal tokens on a surface with this policy.
+pub(super) fn may_have_tokens(policy: &Policy) -> bool {
+    policy.is_personal_offered
+}
+
+/// The surfaces on which people may do this by themselves.
+pub(super) fn offered(app: &App, may: fn(&Policy) -> bool) -> Vec<(&Dialect, &Arc<Policy>)> {
+    let all = app.dialects.iter().map(|dialect| (dialect, &app.surface(dialect).policy));
+    all.filter(|(_, policy)| may(policy)).collect()
+}
+
+/// The rules of the surface that was chosen: the first one when nothing was.
+pub(super) fn chosen(offered: &[(&Dialect, &Arc<Policy>)], name: &str) -> Result<Arc<Policy>, No> {
+    let found = offered.iter().find(|(dialect, _)| name.is_empty() || dialect.name == name);
+    found.map(|(_, policy)| Arc::clone(policy)).ok_or(No::DialectNotOffered)
+}
+
+/// How people know a surface: its name, and where it is.
+pub(super) fn api_name(dialect: &Dialect) -> String {
+    let place = dialect.base_url.split_once("://").map_or(dialect.base_url.as_str(), |(_, place)| place);
+    format!("{} ({place})", dialect.name)
+}
+
+/// The lifetime that a form asks for; `None` if the text is none.
+pub(super) fn lifetime(text: &str) -> Option<Lifetime> {
+    match text {
+        "" => Some(Lifetime::Usual),
+        "never" => Some(Lifetime::Never),
+        _ => duration(text).map(Lifetime::Seconds),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lifetime_is_a_duration_or_never() {
+        assert_eq!(lifetime(""), Some(Lifetime::Usual));
+        assert_eq!(lifetime("never"), Some(Lifetime::Never));
+        assert_eq!(lifetime("30d"), Some(Lifetime::Seconds(30 * 86_400)));
+        assert_eq!([lifetime("tomorrow"), lifetime("-1d"), lifetime("30")], [None; 3]);
+    }
+}

@@ -1,0 +1,31 @@
+//! The seal of a form, and the judge of acts on one's own account.
+
+use protocol::account::{Account, AccountCall, Act};
+use protocol::model::UserKey;
+use protocol::person::browser::FormSeal;
+use protocol::refusal::{No, Refusal};
+
+use crate::app::App;
+use crate::browser::PageRequest;
+use crate::fault::Fault;
+
+/// The seal of a form that `user` is shown.
+pub(in crate::pages) fn seal(app: &App, page: &PageRequest<'_>, user: UserKey) -> String {
+    FormSeal::new(user, &page.caller.browser).seal(app.clock.now(), &app.keys(), &mut app.draw())
+}
+
+/// Opens the seal of a form that was sent. The judge checks that the form was shown to the user who sends it.
+pub(in crate::pages) async fn open_seal(app: &App, page: &PageRequest<'_>) -> Result<FormSeal, No> {
+    app.open_form(page.field("csrf").unwrap_or_default()).await
+}
+
+/// Asks the judge for an act on the account of the user who is signed in.
+pub(in crate::pages) async fn account_turn(
+    app: &App,
+    page: &PageRequest<'_>,
+    seal: Option<FormSeal>,
+    act: Act,
+) -> Result<Result<Account, Refusal>, Fault> {
+    let call = AccountCall { caller: page.caller.clone(), address: page.address.clone(), seal, act };
+    app.turn(app.house_policy(), &page.address, call).await
+}

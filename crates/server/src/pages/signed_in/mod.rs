@@ -1,0 +1,7 @@
+//! What every page of somebody who is signed in is made of: the frame with its navigation, the seal of its form, and the way of
+//! an act from the form to the next page ([`area::answer`]).
+
+pub(super) mod area;
+pub(super) mod carried_form;
+pub(super) mod form;
+pub(super) mod frame;

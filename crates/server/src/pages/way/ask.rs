@@ -1,0 +1,165 @@
+//! Judges a visit, and answers with the page that asks the next question, or with the way back to the application.
+
+use ::http::{Method, StatusCode};
+use dialect::{Dialect, Redirect};
+use protocol::authorize::Visit;
+use protocol::endpoint::Endpoint;
+use protocol::person::browser::{Ask, Browse, Goal, Page as Question, Return, Step};
+use protocol::refusal::{No, Refusal};
+
+use super::consent::{self, Consent};
+use super::form_post::FormPost;
+use super::google_button;
+use super::second_factor::SecondFactor;
+use super::sign_in::SignIn;
+use crate::answers::{self, Refused};
+use crate::app::App;
+use crate::browser::PageRequest;
+use crate::http::answer::Form;
+use crate::http::{Response, answer};
+use crate::pages::paths;
+
+/// The longest sealed errand in an address, in characters. RFC 9110 §4.1 recommends that URIs of 8,000 bytes are taken
+/// everywhere; nginx takes a request line of 8 KiB.
+const SEAL_BYTES_MAX: usize = 7_800;
+
+/// Judges a visit and answers with what the browser must do next. `dialect` is the name of the dialect in which the
+/// errand began, as the page's seal has it.
+pub(crate) async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, visit: Visit) -> Response {
+    let dialect = app.dialects.named(dialect);
+    let policy = app.policy_of(dialect);
+    let spoken = dialect.map(|dialect| (dialect, dialect.at(Endpoint::Authorize)));
+    let client_id = match &visit.errand.goal {
+        Goal::Authorize(params) => answers::claimed_client(params).map(ToOwned::to_owned),
+        Goal::Page(_) => None,
+    };
+    let of = |response, refusal: &Refusal| answers::marked_of(response, *refusal, client_id.as_deref());
+    let browse = match app.turn(policy, &page.address, visit).await {
+        Ok(Ok(browse)) => browse,
+        Ok(Err(refusal)) => return of(answers::refused(app, page, spoken, &refusal), &refusal),
+        Err(fault) => return answers::refused(app, page, spoken, &answers::broken(page.http, &fault)),
+    };
+    let Browse { step, cookie } = browse;
+    let response = match (step, dialect) {
+        (Step::Ask(ask), _) if let Some(address) = address_after(page, &ask) => page.go(app, &address),
+        (Step::Ask(ask), _) => {
+            let mut response = answer::html(asking_status(&ask), asking(app, page, &ask), Form::Away);
+            if let Question::Consent { client, .. } = &ask.page {
+                answers::allow_logo(&mut response, client);
+            }
+            match problem(&ask) {
+                Some(refusal) => of(response, refusal),
+                None => response,
+            }
+        }
+        (Step::Go(path), _) => page.go(app, &path),
+        (Step::Return(back), Some(dialect)) => {
+            let response = bring_back(app, page, dialect, &back);
+            match &back.answer {
+                Ok(_) => response,
+                // Nobody is sent back but to an application that exists.
+                Err(refusal) => Refused::new(*refusal, client_id).mark(response),
+            }
+        }
+        // An application's errand always names the dialect that it came by.
+        (Step::Return(_), None) => return answers::refused(app, page, None, &No::PageStale.into()),
+    };
+    page.renewed(app, response, &cookie)
+}
+
+fn bring_back(app: &App, page: &PageRequest<'_>, dialect: &Dialect, back: &Return) -> Response {
+    let response = match dialect.redirect(back) {
+        Redirect::Location(location) => answer::redirect(&page.http.method, &location),
+        Redirect::FormPost { inputs, .. } => {
+            let body = app.templates.render(&FormPost::new(&back.to, inputs));
+            Some(answer::html(StatusCode::OK, body, Form::Away))
+        }
+    };
+    response.unwrap_or_else(|| answer::plain(StatusCode::INTERNAL_SERVER_ERROR, ""))
+}
+
+/// What was wrong with the last answer, where a page asks the same question again.
+fn problem(ask: &Ask) -> Option<&Refusal> {
+    match &ask.page {
+        Question::SignIn { problem, .. } | Question::SecondFactor { problem, .. } => problem.as_ref(),
+        Question::Consent { .. } => None,
+    }
+    // That a password is needed as well is a question, and no refusal.
+    .filter(|refusal| refusal.no != No::PasswordNeeded)
+}
+
+/// A wrong password is no success, for whoever counts statuses; browsers show the page all the same.
+fn asking_status(ask: &Ask) -> StatusCode {
+    match &ask.page {
+        Question::SignIn { problem: Some(problem), .. } | Question::SecondFactor { problem: Some(problem), .. } => {
+            match problem.no {
+                No::LockedOut => StatusCode::TOO_MANY_REQUESTS,
+                // Nothing was wrong with what was answered; there is one more question.
+                No::PasswordNeeded | No::UpstreamNotFresh => StatusCode::OK,
+                _ => StatusCode::BAD_REQUEST,
+            }
+        }
+        _ => StatusCode::OK,
+    }
+}
+
+/// The page that asks a question.
+fn asking(app: &App, page: &PageRequest<'_>, ask: &Ask) -> String {
+    let csrf = ask.seal.clone();
+    match &ask.page {
+        Question::SignIn { client, login, problem, is_upstream_enough } => {
+            let is_password_needed = problem.is_some_and(|own| own.no == No::PasswordNeeded);
+            let is_in_vain = problem.is_some_and(|own| own.no == No::UpstreamNotFresh);
+            let is_again = page.query("again").is_some() || page.field("again").is_some() || is_password_needed;
+            let google = google_button::link(app, page, &csrf);
+            let shown = SignIn::new(client.as_deref(), login.clone(), problem.as_ref(), csrf);
+            let shown = shown.again(is_again).google(google, *is_upstream_enough).in_vain(is_in_vain);
+            app.templates.render(&shown)
+        }
+        Question::SecondFactor { client, user, problem } => {
+            let is_recovery = is_recovery(page);
+            let shown = SecondFactor::new(client.as_deref(), user, problem.as_ref(), csrf).recovery(is_recovery);
+            app.templates.render(&shown)
+        }
+        Question::Consent { client, user, scope, added, audience, redirect } => {
+            let question = consent::Question { client, user, scope, added, audience, redirect };
+            let policy = app.policy_of(app.dialects.named(&client.dialect));
+            app.templates.render(&Consent::new(&question, policy, csrf))
+        }
+    }
+}
+
+fn is_recovery(page: &PageRequest<'_>) -> bool {
+    let was_asked_by_it = page.query("by").is_some() || page.field("by") == Some("recovery");
+    page.field("decision") == Some("use-recovery-code") || (was_asked_by_it && page.field("decision").is_none())
+}
+
+/// The address of the page that asks a question after an answer to another one, below the path of the issuer.
+///
+/// A page that is itself the answer to a form cannot be loaded anew, nor gone back to, without sending the form again, with
+/// the password in it. `None` for the answer to an address, for a form that comes back with what was wrong in it, and for an
+/// errand that does not fit into an address.
+fn address_after(page: &PageRequest<'_>, ask: &Ask) -> Option<String> {
+    let is_answer = match page.path {
+        paths::SIGN_IN | paths::SECOND_FACTOR | paths::CONSENT => page.method == Method::POST,
+        path => path == paths::GOOGLE_CALLBACK,
+    };
+    let path = match &ask.page {
+        // The errand itself tells these two again.
+        Question::SignIn { problem: None, .. } => paths::SIGN_IN,
+        Question::SignIn { problem: Some(own), .. } if matches!(own.no, No::PasswordNeeded | No::UpstreamNotFresh) => {
+            paths::SIGN_IN
+        }
+        Question::SecondFactor { problem: None, .. } => paths::SECOND_FACTOR,
+        Question::Consent { .. } => paths::CONSENT,
+        Question::SignIn { .. } | Question::SecondFactor { .. } => return None,
+    };
+    let is_again = path == paths::SIGN_IN && (page.query("again").is_some() || page.field("again").is_some());
+    let more = match path {
+        paths::SIGN_IN if is_again => "&again=1",
+        paths::SECOND_FACTOR if page.path == paths::SECOND_FACTOR && is_recovery(page) => "&by=recovery",
+        _ => "",
+    };
+    // A seal is made of characters that need no encoding.
+    (is_answer && ask.seal.len() <= SEAL_BYTES_MAX).then(|| format!("{path}?errand={}{more}", ask.seal))
+}

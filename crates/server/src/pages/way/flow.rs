@@ -1,0 +1,126 @@
+//! Takes in what a person answers on the pages on the way to an authorization, or to a page of their own. The judge says which
+//! page comes next.
+
+use ::http::Method;
+use protocol::authorize::{Answer, Visit};
+use protocol::person::browser::{Errand, Goal};
+use protocol::person::sign_in::Proof;
+use protocol::secret::Secret;
+use protocol::wire::{Param, Params};
+
+use super::ask::browse;
+use super::errand::open;
+use crate::answers;
+use crate::app::App;
+use crate::browser::PageRequest;
+use crate::http::Response;
+use crate::pages::paths;
+
+/// Asks what the errand in the address has yet to ask; for a page that is loaded anew, or gone back to.
+pub(super) async fn again(app: &App, page: &PageRequest<'_>) -> Response {
+    let Some(seal) = page.query("errand") else { return page.go(app, paths::ACCOUNT) };
+    match open(app, page, &seal).await {
+        Ok((errand, dialect, _)) => go_on(app, page, &dialect, errand, None).await,
+        Err(no) => answers::refused(app, page, None, &no.into()),
+    }
+}
+
+/// `/sign-in`: asks who is there, and takes in the answer. `next` is the page of the person's own that the sign-in leads to.
+pub(super) async fn sign_in(app: &App, page: &PageRequest<'_>, next: Option<String>) -> Response {
+    if page.method == Method::GET && page.query("errand").is_some() {
+        return again(app, page).await;
+    }
+    if page.method == Method::GET {
+        let next = next.unwrap_or_else(|| paths::ACCOUNT.to_owned());
+        let is_again = page.query("again").is_some();
+        let is_fresh_wanted = is_again || page.query("switch").is_some();
+        let errand = Errand { is_fresh_wanted, is_confirmation: is_again, ..app.errand(Goal::Page(next)) };
+        return go_on(app, page, &app.house_policy().dialect, errand, None).await;
+    }
+    let login = page.field("username").unwrap_or_default().to_owned();
+    let password = Secret::new(page.field("password").unwrap_or_default());
+    answered(app, page, Some(Answer::Proof(Proof::Password { login, password }))).await
+}
+
+/// `/second-factor`: takes in a code, or another wish.
+pub(super) async fn second_factor(app: &App, page: &PageRequest<'_>) -> Response {
+    match page.field("decision") {
+        Some("switch") => switch_account(app, page).await,
+        Some(_) => answered(app, page, None).await,
+        None => {
+            let typed = Secret::new(page.field("otp").unwrap_or_default());
+            answered(app, page, Some(Answer::Proof(Proof::SecondFactor(typed)))).await
+        }
+    }
+}
+
+/// `/consent`: takes in a decision.
+pub(super) async fn decide(app: &App, page: &PageRequest<'_>) -> Response {
+    match page.field("decision") {
+        Some("approve") => answered(app, page, Some(Answer::Consent { is_approved: true })).await,
+        Some("deny") => answered(app, page, Some(Answer::Consent { is_approved: false })).await,
+        Some("switch") => switch_account(app, page).await,
+        // No decision is no yes: the question is asked again.
+        _ => answered(app, page, None).await,
+    }
+}
+
+/// The word of OpenID Connect Core §3.1.2.1 for another account.
+const CHOICE: &str = "select_account";
+
+async fn answered(app: &App, page: &PageRequest<'_>, answer: Option<Answer>) -> Response {
+    match open(app, page, page.field("csrf").unwrap_or_default()).await {
+        // Somebody signed in in another tab since: nothing is taken from this one, and it goes on from there.
+        Ok((errand, dialect, is_old)) => go_on(app, page, &dialect, errand, answer.filter(|_| !is_old)).await,
+        Err(no) => answers::refused(app, page, None, &no.into()),
+    }
+}
+
+/// Begins the errand anew, with somebody else at the browser.
+async fn switch_account(app: &App, page: &PageRequest<'_>) -> Response {
+    let (errand, dialect, _) = match open(app, page, page.field("csrf").unwrap_or_default()).await {
+        Ok(opened) => opened,
+        Err(no) => return answers::refused(app, page, None, &no.into()),
+    };
+    let errand = match errand.goal {
+        Goal::Page(path) => Errand { is_fresh_wanted: true, ..app.errand(Goal::Page(path)) },
+        Goal::Authorize(params) => app.errand(Goal::Authorize(Box::new(with_choice(*params)))),
+    };
+    go_on(app, page, &dialect, errand, None).await
+}
+
+/// The same request, asking for a sign-in: `prompt=select_account` of OpenID Connect Core §3.1.2.1.
+fn with_choice(mut params: Params) -> Params {
+    let prompt = params.take(Param::Prompt).unwrap_or_default();
+    let words: Vec<&str> =
+        prompt.split(' ').filter(|word| !word.is_empty() && *word != CHOICE).chain([CHOICE]).collect();
+    // The name that the application suggested is not the one that is wanted now.
+    params.take(Param::LoginHint);
+    params.push(Param::Prompt, words.join(" ")).expect("it was just taken out");
+    params
+}
+
+async fn go_on(app: &App, page: &PageRequest<'_>, dialect: &str, errand: Errand, answer: Option<Answer>) -> Response {
+    let visit = Visit { errand, caller: page.caller.clone(), address: page.address.clone(), answer };
+    browse(app, page, dialect, visit).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn switched(prompt: &str) -> String {
+        let mut params = Params::default();
+        params.push(Param::Prompt, prompt.to_owned()).unwrap();
+        params.push(Param::LoginHint, "alice".to_owned()).unwrap();
+        let params = with_choice(params);
+        assert_eq!(params.value(Param::LoginHint), None);
+        params.value(Param::Prompt).unwrap().to_owned()
+    }
+
+    #[test]
+    fn another_account_is_asked_for_by_prompt_select_account() {
+        let expected = ["select_account", "consent select_account", "login select_account", "select_account"];
+        assert_eq!(["", "consent", "login", "select_account"].map(switched), expected);
+    }
+}

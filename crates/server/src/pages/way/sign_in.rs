@@ -1,0 +1,96 @@
+//! The sign-in page. It shows [`protocol::person::browser::Page::SignIn`].
+
+use protocol::model::Client;
+use protocol::refusal::{No, Refusal};
+use serde::Serialize;
+
+use crate::render::face::Application;
+use crate::render::page::Page;
+use crate::render::problem::Problem;
+
+/// The page.
+#[derive(Serialize)]
+pub(in crate::pages) struct SignIn {
+    application: Option<Application>,
+    login: String,
+    /// True if the user is signed in and must confirm it.
+    is_again: bool,
+    /// True if only the password is enough, although the page could offer Google.
+    is_password_needed: bool,
+    /// True if the upstream identity provider was asked for a recent sign-in and did not confirm one.
+    is_in_vain: bool,
+    /// Where the button leads that signs in with Google, below the path of the issuer.
+    google: Option<String>,
+    csrf: String,
+    #[serde(skip)]
+    problem: Option<Problem>,
+}
+
+impl SignIn {
+    /// The page for the application that asks, if one does, with what was typed so far.
+    pub(super) fn new(client: Option<&Client>, login: String, problem: Option<&Refusal>, csrf: String) -> Self {
+        Self {
+            application: client.map(Application::new),
+            login,
+            is_again: false,
+            is_password_needed: false,
+            is_in_vain: false,
+            google: None,
+            csrf,
+            problem: problem.map(Problem::new),
+        }
+    }
+
+    /// The same page for somebody who is signed in.
+    pub(super) fn again(self, is_again: bool) -> Self {
+        Self { is_again, ..self }
+    }
+
+    /// The same page with a button that leads to Google, where there is such a way and it is enough.
+    pub(super) fn google(self, google: Option<String>, is_enough: bool) -> Self {
+        Self { is_password_needed: google.is_some() && !is_enough, google: google.filter(|_| is_enough), ..self }
+    }
+
+    /// The same page for somebody who came back from the issuer elsewhere without a time at which they signed in there.
+    pub(super) fn in_vain(self, is_in_vain: bool) -> Self {
+        Self { is_in_vain, ..self }
+    }
+}
+
+impl Page for SignIn {
+    const FILE: &'static str = "sign_in.html";
+
+    fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
+    }
+
+    fn samples() -> Vec<(&'static str, Self)> {
+        let page = |application, login: &str, refusal: Option<Refusal>| {
+            let problem = refusal.as_ref().map(Problem::new);
+            let (login, csrf) = (login.to_owned(), "seal".to_owned());
+            let (is_again, is_password_needed, is_in_vain) = (false, false, false);
+            Self { application, login, is_again, is_password_needed, is_in_vain, google: None, csrf, problem }
+        };
+        let to_google = || Some("/login/google?errand=seal".to_owned());
+        let locked = Refusal { retry_after_s: Some(850), ..No::LockedOut.into() };
+        vec![
+            ("sign_in", page(Some(Application::sample()), "", None)),
+            ("sign_in_account", page(None, "", None)),
+            ("sign_in_google", page(Some(Application::sample()), "", None).google(to_google(), true)),
+            ("sign_in_google_unknown", page(None, "", Some(No::UpstreamEmailTaken.into())).google(to_google(), true)),
+            ("sign_in_again", page(None, "alice@example.com", None).again(true)),
+            (
+                "sign_in_password",
+                page(None, "alice@example.com", Some(No::PasswordNeeded.into())).again(true).google(to_google(), false),
+            ),
+            (
+                "sign_in_not_fresh",
+                page(Some(Application::sample()), "", Some(No::UpstreamNotFresh.into()))
+                    .google(to_google(), false)
+                    .in_vain(true),
+            ),
+            ("sign_in_wrong", page(Some(Application::sample()), "alice\"><script>", Some(No::CredentialsWrong.into()))),
+            ("sign_in_locked", page(Some(Application::terse_sample()), "alice@example.com", Some(locked))),
+        ]
+    }
+}

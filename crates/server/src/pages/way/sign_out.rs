@@ -1,0 +1,29 @@
+//! The page that asks before it signs the user out: a link alone must not do it (OWASP ASVS 5.0 V10.6.2).
+
+use protocol::model::User;
+use serde::Serialize;
+
+use crate::render::face::Person;
+use crate::render::page::Page;
+
+/// The page.
+#[derive(Serialize)]
+pub(in crate::pages) struct SignOut {
+    person: Person,
+    csrf: String,
+}
+
+impl SignOut {
+    /// The page for somebody who is signed in.
+    pub(super) fn new(user: &User, csrf: String) -> Self {
+        Self { person: Person::new(user), csrf }
+    }
+}
+
+impl Page for SignOut {
+    const FILE: &'static str = "sign_out.html";
+
+    fn samples() -> Vec<(&'static str, Self)> {
+        vec![("sign_out", Self { person: Person::sample(), csrf: "seal".to_owned() })]
+    }
+}

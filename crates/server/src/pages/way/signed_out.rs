@@ -1,0 +1,17 @@
+//! The page that `/logout` shows when nobody is signed in.
+
+use serde::Serialize;
+
+use crate::render::page::Page;
+
+/// The page.
+#[derive(Serialize)]
+pub(in crate::pages) struct SignedOut {}
+
+impl Page for SignedOut {
+    const FILE: &'static str = "signed_out.html";
+
+    fn samples() -> Vec<(&'static str, Self)> {
+        vec![("signed_out", Self {})]
+    }
+}

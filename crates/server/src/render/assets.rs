@@ -1,0 +1,122 @@
+//! What the pages load besides themselves: two style sheets, a script, a logo. Each has its digest in its address, so that
+//! a browser may keep it for ever.
+
+use bytes::Bytes;
+use protocol::secret::Digest;
+use serde::Serialize;
+
+use super::shades;
+use crate::config::accent::Accent;
+use crate::config::settings::Brand;
+
+const STYLE: &str = include_str!("../assets/style.css");
+const SCRIPT: &str = include_str!("../assets/page.js");
+const LOGO: &str = include_str!("../assets/logo.svg");
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+/// So many digits of the digest tell two versions apart.
+const DIGITS: usize = 12;
+
+/// A file that pages load.
+#[derive(Clone, Debug)]
+pub struct Asset {
+    /// Its path below the issuer's own.
+    path: String,
+    /// Its media type.
+    pub content_type: String,
+    /// What is in it.
+    pub bytes: Bytes,
+}
+
+/// All of them. Pages know them by their addresses.
+#[derive(Clone, Debug)]
+pub(super) struct Assets {
+    all: Vec<Asset>,
+    pub(super) paths: Paths,
+}
+
+/// Where browsers find them.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Paths {
+    pub(super) style: String,
+    pub(super) colours: String,
+    pub(super) script: String,
+    pub(super) logo: String,
+}
+
+impl Asset {
+    /// For how long it may be kept. Its address changes with its content.
+    pub const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
+    /// A picture may hold markup: it can neither run scripts nor load anything when it is opened by itself.
+    pub const CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+
+    fn new(name: &str, content_type: &str, bytes: Bytes) -> Self {
+        let digest = String::from(Digest::of(&bytes));
+        let ending = match content_type {
+            CSS => ".css",
+            JAVASCRIPT => ".js",
+            SVG => ".svg",
+            _ => "",
+        };
+        Self {
+            path: format!("/assets/{name}.{}{ending}", &digest[..DIGITS]),
+            content_type: content_type.to_owned(),
+            bytes,
+        }
+    }
+}
+
+impl Assets {
+    pub(super) fn new(brand: &Brand, base: &str) -> Self {
+        let style = Asset::new("style", CSS, Bytes::from_static(STYLE.as_bytes()));
+        let colours = Asset::new("brand", CSS, shades::style(brand.accent).into());
+        let script = Asset::new("page", JAVASCRIPT, Bytes::from_static(SCRIPT.as_bytes()));
+        let logo = match &brand.logo {
+            Some((media_type, bytes)) => Asset::new("logo", media_type, bytes.clone().into()),
+            None => Asset::new("logo", SVG, drawn_logo(brand.accent).into()),
+        };
+        let paths = Paths {
+            style: format!("{base}{}", style.path),
+            colours: format!("{base}{}", colours.path),
+            script: format!("{base}{}", script.path),
+            logo: format!("{base}{}", logo.path),
+        };
+        Self { all: vec![style, colours, script, logo], paths }
+    }
+
+    #[cfg(test)]
+    pub(super) fn all_paths(&self) -> Vec<String> {
+        self.all.iter().map(|asset| asset.path.clone()).collect()
+    }
+
+    /// The one at this path.
+    pub(super) fn at(&self, path: &str) -> Option<&Asset> {
+        self.all.iter().find(|asset| asset.path == path)
+    }
+}
+
+/// The drawing for those who have no logo.
+fn drawn_logo(accent: Accent) -> String {
+    LOGO.replace("ACCENT", &accent.css()).replace("ON", &accent.text().css())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn brand(accent: &str) -> Brand {
+        Brand { accent: Accent::parse(accent).unwrap(), ..Brand::default() }
+    }
+
+    #[test]
+    fn every_address_leads_to_its_file_and_changes_with_it() {
+        let blue = Assets::new(&brand("#0000ff"), "");
+        let red = Assets::new(&brand("#ff0000"), "");
+        assert_eq!(blue.at(&blue.paths.colours).unwrap().content_type, "text/css; charset=utf-8");
+        assert_eq!(blue.at(&blue.paths.logo).unwrap().content_type, "image/svg+xml");
+        assert_ne!(blue.paths.colours, red.paths.colours);
+        assert_eq!(blue.paths.style, red.paths.style);
+        assert!(blue.at(&red.paths.colours).is_none());
+    }
+}

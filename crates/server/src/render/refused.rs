@@ -1,0 +1,114 @@
+//! What happened, and what to do next. Every refusal that stays at this server ends here.
+
+use protocol::refusal::{ErrorKind, No, Refusal};
+use serde::Serialize;
+
+use super::page::Page;
+use super::words;
+
+/// The page.
+#[derive(Serialize)]
+pub(crate) struct Refused {
+    heading: &'static str,
+    text: String,
+    next: &'static str,
+    wait: Option<String>,
+    error: &'static str,
+    param: Option<&'static str>,
+    request_id: String,
+    /// The way on, below the path of the issuer, where there is a better one than to the account.
+    way: Option<String>,
+}
+
+impl Refused {
+    /// The page of a refusal.
+    pub(crate) fn new(refusal: &Refusal, request_id: &str) -> Self {
+        let row = refusal.row();
+        let (heading, next) = story(refusal.no, row.kind);
+        Self {
+            heading,
+            text: refusal.text(),
+            next,
+            wait: refusal.retry_after_s.map(words::wait),
+            // The word of RFC 6749 for those who make the application: it has none of its own for this kind.
+            error: match row.kind {
+                ErrorKind::UnknownClient => ErrorKind::InvalidRequest.as_str(),
+                kind => kind.as_str(),
+            },
+            param: refusal.param.map(protocol::wire::Param::as_str),
+            request_id: request_id.to_owned(),
+            way: None,
+        }
+    }
+
+    /// The same page with another way on.
+    pub(crate) fn with_way(self, way: Option<&str>) -> Self {
+        Self { way: way.map(ToOwned::to_owned), ..self }
+    }
+}
+
+const AGAIN: &str = "Go back and try again. If it keeps happening, ask for help and give the request id below.";
+
+/// Heading and the next step.
+fn story(no: No, kind: ErrorKind) -> (&'static str, &'static str) {
+    match (no, kind) {
+        (No::PageStale, _) => (
+            "This page is no longer valid",
+            "Nothing was changed. If it happens at once and every time, your browser refuses cookies: allow them for this \
+             site.",
+        ),
+        (No::PageOfOther, _) => (
+            "Somebody else is signed in now",
+            "What you see here may be another person's account. To send the form, sign in again as the person to whom it was \
+             shown.",
+        ),
+        (No::RequestTooLarge, _) => ("That was too much", "Nothing was changed. Go back and send less."),
+        (No::BodyMalformed | No::BodyTypeUnknown, _) => ("The form could not be read", AGAIN),
+        (_, ErrorKind::NotFound) => ("Page not found", "Check the address for a typing error, or go to your account."),
+        (_, ErrorKind::MethodNotAllowed) => ("This address is not a page", AGAIN),
+        (_, ErrorKind::RateLimited) => ("Too many attempts", "This protects your account against guessing."),
+        (_, ErrorKind::AccessDenied | ErrorKind::InsufficientScope) => {
+            ("You may not do this", "If you think that you should, ask for help.")
+        }
+        (_, ErrorKind::LoginRequired) => ("You are not signed in", "Go to your account to sign in."),
+        (_, ErrorKind::TemporarilyUnavailable) => {
+            ("We are busy at the moment", "Nothing was changed. Wait a moment, then go back and try again.")
+        }
+        (_, ErrorKind::ServerError) => ("Something went wrong", "It is not your fault. Go back and try again."),
+        _ => (
+            "The application sent a request that does not work",
+            "Nothing was shared. Go back to the application and try again. If it keeps happening, tell the people who make \
+             the application what stands below.",
+        ),
+    }
+}
+
+impl Page for Refused {
+    const FILE: &'static str = "refused.html";
+
+    fn samples() -> Vec<(&'static str, Self)> {
+        use protocol::wire::Param;
+        let page = |refusal: Refusal| Self::new(&refusal, "0192f3a1b2c3d4e5");
+        vec![
+            ("refused_redirect", page(Refusal::of(No::RedirectUriUnregistered, Param::RedirectUri))),
+            ("refused_stale", page(No::PageStale.into())),
+            ("refused_not_found", page(No::AddressUnknown.into())),
+            ("refused_rate", page(Refusal { retry_after_s: Some(30), ..No::TooManyRequests.into() })),
+            ("refused_busy", page(No::Busy.into())),
+            ("refused_broken", page(No::Broken.into())),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_a_page_with_a_next_step() {
+        for row in protocol::refusal::TABLE {
+            let page = Refused::new(&row.no.into(), "id");
+            assert!(!page.heading.is_empty() && !page.next.is_empty(), "{}", row.name);
+        }
+    }
+}

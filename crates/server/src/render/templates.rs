@@ -1,0 +1,201 @@
+//! The templates and what they have in common. The operator may replace any of them; what is shipped is the rest, and the
+//! fallback where a replacement fails.
+
+use std::fmt::Write;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+
+pub use super::assets::Asset;
+use super::assets::{Assets, Paths};
+use super::page::{Filled, Page, Row};
+use crate::config::settings::{Brand, Support};
+
+/// The templates that are no pages by themselves.
+const FRAMES: &[(&str, &str)] = &[
+    ("layout.html", include_str!("../templates/layout.html")),
+    ("account_layout.html", include_str!("../templates/account_layout.html")),
+    ("parts.html", include_str!("../templates/parts.html")),
+];
+
+/// The templates of all pages, and what every page shows of the provider.
+pub struct Templates {
+    shipped: Environment<'static>,
+    own: Option<Environment<'static>>,
+    tables: &'static [&'static [Row]],
+    assets: Assets,
+    face: Face,
+}
+
+/// What every page shows of the provider.
+#[derive(Debug, serde::Serialize)]
+struct Face {
+    name: String,
+    support: Option<Support>,
+    base: String,
+    #[serde(flatten)]
+    paths: Paths,
+}
+
+impl Templates {
+    /// The templates of these pages for a brand. `base` is the path of the issuer: empty, or such as `/auth`.
+    #[must_use]
+    pub(crate) fn new(brand: &Brand, base: &str, tables: &'static [&'static [Row]]) -> Self {
+        let mut shipped = environment();
+        for (file, source) in
+            FRAMES.iter().copied().chain(tables.iter().copied().flatten().map(|row| (row.file, row.source)))
+        {
+            shipped.add_template(file, source).expect("the shipped templates are well formed; a test renders them all");
+        }
+        let assets = Assets::new(brand, base);
+        let face = Face {
+            name: brand.name.clone(),
+            support: brand.support.clone(),
+            base: base.to_owned(),
+            paths: assets.paths.clone(),
+        };
+        Self { shipped, own: None, assets, face, tables }
+    }
+
+    /// Takes over templates of the operator's, names and texts, and tries each with the samples of its page.
+    ///
+    /// # Errors
+    /// Those of [`Templates::adopt`], and templates that fail for one of the samples.
+    pub fn replace(&mut self, templates: Vec<(String, String)>) -> Result<(), Vec<String>> {
+        self.adopt(templates)?;
+        let Some(own) = &self.own else { return Ok(()) };
+        let mut problems = Vec::new();
+        for row in self.tables.iter().copied().flatten() {
+            for (name, filled) in (row.samples)() {
+                if let Err(error) = self.fill(own, row.file, &filled) {
+                    problems.push(format!("{} (tried with the sample {name})", sentence(row.file, &error)));
+                }
+            }
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        self.own = None;
+        Err(problems)
+    }
+
+    /// Takes over templates that were tried before, when the configuration was read: to try them takes time.
+    ///
+    /// # Errors
+    /// All that is wrong with them, in sentences for the operator: names that no page has, and templates that cannot be
+    /// read.
+    pub fn adopt(&mut self, templates: Vec<(String, String)>) -> Result<(), Vec<String>> {
+        let mut own = self.shipped.clone();
+        let mut problems = Vec::new();
+        for (file, source) in templates {
+            if own.get_template(&file).is_err() {
+                let known: Vec<&str> = FRAMES
+                    .iter()
+                    .map(|(file, _)| *file)
+                    .chain(self.tables.iter().copied().flatten().map(|row| row.file))
+                    .collect();
+                problems.push(format!("{file} is the name of no template; there are {}", known.join(", ")));
+            } else if let Err(error) = own.add_template_owned(file.clone(), source) {
+                problems.push(sentence(&file, &error));
+            }
+        }
+        if problems.is_empty() {
+            self.own = Some(own);
+            Ok(())
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// What a page loads, by its path.
+    #[must_use]
+    pub fn asset(&self, path: &str) -> Option<&Asset> {
+        self.assets.at(path)
+    }
+
+    /// The paths of everything that pages load.
+    #[cfg(test)]
+    pub(crate) fn asset_paths(&self) -> Vec<String> {
+        self.assets.all_paths()
+    }
+
+    /// Fills the template of a page.
+    pub(crate) fn render<P: Page>(&self, page: &P) -> String {
+        self.render_filled(P::FILE, &Filled::new(page))
+    }
+
+    pub(crate) fn render_filled(&self, file: &str, filled: &Filled) -> String {
+        let own = self.own.as_ref().and_then(|own| {
+            let made = self.fill(own, file, filled);
+            made.inspect_err(|error| tracing::error!(template = file, %error, "a template of the operator's failed"))
+                .ok()
+        });
+        own.unwrap_or_else(|| {
+            self.fill(&self.shipped, file, filled).expect("the shipped templates take what their pages give them")
+        })
+    }
+
+    fn fill(&self, environment: &Environment<'_>, file: &str, filled: &Filled) -> Result<String, minijinja::Error> {
+        environment.get_template(file)?.render(context! {
+            brand => Serde(&self.face),
+            page => &filled.page,
+            problem => Serde(&filled.problem),
+        })
+    }
+}
+
+impl std::fmt::Debug for Templates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pages of {}", self.face.name)
+    }
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    // A misspelt name is an error, not an empty place.
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_formatter(|out, state, value| match value.as_str() {
+        Some(text) if !value.is_safe() && *state.auto_escape() == AutoEscape::Html => Ok(escape(out, text)?),
+        _ => minijinja::escape_formatter(out, state, value),
+    });
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    environment.set_syntax(syntax.expect("the delimiters are the usual ones"));
+    environment
+}
+
+/// Escapes what ends text or an attribute in HTML. Unlike the usual formatter it leaves slashes alone, so that addresses stay
+/// legible.
+fn escape(out: &mut impl Write, text: &str) -> std::fmt::Result {
+    let mut rest = text;
+    while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
+        out.write_str(&rest[..at])?;
+        out.write_str(match rest.as_bytes()[at] {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            _ => "&#39;",
+        })?;
+        rest = &rest[at + 1..];
+    }
+    out.write_str(rest)
+}
+
+fn sentence(file: &str, error: &minijinja::Error) -> String {
+    let place = error.line().map_or_else(|| file.to_owned(), |line| format!("{}:{line}", error.name().unwrap_or(file)));
+    format!("{place}: {}", error.detail().map_or_else(|| error.kind().to_string(), ToOwned::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_ends_text_or_an_attribute_is_escaped() {
+        let mut out = String::new();
+        escape(&mut out, "a/b?c&d <é> \"e\" 'f'").unwrap();
+        assert_eq!(out, "a/b?c&amp;d &lt;é&gt; &quot;e&quot; &#39;f&#39;");
+    }
+}

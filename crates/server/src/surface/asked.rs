@@ -1,0 +1,90 @@
+//! A request to an endpoint of a dialect, from its method to its answer.
+
+use std::sync::OnceLock;
+
+use ::http::header::{CACHE_CONTROL, HeaderValue};
+use ::http::{Method, StatusCode};
+use dialect::{At, Context, Dialect, Incoming};
+use protocol::endpoint::Endpoint;
+use protocol::model::GrantType;
+use protocol::refusal::{No, Refusal};
+
+use crate::answers;
+use crate::app::{App, Surface};
+use crate::http::{Request, Response, answer};
+use crate::limits::Tally;
+
+const PUBLIC_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
+
+/// A request to an address of a dialect.
+pub(super) struct Asked<'a> {
+    pub(super) app: &'a App,
+    pub(super) request: &'a Request,
+    pub(super) dialect: &'a Dialect,
+    pub(super) at: At,
+    pub(super) surface: &'a Surface,
+    /// The rate limit that the request was counted against. Every answer says where it stands, also the one to a fault.
+    pub(super) tally: OnceLock<Tally<'a>>,
+}
+
+impl Asked<'_> {
+    pub(super) async fn answer(&self) -> Response {
+        if self.request.method == Method::OPTIONS
+            && let Some(response) = self.preflight()
+        {
+            return response;
+        }
+        // Metadata depends on no time.
+        if self.at.endpoint != Endpoint::Metadata
+            && let Err(refusal) = self.app.check_clock()
+        {
+            let mut response = self.refuse(&refusal);
+            self.share(&mut response);
+            return response;
+        }
+        let mut response = match (self.at.endpoint, self.request.unread) {
+            (_, Some(no)) => self.unread(no).await,
+            (Endpoint::Metadata, None) => self.metadata(),
+            // Boxed: what a browser needs is large, and a token request should not carry room for it.
+            (Endpoint::Authorize, None) => Box::pin(self.authorize()).await,
+            (_, None) => match self.judge().await {
+                Ok(response) => response,
+                Err(fault) => self.refuse(&answers::broken(self.request, &fault)),
+            },
+        };
+        self.share(&mut response);
+        response
+    }
+
+    fn metadata(&self) -> Response {
+        if !matches!(self.request.method, Method::GET | Method::HEAD) {
+            return self.refuse(&No::MethodUnknown.into());
+        }
+        let mut response = answer::json(StatusCode::OK, self.surface.metadata.clone());
+        response.headers_mut().insert(CACHE_CONTROL, PUBLIC_HOUR);
+        response
+    }
+
+    pub(super) fn incoming(&self) -> Incoming<'_> {
+        Incoming {
+            method: self.request.method.as_str(),
+            query: self.request.uri.query(),
+            headers: &self.request.headers,
+            body: &self.request.body,
+        }
+    }
+
+    pub(super) fn context(&self, grant: Option<GrantType>) -> Context<'_> {
+        let had_authorization = dialect::decode::has_authorization(&self.request.headers);
+        Context { request_id: self.request.id.as_str(), grant, had_authorization }
+    }
+
+    pub(super) fn refuse(&self, refusal: &Refusal) -> Response {
+        let out = self.dialect.refuse(Some(self.at), refusal, &self.context(None));
+        // Read once more, so that a request that is answered with yes does not pay for it.
+        let params = answers::is_of_known_client(refusal.no)
+            .then(|| self.dialect.decode(self.at, &self.incoming()).ok())
+            .flatten();
+        answers::marked_of(answer::outgoing(out), *refusal, params.as_ref().and_then(answers::claimed_client))
+    }
+}

@@ -1,0 +1,67 @@
+//! The authorize endpoint: a browser is led through the pages, or handed to the page that the provider has elsewhere.
+
+use protocol::authorize::{Precheck, Visit};
+use protocol::person::browser::Goal;
+use protocol::refusal::No;
+use protocol::wire::Params;
+
+use super::asked::Asked;
+use crate::answers;
+use crate::browser::PageRequest;
+use crate::fault::Fault;
+use crate::http::{Response, answer};
+use crate::pages::way::browse;
+
+impl Asked<'_> {
+    /// Answers a browser with a page, or sends it to the page of a dialect without pages of its own.
+    pub(super) async fn authorize(&self) -> Response {
+        if !self.dialect.address(self.at).has_screens {
+            return self.hand_off().await.unwrap_or_else(|fault| self.refuse(&answers::broken(self.request, &fault)));
+        }
+        let page = PageRequest::read(self.app, self.request);
+        if let Some(response) = self.posted_from_elsewhere(&page) {
+            return response;
+        }
+        match self.dialect.decode(self.at, &self.incoming()) {
+            Ok(params) => {
+                let visit = Visit {
+                    errand: self.app.errand(Goal::Authorize(Box::new(params))),
+                    caller: page.caller.clone(),
+                    address: page.address.clone(),
+                    answer: None,
+                };
+                browse(self.app, &page, &self.dialect.name, visit).await
+            }
+            Err(refusal) => answers::refused(self.app, &page, Some((self.dialect, Some(self.at))), &refusal),
+        }
+    }
+
+    /// Sends the browser on to the page, or tells the program that asked what is wrong with the request.
+    async fn hand_off(&self) -> Result<Response, Fault> {
+        self.within_limits(async |params, address| self.hand_off_params(params, address).await).await
+    }
+
+    async fn hand_off_params(&self, params: Params, address: &str) -> Result<Response, Fault> {
+        let is_query_all = self.request.body.is_empty();
+        let query = match self.request.uri.query() {
+            Some(query) if is_query_all => query.to_owned(),
+            _ => self.dialect.page_query(&params),
+        };
+        if let Err(refusal) = self.app.turn(&self.surface.policy, address, Precheck { params }).await? {
+            return Ok(self.refuse(&refusal));
+        }
+        let out = self.dialect.hand_off(self.at, &query, &self.context(None));
+        Ok(out.map_or_else(|| self.refuse(&No::AddressUnknown.into()), answer::outgoing))
+    }
+
+    /// A form that another site posts here comes without our cookies, which are `SameSite=Lax`. Asked again by GET, the
+    /// browser sends them, and whoever is signed in stays so.
+    fn posted_from_elsewhere(&self, page: &PageRequest<'_>) -> Option<Response> {
+        let may_get = self.dialect.address(self.at).methods.iter().any(|method| method == "GET");
+        if !page.is_cross_site() || !may_get || self.request.body.is_empty() || !self.request.has_form() {
+            return None;
+        }
+        let query = std::str::from_utf8(&self.request.body).ok()?;
+        answer::redirect(&self.request.method, &format!("{}?{query}", self.request.uri.path()))
+    }
+}

@@ -1,0 +1,86 @@
+//! Rate limits: each request counts against those of its dialect, and a failed one against those for failures.
+
+use dialect::rules::LimitBy;
+use protocol::line::Wants;
+use protocol::model::UserKey;
+use protocol::refusal::{No, Refusal};
+use protocol::resource::introspect::AnyToken;
+use protocol::secret::Secret;
+use protocol::time::UnixTime;
+use protocol::wire::{Param, Params};
+
+use super::asked::Asked;
+use crate::address::address;
+use crate::answers::Refused;
+use crate::fault::Fault;
+use crate::http::Response;
+use crate::limits::{self, Asker, Claim};
+
+impl Asked<'_> {
+    /// A request whose body could not be read counts like any other.
+    pub(super) async fn unread(&self, no: No) -> Response {
+        let address = address(self.request, &self.app.settings);
+        let allowed = if self.dialect.address(self.at).has_screens { Ok(()) } else { self.count(None, &address).await };
+        // Not judged as failed: a connection that was cut off leaves such requests behind, and they cost no look into the store.
+        self.refuse(&allowed.err().unwrap_or_else(|| no.into()))
+    }
+
+    /// Reads the request, counts it against the dialect's limits if it has any, and answers it, or refuses to.
+    pub(super) async fn within_limits(
+        &self,
+        answer: impl AsyncFnOnce(Params, &str) -> Result<Response, Fault>,
+    ) -> Result<Response, Fault> {
+        let address = address(self.request, &self.app.settings);
+        let decoded = self.dialect.decode(self.at, &self.incoming());
+        let response = match self.count(decoded.as_ref().ok(), &address).await.and(decoded) {
+            Ok(params) => answer(params, &address).await?,
+            Err(refusal) => self.refuse(&refusal),
+        };
+        Ok(self.judged(response, &address))
+    }
+
+    /// Counts how the request came out, if that matters to any limit.
+    fn judged(&self, response: Response, address: &str) -> Response {
+        let no = response.extensions().get::<Refused>().map(|refused| refused.refusal.no);
+        let (limiter, now) = (&self.app.limiter, self.app.clock.now());
+        if no.is_none() && !limiter.has_failures(now) {
+            return response;
+        }
+        let params = self.dialect.decode(self.at, &self.incoming()).unwrap_or_default();
+        let asker = (address, Claim::of(&params));
+        match limiter.judged(self.dialect, self.at.endpoint, asker, no, now) {
+            Ok(()) => response,
+            Err(refusal) => self.refuse(&refusal),
+        }
+    }
+
+    /// Counts the request. `address` is that of the caller, as it is counted for brute force.
+    async fn count(&self, params: Option<&Params>, address: &str) -> Result<(), Refusal> {
+        let (none, now) = (Params::default(), self.app.clock.now());
+        let params = params.unwrap_or(&none);
+        self.app.limiter.check_failed(self.dialect, address, Claim::of(params), now)?;
+        let Some((_, limit)) = limits::class(self.dialect, Some(self.at.endpoint)) else { return Ok(()) };
+        let text = params.bearer.as_ref().map(Secret::reveal).or(params.value(Param::Token));
+        let policy = &self.surface.policy;
+        let read = text.map(|text| (text, AnyToken::read_widely(text, policy, &self.app.keys())));
+        let token = read.filter(|(_, token)| *token != AnyToken::Foreign);
+        let owner = match token {
+            // Users have many tokens, so that one whose user has a limit costs a look at the store.
+            Some((_, token)) if limit.by == LimitBy::User => self.owner(token, now).await,
+            _ => None,
+        };
+        let asker = Asker { address, params, token: token.map(|(text, _)| text), owner };
+        match self.app.limiter.count(self.dialect, Some(self.at.endpoint), &asker, now) {
+            Some(tally) => self.tally.get_or_init(|| tally).check(now),
+            None => Ok(()),
+        }
+    }
+
+    /// Whose live token it is. A store that does not answer is told to the caller later, by the judge's turn.
+    async fn owner(&self, token: AnyToken, now: UnixTime) -> Option<UserKey> {
+        let mut wants = Wants::default();
+        token.want(&mut wants);
+        let facts = self.app.store.load(&wants).await.ok()?;
+        token.owner(&facts, &self.surface.policy, now)
+    }
+}

@@ -1,0 +1,34 @@
+//! The certificate, and the log file: both are read or opened again while the server runs.
+
+use super::task::{Failure, Next, Node};
+use crate::observe::sink;
+
+/// What could not be done.
+const UNUSABLE: &str = "the new certificate cannot be used; the one so far stays";
+
+/// Takes over a certificate whose file changed.
+#[expect(clippy::unused_async, reason = "a run of a task is a future")]
+pub(super) async fn reload(node: &Node) -> Result<Next, Failure> {
+    let Some(tls) = &node.tls else { return Ok(Next::Never) };
+    if tls.reload().map_err(|error| Failure::new(UNUSABLE, error))? {
+        tracing::info!("took over the new certificate");
+    }
+    Ok(Next::Usual)
+}
+
+/// Reads the certificate and opens the log file again, because the operator sent SIGHUP.
+#[expect(clippy::unused_async, reason = "a run of a task is a future")]
+pub(super) async fn read_again(node: &Node) -> Result<Next, Failure> {
+    sink::reopen();
+    match node.tls.as_ref().map(|tls| tls.read_again()) {
+        None => tracing::info!("SIGHUP: the log file, if there is one, was opened again"),
+        Some(Ok(())) => {
+            tracing::info!("SIGHUP: the certificate was read again, and the log file, if there is one, opened");
+        }
+        // Every signal has its line: the operator waits for it.
+        Some(Err(error)) => {
+            tracing::error!(%error, "SIGHUP: the new certificate cannot be used; the one so far stays");
+        }
+    }
+    Ok(Next::Usual)
+}

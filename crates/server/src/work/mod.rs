@@ -1,0 +1,127 @@
+//! The table of work: everything that a node does beside answering requests. One row for each task, and one runner for all.
+
+mod certificate;
+mod counts;
+mod keys;
+pub(crate) mod number;
+mod refusals;
+mod runner;
+mod sweep;
+pub(crate) mod task;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use self::task::{Node, Task, Wake};
+
+/// Every task. The names stand in logs, metrics and leases: an old and a new node that share a store must agree on them.
+const TABLE: &[Task] = &[
+    Task {
+        name: "sweep",
+        does: "removes rows of no more use, in small steps",
+        wake: Wake::Every(Duration::from_secs(60)),
+        is_at_once: false,
+        has_lease: true,
+        needs_clock: true,
+        run: |node, streak| Box::pin(sweep::step(node, streak)),
+    },
+    Task {
+        name: "rotate-keys",
+        does: "makes a new sealing key when the newest one is as old as the operator wants",
+        wake: Wake::Every(Duration::from_secs(60)),
+        is_at_once: true,
+        has_lease: true,
+        needs_clock: true,
+        run: |node, _| Box::pin(keys::rotate(node)),
+    },
+    Task {
+        name: "reload-keys",
+        does: "takes over sealing keys that changed in the store",
+        // A page that is sealed with a newer key is opened at once all the same.
+        wake: Wake::News(Duration::from_secs(15)),
+        is_at_once: false,
+        has_lease: false,
+        needs_clock: false,
+        run: |node, _| Box::pin(keys::reload(node)),
+    },
+    Task {
+        name: "share-counts",
+        does: "tells other nodes what was counted against rate limits, and hears what they counted",
+        wake: Wake::Every(Duration::from_secs(1)),
+        is_at_once: false,
+        has_lease: false,
+        needs_clock: true,
+        run: |node, _| Box::pin(counts::share(node)),
+    },
+    Task {
+        name: "keep-number",
+        does: "keeps the number with which this node draws row IDs",
+        wake: Wake::Every(Duration::from_secs(600)),
+        is_at_once: false,
+        has_lease: false,
+        needs_clock: false,
+        run: |node, _| Box::pin(number::keep(node)),
+    },
+    Task {
+        name: "log-refusals",
+        does: "logs how often requests were refused beyond the first of each kind",
+        wake: Wake::Every(crate::observe::refusals::EVERY),
+        is_at_once: false,
+        has_lease: false,
+        needs_clock: false,
+        run: |node, _| Box::pin(refusals::tell(node)),
+    },
+    Task {
+        name: "reload-certificate",
+        does: "takes over a certificate whose file changed",
+        wake: Wake::Every(Duration::from_secs(10)),
+        is_at_once: false,
+        has_lease: false,
+        needs_clock: false,
+        run: |node, _| Box::pin(certificate::reload(node)),
+    },
+    Task {
+        name: "hangup",
+        does: "reads the certificate and opens the log file again when the operator sends SIGHUP",
+        wake: Wake::Hangup,
+        is_at_once: false,
+        has_lease: false,
+        needs_clock: false,
+        run: |node, _| Box::pin(certificate::read_again(node)),
+    },
+];
+
+/// The names of all tasks, for metrics.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|task| task.name)
+}
+
+/// Starts every task. Each ends after its run in progress when `ending` says so.
+pub(crate) fn start(tasks: &mut JoinSet<()>, node: &Arc<Node>, ending: &watch::Receiver<bool>) {
+    for task in TABLE {
+        tasks.spawn(runner::run(task, Arc::clone(node), ending.clone()));
+    }
+}
+
+/// Gives back what the node holds, after all tasks have ended.
+pub(crate) async fn finish(node: &Node) {
+    number::give_back(&node.app).await;
+    node.app.refusals.tell();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_task_has_a_name_of_its_own_and_says_what_it_does() {
+        let distinct: BTreeSet<&str> = names().collect();
+        assert_eq!(distinct.len(), TABLE.len());
+        assert!(TABLE.iter().all(|task| !task.does.is_empty()));
+    }
+}

@@ -1,0 +1,173 @@
+//! Runs a task: waits, takes the lease, counts, logs failures, and survives panics.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::task::{Failure, Next, Node, Task, Wake};
+use crate::fault::caught;
+use crate::http::accept::told;
+
+/// How long a node keeps a lease after each run, in seconds: longer than the time between two runs of any leased task.
+const LEASE_S: u32 = 90;
+/// A kind of failure has one line in the log in this time.
+const LOG_EVERY: Duration = Duration::from_secs(60);
+
+/// Runs `task` until `ending` says so, or until the task has nothing more to do.
+pub(super) async fn run(task: &'static Task, node: Arc<Node>, mut ending: watch::Receiver<bool>) {
+    tracing::debug!(task = task.name, does = task.does, "started");
+    let Some(mut alarm) = Alarm::set(task, &node) else { return };
+    let mut failures = Failures::default();
+    let mut wait = task.is_at_once.then_some(Duration::ZERO);
+    let mut streak = 0;
+    loop {
+        tokio::select! {
+            biased;
+            () = told(&mut ending) => return,
+            () = alarm.rings(wait) => {}
+        }
+        let next = match one(task, &node, streak).await {
+            Ok(next) => next,
+            Err(failure) => {
+                node.app.metrics.task_failed(task.name);
+                failures.log(task.name, failure, Instant::now());
+                Next::Usual
+            }
+        };
+        (wait, streak) = match next {
+            Next::Usual => (None, 0),
+            Next::Soon(pause) => (Some(pause), streak + 1),
+            Next::Never => return,
+        };
+    }
+}
+
+/// One run, if the clock is right and this node is the one that does it.
+async fn one(task: &Task, node: &Node, streak: u32) -> Result<Next, Failure> {
+    let app = &node.app;
+    if task.needs_clock && app.check_clock().is_err() {
+        return Ok(Next::Usual);
+    }
+    if task.has_lease {
+        let held = app.store.lease(task.name, app.node, LEASE_S).await;
+        let held = held.map_err(|fault| {
+            app.metrics.store_failed();
+            Failure::new("it is not known which node does this task", fault)
+        })?;
+        if !held {
+            return Ok(Next::Usual);
+        }
+    }
+    let running = std::pin::pin!((task.run)(node, streak));
+    let next = caught(running).await.map_err(|panic| Failure::new("the task panicked", panic))??;
+    app.metrics.task_ran(task.name, app.clock.now());
+    Ok(next)
+}
+
+/// What a task waits for.
+enum Alarm {
+    Every(Duration),
+    News(Option<watch::Receiver<u64>>, Duration),
+    Hangup(Signal),
+}
+
+impl Alarm {
+    /// The alarm of a task; `None` if the system does not tell of signals.
+    fn set(task: &Task, node: &Node) -> Option<Self> {
+        Some(match task.wake {
+            Wake::Every(period) => Self::Every(period),
+            Wake::News(period) => Self::News(node.app.store.news(), period),
+            Wake::Hangup => match signal(SignalKind::hangup()) {
+                Ok(hangup) => Self::Hangup(hangup),
+                Err(error) => {
+                    tracing::error!(%error, "SIGHUP is not heeded");
+                    return None;
+                }
+            },
+        })
+    }
+
+    /// Waits for the alarm, or for `instead` if there is one.
+    async fn rings(&mut self, instead: Option<Duration>) {
+        match (self, instead) {
+            (_, Some(wait)) => tokio::time::sleep(wait).await,
+            (Self::Every(period), None) => tokio::time::sleep(*period).await,
+            (Self::News(news, period), None) => {
+                let is_told = tokio::time::timeout(*period, changed(news)).await;
+                // The store tells no more: from now on the period has to do.
+                if is_told == Ok(false) {
+                    *news = None;
+                }
+            }
+            (Self::Hangup(hangup), None) => {
+                if hangup.recv().await.is_none() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+}
+
+/// Waits for news; false if there will be none any more.
+async fn changed(news: &mut Option<watch::Receiver<u64>>) -> bool {
+    match news {
+        Some(news) => news.changed().await.is_ok(),
+        None => std::future::pending().await,
+    }
+}
+
+/// The failures of a task that the log has told of.
+#[derive(Default)]
+struct Failures(HashMap<&'static str, Told>);
+
+/// When the log last told of a kind of failure, and how many there were since.
+struct Told {
+    at: Instant,
+    repeated: u64,
+}
+
+impl Failures {
+    fn log(&mut self, task: &str, failure: Failure, now: Instant) {
+        if let Some(repeated) = self.count(failure.what, now) {
+            tracing::error!(task, cause = failure.cause, repeated, "{}", failure.what);
+        }
+    }
+
+    /// Counts a failure. Returns how many of its kind no line told of, if it is time for a line.
+    fn count(&mut self, kind: &'static str, now: Instant) -> Option<u64> {
+        match self.0.get_mut(kind) {
+            Some(told) if now.duration_since(told.at) < LOG_EVERY => {
+                told.repeated += 1;
+                None
+            }
+            Some(told) => {
+                told.at = now;
+                Some(std::mem::take(&mut told.repeated))
+            }
+            None => {
+                self.0.insert(kind, Told { at: now, repeated: 0 });
+                Some(0)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_of_failure_has_one_line_a_minute_that_says_how_many_there_were() {
+        let (mut failures, now) = (Failures::default(), Instant::now());
+        let at = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(failures.count("one", at(0)), Some(0));
+        assert_eq!([1, 20, 59].map(|seconds| failures.count("one", at(seconds))), [None; 3]);
+        assert_eq!(failures.count("other", at(59)), Some(0), "another kind has its own line");
+        assert_eq!(failures.count("one", at(61)), Some(3));
+        assert_eq!(failures.count("one", at(62)), None);
+    }
+}
