@@ -20,6 +20,7 @@ pub(crate) mod sample;
 
 use std::sync::Arc;
 
+use data_encoding::BASE32_NOPAD;
 pub use departure::Departure;
 use id_token::LEEWAY_S;
 pub use id_token::{Expected, IdToken, UnverifiedIdToken};
@@ -222,9 +223,12 @@ impl<'f> Found<'f> {
     }
 }
 
+/// Random bytes of a `sub` of an account that another issuer makes.
+const SUB_BYTES: usize = 15;
+
 fn new_user(token: &IdToken, turn: &mut Turn<'_>) -> User {
     let key = UserKey(turn.entropy.next_id());
-    let sub = identifiers::random_sub(&mut turn.entropy);
+    let sub = BASE32_NOPAD.encode(&turn.entropy.bytes::<SUB_BYTES>()).to_lowercase();
     let name = token.name.clone().or_else(|| token.email.clone()).unwrap_or_default();
     // An address that may be another's by now is nobody's name to sign in with: its owner must be able to have it.
     let (email, email_hint) =
