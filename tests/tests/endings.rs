@@ -10,7 +10,7 @@ use protocol::account::{AccountCall, Act};
 use protocol::client::registration;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::Presented;
-use protocol::line::{Changes, Rely, Wants, Write};
+use protocol::line::{Changes, Key, Rely, Row, Wants, Write};
 use protocol::model::{
     Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKey, ClientKind, Consent, Grant, GrantId,
     Identity, IdentityName, Permission, Session, SessionId, User, UserKey,
@@ -120,11 +120,11 @@ async fn keep_busy(at: usize, store: Arc<dyn Store>, is_over: Arc<AtomicBool>) -
     let (ids, ahead_ms) = (Ids::new(u16::try_from(100 + at).expect("a small number"), 0), 3);
     let mut issued = Vec::new();
     while !is_over.load(Ordering::Relaxed) {
-        let wants = Wants { client_id: Some("web".into()), sub: Some("sub-1".into()), ..Wants::default() };
-        let facts = store.load(&wants).await.expect("the store can be read");
-        let (Some(user), Some(client)) = (facts.subject, facts.client) else { break };
+        let wants = Wants::of([Key::Client("web".to_owned()), Key::Sub("sub-1".to_owned())]);
+        let facts = store.load(wants).await.expect("the store can be read");
+        let (Some(user), Some(client)) = (facts.subject("sub-1"), facts.client("web")) else { break };
         if at.is_multiple_of(4) {
-            let user = User { version: user.version + 1, name: format!("Alice {at}"), ..(*user).clone() };
+            let user = User { version: user.version + 1, name: format!("Alice {at}"), ..(**user).clone() };
             // Lost or not: the next one comes as soon as somebody may have issued a token in between.
             let _ = store.commit([Write::PutUser(Box::new(user))].into()).await;
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -245,9 +245,9 @@ async fn hold(store: &dyn Store, issued: &[Issued], ended_at: u32, kills: Kills)
         assert!(sessions.iter().all(|session| session.agent != "other"), "{sessions:?}");
     }
     for (grant, access, version) in issued {
-        let wants = Wants { grant: Some(*grant), access: Some(*access), ..Wants::default() };
-        let facts = store.load(&wants).await.expect("the store can be read");
-        let token = facts.access.expect("the token is there");
+        let key = Key::Access(*access);
+        let facts = store.load(Wants::of([Key::Grant(*grant), key.clone()])).await.expect("the store can be read");
+        let Some(Row::Access(token)) = facts.row(&key) else { panic!("the token is there") };
         match kills {
             Kills::Everything if *version < ended_at => {
                 assert!(token.check("standard").is_err(), "a token that relied on version {version} works");

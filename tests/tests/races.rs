@@ -8,7 +8,7 @@ use std::sync::Arc;
 use protocol::client::registration;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Keys, TokenKind};
-use protocol::line::{Call, Changes, Facts, Reply, Turn, Write};
+use protocol::line::{Call, Changes, Facts, Key, Reply, Turn, Wants, Write};
 use protocol::model::{
     AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Grant,
     GrantId, GrantType, Permission, Refresh, StoredSecret, User, UserKey,
@@ -156,7 +156,7 @@ impl Arena {
     async fn ask(&mut self, params: &[(Param, String)]) -> Result<Reply, Refusal> {
         let request = self.request(params);
         loop {
-            let facts = self.store.load(&request.wants()).await.unwrap();
+            let facts = self.store.load(request.wants()).await.unwrap();
             let (verdict, changes) = self.judge(&request, &facts);
             match self.store.commit(changes).await {
                 Ok(()) => return verdict,
@@ -180,7 +180,7 @@ impl Arena {
         for &racer in schedule {
             let state = std::mem::replace(&mut states[racer], Racer::Begun);
             states[racer] = match state {
-                Racer::Begun => Racer::Loaded(Box::new(self.store.load(&requests[racer].wants()).await.unwrap())),
+                Racer::Begun => Racer::Loaded(Box::new(self.store.load(requests[racer].wants()).await.unwrap())),
                 Racer::Loaded(facts) => {
                     let (verdict, changes) = self.judge(&requests[racer], &facts);
                     match self.store.commit(changes).await {
@@ -206,10 +206,9 @@ impl Arena {
     async fn is_live(&self, reply: &Reply) -> bool {
         let text = reply.fields.value(Field::AccessToken).unwrap().as_str().unwrap();
         let presented = self.keys.read(TokenKind::Access, &self.policy.access.spelling, text).unwrap();
-        let wants =
-            protocol::line::Wants { access: Some(protocol::model::AccessId(presented.id)), ..Default::default() };
-        let facts = self.store.load(&wants).await.unwrap();
-        facts.access.is_some_and(|held| held.row.digest == presented.digest && !held.is_grant_revoked)
+        let wants = Wants::of([Key::Access(protocol::model::AccessId(presented.id))]);
+        let facts = self.store.load(wants).await.unwrap();
+        facts.access(presented).is_some_and(|held| !held.is_grant_revoked)
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use protocol::client::registration;
-use protocol::line::{Changes, Rely, Wants, Write};
+use protocol::line::{Changes, Key, Rely, Wants, Write};
 use protocol::model::Access;
 use protocol::model::{
     AccessId, Attempts, Authorization, Circumstances, Client, ClientKey, ClientKind, Code, CodeId, Grant, GrantId,
@@ -145,8 +145,8 @@ async fn run<C: Into<Changes>>(doors: &Doors, changes: impl Fn(i64) -> C) -> Vec
 async fn access_tokens(store: &dyn Store) -> Vec<i64> {
     let mut found = Vec::new();
     for id in 1..=RACERS {
-        let wants = Wants { access: Some(AccessId(id)), ..Wants::default() };
-        if store.load(&wants).await.expect("the store can be read").access.is_some() {
+        let key = Key::Access(AccessId(id));
+        if store.load(Wants::of([key.clone()])).await.expect("the store can be read").row(&key).is_some() {
             found.push(id);
         }
     }
@@ -190,8 +190,8 @@ async fn of_many_rotations_of_one_refresh_token_exactly_one_counts() {
         let winners = run(&doors, rotate).await;
         assert_eq!(winners.len(), 1);
         for door in &doors {
-            let wants = Wants { grant: Some(GrantId(1)), ..Wants::default() };
-            let held = door.load(&wants).await.expect("the store can be read").grant.expect("the grant is there");
+            let found = door.load(Wants::of([Key::Grant(GrantId(1))])).await.expect("the store can be read");
+            let held = found.grant_row(GrantId(1)).expect("the grant is there");
             assert_eq!(held.row.refresh, Some(refresh(&winners[0].to_string())));
         }
     })
@@ -207,10 +207,10 @@ async fn parallel_guesses_get_no_further_than_guesses_in_a_row() {
             vec![Write::CountFailure { key: digest("alice"), limit: 5, now: NOW, resets_at: NOW.plus(60), user: None }]
         };
         assert_eq!(run(&doors, guess).await.len(), 5);
-        let wants = Wants { address_attempts: Some(digest("alice")), ..Wants::default() };
+        let counter = digest("alice");
         for door in &doors {
-            let found = door.load(&wants).await.expect("the store can be read").address_attempts;
-            assert_eq!(found, Some(Attempts { failures: 5, resets_at: NOW.plus(60) }));
+            let found = door.load(Wants::of([Key::Failures(counter)])).await.expect("the store can be read");
+            assert_eq!(found.failures(counter), Some(Attempts { failures: 5, resets_at: NOW.plus(60) }));
         }
         let pass = |_| {
             let relied = [Rely::CounterBelow { key: digest("alice"), limit: 5, now: NOW }];

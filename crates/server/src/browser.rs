@@ -33,7 +33,7 @@ pub struct PageRequest<'a> {
     pub http: &'a Request,
     /// Names and values of the form, and before them nothing of the query.
     form: Vec<(String, String)>,
-    /// A secret on its way to the page that shows it once, as [`protocol::show_once::Way::seal`] sealed it.
+    /// A secret on its way to the page that shows it once, as [`protocol::show_once::SecretDelivery::seal`] sealed it.
     pub once: Option<String>,
     /// Digest of the cookie that told this browser from others before the last sign-in: pages in other tabs are sealed for it.
     pub before: Option<Digest>,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::client::registration;
-use protocol::line::{Changes, Rely, Wants, Write};
+use protocol::line::{Changes, Key, Rely, Wants, Write};
 use protocol::model::Code;
 use protocol::model::{
     Access, AccessId, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, CodeId, Grant, GrantId,
@@ -123,8 +123,8 @@ async fn load(store: &Sqlite, what: &str, wants: impl Fn(i64) -> Wants) {
     let mut found = 0_u32;
     for n in 0..LOADS {
         // Spread over everything: a large step that shares no factor with the number of tokens.
-        let facts = store.load(&wants(n.wrapping_mul(7_919))).await.expect("loads");
-        found += u32::from(facts.access.is_some() || facts.grant.is_some() || facts.client.is_some());
+        let facts = store.load(wants(n.wrapping_mul(7_919))).await.expect("loads");
+        found += u32::from(facts.clients().next().is_some());
     }
     let us = |micros: f64| micros / LOADS as f64;
     println!(
@@ -185,13 +185,11 @@ async fn main() {
     }
     println!("{tokens} tokens: {}", memory_kib());
     let of = |n: i64| n.rem_euclid(tokens);
-    let client_id = |n: i64| Some(client(n.rem_euclid(CLIENTS) + 1).client_id);
-    load(&store, "client", |n| Wants { client_id: client_id(n), ..Wants::default() }).await;
-    load(&store, "access", |n| Wants { access: Some(AccessId(of(n))), ..Wants::default() }).await;
-    let wants = |n| Wants { client_id: client_id(n), access: Some(AccessId(of(n))), ..Wants::default() };
-    load(&store, "client and access", wants).await;
-    let wants = |n| Wants { client_id: client_id(n), grant: Some(GrantId(of(n))), ..Wants::default() };
-    load(&store, "client and grant", wants).await;
+    let calling = |n: i64| Key::Client(client(n.rem_euclid(CLIENTS) + 1).client_id);
+    load(&store, "client", |n| Wants::of([calling(n)])).await;
+    load(&store, "access", |n| Wants::of([Key::Access(AccessId(of(n)))])).await;
+    load(&store, "client and access", |n| Wants::of([calling(n), Key::Access(AccessId(of(n)))])).await;
+    load(&store, "client and grant", |n| Wants::of([calling(n), Key::Grant(GrantId(of(n)))])).await;
     println!("after loads: {}", memory_kib());
     let next = Arc::new(AtomicI64::new(tokens));
     let one = |id| access(id, false).into();

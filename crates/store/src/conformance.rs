@@ -124,7 +124,7 @@ suite! {
         grants_can_be_narrowed_down
         personal_tokens_come_with_their_user
         connected_users_are_counted_once
-        holdings_are_those_of_the_session_s_user
+        owned_counts_are_those_of_the_session_s_user
         events_come_latest_first
         events_can_be_narrowed_down_and_come_in_pages
         counts_say_how_much_there_is

@@ -130,7 +130,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// When the rows cannot be read. That a row is absent is no error.
-    async fn load(&self, wants: &Wants) -> Result<Facts, Fault>;
+    async fn load(&self, wants: Wants) -> Result<Facts, Fault>;
 
     /// Writes the changes of one turn: all of them, durably, or none.
     ///

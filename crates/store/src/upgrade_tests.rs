@@ -63,7 +63,7 @@ async fn what_a_newer_version_wrote_outlives_a_refresh(store: &dyn Store, sql: &
 async fn circumstances_that_are_no_object_are_a_fault(store: &dyn Store, sql: &mut impl FnMut(&str)) {
     for table in ["codes", "grants"] {
         sql(&format!("UPDATE {table} SET circumstances = '[]' WHERE id = 2"));
-        let fault = store.load(&wants(2)).await.expect_err("the row cannot be read");
+        let fault = store.load(wants(2)).await.expect_err("the row cannot be read");
         assert!(matches!(fault, Fault::Broken { .. }), "{fault}");
         sql(&format!("UPDATE {table} SET circumstances = NULL WHERE id = 2"));
     }

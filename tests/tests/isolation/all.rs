@@ -12,7 +12,7 @@ use protocol::client::registration;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Alphabet, Minted, Spelling, TokenKind};
 use protocol::endpoint::Endpoint;
-use protocol::line::{Wants, Write};
+use protocol::line::{Key, Wants, Write};
 use protocol::model::{
     Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId,
     Consent, Grant, GrantId, GrantType, Permission, Personal, PersonalId, Pkce, Refresh, Session, SessionId,
@@ -418,14 +418,11 @@ pub(super) fn credentials<'a>(client: &'a Client, more: &[(&'a str, &'a str)]) -
 impl All {
     /// Are the access token, the grant and the personal token of a dialect alive?
     pub(super) async fn lives(&self, own: &Own) -> [bool; 3] {
-        let wants = Wants {
-            access: Some(AccessId(own.access.id)),
-            grant: Some(GrantId(own.refresh.id)),
-            personal: Some(PersonalId(own.personal.id)),
-            ..Wants::default()
-        };
-        let facts = self.store.load(&wants).await.unwrap();
-        let is_granted = facts.grant.is_some_and(|held| !held.is_grant_revoked && !held.row.is_revoked);
-        [facts.access.is_some(), is_granted, facts.personal.is_some()]
+        let (access, grant) = (Key::Access(AccessId(own.access.id)), GrantId(own.refresh.id));
+        let personal = PersonalId(own.personal.id);
+        let wants = Wants::of([access.clone(), Key::Grant(grant), Key::Personal(personal)]);
+        let facts = self.store.load(wants).await.unwrap();
+        let is_granted = facts.grant_row(grant).is_some_and(|held| !held.is_grant_revoked && !held.row.is_revoked);
+        [facts.row(&access).is_some(), is_granted, facts.personal_row(personal).is_some()]
     }
 }

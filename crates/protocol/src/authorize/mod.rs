@@ -16,6 +16,7 @@
 mod consent;
 mod precheck;
 mod request;
+mod return_path;
 #[cfg(test)]
 mod tests;
 
@@ -23,23 +24,21 @@ use std::sync::Arc;
 
 pub use precheck::Precheck;
 use request::{Request, ResponseType};
+use return_path::ReturnPath;
 
 use crate::crypto::keys::TokenKind;
+use crate::line::{AccountKey, Facts, Key, Rely, Turn, Wants, Write};
 use crate::line::{Call, Reply, ReplyKind};
-use crate::line::{Facts, Rely, Turn, Wants, Write};
 use crate::model::{
     Authorization, Circumstances, Client, Code, CodeId, EventKind, GrantId, Permission, SessionId, UserKey,
 };
-use crate::person::browser::{
-    Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMode, Return, Step, renewed_browser,
-};
+use crate::person::browser::{Ask, Browse, Caller, Cookie, Errand, Goal, Page, Step, renewed_browser};
 use crate::person::sign_in::{Next, Progress, Proof, Question, SignIn, Signed, Taken};
-use crate::redirect::{self, VerifiedRedirect};
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::secret::Digest;
 use crate::token::issue::{self, NewGrant};
-use crate::wire::{Field, Fields, Param, Params};
+use crate::wire::{Field, Fields, Param};
 
 /// A browser's visit: an errand, and the answer to the last page if there was one.
 #[derive(Debug)]
@@ -70,13 +69,16 @@ impl Call for Visit {
     type Yes = Browse;
 
     fn wants(&self) -> Wants {
-        let mut wants = Wants { session: self.caller.session.map(|own| SessionId(own.id)), ..Wants::default() };
-        if let Goal::Authorize(params) = &self.errand.goal {
-            wants.client_id = params.value(Param::ClientId).map(ToOwned::to_owned);
-            wants.consent = true;
+        let session = self.caller.session.map(|own| SessionId(own.id));
+        let mut wants = Wants::of(session.map(Key::Session));
+        match &self.answer {
+            Some(Answer::Proof(proof)) => self.signing_in(None).want(proof, &mut wants),
+            _ => wants.account(session.map(AccountKey::Session)),
         }
-        if let Some(Answer::Proof(proof)) = &self.answer {
-            self.signing_in(None).want(proof, &mut wants);
+        if let Goal::Authorize(params) = &self.errand.goal
+            && let Some(client_id) = params.value(Param::ClientId)
+        {
+            wants.add(Key::Consent(client_id.to_owned()));
         }
         wants
     }
@@ -116,7 +118,7 @@ impl Visit {
         match &self.errand.goal {
             Goal::Page(path) => Ok(self.next_to_page(path, signed, turn)),
             Goal::Authorize(params) => {
-                let way = Way::find(params, facts, turn)?;
+                let way = ReturnPath::find(params, facts, turn)?;
                 match Request::parse(params, way.client, turn) {
                     Ok(request) => Ok(self.next_of_request(&way, &request, signed, decision, turn)),
                     Err(refusal) => Ok(way.back(Err(refusal), turn)),
@@ -134,7 +136,7 @@ impl Visit {
 
     fn next_of_request(
         &self,
-        way: &Way<'_>,
+        way: &ReturnPath<'_>,
         request: &Request,
         signed: Option<&Signed>,
         decision: Option<bool>,
@@ -222,9 +224,9 @@ impl Visit {
     }
 
     /// The application that asks, if one does.
-    fn asking_client<'f>(&self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Option<&'f Arc<Client>>, Refusal> {
+    fn asking_client<'f>(&'f self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Option<&'f Arc<Client>>, Refusal> {
         match &self.errand.goal {
-            Goal::Authorize(params) => Way::find(params, facts, turn).map(|_| facts.client.as_ref()),
+            Goal::Authorize(params) => ReturnPath::find(params, facts, turn).map(|way| Some(way.client)),
             Goal::Page(_) => Ok(None),
         }
     }
@@ -243,7 +245,7 @@ impl Visit {
         }
     }
 
-    fn ask_consent(&self, way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
+    fn ask_consent(&self, way: &ReturnPath<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
         let page = Page::Consent {
             client: Arc::clone(way.client),
             user: Arc::clone(&signed.user),
@@ -262,55 +264,8 @@ impl Visit {
     }
 }
 
-/// The client, and the way back to it.
-struct Way<'a> {
-    params: &'a Params,
-    client: &'a Arc<Client>,
-    to: VerifiedRedirect,
-    facts: &'a Facts,
-}
-
-impl<'a> Way<'a> {
-    /// An answer to a request for a token goes into the query only where the surface has tokens there; also a refusal,
-    /// whose place must not depend on how far the request got.
-    fn may_use_query(&self, turn: &Turn<'_>) -> bool {
-        !self.is_for_token() || turn.policy.is_implicit_in_query
-    }
-
-    fn is_for_token(&self) -> bool {
-        self.params.value(Param::ResponseType) == Some("token")
-    }
-
-    /// Rows 1 and 2 of the table. Without a way back, every refusal stays here.
-    fn find(params: &'a Params, facts: &'a Facts, turn: &Turn<'_>) -> Result<Self, Refusal> {
-        let client = known_client(facts, turn)?;
-        let to = redirect::verify(client, params.value(Param::RedirectUri))?;
-        Ok(Self { params, client, to, facts })
-    }
-
-    fn back(&self, answer: Result<Reply, Refusal>, turn: &Turn<'_>) -> Step {
-        let mode = match self.params.value(Param::ResponseMode) {
-            Some("query") => self.may_use_query(turn).then_some(ResponseMode::Query),
-            Some("fragment") => Some(ResponseMode::Fragment),
-            Some("form_post") => Some(ResponseMode::FormPost),
-            _ => None,
-        };
-        // HTML cannot carry a NUL, so a state that has one stays out of a form; [`Request::parse`] refuses such a request.
-        let state = self.params.value(Param::State);
-        let state = state.filter(|state| mode != Some(ResponseMode::FormPost) || !state.contains('\0'));
-        // RFC 6749 §4.1.2: "REQUIRED if the "state" parameter was present in the client authorization request. The exact
-        // value received from the client." RFC 9207 §2: "an authorization server that supports this specification MUST
-        // indicate its identity by including the iss parameter in the response", also in an error.
-        let fields = Fields::new()
-            .with_some(Field::State, state)
-            .with_some(Field::Iss, turn.policy.is_iss_sent.then_some(turn.policy.issuer.as_str()));
-        let asked = if self.is_for_token() { ReplyKind::Implicit } else { ReplyKind::Code };
-        Step::Return(Return { to: self.to.clone(), mode, asked, answer, fields })
-    }
-}
-
 /// What the signed-in user authorizes the client to do.
-fn authorization(way: &Way<'_>, request: &Request, signed: &Signed) -> Authorization {
+fn authorization(way: &ReturnPath<'_>, request: &Request, signed: &Signed) -> Authorization {
     Authorization {
         user: signed.user.key,
         client: way.client.key,
@@ -325,7 +280,7 @@ fn authorization(way: &Way<'_>, request: &Request, signed: &Signed) -> Authoriza
 }
 
 /// RFC 6749 §4.2.2: an access token at once. It belongs to a grant of its own, so that the user can end it.
-fn issue_token(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
+fn issue_token(way: &ReturnPath<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
     signed.rely(turn);
     consent::rely(way, signed, turn);
     let new = NewGrant {
@@ -344,15 +299,7 @@ fn issue_token(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Tur
     way.back(Ok(Reply::new(ReplyKind::Implicit, fields)), turn)
 }
 
-fn known_client<'f>(facts: &'f Facts, turn: &Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
-    let client = facts.client.as_ref().filter(|client| !client.is_disabled && client.dialect == turn.policy.dialect);
-    // RFC 6749 §4.1.2.1: "If the request fails due to a missing, invalid, or mismatching redirection URI, or if the client
-    // identifier is missing or invalid, the authorization server SHOULD inform the resource owner of the error and MUST
-    // NOT automatically redirect the user-agent to the invalid redirection URI."
-    client.ok_or(Refusal::of(No::AuthorizeClientUnknown, Param::ClientId))
-}
-
-fn issue_code(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
+fn issue_code(way: &ReturnPath<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
     let minted = turn.keys.mint(TokenKind::Code, &turn.policy.code.spelling, &mut turn.entropy);
     let grant = GrantId(turn.entropy.next_id());
     // RFC 6749 §4.1.2: "A maximum authorization code lifetime of 10 minutes is RECOMMENDED."

@@ -11,6 +11,7 @@ use super::*;
 use crate::line::Changes;
 use crate::model::Consent;
 use crate::model::{Amr, Attempts, ClientKind, GrantType, Held, Pkce, Session, Totp, User};
+use crate::person::browser::Return;
 use crate::person::password;
 use crate::person::sign_in::Begun;
 use crate::person::upstream::Assertion;
@@ -345,7 +346,8 @@ fn a_locked_account_refuses_the_right_password_until_the_window_is_over() {
     let mut world = world();
     world.facts.login = Some(Arc::new(sample::user()));
     let shut = Attempts { failures: 10, resets_at: UnixTime(1600) };
-    let keys = crate::person::attempts::Knock::from_address("192.0.2.1").keys(Some(sample::user().key), Some("alice"));
+    let attempt = crate::person::attempts::Attempt::from_address("192.0.2.1");
+    let keys = attempt.keys(Some(sample::user().key), Some("alice"));
     world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
     expect![[r#"
         ask sign-in for Some("Web") as "alice", Some(LockedOut)

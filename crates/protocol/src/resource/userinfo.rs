@@ -11,8 +11,8 @@ use crate::line::{Facts, Turn, Wants, Write};
 use crate::model::{Held, Personal, User};
 use crate::policy::{Policy, SEEN_EVERY_S, ScopePolicy};
 use crate::refusal::{No, Refusal};
+use crate::resource::any_token::AnyToken;
 use crate::resource::attributes::is_reserved;
-use crate::resource::introspect::AnyToken;
 use crate::resource_indicator;
 use crate::scope::Scope;
 use crate::wire::{Field, Fields, Params};
@@ -49,8 +49,7 @@ impl Call for UserinfoRequest {
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
         let (user, reach) = match self.token {
             AnyToken::Access(presented) => {
-                let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest);
-                let held = held.ok_or(No::TokenUnknown)?;
+                let held = facts.access(presented).ok_or(No::TokenUnknown)?;
                 let scopes = held.check_to_read(turn.policy).map_err(|_| No::TokenRevoked)?;
                 if turn.now.is_past(held.row.expires_at) {
                     return Err(No::TokenExpired.into());
@@ -66,8 +65,7 @@ impl Call for UserinfoRequest {
                 (user, Reach::new(&scope, scopes, turn.policy))
             }
             AnyToken::Personal(presented) => {
-                let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest);
-                let held = held.ok_or(No::TokenUnknown)?;
+                let held = facts.personal(presented).ok_or(No::TokenUnknown)?;
                 let (user, scopes) = personal(held, turn)?;
                 (user, Reach::new(&scopes.of_personal(&held.row), scopes, turn.policy))
             }

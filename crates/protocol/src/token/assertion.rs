@@ -10,9 +10,9 @@
 use std::sync::Arc;
 
 use crate::line::Reply;
-use crate::line::{Facts, Turn, Wants, Write};
+use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::model::{Amr, Client, EventKind, GrantType, User};
-use crate::person::attempts::Knock;
+use crate::person::attempts::Attempt;
 use crate::person::second_factor;
 use crate::person::upstream::{Assertion, Issuer, UnverifiedIdToken};
 use crate::refusal::{No, Refusal};
@@ -28,7 +28,7 @@ pub(crate) struct Request {
     assertion: Result<Assertion, No>,
     otp: Option<Secret>,
     /// The program's attempts at a second factor are counted by its network address and by the account.
-    knock: Knock,
+    attempt: Attempt,
     params: Params,
 }
 
@@ -38,7 +38,7 @@ impl Request {
         let otp = params.take(Param::Otp).map(Secret::new);
         let token = UnverifiedIdToken::read(text);
         let assertion = Err(token.as_ref().err().copied().unwrap_or(No::UpstreamAbsent));
-        Ok(Self { token, assertion, otp, knock: Knock::from_address(address), params })
+        Ok(Self { token, assertion, otp, attempt: Attempt::from_address(address), params })
     }
 
     pub(super) fn token(&self) -> Option<&UnverifiedIdToken> {
@@ -52,9 +52,9 @@ impl Request {
 
     pub(super) fn want(&self, wants: &mut Wants) {
         if let Ok(assertion) = &self.assertion {
-            assertion.want(wants);
-            wants.burned = Some(assertion.jti());
-            self.knock.want(wants);
+            wants.account(assertion.account().into_iter().flatten());
+            wants.add(Key::UsedJti(assertion.jti()));
+            self.attempt.want(wants);
         }
     }
 
@@ -65,7 +65,7 @@ impl Request {
         let found = assertion.find(facts, turn).map_err(refused)?;
         // RFC 7523 §3: "The authorization server MAY ensure that JWTs are not replayed by maintaining the set of used "jti"
         // values for the length of time for which the JWT would be considered valid". ID tokens need not have one.
-        if facts.is_burned {
+        if facts.is_jti_used(assertion.jti()) {
             return Err(refused(No::AssertionReplayed));
         }
         // ◆ Of two who come with the same token, the second looks again and finds it used.
@@ -93,7 +93,7 @@ impl Request {
             return Ok(("assertion", vec![Amr::Fed]));
         }
         let otp = self.otp.as_ref().ok_or(Refusal::of(No::SecondFactorMissing, Param::Otp))?;
-        let (burnt, _) = second_factor::prove(user, otp, &self.knock, facts, turn)?;
+        let (burnt, _) = second_factor::prove(user, otp, &self.attempt, facts, turn)?;
         turn.write(Write::PutUser(Box::new(burnt)));
         Ok(("assertion and second factor", vec![Amr::Fed, Amr::Otp]))
     }
@@ -287,7 +287,7 @@ mod tests {
             "#]],
         );
         let shut = Attempts { failures: world.policy.lockout.account_failures, resets_at: UnixTime(1300) };
-        let keys = Knock::from_address(sample::ADDRESS).keys(Some(sample::user().key), None);
+        let keys = Attempt::from_address(sample::ADDRESS).keys(Some(sample::user().key), None);
         world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
         assert_eq!(no(&world), No::LockedOut);
     }
@@ -328,7 +328,7 @@ mod tests {
         let (is_ok, burn) = burned(&world);
         // `exp` is 1990, and clocks may differ by half a minute.
         assert_eq!((is_ok, burn.map(|(_, until)| until)), (true, Some(UnixTime(2020))));
-        world.facts.is_burned = true;
+        world.facts.is_jti_used = true;
         check(
             &world,
             &expect![[r#"
@@ -391,12 +391,13 @@ mod tests {
     fn the_rows_are_wanted_by_what_the_token_says_itself() {
         let world = world(&claims());
         let mut request = TokenRequest::parse(world.params(), &world.policy, &world.keys, sample::ADDRESS).unwrap();
-        assert_eq!(crate::line::Call::wants(&request).identity, None);
+        assert_eq!(crate::line::Call::wants(&request), Wants::of([Key::Client("web".to_owned())]));
         assert_eq!(request.assertion().and_then(UnverifiedIdToken::kid), Some("ed"));
         request.trust(Ok(issuer::issuer()));
         let wants = crate::line::Call::wants(&request);
-        assert_eq!(wants.identity.unwrap().subject, "alice-there");
-        assert_eq!(wants.login.as_deref(), Some("alice@example.com"));
-        assert_eq!(wants.burned, Some(request.assertion().unwrap().digest()));
+        let name = IdentityName { issuer: issuer::ISSUER.to_owned(), subject: "alice-there".to_owned() };
+        assert!(wants.keys().contains(&Key::Identity(name)));
+        assert!(wants.keys().contains(&Key::Login("alice@example.com".to_owned())));
+        assert!(wants.keys().contains(&Key::UsedJti(request.assertion().unwrap().digest())));
     }
 }

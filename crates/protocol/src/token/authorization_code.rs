@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::crypto::keys::{Keys, Presented, TokenKind};
 use crate::line::Reply;
-use crate::line::{Facts, Turn, Wants, Write};
+use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::liveness::Dead;
 use crate::model::{Client, Code, CodeId, EventKind, GrantType, Held};
 use crate::pkce;
@@ -28,7 +28,9 @@ impl Request {
     }
 
     pub(super) fn want(&self, wants: &mut Wants) {
-        wants.code = self.code.map(|code| CodeId(code.id));
+        if let Some(code) = self.code {
+            wants.add(Key::Code(CodeId(code.id)));
+        }
     }
 
     pub(super) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
@@ -66,8 +68,7 @@ impl Request {
     /// RFC 6749 §4.1.3: the server MUST "ensure that the authorization code was issued to the authenticated confidential
     /// client, or if the client is public, ensure that the code was issued to "client_id" in the request".
     fn find<'f>(&self, client: &Client, facts: &'f Facts) -> Result<&'f Held<Code>, No> {
-        let presented = self.code.ok_or(No::CodeUnknown)?;
-        let held = facts.code.as_ref().filter(|held| held.row.digest == presented.digest).ok_or(No::CodeUnknown)?;
+        let held = self.code.and_then(|presented| facts.code(presented)).ok_or(No::CodeUnknown)?;
         if held.row.authorization.client == client.key { Ok(held) } else { Err(No::CodeOfOtherClient) }
     }
 

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::keys::{self, GENERATION_MAX, Keys, Minted, Presented};
 use crate::line::Reply;
-use crate::line::{Facts, Rely, Turn, Wants, Write};
+use crate::line::{Facts, Key, RefreshMatch, Rely, Turn, Wants, Write};
 use crate::liveness::Dead;
 use crate::model::{
     Authorization, Client, ClientKind, EventKind, Grant, GrantId, GrantType, Held, Permission, Refresh, RefreshMode,
@@ -63,12 +63,11 @@ enum Place {
 }
 
 impl Place {
-    fn of(presented: Presented, generation: u32, refresh: &Refresh) -> Self {
-        if presented.digest == refresh.current {
-            return Self::Current;
-        }
-        if Some(presented.digest) == refresh.previous {
-            return Self::Previous;
+    fn of(is: RefreshMatch, generation: u32, refresh: &Refresh) -> Self {
+        match is {
+            RefreshMatch::Current => return Self::Current,
+            RefreshMatch::Previous => return Self::Previous,
+            RefreshMatch::Neither => {}
         }
         // The token's checksum says that this server made it for this grant. A token with the number of the current one is
         // of a history that the store has lost as well.
@@ -128,12 +127,14 @@ impl Request {
     }
 
     pub(super) fn want(&self, wants: &mut Wants) {
-        wants.grant = self.presented.map(|(presented, _)| GrantId(presented.id));
+        if let Some((presented, _)) = self.presented {
+            wants.add(Key::Grant(GrantId(presented.id)));
+        }
     }
 
     pub(super) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
         let (presented, generation) = self.presented.ok_or(No::RefreshUnknown)?;
-        let held = facts.grant.as_ref().ok_or(No::RefreshUnknown)?;
+        let (held, is) = facts.grant(presented).ok_or(No::RefreshUnknown)?;
         // RFC 6749 §6: the server MUST "validate the refresh token, and ensure that the refresh token was issued to the
         // authenticated client".
         if held.row.authorization.client != client.key {
@@ -141,7 +142,7 @@ impl Request {
         }
         let refresh = held.row.refresh.as_ref().ok_or(No::RefreshUnknown)?;
         let user = live_user(held, turn)?;
-        let kept = match Place::of(presented, generation, refresh) {
+        let kept = match Place::of(is, generation, refresh) {
             Place::Current => None,
             Place::Previous => Some(self.kept_answer(refresh).ok_or(No::RefreshUnknown)?),
             Place::Older => return Err(replayed(&held.row, turn).into()),

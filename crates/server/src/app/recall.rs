@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use protocol::client::authenticate::{Credentials, Proven, Recalled, SECRET_SEEN_EVERY_S};
+use protocol::client::authenticate::{Credentials, SECRET_SEEN_EVERY_S};
+use protocol::client::recalled::{Proven, Recalled};
 use protocol::client::registration::secret_digest;
 use protocol::model::Client;
 use protocol::policy::Policy;
@@ -72,7 +73,7 @@ impl Recall {
         let is_unnoted = |(at, secret)| (self.noted.get(&secret_digest(secret).0) != Some(hour)).then_some(at);
         let unnoted = client.secrets.iter().enumerate().filter_map(is_unnoted).collect();
         let verified =
-            known.filter(|_| self.open(credentials.doors(policy, address).client) < policy.lockout.account_failures);
+            known.filter(|_| self.open(credentials.limits(policy, address).client) < policy.lockout.account_failures);
         (Recalled { verified, unnoted }, known.is_some())
     }
 
@@ -166,7 +167,7 @@ mod tests {
     fn memory_answers_no_more_guesses_at_once_than_the_counter_allows() {
         let (recall, own, right) = (Recall::new([7; 32]), client("$argon2id$one"), credentials("right"));
         recall.learn(&right, &own, "192.0.2.1", Proven::default(), None);
-        let counter = right.doors(&policy(2), "192.0.2.1").client;
+        let counter = right.limits(&policy(2), "192.0.2.1").client;
         let guesses: Vec<_> = (0..2).map(|_| recall.guess(counter)).collect();
         let (recalled, is_known) = recall.recalled(&right, &own, "192.0.2.1", NOW, &policy(2));
         assert_eq!((recalled.verified, is_known), (None, true));

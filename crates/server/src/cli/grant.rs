@@ -1,7 +1,7 @@
 //! `grantry grant`: what a user has allowed an application, and all tokens that came of it.
 
 use clap::{Args, Subcommand};
-use protocol::line::{Wants, Write};
+use protocol::line::{Key, Wants, Write};
 use protocol::model::{Authorization, EventKind, GrantId};
 use serde_json::{Value, json};
 
@@ -88,8 +88,9 @@ impl Revoke {
             .parse()
             .map(GrantId)
             .map_err(|_| Stop::usage(format!("`{word}` is no id: see `grantry grant list`")))?;
-        let found = desk.store.load(&Wants { grant: Some(id), ..Wants::default() }).await?.grant;
-        let held = found.ok_or_else(|| Stop::no(format!("no grant `{}`: see `grantry grant list`", id.0)))?;
+        let found = desk.store.load(Wants::of([Key::Grant(id)])).await?;
+        let held =
+            found.grant_row(id).ok_or_else(|| Stop::no(format!("no grant `{}`: see `grantry grant list`", id.0)))?;
         desk.change(async |draft: &mut Draft| {
             let Authorization { user, client, .. } = held.row.authorization;
             draft.write(Write::RevokeGrant(id));

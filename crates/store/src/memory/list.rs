@@ -61,7 +61,7 @@ impl Tables {
                     .rev()
                     .map(|(_, row)| row)
                     .filter(|row| user.is_none_or(|user| row.user == user))
-                    .map(|row| self.held_personal(row))
+                    .map(|row| self.held_of_user(row, row.user))
                     .collect(),
             ),
             Query::SecretUses(client) => {

@@ -109,7 +109,7 @@ impl Sqlite {
 
 #[async_trait]
 impl Store for Sqlite {
-    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
+    async fn load(&self, wants: Wants) -> Result<Facts, Fault> {
         Ok(self.readers.read(|connection| load::load(connection, &self.documents, wants))?)
     }
 

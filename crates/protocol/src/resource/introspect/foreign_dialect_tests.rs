@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::crypto::entropy::Entropy;
+use crate::crypto::keys::TokenKind;
 use crate::crypto::keys::{Alphabet, Minted, Spelling};
 use crate::line::ReplyKind;
 use crate::line::{Changes, Write};
 use crate::model::{Grant, GrantType, Personal, Refresh};
+use crate::model::{GrantId, PersonalId};
 use crate::policy::{AlsoRead, GrantSpelling, ScopePolicy};
 use crate::resource::revoke::RevokeRequest;
 use crate::resource::userinfo::UserinfoRequest;
@@ -254,7 +256,9 @@ fn a_refresh_token_of_the_other_surface_is_not_read() {
         assert!(!is_active(&world), "{spelling:?}");
         assert_eq!(no(&world), No::TokenUnknown);
         let token = AnyToken::read_widely(&world.sent(Param::Token), &world.policy, &world.keys);
-        assert_eq!(token.owner(&world.facts, &world.policy, world.now), None);
+        let mut wants = Wants::default();
+        token.want(&mut wants);
+        assert_eq!(token.owner(&world.facts.load(wants), &world.policy, world.now), None);
     }
 }
 
