@@ -1,6 +1,7 @@
 //! What every store must do: one suite, run on all of them. A new store is one more line at the end of `suite!`.
 
 mod changes;
+pub(crate) mod jobs;
 pub(crate) mod old_names;
 mod pens;
 pub(crate) mod preconditions;
@@ -107,6 +108,16 @@ suite! {
         a_set_that_is_lost_does_not_hurt_its_neighbours
         what_is_revoked_by_its_id_has_a_smaller_one
         a_name_with_a_nul_is_nobodys;
+    jobs:
+        a_job_is_found_as_it_was_put
+        a_job_of_a_lost_turn_is_not_there
+        a_claimed_job_is_nobody_else_s_until_the_claim_is_over
+        jobs_are_claimed_when_they_are_due_the_longest_due_first
+        a_failed_job_is_due_later_and_a_dead_one_never
+        a_waiting_job_is_never_swept
+        jobs_are_listed_and_counted_by_state_and_kind
+        of_workers_who_race_each_gets_other_jobs
+        a_turn_of_another_that_is_lost_takes_no_job_along;
     pens:
         nobody_else_writes_while_a_pen_is_held
         a_turn_that_is_lost_keeps_its_pen

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use protocol::line::{AccountKey, Changes, Facts, Key, Row, Wants, Write};
 use protocol::model::{
     Access, AccessId, Amr, Attempts, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, Code,
-    CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Held, Identity, IdentityName, Permission, Personal,
-    PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, User, UserKey,
+    CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Held, Identity, IdentityName, Job, JobId, Permission,
+    Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, User, UserKey,
 };
 use protocol::person::attempts::Attempt;
 use protocol::person::counters::account_attempts_key;
@@ -14,7 +14,7 @@ use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 
-use crate::{CommitError, EventFilter, Query, Store};
+use crate::{CommitError, EventFilter, JobFilter, Query, Store};
 
 /// The time of every test.
 pub(crate) const NOW: UnixTime = UnixTime(1_000_000);
@@ -225,6 +225,11 @@ pub(crate) fn event(detail: &str, user: Option<i64>) -> Event {
     }
 }
 
+pub(crate) fn job(id: i64) -> Job {
+    let document = serde_json::json!({"to": "user1@example.com", "unknown": [1, null]});
+    Job::new(JobId(id), "mail", document.as_object().expect("it is an object").clone(), NOW)
+}
+
 pub(crate) fn seal_key(number: u32) -> SealKey {
     SealKey { number, created_at: NOW }
 }
@@ -244,6 +249,7 @@ pub(crate) async fn furnish(store: &dyn Store) {
         Write::PutAccess(Box::new(access(1, 1, 1))),
         Write::PutPersonal(Box::new(personal(1, 1))),
         Write::PutSealKey(seal_key(7)),
+        Write::Enqueue(Box::new(job(1))),
         Write::Note(event("first", Some(1))),
     ];
     store.commit(changes.into()).await.expect("an empty store takes everything");
@@ -390,6 +396,8 @@ pub(crate) async fn everything(store: &dyn Store) -> String {
         Query::Grants { user: None, client: None, live_at: None, rows_max: 10 },
         Query::Personals { user: None },
         Query::SealKeys,
+        Query::Jobs(JobFilter { rows_max: 99, ..JobFilter::default() }),
+        Query::JobCounts,
     ] {
         add(&store.list(&query).await);
     }

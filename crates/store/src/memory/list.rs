@@ -70,6 +70,8 @@ impl Tables {
             }
             Query::SealKeys => Rows::SealKeys(self.seal_keys.rows().map(|(_, row)| *row).collect()),
             Query::Events(filter) => Rows::Events(self.events(filter)),
+            Query::Jobs(filter) => Rows::Jobs(self.jobs(filter)),
+            Query::JobCounts => Rows::JobCounts(self.job_counts()),
             Query::Counts => Rows::Counts(self.counts()),
             Query::Schema => Rows::Schema(None),
             Query::GreatestId => Rows::GreatestId(self.greatest_id()),
@@ -181,6 +183,7 @@ impl Tables {
             ("attempts", self.attempts.len()),
             ("burned", self.burned.len()),
             ("seal_keys", self.seal_keys.len()),
+            ("jobs", self.jobs.len()),
             ("events", self.events.len()),
         ];
         Counts {
@@ -211,6 +214,7 @@ impl Tables {
             ("access_tokens", span(self.accesses.rows().map(|(_, row)| row.issued_at))),
             ("personal_tokens", span(self.personals.rows().map(|(_, row)| row.created_at))),
             ("seal_keys", span(self.seal_keys.rows().map(|(_, row)| row.created_at))),
+            ("jobs", span(self.jobs.rows().map(|(_, (job, _))| job.created_at))),
             ("events", span(self.events.rows().map(|(_, row)| row.at))),
         ];
         spans.into_iter().filter_map(|(table, span)| span.map(|(oldest, newest)| (table, oldest, newest))).collect()

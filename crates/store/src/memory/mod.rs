@@ -2,6 +2,7 @@
 //! ordered maps, and linear searches.
 
 mod apply;
+mod jobs;
 mod list;
 mod table;
 
@@ -12,7 +13,7 @@ use async_trait::async_trait;
 use protocol::line::{Changes, Facts, Key, OwnedCounts, Row, Wants};
 use protocol::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Held, Identity,
-    IdentityName, Personal, PersonalId, SealKey, Session, SessionId, User, UserKey,
+    IdentityName, Job, JobId, JobState, Personal, PersonalId, SealKey, Session, SessionId, User, UserKey,
 };
 use protocol::names::login_name;
 use protocol::secret::Digest;
@@ -22,8 +23,8 @@ use tokio::time::Instant;
 
 use self::table::Table;
 use crate::{
-    BURNED_KEPT_S, CommitError, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, PEN_MAX, Pen, Query, Rows, SPENT_CODE_KEPT_S,
-    Store, pen_is_gone,
+    BURNED_KEPT_S, CommitError, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, JobClaim, JobEnd, PEN_MAX,
+    Pen, Query, Rows, SPENT_CODE_KEPT_S, Store, pen_is_gone,
 };
 
 /// A store in memory.
@@ -77,6 +78,8 @@ struct Tables {
     /// Sealing keys in the order in which they were added.
     seal_keys: Table<u64, SealKey>,
     /// Events in their order.
+    /// With the claim on each, if there is one: by whom, and until when.
+    jobs: Table<JobId, (Job, Option<(i64, UnixTime)>)>,
     events: Table<u64, Event>,
 }
 
@@ -148,6 +151,22 @@ impl Store for Memory {
         let removed = tables.sweep(now, rows_max, events_kept_s);
         tables.keep();
         Ok(removed)
+    }
+
+    async fn claim_jobs(&self, claim: JobClaim) -> Result<Vec<Job>, Fault> {
+        let _writing = self.writing.lock().await;
+        let mut tables = self.tables();
+        let claimed = tables.claim_jobs(claim);
+        tables.keep();
+        Ok(claimed)
+    }
+
+    async fn end_job(&self, id: JobId, holder: i64, end: JobEnd) -> Result<bool, Fault> {
+        let _writing = self.writing.lock().await;
+        let mut tables = self.tables();
+        let is_held = tables.end_job(id, holder, end);
+        tables.keep();
+        Ok(is_held)
     }
 
     fn keep_events(&self, for_s: u64) {
@@ -271,6 +290,9 @@ impl Tables {
         left -= personals.remove_where(left, |_, row| now.is_past(row.expires_at));
         left -= attempts.remove_where(left, |_, (row, _)| now.is_past(row.resets_at));
         left -= self.burned.remove_where(left, |_, until| now.is_past(until.plus(BURNED_KEPT_S)));
+        left -= self.jobs.remove_where(left, |_, (row, _)| {
+            row.state == JobState::Dead && now.is_past(row.due_at.plus(DEAD_JOB_KEPT_S))
+        });
         left -= self.events.remove_where(left, |_, row| now.is_past(row.at.plus(events_kept_s)));
         rows_max - left
     }
@@ -298,6 +320,7 @@ impl Tables {
             secret_uses,
             burned,
             seal_keys,
+            jobs,
             events,
         } = self;
         undo.of(clients);
@@ -313,6 +336,7 @@ impl Tables {
         undo.of(secret_uses);
         undo.of(burned);
         undo.of(seal_keys);
+        undo.of(jobs);
         undo.of(events);
     }
 }

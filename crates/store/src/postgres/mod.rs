@@ -9,6 +9,7 @@ mod batch;
 mod commit;
 mod gate;
 mod insert;
+mod jobs;
 mod lane;
 mod link;
 mod list;
@@ -20,7 +21,6 @@ mod queue;
 mod row;
 mod schema;
 mod shared;
-mod single;
 mod stop;
 mod sweep;
 #[cfg(test)]
@@ -37,6 +37,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use protocol::line::{Changes, Facts, Wants};
+use protocol::model::{Job, JobId};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use tokio::sync::{Mutex, oneshot, watch};
@@ -57,7 +58,9 @@ use self::url::Address;
 use crate::documents::Documents;
 use crate::moving::{Cells, Stretch, Table};
 use crate::walk::Walk;
-use crate::{CommitError, Fault, Inspection, Mode, OpenError, Pen, Query, Rows, Sqlite, Store, Window};
+use crate::{
+    CommitError, Fault, Inspection, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Sqlite, Store, Window,
+};
 
 /// Lanes of each kind. The second one helps when there is more to do than one gets done.
 const LANES: usize = 2;
@@ -405,6 +408,14 @@ impl Store for Postgres {
 
     async fn was_leased(&self, work: &str) -> Result<bool, Fault> {
         Ok(self.desk.perform(&mut WasLeased { work }).await?)
+    }
+
+    async fn claim_jobs(&self, claim: JobClaim) -> Result<Vec<Job>, Fault> {
+        Ok(self.desk.perform(&mut jobs::Claim(claim)).await?)
+    }
+
+    async fn end_job(&self, id: JobId, holder: i64, end: JobEnd) -> Result<bool, Fault> {
+        Ok(self.desk.perform(&mut jobs::End { id, holder, end }).await?)
     }
 
     async fn tally(&self, now: UnixTime, counted: &[Window]) -> Result<Option<Vec<Window>>, Fault> {

@@ -11,6 +11,7 @@ use protocol::model::{Client, CodeId, GrantId, User, UserKey};
 use protocol::time::UnixTime;
 
 use super::{Postgres, View};
+use crate::conformance::jobs::race_for_jobs;
 use crate::conformance::old_names;
 use crate::conformance::preconditions::race_for_ids;
 use crate::conformance::rows::*;
@@ -255,6 +256,13 @@ async fn of_a_client_and_a_user_of_two_nodes_who_race_for_an_id_one_gets_it() {
     let (one, other) = (open(&url).await, open(&url).await);
     race_for_ids(&one, &other).await;
     assert_eq!(Postgres::shared_ids(&url).await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn of_workers_on_two_nodes_each_gets_other_jobs() {
+    let url = lab::database();
+    let (one, other) = (open(&url).await, open(&url).await);
+    race_for_jobs(&one, &other).await;
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use super::document::View;
 use super::row;
 use super::stop::Stop;
 use crate::documents::Documents;
+use crate::rows::table::described;
 
 macro_rules! held {
     ($name:ident = $columns:ident, $rest:literal) => {
@@ -66,8 +67,8 @@ const USER_BY_LOGIN: &str = "SELECT key, version FROM users WHERE username_lower
 const USER_BY_SUB: &str = "SELECT key, version FROM users WHERE sub = ?1";
 const USED_JTI: &str = "SELECT 1 FROM burned WHERE jti = ?1";
 const ATTEMPTS: &str = "SELECT failures, resets_at FROM attempts WHERE key = ?1";
-const CONSENT: &str = "SELECT id, user, client, scope, audience, given_at, renewed_at FROM consents \
-    WHERE user = ?1 AND client = ?2";
+const CONSENT: &str =
+    concat!("SELECT ", described!(sqlite_list!(consent)), " FROM consents AS o WHERE o.user = ?1 AND o.client = ?2");
 
 /// A client, and the access token that it asks about.
 type AccessAndCaller = (Option<Arc<Client>>, Option<Held<Access>>);
