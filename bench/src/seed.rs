@@ -7,8 +7,9 @@ use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Alphabet, Keys, Minted, Spelling, TokenKind};
 use protocol::line::Write;
 use protocol::model::{
-    Access, AccessId, Amr, Client, ClientKey, ClientKind, ClientSecret, Consent, Grant, GrantId, GrantType, Personal,
-    PersonalId, Pkce, Refresh, Session, SessionId, StoredSecret, User, UserKey,
+    Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret, Consent, Grant,
+    GrantId, GrantType, Permission, Personal, PersonalId, Pkce, Refresh, Session, SessionId, StoredSecret, User,
+    UserKey,
 };
 use protocol::person::password;
 use protocol::policy::Policy;
@@ -145,8 +146,7 @@ impl Seeder {
             client: ClientKey(owner.key),
             user: None,
             grant: None,
-            scope: Scope::of([owner.scope]),
-            audience: vec![],
+            permission: Permission { scope: Scope::of([owner.scope]), audience: vec![] },
             issued_at: self.now,
             expires_at: self.now.plus(YEAR_S),
         };
@@ -201,11 +201,13 @@ impl Seeder {
                 Refresh { current: minted.digest, previous: None, answer: None, idle_until: until, generation: 0 };
             sets.push(vec![Write::PutGrant(Box::new(Grant {
                 id: GrantId(minted.id),
-                user: UserKey(1),
-                client: ClientKey(owner.key),
-                scope: Scope::of([owner.scope]),
-                audience: vec![],
-                auth_time: self.now,
+                authorization: Authorization {
+                    user: UserKey(1),
+                    client: ClientKey(owner.key),
+                    permission: Permission { scope: Scope::of([owner.scope]), audience: vec![] },
+                    auth_time: self.now,
+                    circumstances: Circumstances::default(),
+                },
                 created_at: self.now,
                 expires_at: until,
                 refresh: Some(refresh),
@@ -346,10 +348,9 @@ fn nameless(number: i64, now: UnixTime) -> User {
 fn consent(owner: &Owner, user: i64, id: i64, now: UnixTime) -> Write {
     Write::PutConsent(Consent {
         id,
-        audience: vec![],
+        permission: Permission { scope: Scope::of([owner.scope]), audience: vec![] },
         user: UserKey(user),
         client: ClientKey(owner.key),
-        scope: Scope::of([owner.scope]),
         given_at: now,
         renewed_at: now,
     })

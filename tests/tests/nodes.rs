@@ -11,7 +11,7 @@ use lab::{Cluster, Options};
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Keys, TokenKind};
 use protocol::line::Write;
-use protocol::model::{Code, CodeId, GrantId, UserKey};
+use protocol::model::{Authorization, Circumstances, Code, CodeId, GrantId, Permission, UserKey};
 use protocol::policy::Policy;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
@@ -104,14 +104,16 @@ impl Rows {
             id: CodeId(minted.id),
             digest: minted.digest,
             grant: GrantId(entropy.next_id()),
-            client: client.key,
-            user,
+            authorization: Authorization {
+                user,
+                client: client.key,
+                permission: Permission { scope: Scope::of(["profile"]), audience: vec![] },
+                auth_time: now(),
+                circumstances: Circumstances::default(),
+            },
             redirect_uri: "https://app.example/cb".into(),
             is_redirect_uri_named: true,
             challenge: Some(Digest::of(VERIFIER.as_bytes())),
-            scope: Scope::of(["profile"]),
-            audience: vec![],
-            auth_time: now(),
             issued_at: now(),
             expires_at: now().plus(60),
             is_spent: false,

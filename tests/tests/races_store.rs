@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use protocol::client::registration;
-use protocol::line::{Changes, Rely, Wants, Write};
+use protocol::line::{Changes, Key, Rely, Wants, Write};
 use protocol::model::Access;
 use protocol::model::{
-    AccessId, Attempts, Client, ClientKey, ClientKind, Code, CodeId, Grant, GrantId, Refresh, User, UserKey,
+    AccessId, Attempts, Authorization, Circumstances, Client, ClientKey, ClientKind, Code, CodeId, Grant, GrantId,
+    Permission, Refresh, User, UserKey,
 };
 use protocol::policy::Policy;
 use protocol::scope::Scope;
@@ -43,14 +44,16 @@ fn code() -> Code {
         id: CodeId(1),
         digest: digest("code"),
         grant: GrantId(1),
-        client: ClientKey(1),
-        user: UserKey(1),
+        authorization: Authorization {
+            user: UserKey(1),
+            client: ClientKey(1),
+            permission: Permission::default(),
+            auth_time: NOW,
+            circumstances: Circumstances::default(),
+        },
         redirect_uri: "https://app.example/cb".to_owned(),
         is_redirect_uri_named: true,
         challenge: None,
-        scope: Scope::default(),
-        audience: Vec::new(),
-        auth_time: NOW,
         issued_at: NOW,
         expires_at: NOW.plus(60),
         is_spent: false,
@@ -60,11 +63,13 @@ fn code() -> Code {
 fn grant(id: i64) -> Grant {
     Grant {
         id: GrantId(id),
-        user: UserKey(1),
-        client: ClientKey(1),
-        scope: Scope::default(),
-        audience: Vec::new(),
-        auth_time: NOW,
+        authorization: Authorization {
+            user: UserKey(1),
+            client: ClientKey(1),
+            permission: Permission::default(),
+            auth_time: NOW,
+            circumstances: Circumstances::default(),
+        },
         created_at: NOW,
         expires_at: NOW.plus(1_000),
         refresh: Some(refresh("0")),
@@ -83,8 +88,7 @@ fn access(id: i64) -> Access {
         client: ClientKey(1),
         user: Some(UserKey(1)),
         grant: Some(GrantId(1)),
-        scope: Scope::default(),
-        audience: Vec::new(),
+        permission: Permission::default(),
         issued_at: NOW,
         expires_at: NOW.plus(60),
     }
@@ -141,8 +145,8 @@ async fn run<C: Into<Changes>>(doors: &Doors, changes: impl Fn(i64) -> C) -> Vec
 async fn access_tokens(store: &dyn Store) -> Vec<i64> {
     let mut found = Vec::new();
     for id in 1..=RACERS {
-        let wants = Wants { access: Some(AccessId(id)), ..Wants::default() };
-        if store.load(&wants).await.expect("the store can be read").access.is_some() {
+        let key = Key::Access(AccessId(id));
+        if store.load(Wants::of([key.clone()])).await.expect("the store can be read").row(&key).is_some() {
             found.push(id);
         }
     }
@@ -186,8 +190,8 @@ async fn of_many_rotations_of_one_refresh_token_exactly_one_counts() {
         let winners = run(&doors, rotate).await;
         assert_eq!(winners.len(), 1);
         for door in &doors {
-            let wants = Wants { grant: Some(GrantId(1)), ..Wants::default() };
-            let held = door.load(&wants).await.expect("the store can be read").grant.expect("the grant is there");
+            let found = door.load(Wants::of([Key::Grant(GrantId(1))])).await.expect("the store can be read");
+            let held = found.grant_row(GrantId(1)).expect("the grant is there");
             assert_eq!(held.row.refresh, Some(refresh(&winners[0].to_string())));
         }
     })
@@ -203,10 +207,10 @@ async fn parallel_guesses_get_no_further_than_guesses_in_a_row() {
             vec![Write::CountFailure { key: digest("alice"), limit: 5, now: NOW, resets_at: NOW.plus(60), user: None }]
         };
         assert_eq!(run(&doors, guess).await.len(), 5);
-        let wants = Wants { address_attempts: Some(digest("alice")), ..Wants::default() };
+        let counter = digest("alice");
         for door in &doors {
-            let found = door.load(&wants).await.expect("the store can be read").address_attempts;
-            assert_eq!(found, Some(Attempts { failures: 5, resets_at: NOW.plus(60) }));
+            let found = door.load(Wants::of([Key::Failures(counter)])).await.expect("the store can be read");
+            assert_eq!(found.failures(counter), Some(Attempts { failures: 5, resets_at: NOW.plus(60) }));
         }
         let pass = |_| {
             let relied = [Rely::CounterBelow { key: digest("alice"), limit: 5, now: NOW }];

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
 use crate::line::Call;
-use crate::line::{Facts, Rely, Turn, Wants, Write};
+use crate::line::{AccountKey, Facts, Key, Rely, Turn, Wants, Write};
 use crate::model::{Amr, EventKind, IdentityName, SessionId, Totp, User};
 use crate::names::display_name;
-use crate::person::attempts::{AttemptLimits, Knock};
+use crate::person::attempts::{Attempt, AttemptLimits};
 use crate::person::browser::{Caller, Cookie, FormSeal};
 use crate::person::sign_in::Signed;
 use crate::person::{password, recovery, totp};
@@ -117,23 +117,18 @@ impl Call for AccountCall {
     type Yes = Account;
 
     fn wants(&self) -> Wants {
-        let client_id = match &self.act {
-            Act::Disconnect(client_id) => Some(client_id.clone()),
-            _ => None,
-        };
-        let identity = match &self.act {
-            Act::Unlink(name) => Some(name.clone()),
-            _ => None,
-        };
-        let mut wants = Wants {
-            holdings: identity.is_some(),
-            identity,
-            session: self.caller.session.map(|own| SessionId(own.id)),
-            client_id,
-            ..Wants::default()
-        };
+        let mut wants = Wants::default();
+        wants.account(self.caller.session.map(|own| AccountKey::Session(SessionId(own.id))));
+        match &self.act {
+            Act::Disconnect(client_id) => wants.add(Key::Client(client_id.clone())),
+            Act::Unlink(name) => {
+                wants.add(Key::Identity(name.clone()));
+                wants.add(Key::OwnedCounts);
+            }
+            _ => {}
+        }
         if self.is_password_compared() {
-            self.knock().want(&mut wants);
+            self.attempt().want(&mut wants);
         }
         wants
     }
@@ -169,8 +164,8 @@ impl Call for AccountCall {
                 turn.note(EventKind::SignedOut, Some(signed.user.key), None, "all other sessions");
                 Ok(done(&signed, Done::Changed))
             }
-            Act::Unlink(_) => unlink(&signed, facts, turn),
-            Act::Disconnect(_) => disconnect(&signed, facts, turn),
+            Act::Unlink(name) => unlink(&signed, name, facts, turn),
+            Act::Disconnect(client_id) => disconnect(&signed, client_id, facts, turn),
         }
     }
 
@@ -221,9 +216,9 @@ impl AccountCall {
 
     /// Whoever is signed in has a counter of their own, by the device or else by the session: what strangers do at the
     /// sign-in page must not keep them from changing their password.
-    fn knock(&self) -> Knock {
+    fn attempt(&self) -> Attempt {
         let session = self.caller.session.map(|own| SessionId(own.id));
-        Knock { address: self.address.clone(), devices: self.caller.devices.clone(), session }
+        Attempt { address: self.address.clone(), devices: self.caller.devices.clone(), session }
     }
 
     /// Compares the typed password with the account's, at the counters of the device or session.
@@ -234,7 +229,7 @@ impl AccountCall {
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
-        let limits = AttemptLimits::of_password(&self.knock(), Some(&signed.user), None, turn);
+        let limits = AttemptLimits::of_password(&self.attempt(), Some(&signed.user), None, turn);
         limits.check(facts, turn)?;
         if signed.user.password.as_deref().is_some_and(|stored| turn.is_right_password(stored, typed)) {
             limits.pass(turn);
@@ -375,10 +370,10 @@ fn end_session(signed: &Signed, reference: &str, turn: &mut Turn<'_>) -> Result<
 
 /// Two links that are taken away at once would each think that the other one stays: the account's row makes one of them look
 /// again.
-fn unlink(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
+fn unlink(signed: &Signed, name: &IdentityName, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
     signed.check_recent(turn)?;
-    let held = facts.identity.as_ref().filter(|held| held.row.user == signed.user.key).ok_or(No::IdentityUnknown)?;
-    let is_last = facts.holdings.is_none_or(|held| held.identities <= 1);
+    let held = facts.identity(name).filter(|held| held.row.user == signed.user.key).ok_or(No::IdentityUnknown)?;
+    let is_last = facts.owned_counts().is_none_or(|own| own.identities <= 1);
     if is_last && signed.user.password.is_none() {
         return Err(No::IdentityLast.into());
     }
@@ -389,8 +384,8 @@ fn unlink(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account
     Ok(alone(signed, user, Done::Changed, turn))
 }
 
-fn disconnect(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
-    let client = facts.client.as_ref().ok_or(Refusal::of(No::AuthorizeClientUnknown, Param::ClientId))?;
+fn disconnect(signed: &Signed, client_id: &str, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
+    let client = facts.client(client_id).ok_or(Refusal::of(No::AuthorizeClientUnknown, Param::ClientId))?;
     turn.write(Write::WithdrawConsent { user: signed.user.key, client: client.key });
     turn.note(EventKind::ConsentWithdrawn, Some(signed.user.key), Some(client.key), "");
     Ok(done(signed, Done::Changed))

@@ -88,7 +88,7 @@ struct Counted {
 
 #[async_trait]
 impl Store for Counted {
-    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
+    async fn load(&self, wants: Wants) -> Result<Facts, Fault> {
         self.inner.load(wants).await
     }
 

@@ -151,7 +151,7 @@ struct Slow(Arc<dyn Store>);
 
 #[async_trait]
 impl Store for Slow {
-    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
+    async fn load(&self, wants: Wants) -> Result<Facts, Fault> {
         self.0.load(wants).await
     }
 

@@ -11,7 +11,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use lab::{Cluster, Options};
 use protocol::client::registration;
 use protocol::line::{Changes, Rely, Write};
-use protocol::model::{Access, AccessId, Client, ClientKey, ClientKind, Grant, GrantId, Refresh, User, UserKey};
+use protocol::model::{
+    Access, AccessId, Authorization, Circumstances, Client, ClientKey, ClientKind, Grant, GrantId, Permission, Refresh,
+    User, UserKey,
+};
 use protocol::policy::Policy;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
@@ -35,8 +38,7 @@ fn access(id: i64, grant: Option<i64>) -> Write {
         client: ClientKey(1),
         user: grant.map(|_| UserKey(1)),
         grant: grant.map(GrantId),
-        scope: Scope::of(["profile"]),
-        audience: Vec::new(),
+        permission: Permission { scope: Scope::of(["profile"]), audience: Vec::new() },
         issued_at: NOW,
         expires_at: NOW.plus(3_600),
     }))
@@ -45,11 +47,13 @@ fn access(id: i64, grant: Option<i64>) -> Write {
 fn grant(id: i64) -> Write {
     Write::PutGrant(Box::new(Grant {
         id: GrantId(id),
-        user: UserKey(1),
-        client: ClientKey(1),
-        scope: Scope::of(["profile"]),
-        audience: Vec::new(),
-        auth_time: NOW,
+        authorization: Authorization {
+            user: UserKey(1),
+            client: ClientKey(1),
+            permission: Permission { scope: Scope::of(["profile"]), audience: Vec::new() },
+            auth_time: NOW,
+            circumstances: Circumstances::default(),
+        },
         created_at: NOW,
         expires_at: NOW.plus(86_400),
         refresh: Some(Refresh {

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::client::registration;
-use protocol::line::{Changes, Rely, Wants, Write};
+use protocol::line::{Changes, Key, Rely, Wants, Write};
 use protocol::model::Code;
 use protocol::model::{
-    Access, AccessId, AuthMethod, Client, ClientKey, ClientKind, CodeId, Grant, GrantId, GrantType, Refresh, User,
-    UserKey,
+    Access, AccessId, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, CodeId, Grant, GrantId,
+    GrantType, Permission, Refresh, User, UserKey,
 };
 use protocol::policy::Policy;
 use protocol::scope::Scope;
@@ -63,8 +63,7 @@ fn access(id: i64, has_user: bool) -> Write {
         client: ClientKey(id % CLIENTS + 1),
         user: has_user.then_some(UserKey(id % USERS + 1)),
         grant: has_user.then_some(GrantId(id)),
-        scope: Scope::of(["profile", "email"]),
-        audience: Vec::new(),
+        permission: Permission { scope: Scope::of(["profile", "email"]), audience: Vec::new() },
         issued_at: NOW,
         expires_at: NOW.plus(3_600),
     }))
@@ -75,11 +74,13 @@ fn grant(id: i64) -> Write {
         Refresh { current: digest(id), previous: None, answer: None, idle_until: NOW.plus(9_000), generation: 0 };
     Write::PutGrant(Box::new(Grant {
         id: GrantId(id),
-        user: UserKey(id % USERS + 1),
-        client: ClientKey(id % CLIENTS + 1),
-        scope: Scope::of(["profile", "email"]),
-        audience: Vec::new(),
-        auth_time: NOW,
+        authorization: Authorization {
+            user: UserKey(id % USERS + 1),
+            client: ClientKey(id % CLIENTS + 1),
+            permission: Permission { scope: Scope::of(["profile", "email"]), audience: Vec::new() },
+            auth_time: NOW,
+            circumstances: Circumstances::default(),
+        },
         created_at: NOW,
         expires_at: NOW.plus(90_000),
         refresh: Some(refresh),
@@ -92,14 +93,16 @@ fn code(id: i64) -> Write {
         id: CodeId(id),
         digest: digest(id),
         grant: GrantId(id),
-        client: ClientKey(id % CLIENTS + 1),
-        user: UserKey(id % USERS + 1),
+        authorization: Authorization {
+            user: UserKey(id % USERS + 1),
+            client: ClientKey(id % CLIENTS + 1),
+            permission: Permission { scope: Scope::of(["profile", "email"]), audience: Vec::new() },
+            auth_time: NOW,
+            circumstances: Circumstances::default(),
+        },
         redirect_uri: "https://client.example/cb".to_owned(),
         is_redirect_uri_named: true,
         challenge: Some(digest(id)),
-        scope: Scope::of(["profile", "email"]),
-        audience: Vec::new(),
-        auth_time: NOW,
         issued_at: NOW,
         expires_at: NOW.plus(60),
         is_spent: false,
@@ -120,8 +123,8 @@ async fn load(store: &Sqlite, what: &str, wants: impl Fn(i64) -> Wants) {
     let mut found = 0_u32;
     for n in 0..LOADS {
         // Spread over everything: a large step that shares no factor with the number of tokens.
-        let facts = store.load(&wants(n.wrapping_mul(7_919))).await.expect("loads");
-        found += u32::from(facts.access.is_some() || facts.grant.is_some() || facts.client.is_some());
+        let facts = store.load(wants(n.wrapping_mul(7_919))).await.expect("loads");
+        found += u32::from(facts.clients().next().is_some());
     }
     let us = |micros: f64| micros / LOADS as f64;
     println!(
@@ -182,13 +185,11 @@ async fn main() {
     }
     println!("{tokens} tokens: {}", memory_kib());
     let of = |n: i64| n.rem_euclid(tokens);
-    let client_id = |n: i64| Some(client(n.rem_euclid(CLIENTS) + 1).client_id);
-    load(&store, "client", |n| Wants { client_id: client_id(n), ..Wants::default() }).await;
-    load(&store, "access", |n| Wants { access: Some(AccessId(of(n))), ..Wants::default() }).await;
-    let wants = |n| Wants { client_id: client_id(n), access: Some(AccessId(of(n))), ..Wants::default() };
-    load(&store, "client and access", wants).await;
-    let wants = |n| Wants { client_id: client_id(n), grant: Some(GrantId(of(n))), ..Wants::default() };
-    load(&store, "client and grant", wants).await;
+    let calling = |n: i64| Key::Client(client(n.rem_euclid(CLIENTS) + 1).client_id);
+    load(&store, "client", |n| Wants::of([calling(n)])).await;
+    load(&store, "access", |n| Wants::of([Key::Access(AccessId(of(n)))])).await;
+    load(&store, "client and access", |n| Wants::of([calling(n), Key::Access(AccessId(of(n)))])).await;
+    load(&store, "client and grant", |n| Wants::of([calling(n), Key::Grant(GrantId(of(n)))])).await;
     println!("after loads: {}", memory_kib());
     let next = Arc::new(AtomicI64::new(tokens));
     let one = |id| access(id, false).into();

@@ -12,10 +12,11 @@ use protocol::client::registration;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Alphabet, Minted, Spelling, TokenKind};
 use protocol::endpoint::Endpoint;
-use protocol::line::{Wants, Write};
+use protocol::line::{Key, Wants, Write};
 use protocol::model::{
-    Access, AccessId, Amr, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Consent, Grant, GrantId,
-    GrantType, Personal, PersonalId, Pkce, Refresh, Session, SessionId, StoredSecret, User, UserKey,
+    Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId,
+    Consent, Grant, GrantId, GrantType, Permission, Personal, PersonalId, Pkce, Refresh, Session, SessionId,
+    StoredSecret, User, UserKey,
 };
 use protocol::person::password;
 use protocol::policy::{AlsoRead, Policy};
@@ -225,8 +226,7 @@ impl All {
                 id: key * IDS_EACH + 100 + at,
                 user: ALICE,
                 client: allowed.key,
-                scope: scope.clone(),
-                audience: vec![],
+                permission: Permission { scope: scope.clone(), audience: vec![] },
                 given_at: NOW,
                 renewed_at: NOW,
             }));
@@ -234,11 +234,13 @@ impl All {
         changes.extend([
             Write::PutGrant(Box::new(Grant {
                 id: GrantId(refresh.id),
-                user: ALICE,
-                client: confidential.key,
-                scope: scope.clone(),
-                audience: vec![],
-                auth_time: NOW,
+                authorization: Authorization {
+                    user: ALICE,
+                    client: confidential.key,
+                    permission: Permission { scope: scope.clone(), audience: vec![] },
+                    auth_time: NOW,
+                    circumstances: Circumstances::default(),
+                },
                 created_at: NOW,
                 expires_at: LATER,
                 refresh: Some(Refresh {
@@ -279,8 +281,7 @@ impl All {
             client: client.key,
             user: Some(ALICE),
             grant: None,
-            scope: client.scope.clone(),
-            audience: vec![],
+            permission: Permission { scope: client.scope.clone(), audience: vec![] },
             issued_at: NOW,
             expires_at: LATER,
         };
@@ -297,14 +298,16 @@ impl All {
             id: CodeId(code.id),
             digest: code.digest,
             grant: GrantId(code.id + 1),
-            client: client.key,
-            user: ALICE,
+            authorization: Authorization {
+                user: ALICE,
+                client: client.key,
+                permission: Permission { scope: client.scope.clone(), audience: vec![] },
+                auth_time: NOW,
+                circumstances: Circumstances::default(),
+            },
             redirect_uri: CALLBACK.into(),
             is_redirect_uri_named: true,
             challenge: None,
-            scope: client.scope.clone(),
-            audience: vec![],
-            auth_time: NOW,
             issued_at: NOW,
             expires_at: LATER,
             is_spent: false,
@@ -415,14 +418,11 @@ pub(super) fn credentials<'a>(client: &'a Client, more: &[(&'a str, &'a str)]) -
 impl All {
     /// Are the access token, the grant and the personal token of a dialect alive?
     pub(super) async fn lives(&self, own: &Own) -> [bool; 3] {
-        let wants = Wants {
-            access: Some(AccessId(own.access.id)),
-            grant: Some(GrantId(own.refresh.id)),
-            personal: Some(PersonalId(own.personal.id)),
-            ..Wants::default()
-        };
-        let facts = self.store.load(&wants).await.unwrap();
-        let is_granted = facts.grant.is_some_and(|held| !held.is_grant_revoked && !held.row.is_revoked);
-        [facts.access.is_some(), is_granted, facts.personal.is_some()]
+        let (access, grant) = (Key::Access(AccessId(own.access.id)), GrantId(own.refresh.id));
+        let personal = PersonalId(own.personal.id);
+        let wants = Wants::of([access.clone(), Key::Grant(grant), Key::Personal(personal)]);
+        let facts = self.store.load(wants).await.unwrap();
+        let is_granted = facts.grant_row(grant).is_some_and(|held| !held.is_grant_revoked && !held.row.is_revoked);
+        [facts.row(&access).is_some(), is_granted, facts.personal_row(personal).is_some()]
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::crypto::keys::{Presented, TokenKind};
-use crate::line::{Changes, Holdings, Write};
+use crate::line::{Changes, OwnedCounts, Write};
 use crate::model::{Held, Identity, Session, UserKey};
 use crate::sample::{self, World};
 use crate::secret::Digest;
@@ -137,7 +137,7 @@ fn name() -> IdentityName {
 /// Alice, who has so many links, takes one away.
 fn unlinked(user: User, amr: Amr, links: u32, owner: Option<UserKey>) -> (Result<Account, Refusal>, Changes) {
     done_by(user, vec![amr], Act::Unlink(name()), |world| {
-        world.facts.holdings = Some(Holdings { identities: links, ..Holdings::default() });
+        world.facts.owned_counts = Some(OwnedCounts { identities: links, ..OwnedCounts::default() });
         world.facts.identity = owner.map(|user| Held {
             row: Identity { name: name(), user, linked_at: UnixTime(10) },
             client: None,

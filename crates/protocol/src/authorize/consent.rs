@@ -3,8 +3,7 @@
 use super::request::{Request, ResponseType};
 use super::return_path::ReturnPath;
 use crate::line::{Rely, Turn, Write};
-use crate::model::{ClientKind, Consent, EventKind};
-use crate::person::browser::Shown;
+use crate::model::{ClientKind, Consent, EventKind, Permission};
 use crate::person::sign_in::Signed;
 use crate::resource_indicator;
 use crate::scope::Scope;
@@ -27,9 +26,10 @@ fn is_identity_assured(way: &ReturnPath<'_>, request: &Request) -> bool {
 }
 
 fn is_covered(way: &ReturnPath<'_>, request: &Request, turn: &Turn<'_>) -> bool {
-    way.facts.consent.as_ref().is_some_and(|known| {
-        request.scope.is_within(&turn.policy.scope.closure(&known.scope))
-            && is_audience_within(&request.audience, &known.audience)
+    way.consent().is_some_and(|known| {
+        let (asked, known) = (&request.permission, &known.permission);
+        asked.scope.is_within(&turn.policy.scope.closure(&known.scope))
+            && is_audience_within(&asked.audience, &known.audience)
     })
 }
 
@@ -40,41 +40,39 @@ fn is_audience_within(asked: &[String], known: &[String]) -> bool {
 
 /// What of the scope is new to this user and client.
 pub(super) fn added(way: &ReturnPath<'_>, request: &Request, turn: &Turn<'_>) -> Scope {
-    let known = way.facts.consent.as_ref().map(|known| turn.policy.scope.closure(&known.scope));
-    request.scope.without(&known.unwrap_or_default())
-}
-
-/// What the page shows, to be compared with what is granted when its answer comes.
-pub(super) fn shown(request: &Request) -> Shown {
-    Shown { scope: request.scope.clone(), audience: request.audience.clone() }
+    let known = way.consent().map(|known| turn.policy.scope.closure(&known.permission.scope));
+    request.permission.scope.without(&known.unwrap_or_default())
 }
 
 /// Adds the precondition that the consent is unchanged. A consent that is withdrawn meanwhile counts no more.
 pub(super) fn rely(way: &ReturnPath<'_>, signed: &Signed, turn: &mut Turn<'_>) {
-    let id = way.facts.consent.as_ref().map(|known| known.id);
+    let id = way.consent().map(|known| known.id);
     turn.rely(Rely::Consent { user: signed.user.key, client: way.client.key, id });
 }
 
 /// Remembers what the user allows now, together with what they allowed before.
 pub(super) fn remember(way: &ReturnPath<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) {
-    let known = way.facts.consent.as_ref();
-    let audience = match known {
-        Some(known) if known.audience.is_empty() || request.audience.is_empty() => Vec::new(),
-        Some(known) => {
-            let new = request.audience.iter().filter(|asked| !resource_indicator::is_among(&known.audience, asked));
-            known.audience.iter().chain(new).cloned().collect()
-        }
-        None => request.audience.clone(),
-    };
+    let (known, asked) = (way.consent(), &request.permission);
+    let permission = known.map_or_else(|| asked.clone(), |known| widened(&known.permission, asked));
     let id = turn.entropy.next_id();
     turn.write(Write::PutConsent(Consent {
         id,
         user: signed.user.key,
         client: way.client.key,
-        scope: known.map_or_else(|| request.scope.clone(), |known| known.scope.union(&request.scope)),
-        audience,
+        permission,
         given_at: known.map_or(turn.now, |known| known.given_at),
         renewed_at: turn.now,
     }));
-    turn.note(EventKind::ConsentGiven, Some(signed.user.key), Some(way.client.key), request.scope.as_str());
+    turn.note(EventKind::ConsentGiven, Some(signed.user.key), Some(way.client.key), asked.scope.as_str());
+}
+
+/// Everything that either permission allows.
+fn widened(known: &Permission, asked: &Permission) -> Permission {
+    let audience = if known.audience.is_empty() || asked.audience.is_empty() {
+        Vec::new()
+    } else {
+        let new = asked.audience.iter().filter(|asked| !resource_indicator::is_among(&known.audience, asked));
+        known.audience.iter().chain(new).cloned().collect()
+    };
+    Permission { scope: known.scope.union(&asked.scope), audience }
 }

@@ -4,7 +4,7 @@
 use super::request::Request;
 use super::return_path::ReturnPath;
 use crate::line::Call;
-use crate::line::{Facts, Turn, Wants};
+use crate::line::{Facts, Key, Turn, Wants};
 use crate::refusal::Refusal;
 use crate::wire::{Param, Params};
 
@@ -19,7 +19,7 @@ impl Call for Precheck {
     type Yes = ();
 
     fn wants(&self) -> Wants {
-        Wants { client_id: self.params.value(Param::ClientId).map(ToOwned::to_owned), ..Wants::default() }
+        Wants::of(self.params.value(Param::ClientId).map(|client_id| Key::Client(client_id.to_owned())))
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<(), Refusal> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::line::{Facts, Reply, ReplyKind, Turn};
-use crate::model::Client;
+use crate::model::{Client, Consent};
 use crate::person::browser::{ResponseMode, Return, Step};
 use crate::redirect::{self, VerifiedRedirect};
 use crate::refusal::{No, Refusal};
@@ -18,6 +18,11 @@ pub(super) struct ReturnPath<'a> {
 }
 
 impl<'a> ReturnPath<'a> {
+    /// Returns what the user allowed the client before.
+    pub(super) fn consent(&self) -> Option<&'a Consent> {
+        self.params.value(Param::ClientId).and_then(|client_id| self.facts.consent(client_id))
+    }
+
     /// True if an answer may travel in the query. An answer to a request for a token may only where the surface has tokens
     /// there. So may a refusal: its place must not depend on how far the request got.
     fn may_use_query(&self, turn: &Turn<'_>) -> bool {
@@ -30,7 +35,7 @@ impl<'a> ReturnPath<'a> {
 
     /// Judges rows 1 and 2 of the table. Without a redirect URI that is registered, every refusal stays here.
     pub(super) fn find(params: &'a Params, facts: &'a Facts, turn: &Turn<'_>) -> Result<Self, Refusal> {
-        let client = known_client(facts, turn)?;
+        let client = known_client(params, facts, turn)?;
         let to = redirect::verify(client, params.value(Param::RedirectUri))?;
         Ok(Self { params, client, to, facts })
     }
@@ -57,8 +62,9 @@ impl<'a> ReturnPath<'a> {
     }
 }
 
-fn known_client<'f>(facts: &'f Facts, turn: &Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
-    let client = facts.client.as_ref().filter(|client| !client.is_disabled && client.dialect == turn.policy.dialect);
+fn known_client<'f>(params: &Params, facts: &'f Facts, turn: &Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
+    let client = params.value(Param::ClientId).and_then(|client_id| facts.client(client_id));
+    let client = client.filter(|client| !client.is_disabled && client.dialect == turn.policy.dialect);
     // RFC 6749 §4.1.2.1: "If the request fails due to a missing, invalid, or mismatching redirection URI, or if the client
     // identifier is missing or invalid, the authorization server SHOULD inform the resource owner of the error and MUST
     // NOT automatically redirect the user-agent to the invalid redirection URI."

@@ -1,5 +1,6 @@
 //! The table of the authorization endpoint, row by row.
 
+mod authorization;
 mod faults;
 mod fresh;
 mod upstream;
@@ -68,10 +69,9 @@ fn signed_in() -> World {
 fn with_consent(mut world: World, scope: &str) -> World {
     world.facts.consent = Some(Consent {
         id: 1,
-        audience: vec![],
         user: sample::user().key,
         client: sample::client().key,
-        scope: Scope::parse(scope).unwrap(),
+        permission: Permission { scope: Scope::parse(scope).unwrap(), audience: vec![] },
         given_at: UnixTime(100),
         renewed_at: UnixTime(100),
     });
@@ -94,7 +94,7 @@ fn visit(world: &World, answer: Option<Answer>) -> Visit {
     let scope = Scope::parse(&world.sent(Param::Scope)).unwrap();
     let errand = Errand {
         user: Some(sample::user().key),
-        shown: Some(Shown { scope, audience: vec![] }),
+        shown: Some(Permission { scope, audience: vec![] }),
         progress: Progress { begun, link: None },
         ..Errand::new(Goal::Authorize(Box::new(world.params())), 4000)
     };
@@ -346,7 +346,8 @@ fn a_locked_account_refuses_the_right_password_until_the_window_is_over() {
     let mut world = world();
     world.facts.login = Some(Arc::new(sample::user()));
     let shut = Attempts { failures: 10, resets_at: UnixTime(1600) };
-    let keys = crate::person::attempts::Knock::from_address("192.0.2.1").keys(Some(sample::user().key), Some("alice"));
+    let attempt = crate::person::attempts::Attempt::from_address("192.0.2.1");
+    let keys = attempt.keys(Some(sample::user().key), Some("alice"));
     world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
     expect![[r#"
         ask sign-in for Some("Web") as "alice", Some(LockedOut)
@@ -443,7 +444,7 @@ fn an_application_of_the_operator_on_a_device_is_asked_about_too_rfc_6749_10_2()
 #[test]
 fn a_consent_for_one_resource_does_not_cover_another_or_all() {
     let mut world = with_consent(signed_in(), "profile");
-    world.facts.consent.as_mut().unwrap().audience = vec!["https://api.example/".into()];
+    world.facts.consent.as_mut().unwrap().permission.audience = vec!["https://api.example/".into()];
     assert!(told(&world, None).starts_with("ask consent"));
     world.send(Param::Resource, "https://files.example/");
     assert!(told(&world, None).starts_with("ask consent"));

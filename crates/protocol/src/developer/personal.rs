@@ -92,7 +92,7 @@ pub(super) fn create(signed: &Signed, wish: &TokenWish, facts: &Facts, turn: &mu
     }
     let ttl_s = wish.lifetime.ok_or(No::PersonalExpiryMalformed)?.granted(policy)?;
     let user = signed.user.key;
-    if facts.holdings.is_none_or(|held| held.personals >= PERSONALS_MAX) {
+    if facts.owned_counts().is_none_or(|own| own.personals >= PERSONALS_MAX) {
         return Err(No::PersonalsTooMany.into());
     }
     let minted = turn.keys.mint(TokenKind::Personal, &policy.personal.spelling, &mut turn.entropy);
@@ -116,8 +116,8 @@ pub(super) fn create(signed: &Signed, wish: &TokenWish, facts: &Facts, turn: &mu
 }
 
 /// Ends a token, also from a session that began long ago: whoever has lost a token should not be held up.
-pub(super) fn revoke(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Done, Refusal> {
-    let held = facts.personal.as_ref().filter(|held| held.row.user == signed.user.key).ok_or(No::PersonalUnknown)?;
+pub(super) fn revoke(signed: &Signed, id: PersonalId, facts: &Facts, turn: &mut Turn<'_>) -> Result<Done, Refusal> {
+    let held = facts.personal_row(id).filter(|held| held.row.user == signed.user.key).ok_or(No::PersonalUnknown)?;
     signed.rely(turn);
     turn.write(Write::RevokePersonal(held.row.id));
     turn.note(EventKind::PersonalRevoked, Some(signed.user.key), None, held.row.name.clone());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::TokenKind;
-use crate::line::{Changes, Holdings, Rely, Write};
+use crate::line::{Changes, OwnedCounts, Rely, Write};
 use crate::model::Client;
 use crate::model::{Amr, ClientKind, GrantType, Held, Personal, PersonalId, Pkce, Session, Totp, UserKey};
 use crate::redirect::may_register;
@@ -34,7 +34,7 @@ fn world() -> World {
     let user = Some(Arc::new(sample::user()));
     world.facts.session = Some(Held { row: session, client: None, user, is_grant_revoked: false });
     world.facts.client = Some(Arc::new(Client { owner: Some(sample::user().key), ..sample::client() }));
-    world.facts.holdings = Some(Holdings { clients: 1, personals: 1, identities: 0 });
+    world.facts.owned_counts = Some(OwnedCounts { clients: 1, personals: 1, identities: 0 });
     world.session = Some(crate::crypto::keys::Presented { id: minted.id, digest: minted.digest });
     world
 }
@@ -273,11 +273,11 @@ fn a_surface_whose_operator_registers_applications_is_not_offered() {
 #[test]
 fn a_limit_holds_for_the_rows_that_were_seen_and_for_those_that_are_there_when_it_is_written() {
     let mut world = world();
-    world.facts.holdings = Some(Holdings { clients: APPLICATIONS_MAX, personals: PERSONALS_MAX, identities: 0 });
+    world.facts.owned_counts = Some(OwnedCounts { clients: APPLICATIONS_MAX, personals: PERSONALS_MAX, identities: 0 });
     assert_eq!(no(&world, create("https://a.example/", "")), No::ApplicationsTooMany);
     assert_eq!(no(&world, Act::CreateToken(wish(&[]))), No::PersonalsTooMany);
-    world.facts.holdings =
-        Some(Holdings { clients: APPLICATIONS_MAX - 1, personals: PERSONALS_MAX - 1, identities: 0 });
+    world.facts.owned_counts =
+        Some(OwnedCounts { clients: APPLICATIONS_MAX - 1, personals: PERSONALS_MAX - 1, identities: 0 });
     let user = sample::user().key;
     let (_, changes, _) = yes(&world, create("https://a.example/", ""));
     assert!(changes.relied.contains(&Rely::ClientsFewer { owner: user, than: APPLICATIONS_MAX }));

@@ -1,7 +1,7 @@
 //! One request being judged.
 
 use super::{Changes, Rely, Write};
-use crate::client::recalled::Proven;
+use crate::client::recalled::{Proven, Recalled};
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
 use crate::model::{ClientKey, Event, EventKind, User, UserKey};
@@ -24,6 +24,8 @@ pub struct Turn<'a> {
     pub entropy: Entropy,
     /// The network address of the caller.
     pub address: &'a str,
+    /// What the process remembers of the calling client's secrets.
+    pub recalled: &'a Recalled,
     /// Password hashes that an earlier attempt at the same turn computed.
     memo: Option<&'a Memo>,
     /// The client's secret that was right, once one was. The process remembers it.
@@ -35,13 +37,20 @@ impl<'a> Turn<'a> {
     /// A turn that has decided nothing yet.
     #[must_use]
     pub fn new(now: UnixTime, policy: &'a Policy, keys: &'a Keys, entropy: Entropy, address: &'a str) -> Self {
-        Self { now, policy, keys, entropy, address, memo: None, proven: None, changes: Changes::default() }
+        let recalled = Recalled::NOTHING;
+        Self { now, policy, keys, entropy, address, recalled, memo: None, proven: None, changes: Changes::default() }
     }
 
     /// The same turn, with the password hashes that an earlier attempt at it computed.
     #[must_use]
     pub fn with_memo(self, memo: &'a Memo) -> Self {
         Self { memo: Some(memo), ..self }
+    }
+
+    /// The same turn, judged by a process that remembers something of the calling client's secrets.
+    #[must_use]
+    pub fn with_recalled(self, recalled: &'a Recalled) -> Self {
+        Self { recalled, ..self }
     }
 
     /// Returns true if `stored` is the hash of the password `typed`. Slow, unless an earlier attempt compared the two.

@@ -2,7 +2,7 @@
 
 use crate::model::{
     Access, AccessId, Client, ClientKey, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, Identity,
-    IdentityName, Personal, PersonalId, Refresh, SealKey, Session, SessionId, User, UserKey,
+    IdentityName, Job, Personal, PersonalId, Refresh, SealKey, Session, SessionId, User, UserKey,
 };
 use crate::secret::Digest;
 use crate::time::UnixTime;
@@ -137,6 +137,8 @@ pub enum Write {
     DeleteUser(UserKey),
     /// The client, and every row that hangs on it, is gone.
     DeleteClient(ClientKey),
+    /// A new job. It exists if and only if the rest of the turn is written.
+    Enqueue(Box<Job>),
     /// Audit.
     Note(Event),
 }
@@ -186,6 +188,7 @@ impl Write {
             | Self::BurnJti { .. }
             | Self::PutConsent(_)
             | Self::PutSealKey(_)
+            | Self::Enqueue(_)
             | Self::Note(_) => Weight::Ordinary,
         }
     }

@@ -22,24 +22,24 @@ use std::sync::Arc;
 
 use super::device::Device;
 use super::password;
-use crate::line::{Facts, Rely, Turn, Wants, Write};
+use crate::line::{Facts, Key, Rely, Turn, Wants, Write};
 use crate::model::{Attempts, EventKind, SessionId, User, UserKey};
 use crate::names::login_name;
+pub use crate::person::attempt::Attempt;
 use crate::person::counters::{account_attempts_key, address_attempts_key};
-pub use crate::person::knock::Knock;
 use crate::policy::LockoutPolicy;
 use crate::refusal::{No, Refusal};
 use crate::secret::{Digest, Secret};
 
-impl Knock {
+impl Attempt {
     /// Asks for all counters that the attempt may be counted at.
     pub fn want(&self, wants: &mut Wants) {
-        wants.address_attempts = Some(address_attempts_key(&self.address));
-        wants.knock = Some(self.clone());
+        wants.add(Key::Failures(address_attempts_key(&self.address)));
+        wants.attempt(self.clone());
     }
 
-    /// The counters of an attempt at this account, or at this name where no account has it. Those of the address are wanted
-    /// apart.
+    /// The counters of an attempt at this account, or at this name where no account has it. The counter of the address alone
+    /// is not among them: [`Attempt::want`] asks for it.
     #[must_use]
     pub fn keys(&self, account: Option<UserKey>, login: Option<&str>) -> Vec<Digest> {
         if account.is_none() && login.is_none() {
@@ -175,11 +175,7 @@ struct Counter {
 impl Counter {
     /// The failures that count now.
     fn counted(&self, facts: &Facts, turn: &Turn<'_>) -> Option<Attempts> {
-        let own = match self.by {
-            By::Address => facts.address_attempts,
-            _ => facts.attempts.iter().find(|(key, _)| *key == self.key).map(|(_, own)| *own),
-        };
-        own.filter(|own| !turn.now.is_past(own.resets_at))
+        facts.failures(self.key).filter(|own| !turn.now.is_past(own.resets_at))
     }
 
     fn shut(&self, facts: &Facts, turn: &Turn<'_>) -> Option<Attempts> {
@@ -200,11 +196,11 @@ pub struct AttemptLimits {
 impl AttemptLimits {
     /// The counters of an attempt to sign in with this name and a password.
     #[must_use]
-    pub fn of_password(knock: &Knock, user: Option<&Arc<User>>, login: Option<&str>, turn: &Turn<'_>) -> Self {
+    pub fn of_password(attempt: &Attempt, user: Option<&Arc<User>>, login: Option<&str>, turn: &Turn<'_>) -> Self {
         let lockout = turn.policy.lockout;
-        let limits = match known_key(knock, user) {
+        let limits = match known_key(attempt, user) {
             Some(key) => vec![known(key, lockout)],
-            None => strangers(knock, user, login, lockout),
+            None => strangers(attempt, user, login, lockout),
         };
         let digest = Digest::of(login_name(login.unwrap_or_default()).as_bytes());
         let name = data_encoding::HEXLOWER.encode(&digest.0[..4]);
@@ -213,9 +209,9 @@ impl AttemptLimits {
 
     /// The counters of an attempt at the user's second factor, after the password was right.
     #[must_use]
-    pub fn of_second_factor(knock: &Knock, user: &User, typed: &Secret, turn: &Turn<'_>) -> Self {
+    pub fn of_second_factor(attempt: &Attempt, user: &User, typed: &Secret, turn: &Turn<'_>) -> Self {
         let lockout = turn.policy.lockout;
-        let device = knock.device(Some(user.key)).filter(|device| device.is_known_to(user));
+        let device = attempt.device(Some(user.key)).filter(|device| device.is_known_to(user));
         let own = device.map_or_else(|| account_factor(user.key), device_factor);
         let is_recovery = super::recovery::is_one(typed.reveal());
         let tiers = TIERS.iter().filter(|tier| tier.is_for_recovery || !is_recovery);
@@ -225,8 +221,8 @@ impl AttemptLimits {
                 // Nobody guesses a recovery code. A caller may shut out itself, and not the owner who has the right one.
                 limits.clear();
             }
-            limits.push(TIERS[0].counter(&factor_near(user.key, &knock.address), lockout));
-            limits.push(address(knock, lockout));
+            limits.push(TIERS[0].counter(&factor_near(user.key, &attempt.address), lockout));
+            limits.push(address(attempt, lockout));
         }
         Self { limits, user: Some(user.key), name: String::new() }
     }
@@ -295,10 +291,10 @@ impl AttemptLimits {
 }
 
 /// The counter of the known device or of the session, if the attempt comes from one.
-fn known_key(knock: &Knock, user: Option<&Arc<User>>) -> Option<Digest> {
+fn known_key(attempt: &Attempt, user: Option<&Arc<User>>) -> Option<Digest> {
     let user = user?;
-    let device = knock.device(Some(user.key)).filter(|device| device.is_known_to(user));
-    device.map(device_key).or(knock.session.map(session_key))
+    let device = attempt.device(Some(user.key)).filter(|device| device.is_known_to(user));
+    device.map(device_key).or(attempt.session.map(session_key))
 }
 
 fn known(key: Digest, lockout: LockoutPolicy) -> Counter {
@@ -308,8 +304,8 @@ fn known(key: Digest, lockout: LockoutPolicy) -> Counter {
 
 /// The counters of whoever cannot prove to be at a known device, always in one order, with the one that all attempts at an
 /// account share first: transactions that write several rows must not wait for each other in a circle.
-fn strangers(knock: &Knock, user: Option<&Arc<User>>, login: Option<&str>, lockout: LockoutPolicy) -> Vec<Counter> {
-    let target = Target { account: user.map(|user| user.key), login, address: &knock.address };
+fn strangers(attempt: &Attempt, user: Option<&Arc<User>>, login: Option<&str>, lockout: LockoutPolicy) -> Vec<Counter> {
+    let target = Target { account: user.map(|user| user.key), login, address: &attempt.address };
     let (limit, window_s) = (lockout.account_failures, lockout.window_s);
     let near = Counter { key: target.near(), limit, window_s, by: By::Account, is_hidden: true, is_cleared: false };
     let far = Counter {
@@ -321,12 +317,12 @@ fn strangers(knock: &Knock, user: Option<&Arc<User>>, login: Option<&str>, locko
     let name = target.name().map(|key| Counter { key, is_hidden: false, ..near });
     // Without a typed name the caller has proven which account it is, and may know why they must wait.
     let near = Counter { is_hidden: name.is_some(), ..near };
-    std::iter::once(far).chain(name).chain([near, address(knock, lockout)]).collect()
+    std::iter::once(far).chain(name).chain([near, address(attempt, lockout)]).collect()
 }
 
-fn address(knock: &Knock, lockout: LockoutPolicy) -> Counter {
+fn address(attempt: &Attempt, lockout: LockoutPolicy) -> Counter {
     Counter {
-        key: address_attempts_key(&knock.address),
+        key: address_attempts_key(&attempt.address),
         limit: lockout.address_failures,
         window_s: lockout.window_s,
         by: By::Address,
@@ -342,14 +338,14 @@ fn address(knock: &Knock, lockout: LockoutPolicy) -> Counter {
 /// [`No::LockedOut`]; [`No::CredentialsWrong`] for a wrong password, an unknown name, a disabled account, and for a right
 /// password at a hidden counter that is full. Nobody can tell these apart, by text or by time: OWASP ASVS 5.0 V6.3.8.
 pub fn prove_password<'f>(
-    knock: &Knock,
+    attempt: &Attempt,
     login: &str,
     typed: &Secret,
     facts: &'f Facts,
     turn: &mut Turn<'_>,
 ) -> Result<&'f Arc<User>, Refusal> {
-    let account = facts.login.as_ref();
-    let limits = AttemptLimits::of_password(knock, account, Some(login), turn);
+    let account = facts.login(login);
+    let limits = AttemptLimits::of_password(attempt, account, Some(login), turn);
     if !limits.check(facts, turn)? {
         password::pretend(typed);
         limits.fail("not compared: too many failures", facts, turn);

@@ -1,10 +1,10 @@
 //! People: how they prove who they are, how often they may try, and what is known of their browsers.
 
+pub mod attempt;
 pub mod attempts;
 pub mod browser;
 pub mod counters;
 pub mod device;
-pub mod knock;
 pub mod memo;
 pub mod password;
 pub mod recovery;

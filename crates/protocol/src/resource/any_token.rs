@@ -1,7 +1,7 @@
 //! A token of any kind, as an endpoint receives it.
 
 use crate::crypto::keys::{Keys, Presented, TokenKind};
-use crate::line::{Facts, Wants};
+use crate::line::{Facts, Key, RefreshMatch, Wants};
 use crate::model::{AccessId, GrantId, PersonalId, UserKey};
 use crate::policy::Policy;
 use crate::time::UnixTime;
@@ -60,9 +60,9 @@ impl AnyToken {
     /// Asks for the row that it names.
     pub fn want(&self, wants: &mut Wants) {
         match self {
-            Self::Access(presented) => wants.access = Some(AccessId(presented.id)),
-            Self::Refresh(presented) => wants.grant = Some(GrantId(presented.id)),
-            Self::Personal(presented) => wants.personal = Some(PersonalId(presented.id)),
+            Self::Access(presented) => wants.add(Key::Access(AccessId(presented.id))),
+            Self::Refresh(presented) => wants.add(Key::Grant(GrantId(presented.id))),
+            Self::Personal(presented) => wants.add(Key::Personal(PersonalId(presented.id))),
             Self::Foreign => {}
         }
     }
@@ -72,18 +72,18 @@ impl AnyToken {
     pub fn owner(&self, facts: &Facts, policy: &Policy, now: UnixTime) -> Option<UserKey> {
         match self {
             Self::Access(presented) => {
-                let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest)?;
+                let held = facts.access(*presented)?;
                 held.check_to_read(policy).ok()?;
                 held.row.user.filter(|_| !now.is_past(held.row.expires_at))
             }
             Self::Refresh(presented) => {
-                let held = facts.grant.as_ref()?;
-                let current = held.row.refresh.as_ref().filter(|refresh| refresh.current == presented.digest)?;
+                let (held, RefreshMatch::Current) = facts.grant(*presented)? else { return None };
+                let current = held.row.refresh.as_ref()?;
                 held.check(&policy.dialect).ok()?;
-                (!now.is_past(current.idle_until)).then_some(held.row.user)
+                (!now.is_past(current.idle_until)).then_some(held.row.authorization.user)
             }
             Self::Personal(presented) => {
-                let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest)?;
+                let held = facts.personal(*presented)?;
                 held.check(&policy.dialect).ok()?;
                 policy.scopes_of(&held.row.dialect)?;
                 (!now.is_past(held.row.expires_at)).then_some(held.row.user)

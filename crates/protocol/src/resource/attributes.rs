@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::client::authenticate::Credentials;
 use crate::line::Call;
-use crate::line::{Facts, Turn, Wants, Write};
+use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::model::{EventKind, User};
 use crate::refusal::{No, Refusal};
 use crate::wire::Params;
@@ -72,8 +72,7 @@ impl Call for AttributesCall {
     type Yes = Map<String, Value>;
 
     fn wants(&self) -> Wants {
-        let client_id = Some(self.credentials.client_id.clone());
-        Wants { client_id, sub: Some(self.sub.clone()), ..Wants::default() }
+        Wants::of([Key::Client(self.credentials.client_id.clone()), Key::Sub(self.sub.clone())])
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Map<String, Value>, Refusal> {
@@ -81,7 +80,7 @@ impl Call for AttributesCall {
         if !client.may_use_accounts_api() {
             return Err(No::AttributesNotAllowed.into());
         }
-        let user = facts.subject.as_ref().ok_or(No::AccountUnknown)?;
+        let user = facts.subject(&self.sub).ok_or(No::AccountUnknown)?;
         let Some(patch) = &self.patch else {
             turn.note(EventKind::AccountRead, Some(user.key), Some(client.key), "attributes");
             return Ok(user.attributes.clone());

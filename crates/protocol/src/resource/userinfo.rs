@@ -49,25 +49,23 @@ impl Call for UserinfoRequest {
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
         let (user, reach) = match self.token {
             AnyToken::Access(presented) => {
-                let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest);
-                let held = held.ok_or(No::TokenUnknown)?;
+                let held = facts.access(presented).ok_or(No::TokenUnknown)?;
                 let scopes = held.check_to_read(turn.policy).map_err(|_| No::TokenRevoked)?;
                 if turn.now.is_past(held.row.expires_at) {
                     return Err(No::TokenExpired.into());
                 }
                 // A token for other resources is of no use here: an API that was sent one must not learn who its user is.
-                if !held.row.audience.is_empty()
-                    && !resource_indicator::is_among(&held.row.audience, &turn.policy.issuer)
+                if !held.row.permission.audience.is_empty()
+                    && !resource_indicator::is_among(&held.row.permission.audience, &turn.policy.issuer)
                 {
                     return Err(No::TokenUnknown.into());
                 }
                 let user = held.user.as_ref().ok_or(No::TokenWithoutUser)?;
-                let scope = scopes.in_force(&held.row.scope, held.client.as_deref());
+                let scope = scopes.in_force(&held.row.permission.scope, held.client.as_deref());
                 (user, Reach::new(&scope, scopes, turn.policy))
             }
             AnyToken::Personal(presented) => {
-                let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest);
-                let held = held.ok_or(No::TokenUnknown)?;
+                let held = facts.personal(presented).ok_or(No::TokenUnknown)?;
                 let (user, scopes) = personal(held, turn)?;
                 (user, Reach::new(&scopes.of_personal(&held.row), scopes, turn.policy))
             }
@@ -271,7 +269,7 @@ mod tests {
     #[test]
     fn a_token_for_another_resource_does_not_tell_who_its_user_is() {
         let (mut other, params) = world(Scope::of(["profile"]));
-        other.facts.access.as_mut().unwrap().row.audience = vec!["https://api.example/".into()];
+        other.facts.access.as_mut().unwrap().row.permission.audience = vec!["https://api.example/".into()];
         check(
             (other, params),
             Scope::default(),
@@ -282,7 +280,7 @@ mod tests {
         );
         let (mut both, params) = world(Scope::of(["profile"]));
         let audience = vec!["https://api.example/".into(), "https://auth.example".into()];
-        both.facts.access.as_mut().unwrap().row.audience = audience;
+        both.facts.access.as_mut().unwrap().row.permission.audience = audience;
         let request = UserinfoRequest::parse(params, Scope::default(), &both.policy, &both.keys).unwrap();
         assert!(both.judge(&request).0.is_ok());
     }

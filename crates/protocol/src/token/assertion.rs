@@ -10,14 +10,14 @@
 use std::sync::Arc;
 
 use crate::line::Reply;
-use crate::line::{Facts, Turn, Wants, Write};
-use crate::model::{Client, EventKind, GrantType, User};
-use crate::person::attempts::Knock;
+use crate::line::{Facts, Key, Turn, Wants, Write};
+use crate::model::{Amr, Client, EventKind, GrantType, User};
+use crate::person::attempts::Attempt;
 use crate::person::second_factor;
 use crate::person::upstream::{Assertion, Issuer, UnverifiedIdToken};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
-use crate::token::issue::{self, Beginning, Subject};
+use crate::token::issue::{self, NewGrant};
 use crate::wire::{Param, Params};
 
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(crate) struct Request {
     assertion: Result<Assertion, No>,
     otp: Option<Secret>,
     /// The program's attempts at a second factor are counted by its network address and by the account.
-    knock: Knock,
+    attempt: Attempt,
     params: Params,
 }
 
@@ -38,7 +38,7 @@ impl Request {
         let otp = params.take(Param::Otp).map(Secret::new);
         let token = UnverifiedIdToken::read(text);
         let assertion = Err(token.as_ref().err().copied().unwrap_or(No::UpstreamAbsent));
-        Ok(Self { token, assertion, otp, knock: Knock::from_address(address), params })
+        Ok(Self { token, assertion, otp, attempt: Attempt::from_address(address), params })
     }
 
     pub(super) fn token(&self) -> Option<&UnverifiedIdToken> {
@@ -52,52 +52,50 @@ impl Request {
 
     pub(super) fn want(&self, wants: &mut Wants) {
         if let Ok(assertion) = &self.assertion {
-            assertion.want(wants);
-            wants.burned = Some(assertion.jti());
-            self.knock.want(wants);
+            wants.account(assertion.account().into_iter().flatten());
+            wants.add(Key::UsedJti(assertion.jti()));
+            self.attempt.want(wants);
         }
     }
 
     pub(super) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
-        let scope = issue::requested_scope(&self.params, client, turn)?;
-        let audience = issue::requested_resources(&self.params, turn)?;
+        let permission = issue::requested_permission(&self.params, client, turn)?;
         let refused = |no| Refusal::of(no, Param::Assertion);
         let assertion = self.assertion.as_ref().map_err(|no| refused(*no))?;
         let found = assertion.find(facts, turn).map_err(refused)?;
         // RFC 7523 §3: "The authorization server MAY ensure that JWTs are not replayed by maintaining the set of used "jti"
         // values for the length of time for which the JWT would be considered valid". ID tokens need not have one.
-        if facts.is_burned {
+        if facts.is_jti_used(assertion.jti()) {
             return Err(refused(No::AssertionReplayed));
         }
         // ◆ Of two who come with the same token, the second looks again and finds it used.
         let burn = Write::BurnJti { jti: assertion.jti(), until: found.ends_at() };
-        let how = match found.user() {
+        let (how, amr) = match found.user() {
             Some(user) => self.check_second_factor(user, facts, turn)?,
-            None => "assertion",
+            None => ("assertion", vec![Amr::Fed]),
         };
         turn.write(burn);
         let user = found.enter(turn);
         turn.note(EventKind::SignedIn, Some(user.key), Some(client.key), how);
-        let begun_by = Some(GrantType::Assertion);
-        let subject = Subject { client, user: Some(&user), grant: None, scope: &scope, audience: &audience, begun_by };
-        let beginning = Beginning::now(&audience, turn);
-        Ok(issue::begin(&beginning, &subject, turn))
+        let new = NewGrant::now((client, &user), permission, amr, GrantType::Assertion, turn);
+        Ok(issue::begin(new, turn))
     }
 
-    /// The assertion stands for the password. An account with a second factor needs that as well.
+    /// The assertion stands for the password. An account with a second factor needs that as well. Returns how the user was
+    /// authenticated, for the audit event and for the grant.
     fn check_second_factor(
         &self,
         user: &Arc<User>,
         facts: &Facts,
         turn: &mut Turn<'_>,
-    ) -> Result<&'static str, Refusal> {
+    ) -> Result<(&'static str, Vec<Amr>), Refusal> {
         if user.totp.is_none() {
-            return Ok("assertion");
+            return Ok(("assertion", vec![Amr::Fed]));
         }
         let otp = self.otp.as_ref().ok_or(Refusal::of(No::SecondFactorMissing, Param::Otp))?;
-        let (burnt, _) = second_factor::prove(user, otp, &self.knock, facts, turn)?;
+        let (burnt, _) = second_factor::prove(user, otp, &self.attempt, facts, turn)?;
         turn.write(Write::PutUser(Box::new(burnt)));
-        Ok("assertion and second factor")
+        Ok(("assertion and second factor", vec![Amr::Fed, Amr::Otp]))
     }
 }
 
@@ -289,7 +287,7 @@ mod tests {
             "#]],
         );
         let shut = Attempts { failures: world.policy.lockout.account_failures, resets_at: UnixTime(1300) };
-        let keys = Knock::from_address(sample::ADDRESS).keys(Some(sample::user().key), None);
+        let keys = Attempt::from_address(sample::ADDRESS).keys(Some(sample::user().key), None);
         world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
         assert_eq!(no(&world), No::LockedOut);
     }
@@ -330,7 +328,7 @@ mod tests {
         let (is_ok, burn) = burned(&world);
         // `exp` is 1990, and clocks may differ by half a minute.
         assert_eq!((is_ok, burn.map(|(_, until)| until)), (true, Some(UnixTime(2020))));
-        world.facts.is_burned = true;
+        world.facts.is_jti_used = true;
         check(
             &world,
             &expect![[r#"
@@ -393,12 +391,13 @@ mod tests {
     fn the_rows_are_wanted_by_what_the_token_says_itself() {
         let world = world(&claims());
         let mut request = TokenRequest::parse(world.params(), &world.policy, &world.keys, sample::ADDRESS).unwrap();
-        assert_eq!(crate::line::Call::wants(&request).identity, None);
+        assert_eq!(crate::line::Call::wants(&request), Wants::of([Key::Client("web".to_owned())]));
         assert_eq!(request.assertion().and_then(UnverifiedIdToken::kid), Some("ed"));
         request.trust(Ok(issuer::issuer()));
         let wants = crate::line::Call::wants(&request);
-        assert_eq!(wants.identity.unwrap().subject, "alice-there");
-        assert_eq!(wants.login.as_deref(), Some("alice@example.com"));
-        assert_eq!(wants.burned, Some(request.assertion().unwrap().digest()));
+        let name = IdentityName { issuer: issuer::ISSUER.to_owned(), subject: "alice-there".to_owned() };
+        assert!(wants.keys().contains(&Key::Identity(name)));
+        assert!(wants.keys().contains(&Key::Login("alice@example.com".to_owned())));
+        assert!(wants.keys().contains(&Key::UsedJti(request.assertion().unwrap().digest())));
     }
 }

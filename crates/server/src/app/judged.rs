@@ -1,6 +1,6 @@
 //! Calls a judge.
 
-use protocol::client::authenticate::Proven;
+use protocol::client::recalled::Proven;
 use protocol::line::{Call, Changes, Facts, Turn};
 use protocol::refusal::Refusal;
 

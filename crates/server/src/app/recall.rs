@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use protocol::client::authenticate::{Credentials, Proven, Recalled, SECRET_SEEN_EVERY_S};
+use protocol::client::authenticate::{Credentials, SECRET_SEEN_EVERY_S};
+use protocol::client::recalled::{Proven, Recalled};
 use protocol::client::registration::secret_digest;
 use protocol::model::Client;
 use protocol::policy::Policy;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::client::authenticate::Proven;
+use protocol::client::recalled::Proven;
 use protocol::crypto::entropy::Entropy;
 use protocol::line::{Call, Facts, Turn, Wants, Write};
 use protocol::model::Client;
@@ -14,6 +14,7 @@ use store::CommitError;
 
 use super::judged::{Judged, judge};
 use super::recall::Guess;
+use super::secrets::Seen;
 use super::{App, busy};
 use crate::fault::Fault;
 use crate::observe::audit;
@@ -27,7 +28,8 @@ const TURN_ATTEMPTS_MAX: u32 = 5;
 struct Calling<'a, C> {
     app: &'a App,
     call: Arc<C>,
-    wants: Wants,
+    /// True after a commit of this turn was lost to another one.
+    has_lost: bool,
     policy: &'a Arc<Policy>,
     address: &'a str,
     /// Password hashes that were computed, so that no attempt computes one again.
@@ -66,18 +68,17 @@ impl App {
         if let Err(refusal) = self.check_clock() {
             return Ok(Err(refusal));
         }
-        let wants = call.wants();
         let call = Arc::new(call);
         let mut calling =
-            Calling { app: self, call, wants, policy, address, memo: None, may_note_use: true, behind: 0 };
+            Calling { app: self, call, has_lost: false, policy, address, memo: None, may_note_use: true, behind: 0 };
         for _ in 0..TURN_ATTEMPTS_MAX {
             match calling.attempt().await? {
                 Attempt::Done(verdict) => return Ok(verdict),
                 Attempt::Again { is_ending: false, .. } => {}
                 Attempt::Again { is_ending: true, guess: _guess } => {
                     // Boxed: hardly any turn comes here.
-                    let Calling { call, wants, memo, .. } = &calling;
-                    let alone = Box::pin(self.turn_alone(&**call, wants, (policy, address), memo.as_deref()));
+                    let Calling { call, has_lost, memo, .. } = &calling;
+                    let alone = Box::pin(self.turn_alone(&**call, *has_lost, (policy, address), memo.as_deref()));
                     if let Some(done) = alone.await {
                         return done;
                     }
@@ -90,7 +91,7 @@ impl App {
     }
 
     /// Loads the wanted rows. Wants that name no row, such as those of a garbage token, do not cost a look at the store.
-    pub(super) async fn look(&self, wants: &Wants) -> Result<Facts, store::Fault> {
+    pub(super) async fn look(&self, wants: Wants) -> Result<Facts, store::Fault> {
         if wants.is_empty() { Ok(Facts::default()) } else { self.store.load(wants).await }
     }
 
@@ -117,20 +118,20 @@ impl<'a, C: Call> Calling<'a, C> {
     /// Loads what the call wants, lets the judge decide, and commits what it decided.
     async fn attempt(&mut self) -> Result<Attempt<'a, C::Yes>, Fault> {
         let app = self.app;
-        let (mut facts, guess) = match app.look_with_secrets(&*self.call, &self.wants, self.policy, self.address).await
-        {
+        let looked = app.look_with_secrets(&*self.call, self.has_lost, self.policy, self.address).await;
+        let (mut seen, guess) = match looked {
             Ok(seen) => seen,
             Err(fault) => return app.failed(fault).map(Attempt::Done),
         };
         if !self.may_note_use {
-            facts.recalled.unnoted.clear();
+            seen.recalled.unnoted.clear();
         }
-        let entropy = match app.above(facts.revoked_below().max(self.behind)) {
+        let entropy = match app.above(seen.facts.revoked_below().max(self.behind)) {
             Ok(entropy) => entropy,
             Err(why) => return App::without_ids(why).map(Attempt::Done),
         };
-        let client = facts.client.clone();
-        let Some(judged) = self.judged(facts, entropy).await? else { return Ok(Attempt::Done(Err(busy()))) };
+        let client = self.call.credentials().and_then(|own| seen.facts.client(&own.client_id)).cloned();
+        let Some(judged) = self.judged(seen, entropy).await? else { return Ok(Attempt::Done(Err(busy()))) };
         // A turn that decides nothing skips the commit.
         if judged.changes.is_empty() {
             self.learn(client.as_deref(), judged.proven, None);
@@ -159,7 +160,10 @@ impl<'a, C: Call> Calling<'a, C> {
                 self.learn(client, proven, used_at);
                 return Ok(Attempt::Done(verdict));
             }
-            Err(CommitError::Lost) => app.lost(&*self.call, &mut self.wants, self.policy, self.address),
+            Err(CommitError::Lost) => {
+                app.metrics.turn_lost();
+                self.has_lost = true;
+            }
             Err(CommitError::Behind(id)) => self.behind = id,
             Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
             // Judged again without the note that the secret was used: perhaps nothing else has to be written.
@@ -186,27 +190,30 @@ impl<'a, C: Call> Calling<'a, C> {
     }
 
     /// Judges the call, on a pool of its own if that takes password hashes; `None` when too much is waiting there.
-    async fn judged(&mut self, facts: Facts, entropy: Entropy) -> Result<Option<Judged<C::Yes>>, Fault> {
+    async fn judged(&mut self, seen: Seen, entropy: Entropy) -> Result<Option<Judged<C::Yes>>, Fault> {
         let app = self.app;
-        if let Some(pool) = app.pool(&*self.call, &facts, self.policy, self.address) {
+        if let Some(pool) = app.pool(&*self.call, &seen, self.policy, self.address) {
             // Boxed: most turns are quick, and should not carry room for the others.
-            return Box::pin(self.judged_slowly(pool, facts, entropy)).await;
+            return Box::pin(self.judged_slowly(pool, seen, entropy)).await;
         }
         let keys = app.keys();
         let turn = Turn::new(app.clock.now(), self.policy, &keys, entropy, self.address);
-        Ok(Some(judge(&*self.call, &facts, turn)))
+        Ok(Some(judge(&*self.call, &seen.facts, turn.with_recalled(&seen.recalled))))
     }
 
     async fn judged_slowly(
         &mut self,
         pool: &SlowPool,
-        facts: Facts,
+        seen: Seen,
         entropy: Entropy,
     ) -> Result<Option<Judged<C::Yes>>, Fault> {
         let memo = Arc::clone(self.memo.get_or_insert_default());
         let (call, policy, keys) = (Arc::clone(&self.call), Arc::clone(self.policy), self.app.keys());
         let (now, address) = (self.app.clock.now(), self.address.to_owned());
-        let work = move || judge(&*call, &facts, Turn::new(now, &policy, &keys, entropy, &address).with_memo(&memo));
+        let work = move || {
+            let turn = Turn::new(now, &policy, &keys, entropy, &address);
+            judge(&*call, &seen.facts, turn.with_recalled(&seen.recalled).with_memo(&memo))
+        };
         Ok(pool.run(work).await?.ok())
     }
 }

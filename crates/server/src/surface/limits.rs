@@ -80,7 +80,7 @@ impl Asked<'_> {
     async fn owner(&self, token: AnyToken, now: UnixTime) -> Option<UserKey> {
         let mut wants = Wants::default();
         token.want(&mut wants);
-        let facts = self.app.store.load(&wants).await.ok()?;
+        let facts = self.app.store.load(wants).await.ok()?;
         token.owner(&facts, &self.surface.policy, now)
     }
 }

@@ -42,7 +42,7 @@ impl Troubled {
 
 #[async_trait]
 impl Store for Troubled {
-    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
+    async fn load(&self, wants: Wants) -> Result<Facts, Fault> {
         assert!(
             !(self.has_begun.load(Ordering::Relaxed) && matches!(self.trouble, Trouble::Panic)),
             "a broken invariant"

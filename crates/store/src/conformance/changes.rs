@@ -1,11 +1,12 @@
 //! Every change does what its name says, and nothing else.
 
 use protocol::client::registration::secret_digest;
-use protocol::line::{Changes, Rely, Wants, Write};
+use protocol::line::{AccountKey, Changes, Key, Rely, Wants, Write};
 use protocol::model::{
-    AccessId, Attempts, Client, ClientKey, ClientSecret, CodeId, GrantId, Personal, PersonalId, Refresh, SessionId,
-    StoredSecret, User, UserKey,
+    AccessId, Attempts, Circumstances, Client, ClientKey, ClientSecret, CodeId, GrantId, IdentityName, Personal,
+    PersonalId, Refresh, SessionId, StoredSecret, User, UserKey,
 };
+use protocol::person::attempts::Attempt;
 use protocol::secret::Digest;
 
 use super::rows::*;
@@ -31,15 +32,20 @@ pub(super) async fn rows_are_found_as_they_were_put(store: &dyn Store) {
     let held = found.session.expect("the session is there");
     assert_eq!((held.row, held.client, held.user.as_deref()), (session(1, 1), None, Some(&user(1))));
     assert_eq!(found.consent, Some(consent(1, 1)));
-    assert!(found.login.is_none() && found.attempts.is_empty() && found.address_attempts.is_none());
+    let near = Attempt::from_address("192.0.2.1").keys(Some(UserKey(1)), None);
+    assert!(near.into_iter().all(|counter| found.facts.failures(counter).is_none()));
+    assert!(found.address_attempts.is_none());
 }
 
 pub(super) async fn rows_without_their_optional_parts_are_found_as_they_were_put(store: &dyn Store) {
     furnish(store).await;
     let mut bare_code = code(2, 1, 1);
-    (bare_code.challenge, bare_code.audience, bare_code.is_redirect_uri_named) = (None, Vec::new(), false);
+    (bare_code.challenge, bare_code.is_redirect_uri_named) = (None, false);
+    let authorization = &mut bare_code.authorization;
+    (authorization.permission.audience, authorization.circumstances) = (Vec::new(), Circumstances::default());
     let mut bare_grant = grant(2, 1, 1);
-    (bare_grant.refresh, bare_grant.audience, bare_grant.is_revoked) = (None, Vec::new(), true);
+    (bare_grant.refresh, bare_grant.is_revoked) = (None, true);
+    bare_grant.authorization = bare_code.authorization.clone();
     let mut full_grant = grant(3, 1, 1);
     full_grant.refresh =
         Some(Refresh { previous: Some(digest("0")), answer: Some(vec![0, 1, 255]), ..refresh("current") });
@@ -71,9 +77,13 @@ pub(super) async fn what_is_not_there_is_absent(store: &dyn Store) {
     let found = facts(store, 1).await;
     assert!(found.client.is_none() && found.code.is_none() && found.grant.is_none() && found.access.is_none());
     assert!(found.personal.is_none() && found.session.is_none() && found.consent.is_none());
-    let login = Wants { login: Some("nobody".to_owned()), ..Wants::default() };
-    let found = store.load(&login).await.expect("the store can be read");
-    assert!(found.login.is_none() && found.attempts.is_empty());
+    let mut wants = Wants::default();
+    wants.account([AccountKey::Login("nobody".to_owned())]);
+    wants.attempt(Attempt::from_address("192.0.2.1"));
+    let found = store.load(wants).await.expect("the store can be read");
+    assert!(found.login("nobody").is_none() && found.account().is_none());
+    let counters = Attempt::from_address("192.0.2.1").keys(None, Some("nobody"));
+    assert!(!counters.is_empty() && counters.into_iter().all(|counter| found.failures(counter).is_none()));
     // Nothing to end or to touch is no error.
     let ends = [
         Write::TouchSession { id: SessionId(1), seen_at: NOW, idle_until: NOW },
@@ -224,9 +234,10 @@ pub(super) async fn a_withdrawn_consent_takes_grants_and_open_codes_along(store:
     assert!(two.code.is_none(), "a code that was not redeemed would begin a new grant");
     assert!(!two.grant.expect("another client's grant").is_grant_revoked);
     assert!(three.code.is_some() && !three.grant.expect("another user's grant").is_grant_revoked);
-    let other =
-        Wants { session: Some(SessionId(1)), client_id: Some("client-2".into()), consent: true, ..Wants::default() };
-    assert_eq!(store.load(&other).await.expect("the store can be read").consent, Some(consent(1, 2)));
+    let mut other = Wants::of([Key::Consent("client-2".to_owned())]);
+    other.account([AccountKey::Session(SessionId(1))]);
+    let found = store.load(other).await.expect("the store can be read");
+    assert_eq!(found.consent("client-2"), Some(&consent(1, 2)));
 }
 
 pub(super) async fn a_session_ends_alone(store: &dyn Store) {
@@ -242,9 +253,8 @@ pub(super) async fn a_dropped_identity_is_gone_and_may_be_linked_again(store: &d
     elsewhere.name.issuer = "https://other.example".to_owned();
     commit(store, [Write::PutIdentity(identity(2, 1)), Write::PutIdentity(elsewhere.clone())]).await;
     commit(store, [Write::DropIdentity(identity_name(1))]).await;
-    let owner = async |name| {
-        let wants = Wants { identity: Some(name), ..Wants::default() };
-        store.load(&wants).await.unwrap().identity.map(|held| held.row.user)
+    let owner = async |name: IdentityName| {
+        load(store, Key::Identity(name.clone())).await.identity(&name).map(|held| held.row.user)
     };
     assert_eq!(owner(identity_name(1)).await, None);
     assert_eq!((owner(identity_name(2)).await, owner(elsewhere.name).await), (Some(UserKey(1)), Some(UserKey(1))));
@@ -254,11 +264,10 @@ pub(super) async fn a_dropped_identity_is_gone_and_may_be_linked_again(store: &d
 
 pub(super) async fn a_burned_token_is_remembered(store: &dyn Store) {
     furnish(store).await;
-    assert!(!facts(store, 1).await.is_burned);
+    assert!(!facts(store, 1).await.is_jti_used);
     commit(store, [burn("jti", 60)]).await;
-    assert!(facts(store, 1).await.is_burned);
-    let other = Wants { burned: Some(digest("another")), ..Wants::default() };
-    assert!(!store.load(&other).await.unwrap().is_burned && !store.load(&Wants::default()).await.unwrap().is_burned);
+    assert!(facts(store, 1).await.is_jti_used);
+    assert!(!load(store, Key::UsedJti(digest("another"))).await.is_jti_used(digest("another")));
 }
 
 pub(super) async fn all_sessions_of_a_user_end_but_for_one(store: &dyn Store) {
@@ -317,27 +326,30 @@ pub(super) async fn what_hangs_on_a_row_is_as_it_is_now(store: &dyn Store) {
     commit(store, [Write::PutUser(Box::new(heir))]).await;
 }
 
-async fn failures(store: &dyn Store) -> Option<Attempts> {
-    let wants = Wants { address_attempts: Some(digest("address")), ..Wants::default() };
-    store.load(&wants).await.expect("the store can be read").address_attempts
-}
-
 fn fail(limit: u32, at_s: u64) -> Write {
     Write::CountFailure { key: digest("address"), limit, now: later(at_s), resets_at: later(at_s + 100), user: None }
 }
 
 pub(super) async fn failures_are_counted_until_their_window_is_over(store: &dyn Store) {
     commit(store, [fail(3, 0)]).await;
-    assert_eq!(failures(store).await, Some(Attempts { failures: 1, resets_at: later(100) }));
+    assert_eq!(failures(store, digest("address")).await, Some(Attempts { failures: 1, resets_at: later(100) }));
     commit(store, [fail(3, 50)]).await;
-    assert_eq!(failures(store).await, Some(Attempts { failures: 2, resets_at: later(100) }), "the window stays");
+    assert_eq!(
+        failures(store, digest("address")).await,
+        Some(Attempts { failures: 2, resets_at: later(100) }),
+        "the window stays"
+    );
     commit(store, [fail(3, 99)]).await;
     let found = facts(store, 1).await;
-    assert_eq!(found.client_attempts, found.address_attempts, "a client's counter is found as an address's is");
-    assert_eq!(found.client_address_attempts, None);
+    assert_eq!(found.address_attempts.map(|own| own.failures), Some(3), "beside other keys it is found as it is alone");
+    assert_eq!(found.facts.failures(digest("clients")), None);
     assert_eq!(store.commit([fail(3, 99)].into()).await, Err(CommitError::Lost));
     commit(store, [fail(3, 100)]).await;
-    assert_eq!(failures(store).await, Some(Attempts { failures: 1, resets_at: later(200) }), "a new window");
+    assert_eq!(
+        failures(store, digest("address")).await,
+        Some(Attempts { failures: 1, resets_at: later(200) }),
+        "a new window"
+    );
 }
 
 pub(super) async fn a_passed_counter_forgets_only_when_told_to(store: &dyn Store) {
@@ -345,13 +357,13 @@ pub(super) async fn a_passed_counter_forgets_only_when_told_to(store: &dyn Store
     let clear = Write::ClearCounter { key: digest("address"), limit: 2, now: NOW };
     commit(store, Changes::new(relied, [clear.clone()])).await;
     commit(store, Changes::new(relied, [fail(2, 0)])).await;
-    assert_eq!(failures(store).await.map(|row| row.failures), Some(1));
+    assert_eq!(failures(store, digest("address")).await.map(|row| row.failures), Some(1));
     commit(store, Changes::new(relied, [clear.clone()])).await;
-    assert_eq!(failures(store).await, None);
+    assert_eq!(failures(store, digest("address")).await, None);
     commit(store, [fail(2, 0), fail(2, 0), clear]).await;
-    assert_eq!(failures(store).await.map(|row| row.failures), Some(2), "a full counter stays");
+    assert_eq!(failures(store, digest("address")).await.map(|row| row.failures), Some(2), "a full counter stays");
     commit(store, [Write::ClearCounter { key: digest("address"), limit: 2, now: later(100) }]).await;
-    assert_eq!(failures(store).await, None, "its window is over");
+    assert_eq!(failures(store, digest("address")).await, None, "its window is over");
 }
 
 pub(super) async fn the_counters_of_an_account_are_cleared_together(store: &dyn Store) {
@@ -363,10 +375,7 @@ pub(super) async fn the_counters_of_an_account_are_cleared_together(store: &dyn 
         resets_at: later(100),
         user: user.map(UserKey),
     };
-    let failures = async |key: &str| {
-        let wants = Wants { address_attempts: Some(digest(key)), ..Wants::default() };
-        store.load(&wants).await.expect("the store can be read").address_attempts.map(|row| row.failures)
-    };
+    let failures = async |key: &str| failures(store, digest(key)).await.map(|row| row.failures);
     // A counter that began before anybody had the name becomes the account's.
     commit(store, [count("name", None), count("name", Some(1)), count("name", None), count("device", Some(1))]).await;
     commit(store, [count("other", Some(2)), count("address", None)]).await;

@@ -1,6 +1,6 @@
 //! Accounts from before names were composed, which go on working in every store that keeps its rows.
 
-use protocol::line::{Wants, Write};
+use protocol::line::Write;
 use protocol::model::User;
 
 use super::rows::*;
@@ -30,8 +30,7 @@ pub(crate) async fn go_on_working(store: &dyn Store) {
 
 async fn each_finds_its_own(store: &dyn Store) {
     for (typed, key) in [("Jos\u{e9}", 3), ("JOSE\u{301}", 4), ("zo\u{eb}", 5), ("Zoe\u{308}", 5)] {
-        let wants = Wants { login: Some(typed.to_owned()), ..Wants::default() };
-        let found = store.load(&wants).await.expect("the store can be read").login;
+        let found = login(store, typed).await;
         assert_eq!(found.map(|user| user.key.0), Some(key), "{typed}");
         let found = store.user_by_name(typed).await.expect("the store can be read");
         assert_eq!(found.map(|user| user.key.0), Some(key), "{typed}");

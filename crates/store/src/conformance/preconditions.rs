@@ -1,6 +1,6 @@
 //! Whoever comes second loses, and leaves nothing behind.
 
-use protocol::line::{Changes, Rely, Wants, Write};
+use protocol::line::{AccountKey, Changes, Key, Rely, Wants, Write};
 use protocol::model::{Client, ClientKey, CodeId, GrantId, IdentityName, SessionId, User, UserKey};
 
 use super::rows::*;
@@ -204,8 +204,7 @@ pub(super) async fn user_names_that_look_the_same_are_given_once(store: &dyn Sto
         let address = User { username: None, email: Some(name.to_owned()), ..user(4) };
         must_fail(store, Write::PutUser(Box::new(address)), CommitError::Taken("email")).await;
         assert_eq!(store.user_by_name(name).await.unwrap().as_deref(), Some(&named(3, "Jose\u{301}")), "{name}");
-        let wants = Wants { login: Some(name.to_owned()), ..Wants::default() };
-        assert_eq!(store.load(&wants).await.unwrap().login.as_deref(), Some(&named(3, "Jose\u{301}")), "{name}");
+        assert_eq!(login(store, name).await.as_deref(), Some(&named(3, "Jose\u{301}")), "{name}");
     }
     assert!(store.user_by_name("jose").await.unwrap().is_none());
     // Its own row may be changed, and may be spelled otherwise.
@@ -296,11 +295,13 @@ pub(super) async fn what_is_revoked_by_its_id_has_a_smaller_one(store: &dyn Stor
 /// Anything may stand in a request; not every store has texts with a NUL.
 pub(super) async fn a_name_with_a_nul_is_nobodys(store: &dyn Store) {
     furnish(store).await;
-    let name = || Some("client-1\0".to_owned());
-    let identity = Some(IdentityName { issuer: "\0".to_owned(), subject: "\0".to_owned() });
-    let wants = Wants { client_id: name(), login: name(), sub: name(), identity, consent: true, ..Wants::default() };
-    let found = store.load(&wants).await.expect("the store answers");
-    assert!(found.client.is_none() && found.login.is_none() && found.subject.is_none() && found.identity.is_none());
+    let name = "client-1\0".to_owned();
+    let identity = IdentityName { issuer: "\0".to_owned(), subject: "\0".to_owned() };
+    let mut wants = Wants::of([Key::Client(name.clone()), Key::Sub(name.clone()), Key::Consent(name.clone())]);
+    wants.account([AccountKey::Identity(identity.clone()), AccountKey::Login(name.clone())]);
+    let found = store.load(wants).await.expect("the store answers");
+    assert!(found.client(&name).is_none() && found.login(&name).is_none() && found.subject(&name).is_none());
+    assert!(found.identity(&identity).is_none());
     assert_eq!(store.client_by_id("\0").await, Ok(None));
     assert_eq!(store.user_by_name("\0").await, Ok(None));
     commit(store, [Write::Note(event("\0", None))]).await;

@@ -1,10 +1,10 @@
 //! Every question is answered.
 
-use protocol::line::{Holdings, Wants, Write};
+use protocol::line::{AccountKey, Key, OwnedCounts, Wants, Write};
 use protocol::model::{
     Access, Client, ClientKey, Consent, Event, EventKind, GrantId, Session, SessionId, User, UserKey,
 };
-use protocol::person::attempts::Knock;
+use protocol::person::attempts::Attempt;
 use protocol::person::counters::account_attempts_key;
 use protocol::scope::Scope;
 
@@ -48,9 +48,8 @@ pub(super) async fn a_user_is_found_under_every_name(store: &dyn Store) {
         assert!(store.user_by_name(name).await.unwrap().is_none(), "{name}");
     }
     // The public identifier is no name to sign in with.
-    let wants = |login: &str| Wants { login: Some(login.to_owned()), ..Wants::default() };
-    assert!(store.load(&wants("sub-1")).await.unwrap().login.is_none());
-    assert_eq!(store.load(&wants("uSER1@example.com")).await.unwrap().login.as_deref(), Some(&user(1)));
+    assert!(login(store, "sub-1").await.is_none());
+    assert_eq!(login(store, "uSER1@example.com").await.as_deref(), Some(&user(1)));
     assert_eq!(store.user(UserKey(2)).await.unwrap().as_deref(), Some(&user(2)));
 }
 
@@ -159,19 +158,22 @@ pub(super) async fn connected_users_are_counted_once(store: &dyn Store) {
     assert_eq!(count(1, NOW, 9).await, 1, "a consent stays when all grants are revoked");
 }
 
-pub(super) async fn holdings_are_those_of_the_session_s_user(store: &dyn Store) {
+pub(super) async fn owned_counts_are_those_of_the_session_s_user(store: &dyn Store) {
     furnish(store).await;
     let owned = Client { owner: Some(UserKey(1)), ..client(3) };
     let others = Client { owner: Some(UserKey(2)), ..client(4) };
     commit(store, [owned, others].map(|row| Write::PutClient(Box::new(row)))).await;
     commit(store, [(2, 2), (3, 1)].map(|(id, user)| Write::PutPersonal(Box::new(personal(id, user))))).await;
-    let holdings = async |session, holdings| {
-        let wants = Wants { session: Some(SessionId(session)), holdings, ..Wants::default() };
-        store.load(&wants).await.unwrap().holdings
+    let counts = async |session, key: Option<Key>| {
+        let mut wants = Wants::of(key);
+        wants.account([AccountKey::Session(SessionId(session))]);
+        let facts = store.load(wants).await.unwrap();
+        facts.row(&Key::OwnedCounts).map(|_| facts.owned_counts().unwrap())
     };
-    assert_eq!(holdings(1, true).await, Some(Holdings { clients: 1, personals: 2, identities: 1 }));
-    assert_eq!(holdings(1, false).await, None);
-    assert_eq!(holdings(7, true).await, None);
+    let expected = OwnedCounts { clients: 1, personals: 2, identities: 1 };
+    assert_eq!(counts(1, Some(Key::OwnedCounts)).await, Some(expected));
+    assert_eq!(counts(1, None).await, None);
+    assert_eq!(counts(7, Some(Key::OwnedCounts)).await, None);
 }
 
 pub(super) async fn events_come_latest_first(store: &dyn Store) {
@@ -234,6 +236,7 @@ pub(super) async fn counts_say_how_much_there_is(store: &dyn Store) {
         ("attempts", 0),
         ("burned", 0),
         ("seal_keys", 1),
+        ("jobs", 1),
         ("events", 1),
     ];
     assert_eq!(rows, expected);
@@ -268,6 +271,7 @@ pub(super) async fn ages_say_when_the_first_and_the_last_row_were_made(store: &d
         ("access_tokens", NOW, later(60)),
         ("personal_tokens", NOW, NOW),
         ("seal_keys", NOW, NOW),
+        ("jobs", NOW, NOW),
         ("events", NOW, later(90)),
     ];
     assert_eq!(store.counts().await.unwrap().ages, expected);
@@ -289,29 +293,29 @@ pub(super) async fn the_greatest_id_is_above_all_rows(store: &dyn Store) {
 /// Somebody who is signed in may sign in as somebody else: what counts is who that is.
 pub(super) async fn consent_and_attempts_go_by_login_before_session(store: &dyn Store) {
     furnish(store).await;
-    let wider = Consent { scope: Scope::of(["profile", "email"]), ..consent(2, 1) };
+    let mut wider = consent(2, 1);
+    wider.permission.scope = Scope::of(["profile", "email"]);
     let fail = |key| Write::CountFailure { key, limit: 9, now: NOW, resets_at: later(100), user: None };
     let (one, two) = (account_attempts_key(Some(UserKey(1)), ""), account_attempts_key(Some(UserKey(2)), ""));
     let nobody = account_attempts_key(None, " NoBody ");
     commit(store, [Write::PutConsent(wider.clone()), fail(one), fail(two), fail(two)]).await;
     commit(store, [fail(nobody), fail(nobody), fail(nobody)]).await;
-    let wants = |login: Option<&str>| Wants {
-        client_id: Some("client-1".to_owned()),
-        session: Some(SessionId(1)),
-        login: login.map(str::to_owned),
-        consent: true,
-        knock: Some(Knock::from_address("192.0.2.1")),
-        ..Wants::default()
-    };
-    for (login, consented, failures) in [
-        (None, Some(consent(1, 1)), 1),
-        (Some("user2"), Some(wider.clone()), 2),
-        (Some("USER2@example.com"), Some(wider), 2),
-        (Some("nobody"), None, 3),
+    let attempt = Attempt::from_address("192.0.2.1");
+    for (login, account, consented, failures) in [
+        (None, Some(UserKey(1)), Some(consent(1, 1)), 1),
+        (Some("user2"), Some(UserKey(2)), Some(wider.clone()), 2),
+        (Some("USER2@example.com"), Some(UserKey(2)), Some(wider), 2),
+        (Some("nobody"), None, None, 3),
     ] {
-        let found = store.load(&wants(login)).await.unwrap();
-        assert_eq!(found.consent, consented, "{login:?}");
-        assert_eq!(found.attempts.iter().map(|(_, row)| row.failures).collect::<Vec<_>>(), [failures], "{login:?}");
+        let session = SessionId(1);
+        let mut wants = Wants::of([Key::Session(session), Key::Consent("client-1".to_owned())]);
+        wants.account([login.map_or(AccountKey::Session(session), |typed| AccountKey::Login(typed.to_owned()))]);
+        wants.attempt(attempt.clone());
+        let found = store.load(wants).await.unwrap();
+        assert_eq!(found.account(), account, "{login:?}");
+        assert_eq!(found.consent("client-1").cloned(), consented, "{login:?}");
+        let counters = attempt.keys(account, login).into_iter().filter_map(|counter| found.failures(counter));
+        assert_eq!(counters.map(|row| row.failures).collect::<Vec<_>>(), [failures], "{login:?}");
     }
 }
 
@@ -320,23 +324,28 @@ pub(super) async fn an_identity_leads_to_its_user_before_login_and_session(store
     let key = account_attempts_key(Some(UserKey(1)), "");
     let count = Write::CountFailure { key, limit: 9, now: NOW, resets_at: later(10), user: None };
     commit(store, [count]).await;
-    let known = Wants {
-        identity: Some(identity_name(1)),
-        login: Some("user2".to_owned()),
-        client_id: Some("client-1".to_owned()),
-        consent: true,
-        knock: Some(Knock::from_address("192.0.2.1")),
-        ..Wants::default()
+    let attempt = Attempt::from_address("192.0.2.1");
+    let load_as = async |keys: [AccountKey; 2]| {
+        let mut wants = Wants::of([Key::Consent("client-1".to_owned())]);
+        wants.account(keys);
+        wants.attempt(attempt.clone());
+        let found = store.load(wants).await.expect("the store can be read");
+        let counters = attempt.keys(found.account(), Some("user2"));
+        let counted = counters.into_iter().filter(|counter| found.failures(*counter).is_some()).count();
+        (found, counted)
     };
-    let found = store.load(&known).await.expect("the store can be read");
-    let held = found.identity.expect("the identity is there");
-    assert_eq!((held.row, held.user.map(|user| user.key)), (identity(1, 1), Some(UserKey(1))));
-    assert_eq!(found.login.map(|user| user.key), Some(UserKey(2)));
-    assert!(found.attempts.len() == 1 && found.consent.is_some());
-    let unknown = Wants { identity: Some(identity_name(2)), ..known };
-    let found = store.load(&unknown).await.expect("the store can be read");
-    assert!(found.identity.is_none() && found.attempts.is_empty() && found.consent.is_none());
+    let user2 = || AccountKey::Login("user2".to_owned());
+    let (found, counted) = load_as([AccountKey::Identity(identity_name(1)), user2()]).await;
+    let held = found.identity(&identity_name(1)).expect("the identity is there");
+    assert_eq!((&held.row, held.user.as_ref().map(|user| user.key)), (&identity(1, 1), Some(UserKey(1))));
+    assert_eq!(found.login("user2").map(|user| user.key), Some(UserKey(2)));
+    assert!(counted == 1 && found.consent("client-1").is_some());
+    let (found, counted) = load_as([AccountKey::Identity(identity_name(2)), user2()]).await;
+    assert_eq!(found.account(), Some(UserKey(2)), "an identity that is nobody's leads to the next key");
+    assert!(found.identity(&identity_name(2)).is_none() && counted == 0 && found.consent("client-1").is_none());
+    let (found, counted) = load_as([user2(), AccountKey::Identity(identity_name(1))]).await;
+    assert_eq!((found.account(), counted), (Some(UserKey(2)), 0), "the order of the keys is the caller's");
     commit(store, [Write::DeleteUser(UserKey(1))]).await;
-    let found = store.load(&Wants { identity: Some(identity_name(1)), ..Wants::default() }).await;
-    assert!(found.expect("the store can be read").identity.is_none(), "it goes with its user");
+    let found = load(store, Key::Identity(identity_name(1))).await;
+    assert!(found.identity(&identity_name(1)).is_none(), "it goes with its user");
 }

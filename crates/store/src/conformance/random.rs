@@ -4,18 +4,23 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use protocol::line::{Changes, Rely, Write};
 use protocol::model::{
-    AccessId, Client, ClientKey, CodeId, Consent, Event, GrantId, PersonalId, SessionId, User, UserKey,
+    AccessId, Client, ClientKey, CodeId, Event, GrantId, Job, JobId, PersonalId, SessionId, User, UserKey,
 };
 use protocol::scope::Scope;
 
 use super::Fixture;
 use super::rows::*;
+use crate::{JobClaim, JobEnd};
 
 /// One step of a random life: a turn, or a sweep at some time.
 #[derive(Clone, Debug)]
 enum Deed {
     Commit(Changes),
     Sweep(u64, usize),
+    /// A worker claims jobs.
+    Claim(JobClaim),
+    /// A worker says what became of a job.
+    EndJob(JobId, i64, JobEnd),
 }
 
 fn id() -> impl Strategy<Value = i64> {
@@ -44,10 +49,13 @@ fn put() -> impl Strategy<Value = Write> {
         (id(), id()).prop_map(|(subject, user)| Write::PutIdentity(identity(subject, user))),
         (any::<bool>(), 1..200_u64).prop_map(|(is_wanted, ttl_s)| burn(if is_wanted { "jti" } else { "other" }, ttl_s)),
         (id(), id(), "[a-c]{1,2}").prop_map(|(user, client, word)| {
-            Write::PutConsent(Consent { scope: Scope::of([word.as_str()]), ..consent(user, client) })
+            let mut other = consent(user, client);
+            other.permission.scope = Scope::of([word.as_str()]);
+            Write::PutConsent(other)
         }),
         (1..4_u32).prop_map(|number| Write::PutSealKey(seal_key(number))),
         (1..4_u32).prop_map(Write::DropSealKey),
+        (id(), 0..90_u64).prop_map(|(id, at_s)| Write::Enqueue(Box::new(Job { due_at: later(at_s), ..job(id) }))),
         (id(), any::<bool>())
             .prop_map(|(id, known)| Write::Note(Event { ..event(&id.to_string(), known.then_some(id)) })),
     ]
@@ -114,6 +122,15 @@ fn write() -> impl Strategy<Value = Write> {
     ]
 }
 
+fn end() -> impl Strategy<Value = JobEnd> {
+    let error = || "away".to_owned();
+    prop_oneof![
+        Just(JobEnd::Done),
+        (0..90_u64).prop_map(move |at_s| JobEnd::Later { due_at: later(at_s), error: error() }),
+        (0..90_u64).prop_map(move |at_s| JobEnd::Dead { at: later(at_s), error: error() }),
+    ]
+}
+
 fn life() -> impl Strategy<Value = Vec<Deed>> {
     let change = || {
         prop_oneof![
@@ -127,6 +144,10 @@ fn life() -> impl Strategy<Value = Vec<Deed>> {
         // Most turns of one or two changes go through; longer ones are often lost, which is as telling.
         12 => proptest::collection::vec(change(), 1..3).prop_map(turn),
         4 => proptest::collection::vec(change(), 3..6).prop_map(turn),
+        2 => (1..3_i64, 0..90_u64, 1..3_u32).prop_map(|(holder, at_s, jobs_max)| {
+            Deed::Claim(JobClaim { holder, now: later(at_s), for_s: 20, jobs_max })
+        }),
+        1 => (id(), 1..3_i64, end()).prop_map(|(id, holder, end)| Deed::EndJob(JobId(id), holder, end)),
         1 => (0..400_u64, 1..4_usize).prop_map(|(at_s, rows_max)| Deed::Sweep(at_s, rows_max)),
     ];
     proptest::collection::vec(step, 1..60)
@@ -149,6 +170,14 @@ async fn live(deeds: Vec<Deed>, one: Fixture, other: Fixture) {
             Deed::Commit(changes) => {
                 let expected = one.store.commit(changes.clone()).await;
                 assert_eq!(other.store.commit(changes.clone()).await, expected, "{changes:?}");
+            }
+            Deed::Claim(claim) => {
+                let expected = one.store.claim_jobs(claim).await;
+                assert_eq!(other.store.claim_jobs(claim).await, expected);
+            }
+            Deed::EndJob(id, holder, end) => {
+                let expected = one.store.end_job(id, holder, end.clone()).await;
+                assert_eq!(other.store.end_job(id, holder, end).await, expected);
             }
             Deed::Sweep(at_s, rows_max) => {
                 let expected = sweep(&*one.store, at_s, rows_max).await;

@@ -89,6 +89,7 @@ impl Tables {
             Write::DropIdentity(name) => self.identities.remove(&name),
             Write::DeleteUser(key) => self.delete_user(key),
             Write::DeleteClient(key) => self.delete_client(key),
+            Write::Enqueue(job) => must(self.jobs.add(job.id, (*job, None)))?,
             Write::Note(event) => {
                 let next = self.events.rows().next_back().map_or(0, |(at, _)| at + 1);
                 self.events.put(next, event);
@@ -134,7 +135,7 @@ impl Tables {
         self.identities.remove_where(usize::MAX, |_, row| row.user == key);
         self.consents.remove_where(usize::MAX, |_, row| row.user == key);
         self.personals.remove_where(usize::MAX, |_, row| row.user == key);
-        self.grants.remove_where(usize::MAX, |_, row| row.user == key);
+        self.grants.remove_where(usize::MAX, |_, row| row.authorization.user == key);
         self.attempts.remove_where(usize::MAX, |_, (_, owner)| *owner == Some(key));
     }
 
@@ -142,7 +143,7 @@ impl Tables {
         self.clients.remove(&key);
         self.secret_uses.remove_where(usize::MAX, |_, (client, _)| *client == key);
         self.consents.remove_where(usize::MAX, |_, row| row.client == key);
-        self.grants.remove_where(usize::MAX, |_, row| row.client == key);
+        self.grants.remove_where(usize::MAX, |_, row| row.authorization.client == key);
     }
 
     fn count_failure(&mut self, key: Digest, now: UnixTime, first: Attempts, user: Option<UserKey>) {
@@ -167,8 +168,8 @@ impl Tables {
         let before = self.clients.row(&row.key).map_or(0, |old| old.revoked_below);
         if row.revoked_below > before {
             let accesses = self.accesses.rows().filter(|(_, own)| own.client == row.key).map(|(id, _)| id.0);
-            let codes = self.codes.rows().filter(|(_, own)| own.client == row.key).map(|(id, _)| id.0);
-            let grants = self.grants.rows().filter(|(_, own)| own.client == row.key).map(|(id, _)| id.0);
+            let codes = self.codes.rows().filter(|(_, own)| own.authorization.client == row.key).map(|(id, _)| id.0);
+            let grants = self.grants.rows().filter(|(_, own)| own.authorization.client == row.key).map(|(id, _)| id.0);
             must_be_above(row.revoked_below, accesses.chain(codes).chain(grants))?;
         }
         let kept: Vec<Digest> = row.secrets.iter().map(secret_digest).collect();
@@ -199,8 +200,8 @@ impl Tables {
         let before = self.users.row(&row.key).map_or(0, |old| old.revoked_below);
         if row.revoked_below > before {
             let accesses = self.accesses.rows().filter(|(_, own)| own.user == Some(row.key)).map(|(id, _)| id.0);
-            let codes = self.codes.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
-            let grants = self.grants.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
+            let codes = self.codes.rows().filter(|(_, own)| own.authorization.user == row.key).map(|(id, _)| id.0);
+            let grants = self.grants.rows().filter(|(_, own)| own.authorization.user == row.key).map(|(id, _)| id.0);
             let personals = self.personals.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
             let sessions = self.sessions.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
             must_be_above(row.revoked_below, accesses.chain(codes).chain(grants).chain(personals).chain(sessions))?;
@@ -212,9 +213,15 @@ impl Tables {
     /// Codes that were not redeemed yet go as well: they would begin a grant that the user no longer wants.
     fn withdraw_consent(&mut self, user: UserKey, client: ClientKey) {
         self.consents.remove(&(user, client));
-        self.codes.remove_where(usize::MAX, |_, row| !row.is_spent && row.user == user && row.client == client);
-        let grants: Vec<_> =
-            self.grants.rows().filter(|(_, row)| row.user == user && row.client == client).map(|(id, _)| *id).collect();
+        self.codes.remove_where(usize::MAX, |_, row| {
+            !row.is_spent && row.authorization.user == user && row.authorization.client == client
+        });
+        let grants: Vec<_> = self
+            .grants
+            .rows()
+            .filter(|(_, row)| row.authorization.user == user && row.authorization.client == client)
+            .map(|(id, _)| *id)
+            .collect();
         for id in grants {
             self.grants.edit(&id, |row| row.is_revoked = true);
         }

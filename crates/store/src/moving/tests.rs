@@ -1,6 +1,6 @@
 //! From every lasting store to every other one.
 
-use protocol::line::{Changes, Wants, Write};
+use protocol::line::{Changes, Key, Wants, Write};
 use protocol::model::{AccessId, CodeId, GrantId, SessionId, User, UserKey};
 use tokio::sync::Notify;
 
@@ -172,9 +172,9 @@ async fn a_backup_of_postgres_is_of_one_moment_and_overwrites_nothing() {
     assert!(source.store.backup(&file).await.is_err(), "it was overwritten");
     let copy = Sqlite::open(&file, Mode::Existing).unwrap();
     for id in 50_001..=last {
-        let wants = Wants { code: Some(CodeId(id)), access: Some(AccessId(id)), ..Wants::default() };
-        let found = copy.load(&wants).await.unwrap();
-        assert_eq!(found.code.is_some(), found.access.is_some(), "half a turn is in the backup: {id} of {last}");
+        let found = copy.load(Wants::of([Key::Code(CodeId(id)), Key::Access(AccessId(id))])).await.unwrap();
+        let (code, access) = (code_in(&found, id), access_in(&found, id));
+        assert_eq!(code.is_some(), access.is_some(), "half a turn is in the backup: {id} of {last}");
     }
 }
 

@@ -10,8 +10,8 @@ use protocol::names::login_forms;
 
 use super::batch::Batch;
 use super::gate;
+use super::insert;
 use super::link::{Link, Typed, typed};
-use super::single;
 use super::stop::Stop;
 use super::text::text;
 use crate::documents::{revoked_below, written};
@@ -68,7 +68,7 @@ async fn run_one(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), Sto
 }
 
 /// Adds a row; one whose id is taken loses the turn.
-pub(super) async fn add(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), Stop> {
+async fn add(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), Stop> {
     match link.run(sql, values).await {
         Err(stop) if stop.is_conflict() => Err(Stop::Lost),
         done => done.map(drop),
@@ -148,6 +148,7 @@ fn held_to_write(write: &Write) -> Option<Owner> {
         | Write::RevokePersonal(_)
         | Write::EndSession(_)
         | Write::DropIdentity(_)
+        | Write::Enqueue(_)
         | Write::Note(_) => None,
     }
 }
@@ -239,6 +240,7 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
         | Write::TouchSession { .. }
         | Write::TouchPersonal { .. }
         | Write::TouchSecret { .. }
+        | Write::Enqueue(_)
         | Write::Note(_) => {
             let mut batch = Batch::default();
             batch.write(write)?;
@@ -257,14 +259,14 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
         }
         Write::PutClient(row) => put_client(link, row).await,
         Write::PutUser(row) => put_user(link, row).await,
-        Write::PutPersonal(row) => single::personal(link, row).await,
-        Write::PutSession(row) => single::session(link, row).await,
-        Write::PutIdentity(row) => single::identity(link, row).await,
+        Write::PutPersonal(row) => insert::personal(link, row).await,
+        Write::PutSession(row) => insert::session(link, row).await,
+        Write::PutIdentity(row) => insert::identity(link, row).await,
         Write::BurnJti { jti, until } => {
             let sql = "INSERT INTO burned (jti, until) VALUES ($1, $2)";
             add(link, sql, typed![BYTEA jti.0.as_slice(), INT8 until.0]).await
         }
-        Write::PutConsent(row) => single::consent(link, row).await,
+        Write::PutConsent(row) => insert::consent(link, row).await,
         Write::PutSealKey(SealKey { number, created_at }) => {
             let sql = "INSERT INTO seal_keys (number, created_at) VALUES ($1, $2)";
             add(link, sql, typed![INT8 i64::from(*number), INT8 created_at.0]).await?;

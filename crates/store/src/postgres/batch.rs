@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::line::{Changes, Rely, Write};
-use protocol::model::{Access, Code, Event, Grant};
+use protocol::model::{Access, Code, Event, Grant, Job};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use tokio_postgres::types::Type;
@@ -151,6 +151,7 @@ pub(super) struct Batch<'c> {
     codes: Vec<&'c Code>,
     grants: Vec<&'c Grant>,
     accesses: Vec<&'c Access>,
+    jobs: Vec<&'c Job>,
     events: Vec<&'c Event>,
     sessions_seen: Vec<(i64, i64, i64)>,
     personals_used: Vec<(i64, i64)>,
@@ -195,6 +196,7 @@ fn is_written_frequently(write: &Write) -> bool {
         | Write::PutCode(_)
         | Write::PutGrant(_)
         | Write::PutAccess(_)
+        | Write::Enqueue(_)
         | Write::Note(_)
         | Write::TouchSession { .. }
         | Write::TouchPersonal { .. }
@@ -271,6 +273,7 @@ impl<'c> Batch<'c> {
             Write::PutCode(row) => self.codes.push(row),
             Write::PutGrant(row) => self.grants.push(row),
             Write::PutAccess(row) => self.accesses.push(row),
+            Write::Enqueue(job) => self.jobs.push(job),
             Write::Note(event) => self.events.push(event),
             Write::TouchSession { id, seen_at, idle_until } => {
                 self.sessions_seen.push((id.0, seen_at.0, idle_until.0));
@@ -349,6 +352,7 @@ impl<'c> Batch<'c> {
             insert::grants(link, &self.grants),
             insert::accesses(link, &self.accesses),
             self.touch(link),
+            insert::jobs(link, &self.jobs),
             insert::events(link, &self.events),
             some(link, &AWAIT_DURABILITY, usize::from(self.awaits_durability), &[]),
         );

@@ -6,11 +6,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lab::{Cluster, Options};
-use protocol::line::{Changes, Rely, Wants, Write};
+use protocol::line::{Changes, Key, Rely, Wants, Write};
 use protocol::model::{Client, CodeId, GrantId, User, UserKey};
 use protocol::time::UnixTime;
 
 use super::{Postgres, View};
+use crate::conformance::jobs::race_for_jobs;
 use crate::conformance::old_names;
 use crate::conformance::preconditions::race_for_ids;
 use crate::conformance::rows::*;
@@ -43,8 +44,7 @@ async fn while_the_server_is_away_everything_says_so_and_nothing_is_lost_in_sile
     let store = open(&cluster.database()).await;
     furnish(&store).await;
     cluster.crash();
-    let wants = wants(1);
-    let (read, written) = tokio::join!(store.load(&wants), store.commit([Write::SpendCode(CodeId(1))].into()));
+    let (read, written) = tokio::join!(store.load(wants(1)), store.commit([Write::SpendCode(CodeId(1))].into()));
     assert!(matches!(read, Err(Fault::Unavailable { .. })), "{read:?}");
     assert!(matches!(written, Err(CommitError::Fault(Fault::Unavailable { .. }))), "{written:?}");
     cluster.start_again();
@@ -80,14 +80,14 @@ async fn a_server_that_says_nothing_keeps_nobody_waiting_for_long_and_is_found_a
     let written = futures_util::future::join_all(turns).await;
     assert!(written.iter().all(|answer| matches!(answer, Err(CommitError::Fault(Fault::Unavailable { .. })))));
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
-    assert!(matches!(store.load(&wants(1)).await, Err(Fault::Unavailable { .. })));
+    assert!(matches!(store.load(wants(1)).await, Err(Fault::Unavailable { .. })));
     // Once it is known, nobody waits.
     let began = Instant::now();
-    assert!(matches!(store.load(&wants(1)).await, Err(Fault::Unavailable { .. })));
+    assert!(matches!(store.load(wants(1)).await, Err(Fault::Unavailable { .. })));
     let spent = store.commit([Write::SpendCode(CodeId(1))].into()).await;
     assert!(spent.is_err() && began.elapsed() < Duration::from_secs(6), "{spent:?} {:?}", began.elapsed());
     cluster.thaw();
-    while store.load(&wants(1)).await.is_err() {
+    while store.load(wants(1)).await.is_err() {
         assert!(began.elapsed() < Duration::from_secs(40), "it is not found again");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -256,6 +256,13 @@ async fn of_a_client_and_a_user_of_two_nodes_who_race_for_an_id_one_gets_it() {
     let (one, other) = (open(&url).await, open(&url).await);
     race_for_ids(&one, &other).await;
     assert_eq!(Postgres::shared_ids(&url).await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn of_workers_on_two_nodes_each_gets_other_jobs() {
+    let url = lab::database();
+    let (one, other) = (open(&url).await, open(&url).await);
+    race_for_jobs(&one, &other).await;
 }
 
 #[tokio::test]
@@ -500,7 +507,7 @@ async fn no_statement_by_key_walks_through_a_table() {
         );
         assert!(!plan.contains("Seq Scan"), "{}\n{plan}", sql.text);
     }
-    assert!(store.load(&Wants::default()).await.is_ok());
+    assert!(store.load(Wants::default()).await.is_ok());
 }
 
 #[tokio::test]
@@ -628,9 +635,8 @@ async fn a_row_that_cannot_be_read_is_the_trouble_of_those_who_want_it() {
     furnish(&store).await;
     commit(&store, [Write::PutSession(Box::new(session(2, 2)))]).await;
     cluster.sql("test_1", "UPDATE sessions SET amr = '[\"of a later version\"]' WHERE id = 2");
-    let good = wants(1);
-    let bad = Wants { session: Some(protocol::model::SessionId(2)), ..Wants::default() };
-    let all = (0..20).map(|at| store.load(if at == 7 { &bad } else { &good }));
+    let bad = || Wants::of([Key::Session(protocol::model::SessionId(2))]);
+    let all = (0..20).map(|at| store.load(if at == 7 { bad() } else { wants(1) }));
     let found = futures_util::future::join_all(all).await;
     for (at, found) in found.iter().enumerate() {
         assert_eq!(found.is_err(), at == 7, "{at}: {found:?}");

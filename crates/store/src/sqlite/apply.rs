@@ -150,6 +150,7 @@ fn write(connection: &Connection, write: &Write) -> Result<(), Stop> {
         Write::DropIdentity(name) => drop_identity(connection, name),
         Write::DeleteUser(key) => DELETE_USER.iter().try_for_each(|sql| run(sql, &[key.0])),
         Write::DeleteClient(key) => DELETE_CLIENT.iter().try_for_each(|sql| run(sql, &[key.0])),
+        Write::Enqueue(job) => insert::job(connection, job),
         Write::Note(event) => insert::event(connection, event),
     }
 }

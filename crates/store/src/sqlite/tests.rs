@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::line::{Wants, Write};
+use protocol::line::{Key, Write};
 use protocol::model::{AccessId, Client, ClientKey, CodeId, GrantId, User};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -55,8 +55,7 @@ async fn two_processes_see_each_others_changes_at_once() {
         let is_disabled = version % 2 == 0;
         let row = Client { is_disabled, version, ..client(1) };
         commit(&command, [Write::PutClient(Box::new(row))]).await;
-        let wants = Wants { access: Some(AccessId(1)), ..Wants::default() };
-        let held = server.load(&wants).await.unwrap().access.expect("the token is there");
+        let held = access_in(&load(&server, Key::Access(AccessId(1))).await, 1).expect("the token is there");
         assert_eq!(held.client.expect("the client is there").is_disabled, is_disabled);
         assert_eq!(facts(&server, 1).await.client.expect("the client is there").is_disabled, is_disabled);
     }
@@ -303,7 +302,7 @@ async fn a_damaged_document_is_a_fault_that_quotes_nothing() {
     furnish(&store).await;
     let raw = Connection::open(&path).unwrap();
     raw.execute(r#"UPDATE users SET version = 2, document = '{"key":1,"password":"$argon2$hush'"#, []).unwrap();
-    let fault = store.load(&wants(1)).await.expect_err("the document cannot be read");
+    let fault = store.load(wants(1)).await.expect_err("the document cannot be read");
     assert!(matches!(fault, Fault::Broken { .. }));
     assert!(!fault.to_string().contains("hush"), "{fault}");
 }

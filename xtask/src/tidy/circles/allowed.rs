@@ -38,11 +38,11 @@ pub(super) const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         files: &["server/src/cli/client.rs", "server/src/cli/client/add.rs", "server/src/cli/client/secret.rs"],
-        reason: "from before this rule: the verbs of a noun need what its file has for all of them",
+        reason: "from before this rule: the commands about a client share how a client is printed",
     },
     Allowed {
         files: &["server/src/cli/user.rs", "server/src/cli/user/link.rs", "server/src/cli/user/second_factor.rs"],
-        reason: "from before this rule: the verbs of a noun need what its file has for all of them",
+        reason: "from before this rule: the commands about a user share how sessions are ended",
     },
 ];
 

@@ -170,7 +170,7 @@ fn who_goes_back_to_a_consent_page_finds_it_there() {
     let mut visit = visit(&world, None);
     assert!(told(&world, None).starts_with("return code"));
     visit.errand.user = Some(sample::user().key);
-    visit.errand.shown = Some(Shown { scope: Scope::of(["profile"]), audience: vec![] });
+    visit.errand.shown = Some(Permission { scope: Scope::of(["profile"]), audience: vec![] });
     let step = |visit: &Visit| world.judge(visit).0.unwrap().step;
     assert!(matches!(step(&visit), Step::Ask(Ask { page: Page::Consent { .. }, .. })));
     visit.errand.user = Some(crate::model::UserKey(77));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::crypto::keys::{Alphabet, Keys, Presented, Spelling, TokenKind};
 use crate::line::{Facts, Rely, Turn, Write};
-use crate::liveness::Hangs;
+use crate::liveness::DependsOn;
 use crate::model::{Amr, Session, SessionId, User};
 use crate::person::browser::{Caller, Cookie};
 use crate::person::device::Device;
@@ -34,8 +34,7 @@ pub struct Signed {
 impl Signed {
     /// Finds the live session of the browser's cookie, and decides the write that notes its use.
     pub fn find(caller: &Caller, facts: &Facts, turn: &mut Turn<'_>) -> Option<Self> {
-        let presented = caller.session?;
-        let held = facts.session.as_ref().filter(|held| held.row.digest == presented.digest)?;
+        let held = facts.session(caller.session?)?;
         let session = &held.row;
         let user = held.user.as_ref()?;
         // A session belongs to no dialect, and hangs on its user only.

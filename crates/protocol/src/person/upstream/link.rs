@@ -45,7 +45,7 @@ impl Link {
     /// # Errors
     /// [`No::UpstreamEmailTaken`] when the identity has become somebody else's since, or the address has.
     pub fn is_due(&self, user: &User, facts: &Facts) -> Result<bool, No> {
-        match &facts.identity {
+        match facts.identity(&self.name()) {
             Some(held) if held.row.user == user.key => Ok(false),
             // Somebody else signed in meanwhile.
             None if self.user != user.key => Ok(false),

@@ -223,7 +223,7 @@ fn a_token_that_died_at_home_is_dead_here() {
 fn a_token_for_another_resource_is_inactive_for_this_api_whoever_gave_it() {
     let mut world = world();
     hold_access(&mut world, &form("kt_", Alphabet::Hex), Scope::default());
-    world.facts.access.as_mut().unwrap().row.audience = vec!["https://api.example/".into()];
+    world.facts.access.as_mut().unwrap().row.permission.audience = vec!["https://api.example/".into()];
     assert!(!is_active(&world));
     assert_eq!(no(&world), No::TokenUnknown);
     let api = Client { audience: vec!["https://api.example/".into()], ..sample::client() };
@@ -243,11 +243,7 @@ fn a_refresh_token_of_the_other_surface_is_not_read() {
         world.facts.grant = Some(Held {
             row: Grant {
                 id: GrantId(minted.id),
-                user: sample::user().key,
-                client: sample::client().key,
-                scope: Scope::default(),
-                audience: vec![],
-                auth_time: UnixTime(900),
+                authorization: sample::authorization(),
                 created_at: UnixTime(900),
                 expires_at: UnixTime(2000),
                 refresh: Some(refresh),
@@ -260,7 +256,9 @@ fn a_refresh_token_of_the_other_surface_is_not_read() {
         assert!(!is_active(&world), "{spelling:?}");
         assert_eq!(no(&world), No::TokenUnknown);
         let token = AnyToken::read_widely(&world.sent(Param::Token), &world.policy, &world.keys);
-        assert_eq!(token.owner(&world.facts, &world.policy, world.now), None);
+        let mut wants = Wants::default();
+        token.want(&mut wants);
+        assert_eq!(token.owner(&world.facts.load(wants), &world.policy, world.now), None);
     }
 }
 

@@ -16,11 +16,10 @@ fn world() -> World {
     world.facts.grant = Some(Held {
         row: Grant {
             id: GrantId(minted.id),
-            user: sample::user().key,
-            client: sample::client().key,
-            scope: Scope::of(["profile", "links:write"]),
-            audience: vec![],
-            auth_time: UnixTime(900),
+            authorization: Authorization {
+                permission: Permission { scope: Scope::of(["profile", "links:write"]), audience: vec![] },
+                ..sample::authorization()
+            },
             created_at: UnixTime(900),
             expires_at: UnixTime(9000),
             refresh: Some(Refresh {
@@ -349,7 +348,7 @@ fn what_was_taken_from_the_client_is_gone_from_its_grants() {
     world.facts.client = Some(Arc::new(Client { scope: Scope::of(["email"]), ..sample::client() }));
     assert_eq!(world.token().unwrap_err().no, No::ScopeNotAllowed);
     world.facts.client = Some(Arc::new(sample::client()));
-    world.facts.grant.as_mut().unwrap().row.audience = vec!["https://gone.example/".into()];
+    world.facts.grant.as_mut().unwrap().row.authorization.permission.audience = vec!["https://gone.example/".into()];
     assert_eq!(world.token().unwrap_err().no, No::ResourceNotGranted);
 }
 
@@ -369,7 +368,7 @@ fn a_narrower_scope_is_given_and_a_wider_one_refused_rfc_6749_6() {
 #[test]
 fn a_token_of_another_client_is_refused_and_nothing_is_revoked_rfc_6749_6() {
     let mut world = world();
-    world.facts.grant.as_mut().unwrap().row.client = crate::model::ClientKey(77);
+    world.facts.grant.as_mut().unwrap().row.authorization.client = crate::model::ClientKey(77);
     world.check_token(&expect![[r#"
         no RefreshOfOtherClient
 

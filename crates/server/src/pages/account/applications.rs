@@ -63,7 +63,7 @@ pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
         let client = &application.client;
         let policy = app.policy_of(app.dialects.named(&client.dialect));
         // First-party applications have no consent. They may use every scope that they are registered for.
-        let scope = application.consent.as_ref().map_or(&client.scope, |consent| &consent.scope);
+        let scope = application.consent.as_ref().map_or(&client.scope, |consent| &consent.permission.scope);
         let sentences = scope.iter().map(|word| words::scope(&policy.scope, word)).collect();
         Line::new(client, sentences, application.consent.as_ref(), now)
     });

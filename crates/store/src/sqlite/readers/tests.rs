@@ -9,15 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use protocol::line::Write;
+use protocol::line::{Key, Write};
 use protocol::model::{AccessId, Client, ClientKey};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::super::Sqlite;
 use super::super::index::FRAMES_MAX;
+use crate::Mode;
 use crate::conformance::rows::*;
-use crate::{Mode, Store};
 
 /// Tells [`the_other_process`] which database to write to.
 const PATH: &str = "GRANTRY_TEST_DATABASE";
@@ -193,6 +193,6 @@ async fn another_process_can_empty_the_log_beside_constant_reads() {
     assert_eq!((is_busy, frames), (false, 0));
     drop(crowd);
     commit(&*store, [Write::PutAccess(Box::new(own_access(2_000, 1)))]).await;
-    let held = store.load(&protocol::line::Wants { access: Some(AccessId(2_000)), ..Default::default() }).await;
-    assert!(held.unwrap().access.is_some());
+    let found = load(&*store, Key::Access(AccessId(2_000))).await;
+    assert!(access_in(&found, 2_000).is_some());
 }

@@ -1,11 +1,12 @@
-//! Who makes an attempt to prove who they are.
+//! An attempt to prove who somebody is.
 
 use crate::model::{SessionId, UserKey};
 use crate::person::device::Device;
 
-/// Who makes an attempt: what the counters depend on beside the account, and what is known before rows are read.
+/// An attempt to prove who somebody is, as it is known before rows are read. Together with the account it decides which
+/// counters count a failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Knock {
+pub struct Attempt {
     /// The network address, as it is counted.
     pub address: String,
     /// The known devices that the browser proves to be.
@@ -14,7 +15,7 @@ pub struct Knock {
     pub session: Option<SessionId>,
 }
 
-impl Knock {
+impl Attempt {
     /// An attempt of a program, which is no known device of anybody's.
     #[must_use]
     pub fn from_address(address: &str) -> Self {
