@@ -211,6 +211,8 @@ async fn write(link: &Link, change: &Change) -> Result<(), Stop> {
         | Change::TouchSession { .. }
         | Change::TouchPersonal { .. }
         | Change::TouchSecret { .. }
+        | Change::PutConsent(_)
+        | Change::PutSession(_)
         | Change::Note(_) => {
             let mut batch = Batch::default();
             batch.add(std::slice::from_ref(change));
@@ -220,7 +222,6 @@ async fn write(link: &Link, change: &Change) -> Result<(), Stop> {
         Change::PutClient(row) => put_client(link, row).await,
         Change::PutUser(row) => put_user(link, row).await,
         Change::PutPersonal(row) => single::personal(link, row).await,
-        Change::PutSession(row) => single::session(link, row).await,
         Change::PutIdentity(row) => single::identity(link, row).await,
         Change::BurnJti { jti, until } => {
             let sql = "INSERT INTO burned (jti, until) VALUES ($1, $2)";
@@ -230,7 +231,6 @@ async fn write(link: &Link, change: &Change) -> Result<(), Stop> {
             let sql = "DELETE FROM identities WHERE issuer = $1 AND subject = $2";
             link.run(sql, typed![TEXT text(&name.issuer), TEXT text(&name.subject)]).await.map(drop)
         }
-        Change::PutConsent(row) => single::consent(link, row).await,
         Change::PutSealKey(SealKey { number, created_at }) => {
             let sql = "INSERT INTO seal_keys (number, created_at) VALUES ($1, $2)";
             add(link, sql, typed![INT8 i64::from(*number), INT8 created_at.0]).await?;

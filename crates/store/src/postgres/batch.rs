@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::line::{Change, Rely};
-use protocol::model::{Access, Code, Event, Grant};
+use protocol::model::{Access, Code, Consent, Event, Grant, Session};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use tokio_postgres::types::Type;
@@ -45,6 +45,10 @@ static USERS: Sql = Sql {
     ),
     types: &[INTS, INTS, COUNT],
 };
+// A row that is absent cannot be held, but the user whom it would belong to can: whoever adds or withdraws a consent holds the
+// user alone, and so is written before or after all of this batch.
+static USERS_SHARED: Sql = Sql { text: "SELECT 1 FROM users WHERE key = ANY($1) ORDER BY key FOR SHARE", types: &[INTS] };
+static USERS_ALONE: Sql = Sql { text: "SELECT 1 FROM users WHERE key = ANY($1) ORDER BY key FOR UPDATE", types: &[INTS] };
 static SESSIONS: Sql =
     Sql { text: all_of!("$2", "SELECT 1 FROM sessions WHERE id = ANY($1) FOR SHARE"), types: &[INTS, COUNT] };
 static UNREVOKED: Sql = Sql {
@@ -62,6 +66,21 @@ static CONSENTS: Sql = Sql {
             ON o.user_key = t.user_key AND o.client_key = t.client_key AND o.id = t.id FOR SHARE OF o"
     ),
     types: &[INTS, INTS, INTS, COUNT],
+};
+static ABSENT: Sql = Sql {
+    text: all_of!(
+        "0",
+        "SELECT 1 FROM unnest($1, $2) AS t (user_key, client_key) JOIN consents AS o \
+            ON o.user_key = t.user_key AND o.client_key = t.client_key"
+    ),
+    types: &[INTS, INTS],
+};
+// In the order in which attempts lock them. A counter that has become full since it was looked at stays full.
+static CLEAR: Sql = Sql {
+    text: "DELETE FROM attempts WHERE id IN (\
+        SELECT a.id FROM unnest($1, $2, $3) AS t (key, bound, now) JOIN attempts AS a ON a.key = t.key \
+        WHERE NOT (a.failures >= t.bound AND a.resets_at > t.now) ORDER BY a.id FOR UPDATE OF a)",
+    types: &[BYTES, INTS, INTS],
 };
 static SPEND: Sql = Sql {
     text: all_of!("$2", "UPDATE codes SET is_spent = true WHERE id = ANY($1) AND NOT is_spent RETURNING 1"),
@@ -116,12 +135,16 @@ static SETTLE: Sql = Sql { text: "SELECT pg_logical_emit_message(true, 'grantry'
 /// Every statement of this file.
 pub(super) static STATEMENTS: &[&Sql] = &[
     &SETTLE,
+    &USERS_SHARED,
+    &USERS_ALONE,
     &CLIENTS,
     &USERS,
     &SESSIONS,
     &GRANTS,
     &UNREVOKED,
     &CONSENTS,
+    &ABSENT,
+    &CLEAR,
     &SPEND,
     &ROTATE,
     &TOUCH_SESSIONS,
@@ -146,6 +169,12 @@ pub(super) struct Batch<'c> {
     sessions: BTreeSet<i64>,
     unrevoked: BTreeSet<i64>,
     consents: BTreeSet<(i64, i64, i64)>,
+    /// Users and clients between whom there must be no consent.
+    absent: BTreeSet<(i64, i64)>,
+    /// Users to whom rows are added that another turn may rely on the absence of.
+    users_alone: BTreeSet<i64>,
+    new_consents: Vec<&'c Consent>,
+    new_sessions: Vec<&'c Session>,
     spent: Vec<i64>,
     rotated: Vec<Rotation<'c>>,
     codes: Vec<&'c Code>,
@@ -158,6 +187,8 @@ pub(super) struct Batch<'c> {
     secrets_used: BTreeMap<[u8; 32], (i64, i64)>,
     /// Counters that must be below a limit at a time.
     passed: BTreeSet<([u8; 32], i64, i64)>,
+    /// Those of them that are forgotten.
+    cleared: BTreeSet<([u8; 32], i64, i64)>,
     has_to_settle: bool,
 }
 
@@ -170,15 +201,15 @@ pub(super) fn is_frequent(changes: &[Change]) -> bool {
         | Change::PutCode(_)
         | Change::PutGrant(_)
         | Change::PutAccess(_)
+        | Change::PutConsent(_)
+        | Change::PutSession(_)
         | Change::Note(_)
         | Change::TouchSession { .. }
         | Change::TouchPersonal { .. }
         | Change::TouchSecret { .. }
-        | Change::PassCounter { is_cleared: false, .. } => true,
+        | Change::PassCounter { .. } => true,
         Change::Rely(rely) => match rely {
-            Rely::Client(..) | Rely::User(..) | Rely::Session(_) | Rely::Grant(_) => true,
-            // What is not there cannot be held fast.
-            Rely::Consent { id, .. } => id.is_some(),
+            Rely::Client(..) | Rely::User(..) | Rely::Session(_) | Rely::Grant(_) | Rely::Consent { .. } => true,
             Rely::ClientsFewer { .. } | Rely::PersonalsFewer { .. } => false,
         },
         _ => false,
@@ -197,6 +228,14 @@ impl<'c> Batch<'c> {
                 Change::Rely(Rely::Consent { user, client, id: Some(id) }) => {
                     self.consents.insert((user.0, client.0, *id));
                 }
+                Change::Rely(Rely::Consent { user, client, id: None }) => {
+                    self.absent.insert((user.0, client.0));
+                }
+                Change::PutConsent(row) => {
+                    self.users_alone.insert(row.user.0);
+                    self.new_consents.push(row);
+                }
+                Change::PutSession(row) => self.new_sessions.push(row),
                 Change::Settle => self.has_to_settle = true,
                 Change::SpendCode(id) => self.spent.push(id.0),
                 Change::RotateRefresh { grant, from, to, expires_at } => {
@@ -214,8 +253,12 @@ impl<'c> Batch<'c> {
                     let used = self.secrets_used.entry(secret.0).or_insert((client.0, used_at.0));
                     *used = (client.0, used.1.max(used_at.0));
                 }
-                Change::PassCounter { key, limit, now, is_cleared: false } => {
-                    self.passed.insert((key.0, i64::from(*limit), now.0));
+                Change::PassCounter { key, limit, now, is_cleared } => {
+                    let counter = (key.0, i64::from(*limit), now.0);
+                    self.passed.insert(counter);
+                    if *is_cleared {
+                        self.cleared.insert(counter);
+                    }
                 }
                 _ => unreachable!("the turn is of the frequent kind"),
             }
@@ -265,6 +308,9 @@ impl<'c> Batch<'c> {
             self.rely(link),
             self.spend(link),
             self.rotate(link),
+            self.clear(link),
+            insert::consents(link, &self.new_consents),
+            insert::sessions(link, &self.new_sessions),
             insert::codes(link, &self.codes),
             insert::grants(link, &self.grants),
             insert::accesses(link, &self.accesses),
@@ -295,6 +341,8 @@ impl<'c> Batch<'c> {
         let of_sessions: Values<'_> = &[&sessions];
         let of_grants: Values<'_> = &[&unrevoked];
         let of_consents: Values<'_> = &[&of, &to, &ids];
+        let (without, and): (Vec<i64>, Vec<i64>) = self.absent.iter().copied().unzip();
+        let of_absent: Values<'_> = &[&without, &and];
         let mut mixed: Vec<i64> = Vec::new();
         if !unrevoked.is_empty() && !self.rotated.is_empty() {
             mixed = self.rotated.iter().map(|rotation| rotation.grant).chain(unrevoked.iter().copied()).collect();
@@ -303,6 +351,7 @@ impl<'c> Batch<'c> {
         tokio::try_join!(
             biased;
             // The order of `apply::lock`.
+            self.hold_users(link),
             all(link, &USERS, users.len(), of_users),
             all(link, &CLIENTS, clients.len(), of_clients),
             all(link, &SESSIONS, sessions.len(), of_sessions),
@@ -312,9 +361,30 @@ impl<'c> Batch<'c> {
             },
             all(link, &UNREVOKED, unrevoked.len(), of_grants),
             all(link, &CONSENTS, ids.len(), of_consents),
+            some(link, &ABSENT, without.len(), of_absent),
             self.pass(link),
         )
         .map(drop)
+    }
+
+    /// Holds the users whose rows are not enough to be held. All that the batch needs are taken in one order: whoever took some
+    /// alone and then shared others could meet somebody who did so the other way round.
+    async fn hold_users(&self, link: &Link) -> Result<(), Stop> {
+        let shared = self.absent.iter().map(|(user, _)| *user).chain(self.users.iter().map(|(user, _)| *user));
+        let all: BTreeSet<i64> = shared.chain(self.users_alone.iter().copied()).collect();
+        let keys: Vec<i64> = all.into_iter().collect();
+        match (self.users_alone.is_empty(), self.absent.is_empty()) {
+            (true, true) => Ok(()),
+            (true, false) => link.execute(&USERS_SHARED, &[&keys]).await.map(drop),
+            (false, _) => link.execute(&USERS_ALONE, &[&keys]).await.map(drop),
+        }
+    }
+
+    async fn clear(&self, link: &Link) -> Result<(), Stop> {
+        let keys: Vec<&[u8]> = self.cleared.iter().map(|(key, _, _)| key.as_slice()).collect();
+        let limits: Vec<i64> = self.cleared.iter().map(|(_, limit, _)| *limit).collect();
+        let times: Vec<i64> = self.cleared.iter().map(|(_, _, now)| *now).collect();
+        some(link, &CLEAR, keys.len(), &[&keys, &limits, &times]).await
     }
 
     async fn pass(&self, link: &Link) -> Result<(), Stop> {

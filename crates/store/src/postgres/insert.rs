@@ -1,6 +1,6 @@
 //! New rows, many at once: one statement for all rows of a table, each column as an array.
 
-use protocol::model::{Access, Code, Event, Grant};
+use protocol::model::{Access, Code, Consent, Event, Grant, Session};
 use tokio_postgres::types::Type;
 
 use super::link::{Link, Sql, Values};
@@ -30,6 +30,19 @@ static ACCESSES: Sql = Sql {
         SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     types: &[INTS, BYTES, INTS, INTS, INTS, INTS, INTS, TEXTS, TEXTS],
 };
+// A new consent, or another in its place.
+static CONSENTS: Sql = Sql {
+    text: "INSERT INTO consents (id, user_key, client_key, scope, audience, given_at, renewed_at) \
+        SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (user_key, client_key) DO UPDATE SET \
+        id = excluded.id, scope = excluded.scope, audience = excluded.audience, given_at = excluded.given_at, \
+        renewed_at = excluded.renewed_at",
+    types: &[INTS, INTS, INTS, TEXTS, TEXTS, INTS, INTS],
+};
+static SESSIONS: Sql = Sql {
+    text: "INSERT INTO sessions (id, digest, user_key, amr, auth_time, created_at, seen_at, idle_until, expires_at, \
+        address, agent) SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    types: &[INTS, BYTES, INTS, TEXTS, INTS, INTS, INTS, INTS, INTS, TEXTS, TEXTS],
+};
 static EVENTS: Sql = Sql {
     text: "INSERT INTO events (at, kind, user_key, client_key, address, detail, actor) \
         SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7)",
@@ -37,7 +50,7 @@ static EVENTS: Sql = Sql {
 };
 
 /// Every statement of this file.
-pub(super) static STATEMENTS: &[&Sql] = &[&CODES, &GRANTS, &ACCESSES, &EVENTS];
+pub(super) static STATEMENTS: &[&Sql] = &[&CODES, &GRANTS, &ACCESSES, &CONSENTS, &SESSIONS, &EVENTS];
 
 /// One column of all rows.
 macro_rules! column {
@@ -108,6 +121,42 @@ pub(super) async fn accesses(link: &Link, rows: &[&Access]) -> Result<(), Stop> 
         column!(rows, row => list(&row.audience)),
     ];
     link.execute(&ACCESSES, values).await.map(drop)
+}
+
+pub(super) async fn consents(link: &Link, rows: &[&Consent]) -> Result<(), Stop> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let values: Values<'_> = &[
+        column!(rows, row => row.id),
+        column!(rows, row => row.user.0),
+        column!(rows, row => row.client.0),
+        column!(rows, row => text(row.scope.as_str())),
+        column!(rows, row => list(&row.audience)),
+        column!(rows, row => row.given_at.0),
+        column!(rows, row => row.renewed_at.0),
+    ];
+    link.execute(&CONSENTS, values).await.map(drop)
+}
+
+pub(super) async fn sessions(link: &Link, rows: &[&Session]) -> Result<(), Stop> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let values: Values<'_> = &[
+        column!(rows, row => row.id.0),
+        column!(rows, row => row.digest.0.as_slice()),
+        column!(rows, row => row.user.0),
+        column!(rows, row => list(&row.amr).unwrap_or_else(|| "[]".to_owned())),
+        column!(rows, row => row.auth_time.0),
+        column!(rows, row => row.created_at.0),
+        column!(rows, row => row.seen_at.0),
+        column!(rows, row => row.idle_until.0),
+        column!(rows, row => row.expires_at.0),
+        column!(rows, row => text(&row.address)),
+        column!(rows, row => text(&row.agent)),
+    ];
+    link.execute(&SESSIONS, values).await.map(drop)
 }
 
 pub(super) async fn events(link: &Link, rows: &[&Event]) -> Result<(), Stop> {
