@@ -47,8 +47,10 @@ static USERS: Sql = Sql {
 };
 // A row that is absent cannot be held, but the user whom it would belong to can: whoever adds or withdraws a consent holds the
 // user alone, and so is written before or after all of this batch.
-static USERS_SHARED: Sql = Sql { text: "SELECT 1 FROM users WHERE key = ANY($1) ORDER BY key FOR SHARE", types: &[INTS] };
-static USERS_ALONE: Sql = Sql { text: "SELECT 1 FROM users WHERE key = ANY($1) ORDER BY key FOR UPDATE", types: &[INTS] };
+static USERS_SHARED: Sql =
+    Sql { text: "SELECT 1 FROM users WHERE key = ANY($1) ORDER BY key FOR SHARE", types: &[INTS] };
+static USERS_ALONE: Sql =
+    Sql { text: "SELECT 1 FROM users WHERE key = ANY($1) ORDER BY key FOR UPDATE", types: &[INTS] };
 static SESSIONS: Sql =
     Sql { text: all_of!("$2", "SELECT 1 FROM sessions WHERE id = ANY($1) FOR SHARE"), types: &[INTS, COUNT] };
 static UNREVOKED: Sql = Sql {
