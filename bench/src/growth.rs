@@ -126,7 +126,7 @@ fn pour(database: &Database, count: usize, every: usize) -> Vec<String> {
                 "{}\t\\\\x{digest}\t{}\t{issued}\t{expires}\t{}",
                 row.id.0,
                 row.client.0,
-                row.scope.as_str()
+                row.permission.scope.as_str()
             )?;
             if at % every == 0 {
                 texts.push(text);

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use protocol::client::registration;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Alphabet, Keys, Minted, Spelling, TokenKind};
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{
-    Access, AccessId, Amr, Client, ClientKey, ClientKind, ClientSecret, Consent, Grant, GrantId, GrantType, Personal,
-    PersonalId, Pkce, Refresh, Session, SessionId, StoredSecret, User, UserKey,
+    Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret, Consent, Grant,
+    GrantId, GrantType, Permission, Personal, PersonalId, Pkce, Refresh, Session, SessionId, StoredSecret, User,
+    UserKey,
 };
 use protocol::person::password;
 use protocol::policy::Policy;
@@ -68,18 +69,18 @@ impl Seeder {
 
     /// The clients, their users, a session of the first one with remembered consents. Gives the session cookie's value.
     pub(crate) async fn people(&mut self) -> String {
-        let mut changes: Vec<Change> =
-            OWNERS.iter().map(|owner| Change::PutClient(Box::new(client(owner, self.now)))).collect();
+        let mut changes: Vec<Write> =
+            OWNERS.iter().map(|owner| Write::PutClient(Box::new(client(owner, self.now)))).collect();
         let hash = password::hash(&Secret::new(PASSWORD), &mut self.entropy);
         for number in 1..=USERS {
-            changes.push(Change::PutUser(Box::new(user(number, &hash, self.now))));
+            changes.push(Write::PutUser(Box::new(user(number, &hash, self.now))));
         }
         let (cookie, session) = self.session(1);
         changes.push(session);
         for owner in OWNERS.iter().filter(|owner| !owner.is_first_party) {
             changes.push(consent(owner, 1, owner.key, self.now));
         }
-        self.store.commit(changes).await.expect("the rows are new");
+        self.store.commit(changes.into()).await.expect("the rows are new");
         cookie
     }
 
@@ -90,7 +91,7 @@ impl Seeder {
         let mut changes = Vec::with_capacity(count * (2 + owners.len()));
         for number in (USERS + 1..).take(count) {
             let (cookie, session) = self.session(number);
-            changes.push(Change::PutUser(Box::new(nameless(number, self.now))));
+            changes.push(Write::PutUser(Box::new(nameless(number, self.now))));
             changes.push(session);
             for owner in owners {
                 // Apart from the numbers of the first user's.
@@ -98,12 +99,12 @@ impl Seeder {
             }
             cookies.push(cookie);
         }
-        self.store.commit(changes).await.expect("the rows are new");
+        self.store.commit(changes.into()).await.expect("the rows are new");
         cookies
     }
 
     /// A session of a user, and its cookie's value.
-    fn session(&mut self, user: i64) -> (String, Change) {
+    fn session(&mut self, user: i64) -> (String, Write) {
         let cookie = self.mint(TokenKind::Session);
         let session = Session {
             id: SessionId(cookie.id),
@@ -118,7 +119,7 @@ impl Seeder {
             address: "127.0.0.1".into(),
             agent: "bench".into(),
         };
-        (cookie.text.reveal().to_owned(), Change::PutSession(Box::new(session)))
+        (cookie.text.reveal().to_owned(), Write::PutSession(Box::new(session)))
     }
 
     /// So many live access tokens of a client; gives every `every`th.
@@ -127,7 +128,7 @@ impl Seeder {
         let mut sets = Vec::with_capacity(count);
         for at in 0..count {
             let (text, row) = self.access_row(owner);
-            sets.push(vec![Change::PutAccess(Box::new(row))]);
+            sets.push(vec![Write::PutAccess(Box::new(row))]);
             if at % every == 0 {
                 texts.push(text);
             }
@@ -145,8 +146,7 @@ impl Seeder {
             client: ClientKey(owner.key),
             user: None,
             grant: None,
-            scope: Scope::of([owner.scope]),
-            audience: vec![],
+            permission: Permission { scope: Scope::of([owner.scope]), audience: vec![] },
             issued_at: self.now,
             expires_at: self.now.plus(YEAR_S),
         };
@@ -159,7 +159,7 @@ impl Seeder {
         let mut sets = Vec::with_capacity(count);
         for number in (1..=USERS).cycle().take(count) {
             let (text, row) = self.access_row(owner);
-            sets.push(vec![Change::PutAccess(Box::new(Access { user: Some(UserKey(number)), ..row }))]);
+            sets.push(vec![Write::PutAccess(Box::new(Access { user: Some(UserKey(number)), ..row }))]);
             texts.push(text);
         }
         self.commit_all(sets).await;
@@ -172,7 +172,7 @@ impl Seeder {
         let mut sets = Vec::with_capacity(count);
         for number in (1..=USERS).cycle().take(count) {
             let minted = self.mint(TokenKind::Personal);
-            sets.push(vec![Change::PutPersonal(Box::new(Personal {
+            sets.push(vec![Write::PutPersonal(Box::new(Personal {
                 id: PersonalId(minted.id),
                 digest: minted.digest,
                 user: UserKey(number),
@@ -199,13 +199,15 @@ impl Seeder {
             let until = self.now.plus(YEAR_S);
             let refresh =
                 Refresh { current: minted.digest, previous: None, answer: None, idle_until: until, generation: 0 };
-            sets.push(vec![Change::PutGrant(Box::new(Grant {
+            sets.push(vec![Write::PutGrant(Box::new(Grant {
                 id: GrantId(minted.id),
-                user: UserKey(1),
-                client: ClientKey(owner.key),
-                scope: Scope::of([owner.scope]),
-                audience: vec![],
-                auth_time: self.now,
+                authorization: Authorization {
+                    user: UserKey(1),
+                    client: ClientKey(owner.key),
+                    permission: Permission { scope: Scope::of([owner.scope]), audience: vec![] },
+                    auth_time: self.now,
+                    circumstances: Circumstances::default(),
+                },
                 created_at: self.now,
                 expires_at: until,
                 refresh: Some(refresh),
@@ -217,14 +219,14 @@ impl Seeder {
         texts
     }
 
-    async fn commit_all(&self, sets: Vec<Vec<Change>>) {
+    async fn commit_all(&self, sets: Vec<Vec<Write>>) {
         let mut under_way = tokio::task::JoinSet::new();
         for set in sets {
             if under_way.len() == IN_FLIGHT {
                 under_way.join_next().await;
             }
             let store = Arc::clone(&self.store);
-            under_way.spawn(async move { store.commit(set).await.expect("the rows are new") });
+            under_way.spawn(async move { store.commit(set.into()).await.expect("the rows are new") });
         }
         under_way.join_all().await;
     }
@@ -343,13 +345,12 @@ fn nameless(number: i64, now: UnixTime) -> User {
     User::new(UserKey(number), format!("bench-{number}"), format!("User {number}"), now)
 }
 
-fn consent(owner: &Owner, user: i64, id: i64, now: UnixTime) -> Change {
-    Change::PutConsent(Consent {
+fn consent(owner: &Owner, user: i64, id: i64, now: UnixTime) -> Write {
+    Write::PutConsent(Consent {
         id,
-        audience: vec![],
+        permission: Permission { scope: Scope::of([owner.scope]), audience: vec![] },
         user: UserKey(user),
         client: ClientKey(owner.key),
-        scope: Scope::of([owner.scope]),
         given_at: now,
         renewed_at: now,
     })

@@ -158,6 +158,25 @@ impl Cluster {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
+    /// Returns a database as SQL, without the rows of some tables. Statements name the columns that they fill.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    #[must_use]
+    pub fn dump(&self, database: &str, without_rows_of: &[&str]) -> String {
+        let mut dump = program("pg_dump");
+        dump.args([
+            "--column-inserts",
+            "--rows-per-insert=100",
+            "--no-owner",
+            "--no-privileges",
+            "--username=postgres",
+        ]);
+        dump.args(without_rows_of.iter().map(|table| format!("--exclude-table-data={table}")));
+        dump.arg("--host").arg(self.folder.path()).args(["--port", &self.port.to_string(), database]);
+        String::from_utf8_lossy(&must(&mut dump, "pg_dump").stdout).into_owned()
+    }
+
     /// Runs a statement that takes rows, `COPY … FROM STDIN`, and gives it those that `write` writes.
     ///
     /// # Panics

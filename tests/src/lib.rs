@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs, read clocks and write files")]
 
 pub mod disk;
+pub mod fixture;
 pub mod frames;
 pub mod google;
 mod http;
@@ -196,6 +197,11 @@ impl Installation {
         let mut command = Command::new(line.next().expect("there is at least the binary"));
         command.args(line).args(words).arg("--config").arg(self.folder.path().join("grantry.toml"));
         command
+    }
+
+    /// Uses another binary from now on, such as that of an earlier version.
+    pub fn use_program(&mut self, program: &Path) {
+        program.clone_into(&mut self.program);
     }
 
     /// Runs a command of the binary to its end, and lets it write its answer to `out`.

@@ -10,10 +10,10 @@ use protocol::account::{AccountCall, Act};
 use protocol::client::registration;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::Presented;
-use protocol::line::{Change, Rely, Wants};
+use protocol::line::{Changes, Key, Rely, Row, Wants, Write};
 use protocol::model::{
-    Access, AccessId, Amr, Client, ClientKey, ClientKind, Consent, Grant, GrantId, Identity, IdentityName, Session,
-    SessionId, User, UserKey,
+    Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKey, ClientKind, Consent, Grant, GrantId,
+    Identity, IdentityName, Permission, Session, SessionId, User, UserKey,
 };
 use protocol::person::browser::{Caller, FormSeal};
 use protocol::person::password;
@@ -91,20 +91,22 @@ async fn furnish(store: &dyn Store, hash: &str) {
         id: 1,
         user: UserKey(1),
         client: ClientKey(1),
-        scope: Scope::of(["profile"]),
-        audience: vec![],
+        permission: Permission { scope: Scope::of(["profile"]), audience: vec![] },
         given_at: now(),
         renewed_at: now(),
     };
     store
-        .commit(vec![
-            Change::PutClient(Box::new(client)),
-            Change::PutUser(Box::new(User { password: Some(hash.to_owned()), ..user })),
-            Change::PutConsent(consent),
-            Change::PutIdentity(Identity { name: identity_name(), user: UserKey(1), linked_at: now() }),
-            Change::PutSession(Box::new(session(10, "own"))),
-            Change::PutSession(Box::new(session(11, "other"))),
-        ])
+        .commit(
+            [
+                Write::PutClient(Box::new(client)),
+                Write::PutUser(Box::new(User { password: Some(hash.to_owned()), ..user })),
+                Write::PutConsent(consent),
+                Write::PutIdentity(Identity { name: identity_name(), user: UserKey(1), linked_at: now() }),
+                Write::PutSession(Box::new(session(10, "own"))),
+                Write::PutSession(Box::new(session(11, "other"))),
+            ]
+            .into(),
+        )
         .await
         .expect("the store is empty");
 }
@@ -118,24 +120,26 @@ async fn keep_busy(at: usize, store: Arc<dyn Store>, is_over: Arc<AtomicBool>) -
     let (ids, ahead_ms) = (Ids::new(u16::try_from(100 + at).expect("a small number"), 0), 3);
     let mut issued = Vec::new();
     while !is_over.load(Ordering::Relaxed) {
-        let wants = Wants { client_id: Some("web".into()), sub: Some("sub-1".into()), ..Wants::default() };
-        let facts = store.load(&wants).await.expect("the store can be read");
-        let (Some(user), Some(client)) = (facts.subject, facts.client) else { break };
+        let wants = Wants::of([Key::Client("web".to_owned()), Key::Sub("sub-1".to_owned())]);
+        let facts = store.load(wants).await.expect("the store can be read");
+        let (Some(user), Some(client)) = (facts.subject("sub-1"), facts.client("web")) else { break };
         if at.is_multiple_of(4) {
-            let user = User { version: user.version + 1, name: format!("Alice {at}"), ..(*user).clone() };
+            let user = User { version: user.version + 1, name: format!("Alice {at}"), ..(**user).clone() };
             // Lost or not: the next one comes as soon as somebody may have issued a token in between.
-            let _ = store.commit(vec![Change::PutUser(Box::new(user))]).await;
+            let _ = store.commit([Write::PutUser(Box::new(user))].into()).await;
             tokio::time::sleep(Duration::from_millis(1)).await;
             continue;
         }
         let id = ids.reserve(Clock::System.now_ms() + ahead_ms).expect("there are ids");
         let grant = Grant {
             id: GrantId(id),
-            user: user.key,
-            client: client.key,
-            scope: Scope::of(["profile"]),
-            audience: vec![],
-            auth_time: now(),
+            authorization: Authorization {
+                user: user.key,
+                client: client.key,
+                permission: Permission { scope: Scope::of(["profile"]), audience: vec![] },
+                auth_time: now(),
+                circumstances: Circumstances::default(),
+            },
             created_at: now(),
             expires_at: now().plus(600),
             refresh: None,
@@ -147,17 +151,13 @@ async fn keep_busy(at: usize, store: Arc<dyn Store>, is_over: Arc<AtomicBool>) -
             client: client.key,
             user: Some(user.key),
             grant: Some(grant.id),
-            scope: Scope::of(["profile"]),
-            audience: vec![],
+            permission: Permission { scope: Scope::of(["profile"]), audience: vec![] },
             issued_at: now(),
             expires_at: now().plus(600),
         };
-        let changes = vec![
-            Change::Rely(Rely::User(user.key, user.version)),
-            Change::Rely(Rely::Client(client.key, client.version)),
-            Change::PutGrant(Box::new(grant)),
-            Change::PutAccess(Box::new(access)),
-        ];
+        let relied = [Rely::User(user.key, user.version), Rely::Client(client.key, client.version)];
+        let writes = [Write::PutGrant(Box::new(grant)), Write::PutAccess(Box::new(access))];
+        let changes = Changes::new(relied, writes);
         if store.commit(changes).await.is_ok() {
             issued.push((GrantId(id), AccessId(id + 1), user.version));
         }
@@ -245,9 +245,9 @@ async fn hold(store: &dyn Store, issued: &[Issued], ended_at: u32, kills: Kills)
         assert!(sessions.iter().all(|session| session.agent != "other"), "{sessions:?}");
     }
     for (grant, access, version) in issued {
-        let wants = Wants { grant: Some(*grant), access: Some(*access), ..Wants::default() };
-        let facts = store.load(&wants).await.expect("the store can be read");
-        let token = facts.access.expect("the token is there");
+        let key = Key::Access(*access);
+        let facts = store.load(Wants::of([Key::Grant(*grant), key.clone()])).await.expect("the store can be read");
+        let Some(Row::Access(token)) = facts.row(&key) else { panic!("the token is there") };
         match kills {
             Kills::Everything if *version < ended_at => {
                 assert!(token.check("standard").is_err(), "a token that relied on version {version} works");

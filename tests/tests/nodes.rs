@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use lab::{Cluster, Options};
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Keys, TokenKind};
-use protocol::line::Change;
-use protocol::model::{Code, CodeId, GrantId, UserKey};
+use protocol::line::Write;
+use protocol::model::{Authorization, Circumstances, Code, CodeId, GrantId, Permission, UserKey};
 use protocol::policy::Policy;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
@@ -104,19 +104,21 @@ impl Rows {
             id: CodeId(minted.id),
             digest: minted.digest,
             grant: GrantId(entropy.next_id()),
-            client: client.key,
-            user,
+            authorization: Authorization {
+                user,
+                client: client.key,
+                permission: Permission { scope: Scope::of(["profile"]), audience: vec![] },
+                auth_time: now(),
+                circumstances: Circumstances::default(),
+            },
             redirect_uri: "https://app.example/cb".into(),
             is_redirect_uri_named: true,
             challenge: Some(Digest::of(VERIFIER.as_bytes())),
-            scope: Scope::of(["profile"]),
-            audience: vec![],
-            auth_time: now(),
             issued_at: now(),
             expires_at: now().plus(60),
             is_spent: false,
         };
-        self.store.commit(vec![Change::PutCode(Box::new(code))]).await.expect("the code is kept");
+        self.store.commit([Write::PutCode(Box::new(code))].into()).await.expect("the code is kept");
         minted.text.reveal().to_owned()
     }
 

@@ -8,11 +8,10 @@ use std::sync::Arc;
 use protocol::client::registration;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Keys, TokenKind};
-use protocol::line::{Call, Reply};
-use protocol::line::{Change, Facts, Turn};
+use protocol::line::{Call, Changes, Facts, Key, Reply, Turn, Wants, Write};
 use protocol::model::{
-    AuthMethod, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Grant, GrantId, GrantType, Refresh,
-    StoredSecret, User, UserKey,
+    AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Grant,
+    GrantId, GrantType, Permission, Refresh, StoredSecret, User, UserKey,
 };
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
@@ -52,8 +51,8 @@ struct Arena {
 
 impl Arena {
     async fn new(store: Arc<dyn Store>) -> Self {
-        let rows = [Change::PutClient(Box::new(client())), Change::PutClient(Box::new(public_client()))];
-        let rows = rows.into_iter().chain([Change::PutUser(Box::new(user()))]).collect();
+        let rows = [Write::PutClient(Box::new(client())), Write::PutClient(Box::new(public_client()))];
+        let rows = rows.into_iter().chain([Write::PutUser(Box::new(user()))]).collect();
         store.commit(rows).await.unwrap();
         let mut policy = Policy::standard("https://auth.example");
         policy.grants.push(GrantType::Assertion);
@@ -83,19 +82,21 @@ impl Arena {
             id: CodeId(minted.id),
             digest: minted.digest,
             grant: GrantId(entropy.next_id()),
-            client: ClientKey(1),
-            user: UserKey(1),
+            authorization: Authorization {
+                user: UserKey(1),
+                client: ClientKey(1),
+                permission: Permission { scope: Scope::of(["profile"]), audience: vec![] },
+                auth_time: NOW,
+                circumstances: Circumstances::default(),
+            },
             redirect_uri: "https://app.example/cb".into(),
             is_redirect_uri_named: true,
             challenge: Some(Digest::of(VERIFIER.as_bytes())),
-            scope: Scope::of(["profile"]),
-            audience: vec![],
-            auth_time: NOW,
             issued_at: NOW,
             expires_at: NOW.plus(60),
             is_spent: false,
         };
-        self.store.commit(vec![Change::PutCode(Box::new(code))]).await.unwrap();
+        self.store.commit([Write::PutCode(Box::new(code))].into()).await.unwrap();
         vec![
             (Param::GrantType, "authorization_code".into()),
             (Param::Code, minted.text.reveal().into()),
@@ -112,17 +113,19 @@ impl Arena {
         let refresh = Refresh { current: minted.digest, previous: None, answer: None, generation: 0, idle_until };
         let grant = Grant {
             id: GrantId(minted.id),
-            user: UserKey(1),
-            client: self.caller.key,
-            scope: Scope::of(["profile"]),
-            audience: vec![],
-            auth_time: NOW,
+            authorization: Authorization {
+                user: UserKey(1),
+                client: self.caller.key,
+                permission: Permission { scope: Scope::of(["profile"]), audience: vec![] },
+                auth_time: NOW,
+                circumstances: Circumstances::default(),
+            },
             created_at: NOW,
             expires_at: NOW.plus(600),
             refresh: Some(refresh),
             is_revoked: false,
         };
-        self.store.commit(vec![Change::PutGrant(Box::new(grant))]).await.unwrap();
+        self.store.commit([Write::PutGrant(Box::new(grant))].into()).await.unwrap();
         refreshing(minted.text.reveal())
     }
 
@@ -142,7 +145,7 @@ impl Arena {
     }
 
     /// Judges on the facts that a racer holds.
-    fn judge(&mut self, request: &TokenRequest, facts: &Facts) -> (Result<Reply, Refusal>, Vec<Change>) {
+    fn judge(&mut self, request: &TokenRequest, facts: &Facts) -> (Result<Reply, Refusal>, Changes) {
         let entropy = self.entropy();
         let mut turn = Turn::new(self.now, &self.policy, &self.keys, entropy, "192.0.2.1");
         let verdict = request.decide(facts, &mut turn);
@@ -153,7 +156,7 @@ impl Arena {
     async fn ask(&mut self, params: &[(Param, String)]) -> Result<Reply, Refusal> {
         let request = self.request(params);
         loop {
-            let facts = self.store.load(&request.wants()).await.unwrap();
+            let facts = self.store.load(request.wants()).await.unwrap();
             let (verdict, changes) = self.judge(&request, &facts);
             match self.store.commit(changes).await {
                 Ok(()) => return verdict,
@@ -177,7 +180,7 @@ impl Arena {
         for &racer in schedule {
             let state = std::mem::replace(&mut states[racer], Racer::Begun);
             states[racer] = match state {
-                Racer::Begun => Racer::Loaded(Box::new(self.store.load(&requests[racer].wants()).await.unwrap())),
+                Racer::Begun => Racer::Loaded(Box::new(self.store.load(requests[racer].wants()).await.unwrap())),
                 Racer::Loaded(facts) => {
                     let (verdict, changes) = self.judge(&requests[racer], &facts);
                     match self.store.commit(changes).await {
@@ -203,10 +206,9 @@ impl Arena {
     async fn is_live(&self, reply: &Reply) -> bool {
         let text = reply.fields.value(Field::AccessToken).unwrap().as_str().unwrap();
         let presented = self.keys.read(TokenKind::Access, &self.policy.access.spelling, text).unwrap();
-        let wants =
-            protocol::line::Wants { access: Some(protocol::model::AccessId(presented.id)), ..Default::default() };
-        let facts = self.store.load(&wants).await.unwrap();
-        facts.access.is_some_and(|held| held.row.digest == presented.digest && !held.is_grant_revoked)
+        let wants = Wants::of([Key::Access(protocol::model::AccessId(presented.id))]);
+        let facts = self.store.load(wants).await.unwrap();
+        facts.access(presented).is_some_and(|held| !held.is_grant_revoked)
     }
 }
 

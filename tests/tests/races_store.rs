@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use protocol::client::registration;
-use protocol::line::{Change, Wants};
+use protocol::line::{Changes, Key, Rely, Wants, Write};
 use protocol::model::Access;
 use protocol::model::{
-    AccessId, Attempts, Client, ClientKey, ClientKind, Code, CodeId, Grant, GrantId, Refresh, User, UserKey,
+    AccessId, Attempts, Authorization, Circumstances, Client, ClientKey, ClientKind, Code, CodeId, Grant, GrantId,
+    Permission, Refresh, User, UserKey,
 };
 use protocol::policy::Policy;
 use protocol::scope::Scope;
@@ -43,14 +44,16 @@ fn code() -> Code {
         id: CodeId(1),
         digest: digest("code"),
         grant: GrantId(1),
-        client: ClientKey(1),
-        user: UserKey(1),
+        authorization: Authorization {
+            user: UserKey(1),
+            client: ClientKey(1),
+            permission: Permission::default(),
+            auth_time: NOW,
+            circumstances: Circumstances::default(),
+        },
         redirect_uri: "https://app.example/cb".to_owned(),
         is_redirect_uri_named: true,
         challenge: None,
-        scope: Scope::default(),
-        audience: Vec::new(),
-        auth_time: NOW,
         issued_at: NOW,
         expires_at: NOW.plus(60),
         is_spent: false,
@@ -60,11 +63,13 @@ fn code() -> Code {
 fn grant(id: i64) -> Grant {
     Grant {
         id: GrantId(id),
-        user: UserKey(1),
-        client: ClientKey(1),
-        scope: Scope::default(),
-        audience: Vec::new(),
-        auth_time: NOW,
+        authorization: Authorization {
+            user: UserKey(1),
+            client: ClientKey(1),
+            permission: Permission::default(),
+            auth_time: NOW,
+            circumstances: Circumstances::default(),
+        },
         created_at: NOW,
         expires_at: NOW.plus(1_000),
         refresh: Some(refresh("0")),
@@ -83,8 +88,7 @@ fn access(id: i64) -> Access {
         client: ClientKey(1),
         user: Some(UserKey(1)),
         grant: Some(GrantId(1)),
-        scope: Scope::default(),
-        audience: Vec::new(),
+        permission: Permission::default(),
         issued_at: NOW,
         expires_at: NOW.plus(60),
     }
@@ -115,12 +119,12 @@ fn open(path: &Path) -> Arc<dyn Store> {
 }
 
 /// Lets every racer commit at once. Gives those that won.
-async fn run(doors: &Doors, changes: impl Fn(i64) -> Vec<Change>) -> Vec<i64> {
+async fn run<C: Into<Changes>>(doors: &Doors, changes: impl Fn(i64) -> C) -> Vec<i64> {
     let start = Arc::new(tokio::sync::Barrier::new(usize::try_from(RACERS).expect("a small number")));
     let racers: Vec<_> = (1..=RACERS)
         .zip(doors.iter().cycle())
         .map(|(racer, door)| {
-            let (door, start, changes) = (Arc::clone(door), Arc::clone(&start), changes(racer));
+            let (door, start, changes) = (Arc::clone(door), Arc::clone(&start), changes(racer).into());
             tokio::spawn(async move {
                 start.wait().await;
                 (racer, door.commit(changes).await)
@@ -141,8 +145,8 @@ async fn run(doors: &Doors, changes: impl Fn(i64) -> Vec<Change>) -> Vec<i64> {
 async fn access_tokens(store: &dyn Store) -> Vec<i64> {
     let mut found = Vec::new();
     for id in 1..=RACERS {
-        let wants = Wants { access: Some(AccessId(id)), ..Wants::default() };
-        if store.load(&wants).await.expect("the store can be read").access.is_some() {
+        let key = Key::Access(AccessId(id));
+        if store.load(Wants::of([key.clone()])).await.expect("the store can be read").row(&key).is_some() {
             found.push(id);
         }
     }
@@ -153,13 +157,13 @@ async fn access_tokens(store: &dyn Store) -> Vec<i64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_redeemers_of_one_code_exactly_one_gets_a_token() {
     on_every_store(|doors| async move {
-        doors[0].commit(vec![Change::PutCode(Box::new(code()))]).await.expect("the code is new");
+        doors[0].commit([Write::PutCode(Box::new(code()))].into()).await.expect("the code is new");
         // The token is written first, so that a loser has something to take back.
         let redeem = |racer| {
             vec![
-                Change::PutAccess(Box::new(access(racer))),
-                Change::SpendCode(CodeId(1)),
-                Change::PutGrant(Box::new(grant(1))),
+                Write::PutAccess(Box::new(access(racer))),
+                Write::SpendCode(CodeId(1)),
+                Write::PutGrant(Box::new(grant(1))),
             ]
         };
         let winners = run(&doors, redeem).await;
@@ -174,9 +178,9 @@ async fn of_many_redeemers_of_one_code_exactly_one_gets_a_token() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_rotations_of_one_refresh_token_exactly_one_counts() {
     on_every_store(|doors| async move {
-        doors[0].commit(vec![Change::PutGrant(Box::new(grant(1)))]).await.expect("the grant is new");
+        doors[0].commit([Write::PutGrant(Box::new(grant(1)))].into()).await.expect("the grant is new");
         let rotate = |racer: i64| {
-            vec![Change::RotateRefresh {
+            vec![Write::RotateRefresh {
                 grant: GrantId(1),
                 from: digest("0"),
                 to: refresh(&racer.to_string()),
@@ -186,8 +190,8 @@ async fn of_many_rotations_of_one_refresh_token_exactly_one_counts() {
         let winners = run(&doors, rotate).await;
         assert_eq!(winners.len(), 1);
         for door in &doors {
-            let wants = Wants { grant: Some(GrantId(1)), ..Wants::default() };
-            let held = door.load(&wants).await.expect("the store can be read").grant.expect("the grant is there");
+            let found = door.load(Wants::of([Key::Grant(GrantId(1))])).await.expect("the store can be read");
+            let held = found.grant_row(GrantId(1)).expect("the grant is there");
             assert_eq!(held.row.refresh, Some(refresh(&winners[0].to_string())));
         }
     })
@@ -200,15 +204,18 @@ async fn of_many_rotations_of_one_refresh_token_exactly_one_counts() {
 async fn parallel_guesses_get_no_further_than_guesses_in_a_row() {
     on_every_store(|doors| async move {
         let guess = |_| {
-            vec![Change::CountFailure { key: digest("alice"), limit: 5, now: NOW, resets_at: NOW.plus(60), user: None }]
+            vec![Write::CountFailure { key: digest("alice"), limit: 5, now: NOW, resets_at: NOW.plus(60), user: None }]
         };
         assert_eq!(run(&doors, guess).await.len(), 5);
-        let wants = Wants { address_attempts: Some(digest("alice")), ..Wants::default() };
+        let counter = digest("alice");
         for door in &doors {
-            let found = door.load(&wants).await.expect("the store can be read").address_attempts;
-            assert_eq!(found, Some(Attempts { failures: 5, resets_at: NOW.plus(60) }));
+            let found = door.load(Wants::of([Key::Failures(counter)])).await.expect("the store can be read");
+            assert_eq!(found.failures(counter), Some(Attempts { failures: 5, resets_at: NOW.plus(60) }));
         }
-        let pass = |_| vec![Change::PassCounter { key: digest("alice"), limit: 5, now: NOW, is_cleared: true }];
+        let pass = |_| {
+            let relied = [Rely::CounterBelow { key: digest("alice"), limit: 5, now: NOW }];
+            Changes::new(relied, [Write::ClearCounter { key: digest("alice"), limit: 5, now: NOW }])
+        };
         assert!(run(&doors, pass).await.is_empty(), "the right password comes too late");
     })
     .await;
@@ -217,7 +224,7 @@ async fn parallel_guesses_get_no_further_than_guesses_in_a_row() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unlocking_an_account_wins_while_others_guess() {
     on_every_store(|doors| async move {
-        let count = |name: String| Change::CountFailure {
+        let count = |name: String| Write::CountFailure {
             key: digest(&name),
             limit: 1_000,
             now: NOW,
@@ -227,7 +234,7 @@ async fn unlocking_an_account_wins_while_others_guess() {
         let unlocker = RACERS / 2;
         // As at the sign-in page: a counter that all share comes first, then those of one place.
         let deed = |racer| match racer {
-            racer if racer == unlocker => vec![Change::ForgetFailures(UserKey(1))],
+            racer if racer == unlocker => vec![Write::ForgetFailures(UserKey(1))],
             racer => {
                 vec![count("shared".into()), count(format!("name {}", racer % 4)), count(format!("near {}", racer % 4))]
             }
@@ -242,9 +249,9 @@ async fn unlocking_an_account_wins_while_others_guess() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_editors_of_one_version_exactly_one_is_heard() {
     on_every_store(|doors| async move {
-        doors[0].commit(vec![Change::PutClient(Box::new(client()))]).await.expect("the client is new");
+        doors[0].commit([Write::PutClient(Box::new(client()))].into()).await.expect("the client is new");
         let edit =
-            |racer: i64| vec![Change::PutClient(Box::new(Client { name: racer.to_string(), version: 2, ..client() }))];
+            |racer: i64| vec![Write::PutClient(Box::new(Client { name: racer.to_string(), version: 2, ..client() }))];
         let winners = run(&doors, edit).await;
         assert_eq!(winners.len(), 1);
         for door in &doors {
@@ -259,7 +266,7 @@ async fn of_many_editors_of_one_version_exactly_one_is_heard() {
 async fn of_many_who_want_one_name_exactly_one_gets_it() {
     on_every_store(|doors| async move {
         let sign_up =
-            |racer| vec![Change::PutUser(Box::new(user(racer, if racer % 2 == 0 { "Alice" } else { "alice" })))];
+            |racer| vec![Write::PutUser(Box::new(user(racer, if racer % 2 == 0 { "Alice" } else { "alice" })))];
         let winners = run(&doors, sign_up).await;
         assert_eq!(winners.len(), 1);
         for door in &doors {

@@ -23,6 +23,10 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   hostile [SECONDS]    what slow clients and idle connections cost the others, as ratios of one run
   soak [--minutes N] [--store postgres]
                        mixed load: are memory, open files and p99 flat? 30 minutes by default
+  rolling --old BINARY [--seconds N]
+                       nodes of an earlier version and of this one on one PostgreSQL, under load; 20 seconds a stage by default
+  fixture NAME COMMIT BINARY
+                       makes tests/fixtures/NAME with the binary of an earlier version
 ";
 
 fn main() -> ExitCode {
@@ -33,7 +37,8 @@ fn main() -> ExitCode {
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),
         ["bench", rest @ ..] => bench::run(rest),
-        ["hostile" | "soak", ..] => strain::run(&words),
+        ["hostile" | "soak" | "rolling", ..] => strain::run(&words),
+        ["fixture", rest @ ..] => strain::fixture(rest),
         _ => {
             eprint!("{USAGE}");
             ExitCode::from(2)

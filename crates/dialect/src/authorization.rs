@@ -10,7 +10,7 @@ use protocol::refusal::{No, Refusal};
 use protocol::secret::Secret;
 use protocol::wire::{Basic, Param, Params};
 
-use crate::places::unescape;
+use crate::form_text::unescape;
 use crate::rules::{Auth, Place};
 
 /// Copies the client credentials of the header into `params`. Removes credentials from the parameters if the endpoint

@@ -376,7 +376,7 @@ mod tests {
         fn whatever_a_client_is_told_it_can_read_again(value in any::<String>()) {
             let answer = Ok(Reply::new(ReplyKind::Code, Fields::new().with(Field::Code, value.clone())));
             let location = way(&standard().redirect(&back("https://a.example/cb", None, answer, Fields::new())));
-            let read = location.strip_prefix("https://a.example/cb?code=").map(|text| crate::places::unescape(text.as_bytes()));
+            let read = location.strip_prefix("https://a.example/cb?code=").map(|text| crate::form_text::unescape(text.as_bytes()));
             prop_assert!(value.is_empty() || read.flatten().as_deref() == Some(value.as_str()));
             let reply = Reply::new(ReplyKind::Token, Fields::new().with(Field::AccessToken, value.clone()));
             let out = standard().encode(standard().at(Endpoint::Token).unwrap(), &reply, &Context::default());

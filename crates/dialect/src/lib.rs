@@ -10,11 +10,13 @@
 //! sockets.
 
 mod authorization;
+mod bounds;
 pub mod decode;
 mod describe;
 pub mod encode;
 mod escape;
 mod file;
+mod form_text;
 pub mod hazard;
 mod load;
 mod markup;

@@ -1,6 +1,6 @@
 //! Authorization server metadata, RFC 8414: a description of the surface for programs.
 
-use protocol::endpoint::Endpoint;
+use protocol::endpoint::{self, Endpoint};
 use protocol::model::{AuthMethod, GrantType};
 use protocol::policy::Policy;
 use serde_json::{Map, Value, json};
@@ -16,14 +16,8 @@ impl Dialect {
         // RFC 8414 §3.3: "The "issuer" value returned MUST be identical to the authorization server's issuer identifier
         // value into which the well-known URI string was inserted".
         put("issuer", json!(policy.issuer));
-        for (name, endpoint) in [
-            ("authorization_endpoint", Endpoint::Authorize),
-            ("token_endpoint", Endpoint::Token),
-            ("introspection_endpoint", Endpoint::Introspect),
-            ("revocation_endpoint", Endpoint::Revoke),
-            ("userinfo_endpoint", Endpoint::Userinfo),
-        ] {
-            if let Some(url) = self.url(endpoint) {
+        for row in endpoint::TABLE {
+            if let (Some(name), Some(url)) = (row.metadata, self.url(row.endpoint)) {
                 put(name, json!(url));
             }
         }
@@ -45,12 +39,8 @@ impl Dialect {
             own.unwrap_or_else(|| grant.as_str())
         });
         put("grant_types_supported", words.collect());
-        for (name, endpoint) in [
-            ("token_endpoint_auth_methods_supported", Endpoint::Token),
-            ("introspection_endpoint_auth_methods_supported", Endpoint::Introspect),
-            ("revocation_endpoint_auth_methods_supported", Endpoint::Revoke),
-        ] {
-            if let Some(at) = self.at(endpoint) {
+        for row in endpoint::TABLE {
+            if let (Some(name), Some(at)) = (row.metadata_auth, self.at(row.endpoint)) {
                 put(name, json!(methods(self.address(at).auth)));
             }
         }

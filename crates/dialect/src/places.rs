@@ -9,7 +9,8 @@ use protocol::secret::Secret;
 use protocol::wire::{Param, Params};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::decode::{NAME_BYTES_MAX, PARAMETERS_MAX, VALUE_BYTES_MAX, is_allowed};
+use crate::bounds::{NAME_BYTES_MAX, PARAMETERS_MAX, VALUE_BYTES_MAX, is_allowed};
+use crate::form_text::unescape;
 use crate::rules::Address;
 
 /// Collects the parameters that an endpoint knows, one place of the request after the other.
@@ -167,27 +168,6 @@ pub(crate) fn read_form(text: &[u8], malformed: No, slots: &mut Slots<'_>) -> Re
         }
     }
     Ok(())
-}
-
-/// Decodes form encoding: `+` is a space, `%41` is an `A`. Returns `None` for a broken escape or invalid UTF-8.
-pub(crate) fn unescape(text: &[u8]) -> Option<Cow<'_, str>> {
-    if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
-        return std::str::from_utf8(text).ok().map(Cow::Borrowed);
-    }
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.iter();
-    while let Some(byte) = rest.next() {
-        out.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let high = char::from(*rest.next()?).to_digit(16)?;
-                let low = char::from(*rest.next()?).to_digit(16)?;
-                u8::try_from(high * 16 + low).ok()?
-            }
-            other => *other,
-        });
-    }
-    String::from_utf8(out).ok().map(Cow::Owned)
 }
 
 /// Reads a JSON object. Strings, numbers and booleans become text. A null counts as absent. Unknown members may have

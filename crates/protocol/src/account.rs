@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
 use crate::line::Call;
-use crate::line::{Change, Facts, Rely, Turn, Wants};
+use crate::line::{AccountKey, Facts, Key, Rely, Turn, Wants, Write};
 use crate::model::{Amr, EventKind, IdentityName, SessionId, Totp, User};
 use crate::names::display_name;
-use crate::person::attempts::{Doors, Knock};
+use crate::person::attempts::{Attempt, AttemptLimits};
 use crate::person::browser::{Caller, Cookie, FormSeal};
 use crate::person::sign_in::Signed;
 use crate::person::{password, recovery, totp};
@@ -117,23 +117,18 @@ impl Call for AccountCall {
     type Yes = Account;
 
     fn wants(&self) -> Wants {
-        let client_id = match &self.act {
-            Act::Disconnect(client_id) => Some(client_id.clone()),
-            _ => None,
-        };
-        let identity = match &self.act {
-            Act::Unlink(name) => Some(name.clone()),
-            _ => None,
-        };
-        let mut wants = Wants {
-            holdings: identity.is_some(),
-            identity,
-            session: self.caller.session.map(|own| SessionId(own.id)),
-            client_id,
-            ..Wants::default()
-        };
+        let mut wants = Wants::default();
+        wants.account(self.caller.session.map(|own| AccountKey::Session(SessionId(own.id))));
+        match &self.act {
+            Act::Disconnect(client_id) => wants.add(Key::Client(client_id.clone())),
+            Act::Unlink(name) => {
+                wants.add(Key::Identity(name.clone()));
+                wants.add(Key::OwnedCounts);
+            }
+            _ => {}
+        }
         if self.is_password_compared() {
-            self.knock().want(&mut wants);
+            self.attempt().want(&mut wants);
         }
         wants
     }
@@ -146,7 +141,7 @@ impl Call for AccountCall {
             None => return Err(No::PageStale.into()),
         }
         if let Act::SignOut = self.act {
-            turn.change(Change::EndSession(signed.session.id));
+            turn.write(Write::EndSession(signed.session.id));
             turn.note(EventKind::SignedOut, Some(signed.user.key), None, "");
             return Ok(Account { cookie: Cookie::Clear, ..done(&signed, Done::SignedOut) });
         }
@@ -165,12 +160,12 @@ impl Call for AccountCall {
             Act::EndSession(reference) => end_session(&signed, reference, turn),
             Act::EndOtherSessions => {
                 signed.check_recent(turn)?;
-                turn.change(Change::EndSessions { user: signed.user.key, but: Some(signed.session.id) });
+                turn.write(Write::EndSessions { user: signed.user.key, but: Some(signed.session.id) });
                 turn.note(EventKind::SignedOut, Some(signed.user.key), None, "all other sessions");
                 Ok(done(&signed, Done::Changed))
             }
-            Act::Unlink(_) => unlink(&signed, facts, turn),
-            Act::Disconnect(_) => disconnect(&signed, facts, turn),
+            Act::Unlink(name) => unlink(&signed, name, facts, turn),
+            Act::Disconnect(client_id) => disconnect(&signed, client_id, facts, turn),
         }
     }
 
@@ -187,7 +182,7 @@ fn done(signed: &Signed, done: Done) -> Account {
 /// others are signed out. OWASP ASVS 5.0 V7.4.3.
 fn alone(signed: &Signed, user: Arc<User>, what: Done, turn: &mut Turn<'_>) -> Account {
     let (renewed, cookie) = signed.renew(&user, signed.session.amr.clone(), turn);
-    turn.change(Change::EndSessions { user: user.key, but: Some(renewed.session.id) });
+    turn.write(Write::EndSessions { user: user.key, but: Some(renewed.session.id) });
     Account { user, session: renewed.session.id, done: what, cookie }
 }
 
@@ -202,8 +197,8 @@ fn put_user(signed: &Signed, turn: &mut Turn<'_>, change: impl FnOnce(&mut User)
     let mut user = (*signed.user).clone();
     user.version += 1;
     change(&mut user);
-    turn.change(Change::Rely(Rely::Session(signed.session.id)));
-    turn.change(Change::PutUser(Box::new(user.clone())));
+    turn.rely(Rely::Session(signed.session.id));
+    turn.write(Write::PutUser(Box::new(user.clone())));
     Arc::new(user)
 }
 
@@ -221,9 +216,9 @@ impl AccountCall {
 
     /// Whoever is signed in has a counter of their own, by the device or else by the session: what strangers do at the
     /// sign-in page must not keep them from changing their password.
-    fn knock(&self) -> Knock {
+    fn attempt(&self) -> Attempt {
         let session = self.caller.session.map(|own| SessionId(own.id));
-        Knock { address: self.address.clone(), devices: self.caller.devices.clone(), session }
+        Attempt { address: self.address.clone(), devices: self.caller.devices.clone(), session }
     }
 
     /// Compares the typed password with the account's, at the counters of the device or session.
@@ -234,13 +229,13 @@ impl AccountCall {
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
-        let doors = Doors::of_password(&self.knock(), Some(&signed.user), None, turn);
-        doors.check(facts, turn)?;
+        let limits = AttemptLimits::of_password(&self.attempt(), Some(&signed.user), None, turn);
+        limits.check(facts, turn)?;
         if signed.user.password.as_deref().is_some_and(|stored| turn.is_right_password(stored, typed)) {
-            doors.pass(turn);
+            limits.pass(turn);
             Ok(())
         } else {
-            doors.fail("on the account page", facts, turn);
+            limits.fail("on the account page", facts, turn);
             Err(No::PasswordCurrentWrong.into())
         }
     }
@@ -365,7 +360,7 @@ fn end_session(signed: &Signed, reference: &str, turn: &mut Turn<'_>) -> Result<
     if id != signed.session.id {
         signed.check_recent(turn)?;
     }
-    turn.change(Change::EndSession(id));
+    turn.write(Write::EndSession(id));
     turn.note(EventKind::SignedOut, Some(signed.user.key), None, "another session");
     if id == signed.session.id {
         return Ok(Account { cookie: Cookie::Clear, ..done(signed, Done::SignedOut) });
@@ -375,23 +370,23 @@ fn end_session(signed: &Signed, reference: &str, turn: &mut Turn<'_>) -> Result<
 
 /// Two links that are taken away at once would each think that the other one stays: the account's row makes one of them look
 /// again.
-fn unlink(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
+fn unlink(signed: &Signed, name: &IdentityName, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
     signed.check_recent(turn)?;
-    let held = facts.identity.as_ref().filter(|held| held.row.user == signed.user.key).ok_or(No::IdentityUnknown)?;
-    let is_last = facts.holdings.is_none_or(|held| held.identities <= 1);
+    let held = facts.identity(name).filter(|held| held.row.user == signed.user.key).ok_or(No::IdentityUnknown)?;
+    let is_last = facts.owned_counts().is_none_or(|own| own.identities <= 1);
     if is_last && signed.user.password.is_none() {
         return Err(No::IdentityLast.into());
     }
     let below = dead_below(signed, turn);
     let user = put_user(signed, turn, |user| user.revoked_below = below);
-    turn.change(Change::DropIdentity(held.row.name.clone()));
+    turn.write(Write::DropIdentity(held.row.name.clone()));
     turn.note(EventKind::IdentityUnlinked, Some(user.key), None, held.row.name.issuer.as_str());
     Ok(alone(signed, user, Done::Changed, turn))
 }
 
-fn disconnect(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
-    let client = facts.client.as_ref().ok_or(Refusal::of(No::AuthorizeClientUnknown, Param::ClientId))?;
-    turn.change(Change::WithdrawConsent { user: signed.user.key, client: client.key });
+fn disconnect(signed: &Signed, client_id: &str, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
+    let client = facts.client(client_id).ok_or(Refusal::of(No::AuthorizeClientUnknown, Param::ClientId))?;
+    turn.write(Write::WithdrawConsent { user: signed.user.key, client: client.key });
     turn.note(EventKind::ConsentWithdrawn, Some(signed.user.key), Some(client.key), "");
     Ok(done(signed, Done::Changed))
 }

@@ -1,9 +1,10 @@
-//! Is a credential still alive? One place asks about its client, its user and its grant, for every kind of credential.
+//! Whether the client, the user and the grant that a credential depends on still allow it. One check serves every kind of
+//! credential.
 
 use crate::model::{Access, Code, Grant, Held, Personal, Session};
 use crate::policy::{Policy, ScopePolicy};
 
-/// What a credential hangs on and no longer holds.
+/// The row a credential depends on that no longer allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dead {
     /// The client is deleted, disabled, of another dialect, or had all its tokens revoked.
@@ -14,22 +15,22 @@ pub enum Dead {
     Grant,
 }
 
-/// A row that is good only as long as the rows it hangs on are.
-pub trait Hangs {
+/// A row that is good only as long as the rows that it depends on: its client, its user, its grant.
+pub trait DependsOn {
     /// The row's own id.
     fn id(&self) -> i64;
-    /// Was it issued to a client?
+    /// True if the row was issued to a client.
     fn has_client(&self) -> bool;
-    /// Is it about a user?
+    /// True if the row is about a user.
     fn has_user(&self) -> bool;
-    /// The id that counts for revocation by user or client: that of the grant where there is one, since a grant that
-    /// was revoked cannot be refreshed into life.
+    /// The id that is compared with `revoked_below` of the user and the client: the id of the grant where there is one, so
+    /// that a token of a revoked grant is revoked whenever it was issued.
     fn root_id(&self) -> i64 {
         self.id()
     }
 }
 
-impl Hangs for Code {
+impl DependsOn for Code {
     fn id(&self) -> i64 {
         self.id.0
     }
@@ -41,7 +42,7 @@ impl Hangs for Code {
     }
 }
 
-impl Hangs for Grant {
+impl DependsOn for Grant {
     fn id(&self) -> i64 {
         self.id.0
     }
@@ -53,7 +54,7 @@ impl Hangs for Grant {
     }
 }
 
-impl Hangs for Access {
+impl DependsOn for Access {
     fn id(&self) -> i64 {
         self.id.0
     }
@@ -68,7 +69,7 @@ impl Hangs for Access {
     }
 }
 
-impl Hangs for Personal {
+impl DependsOn for Personal {
     fn id(&self) -> i64 {
         self.id.0
     }
@@ -80,7 +81,7 @@ impl Hangs for Personal {
     }
 }
 
-impl Hangs for Session {
+impl DependsOn for Session {
     fn id(&self) -> i64 {
         self.id.0
     }
@@ -92,11 +93,11 @@ impl Hangs for Session {
     }
 }
 
-impl<T: Hangs> Held<T> {
-    /// Does everything hold that the row hangs on? Its own expiry is another question.
+impl<T: DependsOn> Held<T> {
+    /// Checks every row that this row depends on. It does not check the expiry of the row itself.
     ///
     /// # Errors
-    /// Says what no longer holds.
+    /// Says which row no longer allows it.
     pub fn check(&self, dialect: &str) -> Result<(), Dead> {
         let root = self.row.root_id();
         if self.row.has_client()

@@ -1,20 +1,21 @@
 //! A small world for the tests of the judges: one time, one policy, one client, one user, and a request in the making.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use expect_test::Expect;
 use serde_json::json;
 
+use crate::client::recalled::Recalled;
 use crate::client::registration;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::{Alphabet, Keys, Minted, Presented, Spelling, TokenKind};
-use crate::line::{Call, Reply};
-use crate::line::{Change, Facts, Turn};
+use crate::line::{Call, Changes, Facts, Key, OwnedCounts, Rely, Reply, Row, Turn, Wants, Write};
 use crate::model::{
-    Access, AccessId, AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantId, GrantType, Held, StoredSecret,
-    User, UserKey,
+    Access, AccessId, Attempts, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret,
+    Code, Consent, Grant, GrantId, GrantType, Held, Identity, Permission, Personal, Session, StoredSecret, User,
+    UserKey,
 };
+use crate::person::counters::address_attempts_key;
 use crate::person::password;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
@@ -97,6 +98,17 @@ pub(crate) fn policy() -> Policy {
     policy
 }
 
+/// What [`user`] authorized [`client`] to do at 900.
+pub(crate) fn authorization() -> Authorization {
+    Authorization {
+        user: user().key,
+        client: client().key,
+        permission: Permission::default(),
+        auth_time: UnixTime(900),
+        circumstances: Circumstances::default(),
+    }
+}
+
 /// The row of an access token that [`user`] let `client` have. It was issued at 900, and lives until 2000.
 pub(crate) fn access(minted: &Minted, client: Client, scope: Scope) -> Held<Access> {
     Held {
@@ -106,8 +118,7 @@ pub(crate) fn access(minted: &Minted, client: Client, scope: Scope) -> Held<Acce
             client: client.key,
             user: Some(user().key),
             grant: Some(GrantId(100)),
-            scope,
-            audience: vec![],
+            permission: Permission { scope, audience: vec![] },
             issued_at: UnixTime(900),
             expires_at: UnixTime(2000),
         },
@@ -117,12 +128,67 @@ pub(crate) fn access(minted: &Minted, client: Client, scope: Scope) -> Held<Acce
     }
 }
 
+/// What the store has, one row of each kind. A row is found under every key of its kind.
+#[derive(Clone, Default)]
+pub(crate) struct Rows {
+    pub(crate) client: Option<Arc<Client>>,
+    pub(crate) code: Option<Held<Code>>,
+    pub(crate) grant: Option<Held<Grant>>,
+    pub(crate) access: Option<Held<Access>>,
+    pub(crate) personal: Option<Held<Personal>>,
+    pub(crate) session: Option<Held<Session>>,
+    pub(crate) login: Option<Arc<User>>,
+    pub(crate) subject: Option<Arc<User>>,
+    pub(crate) identity: Option<Held<Identity>>,
+    pub(crate) is_jti_used: bool,
+    /// Counters of failed attempts, by their keys.
+    pub(crate) attempts: Vec<(Digest, Attempts)>,
+    /// The counter of [`ADDRESS`].
+    pub(crate) address_attempts: Option<Attempts>,
+    pub(crate) consent: Option<Consent>,
+    pub(crate) owned_counts: Option<OwnedCounts>,
+}
+
+impl Rows {
+    /// Loads what is wanted.
+    pub(crate) fn load(&self, wants: Wants) -> Facts {
+        let mut facts = Facts::of(wants);
+        let found = facts.look(|key, _| Ok::<_, std::convert::Infallible>(self.row(key)));
+        found.expect("rows are at hand");
+        facts
+    }
+
+    fn row(&self, key: &Key) -> Row {
+        match key {
+            Key::Client(_) => self.client.clone().into(),
+            Key::Code(_) => self.code.clone().into(),
+            Key::Grant(_) => self.grant.clone().into(),
+            Key::Access(_) => self.access.clone().into(),
+            Key::Personal(_) => self.personal.clone().into(),
+            Key::Session(_) => self.session.clone().into(),
+            Key::Login(_) => self.login.clone().into(),
+            Key::Sub(_) => self.subject.clone().into(),
+            Key::Identity(_) => self.identity.clone().into(),
+            Key::UsedJti(_) => Row::used_jti(self.is_jti_used),
+            Key::Failures(counter) => {
+                let own = self.attempts.iter().find(|(key, _)| key == counter).map(|(_, own)| *own);
+                own.or(self.address_attempts.filter(|_| *counter == address_attempts_key(ADDRESS))).into()
+            }
+            Key::Consent(_) => self.consent.clone().into(),
+            Key::OwnedCounts => self.owned_counts.into(),
+        }
+    }
+}
+
 /// The world. Its time is 1000.
 pub(crate) struct World {
     pub(crate) now: UnixTime,
     pub(crate) policy: Policy,
     pub(crate) keys: Keys,
-    pub(crate) facts: Facts,
+    /// What the store has.
+    pub(crate) facts: Rows,
+    /// What the process remembers.
+    pub(crate) recalled: Recalled,
     /// The session cookie of the browser.
     pub(crate) session: Option<Presented>,
     params: Vec<(Param, String)>,
@@ -140,7 +206,8 @@ impl World {
             now: UnixTime(1000),
             policy: policy(),
             keys: Keys::derive(&[7; 32], &[1]),
-            facts: Facts { client: Some(Arc::new(client())), ..Facts::default() },
+            facts: Rows { client: Some(Arc::new(client())), ..Rows::default() },
+            recalled: Recalled::default(),
             session: None,
             params: Vec::new(),
             fault: None,
@@ -188,21 +255,35 @@ impl World {
 
     /// A turn in this world.
     pub(crate) fn turn(&self) -> Turn<'_> {
-        Turn::new(self.now, &self.policy, &self.keys, Entropy::seeded([1; 32], 5000), ADDRESS)
+        let entropy = Entropy::seeded([1; 32], 5000);
+        Turn::new(self.now, &self.policy, &self.keys, entropy, ADDRESS).with_recalled(&self.recalled)
+    }
+
+    /// Loads what `call` wants, and the counters of the client's failed attempts where it is judged by them.
+    pub(crate) fn load<C: Call>(&self, call: &C) -> Facts {
+        let facts = self.facts.load(call.wants());
+        match call.credentials() {
+            Some(credentials) if credentials.is_counted(&facts, &self.recalled, &self.policy) => {
+                let mut wants = call.wants();
+                credentials.want_counters(&mut wants, &self.policy, ADDRESS);
+                self.facts.load(wants)
+            }
+            _ => facts,
+        }
     }
 
     /// Judges `call`.
-    pub(crate) fn judge<C: Call>(&self, call: &C) -> (Result<C::Yes, Refusal>, Vec<Change>) {
+    pub(crate) fn judge<C: Call>(&self, call: &C) -> (Result<C::Yes, Refusal>, Changes) {
         let mut turn = self.turn();
-        let verdict = call.decide(&self.facts, &mut turn);
+        let verdict = call.decide(&self.load(call), &mut turn);
         (verdict, turn.into_changes())
     }
 
     /// Judges the request at the token endpoint.
-    pub(crate) fn token_with_changes(&self) -> (Result<Reply, Refusal>, Vec<Change>) {
+    pub(crate) fn token_with_changes(&self) -> (Result<Reply, Refusal>, Changes) {
         match TokenRequest::parse(self.params(), &self.policy, &self.keys, ADDRESS) {
             Ok(request) => self.judge(&request),
-            Err(refusal) => (Err(refusal), vec![]),
+            Err(refusal) => (Err(refusal), Changes::default()),
         }
     }
 
@@ -219,7 +300,7 @@ impl World {
 }
 
 /// A verdict and its changes in two lines.
-pub(crate) fn told(verdict: Result<Reply, Refusal>, changes: &[Change]) -> String {
+pub(crate) fn told(verdict: Result<Reply, Refusal>, changes: &Changes) -> String {
     let verdict = match verdict {
         Ok(reply) => format!("{} {:?}", reply.kind, reply.fields),
         Err(refusal) => format!("no {}", refusal.row().name),
@@ -227,16 +308,23 @@ pub(crate) fn told(verdict: Result<Reply, Refusal>, changes: &[Change]) -> Strin
     format!("{verdict}\n{}\n", names(changes))
 }
 
-/// The names of changes, and the words of events.
-pub(crate) fn names(changes: &[Change]) -> String {
-    let mut out = String::new();
-    for change in changes {
-        let separator = if out.is_empty() { "" } else { ", " };
-        let name = match change {
-            Change::Note(event) => format!("Note {}", event.kind),
-            other => format!("{other:?}").split(['(', ' ']).next().unwrap_or_default().to_owned(),
-        };
-        write!(out, "{separator}{name}").expect("strings take text");
-    }
-    out
+/// The names of what was decided, with the words of events: first the preconditions, then the writes. Preconditions about rows
+/// are all called `Rely`.
+pub(crate) fn names(changes: &Changes) -> String {
+    let name = |shown: String| shown.split(['(', ' ']).next().unwrap_or_default().to_owned();
+    let relied = changes.relied.iter().map(|rely| match rely {
+        Rely::CounterBelow { .. } => name(format!("{rely:?}")),
+        Rely::Client(..)
+        | Rely::User(..)
+        | Rely::Session(_)
+        | Rely::Grant(_)
+        | Rely::Consent { .. }
+        | Rely::ClientsFewer { .. }
+        | Rely::PersonalsFewer { .. } => "Rely".to_owned(),
+    });
+    let writes = changes.writes.iter().map(|write| match write {
+        Write::Note(event) => format!("Note {}", event.kind),
+        other => name(format!("{other:?}")),
+    });
+    relied.chain(writes).collect::<Vec<_>>().join(", ")
 }

@@ -16,9 +16,9 @@ pub const ONCE_TTL_S: u64 = 120;
 const PURPOSE: &str = "once";
 const TIME_BYTES: usize = 8;
 
-/// What a secret is bound to on its way.
+/// The delivery of a secret to the page that shows it: what the sealed secret is bound to.
 #[derive(Clone, Copy, Debug)]
-pub struct Way<'a> {
+pub struct SecretDelivery<'a> {
     /// The browser.
     pub browser: &'a Digest,
     /// Who may see it.
@@ -27,7 +27,7 @@ pub struct Way<'a> {
     pub about: &'a str,
 }
 
-impl Way<'_> {
+impl SecretDelivery<'_> {
     fn context(&self) -> Vec<u8> {
         [&self.browser.0[..], self.user.sub.as_bytes(), b"\0", self.about.as_bytes()].concat()
     }
@@ -39,7 +39,7 @@ impl Way<'_> {
         keys.seal(PURPOSE, &self.context(), &[&until[..], secret.reveal().as_bytes()].concat(), entropy)
     }
 
-    /// Opens what [`Way::seal`] sealed for the same browser, user and purpose; `None` for anything else.
+    /// Opens what [`SecretDelivery::seal`] sealed for the same browser, user and purpose; `None` for anything else.
     #[must_use]
     pub fn open(&self, sealed: &str, now: UnixTime, keys: &Keys) -> Option<Secret> {
         let plain = keys.open(PURPOSE, &self.context(), sealed)?;
@@ -59,13 +59,17 @@ mod tests {
         let keys = Keys::derive(&[7; 32], &[1]);
         let (alice, bob) = (sample::user(), User { sub: "sub-bob".into(), ..sample::user() });
         let (here, there) = (Digest::of(b"here"), Digest::of(b"there"));
-        let way = Way { browser: &here, user: &alice, about: "web" };
+        let way = SecretDelivery { browser: &here, user: &alice, about: "web" };
         let secret = Secret::new("gcs_hidden");
         let sealed = way.seal(&secret, UnixTime(1000), &keys, &mut Entropy::seeded([1; 32], 1));
         assert!(!sealed.contains("gcs_"));
         assert_eq!(way.open(&sealed, UnixTime(1119), &keys), Some(secret));
         assert_eq!(way.open(&sealed, UnixTime(1120), &keys), None);
-        for other in [Way { browser: &there, ..way }, Way { user: &bob, ..way }, Way { about: "spa", ..way }] {
+        for other in [
+            SecretDelivery { browser: &there, ..way },
+            SecretDelivery { user: &bob, ..way },
+            SecretDelivery { about: "spa", ..way },
+        ] {
             assert_eq!(other.open(&sealed, UnixTime(1000), &keys), None, "{other:?}");
         }
         assert_eq!(way.open("nonsense", UnixTime(1000), &keys), None);

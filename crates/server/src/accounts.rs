@@ -1,4 +1,5 @@
-//! The accounts API: a provider's own programs keep what they know of an account where its answers can show it.
+//! The accounts API. The provider's own programs read and write the attributes of an account, which userinfo and introspection
+//! can show.
 //!
 //! `GET` and `PATCH /api/accounts/SUB/attributes`, below the issuer; the client authenticates by HTTP Basic. A patch is a
 //! JSON object, laid over the attributes by RFC 7396. A client needs the right to it, and each use is an event.
@@ -20,7 +21,7 @@ use crate::app::App;
 use crate::http::{Request, Response, answer};
 use crate::limits::Asker;
 
-/// The account that a path is about; `None` when it is about none.
+/// The account that a path names; `None` if the path is not one of this API.
 pub(crate) fn account<'p>(app: &App, path: &'p str) -> Option<&'p str> {
     let rest = path.strip_prefix(app.settings.base_path())?.strip_prefix("/api/accounts/")?;
     let sub = rest.strip_suffix("/attributes")?;

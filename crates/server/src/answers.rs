@@ -22,7 +22,7 @@ pub(crate) struct Refused {
     pub(crate) client_id: Option<String>,
 }
 
-/// Says no to a browser: on a page for a person, in the dialect's words for a program.
+/// The refusal of a request: a page if the client accepts HTML, otherwise in the words of the dialect.
 #[must_use]
 pub(crate) fn refused(
     app: &App,
@@ -45,7 +45,7 @@ pub(crate) fn refused(
     marked(response, *refusal)
 }
 
-/// Says no to a person at one of this server's own pages, and shows a way on: a path below the issuer's.
+/// As [`refused`], for one of this server's own pages. The page has a link to `way`, a path below that of the issuer.
 #[must_use]
 pub(crate) fn refused_with_way(app: &App, page: &PageRequest<'_>, refusal: &Refusal, way: &str) -> Response {
     let response = refused(app, page, None, refusal);
@@ -77,7 +77,7 @@ pub(crate) fn misdirected(app: &App, status: StatusCode) -> Response {
     marked(response, No::HostUnknown)
 }
 
-/// Whose words are used where no dialect is spoken.
+/// The dialect whose words are used for requests that belong to none.
 fn usual(app: &App) -> Option<&Dialect> {
     app.dialects.named("standard").or_else(|| app.dialects.iter().next())
 }
@@ -140,7 +140,7 @@ pub(crate) fn is_of_known_client(no: No) -> bool {
 pub(crate) fn broken(request: &Request, fault: &Fault) -> Refusal {
     log::fault(request.id, fault);
     match fault {
-        // Nothing is known to be amiss: somebody else is slow, or too much is waiting.
+        // Nothing is known to be broken: the store or a pool is slow.
         Fault::Late(_) => busy(),
         _ => No::Broken.into(),
     }

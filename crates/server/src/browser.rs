@@ -33,7 +33,7 @@ pub struct PageRequest<'a> {
     pub http: &'a Request,
     /// Names and values of the form, and before them nothing of the query.
     form: Vec<(String, String)>,
-    /// A secret on its way to the page that shows it once, as [`protocol::show_once::Way::seal`] sealed it.
+    /// A secret on its way to the page that shows it once, as [`protocol::show_once::SecretDelivery::seal`] sealed it.
     pub once: Option<String>,
     /// Digest of the cookie that told this browser from others before the last sign-in: pages in other tabs are sealed for it.
     pub before: Option<Digest>,
@@ -88,15 +88,14 @@ impl<'a> PageRequest<'a> {
         form_urlencoded::parse(query.as_bytes()).find(|(own, _)| own == name).map(|(_, value)| value.into_owned())
     }
 
-    /// Was this form posted from a page of somebody else? Browsers say so by themselves; the form's seal is the other
-    /// protection.
+    /// True if the browser says that the form was posted from a page of another site. The form's seal is the other protection.
     #[must_use]
     pub fn is_cross_site(&self) -> bool {
         let site = self.http.headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
         self.method == Method::POST && matches!(site, Some("cross-site" | "same-site"))
     }
 
-    /// An answer that is a page. `targets` are the redirect URIs that posting its form may lead to.
+    /// An answer that is a page, with a form that posts to this server.
     #[must_use]
     pub fn html(&self, app: &App, status: StatusCode, body: String) -> Response {
         self.dressed(app, answer::html(status, body, Form::Here), &Cookie::Keep)

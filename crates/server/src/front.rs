@@ -27,7 +27,7 @@ use crate::{accounts, pages, surface};
 /// Two years, in seconds.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
-/// Answers a request. Whatever goes wrong, there is an answer, and in time.
+/// Answers a request within the time limit, also after a fault or a panic.
 pub async fn answer(app: &App, request: &Request) -> Response {
     let begun = Instant::now();
     let route = request.host().map(|host| app.dialects.route(host, request.uri.path()));
@@ -53,6 +53,7 @@ pub async fn answer(app: &App, request: &Request) -> Response {
     response
 }
 
+/// Counts and logs an answer, and adds the headers that every answer has.
 fn finish(app: &App, request: &Request, response: &mut Response, begun: Instant, place: (&str, &str), series: &Series) {
     let refused = response.extensions_mut().remove::<Refused>();
     let took = begun.elapsed();
@@ -84,6 +85,7 @@ fn finish(app: &App, request: &Request, response: &mut Response, begun: Instant,
     }
 }
 
+/// Answers a request for a path that is no endpoint: an API, a page, a static file, or an unknown path.
 async fn page(app: &App, request: &Request, dialect: Option<&Dialect>) -> Response {
     if let Err(refusal) = app.check_clock() {
         return answers::refused(
@@ -110,8 +112,7 @@ async fn page(app: &App, request: &Request, dialect: Option<&Dialect>) -> Respon
     nowhere(app, &page, dialect, no)
 }
 
-/// Says no to a request for none of the dialect's addresses. Pages are for people and have no limit; this is for programs,
-/// and counts.
+/// Refuses a request for an unknown path. Unlike a request for a page, it counts against the rate limits of the dialect.
 fn nowhere(app: &App, page: &PageRequest<'_>, dialect: Option<&Dialect>, no: No) -> Response {
     let (params, now) = (Params::default(), app.clock.now());
     let asker = Asker { address: &page.address, params: &params, token: None, owner: None };

@@ -1,11 +1,11 @@
 //! The keys of the installation: the master key, which is created if there is none yet, and the ring of sealing keys in
 //! the store.
 
-use std::io::Write;
+use std::io::Write as _;
 use std::path::Path;
 
 use protocol::crypto::keys::{Keys, fingerprint};
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{Event, EventKind, SealKey};
 use protocol::time::UnixTime;
 use store::{CommitError, Store};
@@ -106,7 +106,7 @@ pub fn derive(master: &[u8; 32], ring: &[SealKey]) -> Keys {
 async fn begin(store: &dyn Store) -> Result<Vec<SealKey>, String> {
     for _ in 0..ATTEMPTS_MAX {
         let first = SealKey { number: 1, created_at: Clock::System.now() };
-        match store.commit(vec![Change::PutSealKey(first)]).await {
+        match store.commit([Write::PutSealKey(first)].into()).await {
             Ok(()) | Err(CommitError::Lost) => {}
             Err(error) => return Err(error.to_string()),
         }
@@ -148,11 +148,11 @@ async fn rotate_before(store: &dyn Store, moment: UnixTime, actor: Option<String
         let last = ring.iter().map(|key| key.number).max().unwrap_or_default();
         let number = last.checked_add(1).ok_or("all numbers of sealing keys were given")?;
         ring.push(SealKey { number, created_at: now });
-        let mut changes = vec![Change::PutSealKey(SealKey { number, created_at: now })];
+        let mut changes = vec![Write::PutSealKey(SealKey { number, created_at: now })];
         while ring.len() > RING_MAX {
-            changes.push(Change::DropSealKey(ring.remove(0).number));
+            changes.push(Write::DropSealKey(ring.remove(0).number));
         }
-        changes.push(Change::Note(Event {
+        changes.push(Write::Note(Event {
             at: now,
             kind: EventKind::KeyRotated,
             user: None,
@@ -161,7 +161,7 @@ async fn rotate_before(store: &dyn Store, moment: UnixTime, actor: Option<String
             detail: format!("sealing key {number}"),
             actor: actor.clone(),
         }));
-        match store.commit(changes).await {
+        match store.commit(changes.into()).await {
             Ok(()) => return Ok(ring),
             Err(CommitError::Lost) => {}
             Err(error) => return Err(error.to_string()),
@@ -302,7 +302,7 @@ mod tests {
         let store: &dyn Store = &Memory::default();
         for number in [255, 0] {
             let key = SealKey { number, created_at: UnixTime(1_000) };
-            store.commit(vec![Change::PutSealKey(key)]).await.unwrap();
+            store.commit([Write::PutSealKey(key)].into()).await.unwrap();
         }
         for expected in 256..260 {
             assert_eq!(rotate(store, String::new()).await.unwrap().last().unwrap().number, expected);
@@ -315,7 +315,7 @@ mod tests {
         let url = format!("sqlite:{}", folder.path().join("g.db").display());
         let store = store::open(&url, Mode::Create).await.unwrap();
         let first = SealKey { number: 1, created_at: UnixTime(1_000) };
-        store.commit(vec![Change::PutSealKey(first)]).await.unwrap();
+        store.commit([Write::PutSealKey(first)].into()).await.unwrap();
         assert_eq!(rotate_older(&*store, UnixTime(1_000)).await.unwrap(), [first], "it is not old enough");
         // All of them read the ring before the first one writes.
         let rotate = |_| {

@@ -23,6 +23,7 @@ use quick_cache::sync::Cache;
 
 use crate::address::wider;
 
+mod check_failed;
 mod failed;
 
 pub use failed::Claim;

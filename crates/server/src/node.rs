@@ -26,7 +26,7 @@ use crate::upstream::Upstream;
 use crate::work::{self, number};
 
 impl App {
-    /// Brings the parts together. An installation without a sealing key gets its first.
+    /// Opens the node. An installation without a sealing key gets its first one.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -42,7 +42,7 @@ impl App {
         let node = i64::from_be_bytes(std::array::from_fn(|at| drawn[16 + at]));
         let number = number::claim(&*store, node, u16::from_be_bytes([drawn[0], drawn[1]])).await?;
         let mut templates = pages::templates(&settings.brand, settings.base_path());
-        // A start without any does not even look.
+        // Copying the shipped templates takes time, so it is done only if there are others.
         if !settings.brand.templates.is_empty() {
             templates.adopt(settings.brand.templates.clone()).map_err(Fault::Templates)?;
         }

@@ -49,7 +49,7 @@ impl SlowPool {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Result<T, Full>, Fault> {
-        let Some(_place) = Place::take(self) else { return Ok(Err(Full)) };
+        let Some(_place) = Queued::take(self) else { return Ok(Err(Full)) };
         let permit =
             Arc::clone(&self.workers).acquire_owned().await.map_err(|closed| Fault::Slow(closed.to_string()))?;
         // The permit moves into the thread, so that the worker counts as busy until the work is done, even if the
@@ -63,9 +63,9 @@ impl SlowPool {
 }
 
 /// A place in the queue. Dropping it frees the place.
-struct Place<'a>(&'a SlowPool);
+struct Queued<'a>(&'a SlowPool);
 
-impl<'a> Place<'a> {
+impl<'a> Queued<'a> {
     fn take(pool: &'a SlowPool) -> Option<Self> {
         if pool.waiting.fetch_add(1, Ordering::Relaxed) >= pool.waiting_max {
             pool.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -75,7 +75,7 @@ impl<'a> Place<'a> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Queued<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }

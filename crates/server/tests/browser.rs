@@ -11,7 +11,7 @@ use common::{NOW, ask, text};
 use http::Method;
 use http::header::{LOCATION, SET_COOKIE};
 use protocol::crypto::entropy::Entropy;
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{User, UserKey};
 use protocol::person::password;
 use protocol::secret::Secret;
@@ -30,7 +30,7 @@ async fn server() -> Arc<App> {
             "created_at": NOW, "version": 1,
         }))
         .expect("a user");
-        store.commit(vec![Change::PutUser(Box::new(user))]).await.expect("the name is free");
+        store.commit([Write::PutUser(Box::new(user))].into()).await.expect("the name is free");
     }
     common::app(store, Settings::new("https://auth.example")).await
 }

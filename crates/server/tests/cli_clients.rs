@@ -6,7 +6,7 @@ mod common;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::Client;
 use serde_json::{Value, json};
 use store::Mode;
@@ -102,7 +102,7 @@ async fn check_lists_clients_that_use_the_accounts_api_only_because_they_are_old
     let url = format!("sqlite:{}", place.0.path().join("grantry.db").display());
     let old = Client { client_id: "older".into(), is_first_party: true, ..common::client() };
     let store = store::open(&url, Mode::Existing).await.expect("the command made it");
-    store.commit(vec![Change::PutClient(Box::new(old))]).await.expect("the row is new");
+    store.commit([Write::PutClient(Box::new(old))].into()).await.expect("the row is new");
     drop(store);
     let told = |document: &Value| document["problems"].to_string().matches("--accounts-api").count();
     let check = || place.run("check", b"").1;

@@ -10,7 +10,7 @@ use http::Method;
 use protocol::client::registration::secret_digest;
 use protocol::client::rights::Introspection;
 use protocol::crypto::entropy::Entropy;
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{Client, ClientKey, ClientSecret, EventKind, StoredSecret, UserKey};
 use protocol::person::password;
 use protocol::secret::Secret;
@@ -36,8 +36,8 @@ async fn server() -> (Arc<App>, Arc<dyn Store>) {
     let store = common::memory().await;
     let owner = Some(UserKey(1));
     let another = Client { key: ClientKey(3), client_id: "another".into(), owner, ..common::client() };
-    let rows = vec![Change::PutClient(Box::new(old())), Change::PutClient(Box::new(another))];
-    store.commit(rows).await.expect("the rows are new");
+    let rows = vec![Write::PutClient(Box::new(old())), Write::PutClient(Box::new(another))];
+    store.commit(rows.into()).await.expect("the rows are new");
     (common::app(Arc::clone(&store), Settings::new("https://auth.example")).await, store)
 }
 
@@ -184,8 +184,8 @@ async fn a_header_s_secret_is_also_compared_as_it_came_and_another_method_is_nam
     let post_only = protocol::model::AuthMethod::ClientSecretPost;
     let other =
         Client { key: ClientKey(8), client_id: "post".into(), auth_methods: vec![post_only], ..common::client() };
-    let rows = vec![Change::PutClient(Box::new(moved)), Change::PutClient(Box::new(other))];
-    store.commit(rows).await.expect("the rows are new");
+    let rows = vec![Write::PutClient(Box::new(moved)), Write::PutClient(Box::new(other))];
+    store.commit(rows.into()).await.expect("the rows are new");
     let by_header = async |client: &str, secret: &str| {
         let header = basic(client, secret);
         let headers = [("authorization", header.as_str())];
@@ -220,7 +220,7 @@ async fn introspection_tells_an_application_of_a_user_s_nothing_about_tokens_of_
     assert!(told("web", SECRET).await.contains("\"active\":true"));
     assert!(told("old", IMPORTED).await.contains("\"active\":true"), "registered by the operator before the setting");
     let own = Client { version: 2, introspection: Some(Introspection::Own), ..old() };
-    store.commit(vec![Change::PutClient(Box::new(own))]).await.expect("it is the next version");
+    store.commit([Write::PutClient(Box::new(own))].into()).await.expect("it is the next version");
     assert_eq!(told("old", IMPORTED).await, inactive);
 }
 
@@ -229,7 +229,7 @@ async fn the_accounts_api_needs_its_own_right_and_each_use_is_an_event() {
     let (app, store) = server().await;
     let alice = serde_json::json!({"key": 1, "sub": "x", "name": "Alice", "created_at": 0, "version": 1});
     let alice = serde_json::from_value(alice).expect("an account");
-    store.commit(vec![Change::PutUser(Box::new(alice))]).await.expect("the row is new");
+    store.commit([Write::PutUser(Box::new(alice))].into()).await.expect("the row is new");
     assert_eq!(accounts(&app, "old", IMPORTED).await.status(), 200, "first-party, and older than the right");
     let kinds = store
         .events(EventFilter { user: Some(UserKey(1)), rows_max: 9, ..EventFilter::default() })
@@ -238,7 +238,7 @@ async fn the_accounts_api_needs_its_own_right_and_each_use_is_an_event() {
     assert_eq!(kinds.first().map(|event| event.event.kind), Some(EventKind::AccountRead));
     for (version, right, status) in [(2, false, 403), (3, true, 200)] {
         let own = Client { version, accounts_api: Some(right), is_first_party: !right, ..old() };
-        store.commit(vec![Change::PutClient(Box::new(own))]).await.expect("it is the next version");
+        store.commit([Write::PutClient(Box::new(own))].into()).await.expect("it is the next version");
         assert_eq!(accounts(&app, "old", IMPORTED).await.status(), status);
     }
 }

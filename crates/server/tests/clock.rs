@@ -7,7 +7,7 @@ use std::sync::Arc;
 use common::{CALLBACK, NOW, SECRET, ask, text};
 use dialect::{Dialect, Dialects};
 use http::{Method, StatusCode};
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{Client, User, UserKey};
 use server::app::{App, Setup};
 use server::clock::Clock;
@@ -77,7 +77,7 @@ async fn a_server_does_not_start_by_a_wrong_clock_and_writes_nothing() {
         assert!(store.seal_keys().await.expect("the store works").is_empty());
     }
     let overrun = User::new(UserKey(-5), "sub", "Alice", NOW);
-    store.commit(vec![Change::PutUser(Box::new(overrun))]).await.expect("the store is empty");
+    store.commit([Write::PutUser(Box::new(overrun))].into()).await.expect("the store is empty");
     let opened = open(Arc::clone(&store), Clock::steered(NOW_MS, 0)).await;
     let text = opened.expect_err("a row is from the future").to_string();
     assert!(text.contains("grantry db repair"), "{text}");
@@ -88,11 +88,11 @@ async fn what_is_revoked_until_a_later_time_does_not_lift_the_ids_of_others() {
     let store = common::memory().await;
     let app = open(Arc::clone(&store), Clock::steered(NOW_MS, 0)).await.expect("the clock is right");
     let until_2093 = Client { version: 2, revoked_below: i64::MAX >> 1, ..common::client() };
-    store.commit(vec![Change::PutClient(Box::new(until_2093))]).await.expect("the client is there");
+    store.commit([Write::PutClient(Box::new(until_2093))].into()).await.expect("the client is there");
     let (status, retry_after, body) = issue(&app).await;
     assert_eq!((status, retry_after.as_deref()), (StatusCode::SERVICE_UNAVAILABLE, Some("30")), "{body}");
     let repaired = Client { version: 3, revoked_below: 0, ..common::client() };
-    store.commit(vec![Change::PutClient(Box::new(repaired))]).await.expect("the client is there");
+    store.commit([Write::PutClient(Box::new(repaired))].into()).await.expect("the client is there");
     assert_eq!(issue(&app).await.0, StatusCode::OK);
     assert!(store.greatest_id().await.expect("the store works") < i64::MAX >> 1);
 }

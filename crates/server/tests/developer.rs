@@ -12,7 +12,7 @@ use http::Method;
 use http::header::{LOCATION, SET_COOKIE};
 use protocol::crypto::entropy::Entropy;
 use protocol::endpoint::Endpoint;
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{User, UserKey};
 use protocol::person::password;
 use protocol::refusal::No;
@@ -47,7 +47,7 @@ async fn server(dialects: &[&str], settings: Settings) -> Arc<App> {
         "created_at": NOW, "version": 1,
     }))
     .expect("a user");
-    store.commit(vec![Change::PutUser(Box::new(alice))]).await.expect("the store is empty");
+    store.commit([Write::PutUser(Box::new(alice))].into()).await.expect("the store is empty");
     let loaded = dialects.iter().map(|name| match *name {
         "standard" => Dialect::load("standard", &[]).expect("it is sound"),
         "closed" => Dialect::load("closed", &[CLOSED]).expect("it is sound"),

@@ -12,7 +12,7 @@ use common::{ask, text};
 use dialect::{Dialect, Dialects, Source};
 use http::Method;
 use protocol::jose::KeySet;
-use protocol::line::{Change, Facts, Wants};
+use protocol::line::{Changes, Facts, Wants, Write};
 use protocol::person::browser::Goal;
 use protocol::person::upstream::SignUp;
 use protocol::refusal::No;
@@ -88,11 +88,11 @@ struct Counted {
 
 #[async_trait]
 impl Store for Counted {
-    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
+    async fn load(&self, wants: Wants) -> Result<Facts, Fault> {
         self.inner.load(wants).await
     }
 
-    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+    async fn commit(&self, changes: Changes) -> Result<(), CommitError> {
         self.inner.commit(changes).await
     }
 
@@ -130,7 +130,7 @@ async fn a_seal_that_does_not_open_asks_the_store_only_if_its_key_is_unknown_and
     assert!(reads() - before <= seconds + 1, "{} reads in {seconds} s", reads() - before);
     // A page that somebody sealed with a key which is newer than that opens all the same.
     let key = protocol::model::SealKey { number: 2, created_at: common::NOW };
-    store.commit(vec![Change::PutSealKey(key)]).await.unwrap();
+    store.commit([Write::PutSealKey(key)].into()).await.unwrap();
     let new = common::app(Arc::clone(&store.inner), Settings::new("https://auth.example")).await;
     let errand = new.errand(Goal::Page("/account".to_owned()));
     let seal = errand.seal("standard", &Digest::of(b"browser"), common::NOW, &new.keys(), &mut new.draw());

@@ -10,7 +10,7 @@ use dialect::{Dialect, Dialects, Source};
 use http::Method;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::TokenKind;
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{Personal, PersonalId, User, UserKey};
 use protocol::refusal::No;
 use protocol::scope::Scope;
@@ -99,7 +99,7 @@ async fn a_user_has_one_limit_however_many_tokens_there_are() {
     let mut tokens = Vec::new();
     for key in [UserKey(1), UserKey(2)] {
         let user = User::new(key, format!("sub-{}", key.0), "Somebody", NOW);
-        store.commit(vec![Change::PutUser(Box::new(user))]).await.expect("the user is new");
+        store.commit([Write::PutUser(Box::new(user))].into()).await.expect("the user is new");
         for expires_at in [UnixTime::NEVER, UnixTime::NEVER, NOW] {
             let minted = app.keys().mint(TokenKind::Personal, &spelling, &mut entropy);
             let personal = Personal {
@@ -114,7 +114,7 @@ async fn a_user_has_one_limit_however_many_tokens_there_are() {
                 expires_at,
                 used_at: None,
             };
-            store.commit(vec![Change::PutPersonal(Box::new(personal))]).await.expect("the token is new");
+            store.commit([Write::PutPersonal(Box::new(personal))].into()).await.expect("the token is new");
             tokens.push(format!("Bearer {}", minted.text.reveal()));
         }
     }

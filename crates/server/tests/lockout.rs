@@ -8,7 +8,7 @@ use std::sync::Arc;
 use common::{NOW, memory, text};
 use http::{Method, StatusCode};
 use protocol::crypto::entropy::Entropy;
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{EventKind, User, UserKey};
 use protocol::person::password;
 use protocol::secret::Secret;
@@ -88,7 +88,7 @@ fn alice() -> User {
 
 async fn site() -> Arc<App> {
     let store = memory().await;
-    store.commit(vec![Change::PutUser(Box::new(alice()))]).await.expect("the name is free");
+    store.commit([Write::PutUser(Box::new(alice()))].into()).await.expect("the name is free");
     common::app(store, Settings::new("https://auth.example")).await
 }
 
@@ -127,7 +127,7 @@ async fn a_failed_sign_in_makes_no_known_device() {
 async fn an_unlocked_account_is_open_at_once() {
     let app = site().await;
     Browser::at(&app, HOME).fail(10).await;
-    app.store.commit(vec![Change::ForgetFailures(UserKey(1))]).await.expect("it always can");
+    app.store.commit([Write::ForgetFailures(UserKey(1))].into()).await.expect("it always can");
     assert_eq!(Browser::at(&app, HOME).sign_in("alice", PASSWORD).await, StatusCode::SEE_OTHER);
 }
 

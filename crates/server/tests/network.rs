@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use common::credentials;
-use protocol::line::{Change, Facts, Wants};
+use protocol::line::{Changes, Facts, Wants};
 use protocol::time::UnixTime;
 use server::serve::{self, ServeError};
 use server::settings::{Listen, Settings, UnixSocket};
@@ -151,11 +151,11 @@ struct Slow(Arc<dyn Store>);
 
 #[async_trait]
 impl Store for Slow {
-    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
+    async fn load(&self, wants: Wants) -> Result<Facts, Fault> {
         self.0.load(wants).await
     }
 
-    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+    async fn commit(&self, changes: Changes) -> Result<(), CommitError> {
         tokio::time::sleep(SHORT * 2).await;
         self.0.commit(changes).await
     }

@@ -8,7 +8,7 @@ use common::troubled::{Trouble, Troubled};
 use common::{CALLBACK, SECRET, ask, credentials, text};
 use dialect::{Dialect, Dialects};
 use http::Method;
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::SealKey;
 use protocol::refusal::No;
 use serde_json::Value;
@@ -222,7 +222,7 @@ async fn a_page_sealed_with_a_new_key_opens_at_once() {
     let store = common::memory().await;
     let old = common::app(Arc::clone(&store), Settings::new("https://auth.example")).await;
     let number = 2;
-    store.commit(vec![Change::PutSealKey(SealKey { number, created_at: common::NOW })]).await.unwrap();
+    store.commit([Write::PutSealKey(SealKey { number, created_at: common::NOW })].into()).await.unwrap();
     let new = common::app(store, Settings::new("https://auth.example")).await;
     let browser = protocol::secret::Digest::of(b"browser");
     let errand = new.errand(protocol::person::browser::Goal::Authorize(Box::default()));
@@ -236,7 +236,7 @@ async fn a_page_sealed_with_a_new_key_opens_at_once() {
 async fn pages_sealed_with_a_new_key_open_also_when_somebody_else_took_it_over_meanwhile() {
     let store: Arc<dyn Store> = Arc::new(Troubled::new(common::memory().await, Trouble::Lost));
     let old = common::app(Arc::clone(&store), Settings::new("https://auth.example")).await;
-    store.commit(vec![Change::PutSealKey(SealKey { number: 2, created_at: common::NOW })]).await.unwrap();
+    store.commit([Write::PutSealKey(SealKey { number: 2, created_at: common::NOW })].into()).await.unwrap();
     let new = common::app(store, Settings::new("https://auth.example")).await;
     let browser = protocol::secret::Digest::of(b"browser");
     let errand = new.errand(protocol::person::browser::Goal::Authorize(Box::default()));
@@ -294,8 +294,8 @@ async fn a_program_of_the_operators_own_keeps_attributes_of_an_account_and_nobod
     let alice = serde_json::from_value(serde_json::json!({
         "key": 1, "sub": "sub-alice", "name": "Alice", "created_at": 0, "version": 1
     }));
-    let changes = vec![Change::PutClient(Box::new(own)), Change::PutUser(Box::new(alice.unwrap()))];
-    store.commit(changes).await.expect("the rows are new");
+    let changes = vec![Write::PutClient(Box::new(own)), Write::PutUser(Box::new(alice.unwrap()))];
+    store.commit(changes.into()).await.expect("the rows are new");
     let app = common::app(Arc::clone(&store), Settings::new("https://auth.example")).await;
     let basic = |client: &str| {
         let text = format!("{client}:{SECRET}");

@@ -10,8 +10,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use lab::{Cluster, Options};
 use protocol::client::registration;
-use protocol::line::{Change, Rely};
-use protocol::model::{Access, AccessId, Client, ClientKey, ClientKind, Grant, GrantId, Refresh, User, UserKey};
+use protocol::line::{Changes, Rely, Write};
+use protocol::model::{
+    Access, AccessId, Authorization, Circumstances, Client, ClientKey, ClientKind, Grant, GrantId, Permission, Refresh,
+    User, UserKey,
+};
 use protocol::policy::Policy;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
@@ -28,28 +31,29 @@ fn digest(id: i64) -> Digest {
     Digest::of(&id.to_be_bytes())
 }
 
-fn access(id: i64, grant: Option<i64>) -> Change {
-    Change::PutAccess(Box::new(Access {
+fn access(id: i64, grant: Option<i64>) -> Write {
+    Write::PutAccess(Box::new(Access {
         id: AccessId(id),
         digest: digest(id),
         client: ClientKey(1),
         user: grant.map(|_| UserKey(1)),
         grant: grant.map(GrantId),
-        scope: Scope::of(["profile"]),
-        audience: Vec::new(),
+        permission: Permission { scope: Scope::of(["profile"]), audience: Vec::new() },
         issued_at: NOW,
         expires_at: NOW.plus(3_600),
     }))
 }
 
-fn grant(id: i64) -> Change {
-    Change::PutGrant(Box::new(Grant {
+fn grant(id: i64) -> Write {
+    Write::PutGrant(Box::new(Grant {
         id: GrantId(id),
-        user: UserKey(1),
-        client: ClientKey(1),
-        scope: Scope::of(["profile"]),
-        audience: Vec::new(),
-        auth_time: NOW,
+        authorization: Authorization {
+            user: UserKey(1),
+            client: ClientKey(1),
+            permission: Permission { scope: Scope::of(["profile"]), audience: Vec::new() },
+            auth_time: NOW,
+            circumstances: Circumstances::default(),
+        },
         created_at: NOW,
         expires_at: NOW.plus(86_400),
         refresh: Some(Refresh {
@@ -64,7 +68,7 @@ fn grant(id: i64) -> Change {
 }
 
 /// What the turn with this number decides.
-type Kind = fn(i64) -> Vec<Change>;
+type Kind = fn(i64) -> Changes;
 
 /// Commits so many turns, a number of them at a time.
 async fn commit_all(store: &Arc<dyn Store>, turns: i64, turn: Kind, first: i64) {
@@ -91,11 +95,11 @@ async fn commit_all(store: &Arc<dyn Store>, turns: i64, turn: Kind, first: i64) 
 /// A kind of turn: its name, the table of its first row, and the turn with this number.
 const KINDS: [(&str, &str, Kind); 2] = [
     ("an access token of a client", "access_tokens", |id| {
-        vec![Change::Rely(Rely::Client(ClientKey(1), 1)), access(id, None)]
+        Changes::new([Rely::Client(ClientKey(1), 1)], [access(id, None)])
     }),
     ("a grant with its first access and refresh token", "grants", |id| {
-        let relied = [Change::Rely(Rely::Client(ClientKey(1), 1)), Change::Rely(Rely::User(UserKey(1), 1))];
-        [&relied[..], &[grant(id), access(id, Some(id))]].concat()
+        let relied = [Rely::Client(ClientKey(1), 1), Rely::User(UserKey(1), 1)];
+        Changes::new(relied, [grant(id), access(id, Some(id))])
     }),
 ];
 
@@ -110,8 +114,8 @@ async fn furnished(url: &str) -> Arc<dyn Store> {
         ..registration::client(ClientKind::Confidential, &Policy::standard(""))
     };
     let user = User::new(UserKey(1), "sub-1".to_owned(), "Alice", NOW);
-    let rows = vec![Change::PutClient(Box::new(client)), Change::PutUser(Box::new(user))];
-    store.commit(rows).await.expect("an empty store takes them");
+    let rows = [Write::PutClient(Box::new(client)), Write::PutUser(Box::new(user))];
+    store.commit(rows.into()).await.expect("an empty store takes them");
     store
 }
 

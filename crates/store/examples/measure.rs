@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::client::registration;
-use protocol::line::{Change, Rely, Wants};
+use protocol::line::{Changes, Key, Rely, Wants, Write};
 use protocol::model::Code;
 use protocol::model::{
-    Access, AccessId, AuthMethod, Client, ClientKey, ClientKind, CodeId, Grant, GrantId, GrantType, Refresh, User,
-    UserKey,
+    Access, AccessId, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, CodeId, Grant, GrantId,
+    GrantType, Permission, Refresh, User, UserKey,
 };
 use protocol::policy::Policy;
 use protocol::scope::Scope;
@@ -56,30 +56,31 @@ fn digest(id: i64) -> Digest {
     Digest::of(&id.to_be_bytes())
 }
 
-fn access(id: i64, has_user: bool) -> Change {
-    Change::PutAccess(Box::new(Access {
+fn access(id: i64, has_user: bool) -> Write {
+    Write::PutAccess(Box::new(Access {
         id: AccessId(id),
         digest: digest(id),
         client: ClientKey(id % CLIENTS + 1),
         user: has_user.then_some(UserKey(id % USERS + 1)),
         grant: has_user.then_some(GrantId(id)),
-        scope: Scope::of(["profile", "email"]),
-        audience: Vec::new(),
+        permission: Permission { scope: Scope::of(["profile", "email"]), audience: Vec::new() },
         issued_at: NOW,
         expires_at: NOW.plus(3_600),
     }))
 }
 
-fn grant(id: i64) -> Change {
+fn grant(id: i64) -> Write {
     let refresh =
         Refresh { current: digest(id), previous: None, answer: None, idle_until: NOW.plus(9_000), generation: 0 };
-    Change::PutGrant(Box::new(Grant {
+    Write::PutGrant(Box::new(Grant {
         id: GrantId(id),
-        user: UserKey(id % USERS + 1),
-        client: ClientKey(id % CLIENTS + 1),
-        scope: Scope::of(["profile", "email"]),
-        audience: Vec::new(),
-        auth_time: NOW,
+        authorization: Authorization {
+            user: UserKey(id % USERS + 1),
+            client: ClientKey(id % CLIENTS + 1),
+            permission: Permission { scope: Scope::of(["profile", "email"]), audience: Vec::new() },
+            auth_time: NOW,
+            circumstances: Circumstances::default(),
+        },
         created_at: NOW,
         expires_at: NOW.plus(90_000),
         refresh: Some(refresh),
@@ -87,19 +88,21 @@ fn grant(id: i64) -> Change {
     }))
 }
 
-fn code(id: i64) -> Change {
-    Change::PutCode(Box::new(Code {
+fn code(id: i64) -> Write {
+    Write::PutCode(Box::new(Code {
         id: CodeId(id),
         digest: digest(id),
         grant: GrantId(id),
-        client: ClientKey(id % CLIENTS + 1),
-        user: UserKey(id % USERS + 1),
+        authorization: Authorization {
+            user: UserKey(id % USERS + 1),
+            client: ClientKey(id % CLIENTS + 1),
+            permission: Permission { scope: Scope::of(["profile", "email"]), audience: Vec::new() },
+            auth_time: NOW,
+            circumstances: Circumstances::default(),
+        },
         redirect_uri: "https://client.example/cb".to_owned(),
         is_redirect_uri_named: true,
         challenge: Some(digest(id)),
-        scope: Scope::of(["profile", "email"]),
-        audience: Vec::new(),
-        auth_time: NOW,
         issued_at: NOW,
         expires_at: NOW.plus(60),
         is_spent: false,
@@ -120,8 +123,8 @@ async fn load(store: &Sqlite, what: &str, wants: impl Fn(i64) -> Wants) {
     let mut found = 0_u32;
     for n in 0..LOADS {
         // Spread over everything: a large step that shares no factor with the number of tokens.
-        let facts = store.load(&wants(n.wrapping_mul(7_919))).await.expect("loads");
-        found += u32::from(facts.access.is_some() || facts.grant.is_some() || facts.client.is_some());
+        let facts = store.load(wants(n.wrapping_mul(7_919))).await.expect("loads");
+        found += u32::from(facts.clients().next().is_some());
     }
     let us = |micros: f64| micros / LOADS as f64;
     println!(
@@ -131,13 +134,7 @@ async fn load(store: &Sqlite, what: &str, wants: impl Fn(i64) -> Wants) {
     );
 }
 
-async fn commit(
-    store: &Arc<Sqlite>,
-    what: &str,
-    in_flight: usize,
-    changes: fn(i64) -> Vec<Change>,
-    next: &Arc<AtomicI64>,
-) {
+async fn commit(store: &Arc<Sqlite>, what: &str, in_flight: usize, changes: fn(i64) -> Changes, next: &Arc<AtomicI64>) {
     let (start, cpu) = (Instant::now(), cpu_us());
     let tasks: Vec<_> = (0..in_flight)
         .map(|_| {
@@ -180,31 +177,29 @@ async fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Arc::new(Sqlite::open(&folder.path().join("measure.db"), Mode::Create).expect("opens"));
     println!("opened: {}", memory_kib());
-    store.commit((1..=CLIENTS).map(|key| Change::PutClient(Box::new(client(key)))).collect()).await.expect("commits");
-    store.commit((1..=USERS).map(|key| Change::PutUser(Box::new(user(key)))).collect()).await.expect("commits");
+    store.commit((1..=CLIENTS).map(|key| Write::PutClient(Box::new(client(key)))).collect()).await.expect("commits");
+    store.commit((1..=USERS).map(|key| Write::PutUser(Box::new(user(key)))).collect()).await.expect("commits");
     for first in (0..tokens).step_by(10_000) {
         let rows = first..(first + 10_000).min(tokens);
         store.commit(rows.flat_map(|id| [access(id, true), grant(id)]).collect()).await.expect("commits");
     }
     println!("{tokens} tokens: {}", memory_kib());
     let of = |n: i64| n.rem_euclid(tokens);
-    let client_id = |n: i64| Some(client(n.rem_euclid(CLIENTS) + 1).client_id);
-    load(&store, "client", |n| Wants { client_id: client_id(n), ..Wants::default() }).await;
-    load(&store, "access", |n| Wants { access: Some(AccessId(of(n))), ..Wants::default() }).await;
-    let wants = |n| Wants { client_id: client_id(n), access: Some(AccessId(of(n))), ..Wants::default() };
-    load(&store, "client and access", wants).await;
-    let wants = |n| Wants { client_id: client_id(n), grant: Some(GrantId(of(n))), ..Wants::default() };
-    load(&store, "client and grant", wants).await;
+    let calling = |n: i64| Key::Client(client(n.rem_euclid(CLIENTS) + 1).client_id);
+    load(&store, "client", |n| Wants::of([calling(n)])).await;
+    load(&store, "access", |n| Wants::of([Key::Access(AccessId(of(n)))])).await;
+    load(&store, "client and access", |n| Wants::of([calling(n), Key::Access(AccessId(of(n)))])).await;
+    load(&store, "client and grant", |n| Wants::of([calling(n), Key::Grant(GrantId(of(n)))])).await;
     println!("after loads: {}", memory_kib());
     let next = Arc::new(AtomicI64::new(tokens));
-    let one = |id| vec![access(id, false)];
-    let relying = |id| vec![Change::Rely(Rely::Client(ClientKey(id % CLIENTS + 1), 1)), access(id, false)];
-    let redeem = |id| vec![Change::SpendCode(CodeId(id)), grant(id), access(id, true)];
+    let one = |id| access(id, false).into();
+    let relying = |id| Changes::new([Rely::Client(ClientKey(id % CLIENTS + 1), 1)], [access(id, false)]);
+    let redeem = |id| [Write::SpendCode(CodeId(id)), grant(id), access(id, true)].into();
     for in_flight in [1, 64, 256] {
         commit(&store, "one access token", in_flight, one, &next).await;
         commit(&store, "client, access token", in_flight, relying, &next).await;
     }
-    commit(&store, "code", 64, |id| vec![code(id)], &next).await;
+    commit(&store, "code", 64, |id| code(id).into(), &next).await;
     let codes = next.load(Ordering::Relaxed);
     for first in (codes..codes + CODES).step_by(2_000) {
         store.commit((first..first + 2_000).map(code).collect()).await.expect("commits");

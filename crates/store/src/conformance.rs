@@ -1,6 +1,7 @@
 //! What every store must do: one suite, run on all of them. A new store is one more line at the end of `suite!`.
 
 mod changes;
+pub(crate) mod jobs;
 pub(crate) mod old_names;
 mod pens;
 pub(crate) mod preconditions;
@@ -92,6 +93,7 @@ suite! {
         a_grant_without_a_refresh_token_cannot_be_refreshed
         a_turn_relies_on_what_it_saw
         a_turn_relies_on_the_rows_before_it
+        the_writes_of_a_turn_are_made_in_their_order
         a_user_has_fewer_rows_than_a_limit
         a_shut_door_counts_and_passes_nobody
         an_old_version_cannot_be_put
@@ -106,6 +108,16 @@ suite! {
         a_set_that_is_lost_does_not_hurt_its_neighbours
         what_is_revoked_by_its_id_has_a_smaller_one
         a_name_with_a_nul_is_nobodys;
+    jobs:
+        a_job_is_found_as_it_was_put
+        a_job_of_a_lost_turn_is_not_there
+        a_claimed_job_is_nobody_else_s_until_the_claim_is_over
+        jobs_are_claimed_when_they_are_due_the_longest_due_first
+        a_failed_job_is_due_later_and_a_dead_one_never
+        a_waiting_job_is_never_swept
+        jobs_are_listed_and_counted_by_state_and_kind
+        of_workers_who_race_each_gets_other_jobs
+        a_turn_of_another_that_is_lost_takes_no_job_along;
     pens:
         nobody_else_writes_while_a_pen_is_held
         a_turn_that_is_lost_keeps_its_pen
@@ -123,7 +135,7 @@ suite! {
         grants_can_be_narrowed_down
         personal_tokens_come_with_their_user
         connected_users_are_counted_once
-        holdings_are_those_of_the_session_s_user
+        owned_counts_are_those_of_the_session_s_user
         events_come_latest_first
         events_can_be_narrowed_down_and_come_in_pages
         counts_say_how_much_there_is

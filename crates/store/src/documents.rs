@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use protocol::model::{Client, User};
+use protocol::model::{Circumstances, Client, User};
 use quick_cache::sync::Cache;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,12 @@ pub(crate) fn list<T: Serialize>(items: &[T]) -> Option<String> {
 /// may quote the text.
 pub(crate) fn read_list<T: DeserializeOwned>(text: Option<&str>) -> Option<Vec<T>> {
     text.map_or(Some(Vec::new()), |text| serde_json::from_str(text).ok())
+}
+
+/// Reads the circumstances of an authorization; rows without a document have none. Returns `None` if the document cannot be
+/// read.
+pub(crate) fn read_circumstances(document: Option<&str>) -> Option<Circumstances> {
+    document.map_or_else(|| Some(Circumstances::default()), Circumstances::read)
 }
 
 /// Returns the `revoked_below` of a user's or client's document, or 0 if it has none.

@@ -8,12 +8,16 @@
 mod conformance;
 mod documents;
 mod fault;
+mod jobs;
 mod memory;
 pub mod moving;
 mod names;
 mod postgres;
 mod query;
+mod rows;
 mod sqlite;
+#[cfg(test)]
+mod upgrade_tests;
 mod walk;
 
 use std::path::Path;
@@ -21,7 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use protocol::line::{Change, Facts, Wants};
+use protocol::line::{Changes, Facts, Wants};
+use protocol::model::{Job, JobId};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use tokio::sync::watch;
@@ -29,6 +34,7 @@ use tokio::sync::watch;
 use moving::{Cells, Stretch, Table};
 
 pub use fault::{CommitError, Fault, OpenError};
+pub use jobs::{DEAD_JOB_KEPT_S, JobClaim, JobCount, JobEnd, JobFilter};
 pub use memory::Memory;
 pub use names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT};
 pub use postgres::Postgres;
@@ -36,7 +42,7 @@ pub use query::{Application, Counts, EventFilter, Noted, Query, Rows};
 pub use sqlite::Sqlite;
 
 /// The tables, in the order in which people ask for them.
-pub(crate) const TABLES: [&str; 14] = [
+pub(crate) const TABLES: [&str; 15] = [
     "clients",
     "users",
     "sessions",
@@ -50,6 +56,7 @@ pub(crate) const TABLES: [&str; 14] = [
     "attempts",
     "burned",
     "seal_keys",
+    "jobs",
     "events",
 ];
 
@@ -70,7 +77,7 @@ pub(crate) struct Ages {
 pub(crate) fn ages(table: &str, in_document: &str) -> Option<Ages> {
     let (time, key) = match table {
         "clients" | "users" => (in_document, Some("key")),
-        "sessions" | "grants" | "personal_tokens" | "seal_keys" => ("created_at", Some("id")),
+        "sessions" | "grants" | "personal_tokens" | "seal_keys" | "jobs" => ("created_at", Some("id")),
         "codes" | "access_tokens" => ("issued_at", Some("id")),
         "events" => ("at", Some("id")),
         "consents" => ("given_at", None),
@@ -93,6 +100,7 @@ pub(crate) fn greatest_id_sql() -> String {
         ("grants", "id"),
         ("access_tokens", "id"),
         ("personal_tokens", "id"),
+        ("jobs", "id"),
     ];
     let parts = tables.map(|(table, key)| {
         let overrun = i64::MAX;
@@ -128,18 +136,18 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// When the rows cannot be read. That a row is absent is no error.
-    async fn load(&self, wants: &Wants) -> Result<Facts, Fault>;
+    async fn load(&self, wants: Wants) -> Result<Facts, Fault>;
 
     /// Writes the changes of one turn: all of them, durably, or none.
     ///
-    /// What a turn relies on ([`Change::Rely`] and [`Change::PassCounter`]) is compared with the rows as they were before
-    /// the turn; all other changes are made in their order.
+    /// [`Changes::relied`] is compared with the rows as they were before the turn. [`Changes::writes`] are made in their
+    /// order.
     ///
     /// # Errors
     /// [`CommitError::Lost`] when a precondition does not hold or a new row's id is taken: look again, judge again.
     /// [`CommitError::Behind`] when a `revoked_below` that was raised would miss a session, code, grant or token that is
     /// there. [`CommitError::Taken`] when a name belongs to somebody else. After an error nothing of the turn is written.
-    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError>;
+    async fn commit(&self, changes: Changes) -> Result<(), CommitError>;
 
     /// Waits for the exclusive right to write. While the returned [`Pen`] is held, no other task and no other process that
     /// shares the store writes, so every row that [`Store::load`] or [`Store::list`] reads stays as it was read. A turn that
@@ -224,6 +232,25 @@ pub trait Store: Send + Sync {
         Ok(false)
     }
 
+    /// Claims due jobs, the longest due first, and counts an attempt of each. No other worker gets them until the claim is
+    /// over. [`protocol::line::Write::Enqueue`] adds jobs.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, or keeps no jobs.
+    async fn claim_jobs(&self, claim: JobClaim) -> Result<Vec<Job>, Fault> {
+        let _ = claim;
+        Err(Fault::Unsupported("jobs"))
+    }
+
+    /// Writes what became of a job. Returns false, and writes nothing, if `holder` does not hold the job any more.
+    ///
+    /// # Errors
+    /// When the store cannot be written, or keeps no jobs.
+    async fn end_job(&self, id: JobId, holder: i64, end: JobEnd) -> Result<bool, Fault> {
+        let _ = (id, holder, end);
+        Err(Fault::Unsupported("jobs"))
+    }
+
     /// Adds what this process counted to what all processes did, and gives the windows as they are now. Absent where the
     /// store is not shared: then this process knows all there is to know.
     ///
@@ -303,7 +330,7 @@ pub trait Pen: Send {
     ///
     /// # Errors
     /// Those of [`Store::commit`]; also when the pen was given back before, or taken away.
-    async fn commit(&mut self, changes: Vec<Change>) -> Result<(), CommitError>;
+    async fn commit(&mut self, changes: Changes) -> Result<(), CommitError>;
 }
 
 /// The fault of a pen that is not held any more.

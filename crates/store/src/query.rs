@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use protocol::model::{
-    Client, ClientKey, Consent, Event, EventKind, Grant, Held, Identity, Personal, SealKey, Session, User, UserKey,
+    Client, ClientKey, Consent, Event, EventKind, Grant, Held, Identity, Job, Personal, SealKey, Session, User, UserKey,
 };
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 
-use crate::{Fault, Store};
+use crate::{Fault, JobCount, JobFilter, Store};
 
 /// A query. Lists are in the order of their ids, unless stated otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +83,10 @@ pub enum Query {
     Events(EventFilter),
     /// The number of rows in each table, and other figures.
     Counts,
+    /// Jobs, in the order of their ids.
+    Jobs(JobFilter),
+    /// How many jobs there are of each kind, in each state.
+    JobCounts,
     /// The schema version.
     Schema,
     /// The greatest id of any row. New ids begin above it, even if the clock was set back. [`i64::MAX`] if any id is
@@ -148,6 +152,10 @@ pub enum Rows {
     Events(Vec<Noted>),
     /// The result of [`Query::Counts`].
     Counts(Counts),
+    /// To [`Query::Jobs`].
+    Jobs(Vec<Job>),
+    /// To [`Query::JobCounts`], in the order of kinds and states.
+    JobCounts(Vec<JobCount>),
     /// The result of [`Query::Schema`]; `None` for a store without a schema.
     Schema(Option<u32>),
     /// The result of [`Query::GreatestId`]; 0 if there are no rows.
@@ -370,6 +378,28 @@ impl dyn Store + '_ {
     pub async fn counts(&self) -> Result<Counts, Fault> {
         match self.list(&Query::Counts).await? {
             Rows::Counts(counts) => Ok(counts),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::Jobs`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn jobs(&self, filter: JobFilter) -> Result<Vec<Job>, Fault> {
+        match self.list(&Query::Jobs(filter)).await? {
+            Rows::Jobs(rows) => Ok(rows),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::JobCounts`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn job_counts(&self) -> Result<Vec<JobCount>, Fault> {
+        match self.list(&Query::JobCounts).await? {
+            Rows::JobCounts(rows) => Ok(rows),
             _ => Err(mismatch()),
         }
     }

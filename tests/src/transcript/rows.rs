@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use protocol::client::registration;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Keys, TokenKind};
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{
     Client, ClientKey, ClientKind, ClientSecret, GrantType, Identity, IdentityName, Personal, PersonalId, Pkce,
     RefreshMode, StoredSecret, Totp, User, UserKey,
@@ -85,7 +85,7 @@ impl Rows {
     }
 
     /// The row of a line; `None` for a line that is about something else.
-    pub(super) fn row(&mut self, note: &str) -> Result<Option<Change>, String> {
+    pub(super) fn row(&mut self, note: &str) -> Result<Option<Write>, String> {
         self.last += 1;
         let mut words = note.split(' ').filter(|word| !word.is_empty());
         let (kind, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -99,7 +99,7 @@ impl Rows {
         }
     }
 
-    fn client<'a>(&mut self, name: &str, words: impl Iterator<Item = &'a str>) -> Result<Change, String> {
+    fn client<'a>(&mut self, name: &str, words: impl Iterator<Item = &'a str>) -> Result<Write, String> {
         let allowed = ["kind", "redirect_uri", "grant", "scope", "pkce", "refresh"];
         let pairs = Pairs::read(words, "client", &allowed)?;
         let is_public = pairs.one("kind") == Some("public");
@@ -121,7 +121,7 @@ impl Rows {
             created_at: NOW,
         });
         let kind = if is_public { ClientKind::Public } else { ClientKind::Confidential };
-        Ok(Change::PutClient(Box::new(Client {
+        Ok(Write::PutClient(Box::new(Client {
             key: ClientKey(self.last),
             client_id: name.to_owned(),
             name: name.to_owned(),
@@ -136,7 +136,7 @@ impl Rows {
         })))
     }
 
-    fn user<'a>(&mut self, name: &str, words: impl Iterator<Item = &'a str>) -> Result<Change, String> {
+    fn user<'a>(&mut self, name: &str, words: impl Iterator<Item = &'a str>) -> Result<Write, String> {
         let pairs = Pairs::read(words, "user", &["password", "username", "email", "name", "totp", "attribute"])?;
         let password = pairs.one("password").ok_or("a user needs a password")?.to_owned();
         let mut entropy = Entropy::seeded([1; 32], self.last);
@@ -155,7 +155,7 @@ impl Rows {
         let key = UserKey(self.last);
         self.users.insert(name.to_owned(), key);
         self.people.insert(name.to_owned(), Person { login, password, seed });
-        Ok(Change::PutUser(Box::new(User {
+        Ok(Write::PutUser(Box::new(User {
             username,
             email,
             email_verified: true,
@@ -167,14 +167,14 @@ impl Rows {
         })))
     }
 
-    fn personal<'a>(&mut self, name: &str, words: impl Iterator<Item = &'a str>) -> Result<Change, String> {
+    fn personal<'a>(&mut self, name: &str, words: impl Iterator<Item = &'a str>) -> Result<Write, String> {
         let pairs = Pairs::read(words, "personal token", &["user", "scope"])?;
         let user = pairs.one("user").and_then(|user| self.users.get(user)).ok_or("there is no such user above")?;
         let mut entropy = Entropy::seeded([2; 32], self.last);
         let minted = self.keys.mint(TokenKind::Personal, &self.policy.personal.spelling, &mut entropy);
         self.known.insert(format!("{name}.token"), minted.text.reveal().to_owned());
         let ttl_s = self.policy.personal.ttl_s;
-        Ok(Change::PutPersonal(Box::new(Personal {
+        Ok(Write::PutPersonal(Box::new(Personal {
             id: PersonalId(minted.id),
             digest: minted.digest,
             user: *user,
@@ -191,7 +191,7 @@ impl Rows {
 
 impl Rows {
     /// Somebody as the issuer elsewhere knows them, and what it says about them.
-    fn identity<'a>(&mut self, name: &str, words: impl Iterator<Item = &'a str>) -> Result<Option<Change>, String> {
+    fn identity<'a>(&mut self, name: &str, words: impl Iterator<Item = &'a str>) -> Result<Option<Write>, String> {
         let allowed = ["sub", "email", "email_verified", "name", "hd", "aud", "linked"];
         let pairs = Pairs::read(words, "identity", &allowed)?;
         let subject = pairs.one("sub").unwrap_or(name);
@@ -204,7 +204,7 @@ impl Rows {
         let link = |user: &str| {
             let user = *self.users.get(user).ok_or("there is no such user above")?;
             let name = IdentityName { issuer: issuer::NAME.to_owned(), subject: subject.to_owned() };
-            Ok(Change::PutIdentity(Identity { name, user, linked_at: NOW }))
+            Ok(Write::PutIdentity(Identity { name, user, linked_at: NOW }))
         };
         pairs.one("linked").map(link).transpose()
     }

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use dialect::{Dialect, Dialects, Source};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use http_body_util::BodyExt;
-use protocol::line::{Change, Wants};
+use protocol::line::{Key, Wants, Write};
 use protocol::model::User;
 use protocol::person::totp;
 use protocol::secret::Digest;
@@ -89,7 +89,7 @@ impl World {
         let mut rows = Rows::new(&app, &dialect);
         for (line, note) in &story.world {
             if let Some(change) = rows.row(note).map_err(|problem| format!("{line}: {problem}"))? {
-                store.commit(vec![change]).await.map_err(|error| format!("{line}: {error}"))?;
+                store.commit(change.into()).await.map_err(|error| format!("{line}: {error}"))?;
             }
         }
         let Rows { known, people, .. } = rows;
@@ -170,11 +170,12 @@ impl World {
 
     /// The operator disables an account.
     async fn disable(&self, name: &str) -> Result<(), String> {
-        let wants = Wants { sub: Some(sub_of(name)), ..Wants::default() };
-        let facts = self.app.store.load(&wants).await.map_err(|error| error.to_string())?;
-        let user = facts.subject.ok_or_else(|| format!("there is no @user {name}"))?;
+        let sub = sub_of(name);
+        let wants = Wants::of([Key::Sub(sub.clone())]);
+        let facts = self.app.store.load(wants).await.map_err(|error| error.to_string())?;
+        let user = facts.subject(&sub).cloned().ok_or_else(|| format!("there is no @user {name}"))?;
         let disabled = User { is_disabled: true, version: user.version + 1, ..User::clone(&user) };
-        self.app.store.commit(vec![Change::PutUser(Box::new(disabled))]).await.map_err(|error| error.to_string())
+        self.app.store.commit([Write::PutUser(Box::new(disabled))].into()).await.map_err(|error| error.to_string())
     }
 
     fn person(&self, name: &str) -> Result<&Person, String> {

@@ -12,10 +12,11 @@ use protocol::client::registration;
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Alphabet, Minted, Spelling, TokenKind};
 use protocol::endpoint::Endpoint;
-use protocol::line::{Change, Wants};
+use protocol::line::{Key, Wants, Write};
 use protocol::model::{
-    Access, AccessId, Amr, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId, Consent, Grant, GrantId,
-    GrantType, Personal, PersonalId, Pkce, Refresh, Session, SessionId, StoredSecret, User, UserKey,
+    Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret, Code, CodeId,
+    Consent, Grant, GrantId, GrantType, Permission, Personal, PersonalId, Pkce, Refresh, Session, SessionId,
+    StoredSecret, User, UserKey,
 };
 use protocol::person::password;
 use protocol::policy::{AlsoRead, Policy};
@@ -153,7 +154,7 @@ impl All {
         let app = App::open(setup).await.unwrap();
         let next_id = AtomicI64::new(100 * IDS_EACH);
         let mut all = Self { app, store, own: Vec::new(), next_id, session: String::new(), pair };
-        all.store.commit(vec![Change::PutUser(Box::new(user()))]).await.unwrap();
+        all.store.commit([Write::PutUser(Box::new(user()))].into()).await.unwrap();
         all.sign_in().await;
         for (at, name) in names.into_iter().enumerate() {
             let own = all.give(&name, i64::try_from(at).unwrap() + 1).await;
@@ -178,7 +179,7 @@ impl All {
             address: String::new(),
             agent: String::new(),
         };
-        self.store.commit(vec![Change::PutSession(Box::new(session))]).await.unwrap();
+        self.store.commit([Write::PutSession(Box::new(session))].into()).await.unwrap();
         self.session = format!("__Host-grantry-session={}", minted.text.reveal());
     }
 
@@ -218,27 +219,28 @@ impl All {
         let client = |kind, row| client(name, kind, key * 10 + row, scope.clone());
         let (confidential, public) = (client(ClientKind::Confidential, 1), client(ClientKind::Public, 2));
         let stranger = client(ClientKind::Confidential, 3);
-        let mut changes: Vec<Change> =
-            [&confidential, &public, &stranger].map(|own| Change::PutClient(Box::new(own.clone()))).into();
+        let mut changes: Vec<Write> =
+            [&confidential, &public, &stranger].map(|own| Write::PutClient(Box::new(own.clone()))).into();
         for (at, allowed) in (1..).zip([&confidential, &public]) {
-            changes.push(Change::PutConsent(Consent {
+            changes.push(Write::PutConsent(Consent {
                 id: key * IDS_EACH + 100 + at,
                 user: ALICE,
                 client: allowed.key,
-                scope: scope.clone(),
-                audience: vec![],
+                permission: Permission { scope: scope.clone(), audience: vec![] },
                 given_at: NOW,
                 renewed_at: NOW,
             }));
         }
         changes.extend([
-            Change::PutGrant(Box::new(Grant {
+            Write::PutGrant(Box::new(Grant {
                 id: GrantId(refresh.id),
-                user: ALICE,
-                client: confidential.key,
-                scope: scope.clone(),
-                audience: vec![],
-                auth_time: NOW,
+                authorization: Authorization {
+                    user: ALICE,
+                    client: confidential.key,
+                    permission: Permission { scope: scope.clone(), audience: vec![] },
+                    auth_time: NOW,
+                    circumstances: Circumstances::default(),
+                },
                 created_at: NOW,
                 expires_at: LATER,
                 refresh: Some(Refresh {
@@ -250,7 +252,7 @@ impl All {
                 }),
                 is_revoked: false,
             })),
-            Change::PutPersonal(Box::new(Personal {
+            Write::PutPersonal(Box::new(Personal {
                 id: PersonalId(personal.id),
                 digest: personal.digest,
                 user: ALICE,
@@ -263,7 +265,7 @@ impl All {
                 used_at: None,
             })),
         ]);
-        self.store.commit(changes).await.unwrap();
+        self.store.commit(changes.into()).await.unwrap();
         let (access, code) = (self.access(name, &confidential).await, self.code(name, &confidential).await);
         Own { confidential, public, stranger, access, refresh, code, personal }
     }
@@ -279,12 +281,11 @@ impl All {
             client: client.key,
             user: Some(ALICE),
             grant: None,
-            scope: client.scope.clone(),
-            audience: vec![],
+            permission: Permission { scope: client.scope.clone(), audience: vec![] },
             issued_at: NOW,
             expires_at: LATER,
         };
-        self.store.commit(vec![Change::PutAccess(Box::new(row))]).await.unwrap();
+        self.store.commit([Write::PutAccess(Box::new(row))].into()).await.unwrap();
         access
     }
 
@@ -297,19 +298,21 @@ impl All {
             id: CodeId(code.id),
             digest: code.digest,
             grant: GrantId(code.id + 1),
-            client: client.key,
-            user: ALICE,
+            authorization: Authorization {
+                user: ALICE,
+                client: client.key,
+                permission: Permission { scope: client.scope.clone(), audience: vec![] },
+                auth_time: NOW,
+                circumstances: Circumstances::default(),
+            },
             redirect_uri: CALLBACK.into(),
             is_redirect_uri_named: true,
             challenge: None,
-            scope: client.scope.clone(),
-            audience: vec![],
-            auth_time: NOW,
             issued_at: NOW,
             expires_at: LATER,
             is_spent: false,
         };
-        self.store.commit(vec![Change::PutCode(Box::new(row))]).await.unwrap();
+        self.store.commit([Write::PutCode(Box::new(row))].into()).await.unwrap();
         code
     }
 
@@ -415,14 +418,11 @@ pub(super) fn credentials<'a>(client: &'a Client, more: &[(&'a str, &'a str)]) -
 impl All {
     /// Are the access token, the grant and the personal token of a dialect alive?
     pub(super) async fn lives(&self, own: &Own) -> [bool; 3] {
-        let wants = Wants {
-            access: Some(AccessId(own.access.id)),
-            grant: Some(GrantId(own.refresh.id)),
-            personal: Some(PersonalId(own.personal.id)),
-            ..Wants::default()
-        };
-        let facts = self.store.load(&wants).await.unwrap();
-        let is_granted = facts.grant.is_some_and(|held| !held.is_grant_revoked && !held.row.is_revoked);
-        [facts.access.is_some(), is_granted, facts.personal.is_some()]
+        let (access, grant) = (Key::Access(AccessId(own.access.id)), GrantId(own.refresh.id));
+        let personal = PersonalId(own.personal.id);
+        let wants = Wants::of([access.clone(), Key::Grant(grant), Key::Personal(personal)]);
+        let facts = self.store.load(wants).await.unwrap();
+        let is_granted = facts.grant_row(grant).is_some_and(|held| !held.is_grant_revoked && !held.row.is_revoked);
+        [facts.row(&access).is_some(), is_granted, facts.personal_row(personal).is_some()]
     }
 }

@@ -2,7 +2,7 @@
 
 use dialect::At;
 use protocol::endpoint::Endpoint;
-use protocol::line::Wants;
+use protocol::line::{Key, Wants};
 use protocol::model::AccessId;
 use serde_json::{Map, Value};
 
@@ -134,8 +134,8 @@ impl All {
             fields.retain(|(name, _)| !name.starts_with("client_"));
         }
         let Told(status, body) = self.ask(name, at, &placed(&fields, deviation)).await;
-        let wants = Wants { access: Some(AccessId(spare.id)), ..Wants::default() };
-        let is_ended = self.store.load(&wants).await.unwrap().access.is_none();
+        let key = Key::Access(AccessId(spare.id));
+        let is_ended = self.store.load(Wants::of([key.clone()])).await.unwrap().row(&key).is_none();
         assert!(status == 200 || !is_ended, "what is refused has no effect");
         if at.endpoint == Endpoint::Revoke { is_ended } else { body.contains("\"active\":true") }
     }

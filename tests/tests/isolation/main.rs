@@ -7,8 +7,9 @@ mod also_read;
 mod deviations;
 
 use dialect::{Dialect, Dialects, shipped};
+use protocol::crypto::keys::Presented;
 use protocol::endpoint::Endpoint;
-use protocol::line::Wants;
+use protocol::line::{Key, Wants};
 use protocol::model::{ClientKind, CodeId, GrantId, GrantType};
 use protocol::refusal::{No, Refusal};
 use protocol::wire::Param;
@@ -123,10 +124,12 @@ async fn try_clients(all: &All) {
                 assert_eq!(told, unknown, "{} at {}", client.client_id, all.called(there, at));
             }
         }
-        let wants = Wants { code: Some(CodeId(own.code.id)), grant: Some(GrantId(own.refresh.id)), ..Wants::default() };
-        let facts = all.store.load(&wants).await.unwrap();
-        assert!(!facts.code.unwrap().row.is_spent, "a code of {home} was used up elsewhere");
-        assert!(!facts.grant.unwrap().is_grant_revoked, "a grant of {home} was ended elsewhere");
+        let grant = GrantId(own.refresh.id);
+        let wants = Wants::of([Key::Code(CodeId(own.code.id)), Key::Grant(grant)]);
+        let facts = all.store.load(wants).await.unwrap();
+        let code = facts.code(Presented { id: own.code.id, digest: own.code.digest }).unwrap();
+        assert!(!code.row.is_spent, "a code of {home} was used up elsewhere");
+        assert!(!facts.grant_row(grant).unwrap().is_grant_revoked, "a grant of {home} was ended elsewhere");
     }
     // The address that takes ID tokens knows its own client, and then says that it knows no issuer.
     let (home, at) = doors.into_iter().find(|&(there, at)| all.called(there, at) == "tinyrebrand/google").unwrap();

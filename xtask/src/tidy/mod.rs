@@ -1,10 +1,12 @@
 //! The rules of the house that the compiler cannot check. Each rule is a function from the files to complaints.
 
 mod absences;
+mod circles;
 mod musts;
 mod names;
 mod pages;
 mod sizes;
+mod wildcards;
 mod words;
 
 use std::process::ExitCode;
@@ -21,6 +23,8 @@ const RULES: &[Rule] = &[
     ("absences", absences::check),
     ("quoted MUSTs", musts::check),
     ("pages", pages::check),
+    ("wildcards", wildcards::check),
+    ("circles", circles::check),
 ];
 
 pub(crate) fn run() -> ExitCode {

@@ -4,7 +4,8 @@ use protocol::endpoint::{self, Endpoint};
 use protocol::policy::ScopePolicy;
 use protocol::wire::Param;
 
-use super::parts::{known, one_of};
+use super::checks::{check_segments, is_path, one_of};
+use super::parts::known;
 use crate::file::{EndpointTable, File};
 use crate::problem::suggestion;
 use crate::reader::{Reader, Text};
@@ -114,7 +115,7 @@ fn names(params: &[Param], table: &EndpointTable, reader: &mut Reader<'_>) -> Ve
     let mut names: Vec<(String, Param)> = params.iter().map(|param| (param.as_str().to_owned(), *param)).collect();
     for (canonical, wire) in &table.names {
         let Some(param) = self::param(canonical, params, reader) else { continue };
-        if wire.value.is_empty() || wire.value.len() > crate::decode::NAME_BYTES_MAX {
+        if wire.value.is_empty() || wire.value.len() > crate::bounds::NAME_BYTES_MAX {
             reader.note(wire.spot, "the name of a parameter has between 1 and 128 bytes");
         }
         if let Some(own) = names.iter_mut().find(|(_, own)| *own == param) {
@@ -180,19 +181,4 @@ fn auth(table: &EndpointTable, takes_client: bool, reader: &mut Reader<'_>) -> A
         reader.note(named.spot, "`auth` is empty, so that nobody could ask; name basic, params, none or anybody");
     }
     auth
-}
-
-/// Reports a path with dot segments. Clients remove these from a URL before they send it (RFC 3986 §5.2.4).
-pub(super) fn check_segments(path: &Text, reader: &mut Reader<'_>) {
-    if let Some(segment) = path.value.split('/').find(|segment| matches!(*segment, "." | "..")) {
-        let text =
-            format!("`{}` has the segment `{segment}`, which clients take out of a URL: leave it out", path.value);
-        reader.note(path.spot, text);
-    }
-}
-
-pub(super) fn is_path(path: &str) -> bool {
-    path.starts_with('/')
-        && path.bytes().all(|b| b.is_ascii_graphic() && !b"?#%\\\"<>^`{|}".contains(&b))
-        && !path.contains("//")
 }

@@ -1,6 +1,7 @@
 //! Loads a checked [`Dialect`] from layers: the standard file, the dialect's own file over it, and the operator's
 //! overrides over both. One run reports all problems.
 
+mod checks;
 mod endpoints;
 mod names;
 mod parts;

@@ -7,6 +7,7 @@ use protocol::names::check_characters;
 use protocol::policy::{ScopePolicy, TokenPolicy};
 use protocol::scope::Scope;
 
+use super::checks::{check_owned, check_segments, is_path, is_token_byte, one_of};
 use crate::file::{BearerTable, ClientTable, File, ScopeTable, ScreenTable, TokenTable};
 use crate::problem::suggestion;
 use crate::reader::{Reader, Text};
@@ -17,16 +18,6 @@ use crate::rules::{
 
 /// RFC 6749 §4.1.2: "A maximum authorization code lifetime of 10 minutes is RECOMMENDED." No dialect can go beyond.
 const CODE_TTL_S_MAX: u64 = 600;
-
-/// Returns the position of a word in the list. Reports a word that is not in it, with the likely correction.
-pub(super) fn one_of(what: &str, text: &Text, words: &[&str], reader: &mut Reader<'_>) -> Option<usize> {
-    let found = words.iter().position(|word| *word == text.value);
-    if found.is_none() {
-        let near = suggestion(&text.value, words.iter().copied());
-        reader.note(text.spot, format!("unknown {what} `{}`{near}", text.value));
-    }
-    found
-}
 
 pub(super) fn scope(table: &ScopeTable, reader: &mut Reader<'_>) -> ScopePolicy {
     let mut list = Vec::new();
@@ -255,11 +246,6 @@ pub(super) fn bearer(table: &BearerTable, reader: &mut Reader<'_>) -> BearerRule
     BearerRules { accept, challenge: [Challenge::On401, Challenge::IfAuthorization, Challenge::Never][at] }
 }
 
-/// Returns true for a byte that may occur in a header name or an authentication scheme, RFC 9110 §5.6.2.
-pub(super) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
 pub(super) fn hosts(file: &File, reader: &mut Reader<'_>) -> Vec<String> {
     let mut hosts = Vec::new();
     for host in &file.hosts {
@@ -282,14 +268,14 @@ pub(super) fn hosts(file: &File, reader: &mut Reader<'_>) -> Vec<String> {
 
 pub(super) fn prefix(file: &File, reader: &mut Reader<'_>) -> Option<String> {
     let prefix = file.prefix.as_ref()?;
-    let is_path = prefix.value.is_empty() || (super::endpoints::is_path(&prefix.value) && !prefix.value.ends_with('/'));
+    let is_path = prefix.value.is_empty() || (is_path(&prefix.value) && !prefix.value.ends_with('/'));
     if !is_path {
         reader.note(
             prefix.spot,
             format!("`{}` is not a prefix: it is empty or begins with a slash and ends without one", prefix.value),
         );
     }
-    super::endpoints::check_segments(prefix, reader);
+    check_segments(prefix, reader);
     Some(prefix.value.clone())
 }
 
@@ -390,7 +376,7 @@ pub(super) fn limits(file: &File, reader: &mut Reader<'_>) -> LimitRules {
         if !name.value.bytes().all(is_token_byte) || name.value.is_empty() {
             reader.note(name.spot, format!("`{}` is not the name of a header", name.value));
         }
-        super::replies::check_owned(name, reader);
+        check_owned(name, reader);
         let own = Some(name.value.clone());
         match one_of("header", which, &["limit", "remaining", "reset", "used"], reader) {
             Some(0) => rules.headers.limit = own,

@@ -1,11 +1,10 @@
 //! Loads replies and errors: compiles their templates, and checks that every reply that is needed exists.
 
-use protocol::endpoint::Endpoint;
 use protocol::line::ReplyKind;
 use protocol::model::GrantType;
 use protocol::refusal::ErrorKind;
 
-use super::parts::{is_token_byte, one_of};
+use super::checks::{check_owned, is_token_byte, one_of};
 use crate::escape::Language;
 use crate::file::{File, ReplyTable};
 use crate::problem::suggestion;
@@ -43,28 +42,6 @@ fn reply(name: &Text, table: &ReplyTable, reader: &mut Reader<'_>) -> ReplyRules
         check_bodiless(own, &name.value, reader);
     }
     ReplyRules { name: name.value.clone(), status, shape, headers }
-}
-
-/// Headers that only the server may write. A second one from a dialect would contradict it or break the connection.
-const OWNED: &[&str] = &[
-    "cache-control",
-    "connection",
-    "content-length",
-    "content-type",
-    "date",
-    "keep-alive",
-    "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-/// Reports a header that only the server may write.
-pub(super) fn check_owned(header: &Text, reader: &mut Reader<'_>) {
-    if OWNED.iter().any(|own| header.value.eq_ignore_ascii_case(own)) {
-        reader.note(header.spot, format!("the server writes the header `{}` itself: remove it", header.value));
-    }
 }
 
 /// Reports a reply that has a body and a status that allows none: RFC 9110 §15.3.5, §15.3.6, §15.4.5.
@@ -191,14 +168,7 @@ fn constant(text: &Text, reader: &mut Reader<'_>) -> String {
 fn needed(dialect: &Dialect) -> Vec<&str> {
     let mut names = vec!["error"];
     for address in &dialect.addresses {
-        match address.endpoint {
-            Endpoint::Authorize => names.push("denied"),
-            Endpoint::Token => names.push("token"),
-            Endpoint::Introspect => names.extend(["introspect", "inactive"]),
-            Endpoint::Revoke => names.push("revoke"),
-            Endpoint::Userinfo => names.push("userinfo"),
-            Endpoint::Metadata => {}
-        }
+        names.extend(address.endpoint.row().replies);
         names.extend(address.reply.map(|at| dialect.replies[at].name.as_str()));
     }
     for grant in &dialect.grants {

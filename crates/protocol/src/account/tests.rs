@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::crypto::keys::{Presented, TokenKind};
-use crate::line::Holdings;
+use crate::line::{Changes, OwnedCounts, Write};
 use crate::model::{Held, Identity, Session, UserKey};
 use crate::sample::{self, World};
 use crate::secret::Digest;
@@ -11,12 +11,7 @@ use crate::time::UnixTime;
 const NEW: &str = "a violet harbour at noon";
 
 /// `user`, who signed in a moment ago by `amr`, does something.
-fn done_by(
-    user: User,
-    amr: Vec<Amr>,
-    act: Act,
-    set: impl FnOnce(&mut World),
-) -> (Result<Account, Refusal>, Vec<Change>) {
+fn done_by(user: User, amr: Vec<Amr>, act: Act, set: impl FnOnce(&mut World)) -> (Result<Account, Refusal>, Changes) {
     let mut world = World::new();
     let minted = world.mint(TokenKind::Session);
     let session = Session {
@@ -42,23 +37,23 @@ fn done_by(
     world.judge(&AccountCall { caller, address: sample::ADDRESS.into(), seal, act })
 }
 
-fn no(judged: (Result<Account, Refusal>, Vec<Change>)) -> Option<No> {
+fn no(judged: (Result<Account, Refusal>, Changes)) -> Option<No> {
     let (verdict, changes) = judged;
     let no = verdict.err().map(|refusal| refusal.no);
     // A refusal writes nothing but that somebody was here, or guessed.
     let is_harmless =
-        |change: &Change| matches!(change, Change::TouchSession { .. } | Change::CountFailure { .. } | Change::Note(_));
-    assert!(no.is_none() || changes.iter().all(is_harmless), "{changes:?}");
+        |write: &Write| matches!(write, Write::TouchSession { .. } | Write::CountFailure { .. } | Write::Note(_));
+    assert!(no.is_none() || changes.writes.iter().all(is_harmless), "{changes:?}");
     no
 }
 
-fn written(changes: &[Change]) -> (User, Session) {
-    let user = changes.iter().find_map(|change| match change {
-        Change::PutUser(user) => Some((**user).clone()),
+fn written(changes: &Changes) -> (User, Session) {
+    let user = changes.writes.iter().find_map(|change| match change {
+        Write::PutUser(user) => Some((**user).clone()),
         _ => None,
     });
-    let session = changes.iter().find_map(|change| match change {
-        Change::PutSession(session) => Some((**session).clone()),
+    let session = changes.writes.iter().find_map(|change| match change {
+        Write::PutSession(session) => Some((**session).clone()),
         _ => None,
     });
     (user.expect("the account is written"), session.expect("there is a new session"))
@@ -140,9 +135,9 @@ fn name() -> IdentityName {
 }
 
 /// Alice, who has so many links, takes one away.
-fn unlinked(user: User, amr: Amr, links: u32, owner: Option<UserKey>) -> (Result<Account, Refusal>, Vec<Change>) {
+fn unlinked(user: User, amr: Amr, links: u32, owner: Option<UserKey>) -> (Result<Account, Refusal>, Changes) {
     done_by(user, vec![amr], Act::Unlink(name()), |world| {
-        world.facts.holdings = Some(Holdings { identities: links, ..Holdings::default() });
+        world.facts.owned_counts = Some(OwnedCounts { identities: links, ..OwnedCounts::default() });
         world.facts.identity = owner.map(|user| Held {
             row: Identity { name: name(), user, linked_at: UnixTime(10) },
             client: None,

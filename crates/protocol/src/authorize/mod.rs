@@ -16,6 +16,7 @@
 mod consent;
 mod precheck;
 mod request;
+mod return_path;
 #[cfg(test)]
 mod tests;
 
@@ -23,21 +24,21 @@ use std::sync::Arc;
 
 pub use precheck::Precheck;
 use request::{Request, ResponseType};
+use return_path::ReturnPath;
 
 use crate::crypto::keys::TokenKind;
+use crate::line::{AccountKey, Facts, Key, Rely, Turn, Wants, Write};
 use crate::line::{Call, Reply, ReplyKind};
-use crate::line::{Change, Facts, Rely, Turn, Wants};
-use crate::model::{Client, Code, CodeId, EventKind, GrantId, GrantType, SessionId, UserKey};
-use crate::person::browser::{
-    Ask, Browse, Caller, Cookie, Errand, Goal, Page, ResponseMode, Return, Shown, Step, renewed_browser,
+use crate::model::{
+    Authorization, Circumstances, Client, Code, CodeId, EventKind, GrantId, Permission, SessionId, UserKey,
 };
+use crate::person::browser::{Ask, Browse, Caller, Cookie, Errand, Goal, Page, Step, renewed_browser};
 use crate::person::sign_in::{Next, Progress, Proof, Question, SignIn, Signed, Taken};
-use crate::redirect::{self, VerifiedRedirect};
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::secret::Digest;
-use crate::token::issue::{self, Beginning, Subject};
-use crate::wire::{Field, Fields, Param, Params};
+use crate::token::issue::{self, NewGrant};
+use crate::wire::{Field, Fields, Param};
 
 /// A browser's visit: an errand, and the answer to the last page if there was one.
 #[derive(Debug)]
@@ -68,13 +69,16 @@ impl Call for Visit {
     type Yes = Browse;
 
     fn wants(&self) -> Wants {
-        let mut wants = Wants { session: self.caller.session.map(|own| SessionId(own.id)), ..Wants::default() };
-        if let Goal::Authorize(params) = &self.errand.goal {
-            wants.client_id = params.value(Param::ClientId).map(ToOwned::to_owned);
-            wants.consent = true;
+        let session = self.caller.session.map(|own| SessionId(own.id));
+        let mut wants = Wants::of(session.map(Key::Session));
+        match &self.answer {
+            Some(Answer::Proof(proof)) => self.signing_in(None).want(proof, &mut wants),
+            _ => wants.account(session.map(AccountKey::Session)),
         }
-        if let Some(Answer::Proof(proof)) = &self.answer {
-            self.signing_in(None).want(proof, &mut wants);
+        if let Goal::Authorize(params) = &self.errand.goal
+            && let Some(client_id) = params.value(Param::ClientId)
+        {
+            wants.add(Key::Consent(client_id.to_owned()));
         }
         wants
     }
@@ -114,7 +118,7 @@ impl Visit {
         match &self.errand.goal {
             Goal::Page(path) => Ok(self.next_to_page(path, signed, turn)),
             Goal::Authorize(params) => {
-                let way = Way::find(params, facts, turn)?;
+                let way = ReturnPath::find(params, facts, turn)?;
                 match Request::parse(params, way.client, turn) {
                     Ok(request) => Ok(self.next_of_request(&way, &request, signed, decision, turn)),
                     Err(refusal) => Ok(way.back(Err(refusal), turn)),
@@ -132,7 +136,7 @@ impl Visit {
 
     fn next_of_request(
         &self,
-        way: &Way<'_>,
+        way: &ReturnPath<'_>,
         request: &Request,
         signed: Option<&Signed>,
         decision: Option<bool>,
@@ -149,10 +153,10 @@ impl Visit {
             Next::Ask(question) => return self.put(question, Some(way.client), turn),
         };
         // The page said what it would allow; if the request has come to mean something else since, it is no answer.
-        let decision = decision.filter(|_| self.errand.shown.as_ref() == Some(&consent::shown(request)));
+        let decision = decision.filter(|_| self.errand.shown.as_ref() == Some(&request.permission));
         match decision {
             Some(false) => {
-                let scope = request.scope.as_str();
+                let scope = request.permission.scope.as_str();
                 turn.note(EventKind::ConsentDenied, Some(signed.user.key), Some(way.client.key), scope);
                 return way.back(Err(No::UserDenied.into()), turn);
             }
@@ -171,7 +175,7 @@ impl Visit {
     /// Returns true if the browser comes with a consent page that this person was shown for this request.
     fn was_shown(&self, request: &Request, signed: &Signed) -> bool {
         let is_theirs = self.errand.user == Some(signed.user.key);
-        is_theirs && self.answer.is_none() && self.errand.shown.as_ref() == Some(&consent::shown(request))
+        is_theirs && self.answer.is_none() && self.errand.shown.as_ref() == Some(&request.permission)
     }
 
     /// The sign-in of this visit, for `client` if an application asks.
@@ -220,9 +224,9 @@ impl Visit {
     }
 
     /// The application that asks, if one does.
-    fn asking_client<'f>(&self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Option<&'f Arc<Client>>, Refusal> {
+    fn asking_client<'f>(&'f self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Option<&'f Arc<Client>>, Refusal> {
         match &self.errand.goal {
-            Goal::Authorize(params) => Way::find(params, facts, turn).map(|_| facts.client.as_ref()),
+            Goal::Authorize(params) => ReturnPath::find(params, facts, turn).map(|way| Some(way.client)),
             Goal::Page(_) => Ok(None),
         }
     }
@@ -241,126 +245,76 @@ impl Visit {
         }
     }
 
-    fn ask_consent(&self, way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
+    fn ask_consent(&self, way: &ReturnPath<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
         let page = Page::Consent {
             client: Arc::clone(way.client),
             user: Arc::clone(&signed.user),
-            scope: request.scope.clone(),
+            scope: request.permission.scope.clone(),
             added: consent::added(way, request, turn),
-            audience: request.audience.clone(),
+            audience: request.permission.audience.clone(),
             redirect: way.to.clone(),
         };
-        self.ask(page, Some(signed.user.key), Some(consent::shown(request)), turn)
+        self.ask(page, Some(signed.user.key), Some(request.permission.clone()), turn)
     }
 
-    fn ask(&self, page: Page, user: Option<UserKey>, shown: Option<Shown>, turn: &mut Turn<'_>) -> Step {
+    fn ask(&self, page: Page, user: Option<UserKey>, shown: Option<Permission>, turn: &mut Turn<'_>) -> Step {
         let errand = Errand { user, shown, ..self.errand.clone() };
         let seal = errand.seal(&turn.policy.dialect, &self.caller.browser, turn.now, turn.keys, &mut turn.entropy);
         Step::Ask(Ask { page, seal })
     }
 }
 
-/// The client, and the way back to it.
-struct Way<'a> {
-    params: &'a Params,
-    client: &'a Arc<Client>,
-    to: VerifiedRedirect,
-    facts: &'a Facts,
-}
-
-impl<'a> Way<'a> {
-    /// An answer to a request for a token goes into the query only where the surface has tokens there; also a refusal,
-    /// whose place must not depend on how far the request got.
-    fn may_use_query(&self, turn: &Turn<'_>) -> bool {
-        !self.is_for_token() || turn.policy.is_implicit_in_query
-    }
-
-    fn is_for_token(&self) -> bool {
-        self.params.value(Param::ResponseType) == Some("token")
-    }
-
-    /// Rows 1 and 2 of the table. Without a way back, every refusal stays here.
-    fn find(params: &'a Params, facts: &'a Facts, turn: &Turn<'_>) -> Result<Self, Refusal> {
-        let client = known_client(facts, turn)?;
-        let to = redirect::verify(client, params.value(Param::RedirectUri))?;
-        Ok(Self { params, client, to, facts })
-    }
-
-    fn back(&self, answer: Result<Reply, Refusal>, turn: &Turn<'_>) -> Step {
-        let mode = match self.params.value(Param::ResponseMode) {
-            Some("query") => self.may_use_query(turn).then_some(ResponseMode::Query),
-            Some("fragment") => Some(ResponseMode::Fragment),
-            Some("form_post") => Some(ResponseMode::FormPost),
-            _ => None,
-        };
-        // HTML cannot carry a NUL, so a state that has one stays out of a form; [`Request::parse`] refuses such a request.
-        let state = self.params.value(Param::State);
-        let state = state.filter(|state| mode != Some(ResponseMode::FormPost) || !state.contains('\0'));
-        // RFC 6749 §4.1.2: "REQUIRED if the "state" parameter was present in the client authorization request. The exact
-        // value received from the client." RFC 9207 §2: "an authorization server that supports this specification MUST
-        // indicate its identity by including the iss parameter in the response", also in an error.
-        let fields = Fields::new()
-            .with_some(Field::State, state)
-            .with_some(Field::Iss, turn.policy.is_iss_sent.then_some(turn.policy.issuer.as_str()));
-        let asked = if self.is_for_token() { ReplyKind::Implicit } else { ReplyKind::Code };
-        Step::Return(Return { to: self.to.clone(), mode, asked, answer, fields })
+/// What the signed-in user authorizes the client to do.
+fn authorization(way: &ReturnPath<'_>, request: &Request, signed: &Signed) -> Authorization {
+    Authorization {
+        user: signed.user.key,
+        client: way.client.key,
+        permission: request.permission.clone(),
+        auth_time: signed.session.auth_time,
+        circumstances: Circumstances {
+            session: Some(signed.session.id),
+            amr: signed.session.amr.clone(),
+            ..Circumstances::of(request.response_type.grant())
+        },
     }
 }
 
 /// RFC 6749 §4.2.2: an access token at once. It belongs to a grant of its own, so that the user can end it.
-fn issue_token(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
+fn issue_token(way: &ReturnPath<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
     signed.rely(turn);
     consent::rely(way, signed, turn);
-    let subject = Subject {
+    let new = NewGrant {
+        id: GrantId(turn.entropy.next_id()),
         client: way.client,
-        user: Some(&signed.user),
-        grant: None,
-        scope: &request.scope,
-        audience: &request.audience,
-        begun_by: Some(GrantType::Implicit),
+        user: &signed.user,
+        authorization: authorization(way, request, signed),
+        access_audience: request.permission.audience.clone(),
     };
-    let beginning = Beginning {
-        auth_time: signed.session.auth_time,
-        // RFC 6749 §4.2.2: "The authorization server MUST NOT issue a refresh token."
-        may_refresh: false,
-        ..Beginning::now(&request.audience, turn)
-    };
-    let Reply { mut fields, .. } = issue::begin(&beginning, &subject, turn);
+    let Reply { mut fields, .. } = issue::begin(new, turn);
     // RFC 6749 §4.2.2, scope: "OPTIONAL, if identical to the scope requested by the client; otherwise, REQUIRED."
-    if Scope::parse(way.params.value(Param::Scope).unwrap_or_default()).ok().as_ref() != Some(&request.scope) {
-        fields.set(Field::ScopeIfChanged, request.scope.as_str());
+    let scope = &request.permission.scope;
+    if Scope::parse(way.params.value(Param::Scope).unwrap_or_default()).ok().as_ref() != Some(scope) {
+        fields.set(Field::ScopeIfChanged, scope.as_str());
     }
     way.back(Ok(Reply::new(ReplyKind::Implicit, fields)), turn)
 }
 
-fn known_client<'f>(facts: &'f Facts, turn: &Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
-    let client = facts.client.as_ref().filter(|client| !client.is_disabled && client.dialect == turn.policy.dialect);
-    // RFC 6749 §4.1.2.1: "If the request fails due to a missing, invalid, or mismatching redirection URI, or if the client
-    // identifier is missing or invalid, the authorization server SHOULD inform the resource owner of the error and MUST
-    // NOT automatically redirect the user-agent to the invalid redirection URI."
-    client.ok_or(Refusal::of(No::AuthorizeClientUnknown, Param::ClientId))
-}
-
-fn issue_code(way: &Way<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
+fn issue_code(way: &ReturnPath<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
     let minted = turn.keys.mint(TokenKind::Code, &turn.policy.code.spelling, &mut turn.entropy);
     let grant = GrantId(turn.entropy.next_id());
     // RFC 6749 §4.1.2: "A maximum authorization code lifetime of 10 minutes is RECOMMENDED."
     let ttl_s = turn.policy.code.ttl_s.unwrap_or(60).min(600);
-    turn.change(Change::Rely(Rely::Client(way.client.key, way.client.version)));
+    turn.rely(Rely::Client(way.client.key, way.client.version));
     signed.rely(turn);
     consent::rely(way, signed, turn);
-    turn.change(Change::PutCode(Box::new(Code {
+    turn.write(Write::PutCode(Box::new(Code {
         id: CodeId(minted.id),
         digest: minted.digest,
         grant,
-        client: way.client.key,
-        user: signed.user.key,
+        authorization: authorization(way, request, signed),
         redirect_uri: way.to.as_str().to_owned(),
         is_redirect_uri_named: request.is_redirect_uri_named,
         challenge: request.challenge,
-        scope: request.scope.clone(),
-        audience: request.audience.clone(),
-        auth_time: signed.session.auth_time,
         issued_at: turn.now,
         expires_at: turn.now.plus(ttl_s),
         is_spent: false,

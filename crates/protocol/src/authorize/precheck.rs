@@ -1,10 +1,10 @@
 //! A surface whose authorization endpoint is an API sends the browser on to a page elsewhere. What is wrong with the request
 //! is told at once, to the program that made it.
 
-use super::Way;
 use super::request::Request;
+use super::return_path::ReturnPath;
 use crate::line::Call;
-use crate::line::{Facts, Turn, Wants};
+use crate::line::{Facts, Key, Turn, Wants};
 use crate::refusal::Refusal;
 use crate::wire::{Param, Params};
 
@@ -19,11 +19,11 @@ impl Call for Precheck {
     type Yes = ();
 
     fn wants(&self) -> Wants {
-        Wants { client_id: self.params.value(Param::ClientId).map(ToOwned::to_owned), ..Wants::default() }
+        Wants::of(self.params.value(Param::ClientId).map(|client_id| Key::Client(client_id.to_owned())))
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<(), Refusal> {
-        let way = Way::find(&self.params, facts, turn)?;
+        let way = ReturnPath::find(&self.params, facts, turn)?;
         Request::parse(&self.params, way.client, turn).map(drop)
     }
 }

@@ -1,11 +1,10 @@
 //! The parameters of an authorization request: row 3 of the table. By now it is known where an error may be sent.
 
 use crate::line::Turn;
-use crate::model::{Client, ClientKind, GrantType, Pkce};
+use crate::model::{Client, ClientKind, GrantType, Permission, Pkce};
 use crate::pkce;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
-use crate::scope::Scope;
 use crate::secret::Digest;
 use crate::token::issue;
 use crate::wire::{Param, Params};
@@ -16,8 +15,8 @@ const REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// A well-formed authorization request that the client may make.
 pub(super) struct Request {
     pub(super) response_type: ResponseType,
-    pub(super) scope: Scope,
-    pub(super) audience: Vec<String>,
+    /// What the client asks for.
+    pub(super) permission: Permission,
     pub(super) challenge: Option<Digest>,
     /// `prompt=none`: the user must not be asked anything.
     pub(super) is_prompt_none: bool,
@@ -36,7 +35,7 @@ pub(super) enum ResponseType {
 }
 
 impl ResponseType {
-    fn grant(self) -> GrantType {
+    pub(super) fn grant(self) -> GrantType {
         match self {
             Self::Code => GrantType::AuthorizationCode,
             Self::Token => GrantType::Implicit,
@@ -72,8 +71,7 @@ impl Request {
         if params.value(Param::ResponseMode).is_some_and(|mode| !response_type.may_travel(mode, turn.policy)) {
             return Err(Refusal::of(No::ResponseModeUnknown, Param::ResponseMode));
         }
-        let (scope, audience) =
-            (issue::requested_scope(params, client, turn)?, issue::requested_resources(params, turn)?);
+        let permission = issue::requested_permission(params, client, turn)?;
         let challenge = match response_type {
             ResponseType::Code => challenge(params, client, turn)?,
             // There is no code to bind to it.
@@ -86,8 +84,7 @@ impl Request {
         }
         Ok(Self {
             response_type,
-            scope,
-            audience,
+            permission,
             challenge,
             is_prompt_none: prompt.contains(&"none"),
             is_prompt_consent: prompt.contains(&"consent"),

@@ -1,5 +1,6 @@
 //! The table of the authorization endpoint, row by row.
 
+mod authorization;
 mod faults;
 mod fresh;
 mod upstream;
@@ -7,8 +8,10 @@ mod upstream;
 use expect_test::{Expect, expect};
 
 use super::*;
+use crate::line::Changes;
 use crate::model::Consent;
 use crate::model::{Amr, Attempts, ClientKind, GrantType, Held, Pkce, Session, Totp, User};
+use crate::person::browser::Return;
 use crate::person::password;
 use crate::person::sign_in::Begun;
 use crate::person::upstream::Assertion;
@@ -66,10 +69,9 @@ fn signed_in() -> World {
 fn with_consent(mut world: World, scope: &str) -> World {
     world.facts.consent = Some(Consent {
         id: 1,
-        audience: vec![],
         user: sample::user().key,
         client: sample::client().key,
-        scope: Scope::parse(scope).unwrap(),
+        permission: Permission { scope: Scope::parse(scope).unwrap(), audience: vec![] },
         given_at: UnixTime(100),
         renewed_at: UnixTime(100),
     });
@@ -92,7 +94,7 @@ fn visit(world: &World, answer: Option<Answer>) -> Visit {
     let scope = Scope::parse(&world.sent(Param::Scope)).unwrap();
     let errand = Errand {
         user: Some(sample::user().key),
-        shown: Some(Shown { scope, audience: vec![] }),
+        shown: Some(Permission { scope, audience: vec![] }),
         progress: Progress { begun, link: None },
         ..Errand::new(Goal::Authorize(Box::new(world.params())), 4000)
     };
@@ -248,7 +250,7 @@ fn a_session_leads_to_consent_and_consent_to_a_code() {
     let approved = told(&signed_in(), Some(Answer::Consent { is_approved: true }));
     expect![[r#"
         return code to https://app.example/cb by None with {"state": String("a b&c"), "iss": String("https://auth.example")}
-        PutConsent, Note consent_given, Rely, Rely, Rely, Rely, PutCode
+        Rely, Rely, Rely, Rely, PutConsent, Note consent_given, PutCode
     "#]]
     .assert_eq(&approved);
     let denied = told(&signed_in(), Some(Answer::Consent { is_approved: false }));
@@ -307,7 +309,7 @@ fn a_consent_page_shown_to_somebody_else_is_no_answer() {
     visit.errand.user = Some(crate::model::UserKey(77));
     let (verdict, changes) = world.judge(&visit);
     assert!(matches!(verdict.unwrap().step, Step::Ask(Ask { page: Page::Consent { .. }, .. })));
-    assert_eq!(changes, vec![]);
+    assert_eq!(changes, Changes::default());
 }
 
 #[test]
@@ -316,7 +318,7 @@ fn a_right_password_starts_a_new_session_and_a_wrong_one_is_counted() {
     world.facts.login = Some(Arc::new(sample::user()));
     expect![[r#"
         ask consent to profile, new profile, then app.example + new session
-        PassCounter, PassCounter, PassCounter, PassCounter, Note signed_in, Rely, PutSession
+        CounterBelow, CounterBelow, CounterBelow, CounterBelow, Rely, Note signed_in, PutSession
     "#]]
     .assert_eq(&told(&world, sign_in(sample::PASSWORD)));
     expect![[r#"
@@ -344,7 +346,8 @@ fn a_locked_account_refuses_the_right_password_until_the_window_is_over() {
     let mut world = world();
     world.facts.login = Some(Arc::new(sample::user()));
     let shut = Attempts { failures: 10, resets_at: UnixTime(1600) };
-    let keys = crate::person::attempts::Knock::from_address("192.0.2.1").keys(Some(sample::user().key), Some("alice"));
+    let attempt = crate::person::attempts::Attempt::from_address("192.0.2.1");
+    let keys = attempt.keys(Some(sample::user().key), Some("alice"));
     world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
     expect![[r#"
         ask sign-in for Some("Web") as "alice", Some(LockedOut)
@@ -387,7 +390,7 @@ fn a_password_alone_does_not_forget_the_failures_of_an_account_with_a_second_fac
     world.facts.login = Some(Arc::new(user_with_totp(&world)));
     let (verdict, changes) = world.judge(&visit(&world, sign_in(sample::PASSWORD)));
     assert!(matches!(verdict.unwrap().step, Step::Ask(Ask { page: Page::SecondFactor { .. }, .. })));
-    assert!(changes.iter().all(|change| !matches!(change, Change::PassCounter { is_cleared: true, .. })));
+    assert!(changes.writes.iter().all(|change| !matches!(change, Write::ClearCounter { .. })));
 }
 
 #[test]
@@ -403,7 +406,7 @@ fn a_code_of_the_second_factor_is_used_up_and_steps_the_session_up() {
     let code = crate::person::totp::code(SEED, 1000 / 30, 6);
     expect![[r#"
         ask consent to profile, new profile, then app.example + new session
-        PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, Rely, PutUser, Note signed_in, EndSession, PutSession
+        CounterBelow, CounterBelow, CounterBelow, CounterBelow, CounterBelow, Rely, PutUser, Note signed_in, EndSession, PutSession
     "#]]
     .assert_eq(&told(&world, Some(Answer::Proof(Proof::SecondFactor(Secret::new(code))))));
     expect![[r#"
@@ -421,7 +424,7 @@ fn a_second_factor_alone_is_no_fresh_sign_in() {
     visit.errand.progress.begun = None;
     let (verdict, changes) = world.judge(&visit);
     assert!(matches!(verdict.unwrap().step, Step::Ask(Ask { page: Page::SignIn { .. }, .. })));
-    assert_eq!(changes, vec![]);
+    assert_eq!(changes, Changes::default());
     let mut late = world;
     late.now = UnixTime(950 + 15 * 60 + 1);
     assert!(told(&late, Some(Answer::Proof(Proof::SecondFactor(code)))).starts_with("ask sign-in"));
@@ -441,7 +444,7 @@ fn an_application_of_the_operator_on_a_device_is_asked_about_too_rfc_6749_10_2()
 #[test]
 fn a_consent_for_one_resource_does_not_cover_another_or_all() {
     let mut world = with_consent(signed_in(), "profile");
-    world.facts.consent.as_mut().unwrap().audience = vec!["https://api.example/".into()];
+    world.facts.consent.as_mut().unwrap().permission.audience = vec!["https://api.example/".into()];
     assert!(told(&world, None).starts_with("ask consent"));
     world.send(Param::Resource, "https://files.example/");
     assert!(told(&world, None).starts_with("ask consent"));
@@ -458,7 +461,7 @@ fn an_answer_to_a_page_that_showed_something_else_is_asked_again() {
     visit.errand.shown = shown;
     let (verdict, changes) = world.judge(&visit);
     assert!(matches!(verdict.unwrap().step, Step::Ask(Ask { page: Page::Consent { .. }, .. })));
-    assert_eq!(changes, vec![]);
+    assert_eq!(changes, Changes::default());
 }
 
 #[test]
@@ -466,8 +469,8 @@ fn a_recovery_code_works_once() {
     let world = with_session(world(), user_with_totp(&world()), vec![Amr::Pwd]);
     let (texts, _) = crate::person::recovery::codes(&mut crate::crypto::entropy::Entropy::seeded([5; 32], 1));
     let (_, changes) = world.judge(&visit(&world, Some(Answer::Proof(Proof::SecondFactor(texts[2].clone())))));
-    let burnt = changes.iter().find_map(|change| match change {
-        Change::PutUser(user) => user.totp.as_ref(),
+    let burnt = changes.writes.iter().find_map(|change| match change {
+        Write::PutUser(user) => user.totp.as_ref(),
         _ => None,
     });
     assert_eq!(burnt.unwrap().recovery.len(), 9);
@@ -613,9 +616,9 @@ fn a_second_factor_that_ends_in_a_token_depends_on_the_account_once() {
     (session.idle_until, session.expires_at) = (world.now.plus(600), world.now.plus(600));
     let recovery = crate::person::recovery::codes(&mut crate::crypto::entropy::Entropy::seeded([5; 32], 1)).0;
     let (_, changes) = world.judge(&visit(&world, Some(Answer::Proof(Proof::SecondFactor(recovery[0].clone())))));
-    let relied = changes.iter().filter(|change| matches!(change, Change::Rely(Rely::User(..)))).count();
-    let written = changes.iter().filter(|change| matches!(change, Change::PutUser(_))).count();
-    let issued = changes.iter().filter(|change| matches!(change, Change::PutAccess(_))).count();
+    let relied = changes.relied.iter().filter(|rely| matches!(rely, Rely::User(..))).count();
+    let written = changes.writes.iter().filter(|change| matches!(change, Write::PutUser(_))).count();
+    let issued = changes.writes.iter().filter(|change| matches!(change, Write::PutAccess(_))).count();
     assert_eq!((relied, written, issued), (0, 1, 1));
 }
 

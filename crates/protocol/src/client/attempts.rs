@@ -2,8 +2,8 @@
 //! stranger elsewhere cannot use up the attempts of an honest client, and whoever tries many clients is stopped by the
 //! address. The counters are rows, as those of people are: they hold for parallel attempts, across nodes and restarts.
 
-use crate::line::{Change, Facts, Turn};
-use crate::model::{Attempts, ClientKey, EventKind};
+use crate::line::{Facts, Rely, Turn, Write};
+use crate::model::{ClientKey, EventKind};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::secret::Digest;
@@ -11,7 +11,7 @@ use crate::time::UnixTime;
 
 /// The two counters that an attempt with a client secret passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientDoors {
+pub struct ClientAttemptLimits {
     /// The counter of the claimed `client_id` from this address. It is kept under the name that was claimed, so that an
     /// unknown client counts like a known one.
     pub client: Digest,
@@ -19,7 +19,7 @@ pub struct ClientDoors {
     pub address: Digest,
 }
 
-impl ClientDoors {
+impl ClientAttemptLimits {
     /// The counters of a claimed `client_id` and a network address on the surface of `dialect`. A client belongs to one
     /// surface: whoever asks at another one by mistake, with a secret that is right at home, guesses nothing there.
     #[must_use]
@@ -38,10 +38,10 @@ impl ClientDoors {
     /// # Errors
     /// [`No::ClientLockedOut`] with the time to wait.
     pub fn check(self, facts: &Facts, policy: &Policy, now: UnixTime) -> Result<(), Refusal> {
-        let shut = [facts.client_attempts, facts.client_address_attempts]
+        let shut = self
+            .limits(policy)
             .into_iter()
-            .zip(self.limits(policy))
-            .filter_map(|(attempts, (_, limit))| attempts.filter(|own| own.failures >= limit))
+            .filter_map(|(key, limit)| facts.failures(key).filter(|own| own.failures >= limit))
             .filter(|own| !now.is_past(own.resets_at));
         match shut.map(|own| own.resets_at).max() {
             Some(resets_at) => {
@@ -57,19 +57,16 @@ impl ClientDoors {
     pub fn fail(self, client: Option<ClientKey>, facts: &Facts, turn: &mut Turn<'_>) {
         let resets_at = turn.now.plus(turn.policy.lockout.window_s);
         let limits = self.limits(turn.policy);
-        let counters = [facts.client_attempts, facts.client_address_attempts];
-        for ((key, limit), counted) in limits.into_iter().zip(counters) {
-            let counted = counted.filter(|own| !turn.now.is_past(own.resets_at)).map_or(0, |own| own.failures);
+        for (key, limit) in limits {
+            let counted = facts.failures(key).filter(|own| !turn.now.is_past(own.resets_at));
+            let counted = counted.map_or(0, |own| own.failures);
             // As for people: the failure that fills a counter must know that it does.
             let limit = if counted + 1 >= limit { limit } else { limit - 1 };
-            turn.change(Change::CountFailure { key, user: None, limit, now: turn.now, resets_at });
+            turn.write(Write::CountFailure { key, user: None, limit, now: turn.now, resets_at });
         }
         // Whoever claims clients that do not exist is known by the address alone.
-        let (counted, limit) = match client {
-            Some(_) => (facts.client_attempts, limits[0].1),
-            None => (facts.client_address_attempts, limits[1].1),
-        };
-        let counted: Option<Attempts> = counted.filter(|own| !turn.now.is_past(own.resets_at));
+        let (key, limit) = if client.is_some() { limits[0] } else { limits[1] };
+        let counted = facts.failures(key).filter(|own| !turn.now.is_past(own.resets_at));
         let failures = counted.map_or(0, |own| own.failures) + 1;
         if failures >= limit {
             let wait_s = turn.now.seconds_until(counted.map_or(resets_at, |own| own.resets_at));
@@ -85,7 +82,7 @@ impl ClientDoors {
     /// a client that asks all day would otherwise clear the counter for whoever shares its address.
     pub fn pass(self, turn: &mut Turn<'_>) {
         for (key, limit) in self.limits(turn.policy) {
-            turn.change(Change::PassCounter { key, limit, now: turn.now, is_cleared: false });
+            turn.rely(Rely::CounterBelow { key, limit, now: turn.now });
         }
     }
 }

@@ -2,14 +2,15 @@
 //! probe by another method, burns nothing.
 //!
 //! A secret that was made here has 256 random bits, and its digest is compared. A secret that came from elsewhere may be
-//! weak: it is kept as a password hash, and attempts are limited ([`ClientDoors`]). A stranger cannot tell by text or time
+//! weak: it is kept as a password hash, and attempts are limited ([`ClientAttemptLimits`]). A stranger cannot tell by text or time
 //! whether a client exists and how its secret is kept: every failed attempt makes the same number of hashes.
 
 use std::sync::Arc;
 
-use crate::client::attempts::ClientDoors;
+use crate::client::attempts::ClientAttemptLimits;
+pub use crate::client::recalled::{Proven, Recalled};
 use crate::client::registration::{SECRETS_LIVE_MAX, secret_digest};
-use crate::line::{Change, Facts, Turn, Wants};
+use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::model::{AuthMethod, Client, ClientKind, ClientSecret, StoredSecret};
 use crate::person::password;
 use crate::policy::Policy;
@@ -30,24 +31,6 @@ pub struct Credentials {
     /// The secret as it stood in the header, where form-decoding changed it. Many libraries send it unencoded.
     raw_secret: Option<Secret>,
     method: AuthMethod,
-}
-
-/// Which of a client's secrets was right, and in which form it was presented.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Proven {
-    /// The secret's place in the client's list.
-    pub at: usize,
-    /// 0 for the secret as it has to be read, 1 for the header's as it came.
-    pub form: usize,
-}
-
-/// What the process remembers of a client's secrets. A judge that is told nothing decides the same, more slowly.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recalled {
-    /// The imported secret that was presented, if it was right before.
-    pub verified: Option<Proven>,
-    /// The places of the secrets whose use was not noted within this hour.
-    pub unnoted: Vec<usize>,
 }
 
 impl Credentials {
@@ -95,21 +78,21 @@ impl Credentials {
             None => self.verify_imported(usable, facts, turn)?,
         };
         let (Some(client), Some(proven)) = (usable, right) else {
-            self.doors(turn.policy, turn.address).fail(client.map(|client| client.key), facts, turn);
+            self.limits(turn.policy, turn.address).fail(client.map(|client| client.key), facts, turn);
             return Err(self.refusal(client).into());
         };
         turn.proven = Some(proven);
-        if facts.recalled.unnoted.contains(&proven.at) {
+        if turn.recalled.unnoted.contains(&proven.at) {
             let used_at = UnixTime(turn.now.0 - turn.now.0.rem_euclid(SECRET_SEEN_EVERY_S));
             let secret = secret_digest(&client.secrets[proven.at]);
-            turn.change(Change::TouchSecret { client: client.key, secret, used_at });
+            turn.write(Write::TouchSecret { client: client.key, secret, used_at });
         }
         if client.auth_methods.contains(&self.method) { Ok(client) } else { Err(other_method(client).into()) }
     }
 
     /// The client with the claimed identifier, if it speaks the surface's dialect.
     fn claimed<'f>(&self, facts: &'f Facts, policy: &Policy) -> Option<&'f Arc<Client>> {
-        facts.client.as_ref().filter(|client| client.dialect == policy.dialect)
+        facts.client(&self.client_id).filter(|client| client.dialect == policy.dialect)
     }
 
     /// A request without a secret guesses nothing: it is neither counted nor hashed.
@@ -123,18 +106,22 @@ impl Credentials {
         }
     }
 
-    /// Verifies the presented secret against those that came from elsewhere, while the doors are open.
+    /// Verifies the presented secret against those that came from elsewhere, while no attempt limit is reached.
     fn verify_imported(
         &self,
         client: Option<&Arc<Client>>,
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Result<Option<Proven>, Refusal> {
-        let doors = self.doors(turn.policy, turn.address);
-        doors.check(facts, turn.policy, turn.now)?;
-        let right = client.and(facts.recalled.verified).or_else(|| self.hashed(client.map(|own| &**own), turn));
+        let limits = self.limits(turn.policy, turn.address);
+        let remembered = client.and(turn.recalled.verified);
+        // A remembered secret passes without a look at the counters, until a turn was lost: they may be full.
+        if remembered.is_none() || facts.is_wanted(&Key::Failures(limits.client)) {
+            limits.check(facts, turn.policy, turn.now)?;
+        }
+        let right = remembered.or_else(|| self.hashed(client.map(|own| &**own), turn));
         if right.is_some() {
-            doors.pass(turn);
+            limits.pass(turn);
         }
         Ok(right)
     }
@@ -151,43 +138,43 @@ impl Credentials {
 
     /// The counters that an attempt from `address` passes.
     #[must_use]
-    pub fn doors(&self, policy: &Policy, address: &str) -> ClientDoors {
-        ClientDoors::new(&policy.dialect, &self.client_id, address)
+    pub fn limits(&self, policy: &Policy, address: &str) -> ClientAttemptLimits {
+        ClientAttemptLimits::new(&policy.dialect, &self.client_id, address)
     }
 
     /// Asks for these counters.
     pub fn want_counters(&self, wants: &mut Wants, policy: &Policy, address: &str) {
-        let doors = self.doors(policy, address);
-        wants.client_attempts = Some(doors.client);
-        wants.client_address_attempts = Some(doors.address);
+        let limits = self.limits(policy, address);
+        wants.add(Key::Failures(limits.client));
+        wants.add(Key::Failures(limits.address));
     }
 
     /// Returns true if the attempt cannot be judged without its counters: the secret is neither a generated one that is
     /// right nor one that the process remembers.
     #[must_use]
-    pub fn is_counted(&self, facts: &Facts, policy: &Policy) -> bool {
+    pub fn is_counted(&self, facts: &Facts, recalled: &Recalled, policy: &Policy) -> bool {
         let usable = self.claimed(facts, policy).filter(|client| !client.is_disabled);
-        let is_known = |client: &Arc<Client>| facts.recalled.verified.is_some() || self.generated(client).is_some();
+        let is_known = |client: &Arc<Client>| recalled.verified.is_some() || self.generated(client).is_some();
         self.secret.is_some() && !usable.is_some_and(is_known)
     }
 
-    /// Returns true if judging the attempt makes password hashes. That is so for every wrong secret while the doors are
-    /// open, and for an imported secret that is right and not remembered.
+    /// Returns true if judging the attempt makes password hashes. That is so for every wrong secret while no attempt
+    /// limit is reached, and for an imported secret that is right and not remembered.
     #[must_use]
-    pub fn is_hashed(&self, facts: &Facts, policy: &Policy, address: &str, now: UnixTime) -> bool {
-        self.is_counted(facts, policy) && self.doors(policy, address).check(facts, policy, now).is_ok()
+    pub fn is_hashed(&self, facts: &Facts, recalled: &Recalled, policy: &Policy, address: &str, now: UnixTime) -> bool {
+        self.is_counted(facts, recalled, policy) && self.limits(policy, address).check(facts, policy, now).is_ok()
     }
 
     /// Tags of all ways in which the presented text could be one of the client's imported secrets: digests under `key`. A tag
     /// covers the stored hash, so that a secret that was replaced is not recognised any more.
     #[must_use]
     pub fn tags(&self, client: &Client, address: &str, key: &[u8; 32]) -> Vec<(Proven, Digest)> {
-        let doors = ClientDoors::new(&client.dialect, &self.client_id, address);
+        let limits = ClientAttemptLimits::new(&client.dialect, &self.client_id, address);
         let mut tags = Vec::new();
         for (at, stored) in imported(client) {
             for (form, text) in self.texts().enumerate() {
                 let length = (stored.len() as u64).to_be_bytes();
-                let parts: [&[u8]; 5] = [key, &doors.client.0, &length, stored.as_bytes(), text.reveal().as_bytes()];
+                let parts: [&[u8]; 5] = [key, &limits.client.0, &length, stored.as_bytes(), text.reveal().as_bytes()];
                 tags.push((Proven { at, form }, Digest::of(&zeroize::Zeroizing::new(parts.concat()))));
             }
         }
@@ -247,8 +234,9 @@ fn other_method(client: &Client) -> No {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::line::Changes;
     use crate::model::Attempts;
-    use crate::sample::{self, World};
+    use crate::sample::{self, Rows, World};
     use crate::wire::Basic;
 
     fn params(client_id: Option<&str>, secret: Option<&str>, basic: Option<(&str, &str)>) -> Params {
@@ -261,8 +249,8 @@ mod tests {
 
     fn outcome(client: Client, mut params: Params) -> Result<(), No> {
         let world = World::new();
-        let facts = Facts { client: Some(Arc::new(client)), ..Facts::default() };
         let credentials = Credentials::parse(&mut params).map_err(|refusal| refusal.no)?;
+        let facts = load(&rows(Some(client)), &credentials);
         credentials.verify(&facts, &mut world.turn()).map(drop).map_err(|refusal| refusal.no)
     }
 
@@ -338,11 +326,12 @@ mod tests {
     }
 
     /// Judges `web` with this secret in the header: the outcome, the hashes that were made, and the changes.
-    fn attempt(facts: &Facts, world: &World, basic: Basic) -> (Result<(), No>, usize, String) {
+    fn attempt(own: &Rows, world: &World, basic: Basic) -> (Result<(), No>, usize, String) {
         let credentials = read(basic);
+        let facts = load(own, &credentials);
         let mut turn = world.turn();
         let before = password::hashes_made();
-        let outcome = credentials.verify(facts, &mut turn).map(drop).map_err(|refusal| refusal.no);
+        let outcome = credentials.verify(&facts, &mut turn).map(drop).map_err(|refusal| refusal.no);
         (outcome, password::hashes_made() - before, sample::names(&turn.into_changes()))
     }
 
@@ -352,8 +341,20 @@ mod tests {
         Credentials::parse(&mut params).unwrap()
     }
 
-    fn facts(client: Option<Client>) -> Facts {
-        Facts { client: client.map(Arc::new), ..Facts::default() }
+    fn rows(client: Option<Client>) -> Rows {
+        Rows { client: client.map(Arc::new), ..Rows::default() }
+    }
+
+    /// Loads the claimed client and both counters.
+    fn load(own: &Rows, credentials: &Credentials) -> Facts {
+        let mut wants = Wants::of([Key::Client(credentials.client_id.clone())]);
+        credentials.want_counters(&mut wants, &sample::policy(), sample::ADDRESS);
+        own.load(wants)
+    }
+
+    /// The counters of `web`.
+    fn counters() -> ClientAttemptLimits {
+        read(header("")).limits(&sample::policy(), sample::ADDRESS)
     }
 
     fn header(secret: &str) -> Basic {
@@ -370,7 +371,7 @@ mod tests {
         let mixed = Client { secrets: vec![kept_as_hash("imported-1"), sample::secret("x")], ..moved() };
         let clients = [sample::client(), moved(), disabled, foreign, post_only, two, mixed, sample::public_client()];
         for client in clients.into_iter().map(Some).chain([None]) {
-            let (outcome, hashes, changes) = attempt(&facts(client.clone()), &world, header("wrong-secret"));
+            let (outcome, hashes, changes) = attempt(&rows(client.clone()), &world, header("wrong-secret"));
             let no = outcome.unwrap_err();
             assert_eq!(no.row().text, No::ClientUnknown.row().text);
             assert_eq!(
@@ -379,20 +380,20 @@ mod tests {
                 "{no:?}"
             );
         }
-        let right_but_disabled = facts(Some(Client { is_disabled: true, ..sample::client() }));
+        let right_but_disabled = rows(Some(Client { is_disabled: true, ..sample::client() }));
         let (outcome, hashes, _) = attempt(&right_but_disabled, &world, header(sample::SECRET));
         assert_eq!((outcome, hashes), (Err(No::ClientDisabled), 2));
     }
 
     #[test]
     fn a_generated_secret_costs_no_hash_and_an_imported_one_only_until_it_is_remembered() {
-        let world = World::new();
-        let own = facts(Some(sample::client()));
+        let mut world = World::new();
+        let own = rows(Some(sample::client()));
         assert_eq!(attempt(&own, &world, header(sample::SECRET)), (Ok(()), 0, String::new()));
-        let mut own = facts(Some(moved()));
-        let passed = "PassCounter, PassCounter".to_owned();
+        let own = rows(Some(moved()));
+        let passed = "CounterBelow, CounterBelow".to_owned();
         assert_eq!(attempt(&own, &world, header("imported-1")), (Ok(()), 1, passed.clone()));
-        own.recalled.verified = Some(Proven::default());
+        world.recalled.verified = Some(Proven::default());
         assert_eq!(attempt(&own, &world, header("imported-1")), (Ok(()), 0, passed));
     }
 
@@ -400,13 +401,13 @@ mod tests {
     fn a_shut_door_refuses_before_any_hash_and_tells_when_to_come_back() {
         let world = World::new();
         let limit = world.policy.lockout;
-        let attempts = |failures| Some(Attempts { failures, resets_at: UnixTime(1300) });
+        let attempts = |failures| Attempts { failures, resets_at: UnixTime(1300) };
         for by_address in [false, true] {
-            let mut own = facts(Some(moved()));
+            let mut own = rows(Some(moved()));
             if by_address {
-                own.client_address_attempts = attempts(limit.address_failures);
+                own.attempts = vec![(counters().address, attempts(limit.address_failures))];
             } else {
-                own.client_attempts = attempts(limit.account_failures);
+                own.attempts = vec![(counters().client, attempts(limit.account_failures))];
             }
             for secret in ["imported-1", "wrong-secret"] {
                 let shut = (Err(No::ClientLockedOut), 0, String::new());
@@ -416,13 +417,18 @@ mod tests {
             assert_eq!(attempt(&own, &world, header(sample::SECRET)).0, Ok(()), "nobody guesses a generated secret");
             assert_eq!(attempt(&own, &world, header("wrong-secret")).0, Err(No::ClientLockedOut));
         }
-        let mut own = facts(Some(moved()));
-        own.client_attempts = attempts(limit.account_failures);
+        let mut own = rows(Some(moved()));
+        own.attempts = vec![(counters().client, attempts(limit.account_failures))];
         let credentials = read(header("imported-1"));
-        assert_eq!(credentials.verify(&own, &mut world.turn()).unwrap_err().retry_after_s, Some(300));
-        assert!(!credentials.is_hashed(&own, &world.policy, sample::ADDRESS, world.now));
-        own.client_attempts = Some(Attempts { failures: 99, resets_at: UnixTime(1000) });
-        assert!(credentials.is_hashed(&own, &world.policy, sample::ADDRESS, world.now), "the window is over");
+        let verdict = credentials.verify(&load(&own, &credentials), &mut world.turn()).map(drop);
+        assert_eq!(verdict.unwrap_err().retry_after_s, Some(300));
+        let is_hashed = |own: &Rows| {
+            let facts = load(own, &credentials);
+            credentials.is_hashed(&facts, Recalled::NOTHING, &world.policy, sample::ADDRESS, world.now)
+        };
+        assert!(!is_hashed(&own));
+        own.attempts = vec![(counters().client, Attempts { failures: 99, resets_at: UnixTime(1000) })];
+        assert!(is_hashed(&own), "the window is over");
         assert_eq!(attempt(&own, &world, header("imported-1")).0, Ok(()));
     }
 
@@ -431,13 +437,14 @@ mod tests {
         let world = World::new();
         let mut told = Vec::new();
         for failures in 0..10 {
-            let mut own = facts(Some(moved()));
-            own.client_attempts = Some(Attempts { failures, resets_at: UnixTime(1300) });
+            let mut own = rows(Some(moved()));
+            own.attempts = vec![(counters().client, Attempts { failures, resets_at: UnixTime(1300) })];
             let mut turn = world.turn();
-            let refused = read(header("wrong-secret")).verify(&own, &mut turn);
+            let credentials = read(header("wrong-secret"));
+            let refused = credentials.verify(&load(&own, &credentials), &mut turn).map(drop);
             assert_eq!(refused.unwrap_err().no, No::ClientSecretWrong);
-            let notes = turn.into_changes().into_iter().filter_map(|change| match change {
-                Change::Note(event) => Some((event.client, event.detail)),
+            let notes = turn.into_changes().writes.into_iter().filter_map(|change| match change {
+                Write::Note(event) => Some((event.client, event.detail)),
                 _ => None,
             });
             told.extend(notes);
@@ -452,7 +459,7 @@ mod tests {
         let world = World::new();
         let raw = |decoded: &str, raw: &str| Basic { raw_secret: Some(Secret::new(raw)), ..header(decoded) };
         for secret in [kept_as_hash("abc+def%41"), sample::secret("abc+def%41")] {
-            let own = facts(Some(Client { secrets: vec![secret], ..sample::client() }));
+            let own = rows(Some(Client { secrets: vec![secret], ..sample::client() }));
             assert_eq!(attempt(&own, &world, header("abc+def%41")).0, Ok(()), "encoded by the library");
             assert_eq!(attempt(&own, &world, raw("abc defA", "abc+def%41")).0, Ok(()), "sent as it is");
             let (outcome, hashes, _) = attempt(&own, &world, raw("abc defB", "abc+def%42"));
@@ -464,15 +471,14 @@ mod tests {
     fn a_use_is_noted_to_the_hour_when_it_is_due_and_tags_belong_to_one_stored_secret_and_address() {
         let mut world = World::new();
         world.now = UnixTime(7_300);
-        let mut own = facts(Some(sample::client()));
-        own.recalled.unnoted = vec![0];
+        world.recalled.unnoted = vec![0];
         let credentials = read(header(sample::SECRET));
         let mut turn = world.turn();
-        credentials.verify(&own, &mut turn).unwrap();
+        credentials.verify(&load(&rows(Some(sample::client())), &credentials), &mut turn).unwrap();
         assert_eq!(turn.proven, Some(Proven::default()));
         let secret = secret_digest(&sample::secret(sample::SECRET));
-        let expected = Change::TouchSecret { client: sample::client().key, secret, used_at: UnixTime(7_200) };
-        assert_eq!(turn.into_changes(), [expected]);
+        let expected = Write::TouchSecret { client: sample::client().key, secret, used_at: UnixTime(7_200) };
+        assert_eq!(turn.into_changes(), Changes::from(expected));
         let tags = |client: &Client, address, key| credentials.tags(client, address, &[key; 32]);
         let here = tags(&moved(), "192.0.2.1", 1);
         assert_eq!(here.len(), 1);

@@ -2,5 +2,6 @@
 
 pub mod attempts;
 pub mod authenticate;
+pub mod recalled;
 pub mod registration;
 pub mod rights;

@@ -1,32 +1,9 @@
 //! What the operator lets a client learn and do beside its grants: introspection of tokens that other clients hold, and the
 //! accounts API.
 
-use serde::{Deserialize, Serialize};
-
+pub use crate::model::Introspection;
 use crate::model::{Client, ClientKey, ClientKind};
 use crate::resource_indicator;
-
-/// Which tokens introspection describes to a client. Refresh tokens are described to their own client only, whatever the
-/// setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Introspection {
-    /// Tokens that were issued to the client, and tokens for the resources that it answers for.
-    Own,
-    /// Every access token and personal access token of the surface.
-    Any,
-}
-
-impl Introspection {
-    /// The word that the operator writes.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Own => "own",
-            Self::Any => "any",
-        }
-    }
-}
 
 impl Client {
     /// Returns true if introspection may describe a live token to this client. `issued_to` is the client that holds the

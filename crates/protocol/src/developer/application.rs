@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::{APPLICATIONS_MAX, Done, REDIRECT_URIS_MAX};
+use super::done::{APPLICATIONS_MAX, Done, REDIRECT_URIS_MAX};
 use crate::client::registration::{self, SECRETS_LIVE_MAX};
 use crate::client::rights::Introspection;
-use crate::line::{Change, Facts, Rely, Turn};
+use crate::line::{Facts, Rely, Turn, Write};
 use crate::model::{Client, ClientKey, ClientKind, ClientSecret, EventKind};
 use crate::names::display_name;
 use crate::person::sign_in::Signed;
@@ -92,15 +92,15 @@ pub fn secret_reference(secret: &ClientSecret) -> String {
 }
 
 /// The application that was asked for, if it is the person's own. OWASP ASVS 5.0 V8.2.2.
-pub(super) fn own<'f>(signed: &Signed, facts: &'f Facts) -> Result<&'f Arc<Client>, No> {
-    let client = facts.client.as_ref().filter(|client| client.owner == Some(signed.user.key));
+pub(super) fn own<'f>(signed: &Signed, client_id: &str, facts: &'f Facts) -> Result<&'f Arc<Client>, No> {
+    let client = facts.client(client_id).filter(|client| client.owner == Some(signed.user.key));
     client.ok_or(No::ApplicationUnknown)
 }
 
 /// The application, if its owner may change it. One that nobody is asked about is the operator's: whoever could change
 /// where its users are sent could be let in as each of them.
-fn alterable<'f>(signed: &Signed, facts: &'f Facts) -> Result<&'f Arc<Client>, Refusal> {
-    let client = own(signed, facts)?;
+fn alterable<'f>(signed: &Signed, client_id: &str, facts: &'f Facts) -> Result<&'f Arc<Client>, Refusal> {
+    let client = own(signed, client_id, facts)?;
     if client.is_first_party { Err(No::ApplicationOfOperator.into()) } else { Ok(client) }
 }
 
@@ -125,7 +125,7 @@ pub(super) fn create(
     client.grants.retain(|grant| grant.row().is_open_to_self_registered);
     particulars.fill(&mut client)?;
     let owner = signed.user.key;
-    if facts.holdings.is_none_or(|held| held.clients >= APPLICATIONS_MAX) {
+    if facts.owned_counts().is_none_or(|own| own.clients >= APPLICATIONS_MAX) {
         return Err(No::ApplicationsTooMany.into());
     }
     let shown = (kind == ClientKind::Confidential).then(|| {
@@ -140,8 +140,8 @@ pub(super) fn create(
     client.accounts_api = Some(false);
     client.created_at = turn.now;
     signed.rely(turn);
-    turn.change(Change::Rely(Rely::ClientsFewer { owner, than: APPLICATIONS_MAX }));
-    turn.change(Change::PutClient(Box::new(client.clone())));
+    turn.rely(Rely::ClientsFewer { owner, than: APPLICATIONS_MAX });
+    turn.write(Write::PutClient(Box::new(client.clone())));
     turn.note(EventKind::ClientAdded, Some(owner), Some(client.key), client.client_id.clone());
     Ok(Done::Application(Arc::new(client), shown))
 }
@@ -150,18 +150,19 @@ pub(super) fn create(
 fn put(signed: &Signed, client: Client, detail: &str, turn: &mut Turn<'_>) -> Arc<Client> {
     let client = Client { version: client.version + 1, ..client };
     signed.rely(turn);
-    turn.change(Change::PutClient(Box::new(client.clone())));
+    turn.write(Write::PutClient(Box::new(client.clone())));
     turn.note(EventKind::ClientChanged, Some(signed.user.key), Some(client.key), detail);
     Arc::new(client)
 }
 
 pub(super) fn save(
     signed: &Signed,
+    client_id: &str,
     particulars: &Particulars,
     facts: &Facts,
     turn: &mut Turn<'_>,
 ) -> Result<Done, Refusal> {
-    let seen = alterable(signed, facts)?;
+    let seen = alterable(signed, client_id, facts)?;
     let mut client = (**seen).clone();
     particulars.fill(&mut client)?;
     if client == **seen {
@@ -180,18 +181,23 @@ pub(super) fn save(
     Ok(Done::Application(put(signed, client, &words.join(" "), turn), None))
 }
 
-pub(super) fn delete(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Done, Refusal> {
-    let client = alterable(signed, facts)?;
+pub(super) fn delete(signed: &Signed, client_id: &str, facts: &Facts, turn: &mut Turn<'_>) -> Result<Done, Refusal> {
+    let client = alterable(signed, client_id, facts)?;
     signed.check_recent(turn)?;
     signed.rely(turn);
-    turn.change(Change::Rely(Rely::Client(client.key, client.version)));
-    turn.change(Change::DeleteClient(client.key));
+    turn.rely(Rely::Client(client.key, client.version));
+    turn.write(Write::DeleteClient(client.key));
     turn.note(EventKind::ClientDeleted, Some(signed.user.key), Some(client.key), client.client_id.clone());
     Ok(Done::Deleted)
 }
 
-pub(super) fn add_secret(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Done, Refusal> {
-    let mut client = (**alterable(signed, facts)?).clone();
+pub(super) fn add_secret(
+    signed: &Signed,
+    client_id: &str,
+    facts: &Facts,
+    turn: &mut Turn<'_>,
+) -> Result<Done, Refusal> {
+    let mut client = (**alterable(signed, client_id, facts)?).clone();
     if client.kind == ClientKind::Public {
         return Err(No::SecretOfPublicClient.into());
     }
@@ -206,11 +212,12 @@ pub(super) fn add_secret(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) ->
 
 pub(super) fn retire_secret(
     signed: &Signed,
+    client_id: &str,
     reference: Option<&str>,
     facts: &Facts,
     turn: &mut Turn<'_>,
 ) -> Result<Done, Refusal> {
-    let mut client = (**alterable(signed, facts)?).clone();
+    let mut client = (**alterable(signed, client_id, facts)?).clone();
     if client.kind == ClientKind::Public {
         return Err(No::SecretOfPublicClient.into());
     }

@@ -2,6 +2,7 @@
 //! access tokens for scripts of their own. Nobody learns whether an application or a token of somebody else exists.
 
 mod application;
+mod done;
 mod personal;
 #[cfg(test)]
 mod tests;
@@ -9,22 +10,15 @@ mod tests;
 use std::sync::Arc;
 
 pub use application::{Particulars, secret_reference};
+pub use done::{APPLICATIONS_MAX, Done, PERSONALS_MAX, REDIRECT_URIS_MAX};
 pub use personal::{Lifetime, TokenReference, TokenWish};
 
 use crate::line::Call;
-use crate::line::{Facts, Turn, Wants};
-use crate::model::{Client, SessionId, User};
+use crate::line::{AccountKey, Facts, Key, Turn, Wants};
+use crate::model::{SessionId, User};
 use crate::person::browser::{Caller, FormSeal};
 use crate::person::sign_in::Signed;
 use crate::refusal::{No, Refusal};
-use crate::secret::Secret;
-
-/// How many applications a person can have: more than anybody looks after, and few enough to keep a flood out.
-pub const APPLICATIONS_MAX: u32 = 25;
-/// How many personal tokens a person can have.
-pub const PERSONALS_MAX: u32 = 50;
-/// How many redirect URIs an application can have.
-pub const REDIRECT_URIS_MAX: usize = 20;
 
 /// Something that a person does as a developer.
 #[derive(Debug)]
@@ -88,44 +82,23 @@ pub struct Developed {
     pub done: Done,
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub enum Done {
-    /// Nothing was to be done.
-    Viewed,
-    /// The application that was asked for, as it is now. The secret is a new one, shown this once.
-    Application(Arc<Client>, Option<Secret>),
-    /// The application is gone.
-    Deleted,
-    /// A new personal token, shown this once.
-    Token(Secret),
-    /// The personal token is dead.
-    Revoked,
-}
-
 impl Call for DeveloperCall {
     type Yes = Developed;
 
     fn wants(&self) -> Wants {
-        let client_id = match &self.act {
+        let mut wants = Wants::default();
+        wants.account(self.caller.session.map(|own| AccountKey::Session(SessionId(own.id))));
+        match &self.act {
             Act::See(client_id)
             | Act::Save { client_id, .. }
             | Act::Delete(client_id)
             | Act::AddSecret(client_id)
-            | Act::RetireSecret { client_id, .. } => Some(client_id.clone()),
-            _ => None,
-        };
-        let personal = match &self.act {
-            Act::RevokeToken(reference) => Some(reference.id()),
-            _ => None,
-        };
-        Wants {
-            session: self.caller.session.map(|own| SessionId(own.id)),
-            client_id,
-            personal,
-            holdings: matches!(self.act, Act::Create { .. } | Act::CreateToken(_)),
-            ..Wants::default()
+            | Act::RetireSecret { client_id, .. } => wants.add(Key::Client(client_id.clone())),
+            Act::RevokeToken(reference) => wants.add(Key::Personal(reference.id())),
+            Act::Create { .. } | Act::CreateToken(_) => wants.add(Key::OwnedCounts),
+            Act::View | Act::Begin => {}
         }
+        wants
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Developed, Refusal> {
@@ -144,14 +117,16 @@ impl Call for DeveloperCall {
                 signed.check_recent(turn)?;
                 Done::Viewed
             }
-            Act::See(_) => Done::Application(Arc::clone(application::own(&signed, facts)?), None),
+            Act::See(client_id) => Done::Application(Arc::clone(application::own(&signed, client_id, facts)?), None),
             Act::Create { particulars, kind } => application::create(&signed, particulars, kind, facts, turn)?,
-            Act::Save { particulars, .. } => application::save(&signed, particulars, facts, turn)?,
-            Act::Delete(_) => application::delete(&signed, facts, turn)?,
-            Act::AddSecret(_) => application::add_secret(&signed, facts, turn)?,
-            Act::RetireSecret { secret, .. } => application::retire_secret(&signed, secret.as_deref(), facts, turn)?,
+            Act::Save { client_id, particulars } => application::save(&signed, client_id, particulars, facts, turn)?,
+            Act::Delete(client_id) => application::delete(&signed, client_id, facts, turn)?,
+            Act::AddSecret(client_id) => application::add_secret(&signed, client_id, facts, turn)?,
+            Act::RetireSecret { client_id, secret } => {
+                application::retire_secret(&signed, client_id, secret.as_deref(), facts, turn)?
+            }
             Act::CreateToken(wish) => personal::create(&signed, wish, facts, turn)?,
-            Act::RevokeToken(_) => personal::revoke(&signed, facts, turn)?,
+            Act::RevokeToken(reference) => personal::revoke(&signed, reference.id(), facts, turn)?,
         };
         Ok(Developed { user: signed.user, session: signed.session.id, done })
     }

@@ -1,9 +1,9 @@
 //! Personal access tokens: made for a script of one's own, shown once, and ended by hand.
 
-use super::{Done, PERSONALS_MAX};
+use super::done::{Done, PERSONALS_MAX};
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::{Keys, TokenKind};
-use crate::line::{Change, Facts, Rely, Turn};
+use crate::line::{Facts, Rely, Turn, Write};
 use crate::model::{EventKind, Personal, PersonalId};
 use crate::names::display_name;
 use crate::person::sign_in::Signed;
@@ -92,7 +92,7 @@ pub(super) fn create(signed: &Signed, wish: &TokenWish, facts: &Facts, turn: &mu
     }
     let ttl_s = wish.lifetime.ok_or(No::PersonalExpiryMalformed)?.granted(policy)?;
     let user = signed.user.key;
-    if facts.holdings.is_none_or(|held| held.personals >= PERSONALS_MAX) {
+    if facts.owned_counts().is_none_or(|own| own.personals >= PERSONALS_MAX) {
         return Err(No::PersonalsTooMany.into());
     }
     let minted = turn.keys.mint(TokenKind::Personal, &policy.personal.spelling, &mut turn.entropy);
@@ -109,17 +109,17 @@ pub(super) fn create(signed: &Signed, wish: &TokenWish, facts: &Facts, turn: &mu
         used_at: None,
     };
     signed.rely(turn);
-    turn.change(Change::Rely(Rely::PersonalsFewer { user, than: PERSONALS_MAX }));
-    turn.change(Change::PutPersonal(Box::new(row)));
+    turn.rely(Rely::PersonalsFewer { user, than: PERSONALS_MAX });
+    turn.write(Write::PutPersonal(Box::new(row)));
     turn.note(EventKind::PersonalCreated, Some(user), None, name);
     Ok(Done::Token(minted.text))
 }
 
 /// Ends a token, also from a session that began long ago: whoever has lost a token should not be held up.
-pub(super) fn revoke(signed: &Signed, facts: &Facts, turn: &mut Turn<'_>) -> Result<Done, Refusal> {
-    let held = facts.personal.as_ref().filter(|held| held.row.user == signed.user.key).ok_or(No::PersonalUnknown)?;
+pub(super) fn revoke(signed: &Signed, id: PersonalId, facts: &Facts, turn: &mut Turn<'_>) -> Result<Done, Refusal> {
+    let held = facts.personal_row(id).filter(|held| held.row.user == signed.user.key).ok_or(No::PersonalUnknown)?;
     signed.rely(turn);
-    turn.change(Change::RevokePersonal(held.row.id));
+    turn.write(Write::RevokePersonal(held.row.id));
     turn.note(EventKind::PersonalRevoked, Some(signed.user.key), None, held.row.name.clone());
     Ok(Done::Revoked)
 }

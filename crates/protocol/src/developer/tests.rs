@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::*;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::TokenKind;
-use crate::line::{Change, Holdings, Rely};
+use crate::line::{Changes, OwnedCounts, Rely, Write};
+use crate::model::Client;
 use crate::model::{Amr, ClientKind, GrantType, Held, Personal, PersonalId, Pkce, Session, Totp, UserKey};
 use crate::redirect::may_register;
 use crate::sample::{self, World};
@@ -33,17 +34,17 @@ fn world() -> World {
     let user = Some(Arc::new(sample::user()));
     world.facts.session = Some(Held { row: session, client: None, user, is_grant_revoked: false });
     world.facts.client = Some(Arc::new(Client { owner: Some(sample::user().key), ..sample::client() }));
-    world.facts.holdings = Some(Holdings { clients: 1, personals: 1, identities: 0 });
+    world.facts.owned_counts = Some(OwnedCounts { clients: 1, personals: 1, identities: 0 });
     world.session = Some(crate::crypto::keys::Presented { id: minted.id, digest: minted.digest });
     world
 }
 
-fn judge(world: &World, act: Act) -> (Result<Developed, Refusal>, Vec<Change>) {
+fn judge(world: &World, act: Act) -> (Result<Developed, Refusal>, Changes) {
     let browser = Digest::of(b"browser");
     judge_sealed(world, act, Some(FormSeal::new(sample::user().key, &browser)))
 }
 
-fn judge_sealed(world: &World, act: Act, seal: Option<FormSeal>) -> (Result<Developed, Refusal>, Vec<Change>) {
+fn judge_sealed(world: &World, act: Act, seal: Option<FormSeal>) -> (Result<Developed, Refusal>, Changes) {
     let caller =
         Caller { session: world.session, browser: Digest::of(b"browser"), agent: "Browser".into(), devices: vec![] };
     world.judge(&DeveloperCall { caller, seal, act })
@@ -56,7 +57,7 @@ fn no(world: &World, act: Act) -> No {
 }
 
 /// What was done, and the changes in words.
-fn yes(world: &World, act: Act) -> (Done, Vec<Change>, String) {
+fn yes(world: &World, act: Act) -> (Done, Changes, String) {
     let (verdict, changes) = judge(world, act);
     let words = sample::names(&changes);
     (verdict.expect("it is allowed").done, changes, words)
@@ -74,9 +75,9 @@ fn save(particulars: Particulars) -> Act {
     Act::Save { client_id: "web".into(), particulars }
 }
 
-fn put_client(changes: &[Change]) -> &Client {
-    let put = changes.iter().find_map(|change| match change {
-        Change::PutClient(client) => Some(&**client),
+fn put_client(changes: &Changes) -> &Client {
+    let put = changes.writes.iter().find_map(|change| match change {
+        Write::PutClient(client) => Some(&**client),
         _ => None,
     });
     put.expect("a client is put")
@@ -272,16 +273,16 @@ fn a_surface_whose_operator_registers_applications_is_not_offered() {
 #[test]
 fn a_limit_holds_for_the_rows_that_were_seen_and_for_those_that_are_there_when_it_is_written() {
     let mut world = world();
-    world.facts.holdings = Some(Holdings { clients: APPLICATIONS_MAX, personals: PERSONALS_MAX, identities: 0 });
+    world.facts.owned_counts = Some(OwnedCounts { clients: APPLICATIONS_MAX, personals: PERSONALS_MAX, identities: 0 });
     assert_eq!(no(&world, create("https://a.example/", "")), No::ApplicationsTooMany);
     assert_eq!(no(&world, Act::CreateToken(wish(&[]))), No::PersonalsTooMany);
-    world.facts.holdings =
-        Some(Holdings { clients: APPLICATIONS_MAX - 1, personals: PERSONALS_MAX - 1, identities: 0 });
+    world.facts.owned_counts =
+        Some(OwnedCounts { clients: APPLICATIONS_MAX - 1, personals: PERSONALS_MAX - 1, identities: 0 });
     let user = sample::user().key;
     let (_, changes, _) = yes(&world, create("https://a.example/", ""));
-    assert!(changes.contains(&Change::Rely(Rely::ClientsFewer { owner: user, than: APPLICATIONS_MAX })));
+    assert!(changes.relied.contains(&Rely::ClientsFewer { owner: user, than: APPLICATIONS_MAX }));
     let (_, changes, _) = yes(&world, Act::CreateToken(wish(&[])));
-    assert!(changes.contains(&Change::Rely(Rely::PersonalsFewer { user, than: PERSONALS_MAX })));
+    assert!(changes.relied.contains(&Rely::PersonalsFewer { user, than: PERSONALS_MAX }));
 }
 
 #[test]
@@ -367,7 +368,7 @@ fn at_most_two_secrets_live_and_one_stays() {
 fn a_deleted_application_is_the_one_that_was_seen() {
     let (_, changes, words) = yes(&world(), Act::Delete("web".into()));
     assert_eq!(words, "Rely, Rely, Rely, DeleteClient, Note client_deleted");
-    assert!(changes.contains(&Change::Rely(Rely::Client(sample::client().key, 1))));
+    assert!(changes.relied.contains(&Rely::Client(sample::client().key, 1)));
 }
 
 #[test]
@@ -377,7 +378,8 @@ fn a_personal_token_allows_what_was_chosen_and_is_spelled_as_its_surface_has_it(
     let (done, changes, words) = yes(&world, Act::CreateToken(wish(&["profile", "links:read"])));
     assert_eq!(words, "Rely, Rely, Rely, PutPersonal, Note personal_created");
     let Done::Token(text) = done else { panic!("{done:?}") };
-    let Some(Change::PutPersonal(row)) = changes.iter().find(|change| matches!(change, Change::PutPersonal(_))) else {
+    let Some(Write::PutPersonal(row)) = changes.writes.iter().find(|change| matches!(change, Write::PutPersonal(_)))
+    else {
         panic!("a token is put")
     };
     assert_eq!(row.scope, Scope::of(["profile", "links:read"]));
@@ -398,8 +400,8 @@ fn a_personal_token_cannot_allow_or_outlive_what_its_surface_does_not_have() {
     let until = |world: &World, lifetime: Option<Lifetime>| {
         let (verdict, changes) = judge(world, Act::CreateToken(TokenWish { lifetime, ..wish(&[]) }));
         verdict.map_err(|refusal| refusal.no).map(|_| {
-            let put = changes.iter().find_map(|change| match change {
-                Change::PutPersonal(row) => Some(row.expires_at),
+            let put = changes.writes.iter().find_map(|change| match change {
+                Write::PutPersonal(row) => Some(row.expires_at),
                 _ => None,
             });
             put.expect("a token is put")
@@ -439,7 +441,7 @@ fn only_its_owner_ends_a_personal_token_and_from_any_session() {
     world.facts.personal = Some(Held { row: row.clone(), client: None, user: None, is_grant_revoked: false });
     let (_, changes, words) = yes(&world, Act::RevokeToken(reference));
     assert_eq!(words, "Rely, Rely, RevokePersonal, Note personal_revoked");
-    assert!(changes.contains(&Change::RevokePersonal(id)));
+    assert!(changes.writes.contains(&Write::RevokePersonal(id)));
     world.facts.personal.as_mut().unwrap().row.user = UserKey(2);
     assert_eq!(no(&world, Act::RevokeToken(reference)), No::PersonalUnknown);
     assert_eq!(TokenReference::open("forged", &world.keys), Err(No::PageStale));

@@ -2,107 +2,504 @@
 
 use std::sync::Arc;
 
-use crate::client::authenticate::Recalled;
-use crate::model::{Access, Attempts, Client, Code, Consent, Grant, Held, Identity, Personal, Session, User};
+use smallvec::SmallVec;
+
+use super::{Key, Wants};
+use crate::crypto::keys::Presented;
+use crate::model::{
+    Access, AccessId, Attempts, Client, Code, CodeId, Consent, Grant, GrantId, Held, Identity, IdentityName, Personal,
+    PersonalId, Session, SessionId, User, UserKey,
+};
+use crate::person::attempt::Attempt;
 use crate::secret::Digest;
 
-/// The rows found for [`super::Wants`]. Each is present or absent.
+/// What a store found for one [`Key`].
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
-    /// The client with the wanted `client_id`.
-    pub client: Option<Arc<Client>>,
-    /// The code, with its client and user.
-    pub code: Option<Held<Code>>,
-    /// The grant, with its client and user.
-    pub grant: Option<Held<Grant>>,
-    /// The access token, with its client and user.
-    pub access: Option<Held<Access>>,
-    /// The personal token, with its user.
-    pub personal: Option<Held<Personal>>,
-    /// The session, with its user.
-    pub session: Option<Held<Session>>,
-    /// The user who wants to sign in.
-    pub login: Option<Arc<User>>,
-    /// The user with the wanted `sub`.
-    pub subject: Option<Arc<User>>,
-    /// The account elsewhere, with its user here.
-    pub identity: Option<Held<Identity>>,
-    /// Was the token of [`super::Wants::burned`] used before?
-    pub is_burned: bool,
-    /// The counters of [`super::Wants::knock`] that have rows.
-    pub attempts: Vec<(Digest, Attempts)>,
-    /// Failed attempts from the address.
-    pub address_attempts: Option<Attempts>,
-    /// Failed attempts with a secret of the claimed client from the address.
-    pub client_attempts: Option<Attempts>,
-    /// Failed attempts with client secrets from the address.
-    pub client_address_attempts: Option<Attempts>,
-    /// What the process remembers of the client's secrets. It is no row: the process adds it.
-    pub recalled: Recalled,
-    /// The remembered consent.
-    pub consent: Option<Consent>,
-    /// How much the user of the session has; absent without a session.
-    pub holdings: Option<Holdings>,
+pub enum Row {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// A client.
+    Client(Arc<Client>),
+    /// A user, for [`Key::Login`] and [`Key::Sub`].
+    User(Arc<User>),
+    /// A code, with its client and user.
+    Code(Held<Code>),
+    /// A grant, with its client and user.
+    Grant(Held<Grant>),
+    /// An access token, with its client and user.
+    Access(Held<Access>),
+    /// A personal token, with its user.
+    Personal(Held<Personal>),
+    /// A session, with its user.
+    Session(Held<Session>),
+    /// An account at an upstream identity provider, with its user here.
+    Identity(Held<Identity>),
+    /// The token of another issuer was used.
+    UsedJti,
+    /// Failed attempts.
+    Failures(Attempts),
+    /// What a user allowed a client.
+    Consent(Consent),
+    /// How much the account owns.
+    OwnedCounts(OwnedCounts),
 }
 
-impl Facts {
-    /// Every user among the rows, some perhaps more than once.
-    pub fn users(&self) -> impl Iterator<Item = &Arc<User>> {
-        fn of<T>(held: &Option<Held<T>>) -> Option<&Arc<User>> {
-            held.as_ref()?.user.as_ref()
+/// Makes an optional row a [`Row`].
+macro_rules! rows {
+    ($($name:ident($type:ty),)*) => {$(
+        impl From<Option<$type>> for Row {
+            fn from(row: Option<$type>) -> Self {
+                row.map_or(Self::Absent, Self::$name)
+            }
         }
-        let held = [
-            of(&self.code),
-            of(&self.grant),
-            of(&self.access),
-            of(&self.personal),
-            of(&self.session),
-            of(&self.identity),
-            self.login.as_ref(),
-            self.subject.as_ref(),
-        ];
-        held.into_iter().flatten()
-    }
+    )*};
+}
 
-    /// Every client among the rows, some perhaps more than once.
-    pub fn clients(&self) -> impl Iterator<Item = &Arc<Client>> {
-        fn of<T>(held: &Option<Held<T>>) -> Option<&Arc<Client>> {
-            held.as_ref()?.client.as_ref()
-        }
-        [self.client.as_ref(), of(&self.code), of(&self.grant), of(&self.access)].into_iter().flatten()
-    }
+rows! {
+    Client(Arc<Client>),
+    User(Arc<User>),
+    Code(Held<Code>),
+    Grant(Held<Grant>),
+    Access(Held<Access>),
+    Personal(Held<Personal>),
+    Session(Held<Session>),
+    Identity(Held<Identity>),
+    Failures(Attempts),
+    Consent(Consent),
+    OwnedCounts(OwnedCounts),
+}
 
-    /// The greatest id below which something of these users and clients was revoked: whatever a turn makes for them must
-    /// have a greater one, or it would be dead when it is born. Ids are drawn by clocks, and clocks differ.
+impl Row {
+    /// [`Row::UsedJti`] if the token was used.
     #[must_use]
-    pub fn revoked_below(&self) -> i64 {
-        fn of<T>(held: Option<&Held<T>>) -> i64 {
-            let client = held.and_then(|held| held.client.as_ref()).map_or(0, |client| client.revoked_below);
-            held.and_then(|held| held.user.as_ref()).map_or(0, |user| user.revoked_below).max(client)
+    pub fn used_jti(is_used: bool) -> Self {
+        if is_used { Self::UsedJti } else { Self::Absent }
+    }
+
+    /// The account to which the row leads.
+    fn account(&self) -> Option<UserKey> {
+        match self {
+            Self::User(user) => Some(user.key),
+            Self::Session(held) => Some(held.row.user),
+            Self::Identity(held) => Some(held.row.user),
+            _ => None,
         }
-        let user = |user: &Option<Arc<User>>| user.as_ref().map_or(0, |user| user.revoked_below);
-        [
-            self.client.as_ref().map_or(0, |client| client.revoked_below),
-            of(self.code.as_ref()),
-            of(self.grant.as_ref()),
-            of(self.session.as_ref()),
-            of(self.identity.as_ref()),
-            user(&self.login),
-            user(&self.subject),
-        ]
-        .into_iter()
-        .max()
-        .unwrap_or(0)
+    }
+
+    /// The client and the user that come with the row.
+    fn holders(&self) -> (Option<&Arc<Client>>, Option<&Arc<User>>) {
+        fn of<T>(held: &Held<T>) -> (Option<&Arc<Client>>, Option<&Arc<User>>) {
+            (held.client.as_ref(), held.user.as_ref())
+        }
+        match self {
+            Self::Client(client) => (Some(client), None),
+            Self::User(user) => (None, Some(user)),
+            Self::Code(held) => of(held),
+            Self::Grant(held) => of(held),
+            Self::Access(held) => of(held),
+            Self::Personal(held) => of(held),
+            Self::Session(held) => of(held),
+            Self::Identity(held) => of(held),
+            Self::Absent | Self::UsedJti | Self::Failures(_) | Self::Consent(_) | Self::OwnedCounts(_) => (None, None),
+        }
     }
 }
 
 /// How much a user has of what is limited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Holdings {
+pub struct OwnedCounts {
     /// Applications that the user registered.
     pub clients: u32,
-    /// Personal tokens, also those that are over and not swept away yet.
+    /// Personal tokens, including those that expired and were not swept yet.
     pub personals: u32,
-    /// Accounts elsewhere that open the user's account here.
+    /// Accounts at upstream identity providers that are linked to the user.
     pub identities: u32,
+}
+
+/// How a presented refresh token compares with those of its grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshMatch {
+    /// It is the current one.
+    Current,
+    /// It is the one before, which was exchanged for the current one.
+    Previous,
+    /// It is neither. Its checksum says that this server made it for this grant.
+    Neither,
+}
+
+/// The rows that were found for [`Wants`]. A judge names each key again to get at its row, so it cannot read what its call
+/// did not ask for. Looking up a key that was not wanted is a bug: it panics in debug builds, and finds nothing in others.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// First the keys of the call, then the counters of [`Wants::attempt`].
+    found: SmallVec<[(Key, Row); 2]>,
+    /// How many keys the call named.
+    named: usize,
+    /// Places of the keys that lead to the account.
+    account: SmallVec<[usize; 3]>,
+    attempt: Option<Box<Attempt>>,
+}
+
+/// For stores.
+impl Facts {
+    /// What is wanted, before anything was looked for.
+    #[must_use]
+    pub fn of(wants: Wants) -> Self {
+        let Wants { keys, account, attempt } = wants;
+        let found: SmallVec<_> = keys.into_iter().map(|key| (key, Row::Absent)).collect();
+        Self { named: found.len(), found, account, attempt }
+    }
+
+    /// The keys that the call named.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.found[..self.named].iter().map(|(key, _)| key)
+    }
+
+    /// Returns true if something is wanted that cannot be looked for before the account is known.
+    #[must_use]
+    pub fn needs_account(&self) -> bool {
+        self.attempt.is_some() || self.keys().any(Key::needs_account)
+    }
+
+    /// Looks for every key with `find`, which is also given what was found so far. Keys that need the account come after those
+    /// that lead to it. A second look starts from the beginning.
+    ///
+    /// # Errors
+    /// Those of `find`.
+    pub fn look<E>(&mut self, mut find: impl FnMut(&Key, &Self) -> Result<Row, E>) -> Result<(), E> {
+        self.found.truncate(self.named);
+        for at in 0..self.named {
+            let row = find(&self.found[at].0, self)?;
+            self.found[at].1 = row;
+        }
+        for counter in self.counters(self.account()) {
+            let key = Key::Failures(counter);
+            let row = find(&key, self)?;
+            self.found.push((key, row));
+        }
+        Ok(())
+    }
+
+    /// The account that the call is about, as far as its rows were found.
+    #[must_use]
+    pub fn account(&self) -> Option<UserKey> {
+        self.account.iter().find_map(|at| self.found[*at].1.account())
+    }
+
+    /// The account that the call is about, for a store that has the rows elsewhere: `user_of` gives the user to whom a key
+    /// leads.
+    pub fn account_by(&self, user_of: impl Fn(&Key) -> Option<UserKey>) -> Option<UserKey> {
+        self.account.iter().find_map(|at| user_of(&self.found[*at].0))
+    }
+
+    /// The counters of failed attempts that depend on the account.
+    #[must_use]
+    pub fn counters(&self, account: Option<UserKey>) -> Vec<Digest> {
+        let login = self.account.iter().find_map(|at| match &self.found[*at].0 {
+            Key::Login(typed) => Some(typed.as_str()),
+            _ => None,
+        });
+        self.attempt.as_ref().map(|attempt| attempt.keys(account, login)).unwrap_or_default()
+    }
+
+    /// Returns true if the key was wanted, whether or not something was found under it.
+    #[must_use]
+    pub fn is_wanted(&self, key: &Key) -> bool {
+        self.found.iter().any(|(own, _)| own == key)
+    }
+
+    /// What was found under a key; `None` if it is not there or was not wanted. Judges use the look-ups by kind, which also
+    /// compare what was presented.
+    #[must_use]
+    pub fn row(&self, key: &Key) -> Option<&Row> {
+        let (_, row) = self.found.iter().find(|(own, _)| own == key)?;
+        (!matches!(row, Row::Absent)).then_some(row)
+    }
+}
+
+/// Declares the look-up of a kind of token: the row whose id the token names, if its digest is that of the token.
+macro_rules! presented {
+    ($($(#[$doc:meta])* $name:ident: $key:ident($id:ident) -> $row:ty;)*) => {
+        impl Facts {$(
+            $(#[$doc])*
+            #[must_use]
+            #[track_caller]
+            pub fn $name(&self, presented: Presented) -> Option<&Held<$row>> {
+                match self.wanted(|key| matches!(key, Key::$key($id(id)) if *id == presented.id))? {
+                    Row::$key(held) if held.row.digest == presented.digest => Some(held),
+                    _ => None,
+                }
+            }
+        )*}
+    };
+}
+
+presented! {
+    /// The code that was presented.
+    code: Code(CodeId) -> Code;
+    /// The access token that was presented.
+    access: Access(AccessId) -> Access;
+    /// The personal token that was presented.
+    personal: Personal(PersonalId) -> Personal;
+    /// The session whose cookie was presented.
+    session: Session(SessionId) -> Session;
+}
+
+/// For judges.
+impl Facts {
+    /// What was found under the first key of which `is_it` says that it is the one.
+    #[track_caller]
+    fn wanted(&self, is_it: impl Fn(&Key) -> bool) -> Option<&Row> {
+        let found = self.found.iter().find(|(key, _)| is_it(key));
+        debug_assert!(found.is_some(), "a judge looks for a row that its call did not want");
+        found.map(|(_, row)| row)
+    }
+
+    /// The client with this public identifier.
+    #[must_use]
+    #[track_caller]
+    pub fn client(&self, client_id: &str) -> Option<&Arc<Client>> {
+        match self.wanted(|key| matches!(key, Key::Client(own) if own == client_id))? {
+            Row::Client(client) => Some(client),
+            _ => None,
+        }
+    }
+
+    /// The grant for which the presented refresh token was made, and which of the grant's tokens it is.
+    #[must_use]
+    #[track_caller]
+    pub fn grant(&self, presented: Presented) -> Option<(&Held<Grant>, RefreshMatch)> {
+        let held = self.grant_row(GrantId(presented.id))?;
+        let is = match &held.row.refresh {
+            Some(refresh) if refresh.current == presented.digest => RefreshMatch::Current,
+            Some(refresh) if refresh.previous == Some(presented.digest) => RefreshMatch::Previous,
+            _ => RefreshMatch::Neither,
+        };
+        Some((held, is))
+    }
+
+    /// The grant in this row. No token was presented for it: the operator names it.
+    #[must_use]
+    #[track_caller]
+    pub fn grant_row(&self, id: GrantId) -> Option<&Held<Grant>> {
+        match self.wanted(|key| *key == Key::Grant(id))? {
+            Row::Grant(held) => Some(held),
+            _ => None,
+        }
+    }
+
+    /// The personal token in this row. It was not presented itself: its owner or the operator names it.
+    #[must_use]
+    #[track_caller]
+    pub fn personal_row(&self, id: PersonalId) -> Option<&Held<Personal>> {
+        match self.wanted(|key| *key == Key::Personal(id))? {
+            Row::Personal(held) => Some(held),
+            _ => None,
+        }
+    }
+
+    /// The user with this e-mail address or user name, as it was typed.
+    #[must_use]
+    #[track_caller]
+    pub fn login(&self, typed: &str) -> Option<&Arc<User>> {
+        match self.wanted(|key| matches!(key, Key::Login(own) if own == typed))? {
+            Row::User(user) => Some(user),
+            _ => None,
+        }
+    }
+
+    /// The user with this public identifier.
+    #[must_use]
+    #[track_caller]
+    pub fn subject(&self, sub: &str) -> Option<&Arc<User>> {
+        match self.wanted(|key| matches!(key, Key::Sub(own) if own == sub))? {
+            Row::User(user) => Some(user),
+            _ => None,
+        }
+    }
+
+    /// The account at an upstream identity provider, with its user here.
+    #[must_use]
+    #[track_caller]
+    pub fn identity(&self, name: &IdentityName) -> Option<&Held<Identity>> {
+        match self.wanted(|key| matches!(key, Key::Identity(own) if own == name))? {
+            Row::Identity(held) => Some(held),
+            _ => None,
+        }
+    }
+
+    /// Returns true if the token of another issuer was used before, and also if nobody looked.
+    #[must_use]
+    #[track_caller]
+    pub fn is_jti_used(&self, jti: Digest) -> bool {
+        !matches!(self.wanted(|key| *key == Key::UsedJti(jti)), Some(Row::Absent))
+    }
+
+    /// The failed attempts that a counter has.
+    #[must_use]
+    #[track_caller]
+    pub fn failures(&self, counter: Digest) -> Option<Attempts> {
+        match self.wanted(|key| *key == Key::Failures(counter))? {
+            Row::Failures(attempts) => Some(*attempts),
+            _ => None,
+        }
+    }
+
+    /// What the account allowed the client with this public identifier.
+    #[must_use]
+    #[track_caller]
+    pub fn consent(&self, client_id: &str) -> Option<&Consent> {
+        match self.wanted(|key| matches!(key, Key::Consent(own) if own == client_id))? {
+            Row::Consent(consent) => Some(consent),
+            _ => None,
+        }
+    }
+
+    /// How much the account owns; `None` without an account.
+    #[must_use]
+    #[track_caller]
+    pub fn owned_counts(&self) -> Option<OwnedCounts> {
+        match self.wanted(|key| *key == Key::OwnedCounts)? {
+            Row::OwnedCounts(counts) => Some(*counts),
+            _ => None,
+        }
+    }
+
+    /// Every user among the rows, some perhaps more than once.
+    pub fn users(&self) -> impl Iterator<Item = &Arc<User>> {
+        self.found.iter().filter_map(|(_, row)| row.holders().1)
+    }
+
+    /// Every client among the rows, some perhaps more than once.
+    pub fn clients(&self) -> impl Iterator<Item = &Arc<Client>> {
+        self.found.iter().filter_map(|(_, row)| row.holders().0)
+    }
+
+    /// The greatest id below which something of these users and clients was revoked. What a turn makes for them must have
+    /// greater ids, or it would be revoked already. Ids are drawn by clocks, and clocks of nodes differ. Nothing is made for
+    /// the holder of an access token or a personal token.
+    #[must_use]
+    pub fn revoked_below(&self) -> i64 {
+        let below = |(_, row): &(Key, Row)| {
+            let (client, user) = match row {
+                Row::Access(_) | Row::Personal(_) => (None, None),
+                row => row.holders(),
+            };
+            client.map_or(0, |client| client.revoked_below).max(user.map_or(0, |user| user.revoked_below))
+        };
+        self.found.iter().map(below).max().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::AccountKey;
+    use crate::sample;
+
+    fn session_of(user: UserKey) -> Row {
+        let row = Session {
+            id: SessionId(1),
+            digest: Digest::of(b"session"),
+            user,
+            amr: Vec::new(),
+            auth_time: crate::time::UnixTime(0),
+            created_at: crate::time::UnixTime(0),
+            seen_at: crate::time::UnixTime(0),
+            idle_until: crate::time::UnixTime(0),
+            expires_at: crate::time::UnixTime(0),
+            address: String::new(),
+            agent: String::new(),
+        };
+        Some(Held { row, client: None, user: None, is_grant_revoked: false }).into()
+    }
+
+    /// Whose account is meant if a session of user 7 is there, and alice has the login if `is_login_there`.
+    fn account(keys: impl IntoIterator<Item = AccountKey>, is_login_there: bool) -> Option<UserKey> {
+        let mut wants = Wants::default();
+        wants.account(keys);
+        let mut facts = Facts::of(wants);
+        let look = |key: &Key, _: &Facts| match key {
+            Key::Session(_) => Ok(session_of(UserKey(7))),
+            Key::Login(_) => Ok(is_login_there.then(|| Arc::new(sample::user())).into()),
+            _ => Ok::<_, ()>(Row::Absent),
+        };
+        facts.look(look).unwrap();
+        facts.account()
+    }
+
+    #[test]
+    fn the_account_is_that_of_the_first_key_that_leads_to_one_and_of_no_key_that_is_not_named() {
+        let (session, login) = (AccountKey::Session(SessionId(1)), AccountKey::Login("alice".into()));
+        let identity = AccountKey::Identity(IdentityName { issuer: "i".into(), subject: "s".into() });
+        assert_eq!(account([identity.clone(), login.clone()], true), Some(sample::user().key));
+        assert_eq!(account([identity.clone(), session.clone()], true), Some(UserKey(7)));
+        assert_eq!(account([login.clone(), session.clone()], false), Some(UserKey(7)));
+        assert_eq!(account([login, identity], false), None, "the session is not in the list");
+        assert_eq!(account([], true), None);
+    }
+
+    #[test]
+    fn keys_that_need_the_account_are_looked_for_after_those_that_lead_to_it() {
+        let mut wants = Wants::of([Key::OwnedCounts, Key::Consent("web".into()), Key::OwnedCounts]);
+        wants.account([AccountKey::Session(SessionId(1))]);
+        wants.add(Key::Client("other".into()));
+        let mut facts = Facts::of(wants);
+        let mut order = Vec::new();
+        facts
+            .look(|key, so_far| {
+                order.push((format!("{key:?}"), so_far.account()));
+                Ok::<_, ()>(if *key == Key::Session(SessionId(1)) { session_of(UserKey(7)) } else { Row::Absent })
+            })
+            .unwrap();
+        let order: Vec<(&str, Option<i64>)> =
+            order.iter().map(|(key, own)| (key.as_str(), own.map(|own| own.0))).collect();
+        let expected = [
+            ("Client(\"web\")", None),
+            ("Session(SessionId(1))", None),
+            ("Client(\"other\")", Some(7)),
+            ("OwnedCounts", Some(7)),
+            ("Consent(\"web\")", Some(7)),
+        ];
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn two_clients_in_one_call_are_told_apart() {
+        let mut facts = Facts::of(Wants::of(["web", "spa"].map(|own| Key::Client(own.to_owned()))));
+        let found = |key: &Key, _: &Facts| {
+            let is_spa = *key == Key::Client("spa".to_owned());
+            let client = if is_spa { sample::public_client() } else { sample::client() };
+            Ok::<_, ()>(Some(Arc::new(client)).into())
+        };
+        facts.look(found).unwrap();
+        let key = |client_id| facts.client(client_id).map(|client| client.key);
+        assert_eq!((key("web"), key("spa")), (Some(sample::client().key), Some(sample::public_client().key)));
+    }
+
+    #[test]
+    fn a_token_with_the_id_of_a_row_and_another_digest_is_not_found() {
+        let mut world = sample::World::new();
+        let minted = world.mint(crate::crypto::keys::TokenKind::Access);
+        let row = sample::access(&minted, sample::client(), crate::scope::Scope::default());
+        let mut facts = Facts::of(Wants::of([Key::Access(AccessId(minted.id))]));
+        facts.look(|_, _| Ok::<_, ()>(Some(row.clone()).into())).unwrap();
+        let presented = Presented { id: minted.id, digest: minted.digest };
+        assert!(facts.access(presented).is_some());
+        assert!(facts.access(Presented { digest: Digest::of(b"guessed"), ..presented }).is_none());
+    }
+
+    #[test]
+    #[should_panic(expected = "a judge looks for a row that its call did not want")]
+    fn a_judge_that_looks_for_what_its_call_did_not_want_fails_in_every_test() {
+        let facts = Facts::of(Wants::of([Key::Client("web".into())]));
+        let _ = facts.client("spa");
+    }
+
+    #[test]
+    fn facts_are_small_enough_to_be_moved() {
+        let (facts, wants) = (size_of::<Facts>(), size_of::<Wants>());
+        assert!(facts <= 700 && wants <= 160, "{facts} and {wants} bytes");
+    }
 }

@@ -1,14 +1,18 @@
-//! The line that every request follows: a [`Call`] names the rows that it [`Wants`], is given [`Facts`], and decides
-//! [`Change`]s in a [`Turn`].
+//! The line that every request follows: a [`Call`] names the [`Key`]s of the rows that it [`Wants`], is given the rows as
+//! [`Facts`], and decides [`Changes`] in a [`Turn`].
 
 mod call;
-mod change;
+mod changes;
 mod facts;
+mod rely;
 mod turn;
 mod wants;
+mod write;
 
 pub use call::{Call, Reply, ReplyKind};
-pub use change::{Change, Rely};
-pub use facts::{Facts, Holdings};
+pub use changes::Changes;
+pub use facts::{Facts, OwnedCounts, RefreshMatch, Row};
+pub use rely::Rely;
 pub use turn::Turn;
-pub use wants::Wants;
+pub use wants::{AccountKey, Key, Wants};
+pub use write::Write;

@@ -1,7 +1,7 @@
 //! One request being judged.
 
-use super::{Change, Rely};
-use crate::client::authenticate::Proven;
+use super::{Changes, Rely, Write};
+use crate::client::recalled::{Proven, Recalled};
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
 use crate::model::{ClientKey, Event, EventKind, User, UserKey};
@@ -11,7 +11,7 @@ use crate::policy::Policy;
 use crate::secret::Secret;
 use crate::time::UnixTime;
 
-/// One request being judged: the time, the rules, the keys, the randomness, and the changes so far.
+/// One request being judged: the time, the rules, the keys, the randomness, and what was decided so far.
 #[derive(Debug)]
 pub struct Turn<'a> {
     /// What time it is.
@@ -24,24 +24,33 @@ pub struct Turn<'a> {
     pub entropy: Entropy,
     /// The network address of the caller.
     pub address: &'a str,
+    /// What the process remembers of the calling client's secrets.
+    pub recalled: &'a Recalled,
     /// Password hashes that an earlier attempt at the same turn computed.
     memo: Option<&'a Memo>,
     /// The client's secret that was right, once one was. The process remembers it.
     pub proven: Option<Proven>,
-    changes: Vec<Change>,
+    changes: Changes,
 }
 
 impl<'a> Turn<'a> {
     /// A turn that has decided nothing yet.
     #[must_use]
     pub fn new(now: UnixTime, policy: &'a Policy, keys: &'a Keys, entropy: Entropy, address: &'a str) -> Self {
-        Self { now, policy, keys, entropy, address, memo: None, proven: None, changes: Vec::new() }
+        let recalled = Recalled::NOTHING;
+        Self { now, policy, keys, entropy, address, recalled, memo: None, proven: None, changes: Changes::default() }
     }
 
     /// The same turn, with the password hashes that an earlier attempt at it computed.
     #[must_use]
     pub fn with_memo(self, memo: &'a Memo) -> Self {
         Self { memo: Some(memo), ..self }
+    }
+
+    /// The same turn, judged by a process that remembers something of the calling client's secrets.
+    #[must_use]
+    pub fn with_recalled(self, recalled: &'a Recalled) -> Self {
+        Self { recalled, ..self }
     }
 
     /// Returns true if `stored` is the hash of the password `typed`. Slow, unless an earlier attempt compared the two.
@@ -60,21 +69,26 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Decides a change.
-    pub fn change(&mut self, change: Change) {
-        self.changes.push(change);
+    /// Adds a precondition.
+    pub fn rely(&mut self, rely: Rely) {
+        self.changes.relied.push(rely);
     }
 
-    /// Makes what is decided depend on the account being as it was seen. A turn that writes the account depends on that
-    /// already, and on an older version than the one that it goes on with.
+    /// Adds a write.
+    pub fn write(&mut self, write: Write) {
+        self.changes.writes.push(write);
+    }
+
+    /// Adds the precondition that the user is unchanged, unless the turn has written the user already: that write has the
+    /// precondition, with the version before the one that `user` has now.
     pub fn rely_on(&mut self, user: &User) {
-        let is_written = |change: &Change| matches!(change, Change::PutUser(own) if own.key == user.key);
-        if !self.changes.iter().any(is_written) {
-            self.change(Change::Rely(Rely::User(user.key, user.version)));
+        let is_written = |write: &Write| matches!(write, Write::PutUser(own) if own.key == user.key);
+        if !self.changes.writes.iter().any(is_written) {
+            self.rely(Rely::User(user.key, user.version));
         }
     }
 
-    /// Notes an event for the auditor.
+    /// Adds an audit event.
     pub fn note(
         &mut self,
         kind: EventKind,
@@ -84,12 +98,12 @@ impl<'a> Turn<'a> {
     ) {
         let (at, address, detail) = (self.now, self.address.to_owned(), detail.into());
         let event = Event { at, kind, user, client, address, detail, actor: None };
-        self.change(Change::Note(event));
+        self.write(Write::Note(event));
     }
 
     /// Hands over what was decided.
     #[must_use]
-    pub fn into_changes(self) -> Vec<Change> {
+    pub fn into_changes(self) -> Changes {
         self.changes
     }
 }

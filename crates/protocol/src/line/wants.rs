@@ -1,51 +1,131 @@
 //! The keys of the rows that a call must be judged against.
 
+use smallvec::SmallVec;
+
 use crate::model::{AccessId, CodeId, GrantId, IdentityName, PersonalId, SessionId};
-use crate::person::attempts::Knock;
+use crate::person::attempt::Attempt;
 use crate::secret::Digest;
 
-/// The keys of the rows that a call must be judged against. Made from the call alone.
+/// The name of one thing that a store can find.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// A client, by its public identifier.
+    Client(String),
+    /// An authorization code.
+    Code(CodeId),
+    /// A grant, which also holds its refresh tokens.
+    Grant(GrantId),
+    /// An access token.
+    Access(AccessId),
+    /// A personal access token.
+    Personal(PersonalId),
+    /// A login session.
+    Session(SessionId),
+    /// A user, by an e-mail address or user name as somebody typed it.
+    Login(String),
+    /// A user, by the public identifier.
+    Sub(String),
+    /// An account at an upstream identity provider, which is linked to a user of this server.
+    Identity(IdentityName),
+    /// A token of another issuer that is good for one use. A row exists once it was used.
+    UsedJti(Digest),
+    /// A counter of failed attempts.
+    Failures(Digest),
+    /// What the account of [`Wants::account`] allowed the client with this public identifier.
+    Consent(String),
+    /// How many applications, personal tokens and identities the account of [`Wants::account`] has.
+    OwnedCounts,
+}
+
+impl Key {
+    /// Returns true if the key finds nothing before the account of [`Wants::account`] is known.
+    #[must_use]
+    pub const fn needs_account(&self) -> bool {
+        matches!(self, Self::Consent(_) | Self::OwnedCounts)
+    }
+}
+
+/// A key that leads to an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountKey {
+    /// The user of a login session.
+    Session(SessionId),
+    /// The user with this e-mail address or user name.
+    Login(String),
+    /// The user to whom this account at an upstream identity provider is linked.
+    Identity(IdentityName),
+}
+
+impl From<AccountKey> for Key {
+    fn from(key: AccountKey) -> Self {
+        match key {
+            AccountKey::Session(id) => Self::Session(id),
+            AccountKey::Login(typed) => Self::Login(typed),
+            AccountKey::Identity(name) => Self::Identity(name),
+        }
+    }
+}
+
+/// The keys of the rows that a call must be judged against. They are made from the call alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wants {
-    /// A client, by its public identifier.
-    pub client_id: Option<String>,
-    /// An authorization code.
-    pub code: Option<CodeId>,
-    /// A grant by its refresh token.
-    pub grant: Option<GrantId>,
-    /// An access token.
-    pub access: Option<AccessId>,
-    /// A personal access token.
-    pub personal: Option<PersonalId>,
-    /// A login session.
-    pub session: Option<SessionId>,
-    /// A user, by e-mail address or user name, as typed at sign-in.
-    pub login: Option<String>,
-    /// A user, by the public identifier.
-    pub sub: Option<String>,
-    /// A user, by who they are elsewhere.
-    pub identity: Option<IdentityName>,
-    /// Whether a token of an issuer elsewhere was used before.
-    pub burned: Option<Digest>,
-    /// Counters of failed attempts from an address (not those of an account: they come with the account).
-    pub address_attempts: Option<Digest>,
-    /// Counters of failed attempts against the account that [`Wants::consent`] names, or else against the name of `login`.
-    pub knock: Option<Knock>,
-    /// The counter of failed attempts with a client secret: of the claimed client from the caller's address.
-    pub client_attempts: Option<Digest>,
-    /// The counter of failed attempts with client secrets from the caller's address.
-    pub client_address_attempts: Option<Digest>,
-    /// What the account allowed the client of `client_id`. The account is that of `identity`, or else the one of `login`
-    /// where a name is given, or else that of `session`.
-    pub consent: bool,
-    /// How many applications, personal tokens and identities the user of `session` has.
-    pub holdings: bool,
+    /// Each key once. Those that need the account are the last ones. Most requests have one or two keys.
+    pub(super) keys: SmallVec<[Key; 2]>,
+    /// Which of the keys lead to the account, in the order in which they are tried.
+    pub(super) account: SmallVec<[usize; 3]>,
+    /// An attempt to prove who somebody is. It is judged against the failures that are counted for the account.
+    pub(super) attempt: Option<Box<Attempt>>,
 }
 
 impl Wants {
-    /// Is nothing wanted? A request that names no row of this server's is judged without asking the store.
+    /// Wants the rows with these keys.
+    #[must_use]
+    pub fn of(keys: impl IntoIterator<Item = Key>) -> Self {
+        let mut wants = Self::default();
+        keys.into_iter().for_each(|key| wants.add(key));
+        wants
+    }
+
+    /// Wants the row with this key as well.
+    pub fn add(&mut self, key: Key) {
+        if let Key::Consent(client_id) = &key {
+            // A consent is found by the row of its client.
+            self.add(Key::Client(client_id.clone()));
+        }
+        if !self.keys.contains(&key) {
+            let is_first = |own: &&Key| key.needs_account() || !own.needs_account();
+            let at = self.keys.iter().take_while(is_first).count();
+            self.keys.insert(at, key);
+        }
+    }
+
+    /// Says whose account the call is about: the one to which the first of these keys leads that finds something. The rows
+    /// with these keys are wanted as well.
+    pub fn account(&mut self, keys: impl IntoIterator<Item = AccountKey>) {
+        self.account.clear();
+        for key in keys {
+            let key = Key::from(key);
+            self.add(key.clone());
+            let at = self.keys.iter().position(|own| *own == key);
+            self.account.extend(at);
+        }
+    }
+
+    /// Wants the counters that an attempt at the account of [`Wants::account`] passes. Where no account is found they are
+    /// those of the name that was typed.
+    pub fn attempt(&mut self, attempt: Attempt) {
+        self.attempt = Some(Box::new(attempt));
+    }
+
+    /// Returns true if nothing is wanted. A request that names no row of this server is judged without asking the store.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        self.keys.is_empty() && self.attempt.is_none()
+    }
+
+    /// The keys, each once.
+    #[must_use]
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
     }
 }

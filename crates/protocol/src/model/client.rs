@@ -3,21 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ClientKey, GrantType, UserKey};
-use crate::client::rights::Introspection;
+use super::{ClientKey, ClientKind, GrantType, Introspection, UserKey};
 use crate::scope::Scope;
 use crate::secret::Digest;
 use crate::time::UnixTime;
-
-/// Can the client keep a secret? RFC 6749 §2.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClientKind {
-    /// Runs on a server of its own.
-    Confidential,
-    /// Runs in a browser or on a person's device.
-    Public,
-}
 
 impl ClientKind {
     /// The word of RFC 6749 §2.1.

@@ -1,23 +1,20 @@
-//! What people allowed applications.
+//! Consents that users gave to applications.
 
-use super::{ClientKey, UserKey};
-use crate::scope::Scope;
+use super::{ClientKey, Permission, UserKey};
 use crate::time::UnixTime;
 
-/// What a user allowed a client, remembered.
+/// What a user allowed a client on the consent page, remembered for the next authorization request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consent {
-    /// Another number each time it is given: what was decided because of it depends on it.
+    /// A new number each time the consent is given, widened or confirmed. Decisions that used the consent depend on it.
     pub id: i64,
-    /// Who allowed it.
+    /// The user who gave the consent.
     pub user: UserKey,
-    /// Who may.
+    /// The client that it was given to.
     pub client: ClientKey,
-    /// What.
-    pub scope: Scope,
-    /// At which resources; empty for every resource.
-    pub audience: Vec<String>,
-    /// Since when.
+    /// All that the user allowed so far.
+    pub permission: Permission,
+    /// When the consent was first given.
     pub given_at: UnixTime,
     /// When it was last widened or confirmed.
     pub renewed_at: UnixTime,

@@ -1,65 +1,48 @@
-//! Authorization codes, and the grants that begin with them.
+//! Authorization codes and grants.
 
-use super::{ClientKey, CodeId, GrantId, UserKey};
-use crate::scope::Scope;
+use super::{Authorization, CodeId, GrantId};
 use crate::secret::Digest;
 use crate::time::UnixTime;
 
-/// An authorization code, RFC 6749 §4.1.2. The grant that it stands for begins when it is redeemed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An authorization code, RFC 6749 §4.1.2. Its grant begins when the code is redeemed.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Code {
     /// The row.
     pub id: CodeId,
     /// Digest of the code.
     pub digest: Digest,
-    /// The grant that begins, or has begun, with its redemption.
+    /// The grant that begins, or has begun, with the redemption of the code.
     pub grant: GrantId,
-    /// To whom it was issued.
-    pub client: ClientKey,
-    /// On whose behalf.
-    pub user: UserKey,
+    /// What the user authorized the client to do. Redemption copies it to the grant.
+    pub authorization: Authorization,
     /// The redirect URI of the request.
     pub redirect_uri: String,
-    /// Did the request name the redirect URI? Only then must the redemption name it too.
+    /// True if the request named the redirect URI. Only then must the redemption name it too.
     pub is_redirect_uri_named: bool,
     /// The S256 challenge of RFC 7636.
     pub challenge: Option<Digest>,
-    /// What was allowed.
-    pub scope: Scope,
-    /// For which resources, RFC 8707.
-    pub audience: Vec<String>,
-    /// When the user was authenticated, as [`super::Session::auth_time`] says it: zero or less for unknown.
-    pub auth_time: UnixTime,
-    /// When it was issued.
+    /// When the code was issued.
     pub issued_at: UnixTime,
-    /// When it dies.
+    /// When the code expires.
     pub expires_at: UnixTime,
-    /// Was it redeemed?
+    /// True once the code was redeemed.
     pub is_spent: bool,
 }
 
-/// One authorization of a client by a user, from its code to its last token; a refresh-token family.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The grant of one authorization: the parent of all its access tokens, and its refresh-token family.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Grant {
     /// The row.
     pub id: GrantId,
-    /// Whose.
-    pub user: UserKey,
-    /// To whom.
-    pub client: ClientKey,
-    /// What was allowed at most.
-    pub scope: Scope,
-    /// For which resources, RFC 8707.
-    pub audience: Vec<String>,
-    /// When the user was authenticated, as [`super::Session::auth_time`] says it: zero or less for unknown.
-    pub auth_time: UnixTime,
-    /// When it began.
+    /// What the user authorized the client to do. It never changes.
+    pub authorization: Authorization,
+    /// When the grant began.
     pub created_at: UnixTime,
-    /// The row is of no use after this: its last token is dead.
+    /// When the last token of the grant expires. The row is of no use after that.
     pub expires_at: UnixTime,
     /// The refresh token, if there is one.
     pub refresh: Option<Refresh>,
-    /// A revoked grant takes all its tokens with it.
+    /// True once the grant was revoked. All its tokens are revoked with it.
     pub is_revoked: bool,
 }
 
@@ -75,6 +58,6 @@ pub struct Refresh {
     pub answer: Option<Vec<u8>>,
     /// Counts the grant's refresh tokens; the number of `current`. Every rotation adds one.
     pub generation: u32,
-    /// It dies when it is not used until then.
+    /// When the refresh token expires unless it is used before.
     pub idle_until: UnixTime,
 }

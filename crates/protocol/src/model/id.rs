@@ -27,4 +27,6 @@ ids! {
     AccessId,
     /// The row of a personal access token.
     PersonalId,
+    /// The row of a job.
+    JobId,
 }

@@ -4,26 +4,34 @@
 //! as a whole, and only by somebody who saw their latest version.
 
 mod attempts;
+mod authorization;
 mod client;
+mod client_kind;
 mod consent;
 mod event;
 mod grant;
 mod grant_type;
 mod held;
 mod id;
+mod introspection;
+mod job;
 mod seal_key;
 mod session;
 mod token;
 mod user;
 
 pub use attempts::Attempts;
-pub use client::{AuthMethod, Client, ClientKind, ClientSecret, Pkce, RefreshMode, StoredSecret};
+pub use authorization::{Authorization, Circumstances, Permission};
+pub use client::{AuthMethod, Client, ClientSecret, Pkce, RefreshMode, StoredSecret};
+pub use client_kind::ClientKind;
 pub use consent::Consent;
 pub use event::{Event, EventKind};
 pub use grant::{Code, Grant, Refresh};
 pub use grant_type::GrantType;
 pub use held::Held;
-pub use id::{AccessId, ClientKey, CodeId, GrantId, PersonalId, SessionId, UserKey};
+pub use id::{AccessId, ClientKey, CodeId, GrantId, JobId, PersonalId, SessionId, UserKey};
+pub use introspection::Introspection;
+pub use job::{Job, JobState};
 pub use seal_key::SealKey;
 pub use session::{Amr, Session};
 pub use token::{Access, Personal};

@@ -1,6 +1,6 @@
 //! Access tokens and personal access tokens.
 
-use super::{AccessId, ClientKey, GrantId, PersonalId, UserKey};
+use super::{AccessId, ClientKey, GrantId, Permission, PersonalId, UserKey};
 use crate::scope::Scope;
 use crate::secret::Digest;
 use crate::time::UnixTime;
@@ -12,19 +12,17 @@ pub struct Access {
     pub id: AccessId,
     /// Digest of the token.
     pub digest: Digest,
-    /// To whom it was issued.
+    /// The client that the token was issued to.
     pub client: ClientKey,
-    /// On whose behalf; nobody's for client_credentials.
+    /// The user on whose behalf the client acts; `None` for client_credentials.
     pub user: Option<UserKey>,
-    /// The grant that it came of; none for client_credentials.
+    /// The grant of the authorization that the token was issued from; `None` for client_credentials.
     pub grant: Option<GrantId>,
-    /// What it allows.
-    pub scope: Scope,
-    /// For which resources, RFC 8707.
-    pub audience: Vec<String>,
-    /// When it was issued.
+    /// What the token allows: all that was authorized, or less.
+    pub permission: Permission,
+    /// When the token was issued.
     pub issued_at: UnixTime,
-    /// When it dies.
+    /// When the token expires.
     pub expires_at: UnixTime,
 }
 

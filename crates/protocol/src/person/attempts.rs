@@ -22,40 +22,24 @@ use std::sync::Arc;
 
 use super::device::Device;
 use super::password;
-use crate::line::{Change, Facts, Turn, Wants};
+use crate::line::{Facts, Key, Rely, Turn, Wants, Write};
 use crate::model::{Attempts, EventKind, SessionId, User, UserKey};
 use crate::names::login_name;
+pub use crate::person::attempt::Attempt;
 use crate::person::counters::{account_attempts_key, address_attempts_key};
 use crate::policy::LockoutPolicy;
 use crate::refusal::{No, Refusal};
 use crate::secret::{Digest, Secret};
 
-/// Who makes an attempt: what the counters depend on beside the account, and what is known before rows are read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Knock {
-    /// The network address, as it is counted.
-    pub address: String,
-    /// The known devices that the browser proves to be.
-    pub devices: Vec<Device>,
-    /// The session, where somebody who is signed in completely must confirm who they are.
-    pub session: Option<SessionId>,
-}
-
-impl Knock {
-    /// An attempt of a program, which is no known device of anybody's.
-    #[must_use]
-    pub fn from_address(address: &str) -> Self {
-        Self { address: address.to_owned(), ..Self::default() }
-    }
-
+impl Attempt {
     /// Asks for all counters that the attempt may be counted at.
     pub fn want(&self, wants: &mut Wants) {
-        wants.address_attempts = Some(address_attempts_key(&self.address));
-        wants.knock = Some(self.clone());
+        wants.add(Key::Failures(address_attempts_key(&self.address)));
+        wants.attempt(self.clone());
     }
 
-    /// The counters of an attempt at this account, or at this name where no account has it. Those of the address are wanted
-    /// apart.
+    /// The counters of an attempt at this account, or at this name where no account has it. The counter of the address alone
+    /// is not among them: [`Attempt::want`] asks for it.
     #[must_use]
     pub fn keys(&self, account: Option<UserKey>, login: Option<&str>) -> Vec<Digest> {
         if account.is_none() && login.is_none() {
@@ -72,10 +56,6 @@ impl Knock {
             keys.push(TIERS[0].key(&factor_near(user, &self.address)));
         }
         keys
-    }
-
-    fn device(&self, account: Option<UserKey>) -> Option<&Device> {
-        self.devices.iter().find(|device| Some(device.user) == account)
     }
 }
 
@@ -151,10 +131,10 @@ impl Tier {
         Digest::of(format!("{own}\0{}", self.name).as_bytes())
     }
 
-    fn door(&self, own: &str, lockout: LockoutPolicy) -> Door {
+    fn counter(&self, own: &str, lockout: LockoutPolicy) -> Counter {
         let limit = lockout.account_failures.saturating_mul(self.times);
         let window_s = lockout.window_s.max(self.window_s);
-        Door { key: self.key(own), limit, window_s, by: By::SecondFactor, is_hidden: false, is_cleared: false }
+        Counter { key: self.key(own), limit, window_s, by: By::SecondFactor, is_hidden: false, is_cleared: false }
     }
 }
 
@@ -181,7 +161,7 @@ const FAR_WINDOWS: u64 = 12;
 
 /// One counter that an attempt passes.
 #[derive(Clone, Copy, Debug)]
-struct Door {
+struct Counter {
     key: Digest,
     limit: u32,
     window_s: u64,
@@ -192,14 +172,10 @@ struct Door {
     is_cleared: bool,
 }
 
-impl Door {
+impl Counter {
     /// The failures that count now.
     fn counted(&self, facts: &Facts, turn: &Turn<'_>) -> Option<Attempts> {
-        let own = match self.by {
-            By::Address => facts.address_attempts,
-            _ => facts.attempts.iter().find(|(key, _)| *key == self.key).map(|(_, own)| *own),
-        };
-        own.filter(|own| !turn.now.is_past(own.resets_at))
+        facts.failures(self.key).filter(|own| !turn.now.is_past(own.resets_at))
     }
 
     fn shut(&self, facts: &Facts, turn: &Turn<'_>) -> Option<Attempts> {
@@ -209,46 +185,46 @@ impl Door {
 
 /// The counters that one attempt passes. An attempt at a password and one at a code have each their own.
 #[derive(Clone, Debug)]
-pub struct Doors {
-    doors: Vec<Door>,
+pub struct AttemptLimits {
+    limits: Vec<Counter>,
     user: Option<UserKey>,
     /// Tells the auditor which name was tried where no account has it, and does not tell the name: it may be a password that
     /// somebody typed into the wrong field.
     name: String,
 }
 
-impl Doors {
+impl AttemptLimits {
     /// The counters of an attempt to sign in with this name and a password.
     #[must_use]
-    pub fn of_password(knock: &Knock, user: Option<&Arc<User>>, login: Option<&str>, turn: &Turn<'_>) -> Self {
+    pub fn of_password(attempt: &Attempt, user: Option<&Arc<User>>, login: Option<&str>, turn: &Turn<'_>) -> Self {
         let lockout = turn.policy.lockout;
-        let doors = match known_key(knock, user) {
+        let limits = match known_key(attempt, user) {
             Some(key) => vec![known(key, lockout)],
-            None => strangers(knock, user, login, lockout),
+            None => strangers(attempt, user, login, lockout),
         };
         let digest = Digest::of(login_name(login.unwrap_or_default()).as_bytes());
         let name = data_encoding::HEXLOWER.encode(&digest.0[..4]);
-        Self { doors, user: user.map(|user| user.key), name }
+        Self { limits, user: user.map(|user| user.key), name }
     }
 
     /// The counters of an attempt at the user's second factor, after the password was right.
     #[must_use]
-    pub fn of_second_factor(knock: &Knock, user: &User, typed: &Secret, turn: &Turn<'_>) -> Self {
+    pub fn of_second_factor(attempt: &Attempt, user: &User, typed: &Secret, turn: &Turn<'_>) -> Self {
         let lockout = turn.policy.lockout;
-        let device = knock.device(Some(user.key)).filter(|device| device.is_known_to(user));
+        let device = attempt.device(Some(user.key)).filter(|device| device.is_known_to(user));
         let own = device.map_or_else(|| account_factor(user.key), device_factor);
         let is_recovery = super::recovery::is_one(typed.reveal());
         let tiers = TIERS.iter().filter(|tier| tier.is_for_recovery || !is_recovery);
-        let mut doors: Vec<Door> = tiers.map(|tier| tier.door(&own, lockout)).collect();
+        let mut limits: Vec<Counter> = tiers.map(|tier| tier.counter(&own, lockout)).collect();
         if device.is_none() {
             if is_recovery {
                 // Nobody guesses a recovery code. A caller may shut out itself, and not the owner who has the right one.
-                doors.clear();
+                limits.clear();
             }
-            doors.push(TIERS[0].door(&factor_near(user.key, &knock.address), lockout));
-            doors.push(address(knock, lockout));
+            limits.push(TIERS[0].counter(&factor_near(user.key, &attempt.address), lockout));
+            limits.push(address(attempt, lockout));
         }
-        Self { doors, user: Some(user.key), name: String::new() }
+        Self { limits, user: Some(user.key), name: String::new() }
     }
 
     /// Looks whether the attempt may be made. `false` means that a hidden counter is full: the attempt must look like a
@@ -258,8 +234,8 @@ impl Doors {
     /// [`No::LockedOut`] with the time to wait.
     pub fn check(&self, facts: &Facts, turn: &Turn<'_>) -> Result<bool, Refusal> {
         let shut = |is_hidden| {
-            let doors = self.doors.iter().filter(move |door| door.is_hidden == is_hidden);
-            doors.filter_map(|door| door.shut(facts, turn)).map(|own| own.resets_at).max()
+            let limits = self.limits.iter().filter(move |counter| counter.is_hidden == is_hidden);
+            limits.filter_map(|counter| counter.shut(facts, turn)).map(|own| own.resets_at).max()
         };
         match shut(false) {
             Some(resets_at) => {
@@ -273,25 +249,25 @@ impl Doors {
     pub fn fail(&self, detail: &str, facts: &Facts, turn: &mut Turn<'_>) {
         let user = self.user;
         let mut lockouts: Vec<Lockout> = Vec::new();
-        for door in &self.doors {
-            if door.shut(facts, turn).is_some() {
+        for counter in &self.limits {
+            if counter.shut(facts, turn).is_some() {
                 continue;
             }
-            let counted = door.counted(facts, turn);
-            let resets_at = counted.map_or(turn.now.plus(door.window_s), |own| own.resets_at);
-            let is_last = counted.map_or(0, |own| own.failures) + 1 >= door.limit;
+            let counted = counter.counted(facts, turn);
+            let resets_at = counted.map_or(turn.now.plus(counter.window_s), |own| own.resets_at);
+            let is_last = counted.map_or(0, |own| own.failures) + 1 >= counter.limit;
             // Others may count in between. The failure that fills the counter is the one that must be told of, so an attempt
             // that does not know that it is the last must not be: then it is judged again.
-            let limit = if is_last { door.limit } else { door.limit - 1 };
-            let (key, now) = (door.key, turn.now);
+            let limit = if is_last { counter.limit } else { counter.limit - 1 };
+            let (key, now) = (counter.key, turn.now);
             // What hangs on an address alone is not the account's, and does not go with it.
-            let owner = user.filter(|_| door.by != By::Address);
-            turn.change(Change::CountFailure { key, limit, now, resets_at, user: owner });
+            let owner = user.filter(|_| counter.by != By::Address);
+            turn.write(Write::CountFailure { key, limit, now, resets_at, user: owner });
             if is_last {
                 let for_s = turn.now.seconds_until(resets_at);
-                match lockouts.iter_mut().find(|own| own.by == door.by) {
+                match lockouts.iter_mut().find(|own| own.by == counter.by) {
                     Some(own) => own.for_s = own.for_s.max(for_s),
-                    None => lockouts.push(Lockout { by: door.by, for_s }),
+                    None => lockouts.push(Lockout { by: counter.by, for_s }),
                 }
             }
         }
@@ -304,46 +280,49 @@ impl Doors {
 
     /// Lets a success through, if no counter was filled before it is committed.
     pub fn pass(&self, turn: &mut Turn<'_>) {
-        for door in &self.doors {
-            let Door { key, limit, is_cleared, .. } = *door;
-            turn.change(Change::PassCounter { key, limit, now: turn.now, is_cleared });
+        for counter in &self.limits {
+            let Counter { key, limit, is_cleared, .. } = *counter;
+            turn.rely(Rely::CounterBelow { key, limit, now: turn.now });
+            if is_cleared {
+                turn.write(Write::ClearCounter { key, limit, now: turn.now });
+            }
         }
     }
 }
 
 /// The counter of the known device or of the session, if the attempt comes from one.
-fn known_key(knock: &Knock, user: Option<&Arc<User>>) -> Option<Digest> {
+fn known_key(attempt: &Attempt, user: Option<&Arc<User>>) -> Option<Digest> {
     let user = user?;
-    let device = knock.device(Some(user.key)).filter(|device| device.is_known_to(user));
-    device.map(device_key).or(knock.session.map(session_key))
+    let device = attempt.device(Some(user.key)).filter(|device| device.is_known_to(user));
+    device.map(device_key).or(attempt.session.map(session_key))
 }
 
-fn known(key: Digest, lockout: LockoutPolicy) -> Door {
+fn known(key: Digest, lockout: LockoutPolicy) -> Counter {
     let (limit, window_s) = (lockout.account_failures, lockout.window_s);
-    Door { key, limit, window_s, by: By::Device, is_hidden: false, is_cleared: true }
+    Counter { key, limit, window_s, by: By::Device, is_hidden: false, is_cleared: true }
 }
 
 /// The counters of whoever cannot prove to be at a known device, always in one order, with the one that all attempts at an
 /// account share first: transactions that write several rows must not wait for each other in a circle.
-fn strangers(knock: &Knock, user: Option<&Arc<User>>, login: Option<&str>, lockout: LockoutPolicy) -> Vec<Door> {
-    let target = Target { account: user.map(|user| user.key), login, address: &knock.address };
+fn strangers(attempt: &Attempt, user: Option<&Arc<User>>, login: Option<&str>, lockout: LockoutPolicy) -> Vec<Counter> {
+    let target = Target { account: user.map(|user| user.key), login, address: &attempt.address };
     let (limit, window_s) = (lockout.account_failures, lockout.window_s);
-    let near = Door { key: target.near(), limit, window_s, by: By::Account, is_hidden: true, is_cleared: false };
-    let far = Door {
+    let near = Counter { key: target.near(), limit, window_s, by: By::Account, is_hidden: true, is_cleared: false };
+    let far = Counter {
         key: target.far(),
         limit: limit.saturating_mul(FAR_TIMES),
         window_s: window_s.saturating_mul(FAR_WINDOWS),
         ..near
     };
-    let name = target.name().map(|key| Door { key, is_hidden: false, ..near });
+    let name = target.name().map(|key| Counter { key, is_hidden: false, ..near });
     // Without a typed name the caller has proven which account it is, and may know why they must wait.
-    let near = Door { is_hidden: name.is_some(), ..near };
-    std::iter::once(far).chain(name).chain([near, address(knock, lockout)]).collect()
+    let near = Counter { is_hidden: name.is_some(), ..near };
+    std::iter::once(far).chain(name).chain([near, address(attempt, lockout)]).collect()
 }
 
-fn address(knock: &Knock, lockout: LockoutPolicy) -> Door {
-    Door {
-        key: address_attempts_key(&knock.address),
+fn address(attempt: &Attempt, lockout: LockoutPolicy) -> Counter {
+    Counter {
+        key: address_attempts_key(&attempt.address),
         limit: lockout.address_failures,
         window_s: lockout.window_s,
         by: By::Address,
@@ -359,24 +338,24 @@ fn address(knock: &Knock, lockout: LockoutPolicy) -> Door {
 /// [`No::LockedOut`]; [`No::CredentialsWrong`] for a wrong password, an unknown name, a disabled account, and for a right
 /// password at a hidden counter that is full. Nobody can tell these apart, by text or by time: OWASP ASVS 5.0 V6.3.8.
 pub fn prove_password<'f>(
-    knock: &Knock,
+    attempt: &Attempt,
     login: &str,
     typed: &Secret,
     facts: &'f Facts,
     turn: &mut Turn<'_>,
 ) -> Result<&'f Arc<User>, Refusal> {
-    let account = facts.login.as_ref();
-    let doors = Doors::of_password(knock, account, Some(login), turn);
-    if !doors.check(facts, turn)? {
+    let account = facts.login(login);
+    let limits = AttemptLimits::of_password(attempt, account, Some(login), turn);
+    if !limits.check(facts, turn)? {
         password::pretend(typed);
-        doors.fail("not compared: too many failures", facts, turn);
+        limits.fail("not compared: too many failures", facts, turn);
         return Err(No::CredentialsWrong.into());
     }
     let Some(user) = password::proven(account, typed) else {
-        doors.fail("", facts, turn);
+        limits.fail("", facts, turn);
         return Err(No::CredentialsWrong.into());
     };
-    doors.pass(turn);
+    limits.pass(turn);
     Ok(user)
 }
 

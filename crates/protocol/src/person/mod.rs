@@ -1,5 +1,6 @@
 //! People: how they prove who they are, how often they may try, and what is known of their browsers.
 
+pub mod attempt;
 pub mod attempts;
 pub mod browser;
 pub mod counters;

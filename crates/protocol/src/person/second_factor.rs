@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::line::{Facts, Turn};
 use crate::model::User;
-use crate::person::attempts::{Doors, Knock};
+use crate::person::attempts::{Attempt, AttemptLimits};
 use crate::person::{recovery, totp};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
@@ -22,17 +22,17 @@ pub const WRONG_CODE: &str = "wrong code of the second factor";
 pub fn prove(
     user: &Arc<User>,
     typed: &Secret,
-    knock: &Knock,
+    attempt: &Attempt,
     facts: &Facts,
     turn: &mut Turn<'_>,
 ) -> Result<(User, &'static str), Refusal> {
-    let doors = Doors::of_second_factor(knock, user, typed, turn);
-    doors.check(facts, turn)?;
+    let limits = AttemptLimits::of_second_factor(attempt, user, typed, turn);
+    limits.check(facts, turn)?;
     let Some(burnt) = burn(user, typed, turn) else {
-        doors.fail(WRONG_CODE, facts, turn);
+        limits.fail(WRONG_CODE, facts, turn);
         return Err(Refusal::of(No::SecondFactorWrong, Param::Otp));
     };
-    doors.pass(turn);
+    limits.pass(turn);
     Ok(burnt)
 }
 

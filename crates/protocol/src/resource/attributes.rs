@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::client::authenticate::Credentials;
 use crate::line::Call;
-use crate::line::{Change, Facts, Turn, Wants};
+use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::model::{EventKind, User};
 use crate::refusal::{No, Refusal};
 use crate::wire::Params;
@@ -72,8 +72,7 @@ impl Call for AttributesCall {
     type Yes = Map<String, Value>;
 
     fn wants(&self) -> Wants {
-        let client_id = Some(self.credentials.client_id.clone());
-        Wants { client_id, sub: Some(self.sub.clone()), ..Wants::default() }
+        Wants::of([Key::Client(self.credentials.client_id.clone()), Key::Sub(self.sub.clone())])
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Map<String, Value>, Refusal> {
@@ -81,7 +80,7 @@ impl Call for AttributesCall {
         if !client.may_use_accounts_api() {
             return Err(No::AttributesNotAllowed.into());
         }
-        let user = facts.subject.as_ref().ok_or(No::AccountUnknown)?;
+        let user = facts.subject(&self.sub).ok_or(No::AccountUnknown)?;
         let Some(patch) = &self.patch else {
             turn.note(EventKind::AccountRead, Some(user.key), Some(client.key), "attributes");
             return Ok(user.attributes.clone());
@@ -93,7 +92,7 @@ impl Call for AttributesCall {
         if attributes != user.attributes {
             let changed = User { attributes: attributes.clone(), version: user.version + 1, ..User::clone(user) };
             // ◆ Whoever changed the account meanwhile goes first, and the patch is laid over that.
-            turn.change(Change::PutUser(Box::new(changed)));
+            turn.write(Write::PutUser(Box::new(changed)));
             turn.note(EventKind::UserChanged, Some(user.key), Some(client.key), "attributes");
         }
         Ok(attributes)
@@ -194,7 +193,7 @@ mod tests {
     fn ask(world: &World, patch: Option<Value>) -> (Result<Map<String, Value>, No>, usize) {
         let call = AttributesCall::parse(world.params(), "sub-alice", patch.map(object)).unwrap();
         let (verdict, changes) = world.judge(&call);
-        (verdict.map_err(|refusal| refusal.no), changes.len())
+        (verdict.map_err(|refusal| refusal.no), changes.relied.len() + changes.writes.len())
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use crate::client::authenticate::Credentials;
 use crate::crypto::keys::Keys;
 use crate::line::{Call, Reply, ReplyKind};
-use crate::line::{Change, Facts, Turn, Wants};
-use crate::model::{Client, ClientKey, EventKind, Held};
+use crate::line::{Facts, Key, Turn, Wants, Write};
+use crate::model::{Authorization, Client, ClientKey, EventKind, Held};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
-use crate::resource::introspect::AnyToken;
+use crate::resource::any_token::AnyToken;
 use crate::wire::{Fields, Param, Params};
 
 /// A request to revoke a token.
@@ -34,7 +34,7 @@ impl Call for RevokeRequest {
 
     fn wants(&self) -> Wants {
         let client_id = self.credentials.as_ref().map(|credentials| credentials.client_id.clone());
-        let mut wants = Wants { client_id, ..Wants::default() };
+        let mut wants = Wants::of(client_id.map(Key::Client));
         self.token.want(&mut wants);
         wants
     }
@@ -46,37 +46,37 @@ impl Call for RevokeRequest {
         };
         let is_done_already = match self.token {
             AnyToken::Access(presented) => {
-                let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest);
-                let held = held.filter(|held| is_of_surface(held, turn));
+                let held = facts.access(presented).filter(|held| is_of_surface(held, turn));
                 if let Some(held) = held {
                     check_owner(caller, held.row.client)?;
-                    turn.change(Change::RevokeAccess(held.row.id));
+                    turn.write(Write::RevokeAccess(held.row.id));
                     turn.note(EventKind::TokenRevoked, held.row.user, Some(held.row.client), "access_token");
                 }
                 held.is_none()
             }
-            AnyToken::Refresh(_) => {
+            AnyToken::Refresh(presented) => {
                 // Any refresh token of the family will do, also an old one: its owner wants it dead.
-                let held = facts.grant.as_ref().filter(|held| !held.is_grant_revoked && is_of_surface(held, turn));
+                let held = facts.grant(presented).map(|(held, _)| held);
+                let held = held.filter(|held| !held.is_grant_revoked && is_of_surface(held, turn));
                 if let Some(held) = held {
-                    check_owner(caller, held.row.client)?;
+                    let Authorization { user, client, .. } = held.row.authorization;
+                    check_owner(caller, client)?;
                     // RFC 7009 §2.1: "If the particular token is a refresh token and the authorization server supports
                     // the revocation of access tokens, then the authorization server SHOULD also invalidate all access
                     // tokens based on the same authorization grant".
-                    turn.change(Change::RevokeGrant(held.row.id));
-                    turn.note(EventKind::TokenRevoked, Some(held.row.user), Some(held.row.client), "refresh_token");
+                    turn.write(Write::RevokeGrant(held.row.id));
+                    turn.note(EventKind::TokenRevoked, Some(user), Some(client), "refresh_token");
                 }
                 held.is_none()
             }
             AnyToken::Personal(presented) => {
-                let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest);
-                let held = held.filter(|held| held.row.dialect == turn.policy.dialect);
+                let held = facts.personal(presented).filter(|held| held.row.dialect == turn.policy.dialect);
                 // A personal token was issued to no client. Those that may learn of it may also end it; to all others it looks
                 // like a token that does not exist.
                 let may_end = caller.is_none_or(|caller| caller.may_learn_of(None, &[]));
                 let held = held.filter(|_| may_end);
                 if let Some(held) = held {
-                    turn.change(Change::RevokePersonal(held.row.id));
+                    turn.write(Write::RevokePersonal(held.row.id));
                     turn.note(EventKind::PersonalRevoked, Some(held.row.user), None, held.row.name.clone());
                 }
                 held.is_none()
@@ -85,7 +85,7 @@ impl Call for RevokeRequest {
         };
         if is_done_already {
             // Perhaps by the same client a moment ago, who was not answered.
-            turn.change(Change::Settle);
+            turn.write(Write::AwaitDurability);
         }
         // RFC 7009 §2.2: "The authorization server responds with HTTP status code 200 if the token has been revoked
         // successfully or if the client submitted an invalid token."
@@ -112,7 +112,7 @@ fn check_owner(caller: Option<&Client>, owner: ClientKey) -> Result<(), No> {
 mod tests {
     use super::*;
     use crate::crypto::keys::TokenKind;
-    use crate::model::{Access, AccessId, GrantId, Personal, PersonalId};
+    use crate::model::{Access, AccessId, GrantId, Permission, Personal, PersonalId};
     use crate::sample::{self, World};
     use crate::scope::Scope;
     use crate::time::UnixTime;
@@ -128,8 +128,7 @@ mod tests {
                 client: sample::client().key,
                 user: None,
                 grant: Some(GrantId(9)),
-                scope: Scope::default(),
-                audience: vec![],
+                permission: Permission::default(),
                 issued_at: UnixTime(900),
                 expires_at: UnixTime(2000),
             },
@@ -150,9 +149,9 @@ mod tests {
         check(
             &world,
             &expect![[r#"
-            revoke {}
-            Settle
-        "#]],
+                revoke {}
+                AwaitDurability
+            "#]],
         );
     }
 
@@ -163,9 +162,9 @@ mod tests {
         check(
             &world,
             &expect![[r#"
-            revoke {}
-            Settle
-        "#]],
+                revoke {}
+                AwaitDurability
+            "#]],
         );
     }
 
@@ -231,9 +230,9 @@ mod tests {
         check(
             &world,
             &expect![[r#"
-            revoke {}
-            Settle
-        "#]],
+                revoke {}
+                AwaitDurability
+            "#]],
         );
         world.policy.is_revocation_open = true;
         check(&world, &revoked);

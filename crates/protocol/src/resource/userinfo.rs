@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 
 use crate::crypto::keys::Keys;
 use crate::line::{Call, Reply, ReplyKind};
-use crate::line::{Change, Facts, Turn, Wants};
+use crate::line::{Facts, Turn, Wants, Write};
 use crate::model::{Held, Personal, User};
 use crate::policy::{Policy, SEEN_EVERY_S, ScopePolicy};
 use crate::refusal::{No, Refusal};
+use crate::resource::any_token::AnyToken;
 use crate::resource::attributes::is_reserved;
-use crate::resource::introspect::AnyToken;
 use crate::resource_indicator;
 use crate::scope::Scope;
 use crate::wire::{Field, Fields, Params};
@@ -49,25 +49,23 @@ impl Call for UserinfoRequest {
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
         let (user, reach) = match self.token {
             AnyToken::Access(presented) => {
-                let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest);
-                let held = held.ok_or(No::TokenUnknown)?;
+                let held = facts.access(presented).ok_or(No::TokenUnknown)?;
                 let scopes = held.check_to_read(turn.policy).map_err(|_| No::TokenRevoked)?;
                 if turn.now.is_past(held.row.expires_at) {
                     return Err(No::TokenExpired.into());
                 }
                 // A token for other resources is of no use here: an API that was sent one must not learn who its user is.
-                if !held.row.audience.is_empty()
-                    && !resource_indicator::is_among(&held.row.audience, &turn.policy.issuer)
+                if !held.row.permission.audience.is_empty()
+                    && !resource_indicator::is_among(&held.row.permission.audience, &turn.policy.issuer)
                 {
                     return Err(No::TokenUnknown.into());
                 }
                 let user = held.user.as_ref().ok_or(No::TokenWithoutUser)?;
-                let scope = scopes.in_force(&held.row.scope, held.client.as_deref());
+                let scope = scopes.in_force(&held.row.permission.scope, held.client.as_deref());
                 (user, Reach::new(&scope, scopes, turn.policy))
             }
             AnyToken::Personal(presented) => {
-                let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest);
-                let held = held.ok_or(No::TokenUnknown)?;
+                let held = facts.personal(presented).ok_or(No::TokenUnknown)?;
                 let (user, scopes) = personal(held, turn)?;
                 (user, Reach::new(&scopes.of_personal(&held.row), scopes, turn.policy))
             }
@@ -93,7 +91,7 @@ fn personal<'f, 't>(held: &'f Held<Personal>, turn: &mut Turn<'t>) -> Result<(&'
         return Err(No::TokenExpired);
     }
     if held.row.used_at.is_none_or(|used_at| turn.now.is_past(used_at.plus(SEEN_EVERY_S))) {
-        turn.change(Change::TouchPersonal { id: held.row.id, used_at: turn.now });
+        turn.write(Write::TouchPersonal { id: held.row.id, used_at: turn.now });
     }
     Ok((held.user.as_ref().ok_or(No::TokenWithoutUser)?, scopes))
 }
@@ -163,6 +161,7 @@ pub fn claims(user: &User, reach: &Reach<'_>) -> Value {
 mod tests {
     use super::*;
     use crate::crypto::keys::TokenKind;
+    use crate::line::Changes;
     use crate::sample::{self, World};
     use expect_test::{Expect, expect};
 
@@ -181,7 +180,7 @@ mod tests {
                 let (verdict, changes) = world.judge(&request);
                 sample::told(verdict, &changes)
             }
-            Err(refusal) => sample::told(Err(refusal), &[]),
+            Err(refusal) => sample::told(Err(refusal), &Changes::default()),
         };
         expected.assert_eq(&told);
     }
@@ -270,7 +269,7 @@ mod tests {
     #[test]
     fn a_token_for_another_resource_does_not_tell_who_its_user_is() {
         let (mut other, params) = world(Scope::of(["profile"]));
-        other.facts.access.as_mut().unwrap().row.audience = vec!["https://api.example/".into()];
+        other.facts.access.as_mut().unwrap().row.permission.audience = vec!["https://api.example/".into()];
         check(
             (other, params),
             Scope::default(),
@@ -281,7 +280,7 @@ mod tests {
         );
         let (mut both, params) = world(Scope::of(["profile"]));
         let audience = vec!["https://api.example/".into(), "https://auth.example".into()];
-        both.facts.access.as_mut().unwrap().row.audience = audience;
+        both.facts.access.as_mut().unwrap().row.permission.audience = audience;
         let request = UserinfoRequest::parse(params, Scope::default(), &both.policy, &both.keys).unwrap();
         assert!(both.judge(&request).0.is_ok());
     }

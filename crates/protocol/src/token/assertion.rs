@@ -10,14 +10,14 @@
 use std::sync::Arc;
 
 use crate::line::Reply;
-use crate::line::{Change, Facts, Turn, Wants};
-use crate::model::{Client, EventKind, GrantType, User};
-use crate::person::attempts::Knock;
+use crate::line::{Facts, Key, Turn, Wants, Write};
+use crate::model::{Amr, Client, EventKind, GrantType, User};
+use crate::person::attempts::Attempt;
 use crate::person::second_factor;
 use crate::person::upstream::{Assertion, Issuer, UnverifiedIdToken};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
-use crate::token::issue::{self, Beginning, Subject};
+use crate::token::issue::{self, NewGrant};
 use crate::wire::{Param, Params};
 
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(crate) struct Request {
     assertion: Result<Assertion, No>,
     otp: Option<Secret>,
     /// The program's attempts at a second factor are counted by its network address and by the account.
-    knock: Knock,
+    attempt: Attempt,
     params: Params,
 }
 
@@ -38,7 +38,7 @@ impl Request {
         let otp = params.take(Param::Otp).map(Secret::new);
         let token = UnverifiedIdToken::read(text);
         let assertion = Err(token.as_ref().err().copied().unwrap_or(No::UpstreamAbsent));
-        Ok(Self { token, assertion, otp, knock: Knock::from_address(address), params })
+        Ok(Self { token, assertion, otp, attempt: Attempt::from_address(address), params })
     }
 
     pub(super) fn token(&self) -> Option<&UnverifiedIdToken> {
@@ -52,52 +52,50 @@ impl Request {
 
     pub(super) fn want(&self, wants: &mut Wants) {
         if let Ok(assertion) = &self.assertion {
-            assertion.want(wants);
-            wants.burned = Some(assertion.jti());
-            self.knock.want(wants);
+            wants.account(assertion.account().into_iter().flatten());
+            wants.add(Key::UsedJti(assertion.jti()));
+            self.attempt.want(wants);
         }
     }
 
     pub(super) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
-        let scope = issue::requested_scope(&self.params, client, turn)?;
-        let audience = issue::requested_resources(&self.params, turn)?;
+        let permission = issue::requested_permission(&self.params, client, turn)?;
         let refused = |no| Refusal::of(no, Param::Assertion);
         let assertion = self.assertion.as_ref().map_err(|no| refused(*no))?;
         let found = assertion.find(facts, turn).map_err(refused)?;
         // RFC 7523 §3: "The authorization server MAY ensure that JWTs are not replayed by maintaining the set of used "jti"
         // values for the length of time for which the JWT would be considered valid". ID tokens need not have one.
-        if facts.is_burned {
+        if facts.is_jti_used(assertion.jti()) {
             return Err(refused(No::AssertionReplayed));
         }
         // ◆ Of two who come with the same token, the second looks again and finds it used.
-        let burn = Change::BurnJti { jti: assertion.jti(), until: found.ends_at() };
-        let how = match found.user() {
+        let burn = Write::BurnJti { jti: assertion.jti(), until: found.ends_at() };
+        let (how, amr) = match found.user() {
             Some(user) => self.check_second_factor(user, facts, turn)?,
-            None => "assertion",
+            None => ("assertion", vec![Amr::Fed]),
         };
-        turn.change(burn);
+        turn.write(burn);
         let user = found.enter(turn);
         turn.note(EventKind::SignedIn, Some(user.key), Some(client.key), how);
-        let begun_by = Some(GrantType::Assertion);
-        let subject = Subject { client, user: Some(&user), grant: None, scope: &scope, audience: &audience, begun_by };
-        let beginning = Beginning::now(&audience, turn);
-        Ok(issue::begin(&beginning, &subject, turn))
+        let new = NewGrant::now((client, &user), permission, amr, GrantType::Assertion, turn);
+        Ok(issue::begin(new, turn))
     }
 
-    /// The assertion stands for the password. An account with a second factor needs that as well.
+    /// The assertion stands for the password. An account with a second factor needs that as well. Returns how the user was
+    /// authenticated, for the audit event and for the grant.
     fn check_second_factor(
         &self,
         user: &Arc<User>,
         facts: &Facts,
         turn: &mut Turn<'_>,
-    ) -> Result<&'static str, Refusal> {
+    ) -> Result<(&'static str, Vec<Amr>), Refusal> {
         if user.totp.is_none() {
-            return Ok("assertion");
+            return Ok(("assertion", vec![Amr::Fed]));
         }
         let otp = self.otp.as_ref().ok_or(Refusal::of(No::SecondFactorMissing, Param::Otp))?;
-        let (burnt, _) = second_factor::prove(user, otp, &self.knock, facts, turn)?;
-        turn.change(Change::PutUser(Box::new(burnt)));
-        Ok("assertion and second factor")
+        let (burnt, _) = second_factor::prove(user, otp, &self.attempt, facts, turn)?;
+        turn.write(Write::PutUser(Box::new(burnt)));
+        Ok(("assertion and second factor", vec![Amr::Fed, Amr::Otp]))
     }
 }
 
@@ -106,6 +104,7 @@ mod tests {
     use super::*;
     use crate::crypto::entropy::Entropy;
     use crate::crypto::keys::{Alphabet, Spelling};
+    use crate::line::Changes;
     use crate::model::{Attempts, ClientKind, GrantType, Held, Identity, IdentityName, Totp};
     use crate::person::upstream::sample::{self as issuer, claims, claims_with};
     use crate::policy::GrantSpelling;
@@ -147,13 +146,13 @@ mod tests {
         User { totp: Some(totp), ..sample::user() }
     }
 
-    fn judge(world: &World, issuer: Result<Arc<Issuer>, No>) -> (Result<Reply, Refusal>, Vec<Change>) {
+    fn judge(world: &World, issuer: Result<Arc<Issuer>, No>) -> (Result<Reply, Refusal>, Changes) {
         match TokenRequest::parse(world.params(), &world.policy, &world.keys, sample::ADDRESS) {
             Ok(mut request) => {
                 request.trust(issuer);
                 world.judge(&request)
             }
-            Err(refusal) => (Err(refusal), vec![]),
+            Err(refusal) => (Err(refusal), Changes::default()),
         }
     }
 
@@ -172,9 +171,9 @@ mod tests {
         check(
             &world,
             &expect![[r#"
-            token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
-            BurnJti, PutIdentity, PutUser, Note user_added, Note identity_linked, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
-        "#]],
+                token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
+                Rely, BurnJti, PutIdentity, PutUser, Note user_added, Note identity_linked, Note signed_in, PutAccess, PutGrant, Note grant_begun
+            "#]],
         );
         let (verdict, changes) = judge(&world, Ok(issuer::issuer()));
         let fields = verdict.unwrap().fields;
@@ -182,8 +181,8 @@ mod tests {
         assert!(
             text(Field::AccessToken).starts_with("at_google_") && text(Field::RefreshToken).starts_with("rt_google_")
         );
-        let user = changes.iter().find_map(|change| match change {
-            Change::PutUser(user) => Some(user),
+        let user = changes.writes.iter().find_map(|change| match change {
+            Write::PutUser(user) => Some(user),
             _ => None,
         });
         let user = user.unwrap();
@@ -200,9 +199,9 @@ mod tests {
         check(
             &linked(world(&changed), sample::user()),
             &expect![[r#"
-            token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
-            BurnJti, Rely, Note signed_in, Rely, Rely, PutAccess, PutGrant, Note grant_begun
-        "#]],
+                token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
+                Rely, Rely, Rely, BurnJti, Note signed_in, PutAccess, PutGrant, Note grant_begun
+            "#]],
         );
     }
 
@@ -213,9 +212,9 @@ mod tests {
         check(
             &world,
             &expect![[r#"
-            token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
-            BurnJti, Rely, PutIdentity, Note identity_linked, Note signed_in, Rely, Rely, PutAccess, PutGrant, Note grant_begun
-        "#]],
+                token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
+                Rely, Rely, Rely, BurnJti, PutIdentity, Note identity_linked, Note signed_in, PutAccess, PutGrant, Note grant_begun
+            "#]],
         );
     }
 
@@ -284,11 +283,11 @@ mod tests {
             &world,
             &expect![[r#"
                 token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(3659), "refresh_token": String("…"), "scope": String("profile")}
-                PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PutUser, BurnJti, PutIdentity, Note identity_linked, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
+                CounterBelow, CounterBelow, CounterBelow, CounterBelow, CounterBelow, Rely, PutUser, BurnJti, PutIdentity, Note identity_linked, Note signed_in, PutAccess, PutGrant, Note grant_begun
             "#]],
         );
         let shut = Attempts { failures: world.policy.lockout.account_failures, resets_at: UnixTime(1300) };
-        let keys = Knock::from_address(sample::ADDRESS).keys(Some(sample::user().key), None);
+        let keys = Attempt::from_address(sample::ADDRESS).keys(Some(sample::user().key), None);
         world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
         assert_eq!(no(&world), No::LockedOut);
     }
@@ -304,7 +303,7 @@ mod tests {
         ] {
             let (verdict, changes) = judge(&linked(world(&said), sample::user()), Ok(issuer::issuer()));
             let refusal = verdict.unwrap_err();
-            assert_eq!((refusal.no, refusal.param, changes.len()), (expected, Some(Param::Assertion), 0));
+            assert_eq!((refusal.no, refusal.param, changes), (expected, Some(Param::Assertion), Changes::default()));
             assert_eq!(refusal.row().kind, crate::refusal::ErrorKind::InvalidGrant);
         }
         let mut nonsense = world(&claims());
@@ -320,16 +319,16 @@ mod tests {
         let mut world = linked(world(&claims()), sample::user());
         let burned = |world: &World| {
             let (verdict, changes) = judge(world, Ok(issuer::issuer()));
-            let burn = |change: &Change| match change {
-                Change::BurnJti { jti, until } => Some((*jti, *until)),
+            let burn = |change: &Write| match change {
+                Write::BurnJti { jti, until } => Some((*jti, *until)),
                 _ => None,
             };
-            (verdict.is_ok(), changes.iter().find_map(burn))
+            (verdict.is_ok(), changes.writes.iter().find_map(burn))
         };
         let (is_ok, burn) = burned(&world);
         // `exp` is 1990, and clocks may differ by half a minute.
         assert_eq!((is_ok, burn.map(|(_, until)| until)), (true, Some(UnixTime(2020))));
-        world.facts.is_burned = true;
+        world.facts.is_jti_used = true;
         check(
             &world,
             &expect![[r#"
@@ -351,7 +350,9 @@ mod tests {
         let world = linked(world(&claims_with(json!({"exp": 9_000_000}))), sample::user());
         let changes = judge(&world, Ok(issuer::issuer())).1;
         let until = UnixTime(990 + 24 * 60 * 60);
-        assert!(changes.iter().any(|change| matches!(change, Change::BurnJti { until: own, .. } if *own == until)));
+        assert!(
+            changes.writes.iter().any(|change| matches!(change, Write::BurnJti { until: own, .. } if *own == until))
+        );
     }
 
     #[test]
@@ -390,12 +391,13 @@ mod tests {
     fn the_rows_are_wanted_by_what_the_token_says_itself() {
         let world = world(&claims());
         let mut request = TokenRequest::parse(world.params(), &world.policy, &world.keys, sample::ADDRESS).unwrap();
-        assert_eq!(crate::line::Call::wants(&request).identity, None);
+        assert_eq!(crate::line::Call::wants(&request), Wants::of([Key::Client("web".to_owned())]));
         assert_eq!(request.assertion().and_then(UnverifiedIdToken::kid), Some("ed"));
         request.trust(Ok(issuer::issuer()));
         let wants = crate::line::Call::wants(&request);
-        assert_eq!(wants.identity.unwrap().subject, "alice-there");
-        assert_eq!(wants.login.as_deref(), Some("alice@example.com"));
-        assert_eq!(wants.burned, Some(request.assertion().unwrap().digest()));
+        let name = IdentityName { issuer: issuer::ISSUER.to_owned(), subject: "alice-there".to_owned() };
+        assert!(wants.keys().contains(&Key::Identity(name)));
+        assert!(wants.keys().contains(&Key::Login("alice@example.com".to_owned())));
+        assert!(wants.keys().contains(&Key::UsedJti(request.assertion().unwrap().digest())));
     }
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::crypto::keys::{Keys, Presented, TokenKind};
 use crate::line::Reply;
-use crate::line::{Change, Facts, Turn, Wants};
+use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::liveness::Dead;
 use crate::model::{Client, Code, CodeId, EventKind, GrantType, Held};
 use crate::pkce;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
-use crate::token::issue::{self, Beginning, Subject};
+use crate::token::issue::{self, NewGrant};
 use crate::wire::{Param, Params};
 
 #[derive(Debug)]
@@ -28,7 +28,9 @@ impl Request {
     }
 
     pub(super) fn want(&self, wants: &mut Wants) {
-        wants.code = self.code.map(|code| CodeId(code.id));
+        if let Some(code) = self.code {
+            wants.add(Key::Code(CodeId(code.id)));
+        }
     }
 
     pub(super) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
@@ -41,8 +43,8 @@ impl Request {
             // request and SHOULD revoke (when possible) all tokens previously issued based on that authorization code."
             // It comes after redirect URI and verifier: only who could have redeemed the code can end its grant.
             if !held.is_grant_revoked {
-                turn.change(Change::RevokeGrant(code.grant));
-                turn.note(EventKind::CodeReplayed, Some(code.user), Some(code.client), "");
+                turn.write(Write::RevokeGrant(code.grant));
+                turn.note(EventKind::CodeReplayed, Some(code.authorization.user), Some(code.authorization.client), "");
             }
             return Err(No::CodeReplayed.into());
         }
@@ -54,28 +56,20 @@ impl Request {
             Dead::Client | Dead::Grant => No::GrantRevoked,
         })?;
         let user = held.user.as_ref().ok_or(No::GrantUserGone)?;
-        let audience = issue::narrowed_resources(&self.params, &code.audience, turn)?;
-        turn.change(Change::SpendCode(code.id));
-        // The grant keeps all resources; this access token may be for fewer.
-        let subject = Subject {
-            client,
-            user: Some(user),
-            grant: None,
-            scope: &code.scope,
-            audience: &code.audience,
-            begun_by: Some(GrantType::AuthorizationCode),
-        };
-        let beginning =
-            Beginning { id: code.grant, access_audience: &audience, auth_time: code.auth_time, may_refresh: true };
-        Ok(issue::begin(&beginning, &subject, turn))
+        let authorization = &code.authorization;
+        let access_audience = issue::narrowed_resources(&self.params, &authorization.permission.audience, turn)?;
+        turn.write(Write::SpendCode(code.id));
+        let mut authorization = authorization.clone();
+        // A code that an older version issued does not say which grant type it is for.
+        authorization.circumstances.first_grant = Some(GrantType::AuthorizationCode);
+        Ok(issue::begin(NewGrant { id: code.grant, client, user, authorization, access_audience }, turn))
     }
 
     /// RFC 6749 §4.1.3: the server MUST "ensure that the authorization code was issued to the authenticated confidential
     /// client, or if the client is public, ensure that the code was issued to "client_id" in the request".
     fn find<'f>(&self, client: &Client, facts: &'f Facts) -> Result<&'f Held<Code>, No> {
-        let presented = self.code.ok_or(No::CodeUnknown)?;
-        let held = facts.code.as_ref().filter(|held| held.row.digest == presented.digest).ok_or(No::CodeUnknown)?;
-        if held.row.client == client.key { Ok(held) } else { Err(No::CodeOfOtherClient) }
+        let held = self.code.and_then(|presented| facts.code(presented)).ok_or(No::CodeUnknown)?;
+        if held.row.authorization.client == client.key { Ok(held) } else { Err(No::CodeOfOtherClient) }
     }
 
     /// RFC 6749 §4.1.3: "ensure that the "redirect_uri" parameter is present if the "redirect_uri" parameter was included
@@ -93,6 +87,7 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Amr, Authorization, Circumstances, Permission, SessionId};
     use crate::sample::{self, World};
     use crate::scope::Scope;
     use crate::time::UnixTime;
@@ -107,14 +102,16 @@ mod tests {
                 id: CodeId(minted.id),
                 digest: minted.digest,
                 grant: crate::model::GrantId(900),
-                client: sample::client().key,
-                user: sample::user().key,
+                authorization: Authorization {
+                    permission: Permission {
+                        scope: Scope::of(["profile"]),
+                        audience: vec!["https://api.example/".into(), "https://files.example/".into()],
+                    },
+                    ..sample::authorization()
+                },
                 redirect_uri: "https://app.example/cb".into(),
                 is_redirect_uri_named: true,
                 challenge: Some(sample::challenge()),
-                scope: Scope::of(["profile"]),
-                audience: vec!["https://api.example/".into(), "https://files.example/".into()],
-                auth_time: UnixTime(900),
                 issued_at: UnixTime(990),
                 expires_at: UnixTime(1050),
                 is_spent: false,
@@ -138,7 +135,7 @@ mod tests {
     fn a_code_becomes_a_grant_with_an_access_and_a_refresh_token() {
         world().check_token(&expect![[r#"
             token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
-            SpendCode, Rely, Rely, PutAccess, PutGrant, Note grant_begun
+            Rely, Rely, SpendCode, PutAccess, PutGrant, Note grant_begun
         "#]]);
     }
 
@@ -166,7 +163,7 @@ mod tests {
     #[test]
     fn a_code_of_another_client_is_refused_and_stays_unspent_rfc_6749_4_1_3() {
         let mut world = world();
-        code(&mut world).client = crate::model::ClientKey(77);
+        code(&mut world).authorization.client = crate::model::ClientKey(77);
         world.check_token(&expect![[r#"
             no CodeOfOtherClient
 
@@ -226,21 +223,42 @@ mod tests {
         let mut world = world();
         world.send(Param::Resource, "https://files.example/");
         let (_, changes) = world.token_with_changes();
-        let access = changes.iter().find_map(|change| match change {
-            Change::PutAccess(access) => Some(access.audience.clone()),
+        let access = changes.writes.iter().find_map(|change| match change {
+            Write::PutAccess(access) => Some(access.permission.audience.clone()),
             _ => None,
         });
-        let grant = changes.iter().find_map(|change| match change {
-            Change::PutGrant(grant) => Some(grant.audience.len()),
+        let grant = changes.writes.iter().find_map(|change| match change {
+            Write::PutGrant(grant) => Some(grant.authorization.permission.audience.len()),
             _ => None,
         });
         assert_eq!((access, grant), (Some(vec!["https://files.example/".to_owned()]), Some(2)));
     }
 
+    /// A code may come from a node of an older or a newer version.
+    #[test]
+    fn the_grant_keeps_all_that_is_known_of_the_authorization_and_says_how_it_began() {
+        let mut world = world();
+        let newer = serde_json::from_str(r#"{"first_grant":"device_code","nonce":"n-0S6"}"#).unwrap();
+        for rest in [serde_json::Map::new(), newer] {
+            let known = Circumstances { session: Some(SessionId(7)), amr: vec![Amr::Pwd], rest, first_grant: None };
+            code(&mut world).authorization.circumstances = known.clone();
+            let expected = Authorization {
+                circumstances: Circumstances { first_grant: Some(GrantType::AuthorizationCode), ..known },
+                ..code(&mut world).authorization.clone()
+            };
+            let (_, changes) = world.token_with_changes();
+            let grant = changes.writes.iter().find_map(|change| match change {
+                Write::PutGrant(grant) => Some(&grant.authorization),
+                _ => None,
+            });
+            assert_eq!(grant, Some(&expected));
+        }
+    }
+
     #[test]
     fn a_grant_for_every_resource_is_narrowed_by_naming_one_rfc_8707_2_2() {
         let mut world = world();
-        code(&mut world).audience = vec![];
+        code(&mut world).authorization.permission.audience = vec![];
         world.send(Param::Resource, "https://files.example/");
         assert!(world.token().is_ok());
         world.send(Param::Resource, "https://unknown.example/");

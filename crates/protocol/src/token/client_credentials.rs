@@ -6,7 +6,7 @@ use crate::line::Reply;
 use crate::line::Turn;
 use crate::model::{Client, ClientKind, GrantType};
 use crate::refusal::{No, Refusal};
-use crate::token::issue::{self, Subject};
+use crate::token::issue::{self, Source};
 use crate::wire::Params;
 
 #[derive(Debug)]
@@ -24,19 +24,12 @@ impl Request {
         if client.kind != ClientKind::Confidential {
             return Err(No::GrantTypeNotAllowed.into());
         }
-        let scope = issue::requested_scope(&self.params, client, turn)?;
-        let audience = issue::requested_resources(&self.params, turn)?;
-        let subject = Subject {
-            client,
-            user: None,
-            grant: None,
-            scope: &scope,
-            audience: &audience,
-            begun_by: Some(GrantType::ClientCredentials),
-        };
-        let (minted, expires_at) = issue::access(&subject, turn);
+        let permission = issue::requested_permission(&self.params, client, turn)?;
+        let source = Source { client, granted: None, spelled_for: Some(GrantType::ClientCredentials) };
+        let scope = permission.scope.clone();
+        let (minted, expires_at) = issue::access(&source, permission, turn);
         // RFC 6749 §4.4.3: "A refresh token SHOULD NOT be included."
-        Ok(issue::reply(&minted.text, expires_at, None, &subject, turn))
+        Ok(issue::reply((&minted.text, expires_at), None, &scope, &source, turn))
     }
 }
 

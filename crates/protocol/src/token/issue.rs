@@ -1,12 +1,13 @@
-//! A grant becomes tokens. The only place where access and refresh tokens are made.
+//! Issues access and refresh tokens from an authorization. No other file makes them.
 
 use std::sync::Arc;
 
 use crate::crypto::keys::{Minted, Spelling, TokenKind};
-use crate::line::{Change, Rely, Turn};
+use crate::line::{Rely, Turn, Write};
 use crate::line::{Reply, ReplyKind};
 use crate::model::{
-    Access, AccessId, Client, ClientKind, EventKind, Grant, GrantId, GrantType, Refresh, RefreshMode, User,
+    Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKind, EventKind, Grant, GrantId, GrantType,
+    Permission, Refresh, RefreshMode, User,
 };
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
@@ -20,64 +21,73 @@ use crate::wire::{Field, Fields, Param, Params};
 /// The number of a grant's first refresh token. Rows from before tokens were counted have 0.
 const FIRST_GENERATION: u32 = 1;
 
-/// What an access token will say.
-#[derive(Clone, Debug)]
-pub struct Subject<'a> {
-    /// To whom it is issued.
+/// For whom tokens are issued, and from which authorization.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The client that gets the tokens.
     pub client: &'a Arc<Client>,
-    /// On whose behalf.
-    pub user: Option<&'a Arc<User>>,
-    /// The grant that it comes of.
-    pub grant: Option<GrantId>,
-    /// What it allows.
-    pub scope: &'a Scope,
-    /// For which resources.
-    pub audience: &'a [String],
-    /// The grant with which it began, where its tokens may have a spelling of their own.
-    pub begun_by: Option<GrantType>,
+    /// What the tokens are issued from; `None` for a client that acts for itself.
+    pub granted: Option<Granted<'a>>,
+    /// The grant type whose tokens are spelled in a way of their own; `None` for the dialect's usual spelling.
+    pub spelled_for: Option<GrantType>,
 }
 
-impl Subject<'_> {
-    /// How its access and refresh tokens are written.
+/// An authorization with the rows of its grant and its user.
+#[derive(Clone, Copy, Debug)]
+pub struct Granted<'a> {
+    /// The grant.
+    pub grant: GrantId,
+    /// The user.
+    pub user: &'a Arc<User>,
+    /// What the user authorized.
+    pub authorization: &'a Authorization,
+}
+
+impl<'a> Source<'a> {
+    fn user(&self) -> Option<&'a Arc<User>> {
+        self.granted.map(|granted| granted.user)
+    }
+
+    /// The spellings of access and refresh tokens.
     fn spellings<'p>(&self, policy: &'p Policy) -> (&'p Spelling, &'p Spelling) {
-        match self.begun_by {
+        match self.spelled_for {
             Some(grant) => policy.spellings_of(grant),
             None => (&policy.access.spelling, &policy.refresh.spelling),
         }
     }
 
-    /// The refresh token number `generation` of the grant with this id.
+    /// Makes the refresh token number `generation` of the grant with this id.
     pub(crate) fn mint_refresh(&self, id: GrantId, generation: u32, turn: &mut Turn<'_>) -> Minted {
         let (_, spelling) = self.spellings(turn.policy);
         turn.keys.mint_refresh(id.0, generation, spelling, &mut turn.entropy)
     }
 }
 
-/// Issues an access token, relying on the rows that let it.
-pub fn access(subject: &Subject<'_>, turn: &mut Turn<'_>) -> (Minted, UnixTime) {
-    let (spelling, _) = subject.spellings(turn.policy);
+/// Issues an access token with this permission, relying on the rows that allow it. Returns the token and its expiry.
+pub fn access(source: &Source<'_>, permission: Permission, turn: &mut Turn<'_>) -> (Minted, UnixTime) {
+    let client = source.client;
+    let (spelling, _) = source.spellings(turn.policy);
     let minted = turn.keys.mint(TokenKind::Access, spelling, &mut turn.entropy);
-    let ttl_s = subject.client.access_ttl_s.or(turn.policy.access.ttl_s);
+    let ttl_s = client.access_ttl_s.or(turn.policy.access.ttl_s);
     let expires_at = ttl_s.map_or(UnixTime::NEVER, |ttl_s| turn.now.plus(ttl_s));
-    turn.change(Change::Rely(Rely::Client(subject.client.key, subject.client.version)));
-    if let Some(user) = subject.user {
+    turn.rely(Rely::Client(client.key, client.version));
+    if let Some(user) = source.user() {
         turn.rely_on(user);
     }
-    turn.change(Change::PutAccess(Box::new(Access {
+    turn.write(Write::PutAccess(Box::new(Access {
         id: AccessId(minted.id),
         digest: minted.digest,
-        client: subject.client.key,
-        user: subject.user.map(|user| user.key),
-        grant: subject.grant,
-        scope: subject.scope.clone(),
-        audience: subject.audience.to_vec(),
+        client: client.key,
+        user: source.user().map(|user| user.key),
+        grant: source.granted.map(|granted| granted.grant),
+        permission,
         issued_at: turn.now,
         expires_at,
     })));
     (minted, expires_at)
 }
 
-/// Does this client get refresh tokens, and how do they behave?
+/// Returns how the refresh tokens of this client behave; [`RefreshMode::None`] if it gets none.
 #[must_use]
 pub fn refresh_mode(client: &Client, turn: &Turn<'_>) -> RefreshMode {
     let grant = GrantType::RefreshToken;
@@ -91,7 +101,7 @@ pub fn refresh_mode(client: &Client, turn: &Turn<'_>) -> RefreshMode {
     }
 }
 
-/// Until when a refresh token of a grant may lie idle when it is used now: never past the grant's absolute end.
+/// Returns when a refresh token that is used now expires unless it is used again: never later than the grant's absolute end.
 #[must_use]
 pub fn refresh_idle_until(client: &Client, began_at: UnixTime, turn: &Turn<'_>) -> UnixTime {
     let idle_s = client.refresh_ttl_s.or(turn.policy.refresh.ttl_s);
@@ -100,45 +110,63 @@ pub fn refresh_idle_until(client: &Client, began_at: UnixTime, turn: &Turn<'_>) 
     idle.min(absolute)
 }
 
-/// How a grant begins.
+/// A grant that begins in this turn.
 #[derive(Clone, Debug)]
-pub struct Beginning<'a> {
+pub struct NewGrant<'a> {
     /// The grant's id.
     pub id: GrantId,
-    /// What its first access token is for, which may be fewer resources than the grant is for.
-    pub access_audience: &'a [String],
-    /// When the user was authenticated.
-    pub auth_time: UnixTime,
-    /// May it have a refresh token, if the client gets one?
-    pub may_refresh: bool,
+    /// The row of the authorized client.
+    pub client: &'a Arc<Client>,
+    /// The row of the user who authorized it.
+    pub user: &'a Arc<User>,
+    /// What the user authorized.
+    pub authorization: Authorization,
+    /// The resources of the first access token, which may be fewer than those of the grant.
+    pub access_audience: Vec<String>,
 }
 
-impl<'a> Beginning<'a> {
-    /// A grant whose user was authenticated in this very turn.
+impl<'a> NewGrant<'a> {
+    /// A grant of this permission by a user who was authenticated in this very turn, by these methods.
     #[must_use]
-    pub fn now(access_audience: &'a [String], turn: &mut Turn<'_>) -> Self {
-        Self { id: GrantId(turn.entropy.next_id()), access_audience, auth_time: turn.now, may_refresh: true }
+    pub fn now(
+        (client, user): (&'a Arc<Client>, &'a Arc<User>),
+        permission: Permission,
+        amr: Vec<Amr>,
+        first_grant: GrantType,
+        turn: &mut Turn<'_>,
+    ) -> Self {
+        let circumstances = Circumstances { amr, ..Circumstances::of(first_grant) };
+        let access_audience = permission.audience.clone();
+        let authorization =
+            Authorization { user: user.key, client: client.key, permission, auth_time: turn.now, circumstances };
+        let id = GrantId(turn.entropy.next_id());
+        Self { id, client, user, authorization, access_audience }
     }
 }
 
-/// Begins a grant of `subject`: its row, its refresh token if there is to be one, and its first access token.
-pub fn begin(beginning: &Beginning<'_>, subject: &Subject<'_>, turn: &mut Turn<'_>) -> Reply {
-    let &Beginning { id, access_audience, auth_time, may_refresh } = beginning;
-    let user = subject.user.expect("a grant is a user's; its callers have one");
-    let (minted, access_expires_at) =
-        access(&Subject { grant: Some(id), audience: access_audience, ..subject.clone() }, turn);
-    let may_refresh = may_refresh && subject.begun_by.is_none_or(|grant| grant.row().gives_refresh_token);
-    let refresh = (may_refresh && refresh_mode(subject.client, turn) != RefreshMode::None).then(|| {
-        let idle_until = refresh_idle_until(subject.client, turn.now, turn);
-        (subject.mint_refresh(id, FIRST_GENERATION, turn), idle_until)
+/// Begins a grant: its row, its first access token, and a refresh token if grant type and client allow one. Returns the token
+/// answer.
+pub fn begin(new: NewGrant<'_>, turn: &mut Turn<'_>) -> Reply {
+    let NewGrant { id, client, user, authorization, access_audience } = new;
+    let source = Source {
+        client,
+        granted: Some(Granted { grant: id, user, authorization: &authorization }),
+        spelled_for: authorization.circumstances.first_grant,
+    };
+    let scope = &authorization.permission.scope;
+    let permission = Permission { scope: scope.clone(), audience: access_audience };
+    let (minted, access_expires_at) = access(&source, permission, turn);
+    let may_refresh = source.spelled_for.is_some_and(|grant| grant.row().gives_refresh_token);
+    let refresh = (may_refresh && refresh_mode(client, turn) != RefreshMode::None).then(|| {
+        let idle_until = refresh_idle_until(client, turn.now, turn);
+        (source.mint_refresh(id, FIRST_GENERATION, turn), idle_until)
     });
-    turn.change(Change::PutGrant(Box::new(Grant {
+    let refresh_text = refresh.as_ref().map(|(minted, _)| &minted.text);
+    let reply = reply((&minted.text, access_expires_at), refresh_text, scope, &source, turn);
+    let detail = scope.as_str().to_owned();
+    turn.write(Write::PutGrant(Box::new(Grant {
         id,
-        user: user.key,
-        client: subject.client.key,
-        scope: subject.scope.clone(),
-        audience: subject.audience.to_vec(),
-        auth_time,
+        authorization,
         created_at: turn.now,
         expires_at: refresh.as_ref().map_or(access_expires_at, |(_, idle_until)| access_expires_at.max(*idle_until)),
         refresh: refresh.as_ref().map(|(minted, idle_until)| Refresh {
@@ -150,17 +178,17 @@ pub fn begin(beginning: &Beginning<'_>, subject: &Subject<'_>, turn: &mut Turn<'
         }),
         is_revoked: false,
     })));
-    turn.note(EventKind::GrantBegun, Some(user.key), Some(subject.client.key), subject.scope.as_str());
-    reply(&minted.text, access_expires_at, refresh.as_ref().map(|(minted, _)| &minted.text), subject, turn)
+    turn.note(EventKind::GrantBegun, Some(user.key), Some(client.key), detail);
+    reply
 }
 
-/// The members of a token answer, RFC 6749 §5.1.
+/// Returns the members of a token answer, RFC 6749 §5.1. `scope` is that of the access token.
 #[must_use]
 pub fn reply(
-    access: &Secret,
-    expires_at: UnixTime,
+    (access, expires_at): (&Secret, UnixTime),
     refresh: Option<&Secret>,
-    subject: &Subject<'_>,
+    scope: &Scope,
+    source: &Source<'_>,
     turn: &Turn<'_>,
 ) -> Reply {
     let lives_s = (expires_at != UnixTime::NEVER).then(|| turn.now.seconds_until(expires_at));
@@ -169,11 +197,20 @@ pub fn reply(
         .with_some(Field::ExpiresIn, lives_s)
         .with_some(Field::ExpiresAt, lives_s.map(|_| expires_at.0))
         .with_some(Field::RefreshToken, refresh.map(Secret::reveal))
-        .with(Field::Scope, subject.scope.as_str());
-    // A surface whose answers say nothing about the user should not pay for it with every token.
-    let user = subject.user.filter(|_| turn.policy.is_user_in_token_reply);
-    let user = user.map(|user| userinfo::claims(user, &Reach::new(subject.scope, &turn.policy.scope, turn.policy)));
+        .with(Field::Scope, scope.as_str());
+    // Claims are computed only for surfaces whose token answers have them.
+    let user = source.user().filter(|_| turn.policy.is_user_in_token_reply);
+    let user = user.map(|user| userinfo::claims(user, &Reach::new(scope, &turn.policy.scope, turn.policy)));
     Reply::new(ReplyKind::Token, fields.with_some(Field::User, user))
+}
+
+/// Reads and checks what an authorization or token request asks for.
+///
+/// # Errors
+/// Those of [`requested_scope`] and [`requested_resources`].
+pub fn requested_permission(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Permission, Refusal> {
+    let scope = requested_scope(params, client, turn)?;
+    Ok(Permission { scope, audience: requested_resources(params, turn)? })
 }
 
 /// Reads and checks the scope of a request of this client.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::client::authenticate::Credentials;
 use crate::crypto::keys::Keys;
 use crate::line::{Call, Reply};
-use crate::line::{Facts, Turn, Wants};
+use crate::line::{Facts, Key, Turn, Wants};
 use crate::model::{Client, GrantType};
 use crate::person::upstream::{Issuer, UnverifiedIdToken};
 use crate::policy::Policy;
@@ -48,7 +48,7 @@ impl Call for Applicant {
     type Yes = ();
 
     fn wants(&self) -> Wants {
-        Wants { client_id: Some(self.credentials.client_id.clone()), ..Wants::default() }
+        Wants::of([Key::Client(self.credentials.client_id.clone())])
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<(), Refusal> {

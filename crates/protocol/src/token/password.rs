@@ -13,13 +13,13 @@
 use std::sync::Arc;
 
 use crate::line::Reply;
-use crate::line::{Change, Facts, Turn, Wants};
-use crate::model::{Client, EventKind, GrantType, User};
-use crate::person::attempts::{Knock, prove_password};
+use crate::line::{AccountKey, Facts, Turn, Wants, Write};
+use crate::model::{Amr, Client, EventKind, GrantType, User};
+use crate::person::attempts::{Attempt, prove_password};
 use crate::person::second_factor;
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
-use crate::token::issue::{self, Beginning, Subject};
+use crate::token::issue::{self, NewGrant};
 use crate::wire::{Param, Params};
 
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(crate) struct Request {
     password: Secret,
     otp: Option<Secret>,
     /// The program's attempts are counted by its network address: it has no browser that could be a known device.
-    knock: Knock,
+    attempt: Attempt,
     params: Params,
 }
 
@@ -38,34 +38,26 @@ impl Request {
         let username = needed(Param::Username)?;
         let password = Secret::new(needed(Param::Password)?);
         let otp = params.take(Param::Otp).map(Secret::new);
-        Ok(Self { username, password, otp, knock: Knock::from_address(address), params })
+        Ok(Self { username, password, otp, attempt: Attempt::from_address(address), params })
     }
 
     pub(super) fn want(&self, wants: &mut Wants) {
-        wants.login = Some(self.username.clone());
-        self.knock.want(wants);
+        wants.account([AccountKey::Login(self.username.clone())]);
+        self.attempt.want(wants);
     }
 
     pub(super) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
-        let scope = issue::requested_scope(&self.params, client, turn)?;
-        let audience = issue::requested_resources(&self.params, turn)?;
+        let permission = issue::requested_permission(&self.params, client, turn)?;
         let user = self.proven(facts, turn)?;
-        let subject = Subject {
-            client,
-            user: Some(user),
-            grant: None,
-            scope: &scope,
-            audience: &audience,
-            begun_by: Some(GrantType::Password),
-        };
-        let beginning = Beginning::now(&audience, turn);
-        Ok(issue::begin(&beginning, &subject, turn))
+        let amr = if user.totp.is_some() { vec![Amr::Pwd, Amr::Otp] } else { vec![Amr::Pwd] };
+        let new = NewGrant::now((client, user), permission, amr, GrantType::Password, turn);
+        Ok(issue::begin(new, turn))
     }
 
     /// Whose name and password they are. RFC 6749 §4.3.2: the server MUST "protect the endpoint against brute force
     /// attacks (e.g., using rate-limitation or generating alerts)".
     fn proven<'f>(&self, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, Refusal> {
-        let user = prove_password(&self.knock, &self.username, &self.password, facts, turn)?;
+        let user = prove_password(&self.attempt, &self.username, &self.password, facts, turn)?;
         if user.totp.is_none() {
             turn.note(EventKind::SignedIn, Some(user.key), None, "password");
             return Ok(user);
@@ -74,8 +66,8 @@ impl Request {
             turn.note(EventKind::PasswordProven, Some(user.key), None, "password");
             return Err(Refusal::of(No::SecondFactorMissing, Param::Otp));
         };
-        let (burnt, how) = second_factor::prove(user, otp, &self.knock, facts, turn)?;
-        turn.change(Change::PutUser(Box::new(burnt)));
+        let (burnt, how) = second_factor::prove(user, otp, &self.attempt, facts, turn)?;
+        turn.write(Write::PutUser(Box::new(burnt)));
         turn.note(EventKind::SignedIn, Some(user.key), None, how);
         Ok(user)
     }
@@ -117,7 +109,7 @@ mod tests {
     fn name_and_password_become_tokens_rfc_6749_4_3() {
         world().check_token(&expect![[r#"
             token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(4600), "refresh_token": String("…"), "scope": String("profile")}
-            PassCounter, PassCounter, PassCounter, PassCounter, Note signed_in, Rely, Rely, PutAccess, PutGrant, Note grant_begun
+            CounterBelow, CounterBelow, CounterBelow, CounterBelow, Rely, Rely, Note signed_in, PutAccess, PutGrant, Note grant_begun
         "#]]);
     }
 
@@ -141,7 +133,7 @@ mod tests {
     fn a_shut_door_is_shut_here_as_well_and_says_how_long() {
         let mut world = world();
         let shut = Attempts { failures: world.policy.lockout.account_failures, resets_at: UnixTime(1300) };
-        let keys = Knock::from_address(sample::ADDRESS).keys(Some(sample::user().key), Some("alice"));
+        let keys = Attempt::from_address(sample::ADDRESS).keys(Some(sample::user().key), Some("alice"));
         world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
         let refusal = world.token().unwrap_err();
         assert_eq!((refusal.no, refusal.retry_after_s), (No::LockedOut, Some(300)));
@@ -152,7 +144,7 @@ mod tests {
         let mut world = with_second_factor(world());
         world.check_token(&expect![[r#"
             no SecondFactorMissing
-            PassCounter, PassCounter, PassCounter, PassCounter, Note password_proven
+            CounterBelow, CounterBelow, CounterBelow, CounterBelow, Note password_proven
         "#]]);
         assert_eq!(world.token().unwrap_err().param, Some(Param::Otp));
         world.send(Param::Password, "wrong horse");
@@ -166,12 +158,12 @@ mod tests {
         world.send(Param::Otp, "287082");
         world.check_token(&expect![[r#"
             token {"access_token": String("…"), "expires_in": Number(3600), "expires_at": Number(3659), "refresh_token": String("…"), "scope": String("profile")}
-            PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PassCounter, PutUser, Note signed_in, Rely, PutAccess, PutGrant, Note grant_begun
+            CounterBelow, CounterBelow, CounterBelow, CounterBelow, CounterBelow, CounterBelow, CounterBelow, CounterBelow, CounterBelow, Rely, PutUser, Note signed_in, PutAccess, PutGrant, Note grant_begun
         "#]]);
         world.send(Param::Otp, "287083");
         world.check_token(&expect![[r#"
             no SecondFactorWrong
-            PassCounter, PassCounter, PassCounter, PassCounter, CountFailure, CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
+            CounterBelow, CounterBelow, CounterBelow, CounterBelow, CountFailure, CountFailure, CountFailure, CountFailure, CountFailure, Note sign_in_failed
         "#]]);
     }
 

@@ -20,17 +20,20 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::keys::{self, GENERATION_MAX, Keys, Presented};
+use crate::crypto::keys::{self, GENERATION_MAX, Keys, Minted, Presented};
 use crate::line::Reply;
-use crate::line::{Change, Facts, Rely, Turn, Wants};
+use crate::line::{Facts, Key, RefreshMatch, Rely, Turn, Wants, Write};
 use crate::liveness::Dead;
-use crate::model::{Client, ClientKind, EventKind, Grant, GrantId, GrantType, Held, Refresh, RefreshMode, User};
+use crate::model::{
+    Authorization, Client, ClientKind, EventKind, Grant, GrantId, GrantType, Held, Permission, Refresh, RefreshMode,
+    User,
+};
 use crate::policy::{PUBLIC_GRACE_S, Policy};
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::time::UnixTime;
-use crate::token::issue::{self, Subject};
+use crate::token::issue::{self, Granted, Source};
 use crate::wire::{Param, Params};
 
 #[derive(Debug)]
@@ -38,8 +41,8 @@ pub(crate) struct Request {
     text: Secret,
     /// The token and its generation. Absent when what was sent is no refresh token of this server.
     presented: Option<(Presented, u32)>,
-    /// The grant whose tokens are written like this one; `None` for the usual way.
-    begun_by: Option<GrantType>,
+    /// The grant type whose tokens are spelled like the presented one; `None` for the dialect's usual spelling.
+    spelled_for: Option<GrantType>,
     params: Params,
 }
 
@@ -60,12 +63,11 @@ enum Place {
 }
 
 impl Place {
-    fn of(presented: Presented, generation: u32, refresh: &Refresh) -> Self {
-        if presented.digest == refresh.current {
-            return Self::Current;
-        }
-        if Some(presented.digest) == refresh.previous {
-            return Self::Previous;
+    fn of(is: RefreshMatch, generation: u32, refresh: &Refresh) -> Self {
+        match is {
+            RefreshMatch::Current => return Self::Current,
+            RefreshMatch::Previous => return Self::Previous,
+            RefreshMatch::Neither => {}
         }
         // The token's checksum says that this server made it for this grant. A token with the number of the current one is
         // of a history that the store has lost as well.
@@ -85,31 +87,33 @@ struct Answer {
     access: String,
     access_expires_at: UnixTime,
     refresh: String,
-    scope: Scope,
-    audience: Vec<String>,
+    #[serde(flatten)]
+    permission: Permission,
 }
 
-/// What a live grant's refresh needs beyond the request.
-struct Live<'a> {
+/// A refresh that is allowed: the rows behind it, and what the new access token may do.
+struct Allowed<'a> {
     client: &'a Arc<Client>,
     user: &'a Arc<User>,
     grant: &'a Grant,
     refresh: &'a Refresh,
-    scope: Scope,
-    audience: Vec<String>,
-    begun_by: Option<GrantType>,
+    permission: Permission,
+    spelled_for: Option<GrantType>,
 }
 
-impl Live<'_> {
-    fn subject(&self) -> Subject<'_> {
-        Subject {
-            client: self.client,
-            user: Some(self.user),
-            grant: Some(self.grant.id),
-            scope: &self.scope,
-            audience: &self.audience,
-            begun_by: self.begun_by,
-        }
+impl Allowed<'_> {
+    fn source(&self) -> Source<'_> {
+        let authorization = &self.grant.authorization;
+        let granted = Some(Granted { grant: self.grant.id, user: self.user, authorization });
+        Source { client: self.client, granted, spelled_for: self.spelled_for }
+    }
+
+    fn issue_access(&self, turn: &mut Turn<'_>) -> (Minted, UnixTime) {
+        issue::access(&self.source(), self.permission.clone(), turn)
+    }
+
+    fn reply(&self, access: (&Secret, UnixTime), refresh: &Secret, turn: &Turn<'_>) -> Reply {
+        issue::reply(access, Some(refresh), &self.permission.scope, &self.source(), turn)
     }
 }
 
@@ -117,26 +121,28 @@ impl Request {
     pub(super) fn parse(mut params: Params, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
         let text = params.take(Param::RefreshToken).ok_or(Refusal::of(No::ParameterMissing, Param::RefreshToken))?;
         let mut spellings = policy.refresh_spellings();
-        let found = spellings.find_map(|(spelling, begun_by)| Some((keys.read_refresh(spelling, &text)?, begun_by)));
-        let (presented, begun_by) = found.map_or((None, None), |(presented, begun_by)| (Some(presented), begun_by));
-        Ok(Self { text: Secret::new(text), presented, begun_by, params })
+        let found = spellings.find_map(|(spelling, grant)| Some((keys.read_refresh(spelling, &text)?, grant)));
+        let (presented, spelled_for) = found.map_or((None, None), |(presented, grant)| (Some(presented), grant));
+        Ok(Self { text: Secret::new(text), presented, spelled_for, params })
     }
 
     pub(super) fn want(&self, wants: &mut Wants) {
-        wants.grant = self.presented.map(|(presented, _)| GrantId(presented.id));
+        if let Some((presented, _)) = self.presented {
+            wants.add(Key::Grant(GrantId(presented.id)));
+        }
     }
 
     pub(super) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
         let (presented, generation) = self.presented.ok_or(No::RefreshUnknown)?;
-        let held = facts.grant.as_ref().ok_or(No::RefreshUnknown)?;
+        let (held, is) = facts.grant(presented).ok_or(No::RefreshUnknown)?;
         // RFC 6749 §6: the server MUST "validate the refresh token, and ensure that the refresh token was issued to the
         // authenticated client".
-        if held.row.client != client.key {
+        if held.row.authorization.client != client.key {
             return Err(No::RefreshOfOtherClient.into());
         }
         let refresh = held.row.refresh.as_ref().ok_or(No::RefreshUnknown)?;
         let user = live_user(held, turn)?;
-        let kept = match Place::of(presented, generation, refresh) {
+        let kept = match Place::of(is, generation, refresh) {
             Place::Current => None,
             Place::Previous => Some(self.kept_answer(refresh).ok_or(No::RefreshUnknown)?),
             Place::Older => return Err(replayed(&held.row, turn).into()),
@@ -152,14 +158,16 @@ impl Request {
         if mode == RefreshMode::None {
             return Err(No::GrantTypeNotAllowed.into());
         }
-        let scope = self.narrowed_scope(&held.row, client, turn)?;
-        let audience = issue::narrowed_resources(&self.params, &held.row.audience, turn)?;
-        // The successor is written as the token that was sent: at_ stays at_, and a spelling of a grant's own stays that.
-        let live = Live { client, user, grant: &held.row, refresh, scope, audience, begun_by: self.begun_by };
+        let granted = &held.row.authorization.permission;
+        let scope = self.narrowed_scope(&granted.scope, client, turn)?;
+        let permission =
+            Permission { scope, audience: issue::narrowed_resources(&self.params, &granted.audience, turn)? };
+        // The successor is spelled like the presented token, whatever the dialect says by now.
+        let allowed = Allowed { client, user, grant: &held.row, refresh, permission, spelled_for: self.spelled_for };
         match kept {
-            Some(answer) => answer.again(&live, turn),
-            None if mode == RefreshMode::Reuse => Ok(self.reuse(&live, turn)),
-            None => Ok(self.rotate(&live, turn)),
+            Some(answer) => answer.again(&allowed, turn),
+            None if mode == RefreshMode::Reuse => Ok(self.reuse(&allowed, turn)),
+            None => Ok(self.rotate(&allowed, turn)),
         }
     }
 
@@ -169,61 +177,61 @@ impl Request {
         serde_json::from_slice(&plain).ok()
     }
 
-    fn rotate(&self, live: &Live<'_>, turn: &mut Turn<'_>) -> Reply {
-        let generation = live.refresh.generation.saturating_add(1);
-        let successor = live.subject().mint_refresh(live.grant.id, generation, turn);
-        let (access, access_expires_at) = issue::access(&live.subject(), turn);
-        let idle_until = issue::refresh_idle_until(live.client, live.grant.created_at, turn);
+    fn rotate(&self, allowed: &Allowed<'_>, turn: &mut Turn<'_>) -> Reply {
+        let grant = allowed.grant;
+        let generation = allowed.refresh.generation.saturating_add(1);
+        let successor = allowed.source().mint_refresh(grant.id, generation, turn);
+        let (access, access_expires_at) = allowed.issue_access(turn);
+        let idle_until = issue::refresh_idle_until(allowed.client, grant.created_at, turn);
         let answer = Answer {
             rotated_at: Some(turn.now),
             access: access.text.reveal().to_owned(),
             access_expires_at,
             refresh: successor.text.reveal().to_owned(),
-            scope: live.scope.clone(),
-            audience: live.audience.clone(),
+            permission: allowed.permission.clone(),
         };
         let answer = serde_json::to_vec(&answer).expect("strings and numbers become JSON");
         let sealed = keys::seal_under_token(&self.text, &answer, &mut turn.entropy);
-        turn.change(Change::RotateRefresh {
-            grant: live.grant.id,
-            from: live.refresh.current,
+        turn.write(Write::RotateRefresh {
+            grant: grant.id,
+            from: allowed.refresh.current,
             to: Refresh {
                 current: successor.digest,
-                previous: Some(live.refresh.current),
+                previous: Some(allowed.refresh.current),
                 answer: Some(sealed),
                 generation,
                 idle_until,
             },
             expires_at: access_expires_at.max(idle_until),
         });
-        issue::reply(&access.text, access_expires_at, Some(&successor.text), &live.subject(), turn)
+        allowed.reply((&access.text, access_expires_at), &successor.text, turn)
     }
 
-    fn reuse(&self, live: &Live<'_>, turn: &mut Turn<'_>) -> Reply {
-        let (access, access_expires_at) = issue::access(&live.subject(), turn);
-        let idle_until = issue::refresh_idle_until(live.client, live.grant.created_at, turn);
-        // The same token, and none before it: a client that rotated until now has used the successor.
-        let generation = live.refresh.generation;
-        turn.change(Change::RotateRefresh {
-            grant: live.grant.id,
-            from: live.refresh.current,
-            to: Refresh { current: live.refresh.current, previous: None, answer: None, generation, idle_until },
+    fn reuse(&self, allowed: &Allowed<'_>, turn: &mut Turn<'_>) -> Reply {
+        let (access, access_expires_at) = allowed.issue_access(turn);
+        let idle_until = issue::refresh_idle_until(allowed.client, allowed.grant.created_at, turn);
+        let &Refresh { current, generation, .. } = allowed.refresh;
+        turn.write(Write::RotateRefresh {
+            grant: allowed.grant.id,
+            from: current,
+            // The same token, and none before it: a client that rotated until now has used the successor.
+            to: Refresh { current, previous: None, answer: None, generation, idle_until },
             expires_at: access_expires_at.max(idle_until),
         });
-        issue::reply(&access.text, access_expires_at, Some(&self.text), &live.subject(), turn)
+        allowed.reply((&access.text, access_expires_at), &self.text, turn)
     }
 
     /// RFC 6749 §6: "The requested scope MUST NOT include any scope not originally granted by the resource owner, and if
     /// omitted is treated as equal to the scope originally granted". What the client may no longer ask for, its grants
     /// no longer give.
-    fn narrowed_scope(&self, grant: &Grant, client: &Client, turn: &Turn<'_>) -> Result<Scope, Refusal> {
+    fn narrowed_scope(&self, granted: &Scope, client: &Client, turn: &Turn<'_>) -> Result<Scope, Refusal> {
         let policy = &turn.policy.scope;
         let text = self.params.value(Param::Scope).unwrap_or_default();
         let asked = Scope::parse(text).map_err(|_| Refusal::of(No::ScopeUnknown, Param::Scope))?;
-        if !asked.is_within(&policy.closure(&grant.scope)) {
+        if !asked.is_within(&policy.closure(granted)) {
             return Err(Refusal::of(No::ScopeWider, Param::Scope));
         }
-        let wanted = if asked.is_empty() { &grant.scope } else { &asked };
+        let wanted = if asked.is_empty() { granted } else { &asked };
         let scope = wanted.intersection(&policy.closure(&policy.of_client(client)));
         if scope.is_empty() && !wanted.is_empty() {
             return Err(Refusal::of(No::ScopeNotAllowed, Param::Scope));
@@ -243,31 +251,32 @@ impl Answer {
         self.rotated_at.map_or(self.access_expires_at, |rotated_at| rotated_at.plus(grace_s))
     }
 
-    /// The same successor as before, and the same access token while it lives and says what is asked for now. A public
-    /// client gets nothing but what was kept: a copied token is good for no access token of its own.
-    fn again(self, live: &Live<'_>, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
+    /// Gives the same successor again, and the same access token while it lives and has the permission that is asked for now.
+    /// A public client gets only what was kept, so that a copied token is good for no access token of its own.
+    fn again(self, allowed: &Allowed<'_>, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
         let successor = Secret::new(self.refresh);
-        let is_same = self.scope == live.scope && self.audience == live.audience;
-        let is_public = live.client.kind == ClientKind::Public;
+        let is_same = self.permission == allowed.permission;
+        let is_public = allowed.client.kind == ClientKind::Public;
         if is_same && (is_public || !turn.now.is_past(self.access_expires_at)) {
-            turn.change(Change::Settle);
+            turn.write(Write::AwaitDurability);
             let access = Secret::new(self.access);
-            return Ok(issue::reply(&access, self.access_expires_at, Some(&successor), &live.subject(), turn));
+            return Ok(allowed.reply((&access, self.access_expires_at), &successor, turn));
         }
         if is_public {
             return Err(No::RefreshRetryDiffers.into());
         }
-        turn.change(Change::Rely(Rely::Grant(live.grant.id)));
-        let (access, access_expires_at) = issue::access(&live.subject(), turn);
-        Ok(issue::reply(&access.text, access_expires_at, Some(&successor), &live.subject(), turn))
+        turn.rely(Rely::Grant(allowed.grant.id));
+        let (access, access_expires_at) = allowed.issue_access(turn);
+        Ok(allowed.reply((&access.text, access_expires_at), &successor, turn))
     }
 }
 
 /// An old token came back, so somebody kept a copy of it. RFC 9700 §4.14.2: the server "cannot determine which party
 /// submitted the invalid refresh token, but it will revoke the active refresh token".
 fn replayed(grant: &Grant, turn: &mut Turn<'_>) -> No {
-    turn.change(Change::RevokeGrant(grant.id));
-    turn.note(EventKind::RefreshReplayed, Some(grant.user), Some(grant.client), "");
+    turn.write(Write::RevokeGrant(grant.id));
+    let Authorization { user, client, .. } = grant.authorization;
+    turn.note(EventKind::RefreshReplayed, Some(user), Some(client), "");
     No::RefreshReplayed
 }
 
@@ -276,8 +285,8 @@ fn live_user<'f>(held: &'f Held<Grant>, turn: &mut Turn<'_>) -> Result<&'f Arc<U
         if dead == Dead::User {
             turn.note(
                 EventKind::RefreshRefused,
-                Some(held.row.user),
-                Some(held.row.client),
+                Some(held.row.authorization.user),
+                Some(held.row.authorization.client),
                 "the user is disabled or gone",
             );
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use protocol::line::Call;
-use protocol::line::{Facts, Turn, Wants};
+use protocol::line::{Facts, Turn};
 use protocol::person::memo::Memo;
 use protocol::policy::Policy;
 use protocol::refusal::Refusal;
@@ -23,7 +23,7 @@ impl App {
     pub(super) async fn turn_alone<C: Call>(
         &self,
         call: &C,
-        wants: &Wants,
+        has_lost: bool,
         (policy, address): (&Arc<Policy>, &str),
         memo: Option<&Memo>,
     ) -> Option<Result<Result<C::Yes, Refusal>, Fault>> {
@@ -35,22 +35,22 @@ impl App {
             }
         };
         for _ in 0..ATTEMPTS_MAX {
-            let (facts, _guess) = match self.look_with_secrets(call, wants, policy, address).await {
+            let (seen, _guess) = match self.look_with_secrets(call, has_lost, policy, address).await {
                 Ok(seen) => seen,
                 Err(fault) => return Some(self.failed(fault)),
             };
-            let entropy = match self.above(facts.revoked_below()) {
+            let entropy = match self.above(seen.facts.revoked_below()) {
                 Ok(entropy) => entropy,
                 Err(why) => return Some(Self::without_ids(why)),
             };
-            if self.pool(call, &facts, policy, address).is_some() && memo.is_none_or(Memo::is_empty) {
+            if self.pool(call, &seen, policy, address).is_some() && memo.is_none_or(Memo::is_empty) {
                 return None;
             }
             let keys = self.keys();
-            let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address);
+            let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address).with_recalled(&seen.recalled);
             let Judged { verdict, changes, events, .. } = match memo {
-                Some(memo) => judge_quickly(call, &facts, turn, memo)?,
-                None => judge(call, &facts, turn),
+                Some(memo) => judge_quickly(call, &seen.facts, turn, memo)?,
+                None => judge(call, &seen.facts, turn),
             };
             if changes.is_empty() {
                 return Some(Ok(verdict));

@@ -1,7 +1,7 @@
 //! Calls a judge.
 
-use protocol::client::authenticate::Proven;
-use protocol::line::{Call, Change, Facts, Turn};
+use protocol::client::recalled::Proven;
+use protocol::line::{Call, Changes, Facts, Turn};
 use protocol::refusal::Refusal;
 
 use crate::observe::audit;
@@ -9,7 +9,7 @@ use crate::observe::audit;
 /// What a judge decided.
 pub(super) struct Judged<Yes> {
     pub(super) verdict: Result<Yes, Refusal>,
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Changes,
     /// The events among the changes, for the log.
     pub(super) events: Vec<audit::Line>,
     /// The client secret that was right.

@@ -15,7 +15,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
-use ::http::HeaderMap;
+use ::http::header::HeaderMap;
 use bytes::Bytes;
 use dialect::{At, Dialect, Dialects};
 use protocol::crypto::entropy::Entropy;

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use protocol::client::authenticate::{Credentials, Proven, Recalled, SECRET_SEEN_EVERY_S};
+use protocol::client::authenticate::{Credentials, SECRET_SEEN_EVERY_S};
+use protocol::client::recalled::{Proven, Recalled};
 use protocol::client::registration::secret_digest;
 use protocol::model::Client;
 use protocol::policy::Policy;
@@ -20,12 +21,12 @@ const NOTED_MAX: usize = 10_000;
 
 /// The memory.
 pub(crate) struct Recall {
-    /// Drawn when the process starts, and kept nowhere else: what is remembered is of no use to a thief of the memory's copy.
+    /// A random key of this process, stored nowhere else. Without it, a copy of the remembered tags is useless.
     key: Zeroizing<[u8; 32]>,
     verified: Cache<[u8; 32], ()>,
     /// By secret: the hour of the last use that was written.
     noted: Cache<[u8; 32], i64>,
-    /// By counter: attempts that are being judged, of which it is not known yet whether they are right.
+    /// By counter: the number of attempts that are being judged.
     open: Mutex<HashMap<[u8; 32], u32>>,
 }
 
@@ -53,7 +54,7 @@ impl Recall {
         }
     }
 
-    /// What is known of the client's secrets, and whether the presented one was right before.
+    /// Returns what is remembered of the client's secrets, and whether the presented secret was right before.
     ///
     /// The policy's limit of failures bounds the attempts that may be open at the counter. Beyond it nothing is said to be
     /// right without a hash: a burst of guesses that are answered from memory would be over before the first failure is
@@ -72,7 +73,7 @@ impl Recall {
         let is_unnoted = |(at, secret)| (self.noted.get(&secret_digest(secret).0) != Some(hour)).then_some(at);
         let unnoted = client.secrets.iter().enumerate().filter_map(is_unnoted).collect();
         let verified =
-            known.filter(|_| self.open(credentials.doors(policy, address).client) < policy.lockout.account_failures);
+            known.filter(|_| self.open(credentials.limits(policy, address).client) < policy.lockout.account_failures);
         (Recalled { verified, unnoted }, known.is_some())
     }
 
@@ -166,7 +167,7 @@ mod tests {
     fn memory_answers_no_more_guesses_at_once_than_the_counter_allows() {
         let (recall, own, right) = (Recall::new([7; 32]), client("$argon2id$one"), credentials("right"));
         recall.learn(&right, &own, "192.0.2.1", Proven::default(), None);
-        let counter = right.doors(&policy(2), "192.0.2.1").client;
+        let counter = right.limits(&policy(2), "192.0.2.1").client;
         let guesses: Vec<_> = (0..2).map(|_| recall.guess(counter)).collect();
         let (recalled, is_known) = recall.recalled(&right, &own, "192.0.2.1", NOW, &policy(2));
         assert_eq!((recalled.verified, is_known), (None, true));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use protocol::crypto::keys::Keys;
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::SealKey;
 use store::{CommitError, Store};
 use zeroize::Zeroizing;
@@ -66,7 +66,7 @@ async fn stored_numbers(store: &dyn Store) -> Result<Vec<u32>, Fault> {
 
 async fn first_key(store: &dyn Store, clock: &Clock) -> Result<Vec<u32>, Fault> {
     let key = SealKey { number: 1, created_at: clock.now() };
-    match store.commit(vec![Change::PutSealKey(key)]).await {
+    match store.commit([Write::PutSealKey(key)].into()).await {
         // Lost: another process made the first key at the same time.
         Ok(()) | Err(CommitError::Lost | CommitError::Behind(_)) => stored_numbers(store).await,
         Err(CommitError::Taken(name)) => Err(Fault::Taken(name)),

@@ -32,7 +32,7 @@ impl App {
         self.opened(seal, |keys| FormSeal::open(seal, self.clock.now(), keys)).await
     }
 
-    /// Opens the `state` of a browser that comes back from an issuer elsewhere, as [`App::open_errand`] does.
+    /// Opens the `state` of a browser that comes back from the upstream identity provider, as [`App::open_errand`] does.
     ///
     /// # Errors
     /// [`No::UpstreamStale`].
@@ -51,7 +51,7 @@ impl App {
         if let Err(fault) = self.reload_keys_soon().await {
             tracing::error!(%fault, "the sealing keys cannot be read");
         }
-        // It does not matter who took them over: somebody else may have been faster.
+        // Another request may have reloaded the keys in the meantime; that is as good.
         let latest = self.keys();
         if Arc::ptr_eq(&keys, &latest) { opened } else { open(&latest) }
     }
@@ -62,7 +62,7 @@ impl App {
         let came_at = tokio::time::Instant::now();
         let mut reloaded_at = self.reloaded_at.lock().await;
         match *reloaded_at {
-            // Somebody asked after this request came, and the answer is in the ring.
+            // Another request reloaded the keys after this request arrived.
             Some(at) if at > came_at => return Ok(()),
             Some(at) => tokio::time::sleep_until(at + RELOAD_EVERY).await,
             None => {}

@@ -1,7 +1,7 @@
 //! Client secrets in a turn: what this process remembers of them, and the pool on which they are hashed.
 
-use protocol::client::authenticate::Proven;
-use protocol::line::{Call, Facts, Wants};
+use protocol::client::recalled::{Proven, Recalled};
+use protocol::line::{Call, Facts};
 use protocol::model::Client;
 use protocol::policy::Policy;
 use protocol::time::UnixTime;
@@ -10,20 +10,33 @@ use super::App;
 use super::recall::Guess;
 use crate::slow::SlowPool;
 
+/// What a call is judged by: rows of the store, and what this process remembers.
+pub(super) struct Seen {
+    pub(super) facts: Facts,
+    /// What this process remembers of the calling client's secrets.
+    pub(super) recalled: Recalled,
+}
+
 impl App {
-    /// Loads what is wanted, with what [`App::look_at_secrets`] adds.
+    /// Loads what the call wants, with what [`App::look_at_secrets`] adds. A turn that `has_lost` is also judged by the counters
+    /// of the client's failed attempts: it may have lost because one of them is full, which a remembered secret passes without
+    /// a look.
     pub(super) async fn look_with_secrets<C: Call>(
         &self,
         call: &C,
-        wants: &Wants,
+        has_lost: bool,
         policy: &Policy,
         address: &str,
-    ) -> Result<(Facts, Option<Guess<'_>>), store::Fault> {
+    ) -> Result<(Seen, Option<Guess<'_>>), store::Fault> {
+        let mut wants = call.wants();
+        if let Some(credentials) = call.credentials().filter(|_| has_lost) {
+            credentials.want_counters(&mut wants, policy, address);
+        }
         let facts = self.look(wants).await?;
-        self.look_at_secrets(call, wants, facts, policy, address).await
+        self.look_at_secrets(call, facts, policy, address).await
     }
 
-    /// Remembers the client's secret that was right in a turn, and that its use was noted.
+    /// Remembers a client secret that was right, and that its use was written.
     pub(super) fn learn<C: Call>(
         &self,
         call: &C,
@@ -42,46 +55,38 @@ impl App {
     async fn look_at_secrets<C: Call>(
         &self,
         call: &C,
-        wants: &Wants,
         facts: Facts,
         policy: &Policy,
         address: &str,
-    ) -> Result<(Facts, Option<Guess<'_>>), store::Fault> {
-        let Some(credentials) = call.credentials() else { return Ok((facts, None)) };
-        let recall = |mut facts: Facts| {
-            let recalled = facts
-                .client
-                .as_deref()
-                .map(|client| self.recall.recalled(credentials, client, address, self.clock.now(), policy));
-            let (recalled, is_known) = recalled.unwrap_or_default();
-            facts.recalled = recalled;
-            (facts, is_known)
+    ) -> Result<(Seen, Option<Guess<'_>>), store::Fault> {
+        let Some(credentials) = call.credentials() else {
+            return Ok((Seen { facts, recalled: Recalled::default() }, None));
         };
-        let (facts, is_known) = recall(facts);
-        if !credentials.is_counted(&facts, policy) {
-            return Ok((facts, None));
+        let recall = |facts: Facts| {
+            let client = facts.client(&credentials.client_id);
+            let now = self.clock.now();
+            let recalled = client.map(|client| self.recall.recalled(credentials, client, address, now, policy));
+            let (recalled, is_known) = recalled.unwrap_or_default();
+            (Seen { facts, recalled }, is_known)
+        };
+        let (seen, is_known) = recall(facts);
+        if !credentials.is_counted(&seen.facts, &seen.recalled, policy) {
+            return Ok((seen, None));
         }
-        let guess = (!is_known).then(|| self.recall.guess(credentials.doors(policy, address).client));
-        let mut wants = wants.clone();
+        let guess = (!is_known).then(|| self.recall.guess(credentials.limits(policy, address).client));
+        let mut wants = call.wants();
         credentials.want_counters(&mut wants, policy, address);
         // Boxed: few turns need a second look.
-        Ok((recall(Box::pin(self.look(&wants)).await?).0, guess))
-    }
-
-    /// Counts a turn that lost a race. Perhaps it lost because the door was shut that a remembered secret passes without
-    /// looking, so the next attempt looks.
-    pub(super) fn lost<C: Call>(&self, call: &C, wants: &mut Wants, policy: &Policy, address: &str) {
-        self.metrics.turn_lost();
-        if let Some(credentials) = call.credentials() {
-            credentials.want_counters(wants, policy, address);
-        }
+        Ok((recall(Box::pin(self.look(wants)).await?).0, guess))
     }
 
     /// The pool on which the call must be judged, if that takes password hashes.
-    pub(super) fn pool<C: Call>(&self, call: &C, facts: &Facts, policy: &Policy, address: &str) -> Option<&SlowPool> {
-        match call.credentials().filter(|credentials| credentials.is_counted(facts, policy)) {
+    pub(super) fn pool<C: Call>(&self, call: &C, seen: &Seen, policy: &Policy, address: &str) -> Option<&SlowPool> {
+        let Seen { facts, recalled } = seen;
+        match call.credentials().filter(|credentials| credentials.is_counted(facts, recalled, policy)) {
             Some(credentials) => {
-                credentials.is_hashed(facts, policy, address, self.clock.now()).then_some(&self.slow_clients)
+                let is_hashed = credentials.is_hashed(facts, recalled, policy, address, self.clock.now());
+                is_hashed.then_some(&self.slow_clients)
             }
             None => call.is_slow(facts).then_some(&self.slow),
         }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use protocol::client::authenticate::Proven;
+use protocol::client::recalled::Proven;
 use protocol::crypto::entropy::Entropy;
-use protocol::line::{Call, Change, Facts, Turn, Wants};
+use protocol::line::{Call, Facts, Turn, Wants, Write};
 use protocol::model::Client;
 use protocol::person::memo::Memo;
 use protocol::policy::Policy;
@@ -14,6 +14,7 @@ use store::CommitError;
 
 use super::judged::{Judged, judge};
 use super::recall::Guess;
+use super::secrets::Seen;
 use super::{App, busy};
 use crate::fault::Fault;
 use crate::observe::audit;
@@ -23,11 +24,12 @@ use crate::slow::SlowPool;
 /// Maximum number of attempts when concurrent writes invalidate a turn's preconditions.
 const TURN_ATTEMPTS_MAX: u32 = 5;
 
-/// A call on its way down the line, and what is known from the attempts so far.
+/// A call that is being judged, and the results of the attempts so far.
 struct Calling<'a, C> {
     app: &'a App,
     call: Arc<C>,
-    wants: Wants,
+    /// True after a commit of this turn was lost to another one.
+    has_lost: bool,
     policy: &'a Arc<Policy>,
     address: &'a str,
     /// Password hashes that were computed, so that no attempt computes one again.
@@ -66,18 +68,17 @@ impl App {
         if let Err(refusal) = self.check_clock() {
             return Ok(Err(refusal));
         }
-        let wants = call.wants();
         let call = Arc::new(call);
         let mut calling =
-            Calling { app: self, call, wants, policy, address, memo: None, may_note_use: true, behind: 0 };
+            Calling { app: self, call, has_lost: false, policy, address, memo: None, may_note_use: true, behind: 0 };
         for _ in 0..TURN_ATTEMPTS_MAX {
             match calling.attempt().await? {
                 Attempt::Done(verdict) => return Ok(verdict),
                 Attempt::Again { is_ending: false, .. } => {}
                 Attempt::Again { is_ending: true, guess: _guess } => {
                     // Boxed: hardly any turn comes here.
-                    let Calling { call, wants, memo, .. } = &calling;
-                    let alone = Box::pin(self.turn_alone(&**call, wants, (policy, address), memo.as_deref()));
+                    let Calling { call, has_lost, memo, .. } = &calling;
+                    let alone = Box::pin(self.turn_alone(&**call, *has_lost, (policy, address), memo.as_deref()));
                     if let Some(done) = alone.await {
                         return done;
                     }
@@ -89,8 +90,8 @@ impl App {
         Ok(Err(busy()))
     }
 
-    /// Loads what is wanted. What names no row, a garbage token say, costs the store nothing.
-    pub(super) async fn look(&self, wants: &Wants) -> Result<Facts, store::Fault> {
+    /// Loads the wanted rows. Wants that name no row, such as those of a garbage token, do not cost a look at the store.
+    pub(super) async fn look(&self, wants: Wants) -> Result<Facts, store::Fault> {
         if wants.is_empty() { Ok(Facts::default()) } else { self.store.load(wants).await }
     }
 
@@ -117,20 +118,20 @@ impl<'a, C: Call> Calling<'a, C> {
     /// Loads what the call wants, lets the judge decide, and commits what it decided.
     async fn attempt(&mut self) -> Result<Attempt<'a, C::Yes>, Fault> {
         let app = self.app;
-        let (mut facts, guess) = match app.look_with_secrets(&*self.call, &self.wants, self.policy, self.address).await
-        {
+        let looked = app.look_with_secrets(&*self.call, self.has_lost, self.policy, self.address).await;
+        let (mut seen, guess) = match looked {
             Ok(seen) => seen,
             Err(fault) => return app.failed(fault).map(Attempt::Done),
         };
         if !self.may_note_use {
-            facts.recalled.unnoted.clear();
+            seen.recalled.unnoted.clear();
         }
-        let entropy = match app.above(facts.revoked_below().max(self.behind)) {
+        let entropy = match app.above(seen.facts.revoked_below().max(self.behind)) {
             Ok(entropy) => entropy,
             Err(why) => return App::without_ids(why).map(Attempt::Done),
         };
-        let client = facts.client.clone();
-        let Some(judged) = self.judged(facts, entropy).await? else { return Ok(Attempt::Done(Err(busy()))) };
+        let client = self.call.credentials().and_then(|own| seen.facts.client(&own.client_id)).cloned();
+        let Some(judged) = self.judged(seen, entropy).await? else { return Ok(Attempt::Done(Err(busy()))) };
         // A turn that decides nothing skips the commit.
         if judged.changes.is_empty() {
             self.learn(client.as_deref(), judged.proven, None);
@@ -139,7 +140,8 @@ impl<'a, C: Call> Calling<'a, C> {
         self.commit(judged, client.as_deref(), guess).await
     }
 
-    /// Commits what was decided. If others changed its rows first, or if the write of a use failed, another attempt is due.
+    /// Commits the decided changes. Asks for another attempt if a precondition failed, or if the use of a client secret could not
+    /// be written.
     async fn commit(
         &mut self,
         judged: Judged<C::Yes>,
@@ -148,9 +150,9 @@ impl<'a, C: Call> Calling<'a, C> {
     ) -> Result<Attempt<'a, C::Yes>, Fault> {
         let Judged { verdict, changes, events, proven } = judged;
         let app = self.app;
-        let used_at = changes.iter().find_map(Change::secret_used_at);
-        let is_only_noticed = changes.iter().all(Change::is_only_noticed);
-        let is_ending = changes.iter().any(Change::is_ending);
+        let used_at = changes.writes.iter().find_map(Write::secret_used_at);
+        let is_skippable = changes.is_skippable();
+        let is_ending = changes.writes.iter().any(Write::is_ending);
         match app.store.commit(changes).await {
             Ok(()) => {
                 app.metrics.wrote(true);
@@ -158,11 +160,14 @@ impl<'a, C: Call> Calling<'a, C> {
                 self.learn(client, proven, used_at);
                 return Ok(Attempt::Done(verdict));
             }
-            Err(CommitError::Lost) => app.lost(&*self.call, &mut self.wants, self.policy, self.address),
+            Err(CommitError::Lost) => {
+                app.metrics.turn_lost();
+                self.has_lost = true;
+            }
             Err(CommitError::Behind(id)) => self.behind = id,
             Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
             // Judged again without the note that the secret was used: perhaps nothing else has to be written.
-            Err(CommitError::Fault(_)) if used_at.is_some() && !is_only_noticed && self.may_note_use => {
+            Err(CommitError::Fault(_)) if used_at.is_some() && !is_skippable && self.may_note_use => {
                 app.metrics.wrote(false);
                 self.may_note_use = false;
             }
@@ -170,7 +175,7 @@ impl<'a, C: Call> Calling<'a, C> {
                 app.metrics.wrote(false);
                 let failed = app.failed(fault);
                 // A full disk still answers those who only read, also where it would be noted that they read.
-                return if is_only_noticed && failed.is_ok() {
+                return if is_skippable && failed.is_ok() {
                     Ok(Attempt::Done(verdict))
                 } else {
                     failed.map(Attempt::Done)
@@ -185,27 +190,30 @@ impl<'a, C: Call> Calling<'a, C> {
     }
 
     /// Judges the call, on a pool of its own if that takes password hashes; `None` when too much is waiting there.
-    async fn judged(&mut self, facts: Facts, entropy: Entropy) -> Result<Option<Judged<C::Yes>>, Fault> {
+    async fn judged(&mut self, seen: Seen, entropy: Entropy) -> Result<Option<Judged<C::Yes>>, Fault> {
         let app = self.app;
-        if let Some(pool) = app.pool(&*self.call, &facts, self.policy, self.address) {
+        if let Some(pool) = app.pool(&*self.call, &seen, self.policy, self.address) {
             // Boxed: most turns are quick, and should not carry room for the others.
-            return Box::pin(self.judged_slowly(pool, facts, entropy)).await;
+            return Box::pin(self.judged_slowly(pool, seen, entropy)).await;
         }
         let keys = app.keys();
         let turn = Turn::new(app.clock.now(), self.policy, &keys, entropy, self.address);
-        Ok(Some(judge(&*self.call, &facts, turn)))
+        Ok(Some(judge(&*self.call, &seen.facts, turn.with_recalled(&seen.recalled))))
     }
 
     async fn judged_slowly(
         &mut self,
         pool: &SlowPool,
-        facts: Facts,
+        seen: Seen,
         entropy: Entropy,
     ) -> Result<Option<Judged<C::Yes>>, Fault> {
         let memo = Arc::clone(self.memo.get_or_insert_default());
         let (call, policy, keys) = (Arc::clone(&self.call), Arc::clone(self.policy), self.app.keys());
         let (now, address) = (self.app.clock.now(), self.address.to_owned());
-        let work = move || judge(&*call, &facts, Turn::new(now, &policy, &keys, entropy, &address).with_memo(&memo));
+        let work = move || {
+            let turn = Turn::new(now, &policy, &keys, entropy, &address);
+            judge(&*call, &seen.facts, turn.with_recalled(&seen.recalled).with_memo(&memo))
+        };
         Ok(pool.run(work).await?.ok())
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Args, Subcommand, ValueEnum};
 use protocol::client::rights::Introspection;
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{AuthMethod, ClientKind, GrantType, Pkce, RefreshMode};
 use serde_json::{Value, json};
 
@@ -237,7 +237,7 @@ async fn delete(client_id: &str, desk: &Desk) -> Result<Answer, Stop> {
     let client = desk
         .change(async |draft: &mut Draft| {
             let client = desk.client(client_id).await?;
-            draft.change(Change::DeleteClient(client.key));
+            draft.write(Write::DeleteClient(client.key));
             draft.note(protocol::model::EventKind::ClientDeleted, None, Some(client.key), "");
             Ok(client)
         })

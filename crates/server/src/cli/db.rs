@@ -110,7 +110,7 @@ impl Db {
 }
 
 async fn migrate(config: &Path) -> Result<Answer, Stop> {
-    let configuration = super::configuration(config)?;
+    let configuration = super::configuration::configuration(config)?;
     let opened = store::open(&configuration.store_url, Mode::Existing).await;
     let store = opened.map_err(|error| Stop::no(error.to_string()))?;
     keys::verify(&configuration.master, &*store).await.map_err(Stop::no)?;

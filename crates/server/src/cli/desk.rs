@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::Keys;
-use protocol::line::Change;
+use protocol::line::{Changes, Rely, Write};
 use protocol::model::{Client, ClientKey, Event, EventKind, User, UserKey};
 use protocol::time::UnixTime;
 use store::{CommitError, Fault, Mode, Pen, Store};
@@ -49,20 +49,25 @@ pub struct Draft {
     pub entropy: Entropy,
     /// An id above all that were handed out until now: what is revoked below it is everything.
     pub revoked_below: i64,
-    changes: Vec<Change>,
+    changes: Changes,
 }
 
 impl Draft {
-    /// Decides a change.
-    pub fn change(&mut self, change: Change) {
-        self.changes.push(change);
+    /// Adds a precondition.
+    pub fn rely(&mut self, rely: Rely) {
+        self.changes.relied.push(rely);
+    }
+
+    /// Adds a write.
+    pub fn write(&mut self, write: Write) {
+        self.changes.writes.push(write);
     }
 
     /// Notes for the auditor what the operator did.
     pub fn note(&mut self, kind: EventKind, user: Option<UserKey>, client: Option<ClientKey>, detail: &str) {
         let (at, address, detail) = (self.now, String::new(), detail.to_owned());
         let event = Event { at, kind, user, client, address, detail, actor: Some(actor()) };
-        self.change(Change::Note(event));
+        self.write(Write::Note(event));
     }
 }
 
@@ -89,7 +94,7 @@ impl Desk {
     /// # Errors
     /// Everything that is wrong with either.
     pub async fn open(config: &Path) -> Result<Self, Stop> {
-        let configuration = super::configuration(config)?;
+        let configuration = super::configuration::configuration(config)?;
         plausible::check_before_making(&Clock::System, &configuration.store_url).map_err(wrong_clock)?;
         let store =
             store::open(&configuration.store_url, Mode::Create).await.map_err(|error| Stop::no(error.to_string()))?;
@@ -214,7 +219,7 @@ impl Desk {
         // In the next millisecond: other processes hand out ids in this one as well.
         let revoked_below = reserve(self.clock.now_ms() + 1)?;
         let entropy = Entropy::seeded(Source::System.draw(), reserve(self.clock.now_ms())?);
-        Ok(Draft { now: self.clock.now(), entropy, revoked_below, changes: Vec::new() })
+        Ok(Draft { now: self.clock.now(), entropy, revoked_below, changes: Changes::default() })
     }
 
     /// The user that the operator means: an id, an e-mail address or a user name.

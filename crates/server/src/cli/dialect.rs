@@ -40,7 +40,7 @@ impl Dialect {
 /// The dialects that are switched on; none where there is no configuration.
 fn configured(config: &Path) -> Result<Option<config::Configuration>, Stop> {
     if config.exists() || std::env::var_os("GRANTRY_ISSUER").is_some() {
-        return super::configuration(config).map(Some);
+        return super::configuration::configuration(config).map(Some);
     }
     Ok(None)
 }

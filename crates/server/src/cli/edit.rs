@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{Client, EventKind, User};
 
 use super::answer::Stop;
@@ -20,7 +20,7 @@ impl Desk {
             let mut user = (*self.user(name).await?).clone();
             let (detail, outcome) = alter(&mut user, draft)?;
             user.version += 1;
-            draft.change(Change::PutUser(Box::new(user.clone())));
+            draft.write(Write::PutUser(Box::new(user.clone())));
             draft.note(kind, Some(user.key), None, detail);
             Ok((Arc::new(user), outcome))
         })
@@ -37,7 +37,7 @@ impl Desk {
             let mut client = (*self.client(client_id).await?).clone();
             let (detail, outcome) = alter(&mut client, draft)?;
             client.version += 1;
-            draft.change(Change::PutClient(Box::new(client.clone())));
+            draft.write(Write::PutClient(Box::new(client.clone())));
             draft.note(EventKind::ClientChanged, None, Some(client.key), detail);
             Ok((Arc::new(client), outcome))
         })

@@ -1,8 +1,8 @@
 //! `grantry grant`: what a user has allowed an application, and all tokens that came of it.
 
 use clap::{Args, Subcommand};
-use protocol::line::{Change, Wants};
-use protocol::model::{EventKind, GrantId};
+use protocol::line::{Key, Wants, Write};
+use protocol::model::{Authorization, EventKind, GrantId};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Stop};
@@ -88,11 +88,13 @@ impl Revoke {
             .parse()
             .map(GrantId)
             .map_err(|_| Stop::usage(format!("`{word}` is no id: see `grantry grant list`")))?;
-        let found = desk.store.load(&Wants { grant: Some(id), ..Wants::default() }).await?.grant;
-        let held = found.ok_or_else(|| Stop::no(format!("no grant `{}`: see `grantry grant list`", id.0)))?;
+        let found = desk.store.load(Wants::of([Key::Grant(id)])).await?;
+        let held =
+            found.grant_row(id).ok_or_else(|| Stop::no(format!("no grant `{}`: see `grantry grant list`", id.0)))?;
         desk.change(async |draft: &mut Draft| {
-            draft.change(Change::RevokeGrant(id));
-            draft.note(EventKind::GrantRevoked, Some(held.row.user), Some(held.row.client), "by the operator");
+            let Authorization { user, client, .. } = held.row.authorization;
+            draft.write(Write::RevokeGrant(id));
+            draft.note(EventKind::GrantRevoked, Some(user), Some(client), "by the operator");
             Ok(())
         })
         .await?;
@@ -104,7 +106,7 @@ impl Revoke {
 async fn withdraw(user: &str, client: &str, desk: &Desk) -> Result<Answer, Stop> {
     let (user, client) = (desk.user(user).await?, desk.client(client).await?);
     desk.change(async |draft: &mut Draft| {
-        draft.change(Change::WithdrawConsent { user: user.key, client: client.key });
+        draft.write(Write::WithdrawConsent { user: user.key, client: client.key });
         draft.note(EventKind::ConsentWithdrawn, Some(user.key), Some(client.key), "by the operator");
         Ok(())
     })

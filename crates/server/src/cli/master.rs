@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::cli::user::enrol;
     use crate::config::of_text;
-    use protocol::line::Change;
+    use protocol::line::Write;
     use protocol::model::UserKey;
     use protocol::time::UnixTime;
     use std::sync::Arc;
@@ -102,7 +102,7 @@ mod tests {
                 version: 1,
                 ..User::new(key, format!("sub-{name}"), name, NOW)
             };
-            store.commit(vec![Change::PutUser(Box::new(user))]).await.unwrap();
+            store.commit([Write::PutUser(Box::new(user))].into()).await.unwrap();
         }
         let enrolled = enrol(&desk, "alice", None).await.unwrap();
         let answer = replace(&desk, &file).await.unwrap();

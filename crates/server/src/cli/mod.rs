@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod checked;
 pub(crate) mod client;
+mod configuration;
 mod db;
 mod desk;
 mod dialect;
@@ -31,7 +32,6 @@ use clap::{Parser, Subcommand};
 pub use answer::{Answer, Stop};
 pub use desk::Desk;
 
-use crate::config;
 use crate::observe::sink;
 
 const EXAMPLES: &str = "\
@@ -170,16 +170,4 @@ async fn act(arguments: Arguments) -> Result<Answer, Stop> {
         Command::Db(db) => db.run(&config).await,
         Command::Bench(bench) => bench.run().await,
     }
-}
-
-/// Reads the configuration. Its warnings are for `check` and `serve`.
-fn configuration(path: &std::path::Path) -> Result<config::Configuration, Stop> {
-    let loaded = config::load(path, &config::variables());
-    loaded.map(|loaded| loaded.configuration).map_err(|problems| told(&problems))
-}
-
-/// Why a configuration cannot be used, without what is only worth knowing.
-fn told(problems: &[config::Problem]) -> Stop {
-    let lines: Vec<String> = problems.iter().filter(|problem| !problem.is_warning).map(ToString::to_string).collect();
-    Stop::no(lines.join("\n"))
 }

@@ -14,7 +14,7 @@ use crate::signals::Signals;
 pub(super) async fn run(config: &Path) -> Result<Answer, Stop> {
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
     let loaded = config::load(config, &config::variables());
-    let Loaded { configuration, warnings } = loaded.map_err(|problems| super::told(&problems))?;
+    let Loaded { configuration, warnings } = loaded.map_err(|problems| super::configuration::told(&problems))?;
     log::start(&configuration.log).map_err(Stop::no)?;
     for warning in &warnings {
         tracing::warn!(place = %warning.place, "{}", warning.text);

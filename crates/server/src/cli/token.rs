@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use protocol::crypto::keys::TokenKind;
-use protocol::line::{Change, Rely, Wants};
+use protocol::line::{Key, RefreshMatch, Rely, Wants, Write};
 use protocol::model::{EventKind, Personal, PersonalId};
 use protocol::resource::introspect::AnyToken;
 use protocol::scope::Scope;
@@ -112,8 +112,8 @@ impl Add {
                     used_at: None,
                 };
                 // Somebody who is being disabled gets no new token.
-                draft.change(Change::Rely(Rely::User(user.key, user.version)));
-                draft.change(Change::PutPersonal(Box::new(row.clone())));
+                draft.rely(Rely::User(user.key, user.version));
+                draft.write(Write::PutPersonal(Box::new(row.clone())));
                 draft.note(EventKind::PersonalCreated, Some(user.key), None, &name);
                 Ok((row, minted.text))
             })
@@ -154,34 +154,34 @@ async fn revoke(token: &str, desk: &Desk) -> Result<Answer, Stop> {
         let read = AnyToken::read(text.reveal(), policy, &keys);
         let mut wants = Wants::default();
         read.want(&mut wants);
-        let facts = desk.store.load(&wants).await?;
+        let facts = desk.store.load(wants).await?;
         let (change, kind, what, user) = match read {
             AnyToken::Foreign => continue,
-            AnyToken::Personal(own) => match facts.personal.filter(|held| held.row.digest == own.digest) {
+            AnyToken::Personal(own) => match facts.personal(own) {
                 Some(held) => return revoke_personal(held.row.id, desk).await,
                 None => continue,
             },
-            AnyToken::Access(own) => match facts.access.filter(|held| held.row.digest == own.digest) {
+            AnyToken::Access(own) => match facts.access(own) {
                 Some(held) => {
-                    (Change::RevokeAccess(held.row.id), EventKind::TokenRevoked, "access token", held.row.user)
+                    (Write::RevokeAccess(held.row.id), EventKind::TokenRevoked, "access token", held.row.user)
                 }
                 None => continue,
             },
-            AnyToken::Refresh(own) => {
-                let is_its = |refresh: &protocol::model::Refresh| {
-                    refresh.current == own.digest || refresh.previous == Some(own.digest)
-                };
-                match facts.grant.filter(|held| held.row.refresh.as_ref().is_some_and(is_its)) {
-                    Some(held) => {
-                        let change = Change::RevokeGrant(held.row.id);
-                        (change, EventKind::GrantRevoked, "refresh token, with its grant", Some(held.row.user))
-                    }
-                    None => continue,
+            AnyToken::Refresh(own) => match facts.grant(own) {
+                Some((held, RefreshMatch::Current | RefreshMatch::Previous)) => {
+                    let change = Write::RevokeGrant(held.row.id);
+                    (
+                        change,
+                        EventKind::GrantRevoked,
+                        "refresh token, with its grant",
+                        Some(held.row.authorization.user),
+                    )
                 }
-            }
+                Some((_, RefreshMatch::Neither)) | None => continue,
+            },
         };
         desk.change(async |draft: &mut Draft| {
-            draft.change(change.clone());
+            draft.write(change.clone());
             draft.note(kind, user, None, "by the operator");
             Ok(())
         })
@@ -192,11 +192,12 @@ async fn revoke(token: &str, desk: &Desk) -> Result<Answer, Stop> {
 }
 
 async fn revoke_personal(id: PersonalId, desk: &Desk) -> Result<Answer, Stop> {
-    let wants = Wants { personal: Some(id), ..Wants::default() };
-    let held = desk.store.load(&wants).await?.personal;
-    let held = held.ok_or_else(|| Stop::no(format!("no personal token `{}`: see `grantry token list`", id.0)))?;
+    let found = desk.store.load(Wants::of([Key::Personal(id)])).await?;
+    let held = found
+        .personal_row(id)
+        .ok_or_else(|| Stop::no(format!("no personal token `{}`: see `grantry token list`", id.0)))?;
     desk.change(async |draft: &mut Draft| {
-        draft.change(Change::RevokePersonal(id));
+        draft.write(Write::RevokePersonal(id));
         draft.note(EventKind::PersonalRevoked, Some(held.row.user), None, &held.row.name);
         Ok(())
     })

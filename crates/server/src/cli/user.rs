@@ -7,7 +7,7 @@ mod unlock;
 use clap::{ArgGroup, Args, Subcommand};
 use data_encoding::BASE32_NOPAD;
 use protocol::crypto::entropy::Entropy;
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{EventKind, User as Row, UserKey};
 use protocol::person::password;
 use protocol::secret::Secret;
@@ -196,7 +196,7 @@ impl NewUser {
                 attributes: self.attributes.clone(),
                 ..Row::new(key, sub, &self.name, draft.now)
             };
-            draft.change(Change::PutUser(Box::new(user.clone())));
+            draft.write(Write::PutUser(Box::new(user.clone())));
             draft.note(EventKind::UserAdded, Some(user.key), None, "");
             Ok(user)
         })
@@ -268,7 +268,7 @@ async fn delete(name: &str, desk: &Desk) -> Result<Answer, Stop> {
     let user = desk
         .change(async |draft: &mut Draft| {
             let user = desk.user(name).await?;
-            draft.change(Change::DeleteUser(user.key));
+            draft.write(Write::DeleteUser(user.key));
             draft.note(EventKind::UserDeleted, Some(user.key), None, "");
             Ok(user)
         })
@@ -312,7 +312,7 @@ impl SetPassword {
 /// Ends all sessions of a user and kills all that was issued on their behalf.
 pub(super) fn cut_off(user: &mut Row, draft: &mut Draft) {
     user.revoked_below = draft.revoked_below;
-    draft.change(Change::EndSessions { user: user.key, but: None });
+    draft.write(Write::EndSessions { user: user.key, but: None });
 }
 
 fn hash(text: &Secret, names: &[&str], entropy: &mut Entropy) -> Result<String, Stop> {

@@ -44,7 +44,7 @@ pub(super) struct Registered {
 
 impl Cast {
     /// Puts everybody into a fresh store.
-    pub(super) async fn hire(desk: &Desk, ports: &Ports) -> Result<Self, Stop> {
+    pub(super) async fn create(desk: &Desk, ports: &Ports) -> Result<Self, Stop> {
         let alice = person(desk, "alice", "Alice Doe").await?;
         let bob = person(desk, "bob", "Bob Roe").await?;
         let factor = user::enrol(desk, "bob", None).await?;
@@ -72,7 +72,7 @@ impl Cast {
             ..Add::default()
         };
         let (web, api) = (registered(web, desk).await?, registered(api, desk).await?);
-        let (cli, surfaces) = (cli.add(desk).await?.client, surfaces::hire(desk, ports).await?);
+        let (cli, surfaces) = (cli.add(desk).await?.client, surfaces::register(desk, ports).await?);
         Ok(Self { alice, bob, factor, web, cli, api, surfaces })
     }
 }

@@ -4,9 +4,9 @@
 mod cast;
 mod folder;
 mod ports;
+mod printed;
 mod site;
 mod surfaces;
-mod told;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl Demo {
         let folder = Folder::fresh(&self.dir)?;
         let ports = Ports::find(self.port, self.site_port, self.admin_port)?;
         let config = folder.write("grantry.toml", &configuration_text(&ports))?;
-        let cast = Cast::hire(&desk(&config).await?, &ports).await?;
+        let cast = Cast::create(&desk(&config).await?, &ports).await?;
         let app = serve::open(configuration(&config)?).await?;
 
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], ports.site));
@@ -69,7 +69,7 @@ impl Demo {
         let site = Arc::new(SampleSite::new(&cast, &ports).map_err(Stop::no)?);
         let (end, ending) = watch::channel(false);
         let open = tokio::spawn(accept::serve(listener, None, site, ending));
-        let served = serve::run(app, signals, |_| told::tell(&cast, &ports, &folder, is_json)).await;
+        let served = serve::run(app, signals, |_| printed::print(&cast, &ports, &folder, is_json)).await;
         // The sample site may be gone already; then there is nobody to tell.
         let _ = end.send(true);
         open.await.map_err(|error| Stop::no(error.to_string()))?;

@@ -59,7 +59,7 @@ fn arrival(name: &str, ports: &Ports) -> String {
 }
 
 /// Registers an application with each.
-pub(super) async fn hire(desk: &Desk, ports: &Ports) -> Result<Vec<Example>, Stop> {
+pub(super) async fn register(desk: &Desk, ports: &Ports) -> Result<Vec<Example>, Stop> {
     let mut examples = Vec::new();
     for name in NAMES {
         let is_public = name == "tinyrebrand";

@@ -23,9 +23,9 @@ use tokio::time::timeout;
 
 use super::body::{self, Room, Unread};
 use super::callers::{Callers, Seat};
+use super::connection_state::{ConnectionState, Watched};
 use super::listen::Listener;
 use super::tls::Tls;
-use super::vital::{Vital, Watched};
 use super::{Peer, Request, RequestId, RequestIds, Response, answer};
 use crate::config::settings::Limits;
 
@@ -189,7 +189,7 @@ fn the_last(listener: Listener) -> Vec<(Stream, Peer)> {
 
 fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // Hyper's own header timer would be set and cleared for each request. `Vital` watches the connection instead.
+    // Hyper's own header timer would be set and cleared for each request. `ConnectionState` watches the connection instead.
     builder.http1().header_read_timeout(None).max_headers(limits.headers_max).max_buf_size(limits.header_bytes_max);
     builder
         .http2()
@@ -235,9 +235,9 @@ impl<S: Site> Connection<S> {
     }
 
     async fn talk(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let vital = Arc::new(Vital::new());
+        let state = Arc::new(ConnectionState::new());
         let (site, peer, room) = (Arc::clone(&self.site), self.peer, Arc::clone(&self.room));
-        let (own, seat) = (Arc::clone(&vital), Arc::clone(&self.seat));
+        let (own, seat) = (Arc::clone(&state), Arc::clone(&self.seat));
         let service = service_fn(move |incoming| {
             let (site, room, in_flight) = (Arc::clone(&site), Arc::clone(&room), own.request());
             let seat = Arc::clone(&seat);
@@ -255,7 +255,7 @@ impl<S: Site> Connection<S> {
                 Ok::<_, Infallible>(response)
             }
         });
-        let io = TokioIo::new(Watched::new(stream, Arc::clone(&vital)));
+        let io = TokioIo::new(Watched::new(stream, Arc::clone(&state)));
         let mut connection = pin!(self.builder.serve_connection(io, service));
         let limits = self.site.limits();
         let every = (limits.header_time.min(limits.idle_time) / 2).max(Duration::from_millis(10));
@@ -275,7 +275,7 @@ impl<S: Site> Connection<S> {
                     if is_over {
                         return;
                     }
-                    is_over = vital.is_over(limits.header_time, limits.idle_time);
+                    is_over = state.is_over(limits.header_time, limits.idle_time);
                     if is_over {
                         // An HTTP/2 client is told by GOAWAY, so that it does not send a request that would be lost.
                         connection.as_mut().graceful_shutdown();
@@ -285,11 +285,11 @@ impl<S: Site> Connection<S> {
                 }
                 () = told(&mut self.ending), if !is_ending => {
                     is_ending = true;
-                    vital.end();
-                    let word = if vital.is_reading() {
+                    state.end();
+                    let word = if state.is_reading() {
                         // A connection without any request yet may be about to send one, so it gets some time.
                         LAST_WORD
-                    } else if vital.is_multiplexed() {
+                    } else if state.is_multiplexed() {
                         Duration::ZERO
                     } else {
                         FAREWELL.min(limits.drain_time / 2)

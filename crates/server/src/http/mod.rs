@@ -4,10 +4,10 @@ pub mod accept;
 pub mod answer;
 mod body;
 mod callers;
+mod connection_state;
 pub(crate) mod files;
 pub mod listen;
 pub mod tls;
-mod vital;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

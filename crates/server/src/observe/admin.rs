@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ::http::header::{CONTENT_TYPE, HOST, HeaderValue};
 use ::http::{Method, StatusCode};
-use protocol::line::{Change, Wants};
+use protocol::line::{Key, Wants, Write};
 use protocol::secret::Digest;
 
 use super::exposition;
@@ -53,8 +53,8 @@ impl Admin {
             tracing::warn!("not ready: {why}");
             return text(StatusCode::SERVICE_UNAVAILABLE, "not ready; the log says why\n");
         }
-        let wants = Wants { client_id: Some(NOBODY.to_owned()), ..Wants::default() };
-        let problem = match tokio::time::timeout(LOOK_TIME, self.app.store.load(&wants)).await {
+        let wants = Wants::of([Key::Client(NOBODY.to_owned())]);
+        let problem = match tokio::time::timeout(LOOK_TIME, self.app.store.load(wants)).await {
             Ok(Ok(_)) if self.app.metrics.is_store_writable() => return text(StatusCode::OK, "ready\n"),
             Ok(Ok(_)) => self.writing().await,
             Ok(Err(fault)) => fault.to_string(),
@@ -72,14 +72,14 @@ impl Admin {
     /// it.
     async fn writing(&self) -> String {
         let now = self.app.clock.now();
-        let row = Change::CountFailure {
+        let row = Write::CountFailure {
             key: Digest::of(NOBODY.as_bytes()),
             limit: u32::MAX,
             now,
             resets_at: now,
             user: None,
         };
-        match self.app.store.commit(vec![row]).await {
+        match self.app.store.commit(row.into()).await {
             Ok(()) => {
                 self.app.metrics.wrote(true);
                 String::new()

@@ -2,7 +2,7 @@
 //! The table `events` is the authoritative record. The lines are for log collectors.
 
 use jiff::Timestamp;
-use protocol::line::{Change, Facts};
+use protocol::line::{Changes, Facts, Write};
 use protocol::model::{Client, ClientKey, Event, EventKind, User, UserKey};
 use protocol::person::attempts::Lockout;
 
@@ -18,11 +18,9 @@ pub(crate) struct Line {
 
 /// Collects the events among the changes of a turn. Event rows refer to users and clients by internal keys. The public
 /// identifiers come from the rows that the turn loaded or writes.
-pub(crate) fn lines(facts: &Facts, changes: &[Change]) -> Vec<Line> {
-    let events = changes.iter().filter_map(|change| match change {
-        Change::Note(event) => Some(event),
-        _ => None,
-    });
+pub(crate) fn lines(facts: &Facts, changes: &Changes) -> Vec<Line> {
+    let events =
+        changes.writes.iter().filter_map(|write| if let Write::Note(event) = write { Some(event) } else { None });
     let line = |event: &Event| Line {
         event: event.clone(),
         sub: event.user.and_then(|key| sub(key, facts, changes)).unwrap_or_default(),
@@ -31,20 +29,18 @@ pub(crate) fn lines(facts: &Facts, changes: &[Change]) -> Vec<Line> {
     events.map(line).collect()
 }
 
-fn sub(key: UserKey, facts: &Facts, changes: &[Change]) -> Option<String> {
-    let written = changes.iter().find_map(|change| match change {
-        Change::PutUser(user) if user.key == key => Some(&**user),
-        _ => None,
-    });
+fn sub(key: UserKey, facts: &Facts, changes: &Changes) -> Option<String> {
+    let mut put =
+        changes.writes.iter().filter_map(|write| if let Write::PutUser(row) = write { Some(&**row) } else { None });
+    let written = put.find(|user| user.key == key);
     let found = || facts.users().map(|user| &**user).find(|user: &&User| user.key == key);
     written.or_else(found).map(|user| user.sub.clone())
 }
 
-fn client_id(key: ClientKey, facts: &Facts, changes: &[Change]) -> Option<String> {
-    let written = changes.iter().find_map(|change| match change {
-        Change::PutClient(client) if client.key == key => Some(&**client),
-        _ => None,
-    });
+fn client_id(key: ClientKey, facts: &Facts, changes: &Changes) -> Option<String> {
+    let mut put =
+        changes.writes.iter().filter_map(|write| if let Write::PutClient(row) = write { Some(&**row) } else { None });
+    let written = put.find(|client| client.key == key);
     let found = || facts.clients().map(|client| &**client).find(|client: &&Client| client.key == key);
     written.or_else(found).map(|client| client.client_id.clone())
 }

@@ -175,35 +175,27 @@ impl Refused<'_> {
         let client_id = client_id.as_deref();
         let host = (refusal.no == No::HostUnknown).then(|| cut(&came_host(request)));
         let host = host.as_deref();
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    id,
+                    method,
+                    dialect,
+                    endpoint,
+                    status,
+                    refusal = name,
+                    address,
+                    client_id,
+                    param,
+                    host,
+                    took_us,
+                    "refused"
+                )
+            };
+        }
         match Loudness::of(refusal.no) {
-            Loudness::Alarm => tracing::warn!(
-                id,
-                method,
-                dialect,
-                endpoint,
-                status,
-                refusal = name,
-                address,
-                client_id,
-                param,
-                host,
-                took_us,
-                "refused"
-            ),
-            Loudness::Notice => tracing::info!(
-                id,
-                method,
-                dialect,
-                endpoint,
-                status,
-                refusal = name,
-                address,
-                client_id,
-                param,
-                host,
-                took_us,
-                "refused"
-            ),
+            Loudness::Alarm => line!(warn),
+            Loudness::Notice => line!(info),
         }
     }
 }

@@ -43,7 +43,7 @@ pub async fn route(app: &App, page: &PageRequest<'_>) -> Option<Response> {
         Ok(page.html(app, StatusCode::OK, app.templates.render(&home::Home {})))
     } else if let Some(answered) = way::route(app, page, next).await {
         answered
-    } else if account::is_page(page.path) {
+    } else if paths::is_account_page(page.path) {
         account::answer(app, page).await
     } else if let Some(path) = developer::DeveloperPath::find(app, page.path) {
         developer::answer(app, page, &path).await
@@ -60,7 +60,7 @@ fn destination(app: &App, page: &PageRequest<'_>) -> Option<String> {
     let is_destination = |path: &String| {
         let bare = path.split_once('?').map_or(path.as_str(), |(bare, _)| bare);
         let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic());
-        is_plain && (account::is_page(path) || developer::DeveloperPath::find(app, bare).is_some())
+        is_plain && (paths::is_account_page(path) || developer::DeveloperPath::find(app, bare).is_some())
     };
     page.query("next").filter(is_destination)
 }

@@ -1,4 +1,4 @@
-//! Paths of pages that other pages lead to, below the path of the issuer.
+//! Paths of pages that other pages lead to, below the path of the issuer, and the navigation of one's own pages.
 
 /// Asks who is at the browser.
 pub(super) const SIGN_IN: &str = "/sign-in";
@@ -26,3 +26,20 @@ pub(super) const ACCOUNT_APPLICATIONS: &str = "/account/applications";
 
 /// The first page of the developer area.
 pub(super) const DEVELOPER: &str = "/developer";
+
+/// The pages that stand in the navigation: address and name.
+pub(super) const TABS: [(&str, &str); 5] = [
+    (ACCOUNT, "Profile"),
+    (ACCOUNT_PASSWORD, "Password"),
+    (ACCOUNT_SECOND_FACTOR, "Second factor"),
+    (ACCOUNT_SESSIONS, "Sessions"),
+    (ACCOUNT_APPLICATIONS, "Applications"),
+];
+
+/// The tab of the developer area, where the operator lets people register applications.
+pub(super) const DEVELOPER_TAB: (&str, &str) = (DEVELOPER, "Developer");
+
+/// True if this is the path of a page of the account.
+pub(super) fn is_account_page(path: &str) -> bool {
+    TABS.iter().any(|(own, _)| *own == path)
+}

@@ -45,7 +45,7 @@ impl Application {
     }
 }
 
-/// An application's own logo. It comes from a server that the application chose, and which learns by it that somebody looks.
+/// The logo of an application. It is loaded from a server that the application chose, so that server learns of each view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Logo {
     url: String,
@@ -82,7 +82,7 @@ impl Logo {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Person {
     pub(crate) name: String,
-    /// What they sign in with, so that they recognise the account.
+    /// The e-mail address or user name, by which people recognise their account.
     login: String,
     initial: String,
 }
@@ -95,7 +95,7 @@ impl Person {
         Self { name: user.name.clone(), login: login.to_owned(), initial: initial(&user.name) }
     }
 
-    /// Somebody.
+    /// A person for samples.
     pub(crate) fn sample() -> Self {
         Self { name: "Alice Doe".to_owned(), login: "alice@example.com".to_owned(), initial: "A".to_owned() }
     }

@@ -1,4 +1,4 @@
-//! What was wrong with an answer, in words, and which field it is about.
+//! The refusal of a form, in words for people, and the field that it is about.
 
 use protocol::refusal::{No, Refusal};
 use serde::Serialize;

@@ -81,7 +81,7 @@ impl Asked<'_> {
 
     pub(super) fn refuse(&self, refusal: &Refusal) -> Response {
         let out = self.dialect.refuse(Some(self.at), refusal, &self.context(None));
-        // Read once more, so that a request that is answered with yes does not pay for it.
+        // Decoded a second time, so that a successful request does not pay for it.
         let params = answers::is_of_known_client(refusal.no)
             .then(|| self.dialect.decode(self.at, &self.incoming()).ok())
             .flatten();

@@ -1,4 +1,5 @@
-//! The authorize endpoint: a browser is led through the pages, or handed to the page that the provider has elsewhere.
+//! The authorize endpoint. A dialect with screens leads the browser through the pages; any other hands it to a page below the
+//! issuer.
 
 use protocol::authorize::{Precheck, Visit};
 use protocol::person::browser::Goal;
@@ -55,7 +56,7 @@ impl Asked<'_> {
     }
 
     /// A form that another site posts here comes without our cookies, which are `SameSite=Lax`. Asked again by GET, the
-    /// browser sends them, and whoever is signed in stays so.
+    /// browser sends them, and the user stays signed in.
     fn posted_from_elsewhere(&self, page: &PageRequest<'_>) -> Option<Response> {
         let may_get = self.dialect.address(self.at).methods.iter().any(|method| method == "GET");
         if !page.is_cross_site() || !may_get || self.request.body.is_empty() || !self.request.has_form() {

@@ -21,11 +21,11 @@ impl Asked<'_> {
     pub(super) async fn unread(&self, no: No) -> Response {
         let address = address(self.request, &self.app.settings);
         let allowed = if self.dialect.address(self.at).has_screens { Ok(()) } else { self.count(None, &address).await };
-        // Not judged as failed: a connection that was cut off leaves such requests behind, and they cost no look into the store.
+        // Does not count as a failed request: a broken connection leaves such requests behind, and they do not cost a look at the store.
         self.refuse(&allowed.err().unwrap_or_else(|| no.into()))
     }
 
-    /// Reads the request, counts it against the dialect's limits if it has any, and answers it, or refuses to.
+    /// Decodes the request, counts it against the limits of its dialect, and answers or refuses it.
     pub(super) async fn within_limits(
         &self,
         answer: impl AsyncFnOnce(Params, &str) -> Result<Response, Fault>,
@@ -39,7 +39,7 @@ impl Asked<'_> {
         Ok(self.judged(response, &address))
     }
 
-    /// Counts how the request came out, if that matters to any limit.
+    /// Counts the outcome of the request, if that matters to any limit.
     fn judged(&self, response: Response, address: &str) -> Response {
         let no = response.extensions().get::<Refused>().map(|refused| refused.refusal.no);
         let (limiter, now) = (&self.app.limiter, self.app.clock.now());
@@ -76,11 +76,11 @@ impl Asked<'_> {
         }
     }
 
-    /// Whose live token it is. A store that does not answer is told to the caller later, by the judge's turn.
+    /// The owner of a live token. If the store fails, the judge's turn tells the caller later.
     async fn owner(&self, token: AnyToken, now: UnixTime) -> Option<UserKey> {
         let mut wants = Wants::default();
         token.want(&mut wants);
-        let facts = self.app.store.load(&wants).await.ok()?;
+        let facts = self.app.store.load(wants).await.ok()?;
         token.owner(&facts, &self.surface.policy, now)
     }
 }

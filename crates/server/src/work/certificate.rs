@@ -10,7 +10,7 @@ const UNUSABLE: &str = "the new certificate cannot be used; the one so far stays
 #[expect(clippy::unused_async, reason = "a run of a task is a future")]
 pub(super) async fn reload(node: &Node) -> Result<Next, Failure> {
     let Some(tls) = &node.tls else { return Ok(Next::Never) };
-    if tls.reload().map_err(|error| Failure::new(UNUSABLE, error))? {
+    if tls.reload().map_err(|error| Failure::new(UNUSABLE, &error))? {
         tracing::info!("took over the new certificate");
     }
     Ok(Next::Usual)

@@ -21,7 +21,7 @@ pub(super) async fn share(node: &Node) -> Result<Next, Failure> {
         }
         Err(fault) => {
             app.limiter.tell_again(&counted);
-            Err(Failure::new("rate limits could not be shared with other nodes", fault))
+            Err(Failure::new("rate limits could not be shared with other nodes", &fault))
         }
     }
 }

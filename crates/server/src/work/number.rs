@@ -36,7 +36,7 @@ pub(crate) async fn claim(store: &dyn Store, holder: i64, wanted: u16) -> Result
 pub(super) async fn keep(node: &Node) -> Result<Next, Failure> {
     let app = &node.app;
     let claimed = claim(&*app.store, app.node, app.ids.node()).await;
-    let number = claimed.map_err(|fault| Failure::new("the number for drawing ids could not be kept", fault))?;
+    let number = claimed.map_err(|fault| Failure::new("the number for drawing ids could not be kept", &fault))?;
     app.ids.renumber(number);
     Ok(Next::Usual)
 }

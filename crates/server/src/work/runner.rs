@@ -34,7 +34,7 @@ pub(super) async fn run(task: &'static Task, node: Arc<Node>, mut ending: watch:
             Ok(next) => next,
             Err(failure) => {
                 node.app.metrics.task_failed(task.name);
-                failures.log(task.name, failure, Instant::now());
+                failures.log(task.name, &failure, Instant::now());
                 Next::Usual
             }
         };
@@ -56,14 +56,14 @@ async fn one(task: &Task, node: &Node, streak: u32) -> Result<Next, Failure> {
         let held = app.store.lease(task.name, app.node, LEASE_S).await;
         let held = held.map_err(|fault| {
             app.metrics.store_failed();
-            Failure::new("it is not known which node does this task", fault)
+            Failure::new("it is not known which node does this task", &fault)
         })?;
         if !held {
             return Ok(Next::Usual);
         }
     }
     let running = std::pin::pin!((task.run)(node, streak));
-    let next = caught(running).await.map_err(|panic| Failure::new("the task panicked", panic))??;
+    let next = caught(running).await.map_err(|panic| Failure::new("the task panicked", &panic))??;
     app.metrics.task_ran(task.name, app.clock.now());
     Ok(next)
 }
@@ -131,7 +131,7 @@ struct Told {
 }
 
 impl Failures {
-    fn log(&mut self, task: &str, failure: Failure, now: Instant) {
+    fn log(&mut self, task: &str, failure: &Failure, now: Instant) {
         if let Some(repeated) = self.count(failure.what, now) {
             tracing::error!(task, cause = failure.cause, repeated, "{}", failure.what);
         }
@@ -158,7 +158,80 @@ impl Failures {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    use dialect::{Dialect, Dialects};
+    use protocol::time::UnixTime;
+    use store::Memory;
+    use zeroize::Zeroizing;
+
     use super::*;
+    use crate::app::{App, Setup};
+    use crate::clock::Clock;
+    use crate::config::settings::Settings;
+    use crate::entropy::Source;
+    use crate::observe::exposition;
+
+    async fn node() -> Arc<Node> {
+        let settings = Settings::new("https://auth.example");
+        let standard = Dialect::load("standard", &[]).expect("the shipped dialect is sound");
+        let setup = Setup {
+            store: Arc::new(Memory::default()),
+            dialects: Dialects::new(&settings.issuer, vec![standard], &[]).expect("it waives nothing"),
+            policies: Vec::new(),
+            master: Zeroizing::new([7; 32]),
+            settings,
+            clock: Clock::fixed(UnixTime(1_790_000_000)),
+            entropy: Source::seeded([9; 32]),
+        };
+        Arc::new(Node { app: App::open(setup).await.expect("the store works"), tls: None })
+    }
+
+    /// A task under the name of a real one, for whose metrics there is room.
+    const TASK: Task = Task {
+        name: "sweep",
+        does: "nothing",
+        wake: Wake::Every(Duration::from_millis(1)),
+        is_at_once: true,
+        has_lease: true,
+        needs_clock: true,
+        run: |_, _| Box::pin(async { Ok(Next::Never) }),
+    };
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_counted_as_failed_and_runs_again() {
+        static HAS_PANICKED: AtomicBool = AtomicBool::new(false);
+        static FRAIL: Task = Task {
+            run: |_, _| {
+                Box::pin(async {
+                    assert!(HAS_PANICKED.swap(true, Relaxed), "on purpose");
+                    Ok(Next::Never)
+                })
+            },
+            ..TASK
+        };
+        let (node, ending) = (node().await, watch::channel(false));
+        run(&FRAIL, Arc::clone(&node), ending.1).await;
+        let metrics = exposition::text(&node.app);
+        for line in [
+            "grantry_task_failures_total{task=\"sweep\"} 1\n",
+            "grantry_task_runs_total{task=\"sweep\"} 1\n",
+            "grantry_task_last_run_timestamp_seconds{task=\"sweep\"} 1790000000\n",
+        ] {
+            assert!(metrics.contains(line), "{line} {metrics}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_ends_when_the_server_does_also_while_there_is_more_to_do() {
+        static BUSY: Task = Task { run: |_, _| Box::pin(async { Ok(Next::Soon(Duration::ZERO)) }), ..TASK };
+        let (end, ending) = watch::channel(false);
+        let running = tokio::spawn(run(&BUSY, node().await, ending));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(!running.is_finished());
+        end.send(true).expect("the task listens");
+        tokio::time::timeout(Duration::from_secs(5), running).await.expect("it ends").expect("it does not panic");
+    }
 
     #[test]
     fn a_kind_of_failure_has_one_line_a_minute_that_says_how_many_there_were() {

@@ -22,7 +22,7 @@ pub(super) async fn step(node: &Node, streak: u32) -> Result<Next, Failure> {
         }
         Err(fault) => {
             app.note_fault(&fault);
-            Err(Failure::new("rows of no more use could not be removed", fault))
+            Err(Failure::new("rows of no more use could not be removed", &fault))
         }
     }
 }

@@ -71,7 +71,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     /// A failure to do `what`.
-    pub(crate) fn new(what: &'static str, cause: impl ToString) -> Self {
+    pub(crate) fn new(what: &'static str, cause: &impl ToString) -> Self {
         Self { what, cause: cause.to_string() }
     }
 }

@@ -9,7 +9,7 @@ use dialect::{Dialect, Dialects};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use http_body_util::BodyExt;
 use protocol::client::registration;
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{Client, ClientKey, ClientKind, ClientSecret, GrantType, StoredSecret};
 use protocol::policy::Policy;
 use protocol::scope::Scope;
@@ -53,7 +53,7 @@ pub(crate) fn client() -> Client {
 /// A store in memory with the client `web`.
 pub(crate) async fn memory() -> Arc<dyn Store> {
     let store: Arc<dyn Store> = Arc::new(Memory::default());
-    store.commit(vec![Change::PutClient(Box::new(client()))]).await.expect("the store is empty");
+    store.commit([Write::PutClient(Box::new(client()))].into()).await.expect("the store is empty");
     store
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use protocol::line::{Change, Facts, Wants};
+use protocol::line::{Changes, Facts, Wants};
 use protocol::time::UnixTime;
 use store::{CommitError, Fault, Query, Rows, Store};
 
@@ -42,7 +42,7 @@ impl Troubled {
 
 #[async_trait]
 impl Store for Troubled {
-    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
+    async fn load(&self, wants: Wants) -> Result<Facts, Fault> {
         assert!(
             !(self.has_begun.load(Ordering::Relaxed) && matches!(self.trouble, Trouble::Panic)),
             "a broken invariant"
@@ -50,7 +50,7 @@ impl Store for Troubled {
         self.inner.load(wants).await
     }
 
-    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+    async fn commit(&self, changes: Changes) -> Result<(), CommitError> {
         let cause = || "no space left on /secret/path".to_owned();
         match self.trouble {
             _ if !self.has_begun.load(Ordering::Relaxed) => self.inner.commit(changes).await,

@@ -1,11 +1,12 @@
 //! Every change does what its name says, and nothing else.
 
 use protocol::client::registration::secret_digest;
-use protocol::line::{Change, Wants};
+use protocol::line::{AccountKey, Changes, Key, Rely, Wants, Write};
 use protocol::model::{
-    AccessId, Attempts, Client, ClientKey, ClientSecret, CodeId, GrantId, Personal, PersonalId, Refresh, SessionId,
-    StoredSecret, User, UserKey,
+    AccessId, Attempts, Circumstances, Client, ClientKey, ClientSecret, CodeId, GrantId, IdentityName, Personal,
+    PersonalId, Refresh, SessionId, StoredSecret, User, UserKey,
 };
+use protocol::person::attempts::Attempt;
 use protocol::secret::Digest;
 
 use super::rows::*;
@@ -31,15 +32,20 @@ pub(super) async fn rows_are_found_as_they_were_put(store: &dyn Store) {
     let held = found.session.expect("the session is there");
     assert_eq!((held.row, held.client, held.user.as_deref()), (session(1, 1), None, Some(&user(1))));
     assert_eq!(found.consent, Some(consent(1, 1)));
-    assert!(found.login.is_none() && found.attempts.is_empty() && found.address_attempts.is_none());
+    let near = Attempt::from_address("192.0.2.1").keys(Some(UserKey(1)), None);
+    assert!(near.into_iter().all(|counter| found.facts.failures(counter).is_none()));
+    assert!(found.address_attempts.is_none());
 }
 
 pub(super) async fn rows_without_their_optional_parts_are_found_as_they_were_put(store: &dyn Store) {
     furnish(store).await;
     let mut bare_code = code(2, 1, 1);
-    (bare_code.challenge, bare_code.audience, bare_code.is_redirect_uri_named) = (None, Vec::new(), false);
+    (bare_code.challenge, bare_code.is_redirect_uri_named) = (None, false);
+    let authorization = &mut bare_code.authorization;
+    (authorization.permission.audience, authorization.circumstances) = (Vec::new(), Circumstances::default());
     let mut bare_grant = grant(2, 1, 1);
-    (bare_grant.refresh, bare_grant.audience, bare_grant.is_revoked) = (None, Vec::new(), true);
+    (bare_grant.refresh, bare_grant.is_revoked) = (None, true);
+    bare_grant.authorization = bare_code.authorization.clone();
     let mut full_grant = grant(3, 1, 1);
     full_grant.refresh =
         Some(Refresh { previous: Some(digest("0")), answer: Some(vec![0, 1, 255]), ..refresh("current") });
@@ -47,12 +53,12 @@ pub(super) async fn rows_without_their_optional_parts_are_found_as_they_were_put
     let mut bare_session = session(2, 1);
     bare_session.amr = Vec::new();
     let puts = [
-        Change::PutCode(Box::new(bare_code.clone())),
-        Change::PutGrant(Box::new(bare_grant.clone())),
-        Change::PutGrant(Box::new(full_grant.clone())),
-        Change::PutAccess(Box::new(own_access(2, 1))),
-        Change::PutPersonal(Box::new(used.clone())),
-        Change::PutSession(Box::new(bare_session.clone())),
+        Write::PutCode(Box::new(bare_code.clone())),
+        Write::PutGrant(Box::new(bare_grant.clone())),
+        Write::PutGrant(Box::new(full_grant.clone())),
+        Write::PutAccess(Box::new(own_access(2, 1))),
+        Write::PutPersonal(Box::new(used.clone())),
+        Write::PutSession(Box::new(bare_session.clone())),
     ];
     commit(store, puts).await;
     let found = facts(store, 2).await;
@@ -71,30 +77,34 @@ pub(super) async fn what_is_not_there_is_absent(store: &dyn Store) {
     let found = facts(store, 1).await;
     assert!(found.client.is_none() && found.code.is_none() && found.grant.is_none() && found.access.is_none());
     assert!(found.personal.is_none() && found.session.is_none() && found.consent.is_none());
-    let login = Wants { login: Some("nobody".to_owned()), ..Wants::default() };
-    let found = store.load(&login).await.expect("the store can be read");
-    assert!(found.login.is_none() && found.attempts.is_empty());
+    let mut wants = Wants::default();
+    wants.account([AccountKey::Login("nobody".to_owned())]);
+    wants.attempt(Attempt::from_address("192.0.2.1"));
+    let found = store.load(wants).await.expect("the store can be read");
+    assert!(found.login("nobody").is_none() && found.account().is_none());
+    let counters = Attempt::from_address("192.0.2.1").keys(None, Some("nobody"));
+    assert!(!counters.is_empty() && counters.into_iter().all(|counter| found.failures(counter).is_none()));
     // Nothing to end or to touch is no error.
     let ends = [
-        Change::TouchSession { id: SessionId(1), seen_at: NOW, idle_until: NOW },
-        Change::TouchPersonal { id: PersonalId(1), used_at: NOW },
-        Change::RevokeGrant(GrantId(1)),
-        Change::RevokeAccess(AccessId(1)),
-        Change::RevokePersonal(PersonalId(1)),
-        Change::WithdrawConsent { user: UserKey(1), client: ClientKey(1) },
-        Change::EndSession(SessionId(1)),
-        Change::EndSessions { user: UserKey(1), but: None },
-        Change::DropSealKey(1),
-        Change::DropIdentity(identity_name(1)),
-        Change::DeleteUser(UserKey(1)),
-        Change::DeleteClient(ClientKey(1)),
+        Write::TouchSession { id: SessionId(1), seen_at: NOW, idle_until: NOW },
+        Write::TouchPersonal { id: PersonalId(1), used_at: NOW },
+        Write::RevokeGrant(GrantId(1)),
+        Write::RevokeAccess(AccessId(1)),
+        Write::RevokePersonal(PersonalId(1)),
+        Write::WithdrawConsent { user: UserKey(1), client: ClientKey(1) },
+        Write::EndSession(SessionId(1)),
+        Write::EndSessions { user: UserKey(1), but: None },
+        Write::DropSealKey(1),
+        Write::DropIdentity(identity_name(1)),
+        Write::DeleteUser(UserKey(1)),
+        Write::DeleteClient(ClientKey(1)),
     ];
     commit(store, ends).await;
 }
 
 pub(super) async fn a_spent_code_stays_and_is_spent(store: &dyn Store) {
     furnish(store).await;
-    commit(store, [Change::SpendCode(CodeId(1))]).await;
+    commit(store, [Write::SpendCode(CodeId(1))]).await;
     let mut spent = code(1, 1, 1);
     spent.is_spent = true;
     assert_eq!(facts(store, 1).await.code.expect("the code is there").row, spent);
@@ -104,7 +114,7 @@ pub(super) async fn a_rotated_refresh_token_takes_the_place_of_the_old_one(store
     furnish(store).await;
     let to = Refresh { previous: Some(digest("first")), answer: Some(vec![7; 40]), generation: 4, ..refresh("second") };
     let rotate =
-        Change::RotateRefresh { grant: GrantId(1), from: digest("first"), to: to.clone(), expires_at: later(2_000) };
+        Write::RotateRefresh { grant: GrantId(1), from: digest("first"), to: to.clone(), expires_at: later(2_000) };
     commit(store, [rotate]).await;
     let mut rotated = grant(1, 1, 1);
     (rotated.refresh, rotated.expires_at) = (Some(to), later(2_000));
@@ -114,7 +124,7 @@ pub(super) async fn a_rotated_refresh_token_takes_the_place_of_the_old_one(store
 pub(super) async fn a_used_refresh_token_may_stay_the_same(store: &dyn Store) {
     furnish(store).await;
     let to = Refresh { idle_until: later(900), ..refresh("first") };
-    let same = Change::RotateRefresh { grant: GrantId(1), from: digest("first"), to, expires_at: later(2_000) };
+    let same = Write::RotateRefresh { grant: GrantId(1), from: digest("first"), to, expires_at: later(2_000) };
     commit(store, [same]).await;
     let mut touched = grant(1, 1, 1);
     touched.refresh = Some(Refresh { idle_until: later(900), ..refresh("first") });
@@ -124,7 +134,7 @@ pub(super) async fn a_used_refresh_token_may_stay_the_same(store: &dyn Store) {
 
 pub(super) async fn a_revoked_grant_takes_its_tokens_along(store: &dyn Store) {
     furnish(store).await;
-    commit(store, [Change::RevokeGrant(GrantId(1))]).await;
+    commit(store, [Write::RevokeGrant(GrantId(1))]).await;
     let found = facts(store, 1).await;
     let held = found.grant.expect("the grant is there");
     assert!(held.row.is_revoked && held.is_grant_revoked);
@@ -134,28 +144,28 @@ pub(super) async fn a_revoked_grant_takes_its_tokens_along(store: &dyn Store) {
 
 pub(super) async fn a_token_for_a_revoked_grant_is_born_dead(store: &dyn Store) {
     furnish(store).await;
-    commit(store, [Change::RevokeGrant(GrantId(1))]).await;
+    commit(store, [Write::RevokeGrant(GrantId(1))]).await;
     let mut late = access(2, 1, 1);
     late.grant = Some(GrantId(1));
-    commit(store, [Change::PutAccess(Box::new(late))]).await;
+    commit(store, [Write::PutAccess(Box::new(late))]).await;
     assert!(facts(store, 2).await.access.expect("the access token is there").is_grant_revoked);
 }
 
 pub(super) async fn a_token_whose_grant_is_gone_is_dead(store: &dyn Store) {
     furnish(store).await;
-    commit(store, [Change::PutAccess(Box::new(access(2, 1, 1)))]).await;
+    commit(store, [Write::PutAccess(Box::new(access(2, 1, 1)))]).await;
     assert!(facts(store, 2).await.access.expect("the access token is there").is_grant_revoked);
 }
 
 pub(super) async fn a_code_whose_grant_has_not_begun_is_alive(store: &dyn Store) {
     furnish(store).await;
-    commit(store, [Change::PutCode(Box::new(code(2, 1, 1)))]).await;
+    commit(store, [Write::PutCode(Box::new(code(2, 1, 1)))]).await;
     assert!(!facts(store, 2).await.code.expect("the code is there").is_grant_revoked);
 }
 
 pub(super) async fn a_revoked_access_token_is_gone_and_its_grant_lives(store: &dyn Store) {
     furnish(store).await;
-    commit(store, [Change::RevokeAccess(AccessId(1))]).await;
+    commit(store, [Write::RevokeAccess(AccessId(1))]).await;
     let found = facts(store, 1).await;
     assert!(found.access.is_none());
     assert!(!found.grant.expect("the grant is there").is_grant_revoked);
@@ -163,7 +173,7 @@ pub(super) async fn a_revoked_access_token_is_gone_and_its_grant_lives(store: &d
 
 pub(super) async fn a_revoked_personal_token_is_gone(store: &dyn Store) {
     furnish(store).await;
-    commit(store, [Change::PutPersonal(Box::new(personal(2, 1))), Change::RevokePersonal(PersonalId(1))]).await;
+    commit(store, [Write::PutPersonal(Box::new(personal(2, 1))), Write::RevokePersonal(PersonalId(1))]).await;
     assert!(facts(store, 1).await.personal.is_none());
     assert!(facts(store, 2).await.personal.is_some());
 }
@@ -171,8 +181,8 @@ pub(super) async fn a_revoked_personal_token_is_gone(store: &dyn Store) {
 pub(super) async fn touching_changes_the_times_alone(store: &dyn Store) {
     furnish(store).await;
     let touches = [
-        Change::TouchSession { id: SessionId(1), seen_at: later(9), idle_until: later(109) },
-        Change::TouchPersonal { id: PersonalId(1), used_at: later(9) },
+        Write::TouchSession { id: SessionId(1), seen_at: later(9), idle_until: later(109) },
+        Write::TouchPersonal { id: PersonalId(1), used_at: later(9) },
     ];
     commit(store, touches).await;
     let found = facts(store, 1).await;
@@ -188,34 +198,34 @@ pub(super) async fn the_last_use_of_a_secret_is_kept_for_as_long_as_the_client_h
     let kept = ClientSecret { stored: StoredSecret::Sha256(digest("kept")), hint: "kept".into(), created_at: NOW };
     let secret = secret_digest(&kept);
     let own = Client { version: 2, secrets: vec![kept], ..client(1) };
-    commit(store, [Change::PutClient(Box::new(own.clone()))]).await;
-    let touch = |client, secret, s| Change::TouchSecret { client: ClientKey(client), secret, used_at: later(s) };
+    commit(store, [Write::PutClient(Box::new(own.clone()))]).await;
+    let touch = |client, secret, s| Write::TouchSecret { client: ClientKey(client), secret, used_at: later(s) };
     commit(store, [touch(1, secret, 9), touch(1, secret, 5), touch(77, digest("nobody's"), 9)]).await;
     assert_eq!(uses(1).await, [(secret, later(9))], "another node's clock may be behind");
     assert_eq!((uses(2).await, uses(77).await), (vec![], vec![]));
-    commit(store, [touch(1, secret, 20), Change::Note(event("together", None))]).await;
+    commit(store, [touch(1, secret, 20), Write::Note(event("together", None))]).await;
     let renamed = Client { version: 3, name: "New".into(), ..own };
-    commit(store, [Change::PutClient(Box::new(renamed.clone()))]).await;
+    commit(store, [Write::PutClient(Box::new(renamed.clone()))]).await;
     assert_eq!(uses(1).await, [(secret, later(20))]);
     let retired = Client { version: 4, secrets: vec![], ..renamed };
-    commit(store, [Change::PutClient(Box::new(retired))]).await;
+    commit(store, [Write::PutClient(Box::new(retired))]).await;
     assert_eq!(uses(1).await, []);
-    commit(store, [touch(2, digest("second"), 30), Change::DeleteClient(ClientKey(2))]).await;
+    commit(store, [touch(2, digest("second"), 30), Write::DeleteClient(ClientKey(2))]).await;
     assert_eq!(uses(2).await, []);
 }
 
 pub(super) async fn a_withdrawn_consent_takes_grants_and_open_codes_along(store: &dyn Store) {
     furnish(store).await;
     let others = [
-        Change::SpendCode(CodeId(1)),
-        Change::PutCode(Box::new(code(2, 1, 1))),
-        Change::PutCode(Box::new(code(3, 2, 1))),
-        Change::PutGrant(Box::new(grant(2, 1, 2))),
-        Change::PutGrant(Box::new(grant(3, 2, 1))),
-        Change::PutConsent(consent(1, 2)),
+        Write::SpendCode(CodeId(1)),
+        Write::PutCode(Box::new(code(2, 1, 1))),
+        Write::PutCode(Box::new(code(3, 2, 1))),
+        Write::PutGrant(Box::new(grant(2, 1, 2))),
+        Write::PutGrant(Box::new(grant(3, 2, 1))),
+        Write::PutConsent(consent(1, 2)),
     ];
     commit(store, others).await;
-    commit(store, [Change::WithdrawConsent { user: UserKey(1), client: ClientKey(1) }]).await;
+    commit(store, [Write::WithdrawConsent { user: UserKey(1), client: ClientKey(1) }]).await;
     let (one, two, three) = (facts(store, 1).await, facts(store, 2).await, facts(store, 3).await);
     assert!(one.consent.is_none());
     assert!(one.grant.expect("the grant is there").is_grant_revoked);
@@ -224,14 +234,15 @@ pub(super) async fn a_withdrawn_consent_takes_grants_and_open_codes_along(store:
     assert!(two.code.is_none(), "a code that was not redeemed would begin a new grant");
     assert!(!two.grant.expect("another client's grant").is_grant_revoked);
     assert!(three.code.is_some() && !three.grant.expect("another user's grant").is_grant_revoked);
-    let other =
-        Wants { session: Some(SessionId(1)), client_id: Some("client-2".into()), consent: true, ..Wants::default() };
-    assert_eq!(store.load(&other).await.expect("the store can be read").consent, Some(consent(1, 2)));
+    let mut other = Wants::of([Key::Consent("client-2".to_owned())]);
+    other.account([AccountKey::Session(SessionId(1))]);
+    let found = store.load(other).await.expect("the store can be read");
+    assert_eq!(found.consent("client-2"), Some(&consent(1, 2)));
 }
 
 pub(super) async fn a_session_ends_alone(store: &dyn Store) {
     furnish(store).await;
-    commit(store, [Change::PutSession(Box::new(session(2, 1))), Change::EndSession(SessionId(1))]).await;
+    commit(store, [Write::PutSession(Box::new(session(2, 1))), Write::EndSession(SessionId(1))]).await;
     assert!(facts(store, 1).await.session.is_none());
     assert!(facts(store, 2).await.session.is_some());
 }
@@ -240,42 +251,40 @@ pub(super) async fn a_dropped_identity_is_gone_and_may_be_linked_again(store: &d
     furnish(store).await;
     let mut elsewhere = identity(1, 1);
     elsewhere.name.issuer = "https://other.example".to_owned();
-    commit(store, [Change::PutIdentity(identity(2, 1)), Change::PutIdentity(elsewhere.clone())]).await;
-    commit(store, [Change::DropIdentity(identity_name(1))]).await;
-    let owner = async |name| {
-        let wants = Wants { identity: Some(name), ..Wants::default() };
-        store.load(&wants).await.unwrap().identity.map(|held| held.row.user)
+    commit(store, [Write::PutIdentity(identity(2, 1)), Write::PutIdentity(elsewhere.clone())]).await;
+    commit(store, [Write::DropIdentity(identity_name(1))]).await;
+    let owner = async |name: IdentityName| {
+        load(store, Key::Identity(name.clone())).await.identity(&name).map(|held| held.row.user)
     };
     assert_eq!(owner(identity_name(1)).await, None);
     assert_eq!((owner(identity_name(2)).await, owner(elsewhere.name).await), (Some(UserKey(1)), Some(UserKey(1))));
-    commit(store, [Change::PutIdentity(identity(1, 2))]).await;
+    commit(store, [Write::PutIdentity(identity(1, 2))]).await;
     assert_eq!(owner(identity_name(1)).await, Some(UserKey(2)));
 }
 
 pub(super) async fn a_burned_token_is_remembered(store: &dyn Store) {
     furnish(store).await;
-    assert!(!facts(store, 1).await.is_burned);
+    assert!(!facts(store, 1).await.is_jti_used);
     commit(store, [burn("jti", 60)]).await;
-    assert!(facts(store, 1).await.is_burned);
-    let other = Wants { burned: Some(digest("another")), ..Wants::default() };
-    assert!(!store.load(&other).await.unwrap().is_burned && !store.load(&Wants::default()).await.unwrap().is_burned);
+    assert!(facts(store, 1).await.is_jti_used);
+    assert!(!load(store, Key::UsedJti(digest("another"))).await.is_jti_used(digest("another")));
 }
 
 pub(super) async fn all_sessions_of_a_user_end_but_for_one(store: &dyn Store) {
     furnish(store).await;
-    let puts = [(2, 1), (3, 1), (4, 2)].map(|(id, user)| Change::PutSession(Box::new(session(id, user))));
+    let puts = [(2, 1), (3, 1), (4, 2)].map(|(id, user)| Write::PutSession(Box::new(session(id, user))));
     commit(store, puts).await;
-    commit(store, [Change::EndSessions { user: UserKey(1), but: Some(SessionId(2)) }]).await;
+    commit(store, [Write::EndSessions { user: UserKey(1), but: Some(SessionId(2)) }]).await;
     for (id, is_there) in [(1, false), (2, true), (3, false), (4, true)] {
         assert_eq!(facts(store, id).await.session.is_some(), is_there, "session {id}");
     }
-    commit(store, [Change::EndSessions { user: UserKey(1), but: None }]).await;
+    commit(store, [Write::EndSessions { user: UserKey(1), but: None }]).await;
     assert!(facts(store, 2).await.session.is_none());
 }
 
 pub(super) async fn a_deleted_user_takes_everything_along(store: &dyn Store) {
     furnish(store).await;
-    commit(store, [Change::PutSession(Box::new(session(2, 2))), Change::DeleteUser(UserKey(1))]).await;
+    commit(store, [Write::PutSession(Box::new(session(2, 2))), Write::DeleteUser(UserKey(1))]).await;
     let found = facts(store, 1).await;
     assert!(found.session.is_none() && found.personal.is_none() && found.grant.is_none());
     let held = found.access.expect("the token's row may stay");
@@ -288,9 +297,9 @@ pub(super) async fn a_deleted_user_takes_everything_along(store: &dyn Store) {
 
 pub(super) async fn a_deleted_client_takes_everything_along(store: &dyn Store) {
     furnish(store).await;
-    let others = [Change::PutAccess(Box::new(own_access(2, 1))), Change::PutGrant(Box::new(grant(2, 1, 2)))];
+    let others = [Write::PutAccess(Box::new(own_access(2, 1))), Write::PutGrant(Box::new(grant(2, 1, 2)))];
     commit(store, others).await;
-    commit(store, [Change::DeleteClient(ClientKey(1))]).await;
+    commit(store, [Write::DeleteClient(ClientKey(1))]).await;
     let found = facts(store, 1).await;
     assert!(found.client.is_none() && found.grant.is_none() && found.consent.is_none());
     let held = found.access.expect("the token's row may stay");
@@ -305,7 +314,7 @@ pub(super) async fn what_hangs_on_a_row_is_as_it_is_now(store: &dyn Store) {
     facts(store, 1).await;
     let other_client = Client { is_disabled: true, version: 2, ..client(1) };
     let other_user = User { name: "Renamed".to_owned(), email: None, version: 2, ..user(1) };
-    let changes = [Change::PutClient(Box::new(other_client.clone())), Change::PutUser(Box::new(other_user.clone()))];
+    let changes = [Write::PutClient(Box::new(other_client.clone())), Write::PutUser(Box::new(other_user.clone()))];
     commit(store, changes).await;
     let found = facts(store, 1).await;
     assert_eq!(found.client.as_deref(), Some(&other_client));
@@ -314,74 +323,79 @@ pub(super) async fn what_hangs_on_a_row_is_as_it_is_now(store: &dyn Store) {
     assert_eq!(found.session.expect("the session is there").user.as_deref(), Some(&other_user));
     // The name that was given up is free again.
     let heir = User { email: Some("user1@example.com".to_owned()), version: 2, ..user(2) };
-    commit(store, [Change::PutUser(Box::new(heir))]).await;
+    commit(store, [Write::PutUser(Box::new(heir))]).await;
 }
 
-async fn failures(store: &dyn Store) -> Option<Attempts> {
-    let wants = Wants { address_attempts: Some(digest("address")), ..Wants::default() };
-    store.load(&wants).await.expect("the store can be read").address_attempts
-}
-
-fn fail(limit: u32, at_s: u64) -> Change {
-    Change::CountFailure { key: digest("address"), limit, now: later(at_s), resets_at: later(at_s + 100), user: None }
+fn fail(limit: u32, at_s: u64) -> Write {
+    Write::CountFailure { key: digest("address"), limit, now: later(at_s), resets_at: later(at_s + 100), user: None }
 }
 
 pub(super) async fn failures_are_counted_until_their_window_is_over(store: &dyn Store) {
     commit(store, [fail(3, 0)]).await;
-    assert_eq!(failures(store).await, Some(Attempts { failures: 1, resets_at: later(100) }));
+    assert_eq!(failures(store, digest("address")).await, Some(Attempts { failures: 1, resets_at: later(100) }));
     commit(store, [fail(3, 50)]).await;
-    assert_eq!(failures(store).await, Some(Attempts { failures: 2, resets_at: later(100) }), "the window stays");
+    assert_eq!(
+        failures(store, digest("address")).await,
+        Some(Attempts { failures: 2, resets_at: later(100) }),
+        "the window stays"
+    );
     commit(store, [fail(3, 99)]).await;
     let found = facts(store, 1).await;
-    assert_eq!(found.client_attempts, found.address_attempts, "a client's counter is found as an address's is");
-    assert_eq!(found.client_address_attempts, None);
-    assert_eq!(store.commit(vec![fail(3, 99)]).await, Err(CommitError::Lost));
+    assert_eq!(found.address_attempts.map(|own| own.failures), Some(3), "beside other keys it is found as it is alone");
+    assert_eq!(found.facts.failures(digest("clients")), None);
+    assert_eq!(store.commit([fail(3, 99)].into()).await, Err(CommitError::Lost));
     commit(store, [fail(3, 100)]).await;
-    assert_eq!(failures(store).await, Some(Attempts { failures: 1, resets_at: later(200) }), "a new window");
+    assert_eq!(
+        failures(store, digest("address")).await,
+        Some(Attempts { failures: 1, resets_at: later(200) }),
+        "a new window"
+    );
 }
 
 pub(super) async fn a_passed_counter_forgets_only_when_told_to(store: &dyn Store) {
-    let pass = |is_cleared| Change::PassCounter { key: digest("address"), limit: 2, now: NOW, is_cleared };
-    commit(store, [pass(false), pass(true)]).await;
-    commit(store, [fail(2, 0), pass(false)]).await;
-    assert_eq!(failures(store).await.map(|row| row.failures), Some(1));
-    commit(store, [pass(true)]).await;
-    assert_eq!(failures(store).await, None);
+    let relied = [Rely::CounterBelow { key: digest("address"), limit: 2, now: NOW }];
+    let clear = Write::ClearCounter { key: digest("address"), limit: 2, now: NOW };
+    commit(store, Changes::new(relied, [clear.clone()])).await;
+    commit(store, Changes::new(relied, [fail(2, 0)])).await;
+    assert_eq!(failures(store, digest("address")).await.map(|row| row.failures), Some(1));
+    commit(store, Changes::new(relied, [clear.clone()])).await;
+    assert_eq!(failures(store, digest("address")).await, None);
+    commit(store, [fail(2, 0), fail(2, 0), clear]).await;
+    assert_eq!(failures(store, digest("address")).await.map(|row| row.failures), Some(2), "a full counter stays");
+    commit(store, [Write::ClearCounter { key: digest("address"), limit: 2, now: later(100) }]).await;
+    assert_eq!(failures(store, digest("address")).await, None, "its window is over");
 }
 
 pub(super) async fn the_counters_of_an_account_are_cleared_together(store: &dyn Store) {
     furnish(store).await;
-    let count = |key: &str, user: Option<i64>| Change::CountFailure {
+    let count = |key: &str, user: Option<i64>| Write::CountFailure {
         key: digest(key),
         limit: 9,
         now: NOW,
         resets_at: later(100),
         user: user.map(UserKey),
     };
-    let failures = async |key: &str| {
-        let wants = Wants { address_attempts: Some(digest(key)), ..Wants::default() };
-        store.load(&wants).await.expect("the store can be read").address_attempts.map(|row| row.failures)
-    };
+    let failures = async |key: &str| failures(store, digest(key)).await.map(|row| row.failures);
     // A counter that began before anybody had the name becomes the account's.
     commit(store, [count("name", None), count("name", Some(1)), count("name", None), count("device", Some(1))]).await;
     commit(store, [count("other", Some(2)), count("address", None)]).await;
-    commit(store, [Change::ForgetFailures(UserKey(1))]).await;
+    commit(store, [Write::ForgetFailures(UserKey(1))]).await;
     assert_eq!([failures("name").await, failures("device").await], [None, None]);
     assert_eq!([failures("other").await, failures("address").await], [Some(1), Some(1)]);
-    commit(store, [Change::DeleteUser(UserKey(2))]).await;
+    commit(store, [Write::DeleteUser(UserKey(2))]).await;
     assert_eq!([failures("other").await, failures("address").await], [None, Some(1)]);
 }
 
 pub(super) async fn sealing_keys_keep_their_order(store: &dyn Store) {
-    commit(store, [9, 3, 70_000].map(|number| Change::PutSealKey(seal_key(number)))).await;
-    commit(store, [Change::DropSealKey(70_000), Change::PutSealKey(seal_key(5))]).await;
+    commit(store, [9, 3, 70_000].map(|number| Write::PutSealKey(seal_key(number)))).await;
+    commit(store, [Write::DropSealKey(70_000), Write::PutSealKey(seal_key(5))]).await;
     let numbers: Vec<_> =
         store.seal_keys().await.expect("the store can be read").iter().map(|key| key.number).collect();
     assert_eq!(numbers, [9, 3, 5]);
 }
 
 pub(super) async fn no_changes_are_no_trouble(store: &dyn Store) {
-    commit(store, []).await;
+    commit(store, Changes::default()).await;
 }
 
 pub(super) async fn the_fingerprint_of_the_first_master_key_stays(store: &dyn Store) {

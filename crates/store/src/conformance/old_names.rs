@@ -1,6 +1,6 @@
 //! Accounts from before names were composed, which go on working in every store that keeps its rows.
 
-use protocol::line::{Change, Wants};
+use protocol::line::Write;
 use protocol::model::User;
 
 use super::rows::*;
@@ -19,19 +19,18 @@ pub(crate) async fn go_on_working(store: &dyn Store) {
     each_finds_its_own(store).await;
     for (key, _, name) in STORED {
         let changed = User { name: "Changed".to_owned(), version: 2, ..named(key, name) };
-        commit(store, [Change::PutUser(Box::new(changed))]).await;
+        commit(store, [Write::PutUser(Box::new(changed))]).await;
     }
     each_finds_its_own(store).await;
     for name in ["ZO\u{cb}", "zoe\u{308}", "JOS\u{c9}"] {
-        let thief = Change::PutUser(Box::new(named(6, name)));
-        assert_eq!(store.commit(vec![thief]).await, Err(CommitError::Taken("username")), "{name}");
+        let thief = Write::PutUser(Box::new(named(6, name)));
+        assert_eq!(store.commit(thief.into()).await, Err(CommitError::Taken("username")), "{name}");
     }
 }
 
 async fn each_finds_its_own(store: &dyn Store) {
     for (typed, key) in [("Jos\u{e9}", 3), ("JOSE\u{301}", 4), ("zo\u{eb}", 5), ("Zoe\u{308}", 5)] {
-        let wants = Wants { login: Some(typed.to_owned()), ..Wants::default() };
-        let found = store.load(&wants).await.expect("the store can be read").login;
+        let found = login(store, typed).await;
         assert_eq!(found.map(|user| user.key.0), Some(key), "{typed}");
         let found = store.user_by_name(typed).await.expect("the store can be read");
         assert_eq!(found.map(|user| user.key.0), Some(key), "{typed}");

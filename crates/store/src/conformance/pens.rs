@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use protocol::line::Change;
+use protocol::line::{Changes, Write};
 use protocol::model::{User, UserKey};
 
 use super::rows::{access, user};
 use crate::{CommitError, Fault, PEN_MAX, Store};
 
-fn put(user: User) -> Vec<Change> {
-    vec![Change::PutUser(Box::new(user))]
+fn put(user: User) -> Changes {
+    Write::PutUser(Box::new(user)).into()
 }
 
-fn renamed(version: u32, name: &str) -> Vec<Change> {
+fn renamed(version: u32, name: &str) -> Changes {
     put(User { version, name: name.to_owned(), ..user(1) })
 }
 
@@ -32,7 +32,7 @@ pub(super) async fn nobody_else_writes_while_a_pen_is_held(store: &dyn Store) {
 }
 
 pub(super) async fn a_turn_that_is_lost_keeps_its_pen(store: &dyn Store) {
-    store.commit([put(user(1)), vec![Change::PutAccess(Box::new(access(70, 1, 1)))]].concat()).await.unwrap();
+    store.commit(put(user(1)).with(Write::PutAccess(Box::new(access(70, 1, 1))))).await.unwrap();
     let mut pen = store.pen().await.unwrap();
     assert_eq!(pen.commit(renamed(7, "Lost")).await, Err(CommitError::Lost));
     let behind = |id| put(User { revoked_below: id, version: 2, ..user(1) });
@@ -47,7 +47,7 @@ pub(super) async fn a_pen_that_is_dropped_writes_nothing_and_lets_others_write(s
     store.commit(put(user(1))).await.unwrap();
     let mut pen = store.pen().await.unwrap();
     // Its first change is taken back with the one that is lost.
-    let half = [renamed(2, "Half"), renamed(9, "Lost")].concat();
+    let half = renamed(2, "Half").with(renamed(9, "Lost"));
     assert_eq!(pen.commit(half).await, Err(CommitError::Lost));
     drop(pen);
     assert_eq!(name(store).await, user(1).name);

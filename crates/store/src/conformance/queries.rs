@@ -1,10 +1,10 @@
 //! Every question is answered.
 
-use protocol::line::{Change, Holdings, Wants};
+use protocol::line::{AccountKey, Key, OwnedCounts, Wants, Write};
 use protocol::model::{
     Access, Client, ClientKey, Consent, Event, EventKind, GrantId, Session, SessionId, User, UserKey,
 };
-use protocol::person::attempts::Knock;
+use protocol::person::attempts::Attempt;
 use protocol::person::counters::account_attempts_key;
 use protocol::scope::Scope;
 
@@ -17,7 +17,7 @@ fn keys(clients: &[std::sync::Arc<Client>]) -> Vec<i64> {
 
 pub(super) async fn clients_and_users_come_in_pages(store: &dyn Store) {
     for key in [4, 2, 3, 1] {
-        commit(store, [Change::PutClient(Box::new(client(key))), Change::PutUser(Box::new(user(key)))]).await;
+        commit(store, [Write::PutClient(Box::new(client(key))), Write::PutUser(Box::new(user(key)))]).await;
     }
     assert_eq!(keys(&store.clients(None, None, 3).await.unwrap()), [1, 2, 3]);
     assert_eq!(keys(&store.clients(None, Some(ClientKey(3)), 3).await.unwrap()), [4]);
@@ -30,7 +30,7 @@ pub(super) async fn clients_and_users_come_in_pages(store: &dyn Store) {
 pub(super) async fn clients_are_found_by_owner_and_by_id(store: &dyn Store) {
     furnish(store).await;
     let owned = Client { owner: Some(UserKey(1)), ..client(3) };
-    commit(store, [Change::PutClient(Box::new(owned.clone()))]).await;
+    commit(store, [Write::PutClient(Box::new(owned.clone()))]).await;
     assert_eq!(keys(&store.clients(Some(UserKey(1)), None, 9).await.unwrap()), [3]);
     assert_eq!(keys(&store.clients(Some(UserKey(1)), Some(ClientKey(3)), 9).await.unwrap()), [0; 0]);
     assert_eq!(store.client_by_id("client-3").await.unwrap().as_deref(), Some(&owned));
@@ -48,29 +48,28 @@ pub(super) async fn a_user_is_found_under_every_name(store: &dyn Store) {
         assert!(store.user_by_name(name).await.unwrap().is_none(), "{name}");
     }
     // The public identifier is no name to sign in with.
-    let wants = |login: &str| Wants { login: Some(login.to_owned()), ..Wants::default() };
-    assert!(store.load(&wants("sub-1")).await.unwrap().login.is_none());
-    assert_eq!(store.load(&wants("uSER1@example.com")).await.unwrap().login.as_deref(), Some(&user(1)));
+    assert!(login(store, "sub-1").await.is_none());
+    assert_eq!(login(store, "uSER1@example.com").await.as_deref(), Some(&user(1)));
     assert_eq!(store.user(UserKey(2)).await.unwrap().as_deref(), Some(&user(2)));
 }
 
 pub(super) async fn a_sub_wins_over_a_user_name(store: &dyn Store) {
     furnish(store).await;
     let pretender = User { username: Some("sub-1".to_owned()), ..user(3) };
-    commit(store, [Change::PutUser(Box::new(pretender))]).await;
+    commit(store, [Write::PutUser(Box::new(pretender))]).await;
     assert_eq!(store.user_by_name("sub-1").await.unwrap().as_deref(), Some(&user(1)));
 }
 
 pub(super) async fn sessions_come_newest_first(store: &dyn Store) {
     furnish(store).await;
-    let puts = [(2, 1), (3, 2)].map(|(id, user)| Change::PutSession(Box::new(session(id, user))));
+    let puts = [(2, 1), (3, 2)].map(|(id, user)| Write::PutSession(Box::new(session(id, user))));
     commit(store, puts).await;
     assert_eq!(store.sessions(UserKey(1)).await.unwrap(), [session(2, 1), session(1, 1)]);
 }
 
 pub(super) async fn identities_are_those_of_their_user(store: &dyn Store) {
     furnish(store).await;
-    let puts = [identity(3, 1), identity(2, 1), identity(4, 2)].map(Change::PutIdentity);
+    let puts = [identity(3, 1), identity(2, 1), identity(4, 2)].map(Write::PutIdentity);
     commit(store, puts).await;
     assert_eq!(store.identities(UserKey(1)).await.unwrap(), [identity(1, 1), identity(2, 1), identity(3, 1)]);
     assert_eq!(store.identities(UserKey(3)).await.unwrap(), []);
@@ -82,22 +81,22 @@ pub(super) async fn applications_are_consents_and_live_grants(store: &dyn Store)
     over.expires_at = NOW;
     let mut revoked = grant(3, 1, 1);
     revoked.is_revoked = true;
-    let puts = [over, revoked, grant(4, 1, 2), grant(5, 1, 2)].map(|row| Change::PutGrant(Box::new(row)));
+    let puts = [over, revoked, grant(4, 1, 2), grant(5, 1, 2)].map(|row| Write::PutGrant(Box::new(row)));
     commit(store, puts).await;
     let found = store.applications(UserKey(1), NOW).await.unwrap();
     let seen: Vec<_> = found.iter().map(|own| (own.client.key.0, own.consent.clone(), own.grants_live)).collect();
     assert_eq!(seen, [(1, Some(consent(1, 1)), 1), (2, None, 2)]);
     // A consent stays when its grants are dead; a client without either is not there.
-    commit(store, [1, 4, 5].map(|id| Change::RevokeGrant(GrantId(id)))).await;
+    commit(store, [1, 4, 5].map(|id| Write::RevokeGrant(GrantId(id)))).await;
     let found = store.applications(UserKey(1), NOW).await.unwrap();
     assert_eq!(found.iter().map(|own| (own.client.key.0, own.grants_live)).collect::<Vec<_>>(), [(1, 0)]);
     // Everything older than a number may be dead at once.
-    commit(store, [Change::PutGrant(Box::new(grant(6, 2, 1)))]).await;
+    commit(store, [Write::PutGrant(Box::new(grant(6, 2, 1)))]).await;
     let cut = Client { revoked_below: 7, version: 2, ..client(1) };
-    commit(store, [Change::PutClient(Box::new(cut)), Change::PutGrant(Box::new(grant(7, 2, 1)))]).await;
+    commit(store, [Write::PutClient(Box::new(cut)), Write::PutGrant(Box::new(grant(7, 2, 1)))]).await;
     assert_eq!(store.applications(UserKey(2), NOW).await.unwrap()[0].grants_live, 1);
     let cut = User { revoked_below: 8, version: 2, ..user(2) };
-    commit(store, [Change::PutUser(Box::new(cut))]).await;
+    commit(store, [Write::PutUser(Box::new(cut))]).await;
     assert!(store.applications(UserKey(2), NOW).await.unwrap().is_empty());
 }
 
@@ -105,7 +104,7 @@ pub(super) async fn grants_can_be_narrowed_down(store: &dyn Store) {
     furnish(store).await;
     let mut over = grant(4, 2, 2);
     over.expires_at = NOW;
-    let puts = [grant(2, 1, 2), grant(3, 2, 1), over].map(|row| Change::PutGrant(Box::new(row)));
+    let puts = [grant(2, 1, 2), grant(3, 2, 1), over].map(|row| Write::PutGrant(Box::new(row)));
     commit(store, puts).await;
     let (one, two) = ((Some(UserKey(1)), Some(ClientKey(1))), (Some(UserKey(2)), Some(ClientKey(2))));
     for (user, client, live_at, rows_max, expected) in [
@@ -127,7 +126,7 @@ pub(super) async fn grants_can_be_narrowed_down(store: &dyn Store) {
 
 pub(super) async fn personal_tokens_come_with_their_user(store: &dyn Store) {
     furnish(store).await;
-    commit(store, [(2, 2), (3, 1)].map(|(id, user)| Change::PutPersonal(Box::new(personal(id, user))))).await;
+    commit(store, [(2, 2), (3, 1)].map(|(id, user)| Write::PutPersonal(Box::new(personal(id, user))))).await;
     let ids = |found: Vec<protocol::model::Held<protocol::model::Personal>>| {
         found.into_iter().map(|held| (held.row.id.0, held.user.map(|user| user.key.0))).collect::<Vec<_>>()
     };
@@ -138,8 +137,8 @@ pub(super) async fn personal_tokens_come_with_their_user(store: &dyn Store) {
 pub(super) async fn connected_users_are_counted_once(store: &dyn Store) {
     furnish(store).await;
     // The first user has a consent and a grant, the second a grant alone, the third a consent alone.
-    commit(store, [Change::PutGrant(Box::new(grant(2, 2, 1)))]).await;
-    commit(store, [Change::PutUser(Box::new(user(3))), Change::PutConsent(consent(3, 1))]).await;
+    commit(store, [Write::PutGrant(Box::new(grant(2, 2, 1)))]).await;
+    commit(store, [Write::PutUser(Box::new(user(3))), Write::PutConsent(consent(3, 1))]).await;
     let count = async |client, now, users_max| store.connected(ClientKey(client), now, users_max).await.unwrap();
     assert_eq!(count(1, NOW, 9).await, 3);
     assert_eq!(count(1, NOW, 2).await, 2);
@@ -147,36 +146,39 @@ pub(super) async fn connected_users_are_counted_once(store: &dyn Store) {
     assert_eq!(count(4, NOW, 9).await, 0);
     assert_eq!(count(1, later(1_000), 9).await, 2, "the grants are over");
     let cut = User { revoked_below: 3, version: 2, ..user(2) };
-    commit(store, [Change::PutUser(Box::new(cut)), Change::PutGrant(Box::new(grant(3, 2, 1)))]).await;
+    commit(store, [Write::PutUser(Box::new(cut)), Write::PutGrant(Box::new(grant(3, 2, 1)))]).await;
     assert_eq!(count(1, NOW, 9).await, 3);
     let cut = User { revoked_below: 4, version: 3, ..user(2) };
-    commit(store, [Change::PutUser(Box::new(cut))]).await;
+    commit(store, [Write::PutUser(Box::new(cut))]).await;
     assert_eq!(count(1, NOW, 9).await, 2);
-    commit(store, [Change::WithdrawConsent { user: UserKey(1), client: ClientKey(1) }]).await;
+    commit(store, [Write::WithdrawConsent { user: UserKey(1), client: ClientKey(1) }]).await;
     assert_eq!(count(1, NOW, 9).await, 1);
     let cut = Client { revoked_below: 99, version: 2, ..client(1) };
-    commit(store, [Change::PutClient(Box::new(cut)), Change::PutGrant(Box::new(grant(9, 2, 1)))]).await;
+    commit(store, [Write::PutClient(Box::new(cut)), Write::PutGrant(Box::new(grant(9, 2, 1)))]).await;
     assert_eq!(count(1, NOW, 9).await, 1, "a consent stays when all grants are revoked");
 }
 
-pub(super) async fn holdings_are_those_of_the_session_s_user(store: &dyn Store) {
+pub(super) async fn owned_counts_are_those_of_the_session_s_user(store: &dyn Store) {
     furnish(store).await;
     let owned = Client { owner: Some(UserKey(1)), ..client(3) };
     let others = Client { owner: Some(UserKey(2)), ..client(4) };
-    commit(store, [owned, others].map(|row| Change::PutClient(Box::new(row)))).await;
-    commit(store, [(2, 2), (3, 1)].map(|(id, user)| Change::PutPersonal(Box::new(personal(id, user))))).await;
-    let holdings = async |session, holdings| {
-        let wants = Wants { session: Some(SessionId(session)), holdings, ..Wants::default() };
-        store.load(&wants).await.unwrap().holdings
+    commit(store, [owned, others].map(|row| Write::PutClient(Box::new(row)))).await;
+    commit(store, [(2, 2), (3, 1)].map(|(id, user)| Write::PutPersonal(Box::new(personal(id, user))))).await;
+    let counts = async |session, key: Option<Key>| {
+        let mut wants = Wants::of(key);
+        wants.account([AccountKey::Session(SessionId(session))]);
+        let facts = store.load(wants).await.unwrap();
+        facts.row(&Key::OwnedCounts).map(|_| facts.owned_counts().unwrap())
     };
-    assert_eq!(holdings(1, true).await, Some(Holdings { clients: 1, personals: 2, identities: 1 }));
-    assert_eq!(holdings(1, false).await, None);
-    assert_eq!(holdings(7, true).await, None);
+    let expected = OwnedCounts { clients: 1, personals: 2, identities: 1 };
+    assert_eq!(counts(1, Some(Key::OwnedCounts)).await, Some(expected));
+    assert_eq!(counts(1, None).await, None);
+    assert_eq!(counts(7, Some(Key::OwnedCounts)).await, None);
 }
 
 pub(super) async fn events_come_latest_first(store: &dyn Store) {
     furnish(store).await;
-    commit(store, [("second", None), ("third", Some(1))].map(|(detail, user)| Change::Note(event(detail, user)))).await;
+    commit(store, [("second", None), ("third", Some(1))].map(|(detail, user)| Write::Note(event(detail, user)))).await;
     let found = async |filter| events(store, filter).await;
     let all = || EventFilter { rows_max: 9, ..EventFilter::default() };
     let (first, second, third) = (event("first", Some(1)), event("second", None), event("third", Some(1)));
@@ -198,7 +200,7 @@ pub(super) async fn events_can_be_narrowed_down_and_come_in_pages(store: &dyn St
         note(3, EventKind::SignInFailed, None, 1, "192.0.2.2"),
         note(4, EventKind::SignInFailed, Some(1), 2, "192.0.2.1"),
     ];
-    commit(store, all.map(Change::Note)).await;
+    commit(store, all.map(Write::Note)).await;
     let told = async |filter: EventFilter| {
         let found = store.events(EventFilter { rows_max: filter.rows_max.max(1), ..filter }).await.unwrap();
         found.iter().map(|noted| noted.event.detail.clone()).collect::<Vec<_>>().join(" ")
@@ -234,6 +236,7 @@ pub(super) async fn counts_say_how_much_there_is(store: &dyn Store) {
         ("attempts", 0),
         ("burned", 0),
         ("seal_keys", 1),
+        ("jobs", 1),
         ("events", 1),
     ];
     assert_eq!(rows, expected);
@@ -250,10 +253,10 @@ pub(super) async fn ages_say_when_the_first_and_the_last_row_were_made(store: &d
     commit(
         store,
         [
-            Change::PutAccess(Box::new(access)),
-            Change::PutClient(Box::new(client)),
-            Change::PutConsent(consent),
-            Change::Note(late),
+            Write::PutAccess(Box::new(access)),
+            Write::PutClient(Box::new(client)),
+            Write::PutConsent(consent),
+            Write::Note(late),
         ],
     )
     .await;
@@ -268,6 +271,7 @@ pub(super) async fn ages_say_when_the_first_and_the_last_row_were_made(store: &d
         ("access_tokens", NOW, later(60)),
         ("personal_tokens", NOW, NOW),
         ("seal_keys", NOW, NOW),
+        ("jobs", NOW, NOW),
         ("events", NOW, later(90)),
     ];
     assert_eq!(store.counts().await.unwrap().ages, expected);
@@ -279,64 +283,69 @@ pub(super) async fn the_greatest_id_is_above_all_rows(store: &dyn Store) {
     let before = store.greatest_id().await.unwrap();
     assert!(before >= 2, "two clients and two users are there");
     let session = Session { id: SessionId(before + 5), ..session(1, 1) };
-    commit(store, [Change::PutSession(Box::new(session.clone()))]).await;
+    commit(store, [Write::PutSession(Box::new(session.clone()))]).await;
     assert_eq!(store.greatest_id().await.unwrap(), before + 5);
     let overrun = Session { id: SessionId(-1), ..session };
-    commit(store, [Change::PutSession(Box::new(overrun))]).await;
+    commit(store, [Write::PutSession(Box::new(overrun))]).await;
     assert_eq!(store.greatest_id().await.unwrap(), i64::MAX, "an id that ran over is greater than all others");
 }
 
 /// Somebody who is signed in may sign in as somebody else: what counts is who that is.
 pub(super) async fn consent_and_attempts_go_by_login_before_session(store: &dyn Store) {
     furnish(store).await;
-    let wider = Consent { scope: Scope::of(["profile", "email"]), ..consent(2, 1) };
-    let fail = |key| Change::CountFailure { key, limit: 9, now: NOW, resets_at: later(100), user: None };
+    let mut wider = consent(2, 1);
+    wider.permission.scope = Scope::of(["profile", "email"]);
+    let fail = |key| Write::CountFailure { key, limit: 9, now: NOW, resets_at: later(100), user: None };
     let (one, two) = (account_attempts_key(Some(UserKey(1)), ""), account_attempts_key(Some(UserKey(2)), ""));
     let nobody = account_attempts_key(None, " NoBody ");
-    commit(store, [Change::PutConsent(wider.clone()), fail(one), fail(two), fail(two)]).await;
+    commit(store, [Write::PutConsent(wider.clone()), fail(one), fail(two), fail(two)]).await;
     commit(store, [fail(nobody), fail(nobody), fail(nobody)]).await;
-    let wants = |login: Option<&str>| Wants {
-        client_id: Some("client-1".to_owned()),
-        session: Some(SessionId(1)),
-        login: login.map(str::to_owned),
-        consent: true,
-        knock: Some(Knock::from_address("192.0.2.1")),
-        ..Wants::default()
-    };
-    for (login, consented, failures) in [
-        (None, Some(consent(1, 1)), 1),
-        (Some("user2"), Some(wider.clone()), 2),
-        (Some("USER2@example.com"), Some(wider), 2),
-        (Some("nobody"), None, 3),
+    let attempt = Attempt::from_address("192.0.2.1");
+    for (login, account, consented, failures) in [
+        (None, Some(UserKey(1)), Some(consent(1, 1)), 1),
+        (Some("user2"), Some(UserKey(2)), Some(wider.clone()), 2),
+        (Some("USER2@example.com"), Some(UserKey(2)), Some(wider), 2),
+        (Some("nobody"), None, None, 3),
     ] {
-        let found = store.load(&wants(login)).await.unwrap();
-        assert_eq!(found.consent, consented, "{login:?}");
-        assert_eq!(found.attempts.iter().map(|(_, row)| row.failures).collect::<Vec<_>>(), [failures], "{login:?}");
+        let session = SessionId(1);
+        let mut wants = Wants::of([Key::Session(session), Key::Consent("client-1".to_owned())]);
+        wants.account([login.map_or(AccountKey::Session(session), |typed| AccountKey::Login(typed.to_owned()))]);
+        wants.attempt(attempt.clone());
+        let found = store.load(wants).await.unwrap();
+        assert_eq!(found.account(), account, "{login:?}");
+        assert_eq!(found.consent("client-1").cloned(), consented, "{login:?}");
+        let counters = attempt.keys(account, login).into_iter().filter_map(|counter| found.failures(counter));
+        assert_eq!(counters.map(|row| row.failures).collect::<Vec<_>>(), [failures], "{login:?}");
     }
 }
 
 pub(super) async fn an_identity_leads_to_its_user_before_login_and_session(store: &dyn Store) {
     furnish(store).await;
     let key = account_attempts_key(Some(UserKey(1)), "");
-    let count = Change::CountFailure { key, limit: 9, now: NOW, resets_at: later(10), user: None };
+    let count = Write::CountFailure { key, limit: 9, now: NOW, resets_at: later(10), user: None };
     commit(store, [count]).await;
-    let known = Wants {
-        identity: Some(identity_name(1)),
-        login: Some("user2".to_owned()),
-        client_id: Some("client-1".to_owned()),
-        consent: true,
-        knock: Some(Knock::from_address("192.0.2.1")),
-        ..Wants::default()
+    let attempt = Attempt::from_address("192.0.2.1");
+    let load_as = async |keys: [AccountKey; 2]| {
+        let mut wants = Wants::of([Key::Consent("client-1".to_owned())]);
+        wants.account(keys);
+        wants.attempt(attempt.clone());
+        let found = store.load(wants).await.expect("the store can be read");
+        let counters = attempt.keys(found.account(), Some("user2"));
+        let counted = counters.into_iter().filter(|counter| found.failures(*counter).is_some()).count();
+        (found, counted)
     };
-    let found = store.load(&known).await.expect("the store can be read");
-    let held = found.identity.expect("the identity is there");
-    assert_eq!((held.row, held.user.map(|user| user.key)), (identity(1, 1), Some(UserKey(1))));
-    assert_eq!(found.login.map(|user| user.key), Some(UserKey(2)));
-    assert!(found.attempts.len() == 1 && found.consent.is_some());
-    let unknown = Wants { identity: Some(identity_name(2)), ..known };
-    let found = store.load(&unknown).await.expect("the store can be read");
-    assert!(found.identity.is_none() && found.attempts.is_empty() && found.consent.is_none());
-    commit(store, [Change::DeleteUser(UserKey(1))]).await;
-    let found = store.load(&Wants { identity: Some(identity_name(1)), ..Wants::default() }).await;
-    assert!(found.expect("the store can be read").identity.is_none(), "it goes with its user");
+    let user2 = || AccountKey::Login("user2".to_owned());
+    let (found, counted) = load_as([AccountKey::Identity(identity_name(1)), user2()]).await;
+    let held = found.identity(&identity_name(1)).expect("the identity is there");
+    assert_eq!((&held.row, held.user.as_ref().map(|user| user.key)), (&identity(1, 1), Some(UserKey(1))));
+    assert_eq!(found.login("user2").map(|user| user.key), Some(UserKey(2)));
+    assert!(counted == 1 && found.consent("client-1").is_some());
+    let (found, counted) = load_as([AccountKey::Identity(identity_name(2)), user2()]).await;
+    assert_eq!(found.account(), Some(UserKey(2)), "an identity that is nobody's leads to the next key");
+    assert!(found.identity(&identity_name(2)).is_none() && counted == 0 && found.consent("client-1").is_none());
+    let (found, counted) = load_as([user2(), AccountKey::Identity(identity_name(1))]).await;
+    assert_eq!((found.account(), counted), (Some(UserKey(2)), 0), "the order of the keys is the caller's");
+    commit(store, [Write::DeleteUser(UserKey(1))]).await;
+    let found = load(store, Key::Identity(identity_name(1))).await;
+    assert!(found.identity(&identity_name(1)).is_none(), "it goes with its user");
 }

@@ -1,17 +1,20 @@
 //! Rows to write, and a way to look at everything at once.
 
-use protocol::line::{Change, Facts, Wants};
+use std::sync::Arc;
+
+use protocol::line::{AccountKey, Changes, Facts, Key, Row, Wants, Write};
 use protocol::model::{
-    Access, AccessId, Amr, AuthMethod, Client, ClientKey, ClientKind, Code, CodeId, Consent, Event, EventKind, Grant,
-    GrantId, GrantType, Identity, IdentityName, Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session,
-    SessionId, User, UserKey,
+    Access, AccessId, Amr, Attempts, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, Code,
+    CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Held, Identity, IdentityName, Job, JobId, Permission,
+    Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, User, UserKey,
 };
+use protocol::person::attempts::Attempt;
 use protocol::person::counters::account_attempts_key;
 use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 
-use crate::{CommitError, EventFilter, Query, Store};
+use crate::{CommitError, EventFilter, JobFilter, Query, Store};
 
 /// The time of every test.
 pub(crate) const NOW: UnixTime = UnixTime(1_000_000);
@@ -101,8 +104,7 @@ pub(crate) fn consent(user: i64, client: i64) -> Consent {
         id: 100 * user + client,
         user: UserKey(user),
         client: ClientKey(client),
-        scope: Scope::of(["profile"]),
-        audience: vec!["https://api.example/".to_owned()],
+        permission: Permission { scope: Scope::of(["profile"]), audience: vec!["https://api.example/".to_owned()] },
         given_at: NOW,
         renewed_at: later(1),
     }
@@ -114,12 +116,29 @@ pub(crate) fn identity_name(subject: i64) -> IdentityName {
 }
 
 /// Burns a token for so many seconds.
-pub(crate) fn burn(jti: &str, ttl_s: u64) -> Change {
-    Change::BurnJti { jti: digest(jti), until: later(ttl_s) }
+pub(crate) fn burn(jti: &str, ttl_s: u64) -> Write {
+    Write::BurnJti { jti: digest(jti), until: later(ttl_s) }
 }
 
 pub(crate) fn identity(subject: i64, user: i64) -> Identity {
     Identity { name: identity_name(subject), user: UserKey(user), linked_at: NOW }
+}
+
+/// What a user authorized a client to do, with a member that only a newer version knows.
+pub(crate) fn authorization(user: i64, client: i64) -> Authorization {
+    let rest = serde_json::from_str(r#"{"newer":{"z":[1,"ü"],"a":null}}"#).expect("this is an object");
+    Authorization {
+        user: UserKey(user),
+        client: ClientKey(client),
+        permission: Permission { scope: Scope::of(["profile"]), audience: vec!["https://api.example".to_owned()] },
+        auth_time: NOW,
+        circumstances: Circumstances {
+            session: Some(SessionId(1)),
+            amr: vec![Amr::Pwd, Amr::Otp],
+            rest,
+            ..Circumstances::of(GrantType::AuthorizationCode)
+        },
+    }
 }
 
 /// A code for the grant with the same number.
@@ -128,14 +147,16 @@ pub(crate) fn code(id: i64, user: i64, client: i64) -> Code {
         id: CodeId(id),
         digest: digest("code"),
         grant: GrantId(id),
-        client: ClientKey(client),
-        user: UserKey(user),
+        authorization: Authorization {
+            permission: Permission {
+                scope: Scope::of(["profile", "email"]),
+                audience: vec!["https://api.example".to_owned(), "https://b.example".to_owned()],
+            },
+            ..authorization(user, client)
+        },
         redirect_uri: "https://client.example/cb".to_owned(),
         is_redirect_uri_named: true,
         challenge: Some(digest("verifier")),
-        scope: Scope::of(["profile", "email"]),
-        audience: vec!["https://api.example".to_owned(), "https://b.example".to_owned()],
-        auth_time: NOW,
         issued_at: NOW,
         expires_at: later(60),
         is_spent: false,
@@ -149,11 +170,7 @@ pub(crate) fn refresh(current: &str) -> Refresh {
 pub(crate) fn grant(id: i64, user: i64, client: i64) -> Grant {
     Grant {
         id: GrantId(id),
-        user: UserKey(user),
-        client: ClientKey(client),
-        scope: Scope::of(["profile"]),
-        audience: vec!["https://api.example".to_owned()],
-        auth_time: NOW,
+        authorization: authorization(user, client),
         created_at: NOW,
         expires_at: later(1_000),
         refresh: Some(refresh("first")),
@@ -169,8 +186,7 @@ pub(crate) fn access(id: i64, user: i64, client: i64) -> Access {
         client: ClientKey(client),
         user: Some(UserKey(user)),
         grant: Some(GrantId(id)),
-        scope: Scope::of(["profile"]),
-        audience: vec!["https://api.example".to_owned()],
+        permission: Permission { scope: Scope::of(["profile"]), audience: vec!["https://api.example".to_owned()] },
         issued_at: NOW,
         expires_at: later(300),
     }
@@ -178,7 +194,8 @@ pub(crate) fn access(id: i64, user: i64, client: i64) -> Access {
 
 /// A token for the client itself.
 pub(crate) fn own_access(id: i64, client: i64) -> Access {
-    Access { user: None, grant: None, audience: Vec::new(), ..access(id, 0, client) }
+    let permission = Permission { audience: Vec::new(), ..access(id, 0, client).permission };
+    Access { user: None, grant: None, permission, ..access(id, 0, client) }
 }
 
 pub(crate) fn personal(id: i64, user: i64) -> Personal {
@@ -208,6 +225,11 @@ pub(crate) fn event(detail: &str, user: Option<i64>) -> Event {
     }
 }
 
+pub(crate) fn job(id: i64) -> Job {
+    let document = serde_json::json!({"to": "user1@example.com", "unknown": [1, null]});
+    Job::new(JobId(id), "mail", document.as_object().expect("it is an object").clone(), NOW)
+}
+
 pub(crate) fn seal_key(number: u32) -> SealKey {
     SealKey { number, created_at: NOW }
 }
@@ -215,51 +237,121 @@ pub(crate) fn seal_key(number: u32) -> SealKey {
 /// Two clients, two users, and one of everything else between client 1 and user 1, all with id 1.
 pub(crate) async fn furnish(store: &dyn Store) {
     let changes = vec![
-        Change::PutClient(Box::new(client(1))),
-        Change::PutClient(Box::new(client(2))),
-        Change::PutUser(Box::new(user(1))),
-        Change::PutUser(Box::new(user(2))),
-        Change::PutSession(Box::new(session(1, 1))),
-        Change::PutIdentity(identity(1, 1)),
-        Change::PutConsent(consent(1, 1)),
-        Change::PutCode(Box::new(code(1, 1, 1))),
-        Change::PutGrant(Box::new(grant(1, 1, 1))),
-        Change::PutAccess(Box::new(access(1, 1, 1))),
-        Change::PutPersonal(Box::new(personal(1, 1))),
-        Change::PutSealKey(seal_key(7)),
-        Change::Note(event("first", Some(1))),
+        Write::PutClient(Box::new(client(1))),
+        Write::PutClient(Box::new(client(2))),
+        Write::PutUser(Box::new(user(1))),
+        Write::PutUser(Box::new(user(2))),
+        Write::PutSession(Box::new(session(1, 1))),
+        Write::PutIdentity(identity(1, 1)),
+        Write::PutConsent(consent(1, 1)),
+        Write::PutCode(Box::new(code(1, 1, 1))),
+        Write::PutGrant(Box::new(grant(1, 1, 1))),
+        Write::PutAccess(Box::new(access(1, 1, 1))),
+        Write::PutPersonal(Box::new(personal(1, 1))),
+        Write::PutSealKey(seal_key(7)),
+        Write::Enqueue(Box::new(job(1))),
+        Write::Note(event("first", Some(1))),
     ];
-    store.commit(changes).await.expect("an empty store takes everything");
+    store.commit(changes.into()).await.expect("an empty store takes everything");
 }
 
-/// Everything with this number.
+/// Everything with this number. The account is that of the session.
 pub(crate) fn wants(id: i64) -> Wants {
-    Wants {
-        client_id: Some(format!("client-{id}")),
-        code: Some(CodeId(id)),
-        grant: Some(GrantId(id)),
-        access: Some(AccessId(id)),
-        personal: Some(PersonalId(id)),
-        session: Some(SessionId(id)),
-        login: None,
-        sub: Some(format!("sub-{id}")),
-        identity: None,
-        burned: Some(digest("jti")),
-        address_attempts: Some(digest("address")),
-        knock: Some(protocol::person::attempts::Knock::from_address("192.0.2.1")),
-        client_attempts: Some(digest("address")),
-        client_address_attempts: Some(digest("clients")),
-        consent: true,
-        holdings: true,
+    wants_of(id, [AccountKey::Session(SessionId(id))], &format!("client-{id}"))
+}
+
+/// Everything with this number, where the account is that of `account`, and the client this one.
+fn wants_of(id: i64, account: impl IntoIterator<Item = AccountKey>, client_id: &str) -> Wants {
+    let mut wants = Wants::of([
+        Key::Client(client_id.to_owned()),
+        Key::Code(CodeId(id)),
+        Key::Grant(GrantId(id)),
+        Key::Access(AccessId(id)),
+        Key::Personal(PersonalId(id)),
+        Key::Session(SessionId(id)),
+        Key::Sub(format!("sub-{id}")),
+        Key::UsedJti(digest("jti")),
+        Key::Failures(digest("address")),
+        Key::Failures(digest("clients")),
+        Key::Consent(client_id.to_owned()),
+        Key::OwnedCounts,
+    ]);
+    wants.account(account);
+    wants.attempt(Attempt::from_address("192.0.2.1"));
+    wants
+}
+
+/// The rows of [`wants`].
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) client: Option<Arc<Client>>,
+    pub(crate) code: Option<Held<Code>>,
+    pub(crate) grant: Option<Held<Grant>>,
+    pub(crate) access: Option<Held<Access>>,
+    pub(crate) personal: Option<Held<Personal>>,
+    pub(crate) session: Option<Held<Session>>,
+    pub(crate) subject: Option<Arc<User>>,
+    pub(crate) is_jti_used: bool,
+    pub(crate) address_attempts: Option<Attempts>,
+    pub(crate) consent: Option<Consent>,
+    /// All that was found.
+    pub(crate) facts: Facts,
+}
+
+pub(crate) async fn facts(store: &dyn Store, id: i64) -> Found {
+    let facts = store.load(wants(id)).await.expect("the store can be read");
+    let client_id = format!("client-{id}");
+    Found {
+        client: facts.client(&client_id).cloned(),
+        code: code_in(&facts, id),
+        grant: facts.grant_row(GrantId(id)).cloned(),
+        access: access_in(&facts, id),
+        personal: facts.personal_row(PersonalId(id)).cloned(),
+        session: match facts.row(&Key::Session(SessionId(id))) {
+            Some(Row::Session(held)) => Some(held.clone()),
+            _ => None,
+        },
+        subject: facts.subject(&format!("sub-{id}")).cloned(),
+        is_jti_used: facts.is_jti_used(digest("jti")),
+        address_attempts: facts.failures(digest("address")),
+        consent: facts.consent(&client_id).cloned(),
+        facts,
     }
 }
 
-pub(crate) async fn facts(store: &dyn Store, id: i64) -> Facts {
-    store.load(&wants(id)).await.expect("the store can be read")
+/// The code in this row, whatever its digest is.
+pub(crate) fn code_in(facts: &Facts, id: i64) -> Option<Held<Code>> {
+    match facts.row(&Key::Code(CodeId(id))) {
+        Some(Row::Code(held)) => Some(held.clone()),
+        _ => None,
+    }
 }
 
-pub(crate) async fn commit(store: &dyn Store, changes: impl IntoIterator<Item = Change>) {
-    store.commit(changes.into_iter().collect()).await.expect("nothing stands against these changes");
+/// The access token in this row, whatever its digest is.
+pub(crate) fn access_in(facts: &Facts, id: i64) -> Option<Held<Access>> {
+    match facts.row(&Key::Access(AccessId(id))) {
+        Some(Row::Access(held)) => Some(held.clone()),
+        _ => None,
+    }
+}
+
+/// Loads what there is under one key.
+pub(crate) async fn load(store: &dyn Store, key: Key) -> Facts {
+    store.load(Wants::of([key])).await.expect("the store can be read")
+}
+
+/// The user whom this name leads to.
+pub(crate) async fn login(store: &dyn Store, typed: &str) -> Option<Arc<User>> {
+    load(store, Key::Login(typed.to_owned())).await.login(typed).cloned()
+}
+
+/// The failed attempts that this counter has.
+pub(crate) async fn failures(store: &dyn Store, counter: Digest) -> Option<Attempts> {
+    load(store, Key::Failures(counter)).await.failures(counter)
+}
+
+pub(crate) async fn commit(store: &dyn Store, changes: impl Into<Changes>) {
+    store.commit(changes.into()).await.expect("nothing stands against these changes");
 }
 
 /// Events without their numbers, which are not the same on all stores.
@@ -274,11 +366,11 @@ pub(crate) async fn everything(store: &dyn Store) -> String {
     let mut add = |what: &dyn std::fmt::Debug| text.push_str(&format!("{what:#?}\n"));
     for id in 0..=IDS {
         add(&facts(store, id).await);
-        let login = Wants { login: Some(format!(" USER{id} ")), client_id: Some("client-1".to_owned()), ..wants(id) };
-        add(&store.load(&login).await);
-        add(&store.load(&Wants { identity: Some(identity_name(id)), ..login }).await);
-        let address = Some(account_attempts_key(Some(UserKey(id)), ""));
-        add(&store.load(&Wants { address_attempts: address, ..Wants::default() }).await);
+        let login = AccountKey::Login(format!(" USER{id} "));
+        add(&store.load(wants_of(id, [login.clone()], "client-1")).await);
+        let identity = AccountKey::Identity(identity_name(id));
+        add(&store.load(wants_of(id, [identity, login], "client-1")).await);
+        add(&failures(store, account_attempts_key(Some(UserKey(id)), "")).await);
         let (user, client) = (UserKey(id), ClientKey(id));
         for query in [
             Query::Client(client),
@@ -304,6 +396,8 @@ pub(crate) async fn everything(store: &dyn Store) -> String {
         Query::Grants { user: None, client: None, live_at: None, rows_max: 10 },
         Query::Personals { user: None },
         Query::SealKeys,
+        Query::Jobs(JobFilter { rows_max: 99, ..JobFilter::default() }),
+        Query::JobCounts,
     ] {
         add(&store.list(&query).await);
     }
@@ -313,26 +407,27 @@ pub(crate) async fn everything(store: &dyn Store) -> String {
 }
 
 /// Commits what must be lost, and sees to it that nothing of it was written: neither alone nor behind other changes.
-pub(crate) async fn must_lose(store: &dyn Store, change: Change) {
+pub(crate) async fn must_lose(store: &dyn Store, change: impl Into<Changes>) {
     must_fail(store, change, CommitError::Lost).await;
 }
 
 /// As [`must_lose`], for any error.
-pub(crate) async fn must_fail(store: &dyn Store, change: Change, error: CommitError) {
+pub(crate) async fn must_fail(store: &dyn Store, change: impl Into<Changes>, error: CommitError) {
+    let change = change.into();
     let before = everything(store).await;
-    assert_eq!(store.commit(vec![change.clone()]).await, Err(error.clone()), "{change:?}");
-    let behind = vec![
-        Change::PutGrant(Box::new(grant(99, 1, 1))),
-        Change::PutAccess(Box::new(access(99, 1, 1))),
-        Change::PutIdentity(identity(IDS, 1)),
+    assert_eq!(store.commit(change.clone()).await, Err(error.clone()), "{change:?}");
+    let behind = Changes::from([
+        Write::PutGrant(Box::new(grant(99, 1, 1))),
+        Write::PutAccess(Box::new(access(99, 1, 1))),
+        Write::PutIdentity(identity(IDS, 1)),
         burn("behind", 5),
-        Change::PutConsent(consent(2, 2)),
-        Change::TouchSession { id: SessionId(1), seen_at: later(5), idle_until: later(5) },
-        Change::TouchPersonal { id: PersonalId(1), used_at: later(5) },
-        Change::TouchSecret { client: ClientKey(1), secret: digest("behind"), used_at: later(5) },
-        Change::Note(event("never happened", None)),
-        change.clone(),
-    ];
+        Write::PutConsent(consent(2, 2)),
+        Write::TouchSession { id: SessionId(1), seen_at: later(5), idle_until: later(5) },
+        Write::TouchPersonal { id: PersonalId(1), used_at: later(5) },
+        Write::TouchSecret { client: ClientKey(1), secret: digest("behind"), used_at: later(5) },
+        Write::Note(event("never happened", None)),
+    ])
+    .with(change.clone());
     assert_eq!(store.commit(behind).await, Err(error), "behind others: {change:?}");
     assert_eq!(everything(store).await, before, "{change:?}");
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use protocol::client::registration::secret_digest;
-use protocol::line::{Change, Rely};
-use protocol::model::{Attempts, Client, ClientKey, User, UserKey};
+use protocol::line::{Changes, Rely, Write};
+use protocol::model::{Attempts, Client, ClientKey, CodeId, Grant, GrantId, Refresh, SealKey, User, UserKey};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 
@@ -18,16 +18,10 @@ fn must(holds: bool) -> Result<(), CommitError> {
 }
 
 impl Tables {
-    /// Makes the changes, or fails somewhere in between; the caller takes back what was done.
-    pub(super) fn apply(&mut self, changes: Vec<Change>) -> Result<(), CommitError> {
-        for change in &changes {
-            match *change {
-                Change::Rely(rely) => must(self.holds(rely))?,
-                Change::PassCounter { key, limit, now, .. } => must(self.open_failures(key, now) < limit)?,
-                _ => {}
-            }
-        }
-        changes.into_iter().try_for_each(|change| self.change(change))
+    /// Makes the changes, or fails somewhere in between. The caller then undoes what was done.
+    pub(super) fn apply(&mut self, changes: Changes) -> Result<(), CommitError> {
+        must(changes.relied.into_iter().all(|rely| self.holds(rely)))?;
+        changes.writes.into_iter().try_for_each(|write| self.write(write))
     }
 
     fn holds(&self, rely: Rely) -> bool {
@@ -39,6 +33,7 @@ impl Tables {
             Rely::Consent { user, client, id } => self.consents.row(&(user, client)).map(|row| row.id) == id,
             Rely::ClientsFewer { owner, than } => self.holdings(owner).clients < than,
             Rely::PersonalsFewer { user, than } => self.holdings(user).personals < than,
+            Rely::CounterBelow { key, limit, now } => self.open_failures(key, now) < limit,
         }
     }
 
@@ -48,106 +43,107 @@ impl Tables {
         self.attempts.row(&key).filter(open).map_or(0, |(row, _)| row.failures)
     }
 
-    fn change(&mut self, change: Change) -> Result<(), CommitError> {
-        match change {
-            Change::SpendCode(id) => {
-                must(self.codes.row(&id).is_some_and(|row| !row.is_spent))?;
-                self.codes.edit(&id, |row| row.is_spent = true);
-            }
-            Change::RotateRefresh { grant, from, to, expires_at } => {
-                let is_current = |row: &protocol::model::Refresh| row.current == from;
-                must(
-                    self.is_grant_alive(grant)
-                        && self.grants.row(&grant).is_some_and(|row| row.refresh.as_ref().is_some_and(is_current)),
-                )?;
-                self.grants.edit(&grant, |row| {
-                    row.refresh = Some(to);
-                    row.expires_at = expires_at;
-                });
-            }
-            // Compared before the first change was made.
-            Change::Rely(_) | Change::Settle | Change::PassCounter { is_cleared: false, .. } => {}
-            Change::PassCounter { key, .. } => self.attempts.remove(&key),
-            Change::CountFailure { key, limit, now, resets_at, user } => {
+    fn write(&mut self, write: Write) -> Result<(), CommitError> {
+        match write {
+            Write::SpendCode(id) => self.spend_code(id)?,
+            Write::RotateRefresh { grant, from, to, expires_at } => self.rotate_refresh(grant, from, to, expires_at)?,
+            // What is in memory cannot become more durable.
+            Write::AwaitDurability => {}
+            Write::CountFailure { key, limit, now, resets_at, user } => {
                 must(self.open_failures(key, now) < limit)?;
                 self.count_failure(key, now, Attempts { failures: 1, resets_at }, user);
             }
-            Change::PutClient(row) => self.put_client(*row)?,
-            Change::PutUser(row) => self.put_user(*row)?,
-            Change::PutCode(row) => must(self.codes.add(row.id, *row))?,
-            Change::PutGrant(row) => must(self.grants.add(row.id, *row))?,
-            Change::PutAccess(row) => must(self.accesses.add(row.id, *row))?,
-            Change::PutPersonal(row) => must(self.personals.add(row.id, *row))?,
-            Change::PutSession(row) => must(self.sessions.add(row.id, *row))?,
-            Change::PutIdentity(row) => must(self.identities.add(row.name.clone(), row))?,
-            Change::BurnJti { jti, until } => must(self.burned.add(jti, until))?,
-            Change::DropIdentity(name) => self.identities.remove(&name),
-            Change::PutConsent(row) => self.consents.put((row.user, row.client), row),
-            Change::PutSealKey(row) => {
-                must(self.seal_keys.rows().all(|(_, key)| key.number != row.number))?;
-                let next = self.seal_keys.rows().next_back().map_or(0, |(at, _)| at + 1);
-                self.seal_keys.put(next, row);
+            Write::ForgetFailures(user) => {
+                self.attempts.remove_where(usize::MAX, |_, (_, owner)| *owner == Some(user));
             }
-            Change::DropSealKey(number) => {
-                self.seal_keys.remove_where(usize::MAX, |_, key| key.number == number);
+            Write::ClearCounter { key, limit, now } => {
+                self.attempts.remove_where(1, |own, (row, _)| {
+                    *own == key && (row.failures < limit || now.is_past(row.resets_at))
+                });
             }
-            Change::Note(event) => {
+            Write::PutClient(row) => self.put_client(*row)?,
+            Write::PutUser(row) => self.put_user(*row)?,
+            Write::PutCode(row) => must(self.codes.add(row.id, *row))?,
+            Write::PutGrant(row) => must(self.grants.add(row.id, *row))?,
+            Write::PutAccess(row) => must(self.accesses.add(row.id, *row))?,
+            Write::PutPersonal(row) => must(self.personals.add(row.id, *row))?,
+            Write::PutSession(row) => must(self.sessions.add(row.id, *row))?,
+            Write::PutIdentity(row) => must(self.identities.add(row.name.clone(), row))?,
+            Write::BurnJti { jti, until } => must(self.burned.add(jti, until))?,
+            Write::PutConsent(row) => self.consents.put((row.user, row.client), row),
+            Write::PutSealKey(row) => self.put_seal_key(row)?,
+            Write::DropSealKey(number) => drop(self.seal_keys.remove_where(usize::MAX, |_, key| key.number == number)),
+            Write::TouchSession { id, seen_at, idle_until } => {
+                self.sessions.edit(&id, |row| (row.seen_at, row.idle_until) = (seen_at, idle_until));
+            }
+            Write::TouchPersonal { id, used_at } => drop(self.personals.edit(&id, |row| row.used_at = Some(used_at))),
+            Write::TouchSecret { client, secret, used_at } => self.touch_secret(client, secret, used_at),
+            Write::RevokeGrant(id) => drop(self.grants.edit(&id, |row| row.is_revoked = true)),
+            Write::RevokeAccess(id) => self.accesses.remove(&id),
+            Write::RevokePersonal(id) => self.personals.remove(&id),
+            Write::WithdrawConsent { user, client } => self.withdraw_consent(user, client),
+            Write::EndSession(id) => self.sessions.remove(&id),
+            Write::EndSessions { user, but } => {
+                self.sessions.remove_where(usize::MAX, |id, row| row.user == user && but != Some(*id));
+            }
+            Write::DropIdentity(name) => self.identities.remove(&name),
+            Write::DeleteUser(key) => self.delete_user(key),
+            Write::DeleteClient(key) => self.delete_client(key),
+            Write::Enqueue(job) => must(self.jobs.add(job.id, (*job, None)))?,
+            Write::Note(event) => {
                 let next = self.events.rows().next_back().map_or(0, |(at, _)| at + 1);
                 self.events.put(next, event);
             }
-            ref other => self.end(other),
         }
         Ok(())
     }
 
-    /// Changes that cannot fail: what is not there need not be touched or ended.
-    fn end(&mut self, change: &Change) {
-        match *change {
-            Change::TouchSession { id, seen_at, idle_until } => {
-                self.sessions.edit(&id, |row| {
-                    row.seen_at = seen_at;
-                    row.idle_until = idle_until;
-                });
-            }
-            Change::TouchPersonal { id, used_at } => {
-                self.personals.edit(&id, |row| row.used_at = Some(used_at));
-            }
-            Change::TouchSecret { client, secret, used_at } => {
-                if self.clients.row(&client).is_some() {
-                    let before = self.secret_uses.row(&secret).map_or(used_at, |(_, before)| *before);
-                    self.secret_uses.put(secret, (client, used_at.max(before)));
-                }
-            }
-            Change::RevokeGrant(id) => {
-                self.grants.edit(&id, |row| row.is_revoked = true);
-            }
-            Change::ForgetFailures(user) => {
-                self.attempts.remove_where(usize::MAX, |_, (_, owner)| *owner == Some(user));
-            }
-            Change::RevokeAccess(id) => self.accesses.remove(&id),
-            Change::RevokePersonal(id) => self.personals.remove(&id),
-            Change::WithdrawConsent { user, client } => self.withdraw_consent(user, client),
-            Change::EndSession(id) => self.sessions.remove(&id),
-            Change::EndSessions { user, but } => {
-                self.sessions.remove_where(usize::MAX, |id, row| row.user == user && but != Some(*id));
-            }
-            Change::DeleteUser(key) => {
-                self.users.remove(&key);
-                self.sessions.remove_where(usize::MAX, |_, row| row.user == key);
-                self.identities.remove_where(usize::MAX, |_, row| row.user == key);
-                self.consents.remove_where(usize::MAX, |_, row| row.user == key);
-                self.personals.remove_where(usize::MAX, |_, row| row.user == key);
-                self.grants.remove_where(usize::MAX, |_, row| row.user == key);
-                self.attempts.remove_where(usize::MAX, |_, (_, owner)| *owner == Some(key));
-            }
-            Change::DeleteClient(key) => {
-                self.clients.remove(&key);
-                self.secret_uses.remove_where(usize::MAX, |_, (client, _)| *client == key);
-                self.consents.remove_where(usize::MAX, |_, row| row.client == key);
-                self.grants.remove_where(usize::MAX, |_, row| row.client == key);
-            }
-            _ => unreachable!("`change` handles every change that can fail"),
+    fn spend_code(&mut self, id: CodeId) -> Result<(), CommitError> {
+        must(self.codes.row(&id).is_some_and(|row| !row.is_spent))?;
+        must(self.codes.edit(&id, |row| row.is_spent = true))
+    }
+
+    fn rotate_refresh(
+        &mut self,
+        id: GrantId,
+        from: Digest,
+        to: Refresh,
+        expires_at: UnixTime,
+    ) -> Result<(), CommitError> {
+        let is_current = |row: &Grant| row.refresh.as_ref().is_some_and(|refresh| refresh.current == from);
+        must(self.is_grant_alive(id) && self.grants.row(&id).is_some_and(is_current))?;
+        must(self.grants.edit(&id, |row| (row.refresh, row.expires_at) = (Some(to), expires_at)))
+    }
+
+    fn put_seal_key(&mut self, row: SealKey) -> Result<(), CommitError> {
+        must(self.seal_keys.rows().all(|(_, key)| key.number != row.number))?;
+        let next = self.seal_keys.rows().next_back().map_or(0, |(at, _)| at + 1);
+        self.seal_keys.put(next, row);
+        Ok(())
+    }
+
+    fn touch_secret(&mut self, client: ClientKey, secret: Digest, used_at: UnixTime) {
+        if self.clients.row(&client).is_some() {
+            let before = self.secret_uses.row(&secret).map_or(used_at, |(_, before)| *before);
+            self.secret_uses.put(secret, (client, used_at.max(before)));
         }
+    }
+
+    fn delete_user(&mut self, key: UserKey) {
+        self.users.remove(&key);
+        self.sessions.remove_where(usize::MAX, |_, row| row.user == key);
+        self.identities.remove_where(usize::MAX, |_, row| row.user == key);
+        self.consents.remove_where(usize::MAX, |_, row| row.user == key);
+        self.personals.remove_where(usize::MAX, |_, row| row.user == key);
+        self.grants.remove_where(usize::MAX, |_, row| row.authorization.user == key);
+        self.attempts.remove_where(usize::MAX, |_, (_, owner)| *owner == Some(key));
+    }
+
+    fn delete_client(&mut self, key: ClientKey) {
+        self.clients.remove(&key);
+        self.secret_uses.remove_where(usize::MAX, |_, (client, _)| *client == key);
+        self.consents.remove_where(usize::MAX, |_, row| row.client == key);
+        self.grants.remove_where(usize::MAX, |_, row| row.authorization.client == key);
     }
 
     fn count_failure(&mut self, key: Digest, now: UnixTime, first: Attempts, user: Option<UserKey>) {
@@ -172,8 +168,8 @@ impl Tables {
         let before = self.clients.row(&row.key).map_or(0, |old| old.revoked_below);
         if row.revoked_below > before {
             let accesses = self.accesses.rows().filter(|(_, own)| own.client == row.key).map(|(id, _)| id.0);
-            let codes = self.codes.rows().filter(|(_, own)| own.client == row.key).map(|(id, _)| id.0);
-            let grants = self.grants.rows().filter(|(_, own)| own.client == row.key).map(|(id, _)| id.0);
+            let codes = self.codes.rows().filter(|(_, own)| own.authorization.client == row.key).map(|(id, _)| id.0);
+            let grants = self.grants.rows().filter(|(_, own)| own.authorization.client == row.key).map(|(id, _)| id.0);
             must_be_above(row.revoked_below, accesses.chain(codes).chain(grants))?;
         }
         let kept: Vec<Digest> = row.secrets.iter().map(secret_digest).collect();
@@ -204,8 +200,8 @@ impl Tables {
         let before = self.users.row(&row.key).map_or(0, |old| old.revoked_below);
         if row.revoked_below > before {
             let accesses = self.accesses.rows().filter(|(_, own)| own.user == Some(row.key)).map(|(id, _)| id.0);
-            let codes = self.codes.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
-            let grants = self.grants.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
+            let codes = self.codes.rows().filter(|(_, own)| own.authorization.user == row.key).map(|(id, _)| id.0);
+            let grants = self.grants.rows().filter(|(_, own)| own.authorization.user == row.key).map(|(id, _)| id.0);
             let personals = self.personals.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
             let sessions = self.sessions.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
             must_be_above(row.revoked_below, accesses.chain(codes).chain(grants).chain(personals).chain(sessions))?;
@@ -217,9 +213,15 @@ impl Tables {
     /// Codes that were not redeemed yet go as well: they would begin a grant that the user no longer wants.
     fn withdraw_consent(&mut self, user: UserKey, client: ClientKey) {
         self.consents.remove(&(user, client));
-        self.codes.remove_where(usize::MAX, |_, row| !row.is_spent && row.user == user && row.client == client);
-        let grants: Vec<_> =
-            self.grants.rows().filter(|(_, row)| row.user == user && row.client == client).map(|(id, _)| *id).collect();
+        self.codes.remove_where(usize::MAX, |_, row| {
+            !row.is_spent && row.authorization.user == user && row.authorization.client == client
+        });
+        let grants: Vec<_> = self
+            .grants
+            .rows()
+            .filter(|(_, row)| row.authorization.user == user && row.authorization.client == client)
+            .map(|(id, _)| *id)
+            .collect();
         for id in grants {
             self.grants.edit(&id, |row| row.is_revoked = true);
         }

@@ -44,8 +44,8 @@ impl Tables {
                     .rows()
                     .rev()
                     .map(|(_, row)| row)
-                    .filter(|row| user.is_none_or(|user| row.user == user))
-                    .filter(|row| client.is_none_or(|client| row.client == client))
+                    .filter(|row| user.is_none_or(|user| row.authorization.user == user))
+                    .filter(|row| client.is_none_or(|client| row.authorization.client == client))
                     .filter(|row| live_at.is_none_or(|now| self.is_live(row, now)))
                     .map(|row| self.held_grant(row))
                     .take(*rows_max)
@@ -61,7 +61,7 @@ impl Tables {
                     .rev()
                     .map(|(_, row)| row)
                     .filter(|row| user.is_none_or(|user| row.user == user))
-                    .map(|row| self.held_personal(row))
+                    .map(|row| self.held_of_user(row, row.user))
                     .collect(),
             ),
             Query::SecretUses(client) => {
@@ -70,6 +70,8 @@ impl Tables {
             }
             Query::SealKeys => Rows::SealKeys(self.seal_keys.rows().map(|(_, row)| *row).collect()),
             Query::Events(filter) => Rows::Events(self.events(filter)),
+            Query::Jobs(filter) => Rows::Jobs(self.jobs(filter)),
+            Query::JobCounts => Rows::JobCounts(self.job_counts()),
             Query::Counts => Rows::Counts(self.counts()),
             Query::Schema => Rows::Schema(None),
             Query::GreatestId => Rows::GreatestId(self.greatest_id()),
@@ -81,8 +83,8 @@ impl Tables {
         let is_above = |revoked_below: i64| grant.id.0 >= revoked_below;
         !grant.is_revoked
             && !now.is_past(grant.expires_at)
-            && self.users.row(&grant.user).is_some_and(|user| is_above(user.revoked_below))
-            && self.clients.row(&grant.client).is_some_and(|client| is_above(client.revoked_below))
+            && self.users.row(&grant.authorization.user).is_some_and(|user| is_above(user.revoked_below))
+            && self.clients.row(&grant.authorization.client).is_some_and(|client| is_above(client.revoked_below))
     }
 
     fn events(&self, filter: &EventFilter) -> Vec<Noted> {
@@ -117,8 +119,9 @@ impl Tables {
         for (_, consent) in self.consents.rows().filter(|(_, row)| row.user == user) {
             found.entry(consent.client).or_default().0 = Some(consent.clone());
         }
-        for (_, grant) in self.grants.rows().filter(|(_, row)| row.user == user && self.is_live(row, now)) {
-            found.entry(grant.client).or_default().1 += 1;
+        for (_, grant) in self.grants.rows().filter(|(_, row)| row.authorization.user == user && self.is_live(row, now))
+        {
+            found.entry(grant.authorization.client).or_default().1 += 1;
         }
         found
             .into_iter()
@@ -134,7 +137,9 @@ impl Tables {
         }
         let consented = self.consents.rows().filter(|(_, row)| row.client == client).map(|(_, row)| row.user);
         let granted = self.grants.rows().map(|(_, row)| row);
-        let granted = granted.filter(|row| row.client == client && self.is_live(row, now)).map(|row| row.user);
+        let granted = granted
+            .filter(|row| row.authorization.client == client && self.is_live(row, now))
+            .map(|row| row.authorization.user);
         consented.chain(granted).collect()
     }
 
@@ -178,6 +183,7 @@ impl Tables {
             ("attempts", self.attempts.len()),
             ("burned", self.burned.len()),
             ("seal_keys", self.seal_keys.len()),
+            ("jobs", self.jobs.len()),
             ("events", self.events.len()),
         ];
         Counts {
@@ -208,6 +214,7 @@ impl Tables {
             ("access_tokens", span(self.accesses.rows().map(|(_, row)| row.issued_at))),
             ("personal_tokens", span(self.personals.rows().map(|(_, row)| row.created_at))),
             ("seal_keys", span(self.seal_keys.rows().map(|(_, row)| row.created_at))),
+            ("jobs", span(self.jobs.rows().map(|(_, (job, _))| job.created_at))),
             ("events", span(self.events.rows().map(|(_, row)| row.at))),
         ];
         spans.into_iter().filter_map(|(table, span)| span.map(|(oldest, newest)| (table, oldest, newest))).collect()

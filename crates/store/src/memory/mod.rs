@@ -2,17 +2,18 @@
 //! ordered maps, and linear searches.
 
 mod apply;
+mod jobs;
 mod list;
 mod table;
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
-use protocol::client::authenticate::Recalled;
-use protocol::line::{Change, Facts, Holdings, Wants};
+use protocol::line::{Changes, Facts, Key, OwnedCounts, Row, Wants};
 use protocol::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Held, Identity,
-    IdentityName, Personal, PersonalId, SealKey, Session, SessionId, User, UserKey,
+    IdentityName, Job, JobId, JobState, Personal, PersonalId, SealKey, Session, SessionId, User, UserKey,
 };
 use protocol::names::login_name;
 use protocol::secret::Digest;
@@ -22,8 +23,8 @@ use tokio::time::Instant;
 
 use self::table::Table;
 use crate::{
-    BURNED_KEPT_S, CommitError, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, PEN_MAX, Pen, Query, Rows, SPENT_CODE_KEPT_S,
-    Store, pen_is_gone,
+    BURNED_KEPT_S, CommitError, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, JobClaim, JobEnd, PEN_MAX,
+    Pen, Query, Rows, SPENT_CODE_KEPT_S, Store, pen_is_gone,
 };
 
 /// A store in memory.
@@ -46,7 +47,7 @@ struct MemoryPen {
 
 #[async_trait]
 impl Pen for MemoryPen {
-    async fn commit(&mut self, changes: Vec<Change>) -> Result<(), CommitError> {
+    async fn commit(&mut self, changes: Changes) -> Result<(), CommitError> {
         if self.writing.is_none() || Instant::now() >= self.end {
             self.writing = None;
             return Err(pen_is_gone().into());
@@ -77,6 +78,8 @@ struct Tables {
     /// Sealing keys in the order in which they were added.
     seal_keys: Table<u64, SealKey>,
     /// Events in their order.
+    /// With the claim on each, if there is one: by whom, and until when.
+    jobs: Table<JobId, (Job, Option<(i64, UnixTime)>)>,
     events: Table<u64, Event>,
 }
 
@@ -94,7 +97,7 @@ fn lock(tables: &Mutex<Tables>) -> MutexGuard<'_, Tables> {
 }
 
 /// Writes one turn completely or not at all.
-fn write(tables: &Mutex<Tables>, changes: Vec<Change>) -> Result<(), CommitError> {
+fn write(tables: &Mutex<Tables>, changes: Changes) -> Result<(), CommitError> {
     let mut tables = lock(tables);
     let applied = tables.apply(changes);
     match applied {
@@ -106,11 +109,11 @@ fn write(tables: &Mutex<Tables>, changes: Vec<Change>) -> Result<(), CommitError
 
 #[async_trait]
 impl Store for Memory {
-    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
+    async fn load(&self, wants: Wants) -> Result<Facts, Fault> {
         Ok(self.tables().load(wants))
     }
 
-    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+    async fn commit(&self, changes: Changes) -> Result<(), CommitError> {
         let _writing = self.writing.lock().await;
         write(&self.tables, changes)
     }
@@ -150,67 +153,52 @@ impl Store for Memory {
         Ok(removed)
     }
 
+    async fn claim_jobs(&self, claim: JobClaim) -> Result<Vec<Job>, Fault> {
+        let _writing = self.writing.lock().await;
+        let mut tables = self.tables();
+        let claimed = tables.claim_jobs(claim);
+        tables.keep();
+        Ok(claimed)
+    }
+
+    async fn end_job(&self, id: JobId, holder: i64, end: JobEnd) -> Result<bool, Fault> {
+        let _writing = self.writing.lock().await;
+        let mut tables = self.tables();
+        let is_held = tables.end_job(id, holder, end);
+        tables.keep();
+        Ok(is_held)
+    }
+
     fn keep_events(&self, for_s: u64) {
         let _ = self.events_kept_s.set(for_s);
     }
 }
 
 impl Tables {
-    fn load(&self, wants: &Wants) -> Facts {
-        let client = wants.client_id.as_ref().and_then(|client_id| self.client_by_id(client_id));
-        let session = wants.session.and_then(|id| self.sessions.row(&id)).map(|row| Held {
-            row: row.clone(),
-            client: None,
-            user: self.user(row.user),
-            is_grant_revoked: false,
-        });
-        let login = wants.login.as_ref().and_then(|typed| self.user_by_login(typed));
-        let identity = wants.identity.as_ref().and_then(|name| self.identities.row(name)).map(|row| Held {
-            row: row.clone(),
-            client: None,
-            user: self.user(row.user),
-            is_grant_revoked: false,
-        });
-        let account = match (&identity, &wants.login) {
-            (Some(identity), _) => Some(identity.row.user),
-            (None, Some(_)) => login.as_ref().map(|user| user.key),
-            (None, None) => session.as_ref().map(|session| session.row.user),
-        };
-        let attempts = |key: &Digest| self.attempts.row(key).map(|(row, _)| *row);
-        let keys = wants.knock.as_ref().map(|knock| knock.keys(account, wants.login.as_deref())).unwrap_or_default();
-        let consent = match (wants.consent, account, &client) {
-            (true, Some(user), Some(client)) => self.consents.row(&(user, client.key)).cloned(),
-            _ => None,
-        };
-        let holder = session.as_ref().filter(|_| wants.holdings).map(|session| session.row.user);
-        Facts {
-            holdings: holder.map(|user| self.holdings(user)),
-            client,
-            code: wants.code.and_then(|id| self.codes.row(&id)).map(|row| Held {
-                row: row.clone(),
-                client: self.client(row.client),
-                user: self.user(row.user),
-                is_grant_revoked: self.grants.row(&row.grant).is_some_and(|grant| grant.is_revoked),
-            }),
-            grant: wants.grant.and_then(|id| self.grants.row(&id)).map(|row| self.held_grant(row)),
-            access: wants.access.and_then(|id| self.accesses.row(&id)).map(|row| Held {
-                row: row.clone(),
-                client: self.client(row.client),
-                user: row.user.and_then(|user| self.user(user)),
-                is_grant_revoked: row.grant.is_some_and(|grant| !self.is_grant_alive(grant)),
-            }),
-            personal: wants.personal.and_then(|id| self.personals.row(&id)).map(|row| self.held_personal(row)),
-            session,
-            subject: wants.sub.as_ref().and_then(|sub| self.user_by_sub(sub)),
-            login,
-            identity,
-            is_burned: wants.burned.is_some_and(|jti| self.burned.row(&jti).is_some()),
-            attempts: keys.into_iter().filter_map(|key| attempts(&key).map(|row| (key, row))).collect(),
-            address_attempts: wants.address_attempts.and_then(|key| attempts(&key)),
-            client_attempts: wants.client_attempts.and_then(|key| attempts(&key)),
-            client_address_attempts: wants.client_address_attempts.and_then(|key| attempts(&key)),
-            recalled: Recalled::default(),
-            consent,
+    fn load(&self, wants: Wants) -> Facts {
+        let mut facts = Facts::of(wants);
+        let Ok(()) = facts.look(|key, so_far| Ok::<_, Infallible>(self.row(key, so_far)));
+        facts
+    }
+
+    fn row(&self, key: &Key, so_far: &Facts) -> Row {
+        match key {
+            Key::Client(client_id) => self.client_by_id(client_id).into(),
+            Key::Code(id) => self.codes.row(id).map(|row| self.held_code(row)).into(),
+            Key::Grant(id) => self.grants.row(id).map(|row| self.held_grant(row)).into(),
+            Key::Access(id) => self.accesses.row(id).map(|row| self.held_access(row)).into(),
+            Key::Personal(id) => self.personals.row(id).map(|row| self.held_of_user(row, row.user)).into(),
+            Key::Session(id) => self.sessions.row(id).map(|row| self.held_of_user(row, row.user)).into(),
+            Key::Login(typed) => self.user_by_login(typed).into(),
+            Key::Sub(sub) => self.user_by_sub(sub).into(),
+            Key::Identity(name) => self.identities.row(name).map(|row| self.held_of_user(row, row.user)).into(),
+            Key::UsedJti(jti) => Row::used_jti(self.burned.row(jti).is_some()),
+            Key::Failures(counter) => self.attempts.row(counter).map(|(row, _)| *row).into(),
+            Key::Consent(client_id) => {
+                let pair = so_far.account().zip(so_far.client(client_id).map(|client| client.key));
+                pair.and_then(|pair| self.consents.row(&pair)).cloned().into()
+            }
+            Key::OwnedCounts => so_far.account().map(|user| self.holdings(user)).into(),
         }
     }
 
@@ -238,19 +226,38 @@ impl Tables {
     fn held_grant(&self, row: &Grant) -> Held<Grant> {
         Held {
             row: row.clone(),
-            client: self.client(row.client),
-            user: self.user(row.user),
+            client: self.client(row.authorization.client),
+            user: self.user(row.authorization.user),
             is_grant_revoked: row.is_revoked,
         }
     }
 
-    fn held_personal(&self, row: &Personal) -> Held<Personal> {
-        Held { row: row.clone(), client: None, user: self.user(row.user), is_grant_revoked: false }
+    fn held_code(&self, row: &Code) -> Held<Code> {
+        Held {
+            row: row.clone(),
+            client: self.client(row.authorization.client),
+            user: self.user(row.authorization.user),
+            is_grant_revoked: self.grants.row(&row.grant).is_some_and(|grant| grant.is_revoked),
+        }
     }
 
-    fn holdings(&self, user: UserKey) -> Holdings {
+    fn held_access(&self, row: &Access) -> Held<Access> {
+        Held {
+            row: row.clone(),
+            client: self.client(row.client),
+            user: row.user.and_then(|user| self.user(user)),
+            is_grant_revoked: row.grant.is_some_and(|grant| !self.is_grant_alive(grant)),
+        }
+    }
+
+    /// A row that depends on its user alone.
+    fn held_of_user<T: Clone>(&self, row: &T, user: UserKey) -> Held<T> {
+        Held { row: row.clone(), client: None, user: self.user(user), is_grant_revoked: false }
+    }
+
+    fn holdings(&self, user: UserKey) -> OwnedCounts {
         let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
-        Holdings {
+        OwnedCounts {
             clients: count(self.clients.rows().filter(|(_, row)| row.owner == Some(user)).count()),
             personals: count(self.personals.rows().filter(|(_, row)| row.user == user).count()),
             identities: count(self.identities.rows().filter(|(_, row)| row.user == user).count()),
@@ -283,6 +290,9 @@ impl Tables {
         left -= personals.remove_where(left, |_, row| now.is_past(row.expires_at));
         left -= attempts.remove_where(left, |_, (row, _)| now.is_past(row.resets_at));
         left -= self.burned.remove_where(left, |_, until| now.is_past(until.plus(BURNED_KEPT_S)));
+        left -= self.jobs.remove_where(left, |_, (row, _)| {
+            row.state == JobState::Dead && now.is_past(row.due_at.plus(DEAD_JOB_KEPT_S))
+        });
         left -= self.events.remove_where(left, |_, row| now.is_past(row.at.plus(events_kept_s)));
         rows_max - left
     }
@@ -310,6 +320,7 @@ impl Tables {
             secret_uses,
             burned,
             seal_keys,
+            jobs,
             events,
         } = self;
         undo.of(clients);
@@ -325,6 +336,7 @@ impl Tables {
         undo.of(secret_uses);
         undo.of(burned);
         undo.of(seal_keys);
+        undo.of(jobs);
         undo.of(events);
     }
 }

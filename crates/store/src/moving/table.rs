@@ -1,6 +1,7 @@
 //! The tables, as both kinds of database have them.
 
 use super::{Cell, Cells};
+use crate::rows::table::described;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +42,6 @@ impl Table {
 
 const fn int(name: &'static str) -> Column {
     Column { sqlite: name, postgres: name, kind: Kind::Int }
-}
-const fn flag(name: &'static str) -> Column {
-    Column { sqlite: name, postgres: name, kind: Kind::Bool }
 }
 const fn text(name: &'static str) -> Column {
     Column { sqlite: name, postgres: name, kind: Kind::Text }
@@ -86,111 +84,13 @@ pub static TABLES: &[Table] = &[
             text("document"),
         ],
     },
-    Table {
-        name: "identities",
-        key: 2,
-        unique: &[],
-        columns: &[text("issuer"), text("subject"), USER, int("linked_at")],
-    },
-    Table {
-        name: "consents",
-        key: 2,
-        unique: &[],
-        columns: &[USER, CLIENT, int("id"), text("scope"), text("audience"), int("given_at"), int("renewed_at")],
-    },
-    Table {
-        name: "sessions",
-        key: 1,
-        unique: &[],
-        columns: &[
-            int("id"),
-            bytes("digest"),
-            USER,
-            text("amr"),
-            int("auth_time"),
-            int("created_at"),
-            int("seen_at"),
-            int("idle_until"),
-            int("expires_at"),
-            text("address"),
-            text("agent"),
-        ],
-    },
-    Table {
-        name: "codes",
-        key: 1,
-        unique: &[],
-        columns: &[
-            int("id"),
-            bytes("digest"),
-            int("grant_id"),
-            CLIENT,
-            USER,
-            flag("is_spent"),
-            int("issued_at"),
-            int("expires_at"),
-            int("auth_time"),
-            flag("is_redirect_uri_named"),
-            text("redirect_uri"),
-            bytes("challenge"),
-            text("scope"),
-            text("audience"),
-        ],
-    },
-    Table {
-        name: "grants",
-        key: 1,
-        unique: &[],
-        columns: &[
-            int("id"),
-            USER,
-            CLIENT,
-            flag("is_revoked"),
-            int("auth_time"),
-            int("created_at"),
-            int("expires_at"),
-            bytes("refresh_current"),
-            bytes("refresh_previous"),
-            int("refresh_idle_until"),
-            text("scope"),
-            text("audience"),
-            bytes("refresh_answer"),
-            int("refresh_generation"),
-        ],
-    },
-    Table {
-        name: "access_tokens",
-        key: 1,
-        unique: &[],
-        columns: &[
-            int("id"),
-            bytes("digest"),
-            CLIENT,
-            USER,
-            int("grant_id"),
-            int("issued_at"),
-            int("expires_at"),
-            text("scope"),
-            text("audience"),
-        ],
-    },
-    Table {
-        name: "personal_tokens",
-        key: 1,
-        unique: &[],
-        columns: &[
-            int("id"),
-            bytes("digest"),
-            USER,
-            int("created_at"),
-            int("expires_at"),
-            int("used_at"),
-            text("dialect"),
-            text("name"),
-            text("scope"),
-            int("by_operator"),
-        ],
-    },
+    Table { name: described!(table_name!(identity)), key: 2, unique: &[], columns: described!(columns_of!(identity)) },
+    Table { name: described!(table_name!(consent)), key: 2, unique: &[], columns: described!(columns_of!(consent)) },
+    Table { name: described!(table_name!(session)), key: 1, unique: &[], columns: described!(columns_of!(session)) },
+    Table { name: described!(table_name!(code)), key: 1, unique: &[], columns: described!(columns_of!(code)) },
+    Table { name: described!(table_name!(grant)), key: 1, unique: &[], columns: described!(columns_of!(grant)) },
+    Table { name: described!(table_name!(access)), key: 1, unique: &[], columns: described!(columns_of!(access)) },
+    Table { name: described!(table_name!(personal)), key: 1, unique: &[], columns: described!(columns_of!(personal)) },
     Table { name: "secret_uses", key: 1, unique: &[], columns: &[bytes("secret"), CLIENT, int("used_at")] },
     Table { name: "burned", key: 1, unique: &[1], columns: &[int("id"), bytes("jti"), int("until")] },
     Table {
@@ -199,10 +99,7 @@ pub static TABLES: &[Table] = &[
         unique: &[1],
         columns: &[int("id"), bytes("key"), int("failures"), int("resets_at"), USER],
     },
-    Table {
-        name: "events",
-        key: 1,
-        unique: &[],
-        columns: &[int("id"), int("at"), text("kind"), USER, CLIENT, text("address"), text("detail"), text("actor")],
-    },
+    Table { name: described!(table_name!(job)), key: 1, unique: &[], columns: described!(columns_and_claim!(job)) },
+    // The number of an event is given by the table.
+    Table { name: described!(table_name!(event)), key: 1, unique: &[], columns: described!(columns_behind_id!(event)) },
 ];

@@ -1,6 +1,6 @@
 //! From every lasting store to every other one.
 
-use protocol::line::{Change, Wants};
+use protocol::line::{Changes, Key, Wants, Write};
 use protocol::model::{AccessId, CodeId, GrantId, SessionId, User, UserKey};
 use tokio::sync::Notify;
 
@@ -17,13 +17,13 @@ async fn filled() -> Fixture {
 async fn fill(store: &dyn Store) {
     furnish(store).await;
     // More than a stretch, so that there are several.
-    let many: Vec<Change> = (100..2_350).map(|id| Change::PutAccess(Box::new(own_access(id, 1)))).collect();
+    let many: Vec<Write> = (100..2_350).map(|id| Write::PutAccess(Box::new(own_access(id, 1)))).collect();
     commit(store, many).await;
     let failure =
-        Change::CountFailure { key: digest("door"), limit: 9, now: NOW, resets_at: later(100), user: Some(UserKey(1)) };
-    let burned = Change::BurnJti { jti: digest("jti"), until: later(100) };
+        Write::CountFailure { key: digest("door"), limit: 9, now: NOW, resets_at: later(100), user: Some(UserKey(1)) };
+    let burned = Write::BurnJti { jti: digest("jti"), until: later(100) };
     let umlaut = User { name: "Ä\u{1F600}'\"\\".to_owned(), ..user(3) };
-    commit(store, [failure, burned, Change::PutUser(Box::new(umlaut))]).await;
+    commit(store, [failure, burned, Write::PutUser(Box::new(umlaut))]).await;
 }
 
 async fn moved(source: &Fixture, destination: &Fixture) -> (Vec<Moved>, u64) {
@@ -45,7 +45,7 @@ async fn everything_moves_from_sqlite_to_postgres_and_back() {
     for own in [&here, &back] {
         assert_eq!(everything(&*own.store).await, everything(&*there.store).await);
         // Numbers that the database gives go on behind those that came along.
-        commit(&*own.store, [Change::Note(event("after", None)), Change::PutSealKey(seal_key(9))]).await;
+        commit(&*own.store, [Write::Note(event("after", None)), Write::PutSealKey(seal_key(9))]).await;
     }
 }
 
@@ -56,10 +56,10 @@ async fn a_second_run_copies_what_changed_and_takes_along_what_is_gone() {
     let (_, written) = moved(&there, &here).await;
     assert_eq!(written, 0, "nothing changed");
     let changes = [
-        Change::RevokeAccess(AccessId(150)),
-        Change::RevokeGrant(GrantId(1)),
-        Change::EndSession(SessionId(1)),
-        Change::PutAccess(Box::new(own_access(9_000, 1))),
+        Write::RevokeAccess(AccessId(150)),
+        Write::RevokeGrant(GrantId(1)),
+        Write::EndSession(SessionId(1)),
+        Write::PutAccess(Box::new(own_access(9_000, 1))),
     ];
     commit(&*there.store, changes).await;
     let (_, written) = moved(&there, &here).await;
@@ -117,14 +117,14 @@ async fn a_source_that_changes_meanwhile_is_noticed_and_a_second_run_ends_it() {
 async fn a_name_that_was_passed_on_between_two_runs_moves_too() {
     for here in [postgres().await, sqlite()] {
         let there = filled().await;
-        let crowd: Vec<Change> = (10..1_200).map(|key| Change::PutUser(Box::new(user(key)))).collect();
+        let crowd: Vec<Write> = (10..1_200).map(|key| Write::PutUser(Box::new(user(key)))).collect();
         commit(&*there.store, crowd).await;
         moved(&there, &here).await;
         let (early, late) = (user(10), user(1_190));
         let left = User { username: None, email: Some("new@example.com".to_owned()), version: 2, ..late.clone() };
         let heir = User { username: late.username, email: late.email, version: 2, ..early.clone() };
-        commit(&*there.store, [Change::PutUser(Box::new(left))]).await;
-        commit(&*there.store, [Change::PutUser(Box::new(heir))]).await;
+        commit(&*there.store, [Write::PutUser(Box::new(left))]).await;
+        commit(&*there.store, [Write::PutUser(Box::new(heir))]).await;
         moved(&there, &here).await;
         let found = here.store.user_by_name("user1190").await.unwrap().expect("somebody has the name");
         assert_eq!(found.key, UserKey(10));
@@ -151,7 +151,7 @@ async fn a_backup_of_postgres_is_of_one_moment_and_overwrites_nothing() {
     assert_eq!(everything(&copy).await, everything(&*source.store).await);
     // So many that there is time between the codes, which are copied before, and the last of them.
     for first in (10_000..40_000).step_by(5_000) {
-        let many = (first..first + 5_000).map(|id| Change::PutAccess(Box::new(own_access(id, 1))));
+        let many = (first..first + 5_000).map(|id| Write::PutAccess(Box::new(own_access(id, 1)))).collect::<Changes>();
         commit(&*source.store, many).await;
     }
     // Turns go on while the copy is made; each is in it whole or not at all.
@@ -159,7 +159,7 @@ async fn a_backup_of_postgres_is_of_one_moment_and_overwrites_nothing() {
     let turns = async {
         loop {
             last += 1;
-            let pair = [Change::PutCode(Box::new(code(last, 1, 1))), Change::PutAccess(Box::new(own_access(last, 1)))];
+            let pair = [Write::PutCode(Box::new(code(last, 1, 1))), Write::PutAccess(Box::new(own_access(last, 1)))];
             commit(&*source.store, pair).await;
         }
     };
@@ -172,9 +172,9 @@ async fn a_backup_of_postgres_is_of_one_moment_and_overwrites_nothing() {
     assert!(source.store.backup(&file).await.is_err(), "it was overwritten");
     let copy = Sqlite::open(&file, Mode::Existing).unwrap();
     for id in 50_001..=last {
-        let wants = Wants { code: Some(CodeId(id)), access: Some(AccessId(id)), ..Wants::default() };
-        let found = copy.load(&wants).await.unwrap();
-        assert_eq!(found.code.is_some(), found.access.is_some(), "half a turn is in the backup: {id} of {last}");
+        let found = copy.load(Wants::of([Key::Code(CodeId(id)), Key::Access(AccessId(id))])).await.unwrap();
+        let (code, access) = (code_in(&found, id), access_in(&found, id));
+        assert_eq!(code.is_some(), access.is_some(), "half a turn is in the backup: {id} of {last}");
     }
 }
 

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use protocol::client::registration::secret_digest;
-use protocol::line::{Change, Rely};
-use protocol::model::{Client, Consent, SealKey, User, UserKey};
+use protocol::line::{Changes, Rely, Write};
+use protocol::model::{Client, ClientKey, Consent, IdentityName, SealKey, User, UserKey};
 use protocol::names::login_forms;
 
 use super::batch::Batch;
 use super::gate;
+use super::insert;
 use super::link::{Link, Typed, typed};
-use super::single;
 use super::stop::Stop;
 use super::text::text;
 use crate::documents::{revoked_below, written};
@@ -22,7 +22,7 @@ const NAMES: i64 = 0x4752_544e;
 
 /// Writes one turn inside a transaction that it begins. The end of the transaction is the caller's. Whoever did not get a row
 /// in time tries again alone.
-pub(super) async fn turn(link: &Link, changes: &[Change], is_alone: bool) -> Result<(), Stop> {
+pub(super) async fn turn(link: &Link, changes: &Changes, is_alone: bool) -> Result<(), Stop> {
     link.begin(gate::BEGIN).await?;
     if is_alone {
         gate::enter_alone(link).await?;
@@ -41,23 +41,23 @@ pub(super) async fn turn(link: &Link, changes: &[Change], is_alone: bool) -> Res
 }
 
 /// Writes one turn inside a transaction in which nobody else writes.
-pub(super) async fn turn_inside(link: &Link, changes: &[Change]) -> Result<(), Stop> {
+pub(super) async fn turn_inside(link: &Link, changes: &Changes) -> Result<(), Stop> {
     lock(link, changes).await?;
     write_all(link, changes).await
 }
 
-async fn write_all(link: &Link, changes: &[Change]) -> Result<(), Stop> {
+async fn write_all(link: &Link, changes: &Changes) -> Result<(), Stop> {
     // In the order in which rows are locked everywhere.
     for rank in 0..=2 {
-        for change in changes.iter().filter(|change| order(change) == rank) {
-            compare(link, change).await?;
+        for rely in changes.relied.iter().filter(|rely| order(**rely) == rank) {
+            compare(link, *rely).await?;
         }
     }
     // Uses of secrets come last, as in a batch, so that nobody waits for one of these rows who holds one that is waited for
     // here.
-    let is_use = |change: &&Change| matches!(change, Change::TouchSecret { .. });
-    for change in changes.iter().filter(|change| !is_use(change)).chain(changes.iter().filter(is_use)) {
-        write(link, change).await?;
+    let is_use = |write: &&Write| matches!(write, Write::TouchSecret { .. });
+    for row in changes.writes.iter().filter(|row| !is_use(row)).chain(changes.writes.iter().filter(is_use)) {
+        write(link, row).await?;
     }
     Ok(())
 }
@@ -68,7 +68,7 @@ async fn run_one(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), Sto
 }
 
 /// Adds a row; one whose id is taken loses the turn.
-pub(super) async fn add(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), Stop> {
+async fn add(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), Stop> {
     match link.run(sql, values).await {
         Err(stop) if stop.is_conflict() => Err(Stop::Lost),
         done => done.map(drop),
@@ -80,50 +80,99 @@ fn must(holds: bool) -> Result<(), Stop> {
 }
 
 /// Users come before clients, and clients before everything else.
-fn order(change: &Change) -> u8 {
-    match change {
-        Change::Rely(Rely::User(..)) => 0,
-        Change::Rely(Rely::Client(..)) => 1,
-        _ => 2,
+fn order(rely: Rely) -> u8 {
+    match rely {
+        Rely::User(..) => 0,
+        Rely::Client(..) => 1,
+        Rely::Session(_)
+        | Rely::Grant(_)
+        | Rely::Consent { .. }
+        | Rely::ClientsFewer { .. }
+        | Rely::PersonalsFewer { .. }
+        | Rely::CounterBelow { .. } => 2,
+    }
+}
+
+/// The user or client whose row the turn must hold alone.
+enum Owner {
+    User(UserKey),
+    Client(ClientKey),
+}
+
+/// Returns whose row a precondition must hold alone. Rows that are absent cannot be held, but their owner can.
+fn held_to_rely(rely: Rely) -> Option<Owner> {
+    match rely {
+        Rely::ClientsFewer { owner: user, .. }
+        | Rely::PersonalsFewer { user, .. }
+        | Rely::Consent { user, id: None, .. } => Some(Owner::User(user)),
+        Rely::Client(..)
+        | Rely::User(..)
+        | Rely::Session(_)
+        | Rely::Grant(_)
+        | Rely::Consent { id: Some(_), .. }
+        | Rely::CounterBelow { .. } => None,
+    }
+}
+
+/// Returns whose row a write must hold alone: the row that it writes, or the owner of rows that another turn may be about to
+/// add.
+fn held_to_write(write: &Write) -> Option<Owner> {
+    match write {
+        Write::PutUser(row) => Some(Owner::User(row.key)),
+        Write::PutClient(row) => Some(Owner::Client(row.key)),
+        Write::DeleteClient(client) => Some(Owner::Client(*client)),
+        Write::WithdrawConsent { user, .. }
+        | Write::EndSessions { user, .. }
+        | Write::DeleteUser(user)
+        | Write::PutConsent(Consent { user, .. }) => Some(Owner::User(*user)),
+        Write::SpendCode(_)
+        | Write::RotateRefresh { .. }
+        | Write::AwaitDurability
+        | Write::CountFailure { .. }
+        | Write::ForgetFailures(_)
+        | Write::ClearCounter { .. }
+        | Write::PutCode(_)
+        | Write::PutGrant(_)
+        | Write::PutAccess(_)
+        | Write::PutPersonal(_)
+        | Write::PutSession(_)
+        | Write::PutIdentity(_)
+        | Write::BurnJti { .. }
+        | Write::PutSealKey(_)
+        | Write::DropSealKey(_)
+        | Write::TouchSession { .. }
+        | Write::TouchPersonal { .. }
+        | Write::TouchSecret { .. }
+        | Write::RevokeGrant(_)
+        | Write::RevokeAccess(_)
+        | Write::RevokePersonal(_)
+        | Write::EndSession(_)
+        | Write::DropIdentity(_)
+        | Write::Enqueue(_)
+        | Write::Note(_) => None,
     }
 }
 
 /// Takes the locks that the turn needs, in an order that is the same for all turns: users, then clients. A user
-/// or client is held alone when the turn writes its row, or rows that hang on it and that another turn may be about to add
-/// to; every turn that adds such a row relies on the user and the client, and so waits. Whoever holds anything alone also
-/// holds the users alone that it relies on: or else two turns that each change what the other relies on would embrace.
-async fn lock(link: &Link, changes: &[Change]) -> Result<(), Stop> {
+/// or client is held alone when the turn writes its row, or rows that depend on it and that another turn may be about to add
+/// to; every turn that adds such a row relies on the user and the client, and so waits. A turn that holds any row alone also
+/// holds the users alone that it relies on: otherwise two turns that each change what the other relies on would deadlock.
+async fn lock(link: &Link, changes: &Changes) -> Result<(), Stop> {
     let (mut users, mut clients) = (BTreeSet::new(), BTreeSet::new());
-    for change in changes {
-        match change {
-            Change::PutUser(row) => drop(users.insert(row.key.0)),
-            Change::PutClient(row) => drop(clients.insert(row.key.0)),
-            Change::DeleteClient(client) => drop(clients.insert(client.0)),
-            // The rows that hang on what is absent cannot be held, but their owner can.
-            Change::WithdrawConsent { user, .. }
-            | Change::EndSessions { user, .. }
-            | Change::DeleteUser(user)
-            | Change::PutConsent(Consent { user, .. })
-            | Change::Rely(
-                Rely::ClientsFewer { owner: user, .. }
-                | Rely::PersonalsFewer { user, .. }
-                | Rely::Consent { user, id: None, .. },
-            ) => {
-                users.insert(user.0);
-            }
-            _ => {}
-        }
-    }
-    if !users.is_empty() || !clients.is_empty() {
-        users.extend(changes.iter().filter_map(|change| match change {
-            Change::Rely(Rely::User(key, _)) => Some(key.0),
-            _ => None,
-        }));
+    let to_rely = changes.relied.iter().filter_map(|rely| held_to_rely(*rely));
+    for owner in to_rely.chain(changes.writes.iter().filter_map(held_to_write)) {
+        match owner {
+            Owner::User(key) => users.insert(key.0),
+            Owner::Client(key) => clients.insert(key.0),
+        };
     }
     if users.is_empty() && clients.is_empty() {
         return Ok(());
     }
-    // Those who share a row are let in past whoever waits for it alone, so it is no use to wait for long.
+    users.extend(
+        changes.relied.iter().filter_map(|rely| if let Rely::User(key, _) = rely { Some(key.0) } else { None }),
+    );
+    // Turns that share a row are let in past a turn that waits to hold it alone, so waiting for long is of no use.
     link.simple("SET LOCAL lock_timeout = '250ms'").await?;
     for (sql, keys) in [
         ("SELECT 1 FROM users WHERE key = ANY($1) ORDER BY key FOR UPDATE", users),
@@ -138,40 +187,37 @@ async fn lock(link: &Link, changes: &[Change]) -> Result<(), Stop> {
 }
 
 /// Compares what the turn relies on with the rows as they are before it.
-async fn compare(link: &Link, change: &Change) -> Result<(), Stop> {
+async fn compare(link: &Link, rely: Rely) -> Result<(), Stop> {
     let exists = async |sql: &str, values: &[Typed<'_>]| Ok::<_, Stop>(!link.rows(sql, values).await?.is_empty());
-    let found = match change {
-        Change::Rely(Rely::Client(key, version)) => {
+    let found = match rely {
+        Rely::Client(key, version) => {
             let sql = "SELECT 1 FROM clients WHERE key = $1 AND version = $2 FOR SHARE";
-            exists(sql, typed![INT8 key.0, INT8 i64::from(*version)]).await?
+            exists(sql, typed![INT8 key.0, INT8 i64::from(version)]).await?
         }
-        Change::Rely(Rely::User(key, version)) => {
+        Rely::User(key, version) => {
             let sql = "SELECT 1 FROM users WHERE key = $1 AND version = $2 FOR SHARE";
-            exists(sql, typed![INT8 key.0, INT8 i64::from(*version)]).await?
+            exists(sql, typed![INT8 key.0, INT8 i64::from(version)]).await?
         }
-        Change::Rely(Rely::Session(id)) => {
-            exists("SELECT 1 FROM sessions WHERE id = $1 FOR SHARE", typed![INT8 id.0]).await?
-        }
-        Change::Rely(Rely::Grant(id)) => {
+        Rely::Session(id) => exists("SELECT 1 FROM sessions WHERE id = $1 FOR SHARE", typed![INT8 id.0]).await?,
+        Rely::Grant(id) => {
             exists("SELECT 1 FROM grants WHERE id = $1 AND NOT is_revoked FOR SHARE", typed![INT8 id.0]).await?
         }
-        Change::Rely(Rely::Consent { user, client, id }) => {
+        Rely::Consent { user, client, id } => {
             let sql = "SELECT id FROM consents WHERE user_key = $1 AND client_key = $2 FOR SHARE";
             let rows = link.rows(sql, typed![INT8 user.0, INT8 client.0]).await?;
-            rows.first().map(|row| row.try_get(0)).transpose()? == *id
+            rows.first().map(|row| row.try_get(0)).transpose()? == id
         }
-        Change::Rely(Rely::ClientsFewer { owner, than }) => {
-            count(link, "SELECT count(*) FROM clients WHERE owner = $1", *owner).await? < i64::from(*than)
+        Rely::ClientsFewer { owner, than } => {
+            count(link, "SELECT count(*) FROM clients WHERE owner = $1", owner).await? < i64::from(than)
         }
-        Change::Rely(Rely::PersonalsFewer { user, than }) => {
-            count(link, "SELECT count(*) FROM personal_tokens WHERE user_key = $1", *user).await? < i64::from(*than)
+        Rely::PersonalsFewer { user, than } => {
+            count(link, "SELECT count(*) FROM personal_tokens WHERE user_key = $1", user).await? < i64::from(than)
         }
-        Change::PassCounter { key, limit, now, .. } => {
+        Rely::CounterBelow { key, limit, now } => {
             const SQL: &str = "SELECT 1 WHERE $2 > 0 AND NOT EXISTS (\
                 SELECT 1 FROM attempts WHERE key = $1 AND failures >= $2 AND resets_at > $3)";
-            exists(SQL, typed![BYTEA key.0.as_slice(), INT8 i64::from(*limit), INT8 now.0]).await?
+            exists(SQL, typed![BYTEA key.0.as_slice(), INT8 i64::from(limit), INT8 now.0]).await?
         }
-        _ => true,
     };
     must(found)
 }
@@ -181,125 +227,124 @@ async fn count(link: &Link, sql: &str, user: UserKey) -> Result<i64, Stop> {
     Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
 }
 
-async fn write(link: &Link, change: &Change) -> Result<(), Stop> {
-    match change {
-        // Compared before the first write.
-        Change::Rely(_) | Change::PassCounter { is_cleared: false, .. } => Ok(()),
-        Change::PassCounter { key, limit, now, .. } => {
-            // A door that was shut since it was looked at stays shut.
-            const SQL: &str = "DELETE FROM attempts WHERE key = $1 AND NOT (failures >= $2 AND resets_at > $3)";
-            link.run(SQL, typed![BYTEA key.0.as_slice(), INT8 i64::from(*limit), INT8 now.0]).await.map(drop)
-        }
-        Change::CountFailure { key, limit, now, resets_at, user } => {
-            const SQL: &str = "INSERT INTO attempts AS a (key, failures, resets_at, user_key) \
-                SELECT $1, 1, $4, $5 WHERE $2 > 0 \
-                ON CONFLICT (key) DO UPDATE SET user_key = coalesce(excluded.user_key, a.user_key), \
-                failures = CASE WHEN a.resets_at > $3 THEN a.failures + 1 ELSE 1 END, \
-                resets_at = CASE WHEN a.resets_at > $3 THEN a.resets_at ELSE excluded.resets_at END \
-                WHERE a.failures < $2 OR a.resets_at <= $3";
-            let (limit, user) = (i64::from(*limit), user.map(|user| user.0));
-            let values = typed![BYTEA key.0.as_slice(), INT8 limit, INT8 now.0, INT8 resets_at.0, INT8 user];
-            run_one(link, SQL, values).await
-        }
+async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
+    let end = async |sql: &str, keys: &[i64]| end(link, sql, keys).await;
+    match write {
         // Kinds that are also written together with those of others have one statement for both.
-        Change::Settle
-        | Change::SpendCode(_)
-        | Change::RotateRefresh { .. }
-        | Change::PutCode(_)
-        | Change::PutGrant(_)
-        | Change::PutAccess(_)
-        | Change::TouchSession { .. }
-        | Change::TouchPersonal { .. }
-        | Change::TouchSecret { .. }
-        | Change::PutConsent(_)
-        | Change::PutSession(_)
-        | Change::Note(_) => {
+        Write::AwaitDurability
+        | Write::SpendCode(_)
+        | Write::RotateRefresh { .. }
+        | Write::PutCode(_)
+        | Write::PutGrant(_)
+        | Write::PutAccess(_)
+        | Write::TouchSession { .. }
+        | Write::TouchPersonal { .. }
+        | Write::TouchSecret { .. }
+        | Write::PutSession(_)
+        | Write::PutConsent(_)
+        | Write::Enqueue(_)
+        | Write::Note(_) => {
             let mut batch = Batch::default();
-            batch.add(std::slice::from_ref(change));
+            batch.write(write)?;
             // Boxed: it has room for every statement of a batch.
             Box::pin(batch.write_inside(link)).await
         }
-        Change::PutClient(row) => put_client(link, row).await,
-        Change::PutUser(row) => put_user(link, row).await,
-        Change::PutPersonal(row) => single::personal(link, row).await,
-        Change::PutIdentity(row) => single::identity(link, row).await,
-        Change::BurnJti { jti, until } => {
+        Write::CountFailure { key, limit, now, resets_at, user } => {
+            let (limit, user) = (i64::from(*limit), user.map(|user| user.0));
+            let values = typed![BYTEA key.0.as_slice(), INT8 limit, INT8 now.0, INT8 resets_at.0, INT8 user];
+            run_one(link, COUNT_FAILURE, values).await
+        }
+        Write::ForgetFailures(user) => end(FORGET_FAILURES, &[user.0]).await,
+        Write::ClearCounter { key, limit, now } => {
+            const SQL: &str = "DELETE FROM attempts WHERE key = $1 AND NOT (failures >= $2 AND resets_at > $3)";
+            link.run(SQL, typed![BYTEA key.0.as_slice(), INT8 i64::from(*limit), INT8 now.0]).await.map(drop)
+        }
+        Write::PutClient(row) => put_client(link, row).await,
+        Write::PutUser(row) => put_user(link, row).await,
+        Write::PutPersonal(row) => insert::personal(link, row).await,
+        Write::PutIdentity(row) => insert::identity(link, row).await,
+        Write::BurnJti { jti, until } => {
             let sql = "INSERT INTO burned (jti, until) VALUES ($1, $2)";
             add(link, sql, typed![BYTEA jti.0.as_slice(), INT8 until.0]).await
         }
-        Change::DropIdentity(name) => {
-            let sql = "DELETE FROM identities WHERE issuer = $1 AND subject = $2";
-            link.run(sql, typed![TEXT text(&name.issuer), TEXT text(&name.subject)]).await.map(drop)
-        }
-        Change::PutSealKey(SealKey { number, created_at }) => {
+        Write::PutSealKey(SealKey { number, created_at }) => {
             let sql = "INSERT INTO seal_keys (number, created_at) VALUES ($1, $2)";
             add(link, sql, typed![INT8 i64::from(*number), INT8 created_at.0]).await?;
             link.simple(super::NOTIFY).await
         }
-        change => end(link, change).await,
+        Write::DropSealKey(number) => {
+            end("DELETE FROM seal_keys WHERE number = $1", &[i64::from(*number)]).await?;
+            link.simple(super::NOTIFY).await
+        }
+        Write::RevokeGrant(id) => end("UPDATE grants SET is_revoked = true WHERE id = $1", &[id.0]).await,
+        Write::RevokeAccess(id) => end("DELETE FROM access_tokens WHERE id = $1", &[id.0]).await,
+        Write::RevokePersonal(id) => end("DELETE FROM personal_tokens WHERE id = $1", &[id.0]).await,
+        Write::WithdrawConsent { user, client } => end_all(link, &WITHDRAW_CONSENT, &[user.0, client.0]).await,
+        Write::EndSession(id) => end("DELETE FROM sessions WHERE id = $1", &[id.0]).await,
+        Write::EndSessions { user, but: Some(but) } => {
+            end("DELETE FROM sessions WHERE user_key = $1 AND id <> $2", &[user.0, but.0]).await
+        }
+        Write::EndSessions { user, but: None } => end("DELETE FROM sessions WHERE user_key = $1", &[user.0]).await,
+        Write::DropIdentity(name) => drop_identity(link, name).await,
+        Write::DeleteUser(key) => end_all(link, &DELETE_USER, &[key.0]).await,
+        Write::DeleteClient(key) => end_all(link, &DELETE_CLIENT, &[key.0]).await,
     }
 }
 
-/// Changes without a precondition: what is not there need not be ended.
-async fn end(link: &Link, change: &Change) -> Result<(), Stop> {
-    let run = async |sql: &str, values: &[i64]| {
-        let values: Vec<Typed<'_>> = values.iter().map(|value| typed![INT8 * value][0].clone()).collect();
-        link.run(sql, &values).await.map(drop)
-    };
-    match *change {
-        Change::RevokeGrant(id) => run("UPDATE grants SET is_revoked = true WHERE id = $1", &[id.0]).await,
-        Change::ForgetFailures(user) => {
-            // In the order in which attempts lock them: the oldest counter of an account is the one that all attempts share.
-            const SQL: &str = "DELETE FROM attempts WHERE id IN (\
-                SELECT id FROM attempts WHERE user_key = $1 ORDER BY id FOR UPDATE)";
-            run(SQL, &[user.0]).await
-        }
-        Change::RevokeAccess(id) => run("DELETE FROM access_tokens WHERE id = $1", &[id.0]).await,
-        Change::RevokePersonal(id) => run("DELETE FROM personal_tokens WHERE id = $1", &[id.0]).await,
-        Change::DropSealKey(number) => {
-            run("DELETE FROM seal_keys WHERE number = $1", &[i64::from(number)]).await?;
-            link.simple(super::NOTIFY).await
-        }
-        Change::WithdrawConsent { user, client } => {
-            let pair = [user.0, client.0];
-            run("DELETE FROM consents WHERE user_key = $1 AND client_key = $2", &pair).await?;
-            // A code that was not redeemed yet would begin a grant that the user no longer wants.
-            run("DELETE FROM codes WHERE user_key = $1 AND client_key = $2 AND NOT is_spent", &pair).await?;
-            run("UPDATE grants SET is_revoked = true WHERE user_key = $1 AND client_key = $2 AND NOT is_revoked", &pair)
-                .await
-        }
-        Change::EndSession(id) => run("DELETE FROM sessions WHERE id = $1", &[id.0]).await,
-        Change::EndSessions { user, but: Some(but) } => {
-            run("DELETE FROM sessions WHERE user_key = $1 AND id <> $2", &[user.0, but.0]).await
-        }
-        Change::EndSessions { user, but: None } => run("DELETE FROM sessions WHERE user_key = $1", &[user.0]).await,
-        Change::DeleteUser(UserKey(key)) => {
-            for sql in [
-                "DELETE FROM users WHERE key = $1",
-                "DELETE FROM sessions WHERE user_key = $1",
-                "DELETE FROM identities WHERE user_key = $1",
-                "DELETE FROM consents WHERE user_key = $1",
-                "DELETE FROM personal_tokens WHERE user_key = $1",
-                "DELETE FROM grants WHERE user_key = $1",
-                "DELETE FROM attempts WHERE user_key = $1",
-            ] {
-                run(sql, &[key]).await?;
-            }
-            Ok(())
-        }
-        Change::DeleteClient(key) => {
-            for sql in [
-                "DELETE FROM clients WHERE key = $1",
-                "DELETE FROM secret_uses WHERE client_key = $1",
-                "DELETE FROM consents WHERE client_key = $1",
-                "DELETE FROM grants WHERE client_key = $1",
-            ] {
-                run(sql, &[key.0]).await?;
-            }
-            Ok(())
-        }
-        _ => unreachable!("`write` handles every change that can lose"),
+const COUNT_FAILURE: &str = "INSERT INTO attempts AS a (key, failures, resets_at, user_key) \
+    SELECT $1, 1, $4, $5 WHERE $2 > 0 \
+    ON CONFLICT (key) DO UPDATE SET user_key = coalesce(excluded.user_key, a.user_key), \
+    failures = CASE WHEN a.resets_at > $3 THEN a.failures + 1 ELSE 1 END, \
+    resets_at = CASE WHEN a.resets_at > $3 THEN a.resets_at ELSE excluded.resets_at END \
+    WHERE a.failures < $2 OR a.resets_at <= $3";
+
+/// In the order in which attempts lock the counters: the oldest counter of an account is the one that all attempts share.
+const FORGET_FAILURES: &str = "DELETE FROM attempts WHERE id IN (\
+    SELECT id FROM attempts WHERE user_key = $1 ORDER BY id FOR UPDATE)";
+
+/// The codes go too: one that was not redeemed yet would begin a grant that the user no longer wants.
+const WITHDRAW_CONSENT: [&str; 3] = [
+    "DELETE FROM consents WHERE user_key = $1 AND client_key = $2",
+    "DELETE FROM codes WHERE user_key = $1 AND client_key = $2 AND NOT is_spent",
+    "UPDATE grants SET is_revoked = true WHERE user_key = $1 AND client_key = $2 AND NOT is_revoked",
+];
+
+/// The user and every row that depends on it.
+const DELETE_USER: [&str; 7] = [
+    "DELETE FROM users WHERE key = $1",
+    "DELETE FROM sessions WHERE user_key = $1",
+    "DELETE FROM identities WHERE user_key = $1",
+    "DELETE FROM consents WHERE user_key = $1",
+    "DELETE FROM personal_tokens WHERE user_key = $1",
+    "DELETE FROM grants WHERE user_key = $1",
+    "DELETE FROM attempts WHERE user_key = $1",
+];
+
+/// The client and every row that depends on it.
+const DELETE_CLIENT: [&str; 4] = [
+    "DELETE FROM clients WHERE key = $1",
+    "DELETE FROM secret_uses WHERE client_key = $1",
+    "DELETE FROM consents WHERE client_key = $1",
+    "DELETE FROM grants WHERE client_key = $1",
+];
+
+/// Runs a statement without a precondition: a row that is not there need not be ended.
+async fn end(link: &Link, sql: &str, keys: &[i64]) -> Result<(), Stop> {
+    let values: Vec<Typed<'_>> = keys.iter().map(|key| typed![INT8 * key][0].clone()).collect();
+    link.run(sql, &values).await.map(drop)
+}
+
+/// As [`end`], for several statements with the same parameters.
+async fn end_all(link: &Link, statements: &[&str], keys: &[i64]) -> Result<(), Stop> {
+    for sql in statements {
+        end(link, sql, keys).await?;
     }
+    Ok(())
+}
+
+async fn drop_identity(link: &Link, name: &IdentityName) -> Result<(), Stop> {
+    let sql = "DELETE FROM identities WHERE issuer = $1 AND subject = $2";
+    link.run(sql, typed![TEXT text(&name.issuer), TEXT text(&name.subject)]).await.map(drop)
 }
 
 /// A new row has version 1; any other takes the place of the version before it. Gives the id below which everything was

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use protocol::line::{Change, Rely};
-use protocol::model::{Access, Code, Consent, Event, Grant, Session};
+use protocol::line::{Changes, Rely, Write};
+use protocol::model::{Access, Code, Consent, Event, Grant, Job, Session};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use tokio_postgres::types::Type;
@@ -45,8 +45,8 @@ static USERS: Sql = Sql {
     ),
     types: &[INTS, INTS, COUNT],
 };
-// A row that is absent cannot be held, but the user whom it would belong to can: whoever adds or withdraws a consent holds the
-// user alone, and so is written before or after all of this batch.
+// A row that is absent cannot be held, but the user whom it would belong to can. Every turn that adds or withdraws a consent
+// holds the user alone, and so is written before or after the whole batch.
 static USERS_SHARED: Sql =
     Sql { text: "SELECT 1 FROM users WHERE key = ANY($1) ORDER BY key FOR SHARE", types: &[INTS] };
 static USERS_ALONE: Sql =
@@ -77,7 +77,7 @@ static ABSENT: Sql = Sql {
     ),
     types: &[INTS, INTS],
 };
-// In the order in which attempts lock them. A counter that has become full since it was looked at stays full.
+// In the order in which other turns lock counters. A counter that became full since the turn looked at it stays full.
 static CLEAR: Sql = Sql {
     text: "DELETE FROM attempts WHERE id IN (\
         SELECT a.id FROM unnest($1, $2, $3) AS t (key, bound, now) JOIN attempts AS a ON a.key = t.key \
@@ -132,11 +132,11 @@ static PASS: Sql = Sql {
 };
 
 // A word in the log that means nothing to anybody. The commit waits until the standby has it, and so has all before it.
-static SETTLE: Sql = Sql { text: "SELECT pg_logical_emit_message(true, 'grantry', '')", types: &[] };
+static AWAIT_DURABILITY: Sql = Sql { text: "SELECT pg_logical_emit_message(true, 'grantry', '')", types: &[] };
 
 /// Every statement of this file.
 pub(super) static STATEMENTS: &[&Sql] = &[
-    &SETTLE,
+    &AWAIT_DURABILITY,
     &USERS_SHARED,
     &USERS_ALONE,
     &CLIENTS,
@@ -173,7 +173,7 @@ pub(super) struct Batch<'c> {
     consents: BTreeSet<(i64, i64, i64)>,
     /// Users and clients between whom there must be no consent.
     absent: BTreeSet<(i64, i64)>,
-    /// Users to whom rows are added that another turn may rely on the absence of.
+    /// Users to whom consents are added, whose absence another turn may rely on.
     users_alone: BTreeSet<i64>,
     new_consents: Vec<&'c Consent>,
     new_sessions: Vec<&'c Session>,
@@ -182,6 +182,7 @@ pub(super) struct Batch<'c> {
     codes: Vec<&'c Code>,
     grants: Vec<&'c Grant>,
     accesses: Vec<&'c Access>,
+    jobs: Vec<&'c Job>,
     events: Vec<&'c Event>,
     sessions_seen: Vec<(i64, i64, i64)>,
     personals_used: Vec<(i64, i64)>,
@@ -189,85 +190,162 @@ pub(super) struct Batch<'c> {
     secrets_used: BTreeMap<[u8; 32], (i64, i64)>,
     /// Counters that must be below a limit at a time.
     passed: BTreeSet<([u8; 32], i64, i64)>,
-    /// Those of them that are forgotten.
+    /// Counters that are forgotten, unless they have reached a limit at a time.
     cleared: BTreeSet<([u8; 32], i64, i64)>,
-    has_to_settle: bool,
+    awaits_durability: bool,
 }
 
-/// May this turn be written together with others?
-pub(super) fn is_frequent(changes: &[Change]) -> bool {
-    changes.iter().all(|change| match change {
-        Change::Settle
-        | Change::SpendCode(_)
-        | Change::RotateRefresh { .. }
-        | Change::PutCode(_)
-        | Change::PutGrant(_)
-        | Change::PutAccess(_)
-        | Change::PutConsent(_)
-        | Change::PutSession(_)
-        | Change::Note(_)
-        | Change::TouchSession { .. }
-        | Change::TouchPersonal { .. }
-        | Change::TouchSecret { .. }
-        | Change::PassCounter { .. } => true,
-        Change::Rely(rely) => match rely {
-            Rely::Client(..) | Rely::User(..) | Rely::Session(_) | Rely::Grant(_) | Rely::Consent { .. } => true,
-            Rely::ClientsFewer { .. } | Rely::PersonalsFewer { .. } => false,
-        },
-        _ => false,
-    })
+/// Returns true if this turn may be written together with others.
+pub(super) fn is_frequent(changes: &Changes) -> bool {
+    let Changes { relied, writes } = changes;
+    relied.iter().all(|rely| is_relied_frequently(*rely))
+        && writes.iter().all(is_written_frequently)
+        && !depends_on_order(writes)
+}
+
+/// Returns true if a write may be about a row that another write of the same turn adds. A batch makes writes by kind, and
+/// spends and rotates before it adds.
+fn depends_on_order(writes: &[Write]) -> bool {
+    let has = |is_it: fn(&Write) -> bool| writes.iter().any(is_it);
+    let spends = has(|write| matches!(write, Write::SpendCode(_))) && has(|write| matches!(write, Write::PutCode(_)));
+    let rotates = has(|write| matches!(write, Write::RotateRefresh { .. }));
+    spends || (rotates && has(|write| matches!(write, Write::PutGrant(_))))
+}
+
+fn is_relied_frequently(rely: Rely) -> bool {
+    match rely {
+        Rely::Client(..)
+        | Rely::User(..)
+        | Rely::Session(_)
+        | Rely::Grant(_)
+        | Rely::Consent { .. }
+        | Rely::CounterBelow { .. } => true,
+        Rely::ClientsFewer { .. } | Rely::PersonalsFewer { .. } => false,
+    }
+}
+
+fn is_written_frequently(write: &Write) -> bool {
+    match write {
+        Write::AwaitDurability
+        | Write::SpendCode(_)
+        | Write::RotateRefresh { .. }
+        | Write::PutCode(_)
+        | Write::PutGrant(_)
+        | Write::PutAccess(_)
+        | Write::PutSession(_)
+        | Write::PutConsent(_)
+        | Write::ClearCounter { .. }
+        | Write::Enqueue(_)
+        | Write::Note(_)
+        | Write::TouchSession { .. }
+        | Write::TouchPersonal { .. }
+        | Write::TouchSecret { .. } => true,
+        Write::CountFailure { .. }
+        | Write::ForgetFailures(_)
+        | Write::PutClient(_)
+        | Write::PutUser(_)
+        | Write::PutPersonal(_)
+        | Write::PutIdentity(_)
+        | Write::BurnJti { .. }
+        | Write::PutSealKey(_)
+        | Write::DropSealKey(_)
+        | Write::RevokeGrant(_)
+        | Write::RevokeAccess(_)
+        | Write::RevokePersonal(_)
+        | Write::WithdrawConsent { .. }
+        | Write::EndSession(_)
+        | Write::EndSessions { .. }
+        | Write::DropIdentity(_)
+        | Write::DeleteUser(_)
+        | Write::DeleteClient(_) => false,
+    }
+}
+
+/// The fault of a turn that reached a batch although it is not frequent. Nothing of its batch is written.
+fn misplaced() -> Stop {
+    Stop::Unreadable("a change of a rare kind cannot be made in a batch".to_owned())
 }
 
 impl<'c> Batch<'c> {
-    /// Takes up the changes of a turn that [`is_frequent`].
-    pub(super) fn add(&mut self, changes: &'c [Change]) {
-        for change in changes {
-            match change {
-                Change::Rely(Rely::Client(key, version)) => drop(self.clients.insert((key.0, i64::from(*version)))),
-                Change::Rely(Rely::User(key, version)) => drop(self.users.insert((key.0, i64::from(*version)))),
-                Change::Rely(Rely::Session(id)) => drop(self.sessions.insert(id.0)),
-                Change::Rely(Rely::Grant(id)) => drop(self.unrevoked.insert(id.0)),
-                Change::Rely(Rely::Consent { user, client, id: Some(id) }) => {
-                    self.consents.insert((user.0, client.0, *id));
-                }
-                Change::Rely(Rely::Consent { user, client, id: None }) => {
-                    self.absent.insert((user.0, client.0));
-                }
-                Change::PutConsent(row) => {
-                    self.users_alone.insert(row.user.0);
-                    self.new_consents.push(row);
-                }
-                Change::PutSession(row) => self.new_sessions.push(row),
-                Change::Settle => self.has_to_settle = true,
-                Change::SpendCode(id) => self.spent.push(id.0),
-                Change::RotateRefresh { grant, from, to, expires_at } => {
-                    self.rotated.push(Rotation { grant: grant.0, before: from, to, expires_at: *expires_at });
-                }
-                Change::PutCode(row) => self.codes.push(row),
-                Change::PutGrant(row) => self.grants.push(row),
-                Change::PutAccess(row) => self.accesses.push(row),
-                Change::Note(event) => self.events.push(event),
-                Change::TouchSession { id, seen_at, idle_until } => {
-                    self.sessions_seen.push((id.0, seen_at.0, idle_until.0));
-                }
-                Change::TouchPersonal { id, used_at } => self.personals_used.push((id.0, used_at.0)),
-                Change::TouchSecret { client, secret, used_at } => {
-                    let used = self.secrets_used.entry(secret.0).or_insert((client.0, used_at.0));
-                    *used = (client.0, used.1.max(used_at.0));
-                }
-                Change::PassCounter { key, limit, now, is_cleared } => {
-                    let counter = (key.0, i64::from(*limit), now.0);
-                    self.passed.insert(counter);
-                    if *is_cleared {
-                        self.cleared.insert(counter);
-                    }
-                }
-                _ => unreachable!("the turn is of the frequent kind"),
-            }
-        }
-        // Two batches that touch the same rows do so in the same order, and so wait instead of embracing.
+    /// Adds the changes of a turn that [`is_frequent`].
+    ///
+    /// # Errors
+    /// When the turn is not frequent.
+    pub(super) fn add(&mut self, changes: &'c Changes) -> Result<(), Stop> {
+        changes.relied.iter().try_for_each(|rely| self.rely_on(*rely))?;
+        changes.writes.iter().try_for_each(|write| self.write(write))?;
+        // Two batches that touch the same rows do so in the same order, so that one waits for the other.
         self.spent.sort_unstable();
         self.rotated.sort_unstable_by_key(|rotation| rotation.grant);
+        Ok(())
+    }
+
+    fn rely_on(&mut self, rely: Rely) -> Result<(), Stop> {
+        match rely {
+            Rely::Client(key, version) => drop(self.clients.insert((key.0, i64::from(version)))),
+            Rely::User(key, version) => drop(self.users.insert((key.0, i64::from(version)))),
+            Rely::Session(id) => drop(self.sessions.insert(id.0)),
+            Rely::Grant(id) => drop(self.unrevoked.insert(id.0)),
+            Rely::Consent { user, client, id: Some(id) } => drop(self.consents.insert((user.0, client.0, id))),
+            Rely::CounterBelow { key, limit, now } => drop(self.passed.insert((key.0, i64::from(limit), now.0))),
+            Rely::Consent { user, client, id: None } => drop(self.absent.insert((user.0, client.0))),
+            Rely::ClientsFewer { .. } | Rely::PersonalsFewer { .. } => {
+                return Err(misplaced());
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds one write of a frequent kind.
+    ///
+    /// # Errors
+    /// When the write is of another kind.
+    pub(super) fn write(&mut self, write: &'c Write) -> Result<(), Stop> {
+        match write {
+            Write::AwaitDurability => self.awaits_durability = true,
+            Write::SpendCode(id) => self.spent.push(id.0),
+            Write::RotateRefresh { grant, from, to, expires_at } => {
+                self.rotated.push(Rotation { grant: grant.0, before: from, to, expires_at: *expires_at });
+            }
+            Write::PutCode(row) => self.codes.push(row),
+            Write::PutGrant(row) => self.grants.push(row),
+            Write::PutAccess(row) => self.accesses.push(row),
+            Write::PutSession(row) => self.new_sessions.push(row),
+            Write::PutConsent(row) => {
+                self.users_alone.insert(row.user.0);
+                self.new_consents.push(row);
+            }
+            Write::ClearCounter { key, limit, now } => drop(self.cleared.insert((key.0, i64::from(*limit), now.0))),
+            Write::Enqueue(job) => self.jobs.push(job),
+            Write::Note(event) => self.events.push(event),
+            Write::TouchSession { id, seen_at, idle_until } => {
+                self.sessions_seen.push((id.0, seen_at.0, idle_until.0));
+            }
+            Write::TouchPersonal { id, used_at } => self.personals_used.push((id.0, used_at.0)),
+            Write::TouchSecret { client, secret, used_at } => {
+                let used = self.secrets_used.entry(secret.0).or_insert((client.0, used_at.0));
+                *used = (client.0, used.1.max(used_at.0));
+            }
+            Write::CountFailure { .. }
+            | Write::ForgetFailures(_)
+            | Write::PutClient(_)
+            | Write::PutUser(_)
+            | Write::PutPersonal(_)
+            | Write::PutIdentity(_)
+            | Write::BurnJti { .. }
+            | Write::PutSealKey(_)
+            | Write::DropSealKey(_)
+            | Write::RevokeGrant(_)
+            | Write::RevokeAccess(_)
+            | Write::RevokePersonal(_)
+            | Write::WithdrawConsent { .. }
+            | Write::EndSession(_)
+            | Write::EndSessions { .. }
+            | Write::DropIdentity(_)
+            | Write::DeleteUser(_)
+            | Write::DeleteClient(_) => return Err(misplaced()),
+        }
+        Ok(())
     }
 
     /// Writes all of it in a transaction of its own, with one trip to the server: the end of the transaction goes along. When a
@@ -317,8 +395,9 @@ impl<'c> Batch<'c> {
             insert::grants(link, &self.grants),
             insert::accesses(link, &self.accesses),
             self.touch(link),
+            insert::jobs(link, &self.jobs),
             insert::events(link, &self.events),
-            some(link, &SETTLE, usize::from(self.has_to_settle), &[]),
+            some(link, &AWAIT_DURABILITY, usize::from(self.awaits_durability), &[]),
         );
         match written {
             Ok(_) => Ok(()),
@@ -369,8 +448,8 @@ impl<'c> Batch<'c> {
         .map(drop)
     }
 
-    /// Holds the users whose rows are not enough to be held. All that the batch needs are taken in one order: whoever took some
-    /// alone and then shared others could meet somebody who did so the other way round.
+    /// Holds users for what their versions do not say. All users of the batch are taken by one statement and in one order: a
+    /// batch that took some alone and then shared others could wait for one that did so the other way round.
     async fn hold_users(&self, link: &Link) -> Result<(), Stop> {
         let shared = self.absent.iter().map(|(user, _)| *user).chain(self.users.iter().map(|(user, _)| *user));
         let all: BTreeSet<i64> = shared.chain(self.users_alone.iter().copied()).collect();

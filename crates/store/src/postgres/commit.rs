@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use protocol::line::Change;
+use protocol::line::{Changes, Write};
 
 use super::batch::Batch;
 use super::gate::BEGIN;
@@ -21,7 +21,7 @@ type Answer = Result<(), CommitError>;
 
 /// Turns that are written together, or one that is written on its own.
 pub(super) struct Turns {
-    turns: Arc<[Vec<Change>]>,
+    turns: Arc<[Changes]>,
     /// As far as they are known.
     answers: Vec<Option<Answer>>,
     /// May they be written together?
@@ -34,13 +34,13 @@ pub(super) struct Turns {
 
 impl Turns {
     /// Turns of the frequent kinds.
-    pub(super) fn together(turns: Vec<Vec<Change>>) -> Self {
+    pub(super) fn together(turns: Vec<Changes>) -> Self {
         let answers = turns.iter().map(|_| None).collect();
         Self { turns: turns.into(), answers, are_frequent: true, ending: None, is_doubtful: false }
     }
 
     /// A turn of any kind.
-    pub(super) fn alone(turn: Vec<Change>) -> Self {
+    pub(super) fn alone(turn: Changes) -> Self {
         Self { turns: [turn].into(), answers: vec![None], are_frequent: false, ending: None, is_doubtful: false }
     }
 
@@ -81,8 +81,8 @@ impl Turns {
         self.is_doubtful = true;
         let answer = match witness(&self.turns[part.clone()]) {
             Some(row) => is_there(link, row).await?.then_some(Ok(())),
-            // Nothing that it would be too much to do twice.
-            None if self.turns[part.clone()].iter().flatten().all(|change| matches!(change, Change::Settle)) => None,
+            // The turns change no row, so that they can be committed once more.
+            None if self.turns[part.clone()].iter().all(changes_nothing) => None,
             None => Some(Err(CommitError::from(Stop::Unknown))),
         };
         self.ending = None;
@@ -110,9 +110,12 @@ impl Turns {
         while let Some(part) = parts.pop() {
             let turns = Arc::clone(&self.turns);
             let mut batch = Batch::default();
-            turns[part.clone()].iter().for_each(|turn| batch.add(turn));
-            // Boxed: it has room for every statement of a batch.
-            match self.end(part.clone(), Box::pin(batch.commit(link))).await {
+            let written = match turns[part.clone()].iter().try_for_each(|turn| batch.add(turn)) {
+                // Boxed: it has room for every statement of a batch.
+                Ok(()) => self.end(part.clone(), Box::pin(batch.commit(link))).await,
+                Err(stop) => Err(stop),
+            };
+            match written {
                 Ok(()) => {}
                 Err(stop) if stop.is_gone() => return Err(stop),
                 // Nobody else can have been the reason.
@@ -193,15 +196,50 @@ async fn is_there(link: &Link, (sql, id): Witness) -> Result<bool, Stop> {
     Ok(is_there)
 }
 
+/// Returns true if committing the turn once more has no effect.
+fn changes_nothing(turn: &Changes) -> bool {
+    turn.writes.iter().all(|write| matches!(write, Write::AwaitDurability))
+}
+
 /// How to find a row that is there if, and only if, these turns were written: one with an id of its own, which nobody was told
 /// of yet.
-fn witness(turns: &[Vec<Change>]) -> Option<Witness> {
-    turns.iter().flatten().find_map(|change| match change {
-        Change::PutAccess(row) => Some(("SELECT 1 FROM access_tokens WHERE id = $1 FOR SHARE", row.id.0)),
-        Change::PutGrant(row) => Some(("SELECT 1 FROM grants WHERE id = $1 FOR SHARE", row.id.0)),
-        Change::PutCode(row) => Some(("SELECT 1 FROM codes WHERE id = $1 FOR SHARE", row.id.0)),
-        Change::PutSession(row) => Some(("SELECT 1 FROM sessions WHERE id = $1 FOR SHARE", row.id.0)),
-        Change::PutPersonal(row) => Some(("SELECT 1 FROM personal_tokens WHERE id = $1 FOR SHARE", row.id.0)),
-        _ => None,
-    })
+fn witness(turns: &[Changes]) -> Option<Witness> {
+    turns.iter().flat_map(|turn| &turn.writes).find_map(witness_of)
+}
+
+fn witness_of(write: &Write) -> Option<Witness> {
+    match write {
+        Write::PutAccess(row) => Some(("SELECT 1 FROM access_tokens WHERE id = $1 FOR SHARE", row.id.0)),
+        Write::PutGrant(row) => Some(("SELECT 1 FROM grants WHERE id = $1 FOR SHARE", row.id.0)),
+        Write::PutCode(row) => Some(("SELECT 1 FROM codes WHERE id = $1 FOR SHARE", row.id.0)),
+        Write::PutSession(row) => Some(("SELECT 1 FROM sessions WHERE id = $1 FOR SHARE", row.id.0)),
+        Write::PutPersonal(row) => Some(("SELECT 1 FROM personal_tokens WHERE id = $1 FOR SHARE", row.id.0)),
+        Write::Enqueue(row) => Some(("SELECT 1 FROM jobs WHERE id = $1 FOR SHARE", row.id.0)),
+        Write::SpendCode(_)
+        | Write::RotateRefresh { .. }
+        | Write::AwaitDurability
+        | Write::CountFailure { .. }
+        | Write::ForgetFailures(_)
+        | Write::ClearCounter { .. }
+        | Write::PutClient(_)
+        | Write::PutUser(_)
+        | Write::PutIdentity(_)
+        | Write::BurnJti { .. }
+        | Write::PutConsent(_)
+        | Write::PutSealKey(_)
+        | Write::DropSealKey(_)
+        | Write::TouchSession { .. }
+        | Write::TouchPersonal { .. }
+        | Write::TouchSecret { .. }
+        | Write::RevokeGrant(_)
+        | Write::RevokeAccess(_)
+        | Write::RevokePersonal(_)
+        | Write::WithdrawConsent { .. }
+        | Write::EndSession(_)
+        | Write::EndSessions { .. }
+        | Write::DropIdentity(_)
+        | Write::DeleteUser(_)
+        | Write::DeleteClient(_)
+        | Write::Note(_) => None,
+    }
 }

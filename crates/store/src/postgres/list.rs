@@ -8,6 +8,7 @@ use protocol::names::login_forms;
 use protocol::time::UnixTime;
 use tokio_postgres::Row;
 
+use super::jobs;
 use super::link::{Link, Typed, typed};
 use super::pins::{Missing, Pins, pin};
 use super::row::{self, columns};
@@ -71,6 +72,8 @@ pub(super) async fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
             let found = view.rows(&crate::greatest_id_sql(), &[], |row| row::get::<Option<i64>>(row, 0)).await?;
             Rows::GreatestId(found.into_iter().flatten().next().unwrap_or(0))
         }
+        Query::Jobs(filter) => Rows::Jobs(jobs::list(view.link, filter).await?),
+        Query::JobCounts => Rows::JobCounts(jobs::counts(view.link).await?),
         Query::Counts => Rows::Counts(view.counts(COUNTED_BYTES_MAX).await?),
     })
 }
@@ -158,8 +161,9 @@ impl View<'_> {
         let when =
             |is_set: bool, condition: &'static str, absent: &'static str| if is_set { condition } else { absent };
         let sql = format!(
-            "SELECT at, kind, user_key, client_key, address, detail, actor, id FROM events WHERE id < $1 AND id > $2 \
+            "SELECT {}, e.id FROM events AS e WHERE id < $1 AND id > $2 \
              AND {} AND {} AND {} AND {} AND {} ORDER BY id {} LIMIT $8",
+            columns!(event),
             when(filter.user.is_some(), "user_key = $3", "$3::bigint IS NULL"),
             when(filter.client.is_some(), "client_key = $4", "$4::bigint IS NULL"),
             when(filter.address.is_some(), "address = $5", "$5::text IS NULL"),
@@ -202,7 +206,7 @@ impl View<'_> {
             found.entry(client).or_default().0 = Some(consent);
         }
         for grant in self.grants((Some(user), None), Some(now), usize::MAX).await? {
-            found.entry(grant.row.client).or_default().1 += 1;
+            found.entry(grant.row.authorization.client).or_default().1 += 1;
         }
         let keys: Vec<i64> = found.keys().map(|key| key.0).collect();
         let clients =
@@ -243,8 +247,8 @@ impl View<'_> {
         let at = row::GRANT_WIDTH;
         let read = |row: &Row| Ok((row::grant(row)?, row::version(row, at)?, row::version(row, at + 1)?));
         let found = self.rows(&sql, values, read).await?;
-        let clients = found.iter().map(|(grant, client, _)| (grant.client, *client));
-        let pins = self.pins(clients, found.iter().map(|(grant, _, user)| (grant.user, *user))).await?;
+        let clients = found.iter().map(|(grant, client, _)| (grant.authorization.client, *client));
+        let pins = self.pins(clients, found.iter().map(|(grant, _, user)| (grant.authorization.user, *user))).await?;
         Ok(found.into_iter().map(|(grant, ..)| pins.held_grant(grant)).collect())
     }
 

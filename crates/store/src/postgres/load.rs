@@ -1,16 +1,15 @@
 //! The rows that a batch of calls is judged against, as of one moment. Each statement takes the keys of all of them.
 
 use std::collections::{BTreeSet, HashMap};
+use std::convert::Infallible;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use protocol::client::authenticate::Recalled;
-use protocol::line::{Facts, Holdings, Wants};
+use protocol::line::{self, Facts, Key, OwnedCounts};
 use protocol::model::{
     Access, Attempts, ClientKey, Code, Consent, Grant, Held, Identity, IdentityName, Personal, Session, User, UserKey,
 };
 use protocol::names::login_forms;
-use protocol::secret::Digest;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -53,7 +52,7 @@ sql! {
         UNION ALL SELECT email_lower, key, version FROM users WHERE email_lower = ANY($1)"), TEXTS;
     USERS_BY_SUB = ("SELECT sub, key, version FROM users WHERE sub = ANY($1)"), TEXTS;
     ATTEMPTS = ("SELECT key, failures, resets_at FROM attempts WHERE key = ANY($1)"), &[Type::BYTEA_ARRAY];
-    BURNED = ("SELECT jti FROM burned WHERE jti = ANY($1)"), &[Type::BYTEA_ARRAY];
+    USED_JTIS = ("SELECT jti FROM burned WHERE jti = ANY($1)"), &[Type::BYTEA_ARRAY];
     CONSENTS = ("SELECT ", columns!(consent), " FROM unnest($1::bigint[], $2::bigint[]) AS t (user_key, client_key) \
         JOIN consents AS o ON o.user_key = t.user_key AND o.client_key = t.client_key"),
         &[Type::INT8_ARRAY, Type::INT8_ARRAY];
@@ -83,10 +82,10 @@ struct First<'w> {
     identities: Keys<(&'w str, &'w str)>,
     logins: Keys<String>,
     subs: Keys<&'w str>,
-    attempts: Keys<[u8; 32]>,
-    burned: Keys<[u8; 32]>,
-    /// Will there be a second look, at what hangs on an account?
-    has_accounts: bool,
+    failures: Keys<[u8; 32]>,
+    used_jtis: Keys<[u8; 32]>,
+    /// True if there will be a second look, for what depends on an account.
+    needs_account: bool,
 }
 
 /// What was found, by its key.
@@ -101,33 +100,37 @@ struct Found {
     identities: HashMap<IdentityName, (Identity, Version)>,
     logins: HashMap<String, (UserKey, u32)>,
     subs: HashMap<String, (UserKey, u32)>,
-    attempts: HashMap<[u8; 32], Attempts>,
-    burned: Keys<[u8; 32]>,
+    failures: HashMap<[u8; 32], Attempts>,
+    used_jtis: Keys<[u8; 32]>,
     consents: HashMap<(i64, i64), Consent>,
-    holdings: HashMap<i64, Holdings>,
+    owned_counts: HashMap<i64, OwnedCounts>,
 }
 
 /// Loads what a batch of calls wants.
-pub(super) async fn load(link: &Link, documents: &Documents, batch: &[Wants]) -> Result<Vec<Facts>, Stop> {
+pub(super) async fn load(link: &Link, documents: &Documents, batch: &mut [Facts]) -> Result<(), Stop> {
     let first = First::of(batch);
-    if !first.has_accounts {
+    if !first.needs_account {
         let found = first.look(link, true).await?;
         let mut pins = Pins::default();
         if found.pin(documents, &mut pins).is_empty() {
-            return Ok(batch.iter().map(|wants| found.facts(wants, &pins)).collect());
+            drop(first);
+            found.fill(batch, &pins);
+            return Ok(());
         }
         // A document is not in memory. What follows must be of the same moment, so it begins anew.
     }
     link.begin(BEGIN).await?;
     let mut found = first.look(link, false).await?;
-    if first.has_accounts {
+    if first.needs_account {
         found.look_again(link, batch).await?;
     }
     let mut pins = Pins::default();
     let missing = found.pin(documents, &mut pins);
     pins.read(link, documents, missing).await?;
     link.simple(END).await?;
-    Ok(batch.iter().map(|wants| found.facts(wants, &pins)).collect())
+    drop(first);
+    found.fill(batch, &pins);
+    Ok(())
 }
 
 /// PostgreSQL has no text with a NUL in it, so nothing is found under such a name.
@@ -136,29 +139,36 @@ fn is_text(name: &&str) -> bool {
 }
 
 impl<'w> First<'w> {
-    fn of(batch: &'w [Wants]) -> Self {
+    fn of(batch: &'w [Facts]) -> Self {
         let mut first = Self::default();
-        for wants in batch {
-            first.clients.extend(wants.client_id.as_deref().filter(is_text));
-            first.codes.extend(wants.code.map(|id| id.0));
-            first.grants.extend(wants.grant.map(|id| id.0));
-            first.accesses.extend(wants.access.map(|id| id.0));
-            first.personals.extend(wants.personal.map(|id| id.0));
-            first.sessions.extend(wants.session.map(|id| id.0));
-            if let Some(name) = &wants.identity
-                && is_text(&name.issuer.as_str())
-                && is_text(&name.subject.as_str())
-            {
-                first.identities.insert((&name.issuer, &name.subject));
-            }
-            first.logins.extend(wants.login.as_deref().filter(is_text).into_iter().flat_map(login_forms));
-            first.subs.extend(wants.sub.as_deref().filter(is_text));
-            let counters = [wants.address_attempts, wants.client_attempts, wants.client_address_attempts];
-            first.attempts.extend(counters.into_iter().flatten().map(|key| key.0));
-            first.burned.extend(wants.burned.map(|jti| jti.0));
-            first.has_accounts |= wants.session.is_some() || wants.login.is_some() || wants.identity.is_some();
+        for facts in batch {
+            facts.keys().for_each(|key| first.add(key));
+            first.needs_account |= facts.needs_account();
         }
         first
+    }
+
+    fn add(&mut self, key: &'w Key) {
+        match key {
+            Key::Client(client_id) => self.clients.extend(Some(client_id.as_str()).filter(is_text)),
+            Key::Code(id) => self.codes.extend([id.0]),
+            Key::Grant(id) => self.grants.extend([id.0]),
+            Key::Access(id) => self.accesses.extend([id.0]),
+            Key::Personal(id) => self.personals.extend([id.0]),
+            Key::Session(id) => self.sessions.extend([id.0]),
+            Key::Login(typed) => {
+                self.logins.extend(Some(typed.as_str()).filter(is_text).into_iter().flat_map(login_forms));
+            }
+            Key::Sub(sub) => self.subs.extend(Some(sub.as_str()).filter(is_text)),
+            Key::Identity(name) => {
+                let pair = (name.issuer.as_str(), name.subject.as_str());
+                self.identities.extend(Some(pair).filter(|(issuer, subject)| is_text(issuer) && is_text(subject)));
+            }
+            Key::UsedJti(jti) => self.used_jtis.extend([jti.0]),
+            Key::Failures(counter) => self.failures.extend([counter.0]),
+            // They are looked for when the account is known.
+            Key::Consent(_) | Key::OwnedCounts => {}
+        }
     }
 
     /// How many statements it takes.
@@ -173,8 +183,8 @@ impl<'w> First<'w> {
             self.identities.is_empty(),
             self.logins.is_empty(),
             self.subs.is_empty(),
-            self.attempts.is_empty(),
-            self.burned.is_empty(),
+            self.failures.is_empty(),
+            self.used_jtis.is_empty(),
         ]
         .into_iter()
         .filter(|is_empty| !is_empty)
@@ -203,12 +213,25 @@ impl<'w> First<'w> {
             },
             some(link, &USERS_BY_LOGIN, &self.logins),
             some(link, &USERS_BY_SUB, &self.subs),
-            digests(link, &ATTEMPTS, &self.attempts),
-            digests(link, &BURNED, &self.burned),
+            digests(link, &ATTEMPTS, &self.failures),
+            digests(link, &USED_JTIS, &self.used_jtis),
             when(is_bound, link.simple(END)),
         )?;
-        let (_, clients, codes, grants, accesses, personals, sessions, identities, logins, subs, attempts, burned, _) =
-            rows;
+        let (
+            _,
+            clients,
+            codes,
+            grants,
+            accesses,
+            personals,
+            sessions,
+            identities,
+            logins,
+            subs,
+            failures,
+            used_jtis,
+            _,
+        ) = rows;
         Ok(Found {
             clients: by(&clients, named)?
                 .into_iter()
@@ -243,8 +266,8 @@ impl<'w> First<'w> {
             })?,
             logins: users(&logins)?,
             subs: users(&subs)?,
-            attempts: counters(&attempts)?,
-            burned: burned.iter().map(|row| row::digest(row, 0).map(|jti| jti.0)).collect::<Result<_, _>>()?,
+            failures: counters(&failures)?,
+            used_jtis: used_jtis.iter().map(|row| row::digest(row, 0).map(|jti| jti.0)).collect::<Result<_, _>>()?,
             ..Found::default()
         })
     }
@@ -252,15 +275,18 @@ impl<'w> First<'w> {
 
 impl Found {
     /// Looks for what hangs on the accounts that were found.
-    async fn look_again(&mut self, link: &Link, batch: &[Wants]) -> Result<(), Stop> {
+    async fn look_again(&mut self, link: &Link, batch: &[Facts]) -> Result<(), Stop> {
         let (mut attempts, mut consents, mut owners) = (Keys::new(), Keys::new(), Keys::new());
-        for wants in batch {
-            let account = self.account(wants);
-            attempts.extend(attempts_keys(wants, account).iter().map(|key| key.0));
-            if let (true, Some(user), Some(client)) = (wants.consent, account, self.client_key(wants)) {
-                consents.insert((user.0, client.0));
+        for facts in batch {
+            let account = facts.account_by(|key| self.user(key));
+            attempts.extend(facts.counters(account).iter().map(|key| key.0));
+            for key in facts.keys() {
+                match key {
+                    Key::Consent(client_id) => consents.extend(self.consent_key(account, client_id)),
+                    Key::OwnedCounts => owners.extend(account.map(|user| user.0)),
+                    _ => {}
+                }
             }
-            owners.extend(self.session_user(wants).filter(|_| wants.holdings).map(|user| user.0));
         }
         let (users, clients): (Vec<i64>, Vec<i64>) = consents.iter().copied().unzip();
         let (attempts, consents, clients_owned, personals_owned, identities_owned) = tokio::try_join!(
@@ -276,20 +302,20 @@ impl Found {
             some(link, &PERSONALS_OWNED, &owners),
             some(link, &IDENTITIES_OWNED, &owners),
         )?;
-        self.attempts.extend(counters(&attempts)?);
+        self.failures.extend(counters(&attempts)?);
         self.consents = by(&consents, |row| {
             let read = row::consent(row)?;
             Ok(((read.user.0, read.client.0), read))
         })?;
-        self.holdings = owners.into_iter().map(|owner| (owner, Holdings::default())).collect();
+        self.owned_counts = owners.into_iter().map(|owner| (owner, OwnedCounts::default())).collect();
         for row in &clients_owned {
-            self.holdings.entry(row::get(row, 0)?).or_default().clients = row::number(row, 1)?;
+            self.owned_counts.entry(row::get(row, 0)?).or_default().clients = row::number(row, 1)?;
         }
         for row in &personals_owned {
-            self.holdings.entry(row::get(row, 0)?).or_default().personals = row::number(row, 1)?;
+            self.owned_counts.entry(row::get(row, 0)?).or_default().personals = row::number(row, 1)?;
         }
         for row in &identities_owned {
-            self.holdings.entry(row::get(row, 0)?).or_default().identities = row::number(row, 1)?;
+            self.owned_counts.entry(row::get(row, 0)?).or_default().identities = row::number(row, 1)?;
         }
         Ok(())
     }
@@ -306,12 +332,12 @@ impl Found {
         self.clients.values().for_each(|(key, version)| client(*key, Some(*version)));
         self.logins.values().chain(self.subs.values()).for_each(|(key, version)| user(*key, Some(*version)));
         for (row, client_version, user_version, _) in self.codes.values() {
-            client(row.client, *client_version);
-            user(row.user, *user_version);
+            client(row.authorization.client, *client_version);
+            user(row.authorization.user, *user_version);
         }
         for (row, client_version, user_version) in self.grants.values() {
-            client(row.client, *client_version);
-            user(row.user, *user_version);
+            client(row.authorization.client, *client_version);
+            user(row.authorization.user, *user_version);
         }
         for (row, client_version, user_version, _) in self.accesses.values() {
             client(row.client, *client_version);
@@ -323,82 +349,61 @@ impl Found {
         missing
     }
 
-    /// What was found for one call.
-    fn facts(&self, wants: &Wants, pins: &Pins) -> Facts {
-        let account = self.account(wants);
-        let session_user = self.session_user(wants).filter(|_| wants.holdings);
-        let consent = match (wants.consent, account, self.client_key(wants)) {
-            (true, Some(user), Some(client)) => self.consents.get(&(user.0, client.0)).cloned(),
+    /// Hands out what was found.
+    fn fill(&self, batch: &mut [Facts], pins: &Pins) {
+        for facts in batch {
+            let Ok(()) = facts.look(|key, so_far| Ok::<_, Infallible>(self.row(key, so_far, pins)));
+        }
+    }
+
+    /// What was found under a key.
+    fn row(&self, key: &Key, so_far: &Facts, pins: &Pins) -> line::Row {
+        match key {
+            Key::Client(client_id) => self.clients.get(client_id).and_then(|(key, _)| pins.client(*key)).into(),
+            Key::Code(id) => self.codes.get(&id.0).map(|(row, _, _, revoked)| pins.held_code(row, *revoked)).into(),
+            Key::Grant(id) => self.grants.get(&id.0).map(|(row, _, _)| pins.held_grant(row.clone())).into(),
+            Key::Access(id) => {
+                self.accesses.get(&id.0).map(|(row, _, _, revoked)| pins.held_access(row, *revoked)).into()
+            }
+            Key::Personal(id) => {
+                self.personals.get(&id.0).map(|(row, _)| held(pins.user(row.user), row.clone())).into()
+            }
+            Key::Session(id) => self.sessions.get(&id.0).map(|(row, _)| held(pins.user(row.user), row.clone())).into(),
+            Key::Login(typed) => self.login(typed).and_then(|key| pins.user(key)).into(),
+            Key::Sub(sub) => self.subs.get(sub).and_then(|(key, _)| pins.user(*key)).into(),
+            Key::Identity(name) => {
+                self.identities.get(name).map(|(row, _)| held(pins.user(row.user), row.clone())).into()
+            }
+            Key::UsedJti(jti) => line::Row::used_jti(self.used_jtis.contains(&jti.0)),
+            Key::Failures(counter) => self.failures.get(&counter.0).copied().into(),
+            Key::Consent(client_id) => {
+                let pair = self.consent_key(so_far.account_by(|key| self.user(key)), client_id);
+                pair.and_then(|pair| self.consents.get(&pair)).cloned().into()
+            }
+            Key::OwnedCounts => {
+                let user = so_far.account_by(|key| self.user(key));
+                user.and_then(|user| self.owned_counts.get(&user.0)).copied().into()
+            }
+        }
+    }
+
+    /// The user to whom a key leads.
+    fn user(&self, key: &Key) -> Option<UserKey> {
+        match key {
+            Key::Session(id) => self.sessions.get(&id.0).map(|(row, _)| row.user),
+            Key::Login(typed) => self.login(typed),
+            Key::Identity(name) => self.identities.get(name).map(|(row, _)| row.user),
             _ => None,
-        };
-        let attempts = |key: Digest| self.attempts.get(&key.0).map(|own| (key, *own));
-        Facts {
-            client: self.client_key(wants).and_then(|key| pins.client(key)),
-            code: wants.code.and_then(|id| self.codes.get(&id.0)).map(|(row, _, _, is_revoked)| Held {
-                row: row.clone(),
-                client: pins.client(row.client),
-                user: pins.user(row.user),
-                // The grant begins with the redemption, so its absence says nothing.
-                is_grant_revoked: *is_revoked == Some(true),
-            }),
-            grant: wants.grant.and_then(|id| self.grants.get(&id.0)).map(|(row, _, _)| pins.held_grant(row.clone())),
-            access: wants.access.and_then(|id| self.accesses.get(&id.0)).map(|(row, _, _, is_revoked)| Held {
-                client: pins.client(row.client),
-                user: row.user.and_then(|key| pins.user(key)),
-                is_grant_revoked: row.grant.is_some() && *is_revoked != Some(false),
-                row: row.clone(),
-            }),
-            personal: wants
-                .personal
-                .and_then(|id| self.personals.get(&id.0))
-                .map(|(row, _)| held(pins.user(row.user), row.clone())),
-            session: wants
-                .session
-                .and_then(|id| self.sessions.get(&id.0))
-                .map(|(row, _)| held(pins.user(row.user), row.clone())),
-            login: self.login(wants).and_then(|(key, _)| pins.user(key)),
-            subject: wants.sub.as_ref().and_then(|sub| self.subs.get(sub)).and_then(|(key, _)| pins.user(*key)),
-            identity: wants
-                .identity
-                .as_ref()
-                .and_then(|name| self.identities.get(name))
-                .map(|(row, _)| held(pins.user(row.user), row.clone())),
-            is_burned: wants.burned.is_some_and(|jti| self.burned.contains(&jti.0)),
-            attempts: attempts_keys(wants, account).into_iter().filter_map(attempts).collect(),
-            address_attempts: wants.address_attempts.and_then(attempts).map(|(_, own)| own),
-            client_attempts: wants.client_attempts.and_then(attempts).map(|(_, own)| own),
-            client_address_attempts: wants.client_address_attempts.and_then(attempts).map(|(_, own)| own),
-            recalled: Recalled::default(),
-            consent,
-            holdings: session_user.and_then(|user| self.holdings.get(&user.0).copied()),
         }
     }
 
-    fn login(&self, wants: &Wants) -> Option<(UserKey, u32)> {
-        login_forms(wants.login.as_deref()?).iter().find_map(|form| self.logins.get(form)).copied()
+    fn login(&self, typed: &str) -> Option<UserKey> {
+        login_forms(typed).iter().find_map(|form| self.logins.get(form)).map(|(key, _)| *key)
     }
 
-    fn session_user(&self, wants: &Wants) -> Option<UserKey> {
-        self.sessions.get(&wants.session?.0).map(|(session, _)| session.user)
+    fn consent_key(&self, account: Option<UserKey>, client_id: &str) -> Option<(i64, i64)> {
+        Some((account?.0, self.clients.get(client_id)?.0.0))
     }
-
-    fn client_key(&self, wants: &Wants) -> Option<ClientKey> {
-        self.clients.get(wants.client_id.as_ref()?).map(|(key, _)| *key)
-    }
-
-    /// Whose consent and attempts count.
-    fn account(&self, wants: &Wants) -> Option<UserKey> {
-        let identity = wants.identity.as_ref().and_then(|name| self.identities.get(name));
-        match (identity, &wants.login) {
-            (Some((identity, _)), _) => Some(identity.user),
-            (None, Some(_)) => self.login(wants).map(|(key, _)| key),
-            (None, None) => self.session_user(wants),
-        }
-    }
-}
-
-fn attempts_keys(wants: &Wants, account: Option<UserKey>) -> Vec<Digest> {
-    wants.knock.as_ref().map(|knock| knock.keys(account, wants.login.as_deref())).unwrap_or_default()
 }
 
 /// A row that hangs on its user alone.

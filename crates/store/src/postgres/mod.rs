@@ -9,6 +9,7 @@ mod batch;
 mod commit;
 mod gate;
 mod insert;
+mod jobs;
 mod lane;
 mod link;
 mod list;
@@ -20,7 +21,6 @@ mod queue;
 mod row;
 mod schema;
 mod shared;
-mod single;
 mod stop;
 mod sweep;
 #[cfg(test)]
@@ -38,7 +38,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use protocol::line::{Change, Facts, Wants};
+use protocol::line::{Changes, Facts, Wants};
+use protocol::model::{Job, JobId};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use tokio::sync::{Mutex, oneshot, watch};
@@ -59,7 +60,9 @@ use self::url::Address;
 use crate::documents::Documents;
 use crate::moving::{Cells, Stretch, Table};
 use crate::walk::Walk;
-use crate::{CommitError, Fault, Inspection, Mode, OpenError, Pen, Query, Rows, Sqlite, Store, Window};
+use crate::{
+    CommitError, Fault, Inspection, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Sqlite, Store, Window,
+};
 
 /// Lanes of each kind. The second one helps when there is more to do than one gets done.
 const LANES: usize = 2;
@@ -120,8 +123,8 @@ pub struct Postgres {
     connector: Arc<Connector>,
     documents: Arc<Documents>,
     loads: Queue<Wants, Result<Facts, Fault>>,
-    frequent: Queue<Vec<Change>, Result<(), CommitError>>,
-    alone: Queue<Vec<Change>, Result<(), CommitError>>,
+    frequent: Queue<Changes, Result<(), CommitError>>,
+    alone: Queue<Changes, Result<(), CommitError>>,
     desk: Desk,
     /// For turns that write alone: one at a time from each process.
     pen: Arc<Mutex<Hold>>,
@@ -265,9 +268,9 @@ async fn holds(connector: &Arc<Connector>, purpose: Purpose, place: &str) -> Res
 
 async fn serve_loads(mut hold: Hold, waiting: Waiting<Wants, Result<Facts, Fault>>, documents: Arc<Documents>) {
     while let Some((jobs, mut at_work)) = waiting.take(LOADS_MAX).await {
-        let (batch, replies): (Vec<Wants>, Vec<_>) = jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
+        let (batch, replies) = jobs.into_iter().map(|job| (Facts::of(job.work), job.reply)).unzip();
         // Boxed: it has room for every statement of a batch.
-        at_work.spend(Box::pin(load_all(&mut hold, &documents, &batch, replies))).await;
+        at_work.spend(Box::pin(load_all(&mut hold, &documents, batch, replies))).await;
     }
 }
 
@@ -275,17 +278,17 @@ async fn serve_loads(mut hold: Hold, waiting: Waiting<Wants, Result<Facts, Fault
 async fn load_all(
     hold: &mut Hold,
     documents: &Documents,
-    batch: &[Wants],
+    mut batch: Vec<Facts>,
     replies: Vec<oneshot::Sender<Result<Facts, Fault>>>,
 ) {
-    match hold.perform(&mut Loading { documents, batch }).await {
-        Ok(facts) => replies.into_iter().zip(facts).for_each(|(reply, facts)| drop(reply.send(Ok(facts)))),
+    match hold.perform(&mut Loading { documents, batch: &mut batch }).await {
+        Ok(()) => replies.into_iter().zip(batch).for_each(|(reply, facts)| drop(reply.send(Ok(facts)))),
         // A row that cannot be read is the trouble of those who want it.
         Err(stop) if !stop.may_go_better() && batch.len() > 1 => {
-            for (wants, reply) in batch.iter().zip(replies) {
-                let mut alone = Loading { documents, batch: std::slice::from_ref(wants) };
-                let found = hold.perform(&mut alone).await.map(|mut facts| facts.pop().unwrap_or_default());
-                drop(reply.send(found.map_err(Fault::from)));
+            for (mut facts, reply) in batch.into_iter().zip(replies) {
+                let mut alone = Loading { documents, batch: std::slice::from_mut(&mut facts) };
+                let found = hold.perform(&mut alone).await;
+                drop(reply.send(found.map(|()| facts).map_err(Fault::from)));
             }
         }
         Err(stop) => {
@@ -297,18 +300,18 @@ async fn load_all(
 
 struct Loading<'b> {
     documents: &'b Documents,
-    batch: &'b [Wants],
+    batch: &'b mut [Facts],
 }
 
 impl Errand for Loading<'_> {
-    type Done = Vec<Facts>;
+    type Done = ();
 
-    async fn run(&mut self, link: &Link) -> Result<Vec<Facts>, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<(), Stop> {
         load::load(link, self.documents, self.batch).await
     }
 }
 
-async fn serve_frequent(mut hold: Hold, waiting: Waiting<Vec<Change>, Result<(), CommitError>>) {
+async fn serve_frequent(mut hold: Hold, waiting: Waiting<Changes, Result<(), CommitError>>) {
     while let Some((jobs, mut at_work)) = waiting.take(TURNS_MAX).await {
         let (turns, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
         let mut turns = Turns::together(turns);
@@ -317,7 +320,7 @@ async fn serve_frequent(mut hold: Hold, waiting: Waiting<Vec<Change>, Result<(),
     }
 }
 
-async fn serve_alone(mut hold: Hold, waiting: Waiting<Vec<Change>, Result<(), CommitError>>) {
+async fn serve_alone(mut hold: Hold, waiting: Waiting<Changes, Result<(), CommitError>>) {
     while let Some((jobs, _at_work)) = waiting.take(1).await {
         for job in jobs {
             let mut turn = Turns::alone(job.work);
@@ -365,11 +368,11 @@ impl Errand for Listing<'_> {
 
 #[async_trait]
 impl Store for Postgres {
-    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
-        self.loads.ask(wants.clone()).await.unwrap_or_else(|| Err(stopped()))
+    async fn load(&self, wants: Wants) -> Result<Facts, Fault> {
+        self.loads.ask(wants).await.unwrap_or_else(|| Err(stopped()))
     }
 
-    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+    async fn commit(&self, changes: Changes) -> Result<(), CommitError> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -407,6 +410,14 @@ impl Store for Postgres {
 
     async fn was_leased(&self, work: &str) -> Result<bool, Fault> {
         Ok(self.desk.perform(&mut WasLeased { work }).await?)
+    }
+
+    async fn claim_jobs(&self, claim: JobClaim) -> Result<Vec<Job>, Fault> {
+        Ok(self.desk.perform(&mut jobs::Claim(claim)).await?)
+    }
+
+    async fn end_job(&self, id: JobId, holder: i64, end: JobEnd) -> Result<bool, Fault> {
+        Ok(self.desk.perform(&mut jobs::End { id, holder, end }).await?)
     }
 
     async fn tally(&self, now: UnixTime, counted: &[Window]) -> Result<Option<Vec<Window>>, Fault> {

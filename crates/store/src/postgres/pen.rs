@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use protocol::line::Change;
+use protocol::line::Changes;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout};
 
@@ -44,7 +44,7 @@ impl PostgresPen {
         }
     }
 
-    async fn write(&mut self, changes: &[Change]) -> Result<(), Stop> {
+    async fn write(&mut self, changes: &Changes) -> Result<(), Stop> {
         let Some(link) = &self.link else { return Err(Stop::Late("an exclusive write")) };
         link.simple("SAVEPOINT turn").await?;
         match apply::turn_inside(link, changes).await {
@@ -82,7 +82,7 @@ async fn begin(hold: &mut Hold) -> Result<Link, Stop> {
 
 #[async_trait]
 impl Pen for PostgresPen {
-    async fn commit(&mut self, changes: Vec<Change>) -> Result<(), CommitError> {
+    async fn commit(&mut self, changes: Changes) -> Result<(), CommitError> {
         if self.link.is_none() || Instant::now() >= self.end {
             self.link = None;
             return Err(pen_is_gone().into());

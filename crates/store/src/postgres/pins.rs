@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use protocol::model::{Client, ClientKey, Grant, Held, User, UserKey};
+use protocol::model::{Access, Client, ClientKey, Code, Grant, Held, User, UserKey};
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -81,10 +81,36 @@ impl Pins {
         self.users.get(&key.0).cloned()
     }
 
+    /// Joins a code with its client and user.
+    pub(super) fn held_code(&self, row: &Code, is_revoked: Option<bool>) -> Held<Code> {
+        Held {
+            client: self.client(row.authorization.client),
+            user: self.user(row.authorization.user),
+            // The grant begins with the redemption, so its absence says nothing.
+            is_grant_revoked: is_revoked == Some(true),
+            row: row.clone(),
+        }
+    }
+
+    /// Joins an access token with its client and user.
+    pub(super) fn held_access(&self, row: &Access, is_revoked: Option<bool>) -> Held<Access> {
+        Held {
+            client: self.client(row.client),
+            user: row.user.and_then(|key| self.user(key)),
+            is_grant_revoked: row.grant.is_some() && is_revoked != Some(false),
+            row: row.clone(),
+        }
+    }
+
     /// Joins a grant with its client and user.
     pub(super) fn held_grant(&self, row: Grant) -> Held<Grant> {
         let is_grant_revoked = row.is_revoked;
-        Held { client: self.client(row.client), user: self.user(row.user), row, is_grant_revoked }
+        Held {
+            client: self.client(row.authorization.client),
+            user: self.user(row.authorization.user),
+            row,
+            is_grant_revoked,
+        }
     }
 }
 

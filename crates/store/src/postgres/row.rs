@@ -1,39 +1,89 @@
-//! Columns to rows. Every function names the columns that it expects, in their order.
+//! Columns to rows. [`crate::rows`] names the columns of each row; the functions at the end name those that they expect.
 
-use protocol::model::{
-    Access, AccessId, Amr, Attempts, ClientKey, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, Identity,
-    IdentityName, Personal, PersonalId, Refresh, SealKey, Session, SessionId, UserKey,
-};
-use protocol::scope::Scope;
+use protocol::model::{Access, Attempts, Code, Consent, Event, Grant, Identity, Job, Personal, SealKey, Session};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use super::stop::Stop;
-use crate::documents::read_list;
+use crate::rows::table::described;
+use crate::rows::{Columns, FromRow};
 
 type Read<T> = Result<T, Stop>;
 
-/// Where the columns of a join begin, behind those of the row.
-pub(super) const SESSION_WIDTH: usize = 11;
-pub(super) const IDENTITY_WIDTH: usize = 4;
-pub(super) const CODE_WIDTH: usize = 14;
-pub(super) const GRANT_WIDTH: usize = 14;
-pub(super) const ACCESS_WIDTH: usize = 9;
-pub(super) const PERSONAL_WIDTH: usize = 10;
-
-/// The columns of each table, under the letter that its rows have in every statement.
+/// The select list of a described row, under the alias that its table has in every statement.
 macro_rules! columns {
-    (session) => { "s.id, s.digest, s.user_key, s.amr, s.auth_time, s.created_at, s.seen_at, s.idle_until, s.expires_at, s.address, s.agent" };
-    (identity) => { "i.issuer, i.subject, i.user_key, i.linked_at" };
-    (consent) => { "o.id, o.user_key, o.client_key, o.scope, o.audience, o.given_at, o.renewed_at" };
-    (code) => { "k.id, k.digest, k.grant_id, k.client_key, k.user_key, k.is_spent, k.issued_at, k.expires_at, k.auth_time, k.is_redirect_uri_named, k.redirect_uri, k.challenge, k.scope, k.audience" };
-    (grant) => { "g.id, g.user_key, g.client_key, g.is_revoked, g.auth_time, g.created_at, g.expires_at, g.refresh_current, g.refresh_previous, g.refresh_idle_until, g.scope, g.audience, g.refresh_answer, g.refresh_generation" };
-    (access) => { "a.id, a.digest, a.client_key, a.user_key, a.grant_id, a.issued_at, a.expires_at, a.scope, a.audience" };
-    (personal) => { "p.id, p.digest, p.user_key, p.created_at, p.expires_at, p.used_at, p.dialect, p.name, p.scope, p.by_operator" };
+    ($name:ident) => {
+        $crate::rows::table::described!(postgres_list!($name))
+    };
 }
 pub(super) use columns;
+
+/// Width and reader of each described row.
+macro_rules! readers {
+    ($($name:ident $width:ident: $row:ty;)*) => {$(
+        /// Where the columns of a join begin, behind those of the row.
+        #[allow(dead_code, reason = "not every row is joined with others")]
+        pub(super) const $width: usize = {
+            let columns: &[crate::moving::Column] = described!(columns_of!($name));
+            columns.len()
+        };
+        pub(super) fn $name(row: &Row) -> Read<$row> {
+            FromRow::read(&mut Cursor { row, at: 0 })
+        }
+    )*};
+}
+
+readers! {
+    session SESSION_WIDTH: Session;
+    identity IDENTITY_WIDTH: Identity;
+    consent CONSENT_WIDTH: Consent;
+    code CODE_WIDTH: Code;
+    grant GRANT_WIDTH: Grant;
+    access ACCESS_WIDTH: Access;
+    personal PERSONAL_WIDTH: Personal;
+    job JOB_WIDTH: Job;
+    event EVENT_WIDTH: Option<Event>;
+}
+
+/// Reads the columns of a row one after the other.
+struct Cursor<'r> {
+    row: &'r Row,
+    at: usize,
+}
+
+impl<'r> Cursor<'r> {
+    fn next<T: FromSql<'r>>(&mut self) -> Read<T> {
+        let value = get(self.row, self.at);
+        self.at += 1;
+        value
+    }
+}
+
+impl Columns for Cursor<'_> {
+    type Error = Stop;
+
+    fn int(&mut self) -> Read<Option<i64>> {
+        self.next()
+    }
+
+    fn flag(&mut self) -> Read<bool> {
+        self.next()
+    }
+
+    fn text_with<T>(&mut self, read: impl FnOnce(Option<&str>) -> T) -> Read<T> {
+        self.next().map(read)
+    }
+
+    fn bytes_with<T>(&mut self, read: impl FnOnce(Option<&[u8]>) -> T) -> Read<T> {
+        self.next().map(read)
+    }
+
+    fn unreadable(&self, what: &'static str) -> Stop {
+        unreadable(what, self.at.saturating_sub(1))
+    }
+}
 
 /// One column.
 pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, at: usize) -> Read<T> {
@@ -69,129 +119,6 @@ fn time(row: &Row, at: usize) -> Read<UnixTime> {
     get(row, at).map(UnixTime)
 }
 
-/// The number of a grant's current refresh token. Rows from before tokens were counted have none, which is 0.
-fn generation(column: Option<i64>) -> u32 {
-    column.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
-}
-
-fn scope(row: &Row, at: usize) -> Read<Scope> {
-    get(row, at).map(Scope::from_row)
-}
-
-/// A list that was written as a JSON array; absent when it is empty.
-fn list<T: serde::de::DeserializeOwned>(row: &Row, at: usize) -> Read<Vec<T>> {
-    read_list(get(row, at)?).ok_or_else(|| unreadable("a list", at))
-}
-
-pub(super) fn session(row: &Row) -> Read<Session> {
-    Ok(Session {
-        id: SessionId(get(row, 0)?),
-        digest: digest(row, 1)?,
-        user: UserKey(get(row, 2)?),
-        amr: list::<Amr>(row, 3)?,
-        auth_time: time(row, 4)?,
-        created_at: time(row, 5)?,
-        seen_at: time(row, 6)?,
-        idle_until: time(row, 7)?,
-        expires_at: time(row, 8)?,
-        address: get(row, 9)?,
-        agent: get(row, 10)?,
-    })
-}
-
-pub(super) fn identity(row: &Row) -> Read<Identity> {
-    Ok(Identity {
-        name: IdentityName { issuer: get(row, 0)?, subject: get(row, 1)? },
-        user: UserKey(get(row, 2)?),
-        linked_at: time(row, 3)?,
-    })
-}
-
-pub(super) fn consent(row: &Row) -> Read<Consent> {
-    Ok(Consent {
-        id: get(row, 0)?,
-        user: UserKey(get(row, 1)?),
-        client: ClientKey(get(row, 2)?),
-        scope: scope(row, 3)?,
-        audience: list(row, 4)?,
-        given_at: time(row, 5)?,
-        renewed_at: time(row, 6)?,
-    })
-}
-
-pub(super) fn code(row: &Row) -> Read<Code> {
-    Ok(Code {
-        id: CodeId(get(row, 0)?),
-        digest: digest(row, 1)?,
-        grant: GrantId(get(row, 2)?),
-        client: ClientKey(get(row, 3)?),
-        user: UserKey(get(row, 4)?),
-        is_spent: get(row, 5)?,
-        issued_at: time(row, 6)?,
-        expires_at: time(row, 7)?,
-        auth_time: time(row, 8)?,
-        is_redirect_uri_named: get(row, 9)?,
-        redirect_uri: get(row, 10)?,
-        challenge: digest_or_none(row, 11)?,
-        scope: scope(row, 12)?,
-        audience: list(row, 13)?,
-    })
-}
-
-pub(super) fn grant(row: &Row) -> Read<Grant> {
-    let refresh = match digest_or_none(row, 7)? {
-        None => None,
-        Some(current) => Some(Refresh {
-            current,
-            previous: digest_or_none(row, 8)?,
-            answer: get(row, 12)?,
-            idle_until: time(row, 9)?,
-            generation: generation(get(row, 13)?),
-        }),
-    };
-    Ok(Grant {
-        id: GrantId(get(row, 0)?),
-        user: UserKey(get(row, 1)?),
-        client: ClientKey(get(row, 2)?),
-        is_revoked: get(row, 3)?,
-        auth_time: time(row, 4)?,
-        created_at: time(row, 5)?,
-        expires_at: time(row, 6)?,
-        scope: scope(row, 10)?,
-        audience: list(row, 11)?,
-        refresh,
-    })
-}
-
-pub(super) fn access(row: &Row) -> Read<Access> {
-    Ok(Access {
-        id: AccessId(get(row, 0)?),
-        digest: digest(row, 1)?,
-        client: ClientKey(get(row, 2)?),
-        user: get::<Option<i64>>(row, 3)?.map(UserKey),
-        grant: get::<Option<i64>>(row, 4)?.map(GrantId),
-        issued_at: time(row, 5)?,
-        expires_at: time(row, 6)?,
-        scope: scope(row, 7)?,
-        audience: list(row, 8)?,
-    })
-}
-
-pub(super) fn personal(row: &Row) -> Read<Personal> {
-    Ok(Personal {
-        id: PersonalId(get(row, 0)?),
-        digest: digest(row, 1)?,
-        user: UserKey(get(row, 2)?),
-        created_at: time(row, 3)?,
-        expires_at: time(row, 4)?,
-        used_at: get::<Option<i64>>(row, 5)?.map(UnixTime),
-        dialect: get(row, 6)?,
-        name: get(row, 7)?,
-        scope: scope(row, 8)?,
-        is_by_operator: get::<Option<i64>>(row, 9)? == Some(1),
-    })
-}
-
 /// `key, failures, resets_at`
 pub(super) fn attempts(row: &Row) -> Read<(Digest, Attempts)> {
     Ok((digest(row, 0)?, Attempts { failures: number(row, 1)?, resets_at: time(row, 2)? }))
@@ -206,21 +133,4 @@ pub(super) fn secret_use(row: &Row) -> Read<(Digest, UnixTime)> {
 pub(super) fn seal_key(row: &Row) -> Read<SealKey> {
     let number = u32::try_from(get::<i64>(row, 0)?).map_err(|_| unreadable("a number of a key", 0))?;
     Ok(SealKey { number, created_at: time(row, 1)? })
-}
-
-/// Columns of an event, before its number.
-pub(super) const EVENT_WIDTH: usize = 7;
-
-/// `at, kind, user_key, client_key, address, detail, actor`. None when a newer program wrote a kind that this one does not know.
-pub(super) fn event(row: &Row) -> Read<Option<Event>> {
-    let Some(kind) = EventKind::from_name(get(row, 1)?) else { return Ok(None) };
-    Ok(Some(Event {
-        at: time(row, 0)?,
-        kind,
-        user: get::<Option<i64>>(row, 2)?.map(UserKey),
-        client: get::<Option<i64>>(row, 3)?.map(ClientKey),
-        address: get(row, 4)?,
-        detail: get(row, 5)?,
-        actor: get(row, 6)?,
-    }))
 }

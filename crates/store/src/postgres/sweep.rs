@@ -8,7 +8,7 @@ use super::link::{Link, typed};
 use super::row;
 use super::stop::Stop;
 use crate::walk::{STEP_ROWS, Seen, Sweep};
-use crate::{BURNED_KEPT_S, DEAD_TOKEN_KEPT_S, Fault, SPENT_CODE_KEPT_S};
+use crate::{BURNED_KEPT_S, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, Fault, SPENT_CODE_KEPT_S};
 
 /// How one table is swept: the statement that looks, and the one that removes. Both judge with the same words.
 struct Broom {
@@ -37,10 +37,12 @@ static BROOMS: &[Broom] = brooms! {
     "personal_tokens": "(expires_at <= $2)";
     "attempts": "(resets_at <= $2)";
     "burned": "(until + 3600 <= $2)";
+    "jobs": "(is_dead AND due_at + 2592000 <= $2)";
     "events": "(at <= $2)";
 };
 
 const _: () = assert!(SPENT_CODE_KEPT_S == 3_600 && BURNED_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400);
+const _: () = assert!(DEAD_JOB_KEPT_S == 2_592_000);
 
 /// The time by which the rows of a table are judged. Events are judged by an earlier one: how long they are kept is a
 /// setting.

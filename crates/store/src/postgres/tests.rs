@@ -6,11 +6,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lab::{Cluster, Options};
-use protocol::line::{Change, Rely, Wants};
+use protocol::line::{Changes, Key, Rely, Wants, Write};
 use protocol::model::{Client, CodeId, GrantId, User, UserKey};
 use protocol::time::UnixTime;
 
 use super::{Postgres, View};
+use crate::conformance::jobs::race_for_jobs;
 use crate::conformance::old_names;
 use crate::conformance::preconditions::race_for_ids;
 use crate::conformance::rows::*;
@@ -29,12 +30,12 @@ async fn everything_survives_a_crash_of_the_server_and_nobody_has_to_help() {
     let mut cluster = Cluster::start(&Options::default());
     let store = open(&cluster.database()).await;
     furnish(&store).await;
-    commit(&store, [Change::SpendCode(CodeId(1)), Change::RevokeGrant(GrantId(1))]).await;
+    commit(&store, [Write::SpendCode(CodeId(1)), Write::RevokeGrant(GrantId(1))]).await;
     let before = everything(&store).await;
     cluster.crash();
     cluster.start_again();
     assert_eq!(everything(&store).await, before);
-    must_lose(&store, Change::SpendCode(CodeId(1))).await;
+    must_lose(&store, Write::SpendCode(CodeId(1))).await;
 }
 
 #[tokio::test]
@@ -43,12 +44,11 @@ async fn while_the_server_is_away_everything_says_so_and_nothing_is_lost_in_sile
     let store = open(&cluster.database()).await;
     furnish(&store).await;
     cluster.crash();
-    let wants = wants(1);
-    let (read, written) = tokio::join!(store.load(&wants), store.commit(vec![Change::SpendCode(CodeId(1))]));
+    let (read, written) = tokio::join!(store.load(wants(1)), store.commit([Write::SpendCode(CodeId(1))].into()));
     assert!(matches!(read, Err(Fault::Unavailable { .. })), "{read:?}");
     assert!(matches!(written, Err(CommitError::Fault(Fault::Unavailable { .. }))), "{written:?}");
     cluster.start_again();
-    commit(&store, [Change::SpendCode(CodeId(1))]).await;
+    commit(&store, [Write::SpendCode(CodeId(1))]).await;
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn a_host_that_takes_connections_and_says_nothing_does_not_hide_the_next_o
     let url = cluster.database().replace('@', &format!("@127.0.0.1:{silent_port},"));
     let store = open(&url).await;
     furnish(&store).await;
-    commit(&store, [Change::SpendCode(CodeId(1))]).await;
+    commit(&store, [Write::SpendCode(CodeId(1))]).await;
 }
 
 #[tokio::test]
@@ -76,27 +76,27 @@ async fn a_server_that_says_nothing_keeps_nobody_waiting_for_long_and_is_found_a
     cluster.freeze();
     let began = Instant::now();
     // Each of them is written on its own, and there are more of them than lanes.
-    let turns = (0..40).map(|at| store.commit(vec![Change::PutPersonal(Box::new(personal(300 + at, 1)))]));
+    let turns = (0..40).map(|at| store.commit([Write::PutPersonal(Box::new(personal(300 + at, 1)))].into()));
     let written = futures_util::future::join_all(turns).await;
     assert!(written.iter().all(|answer| matches!(answer, Err(CommitError::Fault(Fault::Unavailable { .. })))));
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
-    assert!(matches!(store.load(&wants(1)).await, Err(Fault::Unavailable { .. })));
+    assert!(matches!(store.load(wants(1)).await, Err(Fault::Unavailable { .. })));
     // Once it is known, nobody waits.
     let began = Instant::now();
-    assert!(matches!(store.load(&wants(1)).await, Err(Fault::Unavailable { .. })));
-    let spent = store.commit(vec![Change::SpendCode(CodeId(1))]).await;
+    assert!(matches!(store.load(wants(1)).await, Err(Fault::Unavailable { .. })));
+    let spent = store.commit([Write::SpendCode(CodeId(1))].into()).await;
     assert!(spent.is_err() && began.elapsed() < Duration::from_secs(6), "{spent:?} {:?}", began.elapsed());
     cluster.thaw();
-    while store.load(&wants(1)).await.is_err() {
+    while store.load(wants(1)).await.is_err() {
         assert!(began.elapsed() < Duration::from_secs(40), "it is not found again");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    commit(&store, [Change::SpendCode(CodeId(1))]).await;
+    commit(&store, [Write::SpendCode(CodeId(1))]).await;
     // Connections that came back and broke before anybody used them are no reason to say no.
     tokio::time::sleep(Duration::from_secs(2)).await;
     cluster.terminate_backends();
     for id in 400..412 {
-        commit(&store, [Change::PutPersonal(Box::new(personal(id, 1)))]).await;
+        commit(&store, [Write::PutPersonal(Box::new(personal(id, 1)))]).await;
     }
 }
 
@@ -152,9 +152,9 @@ async fn connections_that_the_server_ends_are_had_again_and_nobody_notices() {
     for round in 0..5 {
         cluster.terminate_backends();
         assert!(facts(&store, 1).await.access.is_some());
-        commit(&store, [Change::PutAccess(Box::new(own_access(100 + round, 1)))]).await;
+        commit(&store, [Write::PutAccess(Box::new(own_access(100 + round, 1)))]).await;
         cluster.terminate_backends();
-        commit(&store, [Change::PutSession(Box::new(session(200 + round, 1)))]).await;
+        commit(&store, [Write::PutSession(Box::new(session(200 + round, 1)))]).await;
         store.counts_now().await;
     }
 }
@@ -164,7 +164,7 @@ async fn tables_that_are_too_large_to_be_counted_are_estimated_and_named() {
     let mut cluster = Cluster::start(&Options::default());
     let store = open(&cluster.database()).await;
     furnish(&store).await;
-    let many: Vec<Change> = (100..5_100).map(|id| Change::PutAccess(Box::new(own_access(id, 1)))).collect();
+    let many: Vec<Write> = (100..5_100).map(|id| Write::PutAccess(Box::new(own_access(id, 1)))).collect();
     commit(&store, many).await;
     cluster.sql("test_1", "ANALYZE");
     let link = store.connector.connect(super::AT_LEISURE).await.expect("the server is there");
@@ -201,10 +201,11 @@ async fn turns_that_embrace_each_other_are_parted_and_both_are_judged() {
     for round in 0..20_u32 {
         let put = |key: i64| {
             let row = User { version: 2 + round, name: format!("Round {round}"), ..user(key) };
-            Change::PutUser(Box::new(row))
+            Write::PutUser(Box::new(row))
         };
-        let rely = |key: i64| Change::Rely(Rely::User(UserKey(key), 1 + round));
-        let (a, b) = tokio::join!(one.commit(vec![rely(1), put(2)]), other.commit(vec![rely(2), put(1)]));
+        let rely = |key: i64| Rely::User(UserKey(key), 1 + round);
+        let turn = |relied, written| Changes::new([rely(relied)], [put(written)]);
+        let (a, b) = tokio::join!(one.commit(turn(1, 2)), other.commit(turn(2, 1)));
         let results = [a, b];
         // One after the other: the second relied on what the first changed.
         assert_eq!(results.iter().filter(|done| done.is_ok()).count(), 1, "{results:?}");
@@ -221,14 +222,11 @@ async fn a_withdrawn_consent_takes_along_what_a_turn_at_another_node_is_about_to
     furnish(&one).await;
     for round in 0..40_i64 {
         let id = 1_000 + round;
-        commit(&one, [Change::PutConsent(consent(1, 1)), Change::PutCode(Box::new(code(id, 1, 1)))]).await;
-        let redeem = vec![
-            Change::SpendCode(CodeId(id)),
-            Change::Rely(Rely::User(UserKey(1), 1)),
-            Change::PutGrant(Box::new(grant(id, 1, 1))),
-        ];
-        let withdraw = vec![Change::WithdrawConsent { user: UserKey(1), client: protocol::model::ClientKey(1) }];
-        let (redeemed, withdrawn) = tokio::join!(one.commit(redeem), other.commit(withdraw));
+        commit(&one, [Write::PutConsent(consent(1, 1)), Write::PutCode(Box::new(code(id, 1, 1)))]).await;
+        let writes = [Write::SpendCode(CodeId(id)), Write::PutGrant(Box::new(grant(id, 1, 1)))];
+        let redeem = Changes::new([Rely::User(UserKey(1), 1)], writes);
+        let withdraw = Write::WithdrawConsent { user: UserKey(1), client: protocol::model::ClientKey(1) };
+        let (redeemed, withdrawn) = tokio::join!(one.commit(redeem), other.commit(withdraw.into()));
         assert_eq!(withdrawn, Ok(()));
         let grant = facts(&one, id).await.grant;
         match redeemed {
@@ -248,7 +246,7 @@ async fn what_a_node_does_another_sees_at_once_and_is_told_of_new_keys() {
     furnish(&one).await;
     assert!(facts(&other, 1).await.access.is_some());
     tokio::time::timeout(Duration::from_secs(20), news.changed()).await.expect("in time").expect("it is there");
-    commit(&one, [Change::DropSealKey(7)]).await;
+    commit(&one, [Write::DropSealKey(7)]).await;
     tokio::time::timeout(Duration::from_secs(20), news.changed()).await.expect("in time").expect("it is there");
 }
 
@@ -261,11 +259,18 @@ async fn of_a_client_and_a_user_of_two_nodes_who_race_for_an_id_one_gets_it() {
 }
 
 #[tokio::test]
+async fn of_workers_on_two_nodes_each_gets_other_jobs() {
+    let url = lab::database();
+    let (one, other) = (open(&url).await, open(&url).await);
+    race_for_jobs(&one, &other).await;
+}
+
+#[tokio::test]
 async fn names_that_were_stored_before_they_were_composed_go_on_working() {
     let url = lab::database();
     let store = open(&url).await;
     for (key, name) in [(3, "José"), (4, "placeholder"), (5, "placeholder-5")] {
-        commit(&store, [Change::PutUser(Box::new(old_names::named(key, name)))]).await;
+        commit(&store, [Write::PutUser(Box::new(old_names::named(key, name)))]).await;
     }
     let (_, link) = super::reach(&url).await.expect("the database is there");
     for (key, stored, name) in old_names::STORED {
@@ -345,7 +350,7 @@ async fn a_newer_schema_is_borne_as_far_as_it_says_that_it_can_be() {
     let (client, user) = (found.client.unwrap(), found.subject.unwrap());
     let client = Client { name: "Other".to_owned(), version: 3, ..Client::clone(&client) };
     let user = User { name: "Other".to_owned(), version: 3, ..User::clone(&user) };
-    commit(&started_anew, [Change::PutClient(Box::new(client)), Change::PutUser(Box::new(user))]).await;
+    commit(&started_anew, [Write::PutClient(Box::new(client)), Write::PutUser(Box::new(user))]).await;
     for table in ["clients", "users"] {
         let kept =
             format!("SELECT count(*) FROM {table} WHERE document::jsonb @> '{{\"name\":\"Other\",\"next\":[7]}}'");
@@ -460,13 +465,13 @@ async fn a_pooler_may_hand_out_its_connections_for_one_transaction() {
     let many = futures_util::future::join_all((100..200).map(|id| {
         let store = &store;
         async move {
-            commit(store, [Change::PutAccess(Box::new(own_access(id, 1))), Change::Rely(Rely::User(UserKey(1), 1))])
-                .await;
+            let access = Write::PutAccess(Box::new(own_access(id, 1)));
+            commit(store, Changes::new([Rely::User(UserKey(1), 1)], [access])).await;
             assert!(facts(store, id).await.access.is_some());
         }
     }));
     many.await;
-    must_lose(&store, Change::PutAccess(Box::new(own_access(150, 1)))).await;
+    must_lose(&store, Write::PutAccess(Box::new(own_access(150, 1)))).await;
     drop(pooler);
 }
 
@@ -502,7 +507,7 @@ async fn no_statement_by_key_walks_through_a_table() {
         );
         assert!(!plan.contains("Seq Scan"), "{}\n{plan}", sql.text);
     }
-    assert!(store.load(&Wants::default()).await.is_ok());
+    assert!(store.load(Wants::default()).await.is_ok());
 }
 
 #[tokio::test]
@@ -544,7 +549,7 @@ async fn a_plan_for_a_small_table_is_not_kept_when_the_table_grows() {
         last += 1;
         let consent =
             Rely::Consent { user: UserKey(1), client: protocol::model::ClientKey(1), id: Some(consent(1, 1).id) };
-        commit(&store, [Change::Rely(consent), Change::PutCode(Box::new(code(last, 1, 1)))]).await;
+        commit(&store, Changes::new([consent], [Write::PutCode(Box::new(code(last, 1, 1)))])).await;
     };
     rely().await;
     cluster.sql(
@@ -600,7 +605,7 @@ async fn a_busy_client_cannot_hold_off_its_own_revocation() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     for version in 2..5 {
         let row = Client { is_disabled: version % 2 == 0, version, ..client(1) };
-        let done = tokio::time::timeout(Duration::from_secs(5), store.commit(vec![Change::PutClient(Box::new(row))]));
+        let done = tokio::time::timeout(Duration::from_secs(5), store.commit([Write::PutClient(Box::new(row))].into()));
         assert_eq!(done.await.expect("it is not held off"), Ok(()));
     }
     busy.iter().for_each(tokio::task::JoinHandle::abort);
@@ -615,7 +620,7 @@ async fn whoever_goes_away_in_the_middle_of_a_list_leaves_no_old_view_behind() {
         // Cut off at another place each time.
         let _ = tokio::time::timeout(Duration::from_micros(u64::from(round) * 60), view.counts()).await;
         let row = User { version: 2 + round, name: format!("Round {round}"), ..user(1) };
-        commit(&store, [Change::PutUser(Box::new(row))]).await;
+        commit(&store, [Write::PutUser(Box::new(row))]).await;
         for _ in 0..super::DESKS {
             let seen = view.user(UserKey(1)).await.unwrap().expect("it is there");
             assert_eq!(seen.version, 2 + round, "an old view");
@@ -628,11 +633,10 @@ async fn a_row_that_cannot_be_read_is_the_trouble_of_those_who_want_it() {
     let mut cluster = Cluster::start(&Options::default());
     let store = open(&cluster.database()).await;
     furnish(&store).await;
-    commit(&store, [Change::PutSession(Box::new(session(2, 2)))]).await;
+    commit(&store, [Write::PutSession(Box::new(session(2, 2)))]).await;
     cluster.sql("test_1", "UPDATE sessions SET amr = '[\"of a later version\"]' WHERE id = 2");
-    let good = wants(1);
-    let bad = Wants { session: Some(protocol::model::SessionId(2)), ..Wants::default() };
-    let all = (0..20).map(|at| store.load(if at == 7 { &bad } else { &good }));
+    let bad = || Wants::of([Key::Session(protocol::model::SessionId(2))]);
+    let all = (0..20).map(|at| store.load(if at == 7 { bad() } else { wants(1) }));
     let found = futures_util::future::join_all(all).await;
     for (at, found) in found.iter().enumerate() {
         assert_eq!(found.is_err(), at == 7, "{at}: {found:?}");
@@ -645,18 +649,15 @@ async fn those_who_use_the_same_things_in_different_orders_do_not_wait_for_each_
     let url = lab::database();
     let (one, other) = (open(&url).await, open(&url).await);
     furnish(&one).await;
-    commit(&one, [Change::PutSession(Box::new(session(2, 1))), Change::PutGrant(Box::new(grant(2, 1, 1)))]).await;
+    commit(&one, [Write::PutSession(Box::new(session(2, 1))), Write::PutGrant(Box::new(grant(2, 1, 1)))]).await;
     let begun = tokio::time::Instant::now();
     for round in 0..30_u64 {
         let touch = |id| {
             let id = protocol::model::SessionId(id);
-            [
-                Change::Rely(Rely::Session(id)),
-                Change::TouchSession { id, seen_at: later(round), idle_until: later(500) },
-            ]
+            let touch = Write::TouchSession { id, seen_at: later(round), idle_until: later(500) };
+            Changes::new([Rely::Session(id)], [touch])
         };
-        let turns = [[touch(1), touch(2)], [touch(2), touch(1)]].map(|pair| pair.concat());
-        let [first, second] = turns;
+        let (first, second) = (touch(1).with(touch(2)), touch(2).with(touch(1)));
         let (a, b) = tokio::join!(one.commit(first), other.commit(second));
         assert_eq!((a, b), (Ok(()), Ok(())));
     }

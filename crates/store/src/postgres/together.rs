@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use protocol::line::{Change, Rely};
+use protocol::line::{Changes, Rely, Write};
 use protocol::model::{ClientKey, CodeId, Consent, SessionId, UserKey};
 use protocol::secret::Digest;
 use tempfile::TempDir;
@@ -71,42 +71,42 @@ async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin,
     }
 }
 
-fn rely_on_both() -> Vec<Change> {
-    vec![Change::Rely(Rely::Client(ClientKey(2), 1)), Change::Rely(Rely::User(UserKey(1), 1))]
+fn no_consent() -> Rely {
+    Rely::Consent { user: UserKey(1), client: ClientKey(2), id: None }
 }
 
-fn no_consent() -> Change {
-    Change::Rely(Rely::Consent { user: UserKey(1), client: ClientKey(2), id: None })
+fn counter(key: u8) -> Rely {
+    Rely::CounterBelow { key: Digest([key; 32]), limit: 5, now: NOW }
 }
 
-fn counter(key: u8, is_cleared: bool) -> Change {
-    Change::PassCounter { key: Digest([key; 32]), limit: 5, now: NOW, is_cleared }
+fn clear(key: u8) -> Write {
+    Write::ClearCounter { key: Digest([key; 32]), limit: 5, now: NOW }
 }
 
 /// What the token and authorize endpoints decide, by the kind of turn. `id` is a number that was not used yet.
-fn kinds(id: i64) -> Vec<(&'static str, Vec<Change>)> {
-    let visit = || {
-        let own = [Change::Rely(Rely::Session(SessionId(1))), Change::Note(event("code", Some(1)))];
-        [rely_on_both(), own.to_vec(), vec![Change::PutCode(Box::new(code(id, 1, 2)))]].concat()
+fn kinds(id: i64) -> Vec<(&'static str, Changes)> {
+    let both = [Rely::Client(ClientKey(2), 1), Rely::User(UserKey(1), 1)];
+    let visit = |rely: Rely| {
+        let writes = [Write::Note(event("code", Some(1))), Write::PutCode(Box::new(code(id, 1, 2)))];
+        Changes::new([both[0], both[1], Rely::Session(SessionId(1)), rely], writes)
     };
     let begin = || {
-        let rows = [Change::PutGrant(Box::new(grant(id, 1, 2))), Change::PutAccess(Box::new(access(id, 1, 2)))];
-        [rely_on_both(), rows.to_vec()].concat()
+        Changes::new(both, [Write::PutGrant(Box::new(grant(id, 1, 2))), Write::PutAccess(Box::new(access(id, 1, 2)))])
     };
-    let with = |turn: Vec<Change>, more: Vec<Change>| [more, turn].concat();
-    let remembered = Change::Rely(Rely::Consent { user: UserKey(1), client: ClientKey(1), id: Some(consent(1, 1).id) });
+    let own = || Changes::from(Write::PutAccess(Box::new(own_access(id, 1))));
+    let remembered = Rely::Consent { user: UserKey(1), client: ClientKey(1), id: Some(consent(1, 1).id) };
     vec![
-        ("client credentials", vec![Change::PutAccess(Box::new(own_access(id, 1)))]),
-        ("an imported secret", vec![counter(1, false), Change::PutAccess(Box::new(own_access(id, 1)))]),
-        ("a visit with a remembered consent", with(visit(), vec![remembered])),
-        ("a visit without any", with(visit(), vec![no_consent()])),
+        ("client credentials", own()),
+        ("an imported secret", own().with(counter(1))),
+        ("a visit with a remembered consent", visit(remembered)),
+        ("a visit without any", visit(no_consent())),
         (
             "a sign-in",
-            with(visit(), vec![no_consent(), counter(1, true), Change::PutSession(Box::new(session(id, 1)))]),
+            visit(no_consent()).with(counter(1)).with([clear(1), Write::PutSession(Box::new(session(id, 1)))]),
         ),
-        ("an access token at once", with(begin(), vec![no_consent()])),
-        ("a password", with(begin(), vec![counter(1, true), counter(2, false)])),
-        ("a code", with(begin(), vec![Change::SpendCode(CodeId(id))])),
+        ("an access token at once", begin().with(no_consent())),
+        ("a password", begin().with([counter(1), counter(2)]).with(clear(1))),
+        ("a code", begin().with(Write::SpendCode(CodeId(id)))),
     ]
 }
 
@@ -124,7 +124,7 @@ async fn whatever_the_token_and_authorize_endpoints_decide_takes_one_trip() {
             let turn;
             (name, turn) = kinds(id).swap_remove(kind);
             if name == "a code" {
-                commit(&store, [Change::PutCode(Box::new(code(id, 1, 2)))]).await;
+                commit(&store, Write::PutCode(Box::new(code(id, 1, 2)))).await;
             }
             let before = meter.trips();
             assert_eq!(store.commit(turn).await, Ok(()), "{name}");
@@ -135,8 +135,9 @@ async fn whatever_the_token_and_authorize_endpoints_decide_takes_one_trip() {
     let mut fewest = u64::MAX;
     for known in [None, Some(consent(1, 2).id), Some(consent(1, 2).id)] {
         id += 1;
-        let rely = Change::Rely(Rely::Consent { user: UserKey(1), client: ClientKey(2), id: known });
-        let turn = vec![rely, Change::PutConsent(consent(1, 2)), Change::PutCode(Box::new(code(id, 1, 2)))];
+        let rely = Rely::Consent { user: UserKey(1), client: ClientKey(2), id: known };
+        let writes = [Write::PutConsent(consent(1, 2)), Write::PutCode(Box::new(code(id, 1, 2)))];
+        let turn = Changes::new([rely], writes);
         let before = meter.trips();
         assert_eq!(store.commit(turn).await, Ok(()));
         fewest = fewest.min(meter.trips() - before);
@@ -155,7 +156,7 @@ async fn of_turns_that_rely_on_there_being_no_consent_and_give_one_just_one_is_w
         let give = |number: i64| {
             let id = 10_000 + 10 * round + number;
             let given = Consent { id, ..consent(1, 2) };
-            vec![no_consent(), Change::PutConsent(given), Change::PutCode(Box::new(code(id, 1, 2)))]
+            Changes::new([no_consent()], [Write::PutConsent(given), Write::PutCode(Box::new(code(id, 1, 2)))])
         };
         // Two at one node, which may travel together, and one at another.
         let [one, other] = &stores;
@@ -166,7 +167,7 @@ async fn of_turns_that_rely_on_there_being_no_consent_and_give_one_just_one_is_w
             Err(error) => panic!("{error:?}"),
         });
         assert_eq!(written.count(), 1, "round {round}");
-        commit(one, [Change::WithdrawConsent { user: UserKey(1), client: ClientKey(2) }]).await;
+        commit(one, Write::WithdrawConsent { user: UserKey(1), client: ClientKey(2) }).await;
     }
 }
 
@@ -175,9 +176,9 @@ async fn a_consent_that_somebody_gives_meanwhile_is_no_absence() {
     let url = lab::database();
     let store = Postgres::open(&url, Mode::Create).await.expect("it opens");
     furnish(&store).await;
-    commit(&store, [no_consent(), Change::PutCode(Box::new(code(20_001, 1, 2)))]).await;
-    commit(&store, [Change::PutConsent(consent(1, 2))]).await;
-    let late = vec![no_consent(), Change::PutCode(Box::new(code(20_002, 1, 2)))];
-    assert_eq!(store.commit(late).await, Err(CommitError::Lost));
+    let visit = |id| Changes::new([no_consent()], [Write::PutCode(Box::new(code(id, 1, 2)))]);
+    commit(&store, visit(20_001)).await;
+    commit(&store, Write::PutConsent(consent(1, 2))).await;
+    assert_eq!(store.commit(visit(20_002)).await, Err(CommitError::Lost));
     assert!(facts(&store, 20_002).await.code.is_none());
 }

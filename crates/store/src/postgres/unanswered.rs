@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lab::{Cluster, Options};
-use protocol::line::Change;
+use protocol::line::{Changes, Write};
 use protocol::model::CodeId;
 use tokio::time::Instant;
 
@@ -52,8 +52,8 @@ fn crash_and_start_again(cluster: &mut Cluster) {
     cluster.start_again();
 }
 
-fn redeem() -> Vec<Change> {
-    vec![Change::SpendCode(CodeId(1)), Change::PutAccess(Box::new(access(70, 1, 1)))]
+fn redeem() -> Changes {
+    [Write::SpendCode(CodeId(1)), Write::PutAccess(Box::new(access(70, 1, 1)))].into()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,20 +62,20 @@ async fn what_was_written_before_the_answer_was_lost_is_found_and_told() {
     let (store, url) = furnished(&mut cluster).await;
     hold_up_answers(&cluster, &url).await;
     // One of the frequent kind, and one that is written by itself.
-    let begin = vec![Change::PutPersonal(Box::new(personal(70, 1)))];
+    let begin = Write::PutPersonal(Box::new(personal(70, 1))).into();
     let (redeemed, begun, ()) = tokio::join!(store.commit(redeem()), store.commit(begin), async {
         wait_for(&cluster, "SyncRep", 3).await;
         cluster.set("synchronous_standby_names=");
         crash_and_start_again(&mut cluster);
     });
     assert_eq!((redeemed, begun), (Ok(()), Ok(())));
-    must_lose(&store, Change::SpendCode(CodeId(1))).await;
+    must_lose(&store, Write::SpendCode(CodeId(1))).await;
     assert!(facts(&store, 70).await.access.is_some());
 }
 
 /// Commits a turn that nobody may be told of before the standby has it: neither at first, nor after a crash, when it is looked
 /// for or done again.
-async fn must_wait_for_the_standby(turn: Vec<Change>) {
+async fn must_wait_for_the_standby(turn: Changes) {
     let mut cluster = Cluster::start(&Options::default());
     let (store, url) = furnished(&mut cluster).await;
     hold_up_answers(&cluster, &url).await;
@@ -104,7 +104,7 @@ async fn what_the_standby_may_not_have_is_not_told_until_it_has_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_done_before_is_told_only_when_the_standby_has_it() {
     // It has no row, and is done again on the next connection.
-    must_wait_for_the_standby(vec![Change::Settle]).await;
+    must_wait_for_the_standby([Write::AwaitDurability].into()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +125,7 @@ async fn what_was_not_written_when_the_server_went_away_is_written_then() {
         crash_and_start_again(&mut cluster);
     });
     assert_eq!(redeemed, Ok(()));
-    must_lose(&store, Change::SpendCode(CodeId(1))).await;
+    must_lose(&store, Write::SpendCode(CodeId(1))).await;
     assert!(facts(&store, 70).await.access.is_some());
 }
 
@@ -134,7 +134,7 @@ async fn what_leaves_no_row_of_its_own_is_said_to_be_unknown() {
     let mut cluster = Cluster::start(&Options::default());
     let (store, url) = furnished(&mut cluster).await;
     hold_up_answers(&cluster, &url).await;
-    let (spent, ()) = tokio::join!(store.commit(vec![Change::SpendCode(CodeId(1))]), async {
+    let (spent, ()) = tokio::join!(store.commit([Write::SpendCode(CodeId(1))].into()), async {
         wait_for(&cluster, "SyncRep", 2).await;
         cluster.set("synchronous_standby_names=");
         crash_and_start_again(&mut cluster);
@@ -143,7 +143,7 @@ async fn what_leaves_no_row_of_its_own_is_said_to_be_unknown() {
         Err(CommitError::Fault(Fault::Unavailable { cause })) => assert!(cause.contains("is not known"), "{cause}"),
         other => panic!("{other:?}"),
     }
-    must_lose(&store, Change::SpendCode(CodeId(1))).await;
+    must_lose(&store, Write::SpendCode(CodeId(1))).await;
 }
 
 /// The statements of a batch are on their way before it is known that the transaction around them has begun.

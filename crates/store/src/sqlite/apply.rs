@@ -1,10 +1,11 @@
 //! Changes to statements. Everything runs inside the writer's transaction, which no other process can write beside.
 
 use protocol::client::registration::secret_digest;
-use protocol::line::{Change, Rely};
-use protocol::model::{Client, SealKey, User, UserKey};
+use protocol::line::{Changes, Rely, Write};
+use protocol::model::{Client, GrantId, IdentityName, Refresh, SealKey, User, UserKey};
 use protocol::names::login_forms;
 use protocol::secret::Digest;
+use protocol::time::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::insert;
@@ -13,14 +14,13 @@ use crate::documents::{revoked_below, written};
 use crate::names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT, stored_form};
 
 /// Writes one turn: all of it, or nothing.
-pub(super) fn turn(connection: &Connection, changes: &[Change]) -> Result<(), Stop> {
-    changes.iter().try_for_each(|change| compare(connection, change))?;
-    let writes = changes.iter().filter(|change| is_write(change)).count();
-    // One statement takes itself back when it fails. Only what was written before another one fails needs a savepoint.
-    if writes < 2 {
-        return changes.iter().try_for_each(|change| write(connection, change));
+pub(super) fn turn(connection: &Connection, changes: &Changes) -> Result<(), Stop> {
+    changes.relied.iter().try_for_each(|rely| compare(connection, *rely))?;
+    // A single statement undoes itself when it fails. Only several of them need a savepoint.
+    if changes.writes.len() < 2 {
+        return changes.writes.iter().try_for_each(|row| write(connection, row));
     }
-    alone(connection, || changes.iter().try_for_each(|change| write(connection, change)))
+    alone(connection, || changes.writes.iter().try_for_each(|row| write(connection, row)))
 }
 
 /// Does several writes: all of them, or nothing.
@@ -58,39 +58,31 @@ fn must(holds: bool) -> Result<(), Stop> {
     if holds { Ok(()) } else { Err(Stop::Lost) }
 }
 
-/// Is there something to write, beyond the comparison? Whatever can be seen here is on disk.
-fn is_write(change: &Change) -> bool {
-    !matches!(change, Change::Rely(_) | Change::Settle | Change::PassCounter { is_cleared: false, .. })
-}
-
 /// Compares what the turn relies on with the rows as they are before it.
-fn compare(connection: &Connection, change: &Change) -> Result<(), Stop> {
-    let found = match *change {
-        Change::Rely(Rely::Client(key, version)) => connection
+fn compare(connection: &Connection, rely: Rely) -> Result<(), Stop> {
+    let found = match rely {
+        Rely::Client(key, version) => connection
             .prepare_cached("SELECT 1 FROM clients WHERE key = ?1 AND version = ?2")?
             .exists(params![key.0, version])?,
-        Change::Rely(Rely::User(key, version)) => connection
+        Rely::User(key, version) => connection
             .prepare_cached("SELECT 1 FROM users WHERE key = ?1 AND version = ?2")?
             .exists(params![key.0, version])?,
-        Change::Rely(Rely::Session(id)) => {
-            connection.prepare_cached("SELECT 1 FROM sessions WHERE id = ?1")?.exists([id.0])?
-        }
-        Change::Rely(Rely::Grant(id)) => {
+        Rely::Session(id) => connection.prepare_cached("SELECT 1 FROM sessions WHERE id = ?1")?.exists([id.0])?,
+        Rely::Grant(id) => {
             connection.prepare_cached("SELECT 1 FROM grants WHERE id = ?1 AND is_revoked = 0")?.exists([id.0])?
         }
-        Change::Rely(Rely::Consent { user, client, id }) => {
+        Rely::Consent { user, client, id } => {
             let sql = "SELECT id FROM consents WHERE user = ?1 AND client = ?2";
             let found = connection.prepare_cached(sql)?.query_row([user.0, client.0], |row| row.get(0)).optional()?;
             found == id
         }
-        Change::Rely(Rely::ClientsFewer { owner, than }) => count(connection, super::CLIENTS_OWNED, owner)? < than,
-        Change::Rely(Rely::PersonalsFewer { user, than }) => count(connection, super::PERSONALS_OWNED, user)? < than,
-        Change::PassCounter { key, limit, now, .. } => {
+        Rely::ClientsFewer { owner, than } => count(connection, super::CLIENTS_OWNED, owner)? < than,
+        Rely::PersonalsFewer { user, than } => count(connection, super::PERSONALS_OWNED, user)? < than,
+        Rely::CounterBelow { key, limit, now } => {
             const SQL: &str = "SELECT 1 WHERE ?2 > 0 AND NOT EXISTS (\
                 SELECT 1 FROM attempts WHERE key = ?1 AND failures >= ?2 AND resets_at > ?3)";
             connection.prepare_cached(SQL)?.exists(params![key.0, limit, now.0])?
         }
-        _ => true,
     };
     must(found)
 }
@@ -99,118 +91,125 @@ fn count(connection: &Connection, sql: &str, user: UserKey) -> Result<u32, Stop>
     Ok(connection.prepare_cached(sql)?.query_row([user.0], |row| row.get(0))?)
 }
 
-fn write(connection: &Connection, change: &Change) -> Result<(), Stop> {
-    match change {
-        // Compared before the first write.
-        Change::Rely(_) | Change::Settle | Change::PassCounter { is_cleared: false, .. } => Ok(()),
-        Change::PassCounter { key, .. } => run(connection, "DELETE FROM attempts WHERE key = ?1", [key.0]).map(drop),
-        Change::CountFailure { key, limit, now, resets_at, user } => {
-            const SQL: &str = "INSERT INTO attempts (key, failures, resets_at, user) SELECT ?1, 1, ?4, ?5 WHERE ?2 > 0 \
-                ON CONFLICT (key) DO UPDATE SET user = coalesce(excluded.user, user), \
-                failures = CASE WHEN resets_at > ?3 THEN failures + 1 ELSE 1 END, \
-                resets_at = CASE WHEN resets_at > ?3 THEN resets_at ELSE excluded.resets_at END \
-                WHERE failures < ?2 OR resets_at <= ?3";
-            run_one(connection, SQL, params![key.0, limit, now.0, resets_at.0, user.map(|user| user.0)])
-        }
-        Change::SpendCode(id) => {
+fn write(connection: &Connection, write: &Write) -> Result<(), Stop> {
+    let run = |sql: &str, params: &[i64]| run(connection, sql, rusqlite::params_from_iter(params)).map(drop);
+    match write {
+        Write::SpendCode(id) => {
             run_one(connection, "UPDATE codes SET is_spent = 1 WHERE id = ?1 AND is_spent = 0", [id.0])
         }
-        Change::RotateRefresh { grant, from, to, expires_at } => {
-            const SQL: &str = "UPDATE grants SET refresh_current = ?3, refresh_previous = ?4, refresh_answer = ?5, \
-                refresh_idle_until = ?6, expires_at = ?7, refresh_generation = ?8 WHERE id = ?1 AND is_revoked = 0 AND refresh_current = ?2";
-            let previous = to.previous.map(|digest| digest.0);
-            let token = params![
-                grant.0,
-                from.0,
-                to.current.0,
-                previous,
-                to.answer,
-                to.idle_until.0,
-                expires_at.0,
-                to.generation
-            ];
-            run_one(connection, SQL, token)
+        Write::RotateRefresh { grant, from, to, expires_at } => rotate(connection, *grant, from, to, *expires_at),
+        // Whatever can be read from the file is on disk already.
+        Write::AwaitDurability => Ok(()),
+        Write::CountFailure { key, limit, now, resets_at, user } => {
+            run_one(connection, COUNT_FAILURE, params![key.0, limit, now.0, resets_at.0, user.map(|user| user.0)])
         }
-        Change::PutClient(row) => put_client(connection, row),
-        Change::PutUser(row) => put_user(connection, row),
-        Change::PutCode(row) => insert::code(connection, row),
-        Change::PutGrant(row) => insert::grant(connection, row),
-        Change::PutAccess(row) => insert::access(connection, row),
-        Change::PutPersonal(row) => insert::personal(connection, row),
-        Change::PutSession(row) => insert::session(connection, row),
-        Change::PutIdentity(row) => insert::identity(connection, row),
-        Change::BurnJti { jti, until } => {
-            let sql = "INSERT INTO burned (jti, until) VALUES (?1, ?2)";
-            add(connection, sql, params![jti.0, until.0])
+        Write::ForgetFailures(user) => run("DELETE FROM attempts WHERE user = ?1", &[user.0]),
+        Write::ClearCounter { key, limit, now } => {
+            const SQL: &str = "DELETE FROM attempts WHERE key = ?1 AND NOT (failures >= ?2 AND resets_at > ?3)";
+            connection.prepare_cached(SQL)?.execute(params![key.0, limit, now.0])?;
+            Ok(())
         }
-        Change::DropIdentity(name) => {
-            let sql = "DELETE FROM identities WHERE issuer = ?1 AND subject = ?2";
-            run(connection, sql, params![name.issuer, name.subject]).map(drop)
+        Write::PutClient(row) => put_client(connection, row),
+        Write::PutUser(row) => put_user(connection, row),
+        Write::PutCode(row) => insert::code(connection, row),
+        Write::PutGrant(row) => insert::grant(connection, row),
+        Write::PutAccess(row) => insert::access(connection, row),
+        Write::PutPersonal(row) => insert::personal(connection, row),
+        Write::PutSession(row) => insert::session(connection, row),
+        Write::PutIdentity(row) => insert::identity(connection, row),
+        Write::BurnJti { jti, until } => {
+            add(connection, "INSERT INTO burned (jti, until) VALUES (?1, ?2)", params![jti.0, until.0])
         }
-        Change::PutConsent(row) => insert::consent(connection, row),
-        Change::PutSealKey(SealKey { number, created_at }) => {
+        Write::PutConsent(row) => insert::consent(connection, row),
+        Write::PutSealKey(SealKey { number, created_at }) => {
             let sql = "INSERT INTO seal_keys (number, created_at) VALUES (?1, ?2)";
             add(connection, sql, params![number, created_at.0])
         }
-        Change::Note(event) => insert::event(connection, event),
-        Change::TouchSecret { client, secret, used_at } => {
-            const SQL: &str = "INSERT INTO secret_uses (secret, client, used_at) SELECT ?1, ?2, ?3 \
-                WHERE EXISTS (SELECT 1 FROM clients WHERE key = ?2) \
-                ON CONFLICT (secret) DO UPDATE SET client = excluded.client, used_at = max(used_at, excluded.used_at)";
-            run(connection, SQL, params![secret.0, client.0, used_at.0]).map(drop)
+        Write::DropSealKey(number) => run("DELETE FROM seal_keys WHERE number = ?1", &[i64::from(*number)]),
+        Write::TouchSession { id, seen_at, idle_until } => {
+            run("UPDATE sessions SET seen_at = ?2, idle_until = ?3 WHERE id = ?1", &[id.0, seen_at.0, idle_until.0])
         }
-        change => end(connection, change),
+        Write::TouchPersonal { id, used_at } => {
+            run("UPDATE personal_tokens SET used_at = ?2 WHERE id = ?1", &[id.0, used_at.0])
+        }
+        Write::TouchSecret { client, secret, used_at } => {
+            connection.prepare_cached(TOUCH_SECRET)?.execute(params![secret.0, client.0, used_at.0])?;
+            Ok(())
+        }
+        Write::RevokeGrant(id) => run("UPDATE grants SET is_revoked = 1 WHERE id = ?1", &[id.0]),
+        Write::RevokeAccess(id) => run("DELETE FROM access_tokens WHERE id = ?1", &[id.0]),
+        Write::RevokePersonal(id) => run("DELETE FROM personal_tokens WHERE id = ?1", &[id.0]),
+        Write::WithdrawConsent { user, client } => {
+            WITHDRAW_CONSENT.iter().try_for_each(|sql| run(sql, &[user.0, client.0]))
+        }
+        Write::EndSession(id) => run("DELETE FROM sessions WHERE id = ?1", &[id.0]),
+        Write::EndSessions { user, but: Some(but) } => {
+            run("DELETE FROM sessions WHERE user = ?1 AND id <> ?2", &[user.0, but.0])
+        }
+        Write::EndSessions { user, but: None } => run("DELETE FROM sessions WHERE user = ?1", &[user.0]),
+        Write::DropIdentity(name) => drop_identity(connection, name),
+        Write::DeleteUser(key) => DELETE_USER.iter().try_for_each(|sql| run(sql, &[key.0])),
+        Write::DeleteClient(key) => DELETE_CLIENT.iter().try_for_each(|sql| run(sql, &[key.0])),
+        Write::Enqueue(job) => insert::job(connection, job),
+        Write::Note(event) => insert::event(connection, event),
     }
 }
 
-/// Changes without a precondition: what is not there need not be touched or ended.
-fn end(connection: &Connection, change: &Change) -> Result<(), Stop> {
-    let run = |sql: &str, params: &[i64]| run(connection, sql, rusqlite::params_from_iter(params)).map(drop);
-    match *change {
-        Change::TouchSession { id, seen_at, idle_until } => {
-            run("UPDATE sessions SET seen_at = ?2, idle_until = ?3 WHERE id = ?1", &[id.0, seen_at.0, idle_until.0])
-        }
-        Change::TouchPersonal { id, used_at } => {
-            run("UPDATE personal_tokens SET used_at = ?2 WHERE id = ?1", &[id.0, used_at.0])
-        }
-        Change::RevokeGrant(id) => run("UPDATE grants SET is_revoked = 1 WHERE id = ?1", &[id.0]),
-        Change::ForgetFailures(user) => run("DELETE FROM attempts WHERE user = ?1", &[user.0]),
-        Change::RevokeAccess(id) => run("DELETE FROM access_tokens WHERE id = ?1", &[id.0]),
-        Change::RevokePersonal(id) => run("DELETE FROM personal_tokens WHERE id = ?1", &[id.0]),
-        Change::DropSealKey(number) => run("DELETE FROM seal_keys WHERE number = ?1", &[i64::from(number)]),
-        Change::WithdrawConsent { user, client } => {
-            let pair = [user.0, client.0];
-            run("DELETE FROM consents WHERE user = ?1 AND client = ?2", &pair)?;
-            // A code that was not redeemed yet would begin a grant that the user no longer wants.
-            run("DELETE FROM codes WHERE user = ?1 AND client = ?2 AND is_spent = 0", &pair)?;
-            run("UPDATE grants SET is_revoked = 1 WHERE user = ?1 AND client = ?2", &pair)
-        }
-        Change::EndSession(id) => run("DELETE FROM sessions WHERE id = ?1", &[id.0]),
-        Change::EndSessions { user, but: Some(but) } => {
-            run("DELETE FROM sessions WHERE user = ?1 AND id <> ?2", &[user.0, but.0])
-        }
-        Change::EndSessions { user, but: None } => run("DELETE FROM sessions WHERE user = ?1", &[user.0]),
-        Change::DeleteUser(UserKey(key)) => [
-            "DELETE FROM users WHERE key = ?1",
-            "DELETE FROM sessions WHERE user = ?1",
-            "DELETE FROM identities WHERE user = ?1",
-            "DELETE FROM consents WHERE user = ?1",
-            "DELETE FROM personal_tokens WHERE user = ?1",
-            "DELETE FROM grants WHERE user = ?1",
-            "DELETE FROM attempts WHERE user = ?1",
-        ]
-        .into_iter()
-        .try_for_each(|sql| run(sql, &[key])),
-        Change::DeleteClient(key) => [
-            "DELETE FROM clients WHERE key = ?1",
-            "DELETE FROM secret_uses WHERE client = ?1",
-            "DELETE FROM consents WHERE client = ?1",
-            "DELETE FROM grants WHERE client = ?1",
-        ]
-        .into_iter()
-        .try_for_each(|sql| run(sql, &[key.0])),
-        _ => unreachable!("`write` handles every change that can lose"),
-    }
+const COUNT_FAILURE: &str = "INSERT INTO attempts (key, failures, resets_at, user) SELECT ?1, 1, ?4, ?5 WHERE ?2 > 0 \
+    ON CONFLICT (key) DO UPDATE SET user = coalesce(excluded.user, user), \
+    failures = CASE WHEN resets_at > ?3 THEN failures + 1 ELSE 1 END, \
+    resets_at = CASE WHEN resets_at > ?3 THEN resets_at ELSE excluded.resets_at END \
+    WHERE failures < ?2 OR resets_at <= ?3";
+
+const TOUCH_SECRET: &str = "INSERT INTO secret_uses (secret, client, used_at) SELECT ?1, ?2, ?3 \
+    WHERE EXISTS (SELECT 1 FROM clients WHERE key = ?2) \
+    ON CONFLICT (secret) DO UPDATE SET client = excluded.client, used_at = max(used_at, excluded.used_at)";
+
+/// The codes go too: one that was not redeemed yet would begin a grant that the user no longer wants.
+const WITHDRAW_CONSENT: [&str; 3] = [
+    "DELETE FROM consents WHERE user = ?1 AND client = ?2",
+    "DELETE FROM codes WHERE user = ?1 AND client = ?2 AND is_spent = 0",
+    "UPDATE grants SET is_revoked = 1 WHERE user = ?1 AND client = ?2",
+];
+
+/// The user and every row that depends on it.
+const DELETE_USER: [&str; 7] = [
+    "DELETE FROM users WHERE key = ?1",
+    "DELETE FROM sessions WHERE user = ?1",
+    "DELETE FROM identities WHERE user = ?1",
+    "DELETE FROM consents WHERE user = ?1",
+    "DELETE FROM personal_tokens WHERE user = ?1",
+    "DELETE FROM grants WHERE user = ?1",
+    "DELETE FROM attempts WHERE user = ?1",
+];
+
+/// The client and every row that depends on it.
+const DELETE_CLIENT: [&str; 4] = [
+    "DELETE FROM clients WHERE key = ?1",
+    "DELETE FROM secret_uses WHERE client = ?1",
+    "DELETE FROM consents WHERE client = ?1",
+    "DELETE FROM grants WHERE client = ?1",
+];
+
+fn rotate(
+    connection: &Connection,
+    grant: GrantId,
+    from: &Digest,
+    to: &Refresh,
+    expires_at: UnixTime,
+) -> Result<(), Stop> {
+    const SQL: &str = "UPDATE grants SET refresh_current = ?3, refresh_previous = ?4, refresh_answer = ?5, \
+        refresh_idle_until = ?6, expires_at = ?7, refresh_generation = ?8 \
+        WHERE id = ?1 AND is_revoked = 0 AND refresh_current = ?2";
+    let previous = to.previous.map(|digest| digest.0);
+    let (current, idle_until) = (to.current.0, to.idle_until.0);
+    let values = params![grant.0, from.0, current, previous, to.answer, idle_until, expires_at.0, to.generation];
+    run_one(connection, SQL, values)
+}
+
+fn drop_identity(connection: &Connection, name: &IdentityName) -> Result<(), Stop> {
+    let sql = "DELETE FROM identities WHERE issuer = ?1 AND subject = ?2";
+    run(connection, sql, params![name.issuer, name.subject]).map(drop)
 }
 
 /// A new row has version 1; any other takes the place of the version before it.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Params, Row, params};
 
 use super::document::View;
 use super::stop::Stop;
-use super::{row, schema};
+use super::{jobs, row, schema};
 use crate::{Application, Counts, EventFilter, Fault, Noted, Query, Rows, TABLES};
 
 /// Answers every question but that for counts.
@@ -48,6 +48,8 @@ pub(super) fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
             let found = view.rows(&crate::greatest_id_sql(), [], |row| row.get::<_, Option<i64>>(0))?;
             Rows::GreatestId(found.into_iter().flatten().next().unwrap_or(0))
         }
+        Query::Jobs(filter) => Rows::Jobs(jobs::list(view.connection, filter)?),
+        Query::JobCounts => Rows::JobCounts(jobs::counts(view.connection)?),
         Query::Counts => return Err(Stop::Unreadable("counts are asked for elsewhere".to_owned())),
     })
 }
@@ -135,8 +137,9 @@ impl View<'_> {
             if is_set { condition.to_owned() } else { format!("?{number} IS NULL") }
         };
         let sql = format!(
-            "SELECT at, kind, user, client, address, detail, actor, id FROM events WHERE id < ?1 AND id > ?2 \
+            "SELECT {}, e.id FROM events AS e WHERE id < ?1 AND id > ?2 \
              AND {} AND {} AND {} AND {} AND {} ORDER BY id {} LIMIT ?8",
+            row::EVENT,
             when(filter.user.is_some(), "user = ?3", 3),
             when(filter.client.is_some(), "client = ?4", 4),
             when(filter.address.is_some(), "address = ?5", 5),
@@ -180,7 +183,7 @@ impl View<'_> {
             found.entry(client).or_default().0 = Some(consent);
         }
         for grant in self.grants((Some(user), None), Some(now), usize::MAX)? {
-            found.entry(grant.row.client).or_default().1 += 1;
+            found.entry(grant.row.authorization.client).or_default().1 += 1;
         }
         let mut applications = Vec::new();
         for (key, (consent, grants_live)) in found {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use protocol::line::{Facts, Holdings, Wants};
+use protocol::line::{Facts, Key, OwnedCounts, Row as Found, Wants};
 use protocol::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Grant, GrantId, Held, Identity, IdentityName,
     Personal, PersonalId, Session, SessionId, User, UserKey,
@@ -15,6 +15,7 @@ use super::document::View;
 use super::row;
 use super::stop::Stop;
 use crate::documents::Documents;
+use crate::rows::table::described;
 
 macro_rules! held {
     ($name:ident = $columns:ident, $rest:literal) => {
@@ -64,10 +65,13 @@ const CLIENT_BY_ID: &str = "SELECT key, version FROM clients WHERE client_id = ?
 const USER_BY_LOGIN: &str = "SELECT key, version FROM users WHERE username_lower = ?1 \
     UNION ALL SELECT key, version FROM users WHERE email_lower = ?1 LIMIT 1";
 const USER_BY_SUB: &str = "SELECT key, version FROM users WHERE sub = ?1";
-const BURNED: &str = "SELECT 1 FROM burned WHERE jti = ?1";
+const USED_JTI: &str = "SELECT 1 FROM burned WHERE jti = ?1";
 const ATTEMPTS: &str = "SELECT failures, resets_at FROM attempts WHERE key = ?1";
-const CONSENT: &str = "SELECT id, user, client, scope, audience, given_at, renewed_at FROM consents \
-    WHERE user = ?1 AND client = ?2";
+const CONSENT: &str =
+    concat!("SELECT ", described!(sqlite_list!(consent)), " FROM consents AS o WHERE o.user = ?1 AND o.client = ?2");
+
+/// A client, and the access token that it asks about.
+type AccessAndCaller = (Option<Arc<Client>>, Option<Held<Access>>);
 
 /// Every statement of this file, for the test that looks at SQLite's plans for them.
 #[cfg(test)]
@@ -83,7 +87,7 @@ pub(super) fn statements_all() -> [&'static str; 16] {
         CLIENT_BY_ID,
         USER_BY_LOGIN,
         USER_BY_SUB,
-        BURNED,
+        USED_JTI,
         ATTEMPTS,
         CONSENT,
         super::CLIENTS_OWNED,
@@ -94,22 +98,42 @@ pub(super) fn statements_all() -> [&'static str; 16] {
 
 /// Loads what is wanted. Outside of a snapshot, one statement is a moment of its own; several are bound together by a
 /// transaction.
-pub(super) fn load(connection: &Connection, documents: &Documents, wants: &Wants) -> Result<Facts, Stop> {
+pub(super) fn load(connection: &Connection, documents: &Documents, wants: Wants) -> Result<Facts, Stop> {
+    let mut facts = Facts::of(wants);
     let view = View { connection, documents, is_snapshot: !connection.is_autocommit() };
-    let asked = match wants {
-        Wants { client_id: Some(client_id), access: Some(id), .. } if statements(wants) == 2 => {
-            Some(view.access_and_caller(*id, client_id))
+    match load_at_once(view, &mut facts) {
+        Ok(true) => return Ok(facts),
+        Ok(false) | Err(Stop::Missed) => {}
+        Err(stop) => return Err(stop),
+    }
+    let view = View { is_snapshot: true, ..view };
+    in_snapshot(connection, || facts.look(|key, so_far| view.row(key, so_far)))?;
+    Ok(facts)
+}
+
+/// Loads what one statement can find, and inside of a snapshot whatever is wanted. Gives `false` if a snapshot is needed.
+fn load_at_once(view: View<'_>, facts: &mut Facts) -> Result<bool, Stop> {
+    let mut keys = facts.keys();
+    match (keys.next(), keys.next(), keys.next()) {
+        (Some(Key::Client(client_id)), Some(Key::Access(id)), None)
+        | (Some(Key::Access(id)), Some(Key::Client(client_id)), None)
+            if !facts.needs_account() =>
+        {
+            let (mut caller, mut access) = view.access_and_caller(*id, client_id)?;
+            drop(keys);
+            facts.look(|key, _| {
+                Ok::<_, Stop>(if matches!(key, Key::Client(_)) { caller.take().into() } else { access.take().into() })
+            })?;
         }
-        _ if view.is_snapshot || statements(wants) < 2 => Some(load_at(view, wants)),
-        _ => None,
-    };
-    if let Some(loaded) = asked {
-        match loaded {
-            Err(Stop::Missed) => {}
-            loaded => return loaded,
+        // The spellings of a name are looked for one after the other, which takes more than one statement.
+        (Some(Key::Login(_)), None, _) | (_, Some(_), _) if !view.is_snapshot => return Ok(false),
+        _ if facts.needs_account() && !view.is_snapshot => return Ok(false),
+        _ => {
+            drop(keys);
+            facts.look(|key, so_far| view.row(key, so_far))?;
         }
     }
-    in_snapshot(connection, || load_at(View { is_snapshot: true, ..view }, wants))
+    Ok(true)
 }
 
 /// Runs `read` so that all its statements see the same moment: that of the snapshot which the connection keeps, if it does.
@@ -127,97 +151,32 @@ pub(super) fn in_snapshot<T>(connection: &Connection, read: impl FnOnce() -> Res
     Ok(found)
 }
 
-/// How many statements these wants take at least, if no document has to be read. What hangs on an account, such as its
-/// counters, needs the row that says whose it is, so that is always one more.
-fn statements(wants: &Wants) -> usize {
-    let rows = [
-        wants.client_id.is_some(),
-        wants.code.is_some(),
-        wants.grant.is_some(),
-        wants.access.is_some(),
-        wants.personal.is_some(),
-        wants.address_attempts.is_some(),
-        wants.client_attempts.is_some(),
-        wants.client_address_attempts.is_some(),
-        wants.sub.is_some(),
-        wants.burned.is_some(),
-    ];
-    let accounts = [wants.session.is_some(), wants.login.is_some(), wants.identity.is_some()];
-    let holdings = if wants.holdings { 3 } else { 0 };
-    rows.into_iter().filter(|wanted| *wanted).count()
-        + 2 * accounts.into_iter().filter(|wanted| *wanted).count()
-        + holdings
-}
-
-fn load_at(view: View<'_>, wants: &Wants) -> Result<Facts, Stop> {
-    let mut facts = Facts::default();
-    if let Some(client_id) = &wants.client_id {
-        facts.client = view.client_by_id(client_id)?;
-    }
-    if let Some(id) = wants.code {
-        facts.code = view.code(id)?;
-    }
-    if let Some(id) = wants.grant {
-        facts.grant = view.grant(id)?;
-    }
-    if let Some(id) = wants.access {
-        facts.access = view.access(id)?;
-    }
-    if let Some(id) = wants.personal {
-        facts.personal = view.personal(id)?;
-    }
-    if let Some(key) = wants.address_attempts {
-        facts.address_attempts = view.attempts(key)?;
-    }
-    if let Some(key) = wants.client_attempts {
-        facts.client_attempts = view.attempts(key)?;
-    }
-    if let Some(key) = wants.client_address_attempts {
-        facts.client_address_attempts = view.attempts(key)?;
-    }
-    if let Some(sub) = &wants.sub {
-        facts.subject = view.user_by_sub(sub)?;
-    }
-    if let Some(jti) = wants.burned {
-        facts.is_burned = view.is_burned(jti)?;
-    }
-    if wants.session.is_some() || wants.login.is_some() || wants.identity.is_some() {
-        load_account(view, wants, &mut facts)?;
-    }
-    Ok(facts)
-}
-
-/// The session, who signs in, and what hangs on either of them.
-fn load_account(view: View<'_>, wants: &Wants, facts: &mut Facts) -> Result<(), Stop> {
-    if let Some(id) = wants.session {
-        facts.session = view.session(id)?;
-    }
-    if let (true, Some(session)) = (wants.holdings, &facts.session) {
-        facts.holdings = Some(view.holdings(session.row.user)?);
-    }
-    if let Some(typed) = &wants.login {
-        facts.login = view.user_by_login(typed)?;
-    }
-    if let Some(name) = &wants.identity {
-        facts.identity = view.identity(name)?;
-    }
-    let account = match (&facts.identity, &wants.login) {
-        (Some(identity), _) => Some(identity.row.user),
-        (None, Some(_)) => facts.login.as_ref().map(|user| user.key),
-        (None, None) => facts.session.as_ref().map(|session| session.row.user),
-    };
-    if let Some(knock) = &wants.knock {
-        for key in knock.keys(account, wants.login.as_deref()) {
-            facts.attempts.extend(view.attempts(key)?.map(|own| (key, own)));
-        }
-    }
-    if let (true, Some(user), Some(client)) = (wants.consent, account, &facts.client) {
-        facts.consent = view.consent(user, client.key)?;
-    }
-    Ok(())
-}
-
 impl View<'_> {
+    /// What there is under a key.
+    fn row(&self, key: &Key, so_far: &Facts) -> Result<Found, Stop> {
+        Ok(match key {
+            Key::Client(client_id) => self.client_by_id(client_id)?.into(),
+            Key::Code(id) => self.code(*id)?.into(),
+            Key::Grant(id) => self.grant(*id)?.into(),
+            Key::Access(id) => self.access(*id)?.into(),
+            Key::Personal(id) => self.personal(*id)?.into(),
+            Key::Session(id) => self.session(*id)?.into(),
+            Key::Login(typed) => self.user_by_login(typed)?.into(),
+            Key::Sub(sub) => self.user_by_sub(sub)?.into(),
+            Key::Identity(name) => self.identity(name)?.into(),
+            Key::UsedJti(jti) => Found::used_jti(self.is_jti_used(*jti)?),
+            Key::Failures(counter) => self.failures(*counter)?.into(),
+            Key::Consent(client_id) => match (so_far.account(), so_far.client(client_id)) {
+                (Some(user), Some(client)) => self.consent(user, client.key)?.into(),
+                _ => Found::Absent,
+            },
+            Key::OwnedCounts => match so_far.account() {
+                Some(user) => Some(self.owned_counts(user)?).into(),
+                None => Found::Absent,
+            },
+        })
+    }
+
     /// The client with this public identifier.
     pub(super) fn client_by_id(&self, client_id: &str) -> Result<Option<Arc<Client>>, Stop> {
         let found = self
@@ -258,7 +217,7 @@ impl View<'_> {
             Ok((row::code(row)?, row.get(at)?, row.get(at + 1)?, row.get::<_, Option<bool>>(at + 2)?))
         })?;
         let Some((row, client, user, is_revoked)) = found else { return Ok(None) };
-        let (client, user) = (self.client(row.client, client)?, self.user(row.user, user)?);
+        let (client, user) = (self.client(row.authorization.client, client)?, self.user(row.authorization.user, user)?);
         // The grant begins with the redemption, so its absence says nothing.
         Ok(Some(Held { row, client, user, is_grant_revoked: is_revoked == Some(true) }))
     }
@@ -272,7 +231,7 @@ impl View<'_> {
 
     /// A grant with the client and user of these versions.
     pub(super) fn held_grant(&self, row: Grant, client: Option<u32>, user: Option<u32>) -> Result<Held<Grant>, Stop> {
-        let (client, user) = (self.client(row.client, client)?, self.user(row.user, user)?);
+        let (client, user) = (self.client(row.authorization.client, client)?, self.user(row.authorization.user, user)?);
         let is_grant_revoked = row.is_revoked;
         Ok(Held { row, client, user, is_grant_revoked })
     }
@@ -299,7 +258,7 @@ impl View<'_> {
         Ok(Held { row, client, user, is_grant_revoked })
     }
 
-    fn access_and_caller(&self, id: AccessId, client_id: &str) -> Result<Facts, Stop> {
+    fn access_and_caller(&self, id: AccessId, client_id: &str) -> Result<AccessAndCaller, Stop> {
         let mut statement = self.connection.prepare_cached(&ACCESS_AND_CALLER)?;
         let found = statement.query_row((id.0, client_id), |row| {
             let at = row::ACCESS_WIDTH;
@@ -314,7 +273,7 @@ impl View<'_> {
         let client = self.client(key, Some(version))?;
         let access =
             held.map(|(row, client, user, revoked)| self.held_access(row, client, user, revoked)).transpose()?;
-        Ok(Facts { client, access, ..Facts::default() })
+        Ok((client, access))
     }
 
     fn personal(&self, id: PersonalId) -> Result<Option<Held<Personal>>, Stop> {
@@ -345,11 +304,11 @@ impl View<'_> {
         Ok(Some(Held { row, client: None, user, is_grant_revoked: false }))
     }
 
-    fn is_burned(&self, jti: Digest) -> Result<bool, Stop> {
-        Ok(self.connection.prepare_cached(BURNED)?.exists([jti.0])?)
+    fn is_jti_used(&self, jti: Digest) -> Result<bool, Stop> {
+        Ok(self.connection.prepare_cached(USED_JTI)?.exists([jti.0])?)
     }
 
-    fn attempts(&self, key: Digest) -> Result<Option<Attempts>, Stop> {
+    fn failures(&self, key: Digest) -> Result<Option<Attempts>, Stop> {
         let mut statement = self.connection.prepare_cached(ATTEMPTS)?;
         Ok(statement.query_row([key.0], row::attempts).optional()?)
     }
@@ -358,9 +317,9 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(CONSENT)?.query_row([user.0, client.0], row::consent).optional()?)
     }
 
-    fn holdings(&self, user: UserKey) -> Result<Holdings, Stop> {
+    fn owned_counts(&self, user: UserKey) -> Result<OwnedCounts, Stop> {
         let count = |sql| self.one(sql, user.0, |row| row.get::<_, u32>(0));
-        Ok(Holdings {
+        Ok(OwnedCounts {
             clients: count(super::CLIENTS_OWNED)?.unwrap_or_default(),
             personals: count(super::PERSONALS_OWNED)?.unwrap_or_default(),
             identities: count(super::IDENTITIES_OWNED)?.unwrap_or_default(),

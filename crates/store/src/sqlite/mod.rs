@@ -8,6 +8,7 @@ mod files;
 mod index;
 mod insert;
 mod installation;
+mod jobs;
 mod list;
 mod load;
 mod moving;
@@ -23,11 +24,12 @@ mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use protocol::line::{Change, Facts, Wants};
+use protocol::line::{Changes, Facts, Wants};
+use protocol::model::{Job, JobId};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use rusqlite::backup::{Backup, StepResult};
@@ -44,7 +46,7 @@ use self::writer::{Replacement, Work, Writer};
 use crate::documents::Documents;
 use crate::moving::{Cell, Cells, Stretch, Table};
 use crate::walk::Walk;
-use crate::{CommitError, Fault, Mode, OpenError, Pen, Query, Rows, Store};
+use crate::{CommitError, Fault, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Store};
 
 /// How many applications a user registered.
 const CLIENTS_OWNED: &str = "SELECT count(*) FROM clients WHERE owner = ?1";
@@ -109,11 +111,11 @@ impl Sqlite {
 
 #[async_trait]
 impl Store for Sqlite {
-    async fn load(&self, wants: &Wants) -> Result<Facts, Fault> {
+    async fn load(&self, wants: Wants) -> Result<Facts, Fault> {
         Ok(self.readers.read(|connection| load::load(connection, &self.documents, wants))?)
     }
 
-    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+    async fn commit(&self, changes: Changes) -> Result<(), CommitError> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -159,6 +161,17 @@ impl Store for Sqlite {
         let connection = self.readers.open()?;
         let events_kept_s = self.walk.events_kept_s.load(Ordering::Relaxed);
         self.walk.go_on(Sweeper { connection, writer: &self.writer, events_kept_s }, now, rows_max).await
+    }
+
+    async fn claim_jobs(&self, claim: JobClaim) -> Result<Vec<Job>, Fault> {
+        let claimed = Arc::new(Mutex::new(Vec::new()));
+        self.writer.have_done(Work::ClaimJobs(claim, Arc::clone(&claimed))).await?;
+        let mut claimed = claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::take(&mut *claimed))
+    }
+
+    async fn end_job(&self, id: JobId, holder: i64, end: JobEnd) -> Result<bool, Fault> {
+        Ok(self.writer.have_done(Work::EndJob(id, holder, end)).await? == 1)
     }
 
     fn keep_events(&self, for_s: u64) {

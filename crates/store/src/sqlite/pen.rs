@@ -4,7 +4,7 @@
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 
 use async_trait::async_trait;
-use protocol::line::Change;
+use protocol::line::Changes;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use crate::{CommitError, PEN_MAX, Pen, pen_is_gone};
 
 /// The changes of a turn, and the way to whoever waits for the commit.
 struct Order {
-    changes: Vec<Change>,
+    changes: Changes,
     reply: oneshot::Sender<Result<(), CommitError>>,
 }
 
@@ -39,7 +39,7 @@ impl SqlitePen {
 
 #[async_trait]
 impl Pen for SqlitePen {
-    async fn commit(&mut self, changes: Vec<Change>) -> Result<(), CommitError> {
+    async fn commit(&mut self, changes: Changes) -> Result<(), CommitError> {
         let (reply, answer) = oneshot::channel();
         self.orders.send(Order { changes, reply }).map_err(|_| pen_is_gone())?;
         answer.await.map_err(|_| pen_is_gone())?

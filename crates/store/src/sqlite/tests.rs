@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::line::{Change, Wants};
+use protocol::line::{Key, Write};
 use protocol::model::{AccessId, Client, ClientKey, CodeId, GrantId, User};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -37,12 +37,12 @@ async fn everything_survives_a_restart() {
     let (_folder, path) = folder();
     let store = create(&path);
     furnish(&store).await;
-    commit(&store, [Change::SpendCode(CodeId(1)), Change::RevokeGrant(GrantId(1))]).await;
+    commit(&store, [Write::SpendCode(CodeId(1)), Write::RevokeGrant(GrantId(1))]).await;
     let before = everything(&store).await;
     drop(store);
     let store = Sqlite::open(&path, Mode::Existing).expect("the database is there");
     assert_eq!(everything(&store).await, before);
-    must_lose(&store, Change::SpendCode(CodeId(1))).await;
+    must_lose(&store, Write::SpendCode(CodeId(1))).await;
 }
 
 #[tokio::test]
@@ -54,13 +54,12 @@ async fn two_processes_see_each_others_changes_at_once() {
     for version in 2..20 {
         let is_disabled = version % 2 == 0;
         let row = Client { is_disabled, version, ..client(1) };
-        commit(&command, [Change::PutClient(Box::new(row))]).await;
-        let wants = Wants { access: Some(AccessId(1)), ..Wants::default() };
-        let held = server.load(&wants).await.unwrap().access.expect("the token is there");
+        commit(&command, [Write::PutClient(Box::new(row))]).await;
+        let held = access_in(&load(&server, Key::Access(AccessId(1))).await, 1).expect("the token is there");
         assert_eq!(held.client.expect("the client is there").is_disabled, is_disabled);
         assert_eq!(facts(&server, 1).await.client.expect("the client is there").is_disabled, is_disabled);
     }
-    commit(&command, [Change::DeleteClient(ClientKey(1))]).await;
+    commit(&command, [Write::DeleteClient(ClientKey(1))]).await;
     let found = facts(&server, 1).await;
     assert!(found.client.is_none() && found.access.expect("the token is there").client.is_none());
 }
@@ -76,7 +75,7 @@ async fn two_processes_that_write_at_once_lose_nothing() {
         let first = 1_000 + 100 * i64::try_from(task).expect("a small number");
         tasks.push(tokio::spawn(async move {
             for id in first..first + 25 {
-                commit(&*store, [Change::PutAccess(Box::new(own_access(id, 1)))]).await;
+                commit(&*store, [Write::PutAccess(Box::new(own_access(id, 1)))]).await;
             }
         }));
     }
@@ -98,7 +97,7 @@ async fn a_commit_waits_for_another_process_that_writes() {
         std::thread::sleep(Duration::from_millis(200));
         other.execute_batch("COMMIT").unwrap();
     });
-    commit(&store, [Change::SpendCode(CodeId(1))]).await;
+    commit(&store, [Write::SpendCode(CodeId(1))]).await;
     release.join().expect("the other process ends well");
     assert!(facts(&store, 1).await.personal.is_none());
 }
@@ -113,18 +112,18 @@ async fn a_full_disk_refuses_everything_and_heals() {
     let fat = |id| {
         let mut row = session(id, 1);
         row.agent = "x".repeat(200_000);
-        Change::PutSession(Box::new(row))
+        Write::PutSession(Box::new(row))
     };
     // All that is committed together fails together, and nothing of it is half there.
     let full = |answer| matches!(answer, Err(CommitError::Fault(Fault::Unavailable { .. })));
     let (one, two) = tokio::join!(
-        store.commit(vec![Change::RevokeAccess(AccessId(1)), fat(2)]),
-        store.commit(vec![fat(3), Change::SpendCode(CodeId(1))]),
+        store.commit([Write::RevokeAccess(AccessId(1)), fat(2)].into()),
+        store.commit([fat(3), Write::SpendCode(CodeId(1))].into()),
     );
     assert!(full(one) && full(two));
     assert_eq!(everything(&store).await, before);
     store.writer.ask(Work::LimitPages(u32::MAX - 1)).await.expect("the limit can be lifted");
-    commit(&store, [fat(2), Change::SpendCode(CodeId(1))]).await;
+    commit(&store, [fat(2), Write::SpendCode(CodeId(1))]).await;
     assert!(facts(&store, 2).await.session.is_some());
 }
 
@@ -143,7 +142,7 @@ async fn a_panic_in_a_reader_leaves_no_old_snapshot_behind() {
         assert!(read.is_ok());
     }));
     assert!(panicked.is_err());
-    commit(&store, [Change::EndSession(protocol::model::SessionId(1))]).await;
+    commit(&store, [Write::EndSession(protocol::model::SessionId(1))]).await;
     assert!(facts(&store, 1).await.session.is_none());
 }
 
@@ -154,7 +153,7 @@ async fn a_backup_holds_everything_and_overwrites_nothing() {
     furnish(&store).await;
     let copy = folder.path().join("copy.db");
     store.backup(&copy).await.expect("a backup can be made");
-    commit(&store, [Change::SpendCode(CodeId(1))]).await;
+    commit(&store, [Write::SpendCode(CodeId(1))]).await;
     assert!(matches!(store.backup(&copy).await, Err(Fault::Unavailable { .. })), "there is one already");
     let other = folder.path().join("notes.txt");
     std::fs::write(&other, "not a database, but somebody's").unwrap();
@@ -163,7 +162,7 @@ async fn a_backup_holds_everything_and_overwrites_nothing() {
     assert!(store.backup(&folder.path().join("nowhere/copy.db")).await.is_err());
     let restored = Sqlite::open(&copy, Mode::Existing).expect("a backup can be opened");
     assert!(!facts(&restored, 1).await.code.expect("the code is there").row.is_spent);
-    commit(&restored, [Change::SpendCode(CodeId(1))]).await;
+    commit(&restored, [Write::SpendCode(CodeId(1))]).await;
     assert_eq!(everything(&restored).await, everything(&store).await);
 }
 
@@ -303,7 +302,7 @@ async fn a_damaged_document_is_a_fault_that_quotes_nothing() {
     furnish(&store).await;
     let raw = Connection::open(&path).unwrap();
     raw.execute(r#"UPDATE users SET version = 2, document = '{"key":1,"password":"$argon2$hush'"#, []).unwrap();
-    let fault = store.load(&wants(1)).await.expect_err("the document cannot be read");
+    let fault = store.load(wants(1)).await.expect_err("the document cannot be read");
     assert!(matches!(fault, Fault::Broken { .. }));
     assert!(!fault.to_string().contains("hush"), "{fault}");
 }
@@ -330,7 +329,7 @@ async fn names_that_were_stored_before_they_were_composed_go_on_working() {
     let store = create(&path);
     furnish(&store).await;
     for (key, name) in [(3, "José"), (4, "placeholder"), (5, "placeholder-5")] {
-        commit(&store, [Change::PutUser(Box::new(old_names::named(key, name)))]).await;
+        commit(&store, [Write::PutUser(Box::new(old_names::named(key, name)))]).await;
     }
     let connection = Connection::open(&path).expect("the file can be opened");
     for (key, stored, name) in old_names::STORED {
@@ -357,6 +356,6 @@ async fn a_client_and_a_user_who_share_an_id_from_before_are_kept_and_named() {
     drop(store);
     let store = create(&path);
     let changed = User { sub: "client-1".to_owned(), version: 2, ..user(1) };
-    commit(&store, [Change::PutUser(Box::new(changed))]).await;
-    commit(&store, [Change::PutClient(Box::new(Client { version: 2, ..client(1) }))]).await;
+    commit(&store, [Write::PutUser(Box::new(changed))]).await;
+    commit(&store, [Write::PutClient(Box::new(Client { version: 2, ..client(1) }))]).await;
 }

@@ -1,10 +1,11 @@
 //! The thread that writes. It takes the waiting turns, writes each one or none of it, commits once, and then answers
 //! all callers. There is no timer: a batch consists of the turns that queued up during the previous commit.
 
-use std::sync::Weak;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
-use protocol::line::Change;
+use protocol::line::Changes;
+use protocol::model::JobId;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use rusqlite::Connection;
@@ -15,9 +16,9 @@ use super::pen::Lending;
 use super::readers::Slots;
 use super::stop::{Stop, fault, is_for_all};
 use super::sweep::Broom;
-use super::{apply, installation, moving};
+use super::{apply, installation, jobs, moving};
 use crate::moving::{Cells, Stretch, Table};
-use crate::{CommitError, Fault};
+use crate::{CommitError, Fault, JobClaim, JobEnd};
 
 /// Maximum number of waiting turns. Further callers wait for room.
 const QUEUE_MAX: usize = 4_096;
@@ -27,7 +28,7 @@ const BATCH_MAX: usize = 512;
 /// A task for the thread.
 pub(super) enum Work {
     /// Writes a turn.
-    Commit(Vec<Change>),
+    Commit(Changes),
     /// Removes rows, if they are still expired at the given time.
     Remove(&'static Broom, UnixTime, Vec<i64>),
     /// Replaces all rows of a stretch.
@@ -38,6 +39,10 @@ pub(super) enum Work {
     NoteMaster(Digest),
     /// Replaces the fingerprint of the first master key by that of the second.
     ReplaceMaster(Digest, Digest),
+    /// Claims due jobs, and puts them there.
+    ClaimJobs(JobClaim, Arc<Mutex<Vec<protocol::model::Job>>>),
+    /// Writes what became of a job that this worker holds.
+    EndJob(JobId, i64, JobEnd),
     /// Limits the database to a number of pages, as a full disk would.
     #[cfg(test)]
     LimitPages(u32),
@@ -160,6 +165,11 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
             Work::ReplaceMaster(old, new) => {
                 installation::replace_master_fingerprint(connection, *old, *new).map_err(Stop::from)
             }
+            Work::ClaimJobs(claim, claimed) => jobs::claim(connection, *claim).map(|found| {
+                *claimed.lock().unwrap_or_else(PoisonError::into_inner) = found;
+                0
+            }),
+            Work::EndJob(id, holder, end) => jobs::end(connection, *id, *holder, end),
             #[cfg(test)]
             Work::LimitPages(pages) => limit_pages(connection, *pages),
         };

@@ -61,8 +61,8 @@ fn the_time_of_the_issuer_becomes_the_session_s_and_its_methods_do_not() {
         let said = Assertion::new(UnverifiedIdToken::read(issuer::token(&claims)).unwrap(), issuer::issuer(), None);
         let world = asking(Param::State, "s", Some(without_password()));
         let (_, changes) = world.judge(&visit(&world, Some(Answer::Proof(Proof::Upstream(Ok(Box::new(said)))))));
-        let session = changes.into_iter().find_map(|change| match change {
-            Change::PutSession(session) => Some(*session),
+        let session = changes.writes.into_iter().find_map(|change| match change {
+            Write::PutSession(session) => Some(*session),
             _ => None,
         });
         session.expect("a session begins")
@@ -113,8 +113,8 @@ fn a_code_of_the_second_factor_makes_a_visit_fresh_that_came_by_an_issuer_withou
     visit.errand.progress.begun = Some(Begun { session, is_fresh: false });
     let (verdict, changes) = world.judge(&visit);
     assert!(matches!(verdict.unwrap().step, Step::Return(Return { answer: Ok(_), .. })));
-    let auth_time = changes.iter().find_map(|change| match change {
-        Change::PutSession(session) => Some(session.auth_time),
+    let auth_time = changes.writes.iter().find_map(|change| match change {
+        Write::PutSession(session) => Some(session.auth_time),
         _ => None,
     });
     assert_eq!(auth_time, Some(world.now));
@@ -170,7 +170,7 @@ fn who_goes_back_to_a_consent_page_finds_it_there() {
     let mut visit = visit(&world, None);
     assert!(told(&world, None).starts_with("return code"));
     visit.errand.user = Some(sample::user().key);
-    visit.errand.shown = Some(Shown { scope: Scope::of(["profile"]), audience: vec![] });
+    visit.errand.shown = Some(Permission { scope: Scope::of(["profile"]), audience: vec![] });
     let step = |visit: &Visit| world.judge(visit).0.unwrap().step;
     assert!(matches!(step(&visit), Step::Ask(Ask { page: Page::Consent { .. }, .. })));
     visit.errand.user = Some(crate::model::UserKey(77));

@@ -1,7 +1,7 @@
 //! Somebody comes back from an issuer elsewhere.
 
 use super::*;
-use crate::model::Identity;
+use crate::model::{Identity, IdentityName};
 use crate::person::upstream::{Link, UnverifiedIdToken, sample as issuer};
 
 fn said(claims: &serde_json::Value) -> Option<Answer> {
@@ -89,8 +89,8 @@ fn linked_to(user: User, link: &Link) -> Held<Identity> {
 #[test]
 fn an_account_is_linked_once_its_second_factor_is_right_and_not_before() {
     let (told, link) = answered("287082", |_, visit| {
-        let identity = visit.wants().identity.unwrap();
-        assert_eq!((identity.issuer.as_str(), identity.subject.as_str()), (issuer::ISSUER, "alice-there"));
+        let name = IdentityName { issuer: issuer::ISSUER.to_owned(), subject: "alice-there".to_owned() };
+        assert!(visit.wants().keys().contains(&Key::Identity(name)));
     });
     assert_eq!(link.unwrap().name().subject, "alice-there");
     check_told(
@@ -135,6 +135,7 @@ fn who_signed_in_by_another_way_meanwhile_links_nothing() {
     let (told, _) = answered("287082", |world, _| {
         let held = world.facts.session.as_mut().unwrap();
         let other = User { key: crate::model::UserKey(7), ..(**held.user.as_ref().unwrap()).clone() };
+        held.row.user = other.key;
         held.user = Some(Arc::new(other));
     });
     assert!(!told.contains("PutIdentity"), "{told}");
@@ -187,8 +188,8 @@ fn a_second_factor_is_added_to_what_was_proven_before() {
     let code = crate::person::totp::code(SEED, 1_111_111_109 / 30, 6);
     let (verdict, changes) = world.judge(&visit(&world, Some(Answer::Proof(Proof::SecondFactor(Secret::new(code))))));
     verdict.unwrap();
-    let amr = changes.iter().find_map(|change| match change {
-        Change::PutSession(session) => Some(session.amr.clone()),
+    let amr = changes.writes.iter().find_map(|change| match change {
+        Write::PutSession(session) => Some(session.amr.clone()),
         _ => None,
     });
     assert_eq!(amr, Some(vec![Amr::Fed, Amr::Otp]));

@@ -5,12 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
-use crate::model::UserKey;
+use crate::model::{Permission, UserKey};
 use crate::person::sign_in::{Begun, Demand, Progress};
 use crate::person::upstream::Link;
 use crate::policy::PAGE_TTL_S;
 use crate::refusal::No;
-use crate::scope::Scope;
 use crate::secret::Digest;
 use crate::time::UnixTime;
 use crate::wire::{Param, Params};
@@ -39,19 +38,11 @@ pub struct Errand {
     pub is_confirmation: bool,
     /// To whom the page was shown, where it was about somebody.
     pub user: Option<UserKey>,
-    /// What the page said that it would allow, where it was about that.
-    pub shown: Option<Shown>,
+    /// The permission that the consent page showed, if the browser was sent to one. The user's answer counts only if the
+    /// request still asks for exactly this.
+    pub shown: Option<Permission>,
     /// How far the sign-in of this errand got.
     pub progress: Progress,
-}
-
-/// What a consent page said that it would allow.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
-    /// The scope.
-    pub scope: Scope,
-    /// At which resources.
-    pub audience: Vec<String>,
 }
 
 /// An errand as it is packed for its way, with its end.
@@ -64,7 +55,7 @@ pub(crate) struct Parcel {
     is_fresh_wanted: bool,
     is_confirmation: bool,
     user: Option<UserKey>,
-    shown: Option<Shown>,
+    shown: Option<Permission>,
     link: Option<Link>,
     dialect: String,
     page: Option<String>,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use data_encoding::BASE64URL_NOPAD;
 
 pub(crate) use errand::Parcel;
-pub use errand::{Errand, Goal, Shown};
+pub use errand::{Errand, Goal};
 pub use form::FormSeal;
 
 use crate::crypto::keys::Presented;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::progress::{Begun, Progress};
 use super::signed::Signed;
 use super::{Question, SignIn};
-use crate::line::{Change, Facts, Rely, Turn, Wants};
-use crate::model::{Amr, EventKind, Session};
-use crate::person::attempts::{Knock, prove_password};
+use crate::line::{AccountKey, Facts, Rely, Turn, Wants, Write};
+use crate::model::{Amr, EventKind, Session, SessionId};
+use crate::person::attempts::{Attempt, prove_password};
 use crate::person::browser::Cookie;
 use crate::person::second_factor;
 use crate::person::upstream::{Assertion, Link};
@@ -57,17 +57,25 @@ impl Proof {
 }
 
 impl SignIn<'_> {
-    /// Asks for the rows that the answer must be judged against. The session of the browser is for the caller to ask for.
+    /// Asks for the rows that the answer must be judged against, and says whose account the answer is about. A user with a
+    /// session may sign in as another user. A typed name is that of the account, or no account is meant.
     pub fn want(&self, proof: &Proof, wants: &mut Wants) {
+        let session = self.caller.session.map(|own| AccountKey::Session(SessionId(own.id)));
         match proof {
-            Proof::Password { login, .. } => wants.login = Some(login.clone()),
-            Proof::Upstream(Ok(assertion)) => return assertion.want(wants),
-            Proof::Upstream(Err(_)) => return,
+            Proof::Password { login, .. } => wants.account([AccountKey::Login(login.clone())]),
+            Proof::Upstream(Ok(assertion)) => {
+                let [identity, login] = assertion.account();
+                return wants.account([identity, login.or(session)].into_iter().flatten());
+            }
+            Proof::Upstream(Err(_)) => return wants.account(session),
             // The identity belongs to the signed-in user, unless another request linked it first. The judge checks that
             // before anything else.
-            Proof::SecondFactor(_) => wants.identity = self.progress.link.as_ref().map(Link::name),
+            Proof::SecondFactor(_) => {
+                let identity = self.progress.link.as_ref().map(|link| AccountKey::Identity(link.name()));
+                wants.account(identity.into_iter().chain(session));
+            }
         }
-        self.knock().want(wants);
+        self.attempt().want(wants);
     }
 
     /// Judges an answer. `signed` is the user who is signed in so far, if somebody is.
@@ -87,7 +95,7 @@ impl SignIn<'_> {
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Taken {
-        let user = match prove_password(&self.knock(), login, typed, facts, turn) {
+        let user = match prove_password(&self.attempt(), login, typed, facts, turn) {
             Ok(user) => user,
             Err(refusal) => {
                 return Taken::Again(self.ask_sign_in(before.as_ref(), login.to_owned(), Some(refusal), turn));
@@ -97,7 +105,7 @@ impl SignIn<'_> {
         turn.note(kind, Some(user.key), self.client, "password");
         turn.rely_on(user);
         if let Some(before) = before {
-            turn.change(Change::EndSession(before.session.id));
+            turn.write(Write::EndSession(before.session.id));
         }
         let (signed, cookie) = Signed::start(user, vec![Amr::Pwd], turn.now, &self.caller.agent, turn);
         good(signed, cookie, true, None)
@@ -131,7 +139,7 @@ impl SignIn<'_> {
             turn.note(EventKind::SignedIn, Some(user.key), self.client, "assertion");
         }
         if let Some(before) = before {
-            turn.change(Change::EndSession(before.session.id));
+            turn.write(Write::EndSession(before.session.id));
         }
         // The time at which the browser came back says nothing about the time of the authentication there. The `acr` and
         // `amr` of the token are not taken over either: the same words may have another meaning there.
@@ -155,15 +163,15 @@ impl SignIn<'_> {
             Ok(link) => link,
             Err(no) => return Taken::Again(self.ask_sign_in(Some(&signed), String::new(), Some(no.into()), turn)),
         };
-        let (burnt, how) = match second_factor::prove(&signed.user, typed, &self.knock(), facts, turn) {
+        let (burnt, how) = match second_factor::prove(&signed.user, typed, &self.attempt(), facts, turn) {
             Ok(proven) => proven,
             Err(refusal) => {
                 let user = Arc::clone(&signed.user);
                 return Taken::Again(Question::SecondFactor { user, problem: Some(refusal) });
             }
         };
-        turn.change(Change::Rely(Rely::Session(signed.session.id)));
-        turn.change(Change::PutUser(Box::new(burnt.clone())));
+        turn.rely(Rely::Session(signed.session.id));
+        turn.write(Write::PutUser(Box::new(burnt.clone())));
         if let Some(link) = link {
             link.make(turn);
         }
@@ -176,9 +184,9 @@ impl SignIn<'_> {
         good(signed, cookie, true, None)
     }
 
-    /// Who tries to sign in, as failed attempts are counted.
-    fn knock(&self) -> Knock {
-        Knock { address: self.address.to_owned(), devices: self.caller.devices.clone(), session: None }
+    /// The attempt to sign in, as its failure is counted.
+    fn attempt(&self) -> Attempt {
+        Attempt { address: self.address.to_owned(), devices: self.caller.devices.clone(), session: None }
     }
 
     /// The link that waits for the second factor. A user who signed in by another way meanwhile makes none.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::crypto::keys::{Alphabet, Keys, Presented, Spelling, TokenKind};
-use crate::line::{Change, Facts, Rely, Turn};
-use crate::liveness::Hangs;
+use crate::line::{Facts, Rely, Turn, Write};
+use crate::liveness::DependsOn;
 use crate::model::{Amr, Session, SessionId, User};
 use crate::person::browser::{Caller, Cookie};
 use crate::person::device::Device;
@@ -34,8 +34,7 @@ pub struct Signed {
 impl Signed {
     /// Finds the live session of the browser's cookie, and decides the write that notes its use.
     pub fn find(caller: &Caller, facts: &Facts, turn: &mut Turn<'_>) -> Option<Self> {
-        let presented = caller.session?;
-        let held = facts.session.as_ref().filter(|held| held.row.digest == presented.digest)?;
+        let held = facts.session(caller.session?)?;
         let session = &held.row;
         let user = held.user.as_ref()?;
         // A session belongs to no dialect, and hangs on its user only.
@@ -45,7 +44,7 @@ impl Signed {
         }
         if turn.now.is_past(session.seen_at.plus(SEEN_EVERY_S)) {
             let idle_until = turn.now.plus(turn.policy.session.idle_s).min(session.expires_at);
-            turn.change(Change::TouchSession { id: session.id, seen_at: turn.now, idle_until });
+            turn.write(Write::TouchSession { id: session.id, seen_at: turn.now, idle_until });
         }
         Some(Self { session: session.clone(), user: Arc::clone(user), is_new: false })
     }
@@ -76,7 +75,7 @@ impl Signed {
             address: turn.address.to_owned(),
             agent: agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARACTERS_MAX).collect(),
         };
-        turn.change(Change::PutSession(Box::new(session.clone())));
+        turn.write(Write::PutSession(Box::new(session.clone())));
         let signed = Self { session, user: Arc::clone(user), is_new: true };
         let device = (!signed.lacks_second_factor()).then(|| Device::new(user, turn));
         (signed, Cookie::Set(minted.text, policy.absolute_s, device))
@@ -95,7 +94,7 @@ impl Signed {
         proven_at: UnixTime,
         turn: &mut Turn<'_>,
     ) -> (Self, Cookie) {
-        turn.change(Change::EndSession(self.session.id));
+        turn.write(Write::EndSession(self.session.id));
         Self::start(user, amr, proven_at, &self.session.agent, turn)
     }
 
@@ -147,8 +146,8 @@ impl Signed {
     /// Adds the preconditions that session and account are unchanged.
     pub fn rely(&self, turn: &mut Turn<'_>) {
         if !self.is_new {
-            turn.change(Change::Rely(Rely::User(self.user.key, self.user.version)));
-            turn.change(Change::Rely(Rely::Session(self.session.id)));
+            turn.rely(Rely::User(self.user.key, self.user.version));
+            turn.rely(Rely::Session(self.session.id));
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The questions of a sign-in, as a caller asks them that knows nothing of authorization requests.
 
 use super::*;
-use crate::line::{Change, Wants};
+use crate::line::{AccountKey, Facts, Key, Wants, Write};
 use crate::model::{Amr, Held, Session, SessionId};
+use crate::person::upstream::{Assertion, Link, UnverifiedIdToken, sample as issuer};
+use crate::refusal::No;
 use crate::sample::{self, World};
 use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
@@ -126,6 +128,58 @@ fn a_confirmation_asks_a_user_with_a_password_for_that() {
     assert_eq!(next(Some(&signed(sample::user(), vec![Amr::Pwd])), demand(), &begun(true)), "signed in");
 }
 
+/// What an answer asks for.
+fn wanted(own: &SignIn<'_>, proof: &Proof) -> Wants {
+    let mut wants = Wants::default();
+    own.want(proof, &mut wants);
+    wants
+}
+
+/// Consents and counters are looked up for the account that these keys lead to.
+#[test]
+fn an_answer_is_about_the_typed_name_or_the_identity_and_about_the_session_only_where_neither_is_given() {
+    let mut caller = caller();
+    let digest = Digest::of(b"session");
+    caller.session = Some(crate::crypto::keys::Presented { id: 7, digest });
+    let session = || AccountKey::Session(SessionId(7));
+    let login = |name: &str| AccountKey::Login(name.into());
+    let link: Link = serde_json::from_value(serde_json::json!({
+        "issuer": issuer::ISSUER, "subject": "alice-there", "user": 1, "email": "alice@example.com",
+    }))
+    .unwrap();
+    let identity = || AccountKey::Identity(link.name());
+    let linking = Progress { begun: None, link: Some(link.clone()) };
+    let upstream = |claims: &serde_json::Value| {
+        let token = UnverifiedIdToken::read(issuer::token(claims)).unwrap();
+        Proof::Upstream(Ok(Box::new(Assertion::new(token, issuer::issuer(), None))))
+    };
+    let without_address = issuer::claims_with(serde_json::json!({"email": null}));
+    let typed = Proof::Password { login: "alice".into(), password: Secret::new("") };
+    let refused = Proof::Upstream(Err(No::UpstreamAbsent.into()));
+    for (proof, progress, expected) in [
+        (typed, &NOBODY, vec![login("alice")]),
+        (upstream(&issuer::claims()), &NOBODY, vec![identity(), login("alice@example.com")]),
+        (upstream(&without_address), &NOBODY, vec![identity(), session()]),
+        (refused, &NOBODY, vec![session()]),
+        (Proof::SecondFactor(Secret::new("")), &NOBODY, vec![session()]),
+        (Proof::SecondFactor(Secret::new("")), &linking, vec![identity(), session()]),
+    ] {
+        let demand = Demand::default();
+        let own = SignIn { demand, progress, caller: &caller, address: sample::ADDRESS, client: None };
+        let facts = Facts::of(wanted(&own, &proof));
+        let tried = std::cell::RefCell::new(Vec::new());
+        assert_eq!(
+            facts.account_by(|key| {
+                tried.borrow_mut().push(key.clone());
+                None
+            }),
+            None
+        );
+        let expected: Vec<Key> = expected.into_iter().map(Key::from).collect();
+        assert_eq!(tried.into_inner(), expected, "{proof:?}");
+    }
+}
+
 /// What a caller does with an answer: it asks for the rows, has the answer judged, and keeps the progress.
 #[test]
 fn a_good_answer_begins_a_session_which_meets_the_demand() {
@@ -133,23 +187,23 @@ fn a_good_answer_begins_a_session_which_meets_the_demand() {
     let demand = || Demand { is_proof_new: true, ..Demand::default() };
     let own = SignIn { demand: demand(), progress: &NOBODY, caller: &caller, address: sample::ADDRESS, client: None };
     let proof = |text: &str| Proof::Password { login: "alice".into(), password: Secret::new(text) };
-    let mut wants = Wants::default();
-    own.want(&proof(sample::PASSWORD), &mut wants);
-    assert_eq!(wants.login.as_deref(), Some("alice"));
+    let wants = wanted(&own, &proof(sample::PASSWORD));
+    assert!(wants.keys().contains(&Key::Login("alice".into())));
     world.facts.login = Some(Arc::new(sample::user()));
+    let facts = world.facts.load(wants);
     let mut turn = world.turn();
-    match own.take(&proof("wrong horse"), None, &world.facts, &mut turn) {
+    match own.take(&proof("wrong horse"), None, &facts, &mut turn) {
         Taken::Again(question) => assert_eq!(told(&question), "sign in \"alice\" Some(CredentialsWrong)"),
         other => panic!("{other:?}"),
     }
     let mut turn = world.turn();
-    let Taken::Good { signed, progress, .. } = own.take(&proof(sample::PASSWORD), None, &world.facts, &mut turn) else {
+    let Taken::Good { signed, progress, .. } = own.take(&proof(sample::PASSWORD), None, &facts, &mut turn) else {
         panic!("the password is right")
     };
     let after = SignIn { progress: &progress, ..own };
     let next = after.next(Some(&signed), &turn);
     assert!(matches!(next, Next::Done(done) if done.user.key == sample::user().key));
-    assert!(turn.into_changes().iter().any(|change| matches!(change, Change::PutSession(_))));
+    assert!(turn.into_changes().writes.iter().any(|change| matches!(change, Write::PutSession(_))));
 }
 
 #[test]
@@ -166,7 +220,8 @@ fn a_code_for_which_nobody_asked_changes_nothing() {
     for before in [None, Some(complete)] {
         let mut turn = world.turn();
         let proof = Proof::SecondFactor(Secret::new("123456"));
-        let taken = own.take(&proof, before.clone(), &world.facts, &mut turn);
+        let facts = world.facts.load(wanted(&own, &proof));
+        let taken = own.take(&proof, before.clone(), &facts, &mut turn);
         assert!(matches!(taken, Taken::NotAsked(after) if after.is_some() == before.is_some()));
         assert!(turn.into_changes().is_empty());
     }
@@ -184,8 +239,9 @@ fn a_session_is_found_by_its_cookie_and_by_nothing_else() {
         user: Some(Arc::new(sample::user())),
         is_grant_revoked: false,
     };
+    let load = |world: &World| world.facts.load(Wants::of([Key::Session(SessionId(minted.id))]));
     world.facts.session = Some(held(minted.digest));
-    assert!(Signed::find(&caller, &world.facts, &mut world.turn()).is_some());
+    assert!(Signed::find(&caller, &load(&world), &mut world.turn()).is_some());
     world.facts.session = Some(held(Digest::of(b"another")));
-    assert!(Signed::find(&caller, &world.facts, &mut world.turn()).is_none());
+    assert!(Signed::find(&caller, &load(&world), &mut world.turn()).is_none());
 }

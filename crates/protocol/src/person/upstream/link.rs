@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::line::{Change, Facts, Turn};
+use crate::line::{Facts, Turn, Write};
 use crate::model::{EventKind, Identity, IdentityName, User, UserKey};
 use crate::refusal::No;
 
@@ -45,7 +45,7 @@ impl Link {
     /// # Errors
     /// [`No::UpstreamEmailTaken`] when the identity has become somebody else's since, or the address has.
     pub fn is_due(&self, user: &User, facts: &Facts) -> Result<bool, No> {
-        match &facts.identity {
+        match facts.identity(&self.name()) {
             Some(held) if held.row.user == user.key => Ok(false),
             // Somebody else signed in meanwhile.
             None if self.user != user.key => Ok(false),
@@ -56,7 +56,7 @@ impl Link {
 
     /// Decides the write that makes the link.
     pub fn make(&self, turn: &mut Turn<'_>) {
-        turn.change(Change::PutIdentity(Identity { name: self.name(), user: self.user, linked_at: turn.now }));
+        turn.write(Write::PutIdentity(Identity { name: self.name(), user: self.user, linked_at: turn.now }));
         turn.note(EventKind::IdentityLinked, Some(self.user), None, self.issuer.as_str());
     }
 }

@@ -1,5 +1,5 @@
-//! Issuers elsewhere, whose word about a person is taken here: what an ID token says (OpenID Connect Core §2), whose account
-//! that is, and the way of a browser there and back.
+//! Trusted upstream identity providers: what an ID token says (OpenID Connect Core §2), which account it opens, and the trip of
+//! a browser to the provider and back.
 //!
 //! | the identity | its e-mail address | an account here with that address | outcome |
 //! |---|---|---|---|
@@ -28,7 +28,7 @@ pub use link::Link;
 use link::has_proven;
 
 use crate::jose::KeySet;
-use crate::line::{Change, Facts, Turn, Wants};
+use crate::line::{AccountKey, Facts, Turn, Write};
 use crate::model::{EventKind, Identity, IdentityName, User, UserKey};
 use crate::refusal::No;
 use crate::secret::Digest;
@@ -92,11 +92,15 @@ impl Assertion {
         Self { asked_at, ..self }
     }
 
-    /// Asks for the rows that it may be about.
-    pub fn want(&self, wants: &mut Wants) {
-        let (issuer, subject) = (self.issuer.name.clone(), self.token.subject().to_owned());
-        wants.identity = Some(IdentityName { issuer, subject });
-        wants.login = self.token.email().map(ToOwned::to_owned);
+    /// The keys of the account that the token may be about: that of the identity, then that of the e-mail address.
+    #[must_use]
+    pub fn account(&self) -> [Option<AccountKey>; 2] {
+        let login = self.token.email().map(|email| AccountKey::Login(email.to_owned()));
+        [Some(AccountKey::Identity(self.identity())), login]
+    }
+
+    fn identity(&self) -> IdentityName {
+        IdentityName { issuer: self.issuer.name.clone(), subject: self.token.subject().to_owned() }
     }
 
     /// What it is remembered by once it was used.
@@ -113,11 +117,31 @@ impl Assertion {
         let Issuer { name, client_id, keys, .. } = &*self.issuer;
         let expected = Expected { issuer: name, client_id, nonce: self.nonce.as_deref() };
         let token = self.token.verify(keys, &expected, turn.now)?;
-        let account = account(&token, facts)?;
+        let account = self.found(&token, facts)?;
         if matches!(account, Account::Absent) && !self.issuer.sign_up.is_for(&token) {
             return Err(No::UpstreamSignUpClosed);
         }
         Ok(Found { token, account, asked_at: self.asked_at })
+    }
+
+    /// The table above.
+    fn found<'f>(&self, token: &IdToken, facts: &'f Facts) -> Result<Account<'f>, No> {
+        let usable = |user: &'f Arc<User>| if user.is_disabled { Err(No::UpstreamUserDisabled) } else { Ok(user) };
+        if let Some(held) = facts.identity(&self.identity()) {
+            let is_same = held.row.name.subject == token.subject && held.row.name.issuer == token.issuer;
+            let user = held.user.as_ref().filter(|_| is_same).ok_or(No::UpstreamUserDisabled)?;
+            return usable(user).map(Account::Linked);
+        }
+        if token.is_email_foreign {
+            return Err(No::UpstreamEmailForeign);
+        }
+        let email = token.email.as_deref().filter(|_| token.email_verified).ok_or(No::UpstreamEmailUnverified)?;
+        let user = self.token.email().and_then(|email| facts.login(email));
+        let Some(user) = user else { return Ok(Account::Absent) };
+        if !has_proven(user, email) || !token.is_email_current {
+            return Err(No::UpstreamEmailTaken);
+        }
+        usable(user).map(Account::Unlinked)
     }
 }
 
@@ -134,25 +158,6 @@ enum Account<'f> {
     Linked(&'f Arc<User>),
     Unlinked(&'f Arc<User>),
     Absent,
-}
-
-/// The table above.
-fn account<'f>(token: &IdToken, facts: &'f Facts) -> Result<Account<'f>, No> {
-    let usable = |user: &'f Arc<User>| if user.is_disabled { Err(No::UpstreamUserDisabled) } else { Ok(user) };
-    if let Some(held) = &facts.identity {
-        let is_same = held.row.name.subject == token.subject && held.row.name.issuer == token.issuer;
-        let user = held.user.as_ref().filter(|_| is_same).ok_or(No::UpstreamUserDisabled)?;
-        return usable(user).map(Account::Linked);
-    }
-    if token.is_email_foreign {
-        return Err(No::UpstreamEmailForeign);
-    }
-    let email = token.email.as_deref().filter(|_| token.email_verified).ok_or(No::UpstreamEmailUnverified)?;
-    let Some(user) = &facts.login else { return Ok(Account::Absent) };
-    if !has_proven(user, email) || !token.is_email_current {
-        return Err(No::UpstreamEmailTaken);
-    }
-    usable(user).map(Account::Unlinked)
 }
 
 impl<'f> Found<'f> {
@@ -209,9 +214,9 @@ impl<'f> Found<'f> {
         };
         // ◆ It comes before the account: of two who come with the same new identity, the second finds it linked.
         let name = IdentityName { issuer: token.issuer.clone(), subject: token.subject };
-        turn.change(Change::PutIdentity(Identity { name, user: user.key, linked_at: turn.now }));
+        turn.write(Write::PutIdentity(Identity { name, user: user.key, linked_at: turn.now }));
         if matches!(account, Account::Absent) {
-            turn.change(Change::PutUser(Box::new((*user).clone())));
+            turn.write(Write::PutUser(Box::new((*user).clone())));
             turn.note(EventKind::UserAdded, Some(user.key), None, token.issuer.as_str());
         }
         turn.note(EventKind::IdentityLinked, Some(user.key), None, token.issuer);

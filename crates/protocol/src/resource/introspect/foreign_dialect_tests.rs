@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::crypto::entropy::Entropy;
+use crate::crypto::keys::TokenKind;
 use crate::crypto::keys::{Alphabet, Minted, Spelling};
-use crate::line::Change;
 use crate::line::ReplyKind;
+use crate::line::{Changes, Write};
 use crate::model::{Grant, GrantType, Personal, Refresh};
+use crate::model::{GrantId, PersonalId};
 use crate::policy::{AlsoRead, GrantSpelling, ScopePolicy};
 use crate::resource::revoke::RevokeRequest;
 use crate::resource::userinfo::UserinfoRequest;
@@ -77,7 +79,7 @@ fn hold_personal(world: &mut World, spelling: &Spelling) {
 fn introspected(world: &World) -> Fields {
     let request = IntrospectRequest::parse(world.params(), &world.policy, &world.keys).unwrap();
     let (verdict, changes) = world.judge(&request);
-    assert_eq!(changes, []);
+    assert_eq!(changes, Changes::default());
     verdict.unwrap().fields
 }
 
@@ -85,12 +87,12 @@ fn is_active(world: &World) -> bool {
     introspected(world).value(Field::Active) == Some(&json!(true))
 }
 
-fn userinfo(world: &World) -> (Result<Reply, Refusal>, Vec<Change>) {
+fn userinfo(world: &World) -> (Result<Reply, Refusal>, Changes) {
     let mut params = world.params();
     params.bearer = params.take(Param::Token).map(crate::secret::Secret::new);
     match UserinfoRequest::parse(params, Scope::default(), &world.policy, &world.keys) {
         Ok(request) => world.judge(&request),
-        Err(refusal) => (Err(refusal), vec![]),
+        Err(refusal) => (Err(refusal), Changes::default()),
     }
 }
 
@@ -108,7 +110,7 @@ fn an_access_token_of_the_other_surface_is_read_in_every_form_that_it_may_have()
         assert_eq!(told.value(Field::Active), Some(&json!(true)), "{spelling:?}");
         assert_eq!(told.value(Field::ClientId), Some(&json!("spa")));
         let (verdict, changes) = userinfo(&world);
-        assert_eq!((verdict.unwrap().kind, changes), (ReplyKind::Userinfo, vec![]), "{spelling:?}");
+        assert_eq!((verdict.unwrap().kind, changes), (ReplyKind::Userinfo, Changes::default()), "{spelling:?}");
     }
 }
 
@@ -121,7 +123,7 @@ fn a_personal_token_of_the_other_surface_is_read_and_its_use_is_noted() {
         assert_eq!(introspected(&world).value(Field::TokenKind), Some(&json!("personal_access_token")));
         let (verdict, changes) = userinfo(&world);
         assert!(verdict.is_ok(), "{spelling:?}");
-        assert!(matches!(changes[..], [Change::TouchPersonal { .. }]), "{changes:?}");
+        assert!(matches!(changes.writes[..], [Write::TouchPersonal { .. }]), "{changes:?}");
     }
 }
 
@@ -221,7 +223,7 @@ fn a_token_that_died_at_home_is_dead_here() {
 fn a_token_for_another_resource_is_inactive_for_this_api_whoever_gave_it() {
     let mut world = world();
     hold_access(&mut world, &form("kt_", Alphabet::Hex), Scope::default());
-    world.facts.access.as_mut().unwrap().row.audience = vec!["https://api.example/".into()];
+    world.facts.access.as_mut().unwrap().row.permission.audience = vec!["https://api.example/".into()];
     assert!(!is_active(&world));
     assert_eq!(no(&world), No::TokenUnknown);
     let api = Client { audience: vec!["https://api.example/".into()], ..sample::client() };
@@ -241,11 +243,7 @@ fn a_refresh_token_of_the_other_surface_is_not_read() {
         world.facts.grant = Some(Held {
             row: Grant {
                 id: GrantId(minted.id),
-                user: sample::user().key,
-                client: sample::client().key,
-                scope: Scope::default(),
-                audience: vec![],
-                auth_time: UnixTime(900),
+                authorization: sample::authorization(),
                 created_at: UnixTime(900),
                 expires_at: UnixTime(2000),
                 refresh: Some(refresh),
@@ -258,7 +256,9 @@ fn a_refresh_token_of_the_other_surface_is_not_read() {
         assert!(!is_active(&world), "{spelling:?}");
         assert_eq!(no(&world), No::TokenUnknown);
         let token = AnyToken::read_widely(&world.sent(Param::Token), &world.policy, &world.keys);
-        assert_eq!(token.owner(&world.facts, &world.policy, world.now), None);
+        let mut wants = Wants::default();
+        token.want(&mut wants);
+        assert_eq!(token.owner(&world.facts.load(wants), &world.policy, world.now), None);
     }
 }
 
@@ -286,8 +286,11 @@ fn what_is_read_here_is_ended_at_home_alone() {
     {
         world.policy.is_revocation_open = true;
         assert!(is_active(&world));
-        assert!(revoked(&world).iter().all(|change| *change == Change::Settle), "nothing ends");
+        assert!(revoked(&world).writes.iter().all(|change| *change == Write::AwaitDurability), "nothing ends");
         world.policy = Policy { is_revocation_open: true, ..kite() };
-        assert_eq!(revoked(&world).iter().any(|change| *change != Change::Settle), is_spelled_as_at_home);
+        assert_eq!(
+            revoked(&world).writes.iter().any(|change| *change != Write::AwaitDurability),
+            is_spelled_as_at_home
+        );
     }
 }

@@ -3,103 +3,17 @@
 use serde_json::Value;
 
 use crate::client::authenticate::Credentials;
-use crate::crypto::keys::{Keys, Presented, TokenKind};
+use crate::crypto::keys::{Keys, Presented};
 use crate::line::{Call, Reply, ReplyKind};
-use crate::line::{Facts, Turn, Wants};
-use crate::liveness::Hangs;
-use crate::model::{AccessId, Client, ClientKey, ClientKind, GrantId, Held, PersonalId, UserKey};
+use crate::line::{Facts, Key, RefreshMatch, Turn, Wants};
+use crate::liveness::DependsOn;
+use crate::model::{Client, ClientKey, ClientKind, Held, Permission};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
+pub use crate::resource::any_token::AnyToken;
 use crate::resource::userinfo::{self, Reach};
 use crate::time::UnixTime;
 use crate::wire::{Field, Fields, Param, Params};
-
-/// A token of whichever kind, told by its checksum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnyToken {
-    /// An access token.
-    Access(Presented),
-    /// A refresh token.
-    Refresh(Presented),
-    /// A personal access token.
-    Personal(Presented),
-    /// Nothing that this server made.
-    Foreign,
-}
-
-impl AnyToken {
-    /// Finds out what `text` is. A `token_type_hint` is not needed: RFC 7662 §2.1 lets a server ignore it.
-    #[must_use]
-    pub fn read(text: &str, policy: &Policy, keys: &Keys) -> Self {
-        let read = |kind, spelling| keys.read(kind, spelling, text);
-        if let Some(presented) = policy.access_spellings().find_map(|spelling| read(TokenKind::Access, spelling)) {
-            Self::Access(presented)
-        } else if let Some(presented) =
-            policy.refresh_spellings().find_map(|(spelling, _)| read(TokenKind::Refresh, spelling))
-        {
-            Self::Refresh(presented)
-        } else if let Some(presented) = read(TokenKind::Personal, &policy.personal.spelling) {
-            Self::Personal(presented)
-        } else {
-            Self::Foreign
-        }
-    }
-
-    /// As [`AnyToken::read`], for addresses that only tell what a token is worth: they know also how the surfaces write
-    /// access and personal tokens whose tokens the operator lets this one read.
-    #[must_use]
-    pub fn read_widely(text: &str, policy: &Policy, keys: &Keys) -> Self {
-        let own = Self::read(text, policy, keys);
-        if own != Self::Foreign {
-            return own;
-        }
-        let read = |kind, spelling| keys.read(kind, spelling, text);
-        for other in &policy.also_reads {
-            if let Some(presented) = other.access.iter().find_map(|spelling| read(TokenKind::Access, spelling)) {
-                return Self::Access(presented);
-            }
-            if let Some(presented) = read(TokenKind::Personal, &other.personal) {
-                return Self::Personal(presented);
-            }
-        }
-        Self::Foreign
-    }
-
-    /// Asks for the row that it names.
-    pub fn want(&self, wants: &mut Wants) {
-        match self {
-            Self::Access(presented) => wants.access = Some(AccessId(presented.id)),
-            Self::Refresh(presented) => wants.grant = Some(GrantId(presented.id)),
-            Self::Personal(presented) => wants.personal = Some(PersonalId(presented.id)),
-            Self::Foreign => {}
-        }
-    }
-
-    /// Whose token it is, if it is one that lives and that the surface reads.
-    #[must_use]
-    pub fn owner(&self, facts: &Facts, policy: &Policy, now: UnixTime) -> Option<UserKey> {
-        match self {
-            Self::Access(presented) => {
-                let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest)?;
-                held.check_to_read(policy).ok()?;
-                held.row.user.filter(|_| !now.is_past(held.row.expires_at))
-            }
-            Self::Refresh(presented) => {
-                let held = facts.grant.as_ref()?;
-                let current = held.row.refresh.as_ref().filter(|refresh| refresh.current == presented.digest)?;
-                held.check(&policy.dialect).ok()?;
-                (!now.is_past(current.idle_until)).then_some(held.row.user)
-            }
-            Self::Personal(presented) => {
-                let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest)?;
-                held.check(&policy.dialect).ok()?;
-                policy.scopes_of(&held.row.dialect)?;
-                (!now.is_past(held.row.expires_at)).then_some(held.row.user)
-            }
-            Self::Foreign => None,
-        }
-    }
-}
 
 /// A request to introspect a token.
 #[derive(Debug)]
@@ -126,7 +40,7 @@ impl Call for IntrospectRequest {
 
     fn wants(&self) -> Wants {
         let client_id = self.credentials.as_ref().map(|credentials| credentials.client_id.clone());
-        let mut wants = Wants { client_id, ..Wants::default() };
+        let mut wants = Wants::of(client_id.map(Key::Client));
         self.token.want(&mut wants);
         wants
     }
@@ -163,36 +77,36 @@ impl Call for IntrospectRequest {
 }
 
 fn access(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
-    let held = facts.access.as_ref().filter(|held| held.row.digest == presented.digest)?;
+    let held = facts.access(presented)?;
     let row = &held.row;
+    let Permission { scope, audience } = &row.permission;
     let scopes = held.check_to_read(turn.policy).ok()?;
-    if turn.now.is_past(row.expires_at) || !may_learn(caller, Some(row.client), &row.audience) {
+    if turn.now.is_past(row.expires_at) || !may_learn(caller, Some(row.client), audience) {
         return None;
     }
-    let scope = scopes.in_force(&row.scope, held.client.as_deref());
+    let scope = scopes.in_force(scope, held.client.as_deref());
     let reach = Reach::new(&scope, scopes, turn.policy);
     Some(
-        members(held, "access_token", &reach, row.issued_at, row.expires_at, turn)
-            .with_some(Field::Aud, aud(&row.audience)),
+        members(held, "access_token", &reach, row.issued_at, row.expires_at, turn).with_some(Field::Aud, aud(audience)),
     )
 }
 
 fn refresh(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
-    let held = facts.grant.as_ref()?;
     // The token before the current one was exchanged: it is good for the answer that was lost, and for nothing else.
-    let current = held.row.refresh.as_ref().filter(|refresh| refresh.current == presented.digest)?;
+    let (held, RefreshMatch::Current) = facts.grant(presented)? else { return None };
+    let current = held.row.refresh.as_ref()?;
     held.check(&turn.policy.dialect).ok()?;
     // Nobody but the client itself has business with its refresh tokens.
-    if turn.now.is_past(current.idle_until) || caller.is_none_or(|caller| caller.key != held.row.client) {
+    if turn.now.is_past(current.idle_until) || caller.is_none_or(|caller| caller.key != held.row.authorization.client) {
         return None;
     }
-    let scope = turn.policy.scope.in_force(&held.row.scope, held.client.as_deref());
+    let scope = turn.policy.scope.in_force(&held.row.authorization.permission.scope, held.client.as_deref());
     let reach = Reach::new(&scope, &turn.policy.scope, turn.policy);
     Some(members(held, "refresh_token", &reach, held.row.created_at, current.idle_until, turn))
 }
 
 fn personal(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
-    let held = facts.personal.as_ref().filter(|held| held.row.digest == presented.digest)?;
+    let held = facts.personal(presented)?;
     let row = &held.row;
     held.check(&turn.policy.dialect).ok()?;
     let scopes = turn.policy.scopes_of(&row.dialect)?;
@@ -216,7 +130,7 @@ fn aud(audience: &[String]) -> Option<Value> {
     }
 }
 
-fn members<T: Hangs>(
+fn members<T: DependsOn>(
     held: &Held<T>,
     kind: &str,
     reach: &Reach<'_>,
@@ -249,9 +163,12 @@ mod foreign_dialect_tests;
 mod tests {
     use super::*;
     use crate::crypto::entropy::Entropy;
+    use crate::crypto::keys::TokenKind;
     use crate::crypto::keys::{Alphabet, Spelling};
+    use crate::line::Changes;
     use crate::model::Access;
     use crate::model::GrantType;
+    use crate::model::UserKey;
     use crate::policy::{AlsoRead, GrantSpelling};
     use crate::sample::{self, World};
     use crate::scope::Scope;
@@ -277,7 +194,7 @@ mod tests {
                 let (verdict, changes) = world.judge(&request);
                 sample::told(verdict, &changes)
             }
-            Err(refusal) => sample::told(Err(refusal), &[]),
+            Err(refusal) => sample::told(Err(refusal), &Changes::default()),
         };
         expected.assert_eq(&told);
     }
@@ -324,7 +241,10 @@ mod tests {
         let mut world = world();
         let text = world.params().take(Param::Token).unwrap();
         let token = AnyToken::read(&text, &world.policy, &world.keys);
-        let owner = |world: &World, policy: &Policy, now| token.owner(&world.facts, policy, UnixTime(now));
+        let mut wants = Wants::default();
+        token.want(&mut wants);
+        let owner =
+            |world: &World, policy: &Policy, now| token.owner(&world.facts.load(wants.clone()), policy, UnixTime(now));
         assert_eq!(owner(&world, &world.policy, 1999), Some(sample::user().key));
         let mut other = Policy { dialect: "other".into(), ..world.policy.clone() };
         assert_eq!((owner(&world, &other, 1999), owner(&world, &world.policy, 2000)), (None, None));
@@ -337,7 +257,7 @@ mod tests {
     #[test]
     fn the_user_name_takes_the_scope_that_opens_it() {
         let mut world = world();
-        access(&mut world).scope = Scope::of(["profile"]);
+        access(&mut world).permission.scope = Scope::of(["profile"]);
         let request = IntrospectRequest::parse(world.params(), &world.policy, &world.keys).unwrap();
         let reply = world.judge(&request).0.unwrap();
         assert_eq!(reply.fields.value(Field::Username), Some(&Value::from("alice")));
@@ -372,7 +292,7 @@ mod tests {
     #[test]
     fn a_token_for_another_resource_is_inactive_for_this_api() {
         let mut world = world();
-        access(&mut world).audience = vec!["https://api.example/".into()];
+        access(&mut world).permission.audience = vec!["https://api.example/".into()];
         check_inactive(&world);
         let api = Client { audience: vec!["https://api.example/".into()], ..sample::client() };
         world.facts.client = Some(Arc::new(api));

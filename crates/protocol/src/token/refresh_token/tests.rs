@@ -3,6 +3,7 @@
 use super::*;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::{Alphabet, Spelling, TokenKind};
+use crate::line::Changes;
 use crate::policy::GrantSpelling;
 use crate::sample::{self, World};
 use crate::wire::Field;
@@ -15,11 +16,10 @@ fn world() -> World {
     world.facts.grant = Some(Held {
         row: Grant {
             id: GrantId(minted.id),
-            user: sample::user().key,
-            client: sample::client().key,
-            scope: Scope::of(["profile", "links:write"]),
-            audience: vec![],
-            auth_time: UnixTime(900),
+            authorization: Authorization {
+                permission: Permission { scope: Scope::of(["profile", "links:write"]), audience: vec![] },
+                ..sample::authorization()
+            },
             created_at: UnixTime(900),
             expires_at: UnixTime(9000),
             refresh: Some(Refresh {
@@ -45,9 +45,9 @@ fn text(reply: &Reply, field: Field) -> String {
 }
 
 /// Carries the rotation that a turn decided over into the facts of the next.
-fn commit(world: &mut World, changes: &[Change]) {
-    let to = changes.iter().find_map(|change| match change {
-        Change::RotateRefresh { to, .. } => Some(to.clone()),
+fn commit(world: &mut World, changes: &Changes) {
+    let to = changes.writes.iter().find_map(|change| match change {
+        Write::RotateRefresh { to, .. } => Some(to.clone()),
         _ => None,
     });
     world.facts.grant.as_mut().unwrap().row.refresh = to;
@@ -92,7 +92,7 @@ fn a_retry_after_a_lost_answer_gets_the_same_answer() {
     commit(&mut world, &changes);
     let (second, changes) = world.token_with_changes();
     // Told only once a failover could not take it back.
-    assert_eq!((first.unwrap(), changes), (second.unwrap(), vec![Change::Settle]));
+    assert_eq!((first.unwrap(), changes), (second.unwrap(), Changes::from(Write::AwaitDurability)));
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_late_retry_gets_the_same_successor_and_a_fresh_access_token() {
     let (first, second) = (first.unwrap(), second.unwrap());
     assert_eq!(text(&first, Field::RefreshToken), text(&second, Field::RefreshToken));
     assert_ne!(text(&first, Field::AccessToken), text(&second, Field::AccessToken));
-    assert!(changes.contains(&Change::Rely(Rely::Grant(world.facts.grant.as_ref().unwrap().row.id))));
+    assert!(changes.relied.contains(&Rely::Grant(world.facts.grant.as_ref().unwrap().row.id)));
 }
 
 /// As [`world`], with a public client.
@@ -147,7 +147,7 @@ fn a_public_client_gets_the_kept_answer_for_a_minute_and_never_another_access_to
         world.now = UnixTime(now);
         let (again, changes) = world.token_with_changes();
         let again = again.unwrap();
-        assert_eq!(changes, [Change::Settle], "nothing is issued at {now}");
+        assert_eq!(changes, Changes::from(Write::AwaitDurability), "nothing is issued at {now}");
         for field in [Field::AccessToken, Field::RefreshToken] {
             assert_eq!(text(&again, field), text(&first, field), "at {now}");
         }
@@ -231,7 +231,7 @@ fn a_token_that_is_newer_than_its_row_is_refused_and_ends_nothing() {
                 // The row goes on from the old token meanwhile; what the store lost is still no replay.
                 assert_eq!(
                     (verdict.0.unwrap_err().no, verdict.1),
-                    (No::RefreshAhead, vec![]),
+                    (No::RefreshAhead, Changes::default()),
                     "{generation} {current}"
                 );
             } else {
@@ -272,7 +272,7 @@ fn two_holders_of_one_public_token_are_found_out_within_one_more_refresh_after_t
                 Ok(reply) => {
                     held[holder] = text(&reply, Field::RefreshToken);
                     let access = text(&reply, Field::AccessToken);
-                    if changes == [Change::Settle] {
+                    if changes == Changes::from(Write::AwaitDurability) {
                         assert_eq!(told.last(), Some(&access), "only what was kept is told again: {schedule}");
                         assert!(rotated_at.seconds_until(world.now) < 60, "only within the minute: {schedule}");
                     } else {
@@ -283,7 +283,7 @@ fn two_holders_of_one_public_token_are_found_out_within_one_more_refresh_after_t
                 }
                 Err(refusal) => {
                     assert_eq!(refusal.no, No::RefreshReplayed, "{schedule}");
-                    assert!(changes.iter().any(|change| matches!(change, Change::RevokeGrant(_))));
+                    assert!(changes.writes.iter().any(|change| matches!(change, Write::RevokeGrant(_))));
                     // Nobody is refused who is at most one token behind and within the minute.
                     assert!(rotated_at.seconds_until(world.now) >= 60 || generation > 2, "{schedule}");
                     found_out += 1;
@@ -317,7 +317,9 @@ fn a_reusable_token_stays_the_same() {
     world.facts.client = Some(Arc::new(Client { refresh: RefreshMode::Reuse, ..sample::client() }));
     let (reply, changes) = world.token_with_changes();
     assert_eq!(text(&reply.unwrap(), Field::RefreshToken), world.sent(Param::RefreshToken));
-    assert!(changes.iter().any(|change| matches!(change, Change::RotateRefresh { to, .. } if to.previous.is_none())));
+    assert!(
+        changes.writes.iter().any(|change| matches!(change, Write::RotateRefresh { to, .. } if to.previous.is_none()))
+    );
 }
 
 #[test]
@@ -346,7 +348,7 @@ fn what_was_taken_from_the_client_is_gone_from_its_grants() {
     world.facts.client = Some(Arc::new(Client { scope: Scope::of(["email"]), ..sample::client() }));
     assert_eq!(world.token().unwrap_err().no, No::ScopeNotAllowed);
     world.facts.client = Some(Arc::new(sample::client()));
-    world.facts.grant.as_mut().unwrap().row.audience = vec!["https://gone.example/".into()];
+    world.facts.grant.as_mut().unwrap().row.authorization.permission.audience = vec!["https://gone.example/".into()];
     assert_eq!(world.token().unwrap_err().no, No::ResourceNotGranted);
 }
 
@@ -366,7 +368,7 @@ fn a_narrower_scope_is_given_and_a_wider_one_refused_rfc_6749_6() {
 #[test]
 fn a_token_of_another_client_is_refused_and_nothing_is_revoked_rfc_6749_6() {
     let mut world = world();
-    world.facts.grant.as_mut().unwrap().row.client = crate::model::ClientKey(77);
+    world.facts.grant.as_mut().unwrap().row.authorization.client = crate::model::ClientKey(77);
     world.check_token(&expect![[r#"
         no RefreshOfOtherClient
 
@@ -395,8 +397,8 @@ fn a_grant_ends_absolutely_however_much_it_is_used() {
     let mut world = world();
     world.policy.refresh_absolute_ttl_s = Some(600);
     let (_, changes) = world.token_with_changes();
-    let until = changes.iter().find_map(|change| match change {
-        Change::RotateRefresh { to, .. } => Some(to.idle_until),
+    let until = changes.writes.iter().find_map(|change| match change {
+        Write::RotateRefresh { to, .. } => Some(to.idle_until),
         _ => None,
     });
     assert_eq!(until, Some(UnixTime(1500)));

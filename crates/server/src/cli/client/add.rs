@@ -3,7 +3,7 @@
 use clap::Args;
 use protocol::client::registration;
 use protocol::client::rights::Introspection;
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{
     AuthMethod, Client, ClientKey, ClientKind, ClientSecret, EventKind, GrantType, Pkce, RefreshMode, UserKey,
 };
@@ -140,7 +140,7 @@ impl Add {
                 }
             };
             client.secrets = kept.into_iter().collect::<Vec<ClientSecret>>();
-            draft.change(Change::PutClient(Box::new(client.clone())));
+            draft.write(Write::PutClient(Box::new(client.clone())));
             draft.note(EventKind::ClientAdded, client.owner, Some(client.key), &client.client_id);
             let warnings = secret::warnings(self.id.as_deref(), imported.as_ref());
             Ok(Added { client, secret: shown, warnings })
@@ -236,7 +236,7 @@ impl Add {
 
 /// Changes; what is not named stays.
 #[derive(Debug, Args)]
-pub(in super::super) struct Set {
+pub(crate) struct Set {
     /// The client_id.
     #[arg(value_name = "CLIENT")]
     client: String,

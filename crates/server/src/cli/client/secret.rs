@@ -17,7 +17,7 @@ use super::with_owner;
 const IMPORTED_BYTES_MIN: usize = 8;
 
 #[derive(Debug, Args)]
-pub(in super::super) struct Rotate {
+pub(crate) struct Rotate {
     /// The client_id.
     #[arg(value_name = "CLIENT")]
     client: String,

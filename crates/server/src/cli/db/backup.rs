@@ -22,7 +22,7 @@ use crate::keys;
 /// Where a passphrase comes from.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
-pub(in crate::cli) struct PassphraseFrom {
+pub(crate) struct PassphraseFrom {
     /// Read the passphrase that seals the master key from standard input.
     #[arg(long)]
     passphrase_stdin: bool,
@@ -143,7 +143,7 @@ pub(super) async fn restore(
         put(path, key)?;
         written = Some(path.to_owned());
     }
-    let configuration = crate::cli::configuration(config)?;
+    let configuration = crate::cli::configuration::configuration(config)?;
     match (&configuration.master, &key) {
         (Master::Absent(path), Some(key)) => {
             put(path, key)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{Client, ClientKey, EventKind, GrantId, User, UserKey};
 use protocol::time::UnixTime;
 use serde_json::{Map, Value, json};
@@ -140,7 +140,7 @@ impl Repair<'_> {
             for id in &found {
                 self.desk
                     .change_by_any_clock(async |draft: &mut Draft| {
-                        draft.change(Change::RevokeGrant(GrantId(*id)));
+                        draft.write(Write::RevokeGrant(GrantId(*id)));
                         draft.note(EventKind::GrantRevoked, None, None, "repaired after a wrong clock");
                         Ok(())
                     })
@@ -190,22 +190,22 @@ impl Repair<'_> {
             let revoked_below = draft.revoked_below;
             if !self.is_wrong(key.0) {
                 let user = User { version: user.version + 1, revoked_below, ..(*user).clone() };
-                draft.change(Change::PutUser(Box::new(user)));
-                draft.change(Change::EndSessions { user: key, but: None });
+                draft.write(Write::PutUser(Box::new(user)));
+                draft.write(Write::EndSessions { user: key, but: None });
                 draft.note(EventKind::UserChanged, Some(key), None, "repaired after a wrong clock");
                 return Ok(());
             }
             let new = UserKey(draft.entropy.next_id());
             let identities = desk.store.identities(key).await?;
             let owned = desk.clients(Some(key)).await?;
-            draft.change(Change::DeleteUser(key));
-            draft.change(Change::PutUser(Box::new(User { key: new, version: 1, revoked_below: 0, ..(*user).clone() })));
+            draft.write(Write::DeleteUser(key));
+            draft.write(Write::PutUser(Box::new(User { key: new, version: 1, revoked_below: 0, ..(*user).clone() })));
             for identity in identities {
-                draft.change(Change::PutIdentity(protocol::model::Identity { user: new, ..identity }));
+                draft.write(Write::PutIdentity(protocol::model::Identity { user: new, ..identity }));
             }
             for client in owned {
                 let client = Client { owner: Some(new), version: client.version + 1, ..(*client).clone() };
-                draft.change(Change::PutClient(Box::new(client)));
+                draft.write(Write::PutClient(Box::new(client)));
             }
             draft.note(EventKind::UserChanged, Some(new), None, "repaired after a wrong clock");
             Ok(())
@@ -235,13 +235,13 @@ impl Repair<'_> {
             let Some(client) = desk.store.client(key).await? else { return Ok(()) };
             let mut client = (*client).clone();
             if self.is_wrong(key.0) {
-                draft.change(Change::DeleteClient(key));
+                draft.write(Write::DeleteClient(key));
                 client = Client { key: ClientKey(draft.entropy.next_id()), version: 1, revoked_below: 0, ..client };
             } else {
                 client = Client { version: client.version + 1, revoked_below: draft.revoked_below, ..client };
             }
             draft.note(EventKind::ClientChanged, None, Some(client.key), "repaired after a wrong clock");
-            draft.change(Change::PutClient(Box::new(client)));
+            draft.write(Write::PutClient(Box::new(client)));
             Ok(())
         })
         .await

@@ -1,7 +1,7 @@
 //! The accounts elsewhere that open an account here.
 
 use clap::Args;
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{EventKind, Identity};
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::cli::desk::{Desk, Draft};
 use crate::cli::show;
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Unlink {
+pub(crate) struct Unlink {
     /// An id, an e-mail address or a user name.
     #[arg(value_name = "USER")]
     user: String,
@@ -46,8 +46,8 @@ impl Unlink {
                 let gone = self.choose(&links)?.clone();
                 user.version += 1;
                 cut_off(&mut user, draft);
-                draft.change(Change::PutUser(Box::new(user.clone())));
-                draft.change(Change::DropIdentity(gone.name.clone()));
+                draft.write(Write::PutUser(Box::new(user.clone())));
+                draft.write(Write::DropIdentity(gone.name.clone()));
                 draft.note(EventKind::IdentityUnlinked, Some(user.key), None, "by the operator");
                 Ok((user, gone, links.len() - 1))
             })

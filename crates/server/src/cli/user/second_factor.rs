@@ -1,7 +1,7 @@
 //! `grantry user totp`: the second factor.
 
 use clap::{ArgGroup, Args};
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::{EventKind, Totp};
 use protocol::person::{recovery, totp};
 use protocol::policy::Policy;
@@ -15,7 +15,7 @@ use crate::cli::show;
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("act").args(["enable", "disable", "renew_recovery"]).required(true)))]
-pub(in crate::cli) struct SecondFactor {
+pub(crate) struct SecondFactor {
     /// An id, an e-mail address or a user name.
     #[arg(value_name = "USER")]
     user: String,
@@ -59,7 +59,7 @@ impl SecondFactor {
             .alter_user(&self.user, EventKind::TotpDisabled, |user, draft| {
                 user.totp.take().ok_or_else(|| Stop::no(format!("`{}` has no second factor", self.user)))?;
                 // As on the account page: sessions end, tokens stay.
-                draft.change(Change::EndSessions { user: user.key, but: None });
+                draft.write(Write::EndSessions { user: user.key, but: None });
                 Ok(("by the operator", ()))
             })
             .await?;

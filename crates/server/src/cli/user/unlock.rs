@@ -1,6 +1,6 @@
 //! Ends what too many failed attempts began.
 
-use protocol::line::Change;
+use protocol::line::Write;
 use protocol::model::EventKind;
 use serde_json::json;
 
@@ -14,7 +14,7 @@ pub(super) async fn unlock(name: &str, desk: &Desk) -> Result<Answer, Stop> {
     let user = desk
         .change(async |draft: &mut Draft| {
             let user = desk.user(name).await?;
-            draft.change(Change::ForgetFailures(user.key));
+            draft.write(Write::ForgetFailures(user.key));
             draft.note(EventKind::UserUnlocked, Some(user.key), None, "by the operator");
             Ok(user)
         })

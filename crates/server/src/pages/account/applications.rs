@@ -1,4 +1,4 @@
-//! What one has allowed, and to whom.
+//! The applications that have access to the account.
 
 use protocol::model::{Client, Consent};
 use protocol::refusal::Refusal;
@@ -23,7 +23,7 @@ pub(super) struct Applications {
     problem: Option<Problem>,
 }
 
-/// An application that may act for one.
+/// An application that may act for the user.
 #[derive(Serialize)]
 pub(super) struct Line {
     face: Application,
@@ -35,19 +35,14 @@ pub(super) struct Line {
 
 impl Applications {
     /// The page with these applications.
-    pub(in crate::pages) fn new(account: Frame, applications: Vec<Line>, refusal: Option<&Refusal>) -> Self {
+    pub(crate) fn new(account: Frame, applications: Vec<Line>, refusal: Option<&Refusal>) -> Self {
         Self { account, applications, problem: refusal.map(Problem::new) }
     }
 }
 
 impl Line {
     /// The line of a client, with what it may do in words, and since when if it was asked for.
-    pub(in crate::pages) fn new(
-        client: &Client,
-        sentences: Vec<String>,
-        consent: Option<&Consent>,
-        now: UnixTime,
-    ) -> Self {
+    pub(crate) fn new(client: &Client, sentences: Vec<String>, consent: Option<&Consent>, now: UnixTime) -> Self {
         let renewed = consent.filter(|consent| consent.renewed_at != consent.given_at);
         Self {
             face: Application::new(client),
@@ -59,7 +54,7 @@ impl Line {
     }
 }
 
-/// The page for somebody who asked for it, or to whom something was refused.
+/// Renders the page, with the refusal of the last act if there was one.
 pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let Visitor { app, user, refusal, .. } = visitor;
     let now = app.clock.now();
@@ -67,8 +62,8 @@ pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let lines = applications.iter().map(|application| {
         let client = &application.client;
         let policy = app.policy_of(app.dialects.named(&client.dialect));
-        // The operator's own applications were never asked for: they may do what they are registered for.
-        let scope = application.consent.as_ref().map_or(&client.scope, |consent| &consent.scope);
+        // First-party applications have no consent. They may use every scope that they are registered for.
+        let scope = application.consent.as_ref().map_or(&client.scope, |consent| &consent.permission.scope);
         let sentences = scope.iter().map(|word| words::scope(&policy.scope, word)).collect();
         Line::new(client, sentences, application.consent.as_ref(), now)
     });

@@ -37,15 +37,15 @@ struct Qr {
 
 /// The key that is being set up, [`protocol::account::Done::Enrolling`].
 pub(super) struct Key<'a> {
-    pub(in crate::pages) base32: &'a Secret,
-    pub(in crate::pages) uri: &'a Secret,
-    pub(in crate::pages) sealed_seed: &'a str,
-    pub(in crate::pages) digits: u32,
+    pub(crate) base32: &'a Secret,
+    pub(crate) uri: &'a Secret,
+    pub(crate) sealed_seed: &'a str,
+    pub(crate) digits: u32,
 }
 
 impl Enrol {
     /// The page for a key, after what was wrong with the last answer.
-    pub(in crate::pages) fn new(account: Frame, key: &Key<'_>, refusal: Option<&Refusal>) -> Self {
+    pub(crate) fn new(account: Frame, key: &Key<'_>, refusal: Option<&Refusal>) -> Self {
         let letters: Vec<char> = key.base32.reveal().chars().collect();
         Self {
             account,

@@ -1,4 +1,4 @@
-//! The pages of one's own account: which page a path leads to, and which act the word of a form stands for.
+//! The account pages: which page a path leads to, and which act the word of a form stands for.
 
 mod applications;
 mod enrol;
@@ -28,8 +28,6 @@ use crate::fault::Fault;
 use crate::http::answer::Form;
 use crate::http::{Response, answer as http_answer};
 use crate::render::page::{Row, row};
-
-pub(super) use super::signed_in::frame::is_account_page as is_page;
 
 /// The pages.
 pub(super) const TABLE: &[Row] = &[
@@ -141,7 +139,7 @@ fn act(page: &PageRequest<'_>, word: &str) -> Option<Act> {
     })
 }
 
-/// After a wrong first code: the same key again, so that nobody has to scan twice.
+/// The page with the same key again after a wrong first code, so that users need not scan it twice.
 fn enrol_again(visitor: &Visitor<'_>) -> Option<String> {
     let Visitor { app, page, user, refusal, .. } = visitor;
     let refusal = refusal.filter(|refusal| refusal.no == No::SecondFactorWrong)?;

@@ -1,4 +1,4 @@
-//! Changing one's password.
+//! The page on which users set or change their password.
 
 use protocol::refusal::{No, Refusal};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::render::problem::Problem;
 #[derive(Serialize)]
 pub(super) struct Password {
     account: Frame,
-    /// Is there one to change? Who only ever came by an account elsewhere has none.
+    /// True if the user has a password to change. A user who only signs in upstream has none.
     has_password: bool,
     #[serde(skip)]
     problem: Option<Problem>,
@@ -21,12 +21,12 @@ pub(super) struct Password {
 
 impl Password {
     /// The page, after what was wrong with the last answer.
-    pub(in crate::pages) fn new(account: Frame, has_password: bool, refusal: Option<&Refusal>) -> Self {
+    pub(crate) fn new(account: Frame, has_password: bool, refusal: Option<&Refusal>) -> Self {
         Self { account, has_password, problem: refusal.map(Problem::new) }
     }
 }
 
-/// The page for somebody who asked for it, or to whom something was refused.
+/// Renders the page, with the refusal of the last act if there was one.
 pub(super) fn show(visitor: &Visitor<'_>) -> String {
     let Visitor { app, user, refusal, .. } = visitor;
     app.templates.render(&Password::new(visitor.frame(), user.password.is_some(), *refusal))

@@ -1,4 +1,4 @@
-//! One's name, and the account at a glance.
+//! The profile page: the user's name, and the account at a glance.
 
 use protocol::model::{Identity, IdentityName, User};
 use protocol::refusal::{No, Refusal};
@@ -26,18 +26,18 @@ pub(super) struct Profile {
     has_second_factor: bool,
     sessions: usize,
     applications: usize,
-    /// The accounts elsewhere that open this one.
+    /// The upstream accounts that are linked to this one.
     links: Vec<Link>,
-    /// May one of them be taken away? Not the last way in.
+    /// True if a link can be removed. The last way to sign in cannot.
     may_unlink: bool,
     #[serde(skip)]
     problem: Option<Problem>,
 }
 
-/// An account elsewhere.
+/// An upstream account.
 #[derive(Serialize)]
 struct Link {
-    /// Where, as people know it.
+    /// The name of the identity provider, as people know it.
     place: String,
     since: Moment,
     issuer: String,
@@ -47,7 +47,7 @@ struct Link {
 impl Link {
     fn new(identity: &Identity, app: &App, now: UnixTime) -> Self {
         let IdentityName { issuer, subject } = identity.name.clone();
-        // The button on the sign-in page says so, whoever the operator lets stand in.
+        // The button on the sign-in page says "Google", also if the operator configured another issuer.
         let is_google = app.settings.google.as_ref().is_some_and(|google| google.issuer == issuer);
         let host = Url::parse(&issuer).ok().and_then(|url| url.host_str().map(ToOwned::to_owned));
         let place = if is_google { "Google".to_owned() } else { host.unwrap_or_else(|| issuer.clone()) };
@@ -74,12 +74,12 @@ impl Profile {
     }
 
     /// The same page after a name that cannot be taken.
-    pub(in crate::pages) fn refused(self, name: String, refusal: &Refusal) -> Self {
+    pub(crate) fn refused(self, name: String, refusal: &Refusal) -> Self {
         Self { name, problem: Some(Problem::new(refusal)), ..self }
     }
 }
 
-/// The page for somebody who asked for it, or whose new name was refused.
+/// Renders the page, with the refusal of the last act if there was one.
 pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let Visitor { app, page, user, refusal, .. } = visitor;
     let now = app.clock.now();

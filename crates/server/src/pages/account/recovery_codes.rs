@@ -12,13 +12,13 @@ use crate::render::page::Page;
 pub(super) struct RecoveryCodes {
     account: Frame,
     codes: Vec<String>,
-    /// Do they come with a new second factor, or in the place of others?
+    /// True if they come with a new second factor, false if they replace older codes.
     is_first: bool,
 }
 
 impl RecoveryCodes {
     /// The page with these codes.
-    pub(in crate::pages) fn new(account: Frame, codes: &[Secret], is_first: bool) -> Self {
+    pub(crate) fn new(account: Frame, codes: &[Secret], is_first: bool) -> Self {
         Self { account, codes: codes.iter().map(|code| code.reveal().to_owned()).collect(), is_first }
     }
 }

@@ -17,7 +17,7 @@ use crate::render::words::Moment;
 pub(super) struct SecondFactor {
     account: Frame,
     factor: Option<Factor>,
-    /// What comes before it, and is asked for before it is switched off. Without one an account elsewhere comes first.
+    /// True if the user has a password. It is asked for before the second factor is switched off.
     has_password: bool,
     #[serde(skip)]
     problem: Option<Problem>,
@@ -32,7 +32,7 @@ struct Factor {
 
 impl SecondFactor {
     /// The page of a user, after what was wrong with the last answer.
-    pub(in crate::pages) fn new(account: Frame, user: &User, now: UnixTime, refusal: Option<&Refusal>) -> Self {
+    pub(crate) fn new(account: Frame, user: &User, now: UnixTime, refusal: Option<&Refusal>) -> Self {
         let factor = user.totp.as_ref();
         Self {
             account,
@@ -44,7 +44,7 @@ impl SecondFactor {
     }
 }
 
-/// The page for somebody who asked for it, or to whom something was refused.
+/// Renders the page, with the refusal of the last act if there was one.
 pub(super) fn show(visitor: &Visitor<'_>) -> String {
     let Visitor { app, user, refusal, .. } = visitor;
     app.templates.render(&SecondFactor::new(visitor.frame(), user, app.clock.now(), *refusal))

@@ -1,4 +1,4 @@
-//! Where one is signed in.
+//! The sessions of the user, and failed attempts to sign in.
 
 use protocol::account::session_reference;
 use protocol::model::{Event, EventKind, Session};
@@ -39,9 +39,9 @@ pub(super) struct Line {
 
 /// How far back failed attempts are shown, in days.
 const ATTEMPTS_DAYS: u64 = 30;
-/// Events that are looked at: more than anybody wants to know.
+/// Maximum number of events that are read.
 const EVENTS_MAX: usize = 2_000;
-/// Places that are named.
+/// Maximum number of networks that the page names.
 const PLACES_MAX: usize = 3;
 
 /// Attempts to sign in that failed.
@@ -114,13 +114,8 @@ fn roughly(address: &str) -> String {
 
 impl Sessions {
     /// The page with these sessions.
-    pub(in crate::pages) fn new(
-        account: Frame,
-        mut sessions: Vec<Line>,
-        attempts: Attempts,
-        refusal: Option<&Refusal>,
-    ) -> Self {
-        // One's own comes first: it is what the others are compared with.
+    pub(crate) fn new(account: Frame, mut sessions: Vec<Line>, attempts: Attempts, refusal: Option<&Refusal>) -> Self {
+        // The current session comes first, because the user compares the others with it.
         sessions.sort_by_key(|session| !session.is_current);
         Self { account, sessions, attempts, problem: refusal.map(Problem::new) }
     }
@@ -128,7 +123,7 @@ impl Sessions {
 
 impl Line {
     /// The line of a session, with the reference by which it is ended.
-    pub(in crate::pages) fn new(session: &Session, reference: String, is_current: bool, now: UnixTime) -> Self {
+    pub(crate) fn new(session: &Session, reference: String, is_current: bool, now: UnixTime) -> Self {
         Self {
             browser: words::browser(&session.agent),
             address: session.address.clone(),
@@ -140,7 +135,7 @@ impl Line {
     }
 }
 
-/// The page for somebody who asked for it, or to whom something was refused.
+/// Renders the page, with the refusal of the last act if there was one.
 pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let Visitor { app, user, session: own, refusal, .. } = visitor;
     let (keys, now, mut entropy) = (app.keys(), app.clock.now(), app.draw());

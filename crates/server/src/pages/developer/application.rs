@@ -1,4 +1,4 @@
-//! An application of one's own: what it needs to know, its secrets, what is said about it.
+//! The page of a user's own application: its URLs, its secrets, and its registration.
 
 use protocol::client::registration::{SECRETS_LIVE_MAX, secret_digest};
 use protocol::developer::secret_reference;
@@ -86,7 +86,7 @@ struct Form {
     logo_uri: String,
 }
 
-/// The page for somebody who asked for it, or to whom something was refused.
+/// Renders the page, with the refusal of the last act if there was one.
 pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<String, Fault> {
     let Visitor { app, typed, refusal, once, .. } = visitor;
     let now = app.clock.now();

@@ -1,4 +1,4 @@
-//! Do you really want to delete it? Says what will happen.
+//! The page that asks before an application is deleted, and says what will happen.
 
 use protocol::model::Client;
 use serde::Serialize;

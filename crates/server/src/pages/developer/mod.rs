@@ -17,7 +17,7 @@ use protocol::developer::{Act, Developed, DeveloperCall, Done, Particulars, Toke
 use protocol::person::browser::FormSeal;
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
-use protocol::show_once::Way;
+use protocol::show_once::SecretDelivery;
 
 use self::offer::{chosen, lifetime, may_have_tokens, may_register, offered};
 pub(super) use self::path::DeveloperPath;
@@ -94,9 +94,9 @@ impl Area for DeveloperPage<'_> {
             let frame = Frame::new(app, page, &seen.user, paths::DEVELOPER, None);
             return Ok(page.html(app, status, app.templates.render(&delete::Delete::new(frame, client, connected))));
         }
-        // Whoever asks for the header alone sees no secret, and does not use it up.
+        // A HEAD request shows no secret, so it does not use up the cookie.
         let once = page.once.as_deref().filter(|_| page.http.method == Method::GET).and_then(|sealed| {
-            let way = Way { browser: &page.caller.browser, user: &seen.user, about: path.about()? };
+            let way = SecretDelivery { browser: &page.caller.browser, user: &seen.user, about: path.about()? };
             way.open(sealed, app.clock.now(), &app.keys())
         });
         let typed = Typed::of(app, page, &FIELDS, seen.user.key);
@@ -128,7 +128,7 @@ impl Area for DeveloperPage<'_> {
         };
         let response = page.go(app, &format!("{}?done={word}", to.path()));
         let Some((secret, about)) = secret.zip(to.about()) else { return response };
-        let way = Way { browser: &page.caller.browser, user: &developed.user, about };
+        let way = SecretDelivery { browser: &page.caller.browser, user: &developed.user, about };
         let sealed = way.seal(secret, app.clock.now(), &app.keys(), &mut app.draw());
         page.with_once(app, response, Some(&sealed))
     }

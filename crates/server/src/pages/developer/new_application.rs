@@ -20,7 +20,7 @@ pub(super) struct NewApplication {
     logo_uri: String,
     is_public: bool,
     apis: Vec<Api>,
-    /// Was the form filled before a sign-in?
+    /// True if the form was filled in before a sign-in.
     is_carried: bool,
     #[serde(skip)]
     problem: Option<Problem>,
@@ -34,7 +34,7 @@ struct Api {
     is_chosen: bool,
 }
 
-/// The page for somebody who asked for it, or to whom something was refused.
+/// Renders the page, with the refusal of the last act if there was one.
 pub(super) fn show(visitor: &Visitor<'_>) -> String {
     let Visitor { app, page, typed, refusal, .. } = visitor;
     let offered = offered(app, may_register);

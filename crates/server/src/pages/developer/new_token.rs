@@ -18,7 +18,7 @@ use crate::render::words;
 /// How long a token can live: the word in the form, and what it says.
 const LIVES: [(&str, &str); 5] =
     [("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"), ("365d", "1 year"), ("never", "Until I revoke it")];
-/// What is chosen at first, where the surface allows it: long enough to be of use, short enough to be forgotten safely.
+/// The lifetime that is selected at first, if the policy allows it.
 const USUAL: &str = "90d";
 
 /// The page.
@@ -31,7 +31,7 @@ pub(super) struct NewToken {
     name: String,
     scopes: Vec<Permission>,
     lives: Vec<Life>,
-    /// Was the form filled before a sign-in?
+    /// True if the form was filled in before a sign-in.
     is_carried: bool,
     #[serde(skip)]
     problem: Option<Problem>,
@@ -61,7 +61,7 @@ struct Life {
     is_chosen: bool,
 }
 
-/// The page for somebody who asked for it, or to whom something was refused.
+/// Renders the page, with the refusal of the last act if there was one.
 pub(super) fn show(visitor: &Visitor<'_>) -> String {
     let Visitor { app, page, typed, refusal, .. } = visitor;
     let offered = offered(app, may_have_tokens);

@@ -1,4 +1,4 @@
-//! What one has: applications, and personal tokens with their last use.
+//! The user's own applications, and personal tokens with their last use.
 
 use dialect::Dialect;
 use protocol::developer::TokenReference;
@@ -20,7 +20,7 @@ use crate::render::page::Page;
 use crate::render::problem::Problem;
 use crate::render::words::{self, Moment};
 
-/// More than anybody may register alone; the operator may give somebody more.
+/// Maximum number of applications on the page. Users cannot register that many; the operator can add more for them.
 const ROWS_MAX: usize = 100;
 
 /// The page.
@@ -38,7 +38,7 @@ pub(super) struct Overview {
     problem: Option<Problem>,
 }
 
-/// An application of one's own.
+/// An application of the user.
 #[derive(Serialize)]
 struct ApplicationLine {
     name: String,
@@ -50,11 +50,11 @@ struct ApplicationLine {
     is_disabled: bool,
 }
 
-/// A personal token of one's own.
+/// A personal token of the user.
 #[derive(Serialize)]
 struct TokenLine {
     name: String,
-    /// Of which surface, where there are several.
+    /// The dialect of the token, if there are several.
     api: Option<String>,
     sentences: Vec<String>,
     since: Moment,
@@ -72,7 +72,7 @@ struct ShownToken {
     url: Option<String>,
 }
 
-/// The page for somebody who asked for it, or to whom something was refused.
+/// Renders the page, with the refusal of the last act if there was one.
 pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let Visitor { app, user, refusal, once, .. } = visitor;
     let now = app.clock.now();

@@ -16,8 +16,8 @@ const APPLICATIONS: &str = "/developer/applications/";
 const ABOUT_TOKEN: &str = "personal token";
 /// A page of the developer area, by its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::pages) enum DeveloperPath {
-    /// What one has.
+pub(crate) enum DeveloperPath {
+    /// The list of applications and tokens.
     Overview,
     /// The form of a new application.
     NewApplication,
@@ -29,7 +29,7 @@ pub(in crate::pages) enum DeveloperPath {
 
 impl DeveloperPath {
     /// The page at this path, where the operator lets people do such things.
-    pub(in crate::pages) fn find(app: &App, path: &str) -> Option<Self> {
+    pub(crate) fn find(app: &App, path: &str) -> Option<Self> {
         let found = Self::read(path).filter(|_| app.settings.has_developer_pages)?;
         let is_of_use = match found {
             Self::NewApplication => !offered(app, may_register).is_empty(),
@@ -71,7 +71,7 @@ impl DeveloperPath {
         }
     }
 
-    /// What is asked before the page is shown.
+    /// The act that the judge must allow before the page is shown.
     pub(super) fn look(&self, is_begun: bool) -> Act {
         match self {
             Self::Application(client_id) => Act::See(client_id.clone()),

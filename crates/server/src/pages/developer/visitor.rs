@@ -13,7 +13,7 @@ use crate::pages::signed_in::frame::{Frame, notice};
 use crate::render::problem::Problem;
 use crate::render::words;
 
-/// Connected people are counted up to here: more is a number that says no more.
+/// Maximum number of connected people that are counted.
 pub(super) const CONNECTED_MAX: u32 = 10_000;
 
 /// The notices of the developer area.
@@ -48,7 +48,7 @@ impl Visitor<'_> {
     }
 }
 
-/// What was wrong; of several redirect URIs, with which.
+/// The problem of a refusal. If it is about a redirect URI, the text names that URI.
 pub(super) fn problem(refusal: &Refusal, typed: &Typed, kind: ClientKind) -> Problem {
     let particulars = Particulars::read("", "", typed.value("redirect_uris").unwrap_or_default());
     match particulars.faulty_redirect_uri(kind) {

@@ -1,4 +1,4 @@
-//! An area is a group of pages of somebody who is signed in, with one judge behind them: the account, the developer area.
+//! An area is a group of pages for a signed-in user with one judge behind them, such as the account.
 //! [`answer`] is the same for all: it opens the seal of a form, asks the judge, and answers with the page, with the page again
 //! and what was wrong, or with the way to sign in first.
 
@@ -16,14 +16,14 @@ use crate::fault::Fault;
 use crate::http::Response;
 
 /// A page of an area that a browser asked for, or from which a form came.
-pub(in crate::pages) trait Area: Sync {
+pub(crate) trait Area: Sync {
     /// What the judge answers when it allows something.
     type Seen: Send + Sync;
 
     /// The request.
     fn request(&self) -> (&App, &PageRequest<'_>);
 
-    /// Asks the judge for what the page shows. `is_begun` is true for somebody who came with a form.
+    /// Asks the judge for what the page shows. `is_begun` is true after a form was refused.
     fn look(&self, is_begun: bool) -> impl Future<Output = Verdict<Self::Seen>> + Send;
 
     /// Asks the judge for the act that the form names.
@@ -48,10 +48,10 @@ pub(in crate::pages) trait Area: Sync {
 }
 
 /// The outer error is a fault; the inner one is the judge's no.
-pub(in crate::pages) type Verdict<Seen> = Result<Result<Seen, Refusal>, Fault>;
+pub(crate) type Verdict<Seen> = Result<Result<Seen, Refusal>, Fault>;
 
 /// Answers a request for a page of the area.
-pub(in crate::pages) async fn answer(area: &impl Area) -> Result<Response, Fault> {
+pub(crate) async fn answer(area: &impl Area) -> Result<Response, Fault> {
     let (app, page) = area.request();
     if page.method == Method::GET {
         return match area.look(false).await? {

@@ -8,11 +8,11 @@ use crate::browser::PageRequest;
 
 /// Names and values of fields.
 #[derive(Debug, Default)]
-pub(in crate::pages) struct Typed(Vec<(String, String)>);
+pub(crate) struct Typed(Vec<(String, String)>);
 
 impl Typed {
     /// The values of these fields that came with the request, if this user typed them.
-    pub(in crate::pages) fn of(app: &App, page: &PageRequest<'_>, names: &[&str], user: UserKey) -> Self {
+    pub(crate) fn of(app: &App, page: &PageRequest<'_>, names: &[&str], user: UserKey) -> Self {
         if page.method == Method::POST {
             let fields =
                 names.iter().flat_map(|name| page.fields(name).map(|value| ((*name).to_owned(), value.to_owned())));
@@ -23,7 +23,7 @@ impl Typed {
     }
 
     /// Seals it for this person's way around; `None` when there is nothing, or too much of it.
-    pub(in crate::pages) fn seal(&self, app: &App, user: UserKey) -> Option<String> {
+    pub(crate) fn seal(&self, app: &App, user: UserKey) -> Option<String> {
         if self.is_empty() {
             return None;
         }
@@ -31,17 +31,17 @@ impl Typed {
         protocol::carried_form::seal(&values, user, app.clock.now(), &app.keys(), &mut app.draw())
     }
 
-    pub(in crate::pages) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The value of a field; the first one where there are several.
-    pub(in crate::pages) fn value(&self, name: &str) -> Option<&str> {
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.values(name).next()
     }
 
     /// All values of a field, such as those of checkboxes.
-    pub(in crate::pages) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 }

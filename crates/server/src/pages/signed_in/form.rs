@@ -10,17 +10,17 @@ use crate::browser::PageRequest;
 use crate::fault::Fault;
 
 /// The seal of a form that `user` is shown.
-pub(in crate::pages) fn seal(app: &App, page: &PageRequest<'_>, user: UserKey) -> String {
+pub(crate) fn seal(app: &App, page: &PageRequest<'_>, user: UserKey) -> String {
     FormSeal::new(user, &page.caller.browser).seal(app.clock.now(), &app.keys(), &mut app.draw())
 }
 
 /// Opens the seal of a form that was sent. The judge checks that the form was shown to the user who sends it.
-pub(in crate::pages) async fn open_seal(app: &App, page: &PageRequest<'_>) -> Result<FormSeal, No> {
+pub(crate) async fn open_seal(app: &App, page: &PageRequest<'_>) -> Result<FormSeal, No> {
     app.open_form(page.field("csrf").unwrap_or_default()).await
 }
 
 /// Asks the judge for an act on the account of the user who is signed in.
-pub(in crate::pages) async fn account_turn(
+pub(crate) async fn account_turn(
     app: &App,
     page: &PageRequest<'_>,
     seal: Option<FormSeal>,

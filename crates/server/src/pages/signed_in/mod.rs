@@ -1,4 +1,4 @@
-//! What every page of somebody who is signed in is made of: the frame with its navigation, the seal of its form, and the way of
+//! What every page for a signed-in user is made of: the frame with its navigation, the seal of its form, and the way of
 //! an act from the form to the next page ([`area::answer`]).
 
 pub(super) mod area;

@@ -57,7 +57,7 @@ pub(crate) async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, vis
             let response = bring_back(app, page, dialect, &back);
             match &back.answer {
                 Ok(_) => response,
-                // Nobody is sent back but to an application that exists.
+                // A browser is only sent back to an application that exists.
                 Err(refusal) => Refused::new(*refusal, client_id).mark(response),
             }
         }
@@ -78,7 +78,7 @@ fn bring_back(app: &App, page: &PageRequest<'_>, dialect: &Dialect, back: &Retur
     response.unwrap_or_else(|| answer::plain(StatusCode::INTERNAL_SERVER_ERROR, ""))
 }
 
-/// What was wrong with the last answer, where a page asks the same question again.
+/// The refusal of the last answer, if the page asks the same question again.
 fn problem(ask: &Ask) -> Option<&Refusal> {
     match &ask.page {
         Question::SignIn { problem, .. } | Question::SecondFactor { problem, .. } => problem.as_ref(),
@@ -88,13 +88,14 @@ fn problem(ask: &Ask) -> Option<&Refusal> {
     .filter(|refusal| refusal.no != No::PasswordNeeded)
 }
 
-/// A wrong password is no success, for whoever counts statuses; browsers show the page all the same.
+/// The status of the page. A wrong password is an error, so that monitoring by status sees it; browsers show the page in any
+/// case.
 fn asking_status(ask: &Ask) -> StatusCode {
     match &ask.page {
         Question::SignIn { problem: Some(problem), .. } | Question::SecondFactor { problem: Some(problem), .. } => {
             match problem.no {
                 No::LockedOut => StatusCode::TOO_MANY_REQUESTS,
-                // Nothing was wrong with what was answered; there is one more question.
+                // The answer was right, and another one is needed.
                 No::PasswordNeeded | No::UpstreamNotFresh => StatusCode::OK,
                 _ => StatusCode::BAD_REQUEST,
             }

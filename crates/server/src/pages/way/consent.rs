@@ -13,7 +13,7 @@ use crate::render::words;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct Consent {
+pub(crate) struct Consent {
     application: Application,
     logo: Option<Logo>,
     /// True for a self-registered application that the operator has not reviewed.
@@ -37,7 +37,7 @@ struct Sentence {
 }
 
 /// What is asked.
-pub(in crate::pages) struct Question<'a> {
+pub(crate) struct Question<'a> {
     pub(super) client: &'a Client,
     pub(super) user: &'a User,
     pub(super) scope: &'a Scope,

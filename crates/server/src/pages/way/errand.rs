@@ -6,7 +6,7 @@ use protocol::refusal::No;
 use crate::app::App;
 use crate::browser::PageRequest;
 
-/// Opens a seal: the errand, its dialect, and whether it is from before somebody signed in to this browser. That one begins
+/// Opens a seal: the errand, its dialect, and whether it is older than the last sign-in of this browser. An old one begins
 /// anew, as if the browser had just come with it.
 pub(super) async fn open(app: &App, page: &PageRequest<'_>, seal: &str) -> Result<(Errand, String, bool), No> {
     match (app.open_errand(seal, &page.caller.browser).await, &page.before) {

@@ -25,7 +25,7 @@ pub(super) async fn again(app: &App, page: &PageRequest<'_>) -> Response {
     }
 }
 
-/// `/sign-in`: asks who is there, and takes in the answer. `next` is the page of the person's own that the sign-in leads to.
+/// `/sign-in`: asks for the user's name and password, and takes in the answer. `next` is the page of the person's own that the sign-in leads to.
 pub(super) async fn sign_in(app: &App, page: &PageRequest<'_>, next: Option<String>) -> Response {
     if page.method == Method::GET && page.query("errand").is_some() {
         return again(app, page).await;
@@ -70,13 +70,13 @@ const CHOICE: &str = "select_account";
 
 async fn answered(app: &App, page: &PageRequest<'_>, answer: Option<Answer>) -> Response {
     match open(app, page, page.field("csrf").unwrap_or_default()).await {
-        // Somebody signed in in another tab since: nothing is taken from this one, and it goes on from there.
+        // A user has signed in in another tab since. The answer of this tab is dropped, and the errand goes on.
         Ok((errand, dialect, is_old)) => go_on(app, page, &dialect, errand, answer.filter(|_| !is_old)).await,
         Err(no) => answers::refused(app, page, None, &no.into()),
     }
 }
 
-/// Begins the errand anew, with somebody else at the browser.
+/// Begins the errand anew, for another account.
 async fn switch_account(app: &App, page: &PageRequest<'_>) -> Response {
     let (errand, dialect, _) = match open(app, page, page.field("csrf").unwrap_or_default()).await {
         Ok(opened) => opened,

@@ -7,7 +7,7 @@ use crate::render::page::Page;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct FormPost {
+pub(crate) struct FormPost {
     action: String,
     host: String,
     fields: Vec<Field>,

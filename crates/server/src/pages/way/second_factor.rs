@@ -10,7 +10,7 @@ use crate::render::problem::Problem;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct SecondFactor {
+pub(crate) struct SecondFactor {
     application: Option<Application>,
     person: Person,
     digits: u32,

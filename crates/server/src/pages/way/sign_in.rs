@@ -10,7 +10,7 @@ use crate::render::problem::Problem;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct SignIn {
+pub(crate) struct SignIn {
     application: Option<Application>,
     login: String,
     /// True if the user is signed in and must confirm it.

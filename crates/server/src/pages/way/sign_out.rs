@@ -8,7 +8,7 @@ use crate::render::page::Page;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct SignOut {
+pub(crate) struct SignOut {
     person: Person,
     csrf: String,
 }

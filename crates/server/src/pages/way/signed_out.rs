@@ -6,7 +6,7 @@ use crate::render::page::Page;
 
 /// The page.
 #[derive(Serialize)]
-pub(in crate::pages) struct SignedOut {}
+pub(crate) struct SignedOut {}
 
 impl Page for SignedOut {
     const FILE: &'static str = "signed_out.html";

@@ -2,22 +2,22 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests start processes and look at files")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use protocol::line::Change;
+use protocol::line::{Key, Write};
 use protocol::model::{AccessId, Client, ClientKey};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::super::Sqlite;
 use super::super::index::FRAMES_MAX;
+use crate::Mode;
 use crate::conformance::rows::*;
-use crate::{Mode, Store};
 
 /// Tells [`the_other_process`] which database to write to.
 const PATH: &str = "GRANTRY_TEST_DATABASE";
@@ -60,11 +60,11 @@ async fn a_snapshot_is_kept_until_somebody_commits() {
     for version in 2..12 {
         keep(&store).await;
         let writer = if version % 2 == 0 { &store } else { &other };
-        commit(writer, [Change::PutClient(Box::new(Client { version, ..client(1) }))]).await;
+        commit(writer, [Write::PutClient(Box::new(Client { version, ..client(1) }))]).await;
         assert_eq!(version_seen(&store).await, version);
     }
     keep(&store).await;
-    commit(&other, [Change::DeleteClient(ClientKey(1))]).await;
+    commit(&other, [Write::DeleteClient(ClientKey(1))]).await;
     assert!(facts(&store, 1).await.client.is_none());
 }
 
@@ -126,7 +126,7 @@ async fn without_an_index_nothing_is_kept_and_everything_is_read() {
     };
     for version in 2..6 {
         assert_eq!((read(), read(), read()), (version - 1, version - 1, version - 1));
-        commit(&store, [Change::PutClient(Box::new(Client { version, ..client(1) }))]).await;
+        commit(&store, [Write::PutClient(Box::new(Client { version, ..client(1) }))]).await;
     }
     assert_eq!(unindexed.slots.kept(), 0);
 }
@@ -174,7 +174,7 @@ async fn the_log_does_not_grow_without_bound_beside_constant_reads() {
     for id in 0..8 * u64::from(FRAMES_MAX) / PAGES_OF_ROW {
         let mut row = session(1_000 + i64::try_from(id).expect("a small number"), 1);
         row.agent = "x".repeat(usize::try_from(PAGES_OF_ROW * PAGE_BYTES).expect("a small number"));
-        commit(&*store, [Change::PutSession(Box::new(row))]).await;
+        commit(&*store, [Write::PutSession(Box::new(row))]).await;
         assert!(log_bytes() < bound_bytes, "the log has {} bytes", log_bytes());
     }
     drop(crowd);
@@ -192,7 +192,7 @@ async fn another_process_can_empty_the_log_beside_constant_reads() {
     let (is_busy, frames): (bool, i64) = other.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     assert_eq!((is_busy, frames), (false, 0));
     drop(crowd);
-    commit(&*store, [Change::PutAccess(Box::new(own_access(2_000, 1)))]).await;
-    let held = store.load(&protocol::line::Wants { access: Some(AccessId(2_000)), ..Default::default() }).await;
-    assert!(held.unwrap().access.is_some());
+    commit(&*store, [Write::PutAccess(Box::new(own_access(2_000, 1)))]).await;
+    let found = load(&*store, Key::Access(AccessId(2_000))).await;
+    assert!(access_in(&found, 2_000).is_some());
 }

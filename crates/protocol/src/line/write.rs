@@ -1,16 +1,18 @@
-//! What a judge decides: the writes of one turn, and what they depend on.
+//! Writes: what a turn changes.
 
 use crate::model::{
     Access, AccessId, Client, ClientKey, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, Identity,
-    IdentityName, Personal, PersonalId, Refresh, SealKey, Session, SessionId, User, UserKey,
+    IdentityName, Job, Personal, PersonalId, Refresh, SealKey, Session, SessionId, User, UserKey,
 };
 use crate::secret::Digest;
 use crate::time::UnixTime;
 
-/// One decided write, named after the decision. The changes of a turn are committed together or not at all. Those marked
-/// ◆ carry a precondition; when it does not hold, nothing of the turn is written and the turn is lost.
+/// One write, named after the decision. A store commits the writes of a turn together or not at all. Writes marked ◆ carry a
+/// precondition of their own: if it does not hold, nothing of the turn is written and the turn is lost.
+///
+/// Stores match this type without a wildcard, so that a new write does not compile until every store makes it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
+pub enum Write {
     /// ◆ The code exists and is unspent.
     SpendCode(CodeId),
     /// ◆ `from` is the grant's current refresh token, and the grant is not revoked. `expires_at` is the grant's new end.
@@ -24,12 +26,10 @@ pub enum Change {
         /// When the grant's row is of no more use.
         expires_at: UnixTime,
     },
-    /// ◆ The row is as it was when it was loaded.
-    Rely(Rely),
-    /// Nothing changes, but what the turn saw is as safe as what it would write, before anybody is told. For an answer that
-    /// says "done" because it was done before: the store shows what it wrote, also where the write itself was not answered
-    /// yet, and a failover might still lose it.
-    Settle,
+    /// Changes no row. The commit returns only after everything that the turn read is as durable as a write of its own
+    /// would be. It is for an answer that says "done" because a row shows that it was done before: a store may show rows
+    /// whose commit has not been acknowledged yet, and a failover could still lose them.
+    AwaitDurability,
     /// ◆ Fewer than `limit` failures are counted, or their window is over. Counts one more.
     CountFailure {
         /// Which counter.
@@ -45,16 +45,15 @@ pub enum Change {
     },
     /// All counters of the account's are cleared: whoever was locked out of it may try again.
     ForgetFailures(UserKey),
-    /// ◆ Fewer than `limit` failures are counted, or their window is over. Forgets them if `is_cleared`.
-    PassCounter {
-        /// Which counter.
+    /// The failures of a counter are forgotten, unless the counter is full: a door that was shut since the turn looked at it
+    /// stays shut.
+    ClearCounter {
+        /// The key of the counter.
         key: Digest,
-        /// At so many the door is shut.
+        /// The number of failures at which the counter is full.
         limit: u32,
         /// The time of the attempt.
         now: UnixTime,
-        /// Forget the failures?
-        is_cleared: bool,
     },
     /// ◆ The stored version is the one before this row's; a row with version 1 is new. Its `client_id` is nobody else's.
     PutClient(Box<Client>),
@@ -138,36 +137,30 @@ pub enum Change {
     DeleteUser(UserKey),
     /// The client, and every row that hangs on it, is gone.
     DeleteClient(ClientKey),
+    /// A new job. It exists if and only if the rest of the turn is written.
+    Enqueue(Box<Job>),
     /// Audit.
     Note(Event),
 }
 
-impl Change {
-    /// May an answer be given although this could not be written? That somebody was seen decides nothing that is asked
-    /// now: where the store takes no writes, it costs precision, and to refuse for its sake would cost every reader.
-    #[must_use]
-    pub fn is_only_noticed(&self) -> bool {
-        let is_read = |event: &Event| event.kind == EventKind::AccountRead;
-        matches!(self, Self::TouchSession { .. } | Self::TouchPersonal { .. } | Self::TouchSecret { .. })
-            || matches!(self, Self::Note(event) if is_read(event))
-    }
+/// What a write means for the rest of its turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// It only records that something was seen.
+    Skippable,
+    /// It adds or changes something.
+    Ordinary,
+    /// It ends something, or replaces a user or a client.
+    Ending,
+}
 
-    /// When a client's secret was used, if the change notes that.
-    #[must_use]
-    pub fn secret_used_at(&self) -> Option<UnixTime> {
+impl Write {
+    fn weight(&self) -> Weight {
         match self {
-            Self::TouchSecret { used_at, .. } => Some(*used_at),
-            _ => None,
-        }
-    }
-
-    /// True if the change ends something, or replaces a user or a client, as a new password or a retired secret does. A turn
-    /// with such a change must not lose again and again to traffic that hangs on the same rows.
-    #[must_use]
-    pub fn is_ending(&self) -> bool {
-        match self {
-            Self::PutClient(row) => row.version > 1,
-            Self::PutUser(row) => row.version > 1,
+            Self::TouchSession { .. } | Self::TouchPersonal { .. } | Self::TouchSecret { .. } => Weight::Skippable,
+            Self::Note(event) if event.kind == EventKind::AccountRead => Weight::Skippable,
+            Self::PutClient(row) if row.version > 1 => Weight::Ending,
+            Self::PutUser(row) if row.version > 1 => Weight::Ending,
             Self::DropSealKey(_)
             | Self::RevokeGrant(_)
             | Self::RevokeAccess(_)
@@ -177,44 +170,46 @@ impl Change {
             | Self::EndSessions { .. }
             | Self::DropIdentity(_)
             | Self::DeleteUser(_)
-            | Self::DeleteClient(_) => true,
-            _ => false,
+            | Self::DeleteClient(_) => Weight::Ending,
+            Self::SpendCode(_)
+            | Self::RotateRefresh { .. }
+            | Self::AwaitDurability
+            | Self::CountFailure { .. }
+            | Self::ForgetFailures(_)
+            | Self::ClearCounter { .. }
+            | Self::PutClient(_)
+            | Self::PutUser(_)
+            | Self::PutCode(_)
+            | Self::PutGrant(_)
+            | Self::PutAccess(_)
+            | Self::PutPersonal(_)
+            | Self::PutSession(_)
+            | Self::PutIdentity(_)
+            | Self::BurnJti { .. }
+            | Self::PutConsent(_)
+            | Self::PutSealKey(_)
+            | Self::Enqueue(_)
+            | Self::Note(_) => Weight::Ordinary,
         }
     }
-}
 
-/// Which row a decision relied on. Every turn that issues something relies on the rows that let it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rely {
-    /// The client still has this version.
-    Client(ClientKey, u32),
-    /// The user still has this version.
-    User(UserKey, u32),
-    /// The session is not ended.
-    Session(SessionId),
-    /// The grant is not revoked.
-    Grant(GrantId),
-    /// The consent is the one that was seen, or still absent.
-    Consent {
-        /// Whose.
-        user: UserKey,
-        /// To whom.
-        client: ClientKey,
-        /// The number of the consent, if there was one.
-        id: Option<i64>,
-    },
-    /// The user has fewer applications than this.
-    ClientsFewer {
-        /// Whose.
-        owner: UserKey,
-        /// How many would be too many.
-        than: u32,
-    },
-    /// The user has fewer personal tokens than this.
-    PersonalsFewer {
-        /// Whose.
-        user: UserKey,
-        /// How many would be too many.
-        than: u32,
-    },
+    /// Returns true if the answer may be given although this write failed. Such a write only records that somebody was
+    /// seen. If the store takes no writes, losing it costs precision; refusing the request would cost every reader.
+    #[must_use]
+    pub fn is_skippable(&self) -> bool {
+        self.weight() == Weight::Skippable
+    }
+
+    /// Returns true if the write ends something, or replaces a user or a client, as a new password or a retired secret
+    /// does. A turn with such a write must not lose again and again to traffic that depends on the same rows.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.weight() == Weight::Ending
+    }
+
+    /// Returns when a client's secret was used, if the write records that.
+    #[must_use]
+    pub fn secret_used_at(&self) -> Option<UnixTime> {
+        if let Self::TouchSecret { used_at, .. } = self { Some(*used_at) } else { None }
+    }
 }

@@ -10,8 +10,8 @@ use super::cast::Cast;
 use super::folder::Folder;
 use super::ports::Ports;
 
-/// Prints it.
-pub(super) fn tell(cast: &Cast, ports: &Ports, folder: &Folder, is_json: bool) {
+/// Prints the addresses and credentials.
+pub(super) fn print(cast: &Cast, ports: &Ports, folder: &Folder, is_json: bool) {
     let text = if is_json { format!("{}\n", document(cast, ports, folder)) } else { block(cast, ports, folder) };
     // Without anybody who reads, the demo runs all the same.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());

@@ -17,7 +17,7 @@ const SILENT: u64 = 0;
 
 /// The state of a connection.
 #[derive(Debug)]
-pub(crate) struct Vital {
+pub(crate) struct ConnectionState {
     began: Instant,
     in_flight: AtomicU32,
     /// Time when the last request ended, in milliseconds since the connection began.
@@ -28,7 +28,7 @@ pub(crate) struct Vital {
     is_ending: AtomicBool,
 }
 
-impl Vital {
+impl ConnectionState {
     pub(crate) fn new() -> Self {
         // A new connection counts as if its first byte had arrived, because clients connect in order to send a request.
         let (in_flight, quiet_since_ms) = (AtomicU32::new(0), AtomicU64::new(0));
@@ -99,7 +99,7 @@ impl Vital {
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub(crate) struct InFlight(Arc<Vital>);
+pub(crate) struct InFlight(Arc<ConnectionState>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
@@ -114,12 +114,12 @@ impl Drop for InFlight {
 #[derive(Debug)]
 pub(crate) struct Watched<S> {
     stream: S,
-    vital: Arc<Vital>,
+    state: Arc<ConnectionState>,
 }
 
 impl<S> Watched<S> {
-    pub(crate) fn new(stream: S, vital: Arc<Vital>) -> Self {
-        Self { stream, vital }
+    pub(crate) fn new(stream: S, state: Arc<ConnectionState>) -> Self {
+        Self { stream, state }
     }
 }
 
@@ -128,7 +128,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
-            self.vital.bytes_arrived();
+            self.state.bytes_arrived();
         }
         polled
     }
@@ -168,20 +168,20 @@ mod tests {
 
     #[test]
     fn a_connection_that_says_nothing_is_over_after_the_time_for_headers() {
-        let vital = Vital::new();
-        assert!(!vital.is_over(LONG, Duration::ZERO), "its first request may still come");
-        assert!(vital.is_over(Duration::ZERO, LONG));
+        let state = ConnectionState::new();
+        assert!(!state.is_over(LONG, Duration::ZERO), "its first request may still come");
+        assert!(state.is_over(Duration::ZERO, LONG));
     }
 
     #[test]
     fn a_connection_with_a_request_in_flight_is_never_over() {
-        let vital = Arc::new(Vital::new());
-        let in_flight = vital.request();
-        assert!(!vital.is_over(Duration::ZERO, Duration::ZERO));
+        let state = Arc::new(ConnectionState::new());
+        let in_flight = state.request();
+        assert!(!state.is_over(Duration::ZERO, Duration::ZERO));
         drop(in_flight);
-        assert!(vital.is_over(LONG, Duration::ZERO), "and then it may be idle");
-        assert!(!vital.is_over(Duration::ZERO, LONG));
-        vital.bytes_arrived();
-        assert!(vital.is_over(Duration::ZERO, LONG), "until the next request begins");
+        assert!(state.is_over(LONG, Duration::ZERO), "and then it may be idle");
+        assert!(!state.is_over(Duration::ZERO, LONG));
+        state.bytes_arrived();
+        assert!(state.is_over(Duration::ZERO, LONG), "until the next request begins");
     }
 }

@@ -1,0 +1,25 @@
+//! The right of a client to introspect tokens.
+
+use serde::{Deserialize, Serialize};
+
+/// Which tokens introspection describes to a client. Refresh tokens are described to their own client only, whatever the
+/// setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Introspection {
+    /// Tokens that were issued to the client, and tokens for the resources that it answers for.
+    Own,
+    /// Every access token and personal access token of the surface.
+    Any,
+}
+
+impl Introspection {
+    /// The word that the operator writes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Any => "any",
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Rows as both SQL stores have them. [`table`] names the columns of each; the files beside it read and write the model.
+
+mod audit;
+mod credential;
+mod person;
+pub(crate) mod table;
+mod work;
+
+use std::borrow::Cow;
+
+use protocol::model::{Circumstances, Permission};
+use protocol::scope::Scope;
+use protocol::secret::Digest;
+use protocol::time::UnixTime;
+use serde::de::DeserializeOwned;
+
+use crate::documents::{read_circumstances, read_list};
+
+/// The value of a column. Each has the type of its column, also when it is absent.
+#[derive(Debug)]
+pub(crate) enum Value<'a> {
+    Int(Option<i64>),
+    Bool(bool),
+    Text(Option<Cow<'a, str>>),
+    Bytes(Option<&'a [u8]>),
+}
+
+impl<'a> Value<'a> {
+    fn int(number: impl Into<Option<i64>>) -> Self {
+        Self::Int(number.into())
+    }
+
+    fn text(text: &'a str) -> Self {
+        Self::Text(Some(Cow::Borrowed(text)))
+    }
+
+    fn digest(digest: &'a Digest) -> Self {
+        Self::Bytes(Some(&digest.0))
+    }
+
+    /// A list as a JSON array, absent when it is empty.
+    fn list<T: serde::Serialize>(items: &[T]) -> Self {
+        Self::Text(crate::documents::list(items).map(Cow::Owned))
+    }
+}
+
+/// A model that is read from the columns of [`table::described`], in their order.
+pub(crate) trait FromRow: Sized {
+    fn read<C: Columns>(columns: &mut C) -> Result<Self, C::Error>;
+}
+
+/// A model that is written to the columns of [`table::described`]: one value for each, in their order.
+pub(crate) trait ToRow {
+    fn values(&self) -> impl IntoIterator<Item = Value<'_>>;
+}
+
+/// The columns of a row that was found, one after the other.
+pub(crate) trait Columns {
+    type Error;
+
+    /// The next column, a number.
+    fn int(&mut self) -> Result<Option<i64>, Self::Error>;
+    /// The next column, a flag.
+    fn flag(&mut self) -> Result<bool, Self::Error>;
+    /// Reads the next column, a text.
+    fn text_with<T>(&mut self, read: impl FnOnce(Option<&str>) -> T) -> Result<T, Self::Error>;
+    /// Reads the next column, bytes.
+    fn bytes_with<T>(&mut self, read: impl FnOnce(Option<&[u8]>) -> T) -> Result<T, Self::Error>;
+    /// The error of the column that was just read, which is not what it should be.
+    fn unreadable(&self, what: &'static str) -> Self::Error;
+
+    fn number(&mut self) -> Result<i64, Self::Error> {
+        self.int()?.ok_or_else(|| self.unreadable("a number"))
+    }
+
+    fn small(&mut self) -> Result<u32, Self::Error> {
+        let number = self.number()?;
+        u32::try_from(number).map_err(|_| self.unreadable("a number of 32 bits"))
+    }
+
+    fn time(&mut self) -> Result<UnixTime, Self::Error> {
+        self.number().map(UnixTime)
+    }
+
+    fn text_or_none(&mut self) -> Result<Option<String>, Self::Error> {
+        self.text_with(|text| text.map(str::to_owned))
+    }
+
+    fn text(&mut self) -> Result<String, Self::Error> {
+        self.text_or_none()?.ok_or_else(|| self.unreadable("a text"))
+    }
+
+    fn scope(&mut self) -> Result<Scope, Self::Error> {
+        self.text().map(Scope::from_row)
+    }
+
+    fn list<T: DeserializeOwned>(&mut self) -> Result<Vec<T>, Self::Error> {
+        self.text_with(read_list)?.ok_or_else(|| self.unreadable("a list"))
+    }
+
+    /// Two columns: the scope, then the audience.
+    fn permission(&mut self) -> Result<Permission, Self::Error> {
+        Ok(Permission { scope: self.scope()?, audience: self.list()? })
+    }
+
+    fn circumstances(&mut self) -> Result<Circumstances, Self::Error> {
+        self.text_with(read_circumstances)?.ok_or_else(|| self.unreadable("a JSON object"))
+    }
+
+    fn digest_or_none(&mut self) -> Result<Option<Digest>, Self::Error> {
+        let read = |bytes: Option<&[u8]>| bytes.map(|bytes| bytes.try_into().map(Digest)).transpose();
+        self.bytes_with(read)?.map_err(|_| self.unreadable("a digest"))
+    }
+
+    fn digest(&mut self) -> Result<Digest, Self::Error> {
+        self.digest_or_none()?.ok_or_else(|| self.unreadable("a digest"))
+    }
+}

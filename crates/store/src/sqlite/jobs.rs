@@ -1,0 +1,74 @@
+//! Jobs.
+
+use protocol::model::{Job, JobId, JobState};
+use protocol::time::UnixTime;
+use rusqlite::{Connection, Row, params};
+
+use super::apply::run;
+use super::row;
+use super::stop::Stop;
+use crate::jobs::state_of;
+use crate::rows::table::described;
+use crate::{JobClaim, JobCount, JobEnd, JobFilter};
+
+/// Claims due jobs within the writer's transaction.
+pub(super) fn claim(connection: &Connection, claim: JobClaim) -> Result<Vec<Job>, Stop> {
+    const SQL: &str = concat!(
+        "UPDATE jobs SET claimed_by = ?1, claimed_until = ?2, attempts = attempts + 1 WHERE id IN (\
+            SELECT id FROM jobs WHERE is_dead = 0 AND due_at <= ?3 AND (claimed_until IS NULL OR claimed_until <= ?3) \
+            ORDER BY due_at, id LIMIT ?4) RETURNING ",
+        described!(sqlite_names!(job))
+    );
+    let JobClaim { holder, now, for_s, jobs_max } = claim;
+    let mut statement = connection.prepare_cached(SQL)?;
+    let mut rows = statement.query(params![holder, now.plus(for_s).0, now.0, jobs_max])?;
+    let mut jobs = Vec::new();
+    while let Some(row) = rows.next()? {
+        jobs.push(row::job(row)?);
+    }
+    jobs.sort_unstable_by_key(|job| (job.due_at, job.id));
+    Ok(jobs)
+}
+
+/// Writes what became of a job. Gives the number of jobs that `holder` held.
+pub(super) fn end(connection: &Connection, id: JobId, holder: i64, end: &JobEnd) -> Result<usize, Stop> {
+    const LATER: &str = "UPDATE jobs SET due_at = ?3, last_error = ?4, is_dead = ?5, claimed_by = NULL, \
+        claimed_until = NULL WHERE id = ?1 AND claimed_by = ?2";
+    match end {
+        JobEnd::Done => run(connection, "DELETE FROM jobs WHERE id = ?1 AND claimed_by = ?2", [id.0, holder]),
+        JobEnd::Later { due_at, error } => run(connection, LATER, params![id.0, holder, due_at.0, error, false]),
+        JobEnd::Dead { at, error } => run(connection, LATER, params![id.0, holder, at.0, error, true]),
+    }
+}
+
+pub(super) fn list(connection: &Connection, filter: &JobFilter) -> Result<Vec<Job>, Stop> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        described!(sqlite_list!(job)),
+        " FROM jobs AS j WHERE (?1 IS NULL OR is_dead = ?1) AND (?2 IS NULL OR kind = ?2) ORDER BY id LIMIT ?3"
+    );
+    let is_dead = filter.state.map(|state| state == JobState::Dead);
+    let rows_max = i64::try_from(filter.rows_max).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(SQL)?;
+    let mut rows = statement.query(params![is_dead, filter.kind, rows_max])?;
+    let mut jobs = Vec::new();
+    while let Some(row) = rows.next()? {
+        jobs.push(row::job(row)?);
+    }
+    Ok(jobs)
+}
+
+pub(super) fn counts(connection: &Connection) -> Result<Vec<JobCount>, Stop> {
+    const SQL: &str =
+        "SELECT kind, is_dead, count(*), min(due_at) FROM jobs GROUP BY kind, is_dead ORDER BY kind, is_dead";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let read = |row: &Row<'_>| {
+        Ok(JobCount {
+            kind: row.get(0)?,
+            state: state_of(row.get(1)?),
+            count: u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0),
+            oldest_due_at: UnixTime(row.get(3)?),
+        })
+    };
+    Ok(statement.query_map([], read)?.collect::<rusqlite::Result<_>>()?)
+}
