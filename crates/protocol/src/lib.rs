@@ -8,11 +8,13 @@
 //! ```
 //!
 //! - [`wire`]: canonical parameter and answer names, the narrow waist between this crate and a dialect.
-//! - [`endpoint`], [`refusal`], [`policy`]: three tables that say what exists, how we say no, and what can be tuned.
+//! - [`endpoint`], [`refusal`], [`policy`], [`client_setting`]: tables that say what exists, how we say no, what can be tuned,
+//!   and what can be said about an application.
 //! - [`model`]: the rows. [`mod@line`]: what a judge asks for, is given, and decides.
 //! - [`crypto`]: tokens, seals and randomness. [`jose`]: signed tokens of other issuers.
 //! - [`client`], [`person`]: who is there, and how the server knows.
 //! - [`authorize`], [`token`], [`resource`], [`account`], [`developer`]: the judges, by the address that they answer at.
+//!   [`operate`]: the judges of the operator's commands.
 //!
 //! Nothing here does I/O, reads a clock, or draws randomness; nothing here is async.
 
@@ -20,15 +22,18 @@ pub mod account;
 pub mod authorize;
 pub mod carried_form;
 pub mod client;
+pub mod client_setting;
 pub mod crypto;
 pub mod developer;
 pub mod endpoint;
 pub mod exact;
+pub mod identifiers;
 pub mod jose;
 pub mod line;
 pub mod liveness;
 pub mod model;
 pub mod names;
+pub mod operate;
 pub mod passphrase;
 pub mod person;
 pub mod pkce;

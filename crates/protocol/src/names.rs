@@ -82,9 +82,18 @@ impl fmt::Display for NameFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length { characters_max } => write!(f, "must have between 1 and {characters_max} characters"),
-            Self::Character { character, at } => {
-                write!(f, "contains {} at character {at}; remove it", Described(*character))
-            }
+            Self::Character { .. } => write!(f, "contains {}; remove it", self.place()),
+        }
+    }
+}
+
+impl NameFault {
+    /// The character and its place, for a sentence about it. Empty for a name of a wrong length.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self {
+            Self::Length { .. } => String::new(),
+            Self::Character { character, at } => format!("{} at character {at}", Described(*character)),
         }
     }
 }

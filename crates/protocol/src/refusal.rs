@@ -3,7 +3,7 @@
 //! The name and the meaning are for the operator, the text is for the client. Several refusals share one text if the
 //! difference would help an attacker. Documentation, metrics and the error maps of dialects are made from this table.
 
-use crate::names::{Described, NameFault};
+use crate::names::NameFault;
 use crate::quoted::Quoted;
 use crate::wire::{Param, names};
 
@@ -252,6 +252,37 @@ refusals! {
     PersonalsTooMany, InvalidRequest, "OWASP ASVS 5.0 V2.4", "You have 50 personal access tokens, and that is the limit. Revoke one that you no longer need.", "A user makes more personal tokens than the limit.";
     PersonalScopeUnknown, InvalidScope, "RFC 6749 §3.3", "One of these permissions cannot be chosen here.", "A personal token with a scope that the surface does not have.";
     PersonalExpiryMalformed, InvalidRequest, "OWASP ASVS 5.0 V2.2", "Say when the token ends, by one of the choices.", "A lifetime that is none, or longer than the surface allows.";
+    IdMalformed, InvalidRequest, "RFC 6749 appendix A.1", "An identifier has 1 to 255 printable ASCII characters and no space.", "A client_id or a sub from elsewhere that does not survive headers, URLs and logs.";
+    EmailMalformed, InvalidRequest, "RFC 5321 §4.5.3.1", "The text {value} is no e-mail address.", "An e-mail address of a new or changed account that is none.";
+    EmailCharacter, InvalidRequest, "Unicode TR 36 §2", "The e-mail address contains {value}; remove it.", "An e-mail address with a character that is invisible or changes the direction of the text.";
+    UsernameMalformed, InvalidRequest, "OWASP ASVS 5.0 V2.2", "A user name has 1 to 64 characters, no space and no @.", "A user name that is empty, too long, or could pass for an e-mail address.";
+    UsernameCharacter, InvalidRequest, "Unicode TR 36 §2", "The user name contains {value}; remove it.", "A user name with a character that is invisible or changes the direction of the text.";
+    SettingMalformed, InvalidRequest, "RFC 7591 §2", "The value of {value} is none that this setting can have.", "A client setting of another form, or with a word that it does not know.";
+    SettingOfOperator, AccessDenied, "OWASP ASVS 5.0 V8.2", "Only the operator of this server can set {value}.", "The owner of an application proposed a setting that is the operator's.";
+    HomepageMalformed, InvalidRequest, "RFC 7591 §2", "The page {value} is no http or https URL.", "The page about an application is no URL of the web.";
+    HomepageCharacter, InvalidRequest, "Unicode TR 36 §2", "The URL contains {value}; remove it.", "The page about an application has a character that is invisible or changes the direction of the text.";
+    AuthMethodOfPublicClient, InvalidRequest, "RFC 6749 §2.1", "A public client has no secret to send: its only authentication method is none.", "A way to send a secret for a client that has none.";
+    AuthMethodOfConfidentialClient, InvalidRequest, "RFC 6749 §2.3", "A confidential client proves who it is: the authentication method none is for public clients.", "A confidential client that would prove nothing.";
+    GrantNotOffered, InvalidRequest, "RFC 6749 §1.3", "This API has no grant type {value}.", "A grant type for a client whose surface does not offer it.";
+    GrantOfOperator, AccessDenied, "OWASP ASVS 5.0 V8.2", "Only the operator of this server can give an application the grant type {value}.", "A self-registered application asked for a grant type that the table does not open to such applications.";
+    GrantOfConfidentialClient, InvalidRequest, "RFC 6749 §4.4", "A public client has no credentials: the grant type {value} is for confidential clients.", "A public client asked for a grant type by which a client acts for itself.";
+    ScopeMalformed, InvalidScope, "RFC 6749 §3.3", "The word {value} cannot be a scope.", "A scope of a registration with characters that no scope has, or with too many words.";
+    ScopeNotOffered, InvalidScope, "RFC 6749 §3.3", "This API has no scope {value}.", "A scope for a client or a personal token that its surface does not have.";
+    ResourceMalformed, InvalidTarget, "RFC 8707 §2", "The resource {value} is no absolute URL without a fragment.", "A resource that a client cannot answer for.";
+    PkceNotOptional, InvalidRequest, "RFC 9700 §2.1.1", "PKCE cannot be optional here: public clients always need it, and some APIs ask it of all.", "A client was to be registered without PKCE where that is not allowed.";
+    IntrospectionOfPublicClient, InvalidRequest, "RFC 7662 §2.1", "A public client cannot introspect tokens.", "A public client was to learn of every token.";
+    AccountsApiOfPublicClient, InvalidRequest, "OWASP ASVS 5.0 V8.2", "A public client cannot use the accounts API.", "The accounts API was to be opened to a client without a secret.";
+    AccountsApiOfOtherDialect, InvalidRequest, "OWASP ASVS 5.0 V8.2", "A client of {value} cannot use the accounts API: register a client of the standard dialect.", "The accounts API authenticates clients of the standard dialect alone.";
+    SecretLength, InvalidRequest, "RFC 6749 §2.3.1", "The secret has {value} bytes; it must have 8 to 1024.", "A client secret from elsewhere that is too short or too long.";
+    SecretCharacter, InvalidRequest, "RFC 6749 appendix A.2", "The secret has the character {value}: a client secret consists of printable ASCII characters.", "A client secret from elsewhere that no client could send.";
+    SecretNoneOlder, InvalidRequest, "RFC 6749 §2.3.1", "The client has no older secret to retire.", "The older of two secrets was to be retired where there is one.";
+    TotpUnreadable, InvalidRequest, "RFC 6238 §5.1", "The second factor of {value} cannot be opened with either master key.", "A second factor that is sealed with a third master key, or damaged.";
+    ClientAbsent, NotFound, "RFC 9110 §15.5.5", "There is no client {value}.", "The operator named a client_id that nobody has.";
+    UserAbsent, NotFound, "RFC 9110 §15.5.5", "There is no user {value}.", "The operator named a user whom nobody is.";
+    UserOff, InvalidRequest, "OWASP ASVS 5.0 V8.2", "The user {value} is disabled. Enable the account first.", "The operator wanted a token for a disabled account.";
+    AttributeAbsent, InvalidRequest, "RFC 7396 §2", "The account has no attribute {value}.", "The operator removed an attribute that the account does not have.";
+    GrantAbsent, NotFound, "RFC 9110 §15.5.5", "There is no such grant.", "The operator named a grant that is not there.";
+    TokenAbsent, NotFound, "RFC 9110 §15.5.5", "There is no such token.", "The operator named a token that was never this server's, or is gone.";
 }
 
 /// A refusal of one request, with the faulty parameter and value if there are any.
@@ -324,9 +355,7 @@ impl From<NameFault> for Refusal {
     fn from(fault: NameFault) -> Self {
         match fault {
             NameFault::Length { .. } => No::NameMalformed.into(),
-            NameFault::Character { character, at } => {
-                Self::from(No::NameCharacter).with_value(&format!("{} at character {at}", Described(character)))
-            }
+            NameFault::Character { .. } => Self::from(No::NameCharacter).with_value(&fault.place()),
         }
     }
 }

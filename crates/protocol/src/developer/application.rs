@@ -2,85 +2,56 @@
 
 use std::sync::Arc;
 
-use url::Url;
-
-use super::done::{APPLICATIONS_MAX, Done, REDIRECT_URIS_MAX};
-use crate::client::registration::{self, SECRETS_LIVE_MAX};
-use crate::client::rights::Introspection;
+use super::done::{APPLICATIONS_MAX, Done};
+use crate::client::registration::{self, Asked, Asker, REDIRECT_URIS_MAX, SECRETS_LIVE_MAX};
+use crate::client_setting::{self, Form, Given, Proposal, Setting};
 use crate::line::{Facts, Rely, Turn, Write};
 use crate::model::{Client, ClientKey, ClientKind, ClientSecret, EventKind};
-use crate::names::display_name;
 use crate::person::sign_in::Signed;
-use crate::redirect::{self, REDIRECT_URI_BYTES_MAX};
+use crate::redirect;
 use crate::refusal::{No, Refusal};
-use crate::wire::Param;
 
-/// Longest address of a logo, in bytes, as for a redirect URI.
-const LOGO_URI_BYTES_MAX: usize = REDIRECT_URI_BYTES_MAX;
 /// Digits of a reference to a secret: enough to tell the two of a client apart.
 const REFERENCE_DIGITS: usize = 16;
 
-/// What a person says about an application.
+/// What a person says about an application: a value for each setting that owners set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Particulars {
-    name: String,
-    logo_uri: Option<String>,
-    redirect_uris: Vec<String>,
-}
+pub struct Particulars(Proposal);
 
 impl Particulars {
-    /// Reads what was typed. Redirect URIs stand one a line.
+    /// Reads a form. `field` gives the text of the field with this name. Several values stand one a line.
     #[must_use]
-    pub fn read(name: &str, logo_uri: &str, redirect_uris: &str) -> Self {
-        let mut uris: Vec<String> = Vec::new();
-        for uri in redirect_uris.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            // One more than allowed shows that there are too many; the rest need not be compared.
-            if uris.len() <= REDIRECT_URIS_MAX && !uris.iter().any(|own| own == uri) {
-                uris.push(uri.to_owned());
-            }
+    pub fn read<'t>(field: impl Fn(&str) -> &'t str) -> Self {
+        let mut proposal = Proposal::default();
+        for row in client_setting::TABLE.iter().filter(|row| row.is_for_owner) {
+            let typed = field(row.name);
+            let given = match row.form {
+                Form::Texts => Given::Texts(lines(typed)),
+                _ => Given::Text(typed.to_owned()),
+            };
+            proposal.set(row.setting, given);
         }
-        let logo_uri = logo_uri.trim();
-        Self {
-            name: name.to_owned(),
-            logo_uri: (!logo_uri.is_empty()).then(|| logo_uri.to_owned()),
-            redirect_uris: uris,
-        }
+        Self(proposal)
     }
 
     /// The first redirect URI that a client of this kind cannot have, and what is wrong with it.
     #[must_use]
     pub fn faulty_redirect_uri(&self, kind: ClientKind) -> Option<(&str, No)> {
-        self.redirect_uris.iter().find_map(|uri| Some((uri.as_str(), redirect::may_register(uri, kind).err()?)))
-    }
-
-    /// Puts into a client what was said about it.
-    fn fill(&self, client: &mut Client) -> Result<(), Refusal> {
-        let name = display_name(&self.name)?;
-        if self.logo_uri.as_deref().is_some_and(|uri| !is_logo_uri(uri)) {
-            return Err(No::LogoUriMalformed.into());
-        }
-        let refused = |no| Refusal::of(no, Param::RedirectUri);
-        if self.redirect_uris.is_empty() && client.grants.iter().any(|grant| grant.is_by_redirect()) {
-            return Err(refused(No::RedirectUrisMissing));
-        }
-        if self.redirect_uris.len() > REDIRECT_URIS_MAX {
-            return Err(refused(No::RedirectUrisTooMany));
-        }
-        if let Some((_, no)) = self.faulty_redirect_uri(client.kind) {
-            return Err(refused(no));
-        }
-        name.clone_into(&mut client.name);
-        client.logo_uri.clone_from(&self.logo_uri);
-        client.redirect_uris.clone_from(&self.redirect_uris);
-        Ok(())
+        let uris = self.0.texts(Setting::RedirectUris);
+        uris.iter().find_map(|uri| Some((uri.as_str(), redirect::may_register(uri, kind).err()?)))
     }
 }
 
-fn is_logo_uri(uri: &str) -> bool {
-    let is_plain = uri.len() <= LOGO_URI_BYTES_MAX
-        && uri.starts_with("https://")
-        && uri.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\'));
-    is_plain && Url::parse(uri).is_ok_and(|url| url.has_host() && url.username().is_empty() && url.password().is_none())
+/// The lines of a field, each once.
+fn lines(typed: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in typed.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        // One more than allowed shows that there are too many; the rest need not be compared.
+        if lines.len() <= REDIRECT_URIS_MAX && !lines.iter().any(|own| own == line) {
+            lines.push(line.to_owned());
+        }
+    }
+    lines
 }
 
 /// How a page refers to a secret of a client without telling anything about it.
@@ -104,6 +75,10 @@ fn alterable<'f>(signed: &Signed, client_id: &str, facts: &'f Facts) -> Result<&
     if client.is_first_party { Err(No::ApplicationOfOperator.into()) } else { Ok(client) }
 }
 
+fn asked<'a>(turn: &Turn<'a>) -> Asked<'a> {
+    Asked { asker: Asker::Owner, policy: turn.policy }
+}
+
 pub(super) fn create(
     signed: &Signed,
     particulars: &Particulars,
@@ -115,20 +90,16 @@ pub(super) fn create(
     if !turn.policy.client.is_self_service {
         return Err(No::DialectNotOffered.into());
     }
-    let kind = match kind {
-        "" => turn.policy.client.kind,
-        word => ClientKind::from_name(word).ok_or(No::ClientKindUnknown)?,
-    };
-    let mut client = registration::client(kind, turn.policy);
-    // What is a person's own acts for people who allow it. To act for itself, or to take passwords, an application needs
-    // the operator.
-    client.grants.retain(|grant| grant.row().is_open_to_self_registered);
-    particulars.fill(&mut client)?;
+    let mut proposal = particulars.0.clone();
+    if !kind.is_empty() {
+        proposal.set(Setting::Kind, kind.into());
+    }
+    let mut client = registration::proposed(&proposal, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
     let owner = signed.user.key;
     if facts.owned_counts().is_none_or(|own| own.clients >= APPLICATIONS_MAX) {
         return Err(No::ApplicationsTooMany.into());
     }
-    let shown = (kind == ClientKind::Confidential).then(|| {
+    let shown = (client.kind == ClientKind::Confidential).then(|| {
         let (kept, text) = registration::secret(turn.now, &mut turn.entropy);
         client.secrets.push(kept);
         text
@@ -136,8 +107,6 @@ pub(super) fn create(
     client.client_id = registration::client_id(&mut turn.entropy);
     client.key = ClientKey(turn.entropy.next_id());
     client.owner = Some(owner);
-    client.introspection = Some(Introspection::Own);
-    client.accounts_api = Some(false);
     client.created_at = turn.now;
     signed.rely(turn);
     turn.rely(Rely::ClientsFewer { owner, than: APPLICATIONS_MAX });
@@ -163,8 +132,8 @@ pub(super) fn save(
     turn: &mut Turn<'_>,
 ) -> Result<Done, Refusal> {
     let seen = alterable(signed, client_id, facts)?;
-    let mut client = (**seen).clone();
-    particulars.fill(&mut client)?;
+    let client =
+        registration::changed(seen, &particulars.0, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
     if client == **seen {
         return Ok(Done::Application(Arc::clone(seen), None));
     }
@@ -172,13 +141,8 @@ pub(super) fn save(
     if client.redirect_uris != seen.redirect_uris {
         signed.check_recent(turn)?;
     }
-    let changed = [
-        (client.name != seen.name, "name"),
-        (client.logo_uri != seen.logo_uri, "logo_uri"),
-        (client.redirect_uris != seen.redirect_uris, "redirect_uris"),
-    ];
-    let words: Vec<&str> = changed.iter().filter(|(is_changed, _)| *is_changed).map(|(_, word)| *word).collect();
-    Ok(Done::Application(put(signed, client, &words.join(" "), turn), None))
+    let words = client_setting::differences(seen, &client).join(" ");
+    Ok(Done::Application(put(signed, client, &words, turn), None))
 }
 
 pub(super) fn delete(signed: &Signed, client_id: &str, facts: &Facts, turn: &mut Turn<'_>) -> Result<Done, Refusal> {

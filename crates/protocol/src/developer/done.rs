@@ -9,8 +9,6 @@ use crate::secret::Secret;
 pub const APPLICATIONS_MAX: u32 = 25;
 /// How many personal tokens a person can have.
 pub const PERSONALS_MAX: u32 = 50;
-/// How many redirect URIs an application can have.
-pub const REDIRECT_URIS_MAX: usize = 20;
 
 /// The outcome.
 #[derive(Debug)]

@@ -10,7 +10,8 @@ mod tests;
 use std::sync::Arc;
 
 pub use application::{Particulars, secret_reference};
-pub use done::{APPLICATIONS_MAX, Done, PERSONALS_MAX, REDIRECT_URIS_MAX};
+pub use done::{APPLICATIONS_MAX, Done, PERSONALS_MAX};
+pub(crate) use personal::personal_row;
 pub use personal::{Lifetime, TokenReference, TokenWish};
 
 use crate::line::Call;

@@ -4,12 +4,13 @@ use super::done::{Done, PERSONALS_MAX};
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::{Keys, TokenKind};
 use crate::line::{Facts, Rely, Turn, Write};
-use crate::model::{EventKind, Personal, PersonalId};
+use crate::model::{EventKind, Personal, PersonalId, UserKey};
 use crate::names::display_name;
 use crate::person::sign_in::Signed;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
+use crate::secret::Secret;
 use crate::time::UnixTime;
 
 /// The personal token that somebody wishes for.
@@ -95,12 +96,28 @@ pub(super) fn create(signed: &Signed, wish: &TokenWish, facts: &Facts, turn: &mu
     if facts.owned_counts().is_none_or(|own| own.personals >= PERSONALS_MAX) {
         return Err(No::PersonalsTooMany.into());
     }
-    let minted = turn.keys.mint(TokenKind::Personal, &policy.personal.spelling, &mut turn.entropy);
+    let (row, text) = personal_row(user, name, scope, ttl_s, turn);
+    signed.rely(turn);
+    turn.rely(Rely::PersonalsFewer { user, than: PERSONALS_MAX });
+    turn.write(Write::PutPersonal(Box::new(row)));
+    turn.note(EventKind::PersonalCreated, Some(user), None, name);
+    Ok(Done::Token(text))
+}
+
+/// A new personal token of the surface that is spoken, as its owner makes it: the row, and the text that is shown once.
+pub(crate) fn personal_row(
+    user: UserKey,
+    name: &str,
+    scope: Scope,
+    ttl_s: Option<u64>,
+    turn: &mut Turn<'_>,
+) -> (Personal, Secret) {
+    let minted = turn.keys.mint(TokenKind::Personal, &turn.policy.personal.spelling, &mut turn.entropy);
     let row = Personal {
         id: PersonalId(minted.id),
         digest: minted.digest,
         user,
-        dialect: policy.dialect.clone(),
+        dialect: turn.policy.dialect.clone(),
         name: name.to_owned(),
         scope,
         is_by_operator: false,
@@ -108,11 +125,7 @@ pub(super) fn create(signed: &Signed, wish: &TokenWish, facts: &Facts, turn: &mu
         expires_at: ttl_s.map_or(UnixTime::NEVER, |ttl_s| turn.now.plus(ttl_s)),
         used_at: None,
     };
-    signed.rely(turn);
-    turn.rely(Rely::PersonalsFewer { user, than: PERSONALS_MAX });
-    turn.write(Write::PutPersonal(Box::new(row)));
-    turn.note(EventKind::PersonalCreated, Some(user), None, name);
-    Ok(Done::Token(minted.text))
+    (row, minted.text)
 }
 
 /// Ends a token, also from a session that began long ago: whoever has lost a token should not be held up.

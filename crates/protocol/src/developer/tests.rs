@@ -63,12 +63,21 @@ fn yes(world: &World, act: Act) -> (Done, Changes, String) {
     (verdict.expect("it is allowed").done, changes, words)
 }
 
+fn particulars(name: &str, logo_uri: &str, redirect_uris: &str) -> Particulars {
+    Particulars::read(|field| match field {
+        "name" => name,
+        "logo_uri" => logo_uri,
+        "redirect_uris" => redirect_uris,
+        other => panic!("{other} is a setting of owners that these tests do not know"),
+    })
+}
+
 fn create(redirect_uris: &str, kind: &str) -> Act {
-    Act::Create { particulars: Particulars::read("Importer", "", redirect_uris), kind: kind.into() }
+    Act::Create { particulars: particulars("Importer", "", redirect_uris), kind: kind.into() }
 }
 
 fn named(name: &str) -> Act {
-    Act::Create { particulars: Particulars::read(name, "", "https://a.example/"), kind: String::new() }
+    Act::Create { particulars: particulars(name, "", "https://a.example/"), kind: String::new() }
 }
 
 fn save(particulars: Particulars) -> Act {
@@ -90,7 +99,7 @@ fn acts() -> Vec<Act> {
         Act::Begin,
         Act::See("web".into()),
         create("https://a.example/", ""),
-        save(Particulars::read("New", "", "https://a.example/")),
+        save(particulars("New", "", "https://a.example/")),
         Act::Delete("web".into()),
         Act::AddSecret("web".into()),
         Act::RetireSecret { client_id: "web".into(), secret: None },
@@ -255,8 +264,8 @@ fn what_cannot_be_registered_is_refused_by_name() {
         ("https://a.example/logo.png", true),
         ("", true),
     ] {
-        let particulars = Particulars::read("Importer", logo, "https://a.example/");
-        let (verdict, _) = judge(&world, Act::Create { particulars, kind: String::new() });
+        let said = particulars("Importer", logo, "https://a.example/");
+        let (verdict, _) = judge(&world, Act::Create { particulars: said, kind: String::new() });
         assert_eq!(verdict.err().map(|refusal| refusal.no), (!is_good).then_some(No::LogoUriMalformed), "{logo}");
     }
 }
@@ -292,7 +301,7 @@ fn an_application_of_somebody_else_is_not_found() {
         world.facts.client = Some(Arc::new(Client { owner, ..sample::client() }));
         for act in [
             Act::See("web".into()),
-            save(Particulars::read("New", "", "https://a.example/")),
+            save(particulars("New", "", "https://a.example/")),
             Act::Delete("web".into()),
             Act::AddSecret("web".into()),
             Act::RetireSecret { client_id: "web".into(), secret: None },
@@ -307,7 +316,7 @@ fn an_application_of_somebody_else_is_not_found() {
 #[test]
 fn an_application_is_saved_with_its_next_version_and_keeps_all_else() {
     let world = world();
-    let said = Particulars::read(" Neu ", "https://a.example/logo.png", "https://a.example/");
+    let said = particulars(" Neu ", "https://a.example/logo.png", "https://a.example/");
     let (_, changes, words) = yes(&world, save(said));
     assert_eq!(words, "Rely, Rely, PutClient, Note client_changed");
     let expected = Client {
@@ -319,7 +328,7 @@ fn an_application_is_saved_with_its_next_version_and_keeps_all_else() {
         ..sample::client()
     };
     assert_eq!(*put_client(&changes), expected);
-    let same = Particulars::read("Web", "", "https://app.example/cb");
+    let same = particulars("Web", "", "https://app.example/cb");
     assert_eq!(yes(&world, save(same)).2, "", "nothing changed");
 }
 
@@ -330,7 +339,7 @@ fn only_a_recent_sign_in_touches_secrets_tokens_and_addresses_asvs_7_5_1() {
     for act in [
         Act::Begin,
         create("https://a.example/", ""),
-        save(Particulars::read("Web", "", "https://other.example/")),
+        save(particulars("Web", "", "https://other.example/")),
         Act::Delete("web".into()),
         Act::AddSecret("web".into()),
         Act::RetireSecret { client_id: "web".into(), secret: None },
@@ -339,7 +348,7 @@ fn only_a_recent_sign_in_touches_secrets_tokens_and_addresses_asvs_7_5_1() {
         assert_eq!(no(&old, act), No::SignInAgain);
     }
     assert!(judge(&old, Act::See("web".into())).0.is_ok());
-    assert!(judge(&old, save(Particulars::read("Renamed", "", "https://app.example/cb"))).0.is_ok());
+    assert!(judge(&old, save(particulars("Renamed", "", "https://app.example/cb"))).0.is_ok());
 }
 
 #[test]
@@ -449,7 +458,7 @@ fn only_its_owner_ends_a_personal_token_and_from_any_session() {
 
 #[test]
 fn the_faulty_one_of_several_addresses_is_named() {
-    let said = Particulars::read("Importer", "", "https://a.example/\nhttp://b.example/\njavascript:x");
+    let said = particulars("Importer", "", "https://a.example/\nhttp://b.example/\njavascript:x");
     assert_eq!(said.faulty_redirect_uri(ClientKind::Public), Some(("http://b.example/", No::RedirectUriUnencrypted)));
     assert_eq!(may_register("https://a.example/", ClientKind::Public), Ok(()));
 }
@@ -469,7 +478,7 @@ fn nobody_but_the_operator_changes_an_application_that_nobody_is_asked_about() {
     let mut world = world();
     let own = world.facts.client.as_ref().unwrap();
     world.facts.client = Some(Arc::new(Client { is_first_party: true, ..(**own).clone() }));
-    let particulars = Particulars::read("New", "", "https://a.example/");
+    let particulars = particulars("New", "", "https://a.example/");
     let retire = Act::RetireSecret { client_id: "web".into(), secret: None };
     for act in [save(particulars), Act::Delete("web".into()), Act::AddSecret("web".into()), retire] {
         assert_eq!(no(&world, act), No::ApplicationOfOperator);

@@ -24,9 +24,9 @@ pub enum Row {
     /// A user, for [`Key::Login`] and [`Key::Sub`].
     User(Arc<User>),
     /// A code, with its client and user.
-    Code(Held<Code>),
+    Code(Box<Held<Code>>),
     /// A grant, with its client and user.
-    Grant(Held<Grant>),
+    Grant(Box<Held<Grant>>),
     /// An access token, with its client and user.
     Access(Held<Access>),
     /// A personal token, with its user.
@@ -59,8 +59,6 @@ macro_rules! rows {
 rows! {
     Client(Arc<Client>),
     User(Arc<User>),
-    Code(Held<Code>),
-    Grant(Held<Grant>),
     Access(Held<Access>),
     Personal(Held<Personal>),
     Session(Held<Session>),
@@ -68,6 +66,19 @@ rows! {
     Failures(Attempts),
     Consent(Consent),
     OwnedCounts(OwnedCounts),
+}
+
+// Boxed: they are larger than the others, and every fact has room for the largest.
+impl From<Option<Held<Code>>> for Row {
+    fn from(row: Option<Held<Code>>) -> Self {
+        row.map_or(Self::Absent, |held| Self::Code(Box::new(held)))
+    }
+}
+
+impl From<Option<Held<Grant>>> for Row {
+    fn from(row: Option<Held<Grant>>) -> Self {
+        row.map_or(Self::Absent, |held| Self::Grant(Box::new(held)))
+    }
 }
 
 impl Row {

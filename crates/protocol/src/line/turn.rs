@@ -26,6 +26,8 @@ pub struct Turn<'a> {
     pub address: &'a str,
     /// What the process remembers of the calling client's secrets.
     pub recalled: &'a Recalled,
+    /// The account of the operating system that runs a command; absent for requests.
+    actor: Option<&'a str>,
     /// Password hashes that an earlier attempt at the same turn computed.
     memo: Option<&'a Memo>,
     /// The client's secret that was right, once one was. The process remembers it.
@@ -38,7 +40,18 @@ impl<'a> Turn<'a> {
     #[must_use]
     pub fn new(now: UnixTime, policy: &'a Policy, keys: &'a Keys, entropy: Entropy, address: &'a str) -> Self {
         let recalled = Recalled::NOTHING;
-        Self { now, policy, keys, entropy, address, recalled, memo: None, proven: None, changes: Changes::default() }
+        Self {
+            now,
+            policy,
+            keys,
+            entropy,
+            address,
+            recalled,
+            actor: None,
+            memo: None,
+            proven: None,
+            changes: Changes::default(),
+        }
     }
 
     /// The same turn, with the password hashes that an earlier attempt at it computed.
@@ -51,6 +64,12 @@ impl<'a> Turn<'a> {
     #[must_use]
     pub fn with_recalled(self, recalled: &'a Recalled) -> Self {
         Self { recalled, ..self }
+    }
+
+    /// The same turn, for a command that this account of the operating system runs. Every event says so.
+    #[must_use]
+    pub fn by(self, actor: &'a str) -> Self {
+        Self { actor: Some(actor), ..self }
     }
 
     /// Returns true if `stored` is the hash of the password `typed`. Slow, unless an earlier attempt compared the two.
@@ -97,7 +116,8 @@ impl<'a> Turn<'a> {
         detail: impl Into<String>,
     ) {
         let (at, address, detail) = (self.now, self.address.to_owned(), detail.into());
-        let event = Event { at, kind, user, client, address, detail, actor: None };
+        let actor = self.actor.map(ToOwned::to_owned);
+        let event = Event { at, kind, user, client, address, detail, actor };
         self.write(Write::Note(event));
     }
 

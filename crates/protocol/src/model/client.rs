@@ -47,6 +47,12 @@ impl AuthMethod {
             Self::ClientSecretPost => "client_secret_post",
         }
     }
+
+    /// The method with this word.
+    #[must_use]
+    pub fn from_name(text: &str) -> Option<Self> {
+        [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost].into_iter().find(|own| own.as_str() == text)
+    }
 }
 
 /// Must the client use PKCE (RFC 7636)? When it does so of its own will, its challenge is always enforced.
@@ -59,6 +65,23 @@ pub enum Pkce {
     Optional,
 }
 
+impl Pkce {
+    /// The word that the operator writes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Optional => "optional",
+        }
+    }
+
+    /// The setting with this word.
+    #[must_use]
+    pub fn from_name(text: &str) -> Option<Self> {
+        [Self::Required, Self::Optional].into_iter().find(|own| own.as_str() == text)
+    }
+}
+
 /// What happens to a refresh token when it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,6 +92,24 @@ pub enum RefreshMode {
     Reuse,
     /// None is issued.
     None,
+}
+
+impl RefreshMode {
+    /// The word that the operator writes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rotate => "rotate",
+            Self::Reuse => "reuse",
+            Self::None => "none",
+        }
+    }
+
+    /// The mode with this word.
+    #[must_use]
+    pub fn from_name(text: &str) -> Option<Self> {
+        [Self::Rotate, Self::Reuse, Self::None].into_iter().find(|own| own.as_str() == text)
+    }
 }
 
 /// One of a client's secrets. Two may live at the same time, so that one can be replaced without an outage.

@@ -22,4 +22,10 @@ impl Introspection {
             Self::Any => "any",
         }
     }
+
+    /// The setting with this word.
+    #[must_use]
+    pub fn from_name(text: &str) -> Option<Self> {
+        [Self::Own, Self::Any].into_iter().find(|own| own.as_str() == text)
+    }
 }

@@ -87,7 +87,7 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Amr, Authorization, Circumstances, Permission, SessionId};
+    use crate::model::{Authorization, Circumstances, Permission, SessionId};
     use crate::sample::{self, World};
     use crate::scope::Scope;
     use crate::time::UnixTime;
@@ -240,7 +240,7 @@ mod tests {
         let mut world = world();
         let newer = serde_json::from_str(r#"{"first_grant":"device_code","nonce":"n-0S6"}"#).unwrap();
         for rest in [serde_json::Map::new(), newer] {
-            let known = Circumstances { session: Some(SessionId(7)), amr: vec![Amr::Pwd], rest, first_grant: None };
+            let known = Circumstances { session: Some(SessionId(7)), rest, ..Circumstances::default() };
             code(&mut world).authorization.circumstances = known.clone();
             let expected = Authorization {
                 circumstances: Circumstances { first_grant: Some(GrantType::AuthorizationCode), ..known },

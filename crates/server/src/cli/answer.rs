@@ -55,6 +55,14 @@ impl Stop {
     }
 }
 
+impl Stop {
+    /// Both reasons, a line each. The first one says with which code the command ends.
+    #[must_use]
+    pub(super) fn and(self, other: &Self) -> Self {
+        Self { text: format!("{}\n{}", self.text, other.text), ..self }
+    }
+}
+
 impl std::fmt::Display for Stop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)

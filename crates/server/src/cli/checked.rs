@@ -2,56 +2,31 @@
 //! anything is written.
 
 use protocol::exact::{self, Inexact};
-use protocol::names::{self, NAME_CHARACTERS_MAX, NameFault, USERNAME_CHARACTERS_MAX};
+use protocol::identifiers;
 use protocol::refusal::{No, Refusal};
 use serde_json::{Map, Value};
 
 use super::answer::Stop;
+use super::words;
 
-/// Longest e-mail address, RFC 5321 §4.5.3.1.
-const EMAIL_BYTES_MAX: usize = 254;
-
-/// An identifier from elsewhere: printable ASCII without space, so that it survives headers, URLs and logs.
+/// An identifier from elsewhere.
 pub(super) fn checked_id(text: &str) -> Result<String, Stop> {
-    let is_good = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_good {
-        Ok(text.to_owned())
-    } else {
-        Err(Stop::usage("an id has 1 to 255 printable ASCII characters and no space"))
-    }
+    identifiers::id(text).map_err(|no| words::of(&no.into(), text))?;
+    Ok(text.to_owned())
 }
 
 pub(super) fn checked_email(text: &str) -> Result<String, Stop> {
-    let text = text.trim();
-    checked_characters("the e-mail address", text)?;
-    let parts = text.split_once('@');
-    let is_good = text.len() <= EMAIL_BYTES_MAX
-        && parts.is_some_and(|(own, host)| !own.is_empty() && !host.is_empty() && !host.contains('@'))
-        && !text.chars().any(char::is_whitespace);
-    if is_good { Ok(text.to_owned()) } else { Err(Stop::usage(format!("`{text}` is no e-mail address"))) }
+    identifiers::email(text).map(ToOwned::to_owned).map_err(|refusal| words::of(&refusal, text.trim()))
 }
 
 pub(super) fn checked_username(text: &str) -> Result<String, Stop> {
-    let is_plain = !text.chars().any(|own| own.is_whitespace() || own == '@');
-    match names::check(text, USERNAME_CHARACTERS_MAX) {
-        Err(fault @ NameFault::Character { .. }) => Err(Stop::usage(format!("the user name {fault}"))),
-        Ok(()) if is_plain => Ok(text.to_owned()),
-        _ => Err(Stop::usage(format!("a user name has 1 to {USERNAME_CHARACTERS_MAX} characters, no space and no @"))),
-    }
+    identifiers::username(text).map_err(|refusal| words::of(&refusal, text))?;
+    Ok(text.to_owned())
 }
 
 /// A name that people read.
 pub(super) fn checked_name(text: &str) -> Result<String, Stop> {
-    match names::display_name(text) {
-        Ok(name) => Ok(name.to_owned()),
-        Err(NameFault::Length { .. }) => Err(Stop::usage(format!("a name has 1 to {NAME_CHARACTERS_MAX} characters"))),
-        Err(fault) => Err(Stop::usage(format!("the name {fault}"))),
-    }
-}
-
-/// Refuses a text with a character that is invisible or changes the direction of its neighbours.
-pub(super) fn checked_characters(what: &str, text: &str) -> Result<(), Stop> {
-    names::check_characters(text).map_err(|fault| Stop::usage(format!("{what} {fault}")))
+    identifiers::display_name(text).map(ToOwned::to_owned).map_err(|refusal| words::of(&refusal, text))
 }
 
 /// Attributes as `NAME=VALUE`. A value is JSON, or else text.
@@ -79,7 +54,7 @@ pub(super) fn attributes(pairs: &[String]) -> Result<Map<String, Value>, Stop> {
 }
 
 /// What the rules say, told to the operator.
-pub(super) fn refused(refusal: Refusal) -> Stop {
+fn refused(refusal: Refusal) -> Stop {
     Stop::usage(refusal.text())
 }
 

@@ -1,19 +1,21 @@
 //! `grantry client`: applications and APIs.
 
-use clap::{ArgAction, Args, Subcommand, ValueEnum};
-use protocol::client::rights::Introspection;
-use protocol::line::Write;
-use protocol::model::{AuthMethod, ClientKind, GrantType, Pkce, RefreshMode};
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use protocol::operate::{ClientAct, ClientCall};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Stop};
-use super::desk::{Desk, Draft};
-use super::show;
+use super::desk::{Desk, Rules};
+use super::{show, words};
 
 mod add;
+mod options;
 mod secret;
 
 pub(crate) use add::{Add, Added};
+pub(crate) use options::AddOptions;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Client {
@@ -68,105 +70,6 @@ pub(super) struct Which {
     client: String,
 }
 
-/// Can it keep a secret?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
-    /// Runs in a browser or on somebody's device.
-    Public,
-    /// Runs on a server of its own.
-    Confidential,
-}
-
-impl From<Kind> for ClientKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Public => Self::Public,
-            Kind::Confidential => Self::Confidential,
-        }
-    }
-}
-
-/// Must it use PKCE?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PkceWord {
-    /// Every authorization request needs a challenge.
-    Required,
-    /// A challenge is honoured when it comes.
-    Optional,
-}
-
-impl From<PkceWord> for Pkce {
-    fn from(word: PkceWord) -> Self {
-        match word {
-            PkceWord::Required => Self::Required,
-            PkceWord::Optional => Self::Optional,
-        }
-    }
-}
-
-/// What happens to its refresh tokens when they are used?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RefreshWord {
-    /// Each use gives a new one.
-    Rotate,
-    /// It stays the same.
-    Reuse,
-    /// None is issued.
-    None,
-}
-
-impl From<RefreshWord> for RefreshMode {
-    fn from(word: RefreshWord) -> Self {
-        match word {
-            RefreshWord::Rotate => Self::Rotate,
-            RefreshWord::Reuse => Self::Reuse,
-            RefreshWord::None => Self::None,
-        }
-    }
-}
-
-/// How it proves who it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Method {
-    /// It proves nothing: public clients.
-    #[value(name = "none")]
-    None,
-    /// In the Authorization header.
-    #[value(name = "client_secret_basic")]
-    Basic,
-    /// In the request body.
-    #[value(name = "client_secret_post")]
-    Post,
-}
-
-impl From<Method> for AuthMethod {
-    fn from(method: Method) -> Self {
-        match method {
-            Method::None => Self::None,
-            Method::Basic => Self::ClientSecretBasic,
-            Method::Post => Self::ClientSecretPost,
-        }
-    }
-}
-
-/// Which tokens introspection describes to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum IntrospectionWord {
-    /// Tokens that were issued to it, and tokens for the resources that it answers for.
-    Own,
-    /// Every access token and personal access token of its dialect.
-    Any,
-}
-
-impl From<IntrospectionWord> for Introspection {
-    fn from(word: IntrospectionWord) -> Self {
-        match word {
-            IntrospectionWord::Own => Self::Own,
-            IntrospectionWord::Any => Self::Any,
-        }
-    }
-}
-
 impl Client {
     pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
         match self {
@@ -179,9 +82,9 @@ impl Client {
             }
             Self::Set(set) => set.run(desk).await,
             Self::RotateSecret(rotate) => rotate.run(desk).await,
-            Self::Disable(which) => disable(&which.client, desk).await,
-            Self::Enable(which) => enable(&which.client, desk).await,
-            Self::Delete(which) => delete(&which.client, desk).await,
+            Self::Disable(which) => disable(which.client, desk).await,
+            Self::Enable(which) => enable(which.client, desk).await,
+            Self::Delete(which) => delete(which.client, desk).await,
         }
     }
 }
@@ -210,55 +113,27 @@ async fn list(owner: Option<&str>, desk: &Desk) -> Result<Answer, Stop> {
     Ok(Answer::new(Value::Array(rows), text))
 }
 
-async fn disable(client_id: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let (client, ()) = desk
-        .alter_client(client_id, |client, draft| {
-            client.is_disabled = true;
-            client.revoked_below = draft.revoked_below;
-            Ok(("disabled", ()))
-        })
-        .await?;
+async fn disable(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
+    let client = done(client_id, ClientAct::Disable, desk).await?;
     let text = format!("{} ({}) is disabled: all its tokens are dead.", client.name, client.client_id);
     Ok(Answer::new(with_owner(&client, desk).await?, text))
 }
 
-async fn enable(client_id: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let (client, ()) = desk
-        .alter_client(client_id, |client, _| {
-            client.is_disabled = false;
-            Ok(("enabled", ()))
-        })
-        .await?;
+async fn enable(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
+    let client = done(client_id, ClientAct::Enable, desk).await?;
     let text = format!("{} ({}) is enabled. Its earlier tokens stay dead.", client.name, client.client_id);
     Ok(Answer::new(with_owner(&client, desk).await?, text))
 }
 
-async fn delete(client_id: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let client = desk
-        .change(async |draft: &mut Draft| {
-            let client = desk.client(client_id).await?;
-            draft.write(Write::DeleteClient(client.key));
-            draft.note(protocol::model::EventKind::ClientDeleted, None, Some(client.key), "");
-            Ok(client)
-        })
-        .await?;
+async fn delete(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
+    let client = done(client_id, ClientAct::Delete, desk).await?;
     let text = format!("{} ({}) is deleted, with everything that hung on it.", client.name, client.client_id);
     Ok(Answer::new(json!({"client_id": client.client_id, "is_deleted": true}), text))
 }
 
-/// A lifetime as an argument.
-fn lifetime(text: &str) -> Result<u64, String> {
-    let seconds = crate::config::duration(text).filter(|seconds| *seconds > 0);
-    seconds.ok_or_else(|| "a duration such as 90s, 10m, 2h or 30d".to_owned())
+/// Does something with a client that needs no rules of a surface, also of one that is switched off.
+async fn done(client_id: String, act: ClientAct, desk: &Desk) -> Result<Arc<protocol::model::Client>, Stop> {
+    let call = ClientCall { client_id, act };
+    let done = desk.ask(&call, Rules::of(&desk.house_policy())).await?;
+    Ok(done.map_err(|refusal| words::of(&refusal, &call.client_id))?.client)
 }
-
-/// A grant as an argument.
-fn grant_type(text: &str) -> Result<GrantType, String> {
-    GrantType::from_name(text).ok_or_else(|| {
-        let near = crate::config::suggestion(text, GrantType::ALL.iter().map(|grant| grant.as_str()));
-        format!("there is no such grant{near}")
-    })
-}
-
-/// A list that may be given several times, or once with spaces in it.
-const APPEND: ArgAction = ArgAction::Append;

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::Keys;
-use protocol::line::{Changes, Rely, Write};
-use protocol::model::{Client, ClientKey, Event, EventKind, User, UserKey};
+use protocol::line::{Call, Facts, Turn};
+use protocol::model::{Client, User, UserKey};
+use protocol::person::memo::Memo;
+use protocol::policy::Policy;
+use protocol::refusal::Refusal;
 use protocol::time::UnixTime;
 use store::{CommitError, Fault, Mode, Pen, Store};
 
@@ -40,34 +43,49 @@ impl std::fmt::Debug for Desk {
     }
 }
 
-/// A change that is being made.
-#[derive(Debug)]
-pub struct Draft {
-    /// What time it is.
-    pub now: UnixTime,
-    /// Randomness and ids.
-    pub entropy: Entropy,
-    /// An id above all that were handed out until now: what is revoked below it is everything.
-    pub revoked_below: i64,
-    changes: Changes,
+/// By what a judge judges a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    policy: &'a Policy,
+    keys: Option<&'a Keys>,
+    is_clock_checked: bool,
 }
 
-impl Draft {
-    /// Adds a precondition.
-    pub fn rely(&mut self, rely: Rely) {
-        self.changes.relied.push(rely);
+impl<'a> Rules<'a> {
+    /// The rules of a surface or of the house, for an act that needs no keys.
+    #[must_use]
+    pub fn of(policy: &'a Policy) -> Self {
+        Self { policy, keys: None, is_clock_checked: true }
     }
 
-    /// Adds a write.
-    pub fn write(&mut self, write: Write) {
-        self.changes.writes.push(write);
+    /// The same rules, for an act that needs the installation's keys.
+    #[must_use]
+    pub fn with_keys(self, keys: &'a Keys) -> Self {
+        Self { keys: Some(keys), ..self }
     }
 
-    /// Notes for the auditor what the operator did.
-    pub fn note(&mut self, kind: EventKind, user: Option<UserKey>, client: Option<ClientKey>, detail: &str) {
-        let (at, address, detail) = (self.now, String::new(), detail.to_owned());
-        let event = Event { at, kind, user, client, address, detail, actor: Some(actor()) };
-        self.write(Write::Note(event));
+    /// The same rules, by any clock: for the repair of what a wrong clock left behind.
+    #[must_use]
+    pub(super) fn by_any_clock(self) -> Self {
+        Self { is_clock_checked: false, ..self }
+    }
+}
+
+/// What is told when a name belongs to somebody else already.
+fn taken(name: &str) -> Stop {
+    match name {
+        store::CLIENT_ID_OF_USER => Stop::no(
+            "this client_id is the id of a user: choose another, or else a resource server could take the application for \
+             that user (RFC 9068 section 5). See `grantry user list`",
+        ),
+        store::SUB_OF_CLIENT => Stop::no(
+            "this id is the client_id of an application: choose another, or else a resource server could take that \
+             application for this user (RFC 9068 section 5). See `grantry client list`",
+        ),
+        name => {
+            let list = if name == "client_id" { "grantry client list" } else { "grantry user list" };
+            Stop::no(format!("this {name} is already taken: see `{list}`"))
+        }
     }
 }
 
@@ -124,55 +142,43 @@ impl Desk {
         keys::open(&self.configuration.master, &*self.store).await.map_err(Stop::no)
     }
 
-    /// Makes a change: `draft` looks at the rows and decides, and is asked again when somebody else was faster. The second
-    /// time nobody else writes until the change is made, so the operator wins against any traffic.
+    /// Asks a judge, by the rules of a surface or of the house, and writes what it decides. When somebody else was faster, the
+    /// judge is asked again on the rows as they are now. The second time nobody else writes until the change is made, so the
+    /// operator wins against any traffic.
     ///
     /// # Errors
-    /// What `draft` says, or what the store says.
-    pub async fn change<T>(&self, draft: impl AsyncFnMut(&mut Draft) -> Result<T, Stop>) -> Result<T, Stop> {
-        self.check_clock().await?;
-        self.change_by_any_clock(draft).await
-    }
-
-    /// As [`Desk::change`], but does not check the clock: for the repair of what a wrong clock left behind.
-    pub(super) async fn change_by_any_clock<T>(
-        &self,
-        mut draft: impl AsyncFnMut(&mut Draft) -> Result<T, Stop>,
-    ) -> Result<T, Stop> {
+    /// The inner error is the judge's no. The outer one says what is wrong with the clock or with the store.
+    pub async fn ask<C: Call>(&self, call: &C, rules: Rules<'_>) -> Result<Result<C::Yes, Refusal>, Stop> {
+        if rules.is_clock_checked {
+            self.check_clock().await?;
+        }
+        let (actor, memo) = (actor(), Memo::default());
+        // Keys that open nothing and that nobody has: a judge that needs keys is given them.
+        let strangers = Keys::derive(&Source::System.draw(), &[]);
+        let keys = rules.keys.unwrap_or(&strangers);
         let mut pen: Option<Box<dyn Pen>> = None;
         for attempt in 1..=ATTEMPTS_MAX {
             if attempt > 1 && pen.is_none() {
                 pen = self.pen().await?;
             }
-            let mut own = self.draft()?;
-            let outcome = draft(&mut own).await?;
-            if own.changes.is_empty() {
-                return Ok(outcome);
+            let wants = call.wants();
+            let facts = if wants.is_empty() { Facts::default() } else { self.store.load(wants).await? };
+            let turn = Turn::new(self.clock.now(), rules.policy, keys, self.draw_ids()?, "");
+            let mut turn = turn.by(&actor).with_memo(&memo);
+            let verdict = call.decide(&facts, &mut turn);
+            let changes = turn.into_changes();
+            if changes.is_empty() {
+                return Ok(verdict);
             }
             let written = match &mut pen {
-                Some(pen) => pen.commit(own.changes).await,
-                None => self.store.commit(own.changes).await,
+                Some(pen) => pen.commit(changes).await,
+                None => self.store.commit(changes).await,
             };
             match written {
-                Ok(()) => return Ok(outcome),
+                Ok(()) => return Ok(verdict),
                 Err(CommitError::Lost) => {}
                 Err(CommitError::Behind(id)) => self.ids.lift(id, self.clock.now_ms()).map_err(wrong_clock)?,
-                Err(CommitError::Taken(store::CLIENT_ID_OF_USER)) => {
-                    return Err(Stop::no(
-                        "this client_id is the id of a user: choose another, or else a resource server could take the \
-                         application for that user (RFC 9068 section 5). See `grantry user list`",
-                    ));
-                }
-                Err(CommitError::Taken(store::SUB_OF_CLIENT)) => {
-                    return Err(Stop::no(
-                        "this id is the client_id of an application: choose another, or else a resource server could take \
-                         that application for this user (RFC 9068 section 5). See `grantry client list`",
-                    ));
-                }
-                Err(CommitError::Taken(name)) => {
-                    let list = if name == "client_id" { "grantry client list" } else { "grantry user list" };
-                    return Err(Stop::no(format!("this {name} is already taken: see `{list}`")));
-                }
+                Err(CommitError::Taken(name)) => return Err(taken(name)),
                 // Perhaps it took too long: the next attempt has a pen of its own.
                 Err(CommitError::Fault(Fault::Unavailable { .. })) if pen.is_some() && attempt < ATTEMPTS_MAX => {
                     pen = None;
@@ -214,12 +220,23 @@ impl Desk {
         plausible::check_start(&self.clock, 0).map_err(wrong_clock)
     }
 
-    fn draft(&self) -> Result<Draft, Stop> {
-        let reserve = |now_ms| self.ids.reserve(now_ms).map_err(wrong_clock);
-        // In the next millisecond: other processes hand out ids in this one as well.
-        let revoked_below = reserve(self.clock.now_ms() + 1)?;
-        let entropy = Entropy::seeded(Source::System.draw(), reserve(self.clock.now_ms())?);
-        Ok(Draft { now: self.clock.now(), entropy, revoked_below, changes: Changes::default() })
+    /// Randomness and ids for one turn. The ids are above all that were handed out until now: what is revoked below one of
+    /// them is everything. So they are of the next millisecond, because other processes hand out ids in this one as well.
+    fn draw_ids(&self) -> Result<Entropy, Stop> {
+        let first = self.ids.reserve(self.clock.now_ms() + 1).map_err(wrong_clock)?;
+        Ok(Entropy::seeded(Source::System.draw(), first))
+    }
+
+    /// The rules of what belongs to no surface, such as people and their second factors.
+    #[must_use]
+    pub fn house_policy(&self) -> Policy {
+        let Configuration { settings, policies, .. } = &self.configuration;
+        Policy {
+            issuer_name: settings.brand.name.clone(),
+            otp_digits: self.configuration.otp_digits(),
+            is_password_taken: Policy::is_password_taken_by(policies),
+            ..Policy::standard(&settings.issuer)
+        }
     }
 
     /// The user that the operator means: an id, an e-mail address or a user name.

@@ -1,13 +1,14 @@
 //! `grantry grant`: what a user has allowed an application, and all tokens that came of it.
 
 use clap::{Args, Subcommand};
-use protocol::line::{Key, Wants, Write};
-use protocol::model::{Authorization, EventKind, GrantId};
+use protocol::model::GrantId;
+use protocol::operate::{RevokeGrant, WithdrawConsent};
+use protocol::refusal::No;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Stop};
-use super::desk::{Desk, Draft};
-use super::show;
+use super::desk::{Desk, Rules};
+use super::{show, words};
 
 /// More grants than anybody reads.
 const ROWS_MAX: usize = 1000;
@@ -88,29 +89,20 @@ impl Revoke {
             .parse()
             .map(GrantId)
             .map_err(|_| Stop::usage(format!("`{word}` is no id: see `grantry grant list`")))?;
-        let found = desk.store.load(Wants::of([Key::Grant(id)])).await?;
-        let held =
-            found.grant_row(id).ok_or_else(|| Stop::no(format!("no grant `{}`: see `grantry grant list`", id.0)))?;
-        desk.change(async |draft: &mut Draft| {
-            let Authorization { user, client, .. } = held.row.authorization;
-            draft.write(Write::RevokeGrant(id));
-            draft.note(EventKind::GrantRevoked, Some(user), Some(client), "by the operator");
-            Ok(())
-        })
-        .await?;
+        let done = desk.ask(&RevokeGrant(id), Rules::of(&desk.house_policy())).await?;
+        done.map_err(|_| Stop::no(format!("no grant `{}`: see `grantry grant list`", id.0)))?;
         let text = "The grant is revoked and all its tokens are dead. The consent is remembered; --user and --client forget it too.";
         Ok(Answer::new(json!({"id": id.0.to_string(), "is_revoked": true}), text))
     }
 }
 
 async fn withdraw(user: &str, client: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let (user, client) = (desk.user(user).await?, desk.client(client).await?);
-    desk.change(async |draft: &mut Draft| {
-        draft.write(Write::WithdrawConsent { user: user.key, client: client.key });
-        draft.note(EventKind::ConsentWithdrawn, Some(user.key), Some(client.key), "by the operator");
-        Ok(())
-    })
-    .await?;
+    let call = WithdrawConsent { user: user.to_owned(), client_id: client.to_owned() };
+    let done = desk.ask(&call, Rules::of(&desk.house_policy())).await?;
+    let (user, client) = done.map_err(|refusal| {
+        let is_about_client = refusal.no == No::ClientAbsent;
+        words::of(&refusal, if is_about_client { client } else { user })
+    })?;
     let text = format!("{} may not act for {} any more.", client.name, show::name_of(&user));
     let document = json!({"user": show::name_of(&user), "client_id": client.client_id, "is_revoked": true});
     Ok(Answer::new(document, text))

@@ -5,14 +5,14 @@
 
 use std::path::Path;
 
-use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Keys, fingerprint};
-use protocol::model::{EventKind, User};
+use protocol::operate::UserAct;
 use serde_json::json;
 
 use super::answer::{Answer, Stop};
 use super::desk::Desk;
-use super::user::cut_off;
+use super::user::ask;
+use super::words;
 use crate::config::{Master, read_master};
 use crate::keys;
 
@@ -25,16 +25,13 @@ pub(super) async fn replace(desk: &Desk, file: &Path) -> Result<Answer, Stop> {
     if *new == **old {
         return Err(Stop::no(format!("{} holds the master key that is in use: name a new file", file.display())));
     }
-    let (before, after) = (Keys::derive(old, &[]), Keys::derive(&new, &[]));
     let users = desk.users().await?;
     let mut resealed = 0;
     for user in &users {
-        let change = desk.alter_user(&user.sub, EventKind::KeyRotated, |user, draft| {
-            let has_factor = reseal(user, &before, &after, &mut draft.entropy)?;
-            cut_off(user, draft);
-            Ok(("the master key was replaced", has_factor))
-        });
-        resealed += u64::from(change.await?.1);
+        let keys = |master: &[u8; 32]| Box::new(Keys::derive(master, &[]));
+        let act = UserAct::Reseal { before: keys(old), after: keys(&new) };
+        let done = ask(&user.sub, act, desk, None).await?.map_err(|refusal| words::of(&refusal, &user.sub))?;
+        resealed += u64::from(done.user.totp.is_some());
     }
     if !desk.store.replace_master_fingerprint(fingerprint(old), fingerprint(&new)).await? {
         return Err(Stop::no("another process replaced the master key at the same time; run `grantry check`"));
@@ -52,29 +49,13 @@ pub(super) async fn replace(desk: &Desk, file: &Path) -> Result<Answer, Stop> {
     Ok(Answer::new(document, text))
 }
 
-/// Seals the seed of a second factor with the new key. Says whether there is one.
-fn reseal(user: &mut User, before: &Keys, after: &Keys, entropy: &mut Entropy) -> Result<bool, Stop> {
-    let Some(factor) = &mut user.totp else { return Ok(false) };
-    let context = user.sub.as_bytes();
-    if let Some(seed) = before.open_kept("totp", context, &factor.sealed_seed).map(zeroize::Zeroizing::new) {
-        factor.sealed_seed = after.keep("totp", context, &seed, entropy);
-    } else if after.open_kept("totp", context, &factor.sealed_seed).is_none() {
-        return Err(Stop::no(format!(
-            "the second factor of `{}` opens with neither key: switch it off with `grantry user totp {} --disable`, and run \
-             this again",
-            user.sub, user.sub
-        )));
-    }
-    Ok(true)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::user::enrol;
     use crate::config::of_text;
     use protocol::line::Write;
-    use protocol::model::UserKey;
+    use protocol::model::{User, UserKey};
     use protocol::time::UnixTime;
     use std::sync::Arc;
     use store::{Memory, Store};
@@ -112,7 +93,7 @@ mod tests {
         let alice = store.user_by_name("alice").await.unwrap().unwrap();
         let sealed = &alice.totp.as_ref().unwrap().sealed_seed;
         let seed = Keys::derive(&new, &[]).open_kept("totp", alice.sub.as_bytes(), sealed).expect("it opens");
-        assert_eq!(protocol::person::totp::base32(&seed), enrolled.base32);
+        assert_eq!(protocol::person::totp::base32(&seed), enrolled.base32.reveal());
         let bob = store.user_by_name("bob").await.unwrap().unwrap();
         assert!(alice.revoked_below > 0 && bob.revoked_below > 0, "whatever was issued has ended");
         assert!(replace(&desk, &file).await.is_err(), "the old key is not the store's any more");

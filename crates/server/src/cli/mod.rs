@@ -11,7 +11,6 @@ mod configuration;
 mod db;
 mod desk;
 mod dialect;
-mod edit;
 mod event;
 mod grant;
 mod init;
@@ -22,6 +21,7 @@ mod serve;
 mod show;
 mod token;
 pub(crate) mod user;
+mod words;
 mod work;
 
 use std::path::PathBuf;

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use protocol::client::registration::secret_digest;
-use protocol::client::rights::Introspection;
-use protocol::model::{Client, ClientKind, Grant, Held, Personal, Pkce, RefreshMode, StoredSecret, User};
+use protocol::client_setting;
+use protocol::model::{Client, Grant, Held, Personal, StoredSecret, User};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use serde_json::{Value, json};
@@ -52,45 +52,15 @@ pub(super) fn client(client: &Client, owner: Option<&User>, uses: &[(Digest, Uni
             json!({"hint": secret.hint, "stored": stored, "created_at": time(secret.created_at), "used_at": used_at})
         })
         .collect();
-    json!({
-        "client_id": client.client_id,
-        "dialect": client.dialect,
-        "name": client.name,
-        "publisher": client.publisher,
-        "homepage": client.homepage,
-        "kind": kind(client.kind),
-        "auth_methods": client.auth_methods.iter().map(|method| method.as_str()).collect::<Vec<_>>(),
-        "grants": client.grants.iter().map(|grant| grant.as_str()).collect::<Vec<_>>(),
-        "scope": client.scope.as_str(),
-        "redirect_uris": client.redirect_uris,
-        "resources": client.audience,
-        "pkce": if client.pkce == Pkce::Required { "required" } else { "optional" },
-        "refresh": refresh(client.refresh),
-        "access_ttl_s": client.access_ttl_s,
-        "refresh_ttl_s": client.refresh_ttl_s,
-        "is_first_party": client.is_first_party,
-        "introspection": client.introspection.map(Introspection::as_str),
-        "accounts_api": client.may_use_accounts_api(),
-        "owner": owner.map(name_of),
-        "secrets": secrets,
-        "is_disabled": client.is_disabled,
-        "created_at": time(client.created_at),
-    })
-}
-
-pub(super) fn kind(kind: ClientKind) -> &'static str {
-    match kind {
-        ClientKind::Confidential => "confidential",
-        ClientKind::Public => "public",
+    let mut shown = json!({"client_id": client.client_id, "dialect": client.dialect});
+    for row in client_setting::TABLE.iter().filter(|row| row.is_shown) {
+        shown[row.name] = (row.read)(client);
     }
-}
-
-fn refresh(mode: RefreshMode) -> &'static str {
-    match mode {
-        RefreshMode::Rotate => "rotate",
-        RefreshMode::Reuse => "reuse",
-        RefreshMode::None => "none",
-    }
+    shown["owner"] = json!(owner.map(name_of));
+    shown["secrets"] = json!(secrets);
+    shown["is_disabled"] = json!(client.is_disabled);
+    shown["created_at"] = time(client.created_at);
+    shown
 }
 
 /// How the operator names a user again: the user name, else the e-mail address, else the id.

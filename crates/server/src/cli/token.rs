@@ -1,19 +1,17 @@
 //! `grantry token`: personal access tokens, which people make for scripts of their own.
 
 use clap::{Args, Subcommand};
-use protocol::crypto::keys::TokenKind;
-use protocol::line::{Key, RefreshMatch, Rely, Wants, Write};
-use protocol::model::{EventKind, Personal, PersonalId};
+use protocol::client::registration;
+use protocol::developer::Lifetime;
+use protocol::model::{Personal, PersonalId};
+use protocol::operate::{MakePersonal, RevokePersonal, RevokeToken, Revoked};
+use protocol::refusal::No;
 use protocol::resource::introspect::AnyToken;
-use protocol::scope::Scope;
-use protocol::time::UnixTime;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Stop};
-use super::checked::checked_name;
-use super::desk::{Desk, Draft};
-use super::{input, show};
-use crate::config::suggestion;
+use super::desk::{Desk, Rules};
+use super::{input, show, words};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Token {
@@ -71,57 +69,30 @@ impl Add {
     async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
         let dialect = desk.dialect(self.dialect.as_deref())?.name.clone();
         let policy = desk.configuration.policy(&dialect).ok_or_else(|| Stop::no("the dialect has no policy"))?;
-        let name = checked_name(&self.name)?;
-        let known = || policy.scope.list.iter().map(|(word, _)| word.as_str());
-        let scope = match &self.scope {
-            None => protocol::client::registration::scope(policy),
-            Some(text) => Scope::parse(text).map_err(|word| Stop::usage(format!("{word:?} cannot be a scope")))?,
-        };
-        if let Some(word) = scope.iter().find(|word| policy.scope.sentence(word).is_none()) {
-            return Err(Stop::no(format!(
-                "the dialect `{dialect}` has no scope `{word}`{}",
-                suggestion(word, known())
-            )));
-        }
-        let ttl_s = match self.expires.as_deref() {
-            None => policy.personal.ttl_s,
-            Some(text) => Some(
+        let lifetime = match self.expires.as_deref() {
+            None => Lifetime::Usual,
+            Some(text) => Lifetime::Seconds(
                 crate::config::duration(text)
                     .filter(|seconds| *seconds > 0)
                     .ok_or_else(|| Stop::usage(format!("--expires is a duration such as 30d, not `{text}`")))?,
             ),
         };
+        // The judge checks it again. Here it is told with its whole words.
+        if let Some(text) = &self.scope {
+            registration::named_scope(text, policy).map_err(|(no, word)| match no {
+                No::ScopeNotOffered => words::of_scope(&word, policy),
+                _ => words::of_value(no, &word).unwrap_or_else(|| Stop::usage(no.row().text)),
+            })?;
+        }
+        let Self { user, name, scope, .. } = self;
+        let call = MakePersonal { user, name, scope, lifetime };
         let keys = desk.keys().await?;
-        let (row, text) = desk
-            .change(async |draft: &mut Draft| {
-                let user = desk.user(&self.user).await?;
-                if user.is_disabled {
-                    return Err(Stop::no(format!("`{}` is disabled: see `grantry user enable`", self.user)));
-                }
-                let minted = keys.mint(TokenKind::Personal, &policy.personal.spelling, &mut draft.entropy);
-                let row = Personal {
-                    id: PersonalId(minted.id),
-                    digest: minted.digest,
-                    user: user.key,
-                    dialect: dialect.clone(),
-                    name: name.clone(),
-                    scope: scope.clone(),
-                    is_by_operator: true,
-                    created_at: draft.now,
-                    expires_at: ttl_s.map_or(UnixTime::NEVER, |ttl_s| draft.now.plus(ttl_s)),
-                    used_at: None,
-                };
-                // Somebody who is being disabled gets no new token.
-                draft.rely(Rely::User(user.key, user.version));
-                draft.write(Write::PutPersonal(Box::new(row.clone())));
-                draft.note(EventKind::PersonalCreated, Some(user.key), None, &name);
-                Ok((row, minted.text))
-            })
-            .await?;
+        let made = desk.ask(&call, Rules::of(policy).with_keys(&keys)).await?;
+        let (row, text) = made.map_err(|refusal| words::of(&refusal, &call.user))?;
         let document = json!({
             "token": text.reveal(),
             "id": row.id.0.to_string(),
-            "user": self.user,
+            "user": call.user,
             "name": row.name,
             "dialect": row.dialect,
             "scope": row.scope.as_str(),
@@ -151,57 +122,26 @@ async fn revoke(token: &str, desk: &Desk) -> Result<Answer, Stop> {
     let text = if token == "-" { input::stdin("the token")? } else { protocol::secret::Secret::new(token) };
     let keys = desk.keys().await?;
     for policy in &desk.configuration.policies {
-        let read = AnyToken::read(text.reveal(), policy, &keys);
-        let mut wants = Wants::default();
-        read.want(&mut wants);
-        let facts = desk.store.load(wants).await?;
-        let (change, kind, what, user) = match read {
-            AnyToken::Foreign => continue,
-            AnyToken::Personal(own) => match facts.personal(own) {
-                Some(held) => return revoke_personal(held.row.id, desk).await,
-                None => continue,
-            },
-            AnyToken::Access(own) => match facts.access(own) {
-                Some(held) => {
-                    (Write::RevokeAccess(held.row.id), EventKind::TokenRevoked, "access token", held.row.user)
-                }
-                None => continue,
-            },
-            AnyToken::Refresh(own) => match facts.grant(own) {
-                Some((held, RefreshMatch::Current | RefreshMatch::Previous)) => {
-                    let change = Write::RevokeGrant(held.row.id);
-                    (
-                        change,
-                        EventKind::GrantRevoked,
-                        "refresh token, with its grant",
-                        Some(held.row.authorization.user),
-                    )
-                }
-                Some((_, RefreshMatch::Neither)) | None => continue,
-            },
+        let call = RevokeToken(AnyToken::read(text.reveal(), policy, &keys));
+        // A surface that does not know the token says nothing about the others.
+        let what = match desk.ask(&call, Rules::of(policy)).await? {
+            Ok(Revoked::Personal(row)) => return Ok(revoked_personal(&row)),
+            Ok(Revoked::Access) => "access token",
+            Ok(Revoked::Grant) => "refresh token, with its grant",
+            Err(_) => continue,
         };
-        desk.change(async |draft: &mut Draft| {
-            draft.write(change.clone());
-            draft.note(kind, user, None, "by the operator");
-            Ok(())
-        })
-        .await?;
         return Ok(Answer::new(json!({"is_revoked": true, "kind": what}), format!("Revoked the {what}.")));
     }
     Err(Stop::no("no such token: it was never one of this server's, or is long gone"))
 }
 
 async fn revoke_personal(id: PersonalId, desk: &Desk) -> Result<Answer, Stop> {
-    let found = desk.store.load(Wants::of([Key::Personal(id)])).await?;
-    let held = found
-        .personal_row(id)
-        .ok_or_else(|| Stop::no(format!("no personal token `{}`: see `grantry token list`", id.0)))?;
-    desk.change(async |draft: &mut Draft| {
-        draft.write(Write::RevokePersonal(id));
-        draft.note(EventKind::PersonalRevoked, Some(held.row.user), None, &held.row.name);
-        Ok(())
-    })
-    .await?;
-    let text = format!("Revoked the personal token {:?}.", held.row.name);
-    Ok(Answer::new(json!({"is_revoked": true, "kind": "personal token", "id": id.0.to_string()}), text))
+    let done = desk.ask(&RevokePersonal(id), Rules::of(&desk.house_policy())).await?;
+    let row = done.map_err(|_| Stop::no(format!("no personal token `{}`: see `grantry token list`", id.0)))?;
+    Ok(revoked_personal(&row))
+}
+
+fn revoked_personal(row: &Personal) -> Answer {
+    let text = format!("Revoked the personal token {:?}.", row.name);
+    Answer::new(json!({"is_revoked": true, "kind": "personal token", "id": row.id.0.to_string()}), text)
 }

@@ -4,24 +4,22 @@ mod link;
 mod second_factor;
 mod unlock;
 
+use std::sync::Arc;
+
 use clap::{ArgGroup, Args, Subcommand};
-use data_encoding::BASE32_NOPAD;
-use protocol::crypto::entropy::Entropy;
-use protocol::line::Write;
-use protocol::model::{EventKind, User as Row, UserKey};
-use protocol::person::password;
-use protocol::secret::Secret;
-use serde_json::{Map, Value, json};
+use protocol::crypto::keys::Keys;
+use protocol::model::User as Row;
+use protocol::operate::{NewUser, UserAct, UserCall, UserDone};
+use protocol::quoted::Quoted;
+use protocol::refusal::{No, Refusal};
+use serde_json::{Value, json};
 
 pub(crate) use self::second_factor::{Enrolled, enrol};
 use super::answer::{Answer, Stop};
-use super::checked::{attributes, checked_email, checked_id, checked_name, checked_username, refused};
-use super::desk::{Desk, Draft};
+use super::checked::{attributes, checked_email, checked_id, checked_name, checked_username};
+use super::desk::{Desk, Rules};
 use super::input::{Password, PasswordFrom};
-use super::show;
-
-/// Random bytes of a `sub`: it is never reassigned and tells nothing.
-const SUB_BYTES: usize = 16;
+use super::{show, words};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum User {
@@ -130,20 +128,17 @@ pub(super) struct SetAttribute {
 
 impl SetAttribute {
     async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
-        let set = attributes(&self.attributes)?;
-        let (user, ()) = desk
-            .alter_user(&self.user, EventKind::UserChanged, |user, _| {
-                for name in &self.remove {
-                    if user.attributes.remove(name).is_none() {
-                        return Err(Stop::no(format!("`{}` has no attribute `{name}`", self.user)));
-                    }
-                }
-                user.attributes.extend(set.clone());
-                protocol::resource::attributes::check(&user.attributes).map_err(|no| refused(no.into()))?;
-                Ok(("attributes", ()))
-            })
-            .await?;
-        let document = show::user(&user);
+        let (set, remove) = (attributes(&self.attributes)?, self.remove);
+        let act = UserAct::SetAttributes { set, remove: remove.clone() };
+        let user = ask(&self.user, act, desk, None).await?.map_err(|refusal| match refusal.no {
+            No::AttributeAbsent => {
+                let own = |name: &&String| refusal.value == Some(Quoted::new(name));
+                let name = remove.iter().find(own).map(String::as_str).unwrap_or_default();
+                Stop::no(format!("`{}` has no attribute `{name}`", self.user))
+            }
+            _ => words::of(&refusal, &self.user),
+        })?;
+        let document = show::user(&user.user);
         Ok(Answer::new(document.clone(), show::lines(&document)))
     }
 }
@@ -166,42 +161,26 @@ impl User {
     }
 }
 
-/// What is known of a person who gets an account.
-#[derive(Debug, Default)]
-pub(crate) struct NewUser {
-    pub(crate) id: Option<String>,
-    pub(crate) email: Option<String>,
-    pub(crate) email_verified: bool,
-    pub(crate) username: Option<String>,
-    pub(crate) name: String,
-    pub(crate) attributes: Map<String, Value>,
-    pub(crate) password: Option<Secret>,
+/// Asks the judge of what the operator does with accounts.
+pub(super) async fn ask(
+    user: &str,
+    act: UserAct,
+    desk: &Desk,
+    keys: Option<&Keys>,
+) -> Result<Result<UserDone, Refusal>, Stop> {
+    let (call, policy) = (UserCall { user: user.to_owned(), act }, desk.house_policy());
+    let rules = Rules::of(&policy);
+    desk.ask(&call, keys.map_or(rules, |keys| rules.with_keys(keys))).await
 }
 
-impl NewUser {
-    /// Adds the person.
-    pub(crate) async fn add(&self, desk: &Desk) -> Result<Row, Stop> {
-        let names = [self.email.as_deref(), self.username.as_deref(), Some(self.name.as_str())];
-        let names: Vec<&str> = names.into_iter().flatten().collect();
-        let password = self.password.as_ref();
-        let hash = password.map(|text| hash(text, &names, &mut desk.entropy())).transpose()?;
-        desk.change(async |draft: &mut Draft| {
-            let key = UserKey(draft.entropy.next_id());
-            let sub = self.id.clone().unwrap_or_else(|| random_id(&mut draft.entropy));
-            let user = Row {
-                username: self.username.clone(),
-                email: self.email.clone(),
-                email_verified: self.email_verified,
-                password: hash.clone(),
-                attributes: self.attributes.clone(),
-                ..Row::new(key, sub, &self.name, draft.now)
-            };
-            draft.write(Write::PutUser(Box::new(user.clone())));
-            draft.note(EventKind::UserAdded, Some(user.key), None, "");
-            Ok(user)
-        })
-        .await
-    }
+/// Does something with an account, and gives it as it is then.
+async fn done(user: &str, act: UserAct, desk: &Desk) -> Result<Arc<Row>, Stop> {
+    Ok(ask(user, act, desk, None).await?.map_err(|refusal| words::of(&refusal, user))?.user)
+}
+
+/// Adds a person.
+pub(crate) async fn add(user: NewUser, desk: &Desk) -> Result<Arc<Row>, Stop> {
+    done("", UserAct::Add(user), desk).await
 }
 
 impl Add {
@@ -221,7 +200,7 @@ impl Add {
         let password = self.password.read(&mut desk.entropy())?;
         let generated = password.as_ref().filter(|own| own.is_generated).map(|own| own.text.clone());
         user.password = password.map(|own| own.text);
-        let user = user.add(desk).await?;
+        let user = add(user, desk).await?;
         let mut document = show::user(&user);
         let mut text = format!("Added {}.\n\n{}", show::name_of(&user), show::lines(&document));
         if let Some(password) = generated {
@@ -242,37 +221,19 @@ async fn list(desk: &Desk) -> Result<Answer, Stop> {
 }
 
 async fn disable(name: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let (user, ()) = desk
-        .alter_user(name, EventKind::UserChanged, |user, draft| {
-            user.is_disabled = true;
-            cut_off(user, draft);
-            Ok(("disabled", ()))
-        })
-        .await?;
+    let user = done(name, UserAct::Disable, desk).await?;
     let text = format!("{} is disabled: all sessions ended, all tokens are dead.", show::name_of(&user));
     Ok(Answer::new(show::user(&user), text))
 }
 
 async fn enable(name: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let (user, ()) = desk
-        .alter_user(name, EventKind::UserChanged, |user, _| {
-            user.is_disabled = false;
-            Ok(("enabled", ()))
-        })
-        .await?;
+    let user = done(name, UserAct::Enable, desk).await?;
     let text = format!("{} may sign in again. Earlier sessions and tokens stay dead.", show::name_of(&user));
     Ok(Answer::new(show::user(&user), text))
 }
 
 async fn delete(name: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let user = desk
-        .change(async |draft: &mut Draft| {
-            let user = desk.user(name).await?;
-            draft.write(Write::DeleteUser(user.key));
-            draft.note(EventKind::UserDeleted, Some(user.key), None, "");
-            Ok(user)
-        })
-        .await?;
+    let user = done(name, UserAct::Delete, desk).await?;
     let text = format!("{} is deleted, with everything that hung on the account.", show::name_of(&user));
     Ok(Answer::new(json!({"id": user.sub, "is_deleted": true}), text))
 }
@@ -286,19 +247,7 @@ impl SetPassword {
                 "say where the password comes from: --password-stdin, --password-file FILE or --password-generate",
             ));
         };
-        // Hashed once, however often the change is attempted.
-        let mut hashed = None;
-        let (user, ()) = desk
-            .alter_user(&self.user, EventKind::PasswordChanged, |user, draft| {
-                let names = [user.username.as_deref(), user.email.as_deref(), Some(user.name.as_str())];
-                let names: Vec<&str> = names.into_iter().flatten().collect();
-                check_password(&password, &names)?;
-                let hash = || password::hash(&password, &mut draft.entropy);
-                user.password = Some(hashed.get_or_insert_with(hash).clone());
-                cut_off(user, draft);
-                Ok(("by the operator", ()))
-            })
-            .await?;
+        let user = done(&self.user, UserAct::SetPassword(password.clone()), desk).await?;
         let mut document = show::user(&user);
         let mut text = format!("{} has a new password; all sessions ended, all tokens are dead.", show::name_of(&user));
         if is_generated {
@@ -307,24 +256,4 @@ impl SetPassword {
         }
         Ok(Answer::new(document, text))
     }
-}
-
-/// Ends all sessions of a user and kills all that was issued on their behalf.
-pub(super) fn cut_off(user: &mut Row, draft: &mut Draft) {
-    user.revoked_below = draft.revoked_below;
-    draft.write(Write::EndSessions { user: user.key, but: None });
-}
-
-fn hash(text: &Secret, names: &[&str], entropy: &mut Entropy) -> Result<String, Stop> {
-    check_password(text, names)?;
-    Ok(password::hash(text, entropy))
-}
-
-fn check_password(text: &Secret, names: &[&str]) -> Result<(), Stop> {
-    password::may_be(text, names).map_err(|no| Stop::no(no.row().text))
-}
-
-/// A public identifier that tells nothing.
-pub(super) fn random_id(entropy: &mut Entropy) -> String {
-    BASE32_NOPAD.encode(&entropy.bytes::<SUB_BYTES>()).to_lowercase()
 }

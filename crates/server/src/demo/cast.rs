@@ -1,14 +1,16 @@
 //! Who is in the demo: two people, three applications of the standard dialect, and one of each other.
 
-use protocol::model::{Client, GrantType};
+use protocol::client_setting::{Proposal, Setting};
+use protocol::model::Client;
+use protocol::operate::NewUser;
 use protocol::secret::Secret;
 use serde_json::json;
 
 use super::ports::Ports;
 use super::surfaces::{self, Example};
-use crate::cli::client::{Add, Added, Kind, RefreshWord};
+use crate::cli::client::{Add, AddOptions, Added};
 use crate::cli::input::generated_password;
-use crate::cli::user::{self, NewUser};
+use crate::cli::user;
 use crate::cli::{Desk, Stop};
 
 /// Everybody.
@@ -48,26 +50,33 @@ impl Cast {
         let alice = person(desk, "alice", "Alice Doe").await?;
         let bob = person(desk, "bob", "Bob Roe").await?;
         let factor = user::enrol(desk, "bob", None).await?;
+        let callback = format!("{}/callback", ports.site_url());
         let web = Add {
-            name: "Sample site".to_owned(),
-            redirect_uris: vec![format!("{}/callback", ports.site_url())],
-            publisher: Some("Grantry's demo".to_owned()),
-            homepage: Some(ports.site_url()),
-            grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
-            refresh: Some(RefreshWord::Rotate),
+            settings: AddOptions(Proposal::of([
+                (Setting::Name, "Sample site".into()),
+                (Setting::RedirectUris, [callback.as_str()].into()),
+                (Setting::Publisher, "Grantry's demo".into()),
+                (Setting::Homepage, ports.site_url().as_str().into()),
+                (Setting::Grants, ["authorization_code", "refresh_token"].into()),
+                (Setting::Refresh, "rotate".into()),
+            ])),
             id: Some("sample-site".to_owned()),
             ..Add::default()
         };
         let cli = Add {
-            name: "Sample command line".to_owned(),
-            kind: Some(Kind::Public),
-            redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
+            settings: AddOptions(Proposal::of([
+                (Setting::Name, "Sample command line".into()),
+                (Setting::Kind, "public".into()),
+                (Setting::RedirectUris, ["http://127.0.0.1/callback"].into()),
+            ])),
             id: Some("sample-cli".to_owned()),
             ..Add::default()
         };
         let api = Add {
-            name: "Sample API".to_owned(),
-            resources: vec![ports.resource()],
+            settings: AddOptions(Proposal::of([
+                (Setting::Name, "Sample API".into()),
+                (Setting::Resources, [ports.resource().as_str()].into()),
+            ])),
             id: Some("sample-api".to_owned()),
             ..Add::default()
         };
@@ -89,7 +98,7 @@ async fn person(desk: &Desk, username: &'static str, name: &str) -> Result<Perso
         attributes: [("links".to_owned(), links)].into_iter().collect(),
         ..NewUser::default()
     };
-    user.add(desk).await?;
+    user::add(user, desk).await?;
     Ok(Person { username, password })
 }
 

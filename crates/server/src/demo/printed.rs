@@ -28,7 +28,7 @@ fn document(cast: &Cast, ports: &Ports, folder: &Folder) -> serde_json::Value {
             {"username": cast.alice.username, "password": cast.alice.password.reveal()},
             {
                 "username": cast.bob.username, "password": cast.bob.password.reveal(),
-                "totp_secret": cast.factor.base32, "totp_uri": cast.factor.uri, "recovery_codes": codes,
+                "totp_secret": cast.factor.base32.reveal(), "totp_uri": cast.factor.uri.reveal(), "recovery_codes": codes,
             },
         ],
         "clients": [
@@ -103,8 +103,8 @@ People
         cast.alice.password.reveal(),
         cast.bob.username,
         cast.bob.password.reveal(),
-        cast.factor.base32,
-        cast.factor.uri,
+        cast.factor.base32.reveal(),
+        cast.factor.uri.reveal(),
         recovery.join("\n                     "),
     )
 }

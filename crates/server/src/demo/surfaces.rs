@@ -1,9 +1,10 @@
 //! The other dialects in the demo: one application each, and how it is used, as addresses and commands.
 
+use protocol::client_setting::{Proposal, Setting};
 use serde::Serialize;
 
 use super::ports::Ports;
-use crate::cli::client::{Add, Added, Kind};
+use crate::cli::client::{Add, AddOptions, Added};
 use crate::cli::{Desk, Stop};
 
 /// PKCE for a public client that is a line of text: the example of RFC 7636, appendix B.
@@ -63,11 +64,16 @@ pub(super) async fn register(desk: &Desk, ports: &Ports) -> Result<Vec<Example>,
     let mut examples = Vec::new();
     for name in NAMES {
         let is_public = name == "tinyrebrand";
+        let mut proposal = Proposal::of([
+            (Setting::Name, format!("Sample application of {name}").as_str().into()),
+            (Setting::RedirectUris, [arrival(name, ports).as_str()].into()),
+        ]);
+        if is_public {
+            proposal.set(Setting::Kind, "public".into());
+        }
         let add = Add {
-            name: format!("Sample application of {name}"),
+            settings: AddOptions(proposal),
             dialect: Some(name.to_owned()),
-            kind: is_public.then_some(Kind::Public),
-            redirect_uris: vec![arrival(name, ports)],
             id: Some(if is_public { "web-client".to_owned() } else { format!("sample-{name}") }),
             ..Add::default()
         };

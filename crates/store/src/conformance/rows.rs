@@ -325,7 +325,7 @@ pub(crate) async fn facts(store: &dyn Store, id: i64) -> Found {
 /// The code in this row, whatever its digest is.
 pub(crate) fn code_in(facts: &Facts, id: i64) -> Option<Held<Code>> {
     match facts.row(&Key::Code(CodeId(id))) {
-        Some(Row::Code(held)) => Some(held.clone()),
+        Some(Row::Code(held)) => Some((**held).clone()),
         _ => None,
     }
 }

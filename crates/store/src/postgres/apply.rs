@@ -240,6 +240,8 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
         | Write::TouchSession { .. }
         | Write::TouchPersonal { .. }
         | Write::TouchSecret { .. }
+        | Write::PutSession(_)
+        | Write::PutConsent(_)
         | Write::Enqueue(_)
         | Write::Note(_) => {
             let mut batch = Batch::default();
@@ -260,13 +262,11 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
         Write::PutClient(row) => put_client(link, row).await,
         Write::PutUser(row) => put_user(link, row).await,
         Write::PutPersonal(row) => insert::personal(link, row).await,
-        Write::PutSession(row) => insert::session(link, row).await,
         Write::PutIdentity(row) => insert::identity(link, row).await,
         Write::BurnJti { jti, until } => {
             let sql = "INSERT INTO burned (jti, until) VALUES ($1, $2)";
             add(link, sql, typed![BYTEA jti.0.as_slice(), INT8 until.0]).await
         }
-        Write::PutConsent(row) => insert::consent(link, row).await,
         Write::PutSealKey(SealKey { number, created_at }) => {
             let sql = "INSERT INTO seal_keys (number, created_at) VALUES ($1, $2)";
             add(link, sql, typed![INT8 i64::from(*number), INT8 created_at.0]).await?;

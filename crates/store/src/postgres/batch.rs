@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::line::{Changes, Rely, Write};
-use protocol::model::{Access, Code, Event, Grant, Job};
+use protocol::model::{Access, Code, Consent, Event, Grant, Job, Session};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use tokio_postgres::types::Type;
@@ -45,6 +45,12 @@ static USERS: Sql = Sql {
     ),
     types: &[INTS, INTS, COUNT],
 };
+// A row that is absent cannot be held, but the user whom it would belong to can. Every turn that adds or withdraws a consent
+// holds the user alone, and so is written before or after the whole batch.
+static USERS_SHARED: Sql =
+    Sql { text: "SELECT 1 FROM users WHERE key = ANY($1) ORDER BY key FOR SHARE", types: &[INTS] };
+static USERS_ALONE: Sql =
+    Sql { text: "SELECT 1 FROM users WHERE key = ANY($1) ORDER BY key FOR UPDATE", types: &[INTS] };
 static SESSIONS: Sql =
     Sql { text: all_of!("$2", "SELECT 1 FROM sessions WHERE id = ANY($1) FOR SHARE"), types: &[INTS, COUNT] };
 static UNREVOKED: Sql = Sql {
@@ -62,6 +68,21 @@ static CONSENTS: Sql = Sql {
             ON o.user_key = t.user_key AND o.client_key = t.client_key AND o.id = t.id FOR SHARE OF o"
     ),
     types: &[INTS, INTS, INTS, COUNT],
+};
+static ABSENT: Sql = Sql {
+    text: all_of!(
+        "0",
+        "SELECT 1 FROM unnest($1, $2) AS t (user_key, client_key) JOIN consents AS o \
+            ON o.user_key = t.user_key AND o.client_key = t.client_key"
+    ),
+    types: &[INTS, INTS],
+};
+// In the order in which other turns lock counters. A counter that became full since the turn looked at it stays full.
+static CLEAR: Sql = Sql {
+    text: "DELETE FROM attempts WHERE id IN (\
+        SELECT a.id FROM unnest($1, $2, $3) AS t (key, bound, now) JOIN attempts AS a ON a.key = t.key \
+        WHERE NOT (a.failures >= t.bound AND a.resets_at > t.now) ORDER BY a.id FOR UPDATE OF a)",
+    types: &[BYTES, INTS, INTS],
 };
 static SPEND: Sql = Sql {
     text: all_of!("$2", "UPDATE codes SET is_spent = true WHERE id = ANY($1) AND NOT is_spent RETURNING 1"),
@@ -116,12 +137,16 @@ static AWAIT_DURABILITY: Sql = Sql { text: "SELECT pg_logical_emit_message(true,
 /// Every statement of this file.
 pub(super) static STATEMENTS: &[&Sql] = &[
     &AWAIT_DURABILITY,
+    &USERS_SHARED,
+    &USERS_ALONE,
     &CLIENTS,
     &USERS,
     &SESSIONS,
     &GRANTS,
     &UNREVOKED,
     &CONSENTS,
+    &ABSENT,
+    &CLEAR,
     &SPEND,
     &ROTATE,
     &TOUCH_SESSIONS,
@@ -146,6 +171,12 @@ pub(super) struct Batch<'c> {
     sessions: BTreeSet<i64>,
     unrevoked: BTreeSet<i64>,
     consents: BTreeSet<(i64, i64, i64)>,
+    /// Users and clients between whom there must be no consent.
+    absent: BTreeSet<(i64, i64)>,
+    /// Users to whom consents are added, whose absence another turn may rely on.
+    users_alone: BTreeSet<i64>,
+    new_consents: Vec<&'c Consent>,
+    new_sessions: Vec<&'c Session>,
     spent: Vec<i64>,
     rotated: Vec<Rotation<'c>>,
     codes: Vec<&'c Code>,
@@ -159,6 +190,8 @@ pub(super) struct Batch<'c> {
     secrets_used: BTreeMap<[u8; 32], (i64, i64)>,
     /// Counters that must be below a limit at a time.
     passed: BTreeSet<([u8; 32], i64, i64)>,
+    /// Counters that are forgotten, unless they have reached a limit at a time.
+    cleared: BTreeSet<([u8; 32], i64, i64)>,
     awaits_durability: bool,
 }
 
@@ -181,9 +214,12 @@ fn depends_on_order(writes: &[Write]) -> bool {
 
 fn is_relied_frequently(rely: Rely) -> bool {
     match rely {
-        Rely::Client(..) | Rely::User(..) | Rely::Session(_) | Rely::Grant(_) | Rely::CounterBelow { .. } => true,
-        // A row that is not there cannot be held.
-        Rely::Consent { id, .. } => id.is_some(),
+        Rely::Client(..)
+        | Rely::User(..)
+        | Rely::Session(_)
+        | Rely::Grant(_)
+        | Rely::Consent { .. }
+        | Rely::CounterBelow { .. } => true,
         Rely::ClientsFewer { .. } | Rely::PersonalsFewer { .. } => false,
     }
 }
@@ -196,6 +232,9 @@ fn is_written_frequently(write: &Write) -> bool {
         | Write::PutCode(_)
         | Write::PutGrant(_)
         | Write::PutAccess(_)
+        | Write::PutSession(_)
+        | Write::PutConsent(_)
+        | Write::ClearCounter { .. }
         | Write::Enqueue(_)
         | Write::Note(_)
         | Write::TouchSession { .. }
@@ -203,14 +242,11 @@ fn is_written_frequently(write: &Write) -> bool {
         | Write::TouchSecret { .. } => true,
         Write::CountFailure { .. }
         | Write::ForgetFailures(_)
-        | Write::ClearCounter { .. }
         | Write::PutClient(_)
         | Write::PutUser(_)
         | Write::PutPersonal(_)
-        | Write::PutSession(_)
         | Write::PutIdentity(_)
         | Write::BurnJti { .. }
-        | Write::PutConsent(_)
         | Write::PutSealKey(_)
         | Write::DropSealKey(_)
         | Write::RevokeGrant(_)
@@ -252,7 +288,8 @@ impl<'c> Batch<'c> {
             Rely::Grant(id) => drop(self.unrevoked.insert(id.0)),
             Rely::Consent { user, client, id: Some(id) } => drop(self.consents.insert((user.0, client.0, id))),
             Rely::CounterBelow { key, limit, now } => drop(self.passed.insert((key.0, i64::from(limit), now.0))),
-            Rely::Consent { id: None, .. } | Rely::ClientsFewer { .. } | Rely::PersonalsFewer { .. } => {
+            Rely::Consent { user, client, id: None } => drop(self.absent.insert((user.0, client.0))),
+            Rely::ClientsFewer { .. } | Rely::PersonalsFewer { .. } => {
                 return Err(misplaced());
             }
         }
@@ -273,6 +310,12 @@ impl<'c> Batch<'c> {
             Write::PutCode(row) => self.codes.push(row),
             Write::PutGrant(row) => self.grants.push(row),
             Write::PutAccess(row) => self.accesses.push(row),
+            Write::PutSession(row) => self.new_sessions.push(row),
+            Write::PutConsent(row) => {
+                self.users_alone.insert(row.user.0);
+                self.new_consents.push(row);
+            }
+            Write::ClearCounter { key, limit, now } => drop(self.cleared.insert((key.0, i64::from(*limit), now.0))),
             Write::Enqueue(job) => self.jobs.push(job),
             Write::Note(event) => self.events.push(event),
             Write::TouchSession { id, seen_at, idle_until } => {
@@ -285,14 +328,11 @@ impl<'c> Batch<'c> {
             }
             Write::CountFailure { .. }
             | Write::ForgetFailures(_)
-            | Write::ClearCounter { .. }
             | Write::PutClient(_)
             | Write::PutUser(_)
             | Write::PutPersonal(_)
-            | Write::PutSession(_)
             | Write::PutIdentity(_)
             | Write::BurnJti { .. }
-            | Write::PutConsent(_)
             | Write::PutSealKey(_)
             | Write::DropSealKey(_)
             | Write::RevokeGrant(_)
@@ -348,6 +388,9 @@ impl<'c> Batch<'c> {
             self.rely(link),
             self.spend(link),
             self.rotate(link),
+            self.clear(link),
+            insert::consents(link, &self.new_consents),
+            insert::sessions(link, &self.new_sessions),
             insert::codes(link, &self.codes),
             insert::grants(link, &self.grants),
             insert::accesses(link, &self.accesses),
@@ -379,6 +422,8 @@ impl<'c> Batch<'c> {
         let of_sessions: Values<'_> = &[&sessions];
         let of_grants: Values<'_> = &[&unrevoked];
         let of_consents: Values<'_> = &[&of, &to, &ids];
+        let (without, and): (Vec<i64>, Vec<i64>) = self.absent.iter().copied().unzip();
+        let of_absent: Values<'_> = &[&without, &and];
         let mut mixed: Vec<i64> = Vec::new();
         if !unrevoked.is_empty() && !self.rotated.is_empty() {
             mixed = self.rotated.iter().map(|rotation| rotation.grant).chain(unrevoked.iter().copied()).collect();
@@ -387,6 +432,7 @@ impl<'c> Batch<'c> {
         tokio::try_join!(
             biased;
             // The order of `apply::lock`.
+            self.hold_users(link),
             all(link, &USERS, users.len(), of_users),
             all(link, &CLIENTS, clients.len(), of_clients),
             all(link, &SESSIONS, sessions.len(), of_sessions),
@@ -396,9 +442,30 @@ impl<'c> Batch<'c> {
             },
             all(link, &UNREVOKED, unrevoked.len(), of_grants),
             all(link, &CONSENTS, ids.len(), of_consents),
+            some(link, &ABSENT, without.len(), of_absent),
             self.pass(link),
         )
         .map(drop)
+    }
+
+    /// Holds users for what their versions do not say. All users of the batch are taken by one statement and in one order: a
+    /// batch that took some alone and then shared others could wait for one that did so the other way round.
+    async fn hold_users(&self, link: &Link) -> Result<(), Stop> {
+        let shared = self.absent.iter().map(|(user, _)| *user).chain(self.users.iter().map(|(user, _)| *user));
+        let all: BTreeSet<i64> = shared.chain(self.users_alone.iter().copied()).collect();
+        let keys: Vec<i64> = all.into_iter().collect();
+        match (self.users_alone.is_empty(), self.absent.is_empty()) {
+            (true, true) => Ok(()),
+            (true, false) => link.execute(&USERS_SHARED, &[&keys]).await.map(drop),
+            (false, _) => link.execute(&USERS_ALONE, &[&keys]).await.map(drop),
+        }
+    }
+
+    async fn clear(&self, link: &Link) -> Result<(), Stop> {
+        let keys: Vec<&[u8]> = self.cleared.iter().map(|(key, _, _)| key.as_slice()).collect();
+        let limits: Vec<i64> = self.cleared.iter().map(|(_, limit, _)| *limit).collect();
+        let times: Vec<i64> = self.cleared.iter().map(|(_, _, now)| *now).collect();
+        some(link, &CLEAR, keys.len(), &[&keys, &limits, &times]).await
     }
 
     async fn pass(&self, link: &Link) -> Result<(), Stop> {

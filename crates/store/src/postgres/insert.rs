@@ -76,9 +76,11 @@ fn arrays<'a, T: ToRow + 'a>(rows: impl ExactSizeIterator<Item = &'a T>) -> Vec<
 
 /// Rows that come in batches have a prepared statement.
 macro_rules! batches {
-    ($($name:ident $rows:ident $sql:ident: $row:ty;)*) => {
-        $(static $sql: Sql =
-            Sql { text: described!(postgres_insert!($name)), types: described!(postgres_types!($name)) };)*
+    ($($name:ident $rows:ident $sql:ident: $row:ty $(, $conflict:literal)?;)*) => {
+        $(static $sql: Sql = Sql {
+            text: concat!(described!(postgres_insert!($name)) $(, $conflict)?),
+            types: described!(postgres_types!($name)),
+        };)*
 
         /// Every prepared statement of this file.
         pub(super) static STATEMENTS: &[&Sql] = &[$(&$sql),*];
@@ -98,6 +100,9 @@ batches! {
     code codes CODES: Code;
     grant grants GRANTS: Grant;
     access accesses ACCESSES: Access;
+    session sessions SESSIONS: Session;
+    consent consents CONSENTS: Consent, " ON CONFLICT (user_key, client_key) DO UPDATE SET id = excluded.id, \
+        scope = excluded.scope, audience = excluded.audience, given_at = excluded.given_at, renewed_at = excluded.renewed_at";
     job jobs JOBS: Job;
     event events EVENTS: Event;
 }
@@ -128,16 +133,5 @@ macro_rules! singles {
 
 singles! {
     personal: Personal;
-    session: Session;
     identity: Identity;
-}
-
-/// A new consent, or another in its place.
-pub(super) async fn consent(link: &Link, row: &Consent) -> Result<(), Stop> {
-    const SQL: &str = concat!(
-        described!(postgres_insert!(consent)),
-        " ON CONFLICT (user_key, client_key) DO UPDATE SET id = excluded.id, scope = excluded.scope, \
-        audience = excluded.audience, given_at = excluded.given_at, renewed_at = excluded.renewed_at"
-    );
-    single(link, SQL, described!(postgres_types!(consent)), row).await
 }

@@ -28,6 +28,8 @@ mod tests;
 mod text;
 mod tls;
 #[cfg(test)]
+mod together;
+#[cfg(test)]
 mod unanswered;
 mod url;
 

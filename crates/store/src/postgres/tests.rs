@@ -76,7 +76,7 @@ async fn a_server_that_says_nothing_keeps_nobody_waiting_for_long_and_is_found_a
     cluster.freeze();
     let began = Instant::now();
     // Each of them is written on its own, and there are more of them than lanes.
-    let turns = (0..40).map(|at| store.commit([Write::PutSession(Box::new(session(300 + at, 1)))].into()));
+    let turns = (0..40).map(|at| store.commit([Write::PutPersonal(Box::new(personal(300 + at, 1)))].into()));
     let written = futures_util::future::join_all(turns).await;
     assert!(written.iter().all(|answer| matches!(answer, Err(CommitError::Fault(Fault::Unavailable { .. })))));
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
@@ -96,7 +96,7 @@ async fn a_server_that_says_nothing_keeps_nobody_waiting_for_long_and_is_found_a
     tokio::time::sleep(Duration::from_secs(2)).await;
     cluster.terminate_backends();
     for id in 400..412 {
-        commit(&store, [Write::PutSession(Box::new(session(id, 1)))]).await;
+        commit(&store, [Write::PutPersonal(Box::new(personal(id, 1)))]).await;
     }
 }
 

@@ -62,7 +62,7 @@ async fn what_was_written_before_the_answer_was_lost_is_found_and_told() {
     let (store, url) = furnished(&mut cluster).await;
     hold_up_answers(&cluster, &url).await;
     // One of the frequent kind, and one that is written by itself.
-    let begin = Write::PutSession(Box::new(session(70, 1))).into();
+    let begin = Write::PutPersonal(Box::new(personal(70, 1))).into();
     let (redeemed, begun, ()) = tokio::join!(store.commit(redeem()), store.commit(begin), async {
         wait_for(&cluster, "SyncRep", 3).await;
         cluster.set("synchronous_standby_names=");

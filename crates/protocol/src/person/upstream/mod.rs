@@ -27,6 +27,7 @@ pub use id_token::{Expected, IdToken, UnverifiedIdToken};
 pub use link::Link;
 use link::has_proven;
 
+use crate::identifiers;
 use crate::jose::KeySet;
 use crate::line::{AccountKey, Facts, Turn, Write};
 use crate::model::{EventKind, Identity, IdentityName, User, UserKey};
@@ -137,7 +138,10 @@ impl Assertion {
         }
         let email = token.email.as_deref().filter(|_| token.email_verified).ok_or(No::UpstreamEmailUnverified)?;
         let user = self.token.email().and_then(|email| facts.login(email));
-        let Some(user) = user else { return Ok(Account::Absent) };
+        let Some(user) = user else {
+            // A new account gets no address that the operator could not give it either.
+            return identifiers::email(email).map(|_| Account::Absent).map_err(|_| No::UpstreamEmailForeign);
+        };
         if !has_proven(user, email) || !token.is_email_current {
             return Err(No::UpstreamEmailTaken);
         }
@@ -224,7 +228,7 @@ impl<'f> Found<'f> {
     }
 }
 
-/// Random bytes of a `sub`, as for accounts that the operator adds.
+/// Random bytes of a `sub` of an account that another issuer makes.
 const SUB_BYTES: usize = 15;
 
 fn new_user(token: &IdToken, turn: &mut Turn<'_>) -> User {

@@ -2,19 +2,16 @@
 //! outage.
 
 use clap::Args;
-use protocol::client::registration::{self, SECRETS_LIVE_MAX};
-use protocol::model::{ClientKind, ClientSecret, StoredSecret};
-use protocol::person::password;
+use protocol::client::registration;
+use protocol::operate::{ClientAct, ClientCall, ClientDone};
+use protocol::refusal::No;
 use protocol::secret::Secret;
 use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Stop};
-use super::super::desk::{Desk, Draft};
-use super::super::{input, show};
+use super::super::desk::{Desk, Rules};
+use super::super::{input, show, words};
 use super::with_owner;
-
-/// Shorter secrets are guessed.
-const IMPORTED_BYTES_MIN: usize = 8;
 
 #[derive(Debug, Args)]
 pub(crate) struct Rotate {
@@ -32,33 +29,24 @@ pub(crate) struct Rotate {
 impl Rotate {
     pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
         if self.retire_old {
-            return retire(&self.client, desk).await;
+            return retire(self.client, desk).await;
         }
         // Somebody who mistyped the client should not have to type the secret first.
         desk.client(&self.client).await?;
         let given = if self.secret_stdin { Some(input::stdin("the client secret")?) } else { None };
-        let (client, shown) = desk
-            .alter_client(&self.client, |client, draft| {
-                if client.kind == ClientKind::Public {
-                    return Err(Stop::no(format!("`{}` is a public client: it has no secret", client.client_id)));
-                }
-                let (kept, shown) = match &given {
-                    Some(secret) => (imported(secret, draft)?, None),
-                    None => {
-                        let (kept, secret) = registration::secret(draft.now, &mut draft.entropy);
-                        (kept, Some(secret))
-                    }
-                };
-                client.secrets.push(kept);
-                while client.secrets.len() > SECRETS_LIVE_MAX {
-                    client.secrets.remove(0);
-                }
-                Ok(("secret added", shown))
-            })
-            .await?;
+        if let Some(secret) = &given {
+            check(secret)?;
+        }
+        let warnings = warnings(None, given.as_ref());
+        let call = ClientCall { client_id: self.client, act: ClientAct::AddSecret(given) };
+        let done = desk.ask(&call, Rules::of(&desk.house_policy())).await?;
+        let ClientDone { client, secret: shown } = done.map_err(|refusal| match refusal.no {
+            No::SecretOfPublicClient => Stop::no(format!("`{}` is a public client: it has no secret", call.client_id)),
+            _ => words::of(&refusal, &call.client_id),
+        })?;
         let mut document = with_owner(&client, desk).await?;
         let mut text = show::lines(&document);
-        warn(&warnings(None, given.as_ref()), &mut document, &mut text);
+        warn(&warnings, &mut document, &mut text);
         if let Some(secret) = shown {
             document["client_secret"] = json!(secret.reveal());
             text = format!(
@@ -72,41 +60,22 @@ impl Rotate {
     }
 }
 
-async fn retire(client_id: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let (client, ()) = desk
-        .alter_client(client_id, |client, _| {
-            if client.secrets.len() < 2 {
-                let text = format!("`{}` has no older secret to retire", client.client_id);
-                return Err(Stop::no(text));
-            }
-            client.secrets.drain(..client.secrets.len() - 1);
-            Ok(("older secret retired", ()))
-        })
-        .await?;
+async fn retire(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
+    let call = ClientCall { client_id, act: ClientAct::RetireOlderSecrets };
+    let done = desk.ask(&call, Rules::of(&desk.house_policy())).await?;
+    let ClientDone { client, .. } = done.map_err(|refusal| match refusal.no {
+        No::SecretNoneOlder => Stop::no(format!("`{}` has no older secret to retire", call.client_id)),
+        _ => words::of(&refusal, &call.client_id),
+    })?;
     let document = with_owner(&client, desk).await?;
     let text = format!("The older secret is dead.\n\n{}", show::lines(&document));
     Ok(Answer::new(document, text))
 }
 
-/// Keeps a secret from elsewhere. Nobody here knows how it was made, so it is kept like a password.
-pub(super) fn imported(secret: &Secret, draft: &mut Draft) -> Result<ClientSecret, Stop> {
-    let length = secret.reveal().len();
-    if !(IMPORTED_BYTES_MIN..=password::BYTES_MAX).contains(&length) {
-        let max = password::BYTES_MAX;
-        return Err(Stop::no(format!("the secret has {length} bytes, it must have {IMPORTED_BYTES_MIN} to {max}")));
-    }
-    // RFC 6749 appendix A.2: client-secret = *VSCHAR
-    if let Some((at, odd)) = secret.reveal().chars().enumerate().find(|(_, own)| !(' '..='~').contains(own)) {
-        let shown = if odd.is_control() { String::new() } else { format!(" `{odd}`") };
-        return Err(Stop::no(format!(
-            "the secret has the character U+{:04X}{shown} at position {}: no client can send it, because a client secret \
-             consists of printable ASCII characters (RFC 6749 appendix A.2). Give the client another secret",
-            u32::from(odd),
-            at + 1
-        )));
-    }
-    let stored = StoredSecret::Argon2(password::hash(secret, &mut draft.entropy));
-    Ok(ClientSecret { stored, hint: registration::hint(secret), created_at: draft.now })
+/// Checks a secret from elsewhere before it is hashed, and tells its fault in full.
+pub(super) fn check(secret: &Secret) -> Result<(), Stop> {
+    let checked = registration::check_imported_secret(secret);
+    checked.map_err(|(no, value)| words::of_value(no, &value).unwrap_or_else(|| Stop::no(no.row().text)))
 }
 
 /// What may surprise about an identifier and a secret from elsewhere. RFC 6749 §2.3.1 wants both form-encoded in the header.

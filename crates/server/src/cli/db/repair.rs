@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use protocol::line::Write;
-use protocol::model::{Client, ClientKey, EventKind, GrantId, User, UserKey};
+use protocol::line::Call;
+use protocol::model::{Client, GrantId, User};
+use protocol::operate::{CorrectClient, CorrectUser, EndGrant};
 use protocol::time::UnixTime;
 use serde_json::{Map, Value, json};
 use store::moving::{Cell, Cells, Stretch, TABLES, Table};
 
 use crate::cli::answer::{Answer, Stop};
-use crate::cli::desk::{Desk, Draft, actor};
-use crate::cli::show;
+use crate::cli::desk::{Desk, Rules, actor};
+use crate::cli::{show, words};
 use crate::plausible::BEHIND_MAX_MS;
 use crate::{id_time, keys};
 
@@ -138,13 +139,7 @@ impl Repair<'_> {
         let found = self.keys("grants", is_wrong).await?;
         if !self.is_dry_run {
             for id in &found {
-                self.desk
-                    .change_by_any_clock(async |draft: &mut Draft| {
-                        draft.write(Write::RevokeGrant(GrantId(*id)));
-                        draft.note(EventKind::GrantRevoked, None, None, "repaired after a wrong clock");
-                        Ok(())
-                    })
-                    .await?;
+                self.ask(&EndGrant(GrantId(*id))).await?;
             }
         }
         self.note("grants that end decades from now", "revoked", found.len());
@@ -175,7 +170,7 @@ impl Repair<'_> {
             users.iter().filter(|user| !self.is_wrong(user.key.0) && self.is_wrong(user.revoked_below)).count();
         if !self.is_dry_run {
             for user in users.iter().filter(|user| self.is_wrong(user.key.0) || self.is_wrong(user.revoked_below)) {
-                self.correct_user(user.key).await?;
+                self.correct_user(user).await?;
             }
         }
         self.note("users added by the wrong clock", "given a new key; their consents are forgotten", of_future);
@@ -183,32 +178,12 @@ impl Repair<'_> {
         Ok(())
     }
 
-    async fn correct_user(&self, key: UserKey) -> Result<(), Stop> {
-        let Self { desk, .. } = self;
-        desk.change_by_any_clock(async |draft: &mut Draft| {
-            let Some(user) = desk.store.user(key).await? else { return Ok(()) };
-            let revoked_below = draft.revoked_below;
-            if !self.is_wrong(key.0) {
-                let user = User { version: user.version + 1, revoked_below, ..(*user).clone() };
-                draft.write(Write::PutUser(Box::new(user)));
-                draft.write(Write::EndSessions { user: key, but: None });
-                draft.note(EventKind::UserChanged, Some(key), None, "repaired after a wrong clock");
-                return Ok(());
-            }
-            let new = UserKey(draft.entropy.next_id());
-            let identities = desk.store.identities(key).await?;
-            let owned = desk.clients(Some(key)).await?;
-            draft.write(Write::DeleteUser(key));
-            draft.write(Write::PutUser(Box::new(User { key: new, version: 1, revoked_below: 0, ..(*user).clone() })));
-            for identity in identities {
-                draft.write(Write::PutIdentity(protocol::model::Identity { user: new, ..identity }));
-            }
-            for client in owned {
-                let client = Client { owner: Some(new), version: client.version + 1, ..(*client).clone() };
-                draft.write(Write::PutClient(Box::new(client)));
-            }
-            draft.note(EventKind::UserChanged, Some(new), None, "repaired after a wrong clock");
-            Ok(())
+    async fn correct_user(&self, user: &Arc<User>) -> Result<(), Stop> {
+        self.ask(&CorrectUser {
+            user: Arc::clone(user),
+            is_key_wrong: self.is_wrong(user.key.0),
+            identities: self.desk.store.identities(user.key).await?,
+            owned: self.desk.clients(Some(user.key)).await?,
         })
         .await
     }
@@ -221,7 +196,7 @@ impl Repair<'_> {
         let revoked = clients.iter().filter(is_revoked).count();
         if !self.is_dry_run {
             for client in clients.iter().filter(|own| self.is_wrong(own.key.0) || self.is_wrong(own.revoked_below)) {
-                self.correct_client(client.key).await?;
+                self.correct_client(client).await?;
             }
         }
         self.note("clients added by the wrong clock", "given a new key; consents to them are forgotten", of_future);
@@ -229,22 +204,15 @@ impl Repair<'_> {
         Ok(())
     }
 
-    async fn correct_client(&self, key: ClientKey) -> Result<(), Stop> {
-        let Self { desk, .. } = self;
-        desk.change_by_any_clock(async |draft: &mut Draft| {
-            let Some(client) = desk.store.client(key).await? else { return Ok(()) };
-            let mut client = (*client).clone();
-            if self.is_wrong(key.0) {
-                draft.write(Write::DeleteClient(key));
-                client = Client { key: ClientKey(draft.entropy.next_id()), version: 1, revoked_below: 0, ..client };
-            } else {
-                client = Client { version: client.version + 1, revoked_below: draft.revoked_below, ..client };
-            }
-            draft.note(EventKind::ClientChanged, None, Some(client.key), "repaired after a wrong clock");
-            draft.write(Write::PutClient(Box::new(client)));
-            Ok(())
-        })
-        .await
+    async fn correct_client(&self, client: &Arc<Client>) -> Result<(), Stop> {
+        let is_key_wrong = self.is_wrong(client.key.0);
+        self.ask(&CorrectClient { client: Arc::clone(client), is_key_wrong }).await
+    }
+
+    /// Asks a judge whatever the clock says: what is above the ids of now is what is to be repaired.
+    async fn ask<C: Call<Yes = ()>>(&self, call: &C) -> Result<(), Stop> {
+        let done = self.desk.ask(call, Rules::of(&self.desk.house_policy()).by_any_clock()).await?;
+        done.map_err(|refusal| words::of(&refusal, ""))
     }
 
     /// A sealing key of the future would not be rotated until that time.

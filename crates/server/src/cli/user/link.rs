@@ -1,14 +1,15 @@
 //! The accounts elsewhere that open an account here.
 
 use clap::Args;
-use protocol::line::Write;
-use protocol::model::{EventKind, Identity};
+use protocol::model::Identity;
+use protocol::operate::UserAct;
+use protocol::refusal::No;
 use serde_json::{Value, json};
 
-use super::cut_off;
+use super::ask;
 use crate::cli::answer::{Answer, Stop};
-use crate::cli::desk::{Desk, Draft};
-use crate::cli::show;
+use crate::cli::desk::Desk;
+use crate::cli::{show, words};
 
 #[derive(Debug, Args)]
 pub(crate) struct Unlink {
@@ -39,19 +40,15 @@ fn one(identity: &Identity) -> Value {
 
 impl Unlink {
     pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
-        let (user, gone, left) = desk
-            .change(async |draft: &mut Draft| {
-                let mut user = (*desk.user(&self.user).await?).clone();
-                let links = desk.store.identities(user.key).await?;
-                let gone = self.choose(&links)?.clone();
-                user.version += 1;
-                cut_off(&mut user, draft);
-                draft.write(Write::PutUser(Box::new(user.clone())));
-                draft.write(Write::DropIdentity(gone.name.clone()));
-                draft.note(EventKind::IdentityUnlinked, Some(user.key), None, "by the operator");
-                Ok((user, gone, links.len() - 1))
-            })
-            .await?;
+        let links = desk.store.identities(desk.user(&self.user).await?.key).await?;
+        let gone = self.choose(&links)?.clone();
+        let left = links.len() - 1;
+        let done = ask(&self.user, UserAct::Unlink(gone.name.clone()), desk, None).await?;
+        let user = done.map_err(|refusal| match refusal.no {
+            No::IdentityUnknown => self.absent(),
+            _ => words::of(&refusal, &self.user),
+        })?;
+        let user = user.user;
         let name = show::name_of(&user);
         let mut text = format!(
             "{name} is no longer linked to {} at {}; all sessions ended, all tokens are dead.",
@@ -70,6 +67,10 @@ impl Unlink {
         ))
     }
 
+    fn absent(&self) -> Stop {
+        Stop::no(format!("`{0}` has no such link: see `grantry user show {0}`", self.user))
+    }
+
     /// The link that is meant.
     fn choose<'l>(&self, links: &'l [Identity]) -> Result<&'l Identity, Stop> {
         let is_meant = |own: &&Identity| {
@@ -79,7 +80,7 @@ impl Unlink {
         let meant: Vec<&Identity> = links.iter().filter(is_meant).collect();
         match meant[..] {
             [one] => Ok(one),
-            [] => Err(Stop::no(format!("`{0}` has no such link: see `grantry user show {0}`", self.user))),
+            [] => Err(self.absent()),
             _ => Err(Stop::usage(format!(
                 "`{0}` has several such links: say which by --issuer and --subject, as in `grantry user show {0}`",
                 self.user

@@ -1,17 +1,15 @@
 //! `grantry user totp`: the second factor.
 
 use clap::{ArgGroup, Args};
-use protocol::line::Write;
-use protocol::model::{EventKind, Totp};
-use protocol::person::{recovery, totp};
-use protocol::policy::Policy;
+use protocol::operate::{Shown, UserAct};
+use protocol::refusal::No;
 use protocol::secret::Secret;
 use serde_json::json;
 
-use super::cut_off;
+use super::ask;
 use crate::cli::answer::{Answer, Stop};
 use crate::cli::desk::Desk;
-use crate::cli::show;
+use crate::cli::{show, words};
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("act").args(["enable", "disable", "renew_recovery"]).required(true)))]
@@ -43,40 +41,35 @@ impl SecondFactor {
         }
         let enrolled = enrol(desk, &self.user, self.digits.map(u32::from)).await?;
         let codes: Vec<&str> = enrolled.recovery.iter().map(Secret::reveal).collect();
-        let document = json!({"secret": enrolled.base32, "uri": enrolled.uri, "recovery_codes": codes});
+        let document =
+            json!({"secret": enrolled.base32.reveal(), "uri": enrolled.uri.reveal(), "recovery_codes": codes});
         let text = format!(
             "The second factor is on. All of this is shown here and never again.\n\nsecret  {}\nuri     {}\n\n\
              Recovery codes, each of which works once:\n  {}\n",
-            enrolled.base32,
-            enrolled.uri,
+            enrolled.base32.reveal(),
+            enrolled.uri.reveal(),
             codes.join("\n  ")
         );
         Ok(Answer::new(document, text))
     }
 
     async fn disable(self, desk: &Desk) -> Result<Answer, Stop> {
-        let (user, ()) = desk
-            .alter_user(&self.user, EventKind::TotpDisabled, |user, draft| {
-                user.totp.take().ok_or_else(|| Stop::no(format!("`{}` has no second factor", self.user)))?;
-                // As on the account page: sessions end, tokens stay.
-                draft.write(Write::EndSessions { user: user.key, but: None });
-                Ok(("by the operator", ()))
-            })
-            .await?;
+        let done = ask(&self.user, UserAct::DisableTotp, desk, None).await?;
+        let user = done.map_err(|refusal| match refusal.no {
+            No::TotpAbsent => Stop::no(format!("`{}` has no second factor", self.user)),
+            _ => words::of(&refusal, &self.user),
+        })?;
+        let user = user.user;
         Ok(Answer::new(show::user(&user), format!("{} has no second factor any more.", show::name_of(&user))))
     }
 
     async fn renew(self, desk: &Desk) -> Result<Answer, Stop> {
-        let (_, codes) = desk
-            .alter_user(&self.user, EventKind::RecoveryRenewed, |user, draft| {
-                let Some(totp) = &mut user.totp else {
-                    return Err(Stop::no(format!("`{}` has no second factor: --enable switches it on", self.user)));
-                };
-                let (texts, digests) = recovery::codes(&mut draft.entropy);
-                totp.recovery = digests;
-                Ok(("by the operator", texts))
-            })
-            .await?;
+        let done = ask(&self.user, UserAct::RenewRecovery, desk, None).await?;
+        let done = done.map_err(|refusal| match refusal.no {
+            No::TotpAbsent => Stop::no(format!("`{}` has no second factor: --enable switches it on", self.user)),
+            _ => words::of(&refusal, &self.user),
+        })?;
+        let Shown::Recovery(codes) = done.shown else { return Err(Stop::no("there are no new recovery codes")) };
         let codes: Vec<&str> = codes.iter().map(Secret::reveal).collect();
         let text =
             format!("New recovery codes, shown here and never again; the old ones are dead:\n  {}", codes.join("\n  "));
@@ -87,39 +80,21 @@ impl SecondFactor {
 /// A second factor that was just switched on.
 #[derive(Debug)]
 pub(crate) struct Enrolled {
-    pub(crate) base32: String,
-    pub(crate) uri: String,
+    pub(crate) base32: Secret,
+    pub(crate) uri: Secret,
     pub(crate) recovery: Vec<Secret>,
 }
 
 /// Switches on a second factor, whose codes have so many digits: 6, 7 or 8.
 pub(crate) async fn enrol(desk: &Desk, name: &str, digits: Option<u32>) -> Result<Enrolled, Stop> {
     let keys = desk.keys().await?;
-    let issuer_name = desk.configuration.settings.brand.name.clone();
-    let digits = digits.unwrap_or_else(|| desk.configuration.otp_digits());
-    let (_, enrolled) = desk
-        .alter_user(name, EventKind::TotpEnabled, |user, draft| {
-            if user.totp.is_some() {
-                return Err(Stop::no(format!("`{name}` has a second factor already: --disable switches it off first")));
-            }
-            let seed = totp::seed(&mut draft.entropy);
-            let (texts, digests) = recovery::codes(&mut draft.entropy);
-            user.totp = Some(Totp {
-                sealed_seed: keys.keep("totp", user.sub.as_bytes(), &seed, &mut draft.entropy),
-                digits,
-                last_step: 0,
-                recovery: digests,
-                enabled_at: draft.now,
-            });
-            // As on the account page: where applications take passwords, what was issued before may have come of the password
-            // alone. OWASP ASVS 5.0 V6.3.4.
-            if Policy::is_password_taken_by(&desk.configuration.policies) {
-                cut_off(user, draft);
-            }
-            let account = user.email.as_deref().or(user.username.as_deref()).unwrap_or(&user.name);
-            let uri = totp::uri(&seed, &issuer_name, account, digits);
-            Ok(("by the operator", Enrolled { base32: totp::base32(&seed), uri, recovery: texts }))
-        })
-        .await?;
-    Ok(enrolled)
+    let done = ask(name, UserAct::EnableTotp(digits), desk, Some(&keys)).await?;
+    let done = done.map_err(|refusal| match refusal.no {
+        No::TotpPresent => Stop::no(format!("`{name}` has a second factor already: --disable switches it off first")),
+        _ => words::of(&refusal, name),
+    })?;
+    match done.shown {
+        Shown::Enrolled { base32, uri, recovery } => Ok(Enrolled { base32, uri, recovery }),
+        Shown::Nothing | Shown::Recovery(_) => Err(Stop::no("there is no new second factor")),
+    }
 }

@@ -1,24 +1,17 @@
 //! Ends what too many failed attempts began.
 
-use protocol::line::Write;
-use protocol::model::EventKind;
+use protocol::operate::UserAct;
 use serde_json::json;
 
+use super::done;
 use crate::cli::answer::{Answer, Stop};
-use crate::cli::desk::{Desk, Draft};
+use crate::cli::desk::Desk;
 use crate::cli::show;
 
 /// Clears all counters of failed attempts that belong to the account. Those of network addresses stay: they belong to
 /// whoever made the attempts.
 pub(super) async fn unlock(name: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let user = desk
-        .change(async |draft: &mut Draft| {
-            let user = desk.user(name).await?;
-            draft.write(Write::ForgetFailures(user.key));
-            draft.note(EventKind::UserUnlocked, Some(user.key), None, "by the operator");
-            Ok(user)
-        })
-        .await?;
+    let user = done(name, UserAct::Unlock, desk).await?;
     let mut text = format!("{} may try again at once, from every device and address.", show::name_of(&user));
     if user.is_disabled {
         text.push_str("\nThe account is disabled: `grantry user enable` lets its owner in again.");

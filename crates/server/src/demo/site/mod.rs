@@ -71,7 +71,7 @@ impl SampleSite {
             scope: SCOPE,
             resources: vec![ports.resource(), ports.issuer()],
         };
-        let seed = BASE32_NOPAD.decode(cast.factor.base32.as_bytes()).unwrap_or_default();
+        let seed = BASE32_NOPAD.decode(cast.factor.base32.reveal().as_bytes()).unwrap_or_default();
         let web = client(&cast.web.client.client_id, &cast.web.secret);
         let api = client(&cast.api.client.client_id, &cast.api.secret);
         Ok(Self { surfaces: cast.surfaces.clone(), ..Self::of(web, api, seed, base_url) })

@@ -173,7 +173,7 @@ fn wanted(
     word: &str,
 ) -> Result<(Option<Arc<Policy>>, Act), No> {
     let text = |name: &str| page.field(name).unwrap_or_default();
-    let particulars = || Particulars::read(text("name"), text("logo_uri"), text("redirect_uris"));
+    let particulars = || Particulars::read(text);
     Ok(match (place, word) {
         (DeveloperPath::NewApplication, "create") => {
             let policy = chosen(&offered(app, may_register), text("dialect"))?;

@@ -50,7 +50,7 @@ impl Visitor<'_> {
 
 /// The problem of a refusal. If it is about a redirect URI, the text names that URI.
 pub(super) fn problem(refusal: &Refusal, typed: &Typed, kind: ClientKind) -> Problem {
-    let particulars = Particulars::read("", "", typed.value("redirect_uris").unwrap_or_default());
+    let particulars = Particulars::read(|field| typed.value(field).unwrap_or_default());
     match particulars.faulty_redirect_uri(kind) {
         Some((uri, no)) if no == refusal.no => Problem::new(refusal).with(uri),
         _ => Problem::new(refusal),

@@ -1,0 +1,651 @@
+//! The table of client settings: what can be said about an application when it is registered or changed, by whom, how it
+//! is spelled, and how it is read from and written to its row.
+//!
+//! The command line makes its options from this table, and the developer pages know from it what a form may hold.
+//! [`crate::client::registration`] checks a [`Proposal`] by it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::client::registration::{self, Asked};
+use crate::client::rights::Introspection;
+use crate::model::{AuthMethod, Client, ClientKind, GrantType, Pkce, RefreshMode};
+use crate::names;
+use crate::redirect::{self, REDIRECT_URI_BYTES_MAX};
+use crate::refusal::{No, Refusal};
+use crate::wire::Param;
+
+/// Declares the settings, so that each has exactly one row.
+macro_rules! settings {
+    ($($name:ident { $($column:ident: $value:expr,)* })*) => {
+        /// A client setting.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Setting { $(#[allow(missing_docs, reason = "its row says what it is")] $name,)* }
+
+        /// The table, in the order in which a client is shown.
+        pub const TABLE: &[Row] = &[$(Row { setting: Setting::$name, $($column: $value,)* ..PLAIN },)*];
+    };
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The setting.
+    pub setting: Setting,
+    /// Its name in documents and in the fields of forms.
+    pub name: &'static str,
+    /// Its name in client metadata, RFC 7591 §2, where there is one.
+    pub metadata: Option<&'static str>,
+    /// What its value is.
+    pub form: Form,
+    /// True if the owner of an application may set it in the developer area. Everything else is the operator's.
+    pub is_for_owner: bool,
+    /// How the command line spells it, where it does.
+    pub option: Option<CommandOption>,
+    /// Its value in a row, as a document.
+    pub read: fn(&Client) -> Value,
+    /// True if the operator is shown it.
+    pub is_shown: bool,
+    /// Checks a value and writes it into a row.
+    pub write: fn(&mut Client, &Given, Asked<'_>) -> Result<(), Fault>,
+}
+
+/// What the value of a setting is.
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    /// A text.
+    Text,
+    /// Several texts.
+    Texts,
+    /// One of these words. Each has a sentence about it.
+    Word(&'static [(&'static str, &'static str)]),
+    /// Several of these words.
+    Words(&'static [(&'static str, &'static str)]),
+    /// Several grant types.
+    Grants,
+    /// A number of seconds.
+    Seconds,
+    /// Yes or no.
+    Flag,
+}
+
+/// How the command line spells a setting.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandOption {
+    /// The option, without its dashes.
+    pub flag: &'static str,
+    /// What its value is called.
+    pub value: &'static str,
+    /// The help of `client add`.
+    pub add: Help,
+    /// The help of `client set`; absent for what cannot be changed.
+    pub set: Option<Help>,
+}
+
+/// The place of an option among the others of its command, and its help.
+pub type Help = (usize, &'static str);
+
+/// A proposed value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// For [`Form::Text`] and [`Form::Word`].
+    Text(String),
+    /// For [`Form::Texts`], [`Form::Words`] and [`Form::Grants`].
+    Texts(Vec<String>),
+    /// For [`Form::Seconds`].
+    Seconds(u64),
+    /// For [`Form::Flag`].
+    Flag(bool),
+}
+
+impl From<&str> for Given {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for Given {
+    fn from(texts: [&str; N]) -> Self {
+        Self::Texts(texts.map(ToOwned::to_owned).to_vec())
+    }
+}
+
+/// What somebody proposes for an application: values of settings. A setting that is not named stays, or is what the surface
+/// gives when nobody says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proposal(BTreeMap<Setting, Given>);
+
+impl Proposal {
+    /// A proposal of these values.
+    #[must_use]
+    pub fn of<const N: usize>(values: [(Setting, Given); N]) -> Self {
+        Self(values.into_iter().collect())
+    }
+
+    /// Proposes a value.
+    pub fn set(&mut self, setting: Setting, value: Given) {
+        self.0.insert(setting, value);
+    }
+
+    /// The value that is proposed for a setting.
+    #[must_use]
+    pub fn get(&self, setting: Setting) -> Option<&Given> {
+        self.0.get(&setting)
+    }
+
+    /// The proposed values, in the order of the table.
+    pub fn iter(&self) -> impl Iterator<Item = (Setting, &Given)> {
+        self.0.iter().map(|(setting, value)| (*setting, value))
+    }
+
+    /// The texts that are proposed for a setting of several; none where nothing is proposed.
+    #[must_use]
+    pub fn texts(&self, setting: Setting) -> &[String] {
+        match self.get(setting) {
+            Some(Given::Texts(texts)) => texts,
+            _ => &[],
+        }
+    }
+
+    /// The text that is proposed for a setting.
+    #[must_use]
+    pub fn text(&self, setting: Setting) -> Option<&str> {
+        match self.get(setting) {
+            Some(Given::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// What is wrong with a proposed value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The setting at fault.
+    pub setting: Setting,
+    /// Why its value is refused.
+    pub no: No,
+    /// The part of the value at fault, where the value has several.
+    pub value: Option<String>,
+}
+
+impl Fault {
+    /// A fault of a setting.
+    #[must_use]
+    pub const fn new(setting: Setting, no: No) -> Self {
+        Self { setting, no, value: None }
+    }
+
+    /// A fault of a part of a setting.
+    #[must_use]
+    pub fn with(setting: Setting, no: No, value: impl Into<String>) -> Self {
+        Self { setting, no, value: Some(value.into()) }
+    }
+
+    fn of_name(setting: Setting, fault: names::NameFault) -> Self {
+        match fault {
+            names::NameFault::Length { .. } => Self::new(setting, No::NameMalformed),
+            names::NameFault::Character { .. } => Self::with(setting, No::NameCharacter, fault.place()),
+        }
+    }
+}
+
+impl From<&Fault> for Refusal {
+    fn from(fault: &Fault) -> Self {
+        let refusal = match fault.setting {
+            Setting::RedirectUris => Self::of(fault.no, Param::RedirectUri),
+            _ => fault.no.into(),
+        };
+        match &fault.value {
+            Some(value) if fault.no.row().text.contains("{value}") => refusal.with_value(value),
+            _ => refusal,
+        }
+    }
+}
+
+impl Setting {
+    /// The row of the table.
+    #[must_use]
+    pub fn row(self) -> &'static Row {
+        // Declared by one macro, in one order.
+        &TABLE[self as usize]
+    }
+
+    /// The setting with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        TABLE.iter().find(|row| row.name == name).map(|row| row.setting)
+    }
+}
+
+/// The names of the settings by which two rows of one application differ, for the audit.
+#[must_use]
+pub fn differences(one: &Client, other: &Client) -> Vec<&'static str> {
+    let differs = |row: &&Row| (row.read)(one) != (row.read)(other);
+    TABLE.iter().filter(differs).map(|row| row.name).collect()
+}
+
+/// A row that a new setting begins with: nobody but the operator sets it.
+const PLAIN: Row = Row {
+    setting: Setting::Name,
+    name: "",
+    metadata: None,
+    form: Form::Text,
+    is_for_owner: false,
+    option: None,
+    read: |_| Value::Null,
+    is_shown: true,
+    write: |_, _, _| Ok(()),
+};
+
+settings! {
+    Name {
+        name: "name",
+        metadata: Some("client_name"),
+        is_for_owner: true,
+        option: Some(CommandOption {
+            flag: "name",
+            value: "NAME",
+            add: (0, "The name that people read on the consent screen"),
+            set: Some((0, "The name that people read on the consent screen")),
+        }),
+        read: |client| json!(client.name),
+        write: |client, given, _| {
+            client.name = display_name(Setting::Name, given)?;
+            Ok(())
+        },
+    }
+    Publisher {
+        name: "publisher",
+        option: Some(CommandOption {
+            flag: "publisher",
+            value: "PUBLISHER",
+            add: (15, "Who publishes it, for the consent screen"),
+            set: Some((12, "Who publishes it, for the consent screen")),
+        }),
+        read: |client| json!(client.publisher),
+        write: |client, given, _| {
+            client.publisher = Some(display_name(Setting::Publisher, given)?);
+            Ok(())
+        },
+    }
+    Homepage {
+        name: "homepage",
+        metadata: Some("client_uri"),
+        option: Some(CommandOption {
+            flag: "homepage",
+            value: "URL",
+            add: (16, "A page about it"),
+            set: Some((13, "A page about it")),
+        }),
+        read: |client| json!(client.homepage),
+        write: |client, given, _| {
+            client.homepage = Some(page(given)?);
+            Ok(())
+        },
+    }
+    LogoUri {
+        name: "logo_uri",
+        metadata: Some("logo_uri"),
+        is_for_owner: true,
+        read: |client| json!(client.logo_uri),
+        is_shown: false,
+        write: |client, given, _| {
+            let uri = text(Setting::LogoUri, given)?.trim();
+            if !uri.is_empty() && !is_logo_uri(uri) {
+                return Err(Fault::new(Setting::LogoUri, No::LogoUriMalformed));
+            }
+            client.logo_uri = (!uri.is_empty()).then(|| uri.to_owned());
+            Ok(())
+        },
+    }
+    Kind {
+        name: "kind",
+        form: Form::Word(&[
+            ("public", "Runs in a browser or on somebody's device"),
+            ("confidential", "Runs on a server of its own"),
+        ]),
+        option: Some(CommandOption {
+            flag: "kind",
+            value: "KIND",
+            add: (2, "Can it keep a secret? [default: what the dialect says, mostly confidential]"),
+            set: None,
+        }),
+        read: |client| json!(client.kind.as_str()),
+        // A new row has its kind before anything is written into it; all defaults depend on it.
+        write: |client, given, _| match ClientKind::from_name(text(Setting::Kind, given)?) {
+            Some(kind) if kind == client.kind => Ok(()),
+            _ => Err(Fault::new(Setting::Kind, No::ClientKindUnknown)),
+        },
+    }
+    AuthMethods {
+        name: "auth_methods",
+        metadata: Some("token_endpoint_auth_method"),
+        form: Form::Words(&[
+            ("none", "It proves nothing: public clients"),
+            ("client_secret_basic", "In the Authorization header"),
+            ("client_secret_post", "In the request body"),
+        ]),
+        option: Some(CommandOption {
+            flag: "auth-method",
+            value: "METHOD",
+            add: (7, "How it proves who it is. Repeatable [default: client_secret_basic and client_secret_post, or none]"),
+            set: Some((11, "All ways in which it proves who it is: they take the place of those so far. Repeatable")),
+        }),
+        read: |client| json!(client.auth_methods.iter().map(|method| method.as_str()).collect::<Vec<_>>()),
+        write: |client, given, _| {
+            client.auth_methods = auth_methods(texts(Setting::AuthMethods, given)?, client.kind)?;
+            Ok(())
+        },
+    }
+    Grants {
+        name: "grants",
+        metadata: Some("grant_types"),
+        form: Form::Grants,
+        option: Some(CommandOption {
+            flag: "grant",
+            value: "GRANT",
+            add: (4, "A grant that it may use, by the RFC's word. Repeatable"),
+            set: None,
+        }),
+        read: |client| json!(client.grants.iter().map(|grant| grant.as_str()).collect::<Vec<_>>()),
+        write: |client, given, asked| {
+            client.grants = registration::named_grants(texts(Setting::Grants, given)?, client.kind, asked)?;
+            Ok(())
+        },
+    }
+    Scope {
+        name: "scope",
+        metadata: Some("scope"),
+        option: Some(CommandOption {
+            flag: "scope",
+            value: "SCOPES",
+            add: (5, "The scopes that it may ask for, separated by spaces"),
+            set: Some((2, "The scopes that it may ask for, separated by spaces")),
+        }),
+        read: |client| json!(client.scope.as_str()),
+        write: |client, given, asked| {
+            client.scope = registration::named_scope(text(Setting::Scope, given)?, asked.policy)
+                .map_err(|(no, word)| Fault::with(Setting::Scope, no, word))?;
+            client.operator_scope = client.scope.clone();
+            Ok(())
+        },
+    }
+    RedirectUris {
+        name: "redirect_uris",
+        metadata: Some("redirect_uris"),
+        form: Form::Texts,
+        is_for_owner: true,
+        option: Some(CommandOption {
+            flag: "redirect-uri",
+            value: "URI",
+            add: (3, "Where its users are sent back to, byte for byte. Repeatable"),
+            set: Some((1, "All its redirect URIs: they take the place of those so far. Repeatable")),
+        }),
+        read: |client| json!(client.redirect_uris),
+        write: |client, given, _| {
+            client.redirect_uris = redirect_uris(texts(Setting::RedirectUris, given)?, client.kind)?;
+            Ok(())
+        },
+    }
+    Resources {
+        name: "resources",
+        form: Form::Texts,
+        option: Some(CommandOption {
+            flag: "resource",
+            value: "URL",
+            add: (6, "A resource (RFC 8707) that it answers for: it may introspect tokens for it. Repeatable"),
+            set: Some((3, "All resources (RFC 8707) that it answers for. Repeatable")),
+        }),
+        read: |client| json!(client.audience),
+        write: |client, given, _| {
+            client.audience = resources(texts(Setting::Resources, given)?)?;
+            Ok(())
+        },
+    }
+    Pkce {
+        name: "pkce",
+        form: Form::Word(&[
+            ("required", "Every authorization request needs a challenge"),
+            ("optional", "A challenge is honoured when it comes"),
+        ]),
+        option: Some(CommandOption {
+            flag: "pkce",
+            value: "PKCE",
+            add: (8, "Must it use PKCE? [default: what the dialect says, mostly required]"),
+            set: Some((4, "Must it use PKCE?")),
+        }),
+        read: |client| json!(client.pkce.as_str()),
+        write: |client, given, asked| {
+            let wish = Pkce::from_name(text(Setting::Pkce, given)?).ok_or(malformed(Setting::Pkce))?;
+            if registration::pkce(wish, client.kind, asked.policy) != wish {
+                return Err(Fault::new(Setting::Pkce, No::PkceNotOptional));
+            }
+            client.pkce = wish;
+            Ok(())
+        },
+    }
+    Refresh {
+        name: "refresh",
+        form: Form::Word(&[
+            ("rotate", "Each use gives a new one"),
+            ("reuse", "It stays the same"),
+            ("none", "None is issued"),
+        ]),
+        option: Some(CommandOption {
+            flag: "refresh",
+            value: "REFRESH",
+            add: (9, "What happens to a refresh token when it is used? [default: what the dialect says, mostly rotate]"),
+            set: Some((5, "What happens to a refresh token when it is used?")),
+        }),
+        read: |client| json!(client.refresh.as_str()),
+        write: |client, given, _| {
+            client.refresh = RefreshMode::from_name(text(Setting::Refresh, given)?).ok_or(malformed(Setting::Refresh))?;
+            Ok(())
+        },
+    }
+    AccessTtl {
+        name: "access_ttl_s",
+        form: Form::Seconds,
+        option: Some(CommandOption {
+            flag: "access-ttl",
+            value: "DURATION",
+            add: (10, "Lifetime of its access tokens, such as 10m"),
+            set: Some((6, "Lifetime of its access tokens, such as 10m")),
+        }),
+        read: |client| json!(client.access_ttl_s),
+        write: |client, given, _| {
+            client.access_ttl_s = Some(seconds(Setting::AccessTtl, given)?);
+            Ok(())
+        },
+    }
+    RefreshTtl {
+        name: "refresh_ttl_s",
+        form: Form::Seconds,
+        option: Some(CommandOption {
+            flag: "refresh-ttl",
+            value: "DURATION",
+            add: (11, "A refresh token dies when it is not used for so long, such as 30d"),
+            set: Some((7, "A refresh token dies when it is not used for so long, such as 30d")),
+        }),
+        read: |client| json!(client.refresh_ttl_s),
+        write: |client, given, _| {
+            client.refresh_ttl_s = Some(seconds(Setting::RefreshTtl, given)?);
+            Ok(())
+        },
+    }
+    FirstParty {
+        name: "is_first_party",
+        form: Form::Flag,
+        option: Some(CommandOption {
+            flag: "first-party",
+            value: "YES_OR_NO",
+            add: (12, "Your own application: no consent screen"),
+            set: Some((8, "Your own application: no consent screen")),
+        }),
+        read: |client| json!(client.is_first_party),
+        write: |client, given, _| {
+            client.is_first_party = flag(Setting::FirstParty, given)?;
+            Ok(())
+        },
+    }
+    Introspection {
+        name: "introspection",
+        form: Form::Word(&[
+            ("own", "Tokens that were issued to it, and tokens for the resources that it answers for"),
+            ("any", "Every access token and personal access token of its dialect"),
+        ]),
+        option: Some(CommandOption {
+            flag: "introspection",
+            value: "WORD",
+            add: (
+                13,
+                "Which tokens introspection describes to it: `own` for those that were issued to it and those for the \
+                 resources that it answers for, `any` for every token of the dialect [default: own]",
+            ),
+            set: Some((9, "Which tokens introspection describes to it")),
+        }),
+        read: |client| json!(client.introspection.map(Introspection::as_str)),
+        write: |client, given, _| {
+            let word = Introspection::from_name(text(Setting::Introspection, given)?);
+            let word = word.ok_or(malformed(Setting::Introspection))?;
+            // RFC 7662 §2.1 wants authorization, so a public client does not introspect at all.
+            if word == Introspection::Any && client.kind == ClientKind::Public {
+                return Err(Fault::new(Setting::Introspection, No::IntrospectionOfPublicClient));
+            }
+            client.introspection = Some(word);
+            Ok(())
+        },
+    }
+    AccountsApi {
+        name: "accounts_api",
+        form: Form::Flag,
+        option: Some(CommandOption {
+            flag: "accounts-api",
+            value: "YES_OR_NO",
+            add: (14, ACCOUNTS_API),
+            set: Some((10, ACCOUNTS_API)),
+        }),
+        read: |client| json!(client.may_use_accounts_api()),
+        write: |client, given, _| {
+            client.accounts_api = Some(accounts_api(flag(Setting::AccountsApi, given)?, client)?);
+            Ok(())
+        },
+    }
+}
+
+const ACCOUNTS_API: &str = "Let it use the accounts API (/api/accounts): it may read and change the attributes of every \
+    account. Each use is an event";
+
+/// The dialect whose clients the accounts API authenticates, like all addresses that belong to no other surface.
+const ACCOUNTS_DIALECT: &str = "standard";
+/// Longest address of a logo, in bytes, as for a redirect URI.
+const LOGO_URI_BYTES_MAX: usize = REDIRECT_URI_BYTES_MAX;
+
+fn malformed(setting: Setting) -> Fault {
+    Fault::with(setting, No::SettingMalformed, setting.row().name)
+}
+
+fn text(setting: Setting, given: &Given) -> Result<&str, Fault> {
+    if let Given::Text(text) = given { Ok(text) } else { Err(malformed(setting)) }
+}
+
+fn texts(setting: Setting, given: &Given) -> Result<&[String], Fault> {
+    if let Given::Texts(texts) = given { Ok(texts) } else { Err(malformed(setting)) }
+}
+
+fn seconds(setting: Setting, given: &Given) -> Result<u64, Fault> {
+    match given {
+        Given::Seconds(seconds) if *seconds > 0 => Ok(*seconds),
+        _ => Err(malformed(setting)),
+    }
+}
+
+fn flag(setting: Setting, given: &Given) -> Result<bool, Fault> {
+    if let Given::Flag(flag) = given { Ok(*flag) } else { Err(malformed(setting)) }
+}
+
+fn display_name(setting: Setting, given: &Given) -> Result<String, Fault> {
+    let name = names::display_name(text(setting, given)?).map_err(|fault| Fault::of_name(setting, fault))?;
+    Ok(name.to_owned())
+}
+
+fn page(given: &Given) -> Result<String, Fault> {
+    let url = text(Setting::Homepage, given)?;
+    if let Err(fault) = names::check_characters(url) {
+        return Err(Fault::with(Setting::Homepage, No::HomepageCharacter, fault.place()));
+    }
+    match url::Url::parse(url) {
+        Ok(parsed) if matches!(parsed.scheme(), "https" | "http") => Ok(url.to_owned()),
+        _ => Err(Fault::with(Setting::Homepage, No::HomepageMalformed, url)),
+    }
+}
+
+fn is_logo_uri(uri: &str) -> bool {
+    let is_plain = uri.len() <= LOGO_URI_BYTES_MAX
+        && uri.starts_with("https://")
+        && uri.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\'));
+    is_plain
+        && url::Url::parse(uri).is_ok_and(|url| url.has_host() && url.username().is_empty() && url.password().is_none())
+}
+
+fn auth_methods(words: &[String], kind: ClientKind) -> Result<Vec<AuthMethod>, Fault> {
+    let no = |no| Err(Fault::new(Setting::AuthMethods, no));
+    let mut methods = Vec::new();
+    for word in words {
+        let method = AuthMethod::from_name(word).ok_or_else(|| malformed(Setting::AuthMethods))?;
+        if !methods.contains(&method) {
+            methods.push(method);
+        }
+    }
+    match kind {
+        ClientKind::Public if methods.iter().any(|method| *method != AuthMethod::None) => {
+            no(No::AuthMethodOfPublicClient)
+        }
+        ClientKind::Confidential if methods.contains(&AuthMethod::None) => no(No::AuthMethodOfConfidentialClient),
+        ClientKind::Public | ClientKind::Confidential if methods.is_empty() => Ok(registration::auth_methods(kind)),
+        ClientKind::Public | ClientKind::Confidential => Ok(methods),
+    }
+}
+
+fn redirect_uris(uris: &[String], kind: ClientKind) -> Result<Vec<String>, Fault> {
+    let mut checked: Vec<String> = Vec::new();
+    for uri in uris {
+        redirect::may_register(uri, kind).map_err(|no| Fault::with(Setting::RedirectUris, no, uri))?;
+        if !checked.contains(uri) {
+            checked.push(uri.clone());
+        }
+    }
+    Ok(checked)
+}
+
+/// RFC 8707 §2: "Its value MUST be an absolute URI […]. The URI MUST NOT include a fragment component."
+fn resources(urls: &[String]) -> Result<Vec<String>, Fault> {
+    match urls.iter().find(|url| url::Url::parse(url).is_err() || url.contains('#')) {
+        Some(url) => Err(Fault::with(Setting::Resources, No::ResourceMalformed, url)),
+        None => Ok(urls.to_vec()),
+    }
+}
+
+fn accounts_api(is_wanted: bool, client: &Client) -> Result<bool, Fault> {
+    if is_wanted && client.dialect != ACCOUNTS_DIALECT {
+        return Err(Fault::with(Setting::AccountsApi, No::AccountsApiOfOtherDialect, &client.dialect));
+    }
+    if is_wanted && client.kind == ClientKind::Public {
+        return Err(Fault::new(Setting::AccountsApi, No::AccountsApiOfPublicClient));
+    }
+    Ok(is_wanted)
+}
+
+/// The grant types with these names.
+pub(crate) fn grant_types(words: &[String]) -> Result<Vec<GrantType>, Fault> {
+    let mut grants = Vec::new();
+    for word in words {
+        let grant =
+            GrantType::from_name(word).ok_or_else(|| Fault::with(Setting::Grants, No::GrantNotOffered, word))?;
+        if !grants.contains(&grant) {
+            grants.push(grant);
+        }
+    }
+    Ok(grants)
+}
