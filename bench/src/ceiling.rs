@@ -4,6 +4,8 @@
 //! `/` answers 120 bytes, as a token endpoint does. `ceiling SIZE…` also answers at `/SIZE`, with a body of so many bytes: a
 //! larger body costs the kernel and the load generator more, and that is not what is compared.
 
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads its own command line")]
+
 use axum::Router;
 use axum::extract::Form;
 use axum::http::header::CONTENT_TYPE;

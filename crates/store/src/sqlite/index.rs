@@ -181,6 +181,7 @@ mod tests {
     fn headers_count_only_after_a_commit_was_seen_in_them_and_until_one_is_missing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.db").display().to_string();
+        #[allow(clippy::disallowed_methods, reason = "the test writes what SQLite would")]
         let write = |frames| std::fs::write(format!("{path}-shm"), bytes(frames, 0)).unwrap();
         let (index, mut witness) = (Index::default(), Witness::default());
         let mut look = |frames: u32| witness.look(&index, || Ok::<_, ()>(frames)).unwrap();
