@@ -20,6 +20,8 @@ pub struct JobClaim {
     pub for_s: u64,
     /// The maximum number of jobs.
     pub jobs_max: u32,
+    /// The kinds of jobs that the worker can do. A job of another kind, such as one of a newer version, stays as it is.
+    pub kinds: &'static [&'static str],
 }
 
 /// What became of a claimed job.
@@ -41,6 +43,19 @@ pub enum JobEnd {
         /// Why it failed.
         error: String,
     },
+}
+
+/// What an operator does with a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobChange {
+    /// Makes a waiting or dead job due at once, as if it had never been tried. A job that a worker holds at `now` stays as it
+    /// is, so that no two workers do it at the same time.
+    Retry {
+        /// The time of the change.
+        now: UnixTime,
+    },
+    /// Removes a job, whatever its state.
+    Drop,
 }
 
 /// Which jobs a list has. A job must meet every condition that is set.

@@ -34,7 +34,7 @@ use tokio::sync::watch;
 use moving::{Cells, Stretch, Table};
 
 pub use fault::{CommitError, Fault, OpenError};
-pub use jobs::{DEAD_JOB_KEPT_S, JobClaim, JobCount, JobEnd, JobFilter};
+pub use jobs::{DEAD_JOB_KEPT_S, JobChange, JobClaim, JobCount, JobEnd, JobFilter};
 pub use memory::Memory;
 pub use names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT};
 pub use postgres::Postgres;
@@ -248,6 +248,16 @@ pub trait Store: Send + Sync {
     /// When the store cannot be written, or keeps no jobs.
     async fn end_job(&self, id: JobId, holder: i64, end: JobEnd) -> Result<bool, Fault> {
         let _ = (id, holder, end);
+        Err(Fault::Unsupported("jobs"))
+    }
+
+    /// Makes an operator's change to a job. Returns false, and writes nothing, if there is no such job, or if it is to be
+    /// retried while a worker holds it.
+    ///
+    /// # Errors
+    /// When the store cannot be written, or keeps no jobs.
+    async fn change_job(&self, id: JobId, change: JobChange) -> Result<bool, Fault> {
+        let _ = (id, change);
         Err(Fault::Unsupported("jobs"))
     }
 

@@ -22,6 +22,7 @@ mod show;
 mod token;
 pub(crate) mod user;
 mod words;
+mod work;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -102,6 +103,9 @@ enum Command {
     /// Dialects: how a surface spells OAuth.
     #[command(subcommand)]
     Dialect(dialect::Dialect),
+    /// Jobs: work that the server does beside answering requests.
+    #[command(subcommand)]
+    Work(work::Work),
     /// The database.
     #[command(subcommand)]
     Db(db::Db),
@@ -167,6 +171,7 @@ async fn act(arguments: Arguments) -> Result<Answer, Stop> {
         Command::Event(event) => event.run(&Desk::open(&config).await?, arguments.json).await,
         Command::Key(key) => key.run(&Desk::open(&config).await?).await,
         Command::Dialect(dialect) => dialect.run(&config),
+        Command::Work(work) => work.run(&Desk::open(&config).await?).await,
         Command::Db(db) => db.run(&config).await,
         Command::Bench(bench) => bench.run().await,
     }

@@ -12,6 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 use protocol::person::attempts::By;
 use protocol::refusal;
 
+use super::jobs::Attempt;
 use super::metrics::{BOUNDS_US, LIMITED, Metrics, Series, SignIn};
 use crate::app::App;
 
@@ -137,6 +138,13 @@ impl Snapshot {
                     "1 when the clock can be right",
                     i64::from(app.plausible.check(&app.clock).is_ok()),
                 ),
+                ("jobs_waiting", "Jobs of the store that wait or are being done", gauge(count(&metrics.jobs.waiting))),
+                ("jobs_dead", "Jobs of the store that failed too often and are kept", gauge(count(&metrics.jobs.dead))),
+                (
+                    "jobs_oldest_age_seconds",
+                    "For how long the job that waits longest has been due",
+                    gauge(count(&metrics.jobs.oldest_age_s)),
+                ),
                 ("memory_resident_bytes", "Memory of the process", gauge(resident_bytes())),
             ],
         }
@@ -164,6 +172,16 @@ fn labelled(metrics: &Metrics) -> Vec<Labelled> {
             help: "Lockouts after too many failed attempts, by what they lock out",
             label: "by",
             counts: By::ALL.iter().zip(&metrics.lockouts).map(|(by, own)| (by.as_str(), count(own))).collect(),
+        },
+        Labelled {
+            name: "job_attempts",
+            help: "Attempts of this node at jobs, by outcome",
+            label: "outcome",
+            counts: Attempt::ALL
+                .iter()
+                .zip(&metrics.jobs.attempts)
+                .map(|((_, name), own)| (*name, count(own)))
+                .collect(),
         },
         Labelled {
             name: "task_runs",

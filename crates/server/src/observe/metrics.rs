@@ -11,6 +11,8 @@ use protocol::person::attempts::By;
 use protocol::refusal::{self, No};
 use protocol::time::UnixTime;
 
+use super::jobs::Jobs;
+
 /// Upper bounds of the duration buckets, in microseconds.
 pub(super) const BOUNDS_US: [u64; 14] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
@@ -41,6 +43,8 @@ pub struct Metrics {
     pub(super) sign_ins: [AtomicU64; SignIn::ALL.len()],
     /// Indexed as [`By::ALL`].
     pub(super) lockouts: [AtomicU64; By::ALL.len()],
+    /// Jobs of the store.
+    pub(crate) jobs: Jobs,
     /// By the name of the task.
     pub(super) tasks: Vec<(&'static str, TaskCounts)>,
 }
@@ -126,6 +130,7 @@ impl Metrics {
             connections_refused: AtomicU64::new(0),
             sign_ins: Default::default(),
             lockouts: Default::default(),
+            jobs: Jobs::default(),
             tasks: tasks.map(|name| (name, TaskCounts::default())).collect(),
         }
     }

@@ -3,6 +3,7 @@
 pub mod admin;
 pub(crate) mod audit;
 pub mod exposition;
+pub(crate) mod jobs;
 pub(crate) mod level;
 pub mod log;
 pub mod metrics;

@@ -2,8 +2,10 @@
 
 mod certificate;
 mod counts;
+pub(crate) mod jobs;
 mod keys;
 pub(crate) mod number;
+mod outbox;
 mod refusals;
 mod runner;
 mod sweep;
@@ -84,6 +86,16 @@ const TABLE: &[Task] = &[
         run: |node, _| Box::pin(certificate::reload(node)),
     },
     Task {
+        name: "outbox",
+        does: "does the jobs of the store",
+        wake: Wake::Every(Duration::from_secs(5)),
+        is_at_once: true,
+        // Every node works: the claim of a job says which node does it.
+        has_lease: false,
+        needs_clock: true,
+        run: |node, _| Box::pin(outbox::step(node)),
+    },
+    Task {
         name: "hangup",
         does: "reads the certificate and opens the log file again when the operator sends SIGHUP",
         wake: Wake::Hangup,
@@ -116,7 +128,31 @@ pub(crate) async fn finish(node: &Node) {
 mod tests {
     use std::collections::BTreeSet;
 
+    use dialect::{Dialect, Dialects};
+    use store::Store;
+    use zeroize::Zeroizing;
+
     use super::*;
+    use crate::app::{App, Setup};
+    use crate::clock::Clock;
+    use crate::config::settings::Settings;
+    use crate::entropy::Source;
+
+    /// A node for tests of tasks. The number tells it apart from other nodes on the same store.
+    pub(super) async fn node(store: Arc<dyn Store>, clock: Clock, number: u8) -> Arc<Node> {
+        let settings = Settings::new("https://auth.example");
+        let standard = Dialect::load("standard", &[]).expect("the shipped dialect is sound");
+        let setup = Setup {
+            store,
+            dialects: Dialects::new(&settings.issuer, vec![standard], &[]).expect("it waives nothing"),
+            policies: Vec::new(),
+            master: Zeroizing::new([7; 32]),
+            settings,
+            clock,
+            entropy: Source::seeded([number; 32]),
+        };
+        Arc::new(Node { app: App::open(setup).await.expect("the store works"), tls: None })
+    }
 
     #[test]
     fn every_task_has_a_name_of_its_own_and_says_what_it_does() {

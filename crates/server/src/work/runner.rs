@@ -160,31 +160,15 @@ impl Failures {
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-    use dialect::{Dialect, Dialects};
     use protocol::time::UnixTime;
     use store::Memory;
-    use zeroize::Zeroizing;
 
     use super::*;
-    use crate::app::{App, Setup};
     use crate::clock::Clock;
-    use crate::config::settings::Settings;
-    use crate::entropy::Source;
     use crate::observe::exposition;
 
     async fn node() -> Arc<Node> {
-        let settings = Settings::new("https://auth.example");
-        let standard = Dialect::load("standard", &[]).expect("the shipped dialect is sound");
-        let setup = Setup {
-            store: Arc::new(Memory::default()),
-            dialects: Dialects::new(&settings.issuer, vec![standard], &[]).expect("it waives nothing"),
-            policies: Vec::new(),
-            master: Zeroizing::new([7; 32]),
-            settings,
-            clock: Clock::fixed(UnixTime(1_790_000_000)),
-            entropy: Source::seeded([9; 32]),
-        };
-        Arc::new(Node { app: App::open(setup).await.expect("the store works"), tls: None })
+        super::super::tests::node(Arc::new(Memory::default()), Clock::fixed(UnixTime(1_790_000_000)), 9).await
     }
 
     /// A task under the name of a real one, for whose metrics there is room.

@@ -7,14 +7,14 @@ use protocol::model::{Job, JobId, JobState, UserKey};
 use protocol::time::UnixTime;
 
 use super::rows::*;
-use crate::{CommitError, DEAD_JOB_KEPT_S, JobClaim, JobCount, JobEnd, JobFilter, Store};
+use crate::{CommitError, DEAD_JOB_KEPT_S, JobChange, JobClaim, JobCount, JobEnd, JobFilter, Store};
 
 fn enqueue(job: Job) -> Write {
     Write::Enqueue(Box::new(job))
 }
 
 async fn claim(store: &dyn Store, holder: i64, at_s: u64, jobs_max: u32) -> Vec<i64> {
-    let claim = JobClaim { holder, now: later(at_s), for_s: 60, jobs_max };
+    let claim = JobClaim { holder, now: later(at_s), for_s: 60, jobs_max, kinds: JOB_KINDS };
     store.claim_jobs(claim).await.expect("jobs can be claimed").iter().map(|job| job.id.0).collect()
 }
 
@@ -79,6 +79,35 @@ pub(super) async fn a_failed_job_is_due_later_and_a_dead_one_never(store: &dyn S
     assert_eq!(store.sweep(later(40 + DEAD_JOB_KEPT_S - 1), 9).await, Ok(0));
     assert_eq!(store.sweep(later(40 + DEAD_JOB_KEPT_S), 9).await, Ok(1));
     assert_eq!(all(store).await, []);
+}
+
+pub(super) async fn a_job_of_a_kind_that_a_worker_does_not_know_stays_as_it_is(store: &dyn Store) {
+    let newer = Job { kind: "newer".to_owned(), ..job(1) };
+    commit(store, [enqueue(newer.clone()), enqueue(job(2))]).await;
+    assert_eq!(claim(store, 7, 0, 9).await, [2]);
+    let claim = JobClaim { holder: 8, now: NOW, for_s: 60, jobs_max: 9, kinds: &[] };
+    assert_eq!(store.claim_jobs(claim).await, Ok(Vec::new()));
+    assert_eq!(all(store).await[0], newer);
+    let claim = JobClaim { kinds: &["other", "newer"], ..claim };
+    assert_eq!(store.claim_jobs(claim).await, Ok(vec![Job { attempts: 1, ..newer }]));
+}
+
+pub(super) async fn an_operator_retries_and_drops_jobs(store: &dyn Store) {
+    let dead = Job { attempts: 20, last_error: Some("refused".to_owned()), state: JobState::Dead, ..job(1) };
+    commit(store, [enqueue(dead.clone()), enqueue(Job { due_at: later(900), attempts: 3, ..job(2) })]).await;
+    let change = async |id, change| store.change_job(JobId(id), change).await.expect("a job can be changed");
+    let retry = |at_s| JobChange::Retry { now: later(at_s) };
+    assert!(change(1, retry(10)).await && change(2, retry(20)).await);
+    assert!(!change(3, retry(10)).await && !change(3, JobChange::Drop).await, "there is no such job");
+    let retried = Job { attempts: 0, due_at: later(10), state: JobState::Waiting, ..dead };
+    assert_eq!(all(store).await, [retried, Job { due_at: later(20), ..job(2) }]);
+    assert_eq!(claim(store, 7, 20, 9).await, [1, 2]);
+    assert!(!change(1, retry(79)).await, "a worker holds it");
+    assert!(change(1, retry(80)).await, "the claim is over");
+    assert!(!end(store, 1, 7, JobEnd::Done).await, "it is no longer the worker's");
+    assert!(change(2, JobChange::Drop).await);
+    assert!(!end(store, 2, 7, JobEnd::Done).await, "it is gone");
+    assert_eq!(claim(store, 8, 80, 9).await, [1]);
 }
 
 pub(super) async fn a_waiting_job_is_never_swept(store: &dyn Store) {

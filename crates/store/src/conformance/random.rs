@@ -10,7 +10,7 @@ use protocol::scope::Scope;
 
 use super::Fixture;
 use super::rows::*;
-use crate::{JobClaim, JobEnd};
+use crate::{JobChange, JobClaim, JobEnd};
 
 /// One step of a random life: a turn, or a sweep at some time.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ enum Deed {
     Claim(JobClaim),
     /// A worker says what became of a job.
     EndJob(JobId, i64, JobEnd),
+    /// An operator changes a job.
+    ChangeJob(JobId, JobChange),
 }
 
 fn id() -> impl Strategy<Value = i64> {
@@ -145,9 +147,13 @@ fn life() -> impl Strategy<Value = Vec<Deed>> {
         12 => proptest::collection::vec(change(), 1..3).prop_map(turn),
         4 => proptest::collection::vec(change(), 3..6).prop_map(turn),
         2 => (1..3_i64, 0..90_u64, 1..3_u32).prop_map(|(holder, at_s, jobs_max)| {
-            Deed::Claim(JobClaim { holder, now: later(at_s), for_s: 20, jobs_max })
+            Deed::Claim(JobClaim { holder, now: later(at_s), for_s: 20, jobs_max, kinds: JOB_KINDS })
         }),
         1 => (id(), 1..3_i64, end()).prop_map(|(id, holder, end)| Deed::EndJob(JobId(id), holder, end)),
+        1 => (id(), prop::option::of(0..90_u64)).prop_map(|(id, at_s)| {
+            let change = at_s.map_or(JobChange::Drop, |at_s| JobChange::Retry { now: later(at_s) });
+            Deed::ChangeJob(JobId(id), change)
+        }),
         1 => (0..400_u64, 1..4_usize).prop_map(|(at_s, rows_max)| Deed::Sweep(at_s, rows_max)),
     ];
     proptest::collection::vec(step, 1..60)
@@ -178,6 +184,10 @@ async fn live(deeds: Vec<Deed>, one: Fixture, other: Fixture) {
             Deed::EndJob(id, holder, end) => {
                 let expected = one.store.end_job(id, holder, end.clone()).await;
                 assert_eq!(other.store.end_job(id, holder, end).await, expected);
+            }
+            Deed::ChangeJob(id, change) => {
+                let expected = one.store.change_job(id, change).await;
+                assert_eq!(other.store.change_job(id, change).await, expected);
             }
             Deed::Sweep(at_s, rows_max) => {
                 let expected = sweep(&*one.store, at_s, rows_max).await;

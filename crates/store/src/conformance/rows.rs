@@ -225,6 +225,9 @@ pub(crate) fn event(detail: &str, user: Option<i64>) -> Event {
     }
 }
 
+/// The kinds that the workers of the tests know.
+pub(crate) const JOB_KINDS: &[&str] = &["mail"];
+
 pub(crate) fn job(id: i64) -> Job {
     let document = serde_json::json!({"to": "user1@example.com", "unknown": [1, null]});
     Job::new(JobId(id), "mail", document.as_object().expect("it is an object").clone(), NOW)

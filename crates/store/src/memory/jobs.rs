@@ -6,13 +6,14 @@ use protocol::model::{Job, JobId, JobState};
 use protocol::time::UnixTime;
 
 use super::Tables;
-use crate::{JobClaim, JobCount, JobEnd, JobFilter};
+use crate::{JobChange, JobClaim, JobCount, JobEnd, JobFilter};
 
 impl Tables {
     pub(super) fn claim_jobs(&mut self, claim: JobClaim) -> Vec<Job> {
-        let JobClaim { holder, now, for_s, jobs_max } = claim;
+        let JobClaim { holder, now, for_s, jobs_max, kinds } = claim;
         let is_free = |held: &Option<(i64, UnixTime)>| held.is_none_or(|(_, until)| now.is_past(until));
-        let is_due = |job: &Job| job.state == JobState::Waiting && now.is_past(job.due_at);
+        let is_due =
+            |job: &Job| job.state == JobState::Waiting && now.is_past(job.due_at) && kinds.contains(&job.kind.as_str());
         let due = self.jobs.rows().filter(|(_, (job, held))| is_due(job) && is_free(held));
         let mut due: Vec<(UnixTime, JobId)> = due.map(|(id, (job, _))| (job.due_at, *id)).collect();
         due.sort_unstable();
@@ -34,6 +35,21 @@ impl Tables {
             JobEnd::Done => self.jobs.remove(&id),
             JobEnd::Later { due_at, error } => self.put_back(id, due_at, error, JobState::Waiting),
             JobEnd::Dead { at, error } => self.put_back(id, at, error, JobState::Dead),
+        }
+        true
+    }
+
+    pub(super) fn change_job(&mut self, id: JobId, change: JobChange) -> bool {
+        let Some((_, held)) = self.jobs.row(&id) else { return false };
+        match change {
+            JobChange::Drop => self.jobs.remove(&id),
+            JobChange::Retry { now } if held.is_none_or(|(_, until)| now.is_past(until)) => {
+                self.jobs.edit(&id, |(job, held)| {
+                    *held = None;
+                    (job.due_at, job.attempts, job.state) = (now, 0, JobState::Waiting);
+                });
+            }
+            JobChange::Retry { .. } => return false,
         }
         true
     }

@@ -23,8 +23,8 @@ use tokio::time::Instant;
 
 use self::table::Table;
 use crate::{
-    BURNED_KEPT_S, CommitError, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, JobClaim, JobEnd, PEN_MAX,
-    Pen, Query, Rows, SPENT_CODE_KEPT_S, Store, pen_is_gone,
+    BURNED_KEPT_S, CommitError, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, JobChange, JobClaim, JobEnd,
+    PEN_MAX, Pen, Query, Rows, SPENT_CODE_KEPT_S, Store, pen_is_gone,
 };
 
 /// A store in memory.
@@ -167,6 +167,14 @@ impl Store for Memory {
         let is_held = tables.end_job(id, holder, end);
         tables.keep();
         Ok(is_held)
+    }
+
+    async fn change_job(&self, id: JobId, change: JobChange) -> Result<bool, Fault> {
+        let _writing = self.writing.lock().await;
+        let mut tables = self.tables();
+        let is_changed = tables.change_job(id, change);
+        tables.keep();
+        Ok(is_changed)
     }
 
     fn keep_events(&self, for_s: u64) {

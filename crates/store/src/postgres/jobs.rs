@@ -10,7 +10,7 @@ use super::row::{self, columns};
 use super::stop::Stop;
 use super::text::text;
 use crate::jobs::state_of;
-use crate::{JobClaim, JobCount, JobEnd, JobFilter};
+use crate::{JobChange, JobClaim, JobCount, JobEnd, JobFilter};
 
 /// Claims due jobs.
 pub(super) struct Claim(pub(super) JobClaim);
@@ -23,13 +23,14 @@ impl Errand for Claim {
         // that it locks no more jobs than it may.
         const SQL: &str = concat!(
             "WITH due AS MATERIALIZED (SELECT id FROM jobs WHERE NOT is_dead AND due_at <= $3 \
-                AND (claimed_until IS NULL OR claimed_until <= $3) ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED) \
+                AND (claimed_until IS NULL OR claimed_until <= $3) AND kind = ANY($5) ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED) \
             UPDATE jobs AS j SET claimed_by = $1, claimed_until = $2, attempts = j.attempts + 1 \
             FROM due WHERE j.id = due.id RETURNING ",
             columns!(job)
         );
-        let JobClaim { holder, now, for_s, jobs_max } = self.0;
-        let values = typed![INT8 holder, INT8 now.plus(for_s).0, INT8 now.0, INT8 i64::from(jobs_max)];
+        let JobClaim { holder, now, for_s, jobs_max, kinds } = self.0;
+        let until = now.plus(for_s).0;
+        let values = typed![INT8 holder, INT8 until, INT8 now.0, INT8 i64::from(jobs_max), TEXT_ARRAY kinds];
         let mut jobs = link.rows(SQL, values).await?.iter().map(row::job).collect::<Result<Vec<Job>, Stop>>()?;
         jobs.sort_unstable_by_key(|job| (job.due_at, job.id));
         Ok(jobs)
@@ -64,6 +65,26 @@ impl Errand for End {
             }
         };
         Ok(held == 1)
+    }
+}
+
+/// Makes an operator's change to a job.
+pub(super) struct Change {
+    pub(super) id: JobId,
+    pub(super) change: JobChange,
+}
+
+impl Errand for Change {
+    type Done = bool;
+
+    async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
+        const RETRY: &str = "UPDATE jobs SET due_at = $2, attempts = 0, is_dead = false, claimed_by = NULL, \
+            claimed_until = NULL WHERE id = $1 AND (claimed_until IS NULL OR claimed_until <= $2)";
+        let changed = match self.change {
+            JobChange::Retry { now } => link.run(RETRY, typed![INT8 self.id.0, INT8 now.0]).await?,
+            JobChange::Drop => link.run("DELETE FROM jobs WHERE id = $1", typed![INT8 self.id.0]).await?,
+        };
+        Ok(changed == 1)
     }
 }
 

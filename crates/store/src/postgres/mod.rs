@@ -61,7 +61,8 @@ use crate::documents::Documents;
 use crate::moving::{Cells, Stretch, Table};
 use crate::walk::Walk;
 use crate::{
-    CommitError, Fault, Inspection, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Sqlite, Store, Window,
+    CommitError, Fault, Inspection, JobChange, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Sqlite, Store,
+    Window,
 };
 
 /// Lanes of each kind. The second one helps when there is more to do than one gets done.
@@ -418,6 +419,10 @@ impl Store for Postgres {
 
     async fn end_job(&self, id: JobId, holder: i64, end: JobEnd) -> Result<bool, Fault> {
         Ok(self.desk.perform(&mut jobs::End { id, holder, end }).await?)
+    }
+
+    async fn change_job(&self, id: JobId, change: JobChange) -> Result<bool, Fault> {
+        Ok(self.desk.perform(&mut jobs::Change { id, change }).await?)
     }
 
     async fn tally(&self, now: UnixTime, counted: &[Window]) -> Result<Option<Vec<Window>>, Fault> {

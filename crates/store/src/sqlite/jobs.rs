@@ -9,19 +9,20 @@ use super::row;
 use super::stop::Stop;
 use crate::jobs::state_of;
 use crate::rows::table::described;
-use crate::{JobClaim, JobCount, JobEnd, JobFilter};
+use crate::{JobChange, JobClaim, JobCount, JobEnd, JobFilter};
 
 /// Claims due jobs within the writer's transaction.
 pub(super) fn claim(connection: &Connection, claim: JobClaim) -> Result<Vec<Job>, Stop> {
     const SQL: &str = concat!(
         "UPDATE jobs SET claimed_by = ?1, claimed_until = ?2, attempts = attempts + 1 WHERE id IN (\
             SELECT id FROM jobs WHERE is_dead = 0 AND due_at <= ?3 AND (claimed_until IS NULL OR claimed_until <= ?3) \
-            ORDER BY due_at, id LIMIT ?4) RETURNING ",
+            AND kind IN (SELECT value FROM json_each(?5)) ORDER BY due_at, id LIMIT ?4) RETURNING ",
         described!(sqlite_names!(job))
     );
-    let JobClaim { holder, now, for_s, jobs_max } = claim;
+    let JobClaim { holder, now, for_s, jobs_max, kinds } = claim;
+    let kinds = serde_json::Value::from(kinds).to_string();
     let mut statement = connection.prepare_cached(SQL)?;
-    let mut rows = statement.query(params![holder, now.plus(for_s).0, now.0, jobs_max])?;
+    let mut rows = statement.query(params![holder, now.plus(for_s).0, now.0, jobs_max, kinds])?;
     let mut jobs = Vec::new();
     while let Some(row) = rows.next()? {
         jobs.push(row::job(row)?);
@@ -38,6 +39,16 @@ pub(super) fn end(connection: &Connection, id: JobId, holder: i64, end: &JobEnd)
         JobEnd::Done => run(connection, "DELETE FROM jobs WHERE id = ?1 AND claimed_by = ?2", [id.0, holder]),
         JobEnd::Later { due_at, error } => run(connection, LATER, params![id.0, holder, due_at.0, error, false]),
         JobEnd::Dead { at, error } => run(connection, LATER, params![id.0, holder, at.0, error, true]),
+    }
+}
+
+/// Makes an operator's change to a job. Gives the number of jobs that were changed.
+pub(super) fn change(connection: &Connection, id: JobId, change: JobChange) -> Result<usize, Stop> {
+    const RETRY: &str = "UPDATE jobs SET due_at = ?2, attempts = 0, is_dead = 0, claimed_by = NULL, claimed_until = NULL \
+        WHERE id = ?1 AND (claimed_until IS NULL OR claimed_until <= ?2)";
+    match change {
+        JobChange::Retry { now } => run(connection, RETRY, [id.0, now.0]),
+        JobChange::Drop => run(connection, "DELETE FROM jobs WHERE id = ?1", [id.0]),
     }
 }
 

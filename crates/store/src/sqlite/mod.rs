@@ -46,7 +46,7 @@ use self::writer::{Replacement, Work, Writer};
 use crate::documents::Documents;
 use crate::moving::{Cell, Cells, Stretch, Table};
 use crate::walk::Walk;
-use crate::{CommitError, Fault, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Store};
+use crate::{CommitError, Fault, JobChange, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Store};
 
 /// How many applications a user registered.
 const CLIENTS_OWNED: &str = "SELECT count(*) FROM clients WHERE owner = ?1";
@@ -172,6 +172,10 @@ impl Store for Sqlite {
 
     async fn end_job(&self, id: JobId, holder: i64, end: JobEnd) -> Result<bool, Fault> {
         Ok(self.writer.have_done(Work::EndJob(id, holder, end)).await? == 1)
+    }
+
+    async fn change_job(&self, id: JobId, change: JobChange) -> Result<bool, Fault> {
+        Ok(self.writer.have_done(Work::ChangeJob(id, change)).await? == 1)
     }
 
     fn keep_events(&self, for_s: u64) {

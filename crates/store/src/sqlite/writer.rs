@@ -18,7 +18,7 @@ use super::stop::{Stop, fault, is_for_all};
 use super::sweep::Broom;
 use super::{apply, installation, jobs, moving};
 use crate::moving::{Cells, Stretch, Table};
-use crate::{CommitError, Fault, JobClaim, JobEnd};
+use crate::{CommitError, Fault, JobChange, JobClaim, JobEnd};
 
 /// Maximum number of waiting turns. Further callers wait for room.
 const QUEUE_MAX: usize = 4_096;
@@ -43,6 +43,8 @@ pub(super) enum Work {
     ClaimJobs(JobClaim, Arc<Mutex<Vec<protocol::model::Job>>>),
     /// Writes what became of a job that this worker holds.
     EndJob(JobId, i64, JobEnd),
+    /// Makes an operator's change to a job.
+    ChangeJob(JobId, JobChange),
     /// Limits the database to a number of pages, as a full disk would.
     #[cfg(test)]
     LimitPages(u32),
@@ -170,6 +172,7 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
                 0
             }),
             Work::EndJob(id, holder, end) => jobs::end(connection, *id, *holder, end),
+            Work::ChangeJob(id, change) => jobs::change(connection, *id, *change),
             #[cfg(test)]
             Work::LimitPages(pages) => limit_pages(connection, *pages),
         };

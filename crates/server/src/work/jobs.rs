@@ -1,0 +1,40 @@
+//! The kinds of jobs, and what a worker does for each.
+
+use protocol::model::Job;
+use serde_json::Value;
+
+use crate::app::App;
+
+/// A job that only leaves a line in the log, so that an operator can see that jobs are done. `grantry work test` adds it.
+/// Members of its document: `by`, the account of the operating system that added it; `fail`, true if every attempt must fail.
+pub(crate) const TEST: &str = "test";
+
+/// The kinds of jobs that [`run`] can do. A worker claims no others, so a job of a newer version waits for a newer node.
+pub(super) const KINDS: &[&str] = &[TEST];
+
+/// Why an attempt at a job failed, in words for the operator. They hold no secrets.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum JobError {
+    /// A later attempt may succeed.
+    Again(String),
+    /// No attempt can succeed.
+    Never(String),
+}
+
+/// Does a job. It may have been done before, by a worker that stopped before it could say so.
+#[expect(clippy::unused_async, reason = "most kinds of jobs wait for something")]
+pub(super) async fn run(_app: &App, job: &Job) -> Result<(), JobError> {
+    match job.kind.as_str() {
+        TEST => test(job),
+        other => Err(JobError::Never(format!("no worker of this version claims jobs of the kind `{other}`"))),
+    }
+}
+
+fn test(job: &Job) -> Result<(), JobError> {
+    if job.document.get("fail") == Some(&Value::Bool(true)) {
+        return Err(JobError::Again("this test job was made to fail".to_owned()));
+    }
+    let by = job.document.get("by").and_then(Value::as_str).unwrap_or("unknown");
+    tracing::info!(job = job.id.0, by, attempts = job.attempts, "did a test job");
+    Ok(())
+}
