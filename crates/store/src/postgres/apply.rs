@@ -270,11 +270,11 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
         Write::PutSealKey(SealKey { number, created_at }) => {
             let sql = "INSERT INTO seal_keys (number, created_at) VALUES ($1, $2)";
             add(link, sql, typed![INT8 i64::from(*number), INT8 created_at.0]).await?;
-            link.simple(super::NOTIFY).await
+            link.simple(super::shared::NOTIFY).await
         }
         Write::DropSealKey(number) => {
             end("DELETE FROM seal_keys WHERE number = $1", &[i64::from(*number)]).await?;
-            link.simple(super::NOTIFY).await
+            link.simple(super::shared::NOTIFY).await
         }
         Write::RevokeGrant(id) => end("UPDATE grants SET is_revoked = true WHERE id = $1", &[id.0]).await,
         Write::RevokeAccess(id) => end("DELETE FROM access_tokens WHERE id = $1", &[id.0]).await,

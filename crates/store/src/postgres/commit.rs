@@ -135,7 +135,7 @@ impl Turns {
             // Others were in the way: from now on nobody is.
             let is_alone = attempt > 1;
             match apply::turn(link, &self.turns[at], is_alone).await {
-                Ok(()) => return self.end(at..at + 1, commit(link)).await,
+                Ok(()) => return self.end(at..at + 1, gate::commit(link)).await,
                 Err(stop) if stop.is_gone() => return Err(stop),
                 Err(stop) => {
                     link.simple("ROLLBACK").await?;
@@ -174,12 +174,6 @@ impl Errand for Turns {
         self.find_out(link).await?;
         self.write_rest(link).await
     }
-}
-
-/// Ends a transaction.
-pub(super) async fn commit(link: &Link) -> Result<(), Stop> {
-    // Anything but the server's word that it did not end well leaves open how it ended.
-    link.simple("COMMIT").await.map_err(|stop| if stop.is_gone() { Stop::Unanswered } else { stop })
 }
 
 /// A statement that finds a row and holds it, and its id.

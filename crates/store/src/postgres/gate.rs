@@ -28,3 +28,9 @@ pub(super) async fn enter(link: &Link) -> Result<(), Stop> {
 pub(super) async fn enter_alone(link: &Link) -> Result<(), Stop> {
     link.rows("SELECT pg_advisory_xact_lock($1)", typed![INT8 GATE]).await.map(drop)
 }
+
+/// Ends a transaction.
+pub(super) async fn commit(link: &Link) -> Result<(), Stop> {
+    // Anything but the server's word that it did not end well leaves open how it ended.
+    link.simple("COMMIT").await.map_err(|stop| if stop.is_gone() { Stop::Unanswered } else { stop })
+}

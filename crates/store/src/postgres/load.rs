@@ -217,21 +217,8 @@ impl<'w> First<'w> {
             digests(link, &USED_JTIS, &self.used_jtis),
             when(is_bound, link.simple(END)),
         )?;
-        let (
-            _,
-            clients,
-            codes,
-            grants,
-            accesses,
-            personals,
-            sessions,
-            identities,
-            logins,
-            subs,
-            failures,
-            used_jtis,
-            _,
-        ) = rows;
+        let (_, clients, codes, grants, accesses, personals, sessions, identities, logins, subs, failures, jtis, _) =
+            rows;
         Ok(Found {
             clients: by(&clients, named)?
                 .into_iter()
@@ -267,7 +254,7 @@ impl<'w> First<'w> {
             logins: users(&logins)?,
             subs: users(&subs)?,
             failures: counters(&failures)?,
-            used_jtis: used_jtis.iter().map(|row| row::digest(row, 0).map(|jti| jti.0)).collect::<Result<_, _>>()?,
+            used_jtis: jtis.iter().map(|row| row::digest(row, 0).map(|jti| jti.0)).collect::<Result<_, _>>()?,
             ..Found::default()
         })
     }

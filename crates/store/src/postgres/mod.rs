@@ -7,6 +7,7 @@
 mod apply;
 mod batch;
 mod commit;
+mod desk;
 mod gate;
 mod insert;
 mod jobs;
@@ -35,7 +36,7 @@ mod url;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use protocol::line::{Changes, Facts, Wants};
@@ -46,6 +47,7 @@ use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::AbortHandle;
 
 use self::commit::Turns;
+use self::desk::Desk;
 use self::lane::{Errand, Hold};
 use self::link::{Connector, Link, Purpose};
 use self::list::View;
@@ -79,9 +81,6 @@ const LOADS_MAX: usize = 256;
 const TURNS_MAX: usize = 256;
 /// Connections for lists and sweeps.
 const DESKS: usize = 2;
-
-/// Tells the other nodes that the sealing keys changed.
-const NOTIFY: &str = "NOTIFY grantry";
 
 /// Look-ups by key are planned as such, whatever the statistics of a table that was just filled say; and they are planned
 /// once.
@@ -170,7 +169,7 @@ impl Postgres {
         for _ in 0..LANES_ALONE {
             tokio::spawn(serve_alone(Hold::new(Arc::clone(&connector), AT_LEISURE), waiting.clone()));
         }
-        let desk = Desk::new(&connector);
+        let desk = Desk::new(&connector, AT_LEISURE, DESKS);
         // Behind a pooler nobody can listen: a notification would reach whoever has that connection at the moment.
         let listener = (!connector.address().is_pooled)
             .then(|| tokio::spawn(shared::listen(Arc::clone(&connector))).abort_handle());
@@ -330,24 +329,6 @@ async fn serve_alone(mut hold: Hold, waiting: Waiting<Changes, Result<(), Commit
                 drop(job.reply.send(answer));
             }
         }
-    }
-}
-
-/// Connections for those who are not in a hurry; whoever comes takes the next one.
-struct Desk {
-    holds: Vec<Mutex<Hold>>,
-    next: AtomicUsize,
-}
-
-impl Desk {
-    fn new(connector: &Arc<Connector>) -> Self {
-        let hold = |_| Mutex::new(Hold::new(Arc::clone(connector), AT_LEISURE));
-        Self { holds: (0..DESKS).map(hold).collect(), next: AtomicUsize::new(0) }
-    }
-
-    async fn perform<E: Errand>(&self, errand: &mut E) -> Result<E::Done, Stop> {
-        let at = self.next.fetch_add(1, Ordering::Relaxed) % self.holds.len();
-        self.holds[at].lock().await.perform(errand).await
     }
 }
 

@@ -186,7 +186,7 @@ impl Errand for Settle {
         for table in TABLES {
             link.simple(&format!("ANALYZE {}", table.name)).await?;
         }
-        link.simple(super::NOTIFY).await
+        link.simple(super::shared::NOTIFY).await
     }
 }
 

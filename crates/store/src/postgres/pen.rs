@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::lane::Hold;
 use super::link::Link;
 use super::stop::Stop;
-use super::{apply, commit, gate};
+use super::{apply, gate};
 use crate::{CommitError, PEN_MAX, Pen, pen_is_gone};
 
 /// How often the gate is asked for. The first connection may turn out to be broken, or somebody inside the gate may be held
@@ -48,7 +48,7 @@ impl PostgresPen {
         let Some(link) = &self.link else { return Err(Stop::Late("an exclusive write")) };
         link.simple("SAVEPOINT turn").await?;
         match apply::turn_inside(link, changes).await {
-            Ok(()) => commit::commit(link).await.map_err(|stop| match stop {
+            Ok(()) => gate::commit(link).await.map_err(|stop| match stop {
                 Stop::Unanswered => Stop::Unknown,
                 stop => stop,
             }),

@@ -12,6 +12,9 @@ use super::row;
 use super::stop::Stop;
 use crate::Window;
 
+/// Tells the other nodes that the sealing keys changed.
+pub(super) const NOTIFY: &str = "NOTIFY grantry";
+
 /// The connection that is told what other nodes did.
 static LISTENING: Purpose = Purpose { statements: &[], settings: "LISTEN grantry" };
 

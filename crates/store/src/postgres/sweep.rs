@@ -2,7 +2,7 @@
 
 use protocol::time::UnixTime;
 
-use super::Desk;
+use super::desk::Desk;
 use super::lane::Errand;
 use super::link::{Link, typed};
 use super::row;

@@ -4,7 +4,9 @@ use super::*;
 
 #[test]
 fn an_authorization_says_who_allowed_what_and_how_they_were_authenticated() {
-    for (world, first_grant) in [(world(), GrantType::AuthorizationCode), (implicit(world()), GrantType::Implicit)] {
+    for (world, first_grant) in
+        [(world(), GrantType::AuthorizationCode), (implicit::implicit(world()), GrantType::Implicit)]
+    {
         let world = with_session(world, sample::user(), vec![Amr::Pwd, Amr::Otp]);
         let world = with_consent(world, "profile");
         let (_, changes) = world.judge(&visit(&world, None));

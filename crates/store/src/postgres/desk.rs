@@ -1,0 +1,30 @@
+//! Connections for lists and sweeps, beside the lanes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Mutex;
+
+use super::lane::{Errand, Hold};
+use super::link::{Connector, Purpose};
+use super::stop::Stop;
+
+/// Connections for work that is not urgent. Callers take turns on them.
+pub(super) struct Desk {
+    holds: Vec<Mutex<Hold>>,
+    next: AtomicUsize,
+}
+
+impl Desk {
+    /// Opens so many connections for `purpose` when they are first used.
+    pub(super) fn new(connector: &Arc<Connector>, purpose: Purpose, count: usize) -> Self {
+        let hold = |_| Mutex::new(Hold::new(Arc::clone(connector), purpose));
+        Self { holds: (0..count).map(hold).collect(), next: AtomicUsize::new(0) }
+    }
+
+    /// Performs an errand on the next connection.
+    pub(super) async fn perform<E: Errand>(&self, errand: &mut E) -> Result<E::Done, Stop> {
+        let at = self.next.fetch_add(1, Ordering::Relaxed) % self.holds.len();
+        self.holds[at].lock().await.perform(errand).await
+    }
+}

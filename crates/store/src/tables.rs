@@ -1,0 +1,69 @@
+//! What is asked of every table, in words that both kinds of SQL understand.
+
+/// The tables, in the order in which people ask for them.
+pub(crate) const TABLES: [&str; 15] = [
+    "clients",
+    "users",
+    "sessions",
+    "identities",
+    "consents",
+    "codes",
+    "grants",
+    "access_tokens",
+    "personal_tokens",
+    "secret_uses",
+    "attempts",
+    "burned",
+    "seal_keys",
+    "jobs",
+    "events",
+];
+
+/// Identifiers that a client and a user share. So many are enough to say that there are some.
+pub(crate) const SHARED_IDS: &str = "SELECT c.client_id FROM clients AS c JOIN users AS u ON u.sub = c.client_id \
+    ORDER BY c.client_id LIMIT 20";
+
+/// How one asks when the first and the last row of a table were made.
+pub(crate) struct Ages {
+    /// The statement, which both kinds of SQL understand.
+    pub(crate) sql: String,
+    /// Are two look-ups enough? Else the whole table is read.
+    pub(crate) is_by_key: bool,
+}
+
+/// When the first and the last row of a table were made; none for a table whose rows have no time. Ids and keys grow with
+/// time, so two look-ups are enough where there is an id. `in_document` is how the time is read out of a document.
+pub(crate) fn ages(table: &str, in_document: &str) -> Option<Ages> {
+    let (time, key) = match table {
+        "clients" | "users" => (in_document, Some("key")),
+        "sessions" | "grants" | "personal_tokens" | "seal_keys" | "jobs" => ("created_at", Some("id")),
+        "codes" | "access_tokens" => ("issued_at", Some("id")),
+        "events" => ("at", Some("id")),
+        "consents" => ("given_at", None),
+        "identities" => ("linked_at", None),
+        _ => return None,
+    };
+    let ends = key.map_or_else(String::new, |key| {
+        format!(" WHERE {key} IN ((SELECT min({key}) FROM {table}), (SELECT max({key}) FROM {table}))")
+    });
+    Some(Ages { sql: format!("SELECT min({time}), max({time}) FROM {table}{ends}"), is_by_key: key.is_some() })
+}
+
+/// The statement for [`crate::Query::GreatestId`], which both kinds of SQL understand. An id below zero ran over.
+pub(crate) fn greatest_id_sql() -> String {
+    let tables = [
+        ("clients", "key"),
+        ("users", "key"),
+        ("sessions", "id"),
+        ("codes", "id"),
+        ("grants", "id"),
+        ("access_tokens", "id"),
+        ("personal_tokens", "id"),
+        ("jobs", "id"),
+    ];
+    let parts = tables.map(|(table, key)| {
+        let overrun = i64::MAX;
+        format!("SELECT max({key}) AS id FROM {table} UNION ALL SELECT max({overrun}) FROM {table} WHERE {key} < 0")
+    });
+    format!("SELECT max(id) FROM ({}) AS ids", parts.join(" UNION ALL "))
+}
