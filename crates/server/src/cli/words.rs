@@ -14,7 +14,7 @@ use crate::config::suggestion;
 /// beginning.
 pub(super) fn of(refusal: &Refusal, typed: &str) -> Stop {
     let value = match refusal.no {
-        No::UserAbsent | No::ClientAbsent | No::UserOff | No::EmailMalformed => typed,
+        No::UserAbsent | No::ClientAbsent | No::UserOff | No::EmailMalformed | No::TotpUnreadable => typed,
         _ => refusal.value.as_ref().map(Quoted::as_str).unwrap_or_default(),
     };
     of_value(refusal.no, value).unwrap_or_else(|| Stop::usage(refusal.text()))

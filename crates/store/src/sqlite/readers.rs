@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -161,10 +161,18 @@ impl Slots {
     }
 
     /// Ends every snapshot that was kept, once in [`KEPT_MAX`], until the store is closed.
+    #[allow(clippy::disallowed_methods, reason = "a period is measured, and nothing is dated by it")]
     fn let_go_in_time(&self) {
         while !self.is_over.load(Ordering::Acquire) {
-            if self.has_kept.swap(false, Ordering::AcqRel) {
-                std::thread::park_timeout(KEPT_MAX);
+            if self.has_kept.load(Ordering::Acquire) {
+                // Snapshots that begin meanwhile wake nobody: `has_kept` stays true until this period is over.
+                let until = Instant::now() + KEPT_MAX;
+                while let Some(left) = until.checked_duration_since(Instant::now())
+                    && !self.is_over.load(Ordering::Acquire)
+                {
+                    std::thread::park_timeout(left);
+                }
+                self.has_kept.store(false, Ordering::Release);
                 self.let_go();
             } else {
                 std::thread::park();
