@@ -19,10 +19,14 @@ pub enum Dead {
 pub trait DependsOn {
     /// The row's own id.
     fn id(&self) -> i64;
-    /// True if the row was issued to a client.
-    fn has_client(&self) -> bool;
-    /// True if the row is about a user.
-    fn has_user(&self) -> bool;
+    /// True if the row was issued to a client, which must still be there.
+    fn has_client(&self) -> bool {
+        true
+    }
+    /// True if the row is about a user, who must still be there.
+    fn has_user(&self) -> bool {
+        true
+    }
     /// The id that is compared with `revoked_below` of the user and the client: the id of the grant where there is one, so
     /// that a token of a revoked grant is revoked whenever it was issued.
     fn root_id(&self) -> i64 {
@@ -34,32 +38,17 @@ impl DependsOn for Code {
     fn id(&self) -> i64 {
         self.id.0
     }
-    fn has_client(&self) -> bool {
-        true
-    }
-    fn has_user(&self) -> bool {
-        true
-    }
 }
 
 impl DependsOn for Grant {
     fn id(&self) -> i64 {
         self.id.0
     }
-    fn has_client(&self) -> bool {
-        true
-    }
-    fn has_user(&self) -> bool {
-        true
-    }
 }
 
 impl DependsOn for Access {
     fn id(&self) -> i64 {
         self.id.0
-    }
-    fn has_client(&self) -> bool {
-        true
     }
     fn has_user(&self) -> bool {
         self.user.is_some()
@@ -76,9 +65,6 @@ impl DependsOn for Personal {
     fn has_client(&self) -> bool {
         false
     }
-    fn has_user(&self) -> bool {
-        true
-    }
 }
 
 impl DependsOn for Session {
@@ -87,9 +73,6 @@ impl DependsOn for Session {
     }
     fn has_client(&self) -> bool {
         false
-    }
-    fn has_user(&self) -> bool {
-        true
     }
 }
 

@@ -1,5 +1,6 @@
 //! A token of any kind, as an endpoint receives it.
 
+use crate::client::authenticate::Credentials;
 use crate::crypto::keys::{Keys, Presented, TokenKind};
 use crate::line::{Facts, Key, RefreshMatch, Wants};
 use crate::model::{AccessId, GrantId, PersonalId, UserKey};
@@ -65,6 +66,13 @@ impl AnyToken {
             Self::Personal(presented) => wants.add(Key::Personal(PersonalId(presented.id))),
             Self::Foreign => {}
         }
+    }
+
+    /// Returns the keys of a request about the token: the calling client, if it authenticates, and the token's row.
+    pub(super) fn wants(&self, caller: Option<&Credentials>) -> Wants {
+        let mut wants = Wants::of(caller.map(|caller| Key::Client(caller.client_id.clone())));
+        self.want(&mut wants);
+        wants
     }
 
     /// Whose token it is, if it is one that lives and that the surface reads.

@@ -3,7 +3,7 @@
 use crate::client::authenticate::Credentials;
 use crate::crypto::keys::Keys;
 use crate::line::{Call, Reply, ReplyKind};
-use crate::line::{Facts, Key, Turn, Wants, Write};
+use crate::line::{Facts, Turn, Wants, Write};
 use crate::model::{Authorization, Client, ClientKey, EventKind, Held};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
@@ -33,10 +33,7 @@ impl Call for RevokeRequest {
     type Yes = Reply;
 
     fn wants(&self) -> Wants {
-        let client_id = self.credentials.as_ref().map(|credentials| credentials.client_id.clone());
-        let mut wants = Wants::of(client_id.map(Key::Client));
-        self.token.want(&mut wants);
-        wants
+        self.token.wants(self.credentials.as_ref())
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {

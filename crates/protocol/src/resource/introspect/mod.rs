@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::client::authenticate::Credentials;
 use crate::crypto::keys::{Keys, Presented};
 use crate::line::{Call, Reply, ReplyKind};
-use crate::line::{Facts, Key, RefreshMatch, Turn, Wants};
+use crate::line::{Facts, RefreshMatch, Turn, Wants};
 use crate::liveness::DependsOn;
 use crate::model::{Client, ClientKey, ClientKind, Held, Permission};
 use crate::policy::Policy;
@@ -39,10 +39,7 @@ impl Call for IntrospectRequest {
     type Yes = Reply;
 
     fn wants(&self) -> Wants {
-        let client_id = self.credentials.as_ref().map(|credentials| credentials.client_id.clone());
-        let mut wants = Wants::of(client_id.map(Key::Client));
-        self.token.want(&mut wants);
-        wants
+        self.token.wants(self.credentials.as_ref())
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
