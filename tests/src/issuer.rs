@@ -8,7 +8,7 @@ use protocol::jose::KeySet;
 use protocol::person::upstream::{Issuer, SignUp};
 use protocol::time::UnixTime;
 use serde_json::{Value, json};
-use server::settings::Google;
+use server::config::settings::Google;
 
 /// By this name it is an authority for some addresses, and for others it is not.
 pub const NAME: &str = "https://accounts.google.com";

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::client::registration::{self, Asked};
-use crate::client::rights::Introspection;
+use crate::model::Introspection;
 use crate::model::{AuthMethod, Client, ClientKind, GrantType, Pkce, RefreshMode};
 use crate::names;
 use crate::redirect::{self, REDIRECT_URI_BYTES_MAX};

@@ -10,7 +10,7 @@ use ::http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use ipnet::{IpNet, Ipv6Net};
 
 use crate::config::settings::Settings;
-pub use crate::config::settings::X_FORWARDED_FOR;
+use crate::config::settings::X_FORWARDED_FOR;
 use crate::http::{Peer, Request};
 
 /// The client address of a request that came over a Unix socket without a readable forwarding header.

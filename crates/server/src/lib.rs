@@ -30,5 +30,3 @@ pub mod slow;
 mod surface;
 pub mod upstream;
 mod work;
-
-pub use config::settings;

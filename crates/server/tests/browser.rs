@@ -17,7 +17,7 @@ use protocol::person::password;
 use protocol::secret::Secret;
 use serde_json::json;
 use server::app::App;
-use server::settings::Settings;
+use server::config::settings::Settings;
 
 const PASSWORD: &str = "correct horse battery";
 

@@ -11,9 +11,9 @@ use protocol::line::Write;
 use protocol::model::{Client, User, UserKey};
 use server::app::{App, Setup};
 use server::clock::Clock;
+use server::config::settings::Settings;
 use server::entropy::Source;
 use server::fault::Fault;
-use server::settings::Settings;
 use store::Store;
 use zeroize::Zeroizing;
 

@@ -19,7 +19,7 @@ use protocol::refusal::No;
 use protocol::secret::Secret;
 use serde_json::json;
 use server::app::App;
-use server::settings::Settings;
+use server::config::settings::Settings;
 use store::{Memory, Store};
 
 const PASSWORD: &str = "correct horse battery";

@@ -19,7 +19,7 @@ use protocol::refusal::No;
 use protocol::secret::{Digest, Secret};
 use protocol::time::UnixTime;
 use server::app::App;
-use server::settings::{Google, Settings};
+use server::config::settings::{Google, Settings};
 use store::{CommitError, Fault, Query, Rows, Store};
 
 const ISSUER: &str = "https://auth.example/sso";

@@ -16,9 +16,9 @@ use protocol::refusal::No;
 use protocol::scope::Scope;
 use protocol::time::UnixTime;
 use server::app::App;
+use server::config::settings::Settings;
 use server::front;
 use server::http::Response;
-use server::settings::Settings;
 use store::{Memory, Store};
 
 const ISSUER: &str = "https://auth.example";

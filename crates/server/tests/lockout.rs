@@ -13,10 +13,10 @@ use protocol::model::{EventKind, User, UserKey};
 use protocol::person::password;
 use protocol::secret::Secret;
 use server::app::App;
+use server::config::settings::Settings;
 use server::front;
 use server::http::{Peer, Response};
 use server::observe::exposition;
-use server::settings::Settings;
 use store::EventFilter;
 
 const PASSWORD: &str = "correct horse battery";

@@ -12,7 +12,7 @@ use protocol::line::Write;
 use protocol::model::SealKey;
 use protocol::refusal::No;
 use serde_json::Value;
-use server::settings::Settings;
+use server::config::settings::Settings;
 use store::Store;
 
 fn json(text: &str) -> Value {

@@ -14,10 +14,10 @@ use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use server::app::{App, Setup};
 use server::clock::Clock;
+use server::config::settings::Settings;
 use server::entropy;
 use server::front;
 use server::http::{Peer, Request, Response};
-use server::settings::Settings;
 use store::Store;
 use zeroize::Zeroizing;
 

@@ -27,10 +27,10 @@ use protocol::time::UnixTime;
 use serde_json::Value;
 use server::app::{App, Setup};
 use server::clock::Clock;
+use server::config::settings::Settings;
 use server::entropy;
 use server::front;
 use server::http::{Peer, Request};
-use server::settings::Settings;
 use store::{Memory, Store};
 use zeroize::Zeroizing;
 

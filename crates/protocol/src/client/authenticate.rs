@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::client::attempts::ClientAttemptLimits;
-pub use crate::client::recalled::{Proven, Recalled};
+use crate::client::recalled::{Proven, Recalled};
 use crate::client::registration::{SECRETS_LIVE_MAX, secret_digest};
 use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::model::{AuthMethod, Client, ClientKind, ClientSecret, StoredSecret};

@@ -4,9 +4,9 @@
 use data_encoding::BASE32_NOPAD;
 use serde_json::Map;
 
-use crate::client::rights::Introspection;
 use crate::client_setting::{self, Fault, Proposal, Setting};
 use crate::crypto::entropy::Entropy;
+use crate::model::Introspection;
 use crate::model::{
     AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantType, Pkce, RefreshMode, StoredSecret,
 };

@@ -1,7 +1,7 @@
 //! What the operator lets a client learn and do beside its grants: introspection of tokens that other clients hold, and the
 //! accounts API.
 
-pub use crate::model::Introspection;
+use crate::model::Introspection;
 use crate::model::{Client, ClientKey, ClientKind};
 use crate::resource_indicator;
 

@@ -6,7 +6,7 @@ use super::{BY_OPERATOR, client, user, want_user};
 use crate::line::{Call, Facts, Key, RefreshMatch, Turn, Wants, Write};
 use crate::model::{Client, EventKind, GrantId, Personal, PersonalId, User};
 use crate::refusal::{No, Refusal};
-use crate::resource::introspect::AnyToken;
+use crate::resource::any_token::AnyToken;
 
 /// Ends a grant with all its tokens.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use crate::model::{
     ClientKind, EventKind, GrantId, Held, Identity, IdentityName, Personal, PersonalId, StoredSecret, Totp, UserKey,
 };
 use crate::person::password;
-use crate::resource::introspect::AnyToken;
+use crate::resource::any_token::AnyToken;
 use crate::sample::{self, World};
 use crate::scope::Scope;
 use crate::secret::Secret;

@@ -25,7 +25,7 @@ use super::password;
 use crate::line::{Facts, Key, Rely, Turn, Wants, Write};
 use crate::model::{Attempts, EventKind, SessionId, User, UserKey};
 use crate::names::login_name;
-pub use crate::person::attempt::Attempt;
+use crate::person::attempt::Attempt;
 use crate::person::counters::{account_attempts_key, address_attempts_key};
 use crate::policy::LockoutPolicy;
 use crate::refusal::{No, Refusal};

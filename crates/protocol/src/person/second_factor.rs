@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::line::{Facts, Turn};
 use crate::model::User;
-use crate::person::attempts::{Attempt, AttemptLimits};
+use crate::person::attempt::Attempt;
+use crate::person::attempts::AttemptLimits;
 use crate::person::{recovery, totp};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::line::Reply;
 use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::model::{Amr, Client, EventKind, GrantType, User};
-use crate::person::attempts::Attempt;
+use crate::person::attempt::Attempt;
 use crate::person::second_factor;
 use crate::person::upstream::{Assertion, Issuer, UnverifiedIdToken};
 use crate::refusal::{No, Refusal};

@@ -6,7 +6,7 @@ use protocol::developer::Lifetime;
 use protocol::model::{Personal, PersonalId};
 use protocol::operate::{MakePersonal, RevokePersonal, RevokeToken, Revoked};
 use protocol::refusal::No;
-use protocol::resource::introspect::AnyToken;
+use protocol::resource::any_token::AnyToken;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Stop};

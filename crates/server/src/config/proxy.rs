@@ -7,7 +7,8 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::problem::{Problem, is_near, suggestion};
 use super::resolver::Resolver;
-use crate::address::{KNOWN_HEADERS, X_FORWARDED_FOR};
+use crate::address::KNOWN_HEADERS;
+use crate::config::settings::X_FORWARDED_FOR;
 
 /// Headers with another purpose, which contain no network address.
 const OTHER_PURPOSE: [&str; 12] = [

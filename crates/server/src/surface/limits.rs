@@ -4,7 +4,7 @@ use dialect::rules::LimitBy;
 use protocol::line::Wants;
 use protocol::model::UserKey;
 use protocol::refusal::{No, Refusal};
-use protocol::resource::introspect::AnyToken;
+use protocol::resource::any_token::AnyToken;
 use protocol::secret::Secret;
 use protocol::time::UnixTime;
 use protocol::wire::{Param, Params};

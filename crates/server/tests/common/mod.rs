@@ -17,10 +17,10 @@ use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use server::app::{App, Setup};
 use server::clock::Clock;
+use server::config::settings::Settings;
 use server::entropy::Source;
 use server::front;
 use server::http::{Peer, Request, Response};
-use server::settings::Settings;
 use store::{Memory, Store};
 use zeroize::Zeroizing;
 

@@ -6,7 +6,7 @@ use protocol::model::{
     AccessId, Attempts, Circumstances, Client, ClientKey, ClientSecret, CodeId, GrantId, IdentityName, Personal,
     PersonalId, Refresh, SessionId, StoredSecret, User, UserKey,
 };
-use protocol::person::attempts::Attempt;
+use protocol::person::attempt::Attempt;
 use protocol::secret::Digest;
 
 use super::rows::*;

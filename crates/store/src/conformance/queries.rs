@@ -4,7 +4,7 @@ use protocol::line::{AccountKey, Key, OwnedCounts, Wants, Write};
 use protocol::model::{
     Access, Client, ClientKey, Consent, Event, EventKind, GrantId, Session, SessionId, User, UserKey,
 };
-use protocol::person::attempts::Attempt;
+use protocol::person::attempt::Attempt;
 use protocol::person::counters::account_attempts_key;
 use protocol::scope::Scope;
 

@@ -8,7 +8,7 @@ use protocol::model::{
     CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Held, Identity, IdentityName, Job, JobId, Permission,
     Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, User, UserKey,
 };
-use protocol::person::attempts::Attempt;
+use protocol::person::attempt::Attempt;
 use protocol::person::counters::account_attempts_key;
 use protocol::scope::Scope;
 use protocol::secret::Digest;

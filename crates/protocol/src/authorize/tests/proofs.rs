@@ -36,7 +36,7 @@ fn a_locked_account_refuses_the_right_password_until_the_window_is_over() {
     let mut world = world();
     world.facts.login = Some(Arc::new(sample::user()));
     let shut = Attempts { failures: 10, resets_at: UnixTime(1600) };
-    let attempt = crate::person::attempts::Attempt::from_address("192.0.2.1");
+    let attempt = crate::person::attempt::Attempt::from_address("192.0.2.1");
     let keys = attempt.keys(Some(sample::user().key), Some("alice"));
     world.facts.attempts = keys.into_iter().map(|key| (key, shut)).collect();
     expect![[r#"

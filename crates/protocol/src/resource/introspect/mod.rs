@@ -10,7 +10,7 @@ use crate::liveness::DependsOn;
 use crate::model::{Client, ClientKey, ClientKind, Held, Permission};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
-pub use crate::resource::any_token::AnyToken;
+use crate::resource::any_token::AnyToken;
 use crate::resource::userinfo::{self, Reach};
 use crate::time::UnixTime;
 use crate::wire::{Field, Fields, Param, Params};
