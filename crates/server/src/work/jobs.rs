@@ -1,5 +1,7 @@
 //! The kinds of jobs, and what a worker does for each.
 
+use std::pin::Pin;
+
 use protocol::model::Job;
 use serde_json::Value;
 
@@ -9,8 +11,22 @@ use crate::app::App;
 /// Members of its document: `by`, the account of the operating system that added it; `fail`, true if every attempt must fail.
 pub(crate) const TEST: &str = "test";
 
+/// What a worker does for a job of one kind.
+type Doing = for<'a> fn(&'a App, &'a Job) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send + 'a>>;
+
+/// The table of jobs: each kind, and what is done for it.
+const JOBS: &[(&str, Doing)] = &[(TEST, |_, job| Box::pin(async move { test(job) }))];
+
 /// The kinds of jobs that [`run`] can do. A worker claims no others, so a job of a newer version waits for a newer node.
-pub(super) const KINDS: &[&str] = &[TEST];
+pub(super) const KINDS: &[&str] = &{
+    let mut kinds = [""; JOBS.len()];
+    let mut at = 0;
+    while at < kinds.len() {
+        kinds[at] = JOBS[at].0;
+        at += 1;
+    }
+    kinds
+};
 
 /// Why an attempt at a job failed, in words for the operator. They hold no secrets.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,11 +38,10 @@ pub(super) enum JobError {
 }
 
 /// Does a job. It may have been done before, by a worker that stopped before it could say so.
-#[expect(clippy::unused_async, reason = "most kinds of jobs wait for something")]
-pub(super) async fn run(_app: &App, job: &Job) -> Result<(), JobError> {
-    match job.kind.as_str() {
-        TEST => test(job),
-        other => Err(JobError::Never(format!("no worker of this version claims jobs of the kind `{other}`"))),
+pub(super) async fn run(app: &App, job: &Job) -> Result<(), JobError> {
+    match JOBS.iter().find(|(kind, _)| *kind == job.kind) {
+        Some((_, doing)) => doing(app, job).await,
+        None => Err(JobError::Never(format!("no worker of this version claims jobs of the kind `{}`", job.kind))),
     }
 }
 
