@@ -4,12 +4,11 @@
 //! item. `mod` lines and tests do not count, and a `pub use` counts only if the file uses the name itself.
 
 mod allowed;
-mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::allowed::{ALLOWED, Allowed};
-use self::source::{Import, Source};
+use super::source::{Import, Source};
 use crate::tree::File;
 
 /// A path leads through so many re-exports at most.

@@ -6,6 +6,7 @@ mod musts;
 mod names;
 mod pages;
 mod sizes;
+mod source;
 mod wildcards;
 mod words;
 

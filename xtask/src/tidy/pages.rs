@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::source::Source;
 use crate::tree::File;
 
 const PAGES: &str = "crates/server/src/pages/";
@@ -35,35 +36,29 @@ pub(super) fn check(files: &[File]) -> Vec<String> {
         }
     }
     for file in files.iter().filter(|file| file.path.starts_with("crates/server/src/render/")) {
-        for above in ["crate::app", "crate::pages", "crate::browser"] {
-            if file.code().lines().any(|line| !line.trim_start().starts_with("//") && line.contains(above)) {
-                complaints.push(format!("{}: rendering lies below {above}", file.path));
+        for path in paths(file.code()).filter(|path| path.first().is_some_and(|word| word == "crate")) {
+            if let Some(above) =
+                ["app", "pages", "browser"].into_iter().find(|above| path.get(1).is_some_and(|word| word == above))
+            {
+                complaints.push(format!("{}: rendering lies below crate::{above}", file.path));
             }
         }
     }
     complaints
 }
 
+/// The paths that a file imports or names.
+fn paths(code: &str) -> impl Iterator<Item = Vec<String>> {
+    let Source { imports, paths, .. } = Source::read(code);
+    imports.into_iter().map(|import| import.path).chain(paths.into_iter().map(|(path, _)| path))
+}
+
 /// The words of all paths that begin with `super::` or `crate::pages::`.
-fn named(code: &str) -> BTreeSet<&str> {
-    let mut words = BTreeSet::new();
-    let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-    let mut is_in_list = false;
-    for line in code {
-        for start in ["super::", "crate::pages::"] {
-            for (at, _) in line.match_indices(start) {
-                let path = line[at + start.len()..].split([';', '(', '<', ' ']).next().unwrap_or_default();
-                words.extend(path.split("::"));
-            }
-        }
-        // A list of imports may go on for several lines.
-        let begins = line.contains("use super::") || line.contains("use crate::pages::");
-        if (begins && line.contains('{')) || is_in_list {
-            words.extend(line.split(|c: char| !c.is_alphanumeric() && c != '_'));
-            is_in_list = !line.contains(';');
-        }
-    }
-    words
+fn named(code: &str) -> BTreeSet<String> {
+    let is_of_pages = |path: &Vec<String>| {
+        path.first().is_some_and(|word| word == "super") || path.starts_with(&["crate".into(), "pages".into()])
+    };
+    paths(code).filter(is_of_pages).flatten().collect()
 }
 
 #[cfg(test)]
