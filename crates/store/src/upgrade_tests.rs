@@ -113,6 +113,7 @@ async fn a_ticket_whose_user_an_older_version_deleted_is_of_nobody(store: &dyn S
     sql("DELETE FROM users WHERE key = 2");
     let held = facts(store, 1).await.ticket.expect("the ticket is there");
     assert!(held.user.is_none() && held.check("standard").is_err(), "it cannot be used");
+    assert!(store.sweep(later(49), 9).await.is_ok() && facts(store, 1).await.ticket.is_some());
     assert_eq!(store.sweep(later(50), 9).await, Ok(1), "it goes when it expires");
     assert!(facts(store, 1).await.ticket.is_none());
 }

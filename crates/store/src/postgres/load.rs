@@ -213,7 +213,7 @@ impl<'w> First<'w> {
             some(link, &ACCESSES, &self.accesses),
             some(link, &PERSONALS, &self.personals),
             some(link, &SESSIONS, &self.sessions),
-            some(link, &TICKETS, &self.tickets),
+            seldom(link, &TICKETS, &self.tickets),
             async {
                 if issuers.is_empty() {
                     return Ok(Vec::new());
@@ -221,7 +221,7 @@ impl<'w> First<'w> {
                 link.query(&IDENTITIES, &[&issuers, &subjects]).await
             },
             some(link, &USERS_BY_LOGIN, &self.logins),
-            some(link, &USERS_BY_SUB, &self.subs),
+            seldom(link, &USERS_BY_SUB, &self.subs),
             digests(link, &ATTEMPTS, &self.failures),
             digests(link, &USED_JTIS, &self.used_jtis),
             when(is_bound, link.simple(END)),
@@ -429,6 +429,15 @@ async fn some<T: tokio_postgres::types::ToSql + Sync + Clone>(
     }
     let keys: Vec<T> = keys.iter().cloned().collect();
     link.query(sql, &[&keys]).await
+}
+
+/// As [`some`], for keys that few calls have. Boxed, so that the others do not carry room for it.
+async fn seldom<T: tokio_postgres::types::ToSql + Sync + Clone>(
+    link: &Link,
+    sql: &'static Sql,
+    keys: &Keys<T>,
+) -> Result<Vec<Row>, Stop> {
+    if keys.is_empty() { Ok(Vec::new()) } else { Box::pin(some(link, sql, keys)).await }
 }
 
 async fn digests(link: &Link, sql: &'static Sql, keys: &Keys<[u8; 32]>) -> Result<Vec<Row>, Stop> {
