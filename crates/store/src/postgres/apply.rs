@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use protocol::client::registration::secret_digest;
 use protocol::line::{Changes, Rely, Write};
-use protocol::model::{Client, ClientKey, Consent, IdentityName, SealKey, User, UserKey};
+use protocol::model::{Client, ClientKey, Consent, IdentityName, SealKey, Ticket, User, UserKey};
 use protocol::names::login_forms;
 
 use super::batch::Batch;
@@ -136,6 +136,9 @@ fn held_to_write(write: &Write) -> Option<Owner> {
         | Write::PutAccess(_)
         | Write::PutPersonal(_)
         | Write::PutSession(_)
+        | Write::PutTicket(_)
+        | Write::ChangeTicket(_)
+        | Write::SpendTicket { .. }
         | Write::PutIdentity(_)
         | Write::BurnJti { .. }
         | Write::PutSealKey(_)
@@ -241,6 +244,8 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
         | Write::TouchPersonal { .. }
         | Write::TouchSecret { .. }
         | Write::PutSession(_)
+        | Write::PutTicket(_)
+        | Write::SpendTicket { .. }
         | Write::PutConsent(_)
         | Write::Enqueue(_)
         | Write::Note(_) => {
@@ -262,6 +267,7 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
         Write::PutClient(row) => put_client(link, row).await,
         Write::PutUser(row) => put_user(link, row).await,
         Write::PutPersonal(row) => insert::personal(link, row).await,
+        Write::ChangeTicket(row) => change_ticket(link, row).await,
         Write::PutIdentity(row) => insert::identity(link, row).await,
         Write::BurnJti { jti, until } => {
             let sql = "INSERT INTO burned (jti, until) VALUES ($1, $2)";
@@ -310,22 +316,24 @@ const WITHDRAW_CONSENT: [&str; 3] = [
 ];
 
 /// The user and every row that depends on it.
-const DELETE_USER: [&str; 7] = [
+const DELETE_USER: [&str; 8] = [
     "DELETE FROM users WHERE key = $1",
     "DELETE FROM sessions WHERE user_key = $1",
     "DELETE FROM identities WHERE user_key = $1",
     "DELETE FROM consents WHERE user_key = $1",
     "DELETE FROM personal_tokens WHERE user_key = $1",
     "DELETE FROM grants WHERE user_key = $1",
+    "DELETE FROM tickets WHERE user_key = $1",
     "DELETE FROM attempts WHERE user_key = $1",
 ];
 
 /// The client and every row that depends on it.
-const DELETE_CLIENT: [&str; 4] = [
+const DELETE_CLIENT: [&str; 5] = [
     "DELETE FROM clients WHERE key = $1",
     "DELETE FROM secret_uses WHERE client_key = $1",
     "DELETE FROM consents WHERE client_key = $1",
     "DELETE FROM grants WHERE client_key = $1",
+    "DELETE FROM tickets WHERE client_key = $1",
 ];
 
 /// Runs a statement without a precondition: a row that is not there need not be ended.
@@ -340,6 +348,15 @@ async fn end_all(link: &Link, statements: &[&str], keys: &[i64]) -> Result<(), S
         end(link, sql, keys).await?;
     }
     Ok(())
+}
+
+async fn change_ticket(link: &Link, row: &Ticket) -> Result<(), Stop> {
+    const SQL: &str = "UPDATE tickets SET user_key = $2, client_key = $3, expires_at = $4, version = $5, document = $6 \
+        WHERE id = $1 AND version = $5 - 1 AND NOT is_spent";
+    let Ticket { id, user, client, expires_at, version, document, .. } = row;
+    let (user, client, version) = (user.map(|user| user.0), client.map(|client| client.0), i64::from(*version));
+    let document = written(document, id.0).map_err(Stop::Unreadable)?;
+    run_one(link, SQL, typed![INT8 id.0, INT8 user, INT8 client, INT8 expires_at.0, INT8 version, TEXT document]).await
 }
 
 async fn drop_identity(link: &Link, name: &IdentityName) -> Result<(), Stop> {
@@ -368,14 +385,16 @@ async fn must_be_above(link: &Link, sql: &str, key: i64, revoked_below: i64) -> 
 const CLIENTS_ABOVE: &str = "SELECT max(id) FROM (\
     SELECT id FROM access_tokens WHERE id >= $2 AND client_key + 0 = $1 \
     UNION ALL SELECT id FROM codes WHERE id >= $2 AND client_key + 0 = $1 \
-    UNION ALL SELECT id FROM grants WHERE id >= $2 AND client_key + 0 = $1) AS above";
+    UNION ALL SELECT id FROM grants WHERE id >= $2 AND client_key + 0 = $1 \
+    UNION ALL SELECT id FROM tickets WHERE id >= $2 AND client_key + 0 = $1) AS above";
 /// Of a user's, what is not below an id.
 const USERS_ABOVE: &str = "SELECT max(id) FROM (\
     SELECT id FROM access_tokens WHERE id >= $2 AND user_key + 0 = $1 \
     UNION ALL SELECT id FROM codes WHERE id >= $2 AND user_key + 0 = $1 \
     UNION ALL SELECT id FROM grants WHERE id >= $2 AND user_key + 0 = $1 \
     UNION ALL SELECT id FROM personal_tokens WHERE id >= $2 AND user_key + 0 = $1 \
-    UNION ALL SELECT id FROM sessions WHERE id >= $2 AND user_key + 0 = $1) AS above";
+    UNION ALL SELECT id FROM sessions WHERE id >= $2 AND user_key + 0 = $1 \
+    UNION ALL SELECT id FROM tickets WHERE id >= $2 AND user_key + 0 = $1) AS above";
 
 /// From here to the end of the transaction nobody else gives out names.
 async fn give_names(link: &Link) -> Result<(), Stop> {

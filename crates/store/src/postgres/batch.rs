@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::line::{Changes, Rely, Write};
-use protocol::model::{Access, Code, Consent, Event, Grant, Job, Session};
+use protocol::model::{Access, Code, Consent, Event, Grant, Job, Session, Ticket};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 
@@ -17,8 +17,8 @@ use super::stop::Stop;
 use super::{gate, insert};
 pub(super) use statements::STATEMENTS;
 use statements::{
-    ABSENT, AWAIT_DURABILITY, CLEAR, CLIENTS, CONSENTS, GRANTS, PASS, ROTATE, SESSIONS, SPEND, TOUCH_PERSONALS,
-    TOUCH_SECRETS, TOUCH_SESSIONS, UNREVOKED, USERS, USERS_ALONE, USERS_SHARED,
+    ABSENT, AWAIT_DURABILITY, CLEAR, CLIENTS, CONSENTS, GRANTS, PASS, ROTATE, SESSIONS, SPEND, SPEND_TICKETS,
+    TOUCH_PERSONALS, TOUCH_SECRETS, TOUCH_SESSIONS, UNREVOKED, USERS, USERS_ALONE, USERS_SHARED,
 };
 
 /// A refresh token that takes the place of another: grant, before, the new row's parts, the new end.
@@ -43,7 +43,10 @@ pub(super) struct Batch<'c> {
     users_alone: BTreeSet<i64>,
     new_consents: Vec<&'c Consent>,
     new_sessions: Vec<&'c Session>,
+    new_tickets: Vec<&'c Ticket>,
     spent: Vec<i64>,
+    /// Tickets that are spent, each in the version that was judged.
+    spent_tickets: Vec<(i64, i64)>,
     rotated: Vec<Rotation<'c>>,
     codes: Vec<&'c Code>,
     grants: Vec<&'c Grant>,
@@ -74,8 +77,10 @@ pub(super) fn is_frequent(changes: &Changes) -> bool {
 fn depends_on_order(writes: &[Write]) -> bool {
     let has = |is_it: fn(&Write) -> bool| writes.iter().any(is_it);
     let spends = has(|write| matches!(write, Write::SpendCode(_))) && has(|write| matches!(write, Write::PutCode(_)));
+    let uses_tickets =
+        has(|write| matches!(write, Write::SpendTicket { .. })) && has(|write| matches!(write, Write::PutTicket(_)));
     let rotates = has(|write| matches!(write, Write::RotateRefresh { .. }));
-    spends || (rotates && has(|write| matches!(write, Write::PutGrant(_))))
+    spends || uses_tickets || (rotates && has(|write| matches!(write, Write::PutGrant(_))))
 }
 
 fn is_relied_frequently(rely: Rely) -> bool {
@@ -99,6 +104,8 @@ fn is_written_frequently(write: &Write) -> bool {
         | Write::PutGrant(_)
         | Write::PutAccess(_)
         | Write::PutSession(_)
+        | Write::PutTicket(_)
+        | Write::SpendTicket { .. }
         | Write::PutConsent(_)
         | Write::ClearCounter { .. }
         | Write::Enqueue(_)
@@ -111,6 +118,7 @@ fn is_written_frequently(write: &Write) -> bool {
         | Write::PutClient(_)
         | Write::PutUser(_)
         | Write::PutPersonal(_)
+        | Write::ChangeTicket(_)
         | Write::PutIdentity(_)
         | Write::BurnJti { .. }
         | Write::PutSealKey(_)
@@ -142,6 +150,7 @@ impl<'c> Batch<'c> {
         changes.writes.iter().try_for_each(|write| self.write(write))?;
         // Two batches that touch the same rows do so in the same order, so that one waits for the other.
         self.spent.sort_unstable();
+        self.spent_tickets.sort_unstable();
         self.rotated.sort_unstable_by_key(|rotation| rotation.grant);
         Ok(())
     }
@@ -177,6 +186,8 @@ impl<'c> Batch<'c> {
             Write::PutGrant(row) => self.grants.push(row),
             Write::PutAccess(row) => self.accesses.push(row),
             Write::PutSession(row) => self.new_sessions.push(row),
+            Write::PutTicket(row) => self.new_tickets.push(row),
+            Write::SpendTicket { id, version } => self.spent_tickets.push((id.0, i64::from(*version))),
             Write::PutConsent(row) => {
                 self.users_alone.insert(row.user.0);
                 self.new_consents.push(row);
@@ -197,6 +208,7 @@ impl<'c> Batch<'c> {
             | Write::PutClient(_)
             | Write::PutUser(_)
             | Write::PutPersonal(_)
+            | Write::ChangeTicket(_)
             | Write::PutIdentity(_)
             | Write::BurnJti { .. }
             | Write::PutSealKey(_)
@@ -257,6 +269,7 @@ impl<'c> Batch<'c> {
             self.clear(link),
             insert::consents(link, &self.new_consents),
             insert::sessions(link, &self.new_sessions),
+            insert::tickets(link, &self.new_tickets),
             insert::codes(link, &self.codes),
             insert::grants(link, &self.grants),
             insert::accesses(link, &self.accesses),
@@ -342,7 +355,15 @@ impl<'c> Batch<'c> {
     }
 
     async fn spend(&self, link: &Link) -> Result<(), Stop> {
-        all(link, &SPEND, self.spent.len(), &[&self.spent]).await
+        let (tickets, versions): (Vec<i64>, Vec<i64>) = self.spent_tickets.iter().copied().unzip();
+        let of_codes: Values<'_> = &[&self.spent];
+        let of_tickets: Values<'_> = &[&tickets, &versions];
+        tokio::try_join!(
+            biased;
+            all(link, &SPEND, self.spent.len(), of_codes),
+            all(link, &SPEND_TICKETS, tickets.len(), of_tickets),
+        )
+        .map(drop)
     }
 
     async fn rotate(&self, link: &Link) -> Result<(), Stop> {

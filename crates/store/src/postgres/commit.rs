@@ -208,6 +208,7 @@ fn witness_of(write: &Write) -> Option<Witness> {
         Write::PutCode(row) => Some(("SELECT 1 FROM codes WHERE id = $1 FOR SHARE", row.id.0)),
         Write::PutSession(row) => Some(("SELECT 1 FROM sessions WHERE id = $1 FOR SHARE", row.id.0)),
         Write::PutPersonal(row) => Some(("SELECT 1 FROM personal_tokens WHERE id = $1 FOR SHARE", row.id.0)),
+        Write::PutTicket(row) => Some(("SELECT 1 FROM tickets WHERE id = $1 FOR SHARE", row.id.0)),
         // A job is gone as soon as it is done, so its absence says nothing.
         Write::Enqueue(_)
         | Write::SpendCode(_)
@@ -218,6 +219,8 @@ fn witness_of(write: &Write) -> Option<Witness> {
         | Write::ClearCounter { .. }
         | Write::PutClient(_)
         | Write::PutUser(_)
+        | Write::ChangeTicket(_)
+        | Write::SpendTicket { .. }
         | Write::PutIdentity(_)
         | Write::BurnJti { .. }
         | Write::PutConsent(_)

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use protocol::model::{Access, Code, Consent, Event, Grant, Identity, Job, Personal, Session};
+use protocol::model::{Access, Code, Consent, Event, Grant, Identity, Job, Personal, Session, Ticket};
 use tokio_postgres::types::{ToSql, Type};
 
 use super::link::{Link, Sql};
@@ -101,6 +101,7 @@ batches! {
     grant grants GRANTS: Grant;
     access accesses ACCESSES: Access;
     session sessions SESSIONS: Session;
+    ticket tickets TICKETS: Ticket;
     consent consents CONSENTS: Consent, " ON CONFLICT (user_key, client_key) DO UPDATE SET id = excluded.id, \
         scope = excluded.scope, audience = excluded.audience, given_at = excluded.given_at, renewed_at = excluded.renewed_at";
     job jobs JOBS: Job;

@@ -1,6 +1,8 @@
 //! Columns to rows. [`crate::rows`] names the columns of each row; the functions at the end name those that they expect.
 
-use protocol::model::{Access, Attempts, Code, Consent, Event, Grant, Identity, Job, Personal, SealKey, Session};
+use protocol::model::{
+    Access, Attempts, Code, Consent, Event, Grant, Identity, Job, Personal, SealKey, Session, Ticket,
+};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use tokio_postgres::Row;
@@ -43,6 +45,7 @@ readers! {
     grant GRANT_WIDTH: Grant;
     access ACCESS_WIDTH: Access;
     personal PERSONAL_WIDTH: Personal;
+    ticket TICKET_WIDTH: Ticket;
     job JOB_WIDTH: Job;
     event EVENT_WIDTH: Option<Event>;
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use protocol::line::{Changes, Rely, Write};
-use protocol::model::{ClientKey, CodeId, Consent, SessionId, UserKey};
+use protocol::model::{ClientKey, CodeId, Consent, SessionId, TicketId, UserKey};
 use protocol::secret::Digest;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -107,6 +107,8 @@ fn kinds(id: i64) -> Vec<(&'static str, Changes)> {
         ("an access token at once", begin().with(no_consent())),
         ("a password", begin().with([counter(1), counter(2)]).with(clear(1))),
         ("a code", begin().with(Write::SpendCode(CodeId(id)))),
+        ("a ticket", Changes::new([both[0]], [Write::PutTicket(Box::new(ticket(id, 1, 2)))])),
+        ("a visit with a ticket", visit(no_consent()).with(Write::SpendTicket { id: TicketId(id), version: 1 })),
     ]
 }
 
@@ -125,6 +127,9 @@ async fn whatever_the_token_and_authorize_endpoints_decide_takes_one_trip() {
             (name, turn) = kinds(id).swap_remove(kind);
             if name == "a code" {
                 commit(&store, Write::PutCode(Box::new(code(id, 1, 2)))).await;
+            }
+            if name == "a visit with a ticket" {
+                commit(&store, Write::PutTicket(Box::new(ticket(id, 1, 2)))).await;
             }
             let before = meter.trips();
             assert_eq!(store.commit(turn).await, Ok(()), "{name}");

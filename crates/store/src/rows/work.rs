@@ -11,9 +11,7 @@ impl FromRow for Job {
         Ok(Self {
             id: JobId(columns.number()?),
             kind: columns.text()?,
-            document: columns
-                .text_with(|text| text.and_then(|text| serde_json::from_str(text).ok()))?
-                .ok_or_else(|| columns.unreadable("a document"))?,
+            document: columns.document()?,
             created_at: columns.time()?,
             due_at: columns.time()?,
             attempts: columns.small()?,
@@ -25,12 +23,10 @@ impl FromRow for Job {
 
 impl ToRow for Job {
     fn values(&self) -> impl IntoIterator<Item = Value<'_>> {
-        // A map of JSON values can always be serialized.
-        let document = serde_json::to_string(&self.document).unwrap_or_default();
         [
             Value::int(self.id.0),
             Value::text(&self.kind),
-            Value::Text(Some(Cow::Owned(document))),
+            Value::document(&self.document),
             Value::int(self.created_at.0),
             Value::int(self.due_at.0),
             Value::int(i64::from(self.attempts)),

@@ -1,6 +1,8 @@
 //! Columns to rows. [`crate::rows`] names the columns of each row; the functions at the end name those that they expect.
 
-use protocol::model::{Access, Attempts, Code, Consent, Event, Grant, Identity, Job, Personal, SealKey, Session};
+use protocol::model::{
+    Access, Attempts, Code, Consent, Event, Grant, Identity, Job, Personal, SealKey, Session, Ticket,
+};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use rusqlite::types::{ToSqlOutput, Type, ValueRef};
@@ -36,6 +38,7 @@ readers! {
     grant GRANT GRANT_WIDTH: Grant;
     access ACCESS ACCESS_WIDTH: Access;
     personal PERSONAL PERSONAL_WIDTH: Personal;
+    ticket TICKET TICKET_WIDTH: Ticket;
     job JOB JOB_WIDTH: Job;
     event EVENT EVENT_WIDTH: Option<Event>;
 }

@@ -76,6 +76,14 @@ pub(super) static SPEND: Sql = Sql {
     text: all_of!("$2", "UPDATE codes SET is_spent = true WHERE id = ANY($1) AND NOT is_spent RETURNING 1"),
     types: &[INTS, COUNT],
 };
+pub(super) static SPEND_TICKETS: Sql = Sql {
+    text: all_of!(
+        "$3",
+        "UPDATE tickets AS tk SET is_spent = true FROM unnest($1, $2) AS t (id, version) \
+            WHERE tk.id = t.id AND tk.version = t.version AND NOT tk.is_spent RETURNING 1"
+    ),
+    types: &[INTS, INTS, COUNT],
+};
 pub(super) static ROTATE: Sql = Sql {
     text: all_of!(
         "$9",
@@ -137,6 +145,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &ABSENT,
     &CLEAR,
     &SPEND,
+    &SPEND_TICKETS,
     &ROTATE,
     &TOUCH_SESSIONS,
     &TOUCH_PERSONALS,
