@@ -6,6 +6,8 @@
 
 mod apply;
 mod batch;
+#[cfg(test)]
+mod batched;
 mod commit;
 mod desk;
 mod gate;
