@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use protocol::line::Changes;
-use protocol::model::JobId;
+use protocol::model::{Event, JobId};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use rusqlite::Connection;
@@ -18,7 +18,7 @@ use super::stop::{Stop, fault, is_for_all};
 use super::sweep::Broom;
 use super::{apply, installation, jobs, moving};
 use crate::moving::{Cells, Stretch, Table};
-use crate::{CommitError, Fault, JobChange, JobClaim, JobEnd};
+use crate::{CommitError, Fault, JobBurial, JobChange, JobClaim, JobEnd};
 
 /// Maximum number of waiting turns. Further callers wait for room.
 const QUEUE_MAX: usize = 4_096;
@@ -43,8 +43,10 @@ pub(super) enum Work {
     ClaimJobs(JobClaim, Arc<Mutex<Vec<protocol::model::Job>>>),
     /// Writes what became of a job that this worker holds.
     EndJob(JobId, i64, JobEnd),
-    /// Makes an operator's change to a job.
-    ChangeJob(JobId, JobChange),
+    /// Buries jobs of unknown kinds.
+    BuryJobs(JobBurial),
+    /// Makes an operator's change to a job, and notes the event.
+    ChangeJob(JobId, JobChange, Box<Event>),
     /// Limits the database to a number of pages, as a full disk would.
     #[cfg(test)]
     LimitPages(u32),
@@ -172,7 +174,8 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
                 0
             }),
             Work::EndJob(id, holder, end) => jobs::end(connection, *id, *holder, end),
-            Work::ChangeJob(id, change) => jobs::change(connection, *id, *change),
+            Work::BuryJobs(burial) => jobs::bury(connection, *burial),
+            Work::ChangeJob(id, change, event) => jobs::change(connection, *id, *change, event),
             #[cfg(test)]
             Work::LimitPages(pages) => limit_pages(connection, *pages),
         };
