@@ -117,6 +117,7 @@ suite! {
         a_failed_job_is_due_later_and_a_dead_one_never
         a_job_of_a_kind_that_a_worker_does_not_know_stays_as_it_is
         an_operator_retries_and_drops_jobs
+        a_job_of_an_unknown_kind_is_buried_when_it_has_waited_for_long
         a_waiting_job_is_never_swept
         jobs_are_listed_and_counted_by_state_and_kind
         of_workers_who_race_each_gets_other_jobs

@@ -195,8 +195,8 @@ async fn live(deeds: Vec<Deed>, one: Fixture, other: Fixture) {
                 assert_eq!(other.store.end_job(id, holder, end).await, expected);
             }
             Deed::ChangeJob(id, change) => {
-                let expected = one.store.change_job(id, change).await;
-                assert_eq!(other.store.change_job(id, change).await, expected);
+                let expected = one.store.change_job(id, change, event("changed", None)).await;
+                assert_eq!(other.store.change_job(id, change, event("changed", None)).await, expected);
             }
             Deed::Sweep(at_s, rows_max) => {
                 let expected = sweep(&*one.store, at_s, rows_max).await;

@@ -98,10 +98,7 @@ impl Tables {
             Write::DeleteUser(key) => self.delete_user(key),
             Write::DeleteClient(key) => self.delete_client(key),
             Write::Enqueue(job) => must(self.jobs.add(job.id, (*job, None)))?,
-            Write::Note(event) => {
-                let next = self.events.rows().next_back().map_or(0, |(at, _)| at + 1);
-                self.events.put(next, event);
-            }
+            Write::Note(event) => self.note(event),
         }
         Ok(())
     }

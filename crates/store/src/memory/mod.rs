@@ -24,8 +24,8 @@ use tokio::time::Instant;
 
 use self::table::Table;
 use crate::{
-    BURNED_KEPT_S, CommitError, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, JobChange, JobClaim, JobEnd,
-    PEN_MAX, Pen, Query, Rows, SPENT_CODE_KEPT_S, Store, pen_is_gone,
+    BURNED_KEPT_S, CommitError, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, JobBurial, JobChange,
+    JobClaim, JobEnd, PEN_MAX, Pen, Query, Rows, SPENT_CODE_KEPT_S, Store, pen_is_gone,
 };
 
 /// A store in memory.
@@ -171,10 +171,21 @@ impl Store for Memory {
         Ok(is_held)
     }
 
-    async fn change_job(&self, id: JobId, change: JobChange) -> Result<bool, Fault> {
+    async fn bury_jobs(&self, burial: JobBurial) -> Result<usize, Fault> {
+        let _writing = self.writing.lock().await;
+        let mut tables = self.tables();
+        let buried = tables.bury_jobs(burial);
+        tables.keep();
+        Ok(buried)
+    }
+
+    async fn change_job(&self, id: JobId, change: JobChange, event: Event) -> Result<bool, Fault> {
         let _writing = self.writing.lock().await;
         let mut tables = self.tables();
         let is_changed = tables.change_job(id, change);
+        if is_changed {
+            tables.note(event);
+        }
         tables.keep();
         Ok(is_changed)
     }

@@ -8,7 +8,7 @@ use protocol::line::{Changes, Rely, Write};
 use protocol::model::{Client, ClientKey, Consent, IdentityName, SealKey, Ticket, User, UserKey};
 use protocol::names::login_forms;
 
-use super::batch::Batch;
+use super::batch::{Batch, Counters, give_names, hold_grants, hold_sessions};
 use super::gate;
 use super::insert;
 use super::link::{Link, Typed, typed};
@@ -16,9 +16,6 @@ use super::stop::Stop;
 use super::text::text;
 use crate::documents::{revoked_below, written};
 use crate::names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT, stored_form};
-
-/// Held while names are given out, so that nobody else gives out the same. "GRTN".
-const NAMES: i64 = 0x4752_544e;
 
 /// Writes one turn inside a transaction that it begins. The end of the transaction is the caller's. Whoever did not get a row
 /// in time tries again alone.
@@ -49,10 +46,14 @@ pub(super) async fn turn_inside(link: &Link, changes: &Changes) -> Result<(), St
 async fn write_all(link: &Link, changes: &Changes) -> Result<(), Stop> {
     // In the order in which rows are locked everywhere.
     for rank in 0..=2 {
+        if rank == 2 {
+            hold_what_ends(link, changes).await?;
+        }
         for rely in changes.relied.iter().filter(|rely| order(**rely) == rank) {
             compare(link, *rely).await?;
         }
     }
+    hold_counters(link, changes).await?;
     // Uses of secrets come last, as in a batch, so that nobody waits for one of these rows who holds one that is waited for
     // here.
     let is_use = |write: &&Write| matches!(write, Write::TouchSecret { .. });
@@ -60,6 +61,34 @@ async fn write_all(link: &Link, changes: &Changes) -> Result<(), Stop> {
         write(link, row).await?;
     }
     Ok(())
+}
+
+/// Holds the sessions and grants that the turn ends or changes, as a batch does.
+async fn hold_what_ends(link: &Link, changes: &Changes) -> Result<(), Stop> {
+    let Changes { relied, writes } = changes;
+    let sessions = relied.iter().filter_map(|rely| if let Rely::Session(id) = rely { Some(id.0) } else { None });
+    let ended = writes.iter().filter_map(|write| if let Write::EndSession(id) = write { Some(id.0) } else { None });
+    hold_sessions(link, sessions, &ended.collect()).await?;
+    let grants = relied.iter().filter_map(|rely| if let Rely::Grant(id) = rely { Some(id.0) } else { None });
+    let rotated = writes
+        .iter()
+        .filter_map(|write| if let Write::RotateRefresh { grant, .. } = write { Some(grant.0) } else { None });
+    let revoked = writes.iter().filter_map(|write| if let Write::RevokeGrant(id) = write { Some(id.0) } else { None });
+    hold_grants(link, grants, rotated, &revoked.collect()).await
+}
+
+/// Holds the counters that the turn writes, as a batch does.
+async fn hold_counters(link: &Link, changes: &Changes) -> Result<(), Stop> {
+    let mut counters = Counters::default();
+    for write in &changes.writes {
+        if let Write::CountFailure { key, limit, now, resets_at, user } = write {
+            counters.count(key, *limit, (*now, *resets_at), *user);
+        }
+        if let Write::ClearCounter { key, limit, now } = write {
+            counters.clear(key, *limit, *now);
+        }
+    }
+    counters.hold(link).await
 }
 
 /// Runs a statement that must change one row.
@@ -247,6 +276,14 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
         | Write::PutTicket(_)
         | Write::SpendTicket { .. }
         | Write::PutConsent(_)
+        | Write::PutIdentity(_)
+        | Write::BurnJti { .. }
+        | Write::CountFailure { .. }
+        | Write::ClearCounter { .. }
+        | Write::RevokeGrant(_)
+        | Write::RevokeAccess(_)
+        | Write::RevokePersonal(_)
+        | Write::EndSession(_)
         | Write::Enqueue(_)
         | Write::Note(_) => {
             let mut batch = Batch::default();
@@ -254,25 +291,11 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
             // Boxed: it has room for every statement of a batch.
             Box::pin(batch.write_inside(link)).await
         }
-        Write::CountFailure { key, limit, now, resets_at, user } => {
-            let (limit, user) = (i64::from(*limit), user.map(|user| user.0));
-            let values = typed![BYTEA key.0.as_slice(), INT8 limit, INT8 now.0, INT8 resets_at.0, INT8 user];
-            run_one(link, COUNT_FAILURE, values).await
-        }
         Write::ForgetFailures(user) => end(FORGET_FAILURES, &[user.0]).await,
-        Write::ClearCounter { key, limit, now } => {
-            const SQL: &str = "DELETE FROM attempts WHERE key = $1 AND NOT (failures >= $2 AND resets_at > $3)";
-            link.run(SQL, typed![BYTEA key.0.as_slice(), INT8 i64::from(*limit), INT8 now.0]).await.map(drop)
-        }
         Write::PutClient(row) => put_client(link, row).await,
         Write::PutUser(row) => put_user(link, row).await,
         Write::PutPersonal(row) => insert::personal(link, row).await,
         Write::ChangeTicket(row) => change_ticket(link, row).await,
-        Write::PutIdentity(row) => insert::identity(link, row).await,
-        Write::BurnJti { jti, until } => {
-            let sql = "INSERT INTO burned (jti, until) VALUES ($1, $2)";
-            add(link, sql, typed![BYTEA jti.0.as_slice(), INT8 until.0]).await
-        }
         Write::PutSealKey(SealKey { number, created_at }) => {
             let sql = "INSERT INTO seal_keys (number, created_at) VALUES ($1, $2)";
             add(link, sql, typed![INT8 i64::from(*number), INT8 created_at.0]).await?;
@@ -282,11 +305,7 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
             end("DELETE FROM seal_keys WHERE number = $1", &[i64::from(*number)]).await?;
             link.simple(super::shared::NOTIFY).await
         }
-        Write::RevokeGrant(id) => end("UPDATE grants SET is_revoked = true WHERE id = $1", &[id.0]).await,
-        Write::RevokeAccess(id) => end("DELETE FROM access_tokens WHERE id = $1", &[id.0]).await,
-        Write::RevokePersonal(id) => end("DELETE FROM personal_tokens WHERE id = $1", &[id.0]).await,
         Write::WithdrawConsent { user, client } => end_all(link, &WITHDRAW_CONSENT, &[user.0, client.0]).await,
-        Write::EndSession(id) => end("DELETE FROM sessions WHERE id = $1", &[id.0]).await,
         Write::EndSessions { user, but: Some(but) } => {
             end("DELETE FROM sessions WHERE user_key = $1 AND id <> $2", &[user.0, but.0]).await
         }
@@ -297,16 +316,9 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
     }
 }
 
-const COUNT_FAILURE: &str = "INSERT INTO attempts AS a (key, failures, resets_at, user_key) \
-    SELECT $1, 1, $4, $5 WHERE $2 > 0 \
-    ON CONFLICT (key) DO UPDATE SET user_key = coalesce(excluded.user_key, a.user_key), \
-    failures = CASE WHEN a.resets_at > $3 THEN a.failures + 1 ELSE 1 END, \
-    resets_at = CASE WHEN a.resets_at > $3 THEN a.resets_at ELSE excluded.resets_at END \
-    WHERE a.failures < $2 OR a.resets_at <= $3";
-
-/// In the order in which attempts lock the counters: the oldest counter of an account is the one that all attempts share.
+/// In the order in which all transactions lock counters.
 const FORGET_FAILURES: &str = "DELETE FROM attempts WHERE id IN (\
-    SELECT id FROM attempts WHERE user_key = $1 ORDER BY id FOR UPDATE)";
+    SELECT id FROM attempts WHERE user_key = $1 ORDER BY key FOR UPDATE)";
 
 /// The codes go too: one that was not redeemed yet would begin a grant that the user no longer wants.
 const WITHDRAW_CONSENT: [&str; 3] = [
@@ -395,11 +407,6 @@ const USERS_ABOVE: &str = "SELECT max(id) FROM (\
     UNION ALL SELECT id FROM personal_tokens WHERE id >= $2 AND user_key + 0 = $1 \
     UNION ALL SELECT id FROM sessions WHERE id >= $2 AND user_key + 0 = $1 \
     UNION ALL SELECT id FROM tickets WHERE id >= $2 AND user_key + 0 = $1) AS above";
-
-/// From here to the end of the transaction nobody else gives out names.
-async fn give_names(link: &Link) -> Result<(), Stop> {
-    link.rows("SELECT pg_advisory_xact_lock($1)", typed![INT8 NAMES]).await.map(drop)
-}
 
 async fn put_client(link: &Link, row: &Client) -> Result<(), Stop> {
     const SQL: &str = "INSERT INTO clients AS c (key, version, client_id, owner, dialect, name, document) \

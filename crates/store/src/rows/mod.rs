@@ -4,7 +4,7 @@ mod audit;
 mod credential;
 mod person;
 pub(crate) mod table;
-mod work;
+pub(crate) mod work;
 
 use std::borrow::Cow;
 
