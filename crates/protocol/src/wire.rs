@@ -1,4 +1,4 @@
-//! The canonical names of request parameters ([`Param`]) and of answer members ([`Field`]).
+//! The canonical names of request parameters ([`Param`]), of answers ([`ReplyKind`]) and of their members ([`Field`]).
 //!
 //! A dialect translates every request into these names. Code behind it does not know how the request was spelled.
 
@@ -149,6 +149,63 @@ names! {
         RedirectUrl = "redirect_url",
         /// Identifies the request in the logs
         RequestId = "request_id",
+    }
+}
+
+names! {
+    /// A kind of answer. Each fills the template of its name in a dialect.
+    ReplyKind {
+        /// Tokens; RFC 6749 §5.1
+        Token = "token",
+        /// A code on its way to the client; RFC 6749 §4.1.2
+        Code = "code",
+        /// A token on its way to the client; RFC 6749 §4.2.2
+        Implicit = "implicit",
+        /// A refusal on its way to the client; RFC 6749 §4.1.2.1
+        Denied = "denied",
+        /// A live token; RFC 7662 §2.2
+        Introspect = "introspect",
+        /// A token that is worth nothing; RFC 7662 §2.2
+        Inactive = "inactive",
+        /// A token was revoked; RFC 7009 §2.2
+        Revoke = "revoke",
+        /// Who the user is; OpenID Connect Core §5.3.2
+        Userinfo = "userinfo",
+        /// What the server can do; RFC 8414 §3.2
+        Metadata = "metadata",
+    }
+}
+
+impl ReplyKind {
+    /// Returns the members that an answer of this kind can have. A template that names another one would never get a value.
+    #[must_use]
+    pub const fn fields(self) -> &'static [Field] {
+        use Field as F;
+        match self {
+            Self::Token => &[F::AccessToken, F::RefreshToken, F::ExpiresIn, F::ExpiresAt, F::Scope, F::User],
+            Self::Code => &[F::Code, F::State, F::Iss],
+            // RFC 6749 §4.2.2: "The authorization server MUST NOT issue a refresh token."
+            Self::Implicit => {
+                &[F::AccessToken, F::ExpiresIn, F::ExpiresAt, F::Scope, F::ScopeIfChanged, F::User, F::State, F::Iss]
+            }
+            Self::Denied => &[F::Error, F::Message, F::Fields, F::State, F::Iss],
+            Self::Introspect => &[
+                F::Active,
+                F::TokenKind,
+                F::Scope,
+                F::ClientId,
+                F::Username,
+                F::Exp,
+                F::Iat,
+                F::Sub,
+                F::Aud,
+                F::Iss,
+                F::User,
+            ],
+            Self::Inactive => &[F::Active],
+            Self::Revoke | Self::Metadata => &[],
+            Self::Userinfo => &[F::Sub, F::Scope, F::User],
+        }
     }
 }
 

@@ -28,7 +28,7 @@ use return_path::ReturnPath;
 
 use crate::crypto::keys::TokenKind;
 use crate::line::{AccountKey, Facts, Key, Rely, Turn, Wants, Write};
-use crate::line::{Call, Reply, ReplyKind};
+use crate::line::{Call, Reply};
 use crate::model::{
     Authorization, Circumstances, Client, Code, CodeId, EventKind, GrantId, Permission, SessionId, UserKey,
 };
@@ -38,7 +38,7 @@ use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::secret::Digest;
 use crate::token::issue::{self, NewGrant};
-use crate::wire::{Field, Fields, Param};
+use crate::wire::{Field, Fields, Param, ReplyKind};
 
 /// A browser's visit: an errand, and the answer to the last page if there was one.
 #[derive(Debug)]

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::line::{Facts, Reply, ReplyKind, Turn};
+use crate::line::{Facts, Reply, Turn};
 use crate::model::{Client, Consent};
 use crate::person::browser::{ResponseMode, Return, Step};
 use crate::redirect::{self, VerifiedRedirect};
 use crate::refusal::{No, Refusal};
-use crate::wire::{Field, Fields, Param, Params};
+use crate::wire::{Field, Fields, Param, Params, ReplyKind};
 
 /// The client, and its redirect URI, which was compared with those that it registered.
 pub(super) struct ReturnPath<'a> {

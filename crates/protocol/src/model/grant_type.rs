@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ClientKind;
+use crate::wire::Param as P;
 
 /// A way to obtain a token, by the RFC's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,6 +32,10 @@ pub struct GrantTypeRow {
     pub name: &'static str,
     /// The values of `grant_type` that ask the token endpoint for it. Empty for a grant type that has no business there.
     pub words: &'static [&'static str],
+    /// The parameters without which a token request of it means nothing. No other grant type has them.
+    pub needs: &'static [P],
+    /// The other parameters that a token request of it can have.
+    pub reads: &'static [P],
     /// The `response_type` that asks the authorization endpoint for it. A client with such a grant type needs a redirect URI.
     pub response_type: Option<&'static str>,
     /// True if an application may have it that a person registered without the operator.
@@ -46,6 +51,8 @@ const CLOSED: GrantTypeRow = GrantTypeRow {
     grant: GrantType::AuthorizationCode,
     name: "",
     words: &[],
+    needs: &[],
+    reads: &[],
     response_type: None,
     is_open_to_self_registered: false,
     is_for_confidential_only: false,
@@ -58,6 +65,8 @@ const TABLE: &[GrantTypeRow] = &[
         grant: GrantType::AuthorizationCode,
         name: "authorization_code",
         words: &["authorization_code"],
+        needs: &[P::Code],
+        reads: &[P::RedirectUri, P::CodeVerifier],
         response_type: Some("code"),
         is_open_to_self_registered: true,
         gives_refresh_token: true,
@@ -67,6 +76,8 @@ const TABLE: &[GrantTypeRow] = &[
         grant: GrantType::RefreshToken,
         name: "refresh_token",
         words: &["refresh_token"],
+        needs: &[P::RefreshToken],
+        reads: &[P::Scope, P::Resource],
         is_open_to_self_registered: true,
         gives_refresh_token: true,
         ..CLOSED
@@ -75,6 +86,7 @@ const TABLE: &[GrantTypeRow] = &[
         grant: GrantType::ClientCredentials,
         name: "client_credentials",
         words: &["client_credentials"],
+        reads: &[P::Scope, P::Resource],
         // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
         is_for_confidential_only: true,
         // RFC 6749 §4.4.3: "A refresh token SHOULD NOT be included."
@@ -94,6 +106,8 @@ const TABLE: &[GrantTypeRow] = &[
         grant: GrantType::Password,
         name: "password",
         words: &["password"],
+        needs: &[P::Username, P::Password],
+        reads: &[P::Otp, P::Scope, P::Resource],
         gives_refresh_token: true,
         ..CLOSED
     },
@@ -101,6 +115,8 @@ const TABLE: &[GrantTypeRow] = &[
         grant: GrantType::Assertion,
         name: "assertion",
         words: &[GrantType::JWT_BEARER],
+        needs: &[P::Assertion],
+        reads: &[P::Scope, P::Resource],
         gives_refresh_token: true,
         ..CLOSED
     },
@@ -168,6 +184,18 @@ mod tests {
             }
         }
         assert_eq!(GrantType::ALL.len(), TABLE.len());
+    }
+
+    #[test]
+    fn what_a_grant_type_needs_tells_it_from_all_others() {
+        for row in TABLE {
+            for other in TABLE.iter().filter(|other| other.grant != row.grant) {
+                let is_theirs = |param: &&P| other.needs.contains(param) || other.reads.contains(param);
+                assert_eq!(row.needs.iter().find(is_theirs), None, "{} and {}", row.name, other.name);
+            }
+            assert!(row.needs.iter().all(|param| !row.reads.contains(param)), "{}", row.name);
+            assert!(!row.words.is_empty() || row.needs.is_empty() && row.reads.is_empty(), "{}", row.name);
+        }
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use crate::client::authenticate::Credentials;
 use crate::crypto::keys::Keys;
-use crate::line::{Call, Reply, ReplyKind};
+use crate::line::{Call, Reply};
 use crate::line::{Facts, Turn, Wants, Write};
 use crate::model::{Authorization, Client, ClientKey, EventKind, Held};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::resource::any_token::AnyToken;
-use crate::wire::{Fields, Param, Params};
+use crate::wire::{Fields, Param, Params, ReplyKind};
 
 /// A request to revoke a token.
 #[derive(Debug)]

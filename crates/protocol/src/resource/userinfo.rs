@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::crypto::keys::Keys;
-use crate::line::{Call, Reply, ReplyKind};
+use crate::line::{Call, Reply};
 use crate::line::{Facts, Turn, Wants, Write};
 use crate::model::{Held, Personal, User};
 use crate::policy::{Policy, SEEN_EVERY_S, ScopePolicy};
@@ -15,7 +15,7 @@ use crate::resource::any_token::AnyToken;
 use crate::resource::attributes::is_reserved;
 use crate::resource_indicator;
 use crate::scope::Scope;
-use crate::wire::{Field, Fields, Params};
+use crate::wire::{Field, Fields, Params, ReplyKind};
 
 /// A request with an access token, by a program that wants to know who its user is.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::crypto::keys::{Minted, Spelling, TokenKind};
 use crate::line::{Rely, Turn, Write};
-use crate::line::{Reply, ReplyKind};
+use crate::line::Reply;
 use crate::model::{
     Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKind, EventKind, Grant, GrantId, GrantType,
     Permission, Refresh, RefreshMode, User,
@@ -16,7 +16,7 @@ use crate::resource_indicator;
 use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::time::UnixTime;
-use crate::wire::{Field, Fields, Param, Params};
+use crate::wire::{Field, Fields, Param, Params, ReplyKind};
 
 /// The number of a grant's first refresh token. Rows from before tokens were counted have 0.
 const FIRST_GENERATION: u32 = 1;

@@ -16,14 +16,14 @@ pub use errand::{Errand, Goal};
 pub use form::FormSeal;
 
 use crate::crypto::keys::Presented;
-use crate::line::{Reply, ReplyKind};
+use crate::line::Reply;
 use crate::model::{Client, User};
 use crate::person::device::Device;
 use crate::redirect::VerifiedRedirect;
 use crate::refusal::Refusal;
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
-use crate::wire::Fields;
+use crate::wire::{Fields, ReplyKind};
 
 /// The browser that makes a request.
 #[derive(Clone, Debug)]

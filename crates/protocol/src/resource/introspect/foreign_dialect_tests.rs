@@ -4,7 +4,6 @@ use super::*;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::TokenKind;
 use crate::crypto::keys::{Alphabet, Minted, Spelling};
-use crate::line::ReplyKind;
 use crate::line::{Changes, Write};
 use crate::model::{Grant, GrantType, Personal, Refresh};
 use crate::model::{GrantId, PersonalId};

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::client::authenticate::Credentials;
 use crate::crypto::keys::{Keys, Presented};
-use crate::line::{Call, Reply, ReplyKind};
+use crate::line::{Call, Reply};
 use crate::line::{Facts, RefreshMatch, Turn, Wants};
 use crate::liveness::DependsOn;
 use crate::model::{Client, ClientKey, ClientKind, Held, Permission};
@@ -13,7 +13,7 @@ use crate::refusal::{No, Refusal};
 use crate::resource::any_token::AnyToken;
 use crate::resource::userinfo::{self, Reach};
 use crate::time::UnixTime;
-use crate::wire::{Field, Fields, Param, Params};
+use crate::wire::{Field, Fields, Param, Params, ReplyKind};
 
 /// A request to introspect a token.
 #[derive(Debug)]
