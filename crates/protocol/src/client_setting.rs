@@ -1,7 +1,7 @@
 //! The table of client settings: what can be said about an application when it is registered or changed, by whom, how it
 //! is spelled, and how it is read from and written to its row.
 //!
-//! The command line makes its options from this table, and the developer pages know from it what a form may hold.
+//! The command line makes its options from this table, and the developer pages make the fields of their forms from it.
 //! [`crate::client::registration`] checks a [`Proposal`] by it.
 
 use std::collections::BTreeMap;
@@ -39,8 +39,8 @@ pub struct Row {
     pub metadata: Option<&'static str>,
     /// What its value is.
     pub form: Form,
-    /// True if the owner of an application may set it in the developer area. Everything else is the operator's.
-    pub is_for_owner: bool,
+    /// How the developer area asks the owner of an application for the setting. Absent if only the operator may set it.
+    pub owner: Option<OwnerField>,
     /// How the command line spells it, where it does.
     pub option: Option<CommandOption>,
     /// Its value in a row, as a document.
@@ -69,6 +69,27 @@ pub enum Form {
     /// Yes or no.
     Flag,
 }
+
+/// How the developer area asks the owner of an application for a setting: a field of a form.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnerField {
+    /// The label of the field.
+    pub label: &'static str,
+    /// What the field is for, in a sentence or two.
+    pub hint: &'static str,
+    /// True if the field may stay empty.
+    pub is_optional: bool,
+    /// Maximum number of characters that a browser lets its user type; absent for no limit.
+    pub characters_max: Option<usize>,
+    /// The keyboard that a telephone shows, as `inputmode` of HTML names it; absent for the usual one.
+    pub keyboard: Option<&'static str>,
+    /// The refusals that are about the value of this setting and no other. The form shows them beside the field.
+    pub refusals: &'static [No],
+}
+
+/// A required field without further qualities, which the fields of the table begin with.
+const REQUIRED: OwnerField =
+    OwnerField { label: "", hint: "", is_optional: false, characters_max: None, keyboard: None, refusals: &[] };
 
 /// How the command line spells a setting.
 #[derive(Clone, Copy, Debug)]
@@ -218,6 +239,17 @@ impl Setting {
     }
 }
 
+/// The rows of the settings that the owner of an application sets, each with the field that asks for it.
+pub fn of_owner() -> impl Iterator<Item = (&'static Row, OwnerField)> {
+    TABLE.iter().filter_map(|row| Some((row, row.owner?)))
+}
+
+/// The name of the owner's setting that a refusal is about.
+#[must_use]
+pub fn at_fault(no: No) -> Option<&'static str> {
+    of_owner().find(|(_, field)| field.refusals.contains(&no)).map(|(row, _)| row.name)
+}
+
 /// The names of the settings by which two rows of one application differ, for the audit.
 #[must_use]
 pub fn differences(one: &Client, other: &Client) -> Vec<&'static str> {
@@ -231,7 +263,7 @@ const PLAIN: Row = Row {
     name: "",
     metadata: None,
     form: Form::Text,
-    is_for_owner: false,
+    owner: None,
     option: None,
     read: |_| Value::Null,
     is_shown: true,
@@ -242,7 +274,13 @@ settings! {
     Name {
         name: "name",
         metadata: Some("client_name"),
-        is_for_owner: true,
+        owner: Some(OwnerField {
+            label: "Name",
+            hint: "People read it when they are asked whether the application may use their account.",
+            characters_max: Some(names::NAME_CHARACTERS_MAX),
+            // The refusals of names are about the names of users and tokens as well.
+            ..REQUIRED
+        }),
         option: Some(CommandOption {
             flag: "name",
             value: "NAME",
@@ -287,7 +325,14 @@ settings! {
     LogoUri {
         name: "logo_uri",
         metadata: Some("logo_uri"),
-        is_for_owner: true,
+        owner: Some(OwnerField {
+            label: "Logo",
+            hint: "The https address of a picture. People see it when they are asked to allow the application.",
+            is_optional: true,
+            keyboard: Some("url"),
+            refusals: &[No::LogoUriMalformed],
+            ..REQUIRED
+        }),
         read: |client| json!(client.logo_uri),
         is_shown: false,
         write: |client, given, _| {
@@ -375,7 +420,29 @@ settings! {
         name: "redirect_uris",
         metadata: Some("redirect_uris"),
         form: Form::Texts,
-        is_for_owner: true,
+        owner: Some(OwnerField {
+            label: "Redirect URIs",
+            hint: "Where people come back to, one a line. They must match exactly: https, or http for this machine only.",
+            refusals: &[
+                No::RedirectUriTooLong,
+                No::RedirectUriCharacters,
+                No::RedirectUriFragment,
+                No::RedirectUriWildcard,
+                No::RedirectUriRelative,
+                No::RedirectUriUserinfo,
+                No::RedirectUriPort,
+                No::RedirectUriHost,
+                No::RedirectUriDots,
+                No::RedirectUriNotWrittenOut,
+                No::RedirectUriUnencrypted,
+                No::RedirectUriSchemeForbidden,
+                No::RedirectUriSchemeVague,
+                No::RedirectUriOfConfidential,
+                No::RedirectUrisMissing,
+                No::RedirectUrisTooMany,
+            ],
+            ..REQUIRED
+        }),
         option: Some(CommandOption {
             flag: "redirect-uri",
             value: "URI",

@@ -2,13 +2,12 @@
 //! whoever proposes it. The command line and the developer pages register through this one place.
 
 use data_encoding::BASE32_NOPAD;
-use serde_json::Map;
 
 use crate::client_setting::{self, Fault, Proposal, Setting};
 use crate::crypto::entropy::Entropy;
 use crate::model::Introspection;
 use crate::model::{
-    AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantType, Pkce, RefreshMode, StoredSecret,
+    AuthMethod, Client, ClientKind, ClientSecret, GrantType, Pkce, RefreshMode, StoredSecret,
 };
 use crate::person::password;
 use crate::policy::Policy;
@@ -89,7 +88,7 @@ fn write(client: &mut Client, proposal: &Proposal, asked: Asked<'_>, is_new: boo
     for (setting, given) in proposal.iter() {
         let row = setting.row();
         // An owner chooses the kind of a new application, and it stays.
-        let may_set = asked.asker == Asker::Operator || row.is_for_owner || (is_new && setting == Setting::Kind);
+        let may_set = asked.asker == Asker::Operator || row.owner.is_some() || (is_new && setting == Setting::Kind);
         let written = if may_set {
             (row.write)(client, given, asked)
         } else {
@@ -211,34 +210,12 @@ pub fn check_imported_secret(secret: &Secret) -> Result<(), (No, String)> {
 #[must_use]
 pub fn client(kind: ClientKind, policy: &Policy) -> Client {
     Client {
-        key: ClientKey(0),
-        client_id: String::new(),
-        dialect: policy.dialect.clone(),
-        name: String::new(),
-        publisher: None,
-        homepage: None,
-        logo_uri: None,
-        kind,
         auth_methods: auth_methods(kind),
-        secrets: Vec::new(),
-        redirect_uris: Vec::new(),
         grants: grants(kind, policy),
         scope: scope(policy),
-        operator_scope: Scope::default(),
-        audience: Vec::new(),
         pkce: pkce(policy.client.pkce, kind, policy),
         refresh: policy.refresh_mode,
-        access_ttl_s: None,
-        refresh_ttl_s: None,
-        is_first_party: false,
-        introspection: None,
-        accounts_api: None,
-        owner: None,
-        is_disabled: false,
-        revoked_below: 0,
-        created_at: UnixTime(0),
-        version: 1,
-        rest: Map::new(),
+        ..Client::new(policy.dialect.clone(), kind)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::done::{APPLICATIONS_MAX, Done};
 use crate::client::registration::{self, Asked, Asker, REDIRECT_URIS_MAX, SECRETS_LIVE_MAX};
-use crate::client_setting::{self, Form, Given, Proposal, Setting};
+use crate::client_setting::{self, Form, Given, Proposal, Row, Setting};
 use crate::line::{Facts, Rely, Turn, Write};
 use crate::model::{Client, ClientKey, ClientKind, ClientSecret, EventKind};
 use crate::person::sign_in::Signed;
@@ -23,7 +25,7 @@ impl Particulars {
     #[must_use]
     pub fn read<'t>(field: impl Fn(&str) -> &'t str) -> Self {
         let mut proposal = Proposal::default();
-        for row in client_setting::TABLE.iter().filter(|row| row.is_for_owner) {
+        for (row, _) in client_setting::of_owner() {
             let typed = field(row.name);
             let given = match row.form {
                 Form::Texts => Given::Texts(lines(typed)),
@@ -39,6 +41,16 @@ impl Particulars {
     pub fn faulty_redirect_uri(&self, kind: ClientKind) -> Option<(&str, No)> {
         let uris = self.0.texts(Setting::RedirectUris);
         uris.iter().find_map(|uri| Some((uri.as_str(), redirect::may_register(uri, kind).err()?)))
+    }
+}
+
+/// The value of a setting as the owner of an application types it: several values stand one a line.
+#[must_use]
+pub fn typed_value(row: &Row, client: &Client) -> String {
+    match (row.read)(client) {
+        Value::String(text) => text,
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
+        _ => String::new(),
     }
 }
 

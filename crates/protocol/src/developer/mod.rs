@@ -9,7 +9,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use application::{Particulars, secret_reference};
+pub use application::{Particulars, secret_reference, typed_value};
 pub use done::{APPLICATIONS_MAX, Done, PERSONALS_MAX};
 pub(crate) use personal::personal_row;
 pub use personal::{Lifetime, TokenReference, TokenWish};

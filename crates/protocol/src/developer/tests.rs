@@ -5,6 +5,7 @@ mod personal;
 use std::sync::Arc;
 
 use super::*;
+use crate::client_setting;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::TokenKind;
 use crate::line::{Changes, OwnedCounts, Rely, Write};
@@ -332,6 +333,22 @@ fn an_application_is_saved_with_its_next_version_and_keeps_all_else() {
     assert_eq!(*put_client(&changes), expected);
     let same = particulars("Web", "", "https://app.example/cb");
     assert_eq!(yes(&world, save(same)).2, "", "nothing changed");
+}
+
+#[test]
+fn a_form_that_is_sent_back_as_it_was_shown_changes_nothing() {
+    let mut world = world();
+    let shown = Client {
+        logo_uri: Some("https://a.example/logo.png".into()),
+        redirect_uris: vec!["https://a.example/cb".into(), "https://b.example/".into()],
+        ..(**world.facts.client.as_ref().unwrap()).clone()
+    };
+    world.facts.client = Some(Arc::new(shown.clone()));
+    let values: Vec<(&str, String)> =
+        client_setting::of_owner().map(|(row, _)| (row.name, typed_value(row, &shown))).collect();
+    let value = |name: &str| values.iter().find(|(own, _)| *own == name).map_or("", |(_, value)| value.as_str());
+    assert_eq!(value("redirect_uris"), "https://a.example/cb\nhttps://b.example/");
+    assert_eq!(yes(&world, save(Particulars::read(value))).2, "");
 }
 
 #[test]

@@ -222,3 +222,41 @@ pub struct Client {
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
+
+impl Client {
+    /// A client of which only the surface and the kind are known. It has no identifier, no name and no rights, and no row has
+    /// its key.
+    #[must_use]
+    pub fn new(dialect: String, kind: ClientKind) -> Self {
+        Self {
+            key: ClientKey(0),
+            client_id: String::new(),
+            dialect,
+            name: String::new(),
+            publisher: None,
+            homepage: None,
+            logo_uri: None,
+            kind,
+            auth_methods: Vec::new(),
+            secrets: Vec::new(),
+            redirect_uris: Vec::new(),
+            grants: Vec::new(),
+            scope: Scope::default(),
+            operator_scope: Scope::default(),
+            audience: Vec::new(),
+            pkce: Pkce::Required,
+            refresh: RefreshMode::Rotate,
+            access_ttl_s: None,
+            refresh_ttl_s: None,
+            is_first_party: false,
+            introspection: None,
+            accounts_api: None,
+            owner: None,
+            is_disabled: false,
+            revoked_below: 0,
+            created_at: UnixTime(0),
+            version: 1,
+            rest: Map::new(),
+        }
+    }
+}

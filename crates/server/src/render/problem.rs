@@ -1,5 +1,6 @@
 //! The refusal of a form, in words for people, and the field that it is about.
 
+use protocol::client_setting;
 use protocol::refusal::{No, Refusal};
 use serde::Serialize;
 
@@ -45,28 +46,11 @@ impl Problem {
             No::PasswordCurrentWrong => Some("current_password"),
             No::PasswordTooShort | No::PasswordTooLong | No::PasswordTooCommon => Some("new_password"),
             No::NameMalformed | No::NameCharacter => Some("name"),
-            No::RedirectUriTooLong
-            | No::RedirectUriCharacters
-            | No::RedirectUriFragment
-            | No::RedirectUriWildcard
-            | No::RedirectUriRelative
-            | No::RedirectUriUserinfo
-            | No::RedirectUriPort
-            | No::RedirectUriHost
-            | No::RedirectUriDots
-            | No::RedirectUriNotWrittenOut
-            | No::RedirectUriUnencrypted
-            | No::RedirectUriSchemeForbidden
-            | No::RedirectUriSchemeVague
-            | No::RedirectUriOfConfidential
-            | No::RedirectUrisMissing
-            | No::RedirectUrisTooMany => Some("redirect_uris"),
-            No::LogoUriMalformed => Some("logo_uri"),
             No::ClientKindUnknown => Some("kind"),
             No::DialectNotOffered => Some("dialect"),
             No::PersonalScopeUnknown => Some("scope"),
             No::PersonalExpiryMalformed => Some("expires"),
-            _ => None,
+            no => client_setting::at_fault(no),
         };
         Self { text, field }
     }

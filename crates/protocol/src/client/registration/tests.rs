@@ -192,6 +192,31 @@ fn the_accounts_api_is_for_clients_of_the_standard_dialect() {
 }
 
 #[test]
+fn what_is_wrong_with_an_owner_s_value_is_shown_beside_its_field() {
+    for uri in ["http://app.example/cb", "https://app.example/#x", "cb", "https://*.example/", "javascript:x", ""] {
+        let uris: &[&str] = if uri.is_empty() { &[] } else { &[uri] };
+        let given = Given::Texts(uris.iter().map(|uri| (*uri).to_owned()).collect());
+        let faults = ask(Asker::Owner, [(Setting::RedirectUris, given)]).unwrap_err();
+        assert_eq!(client_setting::at_fault(faults[0].no), Some("redirect_uris"), "{:?}", faults[0]);
+    }
+    let faults = ask(Asker::Owner, [(Setting::LogoUri, "http://app.example/logo".into())]).unwrap_err();
+    assert_eq!(client_setting::at_fault(faults[0].no), Some("logo_uri"));
+    let all: Vec<No> = client_setting::of_owner().flat_map(|(_, field)| field.refusals).copied().collect();
+    for (at, no) in all.iter().enumerate() {
+        assert!(!all[..at].contains(no), "{no:?} is about two settings");
+    }
+}
+
+/// A form has a line or several lines for a value, and no other kind of field.
+#[test]
+fn an_owner_can_type_the_value_of_every_setting_that_is_theirs() {
+    for (row, field) in client_setting::of_owner() {
+        assert!(matches!(row.form, Form::Text | Form::Texts), "{}", row.name);
+        assert!(!field.label.is_empty() && field.hint.ends_with('.'), "{}", row.name);
+    }
+}
+
+#[test]
 fn a_grant_type_that_the_table_does_not_open_is_never_an_owner_s_to_give() {
     let policy = Policy { grants: GrantType::ALL.to_vec(), ..sample::policy() };
     let asked = |asker| Asked { asker, policy: &policy };

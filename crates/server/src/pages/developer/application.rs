@@ -1,7 +1,8 @@
 //! The page of a user's own application: its URLs, its secrets, and its registration.
 
 use protocol::client::registration::{SECRETS_LIVE_MAX, secret_digest};
-use protocol::developer::secret_reference;
+use protocol::client_setting::Row;
+use protocol::developer::{secret_reference, typed_value};
 use protocol::endpoint::Endpoint;
 use protocol::model::{Client, ClientKind, ClientSecret, Pkce};
 use protocol::redirect;
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use super::offer::api_name;
 use super::path::application_path;
+use super::setting_form::SettingForm;
 use super::visitor::{CONNECTED_MAX, NOTICES, Visitor, people, problem};
 use crate::fault::Fault;
 use crate::pages::paths;
@@ -53,7 +55,7 @@ pub(super) struct OwnApplication {
     secrets: Vec<SecretLine>,
     may_add_secret: bool,
     addresses: Vec<Address>,
-    form: Form,
+    form: SettingForm,
     /// A secret that is shown this once.
     shown: Option<String>,
     #[serde(skip)]
@@ -78,14 +80,6 @@ struct Address {
     url: String,
 }
 
-/// What can be changed.
-#[derive(Serialize)]
-struct Form {
-    name: String,
-    redirect_uris: String,
-    logo_uri: String,
-}
-
 /// Renders the page, with the refusal of the last act if there was one.
 pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<String, Fault> {
     let Visitor { app, typed, refusal, once, .. } = visitor;
@@ -104,7 +98,7 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
     });
     let policy = dialect.map(|dialect| &app.surface(dialect).policy);
     let scope = policy.map_or_else(|| client.scope.clone(), |policy| policy.scope.of_client(client));
-    let text = |name, own: &str| typed.value(name).unwrap_or(own).to_owned();
+    let value = |row: &Row| typed.value(row.name).map_or_else(|| typed_value(row, client), ToOwned::to_owned);
     Ok(app.templates.render(&OwnApplication {
         account: visitor.frame(),
         name: client.name.clone(),
@@ -123,11 +117,7 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
         secrets: client.secrets.iter().map(|secret| SecretLine::new(secret, &uses, now)).collect(),
         may_add_secret: client.kind == ClientKind::Confidential && client.secrets.len() < SECRETS_LIVE_MAX,
         addresses: addresses.collect(),
-        form: Form {
-            name: text("name", &client.name),
-            redirect_uris: text("redirect_uris", &client.redirect_uris.join("\n")),
-            logo_uri: text("logo_uri", client.logo_uri.as_deref().unwrap_or_default()),
-        },
+        form: SettingForm::new(value),
         shown: once.as_ref().map(|secret| secret.reveal().to_owned()),
         problem: refusal.map(|refusal| problem(refusal, typed, client.kind)),
     }))
@@ -174,22 +164,14 @@ impl Page for OwnApplication {
             connected: people(0),
             scopes: vec![],
             addresses: vec![],
-            form: Form {
-                name: "Importer".to_owned(),
-                redirect_uris: "com.example.app:/cb".to_owned(),
-                logo_uri: String::new(),
-            },
+            form: SettingForm::sample(&[("name", "Importer"), ("redirect_uris", "com.example.app:/cb")]),
             ..page(frame(), vec![])
         };
         let localhost = Self {
             is_public: true,
             is_on_localhost: true,
             may_add_secret: false,
-            form: Form {
-                name: "Importer".to_owned(),
-                redirect_uris: "http://localhost:3000/cb".to_owned(),
-                logo_uri: String::new(),
-            },
+            form: SettingForm::sample(&[("name", "Importer"), ("redirect_uris", "http://localhost:3000/cb")]),
             ..page(after(0), vec![])
         };
         vec![
@@ -236,11 +218,11 @@ fn sample(account: Frame, secrets: Vec<SecretLine>) -> OwnApplication {
         may_add_secret: secrets.len() < SECRETS_LIVE_MAX,
         secrets,
         addresses: vec![address("authorize", "Authorize URL", "authorize"), address("token", "Token URL", "token")],
-        form: Form {
-            name: "Importer".to_owned(),
-            redirect_uris: "https://importer.example/cb\nhttps://beta.importer.example/cb".to_owned(),
-            logo_uri: "https://importer.example/logo.png".to_owned(),
-        },
+        form: SettingForm::sample(&[
+            ("name", "Importer"),
+            ("redirect_uris", "https://importer.example/cb\nhttps://beta.importer.example/cb"),
+            ("logo_uri", "https://importer.example/logo.png"),
+        ]),
         shown: None,
         problem: None,
     }

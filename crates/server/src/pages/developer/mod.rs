@@ -8,12 +8,14 @@ mod new_token;
 mod offer;
 mod overview;
 mod path;
+mod setting_form;
 mod visitor;
 
 use std::sync::Arc;
 
 use ::http::{Method, StatusCode};
 use protocol::developer::{Act, Developed, DeveloperCall, Done, Particulars, TokenReference, TokenWish};
+use protocol::model::UserKey;
 use protocol::person::browser::FormSeal;
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
@@ -36,8 +38,8 @@ use crate::render::page::{Row, row};
 
 /// A longer query is not carried around a sign-in, in bytes: it would not fit through proxies.
 const QUERY_BYTES_MAX: usize = 5_000;
-/// The fields of the forms, which are carried around a sign-in.
-const FIELDS: [&str; 7] = ["name", "redirect_uris", "logo_uri", "kind", "dialect", "scope", "expires"];
+/// The fields of the forms beside the settings of an application. A personal token has the field `name` too.
+const FIELDS: [&str; 4] = ["kind", "dialect", "scope", "expires"];
 
 /// The pages.
 pub(super) const TABLE: &[Row] = &[
@@ -99,7 +101,7 @@ impl Area for DeveloperPage<'_> {
             let way = SecretDelivery { browser: &page.caller.browser, user: &seen.user, about: path.about()? };
             way.open(sealed, app.clock.now(), &app.keys())
         });
-        let typed = Typed::of(app, page, &FIELDS, seen.user.key);
+        let typed = typed(app, page, seen.user.key);
         let visitor = Visitor { app, page, user: &seen.user, typed, refusal, once };
         let body = match (path, &seen.done) {
             (DeveloperPath::NewApplication, _) => new_application::show(&visitor),
@@ -140,7 +142,7 @@ impl Area for DeveloperPage<'_> {
             Some(query) if page.method == Method::GET && query.len() <= QUERY_BYTES_MAX => Some(query.to_owned()),
             // The seal of a form says whose form it is: nobody need be signed in.
             _ => open_seal(app, page).await.ok().and_then(|seal| {
-                let typed = Typed::of(app, page, &FIELDS, seal.user).seal(app, seal.user);
+                let typed = typed(app, page, seal.user).seal(app, seal.user);
                 typed.map(|typed| format!("typed={typed}"))
             }),
         };
@@ -163,6 +165,12 @@ impl DeveloperPage<'_> {
         let call = DeveloperCall { caller: page.caller.clone(), seal, act };
         app.turn(policy.as_ref().unwrap_or(app.house_policy()), &page.address, call).await
     }
+}
+
+/// What the user typed into a form, which is carried around a sign-in.
+fn typed(app: &App, page: &PageRequest<'_>, user: UserKey) -> Typed {
+    let fields: Vec<&str> = setting_form::names().chain(FIELDS).collect();
+    Typed::of(app, page, &fields, user)
 }
 
 /// What a form asks for, and the surface by whose rules it is judged.
