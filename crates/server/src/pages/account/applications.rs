@@ -1,10 +1,12 @@
 //! The applications that have access to the account.
 
+use protocol::account::Act;
 use protocol::model::{Client, Consent};
 use protocol::refusal::Refusal;
 use protocol::time::UnixTime;
 use serde::Serialize;
 
+use super::form::{Form, text};
 use super::visitor::{Visitor, sample_after};
 use crate::fault::Fault;
 use crate::pages::paths;
@@ -13,6 +15,13 @@ use crate::render::face::Application;
 use crate::render::page::Page;
 use crate::render::problem::Problem;
 use crate::render::words::{self, Moment};
+
+/// The forms of the page.
+pub(super) const FORMS: &[Form] = &[Form {
+    word: "disconnect",
+    act: |page| Act::Disconnect(text(page, "client")),
+    notice: Some("The application was disconnected. It can no longer use your account."),
+}];
 
 /// The page.
 #[derive(Serialize)]
@@ -95,7 +104,7 @@ impl Page for Applications {
             ("account_applications", Self::new(Frame::sample(paths::ACCOUNT_APPLICATIONS), all, None)),
             (
                 "account_applications_none",
-                Self::new(sample_after(paths::ACCOUNT_APPLICATIONS, "disconnect"), vec![], None),
+                Self::new(sample_after(paths::ACCOUNT_APPLICATIONS, FORMS, "disconnect"), vec![], None),
             ),
         ]
     }

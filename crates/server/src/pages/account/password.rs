@@ -1,13 +1,33 @@
 //! The page on which users set or change their password.
 
+use protocol::account::Act;
 use protocol::refusal::{No, Refusal};
+use protocol::secret::Secret;
 use serde::Serialize;
 
+use super::form::{Form, secret};
 use super::visitor::{Visitor, sample_after};
 use crate::pages::paths;
 use crate::pages::signed_in::frame::Frame;
 use crate::render::page::Page;
 use crate::render::problem::Problem;
+
+/// The forms of the page.
+pub(super) const FORMS: &[Form] = &[
+    Form {
+        word: "password",
+        act: |page| Act::ChangePassword {
+            current: secret(page, "current_password"),
+            new: secret(page, "new_password"),
+        },
+        notice: Some("Your password was changed. All your other sessions were ended."),
+    },
+    Form {
+        word: "first-password",
+        act: |page| Act::ChangePassword { current: Secret::new(""), new: secret(page, "new_password") },
+        notice: Some("Your password is set. All your other sessions were ended."),
+    },
+];
 
 /// The page.
 #[derive(Serialize)]
@@ -43,7 +63,7 @@ impl Page for Password {
         let locked = Refusal { retry_after_s: Some(100), ..No::LockedOut.into() };
         vec![
             ("account_password", Self::new(Frame::sample(paths::ACCOUNT_PASSWORD), true, None)),
-            ("account_password_changed", Self::new(sample_after(paths::ACCOUNT_PASSWORD, "password"), true, None)),
+            ("account_password_changed", Self::new(sample_after(paths::ACCOUNT_PASSWORD, FORMS, "password"), true, None)),
             (
                 "account_password_wrong",
                 Self::new(Frame::sample(paths::ACCOUNT_PASSWORD), true, Some(&No::PasswordCurrentWrong.into())),

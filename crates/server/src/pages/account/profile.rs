@@ -1,11 +1,13 @@
 //! The profile page: the user's name, and the account at a glance.
 
+use protocol::account::Act;
 use protocol::model::{Identity, IdentityName, User};
 use protocol::refusal::{No, Refusal};
 use protocol::time::UnixTime;
 use serde::Serialize;
 use url::Url;
 
+use super::form::{Form, text};
 use super::visitor::{Visitor, sample_after};
 use crate::app::App;
 use crate::fault::Fault;
@@ -14,6 +16,16 @@ use crate::pages::signed_in::frame::Frame;
 use crate::render::page::Page;
 use crate::render::problem::Problem;
 use crate::render::words::Moment;
+
+/// The forms of the page.
+pub(super) const FORMS: &[Form] = &[
+    Form { word: "profile", act: |page| Act::Rename(text(page, "name")), notice: Some("Your name was saved.") },
+    Form {
+        word: "unlink",
+        act: |page| Act::Unlink(IdentityName { issuer: text(page, "issuer"), subject: text(page, "subject") }),
+        notice: Some("The account elsewhere no longer opens this one. All your other sessions were ended."),
+    },
+];
 
 /// The page.
 #[derive(Serialize)]
@@ -131,7 +143,7 @@ impl Page for Profile {
         };
         vec![
             ("account_profile", page(Frame::sample(paths::ACCOUNT))),
-            ("account_profile_saved", page(sample_after(paths::ACCOUNT, "profile"))),
+            ("account_profile_saved", page(sample_after(paths::ACCOUNT, FORMS, "profile"))),
             ("account_profile_linked", linked(vec![link("Google"), link("id.example.com")])),
             ("account_profile_linked_only", Self { may_unlink: false, ..linked(vec![link("Google")]) }),
             ("account_profile_wrong", sparse.refused(String::new(), &No::NameMalformed.into())),

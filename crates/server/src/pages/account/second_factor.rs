@@ -1,16 +1,34 @@
 //! The second factor: on, off, and how many recovery codes are left.
 
+use protocol::account::Act;
 use protocol::model::User;
 use protocol::refusal::{No, Refusal};
 use protocol::time::UnixTime;
 use serde::Serialize;
 
+use super::form::{Form, secret, text};
 use super::visitor::{Visitor, sample_after};
 use crate::pages::paths;
 use crate::pages::signed_in::frame::Frame;
 use crate::render::page::Page;
 use crate::render::problem::Problem;
 use crate::render::words::Moment;
+
+/// The forms of the page, and of those that are shown in its place: the key to scan, and the recovery codes.
+pub(super) const FORMS: &[Form] = &[
+    Form { word: "enrol-totp", act: |_| Act::EnrolTotp, notice: None },
+    Form {
+        word: "confirm-totp",
+        act: |page| Act::ConfirmTotp { sealed_seed: text(page, "seed"), typed: secret(page, "otp") },
+        notice: None,
+    },
+    Form {
+        word: "remove-totp",
+        act: |page| Act::RemoveTotp { password: secret(page, "password") },
+        notice: Some("The second factor is off."),
+    },
+    Form { word: "new-recovery-codes", act: |_| Act::RenewRecovery, notice: None },
+];
 
 /// The page.
 #[derive(Serialize)]
@@ -76,7 +94,7 @@ impl Page for SecondFactor {
             ("account_second_factor", page(Frame::sample(paths::ACCOUNT_SECOND_FACTOR), Some(9))),
             ("account_second_factor_last", page(Frame::sample(paths::ACCOUNT_SECOND_FACTOR), Some(1))),
             ("account_second_factor_none_left", page(Frame::sample(paths::ACCOUNT_SECOND_FACTOR), Some(0))),
-            ("account_second_factor_off", page(sample_after(paths::ACCOUNT_SECOND_FACTOR, "remove-totp"), None)),
+            ("account_second_factor_off", page(sample_after(paths::ACCOUNT_SECOND_FACTOR, FORMS, "remove-totp"), None)),
             (
                 "account_second_factor_wrong",
                 Self { problem, ..page(Frame::sample(paths::ACCOUNT_SECOND_FACTOR), Some(9)) },

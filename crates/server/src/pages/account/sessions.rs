@@ -1,6 +1,6 @@
 //! The sessions of the user, and failed attempts to sign in.
 
-use protocol::account::session_reference;
+use protocol::account::{Act, session_reference};
 use protocol::model::{Event, EventKind, Session};
 use protocol::policy::PAGE_TTL_S;
 use protocol::refusal::Refusal;
@@ -8,6 +8,7 @@ use protocol::time::UnixTime;
 use serde::Serialize;
 use store::EventFilter;
 
+use super::form::{Form, text};
 use super::visitor::{Visitor, sample_after};
 use crate::fault::Fault;
 use crate::pages::paths;
@@ -15,6 +16,20 @@ use crate::pages::signed_in::frame::Frame;
 use crate::render::page::Page;
 use crate::render::problem::Problem;
 use crate::render::words::{self, Moment};
+
+/// The forms of the page.
+pub(super) const FORMS: &[Form] = &[
+    Form {
+        word: "end-session",
+        act: |page| Act::EndSession(text(page, "session")),
+        notice: Some("The session was ended."),
+    },
+    Form {
+        word: "end-other-sessions",
+        act: |_| Act::EndOtherSessions,
+        notice: Some("All your other sessions were ended."),
+    },
+];
 
 /// The page.
 #[derive(Serialize)]
@@ -195,7 +210,7 @@ impl Page for Sessions {
         ];
         let attempts = Attempts::of(&tried, now);
         let one = vec![own()];
-        let ended = sample_after(paths::ACCOUNT_SESSIONS, "end-other-sessions");
+        let ended = sample_after(paths::ACCOUNT_SESSIONS, FORMS, "end-other-sessions");
         vec![
             ("account_sessions", Self::new(Frame::sample(paths::ACCOUNT_SESSIONS), all, attempts, None)),
             ("account_sessions_one", Self::new(ended, one, Attempts::default(), None)),
