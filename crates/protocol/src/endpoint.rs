@@ -211,7 +211,8 @@ mod tests {
                 assert_eq!(TOKEN.iter().filter(|own| *own == param).count(), 1, "{param}");
             }
         }
-        assert_eq!((TOKEN[0], TOKEN.len()), (P::GrantType, 15));
+        assert_eq!(TOKEN[..4], [P::GrantType, P::ClientId, P::ClientSecret, P::Code]);
+        assert!(TOKEN.iter().enumerate().all(|(at, param)| !TOKEN[..at].contains(param)), "{TOKEN:?}");
     }
 
     #[test]
