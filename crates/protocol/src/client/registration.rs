@@ -6,9 +6,7 @@ use data_encoding::BASE32_NOPAD;
 use crate::client_setting::{self, Fault, Proposal, Setting};
 use crate::crypto::entropy::Entropy;
 use crate::model::Introspection;
-use crate::model::{
-    AuthMethod, Client, ClientKind, ClientSecret, GrantType, Pkce, RefreshMode, StoredSecret,
-};
+use crate::model::{AuthMethod, Client, ClientKind, ClientSecret, GrantType, Pkce, RefreshMode, StoredSecret};
 use crate::person::password;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::crypto::keys::{Minted, Spelling, TokenKind};
-use crate::line::{Rely, Turn, Write};
 use crate::line::Reply;
+use crate::line::{Rely, Turn, Write};
 use crate::model::{
     Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKind, EventKind, Grant, GrantId, GrantType,
     Permission, Refresh, RefreshMode, User,

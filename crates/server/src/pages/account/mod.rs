@@ -41,8 +41,7 @@ pub(super) const TABLE: &[Row] = &[
 ];
 
 /// The forms of the pages.
-const FORMS: &Forms =
-    &[profile::FORMS, password::FORMS, second_factor::FORMS, sessions::FORMS, applications::FORMS];
+const FORMS: &Forms = &[profile::FORMS, password::FORMS, second_factor::FORMS, sessions::FORMS, applications::FORMS];
 
 /// Answers a request for a page of the account.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Result<Response, Fault> {

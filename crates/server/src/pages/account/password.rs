@@ -63,7 +63,10 @@ impl Page for Password {
         let locked = Refusal { retry_after_s: Some(100), ..No::LockedOut.into() };
         vec![
             ("account_password", Self::new(Frame::sample(paths::ACCOUNT_PASSWORD), true, None)),
-            ("account_password_changed", Self::new(sample_after(paths::ACCOUNT_PASSWORD, FORMS, "password"), true, None)),
+            (
+                "account_password_changed",
+                Self::new(sample_after(paths::ACCOUNT_PASSWORD, FORMS, "password"), true, None),
+            ),
             (
                 "account_password_wrong",
                 Self::new(Frame::sample(paths::ACCOUNT_PASSWORD), true, Some(&No::PasswordCurrentWrong.into())),
