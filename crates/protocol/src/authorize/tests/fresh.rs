@@ -5,8 +5,8 @@ use super::*;
 use crate::model::Session;
 use crate::person::upstream::{UnverifiedIdToken, sample as issuer};
 
-/// A user comes back at the time 1000 from an upstream identity provider, to which the browser was sent at 990.
-/// `auth_time` is the claim of the ID token.
+/// A user comes back at the time 1000 from an upstream identity provider, to which the browser was sent at 990. The
+/// `auth_time` of the ID token is `auth_time`; `null` leaves it out.
 #[expect(clippy::needless_pass_by_value, reason = "tests write the time in place")]
 fn said(auth_time: serde_json::Value) -> Option<Answer> {
     let jwt = UnverifiedIdToken::read(issuer::token(&issuer::claims_with(serde_json::json!({"auth_time": auth_time}))))
