@@ -1,4 +1,4 @@
-//! The second factor: on, off, and how many recovery codes are left.
+//! The account page about the second factor: on or off, and how many recovery codes are left.
 
 use protocol::model::User;
 use protocol::refusal::{No, Refusal};
@@ -12,18 +12,18 @@ use crate::render::page::Page;
 use crate::render::problem::Problem;
 use crate::render::words::Moment;
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct SecondFactor {
     account: Frame,
     factor: Option<Factor>,
-    /// True if the user has a password. It is asked for before the second factor is switched off.
+    /// True if the user has a password. The page then asks for it before the second factor is disabled.
     has_password: bool,
     #[serde(skip)]
     problem: Option<Problem>,
 }
 
-/// A second factor that is on.
+/// An enabled second factor.
 #[derive(Clone, Serialize)]
 struct Factor {
     since: Moment,
@@ -31,7 +31,7 @@ struct Factor {
 }
 
 impl SecondFactor {
-    /// The page of a user, after what was wrong with the last answer.
+    /// The page of a user, with the refusal of the last action if there was one.
     pub(crate) fn new(account: Frame, user: &User, now: UnixTime, refusal: Option<&Refusal>) -> Self {
         let factor = user.totp.as_ref();
         Self {
@@ -44,7 +44,7 @@ impl SecondFactor {
     }
 }
 
-/// Renders the page, with the refusal of the last act if there was one.
+/// Renders the page, with the refusal of the last action if there was one.
 pub(super) fn show(visitor: &Visitor<'_>) -> String {
     let Visitor { app, user, refusal, .. } = visitor;
     app.templates.render(&SecondFactor::new(visitor.frame(), user, app.clock.now(), *refusal))

@@ -1,4 +1,4 @@
-//! The user who looks at a page of their account, and the notices that these pages show.
+//! The user who views an account page, and the notices that account pages show.
 
 use protocol::model::{Session, SessionId, User};
 use protocol::refusal::Refusal;
@@ -8,7 +8,7 @@ use crate::browser::PageRequest;
 use crate::fault::Fault;
 use crate::pages::signed_in::frame::{Frame, notice};
 
-/// The notices of the account.
+/// The notices after an action on the account pages: the word of the action, and the text.
 pub(super) const NOTICES: [(&str, &str); 8] = [
     ("profile", "Your name was saved."),
     ("password", "Your password was changed. All your other sessions were ended."),
@@ -20,24 +20,24 @@ pub(super) const NOTICES: [(&str, &str); 8] = [
     ("disconnect", "The application was disconnected. It can no longer use your account."),
 ];
 
-/// A user who is signed in, at a page of their account.
+/// A signed-in user who views an account page.
 pub(super) struct Visitor<'a> {
     pub(super) app: &'a App,
     pub(super) page: &'a PageRequest<'a>,
     pub(super) user: &'a User,
     pub(super) session: SessionId,
-    /// What was wrong with what they just did.
+    /// The refusal of the last action, if there was one.
     pub(super) refusal: Option<&'a Refusal>,
 }
 
 impl Visitor<'_> {
-    /// The frame of the page that they asked for.
+    /// Returns the frame of the requested page.
     pub(super) fn frame(&self) -> Frame {
         let done = self.refusal.is_none().then(|| self.page.query("done")).flatten();
         Frame::new(self.app, self.page, self.user, self.page.path, notice(&NOTICES, done.as_deref()))
     }
 
-    /// Their sessions that are alive.
+    /// Returns the user's live sessions.
     pub(super) async fn live_sessions(&self) -> Result<Vec<Session>, Fault> {
         let now = self.app.clock.now();
         let mut sessions = self.app.store.sessions(self.user.key).await?;
@@ -50,7 +50,7 @@ impl Visitor<'_> {
     }
 }
 
-/// The frame of a sample, after what this word stands for.
+/// Returns the frame of a sample after the action `done`.
 pub(super) fn sample_after(path: &str, done: &str) -> Frame {
     Frame::sample_with(path, notice(&NOTICES, Some(done)))
 }
