@@ -163,7 +163,7 @@ impl Fields {
         Self::default()
     }
 
-    /// Sets a member, and hands itself back for the next.
+    /// Sets a member. Returns the members, to set more.
     #[must_use]
     pub fn with(mut self, field: Field, value: impl Into<Value>) -> Self {
         self.set(field, value);
@@ -188,13 +188,13 @@ impl Fields {
         }
     }
 
-    /// The value of a member.
+    /// Returns the value of a member.
     #[must_use]
     pub fn value(&self, field: Field) -> Option<&Value> {
         self.0.iter().find(|(name, _)| *name == field).map(|(_, value)| value)
     }
 
-    /// All members, in order.
+    /// Returns all members, in the order in which they were set.
     pub fn iter(&self) -> impl Iterator<Item = (Field, &Value)> {
         self.0.iter().map(|(name, value)| (*name, value))
     }

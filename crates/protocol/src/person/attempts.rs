@@ -148,7 +148,7 @@ crate::wire::names! {
         Account = "account",
         /// Failures from one network address.
         Address = "address",
-        /// Failures from a known device, or in a session of somebody who is signed in.
+        /// Failures from a known device, or in the session of a signed-in user.
         Device = "device",
         /// Wrong codes of the second factor.
         SecondFactor = "second_factor",
