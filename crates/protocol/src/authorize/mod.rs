@@ -12,7 +12,7 @@
 //! | 7 | | return a code | return a code |
 //!
 //! Rows 4 and 5 are judged by [`crate::person::sign_in`]. When the user answers a page, [`Visit::decide`] judges the
-//! answer first. Then it calls [`Visit::next`], which starts again at row 1 and finds the next page or the redirect.
+//! answer first. Then it calls `Visit::next`, which starts again at row 1 and finds the next page or the redirect.
 
 mod consent;
 mod precheck;
