@@ -1,6 +1,6 @@
 //! The state that all requests share: store, dialects, policies, keys, clock, limits, templates. There are no globals.
 //!
-//! [`App::turn`] loads, judges and commits a call. [`crate::node`] opens an [`App`].
+//! [`App::turn`] loads, judges and commits a call. `crate::node` opens an [`App`].
 
 mod alone;
 mod judged;
@@ -48,7 +48,7 @@ use crate::upstream::Upstream;
 /// Value of `Retry-After` when the server is busy, in seconds.
 const BUSY_RETRY_AFTER_S: u64 = 1;
 
-/// The parts from which [`crate::node`] opens an [`App`].
+/// The parts from which `crate::node` opens an [`App`].
 pub struct Setup {
     /// The database that holds all persistent state.
     pub store: Arc<dyn Store>,

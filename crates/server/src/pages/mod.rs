@@ -1,8 +1,8 @@
 //! The pages that users see: plain HTML forms that work without scripts.
 //!
 //! Each page is one `.rs` file with the values for its template, one template, and one row in the table of its area:
-//! `way`, `account` or `developer`. No page knows another page. What several pages need is in lower layers: [`paths`],
-//! [`signed_in`] and [`crate::render`].
+//! `way`, `account` or `developer`. No page knows another page. What several pages need is in lower layers: `paths`,
+//! `signed_in` and [`crate::render`].
 
 mod account;
 mod developer;
