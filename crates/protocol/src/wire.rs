@@ -153,31 +153,32 @@ names! {
 }
 
 names! {
-    /// A kind of answer. Each fills the template of its name in a dialect.
+    /// The kinds of answers. A dialect has a template for each kind.
     ReplyKind {
-        /// Tokens; RFC 6749 §5.1
+        /// A token response; RFC 6749 §5.1
         Token = "token",
-        /// A code on its way to the client; RFC 6749 §4.1.2
+        /// An authorization response with a code; RFC 6749 §4.1.2
         Code = "code",
-        /// A token on its way to the client; RFC 6749 §4.2.2
+        /// An authorization response with an access token; RFC 6749 §4.2.2
         Implicit = "implicit",
-        /// A refusal on its way to the client; RFC 6749 §4.1.2.1
+        /// An authorization response with an error; RFC 6749 §4.1.2.1
         Denied = "denied",
-        /// A live token; RFC 7662 §2.2
+        /// The introspection response for an active token; RFC 7662 §2.2
         Introspect = "introspect",
-        /// A token that is worth nothing; RFC 7662 §2.2
+        /// The introspection response for an inactive token; RFC 7662 §2.2
         Inactive = "inactive",
-        /// A token was revoked; RFC 7009 §2.2
+        /// The revocation response; RFC 7009 §2.2
         Revoke = "revoke",
-        /// Who the user is; OpenID Connect Core §5.3.2
+        /// The userinfo response; OpenID Connect Core §5.3.2
         Userinfo = "userinfo",
-        /// What the server can do; RFC 8414 §3.2
+        /// The authorization server metadata; RFC 8414 §3.2
         Metadata = "metadata",
     }
 }
 
 impl ReplyKind {
-    /// Returns the members that an answer of this kind can have. A template that names another one would never get a value.
+    /// Returns the members that an answer of this kind can have. In a template, any other member would never get a
+    /// value.
     #[must_use]
     pub const fn fields(self) -> &'static [Field] {
         use Field as F;
@@ -220,7 +221,7 @@ impl Fields {
         Self::default()
     }
 
-    /// Sets a member, and hands itself back for the next.
+    /// Sets a member. Returns the members, to set more.
     #[must_use]
     pub fn with(mut self, field: Field, value: impl Into<Value>) -> Self {
         self.set(field, value);
@@ -245,13 +246,13 @@ impl Fields {
         }
     }
 
-    /// The value of a member.
+    /// Returns the value of a member.
     #[must_use]
     pub fn value(&self, field: Field) -> Option<&Value> {
         self.0.iter().find(|(name, _)| *name == field).map(|(_, value)| value)
     }
 
-    /// All members, in order.
+    /// Returns all members, in the order in which they were set.
     pub fn iter(&self) -> impl Iterator<Item = (Field, &Value)> {
         self.0.iter().map(|(name, value)| (*name, value))
     }

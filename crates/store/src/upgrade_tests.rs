@@ -1,4 +1,5 @@
-//! Codes and grants that a node of another version wrote or changed. Such nodes work on the same rows during an upgrade.
+//! Tests of codes and grants that a node of another version wrote or changed. Such nodes work on the same rows during
+//! an upgrade.
 
 use protocol::line::Write;
 use protocol::model::{Authorization, Circumstances, Code, CodeId, Grant, GrantId, Refresh};
@@ -17,7 +18,7 @@ fn without_circumstances(authorization: Authorization) -> Authorization {
     Authorization { circumstances: Circumstances::default(), ..authorization }
 }
 
-/// Runs every test of this file on a store with [`furnish`]ed rows, beside which `sql` changes the same database.
+/// Runs every test of this file on a store with the rows of [`furnish`]. `sql` changes the same database directly.
 async fn check(store: &dyn Store, mut sql: impl FnMut(&str)) {
     furnish(store).await;
     rows_of_an_older_version_are_read_from_their_columns(store, &mut sql).await;

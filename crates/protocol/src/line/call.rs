@@ -1,21 +1,21 @@
-//! Everything that this server can be asked, and everything that it can answer.
+//! Calls, which are the parsed requests, and replies, which are the answers before a dialect spells them.
 
 use crate::client::authenticate::Credentials;
 use crate::line::{Facts, Turn, Wants};
 use crate::refusal::Refusal;
 use crate::wire::{Fields, ReplyKind};
 
-/// An answer with members, for a dialect to spell.
+/// An answer by canonical names, which a dialect spells.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
-    /// Which template.
+    /// The kind of answer.
     pub kind: ReplyKind,
-    /// The members.
+    /// The members with their values.
     pub fields: Fields,
 }
 
 impl Reply {
-    /// An answer of this kind.
+    /// An answer of this kind with these members.
     #[must_use]
     pub fn new(kind: ReplyKind, fields: Fields) -> Self {
         debug_assert!(
@@ -26,29 +26,30 @@ impl Reply {
     }
 }
 
-/// A fully parsed request. What it is judged by is in its type: there is one for every endpoint and every form of a page.
+/// A fully parsed request, together with its judge. Each endpoint and each form of a page has a type that implements
+/// it.
 pub trait Call: Send + Sync + 'static {
-    /// What a yes looks like.
+    /// The result if the call is allowed.
     type Yes: Send + 'static;
 
-    /// The keys of the rows that the call must be judged against, from the call alone.
+    /// Returns the keys of the rows that the call is judged by. They depend on the call alone.
     fn wants(&self) -> Wants;
 
-    /// Judges the call. The changes of the turn are committed whether the verdict is yes or no: a no may have
-    /// consequences, such as the end of a grant whose code came twice.
+    /// Judges the call. The changes of the turn are committed even if the call is refused, because a refusal can have
+    /// consequences. For example, a replayed code ends its grant.
     ///
     /// # Errors
-    /// Says no, with a name.
+    /// The reason why the call is refused.
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Self::Yes, Refusal>;
 
-    /// The client credentials that the call is judged by, if it has any. Hashing them belongs on a pool of its own, so that a
-    /// storm of wrong client secrets cannot keep people from signing in.
+    /// Returns the client credentials of the call, if it has any. Their hashing runs on a separate thread pool, so that
+    /// a flood of wrong client secrets does not keep users from signing in.
     fn credentials(&self) -> Option<&Credentials> {
         None
     }
 
-    /// Does judging mean hashing a password? Then it belongs on the bounded pool for slow work, so that a storm of
-    /// sign-ins cannot starve the token endpoint.
+    /// Returns true if judging the call includes hashing a password. It then runs on the bounded thread pool for slow
+    /// work, so that a flood of sign-ins does not delay the token endpoint.
     fn is_slow(&self, _facts: &Facts) -> bool {
         false
     }

@@ -23,30 +23,31 @@ pub enum GrantType {
     Assertion,
 }
 
-/// One row of the table.
+/// A row of the table of grant types.
 #[derive(Clone, Copy, Debug)]
 pub struct GrantTypeRow {
     /// The grant type.
     pub grant: GrantType,
-    /// Its name in rows, dialect files and commands. It is the word of the RFCs where that is no address.
+    /// The name in rows, dialect files and commands. It is the word of the RFCs, unless that is a URN.
     pub name: &'static str,
-    /// The values of `grant_type` that ask the token endpoint for it. Empty for a grant type that has no business there.
+    /// The values of `grant_type` for it at the token endpoint. Empty for a grant type that does not use the token
+    /// endpoint.
     pub words: &'static [&'static str],
     /// The parameters without which a token request of it means nothing. No other grant type has them.
     pub needs: &'static [P],
     /// The other parameters that a token request of it can have.
     pub reads: &'static [P],
-    /// The `response_type` that asks the authorization endpoint for it. A client with such a grant type needs a redirect URI.
+    /// The `response_type` for it at the authorization endpoint. A client with such a grant type needs a redirect URI.
     pub response_type: Option<&'static str>,
-    /// True if an application may have it that a person registered without the operator.
+    /// True if self-registered applications may have the grant type.
     pub is_open_to_self_registered: bool,
-    /// True if a client must be able to keep a secret to have it.
+    /// True if only confidential clients may have the grant type.
     pub is_for_confidential_only: bool,
     /// True if a refresh token may be issued with the first access token.
     pub gives_refresh_token: bool,
 }
 
-/// A row that gives nothing away: a new grant type has it until its own row says otherwise.
+/// The default columns of a row, which allow nothing.
 const CLOSED: GrantTypeRow = GrantTypeRow {
     grant: GrantType::AuthorizationCode,
     name: "",
@@ -59,7 +60,7 @@ const CLOSED: GrantTypeRow = GrantTypeRow {
     gives_refresh_token: false,
 };
 
-/// The table, in the order in which people list grant types.
+/// The table of grant types, in the usual order.
 const TABLE: &[GrantTypeRow] = &[
     GrantTypeRow {
         grant: GrantType::AuthorizationCode,
@@ -123,7 +124,7 @@ const TABLE: &[GrantTypeRow] = &[
 ];
 
 impl GrantType {
-    /// Every grant type, in the order in which people list them.
+    /// Every grant type, in the usual order.
     pub const ALL: &[Self] = &{
         let mut all = [Self::AuthorizationCode; TABLE.len()];
         let mut at = 0;
@@ -137,32 +138,33 @@ impl GrantType {
     /// The `grant_type` of RFC 7523 §2.1.
     pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-    /// The row of the table.
+    /// Returns the row of the table.
     #[must_use]
     pub const fn row(self) -> &'static GrantTypeRow {
-        // The rows stand in the order of the enum; a test compares them.
+        // The rows have the order of the enum. A test checks that.
         &TABLE[self as usize]
     }
 
-    /// The word of the RFCs; for the assertion grant, whose word there is an address, that of dialect files and clients.
+    /// Returns the word of the RFCs. For the assertion grant, whose word is a URN, returns the name in dialect files
+    /// and commands.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.row().name
     }
 
-    /// The grant type with this name or this `grant_type`.
+    /// Returns the grant type with this name or this `grant_type`.
     #[must_use]
     pub fn from_name(text: &str) -> Option<Self> {
         TABLE.iter().find(|row| row.name == text || row.words.contains(&text)).map(|row| row.grant)
     }
 
-    /// True if users are sent to the authorization endpoint for it, and back by a redirect.
+    /// Returns true if the grant type uses the authorization endpoint and a redirect URI.
     #[must_use]
     pub const fn is_by_redirect(self) -> bool {
         self.row().response_type.is_some()
     }
 
-    /// True if a client of this kind may have it.
+    /// Returns true if a client of this kind may have the grant type.
     #[must_use]
     pub fn fits(self, kind: ClientKind) -> bool {
         !self.row().is_for_confidential_only || kind == ClientKind::Confidential

@@ -1,4 +1,4 @@
-//! Jobs.
+//! Statements about jobs.
 
 use protocol::model::{Job, JobId, JobState};
 use protocol::time::UnixTime;
@@ -31,7 +31,7 @@ pub(super) fn claim(connection: &Connection, claim: JobClaim) -> Result<Vec<Job>
     Ok(jobs)
 }
 
-/// Writes what became of a job. Gives the number of jobs that `holder` held.
+/// Writes the outcome of an attempt at a job. Returns the number of jobs that `holder` held: 0 or 1.
 pub(super) fn end(connection: &Connection, id: JobId, holder: i64, end: &JobEnd) -> Result<usize, Stop> {
     const LATER: &str = "UPDATE jobs SET due_at = ?3, last_error = ?4, is_dead = ?5, claimed_by = NULL, \
         claimed_until = NULL WHERE id = ?1 AND claimed_by = ?2";
@@ -42,7 +42,7 @@ pub(super) fn end(connection: &Connection, id: JobId, holder: i64, end: &JobEnd)
     }
 }
 
-/// Makes an operator's change to a job. Gives the number of jobs that were changed.
+/// Makes an operator's change to a job. Returns the number of changed jobs: 0 or 1.
 pub(super) fn change(connection: &Connection, id: JobId, change: JobChange) -> Result<usize, Stop> {
     const RETRY: &str = "UPDATE jobs SET due_at = ?2, attempts = 0, is_dead = 0, claimed_by = NULL, claimed_until = NULL \
         WHERE id = ?1 AND (claimed_until IS NULL OR claimed_until <= ?2)";

@@ -1,4 +1,4 @@
-//! What can be registered, by whom, and what a new application gets.
+//! Tests of registration: what the operator and an owner can register, and the defaults of a new application.
 
 use serde_json::Value;
 
@@ -51,12 +51,12 @@ fn ask<const N: usize>(asker: Asker, more: [(Setting, Given); N]) -> Result<Clie
     proposed(&proposal(more), Asked { asker, policy: &sample::policy() })
 }
 
-/// The first thing that is wrong with what the operator proposes.
+/// Returns the first fault of a proposal by the operator.
 fn no<const N: usize>(more: [(Setting, Given); N]) -> No {
     ask(Asker::Operator, more).expect_err("it is refused")[0].no
 }
 
-/// A value that the operator may give a confidential client, for each setting.
+/// Returns a valid value of the setting, for a proposal by the operator about a confidential client.
 fn good(setting: Setting) -> Given {
     match setting.row().form {
         Form::Text if setting == Setting::Scope => "links:read profile".into(),
@@ -71,7 +71,7 @@ fn good(setting: Setting) -> Given {
     }
 }
 
-/// The value of a setting in a row, as it could be proposed.
+/// Returns the value of a setting in a row, in the form of a proposal.
 fn read(setting: Setting, client: &Client) -> Given {
     match (setting.row().read)(client) {
         Value::String(text) => Given::Text(text),
@@ -155,7 +155,7 @@ fn a_client_whose_users_come_back_says_where_rfc_6749_3_1_2_2() {
     assert!(registration_of(&own_account, Asker::Operator).unwrap().redirect_uris.is_empty());
     let api = Proposal::of([(Setting::Name, "API".into()), (Setting::Resources, ["https://api.example/"].into())]);
     assert_eq!(registration_of(&api, Asker::Operator).unwrap().grants, []);
-    // One from before the rule can be renamed.
+    // An application that is older than the rule can be renamed.
     let old = Client { redirect_uris: vec![], ..sample::client() };
     let asked = Asked { asker: Asker::Operator, policy: &sample::policy() };
     let renamed = changed(&old, &Proposal::of([(Setting::Name, "New".into())]), asked).unwrap();

@@ -1,4 +1,4 @@
-//! The applications that have access to the account.
+//! The account page with the applications that have access to the account.
 
 use protocol::account::Act;
 use protocol::model::{Client, Consent};
@@ -23,7 +23,7 @@ pub(super) const FORMS: &[Form] = &[Form {
     notice: Some("The application was disconnected. It can no longer use your account."),
 }];
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct Applications {
     account: Frame,
@@ -43,14 +43,15 @@ pub(super) struct Line {
 }
 
 impl Applications {
-    /// The page with these applications.
+    /// The page with these applications, and the refusal of the last action if there was one.
     pub(crate) fn new(account: Frame, applications: Vec<Line>, refusal: Option<&Refusal>) -> Self {
         Self { account, applications, problem: refusal.map(Problem::new) }
     }
 }
 
 impl Line {
-    /// The line of a client, with what it may do in words, and since when if it was asked for.
+    /// The line of a client. `sentences` describe its scopes. `consent` is absent for a first-party application, which
+    /// needs none.
     pub(crate) fn new(client: &Client, sentences: Vec<String>, consent: Option<&Consent>, now: UnixTime) -> Self {
         let renewed = consent.filter(|consent| consent.renewed_at != consent.given_at);
         Self {
@@ -63,7 +64,7 @@ impl Line {
     }
 }
 
-/// Renders the page, with the refusal of the last act if there was one.
+/// Renders the page, with the refusal of the last action if there was one.
 pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let Visitor { app, user, refusal, .. } = visitor;
     let now = app.clock.now();

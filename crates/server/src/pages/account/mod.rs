@@ -29,7 +29,7 @@ use crate::http::answer::Form;
 use crate::http::{Response, answer as http_answer};
 use crate::render::page::{Row, row};
 
-/// The pages.
+/// The table of the account pages.
 pub(super) const TABLE: &[Row] = &[
     row::<profile::Profile>(include_str!("../../templates/account_profile.html")),
     row::<password::Password>(include_str!("../../templates/account_password.html")),
@@ -84,8 +84,8 @@ impl Area for AccountPage<'_> {
         Ok(self.page.html(self.app, status, body))
     }
 
-    /// What is shown this once is shown at once. After everything else the browser is sent to a page, so that loading that
-    /// page anew does not do it again.
+    /// Secrets that are shown only once are in the response itself. After other actions the browser is redirected to
+    /// the page, so that reloading it does not repeat the action.
     fn done(&self, word: &str, account: &Account) -> Response {
         let Self { app, page } = self;
         let visitor = self.visitor(account, None);
@@ -122,7 +122,8 @@ impl AccountPage<'_> {
     }
 }
 
-/// The page with the same key again after a wrong first code, so that users need not scan it twice.
+/// Renders the page with the same shared secret after a wrong first code, so that users need not scan it twice. `None`
+/// for other requests.
 fn enrol_again(visitor: &Visitor<'_>) -> Option<String> {
     let Visitor { app, page, user, refusal, .. } = visitor;
     let refusal = refusal.filter(|refusal| refusal.no == No::SecondFactorWrong)?;

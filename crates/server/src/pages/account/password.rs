@@ -1,4 +1,4 @@
-//! The page on which users set or change their password.
+//! The account page on which users set or change their password.
 
 use protocol::account::Act;
 use protocol::refusal::{No, Refusal};
@@ -29,7 +29,7 @@ pub(super) const FORMS: &[Form] = &[
     },
 ];
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct Password {
     account: Frame,
@@ -40,13 +40,13 @@ pub(super) struct Password {
 }
 
 impl Password {
-    /// The page, after what was wrong with the last answer.
+    /// The page, with the refusal of the last action if there was one.
     pub(crate) fn new(account: Frame, has_password: bool, refusal: Option<&Refusal>) -> Self {
         Self { account, has_password, problem: refusal.map(Problem::new) }
     }
 }
 
-/// Renders the page, with the refusal of the last act if there was one.
+/// Renders the page, with the refusal of the last action if there was one.
 pub(super) fn show(visitor: &Visitor<'_>) -> String {
     let Visitor { app, user, refusal, .. } = visitor;
     app.templates.render(&Password::new(visitor.frame(), user.password.is_some(), *refusal))

@@ -27,7 +27,7 @@ pub(super) const FORMS: &[Form] = &[
     },
 ];
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct Profile {
     account: Frame,
@@ -46,10 +46,10 @@ pub(super) struct Profile {
     problem: Option<Problem>,
 }
 
-/// An upstream account.
+/// A linked account at an upstream identity provider.
 #[derive(Serialize)]
 struct Link {
-    /// The name of the identity provider, as people know it.
+    /// The name of the identity provider that users know.
     place: String,
     since: Moment,
     issuer: String,
@@ -68,7 +68,7 @@ impl Link {
 }
 
 impl Profile {
-    /// The page of a user with so many sessions and connected applications.
+    /// The page of a user. `counts` are the numbers of sessions and of connected applications.
     fn new(account: Frame, user: &User, counts: (usize, usize), links: Vec<Link>, now: UnixTime) -> Self {
         Self {
             may_unlink: user.password.is_some() || links.len() > 1,
@@ -85,13 +85,13 @@ impl Profile {
         }
     }
 
-    /// The same page after a name that cannot be taken.
+    /// The same page after a refused change of the name.
     pub(crate) fn refused(self, name: String, refusal: &Refusal) -> Self {
         Self { name, problem: Some(Problem::new(refusal)), ..self }
     }
 }
 
-/// Renders the page, with the refusal of the last act if there was one.
+/// Renders the page, with the refusal of the last action if there was one.
 pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let Visitor { app, page, user, refusal, .. } = visitor;
     let now = app.clock.now();

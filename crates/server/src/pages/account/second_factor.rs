@@ -1,4 +1,4 @@
-//! The second factor: on, off, and how many recovery codes are left.
+//! The account page about the second factor: on or off, and how many recovery codes are left.
 
 use protocol::account::Act;
 use protocol::model::User;
@@ -30,18 +30,18 @@ pub(super) const FORMS: &[Form] = &[
     Form { word: "new-recovery-codes", act: |_| Act::RenewRecovery, notice: None },
 ];
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct SecondFactor {
     account: Frame,
     factor: Option<Factor>,
-    /// True if the user has a password. It is asked for before the second factor is switched off.
+    /// True if the user has a password. The page then asks for it before the second factor is disabled.
     has_password: bool,
     #[serde(skip)]
     problem: Option<Problem>,
 }
 
-/// A second factor that is on.
+/// An enabled second factor.
 #[derive(Clone, Serialize)]
 struct Factor {
     since: Moment,
@@ -49,7 +49,7 @@ struct Factor {
 }
 
 impl SecondFactor {
-    /// The page of a user, after what was wrong with the last answer.
+    /// The page of a user, with the refusal of the last action if there was one.
     pub(crate) fn new(account: Frame, user: &User, now: UnixTime, refusal: Option<&Refusal>) -> Self {
         let factor = user.totp.as_ref();
         Self {
@@ -62,7 +62,7 @@ impl SecondFactor {
     }
 }
 
-/// Renders the page, with the refusal of the last act if there was one.
+/// Renders the page, with the refusal of the last action if there was one.
 pub(super) fn show(visitor: &Visitor<'_>) -> String {
     let Visitor { app, user, refusal, .. } = visitor;
     app.templates.render(&SecondFactor::new(visitor.frame(), user, app.clock.now(), *refusal))

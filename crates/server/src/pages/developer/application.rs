@@ -23,7 +23,7 @@ use crate::render::page::Page;
 use crate::render::problem::Problem;
 use crate::render::words::Moment;
 
-/// The addresses that a developer copies, and what they are called.
+/// The endpoints whose URLs the page shows, with their labels.
 const ADDRESSES: [(Endpoint, &str); 6] = [
     (Endpoint::Authorize, "Authorize URL"),
     (Endpoint::Token, "Token URL"),
@@ -33,7 +33,7 @@ const ADDRESSES: [(Endpoint, &str); 6] = [
     (Endpoint::Metadata, "Metadata URL"),
 ];
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct OwnApplication {
     account: Frame,
@@ -44,9 +44,9 @@ pub(super) struct OwnApplication {
     path: String,
     is_public: bool,
     is_disabled: bool,
-    /// True if a redirect URI is on `localhost`, for which there is a better choice.
+    /// True if a redirect URI is on `localhost`. The page then recommends a loopback address.
     is_on_localhost: bool,
-    /// Of which surface; absent when it is switched off.
+    /// The name of the application's surface; `None` if the surface is not served.
     api: Option<String>,
     since: Moment,
     connected: String,
@@ -56,23 +56,23 @@ pub(super) struct OwnApplication {
     may_add_secret: bool,
     addresses: Vec<Address>,
     form: SettingForm,
-    /// A secret that is shown this once.
+    /// A new secret, which is shown only once.
     shown: Option<String>,
     #[serde(skip)]
     problem: Option<Problem>,
 }
 
-/// A secret, without its text.
+/// A client secret, without its text.
 #[derive(Serialize)]
 struct SecretLine {
     hint: String,
     since: Moment,
-    /// When it was last used, to the hour; absent when no use was noted.
+    /// The time of the last use, to the hour; `None` if no use was recorded.
     used: Option<Moment>,
     reference: String,
 }
 
-/// An address to copy.
+/// The URL of an endpoint.
 #[derive(Serialize)]
 struct Address {
     id: &'static str,
@@ -80,7 +80,7 @@ struct Address {
     url: String,
 }
 
-/// Renders the page, with the refusal of the last act if there was one.
+/// Renders the page, with the refusal of the last action if there was one.
 pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<String, Fault> {
     let Visitor { app, typed, refusal, once, .. } = visitor;
     let now = app.clock.now();
@@ -88,10 +88,10 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
     let uses = app.store.secret_uses(client.key).await?;
     let connected = app.store.connected(client.key, now, CONNECTED_MAX).await?;
     let addresses = ADDRESSES.iter().filter_map(|(endpoint, label)| {
-        // Introspection is for clients that can prove who they are.
+        // Only confidential clients can use introspection.
         let is_of_use = *endpoint != Endpoint::Introspect || client.kind == ClientKind::Confidential;
         let url = dialect.filter(|_| is_of_use)?.url(*endpoint)?;
-        // An application that answers for no resource learns of its own tokens only.
+        // A client that is no resource can introspect only its own tokens.
         let is_own_only = *endpoint == Endpoint::Introspect && !client.may_learn_of(None, &[]);
         let label = if is_own_only { "Introspection URL (own tokens only)" } else { *label };
         Some(Address { id: endpoint.row().name, label, url })
@@ -197,7 +197,7 @@ fn sample_moment(ago_s: i64) -> Moment {
     Moment::new(UnixTime(now.0 - ago_s), now)
 }
 
-/// A page with these secrets, for the samples.
+/// Returns a sample with these secrets.
 fn sample(account: Frame, secrets: Vec<SecretLine>) -> OwnApplication {
     let address = |id, label, path: &str| Address { id, label, url: format!("https://auth.example.com/oauth/{path}") };
     OwnApplication {

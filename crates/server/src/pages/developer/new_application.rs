@@ -1,4 +1,4 @@
-//! Registering an application.
+//! The page on which users register an application.
 
 use protocol::model::ClientKind;
 use protocol::refusal::No;
@@ -12,7 +12,7 @@ use crate::pages::signed_in::frame::Frame;
 use crate::render::page::Page;
 use crate::render::problem::Problem;
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct NewApplication {
     account: Frame,
@@ -26,7 +26,7 @@ pub(super) struct NewApplication {
     problem: Option<Problem>,
 }
 
-/// A surface to choose.
+/// A surface to choose from.
 #[derive(Serialize)]
 struct Api {
     word: String,
@@ -34,7 +34,7 @@ struct Api {
     is_chosen: bool,
 }
 
-/// Renders the page, with the refusal of the last act if there was one.
+/// Renders the page, with the refusal of the last action if there was one.
 pub(super) fn show(visitor: &Visitor<'_>) -> String {
     let Visitor { app, page, typed, refusal, .. } = visitor;
     let offered = offered(app, may_register);
