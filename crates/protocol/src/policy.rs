@@ -22,7 +22,7 @@ pub struct Policy {
     pub resources: Vec<String>,
     /// Spelling and lifetime of authorization codes.
     pub code: TokenPolicy,
-    /// The spelling of its access tokens.
+    /// The spelling of access tokens.
     pub access: TokenPolicy,
     /// Spelling and lifetime of refresh tokens. `ttl_s` is the idle lifetime.
     pub refresh: TokenPolicy,
@@ -155,11 +155,11 @@ impl ScopePolicy {
 pub struct AlsoRead {
     /// The name of that surface's dialect.
     pub dialect: String,
-    /// The spellings of its access tokens.
+    /// The spellings of access tokens of that surface.
     pub access: Vec<Spelling>,
-    /// The spelling of its personal access tokens.
+    /// The spelling of personal access tokens of that surface.
     pub personal: Spelling,
-    /// Its scopes.
+    /// The scope rules of that surface.
     pub scope: ScopePolicy,
 }
 
@@ -201,9 +201,9 @@ pub struct TokenPolicy {
 pub struct GrantSpelling {
     /// The grant.
     pub grant: GrantType,
-    /// The spelling of its access tokens.
+    /// The spelling of access tokens.
     pub access: Spelling,
-    /// The spelling of its refresh tokens.
+    /// The spelling of refresh tokens.
     pub refresh: Spelling,
 }
 

@@ -1,4 +1,5 @@
-//! The world: sockets, time, entropy, configuration, HTML. It carries verdicts; it does not make them.
+//! The server: sockets, time, randomness, configuration, pages. It carries out the verdicts of the judges in
+//! `protocol`, and makes none itself.
 #![allow(clippy::disallowed_methods, reason = "only here are the clock, the files and the entropy of the system")]
 
 mod accounts;

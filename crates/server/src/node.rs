@@ -29,7 +29,7 @@ impl App {
     /// Opens the node. An installation without a sealing key gets its first one.
     ///
     /// # Errors
-    /// When the store cannot be read or written.
+    /// If the store cannot be read or written.
     pub async fn open(setup: Setup) -> Result<Arc<Self>, Fault> {
         let Setup { store, dialects, policies, master, settings, clock, entropy } = setup;
         let greatest_id = store.greatest_id().await?;
@@ -42,7 +42,7 @@ impl App {
         let node = i64::from_be_bytes(std::array::from_fn(|at| drawn[16 + at]));
         let number = number::claim(&*store, node, u16::from_be_bytes([drawn[0], drawn[1]])).await?;
         let mut templates = pages::templates(&settings.brand, settings.base_path());
-        // Copying the shipped templates takes time, so it is done only if there are others.
+        // Copying the shipped templates takes time, so copy them only if the operator replaces some.
         if !settings.brand.templates.is_empty() {
             templates.adopt(settings.brand.templates.clone()).map_err(Fault::Templates)?;
         }
@@ -75,7 +75,7 @@ impl App {
     }
 }
 
-/// The surface of each dialect, and the policy of the pages that belong to none.
+/// Returns the surface of each dialect, and the policy of pages that belong to no dialect.
 fn surfaces(
     dialects: &Dialects,
     policies: Vec<Policy>,

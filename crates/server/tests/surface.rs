@@ -1,4 +1,4 @@
-//! What the public is answered, without a socket.
+//! Answers of the public endpoints, to requests that are given to the server without a socket.
 
 mod common;
 
@@ -333,7 +333,7 @@ async fn a_script_of_another_origin_may_redeem_and_ask_who_the_user_is_but_not_i
         let preflight = ask(&app, Method::OPTIONS, path, &asked, "").await;
         let origin = preflight.headers().get("access-control-allow-origin").map(|value| value.to_str().unwrap());
         assert_eq!(origin, is_shared.then_some("*"), "{path}");
-        // Without this header browsers send no cookies along, so that a stranger's script acts for nobody.
+        // Without this header browsers send no cookies, so a script of another origin cannot act as the signed-in user.
         assert!(!preflight.headers().contains_key("access-control-allow-credentials"), "{path}");
     }
 }

@@ -1,4 +1,4 @@
-//! The table of the authorization endpoint, row by row.
+//! Tests of the authorization endpoint: each row of the table in [`crate::authorize`].
 
 mod authorization;
 mod faults;
@@ -22,7 +22,7 @@ use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
 
-/// `web` asks for `profile` with PKCE; nobody is signed in.
+/// A world in which the client `web` asks for the scope `profile` with PKCE, and nobody is signed in.
 fn world() -> World {
     let mut world = World::new();
     world.unsend(Param::ClientSecret);
@@ -39,7 +39,7 @@ fn world() -> World {
     world
 }
 
-/// Signs `user` in.
+/// The same world with a session of `user`, who authenticated by the methods `amr`.
 fn with_session(mut world: World, user: User, amr: Vec<Amr>) -> World {
     let minted = world.mint(TokenKind::Session);
     world.session = Some(crate::crypto::keys::Presented { id: minted.id, digest: minted.digest });
@@ -106,7 +106,7 @@ fn visit(world: &World, answer: Option<Answer>) -> Visit {
     Visit { errand, caller, address: "192.0.2.1".into(), answer }
 }
 
-/// The step in one line, and the changes in another.
+/// Judges the visit, and returns two lines for a comparison: the step, and the changes.
 fn told(world: &World, answer: Option<Answer>) -> String {
     let (verdict, changes) = world.judge(&visit(world, answer));
     let step = match verdict {

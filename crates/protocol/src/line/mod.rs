@@ -9,7 +9,7 @@ mod turn;
 mod wants;
 mod write;
 
-pub use call::{Call, Reply, ReplyKind};
+pub use call::{Call, Reply};
 pub use changes::Changes;
 pub use facts::{Facts, LiveTicket, OwnedCounts, RefreshMatch, Row};
 pub use rely::Rely;

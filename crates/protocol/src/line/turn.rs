@@ -1,4 +1,4 @@
-//! One request being judged.
+//! Turns: the context in which one attempt to judge a call runs, and what the judge decides in it.
 
 use super::{Changes, Rely, Write};
 use crate::client::recalled::{Proven, Recalled};
@@ -11,26 +11,27 @@ use crate::policy::Policy;
 use crate::secret::Secret;
 use crate::time::UnixTime;
 
-/// One request being judged: the time, the rules, the keys, the randomness, and what was decided so far.
+/// One attempt to judge a call: time, policy, keys and randomness for the judge, and the changes that it decided so
+/// far.
 #[derive(Debug)]
 pub struct Turn<'a> {
-    /// What time it is.
+    /// The current time.
     pub now: UnixTime,
-    /// The rules of the dialect that was spoken.
+    /// The rules of the surface.
     pub policy: &'a Policy,
-    /// The installation's keys.
+    /// The keys of the installation.
     pub keys: &'a Keys,
-    /// Randomness and ids.
+    /// The source of random bytes and row ids.
     pub entropy: Entropy,
-    /// The network address of the caller.
+    /// The client's network address.
     pub address: &'a str,
-    /// What the process remembers of the calling client's secrets.
+    /// What the process remembers about the secrets of the calling client.
     pub recalled: &'a Recalled,
-    /// The account of the operating system that runs a command; absent for requests.
+    /// The operating system's account that runs a command; `None` for requests.
     actor: Option<&'a str>,
-    /// Password hashes that an earlier attempt at the same turn computed.
+    /// Password hashes that earlier attempts to judge the same call computed.
     memo: Option<&'a Memo>,
-    /// The client's secret that was right, once one was. The process remembers it.
+    /// The client secret that the judge verified, if any. The process remembers it.
     pub proven: Option<Proven>,
     changes: Changes,
 }
@@ -54,19 +55,20 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// The same turn, with the password hashes that an earlier attempt at it computed.
+    /// Returns the turn with the password hashes that earlier attempts computed.
     #[must_use]
     pub fn with_memo(self, memo: &'a Memo) -> Self {
         Self { memo: Some(memo), ..self }
     }
 
-    /// The same turn, judged by a process that remembers something of the calling client's secrets.
+    /// Returns the turn with what the process remembers about the secrets of the calling client.
     #[must_use]
     pub fn with_recalled(self, recalled: &'a Recalled) -> Self {
         Self { recalled, ..self }
     }
 
-    /// The same turn, for a command that this account of the operating system runs. Every event says so.
+    /// Returns the turn for a command that this account of the operating system runs. Every audit event will name the
+    /// account.
     #[must_use]
     pub fn by(self, actor: &'a str) -> Self {
         Self { actor: Some(actor), ..self }
@@ -98,8 +100,8 @@ impl<'a> Turn<'a> {
         self.changes.writes.push(write);
     }
 
-    /// Adds the precondition that the user is unchanged, unless the turn has written the user already: that write has the
-    /// precondition, with the version before the one that `user` has now.
+    /// Adds the precondition that the user is unchanged. If the turn has already written the user, that write has the
+    /// precondition itself, and `user` has a newer version than the store.
     pub fn rely_on(&mut self, user: &User) {
         let is_written = |write: &Write| matches!(write, Write::PutUser(own) if own.key == user.key);
         if !self.changes.writes.iter().any(is_written) {
@@ -121,7 +123,7 @@ impl<'a> Turn<'a> {
         self.write(Write::Note(event));
     }
 
-    /// Hands over what was decided.
+    /// Returns the decided changes.
     #[must_use]
     pub fn into_changes(self) -> Changes {
         self.changes

@@ -1,7 +1,7 @@
-//! The rows: what is known of clients, users, sessions, grants and tokens.
+//! The rows: clients, users, sessions, grants, tokens and others.
 //!
-//! Ids are numbers that grow and never leave the server unmasked. Rows with a `version` are documents that are replaced
-//! as a whole, and only by somebody who saw their latest version.
+//! Ids are numbers that grow. They never leave the server unmasked. Rows with a `version` are documents that are
+//! replaced as a whole, and only by a turn that has loaded their latest version.
 
 mod attempts;
 mod authorization;

@@ -1,11 +1,13 @@
-//! The assertion grant, RFC 7521 §4.1 and RFC 7523 §2.1: an ID token of an issuer that the operator trusts becomes tokens of
-//! this server, for the account that the identity is linked to. [`crate::person::upstream`] has the rule for the account.
+//! The assertion grant, RFC 7521 §4.1 and RFC 7523 §2.1. A client exchanges an ID token of a trusted identity provider
+//! for tokens of this server. They belong to the account that the identity is linked to, by the rules of
+//! [`crate::person::upstream`].
 //!
-//! The issuer's keys are handed over with the request, so that verifying stays pure. A second factor of the account is asked
-//! for here as everywhere else, with the same counters, and nothing is linked before it was right.
+//! The caller fetches the identity provider's keys and hands them over with the request, so that verification does no
+//! I/O. An account with a second factor needs it here too, with the same counters. Nothing is linked before the second
+//! factor is proven.
 //!
-//! A token is good for one exchange. Unlike a refresh token it gives no second answer to whoever lost the first one: the
-//! application asks its user to sign in there again.
+//! An ID token is good for one exchange. Unlike a refresh token it cannot be presented again after a lost answer: the
+//! client must send its user to the identity provider again.
 
 use std::sync::Arc;
 
@@ -22,12 +24,12 @@ use crate::wire::{Param, Params};
 
 #[derive(Debug)]
 pub(crate) struct Request {
-    /// The client is told what is wrong with it only when it is known who the client is.
+    /// The parsed ID token. A fault in it is reported only after the client is authenticated.
     token: Result<UnverifiedIdToken, No>,
-    /// The token with its issuer, as soon as both are there.
+    /// The ID token with its identity provider, once [`Request::trust`] has handed that over.
     assertion: Result<Assertion, No>,
     otp: Option<Secret>,
-    /// The program's attempts at a second factor are counted by its network address and by the account.
+    /// The attempt at the second factor. Failures are counted by network address and by account.
     attempt: Attempt,
     params: Params,
 }
@@ -68,7 +70,7 @@ impl Request {
         if facts.is_jti_used(assertion.jti()) {
             return Err(refused(No::AssertionReplayed));
         }
-        // ◆ Of two who come with the same token, the second looks again and finds it used.
+        // ◆ Of two requests with the same token, the second is judged again and finds the token used.
         let burn = Write::BurnJti { jti: assertion.jti(), until: found.ends_at() };
         let (how, amr) = match found.user() {
             Some(user) => self.check_second_factor(user, facts, turn)?,
@@ -81,8 +83,8 @@ impl Request {
         Ok(issue::begin(new, turn))
     }
 
-    /// The assertion stands for the password. An account with a second factor needs that as well. Returns how the user was
-    /// authenticated, for the audit event and for the grant.
+    /// Checks the second factor of an account that has one; the assertion only replaces the password. Returns how the
+    /// user authenticated, for the audit event and for the grant.
     fn check_second_factor(
         &self,
         user: &Arc<User>,
@@ -117,7 +119,8 @@ mod tests {
 
     const SEED: &[u8] = b"12345678901234567890";
 
-    /// A surface with the grant and tokens of its own for it, and a client that may use it.
+    /// A world whose surface has the assertion grant with token spellings of its own, and a client that may use the
+    /// grant.
     fn world(said: &Value) -> World {
         let mut world = World::new();
         world.policy.grants.push(GrantType::Assertion);
@@ -218,7 +221,8 @@ mod tests {
         );
     }
 
-    /// Whoever registered the address first, and never proved it, would otherwise share the account with its owner.
+    /// Otherwise a person who registered the address first, without proving it, would share the account with the owner
+    /// of the address.
     #[test]
     fn an_account_with_an_unverified_address_is_not_linked() {
         let mut world = world(&claims());
@@ -326,7 +330,7 @@ mod tests {
             (verdict.is_ok(), changes.writes.iter().find_map(burn))
         };
         let (is_ok, burn) = burned(&world);
-        // `exp` is 1990, and clocks may differ by half a minute.
+        // `exp` is 1990, and clocks may differ by 30 seconds.
         assert_eq!((is_ok, burn.map(|(_, until)| until)), (true, Some(UnixTime(2020))));
         world.facts.is_jti_used = true;
         check(
@@ -338,7 +342,7 @@ mod tests {
         );
         let other = linked(self::world(&claims_with(json!({"jti": "another"}))), sample::user());
         assert_ne!(burned(&other).1, burn, "a token that says something else is another token");
-        // What is not signed says nothing, not even that it was used.
+        // A token with a wrong signature is not even reported as used.
         let mut forged = world.sent(Param::Assertion);
         forged.truncate(forged.len() - 4);
         world.send(Param::Assertion, &forged);

@@ -1,4 +1,5 @@
-//! The grants: one file each, and none knows another. A grant never writes; it decides changes.
+//! The grant types of the token endpoint: one file each, and none knows another. A grant does not write to the store;
+//! it decides changes.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::wire::{Param, Params};
 
-/// A parsed token request of one of the grants.
+/// The part of a token request that belongs to its grant type.
 #[derive(Debug)]
 pub(crate) enum GrantRequest {
     AuthorizationCode(authorization_code::Request),
@@ -42,7 +43,7 @@ impl GrantRequest {
             GrantType::Assertion => {
                 assertion::Request::parse(params, address).map(|request| Self::Assertion(Box::new(request)))
             }
-            // It has no business here: RFC 6749 §4.2 has it at the authorization endpoint alone.
+            // RFC 6749 §4.2 uses the implicit grant only at the authorization endpoint.
             GrantType::Implicit => Err(unknown),
         }
     }
@@ -67,7 +68,8 @@ impl GrantRequest {
         }
     }
 
-    /// The token that cannot be judged without the keys of its issuer.
+    /// Returns the ID token of an assertion grant. The caller must call [`GrantRequest::trust`] with its identity
+    /// provider.
     pub(crate) fn assertion(&self) -> Option<&UnverifiedIdToken> {
         match self {
             Self::Assertion(request) => request.token(),
@@ -81,7 +83,7 @@ impl GrantRequest {
         }
     }
 
-    /// Does judging mean hashing a password?
+    /// Returns true if judging the request includes hashing a password.
     pub(crate) fn is_slow(&self) -> bool {
         matches!(self, Self::Password(_))
     }

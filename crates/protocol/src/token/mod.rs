@@ -1,5 +1,5 @@
-//! The token endpoint, RFC 6749 §3.2: the phases that all grants share. A grant fills in only what is its own, and cannot
-//! forget a shared step: the client is authenticated, and allowed to use the grant, before a grant sees anything.
+//! The token endpoint, RFC 6749 §3.2: the steps that all grant types share. Before the code of a grant type runs, the
+//! client is authenticated and its right to use the grant type is checked.
 
 mod assertion;
 mod authorization_code;
@@ -22,15 +22,15 @@ use crate::refusal::{No, Refusal};
 use crate::token::grant::GrantRequest;
 use crate::wire::{Param, Params};
 
-/// A request to turn a grant into tokens.
+/// A token request: client credentials, and the parameters of one grant type.
 #[derive(Debug)]
 pub struct TokenRequest {
     applicant: Applicant,
     grant: GrantRequest,
 }
 
-/// Who asks for tokens, and by which grant. A turn of its own for a request with an assertion: nothing is fetched for
-/// somebody who may not ask.
+/// The client of a token request, and the grant type that it asks for. A request with an assertion is judged by this
+/// part first, so that nothing is fetched for a client that may not ask.
 #[derive(Clone, Debug)]
 pub struct Applicant {
     credentials: Credentials,
@@ -61,10 +61,11 @@ impl Call for Applicant {
 }
 
 impl TokenRequest {
-    /// Reads a token request. `address` is the caller's network address, as it is counted for brute force.
+    /// Parses a token request. `address` is the client's network address, in the form in which failed attempts are
+    /// counted.
     ///
     /// # Errors
-    /// A missing or malformed parameter, or a grant that the surface does not offer.
+    /// A parameter is missing or malformed, or the surface does not offer the grant type.
     pub fn parse(mut params: Params, policy: &Policy, keys: &Keys, address: &str) -> Result<Self, Refusal> {
         let word = params.take(Param::GrantType).ok_or(Refusal::of(No::ParameterMissing, Param::GrantType))?;
         let credentials = Credentials::parse(&mut params)?;
@@ -72,19 +73,20 @@ impl TokenRequest {
         Ok(Self { applicant: Applicant { credentials, grant: grant.kind() }, grant })
     }
 
-    /// The ID token that this request cannot be judged without the keys of its issuer for.
+    /// Returns the ID token of an assertion grant. The caller must call [`TokenRequest::trust`] with its identity
+    /// provider before the request is judged.
     #[must_use]
     pub fn assertion(&self) -> Option<&UnverifiedIdToken> {
         self.grant.assertion()
     }
 
-    /// Who asks.
+    /// Returns the client of the request, to be judged before anything is fetched.
     #[must_use]
     pub fn applicant(&self) -> &Applicant {
         &self.applicant
     }
 
-    /// Hands over the issuer whose assertions are taken, with its keys; or why there is none.
+    /// Hands over the trusted identity provider with its keys, or the reason why there is none.
     pub fn trust(&mut self, issuer: Result<Arc<Issuer>, No>) {
         self.grant.trust(issuer);
     }

@@ -1,4 +1,4 @@
-//! Calls a judge.
+//! Runs a judge, and collects what it decided.
 
 use protocol::client::recalled::Proven;
 use protocol::line::{Call, Changes, Facts, Turn};
@@ -6,17 +6,17 @@ use protocol::refusal::Refusal;
 
 use crate::observe::audit;
 
-/// What a judge decided.
+/// The decision of a judge.
 pub(super) struct Judged<Yes> {
     pub(super) verdict: Result<Yes, Refusal>,
     pub(super) changes: Changes,
-    /// The events among the changes, for the log.
+    /// The audit events among the changes, as log lines.
     pub(super) events: Vec<audit::Line>,
-    /// The client secret that was right.
+    /// The client secret that the judge verified, if any.
     pub(super) proven: Option<Proven>,
 }
 
-/// Lets a judge decide, and reads the events among its changes.
+/// Judges a call, and reads the audit events among its changes.
 pub(super) fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> Judged<C::Yes> {
     let verdict = call.decide(facts, &mut turn);
     let proven = turn.proven;

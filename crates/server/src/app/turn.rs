@@ -1,4 +1,5 @@
-//! Where the pure half meets the world: a call is loaded, judged and committed.
+//! Turns: a call's rows are loaded, the call is judged, and the changes are committed. Here the pure judges meet store,
+//! clock and randomness.
 
 use std::sync::Arc;
 
@@ -24,41 +25,43 @@ use crate::slow::SlowPool;
 /// Maximum number of attempts when concurrent writes invalidate a turn's preconditions.
 const TURN_ATTEMPTS_MAX: u32 = 5;
 
-/// A call that is being judged, and the results of the attempts so far.
+/// A call that is being judged, and what its attempts have found out so far.
 struct Calling<'a, C> {
     app: &'a App,
     call: Arc<C>,
-    /// True after a commit of this turn was lost to another one.
+    /// True after a commit of this call was lost to a concurrent write.
     has_lost: bool,
     policy: &'a Arc<Policy>,
     address: &'a str,
-    /// Password hashes that were computed, so that no attempt computes one again.
+    /// Password hashes that earlier attempts computed.
     memo: Option<Arc<Memo>>,
     /// False after the store failed to write that a client secret was used.
     may_note_use: bool,
-    /// An id of another node that the ids of this turn must lie above.
+    /// An id that another node wrote. The ids of the next attempt must be greater.
     behind: i64,
 }
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 enum Attempt<'a, Yes> {
-    /// With the judge's verdict, which is committed.
+    /// The verdict is final, and its changes are committed.
     Done(Result<Yes, Refusal>),
     /// Another attempt is needed.
     Again {
         /// True if the turn ends something.
         is_ending: bool,
-        /// Counts as an open guess at the secret for as long as the call is judged.
+        /// The open guess at a client secret, which counts as long as the call is judged.
         guess: Option<Guess<'a>>,
     },
 }
 
 impl App {
-    /// Takes a call down the line: load, decide, commit. A turn that loses a race is loaded and judged anew. A turn that ends
-    /// something and lost its first attempt has the store for itself, so that it cannot lose to the traffic that it ends.
+    /// Loads the rows of a call, judges it, and commits the changes. If a concurrent write invalidates a precondition,
+    /// the call is loaded and judged again. If the call ends something and lost its first attempt, the second attempt
+    /// has the exclusive right to write, so that it cannot lose to the traffic that it ends.
     ///
     /// # Errors
-    /// The inner error is the judge's no, or [`protocol::refusal::No::Busy`]; the outer one means that something is broken.
+    /// The inner error is the judge's refusal, or [`protocol::refusal::No::Busy`]. The outer error means that the
+    /// server is broken.
     pub async fn turn<C: Call>(
         &self,
         policy: &Arc<Policy>,
@@ -76,7 +79,7 @@ impl App {
                 Attempt::Done(verdict) => return Ok(verdict),
                 Attempt::Again { is_ending: false, .. } => {}
                 Attempt::Again { is_ending: true, guess: _guess } => {
-                    // Boxed: hardly any turn comes here.
+                    // Boxed because hardly any turn comes here.
                     let Calling { call, has_lost, memo, .. } = &calling;
                     let alone = Box::pin(self.turn_alone(&**call, *has_lost, (policy, address), memo.as_deref()));
                     if let Some(done) = alone.await {
@@ -90,18 +93,18 @@ impl App {
         Ok(Err(busy()))
     }
 
-    /// Loads the wanted rows. Wants that name no row, such as those of a garbage token, do not cost a look at the store.
+    /// Loads the wanted rows. Wants without keys, such as those of a malformed token, do not ask the store.
     pub(super) async fn look(&self, wants: Wants) -> Result<Facts, store::Fault> {
         if wants.is_empty() { Ok(Facts::default()) } else { self.store.load(wants).await }
     }
 
-    /// Randomness and ids for a turn. The ids lie above `revoked_below`, below which everything was revoked.
+    /// Returns a source of random bytes and row ids for a turn. The ids are greater than `revoked_below`.
     pub(super) fn above(&self, revoked_below: i64) -> Result<Entropy, Implausible> {
         self.ids.lift(revoked_below, self.clock.now_ms())?;
         self.draw_ids()
     }
 
-    /// A store that may work later is a refusal; one that is broken is a fault.
+    /// Returns a refusal if the store is only unavailable for now, or a fault if it is broken.
     pub(super) fn failed<T>(&self, fault: store::Fault) -> Result<Result<T, Refusal>, Fault> {
         self.note_fault(&fault);
         match fault {
@@ -115,7 +118,7 @@ impl App {
 }
 
 impl<'a, C: Call> Calling<'a, C> {
-    /// Loads what the call wants, lets the judge decide, and commits what it decided.
+    /// Makes one attempt: loads the wanted rows, judges the call, and commits the changes.
     async fn attempt(&mut self) -> Result<Attempt<'a, C::Yes>, Fault> {
         let app = self.app;
         let looked = app.look_with_secrets(&*self.call, self.has_lost, self.policy, self.address).await;
@@ -166,7 +169,7 @@ impl<'a, C: Call> Calling<'a, C> {
             }
             Err(CommitError::Behind(id)) => self.behind = id,
             Err(CommitError::Taken(name)) => return Err(Fault::Taken(name)),
-            // Judged again without the note that the secret was used: perhaps nothing else has to be written.
+            // Judge the call again without recording the use of the secret. Perhaps nothing else must be written.
             Err(CommitError::Fault(_)) if used_at.is_some() && !is_skippable && self.may_note_use => {
                 app.metrics.wrote(false);
                 self.may_note_use = false;
@@ -174,7 +177,8 @@ impl<'a, C: Call> Calling<'a, C> {
             Err(CommitError::Fault(fault)) => {
                 app.metrics.wrote(false);
                 let failed = app.failed(fault);
-                // A full disk still answers those who only read, also where it would be noted that they read.
+                // With a full disk, requests that only read are still answered, even if the record of their use is
+                // lost.
                 return if is_skippable && failed.is_ok() {
                     Ok(Attempt::Done(verdict))
                 } else {
@@ -189,11 +193,12 @@ impl<'a, C: Call> Calling<'a, C> {
         self.app.learn(&*self.call, client, self.address, proven, used_at);
     }
 
-    /// Judges the call, on a pool of its own if that takes password hashes; `None` when too much is waiting there.
+    /// Judges the call, on a thread pool if that needs password hashes. Returns `None` if the queue of the pool is
+    /// full.
     async fn judged(&mut self, seen: Seen, entropy: Entropy) -> Result<Option<Judged<C::Yes>>, Fault> {
         let app = self.app;
         if let Some(pool) = app.pool(&*self.call, &seen, self.policy, self.address) {
-            // Boxed: most turns are quick, and should not carry room for the others.
+            // Boxed because most turns are quick, and should not reserve space for the others.
             return Box::pin(self.judged_slowly(pool, seen, entropy)).await;
         }
         let keys = app.keys();

@@ -1,4 +1,4 @@
-//! `grantry work`: the jobs that the server does beside answering requests.
+//! `grantry work`: lists, retries and drops the jobs that the server does in the background.
 
 use clap::{Args, Subcommand, ValueEnum};
 use protocol::line::{Changes, Write};
@@ -15,7 +15,7 @@ use crate::entropy::Source;
 use crate::ids::Ids;
 use crate::work::jobs::TEST;
 
-/// Jobs that are listed unless `--limit` says otherwise.
+/// Default of `--limit`.
 const LIMIT: &str = "1000";
 const COLUMNS: [&str; 7] = ["id", "kind", "state", "attempts", "created_at", "due_at", "last_error"];
 
@@ -172,7 +172,7 @@ fn new_id() -> Result<JobId, Stop> {
     ids.reserve(Clock::System.now_ms()).map(JobId).map_err(|why| Stop::no(why.to_string()))
 }
 
-/// A job as commands print it, without its document, which may hold an e-mail address or a link.
+/// Returns a job without its document, which may hold an e-mail address or a link.
 fn document(job: &Job) -> Value {
     json!({
         "id": job.id.0.to_string(), "kind": job.kind, "state": job.state.as_str(), "attempts": job.attempts,

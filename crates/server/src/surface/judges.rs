@@ -1,4 +1,4 @@
-//! The judges of the endpoints that programs call.
+//! Hands requests to the judges of the endpoints that programs call.
 
 use protocol::endpoint::Endpoint;
 use protocol::line::{Call, Reply};
@@ -16,12 +16,12 @@ use crate::fault::Fault;
 use crate::http::{Response, answer};
 
 impl Asked<'_> {
-    /// Judges the request within the limits of its dialect.
+    /// Judges the request, unless a rate limit of its dialect refuses it.
     pub(super) async fn judge(&self) -> Result<Response, Fault> {
         self.within_limits(async |params, address| self.judge_params(params, address).await).await
     }
 
-    /// The table of judges: hands the decoded request to that of its endpoint.
+    /// Hands the decoded request to the judge of its endpoint, and encodes the verdict.
     async fn judge_params(&self, mut params: Params, address: &str) -> Result<Response, Fault> {
         let grant = params.value(Param::GrantType).and_then(GrantType::from_name);
         let (policy, keys) = (&*self.surface.policy, self.app.keys());
@@ -29,7 +29,7 @@ impl Asked<'_> {
             Endpoint::Token => {
                 let request = TokenRequest::parse(params, policy, &keys, address);
                 match request {
-                    // Boxed: few requests need it.
+                    // Boxed because few requests have an assertion.
                     Ok(request) if request.assertion().is_some() => {
                         Box::pin(self.redeem_assertion(request, address)).await?
                     }
@@ -53,7 +53,9 @@ impl Asked<'_> {
         })
     }
 
-    /// Two turns: the judge fetches nothing, and nothing is fetched for a client that may not ask.
+    /// Judges a token request with an assertion. The first turn checks the client, so that nothing is fetched for one
+    /// that may not use the grant. Then the identity provider's keys are fetched, because a judge does no I/O. The
+    /// second turn judges the request.
     async fn redeem_assertion(
         &self,
         mut request: TokenRequest,

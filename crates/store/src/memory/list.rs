@@ -1,4 +1,4 @@
-//! Lists for people.
+//! Queries of lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,7 +78,7 @@ impl Tables {
         }
     }
 
-    /// Neither revoked, by itself or with all others of its user or client, nor over.
+    /// Returns true if the grant is neither expired nor revoked, by itself or with everything of its user or client.
     fn is_live(&self, grant: &Grant, now: UnixTime) -> bool {
         let is_above = |revoked_below: i64| grant.id.0 >= revoked_below;
         !grant.is_revoked

@@ -1,4 +1,4 @@
-//! Jobs.
+//! Statements about jobs.
 
 use protocol::model::{Event, Job, JobId, JobState};
 use protocol::time::UnixTime;
@@ -89,7 +89,7 @@ impl Errand for Claim {
     }
 }
 
-/// Writes what became of a job.
+/// Writes the outcome of an attempt at a job.
 pub(super) struct End {
     pub(super) id: JobId,
     pub(super) holder: i64,

@@ -1,4 +1,4 @@
-//! Jobs.
+//! Statements about jobs.
 
 use protocol::model::{Event, Job, JobId, JobState};
 use protocol::time::UnixTime;
@@ -53,7 +53,7 @@ fn claim_as_stored(connection: &Connection, claim: JobClaim) -> Result<Vec<Store
     Ok(jobs)
 }
 
-/// Writes what became of a job. Gives the number of jobs that `holder` held.
+/// Writes the outcome of an attempt at a job. Returns the number of jobs that `holder` held: 0 or 1.
 pub(super) fn end(connection: &Connection, id: JobId, holder: i64, end: &JobEnd) -> Result<usize, Stop> {
     const LATER: &str = "UPDATE jobs SET due_at = ?3, last_error = ?4, is_dead = ?5, claimed_by = NULL, \
         claimed_until = NULL WHERE id = ?1 AND claimed_by = ?2";

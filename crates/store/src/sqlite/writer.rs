@@ -41,7 +41,7 @@ pub(super) enum Work {
     ReplaceMaster(Digest, Digest),
     /// Claims due jobs, and puts them there.
     ClaimJobs(JobClaim, Arc<Mutex<Vec<protocol::model::Job>>>),
-    /// Writes what became of a job that this worker holds.
+    /// Writes the outcome of an attempt at a job that this worker holds.
     EndJob(JobId, i64, JobEnd),
     /// Buries jobs of unknown kinds.
     BuryJobs(JobBurial),
@@ -192,7 +192,7 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
 /// then it tries again after each batch.
 pub(super) const FRAMES_WAIT: u32 = 2 * FRAMES_MAX;
 
-/// The write-ahead log, as the thread that writes looks after it.
+/// The care of the write-ahead log by the writer thread.
 struct Log<'r> {
     readers: &'r Weak<Slots>,
     witness: Witness,
@@ -203,7 +203,8 @@ struct Log<'r> {
 impl<'r> Log<'r> {
     fn open(connection: &Connection, readers: &'r Weak<Slots>) -> Self {
         let mut log = Self { readers, witness: Witness::default(), request: None };
-        // Asked first, because SQLite makes the index when it is first needed. What is wrong is told below.
+        // Ask SQLite for the frames first, because it creates the index when that is first needed. Errors are reported
+        // below.
         let _ = frames(connection);
         if let (Some(path), Some(slots)) = (connection.path(), readers.upgrade()) {
             slots.index.open(path);
@@ -225,15 +226,15 @@ impl<'r> Log<'r> {
         frames >= FRAMES_WAIT
     }
 
-    /// Writes the log back when it has grown long. Here and not in the commit, so that the turns of the batch do not wait.
+    /// Writes the log back if it has become long. This is not part of the commit, so the turns of the batch do not wait
+    /// for it.
     fn look(&mut self, connection: &Connection) {
         let slots = self.readers.upgrade();
         let none = Index::default();
         let index = slots.as_ref().map_or(&none, |slots| &slots.index);
         let done = match self.witness.look(index, || frames(connection)) {
             Ok(frames) if frames >= FRAMES_MAX => {
-                // What somebody still reads from the log cannot be written over, so all of it has to be written back now for
-                // the next commit to begin it anew.
+                // The log can start from the beginning only if no snapshot reads from it and all of it is written back.
                 if let Some(slots) = &slots
                     && !Self::have_readers_ended(slots, &mut self.request, frames)
                 {
@@ -246,13 +247,13 @@ impl<'r> Log<'r> {
             Err(error) => Err(error),
         };
         if let Err(error) = done {
-            // Everything is safe in the log; the next batch tries again.
+            // Everything is safe in the log. The next batch tries again.
             tracing::warn!(%error, "the write-ahead log could not be written back");
         }
     }
 }
 
-/// The number of frames in the log, a page each.
+/// Returns the number of frames in the log. Each frame holds one page.
 fn frames(connection: &Connection) -> rusqlite::Result<u32> {
     let mut statement = connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
     statement.query_row([], |row| row.get(1))

@@ -1,11 +1,12 @@
-//! `prompt=login`, `max_age` and confirmations: who has proven who they are since they were asked. OpenID Connect Core
-//! §3.1.2.1.
+//! Tests of `prompt=login`, `max_age` and confirmations: whether a user authenticated after the request was made.
+//! OpenID Connect Core §3.1.2.1.
 
 use super::*;
 use crate::model::Session;
 use crate::person::upstream::{UnverifiedIdToken, sample as issuer};
 
-/// Somebody comes back at 1000 from an issuer that was asked at 990, and said this about the time.
+/// A user comes back at the time 1000 from an upstream identity provider, to which the browser was sent at 990. The
+/// `auth_time` of the ID token is `auth_time`; `null` leaves it out.
 #[expect(clippy::needless_pass_by_value, reason = "tests write the time in place")]
 fn said(auth_time: serde_json::Value) -> Option<Answer> {
     let jwt = UnverifiedIdToken::read(issuer::token(&issuer::claims_with(serde_json::json!({"auth_time": auth_time}))))
@@ -14,7 +15,7 @@ fn said(auth_time: serde_json::Value) -> Option<Answer> {
     Some(Answer::Proof(Proof::Upstream(Ok(Box::new(said)))))
 }
 
-/// A visit of somebody who is not known yet, for an application that asks so.
+/// A visit of a browser without a session, for an application that sends this parameter.
 fn asking(param: Param, value: &str, user: Option<User>) -> World {
     let mut world = world();
     world.facts.client = Some(Arc::new(Client { is_first_party: true, ..sample::client() }));
@@ -43,10 +44,10 @@ fn an_issuer_elsewhere_makes_a_visit_fresh_only_by_a_time_after_it_was_asked() {
             assert!(!told.contains("PutCode"), "{told}");
         }
     }
-    // Nothing fresh was asked for.
+    // The request asks for no recent authentication.
     let world = asking(Param::Prompt, "select_account", Some(without_password()));
     assert!(told(&world, said(serde_json::json!(null))).starts_with("return code"));
-    // An age that the time of the issuer is within.
+    // The `auth_time` of the identity provider is within the requested maximum age.
     let world = asking(Param::MaxAge, "600", Some(without_password()));
     assert!(told(&world, said(serde_json::json!(450))).starts_with("return code"));
     assert!(told(&world, said(serde_json::json!(300))).starts_with("ask sign-in"));
@@ -76,7 +77,7 @@ fn the_time_of_the_issuer_becomes_the_session_s_and_its_methods_do_not() {
     assert!(Session::undated(UnixTime(1000)) < UnixTime(1));
 }
 
-/// A session that is younger than the errand by some clock is not one that the errand began.
+/// A session that a clock puts after the start of the visit need not have begun in the course of the visit.
 #[test]
 fn only_a_session_that_the_errand_began_is_fresh_whatever_the_clocks_of_nodes_say() {
     let mut world = with_consent(signed_in(), "profile");
@@ -160,7 +161,7 @@ fn a_confirmation_goes_on_after_a_time_of_the_issuer_s_that_is_recent() {
     };
     assert_eq!(confirmed(UnixTime(1000 - 14 * 60)), None);
     assert_eq!(confirmed(UnixTime(1)), Some(No::UpstreamNotFresh));
-    // Nothing is known of the time, and there is nothing else to confirm it by.
+    // The identity provider gave no time, and the user has neither a password nor a second factor here.
     assert_eq!(confirmed(Session::undated(UnixTime(990))), None);
 }
 

@@ -1,4 +1,4 @@
-//! Passwords and second factors on the way to an application.
+//! Tests of passwords and second factors in the course of an authorization request.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Somebody comes back from an issuer elsewhere.
+//! Tests of a browser that comes back from an upstream identity provider.
 
 use super::*;
 use crate::model::{Identity, IdentityName};
@@ -41,7 +41,9 @@ fn an_issuer_s_word_does_not_stand_for_a_second_factor() {
     assert!(!told.contains("signed_in") && !told.contains("PutIdentity"), "{told}");
 }
 
-/// Alice came by her account elsewhere, is asked for her second factor, and answers. `change` is what happens meanwhile.
+/// Alice signs in at the upstream identity provider, is asked for her second factor, and sends `otp`. `change` is
+/// applied to the world before the answer is judged. Returns the outcome, and the link that waits for the second
+/// factor.
 fn answered(otp: &str, change: impl FnOnce(&mut World, &mut Visit)) -> (String, Option<Link>) {
     let mut world = world();
     world.now = UnixTime(59);
@@ -71,7 +73,8 @@ fn answered(otp: &str, change: impl FnOnce(&mut World, &mut Visit)) -> (String, 
     (format!("{step}: {}", sample::names(&changes)), link)
 }
 
-/// The page that is asked next, and the errand behind its seal, which is for the browser's new cookie if it got one.
+/// Returns the page that the browser is shown, and the visit that is sealed into it. The seal is for the browser's new
+/// cookie, if the browser got one.
 fn asked(browse: Browse, world: &World) -> (Errand, Page) {
     let Step::Ask(Ask { seal, page }) = browse.step else { panic!("{browse:?}") };
     let browser = match &browse.cookie {
@@ -104,7 +107,7 @@ fn an_account_is_linked_once_its_second_factor_is_right_and_not_before() {
 
 #[test]
 fn what_let_a_link_begin_must_still_hold_when_it_is_made() {
-    // The address is no longer verified, or is another one.
+    // Meanwhile the account's e-mail address became unverified, or changed.
     for change in [|user: &mut User| user.email_verified = false, |user: &mut User| user.email = Some("b@c.d".into())] {
         let (told, _) = answered("287082", |world, _| {
             let held = world.facts.session.as_mut().unwrap();
@@ -114,7 +117,7 @@ fn what_let_a_link_begin_must_still_hold_when_it_is_made() {
         });
         assert_eq!(told, "sign-in Some(UpstreamEmailTaken): ");
     }
-    // Somebody else was faster; or it was she herself, in another tab.
+    // Meanwhile the identity was linked, to another account or by Alice herself in another tab.
     let other = User { key: crate::model::UserKey(7), ..sample::user() };
     let (told, _) = answered("287082", |world, visit| {
         world.facts.identity = Some(linked_to(other, visit.errand.progress.link.as_ref().unwrap()));
@@ -163,12 +166,12 @@ fn who_has_a_password_confirms_by_that_who_they_are_asvs_7_5_1() {
         }
     };
     let without = || User { password: None, ..sample::user() };
-    // Before: there is no button for whom it would be of no use.
+    // Before the trip to the identity provider: the page has no button for a user whom the trip cannot confirm.
     assert_eq!(asked(sample::user(), vec![Amr::Pwd], true, true), "by password, None");
     assert_eq!(asked(without(), vec![Amr::Fed], true, true), "by any way, None");
-    // Another account may be chosen by every way.
+    // A user may choose another account by password and by the identity provider.
     assert_eq!(asked(sample::user(), vec![Amr::Pwd], false, true), "by any way, None");
-    // Afterwards.
+    // After the trip.
     assert_eq!(asked(sample::user(), vec![Amr::Fed], true, false), "by password, Some(PasswordNeeded)");
     assert_eq!(asked(sample::user(), vec![Amr::Fed], false, false), "go");
     assert_eq!(asked(sample::user(), vec![Amr::Pwd], true, false), "go");

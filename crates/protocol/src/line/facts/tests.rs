@@ -19,7 +19,8 @@ fn session_of(user: UserKey) -> Row {
     Some(Held { row, client: None, user: None, is_grant_revoked: false }).into()
 }
 
-/// Whose account is meant if a session of user 7 is there, and alice has the login if `is_login_there`.
+/// Returns the account that the keys lead to. The session belongs to user 7. The login belongs to Alice if
+/// `is_login_there`, or else to nobody.
 fn account(keys: impl IntoIterator<Item = AccountKey>, is_login_there: bool) -> Option<UserKey> {
     let mut wants = Wants::default();
     wants.account(keys);

@@ -1,4 +1,4 @@
-//! The way of a browser to an issuer elsewhere and back, OpenID Connect Core §3.1.2.
+//! The trip of a browser to the upstream identity provider and back, OpenID Connect Core §3.1.2.
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
@@ -10,15 +10,15 @@ use crate::refusal::No;
 use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
 
-/// A browser on its way to an issuer and back, OpenID Connect Core §3.1.2. Like the errand that it carries it is no row: it
-/// travels, sealed, as the `state` of the request, bound to the browser.
+/// A pending authentication request at the upstream identity provider, OpenID Connect Core §3.1.2. It is not stored. It
+/// is sealed into the `state` of the request, bound to the browser, together with the pending visit.
 #[derive(Clone, Debug)]
 pub struct Departure {
-    /// What the browser came here for.
+    /// The pending visit that continues when the browser comes back.
     pub errand: Errand,
-    /// The dialect in which that began.
+    /// The name of the dialect in which the visit began.
     pub dialect: String,
-    /// When the browser left. `None` if a node of version 0.1 sent it.
+    /// The time at which the browser was sent to the identity provider. `None` if a node of version 0.1 sent it.
     pub left_at: Option<UnixTime>,
     verifier: Secret,
     nonce: String,
@@ -34,14 +34,15 @@ struct Sealed {
 }
 
 const DEPARTURE: &str = "departure";
-/// 256 bits for the verifier of RFC 7636, whose §7.1 recommends as many, and 128 bits for the nonce.
+/// Random bytes of the PKCE code verifier: 256 bits, as RFC 7636 §7.1 recommends. The nonce has 128 bits.
 const VERIFIER_BYTES: usize = 32;
 const NONCE_BYTES: usize = 16;
-/// The longest `state`, in characters: RFC 9110 §4.1 recommends that URIs of 8,000 bytes are taken everywhere.
+/// Maximum length of the `state` in bytes. RFC 9110 §4.1 recommends that recipients accept URIs of at least 8,000
+/// bytes.
 const STATE_BYTES_MAX: usize = 7_000;
 
 impl Departure {
-    /// Somebody who leaves now.
+    /// A request that is sent now, with a new code verifier and nonce.
     #[must_use]
     pub fn new(errand: Errand, dialect: String, now: UnixTime, entropy: &mut Entropy) -> Self {
         let verifier = Secret::new(BASE64URL_NOPAD.encode(&entropy.bytes::<VERIFIER_BYTES>()));
@@ -49,10 +50,10 @@ impl Departure {
         Self { errand, dialect, left_at: Some(now), verifier, nonce }
     }
 
-    /// The `state` of the request to the issuer.
+    /// Returns the `state` parameter of the authentication request.
     ///
     /// # Errors
-    /// [`No::UpstreamTooLong`] when the errand does not fit into a URL.
+    /// [`No::UpstreamTooLong`] if the pending visit does not fit into a URL.
     pub fn state(&self, browser: &Digest, now: UnixTime, keys: &Keys, entropy: &mut Entropy) -> Result<String, No> {
         let sealed = Sealed {
             parcel: self.errand.parcel(&self.dialect, now),
@@ -65,10 +66,10 @@ impl Departure {
         if state.len() > STATE_BYTES_MAX { Err(No::UpstreamTooLong) } else { Ok(state) }
     }
 
-    /// Opens the `state` that came back.
+    /// Opens the `state` that the browser brought back.
     ///
     /// # Errors
-    /// [`No::UpstreamStale`] when it is too old, another browser's, or forged.
+    /// [`No::UpstreamStale`] if the `state` is too old, was made for another browser, or is forged.
     pub fn open(state: &str, browser: &Digest, now: UnixTime, keys: &Keys) -> Result<Self, No> {
         // RFC 6749 §10.12: "The client MUST implement CSRF protection for its redirection URI." The seal opens only in the
         // browser for which it was made.
@@ -79,19 +80,19 @@ impl Departure {
         Ok(Self { errand, dialect, left_at, verifier: Secret::new(verifier), nonce })
     }
 
-    /// The `code_challenge` of the request, by the method S256.
+    /// Returns the `code_challenge` of the authentication request, by the method S256 (RFC 7636 §4.2).
     #[must_use]
     pub fn challenge(&self) -> String {
         BASE64URL_NOPAD.encode(&self.verifier.digest().0)
     }
 
-    /// The `code_verifier` for the token endpoint.
+    /// Returns the `code_verifier` for the identity provider's token endpoint.
     #[must_use]
     pub fn verifier(&self) -> &Secret {
         &self.verifier
     }
 
-    /// The `nonce` that the ID token must have.
+    /// Returns the `nonce` that the ID token must have.
     #[must_use]
     pub fn nonce(&self) -> &str {
         &self.nonce
@@ -148,7 +149,7 @@ mod tests {
         assert_eq!(open(&state, b"another", world.now), Some(No::UpstreamStale));
         assert_eq!(open(&state, b"browser", world.now.plus(PAGE_TTL_S)), Some(No::UpstreamStale));
         assert_eq!(open(&state[1..], b"browser", world.now), Some(No::UpstreamStale));
-        // The seal of a page is no state, and a state is no seal of a page.
+        // The seal of a page is not accepted as a `state`, nor a `state` as the seal of a page.
         let page = left.errand.seal("standard", &browser, world.now, &world.keys, &mut Entropy::seeded([3; 32], 1));
         assert_eq!(open(&page, b"browser", world.now), Some(No::UpstreamStale));
         assert!(Errand::open(&state, &browser, world.now, &world.keys).is_err());

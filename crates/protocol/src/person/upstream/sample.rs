@@ -1,4 +1,4 @@
-//! An upstream identity provider for the tests, and ID tokens that it signs.
+//! Samples for tests: an upstream identity provider, and ID tokens that it signs.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(crate) fn issuer() -> Arc<Issuer> {
     })
 }
 
-/// What the issuer says about Alice at the time 1000.
+/// The claims about Alice at the time 1000.
 pub(crate) fn claims() -> Value {
     json!({
         "iss": ISSUER, "sub": "alice-there", "aud": CLIENT_ID, "azp": CLIENT_ID, "iat": 990, "exp": 1990,
@@ -27,7 +27,7 @@ pub(crate) fn claims() -> Value {
     })
 }
 
-/// The same with other claims; `null` takes one out.
+/// The claims about Alice with these changes. `null` removes a claim.
 #[expect(clippy::needless_pass_by_value, reason = "tests write the changes in place")]
 pub(crate) fn claims_with(changes: Value) -> Value {
     let mut claims = claims();
@@ -41,7 +41,7 @@ pub(crate) fn claims_with(changes: Value) -> Value {
     claims
 }
 
-/// A token as the issuer makes it.
+/// An ID token that the identity provider signs.
 pub(crate) fn token(claims: &Value) -> String {
     sign(&json!({"alg": "EdDSA", "kid": "ed", "typ": "JWT"}), claims, With::EdDsa)
 }

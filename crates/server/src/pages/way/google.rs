@@ -1,5 +1,5 @@
-//! `/login/google`: the way to Google and back. Nothing is kept here meanwhile: the errand travels in the `state`, sealed and
-//! bound to the browser. Whatever goes wrong on the way comes back to the sign-in page, with the errand.
+//! `/login/google`: the trip to Google and back. Nothing is stored meanwhile: the pending visit is sealed into the
+//! `state`, bound to the browser. After any failure the browser is back at the sign-in page of the same visit.
 
 use ::http::Method;
 use protocol::authorize::{Answer, Visit};
@@ -19,12 +19,12 @@ use crate::http::{Response, answer};
 use crate::pages::paths;
 use crate::upstream::{Returned, Upstream};
 
-/// Sends the browser to Google, or takes it in when it comes back.
+/// Redirects the browser to Google, or handles its return.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Response {
     let Some((upstream, redirect_uri)) = offered(app, page) else {
         return answers::refused(app, page, None, &No::AddressUnknown.into());
     };
-    // A HEAD would use up the code.
+    // A HEAD request would use up the code.
     if page.http.method != Method::GET {
         return answers::refused(app, page, None, &No::MethodUnknown.into());
     }
@@ -65,7 +65,7 @@ async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream, redirect_ur
             if let Some(response) = from_before(app, page, &state).await {
                 return response;
             }
-            // Whose errand it was is not known. The person can still sign in.
+            // The pending visit is lost. The user can still sign in.
             let errand = app.errand(Goal::Page(paths::ACCOUNT.to_owned()));
             return show(
                 app,
@@ -87,8 +87,9 @@ async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream, redirect_ur
     back(app, page, departure, said).await
 }
 
-/// The way of somebody who left before there was a sign-in in another tab. What the issuer says is not taken: whoever knew
-/// the browser's cookie from before could have sent it. Who is signed in goes on, and everybody else tries again.
+/// Answers a browser that left for Google before a sign-in in another tab. The response of Google is dropped, because
+/// whoever knew the browser's earlier cookie could have sent it. A signed-in user continues the visit. Any other user
+/// must try again. `None` if the `state` belongs to no earlier cookie either.
 async fn from_before(app: &App, page: &PageRequest<'_>, state: &str) -> Option<Response> {
     let Departure { errand, dialect, .. } = app.open_departure(state, page.before.as_ref()?).await.ok()?;
     let answer = page.caller.session.is_none().then(|| Answer::Proof(Proof::Upstream(Err(No::UpstreamRefused.into()))));
@@ -102,7 +103,7 @@ async fn assertion(app: &App, upstream: &Upstream, id_token: String, departure: 
     Ok(Assertion::new(token, issuer, Some(departure.nonce().to_owned())).asked_at(departure.left_at))
 }
 
-/// Goes on with the errand, with what Google says about the person, or why it says nothing.
+/// Continues the visit with the verified response of Google, or with the reason why there is none.
 async fn back(app: &App, page: &PageRequest<'_>, departure: Departure, said: Result<Assertion, No>) -> Response {
     let Departure { errand, dialect, .. } = departure;
     let proof = Proof::Upstream(said.map(Box::new).map_err(Into::into));
