@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use protocol::line::Call;
-use protocol::line::{Facts, Turn};
+use protocol::line::{Documents, Facts, Turn};
 use protocol::person::memo::Memo;
 use protocol::policy::Policy;
 use protocol::refusal::Refusal;
@@ -19,13 +19,14 @@ const ATTEMPTS_MAX: u32 = 3;
 
 impl App {
     /// Takes a call down the line while nobody else writes, on any node. Gives nothing if that does not work, or would keep
-    /// everybody waiting for a password to be hashed: then the turn must be tried with the others.
+    /// everybody waiting for a password to be hashed or a document to be fetched: then the turn must be tried with the others.
     pub(super) async fn turn_alone<C: Call>(
         &self,
         call: &C,
         has_lost: bool,
         (policy, address): (&Arc<Policy>, &str),
         memo: Option<&Memo>,
+        documents: &Documents,
     ) -> Option<Result<Result<C::Yes, Refusal>, Fault>> {
         let mut pen = match self.store.pen().await {
             Ok(pen) => pen,
@@ -47,11 +48,16 @@ impl App {
                 return None;
             }
             let keys = self.keys();
-            let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address).with_recalled(&seen.recalled);
-            let Judged { verdict, changes, events, .. } = match memo {
+            let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address)
+                .with_recalled(&seen.recalled)
+                .with_documents(documents);
+            let Judged { verdict, changes, events, lacking, .. } = match memo {
                 Some(memo) => judge_quickly(call, &seen.facts, turn, memo)?,
                 None => judge(call, &seen.facts, turn),
             };
+            if !lacking.is_empty() {
+                return None;
+            }
             if changes.is_empty() {
                 return Some(Ok(verdict));
             }

@@ -21,7 +21,6 @@ use dialect::{At, Dialect, Dialects};
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::Keys;
 use protocol::person::browser::{Errand, Goal};
-use protocol::person::upstream::Issuer;
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
 use store::Store;
@@ -40,10 +39,11 @@ use crate::ids::Ids;
 use crate::limits::Limiter;
 use crate::observe::metrics::Metrics;
 use crate::observe::refusals::Refusals;
+use crate::outside::documents::DocumentCache;
+use crate::outside::upstream::Upstream;
 use crate::plausible::{self, Implausible, Plausible};
 use crate::render::templates::Templates;
 use crate::slow::SlowPool;
-use crate::upstream::Upstream;
 
 /// Seconds after which it is worth trying again when the server is busy.
 const BUSY_RETRY_AFTER_S: u64 = 1;
@@ -96,6 +96,8 @@ pub struct App {
     pub templates: Templates,
     /// The configured upstream identity provider, if any.
     pub upstream: Option<Upstream>,
+    /// Outside documents. `None` if nothing that is configured needs any.
+    pub documents: Option<Arc<DocumentCache>>,
     pub(crate) surfaces: HashMap<String, Surface>,
     /// The policy of pages that belong to no dialect.
     pub(crate) house: Arc<Policy>,
@@ -195,14 +197,6 @@ impl App {
         if matches!(fault, store::Fault::Damaged { .. }) {
             self.is_damaged.send_replace(true);
         }
-    }
-
-    /// The upstream identity provider with its keys, for a token that names the key `kid`.
-    ///
-    /// # Errors
-    /// [`No::UpstreamAbsent`] or [`No::UpstreamUnreachable`].
-    pub async fn trusted_issuer(&self, kid: Option<&str>) -> Result<Arc<Issuer>, No> {
-        self.upstream.as_ref().ok_or(No::UpstreamAbsent)?.issuer(kid, self.clock.now()).await
     }
 
     /// Takes over the sealing keys of the store if they are others than those in use.

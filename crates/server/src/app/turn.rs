@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use protocol::client::recalled::Proven;
 use protocol::crypto::entropy::Entropy;
-use protocol::line::{Call, Facts, Turn, Wants, Write};
+use protocol::line::{Call, DocumentKey, Documents, Facts, Turn, Wants, Write};
 use protocol::model::Client;
 use protocol::person::memo::Memo;
 use protocol::policy::Policy;
@@ -34,6 +34,8 @@ struct Calling<'a, C> {
     address: &'a str,
     /// Password hashes that were computed, so that no attempt computes one again.
     memo: Option<Arc<Memo>>,
+    /// Outside documents that an earlier attempt lacked.
+    documents: Documents,
     /// False after the store failed to write that a client secret was used.
     may_note_use: bool,
     /// An id of another node that the ids of this turn must lie above.
@@ -51,11 +53,15 @@ enum Attempt<'a, Yes> {
         /// Counts as an open guess at the secret for as long as the call is judged.
         guess: Option<Guess<'a>>,
     },
+    /// The judge lacked these outside documents. Nothing was written.
+    Lacking(Vec<DocumentKey>),
 }
 
 impl App {
     /// Takes a call down the line: load, decide, commit. A turn that loses a race is loaded and judged anew. A turn that ends
     /// something and lost its first attempt has the store for itself, so that it cannot lose to the traffic that it ends.
+    ///
+    /// A turn that lacks outside documents is loaded and judged anew once they were looked for.
     ///
     /// # Errors
     /// The inner error is the judge's no, or [`protocol::refusal::No::Busy`]; the outer one means that something is broken.
@@ -69,21 +75,39 @@ impl App {
             return Ok(Err(refusal));
         }
         let call = Arc::new(call);
-        let mut calling =
-            Calling { app: self, call, has_lost: false, policy, address, memo: None, may_note_use: true, behind: 0 };
-        for _ in 0..TURN_ATTEMPTS_MAX {
+        let (memo, documents) = (None, Documents::default());
+        let mut calling = Calling {
+            app: self,
+            call,
+            has_lost: false,
+            policy,
+            address,
+            memo,
+            documents,
+            may_note_use: true,
+            behind: 0,
+        };
+        let mut attempts = 0;
+        while attempts < TURN_ATTEMPTS_MAX {
             match calling.attempt().await? {
                 Attempt::Done(verdict) => return Ok(verdict),
+                // No attempt was lost to others, and a turn gets a bounded number of documents. Boxed: few turns need any.
+                Attempt::Lacking(keys) => {
+                    Box::pin(calling.look_outside(keys)).await;
+                    continue;
+                }
                 Attempt::Again { is_ending: false, .. } => {}
                 Attempt::Again { is_ending: true, guess: _guess } => {
                     // Boxed: hardly any turn comes here.
-                    let Calling { call, has_lost, memo, .. } = &calling;
-                    let alone = Box::pin(self.turn_alone(&**call, *has_lost, (policy, address), memo.as_deref()));
+                    let Calling { call, has_lost, memo, documents, .. } = &calling;
+                    let whose = (policy, address);
+                    let alone = Box::pin(self.turn_alone(&**call, *has_lost, whose, memo.as_deref(), documents));
                     if let Some(done) = alone.await {
                         return done;
                     }
                 }
             }
+            attempts += 1;
         }
         self.metrics.turn_contended();
         tracing::warn!(attempts = TURN_ATTEMPTS_MAX, "others changed the same rows first, again and again");
@@ -132,6 +156,9 @@ impl<'a, C: Call> Calling<'a, C> {
         };
         let client = self.call.credentials().and_then(|own| seen.facts.client(&own.client_id)).cloned();
         let Some(judged) = self.judged(seen, entropy).await? else { return Ok(Attempt::Done(Err(busy()))) };
+        if !judged.lacking.is_empty() {
+            return Ok(Attempt::Lacking(judged.lacking));
+        }
         // A turn that decides nothing skips the commit.
         if judged.changes.is_empty() {
             self.learn(client.as_deref(), judged.proven, None);
@@ -148,7 +175,7 @@ impl<'a, C: Call> Calling<'a, C> {
         client: Option<&Client>,
         guess: Option<Guess<'a>>,
     ) -> Result<Attempt<'a, C::Yes>, Fault> {
-        let Judged { verdict, changes, events, proven } = judged;
+        let Judged { verdict, changes, events, proven, .. } = judged;
         let app = self.app;
         let used_at = changes.writes.iter().find_map(Write::secret_used_at);
         let is_skippable = changes.is_skippable();
@@ -185,6 +212,17 @@ impl<'a, C: Call> Calling<'a, C> {
         Ok(Attempt::Again { is_ending, guess })
     }
 
+    /// Looks for outside documents that the judge lacked, one after the other: each may lead to the next one.
+    async fn look_outside(&mut self, keys: Vec<DocumentKey>) {
+        for key in keys {
+            let document = match &self.app.documents {
+                Some(cache) => cache.find(&key, self.app.clock.now()).await,
+                None => None,
+            };
+            self.documents.add(key, document);
+        }
+    }
+
     fn learn(&self, client: Option<&Client>, proven: Option<Proven>, used_at: Option<UnixTime>) {
         self.app.learn(&*self.call, client, self.address, proven, used_at);
     }
@@ -198,7 +236,8 @@ impl<'a, C: Call> Calling<'a, C> {
         }
         let keys = app.keys();
         let turn = Turn::new(app.clock.now(), self.policy, &keys, entropy, self.address);
-        Ok(Some(judge(&*self.call, &seen.facts, turn.with_recalled(&seen.recalled))))
+        let turn = turn.with_recalled(&seen.recalled).with_documents(&self.documents);
+        Ok(Some(judge(&*self.call, &seen.facts, turn)))
     }
 
     async fn judged_slowly(
@@ -209,10 +248,11 @@ impl<'a, C: Call> Calling<'a, C> {
     ) -> Result<Option<Judged<C::Yes>>, Fault> {
         let memo = Arc::clone(self.memo.get_or_insert_default());
         let (call, policy, keys) = (Arc::clone(&self.call), Arc::clone(self.policy), self.app.keys());
-        let (now, address) = (self.app.clock.now(), self.address.to_owned());
+        let (now, address, documents) = (self.app.clock.now(), self.address.to_owned(), self.documents.clone());
         let work = move || {
             let turn = Turn::new(now, &policy, &keys, entropy, &address);
-            judge(&*call, &seen.facts, turn.with_recalled(&seen.recalled).with_memo(&memo))
+            let turn = turn.with_recalled(&seen.recalled).with_documents(&documents);
+            judge(&*call, &seen.facts, turn.with_memo(&memo))
         };
         Ok(pool.run(work).await?.ok())
     }

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use super::latency::Latencies;
-use crate::fetch::plain;
+use crate::outside::fetch::plain;
 
 /// How long after a failure a connection waits, so that a server that is gone is not asked a million times.
 const PAUSE: Duration = Duration::from_millis(20);

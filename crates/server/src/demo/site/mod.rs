@@ -21,7 +21,7 @@ use super::surfaces::Example;
 use crate::clock::Clock;
 use crate::config::Fetch;
 use crate::config::settings::Limits;
-use crate::fetch::Fetcher;
+use crate::outside::fetch::Fetcher;
 use crate::http::accept::Site;
 use crate::http::answer::Form;
 use crate::http::{Request, RequestIds, Response, answer};

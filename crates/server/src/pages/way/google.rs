@@ -1,6 +1,8 @@
 //! `/login/google`: the way to Google and back. Nothing is kept here meanwhile: the errand travels in the `state`, sealed and
 //! bound to the browser. Whatever goes wrong on the way comes back to the sign-in page, with the errand.
 
+use std::sync::Arc;
+
 use ::http::Method;
 use protocol::authorize::{Answer, Visit};
 use protocol::person::browser::{Errand, Goal};
@@ -17,7 +19,7 @@ use crate::app::App;
 use crate::browser::PageRequest;
 use crate::http::{Response, answer};
 use crate::pages::paths;
-use crate::upstream::{Returned, Upstream};
+use crate::outside::upstream::{Returned, Upstream};
 
 /// Sends the browser to Google, or takes it in when it comes back.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Response {
@@ -81,7 +83,7 @@ async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream, redirect_ur
         Returned { code: page.query("code").map(Secret::new), error: page.query("error"), iss: page.query("iss") };
     let now = app.clock.now();
     let said = match upstream.redeem(&returned, departure.verifier(), redirect_uri, now).await {
-        Ok(id_token) => assertion(app, upstream, id_token, &departure).await,
+        Ok(id_token) => assertion(upstream, id_token, &departure),
         Err(no) => Err(no),
     };
     back(app, page, departure, said).await
@@ -96,9 +98,8 @@ async fn from_before(app: &App, page: &PageRequest<'_>, state: &str) -> Option<R
     Some(browse(app, page, &dialect, Visit { errand: errand.anew(), caller, address, answer }).await)
 }
 
-async fn assertion(app: &App, upstream: &Upstream, id_token: String, departure: &Departure) -> Result<Assertion, No> {
-    let token = UnverifiedIdToken::read(id_token)?;
-    let issuer = upstream.issuer(token.kid(), app.clock.now()).await?;
+fn assertion(upstream: &Upstream, id_token: String, departure: &Departure) -> Result<Assertion, No> {
+    let (token, issuer) = (UnverifiedIdToken::read(id_token)?, Arc::clone(upstream.issuer()));
     Ok(Assertion::new(token, issuer, Some(departure.nonce().to_owned())).asked_at(departure.left_at))
 }
 

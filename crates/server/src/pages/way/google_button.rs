@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::browser::PageRequest;
 use crate::pages::paths;
-use crate::upstream::Upstream;
+use crate::outside::upstream::Upstream;
 
 /// The path of the button on a sign-in page with this seal, below the path of the issuer; `None` where there is no button.
 pub(super) fn link(app: &App, page: &PageRequest<'_>, seal: &str) -> Option<String> {
