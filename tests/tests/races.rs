@@ -147,8 +147,7 @@ impl Arena {
         let entropy = self.entropy();
         // Only the assertion grant reads documents of its issuer.
         let documents = issuer::documents();
-        let mut turn =
-            Turn::new(self.now, &self.policy, &self.keys, entropy, "192.0.2.1").with_documents(&documents);
+        let mut turn = Turn::new(self.now, &self.policy, &self.keys, entropy, "192.0.2.1").with_documents(&documents);
         let verdict = request.decide(facts, &mut turn);
         (verdict, turn.into_changes())
     }

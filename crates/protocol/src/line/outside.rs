@@ -181,7 +181,9 @@ mod tests {
 
     #[test]
     fn what_is_not_the_document_that_it_should_be_is_refused_with_a_reason() {
-        for body in [&b""[..], b"<html>", b"[]", b"{}", b"{\"keys\": 7}", b"{\"keys\": []}", b"\xff\xfe", b"{\"keys\": [{}]}"] {
+        for body in
+            [&b""[..], b"<html>", b"[]", b"{}", b"{\"keys\": 7}", b"{\"keys\": []}", b"\xff\xfe", b"{\"keys\": [{}]}"]
+        {
             assert!(key(None).read(body).is_err_and(|why| !why.is_empty()), "{}", String::from_utf8_lossy(body));
         }
         let deep = "[".repeat(100_000);

@@ -165,7 +165,8 @@ impl DocumentCache {
             return Some(Arc::clone(&entry.slot));
         }
         let bytes = name.1.len();
-        let limits = Limits { entries: self.limits.entries.saturating_sub(1), bytes: self.limits.bytes.saturating_sub(bytes) };
+        let limits =
+            Limits { entries: self.limits.entries.saturating_sub(1), bytes: self.limits.bytes.saturating_sub(bytes) };
         if !shelf.shrink(limits) {
             tracing::warn!(kind = key.kind(), "an outside document is not fetched: too many others are being fetched");
             return None;

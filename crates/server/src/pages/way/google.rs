@@ -18,8 +18,8 @@ use crate::answers;
 use crate::app::App;
 use crate::browser::PageRequest;
 use crate::http::{Response, answer};
-use crate::pages::paths;
 use crate::outside::upstream::{Returned, Upstream};
+use crate::pages::paths;
 
 /// Sends the browser to Google, or takes it in when it comes back.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Response {

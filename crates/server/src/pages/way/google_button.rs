@@ -2,8 +2,8 @@
 
 use crate::app::App;
 use crate::browser::PageRequest;
-use crate::pages::paths;
 use crate::outside::upstream::Upstream;
+use crate::pages::paths;
 
 /// The path of the button on a sign-in page with this seal, below the path of the issuer; `None` where there is no button.
 pub(super) fn link(app: &App, page: &PageRequest<'_>, seal: &str) -> Option<String> {
