@@ -1,8 +1,11 @@
 //! The settings of the protocol, with their defaults and units. The server makes one policy for each dialect when it
 //! starts.
 
+use std::sync::Arc;
+
 use crate::crypto::keys::{Alphabet, Spelling};
 use crate::model::{Client, ClientKind, GrantType, Personal, Pkce, RefreshMode};
+use crate::person::upstream::Issuer;
 use crate::scope::Scope;
 
 /// The rules that requests on one surface are judged by. Made from the dialect file and the operator's overrides.
@@ -69,6 +72,8 @@ pub struct Policy {
     pub session: SessionPolicy,
     /// The limits on failed attempts.
     pub lockout: LockoutPolicy,
+    /// The trusted upstream identity provider, if the operator configured one.
+    pub upstream: Option<Arc<Issuer>>,
 }
 
 /// The scopes of a surface.
@@ -290,6 +295,7 @@ impl Policy {
                 is_upstream_dating: false,
             },
             lockout: LockoutPolicy { account_failures: 10, address_failures: 100, window_s: 15 * 60 },
+            upstream: None,
         }
     }
 }

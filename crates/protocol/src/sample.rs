@@ -9,7 +9,7 @@ use crate::client::recalled::Recalled;
 use crate::client::registration;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::{Alphabet, Keys, Minted, Presented, Spelling, TokenKind};
-use crate::line::{Call, Changes, Facts, Key, OwnedCounts, Rely, Reply, Row, Turn, Wants, Write};
+use crate::line::{Call, Changes, Documents, Facts, Key, OwnedCounts, Rely, Reply, Row, Turn, Wants, Write};
 use crate::model::{
     Access, AccessId, Attempts, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret,
     Code, Consent, Grant, GrantId, GrantType, Held, Identity, Permission, Personal, Session, StoredSecret, Ticket,
@@ -17,6 +17,7 @@ use crate::model::{
 };
 use crate::person::counters::address_attempts_key;
 use crate::person::password;
+use crate::person::upstream::sample as issuer;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::scope::Scope;
@@ -189,6 +190,8 @@ pub(crate) struct World {
     pub(crate) keys: Keys,
     /// The content of the store.
     pub(crate) facts: Rows,
+    /// The documents of other servers that are at hand: those of the upstream identity provider.
+    pub(crate) documents: Documents,
     /// What the process remembers about client secrets.
     pub(crate) recalled: Recalled,
     /// The session token of the browser.
@@ -209,6 +212,7 @@ impl World {
             policy: policy(),
             keys: Keys::derive(&[7; 32], &[1]),
             facts: Rows { client: Some(Arc::new(client())), ..Rows::default() },
+            documents: issuer::documents(),
             recalled: Recalled::default(),
             session: None,
             params: Vec::new(),
@@ -258,7 +262,8 @@ impl World {
     /// Returns a turn in this world.
     pub(crate) fn turn(&self) -> Turn<'_> {
         let entropy = Entropy::seeded([1; 32], 5000);
-        Turn::new(self.now, &self.policy, &self.keys, entropy, ADDRESS).with_recalled(&self.recalled)
+        let turn = Turn::new(self.now, &self.policy, &self.keys, entropy, ADDRESS);
+        turn.with_recalled(&self.recalled).with_documents(&self.documents)
     }
 
     /// Loads the rows that `call` wants, and the counters of the client's failed attempts if it is judged by them.

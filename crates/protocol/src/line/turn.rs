@@ -1,12 +1,16 @@
 //! Turns: the context in which one attempt to judge a call runs, and what the judge decides in it.
 
-use super::{Changes, Rely, Write};
+use std::sync::Arc;
+
+use super::{Changes, Document, DocumentKey, Documents, Rely, Write};
 use crate::client::recalled::{Proven, Recalled};
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
+use crate::jose::KeySet;
 use crate::model::{ClientKey, Event, EventKind, User, UserKey};
 use crate::person::memo::Memo;
 use crate::person::password;
+use crate::person::upstream::ProviderMetadata;
 use crate::policy::Policy;
 use crate::secret::Secret;
 use crate::time::UnixTime;
@@ -31,6 +35,10 @@ pub struct Turn<'a> {
     actor: Option<&'a str>,
     /// Password hashes that earlier attempts to judge the same call computed.
     memo: Option<&'a Memo>,
+    /// The outside documents that were fetched so far, or found to be unavailable.
+    documents: &'a Documents,
+    /// The outside documents that the judge asked for and that were not fetched yet.
+    lacking: Vec<DocumentKey>,
     /// The client secret that the judge verified, if any. The process remembers it.
     pub proven: Option<Proven>,
     changes: Changes,
@@ -50,6 +58,8 @@ impl<'a> Turn<'a> {
             recalled,
             actor: None,
             memo: None,
+            documents: Documents::NONE,
+            lacking: Vec::new(),
             proven: None,
             changes: Changes::default(),
         }
@@ -65,6 +75,12 @@ impl<'a> Turn<'a> {
     #[must_use]
     pub fn with_recalled(self, recalled: &'a Recalled) -> Self {
         Self { recalled, ..self }
+    }
+
+    /// Returns the same turn with these outside documents.
+    #[must_use]
+    pub fn with_documents(self, documents: &'a Documents) -> Self {
+        Self { documents, ..self }
     }
 
     /// Returns the turn for a command that this account of the operating system runs. Every audit event will name the
@@ -88,6 +104,43 @@ impl<'a> Turn<'a> {
             Some(memo) => memo.hash(text, hash),
             None => hash(),
         }
+    }
+
+    /// The metadata of an OpenID provider, if they are at hand. Ask for a document only on behalf of somebody who may make
+    /// this server fetch it.
+    pub fn provider_metadata(&mut self, issuer: &str) -> Option<Arc<ProviderMetadata>> {
+        match self.document(DocumentKey::ProviderMetadata { issuer: issuer.to_owned() })? {
+            Document::ProviderMetadata(metadata) => Some(Arc::clone(metadata)),
+            Document::KeySet(_) => None,
+        }
+    }
+
+    /// The key set at a URL, if it is at hand, for a signature by the key `kid`. The key may be missing in it. As with
+    /// [`Turn::provider_metadata`], the caller must know who makes this server fetch.
+    pub fn key_set(&mut self, url: &str, kid: Option<&str>) -> Option<Arc<KeySet>> {
+        match self.document(DocumentKey::KeySet { url: url.to_owned(), kid: kid.map(ToOwned::to_owned) })? {
+            Document::KeySet(keys) => Some(Arc::clone(keys)),
+            Document::ProviderMetadata(_) => None,
+        }
+    }
+
+    /// An outside document. One that nobody looked for is noted as lacking.
+    fn document(&mut self, key: DocumentKey) -> Option<&'a Document> {
+        let documents = self.documents;
+        if let Some(found) = documents.found(&key) {
+            return found;
+        }
+        if !documents.is_full() && !self.lacking.contains(&key) {
+            self.lacking.push(key);
+        }
+        None
+    }
+
+    /// Takes the keys of the outside documents that the judge lacked. If there are any, they must be looked for, and what was
+    /// decided does not count.
+    #[must_use]
+    pub fn take_lacking(&mut self) -> Vec<DocumentKey> {
+        std::mem::take(&mut self.lacking)
     }
 
     /// Adds a precondition.

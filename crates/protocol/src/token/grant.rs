@@ -8,7 +8,6 @@ use crate::crypto::keys::Keys;
 use crate::line::Reply;
 use crate::line::{Facts, Turn, Wants};
 use crate::model::{Client, GrantType};
-use crate::person::upstream::{Issuer, UnverifiedIdToken};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::wire::{Param, Params};
@@ -41,7 +40,7 @@ impl GrantRequest {
             GrantType::ClientCredentials => Ok(Self::ClientCredentials(client_credentials::Request::parse(params))),
             GrantType::Password => password::Request::parse(params, address).map(Self::Password),
             GrantType::Assertion => {
-                assertion::Request::parse(params, address).map(|request| Self::Assertion(Box::new(request)))
+                assertion::Request::parse(params, policy, address).map(|request| Self::Assertion(Box::new(request)))
             }
             // RFC 6749 §4.2 uses the implicit grant only at the authorization endpoint.
             GrantType::Implicit => Err(unknown),
@@ -65,21 +64,6 @@ impl GrantRequest {
             Self::Password(request) => request.want(wants),
             Self::Assertion(request) => request.want(wants),
             Self::ClientCredentials(_) => {}
-        }
-    }
-
-    /// Returns the ID token of an assertion grant. The caller must call [`GrantRequest::trust`] with its identity
-    /// provider.
-    pub(crate) fn assertion(&self) -> Option<&UnverifiedIdToken> {
-        match self {
-            Self::Assertion(request) => request.token(),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn trust(&mut self, issuer: Result<Arc<Issuer>, No>) {
-        if let Self::Assertion(request) = self {
-            request.trust(issuer);
         }
     }
 

@@ -15,8 +15,7 @@ use crate::client::authenticate::Credentials;
 use crate::crypto::keys::Keys;
 use crate::line::{Call, Reply};
 use crate::line::{Facts, Key, Turn, Wants};
-use crate::model::{Client, GrantType};
-use crate::person::upstream::{Issuer, UnverifiedIdToken};
+use crate::model::Client;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::token::grant::GrantRequest;
@@ -25,39 +24,8 @@ use crate::wire::{Param, Params};
 /// A token request: client credentials, and the parameters of one grant type.
 #[derive(Debug)]
 pub struct TokenRequest {
-    applicant: Applicant,
-    grant: GrantRequest,
-}
-
-/// The client of a token request, and the grant type that it asks for. A request with an assertion is judged by this
-/// part first, so that nothing is fetched for a client that may not ask.
-#[derive(Clone, Debug)]
-pub struct Applicant {
     credentials: Credentials,
-    grant: GrantType,
-}
-
-impl Applicant {
-    fn verify<'f>(&self, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
-        let client = self.credentials.verify(facts, turn)?;
-        if client.grants.contains(&self.grant) { Ok(client) } else { Err(No::GrantTypeNotAllowed.into()) }
-    }
-}
-
-impl Call for Applicant {
-    type Yes = ();
-
-    fn wants(&self) -> Wants {
-        Wants::of([Key::Client(self.credentials.client_id.clone())])
-    }
-
-    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<(), Refusal> {
-        self.verify(facts, turn).map(drop)
-    }
-
-    fn credentials(&self) -> Option<&Credentials> {
-        Some(&self.credentials)
-    }
+    grant: GrantRequest,
 }
 
 impl TokenRequest {
@@ -70,25 +38,14 @@ impl TokenRequest {
         let word = params.take(Param::GrantType).ok_or(Refusal::of(No::ParameterMissing, Param::GrantType))?;
         let credentials = Credentials::parse(&mut params)?;
         let grant = GrantRequest::parse(&word, params, policy, keys, address)?;
-        Ok(Self { applicant: Applicant { credentials, grant: grant.kind() }, grant })
+        Ok(Self { credentials, grant })
     }
 
-    /// Returns the ID token of an assertion grant. The caller must call [`TokenRequest::trust`] with its identity
-    /// provider before the request is judged.
-    #[must_use]
-    pub fn assertion(&self) -> Option<&UnverifiedIdToken> {
-        self.grant.assertion()
-    }
-
-    /// Returns the client of the request, to be judged before anything is fetched.
-    #[must_use]
-    pub fn applicant(&self) -> &Applicant {
-        &self.applicant
-    }
-
-    /// Hands over the trusted identity provider with its keys, or the reason why there is none.
-    pub fn trust(&mut self, issuer: Result<Arc<Issuer>, No>) {
-        self.grant.trust(issuer);
+    /// Authenticates the client and checks that it may use the grant type. Outside documents are asked for only after that,
+    /// so that only such clients make this server fetch.
+    fn verify<'f>(&self, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
+        let client = self.credentials.verify(facts, turn)?;
+        if client.grants.contains(&self.grant.kind()) { Ok(client) } else { Err(No::GrantTypeNotAllowed.into()) }
     }
 }
 
@@ -96,18 +53,18 @@ impl Call for TokenRequest {
     type Yes = Reply;
 
     fn wants(&self) -> Wants {
-        let mut wants = self.applicant.wants();
+        let mut wants = Wants::of([Key::Client(self.credentials.client_id.clone())]);
         self.grant.want(&mut wants);
         wants
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
-        let client = self.applicant.verify(facts, turn)?;
+        let client = self.verify(facts, turn)?;
         self.grant.decide(client, facts, turn)
     }
 
     fn credentials(&self) -> Option<&Credentials> {
-        Some(&self.applicant.credentials)
+        Some(&self.credentials)
     }
 
     fn is_slow(&self, _facts: &Facts) -> bool {

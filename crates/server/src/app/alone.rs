@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use protocol::line::Call;
-use protocol::line::{Facts, Turn};
+use protocol::line::{Documents, Facts, Turn};
 use protocol::person::memo::Memo;
 use protocol::policy::Policy;
 use protocol::refusal::Refusal;
@@ -21,13 +21,15 @@ const ATTEMPTS_MAX: u32 = 3;
 
 impl App {
     /// Loads, judges and commits a call while no other process can write. Returns `None` if that fails, or if it would
-    /// make all writers wait for a password hash: the caller must then try the turn in the usual way.
+    /// make all writers wait for a password hash or an outside document: the caller must then try the turn in the usual
+    /// way.
     pub(super) async fn turn_alone<C: Call>(
         &self,
         call: &C,
         has_lost: bool,
         (policy, address): (&Arc<Policy>, &str),
         memo: Option<&Memo>,
+        documents: &Documents,
     ) -> Option<Result<Result<C::Yes, Refusal>, Fault>> {
         let mut pen = match self.store.pen().await {
             Ok(pen) => pen,
@@ -49,11 +51,16 @@ impl App {
                 return None;
             }
             let keys = self.keys();
-            let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address).with_recalled(&seen.recalled);
-            let Judged { verdict, changes, events, .. } = match memo {
+            let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address)
+                .with_recalled(&seen.recalled)
+                .with_documents(documents);
+            let Judged { verdict, changes, events, lacking, .. } = match memo {
                 Some(memo) => judge_quickly(call, &seen.facts, turn, memo)?,
                 None => judge(call, &seen.facts, turn),
             };
+            if !lacking.is_empty() {
+                return None;
+            }
             if changes.is_empty() {
                 return Some(Ok(verdict));
             }

@@ -21,7 +21,6 @@ use dialect::{At, Dialect, Dialects};
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::Keys;
 use protocol::person::browser::{Errand, Goal};
-use protocol::person::upstream::Issuer;
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
 use store::Store;
@@ -40,10 +39,11 @@ use crate::ids::Ids;
 use crate::limits::Limiter;
 use crate::observe::metrics::Metrics;
 use crate::observe::refusals::Refusals;
+use crate::outside::documents::DocumentCache;
+use crate::outside::upstream::Upstream;
 use crate::plausible::{self, Implausible, Plausible};
 use crate::render::templates::Templates;
 use crate::slow::SlowPool;
-use crate::upstream::Upstream;
 
 /// Value of `Retry-After` when the server is busy, in seconds.
 const BUSY_RETRY_AFTER_S: u64 = 1;
@@ -97,6 +97,8 @@ pub struct App {
     pub templates: Templates,
     /// The configured upstream identity provider, if any.
     pub upstream: Option<Upstream>,
+    /// Outside documents. `None` if nothing that is configured needs any.
+    pub documents: Option<Arc<DocumentCache>>,
     pub(crate) surfaces: HashMap<String, Surface>,
     /// The policy of pages that belong to no dialect.
     pub(crate) house: Arc<Policy>,
@@ -198,15 +200,6 @@ impl App {
         if matches!(fault, store::Fault::Damaged { .. }) {
             self.is_damaged.send_replace(true);
         }
-    }
-
-    /// Returns the upstream identity provider with its current keys, for the verification of a token that names the key
-    /// `kid`.
-    ///
-    /// # Errors
-    /// [`No::UpstreamAbsent`] or [`No::UpstreamUnreachable`].
-    pub async fn trusted_issuer(&self, kid: Option<&str>) -> Result<Arc<Issuer>, No> {
-        self.upstream.as_ref().ok_or(No::UpstreamAbsent)?.issuer(kid, self.clock.now()).await
     }
 
     /// Reloads the sealing keys from the store.

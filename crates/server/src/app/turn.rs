@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use protocol::client::recalled::Proven;
 use protocol::crypto::entropy::Entropy;
-use protocol::line::{Call, Facts, Turn, Wants, Write};
+use protocol::line::{Call, DocumentKey, Documents, Facts, Turn, Wants, Write};
 use protocol::model::Client;
 use protocol::person::memo::Memo;
 use protocol::policy::Policy;
@@ -35,6 +35,8 @@ struct Calling<'a, C> {
     address: &'a str,
     /// Password hashes that earlier attempts computed.
     memo: Option<Arc<Memo>>,
+    /// Outside documents that an earlier attempt lacked.
+    documents: Documents,
     /// False after the store failed to write that a client secret was used.
     may_note_use: bool,
     /// An id that another node wrote. The ids of the next attempt must be greater.
@@ -52,12 +54,16 @@ enum Attempt<'a, Yes> {
         /// The open guess at a client secret, which counts as long as the call is judged.
         guess: Option<Guess<'a>>,
     },
+    /// The judge lacked these outside documents. Nothing was written.
+    Lacking(Vec<DocumentKey>),
 }
 
 impl App {
     /// Loads the rows of a call, judges it, and commits the changes. If a concurrent write invalidates a precondition,
     /// the call is loaded and judged again. If the call ends something and lost its first attempt, the second attempt
     /// has the exclusive right to write, so that it cannot lose to the traffic that it ends.
+    ///
+    /// If the judge lacks outside documents, they are fetched, and the call is loaded and judged again.
     ///
     /// # Errors
     /// The inner error is the judge's refusal, or [`protocol::refusal::No::Busy`]. The outer error means that the
@@ -72,21 +78,39 @@ impl App {
             return Ok(Err(refusal));
         }
         let call = Arc::new(call);
-        let mut calling =
-            Calling { app: self, call, has_lost: false, policy, address, memo: None, may_note_use: true, behind: 0 };
-        for _ in 0..TURN_ATTEMPTS_MAX {
+        let (memo, documents) = (None, Documents::default());
+        let mut calling = Calling {
+            app: self,
+            call,
+            has_lost: false,
+            policy,
+            address,
+            memo,
+            documents,
+            may_note_use: true,
+            behind: 0,
+        };
+        let mut attempts = 0;
+        while attempts < TURN_ATTEMPTS_MAX {
             match calling.attempt().await? {
                 Attempt::Done(verdict) => return Ok(verdict),
+                // No attempt was lost to others, and a turn gets a bounded number of documents. Boxed: few turns need any.
+                Attempt::Lacking(keys) => {
+                    Box::pin(calling.look_outside(keys)).await;
+                    continue;
+                }
                 Attempt::Again { is_ending: false, .. } => {}
                 Attempt::Again { is_ending: true, guess: _guess } => {
                     // Boxed because hardly any turn comes here.
-                    let Calling { call, has_lost, memo, .. } = &calling;
-                    let alone = Box::pin(self.turn_alone(&**call, *has_lost, (policy, address), memo.as_deref()));
+                    let Calling { call, has_lost, memo, documents, .. } = &calling;
+                    let whose = (policy, address);
+                    let alone = Box::pin(self.turn_alone(&**call, *has_lost, whose, memo.as_deref(), documents));
                     if let Some(done) = alone.await {
                         return done;
                     }
                 }
             }
+            attempts += 1;
         }
         self.metrics.turn_contended();
         tracing::warn!(attempts = TURN_ATTEMPTS_MAX, "others changed the same rows first, again and again");
@@ -135,6 +159,9 @@ impl<'a, C: Call> Calling<'a, C> {
         };
         let client = self.call.credentials().and_then(|own| seen.facts.client(&own.client_id)).cloned();
         let Some(judged) = self.judged(seen, entropy).await? else { return Ok(Attempt::Done(Err(busy()))) };
+        if !judged.lacking.is_empty() {
+            return Ok(Attempt::Lacking(judged.lacking));
+        }
         // A turn that decides nothing skips the commit.
         if judged.changes.is_empty() {
             self.learn(client.as_deref(), judged.proven, None);
@@ -151,7 +178,7 @@ impl<'a, C: Call> Calling<'a, C> {
         client: Option<&Client>,
         guess: Option<Guess<'a>>,
     ) -> Result<Attempt<'a, C::Yes>, Fault> {
-        let Judged { verdict, changes, events, proven } = judged;
+        let Judged { verdict, changes, events, proven, .. } = judged;
         let app = self.app;
         let used_at = changes.writes.iter().find_map(Write::secret_used_at);
         let is_skippable = changes.is_skippable();
@@ -189,6 +216,17 @@ impl<'a, C: Call> Calling<'a, C> {
         Ok(Attempt::Again { is_ending, guess })
     }
 
+    /// Looks for outside documents that the judge lacked, one after the other: each may lead to the next one.
+    async fn look_outside(&mut self, keys: Vec<DocumentKey>) {
+        for key in keys {
+            let document = match &self.app.documents {
+                Some(cache) => cache.find(&key, self.app.clock.now()).await,
+                None => None,
+            };
+            self.documents.add(key, document);
+        }
+    }
+
     fn learn(&self, client: Option<&Client>, proven: Option<Proven>, used_at: Option<UnixTime>) {
         self.app.learn(&*self.call, client, self.address, proven, used_at);
     }
@@ -203,7 +241,8 @@ impl<'a, C: Call> Calling<'a, C> {
         }
         let keys = app.keys();
         let turn = Turn::new(app.clock.now(), self.policy, &keys, entropy, self.address);
-        Ok(Some(judge(&*self.call, &seen.facts, turn.with_recalled(&seen.recalled))))
+        let turn = turn.with_recalled(&seen.recalled).with_documents(&self.documents);
+        Ok(Some(judge(&*self.call, &seen.facts, turn)))
     }
 
     async fn judged_slowly(
@@ -214,10 +253,11 @@ impl<'a, C: Call> Calling<'a, C> {
     ) -> Result<Option<Judged<C::Yes>>, Fault> {
         let memo = Arc::clone(self.memo.get_or_insert_default());
         let (call, policy, keys) = (Arc::clone(&self.call), Arc::clone(self.policy), self.app.keys());
-        let (now, address) = (self.app.clock.now(), self.address.to_owned());
+        let (now, address, documents) = (self.app.clock.now(), self.address.to_owned(), self.documents.clone());
         let work = move || {
             let turn = Turn::new(now, &policy, &keys, entropy, &address);
-            judge(&*call, &seen.facts, turn.with_recalled(&seen.recalled).with_memo(&memo))
+            let turn = turn.with_recalled(&seen.recalled).with_documents(&documents);
+            judge(&*call, &seen.facts, turn.with_memo(&memo))
         };
         Ok(pool.run(work).await?.ok())
     }

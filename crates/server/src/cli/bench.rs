@@ -19,7 +19,7 @@ use url::Url;
 use self::load::{Outcome, Pace, Question, exchange};
 use super::answer::{Answer, Stop};
 use super::input;
-use crate::fetch;
+use crate::outside::fetch;
 
 /// Path of the authorization server metadata, RFC 8414 §3.
 const METADATA_PATH: &str = "/.well-known/oauth-authorization-server";

@@ -88,6 +88,10 @@ fn google(no: No) -> Option<&'static str> {
             "The e-mail address of your Google account has characters that are not taken here. Use a Google account with \
              another address, or sign in another way."
         }
+        No::UpstreamEmailMalformed => {
+            "The e-mail address of your Google account cannot be used here, because it has more than one @. Use a Google \
+             account with another address, or sign in another way."
+        }
         No::UpstreamSignUpClosed => {
             "There is no account here for your Google account, and signing in with Google does not make one. Sign in another \
              way, or ask the people who run this service for an account."

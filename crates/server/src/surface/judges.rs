@@ -3,7 +3,6 @@
 use protocol::endpoint::Endpoint;
 use protocol::line::{Call, Reply};
 use protocol::model::GrantType;
-use protocol::person::upstream::UnverifiedIdToken;
 use protocol::refusal::{No, Refusal};
 use protocol::resource::introspect::IntrospectRequest;
 use protocol::resource::revoke::RevokeRequest;
@@ -26,16 +25,7 @@ impl Asked<'_> {
         let grant = params.value(Param::GrantType).and_then(GrantType::from_name);
         let (policy, keys) = (&*self.surface.policy, self.app.keys());
         let verdict = match self.at.endpoint {
-            Endpoint::Token => {
-                let request = TokenRequest::parse(params, policy, &keys, address);
-                match request {
-                    // Boxed because few requests have an assertion.
-                    Ok(request) if request.assertion().is_some() => {
-                        Box::pin(self.redeem_assertion(request, address)).await?
-                    }
-                    request => self.turn(request, address).await?,
-                }
-            }
+            Endpoint::Token => self.turn(TokenRequest::parse(params, policy, &keys, address), address).await?,
             Endpoint::Introspect => self.turn(IntrospectRequest::parse(params, policy, &keys), address).await?,
             Endpoint::Revoke => self.turn(RevokeRequest::parse(params, policy, &keys), address).await?,
             Endpoint::Userinfo => {
@@ -51,22 +41,6 @@ impl Asked<'_> {
             Ok(reply) => answer::outgoing(self.dialect.encode(self.at, &reply, &self.context(grant))),
             Err(refusal) => self.refuse(&refusal),
         })
-    }
-
-    /// Judges a token request with an assertion. The first turn checks the client, so that nothing is fetched for one
-    /// that may not use the grant. Then the identity provider's keys are fetched, because a judge does no I/O. The
-    /// second turn judges the request.
-    async fn redeem_assertion(
-        &self,
-        mut request: TokenRequest,
-        address: &str,
-    ) -> Result<Result<Reply, Refusal>, Fault> {
-        if let Err(refusal) = self.app.turn(&self.surface.policy, address, request.applicant().clone()).await? {
-            return Ok(Err(refusal));
-        }
-        let issuer = self.app.trusted_issuer(request.assertion().and_then(UnverifiedIdToken::kid)).await;
-        request.trust(issuer);
-        self.turn(Ok(request), address).await
     }
 
     async fn turn<C: Call<Yes = Reply>>(

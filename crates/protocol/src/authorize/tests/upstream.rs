@@ -1,6 +1,7 @@
 //! Tests of a browser that comes back from an upstream identity provider.
 
 use super::*;
+use crate::line::{Call, DocumentKey, Documents};
 use crate::model::{Identity, IdentityName};
 use crate::person::upstream::{Link, UnverifiedIdToken, sample as issuer};
 
@@ -209,4 +210,24 @@ fn what_goes_wrong_at_the_issuer_comes_back_to_the_sign_in_page_with_the_errand(
     let other = issuer::claims_with(serde_json::json!({"nonce": "n-2"}));
     let told = told(&world, said(&other));
     assert!(told.starts_with("ask sign-in") && told.contains("AssertionNonceWrong"), "{told}");
+}
+
+/// Nobody else makes this server fetch: the state was opened before, in the browser for which it was sealed.
+#[test]
+fn documents_are_lacked_for_an_id_token_and_for_no_other_answer() {
+    let mut world = world();
+    world.documents = Documents::default();
+    let lacks = |answer| {
+        let visit = visit(&world, answer);
+        let mut turn = world.turn();
+        let told = format!("{:?}", visit.decide(&world.load(&visit), &mut turn));
+        (turn.take_lacking(), told.contains("UpstreamUnreachable"))
+    };
+    let metadata = DocumentKey::ProviderMetadata { issuer: issuer::ISSUER.into() };
+    assert_eq!(lacks(said(&with_nonce())), (vec![metadata], true));
+    let refused = Some(Answer::Proof(Proof::Upstream(Err(No::UpstreamDenied.into()))));
+    let typed = Some(Answer::Proof(Proof::Password { login: "alice".into(), password: Secret::new("wrong") }));
+    for answer in [None, refused, typed] {
+        assert_eq!(lacks(answer), (vec![], false));
+    }
 }

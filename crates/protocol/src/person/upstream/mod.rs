@@ -6,6 +6,7 @@
 //! | is linked | | | that account |
 //! | is new | not ASCII | | refused, before it is compared with anything |
 //! | is new | not verified there | | refused |
+//! | is new | more than one `@` | none | refused: no account here can have such an address |
 //! | is new | verified | verified here too | linked to it |
 //! | is new | verified | not verified here | refused: whoever registered first may not be its owner |
 //! | is new | verified once, of a domain that the issuer does not manage | there is one | refused: it may be another's today |
@@ -14,7 +15,9 @@
 
 mod departure;
 mod id_token;
+mod issuer;
 mod link;
+mod metadata;
 #[cfg(test)]
 pub(crate) mod sample;
 
@@ -24,8 +27,10 @@ use data_encoding::BASE32_NOPAD;
 pub use departure::Departure;
 use id_token::LEEWAY_S;
 pub use id_token::{Expected, IdToken, UnverifiedIdToken};
+pub use issuer::{Issuer, SignUp};
 pub use link::Link;
 use link::has_proven;
+pub use metadata::ProviderMetadata;
 
 use crate::identifiers;
 use crate::jose::KeySet;
@@ -35,44 +40,7 @@ use crate::refusal::No;
 use crate::secret::Digest;
 use crate::time::UnixTime;
 
-/// An identity provider that the operator trusts, with its public keys as last fetched.
-#[derive(Clone, Debug)]
-pub struct Issuer {
-    /// The issuer identifier of the identity provider.
-    pub name: String,
-    /// The client identifier of this server at the identity provider.
-    pub client_id: String,
-    /// The public keys of the identity provider.
-    pub keys: Arc<KeySet>,
-    /// The users for whom the first sign-in makes an account on this server.
-    pub sign_up: SignUp,
-}
-
-/// The users for whom the first sign-in by an upstream identity provider makes an account on this server.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum SignUp {
-    /// Every user of the identity provider.
-    #[default]
-    Anybody,
-    /// Users with an address in one of these domains (in lower case), if the identity provider knows that the address
-    /// still belongs to them.
-    Domains(Vec<String>),
-    /// No user: the operator makes all accounts.
-    Nobody,
-}
-
-impl SignUp {
-    /// Returns true if the user of this token may get an account.
-    fn is_for(&self, token: &IdToken) -> bool {
-        let Self::Domains(domains) = self else { return *self == Self::Anybody };
-        let is_listed = |domain: &str| domains.iter().any(|own| own.eq_ignore_ascii_case(domain));
-        let domain = token.email.as_deref().and_then(|email| email.rsplit_once('@')).map(|(_, domain)| domain);
-        // If the token names a hosted domain, that domain manages the account and must be listed as well.
-        token.is_email_current && domain.is_some_and(is_listed) && token.hosted_domain.as_deref().is_none_or(is_listed)
-    }
-}
-
-/// An unverified ID token, with everything except the time that its verification needs.
+/// An unverified ID token with the identity provider that must have issued it.
 #[derive(Clone, Debug)]
 pub struct Assertion {
     token: UnverifiedIdToken,
@@ -116,15 +84,23 @@ impl Assertion {
     ///
     /// # Errors
     /// One of the `Assertion…` or `Upstream…` refusals.
-    pub fn find<'f>(&self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Found<'f>, No> {
-        let Issuer { name, client_id, keys, .. } = &*self.issuer;
+    pub fn find<'f>(&self, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<Found<'f>, No> {
+        let keys = self.keys(turn).ok_or(No::UpstreamUnreachable)?;
+        let Issuer { name, client_id, .. } = &*self.issuer;
         let expected = Expected { issuer: name, client_id, nonce: self.nonce.as_deref() };
-        let token = self.token.verify(keys, &expected, turn.now)?;
+        let token = self.token.verify(&keys, &expected, turn.now)?;
         let account = self.found(&token, facts)?;
         if matches!(account, Account::Absent) && !self.issuer.sign_up.is_for(&token) {
             return Err(No::UpstreamSignUpClosed);
         }
         Ok(Found { token, account, asked_at: self.asked_at })
+    }
+
+    /// The keys of the issuer, which its metadata lead to. Callers know the client, or that this server sent the browser
+    /// there, before they look for the account: nobody else makes this server fetch.
+    fn keys(&self, turn: &mut Turn<'_>) -> Option<Arc<KeySet>> {
+        let metadata = turn.provider_metadata(&self.issuer.name)?;
+        turn.key_set(&metadata.jwks_uri, self.token.kid())
     }
 
     /// Finds the account of a verified token by the table at the head of this file.
@@ -142,7 +118,7 @@ impl Assertion {
         let user = self.token.email().and_then(|email| facts.login(email));
         let Some(user) = user else {
             // A new account gets an address only if the operator could also have given it that address.
-            return identifiers::email(email).map(|_| Account::Absent).map_err(|_| No::UpstreamEmailForeign);
+            return identifiers::email(email).map(|_| Account::Absent).map_err(|_| No::UpstreamEmailMalformed);
         };
         if !has_proven(user, email) || !token.is_email_current {
             return Err(No::UpstreamEmailTaken);

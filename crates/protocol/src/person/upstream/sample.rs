@@ -4,19 +4,39 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Issuer, SignUp};
+use super::{Issuer, ProviderMetadata, SignUp};
 use crate::jose::signed::{self, With, sign};
+use crate::line::{Document, DocumentKey, Documents};
 
 pub(crate) const ISSUER: &str = "https://issuer.example";
+pub(crate) const KEYS: &str = "https://issuer.example/keys";
 pub(crate) const CLIENT_ID: &str = "grantry-there";
 
 pub(crate) fn issuer() -> Arc<Issuer> {
-    Arc::new(Issuer {
-        name: ISSUER.into(),
-        client_id: CLIENT_ID.into(),
-        keys: Arc::new(signed::keys()),
-        sign_up: SignUp::Anybody,
-    })
+    Arc::new(Issuer { name: ISSUER.into(), client_id: CLIENT_ID.into(), sign_up: SignUp::Anybody })
+}
+
+/// Adds the metadata of the issuer.
+pub(crate) fn add_metadata(documents: &mut Documents) {
+    let metadata = ProviderMetadata {
+        issuer: ISSUER.into(),
+        authorization_endpoint: "https://issuer.example/authorize".into(),
+        token_endpoint: "https://issuer.example/token".into(),
+        jwks_uri: KEYS.into(),
+        token_endpoint_auth_methods_supported: None,
+        authorization_response_iss_parameter_supported: false,
+    };
+    let key = DocumentKey::ProviderMetadata { issuer: ISSUER.into() };
+    documents.add(key, Some(Document::ProviderMetadata(Arc::new(metadata))));
+}
+
+/// The metadata and keys of the issuer, for tokens as [`token`] makes them.
+pub(crate) fn documents() -> Documents {
+    let mut documents = Documents::default();
+    add_metadata(&mut documents);
+    let key = DocumentKey::KeySet { url: KEYS.into(), kid: Some("ed".into()) };
+    documents.add(key, Some(Document::KeySet(Arc::new(signed::keys()))));
+    documents
 }
 
 /// The claims about Alice at the time 1000.

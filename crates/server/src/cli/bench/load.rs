@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use super::latency::Latencies;
-use crate::fetch::plain;
+use crate::outside::fetch::plain;
 
 /// Pause of a connection after a failure, so that an unreachable server is not asked a million times.
 const PAUSE: Duration = Duration::from_millis(20);

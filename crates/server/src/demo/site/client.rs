@@ -13,7 +13,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::entropy::Source;
-use crate::fetch::{FetchError, Fetched, Fetcher, basic};
+use crate::outside::fetch::{FetchError, Fetched, Fetcher, basic};
 
 /// A client of one authorization server.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! `/login/google`: the trip to Google and back. Nothing is stored meanwhile: the pending visit is sealed into the
 //! `state`, bound to the browser. After any failure the browser is back at the sign-in page of the same visit.
 
+use std::sync::Arc;
+
 use ::http::Method;
 use protocol::authorize::{Answer, Visit};
 use protocol::person::browser::{Errand, Goal};
@@ -16,8 +18,8 @@ use crate::answers;
 use crate::app::App;
 use crate::browser::PageRequest;
 use crate::http::{Response, answer};
+use crate::outside::upstream::{Returned, Upstream};
 use crate::pages::paths;
-use crate::upstream::{Returned, Upstream};
 
 /// Redirects the browser to Google, or handles its return.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Response {
@@ -81,7 +83,7 @@ async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream, redirect_ur
         Returned { code: page.query("code").map(Secret::new), error: page.query("error"), iss: page.query("iss") };
     let now = app.clock.now();
     let said = match upstream.redeem(&returned, departure.verifier(), redirect_uri, now).await {
-        Ok(id_token) => assertion(app, upstream, id_token, &departure).await,
+        Ok(id_token) => assertion(upstream, id_token, &departure),
         Err(no) => Err(no),
     };
     back(app, page, departure, said).await
@@ -97,9 +99,8 @@ async fn from_before(app: &App, page: &PageRequest<'_>, state: &str) -> Option<R
     Some(browse(app, page, &dialect, Visit { errand: errand.anew(), caller, address, answer }).await)
 }
 
-async fn assertion(app: &App, upstream: &Upstream, id_token: String, departure: &Departure) -> Result<Assertion, No> {
-    let token = UnverifiedIdToken::read(id_token)?;
-    let issuer = upstream.issuer(token.kid(), app.clock.now()).await?;
+fn assertion(upstream: &Upstream, id_token: String, departure: &Departure) -> Result<Assertion, No> {
+    let (token, issuer) = (UnverifiedIdToken::read(id_token)?, Arc::clone(upstream.issuer()));
     Ok(Assertion::new(token, issuer, Some(departure.nonce().to_owned())).asked_at(departure.left_at))
 }
 

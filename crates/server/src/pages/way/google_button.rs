@@ -2,8 +2,8 @@
 
 use crate::app::App;
 use crate::browser::PageRequest;
+use crate::outside::upstream::Upstream;
 use crate::pages::paths;
-use crate::upstream::Upstream;
 
 /// Returns the address of the button on a sign-in page with this seal, below the path of the issuer; `None` if the page
 /// has no button.
