@@ -1,5 +1,5 @@
 //! Tests of unusual but legitimate browsing: reloading and going back, forms sent after another user signed in, several
-//! tabs, and a pending visit (`errand`) that is too long for a URL.
+//! tabs, and a pending visit (`pending visit`) that is too long for a URL.
 
 mod common;
 

@@ -133,7 +133,7 @@ async fn a_seal_that_does_not_open_asks_the_store_only_if_its_key_is_unknown_and
     let key = protocol::model::SealKey { number: 2, created_at: common::NOW };
     store.commit([Write::PutSealKey(key)].into()).await.unwrap();
     let new = common::app(Arc::clone(&store.inner), Settings::new("https://auth.example")).await;
-    let errand = new.errand(Goal::Page("/account".to_owned()));
-    let seal = errand.seal("standard", &Digest::of(b"browser"), common::NOW, &new.keys(), &mut new.draw());
-    assert!(app.open_errand(&seal, &Digest::of(b"browser")).await.is_ok());
+    let pending = new.pending_visit(Goal::Page("/account".to_owned()));
+    let seal = pending.seal("standard", &Digest::of(b"browser"), common::NOW, &new.keys(), &mut new.draw());
+    assert!(app.open_pending_visit(&seal, &Digest::of(b"browser")).await.is_ok());
 }

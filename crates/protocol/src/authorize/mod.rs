@@ -33,7 +33,7 @@ use crate::line::{Call, Reply};
 use crate::model::{
     Authorization, Circumstances, Client, Code, CodeId, EventKind, GrantId, Permission, SessionId, UserKey,
 };
-use crate::person::browser::{Ask, Browse, Caller, Cookie, Errand, Goal, Page, Step, renewed_browser};
+use crate::person::browser::{Ask, Browse, Caller, Cookie, Goal, Page, PendingVisit, Step, renewed_browser};
 use crate::person::sign_in::{Next, Progress, Proof, Question, SignIn, Signed, Taken};
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
@@ -46,7 +46,7 @@ use crate::wire::{Field, Fields, Param, ReplyKind};
 #[derive(Debug)]
 pub struct Visit {
     /// The pending visit: what the browser came for, and how far its sign-in is.
-    pub errand: Errand,
+    pub pending: PendingVisit,
     /// The browser: its session, its cookie, and the users who know it as a device.
     pub caller: Caller,
     /// The client's network address, in the form in which failed attempts are counted.
@@ -77,7 +77,7 @@ impl Call for Visit {
             Some(Answer::Proof(proof)) => self.signing_in(None).want(proof, &mut wants),
             _ => wants.account(session.map(AccountKey::Session)),
         }
-        if let Goal::Authorize(params) = &self.errand.goal
+        if let Goal::Authorize(params) = &self.pending.goal
             && let Some(client_id) = params.value(Param::ClientId)
         {
             wants.add(Key::Consent(client_id.to_owned()));
@@ -92,7 +92,7 @@ impl Call for Visit {
             Some(Answer::Proof(proof)) => self.take(proof, signed, facts, turn),
             Some(Answer::Consent { is_approved }) => {
                 // The consent page was shown to one user. Ignore the answer if another user has signed in since.
-                let is_theirs = signed.as_ref().is_some_and(|signed| self.errand.user == Some(signed.user.key));
+                let is_theirs = signed.as_ref().is_some_and(|signed| self.pending.user == Some(signed.user.key));
                 let decision = is_theirs.then_some(*is_approved);
                 self.next(signed.as_ref(), decision, facts, turn).map(keep)
             }
@@ -118,7 +118,7 @@ impl Visit {
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Result<Step, Refusal> {
-        match &self.errand.goal {
+        match &self.pending.goal {
             Goal::Page(path) => Ok(self.next_to_page(path, signed, turn)),
             Goal::Authorize(params) => {
                 let way = ReturnPath::find(params, facts, turn)?;
@@ -157,7 +157,7 @@ impl Visit {
         };
         // The answer counts only for the permission that the page showed. The same request can mean something else by
         // now, for example after the client's scopes changed.
-        let decision = decision.filter(|_| self.errand.shown.as_ref() == Some(&request.permission));
+        let decision = decision.filter(|_| self.pending.shown.as_ref() == Some(&request.permission));
         match decision {
             Some(false) => {
                 let scope = request.permission.scope.as_str();
@@ -179,15 +179,15 @@ impl Visit {
 
     /// Returns true if the browser opens the address of a consent page that was shown to this user for this request.
     fn was_shown(&self, request: &Request, signed: &Signed) -> bool {
-        let is_theirs = self.errand.user == Some(signed.user.key);
-        is_theirs && self.answer.is_none() && self.errand.shown.as_ref() == Some(&request.permission)
+        let is_theirs = self.pending.user == Some(signed.user.key);
+        is_theirs && self.answer.is_none() && self.pending.shown.as_ref() == Some(&request.permission)
     }
 
     /// Returns the sign-in of this visit. `client` is the application that asks for it, if any.
     fn signing_in(&self, client: Option<&Arc<Client>>) -> SignIn<'_> {
         SignIn {
-            demand: self.errand.demand(),
-            progress: &self.errand.progress,
+            demand: self.pending.demand(),
+            progress: &self.pending.progress,
             caller: &self.caller,
             address: &self.address,
             client: client.map(|client| client.key),
@@ -221,7 +221,7 @@ impl Visit {
             Cookie::Keep | Cookie::Clear => self.caller.browser,
         };
         Self {
-            errand: Errand { progress, ..self.errand.clone().anew() },
+            pending: PendingVisit { progress, ..self.pending.clone().anew() },
             caller: Caller { browser, ..self.caller.clone() },
             address: self.address.clone(),
             answer: None,
@@ -230,7 +230,7 @@ impl Visit {
 
     /// Returns the client of an authorization request; `None` if the browser goes to one of the server's own pages.
     fn asking_client<'f>(&'f self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Option<&'f Arc<Client>>, Refusal> {
-        match &self.errand.goal {
+        match &self.pending.goal {
             Goal::Authorize(params) => ReturnPath::find(params, facts, turn).map(|way| Some(way.client)),
             Goal::Page(_) => Ok(None),
         }
@@ -263,8 +263,8 @@ impl Visit {
     }
 
     fn ask(&self, page: Page, user: Option<UserKey>, shown: Option<Permission>, turn: &mut Turn<'_>) -> Step {
-        let errand = Errand { user, shown, ..self.errand.clone() };
-        let seal = errand.seal(&turn.policy.dialect, &self.caller.browser, turn.now, turn.keys, &mut turn.entropy);
+        let pending = PendingVisit { user, shown, ..self.pending.clone() };
+        let seal = pending.seal(&turn.policy.dialect, &self.caller.browser, turn.now, turn.keys, &mut turn.entropy);
         Step::Ask(Ask { page, seal })
     }
 }

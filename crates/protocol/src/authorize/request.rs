@@ -81,7 +81,7 @@ impl Request {
             ResponseType::Token => None,
         };
         let prompt = prompt(params.value(Param::Prompt))?;
-        // `Errand::demand` reads `prompt` and `max_age` for the sign-in. Here, malformed values are refused.
+        // `PendingVisit::demand` reads `prompt` and `max_age` for the sign-in. Here, malformed values are refused.
         if params.value(Param::MaxAge).is_some_and(|text| text.parse::<u64>().is_err()) {
             return Err(Refusal::of(No::ParameterMalformed, Param::MaxAge));
         }

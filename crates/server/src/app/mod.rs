@@ -20,7 +20,7 @@ use bytes::Bytes;
 use dialect::{At, Dialect, Dialects};
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::Keys;
-use protocol::person::browser::{Errand, Goal};
+use protocol::person::browser::{Goal, PendingVisit};
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
 use store::Store;
@@ -175,8 +175,8 @@ impl App {
 
     /// Returns a pending visit that begins now.
     #[must_use]
-    pub fn errand(&self, goal: Goal) -> Errand {
-        Errand::new(goal, self.ids.reserve(self.clock.now_ms()).unwrap_or(i64::MAX))
+    pub fn pending_visit(&self, goal: Goal) -> PendingVisit {
+        PendingVisit::new(goal, self.ids.reserve(self.clock.now_ms()).unwrap_or(i64::MAX))
     }
 
     /// Checks that the clock is plausible.

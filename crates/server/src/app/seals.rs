@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::crypto::keys::Keys;
-use protocol::person::browser::{Errand, FormSeal};
-use protocol::person::upstream::Departure;
+use protocol::person::browser::{FormSeal, PendingVisit};
+use protocol::person::upstream::UpstreamTrip;
 use protocol::refusal::No;
 use protocol::secret::Digest;
 
@@ -21,8 +21,8 @@ impl App {
     ///
     /// # Errors
     /// [`No::PageStale`].
-    pub async fn open_errand(&self, seal: &str, browser: &Digest) -> Result<(Errand, String), No> {
-        self.opened(seal, |keys| Errand::open(seal, browser, self.clock.now(), keys)).await
+    pub async fn open_pending_visit(&self, seal: &str, browser: &Digest) -> Result<(PendingVisit, String), No> {
+        self.opened(seal, |keys| PendingVisit::open(seal, browser, self.clock.now(), keys)).await
     }
 
     /// Opens the seal of a form outside of a pending visit.
@@ -37,8 +37,8 @@ impl App {
     ///
     /// # Errors
     /// [`No::UpstreamStale`].
-    pub async fn open_departure(&self, state: &str, browser: &Digest) -> Result<Departure, No> {
-        self.opened(state, |keys| Departure::open(state, browser, self.clock.now(), keys)).await
+    pub async fn open_trip(&self, state: &str, browser: &Digest) -> Result<UpstreamTrip, No> {
+        self.opened(state, |keys| UpstreamTrip::open(state, browser, self.clock.now(), keys)).await
     }
 
     /// Opens a seal with the current keys. If the seal names a key that is not among them, reloads the keys from the

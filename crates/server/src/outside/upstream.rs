@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use protocol::jose::KeySet;
 use protocol::line::{Document, DocumentKey};
 use protocol::person::sign_in::SignInWish;
-use protocol::person::upstream::{Departure, Issuer, ProviderMetadata};
+use protocol::person::upstream::{Issuer, ProviderMetadata, UpstreamTrip};
 use protocol::refusal::No;
 use protocol::secret::Secret;
 use protocol::time::UnixTime;
@@ -111,25 +111,25 @@ impl Upstream {
     /// [`No::UpstreamUnreachable`].
     pub async fn address(
         &self,
-        departure: &Departure,
+        trip: &UpstreamTrip,
         state: &str,
         redirect_uri: &str,
         now: UnixTime,
     ) -> Result<String, No> {
         let metadata = self.metadata(now).await?;
         let mut url = Url::parse(&metadata.authorization_endpoint).map_err(|_| No::UpstreamUnreachable)?;
-        let challenge = departure.challenge();
+        let challenge = trip.challenge();
         url.query_pairs_mut().extend_pairs([
             ("response_type", "code"),
             ("client_id", &self.google.client_id),
             ("redirect_uri", redirect_uri),
             ("scope", SCOPE),
             ("state", state),
-            ("nonce", departure.nonce()),
+            ("nonce", trip.nonce()),
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
         ]);
-        match departure.errand.demand().wish() {
+        match trip.pending.demand().wish() {
             SignInWish::Any => {}
             // OpenID Connect Core §3.1.2.1: with `max_age`, "the ID Token returned MUST include an auth_time Claim Value".
             SignInWish::Fresh { max_age_s } if self.google.is_dating() => {

@@ -26,7 +26,7 @@ impl Asked<'_> {
         match self.dialect.decode(self.at, &self.incoming()) {
             Ok(params) => {
                 let visit = Visit {
-                    errand: self.app.errand(Goal::Authorize(Box::new(params))),
+                    pending: self.app.pending_visit(Goal::Authorize(Box::new(params))),
                     caller: page.caller.clone(),
                     address: page.address.clone(),
                     answer: None,

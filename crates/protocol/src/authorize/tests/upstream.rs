@@ -16,7 +16,7 @@ fn with_nonce() -> serde_json::Value {
 }
 
 #[test]
-fn an_issuer_s_word_starts_a_session_and_the_errand_goes_on() {
+fn an_issuer_s_word_starts_a_session_and_the_pending_visit_goes_on() {
     let mut world = world();
     check_told(&told(&world, said(&with_nonce())), "ask consent", "PutIdentity, PutUser");
     world.facts.login = Some(Arc::new(sample::user()));
@@ -52,22 +52,22 @@ fn answered(otp: &str, change: impl FnOnce(&mut World, &mut Visit)) -> (String, 
     world.facts.login = Some(Arc::new(user.clone()));
     let claims = issuer::claims_with(serde_json::json!({"nonce": "n-1", "iat": 0, "exp": 900}));
     let (verdict, _) = world.judge(&visit(&world, said(&claims)));
-    let (mut errand, page) = asked(verdict.unwrap(), &world);
+    let (mut pending, page) = asked(verdict.unwrap(), &world);
     assert!(matches!(page, Page::SecondFactor { .. }), "it is asked");
-    let link = errand.progress.link.clone();
+    let link = pending.progress.link.clone();
     world.facts.login = None;
     let mut world = with_session(world, user, vec![Amr::Fed]);
     let row = &mut world.facts.session.as_mut().unwrap().row;
     (row.auth_time, row.seen_at) = (UnixTime(59), UnixTime(59));
-    errand.progress.begun = Some(Begun { session: row.id, is_fresh: false });
-    let mut visit = Visit { errand, ..visit(&world, Some(Answer::Proof(Proof::SecondFactor(Secret::new(otp))))) };
+    pending.progress.begun = Some(Begun { session: row.id, is_fresh: false });
+    let mut visit = Visit { pending, ..visit(&world, Some(Answer::Proof(Proof::SecondFactor(Secret::new(otp))))) };
     change(&mut world, &mut visit);
     let (verdict, changes) = world.judge(&visit);
     let step = match asked(verdict.unwrap(), &world) {
         (_, Page::SignIn { problem, .. }) => format!("sign-in {:?}", problem.map(|own| own.no)),
         (_, Page::SecondFactor { .. }) => "second factor".to_owned(),
-        (errand, Page::Consent { .. }) => {
-            assert_eq!(errand.progress.link, None, "it goes no further");
+        (pending, Page::Consent { .. }) => {
+            assert_eq!(pending.progress.link, None, "it goes no further");
             "consent".to_owned()
         }
     };
@@ -76,13 +76,13 @@ fn answered(otp: &str, change: impl FnOnce(&mut World, &mut Visit)) -> (String, 
 
 /// Returns the page that the browser is shown, and the visit that is sealed into it. The seal is for the browser's new
 /// cookie, if the browser got one.
-fn asked(browse: Browse, world: &World) -> (Errand, Page) {
+fn asked(browse: Browse, world: &World) -> (PendingVisit, Page) {
     let Step::Ask(Ask { seal, page }) = browse.step else { panic!("{browse:?}") };
     let browser = match &browse.cookie {
         Cookie::Set(session, ..) => Digest::of(renewed_browser(session).as_bytes()),
         _ => Digest::of(b"browser"),
     };
-    (Errand::open(&seal, &browser, world.now, &world.keys).unwrap().0, page)
+    (PendingVisit::open(&seal, &browser, world.now, &world.keys).unwrap().0, page)
 }
 
 fn linked_to(user: User, link: &Link) -> Held<Identity> {
@@ -121,11 +121,11 @@ fn what_let_a_link_begin_must_still_hold_when_it_is_made() {
     // Meanwhile the identity was linked, to another account or by Alice herself in another tab.
     let other = User { key: crate::model::UserKey(7), ..sample::user() };
     let (told, _) = answered("287082", |world, visit| {
-        world.facts.identity = Some(linked_to(other, visit.errand.progress.link.as_ref().unwrap()));
+        world.facts.identity = Some(linked_to(other, visit.pending.progress.link.as_ref().unwrap()));
     });
     assert_eq!(told, "sign-in Some(UpstreamEmailTaken): ");
     let (told, _) = answered("287082", |world, visit| {
-        world.facts.identity = Some(linked_to(sample::user(), visit.errand.progress.link.as_ref().unwrap()));
+        world.facts.identity = Some(linked_to(sample::user(), visit.pending.progress.link.as_ref().unwrap()));
     });
     assert!(told.starts_with("consent: ") && !told.contains("PutIdentity"), "{told}");
 }
@@ -155,8 +155,9 @@ fn who_has_a_password_confirms_by_that_who_they_are_asvs_7_5_1() {
         let begun = (!has_begun).then_some(Begun { session, is_fresh: true });
         let progress = Progress { begun, link: None };
         let goal = Goal::Page("/account/password".into());
-        let errand = Errand { is_fresh_wanted: true, is_confirmation, progress, ..Errand::new(goal, 4000) };
-        let visit = Visit { errand, ..visit(&world, None) };
+        let pending =
+            PendingVisit { is_fresh_wanted: true, is_confirmation, progress, ..PendingVisit::new(goal, 4000) };
+        let visit = Visit { pending, ..visit(&world, None) };
         match world.judge(&visit).0.unwrap().step {
             Step::Go(_) => "go".to_owned(),
             Step::Ask(Ask { page: Page::SignIn { problem, is_upstream_enough, .. }, .. }) => {
@@ -200,7 +201,7 @@ fn a_second_factor_is_added_to_what_was_proven_before() {
 }
 
 #[test]
-fn what_goes_wrong_at_the_issuer_comes_back_to_the_sign_in_page_with_the_errand() {
+fn what_goes_wrong_at_the_issuer_comes_back_to_the_sign_in_page_with_the_pending_visit() {
     let world = world();
     for no in [No::UpstreamDenied, No::UpstreamUnreachable, No::UpstreamRefused] {
         let told = told(&world, Some(Answer::Proof(Proof::Upstream(Err(no.into())))));

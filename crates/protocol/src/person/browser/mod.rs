@@ -4,16 +4,16 @@
 //! `/authorize` without a session writes nothing to the store. The seal is bound to the browser's cookie and thereby
 //! protects the form against cross-site request forgery.
 
-mod errand;
 mod form;
+mod pending_visit;
 
 use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
 
-pub(crate) use errand::Parcel;
-pub use errand::{Errand, Goal};
 pub use form::FormSeal;
+pub(crate) use pending_visit::SealedVisit;
+pub use pending_visit::{Goal, PendingVisit};
 
 use crate::crypto::keys::Presented;
 use crate::line::Reply;

@@ -13,24 +13,24 @@
 //! | is new | verified | none, and new accounts are made ([`SignUp`]) | an account is made, and linked |
 //! | is new | verified once, of a domain that the issuer does not manage | none, and new accounts are made | an account without that address is made, and linked; the address is kept as a hint |
 
-mod departure;
 mod id_token;
 mod issuer;
 mod link;
 mod metadata;
 #[cfg(test)]
 pub(crate) mod sample;
+mod trip;
 
 use std::sync::Arc;
 
 use data_encoding::BASE32_NOPAD;
-pub use departure::Departure;
 use id_token::LEEWAY_S;
 pub use id_token::{Expected, IdToken, UnverifiedIdToken};
 pub use issuer::{Issuer, SignUp};
 pub use link::Link;
 use link::has_proven;
 pub use metadata::ProviderMetadata;
+pub use trip::UpstreamTrip;
 
 use crate::identifiers;
 use crate::jose::KeySet;

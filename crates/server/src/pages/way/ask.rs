@@ -29,7 +29,7 @@ pub(crate) async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, vis
     let dialect = app.dialects.named(dialect);
     let policy = app.policy_of(dialect);
     let spoken = dialect.map(|dialect| (dialect, dialect.at(Endpoint::Authorize)));
-    let client_id = match &visit.errand.goal {
+    let client_id = match &visit.pending.goal {
         Goal::Authorize(params) => answers::claimed_client(params).map(ToOwned::to_owned),
         Goal::Page(_) => None,
     };

@@ -3,13 +3,13 @@
 
 use ::http::Method;
 use protocol::authorize::{Answer, Visit};
-use protocol::person::browser::{Errand, Goal};
+use protocol::person::browser::{Goal, PendingVisit};
 use protocol::person::sign_in::Proof;
 use protocol::secret::Secret;
 use protocol::wire::{Param, Params};
 
 use super::ask::browse;
-use super::errand::open;
+use super::pending_visit::open;
 use crate::answers;
 use crate::app::App;
 use crate::browser::PageRequest;
@@ -20,7 +20,7 @@ use crate::pages::paths;
 pub(super) async fn again(app: &App, page: &PageRequest<'_>) -> Response {
     let Some(seal) = page.query("errand") else { return page.go(app, paths::ACCOUNT) };
     match open(app, page, &seal).await {
-        Ok((errand, dialect, _)) => go_on(app, page, &dialect, errand, None).await,
+        Ok((pending, dialect, _)) => go_on(app, page, &dialect, pending, None).await,
         Err(no) => answers::refused(app, page, None, &no.into()),
     }
 }
@@ -34,8 +34,9 @@ pub(super) async fn sign_in(app: &App, page: &PageRequest<'_>, next: Option<Stri
         let next = next.unwrap_or_else(|| paths::ACCOUNT.to_owned());
         let is_again = page.query("again").is_some();
         let is_fresh_wanted = is_again || page.query("switch").is_some();
-        let errand = Errand { is_fresh_wanted, is_confirmation: is_again, ..app.errand(Goal::Page(next)) };
-        return go_on(app, page, &app.house_policy().dialect, errand, None).await;
+        let pending =
+            PendingVisit { is_fresh_wanted, is_confirmation: is_again, ..app.pending_visit(Goal::Page(next)) };
+        return go_on(app, page, &app.house_policy().dialect, pending, None).await;
     }
     let login = page.field("username").unwrap_or_default().to_owned();
     let password = Secret::new(page.field("password").unwrap_or_default());
@@ -71,22 +72,22 @@ const CHOICE: &str = "select_account";
 async fn answered(app: &App, page: &PageRequest<'_>, answer: Option<Answer>) -> Response {
     match open(app, page, page.field("csrf").unwrap_or_default()).await {
         // A user has signed in in another tab since. Drop the answer of this tab, and continue the visit.
-        Ok((errand, dialect, is_old)) => go_on(app, page, &dialect, errand, answer.filter(|_| !is_old)).await,
+        Ok((pending, dialect, is_old)) => go_on(app, page, &dialect, pending, answer.filter(|_| !is_old)).await,
         Err(no) => answers::refused(app, page, None, &no.into()),
     }
 }
 
 /// Starts the visit from the beginning, to let the user choose another account.
 async fn switch_account(app: &App, page: &PageRequest<'_>) -> Response {
-    let (errand, dialect, _) = match open(app, page, page.field("csrf").unwrap_or_default()).await {
+    let (pending, dialect, _) = match open(app, page, page.field("csrf").unwrap_or_default()).await {
         Ok(opened) => opened,
         Err(no) => return answers::refused(app, page, None, &no.into()),
     };
-    let errand = match errand.goal {
-        Goal::Page(path) => Errand { is_fresh_wanted: true, ..app.errand(Goal::Page(path)) },
-        Goal::Authorize(params) => app.errand(Goal::Authorize(Box::new(with_choice(*params)))),
+    let pending = match pending.goal {
+        Goal::Page(path) => PendingVisit { is_fresh_wanted: true, ..app.pending_visit(Goal::Page(path)) },
+        Goal::Authorize(params) => app.pending_visit(Goal::Authorize(Box::new(with_choice(*params)))),
     };
-    go_on(app, page, &dialect, errand, None).await
+    go_on(app, page, &dialect, pending, None).await
 }
 
 /// Returns the same request with `prompt=select_account`, OpenID Connect Core §3.1.2.1.
@@ -100,8 +101,14 @@ fn with_choice(mut params: Params) -> Params {
     params
 }
 
-async fn go_on(app: &App, page: &PageRequest<'_>, dialect: &str, errand: Errand, answer: Option<Answer>) -> Response {
-    let visit = Visit { errand, caller: page.caller.clone(), address: page.address.clone(), answer };
+async fn go_on(
+    app: &App,
+    page: &PageRequest<'_>,
+    dialect: &str,
+    pending: PendingVisit,
+    answer: Option<Answer>,
+) -> Response {
+    let visit = Visit { pending, caller: page.caller.clone(), address: page.address.clone(), answer };
     browse(app, page, dialect, visit).await
 }
 

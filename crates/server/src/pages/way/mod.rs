@@ -3,12 +3,12 @@
 
 mod ask;
 mod consent;
-mod errand;
 mod flow;
 mod form_post;
 mod google;
 mod google_button;
 mod logout;
+mod pending_visit;
 mod second_factor;
 mod sign_in;
 mod sign_out;

@@ -26,7 +26,7 @@ pub enum Goal {
 /// A pending visit: an authorization request, or a visit to another page, that waits until the user has answered the
 /// pages in between.
 #[derive(Clone, Debug)]
-pub struct Errand {
+pub struct PendingVisit {
     /// The aim of the visit.
     pub goal: Goal,
     /// The row id that was next when the visit began. Only nodes of version 0.1 read it. This version uses
@@ -48,7 +48,7 @@ pub struct Errand {
 
 /// The serialized form of a pending visit, with its expiry time and dialect.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Parcel {
+pub(crate) struct SealedVisit {
     until: UnixTime,
     began: i64,
     #[serde(default)]
@@ -67,10 +67,10 @@ pub(crate) struct Parcel {
     packed: Vec<(String, String)>,
 }
 
-const ERRAND: &str = "errand";
+const PURPOSE: &str = "errand";
 
-impl Errand {
-    /// A visit that begins now. `next_id` becomes [`Errand::began`].
+impl PendingVisit {
+    /// A visit that begins now. `next_id` becomes [`PendingVisit::began`].
     #[must_use]
     pub fn new(goal: Goal, next_id: i64) -> Self {
         let (is_fresh_wanted, is_confirmation) = (false, false);
@@ -109,8 +109,8 @@ impl Errand {
     /// Seals the visit into a page for this browser. The result is base64url text, valid for [`PAGE_TTL_S`] seconds.
     #[must_use]
     pub fn seal(&self, dialect: &str, browser: &Digest, now: UnixTime, keys: &Keys, entropy: &mut Entropy) -> String {
-        let plain = serde_json::to_vec(&self.parcel(dialect, now)).expect("strings and numbers become JSON");
-        keys.seal(ERRAND, &browser.0, &plain, entropy)
+        let plain = serde_json::to_vec(&self.to_sealed(dialect, now)).expect("strings and numbers become JSON");
+        keys.seal(PURPOSE, &browser.0, &plain, entropy)
     }
 
     /// Opens the seal of a page. Returns the visit, and the name of the dialect in which it began.
@@ -118,12 +118,12 @@ impl Errand {
     /// # Errors
     /// [`No::PageStale`] if the seal is too old, was made for another browser, or is forged.
     pub fn open(text: &str, browser: &Digest, now: UnixTime, keys: &Keys) -> Result<(Self, String), No> {
-        let plain = keys.open(ERRAND, &browser.0, text).ok_or(No::PageStale)?;
-        Self::unpack(serde_json::from_slice(&plain).map_err(|_| No::PageStale)?, now)
+        let plain = keys.open(PURPOSE, &browser.0, text).ok_or(No::PageStale)?;
+        Self::from_sealed(serde_json::from_slice(&plain).map_err(|_| No::PageStale)?, now)
     }
 
     /// Converts the visit to its serialized form.
-    pub(crate) fn parcel(&self, dialect: &str, now: UnixTime) -> Parcel {
+    pub(crate) fn to_sealed(&self, dialect: &str, now: UnixTime) -> SealedVisit {
         let (page, all) = match &self.goal {
             Goal::Page(path) => (Some(path.clone()), Vec::new()),
             Goal::Authorize(params) => {
@@ -133,7 +133,7 @@ impl Errand {
         let has_control = |(_, value): &(String, String)| value.chars().any(|c| c.is_ascii_control());
         let (packed, params): (Vec<_>, Vec<_>) = all.into_iter().partition(has_control);
         let packed = packed.into_iter().map(|(name, value)| (name, BASE64URL_NOPAD.encode(value.as_bytes()))).collect();
-        Parcel {
+        SealedVisit {
             until: now.plus(PAGE_TTL_S),
             began: self.began,
             begun: self.progress.begun,
@@ -149,13 +149,13 @@ impl Errand {
         }
     }
 
-    /// Restores a visit from the serialized form that [`Errand::parcel`] made, with the name of its dialect.
+    /// Restores a visit from the serialized form that [`PendingVisit::to_sealed`] made, with the name of its dialect.
     ///
     /// # Errors
     /// [`No::PageStale`] if the visit has expired or cannot be read.
-    pub(crate) fn unpack(parcel: Parcel, now: UnixTime) -> Result<(Self, String), No> {
-        let Parcel { until, began, begun, is_fresh_wanted, is_confirmation, .. } = parcel;
-        let Parcel { user, shown, link, dialect, page, mut params, packed, .. } = parcel;
+    pub(crate) fn from_sealed(sealed: SealedVisit, now: UnixTime) -> Result<(Self, String), No> {
+        let SealedVisit { until, began, begun, is_fresh_wanted, is_confirmation, .. } = sealed;
+        let SealedVisit { user, shown, link, dialect, page, mut params, packed, .. } = sealed;
         if now.is_past(until) {
             return Err(No::PageStale);
         }
