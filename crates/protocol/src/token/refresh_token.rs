@@ -26,8 +26,8 @@ use crate::line::Reply;
 use crate::line::{Facts, Key, RefreshMatch, Rely, Turn, Wants, Write};
 use crate::liveness::Dead;
 use crate::model::{
-    Authorization, Client, ClientKind, EventKind, Grant, GrantId, GrantType, Held, Permission, Refresh, RefreshMode,
-    User,
+    Authorization, Client, ClientKind, EventKind, Grant, GrantId, GrantType, Permission, Refresh, RefreshMode, User,
+    WithOwners,
 };
 use crate::policy::{PUBLIC_GRACE_S, Policy};
 use crate::refusal::{No, Refusal};
@@ -285,7 +285,7 @@ fn replayed(grant: &Grant, turn: &mut Turn<'_>) -> No {
     No::RefreshReplayed
 }
 
-fn live_user<'f>(held: &'f Held<Grant>, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, No> {
+fn live_user<'f>(held: &'f WithOwners<Grant>, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, No> {
     if let Err(dead) = held.check(&turn.policy.dialect) {
         if dead == Dead::User {
             turn.note(

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use async_trait::async_trait;
 use protocol::line::{Changes, Facts, Key, OwnedCounts, Row, Wants};
 use protocol::model::{
-    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Held, Identity,
+    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Identity,
     IdentityName, Job, JobId, JobState, Personal, PersonalId, SealKey, Session, SessionId, Ticket, TicketId, User,
-    UserKey,
+    UserKey, WithOwners,
 };
 use protocol::names::login_name;
 use protocol::secret::Digest;
@@ -245,8 +245,8 @@ impl Tables {
         self.users.rows().map(|(_, user)| user).find(|user| logins(user).any(|(_, own)| own == wanted)).cloned()
     }
 
-    fn held_grant(&self, row: &Grant) -> Held<Grant> {
-        Held {
+    fn held_grant(&self, row: &Grant) -> WithOwners<Grant> {
+        WithOwners {
             row: row.clone(),
             client: self.client(row.authorization.client),
             user: self.user(row.authorization.user),
@@ -254,8 +254,8 @@ impl Tables {
         }
     }
 
-    fn held_code(&self, row: &Code) -> Held<Code> {
-        Held {
+    fn held_code(&self, row: &Code) -> WithOwners<Code> {
+        WithOwners {
             row: row.clone(),
             client: self.client(row.authorization.client),
             user: self.user(row.authorization.user),
@@ -263,8 +263,8 @@ impl Tables {
         }
     }
 
-    fn held_access(&self, row: &Access) -> Held<Access> {
-        Held {
+    fn held_access(&self, row: &Access) -> WithOwners<Access> {
+        WithOwners {
             row: row.clone(),
             client: self.client(row.client),
             user: row.user.and_then(|user| self.user(user)),
@@ -272,8 +272,8 @@ impl Tables {
         }
     }
 
-    fn held_ticket(&self, row: &Ticket) -> Held<Ticket> {
-        Held {
+    fn held_ticket(&self, row: &Ticket) -> WithOwners<Ticket> {
+        WithOwners {
             row: row.clone(),
             client: row.client.and_then(|client| self.client(client)),
             user: row.user.and_then(|user| self.user(user)),
@@ -282,8 +282,8 @@ impl Tables {
     }
 
     /// A row that depends on its user alone.
-    fn held_of_user<T: Clone>(&self, row: &T, user: UserKey) -> Held<T> {
-        Held { row: row.clone(), client: None, user: self.user(user), is_grant_revoked: false }
+    fn held_of_user<T: Clone>(&self, row: &T, user: UserKey) -> WithOwners<T> {
+        WithOwners { row: row.clone(), client: None, user: self.user(user), is_grant_revoked: false }
     }
 
     fn holdings(&self, user: UserKey) -> OwnedCounts {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::model::{Client, ClientKey, Consent, Grant, Held, Identity, Personal, Session, User, UserKey};
+use protocol::model::{Client, ClientKey, Consent, Grant, Identity, Personal, Session, User, UserKey, WithOwners};
 use protocol::names::login_forms;
 use protocol::time::UnixTime;
 use tokio_postgres::Row;
@@ -223,7 +223,7 @@ impl View<'_> {
         (user, client): (Option<UserKey>, Option<ClientKey>),
         live_at: Option<UnixTime>,
         rows_max: usize,
-    ) -> Result<Vec<Held<Grant>>, Stop> {
+    ) -> Result<Vec<WithOwners<Grant>>, Stop> {
         // Each combination of conditions has its own statement, so that PostgreSQL can choose the best index for it.
         let of_user = if user.is_some() { "g.user_key = $1" } else { "$1::bigint IS NULL" };
         let of_client = if client.is_some() { "g.client_key = $2" } else { "$2::bigint IS NULL" };
@@ -266,7 +266,7 @@ impl View<'_> {
         Ok(count.first().map_or(0, |count| (*count).min(users_max)))
     }
 
-    async fn personals(&self, user: Option<UserKey>) -> Result<Vec<Held<Personal>>, Stop> {
+    async fn personals(&self, user: Option<UserKey>) -> Result<Vec<WithOwners<Personal>>, Stop> {
         let of_user = if user.is_some() { "p.user_key = $1" } else { "$1::bigint IS NULL" };
         let sql = format!(
             "SELECT {}, u.version FROM personal_tokens AS p LEFT JOIN users AS u ON u.key = p.user_key \

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use protocol::line::{self, Facts, Key, OwnedCounts};
 use protocol::model::{
-    Access, Attempts, ClientKey, Code, Consent, Grant, Held, Identity, IdentityName, Personal, Session, Ticket, User,
-    UserKey,
+    Access, Attempts, ClientKey, Code, Consent, Grant, Identity, IdentityName, Personal, Session, Ticket, User,
+    UserKey, WithOwners,
 };
 use protocol::names::login_forms;
 use tokio_postgres::Row;
@@ -412,8 +412,8 @@ impl Found {
 }
 
 /// Joins a row with its user, if it depends on no other row.
-pub(super) fn held<T>(user: Option<Arc<User>>, row: T) -> Held<T> {
-    Held { row, client: None, user, is_grant_revoked: false }
+pub(super) fn held<T>(user: Option<Arc<User>>, row: T) -> WithOwners<T> {
+    WithOwners { row, client: None, user, is_grant_revoked: false }
 }
 
 async fn when(is_wanted: bool, doing: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use protocol::model::{Access, Client, ClientKey, Code, Grant, Held, Ticket, User, UserKey};
+use protocol::model::{Access, Client, ClientKey, Code, Grant, Ticket, User, UserKey, WithOwners};
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -82,8 +82,8 @@ impl Pins {
     }
 
     /// Joins a code with its client and user.
-    pub(super) fn held_code(&self, row: &Code, is_revoked: Option<bool>) -> Held<Code> {
-        Held {
+    pub(super) fn held_code(&self, row: &Code, is_revoked: Option<bool>) -> WithOwners<Code> {
+        WithOwners {
             client: self.client(row.authorization.client),
             user: self.user(row.authorization.user),
             // The grant begins with the redemption, so its absence says nothing.
@@ -93,8 +93,8 @@ impl Pins {
     }
 
     /// Joins an access token with its client and user.
-    pub(super) fn held_access(&self, row: &Access, is_revoked: Option<bool>) -> Held<Access> {
-        Held {
+    pub(super) fn held_access(&self, row: &Access, is_revoked: Option<bool>) -> WithOwners<Access> {
+        WithOwners {
             client: self.client(row.client),
             user: row.user.and_then(|key| self.user(key)),
             is_grant_revoked: row.grant.is_some() && is_revoked != Some(false),
@@ -103,8 +103,8 @@ impl Pins {
     }
 
     /// Joins a ticket with its client and user.
-    pub(super) fn held_ticket(&self, row: &Ticket) -> Held<Ticket> {
-        Held {
+    pub(super) fn held_ticket(&self, row: &Ticket) -> WithOwners<Ticket> {
+        WithOwners {
             client: row.client.and_then(|key| self.client(key)),
             user: row.user.and_then(|key| self.user(key)),
             is_grant_revoked: false,
@@ -113,9 +113,9 @@ impl Pins {
     }
 
     /// Joins a grant with its client and user.
-    pub(super) fn held_grant(&self, row: Grant) -> Held<Grant> {
+    pub(super) fn held_grant(&self, row: Grant) -> WithOwners<Grant> {
         let is_grant_revoked = row.is_revoked;
-        Held {
+        WithOwners {
             client: self.client(row.authorization.client),
             user: self.user(row.authorization.user),
             row,

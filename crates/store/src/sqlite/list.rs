@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::model::{Client, ClientKey, Consent, Grant, Held, Identity, Personal, Session, User, UserKey};
+use protocol::model::{Client, ClientKey, Consent, Grant, Identity, Personal, Session, User, UserKey, WithOwners};
 use protocol::time::UnixTime;
 use rusqlite::{Connection, Params, Row, params};
 
@@ -199,7 +199,7 @@ impl View<'_> {
         (user, client): (Option<UserKey>, Option<ClientKey>),
         live_at: Option<UnixTime>,
         rows_max: usize,
-    ) -> Result<Vec<Held<Grant>>, Stop> {
+    ) -> Result<Vec<WithOwners<Grant>>, Stop> {
         // Each combination of conditions has its own statement, so that SQLite can choose the best index for it.
         let of_user = if user.is_some() { "g.user = ?1" } else { "?1 IS NULL" };
         let of_client = if client.is_some() { "g.client = ?2" } else { "?2 IS NULL" };
@@ -240,7 +240,7 @@ impl View<'_> {
         Ok(count.first().map_or(0, |count| (*count).min(users_max)))
     }
 
-    fn personals(&self, user: Option<UserKey>) -> Result<Vec<Held<Personal>>, Stop> {
+    fn personals(&self, user: Option<UserKey>) -> Result<Vec<WithOwners<Personal>>, Stop> {
         let of_user = if user.is_some() { "p.user = ?1" } else { "?1 IS NULL" };
         let sql = format!(
             "SELECT {}, u.version FROM personal_tokens AS p LEFT JOIN users AS u ON u.key = p.user \
@@ -254,7 +254,7 @@ impl View<'_> {
 }
 
 /// Returns true if no revocation of everything of its user or client covers the grant.
-fn is_above(held: &Held<Grant>) -> bool {
+fn is_above(held: &WithOwners<Grant>) -> bool {
     held.user.as_ref().is_some_and(|user| held.row.id.0 >= user.revoked_below)
         && held.client.as_ref().is_some_and(|client| held.row.id.0 >= client.revoked_below)
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use protocol::line::{Facts, Key, OwnedCounts, Row as Found, Wants};
 use protocol::model::{
-    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Grant, GrantId, Held, Identity, IdentityName,
-    Personal, PersonalId, Session, SessionId, Ticket, TicketId, User, UserKey,
+    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Grant, GrantId, Identity, IdentityName,
+    Personal, PersonalId, Session, SessionId, Ticket, TicketId, User, UserKey, WithOwners,
 };
 use protocol::names::login_forms;
 use protocol::secret::Digest;
@@ -77,7 +77,7 @@ const CONSENT: &str =
     concat!("SELECT ", described!(sqlite_list!(consent)), " FROM consents AS o WHERE o.user = ?1 AND o.client = ?2");
 
 /// A client, and the access token that it introspects.
-type AccessAndCaller = (Option<Arc<Client>>, Option<Held<Access>>);
+type AccessAndCaller = (Option<Arc<Client>>, Option<WithOwners<Access>>);
 
 /// Every statement of this file, for the test that checks SQLite's query plans.
 #[cfg(test)]
@@ -221,7 +221,7 @@ impl View<'_> {
         found.map_or(Ok(None), |(key, version)| self.user(key, Some(version)))
     }
 
-    fn code(&self, id: CodeId) -> Result<Option<Held<Code>>, Stop> {
+    fn code(&self, id: CodeId) -> Result<Option<WithOwners<Code>>, Stop> {
         let found = self.one(&CODE, id.0, |row| {
             let at = row::CODE_WIDTH;
             Ok((row::code(row)?, row.get(at)?, row.get(at + 1)?, row.get::<_, Option<bool>>(at + 2)?))
@@ -229,10 +229,10 @@ impl View<'_> {
         let Some((row, client, user, is_revoked)) = found else { return Ok(None) };
         let (client, user) = (self.client(row.authorization.client, client)?, self.user(row.authorization.user, user)?);
         // The grant begins when the code is redeemed, so a missing grant does not count as revoked.
-        Ok(Some(Held { row, client, user, is_grant_revoked: is_revoked == Some(true) }))
+        Ok(Some(WithOwners { row, client, user, is_grant_revoked: is_revoked == Some(true) }))
     }
 
-    fn grant(&self, id: GrantId) -> Result<Option<Held<Grant>>, Stop> {
+    fn grant(&self, id: GrantId) -> Result<Option<WithOwners<Grant>>, Stop> {
         let found = self.one(&GRANT, id.0, |row| {
             Ok((row::grant(row)?, row.get(row::GRANT_WIDTH)?, row.get(row::GRANT_WIDTH + 1)?))
         })?;
@@ -240,13 +240,18 @@ impl View<'_> {
     }
 
     /// Joins a grant with its client and user, which have these versions.
-    pub(super) fn held_grant(&self, row: Grant, client: Option<u32>, user: Option<u32>) -> Result<Held<Grant>, Stop> {
+    pub(super) fn held_grant(
+        &self,
+        row: Grant,
+        client: Option<u32>,
+        user: Option<u32>,
+    ) -> Result<WithOwners<Grant>, Stop> {
         let (client, user) = (self.client(row.authorization.client, client)?, self.user(row.authorization.user, user)?);
         let is_grant_revoked = row.is_revoked;
-        Ok(Held { row, client, user, is_grant_revoked })
+        Ok(WithOwners { row, client, user, is_grant_revoked })
     }
 
-    fn access(&self, id: AccessId) -> Result<Option<Held<Access>>, Stop> {
+    fn access(&self, id: AccessId) -> Result<Option<WithOwners<Access>>, Stop> {
         let found = self.one(&ACCESS, id.0, |row| {
             let at = row::ACCESS_WIDTH;
             Ok((row::access(row)?, row.get(at)?, row.get(at + 1)?, row.get::<_, Option<bool>>(at + 2)?))
@@ -261,11 +266,11 @@ impl View<'_> {
         client: Option<u32>,
         user: Option<u32>,
         is_revoked: Option<bool>,
-    ) -> Result<Held<Access>, Stop> {
+    ) -> Result<WithOwners<Access>, Stop> {
         let client = self.client(row.client, client)?;
         let user = row.user.map_or(Ok(None), |key| self.user(key, user))?;
         let is_grant_revoked = row.grant.is_some() && is_revoked != Some(false);
-        Ok(Held { row, client, user, is_grant_revoked })
+        Ok(WithOwners { row, client, user, is_grant_revoked })
     }
 
     fn access_and_caller(&self, id: AccessId, client_id: &str) -> Result<AccessAndCaller, Stop> {
@@ -286,42 +291,42 @@ impl View<'_> {
         Ok((client, access))
     }
 
-    fn personal(&self, id: PersonalId) -> Result<Option<Held<Personal>>, Stop> {
+    fn personal(&self, id: PersonalId) -> Result<Option<WithOwners<Personal>>, Stop> {
         let found = self.one(&PERSONAL, id.0, |row| Ok((row::personal(row)?, row.get(row::PERSONAL_WIDTH)?)))?;
         found.map(|(row, user)| self.held_personal(row, user)).transpose()
     }
 
     /// Joins a personal access token with its user, who has this version.
-    pub(super) fn held_personal(&self, row: Personal, user: Option<u32>) -> Result<Held<Personal>, Stop> {
+    pub(super) fn held_personal(&self, row: Personal, user: Option<u32>) -> Result<WithOwners<Personal>, Stop> {
         let user = self.user(row.user, user)?;
-        Ok(Held { row, client: None, user, is_grant_revoked: false })
+        Ok(WithOwners { row, client: None, user, is_grant_revoked: false })
     }
 
-    fn session(&self, id: SessionId) -> Result<Option<Held<Session>>, Stop> {
+    fn session(&self, id: SessionId) -> Result<Option<WithOwners<Session>>, Stop> {
         let found = self.one(&SESSION, id.0, |row| Ok((row::session(row)?, row.get(row::SESSION_WIDTH)?)))?;
         let Some((row, user)) = found else { return Ok(None) };
         let user = self.user(row.user, user)?;
-        Ok(Some(Held { row, client: None, user, is_grant_revoked: false }))
+        Ok(Some(WithOwners { row, client: None, user, is_grant_revoked: false }))
     }
 
-    fn ticket(&self, id: TicketId) -> Result<Option<Held<Ticket>>, Stop> {
+    fn ticket(&self, id: TicketId) -> Result<Option<WithOwners<Ticket>>, Stop> {
         let found = self.one(&TICKET, id.0, |row| {
             Ok((row::ticket(row)?, row.get(row::TICKET_WIDTH)?, row.get(row::TICKET_WIDTH + 1)?))
         })?;
         let Some((row, client, user)) = found else { return Ok(None) };
         let client = row.client.map_or(Ok(None), |key| self.client(key, client))?;
         let user = row.user.map_or(Ok(None), |key| self.user(key, user))?;
-        Ok(Some(Held { row, client, user, is_grant_revoked: false }))
+        Ok(Some(WithOwners { row, client, user, is_grant_revoked: false }))
     }
 
-    fn identity(&self, name: &IdentityName) -> Result<Option<Held<Identity>>, Stop> {
+    fn identity(&self, name: &IdentityName) -> Result<Option<WithOwners<Identity>>, Stop> {
         let mut statement = self.connection.prepare_cached(&IDENTITY)?;
         let found = statement
             .query_row([&name.issuer, &name.subject], |row| Ok((row::identity(row)?, row.get(row::IDENTITY_WIDTH)?)))
             .optional()?;
         let Some((row, user)) = found else { return Ok(None) };
         let user = self.user(row.user, user)?;
-        Ok(Some(Held { row, client: None, user, is_grant_revoked: false }))
+        Ok(Some(WithOwners { row, client: None, user, is_grant_revoked: false }))
     }
 
     fn is_jti_used(&self, jti: Digest) -> Result<bool, Stop> {
