@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use store::Mode;
 
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use crate::clock::Clock;
 use crate::config::{self, Configuration, Loaded, Master, Place, Problem};
 use crate::{keys, plausible};
@@ -16,7 +16,7 @@ use crate::{keys, plausible};
 const CLIENTS_AT_ONCE: usize = 500;
 
 /// Runs `grantry check`.
-pub(super) async fn run(path: &Path) -> Result<Answer, Stop> {
+pub(super) async fn run(path: &Path) -> Result<Answer, CommandError> {
     let mut notes = Vec::new();
     let problems = match config::load(path, &config::variables()) {
         Err(problems) => problems,

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use protocol::operate::{ClientAct, ClientCall};
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use super::desk::{Desk, Rules};
 use super::{show, words};
 
@@ -71,7 +71,7 @@ pub(super) struct Which {
 }
 
 impl Client {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
         match self {
             Self::Add(add) => add.run(desk).await,
             Self::List { owner } => list(owner.as_deref(), desk).await,
@@ -90,7 +90,7 @@ impl Client {
 }
 
 /// Returns a client as a JSON document, with the name of its owner and the last use of its secrets.
-async fn with_owner(client: &protocol::model::Client, desk: &Desk) -> Result<Value, Stop> {
+async fn with_owner(client: &protocol::model::Client, desk: &Desk) -> Result<Value, CommandError> {
     let owner = match client.owner {
         Some(key) => desk.store.user(key).await?,
         None => None,
@@ -99,7 +99,7 @@ async fn with_owner(client: &protocol::model::Client, desk: &Desk) -> Result<Val
     Ok(show::client(client, owner.as_deref(), &uses))
 }
 
-async fn list(owner: Option<&str>, desk: &Desk) -> Result<Answer, Stop> {
+async fn list(owner: Option<&str>, desk: &Desk) -> Result<Answer, CommandError> {
     let owner = match owner {
         Some(name) => Some(desk.user(name).await?.key),
         None => None,
@@ -113,26 +113,26 @@ async fn list(owner: Option<&str>, desk: &Desk) -> Result<Answer, Stop> {
     Ok(Answer::new(Value::Array(rows), text))
 }
 
-async fn disable(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
+async fn disable(client_id: String, desk: &Desk) -> Result<Answer, CommandError> {
     let client = done(client_id, ClientAct::Disable, desk).await?;
     let text = format!("{} ({}) is disabled: all its tokens are dead.", client.name, client.client_id);
     Ok(Answer::new(with_owner(&client, desk).await?, text))
 }
 
-async fn enable(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
+async fn enable(client_id: String, desk: &Desk) -> Result<Answer, CommandError> {
     let client = done(client_id, ClientAct::Enable, desk).await?;
     let text = format!("{} ({}) is enabled. Its earlier tokens stay dead.", client.name, client.client_id);
     Ok(Answer::new(with_owner(&client, desk).await?, text))
 }
 
-async fn delete(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
+async fn delete(client_id: String, desk: &Desk) -> Result<Answer, CommandError> {
     let client = done(client_id, ClientAct::Delete, desk).await?;
     let text = format!("{} ({}) is deleted, with everything that hung on it.", client.name, client.client_id);
     Ok(Answer::new(json!({"client_id": client.client_id, "is_deleted": true}), text))
 }
 
 /// Runs a command that needs no policy of the client's surface. It works even if the surface is not enabled.
-async fn done(client_id: String, act: ClientAct, desk: &Desk) -> Result<Arc<protocol::model::Client>, Stop> {
+async fn done(client_id: String, act: ClientAct, desk: &Desk) -> Result<Arc<protocol::model::Client>, CommandError> {
     let call = ClientCall { client_id, act };
     let done = desk.ask(&call, Rules::of(&desk.house_policy())).await?;
     Ok(done.map_err(|refusal| words::of(&refusal, &call.client_id))?.client)

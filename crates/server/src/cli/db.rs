@@ -11,7 +11,7 @@ use protocol::time::UnixTime;
 use serde_json::{Map, Value, json};
 use store::Mode;
 
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use super::desk::Desk;
 use super::show;
 use crate::config::Master;
@@ -94,7 +94,7 @@ time, the tokens they have are dead and new ones work. Running it again changes 
 }
 
 impl Db {
-    pub(super) async fn run(self, config: &Path) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, config: &Path) -> Result<Answer, CommandError> {
         match self {
             Self::Migrate { from: Some(from), to: Some(to), overwrite } => moving::migrate(&from, &to, overwrite).await,
             Self::Migrate { .. } => migrate(config).await,
@@ -109,18 +109,18 @@ impl Db {
     }
 }
 
-async fn migrate(config: &Path) -> Result<Answer, Stop> {
+async fn migrate(config: &Path) -> Result<Answer, CommandError> {
     let configuration = super::configuration::configuration(config)?;
     let opened = store::open(&configuration.store_url, Mode::Existing).await;
-    let store = opened.map_err(|error| Stop::no(error.to_string()))?;
-    keys::verify(&configuration.master, &*store).await.map_err(Stop::no)?;
+    let store = opened.map_err(|error| CommandError::no(error.to_string()))?;
+    keys::verify(&configuration.master, &*store).await.map_err(CommandError::no)?;
     let schema = store.schema().await?;
     let text =
         schema.map_or_else(|| "There is no schema.".to_owned(), |own| format!("The schema is up to date: {own}."));
     Ok(Answer::new(json!({"schema": schema}), text))
 }
 
-async fn info(desk: &Desk) -> Result<Answer, Stop> {
+async fn info(desk: &Desk) -> Result<Answer, CommandError> {
     let counts = desk.store.counts().await?;
     let key = match &desk.configuration.master {
         Master::Absent(path) => Some(path.display().to_string()),
@@ -173,7 +173,7 @@ fn row(table: &str, count: &Value, ages: &Value) -> Value {
     json!({"table": table, "rows": count, "oldest": ages[table]["oldest"], "newest": ages[table]["newest"]})
 }
 
-async fn sweep(desk: &Desk) -> Result<Answer, Stop> {
+async fn sweep(desk: &Desk) -> Result<Answer, CommandError> {
     // With a wrong clock, everything may seem expired.
     desk.check_clock().await?;
     let mut removed = 0;

@@ -11,7 +11,7 @@ use protocol::time::UnixTime;
 use serde_json::{Value, json};
 use store::{EventFilter, Noted};
 
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use super::desk::Desk;
 use super::show;
 use crate::address::UNIX_ADDRESS;
@@ -66,14 +66,14 @@ pub(super) struct List {
 }
 
 impl Event {
-    pub(super) async fn run(self, desk: &Desk, is_json: bool) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, desk: &Desk, is_json: bool) -> Result<Answer, CommandError> {
         let Self::List(list) = self;
         list.run(desk, is_json).await
     }
 }
 
 impl List {
-    async fn run(self, desk: &Desk, is_json: bool) -> Result<Answer, Stop> {
+    async fn run(self, desk: &Desk, is_json: bool) -> Result<Answer, CommandError> {
         let filter = self.filter(desk).await?;
         let mut names = Names::default();
         if self.follow {
@@ -91,7 +91,7 @@ impl List {
         Ok(Answer::new(Value::Array(rows), text))
     }
 
-    async fn filter(&self, desk: &Desk) -> Result<EventFilter, Stop> {
+    async fn filter(&self, desk: &Desk) -> Result<EventFilter, CommandError> {
         let mut filter = EventFilter::default();
         if let Some(name) = &self.user {
             filter.user = Some(desk.user(name).await?.key);
@@ -102,7 +102,7 @@ impl List {
         filter.kinds = self.kinds.iter().map(|word| kind(word)).collect::<Result<_, _>>()?;
         if let Some(text) = &self.since {
             let seconds = crate::config::duration(text)
-                .ok_or_else(|| Stop::usage(format!("--since is a duration such as 2h, not `{text}`")))?;
+                .ok_or_else(|| CommandError::usage(format!("--since is a duration such as 2h, not `{text}`")))?;
             filter.since = Some(UnixTime(desk.now().0.saturating_sub_unsigned(seconds)));
         }
         // Events hold addresses in the form in which failed attempts are counted: for IPv6, a network.
@@ -112,7 +112,7 @@ impl List {
 }
 
 /// Returns an address in the form of events: `unix`, an IPv4 address, or an IPv6 network.
-fn counted(text: &str) -> Result<String, Stop> {
+fn counted(text: &str) -> Result<String, CommandError> {
     let text = text.trim();
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(crate::address::counted(address));
@@ -121,19 +121,19 @@ fn counted(text: &str) -> Result<String, Stop> {
     if text == UNIX_ADDRESS || network.is_some_and(|address| crate::address::counted(address) == text) {
         return Ok(text.to_owned());
     }
-    Err(Stop::usage(format!("--address is an IP address, or an IPv6 network as events have it, not `{text}`")))
+    Err(CommandError::usage(format!("--address is an IP address, or an IPv6 network as events have it, not `{text}`")))
 }
 
-fn kind(word: &str) -> Result<EventKind, Stop> {
+fn kind(word: &str) -> Result<EventKind, CommandError> {
     let names = || EventKind::ALL.iter().map(|kind| kind.as_str());
     EventKind::from_name(word).ok_or_else(|| {
         let near = suggestion(word, names());
-        Stop::usage(format!("--kind cannot be `{word}`{near}"))
+        CommandError::usage(format!("--kind cannot be `{word}`{near}"))
     })
 }
 
 /// Returns the latest events, up to `limit`.
-async fn latest(desk: &Desk, filter: &EventFilter, limit: usize) -> Result<Vec<Noted>, Stop> {
+async fn latest(desk: &Desk, filter: &EventFilter, limit: usize) -> Result<Vec<Noted>, CommandError> {
     let mut all: Vec<Noted> = Vec::new();
     while all.len() < limit {
         let rows_max = PAGE_ROWS.min(limit - all.len());
@@ -154,7 +154,7 @@ async fn follow(
     limit: usize,
     is_json: bool,
     names: &mut Names,
-) -> Result<Answer, Stop> {
+) -> Result<Answer, CommandError> {
     // Without `--since`, print only events from now on. One query finds the latest event so far.
     let since = filter.since;
     let newest = latest(desk, &EventFilter::default(), 1).await?.first().map_or(i64::MIN, |noted| noted.id);
@@ -196,7 +196,7 @@ struct Names {
 }
 
 impl Names {
-    async fn document(&mut self, noted: &Noted, desk: &Desk) -> Result<Value, Stop> {
+    async fn document(&mut self, noted: &Noted, desk: &Desk) -> Result<Value, CommandError> {
         let event = &noted.event;
         let user = match event.user {
             Some(key) => self.user(key, desk).await?,
@@ -219,7 +219,7 @@ impl Names {
         }))
     }
 
-    async fn user(&mut self, key: UserKey, desk: &Desk) -> Result<Value, Stop> {
+    async fn user(&mut self, key: UserKey, desk: &Desk) -> Result<Value, CommandError> {
         if let Some(known) = self.users.get(&key) {
             return Ok(known.clone());
         }
@@ -231,7 +231,7 @@ impl Names {
         Ok(self.users.entry(key).or_insert(named).clone())
     }
 
-    async fn client(&mut self, key: ClientKey, desk: &Desk) -> Result<Value, Stop> {
+    async fn client(&mut self, key: ClientKey, desk: &Desk) -> Result<Value, CommandError> {
         if let Some(known) = self.clients.get(&key) {
             return Ok(known.clone());
         }

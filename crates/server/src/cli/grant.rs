@@ -6,7 +6,7 @@ use protocol::operate::{RevokeGrant, WithdrawConsent};
 use protocol::refusal::No;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use super::desk::{Desk, Rules};
 use super::{show, words};
 
@@ -52,7 +52,7 @@ pub(super) struct Revoke {
 }
 
 impl Grant {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
         match self {
             Self::List(list) => list.run(desk).await,
             Self::Revoke(revoke) => revoke.run(desk).await,
@@ -61,7 +61,7 @@ impl Grant {
 }
 
 impl List {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
         let user = match &self.user {
             Some(name) => Some(desk.user(name).await?.key),
             None => None,
@@ -80,7 +80,7 @@ impl List {
 }
 
 impl Revoke {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
         if let (Some(user), Some(client)) = (&self.user, &self.client) {
             return withdraw(user, client, desk).await;
         }
@@ -88,15 +88,15 @@ impl Revoke {
         let id = word
             .parse()
             .map(GrantId)
-            .map_err(|_| Stop::usage(format!("`{word}` is no id: see `grantry grant list`")))?;
+            .map_err(|_| CommandError::usage(format!("`{word}` is no id: see `grantry grant list`")))?;
         let done = desk.ask(&RevokeGrant(id), Rules::of(&desk.house_policy())).await?;
-        done.map_err(|_| Stop::no(format!("no grant `{}`: see `grantry grant list`", id.0)))?;
+        done.map_err(|_| CommandError::no(format!("no grant `{}`: see `grantry grant list`", id.0)))?;
         let text = "The grant is revoked and all its tokens are dead. The consent is remembered; --user and --client forget it too.";
         Ok(Answer::new(json!({"id": id.0.to_string(), "is_revoked": true}), text))
     }
 }
 
-async fn withdraw(user: &str, client: &str, desk: &Desk) -> Result<Answer, Stop> {
+async fn withdraw(user: &str, client: &str, desk: &Desk) -> Result<Answer, CommandError> {
     let call = WithdrawConsent { user: user.to_owned(), client_id: client.to_owned() };
     let done = desk.ask(&call, Rules::of(&desk.house_policy())).await?;
     let (user, client) = done.map_err(|refusal| {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use crate::config::options::{self, Otherwise, Row};
 use crate::keys;
 
@@ -23,18 +23,18 @@ pub(super) struct Init {
 }
 
 impl Init {
-    pub(super) fn run(self) -> Result<Answer, Stop> {
+    pub(super) fn run(self) -> Result<Answer, CommandError> {
         let (config, key) = (self.dir.join("grantry.toml"), self.dir.join("grantry.key"));
         for path in [&config, &key] {
             if path.exists() {
-                return Err(Stop::no(format!("{} is there already: it is not overwritten", path.display())));
+                return Err(CommandError::no(format!("{} is there already: it is not overwritten", path.display())));
             }
         }
         let cannot = |path: &Path, error: &std::io::Error| {
-            Stop::no(format!("{} cannot be written: {}", path.display(), crate::config::plain(error)))
+            CommandError::no(format!("{} cannot be written: {}", path.display(), crate::config::plain(error)))
         };
         std::fs::create_dir_all(&self.dir).map_err(|error| cannot(&self.dir, &error))?;
-        keys::make(&key).map_err(Stop::no)?;
+        keys::make(&key).map_err(CommandError::no)?;
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]

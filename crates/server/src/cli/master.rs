@@ -10,7 +10,7 @@ use protocol::crypto::keys::{Keys, fingerprint};
 use protocol::operate::UserAct;
 use serde_json::json;
 
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use super::desk::Desk;
 use super::user::ask;
 use super::words;
@@ -19,13 +19,16 @@ use crate::keys;
 
 /// Encrypts everything that depends on the master key with the key in `file`. Generates that key if the file does not
 /// exist.
-pub(super) async fn replace(desk: &Desk, file: &Path) -> Result<Answer, Stop> {
+pub(super) async fn replace(desk: &Desk, file: &Path) -> Result<Answer, CommandError> {
     let Master::Known(old) = &desk.configuration.master else {
-        return Err(Stop::no("there is no master key yet, and so none to replace"));
+        return Err(CommandError::no("there is no master key yet, and so none to replace"));
     };
-    let new = if file.exists() { read_master(file) } else { keys::make(file) }.map_err(Stop::no)?;
+    let new = if file.exists() { read_master(file) } else { keys::make(file) }.map_err(CommandError::no)?;
     if *new == **old {
-        return Err(Stop::no(format!("{} holds the master key that is in use: name a new file", file.display())));
+        return Err(CommandError::no(format!(
+            "{} holds the master key that is in use: name a new file",
+            file.display()
+        )));
     }
     let users = desk.users().await?;
     let mut resealed = 0;
@@ -36,7 +39,7 @@ pub(super) async fn replace(desk: &Desk, file: &Path) -> Result<Answer, Stop> {
         resealed += u64::from(done.user.totp.is_some());
     }
     if !desk.store.replace_master_fingerprint(fingerprint(old), fingerprint(&new)).await? {
-        return Err(Stop::no("another process replaced the master key at the same time; run `grantry check`"));
+        return Err(CommandError::no("another process replaced the master key at the same time; run `grantry check`"));
     }
     let text = format!(
         "Replaced the master key: {resealed} second factors are sealed with the new one, and the sessions and tokens of {} \

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-pub use answer::{Answer, Stop};
+pub use answer::{Answer, CommandError};
 pub use desk::Desk;
 
 use crate::observe::sink;
@@ -133,7 +133,7 @@ pub fn run() -> ExitCode {
     };
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return answer::print_stop(&Stop::no(error.to_string()), is_json),
+        Err(error) => return answer::print_stop(&CommandError::no(error.to_string()), is_json),
     };
     let outcome = runtime.block_on(act(arguments));
     // Blocking work, such as a disk that does not respond, must not keep the process from ending.
@@ -158,7 +158,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     ExitCode::from(if error.use_stderr() { answer::USAGE } else { answer::DONE })
 }
 
-async fn act(arguments: Arguments) -> Result<Answer, Stop> {
+async fn act(arguments: Arguments) -> Result<Answer, CommandError> {
     let config = arguments.config;
     match arguments.command {
         Command::Init(init) => init.run(),

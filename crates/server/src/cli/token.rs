@@ -9,7 +9,7 @@ use protocol::refusal::No;
 use protocol::resource::any_token::AnyToken;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use super::desk::{Desk, Rules};
 use super::{input, show, words};
 
@@ -56,7 +56,7 @@ pub(super) struct Add {
 }
 
 impl Token {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
         match self {
             Self::Add(add) => add.run(desk).await,
             Self::List { user } => list(user.as_deref(), desk).await,
@@ -66,22 +66,23 @@ impl Token {
 }
 
 impl Add {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
         let dialect = desk.dialect(self.dialect.as_deref())?.name.clone();
-        let policy = desk.configuration.policy(&dialect).ok_or_else(|| Stop::no("the dialect has no policy"))?;
+        let policy =
+            desk.configuration.policy(&dialect).ok_or_else(|| CommandError::no("the dialect has no policy"))?;
         let lifetime = match self.expires.as_deref() {
             None => Lifetime::Usual,
             Some(text) => Lifetime::Seconds(
                 crate::config::duration(text)
                     .filter(|seconds| *seconds > 0)
-                    .ok_or_else(|| Stop::usage(format!("--expires is a duration such as 30d, not `{text}`")))?,
+                    .ok_or_else(|| CommandError::usage(format!("--expires is a duration such as 30d, not `{text}`")))?,
             ),
         };
         // The judge checks the scope again. Here the error shows the whole word.
         if let Some(text) = &self.scope {
             registration::named_scope(text, policy).map_err(|(no, word)| match no {
                 No::ScopeNotOffered => words::of_scope(&word, policy),
-                _ => words::of_value(no, &word).unwrap_or_else(|| Stop::usage(no.row().text)),
+                _ => words::of_value(no, &word).unwrap_or_else(|| CommandError::usage(no.row().text)),
             })?;
         }
         let Self { user, name, scope, .. } = self;
@@ -104,7 +105,7 @@ impl Add {
     }
 }
 
-async fn list(user: Option<&str>, desk: &Desk) -> Result<Answer, Stop> {
+async fn list(user: Option<&str>, desk: &Desk) -> Result<Answer, CommandError> {
     let user = match user {
         Some(name) => Some(desk.user(name).await?.key),
         None => None,
@@ -115,7 +116,7 @@ async fn list(user: Option<&str>, desk: &Desk) -> Result<Answer, Stop> {
     Ok(Answer::new(Value::Array(rows), text))
 }
 
-async fn revoke(token: &str, desk: &Desk) -> Result<Answer, Stop> {
+async fn revoke(token: &str, desk: &Desk) -> Result<Answer, CommandError> {
     if let Ok(id) = token.parse::<i64>() {
         return revoke_personal(PersonalId(id), desk).await;
     }
@@ -132,12 +133,12 @@ async fn revoke(token: &str, desk: &Desk) -> Result<Answer, Stop> {
         };
         return Ok(Answer::new(json!({"is_revoked": true, "kind": what}), format!("Revoked the {what}.")));
     }
-    Err(Stop::no("no such token: it was never one of this server's, or is long gone"))
+    Err(CommandError::no("no such token: it was never one of this server's, or is long gone"))
 }
 
-async fn revoke_personal(id: PersonalId, desk: &Desk) -> Result<Answer, Stop> {
+async fn revoke_personal(id: PersonalId, desk: &Desk) -> Result<Answer, CommandError> {
     let done = desk.ask(&RevokePersonal(id), Rules::of(&desk.house_policy())).await?;
-    let row = done.map_err(|_| Stop::no(format!("no personal token `{}`: see `grantry token list`", id.0)))?;
+    let row = done.map_err(|_| CommandError::no(format!("no personal token `{}`: see `grantry token list`", id.0)))?;
     Ok(revoked_personal(&row))
 }
 

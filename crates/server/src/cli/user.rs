@@ -15,7 +15,7 @@ use protocol::refusal::{No, Refusal};
 use serde_json::{Value, json};
 
 pub(crate) use self::second_factor::{Enrolled, enrol};
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use super::checked::{attributes, checked_email, checked_id, checked_name, checked_username};
 use super::desk::{Desk, Rules};
 use super::input::{Password, PasswordFrom};
@@ -127,14 +127,14 @@ pub(super) struct SetAttribute {
 }
 
 impl SetAttribute {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
         let (set, remove) = (attributes(&self.attributes)?, self.remove);
         let act = UserAct::SetAttributes { set, remove: remove.clone() };
         let user = ask(&self.user, act, desk, None).await?.map_err(|refusal| match refusal.no {
             No::AttributeAbsent => {
                 let own = |name: &&String| refusal.value == Some(Quoted::new(name));
                 let name = remove.iter().find(own).map(String::as_str).unwrap_or_default();
-                Stop::no(format!("`{}` has no attribute `{name}`", self.user))
+                CommandError::no(format!("`{}` has no attribute `{name}`", self.user))
             }
             _ => words::of(&refusal, &self.user),
         })?;
@@ -144,7 +144,7 @@ impl SetAttribute {
 }
 
 impl User {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
         match self {
             Self::Add(add) => add.run(desk).await,
             Self::List => list(desk).await,
@@ -167,24 +167,24 @@ pub(super) async fn ask(
     act: UserAct,
     desk: &Desk,
     keys: Option<&Keys>,
-) -> Result<Result<UserDone, Refusal>, Stop> {
+) -> Result<Result<UserDone, Refusal>, CommandError> {
     let (call, policy) = (UserCall { user: user.to_owned(), act }, desk.house_policy());
     let rules = Rules::of(&policy);
     desk.ask(&call, keys.map_or(rules, |keys| rules.with_keys(keys))).await
 }
 
 /// As [`ask`], for a command that needs no keys. Returns the changed account.
-async fn done(user: &str, act: UserAct, desk: &Desk) -> Result<Arc<Row>, Stop> {
+async fn done(user: &str, act: UserAct, desk: &Desk) -> Result<Arc<Row>, CommandError> {
     Ok(ask(user, act, desk, None).await?.map_err(|refusal| words::of(&refusal, user))?.user)
 }
 
 /// Adds an account.
-pub(crate) async fn add(user: NewUser, desk: &Desk) -> Result<Arc<Row>, Stop> {
+pub(crate) async fn add(user: NewUser, desk: &Desk) -> Result<Arc<Row>, CommandError> {
     done("", UserAct::Add(user), desk).await
 }
 
 impl Add {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
         let email = self.email.as_deref().map(checked_email).transpose()?;
         let username = self.username.as_deref().map(checked_username).transpose()?;
         let fallback = username.clone().or_else(|| email.clone()).unwrap_or_default();
@@ -213,37 +213,37 @@ impl Add {
     }
 }
 
-async fn list(desk: &Desk) -> Result<Answer, Stop> {
+async fn list(desk: &Desk) -> Result<Answer, CommandError> {
     let rows: Vec<Value> = desk.users().await?.iter().map(|user| show::user(user)).collect();
     let columns = ["username", "email", "name", "has_second_factor", "is_disabled", "id"];
     let text = show::table(&rows, &columns, "There are no users yet: grantry user add adds one.");
     Ok(Answer::new(Value::Array(rows), text))
 }
 
-async fn disable(name: &str, desk: &Desk) -> Result<Answer, Stop> {
+async fn disable(name: &str, desk: &Desk) -> Result<Answer, CommandError> {
     let user = done(name, UserAct::Disable, desk).await?;
     let text = format!("{} is disabled: all sessions ended, all tokens are dead.", show::name_of(&user));
     Ok(Answer::new(show::user(&user), text))
 }
 
-async fn enable(name: &str, desk: &Desk) -> Result<Answer, Stop> {
+async fn enable(name: &str, desk: &Desk) -> Result<Answer, CommandError> {
     let user = done(name, UserAct::Enable, desk).await?;
     let text = format!("{} may sign in again. Earlier sessions and tokens stay dead.", show::name_of(&user));
     Ok(Answer::new(show::user(&user), text))
 }
 
-async fn delete(name: &str, desk: &Desk) -> Result<Answer, Stop> {
+async fn delete(name: &str, desk: &Desk) -> Result<Answer, CommandError> {
     let user = done(name, UserAct::Delete, desk).await?;
     let text = format!("{} is deleted, with everything that hung on the account.", show::name_of(&user));
     Ok(Answer::new(json!({"id": user.sub, "is_deleted": true}), text))
 }
 
 impl SetPassword {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
         // Report a mistyped name before reading the password.
         desk.user(&self.user).await?;
         let Some(Password { text: password, is_generated }) = self.password.read(&mut desk.entropy())? else {
-            return Err(Stop::usage(
+            return Err(CommandError::usage(
                 "say where the password comes from: --password-stdin, --password-file FILE or --password-generate",
             ));
         };

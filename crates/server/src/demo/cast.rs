@@ -12,7 +12,7 @@ use super::surfaces::{self, Example};
 use crate::cli::client::{Add, AddOptions, Added};
 use crate::cli::input::generated_password;
 use crate::cli::user;
-use crate::cli::{Desk, Stop};
+use crate::cli::{CommandError, Desk};
 
 /// All accounts and applications of the demo.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(super) struct Registered {
 
 impl Cast {
     /// Adds the accounts and applications to a new store.
-    pub(super) async fn create(desk: &Desk, ports: &Ports) -> Result<Self, Stop> {
+    pub(super) async fn create(desk: &Desk, ports: &Ports) -> Result<Self, CommandError> {
         let alice = person(desk, "alice", "Alice Doe").await?;
         let bob = person(desk, "bob", "Bob Roe").await?;
         let factor = user::enrol(desk, "bob", None).await?;
@@ -87,7 +87,7 @@ impl Cast {
     }
 }
 
-async fn person(desk: &Desk, username: &'static str, name: &str) -> Result<Person, Stop> {
+async fn person(desk: &Desk, username: &'static str, name: &str) -> Result<Person, CommandError> {
     let password = generated_password(&mut desk.entropy());
     let links = json!([{"title": "RFC 6749", "url": "https://www.rfc-editor.org/rfc/rfc6749"}]);
     let user = NewUser {
@@ -103,8 +103,8 @@ async fn person(desk: &Desk, username: &'static str, name: &str) -> Result<Perso
     Ok(Person { username, password })
 }
 
-async fn registered(add: Add, desk: &Desk) -> Result<Registered, Stop> {
+async fn registered(add: Add, desk: &Desk) -> Result<Registered, CommandError> {
     let Added { client, secret, .. } = add.add(desk).await?;
-    let secret = secret.ok_or_else(|| Stop::no("a confidential client has a secret"))?;
+    let secret = secret.ok_or_else(|| CommandError::no("a confidential client has a secret"))?;
     Ok(Registered { client, secret })
 }

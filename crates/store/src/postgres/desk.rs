@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Mutex;
 
+use super::error::PostgresError;
 use super::lane::{Errand, Hold};
 use super::link::{Connector, Purpose};
-use super::stop::Stop;
 
 /// Connections for work that is not urgent. Callers take turns on them.
 pub(super) struct Desk {
@@ -23,7 +23,7 @@ impl Desk {
     }
 
     /// Performs an errand on the next connection.
-    pub(super) async fn perform<E: Errand>(&self, errand: &mut E) -> Result<E::Done, Stop> {
+    pub(super) async fn perform<E: Errand>(&self, errand: &mut E) -> Result<E::Done, PostgresError> {
         let at = self.next.fetch_add(1, Ordering::Relaxed) % self.holds.len();
         self.holds[at].lock().await.perform(errand).await
     }

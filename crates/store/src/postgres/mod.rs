@@ -10,6 +10,7 @@ mod batch;
 mod batched;
 mod commit;
 mod desk;
+mod error;
 mod gate;
 mod insert;
 mod jobs;
@@ -24,7 +25,6 @@ mod queue;
 mod row;
 mod schema;
 mod shared;
-mod stop;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -50,6 +50,7 @@ use tokio::task::AbortHandle;
 
 use self::commit::Turns;
 use self::desk::Desk;
+use self::error::PostgresError;
 use self::lane::{Errand, Hold};
 use self::link::{Connector, Link, Purpose};
 use self::list::View;
@@ -58,7 +59,6 @@ use self::queue::{Queue, Waiting, queue};
 use self::shared::{
     Forget, Lease, MasterFingerprint, NoteMasterFingerprint, ReplaceMasterFingerprint, Tally, WasLeased,
 };
-use self::stop::Stop;
 use self::sweep::Sweeper;
 use self::url::Address;
 use crate::documents::Documents;
@@ -257,7 +257,7 @@ async fn examine(place: &str, link: &Link) -> Result<u32, OpenError> {
     Ok(found)
 }
 
-fn unreachable_at(place: &str, stop: Stop) -> OpenError {
+fn unreachable_at(place: &str, stop: PostgresError) -> OpenError {
     OpenError::Unreachable { place: place.to_owned(), cause: stop.told() }
 }
 
@@ -310,7 +310,7 @@ struct Loading<'b> {
 impl Errand for Loading<'_> {
     type Done = ();
 
-    async fn run(&mut self, link: &Link) -> Result<(), Stop> {
+    async fn run(&mut self, link: &Link) -> Result<(), PostgresError> {
         load::load(link, self.documents, self.batch).await
     }
 }
@@ -344,7 +344,7 @@ struct Listing<'q> {
 impl Errand for Listing<'_> {
     type Done = Rows;
 
-    async fn run(&mut self, link: &Link) -> Result<Rows, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<Rows, PostgresError> {
         link.begin(load::BEGIN).await?;
         let rows = list::list(View { link, documents: self.documents }, self.query).await?;
         link.simple(load::END).await?;

@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use super::error::PostgresError;
 use super::link::{Link, Sql};
 use super::row;
-use super::stop::Stop;
 use crate::documents::{Documents, Kept};
 
 static CLIENT_DOCUMENTS: Sql =
@@ -63,7 +63,12 @@ pub(super) fn pin<T: DeserializeOwned>(
 
 impl Pins {
     /// Reads the missing documents. Within the snapshot no row can change meanwhile.
-    pub(super) async fn read(&mut self, link: &Link, documents: &Documents, missing: Missing) -> Result<(), Stop> {
+    pub(super) async fn read(
+        &mut self,
+        link: &Link,
+        documents: &Documents,
+        missing: Missing,
+    ) -> Result<(), PostgresError> {
         let (clients, users) = tokio::try_join!(
             biased;
             read(link, &CLIENT_DOCUMENTS, missing.clients),
@@ -124,7 +129,7 @@ impl Pins {
     }
 }
 
-async fn read(link: &Link, sql: &'static Sql, keys: BTreeSet<i64>) -> Result<Vec<Row>, Stop> {
+async fn read(link: &Link, sql: &'static Sql, keys: BTreeSet<i64>) -> Result<Vec<Row>, PostgresError> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -132,10 +137,14 @@ async fn read(link: &Link, sql: &'static Sql, keys: BTreeSet<i64>) -> Result<Vec
     link.query(sql, &[&keys]).await
 }
 
-fn keep<T: DeserializeOwned>(rows: &[Row], kept: &Kept<T>, pins: &mut HashMap<i64, Arc<T>>) -> Result<(), Stop> {
+fn keep<T: DeserializeOwned>(
+    rows: &[Row],
+    kept: &Kept<T>,
+    pins: &mut HashMap<i64, Arc<T>>,
+) -> Result<(), PostgresError> {
     for row in rows {
         let key = row::get(row, 0)?;
-        let document = kept.read(key, row::number(row, 1)?, row::get(row, 2)?).map_err(Stop::Unreadable)?;
+        let document = kept.read(key, row::number(row, 1)?, row::get(row, 2)?).map_err(PostgresError::Unreadable)?;
         pins.insert(key, document);
     }
     Ok(())

@@ -3,10 +3,10 @@
 use protocol::time::UnixTime;
 
 use super::desk::Desk;
+use super::error::PostgresError;
 use super::lane::Errand;
 use super::link::{Link, typed};
 use super::row;
-use super::stop::Stop;
 use crate::walk::{STEP_ROWS, Seen, Sweep};
 use crate::{BURNED_KEPT_S, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, Fault, SPENT_CODE_KEPT_S};
 
@@ -86,7 +86,7 @@ struct Look {
 impl Errand for Look {
     type Done = Seen;
 
-    async fn run(&mut self, link: &Link) -> Result<Seen, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<Seen, PostgresError> {
         let values = typed![INT8 self.after, INT8 self.now.0, INT8 i64::from(STEP_ROWS)];
         let rows = link.rows(self.broom.look, values).await?;
         let (mut dead, mut last) = (Vec::new(), self.after);
@@ -109,7 +109,7 @@ struct Remove {
 impl Errand for Remove {
     type Done = u64;
 
-    async fn run(&mut self, link: &Link) -> Result<u64, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<u64, PostgresError> {
         link.run(self.broom.remove, typed![INT8_ARRAY self.ids, INT8 self.now.0]).await
     }
 }

@@ -4,6 +4,7 @@
 mod apply;
 mod document;
 mod enclosed;
+mod error;
 mod files;
 mod index;
 mod insert;
@@ -17,7 +18,6 @@ mod pen;
 mod readers;
 mod row;
 mod schema;
-mod stop;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -38,9 +38,9 @@ use rusqlite::{Connection, OpenFlags};
 pub(crate) use self::enclosed::{enclose, enclosed};
 
 use self::document::View;
+use self::error::fault;
 use self::pen::SqlitePen;
 use self::readers::Readers;
-use self::stop::fault;
 use self::sweep::Sweeper;
 use self::writer::{Replacement, Work, Writer};
 use crate::documents::Documents;

@@ -3,7 +3,7 @@
 use protocol::time::UnixTime;
 use rusqlite::{Connection, params};
 
-use super::stop::Stop;
+use super::error::SqliteError;
 use super::writer::{Work, Writer};
 use crate::walk::{STEP_ROWS, Seen, Sweep};
 use crate::{BURNED_KEPT_S, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, Fault, SPENT_CODE_KEPT_S};
@@ -54,7 +54,7 @@ fn judged_at(table: usize, now: UnixTime, events_kept_s: u64) -> UnixTime {
 impl Broom {
     /// Reads the rows after the id `after`. Returns the ids of the expired ones, and the last id that was read if the
     /// table continues.
-    fn look(&self, connection: &Connection, now: UnixTime, after: i64) -> Result<(Vec<i64>, Option<i64>), Stop> {
+    fn look(&self, connection: &Connection, now: UnixTime, after: i64) -> Result<(Vec<i64>, Option<i64>), SqliteError> {
         let mut statement = connection.prepare_cached(self.look)?;
         let mut rows = statement.query(params![after, now.0, STEP_ROWS])?;
         let (mut dead, mut looked_at, mut last) = (Vec::new(), 0_u32, after);
@@ -69,7 +69,7 @@ impl Broom {
     }
 
     /// Removes those of the rows that are still expired. Returns their number.
-    pub(super) fn remove(&self, connection: &Connection, now: UnixTime, ids: &[i64]) -> Result<usize, Stop> {
+    pub(super) fn remove(&self, connection: &Connection, now: UnixTime, ids: &[i64]) -> Result<usize, SqliteError> {
         let mut statement = connection.prepare_cached(self.remove)?;
         let mut removed = 0;
         for id in ids {

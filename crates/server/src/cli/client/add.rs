@@ -11,7 +11,7 @@ use protocol::resource_indicator;
 use protocol::secret::Secret;
 use serde_json::{Value, json};
 
-use super::super::answer::{Answer, Stop};
+use super::super::answer::{Answer, CommandError};
 use super::super::checked::checked_id;
 use super::super::desk::{Desk, Rules};
 use super::super::{input, show, words};
@@ -46,7 +46,7 @@ pub(crate) struct Added {
 }
 
 impl Add {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
         let added = self.add(desk).await?;
         let mut document = with_owner(&added.client, desk).await?;
         let mut text = format!("Registered {}.\n\n{}", added.client.name, show::lines(&document));
@@ -66,10 +66,11 @@ impl Add {
     }
 
     /// Registers the client.
-    pub(crate) async fn add(self, desk: &Desk) -> Result<Added, Stop> {
+    pub(crate) async fn add(self, desk: &Desk) -> Result<Added, CommandError> {
         let Self { settings: AddOptions(proposal), dialect, owner, id, secret_stdin } = self;
         let dialect = desk.dialect(dialect.as_deref())?;
-        let policy = desk.configuration.policy(&dialect.name).ok_or_else(|| Stop::no("the dialect has no policy"))?;
+        let policy =
+            desk.configuration.policy(&dialect.name).ok_or_else(|| CommandError::no("the dialect has no policy"))?;
         // The judge checks the proposal again. Here the errors show whole values, and come before a secret is typed.
         let asked = Asked { asker: Asker::Operator, policy };
         let client = registration::proposed(&proposal, asked).map_err(|faults| told(&faults, policy))?;
@@ -79,7 +80,9 @@ impl Add {
         }
         let secret = if secret_stdin { Some(input::stdin("the client secret")?) } else { None };
         if secret.is_some() && client.kind == ClientKind::Public {
-            return Err(Stop::usage("a public client has no secret: leave out --secret-stdin or --kind public"));
+            return Err(CommandError::usage(
+                "a public client has no secret: leave out --secret-stdin or --kind public",
+            ));
         }
         if let Some(secret) = &secret {
             secret::check(secret)?;
@@ -93,9 +96,11 @@ impl Add {
 }
 
 /// Returns all faults of a proposal, one on each line.
-fn told(faults: &[Fault], policy: &Policy) -> Stop {
+fn told(faults: &[Fault], policy: &Policy) -> CommandError {
     let stops = faults.iter().map(|fault| words::of_fault(fault, policy));
-    stops.reduce(|one, other| one.and(&other)).unwrap_or_else(|| Stop::usage("the settings of the client are refused"))
+    stops
+        .reduce(|one, other| one.and(&other))
+        .unwrap_or_else(|| CommandError::usage("the settings of the client are refused"))
 }
 
 /// Changes; what is not named stays.
@@ -112,16 +117,15 @@ pub(crate) struct Set {
 }
 
 impl Set {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
         let Self { client: client_id, settings: SetOptions(proposal), owner } = self;
         if let Some(owner) = &owner {
             desk.user(owner).await?;
         }
         let seen = desk.client(&client_id).await?;
-        let policy = desk
-            .configuration
-            .policy(&seen.dialect)
-            .ok_or_else(|| Stop::no(format!("the dialect `{}` of this client is not switched on", seen.dialect)))?;
+        let policy = desk.configuration.policy(&seen.dialect).ok_or_else(|| {
+            CommandError::no(format!("the dialect `{}` of this client is not switched on", seen.dialect))
+        })?;
         let asked = Asked { asker: Asker::Operator, policy };
         registration::changed(&seen, &proposal, asked).map_err(|faults| told(&faults, policy))?;
         let is_redirected = proposal.get(Setting::RedirectUris).is_some();

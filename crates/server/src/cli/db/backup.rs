@@ -14,7 +14,7 @@ use store::Mode;
 use zeroize::Zeroizing;
 
 use super::moving;
-use crate::cli::answer::{Answer, Stop};
+use crate::cli::answer::{Answer, CommandError};
 use crate::cli::desk::Desk;
 use crate::cli::input;
 use crate::config::{Master, plain, read_master};
@@ -33,7 +33,7 @@ pub(crate) struct PassphraseFrom {
 }
 
 impl PassphraseFrom {
-    fn read(&self) -> Result<Option<Secret>, Stop> {
+    fn read(&self) -> Result<Option<Secret>, CommandError> {
         match &self.passphrase_file {
             Some(path) => input::file(path).map(Some),
             None if self.passphrase_stdin => input::stdin("the passphrase").map(Some),
@@ -51,19 +51,19 @@ struct Partial<'f> {
 
 impl<'f> Partial<'f> {
     /// Creates the file under its temporary name. Fails if either file exists.
-    fn begin(file: &'f Path) -> Result<Self, Stop> {
+    fn begin(file: &'f Path) -> Result<Self, CommandError> {
         if file.exists() {
-            return Err(Stop::no(format!("{} is there already: name a new file", file.display())));
+            return Err(CommandError::no(format!("{} is there already: name a new file", file.display())));
         }
         let path = with_ending(file, ".partial");
         match File::options().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(_) => Ok(Self { file, path }),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Stop::no(format!(
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(CommandError::no(format!(
                 "{} is there already: it is half a backup, of one that broke off or is being made. Remove it, unless the \
                  latter",
                 path.display()
             ))),
-            Err(error) => Err(Stop::no(format!("{} cannot be made: {}", path.display(), plain(&error)))),
+            Err(error) => Err(CommandError::no(format!("{} cannot be made: {}", path.display(), plain(&error)))),
         }
     }
 
@@ -91,15 +91,17 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// Runs `grantry db backup`.
-pub(super) async fn backup(file: &Path, from: &PassphraseFrom, desk: &Desk) -> Result<Answer, Stop> {
+pub(super) async fn backup(file: &Path, from: &PassphraseFrom, desk: &Desk) -> Result<Answer, CommandError> {
     let sealed = match from.read()? {
         None => None,
         Some(passphrase) => {
             let Master::Known(key) = &desk.configuration.master else {
-                return Err(Stop::no("there is no master key yet, and so nothing to back up; start the server once"));
+                return Err(CommandError::no(
+                    "there is no master key yet, and so nothing to back up; start the server once",
+                ));
             };
             let sealed = passphrase::seal(&passphrase, &**key, &mut desk.entropy());
-            Some(sealed.map_err(|error| Stop::no(error.to_string()))?)
+            Some(sealed.map_err(|error| CommandError::no(error.to_string()))?)
         }
     };
     let partial = Partial::begin(file)?;
@@ -119,12 +121,12 @@ pub(super) async fn backup(file: &Path, from: &PassphraseFrom, desk: &Desk) -> R
     Ok(Answer::new(document, text))
 }
 
-async fn write(partial: &Partial<'_>, sealed: Option<&[u8]>, desk: &Desk) -> Result<(), Stop> {
+async fn write(partial: &Partial<'_>, sealed: Option<&[u8]>, desk: &Desk) -> Result<(), CommandError> {
     desk.store.backup(&partial.path).await?;
     if let Some(sealed) = sealed {
         store::enclose(&partial.path, sealed)?;
     }
-    partial.end().map_err(|error| Stop::no(format!("{} cannot be written: {error}", partial.file.display())))
+    partial.end().map_err(|error| CommandError::no(format!("{} cannot be written: {error}", partial.file.display())))
 }
 
 /// Runs `grantry db restore`: fills an empty store from a backup, and writes the master key to its file.
@@ -133,9 +135,9 @@ pub(super) async fn restore(
     from: &PassphraseFrom,
     master_file: Option<&Path>,
     config: &Path,
-) -> Result<Answer, Stop> {
+) -> Result<Answer, CommandError> {
     if !file.exists() {
-        return Err(Stop::no(format!("there is no file {}", file.display())));
+        return Err(CommandError::no(format!("there is no file {}", file.display())));
     }
     let key = opened(file, from)?;
     // The configuration may name the file that is written here, so write it first.
@@ -151,31 +153,31 @@ pub(super) async fn restore(
             written = Some(path.clone());
         }
         (Master::Absent(path), None) => {
-            return Err(Stop::no(format!(
+            return Err(CommandError::no(format!(
                 "the master key is missing: put it back at {} first, or give the passphrase of the backup with \
                  --passphrase-stdin",
                 path.display()
             )));
         }
         (Master::Known(own), Some(key)) if **own != **key => {
-            return Err(Stop::no(
+            return Err(CommandError::no(
                 "the configuration has another master key than the backup: what is in it could not be read",
             ));
         }
         _ => {}
     }
     let source = store::open(&format!("sqlite:{}", file.display()), Mode::Existing).await;
-    let source = source.map_err(|error| Stop::no(error.to_string()))?;
+    let source = source.map_err(|error| CommandError::no(error.to_string()))?;
     // A backup holds the fingerprint of its master key, even if it does not hold the key.
     if let (Master::Known(own), Some(noted)) = (known(&configuration.master, key), source.master_fingerprint().await?)
         && fingerprint(&own) != noted
     {
-        return Err(Stop::no(format!("the backup: {}", keys::ANOTHER)));
+        return Err(CommandError::no(format!("the backup: {}", keys::ANOTHER)));
     }
     let destination = store::open(&configuration.store_url, Mode::Create).await;
-    let destination = destination.map_err(|error| Stop::no(error.to_string()))?;
+    let destination = destination.map_err(|error| CommandError::no(error.to_string()))?;
     if destination.greatest_id().await? != 0 || !destination.seal_keys().await?.is_empty() {
-        return Err(Stop::no(
+        return Err(CommandError::no(
             "the store is in use: a backup is restored into an empty one. Move it away, or name another in `store.url`",
         ));
     }
@@ -197,24 +199,27 @@ fn known(own: &Master, key: Option<Zeroizing<[u8; 32]>>) -> Master {
 }
 
 /// Decrypts the master key in a backup; `None` without a passphrase.
-fn opened(file: &Path, from: &PassphraseFrom) -> Result<Option<Zeroizing<[u8; 32]>>, Stop> {
+fn opened(file: &Path, from: &PassphraseFrom) -> Result<Option<Zeroizing<[u8; 32]>>, CommandError> {
     let Some(passphrase) = from.read()? else { return Ok(None) };
     let Some(sealed) = store::enclosed(file)? else {
-        return Err(Stop::no(format!("there is no master key in {}", file.display())));
+        return Err(CommandError::no(format!("there is no master key in {}", file.display())));
     };
-    let wrong = || Stop::no("the passphrase does not open the backup");
+    let wrong = || CommandError::no("the passphrase does not open the backup");
     let plain = passphrase::open(&passphrase, &sealed).ok_or_else(wrong)?;
     let key: [u8; 32] = plain.as_slice().try_into().map_err(|_| wrong())?;
     Ok(Some(Zeroizing::new(key)))
 }
 
 /// Writes the master key to a new file. Does nothing if the file holds this key already.
-fn put(path: &Path, key: &[u8; 32]) -> Result<(), Stop> {
+fn put(path: &Path, key: &[u8; 32]) -> Result<(), CommandError> {
     if path.exists() {
         return match read_master(path) {
             Ok(own) if *own == *key => Ok(()),
-            _ => Err(Stop::no(format!("{} is there already, with another key: move it away first", path.display()))),
+            _ => Err(CommandError::no(format!(
+                "{} is there already, with another key: move it away first",
+                path.display()
+            ))),
         };
     }
-    keys::write(path, key).map(drop).map_err(Stop::no)
+    keys::write(path, key).map(drop).map_err(CommandError::no)
 }

@@ -9,7 +9,7 @@ use protocol::time::UnixTime;
 use serde_json::{Map, Value, json};
 use store::moving::{Cell, Cells, Stretch, TABLES, Table};
 
-use crate::cli::answer::{Answer, Stop};
+use crate::cli::answer::{Answer, CommandError};
 use crate::cli::desk::{Desk, Rules, actor};
 use crate::cli::{show, words};
 use crate::plausible::BEHIND_MAX_MS;
@@ -41,7 +41,7 @@ struct Repair<'a> {
 }
 
 /// Runs `grantry db repair`: finds rows of the future, and removes or corrects them unless `is_dry_run`.
-pub(super) async fn run(is_dry_run: bool, desk: &Desk) -> Result<Answer, Stop> {
+pub(super) async fn run(is_dry_run: bool, desk: &Desk) -> Result<Answer, CommandError> {
     desk.check_clock_alone()?;
     let now = desk.now();
     let first_wrong = id_time::first_at(now.0 * 1000 + BEHIND_MAX_MS);
@@ -60,8 +60,8 @@ pub(super) async fn run(is_dry_run: bool, desk: &Desk) -> Result<Answer, Stop> {
     Ok(repair.told())
 }
 
-fn table(name: &str) -> Result<&'static Table, Stop> {
-    TABLES.iter().find(|table| table.name == name).ok_or_else(|| Stop::no(format!("there is no table {name}")))
+fn table(name: &str) -> Result<&'static Table, CommandError> {
+    TABLES.iter().find(|table| table.name == name).ok_or_else(|| CommandError::no(format!("there is no table {name}")))
 }
 
 fn int(row: &[Cell], column: usize) -> i64 {
@@ -82,7 +82,7 @@ impl Repair<'_> {
     }
 
     /// Removes the rows of the future from a table.
-    async fn remove(&mut self, name: &'static str) -> Result<(), Stop> {
+    async fn remove(&mut self, name: &'static str) -> Result<(), CommandError> {
         let table = table(name)?;
         let (last_right, overrun) = ([Cell::Int(self.first_wrong - 1)], [Cell::Int(-1)]);
         let stretches =
@@ -99,7 +99,7 @@ impl Repair<'_> {
         Ok(())
     }
 
-    async fn count(&self, table: &'static Table, stretch: Stretch<'_>) -> Result<usize, Stop> {
+    async fn count(&self, table: &'static Table, stretch: Stretch<'_>) -> Result<usize, CommandError> {
         let (mut count, mut after) = (0, stretch.after.map(<[Cell]>::to_vec));
         loop {
             let rest = Stretch { after: after.as_deref(), until: stretch.until };
@@ -113,7 +113,7 @@ impl Repair<'_> {
     }
 
     /// Returns the keys of the rows for which `is_wrong` returns true. Reads the whole table.
-    async fn keys(&self, name: &str, is_wrong: impl Fn(&Cells) -> bool) -> Result<Vec<i64>, Stop> {
+    async fn keys(&self, name: &str, is_wrong: impl Fn(&Cells) -> bool) -> Result<Vec<i64>, CommandError> {
         let table = table(name)?;
         let (mut found, mut after) = (Vec::new(), None::<Cells>);
         loop {
@@ -129,7 +129,7 @@ impl Repair<'_> {
 
     /// Revokes older grants that were refreshed while the clock was wrong. Their refresh tokens would be valid for
     /// decades.
-    async fn end_grants(&mut self) -> Result<(), Stop> {
+    async fn end_grants(&mut self) -> Result<(), CommandError> {
         let end = self.now.plus(GRANT_MAX_S);
         let is_wrong = |row: &Cells| {
             let expires_at = UnixTime(int(row, EXPIRES_AT));
@@ -149,7 +149,7 @@ impl Repair<'_> {
     }
 
     /// Removes counters of failed attempts whose window ends too far in the future.
-    async fn forget_attempts(&mut self) -> Result<(), Stop> {
+    async fn forget_attempts(&mut self) -> Result<(), CommandError> {
         let end = self.now.plus(ATTEMPTS_MAX_S);
         let found = self.keys("attempts", |row| UnixTime(int(row, RESETS_AT)) > end).await?;
         if !self.is_dry_run {
@@ -165,7 +165,7 @@ impl Repair<'_> {
 
     /// Replaces keys and `revoked_below` values of users that are of the future. Everything issued until now is
     /// revoked, so nothing becomes valid again.
-    async fn correct_users(&mut self) -> Result<(), Stop> {
+    async fn correct_users(&mut self) -> Result<(), CommandError> {
         let users = self.desk.users().await?;
         let of_future = users.iter().filter(|user| self.is_wrong(user.key.0)).count();
         let revoked =
@@ -180,7 +180,7 @@ impl Repair<'_> {
         Ok(())
     }
 
-    async fn correct_user(&self, user: &Arc<User>) -> Result<(), Stop> {
+    async fn correct_user(&self, user: &Arc<User>) -> Result<(), CommandError> {
         self.ask(&CorrectUser {
             user: Arc::clone(user),
             is_key_wrong: self.is_wrong(user.key.0),
@@ -191,7 +191,7 @@ impl Repair<'_> {
     }
 
     /// As [`Repair::correct_users`], for clients.
-    async fn correct_clients(&mut self) -> Result<(), Stop> {
+    async fn correct_clients(&mut self) -> Result<(), CommandError> {
         let clients: Vec<Arc<Client>> = self.desk.clients(None).await?;
         let of_future = clients.iter().filter(|client| self.is_wrong(client.key.0)).count();
         let is_revoked = |client: &&Arc<Client>| !self.is_wrong(client.key.0) && self.is_wrong(client.revoked_below);
@@ -206,24 +206,24 @@ impl Repair<'_> {
         Ok(())
     }
 
-    async fn correct_client(&self, client: &Arc<Client>) -> Result<(), Stop> {
+    async fn correct_client(&self, client: &Arc<Client>) -> Result<(), CommandError> {
         let is_key_wrong = self.is_wrong(client.key.0);
         self.ask(&CorrectClient { client: Arc::clone(client), is_key_wrong }).await
     }
 
     /// Asks a judge without checking the clock, because the rows of the future make that check fail.
-    async fn ask<C: Call<Yes = ()>>(&self, call: &C) -> Result<(), Stop> {
+    async fn ask<C: Call<Yes = ()>>(&self, call: &C) -> Result<(), CommandError> {
         let done = self.desk.ask(call, Rules::of(&self.desk.house_policy()).by_any_clock()).await?;
         done.map_err(|refusal| words::of(&refusal, ""))
     }
 
     /// Rotates a current sealing key of the future, because the server would not rotate it before that time.
-    async fn rotate_keys(&mut self) -> Result<(), Stop> {
+    async fn rotate_keys(&mut self) -> Result<(), CommandError> {
         let ring = self.desk.store.seal_keys().await?;
         let end = UnixTime(self.now.0.saturating_add(BEHIND_MAX_MS / 1000));
         let is_wrong = ring.last().is_some_and(|key| key.created_at > end);
         if is_wrong && !self.is_dry_run {
-            keys::rotate(&*self.desk.store, actor()).await.map_err(Stop::no)?;
+            keys::rotate(&*self.desk.store, actor()).await.map_err(CommandError::no)?;
         }
         self.note("sealing keys made by the wrong clock", "rotated", usize::from(is_wrong));
         Ok(())

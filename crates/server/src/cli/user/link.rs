@@ -7,7 +7,7 @@ use protocol::refusal::No;
 use serde_json::{Value, json};
 
 use super::ask;
-use crate::cli::answer::{Answer, Stop};
+use crate::cli::answer::{Answer, CommandError};
 use crate::cli::desk::Desk;
 use crate::cli::{show, words};
 
@@ -25,7 +25,7 @@ pub(crate) struct Unlink {
 }
 
 /// Runs `grantry user show`: a user with the links.
-pub(super) async fn show(name: &str, desk: &Desk) -> Result<Answer, Stop> {
+pub(super) async fn show(name: &str, desk: &Desk) -> Result<Answer, CommandError> {
     let user = desk.user(name).await?;
     let mut document = show::user(&user);
     let links = desk.store.identities(user.key).await?;
@@ -39,7 +39,7 @@ fn one(identity: &Identity) -> Value {
 }
 
 impl Unlink {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
         let links = desk.store.identities(desk.user(&self.user).await?.key).await?;
         let gone = self.choose(&links)?.clone();
         let left = links.len() - 1;
@@ -67,12 +67,12 @@ impl Unlink {
         ))
     }
 
-    fn absent(&self) -> Stop {
-        Stop::no(format!("`{0}` has no such link: see `grantry user show {0}`", self.user))
+    fn absent(&self) -> CommandError {
+        CommandError::no(format!("`{0}` has no such link: see `grantry user show {0}`", self.user))
     }
 
     /// Returns the link that the options name.
-    fn choose<'l>(&self, links: &'l [Identity]) -> Result<&'l Identity, Stop> {
+    fn choose<'l>(&self, links: &'l [Identity]) -> Result<&'l Identity, CommandError> {
         let is_meant = |own: &&Identity| {
             self.issuer.as_ref().is_none_or(|issuer| *issuer == own.name.issuer)
                 && self.subject.as_ref().is_none_or(|subject| *subject == own.name.subject)
@@ -81,7 +81,7 @@ impl Unlink {
         match meant[..] {
             [one] => Ok(one),
             [] => Err(self.absent()),
-            _ => Err(Stop::usage(format!(
+            _ => Err(CommandError::usage(format!(
                 "`{0}` has several such links: say which by --issuer and --subject, as in `grantry user show {0}`",
                 self.user
             ))),

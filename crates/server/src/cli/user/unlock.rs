@@ -4,13 +4,13 @@ use protocol::operate::UserAct;
 use serde_json::json;
 
 use super::done;
-use crate::cli::answer::{Answer, Stop};
+use crate::cli::answer::{Answer, CommandError};
 use crate::cli::desk::Desk;
 use crate::cli::show;
 
 /// Clears all counters of failed attempts that belong to the account. Counters of network addresses belong to no
 /// account and stay.
-pub(super) async fn unlock(name: &str, desk: &Desk) -> Result<Answer, Stop> {
+pub(super) async fn unlock(name: &str, desk: &Desk) -> Result<Answer, CommandError> {
     let user = done(name, UserAct::Unlock, desk).await?;
     let mut text = format!("{} may try again at once, from every device and address.", show::name_of(&user));
     if user.is_disabled {
