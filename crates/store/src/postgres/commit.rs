@@ -8,7 +8,7 @@ use protocol::line::{Changes, Write};
 use super::batch::Batch;
 use super::error::PostgresError;
 use super::gate::BEGIN;
-use super::lane::Errand;
+use super::lane::LaneWork;
 use super::link::{Link, typed};
 use super::{apply, gate};
 use crate::CommitError;
@@ -177,7 +177,7 @@ impl Turns {
     }
 }
 
-impl Errand for Turns {
+impl LaneWork for Turns {
     type Done = ();
 
     async fn run(&mut self, link: &Link) -> Result<(), PostgresError> {

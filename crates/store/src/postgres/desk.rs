@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Mutex;
 
 use super::error::PostgresError;
-use super::lane::{Errand, Hold};
+use super::lane::{Hold, LaneWork};
 use super::link::{Connector, Purpose};
 
 /// Connections for work that is not urgent. Callers take turns on them.
@@ -22,9 +22,9 @@ impl Desk {
         Self { holds: (0..count).map(hold).collect(), next: AtomicUsize::new(0) }
     }
 
-    /// Performs an errand on the next connection.
-    pub(super) async fn perform<E: Errand>(&self, errand: &mut E) -> Result<E::Done, PostgresError> {
+    /// Performs a piece of work on the next connection.
+    pub(super) async fn perform<E: LaneWork>(&self, work: &mut E) -> Result<E::Done, PostgresError> {
         let at = self.next.fetch_add(1, Ordering::Relaxed) % self.holds.len();
-        self.holds[at].lock().await.perform(errand).await
+        self.holds[at].lock().await.perform(work).await
     }
 }

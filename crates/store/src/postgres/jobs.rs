@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use super::error::PostgresError;
 use super::gate;
 use super::insert;
-use super::lane::Errand;
+use super::lane::LaneWork;
 use super::link::{Link, typed};
 use super::row::{self, columns};
 use super::text::text;
@@ -57,7 +57,7 @@ impl Claim {
     }
 }
 
-impl Errand for Claim {
+impl LaneWork for Claim {
     type Done = Vec<Job>;
 
     async fn run(&mut self, link: &Link) -> Result<Vec<Job>, PostgresError> {
@@ -96,7 +96,7 @@ pub(super) struct End {
     pub(super) end: JobEnd,
 }
 
-impl Errand for End {
+impl LaneWork for End {
     type Done = bool;
 
     async fn run(&mut self, link: &Link) -> Result<bool, PostgresError> {
@@ -123,7 +123,7 @@ impl Errand for End {
 /// Buries jobs of unknown kinds.
 pub(super) struct Bury(pub(super) JobBurial);
 
-impl Errand for Bury {
+impl LaneWork for Bury {
     type Done = usize;
 
     async fn run(&mut self, link: &Link) -> Result<usize, PostgresError> {
@@ -143,7 +143,7 @@ pub(super) struct Change {
     pub(super) event: Event,
 }
 
-impl Errand for Change {
+impl LaneWork for Change {
     type Done = bool;
 
     async fn run(&mut self, link: &Link) -> Result<bool, PostgresError> {

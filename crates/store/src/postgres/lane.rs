@@ -20,7 +20,7 @@ const BATCH_MAX: Duration = Duration::from_secs(20);
 const ROLLBACK_MAX: Duration = Duration::from_secs(2);
 
 /// A piece of work on a connection.
-pub(super) trait Errand: Send {
+pub(super) trait LaneWork: Send {
     /// The result.
     type Done: Send;
 
@@ -92,9 +92,9 @@ impl Hold {
         Ok(link)
     }
 
-    /// Performs an errand, repeatedly until it succeeds, fails permanently, or [`PATIENCE`] ends. While the server is
+    /// Performs a piece of work, repeatedly until it succeeds, fails permanently, or [`PATIENCE`] ends. While the server is
     /// unreachable, callers wait for one attempt at most.
-    pub(super) async fn perform<E: Errand>(&mut self, errand: &mut E) -> Result<E::Done, PostgresError> {
+    pub(super) async fn perform<E: LaneWork>(&mut self, work: &mut E) -> Result<E::Done, PostgresError> {
         let mut pause = Pause::first();
         if self.coming.as_ref().is_some_and(|(task, _)| task.is_finished()) {
             // The connection was opened after all callers had given up. The earlier outage is over, so a failure now
@@ -104,10 +104,10 @@ impl Hold {
         loop {
             let attempt = match self.link().await {
                 Ok(mut link) => {
-                    let time_max = errand.time_max();
+                    let time_max = work.time_max();
                     let doing = async {
                         link.plan_anew().await?;
-                        errand.run(&link).await
+                        work.run(&link).await
                     };
                     let done = tokio::time::timeout(time_max, doing).await;
                     let done = done.unwrap_or(Err(PostgresError::Late("a batch")));

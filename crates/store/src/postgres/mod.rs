@@ -51,7 +51,7 @@ use tokio::task::AbortHandle;
 use self::commit::Turns;
 use self::desk::Desk;
 use self::error::PostgresError;
-use self::lane::{Errand, Hold};
+use self::lane::{Hold, LaneWork};
 use self::link::{Connector, Link, Purpose};
 use self::list::View;
 use self::pen::PostgresPen;
@@ -307,7 +307,7 @@ struct Loading<'b> {
     batch: &'b mut [Facts],
 }
 
-impl Errand for Loading<'_> {
+impl LaneWork for Loading<'_> {
     type Done = ();
 
     async fn run(&mut self, link: &Link) -> Result<(), PostgresError> {
@@ -341,7 +341,7 @@ struct Listing<'q> {
     query: &'q Query,
 }
 
-impl Errand for Listing<'_> {
+impl LaneWork for Listing<'_> {
     type Done = Rows;
 
     async fn run(&mut self, link: &Link) -> Result<Rows, PostgresError> {

@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::error::PostgresError;
-use super::lane::Errand;
+use super::lane::LaneWork;
 use super::link::{Link, Typed};
 use super::row;
 use crate::moving::{Cell, Cells, Kind, STRETCH_ROWS, Stretch, TABLES, Table};
@@ -85,7 +85,7 @@ pub(super) struct Read<'r> {
     pub(super) rows_max: usize,
 }
 
-impl Errand for Read<'_> {
+impl LaneWork for Read<'_> {
     type Done = Vec<Cells>;
 
     async fn run(&mut self, link: &Link) -> Result<Vec<Cells>, PostgresError> {
@@ -125,7 +125,7 @@ pub(super) struct Replace<'r> {
     pub(super) rows: Vec<Cells>,
 }
 
-impl Errand for Replace<'_> {
+impl LaneWork for Replace<'_> {
     type Done = ();
 
     fn time_max(&self) -> Duration {
@@ -167,7 +167,7 @@ impl Errand for Replace<'_> {
 /// Finishes a move: sequences continue after the copied numbers, and the planner's statistics are updated.
 pub(super) struct Settle;
 
-impl Errand for Settle {
+impl LaneWork for Settle {
     type Done = ();
 
     fn time_max(&self) -> Duration {

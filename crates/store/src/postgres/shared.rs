@@ -7,7 +7,7 @@ use protocol::secret::Digest;
 use protocol::time::UnixTime;
 
 use super::error::PostgresError;
-use super::lane::Errand;
+use super::lane::LaneWork;
 use super::link::{Connector, Link, Purpose, typed};
 use super::row;
 use crate::Window;
@@ -59,7 +59,7 @@ pub(super) struct Lease<'l> {
     pub(super) for_s: u32,
 }
 
-impl Errand for Lease<'_> {
+impl LaneWork for Lease<'_> {
     type Done = bool;
 
     async fn run(&mut self, link: &Link) -> Result<bool, PostgresError> {
@@ -78,7 +78,7 @@ pub(super) struct WasLeased<'l> {
     pub(super) work: &'l str,
 }
 
-impl Errand for WasLeased<'_> {
+impl LaneWork for WasLeased<'_> {
     type Done = bool;
 
     async fn run(&mut self, link: &Link) -> Result<bool, PostgresError> {
@@ -89,7 +89,7 @@ impl Errand for WasLeased<'_> {
 /// Reads the fingerprint of the master key.
 pub(super) struct MasterFingerprint;
 
-impl Errand for MasterFingerprint {
+impl LaneWork for MasterFingerprint {
     type Done = Option<Digest>;
 
     async fn run(&mut self, link: &Link) -> Result<Option<Digest>, PostgresError> {
@@ -103,7 +103,7 @@ pub(super) struct NoteMasterFingerprint {
     pub(super) own: Digest,
 }
 
-impl Errand for NoteMasterFingerprint {
+impl LaneWork for NoteMasterFingerprint {
     type Done = Digest;
 
     async fn run(&mut self, link: &Link) -> Result<Digest, PostgresError> {
@@ -119,7 +119,7 @@ pub(super) struct ReplaceMasterFingerprint {
     pub(super) new: Digest,
 }
 
-impl Errand for ReplaceMasterFingerprint {
+impl LaneWork for ReplaceMasterFingerprint {
     type Done = bool;
 
     async fn run(&mut self, link: &Link) -> Result<bool, PostgresError> {
@@ -134,7 +134,7 @@ pub(super) struct Tally<'t> {
     pub(super) counted: &'t [Window],
 }
 
-impl Errand for Tally<'_> {
+impl LaneWork for Tally<'_> {
     type Done = Vec<Window>;
 
     async fn run(&mut self, link: &Link) -> Result<Vec<Window>, PostgresError> {
@@ -169,7 +169,7 @@ pub(super) struct Forget {
     pub(super) rows_max: i64,
 }
 
-impl Errand for Forget {
+impl LaneWork for Forget {
     type Done = u64;
 
     async fn run(&mut self, link: &Link) -> Result<u64, PostgresError> {

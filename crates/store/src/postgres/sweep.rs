@@ -4,7 +4,7 @@ use protocol::time::UnixTime;
 
 use super::desk::Desk;
 use super::error::PostgresError;
-use super::lane::Errand;
+use super::lane::LaneWork;
 use super::link::{Link, typed};
 use super::row;
 use crate::walk::{STEP_ROWS, Seen, Sweep};
@@ -83,7 +83,7 @@ struct Look {
     after: i64,
 }
 
-impl Errand for Look {
+impl LaneWork for Look {
     type Done = Seen;
 
     async fn run(&mut self, link: &Link) -> Result<Seen, PostgresError> {
@@ -106,7 +106,7 @@ struct Remove {
     ids: Vec<i64>,
 }
 
-impl Errand for Remove {
+impl LaneWork for Remove {
     type Done = u64;
 
     async fn run(&mut self, link: &Link) -> Result<u64, PostgresError> {
