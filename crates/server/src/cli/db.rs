@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use store::Mode;
 
 use super::answer::{Answer, CommandError};
-use super::desk::Desk;
+use super::installation::Installation;
 use super::show;
 use crate::config::Master;
 use crate::keys;
@@ -98,13 +98,15 @@ impl Db {
         match self {
             Self::Migrate { from: Some(from), to: Some(to), overwrite } => moving::migrate(&from, &to, overwrite).await,
             Self::Migrate { .. } => migrate(config).await,
-            Self::Info => info(&Desk::open(config).await?).await,
-            Self::Backup { file, passphrase } => backup::backup(&file, &passphrase, &Desk::open(config).await?).await,
+            Self::Info => info(&Installation::open(config).await?).await,
+            Self::Backup { file, passphrase } => {
+                backup::backup(&file, &passphrase, &Installation::open(config).await?).await
+            }
             Self::Restore { file, passphrase, master_file } => {
                 backup::restore(&file, &passphrase, master_file.as_deref(), config).await
             }
-            Self::Repair { dry_run } => repair::run(dry_run, &Desk::open(config).await?).await,
-            Self::Sweep => sweep(&Desk::open(config).await?).await,
+            Self::Repair { dry_run } => repair::run(dry_run, &Installation::open(config).await?).await,
+            Self::Sweep => sweep(&Installation::open(config).await?).await,
         }
     }
 }
@@ -120,13 +122,13 @@ async fn migrate(config: &Path) -> Result<Answer, CommandError> {
     Ok(Answer::new(json!({"schema": schema}), text))
 }
 
-async fn info(desk: &Desk) -> Result<Answer, CommandError> {
-    let counts = desk.store.counts().await?;
-    let key = match &desk.configuration.master {
+async fn info(installation: &Installation) -> Result<Answer, CommandError> {
+    let counts = installation.store.counts().await?;
+    let key = match &installation.configuration.master {
         Master::Absent(path) => Some(path.display().to_string()),
         Master::Known(_) | Master::Fleeting => None,
     };
-    let url = &desk.configuration.store_url;
+    let url = &installation.configuration.store_url;
     let file = url.strip_prefix("sqlite:");
     let document = json!({
         "backend": counts.backend,
@@ -173,13 +175,13 @@ fn row(table: &str, count: &Value, ages: &Value) -> Value {
     json!({"table": table, "rows": count, "oldest": ages[table]["oldest"], "newest": ages[table]["newest"]})
 }
 
-async fn sweep(desk: &Desk) -> Result<Answer, CommandError> {
+async fn sweep(installation: &Installation) -> Result<Answer, CommandError> {
     // With a wrong clock, everything may seem expired.
-    desk.check_clock().await?;
+    installation.check_clock().await?;
     let mut removed = 0;
-    desk.store.keep_events(desk.configuration.settings.audit_keep_s);
+    installation.store.keep_events(installation.configuration.settings.audit_keep_s);
     loop {
-        match desk.store.sweep(desk.now(), SWEEP_ROWS).await? {
+        match installation.store.sweep(installation.now(), SWEEP_ROWS).await? {
             0 => break,
             rows => removed += rows,
         }

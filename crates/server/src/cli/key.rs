@@ -7,7 +7,7 @@ use protocol::model::SealKey;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, CommandError};
-use super::desk::{Desk, actor};
+use super::installation::{Installation, actor};
 use super::show;
 use crate::keys;
 
@@ -44,12 +44,12 @@ before need the old key.")]
 }
 
 impl Key {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         // Makes the first sealing key if there is none.
-        desk.keys().await?;
+        installation.keys().await?;
         let ring = match self {
-            Self::List => desk.store.seal_keys().await?,
-            Self::Rotate => keys::rotate(&*desk.store, actor()).await.map_err(CommandError::no)?,
+            Self::List => installation.store.seal_keys().await?,
+            Self::Rotate => keys::rotate(&*installation.store, actor()).await.map_err(CommandError::no)?,
             Self::ReplaceMaster { new_file, servers_are_stopped } => {
                 if !servers_are_stopped {
                     return Err(CommandError::usage(
@@ -57,7 +57,7 @@ impl Key {
                          would go on sealing with the old key",
                     ));
                 }
-                return super::master::replace(desk, &new_file).await;
+                return super::master::replace(installation, &new_file).await;
             }
         };
         Ok(listed(&ring))

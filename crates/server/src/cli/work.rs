@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use store::{CommitError, JobChange, JobFilter};
 
 use super::answer::{Answer, CommandError};
-use super::desk::{Desk, actor};
+use super::installation::{Installation, actor};
 use super::show;
 use crate::clock::Clock;
 use crate::entropy::Source;
@@ -91,34 +91,38 @@ pub(super) struct Test {
 }
 
 impl Work {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         match self {
-            Self::List(list) => list.run(desk).await,
-            Self::Retry(one) => one.retry(desk).await,
-            Self::Drop(one) => one.drop(desk).await,
-            Self::Test(test) => test.run(desk).await,
+            Self::List(list) => list.run(installation).await,
+            Self::Retry(one) => one.retry(installation).await,
+            Self::Drop(one) => one.drop(installation).await,
+            Self::Test(test) => test.run(installation).await,
         }
     }
 }
 
 impl List {
-    async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
+    async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         let state = self.state.map(|state| match state {
             State::Waiting => JobState::Waiting,
             State::Dead => JobState::Dead,
         });
         let filter = JobFilter { state, kind: self.kind, rows_max: self.limit };
-        let rows: Vec<Value> = desk.store.jobs(filter).await?.iter().map(document).collect();
+        let rows: Vec<Value> = installation.store.jobs(filter).await?.iter().map(document).collect();
         let text = show::table(&rows, &COLUMNS, "There are no such jobs.");
         Ok(Answer::new(Value::Array(rows), text))
     }
 }
 
 impl One {
-    async fn retry(self, desk: &Desk) -> Result<Answer, CommandError> {
-        desk.check_clock().await?;
-        let (id, now) = (self.id, desk.now());
-        if !desk.store.change_job(JobId(id), JobChange::Retry { now }, event(EventKind::JobRetried, id, now)).await? {
+    async fn retry(self, installation: &Installation) -> Result<Answer, CommandError> {
+        installation.check_clock().await?;
+        let (id, now) = (self.id, installation.now());
+        if !installation
+            .store
+            .change_job(JobId(id), JobChange::Retry { now }, event(EventKind::JobRetried, id, now))
+            .await?
+        {
             return Err(CommandError::no(format!(
                 "no job `{id}` that could be retried now: see `grantry work list`. If the job is listed, a server is doing it \
                  or was stopped while it did; try again in a minute"
@@ -128,9 +132,13 @@ impl One {
         Ok(Answer::new(json!({"id": id.to_string(), "is_due": true}), text))
     }
 
-    async fn drop(self, desk: &Desk) -> Result<Answer, CommandError> {
+    async fn drop(self, installation: &Installation) -> Result<Answer, CommandError> {
         let id = self.id;
-        if !desk.store.change_job(JobId(id), JobChange::Drop, event(EventKind::JobDropped, id, desk.now())).await? {
+        if !installation
+            .store
+            .change_job(JobId(id), JobChange::Drop, event(EventKind::JobDropped, id, installation.now()))
+            .await?
+        {
             return Err(CommandError::no(format!("no job `{id}`: see `grantry work list`")));
         }
         Ok(Answer::new(json!({"id": id.to_string(), "is_dropped": true}), format!("Job {id} was removed.")))
@@ -138,16 +146,16 @@ impl One {
 }
 
 impl Test {
-    async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
-        desk.check_clock().await?;
+    async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
+        installation.check_clock().await?;
         let mut document = Map::new();
         document.insert("by".to_owned(), Value::String(actor()));
         if self.fail {
             document.insert("fail".to_owned(), Value::Bool(true));
         }
         let id = new_id()?;
-        let job = Job::new(id, TEST, document, desk.now());
-        desk.store.commit(Changes::from(Write::Enqueue(Box::new(job)))).await.map_err(|error| match error {
+        let job = Job::new(id, TEST, document, installation.now());
+        installation.store.commit(Changes::from(Write::Enqueue(Box::new(job)))).await.map_err(|error| match error {
             CommitError::Fault(fault) => CommandError::from(fault),
             CommitError::Lost | CommitError::Behind(_) | CommitError::Taken(_) => {
                 CommandError::no("another row has the ID that was drawn for this job; try again")

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::sync::watch;
 
-use crate::cli::{Answer, CommandError, Desk};
+use crate::cli::{Answer, CommandError, Installation};
 use crate::config::settings::Listen;
 use crate::config::{self, Configuration, Log};
 use crate::http::accept;
@@ -62,7 +62,7 @@ impl Demo {
         let folder = Folder::fresh(&self.dir)?;
         let ports = Ports::find(self.port, self.site_port, self.admin_port)?;
         let config = folder.write("grantry.toml", &configuration_text(&ports))?;
-        let cast = Cast::create(&desk(&config).await?, &ports).await?;
+        let cast = Cast::create(&installation(&config).await?, &ports).await?;
         let app = serve::open(configuration(&config)?).await?;
 
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], ports.site));
@@ -131,8 +131,8 @@ fn configuration(config: &std::path::Path) -> Result<Configuration, CommandError
         .map_err(|problems| CommandError::no(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
 
-async fn desk(config: &std::path::Path) -> Result<Desk, CommandError> {
+async fn installation(config: &std::path::Path) -> Result<Installation, CommandError> {
     let configuration = configuration(config)?;
     let opened = store::open(&configuration.store_url, store::Mode::Create).await;
-    Ok(Desk::new(configuration, opened.map_err(|error| CommandError::no(error.to_string()))?))
+    Ok(Installation::new(configuration, opened.map_err(|error| CommandError::no(error.to_string()))?))
 }

@@ -2,7 +2,7 @@
 
 use protocol::time::UnixTime;
 
-use super::desk::Desk;
+use super::background::BackgroundPool;
 use super::error::PostgresError;
 use super::lane::LaneWork;
 use super::link::{Link, typed};
@@ -55,7 +55,7 @@ fn judged_at(table: usize, now: UnixTime, events_kept_s: u64) -> UnixTime {
 
 /// The sweep of the store, which uses the connections for lists.
 pub(super) struct Sweeper<'s> {
-    pub(super) desk: &'s Desk,
+    pub(super) background: &'s BackgroundPool,
     /// Retention of events in seconds.
     pub(super) events_kept_s: u64,
 }
@@ -67,12 +67,12 @@ impl Sweep for Sweeper<'_> {
 
     async fn look(&mut self, table: usize, now: UnixTime, after: i64) -> Result<Seen, Fault> {
         let now = judged_at(table, now, self.events_kept_s);
-        Ok(self.desk.perform(&mut Look { broom: &BROOMS[table], now, after }).await?)
+        Ok(self.background.perform(&mut Look { broom: &BROOMS[table], now, after }).await?)
     }
 
     async fn remove(&mut self, table: usize, now: UnixTime, ids: Vec<i64>) -> Result<usize, Fault> {
         let now = judged_at(table, now, self.events_kept_s);
-        let removed = self.desk.perform(&mut Remove { broom: &BROOMS[table], now, ids }).await?;
+        let removed = self.background.perform(&mut Remove { broom: &BROOMS[table], now, ids }).await?;
         Ok(usize::try_from(removed).unwrap_or(usize::MAX))
     }
 }

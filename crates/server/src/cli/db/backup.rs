@@ -15,8 +15,8 @@ use zeroize::Zeroizing;
 
 use super::moving;
 use crate::cli::answer::{Answer, CommandError};
-use crate::cli::desk::Desk;
 use crate::cli::input;
+use crate::cli::installation::Installation;
 use crate::config::{Master, plain, read_master};
 use crate::keys;
 
@@ -91,21 +91,25 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// Runs `grantry db backup`.
-pub(super) async fn backup(file: &Path, from: &PassphraseFrom, desk: &Desk) -> Result<Answer, CommandError> {
+pub(super) async fn backup(
+    file: &Path,
+    from: &PassphraseFrom,
+    installation: &Installation,
+) -> Result<Answer, CommandError> {
     let sealed = match from.read()? {
         None => None,
         Some(passphrase) => {
-            let Master::Known(key) = &desk.configuration.master else {
+            let Master::Known(key) = &installation.configuration.master else {
                 return Err(CommandError::no(
                     "there is no master key yet, and so nothing to back up; start the server once",
                 ));
             };
-            let sealed = passphrase::seal(&passphrase, &**key, &mut desk.entropy());
+            let sealed = passphrase::seal(&passphrase, &**key, &mut installation.entropy());
             Some(sealed.map_err(|error| CommandError::no(error.to_string()))?)
         }
     };
     let partial = Partial::begin(file)?;
-    if let Err(stop) = write(&partial, sealed.as_deref(), desk).await {
+    if let Err(stop) = write(&partial, sealed.as_deref(), installation).await {
         partial.give_up();
         return Err(stop);
     }
@@ -121,8 +125,8 @@ pub(super) async fn backup(file: &Path, from: &PassphraseFrom, desk: &Desk) -> R
     Ok(Answer::new(document, text))
 }
 
-async fn write(partial: &Partial<'_>, sealed: Option<&[u8]>, desk: &Desk) -> Result<(), CommandError> {
-    desk.store.backup(&partial.path).await?;
+async fn write(partial: &Partial<'_>, sealed: Option<&[u8]>, installation: &Installation) -> Result<(), CommandError> {
+    installation.store.backup(&partial.path).await?;
     if let Some(sealed) = sealed {
         store::enclose(&partial.path, sealed)?;
     }

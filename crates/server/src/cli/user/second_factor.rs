@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::ask;
 use crate::cli::answer::{Answer, CommandError};
-use crate::cli::desk::Desk;
+use crate::cli::installation::Installation;
 use crate::cli::{show, words};
 
 #[derive(Debug, Args)]
@@ -32,14 +32,14 @@ pub(crate) struct SecondFactor {
 }
 
 impl SecondFactor {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, CommandError> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         if self.disable {
-            return self.disable(desk).await;
+            return self.disable(installation).await;
         }
         if self.renew_recovery {
-            return self.renew(desk).await;
+            return self.renew(installation).await;
         }
-        let enrolled = enrol(desk, &self.user, self.digits.map(u32::from)).await?;
+        let enrolled = enrol(installation, &self.user, self.digits.map(u32::from)).await?;
         let codes: Vec<&str> = enrolled.recovery.iter().map(Secret::reveal).collect();
         let document =
             json!({"secret": enrolled.base32.reveal(), "uri": enrolled.uri.reveal(), "recovery_codes": codes});
@@ -53,8 +53,8 @@ impl SecondFactor {
         Ok(Answer::new(document, text))
     }
 
-    async fn disable(self, desk: &Desk) -> Result<Answer, CommandError> {
-        let done = ask(&self.user, UserAct::DisableTotp, desk, None).await?;
+    async fn disable(self, installation: &Installation) -> Result<Answer, CommandError> {
+        let done = ask(&self.user, UserAct::DisableTotp, installation, None).await?;
         let user = done.map_err(|refusal| match refusal.no {
             No::TotpAbsent => CommandError::no(format!("`{}` has no second factor", self.user)),
             _ => words::of(&refusal, &self.user),
@@ -63,8 +63,8 @@ impl SecondFactor {
         Ok(Answer::new(show::user(&user), format!("{} has no second factor any more.", show::name_of(&user))))
     }
 
-    async fn renew(self, desk: &Desk) -> Result<Answer, CommandError> {
-        let done = ask(&self.user, UserAct::RenewRecovery, desk, None).await?;
+    async fn renew(self, installation: &Installation) -> Result<Answer, CommandError> {
+        let done = ask(&self.user, UserAct::RenewRecovery, installation, None).await?;
         let done = done.map_err(|refusal| match refusal.no {
             No::TotpAbsent => {
                 CommandError::no(format!("`{}` has no second factor: --enable switches it on", self.user))
@@ -90,9 +90,13 @@ pub(crate) struct Enrolled {
 }
 
 /// Enables a second factor. `digits` is 6, 7 or 8; `None` for the default.
-pub(crate) async fn enrol(desk: &Desk, name: &str, digits: Option<u32>) -> Result<Enrolled, CommandError> {
-    let keys = desk.keys().await?;
-    let done = ask(name, UserAct::EnableTotp(digits), desk, Some(&keys)).await?;
+pub(crate) async fn enrol(
+    installation: &Installation,
+    name: &str,
+    digits: Option<u32>,
+) -> Result<Enrolled, CommandError> {
+    let keys = installation.keys().await?;
+    let done = ask(name, UserAct::EnableTotp(digits), installation, Some(&keys)).await?;
     let done = done.map_err(|refusal| match refusal.no {
         No::TotpPresent => {
             CommandError::no(format!("`{name}` has a second factor already: --disable switches it off first"))

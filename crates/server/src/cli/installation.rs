@@ -28,7 +28,7 @@ const ATTEMPTS_MAX: u32 = 5;
 const PAGE_ROWS: usize = 500;
 
 /// An open store with the configuration, for commands.
-pub struct Desk {
+pub struct Installation {
     /// The resolved configuration.
     pub configuration: Configuration,
     /// The database that holds all persistent state.
@@ -37,9 +37,9 @@ pub struct Desk {
     ids: Ids,
 }
 
-impl std::fmt::Debug for Desk {
+impl std::fmt::Debug for Installation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Desk").field("configuration", &self.configuration).finish_non_exhaustive()
+        f.debug_struct("Installation").field("configuration", &self.configuration).finish_non_exhaustive()
     }
 }
 
@@ -106,7 +106,7 @@ pub(crate) fn actor() -> String {
     name.map_or_else(|| format!("uid {uid}"), |name| format!("{name} (uid {uid})"))
 }
 
-impl Desk {
+impl Installation {
     /// Loads the configuration and opens the store. Creates the store if there is none.
     ///
     /// # Errors
@@ -121,7 +121,7 @@ impl Desk {
         Ok(Self::new(configuration, store))
     }
 
-    /// A desk with a store that is already open.
+    /// An installation with a store that is already open.
     #[must_use]
     pub fn new(configuration: Configuration, store: Arc<dyn Store>) -> Self {
         let node = Source::System.draw();

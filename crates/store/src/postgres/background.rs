@@ -10,12 +10,12 @@ use super::lane::{Hold, LaneWork};
 use super::link::{Connector, Purpose};
 
 /// Connections for work that is not urgent. Callers take turns on them.
-pub(super) struct Desk {
+pub(super) struct BackgroundPool {
     holds: Vec<Mutex<Hold>>,
     next: AtomicUsize,
 }
 
-impl Desk {
+impl BackgroundPool {
     /// Prepares `count` connections for `purpose`, which are opened when they are first used.
     pub(super) fn new(connector: &Arc<Connector>, purpose: Purpose, count: usize) -> Self {
         let hold = |_| Mutex::new(Hold::new(Arc::clone(connector), purpose));
