@@ -20,10 +20,10 @@ mod retention;
 mod rows;
 mod sqlite;
 mod store;
+mod sweep_schedule;
 mod tables;
 #[cfg(test)]
 mod upgrade_tests;
-mod walk;
 
 pub use fault::{CommitError, Fault, OpenError};
 pub use jobs::{DEAD_JOB_KEPT_S, JobBurial, JobChange, JobClaim, JobCount, JobEnd, JobFilter};

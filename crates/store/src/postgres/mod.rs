@@ -63,7 +63,7 @@ use self::sweep::Sweeper;
 use self::url::Address;
 use crate::documents::Documents;
 use crate::moving::{Cells, Stretch, Table};
-use crate::walk::Walk;
+use crate::sweep_schedule::SweepSchedule;
 use crate::{
     CommitError, Fault, Inspection, JobBurial, JobChange, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Sqlite,
     Store, Window,
@@ -131,7 +131,7 @@ pub struct Postgres {
     background: BackgroundPool,
     /// The connection for exclusive turns: one at a time from each process.
     pen: Arc<Mutex<Hold>>,
-    walk: Walk,
+    schedule: SweepSchedule,
     listener: Option<AbortHandle>,
 }
 
@@ -178,7 +178,17 @@ impl Postgres {
         let listener = (!connector.address().is_pooled)
             .then(|| tokio::spawn(shared::listen(Arc::clone(&connector))).abort_handle());
         let pen = Arc::new(Mutex::new(Hold::new(Arc::clone(&connector), AT_LEISURE)));
-        Ok(Self { connector, documents, loads, frequent, alone, background, pen, walk: Walk::new(), listener })
+        Ok(Self {
+            connector,
+            documents,
+            loads,
+            frequent,
+            alone,
+            background,
+            pen,
+            schedule: SweepSchedule::new(),
+            listener,
+        })
     }
 
     /// Inspects the database at `url`. Changes nothing.
@@ -457,12 +467,12 @@ impl Store for Postgres {
         // Windows of counted requests do not count as removed rows.
         let rows = i64::try_from(rows_max).unwrap_or(i64::MAX);
         self.background.perform(&mut Forget { now, rows_max: rows }).await?;
-        let events_kept_s = self.walk.events_kept_s.load(Ordering::Relaxed);
-        self.walk.go_on(Sweeper { background: &self.background, events_kept_s }, now, rows_max).await
+        let events_kept_s = self.schedule.events_kept_s.load(Ordering::Relaxed);
+        self.schedule.go_on(Sweeper { background: &self.background, events_kept_s }, now, rows_max).await
     }
 
     fn keep_events(&self, for_s: u64) {
-        self.walk.events_kept_s.store(for_s, Ordering::Relaxed);
+        self.schedule.events_kept_s.store(for_s, Ordering::Relaxed);
     }
 }
 

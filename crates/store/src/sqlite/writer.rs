@@ -15,7 +15,7 @@ use super::error::{SqliteError, fault, is_for_all};
 use super::index::{FRAMES_MAX, Index, Witness};
 use super::pen::Lending;
 use super::readers::Slots;
-use super::sweep::Broom;
+use super::sweep::ExpiryRule;
 use super::{apply, installation, jobs, moving};
 use crate::moving::{Cells, Stretch, Table};
 use crate::{CommitError, Fault, JobBurial, JobChange, JobClaim, JobEnd};
@@ -30,7 +30,7 @@ pub(super) enum Work {
     /// Writes a turn.
     Commit(Changes),
     /// Removes rows, if they are still expired at the given time.
-    Remove(&'static Broom, UnixTime, Vec<i64>),
+    Remove(&'static ExpiryRule, UnixTime, Vec<i64>),
     /// Replaces all rows of a stretch.
     Replace(Replacement),
     /// Gives one turn the exclusive right to write.
@@ -158,7 +158,7 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
     for job in batch {
         let done = match &job.work {
             Work::Commit(changes) => apply::turn(connection, changes).map(|()| 0),
-            Work::Remove(broom, now, ids) => broom.remove(connection, *now, ids),
+            Work::Remove(rule, now, ids) => rule.remove(connection, *now, ids),
             Work::Replace(Replacement { table, after, until, rows }) => {
                 let stretch = Stretch { after: after.as_deref(), until: until.as_deref() };
                 // A stretch that fails must not be written in part.
