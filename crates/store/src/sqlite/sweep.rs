@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::error::SqliteError;
 use super::writer::{Work, Writer};
 use crate::sweep_schedule::{STEP_ROWS, Seen, Sweep};
-use crate::{BURNED_KEPT_S, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, Fault, SPENT_CODE_KEPT_S};
+use crate::{DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, Fault, SPENT_CODE_KEPT_S, USED_JTI_KEPT_S};
 
 /// The sweep of one table: the statement that finds expired rows, and the one that removes them, with the same
 /// conditions. `?1` is the id, `?2` the time, `?3` the number of rows to read.
@@ -41,7 +41,7 @@ static EXPIRY_RULES: &[ExpiryRule] = expiry_rules! {
     "events": "(at <= ?2)";
 };
 
-const _: () = assert!(SPENT_CODE_KEPT_S == 3_600 && BURNED_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400);
+const _: () = assert!(SPENT_CODE_KEPT_S == 3_600 && USED_JTI_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400);
 const _: () = assert!(DEAD_JOB_KEPT_S == 2_592_000);
 
 /// Returns the time with which the expiry of a table's rows is compared. For events it is earlier by their retention
