@@ -53,16 +53,16 @@ pub(crate) trait Sweep: Send {
 
 /// The position of a walk: a table, and an id in it.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct Position {
     table: usize,
     after: i64,
     /// Number of consecutive steps in this table without a dead row.
     clean_steps: u32,
 }
 
-const START: Place = Place { table: 0, after: i64::MIN, clean_steps: 0 };
+const START: Position = Position { table: 0, after: i64::MIN, clean_steps: 0 };
 
-impl Place {
+impl Position {
     /// Returns the beginning of the next table.
     fn next(self) -> Self {
         Self { table: self.table + 1, ..START }
@@ -97,13 +97,13 @@ struct Step {
 #[derive(Debug)]
 struct Course {
     /// The position of the short rounds.
-    near: Place,
+    near: Position,
     /// Number of rounds so far.
     rounds: u32,
     /// Time at which the last round ended.
     ended_at: Option<Instant>,
     /// The position of the walk to the end, if there is one.
-    far: Option<Place>,
+    far: Option<Position>,
 }
 
 /// The schedule of sweeping.
@@ -151,7 +151,7 @@ impl SweepSchedule {
             is_find |= step.is_find;
             removed += step.removed;
             place = match step.after {
-                Some(after) if place.clean_steps < CLEAN_STEPS => Place { after, ..place },
+                Some(after) if place.clean_steps < CLEAN_STEPS => Position { after, ..place },
                 _ => {
                     clean = if is_find { 0 } else { clean + 1 };
                     is_find = false;
@@ -187,7 +187,7 @@ impl SweepSchedule {
             let step = place.step(sweep, now, rows_max - removed).await?;
             removed += step.removed;
             place = match step.after {
-                Some(after) => Place { after, ..place },
+                Some(after) => Position { after, ..place },
                 None => place.next(),
             };
             far = (place.table < sweep.tables()).then_some(place);

@@ -54,7 +54,7 @@ const AHEAD_MAX: u32 = 1 << 16;
 
 /// The position of a presented token among the refresh tokens of its grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Standing {
     Current,
     Previous,
     /// Issued before the previous token.
@@ -64,7 +64,7 @@ enum Place {
     Ahead,
 }
 
-impl Place {
+impl Standing {
     fn of(is: RefreshMatch, generation: u32, refresh: &Refresh) -> Self {
         match is {
             RefreshMatch::Current => return Self::Current,
@@ -144,11 +144,11 @@ impl Request {
         }
         let refresh = held.row.refresh.as_ref().ok_or(No::RefreshUnknown)?;
         let user = live_user(held, turn)?;
-        let kept = match Place::of(is, generation, refresh) {
-            Place::Current => None,
-            Place::Previous => Some(self.kept_answer(refresh).ok_or(No::RefreshUnknown)?),
-            Place::Older => return Err(replayed(&held.row, turn).into()),
-            Place::Ahead => return Err(No::RefreshAhead.into()),
+        let kept = match Standing::of(is, generation, refresh) {
+            Standing::Current => None,
+            Standing::Previous => Some(self.kept_answer(refresh).ok_or(No::RefreshUnknown)?),
+            Standing::Older => return Err(replayed(&held.row, turn).into()),
+            Standing::Ahead => return Err(No::RefreshAhead.into()),
         };
         if turn.now.is_past(refresh.idle_until) {
             return Err(No::RefreshExpired.into());
