@@ -23,7 +23,7 @@ use crate::observe::admin::Admin;
 use crate::plausible::Implausible;
 use crate::signals::Signals;
 use crate::work::task::Node;
-use crate::{address, front, keys, plausible, work};
+use crate::{address, front, keys, notify, plausible, work};
 
 /// Why the server does not run. The texts are for the operator.
 #[derive(Debug, Error)]
@@ -135,6 +135,7 @@ pub async fn until(
     if is_damaged && let Err(fault) = app.store.distrust().await {
         tracing::error!(cause = %fault, "that the database is damaged could not be noted; the next start will not know");
     }
+    notify::tell(notify::State::Ending);
     tracing::info!("ending: no new connections; what is in flight is brought to its end");
     // The receivers are in the tasks; if all of them are gone there is nothing to tell.
     let _ = end.send(true);
