@@ -92,7 +92,11 @@ pub fn walk_text(text: &str) -> Result<Walked, String> {
             What::Begin => world = World::new(),
             What::Needs(programs) => {
                 if let Some(lacking) = programs.into_iter().find(|name| !is_here(name)) {
-                    let why = if lacking == "root" { "only root may do what the guide says".to_owned() } else { format!("{lacking} is not installed") };
+                    let why = if lacking == "root" {
+                        "only root may do what the guide says".to_owned()
+                    } else {
+                        format!("{lacking} is not installed")
+                    };
                     return Ok(Walked::Lacks(why));
                 }
             }
@@ -111,7 +115,9 @@ fn is_here(program: &str) -> bool {
     if program == "root" {
         return fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     }
-    ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/bin", "/sbin"].iter().any(|folder| Path::new(folder).join(program).exists())
+    ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/bin", "/sbin"]
+        .iter()
+        .any(|folder| Path::new(folder).join(program).exists())
 }
 
 /// Reads a guide.
@@ -146,7 +152,9 @@ fn steps(text: &str) -> Result<Vec<Step>, String> {
             }
             match said.take() {
                 Some((_, words)) => steps.extend(of_block(&words, block, at)?),
-                None if language == "sh" => return Err(format!("{at}: no comment says what is done with these commands")),
+                None if language == "sh" => {
+                    return Err(format!("{at}: no comment says what is done with these commands"));
+                }
                 None => {}
             }
         } else if let (Some((line, words)), false) = (&said, own.is_empty()) {
@@ -222,7 +230,18 @@ impl World {
     /// Makes the folders and the programs of the world.
     fn furnish(&self, public: u16, admin: u16) {
         let root = self.root.path().display();
-        for folder in ["bin", "root", "home", "etc/systemd/system", "var/lib", "var/log", "usr/local/bin", "run", "srv", "var/tmp"] {
+        for folder in [
+            "bin",
+            "root",
+            "home",
+            "etc/systemd/system",
+            "var/lib",
+            "var/log",
+            "usr/local/bin",
+            "run",
+            "srv",
+            "var/tmp",
+        ] {
             fs::create_dir_all(self.path(folder)).expect("the folder is writable");
         }
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -235,7 +254,10 @@ impl World {
         fs::write(self.path("state"), state).expect("the folder is writable");
         let programs = [
             // The account of the service is not made on this machine: another one stands in for it.
-            ("grantry", format!("[[ $1 == init ]] && set -- \"${{@/#grantry/nobody}}\"\nexec {} \"$@\"", binary().display())),
+            (
+                "grantry",
+                format!("[[ $1 == init ]] && set -- \"${{@/#grantry/nobody}}\"\nexec {} \"$@\"", binary().display()),
+            ),
             ("useradd", "exit 0".to_owned()),
             ("usermod", "exit 0".to_owned()),
             ("chown", CHOWN.to_owned()),
@@ -285,7 +307,8 @@ impl World {
                 Ok(())
             }
             What::Keep(name, field) => {
-                let value = value_of(&field, &self.printed).ok_or(format!("nothing shows {field}:\n{}", self.printed))?;
+                let value =
+                    value_of(&field, &self.printed).ok_or(format!("nothing shows {field}:\n{}", self.printed))?;
                 self.names.insert(0, (name, value));
                 Ok(())
             }
@@ -296,7 +319,11 @@ impl World {
             What::Shows(text) => {
                 let wanted = self.read(&text);
                 let is_shown = matches(&wanted.lines().collect::<Vec<_>>(), &self.printed.lines().collect::<Vec<_>>());
-                if is_shown { Ok(()) } else { Err(format!("it shows\n{wanted}\nbut the commands printed\n{}", self.printed)) }
+                if is_shown {
+                    Ok(())
+                } else {
+                    Err(format!("it shows\n{wanted}\nbut the commands printed\n{}", self.printed))
+                }
             }
         }
     }
@@ -314,14 +341,21 @@ impl World {
     /// Runs commands in a shell that knows the folder and the variables of the one before.
     fn run(&mut self, commands: &str, is_right: bool) -> Result<(), String> {
         self.blocks += 1;
-        let (script, printed) = (self.path(&format!("block-{}", self.blocks)), self.path(&format!("printed-{}", self.blocks)));
+        let (script, printed) =
+            (self.path(&format!("block-{}", self.blocks)), self.path(&format!("printed-{}", self.blocks)));
         // A hidden block may read what the block before it printed.
         let before = self.path(&format!("printed-{}", self.blocks - 1)).display().to_string();
         let state = self.path("state").display().to_string();
         // Variables that a block sets are there in the next one.
-        let end = format!("status=$?\n{{ export -p; printf 'cd %q\\n' \"$PWD\"; }} >{state}.new && mv {state}.new {state}\nexit $status\n");
+        let end = format!(
+            "status=$?\n{{ export -p; printf 'cd %q\\n' \"$PWD\"; }} >{state}.new && mv {state}.new {state}\nexit $status\n"
+        );
         let stop = if is_right { "set -e\n" } else { "" };
-        let text = format!("trap '{}' EXIT\n. {state}\nset -a -o pipefail\nBEFORE={before}\n{stop}{}", end.replace('\'', r"'\''"), self.read(commands));
+        let text = format!(
+            "trap '{}' EXIT\n. {state}\nset -a -o pipefail\nBEFORE={before}\n{stop}{}",
+            end.replace('\'', r"'\''"),
+            self.read(commands)
+        );
         fs::write(&script, text).expect("the folder is writable");
         let out = File::create(&printed).expect("the folder is writable");
         let other = out.try_clone().expect("it can be shared");
@@ -481,7 +515,8 @@ mod tests {
         assert!(walk_text(&guide("fails", "true")).unwrap_err().contains("these commands succeed"));
         assert!(walk_text("```sh\ntrue\n```\n").unwrap_err().contains("no comment"));
         assert!(walk_text(&guide("frobnicate", "true")).unwrap_err().contains("nothing that can be done"));
-        let shown = |text: &str| guide("run", "echo 1 of 2") + &format!("\n<!-- test: shows -->\n```text\n{text}\n```\n");
+        let shown =
+            |text: &str| guide("run", "echo 1 of 2") + &format!("\n<!-- test: shows -->\n```text\n{text}\n```\n");
         assert_eq!(walk_text(&shown("1 of …")), Ok(Walked::Whole(2)));
         assert!(walk_text(&shown("2 of …")).unwrap_err().contains("but the commands printed"));
     }

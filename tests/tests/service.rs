@@ -14,7 +14,10 @@ const EXPOSURE_MAX: &str = "20";
 
 #[test]
 fn the_guide_shows_the_unit_that_is_shipped() {
-    assert!(GUIDE.contains(&format!("```ini\n{UNIT}```\n")), "docs/guide/service.md must show packaging/grantry.service");
+    assert!(
+        GUIDE.contains(&format!("```ini\n{UNIT}```\n")),
+        "docs/guide/service.md must show packaging/grantry.service"
+    );
 }
 
 /// Runs systemd-analyze on the unit. `None` if it is not on this machine.

@@ -53,7 +53,8 @@ fn send(socket: &OsStr, words: &[u8]) -> io::Result<()> {
 /// The address of a socket without a file. Only Linux has such sockets.
 #[cfg(target_os = "linux")]
 fn abstract_address(name: &[u8]) -> io::Result<SocketAddr> {
-    std::os::linux::net::SocketAddrExt::from_abstract_name(name)
+    use std::os::linux::net::SocketAddrExt as _;
+    SocketAddr::from_abstract_name(name)
 }
 
 #[cfg(not(target_os = "linux"))]

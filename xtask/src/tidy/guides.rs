@@ -30,7 +30,8 @@ pub(super) fn check(files: &[File]) -> Vec<String> {
             let (words, sentences) = measured(&page.text);
             if words >= WORDS_AVERAGE_MAX * sentences.max(1) {
                 let average = words / sentences.max(1);
-                complaints.push(format!("{}: a sentence has {average} words on average; write shorter ones", page.path));
+                complaints
+                    .push(format!("{}: a sentence has {average} words on average; write shorter ones", page.path));
             }
         }
     }
@@ -49,9 +50,8 @@ fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 /// The targets of inline links, with their lines.
 fn links(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    prose(text).flat_map(|(at, line)| {
-        line.split("](").skip(1).filter_map(move |rest| Some((at, rest.split_once(')')?.0)))
-    })
+    prose(text)
+        .flat_map(|(at, line)| line.split("](").skip(1).filter_map(move |rest| Some((at, rest.split_once(')')?.0))))
 }
 
 /// Why a link leads nowhere. Links to other servers are not followed.
@@ -133,9 +133,11 @@ fn measured(text: &str) -> (usize, usize) {
     let (mut words, mut sentences) = (0, 0);
     for paragraph in paragraphs {
         // A sentence ends with its mark and a space: `grantry.toml` and 2.0 do not end one.
-        for sentence in paragraph.split_inclusive([' ', '\n']).collect::<Vec<_>>().split_inclusive(|word| {
-            word.trim_end().trim_end_matches(['*', ')', '`']).ends_with(['.', '?', '!', ':'])
-        }) {
+        for sentence in paragraph
+            .split_inclusive([' ', '\n'])
+            .collect::<Vec<_>>()
+            .split_inclusive(|word| word.trim_end().trim_end_matches(['*', ')', '`']).ends_with(['.', '?', '!', ':']))
+        {
             let count = sentence.iter().filter(|word| word.contains(char::is_alphanumeric)).count();
             words += count;
             sentences += usize::from(count > 0);

@@ -127,18 +127,28 @@ fn write(
     Ok(())
 }
 
-/// Makes a folder that is not there. A new one gets an owner and a mode.
+/// Makes a folder that is not there, with those around it. A new one gets an owner and a mode, and those around it are open
+/// to all, so that the owner can reach it.
 fn folder(path: &Path, rights: Option<((u32, u32), u32)>, made: &mut Made) -> Result<(), Stop> {
-    if path.is_dir() {
-        return Ok(());
+    let missing: Vec<&Path> = path.ancestors().take_while(|own| !own.as_os_str().is_empty() && !own.exists()).collect();
+    if missing.is_empty() && !path.is_dir() {
+        return Err(cannot(path, &io::ErrorKind::NotADirectory.into()));
     }
-    fs::create_dir_all(path).map_err(|error| cannot(path, &error))?;
-    made.0.push(path.to_owned());
-    rights.map_or(Ok(()), |(owner, mode)| give(path, owner, mode))
+    for own in missing.into_iter().rev() {
+        fs::create_dir(own).map_err(|error| cannot(own, &error))?;
+        made.0.push(own.to_owned());
+        match rights {
+            Some((owner, mode)) if own == path => give(own, owner, mode)?,
+            Some(_) => give(own, (0, 0), 0o755)?,
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 fn give(path: &Path, (uid, gid): (u32, u32), mode: u32) -> Result<(), Stop> {
-    let given = chown(path, Some(uid), Some(gid)).and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)));
+    let given =
+        chown(path, Some(uid), Some(gid)).and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)));
     given.map_err(|error| Stop::no(format!("{} cannot be given away: {}", path.display(), plain(&error))))
 }
 
@@ -155,7 +165,9 @@ fn absolute(path: &Path) -> Result<String, Stop> {
 /// Finds the account that files are given to.
 fn account(name: &str) -> Result<Account, Stop> {
     if !rustix::process::geteuid().is_root() {
-        return Err(Stop::no(format!("only root can give files to {name}: run this command with sudo, or without --user")));
+        return Err(Stop::no(format!(
+            "only root can give files to {name}: run this command with sudo, or without --user"
+        )));
     }
     let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
     found(&accounts, name).ok_or_else(|| {
@@ -310,15 +322,17 @@ mod tests {
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
         let dir = folder.path().join("etc");
-        Init { data: Some(file.join("data")), ..init(&dir) }.run().unwrap_err();
-        assert!(!dir.exists());
+        for data in [file.join("data"), file.clone()] {
+            Init { data: Some(data), ..init(&dir) }.run().unwrap_err();
+            assert!(!dir.exists());
+        }
     }
 
     #[test]
     fn the_service_may_read_its_files_and_owns_its_data() {
         use std::os::unix::fs::MetadataExt;
         let folder = tempfile::tempdir().unwrap();
-        let (dir, data) = (folder.path().join("etc"), folder.path().join("data"));
+        let (dir, data) = (folder.path().join("etc"), folder.path().join("srv/data"));
         let init = Init { data: Some(data.clone()), user: Some("nobody".to_owned()), ..init(&dir) };
         if !rustix::process::geteuid().is_root() {
             assert!(format!("{:?}", init.run().unwrap_err()).contains("only root"));
@@ -331,6 +345,7 @@ mod tests {
             (own.uid(), own.gid(), own.mode() & 0o777)
         };
         assert_eq!(rights(&data), (nobody.uid, nobody.gid, 0o700));
+        assert_eq!(rights(&folder.path().join("srv")), (0, 0, 0o755), "the service can reach its data");
         assert_eq!(rights(&dir), (0, nobody.gid, 0o750));
         for file in ["grantry.toml", "grantry.key"] {
             assert_eq!(rights(&dir.join(file)), (0, nobody.gid, 0o640));

@@ -189,9 +189,8 @@ impl Resolver<'_> {
             if let Some(text) = loose(&file) {
                 self.warn(path, text);
             }
-            let text = read(&file).map_err(|text| {
-                if file.exists() { text } else { format!("{text}. {}", way_to_a_key(&file)) }
-            });
+            let text = read(&file)
+                .map_err(|text| if file.exists() { text } else { format!("{text}. {}", way_to_a_key(&file)) });
             (path, text, Some(file))
         };
         match text.and_then(|text| value::master(&text)) {
