@@ -175,7 +175,7 @@ fn nginx_as_the_guide_has_it_tells_clients_apart() {
     assert!(check_command(&front).status().is_ok_and(|status| status.success()), "curl reaches the proxy");
     let log = grantry.log();
     let is_told = |line: &&str| line.contains("refused") && line.contains("endpoint=\"token\"");
-    let line = log.lines().filter(is_told).next_back().unwrap_or_else(|| panic!("the check leaves no line: {log}"));
+    let line = log.lines().rfind(is_told).unwrap_or_else(|| panic!("the check leaves no line: {log}"));
     assert!(line.contains("address=\"127.0.0.1\""), "{line}");
 }
 
