@@ -56,6 +56,8 @@ struct Asked {
     is_strict: bool,
     /// An older program to compare with.
     before: Option<PathBuf>,
+    /// Only workloads whose names contain this are compared with the older program.
+    only: Option<String>,
     /// All that was said.
     words: String,
 }
@@ -64,14 +66,15 @@ impl Asked {
     fn read(words: impl Iterator<Item = String>) -> Self {
         let words: Vec<String> = words.collect();
         let has = |word: &str| words.iter().any(|said| said == word);
-        let before = words.iter().position(|word| word == "--before").and_then(|at| words.get(at + 1));
+        let after = |word: &str| words.iter().position(|said| said == word).and_then(|at| words.get(at + 1));
         Self {
             seconds: words.iter().find_map(|word| word.parse().ok()).unwrap_or(SECONDS),
             is_on_postgres: has("postgres"),
             has_peer: has("--peer"),
             has_growth: has("--growth"),
             is_strict: has("--strict"),
-            before: before.map(PathBuf::from),
+            before: after("--before").map(PathBuf::from),
+            only: after("--only").cloned(),
             words: words.join(" "),
         }
     }
@@ -87,12 +90,13 @@ fn measure(seconds: u64, round: usize, name: &str, server: &Server, workload: &W
     measured
 }
 
-fn machine(seconds: u64) -> String {
+/// The machine and how often and how long was measured, as a line for a page.
+fn machine(rounds: usize, seconds: u64) -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     format!(
-        "{cores} cores,{}; {} connections; {ROUNDS} rounds of {seconds} s, the median.",
+        "{cores} cores,{}; {} connections; {rounds} rounds of {seconds} s, the median.",
         model.trim_start_matches([' ', '\t', ':']).split('@').next().map(|name| format!(" {name}")).unwrap_or_default(),
         load::CONNECTIONS
     )

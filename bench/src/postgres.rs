@@ -126,7 +126,7 @@ pub(crate) fn run(folder: &Path, asked: &Asked) -> (String, Vec<String>) {
     let [post, introspection] = ceilings.map(median);
     ratios::page(&Page {
         words: &asked.words,
-        machine: &machine(asked.seconds),
+        machine: &machine(ROUNDS, asked.seconds),
         versions: &versions,
         ceilings: &[(on_ceiling[0].name, post), (on_ceiling[1].name, introspection)],
         rates: &rates,

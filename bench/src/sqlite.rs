@@ -48,7 +48,7 @@ impl Bench {
         figures.extend(footprint(&scene));
         drop((scene, ceiling));
         lines.extend(self.growth());
-        (report::page(&machine(self.seconds), &lines, &figures), report::missed(&lines, &figures))
+        (report::page(&machine(ROUNDS, self.seconds), &lines, &figures), report::missed(&lines, &figures))
     }
 
     /// The token endpoint's p99 while 50 people sign in, against a quiet one.

@@ -17,6 +17,7 @@ fn complaint(words: &[&str]) -> Option<String> {
                 rest
             }
             ["--before", path, rest @ ..] if Path::new(path).is_file() => rest,
+            ["--only", _, rest @ ..] if words.contains(&"--before") => rest,
             ["--peer", "oidc-provider", rest @ ..] | ["--growth" | "--strict", rest @ ..] => rest,
             ["--seconds", seconds, rest @ ..] | [seconds, rest @ ..]
                 if seconds.parse().is_ok_and(|many: u64| many > 0) =>
@@ -90,6 +91,7 @@ mod tests {
             vec!["--store", "sqlite"],
             vec!["--strict"],
             vec!["--before", "Cargo.toml", "--store", "postgres", "--strict"],
+            vec!["--before", "Cargo.toml", "--only", "flow"],
             vec!["--store", "postgres", "--peer", "oidc-provider", "--growth", "--seconds", "30"],
         ] {
             assert_eq!(complaint(&words), None, "{words:?}");
@@ -105,6 +107,7 @@ mod tests {
             vec!["--store", "sqlite", "--growth"],
             vec!["--grwth"],
             vec!["--before"],
+            vec!["--only", "flow"],
             vec!["--before", "no/such/program"],
             vec!["--before", "Cargo.toml", "--store", "postgres", "--growth"],
         ] {

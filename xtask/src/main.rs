@@ -19,6 +19,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
     --peer oidc-provider   against the npm package oidc-provider too
     --growth               with ten thousand, a million and ten million live tokens too
     --before PROGRAM     measures an older grantry and this one in turns, and writes nothing; with --store postgres too
+      --only WORD          only the workloads whose names contain the word
     --strict             fails when a goal is missed
   hostile [SECONDS]    what slow clients and idle connections cost the others, as ratios of one run
   soak [--minutes N] [--store postgres]
