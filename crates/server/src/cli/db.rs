@@ -63,16 +63,16 @@ keep a copy of the key too, in another place.")]
     /// Fill an empty store from a backup, and compare the two from end to end.
     #[command(after_help = "\
 Example:
-  grantry db restore /backup/grantry-2026-11-29.db --passphrase-file /root/backup-passphrase
+  grantry db restore /backup/grantry-2026-11-29.db --passphrase-file /root/backup-passphrase --master-file grantry.key
 
-The backup may come from SQLite or PostgreSQL, and so may the store of the configuration. No server may run on it.")]
+--master-file writes the key of the backup into the file that `keys.master_file` of the configuration names. The backup may come from SQLite or PostgreSQL, and so may the store of the configuration. No server may run on it.")]
     Restore {
         /// The backup.
         file: PathBuf,
         #[command(flatten)]
         passphrase: backup::PassphraseFrom,
         /// Where to write the master key, if the configuration names a file that is not there yet.
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", requires = "PassphraseFrom")]
         master_file: Option<PathBuf>,
     },
     /// Remove and correct what was written while the clock of this machine was wrong.

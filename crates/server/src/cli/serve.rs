@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::answer::{Answer, CommandError};
 use crate::config::{self, Loaded};
+use crate::notify;
 use crate::observe::log;
 use crate::serve::{self, ServeError};
 use crate::signals::Signals;
@@ -28,6 +29,6 @@ pub(super) async fn run(config: &Path) -> Result<Answer, CommandError> {
             return Ok(Answer::new(json!({"ended": true}), ""));
         }
     };
-    serve::run(app, signals, |_| {}).await?;
+    serve::run(app, signals, |_| notify::tell(notify::State::Ready)).await?;
     Ok(Answer::new(json!({"ended": true}), ""))
 }

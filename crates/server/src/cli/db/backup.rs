@@ -17,7 +17,7 @@ use super::moving;
 use crate::cli::answer::{Answer, CommandError};
 use crate::cli::input;
 use crate::cli::installation::Installation;
-use crate::config::{Master, plain, read_master};
+use crate::config::{Configuration, Master, plain, read_master};
 use crate::keys;
 
 /// Where a passphrase comes from.
@@ -144,30 +144,82 @@ pub(super) async fn restore(
         return Err(CommandError::no(format!("there is no file {}", file.display())));
     }
     let key = opened(file, from)?;
-    // The configuration may name the file that is written here, so write it first.
-    let mut written = None;
+    let mut written = Written::default();
+    let done = fill(file, key, master_file, config, &mut written).await;
+    if done.is_err() {
+        written.take_back();
+    }
+    let rows = done?;
+    let mut text = format!("Restored {rows} rows from {}, and compared them from end to end.", file.display());
+    if let Some(path) = &written.path {
+        text += &format!("\nThe master key is in {}.", path.display());
+    }
+    Ok(Answer::new(json!({"rows": rows, "master_file": written.path.map(|path| path.display().to_string())}), text))
+}
+
+/// Where the master key of the backup was put.
+#[derive(Default)]
+struct Written {
+    path: Option<PathBuf>,
+    /// True if the file was not there before.
+    is_new: bool,
+}
+
+impl Written {
+    /// Writes the master key into a file that is not there, or that has this key already.
+    fn put(&mut self, path: &Path, key: &[u8; 32]) -> Result<(), CommandError> {
+        self.is_new = !path.exists() && keys::write(path, key).map_err(CommandError::no)?;
+        if !self.is_new && !read_master(path).is_ok_and(|own| *own == *key) {
+            return Err(CommandError::no(format!(
+                "{} has another key than the backup. {}",
+                path.display(),
+                move_away(path)
+            )));
+        }
+        self.path = Some(path.to_owned());
+        Ok(())
+    }
+
+    /// Removes the file again. A restore that failed leaves nothing behind.
+    fn take_back(&self) {
+        if let Some(path) = self.path.as_ref().filter(|_| self.is_new) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Says what to do with a file that has another key.
+fn move_away(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "If {path} was made for this restore, such as by `grantry init`, move it away with `mv {path} {path}.unused`, and \
+         run this command with `--master-file {path}`"
+    )
+}
+
+/// Writes key and rows. Returns the number of rows.
+async fn fill(
+    file: &Path,
+    key: Option<Zeroizing<[u8; 32]>>,
+    master_file: Option<&Path>,
+    config: &Path,
+    written: &mut Written,
+) -> Result<u64, CommandError> {
+    // The configuration may name a file that is to be made here, so this comes first.
     if let Some((path, key)) = master_file.zip(key.as_ref()) {
-        put(path, key)?;
-        written = Some(path.to_owned());
+        written.put(path, key)?;
     }
     let configuration = crate::cli::configuration::configuration(config)?;
     match (&configuration.master, &key) {
-        (Master::Absent(path), Some(key)) => {
-            put(path, key)?;
-            written = Some(path.clone());
-        }
+        (Master::Absent(path), Some(key)) => written.put(path, key)?,
         (Master::Absent(path), None) => {
             return Err(CommandError::no(format!(
                 "the master key is missing: put it back at {} first, or give the passphrase of the backup with \
-                 --passphrase-stdin",
+                 --passphrase-file or --passphrase-stdin",
                 path.display()
             )));
         }
-        (Master::Known(own), Some(key)) if **own != **key => {
-            return Err(CommandError::no(
-                "the configuration has another master key than the backup: what is in it could not be read",
-            ));
-        }
+        (Master::Known(own), Some(key)) if **own != **key => return Err(another_key(&configuration)),
         _ => {}
     }
     let source = store::open(&format!("sqlite:{}", file.display()), Mode::Existing).await;
@@ -186,12 +238,23 @@ pub(super) async fn restore(
         ));
     }
     let moved = moving::copy(&*source, &*destination).await?;
-    let rows: u64 = moved.iter().map(|table| table.rows).sum();
-    let mut text = format!("Restored {rows} rows from {}, and compared them from end to end.", file.display());
-    if let Some(path) = &written {
-        text += &format!("\nThe master key is in {}.", path.display());
+    Ok(moved.iter().map(|table| table.rows).sum())
+}
+
+/// The configuration has a key, and the backup has another one.
+fn another_key(configuration: &Configuration) -> CommandError {
+    match &configuration.master_file {
+        Some(path) => CommandError::no(format!(
+            "{} has another master key than the backup, and nothing in the backup could be read with it. {}",
+            path.display(),
+            move_away(path)
+        )),
+        None => CommandError::no(
+            "`keys.master` of the configuration is another master key than that of the backup, and nothing in the backup could be \
+             read with it. Remove `keys.master`, name a new file in `keys.master_file`, and run this command with \
+             `--master-file` and that file",
+        ),
     }
-    Ok(Answer::new(json!({"rows": rows, "master_file": written.map(|path| path.display().to_string())}), text))
 }
 
 /// Returns the master key of the restored store: that of the configuration, or else that of the backup.
@@ -206,24 +269,20 @@ fn known(own: &Master, key: Option<Zeroizing<[u8; 32]>>) -> Master {
 fn opened(file: &Path, from: &PassphraseFrom) -> Result<Option<Zeroizing<[u8; 32]>>, CommandError> {
     let Some(passphrase) = from.read()? else { return Ok(None) };
     let Some(sealed) = store::enclosed(file)? else {
-        return Err(CommandError::no(format!("there is no master key in {}", file.display())));
+        return Err(CommandError::no(format!(
+            "{} has no master key: it was made without a passphrase. Put the key that you keep elsewhere in the place that \
+             `keys.master_file` names, and run this command without a passphrase",
+            file.display()
+        )));
     };
-    let wrong = || CommandError::no("the passphrase does not open the backup");
+    let wrong = || {
+        CommandError::no(format!(
+            "the passphrase does not open the backup {}: it is not the one that the backup was made with. A line break at its \
+             end does not count",
+            file.display()
+        ))
+    };
     let plain = passphrase::open(&passphrase, &sealed).ok_or_else(wrong)?;
     let key: [u8; 32] = plain.as_slice().try_into().map_err(|_| wrong())?;
     Ok(Some(Zeroizing::new(key)))
-}
-
-/// Writes the master key to a new file. Does nothing if the file holds this key already.
-fn put(path: &Path, key: &[u8; 32]) -> Result<(), CommandError> {
-    if path.exists() {
-        return match read_master(path) {
-            Ok(own) if *own == *key => Ok(()),
-            _ => Err(CommandError::no(format!(
-                "{} is there already, with another key: move it away first",
-                path.display()
-            ))),
-        };
-    }
-    keys::write(path, key).map(drop).map_err(CommandError::no)
 }
