@@ -81,7 +81,7 @@ impl Cast {
             ..Add::default()
         };
         let (web, api) = (registered(web, desk).await?, registered(api, desk).await?);
-        let (cli, surfaces) = (cli.add(desk).await?.client, surfaces::register(desk, ports).await?);
+        let (cli, surfaces) = (cli.add(desk).await?.client, surfaces::register(desk, ports, &alice.password).await?);
         Ok(Self { alice, bob, factor, web, cli, api, surfaces })
     }
 }

@@ -8,11 +8,14 @@ use ::http::header::COOKIE;
 use serde_json::Value;
 
 use super::client::{Pending, Tokens, random};
+use super::wire::{Exchange, Trace};
 
 /// So many browsers are remembered; the demo is for one.
 const VISITORS_MAX: usize = 100;
 /// So many steps are shown.
 const STEPS_MAX: usize = 8;
+/// So many requests and answers are shown.
+const EXCHANGES_MAX: usize = 10;
 /// The cookie. Ports share cookies on one host, so its name must differ from the server's.
 pub(super) const COOKIE_NAME: &str = "sample-site";
 
@@ -31,6 +34,8 @@ pub(super) struct Visitor {
     pub(super) problem: Option<(String, String)>,
     /// What happened, the latest first.
     pub(super) steps: Vec<String>,
+    /// The requests and answers, the latest first.
+    pub(super) exchanges: Vec<Exchange>,
 }
 
 impl Visitor {
@@ -38,6 +43,14 @@ impl Visitor {
     pub(super) fn step(&mut self, text: impl Into<String>) {
         self.steps.insert(0, text.into());
         self.steps.truncate(STEPS_MAX);
+    }
+
+    /// Notes requests and their answers, in the order in which they happened.
+    pub(super) fn note(&mut self, trace: Trace) {
+        for exchange in trace {
+            self.exchanges.insert(0, exchange);
+        }
+        self.exchanges.truncate(EXCHANGES_MAX);
     }
 
     /// Forgets what the server gave.
