@@ -16,8 +16,20 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
     if !cargo(Command::new("cargo").args(build)) {
         return ExitCode::FAILURE;
     }
-    let run =
-        ["cargo", "run", "--profile", "ship", "--quiet", "--package", "server", "--package", "tests", "--bin", "strain", "--"];
+    let run = [
+        "cargo",
+        "run",
+        "--profile",
+        "ship",
+        "--quiet",
+        "--package",
+        "server",
+        "--package",
+        "tests",
+        "--bin",
+        "strain",
+        "--",
+    ];
     let words = words.iter().map(|word| absolute(word));
     if cargo(Command::new("sh").args(["-c", WITH_FILES, "sh"]).args(run).args(words)) {
         ExitCode::SUCCESS

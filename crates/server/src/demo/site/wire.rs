@@ -7,7 +7,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::client::OAuthClient;
-use crate::fetch::{FetchError, Fetched};
+use crate::outside::fetch::{FetchError, Fetched};
 
 /// Exchanges in the order in which they happened.
 pub(super) type Trace = Vec<Exchange>;
@@ -113,15 +113,9 @@ mod tests {
     fn a_request_is_shown_as_it_travels_and_as_a_command() {
         let answer = Ok(Fetched { status: 401, body: br#"{"error":"invalid_token"}"#.to_vec() });
         let shown = Exchange::get("Why", "http://localhost:8080/oauth/userinfo", &Secret::new("it's"), &answer);
-        assert_eq!(
-            shown.request,
-            "GET /oauth/userinfo HTTP/1.1\nHost: localhost:8080\nAuthorization: Bearer it's\n"
-        );
+        assert_eq!(shown.request, "GET /oauth/userinfo HTTP/1.1\nHost: localhost:8080\nAuthorization: Bearer it's\n");
         assert_eq!(shown.answer, "401 Unauthorized\n\n{\n  \"error\": \"invalid_token\"\n}");
-        assert_eq!(
-            shown.command,
-            r"curl -H 'Authorization: Bearer it'\''s' http://localhost:8080/oauth/userinfo"
-        );
+        assert_eq!(shown.command, r"curl -H 'Authorization: Bearer it'\''s' http://localhost:8080/oauth/userinfo");
     }
 
     #[test]
