@@ -48,7 +48,7 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let cargo = |words: &[&str]| Command::new("cargo").args(words).current_dir(root()).status();
-    let is_built = cargo(&["build", "--release", "--package", "server", "--package", "bench"]);
+    let is_built = cargo(&["build", "--profile", "ship", "--package", "server", "--package", "bench"]);
     if !is_built.is_ok_and(|status| status.success()) {
         return ExitCode::FAILURE;
     }
@@ -64,10 +64,10 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
     }
 }
 
-/// Where a program of the profile `release` is: beside the folder of this one, which is `target/debug`.
+/// Where a program of the profile `ship` is: beside the folder of this one, which is `target/debug`.
 fn built(name: &str) -> Option<PathBuf> {
     let own = std::env::current_exe().ok()?;
-    let program = own.parent()?.parent()?.join("release").join(name);
+    let program = own.parent()?.parent()?.join("ship").join(name);
     program.is_file().then_some(program)
 }
 

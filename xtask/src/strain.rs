@@ -12,12 +12,24 @@ const WITH_FILES: &str = "ulimit -n 16384 2>/dev/null || ulimit -n \"$(ulimit -H
 
 pub(crate) fn run(words: &[&str]) -> ExitCode {
     let cargo = |command: &mut Command| command.current_dir(root()).status().is_ok_and(|status| status.success());
-    let build = ["build", "--release", "--package", "server", "--package", "tests"];
+    let build = ["build", "--profile", "ship", "--package", "server", "--package", "tests"];
     if !cargo(Command::new("cargo").args(build)) {
         return ExitCode::FAILURE;
     }
-    let run =
-        ["cargo", "run", "--release", "--quiet", "--package", "server", "--package", "tests", "--bin", "strain", "--"];
+    let run = [
+        "cargo",
+        "run",
+        "--profile",
+        "ship",
+        "--quiet",
+        "--package",
+        "server",
+        "--package",
+        "tests",
+        "--bin",
+        "strain",
+        "--",
+    ];
     let words = words.iter().map(|word| absolute(word));
     if cargo(Command::new("sh").args(["-c", WITH_FILES, "sh"]).args(run).args(words)) {
         ExitCode::SUCCESS

@@ -82,7 +82,8 @@ impl Cast {
             ..Add::default()
         };
         let (web, api) = (registered(web, installation).await?, registered(api, installation).await?);
-        let (cli, surfaces) = (cli.add(installation).await?.client, surfaces::register(installation, ports).await?);
+        let (cli, surfaces) =
+            (cli.add(installation).await?.client, surfaces::register(installation, ports, &alice.password).await?);
         Ok(Self { alice, bob, factor, web, cli, api, surfaces })
     }
 }

@@ -8,6 +8,7 @@ mod printed;
 mod site;
 mod surfaces;
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -34,6 +35,10 @@ use site::SampleSite;
 Example:
   grantry demo
   grantry demo --port 3000 --site-port 3001
+  grantry demo --host 0.0.0.0        in a container: publish ports 8080 and 8081, and open them as localhost
+
+The addresses of the demo say localhost, since browsers and applications accept plain http there alone. A telephone reaches it
+through a forwarded port, such as `adb reverse tcp:8081 tcp:8081`, and the same for 8080.
 
 The folder is emptied whenever the demo starts, of what an earlier demo made and of nothing else.
 Where a port is taken, a free one is used instead.")]
@@ -41,6 +46,9 @@ pub(crate) struct Demo {
     /// Where the database, its key and its configuration are.
     #[arg(long, value_name = "DIR", default_value = "grantry-demo")]
     dir: PathBuf,
+    /// The IP address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    host: IpAddr,
     /// The server's port.
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
@@ -53,19 +61,26 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// Runs the demo until a signal ends it.
+    /// Runs the demo until it is told to end.
     pub(crate) async fn run(self, is_json: bool) -> Result<Answer, CommandError> {
-        // The demo accepts every waiver. Its configuration lists them.
+        // The demo accepts every waiver that there is, and says so in its configuration.
         let signals = Signals::listen().map_err(|error| CommandError::from(ServeError::Signals(error)))?;
         log::start(&Log { level: "warn,waivers=off".to_owned(), is_json: false, file: None })
             .map_err(CommandError::no)?;
+        if !self.host.is_loopback() && !self.host.is_unspecified() {
+            return Err(CommandError::usage(format!(
+                "--host is 127.0.0.1 or ::1 for this machine, or 0.0.0.0 or :: for every interface, not {}: the sample site \
+                 itself reaches the server as localhost",
+                self.host
+            )));
+        }
         let folder = Folder::fresh(&self.dir)?;
-        let ports = Ports::find(self.port, self.site_port, self.admin_port)?;
+        let ports = Ports::find(self.host, self.port, self.site_port, self.admin_port)?;
         let config = folder.write("grantry.toml", &configuration_text(&ports))?;
         let cast = Cast::create(&installation(&config).await?, &ports).await?;
         let app = serve::open(configuration(&config)?).await?;
 
-        let address = std::net::SocketAddr::from(([127, 0, 0, 1], ports.site));
+        let address = SocketAddr::new(ports.listen, ports.site);
         let listener = Listener::bind(&Listen::Tcp(address)).map_err(|error| CommandError::no(error.to_string()))?;
         let site = Arc::new(SampleSite::new(&cast, &ports).map_err(CommandError::no)?);
         let (end, ending) = watch::channel(false);
@@ -79,12 +94,12 @@ impl Demo {
     }
 }
 
-/// Returns the text of the demo's configuration. The server listens on this machine only.
+/// Returns the text of the demo's configuration, with a resource and a scope of its own.
 fn configuration_text(ports: &Ports) -> String {
     let mut text = format!(
         r#"# Made by `grantry demo`, and made anew whenever it starts.
 issuer       = "{issuer}"
-listen       = "127.0.0.1:{port}"
+listen       = "{listen}"
 admin_listen = "127.0.0.1:{admin}"
 
 [store]
@@ -103,7 +118,7 @@ resources = ["{resource}", "{issuer}"]
 list = {{ profile = "See your name and user name", email = "See your e-mail address", "links:read" = "Read your links" }}
 "#,
         issuer = ports.issuer(),
-        port = ports.public,
+        listen = SocketAddr::new(ports.listen, ports.public),
         admin = ports.admin,
         resource = ports.resource(),
         names = surfaces::NAMES.join("\", \""),

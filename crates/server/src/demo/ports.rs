@@ -1,12 +1,14 @@
 //! The ports of the demo, and the addresses that contain them.
 
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 
 use crate::cli::CommandError;
 
-/// The ports on which the demo listens, on this machine only.
+/// Where the demo listens. Its URLs always say `localhost`: browsers and applications accept plain http there alone.
 #[derive(Debug)]
 pub(super) struct Ports {
+    /// The address on which the server and the sample site listen; the operator's pages are on this machine only.
+    pub(super) listen: IpAddr,
     pub(super) public: u16,
     pub(super) site: u16,
     pub(super) admin: u16,
@@ -15,14 +17,14 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    /// Returns the requested ports, with free ones in place of those in use.
-    pub(super) fn find(public: u16, site: u16, admin: u16) -> Result<Self, CommandError> {
-        let mut found = Self { public, site, admin, taken: Vec::new() };
+    /// The wanted ports, or free ones in place of those that are taken.
+    pub(super) fn find(listen: IpAddr, public: u16, site: u16, admin: u16) -> Result<Self, CommandError> {
+        let mut found = Self { listen, public, site, admin, taken: Vec::new() };
         let mut used = Vec::new();
         for port in [&mut found.public, &mut found.site, &mut found.admin] {
             if *port == 0 {
                 *port = free()?;
-            } else if used.contains(port) || !is_free(*port) {
+            } else if used.contains(port) || !is_free(listen, *port) {
                 found.taken.push(*port);
                 *port = free()?;
             }
@@ -47,10 +49,11 @@ impl Ports {
     }
 }
 
-/// Returns true if the port is free on both addresses of `localhost`, because browsers try both.
-fn is_free(port: u16) -> bool {
+/// Browsers try both addresses of `localhost`, so nobody else may be at either.
+fn is_free(listen: IpAddr, port: u16) -> bool {
     let is_taken = |error: std::io::Error| error.kind() == std::io::ErrorKind::AddrInUse;
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+    TcpListener::bind((listen, port)).is_ok()
+        && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
         && !TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_err_and(is_taken)
 }
 
@@ -68,7 +71,7 @@ mod tests {
         let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = held.local_addr().unwrap().port();
         let other = free().unwrap();
-        let ports = Ports::find(port, other, other).unwrap();
+        let ports = Ports::find(Ipv4Addr::LOCALHOST.into(), port, other, other).unwrap();
         assert_eq!(ports.taken, [port, other]);
         assert_ne!(ports.public, port);
         assert_eq!(ports.site, other);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 
 use protocol::secret::Secret;
 use serde_json::json;
@@ -42,24 +43,41 @@ fn document(cast: &Cast, ports: &Ports, folder: &Folder) -> serde_json::Value {
 
 fn block(cast: &Cast, ports: &Ports, folder: &Folder) -> String {
     let (issuer, site) = (ports.issuer(), ports.site_url());
-    let config = folder.path.join("grantry.toml").display().to_string();
-    let mut out = String::new();
+    let config = absolute(&folder.path.join("grantry.toml"));
+    let grantry = program();
+    let mut out = format!(
+        "
+Grantry is running.
+
+  Open      {site}     and press Connect
+  Sign in   {username}     password  {password}
+  Stop      Ctrl-C
+",
+        username = cast.alice.username,
+        password = cast.alice.password.reveal(),
+    );
     let mut line = |text: String| {
         // Writing into a string cannot fail.
         let _ = writeln!(out, "{text}");
     };
-    line(String::new());
-    line("Grantry is running. Ctrl-C ends it.".to_owned());
     for port in &ports.taken {
-        line(format!("Port {port} is taken by somebody else; a free one is used instead."));
+        line(format!("\nPort {port} is in use; a free one was chosen instead."));
     }
-    line(format!("Everything is in {}, and made anew when the demo starts again.", folder.path.display()));
+    if !ports.listen.is_loopback() {
+        line(format!(
+            "\nThe demo listens on {}. Its addresses say localhost, since plain http is for localhost only:\n\
+             forward the ports {} and {} to the machine with the browser.",
+            ports.listen, ports.public, ports.site
+        ));
+    }
     line(format!(
         "
-  Sample site     {site}     begin here
+Addresses
+  Sample site     {site}
   Account         {issuer}/account
+  Developer area  {issuer}/developer
   Metadata        {issuer}/.well-known/oauth-authorization-server
-  For operators   http://127.0.0.1:{admin}/readyz   /healthz   /metrics",
+  For operators   http://127.0.0.1:{admin}/metrics   /healthz   /readyz",
         admin = ports.admin
     ));
     line(people(cast, &site));
@@ -68,23 +86,39 @@ fn block(cast: &Cast, ports: &Ports, folder: &Folder) -> String {
     line(format!(
         "
 What to try
-  1. Open {site} and press Connect. Sign in as alice, read what is asked, and allow.
-  2. Look at what the sample site got: the profile, and what an API is told about the token.
+  1. Open {site} and press Connect. Sign in as alice, read what the application asks for, and allow it.
+  2. Look at the profile that the site fetched, at its tokens, and at the requests that travelled.
   3. Open {issuer}/account/applications and disconnect the sample site. Go back and press Fetch again.
-  4. Connect as bob. {site}/telephone shows the code that is asked for.
-  5. Open {site}/surfaces: five APIs that speak OAuth with an accent, each with its own requests.
+  4. Connect as bob. {site}/telephone shows the code that the sign-in page asks for.
+  5. Open {site}/surfaces: five OAuth surfaces that are not standard, each with its own requests.
   6. Open {issuer}/developer as alice and register an application of your own.
   7. Do an operator's work while the server runs:
-       grantry user list --config {config}
-       grantry grant list --config {config}
-       grantry user disable alice --config {config}
-  8. Ask what a token is worth, as an API does:
+       {grantry} user list --config {config}
+       {grantry} grant list --config {config}
+       {grantry} event list --config {config}
+       {grantry} user disable alice --config {config}
+       {grantry} user enable alice --config {config}
+  8. Ask about a token as an API does. The sample site shows this command with its own token:
        curl -u {api}:{secret} -d token=TOKEN {issuer}/oauth/introspect
+
+Everything is in {folder}, and made anew when the demo starts again.
 ",
         api = cast.api.client.client_id,
-        secret = cast.api.secret.reveal()
+        secret = cast.api.secret.reveal(),
+        folder = absolute(&folder.path),
     ));
     out
+}
+
+/// This program as a word that a shell in any folder understands.
+fn program() -> String {
+    let name = std::env::current_exe().ok().map(|path| path.display().to_string());
+    name.unwrap_or_else(|| "grantry".to_owned())
+}
+
+/// A path that a shell in any folder understands.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
 }
 
 fn people(cast: &Cast, site: &str) -> String {
@@ -95,7 +129,7 @@ fn people(cast: &Cast, site: &str) -> String {
 People
   {:<8} password  {}
   {:<8} password  {}     and a second factor:
-           code      {site}/telephone shows it, or an authenticator application with
+           code      {site}/telephone shows it, as does an authenticator app with
            secret    {}
            uri       {}
            recovery  {}",

@@ -1,6 +1,7 @@
 //! The other dialects in the demo: an application for each, with the addresses and commands to try it.
 
 use protocol::client_setting::{Proposal, Setting};
+use protocol::secret::Secret;
 use serde::Serialize;
 
 use super::ports::Ports;
@@ -59,8 +60,14 @@ fn arrival(name: &str, ports: &Ports) -> String {
     format!("{}/arrived/{name}", ports.site_url())
 }
 
-/// Registers an application for each dialect.
-pub(super) async fn register(installation: &Installation, ports: &Ports) -> Result<Vec<Example>, CommandError> {
+/// Registers an application with each.
+///
+/// `password` is the one of the user alice, for the surface with a password grant.
+pub(super) async fn register(
+    installation: &Installation,
+    ports: &Ports,
+    password: &Secret,
+) -> Result<Vec<Example>, CommandError> {
     let mut examples = Vec::new();
     for name in NAMES {
         let is_public = name == "tinyrebrand";
@@ -79,19 +86,29 @@ pub(super) async fn register(installation: &Installation, ports: &Ports) -> Resu
         };
         let Added { client, secret, .. } = add.add(installation).await?;
         let secret = secret.map(|secret| secret.reveal().to_owned());
-        examples.push(example(name, ports, &client.client_id, secret));
+        examples.push(example(name, ports, &client.client_id, secret, password));
     }
     Ok(examples)
 }
 
-fn example(name: &'static str, ports: &Ports, id: &str, client_secret: Option<String>) -> Example {
+fn example(name: &'static str, ports: &Ports, id: &str, client_secret: Option<String>, password: &Secret) -> Example {
     let base = format!("http://{}", host(name, ports));
     let back = arrival(name, ports);
     let back_encoded = back.replace(':', "%3A").replace('/', "%2F");
     let secret = client_secret.clone().unwrap_or_default();
+    let form = |path: &str, fields: &[&str]| {
+        let fields: String = fields.iter().map(|field| format!(" \\\n  -d {field}")).collect();
+        format!("curl {base}{path}{fields}")
+    };
+    let json = |path: &str, body: &str| {
+        format!("curl {base}{path} \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'")
+    };
+    let call = |path: &str| format!("curl {base}{path} \\\n  -H 'Authorization: Bearer {TOKEN}'");
+    let (own_id, own_secret) = (format!("client_id={id}"), format!("client_secret={secret}"));
+    let (own_code, own_back) = (format!("code={CODE}"), format!("redirect_uri={back}"));
     let (sentence, authorize_url, commands) = match name {
         "tinyemail" => (
-            "Everything stands in the query of a POST without a body.",
+            "Every parameter stands in the query string, also of the POST to the token endpoint, whose body is empty.",
             format!(
                 "{base}/api/authorization-server/oauth/authorize?grant_type=authorization_code&response_type=code\
                  &client_id={id}&redirect_uri={back_encoded}&scope=import_customers"
@@ -102,48 +119,48 @@ fn example(name: &'static str, ports: &Ports, id: &str, client_secret: Option<St
             )],
         ),
         "tinyplus" => (
-            "The token itself comes back in the query of the redirect.",
+            "The redirect brings the access token itself, in the query string: there is no code and no second step.",
             format!(
                 "{base}/oauth/authorize?response_type=token&client_id={id}&redirect_uri={back_encoded}&scope=read&state=xyz"
             ),
             vec![],
         ),
         "tinyrebrand" => (
-            "JSON in, an envelope out; the password grant; an API call that sends the browser on.",
+            "Requests are JSON, answers are wrapped in an envelope, and an application may ask with a user's password.",
             format!(
                 "{base}/api/oauth/authorize?response_type=code&client_id={id}&redirect_uri={back_encoded}\
                  &scope=user:read%20links:read&state=xyz&code_challenge={CHALLENGE}&code_challenge_method=S256"
             ),
             vec![
-                format!(
-                    "curl -H 'Content-Type: application/json' {base}/api/oauth/token -d '{{\"grant_type\":\"password\",\
-                     \"client_id\":\"{id}\",\"username\":\"alice@example.com\",\"password\":\"PASSWORD\"}}'"
+                json(
+                    "/api/oauth/token",
+                    &format!(
+                        "{{\"grant_type\": \"authorization_code\", \"client_id\": \"{id}\", \"code\": \"{CODE}\",\n\
+                         \x20      \"redirect_uri\": \"{back}\",\n       \"code_verifier\": \"{VERIFIER}\"}}"
+                    ),
                 ),
-                format!(
-                    "curl -H 'Content-Type: application/json' {base}/api/oauth/token -d '{{\"grant_type\":\
-                     \"authorization_code\",\"client_id\":\"{id}\",\"code\":\"{CODE}\",\"redirect_uri\":\"{back}\",\
-                     \"code_verifier\":\"{VERIFIER}\"}}'"
+                json(
+                    "/api/oauth/token",
+                    &format!(
+                        "{{\"grant_type\": \"password\", \"client_id\": \"{id}\",\n       \
+                         \"username\": \"alice@example.com\", \"password\": \"{}\"}}",
+                        password.reveal()
+                    ),
                 ),
-                format!("curl -H 'Authorization: Bearer {TOKEN}' {base}/api/user/me"),
+                call("/api/user/me"),
             ],
         ),
         "php-endpoints" => (
-            "No grant_type, no redirect_uri for the code, and three members in the answer.",
+            "The token endpoint is token.php; it takes no grant_type and no redirect_uri.",
             format!("{base}/api/authorize.php?client_id={id}&redirect_uri={back}&response_type=code"),
-            vec![
-                format!("curl {base}/api/token.php -d code={CODE} -d client_id={id} -d client_secret={secret}"),
-                format!("curl -H 'Authorization: Bearer {TOKEN}' {base}/api/userinfo.php"),
-            ],
+            vec![form("/api/token.php", &[&own_code, &own_id, &own_secret]), call("/api/userinfo.php")],
         ),
         _ => (
-            "OAuth as the RFCs have it, and personal access tokens.",
+            "OAuth as the RFCs describe it, with personal access tokens beside it.",
             format!("{base}/oauth/authorize?client_id={id}&redirect_uri={back_encoded}&response_type=code"),
             vec![
-                format!(
-                    "curl {base}/oauth/token -d grant_type=authorization_code -d code={CODE} -d client_id={id} \
-                     -d client_secret={secret} -d redirect_uri={back}"
-                ),
-                format!("curl -H 'Authorization: Bearer {TOKEN}' {base}/api/v1/me"),
+                form("/oauth/token", &["grant_type=authorization_code", &own_code, &own_id, &own_secret, &own_back]),
+                call("/api/v1/me"),
             ],
         ),
     };

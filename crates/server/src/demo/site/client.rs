@@ -12,6 +12,7 @@ use protocol::secret::{Digest, Secret};
 use serde_json::Value;
 use url::Url;
 
+use super::wire::{Exchange, Trace};
 use crate::entropy::Source;
 use crate::outside::fetch::{FetchError, Fetched, Fetcher, basic};
 
@@ -60,7 +61,7 @@ pub(super) enum Trouble {
 
 impl OAuthClient {
     /// Begins an authorization. Returns the URL for the browser, and the pending request to keep.
-    pub(super) async fn begin(&self) -> Result<(String, Pending), Trouble> {
+    pub(super) async fn begin(&self, trace: &mut Trace) -> Result<(String, Pending), Trouble> {
         let pending = Pending { state: random(), verifier: random() };
         let challenge = BASE64URL_NOPAD.encode(&Digest::of(pending.verifier.as_bytes()).0);
         let endpoint = self.endpoint("authorization_endpoint").await?;
@@ -76,12 +77,14 @@ impl OAuthClient {
         for resource in &self.resources {
             url.query_pairs_mut().append_pair("resource", resource);
         }
+        trace.push(Exchange::visit("The browser asks for permission", url.as_str()));
         Ok((url.into(), pending))
     }
 
     /// Ends an authorization: checks that the response belongs to the request, and redeems the code. `query` is that of
     /// the redirect URI.
-    pub(super) async fn finish(&self, query: &str, pending: Pending) -> Result<Tokens, Trouble> {
+    pub(super) async fn finish(&self, query: &str, pending: Pending, trace: &mut Trace) -> Result<Tokens, Trouble> {
+        trace.push(Exchange::visit("The browser comes back", &format!("{}?{query}", self.redirect_uri)));
         let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let value = |name: &str| pairs.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
         // RFC 6749 §10.12: "The client MUST implement CSRF protection for its redirection URI."
@@ -103,40 +106,48 @@ impl OAuthClient {
                     ("redirect_uri", &self.redirect_uri),
                     ("code_verifier", &pending.verifier),
                 ];
-                self.tokens(&fields, None).await
+                self.tokens("The site exchanges the code for tokens", &fields, None, trace).await
             }
             (None, None) => Err(Trouble::Suspicious("the answer has neither a code nor an error")),
         }
     }
 
     /// Redeems the refresh token for new tokens. The refresh token rotates: keep the new one and forget the old one.
-    pub(super) async fn refresh(&self, refresh: &Secret) -> Result<Tokens, Trouble> {
+    pub(super) async fn refresh(&self, refresh: &Secret, trace: &mut Trace) -> Result<Tokens, Trouble> {
         let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh.reveal())];
-        self.tokens(&fields, Some(refresh)).await
+        self.tokens("The site exchanges its refresh token for new tokens", &fields, Some(refresh), trace).await
     }
 
     /// Revokes tokens that are no longer needed. Revoking the refresh token revokes its access tokens too.
-    pub(super) async fn revoke(&self, tokens: &Tokens) -> Result<(), Trouble> {
+    pub(super) async fn revoke(&self, tokens: &Tokens, trace: &mut Trace) -> Result<(), Trouble> {
         let token = tokens.refresh.as_ref().unwrap_or(&tokens.access);
         let endpoint = self.endpoint("revocation_endpoint").await?;
-        self.post(&endpoint, &[("token", token.reveal())]).await.map(drop)
+        self.post("The site gives its tokens back", &endpoint, &[("token", token.reveal())], trace).await.map(drop)
     }
 
     /// Fetches the claims of the token's user from the userinfo endpoint.
-    pub(super) async fn profile(&self, tokens: &Tokens) -> Result<Value, Trouble> {
+    pub(super) async fn profile(&self, tokens: &Tokens, trace: &mut Trace) -> Result<Value, Trouble> {
         let endpoint = self.endpoint("userinfo_endpoint").await?;
-        good(self.fetcher.get(&endpoint, Some(&format!("Bearer {}", tokens.access.reveal()))).await)
+        let answer = self.fetcher.get(&endpoint, Some(&format!("Bearer {}", tokens.access.reveal()))).await;
+        trace.push(Exchange::get("The site fetches your profile", &endpoint, &tokens.access, &answer));
+        good(answer)
     }
 
     /// Introspects a token, as an API does that received it, RFC 7662. The API has its own client credentials.
-    pub(super) async fn introspect(&self, token: &Secret) -> Result<Value, Trouble> {
+    pub(super) async fn introspect(&self, token: &Secret, trace: &mut Trace) -> Result<Value, Trouble> {
         let endpoint = self.endpoint("introspection_endpoint").await?;
-        self.post(&endpoint, &[("token", token.reveal())]).await
+        self.post("An API asks about the token that it was sent", &endpoint, &[("token", token.reveal())], trace).await
     }
 
-    async fn tokens(&self, fields: &[(&str, &str)], before: Option<&Secret>) -> Result<Tokens, Trouble> {
+    async fn tokens(
+        &self,
+        title: &'static str,
+        fields: &[(&str, &str)],
+        before: Option<&Secret>,
+        trace: &mut Trace,
+    ) -> Result<Tokens, Trouble> {
         let endpoint = self.endpoint("token_endpoint").await?;
-        let body = self.post(&endpoint, fields).await?;
+        let body = self.post(title, &endpoint, fields, trace).await?;
         let text = |name: &str| body[name].as_str().map(Secret::new);
         let access = text("access_token").ok_or(Trouble::Suspicious("the answer has no access token"))?;
         Ok(Tokens { access, refresh: text("refresh_token").or_else(|| before.cloned()) })
@@ -155,9 +166,17 @@ impl OAuthClient {
     }
 
     /// Posts a form with client authentication.
-    async fn post(&self, url: &str, fields: &[(&str, &str)]) -> Result<Value, Trouble> {
+    async fn post(
+        &self,
+        title: &'static str,
+        url: &str,
+        fields: &[(&str, &str)],
+        trace: &mut Trace,
+    ) -> Result<Value, Trouble> {
         let authorization = basic(&self.client_id, &self.client_secret);
-        good(self.fetcher.post(url, fields, Some(authorization.reveal())).await)
+        let answer = self.fetcher.post(url, fields, Some(authorization.reveal())).await;
+        trace.push(Exchange::post(title, url, fields, self, &authorization, &answer));
+        good(answer)
     }
 }
 
@@ -196,7 +215,7 @@ mod tests {
 
     async fn finish(query: &str) -> Trouble {
         let pending = Pending { state: "s".into(), verifier: "v".into() };
-        client().finish(query, pending).await.unwrap_err()
+        client().finish(query, pending, &mut Vec::new()).await.unwrap_err()
     }
 
     #[tokio::test]

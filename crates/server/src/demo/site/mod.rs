@@ -3,6 +3,7 @@
 
 mod client;
 mod visitor;
+mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -14,6 +15,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, context};
 use protocol::person::totp;
 use protocol::secret::Secret;
+use serde_json::Value;
 
 use super::cast::Cast;
 use super::ports::Ports;
@@ -27,15 +29,21 @@ use crate::http::{Request, RequestIds, Response, answer};
 use crate::outside::fetch::Fetcher;
 use client::{OAuthClient, Tokens, Trouble};
 use visitor::{COOKIE_NAME, Visitors};
+use wire::Trace;
 
 /// The scopes that the site asks for.
 const SCOPE: &str = "profile email links:read";
-/// The server's style sheet, followed by that of the site.
+/// The server's own script: it makes buttons that copy.
+const SCRIPT: &str = include_str!("../../assets/page.js");
+/// The server's own style sheet, and what is different here.
 const STYLE: &str = concat!(include_str!("../../assets/style.css"), include_str!("site.css"));
-const FRAME: &str = include_str!("frame.html");
-const PAGE: &str = include_str!("page.html");
-const TELEPHONE: &str = include_str!("telephone.html");
-const SURFACES: &str = include_str!("surfaces.html");
+const TEMPLATES: [(&str, &str); 5] = [
+    ("frame.html", include_str!("frame.html")),
+    ("parts.html", include_str!("parts.html")),
+    ("page.html", include_str!("page.html")),
+    ("telephone.html", include_str!("telephone.html")),
+    ("surfaces.html", include_str!("surfaces.html")),
+];
 
 /// The sample site.
 #[derive(Debug)]
@@ -79,9 +87,7 @@ impl SampleSite {
 
     fn of(web: OAuthClient, api: OAuthClient, seed: Vec<u8>, base_url: String) -> Self {
         let mut pages = Environment::new();
-        for (name, text) in
-            [("frame.html", FRAME), ("page.html", PAGE), ("telephone.html", TELEPHONE), ("surfaces.html", SURFACES)]
-        {
+        for (name, text) in TEMPLATES {
             pages.add_template(name, text).expect("the sample site's pages are good; a test renders them");
         }
         Self {
@@ -100,9 +106,11 @@ impl SampleSite {
 
     /// Redirects the browser to the authorization endpoint.
     async fn connect(&self, visitor: &str) -> Response {
-        match self.web.begin().await {
+        let mut trace = Trace::new();
+        match self.web.begin(&mut trace).await {
             Ok((url, pending)) => {
                 self.visitors.with(visitor, |own| {
+                    own.note(trace);
                     own.pending = Some(pending);
                     own.problem = None;
                     own.step("Your browser went to the server to ask you.");
@@ -118,7 +126,10 @@ impl SampleSite {
         let Some(pending) = self.visitors.with(visitor, |own| own.pending.take()) else {
             return self.explain(visitor, &Trouble::Suspicious("this browser had not asked for anything"));
         };
-        match self.web.finish(query, pending).await {
+        let mut trace = Trace::new();
+        let finished = self.web.finish(query, pending, &mut trace).await;
+        self.visitors.with(visitor, |own| own.note(trace));
+        match finished {
             Ok(tokens) => {
                 self.visitors.with(visitor, |own| {
                     own.step("The site exchanged the code for tokens.");
@@ -132,8 +143,11 @@ impl SampleSite {
 
     /// Fetches the user's claims, and what introspection says about the access token.
     async fn fetch(&self, visitor: &str, tokens: &Tokens) -> Response {
-        let facts = self.api.introspect(&tokens.access).await.ok();
-        match self.web.profile(tokens).await {
+        let mut trace = Trace::new();
+        let profile = self.web.profile(tokens, &mut trace).await;
+        let facts = self.api.introspect(&tokens.access, &mut trace).await.ok().map(with_readable_time);
+        self.visitors.with(visitor, |own| own.note(trace));
+        match profile {
             Ok(profile) => {
                 self.visitors.with(visitor, |own| {
                     own.step("The site fetched your profile with the access token.");
@@ -163,7 +177,10 @@ impl SampleSite {
 
     async fn refresh(&self, visitor: &str, tokens: &Tokens) -> Response {
         let Some(refresh) = &tokens.refresh else { return self.home() };
-        match self.web.refresh(refresh).await {
+        let mut trace = Trace::new();
+        let refreshed = self.web.refresh(refresh, &mut trace).await;
+        self.visitors.with(visitor, |own| own.note(trace));
+        match refreshed {
             Ok(tokens) => {
                 self.visitors.with(visitor, |own| {
                     own.step("The site got new tokens for the refresh token; the old one is dead once they are used.");
@@ -188,7 +205,10 @@ impl SampleSite {
     }
 
     async fn revoke(&self, visitor: &str, tokens: &Tokens) -> Response {
-        if let Err(trouble) = self.web.revoke(tokens).await {
+        let mut trace = Trace::new();
+        let revoked = self.web.revoke(tokens, &mut trace).await;
+        self.visitors.with(visitor, |own| own.note(trace));
+        if let Err(trouble) = revoked {
             return self.explain(visitor, &trouble);
         }
         self.visitors.with(visitor, |own| {
@@ -236,7 +256,10 @@ impl SampleSite {
                     profile => Serde(&own.profile),
                     facts => Serde(&own.facts),
                     problem => Serde(&own.problem),
+                    access_token => own.tokens.as_ref().map(|tokens| tokens.access.reveal()),
+                    refresh_token => own.tokens.as_ref().and_then(|tokens| Some(tokens.refresh.as_ref()?.reveal())),
                     steps => Serde(&own.steps),
+                    exchanges => Serde(&own.exchanges),
                 },
             )
         });
@@ -306,7 +329,8 @@ impl Site for SampleSite {
             (&Method::GET, path) if path.starts_with("/arrived/") => {
                 self.arrived(path.trim_start_matches("/arrived/"), request.uri.query().unwrap_or_default())
             }
-            (&Method::GET, "/style.css") => return style(),
+            (&Method::GET, "/style.css") => return asset(STYLE, "text/css; charset=utf-8"),
+            (&Method::GET, "/page.js") => return asset(SCRIPT, "text/javascript; charset=utf-8"),
             (&Method::POST, _) if self.is_foreign(&request) => {
                 return answer::plain(StatusCode::FORBIDDEN, "the form was posted by another site\n");
             }
@@ -334,10 +358,19 @@ impl Site for SampleSite {
     }
 }
 
-fn style() -> Response {
-    let mut response = answer::plain(StatusCode::OK, STYLE);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+fn asset(text: &'static str, content_type: &'static str) -> Response {
+    let mut response = answer::plain(StatusCode::OK, text);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+/// The answer of introspection, with `expires` beside `exp`: the same moment, for people.
+fn with_readable_time(mut facts: Value) -> Value {
+    let expires = facts["exp"].as_i64().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    if let (Some(expires), Some(members)) = (expires, facts.as_object_mut()) {
+        members.insert("expires".to_owned(), expires.strftime("%Y-%m-%d %H:%M UTC").to_string().into());
+    }
+    facts
 }
 
 #[cfg(test)]
@@ -414,7 +447,8 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        assert!(!text.contains("secret-token"), "{text}");
+        // Whoever tries the demo wants to see the tokens and to paste them.
+        assert!(text.contains("secret-token-1</code>") && text.contains("secret-token-2</code>"), "{text}");
         let (_, text) = ask(&site, Method::GET, "/telephone", &[]).await;
         assert!(text.contains("big-code"), "{text}");
         assert_eq!(ask(&site, Method::GET, "/style.css", &[]).await.0.status(), 200);

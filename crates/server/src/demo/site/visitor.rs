@@ -8,11 +8,14 @@ use ::http::header::COOKIE;
 use serde_json::Value;
 
 use super::client::{Pending, Tokens, random};
+use super::wire::{Exchange, Trace};
 
 /// Maximum number of browsers. The demo is made for one.
 const VISITORS_MAX: usize = 100;
 /// Maximum number of shown steps.
 const STEPS_MAX: usize = 8;
+/// So many requests and answers are shown.
+const EXCHANGES_MAX: usize = 10;
 /// Name of the cookie. It must differ from those of the server, because all ports of a host share cookies.
 pub(super) const COOKIE_NAME: &str = "sample-site";
 
@@ -31,6 +34,8 @@ pub(super) struct Visitor {
     pub(super) problem: Option<(String, String)>,
     /// The steps so far, the latest first.
     pub(super) steps: Vec<String>,
+    /// The requests and answers, the latest first.
+    pub(super) exchanges: Vec<Exchange>,
 }
 
 impl Visitor {
@@ -38,6 +43,14 @@ impl Visitor {
     pub(super) fn step(&mut self, text: impl Into<String>) {
         self.steps.insert(0, text.into());
         self.steps.truncate(STEPS_MAX);
+    }
+
+    /// Notes requests and their answers, in the order in which they happened.
+    pub(super) fn note(&mut self, trace: Trace) {
+        for exchange in trace {
+            self.exchanges.insert(0, exchange);
+        }
+        self.exchanges.truncate(EXCHANGES_MAX);
     }
 
     /// Removes the tokens and what was fetched with them.
