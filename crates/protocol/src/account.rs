@@ -11,6 +11,7 @@ use crate::model::{Amr, EventKind, IdentityName, SessionId, Totp, User};
 use crate::names::display_name;
 use crate::person::attempt::Attempt;
 use crate::person::attempts::AttemptLimits;
+use crate::person::failure::Failure;
 use crate::person::browser::{Caller, Cookie, FormSeal};
 use crate::person::sign_in::Signed;
 use crate::person::{password, recovery, totp};
@@ -219,7 +220,7 @@ impl AccountCall {
     /// sign-in page must not keep them from changing their password.
     fn attempt(&self) -> Attempt {
         let session = self.caller.session.map(|own| SessionId(own.id));
-        Attempt { address: self.address.clone(), devices: self.caller.devices.clone(), session }
+        Attempt { address: self.address.clone(), devices: self.caller.devices.clone(), session, client: None }
     }
 
     /// Compares the typed password with the account's, at the counters of the device or session.
@@ -236,7 +237,7 @@ impl AccountCall {
             limits.pass(turn);
             Ok(())
         } else {
-            limits.fail("on the account page", facts, turn);
+            limits.fail(&format!("{}, on the account page", Failure::Password), facts, turn);
             Err(No::PasswordCurrentWrong.into())
         }
     }

@@ -23,6 +23,7 @@ mod node;
 pub mod observe;
 pub mod pages;
 pub mod plausible;
+mod refusal_details;
 pub mod render;
 pub mod serve;
 pub mod signals;

@@ -4,6 +4,7 @@
 
 use crate::line::{Facts, Rely, Turn, Write};
 use crate::model::{ClientKey, EventKind};
+use crate::person::attempts::{By, Lockout};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::secret::Digest;
@@ -53,16 +54,22 @@ impl ClientAttemptLimits {
     }
 
     /// Counts a failure. The auditor is told of the first one, of each power of ten, and of the one that reaches the limit:
-    /// strangers cannot fill the table of events.
+    /// strangers cannot fill the table of events. Whoever is locked out by it makes an event of its own.
     pub fn fail(self, client: Option<ClientKey>, facts: &Facts, turn: &mut Turn<'_>) {
         let resets_at = turn.now.plus(turn.policy.lockout.window_s);
         let limits = self.limits(turn.policy);
-        for (key, limit) in limits {
+        let mut lockouts = Vec::new();
+        for ((key, limit), by) in limits.into_iter().zip([By::Client, By::ClientAddress]) {
             let counted = facts.failures(key).filter(|own| !turn.now.is_past(own.resets_at));
-            let counted = counted.map_or(0, |own| own.failures);
+            let failures = counted.map_or(0, |own| own.failures) + 1;
             // As for people: the failure that fills a counter must know that it does.
-            let limit = if counted + 1 >= limit { limit } else { limit - 1 };
-            turn.write(Write::CountFailure { key, user: None, limit, now: turn.now, resets_at });
+            let is_last = failures >= limit;
+            let at_most = if is_last { limit } else { limit - 1 };
+            turn.write(Write::CountFailure { key, user: None, limit: at_most, now: turn.now, resets_at });
+            if failures == limit {
+                let for_s = turn.now.seconds_until(counted.map_or(resets_at, |own| own.resets_at));
+                lockouts.push(Lockout { by, for_s });
+            }
         }
         // Whoever claims clients that do not exist is known by the address alone.
         let (key, limit) = if client.is_some() { limits[0] } else { limits[1] };
@@ -75,6 +82,9 @@ impl ClientAttemptLimits {
         } else if is_power_of_ten(failures) {
             let plural = if failures == 1 { "" } else { "s" };
             turn.note(EventKind::ClientAuthFailed, None, client, format!("{failures} failure{plural}"));
+        }
+        for lockout in lockouts {
+            turn.note(EventKind::LockedOut, None, client, lockout.detail(""));
         }
     }
 

@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use crate::line::Reply;
 use crate::line::{Facts, Key, Turn, Wants, Write};
-use crate::model::{Amr, Client, EventKind, GrantType, User};
+use crate::model::{Amr, Client, ClientKind, EventKind, GrantType, User};
 use crate::person::attempt::Attempt;
+use crate::person::failure::Failure;
 use crate::person::second_factor;
 use crate::person::upstream::{Assertion, Issuer, UnverifiedIdToken};
 use crate::refusal::{No, Refusal};
@@ -62,7 +63,14 @@ impl Request {
         let permission = issue::requested_permission(&self.params, client, turn)?;
         let refused = |no| Refusal::of(no, Param::Assertion);
         let assertion = self.assertion.as_ref().map_err(|no| refused(*no))?;
-        let found = assertion.find(facts, turn).map_err(refused)?;
+        let found = assertion.find(facts, turn).map_err(|no| {
+            // A public client proves nothing, so anybody could send its token again and again.
+            if Assertion::is_of_somebody(no) && client.kind == ClientKind::Confidential {
+                let detail = format!("{}, {}", Failure::Upstream, no.row().name);
+                turn.note(EventKind::SignInFailed, assertion.refused_account(no, facts), Some(client.key), detail);
+            }
+            refused(no)
+        })?;
         // RFC 7523 §3: "The authorization server MAY ensure that JWTs are not replayed by maintaining the set of used "jti"
         // values for the length of time for which the JWT would be considered valid". ID tokens need not have one.
         if facts.is_jti_used(assertion.jti()) {
@@ -71,7 +79,7 @@ impl Request {
         // ◆ Of two who come with the same token, the second looks again and finds it used.
         let burn = Write::BurnJti { jti: assertion.jti(), until: found.ends_at() };
         let (how, amr) = match found.user() {
-            Some(user) => self.check_second_factor(user, facts, turn)?,
+            Some(user) => self.check_second_factor((user, client), facts, turn)?,
             None => ("assertion", vec![Amr::Fed]),
         };
         turn.write(burn);
@@ -85,7 +93,7 @@ impl Request {
     /// authenticated, for the audit event and for the grant.
     fn check_second_factor(
         &self,
-        user: &Arc<User>,
+        (user, client): (&Arc<User>, &Client),
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Result<(&'static str, Vec<Amr>), Refusal> {
@@ -93,7 +101,8 @@ impl Request {
             return Ok(("assertion", vec![Amr::Fed]));
         }
         let otp = self.otp.as_ref().ok_or(Refusal::of(No::SecondFactorMissing, Param::Otp))?;
-        let (burnt, _) = second_factor::prove(user, otp, &self.attempt, facts, turn)?;
+        let attempt = self.attempt.clone().of_client(client.key);
+        let (burnt, _) = second_factor::prove(user, otp, &attempt, facts, turn)?;
         turn.write(Write::PutUser(Box::new(burnt)));
         Ok(("assertion and second factor", vec![Amr::Fed, Amr::Otp]))
     }
@@ -105,7 +114,7 @@ mod tests {
     use crate::crypto::entropy::Entropy;
     use crate::crypto::keys::{Alphabet, Spelling};
     use crate::line::Changes;
-    use crate::model::{Attempts, ClientKind, GrantType, Held, Identity, IdentityName, Totp};
+    use crate::model::{Attempts, GrantType, Held, Identity, IdentityName, Totp};
     use crate::person::upstream::sample::{self as issuer, claims, claims_with};
     use crate::policy::GrantSpelling;
     use crate::sample::{self, World};
@@ -230,7 +239,7 @@ mod tests {
                 &world,
                 &expect![[r#"
                 no UpstreamEmailTaken
-
+                Note sign_in_failed
             "#]],
             );
         }

@@ -12,7 +12,7 @@ use store::CommitError;
 use super::App;
 use super::judged::{Judged, judge};
 use crate::fault::Fault;
-use crate::observe::audit;
+use crate::http::Request;
 
 /// Maximum number of attempts while nobody else writes: ids may still have to be drawn above those of another node.
 const ATTEMPTS_MAX: u32 = 3;
@@ -24,7 +24,7 @@ impl App {
         &self,
         call: &C,
         has_lost: bool,
-        (policy, address): (&Arc<Policy>, &str),
+        (policy, request, address): (&Arc<Policy>, &Request, &str),
         memo: Option<&Memo>,
     ) -> Option<Result<Result<C::Yes, Refusal>, Fault>> {
         let mut pen = match self.store.pen().await {
@@ -48,17 +48,19 @@ impl App {
             }
             let keys = self.keys();
             let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address).with_recalled(&seen.recalled);
-            let Judged { verdict, changes, events, .. } = match memo {
+            let mut judged = match memo {
                 Some(memo) => judge_quickly(call, &seen.facts, turn, memo)?,
                 None => judge(call, &seen.facts, turn),
             };
+            judged.tell(request);
+            let Judged { verdict, changes, events, .. } = judged;
             if changes.is_empty() {
                 return Some(Ok(verdict));
             }
             match pen.commit(changes).await {
                 Ok(()) => {
                     self.metrics.wrote(true);
-                    audit::tell(&events, &self.metrics);
+                    self.trail.tell(&events, &self.metrics);
                     return Some(Ok(verdict));
                 }
                 Err(CommitError::Lost) => self.metrics.turn_lost(),

@@ -38,6 +38,7 @@ use crate::fault::{Fault, caught};
 use crate::http::{RequestIds, Response};
 use crate::ids::Ids;
 use crate::limits::Limiter;
+use crate::observe::audit::Trail;
 use crate::observe::metrics::Metrics;
 use crate::observe::refusals::Refusals;
 use crate::plausible::{self, Implausible, Plausible};
@@ -80,8 +81,10 @@ pub struct App {
     pub plausible: Plausible,
     /// Prometheus metrics.
     pub metrics: Metrics,
-    /// The log lines of refused requests, which repeat at most once a minute.
+    /// The log lines of refused requests, of which there is a bounded number in a minute.
     pub refusals: Refusals,
+    /// The log lines of audit events.
+    pub(crate) trail: Trail,
     /// Warnings about forwarding headers that do not count.
     pub forwarding: Notices,
     /// Rate limits.

@@ -17,7 +17,7 @@ use super::recall::Guess;
 use super::secrets::Seen;
 use super::{App, busy};
 use crate::fault::Fault;
-use crate::observe::audit;
+use crate::http::Request;
 use crate::plausible::Implausible;
 use crate::slow::SlowPool;
 
@@ -31,6 +31,8 @@ struct Calling<'a, C> {
     /// True after a commit of this turn was lost to another one.
     has_lost: bool,
     policy: &'a Arc<Policy>,
+    /// The HTTP request, which learns whom a refusal is about.
+    request: &'a Request,
     address: &'a str,
     /// Password hashes that were computed, so that no attempt computes one again.
     memo: Option<Arc<Memo>>,
@@ -62,6 +64,7 @@ impl App {
     pub async fn turn<C: Call>(
         &self,
         policy: &Arc<Policy>,
+        request: &Request,
         address: &str,
         call: C,
     ) -> Result<Result<C::Yes, Refusal>, Fault> {
@@ -69,8 +72,17 @@ impl App {
             return Ok(Err(refusal));
         }
         let call = Arc::new(call);
-        let mut calling =
-            Calling { app: self, call, has_lost: false, policy, address, memo: None, may_note_use: true, behind: 0 };
+        let mut calling = Calling {
+            app: self,
+            call,
+            has_lost: false,
+            policy,
+            request,
+            address,
+            memo: None,
+            may_note_use: true,
+            behind: 0,
+        };
         for _ in 0..TURN_ATTEMPTS_MAX {
             match calling.attempt().await? {
                 Attempt::Done(verdict) => return Ok(verdict),
@@ -78,7 +90,8 @@ impl App {
                 Attempt::Again { is_ending: true, guess: _guess } => {
                     // Boxed: hardly any turn comes here.
                     let Calling { call, has_lost, memo, .. } = &calling;
-                    let alone = Box::pin(self.turn_alone(&**call, *has_lost, (policy, address), memo.as_deref()));
+                    let from = (policy, request, address);
+                    let alone = Box::pin(self.turn_alone(&**call, *has_lost, from, memo.as_deref()));
                     if let Some(done) = alone.await {
                         return done;
                     }
@@ -131,7 +144,8 @@ impl<'a, C: Call> Calling<'a, C> {
             Err(why) => return App::without_ids(why).map(Attempt::Done),
         };
         let client = self.call.credentials().and_then(|own| seen.facts.client(&own.client_id)).cloned();
-        let Some(judged) = self.judged(seen, entropy).await? else { return Ok(Attempt::Done(Err(busy()))) };
+        let Some(mut judged) = self.judged(seen, entropy).await? else { return Ok(Attempt::Done(Err(busy()))) };
+        judged.tell(self.request);
         // A turn that decides nothing skips the commit.
         if judged.changes.is_empty() {
             self.learn(client.as_deref(), judged.proven, None);
@@ -148,7 +162,7 @@ impl<'a, C: Call> Calling<'a, C> {
         client: Option<&Client>,
         guess: Option<Guess<'a>>,
     ) -> Result<Attempt<'a, C::Yes>, Fault> {
-        let Judged { verdict, changes, events, proven } = judged;
+        let Judged { verdict, changes, events, proven, .. } = judged;
         let app = self.app;
         let used_at = changes.writes.iter().find_map(Write::secret_used_at);
         let is_skippable = changes.is_skippable();
@@ -156,7 +170,7 @@ impl<'a, C: Call> Calling<'a, C> {
         match app.store.commit(changes).await {
             Ok(()) => {
                 app.metrics.wrote(true);
-                audit::tell(&events, &app.metrics);
+                app.trail.tell(&events, &app.metrics);
                 self.learn(client, proven, used_at);
                 return Ok(Attempt::Done(verdict));
             }

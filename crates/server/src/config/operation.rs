@@ -39,7 +39,7 @@ impl Resolver<'_> {
                 self.warn("log.file", text);
             }
         }
-        Log { level, is_json: self.word("log.format") == "json", file }
+        Log { level, is_json: self.word("log.format") == "json", file, has_audit: self.flag("log.audit") }
     }
 
     /// Returns the Unix socket at `path`, if a socket can have this path.

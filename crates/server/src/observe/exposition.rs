@@ -9,7 +9,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
+use protocol::model::EventKind;
 use protocol::person::attempts::By;
+use protocol::person::failure::Failure;
 use protocol::refusal;
 
 use super::jobs::Attempt;
@@ -111,6 +113,16 @@ impl Snapshot {
                 ),
                 ("store_faults", "Failures of the store", count(&metrics.store_faults)),
                 ("log_lines_lost", "Lines of the log that could not be written", super::sink::lines_lost()),
+                (
+                    "refusals_without_line",
+                    "Refused requests beyond the lines that the log has for them in a minute",
+                    app.refusals.without_line(),
+                ),
+                (
+                    "audit_events_without_line",
+                    "Audit events beyond the lines that the log has for them in a minute",
+                    app.trail.without_line(),
+                ),
                 ("panics", "Requests that panicked", count(&metrics.panics)),
                 ("swept_rows", "Rows of no more use that were removed", count(&metrics.swept_rows)),
                 (
@@ -166,6 +178,26 @@ fn labelled(metrics: &Metrics) -> Vec<Labelled> {
             help: "Attempts to sign in, by outcome",
             label: "outcome",
             counts: SignIn::ALL.iter().zip(&metrics.sign_ins).map(|((_, name), own)| (*name, count(own))).collect(),
+        },
+        Labelled {
+            name: "sign_in_failures",
+            help: "Failed attempts to sign in, by reason",
+            label: "reason",
+            counts: Failure::ALL
+                .iter()
+                .zip(&metrics.sign_in_failures)
+                .map(|(failure, own)| (failure.label(), count(own)))
+                .collect(),
+        },
+        Labelled {
+            name: "events",
+            help: "Audit events, by kind",
+            label: "kind",
+            counts: EventKind::ALL
+                .iter()
+                .zip(&metrics.events)
+                .map(|(kind, own)| (kind.as_str(), count(own)))
+                .collect(),
         },
         Labelled {
             name: "lockouts",

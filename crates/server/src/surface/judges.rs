@@ -59,7 +59,8 @@ impl Asked<'_> {
         mut request: TokenRequest,
         address: &str,
     ) -> Result<Result<Reply, Refusal>, Fault> {
-        if let Err(refusal) = self.app.turn(&self.surface.policy, address, request.applicant().clone()).await? {
+        let applicant = request.applicant().clone();
+        if let Err(refusal) = self.app.turn(&self.surface.policy, self.request, address, applicant).await? {
             return Ok(Err(refusal));
         }
         let issuer = self.app.trusted_issuer(request.assertion().and_then(UnverifiedIdToken::kid)).await;
@@ -76,6 +77,6 @@ impl Asked<'_> {
             Ok(call) => call,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        self.app.turn(&self.surface.policy, address, call).await
+        self.app.turn(&self.surface.policy, self.request, address, call).await
     }
 }
