@@ -97,8 +97,8 @@ crate::wire::names! {
         KeyRotated = "key_rotated",
         /// The operator made a backup.
         BackupMade = "backup_made",
-        /// The operator filled the store from a backup or from another store.
-        StoreFilled = "store_filled",
+        /// The operator filled the store from a backup.
+        StoreRestored = "store_restored",
         /// The operator retried or dropped a job.
         JobChanged = "job_changed",
     }

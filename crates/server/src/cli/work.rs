@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use protocol::line::{Changes, Write};
-use protocol::model::{Job, JobId, JobState};
+use protocol::model::{EventKind, Job, JobId, JobState};
 use serde_json::{Map, Value, json};
 use store::{CommitError, JobChange, JobFilter};
 
@@ -123,6 +123,7 @@ impl One {
                  or was stopped while it did; try again in a minute"
             )));
         }
+        desk.note(EventKind::JobChanged, format!("{id} retried")).await?;
         let text = format!("Job {id} is due now. A running server does it within seconds.");
         Ok(Answer::new(json!({"id": id.to_string(), "is_due": true}), text))
     }
@@ -132,6 +133,7 @@ impl One {
         if !desk.store.change_job(JobId(id), JobChange::Drop).await? {
             return Err(Stop::no(format!("no job `{id}`: see `grantry work list`")));
         }
+        desk.note(EventKind::JobChanged, format!("{id} dropped")).await?;
         Ok(Answer::new(json!({"id": id.to_string(), "is_dropped": true}), format!("Job {id} was removed.")))
     }
 }

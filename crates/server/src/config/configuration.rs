@@ -78,6 +78,6 @@ pub struct Log {
     pub is_json: bool,
     /// The log file that replaces standard error.
     pub file: Option<PathBuf>,
-    /// True if audit events have lines.
-    pub has_audit: bool,
+    /// Whether audit events have lines; `None` if the filter decides.
+    pub has_audit: Option<bool>,
 }

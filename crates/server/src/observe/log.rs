@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use ::http::StatusCode;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::Directive;
 
 use super::sink::{self, Sink};
 use crate::config::configuration::Log;
@@ -24,13 +23,6 @@ pub fn fault(id: RequestId, fault: &Fault) {
     tracing::error!(id = id.as_str(), cause = %fault, "a fault");
 }
 
-/// The level of audit lines: their own, unless `log.level` names one for them.
-fn audit(log: &Log) -> Directive {
-    let named = log.level.split(',').map(str::trim).find(|word| word.strip_prefix("audit=").is_some());
-    let directive = if log.has_audit { named.unwrap_or("audit=info") } else { "audit=off" };
-    directive.parse().expect("`log.level` was checked")
-}
-
 /// Starts logging to standard error or to a file. A log that cannot be written is not an error: see [`sink`].
 ///
 /// # Errors
@@ -39,7 +31,11 @@ pub fn start(log: &Log) -> Result<(), String> {
     let filter = EnvFilter::try_new(&log.level).map_err(|error| error.to_string())?;
     // At level debug this library logs the values of every statement.
     let quiet = "tokio_postgres=info".parse().expect("the directive is right");
-    let filter = filter.add_directive(quiet).add_directive(audit(log));
+    let mut filter = filter.add_directive(quiet);
+    if let Some(has_audit) = log.has_audit {
+        let audit = if has_audit { "audit=info" } else { "audit=off" };
+        filter = filter.add_directive(audit.parse().expect("the directive is right"));
+    }
     sink::start(log.file.clone())?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Sink).log_internal_errors(false);
     let started = if log.is_json {

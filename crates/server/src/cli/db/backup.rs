@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use protocol::crypto::keys::fingerprint;
+use protocol::model::EventKind;
 use protocol::passphrase;
 use protocol::secret::Secret;
 use serde_json::json;
@@ -14,8 +15,9 @@ use zeroize::Zeroizing;
 
 use super::moving;
 use crate::cli::answer::{Answer, Stop};
-use crate::cli::desk::Desk;
+use crate::cli::desk::{self, Desk};
 use crate::cli::input;
+use crate::clock::Clock;
 use crate::config::{Master, plain, read_master};
 use crate::keys;
 
@@ -113,7 +115,11 @@ pub(super) async fn backup(file: &Path, from: &PassphraseFrom, desk: &Desk) -> R
         "It is worth nothing without the master key: keep a copy of that in another place, or seal it into the backup \
          with --passphrase-stdin."
     };
-    let text = format!("Wrote {} ({bytes} bytes). {key}", file.display());
+    let mut text = format!("Wrote {} ({bytes} bytes). {key}", file.display());
+    // A store that takes no writes, such as one on a full disk, can be backed up all the same.
+    if let Err(stop) = desk.note(EventKind::BackupMade, file.display().to_string()).await {
+        text += &format!("\nThe audit event could not be written: {stop}");
+    }
     let document = json!({"file": file.display().to_string(), "bytes": bytes, "has_master_key": sealed.is_some()});
     Ok(Answer::new(document, text))
 }
@@ -181,6 +187,7 @@ pub(super) async fn restore(
     let moved = moving::copy(&*source, &*destination).await?;
     let rows: u64 = moved.iter().map(|table| table.rows).sum();
     let mut text = format!("Restored {rows} rows from {}, and compared them from end to end.", file.display());
+    desk::note(&*destination, EventKind::StoreRestored, file.display().to_string(), Clock::System.now()).await?;
     if let Some(path) = &written {
         text += &format!("\nThe master key is in {}.", path.display());
     }
