@@ -52,7 +52,7 @@ pub async fn answer(app: &App, request: &Request) -> Response {
 fn place<'a>(app: &'a App, route: Option<Route<'a>>) -> ((&'a str, &'static str), &'a Series) {
     match route {
         Some(Route::Endpoint(dialect, at)) => {
-            ((&dialect.name, at.endpoint.row().name), app.metrics.of(&dialect.name, at.endpoint))
+            ((dialect.name.as_str(), at.endpoint.row().name), app.metrics.of(&dialect.name, at.endpoint))
         }
         Some(Route::UnknownPath(_)) => (("", "page"), &app.metrics.pages),
         Some(Route::UnknownHost) | None => (("", "host"), &app.metrics.pages),

@@ -192,17 +192,17 @@ async fn follow(
     // Without --since only what happens from now on is of interest; one look finds where that begins.
     let since = filter.since;
     let newest = latest(desk, &EventFilter::default(), 1).await?.first().map_or(i64::MIN, |noted| noted.id);
-    let mut fresh = if since.is_some() { latest(desk, &filter, limit).await? } else { Vec::new() };
-    fresh.reverse();
+    let mut earlier = if since.is_some() { latest(desk, &filter, limit).await? } else { Vec::new() };
+    earlier.reverse();
+    let mut fresh = names.documents(&earlier, desk).await?;
     // On PostgreSQL an event can become visible after one with a greater number: each look goes back to where the look before
     // the last one ended.
     let (mut seen, mut after, mut next) = (HashSet::new(), newest, newest);
     let mut is_waiting = false;
     loop {
         let mut out = std::io::stdout().lock();
-        for noted in fresh.drain(..).filter(|noted| seen.insert(noted.id)).collect::<Vec<_>>() {
-            next = next.max(noted.id);
-            let document = names.document(&noted, desk).await?;
+        for (id, document) in fresh.drain(..).filter(|(id, _)| seen.insert(*id)).collect::<Vec<_>>() {
+            next = next.max(id);
             let line = if is_json { document.to_string() } else { show::row(&document, &COLUMNS) };
             if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
                 return Ok(Answer::new(Value::Null, ""));
@@ -210,7 +210,7 @@ async fn follow(
         }
         drop(out);
         tokio::time::sleep(FOLLOW_EVERY).await;
-        match news(desk, &filter, after).await {
+        match news(desk, &filter, after, names).await {
             Ok(found) => fresh = found,
             // The next look finds the same events.
             Err(fault @ Fault::Unavailable { .. }) => {
@@ -228,15 +228,20 @@ async fn follow(
     }
 }
 
-/// The events after the one with this number, page by page.
-async fn news(desk: &Desk, filter: &EventFilter, mut after: i64) -> Result<Vec<Noted>, Fault> {
+/// The events after the one with this number, page by page, as they are printed.
+async fn news(
+    desk: &Desk,
+    filter: &EventFilter,
+    mut after: i64,
+    names: &mut Names,
+) -> Result<Vec<(i64, Value)>, Fault> {
     let mut all = Vec::new();
     loop {
         let wanted = EventFilter { after: Some(after), rows_max: PAGE_ROWS, ..filter.clone() };
         let page = desk.store.events(wanted).await?;
         let Some(last) = page.last() else { return Ok(all) };
         after = last.id;
-        all.extend(page);
+        all.extend(names.documents(&page, desk).await?);
     }
 }
 
@@ -248,7 +253,16 @@ struct Names {
 }
 
 impl Names {
-    async fn document(&mut self, noted: &Noted, desk: &Desk) -> Result<Value, Stop> {
+    /// Events as they are printed, with their numbers.
+    async fn documents(&mut self, noted: &[Noted], desk: &Desk) -> Result<Vec<(i64, Value)>, Fault> {
+        let mut all = Vec::with_capacity(noted.len());
+        for own in noted {
+            all.push((own.id, self.document(own, desk).await?));
+        }
+        Ok(all)
+    }
+
+    async fn document(&mut self, noted: &Noted, desk: &Desk) -> Result<Value, Fault> {
         let event = &noted.event;
         let user = match event.user {
             Some(key) => self.user(key, desk).await?,
@@ -273,7 +287,7 @@ impl Names {
         }))
     }
 
-    async fn user(&mut self, key: UserKey, desk: &Desk) -> Result<Value, Stop> {
+    async fn user(&mut self, key: UserKey, desk: &Desk) -> Result<Value, Fault> {
         if let Some(known) = self.users.get(&key) {
             return Ok(known.clone());
         }
@@ -285,7 +299,7 @@ impl Names {
         Ok(self.users.entry(key).or_insert(named).clone())
     }
 
-    async fn client(&mut self, key: ClientKey, desk: &Desk) -> Result<Value, Stop> {
+    async fn client(&mut self, key: ClientKey, desk: &Desk) -> Result<Value, Fault> {
         if let Some(known) = self.clients.get(&key) {
             return Ok(known.clone());
         }

@@ -9,6 +9,7 @@ use protocol::line::{Changes, Facts, Write};
 use protocol::model::{Client, ClientKey, Event, EventKind, User, UserKey};
 use protocol::person::attempts::Lockout;
 use protocol::person::failure::Failure;
+use protocol::time::UnixTime;
 
 use super::metrics::{Metrics, SignIn};
 
@@ -98,6 +99,8 @@ pub(crate) struct Followed {
     pub(crate) next: i64,
     /// The events above `after` that have a line.
     pub(crate) seen: Vec<i64>,
+    /// Events before this time have their line from an earlier process, or have none.
+    pub(crate) since: UnixTime,
 }
 
 impl Trail {
@@ -168,8 +171,6 @@ fn log(Line { event, sub, client_id }: &Line) {
 
 #[cfg(test)]
 mod tests {
-    use protocol::time::UnixTime;
-
     use super::*;
 
     fn line(kind: EventKind) -> Line {
