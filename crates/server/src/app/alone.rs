@@ -12,7 +12,7 @@ use store::CommitError;
 use super::App;
 use super::judged::{Judged, judge};
 use crate::fault::Fault;
-use crate::http::Request;
+use crate::http::FoundOnce;
 
 /// Maximum number of attempts while nobody else writes: ids may still have to be drawn above those of another node.
 const ATTEMPTS_MAX: u32 = 3;
@@ -24,7 +24,7 @@ impl App {
         &self,
         call: &C,
         has_lost: bool,
-        (policy, request, address): (&Arc<Policy>, &Request, &str),
+        (policy, found, address): (&Arc<Policy>, &FoundOnce, &str),
         memo: Option<&Memo>,
     ) -> Option<Result<Result<C::Yes, Refusal>, Fault>> {
         let mut pen = match self.store.pen().await {
@@ -52,7 +52,7 @@ impl App {
                 Some(memo) => judge_quickly(call, &seen.facts, turn, memo)?,
                 None => judge(call, &seen.facts, turn),
             };
-            judged.tell(request);
+            judged.tell(found);
             let Judged { verdict, changes, events, .. } = judged;
             if changes.is_empty() {
                 return Some(Ok(verdict));

@@ -5,7 +5,7 @@ use protocol::line::{Call, Changes, Facts, Turn};
 use protocol::model::UserKey;
 use protocol::refusal::Refusal;
 
-use crate::http::{Found, Request};
+use crate::http::{Found, FoundOnce};
 use crate::observe::audit;
 
 /// What a judge decided.
@@ -21,11 +21,11 @@ pub(super) struct Judged<Yes> {
 }
 
 impl<Yes> Judged<Yes> {
-    /// Tells the request whom it is about. Of several attempts the first counts.
-    pub(super) fn tell(&mut self, request: &Request) {
+    /// Tells whom the request is about. Of several attempts the first counts.
+    pub(super) fn tell(&mut self, once: &FoundOnce) {
         if let Some(found) = self.found.take() {
             // An earlier attempt at the same call found the same rows.
-            let _ = request.found.set(found);
+            let _ = once.set(found);
         }
     }
 }

@@ -17,7 +17,7 @@ use super::recall::Guess;
 use super::secrets::Seen;
 use super::{App, busy};
 use crate::fault::Fault;
-use crate::http::Request;
+use crate::http::FoundOnce;
 use crate::plausible::Implausible;
 use crate::slow::SlowPool;
 
@@ -31,8 +31,8 @@ struct Calling<'a, C> {
     /// True after a commit of this turn was lost to another one.
     has_lost: bool,
     policy: &'a Arc<Policy>,
-    /// The HTTP request, which learns whom a refusal is about.
-    request: &'a Request,
+    /// Where the turn leaves whom a refusal is about.
+    found: &'a FoundOnce,
     address: &'a str,
     /// Password hashes that were computed, so that no attempt computes one again.
     memo: Option<Arc<Memo>>,
@@ -57,14 +57,15 @@ enum Attempt<'a, Yes> {
 
 impl App {
     /// Takes a call down the line: load, decide, commit. A turn that loses a race is loaded and judged anew. A turn that ends
-    /// something and lost its first attempt has the store for itself, so that it cannot lose to the traffic that it ends.
+    /// something and lost its first attempt has the store for itself, so that it cannot lose to the traffic that it ends. If the
+    /// call is refused, the turn leaves in `found` whom it is about, for the log.
     ///
     /// # Errors
     /// The inner error is the judge's no, or [`protocol::refusal::No::Busy`]; the outer one means that something is broken.
     pub async fn turn<C: Call>(
         &self,
         policy: &Arc<Policy>,
-        request: &Request,
+        found: &FoundOnce,
         address: &str,
         call: C,
     ) -> Result<Result<C::Yes, Refusal>, Fault> {
@@ -77,7 +78,7 @@ impl App {
             call,
             has_lost: false,
             policy,
-            request,
+            found,
             address,
             memo: None,
             may_note_use: true,
@@ -90,7 +91,7 @@ impl App {
                 Attempt::Again { is_ending: true, guess: _guess } => {
                     // Boxed: hardly any turn comes here.
                     let Calling { call, has_lost, memo, .. } = &calling;
-                    let from = (policy, request, address);
+                    let from = (policy, found, address);
                     let alone = Box::pin(self.turn_alone(&**call, *has_lost, from, memo.as_deref()));
                     if let Some(done) = alone.await {
                         return done;
@@ -145,7 +146,7 @@ impl<'a, C: Call> Calling<'a, C> {
         };
         let client = self.call.credentials().and_then(|own| seen.facts.client(&own.client_id)).cloned();
         let Some(mut judged) = self.judged(seen, entropy).await? else { return Ok(Attempt::Done(Err(busy()))) };
-        judged.tell(self.request);
+        judged.tell(self.found);
         // A turn that decides nothing skips the commit.
         if judged.changes.is_empty() {
             self.learn(client.as_deref(), judged.proven, None);

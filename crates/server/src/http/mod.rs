@@ -40,8 +40,11 @@ pub struct Request {
     /// The request ID.
     pub id: RequestId,
     /// Whom the request is about, once a judge refused it.
-    pub found: OnceLock<Box<Found>>,
+    pub found: FoundOnce,
 }
+
+/// Where a turn leaves whom a refused request is about.
+pub type FoundOnce = OnceLock<Box<Found>>;
 
 /// Whom a refused request is about, as far as rows tell. It is for the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -60,7 +60,7 @@ impl Asked<'_> {
         address: &str,
     ) -> Result<Result<Reply, Refusal>, Fault> {
         let applicant = request.applicant().clone();
-        if let Err(refusal) = self.app.turn(&self.surface.policy, self.request, address, applicant).await? {
+        if let Err(refusal) = self.app.turn(&self.surface.policy, &self.request.found, address, applicant).await? {
             return Ok(Err(refusal));
         }
         let issuer = self.app.trusted_issuer(request.assertion().and_then(UnverifiedIdToken::kid)).await;
@@ -77,6 +77,6 @@ impl Asked<'_> {
             Ok(call) => call,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        self.app.turn(&self.surface.policy, self.request, address, call).await
+        self.app.turn(&self.surface.policy, &self.request.found, address, call).await
     }
 }
