@@ -9,7 +9,9 @@ const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded")
 
 fn started() -> (Installation, String, String) {
     let mut grantry = Installation::new("[log]\nformat = \"json\"\n");
-    let (id, secret) = grantry.client(&["--pkce", "optional", "--scope", "profile"]);
+    let (id, secret) = grantry.client(&[
+        "--pkce", "optional", "--scope", "profile", "--grant", "authorization_code", "--grant", "client_credentials",
+    ]);
     grantry.start();
     (grantry, id, secret)
 }
@@ -115,7 +117,7 @@ fn audit_lines_can_be_switched_on_and_off_whatever_the_level() {
         ("level = \"error,audit=info\"", true),
     ] {
         let mut grantry = Installation::new(&format!("[log]\n{options}\n"));
-        let (id, _) = grantry.client(&[]);
+        let (id, _) = grantry.client(&["--grant", "authorization_code", "--grant", "client_credentials"]);
         grantry.start();
         let wrong = [("grant_type", "client_credentials"), ("client_id", id.as_str()), ("client_secret", "wrong")];
         assert_eq!(grantry.post("/oauth/token", &wrong).expect("an answer").status, 401);
