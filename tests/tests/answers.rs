@@ -10,7 +10,14 @@ const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded")
 fn started() -> (Installation, String, String) {
     let mut grantry = Installation::new("[log]\nformat = \"json\"\n");
     let (id, secret) = grantry.client(&[
-        "--pkce", "optional", "--scope", "profile", "--grant", "authorization_code", "--grant", "client_credentials",
+        "--pkce",
+        "optional",
+        "--scope",
+        "profile",
+        "--grant",
+        "authorization_code",
+        "--grant",
+        "client_credentials",
     ]);
     grantry.start();
     (grantry, id, secret)
@@ -42,7 +49,11 @@ fn each_refusal_is_found_by_the_id_of_its_request_with_who_asked_and_what_was_wr
 
     let told = line(&grantry, &ask("redirect_uri=https://app.example/cb/"));
     assert_eq!(told["refusal"], "RedirectUriUnregistered", "{told}");
-    assert_eq!((&told["client_id"], &told["param"]), (&Value::from(id.as_str()), &Value::from("redirect_uri")), "{told}");
+    assert_eq!(
+        (&told["client_id"], &told["param"]),
+        (&Value::from(id.as_str()), &Value::from("redirect_uri")),
+        "{told}"
+    );
     assert_eq!(told["value"], "https://app.example/cb/", "{told}");
     assert_eq!(told["address"], "127.0.0.1", "{told}");
 
@@ -53,7 +64,11 @@ fn each_refusal_is_found_by_the_id_of_its_request_with_who_asked_and_what_was_wr
     for (fields, param, value) in [
         (with(&[("grant_type", "device_code")]), "grant_type", "device_code"),
         (with(&[("grant_type", "client_credentials"), ("scope", "admin")]), "scope", "admin"),
-        (with(&[("grant_type", "client_credentials"), ("resource", "https://x.example")]), "resource", "https://x.example"),
+        (
+            with(&[("grant_type", "client_credentials"), ("resource", "https://x.example")]),
+            "resource",
+            "https://x.example",
+        ),
     ] {
         let told = line(&grantry, &token(&fields));
         assert_eq!((&told["param"], &told["value"]), (&Value::from(param), &Value::from(value)), "{told}");
@@ -61,14 +76,20 @@ fn each_refusal_is_found_by_the_id_of_its_request_with_who_asked_and_what_was_wr
 
     let wrong = [("grant_type", "client_credentials"), ("client_id", id.as_str()), ("client_secret", "wrong-secret")];
     let told = line(&grantry, &token(&wrong));
-    assert_eq!((&told["client_id"], &told["auth_method"]), (&Value::from(id.as_str()), &Value::from("client_secret_post")));
+    assert_eq!(
+        (&told["client_id"], &told["auth_method"]),
+        (&Value::from(id.as_str()), &Value::from("client_secret_post"))
+    );
     let stranger = [("grant_type", "client_credentials"), ("client_id", "nobody"), ("client_secret", "hush-hush")];
     let told = line(&grantry, &token(&stranger));
     assert_eq!((&told["client_id"], &told["client_id_unverified"]), (&Value::Null, &Value::from("nobody")), "{told}");
 
     let host = send(&grantry.address, "GET", "/oauth/userinfo", &[("Host", "auth.internal")], "").expect("an answer");
     let told = line(&grantry, &host);
-    assert_eq!((&told["host"], &told["hosts"]), (&Value::from("auth.internal"), &Value::from(grantry.address.as_str())));
+    assert_eq!(
+        (&told["host"], &told["hosts"]),
+        (&Value::from("auth.internal"), &Value::from(grantry.address.as_str()))
+    );
     let kind = [("Content-Type", "application/json")];
     let told = line(&grantry, &send(&grantry.address, "POST", "/oauth/token", &kind, "{}").expect("an answer"));
     assert_eq!(told["content_type"], "application/json", "{told}");
@@ -126,6 +147,9 @@ fn audit_lines_can_be_switched_on_and_off_whatever_the_level() {
         } else {
             assert!(!grantry.log().contains("client_auth_failed"), "{options}");
         }
-        assert_eq!(grantry.json(&["event", "list", "--kind", "client_auth_failed"], "").as_array().map(Vec::len), Some(1));
+        assert_eq!(
+            grantry.json(&["event", "list", "--kind", "client_auth_failed"], "").as_array().map(Vec::len),
+            Some(1)
+        );
     }
 }

@@ -82,10 +82,9 @@ fn incoming(request: &Request) -> Incoming<'_> {
 /// The parameter that a refusal is about, for refusals that name none.
 fn param_of(no: No) -> Option<Param> {
     Some(match no {
-        No::RedirectUriMissing
-        | No::RedirectUriNotRepeated
-        | No::RedirectUriMismatch
-        | No::RedirectUriUnregistered => Param::RedirectUri,
+        No::RedirectUriMissing | No::RedirectUriNotRepeated | No::RedirectUriMismatch | No::RedirectUriUnregistered => {
+            Param::RedirectUri
+        }
         No::ScopeUnknown | No::ScopeNotAllowed | No::ScopeWider => Param::Scope,
         No::ResourceUnknown | No::ResourceNotGranted => Param::Resource,
         No::GrantTypeUnknown | No::GrantTypeNotAllowed => Param::GrantType,
@@ -94,11 +93,9 @@ fn param_of(no: No) -> Option<Param> {
         No::ChallengeMissing => Param::CodeChallenge,
         No::ChallengeMethodUnknown => Param::CodeChallengeMethod,
         No::VerifierMissing | No::VerifierWrong | No::VerifierUnexpected => Param::CodeVerifier,
-        No::PromptMalformed
-        | No::PromptUnknown
-        | No::LoginNeeded
-        | No::SecondFactorNeeded
-        | No::ConsentNeeded => Param::Prompt,
+        No::PromptMalformed | No::PromptUnknown | No::LoginNeeded | No::SecondFactorNeeded | No::ConsentNeeded => {
+            Param::Prompt
+        }
         No::CodeUnknown | No::CodeExpired | No::CodeOfOtherClient | No::CodeReplayed => Param::Code,
         No::RefreshUnknown
         | No::RefreshExpired

@@ -127,7 +127,10 @@ async fn every_metric_that_the_guides_name_is_there() {
 
 #[test]
 fn a_metric_that_does_not_exist_is_found_out() {
-    let metrics = Metrics::from([("grantry_a".to_owned(), BTreeMap::from([("by".to_owned(), BTreeSet::from(["x".to_owned()]))]))]);
+    let metrics = Metrics::from([(
+        "grantry_a".to_owned(),
+        BTreeMap::from([("by".to_owned(), BTreeSet::from(["x".to_owned()]))]),
+    )]);
     let fails = |text: &str| {
         let selector = &selectors(text)[0];
         std::panic::catch_unwind(|| check(selector, &metrics)).is_err()

@@ -450,7 +450,8 @@ mod tests {
             told.extend(notes);
         }
         let client = Some(sample::client().key);
-        let all = ["1 failure", "10 failures; refused for 300 s"].map(|own| format!("client_auth_failed {client:?} {own}"));
+        let all =
+            ["1 failure", "10 failures; refused for 300 s"].map(|own| format!("client_auth_failed {client:?} {own}"));
         assert_eq!(told[..2], all);
         assert_eq!(told[2..], [format!("locked_out {client:?} client, for 300 s")]);
     }

@@ -57,12 +57,7 @@ impl Request {
 
     /// Whose name and password they are. RFC 6749 §4.3.2: the server MUST "protect the endpoint against brute force
     /// attacks (e.g., using rate-limitation or generating alerts)".
-    fn proven<'f>(
-        &self,
-        client: &Client,
-        facts: &'f Facts,
-        turn: &mut Turn<'_>,
-    ) -> Result<&'f Arc<User>, Refusal> {
+    fn proven<'f>(&self, client: &Client, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, Refusal> {
         let attempt = self.attempt.clone().of_client(client.key);
         let user = prove_password(&attempt, &self.username, &self.password, facts, turn)?;
         if user.totp.is_none() {

@@ -57,7 +57,8 @@ impl Demo {
     pub(crate) async fn run(self, is_json: bool) -> Result<Answer, Stop> {
         // The demo accepts every waiver that there is, and says so in its configuration.
         let signals = Signals::listen().map_err(|error| Stop::from(ServeError::Signals(error)))?;
-        log::start(&Log { level: "warn,waivers=off".to_owned(), is_json: false, file: None, has_audit: None }).map_err(Stop::no)?;
+        log::start(&Log { level: "warn,waivers=off".to_owned(), is_json: false, file: None, has_audit: None })
+            .map_err(Stop::no)?;
         let folder = Folder::fresh(&self.dir)?;
         let ports = Ports::find(self.port, self.site_port, self.admin_port)?;
         let config = folder.write("grantry.toml", &configuration_text(&ports))?;

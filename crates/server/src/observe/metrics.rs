@@ -20,11 +20,8 @@ pub(super) const BOUNDS_US: [u64; 14] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
 
 /// The refusals that make a caller wait, and their labels.
-pub(super) const LIMITED: [(No, &str); 3] = [
-    (No::LockedOut, "attempts"),
-    (No::ClientLockedOut, "client_attempts"),
-    (No::TooManyRequests, "rate_limit"),
-];
+pub(super) const LIMITED: [(No, &str); 3] =
+    [(No::LockedOut, "attempts"), (No::ClientLockedOut, "client_attempts"), (No::TooManyRequests, "rate_limit")];
 
 /// All metrics.
 #[derive(Debug)]

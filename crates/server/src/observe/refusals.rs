@@ -167,9 +167,7 @@ impl Refusals {
             let (refusal, client_id, user) = (no.row().name, client_id.as_deref(), user.as_deref());
             macro_rules! line {
                 ($level:ident) => {
-                    tracing::$level!(
-                        dialect, endpoint, refusal, address, client_id, user, repeated, "refused again"
-                    )
+                    tracing::$level!(dialect, endpoint, refusal, address, client_id, user, repeated, "refused again")
                 };
             }
             match Loudness::of(no) {

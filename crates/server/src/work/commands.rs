@@ -32,11 +32,7 @@ pub(super) async fn log(node: &Node) -> Result<Next, Failure> {
 
 /// Reads the events of commands that have no line yet. On PostgreSQL an event can become visible after one with a greater
 /// number: each look goes back to where the look before the last one ended.
-async fn look(
-    store: &dyn Store,
-    followed: Option<Followed>,
-    now: UnixTime,
-) -> Result<(Vec<Line>, Followed), Fault> {
+async fn look(store: &dyn Store, followed: Option<Followed>, now: UnixTime) -> Result<(Vec<Line>, Followed), Fault> {
     let newest = store.events(EventFilter { rows_max: 1, ..EventFilter::default() }).await?;
     let newest = newest.first().map_or(i64::MIN, |noted| noted.id);
     let since = UnixTime(now.0.saturating_sub_unsigned(FIRST_LOOK_S));
@@ -105,8 +101,13 @@ mod tests {
         store.commit([note(old, by), note(NOW, by), note(NOW, None)].into()).await.unwrap();
         let (lines, mut followed) = look(&*store, None, NOW).await.unwrap();
         assert_eq!(lines.len(), 1, "an event from before the last server ended has its line there");
-        let rounds =
-            [(vec![], 0), (vec![note(NOW, by), note(NOW, None)], 1), (vec![], 0), (vec![], 0), (vec![note(NOW, by)], 1)];
+        let rounds = [
+            (vec![], 0),
+            (vec![note(NOW, by), note(NOW, None)], 1),
+            (vec![], 0),
+            (vec![], 0),
+            (vec![note(NOW, by)], 1),
+        ];
         for (news, expected) in rounds {
             if !news.is_empty() {
                 store.commit(news.into()).await.unwrap();
