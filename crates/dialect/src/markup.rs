@@ -183,7 +183,10 @@ impl Scan {
         Ok(())
     }
 
-    /// What follows a comment, a CDATA section, a document type or a processing instruction.
+    /// The text after the comment, CDATA section, document type or processing instruction with which `text` begins.
+    ///
+    /// # Errors
+    /// A construct that is not closed, or whose end depends on the browser.
     fn behind_declaration<'t>(&self, text: &'t str) -> Result<&'t str, String> {
         let kinds = [("<!--", "-->"), ("<![cdata[", "]]>"), ("<!", ">"), ("<?", "?>")];
         let (begin, end) = kinds.into_iter().find(|(begin, _)| text.starts_with(begin)).unwrap_or(("<!", ">"));

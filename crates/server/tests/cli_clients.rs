@@ -1,4 +1,4 @@
-//! `grantry client` and `grantry check` as a program sees them: secrets from elsewhere, and the rights of clients.
+//! `grantry client` and `grantry check` as a program sees them: imported client secrets, and the rights of clients.
 #![allow(clippy::disallowed_methods, reason = "the tests make files and start the binary")]
 
 mod common;

@@ -1,4 +1,4 @@
-//! Identifiers as the operator types them: what looks the same is the same, and what deceives is refused.
+//! Identifiers as the operator types them: those that look the same are equal, and deceptive ones are refused.
 #![allow(clippy::disallowed_methods, reason = "the tests make files and start the binary")]
 
 use std::io::Write as _;

@@ -1,8 +1,8 @@
-//! Rows in and out, atomically. The only crate with SQL; it knows no HTTP and no rule of OAuth, and it only ever sees
-//! digests of secrets.
+//! Stores: they load and write rows atomically. This is the only crate with SQL. It knows neither HTTP nor the rules of
+//! OAuth, and sees only digests of secrets.
 //!
-//! Four verbs: [`Store::load`] finds the rows that one call is judged against, [`Store::commit`] writes what was decided,
-//! [`Store::list`] is for people who look at many rows, [`Store::sweep`] removes what is of no more use.
+//! There are four main operations. [`Store::load`] finds the rows that a call is judged by. [`Store::commit`] writes
+//! the decided changes. [`Store::list`] shows many rows to users and operators. [`Store::sweep`] removes expired rows.
 
 #[cfg(test)]
 mod conformance;
@@ -26,7 +26,7 @@ mod upgrade_tests;
 mod walk;
 
 pub use fault::{CommitError, Fault, OpenError};
-pub use jobs::{DEAD_JOB_KEPT_S, JobChange, JobClaim, JobCount, JobEnd, JobFilter};
+pub use jobs::{DEAD_JOB_KEPT_S, JobBurial, JobChange, JobClaim, JobCount, JobEnd, JobFilter};
 pub use memory::Memory;
 pub use mode::{Inspection, Mode};
 pub use names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT};

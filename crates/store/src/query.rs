@@ -85,7 +85,7 @@ pub enum Query {
     Counts,
     /// Jobs, in the order of their ids.
     Jobs(JobFilter),
-    /// How many jobs there are of each kind, in each state.
+    /// The number of jobs of each kind in each state.
     JobCounts,
     /// The schema version.
     Schema,
@@ -156,9 +156,9 @@ pub enum Rows {
     Events(Vec<Noted>),
     /// The result of [`Query::Counts`].
     Counts(Counts),
-    /// To [`Query::Jobs`].
+    /// The result of [`Query::Jobs`].
     Jobs(Vec<Job>),
-    /// To [`Query::JobCounts`], in the order of kinds and states.
+    /// The result of [`Query::JobCounts`], in the order of kinds and states.
     JobCounts(Vec<JobCount>),
     /// The result of [`Query::Schema`]; `None` for a store without a schema.
     Schema(Option<u32>),
@@ -180,7 +180,7 @@ pub struct Application {
 /// The number of rows in each table, and other figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// `memory` or `sqlite`.
+    /// The kind of store: `memory`, `sqlite` or `postgres`.
     pub backend: &'static str,
     /// The schema version; `None` for a store without a schema.
     pub schema: Option<u32>,

@@ -207,7 +207,8 @@ impl Walk {
 mod tests {
     use super::*;
 
-    /// Tables of so many rows, of which some are dead.
+    /// A store in memory: the number of rows of each table, the dead rows as (index of the table, id), and the number
+    /// of looks.
     struct Rows {
         tables: Vec<i64>,
         dead: Vec<(usize, i64)>,
@@ -253,7 +254,7 @@ mod tests {
         assert!(rows.dead.is_empty());
     }
 
-    /// A table without an end whose every look takes a millisecond or two, and the ids behind which it was looked at.
+    /// A table that never ends and in which a look takes at least a millisecond. Holds the `after` of each look.
     struct Slow(Vec<i64>);
 
     impl Sweep for &mut Slow {
@@ -277,7 +278,7 @@ mod tests {
         let mut slow = Slow(vec![]);
         let walk = Walk { longest: Duration::from_millis(100), ..Walk::new() };
         for _ in 0..3 {
-            // It would never end by itself.
+            // Only the time limit ends a walk here.
             assert_eq!(walk.go_on(&mut slow, UnixTime(0), 1_000).await.unwrap(), 0);
         }
         let rounds: Vec<_> = slow.0.chunk_by(|a, b| a < b).collect();
@@ -304,7 +305,7 @@ mod tests {
         let mut rows = Rows { tables: vec![100_000], dead: vec![], looks: 0 };
         let begun = Instant::now();
         Walk::new().go_on(&mut rows, UnixTime(0), 1_000).await.unwrap();
-        // A look of this table takes no time at all; each pause takes a tick of the clock.
+        // Looks at this table take no time; each pause takes at least one tick of the timer.
         assert!(begun.elapsed() > Duration::from_millis(100), "{:?} for {} looks", begun.elapsed(), rows.looks);
     }
 }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use super::{Client, User};
 
-/// A row together with the rows that it hangs on, as they are now.
+/// A row together with the rows that it depends on, in their current state.
 #[derive(Clone, Debug)]
 pub struct Held<T> {
     /// The row itself.
     pub row: T,
-    /// The client that it was issued to; absent when deleted, or when no client is involved.
+    /// The client that the row was issued to; `None` if it was deleted, or if no client is involved.
     pub client: Option<Arc<Client>>,
-    /// The user that it is about; absent when deleted, or when no user is involved.
+    /// The user that the row is about; `None` if it was deleted, or if no user is involved.
     pub user: Option<Arc<User>>,
-    /// Was the grant that it came of revoked, or is it gone?
+    /// True if the grant that the row belongs to was revoked or removed.
     pub is_grant_revoked: bool,
 }

@@ -1,7 +1,7 @@
-//! The rows: what is known of clients, users, sessions, grants and tokens.
+//! The rows: clients, users, sessions, grants, tokens and others.
 //!
-//! Ids are numbers that grow and never leave the server unmasked. Rows with a `version` are documents that are replaced
-//! as a whole, and only by somebody who saw their latest version.
+//! Ids are numbers that grow. They never leave the server unmasked. Rows with a `version` are documents that are
+//! replaced as a whole, and only by a turn that has loaded their latest version.
 
 mod attempts;
 mod authorization;
@@ -17,6 +17,7 @@ mod introspection;
 mod job;
 mod seal_key;
 mod session;
+mod ticket;
 mod token;
 mod user;
 
@@ -29,10 +30,11 @@ pub use event::{Event, EventKind};
 pub use grant::{Code, Grant, Refresh};
 pub use grant_type::GrantType;
 pub use held::Held;
-pub use id::{AccessId, ClientKey, CodeId, GrantId, JobId, PersonalId, SessionId, UserKey};
+pub use id::{AccessId, ClientKey, CodeId, GrantId, JobId, PersonalId, SessionId, TicketId, UserKey};
 pub use introspection::Introspection;
 pub use job::{Job, JobState};
 pub use seal_key::SealKey;
 pub use session::{Amr, Session};
+pub use ticket::{Ticket, TicketKind, TicketProblem};
 pub use token::{Access, Personal};
 pub use user::{Identity, IdentityName, Totp, User};

@@ -15,7 +15,7 @@ use crate::wire::{Param, Params};
 
 #[derive(Debug)]
 pub(crate) struct Request {
-    /// Absent when what was sent is no code of ours.
+    /// `None` if the text is no authorization code of this server.
     code: Option<Presented>,
     params: Params,
 }
@@ -93,7 +93,7 @@ mod tests {
     use crate::time::UnixTime;
     use expect_test::expect;
 
-    /// A client, a user and an unspent code with a challenge, and the request that redeems it.
+    /// A world with a client, a user, an unspent code with a PKCE challenge, and the request that redeems the code.
     fn world() -> World {
         let mut world = World::new();
         let minted = world.mint(TokenKind::Code);
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!((access, grant), (Some(vec!["https://files.example/".to_owned()]), Some(2)));
     }
 
-    /// A code may come from a node of an older or a newer version.
+    /// A node of an older or a newer version may have issued the code.
     #[test]
     fn the_grant_keeps_all_that_is_known_of_the_authorization_and_says_how_it_began() {
         let mut world = world();

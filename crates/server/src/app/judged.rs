@@ -1,21 +1,23 @@
-//! Calls a judge.
+//! Runs a judge, and collects what it decided.
 
 use protocol::client::recalled::Proven;
-use protocol::line::{Call, Changes, Facts, Turn};
+use protocol::line::{Call, Changes, DocumentKey, Facts, Turn};
 use protocol::model::UserKey;
 use protocol::refusal::Refusal;
 
 use crate::http::{Found, FoundOnce};
 use crate::observe::audit;
 
-/// What a judge decided.
+/// The decision of a judge.
 pub(super) struct Judged<Yes> {
     pub(super) verdict: Result<Yes, Refusal>,
     pub(super) changes: Changes,
-    /// The events among the changes, for the log.
+    /// The audit events among the changes, as log lines.
     pub(super) events: Vec<audit::Line>,
-    /// The client secret that was right.
+    /// The client secret that the judge verified, if any.
     pub(super) proven: Option<Proven>,
+    /// Outside documents that the judge lacked. If there are any, the rest does not count.
+    pub(super) lacking: Vec<DocumentKey>,
     /// Whom the request is about, if it may be refused.
     found: Option<Box<Found>>,
 }
@@ -30,17 +32,17 @@ impl<Yes> Judged<Yes> {
     }
 }
 
-/// Lets a judge decide, and reads the events among its changes.
+/// Judges a call, and reads the audit events among its changes.
 pub(super) fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> Judged<C::Yes> {
     let verdict = call.decide(facts, &mut turn);
-    let proven = turn.proven;
+    let (proven, lacking) = (turn.proven, turn.take_lacking());
     let changes = turn.into_changes();
     let events = audit::lines(facts, &changes);
     // A page that asks again after a wrong password is a yes to the judge. Passwords take so long that it does not matter what
     // this takes.
     let may_be_refused = verdict.is_err() || call.is_slow(facts) || events.iter().any(audit::Line::is_failure);
     let found = may_be_refused.then(|| Box::new(found(call, facts, &events)));
-    Judged { verdict, changes, events, proven, found }
+    Judged { verdict, changes, events, proven, lacking, found }
 }
 
 /// Whom a request is about, as far as rows tell.

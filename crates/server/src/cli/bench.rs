@@ -1,5 +1,5 @@
-//! `grantry bench`: loads a running server and says how fast it answers. It asks as any client does, by OAuth, and knows
-//! nothing of the server's configuration or store.
+//! `grantry bench`: a load test of a running server. It sends OAuth requests as any client does, and needs neither the
+//! server's configuration nor its store.
 
 mod latency;
 mod load;
@@ -19,14 +19,14 @@ use url::Url;
 use self::load::{Outcome, Pace, Question, exchange};
 use super::answer::{Answer, Stop};
 use super::input;
-use crate::fetch;
+use crate::outside::fetch;
 
-/// Where a server says what its addresses are, RFC 8414 §3.
+/// Path of the authorization server metadata, RFC 8414 §3.
 const METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
-/// No request takes longer.
+/// Timeout of a request.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 const CONNECTIONS_MAX: u64 = 10_000;
-/// A day.
+/// Maximum length of a run in seconds: one day.
 const SECONDS_MAX: u64 = 86_400;
 const AGENT: &str = concat!("grantry-bench/", env!("CARGO_PKG_VERSION"));
 
@@ -135,7 +135,7 @@ impl Bench {
         Certificate::from_pem_bundle(&pem).map_err(|_| Stop::no(format!("{name} holds no certificates in PEM")))
     }
 
-    /// What each request asks. Finds the addresses, and a token to ask about, first.
+    /// Prepares the request that is sent again and again. Fetches the endpoint URLs, and a token to introspect.
     async fn question(&self, client: &Client, base: &Url, secret: Option<&Secret>) -> Result<Question, Stop> {
         let mut headers = HeaderMap::new();
         if let Some(host) = &self.host {
@@ -208,12 +208,12 @@ impl Bench {
         if let Some(first) = &outcome.first_error {
             text.push_str(&format!("\nthe first   {first}"));
         }
-        // A run in which some requests failed was measured all the same; one without a success says nothing.
+        // A run in which some requests failed still has a result. A run without a success has none.
         Answer { document, text, is_no: latencies.count() == 0 }
     }
 }
 
-/// To a thousandth: more digits would be noise.
+/// Rounds to three decimal places. More would be noise.
 fn rounded(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }
@@ -227,14 +227,14 @@ fn base(text: &str) -> Result<Url, Stop> {
     Ok(url)
 }
 
-/// The address of a path below the base.
+/// Returns the URL of a path below the base.
 fn at(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
     url
 }
 
-/// An endpoint as the metadata names it, at the address that the operator named.
+/// Returns the URL of an endpoint: the path from the metadata, at the address that the operator named.
 fn endpoint(base: &Url, metadata: &Value, name: &str) -> Result<Url, Stop> {
     let named = metadata[name].as_str().and_then(|text| Url::parse(text).ok());
     let named = named.ok_or_else(|| Stop::no(format!("the server's metadata names no {name}")))?;
@@ -243,7 +243,7 @@ fn endpoint(base: &Url, metadata: &Value, name: &str) -> Result<Url, Stop> {
     Ok(url)
 }
 
-/// Asks once for a JSON document.
+/// Sends one request, and returns the JSON document of the response.
 async fn document(client: &Client, question: &Question) -> Result<Value, Stop> {
     let url = &question.url;
     let (status, body) = exchange(client, question).await.map_err(|error| Stop::no(format!("{url}: {error}")))?;
@@ -259,7 +259,7 @@ async fn document(client: &Client, question: &Question) -> Result<Value, Stop> {
     serde_json::from_str(&text).map_err(|_| Stop::no(format!("{url}: the answer is not JSON")))
 }
 
-/// A client with one connection. It goes where the operator says and nowhere else: no proxy, no redirects.
+/// Makes an HTTP client with one connection, which uses no proxy and follows no redirects.
 fn client(authorities: &[Certificate]) -> Result<Client, Stop> {
     let builder = Client::builder().redirect(Policy::none()).no_proxy().user_agent(AGENT).timeout(ANSWER_MAX);
     let builder = builder.http1_only().pool_max_idle_per_host(1).tcp_nodelay(true);

@@ -1,4 +1,4 @@
-//! `grantry check`: all problems of configuration, dialects, templates and store at once. It touches nothing.
+//! `grantry check`: reports all problems of configuration, dialects, templates and store at once. It changes nothing.
 
 use std::path::Path;
 
@@ -12,10 +12,10 @@ use crate::clock::Clock;
 use crate::config::{self, Configuration, Loaded, Master, Place, Problem};
 use crate::{keys, plausible};
 
-/// Clients that are read at once.
+/// Number of clients that are read at once.
 const CLIENTS_AT_ONCE: usize = 500;
 
-/// Finds all problems.
+/// Runs `grantry check`.
 pub(super) async fn run(path: &Path) -> Result<Answer, Stop> {
     let mut notes = Vec::new();
     let problems = match config::load(path, &config::variables()) {
@@ -32,7 +32,7 @@ pub(super) async fn run(path: &Path) -> Result<Answer, Stop> {
     Ok(told(&problems, &notes))
 }
 
-/// What is wrong with the store, without changing it.
+/// Returns the problems of the store. Adds remarks to `notes`. Changes nothing.
 async fn store_problems(configuration: &Configuration, place: &Place, notes: &mut Vec<String>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let found = match store::inspect(&configuration.store_url).await {
@@ -90,8 +90,8 @@ async fn store_problems(configuration: &Configuration, place: &Place, notes: &mu
     problems
 }
 
-/// Clients whose rights come from the time before these rights were settings. A store that is not there yet, or is to be
-/// brought up to date first, is not opened.
+/// Returns a warning for each client that has the accounts API only because its row is older than that right. A store
+/// that does not exist, or whose schema is not up to date, is not opened.
 async fn clients(configuration: &Configuration, place: &Place) -> Vec<Problem> {
     let url = &configuration.store_url;
     let is_current =
@@ -118,7 +118,7 @@ async fn clients(configuration: &Configuration, place: &Place) -> Vec<Problem> {
     problems
 }
 
-/// What the dialects break with the operator's consent.
+/// Returns a warning for each accepted waiver.
 fn waivers(configuration: &Configuration, place: &Place) -> Vec<Problem> {
     let mut problems = Vec::new();
     for own in configuration.dialects.iter() {
@@ -132,7 +132,7 @@ fn waivers(configuration: &Configuration, place: &Place) -> Vec<Problem> {
     problems
 }
 
-/// Which surfaces read the tokens of others because the operator says so.
+/// Returns a warning for each surface that the operator lets read tokens of another.
 fn also_read(configuration: &Configuration, place: &Place) -> Vec<Problem> {
     let mut problems = Vec::new();
     for own in &configuration.policies {

@@ -1,5 +1,4 @@
-//! What the operator types about people and applications: names, identifiers, addresses and attributes, checked before
-//! anything is written.
+//! Checks of the operator's arguments before anything is written: names, identifiers, addresses and attributes.
 
 use protocol::exact::{self, Inexact};
 use protocol::identifiers;
@@ -9,7 +8,7 @@ use serde_json::{Map, Value};
 use super::answer::Stop;
 use super::words;
 
-/// An identifier from elsewhere.
+/// Checks an identifier that comes from another system.
 pub(super) fn checked_id(text: &str) -> Result<String, Stop> {
     identifiers::id(text).map_err(|no| words::of(&no.into(), text))?;
     Ok(text.to_owned())
@@ -24,12 +23,12 @@ pub(super) fn checked_username(text: &str) -> Result<String, Stop> {
     Ok(text.to_owned())
 }
 
-/// A name that people read.
+/// Checks a display name.
 pub(super) fn checked_name(text: &str) -> Result<String, Stop> {
     identifiers::display_name(text).map(ToOwned::to_owned).map_err(|refusal| words::of(&refusal, text))
 }
 
-/// Attributes as `NAME=VALUE`. A value is JSON, or else text.
+/// Parses attributes in the form `NAME=VALUE`. A value that is not JSON is a text.
 pub(super) fn attributes(pairs: &[String]) -> Result<Map<String, Value>, Stop> {
     let mut attributes = Map::new();
     for pair in pairs {
@@ -46,14 +45,15 @@ pub(super) fn attributes(pairs: &[String]) -> Result<Map<String, Value>, Stop> {
         };
         attributes.insert(name.to_owned(), value);
     }
-    // A name that is to be removed is no argument here, so null is a value like any other.
+    // `check_names` ignores names whose value is null, because in a patch null removes an attribute. Here null is a
+    // value like any other.
     let set: Map<String, Value> = attributes.keys().map(|name| (name.clone(), Value::Bool(true))).collect();
     protocol::resource::attributes::check_names(&set).map_err(refused)?;
     protocol::resource::attributes::check(&attributes).map_err(|no| refused(no.into()))?;
     Ok(attributes)
 }
 
-/// What the rules say, told to the operator.
+/// Returns a refusal as a usage error.
 fn refused(refusal: Refusal) -> Stop {
     Stop::usage(refusal.text())
 }

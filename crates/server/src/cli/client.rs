@@ -89,7 +89,7 @@ impl Client {
     }
 }
 
-/// A client as a document, with the name of its owner and the last use of its secrets.
+/// Returns a client as a JSON document, with the name of its owner and the last use of its secrets.
 async fn with_owner(client: &protocol::model::Client, desk: &Desk) -> Result<Value, Stop> {
     let owner = match client.owner {
         Some(key) => desk.store.user(key).await?,
@@ -131,7 +131,7 @@ async fn delete(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
     Ok(Answer::new(json!({"client_id": client.client_id, "is_deleted": true}), text))
 }
 
-/// Does something with a client that needs no rules of a surface, also of one that is switched off.
+/// Runs a command that needs no policy of the client's surface. It works even if the surface is not enabled.
 async fn done(client_id: String, act: ClientAct, desk: &Desk) -> Result<Arc<protocol::model::Client>, Stop> {
     let call = ClientCall { client_id, act };
     let done = desk.ask(&call, Rules::of(&desk.house_policy())).await?;

@@ -1,4 +1,4 @@
-//! `grantry db`: the database itself.
+//! `grantry db`: information about the database, migration, backup, repair.
 
 mod backup;
 mod moving;
@@ -17,7 +17,7 @@ use super::show;
 use crate::config::Master;
 use crate::keys;
 
-/// Rows that one step of a sweep removes: a step holds the writer for milliseconds.
+/// Number of rows that one step of a sweep removes. A step blocks writers for milliseconds.
 const SWEEP_ROWS: usize = 1000;
 
 #[derive(Debug, Subcommand)]
@@ -130,7 +130,7 @@ async fn info(desk: &Desk) -> Result<Answer, Stop> {
     let file = url.strip_prefix("sqlite:");
     let document = json!({
         "backend": counts.backend,
-        // Other addresses may hold a password.
+        // URLs of other stores may contain a password.
         "url": file.map(|_| url),
         "schema": counts.schema,
         "file_bytes": counts.file_bytes,
@@ -155,7 +155,7 @@ async fn info(desk: &Desk) -> Result<Answer, Stop> {
     Ok(Answer::new(document, text))
 }
 
-/// What was written and is not in the database file yet; it is written back from time to time.
+/// Returns the size of SQLite's write-ahead log in bytes.
 fn log_bytes(file: &str) -> u64 {
     std::fs::metadata(format!("{file}-wal")).map_or(0, |metadata| metadata.len())
 }
@@ -164,7 +164,7 @@ fn age((table, oldest, newest): &(&'static str, UnixTime, UnixTime)) -> (String,
     ((*table).to_owned(), json!({"oldest": show::time(*oldest), "newest": show::time(*newest)}))
 }
 
-/// A number of rows for people: one that was not counted does not look as if it were.
+/// Returns the number of rows for the text output. An estimate has a tilde.
 fn rows_shown(count: u64, is_estimated: bool) -> Value {
     if is_estimated { json!(format!("~{count}")) } else { json!(count) }
 }
@@ -174,7 +174,7 @@ fn row(table: &str, count: &Value, ages: &Value) -> Value {
 }
 
 async fn sweep(desk: &Desk) -> Result<Answer, Stop> {
-    // By a wrong clock everything may seem to be expired.
+    // With a wrong clock, everything may seem expired.
     desk.check_clock().await?;
     let mut removed = 0;
     desk.store.keep_events(desk.configuration.settings.audit_keep_s);

@@ -1,4 +1,4 @@
-//! `grantry dialect`: how a surface spells OAuth.
+//! `grantry dialect`: lists, explains and checks dialects.
 
 use std::path::{Path, PathBuf};
 
@@ -37,7 +37,7 @@ impl Dialect {
     }
 }
 
-/// The dialects that are switched on; none where there is no configuration.
+/// Returns the configuration; `None` if there is none.
 fn configured(config: &Path) -> Result<Option<config::Configuration>, Stop> {
     if config.exists() || std::env::var_os("GRANTRY_ISSUER").is_some() {
         return super::configuration::configuration(config).map(Some);

@@ -1,4 +1,4 @@
-//! `grantry event`: the audit trail.
+//! `grantry event`: lists audit events.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
@@ -21,11 +21,11 @@ use crate::address::UNIX_ADDRESS;
 use crate::config::suggestion;
 use crate::observe::sink;
 
-/// Events that are read from the store at once.
+/// Number of events that are read at once.
 const PAGE_ROWS: usize = 500;
-/// Events that are listed unless `--limit` says otherwise.
+/// Default of `--limit`.
 const LIMIT: &str = "1000";
-/// Between two looks for new events.
+/// Time between two queries for new events.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 const COLUMNS: [&str; 7] = ["at", "kind", "user", "client", "address", "actor", "detail"];
 
@@ -123,13 +123,13 @@ impl List {
         {
             return Err(Stop::usage("--since is not before --until, so there can be no events"));
         }
-        // Events have addresses as they are counted: a network, for IPv6.
+        // Events hold addresses in the form in which failed attempts are counted: for IPv6, a network.
         filter.address = self.address.as_deref().map(counted).transpose()?;
         Ok(filter)
     }
 }
 
-/// An address as events have it: `unix`, an IPv4 address, or a network of IPv6 that is written as an event has it.
+/// Returns an address in the form of events: `unix`, an IPv4 address, or an IPv6 network.
 fn counted(text: &str) -> Result<String, Stop> {
     let text = text.trim();
     if let Ok(address) = text.parse::<IpAddr>() {
@@ -166,7 +166,7 @@ fn time(option: &str, text: &str, now: UnixTime) -> Result<UnixTime, Stop> {
     Ok(UnixTime(at.as_second()))
 }
 
-/// The latest events, page by page.
+/// Returns the latest events, up to `limit`.
 async fn latest(desk: &Desk, filter: &EventFilter, limit: usize) -> Result<Vec<Noted>, Stop> {
     let mut all: Vec<Noted> = Vec::new();
     while all.len() < limit {
@@ -181,7 +181,7 @@ async fn latest(desk: &Desk, filter: &EventFilter, limit: usize) -> Result<Vec<N
     Ok(all)
 }
 
-/// Prints events as they happen, until the process ends or nobody reads any more.
+/// Prints events as they happen, until the process ends or standard output is closed.
 async fn follow(
     desk: &Desk,
     filter: EventFilter,
@@ -189,14 +189,14 @@ async fn follow(
     is_json: bool,
     names: &mut Names,
 ) -> Result<Answer, Stop> {
-    // Without --since only what happens from now on is of interest; one look finds where that begins.
+    // Without `--since`, print only events from now on. One query finds the latest event so far.
     let since = filter.since;
     let newest = latest(desk, &EventFilter::default(), 1).await?.first().map_or(i64::MIN, |noted| noted.id);
     let mut earlier = if since.is_some() { latest(desk, &filter, limit).await? } else { Vec::new() };
     earlier.reverse();
     let mut fresh = names.documents(&earlier, desk).await?;
-    // On PostgreSQL an event can become visible after one with a greater number: each look goes back to where the look before
-    // the last one ended.
+    // On PostgreSQL an event can become visible after one with a greater id. So each query starts where the query
+    // before the last one ended.
     let (mut seen, mut after, mut next) = (HashSet::new(), newest, newest);
     let mut is_waiting = false;
     loop {
@@ -245,7 +245,7 @@ async fn news(
     }
 }
 
-/// The public names of users and clients, each looked up once.
+/// A cache of the public names of users and clients.
 #[derive(Default)]
 struct Names {
     users: HashMap<UserKey, Value>,

@@ -1,4 +1,4 @@
-//! `grantry grant`: what a user has allowed an application, and all tokens that came of it.
+//! `grantry grant`: lists and revokes grants.
 
 use clap::{Args, Subcommand};
 use protocol::model::GrantId;
@@ -10,7 +10,7 @@ use super::answer::{Answer, Stop};
 use super::desk::{Desk, Rules};
 use super::{show, words};
 
-/// More grants than anybody reads.
+/// Maximum number of listed grants.
 const ROWS_MAX: usize = 1000;
 
 #[derive(Debug, Subcommand)]

@@ -1,4 +1,4 @@
-//! `grantry init`: a commented configuration, made from the table of options, and a fresh master key beside it.
+//! `grantry init`: writes a commented configuration, made from the table of options, and a new master key.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use super::answer::{Answer, Stop};
 use crate::config::options::{self, Otherwise, Row};
 use crate::keys;
 
-/// What the file's comments are wrapped at.
+/// Maximum length of a comment line in the file, in characters.
 const LINE_CHARACTERS_MAX: usize = 100;
 
 #[derive(Debug, Args)]
@@ -52,7 +52,7 @@ impl Init {
     }
 }
 
-/// The configuration with every option in it: those with a default are comments.
+/// Returns a configuration with every option. Options with a default are commented out.
 #[must_use]
 fn sample() -> String {
     let mut out = String::from(
@@ -67,7 +67,7 @@ fn sample() -> String {
     for (section, sentence) in options::SECTIONS {
         out.push('\n');
         comment(&mut out, sentence);
-        // A section without a line of its own is a comment as a whole.
+        // The head of a section is never commented out.
         let _ = writeln!(out, "[{section}]\n");
         let own = options::TABLE.iter().filter_map(|row| Some((row, row.path.rsplit_once('.')?)));
         for (row, (_, key)) in own.filter(|(_, (its, _))| its == section) {
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_is_commented_out_can_be_switched_on() {
-        // Every comment that looks like an option is one that the reader knows.
+        // Every comment that looks like an option must be one that the configuration reader knows.
         let switched_on: String = sample()
             .lines()
             .map(|line| match line.strip_prefix("# ") {

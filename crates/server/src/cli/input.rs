@@ -1,4 +1,4 @@
-//! Secrets come in by standard input or from files, never as arguments: those can be seen by every process.
+//! Reading secrets from standard input or from files. Secrets are never arguments, because every process can see those.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::answer::Stop;
 use crate::config::{BYTE_ORDER_MARK, loose};
 use crate::observe::sink;
 
-/// More than this is no secret but a mistake.
+/// Maximum size of a secret in bytes. A larger input is a mistake.
 const BYTES_MAX: u64 = 64 * 1024;
 
 /// Where a password comes from.
@@ -28,14 +28,14 @@ pub(super) struct PasswordFrom {
     password_generate: bool,
 }
 
-/// A password, and whether it was made here.
+/// A password that the operator gave, or that was generated.
 pub(super) struct Password {
     pub(super) text: Secret,
     pub(super) is_generated: bool,
 }
 
 impl PasswordFrom {
-    /// The password, if there is to be one.
+    /// Reads or generates the password; `None` if no option asks for one.
     pub(super) fn read(&self, entropy: &mut protocol::crypto::entropy::Entropy) -> Result<Option<Password>, Stop> {
         if self.password_generate {
             return Ok(Some(Password { text: generated_password(entropy), is_generated: true }));
@@ -49,7 +49,7 @@ impl PasswordFrom {
     }
 }
 
-/// Four groups of five characters that are told apart by eye: 98 bits.
+/// Generates a password: four groups of five characters that cannot be mistaken for each other, about 99 bits.
 pub(crate) fn generated_password(entropy: &mut protocol::crypto::entropy::Entropy) -> Secret {
     const DIGITS: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
     let mut text = String::new();
@@ -58,7 +58,7 @@ pub(crate) fn generated_password(entropy: &mut protocol::crypto::entropy::Entrop
             text.push('-');
         }
         let [byte] = entropy.bytes::<1>();
-        // Bytes beyond the last multiple of 31 would make some characters likelier than others.
+        // Skip values beyond the alphabet, so that all characters are equally likely.
         if let Some(digit) = DIGITS.get(usize::from(byte & 0x1f)) {
             text.push(char::from(*digit));
         }
@@ -66,7 +66,7 @@ pub(crate) fn generated_password(entropy: &mut protocol::crypto::entropy::Entrop
     Secret::new(text)
 }
 
-/// Reads a secret from standard input, without its line's end.
+/// Reads a secret from standard input, without the end of its line.
 pub(super) fn stdin(what: &str) -> Result<Secret, Stop> {
     let stdin = std::io::stdin();
     if std::io::IsTerminal::is_terminal(&stdin) {
@@ -75,7 +75,7 @@ pub(super) fn stdin(what: &str) -> Result<Secret, Stop> {
     read(&mut stdin.lock(), what)
 }
 
-/// Reads a secret from a file, without its line's end.
+/// Reads a secret from a file, without the end of its line.
 pub(super) fn file(path: &Path) -> Result<Secret, Stop> {
     let name = path.display().to_string();
     if let Some(text) = loose(path) {

@@ -1,4 +1,4 @@
-//! `grantry key`: the ring of sealing keys.
+//! `grantry key`: lists and rotates sealing keys, and replaces the master key.
 
 use std::path::PathBuf;
 
@@ -45,7 +45,7 @@ before need the old key.")]
 
 impl Key {
     pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
-        // Makes the first key where there is none yet, so that there is something to list or to rotate.
+        // Makes the first sealing key if there is none.
         desk.keys().await?;
         let ring = match self {
             Self::List => desk.store.seal_keys().await?,

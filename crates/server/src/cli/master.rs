@@ -1,7 +1,8 @@
-//! `grantry key replace-master`: another master key takes the place of one that leaked.
+//! `grantry key replace-master`: replaces a master key that leaked.
 //!
-//! Seeds of second factors are sealed again, one user at a time; a seed that is sealed with the new key already is left alone, so
-//! a run that broke off can be repeated. The fingerprint in the store changes last: until then the old key is the store's.
+//! The shared secrets of second factors are encrypted again, one user at a time. A secret that is already encrypted
+//! with the new key stays, so an interrupted run can be repeated. The fingerprint in the store changes last; until then
+//! the old key is valid.
 
 use std::path::Path;
 
@@ -16,7 +17,8 @@ use super::words;
 use crate::config::{Master, read_master};
 use crate::keys;
 
-/// Seals everything that hangs on the master key with the one in `file`, which is made if it is not there.
+/// Encrypts everything that depends on the master key with the key in `file`. Generates that key if the file does not
+/// exist.
 pub(super) async fn replace(desk: &Desk, file: &Path) -> Result<Answer, Stop> {
     let Master::Known(old) = &desk.configuration.master else {
         return Err(Stop::no("there is no master key yet, and so none to replace"));

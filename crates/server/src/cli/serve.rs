@@ -1,4 +1,4 @@
-//! `grantry serve`.
+//! `grantry serve`: runs the server.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::observe::log;
 use crate::serve::{self, ServeError};
 use crate::signals::Signals;
 
-/// Runs the server until it is told to end, which may be before it is ready.
+/// Runs the server until a signal ends it. The signal may come before the server is ready.
 pub(super) async fn run(config: &Path) -> Result<Answer, Stop> {
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
     let loaded = config::load(config, &config::variables());
@@ -19,7 +19,7 @@ pub(super) async fn run(config: &Path) -> Result<Answer, Stop> {
     for warning in &warnings {
         tracing::warn!(place = %warning.place, "{}", warning.text);
     }
-    // A task of its own, because opening a file may block.
+    // Run it as a task, because opening a file may block.
     let opening = tokio::spawn(serve::open(configuration));
     let app = tokio::select! {
         opened = opening => opened.map_err(|error| Stop::no(error.to_string()))??,

@@ -1,4 +1,4 @@
-//! `grantry token`: personal access tokens, which people make for scripts of their own.
+//! `grantry token`: personal access tokens.
 
 use clap::{Args, Subcommand};
 use protocol::client::registration;
@@ -77,7 +77,7 @@ impl Add {
                     .ok_or_else(|| Stop::usage(format!("--expires is a duration such as 30d, not `{text}`")))?,
             ),
         };
-        // The judge checks it again. Here it is told with its whole words.
+        // The judge checks the scope again. Here the error shows the whole word.
         if let Some(text) = &self.scope {
             registration::named_scope(text, policy).map_err(|(no, word)| match no {
                 No::ScopeNotOffered => words::of_scope(&word, policy),
@@ -123,7 +123,7 @@ async fn revoke(token: &str, desk: &Desk) -> Result<Answer, Stop> {
     let keys = desk.keys().await?;
     for policy in &desk.configuration.policies {
         let call = RevokeToken(AnyToken::read(text.reveal(), policy, &keys));
-        // A surface that does not know the token says nothing about the others.
+        // Another surface may know the token.
         let what = match desk.ask(&call, Rules::of(policy)).await? {
             Ok(Revoked::Personal(row)) => return Ok(revoked_personal(&row)),
             Ok(Revoked::Access) => "access token",

@@ -1,4 +1,4 @@
-//! `grantry user`: people with an account.
+//! `grantry user`: accounts of users.
 
 mod link;
 mod second_factor;
@@ -161,7 +161,7 @@ impl User {
     }
 }
 
-/// Asks the judge of what the operator does with accounts.
+/// Judges a command about an account, and commits what is decided.
 pub(super) async fn ask(
     user: &str,
     act: UserAct,
@@ -173,12 +173,12 @@ pub(super) async fn ask(
     desk.ask(&call, keys.map_or(rules, |keys| rules.with_keys(keys))).await
 }
 
-/// Does something with an account, and gives it as it is then.
+/// As [`ask`], for a command that needs no keys. Returns the changed account.
 async fn done(user: &str, act: UserAct, desk: &Desk) -> Result<Arc<Row>, Stop> {
     Ok(ask(user, act, desk, None).await?.map_err(|refusal| words::of(&refusal, user))?.user)
 }
 
-/// Adds a person.
+/// Adds an account.
 pub(crate) async fn add(user: NewUser, desk: &Desk) -> Result<Arc<Row>, Stop> {
     done("", UserAct::Add(user), desk).await
 }
@@ -240,7 +240,7 @@ async fn delete(name: &str, desk: &Desk) -> Result<Answer, Stop> {
 
 impl SetPassword {
     async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
-        // Somebody who mistyped the name should not have to type the password first.
+        // Report a mistyped name before reading the password.
         desk.user(&self.user).await?;
         let Some(Password { text: password, is_generated }) = self.password.read(&mut desk.entropy())? else {
             return Err(Stop::usage(

@@ -1,5 +1,5 @@
-//! The operator's words for refusals. The table of refusals speaks to the people and programs that the server answers; on
-//! the command line the same refusal names the option or the command that helps.
+//! Texts of refusals for the operator. The table of refusals has texts for users and clients. On the command line, the
+//! text names the option or command that helps.
 
 use protocol::client_setting::{Fault, Setting};
 use protocol::names::{NAME_CHARACTERS_MAX, USERNAME_CHARACTERS_MAX};
@@ -10,8 +10,7 @@ use protocol::refusal::{No, Refusal};
 use super::answer::Stop;
 use crate::config::suggestion;
 
-/// Why a judge refused a command. `typed` is what the operator typed, in full: a refusal quotes its
-/// beginning.
+/// Returns the error for a refused command. `typed` is the whole argument; a refusal holds only its beginning.
 pub(super) fn of(refusal: &Refusal, typed: &str) -> Stop {
     let value = match refusal.no {
         No::UserAbsent | No::ClientAbsent | No::UserOff | No::EmailMalformed | No::TotpUnreadable => typed,
@@ -20,7 +19,7 @@ pub(super) fn of(refusal: &Refusal, typed: &str) -> Stop {
     of_value(refusal.no, value).unwrap_or_else(|| Stop::usage(refusal.text()))
 }
 
-/// What is wrong with what is said about a client of a surface.
+/// Returns the error for a fault in a client's settings. `policy` is that of the client's surface.
 pub(super) fn of_fault(fault: &Fault, policy: &Policy) -> Stop {
     let value = fault.value.as_deref().unwrap_or_default();
     match fault.no {
@@ -36,13 +35,13 @@ pub(super) fn of_fault(fault: &Fault, policy: &Policy) -> Stop {
     }
 }
 
-/// The dialect has no such scope.
+/// Returns the error for a scope that the dialect does not have.
 pub(super) fn of_scope(word: &str, policy: &Policy) -> Stop {
     let near = suggestion(word, policy.scope.list.iter().map(|(word, _)| word.as_str()));
     Stop::no(format!("the dialect `{}` has no scope `{word}`{near}", policy.dialect))
 }
 
-/// The words for a refusal because of this value, where the table's own are not the operator's.
+/// Returns the error for a refusal of this value; `None` if the text of the table fits the operator too.
 pub(super) fn of_value(no: No, value: &str) -> Option<Stop> {
     Some(match no {
         No::IdMalformed => Stop::usage("an id has 1 to 255 printable ASCII characters and no space"),

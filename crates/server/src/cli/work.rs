@@ -1,8 +1,9 @@
-//! `grantry work`: the jobs that the server does beside answering requests.
+//! `grantry work`: lists, retries and drops the jobs that the server does in the background.
 
 use clap::{Args, Subcommand, ValueEnum};
 use protocol::line::{Changes, Write};
-use protocol::model::{EventKind, Job, JobId, JobState};
+use protocol::model::{Event, EventKind, Job, JobId, JobState};
+use protocol::time::UnixTime;
 use serde_json::{Map, Value, json};
 use store::{CommitError, JobChange, JobFilter};
 
@@ -14,7 +15,7 @@ use crate::entropy::Source;
 use crate::ids::Ids;
 use crate::work::jobs::TEST;
 
-/// Jobs that are listed unless `--limit` says otherwise.
+/// Default of `--limit`.
 const LIMIT: &str = "1000";
 const COLUMNS: [&str; 7] = ["id", "kind", "state", "attempts", "created_at", "due_at", "last_error"];
 
@@ -116,24 +117,22 @@ impl List {
 impl One {
     async fn retry(self, desk: &Desk) -> Result<Answer, Stop> {
         desk.check_clock().await?;
-        let id = self.id;
-        if !desk.store.change_job(JobId(id), JobChange::Retry { now: desk.now() }).await? {
+        let (id, now) = (self.id, desk.now());
+        if !desk.store.change_job(JobId(id), JobChange::Retry { now }, event(EventKind::JobRetried, id, now)).await? {
             return Err(Stop::no(format!(
                 "no job `{id}` that could be retried now: see `grantry work list`. If the job is listed, a server is doing it \
                  or was stopped while it did; try again in a minute"
             )));
         }
-        desk.note(EventKind::JobChanged, format!("{id} retried")).await?;
         let text = format!("Job {id} is due now. A running server does it within seconds.");
         Ok(Answer::new(json!({"id": id.to_string(), "is_due": true}), text))
     }
 
     async fn drop(self, desk: &Desk) -> Result<Answer, Stop> {
         let id = self.id;
-        if !desk.store.change_job(JobId(id), JobChange::Drop).await? {
+        if !desk.store.change_job(JobId(id), JobChange::Drop, event(EventKind::JobDropped, id, desk.now())).await? {
             return Err(Stop::no(format!("no job `{id}`: see `grantry work list`")));
         }
-        desk.note(EventKind::JobChanged, format!("{id} dropped")).await?;
         Ok(Answer::new(json!({"id": id.to_string(), "is_dropped": true}), format!("Job {id} was removed.")))
     }
 }
@@ -160,6 +159,12 @@ impl Test {
     }
 }
 
+/// The audit event of a command about a job.
+fn event(kind: EventKind, id: i64, now: UnixTime) -> Event {
+    let detail = format!("job {id}");
+    Event { at: now, kind, user: None, client: None, address: String::new(), detail, actor: Some(actor()) }
+}
+
 /// Draws the ID of a new job. The process number is random, as it is for all commands.
 fn new_id() -> Result<JobId, Stop> {
     let drawn = Source::System.draw();
@@ -167,7 +172,7 @@ fn new_id() -> Result<JobId, Stop> {
     ids.reserve(Clock::System.now_ms()).map(JobId).map_err(|why| Stop::no(why.to_string()))
 }
 
-/// A job as commands print it, without its document, which may hold an e-mail address or a link.
+/// Returns a job without its document, which may hold an e-mail address or a link.
 fn document(job: &Job) -> Value {
     json!({
         "id": job.id.0.to_string(), "kind": job.kind, "state": job.state.as_str(), "attempts": job.attempts,

@@ -43,10 +43,10 @@ impl fmt::Display for Place {
     }
 }
 
-/// One problem or warning.
+/// A problem or warning.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// Where.
+    /// The position of the problem.
     pub place: Place,
     /// True for a warning, with which the server still starts.
     pub is_warning: bool,

@@ -1,4 +1,5 @@
-//! Who is in the demo: two people, three applications of the standard dialect, and one of each other.
+//! The accounts and applications of the demo: two users, three applications of the standard dialect, and one of each
+//! other dialect.
 
 use protocol::client_setting::{Proposal, Setting};
 use protocol::model::Client;
@@ -13,24 +14,24 @@ use crate::cli::input::generated_password;
 use crate::cli::user;
 use crate::cli::{Desk, Stop};
 
-/// Everybody.
+/// All accounts and applications of the demo.
 #[derive(Debug)]
 pub(super) struct Cast {
     pub(super) alice: Person,
     pub(super) bob: Person,
-    /// Bob's second factor.
+    /// The second factor of Bob.
     pub(super) factor: user::Enrolled,
     /// The sample site: a confidential web application.
     pub(super) web: Registered,
-    /// A program on somebody's own machine: a public client.
+    /// The sample command line: a public client.
     pub(super) cli: Client,
-    /// An API that asks what tokens are worth.
+    /// The sample API: a protected resource that introspects tokens.
     pub(super) api: Registered,
     /// An application of each other dialect.
     pub(super) surfaces: Vec<Example>,
 }
 
-/// Somebody with an account.
+/// A user of the demo.
 #[derive(Debug)]
 pub(super) struct Person {
     pub(super) username: &'static str,
@@ -45,7 +46,7 @@ pub(super) struct Registered {
 }
 
 impl Cast {
-    /// Puts everybody into a fresh store.
+    /// Adds the accounts and applications to a new store.
     pub(super) async fn create(desk: &Desk, ports: &Ports) -> Result<Self, Stop> {
         let alice = person(desk, "alice", "Alice Doe").await?;
         let bob = person(desk, "bob", "Bob Roe").await?;

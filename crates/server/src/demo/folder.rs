@@ -1,4 +1,5 @@
-//! The demo's folder: fresh each time. Only what a demo made is removed, and only from a folder that a demo made.
+//! The folder of the demo, which is emptied at each start. Only files that a demo made are removed, and only from a
+//! folder that a demo made.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -7,21 +8,21 @@ use std::path::{Path, PathBuf};
 use crate::cli::Stop;
 use crate::config::plain;
 
-/// Says that a folder is a demo's. It is locked while the demo runs.
+/// Name of the file that marks the folder of a demo. The file is locked while the demo runs.
 const MARKER: &str = ".grantry-demo";
-/// All that a demo makes.
+/// Names of the files that a demo makes.
 const FILES: &[&str] = &["grantry.toml", "grantry.db", "grantry.db-wal", "grantry.db-shm", "grantry.db.key"];
 
-/// A folder that belongs to this demo for as long as it runs.
+/// The folder of a running demo.
 #[derive(Debug)]
 pub(super) struct Folder {
     pub(super) path: PathBuf,
-    /// Holds the lock.
+    /// The marker file, which is locked as long as it is open.
     _marker: File,
 }
 
 impl Folder {
-    /// Makes the folder, or empties it of what an earlier demo made.
+    /// Creates the folder, or removes the files of an earlier demo from it.
     pub(super) fn fresh(path: &Path) -> Result<Self, Stop> {
         let cannot = |what: &Path, error: &std::io::Error| Stop::no(format!("{}: {}", what.display(), plain(error)));
         std::fs::create_dir_all(path).map_err(|error| cannot(path, &error))?;
@@ -57,7 +58,7 @@ impl Folder {
         Ok(Self { path: path.to_path_buf(), _marker: file })
     }
 
-    /// Writes a file that only its owner can read, and gives its path.
+    /// Writes a file that only its owner can read, and returns its path.
     pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, Stop> {
         let path = self.path.join(name);
         let mut options = File::options();

@@ -1,5 +1,5 @@
-//! `grantry demo`: everything at once and nothing to configure. A fresh database, two people, an application of every
-//! dialect, the server, and a small sample site that is a client of it.
+//! `grantry demo`: runs everything without configuration. It makes a new database with two users and an application for
+//! every dialect, and runs the server and a small sample site that is a client of the server.
 
 mod cast;
 mod folder;
@@ -53,9 +53,9 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// Runs the demo until it is told to end.
+    /// Runs the demo until a signal ends it.
     pub(crate) async fn run(self, is_json: bool) -> Result<Answer, Stop> {
-        // The demo accepts every waiver that there is, and says so in its configuration.
+        // The demo accepts every waiver. Its configuration lists them.
         let signals = Signals::listen().map_err(|error| Stop::from(ServeError::Signals(error)))?;
         log::start(&Log { level: "warn,waivers=off".to_owned(), is_json: false, file: None, has_audit: None })
             .map_err(Stop::no)?;
@@ -71,7 +71,7 @@ impl Demo {
         let (end, ending) = watch::channel(false);
         let open = tokio::spawn(accept::serve(listener, None, site, ending));
         let served = serve::run(app, signals, |_| printed::print(&cast, &ports, &folder, is_json)).await;
-        // The sample site may be gone already; then there is nobody to tell.
+        // Sending fails if the sample site has ended already.
         let _ = end.send(true);
         open.await.map_err(|error| Stop::no(error.to_string()))?;
         served?;
@@ -79,7 +79,7 @@ impl Demo {
     }
 }
 
-/// The demo's configuration: on this machine only, with a resource and a scope of its own.
+/// Returns the text of the demo's configuration. The server listens on this machine only.
 fn configuration_text(ports: &Ports) -> String {
     let mut text = format!(
         r#"# Made by `grantry demo`, and made anew whenever it starts.
@@ -115,7 +115,7 @@ list = {{ profile = "See your name and user name", email = "See your e-mail addr
     text
 }
 
-/// What the surfaces of the demo waive, all together.
+/// Returns all waivers of the demo's dialects.
 fn waivers() -> Vec<String> {
     let shipped = surfaces::NAMES.iter().filter_map(|name| dialect::Dialect::shipped(name, &[])?.ok());
     let mut waivers: Vec<String> = shipped.flat_map(|dialect| dialect.waives).collect();
@@ -124,7 +124,7 @@ fn waivers() -> Vec<String> {
     waivers
 }
 
-/// The demo's configuration, without what the environment says: nothing is to be configured.
+/// Loads the demo's configuration. Environment variables are ignored.
 fn configuration(config: &std::path::Path) -> Result<Configuration, Stop> {
     config::load(config, &[])
         .map(|loaded| loaded.configuration)

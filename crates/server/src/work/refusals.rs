@@ -1,8 +1,8 @@
-//! The lines about refused requests that repeat, and about audit events that had no line.
+//! The task that logs repeated refusals, and audit events without a line.
 
 use super::task::{Failure, Next, Node};
 
-/// Logs how often requests were refused, and how many audit events there were, without a line of their own.
+/// Logs the number of refused requests of each kind, and of audit events, that had no line of their own.
 #[expect(clippy::unused_async, reason = "a run of a task is a future")]
 pub(super) async fn tell(node: &Node) -> Result<Next, Failure> {
     node.app.refusals.tell();

@@ -16,7 +16,7 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// Opens so many connections for `purpose` when they are first used.
+    /// Prepares `count` connections for `purpose`, which are opened when they are first used.
     pub(super) fn new(connector: &Arc<Connector>, purpose: Purpose, count: usize) -> Self {
         let hold = |_| Mutex::new(Hold::new(Arc::clone(connector), purpose));
         Self { holds: (0..count).map(hold).collect(), next: AtomicUsize::new(0) }

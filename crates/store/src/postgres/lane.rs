@@ -14,7 +14,7 @@ use crate::documents::Documents;
 /// Time after which a lane gives up on a batch while the server is unreachable. Long enough for a quick restart or
 /// failover, and shorter than clients wait.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Time limit for a batch, and for other work that somebody waits for.
+/// Time limit for a batch, and for other work that callers wait for.
 const BATCH_MAX: Duration = Duration::from_secs(20);
 /// Time limit for a rollback.
 const ROLLBACK_MAX: Duration = Duration::from_secs(2);

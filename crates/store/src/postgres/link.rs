@@ -91,7 +91,7 @@ pub(super) struct Link {
     /// Time at which the oldest plan was made.
     planned_at: Instant,
     settings: &'static str,
-    /// Dropping this tells the connection's task that no answers are awaited any more.
+    /// Dropping this tells the connection's task that nobody waits for answers any more.
     _held: oneshot::Sender<()>,
 }
 

@@ -1,4 +1,4 @@
-//! Lists for people, each as of one moment.
+//! Queries of lists, each in one snapshot.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use super::stop::Stop;
 use crate::documents::Documents;
 use crate::{Application, Counts, EventFilter, Noted, Query, Rows, TABLES};
 
-/// A larger table is not counted. All tables of this size together are counted within the time that a list may take, also
-/// from a slow disk; a hundred million tokens are not.
+/// Maximum size of a table whose rows are counted, in bytes. All tables up to this size can be counted within the time
+/// limit of a list, even from a slow disk. A hundred million tokens cannot.
 const COUNTED_BYTES_MAX: i64 = 64 << 20;
 
 /// A connection inside a snapshot, and the documents.
@@ -30,7 +30,7 @@ pub(super) struct View<'a> {
 const CLIENTS: &str = "SELECT key, version FROM clients";
 const USERS: &str = "SELECT key, version FROM users";
 
-/// Answers a question.
+/// Runs a query.
 pub(super) async fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
     Ok(match query {
         Query::Clients { owner, after, rows_max } => Rows::Clients(view.page(*owner, *after, *rows_max).await?),
@@ -92,7 +92,7 @@ impl View<'_> {
         self.link.rows(sql, values).await?.iter().map(read).collect()
     }
 
-    /// The documents of these rows, in memory or read.
+    /// Returns the documents of these rows, from the cache or from the database.
     async fn pins(
         &self,
         clients: impl Iterator<Item = (ClientKey, Option<u32>)>,
@@ -109,7 +109,7 @@ impl View<'_> {
         Ok(pins)
     }
 
-    /// Clients by a statement that gives `key, version`.
+    /// Returns the clients that a statement finds, whose columns are `key, version`.
     async fn clients(&self, sql: &str, values: &[Typed<'_>]) -> Result<Vec<Arc<Client>>, Stop> {
         let read = |row: &Row| Ok((ClientKey(row::get(row, 0)?), row::version(row, 1)?));
         let keys = self.rows(sql, values, read).await?;
@@ -117,7 +117,7 @@ impl View<'_> {
         Ok(keys.iter().filter_map(|(key, _)| pins.client(*key)).collect())
     }
 
-    /// Users by a statement that gives `key, version`.
+    /// Returns the users that a statement finds, whose columns are `key, version`.
     async fn users(&self, sql: &str, values: &[Typed<'_>]) -> Result<Vec<Arc<User>>, Stop> {
         let read = |row: &Row| Ok((UserKey(row::get(row, 0)?), row::version(row, 1)?));
         let keys = self.rows(sql, values, read).await?;
@@ -153,11 +153,11 @@ impl View<'_> {
     }
 
     async fn events(&self, filter: &EventFilter) -> Result<Vec<Noted>, Stop> {
-        // No event has an address with a NUL.
+        // No event has an address with a NUL character, which PostgreSQL would refuse.
         if filter.address.as_deref().is_some_and(|address| address.contains('\0')) {
             return Ok(Vec::new());
         }
-        // One text for each question, so that it can be planned for the index that fits it.
+        // Each combination of conditions has its own statement, so that PostgreSQL can choose the best index for it.
         let when =
             |is_set: bool, condition: &'static str, absent: &'static str| if is_set { condition } else { absent };
         let sql = format!(
@@ -192,7 +192,7 @@ impl View<'_> {
     }
 
     async fn identities(&self, user: UserKey) -> Result<Vec<Identity>, Stop> {
-        // By their bytes, as the other stores sort them, and not as people of some country would.
+        // Sort by bytes, as the other stores do, and not by a collation.
         let sql = concat!(
             "SELECT ",
             columns!(identity),
@@ -227,10 +227,10 @@ impl View<'_> {
         live_at: Option<UnixTime>,
         rows_max: usize,
     ) -> Result<Vec<Held<Grant>>, Stop> {
-        // One text for each question, so that it can be planned for the index that fits it.
+        // Each combination of conditions has its own statement, so that PostgreSQL can choose the best index for it.
         let of_user = if user.is_some() { "g.user_key = $1" } else { "$1::bigint IS NULL" };
         let of_client = if client.is_some() { "g.client_key = $2" } else { "$2::bigint IS NULL" };
-        // The grants of a client or user that were all revoked at once are told by their ids.
+        // Grants that a revocation of everything of a client or user covers are recognised by their ids.
         let of_time = if live_at.is_some() {
             "NOT g.is_revoked AND g.expires_at > $3 \
              AND c.key IS NOT NULL AND g.id >= coalesce((c.document::json ->> 'revoked_below')::bigint, 0) \
@@ -283,7 +283,7 @@ impl View<'_> {
         Ok(found.into_iter().map(|(row, _)| super::load::held(pins.user(row.user), row)).collect())
     }
 
-    /// Counts the rows of tables up to a size, and asks the planner about the others.
+    /// Counts the rows of tables up to a size, and uses the planner's estimate for larger ones.
     pub(super) async fn counts(&self, counted_bytes_max: i64) -> Result<Counts, Stop> {
         let (mut rows, mut estimated) = (Vec::new(), Vec::new());
         for table in TABLES {
@@ -306,8 +306,8 @@ impl View<'_> {
         }
         let sql = "SELECT pg_database_size(current_database())";
         let bytes = self.rows(sql, &[], |row| row::get::<i64>(row, 0)).await?;
-        // As the statistics have it: what the tables take beyond their live rows, each with its 28 bytes of header and
-        // pointer, and some 4 of padding. Dead rows are part of it, before a vacuum makes room of them and after.
+        // The free space by the statistics: the size of the tables without their live rows. Each row has 28 bytes of
+        // header and pointer, and about 4 bytes of padding. Dead rows count as free, before and after a vacuum.
         let sql = "SELECT coalesce(sum(greatest(pg_relation_size(t.relid) \
             - greatest(c.reltuples::float8, t.n_live_tup) * (32 + w.width), 0)), 0)::bigint \
             FROM pg_stat_user_tables AS t JOIN pg_class AS c ON c.oid = t.relid \
@@ -337,7 +337,8 @@ impl View<'_> {
         Ok(count.first().and_then(|count| u64::try_from(*count).ok()).unwrap_or_default())
     }
 
-    /// As many as the planner expects: by the size of the table now, and how full its pages were when it was last analyzed.
+    /// Returns the planner's estimate of the number of rows. It is based on the current size of the table, and on the
+    /// rows per page when the table was last analyzed.
     async fn estimate(&self, table: &str) -> Result<u64, Stop> {
         let plan = self.rows(&format!("EXPLAIN SELECT FROM {table}"), &[], |row| row::get::<String>(row, 0)).await?;
         let expected = plan.first().and_then(|line| line.split_once(" rows=")?.1.split(' ').next()?.parse().ok());

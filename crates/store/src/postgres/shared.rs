@@ -1,4 +1,4 @@
-//! What nodes share beside their rows: news, leases, and counted requests.
+//! What nodes share besides rows: notifications, leases, the fingerprint of the master key, and counted requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,20 +12,21 @@ use super::row;
 use super::stop::Stop;
 use crate::Window;
 
-/// Tells the other nodes that the sealing keys changed.
+/// The statement that notifies other nodes of changed sealing keys.
 pub(super) const NOTIFY: &str = "NOTIFY grantry";
 
-/// The connection that is told what other nodes did.
+/// The purpose of the connection that receives the notifications.
 static LISTENING: Purpose = Purpose { statements: &[], settings: "LISTEN grantry" };
 
-/// Between two looks whether the connection is still there.
+/// Time between two checks of the connection.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// After so many looks the server is asked, since a connection can be gone without a word.
+/// Number of checks after which the server is asked, because a connection can break without notice.
 const ASK_EVERY: u32 = 20;
-/// How long the server may take to answer.
+/// Time limit for the server's answer.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
-/// Listens for as long as it is let. Whenever it begins to listen that is news as well: it may have missed some.
+/// Listens for notifications until it is dropped. Each new connection counts as a notification, because some may have
+/// been missed.
 pub(super) async fn listen(connector: Arc<Connector>) {
     loop {
         if let Ok(link) = connector.connect(LISTENING).await {
@@ -36,7 +37,7 @@ pub(super) async fn listen(connector: Arc<Connector>) {
     }
 }
 
-/// Waits until the connection is gone.
+/// Waits until the connection breaks.
 async fn stay(link: &Link) {
     for look in 1_u32.. {
         tokio::time::sleep(LOOK_EVERY).await;
@@ -51,7 +52,7 @@ async fn stay(link: &Link) {
     }
 }
 
-/// Asks for a lease.
+/// Takes or renews a lease.
 pub(super) struct Lease<'l> {
     pub(super) work: &'l str,
     pub(super) holder: i64,
@@ -62,7 +63,7 @@ impl Errand for Lease<'_> {
     type Done = bool;
 
     async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
-        // By the database's clock, which is the same for all nodes.
+        // Leases use the clock of the database, which is the same for all nodes.
         const SQL: &str = "INSERT INTO leases AS l (name, holder, until) \
             VALUES ($1, $2, clock_timestamp() + $3 * interval '1 second') \
             ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until \
@@ -72,7 +73,7 @@ impl Errand for Lease<'_> {
     }
 }
 
-/// Asks whether there ever was a lease.
+/// Finds out whether a lease was ever taken.
 pub(super) struct WasLeased<'l> {
     pub(super) work: &'l str,
 }
@@ -112,7 +113,7 @@ impl Errand for NoteMasterFingerprint {
     }
 }
 
-/// Puts the fingerprint of another master key in the place of the one that is noted.
+/// Replaces the noted fingerprint of the master key.
 pub(super) struct ReplaceMasterFingerprint {
     pub(super) old: Digest,
     pub(super) new: Digest,
@@ -127,7 +128,7 @@ impl Errand for ReplaceMasterFingerprint {
     }
 }
 
-/// Adds up what nodes counted.
+/// Adds the requests that a node counted to the shared counts.
 pub(super) struct Tally<'t> {
     pub(super) now: UnixTime,
     pub(super) counted: &'t [Window],

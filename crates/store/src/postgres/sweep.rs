@@ -1,4 +1,4 @@
-//! Which rows are of no more use, and how they are removed.
+//! The statements that find and remove expired rows.
 
 use protocol::time::UnixTime;
 
@@ -10,7 +10,8 @@ use super::stop::Stop;
 use crate::walk::{STEP_ROWS, Seen, Sweep};
 use crate::{BURNED_KEPT_S, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, Fault, SPENT_CODE_KEPT_S};
 
-/// How one table is swept: the statement that looks, and the one that removes. Both judge with the same words.
+/// The sweep of one table: the statement that finds expired rows, and the one that removes them, with the same
+/// conditions.
 struct Broom {
     look: &'static str,
     remove: &'static str,
@@ -35,6 +36,7 @@ static BROOMS: &[Broom] = brooms! {
     "grants": "(expires_at <= $2)";
     "sessions": "(least(idle_until, expires_at) <= $2)";
     "personal_tokens": "(expires_at <= $2)";
+    "tickets": "(expires_at <= $2)";
     "attempts": "(resets_at <= $2)";
     "burned": "(until + 3600 <= $2)";
     "jobs": "(is_dead AND due_at + 2592000 <= $2)";
@@ -44,17 +46,17 @@ static BROOMS: &[Broom] = brooms! {
 const _: () = assert!(SPENT_CODE_KEPT_S == 3_600 && BURNED_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400);
 const _: () = assert!(DEAD_JOB_KEPT_S == 2_592_000);
 
-/// The time by which the rows of a table are judged. Events are judged by an earlier one: how long they are kept is a
-/// setting.
+/// Returns the time with which the expiry of a table's rows is compared. For events it is earlier by their retention
+/// time, which is a setting.
 fn judged_at(table: usize, now: UnixTime, events_kept_s: u64) -> UnixTime {
-    // The events are the last table.
+    // The table of events is the last one.
     if table + 1 == BROOMS.len() { UnixTime(now.0.saturating_sub_unsigned(events_kept_s)) } else { now }
 }
 
-/// Sweeps at the desk, beside the lanes of the hasty.
+/// The sweep of the store, which uses the connections for lists.
 pub(super) struct Sweeper<'s> {
     pub(super) desk: &'s Desk,
-    /// How long events are kept, in seconds.
+    /// Retention of events in seconds.
     pub(super) events_kept_s: u64,
 }
 

@@ -1,6 +1,6 @@
-//! New rows.
+//! Inserts of new rows.
 
-use protocol::model::{Access, Code, Consent, Event, Grant, Identity, Job, Personal, Session};
+use protocol::model::{Access, Code, Consent, Event, Grant, Identity, Job, Personal, Session, Ticket};
 use rusqlite::{Connection, params_from_iter};
 
 use super::apply::{add, run};
@@ -8,7 +8,7 @@ use super::stop::Stop;
 use crate::rows::ToRow;
 use crate::rows::table::described;
 
-/// An insert for each kind of row. A row whose key is taken loses the turn.
+/// Declares an insert for each kind of row. If the key is taken, the turn is lost.
 macro_rules! inserts {
     ($($name:ident: $row:ty;)*) => {$(
         pub(super) fn $name(connection: &Connection, row: &$row) -> Result<(), Stop> {
@@ -23,12 +23,13 @@ inserts! {
     access: Access;
     personal: Personal;
     session: Session;
+    ticket: Ticket;
     identity: Identity;
     job: Job;
     event: Event;
 }
 
-/// A new consent, or another in its place.
+/// Adds or replaces a consent.
 pub(super) fn consent(connection: &Connection, row: &Consent) -> Result<(), Stop> {
     const SQL: &str = concat!(
         described!(sqlite_insert!(consent)),

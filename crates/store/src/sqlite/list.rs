@@ -1,4 +1,4 @@
-//! Lists for people.
+//! Queries of lists.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::stop::Stop;
 use super::{jobs, row, schema};
 use crate::{Application, Counts, EventFilter, Fault, Noted, Query, Rows, TABLES};
 
-/// Answers every question but that for counts.
+/// Runs every query except that for counts.
 pub(super) fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
     Ok(match query {
         Query::Clients { owner, after, rows_max } => Rows::Clients(view.clients(*owner, *after, *rows_max)?),
@@ -54,7 +54,7 @@ pub(super) fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
     })
 }
 
-/// Counts everything. Takes a while when there is much of it.
+/// Counts all rows, which takes a while in a large database.
 pub(super) fn counts(connection: &Connection) -> Result<Counts, Fault> {
     let number = |sql: &str| -> Result<u64, Stop> {
         Ok(u64::try_from(connection.query_row(sql, [], |row| row.get::<_, i64>(0))?).unwrap_or(0))
@@ -187,7 +187,7 @@ impl View<'_> {
         live_at: Option<UnixTime>,
         rows_max: usize,
     ) -> Result<Vec<Held<Grant>>, Stop> {
-        // One text for each question, so that SQLite can choose the index that fits it.
+        // Each combination of conditions has its own statement, so that SQLite can choose the best index for it.
         let of_user = if user.is_some() { "g.user = ?1" } else { "?1 IS NULL" };
         let of_client = if client.is_some() { "g.client = ?2" } else { "?2 IS NULL" };
         let of_time = if live_at.is_some() { "g.is_revoked = 0 AND g.expires_at > ?3" } else { "?3 IS NULL" };
@@ -240,7 +240,7 @@ impl View<'_> {
     }
 }
 
-/// Was the grant left alone when everything of its user, or of its client, was revoked?
+/// Returns true if no revocation of everything of its user or client covers the grant.
 fn is_above(held: &Held<Grant>) -> bool {
     held.user.as_ref().is_some_and(|user| held.row.id.0 >= user.revoked_below)
         && held.client.as_ref().is_some_and(|client| held.row.id.0 >= client.revoked_below)

@@ -1,11 +1,11 @@
-//! The rows that one call is judged against, as of one moment.
+//! Loading the rows that one call is judged by, in one snapshot.
 
 use std::sync::{Arc, LazyLock};
 
 use protocol::line::{Facts, Key, OwnedCounts, Row as Found, Wants};
 use protocol::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Grant, GrantId, Held, Identity, IdentityName,
-    Personal, PersonalId, Session, SessionId, User, UserKey,
+    Personal, PersonalId, Session, SessionId, Ticket, TicketId, User, UserKey,
 };
 use protocol::names::login_forms;
 use protocol::secret::Digest;
@@ -40,7 +40,8 @@ held!(
     LEFT JOIN clients AS c ON c.key = a.client LEFT JOIN users AS u ON u.key = a.user \
     LEFT JOIN grants AS g ON g.id = a.grant_id WHERE a.id = ?1"
 );
-// A client that asks about a token: the commonest question of all, and so one statement, which needs no transaction.
+// A client that introspects an access token is the most frequent call. One statement finds both rows, so it needs no
+// transaction.
 held!(
     ACCESS_AND_CALLER = ACCESS,
     "c.version, u.version, g.is_revoked, w.key, w.version FROM clients AS w \
@@ -54,6 +55,11 @@ held!(
     LEFT JOIN users AS u ON u.key = p.user WHERE p.id = ?1"
 );
 held!(SESSION = SESSION, "u.version FROM sessions AS s LEFT JOIN users AS u ON u.key = s.user WHERE s.id = ?1");
+held!(
+    TICKET = TICKET,
+    "c.version, u.version FROM tickets AS tk \
+    LEFT JOIN clients AS c ON c.key = tk.client LEFT JOIN users AS u ON u.key = tk.user WHERE tk.id = ?1"
+);
 
 held!(
     IDENTITY = IDENTITY,
@@ -70,12 +76,12 @@ const ATTEMPTS: &str = "SELECT failures, resets_at FROM attempts WHERE key = ?1"
 const CONSENT: &str =
     concat!("SELECT ", described!(sqlite_list!(consent)), " FROM consents AS o WHERE o.user = ?1 AND o.client = ?2");
 
-/// A client, and the access token that it asks about.
+/// A client, and the access token that it introspects.
 type AccessAndCaller = (Option<Arc<Client>>, Option<Held<Access>>);
 
-/// Every statement of this file, for the test that looks at SQLite's plans for them.
+/// Every statement of this file, for the test that checks SQLite's query plans.
 #[cfg(test)]
-pub(super) fn statements_all() -> [&'static str; 16] {
+pub(super) fn statements_all() -> [&'static str; 17] {
     [
         &CODE,
         &GRANT,
@@ -83,6 +89,7 @@ pub(super) fn statements_all() -> [&'static str; 16] {
         &ACCESS_AND_CALLER,
         &PERSONAL,
         &SESSION,
+        &TICKET,
         &IDENTITY,
         CLIENT_BY_ID,
         USER_BY_LOGIN,
@@ -96,8 +103,8 @@ pub(super) fn statements_all() -> [&'static str; 16] {
     ]
 }
 
-/// Loads what is wanted. Outside of a snapshot, one statement is a moment of its own; several are bound together by a
-/// transaction.
+/// Loads the wanted rows. If one statement is enough, it needs no transaction, because a statement sees a single
+/// snapshot. Otherwise a transaction covers all statements.
 pub(super) fn load(connection: &Connection, documents: &Documents, wants: Wants) -> Result<Facts, Stop> {
     let mut facts = Facts::of(wants);
     let view = View { connection, documents, is_snapshot: !connection.is_autocommit() };
@@ -111,7 +118,8 @@ pub(super) fn load(connection: &Connection, documents: &Documents, wants: Wants)
     Ok(facts)
 }
 
-/// Loads what one statement can find, and inside of a snapshot whatever is wanted. Gives `false` if a snapshot is needed.
+/// Loads rows that one statement can find; inside of a snapshot, all wanted rows. Returns false if a snapshot is
+/// needed.
 fn load_at_once(view: View<'_>, facts: &mut Facts) -> Result<bool, Stop> {
     let mut keys = facts.keys();
     match (keys.next(), keys.next(), keys.next()) {
@@ -125,7 +133,7 @@ fn load_at_once(view: View<'_>, facts: &mut Facts) -> Result<bool, Stop> {
                 Ok::<_, Stop>(if matches!(key, Key::Client(_)) { caller.take().into() } else { access.take().into() })
             })?;
         }
-        // The spellings of a name are looked for one after the other, which takes more than one statement.
+        // The forms of a name are searched one after the other, which takes several statements.
         (Some(Key::Login(_)), None, _) | (_, Some(_), _) if !view.is_snapshot => return Ok(false),
         _ if facts.needs_account() && !view.is_snapshot => return Ok(false),
         _ => {
@@ -136,15 +144,16 @@ fn load_at_once(view: View<'_>, facts: &mut Facts) -> Result<bool, Stop> {
     Ok(true)
 }
 
-/// Runs `read` so that all its statements see the same moment: that of the snapshot which the connection keeps, if it does.
+/// Runs `read` in one snapshot, so that all its statements see the same rows. Uses the snapshot that the connection
+/// keeps, if there is one.
 pub(super) fn in_snapshot<T>(connection: &Connection, read: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
     if !connection.is_autocommit() {
         return read();
     }
     connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
     let found = read();
-    // Nothing was written, so there is nothing that an error at the end could lose; but a transaction that stayed open
-    // would pin this connection to an old moment.
+    // Nothing was written, so an error at the end loses nothing. But a transaction that stays open would keep this
+    // connection at an old snapshot.
     let ended = connection.prepare_cached("COMMIT")?.execute([]);
     let found = found?;
     ended?;
@@ -152,7 +161,7 @@ pub(super) fn in_snapshot<T>(connection: &Connection, read: impl FnOnce() -> Res
 }
 
 impl View<'_> {
-    /// What there is under a key.
+    /// Finds the row of a key.
     fn row(&self, key: &Key, so_far: &Facts) -> Result<Found, Stop> {
         Ok(match key {
             Key::Client(client_id) => self.client_by_id(client_id)?.into(),
@@ -161,6 +170,7 @@ impl View<'_> {
             Key::Access(id) => self.access(*id)?.into(),
             Key::Personal(id) => self.personal(*id)?.into(),
             Key::Session(id) => self.session(*id)?.into(),
+            Key::Ticket(id) => self.ticket(*id)?.into(),
             Key::Login(typed) => self.user_by_login(typed)?.into(),
             Key::Sub(sub) => self.user_by_sub(sub)?.into(),
             Key::Identity(name) => self.identity(name)?.into(),
@@ -177,7 +187,7 @@ impl View<'_> {
         })
     }
 
-    /// The client with this public identifier.
+    /// Returns the client with this public identifier.
     pub(super) fn client_by_id(&self, client_id: &str) -> Result<Option<Arc<Client>>, Stop> {
         let found = self
             .connection
@@ -187,7 +197,7 @@ impl View<'_> {
         found.map_or(Ok(None), |(key, version)| self.client(key, Some(version)))
     }
 
-    /// The user with this e-mail address or user name.
+    /// Returns the user with this e-mail address or user name.
     pub(super) fn user_by_login(&self, typed: &str) -> Result<Option<Arc<User>>, Stop> {
         for form in login_forms(typed) {
             if let Some(user) = self.user_where(USER_BY_LOGIN, &form)? {
@@ -197,7 +207,7 @@ impl View<'_> {
         Ok(None)
     }
 
-    /// The user with this public identifier.
+    /// Returns the user with this public identifier.
     pub(super) fn user_by_sub(&self, sub: &str) -> Result<Option<Arc<User>>, Stop> {
         self.user_where(USER_BY_SUB, sub)
     }
@@ -218,7 +228,7 @@ impl View<'_> {
         })?;
         let Some((row, client, user, is_revoked)) = found else { return Ok(None) };
         let (client, user) = (self.client(row.authorization.client, client)?, self.user(row.authorization.user, user)?);
-        // The grant begins with the redemption, so its absence says nothing.
+        // The grant begins when the code is redeemed, so a missing grant does not count as revoked.
         Ok(Some(Held { row, client, user, is_grant_revoked: is_revoked == Some(true) }))
     }
 
@@ -229,7 +239,7 @@ impl View<'_> {
         found.map(|(row, client, user)| self.held_grant(row, client, user)).transpose()
     }
 
-    /// A grant with the client and user of these versions.
+    /// Joins a grant with its client and user, which have these versions.
     pub(super) fn held_grant(&self, row: Grant, client: Option<u32>, user: Option<u32>) -> Result<Held<Grant>, Stop> {
         let (client, user) = (self.client(row.authorization.client, client)?, self.user(row.authorization.user, user)?);
         let is_grant_revoked = row.is_revoked;
@@ -244,7 +254,7 @@ impl View<'_> {
         found.map(|(row, client, user, revoked)| self.held_access(row, client, user, revoked)).transpose()
     }
 
-    /// An access token with the client and user of these versions.
+    /// Joins an access token with its client and user, which have these versions.
     fn held_access(
         &self,
         row: Access,
@@ -268,7 +278,7 @@ impl View<'_> {
             };
             Ok((held, ClientKey(row.get(at + 3)?), row.get(at + 4)?))
         });
-        // Without such a client there is no row, and the token is looked for by itself.
+        // Without the client, the statement finds no row, and the token is searched separately.
         let (held, key, version) = found.optional()?.ok_or(Stop::Missed)?;
         let client = self.client(key, Some(version))?;
         let access =
@@ -281,7 +291,7 @@ impl View<'_> {
         found.map(|(row, user)| self.held_personal(row, user)).transpose()
     }
 
-    /// A personal token with the user of this version.
+    /// Joins a personal access token with its user, who has this version.
     pub(super) fn held_personal(&self, row: Personal, user: Option<u32>) -> Result<Held<Personal>, Stop> {
         let user = self.user(row.user, user)?;
         Ok(Held { row, client: None, user, is_grant_revoked: false })
@@ -292,6 +302,16 @@ impl View<'_> {
         let Some((row, user)) = found else { return Ok(None) };
         let user = self.user(row.user, user)?;
         Ok(Some(Held { row, client: None, user, is_grant_revoked: false }))
+    }
+
+    fn ticket(&self, id: TicketId) -> Result<Option<Held<Ticket>>, Stop> {
+        let found = self.one(&TICKET, id.0, |row| {
+            Ok((row::ticket(row)?, row.get(row::TICKET_WIDTH)?, row.get(row::TICKET_WIDTH + 1)?))
+        })?;
+        let Some((row, client, user)) = found else { return Ok(None) };
+        let client = row.client.map_or(Ok(None), |key| self.client(key, client))?;
+        let user = row.user.map_or(Ok(None), |key| self.user(key, user))?;
+        Ok(Some(Held { row, client, user, is_grant_revoked: false }))
     }
 
     fn identity(&self, name: &IdentityName) -> Result<Option<Held<Identity>>, Stop> {

@@ -1,4 +1,4 @@
-//! Which rows are of no more use, and how they are removed.
+//! The statements that find and remove expired rows.
 
 use protocol::time::UnixTime;
 use rusqlite::{Connection, params};
@@ -8,8 +8,8 @@ use super::writer::{Work, Writer};
 use crate::walk::{STEP_ROWS, Seen, Sweep};
 use crate::{BURNED_KEPT_S, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, Fault, SPENT_CODE_KEPT_S};
 
-/// How one table is swept: the statement that looks, and the one that removes. Both judge with the same words. `?1` is
-/// the id, `?2` the time, `?3` the number of rows to look at.
+/// The sweep of one table: the statement that finds expired rows, and the one that removes them, with the same
+/// conditions. `?1` is the id, `?2` the time, `?3` the number of rows to read.
 pub(super) struct Broom {
     look: &'static str,
     remove: &'static str,
@@ -24,7 +24,7 @@ macro_rules! brooms {
     };
 }
 
-// The literals are SPENT_CODE_KEPT_S and DEAD_TOKEN_KEPT_S; a test holds them together.
+// The literals are SPENT_CODE_KEPT_S and DEAD_TOKEN_KEPT_S. A test compares them.
 static BROOMS: &[Broom] = brooms! {
     "access_tokens": "(expires_at <= ?2 OR (expires_at - 86400 > ?2 AND (\
         NOT EXISTS (SELECT 1 FROM clients WHERE key = client) \
@@ -34,6 +34,7 @@ static BROOMS: &[Broom] = brooms! {
     "grants": "(expires_at <= ?2)";
     "sessions": "(min(idle_until, expires_at) <= ?2)";
     "personal_tokens": "(expires_at <= ?2)";
+    "tickets": "(expires_at <= ?2)";
     "attempts": "(resets_at <= ?2)";
     "burned": "(until + 3600 <= ?2)";
     "jobs": "(is_dead = 1 AND due_at + 2592000 <= ?2)";
@@ -43,15 +44,16 @@ static BROOMS: &[Broom] = brooms! {
 const _: () = assert!(SPENT_CODE_KEPT_S == 3_600 && BURNED_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400);
 const _: () = assert!(DEAD_JOB_KEPT_S == 2_592_000);
 
-/// The time by which the rows of a table are judged. Events are judged by an earlier one: how long they are kept is a
-/// setting.
+/// Returns the time with which the expiry of a table's rows is compared. For events it is earlier by their retention
+/// time, which is a setting.
 fn judged_at(table: usize, now: UnixTime, events_kept_s: u64) -> UnixTime {
-    // The events are the last table.
+    // The table of events is the last one.
     if table + 1 == BROOMS.len() { UnixTime(now.0.saturating_sub_unsigned(events_kept_s)) } else { now }
 }
 
 impl Broom {
-    /// Looks at the rows behind `after`. Gives the dead ones, and the last one looked at, if the table goes on.
+    /// Reads the rows after the id `after`. Returns the ids of the expired ones, and the last id that was read if the
+    /// table continues.
     fn look(&self, connection: &Connection, now: UnixTime, after: i64) -> Result<(Vec<i64>, Option<i64>), Stop> {
         let mut statement = connection.prepare_cached(self.look)?;
         let mut rows = statement.query(params![after, now.0, STEP_ROWS])?;
@@ -66,7 +68,7 @@ impl Broom {
         Ok((dead, (looked_at == STEP_ROWS).then_some(last)))
     }
 
-    /// Removes those of the rows that are still dead, and says how many.
+    /// Removes those of the rows that are still expired. Returns their number.
     pub(super) fn remove(&self, connection: &Connection, now: UnixTime, ids: &[i64]) -> Result<usize, Stop> {
         let mut statement = connection.prepare_cached(self.remove)?;
         let mut removed = 0;
@@ -77,11 +79,11 @@ impl Broom {
     }
 }
 
-/// A connection to look with, and the writer that removes.
+/// The sweep of the store: a connection that reads, and the writer that removes.
 pub(super) struct Sweeper<'s> {
     pub(super) connection: Connection,
     pub(super) writer: &'s Writer,
-    /// How long events are kept, in seconds.
+    /// Retention of events in seconds.
     pub(super) events_kept_s: u64,
 }
 

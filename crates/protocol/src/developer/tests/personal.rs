@@ -1,4 +1,4 @@
-//! Personal access tokens.
+//! Tests of personal access tokens.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Registering an application, and changing what is said about it.
+//! `grantry client add` and `grantry client set`.
 
 use clap::Args;
 use protocol::client::registration::{self, Asked, Asker};
@@ -36,12 +36,12 @@ pub(crate) struct Add {
     pub(crate) secret_stdin: bool,
 }
 
-/// A client that was just registered, and its secret where one was made.
+/// A new client, and its secret if one was generated.
 #[derive(Debug)]
 pub(crate) struct Added {
     pub(crate) client: Client,
     pub(crate) secret: Option<Secret>,
-    /// What the operator should know about what was imported.
+    /// Warnings about an imported identifier or secret.
     pub(crate) warnings: Vec<&'static str>,
 }
 
@@ -70,7 +70,7 @@ impl Add {
         let Self { settings: AddOptions(proposal), dialect, owner, id, secret_stdin } = self;
         let dialect = desk.dialect(dialect.as_deref())?;
         let policy = desk.configuration.policy(&dialect.name).ok_or_else(|| Stop::no("the dialect has no policy"))?;
-        // The judge checks it again. Here it is told with its whole values, and before a secret is typed.
+        // The judge checks the proposal again. Here the errors show whole values, and come before a secret is typed.
         let asked = Asked { asker: Asker::Operator, policy };
         let client = registration::proposed(&proposal, asked).map_err(|faults| told(&faults, policy))?;
         id.as_deref().map(checked_id).transpose()?;
@@ -92,7 +92,7 @@ impl Add {
     }
 }
 
-/// All that is wrong with what is said about a client, a line for each.
+/// Returns all faults of a proposal, one on each line.
 fn told(faults: &[Fault], policy: &Policy) -> Stop {
     let stops = faults.iter().map(|fault| words::of_fault(fault, policy));
     stops.reduce(|one, other| one.and(&other)).unwrap_or_else(|| Stop::usage("the settings of the client are refused"))
@@ -136,13 +136,13 @@ impl Set {
     }
 }
 
-/// Can tokens be asked for this resource?
+/// Returns true if clients can request tokens for this resource.
 fn is_offered(resource: &str, client: &Client, desk: &Desk) -> bool {
     let policy = desk.configuration.policy(&client.dialect);
     policy.is_some_and(|policy| resource_indicator::is_among(&policy.resources, resource))
 }
 
-/// Tells about redirect URIs that work and for which there is a better choice.
+/// Warns about redirect URIs on `localhost`. They work, but a loopback address is the better choice.
 fn warn_of_localhost(client: &Client, document: &mut Value, text: &mut String) {
     let uris = client.redirect_uris.iter().filter(|uri| redirect::is_on_localhost(uri, client.kind));
     let warnings: Vec<String> = uris.map(|uri| format!("{uri}: {}", redirect::LOCALHOST_ADVICE)).collect();

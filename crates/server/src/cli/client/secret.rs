@@ -1,5 +1,5 @@
-//! Secrets of clients: made here, or kept from elsewhere; two at the same time, so that one can be replaced without an
-//! outage.
+//! `grantry client rotate-secret`: generated and imported client secrets. A client can have two at the same time, so
+//! that one can be replaced without an outage.
 
 use clap::Args;
 use protocol::client::registration;
@@ -31,7 +31,7 @@ impl Rotate {
         if self.retire_old {
             return retire(self.client, desk).await;
         }
-        // Somebody who mistyped the client should not have to type the secret first.
+        // Report a mistyped client before reading the secret.
         desk.client(&self.client).await?;
         let given = if self.secret_stdin { Some(input::stdin("the client secret")?) } else { None };
         if let Some(secret) = &given {
@@ -72,13 +72,14 @@ async fn retire(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
     Ok(Answer::new(document, text))
 }
 
-/// Checks a secret from elsewhere before it is hashed, and tells its fault in full.
+/// Checks an imported secret before it is hashed. The error shows the whole fault.
 pub(super) fn check(secret: &Secret) -> Result<(), Stop> {
     let checked = registration::check_imported_secret(secret);
     checked.map_err(|(no, value)| words::of_value(no, &value).unwrap_or_else(|| Stop::no(no.row().text)))
 }
 
-/// What may surprise about an identifier and a secret from elsewhere. RFC 6749 §2.3.1 wants both form-encoded in the header.
+/// Returns warnings about an imported identifier or secret with characters that RFC 6749 §2.3.1 form-encodes in the
+/// header.
 pub(super) fn warnings(client_id: Option<&str>, secret: Option<&Secret>) -> Vec<&'static str> {
     let is_ambiguous = |text: &str| text.contains(['+', '%']);
     let mut warnings = Vec::new();
@@ -97,7 +98,7 @@ pub(super) fn warnings(client_id: Option<&str>, secret: Option<&Secret>) -> Vec<
     warnings
 }
 
-/// Adds warnings to an answer.
+/// Adds warnings to the output.
 pub(super) fn warn(warnings: &[&str], document: &mut Value, text: &mut String) {
     if warnings.is_empty() {
         return;

@@ -1,4 +1,5 @@
-//! `grantry db backup` and `grantry db restore`: everything in one file, with the master key sealed by a passphrase.
+//! `grantry db backup` and `grantry db restore`: all rows in one file, optionally with the master key, encrypted by a
+//! passphrase.
 
 use std::fs::{self, File};
 use std::io;
@@ -43,15 +44,15 @@ impl PassphraseFrom {
     }
 }
 
-/// A backup that is being written: the file has another name until it is whole, so that half of one is never taken for a
-/// backup, however the writing ended.
+/// A backup that is being written. The file has a temporary name until it is complete, so that an incomplete file is
+/// never taken for a backup.
 struct Partial<'f> {
     file: &'f Path,
     path: PathBuf,
 }
 
 impl<'f> Partial<'f> {
-    /// Makes the file under its other name, which it must not have already.
+    /// Creates the file under its temporary name. Fails if either file exists.
     fn begin(file: &'f Path) -> Result<Self, Stop> {
         if file.exists() {
             return Err(Stop::no(format!("{} is there already: name a new file", file.display())));
@@ -68,16 +69,16 @@ impl<'f> Partial<'f> {
         }
     }
 
-    /// Gives the file its name, once everything in it is on disk.
+    /// Syncs the file to disk, and gives it its final name.
     fn end(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()?;
         fs::rename(&self.path, self.file)?;
-        // The new name must be on disk too.
+        // Sync the directory too, so that the new name is durable.
         let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     }
 
-    /// Removes what was written, as far as it can be removed.
+    /// Removes the temporary files. Errors are ignored.
     fn give_up(&self) {
         for ending in ["", "-wal", "-shm", "-journal"] {
             let _ = fs::remove_file(with_ending(&self.path, ending));
@@ -91,7 +92,7 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Writes a copy of everything into a new file.
+/// Runs `grantry db backup`.
 pub(super) async fn backup(file: &Path, from: &PassphraseFrom, desk: &Desk) -> Result<Answer, Stop> {
     let sealed = match from.read()? {
         None => None,
@@ -132,7 +133,7 @@ async fn write(partial: &Partial<'_>, sealed: Option<&[u8]>, desk: &Desk) -> Res
     partial.end().map_err(|error| Stop::no(format!("{} cannot be written: {error}", partial.file.display())))
 }
 
-/// Fills an empty store from a backup, and puts the master key where it belongs.
+/// Runs `grantry db restore`: fills an empty store from a backup, and writes the master key to its file.
 pub(super) async fn restore(
     file: &Path,
     from: &PassphraseFrom,
@@ -143,7 +144,7 @@ pub(super) async fn restore(
         return Err(Stop::no(format!("there is no file {}", file.display())));
     }
     let key = opened(file, from)?;
-    // The configuration may name a file that is to be made here, so this comes first.
+    // The configuration may name the file that is written here, so write it first.
     let mut written = None;
     if let Some((path, key)) = master_file.zip(key.as_ref()) {
         put(path, key)?;
@@ -171,7 +172,7 @@ pub(super) async fn restore(
     }
     let source = store::open(&format!("sqlite:{}", file.display()), Mode::Existing).await;
     let source = source.map_err(|error| Stop::no(error.to_string()))?;
-    // The backup knows which key it was made with, also where it does not hold the key itself.
+    // A backup holds the fingerprint of its master key, even if it does not hold the key.
     if let (Master::Known(own), Some(noted)) = (known(&configuration.master, key), source.master_fingerprint().await?)
         && fingerprint(&own) != noted
     {
@@ -194,7 +195,7 @@ pub(super) async fn restore(
     Ok(Answer::new(json!({"rows": rows, "master_file": written.map(|path| path.display().to_string())}), text))
 }
 
-/// The key that the restored store will have: the one of the configuration, or else the one of the backup.
+/// Returns the master key of the restored store: that of the configuration, or else that of the backup.
 fn known(own: &Master, key: Option<Zeroizing<[u8; 32]>>) -> Master {
     match (own, key) {
         (Master::Absent(_), Some(key)) => Master::Known(key),
@@ -202,7 +203,7 @@ fn known(own: &Master, key: Option<Zeroizing<[u8; 32]>>) -> Master {
     }
 }
 
-/// The master key in a backup, if a passphrase was given.
+/// Decrypts the master key in a backup; `None` without a passphrase.
 fn opened(file: &Path, from: &PassphraseFrom) -> Result<Option<Zeroizing<[u8; 32]>>, Stop> {
     let Some(passphrase) = from.read()? else { return Ok(None) };
     let Some(sealed) = store::enclosed(file)? else {
@@ -214,7 +215,7 @@ fn opened(file: &Path, from: &PassphraseFrom) -> Result<Option<Zeroizing<[u8; 32
     Ok(Some(Zeroizing::new(key)))
 }
 
-/// Writes the master key into a file that is not there, or that has this key already.
+/// Writes the master key to a new file. Does nothing if the file holds this key already.
 fn put(path: &Path, key: &[u8; 32]) -> Result<(), Stop> {
     if path.exists() {
         return match read_master(path) {

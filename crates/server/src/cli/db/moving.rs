@@ -1,4 +1,4 @@
-//! `grantry db migrate --from … --to …`: everything moves to another store.
+//! `grantry db migrate --from … --to …`: copies all rows to another store.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::cli::answer::{Answer, Stop};
 use crate::cli::show;
 use crate::keys::SERVING;
 
-/// Between two lines of progress, where nobody watches them.
+/// Minimum time between two lines of progress that are not written to a terminal.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
-/// Moves everything. What is at the destination beyond the source goes, so the destination must be empty, or have got what
-/// it has from an earlier run.
+/// Copies all rows. Rows of the destination that the source does not have are removed. So the destination must be empty
+/// or come from an earlier run, unless `is_forced`.
 pub(super) async fn migrate(from: &str, to: &str, is_forced: bool) -> Result<Answer, Stop> {
     if from == to {
         return Err(Stop::usage("--from and --to name the same store"));
@@ -41,7 +41,7 @@ async fn open(option: &str, url: &str, mode: Mode) -> Result<Arc<dyn Store>, Sto
     store::open(url, mode).await.map_err(|error| Stop::no(format!("{option}: {error}")))
 }
 
-/// Copies everything and compares it, with progress on standard error.
+/// Copies all rows and compares both stores. Shows progress on standard error.
 pub(super) async fn copy(source: &dyn Store, destination: &dyn Store) -> Result<Vec<Moved>, Stop> {
     let mut told = Told::new();
     let moved = moving::move_all(source, destination, |progress| told.tell(progress)).await;
@@ -53,14 +53,14 @@ fn documents(moved: &[Moved]) -> Vec<Value> {
     moved.iter().map(|own| json!({"table": own.table, "rows": own.rows, "sha256": own.digest})).collect()
 }
 
-/// Is the destination empty, or a part of the source?
+/// Checks that the destination is empty, or holds a part of the source.
 async fn may_be_filled(source: &dyn Store, destination: &dyn Store) -> Result<(), Stop> {
     let (there, here) = (source.seal_keys().await?, destination.seal_keys().await?);
     let greatest = destination.greatest_id().await?;
     if here.is_empty() && greatest == 0 {
         return Ok(());
     }
-    // The source may have rotated its keys since the last run, so one key that both know is enough.
+    // The source may have rotated its sealing keys since the last run, so one common key is enough.
     if !here.iter().any(|key| there.contains(key)) {
         return Err(Stop::no(
             "--to: another installation is there, or this one as it was before all its sealing keys were rotated. Name an \
@@ -73,7 +73,7 @@ async fn may_be_filled(source: &dyn Store, destination: &dyn Store) -> Result<()
     Ok(())
 }
 
-/// Progress: one line that changes for a person, and a line now and then for a log.
+/// Progress on standard error: one changing line on a terminal, or a line every few seconds in a log.
 struct Told {
     is_watched: bool,
     last: Instant,
@@ -101,7 +101,7 @@ impl Told {
     }
 }
 
-/// Writes progress. Where it cannot be written, the move goes on.
+/// Writes progress. Errors are ignored, so that the copy continues.
 fn tell(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

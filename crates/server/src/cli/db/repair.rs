@@ -1,4 +1,4 @@
-//! `grantry db repair`: removes what was written while the clock was wrong.
+//! `grantry db repair`: removes or corrects rows that were written while the clock was wrong.
 
 use std::sync::Arc;
 
@@ -15,31 +15,32 @@ use crate::cli::{show, words};
 use crate::plausible::BEHIND_MAX_MS;
 use crate::{id_time, keys};
 
-/// Tables whose rows are removed when their id is of a time that did not come yet.
-const REMOVED: [&str; 5] = ["sessions", "codes", "grants", "access_tokens", "personal_tokens"];
-/// Rows that are read at once.
+/// Tables whose rows are removed if their id is of a time in the future.
+const REMOVED: [&str; 6] = ["sessions", "codes", "grants", "access_tokens", "personal_tokens", "tickets"];
+/// Number of rows that are read at once.
 const STRETCH_ROWS: usize = 1_000;
-/// A counter of failed attempts ends within this many seconds: a year is longer than any lockout.
+/// Maximum remaining window of a counter of failed attempts, in seconds. One year is longer than any lockout.
 const ATTEMPTS_MAX_S: u64 = 366 * 86_400;
-/// A grant ends within this many seconds, unless it never does: twenty years are longer than any lifetime in use.
+/// Maximum remaining lifetime of a grant, in seconds, unless it never expires. Twenty years are longer than any
+/// lifetime in use.
 const GRANT_MAX_S: u64 = 20 * 366 * 86_400;
-/// The columns of the table `grants` that are read here.
+/// Columns of the table `grants`.
 const IS_REVOKED: usize = 3;
 const EXPIRES_AT: usize = 6;
-/// The column of the table `attempts` that is read here.
+/// Column of the table `attempts`.
 const RESETS_AT: usize = 3;
 
-/// What is to be done, and where from a row is one of the future.
+/// A run of the repair.
 struct Repair<'a> {
     desk: &'a Desk,
     is_dry_run: bool,
     now: UnixTime,
-    /// The first id of the future: one day from now, because the clocks of nodes differ.
+    /// The lowest id that counts as of the future: one day from now, because the clocks of nodes differ.
     first_wrong: i64,
     found: Vec<(&'static str, &'static str, usize)>,
 }
 
-/// Finds rows of the future, and removes or corrects them unless `is_dry_run`.
+/// Runs `grantry db repair`: finds rows of the future, and removes or corrects them unless `is_dry_run`.
 pub(super) async fn run(is_dry_run: bool, desk: &Desk) -> Result<Answer, Stop> {
     desk.check_clock_alone()?;
     let now = desk.now();
@@ -71,7 +72,7 @@ fn int(row: &[Cell], column: usize) -> i64 {
 }
 
 impl Repair<'_> {
-    /// Is an id, a key or a limit of revocation of a time that did not come yet? Those below zero ran over.
+    /// Returns true if an id, a key or a `revoked_below` value is of a time in the future. Negative values overflowed.
     fn is_wrong(&self, id: i64) -> bool {
         id < 0 || id >= self.first_wrong
     }
@@ -111,7 +112,7 @@ impl Repair<'_> {
         }
     }
 
-    /// Finds the keys of rows by reading a whole table.
+    /// Returns the keys of the rows for which `is_wrong` returns true. Reads the whole table.
     async fn keys(&self, name: &str, is_wrong: impl Fn(&Cells) -> bool) -> Result<Vec<i64>, Stop> {
         let table = table(name)?;
         let (mut found, mut after) = (Vec::new(), None::<Cells>);
@@ -126,7 +127,8 @@ impl Repair<'_> {
         }
     }
 
-    /// Revokes older grants that were refreshed by the wrong clock: their refresh tokens would live for decades.
+    /// Revokes older grants that were refreshed while the clock was wrong. Their refresh tokens would be valid for
+    /// decades.
     async fn end_grants(&mut self) -> Result<(), Stop> {
         let end = self.now.plus(GRANT_MAX_S);
         let is_wrong = |row: &Cells| {
@@ -146,7 +148,7 @@ impl Repair<'_> {
         Ok(())
     }
 
-    /// Forgets failed attempts that would be counted until a time that did not come yet.
+    /// Removes counters of failed attempts whose window ends too far in the future.
     async fn forget_attempts(&mut self) -> Result<(), Stop> {
         let end = self.now.plus(ATTEMPTS_MAX_S);
         let found = self.keys("attempts", |row| UnixTime(int(row, RESETS_AT)) > end).await?;
@@ -161,8 +163,8 @@ impl Repair<'_> {
         Ok(())
     }
 
-    /// Gives users of the future a key of now, and takes back limits of revocation. Whatever was issued until now stays or
-    /// becomes revoked, so nothing comes to life again.
+    /// Replaces keys and `revoked_below` values of users that are of the future. Everything issued until now is
+    /// revoked, so nothing becomes valid again.
     async fn correct_users(&mut self) -> Result<(), Stop> {
         let users = self.desk.users().await?;
         let of_future = users.iter().filter(|user| self.is_wrong(user.key.0)).count();
@@ -209,13 +211,13 @@ impl Repair<'_> {
         self.ask(&CorrectClient { client: Arc::clone(client), is_key_wrong }).await
     }
 
-    /// Asks a judge whatever the clock says: what is above the ids of now is what is to be repaired.
+    /// Asks a judge without checking the clock, because the rows of the future make that check fail.
     async fn ask<C: Call<Yes = ()>>(&self, call: &C) -> Result<(), Stop> {
         let done = self.desk.ask(call, Rules::of(&self.desk.house_policy()).by_any_clock()).await?;
         done.map_err(|refusal| words::of(&refusal, ""))
     }
 
-    /// A sealing key of the future would not be rotated until that time.
+    /// Rotates a current sealing key of the future, because the server would not rotate it before that time.
     async fn rotate_keys(&mut self) -> Result<(), Stop> {
         let ring = self.desk.store.seal_keys().await?;
         let end = UnixTime(self.now.0.saturating_add(BEHIND_MAX_MS / 1000));

@@ -1,4 +1,4 @@
-//! The accounts elsewhere that open an account here.
+//! `grantry user unlink`: links to accounts at upstream identity providers.
 
 use clap::Args;
 use protocol::model::Identity;
@@ -24,7 +24,7 @@ pub(crate) struct Unlink {
     subject: Option<String>,
 }
 
-/// A user, with the links.
+/// Runs `grantry user show`: a user with the links.
 pub(super) async fn show(name: &str, desk: &Desk) -> Result<Answer, Stop> {
     let user = desk.user(name).await?;
     let mut document = show::user(&user);
@@ -71,7 +71,7 @@ impl Unlink {
         Stop::no(format!("`{0}` has no such link: see `grantry user show {0}`", self.user))
     }
 
-    /// The link that is meant.
+    /// Returns the link that the options name.
     fn choose<'l>(&self, links: &'l [Identity]) -> Result<&'l Identity, Stop> {
         let is_meant = |own: &&Identity| {
             self.issuer.as_ref().is_none_or(|issuer| *issuer == own.name.issuer)

@@ -1,4 +1,4 @@
-//! `grantry user totp`: the second factor.
+//! `grantry user totp`: enables and disables second factors, and renews recovery codes.
 
 use clap::{ArgGroup, Args};
 use protocol::operate::{Shown, UserAct};
@@ -77,7 +77,7 @@ impl SecondFactor {
     }
 }
 
-/// A second factor that was just switched on.
+/// A second factor that has just been enabled.
 #[derive(Debug)]
 pub(crate) struct Enrolled {
     pub(crate) base32: Secret,
@@ -85,7 +85,7 @@ pub(crate) struct Enrolled {
     pub(crate) recovery: Vec<Secret>,
 }
 
-/// Switches on a second factor, whose codes have so many digits: 6, 7 or 8.
+/// Enables a second factor. `digits` is 6, 7 or 8; `None` for the default.
 pub(crate) async fn enrol(desk: &Desk, name: &str, digits: Option<u32>) -> Result<Enrolled, Stop> {
     let keys = desk.keys().await?;
     let done = ask(name, UserAct::EnableTotp(digits), desk, Some(&keys)).await?;

@@ -1,4 +1,4 @@
-//! Ends what too many failed attempts began.
+//! `grantry user unlock`: ends lockouts of an account.
 
 use protocol::operate::UserAct;
 use serde_json::json;
@@ -8,8 +8,8 @@ use crate::cli::answer::{Answer, Stop};
 use crate::cli::desk::Desk;
 use crate::cli::show;
 
-/// Clears all counters of failed attempts that belong to the account. Those of network addresses stay: they belong to
-/// whoever made the attempts.
+/// Clears all counters of failed attempts that belong to the account. Counters of network addresses belong to no
+/// account and stay.
 pub(super) async fn unlock(name: &str, desk: &Desk) -> Result<Answer, Stop> {
     let user = done(name, UserAct::Unlock, desk).await?;
     let mut text = format!("{} may try again at once, from every device and address.", show::name_of(&user));
