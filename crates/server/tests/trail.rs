@@ -146,11 +146,11 @@ fn what_the_operator_does_beside_users_and_clients_is_noted_with_who_it_was() {
             (event["kind"].as_str().unwrap(), event["detail"].as_str().unwrap())
         })
         .collect();
-    let dropped = format!("{job} dropped");
+    let dropped = format!("job {job}");
     let expected = [
         ("personal_revoked", "ci"),
         ("personal_created", "ci"),
-        ("job_changed", dropped.as_str()),
+        ("job_dropped", dropped.as_str()),
         ("backup_made", "b1.db"),
         ("key_rotated", "sealing key 2"),
         ("user_added", ""),
