@@ -252,10 +252,14 @@ pub(super) fn events_statement(filter: &EventFilter) -> String {
     let when = |is_set: bool, condition: &str, number: u8| {
         if is_set { condition.to_owned() } else { format!("?{number} IS NULL") }
     };
+    let is_selective = filter.user.is_some() || filter.client.is_some() || filter.address.is_some() || filter.after.is_some();
+    // SQLite would walk through all events from the last one on, and find too late that none is new enough.
+    let is_by_time = filter.since.is_some() && !is_selective;
     format!(
-        "SELECT {}, e.id FROM events AS e WHERE id < ?1 AND id > ?2 \
+        "SELECT {}, e.id FROM events AS e {} WHERE id < ?1 AND id > ?2 \
          AND {} AND {} AND {} AND {} AND {} AND {} AND {} ORDER BY id {} LIMIT ?8",
         row::EVENT,
+        if is_by_time { "INDEXED BY events_by_time" } else { "" },
         when(filter.user.is_some(), "user = ?3", 3),
         when(filter.client.is_some(), "client = ?4", 4),
         when(filter.address.is_some(), "address = ?5", 5),
