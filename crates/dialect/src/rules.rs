@@ -133,13 +133,13 @@ pub(crate) struct GrantRules {
 /// The places that access tokens are read from, and when a challenge is sent.
 #[derive(Debug)]
 pub(crate) struct BearerRules {
-    pub(crate) accept: Vec<Place>,
+    pub(crate) accept: Vec<TokenLocation>,
     pub(crate) challenge: Challenge,
 }
 
 /// A place that an access token is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum TokenLocation {
     /// The `Authorization` header, after this scheme.
     Scheme(String),
     /// The whole value of the `Authorization` header.
@@ -149,7 +149,7 @@ pub(crate) enum Place {
     Form(String),
 }
 
-impl Place {
+impl TokenLocation {
     /// Returns the parameter name, if the place is the query.
     pub(crate) fn query(&self) -> Option<&str> {
         if let Self::Query(name) = self { Some(name) } else { None }

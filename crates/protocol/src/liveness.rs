@@ -1,7 +1,7 @@
 //! Whether the client, the user and the grant that a credential depends on still allow it. One check serves every kind of
 //! credential.
 
-use crate::model::{Access, Code, Grant, Held, Personal, Session, Ticket};
+use crate::model::{Access, Code, Grant, Personal, Session, Ticket, WithOwners};
 use crate::policy::{Policy, ScopePolicy};
 
 /// The row a credential depends on that no longer allows it.
@@ -88,7 +88,7 @@ impl DependsOn for Ticket {
     }
 }
 
-impl<T: DependsOn> Held<T> {
+impl<T: DependsOn> WithOwners<T> {
     /// Checks every row that this row depends on. It does not check the expiry of the row itself.
     ///
     /// # Errors
@@ -112,13 +112,13 @@ impl<T: DependsOn> Held<T> {
     }
 }
 
-impl Held<Access> {
-    /// As [`Held::check`], for endpoints that only describe tokens: the token may belong to another surface that this
+impl WithOwners<Access> {
+    /// As [`WithOwners::check`], for endpoints that only describe tokens: the token may belong to another surface that this
     /// one may read. Its client determines the surface, because the spelling proves nothing. Returns the scope rules of
     /// that surface.
     ///
     /// # Errors
-    /// Those of [`Held::check`].
+    /// Those of [`WithOwners::check`].
     pub fn check_to_read<'p>(&self, policy: &'p Policy) -> Result<&'p ScopePolicy, Dead> {
         let home = self.client.as_ref().map(|client| client.dialect.as_str()).ok_or(Dead::Client)?;
         let scopes = policy.scopes_of(home).ok_or(Dead::Client)?;

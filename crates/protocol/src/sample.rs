@@ -12,8 +12,8 @@ use crate::crypto::keys::{Alphabet, Keys, Minted, Presented, Spelling, TokenKind
 use crate::line::{Call, Changes, Documents, Facts, Key, OwnedCounts, Rely, Reply, Row, Turn, Wants, Write};
 use crate::model::{
     Access, AccessId, Attempts, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret,
-    Code, Consent, Grant, GrantId, GrantType, Held, Identity, Permission, Personal, Session, StoredSecret, Ticket,
-    User, UserKey,
+    Code, Consent, Grant, GrantId, GrantType, Identity, Permission, Personal, Session, StoredSecret, Ticket, User,
+    UserKey, WithOwners,
 };
 use crate::person::counters::address_attempts_key;
 use crate::person::password;
@@ -111,8 +111,8 @@ pub(crate) fn authorization() -> Authorization {
 }
 
 /// The row of an access token of [`user`] for `client`. It was issued at 900, and expires at 2000.
-pub(crate) fn access(minted: &Minted, client: Client, scope: Scope) -> Held<Access> {
-    Held {
+pub(crate) fn access(minted: &Minted, client: Client, scope: Scope) -> WithOwners<Access> {
+    WithOwners {
         row: Access {
             id: AccessId(minted.id),
             digest: minted.digest,
@@ -133,15 +133,15 @@ pub(crate) fn access(minted: &Minted, client: Client, scope: Scope) -> Held<Acce
 #[derive(Clone, Default)]
 pub(crate) struct Rows {
     pub(crate) client: Option<Arc<Client>>,
-    pub(crate) code: Option<Held<Code>>,
-    pub(crate) grant: Option<Held<Grant>>,
-    pub(crate) access: Option<Held<Access>>,
-    pub(crate) personal: Option<Held<Personal>>,
-    pub(crate) session: Option<Held<Session>>,
-    pub(crate) ticket: Option<Held<Ticket>>,
+    pub(crate) code: Option<WithOwners<Code>>,
+    pub(crate) grant: Option<WithOwners<Grant>>,
+    pub(crate) access: Option<WithOwners<Access>>,
+    pub(crate) personal: Option<WithOwners<Personal>>,
+    pub(crate) session: Option<WithOwners<Session>>,
+    pub(crate) ticket: Option<WithOwners<Ticket>>,
     pub(crate) login: Option<Arc<User>>,
     pub(crate) subject: Option<Arc<User>>,
-    pub(crate) identity: Option<Held<Identity>>,
+    pub(crate) identity: Option<WithOwners<Identity>>,
     pub(crate) is_jti_used: bool,
     /// Counters of failed attempts, by their keys.
     pub(crate) attempts: Vec<(Digest, Attempts)>,

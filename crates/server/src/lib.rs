@@ -20,6 +20,7 @@ pub mod ids;
 pub mod keys;
 pub mod limits;
 mod node;
+pub mod notify;
 pub mod observe;
 pub mod outside;
 pub mod pages;

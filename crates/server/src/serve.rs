@@ -23,7 +23,7 @@ use crate::observe::admin::Admin;
 use crate::plausible::Implausible;
 use crate::signals::Signals;
 use crate::work::task::Node;
-use crate::{address, front, keys, plausible, work};
+use crate::{address, front, keys, notify, plausible, work};
 
 /// The reason why the server cannot run. The messages are for the operator.
 #[derive(Debug, Error)]
@@ -135,6 +135,7 @@ pub async fn until(
     if is_damaged && let Err(fault) = app.store.distrust().await {
         tracing::error!(cause = %fault, "that the database is damaged could not be noted; the next start will not know");
     }
+    notify::tell(notify::State::Ending);
     tracing::info!("ending: no new connections; what is in flight is brought to its end");
     // Sending fails if all tasks, which hold the receivers, have ended.
     let _ = end.send(true);

@@ -20,10 +20,10 @@ mod retention;
 mod rows;
 mod sqlite;
 mod store;
+mod sweep_schedule;
 mod tables;
 #[cfg(test)]
 mod upgrade_tests;
-mod walk;
 
 pub use fault::{CommitError, Fault, OpenError};
 pub use jobs::{DEAD_JOB_KEPT_S, JobBurial, JobChange, JobClaim, JobCount, JobEnd, JobFilter};
@@ -33,7 +33,7 @@ pub use names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT};
 pub use open::{check_address, enclose, enclosed, inspect, open, shared_ids};
 pub use postgres::Postgres;
 pub use query::{Application, Counts, EventFilter, Noted, Query, Rows};
-pub use retention::{BURNED_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, SPENT_CODE_KEPT_S};
+pub use retention::{DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, SPENT_CODE_KEPT_S, USED_JTI_KEPT_S};
 pub use sqlite::Sqlite;
 pub(crate) use store::pen_is_gone;
 pub use store::{PEN_MAX, Pen, Store, Window};

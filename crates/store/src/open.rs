@@ -17,9 +17,9 @@ use crate::store::Store;
 /// See [`OpenError`], whose messages are for the operator.
 pub async fn open(url: &str, mode: Mode) -> Result<Arc<dyn Store>, OpenError> {
     match parse(url)? {
-        Place::Memory => Ok(Arc::new(Memory::default())),
-        Place::Sqlite(path) => Ok(Arc::new(Sqlite::open(path, mode)?)),
-        Place::Postgres => Ok(Arc::new(Postgres::open(url, mode).await?)),
+        Backend::Memory => Ok(Arc::new(Memory::default())),
+        Backend::Sqlite(path) => Ok(Arc::new(Sqlite::open(path, mode)?)),
+        Backend::Postgres => Ok(Arc::new(Postgres::open(url, mode).await?)),
     }
 }
 
@@ -29,14 +29,14 @@ pub async fn open(url: &str, mode: Mode) -> Result<Arc<dyn Store>, OpenError> {
 /// Those of [`open`], except that a missing store is no error.
 pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
     match parse(url)? {
-        Place::Memory => Ok(Inspection::default()),
-        Place::Sqlite(path) => Ok(Inspection {
+        Backend::Memory => Ok(Inspection::default()),
+        Backend::Sqlite(path) => Ok(Inspection {
             schema: Sqlite::inspect(path)?,
             schema_known: Some(Sqlite::schema_known()),
             greatest_id: Sqlite::inspect_ids(path)?,
             master_fingerprint: Sqlite::inspect_master(path),
         }),
-        Place::Postgres => Postgres::inspect(url).await,
+        Backend::Postgres => Postgres::inspect(url).await,
     }
 }
 
@@ -47,9 +47,9 @@ pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
 /// Those of [`open`], except that a missing store is no error.
 pub async fn shared_ids(url: &str) -> Result<Vec<String>, OpenError> {
     match parse(url)? {
-        Place::Memory => Ok(Vec::new()),
-        Place::Sqlite(path) => Sqlite::shared_ids(path),
-        Place::Postgres => Postgres::shared_ids(url).await,
+        Backend::Memory => Ok(Vec::new()),
+        Backend::Sqlite(path) => Sqlite::shared_ids(path),
+        Backend::Postgres => Postgres::shared_ids(url).await,
     }
 }
 
@@ -77,19 +77,19 @@ pub fn check_address(url: &str) -> Result<Option<String>, String> {
     postgres::check_address(url)
 }
 
-enum Place<'a> {
+enum Backend<'a> {
     Memory,
     Sqlite(&'a Path),
     Postgres,
 }
 
-fn parse(url: &str) -> Result<Place<'_>, OpenError> {
+fn parse(url: &str) -> Result<Backend<'_>, OpenError> {
     match url.split_once(':') {
-        Some(("memory", "")) => Ok(Place::Memory),
-        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(Place::Postgres),
+        Some(("memory", "")) => Ok(Backend::Memory),
+        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(Backend::Postgres),
         // SQLite opens a separate `:memory:` database for each connection, which is useless here.
         Some(("sqlite", path)) if !path.is_empty() && !path.starts_with(":memory:") => {
-            Ok(Place::Sqlite(Path::new(path)))
+            Ok(Backend::Sqlite(Path::new(path)))
         }
         _ => Err(OpenError::Url),
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use protocol::model::{
-    Client, ClientKey, Consent, Event, EventKind, Grant, Held, Identity, Job, Personal, SealKey, Session, User, UserKey,
+    Client, ClientKey, Consent, Event, EventKind, Grant, Identity, Job, Personal, SealKey, Session, User, UserKey,
+    WithOwners,
 };
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
@@ -143,11 +144,11 @@ pub enum Rows {
     /// The result of [`Query::Applications`].
     Applications(Vec<Application>),
     /// The result of [`Query::Grants`].
-    Grants(Vec<Held<Grant>>),
+    Grants(Vec<WithOwners<Grant>>),
     /// The result of [`Query::Connected`].
     Connected(u32),
     /// The result of [`Query::Personals`].
-    Personals(Vec<Held<Personal>>),
+    Personals(Vec<WithOwners<Personal>>),
     /// The result of [`Query::SecretUses`].
     SecretUses(Vec<(Digest, UnixTime)>),
     /// The result of [`Query::SealKeys`].
@@ -313,7 +314,7 @@ impl dyn Store + '_ {
         client: Option<ClientKey>,
         live_at: Option<UnixTime>,
         rows_max: usize,
-    ) -> Result<Vec<Held<Grant>>, Fault> {
+    ) -> Result<Vec<WithOwners<Grant>>, Fault> {
         match self.list(&Query::Grants { user, client, live_at, rows_max }).await? {
             Rows::Grants(rows) => Ok(rows),
             _ => Err(mismatch()),
@@ -335,7 +336,7 @@ impl dyn Store + '_ {
     ///
     /// # Errors
     /// Those of [`Store::list`].
-    pub async fn personals(&self, user: Option<UserKey>) -> Result<Vec<Held<Personal>>, Fault> {
+    pub async fn personals(&self, user: Option<UserKey>) -> Result<Vec<WithOwners<Personal>>, Fault> {
         match self.list(&Query::Personals { user }).await? {
             Rows::Personals(rows) => Ok(rows),
             _ => Err(mismatch()),

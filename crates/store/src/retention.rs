@@ -7,7 +7,7 @@ pub const SPENT_CODE_KEPT_S: u64 = 3_600;
 
 /// Time in seconds for which the use of a single-use token is remembered after the token's expiry. The clock of another
 /// node may be behind, and the node would accept the token again.
-pub const BURNED_KEPT_S: u64 = 3_600;
+pub const USED_JTI_KEPT_S: u64 = 3_600;
 
 /// Default retention of audit events in seconds: a year, and a month in which to look back at it.
 /// [`crate::Store::keep_events`] changes it.

@@ -20,7 +20,7 @@ use crate::query::{Query, Rows};
 pub trait Store: Send + Sync {
     /// Finds the rows that a call is judged by, all in one snapshot.
     ///
-    /// Expired and spent rows are found too, because the judge decides. [`protocol::model::Held::is_grant_revoked`] is
+    /// Expired and spent rows are found too, because the judge decides. [`protocol::model::WithOwners::is_grant_revoked`] is
     /// true if the row's grant is revoked, and for an access token also if its grant was removed. The grant of a code
     /// begins only when the code is redeemed, so for a code a missing grant does not count as revoked.
     ///

@@ -10,7 +10,7 @@ use super::parts::{is_port, port};
 use crate::file::{EndpointTable, File};
 use crate::problem::suggestion;
 use crate::reader::{Reader, Text};
-use crate::rules::{ANSWERS, Address, Dialect, Place, ReplyRules, Shape};
+use crate::rules::{ANSWERS, Address, Dialect, ReplyRules, Shape, TokenLocation};
 use crate::tree::Spot;
 use crate::value::Name;
 
@@ -195,7 +195,7 @@ fn check_places(dialect: &Dialect, address: &Address, table: &EndpointTable, tol
                     \"query\" to `from`, or take \"GET\" out of `methods`";
         told(spot, text.to_owned());
     }
-    let is_readable = |place: &Place| has_body || !matches!(place, Place::Form(_));
+    let is_readable = |place: &TokenLocation| has_body || !matches!(place, TokenLocation::Form(_));
     if row.takes_bearer && !dialect.bearer.accept.iter().any(is_readable) {
         let text = "cannot be asked: by its methods an access token can stand in none of the places of `bearer.accept`. \
                     Add \"Bearer\" there, or \"POST\" to `methods`";

@@ -3,7 +3,7 @@
 use super::*;
 use crate::crypto::keys::{Presented, TokenKind};
 use crate::line::{Changes, OwnedCounts, Write};
-use crate::model::{Held, Identity, Session, UserKey};
+use crate::model::{Identity, Session, UserKey, WithOwners};
 use crate::sample::{self, World};
 use crate::secret::Digest;
 use crate::time::UnixTime;
@@ -28,7 +28,7 @@ fn done_by(user: User, amr: Vec<Amr>, act: Act, set: impl FnOnce(&mut World)) ->
         agent: String::new(),
     };
     world.facts.session =
-        Some(Held { row: session, client: None, user: Some(Arc::new(user)), is_grant_revoked: false });
+        Some(WithOwners { row: session, client: None, user: Some(Arc::new(user)), is_grant_revoked: false });
     set(&mut world);
     let presented = Some(Presented { id: minted.id, digest: minted.digest });
     let browser = Digest::of(b"browser");
@@ -138,7 +138,7 @@ fn name() -> IdentityName {
 fn unlinked(user: User, amr: Amr, links: u32, owner: Option<UserKey>) -> (Result<Account, Refusal>, Changes) {
     done_by(user, vec![amr], Act::Unlink(name()), |world| {
         world.facts.owned_counts = Some(OwnedCounts { identities: links, ..OwnedCounts::default() });
-        world.facts.identity = owner.map(|user| Held {
+        world.facts.identity = owner.map(|user| WithOwners {
             row: Identity { name: name(), user, linked_at: UnixTime(10) },
             client: None,
             user: None,

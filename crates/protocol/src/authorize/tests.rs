@@ -12,7 +12,7 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::line::Changes;
 use crate::model::Consent;
-use crate::model::{Amr, Attempts, ClientKind, GrantType, Held, Pkce, Session, Totp, User};
+use crate::model::{Amr, Attempts, ClientKind, GrantType, Pkce, Session, Totp, User, WithOwners};
 use crate::person::browser::Return;
 use crate::person::password;
 use crate::person::sign_in::Begun;
@@ -43,7 +43,7 @@ fn world() -> World {
 fn with_session(mut world: World, user: User, amr: Vec<Amr>) -> World {
     let minted = world.mint(TokenKind::Session);
     world.session = Some(crate::crypto::keys::Presented { id: minted.id, digest: minted.digest });
-    world.facts.session = Some(Held {
+    world.facts.session = Some(WithOwners {
         row: Session {
             id: SessionId(minted.id),
             digest: minted.digest,

@@ -10,7 +10,7 @@ use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::TokenKind;
 use crate::line::{Changes, OwnedCounts, Rely, Write};
 use crate::model::Client;
-use crate::model::{Amr, ClientKind, GrantType, Held, Personal, PersonalId, Pkce, Session, Totp, UserKey};
+use crate::model::{Amr, ClientKind, GrantType, Personal, PersonalId, Pkce, Session, Totp, UserKey, WithOwners};
 use crate::redirect::may_register;
 use crate::sample::{self, World};
 use crate::scope::Scope;
@@ -35,7 +35,7 @@ fn world() -> World {
         agent: "Browser".into(),
     };
     let user = Some(Arc::new(sample::user()));
-    world.facts.session = Some(Held { row: session, client: None, user, is_grant_revoked: false });
+    world.facts.session = Some(WithOwners { row: session, client: None, user, is_grant_revoked: false });
     world.facts.client = Some(Arc::new(Client { owner: Some(sample::user().key), ..sample::client() }));
     world.facts.owned_counts = Some(OwnedCounts { clients: 1, personals: 1, identities: 0 });
     world.session = Some(crate::crypto::keys::Presented { id: minted.id, digest: minted.digest });

@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 use super::{Key, Turn, Wants, Write};
 use crate::crypto::keys::Presented;
 use crate::model::{
-    Access, AccessId, Attempts, Client, Code, CodeId, Consent, Grant, GrantId, Held, Identity, IdentityName, Personal,
-    PersonalId, Session, SessionId, Ticket, TicketId, TicketKind, TicketProblem, User, UserKey,
+    Access, AccessId, Attempts, Client, Code, CodeId, Consent, Grant, GrantId, Identity, IdentityName, Personal,
+    PersonalId, Session, SessionId, Ticket, TicketId, TicketKind, TicketProblem, User, UserKey, WithOwners,
 };
 use crate::person::attempt::Attempt;
 use crate::secret::Digest;
@@ -24,19 +24,19 @@ pub enum Row {
     /// A user, for [`Key::Login`] and [`Key::Sub`].
     User(Arc<User>),
     /// A code, with its client and user.
-    Code(Box<Held<Code>>),
+    Code(Box<WithOwners<Code>>),
     /// A grant, with its client and user.
-    Grant(Box<Held<Grant>>),
+    Grant(Box<WithOwners<Grant>>),
     /// An access token, with its client and user.
-    Access(Held<Access>),
+    Access(WithOwners<Access>),
     /// A personal token, with its user.
-    Personal(Held<Personal>),
+    Personal(WithOwners<Personal>),
     /// A session, with its user.
-    Session(Held<Session>),
+    Session(WithOwners<Session>),
     /// A ticket, with its client and user.
-    Ticket(Box<Held<Ticket>>),
+    Ticket(Box<WithOwners<Ticket>>),
     /// An account at an upstream identity provider, with the linked user of this server.
-    Identity(Held<Identity>),
+    Identity(WithOwners<Identity>),
     /// The ID token of an upstream identity provider was used before.
     UsedJti,
     /// Failed attempts.
@@ -61,30 +61,30 @@ macro_rules! rows {
 rows! {
     Client(Arc<Client>),
     User(Arc<User>),
-    Access(Held<Access>),
-    Personal(Held<Personal>),
-    Session(Held<Session>),
-    Identity(Held<Identity>),
+    Access(WithOwners<Access>),
+    Personal(WithOwners<Personal>),
+    Session(WithOwners<Session>),
+    Identity(WithOwners<Identity>),
     Failures(Attempts),
     Consent(Consent),
     OwnedCounts(OwnedCounts),
 }
 
 // These rows are boxed because they are larger than the others, and each fact takes the space of the largest variant.
-impl From<Option<Held<Code>>> for Row {
-    fn from(row: Option<Held<Code>>) -> Self {
+impl From<Option<WithOwners<Code>>> for Row {
+    fn from(row: Option<WithOwners<Code>>) -> Self {
         row.map_or(Self::Absent, |held| Self::Code(Box::new(held)))
     }
 }
 
-impl From<Option<Held<Grant>>> for Row {
-    fn from(row: Option<Held<Grant>>) -> Self {
+impl From<Option<WithOwners<Grant>>> for Row {
+    fn from(row: Option<WithOwners<Grant>>) -> Self {
         row.map_or(Self::Absent, |held| Self::Grant(Box::new(held)))
     }
 }
 
-impl From<Option<Held<Ticket>>> for Row {
-    fn from(row: Option<Held<Ticket>>) -> Self {
+impl From<Option<WithOwners<Ticket>>> for Row {
+    fn from(row: Option<WithOwners<Ticket>>) -> Self {
         row.map_or(Self::Absent, |held| Self::Ticket(Box::new(held)))
     }
 }
@@ -108,7 +108,7 @@ impl Row {
 
     /// Returns the client and the user that the store loads together with the row.
     fn holders(&self) -> (Option<&Arc<Client>>, Option<&Arc<User>>) {
-        fn of<T>(held: &Held<T>) -> (Option<&Arc<Client>>, Option<&Arc<User>>) {
+        fn of<T>(held: &WithOwners<T>) -> (Option<&Arc<Client>>, Option<&Arc<User>>) {
             (held.client.as_ref(), held.user.as_ref())
         }
         match self {
@@ -141,7 +141,7 @@ pub struct OwnedCounts {
 #[derive(Debug)]
 pub struct LiveTicket<'f, K> {
     /// The row, with its client and user.
-    pub held: &'f Held<Ticket>,
+    pub held: &'f WithOwners<Ticket>,
     /// What the ticket is about.
     pub document: K,
 }
@@ -269,7 +269,7 @@ macro_rules! presented {
             $(#[$doc])*
             #[must_use]
             #[track_caller]
-            pub fn $name(&self, presented: Presented) -> Option<&Held<$row>> {
+            pub fn $name(&self, presented: Presented) -> Option<&WithOwners<$row>> {
                 match self.wanted(|key| matches!(key, Key::$key($id(id)) if *id == presented.id))? {
                     Row::$key(held) if held.row.digest == presented.digest => Some(held),
                     _ => None,
@@ -313,7 +313,7 @@ impl Facts {
     /// Returns the grant of the presented refresh token, and which of the grant's tokens it is.
     #[must_use]
     #[track_caller]
-    pub fn grant(&self, presented: Presented) -> Option<(&Held<Grant>, RefreshMatch)> {
+    pub fn grant(&self, presented: Presented) -> Option<(&WithOwners<Grant>, RefreshMatch)> {
         let held = self.grant_row(GrantId(presented.id))?;
         let is = match &held.row.refresh {
             Some(refresh) if refresh.current == presented.digest => RefreshMatch::Current,
@@ -346,7 +346,7 @@ impl Facts {
     /// Returns the grant with this id. The operator names the grant, so no token is compared.
     #[must_use]
     #[track_caller]
-    pub fn grant_row(&self, id: GrantId) -> Option<&Held<Grant>> {
+    pub fn grant_row(&self, id: GrantId) -> Option<&WithOwners<Grant>> {
         match self.wanted(|key| *key == Key::Grant(id))? {
             Row::Grant(held) => Some(held),
             _ => None,
@@ -356,7 +356,7 @@ impl Facts {
     /// Returns the personal access token with this id. Its owner or the operator names it, so no token is compared.
     #[must_use]
     #[track_caller]
-    pub fn personal_row(&self, id: PersonalId) -> Option<&Held<Personal>> {
+    pub fn personal_row(&self, id: PersonalId) -> Option<&WithOwners<Personal>> {
         match self.wanted(|key| *key == Key::Personal(id))? {
             Row::Personal(held) => Some(held),
             _ => None,
@@ -386,7 +386,7 @@ impl Facts {
     /// Returns the account at an upstream identity provider, with the linked user of this server.
     #[must_use]
     #[track_caller]
-    pub fn identity(&self, name: &IdentityName) -> Option<&Held<Identity>> {
+    pub fn identity(&self, name: &IdentityName) -> Option<&WithOwners<Identity>> {
         match self.wanted(|key| matches!(key, Key::Identity(own) if own == name))? {
             Row::Identity(held) => Some(held),
             _ => None,

@@ -11,7 +11,8 @@ use crate::crypto::keys::{Keys, TokenKind};
 use crate::developer::Lifetime;
 use crate::line::{Call, Changes, Rely};
 use crate::model::{
-    ClientKind, EventKind, GrantId, Held, Identity, IdentityName, Personal, PersonalId, StoredSecret, Totp, UserKey,
+    ClientKind, EventKind, GrantId, Identity, IdentityName, Personal, PersonalId, StoredSecret, Totp, UserKey,
+    WithOwners,
 };
 use crate::person::password;
 use crate::resource::any_token::AnyToken;
@@ -340,7 +341,7 @@ fn an_identity_is_unlinked_from_its_own_account_only() {
     let name = IdentityName { issuer: "https://issuer.example".into(), subject: "s".into() };
     let held = |user| {
         let row = Identity { name: name.clone(), user, linked_at: UnixTime(1) };
-        Some(Held { row, client: None, user: None, is_grant_revoked: false })
+        Some(WithOwners { row, client: None, user: None, is_grant_revoked: false })
     };
     let unlink = of_alice(UserAct::Unlink(name.clone()));
     let mut world = world();
@@ -402,7 +403,8 @@ fn what_is_revoked_is_what_was_presented() {
         expires_at: UnixTime::NEVER,
         used_at: None,
     };
-    world.facts.personal = Some(Held { row: personal.clone(), client: None, user: None, is_grant_revoked: false });
+    world.facts.personal =
+        Some(WithOwners { row: personal.clone(), client: None, user: None, is_grant_revoked: false });
     let (done, changes, words) = yes(&world, &RevokePersonal(PersonalId(7)));
     assert_eq!((done, words.as_str()), (personal, "RevokePersonal, Note personal_revoked"));
     assert_eq!(detail(&changes).1, "ci");

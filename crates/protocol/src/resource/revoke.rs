@@ -4,7 +4,7 @@ use crate::client::authenticate::Credentials;
 use crate::crypto::keys::Keys;
 use crate::line::{Call, Reply};
 use crate::line::{Facts, Turn, Wants, Write};
-use crate::model::{Authorization, Client, ClientKey, EventKind, Held};
+use crate::model::{Authorization, Client, ClientKey, EventKind, WithOwners};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::resource::any_token::AnyToken;
@@ -98,7 +98,7 @@ impl Call for RevokeRequest {
 
 /// Returns true if the token's client belongs to this surface. Tokens of other surfaces are unknown here, even where
 /// anyone may revoke. A token whose client was removed is already invalid.
-fn is_of_surface<T>(held: &Held<T>, turn: &Turn<'_>) -> bool {
+fn is_of_surface<T>(held: &WithOwners<T>, turn: &Turn<'_>) -> bool {
     held.client.as_ref().is_some_and(|client| client.dialect == turn.policy.dialect)
 }
 
@@ -122,7 +122,7 @@ mod tests {
     fn world() -> World {
         let mut world = World::new();
         let minted = world.mint(TokenKind::Access);
-        world.facts.access = Some(Held {
+        world.facts.access = Some(WithOwners {
             row: Access {
                 id: AccessId(minted.id),
                 digest: minted.digest,
@@ -204,7 +204,7 @@ mod tests {
         let mut world = world();
         let minted = world.mint(TokenKind::Personal);
         world.send(Param::Token, minted.text.reveal());
-        world.facts.personal = Some(Held {
+        world.facts.personal = Some(WithOwners {
             row: Personal {
                 id: PersonalId(minted.id),
                 digest: minted.digest,

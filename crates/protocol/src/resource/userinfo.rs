@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::crypto::keys::Keys;
 use crate::line::{Call, Reply};
 use crate::line::{Facts, Turn, Wants, Write};
-use crate::model::{Held, Personal, User};
+use crate::model::{Personal, User, WithOwners};
 use crate::policy::{Policy, SEEN_EVERY_S, ScopePolicy};
 use crate::refusal::{No, Refusal};
 use crate::resource::any_token::AnyToken;
@@ -84,7 +84,10 @@ impl Call for UserinfoRequest {
 }
 
 /// Checks a personal access token, and returns its user and the scope rules of the surface that issued it.
-fn personal<'f, 't>(held: &'f Held<Personal>, turn: &mut Turn<'t>) -> Result<(&'f Arc<User>, &'t ScopePolicy), No> {
+fn personal<'f, 't>(
+    held: &'f WithOwners<Personal>,
+    turn: &mut Turn<'t>,
+) -> Result<(&'f Arc<User>, &'t ScopePolicy), No> {
     let policy = turn.policy;
     held.check(&policy.dialect).map_err(|_| No::TokenRevoked)?;
     let scopes = policy.scopes_of(&held.row.dialect).ok_or(No::TokenUnknown)?;

@@ -108,7 +108,7 @@ mod tests {
     use crate::crypto::entropy::Entropy;
     use crate::crypto::keys::{Alphabet, Spelling};
     use crate::line::{Call, Changes, DocumentKey, Documents};
-    use crate::model::{Attempts, GrantType, Held, Identity, IdentityName, Totp};
+    use crate::model::{Attempts, GrantType, Identity, IdentityName, Totp, WithOwners};
     use crate::person::upstream::Issuer;
     use crate::person::upstream::sample::{self as issuer, claims, claims_with};
     use crate::policy::GrantSpelling;
@@ -141,7 +141,7 @@ mod tests {
         let name = IdentityName { issuer: issuer::ISSUER.into(), subject: "alice-there".into() };
         let row = Identity { name, user: user.key, linked_at: UnixTime(500) };
         let user = Some(Arc::new(user));
-        world.facts.identity = Some(Held { row, client: None, user, is_grant_revoked: false });
+        world.facts.identity = Some(WithOwners { row, client: None, user, is_grant_revoked: false });
         world
     }
 

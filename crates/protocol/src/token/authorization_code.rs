@@ -6,7 +6,7 @@ use crate::crypto::keys::{Keys, Presented, TokenKind};
 use crate::line::Reply;
 use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::liveness::Dead;
-use crate::model::{Client, Code, CodeId, EventKind, GrantType, Held};
+use crate::model::{Client, Code, CodeId, EventKind, GrantType, WithOwners};
 use crate::pkce;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
@@ -67,7 +67,7 @@ impl Request {
 
     /// RFC 6749 §4.1.3: the server MUST "ensure that the authorization code was issued to the authenticated confidential
     /// client, or if the client is public, ensure that the code was issued to "client_id" in the request".
-    fn find<'f>(&self, client: &Client, facts: &'f Facts) -> Result<&'f Held<Code>, No> {
+    fn find<'f>(&self, client: &Client, facts: &'f Facts) -> Result<&'f WithOwners<Code>, No> {
         let held = self.code.and_then(|presented| facts.code(presented)).ok_or(No::CodeUnknown)?;
         if held.row.authorization.client == client.key { Ok(held) } else { Err(No::CodeOfOtherClient) }
     }
@@ -97,7 +97,7 @@ mod tests {
     fn world() -> World {
         let mut world = World::new();
         let minted = world.mint(TokenKind::Code);
-        world.facts.code = Some(Held {
+        world.facts.code = Some(WithOwners {
             row: Code {
                 id: CodeId(minted.id),
                 digest: minted.digest,

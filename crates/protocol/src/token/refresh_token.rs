@@ -26,8 +26,8 @@ use crate::line::Reply;
 use crate::line::{Facts, Key, RefreshMatch, Rely, Turn, Wants, Write};
 use crate::liveness::Dead;
 use crate::model::{
-    Authorization, Client, ClientKind, EventKind, Grant, GrantId, GrantType, Held, Permission, Refresh, RefreshMode,
-    User,
+    Authorization, Client, ClientKind, EventKind, Grant, GrantId, GrantType, Permission, Refresh, RefreshMode, User,
+    WithOwners,
 };
 use crate::policy::{PUBLIC_GRACE_S, Policy};
 use crate::refusal::{No, Refusal};
@@ -54,7 +54,7 @@ const AHEAD_MAX: u32 = 1 << 16;
 
 /// The position of a presented token among the refresh tokens of its grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Standing {
     Current,
     Previous,
     /// Issued before the previous token.
@@ -64,7 +64,7 @@ enum Place {
     Ahead,
 }
 
-impl Place {
+impl Standing {
     fn of(is: RefreshMatch, generation: u32, refresh: &Refresh) -> Self {
         match is {
             RefreshMatch::Current => return Self::Current,
@@ -144,11 +144,11 @@ impl Request {
         }
         let refresh = held.row.refresh.as_ref().ok_or(No::RefreshUnknown)?;
         let user = live_user(held, turn)?;
-        let kept = match Place::of(is, generation, refresh) {
-            Place::Current => None,
-            Place::Previous => Some(self.kept_answer(refresh).ok_or(No::RefreshUnknown)?),
-            Place::Older => return Err(replayed(&held.row, turn).into()),
-            Place::Ahead => return Err(No::RefreshAhead.into()),
+        let kept = match Standing::of(is, generation, refresh) {
+            Standing::Current => None,
+            Standing::Previous => Some(self.kept_answer(refresh).ok_or(No::RefreshUnknown)?),
+            Standing::Older => return Err(replayed(&held.row, turn).into()),
+            Standing::Ahead => return Err(No::RefreshAhead.into()),
         };
         if turn.now.is_past(refresh.idle_until) {
             return Err(No::RefreshExpired.into());
@@ -285,7 +285,7 @@ fn replayed(grant: &Grant, turn: &mut Turn<'_>) -> No {
     No::RefreshReplayed
 }
 
-fn live_user<'f>(held: &'f Held<Grant>, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, No> {
+fn live_user<'f>(held: &'f WithOwners<Grant>, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, No> {
     if let Err(dead) = held.check(&turn.policy.dialect) {
         if dead == Dead::User {
             turn.note(

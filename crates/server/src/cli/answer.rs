@@ -36,12 +36,12 @@ impl Answer {
 
 /// The error of a command.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Stop {
+pub struct CommandError {
     code: u8,
     text: String,
 }
 
-impl Stop {
+impl CommandError {
     /// The command failed. The text names the fault and the next step.
     #[must_use]
     pub fn no(text: impl Into<String>) -> Self {
@@ -55,7 +55,7 @@ impl Stop {
     }
 }
 
-impl Stop {
+impl CommandError {
     /// Joins two errors, one on each line. The first one determines the exit code.
     #[must_use]
     pub(super) fn and(self, other: &Self) -> Self {
@@ -63,19 +63,19 @@ impl Stop {
     }
 }
 
-impl std::fmt::Display for Stop {
+impl std::fmt::Display for CommandError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl From<crate::serve::ServeError> for Stop {
+impl From<crate::serve::ServeError> for CommandError {
     fn from(error: crate::serve::ServeError) -> Self {
         Self::no(error.to_string())
     }
 }
 
-impl From<store::Fault> for Stop {
+impl From<store::Fault> for CommandError {
     fn from(fault: store::Fault) -> Self {
         Self::no(fault.to_string())
     }
@@ -95,7 +95,7 @@ pub(super) fn print(answer: &Answer, is_json: bool) -> ExitCode {
 }
 
 /// Prints an error to standard error, and with `is_json` also as the JSON document. Returns the exit code.
-pub(super) fn print_stop(stop: &Stop, is_json: bool) -> ExitCode {
+pub(super) fn print_stop(stop: &CommandError, is_json: bool) -> ExitCode {
     sink::say(&stop.to_string());
     if is_json {
         print_document(&json!({"error": stop.text}));

@@ -14,8 +14,8 @@ use protocol::time::UnixTime;
 use serde_json::{Value, json};
 use store::{EventFilter, Fault, Noted};
 
-use super::answer::{Answer, Stop};
-use super::desk::Desk;
+use super::answer::{Answer, CommandError};
+use super::installation::Installation;
 use super::show;
 use crate::address::UNIX_ADDRESS;
 use crate::config::suggestion;
@@ -78,23 +78,23 @@ pub(super) struct List {
 }
 
 impl Event {
-    pub(super) async fn run(self, desk: &Desk, is_json: bool) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, installation: &Installation, is_json: bool) -> Result<Answer, CommandError> {
         let Self::List(list) = self;
-        list.run(desk, is_json).await
+        list.run(installation, is_json).await
     }
 }
 
 impl List {
-    async fn run(self, desk: &Desk, is_json: bool) -> Result<Answer, Stop> {
-        let filter = self.filter(desk).await?;
+    async fn run(self, installation: &Installation, is_json: bool) -> Result<Answer, CommandError> {
+        let filter = self.filter(installation).await?;
         let mut names = Names::default();
         if self.follow {
-            return follow(desk, filter, self.limit, is_json, &mut names).await;
+            return follow(installation, filter, self.limit, is_json, &mut names).await;
         }
-        let found = latest(desk, &filter, self.limit).await?;
+        let found = latest(installation, &filter, self.limit).await?;
         let mut rows = Vec::with_capacity(found.len());
         for noted in &found {
-            rows.push(names.document(noted, desk).await?);
+            rows.push(names.document(noted, installation).await?);
         }
         let mut text = show::table(&rows, &COLUMNS, "There are no such events.");
         if rows.len() == self.limit {
@@ -107,21 +107,21 @@ impl List {
         Ok(Answer::new(Value::Array(rows), text))
     }
 
-    async fn filter(&self, desk: &Desk) -> Result<EventFilter, Stop> {
+    async fn filter(&self, installation: &Installation) -> Result<EventFilter, CommandError> {
         let mut filter = EventFilter { before: self.before, ..EventFilter::default() };
         if let Some(name) = &self.user {
-            filter.user = Some(desk.user(name).await?.key);
+            filter.user = Some(installation.user(name).await?.key);
         }
         if let Some(client_id) = &self.client {
-            filter.client = Some(desk.client(client_id).await?.key);
+            filter.client = Some(installation.client(client_id).await?.key);
         }
         filter.kinds = self.kinds.iter().map(|word| kind(word)).collect::<Result<_, _>>()?;
-        filter.since = self.since.as_deref().map(|text| time("--since", text, desk.now())).transpose()?;
-        filter.until = self.until.as_deref().map(|text| time("--until", text, desk.now())).transpose()?;
+        filter.since = self.since.as_deref().map(|text| time("--since", text, installation.now())).transpose()?;
+        filter.until = self.until.as_deref().map(|text| time("--until", text, installation.now())).transpose()?;
         if let (Some(since), Some(until)) = (filter.since, filter.until)
             && since >= until
         {
-            return Err(Stop::usage("--since is not before --until, so there can be no events"));
+            return Err(CommandError::usage("--since is not before --until, so there can be no events"));
         }
         // Events hold addresses in the form in which failed attempts are counted: for IPv6, a network.
         filter.address = self.address.as_deref().map(counted).transpose()?;
@@ -130,7 +130,7 @@ impl List {
 }
 
 /// Returns an address in the form of events: `unix`, an IPv4 address, or an IPv6 network.
-fn counted(text: &str) -> Result<String, Stop> {
+fn counted(text: &str) -> Result<String, CommandError> {
     let text = text.trim();
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(crate::address::counted(address));
@@ -139,26 +139,26 @@ fn counted(text: &str) -> Result<String, Stop> {
     if text == UNIX_ADDRESS || network.is_some_and(|address| crate::address::counted(address) == text) {
         return Ok(text.to_owned());
     }
-    Err(Stop::usage(format!("--address is an IP address, or an IPv6 network as events have it, not `{text}`")))
+    Err(CommandError::usage(format!("--address is an IP address, or an IPv6 network as events have it, not `{text}`")))
 }
 
-fn kind(word: &str) -> Result<EventKind, Stop> {
+fn kind(word: &str) -> Result<EventKind, CommandError> {
     let names = || EventKind::ALL.iter().map(|kind| kind.as_str());
     EventKind::from_name(word).ok_or_else(|| {
         let near = suggestion(word, names());
         let all: Vec<&str> = names().collect();
-        Stop::usage(format!("--kind cannot be `{word}`{near}. The kinds are {}", all.join(", ")))
+        CommandError::usage(format!("--kind cannot be `{word}`{near}. The kinds are {}", all.join(", ")))
     })
 }
 
 /// A time in words: a timestamp of RFC 3339, or a duration before `now`.
-fn time(option: &str, text: &str, now: UnixTime) -> Result<UnixTime, Stop> {
+fn time(option: &str, text: &str, now: UnixTime) -> Result<UnixTime, CommandError> {
     let text = text.trim();
     if let Some(seconds) = crate::config::duration(text) {
         return Ok(UnixTime(now.0.saturating_sub_unsigned(seconds)));
     }
     let at = text.parse::<Timestamp>().map_err(|_| {
-        Stop::usage(format!(
+        CommandError::usage(format!(
             "{option} is a duration before now, such as 2h, or a time with its offset, such as 2026-11-30T08:00:00Z, not \
              `{text}`"
         ))
@@ -167,12 +167,12 @@ fn time(option: &str, text: &str, now: UnixTime) -> Result<UnixTime, Stop> {
 }
 
 /// Returns the latest events, up to `limit`.
-async fn latest(desk: &Desk, filter: &EventFilter, limit: usize) -> Result<Vec<Noted>, Stop> {
+async fn latest(installation: &Installation, filter: &EventFilter, limit: usize) -> Result<Vec<Noted>, CommandError> {
     let mut all: Vec<Noted> = Vec::new();
     while all.len() < limit {
         let rows_max = PAGE_ROWS.min(limit - all.len());
         let before = all.last().map(|noted| noted.id).or(filter.before);
-        let page = desk.store.events(EventFilter { before, rows_max, ..filter.clone() }).await?;
+        let page = installation.store.events(EventFilter { before, rows_max, ..filter.clone() }).await?;
         if page.is_empty() {
             break;
         }
@@ -183,18 +183,18 @@ async fn latest(desk: &Desk, filter: &EventFilter, limit: usize) -> Result<Vec<N
 
 /// Prints events as they happen, until the process ends or standard output is closed.
 async fn follow(
-    desk: &Desk,
+    installation: &Installation,
     filter: EventFilter,
     limit: usize,
     is_json: bool,
     names: &mut Names,
-) -> Result<Answer, Stop> {
+) -> Result<Answer, CommandError> {
     // Without `--since`, print only events from now on. One query finds the latest event so far.
     let since = filter.since;
-    let newest = latest(desk, &EventFilter::default(), 1).await?.first().map_or(i64::MIN, |noted| noted.id);
-    let mut earlier = if since.is_some() { latest(desk, &filter, limit).await? } else { Vec::new() };
+    let newest = latest(installation, &EventFilter::default(), 1).await?.first().map_or(i64::MIN, |noted| noted.id);
+    let mut earlier = if since.is_some() { latest(installation, &filter, limit).await? } else { Vec::new() };
     earlier.reverse();
-    let mut fresh = names.documents(&earlier, desk).await?;
+    let mut fresh = names.documents(&earlier, installation).await?;
     // On PostgreSQL an event can become visible after one with a greater id. So each query starts where the query
     // before the last one ended.
     let (mut seen, mut after, mut next) = (HashSet::new(), newest, newest);
@@ -210,7 +210,7 @@ async fn follow(
         }
         drop(out);
         tokio::time::sleep(FOLLOW_EVERY).await;
-        match news(desk, &filter, after, names).await {
+        match news(installation, &filter, after, names).await {
             Ok(found) => fresh = found,
             // The next look finds the same events.
             Err(fault @ Fault::Unavailable { .. }) => {
@@ -230,7 +230,7 @@ async fn follow(
 
 /// The events after the one with this number, page by page, as they are printed.
 async fn news(
-    desk: &Desk,
+    installation: &Installation,
     filter: &EventFilter,
     mut after: i64,
     names: &mut Names,
@@ -238,10 +238,10 @@ async fn news(
     let mut all = Vec::new();
     loop {
         let wanted = EventFilter { after: Some(after), rows_max: PAGE_ROWS, ..filter.clone() };
-        let page = desk.store.events(wanted).await?;
+        let page = installation.store.events(wanted).await?;
         let Some(last) = page.last() else { return Ok(all) };
         after = last.id;
-        all.extend(names.documents(&page, desk).await?);
+        all.extend(names.documents(&page, installation).await?);
     }
 }
 
@@ -254,22 +254,22 @@ struct Names {
 
 impl Names {
     /// Events as they are printed, with their numbers.
-    async fn documents(&mut self, noted: &[Noted], desk: &Desk) -> Result<Vec<(i64, Value)>, Fault> {
+    async fn documents(&mut self, noted: &[Noted], installation: &Installation) -> Result<Vec<(i64, Value)>, Fault> {
         let mut all = Vec::with_capacity(noted.len());
         for own in noted {
-            all.push((own.id, self.document(own, desk).await?));
+            all.push((own.id, self.document(own, installation).await?));
         }
         Ok(all)
     }
 
-    async fn document(&mut self, noted: &Noted, desk: &Desk) -> Result<Value, Fault> {
+    async fn document(&mut self, noted: &Noted, installation: &Installation) -> Result<Value, Fault> {
         let event = &noted.event;
         let user = match event.user {
-            Some(key) => self.user(key, desk).await?,
+            Some(key) => self.user(key, installation).await?,
             None => json!({"id": null, "name": null}),
         };
         let client = match event.client {
-            Some(key) => self.client(key, desk).await?,
+            Some(key) => self.client(key, installation).await?,
             None => Value::Null,
         };
         let lockout = Lockout::read(&event.detail).filter(|_| event.kind == EventKind::LockedOut);
@@ -287,11 +287,11 @@ impl Names {
         }))
     }
 
-    async fn user(&mut self, key: UserKey, desk: &Desk) -> Result<Value, Fault> {
+    async fn user(&mut self, key: UserKey, installation: &Installation) -> Result<Value, Fault> {
         if let Some(known) = self.users.get(&key) {
             return Ok(known.clone());
         }
-        let found = desk.store.user(key).await?;
+        let found = installation.store.user(key).await?;
         let named = found.map_or_else(
             || json!({"id": null, "name": "(deleted)"}),
             |user| json!({"id": user.sub, "name": show::name_of(&user)}),
@@ -299,11 +299,11 @@ impl Names {
         Ok(self.users.entry(key).or_insert(named).clone())
     }
 
-    async fn client(&mut self, key: ClientKey, desk: &Desk) -> Result<Value, Fault> {
+    async fn client(&mut self, key: ClientKey, installation: &Installation) -> Result<Value, Fault> {
         if let Some(known) = self.clients.get(&key) {
             return Ok(known.clone());
         }
-        let found = desk.store.client(key).await?;
+        let found = installation.store.client(key).await?;
         let named = found.map_or_else(|| json!("(deleted)"), |client| json!(client.client_id));
         Ok(self.clients.entry(key).or_insert(named).clone())
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use protocol::secret::Secret;
 
-use super::answer::Stop;
+use super::answer::CommandError;
 use crate::config::{BYTE_ORDER_MARK, loose};
 use crate::observe::sink;
 
@@ -36,7 +36,10 @@ pub(super) struct Password {
 
 impl PasswordFrom {
     /// Reads or generates the password; `None` if no option asks for one.
-    pub(super) fn read(&self, entropy: &mut protocol::crypto::entropy::Entropy) -> Result<Option<Password>, Stop> {
+    pub(super) fn read(
+        &self,
+        entropy: &mut protocol::crypto::entropy::Entropy,
+    ) -> Result<Option<Password>, CommandError> {
         if self.password_generate {
             return Ok(Some(Password { text: generated_password(entropy), is_generated: true }));
         }
@@ -67,7 +70,7 @@ pub(crate) fn generated_password(entropy: &mut protocol::crypto::entropy::Entrop
 }
 
 /// Reads a secret from standard input, without the end of its line.
-pub(super) fn stdin(what: &str) -> Result<Secret, Stop> {
+pub(super) fn stdin(what: &str) -> Result<Secret, CommandError> {
     let stdin = std::io::stdin();
     if std::io::IsTerminal::is_terminal(&stdin) {
         sink::say(&format!("Type {what}, then Enter and Ctrl-D. It is shown as you type; a pipe is better."));
@@ -76,32 +79,32 @@ pub(super) fn stdin(what: &str) -> Result<Secret, Stop> {
 }
 
 /// Reads a secret from a file, without the end of its line.
-pub(super) fn file(path: &Path) -> Result<Secret, Stop> {
+pub(super) fn file(path: &Path) -> Result<Secret, CommandError> {
     let name = path.display().to_string();
     if let Some(text) = loose(path) {
         sink::say(&format!("warning: {text}"));
     }
     let mut file = std::fs::File::open(path)
-        .map_err(|error| Stop::no(format!("{name} cannot be read: {}", crate::config::plain(&error))))?;
+        .map_err(|error| CommandError::no(format!("{name} cannot be read: {}", crate::config::plain(&error))))?;
     read(&mut file, &name)
 }
 
-fn read(from: &mut dyn Read, what: &str) -> Result<Secret, Stop> {
+fn read(from: &mut dyn Read, what: &str) -> Result<Secret, CommandError> {
     let mut text = zeroize::Zeroizing::new(String::new());
     from.take(BYTES_MAX + 1)
         .read_to_string(&mut text)
-        .map_err(|error| Stop::no(format!("{what} cannot be read: {}", crate::config::plain(&error))))?;
+        .map_err(|error| CommandError::no(format!("{what} cannot be read: {}", crate::config::plain(&error))))?;
     if text.len() as u64 > BYTES_MAX {
-        return Err(Stop::no(format!("{what} is longer than {BYTES_MAX} bytes")));
+        return Err(CommandError::no(format!("{what} is longer than {BYTES_MAX} bytes")));
     }
     let line = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
     let line = line.strip_suffix('\n').unwrap_or(line);
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.is_empty() {
-        return Err(Stop::no(format!("{what} is empty")));
+        return Err(CommandError::no(format!("{what} is empty")));
     }
     if line.contains(['\n', '\r', '\0']) {
-        return Err(Stop::no(format!("{what} has more than one line")));
+        return Err(CommandError::no(format!("{what} has more than one line")));
     }
     Ok(Secret::new(line))
 }

@@ -10,12 +10,12 @@ mod checked;
 pub(crate) mod client;
 mod configuration;
 mod db;
-mod desk;
 mod dialect;
 mod event;
 mod grant;
 mod init;
 pub(crate) mod input;
+mod installation;
 mod key;
 mod master;
 mod serve;
@@ -31,8 +31,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-pub use answer::{Answer, Stop};
-pub use desk::Desk;
+pub use answer::{Answer, CommandError};
+pub use installation::Installation;
 
 use crate::observe::sink;
 
@@ -133,7 +133,7 @@ pub fn run() -> ExitCode {
     };
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return answer::print_stop(&Stop::no(error.to_string()), is_json),
+        Err(error) => return answer::print_stop(&CommandError::no(error.to_string()), is_json),
     };
     let outcome = runtime.block_on(act(arguments));
     // Blocking work, such as a disk that does not respond, must not keep the process from ending.
@@ -158,21 +158,21 @@ fn refuse(error: &clap::Error) -> ExitCode {
     ExitCode::from(if error.use_stderr() { answer::USAGE } else { answer::DONE })
 }
 
-async fn act(arguments: Arguments) -> Result<Answer, Stop> {
+async fn act(arguments: Arguments) -> Result<Answer, CommandError> {
     let config = arguments.config;
     match arguments.command {
         Command::Init(init) => init.run(),
         Command::Check => check::run(&config).await,
         Command::Serve => serve::run(&config).await,
         Command::Demo(demo) => demo.run(arguments.json).await,
-        Command::User(user) => user.run(&Desk::open(&config).await?).await,
-        Command::Client(client) => client.run(&Desk::open(&config).await?).await,
-        Command::Token(token) => token.run(&Desk::open(&config).await?).await,
-        Command::Grant(grant) => grant.run(&Desk::open(&config).await?).await,
-        Command::Event(event) => event.run(&Desk::open(&config).await?, arguments.json).await,
-        Command::Key(key) => key.run(&Desk::open(&config).await?).await,
+        Command::User(user) => user.run(&Installation::open(&config).await?).await,
+        Command::Client(client) => client.run(&Installation::open(&config).await?).await,
+        Command::Token(token) => token.run(&Installation::open(&config).await?).await,
+        Command::Grant(grant) => grant.run(&Installation::open(&config).await?).await,
+        Command::Event(event) => event.run(&Installation::open(&config).await?, arguments.json).await,
+        Command::Key(key) => key.run(&Installation::open(&config).await?).await,
         Command::Dialect(dialect) => dialect.run(&config),
-        Command::Work(work) => work.run(&Desk::open(&config).await?).await,
+        Command::Work(work) => work.run(&Installation::open(&config).await?).await,
         Command::Db(db) => db.run(&config).await,
         Command::Bench(bench) => bench.run().await,
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use protocol::client::registration::secret_digest;
 use protocol::client_setting;
-use protocol::model::{Client, Grant, Held, Personal, StoredSecret, User};
+use protocol::model::{Client, Grant, Personal, StoredSecret, User, WithOwners};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ pub(super) fn name_of(user: &User) -> String {
 }
 
 /// Returns a personal access token without its text.
-pub(super) fn personal(held: &Held<Personal>) -> Value {
+pub(super) fn personal(held: &WithOwners<Personal>) -> Value {
     let row = &held.row;
     json!({
         "id": row.id.0.to_string(),
@@ -84,7 +84,7 @@ pub(super) fn personal(held: &Held<Personal>) -> Value {
 }
 
 /// Returns a grant without its tokens.
-pub(super) fn grant(held: &Held<Grant>, now: UnixTime) -> Value {
+pub(super) fn grant(held: &WithOwners<Grant>, now: UnixTime) -> Value {
     let row = &held.row;
     let is_dead = row.is_revoked || held.is_grant_revoked || now.is_past(row.expires_at);
     json!({
@@ -105,7 +105,7 @@ trait CheckNow {
     fn check_now(&self) -> bool;
 }
 
-impl CheckNow for Held<Grant> {
+impl CheckNow for WithOwners<Grant> {
     fn check_now(&self) -> bool {
         self.client.as_ref().is_some_and(|client| self.check(&client.dialect).is_ok())
     }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::cli::Stop;
+use crate::cli::CommandError;
 use crate::config::plain;
 
 /// Name of the file that marks the folder of a demo. The file is locked while the demo runs.
@@ -23,12 +23,13 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Creates the folder, or removes the files of an earlier demo from it.
-    pub(super) fn fresh(path: &Path) -> Result<Self, Stop> {
-        let cannot = |what: &Path, error: &std::io::Error| Stop::no(format!("{}: {}", what.display(), plain(error)));
+    pub(super) fn fresh(path: &Path) -> Result<Self, CommandError> {
+        let cannot =
+            |what: &Path, error: &std::io::Error| CommandError::no(format!("{}: {}", what.display(), plain(error)));
         std::fs::create_dir_all(path).map_err(|error| cannot(path, &error))?;
         let marker = path.join(MARKER);
         if !marker.exists() && FILES.iter().any(|name| path.join(name).exists()) {
-            return Err(Stop::no(format!(
+            return Err(CommandError::no(format!(
                 "{} holds files that no demo made; name another folder with --dir",
                 path.display()
             )));
@@ -39,7 +40,7 @@ impl Folder {
         let opened = options.create(true).truncate(false).write(true).open(&marker);
         let mut file = opened.map_err(|error| cannot(&marker, &error))?;
         if file.try_lock().is_err() {
-            return Err(Stop::no(format!(
+            return Err(CommandError::no(format!(
                 "another demo is running in {}: stop it, or name another folder with --dir",
                 path.display()
             )));
@@ -59,14 +60,14 @@ impl Folder {
     }
 
     /// Writes a file that only its owner can read, and returns its path.
-    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, Stop> {
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, CommandError> {
         let path = self.path.join(name);
         let mut options = File::options();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let written = options.open(&path).and_then(|mut file| file.write_all(text.as_bytes()));
-        written.map_err(|error| Stop::no(format!("{}: {}", path.display(), plain(&error))))?;
+        written.map_err(|error| CommandError::no(format!("{}: {}", path.display(), plain(&error))))?;
         Ok(path)
     }
 }

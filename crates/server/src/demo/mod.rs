@@ -14,7 +14,7 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::sync::watch;
 
-use crate::cli::{Answer, Desk, Stop};
+use crate::cli::{Answer, CommandError, Installation};
 use crate::config::settings::Listen;
 use crate::config::{self, Configuration, Log};
 use crate::http::accept;
@@ -54,26 +54,26 @@ pub(crate) struct Demo {
 
 impl Demo {
     /// Runs the demo until a signal ends it.
-    pub(crate) async fn run(self, is_json: bool) -> Result<Answer, Stop> {
+    pub(crate) async fn run(self, is_json: bool) -> Result<Answer, CommandError> {
         // The demo accepts every waiver. Its configuration lists them.
-        let signals = Signals::listen().map_err(|error| Stop::from(ServeError::Signals(error)))?;
+        let signals = Signals::listen().map_err(|error| CommandError::from(ServeError::Signals(error)))?;
         log::start(&Log { level: "warn,waivers=off".to_owned(), is_json: false, file: None, has_audit: None })
-            .map_err(Stop::no)?;
+            .map_err(CommandError::no)?;
         let folder = Folder::fresh(&self.dir)?;
         let ports = Ports::find(self.port, self.site_port, self.admin_port)?;
         let config = folder.write("grantry.toml", &configuration_text(&ports))?;
-        let cast = Cast::create(&desk(&config).await?, &ports).await?;
+        let cast = Cast::create(&installation(&config).await?, &ports).await?;
         let app = serve::open(configuration(&config)?).await?;
 
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], ports.site));
-        let listener = Listener::bind(&Listen::Tcp(address)).map_err(|error| Stop::no(error.to_string()))?;
-        let site = Arc::new(SampleSite::new(&cast, &ports).map_err(Stop::no)?);
+        let listener = Listener::bind(&Listen::Tcp(address)).map_err(|error| CommandError::no(error.to_string()))?;
+        let site = Arc::new(SampleSite::new(&cast, &ports).map_err(CommandError::no)?);
         let (end, ending) = watch::channel(false);
         let open = tokio::spawn(accept::serve(listener, None, site, ending));
         let served = serve::run(app, signals, |_| printed::print(&cast, &ports, &folder, is_json)).await;
         // Sending fails if the sample site has ended already.
         let _ = end.send(true);
-        open.await.map_err(|error| Stop::no(error.to_string()))?;
+        open.await.map_err(|error| CommandError::no(error.to_string()))?;
         served?;
         Ok(Answer::new(serde_json::Value::Null, ""))
     }
@@ -125,14 +125,14 @@ fn waivers() -> Vec<String> {
 }
 
 /// Loads the demo's configuration. Environment variables are ignored.
-fn configuration(config: &std::path::Path) -> Result<Configuration, Stop> {
+fn configuration(config: &std::path::Path) -> Result<Configuration, CommandError> {
     config::load(config, &[])
         .map(|loaded| loaded.configuration)
-        .map_err(|problems| Stop::no(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+        .map_err(|problems| CommandError::no(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
 
-async fn desk(config: &std::path::Path) -> Result<Desk, Stop> {
+async fn installation(config: &std::path::Path) -> Result<Installation, CommandError> {
     let configuration = configuration(config)?;
     let opened = store::open(&configuration.store_url, store::Mode::Create).await;
-    Ok(Desk::new(configuration, opened.map_err(|error| Stop::no(error.to_string()))?))
+    Ok(Installation::new(configuration, opened.map_err(|error| CommandError::no(error.to_string()))?))
 }

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
-use crate::cli::Stop;
+use crate::cli::CommandError;
 
 /// The ports on which the demo listens, on this machine only.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct Ports {
 
 impl Ports {
     /// Returns the requested ports, with free ones in place of those in use.
-    pub(super) fn find(public: u16, site: u16, admin: u16) -> Result<Self, Stop> {
+    pub(super) fn find(public: u16, site: u16, admin: u16) -> Result<Self, CommandError> {
         let mut found = Self { public, site, admin, taken: Vec::new() };
         let mut used = Vec::new();
         for port in [&mut found.public, &mut found.site, &mut found.admin] {
@@ -54,9 +54,9 @@ fn is_free(port: u16) -> bool {
         && !TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_err_and(is_taken)
 }
 
-fn free() -> Result<u16, Stop> {
+fn free() -> Result<u16, CommandError> {
     let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-    bound.map(|address| address.port()).map_err(|error| Stop::no(format!("no port is free: {error}")))
+    bound.map(|address| address.port()).map_err(|error| CommandError::no(format!("no port is free: {error}")))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::ports::Ports;
 use crate::cli::client::{Add, AddOptions, Added};
-use crate::cli::{Desk, Stop};
+use crate::cli::{CommandError, Installation};
 
 /// The PKCE code verifier of the printed commands: the example of RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -60,7 +60,7 @@ fn arrival(name: &str, ports: &Ports) -> String {
 }
 
 /// Registers an application for each dialect.
-pub(super) async fn register(desk: &Desk, ports: &Ports) -> Result<Vec<Example>, Stop> {
+pub(super) async fn register(installation: &Installation, ports: &Ports) -> Result<Vec<Example>, CommandError> {
     let mut examples = Vec::new();
     for name in NAMES {
         let is_public = name == "tinyrebrand";
@@ -77,7 +77,7 @@ pub(super) async fn register(desk: &Desk, ports: &Ports) -> Result<Vec<Example>,
             id: Some(if is_public { "web-client".to_owned() } else { format!("sample-{name}") }),
             ..Add::default()
         };
-        let Added { client, secret, .. } = add.add(desk).await?;
+        let Added { client, secret, .. } = add.add(installation).await?;
         let secret = secret.map(|secret| secret.reveal().to_owned());
         examples.push(example(name, ports, &client.client_id, secret));
     }

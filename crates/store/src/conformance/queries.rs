@@ -127,7 +127,7 @@ pub(super) async fn grants_can_be_narrowed_down(store: &dyn Store) {
 pub(super) async fn personal_tokens_come_with_their_user(store: &dyn Store) {
     furnish(store).await;
     commit(store, [(2, 2), (3, 1)].map(|(id, user)| Write::PutPersonal(Box::new(personal(id, user))))).await;
-    let ids = |found: Vec<protocol::model::Held<protocol::model::Personal>>| {
+    let ids = |found: Vec<protocol::model::WithOwners<protocol::model::Personal>>| {
         found.into_iter().map(|held| (held.row.id.0, held.user.map(|user| user.key.0))).collect::<Vec<_>>()
     };
     assert_eq!(ids(store.personals(None).await.unwrap()), [(3, Some(1)), (2, Some(2)), (1, Some(1))]);

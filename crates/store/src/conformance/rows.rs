@@ -5,8 +5,9 @@ use std::sync::Arc;
 use protocol::line::{AccountKey, Changes, Facts, Key, Row, Wants, Write};
 use protocol::model::{
     Access, AccessId, Amr, Attempts, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, Code,
-    CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Held, Identity, IdentityName, Job, JobId, Permission,
+    CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Identity, IdentityName, Job, JobId, Permission,
     Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, Ticket, TicketId, User, UserKey,
+    WithOwners,
 };
 use protocol::person::attempt::Attempt;
 use protocol::person::counters::account_attempts_key;
@@ -305,12 +306,12 @@ fn wants_of(id: i64, account: impl IntoIterator<Item = AccountKey>, client_id: &
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) client: Option<Arc<Client>>,
-    pub(crate) code: Option<Held<Code>>,
-    pub(crate) grant: Option<Held<Grant>>,
-    pub(crate) access: Option<Held<Access>>,
-    pub(crate) personal: Option<Held<Personal>>,
-    pub(crate) session: Option<Held<Session>>,
-    pub(crate) ticket: Option<Held<Ticket>>,
+    pub(crate) code: Option<WithOwners<Code>>,
+    pub(crate) grant: Option<WithOwners<Grant>>,
+    pub(crate) access: Option<WithOwners<Access>>,
+    pub(crate) personal: Option<WithOwners<Personal>>,
+    pub(crate) session: Option<WithOwners<Session>>,
+    pub(crate) ticket: Option<WithOwners<Ticket>>,
     pub(crate) subject: Option<Arc<User>>,
     pub(crate) is_jti_used: bool,
     pub(crate) address_attempts: Option<Attempts>,
@@ -342,7 +343,7 @@ pub(crate) async fn facts(store: &dyn Store, id: i64) -> Found {
 }
 
 /// Returns the code with this id, whatever its digest is.
-pub(crate) fn code_in(facts: &Facts, id: i64) -> Option<Held<Code>> {
+pub(crate) fn code_in(facts: &Facts, id: i64) -> Option<WithOwners<Code>> {
     match facts.row(&Key::Code(CodeId(id))) {
         Some(Row::Code(held)) => Some((**held).clone()),
         _ => None,
@@ -350,7 +351,7 @@ pub(crate) fn code_in(facts: &Facts, id: i64) -> Option<Held<Code>> {
 }
 
 /// The ticket in this row, whatever its digest is.
-pub(crate) fn ticket_in(facts: &Facts, id: i64) -> Option<Held<Ticket>> {
+pub(crate) fn ticket_in(facts: &Facts, id: i64) -> Option<WithOwners<Ticket>> {
     match facts.row(&Key::Ticket(TicketId(id))) {
         Some(Row::Ticket(held)) => Some((**held).clone()),
         _ => None,
@@ -358,7 +359,7 @@ pub(crate) fn ticket_in(facts: &Facts, id: i64) -> Option<Held<Ticket>> {
 }
 
 /// Returns the access token with this id, whatever its digest is.
-pub(crate) fn access_in(facts: &Facts, id: i64) -> Option<Held<Access>> {
+pub(crate) fn access_in(facts: &Facts, id: i64) -> Option<WithOwners<Access>> {
     match facts.row(&Key::Access(AccessId(id))) {
         Some(Row::Access(held)) => Some(held.clone()),
         _ => None,

@@ -5,7 +5,7 @@ use protocol::model::{Access, ClientKey, CodeId, Event, GrantId, UserKey};
 use protocol::time::UnixTime;
 
 use super::rows::*;
-use crate::{BURNED_KEPT_S, EVENT_KEPT_S, EventFilter, SPENT_CODE_KEPT_S, Store};
+use crate::{EVENT_KEPT_S, EventFilter, SPENT_CODE_KEPT_S, Store, USED_JTI_KEPT_S};
 
 pub(super) async fn live_rows_stay(store: &dyn Store) {
     furnish(store).await;
@@ -64,7 +64,7 @@ pub(super) async fn a_burned_token_is_remembered_until_its_end(store: &dyn Store
     furnish(store).await;
     commit(store, [burn("jti", 9_000), burn("another", 50)]).await;
     // Keep the row for longer, because the clock of another node may be behind.
-    let before = later(49 + BURNED_KEPT_S);
+    let before = later(49 + USED_JTI_KEPT_S);
     let gone = async |at| {
         let mut rows = 0;
         while let Ok(removed @ 1..) = store.sweep(at, 1_000).await {
@@ -73,9 +73,9 @@ pub(super) async fn a_burned_token_is_remembered_until_its_end(store: &dyn Store
         rows
     };
     let others = gone(before).await;
-    assert_eq!(gone(later(50 + BURNED_KEPT_S)).await, 1, "{others} others went before");
+    assert_eq!(gone(later(50 + USED_JTI_KEPT_S)).await, 1, "{others} others went before");
     assert!(facts(store, 1).await.is_jti_used);
-    gone(later(9_000 + BURNED_KEPT_S)).await;
+    gone(later(9_000 + USED_JTI_KEPT_S)).await;
     assert!(!facts(store, 1).await.is_jti_used);
 }
 

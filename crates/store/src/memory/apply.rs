@@ -77,7 +77,7 @@ impl Tables {
                 self.tickets.edit(&id, |row| row.is_spent = true);
             }
             Write::PutIdentity(row) => must(self.identities.add(row.name.clone(), row))?,
-            Write::BurnJti { jti, until } => must(self.burned.add(jti, until))?,
+            Write::BurnJti { jti, until } => must(self.used_jtis.add(jti, until))?,
             Write::PutConsent(row) => self.consents.put((row.user, row.client), row),
             Write::PutSealKey(row) => self.put_seal_key(row)?,
             Write::DropSealKey(number) => drop(self.seal_keys.remove_where(usize::MAX, |_, key| key.number == number)),

@@ -186,7 +186,7 @@ impl Tables {
             ("tickets", self.tickets.len()),
             ("secret_uses", self.secret_uses.len()),
             ("attempts", self.attempts.len()),
-            ("burned", self.burned.len()),
+            ("burned", self.used_jtis.len()),
             ("seal_keys", self.seal_keys.len()),
             ("jobs", self.jobs.len()),
             ("events", self.events.len()),

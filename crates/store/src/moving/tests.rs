@@ -21,12 +21,12 @@ async fn fill(store: &dyn Store) {
     commit(store, many).await;
     let failure =
         Write::CountFailure { key: digest("door"), limit: 9, now: NOW, resets_at: later(100), user: Some(UserKey(1)) };
-    let burned = Write::BurnJti { jti: digest("jti"), until: later(100) };
+    let used = Write::BurnJti { jti: digest("jti"), until: later(100) };
     let umlaut = User { name: "Ä\u{1F600}'\"\\".to_owned(), ..user(3) };
     let tickets = [1, 2].map(|id| Write::PutTicket(Box::new(ticket(id, 1, 1))));
     commit(store, tickets).await;
     let spent = Write::SpendTicket { id: TicketId(1), version: 1 };
-    commit(store, [failure, burned, Write::PutUser(Box::new(umlaut)), spent]).await;
+    commit(store, [failure, used, Write::PutUser(Box::new(umlaut)), spent]).await;
 }
 
 async fn moved(source: &Fixture, destination: &Fixture) -> (Vec<Moved>, u64) {

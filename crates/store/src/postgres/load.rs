@@ -8,17 +8,17 @@ use std::sync::Arc;
 
 use protocol::line::{self, Facts, Key, OwnedCounts};
 use protocol::model::{
-    Access, Attempts, ClientKey, Code, Consent, Grant, Held, Identity, IdentityName, Personal, Session, Ticket, User,
-    UserKey,
+    Access, Attempts, ClientKey, Code, Consent, Grant, Identity, IdentityName, Personal, Session, Ticket, User,
+    UserKey, WithOwners,
 };
 use protocol::names::login_forms;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use super::error::PostgresError;
 use super::link::{Link, Sql};
 use super::pins::{Missing, Pins, pin};
 use super::row::{self, columns};
-use super::stop::Stop;
 use crate::documents::Documents;
 
 const IDS: &[Type] = &[Type::INT8_ARRAY];
@@ -114,7 +114,7 @@ struct Found {
 }
 
 /// Loads the wanted rows of a batch of calls.
-pub(super) async fn load(link: &Link, documents: &Documents, batch: &mut [Facts]) -> Result<(), Stop> {
+pub(super) async fn load(link: &Link, documents: &Documents, batch: &mut [Facts]) -> Result<(), PostgresError> {
     let first = First::of(batch);
     if !first.needs_account {
         let found = first.look(link, true).await?;
@@ -202,7 +202,7 @@ impl<'w> First<'w> {
 
     /// Looks up all keys in one round trip to the server. `is_all` is true if no second look-up follows. Then several
     /// statements get their own transaction here, and a single statement needs none.
-    async fn look(&self, link: &Link, is_all: bool) -> Result<Found, Stop> {
+    async fn look(&self, link: &Link, is_all: bool) -> Result<Found, PostgresError> {
         let is_bound = is_all && self.statements() > 1;
         let (issuers, subjects): (Vec<&str>, Vec<&str>) = self.identities.iter().copied().unzip();
         let rows = tokio::try_join!(
@@ -275,7 +275,7 @@ impl<'w> First<'w> {
 
 impl Found {
     /// Looks up the rows that depend on the found accounts.
-    async fn look_again(&mut self, link: &Link, batch: &[Facts]) -> Result<(), Stop> {
+    async fn look_again(&mut self, link: &Link, batch: &[Facts]) -> Result<(), PostgresError> {
         let (mut attempts, mut consents, mut owners) = (Keys::new(), Keys::new(), Keys::new());
         for facts in batch {
             let account = facts.account_by(|key| self.user(key));
@@ -412,11 +412,11 @@ impl Found {
 }
 
 /// Joins a row with its user, if it depends on no other row.
-pub(super) fn held<T>(user: Option<Arc<User>>, row: T) -> Held<T> {
-    Held { row, client: None, user, is_grant_revoked: false }
+pub(super) fn held<T>(user: Option<Arc<User>>, row: T) -> WithOwners<T> {
+    WithOwners { row, client: None, user, is_grant_revoked: false }
 }
 
-async fn when(is_wanted: bool, doing: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
+async fn when(is_wanted: bool, doing: impl Future<Output = Result<(), PostgresError>>) -> Result<(), PostgresError> {
     if is_wanted { doing.await } else { Ok(()) }
 }
 
@@ -424,7 +424,7 @@ async fn some<T: tokio_postgres::types::ToSql + Sync + Clone>(
     link: &Link,
     sql: &'static Sql,
     keys: &Keys<T>,
-) -> Result<Vec<Row>, Stop> {
+) -> Result<Vec<Row>, PostgresError> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -437,11 +437,11 @@ async fn seldom<T: tokio_postgres::types::ToSql + Sync + Clone>(
     link: &Link,
     sql: &'static Sql,
     keys: &Keys<T>,
-) -> Result<Vec<Row>, Stop> {
+) -> Result<Vec<Row>, PostgresError> {
     if keys.is_empty() { Ok(Vec::new()) } else { Box::pin(some(link, sql, keys)).await }
 }
 
-async fn digests(link: &Link, sql: &'static Sql, keys: &Keys<[u8; 32]>) -> Result<Vec<Row>, Stop> {
+async fn digests(link: &Link, sql: &'static Sql, keys: &Keys<[u8; 32]>) -> Result<Vec<Row>, PostgresError> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -449,19 +449,22 @@ async fn digests(link: &Link, sql: &'static Sql, keys: &Keys<[u8; 32]>) -> Resul
     link.query(sql, &[&keys]).await
 }
 
-fn by<K: Hash + Eq, T>(rows: &[Row], read: impl Fn(&Row) -> Result<(K, T), Stop>) -> Result<HashMap<K, T>, Stop> {
+fn by<K: Hash + Eq, T>(
+    rows: &[Row],
+    read: impl Fn(&Row) -> Result<(K, T), PostgresError>,
+) -> Result<HashMap<K, T>, PostgresError> {
     rows.iter().map(read).collect()
 }
 
 /// `name, key, version`
-fn named(row: &Row) -> Result<(String, (i64, u32)), Stop> {
+fn named(row: &Row) -> Result<(String, (i64, u32)), PostgresError> {
     Ok((row::get(row, 0)?, (row::get(row, 1)?, row::number(row, 2)?)))
 }
 
-fn users(rows: &[Row]) -> Result<HashMap<String, (UserKey, u32)>, Stop> {
+fn users(rows: &[Row]) -> Result<HashMap<String, (UserKey, u32)>, PostgresError> {
     Ok(by(rows, named)?.into_iter().map(|(name, (key, version))| (name, (UserKey(key), version))).collect())
 }
 
-fn counters(rows: &[Row]) -> Result<HashMap<[u8; 32], Attempts>, Stop> {
+fn counters(rows: &[Row]) -> Result<HashMap<[u8; 32], Attempts>, PostgresError> {
     by(rows, |row| row::attempts(row).map(|(key, attempts)| (key.0, attempts)))
 }

@@ -5,11 +5,12 @@
 //! would make the whole batch fail.
 
 mod apply;
+mod background;
 mod batch;
 #[cfg(test)]
 mod batched;
 mod commit;
-mod desk;
+mod error;
 mod gate;
 mod insert;
 mod jobs;
@@ -24,7 +25,6 @@ mod queue;
 mod row;
 mod schema;
 mod shared;
-mod stop;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -48,9 +48,10 @@ use protocol::time::UnixTime;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::AbortHandle;
 
+use self::background::BackgroundPool;
 use self::commit::Turns;
-use self::desk::Desk;
-use self::lane::{Errand, Hold};
+use self::error::PostgresError;
+use self::lane::{Hold, LaneWork};
 use self::link::{Connector, Link, Purpose};
 use self::list::View;
 use self::pen::PostgresPen;
@@ -58,12 +59,11 @@ use self::queue::{Queue, Waiting, queue};
 use self::shared::{
     Forget, Lease, MasterFingerprint, NoteMasterFingerprint, ReplaceMasterFingerprint, Tally, WasLeased,
 };
-use self::stop::Stop;
 use self::sweep::Sweeper;
 use self::url::Address;
 use crate::documents::Documents;
 use crate::moving::{Cells, Stretch, Table};
-use crate::walk::Walk;
+use crate::sweep_schedule::SweepSchedule;
 use crate::{
     CommitError, Fault, Inspection, JobBurial, JobChange, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Sqlite,
     Store, Window,
@@ -128,10 +128,10 @@ pub struct Postgres {
     loads: Queue<Wants, Result<Facts, Fault>>,
     frequent: Queue<Changes, Result<(), CommitError>>,
     alone: Queue<Changes, Result<(), CommitError>>,
-    desk: Desk,
+    background: BackgroundPool,
     /// The connection for exclusive turns: one at a time from each process.
     pen: Arc<Mutex<Hold>>,
-    walk: Walk,
+    schedule: SweepSchedule,
     listener: Option<AbortHandle>,
 }
 
@@ -172,13 +172,23 @@ impl Postgres {
         for _ in 0..LANES_ALONE {
             tokio::spawn(serve_alone(Hold::new(Arc::clone(&connector), AT_LEISURE), waiting.clone()));
         }
-        let desk = Desk::new(&connector, AT_LEISURE, DESKS);
+        let background = BackgroundPool::new(&connector, AT_LEISURE, DESKS);
         // Do not listen behind a pooler, where a notification would reach whichever client has the server connection at
         // that moment.
         let listener = (!connector.address().is_pooled)
             .then(|| tokio::spawn(shared::listen(Arc::clone(&connector))).abort_handle());
         let pen = Arc::new(Mutex::new(Hold::new(Arc::clone(&connector), AT_LEISURE)));
-        Ok(Self { connector, documents, loads, frequent, alone, desk, pen, walk: Walk::new(), listener })
+        Ok(Self {
+            connector,
+            documents,
+            loads,
+            frequent,
+            alone,
+            background,
+            pen,
+            schedule: SweepSchedule::new(),
+            listener,
+        })
     }
 
     /// Inspects the database at `url`. Changes nothing.
@@ -257,7 +267,7 @@ async fn examine(place: &str, link: &Link) -> Result<u32, OpenError> {
     Ok(found)
 }
 
-fn unreachable_at(place: &str, stop: Stop) -> OpenError {
+fn unreachable_at(place: &str, stop: PostgresError) -> OpenError {
     OpenError::Unreachable { place: place.to_owned(), cause: stop.told() }
 }
 
@@ -307,10 +317,10 @@ struct Loading<'b> {
     batch: &'b mut [Facts],
 }
 
-impl Errand for Loading<'_> {
+impl LaneWork for Loading<'_> {
     type Done = ();
 
-    async fn run(&mut self, link: &Link) -> Result<(), Stop> {
+    async fn run(&mut self, link: &Link) -> Result<(), PostgresError> {
         load::load(link, self.documents, self.batch).await
     }
 }
@@ -341,10 +351,10 @@ struct Listing<'q> {
     query: &'q Query,
 }
 
-impl Errand for Listing<'_> {
+impl LaneWork for Listing<'_> {
     type Done = Rows;
 
-    async fn run(&mut self, link: &Link) -> Result<Rows, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<Rows, PostgresError> {
         link.begin(load::BEGIN).await?;
         let rows = list::list(View { link, documents: self.documents }, self.query).await?;
         link.simple(load::END).await?;
@@ -371,7 +381,7 @@ impl Store for Postgres {
     }
 
     async fn list(&self, query: &Query) -> Result<Rows, Fault> {
-        Ok(self.desk.perform(&mut Listing { documents: &self.documents, query }).await?)
+        Ok(self.background.perform(&mut Listing { documents: &self.documents, query }).await?)
     }
 
     fn news(&self) -> Option<watch::Receiver<u64>> {
@@ -379,43 +389,43 @@ impl Store for Postgres {
     }
 
     async fn master_fingerprint(&self) -> Result<Option<Digest>, Fault> {
-        Ok(self.desk.perform(&mut MasterFingerprint).await?)
+        Ok(self.background.perform(&mut MasterFingerprint).await?)
     }
 
     async fn note_master_fingerprint(&self, own: Digest) -> Result<Digest, Fault> {
-        Ok(self.desk.perform(&mut NoteMasterFingerprint { own }).await?)
+        Ok(self.background.perform(&mut NoteMasterFingerprint { own }).await?)
     }
 
     async fn replace_master_fingerprint(&self, old: Digest, new: Digest) -> Result<bool, Fault> {
-        Ok(self.desk.perform(&mut ReplaceMasterFingerprint { old, new }).await?)
+        Ok(self.background.perform(&mut ReplaceMasterFingerprint { old, new }).await?)
     }
 
     async fn lease(&self, work: &str, holder: i64, for_s: u32) -> Result<bool, Fault> {
-        Ok(self.desk.perform(&mut Lease { work, holder, for_s }).await?)
+        Ok(self.background.perform(&mut Lease { work, holder, for_s }).await?)
     }
 
     async fn was_leased(&self, work: &str) -> Result<bool, Fault> {
-        Ok(self.desk.perform(&mut WasLeased { work }).await?)
+        Ok(self.background.perform(&mut WasLeased { work }).await?)
     }
 
     async fn claim_jobs(&self, claim: JobClaim) -> Result<Vec<Job>, Fault> {
-        Ok(self.desk.perform(&mut jobs::Claim::new(claim)).await?)
+        Ok(self.background.perform(&mut jobs::Claim::new(claim)).await?)
     }
 
     async fn end_job(&self, id: JobId, holder: i64, end: JobEnd) -> Result<bool, Fault> {
-        Ok(self.desk.perform(&mut jobs::End { id, holder, end }).await?)
+        Ok(self.background.perform(&mut jobs::End { id, holder, end }).await?)
     }
 
     async fn bury_jobs(&self, burial: JobBurial) -> Result<usize, Fault> {
-        Ok(self.desk.perform(&mut jobs::Bury(burial)).await?)
+        Ok(self.background.perform(&mut jobs::Bury(burial)).await?)
     }
 
     async fn change_job(&self, id: JobId, change: JobChange, event: Event) -> Result<bool, Fault> {
-        Ok(self.desk.perform(&mut jobs::Change { id, change, event }).await?)
+        Ok(self.background.perform(&mut jobs::Change { id, change, event }).await?)
     }
 
     async fn tally(&self, now: UnixTime, counted: &[Window]) -> Result<Option<Vec<Window>>, Fault> {
-        Ok(Some(self.desk.perform(&mut Tally { now, counted }).await?))
+        Ok(Some(self.background.perform(&mut Tally { now, counted }).await?))
     }
 
     async fn read_stretch(
@@ -424,7 +434,7 @@ impl Store for Postgres {
         stretch: Stretch<'_>,
         rows_max: usize,
     ) -> Result<Vec<Cells>, Fault> {
-        Ok(self.desk.perform(&mut moving::Read { table, stretch, rows_max }).await?)
+        Ok(self.background.perform(&mut moving::Read { table, stretch, rows_max }).await?)
     }
 
     async fn replace_stretch(
@@ -433,11 +443,11 @@ impl Store for Postgres {
         stretch: Stretch<'_>,
         rows: Vec<Cells>,
     ) -> Result<(), Fault> {
-        Ok(self.desk.perform(&mut moving::Replace { table, stretch, rows }).await?)
+        Ok(self.background.perform(&mut moving::Replace { table, stretch, rows }).await?)
     }
 
     async fn settle(&self) -> Result<(), Fault> {
-        Ok(self.desk.perform(&mut moving::Settle).await?)
+        Ok(self.background.perform(&mut moving::Settle).await?)
     }
 
     async fn backup(&self, path: &Path) -> Result<(), Fault> {
@@ -456,13 +466,13 @@ impl Store for Postgres {
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
         // Windows of counted requests do not count as removed rows.
         let rows = i64::try_from(rows_max).unwrap_or(i64::MAX);
-        self.desk.perform(&mut Forget { now, rows_max: rows }).await?;
-        let events_kept_s = self.walk.events_kept_s.load(Ordering::Relaxed);
-        self.walk.go_on(Sweeper { desk: &self.desk, events_kept_s }, now, rows_max).await
+        self.background.perform(&mut Forget { now, rows_max: rows }).await?;
+        let events_kept_s = self.schedule.events_kept_s.load(Ordering::Relaxed);
+        self.schedule.go_on(Sweeper { background: &self.background, events_kept_s }, now, rows_max).await
     }
 
     fn keep_events(&self, for_s: u64) {
-        self.walk.events_kept_s.store(for_s, Ordering::Relaxed);
+        self.schedule.events_kept_s.store(for_s, Ordering::Relaxed);
     }
 }
 

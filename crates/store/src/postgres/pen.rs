@@ -8,9 +8,9 @@ use protocol::line::Changes;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout};
 
+use super::error::PostgresError;
 use super::lane::Hold;
 use super::link::Link;
-use super::stop::Stop;
 use super::{apply, gate};
 use crate::{CommitError, PEN_MAX, Pen, pen_is_gone};
 
@@ -31,7 +31,7 @@ pub(super) struct PostgresPen {
 
 impl PostgresPen {
     /// Closes the gate, and waits until all transactions inside have ended.
-    pub(super) async fn take(mut hold: OwnedMutexGuard<Hold>) -> Result<Self, Stop> {
+    pub(super) async fn take(mut hold: OwnedMutexGuard<Hold>) -> Result<Self, PostgresError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -45,24 +45,24 @@ impl PostgresPen {
         }
     }
 
-    async fn write(&mut self, changes: &Changes) -> Result<(), Stop> {
-        let Some(link) = &self.link else { return Err(Stop::Late("an exclusive write")) };
+    async fn write(&mut self, changes: &Changes) -> Result<(), PostgresError> {
+        let Some(link) = &self.link else { return Err(PostgresError::Late("an exclusive write")) };
         link.simple("SAVEPOINT turn").await?;
         match apply::turn_inside(link, changes).await {
             Ok(()) => gate::commit(link).await.map_err(|stop| match stop {
-                Stop::Unanswered => Stop::Unknown,
+                PostgresError::Unanswered => PostgresError::Unknown,
                 stop => stop,
             }),
             Err(stop) if stop.is_gone() => Err(stop),
             Err(stop) => {
                 link.simple("ROLLBACK TO SAVEPOINT turn").await?;
-                Err(if stop.is_conflict() { Stop::Lost } else { stop })
+                Err(if stop.is_conflict() { PostgresError::Lost } else { stop })
             }
         }
     }
 }
 
-async fn begin(hold: &mut Hold) -> Result<Link, Stop> {
+async fn begin(hold: &mut Hold) -> Result<Link, PostgresError> {
     let mut link = hold.link().await?;
     let begun = async {
         link.plan_anew().await?;
@@ -90,8 +90,8 @@ impl Pen for PostgresPen {
             return Err(pen_is_gone().into());
         }
         let written = timeout(COMMIT_MAX, self.write(&changes)).await;
-        let written = written.unwrap_or(Err(Stop::Unknown));
-        if matches!(written, Err(Stop::Lost | Stop::Behind(_) | Stop::Taken(_))) {
+        let written = written.unwrap_or(Err(PostgresError::Unknown));
+        if matches!(written, Err(PostgresError::Lost | PostgresError::Behind(_) | PostgresError::Taken(_))) {
             return written.map_err(CommitError::from);
         }
         if let Some(link) = self.link.take() {

@@ -7,12 +7,12 @@ use protocol::time::UnixTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
-use super::stop::Stop;
+use super::error::PostgresError;
 use crate::rows::table::described;
 use crate::rows::work::StoredJob;
 use crate::rows::{Columns, FromRow};
 
-type Read<T> = Result<T, Stop>;
+type Read<T> = Result<T, PostgresError>;
 
 /// Returns the select list of a described row, with the alias that its table has in every statement.
 macro_rules! columns {
@@ -65,7 +65,7 @@ impl<'r> Cursor<'r> {
 }
 
 impl Columns for Cursor<'_> {
-    type Error = Stop;
+    type Error = PostgresError;
 
     fn int(&mut self) -> Read<Option<i64>> {
         self.next()
@@ -83,7 +83,7 @@ impl Columns for Cursor<'_> {
         self.next().map(read)
     }
 
-    fn unreadable(&self, what: &'static str) -> Stop {
+    fn unreadable(&self, what: &'static str) -> PostgresError {
         unreadable(what, self.at.saturating_sub(1))
     }
 }
@@ -105,8 +105,8 @@ pub(super) fn version(row: &Row, at: usize) -> Read<Option<u32>> {
     version.map(|version| u32::try_from(version).map_err(|_| unreadable("a version", at))).transpose()
 }
 
-fn unreadable(what: &str, at: usize) -> Stop {
-    Stop::Unreadable(format!("column {at} is not {what}"))
+fn unreadable(what: &str, at: usize) -> PostgresError {
+    PostgresError::Unreadable(format!("column {at} is not {what}"))
 }
 
 pub(super) fn digest(row: &Row, at: usize) -> Read<Digest> {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 
-use super::lane::Errand;
+use super::error::PostgresError;
+use super::lane::LaneWork;
 use super::link::{Connector, Link, Purpose, typed};
 use super::row;
-use super::stop::Stop;
 use crate::Window;
 
 /// The statement that notifies other nodes of changed sealing keys.
@@ -59,10 +59,10 @@ pub(super) struct Lease<'l> {
     pub(super) for_s: u32,
 }
 
-impl Errand for Lease<'_> {
+impl LaneWork for Lease<'_> {
     type Done = bool;
 
-    async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<bool, PostgresError> {
         // Leases use the clock of the database, which is the same for all nodes.
         const SQL: &str = "INSERT INTO leases AS l (name, holder, until) \
             VALUES ($1, $2, clock_timestamp() + $3 * interval '1 second') \
@@ -78,10 +78,10 @@ pub(super) struct WasLeased<'l> {
     pub(super) work: &'l str,
 }
 
-impl Errand for WasLeased<'_> {
+impl LaneWork for WasLeased<'_> {
     type Done = bool;
 
-    async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<bool, PostgresError> {
         Ok(!link.rows("SELECT 1 FROM leases WHERE name = $1", typed![TEXT self.work]).await?.is_empty())
     }
 }
@@ -89,10 +89,10 @@ impl Errand for WasLeased<'_> {
 /// Reads the fingerprint of the master key.
 pub(super) struct MasterFingerprint;
 
-impl Errand for MasterFingerprint {
+impl LaneWork for MasterFingerprint {
     type Done = Option<Digest>;
 
-    async fn run(&mut self, link: &Link) -> Result<Option<Digest>, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<Option<Digest>, PostgresError> {
         let rows = link.rows("SELECT value FROM installation WHERE name = 'master'", &[]).await?;
         rows.first().map(|own| row::digest(own, 0)).transpose()
     }
@@ -103,10 +103,10 @@ pub(super) struct NoteMasterFingerprint {
     pub(super) own: Digest,
 }
 
-impl Errand for NoteMasterFingerprint {
+impl LaneWork for NoteMasterFingerprint {
     type Done = Digest;
 
-    async fn run(&mut self, link: &Link) -> Result<Digest, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<Digest, PostgresError> {
         const SQL: &str = "INSERT INTO installation (name, value) VALUES ('master', $1) ON CONFLICT (name) DO NOTHING";
         link.run(SQL, typed![BYTEA self.own.0.as_slice()]).await?;
         Ok(MasterFingerprint.run(link).await?.unwrap_or(self.own))
@@ -119,10 +119,10 @@ pub(super) struct ReplaceMasterFingerprint {
     pub(super) new: Digest,
 }
 
-impl Errand for ReplaceMasterFingerprint {
+impl LaneWork for ReplaceMasterFingerprint {
     type Done = bool;
 
-    async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<bool, PostgresError> {
         const SQL: &str = "UPDATE installation SET value = $2 WHERE name = 'master' AND value = $1";
         Ok(link.run(SQL, typed![BYTEA self.old.0.as_slice(), BYTEA self.new.0.as_slice()]).await? == 1)
     }
@@ -134,10 +134,10 @@ pub(super) struct Tally<'t> {
     pub(super) counted: &'t [Window],
 }
 
-impl Errand for Tally<'_> {
+impl LaneWork for Tally<'_> {
     type Done = Vec<Window>;
 
-    async fn run(&mut self, link: &Link) -> Result<Vec<Window>, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<Vec<Window>, PostgresError> {
         const SQL: &str = "INSERT INTO windows AS w (key, began_at, used, until) \
             SELECT * FROM unnest($1, $2, $3, $4) AS t (key, began_at, used, until) ORDER BY key \
             ON CONFLICT (key) DO UPDATE SET used = CASE WHEN w.until > $5 THEN w.used ELSE 0 END + excluded.used, \
@@ -169,10 +169,10 @@ pub(super) struct Forget {
     pub(super) rows_max: i64,
 }
 
-impl Errand for Forget {
+impl LaneWork for Forget {
     type Done = u64;
 
-    async fn run(&mut self, link: &Link) -> Result<u64, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<u64, PostgresError> {
         const SQL: &str = "DELETE FROM windows WHERE key IN (\
             SELECT key FROM windows WHERE until <= $1 ORDER BY until LIMIT $2) AND until <= $1";
         link.run(SQL, typed![INT8 self.now.0, INT8 self.rows_max]).await

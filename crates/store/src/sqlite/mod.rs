@@ -4,6 +4,7 @@
 mod apply;
 mod document;
 mod enclosed;
+mod error;
 mod files;
 mod index;
 mod insert;
@@ -17,7 +18,6 @@ mod pen;
 mod readers;
 mod row;
 mod schema;
-mod stop;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -38,14 +38,14 @@ use rusqlite::{Connection, OpenFlags};
 pub(crate) use self::enclosed::{enclose, enclosed};
 
 use self::document::View;
+use self::error::fault;
 use self::pen::SqlitePen;
 use self::readers::Readers;
-use self::stop::fault;
 use self::sweep::Sweeper;
 use self::writer::{Replacement, Work, Writer};
 use crate::documents::Documents;
 use crate::moving::{Cell, Cells, Stretch, Table};
-use crate::walk::Walk;
+use crate::sweep_schedule::SweepSchedule;
 use crate::{CommitError, Fault, JobBurial, JobChange, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Store};
 
 /// Counts the applications that a user registered.
@@ -62,7 +62,7 @@ pub struct Sqlite {
     // Dropped before the writer, because the last connection removes the write-ahead log.
     readers: Readers,
     writer: Writer,
-    walk: Walk,
+    schedule: SweepSchedule,
 }
 
 impl Sqlite {
@@ -80,7 +80,7 @@ impl Sqlite {
         };
         let readers = Readers::new(path.clone()).map_err(no_thread)?;
         let writer = Writer::start(connection, Arc::downgrade(&readers.slots)).map_err(no_thread)?;
-        Ok(Self { path, documents: Documents::new(), readers, writer, walk: Walk::new() })
+        Ok(Self { path, documents: Documents::new(), readers, writer, schedule: SweepSchedule::new() })
     }
 
     /// Returns the schema version of the file at `path`; `None` if there is no file. Changes nothing.
@@ -159,8 +159,8 @@ impl Store for Sqlite {
 
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
         let connection = self.readers.open()?;
-        let events_kept_s = self.walk.events_kept_s.load(Ordering::Relaxed);
-        self.walk.go_on(Sweeper { connection, writer: &self.writer, events_kept_s }, now, rows_max).await
+        let events_kept_s = self.schedule.events_kept_s.load(Ordering::Relaxed);
+        self.schedule.go_on(Sweeper { connection, writer: &self.writer, events_kept_s }, now, rows_max).await
     }
 
     async fn claim_jobs(&self, claim: JobClaim) -> Result<Vec<Job>, Fault> {
@@ -183,7 +183,7 @@ impl Store for Sqlite {
     }
 
     fn keep_events(&self, for_s: u64) {
-        self.walk.events_kept_s.store(for_s, Ordering::Relaxed);
+        self.schedule.events_kept_s.store(for_s, Ordering::Relaxed);
     }
 
     async fn read_stretch(

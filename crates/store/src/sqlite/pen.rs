@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::apply;
-use super::stop::Stop;
+use super::error::SqliteError;
 use super::writer::Answer;
 use crate::{CommitError, PEN_MAX, Pen, pen_is_gone};
 
@@ -77,7 +77,7 @@ impl Lending {
                 }
             };
             let written = apply::turn(connection, &changes).and_then(|()| apply::run(connection, "COMMIT", []));
-            let may_go_on = matches!(written, Err(Stop::Lost | Stop::Behind(_) | Stop::Taken(_)));
+            let may_go_on = matches!(written, Err(SqliteError::Lost | SqliteError::Behind(_) | SqliteError::Taken(_)));
             let is_heard = reply.send(written.map(drop).map_err(CommitError::from)).is_ok();
             if !may_go_on || !is_heard || connection.is_autocommit() {
                 return;

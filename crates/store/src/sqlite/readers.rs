@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::error::SqliteError;
 use super::index::{Header, Index};
 use super::open::{BUSY_MAX, keep_statements};
-use super::stop::Stop;
 
 /// Maximum number of connections. More have no benefit.
 const READERS_MAX: usize = 16;
@@ -95,7 +95,7 @@ impl Readers {
     }
 
     /// Reads with one of the connections. Everything that was committed before this call is visible.
-    pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Stop>) -> Result<T, Stop> {
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, SqliteError>) -> Result<T, SqliteError> {
         let (slot, mut reader) = self.slots.take();
         let Reader { connection, seen } = match &mut *reader {
             Some(reader) => reader,
@@ -136,7 +136,7 @@ impl Readers {
     }
 
     /// Opens a connection for the caller alone.
-    pub(super) fn open(&self) -> Result<Connection, Stop> {
+    pub(super) fn open(&self) -> Result<Connection, SqliteError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(BUSY_MAX)?;
@@ -259,7 +259,7 @@ impl Slot {
 
 /// Ends the transaction of a connection, if there is one: a snapshot that is too old, or one during which a read
 /// panicked. Nothing was written, so nothing is lost.
-fn end(connection: &Connection) -> Result<(), Stop> {
+fn end(connection: &Connection) -> Result<(), SqliteError> {
     if !connection.is_autocommit() {
         connection.prepare_cached("ROLLBACK")?.execute([])?;
     }

@@ -136,7 +136,7 @@ async fn a_panic_in_a_reader_leaves_no_old_snapshot_behind() {
     furnish(&store).await;
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let read = store.readers.read(|connection| {
-            super::load::in_snapshot(connection, || -> Result<(), super::stop::Stop> {
+            super::load::in_snapshot(connection, || -> Result<(), super::error::SqliteError> {
                 connection.query_row("SELECT count(*) FROM clients", [], |_| Ok(()))?;
                 panic!("on purpose")
             })

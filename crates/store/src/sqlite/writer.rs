@@ -11,11 +11,11 @@ use protocol::time::UnixTime;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::error::{SqliteError, fault, is_for_all};
 use super::index::{FRAMES_MAX, Index, Witness};
 use super::pen::Lending;
 use super::readers::Slots;
-use super::stop::{Stop, fault, is_for_all};
-use super::sweep::Broom;
+use super::sweep::ExpiryRule;
 use super::{apply, installation, jobs, moving};
 use crate::moving::{Cells, Stretch, Table};
 use crate::{CommitError, Fault, JobBurial, JobChange, JobClaim, JobEnd};
@@ -30,7 +30,7 @@ pub(super) enum Work {
     /// Writes a turn.
     Commit(Changes),
     /// Removes rows, if they are still expired at the given time.
-    Remove(&'static Broom, UnixTime, Vec<i64>),
+    Remove(&'static ExpiryRule, UnixTime, Vec<i64>),
     /// Replaces all rows of a stretch.
     Replace(Replacement),
     /// Gives one turn the exclusive right to write.
@@ -158,16 +158,16 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
     for job in batch {
         let done = match &job.work {
             Work::Commit(changes) => apply::turn(connection, changes).map(|()| 0),
-            Work::Remove(broom, now, ids) => broom.remove(connection, *now, ids),
+            Work::Remove(rule, now, ids) => rule.remove(connection, *now, ids),
             Work::Replace(Replacement { table, after, until, rows }) => {
                 let stretch = Stretch { after: after.as_deref(), until: until.as_deref() };
                 // A stretch that fails must not be written in part.
                 apply::alone(connection, || moving::replace(connection, table, stretch, rows)).map(|()| 0)
             }
             Work::Lend(_) => unreachable!("`serve` keeps it apart"),
-            Work::NoteMaster(own) => installation::note_master_fingerprint(connection, *own).map_err(Stop::from),
+            Work::NoteMaster(own) => installation::note_master_fingerprint(connection, *own).map_err(SqliteError::from),
             Work::ReplaceMaster(old, new) => {
-                installation::replace_master_fingerprint(connection, *old, *new).map_err(Stop::from)
+                installation::replace_master_fingerprint(connection, *old, *new).map_err(SqliteError::from)
             }
             Work::ClaimJobs(claim, claimed) => jobs::claim(connection, *claim).map(|found| {
                 *claimed.lock().unwrap_or_else(PoisonError::into_inner) = found;
@@ -180,7 +180,9 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
             Work::LimitPages(pages) => limit_pages(connection, *pages),
         };
         match done {
-            Err(Stop::Engine(error)) if is_for_all(&error) || connection.is_autocommit() => return Err(fault(&error)),
+            Err(SqliteError::Engine(error)) if is_for_all(&error) || connection.is_autocommit() => {
+                return Err(fault(&error));
+            }
             done => answers.push(done.map_err(CommitError::from)),
         }
     }
@@ -260,7 +262,7 @@ fn frames(connection: &Connection) -> rusqlite::Result<u32> {
 }
 
 #[cfg(test)]
-fn limit_pages(connection: &Connection, pages: u32) -> Result<usize, Stop> {
+fn limit_pages(connection: &Connection, pages: u32) -> Result<usize, SqliteError> {
     connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
     Ok(0)
 }

@@ -85,9 +85,9 @@ fn asked(browse: Browse, world: &World) -> (PendingVisit, Page) {
     (PendingVisit::open(&seal, &browser, world.now, &world.keys).unwrap().0, page)
 }
 
-fn linked_to(user: User, link: &Link) -> Held<Identity> {
+fn linked_to(user: User, link: &Link) -> WithOwners<Identity> {
     let row = Identity { name: link.name(), user: user.key, linked_at: UnixTime(50) };
-    Held { row, client: None, user: Some(Arc::new(user)), is_grant_revoked: false }
+    WithOwners { row, client: None, user: Some(Arc::new(user)), is_grant_revoked: false }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::line::{AccountKey, Facts, Key, Wants, Write};
-use crate::model::{Amr, Held, Session, SessionId};
+use crate::model::{Amr, Session, SessionId, WithOwners};
 use crate::person::upstream::{Assertion, Link, UnverifiedIdToken, sample as issuer};
 use crate::refusal::No;
 use crate::sample::{self, World};
@@ -233,7 +233,7 @@ fn a_session_is_found_by_its_cookie_and_by_nothing_else() {
     let minted = world.mint(crate::crypto::keys::TokenKind::Session);
     caller.session = Some(crate::crypto::keys::Presented { id: minted.id, digest: minted.digest });
     let row = signed(sample::user(), vec![Amr::Pwd]).session;
-    let held = |digest| Held {
+    let held = |digest| WithOwners {
         row: Session { id: SessionId(minted.id), digest, ..row.clone() },
         client: None,
         user: Some(Arc::new(sample::user())),

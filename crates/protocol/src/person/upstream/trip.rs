@@ -156,6 +156,27 @@ mod tests {
         assert!(PendingVisit::open(&state, &browser, world.now, &world.keys).is_err());
     }
 
+    /// Nodes of earlier versions open what this one seals, and the other way round.
+    #[test]
+    fn what_is_sealed_keeps_the_names_of_earlier_versions() {
+        let (world, browser) = (World::new(), Digest::of(b"browser"));
+        let left = trip(Goal::Page("/account".into()));
+        let names = |members: &serde_json::Value| {
+            let mut names: Vec<String> = members.as_object().unwrap().keys().cloned().collect();
+            names.sort();
+            names.join(" ")
+        };
+        let state = left.state(&browser, world.now, &world.keys, &mut Entropy::seeded([2; 32], 1)).unwrap();
+        let sealed = world.keys.open("departure", &browser.0, &state).unwrap();
+        let sealed: serde_json::Value = serde_json::from_slice(&sealed).unwrap();
+        assert_eq!(names(&sealed), "left_at nonce parcel verifier");
+        let page = left.pending.seal("standard", &browser, world.now, &world.keys, &mut Entropy::seeded([3; 32], 1));
+        let page = world.keys.open("errand", &browser.0, &page).unwrap();
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&page).unwrap(), sealed["parcel"]);
+        let expected = "began begun dialect is_confirmation is_fresh_wanted link page params shown until user";
+        assert_eq!(names(&sealed["parcel"]), expected);
+    }
+
     #[test]
     fn a_pending_visit_that_does_not_fit_into_an_address_stays_here() {
         let (world, browser) = (World::new(), Digest::of(b"browser"));

@@ -57,7 +57,7 @@ fn hold_access(world: &mut World, spelling: &Spelling, scope: Scope) {
 fn hold_personal(world: &mut World, spelling: &Spelling) {
     let minted = mint(world, TokenKind::Personal, spelling);
     world.send(Param::Token, minted.text.reveal());
-    world.facts.personal = Some(Held {
+    world.facts.personal = Some(WithOwners {
         row: Personal {
             id: PersonalId(minted.id),
             digest: minted.digest,
@@ -240,7 +240,7 @@ fn a_refresh_token_of_the_other_surface_is_not_read() {
         world.send(Param::Token, minted.text.reveal());
         let refresh =
             Refresh { current: minted.digest, previous: None, answer: None, idle_until: UnixTime(2000), generation: 0 };
-        world.facts.grant = Some(Held {
+        world.facts.grant = Some(WithOwners {
             row: Grant {
                 id: GrantId(minted.id),
                 authorization: sample::authorization(),

@@ -7,7 +7,7 @@ use crate::crypto::keys::{Keys, Presented};
 use crate::line::{Call, Reply};
 use crate::line::{Facts, RefreshMatch, Turn, Wants};
 use crate::liveness::DependsOn;
-use crate::model::{Client, ClientKey, ClientKind, Held, Permission};
+use crate::model::{Client, ClientKey, ClientKind, Permission, WithOwners};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::resource::any_token::AnyToken;
@@ -131,7 +131,7 @@ fn aud(audience: &[String]) -> Option<Value> {
 }
 
 fn members<T: DependsOn>(
-    held: &Held<T>,
+    held: &WithOwners<T>,
     kind: &str,
     reach: &Reach<'_>,
     issued_at: UnixTime,

@@ -13,7 +13,7 @@ use expect_test::expect;
 fn world() -> World {
     let mut world = World::new();
     let minted = world.mint(TokenKind::Refresh);
-    world.facts.grant = Some(Held {
+    world.facts.grant = Some(WithOwners {
         row: Grant {
             id: GrantId(minted.id),
             authorization: Authorization {

@@ -3,7 +3,7 @@
 use dialect::Dialect;
 use protocol::developer::TokenReference;
 use protocol::endpoint::Endpoint;
-use protocol::model::{Client, Held, Personal};
+use protocol::model::{Client, Personal, WithOwners};
 use protocol::refusal::Refusal;
 use protocol::secret::Secret;
 use protocol::time::UnixTime;
@@ -109,7 +109,7 @@ impl ApplicationLine {
 }
 
 impl TokenLine {
-    fn new(visitor: &Visitor<'_>, held: &Held<Personal>, now: UnixTime) -> Self {
+    fn new(visitor: &Visitor<'_>, held: &WithOwners<Personal>, now: UnixTime) -> Self {
         let Visitor { app, user, .. } = visitor;
         let row = &held.row;
         let dialect = app.dialects.named(&row.dialect);

@@ -6,7 +6,7 @@ use super::{Client, User};
 
 /// A row together with the rows that it depends on, in their current state.
 #[derive(Clone, Debug)]
-pub struct Held<T> {
+pub struct WithOwners<T> {
     /// The row itself.
     pub row: T,
     /// The client that the row was issued to; `None` if it was deleted, or if no client is involved.

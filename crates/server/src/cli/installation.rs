@@ -13,7 +13,7 @@ use protocol::refusal::Refusal;
 use protocol::time::UnixTime;
 use store::{CommitError, Fault, Mode, Pen, Store};
 
-use super::answer::Stop;
+use super::answer::CommandError;
 use crate::clock::Clock;
 use crate::config::{Configuration, suggestion};
 use crate::entropy::Source;
@@ -28,7 +28,7 @@ const ATTEMPTS_MAX: u32 = 5;
 const PAGE_ROWS: usize = 500;
 
 /// An open store with the configuration, for commands.
-pub struct Desk {
+pub struct Installation {
     /// The resolved configuration.
     pub configuration: Configuration,
     /// The database that holds all persistent state.
@@ -37,9 +37,9 @@ pub struct Desk {
     ids: Ids,
 }
 
-impl std::fmt::Debug for Desk {
+impl std::fmt::Debug for Installation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Desk").field("configuration", &self.configuration).finish_non_exhaustive()
+        f.debug_struct("Installation").field("configuration", &self.configuration).finish_non_exhaustive()
     }
 }
 
@@ -72,25 +72,25 @@ impl<'a> Rules<'a> {
 }
 
 /// Returns the error for a name that another user or client has.
-fn taken(name: &str) -> Stop {
+fn taken(name: &str) -> CommandError {
     match name {
-        store::CLIENT_ID_OF_USER => Stop::no(
+        store::CLIENT_ID_OF_USER => CommandError::no(
             "this client_id is the id of a user: choose another, or else a resource server could take the application for \
              that user (RFC 9068 section 5). See `grantry user list`",
         ),
-        store::SUB_OF_CLIENT => Stop::no(
+        store::SUB_OF_CLIENT => CommandError::no(
             "this id is the client_id of an application: choose another, or else a resource server could take that \
              application for this user (RFC 9068 section 5). See `grantry client list`",
         ),
         name => {
             let list = if name == "client_id" { "grantry client list" } else { "grantry user list" };
-            Stop::no(format!("this {name} is already taken: see `{list}`"))
+            CommandError::no(format!("this {name} is already taken: see `{list}`"))
         }
     }
 }
 
-fn wrong_clock(why: Implausible) -> Stop {
-    Stop::no(why.to_string())
+fn wrong_clock(why: Implausible) -> CommandError {
+    CommandError::no(why.to_string())
 }
 
 /// Returns the operating system's account that runs this command: its name, if known, and its number.
@@ -115,27 +115,28 @@ pub(super) async fn note(
     kind: EventKind,
     detail: impl Into<String>,
     now: UnixTime,
-) -> Result<(), Stop> {
+) -> Result<(), CommandError> {
     let (address, detail, actor) = (String::new(), detail.into(), Some(actor()));
     let event = Event { at: now, kind, user: None, client: None, address, detail, actor };
-    store.commit(Write::Note(event).into()).await.map_err(|error| Stop::no(error.to_string()))
+    store.commit(Write::Note(event).into()).await.map_err(|error| CommandError::no(error.to_string()))
 }
 
-impl Desk {
+impl Installation {
     /// Loads the configuration and opens the store. Creates the store if there is none.
     ///
     /// # Errors
     /// All problems of the configuration, or the problem of the store.
-    pub async fn open(config: &Path) -> Result<Self, Stop> {
+    pub async fn open(config: &Path) -> Result<Self, CommandError> {
         let configuration = super::configuration::configuration(config)?;
         plausible::check_before_making(&Clock::System, &configuration.store_url).map_err(wrong_clock)?;
-        let store =
-            store::open(&configuration.store_url, Mode::Create).await.map_err(|error| Stop::no(error.to_string()))?;
-        keys::verify(&configuration.master, &*store).await.map_err(Stop::no)?;
+        let store = store::open(&configuration.store_url, Mode::Create)
+            .await
+            .map_err(|error| CommandError::no(error.to_string()))?;
+        keys::verify(&configuration.master, &*store).await.map_err(CommandError::no)?;
         Ok(Self::new(configuration, store))
     }
 
-    /// A desk with a store that is already open.
+    /// An installation with a store that is already open.
     #[must_use]
     pub fn new(configuration: Configuration, store: Arc<dyn Store>) -> Self {
         let node = Source::System.draw();
@@ -152,9 +153,9 @@ impl Desk {
     ///
     /// # Errors
     /// If the keys cannot be read or made.
-    pub async fn keys(&self) -> Result<Keys, Stop> {
+    pub async fn keys(&self) -> Result<Keys, CommandError> {
         self.check_clock().await?;
-        keys::open(&self.configuration.master, &*self.store).await.map_err(Stop::no)
+        keys::open(&self.configuration.master, &*self.store).await.map_err(CommandError::no)
     }
 
     /// Judges a command and commits what is decided. If a concurrent write invalidates a precondition, the command is
@@ -162,7 +163,7 @@ impl Desk {
     ///
     /// # Errors
     /// The inner error is the judge's refusal. The outer error is a problem of the clock or the store.
-    pub async fn ask<C: Call>(&self, call: &C, rules: Rules<'_>) -> Result<Result<C::Yes, Refusal>, Stop> {
+    pub async fn ask<C: Call>(&self, call: &C, rules: Rules<'_>) -> Result<Result<C::Yes, Refusal>, CommandError> {
         if rules.is_clock_checked {
             self.check_clock().await?;
         }
@@ -200,19 +201,19 @@ impl Desk {
                 Err(CommitError::Fault(fault)) => return Err(fault.into()),
             }
         }
-        Err(Stop::no("others keep changing the same rows; try again"))
+        Err(CommandError::no("others keep changing the same rows; try again"))
     }
 
     /// Notes what the operator did beside the judges, and who it was.
     ///
     /// # Errors
     /// What the store says. What was done is done all the same.
-    pub async fn note(&self, kind: EventKind, detail: impl Into<String>) -> Result<(), Stop> {
+    pub async fn note(&self, kind: EventKind, detail: impl Into<String>) -> Result<(), CommandError> {
         note(&*self.store, kind, detail, self.now()).await
     }
 
     /// Returns the exclusive right to write; `None` if the store has no such right.
-    async fn pen(&self) -> Result<Option<Box<dyn Pen>>, Stop> {
+    async fn pen(&self) -> Result<Option<Box<dyn Pen>>, CommandError> {
         match self.store.pen().await {
             Ok(pen) => Ok(Some(pen)),
             Err(Fault::Unsupported(_)) => Ok(None),
@@ -231,7 +232,7 @@ impl Desk {
     ///
     /// # Errors
     /// The reason why the clock is not plausible, or the problem of the store.
-    pub async fn check_clock(&self) -> Result<(), Stop> {
+    pub async fn check_clock(&self) -> Result<(), CommandError> {
         plausible::check_start(&self.clock, self.store.greatest_id().await?).map_err(wrong_clock)
     }
 
@@ -239,14 +240,14 @@ impl Desk {
     ///
     /// # Errors
     /// The reason why the clock is not plausible.
-    pub(super) fn check_clock_alone(&self) -> Result<(), Stop> {
+    pub(super) fn check_clock_alone(&self) -> Result<(), CommandError> {
         plausible::check_start(&self.clock, 0).map_err(wrong_clock)
     }
 
     /// Returns a source of random bytes and row ids for one turn. The ids must be greater than all ids so far, because
     /// a revocation covers everything below an id. Other processes draw ids in the current millisecond, so these belong
     /// to the next one.
-    fn draw_ids(&self) -> Result<Entropy, Stop> {
+    fn draw_ids(&self) -> Result<Entropy, CommandError> {
         let first = self.ids.reserve(self.clock.now_ms() + 1).map_err(wrong_clock)?;
         Ok(Entropy::seeded(Source::System.draw(), first))
     }
@@ -267,25 +268,25 @@ impl Desk {
     ///
     /// # Errors
     /// If there is none.
-    pub async fn user(&self, name: &str) -> Result<Arc<User>, Stop> {
+    pub async fn user(&self, name: &str) -> Result<Arc<User>, CommandError> {
         let found = self.store.user_by_name(name.trim()).await?;
-        found.ok_or_else(|| Stop::no(format!("no user `{name}`: see `grantry user list`")))
+        found.ok_or_else(|| CommandError::no(format!("no user `{name}`: see `grantry user list`")))
     }
 
     /// Returns the client with this `client_id`.
     ///
     /// # Errors
     /// If there is none.
-    pub async fn client(&self, client_id: &str) -> Result<Arc<Client>, Stop> {
+    pub async fn client(&self, client_id: &str) -> Result<Arc<Client>, CommandError> {
         let found = self.store.client_by_id(client_id.trim()).await?;
-        found.ok_or_else(|| Stop::no(format!("no client `{client_id}`: see `grantry client list`")))
+        found.ok_or_else(|| CommandError::no(format!("no client `{client_id}`: see `grantry client list`")))
     }
 
     /// Returns all users, in the order in which they were added.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub async fn users(&self) -> Result<Vec<Arc<User>>, Stop> {
+    pub async fn users(&self) -> Result<Vec<Arc<User>>, CommandError> {
         let mut all: Vec<Arc<User>> = Vec::new();
         loop {
             let page = self.store.users(all.last().map(|user| user.key), PAGE_ROWS).await?;
@@ -301,7 +302,7 @@ impl Desk {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub async fn clients(&self, owner: Option<UserKey>) -> Result<Vec<Arc<Client>>, Stop> {
+    pub async fn clients(&self, owner: Option<UserKey>) -> Result<Vec<Arc<Client>>, CommandError> {
         let mut all: Vec<Arc<Client>> = Vec::new();
         loop {
             let page = self.store.clients(owner, all.last().map(|client| client.key), PAGE_ROWS).await?;
@@ -317,7 +318,7 @@ impl Desk {
     ///
     /// # Errors
     /// If the dialect is not enabled, or if one must be named.
-    pub fn dialect(&self, name: Option<&str>) -> Result<&::dialect::Dialect, Stop> {
+    pub fn dialect(&self, name: Option<&str>) -> Result<&::dialect::Dialect, CommandError> {
         let dialects = &self.configuration.dialects;
         let names = || dialects.iter().map(|own| own.name.as_str());
         let name = match name {
@@ -326,12 +327,14 @@ impl Desk {
             None if names().count() == 1 => names().next().unwrap_or_default(),
             None => {
                 let names: Vec<&str> = names().collect();
-                return Err(Stop::usage(format!("say which dialect: --dialect {}", names.join("|"))));
+                return Err(CommandError::usage(format!("say which dialect: --dialect {}", names.join("|"))));
             }
         };
         dialects.named(name).ok_or_else(|| {
             let near = suggestion(name, names());
-            Stop::no(format!("the dialect `{name}` is not switched on{near}. `dialects.enable` lists those that are"))
+            CommandError::no(format!(
+                "the dialect `{name}` is not switched on{near}. `dialects.enable` lists those that are"
+            ))
         })
     }
 }
