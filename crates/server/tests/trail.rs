@@ -128,7 +128,7 @@ fn a_second_factor_that_is_switched_on_ends_what_was_issued_where_applications_t
 
 #[test]
 fn what_the_operator_does_beside_users_and_clients_is_noted_with_who_it_was() {
-    let place = Place::new();
+    let place = Folder::new();
     place.alice();
     place.json(&["key", "rotate"]);
     place.json(&["db", "backup", "b1.db"]);
