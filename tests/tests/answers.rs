@@ -71,6 +71,8 @@ fn each_refusal_is_found_by_the_id_of_its_request_with_who_asked_and_what_was_wr
         ),
     ] {
         let told = line(&grantry, &token(&fields));
+        let client = if told["client_id"].is_null() { &told["client_id_unverified"] } else { &told["client_id"] };
+        assert_eq!(client, id.as_str(), "{told}");
         assert_eq!((&told["param"], &told["value"]), (&Value::from(param), &Value::from(value)), "{told}");
     }
 

@@ -3,7 +3,7 @@
 
 use ::http::header::{CONTENT_TYPE, HOST, HeaderValue};
 use dialect::decode::client_header;
-use dialect::{Incoming, Route};
+use dialect::{Address, Incoming, Route};
 use protocol::client::registration::SECRET_PREFIX;
 use protocol::refusal::{ErrorKind, No, Refusal};
 use protocol::wire::{Param, Params};
@@ -40,7 +40,9 @@ const TOLD: [Param; 10] = [
 pub(crate) fn details(app: &App, request: &Request, route: Option<Route<'_>>, refusal: &Refusal) -> Details {
     let no = refusal.no;
     let params = match route {
-        Some(Route::Endpoint(dialect, at)) => dialect.decode(at, &incoming(request)).ok(),
+        Some(Route::Endpoint(dialect, at)) => {
+            dialect.decode(at, &incoming(request)).ok().or_else(|| Some(read_widely(request, dialect.address(at))))
+        }
         _ => client_header(&request.headers).ok(),
     };
     let param = refusal.param.or_else(|| param_of(no));
@@ -77,6 +79,22 @@ fn incoming(request: &Request) -> Incoming<'_> {
         headers: &request.headers,
         body: &request.body,
     }
+}
+
+/// Reads what is told of a request that cannot be decoded: the client and the values that are no secrets, the first of each
+/// name.
+fn read_widely(request: &Request, address: &Address) -> Params {
+    let mut params = client_header(&request.headers).unwrap_or_default();
+    let query = request.uri.query().unwrap_or_default().as_bytes();
+    let body = if request.has_form() { &request.body[..] } else { &[] };
+    let all = TOLD.into_iter().chain([Param::ClientId]);
+    for (name, value) in form_urlencoded::parse(query).chain(form_urlencoded::parse(body)) {
+        if let Some(param) = all.clone().find(|param| address.wire_name(*param) == name) {
+            // A parameter that is repeated is told once.
+            let _ = params.push(param, value.into_owned());
+        }
+    }
+    params
 }
 
 /// The parameter that a refusal is about, for refusals that name none.
