@@ -41,7 +41,8 @@ pub(crate) fn details(app: &App, request: &Request, route: Option<Route<'_>>, re
     let no = refusal.no;
     let params = match route {
         Some(Route::Endpoint(dialect, at)) => {
-            dialect.decode(at, &incoming(request)).ok().or_else(|| Some(read_widely(request, dialect.address(at))))
+            let decoded = dialect.decode(at, &incoming(request));
+            Some(decoded.unwrap_or_else(|_| read_widely(request, dialect.address(at))))
         }
         _ => client_header(&request.headers).ok(),
     };
@@ -49,9 +50,11 @@ pub(crate) fn details(app: &App, request: &Request, route: Option<Route<'_>>, re
     let is_endpoint = matches!(route, Some(Route::Endpoint(..)));
     let is_path_told = !is_endpoint && no != No::HostUnknown;
     let is_host_told = no == No::HostUnknown;
+    // A header that cannot be read is in its refusal's name.
+    let is_proof_told = no.row().kind == ErrorKind::InvalidClient && no != No::ClientHeaderMalformed;
     Details {
         claimed_client: params.as_ref().and_then(answers::claimed_client).map(claim),
-        auth_method: params.as_ref().filter(|_| no.row().kind == ErrorKind::InvalidClient).map(auth_method),
+        auth_method: params.as_ref().filter(|_| is_proof_told).map(auth_method),
         param: param.map(Param::as_str),
         value: value(refusal, param, params.as_ref()),
         path: is_path_told.then(|| path(request.uri.path())),
