@@ -25,6 +25,7 @@ use server::app::{App, Setup};
 use server::clock::Clock;
 use server::config::settings::Settings;
 use server::entropy::Source;
+use server::http::FoundOnce;
 use server::ids::Ids;
 use store::{Mode, Store};
 use tests::person::{NAME, PASSWORD, Person};
@@ -221,7 +222,7 @@ async fn what_a_person_ends_on_the_account_page_ends_under_any_traffic() {
             let call = AccountCall { caller, address: String::new(), seal, act };
             let policy = Arc::new(Policy { is_password_taken: true, ..Policy::standard(ISSUER) });
             let begun = Instant::now();
-            let done = app.turn(&policy, "", call).await.expect("nothing is broken");
+            let done = app.turn(&policy, &FoundOnce::new(), "", call).await.expect("nothing is broken");
             let took = begun.elapsed();
             println!("{name}: {what} took {took:?}");
             let done = done.unwrap_or_else(|refusal| panic!("{name}: {what} was refused: {refusal:?}"));

@@ -94,7 +94,8 @@ pub struct Address {
 
 impl Address {
     /// Returns the wire name of a parameter.
-    pub(crate) fn wire_name(&self, param: Param) -> &str {
+    #[must_use]
+    pub fn wire_name(&self, param: Param) -> &str {
         self.names.iter().find(|(_, own)| *own == param).map_or(param.as_str(), |(name, _)| name)
     }
 }

@@ -12,6 +12,7 @@ use crate::names::display_name;
 use crate::person::attempt::Attempt;
 use crate::person::attempts::AttemptLimits;
 use crate::person::browser::{Caller, Cookie, FormSeal};
+use crate::person::failure::Failure;
 use crate::person::sign_in::Signed;
 use crate::person::{password, recovery, totp};
 use crate::refusal::{No, Refusal};
@@ -219,7 +220,7 @@ impl AccountCall {
     /// so that strangers at the sign-in page cannot keep the user from changing the password.
     fn attempt(&self) -> Attempt {
         let session = self.caller.session.map(|own| SessionId(own.id));
-        Attempt { address: self.address.clone(), devices: self.caller.devices.clone(), session }
+        Attempt { address: self.address.clone(), devices: self.caller.devices.clone(), session, client: None }
     }
 
     /// Checks the typed password against the account's. Failures count for the device or the session.
@@ -236,7 +237,7 @@ impl AccountCall {
             limits.pass(turn);
             Ok(())
         } else {
-            limits.fail("on the account page", facts, turn);
+            limits.fail(&format!("{}, on the account page", Failure::Password), facts, turn);
             Err(No::PasswordCurrentWrong.into())
         }
     }

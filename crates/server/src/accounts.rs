@@ -38,7 +38,7 @@ pub(crate) async fn answer(app: &App, request: &Request, dialect: Option<&Dialec
     let tally = dialect.and_then(|dialect| app.limiter.count(dialect, Some(Endpoint::Token), &asker, now));
     let allowed = tally.as_ref().map_or(Ok(()), |tally| tally.check(now));
     let mut response = match allowed.and_then(|()| parse(request, params, sub)) {
-        Ok(call) => match app.turn(app.house_policy(), &address, call).await {
+        Ok(call) => match app.turn(app.house_policy(), &request.found, &address, call).await {
             Ok(Ok(attributes)) => json_answer(StatusCode::OK, &Value::Object(attributes)),
             Ok(Err(refusal)) => refuse(&refusal),
             Err(fault) => refuse(&answers::broken(request, &fault)),

@@ -22,6 +22,7 @@ use crate::http::{Request, Response, answer};
 use crate::limits::Asker;
 use crate::observe::metrics::Series;
 use crate::observe::{log, refusals};
+use crate::refusal_details::details;
 use crate::{accounts, pages, surface};
 
 /// Two years, in seconds.
@@ -31,30 +32,36 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 pub async fn answer(app: &App, request: &Request) -> Response {
     let begun = Instant::now();
     let route = request.host().map(|host| app.dialects.route(host, request.uri.path()));
-    let (mut response, place, series) = match route {
-        Some(Route::Endpoint(dialect, at)) => {
-            let response = surface::answer(app, request, dialect, at).await;
-            (response, (dialect.name.as_str(), at.endpoint.row().name), app.metrics.of(&dialect.name, at.endpoint))
-        }
+    let mut response = match route {
+        Some(Route::Endpoint(dialect, at)) => surface::answer(app, request, dialect, at).await,
         Some(Route::UnknownPath(dialect)) => {
             // Boxed, so that a token request does not carry room for what a page needs.
             let response = app.in_time(Box::pin(page(app, request, dialect)).as_mut()).await;
-            let response = response.unwrap_or_else(|fault| {
+            response.unwrap_or_else(|fault| {
                 answers::refused(app, &PageRequest::read(app, request), None, &answers::broken(request, &fault))
-            });
-            (response, ("", "page"), &app.metrics.pages)
+            })
         }
-        Some(Route::UnknownHost) => {
-            (answers::misdirected(app, StatusCode::MISDIRECTED_REQUEST), ("", "host"), &app.metrics.pages)
-        }
-        None => (answers::misdirected(app, StatusCode::BAD_REQUEST), ("", "host"), &app.metrics.pages),
+        Some(Route::UnknownHost) => answers::misdirected(app, StatusCode::MISDIRECTED_REQUEST),
+        None => answers::misdirected(app, StatusCode::BAD_REQUEST),
     };
-    finish(app, request, &mut response, begun, place, series);
+    finish(app, request, &mut response, begun, route);
     response
 }
 
+/// The dialect and the endpoint of a request, for the log, and its counters.
+fn place<'a>(app: &'a App, route: Option<Route<'a>>) -> ((&'a str, &'static str), &'a Series) {
+    match route {
+        Some(Route::Endpoint(dialect, at)) => {
+            ((dialect.name.as_str(), at.endpoint.row().name), app.metrics.of(&dialect.name, at.endpoint))
+        }
+        Some(Route::UnknownPath(_)) => (("", "page"), &app.metrics.pages),
+        Some(Route::UnknownHost) | None => (("", "host"), &app.metrics.pages),
+    }
+}
+
 /// Counts and logs an answer, and adds the headers that every answer has.
-fn finish(app: &App, request: &Request, response: &mut Response, begun: Instant, place: (&str, &str), series: &Series) {
+fn finish(app: &App, request: &Request, response: &mut Response, begun: Instant, route: Option<Route<'_>>) {
+    let (place, series) = place(app, route);
     let refused = response.extensions_mut().remove::<Refused>();
     let took = begun.elapsed();
     series.count(refused.as_ref().map(|refused| refused.refusal.no), took);
@@ -63,12 +70,15 @@ fn finish(app: &App, request: &Request, response: &mut Response, begun: Instant,
         None => log::answered(request, place, response.status(), took),
         Some(Refused { refusal, client_id }) => {
             app.metrics.refused(refusal.no);
+            let found = request.found.get();
             app.refusals.refused(&refusals::Refused {
                 request,
                 place,
                 address: &address(request, &app.settings),
                 refusal,
-                client_id: client_id.as_deref(),
+                client_id: found.and_then(|own| own.client_id.as_deref()).or(client_id.as_deref()),
+                user: found.and_then(|own| own.user.as_deref()),
+                details: &|| details(app, request, route, refusal),
                 status: response.status(),
                 took,
             });

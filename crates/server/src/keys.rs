@@ -23,6 +23,9 @@ pub const RING_MAX: usize = 2;
 /// The name of the lease that every server takes at its start. Its trace shows that a store was in service.
 pub const SERVING: &str = "serve";
 
+/// The actor in the audit events of the server's own tasks.
+const SERVER: &str = "server";
+
 /// Maximum number of attempts when the ring is changed concurrently.
 const ATTEMPTS_MAX: u32 = 5;
 
@@ -134,7 +137,7 @@ pub async fn rotate(store: &dyn Store, actor: String) -> Result<Vec<SealKey>, St
 /// # Errors
 /// Those of [`rotate`].
 pub async fn rotate_older(store: &dyn Store, moment: UnixTime) -> Result<Vec<SealKey>, String> {
-    rotate_before(store, moment, None).await
+    rotate_before(store, moment, Some(SERVER.to_owned())).await
 }
 
 async fn rotate_before(store: &dyn Store, moment: UnixTime, actor: Option<String>) -> Result<Vec<SealKey>, String> {

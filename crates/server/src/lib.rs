@@ -25,6 +25,7 @@ pub mod observe;
 pub mod outside;
 pub mod pages;
 pub mod plausible;
+mod refusal_details;
 pub mod render;
 pub mod serve;
 pub mod signals;

@@ -18,6 +18,7 @@ use crate::fault::Fault;
 use crate::http::RequestIds;
 use crate::ids::Ids;
 use crate::limits::Limiter;
+use crate::observe::audit::Trail;
 use crate::observe::metrics::Metrics;
 use crate::observe::refusals::Refusals;
 use crate::outside::documents::DocumentCache;
@@ -54,6 +55,7 @@ impl App {
         Ok(Arc::new(Self {
             metrics: Metrics::new(&dialects, work::names()),
             refusals: Refusals::default(),
+            trail: Trail::default(),
             forwarding: Notices::default(),
             limiter: Limiter::default(),
             slow: SlowPool::new(settings.slow_workers),

@@ -145,6 +145,9 @@ async fn the_owner_sees_who_tried_and_the_operator_sees_it_counted() {
         "grantry_sign_ins_total{outcome=\"failed\"} 10",
         "grantry_sign_ins_total{outcome=\"ok\"} 1",
         "grantry_lockouts_total{by=\"account\"} 1",
+        "grantry_sign_in_failures_total{reason=\"wrong_password\"} 10",
+        "grantry_sign_in_failures_total{reason=\"no_account\"} 0",
+        "grantry_events_total{kind=\"locked_out\"} 1",
         "grantry_lockouts_total{by=\"address\"} 0",
     ] {
         assert!(metrics.contains(line), "{line} is not in {metrics}");

@@ -79,8 +79,21 @@ fn events_are_listed_with_who_ran_the_command_and_can_be_narrowed_down() {
     assert_eq!(count(&["--since", "1h"]), 3);
     assert_eq!(count(&["--address", "192.0.2.1"]), 0);
     assert_eq!(count(&["--limit", "1"]), 1);
-    assert!(place.no(2, &["event", "list", "--kind", "user_aded"]).contains("did you mean `user_added`"));
-    assert!(place.no(2, &["event", "list", "--since", "soon"]).contains("such as 2h"));
+    let at = all[1]["at"].as_str().expect("an event has a time");
+    assert_eq!(count(&["--since", at]), 3, "the same second");
+    assert_eq!(count(&["--since", "2001-02-03T04:05:06+01:00", "--until", "1h"]), 0);
+    assert_eq!(count(&["--until", "2101-01-01T00:00:00Z"]), 3);
+    let second = all[1]["id"].as_str().expect("an event has a number");
+    assert_eq!(place.json(&["event", "list", "--before", second])[0]["kind"], "user_added");
+    let unknown = place.no(2, &["event", "list", "--kind", "user_aded"]);
+    assert!(unknown.contains("did you mean `user_added`") && unknown.contains("recovery_used, "), "{unknown}");
+    for (option, text) in [("--since", "soon"), ("--until", "2026-11-30"), ("--until", "2026-11-30T08:00:00")] {
+        let told = place.no(2, &["event", "list", option, text]);
+        assert!(told.contains(text) && told.contains("such as 2h") && told.contains("08:00:00Z"), "{told}");
+    }
+    assert!(place.no(2, &["event", "list", "--since", "1h", "--until", "2h"]).contains("not before --until"));
+    let (refused, _) = place.run(&["event", "list", "--limit", "0"], "");
+    assert_eq!(refused.status.code(), Some(2));
     assert!(place.no(1, &["event", "list", "--user", "nobody"]).contains("no user"));
 }
 
@@ -111,4 +124,36 @@ fn a_second_factor_that_is_switched_on_ends_what_was_issued_where_applications_t
         });
         assert_eq!(user.revoked_below > 0, is_ended, "{more}");
     }
+}
+
+#[test]
+fn what_the_operator_does_beside_users_and_clients_is_noted_with_who_it_was() {
+    let place = Folder::new();
+    place.alice();
+    place.json(&["key", "rotate"]);
+    place.json(&["db", "backup", "b1.db"]);
+    let job = place.json(&["work", "test"])["id"].as_str().expect("a job has an id").to_owned();
+    place.json(&["work", "drop", &job]);
+    let token = place.json(&["token", "add", "--user", "alice", "--name", "ci"]);
+    place.json(&["token", "revoke", token["id"].as_str().expect("a token has an id")]);
+    let all = place.json(&["event", "list"]);
+    let told: Vec<(&str, &str)> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| {
+            assert!(event["actor"].as_str().is_some_and(|actor| actor.contains("uid ")), "{event}");
+            (event["kind"].as_str().unwrap(), event["detail"].as_str().unwrap())
+        })
+        .collect();
+    let dropped = format!("job {job}");
+    let expected = [
+        ("personal_revoked", "ci"),
+        ("personal_created", "ci"),
+        ("job_dropped", dropped.as_str()),
+        ("backup_made", "b1.db"),
+        ("key_rotated", "sealing key 2"),
+        ("user_added", ""),
+    ];
+    assert_eq!(told, expected);
 }

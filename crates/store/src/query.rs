@@ -108,6 +108,10 @@ pub struct EventFilter {
     pub address: Option<String>,
     /// Events at this time or later.
     pub since: Option<UnixTime>,
+    /// Events before this time.
+    pub until: Option<UnixTime>,
+    /// True for events with an actor alone: those of commands, and those of the server's own tasks.
+    pub has_actor: bool,
     /// Events with a smaller number, for the next page of a list.
     pub before: Option<i64>,
     /// Events with a greater number, the earliest first, to follow new events.

@@ -233,6 +233,7 @@ impl World {
             unread: None,
             peer: Peer::Ip([192, 0, 2, 1].into()),
             id: self.app.request_ids.next(),
+            found: Default::default(),
         };
         let response = front::answer(&self.app, &request).await;
         for cookie in response.headers().get_all("set-cookie") {

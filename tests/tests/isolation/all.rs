@@ -343,6 +343,7 @@ impl All {
             unread: None,
             peer: Peer::Ip([192, 0, 2, 1].into()),
             id: self.app.request_ids.next(),
+            found: Default::default(),
         };
         let response = front::answer(&self.app, &request).await;
         let location = response.headers().get("location").map(|value| value.to_str().unwrap().to_owned());

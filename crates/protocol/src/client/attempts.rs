@@ -5,6 +5,7 @@
 
 use crate::line::{Facts, Rely, Turn, Write};
 use crate::model::{ClientKey, EventKind};
+use crate::person::attempts::{By, Lockout};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::secret::Digest;
@@ -55,17 +56,23 @@ impl ClientAttemptLimits {
     }
 
     /// Adds a failure to both counters. The audit log gets the first failure, each power of ten, and the one that
-    /// reaches the limit, so that attackers cannot fill the table of events.
+    /// reaches the limit, so that attackers cannot fill the table of events. A lockout is an event of its own.
     pub fn fail(self, client: Option<ClientKey>, facts: &Facts, turn: &mut Turn<'_>) {
         let resets_at = turn.now.plus(turn.policy.lockout.window_s);
         let limits = self.limits(turn.policy);
-        for (key, limit) in limits {
+        let mut lockouts = Vec::new();
+        for ((key, limit), by) in limits.into_iter().zip([By::Client, By::ClientAddress]) {
             let counted = facts.failures(key).filter(|own| !turn.now.is_past(own.resets_at));
-            let counted = counted.map_or(0, |own| own.failures);
+            let failures = counted.map_or(0, |own| own.failures) + 1;
             // As for users: an attempt that expects room after it may not take the last place. Its commit then fails,
             // and the attempt is judged again.
-            let limit = if counted + 1 >= limit { limit } else { limit - 1 };
-            turn.write(Write::CountFailure { key, user: None, limit, now: turn.now, resets_at });
+            let is_last = failures >= limit;
+            let at_most = if is_last { limit } else { limit - 1 };
+            turn.write(Write::CountFailure { key, user: None, limit: at_most, now: turn.now, resets_at });
+            if failures == limit {
+                let for_s = turn.now.seconds_until(counted.map_or(resets_at, |own| own.resets_at));
+                lockouts.push(Lockout { by, for_s });
+            }
         }
         // Failures with unknown clients are reported by the counter of the address.
         let (key, limit) = if client.is_some() { limits[0] } else { limits[1] };
@@ -78,6 +85,9 @@ impl ClientAttemptLimits {
         } else if is_power_of_ten(failures) {
             let plural = if failures == 1 { "" } else { "s" };
             turn.note(EventKind::ClientAuthFailed, None, client, format!("{failures} failure{plural}"));
+        }
+        for lockout in lockouts {
+            turn.note(EventKind::LockedOut, None, client, lockout.detail(""));
         }
     }
 

@@ -447,14 +447,16 @@ mod tests {
             let refused = credentials.verify(&load(&own, &credentials), &mut turn).map(drop);
             assert_eq!(refused.unwrap_err().no, No::ClientSecretWrong);
             let notes = turn.into_changes().writes.into_iter().filter_map(|change| match change {
-                Write::Note(event) => Some((event.client, event.detail)),
+                Write::Note(event) => Some(format!("{} {:?} {}", event.kind, event.client, event.detail)),
                 _ => None,
             });
             told.extend(notes);
         }
         let client = Some(sample::client().key);
-        let last = "10 failures; refused for 300 s".to_owned();
-        assert_eq!(told, [(client, "1 failure".to_owned()), (client, last)]);
+        let all =
+            ["1 failure", "10 failures; refused for 300 s"].map(|own| format!("client_auth_failed {client:?} {own}"));
+        assert_eq!(told[..2], all);
+        assert_eq!(told[2..], [format!("locked_out {client:?} client, for 300 s")]);
     }
 
     #[test]

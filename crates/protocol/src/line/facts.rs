@@ -224,6 +224,12 @@ impl Facts {
         self.account.iter().find_map(|at| self.found[*at].1.account())
     }
 
+    /// Returns true if the call names an account that it is about, whether or not the account exists.
+    #[must_use]
+    pub fn names_account(&self) -> bool {
+        !self.account.is_empty()
+    }
+
     /// Returns the account that the call is about, for a store whose rows are not loaded into these facts. `user_of`
     /// returns the user that a key leads to.
     pub fn account_by(&self, user_of: impl Fn(&Key) -> Option<UserKey>) -> Option<UserKey> {

@@ -27,11 +27,13 @@ crate::wire::names! {
     EventKind {
         /// A user signed in, with all factors of the account.
         SignedIn = "signed_in",
-        /// A password or second factor was wrong.
+        /// A password or second factor was wrong, or the upstream identity provider vouched for somebody who may not sign in
+        /// here. The detail begins with a [`crate::person::failure::Failure`].
         SignInFailed = "sign_in_failed",
         /// A password was right, but the second factor is still missing.
         PasswordProven = "password_proven",
-        /// Too many failures: the account, address or device must wait.
+        /// Too many failures: the account, address, device or client must wait. The detail is a
+        /// [`crate::person::attempts::Lockout`].
         LockedOut = "locked_out",
         /// The operator ended all lockouts of an account.
         UserUnlocked = "user_unlocked",
@@ -93,6 +95,10 @@ crate::wire::names! {
         ClientAuthFailed = "client_auth_failed",
         /// A new sealing key took over.
         KeyRotated = "key_rotated",
+        /// The operator made a backup.
+        BackupMade = "backup_made",
+        /// The operator filled the store from a backup.
+        StoreRestored = "store_restored",
         /// The operator made a job due at once.
         JobRetried = "job_retried",
         /// The operator removed a job that was not done.

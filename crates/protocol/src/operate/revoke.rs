@@ -115,7 +115,7 @@ impl Call for RevokeToken {
             AnyToken::Access(own) => {
                 let held = facts.access(own).ok_or(No::TokenAbsent)?;
                 turn.write(Write::RevokeAccess(held.row.id));
-                turn.note(EventKind::TokenRevoked, held.row.user, None, BY_OPERATOR);
+                turn.note(EventKind::TokenRevoked, held.row.user, Some(held.row.client), BY_OPERATOR);
                 Ok(Revoked::Access)
             }
             AnyToken::Refresh(own) => {
@@ -123,7 +123,8 @@ impl Call for RevokeToken {
                     return Err(No::TokenAbsent.into());
                 };
                 turn.write(Write::RevokeGrant(held.row.id));
-                turn.note(EventKind::GrantRevoked, Some(held.row.authorization.user), None, BY_OPERATOR);
+                let own = &held.row.authorization;
+                turn.note(EventKind::GrantRevoked, Some(own.user), Some(own.client), BY_OPERATOR);
                 Ok(Revoked::Grant)
             }
         }

@@ -24,10 +24,11 @@ use std::sync::Arc;
 use super::device::Device;
 use super::password;
 use crate::line::{Facts, Key, Rely, Turn, Wants, Write};
-use crate::model::{Attempts, EventKind, SessionId, User, UserKey};
+use crate::model::{Attempts, ClientKey, EventKind, SessionId, User, UserKey};
 use crate::names::login_name;
 use crate::person::attempt::Attempt;
 use crate::person::counters::{account_attempts_key, address_attempts_key};
+use crate::person::failure::Failure;
 use crate::policy::LockoutPolicy;
 use crate::refusal::{No, Refusal};
 use crate::secret::{Digest, Secret};
@@ -152,6 +153,10 @@ crate::wire::names! {
         Device = "device",
         /// Wrong codes of the second factor.
         SecondFactor = "second_factor",
+        /// Wrong secrets of one client from one network address.
+        Client = "client",
+        /// Wrong client secrets from one network address, whatever the client.
+        ClientAddress = "client_address",
     }
 }
 
@@ -191,6 +196,7 @@ impl Counter {
 pub struct AttemptLimits {
     limits: Vec<Counter>,
     user: Option<UserKey>,
+    client: Option<ClientKey>,
     /// The first bytes of the digest of a typed name that no account has, in hexadecimal. Audit events show it instead
     /// of the name, which may be a password typed into the wrong field.
     name: String,
@@ -208,7 +214,7 @@ impl AttemptLimits {
         };
         let digest = Digest::of(login_name(login.unwrap_or_default()).as_bytes());
         let name = data_encoding::HEXLOWER.encode(&digest.0[..4]);
-        Self { limits, user: user.map(|user| user.key), name }
+        Self { limits, user: user.map(|user| user.key), client: attempt.client, name }
     }
 
     /// Returns the counters of an attempt at the user's second factor. The password was right already.
@@ -229,7 +235,7 @@ impl AttemptLimits {
             limits.push(TIERS[0].counter(&factor_near(user.key, &attempt.address), lockout));
             limits.push(address(attempt, lockout));
         }
-        Self { limits, user: Some(user.key), name: String::new() }
+        Self { limits, user: Some(user.key), client: attempt.client, name: String::new() }
     }
 
     /// Checks that no counter is full. Returns false if a hidden counter is full: the attempt must then look like a
@@ -251,7 +257,7 @@ impl AttemptLimits {
     }
 
     /// Adds a failure to every counter that is not full. Notes an audit event for the failure, and one for each lockout
-    /// that it causes.
+    /// that it causes. The detail begins with a [`Failure`].
     pub fn fail(&self, detail: &str, facts: &Facts, turn: &mut Turn<'_>) {
         let user = self.user;
         let mut lockouts: Vec<Lockout> = Vec::new();
@@ -278,10 +284,10 @@ impl AttemptLimits {
                 }
             }
         }
-        turn.note(EventKind::SignInFailed, user, None, detail);
+        turn.note(EventKind::SignInFailed, user, self.client, detail);
         for lockout in lockouts {
             let name = if user.is_none() && lockout.by == By::Account { self.name.as_str() } else { "" };
-            turn.note(EventKind::LockedOut, user, None, lockout.detail(name));
+            turn.note(EventKind::LockedOut, user, self.client, lockout.detail(name));
         }
     }
 
@@ -357,15 +363,25 @@ pub fn prove_password<'f>(
     let limits = AttemptLimits::of_password(attempt, account, Some(login), turn);
     if !limits.check(facts, turn)? {
         password::pretend(typed);
-        limits.fail("not compared: too many failures", facts, turn);
+        limits.fail(Failure::NotCompared.as_str(), facts, turn);
         return Err(No::CredentialsWrong.into());
     }
     let Some(user) = password::proven(account, typed) else {
-        limits.fail("", facts, turn);
+        limits.fail(why_not(account).as_str(), facts, turn);
         return Err(No::CredentialsWrong.into());
     };
     limits.pass(turn);
     Ok(user)
+}
+
+/// Why a password was not the right one, for the auditor.
+fn why_not(account: Option<&Arc<User>>) -> Failure {
+    match account {
+        None => Failure::NoAccount,
+        Some(user) if user.is_disabled => Failure::AccountDisabled,
+        Some(user) if user.password.is_none() => Failure::NoPassword,
+        Some(_) => Failure::Password,
+    }
 }
 
 /// A lockout, as the detail of an audit event describes it.
@@ -378,7 +394,9 @@ pub struct Lockout {
 }
 
 impl Lockout {
-    fn detail(self, name: &str) -> String {
+    /// The detail of an event of the kind [`EventKind::LockedOut`], with the digest of a name that no account has.
+    #[must_use]
+    pub fn detail(self, name: &str) -> String {
         let name = if name.is_empty() { String::new() } else { format!(", name {name}") };
         format!("{}, for {} s{name}", self.by, self.for_s)
     }

@@ -5,6 +5,7 @@ pub mod attempts;
 pub mod browser;
 pub mod counters;
 pub mod device;
+pub mod failure;
 pub mod memo;
 pub mod password;
 pub mod recovery;

@@ -4,16 +4,14 @@
 use std::sync::Arc;
 
 use crate::line::{Facts, Turn};
-use crate::model::User;
+use crate::model::{EventKind, User};
 use crate::person::attempt::Attempt;
 use crate::person::attempts::AttemptLimits;
+use crate::person::failure::Failure;
 use crate::person::{recovery, totp};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 use crate::wire::Param;
-
-/// Detail of the audit event for a wrong code after a right password.
-pub const WRONG_CODE: &str = "wrong code of the second factor";
 
 /// Verifies a code of the second factor. Returns the account with the code used up, for the caller to write, and the
 /// method for the audit log. The version of the account is one higher, so that of two requests with the same code the
@@ -31,10 +29,16 @@ pub fn prove(
     let limits = AttemptLimits::of_second_factor(attempt, user, typed, turn);
     limits.check(facts, turn)?;
     let Some(burnt) = burn(user, typed, turn) else {
-        limits.fail(WRONG_CODE, facts, turn);
+        let failure = if recovery::is_one(typed.reveal()) { Failure::RecoveryCode } else { Failure::Code };
+        limits.fail(failure.as_str(), facts, turn);
         return Err(Refusal::of(No::SecondFactorWrong, Param::Otp));
     };
     limits.pass(turn);
+    let codes = |user: &User| user.totp.as_ref().map_or(0, |own| own.recovery.len());
+    let left = codes(&burnt.0);
+    if left < codes(user) {
+        turn.note(EventKind::RecoveryUsed, Some(user.key), attempt.client, format!("{left} left"));
+    }
     Ok(burnt)
 }
 

@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use crate::line::Reply;
 use crate::line::{Facts, Key, Turn, Wants, Write};
-use crate::model::{Amr, Client, EventKind, GrantType, User};
+use crate::model::{Amr, Client, ClientKind, EventKind, GrantType, User};
 use crate::person::attempt::Attempt;
+use crate::person::failure::Failure;
 use crate::person::second_factor;
 use crate::person::upstream::{Assertion, UnverifiedIdToken};
 use crate::policy::Policy;
@@ -56,7 +57,14 @@ impl Request {
         let permission = issue::requested_permission(&self.params, client, turn)?;
         let refused = |no| Refusal::of(no, Param::Assertion);
         let assertion = self.assertion.as_ref().map_err(|no| refused(*no))?;
-        let found = assertion.find(facts, turn).map_err(refused)?;
+        let found = assertion.find(facts, turn).map_err(|no| {
+            // A public client proves nothing, so anybody could send its token again and again.
+            if Assertion::is_of_somebody(no) && client.kind == ClientKind::Confidential {
+                let detail = format!("{}, {}", Failure::Upstream, no.row().name);
+                turn.note(EventKind::SignInFailed, assertion.refused_account(no, facts), Some(client.key), detail);
+            }
+            refused(no)
+        })?;
         // RFC 7523 §3: "The authorization server MAY ensure that JWTs are not replayed by maintaining the set of used "jti"
         // values for the length of time for which the JWT would be considered valid". ID tokens need not have one.
         if facts.is_jti_used(assertion.jti()) {
@@ -65,7 +73,7 @@ impl Request {
         // ◆ Of two requests with the same token, the second is judged again and finds the token used.
         let burn = Write::BurnJti { jti: assertion.jti(), until: found.ends_at() };
         let (how, amr) = match found.user() {
-            Some(user) => self.check_second_factor(user, facts, turn)?,
+            Some(user) => self.check_second_factor((user, client), facts, turn)?,
             None => ("assertion", vec![Amr::Fed]),
         };
         turn.write(burn);
@@ -79,7 +87,7 @@ impl Request {
     /// user authenticated, for the audit event and for the grant.
     fn check_second_factor(
         &self,
-        user: &Arc<User>,
+        (user, client): (&Arc<User>, &Client),
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Result<(&'static str, Vec<Amr>), Refusal> {
@@ -87,7 +95,8 @@ impl Request {
             return Ok(("assertion", vec![Amr::Fed]));
         }
         let otp = self.otp.as_ref().ok_or(Refusal::of(No::SecondFactorMissing, Param::Otp))?;
-        let (burnt, _) = second_factor::prove(user, otp, &self.attempt, facts, turn)?;
+        let attempt = self.attempt.clone().of_client(client.key);
+        let (burnt, _) = second_factor::prove(user, otp, &attempt, facts, turn)?;
         turn.write(Write::PutUser(Box::new(burnt)));
         Ok(("assertion and second factor", vec![Amr::Fed, Amr::Otp]))
     }
@@ -99,7 +108,7 @@ mod tests {
     use crate::crypto::entropy::Entropy;
     use crate::crypto::keys::{Alphabet, Spelling};
     use crate::line::{Call, Changes, DocumentKey, Documents};
-    use crate::model::{Attempts, ClientKind, GrantType, Identity, IdentityName, Totp, WithOwners};
+    use crate::model::{Attempts, GrantType, Identity, IdentityName, Totp, WithOwners};
     use crate::person::upstream::Issuer;
     use crate::person::upstream::sample::{self as issuer, claims, claims_with};
     use crate::policy::GrantSpelling;
@@ -239,7 +248,7 @@ mod tests {
                 &world,
                 &expect![[r#"
                 no UpstreamEmailTaken
-
+                Note sign_in_failed
             "#]],
             );
         }

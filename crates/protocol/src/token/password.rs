@@ -49,7 +49,7 @@ impl Request {
 
     pub(super) fn decide(&self, client: &Arc<Client>, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
         let permission = issue::requested_permission(&self.params, client, turn)?;
-        let user = self.proven(facts, turn)?;
+        let user = self.proven(client, facts, turn)?;
         let amr = if user.totp.is_some() { vec![Amr::Pwd, Amr::Otp] } else { vec![Amr::Pwd] };
         let new = NewGrant::now((client, user), permission, amr, GrantType::Password, turn);
         Ok(issue::begin(new, turn))
@@ -57,19 +57,20 @@ impl Request {
 
     /// Verifies user name, password and second factor, and returns the user. RFC 6749 §4.3.2: the server MUST "protect
     /// the endpoint against brute force attacks (e.g., using rate-limitation or generating alerts)".
-    fn proven<'f>(&self, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, Refusal> {
-        let user = prove_password(&self.attempt, &self.username, &self.password, facts, turn)?;
+    fn proven<'f>(&self, client: &Client, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, Refusal> {
+        let attempt = self.attempt.clone().of_client(client.key);
+        let user = prove_password(&attempt, &self.username, &self.password, facts, turn)?;
         if user.totp.is_none() {
-            turn.note(EventKind::SignedIn, Some(user.key), None, "password");
+            turn.note(EventKind::SignedIn, Some(user.key), attempt.client, "password");
             return Ok(user);
         }
         let Some(otp) = &self.otp else {
-            turn.note(EventKind::PasswordProven, Some(user.key), None, "password");
+            turn.note(EventKind::PasswordProven, Some(user.key), attempt.client, "password");
             return Err(Refusal::of(No::SecondFactorMissing, Param::Otp));
         };
-        let (burnt, how) = second_factor::prove(user, otp, &self.attempt, facts, turn)?;
+        let (burnt, how) = second_factor::prove(user, otp, &attempt, facts, turn)?;
         turn.write(Write::PutUser(Box::new(burnt)));
-        turn.note(EventKind::SignedIn, Some(user.key), None, how);
+        turn.note(EventKind::SignedIn, Some(user.key), attempt.client, how);
         Ok(user)
     }
 }

@@ -20,6 +20,7 @@ fn request(peer: &str, headers: &[(&str, &[u8])]) -> Request {
         unread: None,
         peer: if peer == "unix" { Peer::Unix } else { Peer::Ip(peer.parse().unwrap()) },
         id: RequestIds::new(1).next(),
+        found: Default::default(),
     }
 }
 

@@ -13,7 +13,7 @@ use store::CommitError;
 use super::App;
 use super::judged::{Judged, judge};
 use crate::fault::Fault;
-use crate::observe::audit;
+use crate::http::FoundOnce;
 
 /// Maximum number of attempts with the exclusive right to write. More than one may be needed, because the turn's ids
 /// must be greater than those of other nodes.
@@ -27,7 +27,7 @@ impl App {
         &self,
         call: &C,
         has_lost: bool,
-        (policy, address): (&Arc<Policy>, &str),
+        (policy, found, address): (&Arc<Policy>, &FoundOnce, &str),
         memo: Option<&Memo>,
         documents: &Documents,
     ) -> Option<Result<Result<C::Yes, Refusal>, Fault>> {
@@ -54,20 +54,22 @@ impl App {
             let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address)
                 .with_recalled(&seen.recalled)
                 .with_documents(documents);
-            let Judged { verdict, changes, events, lacking, .. } = match memo {
+            let mut judged = match memo {
                 Some(memo) => judge_quickly(call, &seen.facts, turn, memo)?,
                 None => judge(call, &seen.facts, turn),
             };
-            if !lacking.is_empty() {
+            if !judged.lacking.is_empty() {
                 return None;
             }
+            judged.tell(found);
+            let Judged { verdict, changes, events, .. } = judged;
             if changes.is_empty() {
                 return Some(Ok(verdict));
             }
             match pen.commit(changes).await {
                 Ok(()) => {
                     self.metrics.wrote(true);
-                    audit::tell(&events, &self.metrics);
+                    self.trail.tell(&events, &self.metrics);
                     return Some(Ok(verdict));
                 }
                 Err(CommitError::Lost) => self.metrics.turn_lost(),

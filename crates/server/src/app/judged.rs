@@ -2,8 +2,10 @@
 
 use protocol::client::recalled::Proven;
 use protocol::line::{Call, Changes, DocumentKey, Facts, Turn};
+use protocol::model::UserKey;
 use protocol::refusal::Refusal;
 
+use crate::http::{Found, FoundOnce};
 use crate::observe::audit;
 
 /// The decision of a judge.
@@ -16,6 +18,18 @@ pub(super) struct Judged<Yes> {
     pub(super) proven: Option<Proven>,
     /// Outside documents that the judge lacked. If there are any, the rest does not count.
     pub(super) lacking: Vec<DocumentKey>,
+    /// Whom the request is about, if it may be refused.
+    found: Option<Box<Found>>,
+}
+
+impl<Yes> Judged<Yes> {
+    /// Tells whom the request is about. Of several attempts the first counts.
+    pub(super) fn tell(&mut self, once: &FoundOnce) {
+        if let Some(found) = self.found.take() {
+            // An earlier attempt at the same call found the same rows.
+            let _ = once.set(found);
+        }
+    }
 }
 
 /// Judges a call, and reads the audit events among its changes.
@@ -24,5 +38,25 @@ pub(super) fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> Jud
     let (proven, lacking) = (turn.proven, turn.take_lacking());
     let changes = turn.into_changes();
     let events = audit::lines(facts, &changes);
-    Judged { verdict, changes, events, proven, lacking }
+    // A page that asks again after a wrong password is a yes to the judge. Passwords take so long that it does not matter what
+    // this takes.
+    let may_be_refused = verdict.is_err() || call.is_slow(facts) || events.iter().any(audit::Line::is_failure);
+    let found = may_be_refused.then(|| Box::new(found(call, facts, &events)));
+    Judged { verdict, changes, events, proven, lacking, found }
+}
+
+/// Whom a request is about, as far as rows tell.
+fn found<C: Call>(call: &C, facts: &Facts, events: &[audit::Line]) -> Found {
+    let of_key = |key: UserKey| facts.users().find(|user| user.key == key);
+    let named = events.iter().find_map(|line| line.user().map(ToOwned::to_owned));
+    // Somebody else may be signed in to the browser in which a name is typed that nobody has.
+    let only = || if facts.names_account() { None } else { facts.users().next() };
+    let account = || facts.account().and_then(of_key).or_else(only).map(|user| user.sub.clone());
+    let claimed = call.credentials().map(|own| &*own.client_id);
+    let mut clients = facts.clients().map(|client| &*client.client_id);
+    let client_id = match claimed {
+        Some(claimed) => clients.find(|own| *own == claimed),
+        None => clients.next(),
+    };
+    Found { user: named.or_else(account), client_id: client_id.map(ToOwned::to_owned) }
 }

@@ -37,6 +37,7 @@ use crate::fault::{Fault, caught};
 use crate::http::{RequestIds, Response};
 use crate::ids::Ids;
 use crate::limits::Limiter;
+use crate::observe::audit::Trail;
 use crate::observe::metrics::Metrics;
 use crate::observe::refusals::Refusals;
 use crate::outside::documents::DocumentCache;
@@ -80,8 +81,10 @@ pub struct App {
     pub plausible: Plausible,
     /// Prometheus metrics.
     pub metrics: Metrics,
-    /// Log lines of refused requests. Equal lines are logged at most once a minute.
+    /// Log lines of refused requests, of which there is a bounded number in a minute.
     pub refusals: Refusals,
+    /// Log lines of audit events.
+    pub(crate) trail: Trail,
     /// Warnings about ignored forwarding headers (`X-Forwarded-For`).
     pub forwarding: Notices,
     /// Rate limits.

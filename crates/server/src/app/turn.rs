@@ -18,7 +18,7 @@ use super::recall::Guess;
 use super::secrets::Seen;
 use super::{App, busy};
 use crate::fault::Fault;
-use crate::observe::audit;
+use crate::http::FoundOnce;
 use crate::plausible::Implausible;
 use crate::slow::SlowPool;
 
@@ -32,6 +32,8 @@ struct Calling<'a, C> {
     /// True after a commit of this call was lost to a concurrent write.
     has_lost: bool,
     policy: &'a Arc<Policy>,
+    /// Where the turn leaves whom a refusal is about.
+    found: &'a FoundOnce,
     address: &'a str,
     /// Password hashes that earlier attempts computed.
     memo: Option<Arc<Memo>>,
@@ -65,12 +67,15 @@ impl App {
     ///
     /// If the judge lacks outside documents, they are fetched, and the call is loaded and judged again.
     ///
+    /// If the call is refused, `found` gets whom the request is about, for the log.
+    ///
     /// # Errors
     /// The inner error is the judge's refusal, or [`protocol::refusal::No::Busy`]. The outer error means that the
     /// server is broken.
     pub async fn turn<C: Call>(
         &self,
         policy: &Arc<Policy>,
+        found: &FoundOnce,
         address: &str,
         call: C,
     ) -> Result<Result<C::Yes, Refusal>, Fault> {
@@ -84,6 +89,7 @@ impl App {
             call,
             has_lost: false,
             policy,
+            found,
             address,
             memo,
             documents,
@@ -103,7 +109,7 @@ impl App {
                 Attempt::Again { is_ending: true, guess: _guess } => {
                     // Boxed because hardly any turn comes here.
                     let Calling { call, has_lost, memo, documents, .. } = &calling;
-                    let whose = (policy, address);
+                    let whose = (policy, found, address);
                     let alone = Box::pin(self.turn_alone(&**call, *has_lost, whose, memo.as_deref(), documents));
                     if let Some(done) = alone.await {
                         return done;
@@ -158,10 +164,11 @@ impl<'a, C: Call> Calling<'a, C> {
             Err(why) => return App::without_ids(why).map(Attempt::Done),
         };
         let client = self.call.credentials().and_then(|own| seen.facts.client(&own.client_id)).cloned();
-        let Some(judged) = self.judged(seen, entropy).await? else { return Ok(Attempt::Done(Err(busy()))) };
+        let Some(mut judged) = self.judged(seen, entropy).await? else { return Ok(Attempt::Done(Err(busy()))) };
         if !judged.lacking.is_empty() {
             return Ok(Attempt::Lacking(judged.lacking));
         }
+        judged.tell(self.found);
         // A turn that decides nothing skips the commit.
         if judged.changes.is_empty() {
             self.learn(client.as_deref(), judged.proven, None);
@@ -186,7 +193,7 @@ impl<'a, C: Call> Calling<'a, C> {
         match app.store.commit(changes).await {
             Ok(()) => {
                 app.metrics.wrote(true);
-                audit::tell(&events, &app.metrics);
+                app.trail.tell(&events, &app.metrics);
                 self.learn(client, proven, used_at);
                 return Ok(Attempt::Done(verdict));
             }

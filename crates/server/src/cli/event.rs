@@ -5,17 +5,21 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use protocol::model::{ClientKey, EventKind, UserKey};
+use protocol::person::attempts::Lockout;
 use protocol::time::UnixTime;
 use serde_json::{Value, json};
-use store::{EventFilter, Noted};
+use store::{EventFilter, Fault, Noted};
 
 use super::answer::{Answer, CommandError};
 use super::installation::Installation;
 use super::show;
 use crate::address::UNIX_ADDRESS;
 use crate::config::suggestion;
+use crate::observe::sink;
 
 /// Number of events that are read at once.
 const PAGE_ROWS: usize = 500;
@@ -32,11 +36,13 @@ pub(super) enum Event {
 Examples:
   grantry event list --since 2h
   grantry event list --user alice --kind sign_in_failed --kind locked_out
+  grantry event list --since 2026-11-30T08:00:00Z --until 2026-11-30T09:00:00Z
   grantry event list --address 203.0.113.9 --json
   grantry event list --follow --json       prints one JSON document per line, until you end it
 
 An event names the user and the client by id, e-mail address or user name as they are now. Commands of the operator have no
-address, and name the account of the operating system that ran them as actor.")]
+address, and name the account of the operating system that ran them as actor. With --json, `until` says when a lockout ends.
+An unknown --kind is answered with the list of all kinds.")]
     List(List),
 }
 
@@ -51,15 +57,21 @@ pub(super) struct List {
     /// Only events of this kind, such as `signed_in`. Repeatable.
     #[arg(long = "kind", value_name = "KIND")]
     kinds: Vec<String>,
-    /// Only events of the last so many minutes, hours or days, such as 30m, 2h or 7d.
-    #[arg(long, value_name = "DURATION")]
+    /// Only events at this time or later: a time such as 2026-11-30T08:00:00Z, or so long ago as 30m, 2h or 7d.
+    #[arg(long, value_name = "TIME")]
     since: Option<String>,
+    /// Only events before this time, in the same forms.
+    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
+    until: Option<String>,
     /// Only events from this network address.
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
     /// List at most so many events.
-    #[arg(long, value_name = "NUMBER", default_value = LIMIT)]
+    #[arg(long, value_name = "NUMBER", default_value = LIMIT, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     limit: usize,
+    /// Only events before the one with this number, for the next page of a list: `id` with --json.
+    #[arg(long, value_name = "ID", conflicts_with = "follow", allow_negative_numbers = true)]
+    before: Option<i64>,
     /// Go on and print new events as they happen. With --json, one document per line.
     #[arg(long)]
     follow: bool,
@@ -86,13 +98,17 @@ impl List {
         }
         let mut text = show::table(&rows, &COLUMNS, "There are no such events.");
         if rows.len() == self.limit {
-            text.push_str(&format!("\nThese are the latest {}: --limit lists more.", self.limit));
+            let before = found.last().map_or(0, |noted| noted.id);
+            text.push_str(&format!(
+                "\nThese are the latest {}. The next page: --before {before}. Or list more at once: --limit NUMBER.",
+                self.limit
+            ));
         }
         Ok(Answer::new(Value::Array(rows), text))
     }
 
     async fn filter(&self, installation: &Installation) -> Result<EventFilter, CommandError> {
-        let mut filter = EventFilter::default();
+        let mut filter = EventFilter { before: self.before, ..EventFilter::default() };
         if let Some(name) = &self.user {
             filter.user = Some(installation.user(name).await?.key);
         }
@@ -100,10 +116,12 @@ impl List {
             filter.client = Some(installation.client(client_id).await?.key);
         }
         filter.kinds = self.kinds.iter().map(|word| kind(word)).collect::<Result<_, _>>()?;
-        if let Some(text) = &self.since {
-            let seconds = crate::config::duration(text)
-                .ok_or_else(|| CommandError::usage(format!("--since is a duration such as 2h, not `{text}`")))?;
-            filter.since = Some(UnixTime(installation.now().0.saturating_sub_unsigned(seconds)));
+        filter.since = self.since.as_deref().map(|text| time("--since", text, installation.now())).transpose()?;
+        filter.until = self.until.as_deref().map(|text| time("--until", text, installation.now())).transpose()?;
+        if let (Some(since), Some(until)) = (filter.since, filter.until)
+            && since >= until
+        {
+            return Err(CommandError::usage("--since is not before --until, so there can be no events"));
         }
         // Events hold addresses in the form in which failed attempts are counted: for IPv6, a network.
         filter.address = self.address.as_deref().map(counted).transpose()?;
@@ -128,8 +146,24 @@ fn kind(word: &str) -> Result<EventKind, CommandError> {
     let names = || EventKind::ALL.iter().map(|kind| kind.as_str());
     EventKind::from_name(word).ok_or_else(|| {
         let near = suggestion(word, names());
-        CommandError::usage(format!("--kind cannot be `{word}`{near}"))
+        let all: Vec<&str> = names().collect();
+        CommandError::usage(format!("--kind cannot be `{word}`{near}. The kinds are {}", all.join(", ")))
     })
+}
+
+/// A time in words: a timestamp of RFC 3339, or a duration before `now`.
+fn time(option: &str, text: &str, now: UnixTime) -> Result<UnixTime, CommandError> {
+    let text = text.trim();
+    if let Some(seconds) = crate::config::duration(text) {
+        return Ok(UnixTime(now.0.saturating_sub_unsigned(seconds)));
+    }
+    let at = text.parse::<Timestamp>().map_err(|_| {
+        CommandError::usage(format!(
+            "{option} is a duration before now, such as 2h, or a time with its offset, such as 2026-11-30T08:00:00Z, not \
+             `{text}`"
+        ))
+    })?;
+    Ok(UnixTime(at.as_second()))
 }
 
 /// Returns the latest events, up to `limit`.
@@ -137,7 +171,7 @@ async fn latest(installation: &Installation, filter: &EventFilter, limit: usize)
     let mut all: Vec<Noted> = Vec::new();
     while all.len() < limit {
         let rows_max = PAGE_ROWS.min(limit - all.len());
-        let before = all.last().map(|noted| noted.id);
+        let before = all.last().map(|noted| noted.id).or(filter.before);
         let page = installation.store.events(EventFilter { before, rows_max, ..filter.clone() }).await?;
         if page.is_empty() {
             break;
@@ -158,16 +192,17 @@ async fn follow(
     // Without `--since`, print only events from now on. One query finds the latest event so far.
     let since = filter.since;
     let newest = latest(installation, &EventFilter::default(), 1).await?.first().map_or(i64::MIN, |noted| noted.id);
-    let mut fresh = if since.is_some() { latest(installation, &filter, limit).await? } else { Vec::new() };
-    fresh.reverse();
+    let mut earlier = if since.is_some() { latest(installation, &filter, limit).await? } else { Vec::new() };
+    earlier.reverse();
+    let mut fresh = names.documents(&earlier, installation).await?;
     // On PostgreSQL an event can become visible after one with a greater id. So each query starts where the query
     // before the last one ended.
     let (mut seen, mut after, mut next) = (HashSet::new(), newest, newest);
+    let mut is_waiting = false;
     loop {
         let mut out = std::io::stdout().lock();
-        for noted in fresh.drain(..).filter(|noted| seen.insert(noted.id)).collect::<Vec<_>>() {
-            next = next.max(noted.id);
-            let document = names.document(&noted, installation).await?;
+        for (id, document) in fresh.drain(..).filter(|(id, _)| seen.insert(*id)).collect::<Vec<_>>() {
+            next = next.max(id);
             let line = if is_json { document.to_string() } else { show::row(&document, &COLUMNS) };
             if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
                 return Ok(Answer::new(Value::Null, ""));
@@ -175,16 +210,38 @@ async fn follow(
         }
         drop(out);
         tokio::time::sleep(FOLLOW_EVERY).await;
-        let mut behind = after;
-        loop {
-            let wanted = EventFilter { after: Some(behind), rows_max: PAGE_ROWS, ..filter.clone() };
-            let page = installation.store.events(wanted).await?;
-            let Some(last) = page.last() else { break };
-            behind = last.id;
-            fresh.extend(page);
+        match news(installation, &filter, after, names).await {
+            Ok(found) => fresh = found,
+            // The next look finds the same events.
+            Err(fault @ Fault::Unavailable { .. }) => {
+                if !is_waiting {
+                    sink::say(&format!("the store cannot be read at the moment, and is asked again: {fault}"));
+                }
+                is_waiting = true;
+                continue;
+            }
+            Err(fault) => return Err(fault.into()),
         }
+        is_waiting = false;
         seen.retain(|id| *id > after);
         after = next;
+    }
+}
+
+/// The events after the one with this number, page by page, as they are printed.
+async fn news(
+    installation: &Installation,
+    filter: &EventFilter,
+    mut after: i64,
+    names: &mut Names,
+) -> Result<Vec<(i64, Value)>, Fault> {
+    let mut all = Vec::new();
+    loop {
+        let wanted = EventFilter { after: Some(after), rows_max: PAGE_ROWS, ..filter.clone() };
+        let page = installation.store.events(wanted).await?;
+        let Some(last) = page.last() else { return Ok(all) };
+        after = last.id;
+        all.extend(names.documents(&page, installation).await?);
     }
 }
 
@@ -196,7 +253,16 @@ struct Names {
 }
 
 impl Names {
-    async fn document(&mut self, noted: &Noted, installation: &Installation) -> Result<Value, CommandError> {
+    /// Events as they are printed, with their numbers.
+    async fn documents(&mut self, noted: &[Noted], installation: &Installation) -> Result<Vec<(i64, Value)>, Fault> {
+        let mut all = Vec::with_capacity(noted.len());
+        for own in noted {
+            all.push((own.id, self.document(own, installation).await?));
+        }
+        Ok(all)
+    }
+
+    async fn document(&mut self, noted: &Noted, installation: &Installation) -> Result<Value, Fault> {
         let event = &noted.event;
         let user = match event.user {
             Some(key) => self.user(key, installation).await?,
@@ -206,6 +272,7 @@ impl Names {
             Some(key) => self.client(key, installation).await?,
             None => Value::Null,
         };
+        let lockout = Lockout::read(&event.detail).filter(|_| event.kind == EventKind::LockedOut);
         Ok(json!({
             "id": noted.id.to_string(),
             "at": show::time(event.at),
@@ -216,10 +283,11 @@ impl Names {
             "address": if event.address.is_empty() { Value::Null } else { json!(event.address) },
             "actor": event.actor,
             "detail": event.detail,
+            "until": lockout.map(|own| show::time(event.at.plus(own.for_s))),
         }))
     }
 
-    async fn user(&mut self, key: UserKey, installation: &Installation) -> Result<Value, CommandError> {
+    async fn user(&mut self, key: UserKey, installation: &Installation) -> Result<Value, Fault> {
         if let Some(known) = self.users.get(&key) {
             return Ok(known.clone());
         }
@@ -231,7 +299,7 @@ impl Names {
         Ok(self.users.entry(key).or_insert(named).clone())
     }
 
-    async fn client(&mut self, key: ClientKey, installation: &Installation) -> Result<Value, CommandError> {
+    async fn client(&mut self, key: ClientKey, installation: &Installation) -> Result<Value, Fault> {
         if let Some(known) = self.clients.get(&key) {
             return Ok(known.clone());
         }

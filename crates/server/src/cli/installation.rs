@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::Keys;
-use protocol::line::{Call, Facts, Turn};
-use protocol::model::{Client, User, UserKey};
+use protocol::line::{Call, Facts, Turn, Write};
+use protocol::model::{Client, Event, EventKind, User, UserKey};
 use protocol::person::memo::Memo;
 use protocol::policy::Policy;
 use protocol::refusal::Refusal;
@@ -106,6 +106,21 @@ pub(crate) fn actor() -> String {
     name.map_or_else(|| format!("uid {uid}"), |name| format!("{name} (uid {uid})"))
 }
 
+/// Notes in `store` what the operator did, and who it was.
+///
+/// # Errors
+/// What the store says.
+pub(super) async fn note(
+    store: &dyn Store,
+    kind: EventKind,
+    detail: impl Into<String>,
+    now: UnixTime,
+) -> Result<(), CommandError> {
+    let (address, detail, actor) = (String::new(), detail.into(), Some(actor()));
+    let event = Event { at: now, kind, user: None, client: None, address, detail, actor };
+    store.commit(Write::Note(event).into()).await.map_err(|error| CommandError::no(error.to_string()))
+}
+
 impl Installation {
     /// Loads the configuration and opens the store. Creates the store if there is none.
     ///
@@ -187,6 +202,14 @@ impl Installation {
             }
         }
         Err(CommandError::no("others keep changing the same rows; try again"))
+    }
+
+    /// Notes what the operator did beside the judges, and who it was.
+    ///
+    /// # Errors
+    /// What the store says. What was done is done all the same.
+    pub async fn note(&self, kind: EventKind, detail: impl Into<String>) -> Result<(), CommandError> {
+        note(&*self.store, kind, detail, self.now()).await
     }
 
     /// Returns the exclusive right to write; `None` if the store has no such right.

@@ -80,4 +80,6 @@ pub struct Log {
     pub is_json: bool,
     /// The log file that replaces standard error.
     pub file: Option<PathBuf>,
+    /// Whether audit events have lines; `None` if the filter decides.
+    pub has_audit: Option<bool>,
 }

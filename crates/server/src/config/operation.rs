@@ -39,7 +39,8 @@ impl Resolver<'_> {
                 self.warn("log.file", text);
             }
         }
-        Log { level, is_json: self.word("log.format") == "json", file }
+        let has_audit = self.file.written("log.audit").is_some().then(|| self.flag("log.audit"));
+        Log { level, is_json: self.word("log.format") == "json", file, has_audit }
     }
 
     /// Returns the Unix socket at `path`, if a socket can have this path.

@@ -116,6 +116,7 @@ pub const TABLE: &[Row] = &[
     row("log.level", Kind::Text, Text("info"), "", "error, warn, info, debug or trace; or by module, such as \"info,store=debug\"."),
     row("log.format", Kind::Word(&["text", "json"]), Text("text"), "", "text for people, json for machines."),
     row("log.file", Kind::Path, Absent, r#""/var/log/grantry/grantry.log""#, "A file that the log is appended to, instead of standard error. It is for its owner alone, and SIGHUP opens it again, as logrotate needs."),
+    row("log.audit", Kind::Flag, Absent, "true", "Does each audit event have a line in the log, with the target `audit`? true and false say so whatever `log.level` is. Where nothing is written, `log.level` decides: these lines are at the level info. `grantry event list` shows the events in any case."),
 
     row("audit.keep", Kind::Duration(86_400, 10 * YEAR_S), Text("396d"), "", "How long audit events are kept, with the network addresses in them: a year and a month by default. `grantry event list` shows them."),
 

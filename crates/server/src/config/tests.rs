@@ -127,7 +127,7 @@ fn values_of_the_wrong_kind_are_told_with_what_they_are_and_should_be() {
             g.toml:2:10: `listen` is a list, it must be a string
             g.toml:3:9: `store` is a string, it must be a table
             g.toml:4:17: `log.level` is true or false, it must be a string
-            g.toml:4:23: unknown key `log.colour`; there are `level`, `format`, `file`
+            g.toml:4:23: unknown key `log.colour`; there are `level`, `format`, `file`, `audit`
             g.toml:5:17: `proxy.trusted` is a list, it must be a list of strings
             g.toml:6:22: `limits.connections` is a string, it must be a number
             g.toml:7:11: `dialect` is a number, it must be a table

@@ -65,7 +65,7 @@ impl Demo {
     pub(crate) async fn run(self, is_json: bool) -> Result<Answer, CommandError> {
         // The demo accepts every waiver that there is, and says so in its configuration.
         let signals = Signals::listen().map_err(|error| CommandError::from(ServeError::Signals(error)))?;
-        log::start(&Log { level: "warn,waivers=off".to_owned(), is_json: false, file: None })
+        log::start(&Log { level: "warn,waivers=off".to_owned(), is_json: false, file: None, has_audit: None })
             .map_err(CommandError::no)?;
         if !self.host.is_loopback() && !self.host.is_unspecified() {
             return Err(CommandError::usage(format!(

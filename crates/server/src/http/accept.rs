@@ -327,7 +327,16 @@ async fn respond<S: Site>(
         Err(Unread::TooLarge) => (Bytes::new(), Some(No::RequestTooLarge)),
         Err(Unread::Broken) => (Bytes::new(), Some(No::BodyMalformed)),
     };
-    let request = Request { method: head.method, uri: head.uri, headers: head.headers, body, unread, peer, id };
+    let request = Request {
+        method: head.method,
+        uri: head.uri,
+        headers: head.headers,
+        body,
+        unread,
+        peer,
+        id,
+        found: Default::default(),
+    };
     let mut response = site.answer(request).await;
     if unread.is_some() && head.version < ::http::Version::HTTP_2 {
         // The rest of the body is not read.

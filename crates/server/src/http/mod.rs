@@ -10,6 +10,7 @@ pub mod listen;
 pub mod tls;
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::http::header::{ACCEPT, CONTENT_TYPE, HOST};
@@ -38,6 +39,20 @@ pub struct Request {
     pub peer: Peer,
     /// The request ID.
     pub id: RequestId,
+    /// Whom the request is about, once a judge refused it.
+    pub found: FoundOnce,
+}
+
+/// Where a turn leaves whom a refused request is about.
+pub type FoundOnce = OnceLock<Box<Found>>;
+
+/// Whom a refused request is about, as far as rows tell. It is for the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The public identifier of the user.
+    pub user: Option<String>,
+    /// The client ID of a client that exists.
+    pub client_id: Option<String>,
 }
 
 /// The other end of a connection.

@@ -9,7 +9,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
+use protocol::model::EventKind;
 use protocol::person::attempts::By;
+use protocol::person::failure::Failure;
 use protocol::refusal;
 
 use super::jobs::Attempt;
@@ -102,24 +104,8 @@ impl Snapshot {
         let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         Self {
             addresses,
-            numbers: vec![
-                ("turns_lost", "Turns that were judged anew because others were faster", count(&metrics.turns_lost)),
-                (
-                    "turns_contended",
-                    "Turns that were given up because others were faster, again and again",
-                    count(&metrics.turns_contended),
-                ),
-                ("store_faults", "Failures of the store", count(&metrics.store_faults)),
-                ("log_lines_lost", "Lines of the log that could not be written", super::sink::lines_lost()),
-                ("panics", "Requests that panicked", count(&metrics.panics)),
-                ("swept_rows", "Rows of no more use that were removed", count(&metrics.swept_rows)),
-                (
-                    "connections_refused",
-                    "Connections that were closed at once because their client address had too many",
-                    count(&metrics.connections_refused),
-                ),
-            ],
-            labelled: labelled(metrics),
+            numbers: numbers(app),
+            labelled: by_outcome(metrics).into_iter().chain(labelled(metrics)).collect(),
             last_runs: metrics.tasks.iter().map(|(name, own)| (*name, own.last_run_at.load(Relaxed))).collect(),
             gauges: vec![
                 (
@@ -151,28 +137,73 @@ impl Snapshot {
     }
 }
 
-/// Returns the counters with one label.
-fn labelled(metrics: &Metrics) -> Vec<Labelled> {
+/// Returns the counters without a label.
+fn numbers(app: &App) -> Vec<(&'static str, &'static str, u64)> {
+    let metrics: &Metrics = &app.metrics;
     let count = |number: &AtomicU64| number.load(Relaxed);
     vec![
-        Labelled {
-            name: "limited_requests",
-            help: "Requests that were refused because of too many failed attempts or a rate limit",
-            label: "by",
-            counts: LIMITED.iter().zip(&metrics.limited).map(|((_, name), own)| (*name, count(own))).collect(),
-        },
+        ("turns_lost", "Turns that were judged anew because others were faster", count(&metrics.turns_lost)),
+        (
+            "turns_contended",
+            "Turns that were given up because others were faster, again and again",
+            count(&metrics.turns_contended),
+        ),
+        ("store_faults", "Failures of the store", count(&metrics.store_faults)),
+        ("log_lines_lost", "Lines of the log that could not be written", super::sink::lines_lost()),
+        (
+            "refusals_without_line",
+            "Refused requests beyond the lines that the log has for them in a minute",
+            app.refusals.without_line(),
+        ),
+        (
+            "audit_events_without_line",
+            "Audit events beyond the lines that the log has for them in a minute",
+            app.trail.without_line(),
+        ),
+        ("panics", "Requests that panicked", count(&metrics.panics)),
+        ("swept_rows", "Rows of no more use that were removed", count(&metrics.swept_rows)),
+        (
+            "connections_refused",
+            "Connections that were closed at once because their client address had too many",
+            count(&metrics.connections_refused),
+        ),
+    ]
+}
+
+/// Returns the counters of everything that happens to people and clients, by one label.
+fn by_outcome(metrics: &Metrics) -> Vec<Labelled> {
+    let count = |number: &AtomicU64| number.load(Relaxed);
+    let outcomes = SignIn::ALL.iter().zip(&metrics.sign_ins).map(|((_, name), own)| (*name, count(own)));
+    let failures = Failure::ALL.iter().zip(&metrics.sign_in_failures);
+    let failures = failures.map(|(failure, own)| (failure.label(), count(own)));
+    let lockouts = By::ALL.iter().zip(&metrics.lockouts).map(|(by, own)| (by.as_str(), count(own)));
+    let events = EventKind::ALL.iter().zip(&metrics.events).map(|(kind, own)| (kind.as_str(), count(own)));
+    let limited = LIMITED.iter().zip(&metrics.limited).map(|((_, name), own)| (*name, count(own)));
+    let waits = "Requests that were refused because of too many failed attempts or a rate limit";
+    let lockouts_of = "Lockouts after too many failed attempts, by what they lock out";
+    vec![
+        Labelled { name: "limited_requests", help: waits, label: "by", counts: limited.collect() },
         Labelled {
             name: "sign_ins",
             help: "Attempts to sign in, by outcome",
             label: "outcome",
-            counts: SignIn::ALL.iter().zip(&metrics.sign_ins).map(|((_, name), own)| (*name, count(own))).collect(),
+            counts: outcomes.collect(),
         },
         Labelled {
-            name: "lockouts",
-            help: "Lockouts after too many failed attempts, by what they lock out",
-            label: "by",
-            counts: By::ALL.iter().zip(&metrics.lockouts).map(|(by, own)| (by.as_str(), count(own))).collect(),
+            name: "sign_in_failures",
+            help: "Failed attempts to sign in, by reason",
+            label: "reason",
+            counts: failures.collect(),
         },
+        Labelled { name: "lockouts", help: lockouts_of, label: "by", counts: lockouts.collect() },
+        Labelled { name: "events", help: "Audit events, by kind", label: "kind", counts: events.collect() },
+    ]
+}
+
+/// Returns the other counters with one label.
+fn labelled(metrics: &Metrics) -> Vec<Labelled> {
+    let count = |number: &AtomicU64| number.load(Relaxed);
+    vec![
         Labelled {
             name: "job_attempts",
             help: "Attempts of this node at jobs, by outcome",

@@ -31,7 +31,11 @@ pub fn start(log: &Log) -> Result<(), String> {
     let filter = EnvFilter::try_new(&log.level).map_err(|error| error.to_string())?;
     // At level debug this library logs the values of every statement.
     let quiet = "tokio_postgres=info".parse().expect("the directive is right");
-    let filter = filter.add_directive(quiet);
+    let mut filter = filter.add_directive(quiet);
+    if let Some(has_audit) = log.has_audit {
+        let audit = if has_audit { "audit=info" } else { "audit=off" };
+        filter = filter.add_directive(audit.parse().expect("the directive is right"));
+    }
     sink::start(log.file.clone())?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Sink).log_internal_errors(false);
     let started = if log.is_json {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use dialect::Dialects;
 use protocol::endpoint::Endpoint;
+use protocol::model::EventKind;
 use protocol::person::attempts::By;
+use protocol::person::failure::Failure;
 use protocol::refusal::{self, No};
 use protocol::time::UnixTime;
 
@@ -18,7 +20,8 @@ pub(super) const BOUNDS_US: [u64; 14] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
 
 /// The refusals that make a caller wait, and their labels.
-pub(super) const LIMITED: [(No, &str); 2] = [(No::LockedOut, "attempts"), (No::TooManyRequests, "rate_limit")];
+pub(super) const LIMITED: [(No, &str); 3] =
+    [(No::LockedOut, "attempts"), (No::ClientLockedOut, "client_attempts"), (No::TooManyRequests, "rate_limit")];
 
 /// All metrics.
 #[derive(Debug)]
@@ -41,6 +44,10 @@ pub struct Metrics {
     pub(crate) connections_refused: AtomicU64,
     /// Indexed as [`SignIn::ALL`].
     pub(super) sign_ins: [AtomicU64; SignIn::ALL.len()],
+    /// Indexed as [`Failure::ALL`].
+    pub(super) sign_in_failures: [AtomicU64; Failure::ALL.len()],
+    /// Indexed as [`EventKind::ALL`].
+    pub(super) events: [AtomicU64; EventKind::ALL.len()],
     /// Indexed as [`By::ALL`].
     pub(super) lockouts: [AtomicU64; By::ALL.len()],
     /// Jobs of the store.
@@ -129,10 +136,19 @@ impl Metrics {
             limited: Default::default(),
             connections_refused: AtomicU64::new(0),
             sign_ins: Default::default(),
+            sign_in_failures: std::array::from_fn(|_| AtomicU64::new(0)),
+            events: std::array::from_fn(|_| AtomicU64::new(0)),
             lockouts: Default::default(),
             jobs: Jobs::default(),
             tasks: tasks.map(|name| (name, TaskCounts::default())).collect(),
         }
+    }
+
+    /// Nothing counted yet, without dialects and tasks.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        let none = Dialects::new("https://auth.example", Vec::new(), &[]).expect("no dialect waives anything");
+        Self::new(&none, std::iter::empty())
     }
 
     fn task(&self, name: &str) -> Option<&TaskCounts> {
@@ -157,6 +173,16 @@ impl Metrics {
     /// Counts an attempt to sign in.
     pub fn signed_in(&self, outcome: SignIn) {
         self.sign_ins[outcome as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Counts an audit event.
+    pub(crate) fn noted(&self, kind: EventKind) {
+        self.events[kind as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Counts why an attempt to sign in failed.
+    pub(crate) fn sign_in_failed(&self, failure: Failure) {
+        self.sign_in_failures[failure as usize].fetch_add(1, Relaxed);
     }
 
     /// Counts a lockout.

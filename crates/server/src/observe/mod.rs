@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub(crate) mod audit;
+pub(crate) mod details;
 pub mod exposition;
 pub(crate) mod jobs;
 pub(crate) mod level;

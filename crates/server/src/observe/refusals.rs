@@ -1,21 +1,31 @@
 //! The log lines of refused requests. Strangers can cause any number of refusals, but must not be able to fill the log.
-//! The first refusal of a kind in a minute gets a line. The others of that minute share one line with their number.
+//! The first refusals of a kind in a minute get a line each. The others of that minute share one line with their number.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::http::StatusCode;
 use protocol::refusal::{No, Refusal};
-use protocol::wire::Param;
 
+use super::details::Details;
 use crate::address::wider;
 use crate::http::Request;
 
 /// The period over which refusals of one kind share a line.
 pub const EVERY: Duration = Duration::from_secs(60);
-/// Maximum number of kinds per minute. With two lines of about 300 bytes each, this and the two limits below bound the
-/// log of refusals to about 180 KB a minute.
+/// Maximum number of lines in a minute, as the limits below add up: each kind has a first line and a line with the number of
+/// the others. With about 400 bytes each, that is some 350 KB a minute.
+#[cfg(test)]
+const LINES_MAX: usize = 2 * (KINDS_MAX + ALARMS_MAX + BEYOND_MAX) + MORE_MAX + 1;
+/// Maximum number of lines of one kind, beside the one with the number of the others.
+const LINES_OF_KIND_MAX: u32 = 10;
+/// Maximum number of lines per minute beyond the first of each kind, for all kinds together.
+const MORE_MAX: usize = 256;
+/// Maximum number of such lines per client address, or per IPv6 /48.
+const MORE_OF_ONE_MAX: usize = 64;
+/// Maximum number of kinds per minute.
 const KINDS_MAX: usize = 128;
 /// Maximum number of kinds per client address, or per IPv6 /48, so that one client cannot use up the kinds of all.
 const KINDS_OF_ONE_MAX: usize = 32;
@@ -26,24 +36,41 @@ const ALARMS_MAX: usize = 32;
 const BEYOND_MAX: usize = 128;
 /// The address in the log line of a kind that is counted without the address.
 const OTHERS: &str = "others";
-/// Maximum length of request text that a log line repeats, in bytes.
-const TEXT_BYTES_MAX: usize = 100;
 
 /// The refusals of the current minute.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<Minute>);
+pub struct Refusals {
+    minute: Mutex<Minute>,
+    /// Number of refusals without a line of their own since the process started.
+    without_line: AtomicU64,
+}
 
 #[derive(Debug, Default)]
 struct Minute {
-    /// For each kind, the number of refusals after its first line.
-    kinds: HashMap<Kind, u64>,
-    /// Number of kinds by client address.
-    by_owner: HashMap<String, usize>,
+    kinds: HashMap<Kind, Told>,
+    by_owner: HashMap<String, Share>,
     alarms: usize,
+    /// Number of lines beyond the first of each kind.
+    more: usize,
     /// For each kind that is counted without the address, the number of refusals after its first line.
     beyond: HashMap<Kind, u64>,
     /// Number of refusals that no kind had room for.
     others: u64,
+}
+
+/// What the log told of a kind.
+#[derive(Debug, Default)]
+struct Told {
+    lines: u32,
+    /// Number of refusals without a line.
+    repeated: u64,
+}
+
+/// The share of one client address in the lines of a minute.
+#[derive(Debug, Default)]
+struct Share {
+    kinds: usize,
+    more: usize,
 }
 
 /// The kind of a refusal: refusals with equal kinds share a log line.
@@ -53,6 +80,10 @@ struct Kind {
     address: String,
     dialect: String,
     endpoint: String,
+    /// The client, if it exists.
+    client_id: Option<String>,
+    /// The user, if it is known.
+    user: Option<String>,
 }
 
 /// The severity of a refusal in the log.
@@ -68,56 +99,80 @@ enum Loudness {
 impl Loudness {
     fn of(no: No) -> Self {
         match no {
-            No::CodeReplayed | No::RefreshReplayed | No::RefreshAhead | No::LockedOut | No::Busy => Self::Alarm,
+            No::CodeReplayed
+            | No::RefreshReplayed
+            | No::RefreshAhead
+            | No::LockedOut
+            | No::ClientLockedOut
+            | No::Busy => Self::Alarm,
             _ => Self::Notice,
         }
     }
 }
 
 /// One refused request.
-#[derive(Clone, Copy, Debug)]
-pub struct Refused<'a> {
+#[derive(Clone, Copy)]
+pub(crate) struct Refused<'a> {
     /// The HTTP request.
-    pub request: &'a Request,
+    pub(crate) request: &'a Request,
     /// The dialect and the endpoint. The dialect is empty if there is none.
-    pub place: (&'a str, &'a str),
+    pub(crate) place: (&'a str, &'a str),
     /// The client address, as it is counted.
-    pub address: &'a str,
+    pub(crate) address: &'a str,
     /// The refusal.
-    pub refusal: &'a Refusal,
-    /// The client ID, if the request named a client that exists.
-    pub client_id: Option<&'a str>,
+    pub(crate) refusal: &'a Refusal,
+    /// The client ID, if the client exists.
+    pub(crate) client_id: Option<&'a str>,
+    /// The public identifier of the user whom the request is about, if that is known.
+    pub(crate) user: Option<&'a str>,
+    /// Reads what else the line tells.
+    pub(crate) details: &'a dyn Fn() -> Details,
     /// The status of the answer.
-    pub status: StatusCode,
+    pub(crate) status: StatusCode,
     /// The time that handling the request took.
-    pub took: Duration,
+    pub(crate) took: Duration,
 }
 
 impl Refusals {
     /// Logs a refused request, or counts it if its kind already has a line.
-    pub fn refused(&self, refused: &Refused<'_>) {
+    pub(crate) fn refused(&self, refused: &Refused<'_>) {
         let (dialect, endpoint) = refused.place;
         let kind = Kind {
             no: refused.refusal.no,
             address: refused.address.to_owned(),
             dialect: dialect.to_owned(),
             endpoint: endpoint.to_owned(),
+            client_id: refused.client_id.map(ToOwned::to_owned),
+            user: refused.user.map(ToOwned::to_owned),
         };
-        let is_first = self.0.lock().unwrap_or_else(PoisonError::into_inner).count(kind);
-        if is_first {
+        let has_line = self.minute.lock().unwrap_or_else(PoisonError::into_inner).count(kind);
+        if has_line {
             refused.log();
+        } else {
+            self.without_line.fetch_add(1, Relaxed);
         }
     }
 
-    /// Ends the minute: logs the number of refusals of each kind beyond its first line.
+    /// Returns the number of refusals without a line of their own since the process started.
+    pub(super) fn without_line(&self) -> u64 {
+        self.without_line.load(Relaxed)
+    }
+
+    /// Ends the minute: logs the number of refusals of each kind that had no line.
     pub fn tell(&self) {
-        let minute = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let told = minute.kinds.into_iter().chain(minute.beyond).filter(|(_, own)| *own > 0);
-        for (Kind { no, address, dialect, endpoint }, repeated) in told {
-            let refusal = no.row().name;
+        let minute = std::mem::take(&mut *self.minute.lock().unwrap_or_else(PoisonError::into_inner));
+        let kinds = minute.kinds.into_iter().map(|(kind, told)| (kind, told.repeated));
+        let repeated = kinds.chain(minute.beyond).filter(|(_, repeated)| *repeated > 0);
+        for (Kind { no, address, dialect, endpoint, client_id, user }, repeated) in repeated {
+            let (refusal, client_id, user) = (no.row().name, client_id.as_deref(), user.as_deref());
+            macro_rules! line {
+                ($level:ident) => {
+                    tracing::$level!(dialect, endpoint, refusal, address, client_id, user, repeated, "refused again")
+                };
+            }
             match Loudness::of(no) {
-                Loudness::Alarm => tracing::warn!(dialect, endpoint, refusal, address, repeated, "refused again"),
-                Loudness::Notice => tracing::info!(dialect, endpoint, refusal, address, repeated, "refused again"),
+                Loudness::Alarm => line!(warn),
+                Loudness::Notice => line!(info),
             }
         }
         if minute.others > 0 {
@@ -128,26 +183,34 @@ impl Refusals {
 }
 
 impl Minute {
-    /// Counts a refusal. Returns true if it is the first of its kind and gets a line of its own.
+    /// Counts a refusal. Returns true if it gets a line of its own.
     fn count(&mut self, kind: Kind) -> bool {
-        if let Some(repeated) = self.kinds.get_mut(&kind) {
-            *repeated += 1;
-            return false;
-        }
         let owner = wider(&kind.address).map_or_else(|| kind.address.clone(), |[_, widest]| widest);
-        let of_owner = self.by_owner.get(&owner).copied().unwrap_or(0);
+        if let Some(told) = self.kinds.get_mut(&kind) {
+            let share = self.by_owner.entry(owner).or_default();
+            let has_line = told.lines < LINES_OF_KIND_MAX && self.more < MORE_MAX && share.more < MORE_OF_ONE_MAX;
+            if has_line {
+                told.lines += 1;
+                share.more += 1;
+                self.more += 1;
+            } else {
+                told.repeated += 1;
+            }
+            return has_line;
+        }
+        let kinds_of_owner = self.by_owner.get(&owner).map_or(0, |share| share.kinds);
         let is_alarm = Loudness::of(kind.no) == Loudness::Alarm;
         let has_room = if is_alarm {
             self.alarms < ALARMS_MAX || self.kinds.len() - self.alarms < KINDS_MAX
         } else {
             self.kinds.len() - self.alarms < KINDS_MAX
         };
-        if !has_room || of_owner >= KINDS_OF_ONE_MAX {
-            return self.count_beyond(Kind { address: OTHERS.to_owned(), ..kind });
+        if !has_room || kinds_of_owner >= KINDS_OF_ONE_MAX {
+            return self.count_beyond(Kind { address: OTHERS.to_owned(), client_id: None, user: None, ..kind });
         }
         self.alarms += usize::from(is_alarm && self.alarms < ALARMS_MAX);
-        self.by_owner.insert(owner, of_owner + 1);
-        self.kinds.insert(kind, 0);
+        self.by_owner.entry(owner).or_default().kinds += 1;
+        self.kinds.insert(kind, Told { lines: 1, repeated: 0 });
         true
     }
 
@@ -166,15 +229,18 @@ impl Minute {
 }
 
 impl Refused<'_> {
+    /// Writes the line of the refusal. The details are read only now: most refusals of a flood have no line.
     fn log(&self) {
-        let Self { request, place: (dialect, endpoint), address, refusal, client_id, status, took } = *self;
+        let Self { request, place: (dialect, endpoint), address, refusal, client_id, user, status, took, .. } = *self;
+        let details = (self.details)();
         let (id, method, status) = (request.id.as_str(), request.method.as_str(), status.as_u16());
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let (name, param) = (refusal.row().name, refusal.param.map(Param::as_str));
-        let client_id = client_id.map(|text| cut(text.as_bytes()));
-        let client_id = client_id.as_deref();
-        let host = (refusal.no == No::HostUnknown).then(|| cut(&came_host(request)));
-        let host = host.as_deref();
+        let name = refusal.row().name;
+        let Details { auth_method, param, .. } = details;
+        let client_id_unverified = details.claimed_client.as_deref().filter(|_| client_id.is_none());
+        let (value, path) = (details.value.as_deref(), details.path.as_deref());
+        let (content_type, host, hosts) =
+            (details.content_type.as_deref(), details.host.as_deref(), details.hosts.as_deref());
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
@@ -182,12 +248,19 @@ impl Refused<'_> {
                     method,
                     dialect,
                     endpoint,
+                    path,
                     status,
                     refusal = name,
                     address,
                     client_id,
+                    client_id_unverified,
+                    user,
+                    auth_method,
                     param,
+                    value,
+                    content_type,
                     host,
+                    hosts,
                     took_us,
                     "refused"
                 )
@@ -200,43 +273,31 @@ impl Refused<'_> {
     }
 }
 
-/// Returns the host as the client sent it, even if it is malformed.
-fn came_host(request: &Request) -> Vec<u8> {
-    let authority = request.uri.authority().map(|own| own.as_str().as_bytes());
-    let lines = request.headers.get_all(::http::header::HOST).iter().map(::http::HeaderValue::as_bytes);
-    authority.into_iter().chain(lines).collect::<Vec<_>>().join(&b", "[..])
-}
-
-/// Returns the beginning of untrusted text in printable ASCII.
-fn cut(text: &[u8]) -> String {
-    let mut out = text[..text.len().min(TEXT_BYTES_MAX)].escape_ascii().to_string();
-    if text.len() > TEXT_BYTES_MAX {
-        out.push_str("...");
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn kind(no: No, address: &str, endpoint: &str) -> Kind {
-        Kind { no, address: address.to_owned(), dialect: "standard".to_owned(), endpoint: endpoint.to_owned() }
+        let (dialect, endpoint) = ("standard".to_owned(), endpoint.to_owned());
+        Kind { no, address: address.to_owned(), dialect, endpoint, client_id: None, user: None }
     }
 
     #[test]
-    fn the_first_refusal_of_a_kind_has_a_line_and_the_others_of_the_minute_are_counted() {
+    fn the_first_refusals_of_a_kind_have_lines_and_the_others_of_the_minute_are_counted() {
         let mut minute = Minute::default();
-        for (no, address, endpoint) in [
-            (No::ClientUnknown, "192.0.2.1", "token"),
-            (No::ClientUnknown, "192.0.2.1", "introspect"),
-            (No::ClientUnknown, "192.0.2.2", "token"),
-            (No::ClientDisabled, "192.0.2.1", "token"),
+        let usual = || kind(No::ClientSecretWrong, "192.0.2.1", "token");
+        for own in [
+            usual(),
+            kind(No::ClientSecretWrong, "192.0.2.1", "introspect"),
+            kind(No::ClientSecretWrong, "192.0.2.2", "token"),
+            kind(No::ClientDisabled, "192.0.2.1", "token"),
+            Kind { client_id: Some("web".to_owned()), ..usual() },
+            Kind { client_id: Some("other".to_owned()), ..usual() },
+            Kind { user: Some("alice".to_owned()), ..usual() },
         ] {
-            let own = kind(no, address, endpoint);
-            assert!(minute.count(own.clone()), "{own:?}");
-            assert!((0..3).all(|_| !minute.count(own.clone())), "{own:?}");
-            assert_eq!(minute.kinds[&own], 3);
+            let lines = (0..15).filter(|_| minute.count(own.clone())).count();
+            assert_eq!(lines, LINES_OF_KIND_MAX as usize, "{own:?}");
+            assert_eq!(minute.kinds[&own].repeated, 5);
         }
         assert_eq!(minute.others, 0);
     }
@@ -281,9 +342,20 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stranger_wrote_is_cut_and_printable() {
-        assert_eq!(cut(b"evil.example"), "evil.example");
-        assert_eq!(cut("a\nb\u{202e}\x1b[31m".as_bytes()), "a\\nb\\xe2\\x80\\xae\\x1b[31m");
-        assert_eq!(cut(&[b'x'; 1_000]).len(), TEXT_BYTES_MAX + 3);
+    fn no_flood_makes_more_lines_in_a_minute_than_the_guide_says() {
+        let mut minute = Minute::default();
+        let mut lines = 0;
+        for round in 0..40_u32 {
+            for (at, row) in protocol::refusal::TABLE.iter().enumerate() {
+                for host in 0..20 {
+                    let address = format!("10.{}.{}.{host}", at % 256, round % 4);
+                    lines += usize::from(minute.count(kind(row.no, &address, "token")));
+                }
+            }
+        }
+        lines += minute.kinds.values().filter(|told| told.repeated > 0).count();
+        lines += minute.beyond.values().filter(|repeated| **repeated > 0).count();
+        lines += usize::from(minute.others > 0);
+        assert!(lines <= LINES_MAX && LINES_MAX < 850, "{lines} of {LINES_MAX}");
     }
 }

@@ -48,7 +48,8 @@ impl Asked<'_> {
             Some(query) if is_query_all => query.to_owned(),
             _ => self.dialect.page_query(&params),
         };
-        if let Err(refusal) = self.app.turn(&self.surface.policy, address, Precheck { params }).await? {
+        let verdict = self.app.turn(&self.surface.policy, &self.request.found, address, Precheck { params }).await?;
+        if let Err(refusal) = verdict {
             return Ok(self.refuse(&refusal));
         }
         let out = self.dialect.hand_off(self.at, &query, &self.context(None));

@@ -52,6 +52,6 @@ impl Asked<'_> {
             Ok(call) => call,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        self.app.turn(&self.surface.policy, address, call).await
+        self.app.turn(&self.surface.policy, &self.request.found, address, call).await
     }
 }

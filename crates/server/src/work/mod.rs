@@ -2,6 +2,7 @@
 //! them all.
 
 mod certificate;
+mod commands;
 mod counts;
 pub(crate) mod jobs;
 mod keys;
@@ -79,6 +80,15 @@ const TABLE: &[Task] = &[
         run: |node, _| Box::pin(refusals::tell(node)),
     },
     Task {
+        name: "log-commands",
+        does: "logs the audit events of commands, which are processes of their own",
+        wake: Wake::Every(Duration::from_secs(5)),
+        is_at_once: true,
+        has_lease: true,
+        needs_clock: true,
+        run: |node, _| Box::pin(commands::log(node)),
+    },
+    Task {
         name: "reload-certificate",
         does: "takes over a certificate whose file changed",
         wake: Wake::Every(Duration::from_secs(10)),
@@ -124,6 +134,7 @@ pub(crate) fn start(tasks: &mut JoinSet<()>, node: &Arc<Node>, ending: &watch::R
 pub(crate) async fn finish(node: &Node) {
     number::give_back(&node.app).await;
     node.app.refusals.tell();
+    node.app.trail.end_minute();
 }
 
 #[cfg(test)]

@@ -108,6 +108,7 @@ pub(crate) fn request(app: &App, method: Method, path: &str, headers: &[(&str, &
         unread: None,
         peer: Peer::Ip([192, 0, 2, 1].into()),
         id: app.request_ids.next(),
+        found: Default::default(),
     }
 }
 

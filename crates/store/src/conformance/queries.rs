@@ -198,7 +198,7 @@ pub(super) async fn events_can_be_narrowed_down_and_come_in_pages(store: &dyn St
         note(1, EventKind::SignedIn, Some(1), 1, "192.0.2.1"),
         note(2, EventKind::LockedOut, Some(2), 2, "192.0.2.1"),
         note(3, EventKind::SignInFailed, None, 1, "192.0.2.2"),
-        note(4, EventKind::SignInFailed, Some(1), 2, "192.0.2.1"),
+        Event { actor: Some("root (uid 0)".into()), ..note(4, EventKind::SignInFailed, Some(1), 2, "192.0.2.1") },
     ];
     commit(store, all.map(Write::Note)).await;
     let told = async |filter: EventFilter| {
@@ -213,6 +213,9 @@ pub(super) async fn events_can_be_narrowed_down_and_come_in_pages(store: &dyn St
     assert_eq!(told(EventFilter { address: Some("192.0.2.1".into()), ..any() }).await, "4 2 1");
     assert_eq!(told(EventFilter { address: Some("192.0.2.1\0".into()), ..any() }).await, "");
     assert_eq!(told(EventFilter { since: Some(later(3)), ..any() }).await, "4 3");
+    assert_eq!(told(EventFilter { until: Some(later(3)), ..any() }).await, "2 1");
+    assert_eq!(told(EventFilter { since: Some(later(2)), until: Some(later(4)), ..any() }).await, "3 2");
+    assert_eq!(told(EventFilter { has_actor: true, ..any() }).await, "4 3", "events without a user have one here");
     let first = store.events(EventFilter { rows_max: 2, ..any() }).await.unwrap();
     assert_eq!(told(EventFilter { before: first.last().map(|noted| noted.id), ..any() }).await, "2 1");
     assert_eq!(told(EventFilter { after: first.last().map(|noted| noted.id), ..any() }).await, "4");

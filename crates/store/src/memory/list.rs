@@ -95,6 +95,8 @@ impl Tables {
                 && (filter.kinds.is_empty() || filter.kinds.contains(&row.kind))
                 && filter.address.as_ref().is_none_or(|address| row.address == *address)
                 && filter.since.is_none_or(|since| row.at >= since)
+                && filter.until.is_none_or(|until| row.at < until)
+                && (!filter.has_actor || row.actor.is_some())
                 && filter.before.is_none_or(|before| *id < before)
                 && filter.after.is_none_or(|after| *id > after)
         };

@@ -162,22 +162,25 @@ impl View<'_> {
             |is_set: bool, condition: &'static str, absent: &'static str| if is_set { condition } else { absent };
         let sql = format!(
             "SELECT {}, e.id FROM events AS e WHERE id < $1 AND id > $2 \
-             AND {} AND {} AND {} AND {} AND {} ORDER BY id {} LIMIT $8",
+             AND {} AND {} AND {} AND {} AND {} AND {} AND {} ORDER BY id {} LIMIT $8",
             columns!(event),
             when(filter.user.is_some(), "user_key = $3", "$3::bigint IS NULL"),
             when(filter.client.is_some(), "client_key = $4", "$4::bigint IS NULL"),
             when(filter.address.is_some(), "address = $5", "$5::text IS NULL"),
             when(filter.since.is_some(), "at >= $6", "$6::bigint IS NULL"),
             when(!filter.kinds.is_empty(), "kind = ANY($7)", "$7::text[] IS NOT NULL"),
+            when(filter.until.is_some(), "at < $9", "$9::bigint IS NULL"),
+            when(filter.has_actor, "actor IS NOT NULL", "TRUE"),
             if filter.after.is_some() { "ASC" } else { "DESC" },
         );
         let kinds: Vec<&str> = filter.kinds.iter().map(|kind| kind.as_str()).collect();
         let (before, after) = (filter.before.unwrap_or(i64::MAX), filter.after.unwrap_or(i64::MIN));
         let (user, client) = (filter.user.map(|user| user.0), filter.client.map(|client| client.0));
-        let (address, since) = (filter.address.as_deref(), filter.since.map(|time| time.0));
+        let address = filter.address.as_deref();
+        let (since, until) = (filter.since.map(|time| time.0), filter.until.map(|time| time.0));
         let values = typed![
             INT8 before, INT8 after, INT8 user, INT8 client, TEXT address, INT8 since, TEXT_ARRAY kinds,
-            INT8 limit(filter.rows_max),
+            INT8 limit(filter.rows_max), INT8 until,
         ];
         let found = self.rows(&sql, values, |row| Ok((row::get(row, row::EVENT_WIDTH)?, row::event(row)?))).await?;
         Ok(found.into_iter().filter_map(|(id, event)| Some(Noted { id, event: event? })).collect())

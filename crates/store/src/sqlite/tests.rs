@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::line::{Key, Write};
-use protocol::model::{AccessId, Client, ClientKey, CodeId, GrantId, User};
+use protocol::model::{AccessId, Client, ClientKey, CodeId, EventKind, GrantId, User, UserKey};
+use protocol::time::UnixTime;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -17,7 +18,7 @@ use super::{Sqlite, schema};
 use crate::conformance::jobs::{damaged_jobs_are_buried, put_four_jobs};
 use crate::conformance::old_names;
 use crate::conformance::rows::*;
-use crate::{CommitError, Fault, Mode, OpenError, Store};
+use crate::{CommitError, EventFilter, Fault, Mode, OpenError, Store};
 
 fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -279,6 +280,32 @@ fn no_statement_of_load_walks_through_a_table() {
             .unwrap();
         assert!(steps.iter().any(|step| step.starts_with("SEARCH")), "{sql}: {steps:?}");
         assert!(!steps.iter().any(|step| step.starts_with("SCAN")), "{sql}: {steps:?}");
+    }
+}
+
+/// The table of events may have millions of rows. The times of events have an index too, but it is of use only where no other
+/// question is asked.
+#[test]
+fn events_of_a_user_a_client_an_address_or_a_time_are_found_by_an_index() {
+    let (_folder, path) = folder();
+    drop(create(&path));
+    let connection = Connection::open(&path).unwrap();
+    let any = || EventFilter { rows_max: 9, kinds: vec![EventKind::SignedIn], ..EventFilter::default() };
+    for (filter, index) in [
+        (EventFilter { user: Some(UserKey(1)), ..any() }, "events_by_user"),
+        (EventFilter { client: Some(ClientKey(1)), ..any() }, "events_by_client"),
+        (EventFilter { address: Some("192.0.2.1".into()), ..any() }, "events_by_address"),
+        (EventFilter { since: Some(UnixTime(1)), ..any() }, "events_by_time"),
+    ] {
+        let sql = super::list::events_statement(&filter);
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let parameters: Vec<i64> = vec![1; plan.parameter_count()];
+        let steps: Vec<String> = plan
+            .query_map(rusqlite::params_from_iter(parameters), |row| row.get(3))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert!(steps.iter().any(|step| step.contains(index)), "{sql}: {steps:?}");
     }
 }
 

@@ -424,7 +424,7 @@ fn somebody_who_is_signed_in_has_a_counter_of_their_own() {
             if is_right {
                 limits.pass(turn);
             } else {
-                limits.fail("on the account page", facts, turn);
+                limits.fail("wrong password, on the account page", facts, turn);
             }
             Ok(())
         })
@@ -445,4 +445,35 @@ fn a_lockout_reads_back_from_its_detail() {
         assert_eq!(Lockout::read(&lockout.detail("0a1b2c3d")), Some(lockout));
     }
     assert_eq!(Lockout::read(""), None);
+}
+
+#[test]
+fn the_auditor_is_told_why_an_attempt_failed_and_which_factor_was_used() {
+    let mut site = site_with_second_factor();
+    let attempt = Attempt::from_address(HERE);
+    site.fail(1, &attempt, "alice");
+    site.code(&attempt, "000000");
+    let made_up = crate::person::recovery::codes(&mut Entropy::seeded([6; 32], 1)).0[0].reveal().to_owned();
+    site.code(&attempt, &made_up);
+    assert_eq!(site.code(&attempt, &recovery_code()), None);
+    let alice = site.alice();
+    site.world.facts.login = Some(Arc::new(User { is_disabled: true, ..(*alice).clone() }));
+    site.fail(1, &attempt, "alice");
+    site.world.facts.login = Some(Arc::new(User { password: None, ..(*alice).clone() }));
+    site.fail(1, &attempt, "alice");
+    site.world.facts.login = None;
+    site.fail(1, &attempt, "nobody");
+    let failed = |failure: Failure| (EventKind::SignInFailed, failure.to_string());
+    assert_eq!(
+        site.events,
+        [
+            failed(Failure::Password),
+            failed(Failure::Code),
+            failed(Failure::RecoveryCode),
+            (EventKind::RecoveryUsed, "9 left".to_owned()),
+            failed(Failure::AccountDisabled),
+            failed(Failure::NoPassword),
+            failed(Failure::NoAccount),
+        ]
+    );
 }

@@ -10,6 +10,7 @@ use crate::model::{Amr, EventKind, Session, SessionId};
 use crate::person::attempt::Attempt;
 use crate::person::attempts::prove_password;
 use crate::person::browser::Cookie;
+use crate::person::failure::Failure;
 use crate::person::second_factor;
 use crate::person::upstream::{Assertion, Link};
 use crate::refusal::{No, Refusal};
@@ -122,8 +123,18 @@ impl SignIn<'_> {
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Taken {
-        let said = said.map_err(|refusal| *refusal);
-        let found = match said.and_then(|assertion| assertion.find(facts, turn).map_err(Refusal::from)) {
+        let found = match said {
+            Ok(assertion) => assertion.find(facts, turn).map_err(|no| {
+                // The browser brought a code that the provider gave for one sign-in, so nobody can make many such events.
+                if Assertion::is_of_somebody(no) {
+                    let detail = format!("{}, {}", Failure::Upstream, no.row().name);
+                    turn.note(EventKind::SignInFailed, assertion.refused_account(no, facts), self.client, detail);
+                }
+                Refusal::from(no)
+            }),
+            Err(refusal) => Err(*refusal),
+        };
+        let found = match found {
             Ok(found) => found,
             Err(refusal) => {
                 return Taken::Again(self.ask_sign_in(before.as_ref(), String::new(), Some(refusal), turn));
@@ -189,7 +200,8 @@ impl SignIn<'_> {
 
     /// Returns the attempt as the brute-force counters see it.
     fn attempt(&self) -> Attempt {
-        Attempt { address: self.address.to_owned(), devices: self.caller.devices.clone(), session: None }
+        let (address, devices) = (self.address.to_owned(), self.caller.devices.clone());
+        Attempt { address, devices, session: None, client: self.client }
     }
 
     /// Returns the link that waits for the second factor. `None` if there is none, or if the session did not begin at

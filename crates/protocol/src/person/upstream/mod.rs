@@ -96,6 +96,31 @@ impl Assertion {
         Ok(Found { token, account, asked_at: self.asked_at })
     }
 
+    /// True if a refusal of [`Assertion::find`] is about a token that was verified: somebody proved who they are at the issuer,
+    /// and may not sign in here.
+    #[must_use]
+    pub fn is_of_somebody(no: No) -> bool {
+        matches!(
+            no,
+            No::UpstreamUserDisabled
+                | No::UpstreamEmailTaken
+                | No::UpstreamEmailForeign
+                | No::UpstreamEmailUnverified
+                | No::UpstreamSignUpClosed
+        )
+    }
+
+    /// The account that a refusal of [`Assertion::find`] is about, if it is about one.
+    #[must_use]
+    pub fn refused_account(&self, no: No, facts: &Facts) -> Option<UserKey> {
+        if !matches!(no, No::UpstreamUserDisabled | No::UpstreamEmailTaken) {
+            return None;
+        }
+        let linked = facts.identity(&self.identity()).and_then(|held| held.user.as_ref());
+        let named = || facts.login(self.token.email()?);
+        linked.or_else(named).map(|user| user.key)
+    }
+
     /// The keys of the issuer, which its metadata lead to. Callers know the client, or that this server sent the browser
     /// there, before they look for the account: nobody else makes this server fetch.
     fn keys(&self, turn: &mut Turn<'_>) -> Option<Arc<KeySet>> {

@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use protocol::crypto::keys::fingerprint;
+use protocol::model::EventKind;
 use protocol::passphrase;
 use protocol::secret::Secret;
 use serde_json::json;
@@ -16,7 +17,8 @@ use zeroize::Zeroizing;
 use super::moving;
 use crate::cli::answer::{Answer, CommandError};
 use crate::cli::input;
-use crate::cli::installation::Installation;
+use crate::cli::installation::{self, Installation};
+use crate::clock::Clock;
 use crate::config::{Configuration, Master, plain, read_master};
 use crate::keys;
 
@@ -120,7 +122,11 @@ pub(super) async fn backup(
         "It is worth nothing without the master key: keep a copy of that in another place, or seal it into the backup \
          with --passphrase-stdin."
     };
-    let text = format!("Wrote {} ({bytes} bytes). {key}", file.display());
+    let mut text = format!("Wrote {} ({bytes} bytes). {key}", file.display());
+    // A store that takes no writes, such as one on a full disk, can be backed up all the same.
+    if let Err(stop) = installation.note(EventKind::BackupMade, file.display().to_string()).await {
+        text += &format!("\nThe audit event could not be written: {stop}");
+    }
     let document = json!({"file": file.display().to_string(), "bytes": bytes, "has_master_key": sealed.is_some()});
     Ok(Answer::new(document, text))
 }
@@ -238,6 +244,8 @@ async fn fill(
         ));
     }
     let moved = moving::copy(&*source, &*destination).await?;
+    let now = Clock::System.now();
+    installation::note(&*destination, EventKind::StoreRestored, file.display().to_string(), now).await?;
     Ok(moved.iter().map(|table| table.rows).sum())
 }
 

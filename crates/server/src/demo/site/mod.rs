@@ -410,6 +410,7 @@ mod tests {
             unread: None,
             peer: Peer::Unix,
             id: site.request_ids.next(),
+            found: Default::default(),
         };
         let response = site.answer(request).await;
         let (parts, body) = response.into_parts();

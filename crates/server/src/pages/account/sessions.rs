@@ -2,6 +2,7 @@
 
 use protocol::account::{Act, session_reference};
 use protocol::model::{Event, EventKind, Session};
+use protocol::person::failure::Failure;
 use protocol::policy::PAGE_TTL_S;
 use protocol::refusal::Refusal;
 use protocol::time::UnixTime;
@@ -98,7 +99,7 @@ impl Attempts {
     /// Reads the attempts from the audit events of the account, the latest first.
     fn of(events: &[Event], now: UnixTime) -> Self {
         let failed = |event: &&Event| event.kind == EventKind::SignInFailed;
-        let is_code = |event: &&Event| event.detail == protocol::person::second_factor::WRONG_CODE;
+        let is_code = |event: &&Event| Failure::read(&event.detail).is_some_and(Failure::is_of_second_factor);
         let wrong: Vec<&Event> = events.iter().filter(failed).filter(|event| !is_code(event)).collect();
         // A sign-in with a second factor begins with the password. Show only those that were not completed.
         let is_completed = |event: &Event| {
@@ -221,7 +222,6 @@ impl Page for Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::person::second_factor::WRONG_CODE;
 
     fn event(kind: EventKind, at: i64, address: &str, detail: &str) -> Event {
         let (address, detail) = (address.to_owned(), detail.to_owned());
@@ -246,7 +246,7 @@ mod tests {
         assert!(Attempts::of(&[signed_in.clone(), own.clone()], UnixTime(2_000)).proven.is_none());
         let thief = [signed_in.clone(), own, proven(980, "203.0.113.9")];
         assert_eq!(Attempts::of(&thief, UnixTime(2_000)).proven.expect("there was one").count, "1");
-        let guesses = [event(EventKind::SignInFailed, 980, "203.0.113.9", WRONG_CODE), signed_in];
+        let guesses = [event(EventKind::SignInFailed, 980, "203.0.113.9", Failure::Code.as_str()), signed_in];
         let tried = Attempts::of(&guesses, UnixTime(2_000));
         assert!(tried.wrong.is_none() && tried.proven.is_some());
     }

@@ -164,7 +164,7 @@ impl DeveloperPage<'_> {
     async fn turn(&self, (policy, seal): (Option<Arc<Policy>>, Option<FormSeal>), act: Act) -> Verdict<Developed> {
         let Self { app, page, .. } = self;
         let call = DeveloperCall { caller: page.caller.clone(), seal, act };
-        app.turn(policy.as_ref().unwrap_or(app.house_policy()), &page.address, call).await
+        app.turn(policy.as_ref().unwrap_or(app.house_policy()), &page.http.found, &page.address, call).await
     }
 }
 

@@ -27,5 +27,5 @@ pub(crate) async fn account_turn(
     act: Act,
 ) -> Result<Result<Account, Refusal>, Fault> {
     let call = AccountCall { caller: page.caller.clone(), address: page.address.clone(), seal, act };
-    app.turn(app.house_policy(), &page.address, call).await
+    app.turn(app.house_policy(), &page.http.found, &page.address, call).await
 }

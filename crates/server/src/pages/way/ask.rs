@@ -34,7 +34,7 @@ pub(crate) async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, vis
         Goal::Page(_) => None,
     };
     let of = |response, refusal: &Refusal| answers::marked_of(response, *refusal, client_id.as_deref());
-    let browse = match app.turn(policy, &page.address, visit).await {
+    let browse = match app.turn(policy, &page.http.found, &page.address, visit).await {
         Ok(Ok(browse)) => browse,
         Ok(Err(refusal)) => return of(answers::refused(app, page, spoken, &refusal), &refusal),
         Err(fault) => return answers::refused(app, page, spoken, &answers::broken(page.http, &fault)),
