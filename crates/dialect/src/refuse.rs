@@ -38,7 +38,12 @@ impl Dialect {
         let place = wire_name.or(part_at_fault(refusal.no));
         let faults: Vec<Value> = place.map(|name| json!({"name": name, "error": text})).into_iter().collect();
         let message = error.text.clone().unwrap_or(text);
-        Fields::new().with(Field::Error, error.word.as_str()).with(Field::Message, message).with(Field::Fields, faults)
+        let detail = error.text.clone().unwrap_or_else(|| refusal.detail_with(wire_name.unwrap_or_default()));
+        Fields::new()
+            .with(Field::Error, error.word.as_str())
+            .with(Field::Message, message)
+            .with(Field::Detail, detail)
+            .with(Field::Fields, faults)
     }
 
     /// RFC 9110 §15.5.2: "The server generating a 401 response MUST send a WWW-Authenticate header field".
@@ -104,7 +109,7 @@ fn usual_param(kind: ErrorKind) -> Option<Param> {
 /// empty.
 fn part_at_fault(no: No) -> Option<&'static str> {
     match no {
-        No::BodyMalformed | No::BodyTypeUnknown | No::RequestTooLarge => Some("body"),
+        No::BodyMalformed | No::BodyTypeUnknown | No::BodyTypeMissing | No::RequestTooLarge => Some("body"),
         No::QueryMalformed => Some("query"),
         No::AuthorizationMalformed | No::TokenSentTwice | No::ClientAuthTwice | No::ClientIdsDiffer => {
             Some("authorization")

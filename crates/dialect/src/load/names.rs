@@ -26,7 +26,7 @@ impl Use {
         match self {
             Self::Answer(kind) => kind.fields(),
             Self::HandOff => &[Field::RedirectUrl],
-            Self::Error => &[Field::Error, Field::Message, Field::Fields],
+            Self::Error => &[Field::Error, Field::Message, Field::Detail, Field::Fields],
         }
     }
 

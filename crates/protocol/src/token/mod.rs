@@ -40,8 +40,15 @@ pub struct Applicant {
 impl Applicant {
     fn verify<'f>(&self, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
         let client = self.credentials.verify(facts, turn)?;
-        if client.grants.contains(&self.grant) { Ok(client) } else { Err(No::GrantTypeNotAllowed.into()) }
+        if client.grants.contains(&self.grant) { Ok(client) } else { Err(grant_refusal(self.grant, client, turn)) }
     }
+}
+
+/// The refusal of a grant type that the client may not use, with those that it may use at the token endpoint.
+fn grant_refusal(grant: GrantType, client: &Client, turn: &Turn<'_>) -> Refusal {
+    let usable = |own: &&GrantType| **own != grant && **own != GrantType::Implicit && turn.policy.grants.contains(own);
+    let others = client.grants.iter().filter(usable).map(|own| own.as_str());
+    Refusal::of(No::GrantTypeNotAllowed, Param::GrantType).with_value(grant.as_str()).with_choices(others)
 }
 
 impl Call for Applicant {
