@@ -34,16 +34,12 @@ impl Dialect {
         let error = self.error(row.kind);
         let param = refusal.param.or(usual_param(row.kind));
         let wire_name = param.map(|param| at.map_or(param.as_str(), |at| self.address(at).wire_name(param)));
-        let text = refusal.text_with(wire_name.unwrap_or_default());
+        let name = wire_name.unwrap_or_default();
+        let text = if self.has_long_texts { refusal.detail_with(name) } else { refusal.text_with(name) };
         let place = wire_name.or(part_at_fault(refusal.no));
         let faults: Vec<Value> = place.map(|name| json!({"name": name, "error": text})).into_iter().collect();
         let message = error.text.clone().unwrap_or(text);
-        let detail = error.text.clone().unwrap_or_else(|| refusal.detail_with(wire_name.unwrap_or_default()));
-        Fields::new()
-            .with(Field::Error, error.word.as_str())
-            .with(Field::Message, message)
-            .with(Field::Detail, detail)
-            .with(Field::Fields, faults)
+        Fields::new().with(Field::Error, error.word.as_str()).with(Field::Message, message).with(Field::Fields, faults)
     }
 
     /// RFC 9110 §15.5.2: "The server generating a 401 response MUST send a WWW-Authenticate header field".

@@ -141,8 +141,6 @@ names! {
         Error = "error",
         /// RFC 6749 §5.2, text for the developer
         Message = "message",
-        /// A text that names the faulty value and the next step.
-        Detail = "detail",
         /// The HTTP status as a number
         Status = "status",
         /// The parameters at fault, a list of `{name, error}`

@@ -45,9 +45,13 @@ pub async fn answer(app: &App, request: &Request) -> Response {
             (response, ("", "page"), &app.metrics.pages)
         }
         Some(Route::UnknownHost) => {
-            (answers::misdirected(app, StatusCode::MISDIRECTED_REQUEST), ("", "host"), &app.metrics.pages)
+            // What the page about the wrong host needs, such as its style, is no secret.
+            let asset = pages::asset_at(app, request);
+            let response =
+                asset.unwrap_or_else(|| answers::misdirected(app, request, StatusCode::MISDIRECTED_REQUEST));
+            (response, ("", "host"), &app.metrics.pages)
         }
-        None => (answers::misdirected(app, StatusCode::BAD_REQUEST), ("", "host"), &app.metrics.pages),
+        None => (answers::misdirected(app, request, StatusCode::BAD_REQUEST), ("", "host"), &app.metrics.pages),
     };
     finish(app, request, &mut response, begun, place, series);
     response

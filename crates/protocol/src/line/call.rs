@@ -41,7 +41,7 @@ impl ReplyKind {
             Self::Implicit => {
                 &[F::AccessToken, F::ExpiresIn, F::ExpiresAt, F::Scope, F::ScopeIfChanged, F::User, F::State, F::Iss]
             }
-            Self::Denied => &[F::Error, F::Message, F::Detail, F::Fields, F::State, F::Iss],
+            Self::Denied => &[F::Error, F::Message, F::Fields, F::State, F::Iss],
             Self::Introspect => &[
                 F::Active,
                 F::TokenKind,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::line::Reply;
 use crate::line::Turn;
 use crate::model::{Client, ClientKind, GrantType};
-use crate::refusal::{No, Refusal};
+use crate::refusal::Refusal;
 use crate::token::issue::{self, Source};
 use crate::wire::Params;
 

@@ -234,10 +234,10 @@ pub fn requested_scope(params: &Params, client: &Client, turn: &Turn<'_>) -> Res
         return Err(scope_refusal(No::ScopeUnknown, unknown, client, turn));
     }
     let allowed = policy.closure(&policy.of_client(client));
-    match asked.iter().find(|word| !allowed.contains(word)) {
-        Some(word) => Err(scope_refusal(No::ScopeNotAllowed, word, client, turn)),
-        None => Ok(asked),
+    if let Some(word) = asked.iter().find(|word| !allowed.contains(word)) {
+        return Err(scope_refusal(No::ScopeNotAllowed, word, client, turn));
     }
+    Ok(asked)
 }
 
 /// The refusal of a scope word, with the words that the client may ask for.

@@ -125,12 +125,18 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
         addresses: addresses.collect(),
         form: Form {
             name: text("name", &client.name),
-            redirect_uris: text("redirect_uris", &client.redirect_uris.join("\n")),
+            redirect_uris: text("redirect_uris", &with_added(client, typed.value("redirect_uri"))),
             logo_uri: text("logo_uri", client.logo_uri.as_deref().unwrap_or_default()),
         },
         shown: once.as_ref().map(|secret| secret.reveal().to_owned()),
         problem: refusal.map(|refusal| problem(refusal, typed, client.kind)),
     }))
+}
+
+/// The redirect URIs of an application, one a line, with one that its owner wanted to add before they had to sign in again.
+fn with_added(client: &Client, added: Option<&str>) -> String {
+    let added = added.filter(|added| !client.redirect_uris.iter().any(|own| own == added));
+    client.redirect_uris.iter().map(String::as_str).chain(added).collect::<Vec<_>>().join("\n")
 }
 
 impl SecretLine {

@@ -37,7 +37,8 @@ use crate::render::page::{Row, row};
 /// A longer query is not carried around a sign-in, in bytes: it would not fit through proxies.
 const QUERY_BYTES_MAX: usize = 5_000;
 /// The fields of the forms, which are carried around a sign-in.
-const FIELDS: [&str; 7] = ["name", "redirect_uris", "logo_uri", "kind", "dialect", "scope", "expires"];
+const FIELDS: [&str; 8] =
+    ["name", "redirect_uris", "redirect_uri", "logo_uri", "kind", "dialect", "scope", "expires"];
 
 /// The pages.
 pub(super) const TABLE: &[Row] = &[
@@ -195,6 +196,7 @@ fn wanted(
             let client_id = client_id.clone();
             let act = match word {
                 "save" => Act::Save { client_id, particulars: particulars() },
+                "add-redirect-uri" => Act::AddRedirectUri { client_id, uri: text("redirect_uri").to_owned() },
                 "delete" => Act::Delete(client_id),
                 "add-secret" => Act::AddSecret(client_id),
                 "retire-secret" => Act::RetireSecret { client_id, secret: page.field("secret").map(ToOwned::to_owned) },

@@ -10,8 +10,6 @@ use crate::pages::paths;
 pub(super) const NEW_APPLICATION: &str = "/developer/applications/new";
 /// The form of a new personal token.
 pub(super) const NEW_TOKEN: &str = "/developer/tokens/new";
-/// What the page of an application has before its client_id.
-const APPLICATIONS: &str = "/developer/applications/";
 /// What a new personal token is bound to on its way to the page that shows it.
 const ABOUT_TOKEN: &str = "personal token";
 /// A page of the developer area, by its path.
@@ -45,7 +43,7 @@ impl DeveloperPath {
             NEW_APPLICATION => Some(Self::NewApplication),
             NEW_TOKEN => Some(Self::NewToken),
             _ => {
-                let name = path.strip_prefix(APPLICATIONS)?;
+                let name = path.strip_prefix(paths::APPLICATIONS)?;
                 let is_one = !name.is_empty() && !name.contains(['/', '&', '=']);
                 let (name, _) = form_urlencoded::parse(name.as_bytes()).next().filter(|_| is_one)?;
                 Some(Self::Application(name.into_owned()))
@@ -81,11 +79,7 @@ impl DeveloperPath {
     }
 }
 
-/// The path of an application's page. A client_id may hold anything that ASCII can print.
-pub(super) fn application_path(client_id: &str) -> String {
-    let name: String = form_urlencoded::byte_serialize(client_id.as_bytes()).collect();
-    format!("{APPLICATIONS}{name}")
-}
+pub(super) use paths::application as application_path;
 
 #[cfg(test)]
 mod tests {

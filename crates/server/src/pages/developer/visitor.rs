@@ -17,7 +17,7 @@ use crate::render::words;
 pub(super) const CONNECTED_MAX: u32 = 10_000;
 
 /// The notices of the developer area.
-pub(super) const NOTICES: [(&str, &str); 7] = [
+pub(super) const NOTICES: [(&str, &str); 8] = [
     ("create", "The application is registered."),
     ("save", "Your changes were saved."),
     ("delete", "The application was deleted."),
@@ -25,6 +25,7 @@ pub(super) const NOTICES: [(&str, &str); 7] = [
     ("retire-secret", "The secret was retired. It no longer works."),
     ("create-token", "The token was made."),
     ("revoke", "The token was revoked. It no longer works."),
+    ("add-redirect-uri", "The redirect URI was added. Start again in the application."),
 ];
 
 /// A user who is signed in, at a page of the developer area.

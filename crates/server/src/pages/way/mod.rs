@@ -9,6 +9,7 @@ mod form_post;
 mod google;
 mod google_button;
 mod logout;
+mod redirect_fault;
 mod second_factor;
 mod sign_in;
 mod sign_out;
