@@ -76,7 +76,12 @@ fn refusals() -> String {
             row.name,
             row.kind,
             row.meaning,
-            row.detail.unwrap_or(row.text).replace(['[', ']'], "").replace("{}", "…").replace("{value}", "…").replace("{choices}", "…"),
+            row.detail
+                .unwrap_or(row.text)
+                .replace(['[', ']'], "")
+                .replace("{}", "…")
+                .replace("{value}", "…")
+                .replace("{choices}", "…"),
             row.rfc
         )
         .expect("strings take text");

@@ -47,8 +47,7 @@ pub async fn answer(app: &App, request: &Request) -> Response {
         Some(Route::UnknownHost) => {
             // What the page about the wrong host needs, such as its style, is no secret.
             let asset = pages::asset_at(app, request);
-            let response =
-                asset.unwrap_or_else(|| answers::misdirected(app, request, StatusCode::MISDIRECTED_REQUEST));
+            let response = asset.unwrap_or_else(|| answers::misdirected(app, request, StatusCode::MISDIRECTED_REQUEST));
             (response, ("", "host"), &app.metrics.pages)
         }
         None => (answers::misdirected(app, request, StatusCode::BAD_REQUEST), ("", "host"), &app.metrics.pages),

@@ -74,7 +74,8 @@ async fn the_application_is_told_of_its_authorization_request_by_redirect() {
         ("state=a&state=b", &["state", "more than once"]),
         ("state=%E6%97", &["state", "malformed"]),
     ] {
-        let path = format!("/oauth/authorize?response_type=code&client_id=web&{challenge}&code_challenge_method=S256&{query}");
+        let path =
+            format!("/oauth/authorize?response_type=code&client_id=web&{challenge}&code_challenge_method=S256&{query}");
         let response = ask(&app, Method::GET, &path, &[("accept", "text/html")], "").await;
         let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).expect("it is a redirect").to_owned();
         let (to, query) = to.split_once('?').expect("it has a query");

@@ -63,12 +63,10 @@ impl Request {
             "token" => Some(ResponseType::Token),
             _ => None,
         };
-        let response_type = response_type
-            .filter(|own| turn.policy.grants.contains(&own.grant()))
-            .ok_or_else(|| {
-                let offered = words_of(&turn.policy.grants);
-                Refusal::of(No::ResponseTypeUnknown, Param::ResponseType).with_value(asked).with_choices(offered)
-            })?;
+        let response_type = response_type.filter(|own| turn.policy.grants.contains(&own.grant())).ok_or_else(|| {
+            let offered = words_of(&turn.policy.grants);
+            Refusal::of(No::ResponseTypeUnknown, Param::ResponseType).with_value(asked).with_choices(offered)
+        })?;
         if !client.grants.contains(&response_type.grant()) {
             let refusal = Refusal::of(No::ResponseTypeNotAllowed, Param::ResponseType).with_value(asked);
             let usable = client.grants.iter().filter(|own| turn.policy.grants.contains(own));

@@ -154,8 +154,7 @@ pub(super) fn add_redirect_uri(
 }
 
 fn change(signed: &Signed, seen: &Arc<Client>, proposal: &Proposal, turn: &mut Turn<'_>) -> Result<Done, Refusal> {
-    let client =
-        registration::changed(seen, proposal, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
+    let client = registration::changed(seen, proposal, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
     if client == **seen {
         return Ok(Done::Application(Arc::clone(seen), None));
     }

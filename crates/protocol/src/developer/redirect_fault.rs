@@ -121,13 +121,33 @@ mod tests {
     fn the_first_difference_from_the_nearest_uri_is_explained() {
         let own = ["https://app.example/cb", "http://localhost:3000/cb", "https://app.example/callback/"];
         for (sent, nearest, how) in [
-            ("https://app.example/cb/", 0, "It differs at character 23: the request has a slash at the end that the registered URI does not have."),
-            ("https://app.example/callback", 2, "It differs at character 29: the request lacks the slash at the end of the registered URI."),
+            (
+                "https://app.example/cb/",
+                0,
+                "It differs at character 23: the request has a slash at the end that the registered URI does not have.",
+            ),
+            (
+                "https://app.example/callback",
+                2,
+                "It differs at character 29: the request lacks the slash at the end of the registered URI.",
+            ),
             ("https://app.example/CB", 0, "It differs at character 21: the letters are the same, but in another case."),
-            ("http://127.0.0.1:3000/cb", 1, "It differs at character 8: the request has the host 127.0.0.1:3000, not localhost:3000."),
+            (
+                "http://127.0.0.1:3000/cb",
+                1,
+                "It differs at character 8: the request has the host 127.0.0.1:3000, not localhost:3000.",
+            ),
             ("https://app.example/cb?x=1", 0, "It differs at character 23: the request goes on with ?x=1."),
-            ("https://app.example/c", 0, "It differs at character 22: the request ends there, and the registered URI goes on with b."),
-            ("https://app.example/cx", 0, "It differs at character 22: the request goes on with x, and the registered URI with b."),
+            (
+                "https://app.example/c",
+                0,
+                "It differs at character 22: the request ends there, and the registered URI goes on with b.",
+            ),
+            (
+                "https://app.example/cx",
+                0,
+                "It differs at character 22: the request goes on with x, and the registered URI with b.",
+            ),
         ] {
             assert_eq!(told(&own, sent), Some((own[nearest].to_owned(), how.to_owned())), "{sent}");
         }

@@ -59,7 +59,8 @@ impl Asked<'_> {
     fn metadata(&self) -> Response {
         if !matches!(self.request.method, Method::GET | Method::HEAD) {
             let refusal = Refusal::from(No::MethodUnknown).with_value(self.request.method.as_str());
-            return self.refuse(&refusal.with_choices(self.dialect.address(self.at).methods.iter().map(String::as_str)));
+            return self
+                .refuse(&refusal.with_choices(self.dialect.address(self.at).methods.iter().map(String::as_str)));
         }
         let mut response = answer::json(StatusCode::OK, self.surface.metadata.clone());
         response.headers_mut().insert(CACHE_CONTROL, PUBLIC_HOUR);

@@ -37,8 +37,7 @@ use crate::render::page::{Row, row};
 /// A longer query is not carried around a sign-in, in bytes: it would not fit through proxies.
 const QUERY_BYTES_MAX: usize = 5_000;
 /// The fields of the forms, which are carried around a sign-in.
-const FIELDS: [&str; 8] =
-    ["name", "redirect_uris", "redirect_uri", "logo_uri", "kind", "dialect", "scope", "expires"];
+const FIELDS: [&str; 8] = ["name", "redirect_uris", "redirect_uri", "logo_uri", "kind", "dialect", "scope", "expires"];
 
 /// The pages.
 pub(super) const TABLE: &[Row] = &[
