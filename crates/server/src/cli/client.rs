@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use protocol::operate::{ClientAct, ClientCall};
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Stop};
-use super::desk::{Desk, Rules};
+use super::answer::{Answer, CommandError};
+use super::installation::{Installation, Rules};
 use super::{show, words};
 
 mod add;
@@ -71,69 +71,73 @@ pub(super) struct Which {
 }
 
 impl Client {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         match self {
-            Self::Add(add) => add.run(desk).await,
-            Self::List { owner } => list(owner.as_deref(), desk).await,
+            Self::Add(add) => add.run(installation).await,
+            Self::List { owner } => list(owner.as_deref(), installation).await,
             Self::Show(which) => {
-                let client = desk.client(&which.client).await?;
-                let document = with_owner(&client, desk).await?;
+                let client = installation.client(&which.client).await?;
+                let document = with_owner(&client, installation).await?;
                 Ok(Answer::new(document.clone(), show::lines(&document)))
             }
-            Self::Set(set) => set.run(desk).await,
-            Self::RotateSecret(rotate) => rotate.run(desk).await,
-            Self::Disable(which) => disable(which.client, desk).await,
-            Self::Enable(which) => enable(which.client, desk).await,
-            Self::Delete(which) => delete(which.client, desk).await,
+            Self::Set(set) => set.run(installation).await,
+            Self::RotateSecret(rotate) => rotate.run(installation).await,
+            Self::Disable(which) => disable(which.client, installation).await,
+            Self::Enable(which) => enable(which.client, installation).await,
+            Self::Delete(which) => delete(which.client, installation).await,
         }
     }
 }
 
-/// A client as a document, with the name of its owner and the last use of its secrets.
-async fn with_owner(client: &protocol::model::Client, desk: &Desk) -> Result<Value, Stop> {
+/// Returns a client as a JSON document, with the name of its owner and the last use of its secrets.
+async fn with_owner(client: &protocol::model::Client, installation: &Installation) -> Result<Value, CommandError> {
     let owner = match client.owner {
-        Some(key) => desk.store.user(key).await?,
+        Some(key) => installation.store.user(key).await?,
         None => None,
     };
-    let uses = desk.store.secret_uses(client.key).await?;
+    let uses = installation.store.secret_uses(client.key).await?;
     Ok(show::client(client, owner.as_deref(), &uses))
 }
 
-async fn list(owner: Option<&str>, desk: &Desk) -> Result<Answer, Stop> {
+async fn list(owner: Option<&str>, installation: &Installation) -> Result<Answer, CommandError> {
     let owner = match owner {
-        Some(name) => Some(desk.user(name).await?.key),
+        Some(name) => Some(installation.user(name).await?.key),
         None => None,
     };
     let mut rows = Vec::new();
-    for client in desk.clients(owner).await? {
-        rows.push(with_owner(&client, desk).await?);
+    for client in installation.clients(owner).await? {
+        rows.push(with_owner(&client, installation).await?);
     }
     let columns = ["client_id", "name", "dialect", "kind", "grants", "is_disabled"];
     let text = show::table(&rows, &columns, "There are no clients yet: grantry client add adds one.");
     Ok(Answer::new(Value::Array(rows), text))
 }
 
-async fn disable(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
-    let client = done(client_id, ClientAct::Disable, desk).await?;
+async fn disable(client_id: String, installation: &Installation) -> Result<Answer, CommandError> {
+    let client = done(client_id, ClientAct::Disable, installation).await?;
     let text = format!("{} ({}) is disabled: all its tokens are dead.", client.name, client.client_id);
-    Ok(Answer::new(with_owner(&client, desk).await?, text))
+    Ok(Answer::new(with_owner(&client, installation).await?, text))
 }
 
-async fn enable(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
-    let client = done(client_id, ClientAct::Enable, desk).await?;
+async fn enable(client_id: String, installation: &Installation) -> Result<Answer, CommandError> {
+    let client = done(client_id, ClientAct::Enable, installation).await?;
     let text = format!("{} ({}) is enabled. Its earlier tokens stay dead.", client.name, client.client_id);
-    Ok(Answer::new(with_owner(&client, desk).await?, text))
+    Ok(Answer::new(with_owner(&client, installation).await?, text))
 }
 
-async fn delete(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
-    let client = done(client_id, ClientAct::Delete, desk).await?;
+async fn delete(client_id: String, installation: &Installation) -> Result<Answer, CommandError> {
+    let client = done(client_id, ClientAct::Delete, installation).await?;
     let text = format!("{} ({}) is deleted, with everything that hung on it.", client.name, client.client_id);
     Ok(Answer::new(json!({"client_id": client.client_id, "is_deleted": true}), text))
 }
 
-/// Does something with a client that needs no rules of a surface, also of one that is switched off.
-async fn done(client_id: String, act: ClientAct, desk: &Desk) -> Result<Arc<protocol::model::Client>, Stop> {
+/// Runs a command that needs no policy of the client's surface. It works even if the surface is not enabled.
+async fn done(
+    client_id: String,
+    act: ClientAct,
+    installation: &Installation,
+) -> Result<Arc<protocol::model::Client>, CommandError> {
     let call = ClientCall { client_id, act };
-    let done = desk.ask(&call, Rules::of(&desk.house_policy())).await?;
+    let done = installation.ask(&call, Rules::of(&installation.house_policy())).await?;
     Ok(done.map_err(|refusal| words::of(&refusal, &call.client_id))?.client)
 }

@@ -1,4 +1,4 @@
-//! `grantry init`: a commented configuration, made from the table of options, and a fresh master key beside it.
+//! `grantry init`: writes a commented configuration, made from the table of options, and a new master key.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use crate::config::options::{self, Otherwise, Row};
 use crate::keys;
 
-/// What the file's comments are wrapped at.
+/// Maximum length of a comment line in the file, in characters.
 const LINE_CHARACTERS_MAX: usize = 100;
 
 #[derive(Debug, Args)]
@@ -23,18 +23,18 @@ pub(super) struct Init {
 }
 
 impl Init {
-    pub(super) fn run(self) -> Result<Answer, Stop> {
+    pub(super) fn run(self) -> Result<Answer, CommandError> {
         let (config, key) = (self.dir.join("grantry.toml"), self.dir.join("grantry.key"));
         for path in [&config, &key] {
             if path.exists() {
-                return Err(Stop::no(format!("{} is there already: it is not overwritten", path.display())));
+                return Err(CommandError::no(format!("{} is there already: it is not overwritten", path.display())));
             }
         }
         let cannot = |path: &Path, error: &std::io::Error| {
-            Stop::no(format!("{} cannot be written: {}", path.display(), crate::config::plain(error)))
+            CommandError::no(format!("{} cannot be written: {}", path.display(), crate::config::plain(error)))
         };
         std::fs::create_dir_all(&self.dir).map_err(|error| cannot(&self.dir, &error))?;
-        keys::make(&key).map_err(Stop::no)?;
+        keys::make(&key).map_err(CommandError::no)?;
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -52,7 +52,7 @@ impl Init {
     }
 }
 
-/// The configuration with every option in it: those with a default are comments.
+/// Returns a configuration with every option. Options with a default are commented out.
 #[must_use]
 fn sample() -> String {
     let mut out = String::from(
@@ -67,7 +67,7 @@ fn sample() -> String {
     for (section, sentence) in options::SECTIONS {
         out.push('\n');
         comment(&mut out, sentence);
-        // A section without a line of its own is a comment as a whole.
+        // The head of a section is never commented out.
         let _ = writeln!(out, "[{section}]\n");
         let own = options::TABLE.iter().filter_map(|row| Some((row, row.path.rsplit_once('.')?)));
         for (row, (_, key)) in own.filter(|(_, (its, _))| its == section) {
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_is_commented_out_can_be_switched_on() {
-        // Every comment that looks like an option is one that the reader knows.
+        // Every comment that looks like an option must be one that the configuration reader knows.
         let switched_on: String = sample()
             .lines()
             .map(|line| match line.strip_prefix("# ") {

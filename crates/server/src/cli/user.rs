@@ -1,4 +1,4 @@
-//! `grantry user`: people with an account.
+//! `grantry user`: accounts of users.
 
 mod link;
 mod second_factor;
@@ -15,10 +15,10 @@ use protocol::refusal::{No, Refusal};
 use serde_json::{Value, json};
 
 pub(crate) use self::second_factor::{Enrolled, enrol};
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use super::checked::{attributes, checked_email, checked_id, checked_name, checked_username};
-use super::desk::{Desk, Rules};
 use super::input::{Password, PasswordFrom};
+use super::installation::{Installation, Rules};
 use super::{show, words};
 
 #[derive(Debug, Subcommand)]
@@ -127,14 +127,14 @@ pub(super) struct SetAttribute {
 }
 
 impl SetAttribute {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         let (set, remove) = (attributes(&self.attributes)?, self.remove);
         let act = UserAct::SetAttributes { set, remove: remove.clone() };
-        let user = ask(&self.user, act, desk, None).await?.map_err(|refusal| match refusal.no {
+        let user = ask(&self.user, act, installation, None).await?.map_err(|refusal| match refusal.no {
             No::AttributeAbsent => {
                 let own = |name: &&String| refusal.value == Some(Quoted::new(name));
                 let name = remove.iter().find(own).map(String::as_str).unwrap_or_default();
-                Stop::no(format!("`{}` has no attribute `{name}`", self.user))
+                CommandError::no(format!("`{}` has no attribute `{name}`", self.user))
             }
             _ => words::of(&refusal, &self.user),
         })?;
@@ -144,47 +144,47 @@ impl SetAttribute {
 }
 
 impl User {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         match self {
-            Self::Add(add) => add.run(desk).await,
-            Self::List => list(desk).await,
-            Self::Show(who) => link::show(&who.user, desk).await,
-            Self::Disable(who) => disable(&who.user, desk).await,
-            Self::Enable(who) => enable(&who.user, desk).await,
-            Self::Unlock(who) => unlock::unlock(&who.user, desk).await,
-            Self::Delete(who) => delete(&who.user, desk).await,
-            Self::SetPassword(set) => set.run(desk).await,
-            Self::SetAttribute(set) => set.run(desk).await,
-            Self::Unlink(unlink) => unlink.run(desk).await,
-            Self::Totp(factor) => factor.run(desk).await,
+            Self::Add(add) => add.run(installation).await,
+            Self::List => list(installation).await,
+            Self::Show(who) => link::show(&who.user, installation).await,
+            Self::Disable(who) => disable(&who.user, installation).await,
+            Self::Enable(who) => enable(&who.user, installation).await,
+            Self::Unlock(who) => unlock::unlock(&who.user, installation).await,
+            Self::Delete(who) => delete(&who.user, installation).await,
+            Self::SetPassword(set) => set.run(installation).await,
+            Self::SetAttribute(set) => set.run(installation).await,
+            Self::Unlink(unlink) => unlink.run(installation).await,
+            Self::Totp(factor) => factor.run(installation).await,
         }
     }
 }
 
-/// Asks the judge of what the operator does with accounts.
+/// Judges a command about an account, and commits what is decided.
 pub(super) async fn ask(
     user: &str,
     act: UserAct,
-    desk: &Desk,
+    installation: &Installation,
     keys: Option<&Keys>,
-) -> Result<Result<UserDone, Refusal>, Stop> {
-    let (call, policy) = (UserCall { user: user.to_owned(), act }, desk.house_policy());
+) -> Result<Result<UserDone, Refusal>, CommandError> {
+    let (call, policy) = (UserCall { user: user.to_owned(), act }, installation.house_policy());
     let rules = Rules::of(&policy);
-    desk.ask(&call, keys.map_or(rules, |keys| rules.with_keys(keys))).await
+    installation.ask(&call, keys.map_or(rules, |keys| rules.with_keys(keys))).await
 }
 
-/// Does something with an account, and gives it as it is then.
-async fn done(user: &str, act: UserAct, desk: &Desk) -> Result<Arc<Row>, Stop> {
-    Ok(ask(user, act, desk, None).await?.map_err(|refusal| words::of(&refusal, user))?.user)
+/// As [`ask`], for a command that needs no keys. Returns the changed account.
+async fn done(user: &str, act: UserAct, installation: &Installation) -> Result<Arc<Row>, CommandError> {
+    Ok(ask(user, act, installation, None).await?.map_err(|refusal| words::of(&refusal, user))?.user)
 }
 
-/// Adds a person.
-pub(crate) async fn add(user: NewUser, desk: &Desk) -> Result<Arc<Row>, Stop> {
-    done("", UserAct::Add(user), desk).await
+/// Adds an account.
+pub(crate) async fn add(user: NewUser, installation: &Installation) -> Result<Arc<Row>, CommandError> {
+    done("", UserAct::Add(user), installation).await
 }
 
 impl Add {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         let email = self.email.as_deref().map(checked_email).transpose()?;
         let username = self.username.as_deref().map(checked_username).transpose()?;
         let fallback = username.clone().or_else(|| email.clone()).unwrap_or_default();
@@ -197,10 +197,10 @@ impl Add {
             email,
             username,
         };
-        let password = self.password.read(&mut desk.entropy())?;
+        let password = self.password.read(&mut installation.entropy())?;
         let generated = password.as_ref().filter(|own| own.is_generated).map(|own| own.text.clone());
         user.password = password.map(|own| own.text);
-        let user = add(user, desk).await?;
+        let user = add(user, installation).await?;
         let mut document = show::user(&user);
         let mut text = format!("Added {}.\n\n{}", show::name_of(&user), show::lines(&document));
         if let Some(password) = generated {
@@ -213,41 +213,41 @@ impl Add {
     }
 }
 
-async fn list(desk: &Desk) -> Result<Answer, Stop> {
-    let rows: Vec<Value> = desk.users().await?.iter().map(|user| show::user(user)).collect();
+async fn list(installation: &Installation) -> Result<Answer, CommandError> {
+    let rows: Vec<Value> = installation.users().await?.iter().map(|user| show::user(user)).collect();
     let columns = ["username", "email", "name", "has_second_factor", "is_disabled", "id"];
     let text = show::table(&rows, &columns, "There are no users yet: grantry user add adds one.");
     Ok(Answer::new(Value::Array(rows), text))
 }
 
-async fn disable(name: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let user = done(name, UserAct::Disable, desk).await?;
+async fn disable(name: &str, installation: &Installation) -> Result<Answer, CommandError> {
+    let user = done(name, UserAct::Disable, installation).await?;
     let text = format!("{} is disabled: all sessions ended, all tokens are dead.", show::name_of(&user));
     Ok(Answer::new(show::user(&user), text))
 }
 
-async fn enable(name: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let user = done(name, UserAct::Enable, desk).await?;
+async fn enable(name: &str, installation: &Installation) -> Result<Answer, CommandError> {
+    let user = done(name, UserAct::Enable, installation).await?;
     let text = format!("{} may sign in again. Earlier sessions and tokens stay dead.", show::name_of(&user));
     Ok(Answer::new(show::user(&user), text))
 }
 
-async fn delete(name: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let user = done(name, UserAct::Delete, desk).await?;
+async fn delete(name: &str, installation: &Installation) -> Result<Answer, CommandError> {
+    let user = done(name, UserAct::Delete, installation).await?;
     let text = format!("{} is deleted, with everything that hung on the account.", show::name_of(&user));
     Ok(Answer::new(json!({"id": user.sub, "is_deleted": true}), text))
 }
 
 impl SetPassword {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
-        // Somebody who mistyped the name should not have to type the password first.
-        desk.user(&self.user).await?;
-        let Some(Password { text: password, is_generated }) = self.password.read(&mut desk.entropy())? else {
-            return Err(Stop::usage(
+    async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
+        // Report a mistyped name before reading the password.
+        installation.user(&self.user).await?;
+        let Some(Password { text: password, is_generated }) = self.password.read(&mut installation.entropy())? else {
+            return Err(CommandError::usage(
                 "say where the password comes from: --password-stdin, --password-file FILE or --password-generate",
             ));
         };
-        let user = done(&self.user, UserAct::SetPassword(password.clone()), desk).await?;
+        let user = done(&self.user, UserAct::SetPassword(password.clone()), installation).await?;
         let mut document = show::user(&user);
         let mut text = format!("{} has a new password; all sessions ended, all tokens are dead.", show::name_of(&user));
         if is_generated {

@@ -11,7 +11,7 @@ use super::configuration::{Configuration, Master};
 use super::file::File;
 use super::files::{beside, loose, read};
 use super::issuer::Issuer;
-use super::problem::{Place, Problem, suggestion};
+use super::problem::{Position, Problem, suggestion};
 use super::resolver::Resolver;
 use super::settings::{Fetch, GOOGLE, Limits, Listen, Settings, TlsFiles};
 use super::surfaces::{self, Wanted};
@@ -151,7 +151,7 @@ impl Resolver<'_> {
             if self.file.written("keys.master_file").is_some() {
                 self.fault("keys.master", "both `keys.master` and `keys.master_file` are there: keep one of them");
             }
-            if matches!(self.file.place("keys.master"), Place::File { .. }) {
+            if matches!(self.file.place("keys.master"), Position::File { .. }) {
                 let text = "the master key is in the configuration itself; `keys.master_file` keeps it apart";
                 self.warn("keys.master", text);
             }
@@ -210,7 +210,7 @@ impl Resolver<'_> {
     }
 
     fn dialects(&mut self, issuer: Option<&Issuer>) -> Option<Dialects> {
-        let mut enable: Vec<(String, Place)> = Vec::new();
+        let mut enable: Vec<(String, Position)> = Vec::new();
         for (name, place) in self.texts("dialects.enable") {
             if enable.iter().any(|(own, _)| *own == name) {
                 self.problems.push(Problem::fault(place, format!("`{name}` is listed twice")));

@@ -8,7 +8,7 @@ use protocol::endpoint::Endpoint;
 use protocol::policy::{AlsoRead, LockoutPolicy, Policy, SessionPolicy};
 
 use super::files::read;
-use super::problem::{Place, Problem, suggestion};
+use super::problem::{Position, Problem, suggestion};
 
 /// The explanation of `dialects.also_read` for the operator.
 pub const ALSO_READ_MEANING: &str = "Its introspection and userinfo addresses also tell what the access and personal tokens of the other surface are worth; \
@@ -17,7 +17,7 @@ pub const ALSO_READ_MEANING: &str = "Its introspection and userinfo addresses al
 /// The options about dialects.
 pub(super) struct Wanted<'a> {
     /// The names of enabled dialects, with their positions.
-    pub(super) enable: &'a [(String, Place)],
+    pub(super) enable: &'a [(String, Position)],
     /// The operator's folder of dialects.
     pub(super) folder: Option<&'a Path>,
     /// The waivers that the operator accepts.
@@ -97,7 +97,7 @@ fn own_names(folder: Option<&Path>) -> Vec<String> {
 
 fn converted(problem: dialect::Problem) -> Problem {
     let dialect::Problem { file, line, column, text } = problem;
-    Problem::fault(Place::File { file, line, column }, text)
+    Problem::fault(Position::File { file, line, column }, text)
 }
 
 /// The rules of each surface: those of its dialect, and what the operator decides for all of them.
@@ -121,13 +121,13 @@ pub(super) fn policies(
 pub(super) struct Pair {
     reader: String,
     home: String,
-    place: Place,
+    place: Position,
 }
 
 /// Reads `dialects.also_read`, such as `"standard reads paced"`. Both surfaces must be enabled.
 pub(super) fn pairs(
-    written: Vec<(String, Place)>,
-    enable: &[(String, Place)],
+    written: Vec<(String, Position)>,
+    enable: &[(String, Position)],
     problems: &mut Vec<Problem>,
 ) -> Vec<Pair> {
     let mut pairs: Vec<Pair> = Vec::new();
@@ -143,7 +143,7 @@ pub(super) fn pairs(
     pairs
 }
 
-fn pair<'t>(text: &'t str, enable: &[(String, Place)]) -> Result<(&'t str, &'t str), String> {
+fn pair<'t>(text: &'t str, enable: &[(String, Position)]) -> Result<(&'t str, &'t str), String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let &[reader, "reads", home] = &words[..] else {
         return Err(format!("`dialects.also_read` has {text:?}, it must be such as \"standard reads paced\""));

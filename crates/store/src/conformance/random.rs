@@ -1,10 +1,11 @@
-//! Whatever is done to it, a store looks like the one in memory.
+//! Tests by random steps: after each, every store looks like the one in memory.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use protocol::line::{Changes, Rely, Write};
 use protocol::model::{
-    AccessId, Client, ClientKey, CodeId, Event, GrantId, Job, JobId, PersonalId, SessionId, User, UserKey,
+    AccessId, Client, ClientKey, CodeId, Event, GrantId, Job, JobId, PersonalId, SessionId, Ticket, TicketId, User,
+    UserKey,
 };
 use protocol::scope::Scope;
 
@@ -12,14 +13,14 @@ use super::Fixture;
 use super::rows::*;
 use crate::{JobChange, JobClaim, JobEnd};
 
-/// One step of a random life: a turn, or a sweep at some time.
+/// One step of a random test.
 #[derive(Clone, Debug)]
 enum Deed {
     Commit(Changes),
     Sweep(u64, usize),
     /// A worker claims jobs.
     Claim(JobClaim),
-    /// A worker says what became of a job.
+    /// A worker ends its attempt at a job.
     EndJob(JobId, i64, JobEnd),
     /// An operator changes a job.
     ChangeJob(JobId, JobChange),
@@ -48,6 +49,10 @@ fn put() -> impl Strategy<Value = Write> {
         pair().prop_map(|(id, _, client)| Write::PutAccess(Box::new(own_access(id, client)))),
         pair().prop_map(|(id, user, _)| Write::PutPersonal(Box::new(personal(id, user)))),
         pair().prop_map(|(id, user, _)| Write::PutSession(Box::new(session(id, user)))),
+        (id(), prop::option::of(id()), prop::option::of(id()), 0..90_u64).prop_map(|(id, user, client, at_s)| {
+            let (user, client) = (user.map(UserKey), client.map(ClientKey));
+            Write::PutTicket(Box::new(Ticket { user, client, expires_at: later(at_s), ..ticket(id, 1, 1) }))
+        }),
         (id(), id()).prop_map(|(subject, user)| Write::PutIdentity(identity(subject, user))),
         (any::<bool>(), 1..200_u64).prop_map(|(is_wanted, ttl_s)| burn(if is_wanted { "jti" } else { "other" }, ttl_s)),
         (id(), id(), "[a-c]{1,2}").prop_map(|(user, client, word)| {
@@ -85,6 +90,10 @@ fn rely() -> impl Strategy<Value = Rely> {
 fn write() -> impl Strategy<Value = Write> {
     prop_oneof![
         id().prop_map(|id| Write::SpendCode(CodeId(id))),
+        (id(), 1..3_u32).prop_map(|(id, version)| Write::SpendTicket { id: TicketId(id), version }),
+        (id(), prop::option::of(id()), 1..4_u32).prop_map(|(id, user, version)| {
+            Write::ChangeTicket(Box::new(Ticket { user: user.map(UserKey), version, ..ticket(id, 1, 1) }))
+        }),
         (id(), "[ab]", "[ab]").prop_map(|(id, from, to)| {
             let from = if from == "a" { "first" } else { "second" };
             let to = if to == "a" { "first" } else { "second" };
@@ -143,7 +152,7 @@ fn life() -> impl Strategy<Value = Vec<Deed>> {
     };
     let turn = |parts: Vec<Changes>| Deed::Commit(parts.into_iter().fold(Changes::default(), Changes::with));
     let step = prop_oneof![
-        // Most turns of one or two changes go through; longer ones are often lost, which is as telling.
+        // Most turns with one or two changes are committed. Longer ones are often lost, which tests rollback.
         12 => proptest::collection::vec(change(), 1..3).prop_map(turn),
         4 => proptest::collection::vec(change(), 3..6).prop_map(turn),
         2 => (1..3_i64, 0..90_u64, 1..3_u32).prop_map(|(holder, at_s, jobs_max)| {
@@ -159,7 +168,7 @@ fn life() -> impl Strategy<Value = Vec<Deed>> {
     proptest::collection::vec(step, 1..60)
 }
 
-/// Which of several dead rows a short sweep takes first is a store's own affair, so it sweeps until nothing is left.
+/// Sweeps until nothing is left, because stores may remove expired rows in any order.
 async fn sweep(store: &dyn crate::Store, at_s: u64, rows_max: usize) -> usize {
     let mut removed = 0;
     loop {
@@ -186,8 +195,8 @@ async fn live(deeds: Vec<Deed>, one: Fixture, other: Fixture) {
                 assert_eq!(other.store.end_job(id, holder, end).await, expected);
             }
             Deed::ChangeJob(id, change) => {
-                let expected = one.store.change_job(id, change).await;
-                assert_eq!(other.store.change_job(id, change).await, expected);
+                let expected = one.store.change_job(id, change, event("changed", None)).await;
+                assert_eq!(other.store.change_job(id, change, event("changed", None)).await, expected);
             }
             Deed::Sweep(at_s, rows_max) => {
                 let expected = sweep(&*one.store, at_s, rows_max).await;
@@ -198,7 +207,7 @@ async fn live(deeds: Vec<Deed>, one: Fixture, other: Fixture) {
     assert_eq!(everything(&*other.store).await, everything(&*one.store).await);
 }
 
-/// Runs lives on two stores side by side.
+/// Runs the same random steps on two stores and compares them.
 fn lead<F: Future<Output = Fixture>>(cases: u32, other: impl Fn() -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };

@@ -1,10 +1,12 @@
-//! Changes, one after the other.
+//! Applying changes, one after the other.
 
 use std::sync::Arc;
 
 use protocol::client::registration::secret_digest;
 use protocol::line::{Changes, Rely, Write};
-use protocol::model::{Attempts, Client, ClientKey, CodeId, Grant, GrantId, Refresh, SealKey, User, UserKey};
+use protocol::model::{
+    Attempts, Client, ClientKey, CodeId, Grant, GrantId, Refresh, SealKey, Ticket, TicketId, User, UserKey,
+};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 
@@ -12,13 +14,13 @@ use super::{Tables, logins};
 use crate::CommitError;
 use crate::names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT};
 
-/// Yes, or the turn is lost.
+/// Returns [`CommitError::Lost`] unless the condition holds.
 fn must(holds: bool) -> Result<(), CommitError> {
     if holds { Ok(()) } else { Err(CommitError::Lost) }
 }
 
 impl Tables {
-    /// Makes the changes, or fails somewhere in between. The caller then undoes what was done.
+    /// Applies the changes. If it fails in the middle, the caller must undo what was applied.
     pub(super) fn apply(&mut self, changes: Changes) -> Result<(), CommitError> {
         must(changes.relied.into_iter().all(|rely| self.holds(rely)))?;
         changes.writes.into_iter().try_for_each(|write| self.write(write))
@@ -37,7 +39,7 @@ impl Tables {
         }
     }
 
-    /// Failures that count at `now`.
+    /// Returns the number of failures that count at `now`.
     fn open_failures(&self, key: Digest, now: UnixTime) -> u32 {
         let open = |(row, _): &&(Attempts, _)| !now.is_past(row.resets_at);
         self.attempts.row(&key).filter(open).map_or(0, |(row, _)| row.failures)
@@ -47,7 +49,7 @@ impl Tables {
         match write {
             Write::SpendCode(id) => self.spend_code(id)?,
             Write::RotateRefresh { grant, from, to, expires_at } => self.rotate_refresh(grant, from, to, expires_at)?,
-            // What is in memory cannot become more durable.
+            // A store in memory is not durable.
             Write::AwaitDurability => {}
             Write::CountFailure { key, limit, now, resets_at, user } => {
                 must(self.open_failures(key, now) < limit)?;
@@ -68,8 +70,14 @@ impl Tables {
             Write::PutAccess(row) => must(self.accesses.add(row.id, *row))?,
             Write::PutPersonal(row) => must(self.personals.add(row.id, *row))?,
             Write::PutSession(row) => must(self.sessions.add(row.id, *row))?,
+            Write::PutTicket(row) => must(self.tickets.add(row.id, *row))?,
+            Write::ChangeTicket(row) => self.change_ticket(*row)?,
+            Write::SpendTicket { id, version } => {
+                must(self.is_ticket_unspent(id, version))?;
+                self.tickets.edit(&id, |row| row.is_spent = true);
+            }
             Write::PutIdentity(row) => must(self.identities.add(row.name.clone(), row))?,
-            Write::BurnJti { jti, until } => must(self.burned.add(jti, until))?,
+            Write::BurnJti { jti, until } => must(self.used_jtis.add(jti, until))?,
             Write::PutConsent(row) => self.consents.put((row.user, row.client), row),
             Write::PutSealKey(row) => self.put_seal_key(row)?,
             Write::DropSealKey(number) => drop(self.seal_keys.remove_where(usize::MAX, |_, key| key.number == number)),
@@ -90,10 +98,7 @@ impl Tables {
             Write::DeleteUser(key) => self.delete_user(key),
             Write::DeleteClient(key) => self.delete_client(key),
             Write::Enqueue(job) => must(self.jobs.add(job.id, (*job, None)))?,
-            Write::Note(event) => {
-                let next = self.events.rows().next_back().map_or(0, |(at, _)| at + 1);
-                self.events.put(next, event);
-            }
+            Write::Note(event) => self.note(event),
         }
         Ok(())
     }
@@ -101,6 +106,18 @@ impl Tables {
     fn spend_code(&mut self, id: CodeId) -> Result<(), CommitError> {
         must(self.codes.row(&id).is_some_and(|row| !row.is_spent))?;
         must(self.codes.edit(&id, |row| row.is_spent = true))
+    }
+
+    fn is_ticket_unspent(&self, id: TicketId, version: u32) -> bool {
+        self.tickets.row(&id).is_some_and(|row| !row.is_spent && row.version == version)
+    }
+
+    fn change_ticket(&mut self, row: Ticket) -> Result<(), CommitError> {
+        must(row.version.checked_sub(1).is_some_and(|before| self.is_ticket_unspent(row.id, before)))?;
+        let Ticket { id, user, client, expires_at, version, document, .. } = row;
+        must(self.tickets.edit(&id, |own| {
+            *own = Ticket { user, client, expires_at, version, document, ..own.clone() };
+        }))
     }
 
     fn rotate_refresh(
@@ -136,6 +153,7 @@ impl Tables {
         self.consents.remove_where(usize::MAX, |_, row| row.user == key);
         self.personals.remove_where(usize::MAX, |_, row| row.user == key);
         self.grants.remove_where(usize::MAX, |_, row| row.authorization.user == key);
+        self.tickets.remove_where(usize::MAX, |_, row| row.user == Some(key));
         self.attempts.remove_where(usize::MAX, |_, (_, owner)| *owner == Some(key));
     }
 
@@ -144,6 +162,7 @@ impl Tables {
         self.secret_uses.remove_where(usize::MAX, |_, (client, _)| *client == key);
         self.consents.remove_where(usize::MAX, |_, row| row.client == key);
         self.grants.remove_where(usize::MAX, |_, row| row.authorization.client == key);
+        self.tickets.remove_where(usize::MAX, |_, row| row.client == Some(key));
     }
 
     fn count_failure(&mut self, key: Digest, now: UnixTime, first: Attempts, user: Option<UserKey>) {
@@ -170,7 +189,8 @@ impl Tables {
             let accesses = self.accesses.rows().filter(|(_, own)| own.client == row.key).map(|(id, _)| id.0);
             let codes = self.codes.rows().filter(|(_, own)| own.authorization.client == row.key).map(|(id, _)| id.0);
             let grants = self.grants.rows().filter(|(_, own)| own.authorization.client == row.key).map(|(id, _)| id.0);
-            must_be_above(row.revoked_below, accesses.chain(codes).chain(grants))?;
+            let tickets = self.tickets.rows().filter(|(_, own)| own.client == Some(row.key)).map(|(id, _)| id.0);
+            must_be_above(row.revoked_below, accesses.chain(codes).chain(grants).chain(tickets))?;
         }
         let kept: Vec<Digest> = row.secrets.iter().map(secret_digest).collect();
         self.secret_uses.remove_where(usize::MAX, |secret, (client, _)| *client == row.key && !kept.contains(secret));
@@ -204,13 +224,16 @@ impl Tables {
             let grants = self.grants.rows().filter(|(_, own)| own.authorization.user == row.key).map(|(id, _)| id.0);
             let personals = self.personals.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
             let sessions = self.sessions.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
-            must_be_above(row.revoked_below, accesses.chain(codes).chain(grants).chain(personals).chain(sessions))?;
+            let tickets = self.tickets.rows().filter(|(_, own)| own.user == Some(row.key)).map(|(id, _)| id.0);
+            let others = personals.chain(sessions).chain(tickets);
+            must_be_above(row.revoked_below, accesses.chain(codes).chain(grants).chain(others))?;
         }
         self.users.put(row.key, Arc::new(row));
         Ok(())
     }
 
-    /// Codes that were not redeemed yet go as well: they would begin a grant that the user no longer wants.
+    /// Removes a consent and revokes its grants. Removes unredeemed codes too, because they would begin a grant that
+    /// the user no longer wants.
     fn withdraw_consent(&mut self, user: UserKey, client: ClientKey) {
         self.consents.remove(&(user, client));
         self.codes.remove_where(usize::MAX, |_, row| {
@@ -228,7 +251,7 @@ impl Tables {
     }
 }
 
-/// What is to be revoked by its id must have one that is small enough.
+/// Checks that everything to be revoked has a smaller id than `revoked_below`.
 fn must_be_above(revoked_below: i64, ids: impl Iterator<Item = i64>) -> Result<(), CommitError> {
     match ids.max() {
         Some(greatest) if greatest >= revoked_below => Err(CommitError::Behind(greatest)),
@@ -236,7 +259,7 @@ fn must_be_above(revoked_below: i64, ids: impl Iterator<Item = i64>) -> Result<(
     }
 }
 
-/// May a row of this version take the place of the stored one?
+/// Returns true if a row with this version may replace the stored one.
 fn is_next(version: u32, stored: Option<u32>) -> bool {
     match stored {
         None => version == 1,

@@ -1,4 +1,4 @@
-//! Lists for people.
+//! Queries of lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,7 +78,7 @@ impl Tables {
         }
     }
 
-    /// Neither revoked, by itself or with all others of its user or client, nor over.
+    /// Returns true if the grant is neither expired nor revoked, by itself or with everything of its user or client.
     fn is_live(&self, grant: &Grant, now: UnixTime) -> bool {
         let is_above = |revoked_below: i64| grant.id.0 >= revoked_below;
         !grant.is_revoked
@@ -152,6 +152,7 @@ impl Tables {
             self.grants.rows().next().map(|(id, _)| id.0),
             self.accesses.rows().next().map(|(id, _)| id.0),
             self.personals.rows().next().map(|(id, _)| id.0),
+            self.tickets.rows().next().map(|(id, _)| id.0),
         ];
         if first.into_iter().flatten().any(|id| id < 0) {
             return i64::MAX;
@@ -164,6 +165,7 @@ impl Tables {
             self.grants.rows().next_back().map(|(id, _)| id.0),
             self.accesses.rows().next_back().map(|(id, _)| id.0),
             self.personals.rows().next_back().map(|(id, _)| id.0),
+            self.tickets.rows().next_back().map(|(id, _)| id.0),
         ];
         last.into_iter().flatten().max().unwrap_or(0)
     }
@@ -179,9 +181,10 @@ impl Tables {
             ("grants", self.grants.len()),
             ("access_tokens", self.accesses.len()),
             ("personal_tokens", self.personals.len()),
+            ("tickets", self.tickets.len()),
             ("secret_uses", self.secret_uses.len()),
             ("attempts", self.attempts.len()),
-            ("burned", self.burned.len()),
+            ("burned", self.used_jtis.len()),
             ("seal_keys", self.seal_keys.len()),
             ("jobs", self.jobs.len()),
             ("events", self.events.len()),

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use async_trait::async_trait;
 use protocol::line::{Changes, Facts, Key, OwnedCounts, Row, Wants};
 use protocol::model::{
-    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Held, Identity,
-    IdentityName, Job, JobId, JobState, Personal, PersonalId, SealKey, Session, SessionId, User, UserKey,
+    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Identity,
+    IdentityName, Job, JobId, JobState, Personal, PersonalId, SealKey, Session, SessionId, Ticket, TicketId, User,
+    UserKey, WithOwners,
 };
 use protocol::names::login_name;
 use protocol::secret::Digest;
@@ -23,8 +24,8 @@ use tokio::time::Instant;
 
 use self::table::Table;
 use crate::{
-    BURNED_KEPT_S, CommitError, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, JobChange, JobClaim, JobEnd,
-    PEN_MAX, Pen, Query, Rows, SPENT_CODE_KEPT_S, Store, pen_is_gone,
+    CommitError, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, JobBurial, JobChange, JobClaim, JobEnd,
+    PEN_MAX, Pen, Query, Rows, SPENT_CODE_KEPT_S, Store, USED_JTI_KEPT_S, pen_is_gone,
 };
 
 /// A store in memory.
@@ -69,17 +70,18 @@ struct Tables {
     grants: Table<GrantId, Grant>,
     accesses: Table<AccessId, Access>,
     personals: Table<PersonalId, Personal>,
+    tickets: Table<TicketId, Ticket>,
     /// Counters of failed attempts, each with its account.
     attempts: Table<Digest, (Attempts, Option<UserKey>)>,
     /// The last use of each client secret.
     secret_uses: Table<Digest, (ClientKey, UnixTime)>,
     /// Used token ids, and until when each must be remembered.
-    burned: Table<Digest, UnixTime>,
+    used_jtis: Table<Digest, UnixTime>,
     /// Sealing keys in the order in which they were added.
     seal_keys: Table<u64, SealKey>,
-    /// Events in their order.
-    /// With the claim on each, if there is one: by whom, and until when.
+    /// Jobs, each with the claim on it if there is one: by whom, and until when.
     jobs: Table<JobId, (Job, Option<(i64, UnixTime)>)>,
+    /// Events in their order.
     events: Table<u64, Event>,
 }
 
@@ -169,10 +171,21 @@ impl Store for Memory {
         Ok(is_held)
     }
 
-    async fn change_job(&self, id: JobId, change: JobChange) -> Result<bool, Fault> {
+    async fn bury_jobs(&self, burial: JobBurial) -> Result<usize, Fault> {
+        let _writing = self.writing.lock().await;
+        let mut tables = self.tables();
+        let buried = tables.bury_jobs(burial);
+        tables.keep();
+        Ok(buried)
+    }
+
+    async fn change_job(&self, id: JobId, change: JobChange, event: Event) -> Result<bool, Fault> {
         let _writing = self.writing.lock().await;
         let mut tables = self.tables();
         let is_changed = tables.change_job(id, change);
+        if is_changed {
+            tables.note(event);
+        }
         tables.keep();
         Ok(is_changed)
     }
@@ -197,10 +210,11 @@ impl Tables {
             Key::Access(id) => self.accesses.row(id).map(|row| self.held_access(row)).into(),
             Key::Personal(id) => self.personals.row(id).map(|row| self.held_of_user(row, row.user)).into(),
             Key::Session(id) => self.sessions.row(id).map(|row| self.held_of_user(row, row.user)).into(),
+            Key::Ticket(id) => self.tickets.row(id).map(|row| self.held_ticket(row)).into(),
             Key::Login(typed) => self.user_by_login(typed).into(),
             Key::Sub(sub) => self.user_by_sub(sub).into(),
             Key::Identity(name) => self.identities.row(name).map(|row| self.held_of_user(row, row.user)).into(),
-            Key::UsedJti(jti) => Row::used_jti(self.burned.row(jti).is_some()),
+            Key::UsedJti(jti) => Row::used_jti(self.used_jtis.row(jti).is_some()),
             Key::Failures(counter) => self.attempts.row(counter).map(|(row, _)| *row).into(),
             Key::Consent(client_id) => {
                 let pair = so_far.account().zip(so_far.client(client_id).map(|client| client.key));
@@ -231,8 +245,8 @@ impl Tables {
         self.users.rows().map(|(_, user)| user).find(|user| logins(user).any(|(_, own)| own == wanted)).cloned()
     }
 
-    fn held_grant(&self, row: &Grant) -> Held<Grant> {
-        Held {
+    fn held_grant(&self, row: &Grant) -> WithOwners<Grant> {
+        WithOwners {
             row: row.clone(),
             client: self.client(row.authorization.client),
             user: self.user(row.authorization.user),
@@ -240,8 +254,8 @@ impl Tables {
         }
     }
 
-    fn held_code(&self, row: &Code) -> Held<Code> {
-        Held {
+    fn held_code(&self, row: &Code) -> WithOwners<Code> {
+        WithOwners {
             row: row.clone(),
             client: self.client(row.authorization.client),
             user: self.user(row.authorization.user),
@@ -249,8 +263,8 @@ impl Tables {
         }
     }
 
-    fn held_access(&self, row: &Access) -> Held<Access> {
-        Held {
+    fn held_access(&self, row: &Access) -> WithOwners<Access> {
+        WithOwners {
             row: row.clone(),
             client: self.client(row.client),
             user: row.user.and_then(|user| self.user(user)),
@@ -258,9 +272,18 @@ impl Tables {
         }
     }
 
+    fn held_ticket(&self, row: &Ticket) -> WithOwners<Ticket> {
+        WithOwners {
+            row: row.clone(),
+            client: row.client.and_then(|client| self.client(client)),
+            user: row.user.and_then(|user| self.user(user)),
+            is_grant_revoked: false,
+        }
+    }
+
     /// A row that depends on its user alone.
-    fn held_of_user<T: Clone>(&self, row: &T, user: UserKey) -> Held<T> {
-        Held { row: row.clone(), client: None, user: self.user(user), is_grant_revoked: false }
+    fn held_of_user<T: Clone>(&self, row: &T, user: UserKey) -> WithOwners<T> {
+        WithOwners { row: row.clone(), client: None, user: self.user(user), is_grant_revoked: false }
     }
 
     fn holdings(&self, user: UserKey) -> OwnedCounts {
@@ -296,8 +319,9 @@ impl Tables {
         left -= grants.remove_where(left, |_, row| now.is_past(row.expires_at));
         left -= sessions.remove_where(left, |_, row| now.is_past(row.idle_until.min(row.expires_at)));
         left -= personals.remove_where(left, |_, row| now.is_past(row.expires_at));
+        left -= self.tickets.remove_where(left, |_, row| now.is_past(row.expires_at));
         left -= attempts.remove_where(left, |_, (row, _)| now.is_past(row.resets_at));
-        left -= self.burned.remove_where(left, |_, until| now.is_past(until.plus(BURNED_KEPT_S)));
+        left -= self.used_jtis.remove_where(left, |_, until| now.is_past(until.plus(USED_JTI_KEPT_S)));
         left -= self.jobs.remove_where(left, |_, (row, _)| {
             row.state == JobState::Dead && now.is_past(row.due_at.plus(DEAD_JOB_KEPT_S))
         });
@@ -324,9 +348,10 @@ impl Tables {
             grants,
             accesses,
             personals,
+            tickets,
             attempts,
             secret_uses,
-            burned,
+            used_jtis,
             seal_keys,
             jobs,
             events,
@@ -340,9 +365,10 @@ impl Tables {
         undo.of(grants);
         undo.of(accesses);
         undo.of(personals);
+        undo.of(tickets);
         undo.of(attempts);
         undo.of(secret_uses);
-        undo.of(burned);
+        undo.of(used_jtis);
         undo.of(seal_keys);
         undo.of(jobs);
         undo.of(events);

@@ -1,10 +1,11 @@
-//! Rows as both SQL stores have them. [`table`] names the columns of each; the files beside it read and write the model.
+//! Conversion of rows to and from columns, for both SQL stores. [`table`] lists the columns of each row; the other
+//! files read and write the model.
 
 mod audit;
 mod credential;
 mod person;
 pub(crate) mod table;
-mod work;
+pub(crate) mod work;
 
 use std::borrow::Cow;
 
@@ -13,10 +14,11 @@ use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use serde::de::DeserializeOwned;
+use serde_json::Map;
 
 use crate::documents::{read_circumstances, read_list};
 
-/// The value of a column. Each has the type of its column, also when it is absent.
+/// The value of a column. The variant has the type of the column even if the value is absent.
 #[derive(Debug)]
 pub(crate) enum Value<'a> {
     Int(Option<i64>),
@@ -38,35 +40,40 @@ impl<'a> Value<'a> {
         Self::Bytes(Some(&digest.0))
     }
 
-    /// A list as a JSON array, absent when it is empty.
+    fn document(document: &Map<String, serde_json::Value>) -> Self {
+        // A map of JSON values can always be serialized.
+        Self::Text(Some(Cow::Owned(serde_json::to_string(document).unwrap_or_default())))
+    }
+
+    /// Makes the value of a list: a JSON array, absent if the list is empty.
     fn list<T: serde::Serialize>(items: &[T]) -> Self {
         Self::Text(crate::documents::list(items).map(Cow::Owned))
     }
 }
 
-/// A model that is read from the columns of [`table::described`], in their order.
+/// A row that can be read from the columns of [`table::described`], in their order.
 pub(crate) trait FromRow: Sized {
     fn read<C: Columns>(columns: &mut C) -> Result<Self, C::Error>;
 }
 
-/// A model that is written to the columns of [`table::described`]: one value for each, in their order.
+/// A row that can be written to the columns of [`table::described`]: one value for each, in their order.
 pub(crate) trait ToRow {
     fn values(&self) -> impl IntoIterator<Item = Value<'_>>;
 }
 
-/// The columns of a row that was found, one after the other.
+/// A reader of the columns of a found row, one after the other.
 pub(crate) trait Columns {
     type Error;
 
-    /// The next column, a number.
+    /// Reads the next column, a number.
     fn int(&mut self) -> Result<Option<i64>, Self::Error>;
-    /// The next column, a flag.
+    /// Reads the next column, a flag.
     fn flag(&mut self) -> Result<bool, Self::Error>;
     /// Reads the next column, a text.
     fn text_with<T>(&mut self, read: impl FnOnce(Option<&str>) -> T) -> Result<T, Self::Error>;
     /// Reads the next column, bytes.
     fn bytes_with<T>(&mut self, read: impl FnOnce(Option<&[u8]>) -> T) -> Result<T, Self::Error>;
-    /// The error of the column that was just read, which is not what it should be.
+    /// Returns the error for an invalid value in the column that was just read.
     fn unreadable(&self, what: &'static str) -> Self::Error;
 
     fn number(&mut self) -> Result<i64, Self::Error> {
@@ -98,13 +105,19 @@ pub(crate) trait Columns {
         self.text_with(read_list)?.ok_or_else(|| self.unreadable("a list"))
     }
 
-    /// Two columns: the scope, then the audience.
+    /// Reads two columns: the scope, then the audience.
     fn permission(&mut self) -> Result<Permission, Self::Error> {
         Ok(Permission { scope: self.scope()?, audience: self.list()? })
     }
 
     fn circumstances(&mut self) -> Result<Circumstances, Self::Error> {
         self.text_with(read_circumstances)?.ok_or_else(|| self.unreadable("a JSON object"))
+    }
+
+    /// A JSON object.
+    fn document(&mut self) -> Result<Map<String, serde_json::Value>, Self::Error> {
+        let read = |text: Option<&str>| text.and_then(|text| serde_json::from_str(text).ok());
+        self.text_with(read)?.ok_or_else(|| self.unreadable("a document"))
     }
 
     fn digest_or_none(&mut self) -> Result<Option<Digest>, Self::Error> {

@@ -5,20 +5,20 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use protocol::line::Changes;
-use protocol::model::JobId;
+use protocol::model::{Event, JobId};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::error::{SqliteError, fault, is_for_all};
 use super::index::{FRAMES_MAX, Index, Witness};
 use super::pen::Lending;
 use super::readers::Slots;
-use super::stop::{Stop, fault, is_for_all};
-use super::sweep::Broom;
+use super::sweep::ExpiryRule;
 use super::{apply, installation, jobs, moving};
 use crate::moving::{Cells, Stretch, Table};
-use crate::{CommitError, Fault, JobChange, JobClaim, JobEnd};
+use crate::{CommitError, Fault, JobBurial, JobChange, JobClaim, JobEnd};
 
 /// Maximum number of waiting turns. Further callers wait for room.
 const QUEUE_MAX: usize = 4_096;
@@ -30,7 +30,7 @@ pub(super) enum Work {
     /// Writes a turn.
     Commit(Changes),
     /// Removes rows, if they are still expired at the given time.
-    Remove(&'static Broom, UnixTime, Vec<i64>),
+    Remove(&'static ExpiryRule, UnixTime, Vec<i64>),
     /// Replaces all rows of a stretch.
     Replace(Replacement),
     /// Gives one turn the exclusive right to write.
@@ -41,10 +41,12 @@ pub(super) enum Work {
     ReplaceMaster(Digest, Digest),
     /// Claims due jobs, and puts them there.
     ClaimJobs(JobClaim, Arc<Mutex<Vec<protocol::model::Job>>>),
-    /// Writes what became of a job that this worker holds.
+    /// Writes the outcome of an attempt at a job that this worker holds.
     EndJob(JobId, i64, JobEnd),
-    /// Makes an operator's change to a job.
-    ChangeJob(JobId, JobChange),
+    /// Buries jobs of unknown kinds.
+    BuryJobs(JobBurial),
+    /// Makes an operator's change to a job, and notes the event.
+    ChangeJob(JobId, JobChange, Box<Event>),
     /// Limits the database to a number of pages, as a full disk would.
     #[cfg(test)]
     LimitPages(u32),
@@ -156,28 +158,31 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
     for job in batch {
         let done = match &job.work {
             Work::Commit(changes) => apply::turn(connection, changes).map(|()| 0),
-            Work::Remove(broom, now, ids) => broom.remove(connection, *now, ids),
+            Work::Remove(rule, now, ids) => rule.remove(connection, *now, ids),
             Work::Replace(Replacement { table, after, until, rows }) => {
                 let stretch = Stretch { after: after.as_deref(), until: until.as_deref() };
                 // A stretch that fails must not be written in part.
                 apply::alone(connection, || moving::replace(connection, table, stretch, rows)).map(|()| 0)
             }
             Work::Lend(_) => unreachable!("`serve` keeps it apart"),
-            Work::NoteMaster(own) => installation::note_master_fingerprint(connection, *own).map_err(Stop::from),
+            Work::NoteMaster(own) => installation::note_master_fingerprint(connection, *own).map_err(SqliteError::from),
             Work::ReplaceMaster(old, new) => {
-                installation::replace_master_fingerprint(connection, *old, *new).map_err(Stop::from)
+                installation::replace_master_fingerprint(connection, *old, *new).map_err(SqliteError::from)
             }
             Work::ClaimJobs(claim, claimed) => jobs::claim(connection, *claim).map(|found| {
                 *claimed.lock().unwrap_or_else(PoisonError::into_inner) = found;
                 0
             }),
             Work::EndJob(id, holder, end) => jobs::end(connection, *id, *holder, end),
-            Work::ChangeJob(id, change) => jobs::change(connection, *id, *change),
+            Work::BuryJobs(burial) => jobs::bury(connection, *burial),
+            Work::ChangeJob(id, change, event) => jobs::change(connection, *id, *change, event),
             #[cfg(test)]
             Work::LimitPages(pages) => limit_pages(connection, *pages),
         };
         match done {
-            Err(Stop::Engine(error)) if is_for_all(&error) || connection.is_autocommit() => return Err(fault(&error)),
+            Err(SqliteError::Engine(error)) if is_for_all(&error) || connection.is_autocommit() => {
+                return Err(fault(&error));
+            }
             done => answers.push(done.map_err(CommitError::from)),
         }
     }
@@ -185,16 +190,23 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
     Ok(())
 }
 
-/// The write-ahead log, as the thread that writes looks after it.
+/// The length of the log, in pages, at which the writer waits for reads that are going on before it writes the log back. Until
+/// then it tries again after each batch.
+pub(super) const FRAMES_WAIT: u32 = 2 * FRAMES_MAX;
+
+/// The care of the write-ahead log by the writer thread.
 struct Log<'r> {
     readers: &'r Weak<Slots>,
     witness: Witness,
+    /// The request to end all snapshots that was made when the log had grown long.
+    request: Option<u64>,
 }
 
 impl<'r> Log<'r> {
     fn open(connection: &Connection, readers: &'r Weak<Slots>) -> Self {
-        let mut log = Self { readers, witness: Witness::default() };
-        // Asked first, because SQLite makes the index when it is first needed. What is wrong is told below.
+        let mut log = Self { readers, witness: Witness::default(), request: None };
+        // Ask SQLite for the frames first, because it creates the index when that is first needed. Errors are reported
+        // below.
         let _ = frames(connection);
         if let (Some(path), Some(slots)) = (connection.path(), readers.upgrade()) {
             slots.index.open(path);
@@ -203,38 +215,54 @@ impl<'r> Log<'r> {
         log
     }
 
-    /// Writes the log back when it has grown long. Here and not in the commit, so that the turns of the batch do not wait.
+    /// Ends the snapshots that began before the log had grown long. A slow read must not hold up everybody who writes, so the
+    /// writer leaves it alone at first. Returns false if it is to be tried again.
+    fn have_readers_ended(slots: &Slots, request: &mut Option<u64>, frames: u32) -> bool {
+        let request = *request.get_or_insert_with(|| slots.ask_to_end());
+        if slots.have_ended(request) {
+            return true;
+        }
+        if frames >= FRAMES_WAIT {
+            slots.end_all(request);
+        }
+        frames >= FRAMES_WAIT
+    }
+
+    /// Writes the log back if it has become long. This is not part of the commit, so the turns of the batch do not wait
+    /// for it.
     fn look(&mut self, connection: &Connection) {
         let slots = self.readers.upgrade();
         let none = Index::default();
         let index = slots.as_ref().map_or(&none, |slots| &slots.index);
         let done = match self.witness.look(index, || frames(connection)) {
             Ok(frames) if frames >= FRAMES_MAX => {
-                // What somebody still reads from the log cannot be written over, so all of it has to be written back now for
-                // the next commit to begin it anew.
-                if let Some(slots) = &slots {
-                    slots.let_go();
+                // The log can start from the beginning only if no snapshot reads from it and all of it is written back.
+                if let Some(slots) = &slots
+                    && !Self::have_readers_ended(slots, &mut self.request, frames)
+                {
+                    return;
                 }
+                self.request = None;
                 connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
             }
             Ok(_) => Ok(()),
             Err(error) => Err(error),
         };
         if let Err(error) = done {
-            // Everything is safe in the log; the next batch tries again.
+            // Everything is safe in the log. The next batch tries again.
             tracing::warn!(%error, "the write-ahead log could not be written back");
         }
     }
 }
 
-/// The number of frames in the log, a page each.
+/// Returns the number of frames in the log. Each frame holds one page.
 fn frames(connection: &Connection) -> rusqlite::Result<u32> {
     let mut statement = connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
     statement.query_row([], |row| row.get(1))
 }
 
 #[cfg(test)]
-fn limit_pages(connection: &Connection, pages: u32) -> Result<usize, Stop> {
+fn limit_pages(connection: &Connection, pages: u32) -> Result<usize, SqliteError> {
     connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
     Ok(0)
 }
