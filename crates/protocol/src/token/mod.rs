@@ -15,7 +15,7 @@ use crate::client::authenticate::Credentials;
 use crate::crypto::keys::Keys;
 use crate::line::{Call, Reply};
 use crate::line::{Facts, Key, Turn, Wants};
-use crate::model::Client;
+use crate::model::{Client, GrantType};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::token::grant::GrantRequest;
