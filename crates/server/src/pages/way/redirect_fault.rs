@@ -1,5 +1,7 @@
 //! The page about a redirect URI that is not registered.
 
+use std::sync::Arc;
+
 use protocol::developer::{RedirectFault, RedirectFaultCall};
 use protocol::person::browser::Goal;
 use protocol::policy::Policy;
@@ -27,7 +29,7 @@ pub(super) fn asked(goal: &Goal) -> Option<(String, String)> {
 pub(super) async fn answer(
     app: &App,
     page: &PageRequest<'_>,
-    policy: &Policy,
+    policy: &Arc<Policy>,
     (client_id, sent): (String, String),
     refusal: &Refusal,
 ) -> Option<Response> {
