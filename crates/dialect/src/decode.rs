@@ -96,10 +96,10 @@ impl Dialect {
         } else {
             let read = [(reads_form, FORM), (address.from.json, JSON)];
             let read = read.into_iter().filter(|(is_read, _)| *is_read).map(|(_, name)| name);
-            let refusal = match media_type {
-                "" => Refusal::from(No::BodyTypeMissing),
-                sent => Refusal::from(No::BodyTypeUnknown).with_value(sent),
-            };
+            // An absent header is no value.
+            let sent = Some(media_type).filter(|sent| !sent.is_empty());
+            let refusal = Refusal::from(No::BodyTypeUnknown);
+            let refusal = sent.map_or(refusal, |sent| refusal.with_value(sent));
             Err(refusal.with_choices(read))
         }
     }
@@ -151,7 +151,8 @@ impl Dialect {
         if let Some(sent) = params.value(Param::GrantType) {
             let own = self.words.iter().find(|own| own.word.as_deref() == Some(sent));
             let own = own.ok_or_else(|| {
-                let words = self.words.iter().filter_map(|own| own.word.as_deref());
+                let offered = self.words.iter().filter(|own| self.grants.contains(&own.grant));
+                let words = offered.filter_map(|own| own.word.as_deref());
                 Refusal::of(No::GrantTypeUnknown, Param::GrantType).with_value(sent).with_choices(words)
             })?;
             replace(params, Param::GrantType, own.grant.as_str());

@@ -105,7 +105,7 @@ fn usual_param(kind: ErrorKind) -> Option<Param> {
 /// empty.
 fn part_at_fault(no: No) -> Option<&'static str> {
     match no {
-        No::BodyMalformed | No::BodyTypeUnknown | No::BodyTypeMissing | No::RequestTooLarge => Some("body"),
+        No::BodyMalformed | No::BodyTypeUnknown | No::RequestTooLarge => Some("body"),
         No::QueryMalformed => Some("query"),
         No::AuthorizationMalformed | No::TokenSentTwice | No::ClientAuthTwice | No::ClientIdsDiffer => {
             Some("authorization")

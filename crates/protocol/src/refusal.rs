@@ -113,8 +113,7 @@ refusals! {
     ParameterMalformed, InvalidRequest, "RFC 6749 §5.2", "The parameter {} is malformed.", "A value cannot be what it should be.", "The parameter {} is malformed. Check its form, its characters and its percent-encoding.";
     ParameterTooLong, InvalidRequest, "RFC 9110 §15.5.14", "The parameter {} is too long: a value may have at most 8192 bytes.", "A value is over the limit.";
     BodyMalformed, InvalidRequest, "RFC 6749 §5.2", "The request body cannot be read as its Content-Type says.", "Broken encoding of the body.", "The request body cannot be read as its Content-Type says. Check the encoding of the body.";
-    BodyTypeUnknown, InvalidRequest, "RFC 6749 §3.2", "The Content-Type of the request body is not one that this endpoint reads.", "A body of another media type.", "This endpoint does not read a request body of the type[ {value}] that was sent[. Send the body as {choices}].";
-    BodyTypeMissing, InvalidRequest, "RFC 6749 §3.2", "The Content-Type of the request body is not one that this endpoint reads.", "A body without a media type.", "The request body has no Content-Type[. Send the body as {choices}, and say so in that header].";
+    BodyTypeUnknown, InvalidRequest, "RFC 6749 §3.2", "The Content-Type of the request body is not one that this endpoint reads.", "A body of another media type.", "The Content-Type of the request body[, {value},] is not one that this endpoint reads[. Send the body as {choices}, and name that type in the Content-Type header].";
     QueryMalformed, InvalidRequest, "RFC 6749 §3.1", "The query of the request cannot be read.", "Broken encoding of the query.";
     RequestTooLarge, InvalidRequest, "RFC 9110 §15.5.14", "The request is too large.", "A body, a parameter, or the number of parameters is over the limit.";
     AuthorizationMalformed, InvalidRequest, "RFC 6750 §3.1", "The Authorization header cannot be read.", "Not a token, or more than one such header.", "The Authorization header cannot be read. Send one such header, with a scheme and one token.";
@@ -522,7 +521,7 @@ mod tests {
             let Some(detail) = row.detail else { continue };
             assert!(detail.bytes().all(|b| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e)), "{}", row.name);
             assert_eq!(detail.matches('[').count(), detail.matches(']').count(), "{}", row.name);
-            let bare = Refusal::from(row.no).detail();
+            let bare = Refusal::of(row.no, Param::Code).detail();
             assert!(!bare.contains(['{', '[', ']']) && !bare.contains("  "), "{}: {bare}", row.name);
             let full = Refusal::of(row.no, Param::Code).with_value("VALUE").with_choices(["CHOICE"]).detail();
             assert_eq!(detail.contains("{value}"), full.contains("VALUE"), "{}: {full}", row.name);

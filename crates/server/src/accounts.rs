@@ -65,10 +65,10 @@ fn patch(request: &Request) -> Result<Option<Map<String, Value>>, Refusal> {
             let is_json = |own: &&str| request.media_type().eq_ignore_ascii_case(own);
             let read = ["application/merge-patch+json", "application/json"];
             if !read.iter().any(is_json) {
-                let refusal = match request.media_type() {
-                    "" => Refusal::from(No::BodyTypeMissing),
-                    sent => Refusal::from(No::BodyTypeUnknown).with_value(sent),
-                };
+                // An absent header is no value.
+                let sent = Some(request.media_type()).filter(|sent| !sent.is_empty());
+                let refusal = Refusal::from(No::BodyTypeUnknown);
+                let refusal = sent.map_or(refusal, |sent| refusal.with_value(sent));
                 return Err(refusal.with_choices(read));
             }
             match exact::read(&request.body) {

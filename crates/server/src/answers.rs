@@ -141,7 +141,7 @@ pub(crate) fn is_of_known_client(no: No) -> bool {
     };
     match no {
         No::RedirectUriUnregistered => true,
-        No::ClientUnknown | No::ClientHeaderMalformed | No::ClientMissing => false,
+        No::ClientUnknown | No::ClientHeaderMalformed | No::ClientMissing | No::ClientInQuery => false,
         _ => !matches!(
             no.row().kind,
             InvalidRequest

@@ -406,7 +406,7 @@ async fn the_owner_of_an_application_sees_what_is_registered_and_adds_what_came_
     assert!(asked.path.contains("&again=1"), "{}", asked.path);
     let back = browser.sign_in(&asked).await;
     assert!(back.body.contains(">\nhttps://app.example/cb\nhttps://app.example/cb/</textarea>"), "{}", back.body);
-    let added = browser.send(&owner, &path, &add).await;
+    let added = browser.send(&back, &path, &add).await;
     assert!(added.path.ends_with("?done=add-redirect-uri"), "{} {}", added.path, added.body);
     let client = &app.store.clients(Some(UserKey(1)), None, 9).await.unwrap()[0];
     assert_eq!(client.redirect_uris, ["https://app.example/cb", sent]);

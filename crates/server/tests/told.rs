@@ -26,9 +26,9 @@ async fn the_token_endpoint_names_the_value_at_fault_and_the_next_step() {
     for (body, words) in [
         ("grant_type=client_credentials&scope=profile+calendar", &["calendar", "may ask for: profile"][..]),
         ("grant_type=client_credentials&scope=email", &["email", "may ask for: profile"]),
-        ("grant_type=device_code", &["device_code", "authorization_code, refresh_token, client_credentials"]),
+        ("grant_type=device_code", &["device_code", "authorization_code", "refresh_token", "client_credentials"]),
         ("grant_type=authorization_code", &["code is missing"]),
-        ("grant_type=client_credentials&scope=%22%5C%E6%97%A5", &["????", "may ask for"]),
+        ("grant_type=client_credentials&scope=%22%5C%E6%97%A5", &["???", "may ask for"]),
     ] {
         let told = token(&app, "/oauth/token", &[], &format!("{own}&{body}")).await;
         assert!(words.iter().all(|word| told.contains(word)), "{body}: {told}");
@@ -48,7 +48,7 @@ async fn the_token_endpoint_names_the_value_at_fault_and_the_next_step() {
     let told = token(&app, "/oauth/token", &[("content-type", "application/json")], "{}").await;
     assert!(told.contains("application/json") && told.contains("application/x-www-form-urlencoded"), "{told}");
     let told = token(&app, "/oauth/token", &[("content-type", "")], "grant_type=x").await;
-    assert!(told.contains("has no Content-Type") && told.contains("application/x-www-form-urlencoded"), "{told}");
+    assert!(told.contains("Content-Type header") && told.contains("application/x-www-form-urlencoded"), "{told}");
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn the_application_is_told_of_its_authorization_request_by_redirect() {
     for (query, words) in [
         ("scope=profile+calendar", &["calendar", "may ask for: profile"][..]),
         ("prompt=create", &["create", "select_account"]),
-        ("response_mode=cookie", &["cookie", "query, fragment, form_post"]),
+        ("response_mode=cookie", &["cookie", "query, form_post"]),
         ("state=a&state=b", &["state", "more than once"]),
         ("state=%E6%97", &["state", "malformed"]),
     ] {

@@ -110,7 +110,7 @@ fn story(no: No, kind: ErrorKind) -> (&'static str, &'static str) {
         ),
         (No::RequestTooLarge, _) => ("That was too much", "Nothing was changed. Go back and send less."),
         (No::HostUnknown, _) => ("Not found at this host", "Check the host in the address for a typing error."),
-        (No::BodyMalformed | No::BodyTypeUnknown | No::BodyTypeMissing, _) => ("The form could not be read", AGAIN),
+        (No::BodyMalformed | No::BodyTypeUnknown, _) => ("The form could not be read", AGAIN),
         (_, ErrorKind::NotFound) => ("Page not found", "Check the address for a typing error, or go to your account."),
         (_, ErrorKind::MethodNotAllowed) => ("This address is not a page", AGAIN),
         (_, ErrorKind::RateLimited) => ("Too many attempts", "This protects your account against guessing."),
