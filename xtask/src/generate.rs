@@ -76,7 +76,12 @@ fn refusals() -> String {
             row.name,
             row.kind,
             row.meaning,
-            row.text.replace("{}", "…").replace("{value}", "…"),
+            row.detail
+                .unwrap_or(row.text)
+                .replace(['[', ']'], "")
+                .replace("{}", "…")
+                .replace("{value}", "…")
+                .replace("{choices}", "…"),
             row.rfc
         )
         .expect("strings take text");

@@ -45,7 +45,8 @@ impl Dialect {
         // RFC 9110 §9.3.2: HEAD is "identical to GET except that the server MUST NOT send content in the response".
         let method = if incoming.method == "HEAD" { "GET" } else { incoming.method };
         if !address.methods.iter().any(|own| own == method) {
-            return Err(No::MethodUnknown.into());
+            let right = address.methods.iter().map(String::as_str);
+            return Err(Refusal::from(No::MethodUnknown).with_value(incoming.method).with_choices(right));
         }
         let mut slots = Slots::new(address);
         self.read_places(address, method, incoming, &mut slots)?;
@@ -90,10 +91,16 @@ impl Dialect {
         let media_type = media_type(incoming.headers);
         if reads_form && media_type.eq_ignore_ascii_case(FORM) {
             places::read_form(incoming.body, No::BodyMalformed, slots)
-        } else if address.from.json && media_type.eq_ignore_ascii_case("application/json") {
+        } else if address.from.json && media_type.eq_ignore_ascii_case(JSON) {
             places::read_json(incoming.body, slots)
         } else {
-            Err(No::BodyTypeUnknown.into())
+            let read = [(reads_form, FORM), (address.from.json, JSON)];
+            let read = read.into_iter().filter(|(is_read, _)| *is_read).map(|(_, name)| name);
+            // An absent header is no value.
+            let sent = Some(media_type).filter(|sent| !sent.is_empty());
+            let refusal = Refusal::from(No::BodyTypeUnknown);
+            let refusal = sent.map_or(refusal, |sent| refusal.with_value(sent));
+            Err(refusal.with_choices(read))
         }
     }
 
@@ -143,7 +150,11 @@ impl Dialect {
     fn rename_words(&self, params: &mut Params) -> Result<(), Refusal> {
         if let Some(sent) = params.value(Param::GrantType) {
             let own = self.words.iter().find(|own| own.word.as_deref() == Some(sent));
-            let own = own.ok_or(Refusal::of(No::GrantTypeUnknown, Param::GrantType))?;
+            let own = own.ok_or_else(|| {
+                let offered = self.words.iter().filter(|own| self.grants.contains(&own.grant));
+                let words = offered.filter_map(|own| own.word.as_deref());
+                Refusal::of(No::GrantTypeUnknown, Param::GrantType).with_value(sent).with_choices(words)
+            })?;
             replace(params, Param::GrantType, own.grant.as_str());
         }
         if let Some(sent) = params.value(Param::ResponseType) {
@@ -182,6 +193,7 @@ fn replace(params: &mut Params, param: Param, value: &str) {
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
 
 /// Returns the media type of the body, without its parameters.
 fn media_type(headers: &HeaderMap) -> &str {
@@ -210,6 +222,25 @@ fn check_need(address: &Address, params: &mut Params) -> Result<(), Refusal> {
         return Err(no.into());
     }
     Ok(())
+}
+
+impl Dialect {
+    /// Names a refusal more exactly by what stands in the query of a request whose endpoint reads the body only: a parameter is
+    /// then in the wrong place, not missing.
+    #[must_use]
+    pub fn explain(&self, at: At, incoming: &Incoming<'_>, refusal: &Refusal) -> Refusal {
+        let address = self.address(at);
+        let is_in_query = |param: Param| {
+            let query = incoming.query.filter(|_| !address.from.query).unwrap_or_default();
+            places::find(query.as_bytes(), address.wire_name(param)).is_some()
+        };
+        let no = match (refusal.no, refusal.param) {
+            (No::ParameterMissing, Some(param)) if is_in_query(param) => No::ParameterInQuery,
+            (No::ClientMissing, _) if is_in_query(Param::ClientId) => No::ClientInQuery,
+            (no, _) => no,
+        };
+        Refusal { no, ..*refusal }
+    }
 }
 
 /// Reads client credentials from the header only. For endpoints that belong to no dialect.

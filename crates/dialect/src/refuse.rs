@@ -34,7 +34,8 @@ impl Dialect {
         let error = self.error(row.kind);
         let param = refusal.param.or(usual_param(row.kind));
         let wire_name = param.map(|param| at.map_or(param.as_str(), |at| self.address(at).wire_name(param)));
-        let text = refusal.text_with(wire_name.unwrap_or_default());
+        let name = wire_name.unwrap_or_default();
+        let text = if self.has_long_texts { refusal.detail_with(name) } else { refusal.text_with(name) };
         let place = wire_name.or(part_at_fault(refusal.no));
         let faults: Vec<Value> = place.map(|name| json!({"name": name, "error": text})).into_iter().collect();
         let message = error.text.clone().unwrap_or(text);

@@ -24,6 +24,8 @@ pub struct Dialect {
     pub base_url: String,
     /// The waivers that the dialect declares; see [`crate::hazard::HAZARDS`].
     pub waives: Vec<String>,
+    /// True if error texts name the faulty value and the next step.
+    pub(crate) has_long_texts: bool,
     /// The rules for registering applications.
     pub client: ClientRules,
     /// The peculiarities of the surface's pages.

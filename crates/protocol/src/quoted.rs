@@ -31,6 +31,24 @@ impl Quoted {
         quoted
     }
 
+    /// Quotes a list of words with commas between them. A list that is too long is cut after a word and ends in three dots.
+    /// Returns `None` for an empty list.
+    #[must_use]
+    pub fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        const MORE: &str = ", ...";
+        let mut list = String::new();
+        for word in words {
+            let comma = if list.is_empty() { "" } else { ", " };
+            if list.chars().count() + comma.len() + word.chars().count() + MORE.len() > BYTES_MAX && !list.is_empty() {
+                list.push_str(MORE);
+                break;
+            }
+            list.push_str(comma);
+            list.push_str(word);
+        }
+        (!list.is_empty()).then(|| Self::new(&list))
+    }
+
     /// Returns the quoted text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -54,5 +72,14 @@ mod tests {
         let long = Quoted::new(&"x".repeat(200));
         assert_eq!((long.as_str().len(), &long.as_str()[76..]), (80, "x..."));
         assert_eq!(Quoted::new(&"x".repeat(80)).as_str(), "x".repeat(80));
+    }
+
+    #[test]
+    fn a_list_is_cut_after_a_word() {
+        let list = |words: &[&str]| Quoted::list(words.iter().copied()).map(|own| own.as_str().to_owned());
+        assert_eq!(list(&[]), None);
+        assert_eq!(list(&["a", "b"]).as_deref(), Some("a, b"));
+        let long = list(&["links:read"; 20]).unwrap();
+        assert!(long.len() <= BYTES_MAX && long.ends_with("links:read, ..."), "{long}");
     }
 }

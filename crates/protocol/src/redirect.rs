@@ -51,7 +51,7 @@ pub fn verify(client: &Client, requested: Option<&str>) -> Result<VerifiedRedire
     if is_registered {
         Ok(VerifiedRedirect(requested.to_owned()))
     } else {
-        Err(Refusal::of(No::RedirectUriUnregistered, Param::RedirectUri))
+        Err(Refusal::of(No::RedirectUriUnregistered, Param::RedirectUri).with_value(requested))
     }
 }
 

@@ -62,9 +62,12 @@ names! {
     }
 }
 
-/// Declares the refusals: name, kind, defining RFC, text for the client, and meaning for the operator.
+/// Declares the refusals: name, kind, defining RFC, text for the client, and meaning for the operator. A sixth column holds a
+/// longer text for the client.
 macro_rules! refusals {
-    ($($name:ident, $kind:ident, $rfc:literal, $text:literal, $meaning:literal;)*) => {
+    (@detail) => { None };
+    (@detail $detail:literal) => { Some($detail) };
+    ($($name:ident, $kind:ident, $rfc:literal, $text:literal, $meaning:literal $(, $detail:literal)?;)*) => {
         /// A reason to refuse a request.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum No { $(#[doc = $meaning] $name,)* }
@@ -77,6 +80,7 @@ macro_rules! refusals {
             rfc: $rfc,
             text: $text,
             meaning: $meaning,
+            detail: refusals!(@detail $($detail)?),
         },)*];
     };
 }
@@ -96,19 +100,24 @@ pub struct Row {
     pub text: &'static str,
     /// The explanation for the operator.
     pub meaning: &'static str,
+    /// A longer text for the client, which names the faulty value and the next step. `None` if `text` says enough. `{}` stands
+    /// for the parameter, `{value}` for the value and `{choices}` for what would be accepted. A part in square brackets is left
+    /// out if it has a placeholder for something that is not known.
+    pub detail: Option<&'static str>,
 }
 
 refusals! {
     ParameterMissing, InvalidRequest, "RFC 6749 §5.2", "The parameter {} is missing.", "A required parameter was not sent.";
-    ParameterRepeated, InvalidRequest, "RFC 6749 §3.1", "The parameter {} was sent more than once.", "A parameter came twice, in one place or in two.";
-    ParameterMalformed, InvalidRequest, "RFC 6749 §5.2", "The parameter {} is malformed.", "A value cannot be what it should be.";
+    ParameterInQuery, InvalidRequest, "RFC 6749 §3.2", "The parameter {} is missing.", "A required parameter was sent in the query of the URL, where the endpoint does not read it.", "The parameter {} is in the query of the URL, where this endpoint does not read it. Send it in the request body.";
+    ParameterRepeated, InvalidRequest, "RFC 6749 §3.1", "The parameter {} was sent more than once.", "A parameter came twice, in one place or in two.", "The parameter {} was sent more than once. Send it once, in one place.";
+    ParameterMalformed, InvalidRequest, "RFC 6749 §5.2", "The parameter {} is malformed.", "A value cannot be what it should be.", "The parameter {} is malformed. Check its form, its characters and its percent-encoding.";
     ParameterTooLong, InvalidRequest, "RFC 9110 §15.5.14", "The parameter {} is too long: a value may have at most 8192 bytes.", "A value is over the limit.";
-    BodyMalformed, InvalidRequest, "RFC 6749 §5.2", "The request body cannot be read as its Content-Type says.", "Broken encoding of the body.";
-    BodyTypeUnknown, InvalidRequest, "RFC 6749 §3.2", "The Content-Type of the request body is not one that this endpoint reads.", "A body of another media type.";
+    BodyMalformed, InvalidRequest, "RFC 6749 §5.2", "The request body cannot be read as its Content-Type says.", "Broken encoding of the body.", "The request body cannot be read as its Content-Type says. Check the encoding of the body.";
+    BodyTypeUnknown, InvalidRequest, "RFC 6749 §3.2", "The Content-Type of the request body is not one that this endpoint reads.", "A body of another media type.", "The Content-Type of the request body[, {value},] is not one that this endpoint reads[. Send the body as {choices}, and name that type in the Content-Type header].";
     QueryMalformed, InvalidRequest, "RFC 6749 §3.1", "The query of the request cannot be read.", "Broken encoding of the query.";
     RequestTooLarge, InvalidRequest, "RFC 9110 §15.5.14", "The request is too large.", "A body, a parameter, or the number of parameters is over the limit.";
-    AuthorizationMalformed, InvalidRequest, "RFC 6750 §3.1", "The Authorization header cannot be read.", "Not a token, or more than one such header.";
-    TokenSentTwice, InvalidRequest, "RFC 6750 §2", "The access token was sent in more than one way.", "A token in two places at once.";
+    AuthorizationMalformed, InvalidRequest, "RFC 6750 §3.1", "The Authorization header cannot be read.", "Not a token, or more than one such header.", "The Authorization header cannot be read. Send one such header, with a scheme and one token.";
+    TokenSentTwice, InvalidRequest, "RFC 6750 §2", "The access token was sent in more than one way.", "A token in two places at once.", "The access token was sent in more than one way. Send it once, in the Authorization header.";
     ClientHeaderMalformed, InvalidClient, "RFC 6749 §5.2", "Client authentication failed.", "An Authorization header that is not well-formed Basic.";
     ClientUnknown, InvalidClient, "RFC 6749 §5.2", "Client authentication failed.", "No client has this client_id on this surface.";
     ClientDisabled, InvalidClient, "RFC 6749 §5.2", "Client authentication failed.", "The client is disabled.";
@@ -118,20 +127,21 @@ refusals! {
     ClientRegisteredForPost, InvalidClient, "RFC 6749 §2.3", "This client is registered for client_secret_post: send client_id and client_secret in the request body.", "The secret was right, but came in the Authorization header.";
     ClientRegisteredForBasic, InvalidClient, "RFC 6749 §2.3", "This client is registered for client_secret_basic: send the client ID and the secret in the Authorization header.", "The secret was right, but came in the request body.";
     ClientAuthMethodRefused, InvalidClient, "RFC 6749 §2.3", "Client authentication failed.", "The client proved itself by a method that it is not registered for.";
-    ClientMissing, InvalidClient, "RFC 6749 §3.2.1", "Client authentication is required.", "The request does not say which client makes it.";
-    ClientIdsDiffer, InvalidRequest, "RFC 6749 §2.3", "The client ID in the Authorization header and the client_id in the request body differ.", "Two names of the client in one request.";
-    ClientAuthTwice, InvalidRequest, "RFC 6749 §2.3", "Client credentials were sent by more than one method.", "Credentials in the header and in the body.";
+    ClientMissing, InvalidClient, "RFC 6749 §3.2.1", "Client authentication is required.", "The request does not say which client makes it.", "Client authentication is required. Send the client ID and the secret in an Authorization: Basic header, or as client_id and client_secret in the request body.";
+    ClientInQuery, InvalidClient, "RFC 6749 §2.3.1", "Client authentication is required.", "The client credentials were sent in the query of the URL, where the endpoint does not read them.", "Client authentication is required. The client credentials are in the query of the URL, where this endpoint does not read them. Send them in the Authorization header or in the request body.";
+    ClientIdsDiffer, InvalidRequest, "RFC 6749 §2.3", "The client ID in the Authorization header and the client_id in the request body differ.", "Two names of the client in one request.", "The client ID in the Authorization header and the client_id in the request body differ. Send the same client ID in both places, or leave client_id out.";
+    ClientAuthTwice, InvalidRequest, "RFC 6749 §2.3", "Client credentials were sent by more than one method.", "Credentials in the header and in the body.", "Client credentials were sent both in the Authorization header and in the request body. Send them in one of the two.";
     ClientNotConfidential, InvalidClient, "RFC 7662 §2.1", "Client authentication failed.", "A public client asked what only a confidential one may.";
-    GrantTypeUnknown, UnsupportedGrantType, "RFC 6749 §5.2", "This grant_type is not supported.", "The surface does not offer the grant.";
-    GrantTypeNotAllowed, UnauthorizedClient, "RFC 6749 §5.2", "This client may not use this grant_type.", "The client is not registered for the grant.";
+    GrantTypeUnknown, UnsupportedGrantType, "RFC 6749 §5.2", "This grant_type is not supported.", "The surface does not offer the grant.", "The grant_type[ {value}] is not supported here[. Supported: {choices}].";
+    GrantTypeNotAllowed, UnauthorizedClient, "RFC 6749 §5.2", "This client may not use this grant_type.", "The client is not registered for the grant.", "This client may not use the grant_type[ {value}][. It may use: {choices}]. The registration of the client has to allow it.";
     CodeUnknown, InvalidGrant, "RFC 6749 §5.2", "The code is invalid, expired, or was issued to another client.", "Not a code of this server, or long gone.";
     CodeExpired, InvalidGrant, "RFC 6749 §4.1.2", "The code is invalid, expired, or was issued to another client.", "The code is too old.";
     CodeOfOtherClient, InvalidGrant, "RFC 6749 §4.1.3", "The code is invalid, expired, or was issued to another client.", "The code was issued to another client.";
     CodeReplayed, InvalidGrant, "RFC 6749 §4.1.2", "The code is invalid, expired, or was issued to another client.", "The code was used before; what it gave has been revoked.";
     RedirectUriNotRepeated, InvalidGrant, "RFC 6749 §4.1.3", "The parameter redirect_uri is missing: the authorization request had one, so the token request must repeat it.", "The redirect_uri is missing at the token endpoint.";
-    RedirectUriMismatch, InvalidGrant, "RFC 6749 §4.1.3", "The redirect_uri is not the one of the authorization request.", "The redirect_uri at the token endpoint differs.";
-    VerifierMissing, InvalidGrant, "RFC 7636 §4.6", "The code_verifier is missing.", "The authorization request had a challenge; the token request proves nothing.";
-    VerifierWrong, InvalidGrant, "RFC 7636 §4.6", "The code_verifier does not match the code_challenge.", "The verifier does not match the challenge.";
+    RedirectUriMismatch, InvalidGrant, "RFC 6749 §4.1.3", "The redirect_uri is not the one of the authorization request.", "The redirect_uri at the token endpoint differs.", "The redirect_uri[ {value}] is not the one of the authorization request. Send exactly the same value in both requests.";
+    VerifierMissing, InvalidGrant, "RFC 7636 §4.6", "The code_verifier is missing.", "The authorization request had a challenge; the token request proves nothing.", "The code_verifier is missing. The authorization request had a code_challenge, so the token request must send its code_verifier.";
+    VerifierWrong, InvalidGrant, "RFC 7636 §4.6", "The code_verifier does not match the code_challenge.", "The verifier does not match the challenge.", "The code_verifier does not match the code_challenge of the authorization request. The challenge is BASE64URL(SHA256(code_verifier)), without padding.";
     VerifierUnexpected, InvalidGrant, "RFC 9700 §2.1.1", "A code_verifier was sent, but the authorization request had no code_challenge.", "A verifier without a challenge: somebody removed the challenge.";
     GrantRevoked, InvalidGrant, "RFC 6749 §5.2", "The grant was revoked.", "The grant was revoked by the user, the client or the operator.";
     GrantUserGone, InvalidGrant, "RFC 6749 §5.2", "The grant is no longer valid.", "The user is disabled or deleted, or signed out everywhere.";
@@ -141,9 +151,9 @@ refusals! {
     RefreshReplayed, InvalidGrant, "RFC 9700 §4.14.2", "The refresh token is invalid, expired, or was issued to another client.", "An old refresh token came back; the grant has been revoked.";
     RefreshRetryDiffers, InvalidGrant, "RFC 6749 §6", "This refresh token was exchanged a moment ago, with another scope or resource. Repeat that request, or use the new refresh token.", "A public client repeated a refresh, but asked for something else than the first time.";
     RefreshAhead, InvalidGrant, "RFC 6749 §5.2", "The refresh token is invalid, expired, or was issued to another client.", "The refresh token is newer than what the store knows: the store was restored from a backup, or a standby that lagged took over. Nothing was revoked; the user has to connect the application again.";
-    ScopeUnknown, InvalidScope, "RFC 6749 §3.3", "The scope is unknown, malformed, or more than this client may ask for.", "A scope that does not exist on this surface.";
-    ScopeNotAllowed, InvalidScope, "RFC 6749 §3.3", "The scope is unknown, malformed, or more than this client may ask for.", "A scope that the client is not registered for.";
-    ScopeWider, InvalidScope, "RFC 6749 §6", "The scope exceeds what was granted.", "A refresh asked for more than the grant allows.";
+    ScopeUnknown, InvalidScope, "RFC 6749 §3.3", "The scope is unknown, malformed, or more than this client may ask for.", "A scope that does not exist on this surface.", "The scope[ {value}] does not exist here[. This client may ask for: {choices}].";
+    ScopeNotAllowed, InvalidScope, "RFC 6749 §3.3", "The scope is unknown, malformed, or more than this client may ask for.", "A scope that the client is not registered for.", "This client may not ask for the scope[ {value}][. It may ask for: {choices}].";
+    ScopeWider, InvalidScope, "RFC 6749 §6", "The scope exceeds what was granted.", "A refresh asked for more than the grant allows.", "The scope[ {value}] was not granted[. Granted: {choices}]. A refresh cannot add a scope: send the user through a new authorization request.";
     ResourceUnknown, InvalidTarget, "RFC 8707 §2", "The resource {value} is unknown, malformed, or not part of the grant.", "A resource that is not in the configuration.";
     ResourceNotGranted, InvalidTarget, "RFC 8707 §2.2", "The resource {value} is unknown, malformed, or not part of the grant.", "A resource that the grant does not cover.";
     CredentialsWrong, InvalidCredentials, "RFC 6749 §4.3.2", "The user name or the password is wrong.", "Unknown user, wrong password, or an account without a password.";
@@ -174,23 +184,23 @@ refusals! {
     UpstreamSignUpClosed, InvalidGrant, "OWASP ASVS 5.0 V6.8", "There is no account for you on this server, and signing in by way of the issuer does not make one. Ask the operator of this server for an account.", "The identity is linked to no account, and `upstream.google.sign_up` does not let it have one.";
     UpstreamNotFresh, LoginRequired, "OpenID Connect Core §3.1.2.1", "The issuer does not say that you proved who you are just now. Sign in with your password.", "A sign-in that had to be fresh (`prompt=login`, `max_age`, a change of the account) came back from the issuer without an `auth_time`, or with an old one.";
     UpstreamUserDisabled, InvalidGrant, "RFC 6749 §5.2", "This account is disabled.", "The account behind the identity is disabled or gone.";
-    TokenMissing, InvalidToken, "RFC 6750 §3.1", "An access token is required.", "A protected address was asked without a token.";
+    TokenMissing, InvalidToken, "RFC 6750 §3.1", "An access token is required.", "A protected address was asked without a token.", "An access token is required. Send it in an Authorization: Bearer header.";
     TokenUnknown, InvalidToken, "RFC 6750 §3.1", "The access token is invalid, expired or revoked.", "Not a token of this surface, or long gone.";
     TokenExpired, InvalidToken, "RFC 6750 §3.1", "The access token is invalid, expired or revoked.", "The token is too old.";
     TokenRevoked, InvalidToken, "RFC 6750 §3.1", "The access token is invalid, expired or revoked.", "The token, its grant, its client or its user is gone.";
-    TokenWithoutUser, InvalidToken, "OpenID Connect Core §5.3.1", "The access token speaks for no user.", "A client_credentials token at an address about a user.";
+    TokenWithoutUser, InvalidToken, "OpenID Connect Core §5.3.1", "The access token speaks for no user.", "A client_credentials token at an address about a user.", "The access token speaks for no user. Use a token that a user authorized, not one of the client_credentials grant.";
     TokenOfOtherClient, UnauthorizedClient, "RFC 7009 §2.1", "The token was not issued to this client.", "A client tried to revoke another client's token.";
     TokenScopeTooSmall, InsufficientScope, "RFC 6750 §3.1", "The access token does not have the scope that this address requires.", "The scope is too small.";
-    RedirectUriMissing, InvalidRequest, "RFC 6749 §3.1.2.3", "The parameter redirect_uri is missing.", "The client has not exactly one redirect URI and the request names none.";
-    RedirectUriUnregistered, InvalidRequest, "RFC 6749 §3.1.2.4", "The redirect_uri is not registered for this client.", "The redirect URI is, byte for byte, none of the client's.";
-    AuthorizeClientUnknown, UnknownClient, "RFC 6749 §4.1.2.1", "The client_id is unknown.", "An authorization request of an unknown or disabled client.";
-    ResponseTypeUnknown, UnsupportedResponseType, "RFC 6749 §4.1.2.1", "This response_type is not supported.", "The surface does not offer the response type.";
-    ResponseTypeNotAllowed, UnauthorizedClient, "RFC 6749 §4.1.2.1", "This client may not use this response_type.", "The client is not registered for the grant behind the response type.";
-    ResponseModeUnknown, InvalidRequest, "OAuth 2.0 Multiple Response Types §2.1", "This response_mode is not supported.", "A response mode that does not exist here.";
-    ChallengeMissing, InvalidRequest, "RFC 7636 §4.4.1", "A code_challenge is required.", "The client must use PKCE.";
-    ChallengeMethodUnknown, InvalidRequest, "RFC 7636 §4.4.1", "The code_challenge_method must be S256.", "The plain method, or none named, or an unknown one.";
+    RedirectUriMissing, InvalidRequest, "RFC 6749 §3.1.2.3", "The parameter redirect_uri is missing.", "The client has not exactly one redirect URI and the request names none.", "The parameter redirect_uri is missing. It can be left out only by a client that has exactly one registered redirect URI.";
+    RedirectUriUnregistered, InvalidRequest, "RFC 6749 §3.1.2.4", "The redirect_uri is not registered for this client.", "The redirect URI is, byte for byte, none of the client's.", "The redirect_uri[ {value}] is not registered for this client. Register it exactly as the request sends it, or send a registered one.";
+    AuthorizeClientUnknown, UnknownClient, "RFC 6749 §4.1.2.1", "The client_id is unknown.", "An authorization request of an unknown or disabled client.", "There is no client with this client_id here. Check that the client_id is copied in full, and that the client is registered for this API.";
+    ResponseTypeUnknown, UnsupportedResponseType, "RFC 6749 §4.1.2.1", "This response_type is not supported.", "The surface does not offer the response type.", "The response_type[ {value}] is not supported here[. Supported: {choices}].";
+    ResponseTypeNotAllowed, UnauthorizedClient, "RFC 6749 §4.1.2.1", "This client may not use this response_type.", "The client is not registered for the grant behind the response type.", "This client may not use the response_type[ {value}][. It may use: {choices}]. The registration of the client has to allow it.";
+    ResponseModeUnknown, InvalidRequest, "OAuth 2.0 Multiple Response Types §2.1", "This response_mode is not supported.", "A response mode that does not exist here.", "The response_mode[ {value}] is not supported here[. Supported: {choices}].";
+    ChallengeMissing, InvalidRequest, "RFC 7636 §4.4.1", "A code_challenge is required.", "The client must use PKCE.", "A code_challenge is required. Send one with code_challenge_method=S256 (PKCE, RFC 7636).";
+    ChallengeMethodUnknown, InvalidRequest, "RFC 7636 §4.4.1", "The code_challenge_method must be S256.", "The plain method, or none named, or an unknown one.", "The code_challenge_method must be S256[; the request has {value}].";
     PromptMalformed, InvalidRequest, "OpenID Connect Core §3.1.2.1", "The prompt is malformed: none cannot stand together with other words.", "prompt=none together with another word.";
-    PromptUnknown, InvalidRequest, "OpenID Connect Core §3.1.2.1", "This prompt is not supported here. Supported words: none, login, select_account, consent.", "A word in prompt that this server does not know, such as create.";
+    PromptUnknown, InvalidRequest, "OpenID Connect Core §3.1.2.1", "This prompt is not supported here. Supported words: none, login, select_account, consent.", "A word in prompt that this server does not know, such as create.", "The prompt[ {value}] is not supported here. Supported: none, login, select_account, consent.";
     UserDenied, AccessDenied, "RFC 6749 §4.1.2.1", "The user denied the request.", "The user pressed Deny.";
     LoginNeeded, LoginRequired, "OpenID Connect Core §3.1.2.6", "The user is not signed in.", "prompt=none and nobody is signed in.";
     SecondFactorNeeded, InteractionRequired, "OpenID Connect Core §3.1.2.6", "The user must answer a question first.", "prompt=none and a second factor is missing.";
@@ -198,8 +208,8 @@ refusals! {
     PageStale, InvalidRequest, "OWASP ASVS 5.0 V3.5", "The page is too old or belongs to another browser. Go back to the application and start again.", "A form whose seal does not open: expired, of another browser, or forged.";
     PageOfOther, InvalidRequest, "OWASP ASVS 5.0 V3.5", "The form belongs to another person than the one who is signed in now. Nothing was changed.", "A form of the account or developer pages was sent after somebody else had signed in to the same browser.";
     AddressUnknown, NotFound, "RFC 9110 §15.5.5", "There is nothing at this address.", "No endpoint or page has this path.";
-    HostUnknown, NotFound, "RFC 9110 §15.5.20", "This server does not answer for this host.", "No dialect has this Host.";
-    MethodUnknown, MethodNotAllowed, "RFC 9110 §15.5.6", "This address is not asked by this method.", "An endpoint was asked by another method.";
+    HostUnknown, NotFound, "RFC 9110 §15.5.20", "This server does not answer for this host.", "No dialect has this Host.", "This server does not answer for the host[ {value}]. If you run this server behind a reverse proxy: does the proxy pass on the Host header of the request?";
+    MethodUnknown, MethodNotAllowed, "RFC 9110 §15.5.6", "This address is not asked by this method.", "An endpoint was asked by another method.", "This endpoint does not accept the method[ {value}][. Use {choices}].";
     TooManyRequests, RateLimited, "RFC 6585 §4", "Too many requests. Wait and try again.", "A rate limit.";
     Busy, TemporarilyUnavailable, "RFC 9110 §15.6.4", "The server is busy or cannot write at the moment. Try again.", "The store does not take writes, or a queue is full.";
     Broken, ServerError, "RFC 9110 §15.6.1", "Something went wrong on the server. The request id helps its operator to find out what.", "A fault; the log has the cause under the request id.";
@@ -297,6 +307,8 @@ pub struct Refusal {
     pub retry_after_s: Option<u64>,
     /// The faulty value, for texts that show it.
     pub value: Option<Quoted>,
+    /// What would be accepted instead, for texts that list it.
+    pub choices: Option<Quoted>,
 }
 
 impl std::fmt::Debug for Refusal {
@@ -306,6 +318,9 @@ impl std::fmt::Debug for Refusal {
         if let Some(value) = &self.value {
             told.field("value", value);
         }
+        if let Some(choices) = &self.choices {
+            told.field("choices", choices);
+        }
         told.finish()
     }
 }
@@ -314,13 +329,19 @@ impl Refusal {
     /// Makes a refusal that names the faulty parameter.
     #[must_use]
     pub const fn of(no: No, param: Param) -> Self {
-        Self { no, param: Some(param), retry_after_s: None, value: None }
+        Self { no, param: Some(param), retry_after_s: None, value: None, choices: None }
     }
 
     /// Adds the faulty value to the refusal.
     #[must_use]
     pub fn with_value(self, value: &str) -> Self {
         Self { value: Some(Quoted::new(value)), ..self }
+    }
+
+    /// Adds what would be accepted instead. An empty list is not told.
+    #[must_use]
+    pub fn with_choices<'a>(self, choices: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { choices: Quoted::list(choices), ..self }
     }
 
     /// Returns the row of the table.
@@ -344,11 +365,51 @@ impl Refusal {
             None => text.replace(" {value}", ""),
         }
     }
+
+    /// Returns the text that names the faulty value and the next step.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        self.detail_with(self.param.map_or("", Param::as_str))
+    }
+
+    /// As [`Self::detail`], for a client that knows the faulty parameter by the name `param`.
+    #[must_use]
+    pub fn detail_with(&self, param: &str) -> String {
+        let Some(detail) = self.row().detail else { return self.text_with(param) };
+        let mut told = String::new();
+        for (at, part) in detail.split(['[', ']']).enumerate() {
+            let is_optional = at % 2 == 1;
+            let is_known = (self.value.is_some() || !part.contains("{value}"))
+                && (self.choices.is_some() || !part.contains("{choices}"));
+            if is_optional && !is_known {
+                continue;
+            }
+            let mut rest = part;
+            while let Some((before, placeholder, after)) = next_placeholder(rest) {
+                told.push_str(before);
+                told.push_str(match placeholder {
+                    "{value}" => self.value.as_ref().map_or("", Quoted::as_str),
+                    "{choices}" => self.choices.as_ref().map_or("", Quoted::as_str),
+                    _ => param,
+                });
+                rest = after;
+            }
+            told.push_str(rest);
+        }
+        told
+    }
+}
+
+/// Splits a text at its first placeholder: the text before it, the placeholder, and the text after it.
+fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
+    let from = text.find('{')?;
+    let to = from + text[from..].find('}')? + 1;
+    Some((&text[..from], &text[from..to], &text[to..]))
 }
 
 impl From<No> for Refusal {
     fn from(no: No) -> Self {
-        Self { no, param: None, retry_after_s: None, value: None }
+        Self { no, param: None, retry_after_s: None, value: None, choices: None }
     }
 }
 
@@ -432,5 +493,39 @@ mod tests {
         }
         let unknown = Refusal::of(No::ResourceUnknown, Param::Resource).with_value("urn:a");
         assert_eq!(unknown.text(), "The resource urn:a is unknown, malformed, or not part of the grant.");
+    }
+
+    #[test]
+    fn a_detail_names_what_is_known_and_leaves_out_what_is_not() {
+        let refusal = Refusal::of(No::ScopeUnknown, Param::Scope);
+        let told = [refusal, refusal.with_value("calendar"), refusal.with_choices(["profile", "email"])];
+        assert_eq!(
+            told.map(|own| own.detail()),
+            [
+                "The scope does not exist here.",
+                "The scope calendar does not exist here.",
+                "The scope does not exist here. This client may ask for: profile, email.",
+            ]
+        );
+        assert_eq!(refusal.with_choices([]), refusal);
+        let sly = refusal.with_value("{choices}[x]{}").with_choices(["profile"]);
+        let told = "The scope {choices}[x]{} does not exist here. This client may ask for: profile.";
+        assert_eq!(sly.detail(), told);
+    }
+
+    /// RFC 6749 §5.2: values for "error_description" "MUST NOT include characters outside the set %x20-21 / %x23-5B /
+    /// %x5D-7E".
+    #[test]
+    fn a_detail_fits_into_an_error_description_and_has_whole_parts_rfc_6749_5_2() {
+        for row in TABLE {
+            let Some(detail) = row.detail else { continue };
+            assert!(detail.bytes().all(|b| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e)), "{}", row.name);
+            assert_eq!(detail.matches('[').count(), detail.matches(']').count(), "{}", row.name);
+            let bare = Refusal::of(row.no, Param::Code).detail();
+            assert!(!bare.contains(['{', '[', ']']) && !bare.contains("  "), "{}: {bare}", row.name);
+            let full = Refusal::of(row.no, Param::Code).with_value("VALUE").with_choices(["CHOICE"]).detail();
+            assert_eq!(detail.contains("{value}"), full.contains("VALUE"), "{}: {full}", row.name);
+            assert_eq!(detail.contains("{choices}"), full.contains("CHOICE"), "{}: {full}", row.name);
+        }
     }
 }

@@ -63,8 +63,13 @@ fn patch(request: &Request) -> Result<Option<Map<String, Value>>, Refusal> {
                 return Err(no.into());
             }
             let is_json = |own: &&str| request.media_type().eq_ignore_ascii_case(own);
-            if !["application/merge-patch+json", "application/json"].iter().any(is_json) {
-                return Err(No::BodyTypeUnknown.into());
+            let read = ["application/merge-patch+json", "application/json"];
+            if !read.iter().any(is_json) {
+                // An absent header is no value.
+                let sent = Some(request.media_type()).filter(|sent| !sent.is_empty());
+                let refusal = Refusal::from(No::BodyTypeUnknown);
+                let refusal = sent.map_or(refusal, |sent| refusal.with_value(sent));
+                return Err(refusal.with_choices(read));
             }
             match exact::read(&request.body) {
                 Ok(Value::Object(patch)) => Ok(Some(patch)),
@@ -72,7 +77,10 @@ fn patch(request: &Request) -> Result<Option<Map<String, Value>>, Refusal> {
                 Err(Inexact::Number(number)) => Err(Refusal::from(No::AttributeInexact).with_value(&number)),
             }
         }
-        _ => Err(No::MethodUnknown.into()),
+        _ => {
+            let refusal = Refusal::from(No::MethodUnknown).with_value(request.method.as_str());
+            Err(refusal.with_choices(["GET", "PATCH"]))
+        }
     }
 }
 
@@ -88,7 +96,7 @@ fn refuse(refusal: &Refusal) -> Response {
         ErrorKind::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     };
-    let body = json!({"error": row.kind.as_str(), "error_description": refusal.text()});
+    let body = json!({"error": row.kind.as_str(), "error_description": refusal.detail()});
     let mut response = json_answer(status, &body);
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {

@@ -9,6 +9,7 @@ use protocol::wire::{Param, Params};
 use crate::app::{App, busy};
 use crate::browser::PageRequest;
 use crate::fault::Fault;
+use crate::http::answer::Form;
 use crate::http::{Request, Response, answer};
 use crate::observe::log;
 use crate::render::face::Logo;
@@ -33,7 +34,7 @@ pub(crate) fn refused(
     let context = Context { request_id: page.http.id.as_str(), ..Context::default() };
     let out = match dialect.or_else(|| Some((usual(app)?, None))) {
         Some((dialect, at)) => answer::outgoing(dialect.refuse(at, refusal, &context)),
-        None => answer::plain(StatusCode::BAD_REQUEST, refusal.text()),
+        None => answer::plain(StatusCode::BAD_REQUEST, refusal.detail()),
     };
     let response = if page.http.wants_html() {
         // The status of a page describes the refusal, whatever status the dialect uses for programs.
@@ -43,6 +44,19 @@ pub(crate) fn refused(
         out
     };
     marked(response, *refusal)
+}
+
+/// As [`refused`], for a redirect URI that is not registered. The page shows what the request says.
+#[must_use]
+pub(crate) fn refused_redirect(
+    app: &App,
+    page: &PageRequest<'_>,
+    refusal: &Refusal,
+    told: refused::RedirectFacts,
+) -> Response {
+    let status = StatusCode::from_u16(refusal.row().kind.page_status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let shown = refused::Refused::new(refusal, page.http.id.as_str()).with_redirect(told);
+    marked(page.html(app, status, app.templates.render(&shown)), *refusal)
 }
 
 /// As [`refused`], for one of this server's own pages. The page has a link to `way`, a path below that of the issuer.
@@ -67,14 +81,21 @@ pub(crate) fn allow_logo(response: &mut Response, client: &Client) {
     }
 }
 
-/// Returns the response to a request for a host that is not served here.
-pub(crate) fn misdirected(app: &App, status: StatusCode) -> Response {
+/// The answer to a request for a host that is not served here. It names the host that came, and none that is served.
+pub(crate) fn misdirected(app: &App, request: &Request, status: StatusCode) -> Response {
+    let refusal = Refusal::from(No::HostUnknown);
+    let refusal = request.host().map_or(refusal, |host| refusal.with_value(host));
     let mut response = match usual(app) {
-        Some(dialect) => answer::outgoing(dialect.refuse(None, &No::HostUnknown.into(), &Context::default())),
-        None => answer::plain(status, No::HostUnknown.row().text),
+        // Without a cookie: it would be for the wrong host.
+        _ if request.wants_html() => {
+            let page = refused::Refused::new(&refusal, request.id.as_str()).elsewhere();
+            answer::html(status, app.templates.render(&page), Form::Here)
+        }
+        Some(dialect) => answer::outgoing(dialect.refuse(None, &refusal, &Context::default())),
+        None => answer::plain(status, refusal.detail()),
     };
     *response.status_mut() = status;
-    marked(response, No::HostUnknown)
+    marked(response, refusal)
 }
 
 /// Returns the dialect whose format is used for requests that belong to none.
@@ -120,7 +141,7 @@ pub(crate) fn is_of_known_client(no: No) -> bool {
     };
     match no {
         No::RedirectUriUnregistered => true,
-        No::ClientUnknown | No::ClientHeaderMalformed | No::ClientMissing => false,
+        No::ClientUnknown | No::ClientHeaderMalformed | No::ClientMissing | No::ClientInQuery => false,
         _ => !matches!(
             no.row().kind,
             InvalidRequest

@@ -41,8 +41,12 @@ pub async fn answer(app: &App, request: &Request) -> Response {
                 answers::refused(app, &PageRequest::read(app, request), None, &answers::broken(request, &fault))
             })
         }
-        Some(Route::UnknownHost) => answers::misdirected(app, StatusCode::MISDIRECTED_REQUEST),
-        None => answers::misdirected(app, StatusCode::BAD_REQUEST),
+        Some(Route::UnknownHost) => {
+            // What the page about the wrong host needs, such as its style, is no secret.
+            let asset = pages::asset_at(app, request);
+            asset.unwrap_or_else(|| answers::misdirected(app, request, StatusCode::MISDIRECTED_REQUEST))
+        }
+        None => answers::misdirected(app, request, StatusCode::BAD_REQUEST),
     };
     finish(app, request, &mut response, begun, route);
     response

@@ -368,3 +368,52 @@ async fn the_limits_of_a_person_hold() {
     assert_eq!(browser.send(&form, "/developer/tokens/new", &register[..2]).await.status, 400);
     assert_eq!(app.store.personals(Some(UserKey(1))).await.unwrap().len(), 50);
 }
+
+/// The page about an authorization request of `client_id` with this redirect URI.
+async fn unregistered(browser: &Browser<'_>, client_id: &str, sent: &str) -> Page {
+    let uri: String = form_urlencoded::byte_serialize(sent.as_bytes()).collect();
+    let page =
+        browser.open(&format!("/oauth/authorize?response_type=code&client_id={client_id}&redirect_uri={uri}")).await;
+    assert_eq!(page.status, 400, "{}", page.body);
+    page
+}
+
+#[tokio::test]
+async fn the_owner_of_an_application_sees_what_is_registered_and_adds_what_came_and_a_stranger_sees_what_came_only() {
+    let app = server(&["standard"], Settings::new(ISSUER)).await;
+    let browser = Browser::new(&app);
+    let form = browser.enter(NEW_APPLICATION).await;
+    let fields = [("action", "create"), ("name", "Importer"), ("redirect_uris", "https://app.example/cb")];
+    let made = browser.send(&form, NEW_APPLICATION, &fields).await;
+    let client_id = made.shown("client-id").expect("it has a client ID");
+    let sent = "https://app.example/cb/";
+
+    let stranger = unregistered(&Browser::new(&app), &client_id, sent).await;
+    assert!(stranger.body.contains("<code>https://app.example/cb/</code>"), "{}", stranger.body);
+    assert!(stranger.body.contains("Importer") && stranger.body.contains("Sign in to the developer area"));
+    assert!(!stranger.body.contains(">https://app.example/cb<"), "{}", stranger.body);
+    assert!(!stranger.body.contains("It differs") && !stranger.body.contains("add-redirect-uri"), "{}", stranger.body);
+
+    let owner = unregistered(&browser, &client_id, sent).await;
+    assert!(owner.body.contains("<li><code>https://app.example/cb</code></li>"), "{}", owner.body);
+    assert!(owner.body.contains("It differs at character 23: the request has a slash at the end"), "{}", owner.body);
+    let path = format!("/developer/applications/{client_id}");
+    let add = [("action", "add-redirect-uri"), ("redirect_uri", sent)];
+    // A sign-in of long ago is confirmed first, and what was to be added is there afterwards.
+    app.clock.set(NOW.plus(16 * 60));
+    let owner = unregistered(&browser, &client_id, sent).await;
+    let asked = browser.send(&owner, &path, &add).await;
+    assert!(asked.path.contains("&again=1"), "{}", asked.path);
+    let back = browser.sign_in(&asked).await;
+    assert!(back.body.contains(">\nhttps://app.example/cb\nhttps://app.example/cb/</textarea>"), "{}", back.body);
+    let added = browser.send(&back, &path, &add).await;
+    assert!(added.path.ends_with("?done=add-redirect-uri"), "{} {}", added.path, added.body);
+    let client = &app.store.clients(Some(UserKey(1)), None, 9).await.unwrap()[0];
+    assert_eq!(client.redirect_uris, ["https://app.example/cb", sent]);
+
+    // What cannot be registered has no button, but a reason.
+    let never = unregistered(&browser, &client_id, "http://app.example/cb").await;
+    assert!(!never.body.contains("add-redirect-uri") && never.body.contains("must use https"), "{}", never.body);
+    let script = unregistered(&browser, &client_id, "https://app.example/<script>alert(1)</script>").await;
+    assert!(!script.body.contains("<script>alert"), "{}", script.body);
+}

@@ -93,7 +93,7 @@ fn merge(layers: Vec<Table>, is_standard: bool) -> Table {
         own.lay(layer, "", &is_whole);
     }
     if !is_standard {
-        merged.0.retain(|entry| !matches!(entry.key.as_str(), "grants" | "hosts" | "waives" | "resources"));
+        merged.0.retain(|entry| !matches!(entry.key.as_str(), "grants" | "hosts" | "waives" | "resources" | "texts"));
         restrict_endpoints(&mut merged, &own);
     }
     merged.lay(own, "", &is_whole);
@@ -144,6 +144,7 @@ fn build(name: &str, file: &File, reader: &mut Reader<'_>) -> Option<Dialect> {
         prefix: parts::prefix(file, reader),
         base_url: String::new(),
         waives: file.waives.iter().flat_map(|waives| &waives.value).map(|waiver| waiver.value.clone()).collect(),
+        has_long_texts: parts::has_long_texts(file, reader),
         client: parts::client(&file.client, reader),
         screen: parts::screen(&file.screen, reader),
         limits: parts::limits(file, reader),

@@ -266,6 +266,12 @@ pub(super) fn hosts(file: &File, reader: &mut Reader<'_>) -> Vec<String> {
     hosts
 }
 
+/// Returns true if error texts name the faulty value and the next step. A dialect that does not say so keeps the short texts.
+pub(super) fn has_long_texts(file: &File, reader: &mut Reader<'_>) -> bool {
+    let texts = file.texts.as_ref().and_then(|word| one_of("word", word, &["short", "long"], reader));
+    texts == Some(1)
+}
+
 pub(super) fn prefix(file: &File, reader: &mut Reader<'_>) -> Option<String> {
     let prefix = file.prefix.as_ref()?;
     let is_path = prefix.value.is_empty() || (is_path(&prefix.value) && !prefix.value.ends_with('/'));

@@ -60,19 +60,27 @@ impl Request {
     pub(super) fn parse(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Self, Refusal> {
         check_parameters(params)?;
         let missing = Refusal::of(No::ParameterMissing, Param::ResponseType);
-        let response_type = match params.value(Param::ResponseType).ok_or(missing)? {
+        let asked = params.value(Param::ResponseType).ok_or(missing)?;
+        let response_type = match asked {
             "code" => Some(ResponseType::Code),
             "token" => Some(ResponseType::Token),
             _ => None,
         };
-        let response_type = response_type
-            .filter(|own| turn.policy.grants.contains(&own.grant()))
-            .ok_or(Refusal::of(No::ResponseTypeUnknown, Param::ResponseType))?;
+        let response_type = response_type.filter(|own| turn.policy.grants.contains(&own.grant())).ok_or_else(|| {
+            let offered = words_of(&turn.policy.grants);
+            Refusal::of(No::ResponseTypeUnknown, Param::ResponseType).with_value(asked).with_choices(offered)
+        })?;
         if !client.grants.contains(&response_type.grant()) {
-            return Err(Refusal::of(No::ResponseTypeNotAllowed, Param::ResponseType));
+            let refusal = Refusal::of(No::ResponseTypeNotAllowed, Param::ResponseType).with_value(asked);
+            let usable = client.grants.iter().filter(|own| turn.policy.grants.contains(own));
+            return Err(refusal.with_choices(words_of(usable)));
         }
-        if params.value(Param::ResponseMode).is_some_and(|mode| !response_type.may_travel(mode, turn.policy)) {
-            return Err(Refusal::of(No::ResponseModeUnknown, Param::ResponseMode));
+        let mode = params.value(Param::ResponseMode);
+        if let Some(mode) = mode.filter(|mode| !response_type.may_travel(mode, turn.policy)) {
+            let modes = ["query", "fragment", "form_post"];
+            let usable = modes.into_iter().filter(|own| response_type.may_travel(own, turn.policy));
+            let refusal = Refusal::of(No::ResponseModeUnknown, Param::ResponseMode).with_value(mode);
+            return Err(refusal.with_choices(usable));
         }
         let permission = issue::requested_permission(params, client, turn)?;
         let challenge = match response_type {
@@ -95,6 +103,12 @@ impl Request {
         })
     }
 }
+
+/// The response types by which these grants begin.
+fn words_of<'g>(grants: impl IntoIterator<Item = &'g GrantType>) -> impl Iterator<Item = &'static str> {
+    grants.into_iter().filter_map(|grant| grant.row().response_type)
+}
+
 /// Refuses parameters that could not be read, parameters that together are larger than [`REQUEST_BYTES_MAX`], and a
 /// `state` that an HTML form cannot carry back.
 fn check_parameters(params: &Params) -> Result<(), Refusal> {
@@ -115,13 +129,12 @@ fn check_parameters(params: &Params) -> Result<(), Refusal> {
 fn challenge(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Option<Digest>, Refusal> {
     let method = params.value(Param::CodeChallengeMethod);
     match params.value(Param::CodeChallenge) {
-        Some(text) => pkce::challenge(text, method).map(Some).map_err(|no| Refusal {
-            param: Some(if no == No::ChallengeMethodUnknown {
-                Param::CodeChallengeMethod
-            } else {
-                Param::CodeChallenge
-            }),
-            ..no.into()
+        Some(text) => pkce::challenge(text, method).map(Some).map_err(|no| match no {
+            No::ChallengeMethodUnknown => {
+                let sent = method.unwrap_or("none, which means plain");
+                Refusal::of(no, Param::CodeChallengeMethod).with_value(sent)
+            }
+            no => Refusal::of(no, Param::CodeChallenge),
         }),
         // RFC 9700 §2.1.1: "Public clients MUST use PKCE". OAuth 2.1 requires it of every client, and so does each
         // surface without a waiver.
@@ -140,8 +153,8 @@ fn challenge(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Option
 fn prompt(text: Option<&str>) -> Result<Vec<&str>, Refusal> {
     let words: Vec<&str> = text.unwrap_or_default().split(' ').filter(|word| !word.is_empty()).collect();
     // OpenID Connect Core §3.1.2.1 lets a server return an error for a value that it does not understand.
-    if words.iter().any(|word| !["none", "login", "select_account", "consent"].contains(word)) {
-        return Err(Refusal::of(No::PromptUnknown, Param::Prompt));
+    if let Some(unknown) = words.iter().find(|word| !["none", "login", "select_account", "consent"].contains(word)) {
+        return Err(Refusal::of(No::PromptUnknown, Param::Prompt).with_value(unknown));
     }
     // OpenID Connect Core §3.1.2.1: "If this parameter contains none with any other value, an error is returned."
     if words.contains(&"none") && words.len() > 1 {

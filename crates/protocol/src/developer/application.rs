@@ -146,8 +146,29 @@ pub(super) fn save(
     turn: &mut Turn<'_>,
 ) -> Result<Done, Refusal> {
     let seen = alterable(signed, client_id, facts)?;
-    let client =
-        registration::changed(seen, &particulars.0, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
+    change(signed, seen, &particulars.0, turn)
+}
+
+/// Adds a redirect URI to those of the application.
+pub(super) fn add_redirect_uri(
+    signed: &Signed,
+    client_id: &str,
+    uri: &str,
+    facts: &Facts,
+    turn: &mut Turn<'_>,
+) -> Result<Done, Refusal> {
+    let seen = alterable(signed, client_id, facts)?;
+    let mut uris = seen.redirect_uris.clone();
+    if !uris.iter().any(|own| own == uri) {
+        uris.push(uri.to_owned());
+    }
+    let mut proposal = Proposal::default();
+    proposal.set(Setting::RedirectUris, Given::Texts(uris));
+    change(signed, seen, &proposal, turn)
+}
+
+fn change(signed: &Signed, seen: &Arc<Client>, proposal: &Proposal, turn: &mut Turn<'_>) -> Result<Done, Refusal> {
+    let client = registration::changed(seen, proposal, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
     if client == **seen {
         return Ok(Done::Application(Arc::clone(seen), None));
     }

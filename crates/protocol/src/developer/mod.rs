@@ -4,6 +4,7 @@
 mod application;
 mod done;
 mod personal;
+mod redirect_fault;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ pub use application::{Particulars, secret_reference, typed_value};
 pub use done::{APPLICATIONS_MAX, Done, PERSONALS_MAX};
 pub(crate) use personal::personal_row;
 pub use personal::{Lifetime, TokenReference, TokenWish};
+pub use redirect_fault::{RedirectFault, RedirectFaultCall};
 
 use crate::line::Call;
 use crate::line::{AccountKey, Facts, Key, Turn, Wants};
@@ -57,6 +59,13 @@ pub enum Act {
         /// The new values.
         particulars: Particulars,
     },
+    /// Register one more redirect URI of an application.
+    AddRedirectUri {
+        /// Which application, by its client_id.
+        client_id: String,
+        /// The redirect URI.
+        uri: String,
+    },
     /// Delete an application, by its `client_id`.
     Delete(String),
     /// Give an application, by its `client_id`, a second secret.
@@ -94,6 +103,7 @@ impl Call for DeveloperCall {
         match &self.act {
             Act::See(client_id)
             | Act::Save { client_id, .. }
+            | Act::AddRedirectUri { client_id, .. }
             | Act::Delete(client_id)
             | Act::AddSecret(client_id)
             | Act::RetireSecret { client_id, .. } => wants.add(Key::Client(client_id.clone())),
@@ -123,6 +133,9 @@ impl Call for DeveloperCall {
             Act::See(client_id) => Done::Application(Arc::clone(application::own(&signed, client_id, facts)?), None),
             Act::Create { particulars, kind } => application::create(&signed, particulars, kind, facts, turn)?,
             Act::Save { client_id, particulars } => application::save(&signed, client_id, particulars, facts, turn)?,
+            Act::AddRedirectUri { client_id, uri } => {
+                application::add_redirect_uri(&signed, client_id, uri, facts, turn)?
+            }
             Act::Delete(client_id) => application::delete(&signed, client_id, facts, turn)?,
             Act::AddSecret(client_id) => application::add_secret(&signed, client_id, facts, turn)?,
             Act::RetireSecret { client_id, secret } => {

@@ -103,6 +103,7 @@ fn acts() -> Vec<Act> {
         Act::See("web".into()),
         create("https://a.example/", ""),
         save(particulars("New", "", "https://a.example/")),
+        Act::AddRedirectUri { client_id: "web".into(), uri: "https://new.example/".into() },
         Act::Delete("web".into()),
         Act::AddSecret("web".into()),
         Act::RetireSecret { client_id: "web".into(), secret: None },
@@ -143,6 +144,7 @@ fn needs(act: &Act) -> (bool, bool) {
         // Saving needs a recent sign-in only for redirect URIs. Names and logos give access to nothing.
         Act::Create { .. }
         | Act::Save { .. }
+        | Act::AddRedirectUri { .. }
         | Act::Delete(_)
         | Act::AddSecret(_)
         | Act::RetireSecret { .. }
@@ -165,7 +167,7 @@ fn every_act_asks_for_the_confirmation_and_the_seal_that_it_needs_asvs_7_5_1() {
     all.push(Act::RevokeToken(token.unwrap()));
     let kinds: std::collections::BTreeSet<String> =
         all.iter().map(|act| format!("{act:?}").split(['(', ' ']).next().unwrap().to_owned()).collect();
-    assert_eq!(kinds.len(), 10, "each of the acts: {kinds:?}");
+    assert_eq!(kinds.len(), 11, "each of the acts: {kinds:?}");
     for act in all {
         let ((is_recent_needed, is_seal_needed), told) = (needs(&act), format!("{act:?}"));
         let browser = Digest::of(b"browser");

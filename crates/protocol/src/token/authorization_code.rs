@@ -79,7 +79,7 @@ impl Request {
             Some(named) if named == code.redirect_uri => Ok(()),
             None if !code.is_redirect_uri_named || self.params.is_redirect_uri_assumed => Ok(()),
             None => Err(Refusal::of(No::RedirectUriNotRepeated, Param::RedirectUri)),
-            Some(_) => Err(Refusal::of(No::RedirectUriMismatch, Param::RedirectUri)),
+            Some(sent) => Err(Refusal::of(No::RedirectUriMismatch, Param::RedirectUri).with_value(sent)),
         }
     }
 }

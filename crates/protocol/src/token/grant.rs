@@ -30,7 +30,8 @@ impl GrantRequest {
         keys: &Keys,
         address: &str,
     ) -> Result<Self, Refusal> {
-        let unknown = Refusal::of(No::GrantTypeUnknown, Param::GrantType);
+        let offered = policy.grants.iter().filter(|own| **own != GrantType::Implicit).map(|own| own.as_str());
+        let unknown = Refusal::of(No::GrantTypeUnknown, Param::GrantType).with_value(word).with_choices(offered);
         let kind = GrantType::from_name(word).filter(|kind| policy.grants.contains(kind)).ok_or(unknown)?;
         match kind {
             GrantType::AuthorizationCode => {

@@ -221,7 +221,7 @@ pub fn requested_permission(params: &Params, client: &Client, turn: &Turn<'_>) -
 pub fn requested_scope(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Scope, Refusal> {
     let policy = &turn.policy.scope;
     let asked = match params.value(Param::Scope) {
-        Some(text) => Scope::parse(text).map_err(|_| Refusal::of(No::ScopeUnknown, Param::Scope))?,
+        Some(text) => Scope::parse(text).map_err(|word| scope_refusal(No::ScopeUnknown, &word, client, turn))?,
         None => Scope::default(),
     };
     if asked.is_empty() {
@@ -231,13 +231,20 @@ pub fn requested_scope(params: &Params, client: &Client, turn: &Turn<'_>) -> Res
         let default = policy.default.intersection(&policy.closure(&allowed));
         return Ok(if policy.default.is_empty() { allowed } else { default });
     }
-    if asked.iter().any(|word| policy.sentence(word).is_none()) {
-        return Err(Refusal::of(No::ScopeUnknown, Param::Scope));
+    if let Some(unknown) = asked.iter().find(|word| policy.sentence(word).is_none()) {
+        return Err(scope_refusal(No::ScopeUnknown, unknown, client, turn));
     }
-    if !asked.is_within(&policy.closure(&policy.of_client(client))) {
-        return Err(Refusal::of(No::ScopeNotAllowed, Param::Scope));
+    let allowed = policy.closure(&policy.of_client(client));
+    if let Some(word) = asked.iter().find(|word| !allowed.contains(word)) {
+        return Err(scope_refusal(No::ScopeNotAllowed, word, client, turn));
     }
     Ok(asked)
+}
+
+/// The refusal of a scope word, with the words that the client may ask for.
+pub(super) fn scope_refusal(no: No, word: &str, client: &Client, turn: &Turn<'_>) -> Refusal {
+    let allowed = turn.policy.scope.of_client(client);
+    Refusal::of(no, Param::Scope).with_value(word).with_choices(allowed.iter())
 }
 
 /// Reads and checks the resources of an authorization or client_credentials request, RFC 8707 §2.

@@ -158,7 +158,7 @@ impl Request {
         }
         let mode = issue::refresh_mode(client, turn);
         if mode == RefreshMode::None {
-            return Err(No::GrantTypeNotAllowed.into());
+            return Err(super::grant_refusal(GrantType::RefreshToken, client, turn));
         }
         let granted = &held.row.authorization.permission;
         let scope = self.narrowed_scope(&granted.scope, client, turn)?;
@@ -230,14 +230,16 @@ impl Request {
     fn narrowed_scope(&self, granted: &Scope, client: &Client, turn: &Turn<'_>) -> Result<Scope, Refusal> {
         let policy = &turn.policy.scope;
         let text = self.params.value(Param::Scope).unwrap_or_default();
-        let asked = Scope::parse(text).map_err(|_| Refusal::of(No::ScopeUnknown, Param::Scope))?;
-        if !asked.is_within(&policy.closure(granted)) {
-            return Err(Refusal::of(No::ScopeWider, Param::Scope));
+        let refused = |no, word: &str| issue::scope_refusal(no, word, client, turn);
+        let asked = Scope::parse(text).map_err(|word| refused(No::ScopeUnknown, &word))?;
+        let within = policy.closure(granted);
+        if let Some(word) = asked.iter().find(|word| !within.contains(word)) {
+            return Err(refused(No::ScopeWider, word).with_choices(granted.iter()));
         }
         let wanted = if asked.is_empty() { granted } else { &asked };
         let scope = wanted.intersection(&policy.closure(&policy.of_client(client)));
         if scope.is_empty() && !wanted.is_empty() {
-            return Err(Refusal::of(No::ScopeNotAllowed, Param::Scope));
+            return Err(refused(No::ScopeNotAllowed, wanted.as_str()));
         }
         Ok(scope)
     }

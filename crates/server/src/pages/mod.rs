@@ -13,14 +13,14 @@ pub(crate) mod way;
 
 use ::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use ::http::{Method, StatusCode};
-use protocol::refusal::No;
+use protocol::refusal::{No, Refusal};
 
 use crate::answers;
 use crate::app::App;
 use crate::browser::PageRequest;
 use crate::config::settings::Brand;
 use crate::fault::Fault;
-use crate::http::{Response, answer};
+use crate::http::{Request, Response, answer};
 use crate::render::page::{Row, row};
 use crate::render::templates::{Asset, Templates};
 
@@ -37,7 +37,8 @@ pub fn templates(brand: &Brand, base: &str) -> Templates {
 /// Answers a request for a page or a static file; `None` if the path has none.
 pub async fn route(app: &App, page: &PageRequest<'_>) -> Option<Response> {
     if page.method != Method::GET && page.method != Method::POST {
-        return Some(answers::refused(app, page, None, &No::MethodUnknown.into()));
+        let refusal = Refusal::from(No::MethodUnknown).with_value(page.method.as_str()).with_choices(["GET", "POST"]);
+        return Some(answers::refused(app, page, None, &refusal));
     }
     let next = (page.path == paths::SIGN_IN).then(|| destination(app, page)).flatten();
     let answered = if matches!(page.path, "/" | "") {
@@ -64,6 +65,12 @@ fn destination(app: &App, page: &PageRequest<'_>) -> Option<String> {
         is_plain && (paths::is_account_page(path) || developer::DeveloperPath::find(app, bare).is_some())
     };
     page.query("next").filter(is_destination)
+}
+
+/// The static file that a request is for.
+pub(crate) fn asset_at(app: &App, request: &Request) -> Option<Response> {
+    let is_read = matches!(request.method, Method::GET | Method::HEAD);
+    asset(app.templates.asset(request.uri.path()).filter(|_| is_read)?)
 }
 
 fn asset(asset: &Asset) -> Option<Response> {

@@ -44,3 +44,12 @@ pub(super) const DEVELOPER_TAB: (&str, &str) = (DEVELOPER, "Developer");
 pub(super) fn is_account_page(path: &str) -> bool {
     TABS.iter().any(|(own, _)| *own == path)
 }
+
+/// What the path of an application's page has before its client_id.
+pub(crate) const APPLICATIONS: &str = "/developer/applications/";
+
+/// The path of an application's page. A client_id may hold anything that ASCII can print.
+pub(crate) fn application(client_id: &str) -> String {
+    let name: String = form_urlencoded::byte_serialize(client_id.as_bytes()).collect();
+    format!("{APPLICATIONS}{name}")
+}

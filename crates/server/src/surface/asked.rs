@@ -58,7 +58,9 @@ impl Asked<'_> {
 
     fn metadata(&self) -> Response {
         if !matches!(self.request.method, Method::GET | Method::HEAD) {
-            return self.refuse(&No::MethodUnknown.into());
+            let refusal = Refusal::from(No::MethodUnknown).with_value(self.request.method.as_str());
+            return self
+                .refuse(&refusal.with_choices(self.dialect.address(self.at).methods.iter().map(String::as_str)));
         }
         let mut response = answer::json(StatusCode::OK, self.surface.metadata.clone());
         response.headers_mut().insert(CACHE_CONTROL, PUBLIC_HOUR);
@@ -80,6 +82,7 @@ impl Asked<'_> {
     }
 
     pub(super) fn refuse(&self, refusal: &Refusal) -> Response {
+        let refusal = &self.dialect.explain(self.at, &self.incoming(), refusal);
         let out = self.dialect.refuse(Some(self.at), refusal, &self.context(None));
         // Decode the request a second time, so that successful requests do not keep the parameters.
         let params = answers::is_of_known_client(refusal.no)

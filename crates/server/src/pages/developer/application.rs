@@ -1,7 +1,7 @@
 //! The page of a user's own application: its URLs, its secrets, and its registration.
 
 use protocol::client::registration::{SECRETS_LIVE_MAX, secret_digest};
-use protocol::client_setting::Row;
+use protocol::client_setting::{Row, Setting};
 use protocol::developer::{secret_reference, typed_value};
 use protocol::endpoint::Endpoint;
 use protocol::model::{Client, ClientKind, ClientSecret, Pkce};
@@ -98,7 +98,11 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
     });
     let policy = dialect.map(|dialect| &app.surface(dialect).policy);
     let scope = policy.map_or_else(|| client.scope.clone(), |policy| policy.scope.of_client(client));
-    let value = |row: &Row| typed.value(row.name).map_or_else(|| typed_value(row, client), ToOwned::to_owned);
+    let value = |row: &Row| match (typed.value(row.name), typed.value("redirect_uri"), row.setting) {
+        (Some(typed), ..) => typed.to_owned(),
+        (None, Some(added), Setting::RedirectUris) => with_added(client, added),
+        _ => typed_value(row, client),
+    };
     Ok(app.templates.render(&OwnApplication {
         account: visitor.frame(),
         name: client.name.clone(),
@@ -121,6 +125,12 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
         shown: once.as_ref().map(|secret| secret.reveal().to_owned()),
         problem: refusal.map(|refusal| problem(refusal, typed, client.kind)),
     }))
+}
+
+/// The redirect URIs of an application, one a line, with one that its owner wanted to add before they had to sign in again.
+fn with_added(client: &Client, added: &str) -> String {
+    let added = Some(added).filter(|added| !client.redirect_uris.iter().any(|own| own == added));
+    client.redirect_uris.iter().map(String::as_str).chain(added).collect::<Vec<_>>().join("\n")
 }
 
 impl SecretLine {

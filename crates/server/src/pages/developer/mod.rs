@@ -39,7 +39,7 @@ use crate::render::page::{Row, row};
 /// Maximum length of a query that is kept during a sign-in, in bytes. Proxies would not accept a longer one.
 const QUERY_BYTES_MAX: usize = 5_000;
 /// The fields of the forms beside the settings of an application. A personal token has the field `name` too.
-const FIELDS: [&str; 4] = ["kind", "dialect", "scope", "expires"];
+const FIELDS: [&str; 5] = ["redirect_uri", "kind", "dialect", "scope", "expires"];
 
 /// The table of the developer pages.
 pub(super) const TABLE: &[Row] = &[
@@ -204,6 +204,7 @@ fn wanted(
             let client_id = client_id.clone();
             let act = match word {
                 "save" => Act::Save { client_id, particulars: particulars() },
+                "add-redirect-uri" => Act::AddRedirectUri { client_id, uri: text("redirect_uri").to_owned() },
                 "delete" => Act::Delete(client_id),
                 "add-secret" => Act::AddSecret(client_id),
                 "retire-secret" => Act::RetireSecret { client_id, secret: page.field("secret").map(ToOwned::to_owned) },

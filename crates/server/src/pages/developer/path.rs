@@ -10,8 +10,6 @@ use crate::pages::paths;
 pub(super) const NEW_APPLICATION: &str = "/developer/applications/new";
 /// The path of the form for a new personal access token.
 pub(super) const NEW_TOKEN: &str = "/developer/tokens/new";
-/// The path of an application's page, up to the `client_id`.
-const APPLICATIONS: &str = "/developer/applications/";
 /// The purpose to which a new personal access token is sealed on its way to the page that shows it.
 const ABOUT_TOKEN: &str = "personal token";
 /// A developer page, by its path.
@@ -45,7 +43,7 @@ impl DeveloperPath {
             NEW_APPLICATION => Some(Self::NewApplication),
             NEW_TOKEN => Some(Self::NewToken),
             _ => {
-                let name = path.strip_prefix(APPLICATIONS)?;
+                let name = path.strip_prefix(paths::APPLICATIONS)?;
                 let is_one = !name.is_empty() && !name.contains(['/', '&', '=']);
                 let (name, _) = form_urlencoded::parse(name.as_bytes()).next().filter(|_| is_one)?;
                 Some(Self::Application(name.into_owned()))
@@ -82,12 +80,7 @@ impl DeveloperPath {
     }
 }
 
-/// Returns the path of an application's page. It encodes the `client_id`, which may hold every printable ASCII
-/// character.
-pub(super) fn application_path(client_id: &str) -> String {
-    let name: String = form_urlencoded::byte_serialize(client_id.as_bytes()).collect();
-    format!("{APPLICATIONS}{name}")
-}
+pub(super) use paths::application as application_path;
 
 #[cfg(test)]
 mod tests {

@@ -17,7 +17,7 @@ use crate::render::words;
 pub(super) const CONNECTED_MAX: u32 = 10_000;
 
 /// The notices after an action on the developer pages: the word of the action, and the text.
-pub(super) const NOTICES: [(&str, &str); 7] = [
+pub(super) const NOTICES: [(&str, &str); 8] = [
     ("create", "The application is registered."),
     ("save", "Your changes were saved."),
     ("delete", "The application was deleted."),
@@ -25,6 +25,7 @@ pub(super) const NOTICES: [(&str, &str); 7] = [
     ("retire-secret", "The secret was retired. It no longer works."),
     ("create-token", "The token was made."),
     ("revoke", "The token was revoked. It no longer works."),
+    ("add-redirect-uri", "The redirect URI was added. Start again in the application."),
 ];
 
 /// A signed-in user who views a developer page.

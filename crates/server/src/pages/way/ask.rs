@@ -10,6 +10,7 @@ use protocol::refusal::{No, Refusal};
 use super::consent::{self, Consent};
 use super::form_post::FormPost;
 use super::google_button;
+use super::redirect_fault;
 use super::second_factor::SecondFactor;
 use super::sign_in::SignIn;
 use crate::answers::{self, Refused};
@@ -33,10 +34,18 @@ pub(crate) async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, vis
         Goal::Authorize(params) => answers::claimed_client(params).map(ToOwned::to_owned),
         Goal::Page(_) => None,
     };
+    let asked = redirect_fault::asked(&visit.pending.goal);
     let of = |response, refusal: &Refusal| answers::marked_of(response, *refusal, client_id.as_deref());
     let browse = match app.turn(policy, &page.http.found, &page.address, visit).await {
         Ok(Ok(browse)) => browse,
-        Ok(Err(refusal)) => return of(answers::refused(app, page, spoken, &refusal), &refusal),
+        Ok(Err(refusal)) => {
+            let told = match asked {
+                Some(asked) => redirect_fault::answer(app, page, policy, asked, &refusal).await,
+                None => None,
+            };
+            let response = told.unwrap_or_else(|| answers::refused(app, page, spoken, &refusal));
+            return of(response, &refusal);
+        }
         Err(fault) => return answers::refused(app, page, spoken, &answers::broken(page.http, &fault)),
     };
     let Browse { step, cookie } = browse;

@@ -9,6 +9,7 @@ mod google;
 mod google_button;
 mod logout;
 mod pending_visit;
+mod redirect_fault;
 mod second_factor;
 mod sign_in;
 mod sign_out;
