@@ -1,8 +1,11 @@
 //! The settings of the protocol, with their defaults and units. The server makes one policy for each dialect when it
 //! starts.
 
+use std::sync::Arc;
+
 use crate::crypto::keys::{Alphabet, Spelling};
 use crate::model::{Client, ClientKind, GrantType, Personal, Pkce, RefreshMode};
+use crate::reserved_names::ReservedNames;
 use crate::scope::Scope;
 
 /// The rules that requests on one surface are judged by. Made from the dialect file and the operator's overrides.
@@ -14,6 +17,8 @@ pub struct Policy {
     pub issuer: String,
     /// The provider's name, shown to people.
     pub issuer_name: String,
+    /// The names that no self-registered application may have or imitate.
+    pub reserved_names: Arc<ReservedNames>,
     /// The grants that the surface offers.
     pub grants: Vec<GrantType>,
     /// The scopes of the surface.
@@ -259,6 +264,7 @@ impl Policy {
             dialect: "standard".to_owned(),
             issuer: issuer.to_owned(),
             issuer_name: "Grantry".to_owned(),
+            reserved_names: Arc::default(),
             grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials],
             scope: ScopePolicy::default(),
             resources: Vec::new(),

@@ -96,7 +96,9 @@ fn surfaces(
         || {
             let otp_digits = otp_digits(surfaces.values().map(|surface| &*surface.policy));
             let issuer_name = settings.brand.name.clone();
-            Arc::new(Policy { issuer_name, otp_digits, is_password_taken, ..Policy::standard(&settings.issuer) })
+            let reserved_names = Arc::clone(&settings.reserved_names);
+            let standard = Policy::standard(&settings.issuer);
+            Arc::new(Policy { issuer_name, reserved_names, otp_digits, is_password_taken, ..standard })
         },
         |surface| Arc::clone(&surface.policy),
     );

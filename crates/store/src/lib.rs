@@ -19,6 +19,7 @@ mod query;
 mod retention;
 mod rows;
 mod sqlite;
+mod search;
 mod store;
 mod tables;
 #[cfg(test)]

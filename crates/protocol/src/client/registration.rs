@@ -31,6 +31,9 @@ const SECRET_BYTES: usize = 32;
 /// The last characters that are shown again, to tell two secrets apart.
 const HINT_CHARACTERS: usize = 4;
 
+/// The surface that spells OAuth as the RFCs do.
+const STANDARD: &str = "standard";
+
 /// How many redirect URIs an application can have that its owner registers.
 pub const REDIRECT_URIS_MAX: usize = 20;
 
@@ -97,7 +100,11 @@ fn write(client: &mut Client, proposal: &Proposal, asked: Asked<'_>, is_new: boo
         };
         faults.extend(written.err());
     }
-    let is_counted = is_new || proposal.get(Setting::RedirectUris).is_some();
+    if !is_new && proposal.get(Setting::Kind).is_some() && !faults.iter().any(|fault| fault.setting == Setting::Kind) {
+        let kept = client_setting::unfit(client);
+        faults.extend(kept.into_iter().filter(|fault| proposal.get(fault.setting).is_none()));
+    }
+    let is_counted = is_new || [Setting::RedirectUris, Setting::Grants].iter().any(|own| proposal.get(*own).is_some());
     // Without good grant types nobody knows whether users come back.
     if is_counted && !faults.iter().any(|fault| fault.setting == Setting::Grants) {
         // Before the faults of single URIs.
@@ -109,7 +116,9 @@ fn write(client: &mut Client, proposal: &Proposal, asked: Asked<'_>, is_new: boo
 
 /// What is wrong with the number of redirect URIs.
 fn redirect_uris_fault(client: &Client, proposal: &Proposal, asker: Asker) -> Option<Fault> {
-    let given = proposal.texts(Setting::RedirectUris).len();
+    let given = proposal.get(Setting::RedirectUris).map_or(client.redirect_uris.len(), |_| {
+        proposal.texts(Setting::RedirectUris).len()
+    });
     // RFC 6749 §3.1.2.2: "The authorization server MUST require the following clients to register their redirection
     // endpoint". Here it is every client whose users come back.
     if given == 0 && client.grants.iter().any(|grant| grant.is_by_redirect()) {
@@ -130,11 +139,21 @@ fn proposed_kind(proposal: &Proposal, policy: &Policy) -> Result<ClientKind, Fau
 }
 
 /// The grant types of a new application for which none is named.
+///
+/// On the standard surface an application gets the least that fits: with a redirect URI it acts for the people who allow it,
+/// and without one it acts for itself. The documents of every other surface promise all of its grants.
 fn usual_grants(kind: ClientKind, proposal: &Proposal, asked: Asked<'_>) -> Vec<GrantType> {
-    let is_api = !proposal.texts(Setting::Resources).is_empty() && proposal.texts(Setting::RedirectUris).is_empty();
+    let is_redirected = !proposal.texts(Setting::RedirectUris).is_empty();
+    let is_api = !proposal.texts(Setting::Resources).is_empty() && !is_redirected;
     let is_refreshed = proposal.text(Setting::Refresh) != Some(RefreshMode::None.as_str());
+    let is_least = asked.policy.dialect == STANDARD && asked.asker == Asker::Operator;
+    // A public client cannot act for itself: it is asked where its users come back.
+    let is_for_itself = !is_redirected && kind == ClientKind::Confidential;
     let fits = |grant: &GrantType| {
-        !is_api && (*grant != GrantType::RefreshToken || is_refreshed) && is_open(*grant, asked.asker)
+        !is_api
+            && (*grant != GrantType::RefreshToken || is_refreshed)
+            && is_open(*grant, asked.asker)
+            && (!is_least || (*grant == GrantType::ClientCredentials) == is_for_itself)
     };
     grants(kind, asked.policy).into_iter().filter(fits).collect()
 }
@@ -217,6 +236,8 @@ pub fn client(kind: ClientKind, policy: &Policy) -> Client {
         name: String::new(),
         publisher: None,
         homepage: None,
+        privacy_policy: None,
+        terms: None,
         logo_uri: None,
         kind,
         auth_methods: auth_methods(kind),
@@ -234,6 +255,7 @@ pub fn client(kind: ClientKind, policy: &Policy) -> Client {
         introspection: None,
         accounts_api: None,
         owner: None,
+        checked: None,
         is_disabled: false,
         revoked_below: 0,
         created_at: UnixTime(0),
@@ -269,6 +291,17 @@ pub fn scope(policy: &Policy) -> Scope {
 pub fn pkce(wish: Pkce, kind: ClientKind, policy: &Policy) -> Pkce {
     let may_be_optional = policy.is_pkce_waivable && kind == ClientKind::Confidential;
     if may_be_optional { wish } else { Pkce::Required }
+}
+
+/// Makes a client public or confidential. All that follows from its kind is as for a new client. A client that becomes public
+/// has no secret any more; one that becomes confidential needs one.
+pub(crate) fn change_kind(client: &mut Client, kind: ClientKind, policy: &Policy) {
+    client.kind = kind;
+    client.auth_methods = auth_methods(kind);
+    client.pkce = pkce(client.pkce, kind, policy);
+    if kind == ClientKind::Public {
+        client.secrets.clear();
+    }
 }
 
 /// A new public identifier.

@@ -19,12 +19,14 @@ const REFERENCE_DIGITS: usize = 16;
 pub struct Particulars(Proposal);
 
 impl Particulars {
-    /// Reads a form. `field` gives the text of the field with this name. Several values stand one a line.
+    /// Reads a form. `field` gives the text of the field with this name, where the form has it. Several values stand one a
+    /// line. What a form has no field for stays, but for the name and the redirect URIs, which each form has.
     #[must_use]
-    pub fn read<'t>(field: impl Fn(&str) -> &'t str) -> Self {
+    pub fn read<'t>(field: impl Fn(&str) -> Option<&'t str>) -> Self {
         let mut proposal = Proposal::default();
         for row in client_setting::TABLE.iter().filter(|row| row.is_for_owner) {
-            let typed = field(row.name);
+            let is_needed = matches!(row.setting, Setting::Name | Setting::RedirectUris);
+            let Some(typed) = field(row.name).or(is_needed.then_some("")) else { continue };
             let given = match row.form {
                 Form::Texts => Given::Texts(lines(typed)),
                 _ => Given::Text(typed.to_owned()),
@@ -132,11 +134,13 @@ pub(super) fn save(
     turn: &mut Turn<'_>,
 ) -> Result<Done, Refusal> {
     let seen = alterable(signed, client_id, facts)?;
-    let client =
+    let mut client =
         registration::changed(seen, &particulars.0, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
     if client == **seen {
         return Ok(Done::Application(Arc::clone(seen), None));
     }
+    // The operator checked what it was before. Whoever has an application checked cannot turn it into another one.
+    client.checked = None;
     // Whoever can add an address where codes are sent to can be let in as every user of the application.
     if client.redirect_uris != seen.redirect_uris {
         signed.check_recent(turn)?;

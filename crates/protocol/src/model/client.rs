@@ -142,6 +142,23 @@ pub enum StoredSecret {
     Argon2(String),
 }
 
+/// The operator's word that somebody looked at an application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// When.
+    pub at: UnixTime,
+    /// Who said so: the account of the operating system that ran the command.
+    pub by: String,
+}
+
+impl Client {
+    /// True if a user registered the application and the operator has neither checked it nor taken it over as first-party.
+    #[must_use]
+    pub const fn is_unchecked(&self) -> bool {
+        self.owner.is_some() && !self.is_first_party && self.checked.is_none()
+    }
+}
+
 /// An application that is registered here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Client {
@@ -159,6 +176,12 @@ pub struct Client {
     /// A page about the application.
     #[serde(default)]
     pub homepage: Option<String>,
+    /// Its privacy policy, `policy_uri` of RFC 7591 §2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy_policy: Option<String>,
+    /// Its terms of use, `tos_uri` of RFC 7591 §2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<String>,
     /// Where its logo is.
     #[serde(default)]
     pub logo_uri: Option<String>,
@@ -206,6 +229,9 @@ pub struct Client {
     /// The person who registered it.
     #[serde(default)]
     pub owner: Option<UserKey>,
+    /// The operator's check of an application of somebody else's. A change by its owner ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Checked>,
     /// A disabled client is refused everywhere, and so are its tokens.
     #[serde(default)]
     pub is_disabled: bool,

@@ -22,7 +22,7 @@ mod user;
 
 pub use attempts::Attempts;
 pub use authorization::{Authorization, Circumstances, Permission};
-pub use client::{AuthMethod, Client, ClientSecret, Pkce, RefreshMode, StoredSecret};
+pub use client::{AuthMethod, Checked, Client, ClientSecret, Pkce, RefreshMode, StoredSecret};
 pub use client_kind::ClientKind;
 pub use consent::Consent;
 pub use event::{Event, EventKind};

@@ -1,5 +1,7 @@
 //! What the operator may do, what comes of it, and what the auditor is told.
 
+mod changing;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -136,7 +138,7 @@ fn a_client_is_registered_with_what_is_said_and_what_its_surface_gives() {
 fn a_client_that_cannot_be_is_refused() {
     assert_eq!(no(&world(), &add("a b", proposal(), None)), No::IdMalformed);
     assert_eq!(no(&world(), &add(&"x".repeat(256), proposal(), None)), No::IdMalformed);
-    assert_eq!(no(&world(), &add("", Proposal::of([(Setting::Name, "X".into())]), None)), No::RedirectUrisMissing);
+    assert_eq!(no(&world(), &add("", Proposal::of([(Setting::Name, "X".into()), (Setting::Kind, "public".into())]), None)), No::RedirectUrisMissing);
     assert_eq!(no(&world(), &add("", proposal(), Some("short"))), No::SecretLength);
     assert_eq!(no(&world(), &add("", proposal(), Some("geheim-mit-\u{fc}mlaut"))), No::SecretCharacter);
     let mut public = proposal();
@@ -151,7 +153,7 @@ fn a_client_that_cannot_be_is_refused() {
 
 #[test]
 fn what_is_not_named_of_a_client_stays() {
-    let act = |proposal| of_web(ClientAct::Change { proposal, owner: Some("alice".into()) });
+    let act = |proposal| of_web(ClientAct::Change { proposal, owner: Ownership::Of("alice".into()), is_checked: None });
     let (_, changes, words) = yes(&world(), &act(Proposal::of([(Setting::Name, " New ".into())])));
     assert_eq!(words, "PutClient, Note client_changed");
     let scope = sample::client().scope;

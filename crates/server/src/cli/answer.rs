@@ -56,10 +56,10 @@ impl Stop {
 }
 
 impl Stop {
-    /// Both reasons, a line each. The first one says with which code the command ends.
+    /// Both reasons, a line each. One of wrong usage makes the whole command wrong usage, whichever comes first.
     #[must_use]
     pub(super) fn and(self, other: &Self) -> Self {
-        Self { text: format!("{}\n{}", self.text, other.text), ..self }
+        Self { code: self.code.max(other.code), text: format!("{}\n{}", self.text, other.text) }
     }
 }
 

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use protocol::model::ClientKey;
 use protocol::operate::{ClientAct, ClientCall};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Stop};
+use super::confirm::{self, Sure};
 use super::desk::{Desk, Rules};
+use super::paging::Paging;
 use super::{show, words};
+use crate::render::words::PEOPLE_MAX;
 
 mod add;
 mod options;
@@ -24,27 +28,38 @@ pub(super) enum Client {
 Examples:
   grantry client add --name Importer --redirect-uri https://app.example/callback
   grantry client add --name \"Command line\" --kind public --redirect-uri http://127.0.0.1/callback
-  grantry client add --name Nightly --grant client_credentials --scope links:read
+  grantry client add --name Nightly --scope links:read       a program that acts for itself
   grantry client add --name \"Links API\" --resource https://api.example.com/      introspects tokens, and no more
   grantry client add --name Billing --grant client_credentials --accounts-api   reads and changes accounts
   grantry client add --name Old --id 4711 --secret-stdin --redirect-uri https://old.example/cb < secret
 
-Without --grant a client gets all grants of its dialect that fit its kind, without --scope all scopes but
-those that only the operator gives (`operator_only` of its dialect): these must be named.
+Without --grant a client of the standard dialect gets the least that fits: authorization_code and refresh_token
+with --redirect-uri, client_credentials without, none with --resource alone. One of another dialect gets all grants
+of its dialect that fit its kind. Without --scope a client may ask for all scopes but those that only the operator
+gives (`operator_only` of its dialect): these must be named.
 The secret is shown once. Grantry keeps a digest of it.")]
     Add(Box<Add>),
-    /// List all.
+    /// List all, in the order in which they were registered.
+    #[command(after_help = LIST_EXAMPLES)]
     List {
         /// Only those that this person registered.
         #[arg(long, value_name = "USER")]
         owner: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// Show one.
     Show(Which),
     /// Change what is said about one; what is not named stays.
-    #[command(
-        after_help = "Example:\n  grantry client set 4711 --name \"New name\" --redirect-uri https://a.example/cb --redirect-uri https://b.example/cb"
-    )]
+    #[command(after_help = "\
+Examples:
+  grantry client set 4711 --name \"New name\" --redirect-uri https://a.example/cb --redirect-uri https://b.example/cb
+  grantry client set 4711 --grant authorization_code --grant refresh_token --auth-method client_secret_post
+  grantry client set 4711 --kind confidential      it gets a secret, which is shown once
+  grantry client set 4711 --checked                you looked at the application: the consent page says so
+  grantry client set 4711 --no-owner               it is your own from now on
+
+Tokens that were issued stay as they are. A grant that you take away refuses the next request for a token.")]
     Set(Box<add::Set>),
     /// Give it a second secret; both work until the old one is retired.
     #[command(after_help = "\
@@ -56,12 +71,20 @@ The way of a secret that is replaced without an outage:
 At most two secrets live: another rotation drops the oldest.")]
     RotateSecret(secret::Rotate),
     /// Shut it out: all its tokens are dead from now on.
-    Disable(Which),
+    Disable(Gone),
     /// Let it in again. What was dead stays dead.
     Enable(Which),
-    /// Delete it and everything that hangs on it.
-    Delete(Which),
+    /// Delete it and everything that hangs on it. Asks first on a terminal.
+    Delete(Gone),
 }
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  grantry client list --search importer
+  grantry client list --limit 100 --json             each row has its `cursor`
+  grantry client list --limit 100 --after CURSOR
+
+A search reads all clients once and compares client_id, name, publisher, homepage and redirect URIs.";
 
 #[derive(Debug, Args)]
 pub(super) struct Which {
@@ -70,11 +93,37 @@ pub(super) struct Which {
     client: String,
 }
 
+/// A client that loses what nothing brings back.
+#[derive(Debug, Args)]
+pub(super) struct Gone {
+    /// The client_id.
+    #[arg(value_name = "CLIENT")]
+    client: String,
+    #[command(flatten)]
+    sure: Sure,
+}
+
+impl Gone {
+    /// Asks whoever sits at a terminal, and says what hangs on the client.
+    async fn ask(&self, what: &str, desk: &Desk) -> Result<(), Stop> {
+        if !self.sure.is_asked() {
+            return Ok(());
+        }
+        let client = desk.client(&self.client).await?;
+        let connected = desk.store.connected(client.key, desk.now(), PEOPLE_MAX).await?;
+        let people = if connected == 1 { "1 person is".to_owned() } else { format!("{connected} people are") };
+        confirm::ask(&format!(
+            "{what} {} ({})? {people} connected with it and must allow it again.",
+            client.name, client.client_id
+        ))
+    }
+}
+
 impl Client {
     pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
         match self {
             Self::Add(add) => add.run(desk).await,
-            Self::List { owner } => list(owner.as_deref(), desk).await,
+            Self::List { owner, paging } => list(owner.as_deref(), &paging, desk).await,
             Self::Show(which) => {
                 let client = desk.client(&which.client).await?;
                 let document = with_owner(&client, desk).await?;
@@ -82,9 +131,15 @@ impl Client {
             }
             Self::Set(set) => set.run(desk).await,
             Self::RotateSecret(rotate) => rotate.run(desk).await,
-            Self::Disable(which) => disable(which.client, desk).await,
+            Self::Disable(gone) => {
+                gone.ask("Disable", desk).await?;
+                disable(gone.client, desk).await
+            }
             Self::Enable(which) => enable(which.client, desk).await,
-            Self::Delete(which) => delete(which.client, desk).await,
+            Self::Delete(gone) => {
+                gone.ask("Delete for good", desk).await?;
+                delete(gone.client, desk).await
+            }
         }
     }
 }
@@ -99,18 +154,36 @@ async fn with_owner(client: &protocol::model::Client, desk: &Desk) -> Result<Val
     Ok(show::client(client, owner.as_deref(), &uses))
 }
 
-async fn list(owner: Option<&str>, desk: &Desk) -> Result<Answer, Stop> {
+async fn list(owner: Option<&str>, paging: &Paging, desk: &Desk) -> Result<Answer, Stop> {
     let owner = match owner {
         Some(name) => Some(desk.user(name).await?.key),
         None => None,
     };
+    let after = match &paging.after {
+        Some(word) => Some(after(word, desk).await?),
+        None => None,
+    };
+    let found = desk.store.find_clients(paging.search.as_deref(), owner, after, paging.rows_max()).await?;
     let mut rows = Vec::new();
-    for client in desk.clients(owner).await? {
-        rows.push(with_owner(&client, desk).await?);
+    for client in &found {
+        let mut row = with_owner(client, desk).await?;
+        row["cursor"] = json!(client.key.0.to_string());
+        rows.push(row);
     }
     let columns = ["client_id", "name", "dialect", "kind", "grants", "is_disabled"];
-    let text = show::table(&rows, &columns, "There are no clients yet: grantry client add adds one.");
+    let none = paging.none("There are no clients yet: grantry client add adds one.");
+    let more = paging.more(rows.len(), found.last().map(|client| client.key.0));
+    let text = show::table(&rows, &columns, none) + &more;
     Ok(Answer::new(Value::Array(rows), text))
+}
+
+/// The client behind which a page begins.
+async fn after(word: &str, desk: &Desk) -> Result<ClientKey, Stop> {
+    match (desk.store.client_by_id(word.trim()).await?, word.trim().parse()) {
+        (Some(client), _) => Ok(client.key),
+        (None, Ok(key)) => Ok(ClientKey(key)),
+        (None, Err(_)) => Err(Stop::usage(format!("--after is a client_id or the `cursor` of a row, not `{word}`"))),
+    }
 }
 
 async fn disable(client_id: String, desk: &Desk) -> Result<Answer, Stop> {

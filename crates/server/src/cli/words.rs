@@ -56,6 +56,13 @@ pub(super) fn of_value(no: No, value: &str) -> Option<Stop> {
         No::EmailCharacter => Stop::usage(format!("the e-mail address contains {value}; remove it")),
         No::HomepageMalformed => Stop::usage(format!("{value} is no http or https URL")),
         No::HomepageCharacter => Stop::usage(format!("the URL contains {value}; remove it")),
+        No::HomepageUnencrypted | No::PrivacyPolicyMalformed | No::TermsMalformed => {
+            Stop::usage(format!("{value} is no https URL of a page"))
+        }
+        No::EmailAbsent => Stop::usage("the account has no e-mail address to verify: say --email as well"),
+        No::LoginMissing => {
+            Stop::usage("an account needs an e-mail address or a user name to sign in with: give it the other one first")
+        }
         No::AuthMethodOfPublicClient => {
             Stop::usage("a public client has no secret to send: its only --auth-method is none")
         }

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::HeaderName;
 use ipnet::IpNet;
 
 use protocol::person::upstream::SignUp;
+use protocol::reserved_names::ReservedNames;
 use protocol::secret::Secret;
 
 use super::accent::Accent;
@@ -34,6 +36,8 @@ pub struct Settings {
     pub brand: Brand,
     /// May people register applications and make personal tokens by themselves?
     pub has_developer_pages: bool,
+    /// The names that no self-registered application may have or imitate.
+    pub reserved_names: Arc<ReservedNames>,
     /// How old a sealing key gets before another one takes over, in seconds.
     pub keys_rotate_every_s: u64,
     /// How long audit events are kept, in seconds.
@@ -213,6 +217,7 @@ impl Settings {
             trusted: Vec::new(),
             proxy_header: X_FORWARDED_FOR,
             brand: Brand::default(),
+            reserved_names: Arc::default(),
             has_developer_pages: true,
             keys_rotate_every_s: 30 * 86_400,
             audit_keep_s: store::EVENT_KEPT_S,

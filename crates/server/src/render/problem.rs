@@ -44,7 +44,10 @@ impl Problem {
             No::SecondFactorWrong => Some("otp"),
             No::PasswordCurrentWrong => Some("current_password"),
             No::PasswordTooShort | No::PasswordTooLong | No::PasswordTooCommon => Some("new_password"),
-            No::NameMalformed | No::NameCharacter => Some("name"),
+            No::NameMalformed | No::NameCharacter | No::NameReserved => Some("name"),
+            No::HomepageMalformed | No::HomepageCharacter | No::HomepageUnencrypted => Some("homepage"),
+            No::PrivacyPolicyMalformed => Some("privacy_policy"),
+            No::TermsMalformed => Some("terms"),
             No::RedirectUriTooLong
             | No::RedirectUriCharacters
             | No::RedirectUriFragment
@@ -78,6 +81,11 @@ impl Problem {
             short.push('…');
         }
         Self { text: format!("{short}: {}", self.text), ..self }
+    }
+
+    /// The same problem in other words.
+    pub(crate) fn saying(self, text: &str) -> Self {
+        Self { text: text.to_owned(), ..self }
     }
 
     /// The same problem at another field.

@@ -42,6 +42,10 @@ pub(super) struct OwnApplication {
     path: String,
     is_public: bool,
     is_disabled: bool,
+    /// When the operator checked it; absent while the consent page warns about it.
+    checked: Option<Moment>,
+    /// True if the consent page warns about it.
+    is_unchecked: bool,
     /// True if a redirect URI is on `localhost`, for which there is a better choice.
     is_on_localhost: bool,
     /// Of which surface; absent when it is switched off.
@@ -83,6 +87,9 @@ struct Address {
 struct Form {
     name: String,
     redirect_uris: String,
+    homepage: String,
+    privacy_policy: String,
+    terms: String,
     logo_uri: String,
 }
 
@@ -114,6 +121,8 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
         path: application_path(&client.client_id),
         is_public: client.kind == ClientKind::Public,
         is_disabled: client.is_disabled,
+        checked: client.checked.as_ref().map(|checked| Moment::new(checked.at, now)),
+        is_unchecked: client.is_unchecked(),
         is_on_localhost: client.redirect_uris.iter().any(|uri| redirect::is_on_localhost(uri, client.kind)),
         api: dialect.map(api_name),
         since: Moment::new(client.created_at, now),
@@ -126,11 +135,27 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
         form: Form {
             name: text("name", &client.name),
             redirect_uris: text("redirect_uris", &client.redirect_uris.join("\n")),
+            homepage: text("homepage", client.homepage.as_deref().unwrap_or_default()),
+            privacy_policy: text("privacy_policy", client.privacy_policy.as_deref().unwrap_or_default()),
+            terms: text("terms", client.terms.as_deref().unwrap_or_default()),
             logo_uri: text("logo_uri", client.logo_uri.as_deref().unwrap_or_default()),
         },
         shown: once.as_ref().map(|secret| secret.reveal().to_owned()),
-        problem: refusal.map(|refusal| problem(refusal, typed, client.kind)),
+        problem: refusal.map(|refusal| problem(visitor, refusal, client.kind)),
     }))
+}
+
+impl Form {
+    fn sample(redirect_uris: &str) -> Self {
+        Self {
+            name: "Importer".to_owned(),
+            redirect_uris: redirect_uris.to_owned(),
+            homepage: String::new(),
+            privacy_policy: String::new(),
+            terms: String::new(),
+            logo_uri: String::new(),
+        }
+    }
 }
 
 impl SecretLine {
@@ -171,25 +196,19 @@ impl Page for OwnApplication {
             logo: None,
             api: None,
             may_add_secret: false,
+            checked: None,
+            is_unchecked: true,
             connected: people(0),
             scopes: vec![],
             addresses: vec![],
-            form: Form {
-                name: "Importer".to_owned(),
-                redirect_uris: "com.example.app:/cb".to_owned(),
-                logo_uri: String::new(),
-            },
+            form: Form::sample("com.example.app:/cb"),
             ..page(frame(), vec![])
         };
         let localhost = Self {
             is_public: true,
             is_on_localhost: true,
             may_add_secret: false,
-            form: Form {
-                name: "Importer".to_owned(),
-                redirect_uris: "http://localhost:3000/cb".to_owned(),
-                logo_uri: String::new(),
-            },
+            form: Form::sample("http://localhost:3000/cb"),
             ..page(after(0), vec![])
         };
         vec![
@@ -227,6 +246,8 @@ fn sample(account: Frame, secrets: Vec<SecretLine>) -> OwnApplication {
         path: application_path("mzxw6ytboi4dcmrtgq2tmnzyhe"),
         is_public: false,
         is_disabled: false,
+        checked: Some(sample_moment(900_000)),
+        is_unchecked: false,
         is_on_localhost: false,
         api: Some("standard (auth.example.com)".to_owned()),
         since: sample_moment(9_000_000),
@@ -239,6 +260,9 @@ fn sample(account: Frame, secrets: Vec<SecretLine>) -> OwnApplication {
         form: Form {
             name: "Importer".to_owned(),
             redirect_uris: "https://importer.example/cb\nhttps://beta.importer.example/cb".to_owned(),
+            homepage: "https://importer.example/".to_owned(),
+            privacy_policy: "https://importer.example/privacy".to_owned(),
+            terms: "https://importer.example/terms".to_owned(),
             logo_uri: "https://importer.example/logo.png".to_owned(),
         },
         shown: None,

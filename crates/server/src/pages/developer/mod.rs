@@ -37,7 +37,18 @@ use crate::render::page::{Row, row};
 /// A longer query is not carried around a sign-in, in bytes: it would not fit through proxies.
 const QUERY_BYTES_MAX: usize = 5_000;
 /// The fields of the forms, which are carried around a sign-in.
-const FIELDS: [&str; 7] = ["name", "redirect_uris", "logo_uri", "kind", "dialect", "scope", "expires"];
+const FIELDS: [&str; 10] = [
+    "name",
+    "redirect_uris",
+    "homepage",
+    "privacy_policy",
+    "terms",
+    "logo_uri",
+    "kind",
+    "dialect",
+    "scope",
+    "expires",
+];
 
 /// The pages.
 pub(super) const TABLE: &[Row] = &[
@@ -173,7 +184,7 @@ fn wanted(
     word: &str,
 ) -> Result<(Option<Arc<Policy>>, Act), No> {
     let text = |name: &str| page.field(name).unwrap_or_default();
-    let particulars = || Particulars::read(text);
+    let particulars = || Particulars::read(|name| page.field(name));
     Ok(match (place, word) {
         (DeveloperPath::NewApplication, "create") => {
             let policy = chosen(&offered(app, may_register), text("dialect"))?;

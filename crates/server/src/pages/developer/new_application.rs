@@ -1,7 +1,7 @@
 //! Registering an application.
 
 use protocol::model::ClientKind;
-use protocol::refusal::No;
+use protocol::refusal::{No, Refusal};
 use serde::Serialize;
 
 use super::offer::{api_name, may_register, offered};
@@ -17,6 +17,9 @@ pub(super) struct NewApplication {
     account: Frame,
     name: String,
     redirect_uris: String,
+    homepage: String,
+    privacy_policy: String,
+    terms: String,
     logo_uri: String,
     is_public: bool,
     apis: Vec<Api>,
@@ -48,6 +51,9 @@ pub(super) fn show(visitor: &Visitor<'_>) -> String {
         account: visitor.frame(),
         name: text("name"),
         redirect_uris: text("redirect_uris"),
+        homepage: text("homepage"),
+        privacy_policy: text("privacy_policy"),
+        terms: text("terms"),
         logo_uri: text("logo_uri"),
         is_public: kind == ClientKind::Public,
         apis: apis
@@ -58,7 +64,7 @@ pub(super) fn show(visitor: &Visitor<'_>) -> String {
             })
             .collect(),
         is_carried: refusal.is_none() && !typed.is_empty(),
-        problem: refusal.map(|refusal| problem(refusal, typed, kind)),
+        problem: refusal.map(|refusal| problem(visitor, refusal, kind)),
     };
     app.templates.render(&shown)
 }
@@ -80,6 +86,9 @@ impl Page for NewApplication {
             account: Frame::sample(paths::DEVELOPER),
             name: String::new(),
             redirect_uris: String::new(),
+            homepage: String::new(),
+            privacy_policy: String::new(),
+            terms: String::new(),
             logo_uri: String::new(),
             is_public: false,
             apis,
@@ -91,17 +100,25 @@ impl Page for NewApplication {
         let filled = |no: No| Self {
             name: "Importer \"2\"".to_owned(),
             redirect_uris: "https://importer.example/cb\nhttp://importer.example/cb".to_owned(),
+            homepage: "https://importer.example/".to_owned(),
             logo_uri: "https://importer.example/logo.png".to_owned(),
             is_public: true,
             problem: Some(Problem::new(&no.into())),
             ..page(two())
         };
         let wrong = Problem::new(&No::RedirectUriUnencrypted.into()).with("http://importer.example/cb");
+        let reserved = Refusal::from(No::NameReserved).with_value("Google");
+        let reserved = Self {
+            name: "Goog1e Drive".to_owned(),
+            problem: Some(Problem::new(&reserved)),
+            ..filled(No::NameMalformed)
+        };
         vec![
             ("developer_new_application", page(one())),
             ("developer_new_application_apis", page(two())),
             ("developer_new_application_wrong", Self { problem: Some(wrong), ..filled(No::NameMalformed) }),
             ("developer_new_application_logo", filled(No::LogoUriMalformed)),
+            ("developer_new_application_reserved", reserved),
             ("developer_new_application_kind", filled(No::ClientKindUnknown)),
             ("developer_new_application_many", filled(No::ApplicationsTooMany)),
             ("developer_new_application_api", filled(No::DialectNotOffered)),
