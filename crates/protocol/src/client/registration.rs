@@ -140,21 +140,14 @@ fn proposed_kind(proposal: &Proposal, policy: &Policy) -> Result<ClientKind, Fau
 
 /// The grant types of a new application for which none is named.
 ///
-/// On the standard surface an application gets the least that fits: with a redirect URI it acts for the people who allow it,
-/// and without one it acts for itself. The documents of every other surface promise all of its grants.
+/// On the standard surface it gets the least that fits an application with users: what the developer area gives as well. To act
+/// for itself it must be told so. The documents of every other surface promise all of its grants.
 fn usual_grants(kind: ClientKind, proposal: &Proposal, asked: Asked<'_>) -> Vec<GrantType> {
-    let is_redirected = !proposal.texts(Setting::RedirectUris).is_empty();
-    let is_api = !proposal.texts(Setting::Resources).is_empty() && !is_redirected;
+    let is_api = !proposal.texts(Setting::Resources).is_empty() && proposal.texts(Setting::RedirectUris).is_empty();
     let is_refreshed = proposal.text(Setting::Refresh) != Some(RefreshMode::None.as_str());
-    let is_least = asked.policy.dialect == STANDARD && asked.asker == Asker::Operator;
-    // A public client cannot act for itself: it is asked where its users come back.
-    let is_for_itself = !is_redirected && kind == ClientKind::Confidential;
-    let fits = |grant: &GrantType| {
-        !is_api
-            && (*grant != GrantType::RefreshToken || is_refreshed)
-            && is_open(*grant, asked.asker)
-            && (!is_least || (*grant == GrantType::ClientCredentials) == is_for_itself)
-    };
+    let giver = if asked.policy.dialect == STANDARD { Asker::Owner } else { asked.asker };
+    let fits =
+        |grant: &GrantType| !is_api && (*grant != GrantType::RefreshToken || is_refreshed) && is_open(*grant, giver);
     grants(kind, asked.policy).into_iter().filter(fits).collect()
 }
 

@@ -138,7 +138,7 @@ fn a_client_is_registered_with_what_is_said_and_what_its_surface_gives() {
 fn a_client_that_cannot_be_is_refused() {
     assert_eq!(no(&world(), &add("a b", proposal(), None)), No::IdMalformed);
     assert_eq!(no(&world(), &add(&"x".repeat(256), proposal(), None)), No::IdMalformed);
-    assert_eq!(no(&world(), &add("", Proposal::of([(Setting::Name, "X".into()), (Setting::Kind, "public".into())]), None)), No::RedirectUrisMissing);
+    assert_eq!(no(&world(), &add("", Proposal::of([(Setting::Name, "X".into())]), None)), No::RedirectUrisMissing);
     assert_eq!(no(&world(), &add("", proposal(), Some("short"))), No::SecretLength);
     assert_eq!(no(&world(), &add("", proposal(), Some("geheim-mit-\u{fc}mlaut"))), No::SecretCharacter);
     let mut public = proposal();

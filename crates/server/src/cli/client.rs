@@ -28,15 +28,15 @@ pub(super) enum Client {
 Examples:
   grantry client add --name Importer --redirect-uri https://app.example/callback
   grantry client add --name \"Command line\" --kind public --redirect-uri http://127.0.0.1/callback
-  grantry client add --name Nightly --scope links:read       a program that acts for itself
+  grantry client add --name Nightly --grant client_credentials --scope links:read
   grantry client add --name \"Links API\" --resource https://api.example.com/      introspects tokens, and no more
   grantry client add --name Billing --grant client_credentials --accounts-api   reads and changes accounts
   grantry client add --name Old --id 4711 --secret-stdin --redirect-uri https://old.example/cb < secret
 
-Without --grant a client of the standard dialect gets the least that fits: authorization_code and refresh_token
-with --redirect-uri, client_credentials without, none with --resource alone. One of another dialect gets all grants
-of its dialect that fit its kind. Without --scope a client may ask for all scopes but those that only the operator
-gives (`operator_only` of its dialect): these must be named.
+Without --grant a client of the standard dialect gets authorization_code and refresh_token, which act for users who
+allow it; an API with --resource alone gets none. A program that acts for itself says --grant client_credentials.
+A client of another dialect gets all grants of its dialect that fit its kind. Without --scope a client may ask for all
+scopes but those that only the operator gives (`operator_only` of its dialect): these must be named.
 The secret is shown once. Grantry keeps a digest of it.")]
     Add(Box<Add>),
     /// List all, in the order in which they were registered.

@@ -147,7 +147,7 @@ fn all_that_is_wrong_is_said_at_once_in_the_order_of_the_table() {
 #[test]
 fn a_client_whose_users_come_back_says_where_rfc_6749_3_1_2_2() {
     for asker in [Asker::Operator, Asker::Owner] {
-        let nowhere = Proposal::of([(Setting::Name, "App".into()), (Setting::Kind, "public".into())]);
+        let nowhere = Proposal::of([(Setting::Name, "App".into())]);
         let faults = registration_of(&nowhere, asker).unwrap_err();
         assert_eq!(faults, [Fault::new(Setting::RedirectUris, No::RedirectUrisMissing)]);
     }
@@ -233,12 +233,8 @@ fn a_new_client_of_the_standard_surface_gets_the_least_that_fits_and_one_of_anot
     let redirected = [name.clone(), (Setting::RedirectUris, [URI].into())];
     let web = registration_of(&Proposal::of(redirected.clone()), Asker::Operator).unwrap();
     assert_eq!(web.grants, all[..2]);
-    let program = registration_of(&Proposal::of([name.clone()]), Asker::Operator).unwrap();
-    assert_eq!(program.grants, all[2..]);
-    assert_eq!(
-        registration_of(&Proposal::of([name]), Asker::Owner).unwrap_err(),
-        [Fault::new(Setting::RedirectUris, No::RedirectUrisMissing)]
-    );
+    let named = [name, (Setting::Grants, ["client_credentials"].into())];
+    assert_eq!(registration_of(&Proposal::of(named), Asker::Operator).unwrap().grants, all[2..]);
     let elsewhere = Policy { dialect: "tinyemail".into(), ..sample::policy() };
     let asked = Asked { asker: Asker::Operator, policy: &elsewhere };
     assert_eq!(proposed(&Proposal::of(redirected), asked).unwrap().grants, elsewhere.grants);
