@@ -308,8 +308,9 @@ mod tests {
             let user: User = serde_json::from_value(json!({
                 "key": 1, "sub": "a", "name": name, "username": username, "email": "bob@example.com", "created_at": 0,
                 "version": 1,
-            }));
-            owner_name(&user.unwrap(), &reserved)
+            }))
+            .unwrap();
+            owner_name(&user, &reserved)
         };
         assert_eq!(named("Bob Ross", Some("bob")), "Bob Ross (bob)");
         assert_eq!(named("bob", Some("bob")), "bob");
