@@ -157,15 +157,7 @@ impl Call for UserCall {
                 turn.note(EventKind::UserUnlocked, Some(seen.key), None, BY_OPERATOR);
                 return Ok(UserDone { user: Arc::clone(seen), shown: Shown::Nothing });
             }
-            UserAct::Set(change) => {
-                let before = set(&mut user, change)?;
-                if before.is_empty() {
-                    return Ok(UserDone { user: Arc::clone(seen), shown: Shown::Nothing });
-                }
-                turn.write(Write::PutUser(Box::new(user.clone())));
-                turn.note(EventKind::UserChanged, Some(user.key), None, before.join(", "));
-                return Ok(UserDone { user: Arc::new(user), shown: Shown::Nothing });
-            }
+            UserAct::Set(change) => return rename(seen, user, change, turn),
             UserAct::SetAttributes { set, remove } => {
                 set_attributes(&mut user, set, remove)?;
                 (EventKind::UserChanged, "attributes", Shown::Nothing)
@@ -201,10 +193,7 @@ impl Call for UserCall {
                 (EventKind::RecoveryRenewed, BY_OPERATOR, Shown::Recovery(texts))
             }
             UserAct::Unlink(name) => {
-                let is_theirs = facts.identity(name).is_some_and(|held| held.row.user == user.key);
-                if !is_theirs {
-                    return Err(No::IdentityUnknown.into());
-                }
+                facts.identity(name).filter(|held| held.row.user == user.key).ok_or(No::IdentityUnknown)?;
                 cut_off(&mut user, turn);
                 turn.write(Write::DropIdentity(name.clone()));
                 (EventKind::IdentityUnlinked, BY_OPERATOR, Shown::Nothing)
@@ -260,6 +249,17 @@ fn hashed(new: &Secret, user: &User, turn: &mut Turn<'_>) -> Result<String, Refu
     let names: Vec<&str> = names.into_iter().flatten().collect();
     password::may_be(new, &names)?;
     Ok(turn.hash_password(new))
+}
+
+/// Changes the names and the e-mail address of `seen`, of which `user` is the next version.
+fn rename(seen: &Arc<User>, mut user: User, change: &UserChange, turn: &mut Turn<'_>) -> Result<UserDone, Refusal> {
+    let before = set(&mut user, change)?;
+    if before.is_empty() {
+        return Ok(UserDone { user: Arc::clone(seen), shown: Shown::Nothing });
+    }
+    turn.write(Write::PutUser(Box::new(user.clone())));
+    turn.note(EventKind::UserChanged, Some(user.key), None, before.join(", "));
+    Ok(UserDone { user: Arc::new(user), shown: Shown::Nothing })
 }
 
 /// Changes the names and the e-mail address, and returns what they were before, for the audit.
