@@ -167,7 +167,9 @@ async fn list(owner: Option<&str>, paging: &Paging, desk: &Desk) -> Result<Answe
     let mut rows = Vec::new();
     for client in &found {
         let mut row = with_owner(client, desk).await?;
-        row["cursor"] = json!(client.key.0.to_string());
+        if paging.is_paged() {
+            row["cursor"] = json!(client.key.0.to_string());
+        }
         rows.push(row);
     }
     let columns = ["client_id", "name", "dialect", "kind", "grants", "is_disabled"];

@@ -22,6 +22,11 @@ impl Paging {
         self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
     }
 
+    /// True if the rows of the list say where the next page begins.
+    pub(super) fn is_paged(&self) -> bool {
+        self.limit.is_some() || self.after.is_some()
+    }
+
     /// What is said below a page that may have another one behind it.
     pub(super) fn more(&self, rows: usize, cursor: Option<i64>) -> String {
         match cursor.filter(|_| rows == self.rows_max()) {

@@ -283,7 +283,9 @@ async fn list(paging: &Paging, desk: &Desk) -> Result<Answer, Stop> {
     let found = desk.store.find_users(paging.search.as_deref(), after, paging.rows_max()).await?;
     let row = |user: &Arc<Row>| {
         let mut row = show::user(user);
-        row["cursor"] = json!(user.key.0.to_string());
+        if paging.is_paged() {
+            row["cursor"] = json!(user.key.0.to_string());
+        }
         row
     };
     let rows: Vec<Value> = found.iter().map(row).collect();
