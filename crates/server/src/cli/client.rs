@@ -105,17 +105,18 @@ pub(super) struct Gone {
 
 impl Gone {
     /// Asks whoever sits at a terminal, and says what hangs on the client.
-    async fn ask(&self, what: &str, desk: &Desk) -> Result<(), Stop> {
+    async fn ask(&self, verb: &str, how: &str, desk: &Desk) -> Result<(), Stop> {
         if !self.sure.is_asked() {
             return Ok(());
         }
         let client = desk.client(&self.client).await?;
         let connected = desk.store.connected(client.key, desk.now(), PEOPLE_MAX).await?;
-        let people = if connected == 1 { "1 person is".to_owned() } else { format!("{connected} people are") };
-        confirm::ask(&format!(
-            "{what} {} ({})? {people} connected with it and must allow it again.",
-            client.name, client.client_id
-        ))
+        let told = match connected {
+            0 => "Nobody is connected with it.".to_owned(),
+            1 => "1 person is connected with it and loses the connection.".to_owned(),
+            _ => format!("{connected} people are connected with it and lose the connection."),
+        };
+        confirm::ask(&format!("{verb} {} ({}){how}? {told}", client.name, client.client_id))
     }
 }
 
@@ -132,12 +133,12 @@ impl Client {
             Self::Set(set) => set.run(desk).await,
             Self::RotateSecret(rotate) => rotate.run(desk).await,
             Self::Disable(gone) => {
-                gone.ask("Disable", desk).await?;
+                gone.ask("Disable", "", desk).await?;
                 disable(gone.client, desk).await
             }
             Self::Enable(which) => enable(which.client, desk).await,
             Self::Delete(gone) => {
-                gone.ask("Delete for good", desk).await?;
+                gone.ask("Delete", " for good", desk).await?;
                 delete(gone.client, desk).await
             }
         }

@@ -113,7 +113,7 @@ pub(super) struct Gone {
 
 impl Gone {
     /// Asks whoever sits at a terminal, and says what hangs on the account.
-    async fn ask(&self, what: &str, desk: &Desk) -> Result<(), Stop> {
+    async fn ask(&self, verb: &str, how: &str, desk: &Desk) -> Result<(), Stop> {
         if !self.sure.is_asked() {
             return Ok(());
         }
@@ -123,7 +123,7 @@ impl Gone {
             (desk.store.sessions(user.key).await?.len(), desk.store.personals(Some(user.key)).await?.len());
         let owned = desk.store.clients(Some(user.key), None, OWNED_MAX).await?.len();
         confirm::ask(&format!(
-            "{what} {} ({})? The account has {}, {}, {} and {} of its own.",
+            "{verb} {} ({}){how}? The account has {}, {}, {} and {} of its own.",
             show::name_of(&user),
             user.name,
             counted(sessions, "session"),
@@ -206,13 +206,13 @@ impl User {
             Self::Set(set) => set.run(desk).await,
             Self::Show(who) => link::show(&who.user, desk).await,
             Self::Disable(gone) => {
-                gone.ask("Disable", desk).await?;
+                gone.ask("Disable", "", desk).await?;
                 disable(&gone.user, desk).await
             }
             Self::Enable(who) => enable(&who.user, desk).await,
             Self::Unlock(who) => unlock::unlock(&who.user, desk).await,
             Self::Delete(gone) => {
-                gone.ask("Delete for good", desk).await?;
+                gone.ask("Delete", " for good", desk).await?;
                 delete(&gone.user, desk).await
             }
             Self::SetPassword(set) => set.run(desk).await,
