@@ -18,8 +18,8 @@ mod postgres;
 mod query;
 mod retention;
 mod rows;
-mod sqlite;
 mod search;
+mod sqlite;
 mod store;
 mod tables;
 #[cfg(test)]

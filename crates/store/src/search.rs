@@ -72,7 +72,8 @@ fn page_rows(search: Option<&str>, rows_max: usize, found: usize) -> usize {
 
 fn user_has(user: &User, wanted: &str) -> bool {
     let User { sub, username, email, email_hint, name, .. } = user;
-    let mut texts = [Some(sub), username.as_ref(), email.as_ref(), email_hint.as_ref(), Some(name)].into_iter().flatten();
+    let mut texts =
+        [Some(sub), username.as_ref(), email.as_ref(), email_hint.as_ref(), Some(name)].into_iter().flatten();
     texts.any(|text| login_name(text).contains(wanted))
 }
 

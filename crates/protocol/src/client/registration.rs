@@ -116,9 +116,9 @@ fn write(client: &mut Client, proposal: &Proposal, asked: Asked<'_>, is_new: boo
 
 /// What is wrong with the number of redirect URIs.
 fn redirect_uris_fault(client: &Client, proposal: &Proposal, asker: Asker) -> Option<Fault> {
-    let given = proposal.get(Setting::RedirectUris).map_or(client.redirect_uris.len(), |_| {
-        proposal.texts(Setting::RedirectUris).len()
-    });
+    let given = proposal
+        .get(Setting::RedirectUris)
+        .map_or(client.redirect_uris.len(), |_| proposal.texts(Setting::RedirectUris).len());
     // RFC 6749 §3.1.2.2: "The authorization server MUST require the following clients to register their redirection
     // endpoint". Here it is every client whose users come back.
     if given == 0 && client.grants.iter().any(|grant| grant.is_by_redirect()) {

@@ -281,7 +281,8 @@ fn set(user: &mut User, change: &UserChange) -> Result<Vec<String>, Refusal> {
             before.push("email_verified was true".to_owned());
             user.email_verified = false;
         }
-        if user.email.is_some() && !is_same {
+        // It is the user's own address now.
+        if user.email_hint.as_deref().map(names::login_name) == user.email.as_deref().map(names::login_name) {
             user.email_hint = None;
         }
     }
@@ -312,7 +313,8 @@ fn set(user: &mut User, change: &UserChange) -> Result<Vec<String>, Refusal> {
             name.clone_into(&mut user.name);
         }
     }
-    let is_taken_away = [&change.email, &change.username].iter().any(|own| own.as_ref().is_some_and(|own| own.trim().is_empty()));
+    let is_taken_away =
+        [&change.email, &change.username].iter().any(|own| own.as_ref().is_some_and(|own| own.trim().is_empty()));
     if is_taken_away && user.email.is_none() && user.username.is_none() {
         return Err(No::LoginMissing.into());
     }

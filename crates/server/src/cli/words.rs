@@ -60,9 +60,9 @@ pub(super) fn of_value(no: No, value: &str) -> Option<Stop> {
             Stop::usage(format!("{value} is no https URL of a page"))
         }
         No::EmailAbsent => Stop::usage("the account has no e-mail address to verify: say --email as well"),
-        No::LoginMissing => {
-            Stop::usage("an account needs an e-mail address or a user name to sign in with: give it the other one first")
-        }
+        No::LoginMissing => Stop::usage(
+            "an account needs an e-mail address or a user name to sign in with: give it the other one first",
+        ),
         No::AuthMethodOfPublicClient => {
             Stop::usage("a public client has no secret to send: its only --auth-method is none")
         }

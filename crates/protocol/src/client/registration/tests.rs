@@ -60,7 +60,11 @@ fn no<const N: usize>(more: [(Setting, Given); N]) -> No {
 fn good(setting: Setting) -> Given {
     match setting.row().form {
         Form::Text if setting == Setting::Scope => "links:read profile".into(),
-        Form::Text if matches!(setting, Setting::Homepage | Setting::PrivacyPolicy | Setting::Terms | Setting::LogoUri) => "https://app.example/x".into(),
+        Form::Text
+            if matches!(setting, Setting::Homepage | Setting::PrivacyPolicy | Setting::Terms | Setting::LogoUri) =>
+        {
+            "https://app.example/x".into()
+        }
         Form::Text => "Example Ltd".into(),
         Form::Texts => ["https://app.example/one", "https://app.example/other"].into(),
         Form::Word(words) => words.last().expect("there are words").0.into(),

@@ -104,7 +104,9 @@ fn given(client: &Client) -> String {
     let id = &client.client_id;
     let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
     if grants.is_empty() {
-        return format!("\nIt may introspect tokens and gets none itself. `grantry client set {id} --grant …` changes this.\n");
+        return format!(
+            "\nIt may introspect tokens and gets none itself. `grantry client set {id} --grant …` changes this.\n"
+        );
     }
     let scope = client.scope.as_str();
     let scope = if scope.is_empty() { "no scope" } else { scope };

@@ -72,8 +72,10 @@ async fn ask(client_id: &str, desk: &Desk) -> Result<(), Stop> {
     let Some(oldest) = client.secrets.first().filter(|_| client.secrets.len() > 1) else { return Ok(()) };
     let uses = desk.store.secret_uses(client.key).await?;
     let own = registration::secret_digest(oldest);
-    let used = uses.iter().find(|(digest, _)| *digest == own).and_then(|(_, at)| show::time(*at).as_str().map(str::to_owned));
-    let used = used.map_or_else(|| "No use of it is noted.".to_owned(), |at| format!("It was last used at {at}, to the hour."));
+    let used =
+        uses.iter().find(|(digest, _)| *digest == own).and_then(|(_, at)| show::time(*at).as_str().map(str::to_owned));
+    let used = used
+        .map_or_else(|| "No use of it is noted.".to_owned(), |at| format!("It was last used at {at}, to the hour."));
     confirm::ask(&format!("End the older secret (…{}) of {} ({client_id})? {used}", oldest.hint, client.name))
 }
 

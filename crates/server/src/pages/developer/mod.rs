@@ -37,18 +37,8 @@ use crate::render::page::{Row, row};
 /// A longer query is not carried around a sign-in, in bytes: it would not fit through proxies.
 const QUERY_BYTES_MAX: usize = 5_000;
 /// The fields of the forms, which are carried around a sign-in.
-const FIELDS: [&str; 10] = [
-    "name",
-    "redirect_uris",
-    "homepage",
-    "privacy_policy",
-    "terms",
-    "logo_uri",
-    "kind",
-    "dialect",
-    "scope",
-    "expires",
-];
+const FIELDS: [&str; 10] =
+    ["name", "redirect_uris", "homepage", "privacy_policy", "terms", "logo_uri", "kind", "dialect", "scope", "expires"];
 
 /// The pages.
 pub(super) const TABLE: &[Row] = &[
