@@ -11,7 +11,7 @@ use crate::cli::desk::Desk;
 use crate::cli::show;
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Set {
+pub(crate) struct Set {
     /// An id, an e-mail address or a user name.
     #[arg(value_name = "USER")]
     user: String,
@@ -42,7 +42,7 @@ pub(in crate::cli) struct Set {
 }
 
 impl Set {
-    pub(in crate::cli) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
         let absent = |is_wanted: bool| is_wanted.then(String::new);
         let change = UserChange {
             email: self.email.as_deref().map(checked_email).transpose()?.or(absent(self.no_email)),
