@@ -8,7 +8,7 @@ use protocol::line::{Changes, Key, Rely, Wants, Write};
 use protocol::model::Access;
 use protocol::model::{
     AccessId, Attempts, Authorization, Circumstances, Client, ClientKey, ClientKind, Code, CodeId, Grant, GrantId,
-    Permission, Refresh, User, UserKey,
+    Permission, Refresh, Ticket, TicketId, User, UserKey,
 };
 use protocol::policy::Policy;
 use protocol::scope::Scope;
@@ -193,6 +193,37 @@ async fn of_many_rotations_of_one_refresh_token_exactly_one_counts() {
             let found = door.load(Wants::of([Key::Grant(GrantId(1))])).await.expect("the store can be read");
             let held = found.grant_row(GrantId(1)).expect("the grant is there");
             assert_eq!(held.row.refresh, Some(refresh(&winners[0].to_string())));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_who_use_one_ticket_exactly_one_does() {
+    on_every_store(|doors| async move {
+        let ticket = Ticket {
+            id: TicketId(1),
+            kind: "invitation".to_owned(),
+            digest: digest("ticket"),
+            user: None,
+            client: None,
+            expires_at: NOW.plus(60),
+            is_spent: false,
+            version: 1,
+            document: serde_json::Map::new(),
+        };
+        doors[0].commit([Write::PutTicket(Box::new(ticket.clone()))].into()).await.expect("the ticket is new");
+        // A third of them change it. Whoever judged the version before loses.
+        let change = || Write::ChangeTicket(Box::new(Ticket { version: 2, ..ticket.clone() }));
+        let spend = || Write::SpendTicket { id: TicketId(1), version: 1 };
+        let deed = |racer| {
+            let write = if racer % 3 == 0 { change() } else { spend() };
+            vec![Write::PutAccess(Box::new(access(racer))), write]
+        };
+        let winners = run(&doors, deed).await;
+        assert_eq!(winners.len(), 1);
+        for door in &doors {
+            assert_eq!(access_tokens(&**door).await, winners);
         }
     })
     .await;

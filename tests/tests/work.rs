@@ -72,6 +72,12 @@ fn a_job_that_fails_is_listed_with_its_error_and_can_be_retried_and_dropped() {
     assert_eq!(count(&["--limit", "0"]), Some(0));
     assert_eq!(grantry.json(&["work", "retry", &id], "")["is_due"], true);
     assert_eq!(grantry.json(&["work", "drop", &id], "")["is_dropped"], true);
+    let noted = |kind: &str| grantry.json(&["event", "list", "--kind", kind], "");
+    for kind in ["job_retried", "job_dropped"] {
+        let (events, detail) = (noted(kind), format!("job {id}"));
+        let of_actor = events[0]["actor"].as_str().is_some_and(|actor| actor.contains("uid "));
+        assert!(events[0]["detail"] == json!(detail) && of_actor, "{events}");
+    }
     for verb in ["retry", "drop"] {
         let refused = grantry.run(&["work", verb, &id], "");
         let told = String::from_utf8_lossy(&refused.stderr);

@@ -1,7 +1,7 @@
 //! Whether the client, the user and the grant that a credential depends on still allow it. One check serves every kind of
 //! credential.
 
-use crate::model::{Access, Code, Grant, Held, Personal, Session};
+use crate::model::{Access, Code, Grant, Held, Personal, Session, Ticket};
 use crate::policy::{Policy, ScopePolicy};
 
 /// The row a credential depends on that no longer allows it.
@@ -73,6 +73,18 @@ impl DependsOn for Session {
     }
     fn has_client(&self) -> bool {
         false
+    }
+}
+
+impl DependsOn for Ticket {
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+    fn has_client(&self) -> bool {
+        self.client.is_some()
+    }
+    fn has_user(&self) -> bool {
+        self.user.is_some()
     }
 }
 

@@ -12,8 +12,8 @@ use crate::crypto::keys::{Alphabet, Keys, Minted, Presented, Spelling, TokenKind
 use crate::line::{Call, Changes, Facts, Key, OwnedCounts, Rely, Reply, Row, Turn, Wants, Write};
 use crate::model::{
     Access, AccessId, Attempts, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret,
-    Code, Consent, Grant, GrantId, GrantType, Held, Identity, Permission, Personal, Session, StoredSecret, User,
-    UserKey,
+    Code, Consent, Grant, GrantId, GrantType, Held, Identity, Permission, Personal, Session, StoredSecret, Ticket,
+    User, UserKey,
 };
 use crate::person::counters::address_attempts_key;
 use crate::person::password;
@@ -137,6 +137,7 @@ pub(crate) struct Rows {
     pub(crate) access: Option<Held<Access>>,
     pub(crate) personal: Option<Held<Personal>>,
     pub(crate) session: Option<Held<Session>>,
+    pub(crate) ticket: Option<Held<Ticket>>,
     pub(crate) login: Option<Arc<User>>,
     pub(crate) subject: Option<Arc<User>>,
     pub(crate) identity: Option<Held<Identity>>,
@@ -166,6 +167,7 @@ impl Rows {
             Key::Access(_) => self.access.clone().into(),
             Key::Personal(_) => self.personal.clone().into(),
             Key::Session(_) => self.session.clone().into(),
+            Key::Ticket(_) => self.ticket.clone().into(),
             Key::Login(_) => self.login.clone().into(),
             Key::Sub(_) => self.subject.clone().into(),
             Key::Identity(_) => self.identity.clone().into(),

@@ -9,6 +9,7 @@ mod queries;
 mod random;
 pub(crate) mod rows;
 mod sweeping;
+mod tickets;
 
 use std::sync::Arc;
 
@@ -116,10 +117,21 @@ suite! {
         a_failed_job_is_due_later_and_a_dead_one_never
         a_job_of_a_kind_that_a_worker_does_not_know_stays_as_it_is
         an_operator_retries_and_drops_jobs
+        a_job_of_an_unknown_kind_is_buried_when_it_has_waited_for_long
         a_waiting_job_is_never_swept
         jobs_are_listed_and_counted_by_state_and_kind
         of_workers_who_race_each_gets_other_jobs
         a_turn_of_another_that_is_lost_takes_no_job_along;
+    tickets:
+        a_ticket_is_found_as_it_was_put
+        a_new_ticket_is_put_once
+        a_ticket_is_spent_once_in_the_version_that_was_judged
+        a_ticket_is_changed_in_the_version_that_was_judged_and_only_unspent
+        a_ticket_goes_with_its_user_or_its_client
+        a_ticket_that_is_revoked_by_its_id_has_a_smaller_one
+        an_expired_ticket_is_swept_spent_or_not
+        a_ticket_of_one_kind_is_never_accepted_as_another
+        of_racers_one_uses_a_ticket_over_every_schedule;
     pens:
         nobody_else_writes_while_a_pen_is_held
         a_turn_that_is_lost_keeps_its_pen

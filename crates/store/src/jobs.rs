@@ -24,6 +24,20 @@ pub struct JobClaim {
     pub kinds: &'static [&'static str],
 }
 
+/// A request to bury jobs that no worker can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobBurial {
+    /// The kinds of jobs that workers can do. Jobs of these kinds stay as they are.
+    pub kinds: &'static [&'static str],
+    /// Jobs that were due at this time or before are buried. A younger job may be one of a newer version, whose node is about
+    /// to do it.
+    pub due_before: UnixTime,
+    /// The time of the burial.
+    pub now: UnixTime,
+    /// Why the jobs are buried.
+    pub error: &'static str,
+}
+
 /// What became of a claimed job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobEnd {

@@ -27,7 +27,7 @@ mod upgrade_tests;
 mod walk;
 
 pub use fault::{CommitError, Fault, OpenError};
-pub use jobs::{DEAD_JOB_KEPT_S, JobChange, JobClaim, JobCount, JobEnd, JobFilter};
+pub use jobs::{DEAD_JOB_KEPT_S, JobBurial, JobChange, JobClaim, JobCount, JobEnd, JobFilter};
 pub use memory::Memory;
 pub use mode::{Inspection, Mode};
 pub use names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT};

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use protocol::line::{Changes, Facts, Wants};
-use protocol::model::{Job, JobId};
+use protocol::model::{Event, Job, JobId};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use tokio::sync::watch;
 
 use crate::fault::{CommitError, Fault};
-use crate::jobs::{JobChange, JobClaim, JobEnd};
+use crate::jobs::{JobBurial, JobChange, JobClaim, JobEnd};
 use crate::moving::{Cells, Stretch, Table};
 use crate::query::{Query, Rows};
 
@@ -123,7 +123,7 @@ pub trait Store: Send + Sync {
     }
 
     /// Claims due jobs, the longest due first, and counts an attempt of each. No other worker gets them until the claim is
-    /// over. [`protocol::line::Write::Enqueue`] adds jobs.
+    /// over. [`protocol::line::Write::Enqueue`] adds jobs. A due job whose row cannot be read is buried with the reason.
     ///
     /// # Errors
     /// When the store cannot be read or written, or keeps no jobs.
@@ -141,13 +141,22 @@ pub trait Store: Send + Sync {
         Err(Fault::Unsupported("jobs"))
     }
 
-    /// Makes an operator's change to a job. Returns false, and writes nothing, if there is no such job, or if it is to be
-    /// retried while a worker holds it.
+    /// Buries jobs of kinds that no worker knows, unless a worker holds them. Returns how many.
     ///
     /// # Errors
     /// When the store cannot be written, or keeps no jobs.
-    async fn change_job(&self, id: JobId, change: JobChange) -> Result<bool, Fault> {
-        let _ = (id, change);
+    async fn bury_jobs(&self, burial: JobBurial) -> Result<usize, Fault> {
+        let _ = burial;
+        Err(Fault::Unsupported("jobs"))
+    }
+
+    /// Makes an operator's change to a job, and notes the event with it. Returns false, and writes nothing, if there is no such
+    /// job, or if it is to be retried while a worker holds it.
+    ///
+    /// # Errors
+    /// When the store cannot be written, or keeps no jobs.
+    async fn change_job(&self, id: JobId, change: JobChange, event: Event) -> Result<bool, Fault> {
+        let _ = (id, change, event);
         Err(Fault::Unsupported("jobs"))
     }
 

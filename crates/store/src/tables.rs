@@ -1,7 +1,7 @@
 //! What is asked of every table, in words that both kinds of SQL understand.
 
 /// The tables, in the order in which people ask for them.
-pub(crate) const TABLES: [&str; 15] = [
+pub(crate) const TABLES: [&str; 16] = [
     "clients",
     "users",
     "sessions",
@@ -11,6 +11,7 @@ pub(crate) const TABLES: [&str; 15] = [
     "grants",
     "access_tokens",
     "personal_tokens",
+    "tickets",
     "secret_uses",
     "attempts",
     "burned",
@@ -59,6 +60,7 @@ pub(crate) fn greatest_id_sql() -> String {
         ("grants", "id"),
         ("access_tokens", "id"),
         ("personal_tokens", "id"),
+        ("tickets", "id"),
         ("jobs", "id"),
     ];
     let parts = tables.map(|(table, key)| {

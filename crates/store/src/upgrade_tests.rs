@@ -1,7 +1,9 @@
-//! Codes and grants that a node of another version wrote or changed. Such nodes work on the same rows during an upgrade.
+//! Codes, grants and tickets that a node of another version wrote or changed. Such nodes work on the same rows during an
+//! upgrade.
 
 use protocol::line::Write;
-use protocol::model::{Authorization, Circumstances, Code, CodeId, Grant, GrantId, Refresh};
+use protocol::model::{Authorization, Circumstances, Code, CodeId, Grant, GrantId, Refresh, Ticket, TicketKind};
+use serde::{Deserialize, Serialize};
 
 use crate::conformance::rows::*;
 use crate::conformance::sqlite;
@@ -24,6 +26,9 @@ async fn check(store: &dyn Store, mut sql: impl FnMut(&str)) {
     a_refresh_by_an_older_version_keeps_the_circumstances(store, &mut sql).await;
     what_a_newer_version_wrote_outlives_a_refresh(store, &mut sql).await;
     circumstances_that_are_no_object_are_a_fault(store, &mut sql).await;
+    what_a_newer_version_wrote_outlives_a_change_of_a_ticket(store, &mut sql).await;
+    a_document_that_is_no_object_is_a_fault(store, &mut sql).await;
+    a_ticket_whose_user_an_older_version_deleted_is_of_nobody(store, &mut sql).await;
 }
 
 async fn rows_of_an_older_version_are_read_from_their_columns(store: &dyn Store, sql: &mut impl FnMut(&str)) {
@@ -67,6 +72,50 @@ async fn circumstances_that_are_no_object_are_a_fault(store: &dyn Store, sql: &m
         assert!(matches!(fault, Fault::Broken { .. }), "{fault}");
         sql(&format!("UPDATE {table} SET circumstances = NULL WHERE id = 2"));
     }
+}
+
+/// The document of [`ticket`], as this version knows it.
+#[derive(Serialize, Deserialize)]
+struct Invitation {
+    team: String,
+}
+
+impl TicketKind for Invitation {
+    const NAME: &'static str = "invitation";
+}
+
+fn put(row: Ticket) -> Write {
+    Write::PutTicket(Box::new(row))
+}
+
+async fn what_a_newer_version_wrote_outlives_a_change_of_a_ticket(store: &dyn Store, sql: &mut impl FnMut(&str)) {
+    commit(store, [put(ticket(1, 1, 1))]).await;
+    sql(r#"UPDATE tickets SET document = '{"newest":[1],"team":"blue"}', version = 2 WHERE id = 1"#);
+    let seen = facts(store, 1).await.ticket.expect("the ticket is there").row;
+    commit(store, [Write::ChangeTicket(Box::new(seen.with(&Invitation { team: "red".to_owned() })))]).await;
+    let after = facts(store, 1).await.ticket.expect("the ticket is there").row;
+    let document = serde_json::json!({"newest": [1], "team": "red"});
+    assert_eq!((serde_json::Value::Object(after.document), after.version), (document, 3));
+}
+
+async fn a_document_that_is_no_object_is_a_fault(store: &dyn Store, sql: &mut impl FnMut(&str)) {
+    for text in ["[]", "", r#"{"team":"#] {
+        sql(&format!("UPDATE tickets SET document = '{text}' WHERE id = 1"));
+        let fault = store.load(wants(1)).await.expect_err("the row cannot be read");
+        assert!(matches!(fault, Fault::Broken { .. }) && !fault.to_string().contains("team"), "{fault}");
+    }
+    sql("DELETE FROM tickets WHERE id = 1");
+}
+
+async fn a_ticket_whose_user_an_older_version_deleted_is_of_nobody(store: &dyn Store, sql: &mut impl FnMut(&str)) {
+    commit(store, [put(ticket(1, 2, 1))]).await;
+    // An older version knows no table of tickets, and leaves them.
+    sql("DELETE FROM users WHERE key = 2");
+    let held = facts(store, 1).await.ticket.expect("the ticket is there");
+    assert!(held.user.is_none() && held.check("standard").is_err(), "it cannot be used");
+    assert!(store.sweep(later(49), 9).await.is_ok() && facts(store, 1).await.ticket.is_some());
+    assert_eq!(store.sweep(later(50), 9).await, Ok(1), "it goes when it expires");
+    assert!(facts(store, 1).await.ticket.is_none());
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! Checks that every name in a reply can have a value there. A name that never has one is refused, because its member
 //! would silently be missing from every answer.
 
-use protocol::endpoint::Endpoint;
 use protocol::line::ReplyKind;
 use protocol::resource::attributes::is_reserved;
 use protocol::wire::Field;
@@ -62,14 +61,9 @@ fn uses(reply: &ReplyRules, at: usize, dialect: &Dialect) -> Vec<Use> {
         uses.push(Use::Answer(ReplyKind::Token));
     }
     for address in dialect.addresses.iter().filter(|own| own.reply == Some(at)) {
-        uses.push(match address.endpoint {
-            Endpoint::Authorize => Use::HandOff,
-            Endpoint::Token => Use::Answer(ReplyKind::Token),
-            Endpoint::Introspect => Use::Answer(ReplyKind::Introspect),
-            Endpoint::Revoke => Use::Answer(ReplyKind::Revoke),
-            Endpoint::Userinfo => Use::Answer(ReplyKind::Userinfo),
-            Endpoint::Metadata => Use::Answer(ReplyKind::Metadata),
-        });
+        // An endpoint answers with the kind of reply that has its name. The authorization endpoint, which has none, sends the
+        // browser on.
+        uses.push(ReplyKind::from_name(address.endpoint.row().name).map_or(Use::HandOff, Use::Answer));
     }
     uses
 }
@@ -167,6 +161,13 @@ mod tests {
         (Use::HandOff, "the reply of an authorization endpoint that sends the browser on"),
         (Use::Error, "`error`, and replies that `[error]` names"),
     ];
+
+    #[test]
+    fn every_endpoint_but_authorize_answers_with_the_reply_of_its_name() {
+        for row in protocol::endpoint::TABLE {
+            assert_eq!(ReplyKind::from_name(row.name).is_none(), row.name == "authorize", "{}", row.name);
+        }
+    }
 
     #[test]
     fn the_table_in_the_documentation_has_the_names_that_have_a_value() {

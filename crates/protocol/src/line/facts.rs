@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{Key, Wants};
+use super::{Key, Turn, Wants, Write};
 use crate::crypto::keys::Presented;
 use crate::model::{
     Access, AccessId, Attempts, Client, Code, CodeId, Consent, Grant, GrantId, Held, Identity, IdentityName, Personal,
-    PersonalId, Session, SessionId, User, UserKey,
+    PersonalId, Session, SessionId, Ticket, TicketId, TicketKind, TicketProblem, User, UserKey,
 };
 use crate::person::attempt::Attempt;
 use crate::secret::Digest;
@@ -33,6 +33,8 @@ pub enum Row {
     Personal(Held<Personal>),
     /// A session, with its user.
     Session(Held<Session>),
+    /// A ticket, with its client and user.
+    Ticket(Box<Held<Ticket>>),
     /// An account at an upstream identity provider, with its user here.
     Identity(Held<Identity>),
     /// The token of another issuer was used.
@@ -81,6 +83,12 @@ impl From<Option<Held<Grant>>> for Row {
     }
 }
 
+impl From<Option<Held<Ticket>>> for Row {
+    fn from(row: Option<Held<Ticket>>) -> Self {
+        row.map_or(Self::Absent, |held| Self::Ticket(Box::new(held)))
+    }
+}
+
 impl Row {
     /// [`Row::UsedJti`] if the token was used.
     #[must_use]
@@ -111,6 +119,7 @@ impl Row {
             Self::Access(held) => of(held),
             Self::Personal(held) => of(held),
             Self::Session(held) => of(held),
+            Self::Ticket(held) => of(held),
             Self::Identity(held) => of(held),
             Self::Absent | Self::UsedJti | Self::Failures(_) | Self::Consent(_) | Self::OwnedCounts(_) => (None, None),
         }
@@ -126,6 +135,23 @@ pub struct OwnedCounts {
     pub personals: u32,
     /// Accounts at upstream identity providers that are linked to the user.
     pub identities: u32,
+}
+
+/// A presented ticket that may be used.
+#[derive(Debug)]
+pub struct LiveTicket<'f, K> {
+    /// The row, with its client and user.
+    pub held: &'f Held<Ticket>,
+    /// What the ticket is about.
+    pub document: K,
+}
+
+impl<K> LiveTicket<'_, K> {
+    /// Uses the ticket. Of several turns that do so, one is written.
+    #[must_use]
+    pub fn spend(&self) -> Write {
+        Write::SpendTicket { id: self.held.row.id, version: self.held.row.version }
+    }
 }
 
 /// How a presented refresh token compares with those of its grant.
@@ -288,6 +314,26 @@ impl Facts {
             _ => RefreshMatch::Neither,
         };
         Some((held, is))
+    }
+
+    /// The ticket of kind `K` for which this token was presented, if it may be used: it is neither expired nor spent, and its
+    /// client and user still allow it.
+    ///
+    /// # Errors
+    /// Says why the ticket may not be used.
+    #[track_caller]
+    pub fn ticket<K: TicketKind>(
+        &self,
+        presented: Presented,
+        turn: &Turn<'_>,
+    ) -> Result<LiveTicket<'_, K>, TicketProblem> {
+        let held = match self.wanted(|key| matches!(key, Key::Ticket(TicketId(id)) if *id == presented.id)) {
+            Some(Row::Ticket(held)) if held.row.digest == presented.digest => held,
+            _ => return Err(TicketProblem::Unknown),
+        };
+        let document = held.row.open(turn.now)?;
+        held.check(&turn.policy.dialect).map_err(|_| TicketProblem::Revoked)?;
+        Ok(LiveTicket { held, document })
     }
 
     /// The grant in this row. No token was presented for it: the operator names it.

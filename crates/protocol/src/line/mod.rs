@@ -11,7 +11,7 @@ mod write;
 
 pub use call::{Call, Reply, ReplyKind};
 pub use changes::Changes;
-pub use facts::{Facts, OwnedCounts, RefreshMatch, Row};
+pub use facts::{Facts, LiveTicket, OwnedCounts, RefreshMatch, Row};
 pub use rely::Rely;
 pub use turn::Turn;
 pub use wants::{AccountKey, Key, Wants};

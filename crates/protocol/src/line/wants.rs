@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::model::{AccessId, CodeId, GrantId, IdentityName, PersonalId, SessionId};
+use crate::model::{AccessId, CodeId, GrantId, IdentityName, PersonalId, SessionId, TicketId};
 use crate::person::attempt::Attempt;
 use crate::secret::Digest;
 
@@ -21,6 +21,8 @@ pub enum Key {
     Personal(PersonalId),
     /// A login session.
     Session(SessionId),
+    /// A ticket, of whatever kind.
+    Ticket(TicketId),
     /// A user, by an e-mail address or user name as somebody typed it.
     Login(String),
     /// A user, by the public identifier.

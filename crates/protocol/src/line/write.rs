@@ -2,7 +2,7 @@
 
 use crate::model::{
     Access, AccessId, Client, ClientKey, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, Identity,
-    IdentityName, Job, Personal, PersonalId, Refresh, SealKey, Session, SessionId, User, UserKey,
+    IdentityName, Job, Personal, PersonalId, Refresh, SealKey, Session, SessionId, Ticket, TicketId, User, UserKey,
 };
 use crate::secret::Digest;
 use crate::time::UnixTime;
@@ -69,6 +69,17 @@ pub enum Write {
     PutPersonal(Box<Personal>),
     /// A new session.
     PutSession(Box<Session>),
+    /// A new ticket.
+    PutTicket(Box<Ticket>),
+    /// ◆ The stored ticket is unspent and has the version before this row's. User, client, expiry and document are replaced.
+    ChangeTicket(Box<Ticket>),
+    /// ◆ The ticket is unspent and has this version.
+    SpendTicket {
+        /// Which.
+        id: TicketId,
+        /// The version that was judged.
+        version: u32,
+    },
     /// ◆ Nobody has this identity yet.
     PutIdentity(Identity),
     /// ◆ The token of an issuer elsewhere was never seen. It is good once.
@@ -184,6 +195,9 @@ impl Write {
             | Self::PutAccess(_)
             | Self::PutPersonal(_)
             | Self::PutSession(_)
+            | Self::PutTicket(_)
+            | Self::ChangeTicket(_)
+            | Self::SpendTicket { .. }
             | Self::PutIdentity(_)
             | Self::BurnJti { .. }
             | Self::PutConsent(_)

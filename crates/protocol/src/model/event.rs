@@ -93,5 +93,9 @@ crate::wire::names! {
         ClientAuthFailed = "client_auth_failed",
         /// A new sealing key took over.
         KeyRotated = "key_rotated",
+        /// The operator made a job due at once.
+        JobRetried = "job_retried",
+        /// The operator removed a job that was not done.
+        JobDropped = "job_dropped",
     }
 }

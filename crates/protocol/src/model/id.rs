@@ -27,6 +27,8 @@ ids! {
     AccessId,
     /// The row of a personal access token.
     PersonalId,
+    /// The row of a ticket.
+    TicketId,
     /// The row of a job.
     JobId,
 }

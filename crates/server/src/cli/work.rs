@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use protocol::line::{Changes, Write};
-use protocol::model::{Job, JobId, JobState};
+use protocol::model::{Event, EventKind, Job, JobId, JobState};
+use protocol::time::UnixTime;
 use serde_json::{Map, Value, json};
 use store::{CommitError, JobChange, JobFilter};
 
@@ -116,8 +117,8 @@ impl List {
 impl One {
     async fn retry(self, desk: &Desk) -> Result<Answer, Stop> {
         desk.check_clock().await?;
-        let id = self.id;
-        if !desk.store.change_job(JobId(id), JobChange::Retry { now: desk.now() }).await? {
+        let (id, now) = (self.id, desk.now());
+        if !desk.store.change_job(JobId(id), JobChange::Retry { now }, event(EventKind::JobRetried, id, now)).await? {
             return Err(Stop::no(format!(
                 "no job `{id}` that could be retried now: see `grantry work list`. If the job is listed, a server is doing it \
                  or was stopped while it did; try again in a minute"
@@ -129,7 +130,7 @@ impl One {
 
     async fn drop(self, desk: &Desk) -> Result<Answer, Stop> {
         let id = self.id;
-        if !desk.store.change_job(JobId(id), JobChange::Drop).await? {
+        if !desk.store.change_job(JobId(id), JobChange::Drop, event(EventKind::JobDropped, id, desk.now())).await? {
             return Err(Stop::no(format!("no job `{id}`: see `grantry work list`")));
         }
         Ok(Answer::new(json!({"id": id.to_string(), "is_dropped": true}), format!("Job {id} was removed.")))
@@ -156,6 +157,12 @@ impl Test {
             format!("Job {} was added. A running server does it within seconds and writes a line to its log.", id.0);
         Ok(Answer::new(json!({"id": id.0.to_string(), "kind": TEST, "fails": self.fail}), text))
     }
+}
+
+/// The audit event of a command about a job.
+fn event(kind: EventKind, id: i64, now: UnixTime) -> Event {
+    let detail = format!("job {id}");
+    Event { at: now, kind, user: None, client: None, address: String::new(), detail, actor: Some(actor()) }
 }
 
 /// Draws the ID of a new job. The process number is random, as it is for all commands.

@@ -2,13 +2,13 @@
 //!
 //! A job is done at least once. A worker claims it for a time. If the worker is killed, another one claims the job when
 //! that time is over. A job that fails is tried again after growing pauses, and is buried as dead after [`ATTEMPTS_MAX`]
-//! attempts.
+//! attempts. The store buries jobs whose rows cannot be read, and this task those whose kind stays unknown.
 
 use std::time::Duration;
 
 use protocol::model::Job;
 use protocol::time::UnixTime;
-use store::{Fault, JobClaim, JobEnd};
+use store::{Fault, JobBurial, JobClaim, JobEnd};
 
 use super::jobs::{self, JobError};
 use super::task::{Failure, Next, Node};
@@ -28,6 +28,12 @@ const PAUSE_MIN_S: u64 = 10;
 /// The longest pause between two attempts, in seconds: six hours.
 const PAUSE_MAX_S: u64 = 6 * 60 * 60;
 
+/// How long a job of an unknown kind waits for a node that knows it, in seconds: a week. An upgrade node by node takes hours,
+/// and the return to an older version some days.
+const STRANGE_S: u64 = 7 * 24 * 60 * 60;
+/// Why such a job is buried.
+const STRANGE: &str = "no node knows this kind of job: it waited for a week for a newer version";
+
 /// Does one job that is due.
 pub(super) async fn step(node: &Node) -> Result<Next, Failure> {
     let app = &node.app;
@@ -42,6 +48,7 @@ pub(super) async fn step(node: &Node) -> Result<Next, Failure> {
     }
     let now = app.clock.now();
     if app.metrics.jobs.are_to_be_counted(now) {
+        bury_strange(app, now).await?;
         let counts = app.store.job_counts().await;
         let counts = counts.map_err(|fault| failed(app, "jobs could not be counted", &fault))?;
         app.metrics.jobs.counted(&counts, now);
@@ -53,6 +60,18 @@ pub(super) async fn step(node: &Node) -> Result<Next, Failure> {
 fn claim_of(node: &Node) -> JobClaim {
     let app = &node.app;
     JobClaim { holder: app.node, now: app.clock.now(), for_s: CLAIM_S, jobs_max: 1, kinds: jobs::KINDS }
+}
+
+/// Buries jobs whose kind has been unknown for too long.
+async fn bury_strange(app: &App, now: UnixTime) -> Result<(), Failure> {
+    let due_before = UnixTime(now.0.saturating_sub_unsigned(STRANGE_S));
+    let burial = JobBurial { kinds: jobs::KINDS, due_before, now, error: STRANGE };
+    let buried = app.store.bury_jobs(burial).await;
+    let buried = buried.map_err(|fault| failed(app, "jobs of unknown kinds could not be buried", &fault))?;
+    if buried > 0 {
+        tracing::error!(jobs = buried, cause = STRANGE, "jobs were buried as dead");
+    }
+    Ok(())
 }
 
 fn failed(app: &App, what: &'static str, fault: &Fault) -> Failure {
@@ -269,6 +288,22 @@ mod tests {
         assert_eq!(step(&node).await, Ok(Next::Soon(Duration::ZERO)), "it is in the way of a job that can be done");
         assert_eq!(step(&node).await, Ok(Next::Usual));
         assert_eq!(all(&*store).await, [newer]);
+    }
+
+    #[tokio::test]
+    async fn a_job_whose_kind_stays_unknown_is_buried_after_a_week() {
+        let store: Arc<dyn Store> = Arc::new(Memory::default());
+        let node = node(Arc::clone(&store), Clock::fixed(NOW), 1).await;
+        add(&*store, [Job { kind: "newer".to_owned(), ..job(1, json!({})) }]).await;
+        node.app.clock.set(NOW.plus(STRANGE_S - 1));
+        assert_eq!(step(&node).await, Ok(Next::Usual));
+        assert_eq!(all(&*store).await[0].state, JobState::Waiting);
+        node.app.clock.set(NOW.plus(STRANGE_S + 60));
+        assert_eq!(step(&node).await, Ok(Next::Usual));
+        let buried = all(&*store).await.remove(0);
+        assert_eq!((buried.state, buried.attempts, buried.due_at), (JobState::Dead, 0, NOW.plus(STRANGE_S + 60)));
+        assert_eq!(buried.last_error.as_deref(), Some(STRANGE));
+        must_have(&node, &["grantry_jobs_dead 1"]);
     }
 
     #[tokio::test]

@@ -7,7 +7,9 @@ use protocol::model::{Job, JobId, JobState, UserKey};
 use protocol::time::UnixTime;
 
 use super::rows::*;
-use crate::{CommitError, DEAD_JOB_KEPT_S, JobChange, JobClaim, JobCount, JobEnd, JobFilter, Store};
+use crate::{
+    CommitError, DEAD_JOB_KEPT_S, EventFilter, JobBurial, JobChange, JobClaim, JobCount, JobEnd, JobFilter, Store,
+};
 
 fn enqueue(job: Job) -> Write {
     Write::Enqueue(Box::new(job))
@@ -95,7 +97,10 @@ pub(super) async fn a_job_of_a_kind_that_a_worker_does_not_know_stays_as_it_is(s
 pub(super) async fn an_operator_retries_and_drops_jobs(store: &dyn Store) {
     let dead = Job { attempts: 20, last_error: Some("refused".to_owned()), state: JobState::Dead, ..job(1) };
     commit(store, [enqueue(dead.clone()), enqueue(Job { due_at: later(900), attempts: 3, ..job(2) })]).await;
-    let change = async |id, change| store.change_job(JobId(id), change).await.expect("a job can be changed");
+    let change = async |id, change| {
+        let noted = event(&format!("job {id}"), None);
+        store.change_job(JobId(id), change, noted).await.expect("a job can be changed")
+    };
     let retry = |at_s| JobChange::Retry { now: later(at_s) };
     assert!(change(1, retry(10)).await && change(2, retry(20)).await);
     assert!(!change(3, retry(10)).await && !change(3, JobChange::Drop).await, "there is no such job");
@@ -108,6 +113,43 @@ pub(super) async fn an_operator_retries_and_drops_jobs(store: &dyn Store) {
     assert!(change(2, JobChange::Drop).await);
     assert!(!end(store, 2, 7, JobEnd::Done).await, "it is gone");
     assert_eq!(claim(store, 8, 80, 9).await, [1]);
+    let noted = events(store, EventFilter { rows_max: 9, ..EventFilter::default() }).await;
+    let noted: Vec<_> = noted.iter().map(|event| (&*event.detail, event.actor.as_deref())).collect();
+    let by = Some("root (0)");
+    assert_eq!(
+        noted,
+        [("job 2", by), ("job 1", by), ("job 2", by), ("job 1", by)],
+        "what changed nothing is not noted"
+    );
+}
+
+pub(super) async fn a_job_of_an_unknown_kind_is_buried_when_it_has_waited_for_long(store: &dyn Store) {
+    let of = |id: i64, kind: &str, at_s| enqueue(Job { kind: kind.to_owned(), due_at: later(at_s), ..job(id) });
+    let dead =
+        Job { kind: "newer".to_owned(), last_error: Some("refused".to_owned()), state: JobState::Dead, ..job(4) };
+    commit(store, [of(1, "newer", 10), of(2, "newer", 11), of(3, JOB_KINDS[0], 0), enqueue(dead.clone())]).await;
+    let bury = async |due_before, now| {
+        let burial = JobBurial { kinds: JOB_KINDS, due_before: later(due_before), now: later(now), error: "unknown" };
+        store.bury_jobs(burial).await.expect("jobs can be buried")
+    };
+    assert_eq!(bury(9, 50).await, 0);
+    assert_eq!(bury(10, 50).await, 1);
+    let error = Some("unknown".to_owned());
+    let buried = |id, at_s| Job {
+        kind: "newer".to_owned(),
+        due_at: later(at_s),
+        last_error: error.clone(),
+        state: JobState::Dead,
+        ..job(id)
+    };
+    let found = all(store).await;
+    assert_eq!((&found[0], found[1].state, found[2].state), (&buried(1, 50), JobState::Waiting, JobState::Waiting));
+    assert_eq!(found[3], dead, "it was dead before");
+    // A node of a newer version is doing the other one.
+    let claim = JobClaim { holder: 8, now: later(20), for_s: 60, jobs_max: 9, kinds: &["newer"] };
+    assert_eq!(store.claim_jobs(claim).await.map(|jobs| jobs.len()), Ok(1));
+    assert_eq!((bury(30, 79).await, bury(30, 80).await), (0, 1));
+    assert!(!end(store, 2, 8, JobEnd::Done).await, "it is no longer the worker's");
 }
 
 pub(super) async fn a_waiting_job_is_never_swept(store: &dyn Store) {
@@ -137,6 +179,33 @@ pub(super) async fn jobs_are_listed_and_counted_by_state_and_kind(store: &dyn St
     let expected =
         [count("B", JobState::Waiting, 1, 1), count("a", JobState::Waiting, 2, 3), count("a", JobState::Dead, 1, 2)];
     assert_eq!(store.job_counts().await.expect("jobs can be counted"), expected);
+}
+
+/// Adds the jobs 1 to 4, of which the caller damages the rows of 2, so that its document is no object, and of 3, so that its
+/// attempts are too many for a number of 32 bits.
+pub(crate) async fn put_four_jobs(store: &dyn Store) {
+    commit(store, (1..=4).map(|id| enqueue(job(id))).collect::<Changes>()).await;
+}
+
+/// Checks that the damaged jobs of [`put_four_jobs`] are in nobody's way.
+pub(crate) async fn damaged_jobs_are_buried(store: &dyn Store) {
+    let said = |job: &Job| job.last_error.clone().unwrap_or_default();
+    let listed = all(store).await;
+    assert_eq!(listed.iter().map(|job| job.id.0).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert!(said(&listed[1]).contains("its document is not a JSON object"), "{listed:?}");
+    assert_eq!(claim(store, 7, 0, 1).await, [1]);
+    assert_eq!(claim(store, 7, 0, 1).await, [4], "those that cannot be read are passed over");
+    let listed = all(store).await;
+    let dead: Vec<_> =
+        listed.iter().filter(|job| job.state == JobState::Dead).map(|job| (job.id.0, said(job))).collect();
+    assert_eq!(dead.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [2, 3], "{listed:?}");
+    assert!(dead[0].1.contains("its document is not") && dead[1].1.contains("`attempts` is not"), "{dead:?}");
+    assert_eq!(store.job_counts().await.expect("jobs can be counted").len(), 2);
+    // A job that is retried and still cannot be read is buried again.
+    let noted = event("retried", None);
+    assert_eq!(store.change_job(JobId(2), JobChange::Retry { now: later(9) }, noted).await, Ok(true));
+    assert_eq!(claim(store, 7, 9, 9).await, [0; 0]);
+    assert_eq!(all(store).await[1].state, JobState::Dead);
 }
 
 /// Two workers, perhaps of two nodes, that claim at the same time.

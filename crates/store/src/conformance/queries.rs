@@ -258,6 +258,7 @@ pub(super) async fn counts_say_how_much_there_is(store: &dyn Store) {
         ("grants", 1),
         ("access_tokens", 1),
         ("personal_tokens", 1),
+        ("tickets", 0),
         ("secret_uses", 0),
         ("attempts", 0),
         ("burned", 0),

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use protocol::line::{Changes, Rely, Write};
 use protocol::model::{
-    AccessId, Client, ClientKey, CodeId, Event, GrantId, Job, JobId, PersonalId, SessionId, User, UserKey,
+    AccessId, Client, ClientKey, CodeId, Event, GrantId, Job, JobId, PersonalId, SessionId, Ticket, TicketId, User,
+    UserKey,
 };
 use protocol::scope::Scope;
 
@@ -48,6 +49,10 @@ fn put() -> impl Strategy<Value = Write> {
         pair().prop_map(|(id, _, client)| Write::PutAccess(Box::new(own_access(id, client)))),
         pair().prop_map(|(id, user, _)| Write::PutPersonal(Box::new(personal(id, user)))),
         pair().prop_map(|(id, user, _)| Write::PutSession(Box::new(session(id, user)))),
+        (id(), prop::option::of(id()), prop::option::of(id()), 0..90_u64).prop_map(|(id, user, client, at_s)| {
+            let (user, client) = (user.map(UserKey), client.map(ClientKey));
+            Write::PutTicket(Box::new(Ticket { user, client, expires_at: later(at_s), ..ticket(id, 1, 1) }))
+        }),
         (id(), id()).prop_map(|(subject, user)| Write::PutIdentity(identity(subject, user))),
         (any::<bool>(), 1..200_u64).prop_map(|(is_wanted, ttl_s)| burn(if is_wanted { "jti" } else { "other" }, ttl_s)),
         (id(), id(), "[a-c]{1,2}").prop_map(|(user, client, word)| {
@@ -85,6 +90,10 @@ fn rely() -> impl Strategy<Value = Rely> {
 fn write() -> impl Strategy<Value = Write> {
     prop_oneof![
         id().prop_map(|id| Write::SpendCode(CodeId(id))),
+        (id(), 1..3_u32).prop_map(|(id, version)| Write::SpendTicket { id: TicketId(id), version }),
+        (id(), prop::option::of(id()), 1..4_u32).prop_map(|(id, user, version)| {
+            Write::ChangeTicket(Box::new(Ticket { user: user.map(UserKey), version, ..ticket(id, 1, 1) }))
+        }),
         (id(), "[ab]", "[ab]").prop_map(|(id, from, to)| {
             let from = if from == "a" { "first" } else { "second" };
             let to = if to == "a" { "first" } else { "second" };
@@ -186,8 +195,8 @@ async fn live(deeds: Vec<Deed>, one: Fixture, other: Fixture) {
                 assert_eq!(other.store.end_job(id, holder, end).await, expected);
             }
             Deed::ChangeJob(id, change) => {
-                let expected = one.store.change_job(id, change).await;
-                assert_eq!(other.store.change_job(id, change).await, expected);
+                let expected = one.store.change_job(id, change, event("changed", None)).await;
+                assert_eq!(other.store.change_job(id, change, event("changed", None)).await, expected);
             }
             Deed::Sweep(at_s, rows_max) => {
                 let expected = sweep(&*one.store, at_s, rows_max).await;

@@ -6,7 +6,7 @@ use protocol::line::{AccountKey, Changes, Facts, Key, Row, Wants, Write};
 use protocol::model::{
     Access, AccessId, Amr, Attempts, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, Code,
     CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Held, Identity, IdentityName, Job, JobId, Permission,
-    Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, User, UserKey,
+    Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, Ticket, TicketId, User, UserKey,
 };
 use protocol::person::attempt::Attempt;
 use protocol::person::counters::account_attempts_key;
@@ -213,6 +213,22 @@ pub(crate) fn personal(id: i64, user: i64) -> Personal {
     }
 }
 
+/// A ticket of a kind that the tests know, with a member that only a newer version knows.
+pub(crate) fn ticket(id: i64, user: i64, client: i64) -> Ticket {
+    let document = serde_json::json!({"team": "blue", "newer": {"z": [1, "ü"], "a": null}});
+    Ticket {
+        id: TicketId(id),
+        kind: "invitation".to_owned(),
+        digest: digest("ticket"),
+        user: Some(UserKey(user)),
+        client: Some(ClientKey(client)),
+        expires_at: later(50),
+        is_spent: false,
+        version: 1,
+        document: document.as_object().expect("it is an object").clone(),
+    }
+}
+
 pub(crate) fn event(detail: &str, user: Option<i64>) -> Event {
     Event {
         at: NOW,
@@ -272,6 +288,7 @@ fn wants_of(id: i64, account: impl IntoIterator<Item = AccountKey>, client_id: &
         Key::Access(AccessId(id)),
         Key::Personal(PersonalId(id)),
         Key::Session(SessionId(id)),
+        Key::Ticket(TicketId(id)),
         Key::Sub(format!("sub-{id}")),
         Key::UsedJti(digest("jti")),
         Key::Failures(digest("address")),
@@ -293,6 +310,7 @@ pub(crate) struct Found {
     pub(crate) access: Option<Held<Access>>,
     pub(crate) personal: Option<Held<Personal>>,
     pub(crate) session: Option<Held<Session>>,
+    pub(crate) ticket: Option<Held<Ticket>>,
     pub(crate) subject: Option<Arc<User>>,
     pub(crate) is_jti_used: bool,
     pub(crate) address_attempts: Option<Attempts>,
@@ -314,6 +332,7 @@ pub(crate) async fn facts(store: &dyn Store, id: i64) -> Found {
             Some(Row::Session(held)) => Some(held.clone()),
             _ => None,
         },
+        ticket: ticket_in(&facts, id),
         subject: facts.subject(&format!("sub-{id}")).cloned(),
         is_jti_used: facts.is_jti_used(digest("jti")),
         address_attempts: facts.failures(digest("address")),
@@ -326,6 +345,14 @@ pub(crate) async fn facts(store: &dyn Store, id: i64) -> Found {
 pub(crate) fn code_in(facts: &Facts, id: i64) -> Option<Held<Code>> {
     match facts.row(&Key::Code(CodeId(id))) {
         Some(Row::Code(held)) => Some((**held).clone()),
+        _ => None,
+    }
+}
+
+/// The ticket in this row, whatever its digest is.
+pub(crate) fn ticket_in(facts: &Facts, id: i64) -> Option<Held<Ticket>> {
+    match facts.row(&Key::Ticket(TicketId(id))) {
+        Some(Row::Ticket(held)) => Some((**held).clone()),
         _ => None,
     }
 }
@@ -422,6 +449,7 @@ pub(crate) async fn must_fail(store: &dyn Store, change: impl Into<Changes>, err
     let behind = Changes::from([
         Write::PutGrant(Box::new(grant(99, 1, 1))),
         Write::PutAccess(Box::new(access(99, 1, 1))),
+        Write::PutTicket(Box::new(ticket(99, 1, 1))),
         Write::PutIdentity(identity(IDS, 1)),
         burn("behind", 5),
         Write::PutConsent(consent(2, 2)),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use protocol::client::registration::secret_digest;
 use protocol::line::{Changes, Rely, Write};
-use protocol::model::{Attempts, Client, ClientKey, CodeId, Grant, GrantId, Refresh, SealKey, User, UserKey};
+use protocol::model::{
+    Attempts, Client, ClientKey, CodeId, Grant, GrantId, Refresh, SealKey, Ticket, TicketId, User, UserKey,
+};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 
@@ -68,6 +70,12 @@ impl Tables {
             Write::PutAccess(row) => must(self.accesses.add(row.id, *row))?,
             Write::PutPersonal(row) => must(self.personals.add(row.id, *row))?,
             Write::PutSession(row) => must(self.sessions.add(row.id, *row))?,
+            Write::PutTicket(row) => must(self.tickets.add(row.id, *row))?,
+            Write::ChangeTicket(row) => self.change_ticket(*row)?,
+            Write::SpendTicket { id, version } => {
+                must(self.is_ticket_unspent(id, version))?;
+                self.tickets.edit(&id, |row| row.is_spent = true);
+            }
             Write::PutIdentity(row) => must(self.identities.add(row.name.clone(), row))?,
             Write::BurnJti { jti, until } => must(self.burned.add(jti, until))?,
             Write::PutConsent(row) => self.consents.put((row.user, row.client), row),
@@ -90,10 +98,7 @@ impl Tables {
             Write::DeleteUser(key) => self.delete_user(key),
             Write::DeleteClient(key) => self.delete_client(key),
             Write::Enqueue(job) => must(self.jobs.add(job.id, (*job, None)))?,
-            Write::Note(event) => {
-                let next = self.events.rows().next_back().map_or(0, |(at, _)| at + 1);
-                self.events.put(next, event);
-            }
+            Write::Note(event) => self.note(event),
         }
         Ok(())
     }
@@ -101,6 +106,18 @@ impl Tables {
     fn spend_code(&mut self, id: CodeId) -> Result<(), CommitError> {
         must(self.codes.row(&id).is_some_and(|row| !row.is_spent))?;
         must(self.codes.edit(&id, |row| row.is_spent = true))
+    }
+
+    fn is_ticket_unspent(&self, id: TicketId, version: u32) -> bool {
+        self.tickets.row(&id).is_some_and(|row| !row.is_spent && row.version == version)
+    }
+
+    fn change_ticket(&mut self, row: Ticket) -> Result<(), CommitError> {
+        must(row.version.checked_sub(1).is_some_and(|before| self.is_ticket_unspent(row.id, before)))?;
+        let Ticket { id, user, client, expires_at, version, document, .. } = row;
+        must(self.tickets.edit(&id, |own| {
+            *own = Ticket { user, client, expires_at, version, document, ..own.clone() };
+        }))
     }
 
     fn rotate_refresh(
@@ -136,6 +153,7 @@ impl Tables {
         self.consents.remove_where(usize::MAX, |_, row| row.user == key);
         self.personals.remove_where(usize::MAX, |_, row| row.user == key);
         self.grants.remove_where(usize::MAX, |_, row| row.authorization.user == key);
+        self.tickets.remove_where(usize::MAX, |_, row| row.user == Some(key));
         self.attempts.remove_where(usize::MAX, |_, (_, owner)| *owner == Some(key));
     }
 
@@ -144,6 +162,7 @@ impl Tables {
         self.secret_uses.remove_where(usize::MAX, |_, (client, _)| *client == key);
         self.consents.remove_where(usize::MAX, |_, row| row.client == key);
         self.grants.remove_where(usize::MAX, |_, row| row.authorization.client == key);
+        self.tickets.remove_where(usize::MAX, |_, row| row.client == Some(key));
     }
 
     fn count_failure(&mut self, key: Digest, now: UnixTime, first: Attempts, user: Option<UserKey>) {
@@ -170,7 +189,8 @@ impl Tables {
             let accesses = self.accesses.rows().filter(|(_, own)| own.client == row.key).map(|(id, _)| id.0);
             let codes = self.codes.rows().filter(|(_, own)| own.authorization.client == row.key).map(|(id, _)| id.0);
             let grants = self.grants.rows().filter(|(_, own)| own.authorization.client == row.key).map(|(id, _)| id.0);
-            must_be_above(row.revoked_below, accesses.chain(codes).chain(grants))?;
+            let tickets = self.tickets.rows().filter(|(_, own)| own.client == Some(row.key)).map(|(id, _)| id.0);
+            must_be_above(row.revoked_below, accesses.chain(codes).chain(grants).chain(tickets))?;
         }
         let kept: Vec<Digest> = row.secrets.iter().map(secret_digest).collect();
         self.secret_uses.remove_where(usize::MAX, |secret, (client, _)| *client == row.key && !kept.contains(secret));
@@ -204,7 +224,9 @@ impl Tables {
             let grants = self.grants.rows().filter(|(_, own)| own.authorization.user == row.key).map(|(id, _)| id.0);
             let personals = self.personals.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
             let sessions = self.sessions.rows().filter(|(_, own)| own.user == row.key).map(|(id, _)| id.0);
-            must_be_above(row.revoked_below, accesses.chain(codes).chain(grants).chain(personals).chain(sessions))?;
+            let tickets = self.tickets.rows().filter(|(_, own)| own.user == Some(row.key)).map(|(id, _)| id.0);
+            let others = personals.chain(sessions).chain(tickets);
+            must_be_above(row.revoked_below, accesses.chain(codes).chain(grants).chain(others))?;
         }
         self.users.put(row.key, Arc::new(row));
         Ok(())

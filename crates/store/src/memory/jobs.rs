@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use protocol::model::{Job, JobId, JobState};
+use protocol::model::{Event, Job, JobId, JobState};
 use protocol::time::UnixTime;
 
 use super::Tables;
-use crate::{JobChange, JobClaim, JobCount, JobEnd, JobFilter};
+use crate::{JobBurial, JobChange, JobClaim, JobCount, JobEnd, JobFilter};
 
 impl Tables {
     pub(super) fn claim_jobs(&mut self, claim: JobClaim) -> Vec<Job> {
@@ -37,6 +37,24 @@ impl Tables {
             JobEnd::Dead { at, error } => self.put_back(id, at, error, JobState::Dead),
         }
         true
+    }
+
+    pub(super) fn bury_jobs(&mut self, burial: JobBurial) -> usize {
+        let JobBurial { kinds, due_before, now, error } = burial;
+        let is_free = |held: &Option<(i64, UnixTime)>| held.is_none_or(|(_, until)| now.is_past(until));
+        let is_strange = |job: &Job| !kinds.contains(&job.kind.as_str()) && due_before.is_past(job.due_at);
+        let waiting = self.jobs.rows().filter(|(_, (job, held))| job.state == JobState::Waiting && is_free(held));
+        let strange: Vec<JobId> = waiting.filter(|(_, (job, _))| is_strange(job)).map(|(id, _)| *id).collect();
+        for id in &strange {
+            self.put_back(*id, now, error.to_owned(), JobState::Dead);
+        }
+        strange.len()
+    }
+
+    /// Adds an event.
+    pub(super) fn note(&mut self, event: Event) {
+        let next = self.events.rows().next_back().map_or(0, |(at, _)| at + 1);
+        self.events.put(next, event);
     }
 
     pub(super) fn change_job(&mut self, id: JobId, change: JobChange) -> bool {

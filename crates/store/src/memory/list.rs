@@ -152,6 +152,7 @@ impl Tables {
             self.grants.rows().next().map(|(id, _)| id.0),
             self.accesses.rows().next().map(|(id, _)| id.0),
             self.personals.rows().next().map(|(id, _)| id.0),
+            self.tickets.rows().next().map(|(id, _)| id.0),
         ];
         if first.into_iter().flatten().any(|id| id < 0) {
             return i64::MAX;
@@ -164,6 +165,7 @@ impl Tables {
             self.grants.rows().next_back().map(|(id, _)| id.0),
             self.accesses.rows().next_back().map(|(id, _)| id.0),
             self.personals.rows().next_back().map(|(id, _)| id.0),
+            self.tickets.rows().next_back().map(|(id, _)| id.0),
         ];
         last.into_iter().flatten().max().unwrap_or(0)
     }
@@ -179,6 +181,7 @@ impl Tables {
             ("grants", self.grants.len()),
             ("access_tokens", self.accesses.len()),
             ("personal_tokens", self.personals.len()),
+            ("tickets", self.tickets.len()),
             ("secret_uses", self.secret_uses.len()),
             ("attempts", self.attempts.len()),
             ("burned", self.burned.len()),

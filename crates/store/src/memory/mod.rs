@@ -13,7 +13,8 @@ use async_trait::async_trait;
 use protocol::line::{Changes, Facts, Key, OwnedCounts, Row, Wants};
 use protocol::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Held, Identity,
-    IdentityName, Job, JobId, JobState, Personal, PersonalId, SealKey, Session, SessionId, User, UserKey,
+    IdentityName, Job, JobId, JobState, Personal, PersonalId, SealKey, Session, SessionId, Ticket, TicketId, User,
+    UserKey,
 };
 use protocol::names::login_name;
 use protocol::secret::Digest;
@@ -23,8 +24,8 @@ use tokio::time::Instant;
 
 use self::table::Table;
 use crate::{
-    BURNED_KEPT_S, CommitError, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, JobChange, JobClaim, JobEnd,
-    PEN_MAX, Pen, Query, Rows, SPENT_CODE_KEPT_S, Store, pen_is_gone,
+    BURNED_KEPT_S, CommitError, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, JobBurial, JobChange,
+    JobClaim, JobEnd, PEN_MAX, Pen, Query, Rows, SPENT_CODE_KEPT_S, Store, pen_is_gone,
 };
 
 /// A store in memory.
@@ -69,6 +70,7 @@ struct Tables {
     grants: Table<GrantId, Grant>,
     accesses: Table<AccessId, Access>,
     personals: Table<PersonalId, Personal>,
+    tickets: Table<TicketId, Ticket>,
     /// Counters of failed attempts, each with its account.
     attempts: Table<Digest, (Attempts, Option<UserKey>)>,
     /// The last use of each client secret.
@@ -77,9 +79,9 @@ struct Tables {
     burned: Table<Digest, UnixTime>,
     /// Sealing keys in the order in which they were added.
     seal_keys: Table<u64, SealKey>,
-    /// Events in their order.
-    /// With the claim on each, if there is one: by whom, and until when.
+    /// Jobs, each with the claim on it if there is one: by whom, and until when.
     jobs: Table<JobId, (Job, Option<(i64, UnixTime)>)>,
+    /// Events in their order.
     events: Table<u64, Event>,
 }
 
@@ -169,10 +171,21 @@ impl Store for Memory {
         Ok(is_held)
     }
 
-    async fn change_job(&self, id: JobId, change: JobChange) -> Result<bool, Fault> {
+    async fn bury_jobs(&self, burial: JobBurial) -> Result<usize, Fault> {
+        let _writing = self.writing.lock().await;
+        let mut tables = self.tables();
+        let buried = tables.bury_jobs(burial);
+        tables.keep();
+        Ok(buried)
+    }
+
+    async fn change_job(&self, id: JobId, change: JobChange, event: Event) -> Result<bool, Fault> {
         let _writing = self.writing.lock().await;
         let mut tables = self.tables();
         let is_changed = tables.change_job(id, change);
+        if is_changed {
+            tables.note(event);
+        }
         tables.keep();
         Ok(is_changed)
     }
@@ -197,6 +210,7 @@ impl Tables {
             Key::Access(id) => self.accesses.row(id).map(|row| self.held_access(row)).into(),
             Key::Personal(id) => self.personals.row(id).map(|row| self.held_of_user(row, row.user)).into(),
             Key::Session(id) => self.sessions.row(id).map(|row| self.held_of_user(row, row.user)).into(),
+            Key::Ticket(id) => self.tickets.row(id).map(|row| self.held_ticket(row)).into(),
             Key::Login(typed) => self.user_by_login(typed).into(),
             Key::Sub(sub) => self.user_by_sub(sub).into(),
             Key::Identity(name) => self.identities.row(name).map(|row| self.held_of_user(row, row.user)).into(),
@@ -258,6 +272,15 @@ impl Tables {
         }
     }
 
+    fn held_ticket(&self, row: &Ticket) -> Held<Ticket> {
+        Held {
+            row: row.clone(),
+            client: row.client.and_then(|client| self.client(client)),
+            user: row.user.and_then(|user| self.user(user)),
+            is_grant_revoked: false,
+        }
+    }
+
     /// A row that depends on its user alone.
     fn held_of_user<T: Clone>(&self, row: &T, user: UserKey) -> Held<T> {
         Held { row: row.clone(), client: None, user: self.user(user), is_grant_revoked: false }
@@ -296,6 +319,7 @@ impl Tables {
         left -= grants.remove_where(left, |_, row| now.is_past(row.expires_at));
         left -= sessions.remove_where(left, |_, row| now.is_past(row.idle_until.min(row.expires_at)));
         left -= personals.remove_where(left, |_, row| now.is_past(row.expires_at));
+        left -= self.tickets.remove_where(left, |_, row| now.is_past(row.expires_at));
         left -= attempts.remove_where(left, |_, (row, _)| now.is_past(row.resets_at));
         left -= self.burned.remove_where(left, |_, until| now.is_past(until.plus(BURNED_KEPT_S)));
         left -= self.jobs.remove_where(left, |_, (row, _)| {
@@ -324,6 +348,7 @@ impl Tables {
             grants,
             accesses,
             personals,
+            tickets,
             attempts,
             secret_uses,
             burned,
@@ -340,6 +365,7 @@ impl Tables {
         undo.of(grants);
         undo.of(accesses);
         undo.of(personals);
+        undo.of(tickets);
         undo.of(attempts);
         undo.of(secret_uses);
         undo.of(burned);

@@ -91,6 +91,7 @@ pub static TABLES: &[Table] = &[
     Table { name: described!(table_name!(grant)), key: 1, unique: &[], columns: described!(columns_of!(grant)) },
     Table { name: described!(table_name!(access)), key: 1, unique: &[], columns: described!(columns_of!(access)) },
     Table { name: described!(table_name!(personal)), key: 1, unique: &[], columns: described!(columns_of!(personal)) },
+    Table { name: described!(table_name!(ticket)), key: 1, unique: &[], columns: described!(columns_of!(ticket)) },
     Table { name: "secret_uses", key: 1, unique: &[], columns: &[bytes("secret"), CLIENT, int("used_at")] },
     Table { name: "burned", key: 1, unique: &[1], columns: &[int("id"), bytes("jti"), int("until")] },
     Table {

@@ -1,7 +1,7 @@
 //! From every lasting store to every other one.
 
 use protocol::line::{Changes, Key, Wants, Write};
-use protocol::model::{AccessId, CodeId, GrantId, SessionId, User, UserKey};
+use protocol::model::{AccessId, CodeId, GrantId, SessionId, TicketId, User, UserKey};
 use tokio::sync::Notify;
 
 use super::*;
@@ -23,7 +23,10 @@ async fn fill(store: &dyn Store) {
         Write::CountFailure { key: digest("door"), limit: 9, now: NOW, resets_at: later(100), user: Some(UserKey(1)) };
     let burned = Write::BurnJti { jti: digest("jti"), until: later(100) };
     let umlaut = User { name: "Ä\u{1F600}'\"\\".to_owned(), ..user(3) };
-    commit(store, [failure, burned, Write::PutUser(Box::new(umlaut))]).await;
+    let tickets = [1, 2].map(|id| Write::PutTicket(Box::new(ticket(id, 1, 1))));
+    commit(store, tickets).await;
+    let spent = Write::SpendTicket { id: TicketId(1), version: 1 };
+    commit(store, [failure, burned, Write::PutUser(Box::new(umlaut)), spent]).await;
 }
 
 async fn moved(source: &Fixture, destination: &Fixture) -> (Vec<Moved>, u64) {

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use protocol::client::registration::secret_digest;
 use protocol::line::{Changes, Rely, Write};
-use protocol::model::{Client, ClientKey, Consent, IdentityName, SealKey, User, UserKey};
+use protocol::model::{Client, ClientKey, Consent, IdentityName, SealKey, Ticket, User, UserKey};
 use protocol::names::login_forms;
 
-use super::batch::Batch;
+use super::batch::{Batch, Counters, give_names, hold_grants, hold_sessions};
 use super::gate;
 use super::insert;
 use super::link::{Link, Typed, typed};
@@ -16,9 +16,6 @@ use super::stop::Stop;
 use super::text::text;
 use crate::documents::{revoked_below, written};
 use crate::names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT, stored_form};
-
-/// Held while names are given out, so that nobody else gives out the same. "GRTN".
-const NAMES: i64 = 0x4752_544e;
 
 /// Writes one turn inside a transaction that it begins. The end of the transaction is the caller's. Whoever did not get a row
 /// in time tries again alone.
@@ -49,10 +46,14 @@ pub(super) async fn turn_inside(link: &Link, changes: &Changes) -> Result<(), St
 async fn write_all(link: &Link, changes: &Changes) -> Result<(), Stop> {
     // In the order in which rows are locked everywhere.
     for rank in 0..=2 {
+        if rank == 2 {
+            hold_what_ends(link, changes).await?;
+        }
         for rely in changes.relied.iter().filter(|rely| order(**rely) == rank) {
             compare(link, *rely).await?;
         }
     }
+    hold_counters(link, changes).await?;
     // Uses of secrets come last, as in a batch, so that nobody waits for one of these rows who holds one that is waited for
     // here.
     let is_use = |write: &&Write| matches!(write, Write::TouchSecret { .. });
@@ -60,6 +61,34 @@ async fn write_all(link: &Link, changes: &Changes) -> Result<(), Stop> {
         write(link, row).await?;
     }
     Ok(())
+}
+
+/// Holds the sessions and grants that the turn ends or changes, as a batch does.
+async fn hold_what_ends(link: &Link, changes: &Changes) -> Result<(), Stop> {
+    let Changes { relied, writes } = changes;
+    let sessions = relied.iter().filter_map(|rely| if let Rely::Session(id) = rely { Some(id.0) } else { None });
+    let ended = writes.iter().filter_map(|write| if let Write::EndSession(id) = write { Some(id.0) } else { None });
+    hold_sessions(link, sessions, &ended.collect()).await?;
+    let grants = relied.iter().filter_map(|rely| if let Rely::Grant(id) = rely { Some(id.0) } else { None });
+    let rotated = writes
+        .iter()
+        .filter_map(|write| if let Write::RotateRefresh { grant, .. } = write { Some(grant.0) } else { None });
+    let revoked = writes.iter().filter_map(|write| if let Write::RevokeGrant(id) = write { Some(id.0) } else { None });
+    hold_grants(link, grants, rotated, &revoked.collect()).await
+}
+
+/// Holds the counters that the turn writes, as a batch does.
+async fn hold_counters(link: &Link, changes: &Changes) -> Result<(), Stop> {
+    let mut counters = Counters::default();
+    for write in &changes.writes {
+        if let Write::CountFailure { key, limit, now, resets_at, user } = write {
+            counters.count(key, *limit, (*now, *resets_at), *user);
+        }
+        if let Write::ClearCounter { key, limit, now } = write {
+            counters.clear(key, *limit, *now);
+        }
+    }
+    counters.hold(link).await
 }
 
 /// Runs a statement that must change one row.
@@ -136,6 +165,9 @@ fn held_to_write(write: &Write) -> Option<Owner> {
         | Write::PutAccess(_)
         | Write::PutPersonal(_)
         | Write::PutSession(_)
+        | Write::PutTicket(_)
+        | Write::ChangeTicket(_)
+        | Write::SpendTicket { .. }
         | Write::PutIdentity(_)
         | Write::BurnJti { .. }
         | Write::PutSealKey(_)
@@ -241,7 +273,17 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
         | Write::TouchPersonal { .. }
         | Write::TouchSecret { .. }
         | Write::PutSession(_)
+        | Write::PutTicket(_)
+        | Write::SpendTicket { .. }
         | Write::PutConsent(_)
+        | Write::PutIdentity(_)
+        | Write::BurnJti { .. }
+        | Write::CountFailure { .. }
+        | Write::ClearCounter { .. }
+        | Write::RevokeGrant(_)
+        | Write::RevokeAccess(_)
+        | Write::RevokePersonal(_)
+        | Write::EndSession(_)
         | Write::Enqueue(_)
         | Write::Note(_) => {
             let mut batch = Batch::default();
@@ -249,24 +291,11 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
             // Boxed: it has room for every statement of a batch.
             Box::pin(batch.write_inside(link)).await
         }
-        Write::CountFailure { key, limit, now, resets_at, user } => {
-            let (limit, user) = (i64::from(*limit), user.map(|user| user.0));
-            let values = typed![BYTEA key.0.as_slice(), INT8 limit, INT8 now.0, INT8 resets_at.0, INT8 user];
-            run_one(link, COUNT_FAILURE, values).await
-        }
         Write::ForgetFailures(user) => end(FORGET_FAILURES, &[user.0]).await,
-        Write::ClearCounter { key, limit, now } => {
-            const SQL: &str = "DELETE FROM attempts WHERE key = $1 AND NOT (failures >= $2 AND resets_at > $3)";
-            link.run(SQL, typed![BYTEA key.0.as_slice(), INT8 i64::from(*limit), INT8 now.0]).await.map(drop)
-        }
         Write::PutClient(row) => put_client(link, row).await,
         Write::PutUser(row) => put_user(link, row).await,
         Write::PutPersonal(row) => insert::personal(link, row).await,
-        Write::PutIdentity(row) => insert::identity(link, row).await,
-        Write::BurnJti { jti, until } => {
-            let sql = "INSERT INTO burned (jti, until) VALUES ($1, $2)";
-            add(link, sql, typed![BYTEA jti.0.as_slice(), INT8 until.0]).await
-        }
+        Write::ChangeTicket(row) => change_ticket(link, row).await,
         Write::PutSealKey(SealKey { number, created_at }) => {
             let sql = "INSERT INTO seal_keys (number, created_at) VALUES ($1, $2)";
             add(link, sql, typed![INT8 i64::from(*number), INT8 created_at.0]).await?;
@@ -276,11 +305,7 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
             end("DELETE FROM seal_keys WHERE number = $1", &[i64::from(*number)]).await?;
             link.simple(super::shared::NOTIFY).await
         }
-        Write::RevokeGrant(id) => end("UPDATE grants SET is_revoked = true WHERE id = $1", &[id.0]).await,
-        Write::RevokeAccess(id) => end("DELETE FROM access_tokens WHERE id = $1", &[id.0]).await,
-        Write::RevokePersonal(id) => end("DELETE FROM personal_tokens WHERE id = $1", &[id.0]).await,
         Write::WithdrawConsent { user, client } => end_all(link, &WITHDRAW_CONSENT, &[user.0, client.0]).await,
-        Write::EndSession(id) => end("DELETE FROM sessions WHERE id = $1", &[id.0]).await,
         Write::EndSessions { user, but: Some(but) } => {
             end("DELETE FROM sessions WHERE user_key = $1 AND id <> $2", &[user.0, but.0]).await
         }
@@ -291,16 +316,9 @@ async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
     }
 }
 
-const COUNT_FAILURE: &str = "INSERT INTO attempts AS a (key, failures, resets_at, user_key) \
-    SELECT $1, 1, $4, $5 WHERE $2 > 0 \
-    ON CONFLICT (key) DO UPDATE SET user_key = coalesce(excluded.user_key, a.user_key), \
-    failures = CASE WHEN a.resets_at > $3 THEN a.failures + 1 ELSE 1 END, \
-    resets_at = CASE WHEN a.resets_at > $3 THEN a.resets_at ELSE excluded.resets_at END \
-    WHERE a.failures < $2 OR a.resets_at <= $3";
-
-/// In the order in which attempts lock the counters: the oldest counter of an account is the one that all attempts share.
+/// In the order in which all transactions lock counters.
 const FORGET_FAILURES: &str = "DELETE FROM attempts WHERE id IN (\
-    SELECT id FROM attempts WHERE user_key = $1 ORDER BY id FOR UPDATE)";
+    SELECT id FROM attempts WHERE user_key = $1 ORDER BY key FOR UPDATE)";
 
 /// The codes go too: one that was not redeemed yet would begin a grant that the user no longer wants.
 const WITHDRAW_CONSENT: [&str; 3] = [
@@ -310,22 +328,24 @@ const WITHDRAW_CONSENT: [&str; 3] = [
 ];
 
 /// The user and every row that depends on it.
-const DELETE_USER: [&str; 7] = [
+const DELETE_USER: [&str; 8] = [
     "DELETE FROM users WHERE key = $1",
     "DELETE FROM sessions WHERE user_key = $1",
     "DELETE FROM identities WHERE user_key = $1",
     "DELETE FROM consents WHERE user_key = $1",
     "DELETE FROM personal_tokens WHERE user_key = $1",
     "DELETE FROM grants WHERE user_key = $1",
+    "DELETE FROM tickets WHERE user_key = $1",
     "DELETE FROM attempts WHERE user_key = $1",
 ];
 
 /// The client and every row that depends on it.
-const DELETE_CLIENT: [&str; 4] = [
+const DELETE_CLIENT: [&str; 5] = [
     "DELETE FROM clients WHERE key = $1",
     "DELETE FROM secret_uses WHERE client_key = $1",
     "DELETE FROM consents WHERE client_key = $1",
     "DELETE FROM grants WHERE client_key = $1",
+    "DELETE FROM tickets WHERE client_key = $1",
 ];
 
 /// Runs a statement without a precondition: a row that is not there need not be ended.
@@ -340,6 +360,15 @@ async fn end_all(link: &Link, statements: &[&str], keys: &[i64]) -> Result<(), S
         end(link, sql, keys).await?;
     }
     Ok(())
+}
+
+async fn change_ticket(link: &Link, row: &Ticket) -> Result<(), Stop> {
+    const SQL: &str = "UPDATE tickets SET user_key = $2, client_key = $3, expires_at = $4, version = $5, document = $6 \
+        WHERE id = $1 AND version = $5 - 1 AND NOT is_spent";
+    let Ticket { id, user, client, expires_at, version, document, .. } = row;
+    let (user, client, version) = (user.map(|user| user.0), client.map(|client| client.0), i64::from(*version));
+    let document = written(document, id.0).map_err(Stop::Unreadable)?;
+    run_one(link, SQL, typed![INT8 id.0, INT8 user, INT8 client, INT8 expires_at.0, INT8 version, TEXT document]).await
 }
 
 async fn drop_identity(link: &Link, name: &IdentityName) -> Result<(), Stop> {
@@ -368,19 +397,16 @@ async fn must_be_above(link: &Link, sql: &str, key: i64, revoked_below: i64) -> 
 const CLIENTS_ABOVE: &str = "SELECT max(id) FROM (\
     SELECT id FROM access_tokens WHERE id >= $2 AND client_key + 0 = $1 \
     UNION ALL SELECT id FROM codes WHERE id >= $2 AND client_key + 0 = $1 \
-    UNION ALL SELECT id FROM grants WHERE id >= $2 AND client_key + 0 = $1) AS above";
+    UNION ALL SELECT id FROM grants WHERE id >= $2 AND client_key + 0 = $1 \
+    UNION ALL SELECT id FROM tickets WHERE id >= $2 AND client_key + 0 = $1) AS above";
 /// Of a user's, what is not below an id.
 const USERS_ABOVE: &str = "SELECT max(id) FROM (\
     SELECT id FROM access_tokens WHERE id >= $2 AND user_key + 0 = $1 \
     UNION ALL SELECT id FROM codes WHERE id >= $2 AND user_key + 0 = $1 \
     UNION ALL SELECT id FROM grants WHERE id >= $2 AND user_key + 0 = $1 \
     UNION ALL SELECT id FROM personal_tokens WHERE id >= $2 AND user_key + 0 = $1 \
-    UNION ALL SELECT id FROM sessions WHERE id >= $2 AND user_key + 0 = $1) AS above";
-
-/// From here to the end of the transaction nobody else gives out names.
-async fn give_names(link: &Link) -> Result<(), Stop> {
-    link.rows("SELECT pg_advisory_xact_lock($1)", typed![INT8 NAMES]).await.map(drop)
-}
+    UNION ALL SELECT id FROM sessions WHERE id >= $2 AND user_key + 0 = $1 \
+    UNION ALL SELECT id FROM tickets WHERE id >= $2 AND user_key + 0 = $1) AS above";
 
 async fn put_client(link: &Link, row: &Client) -> Result<(), Stop> {
     const SQL: &str = "INSERT INTO clients AS c (key, version, client_id, owner, dialect, name, document) \

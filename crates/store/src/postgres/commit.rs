@@ -107,12 +107,18 @@ impl Turns {
     /// for a lock, or cannot be written at all, costs its neighbours a few attempts and no more.
     async fn write_together(&mut self, link: &Link) -> Result<(), Stop> {
         let mut parts: Vec<_> = std::iter::once(0..self.turns.len()).collect();
-        while let Some(part) = parts.pop() {
+        while let Some(mut part) = parts.pop() {
             let turns = Arc::clone(&self.turns);
-            let mut batch = Batch::default();
-            let written = match turns[part.clone()].iter().try_for_each(|turn| batch.add(turn)) {
-                // Boxed: it has room for every statement of a batch.
-                Ok(()) => self.end(part.clone(), Box::pin(batch.commit(link))).await,
+            let written = match Batch::of(&turns[part.clone()]) {
+                Ok((batch, count)) => {
+                    if count < part.len() {
+                        // The rest changes what these rely on, and the other way round.
+                        parts.push(part.start + count..part.end);
+                        part.end = part.start + count;
+                    }
+                    // Boxed: it has room for every statement of a batch.
+                    self.end(part.clone(), Box::pin(batch.commit(link))).await
+                }
                 Err(stop) => Err(stop),
             };
             match written {
@@ -208,6 +214,7 @@ fn witness_of(write: &Write) -> Option<Witness> {
         Write::PutCode(row) => Some(("SELECT 1 FROM codes WHERE id = $1 FOR SHARE", row.id.0)),
         Write::PutSession(row) => Some(("SELECT 1 FROM sessions WHERE id = $1 FOR SHARE", row.id.0)),
         Write::PutPersonal(row) => Some(("SELECT 1 FROM personal_tokens WHERE id = $1 FOR SHARE", row.id.0)),
+        Write::PutTicket(row) => Some(("SELECT 1 FROM tickets WHERE id = $1 FOR SHARE", row.id.0)),
         // A job is gone as soon as it is done, so its absence says nothing.
         Write::Enqueue(_)
         | Write::SpendCode(_)
@@ -218,6 +225,8 @@ fn witness_of(write: &Write) -> Option<Witness> {
         | Write::ClearCounter { .. }
         | Write::PutClient(_)
         | Write::PutUser(_)
+        | Write::ChangeTicket(_)
+        | Write::SpendTicket { .. }
         | Write::PutIdentity(_)
         | Write::BurnJti { .. }
         | Write::PutConsent(_)

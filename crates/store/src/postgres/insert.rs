@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use protocol::model::{Access, Code, Consent, Event, Grant, Identity, Job, Personal, Session};
+use protocol::model::{Access, Code, Consent, Event, Grant, Identity, Job, Personal, Session, Ticket};
 use tokio_postgres::types::{ToSql, Type};
 
 use super::link::{Link, Sql};
@@ -76,9 +76,9 @@ fn arrays<'a, T: ToRow + 'a>(rows: impl ExactSizeIterator<Item = &'a T>) -> Vec<
 
 /// Rows that come in batches have a prepared statement.
 macro_rules! batches {
-    ($($name:ident $rows:ident $sql:ident: $row:ty $(, $conflict:literal)?;)*) => {
+    ($($name:ident $rows:ident $sql:ident: $row:ty $(, $rest:literal)?;)*) => {
         $(static $sql: Sql = Sql {
-            text: concat!(described!(postgres_insert!($name)) $(, $conflict)?),
+            text: concat!(described!(postgres_insert!($name)) $(, $rest)?),
             types: described!(postgres_types!($name)),
         };)*
 
@@ -101,37 +101,23 @@ batches! {
     grant grants GRANTS: Grant;
     access accesses ACCESSES: Access;
     session sessions SESSIONS: Session;
+    ticket tickets TICKETS: Ticket;
+    // In one order, since whoever adds an identity waits for another one who does.
+    identity identities IDENTITIES: Identity, " ORDER BY 1, 2";
     consent consents CONSENTS: Consent, " ON CONFLICT (user_key, client_key) DO UPDATE SET id = excluded.id, \
         scope = excluded.scope, audience = excluded.audience, given_at = excluded.given_at, renewed_at = excluded.renewed_at";
     job jobs JOBS: Job;
     event events EVENTS: Event;
 }
 
-/// Adds a row of a kind that comes one at a time, by a statement that is not kept prepared.
-async fn single(link: &Link, sql: &str, types: &[Type], row: &impl ToRow) -> Result<(), Stop> {
+/// Adds a personal token. They come one at a time, so this statement is not kept prepared. A row whose key is taken loses the
+/// turn.
+pub(super) async fn personal(link: &Link, row: &Personal) -> Result<(), Stop> {
+    const TYPES: &[Type] = described!(postgres_types!(personal));
     let arrays = arrays(std::iter::once(row));
-    let values: Vec<_> = arrays.iter().map(Array::to_sql).zip(types.iter().cloned()).collect();
-    link.run(sql, &values).await.map(drop)
-}
-
-/// As [`single`]; a row whose key is taken loses the turn.
-async fn add(link: &Link, sql: &str, types: &[Type], row: &impl ToRow) -> Result<(), Stop> {
-    match single(link, sql, types, row).await {
+    let values: Vec<_> = arrays.iter().map(Array::to_sql).zip(TYPES.iter().cloned()).collect();
+    match link.run(described!(postgres_insert!(personal)), &values).await {
         Err(stop) if stop.is_conflict() => Err(Stop::Lost),
-        done => done,
+        done => done.map(drop),
     }
-}
-
-/// Rows that come one at a time.
-macro_rules! singles {
-    ($($name:ident: $row:ty;)*) => {$(
-        pub(super) async fn $name(link: &Link, row: &$row) -> Result<(), Stop> {
-            add(link, described!(postgres_insert!($name)), described!(postgres_types!($name)), row).await
-        }
-    )*};
-}
-
-singles! {
-    personal: Personal;
-    identity: Identity;
 }

@@ -1,24 +1,46 @@
 //! Jobs.
 
-use protocol::model::{Job, JobId, JobState};
+use protocol::model::{Event, Job, JobId, JobState};
 use protocol::time::UnixTime;
 use tokio_postgres::Row;
 
+use super::gate;
+use super::insert;
 use super::lane::Errand;
 use super::link::{Link, typed};
 use super::row::{self, columns};
 use super::stop::Stop;
 use super::text::text;
 use crate::jobs::state_of;
-use crate::{JobChange, JobClaim, JobCount, JobEnd, JobFilter};
+use crate::rows::work::StoredJob;
+use crate::{JobBurial, JobChange, JobClaim, JobCount, JobEnd, JobFilter};
 
 /// Claims due jobs.
-pub(super) struct Claim(pub(super) JobClaim);
+pub(super) struct Claim {
+    claim: JobClaim,
+    /// True if the claim was sent before and its answer did not come.
+    is_repeated: bool,
+}
 
-impl Errand for Claim {
-    type Done = Vec<Job>;
+impl Claim {
+    pub(super) fn new(claim: JobClaim) -> Self {
+        Self { claim, is_repeated: false }
+    }
 
-    async fn run(&mut self, link: &Link) -> Result<Vec<Job>, Stop> {
+    /// The jobs of a claim that was made although its answer was lost. Without them the worker would claim others, and these
+    /// would wait for the end of the claim with an attempt that nobody made.
+    async fn claimed_before(&self, link: &Link) -> Result<Vec<StoredJob>, Stop> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            columns!(job),
+            " FROM jobs AS j WHERE NOT is_dead AND claimed_by = $1 AND claimed_until = $2 AND due_at <= $3"
+        );
+        let JobClaim { holder, now, for_s, .. } = self.claim;
+        let values = typed![INT8 holder, INT8 now.plus(for_s).0, INT8 now.0];
+        link.rows(SQL, values).await?.iter().map(row::job).collect()
+    }
+
+    async fn claim_as_stored(&self, link: &Link) -> Result<Vec<StoredJob>, Stop> {
         // SKIP LOCKED: workers that claim at the same time get different jobs. MATERIALIZED: the inner query runs once, so
         // that it locks no more jobs than it may.
         const SQL: &str = concat!(
@@ -28,12 +50,42 @@ impl Errand for Claim {
             FROM due WHERE j.id = due.id RETURNING ",
             columns!(job)
         );
-        let JobClaim { holder, now, for_s, jobs_max, kinds } = self.0;
+        let JobClaim { holder, now, for_s, jobs_max, kinds } = self.claim;
         let until = now.plus(for_s).0;
         let values = typed![INT8 holder, INT8 until, INT8 now.0, INT8 i64::from(jobs_max), TEXT_ARRAY kinds];
-        let mut jobs = link.rows(SQL, values).await?.iter().map(row::job).collect::<Result<Vec<Job>, Stop>>()?;
-        jobs.sort_unstable_by_key(|job| (job.due_at, job.id));
-        Ok(jobs)
+        link.rows(SQL, values).await?.iter().map(row::job).collect()
+    }
+}
+
+impl Errand for Claim {
+    type Done = Vec<Job>;
+
+    async fn run(&mut self, link: &Link) -> Result<Vec<Job>, Stop> {
+        let JobClaim { holder, now, .. } = self.claim;
+        let mut found = if self.is_repeated { self.claimed_before(link).await? } else { Vec::new() };
+        self.is_repeated = true;
+        loop {
+            if found.is_empty() {
+                found = self.claim_as_stored(link).await?;
+            }
+            let was_any_found = !found.is_empty();
+            let mut jobs = Vec::with_capacity(found.len());
+            for stored in std::mem::take(&mut found) {
+                match stored.fault() {
+                    // Others are claimed in the place of those that cannot be read.
+                    Some(error) => {
+                        let end = JobEnd::Dead { at: now, error };
+                        // Whether the claim is still held or not, the job is not this worker's to do.
+                        let _ = End { id: stored.job.id, holder, end }.run(link).await?;
+                    }
+                    None => jobs.push(stored.job),
+                }
+            }
+            if !jobs.is_empty() || !was_any_found {
+                jobs.sort_unstable_by_key(|job| (job.due_at, job.id));
+                return Ok(jobs);
+            }
+        }
     }
 }
 
@@ -68,16 +120,45 @@ impl Errand for End {
     }
 }
 
-/// Makes an operator's change to a job.
+/// Buries jobs of unknown kinds.
+pub(super) struct Bury(pub(super) JobBurial);
+
+impl Errand for Bury {
+    type Done = usize;
+
+    async fn run(&mut self, link: &Link) -> Result<usize, Stop> {
+        const SQL: &str = "UPDATE jobs SET due_at = $2, last_error = $3, is_dead = true, claimed_by = NULL, \
+            claimed_until = NULL WHERE NOT is_dead AND due_at <= $1 AND (claimed_until IS NULL OR claimed_until <= $2) \
+            AND kind <> ALL($4)";
+        let JobBurial { kinds, due_before, now, error } = self.0;
+        let buried = link.run(SQL, typed![INT8 due_before.0, INT8 now.0, TEXT error, TEXT_ARRAY kinds]).await?;
+        Ok(usize::try_from(buried).unwrap_or(usize::MAX))
+    }
+}
+
+/// Makes an operator's change to a job, and notes the event.
 pub(super) struct Change {
     pub(super) id: JobId,
     pub(super) change: JobChange,
+    pub(super) event: Event,
 }
 
 impl Errand for Change {
     type Done = bool;
 
     async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
+        link.begin(gate::BEGIN).await?;
+        let is_changed = self.change(link).await?;
+        if is_changed {
+            insert::events(link, &[&self.event]).await?;
+        }
+        link.simple("COMMIT").await?;
+        Ok(is_changed)
+    }
+}
+
+impl Change {
+    async fn change(&self, link: &Link) -> Result<bool, Stop> {
         const RETRY: &str = "UPDATE jobs SET due_at = $2, attempts = 0, is_dead = false, claimed_by = NULL, \
             claimed_until = NULL WHERE id = $1 AND (claimed_until IS NULL OR claimed_until <= $2)";
         let changed = match self.change {
@@ -98,7 +179,7 @@ pub(super) async fn list(link: &Link, filter: &JobFilter) -> Result<Vec<Job>, St
     let is_dead = filter.state.map(|state| state == JobState::Dead);
     let rows_max = i64::try_from(filter.rows_max).unwrap_or(i64::MAX);
     let values = typed![BOOL is_dead, TEXT filter.kind.as_deref().map(text), INT8 rows_max];
-    link.rows(SQL, values).await?.iter().map(row::job).collect()
+    link.rows(SQL, values).await?.iter().map(|row| row::job(row).map(StoredJob::listed)).collect()
 }
 
 pub(super) async fn counts(link: &Link) -> Result<Vec<JobCount>, Stop> {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use protocol::line::{self, Facts, Key, OwnedCounts};
 use protocol::model::{
-    Access, Attempts, ClientKey, Code, Consent, Grant, Held, Identity, IdentityName, Personal, Session, User, UserKey,
+    Access, Attempts, ClientKey, Code, Consent, Grant, Held, Identity, IdentityName, Personal, Session, Ticket, User,
+    UserKey,
 };
 use protocol::names::login_forms;
 use tokio_postgres::Row;
@@ -44,6 +45,9 @@ sql! {
         LEFT JOIN users AS u ON u.key = p.user_key WHERE p.id = ANY($1)"), IDS;
     SESSIONS = ("SELECT ", columns!(session), ", u.version FROM sessions AS s \
         LEFT JOIN users AS u ON u.key = s.user_key WHERE s.id = ANY($1)"), IDS;
+    TICKETS = ("SELECT ", columns!(ticket), ", c.version, u.version FROM tickets AS tk \
+        LEFT JOIN clients AS c ON c.key = tk.client_key LEFT JOIN users AS u ON u.key = tk.user_key \
+        WHERE tk.id = ANY($1)"), IDS;
     IDENTITIES = ("SELECT ", columns!(identity), ", u.version FROM unnest($1::text[], $2::text[]) AS t (issuer, subject) \
         JOIN identities AS i ON i.issuer = t.issuer AND i.subject = t.subject \
         LEFT JOIN users AS u ON u.key = i.user_key"), &[Type::TEXT_ARRAY, Type::TEXT_ARRAY];
@@ -79,6 +83,7 @@ struct First<'w> {
     accesses: Keys<i64>,
     personals: Keys<i64>,
     sessions: Keys<i64>,
+    tickets: Keys<i64>,
     identities: Keys<(&'w str, &'w str)>,
     logins: Keys<String>,
     subs: Keys<&'w str>,
@@ -97,6 +102,7 @@ struct Found {
     accesses: HashMap<i64, (Access, Version, Version, Option<bool>)>,
     personals: HashMap<i64, (Personal, Version)>,
     sessions: HashMap<i64, (Session, Version)>,
+    tickets: HashMap<i64, (Ticket, Version, Version)>,
     identities: HashMap<IdentityName, (Identity, Version)>,
     logins: HashMap<String, (UserKey, u32)>,
     subs: HashMap<String, (UserKey, u32)>,
@@ -156,6 +162,7 @@ impl<'w> First<'w> {
             Key::Access(id) => self.accesses.extend([id.0]),
             Key::Personal(id) => self.personals.extend([id.0]),
             Key::Session(id) => self.sessions.extend([id.0]),
+            Key::Ticket(id) => self.tickets.extend([id.0]),
             Key::Login(typed) => {
                 self.logins.extend(Some(typed.as_str()).filter(is_text).into_iter().flat_map(login_forms));
             }
@@ -180,6 +187,7 @@ impl<'w> First<'w> {
             self.accesses.is_empty(),
             self.personals.is_empty(),
             self.sessions.is_empty(),
+            self.tickets.is_empty(),
             self.identities.is_empty(),
             self.logins.is_empty(),
             self.subs.is_empty(),
@@ -205,6 +213,7 @@ impl<'w> First<'w> {
             some(link, &ACCESSES, &self.accesses),
             some(link, &PERSONALS, &self.personals),
             some(link, &SESSIONS, &self.sessions),
+            seldom(link, &TICKETS, &self.tickets),
             async {
                 if issuers.is_empty() {
                     return Ok(Vec::new());
@@ -212,13 +221,13 @@ impl<'w> First<'w> {
                 link.query(&IDENTITIES, &[&issuers, &subjects]).await
             },
             some(link, &USERS_BY_LOGIN, &self.logins),
-            some(link, &USERS_BY_SUB, &self.subs),
+            seldom(link, &USERS_BY_SUB, &self.subs),
             digests(link, &ATTEMPTS, &self.failures),
             digests(link, &USED_JTIS, &self.used_jtis),
             when(is_bound, link.simple(END)),
         )?;
-        let (_, clients, codes, grants, accesses, personals, sessions, identities, logins, subs, failures, jtis, _) =
-            rows;
+        let (_, clients, codes, grants, accesses, personals, sessions, tickets, identities, logins, subs, ..) = rows;
+        let (.., failures, jtis, _) = rows;
         Ok(Found {
             clients: by(&clients, named)?
                 .into_iter()
@@ -230,8 +239,7 @@ impl<'w> First<'w> {
                 Ok((read.id.0, (read, row::version(row, at)?, row::version(row, at + 1)?, row::get(row, at + 2)?)))
             })?,
             grants: by(&grants, |row| {
-                let at = row::GRANT_WIDTH;
-                let read = row::grant(row)?;
+                let (read, at) = (row::grant(row)?, row::GRANT_WIDTH);
                 Ok((read.id.0, (read, row::version(row, at)?, row::version(row, at + 1)?)))
             })?,
             accesses: by(&accesses, |row| {
@@ -246,6 +254,10 @@ impl<'w> First<'w> {
             sessions: by(&sessions, |row| {
                 let read = row::session(row)?;
                 Ok((read.id.0, (read, row::version(row, row::SESSION_WIDTH)?)))
+            })?,
+            tickets: by(&tickets, |row| {
+                let (read, at) = (row::ticket(row)?, row::TICKET_WIDTH);
+                Ok((read.id.0, (read, row::version(row, at)?, row::version(row, at + 1)?)))
             })?,
             identities: by(&identities, |row| {
                 let read = row::identity(row)?;
@@ -333,6 +345,10 @@ impl Found {
         self.personals.values().for_each(|(row, version)| user(row.user, *version));
         self.sessions.values().for_each(|(row, version)| user(row.user, *version));
         self.identities.values().for_each(|(row, version)| user(row.user, *version));
+        for (row, client_version, user_version) in self.tickets.values() {
+            row.client.into_iter().for_each(|key| client(key, *client_version));
+            row.user.into_iter().for_each(|key| user(key, *user_version));
+        }
         missing
     }
 
@@ -356,6 +372,7 @@ impl Found {
                 self.personals.get(&id.0).map(|(row, _)| held(pins.user(row.user), row.clone())).into()
             }
             Key::Session(id) => self.sessions.get(&id.0).map(|(row, _)| held(pins.user(row.user), row.clone())).into(),
+            Key::Ticket(id) => self.tickets.get(&id.0).map(|(row, _, _)| pins.held_ticket(row)).into(),
             Key::Login(typed) => self.login(typed).and_then(|key| pins.user(key)).into(),
             Key::Sub(sub) => self.subs.get(sub).and_then(|(key, _)| pins.user(*key)).into(),
             Key::Identity(name) => {
@@ -412,6 +429,15 @@ async fn some<T: tokio_postgres::types::ToSql + Sync + Clone>(
     }
     let keys: Vec<T> = keys.iter().cloned().collect();
     link.query(sql, &[&keys]).await
+}
+
+/// As [`some`], for keys that few calls have. Boxed, so that the others do not carry room for it.
+async fn seldom<T: tokio_postgres::types::ToSql + Sync + Clone>(
+    link: &Link,
+    sql: &'static Sql,
+    keys: &Keys<T>,
+) -> Result<Vec<Row>, Stop> {
+    if keys.is_empty() { Ok(Vec::new()) } else { Box::pin(some(link, sql, keys)).await }
 }
 
 async fn digests(link: &Link, sql: &'static Sql, keys: &Keys<[u8; 32]>) -> Result<Vec<Row>, Stop> {

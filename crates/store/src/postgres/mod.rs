@@ -6,6 +6,8 @@
 
 mod apply;
 mod batch;
+#[cfg(test)]
+mod batched;
 mod commit;
 mod desk;
 mod gate;
@@ -40,7 +42,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use protocol::line::{Changes, Facts, Wants};
-use protocol::model::{Job, JobId};
+use protocol::model::{Event, Job, JobId};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use tokio::sync::{Mutex, oneshot, watch};
@@ -63,8 +65,8 @@ use crate::documents::Documents;
 use crate::moving::{Cells, Stretch, Table};
 use crate::walk::Walk;
 use crate::{
-    CommitError, Fault, Inspection, JobChange, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Sqlite, Store,
-    Window,
+    CommitError, Fault, Inspection, JobBurial, JobChange, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Sqlite,
+    Store, Window,
 };
 
 /// Lanes of each kind. The second one helps when there is more to do than one gets done.
@@ -395,15 +397,19 @@ impl Store for Postgres {
     }
 
     async fn claim_jobs(&self, claim: JobClaim) -> Result<Vec<Job>, Fault> {
-        Ok(self.desk.perform(&mut jobs::Claim(claim)).await?)
+        Ok(self.desk.perform(&mut jobs::Claim::new(claim)).await?)
     }
 
     async fn end_job(&self, id: JobId, holder: i64, end: JobEnd) -> Result<bool, Fault> {
         Ok(self.desk.perform(&mut jobs::End { id, holder, end }).await?)
     }
 
-    async fn change_job(&self, id: JobId, change: JobChange) -> Result<bool, Fault> {
-        Ok(self.desk.perform(&mut jobs::Change { id, change }).await?)
+    async fn bury_jobs(&self, burial: JobBurial) -> Result<usize, Fault> {
+        Ok(self.desk.perform(&mut jobs::Bury(burial)).await?)
+    }
+
+    async fn change_job(&self, id: JobId, change: JobChange, event: Event) -> Result<bool, Fault> {
+        Ok(self.desk.perform(&mut jobs::Change { id, change, event }).await?)
     }
 
     async fn tally(&self, now: UnixTime, counted: &[Window]) -> Result<Option<Vec<Window>>, Fault> {

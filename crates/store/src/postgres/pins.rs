@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use protocol::model::{Access, Client, ClientKey, Code, Grant, Held, User, UserKey};
+use protocol::model::{Access, Client, ClientKey, Code, Grant, Held, Ticket, User, UserKey};
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -98,6 +98,16 @@ impl Pins {
             client: self.client(row.client),
             user: row.user.and_then(|key| self.user(key)),
             is_grant_revoked: row.grant.is_some() && is_revoked != Some(false),
+            row: row.clone(),
+        }
+    }
+
+    /// Joins a ticket with its client and user.
+    pub(super) fn held_ticket(&self, row: &Ticket) -> Held<Ticket> {
+        Held {
+            client: row.client.and_then(|key| self.client(key)),
+            user: row.user.and_then(|key| self.user(key)),
+            is_grant_revoked: false,
             row: row.clone(),
         }
     }

@@ -1,6 +1,6 @@
 //! Columns to rows. [`crate::rows`] names the columns of each row; the functions at the end name those that they expect.
 
-use protocol::model::{Access, Attempts, Code, Consent, Event, Grant, Identity, Job, Personal, SealKey, Session};
+use protocol::model::{Access, Attempts, Code, Consent, Event, Grant, Identity, Personal, SealKey, Session, Ticket};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use tokio_postgres::Row;
@@ -8,6 +8,7 @@ use tokio_postgres::types::FromSql;
 
 use super::stop::Stop;
 use crate::rows::table::described;
+use crate::rows::work::StoredJob;
 use crate::rows::{Columns, FromRow};
 
 type Read<T> = Result<T, Stop>;
@@ -43,7 +44,8 @@ readers! {
     grant GRANT_WIDTH: Grant;
     access ACCESS_WIDTH: Access;
     personal PERSONAL_WIDTH: Personal;
-    job JOB_WIDTH: Job;
+    ticket TICKET_WIDTH: Ticket;
+    job JOB_WIDTH: StoredJob;
     event EVENT_WIDTH: Option<Event>;
 }
 

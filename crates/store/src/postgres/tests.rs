@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs and write files")]
 
 mod growth;
+mod jobs;
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

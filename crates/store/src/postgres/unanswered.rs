@@ -73,6 +73,21 @@ async fn what_was_written_before_the_answer_was_lost_is_found_and_told() {
     assert!(facts(&store, 70).await.access.is_some());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_that_was_written_before_the_answer_was_lost_is_found() {
+    let mut cluster = Cluster::start(&Options::default());
+    let (store, url) = furnished(&mut cluster).await;
+    hold_up_answers(&cluster, &url).await;
+    let put = Write::PutTicket(Box::new(ticket(70, 1, 1)));
+    let (done, ()) = tokio::join!(store.commit(put.clone().into()), async {
+        wait_for(&cluster, "SyncRep", 2).await;
+        cluster.set("synchronous_standby_names=");
+        crash_and_start_again(&mut cluster);
+    });
+    assert_eq!(done, Ok(()));
+    must_lose(&store, put).await;
+}
+
 /// Commits a turn that nobody may be told of before the standby has it: neither at first, nor after a crash, when it is looked
 /// for or done again.
 async fn must_wait_for_the_standby(turn: Changes) {

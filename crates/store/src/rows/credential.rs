@@ -1,9 +1,10 @@
-//! Codes, grants and tokens.
+//! Codes, grants, tokens and tickets.
 
 use std::borrow::Cow;
 
 use protocol::model::{
-    Access, AccessId, Authorization, ClientKey, Code, CodeId, Grant, GrantId, Personal, PersonalId, Refresh, UserKey,
+    Access, AccessId, Authorization, ClientKey, Code, CodeId, Grant, GrantId, Personal, PersonalId, Refresh, Ticket,
+    TicketId, UserKey,
 };
 use protocol::time::UnixTime;
 
@@ -169,6 +170,38 @@ impl ToRow for Personal {
             Value::text(&self.name),
             Value::text(self.scope.as_str()),
             Value::int(self.is_by_operator.then_some(1)),
+        ]
+    }
+}
+
+impl FromRow for Ticket {
+    fn read<C: Columns>(columns: &mut C) -> Result<Self, C::Error> {
+        Ok(Self {
+            id: TicketId(columns.number()?),
+            kind: columns.text()?,
+            digest: columns.digest()?,
+            user: columns.int()?.map(UserKey),
+            client: columns.int()?.map(ClientKey),
+            expires_at: columns.time()?,
+            is_spent: columns.flag()?,
+            version: columns.small()?,
+            document: columns.document()?,
+        })
+    }
+}
+
+impl ToRow for Ticket {
+    fn values(&self) -> impl IntoIterator<Item = Value<'_>> {
+        [
+            Value::int(self.id.0),
+            Value::text(&self.kind),
+            Value::digest(&self.digest),
+            Value::int(self.user.map(|user| user.0)),
+            Value::int(self.client.map(|client| client.0)),
+            Value::int(self.expires_at.0),
+            Value::Bool(self.is_spent),
+            Value::int(i64::from(self.version)),
+            Value::document(&self.document),
         ]
     }
 }

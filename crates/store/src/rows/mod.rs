@@ -4,7 +4,7 @@ mod audit;
 mod credential;
 mod person;
 pub(crate) mod table;
-mod work;
+pub(crate) mod work;
 
 use std::borrow::Cow;
 
@@ -13,6 +13,7 @@ use protocol::scope::Scope;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use serde::de::DeserializeOwned;
+use serde_json::Map;
 
 use crate::documents::{read_circumstances, read_list};
 
@@ -36,6 +37,11 @@ impl<'a> Value<'a> {
 
     fn digest(digest: &'a Digest) -> Self {
         Self::Bytes(Some(&digest.0))
+    }
+
+    fn document(document: &Map<String, serde_json::Value>) -> Self {
+        // A map of JSON values can always be serialized.
+        Self::Text(Some(Cow::Owned(serde_json::to_string(document).unwrap_or_default())))
     }
 
     /// A list as a JSON array, absent when it is empty.
@@ -105,6 +111,12 @@ pub(crate) trait Columns {
 
     fn circumstances(&mut self) -> Result<Circumstances, Self::Error> {
         self.text_with(read_circumstances)?.ok_or_else(|| self.unreadable("a JSON object"))
+    }
+
+    /// A JSON object.
+    fn document(&mut self) -> Result<Map<String, serde_json::Value>, Self::Error> {
+        let read = |text: Option<&str>| text.and_then(|text| serde_json::from_str(text).ok());
+        self.text_with(read)?.ok_or_else(|| self.unreadable("a document"))
     }
 
     fn digest_or_none(&mut self) -> Result<Option<Digest>, Self::Error> {

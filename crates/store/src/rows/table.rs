@@ -43,6 +43,10 @@ macro_rules! described {
         "expires_at" "expires_at" Int, "used_at" "used_at" Int, "dialect" "dialect" Text, "name" "name" Text,
         "scope" "scope" Text, "by_operator" "by_operator" Int
     } };
+    ($with:ident!(ticket)) => { $crate::rows::table::$with! { "tickets" "tk"
+        "id" "id" Int, "kind" "kind" Text, "digest" "digest" Bytes, "user" "user_key" Int, "client" "client_key" Int,
+        "expires_at" "expires_at" Int, "is_spent" "is_spent" Bool, "version" "version" Int, "document" "document" Text
+    } };
     ($with:ident!(job)) => { $crate::rows::table::$with! { "jobs" "j"
         "id" "id" Int, "kind" "kind" Text, "document" "document" Text, "created_at" "created_at" Int,
         "due_at" "due_at" Int, "attempts" "attempts" Int, "last_error" "last_error" Text, "is_dead" "is_dead" Bool

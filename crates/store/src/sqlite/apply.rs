@@ -2,7 +2,7 @@
 
 use protocol::client::registration::secret_digest;
 use protocol::line::{Changes, Rely, Write};
-use protocol::model::{Client, GrantId, IdentityName, Refresh, SealKey, User, UserKey};
+use protocol::model::{Client, GrantId, IdentityName, Refresh, SealKey, Ticket, User, UserKey};
 use protocol::names::login_forms;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
@@ -116,6 +116,12 @@ fn write(connection: &Connection, write: &Write) -> Result<(), Stop> {
         Write::PutAccess(row) => insert::access(connection, row),
         Write::PutPersonal(row) => insert::personal(connection, row),
         Write::PutSession(row) => insert::session(connection, row),
+        Write::PutTicket(row) => insert::ticket(connection, row),
+        Write::ChangeTicket(row) => change_ticket(connection, row),
+        Write::SpendTicket { id, version } => {
+            let sql = "UPDATE tickets SET is_spent = 1 WHERE id = ?1 AND version = ?2 AND is_spent = 0";
+            run_one(connection, sql, params![id.0, version])
+        }
         Write::PutIdentity(row) => insert::identity(connection, row),
         Write::BurnJti { jti, until } => {
             add(connection, "INSERT INTO burned (jti, until) VALUES (?1, ?2)", params![jti.0, until.0])
@@ -173,22 +179,24 @@ const WITHDRAW_CONSENT: [&str; 3] = [
 ];
 
 /// The user and every row that depends on it.
-const DELETE_USER: [&str; 7] = [
+const DELETE_USER: [&str; 8] = [
     "DELETE FROM users WHERE key = ?1",
     "DELETE FROM sessions WHERE user = ?1",
     "DELETE FROM identities WHERE user = ?1",
     "DELETE FROM consents WHERE user = ?1",
     "DELETE FROM personal_tokens WHERE user = ?1",
     "DELETE FROM grants WHERE user = ?1",
+    "DELETE FROM tickets WHERE user = ?1",
     "DELETE FROM attempts WHERE user = ?1",
 ];
 
 /// The client and every row that depends on it.
-const DELETE_CLIENT: [&str; 4] = [
+const DELETE_CLIENT: [&str; 5] = [
     "DELETE FROM clients WHERE key = ?1",
     "DELETE FROM secret_uses WHERE client = ?1",
     "DELETE FROM consents WHERE client = ?1",
     "DELETE FROM grants WHERE client = ?1",
+    "DELETE FROM tickets WHERE client = ?1",
 ];
 
 fn rotate(
@@ -205,6 +213,15 @@ fn rotate(
     let (current, idle_until) = (to.current.0, to.idle_until.0);
     let values = params![grant.0, from.0, current, previous, to.answer, idle_until, expires_at.0, to.generation];
     run_one(connection, SQL, values)
+}
+
+fn change_ticket(connection: &Connection, row: &Ticket) -> Result<(), Stop> {
+    const SQL: &str = "UPDATE tickets SET user = ?2, client = ?3, expires_at = ?4, version = ?5, document = ?6 \
+        WHERE id = ?1 AND version = ?5 - 1 AND is_spent = 0";
+    let Ticket { id, user, client, expires_at, version, document, .. } = row;
+    let (user, client) = (user.map(|user| user.0), client.map(|client| client.0));
+    let document = written(document, id.0).map_err(Stop::Unreadable)?;
+    run_one(connection, SQL, params![id.0, user, client, expires_at.0, version, document])
 }
 
 fn drop_identity(connection: &Connection, name: &IdentityName) -> Result<(), Stop> {
@@ -239,14 +256,16 @@ fn must_be_above(connection: &Connection, sql: &str, key: i64, revoked_below: i6
 const CLIENTS_ABOVE: &str = "SELECT max(id) FROM (\
     SELECT id FROM access_tokens WHERE id >= ?2 AND +client = ?1 \
     UNION ALL SELECT id FROM codes WHERE id >= ?2 AND +client = ?1 \
-    UNION ALL SELECT id FROM grants WHERE id >= ?2 AND +client = ?1)";
+    UNION ALL SELECT id FROM grants WHERE id >= ?2 AND +client = ?1 \
+    UNION ALL SELECT id FROM tickets WHERE id >= ?2 AND +client = ?1)";
 /// Of a user's, what is not below an id.
 const USERS_ABOVE: &str = "SELECT max(id) FROM (\
     SELECT id FROM access_tokens WHERE id >= ?2 AND +user = ?1 \
     UNION ALL SELECT id FROM codes WHERE id >= ?2 AND +user = ?1 \
     UNION ALL SELECT id FROM grants WHERE id >= ?2 AND +user = ?1 \
     UNION ALL SELECT id FROM personal_tokens WHERE id >= ?2 AND +user = ?1 \
-    UNION ALL SELECT id FROM sessions WHERE id >= ?2 AND +user = ?1)";
+    UNION ALL SELECT id FROM sessions WHERE id >= ?2 AND +user = ?1 \
+    UNION ALL SELECT id FROM tickets WHERE id >= ?2 AND +user = ?1)";
 
 fn put_client(connection: &Connection, row: &Client) -> Result<(), Stop> {
     const SQL: &str = "INSERT INTO clients (key, version, client_id, owner, dialect, name, document) \

@@ -1,6 +1,6 @@
 //! New rows.
 
-use protocol::model::{Access, Code, Consent, Event, Grant, Identity, Job, Personal, Session};
+use protocol::model::{Access, Code, Consent, Event, Grant, Identity, Job, Personal, Session, Ticket};
 use rusqlite::{Connection, params_from_iter};
 
 use super::apply::{add, run};
@@ -23,6 +23,7 @@ inserts! {
     access: Access;
     personal: Personal;
     session: Session;
+    ticket: Ticket;
     identity: Identity;
     job: Job;
     event: Event;

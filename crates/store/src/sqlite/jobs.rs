@@ -1,18 +1,41 @@
 //! Jobs.
 
-use protocol::model::{Job, JobId, JobState};
+use protocol::model::{Event, Job, JobId, JobState};
 use protocol::time::UnixTime;
 use rusqlite::{Connection, Row, params};
 
-use super::apply::run;
+use super::apply::{alone, run};
+use super::insert;
 use super::row;
 use super::stop::Stop;
 use crate::jobs::state_of;
 use crate::rows::table::described;
-use crate::{JobChange, JobClaim, JobCount, JobEnd, JobFilter};
+use crate::rows::work::StoredJob;
+use crate::{JobBurial, JobChange, JobClaim, JobCount, JobEnd, JobFilter};
 
-/// Claims due jobs within the writer's transaction.
+/// Claims due jobs within the writer's transaction. Those that cannot be read are buried, and others claimed in their place.
 pub(super) fn claim(connection: &Connection, claim: JobClaim) -> Result<Vec<Job>, Stop> {
+    loop {
+        let found = claim_as_stored(connection, claim)?;
+        let was_any_found = !found.is_empty();
+        let mut jobs = Vec::with_capacity(found.len());
+        for stored in found {
+            match stored.fault() {
+                Some(error) => {
+                    let dead = JobEnd::Dead { at: claim.now, error };
+                    end(connection, stored.job.id, claim.holder, &dead)?;
+                }
+                None => jobs.push(stored.job),
+            }
+        }
+        if !jobs.is_empty() || !was_any_found {
+            jobs.sort_unstable_by_key(|job| (job.due_at, job.id));
+            return Ok(jobs);
+        }
+    }
+}
+
+fn claim_as_stored(connection: &Connection, claim: JobClaim) -> Result<Vec<StoredJob>, Stop> {
     const SQL: &str = concat!(
         "UPDATE jobs SET claimed_by = ?1, claimed_until = ?2, attempts = attempts + 1 WHERE id IN (\
             SELECT id FROM jobs WHERE is_dead = 0 AND due_at <= ?3 AND (claimed_until IS NULL OR claimed_until <= ?3) \
@@ -27,7 +50,6 @@ pub(super) fn claim(connection: &Connection, claim: JobClaim) -> Result<Vec<Job>
     while let Some(row) = rows.next()? {
         jobs.push(row::job(row)?);
     }
-    jobs.sort_unstable_by_key(|job| (job.due_at, job.id));
     Ok(jobs)
 }
 
@@ -42,8 +64,26 @@ pub(super) fn end(connection: &Connection, id: JobId, holder: i64, end: &JobEnd)
     }
 }
 
-/// Makes an operator's change to a job. Gives the number of jobs that were changed.
-pub(super) fn change(connection: &Connection, id: JobId, change: JobChange) -> Result<usize, Stop> {
+/// Buries jobs of unknown kinds. Returns how many.
+pub(super) fn bury(connection: &Connection, burial: JobBurial) -> Result<usize, Stop> {
+    const SQL: &str = "UPDATE jobs SET due_at = ?2, last_error = ?3, is_dead = 1, claimed_by = NULL, claimed_until = NULL \
+        WHERE is_dead = 0 AND due_at <= ?1 AND (claimed_until IS NULL OR claimed_until <= ?2) \
+        AND kind NOT IN (SELECT value FROM json_each(?4))";
+    let JobBurial { kinds, due_before, now, error } = burial;
+    run(connection, SQL, params![due_before.0, now.0, error, serde_json::Value::from(kinds).to_string()])
+}
+
+/// Makes an operator's change to a job and notes the event, or does neither. Returns the number of jobs that were changed.
+pub(super) fn change(connection: &Connection, id: JobId, change: JobChange, event: &Event) -> Result<usize, Stop> {
+    let mut changed = 0;
+    alone(connection, || {
+        changed = change_alone(connection, id, change)?;
+        if changed == 0 { Ok(()) } else { insert::event(connection, event) }
+    })?;
+    Ok(changed)
+}
+
+fn change_alone(connection: &Connection, id: JobId, change: JobChange) -> Result<usize, Stop> {
     const RETRY: &str = "UPDATE jobs SET due_at = ?2, attempts = 0, is_dead = 0, claimed_by = NULL, claimed_until = NULL \
         WHERE id = ?1 AND (claimed_until IS NULL OR claimed_until <= ?2)";
     match change {
@@ -64,14 +104,13 @@ pub(super) fn list(connection: &Connection, filter: &JobFilter) -> Result<Vec<Jo
     let mut rows = statement.query(params![is_dead, filter.kind, rows_max])?;
     let mut jobs = Vec::new();
     while let Some(row) = rows.next()? {
-        jobs.push(row::job(row)?);
+        jobs.push(row::job(row)?.listed());
     }
     Ok(jobs)
 }
 
 pub(super) fn counts(connection: &Connection) -> Result<Vec<JobCount>, Stop> {
-    const SQL: &str =
-        "SELECT kind, is_dead, count(*), min(due_at) FROM jobs GROUP BY kind, is_dead ORDER BY kind, is_dead";
+    const SQL: &str = "SELECT CAST(kind AS TEXT), is_dead, count(*), min(due_at) FROM jobs GROUP BY kind, is_dead ORDER BY kind, is_dead";
     let mut statement = connection.prepare_cached(SQL)?;
     let read = |row: &Row<'_>| {
         Ok(JobCount {

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use protocol::line::{Facts, Key, OwnedCounts, Row as Found, Wants};
 use protocol::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Grant, GrantId, Held, Identity, IdentityName,
-    Personal, PersonalId, Session, SessionId, User, UserKey,
+    Personal, PersonalId, Session, SessionId, Ticket, TicketId, User, UserKey,
 };
 use protocol::names::login_forms;
 use protocol::secret::Digest;
@@ -54,6 +54,11 @@ held!(
     LEFT JOIN users AS u ON u.key = p.user WHERE p.id = ?1"
 );
 held!(SESSION = SESSION, "u.version FROM sessions AS s LEFT JOIN users AS u ON u.key = s.user WHERE s.id = ?1");
+held!(
+    TICKET = TICKET,
+    "c.version, u.version FROM tickets AS tk \
+    LEFT JOIN clients AS c ON c.key = tk.client LEFT JOIN users AS u ON u.key = tk.user WHERE tk.id = ?1"
+);
 
 held!(
     IDENTITY = IDENTITY,
@@ -75,7 +80,7 @@ type AccessAndCaller = (Option<Arc<Client>>, Option<Held<Access>>);
 
 /// Every statement of this file, for the test that looks at SQLite's plans for them.
 #[cfg(test)]
-pub(super) fn statements_all() -> [&'static str; 16] {
+pub(super) fn statements_all() -> [&'static str; 17] {
     [
         &CODE,
         &GRANT,
@@ -83,6 +88,7 @@ pub(super) fn statements_all() -> [&'static str; 16] {
         &ACCESS_AND_CALLER,
         &PERSONAL,
         &SESSION,
+        &TICKET,
         &IDENTITY,
         CLIENT_BY_ID,
         USER_BY_LOGIN,
@@ -161,6 +167,7 @@ impl View<'_> {
             Key::Access(id) => self.access(*id)?.into(),
             Key::Personal(id) => self.personal(*id)?.into(),
             Key::Session(id) => self.session(*id)?.into(),
+            Key::Ticket(id) => self.ticket(*id)?.into(),
             Key::Login(typed) => self.user_by_login(typed)?.into(),
             Key::Sub(sub) => self.user_by_sub(sub)?.into(),
             Key::Identity(name) => self.identity(name)?.into(),
@@ -292,6 +299,16 @@ impl View<'_> {
         let Some((row, user)) = found else { return Ok(None) };
         let user = self.user(row.user, user)?;
         Ok(Some(Held { row, client: None, user, is_grant_revoked: false }))
+    }
+
+    fn ticket(&self, id: TicketId) -> Result<Option<Held<Ticket>>, Stop> {
+        let found = self.one(&TICKET, id.0, |row| {
+            Ok((row::ticket(row)?, row.get(row::TICKET_WIDTH)?, row.get(row::TICKET_WIDTH + 1)?))
+        })?;
+        let Some((row, client, user)) = found else { return Ok(None) };
+        let client = row.client.map_or(Ok(None), |key| self.client(key, client))?;
+        let user = row.user.map_or(Ok(None), |key| self.user(key, user))?;
+        Ok(Some(Held { row, client, user, is_grant_revoked: false }))
     }
 
     fn identity(&self, name: &IdentityName) -> Result<Option<Held<Identity>>, Stop> {

@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use protocol::line::{Changes, Facts, Wants};
-use protocol::model::{Job, JobId};
+use protocol::model::{Event, Job, JobId};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use rusqlite::backup::{Backup, StepResult};
@@ -46,7 +46,7 @@ use self::writer::{Replacement, Work, Writer};
 use crate::documents::Documents;
 use crate::moving::{Cell, Cells, Stretch, Table};
 use crate::walk::Walk;
-use crate::{CommitError, Fault, JobChange, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Store};
+use crate::{CommitError, Fault, JobBurial, JobChange, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Store};
 
 /// How many applications a user registered.
 const CLIENTS_OWNED: &str = "SELECT count(*) FROM clients WHERE owner = ?1";
@@ -174,8 +174,12 @@ impl Store for Sqlite {
         Ok(self.writer.have_done(Work::EndJob(id, holder, end)).await? == 1)
     }
 
-    async fn change_job(&self, id: JobId, change: JobChange) -> Result<bool, Fault> {
-        Ok(self.writer.have_done(Work::ChangeJob(id, change)).await? == 1)
+    async fn bury_jobs(&self, burial: JobBurial) -> Result<usize, Fault> {
+        self.writer.have_done(Work::BuryJobs(burial)).await
+    }
+
+    async fn change_job(&self, id: JobId, change: JobChange, event: Event) -> Result<bool, Fault> {
+        Ok(self.writer.have_done(Work::ChangeJob(id, change, Box::new(event))).await? == 1)
     }
 
     fn keep_events(&self, for_s: u64) {

@@ -4,12 +4,15 @@
 //! To begin and to end a snapshot takes file locks, and SQLite takes them under a mutex that all threads share. So a
 //! connection keeps its snapshot from one read to the next for as long as nobody commits, which it sees in the index of the
 //! write-ahead log. See decision 0031.
+//!
+//! Snapshots also have to end in time, for the log to be written back and begun anew. Nobody waits for a read for that: the
+//! request is a number that grows, and a read that is going on meets the request when it is over.
 
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -39,10 +42,19 @@ pub(super) struct Readers {
 /// The connections, and what says whether their snapshots are still of this moment.
 pub(super) struct Slots {
     pub(super) index: Index,
-    slots: Box<[Mutex<Option<Reader>>]>,
+    slots: Box<[Slot]>,
+    /// Counts the requests to end all snapshots.
+    requests: AtomicU64,
     /// True if a snapshot was kept since it was last looked at.
     has_kept: AtomicBool,
     is_over: AtomicBool,
+}
+
+/// The place of a connection.
+struct Slot {
+    reader: Mutex<Option<Reader>>,
+    /// The last request to end all snapshots that this connection met: its snapshot, if it has one, began later.
+    met: AtomicU64,
 }
 
 /// A connection. Between two reads it is inside a transaction if it keeps a snapshot.
@@ -68,7 +80,10 @@ impl Readers {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let slots = Arc::new(Slots {
             index: Index::default(),
-            slots: (0..threads.clamp(2, READERS_MAX)).map(|_| Mutex::new(None)).collect(),
+            slots: (0..threads.clamp(2, READERS_MAX))
+                .map(|_| Slot { reader: Mutex::new(None), met: AtomicU64::new(0) })
+                .collect(),
+            requests: AtomicU64::new(0),
             has_kept: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
         });
@@ -80,24 +95,32 @@ impl Readers {
 
     /// Reads with one of the connections: what was committed before this call is seen.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Stop>) -> Result<T, Stop> {
-        let mut slot = self.slots.take();
-        let Reader { connection, seen } = match &mut *slot {
+        let (slot, mut reader) = self.slots.take();
+        let Reader { connection, seen } = match &mut *reader {
             Some(reader) => reader,
             empty => empty.insert(Reader { connection: self.open()?, seen: None }),
         };
+        let requests = self.slots.requests.load(Ordering::Acquire);
+        let is_asked_to_end = slot.met.load(Ordering::Acquire) < requests;
         let now = self.slots.index.header().filter(Header::may_be_kept);
         // Absent while the read is going on: when it panics, the snapshot is of unknown age.
         let before = seen.take();
-        if before.is_none() || before != now {
+        if is_asked_to_end || before.is_none() || before != now {
             end(connection)?;
         } else if connection.is_autocommit() {
             // The second read without a commit in between: it seems to be worth while.
             connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
             self.note_kept();
         }
+        slot.met.store(requests, Ordering::Release);
         let found = read(connection);
         if found.is_ok() {
             *seen = now;
+        }
+        // Somebody asked while the read was going on, and did not wait for it.
+        let requests = self.slots.requests.load(Ordering::Acquire);
+        if slot.met.load(Ordering::Relaxed) < requests {
+            slot.end(&mut reader, requests);
         }
         found
     }
@@ -135,28 +158,34 @@ impl Drop for Readers {
 }
 
 impl Slots {
-    fn take(&self) -> MutexGuard<'_, Option<Reader>> {
+    fn take(&self) -> (&Slot, MutexGuard<'_, Option<Reader>>) {
         let favourite = THREAD.with(|number| *number) % self.slots.len();
         let (before, from) = self.slots.split_at(favourite);
         for slot in from.iter().chain(before) {
-            match slot.try_lock() {
-                Ok(guard) => return guard,
-                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => {}
+            if let Some(reader) = slot.if_free() {
+                return (slot, reader);
             }
         }
-        self.slots[favourite].lock().unwrap_or_else(PoisonError::into_inner)
+        let slot = &self.slots[favourite];
+        (slot, slot.reader.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Ends every snapshot that began before this call. Waits for the reads that are going on, which are short.
-    pub(super) fn let_go(&self) {
-        for slot in &self.slots {
-            if let Some(Reader { connection, seen }) = &mut *slot.lock().unwrap_or_else(PoisonError::into_inner)
-                && end(connection).is_err()
-            {
-                // The next read finds the transaction, and nothing that says of when it is.
-                *seen = None;
-            }
+    /// Asks every connection to end the snapshot that it has. Returns the number of the request.
+    pub(super) fn ask_to_end(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Ends the snapshots of connections that nobody uses now, if they began before the request. Returns true if no snapshot
+    /// from before the request is left; a read that is going on may still have one.
+    pub(super) fn have_ended(&self, request: u64) -> bool {
+        // Every slot is looked at, also after one that is in use.
+        self.slots.iter().filter(|slot| !slot.has_ended(request)).count() == 0
+    }
+
+    /// Ends every snapshot that began before the request. Waits for the reads that are going on.
+    pub(super) fn end_all(&self, request: u64) {
+        for slot in self.slots.iter().filter(|slot| slot.met.load(Ordering::Acquire) < request) {
+            slot.end(&mut slot.reader.lock().unwrap_or_else(PoisonError::into_inner), request);
         }
     }
 
@@ -173,7 +202,10 @@ impl Slots {
                     std::thread::park_timeout(left);
                 }
                 self.has_kept.store(false, Ordering::Release);
-                self.let_go();
+                if !self.have_ended(self.ask_to_end()) {
+                    // Connections in use end their snapshots themselves. The next period sees to those that missed this.
+                    self.has_kept.store(true, Ordering::Release);
+                }
             } else {
                 std::thread::park();
             }
@@ -183,11 +215,43 @@ impl Slots {
     /// How many snapshots are kept.
     #[cfg(test)]
     pub(super) fn kept(&self) -> usize {
-        let is_kept = |slot: &&Mutex<Option<Reader>>| {
-            let slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-            slot.as_ref().is_some_and(|reader| !reader.connection.is_autocommit())
+        let is_kept = |slot: &&Slot| {
+            let reader = slot.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            reader.as_ref().is_some_and(|reader| !reader.connection.is_autocommit())
         };
         self.slots.iter().filter(is_kept).count()
+    }
+}
+
+impl Slot {
+    /// The connection, unless somebody uses it.
+    fn if_free(&self) -> Option<MutexGuard<'_, Option<Reader>>> {
+        match self.reader.try_lock() {
+            Ok(reader) => Some(reader),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Ends the snapshot of a connection that nobody uses, if it began before the request. Returns false if somebody uses it.
+    fn has_ended(&self, request: u64) -> bool {
+        if self.met.load(Ordering::Acquire) >= request {
+            return true;
+        }
+        let Some(mut reader) = self.if_free() else { return false };
+        self.end(&mut reader, request);
+        true
+    }
+
+    /// Ends the snapshot of this slot's connection.
+    fn end(&self, reader: &mut Option<Reader>, request: u64) {
+        if let Some(Reader { connection, seen }) = reader
+            && end(connection).is_err()
+        {
+            // The next read finds the transaction, and nothing that says of when it is.
+            *seen = None;
+        }
+        self.met.fetch_max(request, Ordering::AcqRel);
     }
 }
 

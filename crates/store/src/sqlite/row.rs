@@ -1,12 +1,13 @@
 //! Columns to rows. [`crate::rows`] names the columns of each row; the functions at the end name those that they expect.
 
-use protocol::model::{Access, Attempts, Code, Consent, Event, Grant, Identity, Job, Personal, SealKey, Session};
+use protocol::model::{Access, Attempts, Code, Consent, Event, Grant, Identity, Personal, SealKey, Session, Ticket};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use rusqlite::types::{ToSqlOutput, Type, ValueRef};
 use rusqlite::{Row, ToSql};
 
 use crate::rows::table::described;
+use crate::rows::work::StoredJob;
 use crate::rows::{Columns, FromRow, Value};
 
 type Read<T> = rusqlite::Result<T>;
@@ -36,7 +37,8 @@ readers! {
     grant GRANT GRANT_WIDTH: Grant;
     access ACCESS ACCESS_WIDTH: Access;
     personal PERSONAL PERSONAL_WIDTH: Personal;
-    job JOB JOB_WIDTH: Job;
+    ticket TICKET TICKET_WIDTH: Ticket;
+    job JOB JOB_WIDTH: StoredJob;
     event EVENT EVENT_WIDTH: Option<Event>;
 }
 

@@ -34,6 +34,7 @@ static BROOMS: &[Broom] = brooms! {
     "grants": "(expires_at <= ?2)";
     "sessions": "(min(idle_until, expires_at) <= ?2)";
     "personal_tokens": "(expires_at <= ?2)";
+    "tickets": "(expires_at <= ?2)";
     "attempts": "(resets_at <= ?2)";
     "burned": "(until + 3600 <= ?2)";
     "jobs": "(is_dead = 1 AND due_at + 2592000 <= ?2)";

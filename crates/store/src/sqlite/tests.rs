@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::writer::Work;
 use super::{Sqlite, schema};
+use crate::conformance::jobs::{damaged_jobs_are_buried, put_four_jobs};
 use crate::conformance::old_names;
 use crate::conformance::rows::*;
 use crate::{CommitError, Fault, Mode, OpenError, Store};
@@ -358,4 +359,15 @@ async fn a_client_and_a_user_who_share_an_id_from_before_are_kept_and_named() {
     let changed = User { sub: "client-1".to_owned(), version: 2, ..user(1) };
     commit(&store, [Write::PutUser(Box::new(changed))]).await;
     commit(&store, [Write::PutClient(Box::new(Client { version: 2, ..client(1) }))]).await;
+}
+
+#[tokio::test]
+async fn a_job_whose_row_cannot_be_read_is_buried_and_listed() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("test.db");
+    let store = Sqlite::open(&path, Mode::Create).expect("the database can be opened");
+    put_four_jobs(&store).await;
+    let damage = "UPDATE jobs SET document = '[1]' WHERE id = 2; UPDATE jobs SET attempts = 1 << 40 WHERE id = 3";
+    Connection::open(&path).expect("the file is there").execute_batch(damage).expect("the rows can be written");
+    damaged_jobs_are_buried(&store).await;
 }

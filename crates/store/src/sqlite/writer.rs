@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use protocol::line::Changes;
-use protocol::model::JobId;
+use protocol::model::{Event, JobId};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use rusqlite::Connection;
@@ -18,7 +18,7 @@ use super::stop::{Stop, fault, is_for_all};
 use super::sweep::Broom;
 use super::{apply, installation, jobs, moving};
 use crate::moving::{Cells, Stretch, Table};
-use crate::{CommitError, Fault, JobChange, JobClaim, JobEnd};
+use crate::{CommitError, Fault, JobBurial, JobChange, JobClaim, JobEnd};
 
 /// Maximum number of waiting turns. Further callers wait for room.
 const QUEUE_MAX: usize = 4_096;
@@ -43,8 +43,10 @@ pub(super) enum Work {
     ClaimJobs(JobClaim, Arc<Mutex<Vec<protocol::model::Job>>>),
     /// Writes what became of a job that this worker holds.
     EndJob(JobId, i64, JobEnd),
-    /// Makes an operator's change to a job.
-    ChangeJob(JobId, JobChange),
+    /// Buries jobs of unknown kinds.
+    BuryJobs(JobBurial),
+    /// Makes an operator's change to a job, and notes the event.
+    ChangeJob(JobId, JobChange, Box<Event>),
     /// Limits the database to a number of pages, as a full disk would.
     #[cfg(test)]
     LimitPages(u32),
@@ -172,7 +174,8 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
                 0
             }),
             Work::EndJob(id, holder, end) => jobs::end(connection, *id, *holder, end),
-            Work::ChangeJob(id, change) => jobs::change(connection, *id, *change),
+            Work::BuryJobs(burial) => jobs::bury(connection, *burial),
+            Work::ChangeJob(id, change, event) => jobs::change(connection, *id, *change, event),
             #[cfg(test)]
             Work::LimitPages(pages) => limit_pages(connection, *pages),
         };
@@ -185,15 +188,21 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
     Ok(())
 }
 
+/// The length of the log, in pages, at which the writer waits for reads that are going on before it writes the log back. Until
+/// then it tries again after each batch.
+pub(super) const FRAMES_WAIT: u32 = 2 * FRAMES_MAX;
+
 /// The write-ahead log, as the thread that writes looks after it.
 struct Log<'r> {
     readers: &'r Weak<Slots>,
     witness: Witness,
+    /// The request to end all snapshots that was made when the log had grown long.
+    request: Option<u64>,
 }
 
 impl<'r> Log<'r> {
     fn open(connection: &Connection, readers: &'r Weak<Slots>) -> Self {
-        let mut log = Self { readers, witness: Witness::default() };
+        let mut log = Self { readers, witness: Witness::default(), request: None };
         // Asked first, because SQLite makes the index when it is first needed. What is wrong is told below.
         let _ = frames(connection);
         if let (Some(path), Some(slots)) = (connection.path(), readers.upgrade()) {
@@ -201,6 +210,19 @@ impl<'r> Log<'r> {
         }
         log.look(connection);
         log
+    }
+
+    /// Ends the snapshots that began before the log had grown long. A slow read must not hold up everybody who writes, so the
+    /// writer leaves it alone at first. Returns false if it is to be tried again.
+    fn have_readers_ended(slots: &Slots, request: &mut Option<u64>, frames: u32) -> bool {
+        let request = *request.get_or_insert_with(|| slots.ask_to_end());
+        if slots.have_ended(request) {
+            return true;
+        }
+        if frames >= FRAMES_WAIT {
+            slots.end_all(request);
+        }
+        frames >= FRAMES_WAIT
     }
 
     /// Writes the log back when it has grown long. Here and not in the commit, so that the turns of the batch do not wait.
@@ -212,9 +234,12 @@ impl<'r> Log<'r> {
             Ok(frames) if frames >= FRAMES_MAX => {
                 // What somebody still reads from the log cannot be written over, so all of it has to be written back now for
                 // the next commit to begin it anew.
-                if let Some(slots) = &slots {
-                    slots.let_go();
+                if let Some(slots) = &slots
+                    && !Self::have_readers_ended(slots, &mut self.request, frames)
+                {
+                    return;
                 }
+                self.request = None;
                 connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
             }
             Ok(_) => Ok(()),

@@ -105,3 +105,120 @@ fn facts_are_small_enough_to_be_moved() {
     let (facts, wants) = (size_of::<Facts>(), size_of::<Wants>());
     assert!(facts <= 700 && wants <= 160, "{facts} and {wants} bytes");
 }
+
+/// A kind of ticket, as a judge would have one.
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Invitation {
+    team: String,
+}
+
+impl TicketKind for Invitation {
+    const NAME: &'static str = "invitation";
+}
+
+/// Another kind, whose document has the same members.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Request {
+    team: String,
+}
+
+impl TicketKind for Request {
+    const NAME: &'static str = "request";
+}
+
+/// A judge that takes an invitation: it tells the team, and spends the ticket.
+struct Accept(Presented);
+
+impl crate::line::Call for Accept {
+    type Yes = String;
+
+    fn wants(&self) -> Wants {
+        Wants::of([Key::Ticket(TicketId(self.0.id))])
+    }
+
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<String, crate::refusal::Refusal> {
+        let found = facts.ticket::<Invitation>(self.0, turn).map_err(|_| crate::refusal::No::CodeUnknown)?;
+        turn.write(found.spend());
+        Ok(found.document.team)
+    }
+}
+
+/// A world with an invitation of the sample user by the sample client, which expires at 1090, and the token for it.
+fn invited() -> (sample::World, Presented) {
+    let mut world = sample::World::new();
+    let minted = world.mint(crate::crypto::keys::TokenKind::Pushed);
+    let invitation = Invitation { team: "blue".into() };
+    let (user, client) = (sample::user(), sample::client());
+    let row = Ticket {
+        user: Some(user.key),
+        client: Some(client.key),
+        ..Ticket::new(&minted, &invitation, crate::time::UnixTime(1090))
+    };
+    let (client, user) = (Some(Arc::new(client)), Some(Arc::new(user)));
+    world.facts.ticket = Some(Held { row, client, user, is_grant_revoked: false });
+    (world, Presented { id: minted.id, digest: minted.digest })
+}
+
+/// What a judge that wants a ticket of kind `K` is told.
+fn told<K: TicketKind>(world: &sample::World, presented: Presented) -> Result<(), TicketProblem> {
+    let facts = world.facts.load(Wants::of([Key::Ticket(TicketId(presented.id))]));
+    facts.ticket::<K>(presented, &world.turn()).map(drop)
+}
+
+#[test]
+fn a_judge_gets_the_document_of_a_ticket_and_spends_the_version_that_it_saw() {
+    let (mut world, presented) = invited();
+    world.facts.ticket.as_mut().unwrap().row.version = 3;
+    let (verdict, changes) = world.judge(&Accept(presented));
+    assert_eq!(verdict.as_deref(), Ok("blue"));
+    assert_eq!(changes.writes, [Write::SpendTicket { id: TicketId(presented.id), version: 3 }]);
+}
+
+#[test]
+fn a_ticket_of_one_kind_is_never_accepted_as_another() {
+    let (world, presented) = invited();
+    assert_eq!(told::<Invitation>(&world, presented), Ok(()));
+    assert_eq!(told::<Request>(&world, presented), Err(TicketProblem::Unknown));
+}
+
+#[test]
+fn a_token_for_another_ticket_is_unknown() {
+    let (mut world, presented) = invited();
+    let guessed = Presented { digest: Digest::of(b"guessed"), ..presented };
+    assert_eq!(told::<Invitation>(&world, guessed), Err(TicketProblem::Unknown));
+    world.facts.ticket = None;
+    assert_eq!(told::<Invitation>(&world, presented), Err(TicketProblem::Unknown));
+}
+
+#[test]
+fn a_ticket_is_good_once_and_until_it_expires() {
+    let (mut world, presented) = invited();
+    world.now = crate::time::UnixTime(1089);
+    assert_eq!(told::<Invitation>(&world, presented), Ok(()));
+    world.facts.ticket.as_mut().unwrap().row.is_spent = true;
+    assert_eq!(told::<Invitation>(&world, presented), Err(TicketProblem::Spent));
+    assert_eq!(world.judge(&Accept(presented)).1, crate::line::Changes::default());
+    world.now = crate::time::UnixTime(1090);
+    assert_eq!(told::<Invitation>(&world, presented), Err(TicketProblem::Expired));
+}
+
+#[test]
+fn a_ticket_ends_with_its_client_and_its_user() {
+    let ends: [fn(&mut Held<Ticket>); 5] = [
+        |held| held.user = None,
+        |held| held.client = None,
+        |held| held.user = Some(Arc::new(User { is_disabled: true, ..sample::user() })),
+        |held| held.user = Some(Arc::new(User { revoked_below: held.row.id.0 + 1, ..sample::user() })),
+        |held| held.client = Some(Arc::new(Client { dialect: "other".into(), ..sample::client() })),
+    ];
+    for (at, end) in ends.into_iter().enumerate() {
+        let (mut world, presented) = invited();
+        end(world.facts.ticket.as_mut().unwrap());
+        assert_eq!(told::<Invitation>(&world, presented), Err(TicketProblem::Revoked), "{at}");
+    }
+    // A ticket that is about nobody has nobody whom it could end with.
+    let (mut world, presented) = invited();
+    let held = world.facts.ticket.as_mut().unwrap();
+    (held.row.user, held.row.client, held.user, held.client) = (None, None, None, None);
+    assert_eq!(told::<Invitation>(&world, presented), Ok(()));
+}

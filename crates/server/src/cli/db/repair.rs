@@ -16,7 +16,7 @@ use crate::plausible::BEHIND_MAX_MS;
 use crate::{id_time, keys};
 
 /// Tables whose rows are removed when their id is of a time that did not come yet.
-const REMOVED: [&str; 5] = ["sessions", "codes", "grants", "access_tokens", "personal_tokens"];
+const REMOVED: [&str; 6] = ["sessions", "codes", "grants", "access_tokens", "personal_tokens", "tickets"];
 /// Rows that are read at once.
 const STRETCH_ROWS: usize = 1_000;
 /// A counter of failed attempts ends within this many seconds: a year is longer than any lockout.

@@ -18,6 +18,7 @@ async fn no_statement_by_key_walks_through_a_table() {
             .map(|own| match own.name() {
                 "int8" => "bigint",
                 "_int8" => "bigint[]",
+                "_bool" => "boolean[]",
                 "_text" => "text[]",
                 "_bytea" => "bytea[]",
                 other => panic!("{other}: {}", sql.text),

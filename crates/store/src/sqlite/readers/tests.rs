@@ -16,8 +16,9 @@ use tempfile::TempDir;
 
 use super::super::Sqlite;
 use super::super::index::FRAMES_MAX;
-use crate::Mode;
+use super::super::writer::FRAMES_WAIT;
 use crate::conformance::rows::*;
+use crate::{Mode, Store};
 
 /// Tells [`the_other_process`] which database to write to.
 const PATH: &str = "GRANTRY_TEST_DATABASE";
@@ -62,6 +63,7 @@ async fn a_snapshot_is_kept_until_somebody_commits() {
         let writer = if version % 2 == 0 { &store } else { &other };
         commit(writer, [Write::PutClient(Box::new(Client { version, ..client(1) }))]).await;
         assert_eq!(version_seen(&store).await, version);
+        assert_eq!(store.readers.slots.kept(), 0, "the snapshot outlived a commit");
     }
     keep(&store).await;
     commit(&other, [Write::DeleteClient(ClientKey(1))]).await;
@@ -101,6 +103,7 @@ async fn the_first_read_after_a_commit_of_another_process_sees_it() {
         let written = format!("written {version}");
         assert!(answers.any(|line| line.is_ok_and(|line| line.ends_with(&written))), "it ended early");
         assert_eq!(version_seen(&store).await, version);
+        assert_eq!(store.readers.slots.kept(), 0, "the snapshot outlived a commit of another process");
     }
     drop(asks);
     assert!(other.wait().expect("it ends").success());
@@ -113,6 +116,110 @@ async fn a_kept_snapshot_ends_by_itself() {
     eventually("no snapshot is kept", || store.readers.slots.kept() == 0);
     keep(&store).await;
     eventually("no snapshot is kept", || store.readers.slots.kept() == 0);
+}
+
+/// The thread that ends snapshots is asleep when the first one begins, and is not woken by those that begin later.
+#[tokio::test]
+async fn a_snapshot_stays_for_a_period_while_nobody_writes_also_when_others_begin() {
+    let (_folder, _path, store) = furnished().await;
+    let begun = Instant::now();
+    keep(&store).await;
+    // Another snapshot in the same period.
+    commit(&store, [Write::PutClient(Box::new(Client { version: 2, ..client(1) }))]).await;
+    facts(&store, 1).await;
+    keep(&store).await;
+    let mut looks = 0;
+    loop {
+        let kept = store.readers.slots.kept();
+        if begun.elapsed() >= super::KEPT_MAX {
+            break;
+        }
+        assert_eq!(kept, 1, "it ended after {:?}", begun.elapsed());
+        looks += 1;
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(looks > 1, "the machine is too slow to see anything");
+}
+
+/// A read that goes on until it is told to end.
+struct SlowRead {
+    end: std::sync::mpsc::Sender<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl SlowRead {
+    fn begin(store: &Arc<Sqlite>) -> Self {
+        let store = Arc::clone(store);
+        let (end, ended) = std::sync::mpsc::channel();
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let read = store.readers.read(|connection| {
+                // The snapshot lasts for as long as there are more rows.
+                let mut statement = connection.prepare("SELECT key FROM clients")?;
+                let mut rows = statement.query([])?;
+                assert!(rows.next()?.is_some());
+                begun.send(()).expect("the test waits");
+                Ok(ended.recv())
+            });
+            read.expect("the store can be read").expect("the test says when it ends");
+        });
+        has_begun.recv().expect("the read begins");
+        Self { end, thread }
+    }
+
+    fn end(self) {
+        self.end.send(()).expect("the read goes on");
+        self.thread.join().expect("the read goes well");
+    }
+}
+
+/// Adds about as many pages to the log as it says. Fails if that is held up.
+async fn grow(store: &Sqlite, id: i64, pages: u32) {
+    let bytes = u64::from(pages) * PAGE_BYTES;
+    let row = protocol::model::Session {
+        agent: "x".repeat(usize::try_from(bytes).expect("a small number")),
+        ..session(id, 1)
+    };
+    let written =
+        tokio::time::timeout(Duration::from_secs(20), store.commit([Write::PutSession(Box::new(row))].into()));
+    written.await.expect("a read holds up those who write").expect("it can be written");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_read_holds_nobody_up_before_the_log_is_twice_as_long_as_it_should_be() {
+    const PAGES: u32 = 200;
+    let (_folder, _path, store) = furnished().await;
+    let store = Arc::new(store);
+    let frames = || store.readers.slots.index.header().map_or(0, |header| header.frames());
+    let mut ids = 1_000..;
+    let mut id = || ids.next().expect("there is no last number");
+    let slow = SlowRead::begin(&store);
+    while frames() < FRAMES_WAIT - 2 * PAGES {
+        grow(&store, id(), PAGES).await;
+    }
+    slow.end();
+    // The next batch ends what is left, and the one after it begins the log anew.
+    for _ in 0..3 {
+        grow(&store, id(), 1).await;
+    }
+    assert!(frames() < FRAMES_MAX, "the log still has {} pages", frames());
+    // A read that never ends must not let the log grow without bound.
+    let endless = SlowRead::begin(&store);
+    while frames() < FRAMES_WAIT {
+        grow(&store, id(), PAGES).await;
+    }
+    let held_up = tokio::spawn({
+        let (store, id) = (Arc::clone(&store), id());
+        async move { grow(&store, id, 1).await }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!held_up.is_finished(), "the writer does not wait");
+    endless.end();
+    held_up.await.expect("it is written");
+    for _ in 0..3 {
+        grow(&store, id(), 1).await;
+    }
+    assert!(frames() < FRAMES_MAX, "the log still has {} pages", frames());
 }
 
 #[tokio::test]
