@@ -253,10 +253,9 @@ settings! {
         write: |client, given, asked| {
             let name = display_name(Setting::Name, given)?;
             // The name that an application has stays, whatever became reserved since.
-            if name != client.name && asked.asker == Asker::Owner {
-                if let Some(reserved) = asked.policy.reserved_names.imitated(&name) {
-                    return Err(Fault::with(Setting::Name, No::NameReserved, reserved));
-                }
+            let is_new = name != client.name && asked.asker == Asker::Owner;
+            if let Some(reserved) = asked.policy.reserved_names.imitated(&name).filter(|_| is_new) {
+                return Err(Fault::with(Setting::Name, No::NameReserved, reserved));
             }
             client.name = name;
             Ok(())
