@@ -170,7 +170,7 @@ fn applications(server: &Installation) -> BTreeMap<&'static str, Application> {
     let add = |words: &[&str]| {
         let base = ["client", "add", "--redirect-uri", REDIRECT_URI, "--name"];
         let is_plain = words.contains(&"confidential");
-        let added = server.json(&[&base, words, if is_plain { &EVERY_GRANT[..] } else { &[] }].concat(), "");
+        let added = server.json(&[&base[..], words, if is_plain { &EVERY_GRANT[..] } else { &[] }].concat(), "");
         let id = added["client_id"].as_str().expect("a client_id");
         Application::new(&server.address, id, added["client_secret"].as_str())
     };
