@@ -5,7 +5,8 @@ use std::sync::Arc;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use data_encoding::BASE64URL_NOPAD;
 use protocol::jose::KeySet;
-use protocol::person::upstream::{Issuer, SignUp};
+use protocol::line::{Document, DocumentKey, Documents};
+use protocol::person::upstream::{Issuer, ProviderMetadata, SignUp};
 use protocol::time::UnixTime;
 use serde_json::{Value, json};
 use server::config::settings::Google;
@@ -42,12 +43,27 @@ pub fn keys() -> KeySet {
 /// The issuer as a judge is told of it.
 #[must_use]
 pub fn issuer() -> Arc<Issuer> {
-    Arc::new(Issuer {
-        name: NAME.to_owned(),
-        client_id: CLIENT_ID.to_owned(),
-        keys: Arc::new(keys()),
-        sign_up: SignUp::Anybody,
-    })
+    Arc::new(Issuer { name: NAME.to_owned(), client_id: CLIENT_ID.to_owned(), sign_up: SignUp::Anybody })
+}
+
+/// Its metadata and keys, as a judge of its tokens is given them.
+#[must_use]
+pub fn documents() -> Documents {
+    let at = |path: &str| format!("{NAME}/{path}");
+    let metadata = ProviderMetadata {
+        issuer: NAME.to_owned(),
+        authorization_endpoint: at("authorize"),
+        token_endpoint: at("token"),
+        jwks_uri: at("keys"),
+        token_endpoint_auth_methods_supported: None,
+        authorization_response_iss_parameter_supported: false,
+    };
+    let mut documents = Documents::default();
+    let key = DocumentKey::ProviderMetadata { issuer: NAME.to_owned() };
+    documents.add(key, Some(Document::ProviderMetadata(Arc::new(metadata))));
+    let key = DocumentKey::KeySet { url: at("keys"), kid: Some(KID.to_owned()) };
+    documents.add(key, Some(Document::KeySet(Arc::new(keys()))));
+    documents
 }
 
 /// An ID token that is made at `now`, and says this and what every one says.

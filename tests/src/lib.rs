@@ -5,6 +5,7 @@ pub mod disk;
 pub mod fixture;
 pub mod frames;
 pub mod google;
+pub mod guide;
 mod http;
 pub mod issuer;
 pub mod load;

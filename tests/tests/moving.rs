@@ -129,6 +129,30 @@ fn a_refresh_token_from_after_the_backup_is_refused_and_the_grant_lives_on() {
 }
 
 #[test]
+fn a_restore_that_is_refused_leaves_no_key_behind_and_says_what_to_do() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let (backup, place) = (home.path().join("backup.db"), home.path().join("new.key"));
+    let (old, new) = (Installation::default(), Installation::default());
+    for grantry in [&old, &new] {
+        // The first command makes the master key.
+        drop(grantry.client(&["--kind", "confidential"]));
+        let _ = grantry.json(&["key", "rotate"], "");
+    }
+    let (file, key) = (backup.display().to_string(), place.display().to_string());
+    assert_eq!(old.json(&["db", "backup", &file, "--passphrase-stdin"], PASSPHRASE)["has_master_key"], true);
+    let own = new.folder().join("grantry.db.key");
+    for words in [&[][..], &["--master-file", key.as_str()]] {
+        let refused = new.run(&[&["db", "restore", &file, "--passphrase-stdin"], words].concat(), PASSPHRASE);
+        let text = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && text.contains(&format!("mv {0} {0}.unused", own.display())), "{text}");
+        assert!(text.contains("--master-file"), "{text}");
+        assert!(!place.exists(), "the key of the backup was left behind");
+    }
+    let without = new.run(&["db", "restore", &file, "--master-file", &key], "");
+    assert_eq!(without.status.code(), Some(2), "a key without a passphrase: {without:?}");
+}
+
+#[test]
 fn another_installation_is_not_overwritten() {
     let (postgres, file) = (lab::database(), tempfile::tempdir().expect("a temporary folder"));
     let sqlite = format!("sqlite:{}", file.path().join("grantry.db").display());

@@ -41,6 +41,14 @@ fn block(language: &str, words: &str) -> String {
     text.to_owned()
 }
 
+/// The command in the guide by which readers check their proxy, asking at `front`.
+fn check_command(front: &str) -> Command {
+    let text = replaced(&block("sh", "203.0.113.1"), "https://auth.example.com", &format!("http://{front}"));
+    let mut command = Command::new("sh");
+    command.args(["-c", &text]);
+    command
+}
+
 /// Puts another text in place of one that the guide must have.
 fn replaced(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "the guide does not say {from:?}:\n{text}");
@@ -54,6 +62,9 @@ fn program(name: &str) -> Option<String> {
     places.into_iter().find(|path| Path::new(path).exists())
 }
 
+/// The words that a code block of the guide must have, of those in one language.
+const BELOW_A_PATH: &str = "/.well-known/oauth-authorization-server/auth";
+
 /// A server behind a proxy at `front`, which reaches it as the guide says.
 fn grantry(front: &str, more: &str) -> Installation {
     let grantry = Installation::behind(front, &format!("{more}\n[lockout]\naddress_failures = {FAILURES}\n"));
@@ -63,7 +74,7 @@ fn grantry(front: &str, more: &str) -> Installation {
 
 fn nginx(folder: &Path, front: &str, server: &str) -> Option<Proxy> {
     let server = replaced(server, "listen 443 ssl;", &format!("listen {front};"));
-    let server = replaced(&server, "auth.example.com", "localhost");
+    let server = replaced(&server, "example.com;", "localhost;");
     let server: Vec<&str> = server.lines().filter(|line| !line.contains("ssl_certificate")).collect();
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let temporary = temporary.map(|name| format!("{name}_temp_path {}/{name};", folder.display())).join("\n");
@@ -83,7 +94,8 @@ fn nginx(folder: &Path, front: &str, server: &str) -> Option<Proxy> {
 }
 
 fn caddy(folder: &Path, front: &str, site: &str) -> Option<Proxy> {
-    let site = replaced(site, "auth.example.com {", &format!("http://{front} {{"));
+    let (_, site) = site.split_once("example.com {").expect("the guide names the site");
+    let site = format!("http://{front} {{{site}");
     let file = folder.join("Caddyfile");
     std::fs::write(&file, format!("{{\n\tadmin off\n\tauto_https off\n}}\n{site}")).expect("the folder is writable");
     let mut command = Command::new(program("caddy")?);
@@ -155,11 +167,83 @@ fn nginx_as_the_guide_has_it_tells_clients_apart() {
     let front = format!("127.0.0.1:{}", free_port());
     let mut grantry = grantry(&front, "[proxy]\ntrusted = [\"127.0.0.1/32\"]");
     grantry.start();
-    let server = replaced(&block("nginx", "http://127.0.0.1:8080"), "127.0.0.1:8080", &grantry.address);
+    let server = replaced(&block("nginx", "server_name auth.example.com"), "127.0.0.1:8080", &grantry.address);
     let Some(_proxy) = nginx(grantry.folder(), &front, &server) else {
         return skip("nginx_as_the_guide_has_it_tells_clients_apart", "nginx is not installed");
     };
     assert_counts_by_peer(&front, &grantry);
+    assert!(check_command(&front).status().is_ok_and(|status| status.success()), "curl reaches the proxy");
+    let log = grantry.log();
+    let is_told = |line: &&str| line.contains("refused") && line.contains("endpoint=\"token\"");
+    let line = log.lines().rfind(is_told).unwrap_or_else(|| panic!("the check leaves no line: {log}"));
+    assert!(line.contains("address=\"127.0.0.1\""), "{line}");
+}
+
+#[test]
+fn nginx_that_forgets_the_host_is_refused_as_the_guide_says() {
+    let front = format!("127.0.0.1:{}", free_port());
+    let mut grantry = grantry(&front, "[proxy]\ntrusted = [\"127.0.0.1/32\"]");
+    grantry.start();
+    let server = replaced(&block("nginx", "server_name auth.example.com"), "127.0.0.1:8080", &grantry.address);
+    let server = replaced(&server, "proxy_set_header Host            $http_host;", "");
+    let Some(_proxy) = nginx(grantry.folder(), &front, &server) else {
+        return skip("nginx_that_forgets_the_host_is_refused_as_the_guide_says", "nginx is not installed");
+    };
+    let answer = ask(1, &front, "GET", "/sign-in", &[], "");
+    assert_eq!(answer.status, 421, "{answer:?}");
+    let words = "This server does not answer for this host.";
+    assert!(answer.body.contains(words) && GUIDE.contains(words), "{answer:?}");
+    let log = grantry.log();
+    assert!(log.contains("HostUnknown") && log.contains(&format!("host=\"{}\"", grantry.address)), "{log}");
+}
+
+/// What a proxy must do for an issuer with a path: pages, endpoints and metadata are found, and clients are told apart.
+fn assert_is_below_a_path(front: &str, grantry: &Installation) {
+    let metadata = ask(1, front, "GET", BELOW_A_PATH, &[], "");
+    let issuer = format!("http://{front}/auth");
+    assert_eq!((metadata.status, metadata.json()["issuer"].as_str()), (200, Some(issuer.as_str())), "{metadata:?}");
+    assert_eq!(ask(1, front, "GET", "/auth/sign-in", &[], "").status, 200);
+    let forged = [("X-Forwarded-For", "198.51.100.1"), ("Content-Type", "application/x-www-form-urlencoded")];
+    let token = ask(5, front, "POST", "/auth/oauth/token", &forged, "grant_type=none");
+    assert!(matches!(token.status, 400 | 401) && token.json()["error"].is_string(), "{token:?}");
+    let log = grantry.log();
+    assert!(log.contains("address=\"127.0.0.5\"") && !log.contains("198.51.100."), "{log}");
+}
+
+/// A server whose issuer has the path `/auth`.
+fn below_a_path(front: &str) -> (Installation, Proxy) {
+    let mut grantry = Installation::behind(&format!("{front}/auth"), "[proxy]\ntrusted = [\"127.0.0.1/32\"]");
+    let line = format!("exec \"$@\" 2>>{}", grantry.folder().join("log").display());
+    grantry.run_through(&["sh", "-c", &line, "sh"]);
+    let server = Proxy(grantry.begin(&["serve"]));
+    let since = Instant::now();
+    while TcpStream::connect(&grantry.address).is_err() {
+        assert!(since.elapsed() < START_MAX, "{}", grantry.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    (grantry, server)
+}
+
+#[test]
+fn nginx_as_the_guide_has_it_serves_an_issuer_with_a_path() {
+    let front = format!("127.0.0.1:{}", free_port());
+    let (grantry, _server) = below_a_path(&front);
+    let server = replaced(&block("nginx", BELOW_A_PATH), "127.0.0.1:8080", &grantry.address);
+    let Some(_proxy) = nginx(grantry.folder(), &front, &server) else {
+        return skip("nginx_as_the_guide_has_it_serves_an_issuer_with_a_path", "nginx is not installed");
+    };
+    assert_is_below_a_path(&front, &grantry);
+}
+
+#[test]
+fn caddy_as_the_guide_has_it_serves_an_issuer_with_a_path() {
+    let front = format!("127.0.0.1:{}", free_port());
+    let (grantry, _server) = below_a_path(&front);
+    let site = replaced(&block("caddyfile", BELOW_A_PATH), "127.0.0.1:8080", &grantry.address);
+    let Some(_proxy) = caddy(grantry.folder(), &front, &site) else {
+        return skip("caddy_as_the_guide_has_it_serves_an_issuer_with_a_path", "caddy is not installed");
+    };
+    assert_is_below_a_path(&front, &grantry);
 }
 
 #[test]
@@ -167,7 +251,7 @@ fn nginx_that_appends_to_the_header_tells_clients_apart() {
     let front = format!("127.0.0.1:{}", free_port());
     let mut grantry = grantry(&front, "[proxy]\ntrusted = [\"127.0.0.1/32\"]");
     grantry.start();
-    let server = replaced(&block("nginx", "http://127.0.0.1:8080"), "127.0.0.1:8080", &grantry.address);
+    let server = replaced(&block("nginx", "server_name auth.example.com"), "127.0.0.1:8080", &grantry.address);
     let server = replaced(&server, "$remote_addr", "$proxy_add_x_forwarded_for");
     // What many configurations do not have: other headers come through as the client wrote them.
     let server = replaced(&server, "proxy_set_header Forwarded       \"\";", "");
@@ -178,22 +262,39 @@ fn nginx_that_appends_to_the_header_tells_clients_apart() {
     assert_counts_by_peer(&front, &grantry);
 }
 
-#[test]
-fn nginx_over_a_unix_socket_as_the_guide_has_it_tells_clients_apart() {
-    let front = format!("127.0.0.1:{}", free_port());
-    let mut grantry = grantry(&front, "");
+/// A server that listens at a socket only, and where that is.
+fn at_a_socket(front: &str) -> (Installation, Proxy, String) {
+    let mut grantry = grantry(front, "");
     let (socket, log) = (grantry.folder().join("g.sock"), grantry.folder().join("log"));
     let line = format!("GRANTRY_LISTEN=unix:{} exec \"$@\" 2>>{}", socket.display(), log.display());
     grantry.run_through(&["sh", "-c", &line, "sh"]);
-    let _grantry = Proxy(grantry.begin(&["serve"]));
+    let server = Proxy(grantry.begin(&["serve"]));
     let since = Instant::now();
     while UnixStream::connect(&socket).is_err() {
         assert!(since.elapsed() < START_MAX, "{}", grantry.log());
         std::thread::sleep(Duration::from_millis(20));
     }
-    let server = replaced(&block("nginx", "unix:"), "/run/grantry/grantry.sock", &socket.display().to_string());
+    (grantry, server, socket.display().to_string())
+}
+
+#[test]
+fn nginx_over_a_unix_socket_as_the_guide_has_it_tells_clients_apart() {
+    let front = format!("127.0.0.1:{}", free_port());
+    let (grantry, _server, socket) = at_a_socket(&front);
+    let server = replaced(&block("nginx", "http://unix:"), "/run/grantry/grantry.sock", &socket);
     let Some(_proxy) = nginx(grantry.folder(), &front, &server) else {
         return skip("nginx_over_a_unix_socket_as_the_guide_has_it_tells_clients_apart", "nginx is not installed");
+    };
+    assert_counts_by_peer(&front, &grantry);
+}
+
+#[test]
+fn caddy_over_a_unix_socket_as_the_guide_has_it_tells_clients_apart() {
+    let front = format!("127.0.0.1:{}", free_port());
+    let (grantry, _server, socket) = at_a_socket(&front);
+    let site = replaced(&block("caddyfile", "unix//"), "/run/grantry/grantry.sock", &socket);
+    let Some(_proxy) = caddy(grantry.folder(), &front, &site) else {
+        return skip("caddy_over_a_unix_socket_as_the_guide_has_it_tells_clients_apart", "caddy is not installed");
     };
     assert_counts_by_peer(&front, &grantry);
 }
@@ -203,7 +304,7 @@ fn caddy_as_the_guide_has_it_tells_clients_apart() {
     let front = format!("127.0.0.1:{}", free_port());
     let mut grantry = grantry(&front, "[proxy]\ntrusted = [\"127.0.0.1/32\"]");
     grantry.start();
-    let site = replaced(&block("caddyfile", "reverse_proxy"), "127.0.0.1:8080", &grantry.address);
+    let site = replaced(&block("caddyfile", "reverse_proxy 127.0.0.1"), "127.0.0.1:8080", &grantry.address);
     let Some(_proxy) = caddy(grantry.folder(), &front, &site) else {
         return skip("caddy_as_the_guide_has_it_tells_clients_apart", "caddy is not installed");
     };

@@ -56,6 +56,7 @@ impl Arena {
         store.commit(rows).await.unwrap();
         let mut policy = Policy::standard("https://auth.example");
         policy.grants.push(GrantType::Assertion);
+        policy.upstream = Some(issuer::issuer());
         Self { store, keys: Keys::derive(&[7; 32], &[1]), policy, now: NOW, caller: client(), next_id: 100 }
     }
 
@@ -138,16 +139,15 @@ impl Arena {
         if self.caller.kind == ClientKind::Confidential {
             own.push(Param::ClientSecret, SECRET.into()).unwrap();
         }
-        let mut request = TokenRequest::parse(own, &self.policy, &self.keys, "192.0.2.1").unwrap();
-        // Of no account to the other grants.
-        request.trust(Ok(issuer::issuer()));
-        request
+        TokenRequest::parse(own, &self.policy, &self.keys, "192.0.2.1").unwrap()
     }
 
     /// Judges on the facts that a racer holds.
     fn judge(&mut self, request: &TokenRequest, facts: &Facts) -> (Result<Reply, Refusal>, Changes) {
         let entropy = self.entropy();
-        let mut turn = Turn::new(self.now, &self.policy, &self.keys, entropy, "192.0.2.1");
+        // Only the assertion grant reads documents of its issuer.
+        let documents = issuer::documents();
+        let mut turn = Turn::new(self.now, &self.policy, &self.keys, entropy, "192.0.2.1").with_documents(&documents);
         let verdict = request.decide(facts, &mut turn);
         (verdict, turn.into_changes())
     }

@@ -11,7 +11,7 @@ use protocol::secret::Secret;
 use protocol::wire::{Basic, Param, Params};
 
 use crate::form_text::unescape;
-use crate::rules::{Auth, Place};
+use crate::rules::{Auth, TokenLocation};
 
 /// Copies the client credentials of the header into `params`. Removes credentials from the parameters if the endpoint
 /// does not accept them there.
@@ -67,15 +67,16 @@ fn printable(bytes: &[u8]) -> Option<&str> {
 }
 
 /// Returns the access token in the header, if its scheme is accepted. A header with another scheme carries no token.
-pub(crate) fn bearer(accept: &[Place], headers: &HeaderMap) -> Result<Option<Secret>, Refusal> {
+pub(crate) fn bearer(accept: &[TokenLocation], headers: &HeaderMap) -> Result<Option<Secret>, Refusal> {
     let Some(value) = only_value(headers)? else { return Ok(None) };
     let value = value.trim();
     match value.split_once(' ') {
         Some((scheme, rest)) => {
-            let is_accepted = |place: &Place| matches!(place, Place::Scheme(own) if own.eq_ignore_ascii_case(scheme));
+            let is_accepted =
+                |place: &TokenLocation| matches!(place, TokenLocation::Scheme(own) if own.eq_ignore_ascii_case(scheme));
             if accept.iter().any(is_accepted) { bearer_text(rest.trim_start()).map(Some) } else { Ok(None) }
         }
-        None if accept.contains(&Place::Raw) && !value.is_empty() => bearer_text(value).map(Some),
+        None if accept.contains(&TokenLocation::Raw) && !value.is_empty() => bearer_text(value).map(Some),
         None => Ok(None),
     }
 }

@@ -1,4 +1,4 @@
-//! What a parameter may be, whatever its place: its size, and its characters.
+//! Limits on all request parameters, wherever they are (query, body, header): number, length and characters.
 
 use protocol::wire::Param;
 

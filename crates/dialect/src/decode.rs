@@ -11,7 +11,7 @@ use protocol::wire::{Param, Params};
 use crate::authorization;
 pub use crate::bounds::{NAME_BYTES_MAX, PARAMETERS_MAX, VALUE_BYTES_MAX};
 use crate::places::{self, Slots};
-use crate::rules::{Address, At, Auth, Dialect, Place};
+use crate::rules::{Address, At, Auth, Dialect, TokenLocation};
 
 /// An HTTP request as it was received.
 #[derive(Clone, Copy)]
@@ -74,8 +74,8 @@ impl Dialect {
     ) -> Result<(), Refusal> {
         let takes_bearer = address.endpoint.row().takes_bearer;
         let accepted = || self.bearer.accept.iter().filter(|_| takes_bearer);
-        let in_query: Vec<&str> = accepted().filter_map(Place::query).collect();
-        let in_form: Vec<&str> = accepted().filter_map(Place::form).collect();
+        let in_query: Vec<&str> = accepted().filter_map(TokenLocation::query).collect();
+        let in_form: Vec<&str> = accepted().filter_map(TokenLocation::form).collect();
         let reads_query = address.from.query || !in_query.is_empty();
         let reads_form = address.from.form || !in_form.is_empty();
         if let Some(query) = incoming.query.filter(|_| reads_query) {
@@ -103,7 +103,7 @@ impl Dialect {
         let mut found = placed;
         found.extend(authorization::bearer(&self.bearer.accept, headers)?);
         for place in &self.bearer.accept {
-            let Place::Header(name) = place else { continue };
+            let TokenLocation::Header(name) = place else { continue };
             for value in headers.get_all(name) {
                 found.push(authorization::bearer_text(value.to_str().unwrap_or_default())?);
             }
@@ -122,10 +122,10 @@ impl Dialect {
     /// Returns the access tokens in those places of RFC 6750 §2 that this surface does not read.
     fn unread_tokens(&self, incoming: &Incoming<'_>) -> Vec<Secret> {
         const NAME: &str = "access_token";
-        let accepts = |is: &dyn Fn(&Place) -> bool| self.bearer.accept.iter().any(is);
+        let accepts = |is: &dyn Fn(&TokenLocation) -> bool| self.bearer.accept.iter().any(is);
         let mut unread = Vec::new();
-        if !accepts(&|place| matches!(place, Place::Scheme(own) if own.eq_ignore_ascii_case("Bearer"))) {
-            let bearer = [Place::Scheme("Bearer".to_owned())];
+        if !accepts(&|place| matches!(place, TokenLocation::Scheme(own) if own.eq_ignore_ascii_case("Bearer"))) {
+            let bearer = [TokenLocation::Scheme("Bearer".to_owned())];
             unread.extend(authorization::bearer(&bearer, incoming.headers).ok().flatten());
         }
         if !accepts(&|place| place.query() == Some(NAME)) {

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use protocol::endpoint::Endpoint;
-use protocol::line::{Reply, ReplyKind};
+use protocol::line::Reply;
 use protocol::model::GrantType;
 use protocol::person::browser::{ResponseMode, Return};
-use protocol::wire::{Field, Fields, Params};
+use protocol::wire::{Field, Fields, Params, ReplyKind};
 
 use crate::rules::{At, Delivery, Dialect, ReplyRules, Shape};
 use crate::template::write_percent;

@@ -5,7 +5,7 @@
 use protocol::endpoint::Endpoint;
 use protocol::model::GrantType;
 
-use crate::rules::{Dialect, Place};
+use crate::rules::{Dialect, TokenLocation};
 
 /// A rule of an RFC that a surface can break.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ fn is_refresh_without_expiry(dialect: &Dialect) -> bool {
 }
 
 fn is_token_in_query(dialect: &Dialect) -> bool {
-    dialect.is_implicit_in_query() || dialect.bearer.accept.iter().any(|place| matches!(place, Place::Query(_)))
+    dialect.is_implicit_in_query() || dialect.bearer.accept.iter().any(|place| matches!(place, TokenLocation::Query(_)))
 }
 
 #[cfg(test)]

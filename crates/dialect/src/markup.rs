@@ -60,7 +60,7 @@ const RUN: &[&str] = &["w3.org/1999/xhtml", "w3.org/2000/svg", "w3.org/1999/xsl"
 
 /// The context at the end of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Context {
     Text,
     /// The content of a raw-text element, such as a title.
     RawText,
@@ -99,7 +99,7 @@ pub(crate) fn check(before: &str, is_html: bool) -> Result<(), String> {
 }
 
 impl Scan {
-    fn place(&self, text: &str) -> Result<Place, String> {
+    fn place(&self, text: &str) -> Result<Context, String> {
         let mut rest = text;
         while let Some(at) = rest.find('<') {
             rest = &rest[at..];
@@ -117,7 +117,7 @@ impl Scan {
             if !begin.is_ascii_alphabetic() && !is_xml_name(begin) {
                 return Err(format!("behind `<{next}`, which is no tag"));
             }
-            let Some(tag) = self.tag(rest)? else { return Ok(Place::Attribute) };
+            let Some(tag) = self.tag(rest)? else { return Ok(Context::Attribute) };
             rest = tag.rest;
             let local = local(tag.name);
             let is_raw = if self.is_html { RAW.contains(&local) } else { matches!(local, "script" | "style") };
@@ -129,10 +129,10 @@ impl Scan {
             }
             match self.behind_raw(local, rest)? {
                 Some(after) => rest = after,
-                None => return Ok(Place::RawText),
+                None => return Ok(Context::RawText),
             }
         }
-        Ok(Place::Text)
+        Ok(Context::Text)
     }
 
     /// Parses the tag at the beginning of `text`. Returns `None` if `text` ends within an attribute value into which a
@@ -183,7 +183,10 @@ impl Scan {
         Ok(())
     }
 
-    /// What follows a comment, a CDATA section, a document type or a processing instruction.
+    /// The text after the comment, CDATA section, document type or processing instruction with which `text` begins.
+    ///
+    /// # Errors
+    /// A construct that is not closed, or whose end depends on the browser.
     fn behind_declaration<'t>(&self, text: &'t str) -> Result<&'t str, String> {
         let kinds = [("<!--", "-->"), ("<![cdata[", "]]>"), ("<!", ">"), ("<?", "?>")];
         let (begin, end) = kinds.into_iter().find(|(begin, _)| text.starts_with(begin)).unwrap_or(("<!", ">"));
@@ -226,7 +229,7 @@ impl Scan {
             }
             "style" => !content.contains('<'),
             // Content that a parser may read as markup must also end outside of a tag.
-            _ => self.place(content) == Ok(Place::Text),
+            _ => self.place(content) == Ok(Context::Text),
         };
         if is_clear { Ok(Some(&text[at..])) } else { Err(format!("behind <{tag}>, whose end depends on the browser")) }
     }

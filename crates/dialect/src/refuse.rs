@@ -5,7 +5,7 @@ use protocol::wire::{Field, Fields, Param};
 use serde_json::{Value, json};
 
 use crate::encode::{Context, Outgoing, no_store};
-use crate::rules::{At, Challenge, Dialect, Place};
+use crate::rules::{At, Challenge, Dialect, TokenLocation};
 
 impl Dialect {
     /// Writes a refusal. `at` is `None` if the request is for no known endpoint.
@@ -65,7 +65,7 @@ impl Dialect {
             return None;
         }
         let scheme = self.bearer.accept.iter().find_map(|place| match place {
-            Place::Scheme(scheme) => Some(scheme.as_str()),
+            TokenLocation::Scheme(scheme) => Some(scheme.as_str()),
             _ => None,
         });
         let mut text = format!("{} realm=\"{}\"", scheme.unwrap_or("Bearer"), self.name);

@@ -22,7 +22,7 @@ pub struct Dialects {
     anywhere: Option<(usize, Paths)>,
 }
 
-/// For each path: the index of its dialect, and the endpoint.
+/// Index of the dialect in `Dialects::all`, and the endpoint, by path.
 type Paths = HashMap<String, (usize, At)>;
 
 /// The destination of a request.

@@ -2,12 +2,11 @@
 
 use protocol::crypto::keys::Spelling;
 use protocol::endpoint::Endpoint;
-use protocol::line::ReplyKind;
 use protocol::model::{ClientKind, GrantType, Pkce, RefreshMode};
 use protocol::policy::{ClientPolicy, GrantSpelling, Policy, ScopePolicy, TokenPolicy};
 use protocol::refusal::ErrorKind;
 use protocol::scope::Scope;
-use protocol::wire::{Field, Param};
+use protocol::wire::{Field, Param, ReplyKind};
 
 use crate::template::{Json, Pairs, Text};
 use crate::value::Name;
@@ -48,6 +47,10 @@ pub struct Dialect {
     /// waivers.
     pub(crate) waives_at: (String, usize, usize),
 }
+
+/// What the authorization endpoint answers for each grant type that begins there.
+pub(crate) const ANSWERS: [(GrantType, ReplyKind); 2] =
+    [(GrantType::AuthorizationCode, ReplyKind::Code), (GrantType::Implicit, ReplyKind::Implicit)];
 
 /// The rules for each kind of token.
 #[derive(Debug)]
@@ -130,13 +133,13 @@ pub(crate) struct GrantRules {
 /// The places that access tokens are read from, and when a challenge is sent.
 #[derive(Debug)]
 pub(crate) struct BearerRules {
-    pub(crate) accept: Vec<Place>,
+    pub(crate) accept: Vec<TokenLocation>,
     pub(crate) challenge: Challenge,
 }
 
 /// A place that an access token is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum TokenLocation {
     /// The `Authorization` header, after this scheme.
     Scheme(String),
     /// The whole value of the `Authorization` header.
@@ -146,7 +149,7 @@ pub(crate) enum Place {
     Form(String),
 }
 
-impl Place {
+impl TokenLocation {
     /// Returns the parameter name, if the place is the query.
     pub(crate) fn query(&self) -> Option<&str> {
         if let Self::Query(name) = self { Some(name) } else { None }
@@ -372,8 +375,7 @@ impl Dialect {
     /// Returns true if authorization responses name the issuer, RFC 9207.
     fn is_iss_sent(&self) -> bool {
         let is_iss = |name: &Name| *name == Name::Field(Field::Iss);
-        let answers = [(GrantType::AuthorizationCode, ReplyKind::Code), (GrantType::Implicit, ReplyKind::Implicit)];
-        let mut offered = answers.iter().filter(|(grant, _)| self.grants.contains(grant)).peekable();
+        let mut offered = ANSWERS.iter().filter(|(grant, _)| self.grants.contains(grant)).peekable();
         offered.peek().is_some()
             && offered.all(|(_, kind)| self.reply(*kind).is_some_and(|reply| reply.shape.has(is_iss)))
     }

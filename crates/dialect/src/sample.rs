@@ -3,12 +3,12 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use protocol::endpoint::Endpoint;
-use protocol::line::{Reply, ReplyKind};
+use protocol::line::Reply;
 use protocol::model::Client;
 use protocol::person::browser::{ResponseMode, Return};
 use protocol::redirect;
 use protocol::refusal::Refusal;
-use protocol::wire::Fields;
+use protocol::wire::{Fields, ReplyKind};
 use serde_json::json;
 
 use crate::decode::Incoming;

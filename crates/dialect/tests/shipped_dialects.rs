@@ -4,10 +4,10 @@ use dialect::{Context, Dialect, Dialects, Incoming, Outgoing, Route};
 use expect_test::{Expect, expect};
 use http::{HeaderMap, HeaderValue};
 use protocol::endpoint::Endpoint;
-use protocol::line::{Reply, ReplyKind};
+use protocol::line::Reply;
 use protocol::model::GrantType;
 use protocol::refusal::{No, Refusal};
-use protocol::wire::{Field, Fields, Param, Params};
+use protocol::wire::{Field, Fields, Param, Params, ReplyKind};
 use serde_json::json;
 
 const FIVE: [&str; 5] = ["tinyemail", "tinyplus", "tinyrebrand", "php-endpoints", "paced"];

@@ -1,5 +1,5 @@
-//! What signed-in people do with their own account: see it, change how they sign in, end sessions, take back what they
-//! allowed. Everything asks first for a live session with all its factors.
+//! The account pages' judge: a signed-in user views the account, changes how to sign in, ends sessions, and withdraws
+//! consents. Everything except signing out needs a live session with all factors of the account.
 
 use std::sync::Arc;
 
@@ -18,23 +18,23 @@ use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 use crate::wire::Param;
 
-/// Something that a person does with their account.
+/// A request of a user about their own account.
 #[derive(Debug)]
 pub struct AccountCall {
-    /// The browser.
+    /// The browser that makes the request.
     pub caller: Caller,
-    /// The network address, as it is counted for brute force.
+    /// The client's network address, in the form in which failed attempts are counted.
     pub address: String,
-    /// The seal of the form that asks for it. Looking needs none.
+    /// The seal of the submitted form; `None` only for [`Act::View`].
     pub seal: Option<FormSeal>,
-    /// What it does.
+    /// The requested action.
     pub act: Act,
 }
 
-/// What can be done.
+/// The actions of the account pages.
 #[derive(Clone, Debug)]
 pub enum Act {
-    /// Look.
+    /// View the account; changes nothing.
     View,
     /// Sign out in this browser.
     SignOut,
@@ -42,73 +42,73 @@ pub enum Act {
     Rename(String),
     /// Change the password, or set a first one.
     ChangePassword {
-        /// The one so far; nobody looks at it where there is none. OWASP ASVS 5.0 V6.2.3.
+        /// The current password, ignored for an account without one. OWASP ASVS 5.0 V6.2.3.
         current: Secret,
-        /// The one from now on.
+        /// The new password.
         new: Secret,
     },
-    /// Begin to switch on a second factor.
+    /// Begin to enable a second factor.
     EnrolTotp,
-    /// Switch it on, with a first code as proof.
+    /// Enable the second factor, with a first code as proof that the authenticator works.
     ConfirmTotp {
-        /// The seed, as [`Done::Enrolling`] sealed it.
+        /// The shared secret, sealed by [`Done::Enrolling`].
         sealed_seed: String,
-        /// The code.
+        /// The code of the authenticator.
         typed: Secret,
     },
-    /// Switch the second factor off.
+    /// Disable the second factor.
     RemoveTotp {
-        /// The password, as proof, where there is one.
+        /// The current password, ignored for an account without one.
         password: Secret,
     },
     /// Replace all recovery codes.
     RenewRecovery,
-    /// End one of one's sessions; the reference is [`session_reference`]'s.
+    /// End one of the user's sessions, named by a [`session_reference`].
     EndSession(String),
-    /// End all sessions but this one.
+    /// End all of the user's sessions except the one that asks.
     EndOtherSessions,
-    /// Take away that an account elsewhere opens this one.
+    /// Remove the link to an account at an upstream identity provider.
     Unlink(IdentityName),
-    /// Take back what an application, by its client_id, was allowed.
+    /// Withdraw the consent for an application, by its `client_id`.
     Disconnect(String),
 }
 
-/// Who did it, and what came of it.
+/// The outcome of a request about an account.
 #[derive(Debug)]
 pub struct Account {
-    /// Whose account, after the change.
+    /// The user, after the change.
     pub user: Arc<User>,
-    /// The session in which it was done.
+    /// The session that is live after the change.
     pub session: SessionId,
-    /// What came of it.
+    /// The result.
     pub done: Done,
-    /// What becomes of the session cookie.
+    /// The change to the session cookie.
     pub cookie: Cookie,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug)]
 pub enum Done {
-    /// Nothing was to be done.
+    /// Nothing changed.
     Viewed,
-    /// It was done.
+    /// The change was made.
     Changed,
-    /// A seed to scan, to be confirmed by a code.
+    /// A shared secret for an authenticator, which a first code must confirm.
     Enrolling {
-        /// The seed as people type it.
+        /// The shared secret in base32, for typing.
         base32: Secret,
-        /// The seed as a QR code has it.
+        /// The `otpauth://` URI for a QR code.
         uri: Secret,
-        /// The seed for [`Act::ConfirmTotp`].
+        /// The sealed shared secret for [`Act::ConfirmTotp`].
         sealed_seed: String,
     },
-    /// Recovery codes, shown this once.
+    /// New recovery codes, which are shown only now.
     Recovery(Vec<Secret>),
-    /// The session is over.
+    /// The session has ended.
     SignedOut,
 }
 
-/// How a page refers to a session without showing the id of its row.
+/// Returns the text by which a page names a session without revealing the id of its row.
 #[must_use]
 pub fn session_reference(id: SessionId, user: &User, keys: &Keys, entropy: &mut Entropy) -> String {
     keys.seal("session", user.sub.as_bytes(), &id.0.to_be_bytes(), entropy)
@@ -179,21 +179,21 @@ fn done(signed: &Signed, done: Done) -> Account {
     Account { user: Arc::clone(&signed.user), session: signed.session.id, done, cookie: Cookie::Keep }
 }
 
-/// After a change of how one signs in: this browser gets a new session, so that a stolen cookie is worth nothing, and all
-/// others are signed out. OWASP ASVS 5.0 V7.4.3.
+/// Ends all sessions after a change of how the user signs in. This browser gets a new session, so that a stolen cookie
+/// becomes useless. OWASP ASVS 5.0 V7.4.3.
 fn alone(signed: &Signed, user: Arc<User>, what: Done, turn: &mut Turn<'_>) -> Account {
     let (renewed, cookie) = signed.renew(&user, signed.session.amr.clone(), turn);
     turn.write(Write::EndSessions { user: user.key, but: Some(renewed.session.id) });
     Account { user, session: renewed.session.id, done: what, cookie }
 }
 
-/// Below which id everything of the account's is dead after a change of how one signs in. Where applications take
-/// passwords, that is everything so far: OWASP ASVS 5.0 V6.3.4, every pathway has the same strength.
+/// Returns the new [`User::revoked_below`] after a change of how the user signs in. Where applications take passwords,
+/// all earlier tokens are revoked: OWASP ASVS 5.0 V6.3.4, every pathway has the same strength.
 fn dead_below(signed: &Signed, turn: &mut Turn<'_>) -> i64 {
     if turn.policy.is_password_taken { turn.entropy.next_id() } else { signed.user.revoked_below }
 }
 
-/// Replaces the account's row, if it is still the one that was seen.
+/// Writes the changed account, with the precondition that its row is unchanged and the session live.
 fn put_user(signed: &Signed, turn: &mut Turn<'_>, change: impl FnOnce(&mut User)) -> Arc<User> {
     let mut user = (*signed.user).clone();
     user.version += 1;
@@ -215,14 +215,14 @@ impl AccountCall {
         matches!(self.act, Act::ChangePassword { .. } | Act::RemoveTotp { .. })
     }
 
-    /// Whoever is signed in has a counter of their own, by the device or else by the session: what strangers do at the
-    /// sign-in page must not keep them from changing their password.
+    /// Returns the attempt as the brute-force counters see it. A signed-in user has a counter by device or by session,
+    /// so that strangers at the sign-in page cannot keep the user from changing the password.
     fn attempt(&self) -> Attempt {
         let session = self.caller.session.map(|own| SessionId(own.id));
         Attempt { address: self.address.clone(), devices: self.caller.devices.clone(), session }
     }
 
-    /// Compares the typed password with the account's, at the counters of the device or session.
+    /// Checks the typed password against the account's. Failures count for the device or the session.
     fn check_password(
         &self,
         signed: &Signed,
@@ -257,7 +257,7 @@ impl AccountCall {
         }
         match &signed.user.password {
             Some(_) => self.check_password(signed, current, facts, turn)?,
-            // Who never had one came by an account elsewhere, and must have done so not long ago.
+            // A user without a password signed in at an upstream identity provider, and must have done so recently.
             None => signed.check_recent(turn)?,
         }
         let hash = turn.hash_password(new);
@@ -326,13 +326,14 @@ fn confirm_totp(signed: &Signed, sealed_seed: &str, typed: &Secret, turn: &mut T
         user.revoked_below = below;
     });
     turn.note(EventKind::TotpEnabled, Some(user.key), None, "");
-    // Sessions that were begun without the factor are asked for it; the one that proved it just now need not be.
+    // The user's other sessions will be asked for the new factor. This session has just proven it.
     let amr = signed.session.amr.iter().copied().filter(|own| *own != Amr::Otp).chain([Amr::Otp]).collect();
     let (renewed, cookie) = signed.renew(&user, amr, turn);
     Ok(Account { user, session: renewed.session.id, done: Done::Recovery(texts), cookie })
 }
 
-/// What a wrong first code is answered with: the same seed again, so that nobody has to scan twice.
+/// Returns the same shared secret again after a wrong first code, so that the user need not scan it twice. `None` if
+/// the seal cannot be opened.
 #[must_use]
 pub fn enrolling_again(user: &User, sealed_seed: &str, turn: &mut Turn<'_>) -> Option<Done> {
     let seed = turn.keys.open_kept("totp", user.sub.as_bytes(), sealed_seed)?;
@@ -357,7 +358,8 @@ fn renew_recovery(signed: &Signed, turn: &mut Turn<'_>) -> Result<Account, Refus
 fn end_session(signed: &Signed, reference: &str, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
     let plain = turn.keys.open("session", signed.user.sub.as_bytes(), reference).ok_or(No::PageStale)?;
     let id = SessionId(i64::from_be_bytes(plain.try_into().map_err(|_| No::PageStale)?));
-    // OWASP ASVS 5.0 V7.5.2: users end sessions "having authenticated again with at least one factor". One's own needs none.
+    // OWASP ASVS 5.0 V7.5.2: users end sessions "having authenticated again with at least one factor". To end the
+    // current session is to sign out, which needs none.
     if id != signed.session.id {
         signed.check_recent(turn)?;
     }
@@ -369,8 +371,8 @@ fn end_session(signed: &Signed, reference: &str, turn: &mut Turn<'_>) -> Result<
     Ok(done(signed, Done::Changed))
 }
 
-/// Two links that are taken away at once would each think that the other one stays: the account's row makes one of them look
-/// again.
+/// Removes a link to an upstream account, unless it is the user's only way to sign in. The write of the account's row
+/// makes one of two concurrent removals be judged again, so that they cannot remove the last two links.
 fn unlink(signed: &Signed, name: &IdentityName, facts: &Facts, turn: &mut Turn<'_>) -> Result<Account, Refusal> {
     signed.check_recent(turn)?;
     let held = facts.identity(name).filter(|held| held.row.user == signed.user.key).ok_or(No::IdentityUnknown)?;

@@ -1,8 +1,9 @@
-//! What was typed into a form, on its way around a sign-in.
+//! The typed values of a form, which are kept while the user signs in again.
 //!
-//! Who must sign in again before a form is taken should not have to type it again. What was typed travels in the address
-//! of the page, encrypted and bound to the person: nobody else can make a link that fills a form, and whoever signs in in
-//! their place does not see it. It is not bound to the browser's cookie, which is another one after a sign-in.
+//! A user who must sign in again before a form is accepted should not have to fill it in again. The values are in the
+//! address of the page, encrypted and bound to the user. So nobody else can make a link that fills in a form, and
+//! another user who signs in does not see the values. They are not bound to the browser's cookie, because a sign-in
+//! changes it.
 
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
@@ -10,12 +11,13 @@ use crate::model::UserKey;
 use crate::policy::PAGE_TTL_S;
 use crate::time::UnixTime;
 
-/// Longest form that is carried, in bytes as JSON: its address must fit through proxies. A longer one is typed again.
+/// Maximum size of the kept values, in bytes of JSON, because proxies limit the length of addresses. The user must fill
+/// in a larger form again.
 const BYTES_MAX: usize = 3_000;
 
 const PURPOSE: &str = "typed";
 
-/// Seals names and values for this person; `None` for too much of them.
+/// Seals names and values for this user; `None` if they are too large.
 #[must_use]
 pub fn seal(
     values: &[(&str, &str)],
@@ -28,7 +30,7 @@ pub fn seal(
     (plain.len() <= BYTES_MAX).then(|| keys.seal(PURPOSE, &user.0.to_be_bytes(), &plain, entropy))
 }
 
-/// Opens what [`seal`] sealed; nothing when it is too old, another person's, or forged.
+/// Opens what [`seal`] made. Returns nothing if it is too old, belongs to another user, or is forged.
 #[must_use]
 pub fn open(text: &str, user: UserKey, now: UnixTime, keys: &Keys) -> Vec<(String, String)> {
     let plain = keys.open(PURPOSE, &user.0.to_be_bytes(), text).unwrap_or_default();

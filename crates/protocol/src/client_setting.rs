@@ -1,7 +1,7 @@
-//! The table of client settings: what can be said about an application when it is registered or changed, by whom, how it
-//! is spelled, and how it is read from and written to its row.
+//! The table of client settings: each setting of an application, who may set it, how it is spelled, and how it is read
+//! from and written to the row.
 //!
-//! The command line makes its options from this table, and the developer pages know from it what a form may hold.
+//! The command line makes its options from this table, and the developer pages make the fields of their forms from it.
 //! [`crate::client::registration`] checks a [`Proposal`] by it.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::redirect::{self, REDIRECT_URI_BYTES_MAX};
 use crate::refusal::{No, Refusal};
 use crate::wire::Param;
 
-/// Declares the settings, so that each has exactly one row.
+/// Declares the settings, so that each has exactly one row in the table.
 macro_rules! settings {
     ($($name:ident { $($column:ident: $value:expr,)* })*) => {
         /// A client setting.
@@ -28,37 +28,37 @@ macro_rules! settings {
     };
 }
 
-/// One row of the table.
+/// A row of the table of client settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// The setting.
     pub setting: Setting,
-    /// Its name in documents and in the fields of forms.
+    /// The name of the setting in JSON documents and in form fields.
     pub name: &'static str,
-    /// Its name in client metadata, RFC 7591 §2, where there is one.
+    /// The name of the setting in client metadata, RFC 7591 §2, if it has one there.
     pub metadata: Option<&'static str>,
-    /// What its value is.
+    /// The type of the value.
     pub form: Form,
-    /// True if the owner of an application may set it in the developer area. Everything else is the operator's.
-    pub is_for_owner: bool,
-    /// How the command line spells it, where it does.
+    /// How the developer area asks the owner of an application for the setting. Absent if only the operator may set it.
+    pub owner: Option<OwnerField>,
+    /// The option on the command line, if there is one.
     pub option: Option<CommandOption>,
-    /// Its value in a row, as a document.
+    /// Reads the value from a row, as JSON.
     pub read: fn(&Client) -> Value,
-    /// True if the operator is shown it.
+    /// True if commands show the setting to the operator.
     pub is_shown: bool,
     /// Checks a value and writes it into a row.
     pub write: fn(&mut Client, &Given, Asked<'_>) -> Result<(), Fault>,
 }
 
-/// What the value of a setting is.
+/// The type of a setting's value.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
     /// A text.
     Text,
     /// Several texts.
     Texts,
-    /// One of these words. Each has a sentence about it.
+    /// One of these words, each with a sentence that explains it.
     Word(&'static [(&'static str, &'static str)]),
     /// Several of these words.
     Words(&'static [(&'static str, &'static str)]),
@@ -70,32 +70,53 @@ pub enum Form {
     Flag,
 }
 
-/// How the command line spells a setting.
+/// How the developer area asks the owner of an application for a setting: a field of a form.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnerField {
+    /// The label of the field.
+    pub label: &'static str,
+    /// What the field is for, in a sentence or two.
+    pub hint: &'static str,
+    /// True if the field may stay empty.
+    pub is_optional: bool,
+    /// Maximum number of characters that a browser lets its user type; absent for no limit.
+    pub characters_max: Option<usize>,
+    /// The keyboard that a telephone shows, as `inputmode` of HTML names it; absent for the usual one.
+    pub keyboard: Option<&'static str>,
+    /// The refusals that are about the value of this setting and no other. The form shows them beside the field.
+    pub refusals: &'static [No],
+}
+
+/// A required field without further qualities, which the fields of the table begin with.
+const REQUIRED: OwnerField =
+    OwnerField { label: "", hint: "", is_optional: false, characters_max: None, keyboard: None, refusals: &[] };
+
+/// The command-line option of a setting.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandOption {
-    /// The option, without its dashes.
+    /// The name of the option, without its dashes.
     pub flag: &'static str,
-    /// What its value is called.
+    /// The placeholder for the value in help texts.
     pub value: &'static str,
-    /// The help of `client add`.
+    /// The help text in `client add`.
     pub add: Help,
-    /// The help of `client set`; absent for what cannot be changed.
+    /// The help text in `client set`; `None` for a setting that cannot be changed.
     pub set: Option<Help>,
 }
 
-/// The place of an option among the others of its command, and its help.
+/// The position of an option among those of its command, and its help text.
 pub type Help = (usize, &'static str);
 
 /// A proposed value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Given {
-    /// For [`Form::Text`] and [`Form::Word`].
+    /// The value of a [`Form::Text`] or [`Form::Word`].
     Text(String),
-    /// For [`Form::Texts`], [`Form::Words`] and [`Form::Grants`].
+    /// The values of a [`Form::Texts`], [`Form::Words`] or [`Form::Grants`].
     Texts(Vec<String>),
-    /// For [`Form::Seconds`].
+    /// The value of a [`Form::Seconds`].
     Seconds(u64),
-    /// For [`Form::Flag`].
+    /// The value of a [`Form::Flag`].
     Flag(bool),
 }
 
@@ -111,35 +132,35 @@ impl<const N: usize> From<[&str; N]> for Given {
     }
 }
 
-/// What somebody proposes for an application: values of settings. A setting that is not named stays, or is what the surface
-/// gives when nobody says otherwise.
+/// Proposed values for the settings of an application. A setting without a value stays as it is; in a new application,
+/// it gets the default of the surface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proposal(BTreeMap<Setting, Given>);
 
 impl Proposal {
-    /// A proposal of these values.
+    /// Returns a proposal of these values.
     #[must_use]
     pub fn of<const N: usize>(values: [(Setting, Given); N]) -> Self {
         Self(values.into_iter().collect())
     }
 
-    /// Proposes a value.
+    /// Sets the proposed value of a setting.
     pub fn set(&mut self, setting: Setting, value: Given) {
         self.0.insert(setting, value);
     }
 
-    /// The value that is proposed for a setting.
+    /// Returns the proposed value of a setting.
     #[must_use]
     pub fn get(&self, setting: Setting) -> Option<&Given> {
         self.0.get(&setting)
     }
 
-    /// The proposed values, in the order of the table.
+    /// Returns the proposed values, in the order of the table.
     pub fn iter(&self) -> impl Iterator<Item = (Setting, &Given)> {
         self.0.iter().map(|(setting, value)| (*setting, value))
     }
 
-    /// The texts that are proposed for a setting of several; none where nothing is proposed.
+    /// Returns the proposed values of a setting with several texts; empty if none are proposed.
     #[must_use]
     pub fn texts(&self, setting: Setting) -> &[String] {
         match self.get(setting) {
@@ -148,7 +169,7 @@ impl Proposal {
         }
     }
 
-    /// The text that is proposed for a setting.
+    /// Returns the proposed text of a setting.
     #[must_use]
     pub fn text(&self, setting: Setting) -> Option<&str> {
         match self.get(setting) {
@@ -158,25 +179,25 @@ impl Proposal {
     }
 }
 
-/// What is wrong with a proposed value.
+/// A fault of a proposed value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The setting at fault.
+    /// The faulty setting.
     pub setting: Setting,
-    /// Why its value is refused.
+    /// The reason for the refusal.
     pub no: No,
-    /// The part of the value at fault, where the value has several.
+    /// The faulty part, if the value has several.
     pub value: Option<String>,
 }
 
 impl Fault {
-    /// A fault of a setting.
+    /// The fault of a setting as a whole.
     #[must_use]
     pub const fn new(setting: Setting, no: No) -> Self {
         Self { setting, no, value: None }
     }
 
-    /// A fault of a part of a setting.
+    /// The fault of one part of a setting's value.
     #[must_use]
     pub fn with(setting: Setting, no: No, value: impl Into<String>) -> Self {
         Self { setting, no, value: Some(value.into()) }
@@ -204,34 +225,45 @@ impl From<&Fault> for Refusal {
 }
 
 impl Setting {
-    /// The row of the table.
+    /// Returns the row of the table.
     #[must_use]
     pub fn row(self) -> &'static Row {
-        // Declared by one macro, in one order.
+        // The macro declares the variants and the rows in the same order.
         &TABLE[self as usize]
     }
 
-    /// The setting with this name.
+    /// Returns the setting with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         TABLE.iter().find(|row| row.name == name).map(|row| row.setting)
     }
 }
 
-/// The names of the settings by which two rows of one application differ, for the audit.
+/// The rows of the settings that the owner of an application sets, each with the field that asks for it.
+pub fn of_owner() -> impl Iterator<Item = (&'static Row, OwnerField)> {
+    TABLE.iter().filter_map(|row| Some((row, row.owner?)))
+}
+
+/// The name of the owner's setting that a refusal is about.
+#[must_use]
+pub fn at_fault(no: No) -> Option<&'static str> {
+    of_owner().find(|(_, field)| field.refusals.contains(&no)).map(|(row, _)| row.name)
+}
+
+/// Returns the names of the settings that differ between two rows of an application, for the audit log.
 #[must_use]
 pub fn differences(one: &Client, other: &Client) -> Vec<&'static str> {
     let differs = |row: &&Row| (row.read)(one) != (row.read)(other);
     TABLE.iter().filter(differs).map(|row| row.name).collect()
 }
 
-/// A row that a new setting begins with: nobody but the operator sets it.
+/// The default columns of a row: only the operator can set the setting.
 const PLAIN: Row = Row {
     setting: Setting::Name,
     name: "",
     metadata: None,
     form: Form::Text,
-    is_for_owner: false,
+    owner: None,
     option: None,
     read: |_| Value::Null,
     is_shown: true,
@@ -242,7 +274,14 @@ settings! {
     Name {
         name: "name",
         metadata: Some("client_name"),
-        is_for_owner: true,
+        owner: Some(OwnerField {
+            label: "Name",
+            hint: "People read it when they are asked whether the application may use their account.",
+            characters_max: Some(names::NAME_CHARACTERS_MAX),
+            // The other refusals of names are about the names of users and tokens as well.
+            refusals: &[No::NameReserved],
+            ..REQUIRED
+        }),
         option: Some(CommandOption {
             flag: "name",
             value: "NAME",
@@ -252,7 +291,7 @@ settings! {
         read: |client| json!(client.name),
         write: |client, given, asked| {
             let name = display_name(Setting::Name, given)?;
-            // The name that an application has stays, whatever became reserved since.
+            // An application keeps its name even if the name is reserved now.
             let is_new = name != client.name && asked.asker == Asker::Owner;
             if let Some(reserved) = asked.policy.reserved_names.imitated(&name).filter(|_| is_new) {
                 return Err(Fault::with(Setting::Name, No::NameReserved, reserved));
@@ -279,7 +318,14 @@ settings! {
     Homepage {
         name: "homepage",
         metadata: Some("client_uri"),
-        is_for_owner: true,
+        owner: Some(OwnerField {
+            label: "Homepage",
+            hint: "The https address of a page about the application.",
+            is_optional: true,
+            keyboard: Some("url"),
+            refusals: &[No::HomepageMalformed, No::HomepageCharacter, No::HomepageUnencrypted],
+            ..REQUIRED
+        }),
         option: Some(CommandOption {
             flag: "homepage",
             value: "URL",
@@ -298,7 +344,14 @@ settings! {
     PrivacyPolicy {
         name: "privacy_policy",
         metadata: Some("policy_uri"),
-        is_for_owner: true,
+        owner: Some(OwnerField {
+            label: "Privacy policy",
+            hint: "An https address. It stands where people are asked.",
+            is_optional: true,
+            keyboard: Some("url"),
+            refusals: &[No::PrivacyPolicyMalformed],
+            ..REQUIRED
+        }),
         option: Some(CommandOption {
             flag: "privacy-policy",
             value: "URL",
@@ -314,7 +367,14 @@ settings! {
     Terms {
         name: "terms",
         metadata: Some("tos_uri"),
-        is_for_owner: true,
+        owner: Some(OwnerField {
+            label: "Terms of use",
+            hint: "An https address. It stands where people are asked.",
+            is_optional: true,
+            keyboard: Some("url"),
+            refusals: &[No::TermsMalformed],
+            ..REQUIRED
+        }),
         option: Some(CommandOption {
             flag: "terms",
             value: "URL",
@@ -330,7 +390,14 @@ settings! {
     LogoUri {
         name: "logo_uri",
         metadata: Some("logo_uri"),
-        is_for_owner: true,
+        owner: Some(OwnerField {
+            label: "Logo",
+            hint: "The https address of a picture. People see it when they are asked to allow the application.",
+            is_optional: true,
+            keyboard: Some("url"),
+            refusals: &[No::LogoUriMalformed],
+            ..REQUIRED
+        }),
         read: |client| json!(client.logo_uri),
         is_shown: false,
         write: |client, given, _| {
@@ -355,7 +422,7 @@ settings! {
             set: Some((1, "Can it keep a secret? A client that becomes confidential gets a secret; one that becomes public loses its secrets")),
         }),
         read: |client| json!(client.kind.as_str()),
-        // A new row has its kind before anything is written into it; all defaults depend on it.
+        // The kind of a new row is set before all other values, because all defaults depend on it.
         write: |client, given, asked| {
             let kind = ClientKind::from_name(text(Setting::Kind, given)?);
             let kind = kind.ok_or(Fault::new(Setting::Kind, No::ClientKindUnknown))?;
@@ -422,7 +489,29 @@ settings! {
         name: "redirect_uris",
         metadata: Some("redirect_uris"),
         form: Form::Texts,
-        is_for_owner: true,
+        owner: Some(OwnerField {
+            label: "Redirect URIs",
+            hint: "Where people come back to, one a line. They must match exactly: https, or http for this machine only.",
+            refusals: &[
+                No::RedirectUriTooLong,
+                No::RedirectUriCharacters,
+                No::RedirectUriFragment,
+                No::RedirectUriWildcard,
+                No::RedirectUriRelative,
+                No::RedirectUriUserinfo,
+                No::RedirectUriPort,
+                No::RedirectUriHost,
+                No::RedirectUriDots,
+                No::RedirectUriNotWrittenOut,
+                No::RedirectUriUnencrypted,
+                No::RedirectUriSchemeForbidden,
+                No::RedirectUriSchemeVague,
+                No::RedirectUriOfConfidential,
+                No::RedirectUrisMissing,
+                No::RedirectUrisTooMany,
+            ],
+            ..REQUIRED
+        }),
         option: Some(CommandOption {
             flag: "redirect-uri",
             value: "URI",
@@ -556,7 +645,7 @@ settings! {
         write: |client, given, _| {
             let word = Introspection::from_name(text(Setting::Introspection, given)?);
             let word = word.ok_or(malformed(Setting::Introspection))?;
-            // RFC 7662 §2.1 wants authorization, so a public client does not introspect at all.
+            // RFC 7662 §2.1 requires authorization, so a public client cannot introspect.
             if word == Introspection::Any && client.kind == ClientKind::Public {
                 return Err(Fault::new(Setting::Introspection, No::IntrospectionOfPublicClient));
             }
@@ -584,9 +673,9 @@ settings! {
 const ACCOUNTS_API: &str = "Let it use the accounts API (/api/accounts): it may read and change the attributes of every \
     account. Each use is an event";
 
-/// The dialect whose clients the accounts API authenticates, like all addresses that belong to no other surface.
+/// The dialect whose clients can use the accounts API, which belongs to no surface.
 const ACCOUNTS_DIALECT: &str = "standard";
-/// Longest address of a logo or a page, in bytes, as for a redirect URI.
+/// Maximum length of the URL of a logo or a page in bytes, as for a redirect URI.
 const WEB_ADDRESS_BYTES_MAX: usize = REDIRECT_URI_BYTES_MAX;
 
 fn malformed(setting: Setting) -> Fault {
@@ -617,7 +706,7 @@ fn display_name(setting: Setting, given: &Given) -> Result<String, Fault> {
     Ok(name.to_owned())
 }
 
-/// The homepage. The operator may give an http URL; an owner gives what the consent page links to.
+/// Checks the URL of a homepage. Only the operator may give an http URL, because the consent page links to it.
 fn homepage(url: &str, asker: Asker) -> Result<Option<String>, Fault> {
     if url.is_empty() {
         return Ok(None);
@@ -634,7 +723,7 @@ fn homepage(url: &str, asker: Asker) -> Result<Option<String>, Fault> {
     }
 }
 
-/// The https address of a page about an application, or none for an empty text.
+/// Checks the https URL of a page about an application. An empty text is no URL.
 fn web_page(setting: Setting, given: &Given, no: No) -> Result<Option<String>, Fault> {
     let url = text(setting, given)?.trim();
     if !url.is_empty() && !is_web_address(url) {
@@ -699,7 +788,7 @@ fn accounts_api(is_wanted: bool, client: &Client) -> Result<bool, Fault> {
     Ok(is_wanted)
 }
 
-/// What an application has that one of its kind cannot have.
+/// Returns the faults of values that do not fit the kind of the application.
 pub(crate) fn unfit(client: &Client) -> Vec<Fault> {
     let grant = client.grants.iter().find(|grant| !grant.fits(client.kind));
     let mut faults: Vec<Fault> = grant
@@ -718,7 +807,7 @@ pub(crate) fn unfit(client: &Client) -> Vec<Fault> {
     faults
 }
 
-/// The grant types with these names.
+/// Parses the names of grant types.
 pub(crate) fn grant_types(words: &[String]) -> Result<Vec<GrantType>, Fault> {
     let mut grants = Vec::new();
     for word in words {

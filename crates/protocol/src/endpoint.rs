@@ -1,5 +1,6 @@
 //! The table of endpoints: every role that an endpoint can have, its parameters, and the RFC that defines it.
 
+use crate::model::GrantType;
 use crate::wire::Param;
 
 /// The role of an endpoint.
@@ -65,24 +66,39 @@ const AUTHORIZE: &[Param] = &[
     P::Nonce,
 ];
 
-/// Parameters of the token request, of all grants.
-const TOKEN: &[Param] = &[
-    P::GrantType,
-    P::ClientId,
-    P::ClientSecret,
-    P::Code,
-    P::RedirectUri,
-    P::CodeVerifier,
-    P::RefreshToken,
-    P::Scope,
-    P::Resource,
-    P::Username,
-    P::Password,
-    P::Otp,
-    P::Assertion,
-    P::ClientAssertion,
-    P::ClientAssertionType,
-];
+/// Parameters of the token request: those of the client and those of every grant type, each once.
+const TOKEN: &[Param] = TOKEN_PARAMS.0.split_at(TOKEN_PARAMS.1).0;
+
+const TOKEN_PARAMS: &(AllParams, usize) = &{
+    let mut list = with(([P::GrantType; Param::ALL.len()], 0), &[P::GrantType, P::ClientId, P::ClientSecret]);
+    let mut at = 0;
+    while at < GrantType::ALL.len() {
+        let row = GrantType::ALL[at].row();
+        list = with(with(list, row.needs), row.reads);
+        at += 1;
+    }
+    with(list, &[P::ClientAssertion, P::ClientAssertionType])
+};
+
+/// Room for every parameter.
+type AllParams = [Param; Param::ALL.len()];
+
+/// Adds the parameters that are not among the first `count` of the list, and returns the list with its new count.
+const fn with((mut list, mut count): (AllParams, usize), more: &[Param]) -> (AllParams, usize) {
+    let mut next = 0;
+    while next < more.len() {
+        let mut at = 0;
+        while at < count && list[at] as usize != more[next] as usize {
+            at += 1;
+        }
+        if at == count {
+            list[count] = more[next];
+            count += 1;
+        }
+        next += 1;
+    }
+    (list, count)
+}
 
 /// Parameters of introspection and revocation.
 const ABOUT_TOKEN: &[Param] =
@@ -187,6 +203,17 @@ impl Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_token_endpoint_knows_the_parameters_of_every_grant_type_once() {
+        for row in GrantType::ALL.iter().map(|grant| grant.row()) {
+            for param in row.needs.iter().chain(row.reads) {
+                assert_eq!(TOKEN.iter().filter(|own| *own == param).count(), 1, "{param}");
+            }
+        }
+        assert_eq!(TOKEN[..4], [P::GrantType, P::ClientId, P::ClientSecret, P::Code]);
+        assert!(TOKEN.iter().enumerate().all(|(at, param)| !TOKEN[..at].contains(param)), "{TOKEN:?}");
+    }
 
     #[test]
     fn every_endpoint_has_its_row() {

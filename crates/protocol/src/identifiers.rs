@@ -1,6 +1,6 @@
-//! The one check each for what a person or an application is called: identifiers, user names, e-mail addresses, and names to
-//! show. Commands, pages, the accounts API and sign-up by another issuer ask here. The checks are for new values: what is
-//! stored goes on working.
+//! Checks of identifiers, user names, e-mail addresses and display names of users and applications. Commands, pages,
+//! the accounts API and the sign-up at an upstream identity provider all use them. They apply to new values; stored
+//! values keep working.
 
 use data_encoding::BASE32_NOPAD;
 
@@ -8,15 +8,15 @@ use crate::crypto::entropy::Entropy;
 use crate::names::{self, NameFault, USERNAME_CHARACTERS_MAX};
 use crate::refusal::{No, Refusal};
 
-/// Longest client_id or `sub`, in bytes. OpenID Connect Core §2: "It MUST NOT exceed 255 ASCII characters in length."
+/// Maximum length of a `client_id` or `sub` in bytes. OpenID Connect Core §2: "It MUST NOT exceed 255 ASCII characters
+/// in length."
 pub const ID_BYTES_MAX: usize = 255;
-/// Longest e-mail address, in bytes: RFC 5321 §4.5.3.1.
+/// Maximum length of an e-mail address in bytes: RFC 5321 §4.5.3.1.
 pub const EMAIL_BYTES_MAX: usize = 254;
-/// Random bytes of a `sub`: it is never reassigned and tells nothing.
+/// Random bytes in a `sub`, which is never reassigned and reveals nothing.
 const SUB_BYTES: usize = 16;
 
-/// Checks an identifier from elsewhere, a client_id or a `sub`: printable ASCII without space, so that it survives headers,
-/// URLs and logs.
+/// Checks an imported `client_id` or `sub`: printable ASCII without space, so that it survives headers, URLs and logs.
 ///
 /// # Errors
 /// [`No::IdMalformed`].
@@ -25,13 +25,13 @@ pub fn id(text: &str) -> Result<(), No> {
     if is_good { Ok(()) } else { Err(No::IdMalformed) }
 }
 
-/// A new `sub`.
+/// Draws a new `sub`.
 #[must_use]
 pub fn random_sub(entropy: &mut Entropy) -> String {
     BASE32_NOPAD.encode(&entropy.bytes::<SUB_BYTES>()).to_lowercase()
 }
 
-/// An e-mail address, without the space around it.
+/// Checks an e-mail address. Returns it without surrounding space.
 ///
 /// # Errors
 /// [`No::EmailCharacter`] or [`No::EmailMalformed`].
@@ -47,7 +47,7 @@ pub fn email(text: &str) -> Result<&str, Refusal> {
     if is_good { Ok(text) } else { Err(Refusal::from(No::EmailMalformed).with_value(text)) }
 }
 
-/// Checks a name to sign in with. It cannot pass for an e-mail address.
+/// Checks a user name. It must not look like an e-mail address.
 ///
 /// # Errors
 /// [`No::UsernameCharacter`] or [`No::UsernameMalformed`].
@@ -62,7 +62,7 @@ pub fn username(text: &str) -> Result<(), Refusal> {
     }
 }
 
-/// A name that people read, without the space around it.
+/// Checks a display name. Returns it without surrounding space.
 ///
 /// # Errors
 /// [`No::NameMalformed`] or [`No::NameCharacter`].

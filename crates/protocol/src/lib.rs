@@ -1,4 +1,4 @@
-//! What the RFCs say, as pure functions.
+//! The rules of the RFCs, as pure functions.
 //!
 //! Every request is judged from *the request, a handful of rows, the time, and some random bytes*:
 //!
@@ -16,7 +16,7 @@
 //! - [`authorize`], [`token`], [`resource`], [`account`], [`developer`]: the judges, by the address that they answer at.
 //!   [`operate`]: the judges of the operator's commands.
 //!
-//! Nothing here does I/O, reads a clock, or draws randomness; nothing here is async.
+//! Nothing in this crate does I/O, reads a clock, draws randomness, or is async.
 
 pub mod account;
 pub mod authorize;

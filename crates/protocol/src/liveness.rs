@@ -1,7 +1,7 @@
 //! Whether the client, the user and the grant that a credential depends on still allow it. One check serves every kind of
 //! credential.
 
-use crate::model::{Access, Code, Grant, Held, Personal, Session, Ticket};
+use crate::model::{Access, Code, Grant, Personal, Session, Ticket, WithOwners};
 use crate::policy::{Policy, ScopePolicy};
 
 /// The row a credential depends on that no longer allows it.
@@ -17,7 +17,7 @@ pub enum Dead {
 
 /// A row that is good only as long as the rows that it depends on: its client, its user, its grant.
 pub trait DependsOn {
-    /// The row's own id.
+    /// Returns the id of the row.
     fn id(&self) -> i64;
     /// True if the row was issued to a client, which must still be there.
     fn has_client(&self) -> bool {
@@ -27,8 +27,8 @@ pub trait DependsOn {
     fn has_user(&self) -> bool {
         true
     }
-    /// The id that is compared with `revoked_below` of the user and the client: the id of the grant where there is one, so
-    /// that a token of a revoked grant is revoked whenever it was issued.
+    /// Returns the id that is compared with `revoked_below` of user and client. It is the id of the grant, if there is
+    /// one, so that a token of a revoked grant is revoked whenever it was issued.
     fn root_id(&self) -> i64 {
         self.id()
     }
@@ -88,11 +88,11 @@ impl DependsOn for Ticket {
     }
 }
 
-impl<T: DependsOn> Held<T> {
+impl<T: DependsOn> WithOwners<T> {
     /// Checks every row that this row depends on. It does not check the expiry of the row itself.
     ///
     /// # Errors
-    /// Says which row no longer allows it.
+    /// The row that no longer allows it.
     pub fn check(&self, dialect: &str) -> Result<(), Dead> {
         let root = self.row.root_id();
         if self.row.has_client()
@@ -112,12 +112,13 @@ impl<T: DependsOn> Held<T> {
     }
 }
 
-impl Held<Access> {
-    /// As [`Held::check`], for those who only ask what the token is worth: it may be one of another surface that is read
-    /// here. Whose it is, its client says; how it is spelled proves nothing. Gives what its scopes mean.
+impl WithOwners<Access> {
+    /// As [`WithOwners::check`], for endpoints that only describe tokens: the token may belong to another surface that this
+    /// one may read. Its client determines the surface, because the spelling proves nothing. Returns the scope rules of
+    /// that surface.
     ///
     /// # Errors
-    /// Those of [`Held::check`].
+    /// Those of [`WithOwners::check`].
     pub fn check_to_read<'p>(&self, policy: &'p Policy) -> Result<&'p ScopePolicy, Dead> {
         let home = self.client.as_ref().map(|client| client.dialect.as_str()).ok_or(Dead::Client)?;
         let scopes = policy.scopes_of(home).ok_or(Dead::Client)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::crypto::keys::{Alphabet, Spelling};
 use crate::model::{Client, ClientKind, GrantType, Personal, Pkce, RefreshMode};
+use crate::person::upstream::Issuer;
 use crate::reserved_names::ReservedNames;
 use crate::scope::Scope;
 
@@ -27,7 +28,7 @@ pub struct Policy {
     pub resources: Vec<String>,
     /// Spelling and lifetime of authorization codes.
     pub code: TokenPolicy,
-    /// The spelling of its access tokens.
+    /// The spelling of access tokens.
     pub access: TokenPolicy,
     /// Spelling and lifetime of refresh tokens. `ttl_s` is the idle lifetime.
     pub refresh: TokenPolicy,
@@ -74,6 +75,8 @@ pub struct Policy {
     pub session: SessionPolicy,
     /// The limits on failed attempts.
     pub lockout: LockoutPolicy,
+    /// The trusted upstream identity provider, if the operator configured one.
+    pub upstream: Option<Arc<Issuer>>,
 }
 
 /// The scopes of a surface.
@@ -160,11 +163,11 @@ impl ScopePolicy {
 pub struct AlsoRead {
     /// The name of that surface's dialect.
     pub dialect: String,
-    /// The spellings of its access tokens.
+    /// The spellings of access tokens of that surface.
     pub access: Vec<Spelling>,
-    /// The spelling of its personal access tokens.
+    /// The spelling of personal access tokens of that surface.
     pub personal: Spelling,
-    /// Its scopes.
+    /// The scope rules of that surface.
     pub scope: ScopePolicy,
 }
 
@@ -206,9 +209,9 @@ pub struct TokenPolicy {
 pub struct GrantSpelling {
     /// The grant.
     pub grant: GrantType,
-    /// The spelling of its access tokens.
+    /// The spelling of access tokens.
     pub access: Spelling,
-    /// The spelling of its refresh tokens.
+    /// The spelling of refresh tokens.
     pub refresh: Spelling,
 }
 
@@ -296,6 +299,7 @@ impl Policy {
                 is_upstream_dating: false,
             },
             lockout: LockoutPolicy { account_failures: 10, address_failures: 100, window_s: 15 * 60 },
+            upstream: None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A small world for the tests of the judges: one time, one policy, one client, one user, and a request in the making.
+//! Samples for the tests of judges: a small world with one time, one policy, one client, one user, and one request.
 
 use std::sync::Arc;
 
@@ -9,14 +9,15 @@ use crate::client::recalled::Recalled;
 use crate::client::registration;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::{Alphabet, Keys, Minted, Presented, Spelling, TokenKind};
-use crate::line::{Call, Changes, Facts, Key, OwnedCounts, Rely, Reply, Row, Turn, Wants, Write};
+use crate::line::{Call, Changes, Documents, Facts, Key, OwnedCounts, Rely, Reply, Row, Turn, Wants, Write};
 use crate::model::{
     Access, AccessId, Attempts, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, ClientSecret,
-    Code, Consent, Grant, GrantId, GrantType, Held, Identity, Permission, Personal, Session, StoredSecret, Ticket,
-    User, UserKey,
+    Code, Consent, Grant, GrantId, GrantType, Identity, Permission, Personal, Session, StoredSecret, Ticket, User,
+    UserKey, WithOwners,
 };
 use crate::person::counters::address_attempts_key;
 use crate::person::password;
+use crate::person::upstream::sample as issuer;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::scope::Scope;
@@ -39,7 +40,7 @@ pub(crate) fn challenge() -> Digest {
     Digest::of(VERIFIER.as_bytes())
 }
 
-/// What is stored of a client secret with this text.
+/// Returns the stored form of a client secret with this text.
 pub(crate) fn secret(text: &str) -> ClientSecret {
     ClientSecret {
         stored: StoredSecret::Sha256(Secret::new(text).digest()),
@@ -98,7 +99,7 @@ pub(crate) fn policy() -> Policy {
     policy
 }
 
-/// What [`user`] authorized [`client`] to do at 900.
+/// The authorization of [`client`] by [`user`] at the time 900.
 pub(crate) fn authorization() -> Authorization {
     Authorization {
         user: user().key,
@@ -109,9 +110,9 @@ pub(crate) fn authorization() -> Authorization {
     }
 }
 
-/// The row of an access token that [`user`] let `client` have. It was issued at 900, and lives until 2000.
-pub(crate) fn access(minted: &Minted, client: Client, scope: Scope) -> Held<Access> {
-    Held {
+/// The row of an access token of [`user`] for `client`. It was issued at 900, and expires at 2000.
+pub(crate) fn access(minted: &Minted, client: Client, scope: Scope) -> WithOwners<Access> {
+    WithOwners {
         row: Access {
             id: AccessId(minted.id),
             digest: minted.digest,
@@ -128,19 +129,19 @@ pub(crate) fn access(minted: &Minted, client: Client, scope: Scope) -> Held<Acce
     }
 }
 
-/// What the store has, one row of each kind. A row is found under every key of its kind.
+/// The content of the store: one row of each kind, which is found under every key of its kind.
 #[derive(Clone, Default)]
 pub(crate) struct Rows {
     pub(crate) client: Option<Arc<Client>>,
-    pub(crate) code: Option<Held<Code>>,
-    pub(crate) grant: Option<Held<Grant>>,
-    pub(crate) access: Option<Held<Access>>,
-    pub(crate) personal: Option<Held<Personal>>,
-    pub(crate) session: Option<Held<Session>>,
-    pub(crate) ticket: Option<Held<Ticket>>,
+    pub(crate) code: Option<WithOwners<Code>>,
+    pub(crate) grant: Option<WithOwners<Grant>>,
+    pub(crate) access: Option<WithOwners<Access>>,
+    pub(crate) personal: Option<WithOwners<Personal>>,
+    pub(crate) session: Option<WithOwners<Session>>,
+    pub(crate) ticket: Option<WithOwners<Ticket>>,
     pub(crate) login: Option<Arc<User>>,
     pub(crate) subject: Option<Arc<User>>,
-    pub(crate) identity: Option<Held<Identity>>,
+    pub(crate) identity: Option<WithOwners<Identity>>,
     pub(crate) is_jti_used: bool,
     /// Counters of failed attempts, by their keys.
     pub(crate) attempts: Vec<(Digest, Attempts)>,
@@ -151,7 +152,7 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// Loads what is wanted.
+    /// Loads the wanted rows.
     pub(crate) fn load(&self, wants: Wants) -> Facts {
         let mut facts = Facts::of(wants);
         let found = facts.look(|key, _| Ok::<_, std::convert::Infallible>(self.row(key)));
@@ -182,33 +183,36 @@ impl Rows {
     }
 }
 
-/// The world. Its time is 1000.
+/// A world for a test. The time is 1000.
 pub(crate) struct World {
     pub(crate) now: UnixTime,
     pub(crate) policy: Policy,
     pub(crate) keys: Keys,
-    /// What the store has.
+    /// The content of the store.
     pub(crate) facts: Rows,
-    /// What the process remembers.
+    /// The documents of other servers that are at hand: those of the upstream identity provider.
+    pub(crate) documents: Documents,
+    /// What the process remembers about client secrets.
     pub(crate) recalled: Recalled,
-    /// The session cookie of the browser.
+    /// The session token of the browser.
     pub(crate) session: Option<Presented>,
     params: Vec<(Param, String)>,
-    /// What the dialect found wrong with a parameter.
+    /// The fault that the dialect found in a parameter.
     pub(crate) fault: Option<Refusal>,
-    /// True if a token request without a redirect URI means the one of the authorization request.
+    /// True if the dialect does not need the redirect URI in token requests.
     pub(crate) is_redirect_uri_assumed: bool,
     next_id: i64,
 }
 
 impl World {
-    /// A world in which `web` is calling with its secret.
+    /// A world in which `web` sends a request with its secret.
     pub(crate) fn new() -> Self {
         let mut world = Self {
             now: UnixTime(1000),
             policy: policy(),
             keys: Keys::derive(&[7; 32], &[1]),
             facts: Rows { client: Some(Arc::new(client())), ..Rows::default() },
+            documents: issuer::documents(),
             recalled: Recalled::default(),
             session: None,
             params: Vec::new(),
@@ -221,7 +225,7 @@ impl World {
         world
     }
 
-    /// A token whose row is yet to be made.
+    /// Makes a token. Its row must still be added.
     pub(crate) fn mint(&mut self, kind: TokenKind) -> Minted {
         self.next_id += 100;
         let spelling = Spelling { prefix: String::new(), alphabet: Alphabet::Url };
@@ -234,17 +238,17 @@ impl World {
         self.params.push((param, value.to_owned()));
     }
 
-    /// Takes a parameter out of the request.
+    /// Removes a parameter from the request.
     pub(crate) fn unsend(&mut self, param: Param) {
         self.params.retain(|(name, _)| *name != param);
     }
 
-    /// The value of a parameter of the request.
+    /// Returns the value of a parameter of the request.
     pub(crate) fn sent(&self, param: Param) -> String {
         self.params.iter().find(|(name, _)| *name == param).expect("it was sent").1.clone()
     }
 
-    /// The request's parameters.
+    /// Returns the parameters of the request.
     pub(crate) fn params(&self) -> Params {
         let mut params = Params::default();
         params.fault = self.fault;
@@ -255,13 +259,14 @@ impl World {
         params
     }
 
-    /// A turn in this world.
+    /// Returns a turn in this world.
     pub(crate) fn turn(&self) -> Turn<'_> {
         let entropy = Entropy::seeded([1; 32], 5000);
-        Turn::new(self.now, &self.policy, &self.keys, entropy, ADDRESS).with_recalled(&self.recalled)
+        let turn = Turn::new(self.now, &self.policy, &self.keys, entropy, ADDRESS);
+        turn.with_recalled(&self.recalled).with_documents(&self.documents)
     }
 
-    /// Loads what `call` wants, and the counters of the client's failed attempts where it is judged by them.
+    /// Loads the rows that `call` wants, and the counters of the client's failed attempts if it is judged by them.
     pub(crate) fn load<C: Call>(&self, call: &C) -> Facts {
         let facts = self.facts.load(call.wants());
         match call.credentials() {
@@ -301,7 +306,7 @@ impl World {
     }
 }
 
-/// A verdict and its changes in two lines.
+/// Formats a verdict and its changes as two lines.
 pub(crate) fn told(verdict: Result<Reply, Refusal>, changes: &Changes) -> String {
     let verdict = match verdict {
         Ok(reply) => format!("{} {:?}", reply.kind, reply.fields),
@@ -310,8 +315,8 @@ pub(crate) fn told(verdict: Result<Reply, Refusal>, changes: &Changes) -> String
     format!("{verdict}\n{}\n", names(changes))
 }
 
-/// The names of what was decided, with the words of events: first the preconditions, then the writes. Preconditions about rows
-/// are all called `Rely`.
+/// Returns the names of the decided changes: first the preconditions, then the writes, with the kinds of events.
+/// Preconditions about rows are all called `Rely`.
 pub(crate) fn names(changes: &Changes) -> String {
     let name = |shown: String| shown.split(['(', ' ']).next().unwrap_or_default().to_owned();
     let relied = changes.relied.iter().map(|rely| match rely {

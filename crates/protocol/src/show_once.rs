@@ -1,8 +1,8 @@
-//! A secret on its way to the page that shows it, once.
+//! The delivery of a new secret to the page that shows it once.
 //!
-//! A form that makes a secret is answered by a redirect, so that loading the page anew makes no second one. Until the page
-//! is loaded the secret travels in a cookie, encrypted under the installation's keys: bound to the browser, to the user
-//! and to what it is for. The page takes the cookie away. No row and no address ever holds it.
+//! A form that makes a secret is answered by a redirect, so that reloading the page does not make another one. Until
+//! the page is loaded, the secret is kept in a cookie: encrypted with the installation's keys, and bound to the
+//! browser, the user and the purpose. The page deletes the cookie. No row and no address ever holds the secret.
 
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
@@ -10,7 +10,7 @@ use crate::model::User;
 use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
 
-/// How long the way to the page may take, in seconds: the redirect is followed at once.
+/// Lifetime of the cookie in seconds. Browsers follow the redirect at once.
 pub const ONCE_TTL_S: u64 = 120;
 
 const PURPOSE: &str = "once";
@@ -21,9 +21,9 @@ const TIME_BYTES: usize = 8;
 pub struct SecretDelivery<'a> {
     /// The browser.
     pub browser: &'a Digest,
-    /// Who may see it.
+    /// The user who may see the secret.
     pub user: &'a User,
-    /// What it is for, such as a client_id.
+    /// The purpose of the secret, such as a `client_id`.
     pub about: &'a str,
 }
 
@@ -32,7 +32,7 @@ impl SecretDelivery<'_> {
         [&self.browser.0[..], self.user.sub.as_bytes(), b"\0", self.about.as_bytes()].concat()
     }
 
-    /// Seals a secret for its way.
+    /// Seals a secret for the cookie.
     #[must_use]
     pub fn seal(&self, secret: &Secret, now: UnixTime, keys: &Keys, entropy: &mut Entropy) -> String {
         let until = now.plus(ONCE_TTL_S).0.to_be_bytes();

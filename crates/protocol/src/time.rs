@@ -23,7 +23,7 @@ impl UnixTime {
         u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0)
     }
 
-    /// Something that expires at `expiry` is dead from that second on.
+    /// Returns true from the second `expiry` on, at which something with this expiry time becomes invalid.
     #[must_use]
     pub fn is_past(self, expiry: Self) -> bool {
         self >= expiry

@@ -1,4 +1,4 @@
-//! The canonical names of request parameters ([`Param`]) and of answer members ([`Field`]).
+//! The canonical names of request parameters ([`Param`]), of answers ([`ReplyKind`]) and of their members ([`Field`]).
 //!
 //! A dialect translates every request into these names. Code behind it does not know how the request was spelled.
 
@@ -152,6 +152,64 @@ names! {
     }
 }
 
+names! {
+    /// The kinds of answers. A dialect has a template for each kind.
+    ReplyKind {
+        /// A token response; RFC 6749 §5.1
+        Token = "token",
+        /// An authorization response with a code; RFC 6749 §4.1.2
+        Code = "code",
+        /// An authorization response with an access token; RFC 6749 §4.2.2
+        Implicit = "implicit",
+        /// An authorization response with an error; RFC 6749 §4.1.2.1
+        Denied = "denied",
+        /// The introspection response for an active token; RFC 7662 §2.2
+        Introspect = "introspect",
+        /// The introspection response for an inactive token; RFC 7662 §2.2
+        Inactive = "inactive",
+        /// The revocation response; RFC 7009 §2.2
+        Revoke = "revoke",
+        /// The userinfo response; OpenID Connect Core §5.3.2
+        Userinfo = "userinfo",
+        /// The authorization server metadata; RFC 8414 §3.2
+        Metadata = "metadata",
+    }
+}
+
+impl ReplyKind {
+    /// Returns the members that an answer of this kind can have. In a template, any other member would never get a
+    /// value.
+    #[must_use]
+    pub const fn fields(self) -> &'static [Field] {
+        use Field as F;
+        match self {
+            Self::Token => &[F::AccessToken, F::RefreshToken, F::ExpiresIn, F::ExpiresAt, F::Scope, F::User],
+            Self::Code => &[F::Code, F::State, F::Iss],
+            // RFC 6749 §4.2.2: "The authorization server MUST NOT issue a refresh token."
+            Self::Implicit => {
+                &[F::AccessToken, F::ExpiresIn, F::ExpiresAt, F::Scope, F::ScopeIfChanged, F::User, F::State, F::Iss]
+            }
+            Self::Denied => &[F::Error, F::Message, F::Fields, F::State, F::Iss],
+            Self::Introspect => &[
+                F::Active,
+                F::TokenKind,
+                F::Scope,
+                F::ClientId,
+                F::Username,
+                F::Exp,
+                F::Iat,
+                F::Sub,
+                F::Aud,
+                F::Iss,
+                F::User,
+            ],
+            Self::Inactive => &[F::Active],
+            Self::Revoke | Self::Metadata => &[],
+            Self::Userinfo => &[F::Sub, F::Scope, F::User],
+        }
+    }
+}
+
 /// The members of an answer under canonical names, in the order in which they were set.
 #[derive(Clone, Default, PartialEq)]
 pub struct Fields(Vec<(Field, Value)>);
@@ -163,7 +221,7 @@ impl Fields {
         Self::default()
     }
 
-    /// Sets a member, and hands itself back for the next.
+    /// Sets a member. Returns the members, to set more.
     #[must_use]
     pub fn with(mut self, field: Field, value: impl Into<Value>) -> Self {
         self.set(field, value);
@@ -188,13 +246,13 @@ impl Fields {
         }
     }
 
-    /// The value of a member.
+    /// Returns the value of a member.
     #[must_use]
     pub fn value(&self, field: Field) -> Option<&Value> {
         self.0.iter().find(|(name, _)| *name == field).map(|(_, value)| value)
     }
 
-    /// All members, in order.
+    /// Returns all members, in the order in which they were set.
     pub fn iter(&self) -> impl Iterator<Item = (Field, &Value)> {
         self.0.iter().map(|(name, value)| (*name, value))
     }

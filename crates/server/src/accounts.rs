@@ -1,8 +1,8 @@
-//! The accounts API. The provider's own programs read and write the attributes of an account, which userinfo and introspection
-//! can show.
+//! The accounts API, by which the provider's own programs read and write the attributes of accounts. Userinfo and
+//! introspection can show these attributes.
 //!
-//! `GET` and `PATCH /api/accounts/SUB/attributes`, below the issuer; the client authenticates by HTTP Basic. A patch is a
-//! JSON object, laid over the attributes by RFC 7396. A client needs the right to it, and each use is an event.
+//! `GET` and `PATCH /api/accounts/SUB/attributes`, below the issuer. The client authenticates by HTTP Basic and needs
+//! the operator's permission. A patch is a JSON merge patch (RFC 7396). Each use is an audit event.
 
 use ::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use ::http::{Method, StatusCode};
@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::http::{Request, Response, answer};
 use crate::limits::Asker;
 
-/// The account that a path names; `None` if the path is not one of this API.
+/// Returns the account that a path names; `None` if the path does not belong to this API.
 pub(crate) fn account<'p>(app: &App, path: &'p str) -> Option<&'p str> {
     let rest = path.strip_prefix(app.settings.base_path())?.strip_prefix("/api/accounts/")?;
     let sub = rest.strip_suffix("/attributes")?;

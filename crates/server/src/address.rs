@@ -1,7 +1,7 @@
-//! The network address that a client is counted by, from the connection or from the one forwarding header that the operator
-//! named in `proxy.header`.
+//! The network address that a client is counted by. It comes from the connection, or from the forwarding header that
+//! the operator configured in `proxy.header`.
 //!
-//! A proxy passes on every header that it does not know, so a second header that also counted would be the client's own words.
+//! Only one header counts, because a proxy passes on other headers unchanged, and these may come from the client.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddrV6};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -129,8 +129,8 @@ fn within(address: Ipv6Addr, prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(address, prefix).trunc()
 }
 
-/// Returns the wider networks of a counted address, the narrower one first: /56 and /48 of IPv6, and none of IPv4. Whoever
-/// has one of them has hundreds or thousands of /64.
+/// Returns the wider networks of a counted address, the narrower one first: /56 and /48 of IPv6, and none of IPv4. The
+/// holder of such a network has hundreds or thousands of /64 networks.
 #[must_use]
 pub fn wider(counted: &str) -> Option<[String; 2]> {
     // Most addresses are IPv4, which needs no parsing to tell.
@@ -150,8 +150,8 @@ pub fn of_connection(peer: Peer, settings: &Settings) -> Option<IpAddr> {
     }
 }
 
-/// The warnings about forwarding headers that do not count. Each is logged once per start, because the sender repeats the
-/// header with every request.
+/// The warnings about ignored forwarding headers. Each is logged once per start, because the sender repeats the header
+/// with every request.
 #[derive(Debug, Default)]
 pub struct Notices {
     is_untrusted_told: AtomicBool,
@@ -159,7 +159,7 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// Warns if the request has a forwarding header that does not count, and the operator can do something about it.
+    /// Warns if the request has an ignored forwarding header, and the operator can change that.
     pub fn look(&self, http: &Request, settings: &Settings) {
         let is_trusted = is_trusted_peer(http.peer, settings);
         let told = if is_trusted { &self.is_other_told } else { &self.is_untrusted_told };

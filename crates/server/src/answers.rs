@@ -1,4 +1,4 @@
-//! Answers that refuse something: on a page for a person, in the words of a dialect for a program.
+//! Responses that refuse a request: a page for browsers, the dialect's format for programs.
 
 use ::http::StatusCode;
 use dialect::{At, Context, Dialect};
@@ -14,7 +14,7 @@ use crate::observe::log;
 use crate::render::face::Logo;
 use crate::render::refused;
 
-/// The mark on an answer that refuses something. [`crate::front`] takes it off, counts it and logs it.
+/// The mark on a response that refuses a request. [`crate::front`] removes it, counts the refusal and logs it.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
@@ -22,7 +22,7 @@ pub(crate) struct Refused {
     pub(crate) client_id: Option<String>,
 }
 
-/// The refusal of a request: a page if the client accepts HTML, otherwise in the words of the dialect.
+/// Returns the refusal of a request: a page if the client accepts HTML, or else the dialect's format.
 #[must_use]
 pub(crate) fn refused(
     app: &App,
@@ -36,7 +36,7 @@ pub(crate) fn refused(
         None => answer::plain(StatusCode::BAD_REQUEST, refusal.text()),
     };
     let response = if page.http.wants_html() {
-        // A page is for people: its status says what happened, whatever a dialect tells programs.
+        // The status of a page describes the refusal, whatever status the dialect uses for programs.
         let status = StatusCode::from_u16(refusal.row().kind.page_status()).unwrap_or(StatusCode::BAD_REQUEST);
         page.html(app, status, page_of(app, page, None, refusal))
     } else {
@@ -60,14 +60,14 @@ fn page_of(app: &App, page: &PageRequest<'_>, way: Option<&str>, refusal: &Refus
     app.templates.render(&refused::Refused::new(refusal, page.http.id.as_str()).with_way(way))
 }
 
-/// Lets a page show the logo of an application: from its origin, and from nowhere else.
+/// Lets a page load images from the origin of an application's logo.
 pub(crate) fn allow_logo(response: &mut Response, client: &Client) {
     if let Some(logo) = Logo::of(client) {
         answer::allow_images(response, &logo.origin);
     }
 }
 
-/// The answer to a request for a host that is not served here.
+/// Returns the response to a request for a host that is not served here.
 pub(crate) fn misdirected(app: &App, status: StatusCode) -> Response {
     let mut response = match usual(app) {
         Some(dialect) => answer::outgoing(dialect.refuse(None, &No::HostUnknown.into(), &Context::default())),
@@ -77,7 +77,7 @@ pub(crate) fn misdirected(app: &App, status: StatusCode) -> Response {
     marked(response, No::HostUnknown)
 }
 
-/// The dialect whose words are used for requests that belong to none.
+/// Returns the dialect whose format is used for requests that belong to none.
 fn usual(app: &App) -> Option<&Dialect> {
     app.dialects.named("standard").or_else(|| app.dialects.iter().next())
 }
@@ -106,13 +106,13 @@ impl Refused {
     }
 }
 
-/// The client ID that a request names.
+/// Returns the client ID that a request names.
 pub(crate) fn claimed_client(params: &Params) -> Option<&str> {
     params.basic.as_ref().map(|basic| basic.client_id.as_str()).or(params.value(Param::ClientId))
 }
 
-/// True if a refusal is decided only after the client was found. Before that, a client ID is whatever the caller wrote, and
-/// may be a secret in the wrong field.
+/// Returns true if this refusal is decided only after the client was found. Before that, the client ID is whatever the
+/// caller wrote, and may be a secret in the wrong field.
 pub(crate) fn is_of_known_client(no: No) -> bool {
     use ErrorKind::{
         InsufficientScope, InvalidRequest, InvalidToken, MethodNotAllowed, NotFound, RateLimited, ServerError,
@@ -136,7 +136,7 @@ pub(crate) fn is_of_known_client(no: No) -> bool {
     }
 }
 
-/// Logs a fault, once, and returns the refusal that the client is told.
+/// Logs a fault, and returns the refusal that the client gets.
 pub(crate) fn broken(request: &Request, fault: &Fault) -> Refusal {
     log::fault(request.id, fault);
     match fault {

@@ -1,4 +1,4 @@
-//! The browser behind a request: its cookies, and the form that it posts.
+//! Requests of browsers: cookies and submitted forms.
 
 use ::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT};
 use ::http::{Method, StatusCode};
@@ -15,36 +15,36 @@ use crate::app::App;
 use crate::http::answer::Form;
 use crate::http::{Request, Response, answer};
 
-/// Fields of a form that are read at most.
+/// Maximum number of form fields that are read.
 const FIELDS_MAX: usize = 128;
 
 /// A request by a browser, as the pages see it.
 #[derive(Debug)]
 pub struct PageRequest<'a> {
-    /// The method; `HEAD` counts as `GET`.
+    /// The HTTP method. `HEAD` counts as `GET`.
     pub method: Method,
-    /// The path below the issuer's own, such as `/account`.
+    /// The path below that of the issuer, such as `/account`.
     pub path: &'a str,
-    /// The browser.
+    /// The browser: its session, its cookie, and the users who know it as a device.
     pub caller: Caller,
-    /// The client address that it is counted by, as [`address`] gives it.
+    /// The client address that the request is counted by, from [`address`].
     pub address: String,
-    /// The request as it came.
+    /// The HTTP request.
     pub http: &'a Request,
-    /// Names and values of the form, and before them nothing of the query.
+    /// Names and values of the form. Parameters of the query are not included.
     form: Vec<(String, String)>,
-    /// A secret on its way to the page that shows it once, as [`protocol::show_once::SecretDelivery::seal`] sealed it.
+    /// The sealed secret in the cookie of [`protocol::show_once::SecretDelivery`], for the page that shows it once.
     pub once: Option<String>,
-    /// Digest of the cookie that told this browser from others before the last sign-in: pages in other tabs are sealed for it.
+    /// Digest of the browser cookie before the last sign-in. The pages in other tabs are sealed for it.
     pub before: Option<Digest>,
-    /// The cookie that tells this browser from others.
+    /// The browser cookie, which identifies this browser.
     browser: String,
-    /// True if the browser does not have that cookie yet.
+    /// True if the browser does not have a browser cookie yet.
     is_browser_new: bool,
 }
 
 impl<'a> PageRequest<'a> {
-    /// Reads what a page needs of a request.
+    /// Reads cookies and form of a request.
     #[must_use]
     pub fn read(app: &App, http: &'a Request) -> Self {
         let path = http.uri.path();
@@ -70,38 +70,39 @@ impl<'a> PageRequest<'a> {
         }
     }
 
-    /// The value of a field of the form; the first one where there are several.
+    /// Returns the value of a form field; the first one if there are several.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields(name).next()
     }
 
-    /// All values of a field of the form, such as those of checkboxes.
+    /// Returns all values of a form field, such as those of checkboxes.
     pub fn fields(&self, name: &str) -> impl Iterator<Item = &str> {
         self.form.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value of a parameter of the query.
+    /// Returns the value of a parameter of the query.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<String> {
         let query = self.http.uri.query()?;
         form_urlencoded::parse(query.as_bytes()).find(|(own, _)| own == name).map(|(_, value)| value.into_owned())
     }
 
-    /// True if the browser says that the form was posted from a page of another site. The form's seal is the other protection.
+    /// Returns true if the browser says that a page of another site posted the form. The seal of the form is the second
+    /// protection.
     #[must_use]
     pub fn is_cross_site(&self) -> bool {
         let site = self.http.headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
         self.method == Method::POST && matches!(site, Some("cross-site" | "same-site"))
     }
 
-    /// An answer that is a page, with a form that posts to this server.
+    /// Returns a response with a page, whose form posts to this server.
     #[must_use]
     pub fn html(&self, app: &App, status: StatusCode, body: String) -> Response {
         self.dressed(app, answer::html(status, body, Form::Here), &Cookie::Keep)
     }
 
-    /// An answer that sends the browser to a page of this server, by its path below the issuer's.
+    /// Returns a redirect to a page of this server, by its path below that of the issuer.
     #[must_use]
     pub fn go(&self, app: &App, path: &str) -> Response {
         let location = format!("{}{path}", app.settings.base_path());
@@ -109,7 +110,7 @@ impl<'a> PageRequest<'a> {
         self.dressed(app, response.unwrap_or_else(|| answer::plain(StatusCode::NOT_FOUND, "")), &Cookie::Keep)
     }
 
-    /// Adds the cookies that an answer sets.
+    /// Adds the cookies to a response.
     #[must_use]
     pub fn dressed(&self, app: &App, mut response: Response, session: &Cookie) -> Response {
         let names = CookieNames::of(app);
@@ -131,9 +132,8 @@ impl<'a> PageRequest<'a> {
         response
     }
 
-    /// As [`PageRequest::dressed`], for an answer after which somebody else may be at this browser: somebody signed in or
-    /// out. The cookie that tells this browser from others is another one from then on, so that whoever knew the one before
-    /// can make no seal for it.
+    /// As [`PageRequest::dressed`], for a response after a user signed in or out. It changes the browser cookie, so
+    /// that whoever knew the earlier one cannot make seals for this browser.
     #[must_use]
     pub fn renewed(&self, app: &App, response: Response, session: &Cookie) -> Response {
         let mut response = match session {
@@ -155,7 +155,7 @@ impl<'a> PageRequest<'a> {
         response
     }
 
-    /// Adds the cookie that brings a sealed secret to the page that shows it, or takes the cookie away.
+    /// Adds the cookie that carries a sealed secret to the page that shows it, or deletes that cookie.
     #[must_use]
     pub fn with_once(&self, app: &App, mut response: Response, sealed: Option<&str>) -> Response {
         let ttl_s = if sealed.is_some() { ONCE_TTL_S } else { 0 };
@@ -174,7 +174,7 @@ fn set_cookie(app: &App, response: &mut Response, name: &str, value: &str, rest:
     }
 }
 
-/// The names of the cookies. With the prefix, browsers refuse them from other hosts and without encryption.
+/// The names of the cookies. With the prefix `__Host-`, browsers accept them only from this host and over TLS.
 struct CookieNames {
     session: &'static str,
     browser: &'static str,
@@ -205,7 +205,7 @@ impl CookieNames {
     }
 }
 
-/// The value of a cookie; of the first one where there are several, which is the one with the longest path.
+/// Returns the value of a cookie. Of several, returns the first one, which has the longest path.
 fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers
         .get_all(COOKIE)

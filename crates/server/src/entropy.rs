@@ -10,7 +10,7 @@ use protocol::secret::Digest;
 pub enum Source {
     /// The operating system.
     System,
-    /// For tests: a seed, and the number of draws. The same sequence of draws gives the same bytes.
+    /// A seed and the number of draws, for tests. The same sequence of draws gives the same bytes.
     Seeded([u8; 32], AtomicU64),
 }
 
@@ -38,8 +38,9 @@ impl Source {
         }
     }
 
-    /// Returns randomness for one turn, with ids from `first_id` on. The operating system is asked when the first random byte
-    /// is. A seed is drawn from at once: what a test gets must not depend on what the turns before it needed.
+    /// Returns the source of random bytes for one turn, with row ids from `first_id` on. The operating system is asked
+    /// when the first random byte is needed. A seed is drawn from at once, so that a test does not depend on what
+    /// earlier turns needed.
     pub(crate) fn for_turn(&self, first_id: i64) -> Entropy {
         match self {
             Self::System => Entropy::undrawn(system, first_id),

@@ -1,7 +1,7 @@
 //! The front of the server: host and path say whether a request is for an endpoint of a dialect, for an API of this server, for
 //! a page, or for nothing.
 //!
-//! Every answer leaves through [`answer`], which counts it, logs it and gives it the ID of its request.
+//! Every answer leaves through [`answer()`], which counts it, logs it and gives it the ID of its request.
 
 use std::time::Instant;
 

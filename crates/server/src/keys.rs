@@ -317,7 +317,7 @@ mod tests {
         let first = SealKey { number: 1, created_at: UnixTime(1_000) };
         store.commit([Write::PutSealKey(first)].into()).await.unwrap();
         assert_eq!(rotate_older(&*store, UnixTime(1_000)).await.unwrap(), [first], "it is not old enough");
-        // All of them read the ring before the first one writes.
+        // Every process reads the ring before the first one writes.
         let rotate = |_| {
             let store = Arc::clone(&store);
             async move { rotate_older(&*store, UnixTime(1_001)).await.unwrap() }

@@ -1,4 +1,5 @@
-//! The world: sockets, time, entropy, configuration, HTML. It carries verdicts; it does not make them.
+//! The server: sockets, time, randomness, configuration, pages. It carries out the verdicts of the judges in
+//! `protocol`, and makes none itself.
 #![allow(clippy::disallowed_methods, reason = "only here are the clock, the files and the entropy of the system")]
 
 mod accounts;
@@ -12,7 +13,6 @@ pub mod config;
 mod demo;
 pub mod entropy;
 pub mod fault;
-pub mod fetch;
 pub mod front;
 pub mod http;
 mod id_time;
@@ -20,7 +20,9 @@ pub mod ids;
 pub mod keys;
 pub mod limits;
 mod node;
+pub mod notify;
 pub mod observe;
+pub mod outside;
 pub mod pages;
 pub mod plausible;
 pub mod render;
@@ -28,5 +30,4 @@ pub mod serve;
 pub mod signals;
 pub mod slow;
 mod surface;
-pub mod upstream;
 mod work;

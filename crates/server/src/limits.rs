@@ -34,7 +34,7 @@ const COUNTERS_MAX: usize = 100_000;
 /// Maximum number of counters that one address, or one IPv6 /48, may create per period: a tenth of all. Beyond it, its
 /// requests share one counter.
 const COUNTERS_OF_ONE_MAX: u32 = 10_000;
-/// That period in seconds, unless the window of the limit is longer.
+/// Minimum length of the period for [`COUNTERS_OF_ONE_MAX`], in seconds. A longer window of the limit takes its place.
 const MADE_WINDOW_S: u64 = 60 * 60;
 /// The limits of an address's /56 and /48, as multiples of the limit of one address. These networks contain 256 and
 /// 65,536 networks of one household each, and usually belong to one customer.

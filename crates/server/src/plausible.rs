@@ -12,16 +12,17 @@ use crate::id_time;
 /// 2026-01-01T00:00:00Z, in milliseconds since 1970: the first day of the year in which this release was made. No right
 /// clock shows an earlier time.
 const RELEASED_AT_MS: i64 = 1_767_225_600_000;
-/// How far the clock may be ahead of this release and of the newest row of the store: five years of 365.25 days, in
-/// milliseconds. A machine that was off for a year starts; a release that is older than this should be replaced.
+/// Maximum time by which the clock may be ahead of this release and of the newest row of the store, in milliseconds:
+/// five years of 365.25 days. A machine that was off for a year still starts. A release that is older than five years
+/// should be replaced.
 const AHEAD_MAX_MS: i64 = 157_788_000_000;
-/// How far the clock may be behind the newest row of the store: one day, in milliseconds. Clocks of nodes differ by less,
-/// and so do a clock that is set to local time and one that is set to UTC.
+/// Maximum time by which the clock may be behind the newest row of the store, in milliseconds: one day. Clocks of nodes
+/// differ by less, and so do a clock that is set to local time and one that is set to UTC.
 pub const BEHIND_MAX_MS: i64 = 86_400_000;
-/// How far the clock may move against the time since the machine was started: one day, in milliseconds. Corrections by
-/// NTP are smaller. Time in which the machine sleeps counts as time.
+/// Maximum change of the clock against the uptime of the machine, in milliseconds: one day. Corrections by NTP are
+/// smaller. The uptime includes the time in which the machine sleeps.
 const JUMP_MAX_MS: i64 = 86_400_000;
-/// Seconds after which it is worth trying again when the clock is wrong: NTP corrects a clock within a minute or so.
+/// Value of `Retry-After` when the clock is not plausible, in seconds. NTP corrects a clock within about a minute.
 pub(crate) const RETRY_AFTER_S: u64 = 30;
 
 /// The reason why the clock is implausible. The messages are for the operator.
@@ -33,7 +34,7 @@ pub enum Implausible {
          instance with `timedatectl set-ntp true`, and try again. Nothing was written", date(*.now_ms), date(RELEASED_AT_MS)
     )]
     BeforeRelease {
-        /// What the clock says, in milliseconds since 1970.
+        /// The time of the clock, in milliseconds since 1970.
         now_ms: i64,
     },
     /// The clock is years ahead of this release and of the newest row.
@@ -43,7 +44,7 @@ pub enum Implausible {
          install a newer release. Nothing was written", date(*.now_ms), date(*.newest_ms)
     )]
     Ahead {
-        /// What the clock says, in milliseconds since 1970.
+        /// The time of the clock, in milliseconds since 1970.
         now_ms: i64,
         /// The newest row, or this release, in milliseconds since 1970.
         newest_ms: i64,
@@ -55,7 +56,7 @@ pub enum Implausible {
          `grantry db repair` removes them. Nothing was written", date(*.now_ms), told(*.newest_ms)
     )]
     Behind {
-        /// What the clock says, in milliseconds since 1970.
+        /// The time of the clock, in milliseconds since 1970.
         now_ms: i64,
         /// The newest row, in milliseconds since 1970.
         newest_ms: i64,
@@ -67,11 +68,11 @@ pub enum Implausible {
         date(*.then_ms), date(*.now_ms), .passed_ms / 1000
     )]
     Jumped {
-        /// What the clock said when the process started, in milliseconds since 1970.
+        /// The time of the clock when the process started, in milliseconds since 1970.
         then_ms: i64,
-        /// What the clock says now, in milliseconds since 1970.
+        /// The current time of the clock, in milliseconds since 1970.
         now_ms: i64,
-        /// How much time has passed since the process started, in milliseconds.
+        /// The time since the process started, in milliseconds.
         passed_ms: i64,
     },
     /// The revocation time of a user or client is in the future.
@@ -80,7 +81,7 @@ pub enum Implausible {
          written. Stop all servers and run `grantry db repair --dry-run`, then `grantry db repair`", told(*.revoked_until_ms)
     )]
     Revoked {
-        /// Until when, in milliseconds since 1970.
+        /// The time until which everything is revoked, in milliseconds since 1970.
         revoked_until_ms: i64,
     },
     /// All ids are used up.

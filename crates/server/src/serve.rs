@@ -1,4 +1,4 @@
-//! A running server: from a checked configuration to an orderly end.
+//! The server process: from a checked configuration to an orderly shutdown.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,33 +23,33 @@ use crate::observe::admin::Admin;
 use crate::plausible::Implausible;
 use crate::signals::Signals;
 use crate::work::task::Node;
-use crate::{address, front, keys, plausible, work};
+use crate::{address, front, keys, notify, plausible, work};
 
-/// Why the server does not run. The texts are for the operator.
+/// The reason why the server cannot run. The messages are for the operator.
 #[derive(Debug, Error)]
 pub enum ServeError {
     /// The store cannot be opened.
     #[error("store.url: {0}")]
     Store(#[from] store::OpenError),
-    /// The master key or the sealing keys cannot be had.
+    /// The master key or the sealing keys cannot be loaded or created.
     #[error("{0}")]
     Keys(String),
-    /// Something is in the way of `listen`.
+    /// The server cannot listen on the address `listen`.
     #[error("listen: {0}")]
     Listen(ListenError),
-    /// Something is in the way of `admin_listen`.
+    /// The server cannot listen on the address `admin_listen`.
     #[error("admin_listen: {0}")]
     AdminListen(ListenError),
-    /// Certificate or key.
+    /// The TLS certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The clock cannot be right.
+    /// The clock is not plausible.
     #[error(transparent)]
     Clock(#[from] Implausible),
-    /// The system.
+    /// The system refuses to install a signal handler.
     #[error("the system does not tell this process when to end: {0}")]
     Signals(std::io::Error),
-    /// A part of the store cannot be read any more, and so nothing of it can be trusted.
+    /// A part of the store is damaged, so none of it can be trusted.
     #[error(
         "the database is damaged, and this server has ended: keep the file for whoever may mend it, and restore a backup. \
          No server starts on it while any of it cannot be read"
@@ -57,24 +57,24 @@ pub enum ServeError {
     Damaged,
 }
 
-/// Where a server that has begun listens.
+/// The addresses on which a started server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listening {
-    /// For the public.
+    /// The address for public requests.
     pub public: Listen,
-    /// For the operator's machines.
+    /// The address for health checks and metrics, if there is one.
     pub admin: Option<Listen>,
 }
 
-/// Opens the store of a configuration and everything around it.
+/// Opens the store of a configuration, and the state that requests share.
 ///
 /// # Errors
-/// When the store or the keys cannot be had.
+/// If the clock is not plausible, or the store or the keys cannot be opened.
 pub async fn open(configuration: Configuration) -> Result<Arc<App>, ServeError> {
     let Configuration { mut settings, store_url, master, dialects, policies, .. } = configuration;
     plausible::check_before_making(&Clock::System, &store_url)?;
     let store = store::open(&store_url, Mode::Create).await?;
-    // Before the master key, the lease or anything else is written.
+    // Check the clock before the master key, the lease or anything else is written.
     let greatest_id = store.greatest_id().await.map_err(|fault| ServeError::Keys(fault.to_string()))?;
     plausible::check_start(&Clock::System, greatest_id)?;
     for text in loose_database_files(&store_url) {
@@ -82,23 +82,23 @@ pub async fn open(configuration: Configuration) -> Result<Arc<App>, ServeError> 
     }
     let master = keys::master_key(&master, &*store).await.map_err(ServeError::Keys)?;
     settings.limits.connections_max = files::connections_max(settings.limits.connections_max);
-    // From now on nobody moves another installation in here.
+    // This lease tells `grantry db migrate` that a server has worked on the store.
     store.lease(keys::SERVING, 0, 1).await.map_err(|fault| ServeError::Keys(fault.to_string()))?;
     let (clock, entropy) = (Clock::System, Source::System);
     let setup = Setup { store, dialects, policies, master, settings, clock, entropy };
     App::open(setup).await.map_err(|fault| ServeError::Keys(fault.to_string()))
 }
 
-/// Answers until the process is told to end by SIGTERM, SIGINT or SIGQUIT, and then brings what is in flight to its end. `ready` is
-/// called once, when connections are taken.
+/// Serves requests until SIGTERM, SIGINT or SIGQUIT, and then finishes the requests in progress. `ready` is called
+/// once, when the server accepts connections.
 ///
 /// # Errors
-/// When somebody else listens there, or a certificate cannot be used.
+/// If an address is in use, or the certificate cannot be used.
 pub async fn run(app: Arc<App>, mut signals: Signals, ready: impl FnOnce(&Listening)) -> Result<(), ServeError> {
     until(app, signals.told_to_end(), ready).await
 }
 
-/// As [`run`], but until `told` is done.
+/// As [`run`], but until `told` completes.
 ///
 /// # Errors
 /// Those of [`run`].
@@ -135,8 +135,9 @@ pub async fn until(
     if is_damaged && let Err(fault) = app.store.distrust().await {
         tracing::error!(cause = %fault, "that the database is damaged could not be noted; the next start will not know");
     }
+    notify::tell(notify::State::Ending);
     tracing::info!("ending: no new connections; what is in flight is brought to its end");
-    // The receivers are in the tasks; if all of them are gone there is nothing to tell.
+    // Sending fails if all tasks, which hold the receivers, have ended.
     let _ = end.send(true);
     while tasks.join_next().await.is_some() {}
     work::finish(&node).await;
@@ -144,7 +145,7 @@ pub async fn until(
     if is_damaged { Err(ServeError::Damaged) } else { Ok(()) }
 }
 
-/// Names every rule that a surface breaks, and every surface that reads the tokens of another, with the operator's consent.
+/// Logs every waiver in effect, and every surface that the operator lets read tokens of another.
 fn name_what_is_in_force(app: &App) {
     for dialect in app.dialects.iter() {
         for hazard in dialect.waives.iter().filter_map(|waiver| dialect::hazard::hazard(waiver)) {
@@ -169,7 +170,7 @@ fn name_what_is_in_force(app: &App) {
     }
 }
 
-/// What the public is answered.
+/// The site on the public address.
 struct Public(Arc<App>);
 
 impl Site for Public {

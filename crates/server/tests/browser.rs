@@ -1,5 +1,5 @@
-//! What a browser and a person can be made to do: pages that are loaded anew and gone back to, forms that another person
-//! sends, several tabs, and an errand that does not fit into an address.
+//! Tests of unusual but legitimate browsing: reloading and going back, forms sent after another user signed in, several
+//! tabs, and a pending visit (`pending visit`) that is too long for a URL.
 
 mod common;
 
@@ -127,7 +127,7 @@ async fn the_page_after_the_password_has_an_address_of_its_own_and_is_found_ther
     }
     let allowed = browser.post(&browser.get(&address).await, "/consent", &[("decision", "approve")]).await;
     assert!(allowed.status == 303 && allowed.location().starts_with("https://app.example/cb?code="), "{allowed:?}");
-    // Back: the page is there again, and can be answered again.
+    // The browser's Back button: the page loads again, and the user can decide again.
     let back = browser.get(&address).await;
     assert!(back.status == 200 && back.body.contains("value=\"approve\""), "{back:?}");
     let denied = browser.post(&back, "/consent", &[("decision", "deny")]).await;
@@ -202,14 +202,14 @@ async fn the_cookie_of_the_browser_is_another_one_after_signing_in_and_out() {
     let third = browser.cookie("browser");
     assert!(!first.is_empty() && first != second && second != third && first != third);
     assert_eq!(first.len(), second.len());
-    // What was sealed for the cookie before is of no use to whoever knows it.
+    // A form sealed for the previous `browser` cookie is refused with the new one.
     assert_eq!(browser.sign_in(&page, "bob").await.status, 400);
 }
 
 #[tokio::test]
 async fn a_form_that_was_shown_to_alice_is_not_sent_by_bob() {
     let app = server().await;
-    // Another session of hers, so that there is one to end.
+    // A second session of Alice, which the form `end-other-sessions` would end.
     Browser::signed_in(&app, "alice").await;
     let browser = Browser::signed_in(&app, "alice").await;
     let forms = [
@@ -256,7 +256,7 @@ async fn a_tab_from_before_a_sign_in_in_another_goes_on_from_there() {
     let one = browser.get(&authorize("&state=one")).await;
     let two = browser.get(&authorize("&state=two")).await;
     assert!(browser.sign_in(&one, "alice").await.location().starts_with("/consent?errand="));
-    // Nothing of the second tab is taken: it goes on with whoever is signed in by now.
+    // The credentials typed into the second tab are ignored: it continues as Alice, who is signed in already.
     let session = browser.cookie("session");
     let asked = browser.sign_in(&two, "bob").await;
     assert_eq!((asked.status, browser.cookie("session")), (303, session));

@@ -8,9 +8,9 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 
 /// A folder with a configuration in it.
-struct Place(tempfile::TempDir);
+struct Folder(tempfile::TempDir);
 
-impl Place {
+impl Folder {
     fn new() -> Self {
         Self::with("")
     }
@@ -84,7 +84,7 @@ fn steady(mut document: Value) -> Value {
 
 #[test]
 fn a_user_is_added_found_by_each_name_and_deleted() {
-    let place = Place::new();
+    let place = Folder::new();
     let words = ["user", "add", "--email", "alice@example.com", "--name", "Alice Doe", "--username", "alice"];
     let attribute = r#"limits={"domains":{"used":2,"limit":3}}"#;
     let more = ["--attribute", attribute, "--password-stdin"];
@@ -111,7 +111,7 @@ fn a_user_is_added_found_by_each_name_and_deleted() {
 
 #[test]
 fn a_name_that_is_taken_and_a_password_that_everybody_tries_are_refused() {
-    let place = Place::new();
+    let place = Folder::new();
     place.alice();
     let error = place.no(1, &["user", "add", "--username", "ALICE"]);
     assert!(error.contains("username is already taken"), "{error}");
@@ -124,7 +124,7 @@ fn a_name_that_is_taken_and_a_password_that_everybody_tries_are_refused() {
 
 #[test]
 fn a_password_is_made_and_shown_once() {
-    let place = Place::new();
+    let place = Folder::new();
     let added = place.json(&["user", "add", "--username", "bob", "--password-generate"]);
     assert_eq!(added["password"].as_str().unwrap().len(), 23);
     assert_eq!(place.json(&["user", "show", "bob"])["password"], Value::Null);
@@ -135,7 +135,7 @@ fn a_password_is_made_and_shown_once() {
 
 #[test]
 fn a_disabled_user_is_disabled_until_enabled() {
-    let place = Place::new();
+    let place = Folder::new();
     place.alice();
     assert_eq!(place.json(&["user", "disable", "alice"])["is_disabled"], true);
     assert!(place.no(1, &["token", "add", "--user", "alice", "--name", "ci"]).contains("disabled"));
@@ -144,7 +144,7 @@ fn a_disabled_user_is_disabled_until_enabled() {
 
 #[test]
 fn a_second_factor_is_switched_on_renewed_and_off() {
-    let place = Place::new();
+    let place = Folder::new();
     place.alice();
     let factor = place.json(&["user", "totp", "alice", "--enable"]);
     let secret = factor["secret"].as_str().unwrap();
@@ -162,7 +162,7 @@ fn a_second_factor_is_switched_on_renewed_and_off() {
 
 #[test]
 fn a_client_gets_what_its_dialect_and_kind_allow() {
-    let place = Place::new();
+    let place = Folder::new();
     let confidential = place.client(&[]);
     assert!(confidential["client_secret"].as_str().unwrap().starts_with("gcs_"));
     assert_eq!(
@@ -186,7 +186,7 @@ fn a_client_gets_what_its_dialect_and_kind_allow() {
 
 #[test]
 fn what_a_client_is_told_is_kept() {
-    let place = Place::new();
+    let place = Folder::new();
     place.alice();
     let words = [
         "--kind",
@@ -244,7 +244,7 @@ fn what_a_client_is_told_is_kept() {
 
 #[test]
 fn what_a_client_cannot_be_is_wrong_usage() {
-    let place = Place::new();
+    let place = Folder::new();
     let add = |words: &[&str]| place.no(2, &[&["client", "add", "--name", "X"], words].concat());
     assert!(add(&[]).contains("--redirect-uri is missing"));
     assert!(add(&["--redirect-uri", "http://app.example/cb"]).contains("must use https"));
@@ -261,7 +261,7 @@ fn what_a_client_cannot_be_is_wrong_usage() {
 
 #[test]
 fn a_secret_is_replaced_without_an_outage() {
-    let place = Place::new();
+    let place = Folder::new();
     let client = place.client(&["--id", "web"]);
     let hints = |document: &Value| -> Vec<String> {
         let secrets = document["secrets"].as_array().unwrap();
@@ -280,7 +280,7 @@ fn a_secret_is_replaced_without_an_outage() {
 
 #[test]
 fn a_secret_from_elsewhere_is_kept_like_a_password() {
-    let place = Place::new();
+    let place = Folder::new();
     let words = ["client", "add", "--name", "Old", "--redirect-uri", "https://old.example/cb", "--secret-stdin"];
     let client = place.json_with(&words, "hunter2hunter2\n");
     assert_eq!(client["client_secret"], Value::Null);
@@ -290,7 +290,7 @@ fn a_secret_from_elsewhere_is_kept_like_a_password() {
 
 #[test]
 fn a_personal_token_is_made_listed_and_revoked_by_id_or_by_text() {
-    let place = Place::new();
+    let place = Folder::new();
     place.alice();
     let one = place.json(&["token", "add", "--user", "alice", "--name", "ci", "--expires", "30d"]);
     let other = place.json(&["token", "add", "--user", "alice", "--name", "backup", "--scope", "email"]);
@@ -306,7 +306,7 @@ fn a_personal_token_is_made_listed_and_revoked_by_id_or_by_text() {
 
 #[test]
 fn the_ring_of_keys_turns_and_stays_short() {
-    let place = Place::new();
+    let place = Folder::new();
     let numbers = |document: &Value| -> Vec<u64> {
         document.as_array().unwrap().iter().map(|key| key["number"].as_u64().unwrap()).collect()
     };
@@ -318,7 +318,7 @@ fn the_ring_of_keys_turns_and_stays_short() {
 
 #[test]
 fn the_database_is_counted_copied_and_swept() {
-    let place = Place::new();
+    let place = Folder::new();
     place.no(1, &["db", "migrate"]);
     place.alice();
     let info = place.json(&["db", "info"]);
@@ -353,7 +353,7 @@ fn the_database_is_counted_copied_and_swept() {
 
 #[test]
 fn check_tells_everything_and_touches_nothing() {
-    let place = Place::with("listen = \"here\"\n[store]\nurl = \"sqlite:none/g.db\"\n[lokout]\nwindow = \"1m\"\n");
+    let place = Folder::with("listen = \"here\"\n[store]\nurl = \"sqlite:none/g.db\"\n[lokout]\nwindow = \"1m\"\n");
     let output = place.run(&["check", "--json"], "");
     assert_eq!(output.status.code(), Some(1));
     let document = document(&output);
@@ -364,7 +364,7 @@ fn check_tells_everything_and_touches_nothing() {
     assert_eq!((&lines[0]["line"], &lines[0]["column"]), (&json!(2), &json!(10)));
     assert!(lines[1]["text"].as_str().unwrap().contains("did you mean `lockout`"));
 
-    let good = Place::new();
+    let good = Folder::new();
     let document = good.json(&["check"]);
     assert_eq!(document["is_good"], true);
     assert_eq!(document["notes"].as_array().unwrap().len(), 2);
@@ -373,7 +373,7 @@ fn check_tells_everything_and_touches_nothing() {
 
 #[test]
 fn a_lost_master_key_is_an_error_and_not_a_new_key() {
-    let place = Place::new();
+    let place = Folder::new();
     place.alice();
     place.json(&["key", "list"]);
     std::fs::remove_file(place.path().join("grantry.db.key")).unwrap();
@@ -388,7 +388,7 @@ fn a_lost_master_key_is_an_error_and_not_a_new_key() {
 #[test]
 fn init_writes_a_configuration_that_checks_and_never_overwrites() {
     let folder = tempfile::tempdir().unwrap();
-    let place = Place(folder);
+    let place = Folder(folder);
     place.json(&["init"]);
     assert_eq!(place.json(&["check"])["is_good"], true);
     assert!(place.no(1, &["init"]).contains("not overwritten"));
@@ -396,7 +396,7 @@ fn init_writes_a_configuration_that_checks_and_never_overwrites() {
 
 #[test]
 fn wrong_usage_exits_with_2_and_help_with_0() {
-    let place = Place::new();
+    let place = Folder::new();
     assert_eq!(place.run(&["frobnicate"], "").status.code(), Some(2));
     assert_eq!(place.run(&["user", "add"], "").status.code(), Some(2));
     let output = place.run(&["client", "add", "--help"], "");
@@ -409,7 +409,7 @@ fn wrong_usage_exits_with_2_and_help_with_0() {
 
 #[test]
 fn a_dialect_is_explained_and_a_file_is_checked() {
-    let place = Place::new();
+    let place = Folder::new();
     assert_eq!(place.json(&["dialect", "list"])[0]["name"], "standard");
     let shown = place.json(&["dialect", "show", "standard"]);
     assert_eq!(shown["base_url"], "https://auth.example.com");
@@ -424,7 +424,7 @@ fn a_dialect_is_explained_and_a_file_is_checked() {
 #[test]
 fn check_names_each_surface_that_reads_the_tokens_of_another() {
     let in_force = |dialects: &str| -> Vec<String> {
-        let told = Place::with(dialects).json(&["check"]);
+        let told = Folder::with(dialects).json(&["check"]);
         assert_eq!(told["is_good"], true);
         let texts = told["problems"].as_array().unwrap().iter().map(|problem| problem["text"].as_str().unwrap());
         texts.filter(|text| text.contains("also_read")).map(ToOwned::to_owned).collect()
@@ -437,7 +437,7 @@ fn check_names_each_surface_that_reads_the_tokens_of_another() {
         [format!("also_read in force: `standard` reads `paced`. {meaning}")]
     );
     let slip = format!("{enable}also_read = [\"standard reads pacd\"]\n");
-    let output = Place::with(&slip).run(&["check"], "");
+    let output = Folder::with(&slip).run(&["check"], "");
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     let line = told.lines().find(|line| line.contains("`dialects.enable` does not list `pacd`, did you mean `paced`?"));
@@ -449,7 +449,7 @@ fn check_names_each_surface_that_reads_the_tokens_of_another() {
 fn check_names_each_waiver_in_force_and_what_it_means() {
     let dialects = "[dialects]\nenable = [\"tinyplus\", \"tinyemail\"]\n\
                     accept = [\"implicit-grant\", \"token-in-query\", \"secret-in-query\", \"password-grant\"]\n";
-    let told = Place::with(dialects).json(&["check"]);
+    let told = Folder::with(dialects).json(&["check"]);
     assert_eq!(told["is_good"], true);
     let texts = told["problems"].as_array().unwrap().iter().map(|problem| problem["text"].as_str().unwrap());
     let waivers: Vec<&str> = texts.filter(|text| text.starts_with("waiver in force: ")).collect();

@@ -1,4 +1,4 @@
-//! `grantry client` and `grantry check` as a program sees them: secrets from elsewhere, and the rights of clients.
+//! `grantry client` and `grantry check` as a program sees them: imported client secrets, and the rights of clients.
 #![allow(clippy::disallowed_methods, reason = "the tests make files and start the binary")]
 
 mod common;
@@ -11,9 +11,9 @@ use protocol::model::Client;
 use serde_json::{Value, json};
 use store::Mode;
 
-struct Place(tempfile::TempDir);
+struct Folder(tempfile::TempDir);
 
-impl Place {
+impl Folder {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let text = "issuer = \"https://auth.example.com\"\n";
@@ -44,7 +44,7 @@ const ADD: &str = "client add --name Old --grant client_credentials";
 
 #[test]
 fn a_secret_that_no_client_can_send_is_refused_with_its_character_and_place() {
-    let place = Place::new();
+    let place = Folder::new();
     let cases: [(&str, &str); 5] = [
         ("geheim-mit-ümlaut-0123456789", "U+00FC `ü` at position 12"),
         ("secret\twith-a-tab", "U+0009 at position 7"),
@@ -65,7 +65,7 @@ fn a_secret_that_no_client_can_send_is_refused_with_its_character_and_place() {
 
 #[test]
 fn a_secret_that_libraries_spell_in_two_ways_is_taken_with_a_warning() {
-    let place = Place::new();
+    let place = Folder::new();
     for (secret, has_warning) in [("abc+def%41ghi/jkl", true), ("only~printable ASCII!", false)] {
         let (code, document) = place.run(&format!("{ADD} --secret-stdin"), secret.as_bytes());
         assert_eq!((code, document.get("warnings").is_some()), (Some(0), has_warning), "{document}");
@@ -76,7 +76,7 @@ fn a_secret_that_libraries_spell_in_two_ways_is_taken_with_a_warning() {
 
 #[test]
 fn rights_are_given_by_name_and_only_to_confidential_clients() {
-    let place = Place::new();
+    let place = Folder::new();
     let rights = |document: &Value| (document["introspection"].clone(), document["accounts_api"].clone());
     let first_party = place.json(&format!("{ADD} --id a --first-party"));
     assert_eq!(rights(&first_party), (json!("own"), json!(false)), "first-party alone opens nothing");
@@ -97,7 +97,7 @@ fn rights_are_given_by_name_and_only_to_confidential_clients() {
 
 #[tokio::test]
 async fn check_lists_clients_that_use_the_accounts_api_only_because_they_are_older_than_the_right() {
-    let place = Place::new();
+    let place = Folder::new();
     place.json(&format!("{ADD} --id new --first-party"));
     let url = format!("sqlite:{}", place.0.path().join("grantry.db").display());
     let old = Client { client_id: "older".into(), is_first_party: true, ..common::client() };

@@ -1,5 +1,5 @@
-//! Client secrets over HTTP: attempts are limited before anything is hashed, at every address that takes them; floods of
-//! wrong ones take nothing from people; uses and failures are noted.
+//! Client secrets over HTTP: every endpoint that takes one limits the attempts before it hashes; a flood of wrong
+//! secrets keeps no user from signing in; uses and failures are recorded.
 
 mod common;
 
@@ -23,7 +23,7 @@ use store::{EventFilter, Store};
 
 const IMPORTED: &str = "summer2026";
 
-/// A client that came from elsewhere with a weak secret.
+/// A client imported from another server, with a weak secret that is stored as an Argon2 hash.
 fn old() -> Client {
     let stored = StoredSecret::Argon2(password::hash(&Secret::new(IMPORTED), &mut Entropy::seeded([3; 32], 1)));
     let secret = ClientSecret { stored, hint: String::new(), created_at: NOW };

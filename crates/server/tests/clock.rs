@@ -1,4 +1,5 @@
-//! A clock that is wrong while the server runs: nothing is answered by it, and the server goes on when it is right.
+//! Tests with a clock that is wrong while the server runs: the server answers nothing by it, and resumes once it is
+//! right.
 
 mod common;
 

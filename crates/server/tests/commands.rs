@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-struct Place(tempfile::TempDir);
+struct Folder(tempfile::TempDir);
 
-impl Place {
+impl Folder {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let text = "issuer = \"https://auth.example.com\"\n";
@@ -46,7 +46,7 @@ impl Place {
 
 #[test]
 fn a_user_is_renamed_and_the_names_before_are_in_the_trail() {
-    let place = Place::new();
+    let place = Folder::new();
     let before = place.user("alice");
     place.user("bob");
     let words = ["user", "set", "alice", "--email", "new@example.com", "--username", "allie", "--name", "Allie"];
@@ -79,7 +79,7 @@ fn a_user_is_renamed_and_the_names_before_are_in_the_trail() {
 
 #[test]
 fn lists_are_searched_and_read_in_pages() {
-    let place = Place::new();
+    let place = Folder::new();
     for name in ["alice", "bob", "J\u{f6}rg", "carol"] {
         place.user(name);
     }
@@ -114,7 +114,7 @@ fn lists_are_searched_and_read_in_pages() {
 
 #[test]
 fn a_client_changes_in_all_that_can_be_changed_and_hears_why_the_rest_cannot() {
-    let place = Place::new();
+    let place = Folder::new();
     place.user("alice");
     let web = place.client("Web", &["--id", "web", "--owner", "alice"]);
     assert_eq!(web["grants"], json!(["authorization_code", "refresh_token"]), "the least that fits");
@@ -149,7 +149,7 @@ fn a_client_changes_in_all_that_can_be_changed_and_hears_why_the_rest_cannot() {
 
 #[test]
 fn one_fault_of_wrong_usage_makes_a_command_with_several_faults_wrong_usage() {
-    let place = Place::new();
+    let place = Folder::new();
     let add = ["client", "add", "--name", "X", "--redirect-uri"];
     assert!(place.no(1, &[&add[..], &["https://a.example/", "--scope", "profil"]].concat()).contains("profil"));
     let told = place.no(2, &[&add[..], &["http://a.example/", "--scope", "profil"]].concat());
@@ -158,7 +158,7 @@ fn one_fault_of_wrong_usage_makes_a_command_with_several_faults_wrong_usage() {
 
 #[test]
 fn without_a_terminal_nothing_is_asked_before_something_is_deleted() {
-    let place = Place::new();
+    let place = Folder::new();
     for name in ["alice", "bob"] {
         place.user(name);
         place.client(name, &["--id", name]);

@@ -1,4 +1,4 @@
-//! The demo from end to end, as a person walks it: connect, sign in, allow, see the profile, take it back.
+//! The demo from end to end, as a user goes through it: connect, sign in, approve, see the profile, revoke.
 #![allow(clippy::disallowed_methods, reason = "the tests make files, start the binary and wait for it")]
 
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ impl Demo {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_grantry"));
-        // Port 0 is nobody's: all three are chosen by the system.
+        // With port 0 the operating system chooses a free port.
         command.args(["demo", "--json", "--port", "0", "--site-port", "0", "--admin-port", "0"]);
         let mut child = command.current_dir(folder.path()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -47,7 +47,7 @@ impl Drop for Demo {
 /// A browser that knows forms and cookies. Cookies are shared by all ports of a host.
 #[derive(Default)]
 struct Browser {
-    /// By host and name.
+    /// Values, by host and cookie name.
     cookies: HashMap<(String, String), String>,
     url: String,
     page: String,
@@ -177,7 +177,7 @@ fn a_person_with_a_second_factor_reads_the_code_from_the_telephone_and_may_say_n
     assert!(page.contains("You said no"), "{page}");
 }
 
-/// What a command of the page asks for, as curl would.
+/// An HTTP request, parsed from one of the curl commands that the page shows.
 struct Curl {
     method: String,
     url: String,
@@ -228,7 +228,7 @@ impl Curl {
     }
 }
 
-/// Words as a shell has them, with single quotes.
+/// The words of a command, split as a POSIX shell splits them. Only single quotes are understood.
 fn shell_words(command: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     for (at, part) in command.split('\'').enumerate() {
@@ -253,12 +253,12 @@ fn shown(html: &str) -> String {
     entities.iter().fold(html.to_owned(), |text, (entity, own)| text.replace(entity, own)).replace("&amp;", "&")
 }
 
-/// What stands between two marks, each time.
+/// Every piece of the page between `begin` and the next `end`.
 fn between<'p>(page: &'p str, begin: &str, end: &str) -> Vec<&'p str> {
     page.split(begin).skip(1).map(|rest| rest.split(end).next().unwrap()).collect()
 }
 
-/// Alice goes the way of a surface, from the page that lists them all, and is back at its application.
+/// Alice follows one surface's flow, from the page that lists all surfaces to the return to its application.
 fn arrive(demo: &Demo, name: &str, decision: &str) -> (Browser, String) {
     let site = demo.text("/sample_site");
     let mut browser = Browser::default();
@@ -316,7 +316,7 @@ fn a_no_comes_back_to_the_application_of_a_surface_too_and_unknown_names_lead_ho
     let mut browser = Browser::default();
     assert!(browser.get(&format!("{site}/arrived/nobody?code=1")).contains("Connect"));
     assert_eq!(browser.url, format!("{site}/"));
-    // What stands in the address is shown, and is not taken for a part of the page.
+    // The page shows the parameters of its URL, and escapes them.
     let page = browser.get(&format!("{site}/arrived/paced?code=%3Cb%3E%26&x=%22%27")).to_owned();
     assert!(page.contains("&lt;b&gt;&amp;") && !page.contains("<b>"), "{page}");
 }

@@ -1,4 +1,4 @@
-//! The pages of developers, as a browser without scripts walks them, with a clock that the test moves.
+//! The pages for developers, in a browser without JavaScript, with a clock that the test sets.
 
 mod common;
 
@@ -80,7 +80,7 @@ impl Page {
         value.replace("&quot;", "\"").replace("&amp;", "&")
     }
 
-    /// What stands in the element with this id.
+    /// The text of the element with this `id`, up to the first tag in it.
     fn shown(&self, id: &str) -> Option<String> {
         let rest = self.body.split(&format!("id=\"{id}\">")).nth(1)?;
         rest.split('<').next().map(ToOwned::to_owned)
@@ -161,7 +161,7 @@ async fn another_browser_of_the_same_person_does_not_see_the_secret() {
     let (browser, other) = (Browser::new(&app), Browser::new(&app));
     let form = browser.enter(NEW_APPLICATION).await;
     let fields = [("action", "create"), ("name", "Importer"), ("redirect_uris", "https://app.example/cb")];
-    // The redirect is not followed: the cookie is on its way, and somebody copies it.
+    // The redirect is not followed: an attacker copies the cookie with the sealed secret before the page shows it.
     let sealed = {
         let mut body = form_urlencoded::Serializer::new(String::new());
         body.append_pair("csrf", &form.value("csrf")).extend_pairs(fields);
@@ -208,7 +208,7 @@ async fn what_was_typed_outlives_the_sign_in_that_is_asked_for_in_between() {
     assert!(back.body.contains("value=\"public\" checked"));
     let made = browser.send(&back, NEW_APPLICATION, &fields).await;
     assert!(made.path.starts_with("/developer/applications/"), "{}", made.path);
-    // Nobody makes a link that fills the form.
+    // The query of a link does not fill in the form.
     let link =
         browser.open("/developer/applications/new?typed=name&name=Evil&redirect_uris=https%3A%2F%2Fevil.example").await;
     assert!(!link.body.contains("vil"), "{}", link.body);

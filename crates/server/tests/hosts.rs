@@ -1,4 +1,5 @@
-//! What a request says about itself makes no link, and what it claims costs the store nothing.
+//! Request headers such as Host never get into links, and made-up key numbers in sealed forms cost hardly any store
+//! reads.
 #![allow(clippy::disallowed_methods, reason = "a test looks at the clock")]
 
 mod common;
@@ -128,11 +129,11 @@ async fn a_seal_that_does_not_open_asks_the_store_only_if_its_key_is_unknown_and
     }
     let seconds = u32::try_from(begun.elapsed().as_secs()).unwrap();
     assert!(reads() - before <= seconds + 1, "{} reads in {seconds} s", reads() - before);
-    // A page that somebody sealed with a key which is newer than that opens all the same.
+    // A form sealed with a key that is newer than the last read of the keys opens all the same.
     let key = protocol::model::SealKey { number: 2, created_at: common::NOW };
     store.commit([Write::PutSealKey(key)].into()).await.unwrap();
     let new = common::app(Arc::clone(&store.inner), Settings::new("https://auth.example")).await;
-    let errand = new.errand(Goal::Page("/account".to_owned()));
-    let seal = errand.seal("standard", &Digest::of(b"browser"), common::NOW, &new.keys(), &mut new.draw());
-    assert!(app.open_errand(&seal, &Digest::of(b"browser")).await.is_ok());
+    let pending = new.pending_visit(Goal::Page("/account".to_owned()));
+    let seal = pending.seal("standard", &Digest::of(b"browser"), common::NOW, &new.keys(), &mut new.draw());
+    assert!(app.open_pending_visit(&seal, &Digest::of(b"browser")).await.is_ok());
 }

@@ -1,4 +1,4 @@
-//! Identifiers as the operator types them: what looks the same is the same, and what deceives is refused.
+//! Identifiers as the operator types them: those that look the same are equal, and deceptive ones are refused.
 #![allow(clippy::disallowed_methods, reason = "the tests make files and start the binary")]
 
 use std::io::Write as _;
@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 /// A folder with a configuration in it.
-struct Place(tempfile::TempDir);
+struct Folder(tempfile::TempDir);
 
-impl Place {
+impl Folder {
     fn with(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = format!("issuer = \"https://auth.example.com\"\n{more}");
@@ -48,7 +48,7 @@ const APP: [&str; 6] = ["client", "add", "--name", "App", "--redirect-uri", "htt
 
 #[test]
 fn a_name_that_deceives_is_refused_at_every_door_with_the_character() {
-    let place = Place::with("");
+    let place = Folder::with("");
     place.yes(&["user", "add", "--username", "bob"]);
     let client = place.yes(&APP)["client_id"].as_str().unwrap().to_owned();
     let bad = "Bank\u{202e}knaB";
@@ -64,19 +64,19 @@ fn a_name_that_deceives_is_refused_at_every_door_with_the_character() {
         let error = place.no(words);
         assert!(error.contains("contains U+202E RIGHT-TO-LEFT OVERRIDE at character"), "{words:?}: {error}");
     }
-    let brand = Place::with("[brand]\nname = \"Gran\\u200Btry\"\n");
+    let brand = Folder::with("[brand]\nname = \"Gran\\u200Btry\"\n");
     let (code, told) = brand.run(&["check"], "");
     let told = told["problems"].to_string();
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("`brand.name` contains U+200B ZERO WIDTH SPACE at character 5"), "{told}");
-    let scope = Place::with("[dialect.standard.scope]\nlist = { \"read\" = \"Read \\u2066all\" }\n");
+    let scope = Folder::with("[dialect.standard.scope]\nlist = { \"read\" = \"Read \\u2066all\" }\n");
     let told = scope.run(&["check"], "").1["problems"].to_string();
     assert!(told.contains("the sentence of the scope `read` contains U+2066 LEFT-TO-RIGHT ISOLATE"), "{told}");
 }
 
 #[test]
 fn an_id_is_a_clients_or_a_users_and_never_both() {
-    let place = Place::with("");
+    let place = Folder::with("");
     place.yes(&["user", "add", "--username", "bob", "--id", "4711"]);
     let error = place.no(&[&APP[..], &["--id", "4711"]].concat());
     assert!(error.contains("this client_id is the id of a user"), "{error}");
@@ -89,7 +89,7 @@ fn an_id_is_a_clients_or_a_users_and_never_both() {
 
 #[test]
 fn an_attribute_is_no_claim_and_no_number_is_rounded() {
-    let place = Place::with("");
+    let place = Folder::with("");
     let add = |pair: &str| place.no(&["user", "add", "--username", "al", "--attribute", pair]);
     assert!(add("email=ceo@bigcorp.example").contains("attribute email cannot be set"));
     assert!(add("n=123456789012345678901234").contains("n: 123456789012345678901234"));
@@ -100,7 +100,7 @@ fn an_attribute_is_no_claim_and_no_number_is_rounded() {
 
 #[test]
 fn user_names_that_look_the_same_are_one() {
-    let place = Place::with("");
+    let place = Folder::with("");
     place.yes(&["user", "add", "--username", "jose\u{301}"]);
     assert!(place.no(&["user", "add", "--username", "JOSÉ"]).contains("username is already taken"));
     assert_eq!(place.yes(&["user", "show", "josé"])["username"], json!("jose\u{301}"));
@@ -108,7 +108,7 @@ fn user_names_that_look_the_same_are_one() {
 
 #[test]
 fn a_port_that_cannot_be_is_refused_and_localhost_is_advised_against() {
-    let place = Place::with("");
+    let place = Folder::with("");
     for uri in ["https://app.example:0/cb", "https://app.example:65536/cb", "http://127.0.0.1:99999/cb"] {
         let error = place.no(&["client", "add", "--name", "App", "--redirect-uri", uri]);
         assert!(error.contains(uri) && error.contains("from 1 to 65535"), "{error}");
@@ -126,14 +126,14 @@ fn a_port_that_cannot_be_is_refused_and_localhost_is_advised_against() {
 fn a_scope_that_only_the_operator_gives_must_be_named() {
     let scope =
         "[dialect.standard.scope]\nlist = { \"profile\" = \"See your name\", \"admin:all\" = \"Everything\" }\n";
-    let place = Place::with(&format!("{scope}operator_only = [\"admin:all\"]\n"));
+    let place = Folder::with(&format!("{scope}operator_only = [\"admin:all\"]\n"));
     assert_eq!(place.yes(&APP)["scope"], json!("profile"));
     assert_eq!(place.yes(&[&APP[..], &["--scope", "profile admin:all"]].concat())["scope"], json!("profile admin:all"));
     place.yes(&["user", "add", "--username", "bob"]);
     let token = ["token", "add", "--user", "bob", "--name", "ci"];
     assert_eq!(place.yes(&token)["scope"], json!("profile"));
     assert_eq!(place.yes(&[&token[..], &["--scope", "admin:all"]].concat())["scope"], json!("admin:all"));
-    let wrong = Place::with(&format!("{scope}operator_only = [\"admin:al\"]\n"));
+    let wrong = Folder::with(&format!("{scope}operator_only = [\"admin:al\"]\n"));
     let told = wrong.run(&["check"], "").1["problems"].to_string();
     assert!(told.contains("unknown scope `admin:al`, did you mean `admin:all`"), "{told}");
 }

@@ -1,4 +1,4 @@
-//! Rate limits as programs meet them: what counts, and which answers say where their caller stands.
+//! Rate limits as programs meet them: which requests count, and which answers have rate limit headers.
 
 mod common;
 
@@ -82,7 +82,7 @@ async fn pages_do_not_count_and_neither_does_what_is_no_surface_of_the_limit() {
     let app = limited("1/min/ip", common::memory().await).await;
     for path in ["/sign-in", "/oauth/authorize?client_id=nobody", "/assets/nothing"] {
         let page = ask(&app, Method::GET, path, &[HOST, ("accept", "text/html")], "").await;
-        // What is not there is refused for programs and people alike, and counts.
+        // A path that does not exist is refused as the surface's endpoints refuse, and counts.
         assert_eq!(used(&page).1.is_some(), path == "/assets/nothing", "{path}: {}", text(page).await);
     }
     let other = ask(&app, Method::GET, "/api/nowhere", &[("host", "evil.example")], "").await;
@@ -125,9 +125,9 @@ async fn a_user_has_one_limit_however_many_tokens_there_are() {
     let [one, another, over, of_another, ..] = &tokens[..] else { panic!("there are six") };
     assert_eq!([me(one).await, me(another).await, me(one).await, me(another).await], [200, 200, 429, 429]);
     assert_eq!(me(of_another).await, 200, "another user has another limit");
-    // Who found a token that is over uses up nothing of its user's.
+    // Requests with an expired token are not counted against its user.
     assert_eq!([me(over).await, me(over).await, me(over).await, me(of_another).await], [401, 401, 429, 200]);
-    // What is said of a token is counted by its user as well.
+    // An introspection counts against the user of the token that it asks about.
     let body = format!("token={}", &another["Bearer ".len()..]);
     assert_eq!(ask(&app, Method::POST, "/api/oauth/introspect", &[HOST], &body).await.status(), 429);
 }
@@ -153,11 +153,11 @@ async fn another_client_id_with_each_request_is_counted_by_address_and_who_prove
     let statuses = guesses(&app, "/oauth/token", &[], 300).await;
     assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 119, "{statuses:?}");
     assert!(statuses[119..].iter().all(|status| *status == 429), "{statuses:?}");
-    // Thousands with the right secret are none too many.
+    // Requests with the right secret are not limited.
     for _ in 0..1_000 {
         assert_eq!(ask_web().await, 200);
     }
-    // Whoever borrows the name of a client that proved itself has no more guesses than anybody else.
+    // Guesses at the secret of a client that has authenticated are limited as any other client's.
     let mut wrong = Vec::new();
     for _ in 0..300 {
         let body = "grant_type=client_credentials&client_id=web&client_secret=wrong";

@@ -1,4 +1,5 @@
-//! Lockout as browsers see it: known devices, strangers, what the owner and the operator are shown.
+//! Lockout as browsers see it: known devices, unknown devices, and what the account's owner and the operator see of
+//! failed sign-ins.
 
 mod common;
 
@@ -109,7 +110,7 @@ async fn a_known_device_signs_in_whatever_strangers_do_at_its_own_address() {
     assert_eq!(Browser::at(&app, HOME).fail(11).await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(Browser::at(&app, HOME).sign_in("alice", PASSWORD).await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(own.sign_in("alice", PASSWORD).await, StatusCode::SEE_OTHER);
-    // A cookie that somebody changed is none.
+    // A device cookie that was tampered with is ignored.
     let mut forged = Browser::at(&app, HOME);
     forged.cookies.push(("__Host-grantry-device".into(), device.to_uppercase()));
     assert_eq!(forged.sign_in("alice", PASSWORD).await, StatusCode::TOO_MANY_REQUESTS);

@@ -1,4 +1,4 @@
-//! What the public is answered, without a socket.
+//! Answers of the public endpoints, to requests that are given to the server without a socket.
 
 mod common;
 
@@ -225,11 +225,11 @@ async fn a_page_sealed_with_a_new_key_opens_at_once() {
     store.commit([Write::PutSealKey(SealKey { number, created_at: common::NOW })].into()).await.unwrap();
     let new = common::app(store, Settings::new("https://auth.example")).await;
     let browser = protocol::secret::Digest::of(b"browser");
-    let errand = new.errand(protocol::person::browser::Goal::Authorize(Box::default()));
-    let seal = errand.seal("standard", &browser, common::NOW, &new.keys(), &mut new.draw());
-    assert_eq!(old.open_errand(&seal, &browser).await.expect("it takes over the new key").1, "standard");
+    let pending = new.pending_visit(protocol::person::browser::Goal::Authorize(Box::default()));
+    let seal = pending.seal("standard", &browser, common::NOW, &new.keys(), &mut new.draw());
+    assert_eq!(old.open_pending_visit(&seal, &browser).await.expect("it takes over the new key").1, "standard");
     let other = protocol::secret::Digest::of(b"other");
-    assert_eq!(old.open_errand(&seal, &other).await.unwrap_err(), No::PageStale);
+    assert_eq!(old.open_pending_visit(&seal, &other).await.unwrap_err(), No::PageStale);
 }
 
 #[tokio::test]
@@ -239,10 +239,10 @@ async fn pages_sealed_with_a_new_key_open_also_when_somebody_else_took_it_over_m
     store.commit([Write::PutSealKey(SealKey { number: 2, created_at: common::NOW })].into()).await.unwrap();
     let new = common::app(store, Settings::new("https://auth.example")).await;
     let browser = protocol::secret::Digest::of(b"browser");
-    let errand = new.errand(protocol::person::browser::Goal::Authorize(Box::default()));
-    let seal = errand.seal("standard", &browser, common::NOW, &new.keys(), &mut new.draw());
+    let pending = new.pending_visit(protocol::person::browser::Goal::Authorize(Box::default()));
+    let seal = pending.seal("standard", &browser, common::NOW, &new.keys(), &mut new.draw());
     // Both fail with the old key before either has read the new one.
-    let (one, other) = tokio::join!(old.open_errand(&seal, &browser), old.open_errand(&seal, &browser));
+    let (one, other) = tokio::join!(old.open_pending_visit(&seal, &browser), old.open_pending_visit(&seal, &browser));
     assert!(one.is_ok() && other.is_ok(), "{:?} {:?}", one.err(), other.err());
 }
 
@@ -333,7 +333,7 @@ async fn a_script_of_another_origin_may_redeem_and_ask_who_the_user_is_but_not_i
         let preflight = ask(&app, Method::OPTIONS, path, &asked, "").await;
         let origin = preflight.headers().get("access-control-allow-origin").map(|value| value.to_str().unwrap());
         assert_eq!(origin, is_shared.then_some("*"), "{path}");
-        // Without this header browsers send no cookies along, so that a stranger's script acts for nobody.
+        // Without this header browsers send no cookies, so a script of another origin cannot act as the signed-in user.
         assert!(!preflight.headers().contains_key("access-control-allow-credentials"), "{path}");
     }
 }

@@ -8,9 +8,9 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 
 /// A folder with a configuration in it.
-struct Place(tempfile::TempDir);
+struct Folder(tempfile::TempDir);
 
-impl Place {
+impl Folder {
     fn new() -> Self {
         Self::with("")
     }
@@ -62,7 +62,7 @@ impl Place {
 
 #[test]
 fn events_are_listed_with_who_ran_the_command_and_can_be_narrowed_down() {
-    let place = Place::new();
+    let place = Folder::new();
     place.alice();
     place.json(&["user", "disable", "alice"]);
     place.json(&["client", "add", "--name", "App", "--redirect-uri", "https://app.example/cb"]);
@@ -86,7 +86,7 @@ fn events_are_listed_with_who_ran_the_command_and_can_be_narrowed_down() {
 
 #[test]
 fn an_account_is_unlocked_and_that_is_noted() {
-    let place = Place::new();
+    let place = Folder::new();
     let alice = place.alice();
     let unlocked = place.json(&["user", "unlock", "alice@example.com"]);
     assert_eq!(unlocked, json!({"id": alice["id"], "is_unlocked": true, "is_disabled": false}));
@@ -100,7 +100,7 @@ fn a_second_factor_that_is_switched_on_ends_what_was_issued_where_applications_t
     let surfaces = "[dialects]\nenable = [\"standard\", \"tinyrebrand\"]\naccept = [ACCEPT]\n[dialect.tinyrebrand]\nhosts = [\"api.example.com\"]\n";
     for (more, is_ended) in [("", false), (surfaces, true)] {
         let waivers = r#""password-grant", "open-introspection", "open-revocation""#;
-        let place = Place::with(&more.replace("ACCEPT", waivers));
+        let place = Folder::with(&more.replace("ACCEPT", waivers));
         place.alice();
         place.json(&["user", "totp", "alice", "--enable"]);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

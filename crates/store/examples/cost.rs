@@ -1,8 +1,8 @@
-//! What one token costs: on PostgreSQL bytes on disk, bytes of write-ahead log, syncs; in a file bytes on disk, and bytes
-//! that are written to get there.
+//! Measures what one token costs. On PostgreSQL: bytes on disk, bytes of write-ahead log (WAL), and syncs of the WAL.
+//! In an SQLite file: bytes on disk, and bytes written in total.
 //!
-//! `cargo run --release -p store --example cost [TOKENS]`; it starts a PostgreSQL of its own, in the folder for temporary
-//! files, with every write on disk.
+//! `cargo run --release -p store --example cost [TOKENS]`. Starts its own PostgreSQL in the folder for temporary files,
+//! with `fsync` on.
 #![allow(clippy::disallowed_methods, reason = "a measurement reads its arguments")]
 
 use std::sync::Arc;
@@ -22,9 +22,9 @@ use protocol::time::UnixTime;
 use store::{Mode, Store};
 
 const NOW: UnixTime = UnixTime(1_000_000);
-/// The first id. As large as that of a real row, since a file keeps small numbers in fewer bytes.
+/// The first id. It is as large as those of real rows, because SQLite stores small integers in fewer bytes.
 const FIRST: i64 = 1 << 60;
-/// Turns that wait at the same time.
+/// Number of turns that are committed concurrently.
 const IN_FLIGHT: usize = 64;
 
 fn digest(id: i64) -> Digest {
@@ -67,10 +67,10 @@ fn grant(id: i64) -> Write {
     }))
 }
 
-/// What the turn with this number decides.
+/// Returns the changes of the turn with the given number.
 type Kind = fn(i64) -> Changes;
 
-/// Commits so many turns, a number of them at a time.
+/// Commits `turns` turns, numbered from `first`, [`IN_FLIGHT`] at a time.
 async fn commit_all(store: &Arc<dyn Store>, turns: i64, turn: Kind, first: i64) {
     let next = Arc::new(AtomicI64::new(first));
     let workers: Vec<_> = (0..IN_FLIGHT)
@@ -92,7 +92,7 @@ async fn commit_all(store: &Arc<dyn Store>, turns: i64, turn: Kind, first: i64) 
     }
 }
 
-/// A kind of turn: its name, the table of its first row, and the turn with this number.
+/// The kinds of turns: name, table of the first row, and changes.
 const KINDS: [(&str, &str, Kind); 2] = [
     ("an access token of a client", "access_tokens", |id| {
         Changes::new([Rely::Client(ClientKey(1), 1)], [access(id, None)])
@@ -103,7 +103,7 @@ const KINDS: [(&str, &str, Kind); 2] = [
     }),
 ];
 
-/// The store at `url`, with an application and a person in it.
+/// Creates the store at `url`, with one application and one user.
 async fn furnished(url: &str) -> Arc<dyn Store> {
     let store = store::open(url, Mode::Create).await.expect("it opens");
     let client = Client {
@@ -145,7 +145,7 @@ async fn on_postgres(turns: i64) {
         let figures = [size.as_str(), "SELECT pg_current_wal_lsn() - '0/0'", "SELECT wal_sync FROM pg_stat_wal"];
         let before = figures.map(number);
         commit_all(&store, turns, turn, first).await;
-        // The statistics are told when a backend has a moment.
+        // PostgreSQL's backends report their statistics with a delay of up to a second or so.
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
         let after = figures.map(number);
         let [size, log, syncs] = [0, 1, 2].map(|at| each(after[at] - before[at], turns));
@@ -157,7 +157,8 @@ async fn on_postgres(turns: i64) {
     }
 }
 
-/// How much this process wrote so far, into files and elsewhere.
+/// Returns the number of bytes that this process has written so far, to files, pipes and terminals together: `wchar` in
+/// proc_pid_io(5).
 fn bytes_written() -> u64 {
     let text = std::fs::read_to_string("/proc/self/io").expect("Linux tells");
     let line = text.lines().find_map(|line| line.strip_prefix("wchar: ")).expect("it has this line");
@@ -168,7 +169,7 @@ async fn in_a_file(turns: i64) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("grantry.db");
     let url = format!("sqlite:{}", path.display());
-    // What was written is in the file itself, and not in the log beside it, when the store is closed.
+    // Closing the store moves everything from the write-ahead log to the database file.
     let size = || std::fs::metadata(&path).expect("it is there").len();
     drop(furnished(&url).await);
     for (first, (name, _, turn)) in (FIRST..).step_by(usize::try_from(turns).expect("not negative")).zip(KINDS) {

@@ -1,6 +1,6 @@
-//! Measures the store in a file: how long a load takes, and how many turns are on disk per second.
+//! Measures the SQLite store: the time of a load, and the number of turns per second that reach the disk.
 //!
-//! `cargo run --release -p store --example measure [TOKENS]`; figures swing with the neighbours of the machine.
+//! `cargo run --release -p store --example measure [TOKENS]`. On a shared machine the figures vary between runs.
 
 #![allow(clippy::disallowed_methods, reason = "a measurement reads the clock and its arguments")]
 
@@ -24,7 +24,7 @@ use store::{Mode, Sqlite, Store};
 const CLIENTS: i64 = 100;
 const USERS: i64 = 1_000;
 const NOW: UnixTime = UnixTime(1_000_000);
-/// Codes to redeem; more than can be redeemed in a run.
+/// Number of authorization codes in the store: more than one run can redeem.
 const CODES: i64 = 200_000;
 const LOADS: i64 = 200_000;
 const RUN: Duration = Duration::from_secs(3);
@@ -122,7 +122,7 @@ async fn load(store: &Sqlite, what: &str, wants: impl Fn(i64) -> Wants) {
     let (start, cpu) = (Instant::now(), cpu_us());
     let mut found = 0_u32;
     for n in 0..LOADS {
-        // Spread over everything: a large step that shares no factor with the number of tokens.
+        // Spreads the loads over all tokens, by a step that shares no factor with their number.
         let facts = store.load(wants(n.wrapping_mul(7_919))).await.expect("loads");
         found += u32::from(facts.clients().next().is_some());
     }

@@ -1,9 +1,9 @@
-//! What partitions by time would change on PostgreSQL: what it costs to put access tokens in, to find them and to get rid
-//! of the expired ones, in one table and in one with partitions.
+//! Measures whether partitioning by time would pay on PostgreSQL: the cost of inserting access tokens, finding them and
+//! removing the expired ones, in one table and in a partitioned table.
 //!
-//! `cargo run --release -p store --example partitions [ROWS]`; it starts a PostgreSQL of its own, in the folder for
-//! temporary files. One backend does everything, so that times are costs. What puts rows in does not wait for the disk; the
-//! sweep is the store's own, and does, after every step.
+//! `cargo run --release -p store --example partitions [ROWS]`. Starts its own PostgreSQL in the folder for temporary
+//! files. One backend does all work, so elapsed time is cost. Inserts do not wait for the disk. The sweep is the
+//! store's own, and waits for the disk after every step.
 #![allow(clippy::disallowed_methods, reason = "a measurement reads its arguments")]
 
 use std::fmt::Write as _;
@@ -14,30 +14,30 @@ use protocol::time::UnixTime;
 use store::Mode;
 
 const DATABASE: &str = "test_1";
-/// Partitions that are alive at a time: a day of hours.
+/// Number of partitions in use at a time: one per hour, for a day.
 const PARTITIONS: i64 = 24;
-/// Rows that a statement of a busy store puts in or asks for.
+/// Number of rows that one statement inserts or finds, as in a busy store.
 const BATCH: i64 = 50;
-/// Rows that a server asks the store to remove at once.
+/// Maximum number of rows that one call of [`store::Store::sweep`] removes.
 const STEP: usize = 500;
-/// Well after all of them have expired.
+/// A time at which all tokens have expired.
 const LATER: UnixTime = UnixTime(1_000_000);
 
-/// Puts rows in, as the body of a procedure; `{t}` is the table.
+/// Body of a procedure that inserts all rows; `{t}` stands for the table.
 const INSERT: &str = "
     FOR at IN 0 .. total / batch - 1 LOOP
         INSERT INTO {t} (id, client_key, issued_at, expires_at, digest, scope)
             SELECT at * batch + i, 1, 0, 3600, sha256(int8send(at * batch + i)), 'profile' FROM generate_series(1, batch) i;
         COMMIT;
     END LOOP;";
-/// Asks for tokens of the latest hour, as APIs do.
+/// Body of a procedure that finds tokens of the latest hour, as introspection does; `{t}` stands for the table.
 const FIND: &str = "
     FOR at IN 0 .. total / batch - 1 LOOP
         ids := ARRAY(SELECT total - 1 - ((at * 7919 + i * 104729) % (total / partitions)) FROM generate_series(1, batch) i);
         PERFORM digest FROM {t} WHERE id = ANY(ids);
     END LOOP;";
 
-/// What something took.
+/// The cost of a piece of work: elapsed milliseconds, and bytes of write-ahead log.
 struct Cost {
     ms: f64,
     wal_bytes: f64,
@@ -47,7 +47,7 @@ fn number(cluster: &Cluster, sql: &str) -> f64 {
     cluster.sql(DATABASE, sql).trim().parse().expect("a number")
 }
 
-/// Does something and says what it took.
+/// Runs `work` and returns its cost.
 async fn cost(cluster: &Cluster, work: impl Future<Output = ()>) -> Cost {
     cluster.sql(DATABASE, "CHECKPOINT");
     let position = || number(cluster, "SELECT pg_current_wal_lsn() - '0/0'");
@@ -56,7 +56,7 @@ async fn cost(cluster: &Cluster, work: impl Future<Output = ()>) -> Cost {
     Cost { ms: began.elapsed().as_secs_f64() * 1_000.0, wal_bytes: position() - wal }
 }
 
-/// Makes a procedure of a body and gives the call of it.
+/// Creates a procedure with the given body, and returns the statement that calls it.
 fn procedure(cluster: &Cluster, name: &str, table: &str, body: &str, rows: i64) -> String {
     let body = body.replace("{t}", table);
     cluster.sql(
@@ -84,7 +84,7 @@ fn told(what: &str, cost: &Cost, rows: i64) {
 #[tokio::main]
 async fn main() {
     let asked = std::env::args().nth(1).and_then(|text| text.parse::<i64>().ok()).unwrap_or(2_400_000);
-    // Whole batches in whole partitions.
+    // Round down to whole batches per partition.
     let of_one = (asked / PARTITIONS / BATCH).max(1) * BATCH;
     let rows = of_one * PARTITIONS;
     let settings = ["max_wal_size=8GB", "synchronous_commit=off"].map(str::to_owned).to_vec();

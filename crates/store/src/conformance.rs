@@ -1,4 +1,5 @@
-//! What every store must do: one suite, run on all of them. A new store is one more line at the end of `suite!`.
+//! The conformance tests of stores: one suite that runs on every store. A new store is one more line at the end of
+//! `suite!`.
 
 mod changes;
 pub(crate) mod jobs;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use crate::{Memory, Mode, Postgres, Sqlite, Store};
 
-/// An empty store, and the folder that goes with it when the test is over.
+/// An empty store, with its folder, which is removed after the test.
 pub(crate) struct Fixture {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) folder: Option<tempfile::TempDir>,
@@ -36,7 +37,7 @@ pub(crate) async fn postgres() -> Fixture {
     Fixture { store: Arc::new(store), folder: None }
 }
 
-/// Makes a test of every case for every store.
+/// Declares a test for every case and every store.
 macro_rules! suite {
     ($($module:ident: $($case:ident)*;)*) => {
         mod on_memory {

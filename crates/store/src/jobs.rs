@@ -1,4 +1,4 @@
-//! Jobs: how workers claim them and say what became of them.
+//! Jobs: how workers claim and end them.
 //!
 //! A worker claims due jobs for a time, does them, and ends each. While a job is claimed, no other worker gets it. If the
 //! worker stops, the job is claimed again when that time is over.
@@ -6,17 +6,17 @@
 use protocol::model::JobState;
 use protocol::time::UnixTime;
 
-/// A dead job is kept for so many seconds after its death, for people to look at: 30 days.
+/// Time in seconds for which dead jobs are kept for the operator to see: 30 days.
 pub const DEAD_JOB_KEPT_S: u64 = 30 * 86_400;
 
 /// A worker's request for due jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobClaim {
-    /// A number of the worker's own, such as a random one that is drawn at its start.
+    /// A number that identifies the worker, such as a random one drawn at its start.
     pub holder: i64,
-    /// Jobs are claimed that are due at this time.
+    /// The current time. Jobs that are due at this time are claimed.
     pub now: UnixTime,
-    /// How many seconds the worker may take before another one gets the jobs.
+    /// Length of the claim in seconds. After that, another worker may claim the jobs.
     pub for_s: u64,
     /// The maximum number of jobs.
     pub jobs_max: u32,
@@ -38,28 +38,28 @@ pub struct JobBurial {
     pub error: &'static str,
 }
 
-/// What became of a claimed job.
+/// The outcome of an attempt at a claimed job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobEnd {
-    /// It is done. Its row is removed.
+    /// The job is done. Its row is removed.
     Done,
-    /// It failed and is tried again.
+    /// The attempt failed. The job is tried again.
     Later {
-        /// When it is due again.
+        /// The time from which the job is due again.
         due_at: UnixTime,
-        /// Why it failed.
+        /// The reason for the failure, for the operator.
         error: String,
     },
-    /// It failed for good. Its row is kept for [`DEAD_JOB_KEPT_S`].
+    /// The job failed permanently. Its row is kept for [`DEAD_JOB_KEPT_S`].
     Dead {
-        /// When it died.
+        /// The time of the last attempt.
         at: UnixTime,
-        /// Why it failed.
+        /// The reason for the failure, for the operator.
         error: String,
     },
 }
 
-/// What an operator does with a job.
+/// A change that an operator makes to a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobChange {
     /// Makes a waiting or dead job due at once, as if it had never been tried. A job that a worker holds at `now` stays as it
@@ -72,7 +72,7 @@ pub enum JobChange {
     Drop,
 }
 
-/// Which jobs a list has. A job must meet every condition that is set.
+/// A filter for lists of jobs. A job must meet every condition that is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobFilter {
     /// Jobs in this state.
@@ -90,13 +90,13 @@ pub struct JobCount {
     pub kind: String,
     /// The state.
     pub state: JobState,
-    /// How many jobs there are.
+    /// Number of jobs.
     pub count: u64,
     /// The earliest [`protocol::model::Job::due_at`] of them.
     pub oldest_due_at: UnixTime,
 }
 
-/// The state that the column `is_dead` stands for.
+/// Returns the state that the column `is_dead` stands for.
 pub(crate) fn state_of(is_dead: bool) -> JobState {
     if is_dead { JobState::Dead } else { JobState::Waiting }
 }

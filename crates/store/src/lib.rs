@@ -1,8 +1,8 @@
-//! Rows in and out, atomically. The only crate with SQL; it knows no HTTP and no rule of OAuth, and it only ever sees
-//! digests of secrets.
+//! Stores: they load and write rows atomically. This is the only crate with SQL. It knows neither HTTP nor the rules of
+//! OAuth, and sees only digests of secrets.
 //!
-//! Four verbs: [`Store::load`] finds the rows that one call is judged against, [`Store::commit`] writes what was decided,
-//! [`Store::list`] is for people who look at many rows, [`Store::sweep`] removes what is of no more use.
+//! There are four main operations. [`Store::load`] finds the rows that a call is judged by. [`Store::commit`] writes
+//! the decided changes. [`Store::list`] shows many rows to users and operators. [`Store::sweep`] removes expired rows.
 
 #[cfg(test)]
 mod conformance;
@@ -21,10 +21,10 @@ mod rows;
 mod search;
 mod sqlite;
 mod store;
+mod sweep_schedule;
 mod tables;
 #[cfg(test)]
 mod upgrade_tests;
-mod walk;
 
 pub use fault::{CommitError, Fault, OpenError};
 pub use jobs::{DEAD_JOB_KEPT_S, JobBurial, JobChange, JobClaim, JobCount, JobEnd, JobFilter};
@@ -34,7 +34,7 @@ pub use names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT};
 pub use open::{check_address, enclose, enclosed, inspect, open, shared_ids};
 pub use postgres::Postgres;
 pub use query::{Application, Counts, EventFilter, Noted, Query, Rows};
-pub use retention::{BURNED_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, SPENT_CODE_KEPT_S};
+pub use retention::{DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, SPENT_CODE_KEPT_S, USED_JTI_KEPT_S};
 pub use sqlite::Sqlite;
 pub(crate) use store::pen_is_gone;
 pub use store::{PEN_MAX, Pen, Store, Window};

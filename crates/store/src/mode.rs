@@ -1,25 +1,25 @@
-//! What may be done when a store is opened, and what is known of one before.
+//! The modes of opening a store, and the result of inspecting one.
 
 use protocol::secret::Digest;
 
-/// What [`crate::open()`] may do with a store that is not as this program needs it.
+/// What [`crate::open()`] may do with a store that does not exist, or whose schema is old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Make it when it is not there, and bring its schema up to date.
+    /// Create the store if it does not exist, and migrate its schema.
     Create,
-    /// Bring its schema up to date, but refuse when it is not there.
+    /// Migrate the schema, but fail if the store does not exist.
     Existing,
 }
 
-/// What is at an address, and what this program would make of it.
+/// The result of inspecting a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Inspection {
-    /// The fingerprint of the master key that the rows were made with, if one was noted.
+    /// The fingerprint of the store's master key, if one was noted.
     pub master_fingerprint: Option<Digest>,
-    /// The schema that is there; 0 for an empty file, absent when there is nothing yet.
+    /// The schema version of the store; 0 for an empty file, `None` if the store does not exist.
     pub schema: Option<u32>,
-    /// The schema that [`crate::open()`] would bring it to; absent for a store without one.
+    /// The schema version to which [`crate::open()`] would migrate the store; `None` for a store without a schema.
     pub schema_known: Option<u32>,
-    /// The answer to [`crate::Query::GreatestId`]; 0 where there is nothing yet.
+    /// The result of [`crate::Query::GreatestId`]; 0 if the store does not exist.
     pub greatest_id: i64,
 }

@@ -7,8 +7,8 @@ pub const CLIENT_ID_OF_USER: &str = "client_id of a user";
 /// The name in [`crate::CommitError::Taken`] for a `sub` that equals the `client_id` of a client.
 pub const SUB_OF_CLIENT: &str = "sub of a client";
 
-/// Returns the form of `name` to store. A row that already has another form of the same name keeps it, because the
-/// composed form may belong to somebody else from the time when names were not composed.
+/// Returns the form of `name` to store. A row that already has another form of the same name keeps it, because another
+/// account may have the composed form since the time before names were composed.
 pub(crate) fn stored_form(name: &str, stored: Option<&str>) -> String {
     let is_kept = |own: &&str| login_forms(name).iter().any(|form| form == own);
     stored.filter(is_kept).map_or_else(|| login_name(name), ToOwned::to_owned)

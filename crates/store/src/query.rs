@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use protocol::model::{
-    Client, ClientKey, Consent, Event, EventKind, Grant, Held, Identity, Job, Personal, SealKey, Session, User, UserKey,
+    Client, ClientKey, Consent, Event, EventKind, Grant, Identity, Job, Personal, SealKey, Session, User, UserKey,
+    WithOwners,
 };
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
@@ -85,7 +86,7 @@ pub enum Query {
     Counts,
     /// Jobs, in the order of their ids.
     Jobs(JobFilter),
-    /// How many jobs there are of each kind, in each state.
+    /// The number of jobs of each kind in each state.
     JobCounts,
     /// The schema version.
     Schema,
@@ -139,11 +140,11 @@ pub enum Rows {
     /// The result of [`Query::Applications`].
     Applications(Vec<Application>),
     /// The result of [`Query::Grants`].
-    Grants(Vec<Held<Grant>>),
+    Grants(Vec<WithOwners<Grant>>),
     /// The result of [`Query::Connected`].
     Connected(u32),
     /// The result of [`Query::Personals`].
-    Personals(Vec<Held<Personal>>),
+    Personals(Vec<WithOwners<Personal>>),
     /// The result of [`Query::SecretUses`].
     SecretUses(Vec<(Digest, UnixTime)>),
     /// The result of [`Query::SealKeys`].
@@ -152,9 +153,9 @@ pub enum Rows {
     Events(Vec<Noted>),
     /// The result of [`Query::Counts`].
     Counts(Counts),
-    /// To [`Query::Jobs`].
+    /// The result of [`Query::Jobs`].
     Jobs(Vec<Job>),
-    /// To [`Query::JobCounts`], in the order of kinds and states.
+    /// The result of [`Query::JobCounts`], in the order of kinds and states.
     JobCounts(Vec<JobCount>),
     /// The result of [`Query::Schema`]; `None` for a store without a schema.
     Schema(Option<u32>),
@@ -176,7 +177,7 @@ pub struct Application {
 /// The number of rows in each table, and other figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// `memory` or `sqlite`.
+    /// The kind of store: `memory`, `sqlite` or `postgres`.
     pub backend: &'static str,
     /// The schema version; `None` for a store without a schema.
     pub schema: Option<u32>,
@@ -309,7 +310,7 @@ impl dyn Store + '_ {
         client: Option<ClientKey>,
         live_at: Option<UnixTime>,
         rows_max: usize,
-    ) -> Result<Vec<Held<Grant>>, Fault> {
+    ) -> Result<Vec<WithOwners<Grant>>, Fault> {
         match self.list(&Query::Grants { user, client, live_at, rows_max }).await? {
             Rows::Grants(rows) => Ok(rows),
             _ => Err(mismatch()),
@@ -331,7 +332,7 @@ impl dyn Store + '_ {
     ///
     /// # Errors
     /// Those of [`Store::list`].
-    pub async fn personals(&self, user: Option<UserKey>) -> Result<Vec<Held<Personal>>, Fault> {
+    pub async fn personals(&self, user: Option<UserKey>) -> Result<Vec<WithOwners<Personal>>, Fault> {
         match self.list(&Query::Personals { user }).await? {
             Rows::Personals(rows) => Ok(rows),
             _ => Err(mismatch()),

@@ -1,6 +1,6 @@
-//! What is asked of every table, in words that both kinds of SQL understand.
+//! Statements about all tables that both SQLite and PostgreSQL understand.
 
-/// The tables, in the order in which people ask for them.
+/// The tables, in the order in which they are shown.
 pub(crate) const TABLES: [&str; 16] = [
     "clients",
     "users",
@@ -20,20 +20,21 @@ pub(crate) const TABLES: [&str; 16] = [
     "events",
 ];
 
-/// Identifiers that a client and a user share. So many are enough to say that there are some.
+/// Finds identifiers that a client and a user share, up to a number that is enough for a warning.
 pub(crate) const SHARED_IDS: &str = "SELECT c.client_id FROM clients AS c JOIN users AS u ON u.sub = c.client_id \
     ORDER BY c.client_id LIMIT 20";
 
-/// How one asks when the first and the last row of a table were made.
+/// The query for the times of the first and the last row of a table.
 pub(crate) struct Ages {
-    /// The statement, which both kinds of SQL understand.
+    /// The statement.
     pub(crate) sql: String,
-    /// Are two look-ups enough? Else the whole table is read.
+    /// True if the statement needs only two look-ups. Otherwise it reads the whole table.
     pub(crate) is_by_key: bool,
 }
 
-/// When the first and the last row of a table were made; none for a table whose rows have no time. Ids and keys grow with
-/// time, so two look-ups are enough where there is an id. `in_document` is how the time is read out of a document.
+/// Returns the query for the times of a table's first and last row; `None` if its rows have no time. Ids and keys grow
+/// with time, so two look-ups are enough for a table with ids. `in_document` is the SQL expression that reads the time
+/// from a document.
 pub(crate) fn ages(table: &str, in_document: &str) -> Option<Ages> {
     let (time, key) = match table {
         "clients" | "users" => (in_document, Some("key")),
@@ -50,7 +51,7 @@ pub(crate) fn ages(table: &str, in_document: &str) -> Option<Ages> {
     Some(Ages { sql: format!("SELECT min({time}), max({time}) FROM {table}{ends}"), is_by_key: key.is_some() })
 }
 
-/// The statement for [`crate::Query::GreatestId`], which both kinds of SQL understand. An id below zero ran over.
+/// Returns the statement for [`crate::Query::GreatestId`]. A negative id overflowed.
 pub(crate) fn greatest_id_sql() -> String {
     let tables = [
         ("clients", "key"),

@@ -19,7 +19,7 @@ fn without_circumstances(authorization: Authorization) -> Authorization {
     Authorization { circumstances: Circumstances::default(), ..authorization }
 }
 
-/// Runs every test of this file on a store with [`furnish`]ed rows, beside which `sql` changes the same database.
+/// Runs every test of this file on a store with the rows of [`furnish`]. `sql` changes the same database directly.
 async fn check(store: &dyn Store, mut sql: impl FnMut(&str)) {
     furnish(store).await;
     rows_of_an_older_version_are_read_from_their_columns(store, &mut sql).await;

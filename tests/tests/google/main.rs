@@ -349,7 +349,7 @@ fn another_browser_cannot_be_given_the_answer_rfc_6749_10_12() {
 }
 
 #[test]
-fn whatever_goes_wrong_comes_back_to_the_sign_in_page_with_the_errand() {
+fn whatever_goes_wrong_comes_back_to_the_sign_in_page_with_the_pending_visit() {
     let google = Google::start();
     let grantry = started(&google);
     add_user(&grantry, "bob@example.com", &[]);
@@ -363,7 +363,7 @@ fn whatever_goes_wrong_comes_back_to_the_sign_in_page_with_the_errand() {
         let state = state(&browser.press(page));
         let answer = browser.back(&form(&[&[("state", state.as_str())], more].concat()));
         assert!(answer.status == 400 && answer.body.contains(words), "{words}: {answer:?}");
-        assert!(answer.body.contains("to continue to"), "the errand is still there");
+        assert!(answer.body.contains("to continue to"), "the pending visit is still there");
         answer
     };
     page = refused(&mut browser, &page, &[("error", "access_denied")], "You did not let Google");

@@ -2,6 +2,7 @@
 
 mod absences;
 mod circles;
+mod guides;
 mod musts;
 mod names;
 mod pages;
@@ -26,6 +27,7 @@ const RULES: &[Rule] = &[
     ("pages", pages::check),
     ("wildcards", wildcards::check),
     ("circles", circles::check),
+    ("documents", guides::check),
 ];
 
 pub(crate) fn run() -> ExitCode {

@@ -1,9 +1,8 @@
 //! Checks that every name in a reply can have a value there. A name that never has one is refused, because its member
 //! would silently be missing from every answer.
 
-use protocol::line::ReplyKind;
 use protocol::resource::attributes::is_reserved;
-use protocol::wire::Field;
+use protocol::wire::{Field, ReplyKind};
 
 use crate::file::File;
 use crate::problem::listed;
@@ -61,9 +60,9 @@ fn uses(reply: &ReplyRules, at: usize, dialect: &Dialect) -> Vec<Use> {
         uses.push(Use::Answer(ReplyKind::Token));
     }
     for address in dialect.addresses.iter().filter(|own| own.reply == Some(at)) {
-        // An endpoint answers with the kind of reply that has its name. The authorization endpoint, which has none, sends the
-        // browser on.
-        uses.push(ReplyKind::from_name(address.endpoint.row().name).map_or(Use::HandOff, Use::Answer));
+        // The answer of an endpoint has its name. The authorization endpoint has no answer of its own.
+        let kind = ReplyKind::from_name(address.endpoint.row().name);
+        uses.push(kind.map_or(Use::HandOff, Use::Answer));
     }
     uses
 }

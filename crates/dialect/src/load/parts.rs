@@ -12,8 +12,8 @@ use crate::file::{BearerTable, ClientTable, File, ScopeTable, ScreenTable, Token
 use crate::problem::suggestion;
 use crate::reader::{Reader, Text};
 use crate::rules::{
-    BearerRules, Challenge, ClientRules, GrantRules, Limit, LimitBy, LimitHeaders, LimitRules, Place, ReplyRules,
-    ScreenRules, TokenRules,
+    BearerRules, Challenge, ClientRules, GrantRules, Limit, LimitBy, LimitHeaders, LimitRules, ReplyRules, ScreenRules,
+    TokenLocation, TokenRules,
 };
 
 /// RFC 6749 §4.1.2: "A maximum authorization code lifetime of 10 minutes is RECOMMENDED." No dialect can go beyond.
@@ -222,11 +222,11 @@ pub(super) fn bearer(table: &BearerTable, reader: &mut Reader<'_>) -> BearerRule
     for place in &table.accept {
         let is_name = |name: &str| !name.is_empty() && name.bytes().all(is_token_byte);
         let parsed = match place.value.split_once(':') {
-            Some(("header", name)) if is_name(name) => Some(Place::Header(name.to_ascii_lowercase())),
-            Some(("query", name)) if is_name(name) => Some(Place::Query(name.to_owned())),
-            Some(("form", name)) if is_name(name) => Some(Place::Form(name.to_owned())),
-            None if place.value == "raw" => Some(Place::Raw),
-            None if is_name(&place.value) => Some(Place::Scheme(place.value.clone())),
+            Some(("header", name)) if is_name(name) => Some(TokenLocation::Header(name.to_ascii_lowercase())),
+            Some(("query", name)) if is_name(name) => Some(TokenLocation::Query(name.to_owned())),
+            Some(("form", name)) if is_name(name) => Some(TokenLocation::Form(name.to_owned())),
+            None if place.value == "raw" => Some(TokenLocation::Raw),
+            None if is_name(&place.value) => Some(TokenLocation::Scheme(place.value.clone())),
             _ => None,
         };
         match parsed {

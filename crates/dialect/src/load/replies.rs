@@ -1,15 +1,14 @@
 //! Loads replies and errors: compiles their templates, and checks that every reply that is needed exists.
 
-use protocol::line::ReplyKind;
-use protocol::model::GrantType;
 use protocol::refusal::ErrorKind;
+use protocol::wire::ReplyKind;
 
 use super::checks::{check_owned, is_token_byte, one_of};
 use crate::escape::Language;
 use crate::file::{File, ReplyTable};
 use crate::problem::suggestion;
 use crate::reader::{Reader, Text};
-use crate::rules::{Delivery, Dialect, ErrorRules, ReplyRules, Shape};
+use crate::rules::{ANSWERS, Delivery, Dialect, ErrorRules, ReplyRules, Shape};
 use crate::template::{Json, Pairs, Text as TextTemplate};
 
 pub(super) fn replies(file: &File, reader: &mut Reader<'_>) -> Vec<ReplyRules> {
@@ -172,11 +171,7 @@ fn needed(dialect: &Dialect) -> Vec<&str> {
         names.extend(address.reply.map(|at| dialect.replies[at].name.as_str()));
     }
     for grant in &dialect.grants {
-        match grant {
-            GrantType::AuthorizationCode => names.push("code"),
-            GrantType::Implicit => names.push("implicit"),
-            GrantType::RefreshToken | GrantType::ClientCredentials | GrantType::Password | GrantType::Assertion => {}
-        }
+        names.extend(ANSWERS.iter().filter(|(own, _)| own == grant).map(|(_, kind)| kind.as_str()));
         names.extend(dialect.words_of(*grant).and_then(|own| own.reply).map(|at| dialect.replies[at].name.as_str()));
     }
     names.extend(dialect.errors.iter().map(|error| dialect.replies[error.reply].name.as_str()));

@@ -2,16 +2,15 @@
 //! parameters cannot arrive, a reply that lacks its essential member.
 
 use protocol::endpoint::Endpoint;
-use protocol::line::ReplyKind;
 use protocol::model::{ClientKind, GrantType};
 use protocol::scope::Scope;
-use protocol::wire::{Field, Param};
+use protocol::wire::{Field, Param, ReplyKind};
 
 use super::parts::{is_port, port};
 use crate::file::{EndpointTable, File};
 use crate::problem::suggestion;
 use crate::reader::{Reader, Text};
-use crate::rules::{Address, Dialect, Place, ReplyRules, Shape};
+use crate::rules::{ANSWERS, Address, Dialect, ReplyRules, Shape, TokenLocation};
 use crate::tree::Spot;
 use crate::value::Name;
 
@@ -84,24 +83,13 @@ fn check_authorize(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     }
 }
 
-/// Returns the parameters that only requests of this grant have.
-fn own_params(grant: GrantType) -> &'static [Param] {
-    match grant {
-        GrantType::AuthorizationCode => &[Param::Code],
-        GrantType::RefreshToken => &[Param::RefreshToken],
-        GrantType::Password => &[Param::Username, Param::Password],
-        GrantType::Assertion => &[Param::Assertion],
-        _ => &[],
-    }
-}
-
 /// Reports a grant whose requests cannot carry a parameter that every token endpoint needs.
 fn check_grants_needs(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     let tokens: Vec<&Address> = dialect.addresses.iter().filter(|own| own.endpoint == Endpoint::Token).collect();
     for grant in dialect.grants.iter().filter(|grant| !grant.row().words.is_empty()) {
         let is_of_another = |param: &Param| {
             let others = GrantType::ALL.iter().filter(|other| *other != grant);
-            others.into_iter().any(|other| own_params(*other).contains(param))
+            others.into_iter().any(|other| other.row().needs.contains(param))
         };
         let lacking = |address: &Address| {
             let is_assumed = |param: &Param| address.assume.iter().any(|(own, _)| own == param);
@@ -149,8 +137,7 @@ fn check_replies(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
         reader.note(spot, format!("`reply.{}` has no `${field}`, {why}: add `{example}` to its body", reply.name));
     };
     let offers = |grant| dialect.grants.contains(&grant);
-    let answers = [(GrantType::AuthorizationCode, ReplyKind::Code), (GrantType::Implicit, ReplyKind::Implicit)];
-    for (_, kind) in answers.iter().filter(|(grant, _)| offers(*grant) && dialect.at(Endpoint::Authorize).is_some()) {
+    for (_, kind) in ANSWERS.iter().filter(|(grant, _)| offers(*grant) && dialect.at(Endpoint::Authorize).is_some()) {
         let Some(reply) = dialect.reply(*kind) else { continue };
         match kind {
             ReplyKind::Code => lacks(reply, Field::Code, "so that no application could get a token"),
@@ -208,7 +195,7 @@ fn check_places(dialect: &Dialect, address: &Address, table: &EndpointTable, tol
                     \"query\" to `from`, or take \"GET\" out of `methods`";
         told(spot, text.to_owned());
     }
-    let is_readable = |place: &Place| has_body || !matches!(place, Place::Form(_));
+    let is_readable = |place: &TokenLocation| has_body || !matches!(place, TokenLocation::Form(_));
     if row.takes_bearer && !dialect.bearer.accept.iter().any(is_readable) {
         let text = "cannot be asked: by its methods an access token can stand in none of the places of `bearer.accept`. \
                     Add \"Bearer\" there, or \"POST\" to `methods`";

@@ -1,16 +1,16 @@
-//! What people may do with their account, and by what they must have proven who they are.
+//! Tests of the account judge: each action, and the proof of identity that it needs.
 
 use super::*;
 use crate::crypto::keys::{Presented, TokenKind};
 use crate::line::{Changes, OwnedCounts, Write};
-use crate::model::{Held, Identity, Session, UserKey};
+use crate::model::{Identity, Session, UserKey, WithOwners};
 use crate::sample::{self, World};
 use crate::secret::Digest;
 use crate::time::UnixTime;
 
 const NEW: &str = "a violet harbour at noon";
 
-/// `user`, who signed in a moment ago by `amr`, does something.
+/// Judges an action of `user`, who has just signed in by the methods `amr`. `set` changes the world first.
 fn done_by(user: User, amr: Vec<Amr>, act: Act, set: impl FnOnce(&mut World)) -> (Result<Account, Refusal>, Changes) {
     let mut world = World::new();
     let minted = world.mint(TokenKind::Session);
@@ -28,7 +28,7 @@ fn done_by(user: User, amr: Vec<Amr>, act: Act, set: impl FnOnce(&mut World)) ->
         agent: String::new(),
     };
     world.facts.session =
-        Some(Held { row: session, client: None, user: Some(Arc::new(user)), is_grant_revoked: false });
+        Some(WithOwners { row: session, client: None, user: Some(Arc::new(user)), is_grant_revoked: false });
     set(&mut world);
     let presented = Some(Presented { id: minted.id, digest: minted.digest });
     let browser = Digest::of(b"browser");
@@ -40,7 +40,7 @@ fn done_by(user: User, amr: Vec<Amr>, act: Act, set: impl FnOnce(&mut World)) ->
 fn no(judged: (Result<Account, Refusal>, Changes)) -> Option<No> {
     let (verdict, changes) = judged;
     let no = verdict.err().map(|refusal| refusal.no);
-    // A refusal writes nothing but that somebody was here, or guessed.
+    // A refusal writes only that the session was used, or that an attempt failed.
     let is_harmless =
         |write: &Write| matches!(write, Write::TouchSession { .. } | Write::CountFailure { .. } | Write::Note(_));
     assert!(no.is_none() || changes.writes.iter().all(is_harmless), "{changes:?}");
@@ -89,11 +89,11 @@ fn who_has_no_password_sets_a_first_one_after_a_fresh_sign_in_elsewhere() {
     verdict.expect("they came a moment ago");
     let (user, session) = written(&changes);
     assert!(password::is_right(user.password.as_deref().unwrap(), &Secret::new(NEW)));
-    // Having set it is not having typed it: the next change asks for it.
+    // Setting a password does not prove it. The next sensitive change asks for it.
     assert_eq!(session.amr, [Amr::Fed]);
     let late = |world: &mut World| world.now = UnixTime(1900);
     assert_eq!(no(done_by(without_password(), vec![Amr::Fed], new_password(""), late)), Some(No::SignInAgain));
-    // Who has one needs it, however they came.
+    // A user with a password needs it, whichever way they signed in.
     let act = new_password("");
     assert_eq!(no(done_by(sample::user(), vec![Amr::Fed], act, |_| {})), Some(No::PasswordCurrentWrong));
 }
@@ -107,10 +107,10 @@ fn the_word_of_an_issuer_elsewhere_does_not_confirm_who_has_a_password_asvs_7_5_
     assert_eq!(no(done_by(without_password(), vec![Amr::Fed], Act::EnrolTotp, |_| {})), None);
     let allowed = |world: &mut World| world.policy.session.is_upstream_confirming = true;
     assert_eq!(no(done_by(sample::user(), vec![Amr::Fed], Act::EnrolTotp, allowed)), None);
-    // Age comes first: signing in again is wanted either way.
+    // The age of the sign-in is checked first, because either refusal leads to a new sign-in.
     let late = |world: &mut World| world.now = UnixTime(1900);
     assert_eq!(no(done_by(sample::user(), vec![Amr::Fed], Act::EnrolTotp, late)), Some(No::SignInAgain));
-    // What is not sensitive needs none of it.
+    // A change that is not sensitive needs neither.
     assert_eq!(no(done_by(sample::user(), vec![Amr::Fed], Act::Rename("A".into()), |_| {})), None);
 }
 
@@ -134,11 +134,11 @@ fn name() -> IdentityName {
     IdentityName { issuer: ISSUER.into(), subject: "alice-there".into() }
 }
 
-/// Alice, who has so many links, takes one away.
+/// Alice, who has `links` links, removes one.
 fn unlinked(user: User, amr: Amr, links: u32, owner: Option<UserKey>) -> (Result<Account, Refusal>, Changes) {
     done_by(user, vec![amr], Act::Unlink(name()), |world| {
         world.facts.owned_counts = Some(OwnedCounts { identities: links, ..OwnedCounts::default() });
-        world.facts.identity = owner.map(|user| Held {
+        world.facts.identity = owner.map(|user| WithOwners {
             row: Identity { name: name(), user, linked_at: UnixTime(10) },
             client: None,
             user: None,
@@ -154,7 +154,7 @@ fn a_link_is_taken_away_and_all_other_sessions_end_with_it() {
     assert!(matches!(verdict.unwrap().done, Done::Changed));
     let names = sample::names(&changes);
     assert_eq!(names, "Rely, PutUser, DropIdentity, Note identity_unlinked, EndSession, PutSession, EndSessions");
-    // The account's row is written, so that of two who take away the last two links one looks again.
+    // The account's row is written, so that one of two concurrent removals is judged again.
     assert_eq!(written(&changes).0.version, sample::user().version + 1);
 }
 
@@ -173,18 +173,18 @@ fn a_link_is_taken_away_by_its_owner_who_confirmed_it_alone() {
     assert_eq!(no(unlinked(sample::user(), Amr::Pwd, 1, None)), Some(No::IdentityUnknown));
 }
 
-/// What an act asks for before it is done.
+/// The proof of identity that an action needs.
 #[derive(Debug, PartialEq)]
 enum Proof {
-    /// Nothing but to be signed in.
+    /// A live session.
     Session,
     /// A recent sign-in.
     Recent,
-    /// The password, typed into the form itself.
+    /// The password, typed into the form of the action.
     Password,
 }
 
-/// A new act does not compile before this says what it asks for.
+/// Returns the proof that an action needs. A new action does not compile until it is listed here.
 fn proof_of(act: &Act) -> Proof {
     match act {
         Act::View | Act::SignOut | Act::Rename(_) | Act::Disconnect(_) => Proof::Session,
@@ -199,7 +199,7 @@ fn proof_of(act: &Act) -> Proof {
     }
 }
 
-/// A reference to a session of the sample user.
+/// Returns a reference to a session of the sample user.
 fn reference(id: i64) -> String {
     session_reference(SessionId(id), &sample::user(), &World::new().keys, &mut Entropy::seeded([3; 32], 1))
 }
@@ -221,7 +221,8 @@ fn acts() -> Vec<Act> {
     ]
 }
 
-/// A user with a second factor, where the act is about that.
+/// Returns a user who can do the action, and the methods of their sign-in: with a second factor if the action is about
+/// it.
 fn user_for(act: &Act) -> (User, Vec<Amr>) {
     if !matches!(act, Act::RemoveTotp { .. } | Act::RenewRecovery) {
         return (sample::user(), vec![Amr::Pwd]);
@@ -259,7 +260,7 @@ fn sessions_other_than_ones_own_are_ended_after_a_recent_sign_in_asvs_7_5_2() {
         assert_eq!(no(done_by(sample::user(), vec![Amr::Fed], act.clone(), |_| {})), Some(No::PasswordNeeded));
         assert_eq!(no(done_by(sample::user(), vec![Amr::Pwd], act, |_| {})), None);
     }
-    // One's own, whose id is that of the first token that the world makes.
+    // The own session, whose id is that of the first token that the world makes.
     let own = World::new().mint(TokenKind::Session).id;
     let (verdict, _) = done_by(sample::user(), vec![Amr::Pwd], Act::EndSession(reference(own)), late);
     assert!(matches!(verdict.unwrap().done, Done::SignedOut));
@@ -276,14 +277,15 @@ fn a_form_is_taken_from_the_person_and_the_browser_that_it_was_shown_to() {
     assert_eq!(seal.check(&browser, Some(sample::user().key)), Ok(()));
     assert_eq!(seal.check(&browser, None), Ok(()));
     assert_eq!(seal.check(&Digest::of(b"other"), Some(sample::user().key)), Err(No::PageStale));
-    // Bob signed in meanwhile, and the browser's cookie is another one since.
+    // Bob has signed in meanwhile, which changed the browser's cookie.
     assert_eq!(seal.check(&Digest::of(b"other"), Some(UserKey(7))), Err(No::PageOfOther));
     assert_eq!(seal.check(&browser, Some(UserKey(7))), Err(No::PageOfOther));
     assert_eq!(FormSeal::open(&sealed, UnixTime(1000 + 30 * 60), &keys), Err(No::PageStale));
     assert_eq!(FormSeal::open(&sealed[1..], UnixTime(1001), &keys), Err(No::PageStale));
 }
 
-/// An issuer that never says when it authenticated somebody is what a person confirms by who has nothing else, for a while.
+/// A user without a password and second factor confirms by a sign-in at the identity provider, also at one that never
+/// sends `auth_time`, for as long as a sign-in counts as recent.
 #[test]
 fn coming_back_from_an_issuer_that_says_no_time_confirms_only_who_has_nothing_else() {
     let judged = |user: User, amr: Vec<Amr>, now| {

@@ -1,4 +1,4 @@
-//! Row 6 of the table: does what the user allowed cover what is asked for?
+//! Row 6 of the table in [`crate::authorize`]: whether the stored consent of a user covers an authorization request.
 
 use super::request::{Request, ResponseType};
 use super::return_path::ReturnPath;
@@ -8,7 +8,7 @@ use crate::person::sign_in::Signed;
 use crate::resource_indicator;
 use crate::scope::Scope;
 
-/// May the user go unasked?
+/// Returns true if the request may be granted without the consent page.
 pub(super) fn is_given(way: &ReturnPath<'_>, request: &Request, turn: &Turn<'_>) -> bool {
     // RFC 6749 §10.2: "The authorization server SHOULD NOT process repeated authorization requests automatically (without
     // active resource owner interaction) without authenticating the client or relying on other measures to ensure that
@@ -17,9 +17,9 @@ pub(super) fn is_given(way: &ReturnPath<'_>, request: &Request, turn: &Turn<'_>)
         && (way.client.is_first_party || (is_covered(way, request, turn) && !request.is_prompt_consent))
 }
 
-/// Can nobody else have made the request? A confidential client proves itself when it redeems the code; a public one, or
-/// one that gets a token at once, is known by an https address that is its own. Loopback ports and schemes on a device are
-/// anybody's.
+/// Returns true if only the registered client can receive the answer. A confidential client proves its identity when it
+/// redeems the code. A public client, or one that gets its access token at once (implicit grant), needs an https
+/// redirect URI. Any program on the device can listen on a loopback port or claim a private-use URI scheme.
 fn is_identity_assured(way: &ReturnPath<'_>, request: &Request) -> bool {
     let proves_itself = way.client.kind == ClientKind::Confidential && request.response_type == ResponseType::Code;
     proves_itself || way.to.as_str().starts_with("https://")
@@ -33,24 +33,26 @@ fn is_covered(way: &ReturnPath<'_>, request: &Request, turn: &Turn<'_>) -> bool 
     })
 }
 
-/// An empty list is the widest: a token without resources is good at all of them.
+/// Returns true if every resource in `asked` (RFC 8707) is among those in `known`. An empty list stands for all
+/// resources, because a token without an audience is valid at every one.
 fn is_audience_within(asked: &[String], known: &[String]) -> bool {
     known.is_empty() || (!asked.is_empty() && asked.iter().all(|asked| resource_indicator::is_among(known, asked)))
 }
 
-/// What of the scope is new to this user and client.
+/// Returns the requested scopes that the user has not yet granted to the client, directly or by implication.
 pub(super) fn added(way: &ReturnPath<'_>, request: &Request, turn: &Turn<'_>) -> Scope {
     let known = way.consent().map(|known| turn.policy.scope.closure(&known.permission.scope));
     request.permission.scope.without(&known.unwrap_or_default())
 }
 
-/// Adds the precondition that the consent is unchanged. A consent that is withdrawn meanwhile counts no more.
+/// Adds the precondition that the consent is unchanged, so that a decision made just before a withdrawal is not
+/// committed.
 pub(super) fn rely(way: &ReturnPath<'_>, signed: &Signed, turn: &mut Turn<'_>) {
     let id = way.consent().map(|known| known.id);
     turn.rely(Rely::Consent { user: signed.user.key, client: way.client.key, id });
 }
 
-/// Remembers what the user allows now, together with what they allowed before.
+/// Writes the consent: what the user allows now, merged with what the same user allowed the client before.
 pub(super) fn remember(way: &ReturnPath<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) {
     let (known, asked) = (way.consent(), &request.permission);
     let permission = known.map_or_else(|| asked.clone(), |known| widened(&known.permission, asked));
@@ -66,7 +68,7 @@ pub(super) fn remember(way: &ReturnPath<'_>, request: &Request, signed: &Signed,
     turn.note(EventKind::ConsentGiven, Some(signed.user.key), Some(way.client.key), asked.scope.as_str());
 }
 
-/// Everything that either permission allows.
+/// Returns the union of two permissions, scopes and resources. An empty list of resources stands for all of them.
 fn widened(known: &Permission, asked: &Permission) -> Permission {
     let audience = if known.audience.is_empty() || asked.audience.is_empty() {
         Vec::new()

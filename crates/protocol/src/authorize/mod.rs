@@ -1,4 +1,5 @@
-//! The authorization endpoint, RFC 6749 §3.1, as one function over a browser's visit.
+//! The authorization endpoint, RFC 6749 §3.1, as one function that judges each request of a browser by the rows of a
+//! table.
 //!
 //! | # | must hold | else | under `prompt=none` |
 //! |--:|---|---|---|
@@ -10,8 +11,8 @@
 //! | 6 | consent covers the scopes | ask for it | return `consent_required` |
 //! | 7 | | return a code | return a code |
 //!
-//! Rows 4 and 5 are the table of [`crate::person::sign_in`]. The answer to a page is judged by the same function:
-//! [`Visit::decide`] takes the answer in, and then asks [`Visit::next`] again.
+//! Rows 4 and 5 are judged by [`crate::person::sign_in`]. When the user answers a page, [`Visit::decide`] judges the
+//! answer first. Then it calls `Visit::next`, which starts again at row 1 and finds the next page or the redirect.
 
 mod consent;
 mod precheck;
@@ -28,37 +29,38 @@ use return_path::ReturnPath;
 
 use crate::crypto::keys::TokenKind;
 use crate::line::{AccountKey, Facts, Key, Rely, Turn, Wants, Write};
-use crate::line::{Call, Reply, ReplyKind};
+use crate::line::{Call, Reply};
 use crate::model::{
     Authorization, Circumstances, Client, Code, CodeId, EventKind, GrantId, Permission, SessionId, UserKey,
 };
-use crate::person::browser::{Ask, Browse, Caller, Cookie, Errand, Goal, Page, Step, renewed_browser};
+use crate::person::browser::{Ask, Browse, Caller, Cookie, Goal, Page, PendingVisit, Step, renewed_browser};
 use crate::person::sign_in::{Next, Progress, Proof, Question, SignIn, Signed, Taken};
 use crate::refusal::{No, Refusal};
 use crate::scope::Scope;
 use crate::secret::Digest;
 use crate::token::issue::{self, NewGrant};
-use crate::wire::{Field, Fields, Param};
+use crate::wire::{Field, Fields, Param, ReplyKind};
 
-/// A browser's visit: an errand, and the answer to the last page if there was one.
+/// One request of a browser on its way to an authorization: the pending visit, and the user's answer if a page was
+/// submitted.
 #[derive(Debug)]
 pub struct Visit {
-    /// What the browser came for.
-    pub errand: Errand,
-    /// Who it is.
+    /// The pending visit: what the browser came for, and how far its sign-in is.
+    pub pending: PendingVisit,
+    /// The browser: its session, its cookie, and the users who know it as a device.
     pub caller: Caller,
-    /// The network address, as it is counted for brute force.
+    /// The client's network address, in the form in which failed attempts are counted.
     pub address: String,
-    /// What it answered.
+    /// The submitted answer to a page; `None` if the browser only opens a page.
     pub answer: Option<Answer>,
 }
 
 /// A user's answer to a page.
 #[derive(Debug)]
 pub enum Answer {
-    /// To [`Page::SignIn`] or [`Page::SecondFactor`].
+    /// The answer to [`Page::SignIn`] or [`Page::SecondFactor`].
     Proof(Proof),
-    /// To [`Page::Consent`].
+    /// The answer to [`Page::Consent`].
     Consent {
         /// True if the user allows the access.
         is_approved: bool,
@@ -75,7 +77,7 @@ impl Call for Visit {
             Some(Answer::Proof(proof)) => self.signing_in(None).want(proof, &mut wants),
             _ => wants.account(session.map(AccountKey::Session)),
         }
-        if let Goal::Authorize(params) = &self.errand.goal
+        if let Goal::Authorize(params) = &self.pending.goal
             && let Some(client_id) = params.value(Param::ClientId)
         {
             wants.add(Key::Consent(client_id.to_owned()));
@@ -89,8 +91,8 @@ impl Call for Visit {
             None => self.next(signed.as_ref(), None, facts, turn).map(keep),
             Some(Answer::Proof(proof)) => self.take(proof, signed, facts, turn),
             Some(Answer::Consent { is_approved }) => {
-                // The page was about somebody; if another person has signed in since, it is no answer.
-                let is_theirs = signed.as_ref().is_some_and(|signed| self.errand.user == Some(signed.user.key));
+                // The consent page was shown to one user. Ignore the answer if another user has signed in since.
+                let is_theirs = signed.as_ref().is_some_and(|signed| self.pending.user == Some(signed.user.key));
                 let decision = is_theirs.then_some(*is_approved);
                 self.next(signed.as_ref(), decision, facts, turn).map(keep)
             }
@@ -107,7 +109,8 @@ fn keep(step: Step) -> Browse {
 }
 
 impl Visit {
-    /// What the browser must do next, for whoever is signed in, given their decision if they made one.
+    /// Returns what the browser must do next. `signed` is the signed-in user, if any. `decision` is the user's answer
+    /// to the consent page: `Some(true)` allows the access, `None` means that there is no answer.
     fn next(
         &self,
         signed: Option<&Signed>,
@@ -115,7 +118,7 @@ impl Visit {
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Result<Step, Refusal> {
-        match &self.errand.goal {
+        match &self.pending.goal {
             Goal::Page(path) => Ok(self.next_to_page(path, signed, turn)),
             Goal::Authorize(params) => {
                 let way = ReturnPath::find(params, facts, turn)?;
@@ -152,8 +155,9 @@ impl Visit {
             }
             Next::Ask(question) => return self.put(question, Some(way.client), turn),
         };
-        // The page said what it would allow; if the request has come to mean something else since, it is no answer.
-        let decision = decision.filter(|_| self.errand.shown.as_ref() == Some(&request.permission));
+        // The answer counts only for the permission that the page showed. The same request can mean something else by
+        // now, for example after the client's scopes changed.
+        let decision = decision.filter(|_| self.pending.shown.as_ref() == Some(&request.permission));
         match decision {
             Some(false) => {
                 let scope = request.permission.scope.as_str();
@@ -161,7 +165,8 @@ impl Visit {
                 return way.back(Err(No::UserDenied.into()), turn);
             }
             Some(true) => consent::remember(way, request, signed, turn),
-            // Who goes back to the page finds it there, although it was answered.
+            // Show the consent page again to a user who goes back to it, although the stored consent covers the request
+            // by now.
             None if !self.was_shown(request, signed) && consent::is_given(way, request, turn) => {}
             None if request.is_prompt_none => return way.back(Err(No::ConsentNeeded.into()), turn),
             None => return self.ask_consent(way, request, signed, turn),
@@ -172,24 +177,24 @@ impl Visit {
         }
     }
 
-    /// Returns true if the browser comes with a consent page that this person was shown for this request.
+    /// Returns true if the browser opens the address of a consent page that was shown to this user for this request.
     fn was_shown(&self, request: &Request, signed: &Signed) -> bool {
-        let is_theirs = self.errand.user == Some(signed.user.key);
-        is_theirs && self.answer.is_none() && self.errand.shown.as_ref() == Some(&request.permission)
+        let is_theirs = self.pending.user == Some(signed.user.key);
+        is_theirs && self.answer.is_none() && self.pending.shown.as_ref() == Some(&request.permission)
     }
 
-    /// The sign-in of this visit, for `client` if an application asks.
+    /// Returns the sign-in of this visit. `client` is the application that asks for it, if any.
     fn signing_in(&self, client: Option<&Arc<Client>>) -> SignIn<'_> {
         SignIn {
-            demand: self.errand.demand(),
-            progress: &self.errand.progress,
+            demand: self.pending.demand(),
+            progress: &self.pending.progress,
             caller: &self.caller,
             address: &self.address,
             client: client.map(|client| client.key),
         }
     }
 
-    /// Takes in the answer to a question of the sign-in, and says what comes next.
+    /// Judges the answer to a sign-in page or a second-factor page, and returns what the browser must do next.
     fn take(
         &self,
         proof: &Proof,
@@ -197,7 +202,7 @@ impl Visit {
         facts: &Facts,
         turn: &mut Turn<'_>,
     ) -> Result<Browse, Refusal> {
-        // A request that has no way back is refused before anybody types a password for it.
+        // Refuse a request without a usable client or redirect URI before judging the password.
         let client = self.asking_client(facts, turn)?;
         match self.signing_in(client).take(proof, signed, facts, turn) {
             Taken::Again(question) => Ok(keep(self.put(question, client, turn))),
@@ -209,29 +214,29 @@ impl Visit {
         }
     }
 
-    /// The same visit in the session that a good answer began.
+    /// Returns the same visit as it continues in the session that a correct answer began.
     fn after(&self, cookie: &Cookie, progress: Progress) -> Self {
         let browser = match cookie {
             Cookie::Set(session, ..) => Digest::of(renewed_browser(session).as_bytes()),
             Cookie::Keep | Cookie::Clear => self.caller.browser,
         };
         Self {
-            errand: Errand { progress, ..self.errand.clone().anew() },
+            pending: PendingVisit { progress, ..self.pending.clone().anew() },
             caller: Caller { browser, ..self.caller.clone() },
             address: self.address.clone(),
             answer: None,
         }
     }
 
-    /// The application that asks, if one does.
+    /// Returns the client of an authorization request; `None` if the browser goes to one of the server's own pages.
     fn asking_client<'f>(&'f self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Option<&'f Arc<Client>>, Refusal> {
-        match &self.errand.goal {
+        match &self.pending.goal {
             Goal::Authorize(params) => ReturnPath::find(params, facts, turn).map(|way| Some(way.client)),
             Goal::Page(_) => Ok(None),
         }
     }
 
-    /// Puts a question of the sign-in on its page.
+    /// Returns the step that shows the page for a question of the sign-in.
     fn put(&self, question: Question, client: Option<&Arc<Client>>, turn: &mut Turn<'_>) -> Step {
         let client = client.cloned();
         match question {
@@ -258,13 +263,13 @@ impl Visit {
     }
 
     fn ask(&self, page: Page, user: Option<UserKey>, shown: Option<Permission>, turn: &mut Turn<'_>) -> Step {
-        let errand = Errand { user, shown, ..self.errand.clone() };
-        let seal = errand.seal(&turn.policy.dialect, &self.caller.browser, turn.now, turn.keys, &mut turn.entropy);
+        let pending = PendingVisit { user, shown, ..self.pending.clone() };
+        let seal = pending.seal(&turn.policy.dialect, &self.caller.browser, turn.now, turn.keys, &mut turn.entropy);
         Step::Ask(Ask { page, seal })
     }
 }
 
-/// What the signed-in user authorizes the client to do.
+/// Returns what the signed-in user authorizes the client to do, for the code or the grant to keep.
 fn authorization(way: &ReturnPath<'_>, request: &Request, signed: &Signed) -> Authorization {
     Authorization {
         user: signed.user.key,
@@ -279,7 +284,8 @@ fn authorization(way: &ReturnPath<'_>, request: &Request, signed: &Signed) -> Au
     }
 }
 
-/// RFC 6749 §4.2.2: an access token at once. It belongs to a grant of its own, so that the user can end it.
+/// Issues an access token from the authorization endpoint: the implicit grant, RFC 6749 §4.2.2. The token gets a grant
+/// row of its own, so that the user can end it on the account page.
 fn issue_token(way: &ReturnPath<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) -> Step {
     signed.rely(turn);
     consent::rely(way, signed, turn);

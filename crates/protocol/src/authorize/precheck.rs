@@ -1,5 +1,6 @@
-//! A surface whose authorization endpoint is an API sends the browser on to a page elsewhere. What is wrong with the request
-//! is told at once, to the program that made it.
+//! The check of an authorization request on surfaces whose authorization endpoint is an API. Such an endpoint answers
+//! with the address of a page to which the client sends the browser. An invalid request is reported at once to the
+//! client that made it.
 
 use super::request::Request;
 use super::return_path::ReturnPath;
@@ -8,7 +9,8 @@ use crate::line::{Facts, Key, Turn, Wants};
 use crate::refusal::Refusal;
 use crate::wire::{Param, Params};
 
-/// Rows 1 to 3 of the table, and nothing else.
+/// A call that judges rows 1 to 3 of the table in [`crate::authorize`]: client, redirect URI and parameters, but no
+/// user.
 #[derive(Debug)]
 pub struct Precheck {
     /// The authorization request.

@@ -1,4 +1,5 @@
-//! The parameters of an authorization request: row 3 of the table. By now it is known where an error may be sent.
+//! The parameters of an authorization request: row 3 of the table in [`crate::authorize`]. Client and redirect URI are
+//! verified by then, so errors are returned to the client.
 
 use crate::line::Turn;
 use crate::model::{Client, ClientKind, GrantType, Permission, Pkce};
@@ -9,13 +10,14 @@ use crate::secret::Digest;
 use crate::token::issue;
 use crate::wire::{Param, Params};
 
-/// Maximum total size of the parameters of an authorization request, in bytes: they travel in every page.
+/// Maximum total size of the parameter values of an authorization request, in bytes. Every page of the sign-in carries
+/// them.
 const REQUEST_BYTES_MAX: usize = 16 * 1024;
 
 /// A well-formed authorization request that the client may make.
 pub(super) struct Request {
     pub(super) response_type: ResponseType,
-    /// What the client asks for.
+    /// The requested scopes and resources.
     pub(super) permission: Permission,
     pub(super) challenge: Option<Digest>,
     /// `prompt=none`: the user must not be asked anything.
@@ -25,12 +27,12 @@ pub(super) struct Request {
     pub(super) is_redirect_uri_named: bool,
 }
 
-/// What the client wants back.
+/// The requested `response_type`, RFC 6749 §3.1.1.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ResponseType {
-    /// RFC 6749 §4.1.1
+    /// `code`, RFC 6749 §4.1.1: an authorization code.
     Code,
-    /// RFC 6749 §4.2.1, the implicit grant: an access token.
+    /// `token`, RFC 6749 §4.2.1: an access token at once, the implicit grant.
     Token,
 }
 
@@ -42,8 +44,9 @@ impl ResponseType {
         }
     }
 
-    /// OAuth 2.0 Multiple Response Types §2.1 and §5: a token "MUST NOT" travel in the query, unless that is the surface's
-    /// own way, for which it has a waiver.
+    /// Returns true if an answer of this type may travel by the `response_mode` named `mode`. OAuth 2.0 Multiple
+    /// Response Types §2.1 and §5: a token "MUST NOT" travel in the query. A surface that returns tokens there anyway
+    /// needs a waiver.
     fn may_travel(self, mode: &str, policy: &Policy) -> bool {
         match (self, mode) {
             (_, "form_post") | (Self::Code, "query") | (Self::Token, "fragment") => true,
@@ -74,11 +77,11 @@ impl Request {
         let permission = issue::requested_permission(params, client, turn)?;
         let challenge = match response_type {
             ResponseType::Code => challenge(params, client, turn)?,
-            // There is no code to bind to it.
+            // A PKCE challenge is bound to a code, and the implicit grant has none.
             ResponseType::Token => None,
         };
         let prompt = prompt(params.value(Param::Prompt))?;
-        // What prompt and max_age demand of the sign-in, the sign-in knows.
+        // `PendingVisit::demand` reads `prompt` and `max_age` for the sign-in. Here, malformed values are refused.
         if params.value(Param::MaxAge).is_some_and(|text| text.parse::<u64>().is_err()) {
             return Err(Refusal::of(No::ParameterMalformed, Param::MaxAge));
         }
@@ -92,7 +95,8 @@ impl Request {
         })
     }
 }
-/// Refuses parameters that could not be read, that a form cannot carry back, or that are too large together.
+/// Refuses parameters that could not be read, parameters that together are larger than [`REQUEST_BYTES_MAX`], and a
+/// `state` that an HTML form cannot carry back.
 fn check_parameters(params: &Params) -> Result<(), Refusal> {
     if let Some(fault) = params.fault {
         return Err(fault);
@@ -119,7 +123,8 @@ fn challenge(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Option
             }),
             ..no.into()
         }),
-        // RFC 9700 §2.1.1: "Public clients MUST use PKCE"; OAuth 2.1 wants it of all.
+        // RFC 9700 §2.1.1: "Public clients MUST use PKCE". OAuth 2.1 requires it of every client, and so does each
+        // surface without a waiver.
         None if client.kind == ClientKind::Public
             || client.pkce == Pkce::Required
             || !turn.policy.is_pkce_waivable
@@ -131,7 +136,7 @@ fn challenge(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Option
     }
 }
 
-/// The words of `prompt`, OpenID Connect Core §3.1.2.1.
+/// Parses the `prompt` parameter into its words, OpenID Connect Core §3.1.2.1.
 fn prompt(text: Option<&str>) -> Result<Vec<&str>, Refusal> {
     let words: Vec<&str> = text.unwrap_or_default().split(' ').filter(|word| !word.is_empty()).collect();
     // OpenID Connect Core §3.1.2.1 lets a server return an error for a value that it does not understand.

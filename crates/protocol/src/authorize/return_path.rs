@@ -1,15 +1,16 @@
-//! The way back to the application: rows 1 and 2 of the table, and how an answer travels.
+//! The verified client and redirect URI of an authorization request (rows 1 and 2 of the table in
+//! [`crate::authorize`]), and the response mode by which an answer travels there.
 
 use std::sync::Arc;
 
-use crate::line::{Facts, Reply, ReplyKind, Turn};
+use crate::line::{Facts, Reply, Turn};
 use crate::model::{Client, Consent};
 use crate::person::browser::{ResponseMode, Return, Step};
 use crate::redirect::{self, VerifiedRedirect};
 use crate::refusal::{No, Refusal};
-use crate::wire::{Field, Fields, Param, Params};
+use crate::wire::{Field, Fields, Param, Params, ReplyKind};
 
-/// The client, and its redirect URI, which was compared with those that it registered.
+/// The client of an authorization request, and the redirect URI, which is one that the client registered.
 pub(super) struct ReturnPath<'a> {
     pub(super) params: &'a Params,
     pub(super) client: &'a Arc<Client>,
@@ -18,13 +19,13 @@ pub(super) struct ReturnPath<'a> {
 }
 
 impl<'a> ReturnPath<'a> {
-    /// Returns what the user allowed the client before.
+    /// Returns the stored consent of the signed-in user for this client, if there is one.
     pub(super) fn consent(&self) -> Option<&'a Consent> {
         self.params.value(Param::ClientId).and_then(|client_id| self.facts.consent(client_id))
     }
 
-    /// True if an answer may travel in the query. An answer to a request for a token may only where the surface has tokens
-    /// there. So may a refusal: its place must not depend on how far the request got.
+    /// Returns true if the answer may travel in the query. A token may do so only on a surface that declares it. A
+    /// refusal of a request for a token follows the same rule, so that its place does not depend on what was wrong.
     fn may_use_query(&self, turn: &Turn<'_>) -> bool {
         !self.is_for_token() || turn.policy.is_implicit_in_query
     }
@@ -33,14 +34,22 @@ impl<'a> ReturnPath<'a> {
         self.params.value(Param::ResponseType) == Some("token")
     }
 
-    /// Judges rows 1 and 2 of the table. Without a redirect URI that is registered, every refusal stays here.
+    /// Judges rows 1 and 2 of the table.
+    ///
+    /// # Errors
+    /// The client is unknown or disabled, or the redirect URI is not registered for it. The server shows such a refusal
+    /// on a page of its own and never redirects.
+    ///
+    /// # Errors
+    /// The client is unknown or disabled, or the redirect URI is not registered for it. The server shows such a refusal
+    /// on a page of its own and never redirects.
     pub(super) fn find(params: &'a Params, facts: &'a Facts, turn: &Turn<'_>) -> Result<Self, Refusal> {
         let client = known_client(params, facts, turn)?;
         let to = redirect::verify(client, params.value(Param::RedirectUri))?;
         Ok(Self { params, client, to, facts })
     }
 
-    /// Sends the answer back to the application.
+    /// Returns the step that sends `answer` to the client's redirect URI, with `state` and `iss`.
     pub(super) fn back(&self, answer: Result<Reply, Refusal>, turn: &Turn<'_>) -> Step {
         let mode = match self.params.value(Param::ResponseMode) {
             Some("query") => self.may_use_query(turn).then_some(ResponseMode::Query),
@@ -48,7 +57,8 @@ impl<'a> ReturnPath<'a> {
             Some("form_post") => Some(ResponseMode::FormPost),
             _ => None,
         };
-        // HTML cannot carry a NUL, so a state that has one stays out of a form; [`Request::parse`] refuses such a request.
+        // An HTML form cannot carry a NUL character, so a `state` that has one is left out. [`Request::parse`] refuses
+        // such a request.
         let state = self.params.value(Param::State);
         let state = state.filter(|state| mode != Some(ResponseMode::FormPost) || !state.contains('\0'));
         // RFC 6749 §4.1.2: "REQUIRED if the "state" parameter was present in the client authorization request. The exact

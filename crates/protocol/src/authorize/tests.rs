@@ -1,4 +1,4 @@
-//! The table of the authorization endpoint, row by row.
+//! Tests of the authorization endpoint: each row of the table in [`crate::authorize`].
 
 mod authorization;
 mod faults;
@@ -12,7 +12,7 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::line::Changes;
 use crate::model::Consent;
-use crate::model::{Amr, Attempts, ClientKind, GrantType, Held, Pkce, Session, Totp, User};
+use crate::model::{Amr, Attempts, ClientKind, GrantType, Pkce, Session, Totp, User, WithOwners};
 use crate::person::browser::Return;
 use crate::person::password;
 use crate::person::sign_in::Begun;
@@ -22,7 +22,7 @@ use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
 
-/// `web` asks for `profile` with PKCE; nobody is signed in.
+/// A world in which the client `web` asks for the scope `profile` with PKCE, and nobody is signed in.
 fn world() -> World {
     let mut world = World::new();
     world.unsend(Param::ClientSecret);
@@ -39,11 +39,11 @@ fn world() -> World {
     world
 }
 
-/// Signs `user` in.
+/// The same world with a session of `user`, who authenticated by the methods `amr`.
 fn with_session(mut world: World, user: User, amr: Vec<Amr>) -> World {
     let minted = world.mint(TokenKind::Session);
     world.session = Some(crate::crypto::keys::Presented { id: minted.id, digest: minted.digest });
-    world.facts.session = Some(Held {
+    world.facts.session = Some(WithOwners {
         row: Session {
             id: SessionId(minted.id),
             digest: minted.digest,
@@ -94,19 +94,19 @@ fn visit(world: &World, answer: Option<Answer>) -> Visit {
     let begun = world.facts.session.as_ref().filter(|_| answer.is_some());
     let begun = begun.map(|held| Begun { session: held.row.id, is_fresh: true });
     let scope = Scope::parse(&world.sent(Param::Scope)).unwrap();
-    let errand = Errand {
+    let pending = PendingVisit {
         user: Some(sample::user().key),
         shown: Some(Permission { scope, audience: vec![] }),
         progress: Progress { begun, link: None },
-        ..Errand::new(Goal::Authorize(Box::new(world.params())), 4000)
+        ..PendingVisit::new(Goal::Authorize(Box::new(world.params())), 4000)
     };
-    let errand = if answer.is_none() { errand.anew() } else { errand };
+    let pending = if answer.is_none() { pending.anew() } else { pending };
     let caller =
         Caller { session: world.session, browser: Digest::of(b"browser"), agent: "Test".into(), devices: vec![] };
-    Visit { errand, caller, address: "192.0.2.1".into(), answer }
+    Visit { pending, caller, address: "192.0.2.1".into(), answer }
 }
 
-/// The step in one line, and the changes in another.
+/// Judges the visit, and returns two lines for a comparison: the step, and the changes.
 fn told(world: &World, answer: Option<Answer>) -> String {
     let (verdict, changes) = world.judge(&visit(world, answer));
     let step = match verdict {
@@ -308,7 +308,7 @@ fn an_application_on_a_device_is_asked_about_every_time_rfc_6749_10_2() {
 fn a_consent_page_shown_to_somebody_else_is_no_answer() {
     let world = signed_in();
     let mut visit = visit(&world, Some(Answer::Consent { is_approved: true }));
-    visit.errand.user = Some(crate::model::UserKey(77));
+    visit.pending.user = Some(crate::model::UserKey(77));
     let (verdict, changes) = world.judge(&visit);
     assert!(matches!(verdict.unwrap().step, Step::Ask(Ask { page: Page::Consent { .. }, .. })));
     assert_eq!(changes, Changes::default());
@@ -339,10 +339,10 @@ fn a_consent_for_one_resource_does_not_cover_another_or_all() {
 #[test]
 fn an_answer_to_a_page_that_showed_something_else_is_asked_again() {
     let mut world = signed_in();
-    let shown = visit(&world, Some(Answer::Consent { is_approved: true })).errand.shown;
+    let shown = visit(&world, Some(Answer::Consent { is_approved: true })).pending.shown;
     world.send(Param::Scope, "profile email");
     let mut visit = visit(&world, Some(Answer::Consent { is_approved: true }));
-    visit.errand.shown = shown;
+    visit.pending.shown = shown;
     let (verdict, changes) = world.judge(&visit);
     assert!(matches!(verdict.unwrap().step, Step::Ask(Ask { page: Page::Consent { .. }, .. })));
     assert_eq!(changes, Changes::default());
@@ -371,7 +371,7 @@ fn an_empty_answer_to_the_second_factor_is_wrong() {
 fn a_second_factor_is_asked_for_on_the_way_to_own_pages_too() {
     let world = with_session(world(), user_with_totp(&world()), vec![Amr::Pwd]);
     let mut visit = visit(&world, None);
-    visit.errand.goal = Goal::Page("/account".into());
+    visit.pending.goal = Goal::Page("/account".into());
     let (verdict, _) = world.judge(&visit);
     assert!(matches!(verdict.unwrap().step, Step::Ask(Ask { page: Page::SecondFactor { .. }, .. })));
 }
@@ -405,11 +405,11 @@ fn dead_sessions_count_for_nothing() {
 }
 
 #[test]
-fn an_errand_opens_in_its_own_browser_and_in_time_only() {
+fn a_pending_visit_opens_in_its_own_browser_and_in_time_only() {
     let world = world();
-    let errand = Errand::new(Goal::Authorize(Box::new(world.params())), 7);
+    let pending = PendingVisit::new(Goal::Authorize(Box::new(world.params())), 7);
     let browser = Digest::of(b"browser");
-    let seal = errand.seal(
+    let seal = pending.seal(
         "standard",
         &browser,
         world.now,
@@ -417,7 +417,7 @@ fn an_errand_opens_in_its_own_browser_and_in_time_only() {
         &mut crate::crypto::entropy::Entropy::seeded([6; 32], 1),
     );
     let open = |browser: Digest, now| {
-        Errand::open(&seal, &browser, now, &world.keys).map(|(errand, dialect)| (errand.began, dialect))
+        PendingVisit::open(&seal, &browser, now, &world.keys).map(|(pending, dialect)| (pending.began, dialect))
     };
     assert_eq!(open(browser, UnixTime(1001)), Ok((7, "standard".into())));
     assert_eq!(open(Digest::of(b"other"), UnixTime(1001)), Err(No::PageStale));

@@ -1,6 +1,7 @@
-//! Brute force against client secrets: failures are counted per client and network address together, and per address. A
-//! stranger elsewhere cannot use up the attempts of an honest client, and whoever tries many clients is stopped by the
-//! address. The counters are rows, as those of people are: they hold for parallel attempts, across nodes and restarts.
+//! Brute-force protection of client secrets. Failures are counted by client and network address together, and by
+//! address alone. So an attacker at another address cannot lock out an honest client, and an attacker who tries many
+//! clients is stopped by the address. The counters are rows, like those of users: they hold for concurrent attempts,
+//! across nodes and restarts.
 
 use crate::line::{Facts, Rely, Turn, Write};
 use crate::model::{ClientKey, EventKind};
@@ -9,19 +10,20 @@ use crate::refusal::{No, Refusal};
 use crate::secret::Digest;
 use crate::time::UnixTime;
 
-/// The two counters that an attempt with a client secret passes.
+/// The keys of the two counters that an attempt with a client secret must pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAttemptLimits {
-    /// The counter of the claimed `client_id` from this address. It is kept under the name that was claimed, so that an
-    /// unknown client counts like a known one.
+    /// The counter by claimed `client_id` and address. It is kept for unknown clients too, so that an attempt looks the
+    /// same whether the client exists or not.
     pub client: Digest,
-    /// The counter of the address. People who sign in from there have another one.
+    /// The counter by address. Sign-ins of users from the address have a separate counter.
     pub address: Digest,
 }
 
 impl ClientAttemptLimits {
-    /// The counters of a claimed `client_id` and a network address on the surface of `dialect`. A client belongs to one
-    /// surface: whoever asks at another one by mistake, with a secret that is right at home, guesses nothing there.
+    /// Returns the counters of a claimed `client_id` and a network address on the surface of `dialect`. Each surface
+    /// has its own, because a client belongs to one surface: a client that sends its right secret to another one by
+    /// mistake is not guessing.
     #[must_use]
     pub fn new(dialect: &str, client_id: &str, address: &str) -> Self {
         let of = |kind: &str, name: &str| Digest::of(format!("{kind}\0{dialect}\0{address}\0{name}").as_bytes());
@@ -33,10 +35,10 @@ impl ClientAttemptLimits {
         [(self.client, lockout.account_failures), (self.address, lockout.address_failures)]
     }
 
-    /// Refuses an attempt when one of the counters is at its limit. No hash is made before that is known.
+    /// Refuses an attempt if one of the counters is full. Call it before hashing the secret.
     ///
     /// # Errors
-    /// [`No::ClientLockedOut`] with the time to wait.
+    /// [`No::ClientLockedOut`] with the seconds to wait.
     pub fn check(self, facts: &Facts, policy: &Policy, now: UnixTime) -> Result<(), Refusal> {
         let shut = self
             .limits(policy)
@@ -52,19 +54,20 @@ impl ClientAttemptLimits {
         }
     }
 
-    /// Counts a failure. The auditor is told of the first one, of each power of ten, and of the one that reaches the limit:
-    /// strangers cannot fill the table of events.
+    /// Adds a failure to both counters. The audit log gets the first failure, each power of ten, and the one that
+    /// reaches the limit, so that attackers cannot fill the table of events.
     pub fn fail(self, client: Option<ClientKey>, facts: &Facts, turn: &mut Turn<'_>) {
         let resets_at = turn.now.plus(turn.policy.lockout.window_s);
         let limits = self.limits(turn.policy);
         for (key, limit) in limits {
             let counted = facts.failures(key).filter(|own| !turn.now.is_past(own.resets_at));
             let counted = counted.map_or(0, |own| own.failures);
-            // As for people: the failure that fills a counter must know that it does.
+            // As for users: an attempt that expects room after it may not take the last place. Its commit then fails,
+            // and the attempt is judged again.
             let limit = if counted + 1 >= limit { limit } else { limit - 1 };
             turn.write(Write::CountFailure { key, user: None, limit, now: turn.now, resets_at });
         }
-        // Whoever claims clients that do not exist is known by the address alone.
+        // Failures with unknown clients are reported by the counter of the address.
         let (key, limit) = if client.is_some() { limits[0] } else { limits[1] };
         let counted = facts.failures(key).filter(|own| !turn.now.is_past(own.resets_at));
         let failures = counted.map_or(0, |own| own.failures) + 1;
@@ -78,8 +81,8 @@ impl ClientAttemptLimits {
         }
     }
 
-    /// Lets a success through, if the counters are still below their limits when it is committed. It forgets no failures:
-    /// a client that asks all day would otherwise clear the counter for whoever shares its address.
+    /// Adds the preconditions that the counters are not full when the success is committed. A success clears no
+    /// counter: a client that asks all day would otherwise clear it for an attacker at the same address.
     pub fn pass(self, turn: &mut Turn<'_>) {
         for (key, limit) in self.limits(turn.policy) {
             turn.rely(Rely::CounterBelow { key, limit, now: turn.now });

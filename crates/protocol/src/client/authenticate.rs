@@ -1,9 +1,9 @@
-//! Client authentication, RFC 6749 §2.3. It comes before any look at a code or token, so that a wrong secret, or a library's
-//! probe by another method, burns nothing.
+//! Client authentication, RFC 6749 §2.3. It comes before codes and tokens are looked at, so that a wrong secret, or a
+//! library that tries another method first, spends nothing.
 //!
-//! A secret that was made here has 256 random bits, and its digest is compared. A secret that came from elsewhere may be
-//! weak: it is kept as a password hash, and attempts are limited ([`ClientAttemptLimits`]). A stranger cannot tell by text or time
-//! whether a client exists and how its secret is kept: every failed attempt makes the same number of hashes.
+//! A generated secret has 256 random bits, and its digest is compared. An imported secret may be weak: its password
+//! hash is stored, and attempts are limited ([`ClientAttemptLimits`]). The text and time of an answer do not show
+//! whether a client exists and how its secret is stored: every failed attempt computes the same number of hashes.
 
 use std::sync::Arc;
 
@@ -19,22 +19,22 @@ use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
 use crate::wire::{Param, Params};
 
-/// One hour: how exact the last use of a client secret is, in seconds. Each write costs a commit.
+/// Precision of the stored last use of a client secret, in seconds: one hour. Each update costs a commit.
 pub const SECRET_SEEN_EVERY_S: i64 = 60 * 60;
 
-/// Who a request says it comes from, and the proof.
+/// The client credentials of a request.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// The claimed identifier.
     pub client_id: String,
     secret: Option<Secret>,
-    /// The secret as it stood in the header, where form-decoding changed it. Many libraries send it unencoded.
+    /// The secret before form-decoding, if that changed it. Many libraries do not encode the secret in the header.
     raw_secret: Option<Secret>,
     method: AuthMethod,
 }
 
 impl Credentials {
-    /// Reads credentials from the header or the parameters.
+    /// Takes the credentials from the `Authorization` header or from the parameters.
     ///
     /// # Errors
     /// [`No::ClientAuthTwice`], [`No::ClientIdsDiffer`] or [`No::ClientMissing`].
@@ -53,7 +53,7 @@ impl Credentials {
         if named.is_some_and(|named| named != basic.client_id) {
             return Err(No::ClientIdsDiffer.into());
         }
-        // A header with a name and no password is how some libraries say who a public client is.
+        // Some libraries send the `client_id` of a public client in a Basic header with an empty password.
         let is_empty = basic.secret.reveal().is_empty();
         let method = if is_empty { AuthMethod::None } else { AuthMethod::ClientSecretBasic };
         let (secret, raw_secret) = if is_empty { (None, None) } else { (Some(basic.secret), basic.raw_secret) };
@@ -63,8 +63,8 @@ impl Credentials {
     /// Authenticates the client.
     ///
     /// # Errors
-    /// One of the `Client…` refusals. They share a text until the secret was right, so that nobody learns which clients
-    /// exist.
+    /// One of the `Client…` refusals. They have the same text unless the secret was right, so that the answer does not
+    /// show which clients exist.
     pub fn verify<'f>(&self, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
         let client = self.claimed(facts, turn.policy);
         if self.secret.is_none() {
@@ -72,8 +72,8 @@ impl Credentials {
         }
         let usable = client.filter(|client| !client.is_disabled);
         let right = match usable.and_then(|client| self.generated(client)) {
-            // Nobody guesses 256 bits, so the counters need not be asked: a broken instance of the same client, or another
-            // client at the same address, does not shut this one out.
+            // A secret of 256 bits cannot be guessed, so the counters are not checked. Failures of another instance or
+            // client at the same address do not lock this client out.
             Some(proven) => Some(proven),
             None => self.verify_imported(usable, facts, turn)?,
         };
@@ -90,12 +90,12 @@ impl Credentials {
         if client.auth_methods.contains(&self.method) { Ok(client) } else { Err(other_method(client).into()) }
     }
 
-    /// The client with the claimed identifier, if it speaks the surface's dialect.
+    /// Returns the client with the claimed identifier, if it belongs to the surface.
     fn claimed<'f>(&self, facts: &'f Facts, policy: &Policy) -> Option<&'f Arc<Client>> {
         facts.client(&self.client_id).filter(|client| client.dialect == policy.dialect)
     }
 
-    /// A request without a secret guesses nothing: it is neither counted nor hashed.
+    /// Judges a request without a secret. It is no guess, so it is neither counted nor hashed.
     fn verify_without_secret<'f>(&self, client: Option<&'f Arc<Client>>) -> Result<&'f Arc<Client>, No> {
         let client = client.ok_or(No::ClientUnknown)?;
         match client.kind {
@@ -106,7 +106,7 @@ impl Credentials {
         }
     }
 
-    /// Verifies the presented secret against those that came from elsewhere, while no attempt limit is reached.
+    /// Verifies the presented secret against the imported ones, unless a counter is full.
     fn verify_imported(
         &self,
         client: Option<&Arc<Client>>,
@@ -115,7 +115,8 @@ impl Credentials {
     ) -> Result<Option<Proven>, Refusal> {
         let limits = self.limits(turn.policy, turn.address);
         let remembered = client.and(turn.recalled.verified);
-        // A remembered secret passes without a look at the counters, until a turn was lost: they may be full.
+        // A remembered secret passes without loading the counters. After a lost turn they are loaded, because they may
+        // be full.
         if remembered.is_none() || facts.is_wanted(&Key::Failures(limits.client)) {
             limits.check(facts, turn.policy, turn.now)?;
         }
@@ -126,7 +127,7 @@ impl Credentials {
         Ok(right)
     }
 
-    /// Why an attempt with a secret failed, for the log.
+    /// Returns the reason for the log why an attempt with a secret failed.
     fn refusal(&self, client: Option<&Arc<Client>>) -> No {
         match client {
             None => No::ClientUnknown,
@@ -136,21 +137,21 @@ impl Credentials {
         }
     }
 
-    /// The counters that an attempt from `address` passes.
+    /// Returns the counters that an attempt from `address` must pass.
     #[must_use]
     pub fn limits(&self, policy: &Policy, address: &str) -> ClientAttemptLimits {
         ClientAttemptLimits::new(&policy.dialect, &self.client_id, address)
     }
 
-    /// Asks for these counters.
+    /// Adds the keys of the counters to `wants`.
     pub fn want_counters(&self, wants: &mut Wants, policy: &Policy, address: &str) {
         let limits = self.limits(policy, address);
         wants.add(Key::Failures(limits.client));
         wants.add(Key::Failures(limits.address));
     }
 
-    /// Returns true if the attempt cannot be judged without its counters: the secret is neither a generated one that is
-    /// right nor one that the process remembers.
+    /// Returns true if judging the attempt needs its counters: the secret is neither a right generated one nor one that
+    /// the process remembers.
     #[must_use]
     pub fn is_counted(&self, facts: &Facts, recalled: &Recalled, policy: &Policy) -> bool {
         let usable = self.claimed(facts, policy).filter(|client| !client.is_disabled);
@@ -158,15 +159,15 @@ impl Credentials {
         self.secret.is_some() && !usable.is_some_and(is_known)
     }
 
-    /// Returns true if judging the attempt makes password hashes. That is so for every wrong secret while no attempt
-    /// limit is reached, and for an imported secret that is right and not remembered.
+    /// Returns true if judging the attempt computes password hashes: for every wrong secret while no counter is full,
+    /// and for a right imported secret that the process does not remember.
     #[must_use]
     pub fn is_hashed(&self, facts: &Facts, recalled: &Recalled, policy: &Policy, address: &str, now: UnixTime) -> bool {
         self.is_counted(facts, recalled, policy) && self.limits(policy, address).check(facts, policy, now).is_ok()
     }
 
-    /// Tags of all ways in which the presented text could be one of the client's imported secrets: digests under `key`. A tag
-    /// covers the stored hash, so that a secret that was replaced is not recognised any more.
+    /// Returns tags that identify the presented text as each of the client's imported secrets: digests under `key`. A
+    /// tag covers the stored hash, so a replaced secret is no longer recognised.
     #[must_use]
     pub fn tags(&self, client: &Client, address: &str, key: &[u8; 32]) -> Vec<(Proven, Digest)> {
         let limits = ClientAttemptLimits::new(&client.dialect, &self.client_id, address);
@@ -181,13 +182,13 @@ impl Credentials {
         tags
     }
 
-    /// The presented secret in every form that is compared. RFC 6749 §2.3.1 wants it form-encoded in the header; many
-    /// libraries send it as it is.
+    /// Returns the presented secret in each form that is compared. RFC 6749 §2.3.1 requires form-encoding in the
+    /// header, but many libraries send the secret unencoded.
     fn texts(&self) -> impl Iterator<Item = &Secret> {
         self.secret.iter().chain(&self.raw_secret)
     }
 
-    /// The generated secret that was presented.
+    /// Returns the generated secret that equals the presented one.
     fn generated(&self, client: &Client) -> Option<Proven> {
         self.texts().enumerate().find_map(|(form, text)| {
             let digest = text.digest();
@@ -196,8 +197,8 @@ impl Credentials {
         })
     }
 
-    /// The imported secret that was presented. A failure always makes the same number of hashes, whatever the client has
-    /// and whether there is one.
+    /// Returns the imported secret that equals the presented one. A failure always computes the same number of hashes,
+    /// whether or not the client exists and has imported secrets.
     fn hashed(&self, client: Option<&Client>, turn: &Turn<'_>) -> Option<Proven> {
         let imported: Vec<(usize, &str)> = client.map(|client| imported(client).collect()).unwrap_or_default();
         for (form, text) in self.texts().enumerate() {
@@ -212,7 +213,7 @@ impl Credentials {
     }
 }
 
-/// The places and hashes of a client's imported secrets.
+/// Returns the imported secrets of a client: index in the list, and hash.
 fn imported(client: &Client) -> impl Iterator<Item = (usize, &str)> {
     client.secrets.iter().enumerate().filter_map(|(at, own)| match &own.stored {
         StoredSecret::Argon2(stored) => Some((at, stored.as_str())),
@@ -220,7 +221,8 @@ fn imported(client: &Client) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The secret was right, so it gives nothing away to say how it has to be sent.
+/// Returns the refusal of a right secret by the wrong method. It may say which method is registered, because the caller
+/// knows the secret.
 fn other_method(client: &Client) -> No {
     if client.auth_methods.contains(&AuthMethod::ClientSecretPost) {
         No::ClientRegisteredForPost
@@ -315,7 +317,7 @@ mod tests {
         }
     }
 
-    /// A client with an imported secret, `imported-1`.
+    /// A client with the imported secret `imported-1`.
     fn moved() -> Client {
         Client { secrets: vec![kept_as_hash("imported-1")], ..sample::client() }
     }
@@ -325,7 +327,8 @@ mod tests {
         ClientSecret { stored, ..sample::secret(text) }
     }
 
-    /// Judges `web` with this secret in the header: the outcome, the hashes that were made, and the changes.
+    /// Authenticates `web` with this secret in the header. Returns the outcome, the number of hashes computed, and the
+    /// changes.
     fn attempt(own: &Rows, world: &World, basic: Basic) -> (Result<(), No>, usize, String) {
         let credentials = read(basic);
         let facts = load(own, &credentials);
@@ -352,7 +355,7 @@ mod tests {
         own.load(wants)
     }
 
-    /// The counters of `web`.
+    /// Returns the counters of the client `web`.
     fn counters() -> ClientAttemptLimits {
         read(header("")).limits(&sample::policy(), sample::ADDRESS)
     }

@@ -1,4 +1,4 @@
-//! Clients: how they prove who they are, what may be registered, and what they may learn.
+//! Clients: authentication, registration, and rights beside the grants.
 
 pub mod attempts;
 pub mod authenticate;

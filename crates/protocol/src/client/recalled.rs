@@ -1,25 +1,25 @@
-//! What a process remembers of client secrets between requests, so that it need not hash each of them again. It is in no
-//! row. A judge decides the same without it, but more slowly.
+//! The process's memory of verified client secrets, so that each need not be hashed for every request. It is not
+//! stored. A judge decides the same without it, but more slowly.
 
-/// Which of a client's secrets was right, and in which form it was presented.
+/// The secret of a client that was right, and the form in which it was presented.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Proven {
-    /// The secret's place in the client's list.
+    /// Index in the client's list of secrets.
     pub at: usize,
-    /// 0 for the secret as it has to be read, 1 for the header's as it came.
+    /// 0 for the decoded secret, 1 for the text of the header before form-decoding.
     pub form: usize,
 }
 
-/// What the process remembers of the secrets of the calling client.
+/// What the process remembers about the secrets of the calling client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recalled {
-    /// The imported secret that was presented, if it was right before.
+    /// The presented imported secret, if an earlier request verified it.
     pub verified: Option<Proven>,
-    /// The places of the secrets whose use was not noted within this hour.
+    /// Indices of the secrets whose last use was not written within this hour.
     pub unnoted: Vec<usize>,
 }
 
 impl Recalled {
-    /// What a process remembers that has just started.
+    /// The memory of a process that has just started: nothing.
     pub const NOTHING: &'static Self = &Self { verified: None, unnoted: Vec::new() };
 }

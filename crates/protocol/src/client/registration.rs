@@ -1,15 +1,12 @@
-//! Registering an application: what it gets where nobody says otherwise, and the one check of what is proposed for it,
-//! whoever proposes it. The command line and the developer pages register through this one place.
+//! Registration of applications: default values, and the one check of proposed values. The operator's commands and the
+//! developer pages both use it.
 
 use data_encoding::BASE32_NOPAD;
-use serde_json::Map;
 
 use crate::client_setting::{self, Fault, Proposal, Setting};
 use crate::crypto::entropy::Entropy;
 use crate::model::Introspection;
-use crate::model::{
-    AuthMethod, Client, ClientKey, ClientKind, ClientSecret, GrantType, Pkce, RefreshMode, StoredSecret,
-};
+use crate::model::{AuthMethod, Client, ClientKind, ClientSecret, GrantType, Pkce, RefreshMode, StoredSecret};
 use crate::person::password;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
@@ -17,49 +14,49 @@ use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
 use crate::time::UnixTime;
 
-/// What a secret that was made here begins with, so that scanners of source code recognise a leaked one.
+/// Prefix of every generated secret, by which secret scanners recognise a leaked one.
 pub const SECRET_PREFIX: &str = "gcs_";
-/// How many secrets a client can have at the same time: the one that works, and the one that takes its place.
+/// Maximum number of secrets that a client has at the same time: the one in use, and its replacement.
 pub const SECRETS_LIVE_MAX: usize = 2;
 
-/// Shortest secret from elsewhere, in bytes: a shorter one is guessed.
+/// Minimum length of an imported secret in bytes. A shorter one can be guessed.
 const IMPORTED_SECRET_BYTES_MIN: usize = 8;
-/// Random bytes of a client_id. It is no secret; nobody shall meet somebody else's by chance.
+/// Random bytes in a `client_id`. It is not secret, but it must be unique.
 const CLIENT_ID_BYTES: usize = 16;
-/// Random bytes of a secret: 256 bits.
+/// Random bytes in a generated secret: 256 bits.
 const SECRET_BYTES: usize = 32;
-/// The last characters that are shown again, to tell two secrets apart.
+/// Number of characters at the end of a secret that are shown later to tell two secrets apart.
 const HINT_CHARACTERS: usize = 4;
 
 /// The surface that spells OAuth as the RFCs do.
 const STANDARD: &str = "standard";
 
-/// How many redirect URIs an application can have that its owner registers.
+/// Maximum number of redirect URIs of an application that its owner registers.
 pub const REDIRECT_URIS_MAX: usize = 20;
 
-/// Who proposes something for an application.
+/// The party that proposes values for an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asker {
     /// The operator, by a command.
     Operator,
-    /// The person who owns it, or is about to, in the developer area.
+    /// The user who owns or registers the application, on the developer pages.
     Owner,
 }
 
-/// Who asks, and the rules of the surface to which the application belongs.
+/// The context of a proposal: the party that makes it, and the rules of the application's surface.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
-    /// Who asks.
+    /// The party that makes the proposal.
     pub asker: Asker,
     /// The rules of the surface.
     pub policy: &'a Policy,
 }
 
-/// The row of a new application: what is proposed, and what the surface gives for the rest. It has no identifier, no key, no
-/// secret and no owner yet.
+/// Returns the row of a new application with the proposed values, and the surface's defaults for the rest. Identifier,
+/// key, secret and owner are still missing.
 ///
 /// # Errors
-/// All that is wrong with the proposal, in the order of the table of settings.
+/// Every fault of the proposal, in the order of the table of settings.
 pub fn proposed(proposal: &Proposal, asked: Asked<'_>) -> Result<Client, Vec<Fault>> {
     let kind = proposed_kind(proposal, asked.policy).map_err(|fault| vec![fault])?;
     let mut client = client(kind, asked.policy);
@@ -70,18 +67,18 @@ pub fn proposed(proposal: &Proposal, asked: Asked<'_>) -> Result<Client, Vec<Fau
     Ok(client)
 }
 
-/// The row of an application with what is proposed. What is not named stays as it is, and is not checked: an application
-/// from before a rule can be changed in all that the rule is not about.
+/// Returns the row of an application with the proposed values. Other values stay as they are and are not checked, so
+/// that an application which is older than a rule can still be changed.
 ///
 /// # Errors
-/// All that is wrong with the proposal, in the order of the table of settings.
+/// Every fault of the proposal, in the order of the table of settings.
 pub fn changed(client: &Client, proposal: &Proposal, asked: Asked<'_>) -> Result<Client, Vec<Fault>> {
     let mut client = client.clone();
     write(&mut client, proposal, asked, false)?;
     Ok(client)
 }
 
-/// The refusal for a proposal with faults: the first of them.
+/// Returns the refusal of a proposal: the first of its faults.
 #[must_use]
 pub fn refusal(faults: &[Fault]) -> Refusal {
     faults.first().map_or(No::SettingMalformed.into(), Refusal::from)
@@ -91,8 +88,8 @@ fn write(client: &mut Client, proposal: &Proposal, asked: Asked<'_>, is_new: boo
     let mut faults = Vec::new();
     for (setting, given) in proposal.iter() {
         let row = setting.row();
-        // An owner chooses the kind of a new application, and it stays.
-        let may_set = asked.asker == Asker::Operator || row.is_for_owner || (is_new && setting == Setting::Kind);
+        // An owner chooses the kind when registering the application, and cannot change it later.
+        let may_set = asked.asker == Asker::Operator || row.owner.is_some() || (is_new && setting == Setting::Kind);
         let written = if may_set {
             (row.write)(client, given, asked)
         } else {
@@ -105,16 +102,16 @@ fn write(client: &mut Client, proposal: &Proposal, asked: Asked<'_>, is_new: boo
         faults.extend(kept.into_iter().filter(|fault| proposal.get(fault.setting).is_none()));
     }
     let is_counted = is_new || [Setting::RedirectUris, Setting::Grants].iter().any(|own| proposal.get(*own).is_some());
-    // Without good grant types nobody knows whether users come back.
+    // Without valid grant types it is unknown whether the application needs a redirect URI.
     if is_counted && !faults.iter().any(|fault| fault.setting == Setting::Grants) {
-        // Before the faults of single URIs.
+        // Report the number of URIs before the faults of single URIs.
         faults.splice(..0, redirect_uris_fault(client, proposal, asked.asker));
     }
     faults.sort_by_key(|fault| fault.setting);
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
-/// What is wrong with the number of redirect URIs.
+/// Returns the fault if there are too few or too many redirect URIs.
 fn redirect_uris_fault(client: &Client, proposal: &Proposal, asker: Asker) -> Option<Fault> {
     let given = proposal
         .get(Setting::RedirectUris)
@@ -128,7 +125,8 @@ fn redirect_uris_fault(client: &Client, proposal: &Proposal, asker: Asker) -> Op
     is_too_many.then(|| Fault::new(Setting::RedirectUris, No::RedirectUrisTooMany))
 }
 
-/// The kind of a new application. One that says that it proves nothing is public.
+/// Returns the kind of a new application: the proposed one, or public if `none` is among its authentication methods, or
+/// the surface's default.
 fn proposed_kind(proposal: &Proposal, policy: &Policy) -> Result<ClientKind, Fault> {
     let is_public_by_method = proposal.texts(Setting::AuthMethods).iter().any(|own| own == AuthMethod::None.as_str());
     match proposal.text(Setting::Kind) {
@@ -138,10 +136,11 @@ fn proposed_kind(proposal: &Proposal, policy: &Policy) -> Result<ClientKind, Fau
     }
 }
 
-/// The grant types of a new application for which none is named.
+/// Returns the default grant types of a new application. An API (resources but no redirect URI) gets none.
 ///
-/// On the standard surface it gets the least that fits an application with users: what the developer area gives as well. To act
-/// for itself it must be told so. The documents of every other surface promise all of its grants.
+/// On the standard surface, the application gets the least that serves its users, as on the developer pages. The operator names
+/// `client_credentials` for an application that acts for itself. On every other surface it gets all grants of the surface,
+/// because the documents of those surfaces promise them.
 fn usual_grants(kind: ClientKind, proposal: &Proposal, asked: Asked<'_>) -> Vec<GrantType> {
     let is_api = !proposal.texts(Setting::Resources).is_empty() && proposal.texts(Setting::RedirectUris).is_empty();
     let is_refreshed = proposal.text(Setting::Refresh) != Some(RefreshMode::None.as_str());
@@ -151,16 +150,17 @@ fn usual_grants(kind: ClientKind, proposal: &Proposal, asked: Asked<'_>) -> Vec<
     grants(kind, asked.policy).into_iter().filter(fits).collect()
 }
 
-/// True if whoever asks may give an application this grant type. What is a person's own acts for people who allow it: to
-/// act for itself, or to take passwords, an application needs the operator.
+/// Returns true if the asker may give an application this grant type. Only the operator can let an application act for
+/// itself or take passwords.
 fn is_open(grant: GrantType, asker: Asker) -> bool {
     asker == Asker::Operator || grant.row().is_open_to_self_registered
 }
 
-/// The grant types with these names.
+/// Parses the names of grant types.
 ///
 /// # Errors
-/// The first one that the surface does not have, that the asker cannot give, or that the kind cannot have.
+/// The first grant type that does not exist, that the surface does not offer, that the asker cannot give, or that a
+/// client of this kind cannot have.
 pub(crate) fn named_grants(words: &[String], kind: ClientKind, asked: Asked<'_>) -> Result<Vec<GrantType>, Fault> {
     let grants = client_setting::grant_types(words)?;
     let fault = |no, grant: &GrantType| Err(Fault::with(Setting::Grants, no, grant.as_str()));
@@ -176,10 +176,10 @@ pub(crate) fn named_grants(words: &[String], kind: ClientKind, asked: Asked<'_>)
     Ok(grants)
 }
 
-/// The scope with these words, separated by spaces.
+/// Parses a scope: words of the surface, separated by spaces.
 ///
 /// # Errors
-/// [`No::ScopeMalformed`] or [`No::ScopeNotOffered`], with the word.
+/// [`No::ScopeMalformed`] or [`No::ScopeNotOffered`], with the faulty word.
 pub fn named_scope(text: &str, policy: &Policy) -> Result<Scope, (No, String)> {
     let scope = Scope::parse(text).map_err(|word| (No::ScopeMalformed, word))?;
     if let Some(word) = scope.iter().find(|word| policy.scope.sentence(word).is_none()) {
@@ -188,7 +188,7 @@ pub fn named_scope(text: &str, policy: &Policy) -> Result<Scope, (No, String)> {
     Ok(scope)
 }
 
-/// Keeps a secret from elsewhere. Nobody here knows how it was made, so it is hashed like a password.
+/// Makes the stored form of an imported secret. It may be weak, so `hash` hashes it like a password.
 ///
 /// # Errors
 /// As [`check_imported_secret`].
@@ -201,10 +201,10 @@ pub(crate) fn imported_secret(
     Ok(ClientSecret { stored: StoredSecret::Argon2(hash(secret)), hint: hint(secret), created_at: now })
 }
 
-/// Checks a secret from elsewhere.
+/// Checks the length and the characters of an imported secret.
 ///
 /// # Errors
-/// [`No::SecretLength`] with the length in bytes, or [`No::SecretCharacter`] with the character and its place.
+/// [`No::SecretLength`] with the length in bytes, or [`No::SecretCharacter`] with the character and its position.
 pub fn check_imported_secret(secret: &Secret) -> Result<(), (No, String)> {
     let length = secret.reveal().len();
     if !(IMPORTED_SECRET_BYTES_MIN..=password::BYTES_MAX).contains(&length) {
@@ -218,46 +218,21 @@ pub fn check_imported_secret(secret: &Secret) -> Result<(), (No, String)> {
     Ok(())
 }
 
-/// A client of this kind with all that the surface gives when nobody says otherwise: every grant that fits the kind, every
-/// scope. It has no name, no address and no identifier yet, and no row has its key.
+/// Returns a client of this kind with the surface's defaults: every grant type that fits the kind, and every scope.
+/// Name, redirect URIs, identifier and key are still missing.
 #[must_use]
 pub fn client(kind: ClientKind, policy: &Policy) -> Client {
     Client {
-        key: ClientKey(0),
-        client_id: String::new(),
-        dialect: policy.dialect.clone(),
-        name: String::new(),
-        publisher: None,
-        homepage: None,
-        privacy_policy: None,
-        terms: None,
-        logo_uri: None,
-        kind,
         auth_methods: auth_methods(kind),
-        secrets: Vec::new(),
-        redirect_uris: Vec::new(),
         grants: grants(kind, policy),
         scope: scope(policy),
-        operator_scope: Scope::default(),
-        audience: Vec::new(),
         pkce: pkce(policy.client.pkce, kind, policy),
         refresh: policy.refresh_mode,
-        access_ttl_s: None,
-        refresh_ttl_s: None,
-        is_first_party: false,
-        introspection: None,
-        accounts_api: None,
-        owner: None,
-        checked: None,
-        is_disabled: false,
-        revoked_below: 0,
-        created_at: UnixTime(0),
-        version: 1,
-        rest: Map::new(),
+        ..Client::new(policy.dialect.clone(), kind)
     }
 }
 
-/// The ways in which a client of this kind proves who it is.
+/// Returns the default authentication methods of a client of this kind.
 #[must_use]
 pub fn auth_methods(kind: ClientKind) -> Vec<AuthMethod> {
     match kind {
@@ -266,28 +241,28 @@ pub fn auth_methods(kind: ClientKind) -> Vec<AuthMethod> {
     }
 }
 
-/// The grants of the surface that a client of this kind may use.
+/// Returns the grant types of the surface that a client of this kind may use.
 #[must_use]
 pub fn grants(kind: ClientKind, policy: &Policy) -> Vec<GrantType> {
     policy.grants.iter().copied().filter(|grant| grant.fits(kind)).collect()
 }
 
-/// All scopes of the surface but those that only the operator gives: these must be named.
+/// Returns all scopes of the surface except those that only the operator can give.
 #[must_use]
 pub fn scope(policy: &Policy) -> Scope {
     policy.scope.of_anybody(&Scope::of(policy.scope.list.iter().map(|(word, _)| word.as_str())))
 }
 
-/// What a client of this kind gets that wishes for `wish`: a public client always needs PKCE, and some surfaces ask it of
-/// all.
+/// Returns the PKCE setting of a client that proposes `wish`. A public client always needs PKCE, and some surfaces
+/// require it of every client.
 #[must_use]
 pub fn pkce(wish: Pkce, kind: ClientKind, policy: &Policy) -> Pkce {
     let may_be_optional = policy.is_pkce_waivable && kind == ClientKind::Confidential;
     if may_be_optional { wish } else { Pkce::Required }
 }
 
-/// Makes a client public or confidential. All that follows from its kind is as for a new client. A client that becomes public
-/// has no secret any more; one that becomes confidential needs one.
+/// Makes a client public or confidential, and derives again what depends on its kind. A client that becomes public loses its
+/// secrets. One that becomes confidential needs a secret, which the caller makes.
 pub(crate) fn change_kind(client: &mut Client, kind: ClientKind, policy: &Policy) {
     client.kind = kind;
     client.auth_methods = auth_methods(kind);
@@ -297,13 +272,14 @@ pub(crate) fn change_kind(client: &mut Client, kind: ClientKind, policy: &Policy
     }
 }
 
-/// A new public identifier.
+/// Draws a new `client_id`.
 #[must_use]
 pub fn client_id(entropy: &mut Entropy) -> String {
     BASE32_NOPAD.encode(&entropy.bytes::<CLIENT_ID_BYTES>()).to_lowercase()
 }
 
-/// A new secret: what is kept of it, and its text. Its digest is enough to recognise it, for nobody guesses 256 bits.
+/// Draws a new secret. Returns its stored form and its text. A digest is enough to store, because 256 bits cannot be
+/// guessed.
 #[must_use]
 pub fn secret(now: UnixTime, entropy: &mut Entropy) -> (ClientSecret, Secret) {
     let body = BASE32_NOPAD.encode(&entropy.bytes::<SECRET_BYTES>()).to_lowercase();
@@ -311,7 +287,7 @@ pub fn secret(now: UnixTime, entropy: &mut Entropy) -> (ClientSecret, Secret) {
     (ClientSecret { stored: StoredSecret::Sha256(secret.digest()), hint: hint(&secret), created_at: now }, secret)
 }
 
-/// The digest under which uses of a secret are noted. It is not the secret's own.
+/// Returns the key under which the last use of a secret is stored. It is not the digest of the secret itself.
 #[must_use]
 pub fn secret_digest(secret: &ClientSecret) -> Digest {
     match &secret.stored {
@@ -320,7 +296,8 @@ pub fn secret_digest(secret: &ClientSecret) -> Digest {
     }
 }
 
-/// The last characters of a secret; of a short one none, since they would be too much of it.
+/// Returns the last characters of a secret, to tell it from another one. Empty for a short secret, of which they would
+/// reveal too much.
 #[must_use]
 pub fn hint(secret: &Secret) -> String {
     let characters: Vec<char> = secret.reveal().chars().collect();

@@ -1,5 +1,5 @@
-//! What the operator lets a client learn and do beside its grants: introspection of tokens that other clients hold, and the
-//! accounts API.
+//! Rights that the operator gives a client beside its grants: introspection of other clients' tokens, and the accounts
+//! API.
 
 use crate::model::Introspection;
 use crate::model::{Client, ClientKey, ClientKind};
@@ -10,9 +10,9 @@ impl Client {
     /// token; a personal access token has none. `audience` lists the resources of the token; an empty list stands for every
     /// resource.
     ///
-    /// A row without the setting is older than the setting. What the operator registered then goes on as before: it learns
-    /// of every token that is not limited to resources of others. An application that a user registered learns of its own
-    /// tokens only.
+    /// A row without the setting is older than the setting, and keeps its earlier rights. A client that the operator
+    /// registered may learn about every token that is not limited to resources of others. An application that a user
+    /// registered may learn only about its own tokens.
     #[must_use]
     pub fn may_learn_of(&self, issued_to: Option<ClientKey>, audience: &[String]) -> bool {
         if issued_to == Some(self.key) || self.introspection == Some(Introspection::Any) {
@@ -21,8 +21,8 @@ impl Client {
         if audience.iter().any(|own| resource_indicator::is_among(&self.audience, own)) {
             return true;
         }
-        // A token for every resource is meant for an API of the operator's as well. An application of a user's may answer
-        // for a resource too, but is not told of tokens that do not name it.
+        // A token for every resource is also meant for the operator's APIs. An application that a user registered is
+        // not told about it, even if the application is a resource.
         let is_api = self.introspection.is_none() || !self.audience.is_empty();
         audience.is_empty() && self.owner.is_none() && is_api
     }

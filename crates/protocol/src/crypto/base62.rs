@@ -1,6 +1,6 @@
 //! 32 bytes as a number in base 62: 43 digits, the most significant first.
 
-/// Bytes of a number.
+/// Length of a number in bytes.
 const BYTES: usize = 32;
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const LENGTH: usize = 43;

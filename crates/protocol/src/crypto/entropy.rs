@@ -1,8 +1,9 @@
-//! The randomness and the row ids of one turn.
+//! The source of random bytes and row ids of one turn.
 
 use crate::secret::Digest;
 
-/// Randomness for one turn: a seed, stretched by SHA-256 in counter mode; and a block of row ids that no other turn has.
+/// The source of random bytes and row ids of one turn: a seed, expanded by SHA-256 in counter mode, and a block of row
+/// ids that is reserved for the turn.
 #[derive(Clone)]
 pub struct Entropy {
     seed: Seed,
@@ -12,12 +13,12 @@ pub struct Entropy {
     next_id: i64,
 }
 
-/// The random bytes that everything else of a turn is made from.
+/// The seed of a turn's random bytes.
 #[derive(Clone)]
 enum Seed {
     Drawn([u8; 32]),
-    /// Drawn when the first random byte is asked for. Most requests are introspections, which ask for none, and a draw is a
-    /// system call.
+    /// A function that draws the seed when the first random byte is needed. Most requests are introspections, which
+    /// need none, and drawing costs a system call.
     Undrawn(fn() -> [u8; 32]),
 }
 
@@ -31,13 +32,13 @@ impl Entropy {
     /// Maximum number of row ids that a turn may use, which is the size of a block.
     pub const IDS_MAX: i64 = 8;
 
-    /// Randomness from `seed`, and ids from `first_id` on.
+    /// A source with this seed, and with row ids from `first_id` on.
     #[must_use]
     pub fn seeded(seed: [u8; 32], first_id: i64) -> Self {
         Self { seed: Seed::Drawn(seed), block: [0; 32], counter: 0, left: 0, next_id: first_id }
     }
 
-    /// Randomness from a seed that `draw` gives when it is first needed, and ids from `first_id` on.
+    /// A source whose seed `draw` returns when it is first needed, with row ids from `first_id` on.
     #[must_use]
     pub fn undrawn(draw: fn() -> [u8; 32], first_id: i64) -> Self {
         Self { seed: Seed::Undrawn(draw), ..Self::seeded([0; 32], first_id) }
@@ -68,7 +69,7 @@ impl Entropy {
         }
     }
 
-    /// `N` random bytes.
+    /// Returns `N` random bytes.
     #[must_use]
     pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut out = [0; N];
@@ -76,7 +77,7 @@ impl Entropy {
         out
     }
 
-    /// The next row id, greater than all before it.
+    /// Returns the next row id, which is greater than all before it.
     pub fn next_id(&mut self) -> i64 {
         let id = self.next_id;
         self.next_id += 1;

@@ -1,4 +1,5 @@
-//! The keys of an installation: those of its tokens, and those that seal pages and rows. All are derived from one master key.
+//! The keys of an installation: the key of tokens, and the keys that seal pages and rows. All are derived from one
+//! master key.
 
 use zeroize::Zeroizing;
 
@@ -12,9 +13,9 @@ use crate::secret::Digest;
 /// The keys of an installation, all derived from one master key. They cannot be printed.
 pub struct Keys {
     tokens: TokenKey,
-    /// Rotated.
+    /// The sealing keys, which are rotated.
     seals: SealRing,
-    /// For what is kept for years, such as the seeds of second factors. It is not rotated with the others.
+    /// The key for data that is kept for years, such as the shared secrets of second factors. It is not rotated.
     vault: Vault,
 }
 
@@ -25,10 +26,10 @@ impl std::fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// Keys from the installation's master key and the numbers of its sealing keys, the current one first. An installation
-    /// that has never rotated keeps no numbers; its key is number 1.
+    /// Derives the keys from the master key and the numbers of the sealing keys, the current one first. An installation
+    /// that has never rotated has no numbers; its key is number 1.
     ///
-    /// A store keeps numbers of sealing keys, not key material. Without the master key they are worth nothing.
+    /// A store keeps only the numbers of sealing keys. Without the master key they are useless.
     #[must_use]
     pub fn derive(master: &[u8; 32], seal_numbers: &[u32]) -> Self {
         let seal_numbers = if seal_numbers.is_empty() { &[1] } else { seal_numbers };
@@ -52,27 +53,28 @@ impl Keys {
         self.tokens.mint_for(id, kind, spelling, entropy)
     }
 
-    /// Makes a refresh token of the grant whose row is `id`: the one with the number `generation`. The number is masked, so
-    /// that nobody can tell from a token how often its grant was refreshed.
+    /// Makes the refresh token number `generation` of the grant with the row `id`. The number is masked, so that a
+    /// token does not show how often its grant was refreshed.
     #[must_use]
     pub fn mint_refresh(&self, id: i64, generation: u32, spelling: &Spelling, entropy: &mut Entropy) -> Minted {
         self.tokens.mint_refresh(id, generation, spelling, entropy)
     }
 
-    /// Reads a refresh token as [`Keys::read`] does, with its generation. A refresh token that was made before tokens were
-    /// counted reads as well; its generation is then a random number.
+    /// Reads a refresh token as [`Keys::read`] does, with its generation. The generation of a refresh token that a
+    /// version without generations made is a random number.
     #[must_use]
     pub fn read_refresh(&self, spelling: &Spelling, text: &str) -> Option<(Presented, u32)> {
         self.tokens.read_refresh(spelling, text)
     }
 
-    /// Reads a token. `None` for a text that was not issued here as this kind, at the price of one hash.
+    /// Reads a token. Returns `None` if this server did not issue the text as a token of this kind, which costs one
+    /// hash.
     #[must_use]
     pub fn read(&self, kind: TokenKind, spelling: &Spelling, text: &str) -> Option<Presented> {
         self.tokens.read(kind, spelling, text)
     }
 
-    /// Seals `plain` for a row that is kept for years: as [`Keys::seal`], under a key that is not rotated.
+    /// As [`Keys::seal`], but with a key that is not rotated, for rows that are kept for years.
     #[must_use]
     pub fn keep(&self, purpose: &str, context: &[u8], plain: &[u8], entropy: &mut Entropy) -> String {
         self.vault.keep(purpose, context, plain, entropy)
@@ -84,8 +86,8 @@ impl Keys {
         self.vault.open(purpose, context, sealed)
     }
 
-    /// Seals `plain` for `purpose`, bound to `context`, so that a browser can hold it for us: unreadable, unchangeable,
-    /// and worthless for another purpose or in another context. URL-safe text.
+    /// Encrypts `plain` for a browser to keep. The result is URL-safe text that cannot be read or changed, and that is
+    /// useless for another `purpose` or in another `context`.
     #[must_use]
     pub fn seal(&self, purpose: &str, context: &[u8], plain: &[u8], entropy: &mut Entropy) -> String {
         self.seals.seal(purpose, context, plain, entropy)
@@ -97,28 +99,28 @@ impl Keys {
         self.seals.open(purpose, context, sealed)
     }
 
-    /// True if a seal names a key that is none of these. Such a seal may open with a newer key; any other one that does not
-    /// open is forged, expired or another browser's, and will never open.
+    /// Returns true if a seal names an unknown key. A newer key may open such a seal. Any other seal that does not open
+    /// is forged, expired or of another browser, and will never open.
     #[must_use]
     pub fn lacks_key_of(&self, sealed: &str) -> bool {
         self.seals.lacks_key_of(sealed)
     }
 }
 
-/// What a store keeps of a master key, to tell another one from it: a value that is derived as keys are, and tells nothing of
-/// them or of the master key.
+/// Returns the fingerprint of a master key, by which a store recognises it. It is derived as keys are, and reveals
+/// nothing about them or the master key.
 #[must_use]
 pub fn fingerprint(master: &[u8; 32]) -> Digest {
     Digest(*subkey(master, b"fingerprint", 0))
 }
 
-/// HKDF's expand step for one block: HMAC-SHA256 of label and number under the master key.
+/// Derives a key by the expand step of HKDF for one block: HMAC-SHA256 of label and number under the master key.
 fn subkey(master: &[u8; 32], label: &[u8], number: u8) -> Zeroizing<[u8; 32]> {
     expanded(master, label, &[number])
 }
 
-/// The sealing key of a number. Numbers up to 255 have one byte in what is hashed, as they always had; the others have four, so
-/// that no two numbers have the same input.
+/// Derives the sealing key with this number. Numbers up to 255 are hashed as one byte, for compatibility, and others as
+/// four bytes, so that no two numbers have the same input.
 fn seal_key(master: &[u8; 32], number: u32) -> Zeroizing<[u8; 32]> {
     match u8::try_from(number) {
         Ok(small) => subkey(master, b"seal", small),

@@ -1,5 +1,4 @@
-//! Authenticated encryption of what travels through a browser or is kept in a row: AES-256-GCM, bound to a purpose and a
-//! context.
+//! Authenticated encryption of data that browsers or rows keep: AES-256-GCM, bound to a purpose and a context.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest::{Context, SHA256};
@@ -9,10 +8,10 @@ use zeroize::Zeroizing;
 use super::entropy::Entropy;
 use crate::secret::Secret;
 
-/// A key that is never rotated, for what is kept for years.
+/// The key for data that is kept for years, which is never rotated.
 pub(super) struct Vault(pub(super) LessSafeKey);
 
-/// Keys that are rotated, by number. The first one seals; all of them open.
+/// The rotated keys, by number. The first one seals, and all of them open.
 pub(super) struct SealRing(pub(super) Vec<(u32, LessSafeKey)>);
 
 impl Vault {
@@ -46,14 +45,14 @@ impl SealRing {
     }
 }
 
-/// Encrypts `plain` under a key that only the holder of `token` can derive again. Used for the answer to a refresh,
-/// which may be repeated to whoever presents the same token, while the store holds nothing that a thief can read.
+/// Encrypts `plain` under a key that is derived from `token`. It protects the kept answer to a refresh: only a client
+/// that presents the same token can get the answer again, and a thief of the store cannot read it.
 #[must_use]
 pub fn seal_under_token(token: &Secret, plain: &[u8], entropy: &mut Entropy) -> Vec<u8> {
     encrypt(&token_key(token), b"grantry answer", plain, entropy)
 }
 
-/// Undoes [`seal_under_token`] with the same token.
+/// Decrypts what [`seal_under_token`] made with the same token.
 #[must_use]
 pub fn open_under_token(token: &Secret, sealed: &[u8]) -> Option<Vec<u8>> {
     decrypt(&token_key(token), b"grantry answer", sealed)
@@ -68,7 +67,7 @@ fn token_key(token: &Secret) -> LessSafeKey {
     aead(&key)
 }
 
-/// The number in front of what was sealed: one byte from 1 to 255, or a zero and four bytes.
+/// Encodes the number of a key, which precedes the ciphertext: one byte from 1 to 255, or a zero and four bytes.
 fn written_number(number: u32) -> Vec<u8> {
     match u8::try_from(number) {
         Ok(small) if small > 0 => vec![small],
@@ -76,7 +75,7 @@ fn written_number(number: u32) -> Vec<u8> {
     }
 }
 
-/// Undoes [`written_number`], and gives what follows.
+/// Decodes the number of a key. Returns it with the bytes that follow.
 fn read_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     match bytes.split_first()? {
         (0, rest) => rest.split_first_chunk().map(|(number, rest)| (u32::from_be_bytes(*number), rest)),

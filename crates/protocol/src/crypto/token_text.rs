@@ -1,10 +1,10 @@
-//! The text of a token: how it is made, spelled and read.
+//! The text of tokens: making, spelling and reading it.
 //!
-//! A token is 32 bytes: the masked id of its row (8), a random secret (20, so 160 bits), and a keyed checksum (4). In a
-//! refresh token, three of the 20 bytes are its place among the tokens of its grant, masked. The row is found by the id, and
-//! the secret is compared by digest. A text that was never issued here fails the checksum without a look into the store. The
-//! id grows so that rows append. The mask is a keyed permutation, so that nobody can count tokens. A dialect's prefix and
-//! alphabet are spelling only: the 32 bytes underneath are the same.
+//! A token is 32 bytes: the masked id of its row (8), a random secret (20 bytes, 160 bits), and a keyed checksum (4).
+//! In a refresh token, three of the 20 bytes are its masked generation. The store finds the row by the id, and the
+//! secret is compared by digest. A text that this server never issued fails the checksum without a query of the store.
+//! The id grows, so that rows append. The mask is a keyed permutation, so that nobody can count tokens. Prefix and
+//! alphabet of a dialect are only spelling: the 32 bytes are the same.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -16,17 +16,17 @@ use super::base62;
 use super::entropy::Entropy;
 use crate::secret::{Digest, Secret};
 
-/// Bytes of a token before it is spelled.
+/// Length of a token in bytes, before it is spelled.
 pub const TOKEN_BYTES: usize = 32;
 const ID_BYTES: usize = 8;
-/// Where a refresh token has its masked generation; 136 random bits follow.
+/// The end of the masked generation in a refresh token. 136 random bits follow.
 const GENERATION_END: usize = ID_BYTES + 3;
-/// The greatest generation that three bytes hold. A grant that was refreshed more often stays at it.
+/// Maximum generation, which three bytes hold. A grant that is refreshed more often stays at it.
 pub const GENERATION_MAX: u32 = (1 << 24) - 1;
 const CHECK_BYTES: usize = 4;
 const MASK_ROUNDS: u8 = 4;
 
-/// What a token is for. Tokens of one kind never pass for another: the kind is part of mask and checksum.
+/// The kind of a token. A token of one kind is not accepted as another, because the kind is part of mask and checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum TokenKind {
@@ -36,9 +36,9 @@ pub enum TokenKind {
     Access = 2,
     /// A refresh token, RFC 6749 §1.5.
     Refresh = 3,
-    /// A browser's login session; lives in a cookie.
+    /// The session of a browser, kept in a cookie.
     Session = 4,
-    /// A personal access token, made by a user by hand.
+    /// A personal access token, which a user makes by hand.
     Personal = 5,
     /// A device code, RFC 8628 §3.2.
     Device = 6,
@@ -46,7 +46,7 @@ pub enum TokenKind {
     Pushed = 7,
 }
 
-/// Which characters spell the bytes of a token.
+/// The characters that spell the bytes of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Alphabet {
@@ -58,12 +58,12 @@ pub enum Alphabet {
     B62,
 }
 
-/// How a dialect writes a kind of token: literal text, then the 32 bytes in an alphabet.
+/// The spelling of a kind of token: a prefix, followed by the 32 bytes in an alphabet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spelling {
-    /// Literal text in front, such as `at_`.
+    /// The prefix, such as `at_`.
     pub prefix: String,
-    /// The alphabet of the rest.
+    /// The alphabet of the 32 bytes.
     pub alphabet: Alphabet,
 }
 
@@ -93,7 +93,7 @@ impl Spelling {
     }
 }
 
-/// A token as it was presented: which row it names, and the digest that the row must have.
+/// A presented token: the row that it names, and the digest that the row must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Presented {
     /// The id of the row.
@@ -102,14 +102,14 @@ pub struct Presented {
     pub digest: Digest,
 }
 
-/// A token just made: the text for the client, and what the row keeps.
+/// A new token: the text for the client, and the values for the row.
 #[derive(Clone, Debug)]
 pub struct Minted {
     /// The id of the row.
     pub id: i64,
-    /// What the row keeps.
+    /// The digest for the row.
     pub digest: Digest,
-    /// What the client gets, once.
+    /// The text for the client.
     pub text: Secret,
 }
 
@@ -131,7 +131,7 @@ impl TokenKey {
         self.finished(id, kind, spelling, bytes)
     }
 
-    /// Adds the checksum, and spells the token.
+    /// Adds the checksum to the bytes of a token, and spells it.
     fn finished(
         &self,
         id: i64,
@@ -144,8 +144,8 @@ impl TokenKey {
         Minted { id, digest: Digest::of(&*bytes), text: spelling.write(&bytes) }
     }
 
-    /// Makes a refresh token of the grant whose row is `id`: the one with the number `generation`, which is masked, so that
-    /// nobody can tell from a token how often its grant was refreshed.
+    /// Makes the refresh token number `generation` of the grant with the row `id`. The number is masked, so that a
+    /// token does not show how often its grant was refreshed.
     pub(super) fn mint_refresh(&self, id: i64, generation: u32, spelling: &Spelling, entropy: &mut Entropy) -> Minted {
         let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
         bytes[..ID_BYTES].copy_from_slice(&self.masked(TokenKind::Refresh, id.cast_unsigned()).to_be_bytes());
@@ -155,8 +155,8 @@ impl TokenKey {
         self.finished(id, TokenKind::Refresh, spelling, bytes)
     }
 
-    /// Reads a refresh token as [`TokenKey::read`] does, with its generation. A refresh token that was made before tokens were
-    /// counted reads as well; its generation is then a random number.
+    /// Reads a refresh token as [`TokenKey::read`] does, with its generation. The generation of a refresh token that a
+    /// version without generations made is a random number.
     pub(super) fn read_refresh(&self, spelling: &Spelling, text: &str) -> Option<(Presented, u32)> {
         let presented = self.read(TokenKind::Refresh, spelling, text)?;
         let bytes = Zeroizing::new(spelling.read(text)?);
@@ -165,7 +165,8 @@ impl TokenKey {
         Some((presented, u32::from_be_bytes(masked) ^ self.generation_mask(&bytes)))
     }
 
-    /// Reads a token. `None` for whatever was not made here as this kind, at the price of one hash.
+    /// Reads a token. Returns `None` if this server did not issue the text as a token of this kind, which costs one
+    /// hash.
     pub(super) fn read(&self, kind: TokenKind, spelling: &Spelling, text: &str) -> Option<Presented> {
         let bytes = Zeroizing::new(spelling.read(text)?);
         if !bool::from(self.check(kind, &bytes).ct_eq(&bytes[TOKEN_BYTES - CHECK_BYTES..])) {
@@ -177,7 +178,8 @@ impl TokenKey {
         Some(Presented { id, digest: Digest::of(&*bytes) })
     }
 
-    /// A Feistel network over the two halves of the id: a permutation of all 64-bit numbers that only the key undoes.
+    /// Masks an id by a Feistel network over its two halves: a permutation of all 64-bit numbers that only the holder
+    /// of the key can reverse.
     fn masked(&self, kind: TokenKind, id: u64) -> u64 {
         let (mut left, mut right) = halves(id);
         for round in 0..MASK_ROUNDS {
@@ -198,7 +200,7 @@ impl TokenKey {
         u32::from_be_bytes(self.keyed(&[b'm', kind as u8, round], &half.to_be_bytes()))
     }
 
-    /// Hides the generation of a refresh token: 24 bits that depend on the token's id and its random bytes.
+    /// Returns the mask of a refresh token's generation: 24 bits that depend on the token's id and random bytes.
     fn generation_mask(&self, bytes: &[u8; TOKEN_BYTES]) -> u32 {
         let mut message = [0; TOKEN_BYTES - CHECK_BYTES - (GENERATION_END - ID_BYTES)];
         message[..ID_BYTES].copy_from_slice(&bytes[..ID_BYTES]);
@@ -206,13 +208,14 @@ impl TokenKey {
         u32::from_be_bytes(self.keyed(&[b'g', TokenKind::Refresh as u8], &message)) & GENERATION_MAX
     }
 
-    /// Keyed, so that nobody outside can make text that costs us a look into the store.
+    /// Returns the checksum of a token. It is keyed, so that an attacker cannot make texts that cost a query of the
+    /// store.
     fn check(&self, kind: TokenKind, bytes: &[u8; TOKEN_BYTES]) -> [u8; CHECK_BYTES] {
         self.keyed(&[b'c', kind as u8], &bytes[..TOKEN_BYTES - CHECK_BYTES])
     }
 
-    /// The first bytes of a hash over key, label and message. All inputs of one label have one length, so that a
-    /// plain hash with the key in front is a sound keyed function here.
+    /// Returns the first bytes of a hash over key, label and message. All messages of a label have the same length, so
+    /// a hash with the key in front is a sound keyed function here.
     fn keyed(&self, label: &[u8], message: &[u8]) -> [u8; 4] {
         let mut context = Context::new(&SHA256);
         context.update(&*self.0);

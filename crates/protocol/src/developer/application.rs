@@ -1,32 +1,34 @@
-//! Applications of one's own: registered, changed, deleted, and the coming and going of their secrets.
+//! A user's own applications: registration, change, deletion, and their client secrets.
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::done::{APPLICATIONS_MAX, Done};
 use crate::client::registration::{self, Asked, Asker, REDIRECT_URIS_MAX, SECRETS_LIVE_MAX};
-use crate::client_setting::{self, Form, Given, Proposal, Setting};
+use crate::client_setting::{self, Form, Given, Proposal, Row, Setting};
 use crate::line::{Facts, Rely, Turn, Write};
 use crate::model::{Client, ClientKey, ClientKind, ClientSecret, EventKind};
 use crate::person::sign_in::Signed;
 use crate::redirect;
 use crate::refusal::{No, Refusal};
 
-/// Digits of a reference to a secret: enough to tell the two of a client apart.
+/// Number of hexadecimal digits in a reference to a secret: enough to tell the two secrets of a client apart.
 const REFERENCE_DIGITS: usize = 16;
 
-/// What a person says about an application: a value for each setting that owners set.
+/// The submitted values of an application: one for each setting that owners can set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Particulars(Proposal);
 
 impl Particulars {
-    /// Reads a form. `field` gives the text of the field with this name, where the form has it. Several values stand one a
-    /// line. What a form has no field for stays, but for the name and the redirect URIs, which each form has.
+    /// Reads a submitted form. `field` returns the text of the field with a given name, or `None` if the form lacks it.
+    /// A field of several values has one on each line. A setting stays as it is if the form lacks its field and the
+    /// field is optional.
     #[must_use]
     pub fn read<'t>(field: impl Fn(&str) -> Option<&'t str>) -> Self {
         let mut proposal = Proposal::default();
-        for row in client_setting::TABLE.iter().filter(|row| row.is_for_owner) {
-            let is_needed = matches!(row.setting, Setting::Name | Setting::RedirectUris);
-            let Some(typed) = field(row.name).or(is_needed.then_some("")) else { continue };
+        for (row, own) in client_setting::of_owner() {
+            let Some(typed) = field(row.name).or((!own.is_optional).then_some("")) else { continue };
             let given = match row.form {
                 Form::Texts => Given::Texts(lines(typed)),
                 _ => Given::Text(typed.to_owned()),
@@ -36,7 +38,7 @@ impl Particulars {
         Self(proposal)
     }
 
-    /// The first redirect URI that a client of this kind cannot have, and what is wrong with it.
+    /// Returns the first redirect URI that a client of this kind cannot have, and the reason.
     #[must_use]
     pub fn faulty_redirect_uri(&self, kind: ClientKind) -> Option<(&str, No)> {
         let uris = self.0.texts(Setting::RedirectUris);
@@ -44,11 +46,21 @@ impl Particulars {
     }
 }
 
-/// The lines of a field, each once.
+/// The value of a setting as the owner of an application types it: several values stand one a line.
+#[must_use]
+pub fn typed_value(row: &Row, client: &Client) -> String {
+    match (row.read)(client) {
+        Value::String(text) => text,
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
+        _ => String::new(),
+    }
+}
+
+/// Returns the distinct lines of a field, without empty ones.
 fn lines(typed: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for line in typed.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        // One more than allowed shows that there are too many; the rest need not be compared.
+        // One more than the limit is enough to refuse the form. The rest need not be compared.
         if lines.len() <= REDIRECT_URIS_MAX && !lines.iter().any(|own| own == line) {
             lines.push(line.to_owned());
         }
@@ -56,7 +68,7 @@ fn lines(typed: &str) -> Vec<String> {
     lines
 }
 
-/// How a page refers to a secret of a client without telling anything about it.
+/// Returns the text by which a page names a client secret without revealing anything about it.
 #[must_use]
 pub fn secret_reference(secret: &ClientSecret) -> String {
     let mut digits = String::from(registration::secret_digest(secret));
@@ -64,14 +76,15 @@ pub fn secret_reference(secret: &ClientSecret) -> String {
     digits
 }
 
-/// The application that was asked for, if it is the person's own. OWASP ASVS 5.0 V8.2.2.
+/// Returns the application if the signed-in user owns it. OWASP ASVS 5.0 V8.2.2.
 pub(super) fn own<'f>(signed: &Signed, client_id: &str, facts: &'f Facts) -> Result<&'f Arc<Client>, No> {
     let client = facts.client(client_id).filter(|client| client.owner == Some(signed.user.key));
     client.ok_or(No::ApplicationUnknown)
 }
 
-/// The application, if its owner may change it. One that nobody is asked about is the operator's: whoever could change
-/// where its users are sent could be let in as each of them.
+/// Returns the application if the signed-in user owns it and may change it. A first-party application belongs to the
+/// operator, because users are not asked for consent: whoever could change its redirect URIs could sign in as each of
+/// its users.
 fn alterable<'f>(signed: &Signed, client_id: &str, facts: &'f Facts) -> Result<&'f Arc<Client>, Refusal> {
     let client = own(signed, client_id, facts)?;
     if client.is_first_party { Err(No::ApplicationOfOperator.into()) } else { Ok(client) }
@@ -117,7 +130,7 @@ pub(super) fn create(
     Ok(Done::Application(Arc::new(client), shown))
 }
 
-/// Replaces the application's row, if it is still the one that was seen.
+/// Writes the changed application, with the precondition that its row is unchanged.
 fn put(signed: &Signed, client: Client, detail: &str, turn: &mut Turn<'_>) -> Arc<Client> {
     let client = Client { version: client.version + 1, ..client };
     signed.rely(turn);
@@ -139,9 +152,9 @@ pub(super) fn save(
     if client == **seen {
         return Ok(Done::Application(Arc::clone(seen), None));
     }
-    // The operator checked what it was before. Whoever has an application checked cannot turn it into another one.
+    // The operator checked the application as it was before. Its owner could otherwise turn it into another one.
     client.checked = None;
-    // Whoever can add an address where codes are sent to can be let in as every user of the application.
+    // Whoever can add a redirect URI receives codes, and can sign in as every user of the application.
     if client.redirect_uris != seen.redirect_uris {
         signed.check_recent(turn)?;
     }

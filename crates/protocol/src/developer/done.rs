@@ -1,26 +1,27 @@
-//! The outcome of what a developer does, and how much of it one person may do.
+//! The outcomes of a developer's actions, and the limits for one user.
 
 use std::sync::Arc;
 
 use crate::model::Client;
 use crate::secret::Secret;
 
-/// How many applications a person can have: more than anybody looks after, and few enough to keep a flood out.
+/// Maximum number of applications that one user can register. Nobody maintains more by hand, and the limit stops
+/// floods.
 pub const APPLICATIONS_MAX: u32 = 25;
-/// How many personal tokens a person can have.
+/// Maximum number of personal access tokens that one user can have.
 pub const PERSONALS_MAX: u32 = 50;
 
-/// The outcome.
+/// The outcome of an action on the developer pages.
 #[derive(Debug)]
 pub enum Done {
     /// Nothing changed: a page was opened.
     Viewed,
-    /// The application that was asked for, as it is now. The secret is a new one, shown this once.
+    /// The application as it is now, and a new secret if one was made. The secret is shown only now.
     Application(Arc<Client>, Option<Secret>),
-    /// The application is gone.
+    /// The application was deleted.
     Deleted,
-    /// A new personal token, shown this once.
+    /// A new personal access token, which is shown only now.
     Token(Secret),
-    /// The personal token is dead.
+    /// The personal access token was revoked.
     Revoked,
 }

@@ -1,5 +1,5 @@
-//! What signed-in people do as developers: register applications of their own and keep their secrets, and make personal
-//! access tokens for scripts of their own. Nobody learns whether an application or a token of somebody else exists.
+//! The developer pages' judge: a signed-in user registers applications, manages their secrets, and makes personal
+//! access tokens. No answer shows whether an application or token of another user exists.
 
 mod application;
 mod done;
@@ -9,7 +9,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use application::{Particulars, secret_reference};
+pub use application::{Particulars, secret_reference, typed_value};
 pub use done::{APPLICATIONS_MAX, Done, PERSONALS_MAX};
 pub(crate) use personal::personal_row;
 pub use personal::{Lifetime, TokenReference, TokenWish};
@@ -21,65 +21,67 @@ use crate::person::browser::{Caller, FormSeal};
 use crate::person::sign_in::Signed;
 use crate::refusal::{No, Refusal};
 
-/// Something that a person does as a developer.
+/// A request of a user on the developer pages.
 #[derive(Debug)]
 pub struct DeveloperCall {
-    /// The browser.
+    /// The browser that makes the request.
     pub caller: Caller,
-    /// The seal of the form that asks for it. Looking needs none.
+    /// The seal of the submitted form; `None` only for actions that change nothing.
     pub seal: Option<FormSeal>,
-    /// What it does.
+    /// The requested action.
     pub act: Act,
 }
 
-/// What can be done. [`Act::Create`] and [`Act::CreateToken`] are judged by the rules of the surface that they are for.
+/// The actions of the developer pages. [`Act::Create`] and [`Act::CreateToken`] are judged by the policy of the surface
+/// that the application or token is for.
 #[derive(Clone, Debug)]
 pub enum Act {
-    /// Look.
+    /// View the overview; changes nothing.
     View,
-    /// Open a form whose answer needs a recent sign-in, so that nobody types first and is asked then.
+    /// Open a form whose submission needs a recent sign-in. The user signs in before filling in the form, and not
+    /// after.
     Begin,
-    /// Look at one of one's applications, by its client_id.
+    /// View one of the user's applications, by its `client_id`.
     See(String),
     /// Register an application.
     Create {
-        /// What is said about it.
+        /// The submitted values.
         particulars: Particulars,
-        /// `confidential` or `public`; empty for what the surface has when nobody says.
+        /// `confidential` or `public`; empty for the default of the surface.
         kind: String,
     },
-    /// Change what is said about an application.
+    /// Change the values of an application.
     Save {
-        /// Which.
+        /// The application's `client_id`.
         client_id: String,
-        /// What is said from now on.
+        /// The new values.
         particulars: Particulars,
     },
-    /// Delete an application, by its client_id.
+    /// Delete an application, by its `client_id`.
     Delete(String),
-    /// Give an application, by its client_id, a second secret.
+    /// Give an application, by its `client_id`, a second secret.
     AddSecret(String),
-    /// End one of an application's secrets.
+    /// Remove one of an application's secrets.
     RetireSecret {
-        /// Whose.
+        /// The application's `client_id`.
         client_id: String,
-        /// Which, as [`secret_reference`] has it; the older one when nothing is said.
+        /// The secret, named by a [`secret_reference`]; `None` for the oldest one.
         secret: Option<String>,
     },
-    /// Make a personal token.
+    /// Make a personal access token.
     CreateToken(TokenWish),
-    /// End a personal token.
+    /// Revoke a personal access token.
     RevokeToken(TokenReference),
 }
 
-/// Who did it, and what came of it.
+/// The outcome of a request on the developer pages.
 #[derive(Debug)]
 pub struct Developed {
-    /// Who.
+    /// The signed-in user.
     pub user: Arc<User>,
-    /// The session in which it was done.
+    /// The session of the request.
     pub session: SessionId,
-    /// What came of it.
+    /// The result.
     pub done: Done,
 }
 

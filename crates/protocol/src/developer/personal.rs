@@ -1,4 +1,5 @@
-//! Personal access tokens: made for a script of one's own, shown once, and ended by hand.
+//! Personal access tokens, which users make for their own scripts. The text of a token is shown once. Its owner can
+//! revoke it at any time.
 
 use super::done::{Done, PERSONALS_MAX};
 use crate::crypto::entropy::Entropy;
@@ -13,33 +14,34 @@ use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::time::UnixTime;
 
-/// The personal token that somebody wishes for.
+/// The submitted form for a new personal access token.
 #[derive(Clone, Debug)]
 pub struct TokenWish {
-    /// What its owner calls it.
+    /// The name that the user gives the token.
     pub name: String,
-    /// What it shall allow; words of the surface. None of them is a token that tells who its owner is, and no more.
+    /// The requested scopes. A token without scopes only shows who its owner is.
     pub scope: Vec<String>,
-    /// How long it shall live; absent for what cannot be read.
+    /// The requested lifetime; `None` if the form's text is malformed.
     pub lifetime: Option<Lifetime>,
 }
 
-/// How long a personal token shall live.
+/// The requested lifetime of a personal access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
-    /// As long as the surface has it when nobody says otherwise.
+    /// The default of the surface.
     Usual,
-    /// So many seconds.
+    /// This number of seconds.
     Seconds(u64),
-    /// Until it is revoked.
+    /// The token is valid until it is revoked.
     Never,
 }
 
 impl Lifetime {
-    /// The seconds that the surface gives for this wish, or none for a token that does not end by itself.
+    /// Returns the lifetime in seconds that the surface allows for this request; `None` for a token that does not
+    /// expire.
     ///
     /// # Errors
-    /// [`No::PersonalExpiryMalformed`] for nothing, and for longer than the surface allows.
+    /// [`No::PersonalExpiryMalformed`] for zero seconds, or for more than the surface allows.
     fn granted(self, policy: &Policy) -> Result<Option<u64>, No> {
         match (self, policy.personal.ttl_s) {
             (Self::Usual, usual) => Ok(usual),
@@ -52,23 +54,23 @@ impl Lifetime {
     }
 }
 
-/// How a page refers to a personal token without showing the id of its row.
+/// The reference by which a page names a personal access token without revealing the id of its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenReference(PersonalId);
 
 const PURPOSE: &str = "personal";
 
 impl TokenReference {
-    /// The reference to a token, as text for a page.
+    /// Returns the reference to a token, as text for a page.
     #[must_use]
     pub fn seal(id: PersonalId, keys: &Keys, entropy: &mut Entropy) -> String {
         keys.seal(PURPOSE, &[], &id.0.to_be_bytes(), entropy)
     }
 
-    /// Reads a page's reference. Whose token it is, the row says.
+    /// Reads the reference that a page sent. The judge checks who owns the token.
     ///
     /// # Errors
-    /// [`No::PageStale`] for what was not made here.
+    /// [`No::PageStale`] if this server did not make the reference.
     pub fn open(text: &str, keys: &Keys) -> Result<Self, No> {
         let plain = keys.open(PURPOSE, &[], text).ok_or(No::PageStale)?;
         Ok(Self(PersonalId(i64::from_be_bytes(plain.try_into().map_err(|_| No::PageStale)?))))
@@ -87,7 +89,7 @@ pub(super) fn create(signed: &Signed, wish: &TokenWish, facts: &Facts, turn: &mu
     }
     let name = display_name(&wish.name)?;
     let scope = Scope::parse(&wish.scope.join(" ")).map_err(|_| No::PersonalScopeUnknown)?;
-    // A scope that only the operator gives is no choice here either.
+    // Users cannot choose scopes that only the operator can give.
     if scope.iter().any(|word| policy.scope.sentence(word).is_none() || policy.scope.is_operator_only(word)) {
         return Err(No::PersonalScopeUnknown.into());
     }
@@ -104,7 +106,8 @@ pub(super) fn create(signed: &Signed, wish: &TokenWish, facts: &Facts, turn: &mu
     Ok(Done::Token(text))
 }
 
-/// A new personal token of the surface that is spoken, as its owner makes it: the row, and the text that is shown once.
+/// Makes a personal access token of the turn's surface. `ttl_s` is the lifetime in seconds; `None` for a token that
+/// does not expire. Returns the row, and the text of the token.
 pub(crate) fn personal_row(
     user: UserKey,
     name: &str,
@@ -128,7 +131,7 @@ pub(crate) fn personal_row(
     (row, minted.text)
 }
 
-/// Ends a token, also from a session that began long ago: whoever has lost a token should not be held up.
+/// Revokes a token. It needs no recent sign-in, so that a user who lost a token can act at once.
 pub(super) fn revoke(signed: &Signed, id: PersonalId, facts: &Facts, turn: &mut Turn<'_>) -> Result<Done, Refusal> {
     let held = facts.personal_row(id).filter(|held| held.row.user == signed.user.key).ok_or(No::PersonalUnknown)?;
     signed.rely(turn);

@@ -1,15 +1,18 @@
-//! What a developer may do, and what comes of it.
+//! Tests of the developer judge: what each action needs, and its outcome.
 
 mod personal;
 
 use std::sync::Arc;
 
 use super::*;
+use crate::client_setting;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::TokenKind;
 use crate::line::{Changes, OwnedCounts, Rely, Write};
 use crate::model::Client;
-use crate::model::{Amr, Checked, ClientKind, GrantType, Held, Personal, PersonalId, Pkce, Session, Totp, UserKey};
+use crate::model::{
+    Amr, Checked, ClientKind, GrantType, Personal, PersonalId, Pkce, Session, Totp, UserKey, WithOwners,
+};
 use crate::redirect::may_register;
 use crate::reserved_names::ReservedNames;
 use crate::sample::{self, World};
@@ -17,7 +20,7 @@ use crate::scope::Scope;
 use crate::secret::Digest;
 use crate::time::UnixTime;
 
-/// A world in which alice is signed in since 10 seconds and owns the client `web`.
+/// A world in which Alice signed in 10 seconds ago and owns the client `web`.
 fn world() -> World {
     let mut world = World::new();
     let minted = world.mint(TokenKind::Session);
@@ -35,7 +38,7 @@ fn world() -> World {
         agent: "Browser".into(),
     };
     let user = Some(Arc::new(sample::user()));
-    world.facts.session = Some(Held { row: session, client: None, user, is_grant_revoked: false });
+    world.facts.session = Some(WithOwners { row: session, client: None, user, is_grant_revoked: false });
     world.facts.client = Some(Arc::new(Client { owner: Some(sample::user().key), ..sample::client() }));
     world.facts.owned_counts = Some(OwnedCounts { clients: 1, personals: 1, identities: 0 });
     world.session = Some(crate::crypto::keys::Presented { id: minted.id, digest: minted.digest });
@@ -59,7 +62,7 @@ fn no(world: &World, act: Act) -> No {
     verdict.expect_err("it is refused").no
 }
 
-/// What was done, and the changes in words.
+/// Judges an allowed action. Returns the outcome, the changes, and the changes as text.
 fn yes(world: &World, act: Act) -> (Done, Changes, String) {
     let (verdict, changes) = judge(world, act);
     let words = sample::names(&changes);
@@ -96,7 +99,7 @@ fn put_client(changes: &Changes) -> &Client {
     put.expect("a client is put")
 }
 
-/// Every act that is about an application or a token.
+/// Every action that is about an application or a token.
 fn acts() -> Vec<Act> {
     vec![
         Act::View,
@@ -135,20 +138,20 @@ fn nobody_does_anything_without_a_session_and_all_its_factors() {
     }
 }
 
-/// Whether an act needs a recent sign-in, and whether it needs the seal of a form. A new act does not compile before this
-/// says so.
+/// Returns whether an action needs a recent sign-in, and whether it needs the seal of a form. A new action does not
+/// compile until it is listed here.
 fn needs(act: &Act) -> (bool, bool) {
     match act {
         Act::View | Act::See(_) => (false, false),
         Act::Begin => (true, false),
-        // Of what can be saved it is the redirect URIs: names and logos are neither ways in nor secrets.
+        // Saving needs a recent sign-in only for redirect URIs. Names and logos give access to nothing.
         Act::Create { .. }
         | Act::Save { .. }
         | Act::Delete(_)
         | Act::AddSecret(_)
         | Act::RetireSecret { .. }
         | Act::CreateToken(_) => (true, true),
-        // Whoever lost a token is not held up.
+        // A user who lost a token must be able to act at once.
         Act::RevokeToken(_) => (false, true),
     }
 }
@@ -337,6 +340,22 @@ fn an_application_is_saved_with_its_next_version_and_keeps_all_else() {
 }
 
 #[test]
+fn a_form_that_is_sent_back_as_it_was_shown_changes_nothing() {
+    let mut world = world();
+    let shown = Client {
+        logo_uri: Some("https://a.example/logo.png".into()),
+        redirect_uris: vec!["https://a.example/cb".into(), "https://b.example/".into()],
+        ..(**world.facts.client.as_ref().unwrap()).clone()
+    };
+    world.facts.client = Some(Arc::new(shown.clone()));
+    let values: Vec<(&str, String)> =
+        client_setting::of_owner().map(|(row, _)| (row.name, typed_value(row, &shown))).collect();
+    let value = |name: &str| values.iter().find(|(own, _)| *own == name).map(|(_, value)| value.as_str());
+    assert_eq!(value("redirect_uris"), Some("https://a.example/cb\nhttps://b.example/"));
+    assert_eq!(yes(&world, save(Particulars::read(value))).2, "");
+}
+
+#[test]
 fn only_a_recent_sign_in_touches_secrets_tokens_and_addresses_asvs_7_5_1() {
     let mut old = world();
     old.facts.session.as_mut().unwrap().row.auth_time = UnixTime(1000 - 15 * 60 - 1);
@@ -391,7 +410,7 @@ fn the_faulty_one_of_several_addresses_is_named() {
     assert_eq!(may_register("https://a.example/", ClientKind::Public), Ok(()));
 }
 
-/// OWASP ASVS 5.0 V10.4.4: the grants of a client are what it was given, and no more.
+/// OWASP ASVS 5.0 V10.4.4: a client can use only the grants that it was given.
 #[test]
 fn an_application_of_a_persons_own_acts_for_people_who_allow_it_and_in_no_other_way_asvs_10_4_4() {
     let mut world = world();

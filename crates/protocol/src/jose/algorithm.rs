@@ -1,6 +1,6 @@
 //! The signature algorithms.
 
-/// A signature algorithm of RFC 7518 §3.1 or RFC 8037 §3.1. Others do not exist here.
+/// A supported signature algorithm, of RFC 7518 §3.1 or RFC 8037 §3.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -16,7 +16,7 @@ impl Algorithm {
         match name {
             "RS256" => Some(Self::Rs256),
             "ES256" => Some(Self::Es256),
-            // RFC 9864 §2.2 gives the curve's own name as well.
+            // RFC 9864 §2.2 also registers the name of the curve.
             "EdDSA" | "Ed25519" => Some(Self::EdDsa),
             _ => None,
         }

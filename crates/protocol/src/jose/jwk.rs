@@ -1,4 +1,4 @@
-//! Public keys and sets of them, RFC 7517. Keys that cannot verify a signature here are left out.
+//! Public keys and key sets, RFC 7517. Keys that cannot verify a supported signature are left out.
 
 use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::algorithm::Algorithm;
 
-/// The most keys of a set that are read. An issuer has two or three.
+/// Maximum number of keys that are read from a set. An issuer usually has two or three.
 const KEYS_MAX: usize = 32;
 
 /// The public keys that an issuer or a client publishes.
@@ -51,7 +51,7 @@ impl KeySet {
     /// ranges."
     ///
     /// # Errors
-    /// When it is no JWK Set.
+    /// If the text is not a JWK Set.
     pub fn parse(json: &[u8]) -> Result<Self, &'static str> {
         #[derive(Deserialize)]
         struct Set {
@@ -62,7 +62,7 @@ impl KeySet {
         Ok(Self { keys: written.filter_map(Key::new).collect() })
     }
 
-    /// True if the set has a key with this name. For a token that names no key: true if the set has any key.
+    /// Returns true if the set has the key `kid`. Without a `kid`, returns true if the set has any key.
     #[must_use]
     pub fn has(&self, kid: Option<&str>) -> bool {
         match kid {
@@ -71,19 +71,20 @@ impl KeySet {
         }
     }
 
-    /// The number of keys that can be used.
+    /// Returns the number of usable keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// True if the set has no key that can be used.
+    /// Returns true if the set has no usable key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// The keys that may have signed a token with this header. A token that names no key is taken only where there is one.
+    /// Returns the keys that may have signed a token with this header. A token without a `kid` is accepted only if the
+    /// set has a single key.
     pub(super) fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
         // OpenID Connect Core §10.1: "If there are multiple keys in the referenced JWK Set document, a kid value MUST be
         // provided in the JOSE Header."
@@ -116,10 +117,10 @@ impl Key {
         Some(Self { kid, algorithm, key: key.ok()? })
     }
 
-    /// True if this key made `signature`, in base64url, over `message`.
+    /// Returns true if this key made `signature` (in base64url) over `message`.
     pub(super) fn has_signed(&self, message: &[u8], signature: &str) -> bool {
         let verified = jsonwebtoken::crypto::verify(signature, message, &self.key, self.algorithm.of_library());
-        // A key that the library cannot use has signed nothing.
+        // A key that the library cannot use verifies nothing.
         verified.unwrap_or(false)
     }
 }

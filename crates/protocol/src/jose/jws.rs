@@ -1,5 +1,5 @@
-//! Signed messages in the compact form, RFC 7515 §7.1. A message is read first, and what it says counts only once its
-//! signature is verified.
+//! Signed messages (JWS) in compact form, RFC 7515 §7.1. Reading a message does not verify it. Its content must not be
+//! trusted before [`Jws::check_signature`].
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
@@ -10,35 +10,35 @@ use super::algorithm::Algorithm;
 use super::jwk::KeySet;
 use crate::secret::Digest;
 
-/// The longest message that is read, in bytes. ID tokens of Google have about 1,200.
+/// Maximum length of a message in bytes. ID tokens of Google have about 1,200.
 pub(crate) const JWS_BYTES_MAX: usize = 8 * 1024;
 
-/// What is wrong with a signed message.
+/// The flaw of a signed message or token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// The text is no signed message, or lacks what it must have.
+    /// The text is not a signed message, or lacks a required member.
     Malformed,
-    /// The signature algorithm does not exist here.
+    /// The signature algorithm is not supported.
     AlgorithmRefused,
-    /// No key of the set has the name and the algorithm of the message.
+    /// No key of the set has the `kid` and the algorithm of the message.
     KeyUnknown,
-    /// The signature is not the key's.
+    /// The key did not make the signature.
     Forged,
     /// The `iss` claim names another issuer.
     OtherIssuer,
     /// The `aud` claim names another audience.
     OtherAudience,
-    /// The token is too old.
+    /// The token has expired.
     Expired,
     /// The token is not valid yet.
     TooEarly,
 }
 
-/// A signed message that was read and not yet verified.
+/// A signed message that was parsed but not yet verified.
 #[derive(Clone)]
 pub struct Jws {
     text: String,
-    /// Where the signature begins in `text`, behind the second dot.
+    /// The position of the signature in `text`, behind the second dot.
     signature_at: usize,
     algorithm: Algorithm,
     kid: Option<String>,
@@ -60,7 +60,7 @@ struct Header {
 }
 
 impl Jws {
-    /// Reads a message whose header names the media type `typ`, or none.
+    /// Parses a message whose header has the media type `typ`, or none.
     ///
     /// # Errors
     /// [`Flaw::Malformed`], [`Flaw::AlgorithmRefused`].
@@ -76,7 +76,7 @@ impl Jws {
         if header.crit.is_some() {
             return Err(Flaw::Malformed);
         }
-        // RFC 8725 §3.11: a token of another kind is not taken for this one, though its signature may be right.
+        // RFC 8725 §3.11: a token of another kind is refused, even if its signature is right.
         if header.typ.is_some_and(|own| !own.eq_ignore_ascii_case(typ)) {
             return Err(Flaw::Malformed);
         }
@@ -84,24 +84,25 @@ impl Jws {
         Ok(Self { signature_at, algorithm, kid: header.kid, text })
     }
 
-    /// The name of the key that signed the message, as the message says.
+    /// Returns the `kid` of the unverified header.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// The digest of the signed part. The signature is left out: some algorithms have more than one right signature.
+    /// Returns the digest of the signed part. The signature is left out, because some algorithms have more than one
+    /// valid signature for a message.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(self.signed().as_bytes())
     }
 
-    /// The payload, a JSON object.
+    /// Parses the payload, a JSON object.
     ///
     /// # Errors
     /// [`Flaw::Malformed`].
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Flaw> {
-        // A third dot of the text would be in the payload, where base64url has none.
+        // A third dot would be part of the payload, where base64url does not allow it.
         let (_, payload) = self.signed().split_once('.').ok_or(Flaw::Malformed)?;
         part(payload)
     }
@@ -122,11 +123,11 @@ impl Jws {
     }
 }
 
-/// A part of a message: base64url without padding, and in it a JSON object. RFC 7515 §4: "The Header Parameter names within
-/// the JOSE Header MUST be unique"; those that are read here must be.
+/// Parses a part of a message: a JSON object in base64url without padding. RFC 7515 §4: "The Header Parameter names
+/// within the JOSE Header MUST be unique"; those that are read here must be.
 fn part<T: DeserializeOwned>(text: &str) -> Result<T, Flaw> {
     let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| Flaw::Malformed)?;
-    // A list would fit the members of a struct in their order.
+    // Refuse JSON arrays, which serde would accept as the members of a struct.
     if bytes.first() != Some(&b'{') {
         return Err(Flaw::Malformed);
     }

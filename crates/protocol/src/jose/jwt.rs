@@ -1,4 +1,5 @@
-//! Signed JWTs, RFC 7519: the registered claims, which are compared with what a caller expects, and the caller's own.
+//! Signed JWTs, RFC 7519. The registered claims are compared with the values that the caller expects. Other claims are
+//! for the caller to check.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -9,7 +10,7 @@ use super::jws::{Flaw, Jws};
 use crate::secret::Digest;
 use crate::time::UnixTime;
 
-/// A token that was read and not yet verified. `C` are the claims that the caller knows beside the registered ones.
+/// A token that was parsed but not yet verified. `C` are the claims that the caller reads besides the registered ones.
 #[derive(Clone)]
 pub struct Jwt<C> {
     jws: Jws,
@@ -24,20 +25,20 @@ impl<C> std::fmt::Debug for Jwt<C> {
     }
 }
 
-/// The registered claims of RFC 7519 §4.1 that are read here. Which of them a token must have is for the caller to say.
+/// The registered claims of RFC 7519 §4.1 that are read. The caller decides which of them are required.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Registered {
-    /// The issuer.
+    /// The issuer (`iss`).
     pub iss: Option<String>,
     /// The subject.
     pub sub: Option<String>,
     /// The audience.
     pub aud: Option<Audience>,
-    /// The end of the token's life.
+    /// The expiry time (`exp`).
     pub exp: Option<Number>,
-    /// The time at which the token was made.
+    /// The time at which the token was issued (`iat`).
     pub iat: Option<Number>,
-    /// The beginning of the token's life.
+    /// The time before which the token is not valid (`nbf`).
     pub nbf: Option<Number>,
 }
 
@@ -45,29 +46,30 @@ pub struct Registered {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Audience {
-    /// One audience.
+    /// A single audience.
     One(String),
-    /// A list.
+    /// A list of audiences.
     Several(Vec<String>),
 }
 
-/// What a caller expects of a token.
+/// The values that a caller expects of a token.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
-    /// The issuer.
+    /// The issuer (`iss`).
     pub issuer: &'a str,
-    /// The only audience.
+    /// The only audience (`aud`).
     pub audience: &'a str,
-    /// By how many seconds the clocks of issuer and recipient may differ. RFC 7519 §4.1.4: "Implementers MAY provide for some
-    /// small leeway, usually no more than a few minutes, to account for clock skew."
+    /// Accepted difference between the clocks of issuer and recipient, in seconds. RFC 7519 §4.1.4: "Implementers MAY
+    /// provide for some small leeway, usually no more than a few minutes, to account for clock skew."
     pub leeway_s: u64,
-    /// The greatest age of the token in seconds, whatever it says about its end.
+    /// Maximum age of the token by its `iat` claim, in seconds, whatever its `exp` claim says.
     pub age_s_max: u64,
 }
 
 impl Audience {
-    /// True if the list names `audience` and no other. OpenID Connect Core §3.1.3.7, 3: the token "MUST be rejected if the ID
-    /// Token does not list the Client as a valid audience, or if it contains additional audiences not trusted by the Client."
+    /// Returns true if the claim names `audience` and no other. OpenID Connect Core §3.1.3.7, 3: the token "MUST be
+    /// rejected if the ID Token does not list the Client as a valid audience, or if it contains additional audiences
+    /// not trusted by the Client."
     fn is_only(&self, audience: &str) -> bool {
         match self {
             Self::One(own) => own == audience,
@@ -77,7 +79,7 @@ impl Audience {
 }
 
 impl<C: DeserializeOwned> Jwt<C> {
-    /// Reads a token whose header names the media type `typ`, or none.
+    /// Parses a token whose header has the media type `typ`, or none.
     ///
     /// # Errors
     /// [`Flaw::Malformed`], [`Flaw::AlgorithmRefused`].
@@ -89,36 +91,36 @@ impl<C: DeserializeOwned> Jwt<C> {
 }
 
 impl<C> Jwt<C> {
-    /// The name of the key that signed the token, as the token says.
+    /// Returns the `kid` of the unverified header.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.jws.kid()
     }
 
-    /// The digest of the signed part, as [`Jws::digest`].
+    /// Returns the digest of the signed part, as [`Jws::digest`] does.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.jws.digest()
     }
 
-    /// The registered claims. Before [`Jwt::verify`] they are worth no more than any other text of a stranger's.
+    /// Returns the registered claims. Do not trust them before [`Jwt::verify`].
     #[must_use]
     pub fn registered(&self) -> &Registered {
         &self.registered
     }
 
-    /// The caller's own claims, of which the same holds.
+    /// Returns the caller's own claims. Do not trust them before [`Jwt::verify`].
     #[must_use]
     pub fn claims(&self) -> &C {
         &self.claims
     }
 
-    /// Verifies the token, and gives the time from which on it is too old.
+    /// Verifies the token. Returns the time from which it has expired, including the leeway.
     ///
     /// # Errors
     /// The first flaw.
     pub fn verify(&self, keys: &KeySet, expected: &Expected<'_>, now: UnixTime) -> Result<UnixTime, Flaw> {
-        // The signature comes first: what is not signed says nothing, not even who made it.
+        // Check the signature first. Without it, not even the issuer is known.
         self.jws.check_signature(keys)?;
         if self.registered.iss.as_deref() != Some(expected.issuer) {
             return Err(Flaw::OtherIssuer);
@@ -149,7 +151,7 @@ impl<C> Jwt<C> {
     }
 }
 
-/// RFC 7519 §2, NumericDate: a number of seconds, which may have a fraction.
+/// Converts a NumericDate of RFC 7519 §2: a number of seconds, which may have a fraction.
 pub(crate) fn seconds(number: &Number) -> Option<UnixTime> {
     const LATEST: f64 = 1e12;
     let whole = number.as_i64().or_else(|| {

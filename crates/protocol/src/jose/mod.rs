@@ -1,8 +1,9 @@
-//! Signed tokens of others: JWS (RFC 7515), JWK (RFC 7517) and JWT (RFC 7519). This module knows no account, no issuer and no
-//! policy: a caller says what it expects. It is the one place that knows the library which checks signatures.
+//! Signed tokens of other parties: JWS (RFC 7515), JWK (RFC 7517) and JWT (RFC 7519). This module knows no account, no
+//! issuer and no policy: the caller states what it expects. Only this module uses the library that verifies signatures.
 //!
-//! What is absent on purpose: `none` and HMAC have no word here; a key has one algorithm, and a token's header cannot choose
-//! another; keys and addresses of keys in a header (`jwk`, `jku`, `x5u`, `x5c`) are never looked at (RFC 8725 §3.1, §3.10).
+//! Absent on purpose (RFC 8725 §3.1, §3.10): the algorithm `none` and HMAC are not supported. A key has one algorithm,
+//! and a token's header cannot choose another. Keys and URLs of keys in a header (`jwk`, `jku`, `x5u`, `x5c`) are
+//! ignored.
 
 mod algorithm;
 mod jwk;

@@ -1,5 +1,5 @@
-//! Keys for the tests, and tokens that they sign. The keys for ES256 and EdDSA are those of RFC 7515 A.3 and
-//! RFC 8037 A; that for RS256 is made anew.
+//! Keys for tests, and tokens that they sign. The keys for ES256 and EdDSA come from RFC 7515 A.3 and RFC 8037 A. The
+//! key for RS256 was generated.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ pub(crate) const ED_X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 
 static RSA: LazyLock<RsaKey> = LazyLock::new(|| RsaKey::generate(KeySize::Rsa2048).unwrap());
 
-/// One of the keys.
+/// The key that signs a token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum With {
     Rs256,
@@ -30,12 +30,12 @@ fn bytes(text: &str) -> Vec<u8> {
     BASE64URL_NOPAD.decode(text.as_bytes()).unwrap()
 }
 
-/// The public part of the RSA key, as base64url and as the bytes that a careless verifier would take for an HMAC key.
+/// Returns the public part of the RSA key in base64url. A careless verifier would use its bytes as an HMAC key.
 pub(crate) fn rsa_n() -> String {
     BASE64URL_NOPAD.encode(RSA.public_key().modulus().big_endian_without_leading_zero())
 }
 
-/// The set as it is published.
+/// Returns the published key set.
 pub(crate) fn published() -> Value {
     json!({"keys": [
         {"kty": "RSA", "kid": "rs", "use": "sig", "alg": "RS256", "n": rsa_n(), "e": "AQAB"},
@@ -48,7 +48,7 @@ pub(crate) fn keys() -> KeySet {
     KeySet::parse(published().to_string().as_bytes()).unwrap()
 }
 
-/// A token with this header and these claims.
+/// Returns a signed token with this header and these claims.
 pub(crate) fn sign(header: &Value, claims: &Value, with: With) -> String {
     let message = unsigned(header, claims);
     let signature = signature(message.as_bytes(), with);

@@ -1,4 +1,4 @@
-//! Signatures and keys of the RFCs.
+//! Tests with the signatures and keys of the RFCs.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::KeySet;
 use super::algorithm::Algorithm;
 use super::signed::{self, ED_X, ES_X, ES_Y};
 
-/// A set with one key.
+/// Returns a key set with one key.
 fn one(key: &Value) -> KeySet {
     KeySet::parse(json!({"keys": [key]}).to_string().as_bytes()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! What a turn decides: preconditions and writes.
+//! Changes: the preconditions and writes that a turn decides.
 
 use super::{Rely, Write};
 
@@ -25,8 +25,8 @@ impl Changes {
         self.relied.is_empty() && self.writes.is_empty()
     }
 
-    /// Returns true if the answer may be given although the changes could not be committed: nothing depends on them, and
-    /// every write only records that somebody was seen.
+    /// Returns true if the answer may be given although the changes could not be committed: there are no preconditions,
+    /// and every write only records that a row was used.
     #[must_use]
     pub fn is_skippable(&self) -> bool {
         self.relied.is_empty() && self.writes.iter().all(Write::is_skippable)

@@ -1,4 +1,4 @@
-//! The rows that were found for the keys that a call asked for.
+//! Facts: the rows that the store found for the keys of a call.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 use super::{Key, Turn, Wants, Write};
 use crate::crypto::keys::Presented;
 use crate::model::{
-    Access, AccessId, Attempts, Client, Code, CodeId, Consent, Grant, GrantId, Held, Identity, IdentityName, Personal,
-    PersonalId, Session, SessionId, Ticket, TicketId, TicketKind, TicketProblem, User, UserKey,
+    Access, AccessId, Attempts, Client, Code, CodeId, Consent, Grant, GrantId, Identity, IdentityName, Personal,
+    PersonalId, Session, SessionId, Ticket, TicketId, TicketKind, TicketProblem, User, UserKey, WithOwners,
 };
 use crate::person::attempt::Attempt;
 use crate::secret::Digest;
@@ -16,7 +16,7 @@ use crate::secret::Digest;
 /// What a store found for one [`Key`].
 #[derive(Clone, Debug, Default)]
 pub enum Row {
-    /// Nothing.
+    /// No row.
     #[default]
     Absent,
     /// A client.
@@ -24,30 +24,30 @@ pub enum Row {
     /// A user, for [`Key::Login`] and [`Key::Sub`].
     User(Arc<User>),
     /// A code, with its client and user.
-    Code(Box<Held<Code>>),
+    Code(Box<WithOwners<Code>>),
     /// A grant, with its client and user.
-    Grant(Box<Held<Grant>>),
+    Grant(Box<WithOwners<Grant>>),
     /// An access token, with its client and user.
-    Access(Held<Access>),
+    Access(WithOwners<Access>),
     /// A personal token, with its user.
-    Personal(Held<Personal>),
+    Personal(WithOwners<Personal>),
     /// A session, with its user.
-    Session(Held<Session>),
+    Session(WithOwners<Session>),
     /// A ticket, with its client and user.
-    Ticket(Box<Held<Ticket>>),
-    /// An account at an upstream identity provider, with its user here.
-    Identity(Held<Identity>),
-    /// The token of another issuer was used.
+    Ticket(Box<WithOwners<Ticket>>),
+    /// An account at an upstream identity provider, with the linked user of this server.
+    Identity(WithOwners<Identity>),
+    /// The ID token of an upstream identity provider was used before.
     UsedJti,
     /// Failed attempts.
     Failures(Attempts),
     /// What a user allowed a client.
     Consent(Consent),
-    /// How much the account owns.
+    /// The numbers of things that the account owns.
     OwnedCounts(OwnedCounts),
 }
 
-/// Makes an optional row a [`Row`].
+/// Implements the conversion of an optional row into a [`Row`].
 macro_rules! rows {
     ($($name:ident($type:ty),)*) => {$(
         impl From<Option<$type>> for Row {
@@ -61,42 +61,42 @@ macro_rules! rows {
 rows! {
     Client(Arc<Client>),
     User(Arc<User>),
-    Access(Held<Access>),
-    Personal(Held<Personal>),
-    Session(Held<Session>),
-    Identity(Held<Identity>),
+    Access(WithOwners<Access>),
+    Personal(WithOwners<Personal>),
+    Session(WithOwners<Session>),
+    Identity(WithOwners<Identity>),
     Failures(Attempts),
     Consent(Consent),
     OwnedCounts(OwnedCounts),
 }
 
-// Boxed: they are larger than the others, and every fact has room for the largest.
-impl From<Option<Held<Code>>> for Row {
-    fn from(row: Option<Held<Code>>) -> Self {
+// These rows are boxed because they are larger than the others, and each fact takes the space of the largest variant.
+impl From<Option<WithOwners<Code>>> for Row {
+    fn from(row: Option<WithOwners<Code>>) -> Self {
         row.map_or(Self::Absent, |held| Self::Code(Box::new(held)))
     }
 }
 
-impl From<Option<Held<Grant>>> for Row {
-    fn from(row: Option<Held<Grant>>) -> Self {
+impl From<Option<WithOwners<Grant>>> for Row {
+    fn from(row: Option<WithOwners<Grant>>) -> Self {
         row.map_or(Self::Absent, |held| Self::Grant(Box::new(held)))
     }
 }
 
-impl From<Option<Held<Ticket>>> for Row {
-    fn from(row: Option<Held<Ticket>>) -> Self {
+impl From<Option<WithOwners<Ticket>>> for Row {
+    fn from(row: Option<WithOwners<Ticket>>) -> Self {
         row.map_or(Self::Absent, |held| Self::Ticket(Box::new(held)))
     }
 }
 
 impl Row {
-    /// [`Row::UsedJti`] if the token was used.
+    /// Returns [`Row::UsedJti`] if the ID token was used, or else [`Row::Absent`].
     #[must_use]
     pub fn used_jti(is_used: bool) -> Self {
         if is_used { Self::UsedJti } else { Self::Absent }
     }
 
-    /// The account to which the row leads.
+    /// Returns the account that the row leads to.
     fn account(&self) -> Option<UserKey> {
         match self {
             Self::User(user) => Some(user.key),
@@ -106,9 +106,9 @@ impl Row {
         }
     }
 
-    /// The client and the user that come with the row.
+    /// Returns the client and the user that the store loads together with the row.
     fn holders(&self) -> (Option<&Arc<Client>>, Option<&Arc<User>>) {
-        fn of<T>(held: &Held<T>) -> (Option<&Arc<Client>>, Option<&Arc<User>>) {
+        fn of<T>(held: &WithOwners<T>) -> (Option<&Arc<Client>>, Option<&Arc<User>>) {
             (held.client.as_ref(), held.user.as_ref())
         }
         match self {
@@ -126,7 +126,7 @@ impl Row {
     }
 }
 
-/// How much a user has of what is limited.
+/// The numbers of things that a user owns and that are limited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OwnedCounts {
     /// Applications that the user registered.
@@ -141,7 +141,7 @@ pub struct OwnedCounts {
 #[derive(Debug)]
 pub struct LiveTicket<'f, K> {
     /// The row, with its client and user.
-    pub held: &'f Held<Ticket>,
+    pub held: &'f WithOwners<Ticket>,
     /// What the ticket is about.
     pub document: K,
 }
@@ -157,11 +157,11 @@ impl<K> LiveTicket<'_, K> {
 /// How a presented refresh token compares with those of its grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshMatch {
-    /// It is the current one.
+    /// The current refresh token of the grant.
     Current,
-    /// It is the one before, which was exchanged for the current one.
+    /// The previous refresh token, which was exchanged for the current one.
     Previous,
-    /// It is neither. Its checksum says that this server made it for this grant.
+    /// Another token, which by its checksum this server made for this grant.
     Neither,
 }
 
@@ -169,18 +169,18 @@ pub enum RefreshMatch {
 /// did not ask for. Looking up a key that was not wanted is a bug: it panics in debug builds, and finds nothing in others.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// First the keys of the call, then the counters of [`Wants::attempt`].
+    /// The keys of the call with their rows, followed by the counters of [`Wants::attempt`].
     found: SmallVec<[(Key, Row); 2]>,
-    /// How many keys the call named.
+    /// Number of keys that the call named.
     named: usize,
-    /// Places of the keys that lead to the account.
+    /// Indices of the keys that lead to the account.
     account: SmallVec<[usize; 3]>,
     attempt: Option<Box<Attempt>>,
 }
 
-/// For stores.
+/// The functions that stores use.
 impl Facts {
-    /// What is wanted, before anything was looked for.
+    /// Facts for these wants, before any row was loaded.
     #[must_use]
     pub fn of(wants: Wants) -> Self {
         let Wants { keys, account, attempt } = wants;
@@ -188,19 +188,19 @@ impl Facts {
         Self { named: found.len(), found, account, attempt }
     }
 
-    /// The keys that the call named.
+    /// Returns the keys that the call named.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         self.found[..self.named].iter().map(|(key, _)| key)
     }
 
-    /// Returns true if something is wanted that cannot be looked for before the account is known.
+    /// Returns true if a row is wanted that can be found only once the account is known.
     #[must_use]
     pub fn needs_account(&self) -> bool {
         self.attempt.is_some() || self.keys().any(Key::needs_account)
     }
 
-    /// Looks for every key with `find`, which is also given what was found so far. Keys that need the account come after those
-    /// that lead to it. A second look starts from the beginning.
+    /// Loads the row of every key with `find`, which also gets the facts loaded so far. Keys that need the account come
+    /// after those that lead to it. A second call starts from the beginning.
     ///
     /// # Errors
     /// Those of `find`.
@@ -218,19 +218,19 @@ impl Facts {
         Ok(())
     }
 
-    /// The account that the call is about, as far as its rows were found.
+    /// Returns the account that the call is about; `None` if no loaded row leads to one.
     #[must_use]
     pub fn account(&self) -> Option<UserKey> {
         self.account.iter().find_map(|at| self.found[*at].1.account())
     }
 
-    /// The account that the call is about, for a store that has the rows elsewhere: `user_of` gives the user to whom a key
-    /// leads.
+    /// Returns the account that the call is about, for a store whose rows are not loaded into these facts. `user_of`
+    /// returns the user that a key leads to.
     pub fn account_by(&self, user_of: impl Fn(&Key) -> Option<UserKey>) -> Option<UserKey> {
         self.account.iter().find_map(|at| user_of(&self.found[*at].0))
     }
 
-    /// The counters of failed attempts that depend on the account.
+    /// Returns the keys of the counters of failed attempts that depend on the account.
     #[must_use]
     pub fn counters(&self, account: Option<UserKey>) -> Vec<Digest> {
         let login = self.account.iter().find_map(|at| match &self.found[*at].0 {
@@ -240,14 +240,14 @@ impl Facts {
         self.attempt.as_ref().map(|attempt| attempt.keys(account, login)).unwrap_or_default()
     }
 
-    /// Returns true if the key was wanted, whether or not something was found under it.
+    /// Returns true if the key was wanted, whether or not a row was found.
     #[must_use]
     pub fn is_wanted(&self, key: &Key) -> bool {
         self.found.iter().any(|(own, _)| own == key)
     }
 
-    /// What was found under a key; `None` if it is not there or was not wanted. Judges use the look-ups by kind, which also
-    /// compare what was presented.
+    /// Returns the row of a key; `None` if there is no row or the key was not wanted. Judges use the look-ups by kind,
+    /// which also compare the presented token with the row.
     #[must_use]
     pub fn row(&self, key: &Key) -> Option<&Row> {
         let (_, row) = self.found.iter().find(|(own, _)| own == key)?;
@@ -255,14 +255,15 @@ impl Facts {
     }
 }
 
-/// Declares the look-up of a kind of token: the row whose id the token names, if its digest is that of the token.
+/// Declares the look-up of one kind of token. It returns the row whose id the token names, if the row has the digest of
+/// the token.
 macro_rules! presented {
     ($($(#[$doc:meta])* $name:ident: $key:ident($id:ident) -> $row:ty;)*) => {
         impl Facts {$(
             $(#[$doc])*
             #[must_use]
             #[track_caller]
-            pub fn $name(&self, presented: Presented) -> Option<&Held<$row>> {
+            pub fn $name(&self, presented: Presented) -> Option<&WithOwners<$row>> {
                 match self.wanted(|key| matches!(key, Key::$key($id(id)) if *id == presented.id))? {
                     Row::$key(held) if held.row.digest == presented.digest => Some(held),
                     _ => None,
@@ -273,19 +274,19 @@ macro_rules! presented {
 }
 
 presented! {
-    /// The code that was presented.
+    /// Returns the presented authorization code.
     code: Code(CodeId) -> Code;
-    /// The access token that was presented.
+    /// Returns the presented access token.
     access: Access(AccessId) -> Access;
-    /// The personal token that was presented.
+    /// Returns the presented personal access token.
     personal: Personal(PersonalId) -> Personal;
-    /// The session whose cookie was presented.
+    /// Returns the session of the presented cookie.
     session: Session(SessionId) -> Session;
 }
 
-/// For judges.
+/// The functions that judges use.
 impl Facts {
-    /// What was found under the first key of which `is_it` says that it is the one.
+    /// Returns the row of the first key for which `is_it` returns true.
     #[track_caller]
     fn wanted(&self, is_it: impl Fn(&Key) -> bool) -> Option<&Row> {
         let found = self.found.iter().find(|(key, _)| is_it(key));
@@ -293,7 +294,7 @@ impl Facts {
         found.map(|(_, row)| row)
     }
 
-    /// The client with this public identifier.
+    /// Returns the client with this public identifier.
     #[must_use]
     #[track_caller]
     pub fn client(&self, client_id: &str) -> Option<&Arc<Client>> {
@@ -303,10 +304,10 @@ impl Facts {
         }
     }
 
-    /// The grant for which the presented refresh token was made, and which of the grant's tokens it is.
+    /// Returns the grant of the presented refresh token, and which of the grant's tokens it is.
     #[must_use]
     #[track_caller]
-    pub fn grant(&self, presented: Presented) -> Option<(&Held<Grant>, RefreshMatch)> {
+    pub fn grant(&self, presented: Presented) -> Option<(&WithOwners<Grant>, RefreshMatch)> {
         let held = self.grant_row(GrantId(presented.id))?;
         let is = match &held.row.refresh {
             Some(refresh) if refresh.current == presented.digest => RefreshMatch::Current,
@@ -336,27 +337,27 @@ impl Facts {
         Ok(LiveTicket { held, document })
     }
 
-    /// The grant in this row. No token was presented for it: the operator names it.
+    /// Returns the grant with this id. The operator names the grant, so no token is compared.
     #[must_use]
     #[track_caller]
-    pub fn grant_row(&self, id: GrantId) -> Option<&Held<Grant>> {
+    pub fn grant_row(&self, id: GrantId) -> Option<&WithOwners<Grant>> {
         match self.wanted(|key| *key == Key::Grant(id))? {
             Row::Grant(held) => Some(held),
             _ => None,
         }
     }
 
-    /// The personal token in this row. It was not presented itself: its owner or the operator names it.
+    /// Returns the personal access token with this id. Its owner or the operator names it, so no token is compared.
     #[must_use]
     #[track_caller]
-    pub fn personal_row(&self, id: PersonalId) -> Option<&Held<Personal>> {
+    pub fn personal_row(&self, id: PersonalId) -> Option<&WithOwners<Personal>> {
         match self.wanted(|key| *key == Key::Personal(id))? {
             Row::Personal(held) => Some(held),
             _ => None,
         }
     }
 
-    /// The user with this e-mail address or user name, as it was typed.
+    /// Returns the user with this e-mail address or user name. `typed` is the text of the key.
     #[must_use]
     #[track_caller]
     pub fn login(&self, typed: &str) -> Option<&Arc<User>> {
@@ -366,7 +367,7 @@ impl Facts {
         }
     }
 
-    /// The user with this public identifier.
+    /// Returns the user with this public identifier.
     #[must_use]
     #[track_caller]
     pub fn subject(&self, sub: &str) -> Option<&Arc<User>> {
@@ -376,24 +377,25 @@ impl Facts {
         }
     }
 
-    /// The account at an upstream identity provider, with its user here.
+    /// Returns the account at an upstream identity provider, with the linked user of this server.
     #[must_use]
     #[track_caller]
-    pub fn identity(&self, name: &IdentityName) -> Option<&Held<Identity>> {
+    pub fn identity(&self, name: &IdentityName) -> Option<&WithOwners<Identity>> {
         match self.wanted(|key| matches!(key, Key::Identity(own) if own == name))? {
             Row::Identity(held) => Some(held),
             _ => None,
         }
     }
 
-    /// Returns true if the token of another issuer was used before, and also if nobody looked.
+    /// Returns true if the ID token of an upstream identity provider was used before. Also true if the key was not
+    /// wanted.
     #[must_use]
     #[track_caller]
     pub fn is_jti_used(&self, jti: Digest) -> bool {
         !matches!(self.wanted(|key| *key == Key::UsedJti(jti)), Some(Row::Absent))
     }
 
-    /// The failed attempts that a counter has.
+    /// Returns the failed attempts that a counter has.
     #[must_use]
     #[track_caller]
     pub fn failures(&self, counter: Digest) -> Option<Attempts> {
@@ -403,7 +405,7 @@ impl Facts {
         }
     }
 
-    /// What the account allowed the client with this public identifier.
+    /// Returns what the account allowed the client with this public identifier.
     #[must_use]
     #[track_caller]
     pub fn consent(&self, client_id: &str) -> Option<&Consent> {
@@ -413,7 +415,7 @@ impl Facts {
         }
     }
 
-    /// How much the account owns; `None` without an account.
+    /// Returns the numbers of things that the account owns; `None` without an account.
     #[must_use]
     #[track_caller]
     pub fn owned_counts(&self) -> Option<OwnedCounts> {
@@ -423,19 +425,19 @@ impl Facts {
         }
     }
 
-    /// Every user among the rows, some perhaps more than once.
+    /// Returns every user among the rows. A user may occur more than once.
     pub fn users(&self) -> impl Iterator<Item = &Arc<User>> {
         self.found.iter().filter_map(|(_, row)| row.holders().1)
     }
 
-    /// Every client among the rows, some perhaps more than once.
+    /// Returns every client among the rows. A client may occur more than once.
     pub fn clients(&self) -> impl Iterator<Item = &Arc<Client>> {
         self.found.iter().filter_map(|(_, row)| row.holders().0)
     }
 
-    /// The greatest id below which something of these users and clients was revoked. What a turn makes for them must have
-    /// greater ids, or it would be revoked already. Ids are drawn by clocks, and clocks of nodes differ. Nothing is made for
-    /// the holder of an access token or a personal token.
+    /// Returns the greatest `revoked_below` of the users and clients among the rows. What a turn makes for them needs
+    /// greater ids, or it would be revoked at once. Ids depend on clocks, and the clocks of nodes differ. Rows of
+    /// access tokens and personal access tokens do not count, because nothing is made for their holders.
     #[must_use]
     pub fn revoked_below(&self) -> i64 {
         let below = |(_, row): &(Key, Row)| {

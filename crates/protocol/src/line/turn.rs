@@ -1,36 +1,45 @@
-//! One request being judged.
+//! Turns: the context in which one attempt to judge a call runs, and what the judge decides in it.
 
-use super::{Changes, Rely, Write};
+use std::sync::Arc;
+
+use super::{Changes, Document, DocumentKey, Documents, Rely, Write};
 use crate::client::recalled::{Proven, Recalled};
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
+use crate::jose::KeySet;
 use crate::model::{ClientKey, Event, EventKind, User, UserKey};
 use crate::person::memo::Memo;
 use crate::person::password;
+use crate::person::upstream::ProviderMetadata;
 use crate::policy::Policy;
 use crate::secret::Secret;
 use crate::time::UnixTime;
 
-/// One request being judged: the time, the rules, the keys, the randomness, and what was decided so far.
+/// One attempt to judge a call: time, policy, keys and randomness for the judge, and the changes that it decided so
+/// far.
 #[derive(Debug)]
 pub struct Turn<'a> {
-    /// What time it is.
+    /// The current time.
     pub now: UnixTime,
-    /// The rules of the dialect that was spoken.
+    /// The rules of the surface.
     pub policy: &'a Policy,
-    /// The installation's keys.
+    /// The keys of the installation.
     pub keys: &'a Keys,
-    /// Randomness and ids.
+    /// The source of random bytes and row ids.
     pub entropy: Entropy,
-    /// The network address of the caller.
+    /// The client's network address.
     pub address: &'a str,
-    /// What the process remembers of the calling client's secrets.
+    /// What the process remembers about the secrets of the calling client.
     pub recalled: &'a Recalled,
-    /// The account of the operating system that runs a command; absent for requests.
+    /// The operating system's account that runs a command; `None` for requests.
     actor: Option<&'a str>,
-    /// Password hashes that an earlier attempt at the same turn computed.
+    /// Password hashes that earlier attempts to judge the same call computed.
     memo: Option<&'a Memo>,
-    /// The client's secret that was right, once one was. The process remembers it.
+    /// The outside documents that were fetched so far, or found to be unavailable.
+    documents: &'a Documents,
+    /// The outside documents that the judge asked for and that were not fetched yet.
+    lacking: Vec<DocumentKey>,
+    /// The client secret that the judge verified, if any. The process remembers it.
     pub proven: Option<Proven>,
     changes: Changes,
 }
@@ -49,24 +58,33 @@ impl<'a> Turn<'a> {
             recalled,
             actor: None,
             memo: None,
+            documents: Documents::NONE,
+            lacking: Vec::new(),
             proven: None,
             changes: Changes::default(),
         }
     }
 
-    /// The same turn, with the password hashes that an earlier attempt at it computed.
+    /// Returns the turn with the password hashes that earlier attempts computed.
     #[must_use]
     pub fn with_memo(self, memo: &'a Memo) -> Self {
         Self { memo: Some(memo), ..self }
     }
 
-    /// The same turn, judged by a process that remembers something of the calling client's secrets.
+    /// Returns the turn with what the process remembers about the secrets of the calling client.
     #[must_use]
     pub fn with_recalled(self, recalled: &'a Recalled) -> Self {
         Self { recalled, ..self }
     }
 
-    /// The same turn, for a command that this account of the operating system runs. Every event says so.
+    /// Returns the same turn with these outside documents.
+    #[must_use]
+    pub fn with_documents(self, documents: &'a Documents) -> Self {
+        Self { documents, ..self }
+    }
+
+    /// Returns the turn for a command that this account of the operating system runs. Every audit event will name the
+    /// account.
     #[must_use]
     pub fn by(self, actor: &'a str) -> Self {
         Self { actor: Some(actor), ..self }
@@ -94,6 +112,43 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// The metadata of an OpenID provider, if they are at hand. Ask for a document only on behalf of somebody who may make
+    /// this server fetch it.
+    pub fn provider_metadata(&mut self, issuer: &str) -> Option<Arc<ProviderMetadata>> {
+        match self.document(DocumentKey::ProviderMetadata { issuer: issuer.to_owned() })? {
+            Document::ProviderMetadata(metadata) => Some(Arc::clone(metadata)),
+            Document::KeySet(_) => None,
+        }
+    }
+
+    /// The key set at a URL, if it is at hand, for a signature by the key `kid`. The key may be missing in it. As with
+    /// [`Turn::provider_metadata`], the caller must know who makes this server fetch.
+    pub fn key_set(&mut self, url: &str, kid: Option<&str>) -> Option<Arc<KeySet>> {
+        match self.document(DocumentKey::KeySet { url: url.to_owned(), kid: kid.map(ToOwned::to_owned) })? {
+            Document::KeySet(keys) => Some(Arc::clone(keys)),
+            Document::ProviderMetadata(_) => None,
+        }
+    }
+
+    /// An outside document. One that nobody looked for is noted as lacking.
+    fn document(&mut self, key: DocumentKey) -> Option<&'a Document> {
+        let documents = self.documents;
+        if let Some(found) = documents.found(&key) {
+            return found;
+        }
+        if !documents.is_full() && !self.lacking.contains(&key) {
+            self.lacking.push(key);
+        }
+        None
+    }
+
+    /// Takes the keys of the outside documents that the judge lacked. If there are any, they must be looked for, and what was
+    /// decided does not count.
+    #[must_use]
+    pub fn take_lacking(&mut self) -> Vec<DocumentKey> {
+        std::mem::take(&mut self.lacking)
+    }
+
     /// Adds a precondition.
     pub fn rely(&mut self, rely: Rely) {
         self.changes.relied.push(rely);
@@ -104,8 +159,8 @@ impl<'a> Turn<'a> {
         self.changes.writes.push(write);
     }
 
-    /// Adds the precondition that the user is unchanged, unless the turn has written the user already: that write has the
-    /// precondition, with the version before the one that `user` has now.
+    /// Adds the precondition that the user is unchanged. If the turn has already written the user, that write has the
+    /// precondition itself, and `user` has a newer version than the store.
     pub fn rely_on(&mut self, user: &User) {
         let is_written = |write: &Write| matches!(write, Write::PutUser(own) if own.key == user.key);
         if !self.changes.writes.iter().any(is_written) {
@@ -127,7 +182,7 @@ impl<'a> Turn<'a> {
         self.write(Write::Note(event));
     }
 
-    /// Hands over what was decided.
+    /// Returns the decided changes.
     #[must_use]
     pub fn into_changes(self) -> Changes {
         self.changes

@@ -1,4 +1,4 @@
-//! The keys of the rows that a call must be judged against.
+//! Wants: the keys of the rows that a call is judged by.
 
 use smallvec::SmallVec;
 
@@ -6,7 +6,7 @@ use crate::model::{AccessId, CodeId, GrantId, IdentityName, PersonalId, SessionI
 use crate::person::attempt::Attempt;
 use crate::secret::Digest;
 
-/// The name of one thing that a store can find.
+/// The key of one row that a store can find.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {
     /// A client, by its public identifier.
@@ -23,13 +23,13 @@ pub enum Key {
     Session(SessionId),
     /// A ticket, of whatever kind.
     Ticket(TicketId),
-    /// A user, by an e-mail address or user name as somebody typed it.
+    /// A user, by an e-mail address or user name as it was typed.
     Login(String),
     /// A user, by the public identifier.
     Sub(String),
     /// An account at an upstream identity provider, which is linked to a user of this server.
     Identity(IdentityName),
-    /// A token of another issuer that is good for one use. A row exists once it was used.
+    /// The ID token of an upstream identity provider, which is good for one use. A row exists once the token was used.
     UsedJti(Digest),
     /// A counter of failed attempts.
     Failures(Digest),
@@ -68,19 +68,20 @@ impl From<AccountKey> for Key {
     }
 }
 
-/// The keys of the rows that a call must be judged against. They are made from the call alone.
+/// The keys of the rows that a call is judged by. They depend on the call alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wants {
-    /// Each key once. Those that need the account are the last ones. Most requests have one or two keys.
+    /// The distinct keys. Those that need the account come last. Most requests have one or two keys.
     pub(super) keys: SmallVec<[Key; 2]>,
-    /// Which of the keys lead to the account, in the order in which they are tried.
+    /// Indices of the keys that lead to the account, in the order in which they are tried.
     pub(super) account: SmallVec<[usize; 3]>,
-    /// An attempt to prove who somebody is. It is judged against the failures that are counted for the account.
+    /// The attempt to sign in or to confirm an identity, if the call is one. It is judged by the counters of failed
+    /// attempts at the account.
     pub(super) attempt: Option<Box<Attempt>>,
 }
 
 impl Wants {
-    /// Wants the rows with these keys.
+    /// Returns wants with these keys.
     #[must_use]
     pub fn of(keys: impl IntoIterator<Item = Key>) -> Self {
         let mut wants = Self::default();
@@ -88,10 +89,10 @@ impl Wants {
         wants
     }
 
-    /// Wants the row with this key as well.
+    /// Adds a key.
     pub fn add(&mut self, key: Key) {
         if let Key::Consent(client_id) = &key {
-            // A consent is found by the row of its client.
+            // A store finds a consent by the row of its client.
             self.add(Key::Client(client_id.clone()));
         }
         if !self.keys.contains(&key) {
@@ -101,8 +102,8 @@ impl Wants {
         }
     }
 
-    /// Says whose account the call is about: the one to which the first of these keys leads that finds something. The rows
-    /// with these keys are wanted as well.
+    /// Sets the account that the call is about: that of the first of these keys for which a row exists. Adds the keys
+    /// as well.
     pub fn account(&mut self, keys: impl IntoIterator<Item = AccountKey>) {
         self.account.clear();
         for key in keys {
@@ -113,8 +114,8 @@ impl Wants {
         }
     }
 
-    /// Wants the counters that an attempt at the account of [`Wants::account`] passes. Where no account is found they are
-    /// those of the name that was typed.
+    /// Adds the counters that an attempt at the account of [`Wants::account`] must pass. If no account is found, they
+    /// are those of the typed name.
     pub fn attempt(&mut self, attempt: Attempt) {
         self.attempt = Some(Box::new(attempt));
     }
@@ -125,7 +126,7 @@ impl Wants {
         self.keys.is_empty() && self.attempt.is_none()
     }
 
-    /// The keys, each once.
+    /// Returns the distinct keys.
     #[must_use]
     pub fn keys(&self) -> &[Key] {
         &self.keys

@@ -1,4 +1,4 @@
-//! Writes: what a turn changes.
+//! Writes: the changes of rows that a turn can decide.
 
 use crate::model::{
     Access, AccessId, Client, ClientKey, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, Identity,
@@ -13,40 +13,41 @@ use crate::time::UnixTime;
 /// Stores match this type without a wildcard, so that a new write does not compile until every store makes it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
-    /// ◆ The code exists and is unspent.
+    /// Marks the code as spent. ◆ The code exists and is unspent.
     SpendCode(CodeId),
-    /// ◆ `from` is the grant's current refresh token, and the grant is not revoked. `expires_at` is the grant's new end.
+    /// Replaces the refresh token of a grant. ◆ `from` is the current refresh token, and the grant is not revoked.
     RotateRefresh {
-        /// Whose.
+        /// The grant.
         grant: GrantId,
-        /// The current token.
+        /// Digest of the current token.
         from: Digest,
-        /// What comes in its place.
+        /// The new state of the grant's refresh tokens.
         to: Refresh,
-        /// When the grant's row is of no more use.
+        /// The new expiry time of the grant, after which its row can be removed.
         expires_at: UnixTime,
     },
     /// Changes no row. The commit returns only after everything that the turn read is as durable as a write of its own
     /// would be. It is for an answer that says "done" because a row shows that it was done before: a store may show rows
     /// whose commit has not been acknowledged yet, and a failover could still lose them.
     AwaitDurability,
-    /// ◆ Fewer than `limit` failures are counted, or their window is over. Counts one more.
+    /// Adds a failure to a counter. ◆ The counter has fewer than `limit` failures, or its window is over.
     CountFailure {
-        /// Which counter.
+        /// The key of the counter.
         key: Digest,
-        /// At so many the door is shut.
+        /// The number of failures at which the counter is full.
         limit: u32,
         /// The time of the attempt.
         now: UnixTime,
-        /// When the failures are forgotten.
+        /// The end of the window, after which the failures no longer count.
         resets_at: UnixTime,
-        /// The account with which the counter can be found and cleared.
+        /// The account that the counter belongs to, if any. [`Write::ForgetFailures`] clears all counters of an
+        /// account.
         user: Option<UserKey>,
     },
-    /// All counters of the account's are cleared: whoever was locked out of it may try again.
+    /// Clears all counters of an account, so that users who were locked out may try again.
     ForgetFailures(UserKey),
-    /// The failures of a counter are forgotten, unless the counter is full: a door that was shut since the turn looked at it
-    /// stays shut.
+    /// Clears a counter, unless the counter is full by now: a lockout that began after the turn loaded the counter
+    /// stays.
     ClearCounter {
         /// The key of the counter.
         key: Digest,
@@ -55,9 +56,10 @@ pub enum Write {
         /// The time of the attempt.
         now: UnixTime,
     },
-    /// ◆ The stored version is the one before this row's; a row with version 1 is new. Its `client_id` is nobody else's.
+    /// Writes a client. ◆ The stored version is one below that of this row, or the row is new and has version 1. No
+    /// other client has its `client_id`.
     PutClient(Box<Client>),
-    /// ◆ As for a client; user name and e-mail address are nobody else's.
+    /// Writes a user. ◆ As for a client. No other user has its user name or e-mail address.
     PutUser(Box<User>),
     /// A new code.
     PutCode(Box<Code>),
@@ -80,88 +82,88 @@ pub enum Write {
         /// The version that was judged.
         version: u32,
     },
-    /// ◆ Nobody has this identity yet.
+    /// Links an identity to a user. ◆ The identity is not linked yet.
     PutIdentity(Identity),
-    /// ◆ The token of an issuer elsewhere was never seen. It is good once.
+    /// Marks the ID token of an upstream identity provider as used. ◆ The token was not used before.
     BurnJti {
-        /// Which.
+        /// Digest of the token.
         jti: Digest,
-        /// From then on it is refused for its age, and need not be remembered.
+        /// The expiry time of the token, after which the row can be removed.
         until: UnixTime,
     },
     /// A new consent, or a wider one in its place.
     PutConsent(Consent),
-    /// A new sealing key, which is the current one from now on.
+    /// A new sealing key, which becomes the current one.
     PutSealKey(SealKey),
-    /// The sealing key may no longer open anything.
+    /// Removes a sealing key, so that its seals can no longer be opened.
     DropSealKey(u32),
-    /// The session was seen.
+    /// Records that a session was used.
     TouchSession {
-        /// Which.
+        /// The session.
         id: SessionId,
-        /// When.
+        /// The time of the use.
         seen_at: UnixTime,
-        /// How long it may now be idle.
+        /// The time until which the session may stay unused.
         idle_until: UnixTime,
     },
-    /// The personal token was used.
+    /// Records that a personal access token was used.
     TouchPersonal {
-        /// Which.
+        /// The token.
         id: PersonalId,
-        /// When.
+        /// The time of the use.
         used_at: UnixTime,
     },
-    /// The client's secret was used.
+    /// Records that a client secret was used.
     TouchSecret {
-        /// Whose.
+        /// The client that has the secret.
         client: ClientKey,
-        /// Which: see [`crate::client::registration::secret_digest`].
+        /// The secret, by its [`secret_digest`](crate::client::registration::secret_digest).
         secret: Digest,
-        /// When, to the hour.
+        /// The time of the use, rounded down to the hour.
         used_at: UnixTime,
     },
-    /// The grant and all its tokens are dead, also those that a concurrent turn is about to issue.
+    /// Revokes a grant and all its tokens, including those that a concurrent turn is about to issue.
     RevokeGrant(GrantId),
-    /// The access token is dead.
+    /// Revokes an access token.
     RevokeAccess(AccessId),
-    /// The personal token is dead.
+    /// Revokes a personal access token.
     RevokePersonal(PersonalId),
-    /// The consent is forgotten, and all grants of this user to this client are revoked.
+    /// Removes a consent, and revokes all grants of the user to the client.
     WithdrawConsent {
-        /// Whose.
+        /// The user who gave the consent.
         user: UserKey,
-        /// From whom.
+        /// The client that loses the consent.
         client: ClientKey,
     },
-    /// The session is over.
+    /// Ends a session.
     EndSession(SessionId),
-    /// All sessions of the user are over, but for one.
+    /// Ends all sessions of a user, except for one if named.
     EndSessions {
-        /// Whose.
+        /// The user.
         user: UserKey,
-        /// The one that stays.
+        /// The session that stays.
         but: Option<SessionId>,
     },
-    /// The identity no longer opens anybody's account.
+    /// Removes the link of an identity.
     DropIdentity(IdentityName),
-    /// The user, and every row that hangs on it, is gone.
+    /// Deletes a user with every row that depends on the user.
     DeleteUser(UserKey),
-    /// The client, and every row that hangs on it, is gone.
+    /// Deletes a client with every row that depends on the client.
     DeleteClient(ClientKey),
     /// A new job. It exists if and only if the rest of the turn is written.
     Enqueue(Box<Job>),
-    /// Audit.
+    /// Adds an audit event.
     Note(Event),
 }
 
-/// What a write means for the rest of its turn.
+/// The importance of a write for its turn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Weight {
-    /// It only records that something was seen.
+    /// The write only records that a row was used.
     Skippable,
-    /// It adds or changes something.
+    /// The write adds or changes a row.
     Ordinary,
-    /// It ends something, or replaces a user or a client.
+    /// The write ends something, or replaces a user or a client.
     Ending,
 }
 
@@ -207,8 +209,9 @@ impl Write {
         }
     }
 
-    /// Returns true if the answer may be given although this write failed. Such a write only records that somebody was
-    /// seen. If the store takes no writes, losing it costs precision; refusing the request would cost every reader.
+    /// Returns true if the answer may be given although this write failed. Such a write only records that a row was
+    /// used. Losing it costs precision, while refusing the request would lock out every reader whenever the store takes
+    /// no writes.
     #[must_use]
     pub fn is_skippable(&self) -> bool {
         self.weight() == Weight::Skippable

@@ -7,6 +7,6 @@ use crate::time::UnixTime;
 pub struct Attempts {
     /// Failures since the window opened.
     pub failures: u32,
-    /// Afterwards they are forgotten.
+    /// The end of the window, after which the failures no longer count.
     pub resets_at: UnixTime,
 }

@@ -1,4 +1,4 @@
-//! What a user authorized a client to do, and how that came about.
+//! Authorizations: what a user authorized a client to do, and under which circumstances.
 //!
 //! One [`Authorization`] travels from the authorization request through the code and the grant to every token. To keep another
 //! fact of an authorization, add a member to [`Circumstances`]: stores keep those as one document and need no change.
@@ -10,10 +10,10 @@ use super::{Amr, ClientKey, GrantType, SessionId, UserKey};
 use crate::scope::Scope;
 use crate::time::UnixTime;
 
-/// What is allowed, and where.
+/// A scope, with the resources at which it applies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Permission {
-    /// What is allowed, RFC 6749 §3.3.
+    /// The scope, RFC 6749 §3.3.
     pub scope: Scope,
     /// The resources at which it is allowed, RFC 8707; empty for every resource.
     pub audience: Vec<String>,
@@ -26,7 +26,7 @@ pub struct Authorization {
     pub user: UserKey,
     /// The client.
     pub client: ClientKey,
-    /// What the client may do at most. A token may allow less.
+    /// The most that the client may do. A token may allow less.
     pub permission: Permission,
     /// When the user was authenticated, as [`super::Session::auth_time`] says it: zero or less for unknown.
     pub auth_time: UnixTime,
@@ -142,7 +142,7 @@ mod tests {
         let written = |own: &Circumstances| serde_json::from_str::<Value>(&own.document().unwrap()).unwrap();
         let before: Value = serde_json::from_str(document).unwrap();
         assert_eq!(written(&read), before);
-        // What this version would put in its place is less precise.
+        // The stored value is more precise than the one that this version would write.
         read.first_grant = Some(GrantType::AuthorizationCode);
         assert_eq!(written(&read), before);
     }

@@ -1,4 +1,4 @@
-//! Registered applications.
+//! Clients: registered applications and APIs.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use crate::secret::Digest;
 use crate::time::UnixTime;
 
 impl ClientKind {
-    /// The word of RFC 6749 §2.1.
+    /// Returns the word of RFC 6749 §2.1.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -18,27 +18,27 @@ impl ClientKind {
         }
     }
 
-    /// The kind with this word.
+    /// Returns the kind with this word.
     #[must_use]
     pub fn from_name(text: &str) -> Option<Self> {
         [Self::Confidential, Self::Public].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
-/// How a client proves who it is at the token endpoint; the words are those of RFC 7591 §2.
+/// A client authentication method at the token endpoint, by the words of RFC 7591 §2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthMethod {
-    /// Public clients name themselves and prove nothing.
+    /// No authentication: a public client only sends its `client_id`.
     None,
-    /// RFC 6749 §2.3.1, the header.
+    /// The client secret in the `Authorization` header, RFC 6749 §2.3.1.
     ClientSecretBasic,
-    /// RFC 6749 §2.3.1, in the request body.
+    /// The client secret in the request body, RFC 6749 §2.3.1.
     ClientSecretPost,
 }
 
 impl AuthMethod {
-    /// The registered word.
+    /// Returns the registered word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -48,25 +48,26 @@ impl AuthMethod {
         }
     }
 
-    /// The method with this word.
+    /// Returns the method with this word.
     #[must_use]
     pub fn from_name(text: &str) -> Option<Self> {
         [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost].into_iter().find(|own| own.as_str() == text)
     }
 }
 
-/// Must the client use PKCE (RFC 7636)? When it does so of its own will, its challenge is always enforced.
+/// Whether a client must use PKCE (RFC 7636). If an authorization request has a challenge, the challenge is always
+/// enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pkce {
     /// Every authorization request needs a challenge.
     Required,
-    /// A challenge is honoured when it comes.
+    /// Authorization requests may leave out the challenge.
     Optional,
 }
 
 impl Pkce {
-    /// The word that the operator writes.
+    /// Returns the word that the operator writes.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -75,27 +76,27 @@ impl Pkce {
         }
     }
 
-    /// The setting with this word.
+    /// Returns the setting with this word.
     #[must_use]
     pub fn from_name(text: &str) -> Option<Self> {
         [Self::Required, Self::Optional].into_iter().find(|own| own.as_str() == text)
     }
 }
 
-/// What happens to a refresh token when it is used.
+/// What happens to a refresh token when a client uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefreshMode {
-    /// Each use gives a new one; the old one dies when the new one is first used.
+    /// Each use returns a new refresh token. The old one becomes invalid when the new one is first used.
     Rotate,
-    /// It stays the same.
+    /// The refresh token stays the same.
     Reuse,
-    /// None is issued.
+    /// The client gets no refresh token.
     None,
 }
 
 impl RefreshMode {
-    /// The word that the operator writes.
+    /// Returns the word that the operator writes.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -105,21 +106,21 @@ impl RefreshMode {
         }
     }
 
-    /// The mode with this word.
+    /// Returns the mode with this word.
     #[must_use]
     pub fn from_name(text: &str) -> Option<Self> {
         [Self::Rotate, Self::Reuse, Self::None].into_iter().find(|own| own.as_str() == text)
     }
 }
 
-/// One of a client's secrets. Two may live at the same time, so that one can be replaced without an outage.
+/// A secret of a client. A client may have two at the same time, so that one can be replaced without an outage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientSecret {
-    /// What is kept of it.
+    /// The stored form of the secret.
     pub stored: StoredSecret,
     /// The last characters of the text, so that its owner can tell two secrets apart.
     pub hint: String,
-    /// When it was added.
+    /// When the secret was added.
     pub created_at: UnixTime,
 }
 
@@ -132,90 +133,83 @@ impl std::fmt::Debug for StoredSecret {
     }
 }
 
-/// What is kept of a client secret.
+/// The stored form of a client secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoredSecret {
-    /// SHA-256, of a secret that was made here with 160 random bits or more.
+    /// SHA-256 of a generated secret, which has at least 160 random bits.
     Sha256(Digest),
-    /// Argon2id, of a secret that came from elsewhere and may be weak.
+    /// Argon2id hash of an imported secret, which may be weak.
     Argon2(String),
 }
 
-/// The operator's word that somebody looked at an application.
+/// The operator's statement that they checked an application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checked {
-    /// When.
+    /// When the operator checked it.
     pub at: UnixTime,
-    /// Who said so: the account of the operating system that ran the command.
+    /// The account of the operating system that ran the command.
     pub by: String,
 }
 
-impl Client {
-    /// True if a user registered the application and the operator has neither checked it nor taken it over as first-party.
-    #[must_use]
-    pub const fn is_unchecked(&self) -> bool {
-        self.owner.is_some() && !self.is_first_party && self.checked.is_none()
-    }
-}
-
-/// An application that is registered here.
+/// A registered application or API.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Client {
     /// The row.
     pub key: ClientKey,
     /// The public identifier, RFC 6749 §2.2. Unique over all dialects.
     pub client_id: String,
-    /// The dialect that the client speaks; it is unknown to all others.
+    /// The dialect that the client speaks. The client is unknown to all others.
     pub dialect: String,
-    /// The name that people read on the consent screen.
+    /// The name that users read on the consent page.
     pub name: String,
-    /// Who publishes it, if the operator or the owner said so.
+    /// The publisher of the application, if known.
     #[serde(default)]
     pub publisher: Option<String>,
-    /// A page about the application.
+    /// The URL of a page about the application.
     #[serde(default)]
     pub homepage: Option<String>,
-    /// Its privacy policy, `policy_uri` of RFC 7591 §2.
+    /// The URL of the privacy policy, `policy_uri` of RFC 7591 §2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy_policy: Option<String>,
-    /// Its terms of use, `tos_uri` of RFC 7591 §2.
+    /// The URL of the terms of use, `tos_uri` of RFC 7591 §2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms: Option<String>,
-    /// Where its logo is.
+    /// The URL of the logo.
     #[serde(default)]
     pub logo_uri: Option<String>,
-    /// Public or confidential.
+    /// The client type: public or confidential.
     pub kind: ClientKind,
-    /// The ways of authentication that are open to it.
+    /// The authentication methods that the client may use.
     pub auth_methods: Vec<AuthMethod>,
-    /// Its secrets, the newest last.
+    /// The secrets of the client, the newest last.
     #[serde(default)]
     pub secrets: Vec<ClientSecret>,
-    /// Where its users may be sent, compared byte for byte.
+    /// The redirect URIs, which are compared byte for byte.
     #[serde(default)]
     pub redirect_uris: Vec<String>,
-    /// The grants that it may use.
+    /// The grant types that the client may use.
     pub grants: Vec<GrantType>,
-    /// The scopes that it may ask for.
+    /// The scopes that the client may request.
     pub scope: Scope,
-    /// The scopes of these that the operator named for it. They count where only the operator gives a scope.
+    /// Those of the scopes that the operator named for the client. An operator-only scope is in effect only if it is
+    /// among them.
     #[serde(default, skip_serializing_if = "Scope::is_empty")]
     pub operator_scope: Scope,
-    /// The resource identifiers (RFC 8707) that it answers for when it introspects tokens.
+    /// The resource identifiers (RFC 8707) that the client represents when it introspects tokens.
     #[serde(default)]
     pub audience: Vec<String>,
-    /// PKCE.
+    /// Whether the client must use PKCE.
     pub pkce: Pkce,
-    /// Refresh tokens.
+    /// How the refresh tokens of the client behave.
     pub refresh: RefreshMode,
-    /// Lifetime of its access tokens in seconds, instead of the dialect's.
+    /// Lifetime of the client's access tokens in seconds; `None` for that of the dialect.
     #[serde(default)]
     pub access_ttl_s: Option<u64>,
-    /// Idle lifetime of its refresh tokens in seconds, instead of the dialect's.
+    /// Idle lifetime of the client's refresh tokens in seconds; `None` for that of the dialect.
     #[serde(default)]
     pub refresh_ttl_s: Option<u64>,
-    /// The operator's own application: no consent screen.
+    /// True for an application of the operator, which shows no consent page.
     #[serde(default)]
     pub is_first_party: bool,
     /// Which tokens introspection describes to the client. Absent in rows that were written before the setting existed:
@@ -226,25 +220,72 @@ pub struct Client {
     /// [`Client::may_use_accounts_api`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts_api: Option<bool>,
-    /// The person who registered it.
+    /// The user who registered the application; `None` if the operator did.
     #[serde(default)]
     pub owner: Option<UserKey>,
-    /// The operator's check of an application of somebody else's. A change by its owner ends it.
+    /// The operator's check of an application that a user registered. A change by its owner ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked: Option<Checked>,
-    /// A disabled client is refused everywhere, and so are its tokens.
+    /// True if the client and all its tokens are refused.
     #[serde(default)]
     pub is_disabled: bool,
-    /// Tokens and grants with smaller ids are dead: revocation of all that a client holds in one write. Ids grow with
-    /// time, and more finely than seconds do.
+    /// Tokens and grants with smaller ids are revoked. So one write revokes everything that the client holds. Ids grow
+    /// with time, in finer steps than seconds.
     #[serde(default)]
     pub revoked_below: i64,
-    /// When it was registered.
+    /// When the client was registered.
     pub created_at: UnixTime,
-    /// Grows with every change; 0 is a row that was never stored.
+    /// The version of the row, which each change increases. 0 for a row that was never stored.
     pub version: u32,
-    /// What a newer version of this program wrote into the row: nodes of two versions change it while an installation is
-    /// upgraded, and none may lose what another knows.
+    /// Members that a newer version of this program wrote. Nodes of two versions change the row during an upgrade, and
+    /// neither may lose what the other knows.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
+}
+
+impl Client {
+    /// A client of which only the surface and the kind are known. It has no identifier, no name and no rights, and no row has
+    /// its key.
+    #[must_use]
+    pub fn new(dialect: String, kind: ClientKind) -> Self {
+        Self {
+            key: ClientKey(0),
+            client_id: String::new(),
+            dialect,
+            name: String::new(),
+            publisher: None,
+            homepage: None,
+            privacy_policy: None,
+            terms: None,
+            logo_uri: None,
+            kind,
+            auth_methods: Vec::new(),
+            secrets: Vec::new(),
+            redirect_uris: Vec::new(),
+            grants: Vec::new(),
+            scope: Scope::default(),
+            operator_scope: Scope::default(),
+            audience: Vec::new(),
+            pkce: Pkce::Required,
+            refresh: RefreshMode::Rotate,
+            access_ttl_s: None,
+            refresh_ttl_s: None,
+            is_first_party: false,
+            introspection: None,
+            accounts_api: None,
+            owner: None,
+            checked: None,
+            is_disabled: false,
+            revoked_below: 0,
+            created_at: UnixTime(0),
+            version: 1,
+            rest: Map::new(),
+        }
+    }
+
+    /// True if a user registered the application and the operator has neither checked it nor taken it over as first-party.
+    #[must_use]
+    pub const fn is_unchecked(&self) -> bool {
+        self.owner.is_some() && !self.is_first_party && self.checked.is_none()
+    }
 }

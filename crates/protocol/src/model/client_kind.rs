@@ -1,13 +1,13 @@
-//! The two kinds of clients.
+//! The client types of RFC 6749 §2.1.
 
 use serde::{Deserialize, Serialize};
 
-/// Can the client keep a secret? RFC 6749 §2.1.
+/// The client type, RFC 6749 §2.1: whether the client can keep a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientKind {
-    /// Runs on a server of its own.
+    /// A client that runs on a server and can keep a secret.
     Confidential,
-    /// Runs in a browser or on a person's device.
+    /// A client that runs in a browser or on a user's device and cannot keep a secret.
     Public,
 }

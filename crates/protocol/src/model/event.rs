@@ -1,55 +1,55 @@
-//! What an auditor wants to know.
+//! Audit events.
 
 use super::{ClientKey, UserKey};
 use crate::time::UnixTime;
 
-/// Something that happened and matters.
+/// An audit event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// When.
+    /// When the event happened.
     pub at: UnixTime,
-    /// What, one of a closed list of words such as `signed_in`.
+    /// What happened.
     pub kind: EventKind,
-    /// Whose account.
+    /// The user whose account the event is about.
     pub user: Option<UserKey>,
-    /// Which application.
+    /// The client that the event is about.
     pub client: Option<ClientKey>,
-    /// From which network address; empty for commands of the operator.
+    /// The network address of the request; empty for commands of the operator.
     pub address: String,
-    /// More, in words, without secrets.
+    /// More about the event, as text without secrets.
     pub detail: String,
-    /// Who ran the command, for commands of the operator: the account of the operating system, such as `root (0)`.
+    /// For commands of the operator, the operating system's account that ran the command, such as `root (uid 0)`.
     pub actor: Option<String>,
 }
 
 crate::wire::names! {
-    /// What can happen that matters to an auditor.
+    /// The kinds of audit events.
     EventKind {
-        /// A password, and the second factor where there is one, were right.
+        /// A user signed in, with all factors of the account.
         SignedIn = "signed_in",
         /// A password or second factor was wrong.
         SignInFailed = "sign_in_failed",
-        /// A password was right, and the second factor is missing: somebody knows the password.
+        /// A password was right, but the second factor is still missing.
         PasswordProven = "password_proven",
         /// Too many failures: the account, address or device must wait.
         LockedOut = "locked_out",
-        /// The operator ended all lock-outs of an account.
+        /// The operator ended all lockouts of an account.
         UserUnlocked = "user_unlocked",
         /// A session was ended.
         SignedOut = "signed_out",
-        /// A user allowed a client something.
+        /// A user gave consent to a client.
         ConsentGiven = "consent_given",
-        /// A user refused.
+        /// A user denied consent to a client.
         ConsentDenied = "consent_denied",
-        /// A user, or the operator, withdrew what a client was allowed.
+        /// A user or the operator withdrew a consent.
         ConsentWithdrawn = "consent_withdrawn",
         /// A code was redeemed and a grant began.
         GrantBegun = "grant_begun",
         /// A grant was revoked.
         GrantRevoked = "grant_revoked",
-        /// A code came twice; its grant was revoked.
+        /// An authorization code was presented twice, and its grant was revoked.
         CodeReplayed = "code_replayed",
-        /// An old refresh token came back; its grant was revoked.
+        /// An old refresh token was presented, and its grant was revoked.
         RefreshReplayed = "refresh_replayed",
         /// A refresh token was refused because its user is disabled or deleted, or had all sessions ended.
         RefreshRefused = "refresh_refused",
@@ -57,9 +57,9 @@ crate::wire::names! {
         TokenRevoked = "token_revoked",
         /// A password was set or changed.
         PasswordChanged = "password_changed",
-        /// A second factor was switched on.
+        /// A second factor was enabled.
         TotpEnabled = "totp_enabled",
-        /// A second factor was switched off.
+        /// A second factor was disabled.
         TotpDisabled = "totp_disabled",
         /// New recovery codes were made.
         RecoveryRenewed = "recovery_renewed",
@@ -73,13 +73,13 @@ crate::wire::names! {
         PersonalRevoked = "personal_revoked",
         /// An account was made.
         UserAdded = "user_added",
-        /// An account elsewhere was linked to one here.
+        /// An account was linked to one at an upstream identity provider.
         IdentityLinked = "identity_linked",
-        /// An account elsewhere no longer opens one here.
+        /// The link of an account to one at an upstream identity provider was removed.
         IdentityUnlinked = "identity_unlinked",
-        /// A program of the operator's read an account.
+        /// A client read an account by the accounts API.
         AccountRead = "account_read",
-        /// An account was changed by the operator, or by a program of the operator's.
+        /// The operator changed an account, or a client did by the accounts API.
         UserChanged = "user_changed",
         /// An account was deleted.
         UserDeleted = "user_deleted",

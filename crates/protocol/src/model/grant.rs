@@ -38,7 +38,7 @@ pub struct Grant {
     pub authorization: Authorization,
     /// When the grant began.
     pub created_at: UnixTime,
-    /// When the last token of the grant expires. The row is of no use after that.
+    /// When the last token of the grant expires. After that the row can be removed.
     pub expires_at: UnixTime,
     /// The refresh token, if there is one.
     pub refresh: Option<Refresh>,
@@ -56,8 +56,8 @@ pub struct Refresh {
     pub previous: Option<Digest>,
     /// The answer that was given for `previous`, sealed under that token.
     pub answer: Option<Vec<u8>>,
-    /// Counts the grant's refresh tokens; the number of `current`. Every rotation adds one.
+    /// The generation of `current`: its number among the grant's refresh tokens. Every rotation adds one.
     pub generation: u32,
-    /// When the refresh token expires unless it is used before.
+    /// When the refresh token expires, unless it is used before.
     pub idle_until: UnixTime,
 }

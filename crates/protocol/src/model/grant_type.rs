@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ClientKind;
+use crate::wire::Param as P;
 
 /// A way to obtain a token, by the RFC's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,42 +23,51 @@ pub enum GrantType {
     Assertion,
 }
 
-/// One row of the table.
+/// A row of the table of grant types.
 #[derive(Clone, Copy, Debug)]
 pub struct GrantTypeRow {
     /// The grant type.
     pub grant: GrantType,
-    /// Its name in rows, dialect files and commands. It is the word of the RFCs where that is no address.
+    /// The name in rows, dialect files and commands. It is the word of the RFCs, unless that is a URN.
     pub name: &'static str,
-    /// The values of `grant_type` that ask the token endpoint for it. Empty for a grant type that has no business there.
+    /// The values of `grant_type` for it at the token endpoint. Empty for a grant type that does not use the token
+    /// endpoint.
     pub words: &'static [&'static str],
-    /// The `response_type` that asks the authorization endpoint for it. A client with such a grant type needs a redirect URI.
+    /// The parameters without which a token request of it means nothing. No other grant type has them.
+    pub needs: &'static [P],
+    /// The other parameters that a token request of it can have.
+    pub reads: &'static [P],
+    /// The `response_type` for it at the authorization endpoint. A client with such a grant type needs a redirect URI.
     pub response_type: Option<&'static str>,
-    /// True if an application may have it that a person registered without the operator.
+    /// True if self-registered applications may have the grant type.
     pub is_open_to_self_registered: bool,
-    /// True if a client must be able to keep a secret to have it.
+    /// True if only confidential clients may have the grant type.
     pub is_for_confidential_only: bool,
     /// True if a refresh token may be issued with the first access token.
     pub gives_refresh_token: bool,
 }
 
-/// A row that gives nothing away: a new grant type has it until its own row says otherwise.
+/// The default columns of a row, which allow nothing.
 const CLOSED: GrantTypeRow = GrantTypeRow {
     grant: GrantType::AuthorizationCode,
     name: "",
     words: &[],
+    needs: &[],
+    reads: &[],
     response_type: None,
     is_open_to_self_registered: false,
     is_for_confidential_only: false,
     gives_refresh_token: false,
 };
 
-/// The table, in the order in which people list grant types.
+/// The table of grant types, in the usual order.
 const TABLE: &[GrantTypeRow] = &[
     GrantTypeRow {
         grant: GrantType::AuthorizationCode,
         name: "authorization_code",
         words: &["authorization_code"],
+        needs: &[P::Code],
+        reads: &[P::RedirectUri, P::CodeVerifier],
         response_type: Some("code"),
         is_open_to_self_registered: true,
         gives_refresh_token: true,
@@ -67,6 +77,8 @@ const TABLE: &[GrantTypeRow] = &[
         grant: GrantType::RefreshToken,
         name: "refresh_token",
         words: &["refresh_token"],
+        needs: &[P::RefreshToken],
+        reads: &[P::Scope, P::Resource],
         is_open_to_self_registered: true,
         gives_refresh_token: true,
         ..CLOSED
@@ -75,6 +87,7 @@ const TABLE: &[GrantTypeRow] = &[
         grant: GrantType::ClientCredentials,
         name: "client_credentials",
         words: &["client_credentials"],
+        reads: &[P::Scope, P::Resource],
         // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
         is_for_confidential_only: true,
         // RFC 6749 §4.4.3: "A refresh token SHOULD NOT be included."
@@ -94,6 +107,8 @@ const TABLE: &[GrantTypeRow] = &[
         grant: GrantType::Password,
         name: "password",
         words: &["password"],
+        needs: &[P::Username, P::Password],
+        reads: &[P::Otp, P::Scope, P::Resource],
         gives_refresh_token: true,
         ..CLOSED
     },
@@ -101,13 +116,15 @@ const TABLE: &[GrantTypeRow] = &[
         grant: GrantType::Assertion,
         name: "assertion",
         words: &[GrantType::JWT_BEARER],
+        needs: &[P::Assertion],
+        reads: &[P::Scope, P::Resource],
         gives_refresh_token: true,
         ..CLOSED
     },
 ];
 
 impl GrantType {
-    /// Every grant type, in the order in which people list them.
+    /// Every grant type, in the usual order.
     pub const ALL: &[Self] = &{
         let mut all = [Self::AuthorizationCode; TABLE.len()];
         let mut at = 0;
@@ -121,32 +138,33 @@ impl GrantType {
     /// The `grant_type` of RFC 7523 §2.1.
     pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-    /// The row of the table.
+    /// Returns the row of the table.
     #[must_use]
     pub const fn row(self) -> &'static GrantTypeRow {
-        // The rows stand in the order of the enum; a test compares them.
+        // The rows have the order of the enum. A test checks that.
         &TABLE[self as usize]
     }
 
-    /// The word of the RFCs; for the assertion grant, whose word there is an address, that of dialect files and clients.
+    /// Returns the word of the RFCs. For the assertion grant, whose word is a URN, returns the name in dialect files
+    /// and commands.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.row().name
     }
 
-    /// The grant type with this name or this `grant_type`.
+    /// Returns the grant type with this name or this `grant_type`.
     #[must_use]
     pub fn from_name(text: &str) -> Option<Self> {
         TABLE.iter().find(|row| row.name == text || row.words.contains(&text)).map(|row| row.grant)
     }
 
-    /// True if users are sent to the authorization endpoint for it, and back by a redirect.
+    /// Returns true if the grant type uses the authorization endpoint and a redirect URI.
     #[must_use]
     pub const fn is_by_redirect(self) -> bool {
         self.row().response_type.is_some()
     }
 
-    /// True if a client of this kind may have it.
+    /// Returns true if a client of this kind may have the grant type.
     #[must_use]
     pub fn fits(self, kind: ClientKind) -> bool {
         !self.row().is_for_confidential_only || kind == ClientKind::Confidential
@@ -168,6 +186,18 @@ mod tests {
             }
         }
         assert_eq!(GrantType::ALL.len(), TABLE.len());
+    }
+
+    #[test]
+    fn what_a_grant_type_needs_tells_it_from_all_others() {
+        for row in TABLE {
+            for other in TABLE.iter().filter(|other| other.grant != row.grant) {
+                let is_theirs = |param: &&P| other.needs.contains(param) || other.reads.contains(param);
+                assert_eq!(row.needs.iter().find(is_theirs), None, "{} and {}", row.name, other.name);
+            }
+            assert!(row.needs.iter().all(|param| !row.reads.contains(param)), "{}", row.name);
+            assert!(!row.words.is_empty() || row.needs.is_empty() && row.reads.is_empty(), "{}", row.name);
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The ids of rows: numbers that grow with time and never leave the server unmasked.
+//! The ids of rows: numbers that grow with time. They never leave the server unmasked.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ ids! {
     UserKey,
     /// The row of a login session.
     SessionId,
-    /// The row of a grant: one user, one client, one authorization, and all tokens that came of it.
+    /// The row of a grant: one authorization of a client by a user, with all its tokens.
     GrantId,
     /// The row of an authorization code.
     CodeId,

@@ -1,4 +1,4 @@
-//! Work that is done after the turn that asked for it.
+//! Jobs: work that is done after the turn that decided it.
 
 use serde_json::{Map, Value};
 
@@ -6,34 +6,35 @@ use super::JobId;
 use crate::time::UnixTime;
 
 crate::wire::names! {
-    /// Whether a job is still to be done.
+    /// The state of a job.
     JobState {
         /// The job waits until it is due, or is being done.
         Waiting = "waiting",
-        /// The job failed too often. It is kept for a while, so that people can see it, and is never done.
+        /// The job failed too often. It is kept for a while for the operator to see, and is not tried again.
         Dead = "dead",
     }
 }
 
-/// A piece of work, such as an e-mail to be sent. It is written in one commit with the rows that it is about, so it exists
-/// if and only if they do. It is done at least once: a worker that stops in the middle leaves it to another one.
+/// A piece of work, such as an e-mail to be sent. It is written in one commit with the rows that it is about, so it
+/// exists if and only if they do. It is done at least once: if a worker stops during an attempt, another worker does
+/// the job again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// The row.
     pub id: JobId,
-    /// What is to be done. A word that a worker knows.
+    /// The kind of work, by a word that workers know.
     pub kind: String,
-    /// What the worker needs to know. Members that this program does not know are kept.
+    /// The data for the worker. Members that this version does not know are kept.
     pub document: Map<String, Value>,
-    /// When the job was decided.
+    /// When the job was added.
     pub created_at: UnixTime,
-    /// The job is done at this time or later. For a dead job, when it died.
+    /// The time from which the job may be done. For a dead job, the time of the last attempt.
     pub due_at: UnixTime,
-    /// How often a worker has begun the job.
+    /// Number of attempts that workers have begun.
     pub attempts: u32,
-    /// Why the last attempt failed, in words for the operator.
+    /// The reason why the last attempt failed, for the operator.
     pub last_error: Option<String>,
-    /// Whether the job is still to be done.
+    /// The state of the job.
     pub state: JobState,
 }
 

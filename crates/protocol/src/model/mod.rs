@@ -1,7 +1,7 @@
-//! The rows: what is known of clients, users, sessions, grants and tokens.
+//! The rows: clients, users, sessions, grants, tokens and others.
 //!
-//! Ids are numbers that grow and never leave the server unmasked. Rows with a `version` are documents that are replaced
-//! as a whole, and only by somebody who saw their latest version.
+//! Ids are numbers that grow. They never leave the server unmasked. Rows with a `version` are documents that are
+//! replaced as a whole, and only by a turn that has loaded their latest version.
 
 mod attempts;
 mod authorization;
@@ -11,7 +11,6 @@ mod consent;
 mod event;
 mod grant;
 mod grant_type;
-mod held;
 mod id;
 mod introspection;
 mod job;
@@ -20,6 +19,7 @@ mod session;
 mod ticket;
 mod token;
 mod user;
+mod with_owners;
 
 pub use attempts::Attempts;
 pub use authorization::{Authorization, Circumstances, Permission};
@@ -29,7 +29,6 @@ pub use consent::Consent;
 pub use event::{Event, EventKind};
 pub use grant::{Code, Grant, Refresh};
 pub use grant_type::GrantType;
-pub use held::Held;
 pub use id::{AccessId, ClientKey, CodeId, GrantId, JobId, PersonalId, SessionId, TicketId, UserKey};
 pub use introspection::Introspection;
 pub use job::{Job, JobState};
@@ -38,3 +37,4 @@ pub use session::{Amr, Session};
 pub use ticket::{Ticket, TicketKind, TicketProblem};
 pub use token::{Access, Personal};
 pub use user::{Identity, IdentityName, Totp, User};
+pub use with_owners::WithOwners;

@@ -2,11 +2,11 @@
 
 use crate::time::UnixTime;
 
-/// One number of the ring of sealing keys.
+/// A sealing key. The key itself is derived from the master key and the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SealKey {
-    /// Which one. Numbers only grow: the same number is always the same key.
+    /// The number of the key. Numbers only grow, so a number always means the same key.
     pub number: u32,
-    /// When it began to seal.
+    /// When the key became the current one.
     pub created_at: UnixTime,
 }

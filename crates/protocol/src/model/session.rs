@@ -1,4 +1,4 @@
-//! Browsers in which somebody is signed in.
+//! Sessions: browsers with a signed-in user.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,48 +14,49 @@ pub enum Amr {
     Pwd,
     /// A one-time password, or a recovery code in its place.
     Otp,
-    /// The word of an issuer elsewhere. The registry of RFC 8176 has no value for it; this is what others say.
+    /// A sign-in at an upstream identity provider. The registry of RFC 8176 has no value for it; other servers use this
+    /// one.
     Fed,
 }
 
-/// A browser in which somebody is signed in.
+/// A session: a browser with a signed-in user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// The row.
     pub id: SessionId,
-    /// Digest of the cookie.
+    /// Digest of the token in the session cookie.
     pub digest: Digest,
-    /// Who is signed in.
+    /// The signed-in user.
     pub user: UserKey,
-    /// How they proved it so far.
+    /// The methods by which the user has authenticated so far.
     pub amr: Vec<Amr>,
-    /// When they last proved it. Zero or less if the issuer elsewhere did not say when: negated, it is the time at which the
-    /// browser came back from there ([`Session::undated`]). So every comparison takes it for long ago.
+    /// When the user last authenticated. If an upstream identity provider did not say when, it is zero or less: the
+    /// negated time at which the browser came back ([`Session::undated`]). Every comparison then treats it as long ago.
     pub auth_time: UnixTime,
     /// When the session began.
     pub created_at: UnixTime,
-    /// When it was last seen, give or take a minute.
+    /// When the session was last used, to within a minute.
     pub seen_at: UnixTime,
-    /// It dies when it is not seen until then.
+    /// When the session expires, unless it is used before.
     pub idle_until: UnixTime,
-    /// It dies then in any case.
+    /// When the session expires in any case.
     pub expires_at: UnixTime,
-    /// Where it began: the network address.
+    /// The network address from which the session began.
     pub address: String,
-    /// Where it began: the browser's own words, cut short.
+    /// The `User-Agent` of the browser, shortened.
     pub agent: String,
 }
 
 impl Session {
-    /// The [`Session::auth_time`] of somebody who came back at `arrived_at` from an issuer that did not say when it
-    /// authenticated them.
+    /// Returns the [`Session::auth_time`] of a user who came back at `arrived_at` from an identity provider that did
+    /// not say when the user authenticated.
     #[must_use]
     pub fn undated(arrived_at: UnixTime) -> UnixTime {
         UnixTime(-arrived_at.0.max(0))
     }
 
-    /// When the browser came back from an issuer that did not say when it authenticated the user; `None` if the time of the
-    /// authentication is known.
+    /// Returns the time at which the browser came back from an identity provider that did not say when the user
+    /// authenticated; `None` if the time of the authentication is known.
     #[must_use]
     pub fn undated_since(&self) -> Option<UnixTime> {
         (self.auth_time.0 <= 0).then(|| UnixTime(-self.auth_time.0))

@@ -26,28 +26,27 @@ pub struct Access {
     pub expires_at: UnixTime,
 }
 
-/// A token that a user made by hand for a script of their own.
+/// A personal access token, which a user makes for a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Personal {
     /// The row.
     pub id: PersonalId,
     /// Digest of the token.
     pub digest: Digest,
-    /// Whose.
+    /// The owner of the token.
     pub user: UserKey,
-    /// The dialect whose surface takes it.
+    /// The dialect whose surface accepts the token.
     pub dialect: String,
-    /// What its owner calls it.
+    /// The name that the owner gave the token.
     pub name: String,
-    /// What it allows.
+    /// The scopes of the token.
     pub scope: Scope,
-    /// True for a token that the operator made on the command line: only such a token has scopes that only the operator
-    /// gives.
+    /// True for a token that the operator made on the command line. Only such a token can have operator-only scopes.
     pub is_by_operator: bool,
-    /// When it was made.
+    /// When the token was made.
     pub created_at: UnixTime,
-    /// When it dies; [`UnixTime::NEVER`] for one that does not.
+    /// When the token expires; [`UnixTime::NEVER`] if it does not.
     pub expires_at: UnixTime,
-    /// When it was last used, give or take a minute.
+    /// When the token was last used, to within a minute.
     pub used_at: Option<UnixTime>,
 }

@@ -1,4 +1,4 @@
-//! People with an account, and the accounts elsewhere that open theirs.
+//! Users, and their links to accounts at upstream identity providers.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -7,71 +7,71 @@ use super::UserKey;
 use crate::secret::Digest;
 use crate::time::UnixTime;
 
-/// A second factor by RFC 6238.
+/// A second factor: time-based one-time passwords, RFC 6238.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totp {
-    /// The seed, sealed under the installation's keys and bound to the user.
+    /// The shared secret, encrypted with the installation's keys and bound to the user.
     pub sealed_seed: String,
-    /// How many digits its codes have.
+    /// Number of digits in a code.
     pub digits: u32,
     /// The last time step whose code was used. RFC 6238 §5.2: "The verifier MUST NOT accept the second attempt of
     /// the OTP after the successful validation has been issued for the first OTP".
     pub last_step: u64,
-    /// Unused recovery codes.
+    /// Digests of the unused recovery codes.
     pub recovery: Vec<Digest>,
-    /// When it was switched on.
+    /// When the second factor was enabled.
     pub enabled_at: UnixTime,
 }
 
-/// A person with an account. Its `Debug` leaves out the password hash and the second factor.
+/// A user. The `Debug` output leaves out the password hash and the second factor.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct User {
     /// The row.
     pub key: UserKey,
-    /// The public identifier: never reassigned, tells nothing.
+    /// The public identifier, which is never reassigned and reveals nothing.
     pub sub: String,
-    /// A name to sign in with.
+    /// The user name, by which the user can sign in.
     #[serde(default)]
     pub username: Option<String>,
-    /// An e-mail address, also a name to sign in with.
+    /// The e-mail address, by which the user can also sign in.
     #[serde(default)]
     pub email: Option<String>,
-    /// Did somebody prove that the address is theirs?
+    /// True if it was verified that the address belongs to the user.
     #[serde(default)]
     pub email_verified: bool,
-    /// The e-mail address by which an issuer elsewhere knows the user, where nothing proves that it is still theirs. It is
-    /// shown to the operator and to the user, and is neither a name to sign in with nor anybody's claim to the address.
+    /// The e-mail address of the user at an upstream identity provider, if nothing proves that it still belongs to the
+    /// user. The operator and the user see it. The user cannot sign in by it, and another user may have the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_hint: Option<String>,
-    /// The name to show.
+    /// The display name.
     pub name: String,
-    /// A password hash in PHC form. Without one there is no signing in by password.
+    /// The password hash in PHC form; `None` for a user who cannot sign in by password.
     #[serde(default)]
     pub password: Option<String>,
     /// The second factor.
     #[serde(default)]
     pub totp: Option<Totp>,
-    /// Whatever else the provider keeps about the account.
+    /// Attributes that the provider keeps about the account.
     #[serde(default)]
     pub attributes: Map<String, Value>,
-    /// A disabled user can do nothing, and neither can the user's sessions and tokens.
+    /// True if the user and all sessions and tokens of the user are refused.
     #[serde(default)]
     pub is_disabled: bool,
-    /// Sessions, tokens and grants with smaller ids are dead.
+    /// Sessions, tokens and grants with smaller ids are revoked.
     #[serde(default)]
     pub revoked_below: i64,
-    /// When the account was made.
+    /// When the account was added.
     pub created_at: UnixTime,
-    /// Grows with every change; 0 is a row that was never stored.
+    /// The version of the row, which each change increases. 0 for a row that was never stored.
     pub version: u32,
-    /// What a newer version of this program wrote into the row: nodes of two versions change it while an installation is
-    /// upgraded, and none may lose what another knows.
+    /// Members that a newer version of this program wrote. Nodes of two versions change the row during an upgrade, and
+    /// neither may lose what the other knows.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
 
 impl User {
-    /// A new account with what every account has, and with nothing to sign in with.
+    /// Returns a new account that has no way to sign in yet.
     #[must_use]
     pub fn new(key: UserKey, sub: impl Into<String>, name: impl Into<String>, created_at: UnixTime) -> Self {
         Self {
@@ -100,23 +100,23 @@ impl std::fmt::Debug for User {
     }
 }
 
-/// Somebody as an issuer elsewhere knows them. OpenID Connect Core §5.7: "The sub (subject) and iss (issuer) Claims, used
-/// together, are the only Claims that an RP can rely upon as a stable identifier for the End-User".
+/// The name of a user at an upstream identity provider. OpenID Connect Core §5.7: "The sub (subject) and iss (issuer)
+/// Claims, used together, are the only Claims that an RP can rely upon as a stable identifier for the End-User".
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentityName {
-    /// The issuer's identifier.
+    /// The issuer identifier of the identity provider.
     pub issuer: String,
-    /// The `sub` there.
+    /// The `sub` of the user at the identity provider.
     pub subject: String,
 }
 
-/// An account elsewhere that opens an account here.
+/// A link between an account at an upstream identity provider and a user of this server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Whose it is there.
+    /// The name at the identity provider.
     pub name: IdentityName,
-    /// Whose it is here.
+    /// The user of this server.
     pub user: UserKey,
-    /// When the two were linked.
+    /// When the link was made.
     pub linked_at: UnixTime,
 }

@@ -1,4 +1,4 @@
-//! Clients: registered, changed, switched off and on, deleted, and the coming and going of their secrets.
+//! The operator's commands about clients: registration, change, disabling, deletion, and client secrets.
 
 use std::sync::Arc;
 
@@ -11,66 +11,66 @@ use crate::model::{Checked, Client, ClientKey, ClientKind, ClientSecret, EventKi
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 
-/// Something that the operator does with a client. It is judged by the rules of the client's surface.
+/// A command of the operator about a client. It is judged by the policy of the client's surface.
 #[derive(Debug)]
 pub struct ClientCall {
-    /// The client_id. Empty for a new client that gets a random one.
+    /// The `client_id`. Empty for a new client that gets a random one.
     pub client_id: String,
-    /// What is done.
+    /// The action.
     pub act: ClientAct,
 }
 
-/// What can be done with a client.
+/// The operator's actions on a client.
 #[derive(Debug)]
 pub enum ClientAct {
-    /// Register it.
+    /// Register the client.
     Add {
-        /// What is said about it.
+        /// The values of the new client.
         proposal: Proposal,
-        /// The person whose application it is.
+        /// The user who owns the application: an id, an e-mail address or a user name.
         owner: Option<String>,
-        /// A secret from elsewhere; without one, a confidential client gets a new one.
+        /// A secret to import. Without it, a confidential client gets a generated one.
         secret: Option<Secret>,
     },
-    /// Change what is said about it.
+    /// Change the values of the client.
     Change {
-        /// What is said from now on. What is not named stays.
+        /// The new values. Others stay.
         proposal: Proposal,
-        /// Whose application it is from now on.
+        /// The user who owns the application from now on.
         owner: Ownership,
-        /// True if the operator checked it, false if the check ends.
+        /// True if the operator checked the application, false if the check ends, `None` if that does not change.
         is_checked: Option<bool>,
     },
-    /// Shut it out, with all that was issued to it.
+    /// Disable the client, and revoke all that was issued to it.
     Disable,
-    /// Let it in again. What was dead stays dead.
+    /// Enable the client again. What was revoked stays revoked.
     Enable,
-    /// Delete it, with everything that hangs on it.
+    /// Delete the client, with every row that depends on it.
     Delete,
-    /// Give it a secret: this one from elsewhere, or a new one. Beyond [`SECRETS_LIVE_MAX`] the oldest goes.
+    /// Add a secret: this imported one, or a generated one. Beyond [`SECRETS_LIVE_MAX`] the oldest is removed.
     AddSecret(Option<Secret>),
-    /// End all of its secrets but the newest.
+    /// Remove all secrets of the client except the newest.
     RetireOlderSecrets,
 }
 
-/// Whose application a client is from now on.
+/// The new owner of a client.
 #[derive(Debug, Default)]
 pub enum Ownership {
-    /// Nothing changes.
+    /// The owner stays.
     #[default]
     Stays,
-    /// It belongs to this person.
+    /// This user: an id, an e-mail address or a user name.
     Of(String),
-    /// It is the operator's own.
+    /// The operator.
     Operator,
 }
 
-/// What came of it.
+/// The outcome of a command about a client.
 #[derive(Debug)]
 pub struct ClientDone {
-    /// The client as it is now, or was before it was deleted.
+    /// The client after the change, or before its deletion.
     pub client: Arc<Client>,
-    /// A new secret, shown this once.
+    /// A generated secret, which is shown only now.
     pub secret: Option<Secret>,
 }
 
@@ -137,7 +137,7 @@ impl Call for ClientCall {
         }
     }
 
-    /// True if a secret from elsewhere is hashed like a password.
+    /// Returns true if an imported secret must be hashed.
     fn is_slow(&self, _facts: &Facts) -> bool {
         matches!(self.act, ClientAct::Add { secret: Some(_), .. } | ClientAct::AddSecret(Some(_)))
     }
@@ -186,25 +186,25 @@ fn change(
     is_checked: Option<bool>,
     turn: &mut Turn<'_>,
 ) -> Result<ClientDone, Refusal> {
-    // The rules of another surface say nothing about this client.
+    // The policy of another surface does not apply to this client.
     if seen.dialect != turn.policy.dialect {
         return Err(No::DialectNotOffered.into());
     }
     let mut client =
         registration::changed(seen, proposal, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
     if client.owner.is_none() && client.operator_scope.is_empty() {
-        // Until now all of its scopes came from the operator.
+        // An application without an owner got all its scopes from the operator.
         client.operator_scope = client.scope.clone();
     }
     client.owner = owner;
     client.checked = match is_checked {
         Some(true) => Some(Checked { at: turn.now, by: turn.actor().unwrap_or(BY_OPERATOR).to_owned() }),
         Some(false) => None,
-        // Whoever it belongs to now is not whom the operator looked at.
+        // The operator checked the application of another owner.
         None if owner != seen.owner => None,
         None => client.checked,
     };
-    // One that just became confidential has no secret yet.
+    // A client that becomes confidential has no secret yet.
     let mut shown = None;
     if client.kind == ClientKind::Confidential && seen.kind == ClientKind::Public {
         let (kept, text) = new_secret(None, turn)?;
@@ -231,7 +231,7 @@ fn add_secret(seen: &Client, given: Option<&Secret>, turn: &mut Turn<'_>) -> Res
     Ok(put(client, "secret added", shown, turn))
 }
 
-/// What is kept of a secret from elsewhere, or of a new one, and the text of a new one.
+/// Returns the stored form of an imported or generated secret, and the text of a generated one.
 fn new_secret(given: Option<&Secret>, turn: &mut Turn<'_>) -> Result<(ClientSecret, Option<Secret>), Refusal> {
     let now = turn.now;
     let Some(given) = given else {
@@ -242,7 +242,7 @@ fn new_secret(given: Option<&Secret>, turn: &mut Turn<'_>) -> Result<(ClientSecr
     Ok((kept.map_err(|(no, value)| Refusal::from(no).with_value(&value))?, None))
 }
 
-/// Replaces the client's row, if it is still the one that was seen.
+/// Writes the changed client, with the precondition that its row is unchanged.
 fn put(client: Client, detail: &str, secret: Option<Secret>, turn: &mut Turn<'_>) -> ClientDone {
     let client = Client { version: client.version + 1, ..client };
     turn.write(Write::PutClient(Box::new(client.clone())));

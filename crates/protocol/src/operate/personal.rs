@@ -1,4 +1,4 @@
-//! Personal access tokens that the operator makes for somebody.
+//! Personal access tokens that the operator makes for a user.
 
 use super::{user, want_user};
 use crate::client::registration;
@@ -9,16 +9,16 @@ use crate::model::{EventKind, Personal};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 
-/// Makes a personal token. It is judged by the rules of the surface that is to take it.
+/// A command that makes a personal access token. It is judged by the policy of the token's surface.
 #[derive(Debug)]
 pub struct MakePersonal {
-    /// Whose token: an id, an e-mail address or a user name.
+    /// The owner: an id, an e-mail address or a user name.
     pub user: String,
-    /// What its owner calls it.
+    /// The name of the token.
     pub name: String,
-    /// What it allows, separated by spaces; without it all scopes but those that only the operator gives.
+    /// The scopes, separated by spaces. `None` for all scopes except those that only the operator can give.
     pub scope: Option<String>,
-    /// How long it lives. The operator may give any lifetime.
+    /// The lifetime. The operator may choose any.
     pub lifetime: Lifetime,
 }
 
@@ -49,7 +49,7 @@ impl Call for MakePersonal {
         };
         let (row, text) = personal_row(user.key, name, scope, ttl_s, turn);
         let row = Personal { is_by_operator: true, ..row };
-        // Somebody who is being disabled gets no new token.
+        // A user who is being disabled gets no new token.
         turn.rely(Rely::User(user.key, user.version));
         turn.write(Write::PutPersonal(Box::new(row.clone())));
         turn.note(EventKind::PersonalCreated, Some(user.key), None, name);

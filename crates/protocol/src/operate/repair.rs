@@ -1,4 +1,4 @@
-//! Rows that a wrong clock wrote: keys and limits of revocation of a time that did not come yet.
+//! Repair of rows that a wrong clock wrote: keys, and `revoked_below` values, of a time in the future.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use crate::line::{Call, Facts, Key, Turn, Wants, Write};
 use crate::model::{Client, ClientKey, EventKind, GrantId, Identity, User, UserKey};
 use crate::refusal::Refusal;
 
-/// What every event says of a repair.
+/// Detail of the audit events of a repair.
 const REPAIRED: &str = "repaired after a wrong clock";
 
-/// Revokes a grant that would live too long.
+/// A command that revokes a grant whose id is of a time in the future.
 #[derive(Debug)]
 pub struct EndGrant(pub GrantId);
 
@@ -27,17 +27,17 @@ impl Call for EndGrant {
     }
 }
 
-/// Corrects a user: one with a key of the future gets a key of now, and one whose tokens are revoked until a later time has
-/// them revoked until now.
+/// A command that corrects a user. A key of a time in the future is replaced by one of the current time. If the key is
+/// right but `revoked_below` is not, everything issued until now is revoked.
 #[derive(Debug)]
 pub struct CorrectUser {
-    /// The user as seen in the list of all.
+    /// The user as listed.
     pub user: Arc<User>,
-    /// True if the key is of a time that did not come yet.
+    /// True if the key is of a time in the future.
     pub is_key_wrong: bool,
-    /// The accounts elsewhere that open this one.
+    /// The user's links to accounts at upstream identity providers.
     pub identities: Vec<Identity>,
-    /// The applications that are the user's.
+    /// The applications that the user owns.
     pub owned: Vec<Arc<Client>>,
 }
 
@@ -72,12 +72,12 @@ impl Call for CorrectUser {
     }
 }
 
-/// Corrects a client, as [`CorrectUser`] does a user.
+/// A command that corrects a client, as [`CorrectUser`] does a user.
 #[derive(Debug)]
 pub struct CorrectClient {
-    /// The client as seen in the list of all.
+    /// The client as listed.
     pub client: Arc<Client>,
-    /// True if the key is of a time that did not come yet.
+    /// True if the key is of a time in the future.
     pub is_key_wrong: bool,
 }
 

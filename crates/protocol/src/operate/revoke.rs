@@ -1,4 +1,4 @@
-//! Revocation by the operator: of grants, consents, and tokens of every kind.
+//! The operator's commands that revoke grants, consents, and tokens of every kind.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::model::{Client, EventKind, GrantId, Personal, PersonalId, User};
 use crate::refusal::{No, Refusal};
 use crate::resource::any_token::AnyToken;
 
-/// Ends a grant with all its tokens.
+/// A command that revokes a grant with all its tokens.
 #[derive(Debug)]
 pub struct RevokeGrant(pub GrantId);
 
@@ -32,12 +32,12 @@ impl Call for RevokeGrant {
     }
 }
 
-/// Ends all grants of a user to a client, and forgets the consent.
+/// A command that removes a consent, and revokes all grants of the user to the client.
 #[derive(Debug)]
 pub struct WithdrawConsent {
-    /// Whose: an id, an e-mail address or a user name.
+    /// The user: an id, an e-mail address or a user name.
     pub user: String,
-    /// To which client.
+    /// The `client_id` of the client.
     pub client_id: String,
 }
 
@@ -58,7 +58,7 @@ impl Call for WithdrawConsent {
     }
 }
 
-/// Ends a personal token.
+/// A command that revokes a personal access token.
 #[derive(Debug)]
 pub struct RevokePersonal(pub PersonalId);
 
@@ -81,18 +81,18 @@ fn revoke_personal(row: &Personal, turn: &mut Turn<'_>) -> Personal {
     row.clone()
 }
 
-/// Ends a token by its text. A refresh token ends with its grant.
+/// A command that revokes a token by its text. A refresh token is revoked with its grant.
 #[derive(Debug)]
 pub struct RevokeToken(pub AnyToken);
 
-/// Which kind of token was revoked.
+/// The kind of token that was revoked.
 #[derive(Debug, PartialEq)]
 pub enum Revoked {
     /// An access token.
     Access,
     /// A refresh token, with its grant.
     Grant,
-    /// A personal token.
+    /// A personal access token.
     Personal(Personal),
 }
 

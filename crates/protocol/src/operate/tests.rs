@@ -1,4 +1,4 @@
-//! What the operator may do, what comes of it, and what the auditor is told.
+//! Tests of the operator's commands: outcomes, refusals, and audit events.
 
 mod changing;
 
@@ -13,7 +13,8 @@ use crate::crypto::keys::{Keys, TokenKind};
 use crate::developer::Lifetime;
 use crate::line::{Call, Changes, Rely};
 use crate::model::{
-    ClientKind, EventKind, GrantId, Held, Identity, IdentityName, Personal, PersonalId, StoredSecret, Totp, UserKey,
+    ClientKind, EventKind, GrantId, Identity, IdentityName, Personal, PersonalId, StoredSecret, Totp, UserKey,
+    WithOwners,
 };
 use crate::person::password;
 use crate::resource::any_token::AnyToken;
@@ -24,14 +25,14 @@ use crate::time::UnixTime;
 
 const ROOT: &str = "root (uid 0)";
 
-/// A world with alice, the client `web`, and an operator.
+/// A world with Alice, the client `web`, and an operator.
 fn world() -> World {
     let mut world = World::new();
     world.facts.login = Some(Arc::new(sample::user()));
     world
 }
 
-/// Judges a command of the operator's. Every event must say who ran it.
+/// Judges a command of the operator. Every audit event must name the account that ran it.
 fn judge<C: Call>(world: &World, call: &C) -> (Result<C::Yes, Refusal>, Changes) {
     let mut turn = world.turn().by(ROOT);
     let verdict = call.decide(&world.load(call), &mut turn);
@@ -55,7 +56,7 @@ where
     verdict.expect_err("it is refused").no
 }
 
-/// What came of it, and the changes in words.
+/// Judges an allowed command. Returns the outcome, the changes, and the changes as text.
 fn yes<C: Call>(world: &World, call: &C) -> (C::Yes, Changes, String) {
     let (verdict, changes) = judge(world, call);
     let words = sample::names(&changes);
@@ -112,7 +113,7 @@ fn whoever_is_named_is_looked_for_by_id_and_by_name_to_sign_in_with() {
     assert_eq!(no(&nobody, &of_alice(UserAct::Disable)), No::UserAbsent);
     nobody.facts.client = None;
     assert_eq!(no(&nobody, &of_web(ClientAct::Disable)), No::ClientAbsent);
-    // An id is exact, so it goes before a name that looks like it.
+    // An id is exact, so it takes precedence over a user name that looks like it.
     let mut both = world();
     both.facts.subject = Some(Arc::new(User { key: UserKey(9), ..sample::user() }));
     assert_eq!(yes(&both, &of_alice(UserAct::Unlock)).0.user.key, UserKey(9));
@@ -342,7 +343,7 @@ fn an_identity_is_unlinked_from_its_own_account_only() {
     let name = IdentityName { issuer: "https://issuer.example".into(), subject: "s".into() };
     let held = |user| {
         let row = Identity { name: name.clone(), user, linked_at: UnixTime(1) };
-        Some(Held { row, client: None, user: None, is_grant_revoked: false })
+        Some(WithOwners { row, client: None, user: None, is_grant_revoked: false })
     };
     let unlink = of_alice(UserAct::Unlink(name.clone()));
     let mut world = world();
@@ -389,7 +390,7 @@ fn what_is_revoked_is_what_was_presented() {
     world.facts.access = Some(sample::access(&minted, sample::client(), Scope::of(["profile"])));
     let (done, _, words) = yes(&world, &RevokeToken(AnyToken::Access(presented)));
     assert_eq!((done, words.as_str()), (Revoked::Access, "RevokeAccess, Note token_revoked"));
-    // The row of an id whose token was another one.
+    // The row with this id belongs to another token.
     world.facts.access.as_mut().unwrap().row.digest = crate::secret::Digest::of(b"another");
     assert_eq!(no(&world, &RevokeToken(AnyToken::Access(presented))), No::TokenAbsent);
     let personal = Personal {
@@ -404,7 +405,8 @@ fn what_is_revoked_is_what_was_presented() {
         expires_at: UnixTime::NEVER,
         used_at: None,
     };
-    world.facts.personal = Some(Held { row: personal.clone(), client: None, user: None, is_grant_revoked: false });
+    world.facts.personal =
+        Some(WithOwners { row: personal.clone(), client: None, user: None, is_grant_revoked: false });
     let (done, changes, words) = yes(&world, &RevokePersonal(PersonalId(7)));
     assert_eq!((done, words.as_str()), (personal, "RevokePersonal, Note personal_revoked"));
     assert_eq!(detail(&changes).1, "ci");

@@ -1,4 +1,4 @@
-//! Users: added, changed, shut out and let in, deleted, and how they sign in.
+//! The operator's commands about users: adding, change, disabling, deletion, and how users sign in.
 
 use std::sync::Arc;
 
@@ -15,110 +15,111 @@ use crate::refusal::{No, Refusal};
 use crate::resource::attributes;
 use crate::secret::Secret;
 
-/// Something that the operator does with an account. It is judged by the rules of the house.
+/// A command of the operator about an account. It is judged by the policy for pages that belong to no dialect.
 #[derive(Debug)]
 pub struct UserCall {
-    /// Whose account: an id, an e-mail address or a user name. Empty for a new account.
+    /// The user: an id, an e-mail address or a user name. Empty for a new account.
     pub user: String,
-    /// What is done.
+    /// The action.
     pub act: UserAct,
 }
 
-/// What can be done with an account.
+/// The operator's actions on an account.
 #[derive(Debug)]
 pub enum UserAct {
-    /// Add it.
+    /// Add the account.
     Add(NewUser),
     /// Change the names and the e-mail address. Sessions, grants and the `sub` stay.
     Set(UserChange),
     /// Set and remove attributes.
     SetAttributes {
-        /// Those to set.
+        /// The attributes to set.
         set: Map<String, Value>,
-        /// The names of those to remove. Each must be there.
+        /// The names of the attributes to remove. Each must exist.
         remove: Vec<String>,
     },
-    /// Shut its owner out: all sessions end, and all that was issued is dead.
+    /// Disable the account. All sessions end, and all that was issued is revoked.
     Disable,
-    /// Let its owner in again. What was dead stays dead.
+    /// Enable the account again. What was revoked stays revoked.
     Enable,
-    /// Delete it, with everything that hangs on it.
+    /// Delete the account, with every row that depends on it.
     Delete,
-    /// End every lockout of the account. Those of network addresses belong to whoever made the attempts.
+    /// End every lockout of the account. Lockouts of network addresses belong to no account and stay.
     Unlock,
-    /// Set a password: all sessions end, and all that was issued is dead.
+    /// Set a password. All sessions end, and all that was issued is revoked.
     SetPassword(Secret),
-    /// Switch on a second factor whose codes have so many digits; without a number, as many as the house has.
+    /// Enable a second factor whose codes have this number of digits; `None` for the policy's default.
     EnableTotp(Option<u32>),
-    /// Switch the second factor off: all sessions end.
+    /// Disable the second factor. All sessions end.
     DisableTotp,
     /// Replace all recovery codes.
     RenewRecovery,
-    /// Take away that an account elsewhere opens this one: all sessions end, and all that was issued is dead.
+    /// Remove the link to an account at an upstream identity provider. All sessions end, and all that was issued is
+    /// revoked.
     Unlink(IdentityName),
-    /// Seal the seed of the second factor with the keys of another master key. All sessions end, and all that was issued is
-    /// dead.
+    /// Encrypt the shared secret of the second factor with the keys of another master key. All sessions end, and all
+    /// that was issued is revoked.
     Reseal {
-        /// The keys with which it is sealed.
+        /// The keys of the old master key.
         before: Box<Keys>,
-        /// The keys with which it is to be sealed.
+        /// The keys of the new master key.
         after: Box<Keys>,
     },
 }
 
-/// What is known of a person who gets an account.
+/// The values of a new account.
 #[derive(Debug, Default)]
 pub struct NewUser {
-    /// A `sub` from elsewhere; without one a random one is made.
+    /// The user's `sub`, if it comes from another system. `None` for a random one.
     pub id: Option<String>,
-    /// An e-mail address, also to sign in with.
+    /// An e-mail address, by which the user can also sign in.
     pub email: Option<String>,
-    /// True if somebody checked that the address is theirs.
+    /// True if it was verified that the address belongs to the user.
     pub email_verified: bool,
-    /// A name to sign in with.
+    /// A user name for signing in.
     pub username: Option<String>,
-    /// The name to show.
+    /// The display name.
     pub name: String,
-    /// What else is kept about the account.
+    /// The attributes of the account.
     pub attributes: Map<String, Value>,
     /// A password.
     pub password: Option<Secret>,
 }
 
-/// What is said of a person from now on. What is absent stays.
+/// A change of an account. What is `None` stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserChange {
-    /// The e-mail address; an empty text takes it away.
+    /// The e-mail address; an empty text removes it.
     pub email: Option<String>,
-    /// True if somebody checked that the address is theirs. A new address is unverified unless this says otherwise.
+    /// True if the user has proven to own the address. A new address is unverified unless this says otherwise.
     pub email_verified: Option<bool>,
-    /// The name to sign in with; an empty text takes it away.
+    /// The user name; an empty text removes it.
     pub username: Option<String>,
-    /// The name to show.
+    /// The display name.
     pub name: Option<String>,
 }
 
-/// What came of it.
+/// The outcome of a command about a user.
 #[derive(Debug)]
 pub struct UserDone {
-    /// The account as it is now, or was before it was deleted.
+    /// The account after the change, or before its deletion.
     pub user: Arc<User>,
-    /// What is shown this once.
+    /// Secrets to show, if any.
     pub shown: Shown,
 }
 
-/// What is shown once.
+/// New secrets, which are shown only once.
 #[derive(Debug)]
 pub enum Shown {
     /// Nothing.
     Nothing,
     /// New recovery codes.
     Recovery(Vec<Secret>),
-    /// A second factor that was just switched on.
+    /// A second factor that has just been enabled.
     Enrolled {
-        /// The seed as people type it.
+        /// The shared secret in base32, for typing.
         base32: Secret,
-        /// The seed as a QR code has it.
+        /// The `otpauth://` URI for a QR code.
         uri: Secret,
         /// Recovery codes.
         recovery: Vec<Secret>,
@@ -182,7 +183,7 @@ impl Call for UserCall {
             }
             UserAct::DisableTotp => {
                 user.totp.take().ok_or(No::TotpAbsent)?;
-                // As on the account page: sessions end, tokens stay.
+                // As on the account page, sessions end and tokens stay valid.
                 turn.write(Write::EndSessions { user: user.key, but: None });
                 (EventKind::TotpDisabled, BY_OPERATOR, Shown::Nothing)
             }
@@ -243,7 +244,7 @@ fn add(new: &NewUser, turn: &mut Turn<'_>) -> Result<UserDone, Refusal> {
     Ok(UserDone { user: Arc::new(user), shown: Shown::Nothing })
 }
 
-/// The hash of a new password, if it may be the password of this user.
+/// Checks a new password for this user, and returns its hash.
 fn hashed(new: &Secret, user: &User, turn: &mut Turn<'_>) -> Result<String, Refusal> {
     let names = [user.username.as_deref(), user.email.as_deref(), Some(user.name.as_str())];
     let names: Vec<&str> = names.into_iter().flatten().collect();
@@ -327,7 +328,8 @@ fn set_attributes(user: &mut User, set: &Map<String, Value>, remove: &[String]) 
             return Err(Refusal::from(No::AttributeAbsent).with_value(name));
         }
     }
-    // A name that is to be removed is none of these, so null is a value like any other.
+    // `check_names` ignores names whose value is null, because in a patch null removes an attribute. Here null is a
+    // value like any other.
     let names: Map<String, Value> = set.keys().map(|name| (name.clone(), Value::Bool(true))).collect();
     attributes::check_names(&names)?;
     user.attributes.extend(set.clone());
@@ -348,7 +350,7 @@ fn enable_totp(user: &mut User, digits: Option<u32>, turn: &mut Turn<'_>) -> Res
         recovery: digests,
         enabled_at: turn.now,
     });
-    // As on the account page: where applications take passwords, what was issued before may have come of the password
+    // As on the account page: where applications take passwords, earlier tokens may have been issued for the password
     // alone. OWASP ASVS 5.0 V6.3.4.
     if turn.policy.is_password_taken {
         cut_off(user, turn);
@@ -361,8 +363,8 @@ fn enable_totp(user: &mut User, digits: Option<u32>, turn: &mut Turn<'_>) -> Res
     })
 }
 
-/// Seals the seed of a second factor anew. One that is sealed with the new keys already stays: a command that broke off can
-/// be repeated.
+/// Encrypts the shared secret of a second factor with new keys. A secret that is already encrypted with them stays, so
+/// that an interrupted command can be repeated.
 fn reseal(user: &mut User, before: &Keys, after: &Keys, turn: &mut Turn<'_>) -> Result<(), Refusal> {
     let context = user.sub.as_bytes();
     let Some(factor) = &mut user.totp else { return Ok(()) };

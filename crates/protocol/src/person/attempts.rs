@@ -1,4 +1,4 @@
-//! Brute force: failed attempts are counted, and too many of them lock out whoever makes them.
+//! Brute-force protection: counters of failed attempts, and the lockout when a counter is full.
 //!
 //! | counter | counts failures | checked for | visible |
 //! |---|---|---|---|
@@ -10,13 +10,14 @@
 //! | factor | codes of the second factor, by account or by known device | whoever knows the password | yes |
 //! | factor near | codes of both kinds, by account and network address | unknown devices, whoever knows the password | yes |
 //!
-//! The owner of an account can be locked out only at devices in which they never signed in: attempts from a known device
-//! ([`super::device`]) are counted apart. A stranger can see only counters that they fill themselves. A hidden counter that
-//! is full makes the right password look like a wrong one, so nobody learns from it whether an account exists or whether
-//! two names are the same account. A success clears the counters of its own device alone, or else it would show.
+//! The owner of an account can be locked out only at devices on which they never signed in: attempts from a known
+//! device ([`super::device`]) are counted separately. A stranger sees a lockout only by counters that the stranger's
+//! own attempts fill. When a hidden counter is full, the right password is answered like a wrong one. So nobody can
+//! find out whether an account exists, or whether two names belong to one account. A success clears only the counters
+//! of its own device, because clearing the others would be visible.
 //!
-//! The counters are rows. An attempt is answered only by a commit whose precondition is that the counter is not full, so
-//! that a thousand attempts at once, on any number of nodes, get no further than ten in a row.
+//! The counters are rows. Each attempt is committed with the precondition that the counter is not full. So a thousand
+//! concurrent attempts, on any number of nodes, succeed no more often than ten in a row.
 
 use std::sync::Arc;
 
@@ -32,14 +33,14 @@ use crate::refusal::{No, Refusal};
 use crate::secret::{Digest, Secret};
 
 impl Attempt {
-    /// Asks for all counters that the attempt may be counted at.
+    /// Adds the keys of all counters that the attempt may pass.
     pub fn want(&self, wants: &mut Wants) {
         wants.add(Key::Failures(address_attempts_key(&self.address)));
         wants.attempt(self.clone());
     }
 
-    /// The counters of an attempt at this account, or at this name where no account has it. The counter of the address alone
-    /// is not among them: [`Attempt::want`] asks for it.
+    /// Returns the keys of the counters of an attempt at `account`, or at the typed name `login` where no account has
+    /// that name. The counter of the network address is not among them; [`Attempt::want`] adds its key.
     #[must_use]
     pub fn keys(&self, account: Option<UserKey>, login: Option<&str>) -> Vec<Digest> {
         if account.is_none() && login.is_none() {
@@ -59,7 +60,7 @@ impl Attempt {
     }
 }
 
-/// What an attempt is aimed at, and from where.
+/// The account or name that an attempt is aimed at, and the network address that it comes from.
 #[derive(Clone, Copy)]
 struct Target<'a> {
     account: Option<UserKey>,
@@ -68,13 +69,14 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// By the name that was typed, where one was.
+    /// The key of the counter by typed name and network address; `None` if no name was typed.
     fn name(&self) -> Option<Digest> {
         let name = login_name(self.login?);
         Some(Digest::of(format!("name\0{name}\0{}", self.address).as_bytes()))
     }
 
-    /// Where no account has the name there is a counter all the same: both cases write the same number of rows.
+    /// The key of the counter over all addresses. A name without an account has such a counter too, so that an attempt
+    /// writes the same number of rows whether the account exists or not.
     fn far(&self) -> Digest {
         account_attempts_key(self.account, self.login.unwrap_or_default())
     }
@@ -96,7 +98,7 @@ fn account_factor(user: UserKey) -> String {
     format!("factor\0{}", user.0)
 }
 
-/// Codes of both kinds that are tried at an account from one address.
+/// The counter of second-factor codes, of an authenticator or for recovery, that one address tries at an account.
 fn factor_near(user: UserKey, address: &str) -> String {
     format!("factor near\0{}\0{address}", user.0)
 }
@@ -105,18 +107,19 @@ fn device_factor(device: &Device) -> String {
     format!("factor\0{}\0{}", device.user.0, device.id)
 }
 
-/// How often codes of the second factor may be guessed within a window. Three codes are right at any time (RFC 6238 §5.2),
-/// so ten guesses a quarter of an hour would find one within a year. The longer windows leave a chance of one in 5,000 a
-/// month. They grow with the operator's own limits.
+/// A limit on guesses at the second factor within a window. Three codes are valid at any time (RFC 6238 §5.2), so ten
+/// guesses in each quarter of an hour would find one within a year. The longer windows reduce the chance to one in
+/// 5,000 a month. They grow with the operator's own limits.
 #[derive(Clone, Copy)]
 struct Tier {
     name: &'static str,
-    /// In multiples of [`LockoutPolicy::account_failures`].
+    /// The limit of failures, as a multiple of [`LockoutPolicy::account_failures`].
     times: u32,
-    /// At least so many seconds; the operator's window where it is longer.
+    /// Minimum length of the window in seconds. The operator's window applies if it is longer.
     window_s: u64,
-    /// True if the tier holds for recovery codes at a known device. They have 120 random bits and cannot be guessed, so the
-    /// longer windows do not count them; elsewhere they pass only the counter of the caller's own address.
+    /// True if the tier also counts recovery codes at a known device. Recovery codes have 120 random bits and cannot be
+    /// guessed, so the longer windows do not count them. At unknown devices, only the counters of the caller's own
+    /// address count them.
     is_for_recovery: bool,
 }
 
@@ -139,41 +142,41 @@ impl Tier {
 }
 
 crate::wire::names! {
-    /// What somebody is locked out by.
+    /// The kind of counter that causes a lockout.
     By {
         /// Failures against one account or name, from devices that the account does not know.
         Account = "account",
         /// Failures from one network address.
         Address = "address",
-        /// Failures from a known device, or in a session of somebody who is signed in.
+        /// Failures from a known device, or in the session of a signed-in user.
         Device = "device",
         /// Wrong codes of the second factor.
         SecondFactor = "second_factor",
     }
 }
 
-/// The account-wide counter of all unknown devices has this many times the limit of one place, so that it takes many
-/// addresses to fill it.
+/// Limit of the account-wide counter of unknown devices, as a multiple of the limit of one address. Filling it takes
+/// many addresses.
 const FAR_TIMES: u32 = 10;
-/// Its window, in multiples of the usual one: 100 failures in three hours. Guessing from everywhere gets no further in a day
-/// than guessing from one place does.
+/// Window of the account-wide counter, as a multiple of the usual window: with the defaults, 100 failures in three
+/// hours. An attacker with many addresses guesses no faster in a day than one with a single address.
 const FAR_WINDOWS: u64 = 12;
 
-/// One counter that an attempt passes.
+/// A counter of failures that an attempt must pass.
 #[derive(Clone, Copy, Debug)]
 struct Counter {
     key: Digest,
     limit: u32,
     window_s: u64,
     by: By,
-    /// True if nobody may notice that the counter is full.
+    /// True if the caller must not notice that the counter is full.
     is_hidden: bool,
     /// True if a success clears the counter.
     is_cleared: bool,
 }
 
 impl Counter {
-    /// The failures that count now.
+    /// Returns the counted failures; `None` if there are none within the window.
     fn counted(&self, facts: &Facts, turn: &Turn<'_>) -> Option<Attempts> {
         facts.failures(self.key).filter(|own| !turn.now.is_past(own.resets_at))
     }
@@ -183,18 +186,19 @@ impl Counter {
     }
 }
 
-/// The counters that one attempt passes. An attempt at a password and one at a code have each their own.
+/// The counters that an attempt must pass: those for passwords, or those for the second factor.
 #[derive(Clone, Debug)]
 pub struct AttemptLimits {
     limits: Vec<Counter>,
     user: Option<UserKey>,
-    /// Tells the auditor which name was tried where no account has it, and does not tell the name: it may be a password that
-    /// somebody typed into the wrong field.
+    /// The first bytes of the digest of a typed name that no account has, in hexadecimal. Audit events show it instead
+    /// of the name, which may be a password typed into the wrong field.
     name: String,
 }
 
 impl AttemptLimits {
-    /// The counters of an attempt to sign in with this name and a password.
+    /// Returns the counters of an attempt with a password. `login` is the typed name; `None` if a signed-in user
+    /// confirms the password.
     #[must_use]
     pub fn of_password(attempt: &Attempt, user: Option<&Arc<User>>, login: Option<&str>, turn: &Turn<'_>) -> Self {
         let lockout = turn.policy.lockout;
@@ -207,7 +211,7 @@ impl AttemptLimits {
         Self { limits, user: user.map(|user| user.key), name }
     }
 
-    /// The counters of an attempt at the user's second factor, after the password was right.
+    /// Returns the counters of an attempt at the user's second factor. The password was right already.
     #[must_use]
     pub fn of_second_factor(attempt: &Attempt, user: &User, typed: &Secret, turn: &Turn<'_>) -> Self {
         let lockout = turn.policy.lockout;
@@ -218,7 +222,8 @@ impl AttemptLimits {
         let mut limits: Vec<Counter> = tiers.map(|tier| tier.counter(&own, lockout)).collect();
         if device.is_none() {
             if is_recovery {
-                // Nobody guesses a recovery code. A caller may shut out itself, and not the owner who has the right one.
+                // Recovery codes cannot be guessed. Count wrong ones only by address, so that an attacker cannot lock
+                // out the owner, who has a right one.
                 limits.clear();
             }
             limits.push(TIERS[0].counter(&factor_near(user.key, &attempt.address), lockout));
@@ -227,11 +232,11 @@ impl AttemptLimits {
         Self { limits, user: Some(user.key), name: String::new() }
     }
 
-    /// Looks whether the attempt may be made. `false` means that a hidden counter is full: the attempt must look like a
+    /// Checks that no counter is full. Returns false if a hidden counter is full: the attempt must then look like a
     /// failure, whatever was typed.
     ///
     /// # Errors
-    /// [`No::LockedOut`] with the time to wait.
+    /// [`No::LockedOut`] with the seconds to wait, if a visible counter is full.
     pub fn check(&self, facts: &Facts, turn: &Turn<'_>) -> Result<bool, Refusal> {
         let shut = |is_hidden| {
             let limits = self.limits.iter().filter(move |counter| counter.is_hidden == is_hidden);
@@ -245,7 +250,8 @@ impl AttemptLimits {
         }
     }
 
-    /// Counts a failure at all counters that are not full, and tells the auditor; also of each counter that it filled.
+    /// Adds a failure to every counter that is not full. Notes an audit event for the failure, and one for each lockout
+    /// that it causes.
     pub fn fail(&self, detail: &str, facts: &Facts, turn: &mut Turn<'_>) {
         let user = self.user;
         let mut lockouts: Vec<Lockout> = Vec::new();
@@ -256,11 +262,12 @@ impl AttemptLimits {
             let counted = counter.counted(facts, turn);
             let resets_at = counted.map_or(turn.now.plus(counter.window_s), |own| own.resets_at);
             let is_last = counted.map_or(0, |own| own.failures) + 1 >= counter.limit;
-            // Others may count in between. The failure that fills the counter is the one that must be told of, so an attempt
-            // that does not know that it is the last must not be: then it is judged again.
+            // Concurrent attempts may add failures in between. The attempt whose failure fills the counter must note
+            // the lockout. So an attempt that expects room after it may not take the last place: the lower limit makes
+            // its commit fail, and it is judged again.
             let limit = if is_last { counter.limit } else { counter.limit - 1 };
             let (key, now) = (counter.key, turn.now);
-            // What hangs on an address alone is not the account's, and does not go with it.
+            // Counters by address alone belong to no account, and are kept when the account is removed.
             let owner = user.filter(|_| counter.by != By::Address);
             turn.write(Write::CountFailure { key, limit, now, resets_at, user: owner });
             if is_last {
@@ -278,7 +285,8 @@ impl AttemptLimits {
         }
     }
 
-    /// Lets a success through, if no counter was filled before it is committed.
+    /// Adds the preconditions that no counter is full when the success is committed, and clears the counters of the own
+    /// device.
     pub fn pass(&self, turn: &mut Turn<'_>) {
         for counter in &self.limits {
             let Counter { key, limit, is_cleared, .. } = *counter;
@@ -290,7 +298,7 @@ impl AttemptLimits {
     }
 }
 
-/// The counter of the known device or of the session, if the attempt comes from one.
+/// Returns the key of the counter of the known device or of the session, if the attempt comes from one.
 fn known_key(attempt: &Attempt, user: Option<&Arc<User>>) -> Option<Digest> {
     let user = user?;
     let device = attempt.device(Some(user.key)).filter(|device| device.is_known_to(user));
@@ -302,8 +310,8 @@ fn known(key: Digest, lockout: LockoutPolicy) -> Counter {
     Counter { key, limit, window_s, by: By::Device, is_hidden: false, is_cleared: true }
 }
 
-/// The counters of whoever cannot prove to be at a known device, always in one order, with the one that all attempts at an
-/// account share first: transactions that write several rows must not wait for each other in a circle.
+/// Returns the counters of an attempt that comes from no known device. Their order is fixed, with the one that all
+/// attempts at an account share first, so that transactions which write several of them cannot deadlock.
 fn strangers(attempt: &Attempt, user: Option<&Arc<User>>, login: Option<&str>, lockout: LockoutPolicy) -> Vec<Counter> {
     let target = Target { account: user.map(|user| user.key), login, address: &attempt.address };
     let (limit, window_s) = (lockout.account_failures, lockout.window_s);
@@ -315,7 +323,7 @@ fn strangers(attempt: &Attempt, user: Option<&Arc<User>>, login: Option<&str>, l
         ..near
     };
     let name = target.name().map(|key| Counter { key, is_hidden: false, ..near });
-    // Without a typed name the caller has proven which account it is, and may know why they must wait.
+    // Without a typed name the user is signed in to the account, and may know that it is locked.
     let near = Counter { is_hidden: name.is_some(), ..near };
     std::iter::once(far).chain(name).chain([near, address(attempt, lockout)]).collect()
 }
@@ -331,12 +339,13 @@ fn address(attempt: &Attempt, lockout: LockoutPolicy) -> Counter {
     }
 }
 
-/// The user whose name and password these are, on every pathway that takes passwords. The right password passes the
-/// counters; a wrong one is counted at them.
+/// Verifies user name and password, for every endpoint that takes passwords, and returns the user. The right password
+/// must pass the counters; a wrong one adds to them.
 ///
 /// # Errors
-/// [`No::LockedOut`]; [`No::CredentialsWrong`] for a wrong password, an unknown name, a disabled account, and for a right
-/// password at a hidden counter that is full. Nobody can tell these apart, by text or by time: OWASP ASVS 5.0 V6.3.8.
+/// [`No::LockedOut`]; [`No::CredentialsWrong`] for a wrong password, an unknown name, a disabled account, or a right
+/// password while a hidden counter is full. The caller cannot tell these cases apart, by text or by time: OWASP ASVS
+/// 5.0 V6.3.8.
 pub fn prove_password<'f>(
     attempt: &Attempt,
     login: &str,
@@ -359,12 +368,12 @@ pub fn prove_password<'f>(
     Ok(user)
 }
 
-/// That somebody was locked out, as an event's detail tells it.
+/// A lockout, as the detail of an audit event describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lockout {
-    /// By which kind of counter.
+    /// The kind of counter that was full.
     pub by: By,
-    /// For so many seconds.
+    /// Length of the lockout in seconds.
     pub for_s: u64,
 }
 
@@ -374,7 +383,7 @@ impl Lockout {
         format!("{}, for {} s{name}", self.by, self.for_s)
     }
 
-    /// Reads the detail of an event of the kind [`EventKind::LockedOut`]. `None` for what an older version wrote.
+    /// Parses the detail of an event of the kind [`EventKind::LockedOut`]. `None` if an older version wrote the event.
     #[must_use]
     pub fn read(detail: &str) -> Option<Self> {
         let (by, rest) = detail.split_once(", for ")?;

@@ -1,22 +1,23 @@
-//! The keys of the counters of failed attempts.
+//! Keys of the counters of failed attempts that other modules need too.
 
 use crate::model::UserKey;
 use crate::names::login_name;
 use crate::secret::Digest;
 
-/// The counter of all failures against an account: by user where there is one, so that the e-mail address and the user name
-/// share it; by what was typed where there is none, so that nobody can tell the difference.
+/// Returns the key of the counter of all failures against an account. It is made of the user, so that e-mail address
+/// and user name share one counter. Without an account it is made of the typed name, so that nobody can tell the
+/// difference.
 #[must_use]
 pub fn account_attempts_key(user: Option<UserKey>, login: &str) -> Digest {
-    // Not the keys of versions that had one counter per account: their limit is lower, and while an installation is upgraded
-    // nodes of both kinds count in one database.
+    // These keys differ from those of older versions, which had one counter per account with a lower limit. During an
+    // upgrade, old and new nodes count in one database.
     match user {
         Some(user) => Digest::of(format!("account everywhere\0{}", user.0).as_bytes()),
         None => Digest::of(format!("login everywhere\0{}", login_name(login)).as_bytes()),
     }
 }
 
-/// Under which counter failures from a network address are kept.
+/// Returns the key of the counter of all failures from a network address.
 #[must_use]
 pub fn address_attempts_key(address: &str) -> Digest {
     Digest::of(format!("address\0{address}").as_bytes())

@@ -10,15 +10,16 @@ use crate::model::{User, UserKey};
 use crate::secret::Digest;
 use crate::time::UnixTime;
 
-/// How long a browser stays a known device after a sign-in, in seconds. Browsers keep no cookie for longer than 400 days
+/// Lifetime of a known device after a sign-in, in seconds. Browsers keep no cookie for longer than 400 days
 /// (draft-ietf-httpbis-rfc6265bis §5.5).
 pub const DEVICE_TTL_S: u64 = 365 * 24 * 60 * 60;
-/// Users that one browser is a known device of. The cookie must stay small, also on a computer that many people share.
+/// Maximum number of users whose known device one browser can be. It keeps the cookie small on a computer that many
+/// people share.
 pub const DEVICES_MAX: usize = 5;
 
 const PURPOSE: &str = "device";
 const STAMP_BYTES: usize = 8;
-/// Bytes of a device in the cookie: user, id, stamp, end.
+/// Length of a device in the cookie, in bytes: user, id, stamp, expiry time.
 const ENTRY_BYTES: usize = 32;
 
 /// The proof that a user signed in completely in this browser.
@@ -26,7 +27,8 @@ const ENTRY_BYTES: usize = 32;
 pub struct Device {
     /// The user.
     pub user: UserKey,
-    /// Tells the devices of a user apart. Drawn like a row id, so that [`User::revoked_below`] ends devices as well.
+    /// Identifies the device among those of the user. It grows like a row id, so that [`User::revoked_below`] revokes
+    /// devices as well.
     pub id: i64,
     /// Identifies the password and the second factor that the user signed in with.
     stamp: [u8; STAMP_BYTES],
@@ -42,24 +44,24 @@ impl Device {
         Self { user: user.key, id, stamp: stamp(user), until }
     }
 
-    /// Returns true if the proof still holds: the user has the same password and second factor as then, and nobody
-    /// revoked all of the user's sessions since.
+    /// Returns true if the proof is still valid: password and second factor of the user are unchanged, and the user's
+    /// sessions were not all revoked since.
     #[must_use]
     pub fn is_known_to(&self, user: &User) -> bool {
         self.user == user.key && self.id >= user.revoked_below && self.stamp == stamp(user)
     }
 }
 
-/// Whoever knows an old password must not keep devices that were made with it: each device allows guesses of its own at a
-/// second factor that is switched on later.
+/// Returns a short digest of the user's password hash and second factor. A change of either invalidates known devices:
+/// each device has its own guesses at the second factor, and whoever knew the old password must not keep them.
 fn stamp(user: &User) -> [u8; STAMP_BYTES] {
     let seed = user.totp.as_ref().map_or("", |totp| totp.sealed_seed.as_str());
     let whole = Digest::of(format!("{}\0{seed}", user.password.as_deref().unwrap_or_default()).as_bytes());
     std::array::from_fn(|at| whole.0[at])
 }
 
-/// Seals the cookie of a browser that becomes a known device: `new` first, then the devices that it was before. The key is
-/// one that is not rotated with the sealing keys, because the cookie lives longer than those.
+/// Makes the device cookie of a browser: `new`, followed by the devices of other users in `before`. The key is not
+/// rotated with the sealing keys, because the cookie lives longer than they do.
 #[must_use]
 pub fn seal(new: &Device, before: &[Device], keys: &Keys, entropy: &mut Entropy) -> String {
     let others = before.iter().filter(|device| device.user != new.user);
@@ -72,7 +74,7 @@ fn entry(device: &Device) -> Vec<u8> {
     [&user.0.to_be_bytes()[..], &id.to_be_bytes(), stamp, &until.0.to_be_bytes()].concat()
 }
 
-/// Reads the cookie: the devices in it that have not expired. A cookie that was not made here has none.
+/// Returns the unexpired devices in a device cookie; none if this server did not make the cookie.
 #[must_use]
 pub fn read(cookie: &str, now: UnixTime, keys: &Keys) -> Vec<Device> {
     let plain = keys.open_kept(PURPOSE, b"", cookie).unwrap_or_default();
@@ -118,7 +120,7 @@ mod tests {
             known = read(&cookie, world.now, &world.keys);
         }
         assert_eq!(known.iter().map(|device| device.user.0).collect::<Vec<_>>(), [9, 8, 7, 6, 5]);
-        // Whoever signs in again takes their own place.
+        // A user who signs in again replaces their own entry.
         let cookie = seal(&Device::new(&user(7), &mut turn), &known, &world.keys, &mut turn.entropy);
         let again: Vec<_> = read(&cookie, world.now, &world.keys).iter().map(|device| device.user.0).collect();
         assert_eq!(again, [7, 9, 8, 6, 5]);

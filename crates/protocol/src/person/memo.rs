@@ -1,5 +1,5 @@
-//! Password hashes that one turn computed. A turn that lost a race is judged again, on rows that may differ; what it hashed
-//! before stays true, so nobody waits for it twice.
+//! Memory of the password hashes that one turn computed. A turn that lost a race is judged again on rows that may
+//! differ. The hashes stay valid, so no user waits for them twice.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,12 +7,13 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::secret::{Digest, Secret};
 
-/// The slow results of one turn, over all attempts at it. Keys are digests, so that no clear secret stays here.
+/// The results of password hashing in one turn, kept over all attempts at it. The keys are digests, so that the memo
+/// holds no clear-text secret.
 #[derive(Default)]
 pub struct Memo {
     compared: Mutex<BTreeMap<Digest, bool>>,
     hashed: Mutex<BTreeMap<Digest, String>>,
-    /// True while nothing slow may be computed.
+    /// True while hashing is not allowed.
     is_quick: AtomicBool,
     was_missed: AtomicBool,
 }
@@ -24,39 +25,39 @@ impl std::fmt::Debug for Memo {
 }
 
 impl Memo {
-    /// Returns true if nothing was computed so far.
+    /// Returns true if no password was hashed or compared so far.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let is_nothing_compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
         is_nothing_compared && self.hashed.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// From now on nothing slow is computed. What is not known yet counts as a wrong password, and [`Memo::was_missed`]
-    /// tells so: the verdict is of no use then.
+    /// Forbids (`true`) or allows (`false`) hashing from now on. While it is forbidden, a password that was not
+    /// compared before counts as wrong, and [`Memo::was_missed`] becomes true: the verdict is then of no use.
     pub fn be_quick(&self, is_quick: bool) {
         self.is_quick.store(is_quick, Ordering::Relaxed);
         self.was_missed.store(false, Ordering::Relaxed);
     }
 
-    /// Returns true if something was asked for that was not known since [`Memo::be_quick`].
+    /// Returns true if a result was needed but not known since the last call of [`Memo::be_quick`].
     #[must_use]
     pub fn was_missed(&self) -> bool {
         self.was_missed.load(Ordering::Relaxed)
     }
 
-    /// The result of `compare`, which is called only if it was not called before for the same hash and password.
+    /// Returns the result of `compare`, which runs only the first time for this hash and password.
     pub(crate) fn is_right(&self, stored: &str, typed: &Secret, compare: impl FnOnce() -> bool) -> bool {
         let pair = [Digest::of(stored.as_bytes()).0, Digest::of(typed.reveal().as_bytes()).0];
         self.known(&self.compared, Digest::of(&pair.concat()), compare)
     }
 
-    /// The result of `hash`, which is called only if it was not called before for the same password.
+    /// Returns the result of `hash`, which runs only the first time for this password.
     pub(crate) fn hash(&self, text: &Secret, hash: impl FnOnce() -> String) -> String {
         self.known(&self.hashed, Digest::of(text.reveal().as_bytes()), hash)
     }
 
     fn known<T: Clone + Default>(&self, map: &Mutex<BTreeMap<Digest, T>>, key: Digest, find: impl FnOnce() -> T) -> T {
-        // Attempts at one turn come one after the other, so the lock is free.
+        // Attempts at one turn run one after the other, so nobody else holds the lock.
         let mut map = map.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = map.get(&key) {
             return known.clone();

@@ -1,4 +1,4 @@
-//! People: how they prove who they are, how often they may try, and what is known of their browsers.
+//! Users: how they prove their identity, how often they may try, and which browsers are known to be theirs.
 
 pub mod attempt;
 pub mod attempts;

@@ -1,7 +1,7 @@
-//! Passwords: Argon2id in, PHC strings at rest. OWASP ASVS 5.0 V6.2.
+//! Passwords: rules for new ones, and hashing by Argon2id. The rows hold PHC strings. OWASP ASVS 5.0 V6.2.
 //!
-//! A password is normalised before it is hashed, so that it works on every keyboard: one system types `é` as one character,
-//! another as two. Passwords from before were hashed as they were typed, and are compared in that form too.
+//! A password is normalised before it is hashed, because keyboards differ: one system types `é` as one character,
+//! another as two. Older versions hashed passwords as they were typed, so a password is compared in that form too.
 
 use std::sync::Arc;
 
@@ -17,25 +17,28 @@ use crate::model::User;
 use crate::refusal::No;
 use crate::secret::Secret;
 
-/// ASVS V6.2.1: "at least 8 characters".
+/// Minimum length of a password in characters. ASVS V6.2.1: "at least 8 characters".
 pub const CHARACTERS_MIN: usize = 8;
-/// ASVS V6.2.9 asks for at least 64 characters; hashing more than this serves nobody.
+/// Maximum length of a password in bytes, which limits the work of hashing. ASVS V6.2.9 asks for at least 64
+/// characters.
 pub const BYTES_MAX: usize = 1024;
-/// zxcvbn's estimate of guesses, as a power of ten, below which a password is one that everybody tries first. The
-/// lists behind it hold the 30,000 most common passwords, in the order of their frequency.
+/// Minimum number of guesses that a new password must withstand by zxcvbn's estimate, as a power of ten. Below it are
+/// the passwords that every attacker tries first. zxcvbn knows the 30,000 most common ones in the order of their
+/// frequency.
 const GUESSES_LOG10_MIN: f64 = 4.5;
-/// zxcvbn looks at so many characters at most; a common password is shorter.
+/// Number of characters that zxcvbn estimates. Common passwords are shorter.
 const ESTIMATED_CHARACTERS_MAX: usize = 64;
 
-/// OWASP's second recommended setting for Argon2id: 19 MiB, two passes, one lane.
+/// Memory of Argon2id in KiB. OWASP's second recommended setting: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// May this be a new password? There are no rules of composition.
+/// Checks a new password. There are no rules of composition. `names` are words that are easy to guess for this user,
+/// such as their name.
 ///
 /// # Errors
-/// Too short, too long, or too common.
+/// [`No::PasswordTooShort`], [`No::PasswordTooLong`] or [`No::PasswordTooCommon`].
 pub fn may_be(password: &Secret, names: &[&str]) -> Result<(), No> {
     if password.reveal().len() > BYTES_MAX {
         return Err(No::PasswordTooLong);
@@ -52,7 +55,7 @@ pub fn may_be(password: &Secret, names: &[&str]) -> Result<(), No> {
     Ok(())
 }
 
-/// Hashes a password. Takes tens of milliseconds and 19 MiB.
+/// Hashes a password into a PHC string. Takes tens of milliseconds and 19 MiB.
 #[must_use]
 pub fn hash(password: &Secret, entropy: &mut Entropy) -> String {
     let salt = Salt::new(&entropy.bytes::<16>()).expect("16 bytes are a salt");
@@ -80,7 +83,7 @@ pub(crate) fn hash_for_tests(password: &Secret) -> String {
     hash_with(&argon2id(8, 1), password, &salt)
 }
 
-/// Is `password` the one that `stored` was made of? A hash that cannot be read is nobody's.
+/// Returns true if `stored` is a PHC string made of `password`. Returns false if `stored` cannot be parsed.
 #[must_use]
 pub fn is_right(stored: &str, password: &Secret) -> bool {
     if password.reveal().len() > BYTES_MAX {
@@ -94,12 +97,12 @@ pub fn is_right(stored: &str, password: &Secret) -> bool {
     };
     match normalised(password) {
         None => is_it(password),
-        // Both in any case: the time says how the password was typed, and not which of the two was right.
+        // Compare both forms in any case. The time then shows how the password was typed, but not which form was right.
         Some(normal) => is_it(password) | is_it(&normal),
     }
 }
 
-/// The account, if the password is its own and it is not disabled. Takes the same time whether there is an account or not.
+/// Returns the user if the password is right and the account is not disabled. Takes the same time without a user.
 #[must_use]
 pub fn proven<'u>(user: Option<&'u Arc<User>>, typed: &Secret) -> Option<&'u Arc<User>> {
     let Some((user, stored)) = user.and_then(|user| Some((user, user.password.as_deref()?))) else {
@@ -109,12 +112,12 @@ pub fn proven<'u>(user: Option<&'u Arc<User>>, typed: &Secret) -> Option<&'u Arc
     (is_right(stored, typed) && !user.is_disabled).then_some(user)
 }
 
-/// Spends the time of a comparison where there is nothing to compare with, so that nobody can tell by time whether an
+/// Takes as long as a comparison, for names without an account, so that the time of an answer does not show whether an
 /// account exists. ASVS V6.3.8.
 pub fn pretend(password: &Secret) {
     let salt = Salt::new(&[0; 16]).expect("16 bytes are a salt");
     if password.reveal().len() <= BYTES_MAX {
-        // As often as `is_right` compares.
+        // Hash as often as `is_right` compares.
         for text in [Some(password), normalised(password).as_ref()].into_iter().flatten() {
             #[cfg(test)]
             HASHES_MADE.set(HASHES_MADE.get() + 1);
@@ -128,7 +131,7 @@ thread_local! {
     static HASHES_MADE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// Comparisons of passwords and secrets with hashes that this thread made, pretended ones among them.
+/// Returns how many hashes this thread computed to compare passwords or secrets, including those of [`pretend`].
 #[cfg(test)]
 pub(crate) fn hashes_made() -> usize {
     HASHES_MADE.get()

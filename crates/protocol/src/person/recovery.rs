@@ -1,19 +1,20 @@
-//! Recovery codes: what one types when the telephone is gone. Each works once; the rows keep digests.
+//! Recovery codes, which replace a code of the authenticator when the user has lost it. Each works once. The rows hold
+//! digests.
 
 use data_encoding::BASE32_NOPAD;
 
 use crate::crypto::entropy::Entropy;
 use crate::secret::{Digest, Secret};
 
-/// How many codes a user gets.
+/// Number of codes in a set.
 pub const CODES: usize = 10;
-/// Random bytes of a code. ASVS V6.5.2 asks for 112 bits, or else for a password hash: 15 bytes are 120 bits.
+/// Random bytes in a code: 120 bits. ASVS V6.5.2 asks for 112 bits, or else for a password hash.
 const CODE_BYTES: usize = 15;
-/// Characters of a code without the dashes: five bits each.
+/// Length of a code without dashes, in characters. A base32 character carries five bits.
 const CODE_CHARACTERS: usize = CODE_BYTES * 8 / 5;
 const GROUP: usize = 6;
 
-/// A fresh set of codes, in groups of six characters for the eye, and their digests.
+/// Makes a new set of codes, and returns them with their digests. Dashes divide a code into groups of six characters.
 #[must_use]
 pub fn codes(entropy: &mut Entropy) -> (Vec<Secret>, Vec<Digest>) {
     (0..CODES)
@@ -26,13 +27,13 @@ pub fn codes(entropy: &mut Entropy) -> (Vec<Secret>, Vec<Digest>) {
         .unzip()
 }
 
-/// Returns true if this may be a recovery code: it is too long for a code of an authenticator.
+/// Returns true if the typed text has the length of a recovery code. A code of an authenticator is shorter.
 #[must_use]
 pub fn is_one(typed: &str) -> bool {
     typed.chars().filter(char::is_ascii_alphanumeric).count() == CODE_CHARACTERS
 }
 
-/// The digest of a code however its user groups and capitalises it.
+/// Returns the digest of a typed code, regardless of grouping and letter case.
 #[must_use]
 pub fn digest(typed: &str) -> Digest {
     let plain: String = typed.chars().filter(char::is_ascii_alphanumeric).collect();

@@ -1,5 +1,5 @@
-//! The second factor, wherever it is asked for: a code of the authenticator, or a recovery code in its place. Each works
-//! once, on every pathway.
+//! Verification of the second factor, for every endpoint that asks for it: a code of the authenticator, or a recovery
+//! code. Each works once.
 
 use std::sync::Arc;
 
@@ -12,14 +12,15 @@ use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 use crate::wire::Param;
 
-/// The detail of the audit event for a wrong code: the password was right.
+/// Detail of the audit event for a wrong code after a right password.
 pub const WRONG_CODE: &str = "wrong code of the second factor";
 
-/// Proves the second factor: gives the account with the code used up, for the caller to write, and how it was proven, for
-/// the auditor. The account's version is the next one: of two who come with the same code, the second finds it used.
+/// Verifies a code of the second factor. Returns the account with the code used up, for the caller to write, and the
+/// method for the audit log. The version of the account is one higher, so that of two requests with the same code the
+/// second finds the code used.
 ///
 /// # Errors
-/// [`No::LockedOut`]; [`No::SecondFactorWrong`], and the failure is counted.
+/// [`No::LockedOut`]; [`No::SecondFactorWrong`] for a wrong code, which is counted as a failure.
 pub fn prove(
     user: &Arc<User>,
     typed: &Secret,
@@ -37,7 +38,7 @@ pub fn prove(
     Ok(burnt)
 }
 
-/// The account with the presented code or recovery code used up; `None` if it is neither.
+/// Returns the account with the typed code used up, and the method for the audit log. `None` if the code is wrong.
 fn burn(user: &User, typed: &Secret, turn: &Turn<'_>) -> Option<(User, &'static str)> {
     let own = user.totp.as_ref()?;
     let mut burnt = user.clone();
@@ -49,8 +50,8 @@ fn burn(user: &User, typed: &Secret, turn: &Turn<'_>) -> Option<(User, &'static 
         return Some((burnt, "password and recovery code"));
     }
     let seed = turn.keys.open_kept("totp", user.sub.as_bytes(), &own.sealed_seed)?;
-    // A surface may ask for more digits than the authenticator was set up for, or for fewer: RFC 4226 §5.3 cuts the same
-    // number to the length that is wanted.
+    // The surface's number of digits may differ from the one that the authenticator was set up with. RFC 4226 §5.3 cuts
+    // the same number to either length.
     let typed = typed.reveal();
     let length = typed.chars().filter(|c| !c.is_whitespace()).count();
     let digits = if length == turn.policy.otp_digits as usize { turn.policy.otp_digits } else { own.digits };

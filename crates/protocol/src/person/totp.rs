@@ -1,4 +1,5 @@
-//! Time-based one-time passwords, RFC 6238: HMAC-SHA-1, 30 seconds. The number of digits is the surface's.
+//! Time-based one-time passwords, RFC 6238, with HMAC-SHA-1 and steps of 30 seconds. The surface sets the number of
+//! digits.
 
 use aws_lc_rs::hmac;
 use data_encoding::BASE32_NOPAD;
@@ -6,27 +7,28 @@ use data_encoding::BASE32_NOPAD;
 use crate::crypto::entropy::Entropy;
 use crate::time::UnixTime;
 
-/// RFC 4226 §4: "The length of the shared secret MUST be at least 128 bits. This document RECOMMENDs a shared secret
-/// length of 160 bits."
+/// Length of a shared secret in bytes. RFC 4226 §4: "The length of the shared secret MUST be at least 128 bits. This
+/// document RECOMMENDs a shared secret length of 160 bits."
 pub const SEED_BYTES: usize = 20;
-/// RFC 6238 §5.2: "We RECOMMEND a default time-step size of 30 seconds".
+/// Length of a time step in seconds. RFC 6238 §5.2: "We RECOMMEND a default time-step size of 30 seconds".
 pub const STEP_S: u64 = 30;
-/// RFC 6238 §5.2 recommends "at most one time step" for the network's delay; the clock of a telephone may also run ahead.
+/// Number of earlier and later time steps whose codes are accepted. RFC 6238 §5.2 recommends "at most one time step"
+/// for the network's delay. The clock of a telephone may also run ahead.
 const STEPS_ASIDE: u64 = 1;
 
-/// A shared secret.
+/// Draws a new shared secret.
 #[must_use]
 pub fn seed(entropy: &mut Entropy) -> [u8; SEED_BYTES] {
     entropy.bytes()
 }
 
-/// The seed as people type it.
+/// Encodes the shared secret in base32, for users who type it into their authenticator.
 #[must_use]
 pub fn base32(seed: &[u8]) -> String {
     BASE32_NOPAD.encode(seed)
 }
 
-/// The address that an authenticator application reads from a QR code.
+/// Returns the `otpauth://` URI that an authenticator reads from a QR code.
 #[must_use]
 pub fn uri(seed: &[u8], issuer: &str, account: &str, digits: u32) -> String {
     let encode =
@@ -35,7 +37,8 @@ pub fn uri(seed: &[u8], issuer: &str, account: &str, digits: u32) -> String {
     format!("otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}&digits={digits}&period={STEP_S}")
 }
 
-/// The time step whose code this is, if it is later than the last one that was used.
+/// Returns the time step that the typed code belongs to; `None` if the code is wrong or its step is not later than
+/// `last_step`, the last one used.
 #[must_use]
 pub fn matching_step(seed: &[u8], typed: &str, digits: u32, now: UnixTime, last_step: u64) -> Option<u64> {
     let typed: String = typed.chars().filter(|c| !c.is_whitespace()).collect();
@@ -47,7 +50,7 @@ pub fn matching_step(seed: &[u8], typed: &str, digits: u32, now: UnixTime, last_
         .find(|step| bool::from(subtle::ConstantTimeEq::ct_eq(code(seed, *step, digits).as_bytes(), typed.as_bytes())))
 }
 
-/// The code of a time step, RFC 4226 §5.3.
+/// Computes the code of a time step, RFC 4226 §5.3.
 #[must_use]
 pub fn code(seed: &[u8], step: u64, digits: u32) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, seed);

@@ -1,4 +1,4 @@
-//! A token of any kind, as an endpoint receives it.
+//! A token of any kind, as the introspection, revocation and userinfo endpoints receive it.
 
 use crate::client::authenticate::Credentials;
 use crate::crypto::keys::{Keys, Presented, TokenKind};
@@ -7,7 +7,7 @@ use crate::model::{AccessId, GrantId, PersonalId, UserKey};
 use crate::policy::Policy;
 use crate::time::UnixTime;
 
-/// A token of whichever kind, told by its checksum.
+/// A presented token of any kind. The spelling and the keyed checksum of the text tell which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnyToken {
     /// An access token.
@@ -16,12 +16,13 @@ pub enum AnyToken {
     Refresh(Presented),
     /// A personal access token.
     Personal(Presented),
-    /// Nothing that this server made.
+    /// A text that is no token of this server.
     Foreign,
 }
 
 impl AnyToken {
-    /// Finds out what `text` is. A `token_type_hint` is not needed: RFC 7662 §2.1 lets a server ignore it.
+    /// Reads `text` as a token of the surface. There is no need for `token_type_hint`, which RFC 7662 §2.1 lets a
+    /// server ignore.
     #[must_use]
     pub fn read(text: &str, policy: &Policy, keys: &Keys) -> Self {
         let read = |kind, spelling| keys.read(kind, spelling, text);
@@ -38,8 +39,8 @@ impl AnyToken {
         }
     }
 
-    /// As [`AnyToken::read`], for addresses that only tell what a token is worth: they know also how the surfaces write
-    /// access and personal tokens whose tokens the operator lets this one read.
+    /// As [`AnyToken::read`], for endpoints that only describe tokens. It also reads access tokens and personal access
+    /// tokens of the surfaces whose tokens the operator lets this surface read.
     #[must_use]
     pub fn read_widely(text: &str, policy: &Policy, keys: &Keys) -> Self {
         let own = Self::read(text, policy, keys);
@@ -58,7 +59,7 @@ impl AnyToken {
         Self::Foreign
     }
 
-    /// Asks for the row that it names.
+    /// Adds the key of the token's row to `wants`.
     pub fn want(&self, wants: &mut Wants) {
         match self {
             Self::Access(presented) => wants.add(Key::Access(AccessId(presented.id))),
@@ -75,7 +76,8 @@ impl AnyToken {
         wants
     }
 
-    /// Whose token it is, if it is one that lives and that the surface reads.
+    /// Returns the user of the token. `None` if the token is expired, revoked, unknown, has no user, or is not one that
+    /// the surface reads.
     #[must_use]
     pub fn owner(&self, facts: &Facts, policy: &Policy, now: UnixTime) -> Option<UserKey> {
         match self {

@@ -1,5 +1,6 @@
-//! What a provider's own programs keep about an account: limits, plans, teams. Dialects put it into their answers with
-//! `$user.…`. Only a confidential client to which the operator gave the right may read and write it.
+//! The accounts API: attributes that a provider's own programs keep about an account, such as limits, plans or teams.
+//! Dialects put attributes into answers by `$user.…`. Only a confidential client with the operator's permission can
+//! read and write them.
 
 use serde_json::{Map, Value};
 
@@ -10,15 +11,17 @@ use crate::model::{EventKind, User};
 use crate::refusal::{No, Refusal};
 use crate::wire::Params;
 
-/// Most bytes of an account's attributes, as JSON: they travel in answers.
+/// Maximum size of an account's attributes as JSON, in bytes. Answers carry them.
 pub const BYTES_MAX: usize = 64 * 1024;
 
-/// How deep they may be nested: readers of JSON stop at some depth, and a row that cannot be read is lost.
+/// Maximum depth of nested JSON values in attributes. JSON parsers have a limit, and a row beyond it could not be read
+/// again.
 const DEPTH_MAX: usize = 32;
 
-/// The names of claims that this server makes itself, in lower case and without `_` and `-`. Applications trust them, so
-/// no attribute can have such a name, and one from before is not told to anybody. They are those of userinfo and of
-/// introspection, and the registered ones of OpenID Connect Core §2 and §5.1 that say who somebody is or how that is known.
+/// Names of the claims that this server makes itself, in lower case and without `_` and `-`. Applications trust these
+/// claims, so no attribute can have such a name, and an older attribute that has one is not shown. The list holds the
+/// claims of userinfo and introspection, and the registered claims of OpenID Connect Core §2 and §5.1 that say who a
+/// user is or how the user authenticated.
 const RESERVED: &[&str] = &[
     "id",
     "sub",
@@ -49,7 +52,7 @@ const RESERVED: &[&str] = &[
     "tokentype",
 ];
 
-/// A program reads or changes an account's attributes.
+/// A request to read or change an account's attributes.
 #[derive(Debug)]
 pub struct AttributesCall {
     credentials: Credentials,
@@ -58,11 +61,11 @@ pub struct AttributesCall {
 }
 
 impl AttributesCall {
-    /// A call about the account with the public identifier `sub`. `patch` is a merge patch, RFC 7396; without one, the
-    /// attributes are only read. `params` has the credentials of the header.
+    /// Parses a request about the account with the public identifier `sub`. `patch` is a JSON merge patch (RFC 7396);
+    /// `None` only reads the attributes. `params` holds the client credentials of the request's header.
     ///
     /// # Errors
-    /// [`No::ClientMissing`].
+    /// [`No::ClientMissing`] without client credentials.
     pub fn parse(mut params: Params, sub: &str, patch: Option<Map<String, Value>>) -> Result<Self, Refusal> {
         Ok(Self { credentials: Credentials::parse(&mut params)?, sub: sub.to_owned(), patch })
     }
@@ -91,7 +94,8 @@ impl Call for AttributesCall {
         check(&attributes)?;
         if attributes != user.attributes {
             let changed = User { attributes: attributes.clone(), version: user.version + 1, ..User::clone(user) };
-            // ◆ Whoever changed the account meanwhile goes first, and the patch is laid over that.
+            // ◆ The write relies on the account being unchanged. If another request changed it first, the turn is
+            // judged again and the patch is applied to the new attributes.
             turn.write(Write::PutUser(Box::new(changed)));
             turn.note(EventKind::UserChanged, Some(user.key), Some(client.key), "attributes");
         }
@@ -103,12 +107,12 @@ impl Call for AttributesCall {
     }
 }
 
-/// May these be an account's attributes?
+/// Checks the size and depth of an account's attributes.
 ///
 /// # Errors
 /// [`No::AttributesTooLarge`] or [`No::AttributesTooDeep`].
 pub fn check(attributes: &Map<String, Value>) -> Result<(), No> {
-    // First, so that nothing that is written walks through what is too deep.
+    // Check the depth first: serializing a value that is too deep could overflow the stack.
     if attributes.values().any(|value| is_deeper(value, DEPTH_MAX - 1)) {
         return Err(No::AttributesTooDeep);
     }
@@ -116,10 +120,10 @@ pub fn check(attributes: &Map<String, Value>) -> Result<(), No> {
     if bytes > BYTES_MAX { Err(No::AttributesTooLarge) } else { Ok(()) }
 }
 
-/// Checks the names that `patch` sets. One that it removes may be any.
+/// Checks the names that `patch` sets. A patch may remove an attribute of any name.
 ///
 /// # Errors
-/// [`No::AttributeReserved`], with the name.
+/// [`No::AttributeReserved`], with the first reserved name.
 pub fn check_names(patch: &Map<String, Value>) -> Result<(), Refusal> {
     match patch.iter().find(|(name, value)| !value.is_null() && is_reserved(name)) {
         Some((name, _)) => Err(Refusal::from(No::AttributeReserved).with_value(name)),
@@ -127,8 +131,9 @@ pub fn check_names(patch: &Map<String, Value>) -> Result<(), Refusal> {
     }
 }
 
-/// True if an attribute with this name could be taken for a claim that this server makes. A template also reads an attribute
-/// `created_at_iso` in the place of `created_at`.
+/// Returns true if an attribute with this name could be taken for a claim that this server makes. A name that ends in
+/// `_iso` counts without that ending, because templates read an attribute `created_at_iso` in the place of
+/// `created_at`.
 #[must_use]
 pub fn is_reserved(name: &str) -> bool {
     let name = name.trim();
@@ -149,7 +154,7 @@ fn is_deeper(value: &Value, depth: usize) -> bool {
     }
 }
 
-/// RFC 7396 §2.
+/// Applies a JSON merge patch to an object, RFC 7396 §2.
 fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
     for (name, value) in patch {
         match value {
@@ -219,7 +224,7 @@ mod tests {
         for name in ["plan", "email_limit", "isolated", "iso", "_iso", "subscription", "identity"] {
             assert!(ask(&world(), Some(json!({name: 1}))).0.is_ok(), "{name}");
         }
-        // One from before can be removed, and does not stand in the way of others.
+        // A reserved attribute that an older version stored can be removed, and other attributes can still be changed.
         let mut before = world();
         let attributes = object(json!({"email": "ceo@bigcorp.example", "plan": "free"}));
         before.facts.subject = Some(Arc::new(User { attributes, ..sample::user() }));

@@ -17,7 +17,7 @@ mod tests {
     use crate::scope::Scope;
     use crate::wire::{Param, Params};
 
-    /// These are most of the requests, and a draw is a system call.
+    /// Most requests are of these kinds, and drawing random bytes costs a system call.
     #[test]
     fn who_asks_about_a_live_token_draws_no_randomness() {
         let mut world = World::new();

@@ -1,14 +1,14 @@
-//! Token revocation, RFC 7009: an application ends a token that it no longer needs.
+//! Token revocation, RFC 7009: a client ends a token that it no longer needs.
 
 use crate::client::authenticate::Credentials;
 use crate::crypto::keys::Keys;
-use crate::line::{Call, Reply, ReplyKind};
+use crate::line::{Call, Reply};
 use crate::line::{Facts, Turn, Wants, Write};
-use crate::model::{Authorization, Client, ClientKey, EventKind, Held};
+use crate::model::{Authorization, Client, ClientKey, EventKind, WithOwners};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::resource::any_token::AnyToken;
-use crate::wire::{Fields, Param, Params};
+use crate::wire::{Fields, Param, Params, ReplyKind};
 
 /// A request to revoke a token.
 #[derive(Debug)]
@@ -18,10 +18,10 @@ pub struct RevokeRequest {
 }
 
 impl RevokeRequest {
-    /// Reads a revocation request.
+    /// Parses a revocation request.
     ///
     /// # Errors
-    /// A missing `token`, or missing credentials where they are needed.
+    /// The parameter `token` is missing, or the surface requires client credentials and there are none.
     pub fn parse(mut params: Params, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
         let credentials = if policy.is_revocation_open { None } else { Some(Credentials::parse(&mut params)?) };
         let text = params.take(Param::Token).ok_or(Refusal::of(No::ParameterMissing, Param::Token))?;
@@ -52,7 +52,8 @@ impl Call for RevokeRequest {
                 held.is_none()
             }
             AnyToken::Refresh(presented) => {
-                // Any refresh token of the family will do, also an old one: its owner wants it dead.
+                // Any refresh token of the grant is enough, also one that was rotated: the client wants the grant to
+                // end.
                 let held = facts.grant(presented).map(|(held, _)| held);
                 let held = held.filter(|held| !held.is_grant_revoked && is_of_surface(held, turn));
                 if let Some(held) = held {
@@ -68,8 +69,8 @@ impl Call for RevokeRequest {
             }
             AnyToken::Personal(presented) => {
                 let held = facts.personal(presented).filter(|held| held.row.dialect == turn.policy.dialect);
-                // A personal token was issued to no client. Those that may learn of it may also end it; to all others it looks
-                // like a token that does not exist.
+                // A personal access token was issued to no client. Clients that may learn about it may also end it. To
+                // all other clients it looks like a token that does not exist.
                 let may_end = caller.is_none_or(|caller| caller.may_learn_of(None, &[]));
                 let held = held.filter(|_| may_end);
                 if let Some(held) = held {
@@ -81,7 +82,8 @@ impl Call for RevokeRequest {
             AnyToken::Foreign => false,
         };
         if is_done_already {
-            // Perhaps by the same client a moment ago, who was not answered.
+            // The same client may have revoked the token a moment ago without getting an answer. That write must be
+            // durable before this request is answered.
             turn.write(Write::AwaitDurability);
         }
         // RFC 7009 §2.2: "The authorization server responds with HTTP status code 200 if the token has been revoked
@@ -94,13 +96,15 @@ impl Call for RevokeRequest {
     }
 }
 
-/// A token of another surface is unknown on this one, also where anybody may revoke. One whose client is gone is dead.
-fn is_of_surface<T>(held: &Held<T>, turn: &Turn<'_>) -> bool {
+/// Returns true if the token's client belongs to this surface. Tokens of other surfaces are unknown here, even where
+/// anyone may revoke. A token whose client was removed is already invalid.
+fn is_of_surface<T>(held: &WithOwners<T>, turn: &Turn<'_>) -> bool {
     held.client.as_ref().is_some_and(|client| client.dialect == turn.policy.dialect)
 }
 
-/// RFC 7009 §2.1: the server "verifies whether the token was issued to the client making the revocation request. If this
-/// validation fails, the request is refused and the client is informed of the error".
+/// Checks that the token was issued to the caller. RFC 7009 §2.1: the server "verifies whether the token was issued to
+/// the client making the revocation request. If this validation fails, the request is refused and the client is
+/// informed of the error".
 fn check_owner(caller: Option<&Client>, owner: ClientKey) -> Result<(), No> {
     if caller.is_none_or(|caller| caller.key == owner) { Ok(()) } else { Err(No::TokenOfOtherClient) }
 }
@@ -118,7 +122,7 @@ mod tests {
     fn world() -> World {
         let mut world = World::new();
         let minted = world.mint(TokenKind::Access);
-        world.facts.access = Some(Held {
+        world.facts.access = Some(WithOwners {
             row: Access {
                 id: AccessId(minted.id),
                 digest: minted.digest,
@@ -200,7 +204,7 @@ mod tests {
         let mut world = world();
         let minted = world.mint(TokenKind::Personal);
         world.send(Param::Token, minted.text.reveal());
-        world.facts.personal = Some(Held {
+        world.facts.personal = Some(WithOwners {
             row: Personal {
                 id: PersonalId(minted.id),
                 digest: minted.digest,

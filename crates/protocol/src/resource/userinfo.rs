@@ -1,23 +1,23 @@
-//! Who the token speaks for, OpenID Connect Core §5.3; also how any protected address of this server checks a token,
-//! RFC 6750.
+//! The userinfo endpoint, OpenID Connect Core §5.3: the claims of the user whom a token belongs to. Every other
+//! protected endpoint of this server checks tokens in the same way, RFC 6750.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::crypto::keys::Keys;
-use crate::line::{Call, Reply, ReplyKind};
+use crate::line::{Call, Reply};
 use crate::line::{Facts, Turn, Wants, Write};
-use crate::model::{Held, Personal, User};
+use crate::model::{Personal, User, WithOwners};
 use crate::policy::{Policy, SEEN_EVERY_S, ScopePolicy};
 use crate::refusal::{No, Refusal};
 use crate::resource::any_token::AnyToken;
 use crate::resource::attributes::is_reserved;
 use crate::resource_indicator;
 use crate::scope::Scope;
-use crate::wire::{Field, Fields, Params};
+use crate::wire::{Field, Fields, Params, ReplyKind};
 
-/// A request with an access token, by a program that wants to know who its user is.
+/// A userinfo request, authorized by an access token or a personal access token.
 #[derive(Debug)]
 pub struct UserinfoRequest {
     token: AnyToken,
@@ -25,10 +25,10 @@ pub struct UserinfoRequest {
 }
 
 impl UserinfoRequest {
-    /// Reads a userinfo request. The token must have every scope of `required`.
+    /// Parses a userinfo request. The token must have every scope in `required`.
     ///
     /// # Errors
-    /// [`No::TokenMissing`].
+    /// [`No::TokenMissing`] without a bearer token.
     pub fn parse(mut params: Params, required: Scope, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
         let text = params.bearer.take().ok_or(No::TokenMissing)?;
         Ok(Self { token: AnyToken::read_widely(text.reveal(), policy, keys), required })
@@ -54,7 +54,8 @@ impl Call for UserinfoRequest {
                 if turn.now.is_past(held.row.expires_at) {
                     return Err(No::TokenExpired.into());
                 }
-                // A token for other resources is of no use here: an API that was sent one must not learn who its user is.
+                // A token for other resources is refused, so that a resource which received it cannot find out who its
+                // user is.
                 if !held.row.permission.audience.is_empty()
                     && !resource_indicator::is_among(&held.row.permission.audience, &turn.policy.issuer)
                 {
@@ -82,8 +83,11 @@ impl Call for UserinfoRequest {
     }
 }
 
-/// Whose personal token it is, and what its scopes mean.
-fn personal<'f, 't>(held: &'f Held<Personal>, turn: &mut Turn<'t>) -> Result<(&'f Arc<User>, &'t ScopePolicy), No> {
+/// Checks a personal access token, and returns its user and the scope rules of the surface that issued it.
+fn personal<'f, 't>(
+    held: &'f WithOwners<Personal>,
+    turn: &mut Turn<'t>,
+) -> Result<(&'f Arc<User>, &'t ScopePolicy), No> {
     let policy = turn.policy;
     held.check(&policy.dialect).map_err(|_| No::TokenRevoked)?;
     let scopes = policy.scopes_of(&held.row.dialect).ok_or(No::TokenUnknown)?;
@@ -96,43 +100,45 @@ fn personal<'f, 't>(held: &'f Held<Personal>, turn: &mut Turn<'t>) -> Result<(&'
     Ok((held.user.as_ref().ok_or(No::TokenWithoutUser)?, scopes))
 }
 
-/// How far a token reaches.
+/// What a token allows, and which claims about its user the caller may see.
 #[derive(Debug)]
 pub struct Reach<'p> {
-    /// Its scope with all that it implies where it was given.
+    /// The scopes of the token, with all that they imply on the surface that issued it.
     pub scope: Scope,
     home: &'p ScopePolicy,
     here: &'p ScopePolicy,
 }
 
 impl<'p> Reach<'p> {
-    /// `scope` as it was given where scopes mean `home`, looked at on the surface with the rules `here`.
+    /// The reach of the granted `scope`. `home` are the scope rules of the surface that issued the token, `here` is the
+    /// policy of the surface that is asked.
     #[must_use]
     pub fn new(scope: &Scope, home: &'p ScopePolicy, here: &'p Policy) -> Self {
         Self { scope: home.closure(scope), home, here: &here.scope }
     }
 
-    /// A surface that has a scope `profile` or `email` tells the members behind it only to who has that scope. Of a token
-    /// that another surface gave, both have a say: its user allowed no more there, and nobody is told more here.
+    /// Returns true if the caller may see the claims that the scope `word` (`profile` or `email`) protects. A surface
+    /// that does not define the scope shows them to every caller. Both surfaces must agree: the user allowed no more on
+    /// the one that issued the token, and the one that is asked shows no more than its own rules allow.
     fn may_see(&self, word: &str) -> bool {
         self.scope.contains(word) || [self.home, self.here].iter().all(|scopes| scopes.sentence(word).is_none())
     }
 }
 
-/// The name that a user signs in with, as far as it may be told.
+/// Returns the name that the user signs in with, if the caller may see it: the user name, or else the e-mail address.
 #[must_use]
 pub fn username<'u>(user: &'u User, reach: &Reach<'_>) -> Option<&'u str> {
     let username = user.username.as_deref().filter(|_| reach.may_see("profile"));
     username.or(user.email.as_deref().filter(|_| reach.may_see("email")))
 }
 
-/// How many claims there can be beside the attributes.
+/// Maximum number of claims beside the attributes.
 const OWN_CLAIMS: usize = 7;
 
-/// What may be told about a user.
+/// Returns the claims about a user that the caller may see, as a JSON object.
 #[must_use]
 pub fn claims(user: &User, reach: &Reach<'_>) -> Value {
-    // Room for all of them at once: this is made for each token answer of some surfaces.
+    // Allocate once: some surfaces put this object into every token response.
     let mut claims = Map::with_capacity(OWN_CLAIMS + user.attributes.len());
     let mut tell = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     tell("id", user.sub.as_str().into());
@@ -143,7 +149,8 @@ pub fn claims(user: &User, reach: &Reach<'_>) -> Value {
         if let Some(username) = &user.username {
             tell("username", username.as_str().into());
         }
-        // What is no claim of this server's: nobody may take an attribute for something that was checked here.
+        // Leave out attributes with reserved names, so that no attribute is taken for a claim that this server
+        // verified.
         for (name, value) in user.attributes.iter().filter(|(name, _)| !is_reserved(name)) {
             claims.entry(name.as_str()).or_insert_with(|| value.clone());
         }

@@ -1,11 +1,13 @@
-//! The assertion grant, RFC 7521 §4.1 and RFC 7523 §2.1: an ID token of an issuer that the operator trusts becomes tokens of
-//! this server, for the account that the identity is linked to. [`crate::person::upstream`] has the rule for the account.
+//! The assertion grant, RFC 7521 §4.1 and RFC 7523 §2.1. A client exchanges an ID token of a trusted identity provider
+//! for tokens of this server. They belong to the account that the identity is linked to, by the rules of
+//! [`crate::person::upstream`].
 //!
-//! The issuer's keys are handed over with the request, so that verifying stays pure. A second factor of the account is asked
-//! for here as everywhere else, with the same counters, and nothing is linked before it was right.
+//! The metadata and keys of the identity provider are outside documents ([`crate::line::Documents`]), so verification does no
+//! I/O. An account with a second factor needs it here too, with the same counters. Nothing is linked before the second
+//! factor is proven.
 //!
-//! A token is good for one exchange. Unlike a refresh token it gives no second answer to whoever lost the first one: the
-//! application asks its user to sign in there again.
+//! An ID token is good for one exchange. Unlike a refresh token it cannot be presented again after a lost answer: the
+//! client must send its user to the identity provider again.
 
 use std::sync::Arc;
 
@@ -14,7 +16,8 @@ use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::model::{Amr, Client, EventKind, GrantType, User};
 use crate::person::attempt::Attempt;
 use crate::person::second_factor;
-use crate::person::upstream::{Assertion, Issuer, UnverifiedIdToken};
+use crate::person::upstream::{Assertion, UnverifiedIdToken};
+use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 use crate::token::issue::{self, NewGrant};
@@ -22,32 +25,23 @@ use crate::wire::{Param, Params};
 
 #[derive(Debug)]
 pub(crate) struct Request {
-    /// The client is told what is wrong with it only when it is known who the client is.
-    token: Result<UnverifiedIdToken, No>,
-    /// The token with its issuer, as soon as both are there.
+    /// The token with its issuer. A fault in it is reported only after the client is authenticated.
     assertion: Result<Assertion, No>,
     otp: Option<Secret>,
-    /// The program's attempts at a second factor are counted by its network address and by the account.
+    /// The attempt at the second factor. Failures are counted by network address and by account.
     attempt: Attempt,
     params: Params,
 }
 
 impl Request {
-    pub(super) fn parse(mut params: Params, address: &str) -> Result<Self, Refusal> {
+    pub(super) fn parse(mut params: Params, policy: &Policy, address: &str) -> Result<Self, Refusal> {
         let text = params.take(Param::Assertion).ok_or(Refusal::of(No::ParameterMissing, Param::Assertion))?;
         let otp = params.take(Param::Otp).map(Secret::new);
-        let token = UnverifiedIdToken::read(text);
-        let assertion = Err(token.as_ref().err().copied().unwrap_or(No::UpstreamAbsent));
-        Ok(Self { token, assertion, otp, attempt: Attempt::from_address(address), params })
-    }
-
-    pub(super) fn token(&self) -> Option<&UnverifiedIdToken> {
-        self.token.as_ref().ok()
-    }
-
-    pub(super) fn trust(&mut self, issuer: Result<Arc<Issuer>, No>) {
-        let issuer = issuer.and_then(|issuer| Ok((self.token.clone()?, issuer)));
-        self.assertion = issuer.map(|(token, issuer)| Assertion::new(token, issuer, None));
+        let assertion = UnverifiedIdToken::read(text).and_then(|token| {
+            let issuer = policy.upstream.clone().ok_or(No::UpstreamAbsent)?;
+            Ok(Assertion::new(token, issuer, None))
+        });
+        Ok(Self { assertion, otp, attempt: Attempt::from_address(address), params })
     }
 
     pub(super) fn want(&self, wants: &mut Wants) {
@@ -68,7 +62,7 @@ impl Request {
         if facts.is_jti_used(assertion.jti()) {
             return Err(refused(No::AssertionReplayed));
         }
-        // ◆ Of two who come with the same token, the second looks again and finds it used.
+        // ◆ Of two requests with the same token, the second is judged again and finds the token used.
         let burn = Write::BurnJti { jti: assertion.jti(), until: found.ends_at() };
         let (how, amr) = match found.user() {
             Some(user) => self.check_second_factor(user, facts, turn)?,
@@ -81,8 +75,8 @@ impl Request {
         Ok(issue::begin(new, turn))
     }
 
-    /// The assertion stands for the password. An account with a second factor needs that as well. Returns how the user was
-    /// authenticated, for the audit event and for the grant.
+    /// Checks the second factor of an account that has one; the assertion only replaces the password. Returns how the
+    /// user authenticated, for the audit event and for the grant.
     fn check_second_factor(
         &self,
         user: &Arc<User>,
@@ -104,8 +98,9 @@ mod tests {
     use super::*;
     use crate::crypto::entropy::Entropy;
     use crate::crypto::keys::{Alphabet, Spelling};
-    use crate::line::Changes;
-    use crate::model::{Attempts, ClientKind, GrantType, Held, Identity, IdentityName, Totp};
+    use crate::line::{Call, Changes, DocumentKey, Documents};
+    use crate::model::{Attempts, ClientKind, GrantType, Identity, IdentityName, Totp, WithOwners};
+    use crate::person::upstream::Issuer;
     use crate::person::upstream::sample::{self as issuer, claims, claims_with};
     use crate::policy::GrantSpelling;
     use crate::sample::{self, World};
@@ -117,7 +112,8 @@ mod tests {
 
     const SEED: &[u8] = b"12345678901234567890";
 
-    /// A surface with the grant and tokens of its own for it, and a client that may use it.
+    /// A world whose surface has the assertion grant with token spellings of its own, and a client that may use the
+    /// grant.
     fn world(said: &Value) -> World {
         let mut world = World::new();
         world.policy.grants.push(GrantType::Assertion);
@@ -136,7 +132,7 @@ mod tests {
         let name = IdentityName { issuer: issuer::ISSUER.into(), subject: "alice-there".into() };
         let row = Identity { name, user: user.key, linked_at: UnixTime(500) };
         let user = Some(Arc::new(user));
-        world.facts.identity = Some(Held { row, client: None, user, is_grant_revoked: false });
+        world.facts.identity = Some(WithOwners { row, client: None, user, is_grant_revoked: false });
         world
     }
 
@@ -146,23 +142,35 @@ mod tests {
         User { totp: Some(totp), ..sample::user() }
     }
 
-    fn judge(world: &World, issuer: Result<Arc<Issuer>, No>) -> (Result<Reply, Refusal>, Changes) {
-        match TokenRequest::parse(world.params(), &world.policy, &world.keys, sample::ADDRESS) {
-            Ok(mut request) => {
-                request.trust(issuer);
-                world.judge(&request)
-            }
+    fn request(world: &World, issuer: Option<Arc<Issuer>>) -> Result<TokenRequest, Refusal> {
+        let policy = Policy { upstream: issuer, ..world.policy.clone() };
+        TokenRequest::parse(world.params(), &policy, &world.keys, sample::ADDRESS)
+    }
+
+    fn judge(world: &World, issuer: Option<Arc<Issuer>>) -> (Result<Reply, Refusal>, Changes) {
+        match request(world, issuer) {
+            Ok(request) => world.judge(&request),
             Err(refusal) => (Err(refusal), Changes::default()),
         }
     }
 
+    /// What the request lacks when these documents are at hand.
+    fn lacks(world: &World, documents: &Documents) -> Vec<DocumentKey> {
+        let request = request(world, Some(issuer::issuer())).unwrap();
+        let mut turn = world.turn().with_documents(documents);
+        let refusal = request.decide(&world.load(&request), &mut turn).unwrap_err();
+        let lacking = turn.take_lacking();
+        assert_eq!(refusal.no == No::UpstreamUnreachable, !lacking.is_empty(), "{refusal:?}");
+        lacking
+    }
+
     fn check(world: &World, expected: &Expect) {
-        let (verdict, changes) = judge(world, Ok(issuer::issuer()));
+        let (verdict, changes) = judge(world, Some(issuer::issuer()));
         expected.assert_eq(&sample::told(verdict, &changes));
     }
 
     fn no(world: &World) -> No {
-        judge(world, Ok(issuer::issuer())).0.unwrap_err().no
+        judge(world, Some(issuer::issuer())).0.unwrap_err().no
     }
 
     #[test]
@@ -175,7 +183,7 @@ mod tests {
                 Rely, BurnJti, PutIdentity, PutUser, Note user_added, Note identity_linked, Note signed_in, PutAccess, PutGrant, Note grant_begun
             "#]],
         );
-        let (verdict, changes) = judge(&world, Ok(issuer::issuer()));
+        let (verdict, changes) = judge(&world, Some(issuer::issuer()));
         let fields = verdict.unwrap().fields;
         let text = |field| fields.value(field).unwrap().as_str().unwrap().to_owned();
         assert!(
@@ -218,7 +226,8 @@ mod tests {
         );
     }
 
-    /// Whoever registered the address first, and never proved it, would otherwise share the account with its owner.
+    /// Otherwise a person who registered the address first, without proving it, would share the account with the owner
+    /// of the address.
     #[test]
     fn an_account_with_an_unverified_address_is_not_linked() {
         let mut world = world(&claims());
@@ -244,6 +253,16 @@ mod tests {
             world.facts.login = Some(Arc::new(sample::user()));
             assert_eq!(no(&world), No::UpstreamEmailUnverified);
         }
+    }
+
+    #[test]
+    fn no_account_is_made_for_an_address_that_nobody_can_have_here() {
+        for email in ["alice@example.com@evil.example", "a@@b.example"] {
+            assert_eq!(no(&world(&claims_with(json!({"email": email})))), No::UpstreamEmailMalformed, "{email}");
+        }
+        // A linked identity is its account, whatever its address is.
+        let linked = linked(world(&claims_with(json!({"email": "a@b@c.example"}))), sample::user());
+        assert!(judge(&linked, Some(issuer::issuer())).0.is_ok());
     }
 
     #[test]
@@ -301,7 +320,7 @@ mod tests {
             (claims_with(json!({"aud": "other"})), No::AssertionForOther),
             (claims_with(json!({"iss": "https://evil.example"})), No::AssertionOfOtherIssuer),
         ] {
-            let (verdict, changes) = judge(&linked(world(&said), sample::user()), Ok(issuer::issuer()));
+            let (verdict, changes) = judge(&linked(world(&said), sample::user()), Some(issuer::issuer()));
             let refusal = verdict.unwrap_err();
             assert_eq!((refusal.no, refusal.param, changes), (expected, Some(Param::Assertion), Changes::default()));
             assert_eq!(refusal.row().kind, crate::refusal::ErrorKind::InvalidGrant);
@@ -318,7 +337,7 @@ mod tests {
     fn a_token_is_exchanged_once_and_remembered_until_it_is_too_old_rfc_7523_3() {
         let mut world = linked(world(&claims()), sample::user());
         let burned = |world: &World| {
-            let (verdict, changes) = judge(world, Ok(issuer::issuer()));
+            let (verdict, changes) = judge(world, Some(issuer::issuer()));
             let burn = |change: &Write| match change {
                 Write::BurnJti { jti, until } => Some((*jti, *until)),
                 _ => None,
@@ -326,7 +345,7 @@ mod tests {
             (verdict.is_ok(), changes.writes.iter().find_map(burn))
         };
         let (is_ok, burn) = burned(&world);
-        // `exp` is 1990, and clocks may differ by half a minute.
+        // `exp` is 1990, and clocks may differ by 30 seconds.
         assert_eq!((is_ok, burn.map(|(_, until)| until)), (true, Some(UnixTime(2020))));
         world.facts.is_jti_used = true;
         check(
@@ -338,7 +357,7 @@ mod tests {
         );
         let other = linked(self::world(&claims_with(json!({"jti": "another"}))), sample::user());
         assert_ne!(burned(&other).1, burn, "a token that says something else is another token");
-        // What is not signed says nothing, not even that it was used.
+        // A token with a wrong signature is not even reported as used.
         let mut forged = world.sent(Param::Assertion);
         forged.truncate(forged.len() - 4);
         world.send(Param::Assertion, &forged);
@@ -348,7 +367,7 @@ mod tests {
     #[test]
     fn a_token_that_lives_for_long_is_remembered_for_as_long_as_it_is_taken() {
         let world = linked(world(&claims_with(json!({"exp": 9_000_000}))), sample::user());
-        let changes = judge(&world, Ok(issuer::issuer())).1;
+        let changes = judge(&world, Some(issuer::issuer())).1;
         let until = UnixTime(990 + 24 * 60 * 60);
         assert!(
             changes.writes.iter().any(|change| matches!(change, Write::BurnJti { until: own, .. } if *own == until))
@@ -358,10 +377,12 @@ mod tests {
     #[test]
     fn the_client_comes_first_and_an_absent_issuer_after_it() {
         let mut world = world(&claims());
-        assert_eq!(judge(&world, Err(No::UpstreamAbsent)).0.unwrap_err().no, No::UpstreamAbsent);
-        assert_eq!(judge(&world, Err(No::UpstreamUnreachable)).0.unwrap_err().no, No::UpstreamUnreachable);
+        assert_eq!(judge(&world, None).0.unwrap_err().no, No::UpstreamAbsent);
+        world.documents = Documents::default();
+        assert_eq!(no(&world), No::UpstreamUnreachable);
         world.send(Param::ClientSecret, "wrong");
-        assert_eq!(judge(&world, Err(No::UpstreamAbsent)).0.unwrap_err().no, No::ClientSecretWrong);
+        assert_eq!(judge(&world, None).0.unwrap_err().no, No::ClientSecretWrong);
+        assert_eq!(no(&world), No::ClientSecretWrong);
         let mut other = self::world(&claims());
         other.facts.client = Some(Arc::new(sample::client()));
         assert_eq!(no(&other), No::GrantTypeNotAllowed);
@@ -384,20 +405,51 @@ mod tests {
         let grants = vec![GrantType::Assertion];
         world.facts.client = Some(Arc::new(Client { grants, kind: ClientKind::Public, ..sample::public_client() }));
         world.unsend(Param::ClientSecret);
-        assert!(judge(&world, Ok(issuer::issuer())).0.is_ok());
+        assert!(judge(&world, Some(issuer::issuer())).0.is_ok());
     }
 
     #[test]
     fn the_rows_are_wanted_by_what_the_token_says_itself() {
         let world = world(&claims());
-        let mut request = TokenRequest::parse(world.params(), &world.policy, &world.keys, sample::ADDRESS).unwrap();
-        assert_eq!(crate::line::Call::wants(&request), Wants::of([Key::Client("web".to_owned())]));
-        assert_eq!(request.assertion().and_then(UnverifiedIdToken::kid), Some("ed"));
-        request.trust(Ok(issuer::issuer()));
-        let wants = crate::line::Call::wants(&request);
+        let wants = request(&world, None).unwrap().wants();
+        assert_eq!(wants, Wants::of([Key::Client("web".to_owned())]));
+        let wants = request(&world, Some(issuer::issuer())).unwrap().wants();
         let name = IdentityName { issuer: issuer::ISSUER.to_owned(), subject: "alice-there".to_owned() };
         assert!(wants.keys().contains(&Key::Identity(name)));
         assert!(wants.keys().contains(&Key::Login("alice@example.com".to_owned())));
-        assert!(wants.keys().contains(&Key::UsedJti(request.assertion().unwrap().digest())));
+        let token = UnverifiedIdToken::read(world.sent(Param::Assertion)).unwrap();
+        assert!(wants.keys().contains(&Key::UsedJti(token.digest())));
+    }
+
+    #[test]
+    fn the_issuer_s_metadata_are_lacked_first_and_then_the_key_that_the_token_names() {
+        let mut world = world(&claims());
+        let metadata = DocumentKey::ProviderMetadata { issuer: issuer::ISSUER.into() };
+        assert_eq!(lacks(&world, &Documents::default()), [metadata]);
+        let mut documents = Documents::default();
+        issuer::add_metadata(&mut documents);
+        let keys = DocumentKey::KeySet { url: issuer::KEYS.into(), kid: Some("ed".into()) };
+        assert_eq!(lacks(&world, &documents), std::slice::from_ref(&keys));
+        documents.add(keys, None);
+        world.documents = documents;
+        assert_eq!(no(&world), No::UpstreamUnreachable);
+    }
+
+    #[test]
+    fn nothing_is_lacked_for_a_client_that_may_not_ask() {
+        let none = Documents::default();
+        let mut wrong = world(&claims());
+        wrong.send(Param::ClientSecret, "wrong");
+        let mut unknown = world(&claims());
+        unknown.facts.client = None;
+        let mut other_grants = world(&claims());
+        other_grants.facts.client = Some(Arc::new(sample::client()));
+        let mut too_much = world(&claims());
+        too_much.send(Param::Scope, "unheard-of");
+        let mut malformed = world(&claims());
+        malformed.send(Param::Assertion, "a.b.c");
+        for world in [wrong, unknown, other_grants, too_much, malformed] {
+            assert_eq!(lacks(&world, &none), []);
+        }
     }
 }

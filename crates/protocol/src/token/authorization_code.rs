@@ -6,7 +6,7 @@ use crate::crypto::keys::{Keys, Presented, TokenKind};
 use crate::line::Reply;
 use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::liveness::Dead;
-use crate::model::{Client, Code, CodeId, EventKind, GrantType, Held};
+use crate::model::{Client, Code, CodeId, EventKind, GrantType, WithOwners};
 use crate::pkce;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
@@ -15,7 +15,7 @@ use crate::wire::{Param, Params};
 
 #[derive(Debug)]
 pub(crate) struct Request {
-    /// Absent when what was sent is no code of ours.
+    /// `None` if the text is no authorization code of this server.
     code: Option<Presented>,
     params: Params,
 }
@@ -67,7 +67,7 @@ impl Request {
 
     /// RFC 6749 §4.1.3: the server MUST "ensure that the authorization code was issued to the authenticated confidential
     /// client, or if the client is public, ensure that the code was issued to "client_id" in the request".
-    fn find<'f>(&self, client: &Client, facts: &'f Facts) -> Result<&'f Held<Code>, No> {
+    fn find<'f>(&self, client: &Client, facts: &'f Facts) -> Result<&'f WithOwners<Code>, No> {
         let held = self.code.and_then(|presented| facts.code(presented)).ok_or(No::CodeUnknown)?;
         if held.row.authorization.client == client.key { Ok(held) } else { Err(No::CodeOfOtherClient) }
     }
@@ -93,11 +93,11 @@ mod tests {
     use crate::time::UnixTime;
     use expect_test::expect;
 
-    /// A client, a user and an unspent code with a challenge, and the request that redeems it.
+    /// A world with a client, a user, an unspent code with a PKCE challenge, and the request that redeems the code.
     fn world() -> World {
         let mut world = World::new();
         let minted = world.mint(TokenKind::Code);
-        world.facts.code = Some(Held {
+        world.facts.code = Some(WithOwners {
             row: Code {
                 id: CodeId(minted.id),
                 digest: minted.digest,
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!((access, grant), (Some(vec!["https://files.example/".to_owned()]), Some(2)));
     }
 
-    /// A code may come from a node of an older or a newer version.
+    /// A node of an older or a newer version may have issued the code.
     #[test]
     fn the_grant_keeps_all_that_is_known_of_the_authorization_and_says_how_it_began() {
         let mut world = world();

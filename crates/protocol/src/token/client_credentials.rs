@@ -1,4 +1,4 @@
-//! The client credentials grant, RFC 6749 §4.4: a confidential client acts for itself.
+//! The client credentials grant, RFC 6749 §4.4: a confidential client gets an access token for itself, without a user.
 
 use std::sync::Arc;
 

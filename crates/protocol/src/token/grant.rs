@@ -1,4 +1,5 @@
-//! The grants: one file each, and none knows another. A grant never writes; it decides changes.
+//! The grant types of the token endpoint: one file each, and none knows another. A grant does not write to the store;
+//! it decides changes.
 
 use std::sync::Arc;
 
@@ -7,12 +8,11 @@ use crate::crypto::keys::Keys;
 use crate::line::Reply;
 use crate::line::{Facts, Turn, Wants};
 use crate::model::{Client, GrantType};
-use crate::person::upstream::{Issuer, UnverifiedIdToken};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::wire::{Param, Params};
 
-/// A parsed token request of one of the grants.
+/// The part of a token request that belongs to its grant type.
 #[derive(Debug)]
 pub(crate) enum GrantRequest {
     AuthorizationCode(authorization_code::Request),
@@ -40,9 +40,9 @@ impl GrantRequest {
             GrantType::ClientCredentials => Ok(Self::ClientCredentials(client_credentials::Request::parse(params))),
             GrantType::Password => password::Request::parse(params, address).map(Self::Password),
             GrantType::Assertion => {
-                assertion::Request::parse(params, address).map(|request| Self::Assertion(Box::new(request)))
+                assertion::Request::parse(params, policy, address).map(|request| Self::Assertion(Box::new(request)))
             }
-            // It has no business here: RFC 6749 §4.2 has it at the authorization endpoint alone.
+            // RFC 6749 §4.2 uses the implicit grant only at the authorization endpoint.
             GrantType::Implicit => Err(unknown),
         }
     }
@@ -67,21 +67,7 @@ impl GrantRequest {
         }
     }
 
-    /// The token that cannot be judged without the keys of its issuer.
-    pub(crate) fn assertion(&self) -> Option<&UnverifiedIdToken> {
-        match self {
-            Self::Assertion(request) => request.token(),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn trust(&mut self, issuer: Result<Arc<Issuer>, No>) {
-        if let Self::Assertion(request) = self {
-            request.trust(issuer);
-        }
-    }
-
-    /// Does judging mean hashing a password?
+    /// Returns true if judging the request includes hashing a password.
     pub(crate) fn is_slow(&self) -> bool {
         matches!(self, Self::Password(_))
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::crypto::keys::{Minted, Spelling, TokenKind};
+use crate::line::Reply;
 use crate::line::{Rely, Turn, Write};
-use crate::line::{Reply, ReplyKind};
 use crate::model::{
     Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKind, EventKind, Grant, GrantId, GrantType,
     Permission, Refresh, RefreshMode, User,
@@ -16,9 +16,9 @@ use crate::resource_indicator;
 use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::time::UnixTime;
-use crate::wire::{Field, Fields, Param, Params};
+use crate::wire::{Field, Fields, Param, Params, ReplyKind};
 
-/// The number of a grant's first refresh token. Rows from before tokens were counted have 0.
+/// Generation of a grant's first refresh token. Rows of versions without generations have 0.
 const FIRST_GENERATION: u32 = 1;
 
 /// For whom tokens are issued, and from which authorization.
@@ -28,7 +28,7 @@ pub struct Source<'a> {
     pub client: &'a Arc<Client>,
     /// What the tokens are issued from; `None` for a client that acts for itself.
     pub granted: Option<Granted<'a>>,
-    /// The grant type whose tokens are spelled in a way of their own; `None` for the dialect's usual spelling.
+    /// The grant type whose token spellings apply; `None` for the dialect's usual spellings.
     pub spelled_for: Option<GrantType>,
 }
 
@@ -63,7 +63,8 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Issues an access token with this permission, relying on the rows that allow it. Returns the token and its expiry.
+/// Issues an access token with this permission. Adds the preconditions that client and user are unchanged. Returns the
+/// token and its expiry time.
 pub fn access(source: &Source<'_>, permission: Permission, turn: &mut Turn<'_>) -> (Minted, UnixTime) {
     let client = source.client;
     let (spelling, _) = source.spellings(turn.policy);
@@ -126,7 +127,7 @@ pub struct NewGrant<'a> {
 }
 
 impl<'a> NewGrant<'a> {
-    /// A grant of this permission by a user who was authenticated in this very turn, by these methods.
+    /// A grant of this permission by a user who authenticated in the current turn, by the methods `amr`.
     #[must_use]
     pub fn now(
         (client, user): (&'a Arc<Client>, &'a Arc<User>),
@@ -254,13 +255,14 @@ pub fn requested_resources(params: &Params, turn: &Turn<'_>) -> Result<Vec<Strin
     Ok(resources)
 }
 
-/// The configured spelling of a resource. This server is a resource itself: its userinfo.
+/// Returns the configured spelling of a resource; `None` if it is not configured. The server itself is a resource too,
+/// because of its userinfo endpoint.
 fn known_resource<'p>(asked: &str, policy: &'p Policy) -> Option<&'p str> {
     resource_indicator::find(std::iter::once(&policy.issuer).chain(&policy.resources).map(String::as_str), asked)
 }
 
-/// Narrows a grant's resources to those that a token request names, RFC 8707 §2.2. A grant that names none is good at
-/// every resource, so that to name one narrows it.
+/// Narrows a grant's resources to those that a token request names, RFC 8707 §2.2. A grant without resources is valid
+/// at every resource, so naming one narrows it.
 ///
 /// # Errors
 /// [`No::ResourceNotGranted`], also when the surface no longer has any of the grant's resources.
@@ -280,7 +282,7 @@ pub fn narrowed_resources(params: &Params, granted: &[String], turn: &Turn<'_>) 
             add(&mut resources, known);
         }
     }
-    // To lose all its resources must not make a token that is good everywhere.
+    // A token without resources is valid everywhere. A grant that lost all its resources must not get one.
     if resources.is_empty() && !granted.is_empty() { Err(not_granted) } else { Ok(resources) }
 }
 

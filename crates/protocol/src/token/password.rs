@@ -1,6 +1,5 @@
-//! The resource owner password credentials grant, RFC 6749 §4.3. No surface has it unless its dialect waives the rule that
-//! forbids it (RFC 9700 §2.4); and where it is, it obeys lock-out, second factor and disabled accounts as the sign-in page
-//! does, with the same counters.
+//! The resource owner password credentials grant, RFC 6749 §4.3. RFC 9700 §2.4 forbids it, so a surface needs a waiver
+//! to have it. Lockout, second factor and disabled accounts apply as on the sign-in page, with the same counters.
 //!
 //! | the password is | the account has a second factor | the code is | outcome |
 //! |---|---|---|---|
@@ -28,7 +27,8 @@ pub(crate) struct Request {
     username: String,
     password: Secret,
     otp: Option<Secret>,
-    /// The program's attempts are counted by its network address: it has no browser that could be a known device.
+    /// The attempt to sign in. Failures are counted by network address, because there is no browser that could be a
+    /// known device.
     attempt: Attempt,
     params: Params,
 }
@@ -55,8 +55,8 @@ impl Request {
         Ok(issue::begin(new, turn))
     }
 
-    /// Whose name and password they are. RFC 6749 §4.3.2: the server MUST "protect the endpoint against brute force
-    /// attacks (e.g., using rate-limitation or generating alerts)".
+    /// Verifies user name, password and second factor, and returns the user. RFC 6749 §4.3.2: the server MUST "protect
+    /// the endpoint against brute force attacks (e.g., using rate-limitation or generating alerts)".
     fn proven<'f>(&self, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, Refusal> {
         let user = prove_password(&self.attempt, &self.username, &self.password, facts, turn)?;
         if user.totp.is_none() {
@@ -85,7 +85,8 @@ mod tests {
 
     const SEED: &[u8] = b"12345678901234567890";
 
-    /// A surface with the grant, a client that may use it, and a user who typed name and password into it.
+    /// A world whose surface has the password grant, with a client that may use it and the request of a user with name
+    /// and password.
     fn world() -> World {
         let mut world = World::new();
         world.policy.grants.push(GrantType::Password);

@@ -1,4 +1,4 @@
-//! The refresh token grant, RFC 6749 §6, with a rotation that no race and no lost answer can break.
+//! The refresh token grant, RFC 6749 §6, with a rotation that tolerates concurrent requests and lost answers.
 //!
 //! A grant has one *current* refresh token and remembers the one before it. A client that lost the answer to a refresh may
 //! present the previous token again, for a bounded time and until the current token is first used. It gets the same
@@ -13,8 +13,9 @@
 //! | older | | a replay: the grant ends, RFC 9700 §4.14.2 |
 //! | newer than the row | the store was set back | refused, and the grant lives on |
 //!
-//! The grace period of a public client is a minute. Whoever copied its token can present it too, and only a token that no
-//! longer works tells the two apart: after the minute, the next refresh by the one who is behind ends the grant.
+//! The grace period of a public client is one minute. An attacker who copied its token can present the token too. The
+//! server can tell the two parties apart only by a token that no longer works: after the minute, the next refresh by
+//! the party with the older token ends the grant.
 
 use std::sync::Arc;
 
@@ -25,8 +26,8 @@ use crate::line::Reply;
 use crate::line::{Facts, Key, RefreshMatch, Rely, Turn, Wants, Write};
 use crate::liveness::Dead;
 use crate::model::{
-    Authorization, Client, ClientKind, EventKind, Grant, GrantId, GrantType, Held, Permission, Refresh, RefreshMode,
-    User,
+    Authorization, Client, ClientKind, EventKind, Grant, GrantId, GrantType, Permission, Refresh, RefreshMode, User,
+    WithOwners,
 };
 use crate::policy::{PUBLIC_GRACE_S, Policy};
 use crate::refusal::{No, Refusal};
@@ -39,38 +40,39 @@ use crate::wire::{Param, Params};
 #[derive(Debug)]
 pub(crate) struct Request {
     text: Secret,
-    /// The token and its generation. Absent when what was sent is no refresh token of this server.
+    /// The token and its generation. `None` if the text is no refresh token of this server.
     presented: Option<(Presented, u32)>,
     /// The grant type whose tokens are spelled like the presented one; `None` for the dialect's usual spelling.
     spelled_for: Option<GrantType>,
     params: Params,
 }
 
-/// How many refreshes a store can have been set back and its newer tokens still be known as such. A grant that was refreshed
-/// every minute since a backup of a month ago is below it. Tokens from before they were counted have a random generation,
-/// which is above it but for one in 256.
+/// Maximum number of generations by which a token may be newer than its row and still be recognised as newer, after the
+/// store was restored from a backup. A grant that is refreshed every minute for a month stays below. Tokens of versions
+/// without generations have a random one, which is above it except for one token in 256.
 const AHEAD_MAX: u32 = 1 << 16;
 
-/// Where a presented token stands among the refresh tokens of its grant.
+/// The position of a presented token among the refresh tokens of its grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Standing {
     Current,
     Previous,
-    /// Made before the previous one.
+    /// Issued before the previous token.
     Older,
-    /// Made after the current one, by a store that has been set back since: from a backup, or to a standby that lagged.
+    /// Issued after the current token. The store has lost that since, by a restore from a backup or by a failover to a
+    /// standby that lagged.
     Ahead,
 }
 
-impl Place {
+impl Standing {
     fn of(is: RefreshMatch, generation: u32, refresh: &Refresh) -> Self {
         match is {
             RefreshMatch::Current => return Self::Current,
             RefreshMatch::Previous => return Self::Previous,
             RefreshMatch::Neither => {}
         }
-        // The token's checksum says that this server made it for this grant. A token with the number of the current one is
-        // of a history that the store has lost as well.
+        // By its checksum, this server made the token for this grant. A token with the generation of the current one
+        // that is not the current one also comes from a history that the store has lost.
         match generation.checked_sub(refresh.generation) {
             Some(ahead) if ahead <= AHEAD_MAX && generation < GENERATION_MAX => Self::Ahead,
             _ => Self::Older,
@@ -78,10 +80,10 @@ impl Place {
     }
 }
 
-/// The answer to a rotation, as it is kept for whoever asks again with the same token.
+/// The answer to a rotation, kept for a client that presents the same token again.
 #[derive(Serialize, Deserialize)]
 struct Answer {
-    /// When it was given. Answers that an older version of this program kept do not say.
+    /// When the token was rotated. `None` in answers that an older version stored.
     #[serde(default)]
     rotated_at: Option<UnixTime>,
     access: String,
@@ -91,7 +93,7 @@ struct Answer {
     permission: Permission,
 }
 
-/// A refresh that is allowed: the rows behind it, and what the new access token may do.
+/// An allowed refresh: its rows, and the permission of the new access token.
 struct Allowed<'a> {
     client: &'a Arc<Client>,
     user: &'a Arc<User>,
@@ -142,11 +144,11 @@ impl Request {
         }
         let refresh = held.row.refresh.as_ref().ok_or(No::RefreshUnknown)?;
         let user = live_user(held, turn)?;
-        let kept = match Place::of(is, generation, refresh) {
-            Place::Current => None,
-            Place::Previous => Some(self.kept_answer(refresh).ok_or(No::RefreshUnknown)?),
-            Place::Older => return Err(replayed(&held.row, turn).into()),
-            Place::Ahead => return Err(No::RefreshAhead.into()),
+        let kept = match Standing::of(is, generation, refresh) {
+            Standing::Current => None,
+            Standing::Previous => Some(self.kept_answer(refresh).ok_or(No::RefreshUnknown)?),
+            Standing::Older => return Err(replayed(&held.row, turn).into()),
+            Standing::Ahead => return Err(No::RefreshAhead.into()),
         };
         if turn.now.is_past(refresh.idle_until) {
             return Err(No::RefreshExpired.into());
@@ -162,7 +164,7 @@ impl Request {
         let scope = self.narrowed_scope(&granted.scope, client, turn)?;
         let permission =
             Permission { scope, audience: issue::narrowed_resources(&self.params, &granted.audience, turn)? };
-        // The successor is spelled like the presented token, whatever the dialect says by now.
+        // The successor is spelled like the presented token, even if the dialect's spelling has changed since.
         let allowed = Allowed { client, user, grant: &held.row, refresh, permission, spelled_for: self.spelled_for };
         match kept {
             Some(answer) => answer.again(&allowed, turn),
@@ -171,7 +173,7 @@ impl Request {
         }
     }
 
-    /// The answer that was given when this token was exchanged.
+    /// Opens the answer that was given when the presented token was rotated.
     fn kept_answer(&self, refresh: &Refresh) -> Option<Answer> {
         let plain = keys::open_under_token(&self.text, refresh.answer.as_ref()?)?;
         serde_json::from_slice(&plain).ok()
@@ -214,16 +216,17 @@ impl Request {
         turn.write(Write::RotateRefresh {
             grant: allowed.grant.id,
             from: current,
-            // The same token, and none before it: a client that rotated until now has used the successor.
+            // The current token stays, without a previous one: a client whose tokens rotated until now has proven that
+            // it got the current one.
             to: Refresh { current, previous: None, answer: None, generation, idle_until },
             expires_at: access_expires_at.max(idle_until),
         });
         allowed.reply((&access.text, access_expires_at), &self.text, turn)
     }
 
-    /// RFC 6749 §6: "The requested scope MUST NOT include any scope not originally granted by the resource owner, and if
-    /// omitted is treated as equal to the scope originally granted". What the client may no longer ask for, its grants
-    /// no longer give.
+    /// Returns the scope of the new access token. RFC 6749 §6: "The requested scope MUST NOT include any scope not
+    /// originally granted by the resource owner, and if omitted is treated as equal to the scope originally granted".
+    /// Scopes that the client may no longer request are left out.
     fn narrowed_scope(&self, granted: &Scope, client: &Client, turn: &Turn<'_>) -> Result<Scope, Refusal> {
         let policy = &turn.policy.scope;
         let text = self.params.value(Param::Scope).unwrap_or_default();
@@ -241,18 +244,19 @@ impl Request {
 }
 
 impl Answer {
-    /// Until when the previous token may be presented again. After that it is a replay.
+    /// Returns the time until which the previous token may be presented again. After that it is a replay.
     fn repeatable_until(&self, client: &Client, turn: &Turn<'_>) -> UnixTime {
         let grace_s = match client.kind {
             ClientKind::Confidential => turn.policy.refresh_grace_s,
             ClientKind::Public => turn.policy.refresh_grace_s.min(PUBLIC_GRACE_S),
         };
-        // An answer that does not say when it was given can be repeated while its access token lives.
+        // An answer without a time can be repeated until its access token expires.
         self.rotated_at.map_or(self.access_expires_at, |rotated_at| rotated_at.plus(grace_s))
     }
 
-    /// Gives the same successor again, and the same access token while it lives and has the permission that is asked for now.
-    /// A public client gets only what was kept, so that a copied token is good for no access token of its own.
+    /// Repeats the answer: the same successor, and the same access token if that is unexpired and has the requested
+    /// permission. Otherwise a confidential client gets a new access token. A public client is refused, so that a
+    /// copied token yields no access token of its own.
     fn again(self, allowed: &Allowed<'_>, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
         let successor = Secret::new(self.refresh);
         let is_same = self.permission == allowed.permission;
@@ -271,8 +275,9 @@ impl Answer {
     }
 }
 
-/// An old token came back, so somebody kept a copy of it. RFC 9700 §4.14.2: the server "cannot determine which party
-/// submitted the invalid refresh token, but it will revoke the active refresh token".
+/// Revokes the grant, because an old token was presented and somebody must have kept a copy. RFC 9700 §4.14.2: the
+/// server "cannot determine which party submitted the invalid refresh token, but it will revoke the active refresh
+/// token".
 fn replayed(grant: &Grant, turn: &mut Turn<'_>) -> No {
     turn.write(Write::RevokeGrant(grant.id));
     let Authorization { user, client, .. } = grant.authorization;
@@ -280,7 +285,7 @@ fn replayed(grant: &Grant, turn: &mut Turn<'_>) -> No {
     No::RefreshReplayed
 }
 
-fn live_user<'f>(held: &'f Held<Grant>, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, No> {
+fn live_user<'f>(held: &'f WithOwners<Grant>, turn: &mut Turn<'_>) -> Result<&'f Arc<User>, No> {
     if let Err(dead) = held.check(&turn.policy.dialect) {
         if dead == Dead::User {
             turn.note(

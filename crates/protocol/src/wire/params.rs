@@ -34,8 +34,8 @@ pub struct Params {
     pub basic: Option<Basic>,
     /// The access token, from whichever place the dialect accepts one.
     pub bearer: Option<Secret>,
-    /// The first fault of an authorization request that its application is told about: a parameter that is repeated, too
-    /// long or malformed. Client and redirect URI are checked before anybody is told, RFC 6749 §4.1.2.1.
+    /// The first fault in the parameters of an authorization request: one that is repeated, too long or malformed. It
+    /// is returned to the application only after client and redirect URI were checked, RFC 6749 §4.1.2.1.
     pub fault: Option<Refusal>,
     /// True if a token request that names no redirect URI means the one of the authorization request, because the
     /// dialect's address says so. This waives RFC 6749 §4.1.3; a redirect URI that is named is compared all the same.
@@ -65,7 +65,7 @@ impl Params {
         self.values.iter().find(|(name, _)| *name == param).map(|(_, value)| value.as_str())
     }
 
-    /// All values of a parameter that may be repeated.
+    /// Returns all values of a parameter that may be repeated.
     pub fn values(&self, param: Param) -> impl Iterator<Item = &str> {
         self.values.iter().filter(move |(name, _)| *name == param).map(|(_, value)| value.as_str())
     }
@@ -76,7 +76,7 @@ impl Params {
         Some(self.values.remove(at).1)
     }
 
-    /// All names and values. They may hold secrets: for sealing, not for printing.
+    /// Returns all names and values. They may contain secrets, so never print them.
     pub fn iter(&self) -> impl Iterator<Item = (Param, &str)> {
         self.values.iter().map(|(name, value)| (*name, value.as_str()))
     }

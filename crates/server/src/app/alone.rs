@@ -1,9 +1,10 @@
-//! The exclusive pen: the second attempt at a turn that ends something. Nobody else writes until it is committed.
+//! The second attempt at a turn that ends something, such as a session or a grant. It holds the store's exclusive right
+//! to write (the pen), so it cannot lose to other writes.
 
 use std::sync::Arc;
 
 use protocol::line::Call;
-use protocol::line::{Facts, Turn};
+use protocol::line::{Documents, Facts, Turn};
 use protocol::person::memo::Memo;
 use protocol::policy::Policy;
 use protocol::refusal::Refusal;
@@ -14,18 +15,21 @@ use super::judged::{Judged, judge};
 use crate::fault::Fault;
 use crate::observe::audit;
 
-/// Maximum number of attempts while nobody else writes: ids may still have to be drawn above those of another node.
+/// Maximum number of attempts with the exclusive right to write. More than one may be needed, because the turn's ids
+/// must be greater than those of other nodes.
 const ATTEMPTS_MAX: u32 = 3;
 
 impl App {
-    /// Takes a call down the line while nobody else writes, on any node. Gives nothing if that does not work, or would keep
-    /// everybody waiting for a password to be hashed: then the turn must be tried with the others.
+    /// Loads, judges and commits a call while no other process can write. Returns `None` if that fails, or if it would
+    /// make all writers wait for a password hash or an outside document: the caller must then try the turn in the usual
+    /// way.
     pub(super) async fn turn_alone<C: Call>(
         &self,
         call: &C,
         has_lost: bool,
         (policy, address): (&Arc<Policy>, &str),
         memo: Option<&Memo>,
+        documents: &Documents,
     ) -> Option<Result<Result<C::Yes, Refusal>, Fault>> {
         let mut pen = match self.store.pen().await {
             Ok(pen) => pen,
@@ -47,11 +51,16 @@ impl App {
                 return None;
             }
             let keys = self.keys();
-            let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address).with_recalled(&seen.recalled);
-            let Judged { verdict, changes, events, .. } = match memo {
+            let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address)
+                .with_recalled(&seen.recalled)
+                .with_documents(documents);
+            let Judged { verdict, changes, events, lacking, .. } = match memo {
                 Some(memo) => judge_quickly(call, &seen.facts, turn, memo)?,
                 None => judge(call, &seen.facts, turn),
             };
+            if !lacking.is_empty() {
+                return None;
+            }
             if changes.is_empty() {
                 return Some(Ok(verdict));
             }
@@ -78,7 +87,7 @@ impl App {
     }
 }
 
-/// As [`judge`], but computes no password hash that is not known. Gives nothing if the verdict needs one.
+/// As [`judge`], but computes no password hash. Returns `None` if the verdict needs a hash that `memo` does not have.
 fn judge_quickly<C: Call>(call: &C, facts: &Facts, turn: Turn<'_>, memo: &Memo) -> Option<Judged<C::Yes>> {
     memo.be_quick(true);
     let judged = judge(call, facts, turn.with_memo(memo));

@@ -1,6 +1,6 @@
-//! What a request needs: store, dialects, policies, keys, clock, limits, templates. There are no globals.
+//! The state that all requests share: store, dialects, policies, keys, clock, limits, templates. There are no globals.
 //!
-//! [`App::turn`] takes a call down the line. [`crate::node`] opens an [`App`].
+//! [`App::turn`] loads, judges and commits a call. `crate::node` opens an [`App`].
 
 mod alone;
 mod judged;
@@ -20,8 +20,7 @@ use bytes::Bytes;
 use dialect::{At, Dialect, Dialects};
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::Keys;
-use protocol::person::browser::{Errand, Goal};
-use protocol::person::upstream::Issuer;
+use protocol::person::browser::{Goal, PendingVisit};
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
 use store::Store;
@@ -40,21 +39,22 @@ use crate::ids::Ids;
 use crate::limits::Limiter;
 use crate::observe::metrics::Metrics;
 use crate::observe::refusals::Refusals;
+use crate::outside::documents::DocumentCache;
+use crate::outside::upstream::Upstream;
 use crate::plausible::{self, Implausible, Plausible};
 use crate::render::templates::Templates;
 use crate::slow::SlowPool;
-use crate::upstream::Upstream;
 
-/// Seconds after which it is worth trying again when the server is busy.
+/// Value of `Retry-After` when the server is busy, in seconds.
 const BUSY_RETRY_AFTER_S: u64 = 1;
 
-/// What an [`App`] is made of.
+/// The parts from which `crate::node` opens an [`App`].
 pub struct Setup {
     /// The database that holds all persistent state.
     pub store: Arc<dyn Store>,
     /// The dialects in use.
     pub dialects: Dialects,
-    /// Policies that take the place of those in the dialects' files.
+    /// Policies with the operator's settings. A dialect without one here gets the policy that its file describes.
     pub policies: Vec<Policy>,
     /// The installation's master key.
     pub master: Zeroizing<[u8; 32]>,
@@ -66,7 +66,7 @@ pub struct Setup {
     pub entropy: Source,
 }
 
-/// What a request needs.
+/// The state that all requests share.
 pub struct App {
     /// The database that holds all persistent state.
     pub store: Arc<dyn Store>,
@@ -76,31 +76,34 @@ pub struct App {
     pub settings: Settings,
     /// The clock.
     pub clock: Clock,
-    /// Checks whether the clock can be right.
+    /// Checks that the clock is plausible.
     pub plausible: Plausible,
     /// Prometheus metrics.
     pub metrics: Metrics,
-    /// The log lines of refused requests, which repeat at most once a minute.
+    /// Log lines of refused requests. Equal lines are logged at most once a minute.
     pub refusals: Refusals,
-    /// Warnings about forwarding headers that do not count.
+    /// Warnings about ignored forwarding headers (`X-Forwarded-For`).
     pub forwarding: Notices,
     /// Rate limits.
     pub limiter: Limiter,
-    /// Bounded thread pool for hashing the passwords of people.
+    /// Bounded thread pool for hashing the passwords of users.
     pub slow: SlowPool,
-    /// Bounded thread pool for hashing client secrets, half as large: a flood of wrong secrets takes no place from people.
+    /// Bounded thread pool for hashing client secrets, half as large. It is separate so that a flood of wrong secrets
+    /// does not keep users from signing in.
     pub slow_clients: SlowPool,
-    /// What this process remembers of client secrets.
+    /// This process's memory of verified client secrets.
     pub(crate) recall: Recall,
     /// The templates of the pages.
     pub templates: Templates,
     /// The configured upstream identity provider, if any.
     pub upstream: Option<Upstream>,
+    /// Outside documents. `None` if nothing that is configured needs any.
+    pub documents: Option<Arc<DocumentCache>>,
     pub(crate) surfaces: HashMap<String, Surface>,
     /// The policy of pages that belong to no dialect.
     pub(crate) house: Arc<Policy>,
     pub(crate) ring: Ring,
-    /// When a request last made this process read the sealing keys.
+    /// The time at which a request last made this process reload the sealing keys.
     pub(crate) reloaded_at: tokio::sync::Mutex<Option<tokio::time::Instant>>,
     /// Draws row IDs.
     pub(crate) ids: Ids,
@@ -109,19 +112,19 @@ pub struct App {
     pub node: i64,
     /// Generates request IDs (`X-Request-Id`).
     pub request_ids: RequestIds,
-    /// True once a part of the store could not be read. That does not heal.
+    /// True once a part of the store was found damaged. It stays true until the process ends.
     pub(crate) is_damaged: watch::Sender<bool>,
 }
 
-/// A dialect as this process serves it.
+/// The served form of a dialect.
 #[derive(Debug)]
 pub struct Surface {
-    /// The rules that its requests are judged by.
+    /// The rules that requests of the surface are judged by.
     pub policy: Arc<Policy>,
-    /// Its metadata document, RFC 8414.
+    /// The metadata document of the surface as JSON, RFC 8414.
     pub metadata: Bytes,
-    /// The headers of an answer with the document, and the address that it was asked for at. They are kept from the first
-    /// answer on, unless they depend on the origin of a script.
+    /// The headers of the metadata response, and the address that they belong to. The first response sets them, unless
+    /// its headers depend on the `Origin` of the request.
     pub(crate) metadata_headers: OnceLock<(At, HeaderMap)>,
 }
 
@@ -132,64 +135,66 @@ impl std::fmt::Debug for App {
 }
 
 impl App {
-    /// The surface of a dialect.
+    /// Returns the surface of a dialect.
     ///
     /// # Panics
-    /// When the dialect is not one of this process's own.
+    /// If this process does not serve the dialect.
     #[must_use]
     pub fn surface(&self, dialect: &Dialect) -> &Surface {
         self.surfaces.get(&dialect.name).expect("every dialect got its surface when the process started")
     }
 
-    /// The rules of the pages that belong to no dialect, such as the account page.
+    /// Returns the policy of pages that belong to no dialect, such as the account page.
     #[must_use]
     pub fn house_policy(&self) -> &Arc<Policy> {
         &self.house
     }
 
-    /// The policy of a dialect, or that of the house for a page that belongs to none.
+    /// Returns the policy of a dialect; without a dialect, that of [`App::house_policy`].
     pub(crate) fn policy_of(&self, dialect: Option<&Dialect>) -> &Arc<Policy> {
         dialect.map_or(&self.house, |dialect| &self.surface(dialect).policy)
     }
 
-    /// The installation's keys as they are now.
+    /// Returns the current keys of the installation.
     #[must_use]
     pub fn keys(&self) -> Arc<Keys> {
         self.ring.keys()
     }
 
-    /// Randomness, for what is not written to the store. Its ids belong to nobody.
+    /// Returns a source of random bytes for use outside of a turn. Its row ids are not reserved and must not be
+    /// written.
     #[must_use]
     pub fn draw(&self) -> Entropy {
         self.entropy.for_turn(0)
     }
 
-    /// Randomness, and ids that nobody else has, for one turn.
+    /// Returns a source of random bytes and reserved row ids for one turn.
     fn draw_ids(&self) -> Result<Entropy, Implausible> {
         Ok(self.entropy.for_turn(self.ids.reserve(self.clock.now_ms())?))
     }
 
-    /// An errand that begins now.
+    /// Returns a pending visit that begins now.
     #[must_use]
-    pub fn errand(&self, goal: Goal) -> Errand {
-        Errand::new(goal, self.ids.reserve(self.clock.now_ms()).unwrap_or(i64::MAX))
+    pub fn pending_visit(&self, goal: Goal) -> PendingVisit {
+        PendingVisit::new(goal, self.ids.reserve(self.clock.now_ms()).unwrap_or(i64::MAX))
     }
 
-    /// Checks that the clock can be right.
+    /// Checks that the clock is plausible.
     ///
     /// # Errors
-    /// [`No::Busy`]; the log says why.
+    /// [`No::Busy`] if it is not. The log has the reason.
     pub fn check_clock(&self) -> Result<(), Refusal> {
         self.plausible.watch(&self.clock).map_err(|_| wrong_clock())
     }
 
-    /// A fault of ids is one of the clock: it passes when the clock is right, or when the store is repaired.
+    /// Logs that no row ids can be reserved, and returns the refusal. The cause is a wrong clock, or ids in the store
+    /// that a wrong clock made.
     pub(crate) fn without_ids<T>(why: Implausible) -> Result<Result<T, Refusal>, Fault> {
         tracing::error!("{why}");
         Ok(Err(wrong_clock()))
     }
 
-    /// Counts a fault of the store. After one of some kinds this process is not ready any more.
+    /// Counts a fault of the store. After a fault that means damage, this process reports that it is not ready.
     pub(crate) fn note_fault(&self, fault: &store::Fault) {
         self.metrics.store_failed();
         if matches!(fault, store::Fault::Damaged { .. }) {
@@ -197,23 +202,15 @@ impl App {
         }
     }
 
-    /// The upstream identity provider with its keys, for a token that names the key `kid`.
+    /// Reloads the sealing keys from the store.
     ///
     /// # Errors
-    /// [`No::UpstreamAbsent`] or [`No::UpstreamUnreachable`].
-    pub async fn trusted_issuer(&self, kid: Option<&str>) -> Result<Arc<Issuer>, No> {
-        self.upstream.as_ref().ok_or(No::UpstreamAbsent)?.issuer(kid, self.clock.now()).await
-    }
-
-    /// Takes over the sealing keys of the store if they are others than those in use.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     pub async fn reload_keys(&self) -> Result<(), Fault> {
         self.ring.reload(&*self.store).await
     }
 
-    /// Carries out the work of a request within the time that a request may take. A panic is a fault of this request alone.
+    /// Runs the work of a request within the time limit of requests. A panic is turned into a fault of this request.
     ///
     /// # Errors
     /// [`Fault::Late`] or [`Fault::Panic`].
@@ -237,12 +234,12 @@ impl Surface {
     }
 }
 
-/// The refusal when the store does not take writes, or when too much is waiting.
+/// Returns the refusal for times when the store takes no writes, or when too much work is waiting.
 pub(crate) fn busy() -> Refusal {
     Refusal { retry_after_s: Some(BUSY_RETRY_AFTER_S), ..No::Busy.into() }
 }
 
-/// The refusal when the clock cannot be right.
+/// Returns the refusal for times when the clock is not plausible.
 fn wrong_clock() -> Refusal {
     Refusal { retry_after_s: Some(plausible::RETRY_AFTER_S), ..No::Busy.into() }
 }

@@ -1,5 +1,6 @@
-//! What this process remembers of client secrets, in memory alone. It remembers which imported secrets were right, so that an
-//! honest client does not cost a password hash each time, and which uses of secrets were written within the hour.
+//! This process's memory of client secrets, which is never stored. It holds which imported secrets were right, so that
+//! an honest client does not cost a password hash for each request. It also holds which uses of secrets were written
+//! within the hour.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,19 +15,20 @@ use protocol::time::UnixTime;
 use quick_cache::sync::Cache;
 use zeroize::Zeroizing;
 
-/// Imported secrets that are remembered, one for each client and address, at some 100 bytes each.
+/// Maximum number of remembered imported secrets, one for each client and address. Each takes about 100 bytes.
 const VERIFIED_MAX: usize = 10_000;
-/// Secrets whose last use is remembered, at some 100 bytes each. One that is forgotten is written again.
+/// Maximum number of secrets whose last use is remembered. Each takes about 100 bytes. The use of a forgotten one is
+/// written again.
 const NOTED_MAX: usize = 10_000;
 
-/// The memory.
+/// The memory of client secrets.
 pub(crate) struct Recall {
     /// A random key of this process, stored nowhere else. Without it, a copy of the remembered tags is useless.
     key: Zeroizing<[u8; 32]>,
     verified: Cache<[u8; 32], ()>,
-    /// By secret: the hour of the last use that was written.
+    /// For each secret, the hour of the last use that was written.
     noted: Cache<[u8; 32], i64>,
-    /// By counter: the number of attempts that are being judged.
+    /// For each counter, the number of attempts that are being judged.
     open: Mutex<HashMap<[u8; 32], u32>>,
 }
 
@@ -36,14 +38,14 @@ impl std::fmt::Debug for Recall {
     }
 }
 
-/// An attempt that is being judged. It counts until it is dropped.
+/// An attempt that is being judged. It counts as open until it is dropped.
 pub(crate) struct Guess<'r> {
     recall: &'r Recall,
     counter: [u8; 32],
 }
 
 impl Recall {
-    /// An empty memory under a key that nobody else has.
+    /// An empty memory. `key` must be random and known to this process only.
     #[must_use]
     pub(crate) fn new(key: [u8; 32]) -> Self {
         Self {
@@ -54,10 +56,10 @@ impl Recall {
         }
     }
 
-    /// Returns what is remembered of the client's secrets, and whether the presented secret was right before.
+    /// Returns what is remembered about the client's secrets, and true if the presented secret was right before.
     ///
-    /// The policy's limit of failures bounds the attempts that may be open at the counter. Beyond it nothing is said to be
-    /// right without a hash: a burst of guesses that are answered from memory would be over before the first failure is
+    /// At most as many attempts may be open at the counter as the policy allows failures. Beyond that, no secret passes
+    /// without a hash. Otherwise a burst of guesses, answered from memory, would be over before the first failure is
     /// counted.
     pub(crate) fn recalled(
         &self,
@@ -77,7 +79,7 @@ impl Recall {
         (Recalled { verified, unnoted }, known.is_some())
     }
 
-    /// Remembers a secret that was right, and that its use was noted.
+    /// Remembers that a secret was right, and when its use was written, if it was.
     pub(crate) fn learn(
         &self,
         credentials: &Credentials,

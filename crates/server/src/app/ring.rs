@@ -1,4 +1,4 @@
-//! The sealing keys in use.
+//! The ring of sealing keys that this process uses.
 
 use std::sync::Arc;
 
@@ -25,10 +25,10 @@ struct Derived {
 }
 
 impl Ring {
-    /// The keys that the store has. An installation without a sealing key gets its first.
+    /// Loads the sealing keys from the store. Makes the first one if there is none.
     ///
     /// # Errors
-    /// When the store cannot be read or written.
+    /// If the store cannot be read or written.
     pub(crate) async fn open(store: &dyn Store, clock: &Clock, master: Zeroizing<[u8; 32]>) -> Result<Self, Fault> {
         let numbers = match stored_numbers(store).await? {
             numbers if numbers.is_empty() => first_key(store, clock).await?,
@@ -38,18 +38,18 @@ impl Ring {
         Ok(Self { master, derived: ArcSwap::from_pointee(Derived { numbers, keys }) })
     }
 
-    /// The keys as they are now.
+    /// Returns the current keys.
     pub(crate) fn keys(&self) -> Arc<Keys> {
         Arc::clone(&self.derived.load().keys)
     }
 
-    /// Takes over the sealing keys of the store if they are others than those in use.
+    /// Reloads the sealing keys from the store. Does nothing if they are unchanged.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     pub(crate) async fn reload(&self, store: &dyn Store) -> Result<(), Fault> {
         let numbers = stored_numbers(store).await?;
-        // If the store has no keys, somebody made a mistake; the server goes on with the keys that it has.
+        // A store without keys is a mistake of the operator. Keep the keys in use.
         if !numbers.is_empty() && self.derived.load().numbers != numbers {
             let keys = Arc::new(Keys::derive(&self.master, &numbers));
             self.derived.store(Arc::new(Derived { numbers, keys }));
@@ -59,7 +59,7 @@ impl Ring {
     }
 }
 
-/// The numbers of the sealing keys, the current one first.
+/// Returns the numbers of the stored sealing keys, the current one first.
 async fn stored_numbers(store: &dyn Store) -> Result<Vec<u32>, Fault> {
     Ok(store.seal_keys().await?.iter().rev().map(|key| key.number).collect())
 }
@@ -67,7 +67,7 @@ async fn stored_numbers(store: &dyn Store) -> Result<Vec<u32>, Fault> {
 async fn first_key(store: &dyn Store, clock: &Clock) -> Result<Vec<u32>, Fault> {
     let key = SealKey { number: 1, created_at: clock.now() };
     match store.commit([Write::PutSealKey(key)].into()).await {
-        // Lost: another process made the first key at the same time.
+        // `Lost` means that another process made the first key at the same time.
         Ok(()) | Err(CommitError::Lost | CommitError::Behind(_)) => stored_numbers(store).await,
         Err(CommitError::Taken(name)) => Err(Fault::Taken(name)),
         Err(CommitError::Fault(fault)) => Err(fault.into()),

@@ -1,30 +1,31 @@
-//! Opening what this server sealed and a browser brings back.
+//! Opens seals that a browser brings back. If a seal names an unknown key, the sealing keys are reloaded from the
+//! store.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::crypto::keys::Keys;
-use protocol::person::browser::{Errand, FormSeal};
-use protocol::person::upstream::Departure;
+use protocol::person::browser::{FormSeal, PendingVisit};
+use protocol::person::upstream::UpstreamTrip;
 use protocol::refusal::No;
 use protocol::secret::Digest;
 
 use super::App;
 use crate::fault::Fault;
 
-/// Requests with a seal of an unknown key make this process read the sealing keys at most once in this time.
+/// Minimum time between two reloads of the sealing keys that requests cause.
 const RELOAD_EVERY: Duration = Duration::from_secs(1);
 
 impl App {
-    /// Opens the seal of a page. A seal under a key that this process has not heard of makes it look for new keys.
+    /// Opens the seal of a page. Returns the pending visit, and the name of the dialect in which it began.
     ///
     /// # Errors
     /// [`No::PageStale`].
-    pub async fn open_errand(&self, seal: &str, browser: &Digest) -> Result<(Errand, String), No> {
-        self.opened(seal, |keys| Errand::open(seal, browser, self.clock.now(), keys)).await
+    pub async fn open_pending_visit(&self, seal: &str, browser: &Digest) -> Result<(PendingVisit, String), No> {
+        self.opened(seal, |keys| PendingVisit::open(seal, browser, self.clock.now(), keys)).await
     }
 
-    /// Opens the seal of a form that belongs to no errand, as [`App::open_errand`] does.
+    /// Opens the seal of a form outside of a pending visit.
     ///
     /// # Errors
     /// [`No::PageStale`].
@@ -32,16 +33,16 @@ impl App {
         self.opened(seal, |keys| FormSeal::open(seal, self.clock.now(), keys)).await
     }
 
-    /// Opens the `state` of a browser that comes back from the upstream identity provider, as [`App::open_errand`] does.
+    /// Opens the `state` of a browser that comes back from the upstream identity provider.
     ///
     /// # Errors
     /// [`No::UpstreamStale`].
-    pub async fn open_departure(&self, state: &str, browser: &Digest) -> Result<Departure, No> {
-        self.opened(state, |keys| Departure::open(state, browser, self.clock.now(), keys)).await
+    pub async fn open_trip(&self, state: &str, browser: &Digest) -> Result<UpstreamTrip, No> {
+        self.opened(state, |keys| UpstreamTrip::open(state, browser, self.clock.now(), keys)).await
     }
 
-    /// Opens a seal, if not with the keys of now then with those that the store has, if they are others. Only a seal that
-    /// names a key which is not in the ring asks the store.
+    /// Opens a seal with the current keys. If the seal names a key that is not among them, reloads the keys from the
+    /// store and tries again.
     async fn opened<T>(&self, seal: &str, open: impl Fn(&Keys) -> Result<T, No>) -> Result<T, No> {
         let keys = self.keys();
         let opened = open(&keys);
@@ -51,13 +52,13 @@ impl App {
         if let Err(fault) = self.reload_keys_soon().await {
             tracing::error!(%fault, "the sealing keys cannot be read");
         }
-        // Another request may have reloaded the keys in the meantime; that is as good.
+        // Another request may have reloaded the keys in the meantime.
         let latest = self.keys();
         if Arc::ptr_eq(&keys, &latest) { opened } else { open(&latest) }
     }
 
-    /// As [`App::reload_keys`], but at most once in [`RELOAD_EVERY`] for all requests together: whoever writes nonsense into
-    /// a form must not make work for the store. A request whose turn has not come waits for it, so that a real seal opens.
+    /// As [`App::reload_keys`], but at most once in [`RELOAD_EVERY`] for all requests together, so that forged seals
+    /// cause no load on the store. A request that comes earlier waits, so that a valid seal opens.
     async fn reload_keys_soon(&self) -> Result<(), Fault> {
         let came_at = tokio::time::Instant::now();
         let mut reloaded_at = self.reloaded_at.lock().await;

@@ -1,4 +1,4 @@
-//! Client secrets in a turn: what this process remembers of them, and the pool on which they are hashed.
+//! Client secrets in a turn: what the process remembers about them, and the thread pool on which they are hashed.
 
 use protocol::client::recalled::{Proven, Recalled};
 use protocol::line::{Call, Facts};
@@ -10,17 +10,17 @@ use super::App;
 use super::recall::Guess;
 use crate::slow::SlowPool;
 
-/// What a call is judged by: rows of the store, and what this process remembers.
+/// What a call is judged by: rows of the store, and the process's memory.
 pub(super) struct Seen {
     pub(super) facts: Facts,
-    /// What this process remembers of the calling client's secrets.
+    /// What the process remembers about the secrets of the calling client.
     pub(super) recalled: Recalled,
 }
 
 impl App {
-    /// Loads what the call wants, with what [`App::look_at_secrets`] adds. A turn that `has_lost` is also judged by the counters
-    /// of the client's failed attempts: it may have lost because one of them is full, which a remembered secret passes without
-    /// a look.
+    /// Loads the rows that the call wants, and adds what [`App::look_at_secrets`] finds. If the turn has lost a commit
+    /// (`has_lost`), it also loads the counters of the client's failed attempts. A remembered secret passes without
+    /// them, and the commit may have failed because one is full.
     pub(super) async fn look_with_secrets<C: Call>(
         &self,
         call: &C,
@@ -36,7 +36,7 @@ impl App {
         self.look_at_secrets(call, facts, policy, address).await
     }
 
-    /// Remembers a client secret that was right, and that its use was written.
+    /// Remembers that a client secret was right, and when its use was written, if it was.
     pub(super) fn learn<C: Call>(
         &self,
         call: &C,
@@ -50,8 +50,8 @@ impl App {
         }
     }
 
-    /// Adds what this process remembers of the secrets of the calling client; and the counters of its failed attempts, where
-    /// the attempt depends on them. A client whose generated secret is right, which is the usual one, costs no second look.
+    /// Adds what the process remembers about the secrets of the calling client. Also loads the counters of its failed
+    /// attempts, if the attempt depends on them. A right generated secret, the usual case, needs no second load.
     async fn look_at_secrets<C: Call>(
         &self,
         call: &C,
@@ -76,11 +76,11 @@ impl App {
         let guess = (!is_known).then(|| self.recall.guess(credentials.limits(policy, address).client));
         let mut wants = call.wants();
         credentials.want_counters(&mut wants, policy, address);
-        // Boxed: few turns need a second look.
+        // Boxed because few turns need a second load.
         Ok((recall(Box::pin(self.look(wants)).await?).0, guess))
     }
 
-    /// The pool on which the call must be judged, if that takes password hashes.
+    /// Returns the thread pool on which the call must be judged; `None` if it needs no password hash.
     pub(super) fn pool<C: Call>(&self, call: &C, seen: &Seen, policy: &Policy, address: &str) -> Option<&SlowPool> {
         let Seen { facts, recalled } = seen;
         match call.credentials().filter(|credentials| credentials.is_counted(facts, recalled, policy)) {

@@ -1,5 +1,5 @@
-//! `grantry bench`: loads a running server and says how fast it answers. It asks as any client does, by OAuth, and knows
-//! nothing of the server's configuration or store.
+//! `grantry bench`: a load test of a running server. It sends OAuth requests as any client does, and needs neither the
+//! server's configuration nor its store.
 
 mod latency;
 mod load;
@@ -17,16 +17,16 @@ use serde_json::{Value, json};
 use url::Url;
 
 use self::load::{Outcome, Pace, Question, exchange};
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use super::input;
-use crate::fetch;
+use crate::outside::fetch;
 
-/// Where a server says what its addresses are, RFC 8414 §3.
+/// Path of the authorization server metadata, RFC 8414 §3.
 const METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
-/// No request takes longer.
+/// Timeout of a request.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 const CONNECTIONS_MAX: u64 = 10_000;
-/// A day.
+/// Maximum length of a run in seconds: one day.
 const SECONDS_MAX: u64 = 86_400;
 const AGENT: &str = concat!("grantry-bench/", env!("CARGO_PKG_VERSION"));
 
@@ -98,7 +98,7 @@ impl Workload {
 }
 
 impl Bench {
-    pub(super) async fn run(self) -> Result<Answer, Stop> {
+    pub(super) async fn run(self) -> Result<Answer, CommandError> {
         let base = base(&self.url)?;
         let secret = self.secret()?;
         let authorities = self.authorities()?;
@@ -111,14 +111,14 @@ impl Bench {
         Ok(self.told(&outcome))
     }
 
-    fn secret(&self) -> Result<Option<Secret>, Stop> {
+    fn secret(&self) -> Result<Option<Secret>, CommandError> {
         let secret = match &self.client_secret_file {
             Some(path) => Some(input::file(path)?),
             None if self.client_secret_stdin => Some(input::stdin("the client secret")?),
             None => None,
         };
         if self.workload != Workload::Discovery && secret.is_none() {
-            return Err(Stop::usage(format!(
+            return Err(CommandError::usage(format!(
                 "{} needs --client-id, and --client-secret-file or --client-secret-stdin: `grantry client add --name Bench \
                  --grant client_credentials` makes a client",
                 self.workload.name()
@@ -127,19 +127,19 @@ impl Bench {
         Ok(secret)
     }
 
-    fn authorities(&self) -> Result<Vec<Certificate>, Stop> {
+    fn authorities(&self) -> Result<Vec<Certificate>, CommandError> {
         let Some(path) = &self.ca_file else { return Ok(Vec::new()) };
         let name = path.display();
         let pem = std::fs::read(path)
-            .map_err(|error| Stop::no(format!("{name} cannot be read: {}", crate::config::plain(&error))))?;
-        Certificate::from_pem_bundle(&pem).map_err(|_| Stop::no(format!("{name} holds no certificates in PEM")))
+            .map_err(|error| CommandError::no(format!("{name} cannot be read: {}", crate::config::plain(&error))))?;
+        Certificate::from_pem_bundle(&pem).map_err(|_| CommandError::no(format!("{name} holds no certificates in PEM")))
     }
 
-    /// What each request asks. Finds the addresses, and a token to ask about, first.
-    async fn question(&self, client: &Client, base: &Url, secret: Option<&Secret>) -> Result<Question, Stop> {
+    /// Prepares the request that is sent again and again. Fetches the endpoint URLs, and a token to introspect.
+    async fn question(&self, client: &Client, base: &Url, secret: Option<&Secret>) -> Result<Question, CommandError> {
         let mut headers = HeaderMap::new();
         if let Some(host) = &self.host {
-            let value = HeaderValue::from_str(host).map_err(|_| Stop::usage("--host is no name of a host"))?;
+            let value = HeaderValue::from_str(host).map_err(|_| CommandError::usage("--host is no name of a host"))?;
             headers.insert(HOST, value);
         }
         let metadata = Question {
@@ -155,7 +155,8 @@ impl Bench {
         }
         if let (Some(client_id), Some(secret)) = (&self.client_id, secret) {
             let basic = fetch::basic(client_id, secret);
-            let value = HeaderValue::from_str(basic.reveal()).map_err(|_| Stop::usage("the secret cannot be sent"))?;
+            let value =
+                HeaderValue::from_str(basic.reveal()).map_err(|_| CommandError::usage("the secret cannot be sent"))?;
             headers.insert(AUTHORIZATION, value);
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
@@ -171,7 +172,8 @@ impl Bench {
         }
         let url = endpoint(base, &found, "introspection_endpoint")?;
         let issued = document(client, &issue).await?;
-        let token = issued["access_token"].as_str().ok_or_else(|| Stop::no("the answer has no access_token"))?;
+        let token =
+            issued["access_token"].as_str().ok_or_else(|| CommandError::no("the answer has no access_token"))?;
         let body = url::form_urlencoded::Serializer::new(String::new()).append_pair("token", token).finish();
         Ok(Question { method: Method::POST, url, headers, body, no: Some("\"active\":false") })
     }
@@ -208,61 +210,62 @@ impl Bench {
         if let Some(first) = &outcome.first_error {
             text.push_str(&format!("\nthe first   {first}"));
         }
-        // A run in which some requests failed was measured all the same; one without a success says nothing.
+        // A run in which some requests failed still has a result. A run without a success has none.
         Answer { document, text, is_no: latencies.count() == 0 }
     }
 }
 
-/// To a thousandth: more digits would be noise.
+/// Rounds to three decimal places. More would be noise.
 fn rounded(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }
 
-fn base(text: &str) -> Result<Url, Stop> {
+fn base(text: &str) -> Result<Url, CommandError> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    let url = url.ok_or_else(|| Stop::usage("--url is an address such as http://127.0.0.1:8080"))?;
+    let url = url.ok_or_else(|| CommandError::usage("--url is an address such as http://127.0.0.1:8080"))?;
     if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-        return Err(Stop::usage("--url has no user, no query and no fragment"));
+        return Err(CommandError::usage("--url has no user, no query and no fragment"));
     }
     Ok(url)
 }
 
-/// The address of a path below the base.
+/// Returns the URL of a path below the base.
 fn at(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
     url
 }
 
-/// An endpoint as the metadata names it, at the address that the operator named.
-fn endpoint(base: &Url, metadata: &Value, name: &str) -> Result<Url, Stop> {
+/// Returns the URL of an endpoint: the path from the metadata, at the address that the operator named.
+fn endpoint(base: &Url, metadata: &Value, name: &str) -> Result<Url, CommandError> {
     let named = metadata[name].as_str().and_then(|text| Url::parse(text).ok());
-    let named = named.ok_or_else(|| Stop::no(format!("the server's metadata names no {name}")))?;
+    let named = named.ok_or_else(|| CommandError::no(format!("the server's metadata names no {name}")))?;
     let mut url = base.clone();
     url.set_path(named.path());
     Ok(url)
 }
 
-/// Asks once for a JSON document.
-async fn document(client: &Client, question: &Question) -> Result<Value, Stop> {
+/// Sends one request, and returns the JSON document of the response.
+async fn document(client: &Client, question: &Question) -> Result<Value, CommandError> {
     let url = &question.url;
-    let (status, body) = exchange(client, question).await.map_err(|error| Stop::no(format!("{url}: {error}")))?;
+    let (status, body) =
+        exchange(client, question).await.map_err(|error| CommandError::no(format!("{url}: {error}")))?;
     let text = String::from_utf8_lossy(&body);
     if status == StatusCode::MISDIRECTED_REQUEST || status == StatusCode::NOT_FOUND {
-        return Err(Stop::no(format!(
+        return Err(CommandError::no(format!(
             "{url}: {status}. Where a server is asked by another name than its issuer's, say the issuer's host with --host"
         )));
     }
     if status != StatusCode::OK {
-        return Err(Stop::no(format!("{url}: {status}: {}", text.trim())));
+        return Err(CommandError::no(format!("{url}: {status}: {}", text.trim())));
     }
-    serde_json::from_str(&text).map_err(|_| Stop::no(format!("{url}: the answer is not JSON")))
+    serde_json::from_str(&text).map_err(|_| CommandError::no(format!("{url}: the answer is not JSON")))
 }
 
-/// A client with one connection. It goes where the operator says and nowhere else: no proxy, no redirects.
-fn client(authorities: &[Certificate]) -> Result<Client, Stop> {
+/// Makes an HTTP client with one connection, which uses no proxy and follows no redirects.
+fn client(authorities: &[Certificate]) -> Result<Client, CommandError> {
     let builder = Client::builder().redirect(Policy::none()).no_proxy().user_agent(AGENT).timeout(ANSWER_MAX);
     let builder = builder.http1_only().pool_max_idle_per_host(1).tcp_nodelay(true);
     let built = builder.tls_certs_merge(authorities.to_vec()).build();
-    built.map_err(|error| Stop::no(format!("no connection can be made: {}", fetch::plain(&error))))
+    built.map_err(|error| CommandError::no(format!("no connection can be made: {}", fetch::plain(&error))))
 }

@@ -1,4 +1,4 @@
-//! `grantry check`: all problems of configuration, dialects, templates and store at once. It touches nothing.
+//! `grantry check`: reports all problems of configuration, dialects, templates and store at once. It changes nothing.
 
 use std::path::Path;
 
@@ -7,21 +7,21 @@ use serde_json::{Value, json};
 
 use store::Mode;
 
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use crate::clock::Clock;
-use crate::config::{self, Configuration, Loaded, Master, Place, Problem};
+use crate::config::{self, Configuration, Loaded, Master, Position, Problem};
 use crate::{keys, plausible};
 
-/// Clients that are read at once.
+/// Number of clients that are read at once.
 const CLIENTS_AT_ONCE: usize = 500;
 
-/// Finds all problems.
-pub(super) async fn run(path: &Path) -> Result<Answer, Stop> {
+/// Runs `grantry check`.
+pub(super) async fn run(path: &Path) -> Result<Answer, CommandError> {
     let mut notes = Vec::new();
     let problems = match config::load(path, &config::variables()) {
         Err(problems) => problems,
         Ok(Loaded { configuration, mut warnings }) => {
-            let place = Place::Whole(path.display().to_string());
+            let place = Position::Whole(path.display().to_string());
             warnings.extend(store_problems(&configuration, &place, &mut notes).await);
             warnings.extend(clients(&configuration, &place).await);
             warnings.extend(waivers(&configuration, &place));
@@ -32,8 +32,8 @@ pub(super) async fn run(path: &Path) -> Result<Answer, Stop> {
     Ok(told(&problems, &notes))
 }
 
-/// What is wrong with the store, without changing it.
-async fn store_problems(configuration: &Configuration, place: &Place, notes: &mut Vec<String>) -> Vec<Problem> {
+/// Returns the problems of the store. Adds remarks to `notes`. Changes nothing.
+async fn store_problems(configuration: &Configuration, place: &Position, notes: &mut Vec<String>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let found = match store::inspect(&configuration.store_url).await {
         Ok(found) => found,
@@ -90,9 +90,9 @@ async fn store_problems(configuration: &Configuration, place: &Place, notes: &mu
     problems
 }
 
-/// Clients whose rights come from the time before these rights were settings. A store that is not there yet, or is to be
-/// brought up to date first, is not opened.
-async fn clients(configuration: &Configuration, place: &Place) -> Vec<Problem> {
+/// Returns a warning for each client that has the accounts API only because its row is older than that right. A store
+/// that does not exist, or whose schema is not up to date, is not opened.
+async fn clients(configuration: &Configuration, place: &Position) -> Vec<Problem> {
     let url = &configuration.store_url;
     let is_current =
         store::inspect(url).await.is_ok_and(|found| found.schema.is_some() && found.schema == found.schema_known);
@@ -118,8 +118,8 @@ async fn clients(configuration: &Configuration, place: &Place) -> Vec<Problem> {
     problems
 }
 
-/// What the dialects break with the operator's consent.
-fn waivers(configuration: &Configuration, place: &Place) -> Vec<Problem> {
+/// Returns a warning for each accepted waiver.
+fn waivers(configuration: &Configuration, place: &Position) -> Vec<Problem> {
     let mut problems = Vec::new();
     for own in configuration.dialects.iter() {
         for waiver in &own.waives {
@@ -132,8 +132,8 @@ fn waivers(configuration: &Configuration, place: &Place) -> Vec<Problem> {
     problems
 }
 
-/// Which surfaces read the tokens of others because the operator says so.
-fn also_read(configuration: &Configuration, place: &Place) -> Vec<Problem> {
+/// Returns a warning for each surface that the operator lets read tokens of another.
+fn also_read(configuration: &Configuration, place: &Position) -> Vec<Problem> {
     let mut problems = Vec::new();
     for own in &configuration.policies {
         for other in &own.also_reads {
@@ -169,13 +169,13 @@ fn counted(count: usize, what: &str) -> String {
 fn row(problem: &Problem) -> Value {
     let mut row = json!({"is_warning": problem.is_warning, "text": problem.text});
     match &problem.place {
-        Place::File { file, line, column } => {
+        Position::File { file, line, column } => {
             row["file"] = json!(file);
             row["line"] = json!(line);
             row["column"] = json!(column);
         }
-        Place::Variable(name) => row["variable"] = json!(name),
-        Place::Whole(file) => row["file"] = json!(file),
+        Position::Variable(name) => row["variable"] = json!(name),
+        Position::Whole(file) => row["file"] = json!(file),
     }
     row
 }

@@ -1,40 +1,39 @@
-//! What the operator types about people and applications: names, identifiers, addresses and attributes, checked before
-//! anything is written.
+//! Checks of the operator's arguments before anything is written: names, identifiers, addresses and attributes.
 
 use protocol::exact::{self, Inexact};
 use protocol::identifiers;
 use protocol::refusal::{No, Refusal};
 use serde_json::{Map, Value};
 
-use super::answer::Stop;
+use super::answer::CommandError;
 use super::words;
 
-/// An identifier from elsewhere.
-pub(super) fn checked_id(text: &str) -> Result<String, Stop> {
+/// Checks an identifier that comes from another system.
+pub(super) fn checked_id(text: &str) -> Result<String, CommandError> {
     identifiers::id(text).map_err(|no| words::of(&no.into(), text))?;
     Ok(text.to_owned())
 }
 
-pub(super) fn checked_email(text: &str) -> Result<String, Stop> {
+pub(super) fn checked_email(text: &str) -> Result<String, CommandError> {
     identifiers::email(text).map(ToOwned::to_owned).map_err(|refusal| words::of(&refusal, text.trim()))
 }
 
-pub(super) fn checked_username(text: &str) -> Result<String, Stop> {
+pub(super) fn checked_username(text: &str) -> Result<String, CommandError> {
     identifiers::username(text).map_err(|refusal| words::of(&refusal, text))?;
     Ok(text.to_owned())
 }
 
-/// A name that people read.
-pub(super) fn checked_name(text: &str) -> Result<String, Stop> {
+/// Checks a display name.
+pub(super) fn checked_name(text: &str) -> Result<String, CommandError> {
     identifiers::display_name(text).map(ToOwned::to_owned).map_err(|refusal| words::of(&refusal, text))
 }
 
-/// Attributes as `NAME=VALUE`. A value is JSON, or else text.
-pub(super) fn attributes(pairs: &[String]) -> Result<Map<String, Value>, Stop> {
+/// Parses attributes in the form `NAME=VALUE`. A value that is not JSON is a text.
+pub(super) fn attributes(pairs: &[String]) -> Result<Map<String, Value>, CommandError> {
     let mut attributes = Map::new();
     for pair in pairs {
         let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-            return Err(Stop::usage(format!("--attribute is NAME=VALUE, not `{pair}`")));
+            return Err(CommandError::usage(format!("--attribute is NAME=VALUE, not `{pair}`")));
         };
         let value = match exact::read(value.as_bytes()) {
             Ok(value) => value,
@@ -46,16 +45,17 @@ pub(super) fn attributes(pairs: &[String]) -> Result<Map<String, Value>, Stop> {
         };
         attributes.insert(name.to_owned(), value);
     }
-    // A name that is to be removed is no argument here, so null is a value like any other.
+    // `check_names` ignores names whose value is null, because in a patch null removes an attribute. Here null is a
+    // value like any other.
     let set: Map<String, Value> = attributes.keys().map(|name| (name.clone(), Value::Bool(true))).collect();
     protocol::resource::attributes::check_names(&set).map_err(refused)?;
     protocol::resource::attributes::check(&attributes).map_err(|no| refused(no.into()))?;
     Ok(attributes)
 }
 
-/// What the rules say, told to the operator.
-fn refused(refusal: Refusal) -> Stop {
-    Stop::usage(refusal.text())
+/// Returns a refusal as a usage error.
+fn refused(refusal: Refusal) -> CommandError {
+    CommandError::usage(refusal.text())
 }
 
 #[cfg(test)]
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_name_that_deceives_is_refused_with_the_character() {
-        let stop = |result: Result<String, Stop>| result.unwrap_err().to_string();
+        let stop = |result: Result<String, CommandError>| result.unwrap_err().to_string();
         assert_eq!(
             stop(checked_name("Bank\u{202e}")),
             "the name contains U+202E RIGHT-TO-LEFT OVERRIDE at character 5; remove it"

@@ -7,9 +7,9 @@ use protocol::model::ClientKey;
 use protocol::operate::{ClientAct, ClientCall};
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use super::confirm::{self, Sure};
-use super::desk::{Desk, Rules};
+use super::installation::{Installation, Rules};
 use super::paging::Paging;
 use super::{show, words};
 use crate::render::words::PEOPLE_MAX;
@@ -105,12 +105,12 @@ pub(super) struct Gone {
 
 impl Gone {
     /// Asks whoever sits at a terminal, and says what hangs on the client.
-    async fn ask(&self, verb: &str, how: &str, desk: &Desk) -> Result<(), Stop> {
+    async fn ask(&self, verb: &str, how: &str, installation: &Installation) -> Result<(), CommandError> {
         if !self.sure.is_asked() {
             return Ok(());
         }
-        let client = desk.client(&self.client).await?;
-        let connected = desk.store.connected(client.key, desk.now(), PEOPLE_MAX).await?;
+        let client = installation.client(&self.client).await?;
+        let connected = installation.store.connected(client.key, installation.now(), PEOPLE_MAX).await?;
         let told = match connected {
             0 => "Nobody is connected with it.".to_owned(),
             1 => "1 person is connected with it and loses the connection.".to_owned(),
@@ -121,53 +121,53 @@ impl Gone {
 }
 
 impl Client {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         match self {
-            Self::Add(add) => add.run(desk).await,
-            Self::List { owner, paging } => list(owner.as_deref(), &paging, desk).await,
+            Self::Add(add) => add.run(installation).await,
+            Self::List { owner, paging } => list(owner.as_deref(), &paging, installation).await,
             Self::Show(which) => {
-                let client = desk.client(&which.client).await?;
-                let document = with_owner(&client, desk).await?;
+                let client = installation.client(&which.client).await?;
+                let document = with_owner(&client, installation).await?;
                 Ok(Answer::new(document.clone(), show::lines(&document)))
             }
-            Self::Set(set) => set.run(desk).await,
-            Self::RotateSecret(rotate) => rotate.run(desk).await,
+            Self::Set(set) => set.run(installation).await,
+            Self::RotateSecret(rotate) => rotate.run(installation).await,
             Self::Disable(gone) => {
-                gone.ask("Disable", "", desk).await?;
-                disable(gone.client, desk).await
+                gone.ask("Disable", "", installation).await?;
+                disable(gone.client, installation).await
             }
-            Self::Enable(which) => enable(which.client, desk).await,
+            Self::Enable(which) => enable(which.client, installation).await,
             Self::Delete(gone) => {
-                gone.ask("Delete", " for good", desk).await?;
-                delete(gone.client, desk).await
+                gone.ask("Delete", " for good", installation).await?;
+                delete(gone.client, installation).await
             }
         }
     }
 }
 
-/// A client as a document, with the name of its owner and the last use of its secrets.
-async fn with_owner(client: &protocol::model::Client, desk: &Desk) -> Result<Value, Stop> {
+/// Returns a client as a JSON document, with the name of its owner and the last use of its secrets.
+async fn with_owner(client: &protocol::model::Client, installation: &Installation) -> Result<Value, CommandError> {
     let owner = match client.owner {
-        Some(key) => desk.store.user(key).await?,
+        Some(key) => installation.store.user(key).await?,
         None => None,
     };
-    let uses = desk.store.secret_uses(client.key).await?;
+    let uses = installation.store.secret_uses(client.key).await?;
     Ok(show::client(client, owner.as_deref(), &uses))
 }
 
-async fn list(owner: Option<&str>, paging: &Paging, desk: &Desk) -> Result<Answer, Stop> {
+async fn list(owner: Option<&str>, paging: &Paging, installation: &Installation) -> Result<Answer, CommandError> {
     let owner = match owner {
-        Some(name) => Some(desk.user(name).await?.key),
+        Some(name) => Some(installation.user(name).await?.key),
         None => None,
     };
     let after = match &paging.after {
-        Some(word) => Some(after(word, desk).await?),
+        Some(word) => Some(after(word, installation).await?),
         None => None,
     };
-    let found = desk.store.find_clients(paging.search.as_deref(), owner, after, paging.rows_max()).await?;
+    let found = installation.store.find_clients(paging.search.as_deref(), owner, after, paging.rows_max()).await?;
     let mut rows = Vec::new();
     for client in &found {
-        let mut row = with_owner(client, desk).await?;
+        let mut row = with_owner(client, installation).await?;
         if paging.is_paged() {
             row["cursor"] = json!(client.key.0.to_string());
         }
@@ -181,35 +181,41 @@ async fn list(owner: Option<&str>, paging: &Paging, desk: &Desk) -> Result<Answe
 }
 
 /// The client behind which a page begins.
-async fn after(word: &str, desk: &Desk) -> Result<ClientKey, Stop> {
-    match (desk.store.client_by_id(word.trim()).await?, word.trim().parse()) {
+async fn after(word: &str, installation: &Installation) -> Result<ClientKey, CommandError> {
+    match (installation.store.client_by_id(word.trim()).await?, word.trim().parse()) {
         (Some(client), _) => Ok(client.key),
         (None, Ok(key)) => Ok(ClientKey(key)),
-        (None, Err(_)) => Err(Stop::usage(format!("--after is a client_id or the `cursor` of a row, not `{word}`"))),
+        (None, Err(_)) => {
+            Err(CommandError::usage(format!("--after is a client_id or the `cursor` of a row, not `{word}`")))
+        }
     }
 }
 
-async fn disable(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
-    let client = done(client_id, ClientAct::Disable, desk).await?;
+async fn disable(client_id: String, installation: &Installation) -> Result<Answer, CommandError> {
+    let client = done(client_id, ClientAct::Disable, installation).await?;
     let text = format!("{} ({}) is disabled: all its tokens are dead.", client.name, client.client_id);
-    Ok(Answer::new(with_owner(&client, desk).await?, text))
+    Ok(Answer::new(with_owner(&client, installation).await?, text))
 }
 
-async fn enable(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
-    let client = done(client_id, ClientAct::Enable, desk).await?;
+async fn enable(client_id: String, installation: &Installation) -> Result<Answer, CommandError> {
+    let client = done(client_id, ClientAct::Enable, installation).await?;
     let text = format!("{} ({}) is enabled. Its earlier tokens stay dead.", client.name, client.client_id);
-    Ok(Answer::new(with_owner(&client, desk).await?, text))
+    Ok(Answer::new(with_owner(&client, installation).await?, text))
 }
 
-async fn delete(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
-    let client = done(client_id, ClientAct::Delete, desk).await?;
+async fn delete(client_id: String, installation: &Installation) -> Result<Answer, CommandError> {
+    let client = done(client_id, ClientAct::Delete, installation).await?;
     let text = format!("{} ({}) is deleted, with everything that hung on it.", client.name, client.client_id);
     Ok(Answer::new(json!({"client_id": client.client_id, "is_deleted": true}), text))
 }
 
-/// Does something with a client that needs no rules of a surface, also of one that is switched off.
-async fn done(client_id: String, act: ClientAct, desk: &Desk) -> Result<Arc<protocol::model::Client>, Stop> {
+/// Runs a command that needs no policy of the client's surface. It works even if the surface is not enabled.
+async fn done(
+    client_id: String,
+    act: ClientAct,
+    installation: &Installation,
+) -> Result<Arc<protocol::model::Client>, CommandError> {
     let call = ClientCall { client_id, act };
-    let done = desk.ask(&call, Rules::of(&desk.house_policy())).await?;
+    let done = installation.ask(&call, Rules::of(&installation.house_policy())).await?;
     Ok(done.map_err(|refusal| words::of(&refusal, &call.client_id))?.client)
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal};
 
 use clap::Args;
 
-use super::answer::Stop;
+use super::answer::CommandError;
 use crate::observe::sink;
 
 /// The option that answers the question beforehand.
@@ -26,12 +26,12 @@ impl Sure {
 ///
 /// # Errors
 /// When the answer is not yes.
-pub(super) fn ask(question: &str) -> Result<(), Stop> {
+pub(super) fn ask(question: &str) -> Result<(), CommandError> {
     sink::say(&format!("{question}\nType yes to go on:"));
     let mut answer = String::new();
     // Who closes the terminal has not said yes.
     let _ = std::io::stdin().lock().read_line(&mut answer);
-    if is_yes(&answer) { Ok(()) } else { Err(Stop::no("nothing was changed; --yes skips the question")) }
+    if is_yes(&answer) { Ok(()) } else { Err(CommandError::no("nothing was changed; --yes skips the question")) }
 }
 
 fn is_yes(answer: &str) -> bool {

@@ -1,4 +1,4 @@
-//! `grantry db`: the database itself.
+//! `grantry db`: information about the database, migration, backup, repair.
 
 mod backup;
 mod moving;
@@ -11,13 +11,13 @@ use protocol::time::UnixTime;
 use serde_json::{Map, Value, json};
 use store::Mode;
 
-use super::answer::{Answer, Stop};
-use super::desk::Desk;
+use super::answer::{Answer, CommandError};
+use super::installation::Installation;
 use super::show;
 use crate::config::Master;
 use crate::keys;
 
-/// Rows that one step of a sweep removes: a step holds the writer for milliseconds.
+/// Number of rows that one step of a sweep removes. A step blocks writers for milliseconds.
 const SWEEP_ROWS: usize = 1000;
 
 #[derive(Debug, Subcommand)]
@@ -63,16 +63,16 @@ keep a copy of the key too, in another place.")]
     /// Fill an empty store from a backup, and compare the two from end to end.
     #[command(after_help = "\
 Example:
-  grantry db restore /backup/grantry-2026-11-29.db --passphrase-file /root/backup-passphrase
+  grantry db restore /backup/grantry-2026-11-29.db --passphrase-file /root/backup-passphrase --master-file grantry.key
 
-The backup may come from SQLite or PostgreSQL, and so may the store of the configuration. No server may run on it.")]
+--master-file writes the key of the backup into the file that `keys.master_file` of the configuration names. The backup may come from SQLite or PostgreSQL, and so may the store of the configuration. No server may run on it.")]
     Restore {
         /// The backup.
         file: PathBuf,
         #[command(flatten)]
         passphrase: backup::PassphraseFrom,
         /// Where to write the master key, if the configuration names a file that is not there yet.
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", requires = "PassphraseFrom")]
         master_file: Option<PathBuf>,
     },
     /// Remove and correct what was written while the clock of this machine was wrong.
@@ -94,43 +94,45 @@ time, the tokens they have are dead and new ones work. Running it again changes 
 }
 
 impl Db {
-    pub(super) async fn run(self, config: &Path) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, config: &Path) -> Result<Answer, CommandError> {
         match self {
             Self::Migrate { from: Some(from), to: Some(to), overwrite } => moving::migrate(&from, &to, overwrite).await,
             Self::Migrate { .. } => migrate(config).await,
-            Self::Info => info(&Desk::open(config).await?).await,
-            Self::Backup { file, passphrase } => backup::backup(&file, &passphrase, &Desk::open(config).await?).await,
+            Self::Info => info(&Installation::open(config).await?).await,
+            Self::Backup { file, passphrase } => {
+                backup::backup(&file, &passphrase, &Installation::open(config).await?).await
+            }
             Self::Restore { file, passphrase, master_file } => {
                 backup::restore(&file, &passphrase, master_file.as_deref(), config).await
             }
-            Self::Repair { dry_run } => repair::run(dry_run, &Desk::open(config).await?).await,
-            Self::Sweep => sweep(&Desk::open(config).await?).await,
+            Self::Repair { dry_run } => repair::run(dry_run, &Installation::open(config).await?).await,
+            Self::Sweep => sweep(&Installation::open(config).await?).await,
         }
     }
 }
 
-async fn migrate(config: &Path) -> Result<Answer, Stop> {
+async fn migrate(config: &Path) -> Result<Answer, CommandError> {
     let configuration = super::configuration::configuration(config)?;
     let opened = store::open(&configuration.store_url, Mode::Existing).await;
-    let store = opened.map_err(|error| Stop::no(error.to_string()))?;
-    keys::verify(&configuration.master, &*store).await.map_err(Stop::no)?;
+    let store = opened.map_err(|error| CommandError::no(error.to_string()))?;
+    keys::verify(&configuration.master, &*store).await.map_err(CommandError::no)?;
     let schema = store.schema().await?;
     let text =
         schema.map_or_else(|| "There is no schema.".to_owned(), |own| format!("The schema is up to date: {own}."));
     Ok(Answer::new(json!({"schema": schema}), text))
 }
 
-async fn info(desk: &Desk) -> Result<Answer, Stop> {
-    let counts = desk.store.counts().await?;
-    let key = match &desk.configuration.master {
+async fn info(installation: &Installation) -> Result<Answer, CommandError> {
+    let counts = installation.store.counts().await?;
+    let key = match &installation.configuration.master {
         Master::Absent(path) => Some(path.display().to_string()),
         Master::Known(_) | Master::Fleeting => None,
     };
-    let url = &desk.configuration.store_url;
+    let url = &installation.configuration.store_url;
     let file = url.strip_prefix("sqlite:");
     let document = json!({
         "backend": counts.backend,
-        // Other addresses may hold a password.
+        // URLs of other stores may contain a password.
         "url": file.map(|_| url),
         "schema": counts.schema,
         "file_bytes": counts.file_bytes,
@@ -155,7 +157,7 @@ async fn info(desk: &Desk) -> Result<Answer, Stop> {
     Ok(Answer::new(document, text))
 }
 
-/// What was written and is not in the database file yet; it is written back from time to time.
+/// Returns the size of SQLite's write-ahead log in bytes.
 fn log_bytes(file: &str) -> u64 {
     std::fs::metadata(format!("{file}-wal")).map_or(0, |metadata| metadata.len())
 }
@@ -164,7 +166,7 @@ fn age((table, oldest, newest): &(&'static str, UnixTime, UnixTime)) -> (String,
     ((*table).to_owned(), json!({"oldest": show::time(*oldest), "newest": show::time(*newest)}))
 }
 
-/// A number of rows for people: one that was not counted does not look as if it were.
+/// Returns the number of rows for the text output. An estimate has a tilde.
 fn rows_shown(count: u64, is_estimated: bool) -> Value {
     if is_estimated { json!(format!("~{count}")) } else { json!(count) }
 }
@@ -173,13 +175,13 @@ fn row(table: &str, count: &Value, ages: &Value) -> Value {
     json!({"table": table, "rows": count, "oldest": ages[table]["oldest"], "newest": ages[table]["newest"]})
 }
 
-async fn sweep(desk: &Desk) -> Result<Answer, Stop> {
-    // By a wrong clock everything may seem to be expired.
-    desk.check_clock().await?;
+async fn sweep(installation: &Installation) -> Result<Answer, CommandError> {
+    // With a wrong clock, everything may seem expired.
+    installation.check_clock().await?;
     let mut removed = 0;
-    desk.store.keep_events(desk.configuration.settings.audit_keep_s);
+    installation.store.keep_events(installation.configuration.settings.audit_keep_s);
     loop {
-        match desk.store.sweep(desk.now(), SWEEP_ROWS).await? {
+        match installation.store.sweep(installation.now(), SWEEP_ROWS).await? {
             0 => break,
             rows => removed += rows,
         }

@@ -1,4 +1,4 @@
-//! `grantry dialect`: how a surface spells OAuth.
+//! `grantry dialect`: lists, explains and checks dialects.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use clap::Subcommand;
 use dialect::{Dialect as Rules, shipped};
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use super::show;
 use crate::config::{self, suggestion};
 
@@ -28,7 +28,7 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    pub(super) fn run(self, config: &Path) -> Result<Answer, Stop> {
+    pub(super) fn run(self, config: &Path) -> Result<Answer, CommandError> {
         match self {
             Self::List => list(config),
             Self::Show { name } => show_one(&name, config),
@@ -37,15 +37,15 @@ impl Dialect {
     }
 }
 
-/// The dialects that are switched on; none where there is no configuration.
-fn configured(config: &Path) -> Result<Option<config::Configuration>, Stop> {
+/// Returns the configuration; `None` if there is none.
+fn configured(config: &Path) -> Result<Option<config::Configuration>, CommandError> {
     if config.exists() || std::env::var_os("GRANTRY_ISSUER").is_some() {
         return super::configuration::configuration(config).map(Some);
     }
     Ok(None)
 }
 
-fn list(config: &Path) -> Result<Answer, Stop> {
+fn list(config: &Path) -> Result<Answer, CommandError> {
     let configuration = configured(config)?;
     let mut rows = Vec::new();
     let row = |own: &Rules, is_enabled: bool, is_shipped: bool| {
@@ -72,17 +72,17 @@ fn list(config: &Path) -> Result<Answer, Stop> {
     Ok(Answer::new(Value::Array(rows), text))
 }
 
-fn show_one(name: &str, config: &Path) -> Result<Answer, Stop> {
+fn show_one(name: &str, config: &Path) -> Result<Answer, CommandError> {
     let configuration = configured(config)?;
     if let Some(own) = configuration.as_ref().and_then(|configuration| configuration.dialects.named(name)) {
         return Ok(described(own));
     }
     match Rules::shipped(name, &[]) {
         Some(Ok(own)) => Ok(described(&own)),
-        Some(Err(problems)) => Err(Stop::no(told(&problems))),
+        Some(Err(problems)) => Err(CommandError::no(told(&problems))),
         None => {
             let near = suggestion(name, shipped::names());
-            Err(Stop::no(format!("no dialect `{name}`{near}: see `grantry dialect list`")))
+            Err(CommandError::no(format!("no dialect `{name}`{near}: see `grantry dialect list`")))
         }
     }
 }
@@ -105,9 +105,9 @@ fn described(own: &Rules) -> Answer {
     Answer::new(document, text)
 }
 
-fn check(file: &Path) -> Result<Answer, Stop> {
+fn check(file: &Path) -> Result<Answer, CommandError> {
     let name = file.display().to_string();
-    let text = config::read(file).map_err(Stop::no)?;
+    let text = config::read(file).map_err(CommandError::no)?;
     let is_folder = file.file_name().is_some_and(|own| own == "dialect.toml");
     let stem = if is_folder { file.parent().and_then(Path::file_name) } else { file.file_stem() };
     let own = stem.and_then(|stem| stem.to_str()).unwrap_or("unnamed");

@@ -1,4 +1,4 @@
-//! `grantry event`: the audit trail.
+//! `grantry event`: lists audit events.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
@@ -11,17 +11,17 @@ use protocol::time::UnixTime;
 use serde_json::{Value, json};
 use store::{EventFilter, Noted};
 
-use super::answer::{Answer, Stop};
-use super::desk::Desk;
+use super::answer::{Answer, CommandError};
+use super::installation::Installation;
 use super::show;
 use crate::address::UNIX_ADDRESS;
 use crate::config::suggestion;
 
-/// Events that are read from the store at once.
+/// Number of events that are read at once.
 const PAGE_ROWS: usize = 500;
-/// Events that are listed unless `--limit` says otherwise.
+/// Default of `--limit`.
 const LIMIT: &str = "1000";
-/// Between two looks for new events.
+/// Time between two queries for new events.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 const COLUMNS: [&str; 7] = ["at", "kind", "user", "client", "address", "actor", "detail"];
 
@@ -66,23 +66,23 @@ pub(super) struct List {
 }
 
 impl Event {
-    pub(super) async fn run(self, desk: &Desk, is_json: bool) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, installation: &Installation, is_json: bool) -> Result<Answer, CommandError> {
         let Self::List(list) = self;
-        list.run(desk, is_json).await
+        list.run(installation, is_json).await
     }
 }
 
 impl List {
-    async fn run(self, desk: &Desk, is_json: bool) -> Result<Answer, Stop> {
-        let filter = self.filter(desk).await?;
+    async fn run(self, installation: &Installation, is_json: bool) -> Result<Answer, CommandError> {
+        let filter = self.filter(installation).await?;
         let mut names = Names::default();
         if self.follow {
-            return follow(desk, filter, self.limit, is_json, &mut names).await;
+            return follow(installation, filter, self.limit, is_json, &mut names).await;
         }
-        let found = latest(desk, &filter, self.limit).await?;
+        let found = latest(installation, &filter, self.limit).await?;
         let mut rows = Vec::with_capacity(found.len());
         for noted in &found {
-            rows.push(names.document(noted, desk).await?);
+            rows.push(names.document(noted, installation).await?);
         }
         let mut text = show::table(&rows, &COLUMNS, "There are no such events.");
         if rows.len() == self.limit {
@@ -91,28 +91,28 @@ impl List {
         Ok(Answer::new(Value::Array(rows), text))
     }
 
-    async fn filter(&self, desk: &Desk) -> Result<EventFilter, Stop> {
+    async fn filter(&self, installation: &Installation) -> Result<EventFilter, CommandError> {
         let mut filter = EventFilter::default();
         if let Some(name) = &self.user {
-            filter.user = Some(desk.user(name).await?.key);
+            filter.user = Some(installation.user(name).await?.key);
         }
         if let Some(client_id) = &self.client {
-            filter.client = Some(desk.client(client_id).await?.key);
+            filter.client = Some(installation.client(client_id).await?.key);
         }
         filter.kinds = self.kinds.iter().map(|word| kind(word)).collect::<Result<_, _>>()?;
         if let Some(text) = &self.since {
             let seconds = crate::config::duration(text)
-                .ok_or_else(|| Stop::usage(format!("--since is a duration such as 2h, not `{text}`")))?;
-            filter.since = Some(UnixTime(desk.now().0.saturating_sub_unsigned(seconds)));
+                .ok_or_else(|| CommandError::usage(format!("--since is a duration such as 2h, not `{text}`")))?;
+            filter.since = Some(UnixTime(installation.now().0.saturating_sub_unsigned(seconds)));
         }
-        // Events have addresses as they are counted: a network, for IPv6.
+        // Events hold addresses in the form in which failed attempts are counted: for IPv6, a network.
         filter.address = self.address.as_deref().map(counted).transpose()?;
         Ok(filter)
     }
 }
 
-/// An address as events have it: `unix`, an IPv4 address, or a network of IPv6 that is written as an event has it.
-fn counted(text: &str) -> Result<String, Stop> {
+/// Returns an address in the form of events: `unix`, an IPv4 address, or an IPv6 network.
+fn counted(text: &str) -> Result<String, CommandError> {
     let text = text.trim();
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(crate::address::counted(address));
@@ -121,24 +121,24 @@ fn counted(text: &str) -> Result<String, Stop> {
     if text == UNIX_ADDRESS || network.is_some_and(|address| crate::address::counted(address) == text) {
         return Ok(text.to_owned());
     }
-    Err(Stop::usage(format!("--address is an IP address, or an IPv6 network as events have it, not `{text}`")))
+    Err(CommandError::usage(format!("--address is an IP address, or an IPv6 network as events have it, not `{text}`")))
 }
 
-fn kind(word: &str) -> Result<EventKind, Stop> {
+fn kind(word: &str) -> Result<EventKind, CommandError> {
     let names = || EventKind::ALL.iter().map(|kind| kind.as_str());
     EventKind::from_name(word).ok_or_else(|| {
         let near = suggestion(word, names());
-        Stop::usage(format!("--kind cannot be `{word}`{near}"))
+        CommandError::usage(format!("--kind cannot be `{word}`{near}"))
     })
 }
 
-/// The latest events, page by page.
-async fn latest(desk: &Desk, filter: &EventFilter, limit: usize) -> Result<Vec<Noted>, Stop> {
+/// Returns the latest events, up to `limit`.
+async fn latest(installation: &Installation, filter: &EventFilter, limit: usize) -> Result<Vec<Noted>, CommandError> {
     let mut all: Vec<Noted> = Vec::new();
     while all.len() < limit {
         let rows_max = PAGE_ROWS.min(limit - all.len());
         let before = all.last().map(|noted| noted.id);
-        let page = desk.store.events(EventFilter { before, rows_max, ..filter.clone() }).await?;
+        let page = installation.store.events(EventFilter { before, rows_max, ..filter.clone() }).await?;
         if page.is_empty() {
             break;
         }
@@ -147,27 +147,27 @@ async fn latest(desk: &Desk, filter: &EventFilter, limit: usize) -> Result<Vec<N
     Ok(all)
 }
 
-/// Prints events as they happen, until the process ends or nobody reads any more.
+/// Prints events as they happen, until the process ends or standard output is closed.
 async fn follow(
-    desk: &Desk,
+    installation: &Installation,
     filter: EventFilter,
     limit: usize,
     is_json: bool,
     names: &mut Names,
-) -> Result<Answer, Stop> {
-    // Without --since only what happens from now on is of interest; one look finds where that begins.
+) -> Result<Answer, CommandError> {
+    // Without `--since`, print only events from now on. One query finds the latest event so far.
     let since = filter.since;
-    let newest = latest(desk, &EventFilter::default(), 1).await?.first().map_or(i64::MIN, |noted| noted.id);
-    let mut fresh = if since.is_some() { latest(desk, &filter, limit).await? } else { Vec::new() };
+    let newest = latest(installation, &EventFilter::default(), 1).await?.first().map_or(i64::MIN, |noted| noted.id);
+    let mut fresh = if since.is_some() { latest(installation, &filter, limit).await? } else { Vec::new() };
     fresh.reverse();
-    // On PostgreSQL an event can become visible after one with a greater number: each look goes back to where the look before
-    // the last one ended.
+    // On PostgreSQL an event can become visible after one with a greater id. So each query starts where the query
+    // before the last one ended.
     let (mut seen, mut after, mut next) = (HashSet::new(), newest, newest);
     loop {
         let mut out = std::io::stdout().lock();
         for noted in fresh.drain(..).filter(|noted| seen.insert(noted.id)).collect::<Vec<_>>() {
             next = next.max(noted.id);
-            let document = names.document(&noted, desk).await?;
+            let document = names.document(&noted, installation).await?;
             let line = if is_json { document.to_string() } else { show::row(&document, &COLUMNS) };
             if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
                 return Ok(Answer::new(Value::Null, ""));
@@ -178,7 +178,7 @@ async fn follow(
         let mut behind = after;
         loop {
             let wanted = EventFilter { after: Some(behind), rows_max: PAGE_ROWS, ..filter.clone() };
-            let page = desk.store.events(wanted).await?;
+            let page = installation.store.events(wanted).await?;
             let Some(last) = page.last() else { break };
             behind = last.id;
             fresh.extend(page);
@@ -188,7 +188,7 @@ async fn follow(
     }
 }
 
-/// The public names of users and clients, each looked up once.
+/// A cache of the public names of users and clients.
 #[derive(Default)]
 struct Names {
     users: HashMap<UserKey, Value>,
@@ -196,14 +196,14 @@ struct Names {
 }
 
 impl Names {
-    async fn document(&mut self, noted: &Noted, desk: &Desk) -> Result<Value, Stop> {
+    async fn document(&mut self, noted: &Noted, installation: &Installation) -> Result<Value, CommandError> {
         let event = &noted.event;
         let user = match event.user {
-            Some(key) => self.user(key, desk).await?,
+            Some(key) => self.user(key, installation).await?,
             None => json!({"id": null, "name": null}),
         };
         let client = match event.client {
-            Some(key) => self.client(key, desk).await?,
+            Some(key) => self.client(key, installation).await?,
             None => Value::Null,
         };
         Ok(json!({
@@ -219,11 +219,11 @@ impl Names {
         }))
     }
 
-    async fn user(&mut self, key: UserKey, desk: &Desk) -> Result<Value, Stop> {
+    async fn user(&mut self, key: UserKey, installation: &Installation) -> Result<Value, CommandError> {
         if let Some(known) = self.users.get(&key) {
             return Ok(known.clone());
         }
-        let found = desk.store.user(key).await?;
+        let found = installation.store.user(key).await?;
         let named = found.map_or_else(
             || json!({"id": null, "name": "(deleted)"}),
             |user| json!({"id": user.sub, "name": show::name_of(&user)}),
@@ -231,11 +231,11 @@ impl Names {
         Ok(self.users.entry(key).or_insert(named).clone())
     }
 
-    async fn client(&mut self, key: ClientKey, desk: &Desk) -> Result<Value, Stop> {
+    async fn client(&mut self, key: ClientKey, installation: &Installation) -> Result<Value, CommandError> {
         if let Some(known) = self.clients.get(&key) {
             return Ok(known.clone());
         }
-        let found = desk.store.client(key).await?;
+        let found = installation.store.client(key).await?;
         let named = found.map_or_else(|| json!("(deleted)"), |client| json!(client.client_id));
         Ok(self.clients.entry(key).or_insert(named).clone())
     }

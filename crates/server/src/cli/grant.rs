@@ -1,4 +1,4 @@
-//! `grantry grant`: what a user has allowed an application, and all tokens that came of it.
+//! `grantry grant`: lists and revokes grants.
 
 use clap::{Args, Subcommand};
 use protocol::model::GrantId;
@@ -6,11 +6,11 @@ use protocol::operate::{RevokeGrant, WithdrawConsent};
 use protocol::refusal::No;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Stop};
-use super::desk::{Desk, Rules};
+use super::answer::{Answer, CommandError};
+use super::installation::{Installation, Rules};
 use super::{show, words};
 
-/// More grants than anybody reads.
+/// Maximum number of listed grants.
 const ROWS_MAX: usize = 1000;
 
 #[derive(Debug, Subcommand)]
@@ -52,26 +52,26 @@ pub(super) struct Revoke {
 }
 
 impl Grant {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         match self {
-            Self::List(list) => list.run(desk).await,
-            Self::Revoke(revoke) => revoke.run(desk).await,
+            Self::List(list) => list.run(installation).await,
+            Self::Revoke(revoke) => revoke.run(installation).await,
         }
     }
 }
 
 impl List {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         let user = match &self.user {
-            Some(name) => Some(desk.user(name).await?.key),
+            Some(name) => Some(installation.user(name).await?.key),
             None => None,
         };
         let client = match &self.client {
-            Some(client_id) => Some(desk.client(client_id).await?.key),
+            Some(client_id) => Some(installation.client(client_id).await?.key),
             None => None,
         };
-        let now = desk.now();
-        let grants = desk.store.grants(user, client, (!self.all).then_some(now), ROWS_MAX).await?;
+        let now = installation.now();
+        let grants = installation.store.grants(user, client, (!self.all).then_some(now), ROWS_MAX).await?;
         let rows: Vec<Value> = grants.iter().map(|held| show::grant(held, now)).collect();
         let columns = ["id", "user", "client", "scope", "created_at", "is_live"];
         let text = show::table(&rows, &columns, "There are no grants.");
@@ -80,25 +80,25 @@ impl List {
 }
 
 impl Revoke {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         if let (Some(user), Some(client)) = (&self.user, &self.client) {
-            return withdraw(user, client, desk).await;
+            return withdraw(user, client, installation).await;
         }
         let word = self.grant.unwrap_or_default();
         let id = word
             .parse()
             .map(GrantId)
-            .map_err(|_| Stop::usage(format!("`{word}` is no id: see `grantry grant list`")))?;
-        let done = desk.ask(&RevokeGrant(id), Rules::of(&desk.house_policy())).await?;
-        done.map_err(|_| Stop::no(format!("no grant `{}`: see `grantry grant list`", id.0)))?;
+            .map_err(|_| CommandError::usage(format!("`{word}` is no id: see `grantry grant list`")))?;
+        let done = installation.ask(&RevokeGrant(id), Rules::of(&installation.house_policy())).await?;
+        done.map_err(|_| CommandError::no(format!("no grant `{}`: see `grantry grant list`", id.0)))?;
         let text = "The grant is revoked and all its tokens are dead. The consent is remembered; --user and --client forget it too.";
         Ok(Answer::new(json!({"id": id.0.to_string(), "is_revoked": true}), text))
     }
 }
 
-async fn withdraw(user: &str, client: &str, desk: &Desk) -> Result<Answer, Stop> {
+async fn withdraw(user: &str, client: &str, installation: &Installation) -> Result<Answer, CommandError> {
     let call = WithdrawConsent { user: user.to_owned(), client_id: client.to_owned() };
-    let done = desk.ask(&call, Rules::of(&desk.house_policy())).await?;
+    let done = installation.ask(&call, Rules::of(&installation.house_policy())).await?;
     let (user, client) = done.map_err(|refusal| {
         let is_about_client = refusal.no == No::ClientAbsent;
         words::of(&refusal, if is_about_client { client } else { user })

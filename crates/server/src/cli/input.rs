@@ -1,4 +1,4 @@
-//! Secrets come in by standard input or from files, never as arguments: those can be seen by every process.
+//! Reading secrets from standard input or from files. Secrets are never arguments, because every process can see those.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use protocol::secret::Secret;
 
-use super::answer::Stop;
+use super::answer::CommandError;
 use crate::config::{BYTE_ORDER_MARK, loose};
 use crate::observe::sink;
 
-/// More than this is no secret but a mistake.
+/// Maximum size of a secret in bytes. A larger input is a mistake.
 const BYTES_MAX: u64 = 64 * 1024;
 
 /// Where a password comes from.
@@ -28,15 +28,18 @@ pub(super) struct PasswordFrom {
     password_generate: bool,
 }
 
-/// A password, and whether it was made here.
+/// A password that the operator gave, or that was generated.
 pub(super) struct Password {
     pub(super) text: Secret,
     pub(super) is_generated: bool,
 }
 
 impl PasswordFrom {
-    /// The password, if there is to be one.
-    pub(super) fn read(&self, entropy: &mut protocol::crypto::entropy::Entropy) -> Result<Option<Password>, Stop> {
+    /// Reads or generates the password; `None` if no option asks for one.
+    pub(super) fn read(
+        &self,
+        entropy: &mut protocol::crypto::entropy::Entropy,
+    ) -> Result<Option<Password>, CommandError> {
         if self.password_generate {
             return Ok(Some(Password { text: generated_password(entropy), is_generated: true }));
         }
@@ -49,7 +52,7 @@ impl PasswordFrom {
     }
 }
 
-/// Four groups of five characters that are told apart by eye: 98 bits.
+/// Generates a password: four groups of five characters that cannot be mistaken for each other, about 99 bits.
 pub(crate) fn generated_password(entropy: &mut protocol::crypto::entropy::Entropy) -> Secret {
     const DIGITS: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
     let mut text = String::new();
@@ -58,7 +61,7 @@ pub(crate) fn generated_password(entropy: &mut protocol::crypto::entropy::Entrop
             text.push('-');
         }
         let [byte] = entropy.bytes::<1>();
-        // Bytes beyond the last multiple of 31 would make some characters likelier than others.
+        // Skip values beyond the alphabet, so that all characters are equally likely.
         if let Some(digit) = DIGITS.get(usize::from(byte & 0x1f)) {
             text.push(char::from(*digit));
         }
@@ -66,8 +69,8 @@ pub(crate) fn generated_password(entropy: &mut protocol::crypto::entropy::Entrop
     Secret::new(text)
 }
 
-/// Reads a secret from standard input, without its line's end.
-pub(super) fn stdin(what: &str) -> Result<Secret, Stop> {
+/// Reads a secret from standard input, without the end of its line.
+pub(super) fn stdin(what: &str) -> Result<Secret, CommandError> {
     let stdin = std::io::stdin();
     if std::io::IsTerminal::is_terminal(&stdin) {
         sink::say(&format!("Type {what}, then Enter and Ctrl-D. It is shown as you type; a pipe is better."));
@@ -75,33 +78,33 @@ pub(super) fn stdin(what: &str) -> Result<Secret, Stop> {
     read(&mut stdin.lock(), what)
 }
 
-/// Reads a secret from a file, without its line's end.
-pub(super) fn file(path: &Path) -> Result<Secret, Stop> {
+/// Reads a secret from a file, without the end of its line.
+pub(super) fn file(path: &Path) -> Result<Secret, CommandError> {
     let name = path.display().to_string();
     if let Some(text) = loose(path) {
         sink::say(&format!("warning: {text}"));
     }
     let mut file = std::fs::File::open(path)
-        .map_err(|error| Stop::no(format!("{name} cannot be read: {}", crate::config::plain(&error))))?;
+        .map_err(|error| CommandError::no(format!("{name} cannot be read: {}", crate::config::plain(&error))))?;
     read(&mut file, &name)
 }
 
-fn read(from: &mut dyn Read, what: &str) -> Result<Secret, Stop> {
+fn read(from: &mut dyn Read, what: &str) -> Result<Secret, CommandError> {
     let mut text = zeroize::Zeroizing::new(String::new());
     from.take(BYTES_MAX + 1)
         .read_to_string(&mut text)
-        .map_err(|error| Stop::no(format!("{what} cannot be read: {}", crate::config::plain(&error))))?;
+        .map_err(|error| CommandError::no(format!("{what} cannot be read: {}", crate::config::plain(&error))))?;
     if text.len() as u64 > BYTES_MAX {
-        return Err(Stop::no(format!("{what} is longer than {BYTES_MAX} bytes")));
+        return Err(CommandError::no(format!("{what} is longer than {BYTES_MAX} bytes")));
     }
     let line = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
     let line = line.strip_suffix('\n').unwrap_or(line);
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.is_empty() {
-        return Err(Stop::no(format!("{what} is empty")));
+        return Err(CommandError::no(format!("{what} is empty")));
     }
     if line.contains(['\n', '\r', '\0']) {
-        return Err(Stop::no(format!("{what} has more than one line")));
+        return Err(CommandError::no(format!("{what} has more than one line")));
     }
     Ok(Secret::new(line))
 }

@@ -1,4 +1,4 @@
-//! `grantry key`: the ring of sealing keys.
+//! `grantry key`: lists and rotates sealing keys, and replaces the master key.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,8 @@ use clap::Subcommand;
 use protocol::model::SealKey;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Stop};
-use super::desk::{Desk, actor};
+use super::answer::{Answer, CommandError};
+use super::installation::{Installation, actor};
 use super::show;
 use crate::keys;
 
@@ -44,20 +44,20 @@ before need the old key.")]
 }
 
 impl Key {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
-        // Makes the first key where there is none yet, so that there is something to list or to rotate.
-        desk.keys().await?;
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
+        // Makes the first sealing key if there is none.
+        installation.keys().await?;
         let ring = match self {
-            Self::List => desk.store.seal_keys().await?,
-            Self::Rotate => keys::rotate(&*desk.store, actor()).await.map_err(Stop::no)?,
+            Self::List => installation.store.seal_keys().await?,
+            Self::Rotate => keys::rotate(&*installation.store, actor()).await.map_err(CommandError::no)?,
             Self::ReplaceMaster { new_file, servers_are_stopped } => {
                 if !servers_are_stopped {
-                    return Err(Stop::usage(
+                    return Err(CommandError::usage(
                         "stop every server that uses this store, and then say --servers-are-stopped: a server that runs \
                          would go on sealing with the old key",
                     ));
                 }
-                return super::master::replace(desk, &new_file).await;
+                return super::master::replace(installation, &new_file).await;
             }
         };
         Ok(listed(&ring))

@@ -1,7 +1,8 @@
-//! `grantry key replace-master`: another master key takes the place of one that leaked.
+//! `grantry key replace-master`: replaces a master key that leaked.
 //!
-//! Seeds of second factors are sealed again, one user at a time; a seed that is sealed with the new key already is left alone, so
-//! a run that broke off can be repeated. The fingerprint in the store changes last: until then the old key is the store's.
+//! The shared secrets of second factors are encrypted again, one user at a time. A secret that is already encrypted
+//! with the new key stays, so an interrupted run can be repeated. The fingerprint in the store changes last; until then
+//! the old key is valid.
 
 use std::path::Path;
 
@@ -9,32 +10,36 @@ use protocol::crypto::keys::{Keys, fingerprint};
 use protocol::operate::UserAct;
 use serde_json::json;
 
-use super::answer::{Answer, Stop};
-use super::desk::Desk;
+use super::answer::{Answer, CommandError};
+use super::installation::Installation;
 use super::user::ask;
 use super::words;
 use crate::config::{Master, read_master};
 use crate::keys;
 
-/// Seals everything that hangs on the master key with the one in `file`, which is made if it is not there.
-pub(super) async fn replace(desk: &Desk, file: &Path) -> Result<Answer, Stop> {
-    let Master::Known(old) = &desk.configuration.master else {
-        return Err(Stop::no("there is no master key yet, and so none to replace"));
+/// Encrypts everything that depends on the master key with the key in `file`. Generates that key if the file does not
+/// exist.
+pub(super) async fn replace(installation: &Installation, file: &Path) -> Result<Answer, CommandError> {
+    let Master::Known(old) = &installation.configuration.master else {
+        return Err(CommandError::no("there is no master key yet, and so none to replace"));
     };
-    let new = if file.exists() { read_master(file) } else { keys::make(file) }.map_err(Stop::no)?;
+    let new = if file.exists() { read_master(file) } else { keys::make(file) }.map_err(CommandError::no)?;
     if *new == **old {
-        return Err(Stop::no(format!("{} holds the master key that is in use: name a new file", file.display())));
+        return Err(CommandError::no(format!(
+            "{} holds the master key that is in use: name a new file",
+            file.display()
+        )));
     }
-    let users = desk.users().await?;
+    let users = installation.users().await?;
     let mut resealed = 0;
     for user in &users {
         let keys = |master: &[u8; 32]| Box::new(Keys::derive(master, &[]));
         let act = UserAct::Reseal { before: keys(old), after: keys(&new) };
-        let done = ask(&user.sub, act, desk, None).await?.map_err(|refusal| words::of(&refusal, &user.sub))?;
+        let done = ask(&user.sub, act, installation, None).await?.map_err(|refusal| words::of(&refusal, &user.sub))?;
         resealed += u64::from(done.user.totp.is_some());
     }
-    if !desk.store.replace_master_fingerprint(fingerprint(old), fingerprint(&new)).await? {
-        return Err(Stop::no("another process replaced the master key at the same time; run `grantry check`"));
+    if !installation.store.replace_master_fingerprint(fingerprint(old), fingerprint(&new)).await? {
+        return Err(CommandError::no("another process replaced the master key at the same time; run `grantry check`"));
     }
     let text = format!(
         "Replaced the master key: {resealed} second factors are sealed with the new one, and the sessions and tokens of {} \
@@ -63,10 +68,10 @@ mod tests {
     const NOW: UnixTime = UnixTime(1_000);
     const OLD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
-    fn desk(store: &Arc<dyn Store>) -> Desk {
+    fn installation(store: &Arc<dyn Store>) -> Installation {
         let text = format!("issuer = \"https://a.example\"\n[store]\nurl = \"memory:\"\n[keys]\nmaster = \"{OLD}\"\n");
         let loaded = of_text("g.toml", text, Path::new("/nowhere"), &[]).expect("it is good");
-        Desk::new(loaded.configuration, Arc::clone(store))
+        Installation::new(loaded.configuration, Arc::clone(store))
     }
 
     #[tokio::test]
@@ -74,8 +79,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("new.key");
         let store: Arc<dyn Store> = Arc::new(Memory::default());
-        let desk = desk(&store);
-        desk.keys().await.unwrap();
+        let installation = installation(&store);
+        installation.keys().await.unwrap();
         for (at, name) in ["alice", "bob"].into_iter().enumerate() {
             let key = UserKey(i64::try_from(at).unwrap() + 1);
             let user = User {
@@ -85,8 +90,8 @@ mod tests {
             };
             store.commit([Write::PutUser(Box::new(user))].into()).await.unwrap();
         }
-        let enrolled = enrol(&desk, "alice", None).await.unwrap();
-        let answer = replace(&desk, &file).await.unwrap();
+        let enrolled = enrol(&installation, "alice", None).await.unwrap();
+        let answer = replace(&installation, &file).await.unwrap();
         assert_eq!((&answer.document["users"], &answer.document["second_factors"]), (&json!(2), &json!(1)));
         let new = read_master(&file).unwrap();
         assert_eq!(store.master_fingerprint().await, Ok(Some(fingerprint(&new))));
@@ -96,6 +101,6 @@ mod tests {
         assert_eq!(protocol::person::totp::base32(&seed), enrolled.base32.reveal());
         let bob = store.user_by_name("bob").await.unwrap().unwrap();
         assert!(alice.revoked_below > 0 && bob.revoked_below > 0, "whatever was issued has ended");
-        assert!(replace(&desk, &file).await.is_err(), "the old key is not the store's any more");
+        assert!(replace(&installation, &file).await.is_err(), "the old key is not the store's any more");
     }
 }

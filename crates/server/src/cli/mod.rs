@@ -1,6 +1,7 @@
-//! The command line. Each command is a file; each gives one [`Answer`], which is printed as text or as one JSON document.
+//! The command line. Each command is a file and returns one [`Answer`], which is printed as text or as one JSON
+//! document.
 //!
-//! Exit codes: 0 done, 1 the answer is no, 2 wrong usage.
+//! Exit codes: 0 for success, 1 for a failure or a negative answer, 2 for wrong usage.
 
 mod answer;
 mod bench;
@@ -10,12 +11,12 @@ pub(crate) mod client;
 mod configuration;
 mod confirm;
 mod db;
-mod desk;
 mod dialect;
 mod event;
 mod grant;
 mod init;
 pub(crate) mod input;
+mod installation;
 mod key;
 mod master;
 mod paging;
@@ -32,8 +33,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-pub use answer::{Answer, Stop};
-pub use desk::Desk;
+pub use answer::{Answer, CommandError};
+pub use installation::Installation;
 
 use crate::observe::sink;
 
@@ -55,7 +56,7 @@ SIGTERM, SIGQUIT or Ctrl-C ends it, after the requests in flight. SIGHUP reads t
 SIGUSR1 and SIGUSR2 do nothing. Logs go to standard error, or to log.file. Lines that cannot be written are lost and counted:
 the server goes on.";
 
-/// How long work that blocks may hold up the end of the process.
+/// How long the end of the process waits for blocking work.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 
 /// A self-hosted OAuth 2.x authorization server.
@@ -115,10 +116,10 @@ enum Command {
     Bench(bench::Bench),
 }
 
-/// Runs the command line to its end.
+/// Parses the arguments, runs the command, and prints its output.
 #[must_use]
 pub fn run() -> ExitCode {
-    // Every file that this process makes is for its owner alone, those that a library makes as well.
+    // Only the owner can access files that this process makes, including those that a library makes.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -126,7 +127,7 @@ pub fn run() -> ExitCode {
     };
     let is_json = arguments.json;
     let runtime = match arguments.command {
-        // A thread for each core; no other command has so much to do.
+        // Only these commands need a thread for each core.
         Command::Serve | Command::Demo(_) | Command::Bench(_) => {
             tokio::runtime::Builder::new_multi_thread().enable_all().build()
         }
@@ -134,10 +135,10 @@ pub fn run() -> ExitCode {
     };
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return answer::print_stop(&Stop::no(error.to_string()), is_json),
+        Err(error) => return answer::print_stop(&CommandError::no(error.to_string()), is_json),
     };
     let outcome = runtime.block_on(act(arguments));
-    // Work that blocks, such as a disk that does not answer, does not keep the process from ending.
+    // Blocking work, such as a disk that does not respond, must not keep the process from ending.
     runtime.shutdown_timeout(SHUTDOWN_MAX);
     let code = match outcome {
         Ok(answer) => answer::print(&answer, is_json),
@@ -147,9 +148,9 @@ pub fn run() -> ExitCode {
     code
 }
 
-/// Wrong usage, or a question for help.
+/// Prints a usage error, or the help that was asked for.
 fn refuse(error: &clap::Error) -> ExitCode {
-    // What cannot be printed has nobody who would read it.
+    // If printing fails, nobody can read the error either.
     let _ = error.print();
     let is_json = std::env::args_os().any(|word| word == "--json");
     if error.use_stderr() && is_json {
@@ -159,21 +160,21 @@ fn refuse(error: &clap::Error) -> ExitCode {
     ExitCode::from(if error.use_stderr() { answer::USAGE } else { answer::DONE })
 }
 
-async fn act(arguments: Arguments) -> Result<Answer, Stop> {
+async fn act(arguments: Arguments) -> Result<Answer, CommandError> {
     let config = arguments.config;
     match arguments.command {
         Command::Init(init) => init.run(),
         Command::Check => check::run(&config).await,
         Command::Serve => serve::run(&config).await,
         Command::Demo(demo) => demo.run(arguments.json).await,
-        Command::User(user) => user.run(&Desk::open(&config).await?).await,
-        Command::Client(client) => client.run(&Desk::open(&config).await?).await,
-        Command::Token(token) => token.run(&Desk::open(&config).await?).await,
-        Command::Grant(grant) => grant.run(&Desk::open(&config).await?).await,
-        Command::Event(event) => event.run(&Desk::open(&config).await?, arguments.json).await,
-        Command::Key(key) => key.run(&Desk::open(&config).await?).await,
+        Command::User(user) => user.run(&Installation::open(&config).await?).await,
+        Command::Client(client) => client.run(&Installation::open(&config).await?).await,
+        Command::Token(token) => token.run(&Installation::open(&config).await?).await,
+        Command::Grant(grant) => grant.run(&Installation::open(&config).await?).await,
+        Command::Event(event) => event.run(&Installation::open(&config).await?, arguments.json).await,
+        Command::Key(key) => key.run(&Installation::open(&config).await?).await,
         Command::Dialect(dialect) => dialect.run(&config),
-        Command::Work(work) => work.run(&Desk::open(&config).await?).await,
+        Command::Work(work) => work.run(&Installation::open(&config).await?).await,
         Command::Db(db) => db.run(&config).await,
         Command::Bench(bench) => bench.run().await,
     }

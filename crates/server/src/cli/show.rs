@@ -1,14 +1,14 @@
-//! Rows as JSON documents, and documents as text for people.
+//! Rows as JSON documents, and documents as text.
 
 use jiff::Timestamp;
 use protocol::client::registration::secret_digest;
 use protocol::client_setting;
-use protocol::model::{Client, Grant, Held, Personal, StoredSecret, User};
+use protocol::model::{Client, Grant, Personal, StoredSecret, User, WithOwners};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use serde_json::{Value, json};
 
-/// A time as RFC 3339 has it; `null` for one that never comes.
+/// Returns a time in the format of RFC 3339; `null` for [`UnixTime::NEVER`].
 pub(super) fn time(time: UnixTime) -> Value {
     if time == UnixTime::NEVER {
         return Value::Null;
@@ -16,7 +16,7 @@ pub(super) fn time(time: UnixTime) -> Value {
     Timestamp::from_second(time.0).map_or(Value::Null, |stamp| Value::String(stamp.to_string()))
 }
 
-/// A user, without secrets.
+/// Returns a user without secrets.
 pub(super) fn user(user: &User) -> Value {
     let mut shown = json!({
         "id": user.sub,
@@ -37,7 +37,7 @@ pub(super) fn user(user: &User) -> Value {
     shown
 }
 
-/// A client, without secrets. `uses` says when its secrets were last used.
+/// Returns a client without secrets. `uses` holds the last uses of its secrets.
 pub(super) fn client(client: &Client, owner: Option<&User>, uses: &[(Digest, UnixTime)]) -> Value {
     let secrets: Vec<Value> = client
         .secrets
@@ -65,13 +65,13 @@ pub(super) fn client(client: &Client, owner: Option<&User>, uses: &[(Digest, Uni
     shown
 }
 
-/// How the operator names a user again: the user name, else the e-mail address, else the id.
+/// Returns a name by which the operator can name the user: the user name, or the e-mail address, or the id.
 pub(super) fn name_of(user: &User) -> String {
     user.username.as_ref().or(user.email.as_ref()).unwrap_or(&user.sub).clone()
 }
 
-/// A personal access token, without its text.
-pub(super) fn personal(held: &Held<Personal>) -> Value {
+/// Returns a personal access token without its text.
+pub(super) fn personal(held: &WithOwners<Personal>) -> Value {
     let row = &held.row;
     json!({
         "id": row.id.0.to_string(),
@@ -85,8 +85,8 @@ pub(super) fn personal(held: &Held<Personal>) -> Value {
     })
 }
 
-/// A grant, without its tokens.
-pub(super) fn grant(held: &Held<Grant>, now: UnixTime) -> Value {
+/// Returns a grant without its tokens.
+pub(super) fn grant(held: &WithOwners<Grant>, now: UnixTime) -> Value {
     let row = &held.row;
     let is_dead = row.is_revoked || held.is_grant_revoked || now.is_past(row.expires_at);
     json!({
@@ -102,18 +102,18 @@ pub(super) fn grant(held: &Held<Grant>, now: UnixTime) -> Value {
     })
 }
 
-/// Does everything hold that a grant hangs on?
+/// The check that client and user of a grant are still valid.
 trait CheckNow {
     fn check_now(&self) -> bool;
 }
 
-impl CheckNow for Held<Grant> {
+impl CheckNow for WithOwners<Grant> {
     fn check_now(&self) -> bool {
         self.client.as_ref().is_some_and(|client| self.check(&client.dialect).is_ok())
     }
 }
 
-/// Columns of rows, aligned; `null` and empty values are a dash.
+/// Formats rows as aligned columns. `null` and empty values become a dash. `none` is the text without rows.
 pub(super) fn table(rows: &[Value], columns: &[&str], none: &str) -> String {
     if rows.is_empty() {
         return none.to_owned();
@@ -131,13 +131,13 @@ pub(super) fn table(rows: &[Value], columns: &[&str], none: &str) -> String {
     out
 }
 
-/// One row on a line of its own, for output that goes on and on and so has no width.
+/// Formats one row as a line, for continuous output whose column widths are unknown.
 pub(super) fn row(row: &Value, columns: &[&str]) -> String {
     let cells: Vec<String> = columns.iter().map(|name| cell(&row[*name])).collect();
     cells.join("  ")
 }
 
-/// A document as lines of name and value; what is absent is left out.
+/// Formats a document as lines of names and values. Absent values are left out.
 pub(super) fn lines(document: &Value) -> String {
     let Some(members) = document.as_object() else { return cell(document) };
     let width = members.keys().map(String::len).max().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `grantry token`: personal access tokens, which people make for scripts of their own.
+//! `grantry token`: personal access tokens.
 
 use clap::{Args, Subcommand};
 use protocol::client::registration;
@@ -9,8 +9,8 @@ use protocol::refusal::No;
 use protocol::resource::any_token::AnyToken;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Stop};
-use super::desk::{Desk, Rules};
+use super::answer::{Answer, CommandError};
+use super::installation::{Installation, Rules};
 use super::{input, show, words};
 
 #[derive(Debug, Subcommand)]
@@ -56,38 +56,39 @@ pub(super) struct Add {
 }
 
 impl Token {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         match self {
-            Self::Add(add) => add.run(desk).await,
-            Self::List { user } => list(user.as_deref(), desk).await,
-            Self::Revoke { token } => revoke(&token, desk).await,
+            Self::Add(add) => add.run(installation).await,
+            Self::List { user } => list(user.as_deref(), installation).await,
+            Self::Revoke { token } => revoke(&token, installation).await,
         }
     }
 }
 
 impl Add {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
-        let dialect = desk.dialect(self.dialect.as_deref())?.name.clone();
-        let policy = desk.configuration.policy(&dialect).ok_or_else(|| Stop::no("the dialect has no policy"))?;
+    async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
+        let dialect = installation.dialect(self.dialect.as_deref())?.name.clone();
+        let policy =
+            installation.configuration.policy(&dialect).ok_or_else(|| CommandError::no("the dialect has no policy"))?;
         let lifetime = match self.expires.as_deref() {
             None => Lifetime::Usual,
             Some(text) => Lifetime::Seconds(
                 crate::config::duration(text)
                     .filter(|seconds| *seconds > 0)
-                    .ok_or_else(|| Stop::usage(format!("--expires is a duration such as 30d, not `{text}`")))?,
+                    .ok_or_else(|| CommandError::usage(format!("--expires is a duration such as 30d, not `{text}`")))?,
             ),
         };
-        // The judge checks it again. Here it is told with its whole words.
+        // The judge checks the scope again. Here the error shows the whole word.
         if let Some(text) = &self.scope {
             registration::named_scope(text, policy).map_err(|(no, word)| match no {
                 No::ScopeNotOffered => words::of_scope(&word, policy),
-                _ => words::of_value(no, &word).unwrap_or_else(|| Stop::usage(no.row().text)),
+                _ => words::of_value(no, &word).unwrap_or_else(|| CommandError::usage(no.row().text)),
             })?;
         }
         let Self { user, name, scope, .. } = self;
         let call = MakePersonal { user, name, scope, lifetime };
-        let keys = desk.keys().await?;
-        let made = desk.ask(&call, Rules::of(policy).with_keys(&keys)).await?;
+        let keys = installation.keys().await?;
+        let made = installation.ask(&call, Rules::of(policy).with_keys(&keys)).await?;
         let (row, text) = made.map_err(|refusal| words::of(&refusal, &call.user))?;
         let document = json!({
             "token": text.reveal(),
@@ -104,27 +105,27 @@ impl Add {
     }
 }
 
-async fn list(user: Option<&str>, desk: &Desk) -> Result<Answer, Stop> {
+async fn list(user: Option<&str>, installation: &Installation) -> Result<Answer, CommandError> {
     let user = match user {
-        Some(name) => Some(desk.user(name).await?.key),
+        Some(name) => Some(installation.user(name).await?.key),
         None => None,
     };
-    let rows: Vec<Value> = desk.store.personals(user).await?.iter().map(show::personal).collect();
+    let rows: Vec<Value> = installation.store.personals(user).await?.iter().map(show::personal).collect();
     let columns = ["id", "user", "name", "dialect", "scope", "expires_at", "used_at"];
     let text = show::table(&rows, &columns, "There are no personal access tokens.");
     Ok(Answer::new(Value::Array(rows), text))
 }
 
-async fn revoke(token: &str, desk: &Desk) -> Result<Answer, Stop> {
+async fn revoke(token: &str, installation: &Installation) -> Result<Answer, CommandError> {
     if let Ok(id) = token.parse::<i64>() {
-        return revoke_personal(PersonalId(id), desk).await;
+        return revoke_personal(PersonalId(id), installation).await;
     }
     let text = if token == "-" { input::stdin("the token")? } else { protocol::secret::Secret::new(token) };
-    let keys = desk.keys().await?;
-    for policy in &desk.configuration.policies {
+    let keys = installation.keys().await?;
+    for policy in &installation.configuration.policies {
         let call = RevokeToken(AnyToken::read(text.reveal(), policy, &keys));
-        // A surface that does not know the token says nothing about the others.
-        let what = match desk.ask(&call, Rules::of(policy)).await? {
+        // Another surface may know the token.
+        let what = match installation.ask(&call, Rules::of(policy)).await? {
             Ok(Revoked::Personal(row)) => return Ok(revoked_personal(&row)),
             Ok(Revoked::Access) => "access token",
             Ok(Revoked::Grant) => "refresh token, with its grant",
@@ -132,12 +133,12 @@ async fn revoke(token: &str, desk: &Desk) -> Result<Answer, Stop> {
         };
         return Ok(Answer::new(json!({"is_revoked": true, "kind": what}), format!("Revoked the {what}.")));
     }
-    Err(Stop::no("no such token: it was never one of this server's, or is long gone"))
+    Err(CommandError::no("no such token: it was never one of this server's, or is long gone"))
 }
 
-async fn revoke_personal(id: PersonalId, desk: &Desk) -> Result<Answer, Stop> {
-    let done = desk.ask(&RevokePersonal(id), Rules::of(&desk.house_policy())).await?;
-    let row = done.map_err(|_| Stop::no(format!("no personal token `{}`: see `grantry token list`", id.0)))?;
+async fn revoke_personal(id: PersonalId, installation: &Installation) -> Result<Answer, CommandError> {
+    let done = installation.ask(&RevokePersonal(id), Rules::of(&installation.house_policy())).await?;
+    let row = done.map_err(|_| CommandError::no(format!("no personal token `{}`: see `grantry token list`", id.0)))?;
     Ok(revoked_personal(&row))
 }
 

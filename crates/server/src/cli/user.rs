@@ -1,4 +1,4 @@
-//! `grantry user`: people with an account.
+//! `grantry user`: accounts of users.
 
 mod link;
 mod second_factor;
@@ -16,11 +16,11 @@ use protocol::refusal::{No, Refusal};
 use serde_json::{Value, json};
 
 pub(crate) use self::second_factor::{Enrolled, enrol};
-use super::answer::{Answer, Stop};
+use super::answer::{Answer, CommandError};
 use super::checked::{attributes, checked_email, checked_id, checked_name, checked_username};
 use super::confirm::{self, Sure, counted};
-use super::desk::{Desk, Rules};
 use super::input::{Password, PasswordFrom};
+use super::installation::{Installation, Rules};
 use super::paging::Paging;
 use super::{show, words};
 
@@ -113,15 +113,17 @@ pub(super) struct Gone {
 
 impl Gone {
     /// Asks whoever sits at a terminal, and says what hangs on the account.
-    async fn ask(&self, verb: &str, how: &str, desk: &Desk) -> Result<(), Stop> {
+    async fn ask(&self, verb: &str, how: &str, installation: &Installation) -> Result<(), CommandError> {
         if !self.sure.is_asked() {
             return Ok(());
         }
-        let user = desk.user(&self.user).await?;
-        let applications = desk.store.applications(user.key, desk.now()).await?.len();
-        let (sessions, tokens) =
-            (desk.store.sessions(user.key).await?.len(), desk.store.personals(Some(user.key)).await?.len());
-        let owned = desk.store.clients(Some(user.key), None, OWNED_MAX).await?.len();
+        let user = installation.user(&self.user).await?;
+        let applications = installation.store.applications(user.key, installation.now()).await?.len();
+        let (sessions, tokens) = (
+            installation.store.sessions(user.key).await?.len(),
+            installation.store.personals(Some(user.key)).await?.len(),
+        );
+        let owned = installation.store.clients(Some(user.key), None, OWNED_MAX).await?.len();
         confirm::ask(&format!(
             "{verb} {} ({}){how}? The account has {}, {}, {} and {} of its own.",
             show::name_of(&user),
@@ -182,14 +184,14 @@ pub(super) struct SetAttribute {
 }
 
 impl SetAttribute {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         let (set, remove) = (attributes(&self.attributes)?, self.remove);
         let act = UserAct::SetAttributes { set, remove: remove.clone() };
-        let user = ask(&self.user, act, desk, None).await?.map_err(|refusal| match refusal.no {
+        let user = ask(&self.user, act, installation, None).await?.map_err(|refusal| match refusal.no {
             No::AttributeAbsent => {
                 let own = |name: &&String| refusal.value == Some(Quoted::new(name));
                 let name = remove.iter().find(own).map(String::as_str).unwrap_or_default();
-                Stop::no(format!("`{}` has no attribute `{name}`", self.user))
+                CommandError::no(format!("`{}` has no attribute `{name}`", self.user))
             }
             _ => words::of(&refusal, &self.user),
         })?;
@@ -199,54 +201,54 @@ impl SetAttribute {
 }
 
 impl User {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         match self {
-            Self::Add(add) => add.run(desk).await,
-            Self::List(paging) => list(&paging, desk).await,
-            Self::Set(set) => set.run(desk).await,
-            Self::Show(who) => link::show(&who.user, desk).await,
+            Self::Add(add) => add.run(installation).await,
+            Self::List(paging) => list(&paging, installation).await,
+            Self::Set(set) => set.run(installation).await,
+            Self::Show(who) => link::show(&who.user, installation).await,
             Self::Disable(gone) => {
-                gone.ask("Disable", "", desk).await?;
-                disable(&gone.user, desk).await
+                gone.ask("Disable", "", installation).await?;
+                disable(&gone.user, installation).await
             }
-            Self::Enable(who) => enable(&who.user, desk).await,
-            Self::Unlock(who) => unlock::unlock(&who.user, desk).await,
+            Self::Enable(who) => enable(&who.user, installation).await,
+            Self::Unlock(who) => unlock::unlock(&who.user, installation).await,
             Self::Delete(gone) => {
-                gone.ask("Delete", " for good", desk).await?;
-                delete(&gone.user, desk).await
+                gone.ask("Delete", " for good", installation).await?;
+                delete(&gone.user, installation).await
             }
-            Self::SetPassword(set) => set.run(desk).await,
-            Self::SetAttribute(set) => set.run(desk).await,
-            Self::Unlink(unlink) => unlink.run(desk).await,
-            Self::Totp(factor) => factor.run(desk).await,
+            Self::SetPassword(set) => set.run(installation).await,
+            Self::SetAttribute(set) => set.run(installation).await,
+            Self::Unlink(unlink) => unlink.run(installation).await,
+            Self::Totp(factor) => factor.run(installation).await,
         }
     }
 }
 
-/// Asks the judge of what the operator does with accounts.
+/// Judges a command about an account, and commits what is decided.
 pub(super) async fn ask(
     user: &str,
     act: UserAct,
-    desk: &Desk,
+    installation: &Installation,
     keys: Option<&Keys>,
-) -> Result<Result<UserDone, Refusal>, Stop> {
-    let (call, policy) = (UserCall { user: user.to_owned(), act }, desk.house_policy());
+) -> Result<Result<UserDone, Refusal>, CommandError> {
+    let (call, policy) = (UserCall { user: user.to_owned(), act }, installation.house_policy());
     let rules = Rules::of(&policy);
-    desk.ask(&call, keys.map_or(rules, |keys| rules.with_keys(keys))).await
+    installation.ask(&call, keys.map_or(rules, |keys| rules.with_keys(keys))).await
 }
 
-/// Does something with an account, and gives it as it is then.
-async fn done(user: &str, act: UserAct, desk: &Desk) -> Result<Arc<Row>, Stop> {
-    Ok(ask(user, act, desk, None).await?.map_err(|refusal| words::of(&refusal, user))?.user)
+/// As [`ask`], for a command that needs no keys. Returns the changed account.
+async fn done(user: &str, act: UserAct, installation: &Installation) -> Result<Arc<Row>, CommandError> {
+    Ok(ask(user, act, installation, None).await?.map_err(|refusal| words::of(&refusal, user))?.user)
 }
 
-/// Adds a person.
-pub(crate) async fn add(user: NewUser, desk: &Desk) -> Result<Arc<Row>, Stop> {
-    done("", UserAct::Add(user), desk).await
+/// Adds an account.
+pub(crate) async fn add(user: NewUser, installation: &Installation) -> Result<Arc<Row>, CommandError> {
+    done("", UserAct::Add(user), installation).await
 }
 
 impl Add {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         let email = self.email.as_deref().map(checked_email).transpose()?;
         let username = self.username.as_deref().map(checked_username).transpose()?;
         let fallback = username.clone().or_else(|| email.clone()).unwrap_or_default();
@@ -259,10 +261,10 @@ impl Add {
             email,
             username,
         };
-        let password = self.password.read(&mut desk.entropy())?;
+        let password = self.password.read(&mut installation.entropy())?;
         let generated = password.as_ref().filter(|own| own.is_generated).map(|own| own.text.clone());
         user.password = password.map(|own| own.text);
-        let user = add(user, desk).await?;
+        let user = add(user, installation).await?;
         let mut document = show::user(&user);
         let mut text = format!("Added {}.\n\n{}", show::name_of(&user), show::lines(&document));
         if let Some(password) = generated {
@@ -275,12 +277,12 @@ impl Add {
     }
 }
 
-async fn list(paging: &Paging, desk: &Desk) -> Result<Answer, Stop> {
+async fn list(paging: &Paging, installation: &Installation) -> Result<Answer, CommandError> {
     let after = match &paging.after {
-        Some(word) => Some(after(word, desk).await?),
+        Some(word) => Some(after(word, installation).await?),
         None => None,
     };
-    let found = desk.store.find_users(paging.search.as_deref(), after, paging.rows_max()).await?;
+    let found = installation.store.find_users(paging.search.as_deref(), after, paging.rows_max()).await?;
     let row = |user: &Arc<Row>| {
         let mut row = show::user(user);
         if paging.is_paged() {
@@ -297,42 +299,42 @@ async fn list(paging: &Paging, desk: &Desk) -> Result<Answer, Stop> {
 }
 
 /// The user behind whom a page begins.
-async fn after(word: &str, desk: &Desk) -> Result<UserKey, Stop> {
-    match (desk.store.user_by_name(word.trim()).await?, word.trim().parse()) {
+async fn after(word: &str, installation: &Installation) -> Result<UserKey, CommandError> {
+    match (installation.store.user_by_name(word.trim()).await?, word.trim().parse()) {
         (Some(user), _) => Ok(user.key),
         (None, Ok(key)) => Ok(UserKey(key)),
-        (None, Err(_)) => Err(Stop::usage(format!("--after is an id or the `cursor` of a row, not `{word}`"))),
+        (None, Err(_)) => Err(CommandError::usage(format!("--after is an id or the `cursor` of a row, not `{word}`"))),
     }
 }
 
-async fn disable(name: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let user = done(name, UserAct::Disable, desk).await?;
+async fn disable(name: &str, installation: &Installation) -> Result<Answer, CommandError> {
+    let user = done(name, UserAct::Disable, installation).await?;
     let text = format!("{} is disabled: all sessions ended, all tokens are dead.", show::name_of(&user));
     Ok(Answer::new(show::user(&user), text))
 }
 
-async fn enable(name: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let user = done(name, UserAct::Enable, desk).await?;
+async fn enable(name: &str, installation: &Installation) -> Result<Answer, CommandError> {
+    let user = done(name, UserAct::Enable, installation).await?;
     let text = format!("{} may sign in again. Earlier sessions and tokens stay dead.", show::name_of(&user));
     Ok(Answer::new(show::user(&user), text))
 }
 
-async fn delete(name: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let user = done(name, UserAct::Delete, desk).await?;
+async fn delete(name: &str, installation: &Installation) -> Result<Answer, CommandError> {
+    let user = done(name, UserAct::Delete, installation).await?;
     let text = format!("{} is deleted, with everything that hung on the account.", show::name_of(&user));
     Ok(Answer::new(json!({"id": user.sub, "is_deleted": true}), text))
 }
 
 impl SetPassword {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
-        // Somebody who mistyped the name should not have to type the password first.
-        desk.user(&self.user).await?;
-        let Some(Password { text: password, is_generated }) = self.password.read(&mut desk.entropy())? else {
-            return Err(Stop::usage(
+    async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
+        // Report a mistyped name before reading the password.
+        installation.user(&self.user).await?;
+        let Some(Password { text: password, is_generated }) = self.password.read(&mut installation.entropy())? else {
+            return Err(CommandError::usage(
                 "say where the password comes from: --password-stdin, --password-file FILE or --password-generate",
             ));
         };
-        let user = done(&self.user, UserAct::SetPassword(password.clone()), desk).await?;
+        let user = done(&self.user, UserAct::SetPassword(password.clone()), installation).await?;
         let mut document = show::user(&user);
         let mut text = format!("{} has a new password; all sessions ended, all tokens are dead.", show::name_of(&user));
         if is_generated {

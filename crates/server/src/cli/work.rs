@@ -1,4 +1,4 @@
-//! `grantry work`: the jobs that the server does beside answering requests.
+//! `grantry work`: lists, retries and drops the jobs that the server does in the background.
 
 use clap::{Args, Subcommand, ValueEnum};
 use protocol::line::{Changes, Write};
@@ -7,15 +7,15 @@ use protocol::time::UnixTime;
 use serde_json::{Map, Value, json};
 use store::{CommitError, JobChange, JobFilter};
 
-use super::answer::{Answer, Stop};
-use super::desk::{Desk, actor};
+use super::answer::{Answer, CommandError};
+use super::installation::{Installation, actor};
 use super::show;
 use crate::clock::Clock;
 use crate::entropy::Source;
 use crate::ids::Ids;
 use crate::work::jobs::TEST;
 
-/// Jobs that are listed unless `--limit` says otherwise.
+/// Default of `--limit`.
 const LIMIT: &str = "1000";
 const COLUMNS: [&str; 7] = ["id", "kind", "state", "attempts", "created_at", "due_at", "last_error"];
 
@@ -91,35 +91,39 @@ pub(super) struct Test {
 }
 
 impl Work {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         match self {
-            Self::List(list) => list.run(desk).await,
-            Self::Retry(one) => one.retry(desk).await,
-            Self::Drop(one) => one.drop(desk).await,
-            Self::Test(test) => test.run(desk).await,
+            Self::List(list) => list.run(installation).await,
+            Self::Retry(one) => one.retry(installation).await,
+            Self::Drop(one) => one.drop(installation).await,
+            Self::Test(test) => test.run(installation).await,
         }
     }
 }
 
 impl List {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         let state = self.state.map(|state| match state {
             State::Waiting => JobState::Waiting,
             State::Dead => JobState::Dead,
         });
         let filter = JobFilter { state, kind: self.kind, rows_max: self.limit };
-        let rows: Vec<Value> = desk.store.jobs(filter).await?.iter().map(document).collect();
+        let rows: Vec<Value> = installation.store.jobs(filter).await?.iter().map(document).collect();
         let text = show::table(&rows, &COLUMNS, "There are no such jobs.");
         Ok(Answer::new(Value::Array(rows), text))
     }
 }
 
 impl One {
-    async fn retry(self, desk: &Desk) -> Result<Answer, Stop> {
-        desk.check_clock().await?;
-        let (id, now) = (self.id, desk.now());
-        if !desk.store.change_job(JobId(id), JobChange::Retry { now }, event(EventKind::JobRetried, id, now)).await? {
-            return Err(Stop::no(format!(
+    async fn retry(self, installation: &Installation) -> Result<Answer, CommandError> {
+        installation.check_clock().await?;
+        let (id, now) = (self.id, installation.now());
+        if !installation
+            .store
+            .change_job(JobId(id), JobChange::Retry { now }, event(EventKind::JobRetried, id, now))
+            .await?
+        {
+            return Err(CommandError::no(format!(
                 "no job `{id}` that could be retried now: see `grantry work list`. If the job is listed, a server is doing it \
                  or was stopped while it did; try again in a minute"
             )));
@@ -128,29 +132,33 @@ impl One {
         Ok(Answer::new(json!({"id": id.to_string(), "is_due": true}), text))
     }
 
-    async fn drop(self, desk: &Desk) -> Result<Answer, Stop> {
+    async fn drop(self, installation: &Installation) -> Result<Answer, CommandError> {
         let id = self.id;
-        if !desk.store.change_job(JobId(id), JobChange::Drop, event(EventKind::JobDropped, id, desk.now())).await? {
-            return Err(Stop::no(format!("no job `{id}`: see `grantry work list`")));
+        if !installation
+            .store
+            .change_job(JobId(id), JobChange::Drop, event(EventKind::JobDropped, id, installation.now()))
+            .await?
+        {
+            return Err(CommandError::no(format!("no job `{id}`: see `grantry work list`")));
         }
         Ok(Answer::new(json!({"id": id.to_string(), "is_dropped": true}), format!("Job {id} was removed.")))
     }
 }
 
 impl Test {
-    async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
-        desk.check_clock().await?;
+    async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
+        installation.check_clock().await?;
         let mut document = Map::new();
         document.insert("by".to_owned(), Value::String(actor()));
         if self.fail {
             document.insert("fail".to_owned(), Value::Bool(true));
         }
         let id = new_id()?;
-        let job = Job::new(id, TEST, document, desk.now());
-        desk.store.commit(Changes::from(Write::Enqueue(Box::new(job)))).await.map_err(|error| match error {
-            CommitError::Fault(fault) => Stop::from(fault),
+        let job = Job::new(id, TEST, document, installation.now());
+        installation.store.commit(Changes::from(Write::Enqueue(Box::new(job)))).await.map_err(|error| match error {
+            CommitError::Fault(fault) => CommandError::from(fault),
             CommitError::Lost | CommitError::Behind(_) | CommitError::Taken(_) => {
-                Stop::no("another row has the ID that was drawn for this job; try again")
+                CommandError::no("another row has the ID that was drawn for this job; try again")
             }
         })?;
         let text =
@@ -166,13 +174,13 @@ fn event(kind: EventKind, id: i64, now: UnixTime) -> Event {
 }
 
 /// Draws the ID of a new job. The process number is random, as it is for all commands.
-fn new_id() -> Result<JobId, Stop> {
+fn new_id() -> Result<JobId, CommandError> {
     let drawn = Source::System.draw();
     let ids = Ids::new(u16::from_be_bytes([drawn[0], drawn[1]]), 0);
-    ids.reserve(Clock::System.now_ms()).map(JobId).map_err(|why| Stop::no(why.to_string()))
+    ids.reserve(Clock::System.now_ms()).map(JobId).map_err(|why| CommandError::no(why.to_string()))
 }
 
-/// A job as commands print it, without its document, which may hold an e-mail address or a link.
+/// Returns a job without its document, which may hold an e-mail address or a link.
 fn document(job: &Job) -> Value {
     json!({
         "id": job.id.0.to_string(), "kind": job.kind, "state": job.state.as_str(), "attempts": job.attempts,

@@ -17,6 +17,8 @@ pub struct Configuration {
     pub store_url: String,
     /// The master key, or the place where it will be created.
     pub master: Master,
+    /// The file with the master key, if the key has one.
+    pub master_file: Option<PathBuf>,
     /// The enabled dialects.
     pub dialects: Dialects,
     /// The policy of each dialect, including the operator's settings.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::file::{File, Value, Written};
 use super::files::loose;
 use super::options::{self, Kind, Row};
-use super::problem::{Place, Problem, distance, suggestion};
+use super::problem::{Position, Problem, distance, suggestion};
 
 /// A function that reads a file; replaced in tests.
 pub(super) type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -20,7 +20,7 @@ pub(super) fn overlay(
 ) {
     for (name, text) in variables {
         let Some(key) = name.strip_prefix("GRANTRY_") else { continue };
-        let place = Place::Variable(name.clone());
+        let place = Position::Variable(name.clone());
         let path = key.to_lowercase().replace("__", ".");
         // An option whose own name ends in `_file`, such as `keys.master_file`, takes precedence.
         let (row, text) = if let Some(row) = options::find(&path) {
@@ -44,7 +44,7 @@ pub(super) fn overlay(
             }
             continue;
         };
-        if let Place::Variable(other) = file.place(row.path) {
+        if let Position::Variable(other) = file.place(row.path) {
             let text = format!("both {other} and {name} set `{}`: keep one of them", row.path);
             problems.push(Problem::fault(place, text));
             continue;
@@ -106,7 +106,7 @@ fn is_of_kubernetes(words: &[String], value: &str) -> bool {
     has_service || has_port || is_port
 }
 
-fn convert(row: &Row, text: &str, place: &Place) -> Result<Value, String> {
+fn convert(row: &Row, text: &str, place: &Position) -> Result<Value, String> {
     match row.kind {
         Kind::Count(..) => {
             let number = text.trim().parse().map_err(|_| format!("`{}` must be a number", row.path))?;

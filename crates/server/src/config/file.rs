@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use toml::de::{DeTable, DeValue};
 
 use super::options::{self, Kind, Row};
-use super::problem::{Place, Problem, suggestion};
+use super::problem::{Position, Problem, suggestion};
 
 /// The written values, by the path of their option.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) struct File {
     /// The text of the file.
     pub(super) text: String,
     /// The names and positions of `[dialect.NAME]`. Their content is read by the dialect loader.
-    pub(super) dialects: Vec<(String, Place)>,
+    pub(super) dialects: Vec<(String, Position)>,
     /// True if the file is not valid TOML. Then no further problems are reported.
     pub(super) is_broken: bool,
     values: HashMap<&'static str, Written>,
@@ -28,7 +28,7 @@ pub(super) struct Written {
     /// The value. It has the kind of its option.
     pub(super) value: Value,
     /// The position.
-    pub(super) place: Place,
+    pub(super) place: Position,
 }
 
 /// A value.
@@ -41,7 +41,7 @@ pub(super) enum Value {
     /// Of [`Kind::Flag`].
     Flag(bool),
     /// Of [`Kind::Texts`].
-    Texts(Vec<(String, Place)>),
+    Texts(Vec<(String, Position)>),
 }
 
 /// Shows no content, because some values are secrets.
@@ -66,7 +66,7 @@ impl File {
         let (document, errors) = DeTable::parse_recoverable(&text);
         for error in &errors {
             let at = error.span().map_or(0, |span| span.start);
-            problems.push(Problem::fault(Place::of(name, &text, at), error.message().replace('\n', ", ")));
+            problems.push(Problem::fault(Position::of(name, &text, at), error.message().replace('\n', ", ")));
         }
         file.is_broken = !errors.is_empty();
         if !file.is_broken {
@@ -100,15 +100,15 @@ impl File {
 
     /// Returns the position for a problem with an option that is not written.
     #[must_use]
-    pub(super) fn place(&self, path: &str) -> Place {
-        self.written(path).map_or_else(|| Place::Whole(self.name.clone()), |written| written.place.clone())
+    pub(super) fn place(&self, path: &str) -> Position {
+        self.written(path).map_or_else(|| Position::Whole(self.name.clone()), |written| written.place.clone())
     }
 
     fn walk(&mut self, section: &str, table: &DeTable<'_>, text: &str, problems: &mut Vec<Problem>) {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
-            let key_place = Place::of(&self.name, text, key.span().start);
-            let place = Place::of(&self.name, text, value.span().start);
+            let key_place = Position::of(&self.name, text, key.span().start);
+            let place = Position::of(&self.name, text, value.span().start);
             let path = if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") };
             if path == "dialect" {
                 self.note_dialects(value.get_ref(), &place, text, problems);
@@ -135,14 +135,14 @@ impl File {
         }
     }
 
-    fn note_dialects(&mut self, value: &DeValue<'_>, place: &Place, text: &str, problems: &mut Vec<Problem>) {
+    fn note_dialects(&mut self, value: &DeValue<'_>, place: &Position, text: &str, problems: &mut Vec<Problem>) {
         let DeValue::Table(table) = value else {
             let found = kind_of(value);
             problems.push(Problem::fault(place.clone(), format!("`dialect` is {found}, it must be a table")));
             return;
         };
         for (name, _) in table {
-            let place = Place::of(&self.name, text, name.span().start);
+            let place = Position::of(&self.name, text, name.span().start);
             self.dialects.push((name.get_ref().to_string(), place));
         }
     }
@@ -162,7 +162,7 @@ impl File {
                 let mut texts = Vec::new();
                 for item in items {
                     let DeValue::String(one) = item.get_ref() else { return Err(wrong("a list of strings")) };
-                    texts.push((one.to_string(), Place::of(&self.name, text, item.span().start)));
+                    texts.push((one.to_string(), Position::of(&self.name, text, item.span().start)));
                 }
                 Ok(Value::Texts(texts))
             }

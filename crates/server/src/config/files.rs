@@ -45,11 +45,12 @@ pub(crate) fn plain(error: &std::io::Error) -> String {
 /// there is no file.
 ///
 /// A file of another user, such as root, may be readable by its group, because services are commonly given secrets that
-/// way.
+/// way. So may a file of root for root itself, if its group is not root's.
 pub(crate) fn loose(path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
-    let is_own = metadata.uid() == rustix::process::geteuid().as_raw();
+    let is_given = metadata.uid() == 0 && metadata.gid() != 0;
+    let is_own = metadata.uid() == rustix::process::geteuid().as_raw() && !is_given;
     let (forbidden, right) = if is_own { (0o077, "600") } else { (0o037, "640") };
     let mode = metadata.mode() & 0o777;
     let who = match (mode & 0o007 != 0, mode & 0o022 != 0) {

@@ -1,5 +1,5 @@
-//! The configuration. `file` holds what the operator wrote, `resolve` finds out what it means, and [`Configuration`] is the result.
-//! All problems are reported at once, each with its place.
+//! The configuration. `file` holds what the operator wrote, `resolve` finds out what it means, and [`Configuration`] is the
+//! result. All problems are reported at once, each with its place.
 //!
 //! Modules below [`crate::app`] import the module that they need, such as [`settings`], and not this one: `resolve` tries the
 //! operator's templates with the pages, which know [`crate::app::App`].
@@ -27,7 +27,7 @@ use std::path::Path;
 pub use accent::Accent;
 pub use configuration::{Configuration, Log, Master};
 pub use issuer::Issuer;
-pub use problem::{Place, Problem, suggestion};
+pub use problem::{Position, Problem, suggestion};
 pub use settings::{Fetch, Support};
 pub use surfaces::ALSO_READ_MEANING;
 pub use value::duration;
@@ -50,10 +50,11 @@ pub struct Loaded {
 /// All problems in the order of the file, including warnings.
 pub fn load(path: &Path, variables: &[(String, String)]) -> Result<Loaded, Vec<Problem>> {
     let name = path.display().to_string();
-    let text = read(path).map_err(|cause| vec![Problem::fault(Place::Whole(name.clone()), missing(&name, &cause))])?;
+    let text =
+        read(path).map_err(|cause| vec![Problem::fault(Position::Whole(name.clone()), missing(&name, &cause))])?;
     let mut problems = Vec::new();
     if let Some(text) = loose(path) {
-        problems.push(Problem::warning(Place::Whole(name.clone()), text));
+        problems.push(Problem::warning(Position::Whole(name.clone()), text));
     }
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     finish(&name, text, &folder, variables, problems)

@@ -10,7 +10,7 @@ pub enum Kind {
     Secret,
     /// A file or folder. Relative paths start at the folder of the configuration file.
     Path,
-    /// One of these words.
+    /// A string from this list.
     Word(&'static [&'static str]),
     /// A list of strings.
     Texts,

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The position of a problem.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum Position {
     /// A position in a file.
     File {
         /// The file name, as the operator gave it.
@@ -20,7 +20,7 @@ pub enum Place {
     Whole(String),
 }
 
-impl Place {
+impl Position {
     /// Returns the position of a byte offset in a file's text.
     #[must_use]
     pub fn of(file: &str, text: &str, at: usize) -> Self {
@@ -33,7 +33,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { file, line, column } => write!(f, "{file}:{line}:{column}"),
@@ -43,11 +43,11 @@ impl fmt::Display for Place {
     }
 }
 
-/// One problem or warning.
+/// A problem or warning.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// Where.
-    pub place: Place,
+    /// The position of the problem.
+    pub place: Position,
     /// True for a warning, with which the server still starts.
     pub is_warning: bool,
     /// The message, with the next step if it is not obvious.
@@ -57,13 +57,13 @@ pub struct Problem {
 impl Problem {
     /// Makes a problem that prevents the server from starting.
     #[must_use]
-    pub fn fault(place: Place, text: impl Into<String>) -> Self {
+    pub fn fault(place: Position, text: impl Into<String>) -> Self {
         Self { place, is_warning: false, text: text.into() }
     }
 
     /// Makes a warning.
     #[must_use]
-    pub fn warning(place: Place, text: impl Into<String>) -> Self {
+    pub fn warning(place: Position, text: impl Into<String>) -> Self {
         Self { place, is_warning: true, text: text.into() }
     }
 }
@@ -126,8 +126,8 @@ mod tests {
 
     #[test]
     fn a_place_is_counted_in_lines_and_characters() {
-        assert_eq!(Place::of("x", "ab\ncä=1", 6).to_string(), "x:2:3");
-        assert_eq!(Place::of("x", "", 9).to_string(), "x:1:1");
+        assert_eq!(Position::of("x", "ab\ncä=1", 6).to_string(), "x:2:3");
+        assert_eq!(Position::of("x", "", 9).to_string(), "x:1:1");
     }
 
     #[test]

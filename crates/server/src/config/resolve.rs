@@ -13,7 +13,7 @@ use super::configuration::{Configuration, Master};
 use super::file::File;
 use super::files::{beside, loose, read};
 use super::issuer::Issuer;
-use super::problem::{Place, Problem, suggestion};
+use super::problem::{Position, Problem, suggestion};
 use super::resolver::Resolver;
 use super::settings::{Fetch, GOOGLE, Limits, Listen, Settings, TlsFiles};
 use super::surfaces::{self, Wanted};
@@ -26,7 +26,7 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     let listen = read.listen("listen");
     let admin_listen = read.admin_listen();
     let store_url = read.store_url();
-    let master = read.master(&store_url);
+    let (master, master_file) = read.master(&store_url).unzip();
     let tls = read.tls();
     let (trusted, proxy_header) = (read.networks("proxy.trusted"), read.proxy_header());
     let brand = read.brand();
@@ -49,7 +49,17 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     surfaces::let_read(&mut policies, &dialects, also_read, read.problems);
     read.warn_of_assertions(&policies, google.as_ref());
     (settings.fetch, settings.google) = (fetch, google);
-    Some(Configuration { settings, store_url, master: master?, dialects, policies, log })
+    let (master, master_file) = (master?, master_file.flatten());
+    Some(Configuration { settings, store_url, master, master_file, dialects, policies, log })
+}
+
+/// Says how a master key comes to a file that is not there.
+fn way_to_a_key(file: &Path) -> String {
+    format!(
+        "Put the key back from where you keep a copy. If a backup has the key, take it from there: `grantry db restore BACKUP \
+         --passphrase-file FILE --master-file {}`. For a new installation, `grantry init` in an empty folder makes a key",
+        file.display()
+    )
 }
 
 impl Resolver<'_> {
@@ -162,21 +172,22 @@ impl Resolver<'_> {
         }
     }
 
-    fn master(&mut self, store_url: &str) -> Option<Master> {
-        let (path, text) = if let Some(text) = self.text("keys.master") {
+    /// The master key, and its file if it has one.
+    fn master(&mut self, store_url: &str) -> Option<(Master, Option<PathBuf>)> {
+        let (path, text, file) = if let Some(text) = self.text("keys.master") {
             if self.file.written("keys.master_file").is_some() {
                 self.fault("keys.master", "both `keys.master` and `keys.master_file` are there: keep one of them");
             }
-            if matches!(self.file.place("keys.master"), Place::File { .. }) {
+            if matches!(self.file.place("keys.master"), Position::File { .. }) {
                 let text = "the master key is in the configuration itself; `keys.master_file` keeps it apart";
                 self.warn("keys.master", text);
             }
-            ("keys.master", Ok(text))
+            ("keys.master", Ok(text), None)
         } else {
             let path = "keys.master_file";
             let file = match (self.path(path), store_url.strip_prefix("sqlite:")) {
                 (Some(file), _) => file,
-                (None, None) if store_url == "memory:" => return Some(Master::Fleeting),
+                (None, None) if store_url == "memory:" => return Some((Master::Fleeting, None)),
                 (None, None) => {
                     let text = "with PostgreSQL the master key has no place of its own: name one in `keys.master_file`; \
                                 every node needs the same key";
@@ -186,7 +197,7 @@ impl Resolver<'_> {
                 (None, Some(database)) => {
                     let file = PathBuf::from(format!("{database}.key"));
                     if !file.exists() {
-                        return Some(Master::Absent(file));
+                        return Some((Master::Absent(file.clone()), Some(file)));
                     }
                     file
                 }
@@ -194,10 +205,12 @@ impl Resolver<'_> {
             if let Some(text) = loose(&file) {
                 self.warn(path, text);
             }
-            (path, read(&file))
+            let text = read(&file)
+                .map_err(|text| if file.exists() { text } else { format!("{text}. {}", way_to_a_key(&file)) });
+            (path, text, Some(file))
         };
         match text.and_then(|text| value::master(&text)) {
-            Ok(key) => Some(Master::Known(key)),
+            Ok(key) => Some((Master::Known(key), file)),
             Err(text) => {
                 self.fault(path, format!("the master key cannot be used: {text}"));
                 None
@@ -226,7 +239,7 @@ impl Resolver<'_> {
     }
 
     fn dialects(&mut self, issuer: Option<&Issuer>) -> Option<Dialects> {
-        let mut enable: Vec<(String, Place)> = Vec::new();
+        let mut enable: Vec<(String, Position)> = Vec::new();
         for (name, place) in self.texts("dialects.enable") {
             if enable.iter().any(|(own, _)| *own == name) {
                 self.problems.push(Problem::fault(place, format!("`{name}` is listed twice")));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::file::{File, Value};
 use super::files::{beside, plain};
 use super::options::{self, Kind, Otherwise};
-use super::problem::{Place, Problem, suggestion};
+use super::problem::{Position, Problem, suggestion};
 use super::value;
 
 /// Reads single options.
@@ -33,7 +33,7 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn texts(&self, path: &str) -> Vec<(String, Place)> {
+    pub(super) fn texts(&self, path: &str) -> Vec<(String, Position)> {
         match (self.file.written(path).map(|written| &written.value), row(path).default) {
             (Some(Value::Texts(texts)), _) => texts.clone(),
             (_, Otherwise::Texts(texts)) => {

@@ -22,55 +22,57 @@ pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for
 pub struct Settings {
     /// The one public base URL, without a slash at its end.
     pub issuer: String,
-    /// Where the public is answered.
+    /// The address on which the server listens for public requests.
     pub listen: Listen,
-    /// Where the operator's machines are answered; `None` is nowhere.
+    /// The address on which the server listens for the operator's health checks and metrics; `None` for no such
+    /// address.
     pub admin_listen: Option<Listen>,
-    /// Certificate and key; without them, connections are not encrypted here.
+    /// The TLS certificate and key; `None` if the server does not terminate TLS.
     pub tls: Option<TlsFiles>,
     /// The networks of the trusted proxies.
     pub trusted: Vec<IpNet>,
     /// The one header in which a trusted proxy names the client.
     pub proxy_header: HeaderName,
-    /// What the pages look like.
+    /// The look of the pages.
     pub brand: Brand,
-    /// May people register applications and make personal tokens by themselves?
+    /// True if users may register applications and make personal access tokens on the developer pages.
     pub has_developer_pages: bool,
     /// The names that no self-registered application may have or imitate.
     pub reserved_names: Arc<ReservedNames>,
-    /// How old a sealing key gets before another one takes over, in seconds.
+    /// Age in seconds at which a sealing key is replaced.
     pub keys_rotate_every_s: u64,
-    /// How long audit events are kept, in seconds.
+    /// Retention of audit events in seconds.
     pub audit_keep_s: u64,
     /// Limits of connections and requests.
     pub limits: Limits,
-    /// Cores that may be busy with passwords.
+    /// Number of threads that hash passwords.
     pub slow_workers: usize,
     /// The settings of outgoing requests.
     pub fetch: Fetch,
-    /// The issuer elsewhere whose word about people is taken, if there is one.
+    /// The upstream identity provider, if one is configured.
     pub google: Option<Google>,
 }
 
 /// The issuer identifier of Google itself.
 pub const GOOGLE: &str = "https://accounts.google.com";
 
-/// Google, or whoever stands in for it.
+/// The upstream identity provider: Google, or another one in its place.
 #[derive(Clone, Debug)]
 pub struct Google {
-    /// Its issuer identifier.
+    /// The issuer identifier of the identity provider.
     pub issuer: String,
-    /// What this server is called there.
+    /// The client identifier of this server at the identity provider.
     pub client_id: String,
-    /// How this server proves itself there. Without one ID tokens can be verified, and nobody can be sent there.
+    /// The client secret of this server at the identity provider. Without it, ID tokens can be verified, but users
+    /// cannot sign in on the pages.
     pub client_secret: Option<Secret>,
-    /// Whose first sign-in makes an account here.
+    /// The users for whom the first sign-in makes an account on this server.
     pub sign_up: SignUp,
 }
 
 impl Google {
-    /// True if the issuer honours `prompt=login` and `max_age`, and says in `auth_time` when it authenticated somebody
-    /// (OpenID Connect Core §2 and §3.1.2.1). Google does neither, and takes no word for `prompt` but those that it lists.
+    /// Returns true if the identity provider honours `prompt=login` and `max_age`, and sends `auth_time` (OpenID
+    /// Connect Core §2 and §3.1.2.1). Google does neither, and refuses unknown values of `prompt`.
     #[must_use]
     pub fn is_dating(&self) -> bool {
         self.issuer != GOOGLE
@@ -89,9 +91,9 @@ pub enum Listen {
 /// A socket in the file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnixSocket {
-    /// Where it is.
+    /// The path of the socket.
     pub path: PathBuf,
-    /// Who may connect: the mode of the file.
+    /// The mode of the file, which determines who may connect.
     pub mode: u32,
 }
 
@@ -104,16 +106,16 @@ impl std::fmt::Display for Listen {
     }
 }
 
-/// Where certificate and key are, in PEM.
+/// The files with the TLS certificate and its key, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The certificate, followed by those that lead to the root.
+    /// The file with the certificate, followed by the intermediate certificates.
     pub cert: PathBuf,
-    /// Its private key.
+    /// The file with the private key.
     pub key: PathBuf,
 }
 
-/// What the pages look like.
+/// The look of the pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brand {
     /// The provider's name.
@@ -124,7 +126,7 @@ pub struct Brand {
     pub accent: Accent,
     /// A link to help.
     pub support: Option<Support>,
-    /// Templates that take the place of shipped ones: file names and texts.
+    /// Templates that replace shipped ones: file names and texts.
     pub templates: Vec<(String, String)>,
 }
 
@@ -146,36 +148,37 @@ pub struct Support {
 /// The settings of outgoing requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fetch {
-    /// Private addresses, as host:port, that may be called nevertheless.
+    /// Private addresses, as `host:port`, to which requests are allowed.
     pub allow: Vec<String>,
     /// A file with additional certificate authorities, in PEM.
     pub ca_file: Option<PathBuf>,
 }
 
-/// Limits of connections and requests: everything has one.
+/// Limits of connections and requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Open connections.
+    /// Maximum number of open connections.
     pub connections_max: usize,
-    /// From the first byte of a request, or from the beginning of a connection, until its headers are there.
+    /// Time limit for the headers of a request, from its first byte or from the beginning of the connection.
     pub header_time: Duration,
-    /// Without a request, after which a connection is closed.
+    /// Time after which a connection without a request is closed.
     pub idle_time: Duration,
-    /// For the body to arrive.
+    /// Time limit for the body of a request.
     pub body_time: Duration,
-    /// For the whole answer.
+    /// Time limit for handling a request.
     pub request_time: Duration,
-    /// For everything in flight when the server is told to end.
+    /// Time limit for the requests in progress when the server ends.
     pub drain_time: Duration,
-    /// Length of a body.
+    /// Maximum length of a body in bytes.
     pub body_bytes_max: usize,
-    /// Length of the headers of a request, all together.
+    /// Maximum total length of the headers of a request in bytes.
     pub header_bytes_max: usize,
-    /// Number of headers of a request.
+    /// Maximum number of headers of a request.
     pub headers_max: usize,
-    /// Open connections of one client address; `None` is a tenth of `connections_max`, and at least 100.
+    /// Maximum number of open connections of one client address. `None` for a tenth of `connections_max`, but at least
+    /// 100.
     pub connections_per_address_max: Option<usize>,
-    /// Requests at once on one HTTP/2 connection.
+    /// Maximum number of concurrent requests on one HTTP/2 connection.
     pub streams_max: u32,
 }
 
@@ -198,7 +201,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Open connections of one client address. Browsers open six, and API servers some dozens.
+    /// Returns the maximum number of open connections of one client address. Browsers open six, and API servers some
+    /// dozens.
     #[must_use]
     pub fn connections_per_address(&self) -> usize {
         self.connections_per_address_max.unwrap_or_else(|| (self.connections_max / 10).max(100))
@@ -206,7 +210,7 @@ impl Limits {
 }
 
 impl Settings {
-    /// Settings for an issuer, with everything else as it is when nobody says otherwise.
+    /// Returns the default settings for an issuer.
     #[must_use]
     pub fn new(issuer: &str) -> Self {
         Self {
@@ -222,20 +226,20 @@ impl Settings {
             keys_rotate_every_s: 30 * 86_400,
             audit_keep_s: store::EVENT_KEPT_S,
             limits: Limits::default(),
-            // One core is left for those who wait for a token, where there is more than one.
+            // Leave one core for other requests, if there is more than one.
             slow_workers: std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)),
             fetch: Fetch::default(),
             google: None,
         }
     }
 
-    /// Is the public reached by https? Cookies are then `Secure`.
+    /// Returns true if the issuer is https. Cookies are then `Secure`.
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.issuer.starts_with("https://")
     }
 
-    /// The path below which everything of the issuer's is: empty, or `/auth` for `https://example.com/auth`.
+    /// Returns the path of the issuer, below which all pages are: empty, or `/auth` for `https://example.com/auth`.
     #[must_use]
     pub fn base_path(&self) -> &str {
         let rest = self.issuer.split_once("://").map_or("", |(_, rest)| rest);

@@ -9,7 +9,7 @@ use protocol::endpoint::Endpoint;
 use protocol::policy::{AlsoRead, LockoutPolicy, Policy, SessionPolicy};
 
 use super::files::read;
-use super::problem::{Place, Problem, suggestion};
+use super::problem::{Position, Problem, suggestion};
 use super::settings::Settings;
 
 /// The explanation of `dialects.also_read` for the operator.
@@ -19,7 +19,7 @@ pub const ALSO_READ_MEANING: &str = "Its introspection and userinfo addresses al
 /// The options about dialects.
 pub(super) struct Wanted<'a> {
     /// The names of enabled dialects, with their positions.
-    pub(super) enable: &'a [(String, Place)],
+    pub(super) enable: &'a [(String, Position)],
     /// The operator's folder of dialects.
     pub(super) folder: Option<&'a Path>,
     /// The waivers that the operator accepts.
@@ -99,7 +99,7 @@ fn own_names(folder: Option<&Path>) -> Vec<String> {
 
 fn converted(problem: dialect::Problem) -> Problem {
     let dialect::Problem { file, line, column, text } = problem;
-    Problem::fault(Place::File { file, line, column }, text)
+    Problem::fault(Position::File { file, line, column }, text)
 }
 
 /// The rules of each surface: those of its dialect, and what the operator decides for all of them.
@@ -123,13 +123,13 @@ pub(super) fn policies(
 pub(super) struct Pair {
     reader: String,
     home: String,
-    place: Place,
+    place: Position,
 }
 
 /// Reads `dialects.also_read`, such as `"standard reads paced"`. Both surfaces must be enabled.
 pub(super) fn pairs(
-    written: Vec<(String, Place)>,
-    enable: &[(String, Place)],
+    written: Vec<(String, Position)>,
+    enable: &[(String, Position)],
     problems: &mut Vec<Problem>,
 ) -> Vec<Pair> {
     let mut pairs: Vec<Pair> = Vec::new();
@@ -145,7 +145,7 @@ pub(super) fn pairs(
     pairs
 }
 
-fn pair<'t>(text: &'t str, enable: &[(String, Place)]) -> Result<(&'t str, &'t str), String> {
+fn pair<'t>(text: &'t str, enable: &[(String, Position)]) -> Result<(&'t str, &'t str), String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let &[reader, "reads", home] = &words[..] else {
         return Err(format!("`dialects.also_read` has {text:?}, it must be such as \"standard reads paced\""));

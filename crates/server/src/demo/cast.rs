@@ -1,4 +1,5 @@
-//! Who is in the demo: two people, three applications of the standard dialect, and one of each other.
+//! The accounts and applications of the demo: two users, three applications of the standard dialect, and one of each
+//! other dialect.
 
 use protocol::client_setting::{Proposal, Setting};
 use protocol::model::Client;
@@ -11,26 +12,26 @@ use super::surfaces::{self, Example};
 use crate::cli::client::{Add, AddOptions, Added};
 use crate::cli::input::generated_password;
 use crate::cli::user;
-use crate::cli::{Desk, Stop};
+use crate::cli::{CommandError, Installation};
 
-/// Everybody.
+/// All accounts and applications of the demo.
 #[derive(Debug)]
 pub(super) struct Cast {
     pub(super) alice: Person,
     pub(super) bob: Person,
-    /// Bob's second factor.
+    /// The second factor of Bob.
     pub(super) factor: user::Enrolled,
     /// The sample site: a confidential web application.
     pub(super) web: Registered,
-    /// A program on somebody's own machine: a public client.
+    /// The sample command line: a public client.
     pub(super) cli: Client,
-    /// An API that asks what tokens are worth.
+    /// The sample API: a protected resource that introspects tokens.
     pub(super) api: Registered,
     /// An application of each other dialect.
     pub(super) surfaces: Vec<Example>,
 }
 
-/// Somebody with an account.
+/// A user of the demo.
 #[derive(Debug)]
 pub(super) struct Person {
     pub(super) username: &'static str,
@@ -45,11 +46,11 @@ pub(super) struct Registered {
 }
 
 impl Cast {
-    /// Puts everybody into a fresh store.
-    pub(super) async fn create(desk: &Desk, ports: &Ports) -> Result<Self, Stop> {
-        let alice = person(desk, "alice", "Alice Doe").await?;
-        let bob = person(desk, "bob", "Bob Roe").await?;
-        let factor = user::enrol(desk, "bob", None).await?;
+    /// Adds the accounts and applications to a new store.
+    pub(super) async fn create(installation: &Installation, ports: &Ports) -> Result<Self, CommandError> {
+        let alice = person(installation, "alice", "Alice Doe").await?;
+        let bob = person(installation, "bob", "Bob Roe").await?;
+        let factor = user::enrol(installation, "bob", None).await?;
         let callback = format!("{}/callback", ports.site_url());
         let web = Add {
             settings: AddOptions(Proposal::of([
@@ -80,14 +81,14 @@ impl Cast {
             id: Some("sample-api".to_owned()),
             ..Add::default()
         };
-        let (web, api) = (registered(web, desk).await?, registered(api, desk).await?);
-        let (cli, surfaces) = (cli.add(desk).await?.client, surfaces::register(desk, ports).await?);
+        let (web, api) = (registered(web, installation).await?, registered(api, installation).await?);
+        let (cli, surfaces) = (cli.add(installation).await?.client, surfaces::register(installation, ports).await?);
         Ok(Self { alice, bob, factor, web, cli, api, surfaces })
     }
 }
 
-async fn person(desk: &Desk, username: &'static str, name: &str) -> Result<Person, Stop> {
-    let password = generated_password(&mut desk.entropy());
+async fn person(installation: &Installation, username: &'static str, name: &str) -> Result<Person, CommandError> {
+    let password = generated_password(&mut installation.entropy());
     let links = json!([{"title": "RFC 6749", "url": "https://www.rfc-editor.org/rfc/rfc6749"}]);
     let user = NewUser {
         email: Some(format!("{username}@example.com")),
@@ -98,12 +99,12 @@ async fn person(desk: &Desk, username: &'static str, name: &str) -> Result<Perso
         attributes: [("links".to_owned(), links)].into_iter().collect(),
         ..NewUser::default()
     };
-    user::add(user, desk).await?;
+    user::add(user, installation).await?;
     Ok(Person { username, password })
 }
 
-async fn registered(add: Add, desk: &Desk) -> Result<Registered, Stop> {
-    let Added { client, secret, .. } = add.add(desk).await?;
-    let secret = secret.ok_or_else(|| Stop::no("a confidential client has a secret"))?;
+async fn registered(add: Add, installation: &Installation) -> Result<Registered, CommandError> {
+    let Added { client, secret, .. } = add.add(installation).await?;
+    let secret = secret.ok_or_else(|| CommandError::no("a confidential client has a secret"))?;
     Ok(Registered { client, secret })
 }

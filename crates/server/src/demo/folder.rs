@@ -1,33 +1,35 @@
-//! The demo's folder: fresh each time. Only what a demo made is removed, and only from a folder that a demo made.
+//! The folder of the demo, which is emptied at each start. Only files that a demo made are removed, and only from a
+//! folder that a demo made.
 
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::cli::Stop;
+use crate::cli::CommandError;
 use crate::config::plain;
 
-/// Says that a folder is a demo's. It is locked while the demo runs.
+/// Name of the file that marks the folder of a demo. The file is locked while the demo runs.
 const MARKER: &str = ".grantry-demo";
-/// All that a demo makes.
+/// Names of the files that a demo makes.
 const FILES: &[&str] = &["grantry.toml", "grantry.db", "grantry.db-wal", "grantry.db-shm", "grantry.db.key"];
 
-/// A folder that belongs to this demo for as long as it runs.
+/// The folder of a running demo.
 #[derive(Debug)]
 pub(super) struct Folder {
     pub(super) path: PathBuf,
-    /// Holds the lock.
+    /// The marker file, which is locked as long as it is open.
     _marker: File,
 }
 
 impl Folder {
-    /// Makes the folder, or empties it of what an earlier demo made.
-    pub(super) fn fresh(path: &Path) -> Result<Self, Stop> {
-        let cannot = |what: &Path, error: &std::io::Error| Stop::no(format!("{}: {}", what.display(), plain(error)));
+    /// Creates the folder, or removes the files of an earlier demo from it.
+    pub(super) fn fresh(path: &Path) -> Result<Self, CommandError> {
+        let cannot =
+            |what: &Path, error: &std::io::Error| CommandError::no(format!("{}: {}", what.display(), plain(error)));
         std::fs::create_dir_all(path).map_err(|error| cannot(path, &error))?;
         let marker = path.join(MARKER);
         if !marker.exists() && FILES.iter().any(|name| path.join(name).exists()) {
-            return Err(Stop::no(format!(
+            return Err(CommandError::no(format!(
                 "{} holds files that no demo made; name another folder with --dir",
                 path.display()
             )));
@@ -38,7 +40,7 @@ impl Folder {
         let opened = options.create(true).truncate(false).write(true).open(&marker);
         let mut file = opened.map_err(|error| cannot(&marker, &error))?;
         if file.try_lock().is_err() {
-            return Err(Stop::no(format!(
+            return Err(CommandError::no(format!(
                 "another demo is running in {}: stop it, or name another folder with --dir",
                 path.display()
             )));
@@ -57,15 +59,15 @@ impl Folder {
         Ok(Self { path: path.to_path_buf(), _marker: file })
     }
 
-    /// Writes a file that only its owner can read, and gives its path.
-    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, Stop> {
+    /// Writes a file that only its owner can read, and returns its path.
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, CommandError> {
         let path = self.path.join(name);
         let mut options = File::options();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let written = options.open(&path).and_then(|mut file| file.write_all(text.as_bytes()));
-        written.map_err(|error| Stop::no(format!("{}: {}", path.display(), plain(&error))))?;
+        written.map_err(|error| CommandError::no(format!("{}: {}", path.display(), plain(&error))))?;
         Ok(path)
     }
 }

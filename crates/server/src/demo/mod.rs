@@ -1,5 +1,5 @@
-//! `grantry demo`: everything at once and nothing to configure. A fresh database, two people, an application of every
-//! dialect, the server, and a small sample site that is a client of it.
+//! `grantry demo`: runs everything without configuration. It makes a new database with two users and an application for
+//! every dialect, and runs the server and a small sample site that is a client of the server.
 
 mod cast;
 mod folder;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::sync::watch;
 
-use crate::cli::{Answer, Desk, Stop};
+use crate::cli::{Answer, CommandError, Installation};
 use crate::config::settings::Listen;
 use crate::config::{self, Configuration, Log};
 use crate::http::accept;
@@ -53,32 +53,33 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// Runs the demo until it is told to end.
-    pub(crate) async fn run(self, is_json: bool) -> Result<Answer, Stop> {
-        // The demo accepts every waiver that there is, and says so in its configuration.
-        let signals = Signals::listen().map_err(|error| Stop::from(ServeError::Signals(error)))?;
-        log::start(&Log { level: "warn,waivers=off".to_owned(), is_json: false, file: None }).map_err(Stop::no)?;
+    /// Runs the demo until a signal ends it.
+    pub(crate) async fn run(self, is_json: bool) -> Result<Answer, CommandError> {
+        // The demo accepts every waiver. Its configuration lists them.
+        let signals = Signals::listen().map_err(|error| CommandError::from(ServeError::Signals(error)))?;
+        log::start(&Log { level: "warn,waivers=off".to_owned(), is_json: false, file: None })
+            .map_err(CommandError::no)?;
         let folder = Folder::fresh(&self.dir)?;
         let ports = Ports::find(self.port, self.site_port, self.admin_port)?;
         let config = folder.write("grantry.toml", &configuration_text(&ports))?;
-        let cast = Cast::create(&desk(&config).await?, &ports).await?;
+        let cast = Cast::create(&installation(&config).await?, &ports).await?;
         let app = serve::open(configuration(&config)?).await?;
 
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], ports.site));
-        let listener = Listener::bind(&Listen::Tcp(address)).map_err(|error| Stop::no(error.to_string()))?;
-        let site = Arc::new(SampleSite::new(&cast, &ports).map_err(Stop::no)?);
+        let listener = Listener::bind(&Listen::Tcp(address)).map_err(|error| CommandError::no(error.to_string()))?;
+        let site = Arc::new(SampleSite::new(&cast, &ports).map_err(CommandError::no)?);
         let (end, ending) = watch::channel(false);
         let open = tokio::spawn(accept::serve(listener, None, site, ending));
         let served = serve::run(app, signals, |_| printed::print(&cast, &ports, &folder, is_json)).await;
-        // The sample site may be gone already; then there is nobody to tell.
+        // Sending fails if the sample site has ended already.
         let _ = end.send(true);
-        open.await.map_err(|error| Stop::no(error.to_string()))?;
+        open.await.map_err(|error| CommandError::no(error.to_string()))?;
         served?;
         Ok(Answer::new(serde_json::Value::Null, ""))
     }
 }
 
-/// The demo's configuration: on this machine only, with a resource and a scope of its own.
+/// Returns the text of the demo's configuration. The server listens on this machine only.
 fn configuration_text(ports: &Ports) -> String {
     let mut text = format!(
         r#"# Made by `grantry demo`, and made anew whenever it starts.
@@ -114,7 +115,7 @@ list = {{ profile = "See your name and user name", email = "See your e-mail addr
     text
 }
 
-/// What the surfaces of the demo waive, all together.
+/// Returns all waivers of the demo's dialects.
 fn waivers() -> Vec<String> {
     let shipped = surfaces::NAMES.iter().filter_map(|name| dialect::Dialect::shipped(name, &[])?.ok());
     let mut waivers: Vec<String> = shipped.flat_map(|dialect| dialect.waives).collect();
@@ -123,15 +124,15 @@ fn waivers() -> Vec<String> {
     waivers
 }
 
-/// The demo's configuration, without what the environment says: nothing is to be configured.
-fn configuration(config: &std::path::Path) -> Result<Configuration, Stop> {
+/// Loads the demo's configuration. Environment variables are ignored.
+fn configuration(config: &std::path::Path) -> Result<Configuration, CommandError> {
     config::load(config, &[])
         .map(|loaded| loaded.configuration)
-        .map_err(|problems| Stop::no(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+        .map_err(|problems| CommandError::no(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
 
-async fn desk(config: &std::path::Path) -> Result<Desk, Stop> {
+async fn installation(config: &std::path::Path) -> Result<Installation, CommandError> {
     let configuration = configuration(config)?;
     let opened = store::open(&configuration.store_url, store::Mode::Create).await;
-    Ok(Desk::new(configuration, opened.map_err(|error| Stop::no(error.to_string()))?))
+    Ok(Installation::new(configuration, opened.map_err(|error| CommandError::no(error.to_string()))?))
 }

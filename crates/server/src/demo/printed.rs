@@ -1,4 +1,4 @@
-//! What the demo prints: every address and credential, and what to try.
+//! The output of the demo: every address and credential, and what to try.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -13,7 +13,7 @@ use super::ports::Ports;
 /// Prints the addresses and credentials.
 pub(super) fn print(cast: &Cast, ports: &Ports, folder: &Folder, is_json: bool) {
     let text = if is_json { format!("{}\n", document(cast, ports, folder)) } else { block(cast, ports, folder) };
-    // Without anybody who reads, the demo runs all the same.
+    // The demo runs even if nobody reads its output.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 

@@ -1,42 +1,42 @@
-//! The other dialects in the demo: one application each, and how it is used, as addresses and commands.
+//! The other dialects in the demo: an application for each, with the addresses and commands to try it.
 
 use protocol::client_setting::{Proposal, Setting};
 use serde::Serialize;
 
 use super::ports::Ports;
 use crate::cli::client::{Add, AddOptions, Added};
-use crate::cli::{Desk, Stop};
+use crate::cli::{CommandError, Installation};
 
-/// PKCE for a public client that is a line of text: the example of RFC 7636, appendix B.
+/// The PKCE code verifier of the printed commands: the example of RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// What stands in a command for what the browser brings back.
+/// The placeholder in commands for the code that the browser brings back.
 const CODE: &str = "CODE";
-/// What stands in a command for a token.
+/// The placeholder in commands for a token.
 const TOKEN: &str = "TOKEN";
 
 /// An application of another dialect.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Example {
-    /// The dialect.
+    /// The name of the dialect.
     pub(super) dialect: &'static str,
-    /// What is odd about it.
+    /// A sentence about what is special in the dialect.
     pub(super) sentence: &'static str,
-    /// Where it is.
+    /// The base URL of the surface.
     pub(super) base_url: String,
-    /// The application.
+    /// The `client_id` of the application.
     pub(super) client_id: String,
-    /// Its secret, if it has one.
+    /// The client secret, if the application has one.
     pub(super) client_secret: Option<String>,
-    /// Where a browser begins.
+    /// The URL of an authorization request.
     pub(super) authorize_url: String,
-    /// What the application does then. `CODE` and `TOKEN` stand for what it got.
+    /// The commands that the application runs then, with the placeholders `CODE` and `TOKEN`.
     pub(super) commands: Vec<String>,
 }
 
 impl Example {
-    /// The commands with what the browser brought back.
+    /// Returns the commands with their placeholders replaced.
     pub(super) fn commands_with(&self, code: Option<&str>, token: Option<&str>) -> Vec<String> {
         let filled = |command: &String| {
             let command = command.replace(CODE, code.unwrap_or(CODE));
@@ -46,21 +46,21 @@ impl Example {
     }
 }
 
-/// The dialects of the demo, besides the standard one.
+/// The names of the demo's dialects, without the standard one.
 pub(super) const NAMES: [&str; 5] = ["tinyemail", "tinyplus", "tinyrebrand", "php-endpoints", "paced"];
 
-/// Where a dialect is in the demo: hosts below `localhost` lead to this machine in every browser.
+/// Returns the host and port of a dialect. In every browser, names below `localhost` lead to this machine.
 pub(super) fn host(name: &str, ports: &Ports) -> String {
     format!("{name}.localhost:{}", ports.public)
 }
 
-/// Where the browser comes back to.
+/// Returns the redirect URI of a dialect's application.
 fn arrival(name: &str, ports: &Ports) -> String {
     format!("{}/arrived/{name}", ports.site_url())
 }
 
-/// Registers an application with each.
-pub(super) async fn register(desk: &Desk, ports: &Ports) -> Result<Vec<Example>, Stop> {
+/// Registers an application for each dialect.
+pub(super) async fn register(installation: &Installation, ports: &Ports) -> Result<Vec<Example>, CommandError> {
     let mut examples = Vec::new();
     for name in NAMES {
         let is_public = name == "tinyrebrand";
@@ -77,7 +77,7 @@ pub(super) async fn register(desk: &Desk, ports: &Ports) -> Result<Vec<Example>,
             id: Some(if is_public { "web-client".to_owned() } else { format!("sample-{name}") }),
             ..Add::default()
         };
-        let Added { client, secret, .. } = add.add(desk).await?;
+        let Added { client, secret, .. } = add.add(installation).await?;
         let secret = secret.map(|secret| secret.reveal().to_owned());
         examples.push(example(name, ports, &client.client_id, secret));
     }

@@ -6,7 +6,7 @@ use protocol::model::JobState;
 use protocol::time::UnixTime;
 use store::JobCount;
 
-/// How often a node counts the jobs of the store, in seconds.
+/// Minimum time between two counts of the store's jobs by a node, in seconds.
 const COUNT_EVERY_S: u64 = 15;
 
 /// The outcome of an attempt at a job.
@@ -33,20 +33,20 @@ pub(crate) struct Jobs {
     pub(super) attempts: [AtomicU64; Attempt::ALL.len()],
     pub(super) waiting: AtomicU64,
     pub(super) dead: AtomicU64,
-    /// For how long the job that waits longest has been due, in seconds.
+    /// Time in seconds since the oldest waiting job became due.
     pub(super) oldest_age_s: AtomicU64,
     /// When the jobs were counted, in seconds since 1970; 0 before the first time.
     counted_at: AtomicI64,
 }
 
 impl Jobs {
-    /// True if it is time to count the jobs of the store.
+    /// Returns true if it is time to count the jobs of the store.
     pub(crate) fn are_to_be_counted(&self, now: UnixTime) -> bool {
         // A clock that was set back must not stop the counting.
         now.0.abs_diff(self.counted_at.load(Relaxed)) >= COUNT_EVERY_S
     }
 
-    /// Takes over how many jobs the store has.
+    /// Sets the counts of the store's jobs.
     pub(crate) fn counted(&self, counts: &[JobCount], now: UnixTime) {
         let of = |state| counts.iter().filter(move |own| own.state == state);
         let sum = |state| of(state).map(|own| own.count).sum();

@@ -23,7 +23,7 @@ pub fn fault(id: RequestId, fault: &Fault) {
     tracing::error!(id = id.as_str(), cause = %fault, "a fault");
 }
 
-/// Starts logging to standard error or to a file. A log that cannot be written is not an error: see [`sink`].
+/// Starts logging to standard error or to a file. A log that cannot be written is not an error: see `sink`.
 ///
 /// # Errors
 /// The filter is invalid, or logging was started before.

@@ -45,16 +45,16 @@ pub struct Metrics {
     pub(super) lockouts: [AtomicU64; By::ALL.len()],
     /// Jobs of the store.
     pub(crate) jobs: Jobs,
-    /// By the name of the task.
+    /// The counters of each task, by its name.
     pub(super) tasks: Vec<(&'static str, TaskCounts)>,
 }
 
-/// What is counted of a task of the table of work.
+/// The counters of a task.
 #[derive(Debug, Default)]
 pub(super) struct TaskCounts {
     pub(super) runs: AtomicU64,
     pub(super) failures: AtomicU64,
-    /// When the last run that did not fail ended, in seconds since 1970; 0 before the first.
+    /// The time at which the last successful run ended, in seconds since 1970; 0 before the first one.
     pub(super) last_run_at: AtomicI64,
 }
 
@@ -110,7 +110,7 @@ impl Series {
 }
 
 impl Metrics {
-    /// Nothing counted yet, for these dialects and tasks.
+    /// Makes the metrics for these dialects and tasks.
     pub(crate) fn new(dialects: &Dialects, tasks: impl Iterator<Item = &'static str>) -> Self {
         let series = dialects.iter().map(|dialect| {
             let own = protocol::endpoint::TABLE.iter().map(|row| (row.endpoint, Series::new())).collect();

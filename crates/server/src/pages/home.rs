@@ -1,10 +1,10 @@
-//! What somebody finds who comes here without being sent.
+//! The page at the root path, for visitors whom no application has sent.
 
 use serde::Serialize;
 
 use crate::render::page::Page;
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct Home {}
 

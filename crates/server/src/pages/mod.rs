@@ -1,7 +1,8 @@
-//! The pages that people see: plain HTML forms that work without scripts.
+//! The pages that users see: plain HTML forms that work without scripts.
 //!
-//! Each page is one `.rs` (what fills it), one template, and one row in the table of its area: `way`, `account` or `developer`.
-//! No page knows another page. What several pages need lies below them: [`paths`], [`signed_in`] and [`crate::render`].
+//! Each page is one `.rs` file with the values for its template, one template, and one row in the table of its area:
+//! `way`, `account` or `developer`. No page knows another page. What several pages need is in lower layers: `paths`,
+//! `signed_in` and [`crate::render`].
 
 mod account;
 mod developer;
@@ -33,7 +34,7 @@ pub fn templates(brand: &Brand, base: &str) -> Templates {
     Templates::new(brand, base, &TABLES)
 }
 
-/// Answers a request for one of this server's own pages; `None` when there is none at its path.
+/// Answers a request for a page or a static file; `None` if the path has none.
 pub async fn route(app: &App, page: &PageRequest<'_>) -> Option<Response> {
     if page.method != Method::GET && page.method != Method::POST {
         return Some(answers::refused(app, page, None, &No::MethodUnknown.into()));
@@ -54,8 +55,8 @@ pub async fn route(app: &App, page: &PageRequest<'_>) -> Option<Response> {
     Some(answered.unwrap_or_else(broken))
 }
 
-/// The page that a sign-in leads to, if the address names one. It must be a page of the user's own; what follows a question
-/// mark is that page's.
+/// Returns the page that a sign-in leads to, if the parameter `next` names one. It must be a page for signed-in users.
+/// Its query is kept.
 fn destination(app: &App, page: &PageRequest<'_>) -> Option<String> {
     let is_destination = |path: &String| {
         let bare = path.split_once('?').map_or(path.as_str(), |(bare, _)| bare);

@@ -1,33 +1,34 @@
-//! Paths of pages that other pages lead to, below the path of the issuer, and the navigation of one's own pages.
+//! Paths of pages that other pages lead to, and the navigation of the pages for signed-in users. All are below the path
+//! of the issuer.
 
-/// Asks who is at the browser.
+/// The sign-in page.
 pub(super) const SIGN_IN: &str = "/sign-in";
-/// Asks for a code of the second factor.
+/// The second-factor page.
 pub(super) const SECOND_FACTOR: &str = "/second-factor";
-/// Asks whether an application may have access.
+/// The consent page.
 pub(super) const CONSENT: &str = "/consent";
-/// Sends the browser to Google.
+/// Redirects the browser to Google.
 pub(super) const GOOGLE: &str = "/login/google";
-/// Takes the browser in when it comes back from Google.
+/// The redirect URI for the browser that comes back from Google.
 pub(super) const GOOGLE_CALLBACK: &str = "/login/google/callback";
-/// Ends the session.
+/// The page that ends the session.
 pub(super) const SIGN_OUT: &str = "/logout";
 
-/// The first page of one's own account. A sign-in without another destination leads here.
+/// The profile page. A sign-in without another destination leads here.
 pub(super) const ACCOUNT: &str = "/account";
-/// The password.
+/// The page about the password.
 pub(super) const ACCOUNT_PASSWORD: &str = "/account/password";
-/// The second factor and its recovery codes.
+/// The page about the second factor and its recovery codes.
 pub(super) const ACCOUNT_SECOND_FACTOR: &str = "/account/second-factor";
-/// The sessions.
+/// The page with the user's sessions.
 pub(super) const ACCOUNT_SESSIONS: &str = "/account/sessions";
-/// The applications that may act for the user.
+/// The page with the applications that have access to the account.
 pub(super) const ACCOUNT_APPLICATIONS: &str = "/account/applications";
 
-/// The first page of the developer area.
+/// The first developer page.
 pub(super) const DEVELOPER: &str = "/developer";
 
-/// The pages that stand in the navigation: address and name.
+/// The account pages in the navigation: path and name.
 pub(super) const TABS: [(&str, &str); 5] = [
     (ACCOUNT, "Profile"),
     (ACCOUNT_PASSWORD, "Password"),
@@ -36,10 +37,10 @@ pub(super) const TABS: [(&str, &str); 5] = [
     (ACCOUNT_APPLICATIONS, "Applications"),
 ];
 
-/// The tab of the developer area, where the operator lets people register applications.
+/// The developer pages in the navigation, if the operator offers them.
 pub(super) const DEVELOPER_TAB: (&str, &str) = (DEVELOPER, "Developer");
 
-/// True if this is the path of a page of the account.
+/// Returns true for the path of an account page.
 pub(super) fn is_account_page(path: &str) -> bool {
     TABS.iter().any(|(own, _)| *own == path)
 }

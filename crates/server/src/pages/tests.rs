@@ -1,7 +1,7 @@
-//! Every page, filled from its samples, compared with the document that was looked at.
+//! Tests of every page: rendered from its samples, and compared with stored documents.
 //!
-//! `UPDATE_EXPECT=1` writes the documents anew. With `GRANTRY_PAGES_DIR` set, they and what they load are left there, for a
-//! look at them in a browser.
+//! `UPDATE_EXPECT=1` rewrites the documents. With `GRANTRY_PAGES_DIR` set, the tests write pages and static files to
+//! that directory, to be viewed in a browser.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ fn pages() -> Templates {
     templates(&Brand { name: "Example".into(), support: Some(support), ..Brand::default() }, "")
 }
 
-/// Every sample: its name, the page, and the document.
+/// Returns every sample: its name, the file of its template, and the rendered document.
 fn documents() -> Vec<(&'static str, &'static str, String)> {
     let pages = pages();
     let samples = TABLES
@@ -30,7 +30,7 @@ fn documents() -> Vec<(&'static str, &'static str, String)> {
 #[test]
 fn every_page_is_as_it_was_looked_at() {
     for (_, name, html) in documents() {
-        // Addresses of assets change with every touch of a style sheet; that they hold is another test's.
+        // The addresses of static files change with their content. Another test checks them.
         let body = without_digests(&html);
         expect_file![format!("snapshots/{name}.html")].assert_eq(&body);
         if let Some(folder) = std::env::var_os("GRANTRY_PAGES_DIR") {

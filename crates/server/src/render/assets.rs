@@ -1,5 +1,5 @@
-//! What the pages load besides themselves: two style sheets, a script, a logo. Each has its digest in its address, so that
-//! a browser may keep it for ever.
+//! The files that pages load: two style sheets, a script and a logo. The path of each contains its digest, so browsers
+//! may cache it for ever.
 
 use bytes::Bytes;
 use protocol::secret::Digest;
@@ -15,28 +15,28 @@ const LOGO: &str = include_str!("../assets/logo.svg");
 const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
-/// So many digits of the digest tell two versions apart.
+/// Number of hexadecimal digits of the digest in a path.
 const DIGITS: usize = 12;
 
-/// A file that pages load.
+/// A static file that pages load.
 #[derive(Clone, Debug)]
 pub struct Asset {
-    /// Its path below the issuer's own.
+    /// The path of the file, below the path of the issuer.
     path: String,
-    /// Its media type.
+    /// The media type of the file.
     pub content_type: String,
-    /// What is in it.
+    /// The content of the file.
     pub bytes: Bytes,
 }
 
-/// All of them. Pages know them by their addresses.
+/// All static files of the pages.
 #[derive(Clone, Debug)]
 pub(super) struct Assets {
     all: Vec<Asset>,
     pub(super) paths: Paths,
 }
 
-/// Where browsers find them.
+/// The paths of the static files, for the templates.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Paths {
     pub(super) style: String,
@@ -46,9 +46,10 @@ pub(super) struct Paths {
 }
 
 impl Asset {
-    /// For how long it may be kept. Its address changes with its content.
+    /// `Cache-Control` of a static file: one year. The path changes with the content.
     pub const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
-    /// A picture may hold markup: it can neither run scripts nor load anything when it is opened by itself.
+    /// `Content-Security-Policy` of a static file. An SVG image that is opened by itself can neither run scripts nor
+    /// load anything.
     pub const CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
     fn new(name: &str, content_type: &str, bytes: Bytes) -> Self {
@@ -90,13 +91,13 @@ impl Assets {
         self.all.iter().map(|asset| asset.path.clone()).collect()
     }
 
-    /// The one at this path.
+    /// Returns the file at this path.
     pub(super) fn at(&self, path: &str) -> Option<&Asset> {
         self.all.iter().find(|asset| asset.path == path)
     }
 }
 
-/// The drawing for those who have no logo.
+/// Returns the default logo as SVG, in the accent colour.
 fn drawn_logo(accent: Accent) -> String {
     LOGO.replace("ACCENT", &accent.css()).replace("ON", &accent.text().css())
 }

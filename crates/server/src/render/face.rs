@@ -1,10 +1,10 @@
-//! How applications and people look on a page.
+//! Applications, logos and users, as pages show them.
 
 use protocol::model::{Client, User};
 use serde::Serialize;
 use url::Url;
 
-/// An application.
+/// An application, as pages show it.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Application {
     pub(crate) name: String,
@@ -15,7 +15,7 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    /// The face of a client. A link is taken over only from an https address.
+    /// The application of a client. The homepage is linked only if its address is https.
     pub(crate) fn new(client: &Client) -> Self {
         let homepage = client.homepage.as_deref().and_then(web_address);
         Self {
@@ -27,7 +27,7 @@ impl Application {
         }
     }
 
-    /// An application that says everything about itself.
+    /// A sample with every value.
     pub(crate) fn sample() -> Self {
         Self {
             name: "Importer".to_owned(),
@@ -38,19 +38,20 @@ impl Application {
         }
     }
 
-    /// An application that says nothing, with a name that is no word.
+    /// A sample without optional values, whose name contains HTML.
     pub(crate) fn terse_sample() -> Self {
         let name = "<b>Bold & \"quoted\"</b>".to_owned();
         Self { initial: initial(&name), name, publisher: None, homepage: None, homepage_host: None }
     }
 }
 
-/// The logo of an application. It is loaded from a server that the application chose, so that server learns of each view.
+/// The logo of an application. The browser loads it from a server that the application chose, so that server learns of
+/// each view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Logo {
     url: String,
     alt: String,
-    /// From where the page must be allowed to load an image.
+    /// The origin from which the page must be allowed to load images.
     #[serde(skip)]
     pub(crate) origin: String,
 }
@@ -60,7 +61,7 @@ impl Logo {
     pub(crate) fn of(client: &Client) -> Option<Self> {
         let url = client.logo_uri.as_deref().and_then(web_address)?;
         let host = url.host_str()?;
-        // The origin becomes a part of the page's security policy, where other characters mean something.
+        // The origin becomes part of the page's `Content-Security-Policy`, where other characters have a meaning.
         let is_plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
         if !is_plain || !url.username().is_empty() || url.password().is_some() {
             return None;
@@ -78,24 +79,24 @@ impl Logo {
     }
 }
 
-/// A person.
+/// A user, as pages show them.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Person {
     pub(crate) name: String,
-    /// The e-mail address or user name, by which people recognise their account.
+    /// The e-mail address or user name, by which users recognise their account.
     login: String,
     initial: String,
 }
 
 impl Person {
-    /// The face of a user.
+    /// The page's view of a user.
     pub(crate) fn new(user: &User) -> Self {
         let login = user.email.as_deref().or(user.username.as_deref()).or(user.email_hint.as_deref());
         let login = login.unwrap_or(&user.name);
         Self { name: user.name.clone(), login: login.to_owned(), initial: initial(&user.name) }
     }
 
-    /// A person for samples.
+    /// A sample.
     pub(crate) fn sample() -> Self {
         Self { name: "Alice Doe".to_owned(), login: "alice@example.com".to_owned(), initial: "A".to_owned() }
     }

@@ -1,5 +1,5 @@
-//! Rendering: templates, the files that pages load, and the parts that several pages show. Nothing here knows a request, a
-//! row's store or [`crate::app::App`].
+//! Rendering: templates, static files, and the parts that several pages show. It depends on no request, no store and
+//! not on [`crate::app::App`].
 
 mod assets;
 pub(crate) mod face;

@@ -1,4 +1,4 @@
-//! A page as its template sees it.
+//! Pages as their templates see them.
 
 use minijinja::Value;
 use minijinja::value::Serde;
@@ -6,28 +6,28 @@ use serde::Serialize;
 
 use super::problem::Problem;
 
-/// What fills a template.
+/// A page: the values for one template.
 pub(crate) trait Page: Serialize + Sized {
-    /// The template's file.
+    /// The file name of the template.
     const FILE: &'static str;
 
-    /// What was wrong with the last answer, if it was one.
+    /// Returns the problem with the submitted form, if there was one.
     fn problem(&self) -> Option<&Problem> {
         None
     }
 
-    /// The page in every case that people meet, each under its name.
+    /// Returns a sample of each case of the page, with its name.
     fn samples() -> Vec<(&'static str, Self)>;
 }
 
-/// A page in the table of pages: its template, and the samples that the template is tried with.
+/// A row of the table of pages: the template, and the samples that replacements of it are tested with.
 pub(crate) struct Row {
     pub(crate) file: &'static str,
     pub(super) source: &'static str,
     pub(crate) samples: fn() -> Vec<(&'static str, Filled)>,
 }
 
-/// The values that a template is given.
+/// The values for a template.
 pub(crate) struct Filled {
     pub(super) page: Value,
     pub(super) problem: Option<Problem>,
@@ -39,7 +39,7 @@ impl Filled {
     }
 }
 
-/// The row of a page whose template has this source.
+/// Returns the row of a page whose template has this source.
 pub(crate) const fn row<P: Page>(source: &'static str) -> Row {
     Row {
         file: P::FILE,

@@ -1,14 +1,15 @@
-//! The refusal of a form, in words for people, and the field that it is about.
+//! The refusal of a submitted form: a text for users, and the field that it is about.
 
+use protocol::client_setting;
 use protocol::refusal::{No, Refusal};
 use serde::Serialize;
 
 use super::words;
 
-/// A longer value is told by its beginning.
+/// Maximum length of a shown value in characters. A longer one is cut.
 const VALUE_CHARACTERS_MAX: usize = 80;
 
-/// What was wrong.
+/// The problem with a submitted form.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Problem {
     text: String,
@@ -19,7 +20,7 @@ impl Problem {
     /// The problem of a refusal.
     pub(crate) fn new(refusal: &Refusal) -> Self {
         let text = match (refusal.no, refusal.retry_after_s) {
-            // The same words for everybody: after too many failures the right password is refused in these words as well.
+            // One text for all cases, because after too many failures the right password is also refused with it.
             (No::CredentialsWrong, _) => "The name or the password is wrong. After too many failed attempts the right \
                  password is refused as well, for some minutes up to a few hours. A browser in which you have signed in \
                  before is not affected."
@@ -44,37 +45,17 @@ impl Problem {
             No::SecondFactorWrong => Some("otp"),
             No::PasswordCurrentWrong => Some("current_password"),
             No::PasswordTooShort | No::PasswordTooLong | No::PasswordTooCommon => Some("new_password"),
-            No::NameMalformed | No::NameCharacter | No::NameReserved => Some("name"),
-            No::HomepageMalformed | No::HomepageCharacter | No::HomepageUnencrypted => Some("homepage"),
-            No::PrivacyPolicyMalformed => Some("privacy_policy"),
-            No::TermsMalformed => Some("terms"),
-            No::RedirectUriTooLong
-            | No::RedirectUriCharacters
-            | No::RedirectUriFragment
-            | No::RedirectUriWildcard
-            | No::RedirectUriRelative
-            | No::RedirectUriUserinfo
-            | No::RedirectUriPort
-            | No::RedirectUriHost
-            | No::RedirectUriDots
-            | No::RedirectUriNotWrittenOut
-            | No::RedirectUriUnencrypted
-            | No::RedirectUriSchemeForbidden
-            | No::RedirectUriSchemeVague
-            | No::RedirectUriOfConfidential
-            | No::RedirectUrisMissing
-            | No::RedirectUrisTooMany => Some("redirect_uris"),
-            No::LogoUriMalformed => Some("logo_uri"),
+            No::NameMalformed | No::NameCharacter => Some("name"),
             No::ClientKindUnknown => Some("kind"),
             No::DialectNotOffered => Some("dialect"),
             No::PersonalScopeUnknown => Some("scope"),
             No::PersonalExpiryMalformed => Some("expires"),
-            _ => None,
+            no => client_setting::at_fault(no),
         };
         Self { text, field }
     }
 
-    /// The same problem, and which of several values has it.
+    /// The same problem with the value that has it, for a field with several values.
     pub(crate) fn with(self, value: &str) -> Self {
         let mut short: String = value.chars().take(VALUE_CHARACTERS_MAX).collect();
         if short.len() < value.len() {
@@ -94,7 +75,7 @@ impl Problem {
     }
 }
 
-/// What went wrong on the way to Google and back.
+/// Returns the text for a problem with the sign-in at Google.
 fn google(no: No) -> Option<&'static str> {
     Some(match no {
         No::UpstreamUnreachable => "Google cannot be reached at the moment. Try again, or sign in another way.",
@@ -111,6 +92,10 @@ fn google(no: No) -> Option<&'static str> {
         No::UpstreamEmailForeign => {
             "The e-mail address of your Google account has characters that are not taken here. Use a Google account with \
              another address, or sign in another way."
+        }
+        No::UpstreamEmailMalformed => {
+            "The e-mail address of your Google account cannot be used here, because it has more than one @. Use a Google \
+             account with another address, or sign in another way."
         }
         No::UpstreamSignUpClosed => {
             "There is no account here for your Google account, and signing in with Google does not make one. Sign in another \

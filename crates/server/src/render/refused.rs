@@ -1,4 +1,4 @@
-//! What happened, and what to do next. Every refusal that stays at this server ends here.
+//! The page for refusals that are not sent to an application: what happened, and what to do next.
 
 use protocol::refusal::{ErrorKind, No, Refusal};
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::page::Page;
 use super::words;
 
-/// The page.
+/// The refusal page.
 #[derive(Serialize)]
 pub(crate) struct Refused {
     heading: &'static str,
@@ -16,7 +16,7 @@ pub(crate) struct Refused {
     error: &'static str,
     param: Option<&'static str>,
     request_id: String,
-    /// The way on, below the path of the issuer, where there is a better one than to the account.
+    /// The path of the link to go on, below the path of the issuer. `None` for the account page.
     way: Option<String>,
 }
 
@@ -30,7 +30,7 @@ impl Refused {
             text: refusal.text(),
             next,
             wait: refusal.retry_after_s.map(words::wait),
-            // The word of RFC 6749 for those who make the application: it has none of its own for this kind.
+            // The error code for developers. RFC 6749 has none for an unknown client at this endpoint.
             error: match row.kind {
                 ErrorKind::UnknownClient => ErrorKind::InvalidRequest.as_str(),
                 kind => kind.as_str(),
@@ -41,7 +41,7 @@ impl Refused {
         }
     }
 
-    /// The same page with another way on.
+    /// The same page with another link to go on.
     pub(crate) fn with_way(self, way: Option<&str>) -> Self {
         Self { way: way.map(ToOwned::to_owned), ..self }
     }
@@ -49,7 +49,7 @@ impl Refused {
 
 const AGAIN: &str = "Go back and try again. If it keeps happening, ask for help and give the request id below.";
 
-/// Heading and the next step.
+/// Returns the heading, and what the user can do next.
 fn story(no: No, kind: ErrorKind) -> (&'static str, &'static str) {
     match (no, kind) {
         (No::PageStale, _) => (

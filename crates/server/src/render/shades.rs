@@ -1,39 +1,40 @@
-//! The accent colour, and what stays readable on it and beside it: WCAG 2.2 §1.4.3 and §1.4.11.
+//! Shades of the accent colour with enough contrast: WCAG 2.2 §1.4.3 and §1.4.11.
 
 use crate::config::accent::Accent as Colour;
 
-/// WCAG 2.2 §1.4.3: "The visual presentation of text and images of text has a contrast ratio of at least 4.5:1".
+/// Minimum contrast of text. WCAG 2.2 §1.4.3: "The visual presentation of text and images of text has a contrast ratio
+/// of at least 4.5:1".
 const TEXT_CONTRAST: f64 = 4.5;
-/// WCAG 2.2 §1.4.11: "a contrast ratio of at least 3:1 against adjacent color(s)".
+/// Minimum contrast of buttons. WCAG 2.2 §1.4.11: "a contrast ratio of at least 3:1 against adjacent color(s)".
 const SHAPE_CONTRAST: f64 = 3.0;
-/// How much of the accent is in the soft ground of badges and of the chosen tab.
+/// Share of the accent in the background of badges and of the selected tab.
 const SOFT: f64 = 0.1;
-/// How far a pressed or hovered button moves away from the accent.
+/// Share of black or white in the accent of a pressed or hovered button.
 const STRONG: f64 = 0.14;
-/// Steps of the search for a readable shade; 1/64 of the way is finer than the eye.
+/// Number of steps in the search for a readable shade. The eye does not see a difference of 1/64.
 const SHADES: u32 = 64;
 
 const WHITE: Colour = Colour([255; 3]);
 const BLACK: Colour = Colour([0; 3]);
 
-// The surfaces of `style.css`, the one of cards first.
+// The background colours of `style.css`, that of cards first.
 const LIGHT_GROUNDS: [Colour; 2] = [WHITE, Colour([0xf4, 0xf5, 0xf7])];
 const DARK_GROUNDS: [Colour; 3] = [Colour([0x19, 0x1d, 0x23]), Colour([0x10, 0x13, 0x17]), Colour([0x12, 0x16, 0x1b])];
 
-/// The colours of a scheme that depend on the accent.
+/// The colours of a light or dark scheme that depend on the accent.
 #[derive(Clone, Copy, Debug)]
 struct Shades {
-    /// The ground of the main button.
+    /// The background of the main button.
     accent: Colour,
-    /// The ground of the main button under the pointer.
+    /// The background of the main button under the pointer.
     strong: Colour,
-    /// The ground of badges.
+    /// The background of badges.
     soft: Colour,
     /// Links, and text on badges.
     link: Colour,
 }
 
-/// The style sheet with the colours that depend on the accent.
+/// Returns the style sheet with the colours that depend on the accent.
 pub(super) fn style(accent: Colour) -> String {
     let (light, dark) = (light(accent), dark(accent));
     format!(
@@ -60,7 +61,7 @@ fn light(accent: Colour) -> Shades {
     shades(accent, accent, BLACK, &LIGHT_GROUNDS)
 }
 
-/// A dark accent is lightened until the button stands out from a dark ground.
+/// Returns the shades of the dark scheme. A dark accent is lightened until the button stands out from the background.
 fn dark(accent: Colour) -> Shades {
     shades(accent, until(accent, WHITE, &DARK_GROUNDS, SHAPE_CONTRAST), WHITE, &DARK_GROUNDS)
 }
@@ -71,7 +72,7 @@ fn shades(accent: Colour, button: Colour, end: Colour, grounds: &[Colour]) -> Sh
     Shades { accent: button, strong: mixed(button, end, STRONG), soft, link: until(accent, end, &all, TEXT_CONTRAST) }
 }
 
-/// The first shade on the way to `end` that has the contrast against all `grounds`.
+/// Returns the first shade between `colour` and `end` that has the contrast to all `grounds`; `end` if there is none.
 fn until(colour: Colour, end: Colour, grounds: &[Colour], contrast: f64) -> Colour {
     (0..=SHADES)
         .map(|step| mixed(colour, end, f64::from(step) / f64::from(SHADES)))
@@ -79,7 +80,7 @@ fn until(colour: Colour, end: Colour, grounds: &[Colour], contrast: f64) -> Colo
         .unwrap_or(end)
 }
 
-/// A colour with `share` (0 to 1) of another in it.
+/// Mixes two colours. `share` is that of `other`, from 0 to 1.
 fn mixed(colour: Colour, other: Colour, share: f64) -> Colour {
     let mut out = colour.0;
     for (own, theirs) in out.iter_mut().zip(other.0) {

@@ -1,5 +1,5 @@
-//! The templates and what they have in common. The operator may replace any of them; what is shipped is the rest, and the
-//! fallback where a replacement fails.
+//! The templates of the pages. The operator may replace any of them. The shipped template is used for the others, and
+//! when a replacement fails.
 
 use std::fmt::Write;
 
@@ -12,14 +12,14 @@ use super::assets::{Assets, Paths};
 use super::page::{Filled, Page, Row};
 use crate::config::settings::{Brand, Support};
 
-/// The templates that are no pages by themselves.
+/// Templates that pages include.
 const FRAMES: &[(&str, &str)] = &[
     ("layout.html", include_str!("../templates/layout.html")),
     ("account_layout.html", include_str!("../templates/account_layout.html")),
     ("parts.html", include_str!("../templates/parts.html")),
 ];
 
-/// The templates of all pages, and what every page shows of the provider.
+/// The templates of all pages, with the provider's name, logo and support contact.
 pub struct Templates {
     shipped: Environment<'static>,
     own: Option<Environment<'static>>,
@@ -28,7 +28,7 @@ pub struct Templates {
     face: Face,
 }
 
-/// What every page shows of the provider.
+/// The values about the provider that every page shows.
 #[derive(Debug, serde::Serialize)]
 struct Face {
     name: String,
@@ -39,7 +39,8 @@ struct Face {
 }
 
 impl Templates {
-    /// The templates of these pages for a brand. `base` is the path of the issuer: empty, or such as `/auth`.
+    /// The shipped templates of these tables of pages, for a brand. `base` is the path of the issuer: empty, or such as
+    /// `/auth`.
     #[must_use]
     pub(crate) fn new(brand: &Brand, base: &str, tables: &'static [&'static [Row]]) -> Self {
         let mut shipped = environment();
@@ -58,10 +59,11 @@ impl Templates {
         Self { shipped, own: None, assets, face, tables }
     }
 
-    /// Takes over templates of the operator's, names and texts, and tries each with the samples of its page.
+    /// Replaces templates by the operator's, given as file names and texts. Renders every page with its samples as a
+    /// test.
     ///
     /// # Errors
-    /// Those of [`Templates::adopt`], and templates that fail for one of the samples.
+    /// Those of [`Templates::adopt`], and a sentence for each sample that cannot be rendered.
     pub fn replace(&mut self, templates: Vec<(String, String)>) -> Result<(), Vec<String>> {
         self.adopt(templates)?;
         let Some(own) = &self.own else { return Ok(()) };
@@ -80,11 +82,11 @@ impl Templates {
         Err(problems)
     }
 
-    /// Takes over templates that were tried before, when the configuration was read: to try them takes time.
+    /// Replaces templates without testing them, because a test takes time. Use it for templates that were tested when
+    /// the configuration was read.
     ///
     /// # Errors
-    /// All that is wrong with them, in sentences for the operator: names that no page has, and templates that cannot be
-    /// read.
+    /// A sentence for each fault, for the operator: unknown file names, and templates that cannot be parsed.
     pub fn adopt(&mut self, templates: Vec<(String, String)>) -> Result<(), Vec<String>> {
         let mut own = self.shipped.clone();
         let mut problems = Vec::new();
@@ -108,13 +110,13 @@ impl Templates {
         }
     }
 
-    /// What a page loads, by its path.
+    /// Returns the static file at this path.
     #[must_use]
     pub fn asset(&self, path: &str) -> Option<&Asset> {
         self.assets.at(path)
     }
 
-    /// The paths of everything that pages load.
+    /// Returns the paths of all static files.
     #[cfg(test)]
     pub(crate) fn asset_paths(&self) -> Vec<String> {
         self.assets.all_paths()
@@ -153,7 +155,7 @@ impl std::fmt::Debug for Templates {
 
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
-    // A misspelt name is an error, not an empty place.
+    // A misspelt variable is an error and not an empty text.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_formatter(|out, state, value| match value.as_str() {
@@ -165,8 +167,8 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-/// Escapes what ends text or an attribute in HTML. Unlike the usual formatter it leaves slashes alone, so that addresses stay
-/// legible.
+/// Escapes the characters that end text or an attribute in HTML. Unlike minijinja's own formatter it leaves slashes, so
+/// that addresses stay legible.
 fn escape(out: &mut impl Write, text: &str) -> std::fmt::Result {
     let mut rest = text;
     while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {

@@ -1,4 +1,4 @@
-//! Words for moments, times to wait, numbers, browsers and scopes.
+//! Texts for times, waiting times, numbers, browsers and scopes.
 
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 use protocol::policy::ScopePolicy;
@@ -8,10 +8,10 @@ use serde::Serialize;
 const MINUTE_S: u64 = 60;
 const HOUR_S: u64 = 60 * MINUTE_S;
 const DAY_S: u64 = 24 * HOUR_S;
-/// A date says more than a count of days from a week on.
+/// Age in seconds from which a date is shown instead of a number of days.
 const DATE_AFTER_S: u64 = 7 * DAY_S;
 
-/// A moment, for people and for programs.
+/// A point in time, as text and in ISO 8601.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Moment {
     /// "3 minutes ago", or "on 24 November 2026".
@@ -23,7 +23,7 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// `at` as it is spoken of at `now`.
+    /// The text for a past time: "just now", "3 hours ago", or "on 24 November 2026".
     pub(crate) fn new(at: UnixTime, now: UnixTime) -> Self {
         let stamp = zoned(at);
         let age_s = at.seconds_until(now);
@@ -39,7 +39,7 @@ impl Moment {
         }
     }
 
-    /// A moment that is yet to come at `now`: "in 3 days", or "on 24 November 2026".
+    /// The text for a future time: "in 3 days", or "on 24 November 2026".
     pub(crate) fn ahead(at: UnixTime, now: UnixTime) -> Self {
         let words = match now.seconds_until(at) {
             0 => "now".to_owned(),
@@ -54,7 +54,7 @@ fn zoned(at: UnixTime) -> Zoned {
     Timestamp::from_second(at.0).unwrap_or_default().to_zoned(TimeZone::UTC)
 }
 
-/// A length of time in its greatest whole unit, rounded down: "2 hours".
+/// Returns a length of time in its largest unit, rounded down: "2 hours".
 pub(crate) fn span(seconds: u64) -> String {
     let (count, unit) = match seconds {
         0..MINUTE_S => (seconds, "second"),
@@ -65,7 +65,7 @@ pub(crate) fn span(seconds: u64) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A number with its thousands apart: "1,204".
+/// Returns a number with thousands separators: "1,204".
 pub(crate) fn count(number: u32) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -81,7 +81,7 @@ pub(crate) fn count(number: u32) -> String {
 /// Maximum number of people that are counted for a page.
 pub(crate) const PEOPLE_MAX: u32 = 10_000;
 
-/// So many people, in words.
+/// Returns a number of people as text.
 pub(crate) fn people(number: u32) -> String {
     match number {
         0 => "Nobody".to_owned(),
@@ -91,17 +91,17 @@ pub(crate) fn people(number: u32) -> String {
     }
 }
 
-/// How long to wait, in whole minutes and rounded up, so that nobody comes too early: "15 minutes".
+/// Returns a waiting time, rounded up to whole minutes so that nobody comes too early: "15 minutes".
 pub(crate) fn wait(seconds: u64) -> String {
     span(seconds.div_ceil(MINUTE_S).max(1) * MINUTE_S)
 }
 
-/// What a scope means, in the operator's words; the bare word where there are none.
+/// Returns the description of a scope; the scope itself if it has none.
 pub(crate) fn scope(scopes: &ScopePolicy, word: &str) -> String {
     scopes.sentence(word).unwrap_or(word).to_owned()
 }
 
-// The first that is found wins: browsers name those that they descend from as well.
+// The first match counts, because browsers also name those that they descend from.
 const BROWSERS: &[(&str, &str)] = &[
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -125,7 +125,7 @@ const SYSTEMS: &[(&str, &str)] = &[
     ("Linux", "Linux"),
 ];
 
-/// A browser by what it says of itself: "Firefox on Windows".
+/// Returns the name of a browser by its `User-Agent`: "Firefox on Windows".
 pub(crate) fn browser(agent: &str) -> String {
     let find = |names: &'static [(&str, &'static str)]| {
         names.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)

@@ -1,4 +1,4 @@
-//! A request to an endpoint of a dialect, from its method to its answer.
+//! The answer to a request to an endpoint of a dialect, step by step.
 
 use std::sync::OnceLock;
 
@@ -16,14 +16,14 @@ use crate::limits::Tally;
 
 const PUBLIC_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
-/// A request to an address of a dialect.
+/// A request to an endpoint of a dialect, with all that its steps need.
 pub(super) struct Asked<'a> {
     pub(super) app: &'a App,
     pub(super) request: &'a Request,
     pub(super) dialect: &'a Dialect,
     pub(super) at: At,
     pub(super) surface: &'a Surface,
-    /// The rate limit that the request was counted against. Every answer says where it stands, also the one to a fault.
+    /// The rate limit that the request was counted against. Every answer has its state in headers, even after a fault.
     pub(super) tally: OnceLock<Tally<'a>>,
 }
 
@@ -34,7 +34,7 @@ impl Asked<'_> {
         {
             return response;
         }
-        // Metadata depends on no time.
+        // Metadata does not depend on the time.
         if self.at.endpoint != Endpoint::Metadata
             && let Err(refusal) = self.app.check_clock()
         {
@@ -45,7 +45,7 @@ impl Asked<'_> {
         let mut response = match (self.at.endpoint, self.request.unread) {
             (_, Some(no)) => self.unread(no).await,
             (Endpoint::Metadata, None) => self.metadata(),
-            // Boxed: what a browser needs is large, and a token request should not carry room for it.
+            // Boxed because the state for a browser is large, and a token request should not reserve space for it.
             (Endpoint::Authorize, None) => Box::pin(self.authorize()).await,
             (_, None) => match self.judge().await {
                 Ok(response) => response,
@@ -81,7 +81,7 @@ impl Asked<'_> {
 
     pub(super) fn refuse(&self, refusal: &Refusal) -> Response {
         let out = self.dialect.refuse(Some(self.at), refusal, &self.context(None));
-        // Decoded a second time, so that a successful request does not pay for it.
+        // Decode the request a second time, so that successful requests do not keep the parameters.
         let params = answers::is_of_known_client(refusal.no)
             .then(|| self.dialect.decode(self.at, &self.incoming()).ok())
             .flatten();

@@ -1,5 +1,5 @@
-//! The authorize endpoint. A dialect with screens leads the browser through the pages; any other hands it to a page below the
-//! issuer.
+//! The authorization endpoint. A dialect with screens shows the pages itself. Any other dialect hands the browser over
+//! to a page of the server.
 
 use protocol::authorize::{Precheck, Visit};
 use protocol::person::browser::Goal;
@@ -14,7 +14,7 @@ use crate::http::{Response, answer};
 use crate::pages::way::browse;
 
 impl Asked<'_> {
-    /// Answers a browser with a page, or sends it to the page of a dialect without pages of its own.
+    /// Answers an authorization request with the next page, or with the address of the page if the endpoint is an API.
     pub(super) async fn authorize(&self) -> Response {
         if !self.dialect.address(self.at).has_screens {
             return self.hand_off().await.unwrap_or_else(|fault| self.refuse(&answers::broken(self.request, &fault)));
@@ -26,7 +26,7 @@ impl Asked<'_> {
         match self.dialect.decode(self.at, &self.incoming()) {
             Ok(params) => {
                 let visit = Visit {
-                    errand: self.app.errand(Goal::Authorize(Box::new(params))),
+                    pending: self.app.pending_visit(Goal::Authorize(Box::new(params))),
                     caller: page.caller.clone(),
                     address: page.address.clone(),
                     answer: None,
@@ -37,7 +37,7 @@ impl Asked<'_> {
         }
     }
 
-    /// Sends the browser on to the page, or tells the program that asked what is wrong with the request.
+    /// Answers with the address of the page for the browser, or with the refusal of the request.
     async fn hand_off(&self) -> Result<Response, Fault> {
         self.within_limits(async |params, address| self.hand_off_params(params, address).await).await
     }
@@ -55,8 +55,8 @@ impl Asked<'_> {
         Ok(out.map_or_else(|| self.refuse(&No::AddressUnknown.into()), answer::outgoing))
     }
 
-    /// A form that another site posts here comes without our cookies, which are `SameSite=Lax`. Asked again by GET, the
-    /// browser sends them, and the user stays signed in.
+    /// Redirects a form that another site posted to the same request by GET. Cookies are `SameSite=Lax`, so the browser
+    /// sends them only with the GET request, and the user stays signed in. Returns `None` for other requests.
     fn posted_from_elsewhere(&self, page: &PageRequest<'_>) -> Option<Response> {
         let may_get = self.dialect.address(self.at).methods.iter().any(|method| method == "GET");
         if !page.is_cross_site() || !may_get || self.request.body.is_empty() || !self.request.has_form() {

@@ -1,4 +1,5 @@
-//! Cross-origin resource sharing: which scripts of other origins may ask, and what they may read.
+//! Cross-origin resource sharing (CORS): which scripts of other origins may send requests, and which headers they may
+//! read.
 
 use ::http::StatusCode;
 use ::http::header::{
@@ -12,14 +13,14 @@ use super::asked::Asked;
 use crate::http::{Response, answer};
 
 const CORS_HEADERS: &str = "authorization, content-type";
-/// Maximum length of a list of headers that a preflight asks for and that is repeated, in bytes.
+/// Maximum length of the `Access-Control-Request-Headers` that a preflight response repeats, in bytes.
 const CORS_ASKED_BYTES_MAX: usize = 1024;
 const CORS_EXPOSED: HeaderValue = HeaderValue::from_static("www-authenticate, retry-after, x-request-id");
-/// Two hours, in seconds: the longest that browsers keep the answer to a preflight.
+/// Two hours in seconds: the longest time for which browsers cache a preflight response.
 const CORS_KEPT_S: HeaderValue = HeaderValue::from_static("7200");
 
 impl Asked<'_> {
-    /// The answer to a browser that asks whether a script of another origin may ask; `None` where no script may.
+    /// Returns the response to a preflight request; `None` if it is none, or if the endpoint allows no other origin.
     pub(super) fn preflight(&self) -> Option<Response> {
         self.request.headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;
         let address = self.dialect.address(self.at);
@@ -35,15 +36,15 @@ impl Asked<'_> {
         Some(response)
     }
 
-    /// The headers that scripts may send: those that every script may, and those that this one asks for. No cookie means
-    /// anything at these addresses, so a header of a script's choice cannot speak for anybody.
+    /// Returns the headers that scripts may send: the usual ones, and those that this preflight asks for. These
+    /// endpoints use no cookies, so any header of a script can only speak for the script.
     fn allowed_headers(&self) -> HeaderValue {
         let asked = self.request.headers.get(ACCESS_CONTROL_REQUEST_HEADERS).and_then(|value| value.to_str().ok());
         let usual = HeaderValue::from_static(CORS_HEADERS);
         let Some(asked) = asked.filter(|asked| asked.len() <= CORS_ASKED_BYTES_MAX) else { return usual };
         let mut all: Vec<&str> = CORS_HEADERS.split(", ").collect();
         for name in asked.split(',').map(|name| name.trim_matches([' ', '\t'])).filter(|name| !name.is_empty()) {
-            // RFC 9110 §5.1: the name of a header is a token. A list with anything else is no list.
+            // RFC 9110 §5.1: a field name is a token. Ignore a list that has anything else.
             if HeaderName::from_bytes(name.as_bytes()).is_err() {
                 return usual;
             }
@@ -54,7 +55,7 @@ impl Asked<'_> {
         HeaderValue::from_str(&all.join(", ")).unwrap_or(usual)
     }
 
-    /// The headers that scripts may read, the dialect's own about its limits among them.
+    /// Returns the headers that scripts may read, including the dialect's rate limit headers.
     fn exposed(&self) -> HeaderValue {
         let own = &self.dialect.limits.headers;
         let names: Vec<&str> =
@@ -79,7 +80,7 @@ impl Asked<'_> {
             return;
         }
         headers.insert(VARY, HeaderValue::from_static("origin"));
-        // The header is given back only when it is, byte for byte, one that the dialect lists.
+        // Return the origin only if it equals one that the dialect lists, byte for byte.
         let asked = self.request.headers.get(ORIGIN);
         if let Some(origin) = asked.filter(|asked| cors.iter().any(|own| own.as_bytes() == asked.as_bytes())) {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());

@@ -1,9 +1,8 @@
-//! The judges of the endpoints that programs call.
+//! Hands requests to the judges of the endpoints that programs call.
 
 use protocol::endpoint::Endpoint;
 use protocol::line::{Call, Reply};
 use protocol::model::GrantType;
-use protocol::person::upstream::UnverifiedIdToken;
 use protocol::refusal::{No, Refusal};
 use protocol::resource::introspect::IntrospectRequest;
 use protocol::resource::revoke::RevokeRequest;
@@ -16,26 +15,17 @@ use crate::fault::Fault;
 use crate::http::{Response, answer};
 
 impl Asked<'_> {
-    /// Judges the request within the limits of its dialect.
+    /// Judges the request, unless a rate limit of its dialect refuses it.
     pub(super) async fn judge(&self) -> Result<Response, Fault> {
         self.within_limits(async |params, address| self.judge_params(params, address).await).await
     }
 
-    /// The table of judges: hands the decoded request to that of its endpoint.
+    /// Hands the decoded request to the judge of its endpoint, and encodes the verdict.
     async fn judge_params(&self, mut params: Params, address: &str) -> Result<Response, Fault> {
         let grant = params.value(Param::GrantType).and_then(GrantType::from_name);
         let (policy, keys) = (&*self.surface.policy, self.app.keys());
         let verdict = match self.at.endpoint {
-            Endpoint::Token => {
-                let request = TokenRequest::parse(params, policy, &keys, address);
-                match request {
-                    // Boxed: few requests need it.
-                    Ok(request) if request.assertion().is_some() => {
-                        Box::pin(self.redeem_assertion(request, address)).await?
-                    }
-                    request => self.turn(request, address).await?,
-                }
-            }
+            Endpoint::Token => self.turn(TokenRequest::parse(params, policy, &keys, address), address).await?,
             Endpoint::Introspect => self.turn(IntrospectRequest::parse(params, policy, &keys), address).await?,
             Endpoint::Revoke => self.turn(RevokeRequest::parse(params, policy, &keys), address).await?,
             Endpoint::Userinfo => {
@@ -51,20 +41,6 @@ impl Asked<'_> {
             Ok(reply) => answer::outgoing(self.dialect.encode(self.at, &reply, &self.context(grant))),
             Err(refusal) => self.refuse(&refusal),
         })
-    }
-
-    /// Two turns: the judge fetches nothing, and nothing is fetched for a client that may not ask.
-    async fn redeem_assertion(
-        &self,
-        mut request: TokenRequest,
-        address: &str,
-    ) -> Result<Result<Reply, Refusal>, Fault> {
-        if let Err(refusal) = self.app.turn(&self.surface.policy, address, request.applicant().clone()).await? {
-            return Ok(Err(refusal));
-        }
-        let issuer = self.app.trusted_issuer(request.assertion().and_then(UnverifiedIdToken::kid)).await;
-        request.trust(issuer);
-        self.turn(Ok(request), address).await
     }
 
     async fn turn<C: Call<Yes = Reply>>(

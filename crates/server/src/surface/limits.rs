@@ -1,4 +1,5 @@
-//! Rate limits: each request counts against those of its dialect, and a failed one against those for failures.
+//! Rate limits at endpoints: each request counts against the limits of its dialect, and a failed one also against the
+//! limits for failures.
 
 use dialect::rules::LimitBy;
 use protocol::line::Wants;
@@ -17,11 +18,12 @@ use crate::http::Response;
 use crate::limits::{self, Asker, Claim};
 
 impl Asked<'_> {
-    /// A request whose body could not be read counts like any other.
+    /// Counts and refuses a request whose body could not be read.
     pub(super) async fn unread(&self, no: No) -> Response {
         let address = address(self.request, &self.app.settings);
         let allowed = if self.dialect.address(self.at).has_screens { Ok(()) } else { self.count(None, &address).await };
-        // Does not count as a failed request: a broken connection leaves such requests behind, and they do not cost a look at the store.
+        // Do not count it as a failed request: broken connections cause such requests, and they cost no access to the
+        // store.
         self.refuse(&allowed.err().unwrap_or_else(|| no.into()))
     }
 
@@ -39,7 +41,8 @@ impl Asked<'_> {
         Ok(self.judged(response, &address))
     }
 
-    /// Counts the outcome of the request, if that matters to any limit.
+    /// Counts the outcome of the request against the limits for failures. Returns the response, or a refusal if a limit
+    /// is reached.
     fn judged(&self, response: Response, address: &str) -> Response {
         let no = response.extensions().get::<Refused>().map(|refused| refused.refusal.no);
         let (limiter, now) = (&self.app.limiter, self.app.clock.now());
@@ -54,7 +57,7 @@ impl Asked<'_> {
         }
     }
 
-    /// Counts the request. `address` is that of the caller, as it is counted for brute force.
+    /// Counts the request. `address` is the client's network address, in the form in which failed attempts are counted.
     async fn count(&self, params: Option<&Params>, address: &str) -> Result<(), Refusal> {
         let (none, now) = (Params::default(), self.app.clock.now());
         let params = params.unwrap_or(&none);
@@ -65,7 +68,7 @@ impl Asked<'_> {
         let read = text.map(|text| (text, AnyToken::read_widely(text, policy, &self.app.keys())));
         let token = read.filter(|(_, token)| *token != AnyToken::Foreign);
         let owner = match token {
-            // Users have many tokens, so that one whose user has a limit costs a look at the store.
+            // A limit by user applies to all tokens of a user, so the user of the token must be loaded.
             Some((_, token)) if limit.by == LimitBy::User => self.owner(token, now).await,
             _ => None,
         };
@@ -76,7 +79,7 @@ impl Asked<'_> {
         }
     }
 
-    /// The owner of a live token. If the store fails, the judge's turn tells the caller later.
+    /// Returns the user of a valid token. `None` also if the store fails; the judge's turn will report that.
     async fn owner(&self, token: AnyToken, now: UnixTime) -> Option<UserKey> {
         let mut wants = Wants::default();
         token.want(&mut wants);

@@ -1,5 +1,5 @@
-//! The endpoints of a dialect. A request is answered by CORS, counted against rate limits, decoded, and handed to the judge of
-//! its endpoint.
+//! The endpoints of a dialect. A request passes CORS and rate limits, is decoded, and is handed to the judge of its
+//! endpoint.
 //!
 //! `judges` is the table of the judges; the other files hold one step each.
 
@@ -23,7 +23,7 @@ use crate::answers;
 use crate::app::{App, Surface};
 use crate::http::{Request, Response};
 
-/// Answers a request to an endpoint of a dialect, in time.
+/// Answers a request to an endpoint of a dialect within the time limit.
 pub(crate) async fn answer(app: &App, request: &Request, dialect: &Dialect, at: At) -> Response {
     let surface = app.surface(dialect);
     if let Some(response) = kept_metadata(surface, request, at) {
@@ -37,14 +37,14 @@ pub(crate) async fn answer(app: &App, request: &Request, dialect: &Dialect, at: 
     }
     let is_metadata = at.endpoint == Endpoint::Metadata && request.method == Method::GET;
     if is_metadata && response.status() == StatusCode::OK && !response.headers().contains_key(VARY) {
-        // Only the first answer is kept; all are alike.
+        // Only the first response is kept, because all are alike.
         let _ = surface.metadata_headers.set((at, response.headers().clone()));
     }
     response
 }
 
-/// The answer with the metadata document, if its headers are known. Nothing can go wrong with it and it takes no time, so it
-/// passes by everything that guards other answers.
+/// Returns the metadata response if its headers are known already. It needs no time limit, and no protection against
+/// panics.
 fn kept_metadata(surface: &Surface, request: &Request, at: At) -> Option<Response> {
     let (own, headers) = surface.metadata_headers.get().filter(|_| at.endpoint == Endpoint::Metadata)?;
     let is_read = matches!(request.method, Method::GET | Method::HEAD) && request.unread.is_none();

@@ -1,12 +1,12 @@
-//! The certificate, and the log file: both are read or opened again while the server runs.
+//! Tasks that reload the TLS certificate and reopen the log file while the server runs.
 
 use super::task::{Failure, Next, Node};
 use crate::observe::sink;
 
-/// What could not be done.
+/// The failure of [`reload`].
 const UNUSABLE: &str = "the new certificate cannot be used; the one so far stays";
 
-/// Takes over a certificate whose file changed.
+/// Reloads the certificate if its file changed.
 #[expect(clippy::unused_async, reason = "a run of a task is a future")]
 pub(super) async fn reload(node: &Node) -> Result<Next, Failure> {
     let Some(tls) = &node.tls else { return Ok(Next::Never) };
@@ -16,7 +16,7 @@ pub(super) async fn reload(node: &Node) -> Result<Next, Failure> {
     Ok(Next::Usual)
 }
 
-/// Reads the certificate and opens the log file again, because the operator sent SIGHUP.
+/// Reloads the certificate and reopens the log file after SIGHUP.
 #[expect(clippy::unused_async, reason = "a run of a task is a future")]
 pub(super) async fn read_again(node: &Node) -> Result<Next, Failure> {
     sink::reopen();
@@ -25,7 +25,7 @@ pub(super) async fn read_again(node: &Node) -> Result<Next, Failure> {
         Some(Ok(())) => {
             tracing::info!("SIGHUP: the certificate was read again, and the log file, if there is one, opened");
         }
-        // Every signal has its line: the operator waits for it.
+        // Log a line for every signal, because the operator expects it.
         Some(Err(error)) => {
             tracing::error!(%error, "SIGHUP: the new certificate cannot be used; the one so far stays");
         }

@@ -1,9 +1,9 @@
-//! Shares the counts of rate limits among nodes.
+//! The task that shares the counts of rate limits among nodes.
 
 use super::task::{Failure, Next, Node};
 
-/// Tells the store what this node counted, and hears what other nodes did. Each node goes on with what it knows when that
-/// fails.
+/// Adds the counts of this node to the store, and reads those of other nodes. If that fails, each node continues with
+/// the counts that it knows.
 pub(super) async fn share(node: &Node) -> Result<Next, Failure> {
     let app = &node.app;
     let counted = app.limiter.uncounted();

@@ -7,14 +7,15 @@ use serde_json::Value;
 
 use crate::app::App;
 
-/// A job that only leaves a line in the log, so that an operator can see that jobs are done. `grantry work test` adds it.
-/// Members of its document: `by`, the account of the operating system that added it; `fail`, true if every attempt must fail.
+/// The kind of a job that only writes a line to the log, so that an operator can see that jobs are done. `grantry work
+/// test` adds it. Members of its document: `by` is the operating system's account that added the job; `fail` is true if
+/// every attempt must fail.
 pub(crate) const TEST: &str = "test";
 
-/// What a worker does for a job of one kind.
+/// The function that does a job of one kind.
 type Doing = for<'a> fn(&'a App, &'a Job) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send + 'a>>;
 
-/// The table of jobs: each kind, and what is done for it.
+/// The table of jobs: each kind, and the function that does it.
 const JOBS: &[(&str, Doing)] = &[(TEST, |_, job| Box::pin(async move { test(job) }))];
 
 /// The kinds of jobs that [`run`] can do. A worker claims no others, so a job of a newer version waits for a newer node.
@@ -28,7 +29,7 @@ pub(super) const KINDS: &[&str] = &{
     kinds
 };
 
-/// Why an attempt at a job failed, in words for the operator. They hold no secrets.
+/// The reason why an attempt at a job failed. The text is for the operator and holds no secrets.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum JobError {
     /// A later attempt may succeed.
@@ -37,7 +38,7 @@ pub(super) enum JobError {
     Never(String),
 }
 
-/// Does a job. It may have been done before, by a worker that stopped before it could say so.
+/// Does a job. It may have been done before, by a worker that stopped before it could record that.
 pub(super) async fn run(app: &App, job: &Job) -> Result<(), JobError> {
     match JOBS.iter().find(|(kind, _)| *kind == job.kind) {
         Some((_, doing)) => doing(app, job).await,

@@ -1,11 +1,11 @@
-//! The sealing keys: a new one takes over in time, and every node hears of it.
+//! Tasks that rotate the sealing keys and reload them on every node.
 
 use protocol::time::UnixTime;
 
 use super::task::{Failure, Next, Node};
 use crate::keys::rotate_older;
 
-/// Makes a new sealing key if the newest one is as old as the operator wants.
+/// Makes a new sealing key if the newest one has reached the configured age.
 pub(super) async fn rotate(node: &Node) -> Result<Next, Failure> {
     let app = &node.app;
     let moment = UnixTime(app.clock.now().0.saturating_sub_unsigned(app.settings.keys_rotate_every_s));
@@ -14,7 +14,7 @@ pub(super) async fn rotate(node: &Node) -> Result<Next, Failure> {
     Ok(Next::Usual)
 }
 
-/// Takes over sealing keys that changed in the store.
+/// Reloads the sealing keys from the store.
 pub(super) async fn reload(node: &Node) -> Result<Next, Failure> {
     let reloaded = node.app.reload_keys().await;
     reloaded.map_err(|fault| Failure::new("the sealing keys could not be read", &fault))?;

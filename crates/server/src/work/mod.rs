@@ -1,4 +1,5 @@
-//! The table of work: everything that a node does beside answering requests. One row for each task, and one runner for all.
+//! The table of tasks: everything that a node does besides answering requests. Each task is a row, and one runner runs
+//! them all.
 
 mod certificate;
 mod counts;
@@ -19,7 +20,8 @@ use tokio::task::JoinSet;
 
 use self::task::{Node, Task, Wake};
 
-/// Every task. The names stand in logs, metrics and leases: an old and a new node that share a store must agree on them.
+/// Every task. The names are used in logs, metrics and leases, so nodes of different versions that share a store must
+/// agree on them.
 const TABLE: &[Task] = &[
     Task {
         name: "sweep",
@@ -42,7 +44,7 @@ const TABLE: &[Task] = &[
     Task {
         name: "reload-keys",
         does: "takes over sealing keys that changed in the store",
-        // A page that is sealed with a newer key is opened at once all the same.
+        // A request with a seal of a newer key reloads the keys at once.
         wake: Wake::News(Duration::from_secs(15)),
         is_at_once: false,
         has_lease: false,
@@ -90,7 +92,7 @@ const TABLE: &[Task] = &[
         does: "does the jobs of the store",
         wake: Wake::Every(Duration::from_secs(5)),
         is_at_once: true,
-        // Every node works: the claim of a job says which node does it.
+        // Every node does jobs. The claim of a job makes sure that only one node does it.
         has_lease: false,
         needs_clock: true,
         run: |node, _| Box::pin(outbox::step(node)),
@@ -111,14 +113,14 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|task| task.name)
 }
 
-/// Starts every task. Each ends after its run in progress when `ending` says so.
+/// Starts every task. After `ending` becomes true, each task ends when its current run is over.
 pub(crate) fn start(tasks: &mut JoinSet<()>, node: &Arc<Node>, ending: &watch::Receiver<bool>) {
     for task in TABLE {
         tasks.spawn(runner::run(task, Arc::clone(node), ending.clone()));
     }
 }
 
-/// Gives back what the node holds, after all tasks have ended.
+/// Releases the node's number and logs the remaining refusals, after all tasks have ended.
 pub(crate) async fn finish(node: &Node) {
     number::give_back(&node.app).await;
     node.app.refusals.tell();
@@ -138,7 +140,7 @@ mod tests {
     use crate::config::settings::Settings;
     use crate::entropy::Source;
 
-    /// A node for tests of tasks. The number tells it apart from other nodes on the same store.
+    /// A node for tests of tasks. The number distinguishes it from other nodes on the same store.
     pub(super) async fn node(store: Arc<dyn Store>, clock: Clock, number: u8) -> Arc<Node> {
         let settings = Settings::new("https://auth.example");
         let standard = Dialect::load("standard", &[]).expect("the shipped dialect is sound");

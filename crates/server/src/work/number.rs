@@ -7,19 +7,19 @@ use super::task::{Failure, Next, Node};
 use crate::app::App;
 use crate::ids::NODES;
 
-/// How long a number stays claimed after its process is gone, in seconds. A process that cannot reach the store for longer
-/// draws no IDs meanwhile that it could put there.
+/// How long a number stays claimed after its process has ended, in seconds. A process that cannot reach the store for
+/// longer cannot write rows with its IDs either.
 const LEASE_S: u32 = 3_600;
 
-/// The name of the lease. Nodes of other versions use it as well.
+/// Returns the name of the lease. Nodes of other versions use it as well.
 fn work(number: u16) -> String {
     format!("node-{number}")
 }
 
-/// Claims a number for `holder`, `wanted` if it is free.
+/// Claims a number for the process `holder`: `wanted`, or else the next free one.
 ///
 /// # Errors
-/// When the store cannot be asked.
+/// If the store fails.
 pub(crate) async fn claim(store: &dyn Store, holder: i64, wanted: u16) -> Result<u16, Fault> {
     for step in 0..NODES {
         let number = wanted.wrapping_add(step) % NODES;
@@ -27,7 +27,7 @@ pub(crate) async fn claim(store: &dyn Store, holder: i64, wanted: u16) -> Result
             return Ok(number);
         }
     }
-    // A thousand starts in an hour: better to share a number than not to serve.
+    // All numbers are taken only after a thousand starts within an hour. Share a number rather than refuse to start.
     tracing::warn!(numbers = NODES, "all numbers for drawing ids are claimed; this process shares one");
     Ok(wanted % NODES)
 }
@@ -41,7 +41,7 @@ pub(super) async fn keep(node: &Node) -> Result<Next, Failure> {
     Ok(Next::Usual)
 }
 
-/// Gives the number back when the process ends.
+/// Releases the number when the process ends.
 pub(super) async fn give_back(app: &App) {
     let given_back = app.store.lease(&work(app.ids.node()), app.node, 0).await;
     tracing::debug!(?given_back, "gave the number for drawing ids back");

@@ -1,4 +1,4 @@
-//! The outbox: does the jobs of the store, which are work that a turn left for later.
+//! The outbox: the task that does jobs, which are work that a turn left for later.
 //!
 //! A job is done at least once. A worker claims it for a time. If the worker is killed, another one claims the job when
 //! that time is over. A job that fails is tried again after growing pauses, and is buried as dead after [`ATTEMPTS_MAX`]
@@ -16,16 +16,17 @@ use crate::app::App;
 use crate::fault::caught;
 use crate::observe::jobs::Attempt;
 
-/// How long a claim lasts, in seconds.
+/// Length of a claim in seconds.
 const CLAIM_S: u64 = 60;
-/// Time limit of an attempt. The rest of the claim allows for clocks of nodes that differ, and for a slow store: two nodes
-/// must not do the same job at the same time.
+/// Time limit of an attempt. It is shorter than a claim, because clocks of nodes differ and the store may be slow, and
+/// two nodes must not do the same job at the same time.
 const ATTEMPT_TIME: Duration = Duration::from_secs(30);
-/// Attempts before a job is buried. With the pauses below, the last attempt is a little over two days after the first.
+/// Maximum number of attempts at a job, after which it is dead. With the pauses below, the last attempt comes a little
+/// over two days after the first.
 const ATTEMPTS_MAX: u32 = 20;
-/// The pause after the first failure, in seconds. It doubles with each further one.
+/// Pause after the first failure, in seconds. It doubles with each further failure.
 const PAUSE_MIN_S: u64 = 10;
-/// The longest pause between two attempts, in seconds: six hours.
+/// Maximum pause between two attempts, in seconds: six hours.
 const PAUSE_MAX_S: u64 = 6 * 60 * 60;
 
 /// How long a job of an unknown kind waits for a node that knows it, in seconds: a week. An upgrade node by node takes hours,
@@ -56,7 +57,7 @@ pub(super) async fn step(node: &Node) -> Result<Next, Failure> {
     Ok(if job.is_some() { Next::Soon(Duration::ZERO) } else { Next::Usual })
 }
 
-/// The claim of one job that is due.
+/// Returns the claim of one job that is due.
 fn claim_of(node: &Node) -> JobClaim {
     let app = &node.app;
     JobClaim { holder: app.node, now: app.clock.now(), for_s: CLAIM_S, jobs_max: 1, kinds: jobs::KINDS }
@@ -79,9 +80,9 @@ fn failed(app: &App, what: &'static str, fault: &Fault) -> Failure {
     Failure::new(what, fault)
 }
 
-/// Does a job, if it is not one that stops its workers, within its time limit.
+/// Makes one attempt at a job within the time limit. Refuses a job whose earlier attempts stopped their workers.
 async fn attempt(app: &App, job: &Job) -> Result<(), JobError> {
-    // The store counts an attempt when it begins. So many are begun only if some of them ended neither well nor badly.
+    // The store counts an attempt when it begins. The count exceeds the limit only if workers stopped during attempts.
     if job.attempts > ATTEMPTS_MAX {
         return Err(JobError::Never(format!(
             "the server stopped during attempts at this job; {ATTEMPTS_MAX} were made"
@@ -95,7 +96,7 @@ async fn attempt(app: &App, job: &Job) -> Result<(), JobError> {
     }
 }
 
-/// Writes what becomes of a job after an attempt, and counts the attempt.
+/// Writes the outcome of an attempt to the store, the log and the metrics.
 async fn end(app: &App, job: &Job, outcome: Result<(), JobError>) -> Result<(), Failure> {
     let random = u64::from_be_bytes(app.draw().bytes());
     let end = ended(job, outcome, app.clock.now(), random);
@@ -134,7 +135,7 @@ async fn end(app: &App, job: &Job, outcome: Result<(), JobError>) -> Result<(), 
     Ok(())
 }
 
-/// What becomes of a job after an attempt.
+/// Returns the new state of a job after an attempt.
 fn ended(job: &Job, outcome: Result<(), JobError>, now: UnixTime, random: u64) -> JobEnd {
     match outcome {
         Ok(()) => JobEnd::Done,
@@ -145,8 +146,8 @@ fn ended(job: &Job, outcome: Result<(), JobError>, now: UnixTime, random: u64) -
     }
 }
 
-/// The pause after so many attempts, in seconds. Up to a quarter of it is added at random, so that jobs that failed together
-/// do not come back together.
+/// Returns the pause after this number of attempts, in seconds. Up to a quarter is added at random, so that jobs that
+/// failed together are not tried again together.
 fn pause_s(attempts: u32, random: u64) -> u64 {
     let doubled = PAUSE_MIN_S.saturating_mul(1_u64.checked_shl(attempts.saturating_sub(1)).unwrap_or(u64::MAX));
     let pause_s = doubled.min(PAUSE_MAX_S);
@@ -223,7 +224,7 @@ mod tests {
             assert_eq!(step(&node).await, Ok(next));
         }
         assert_eq!(all(&*store).await.iter().map(|job| job.id.0).collect::<Vec<_>>(), [3], "it is not due");
-        // The jobs were counted after the first was done.
+        // The jobs are counted after the first one is done.
         let counts = ["grantry_jobs_waiting 2", "grantry_jobs_dead 0", "grantry_jobs_oldest_age_seconds 7"];
         must_have(&node, &counts);
         must_have(&node, &["grantry_job_attempts_total{outcome=\"done\"} 2"]);

@@ -1,4 +1,4 @@
-//! Runs a task: waits, takes the lease, counts, logs failures, and survives panics.
+//! The runner of tasks: it waits, takes the lease, runs the task, counts and logs failures, and catches panics.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use super::task::{Failure, Next, Node, Task, Wake};
 use crate::fault::caught;
 use crate::http::accept::told;
 
-/// How long a node keeps a lease after each run, in seconds: longer than the time between two runs of any leased task.
+/// Length of a lease in seconds. It is longer than the time between two runs of any task with a lease.
 const LEASE_S: u32 = 90;
-/// A kind of failure has one line in the log in this time.
+/// Minimum time between two log lines about the same kind of failure.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// Runs `task` until `ending` says so, or until the task has nothing more to do.
+/// Runs `task` until `ending` becomes true, or until the task has nothing more to do.
 pub(super) async fn run(task: &'static Task, node: Arc<Node>, mut ending: watch::Receiver<bool>) {
     tracing::debug!(task = task.name, does = task.does, "started");
     let Some(mut alarm) = Alarm::set(task, &node) else { return };
@@ -46,7 +46,7 @@ pub(super) async fn run(task: &'static Task, node: Arc<Node>, mut ending: watch:
     }
 }
 
-/// One run, if the clock is right and this node is the one that does it.
+/// Runs the task once, if the clock is plausible and this node holds the lease.
 async fn one(task: &Task, node: &Node, streak: u32) -> Result<Next, Failure> {
     let app = &node.app;
     if task.needs_clock && app.check_clock().is_err() {
@@ -76,7 +76,7 @@ enum Alarm {
 }
 
 impl Alarm {
-    /// The alarm of a task; `None` if the system does not tell of signals.
+    /// Sets up what a task waits for; `None` if the signal cannot be watched.
     fn set(task: &Task, node: &Node) -> Option<Self> {
         Some(match task.wake {
             Wake::Every(period) => Self::Every(period),
@@ -91,14 +91,14 @@ impl Alarm {
         })
     }
 
-    /// Waits for the alarm, or for `instead` if there is one.
+    /// Waits until the next run is due. `instead` is a time to wait in place of the usual condition.
     async fn rings(&mut self, instead: Option<Duration>) {
         match (self, instead) {
             (_, Some(wait)) => tokio::time::sleep(wait).await,
             (Self::Every(period), None) => tokio::time::sleep(*period).await,
             (Self::News(news, period), None) => {
                 let is_told = tokio::time::timeout(*period, changed(news)).await;
-                // The store tells no more: from now on the period has to do.
+                // The store sends no more news. Wait for the period alone from now on.
                 if is_told == Ok(false) {
                     *news = None;
                 }
@@ -112,7 +112,7 @@ impl Alarm {
     }
 }
 
-/// Waits for news; false if there will be none any more.
+/// Waits for news from the store. Returns false if there will be no more.
 async fn changed(news: &mut Option<watch::Receiver<u64>>) -> bool {
     match news {
         Some(news) => news.changed().await.is_ok(),
@@ -120,11 +120,11 @@ async fn changed(news: &mut Option<watch::Receiver<u64>>) -> bool {
     }
 }
 
-/// The failures of a task that the log has told of.
+/// The failures of a task that were logged, by kind.
 #[derive(Default)]
 struct Failures(HashMap<&'static str, Told>);
 
-/// When the log last told of a kind of failure, and how many there were since.
+/// The time of the last log line about a kind of failure, and the number of failures since.
 struct Told {
     at: Instant,
     repeated: u64,
@@ -137,7 +137,7 @@ impl Failures {
         }
     }
 
-    /// Counts a failure. Returns how many of its kind no line told of, if it is time for a line.
+    /// Counts a failure. If a log line is due, returns the number of failures of its kind that were not logged.
     fn count(&mut self, kind: &'static str, now: Instant) -> Option<u64> {
         match self.0.get_mut(kind) {
             Some(told) if now.duration_since(told.at) < LOG_EVERY => {
@@ -171,7 +171,7 @@ mod tests {
         super::super::tests::node(Arc::new(Memory::default()), Clock::fixed(UnixTime(1_790_000_000)), 9).await
     }
 
-    /// A task under the name of a real one, for whose metrics there is room.
+    /// A task for tests. It has the name of a real task, because metrics exist only for those.
     const TASK: Task = Task {
         name: "sweep",
         does: "nothing",

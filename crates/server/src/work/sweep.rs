@@ -1,17 +1,18 @@
-//! Removes rows of no more use.
+//! The task that removes expired rows.
 
 use std::time::{Duration, Instant};
 
 use super::task::{Failure, Next, Node};
 
-/// Rows that are removed in one step: a few milliseconds of the writer's time.
+/// Number of rows that are removed in one step. A step blocks writers for a few milliseconds.
 const STEP_ROWS_MAX: usize = 500;
-/// Between two steps, so that those who wait for a token come first: at least and at most.
+/// Minimum and maximum pause between two steps, in which requests can write.
 const STEP_PAUSE: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(50)];
-/// After so many full steps in a row, a hundred thousand rows, more rows are dying than are removed.
+/// Number of full steps in a row (a hundred thousand rows) after which the sweep counts as behind: more rows expire
+/// than are removed.
 const BEHIND_STEPS: u32 = 200;
 
-/// Removes some rows.
+/// Removes up to [`STEP_ROWS_MAX`] expired rows.
 pub(super) async fn step(node: &Node, streak: u32) -> Result<Next, Failure> {
     let (app, begun) = (&node.app, Instant::now());
     match app.store.sweep(app.clock.now(), STEP_ROWS_MAX).await {
@@ -27,9 +28,9 @@ pub(super) async fn step(node: &Node, streak: u32) -> Result<Next, Failure> {
     }
 }
 
-/// How long to wait after a step that took so long, the `steps`th in a row. What it takes tells how busy the store is: on
-/// a quiet one the next step comes soon. As long as nothing is amiss four fifths of the time are left to others; who is
-/// behind takes half of it, or else the tables would grow for as long as the rush lasts.
+/// Returns the pause after a step that took the time `took`, the `steps`th in a row. A busy store makes steps slow and
+/// pauses long. Usually the sweep takes a fifth of the time. If it is behind, it takes half of the time, because the
+/// tables would grow otherwise.
 fn pause(took: Duration, steps: u32) -> Duration {
     let [least, most] = STEP_PAUSE;
     let times = if steps > BEHIND_STEPS { 1 } else { 4 };

@@ -24,7 +24,7 @@ use server::http::{Peer, Request, Response};
 use store::{Memory, Store};
 use zeroize::Zeroizing;
 
-/// What time it is.
+/// The current time in all tests: 2026-05-28, 20:26:40 UTC.
 pub(crate) const NOW: UnixTime = UnixTime(1_780_000_000);
 /// The secret of the client `web`.
 pub(crate) const SECRET: &str = "gcs_a-secret-with-more-than-160-bits-of-entropy";

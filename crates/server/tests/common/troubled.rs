@@ -8,7 +8,7 @@ use protocol::line::{Changes, Facts, Wants};
 use protocol::time::UnixTime;
 use store::{CommitError, Fault, Query, Rows, Store};
 
-/// What a store can do to a server.
+/// A way in which a store fails.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Trouble {
     Unavailable,
@@ -29,12 +29,12 @@ impl Troubled {
         Self { inner, trouble, has_begun: AtomicBool::new(false) }
     }
 
-    /// From now on there is trouble.
+    /// Makes later commits fail, in the way chosen at the start. With `Trouble::Panic`, later reads panic.
     pub(crate) fn begin(&self) {
         self.has_begun.store(true, Ordering::Relaxed);
     }
 
-    /// From now on there is none.
+    /// Ends the failures: later calls reach the inner store.
     pub(crate) fn end(&self) {
         self.has_begun.store(false, Ordering::Relaxed);
     }
@@ -61,7 +61,7 @@ impl Store for Troubled {
     }
 
     async fn list(&self, query: &Query) -> Result<Rows, Fault> {
-        // As a store that is elsewhere: others go on meanwhile.
+        // Lets other tasks run, as waiting for a store over the network does.
         tokio::task::yield_now().await;
         self.inner.list(query).await
     }

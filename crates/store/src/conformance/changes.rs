@@ -1,4 +1,4 @@
-//! Every change does what its name says, and nothing else.
+//! Tests of writes: each does what its name says, and nothing else.
 
 use protocol::client::registration::secret_digest;
 use protocol::line::{AccountKey, Changes, Key, Rely, Wants, Write};
@@ -84,7 +84,7 @@ pub(super) async fn what_is_not_there_is_absent(store: &dyn Store) {
     assert!(found.login("nobody").is_none() && found.account().is_none());
     let counters = Attempt::from_address("192.0.2.1").keys(None, Some("nobody"));
     assert!(!counters.is_empty() && counters.into_iter().all(|counter| found.failures(counter).is_none()));
-    // Nothing to end or to touch is no error.
+    // Ending or touching a row that does not exist is no error.
     let ends = [
         Write::TouchSession { id: SessionId(1), seen_at: NOW, idle_until: NOW },
         Write::TouchPersonal { id: PersonalId(1), used_at: NOW },
@@ -321,7 +321,7 @@ pub(super) async fn what_hangs_on_a_row_is_as_it_is_now(store: &dyn Store) {
     let held = found.access.expect("the token is there");
     assert_eq!((held.client.as_deref(), held.user.as_deref()), (Some(&other_client), Some(&other_user)));
     assert_eq!(found.session.expect("the session is there").user.as_deref(), Some(&other_user));
-    // The name that was given up is free again.
+    // The name that the user gave up is free again.
     let heir = User { email: Some("user1@example.com".to_owned()), version: 2, ..user(2) };
     commit(store, [Write::PutUser(Box::new(heir))]).await;
 }
@@ -376,7 +376,7 @@ pub(super) async fn the_counters_of_an_account_are_cleared_together(store: &dyn 
         user: user.map(UserKey),
     };
     let failures = async |key: &str| failures(store, digest(key)).await.map(|row| row.failures);
-    // A counter that began before anybody had the name becomes the account's.
+    // A counter that began before an account had the name becomes that of the account.
     commit(store, [count("name", None), count("name", Some(1)), count("name", None), count("device", Some(1))]).await;
     commit(store, [count("other", Some(2)), count("address", None)]).await;
     commit(store, [Write::ForgetFailures(UserKey(1))]).await;

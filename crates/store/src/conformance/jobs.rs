@@ -1,4 +1,4 @@
-//! Jobs are there with the turn that asked for them, and one worker at a time has each.
+//! Tests of jobs: a job exists if and only if its turn was committed, and one worker at a time holds it.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ pub(super) async fn a_claimed_job_is_nobody_else_s_until_the_claim_is_over(store
     assert_eq!(claim(store, 7, 0, 9).await, [1]);
     assert_eq!(claim(store, 8, 59, 9).await, [0; 0], "it is claimed");
     assert_eq!(claim(store, 7, 59, 9).await, [0; 0], "by this worker as well");
-    // The first worker died.
+    // The first worker has stopped.
     assert_eq!(claim(store, 8, 60, 9).await, [1]);
     assert_eq!(all(store).await, [Job { attempts: 2, ..job(1) }]);
     for late in [JobEnd::Done, JobEnd::Later { due_at: NOW, error: String::new() }] {
@@ -208,12 +208,12 @@ pub(crate) async fn damaged_jobs_are_buried(store: &dyn Store) {
     assert_eq!(all(store).await[1].state, JobState::Dead);
 }
 
-/// Two workers, perhaps of two nodes, that claim at the same time.
+/// Two workers, perhaps of two nodes, claim jobs at the same time.
 pub(super) async fn of_workers_who_race_each_gets_other_jobs(store: &dyn Store) {
     race_for_jobs(store, store).await;
 }
 
-/// Races two nodes of one store for jobs.
+/// Lets two nodes of one store claim jobs at the same time.
 pub(crate) async fn race_for_jobs(one: &dyn Store, other: &dyn Store) {
     commit(one, (1..=40).map(|id| enqueue(job(id))).collect::<Changes>()).await;
     let mut claimed = BTreeSet::new();

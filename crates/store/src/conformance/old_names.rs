@@ -1,4 +1,5 @@
-//! Accounts from before names were composed, which go on working in every store that keeps its rows.
+//! Tests of accounts whose names older versions stored without normalisation. They keep working in every store that
+//! keeps its rows.
 
 use protocol::line::Write;
 use protocol::model::User;
@@ -6,7 +7,7 @@ use protocol::model::User;
 use super::rows::*;
 use crate::{CommitError, Store};
 
-/// A user's key, the form in which the name was stored before names were composed, and the name.
+/// For each user: key, name as older versions stored it, and name.
 pub(crate) const STORED: [(i64, &str, &str); 3] =
     [(3, "jos\u{e9}", "Jos\u{e9}"), (4, "jose\u{301}", "Jose\u{301}"), (5, "zoe\u{308}", "Zoe\u{308}")];
 
@@ -14,7 +15,8 @@ pub(crate) fn named(key: i64, username: &str) -> User {
     User { username: Some(username.to_owned()), email: None, ..user(key) }
 }
 
-/// Two accounts whose names look the same keep them, also when their rows are written again; nobody else gets such a name.
+/// Tests that two accounts whose names look the same keep them, even when their rows are written again, and that no
+/// other account gets such a name.
 pub(crate) async fn go_on_working(store: &dyn Store) {
     each_finds_its_own(store).await;
     for (key, _, name) in STORED {

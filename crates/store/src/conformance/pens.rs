@@ -1,4 +1,4 @@
-//! The exclusive right to write.
+//! Tests of the exclusive right to write (the pen).
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub(super) async fn a_turn_that_is_lost_keeps_its_pen(store: &dyn Store) {
 pub(super) async fn a_pen_that_is_dropped_writes_nothing_and_lets_others_write(store: &dyn Store) {
     store.commit(put(user(1))).await.unwrap();
     let mut pen = store.pen().await.unwrap();
-    // Its first change is taken back with the one that is lost.
+    // The first change is rolled back together with the one that is lost.
     let half = renamed(2, "Half").with(renamed(9, "Lost"));
     assert_eq!(pen.commit(half).await, Err(CommitError::Lost));
     drop(pen);

@@ -1,4 +1,4 @@
-//! Whoever comes second loses, and leaves nothing behind.
+//! Tests of preconditions: of two turns that exclude each other, the second is lost and writes nothing.
 
 use protocol::line::{AccountKey, Changes, Key, Rely, Wants, Write};
 use protocol::model::{Client, ClientKey, CodeId, GrantId, IdentityName, SessionId, User, UserKey};
@@ -187,7 +187,7 @@ pub(super) async fn names_of_users_are_given_once(store: &dyn Store) {
     for (name, thief) in thieves {
         must_fail(store, Write::PutUser(Box::new(thief)), CommitError::Taken(name)).await;
     }
-    // Without names there is nothing to take, and one's own address may be one's own name.
+    // Users without names never collide, and a user's address may also be that user's name.
     let nameless = |key| User { username: None, email: None, ..user(key) };
     commit(store, [3, 4].map(|key| Write::PutUser(Box::new(nameless(key))))).await;
     let own = User { username: Some("user2@example.com".to_owned()), version: 2, ..user(2) };
@@ -207,7 +207,7 @@ pub(super) async fn user_names_that_look_the_same_are_given_once(store: &dyn Sto
         assert_eq!(login(store, name).await.as_deref(), Some(&named(3, "Jose\u{301}")), "{name}");
     }
     assert!(store.user_by_name("jose").await.unwrap().is_none());
-    // Its own row may be changed, and may be spelled otherwise.
+    // The user's own row may be written with another spelling of the name.
     commit(store, [Write::PutUser(Box::new(User { version: 2, ..named(3, "José") }))]).await;
     assert_eq!(store.user_by_name("jose\u{301}").await.unwrap().unwrap().version, 2);
 }
@@ -224,7 +224,7 @@ pub(super) async fn a_client_id_is_never_a_sub(store: &dyn Store) {
     must_fail(store, Write::PutUser(Box::new(thief)), CommitError::Taken(SUB_OF_CLIENT)).await;
     let thief = User { sub: "client-1".to_owned(), version: 2, ..user(2) };
     must_fail(store, Write::PutUser(Box::new(thief)), CommitError::Taken(SUB_OF_CLIENT)).await;
-    // Two in one turn, and what was deleted is free.
+    // Two rows of one turn collide as well. The identifier of a deleted row is free.
     let pair = Changes::from([
         Write::PutUser(Box::new(nameless(4, "both"))),
         Write::PutClient(Box::new(Client { client_id: "both".to_owned(), ..client(4) })),
@@ -238,7 +238,7 @@ pub(super) async fn of_a_client_and_a_user_who_race_for_an_id_one_gets_it(store:
     race_for_ids(store, store).await;
 }
 
-/// Races two nodes of one store for identifiers.
+/// Lets two nodes of one store write the same identifier at the same time.
 pub(crate) async fn race_for_ids(one: &dyn Store, other: &dyn Store) {
     for round in 10..40 {
         let id = format!("id-{round}");
@@ -256,7 +256,7 @@ pub(crate) async fn race_for_ids(one: &dyn Store, other: &dyn Store) {
     }
 }
 
-/// Turns that are committed at the same time may land in one transaction of the engine.
+/// The store may commit concurrent turns in one transaction of the database.
 pub(super) async fn a_set_that_is_lost_does_not_hurt_its_neighbours(store: &dyn Store) {
     furnish(store).await;
     let lost = || Changes::from([Write::PutAccess(Box::new(own_access(90, 1))), Write::SpendCode(CodeId(2))]);
@@ -273,7 +273,7 @@ pub(super) async fn a_set_that_is_lost_does_not_hurt_its_neighbours(store: &dyn 
     assert!(facts(store, 1).await.code.expect("the code is there").row.is_spent);
 }
 
-/// Ids are drawn by clocks, and the clocks of two processes differ.
+/// Ids depend on clocks, and the clocks of two processes differ.
 pub(super) async fn what_is_revoked_by_its_id_has_a_smaller_one(store: &dyn Store) {
     furnish(store).await;
     commit(store, [Write::PutGrant(Box::new(grant(70, 1, 1))), Write::PutAccess(Box::new(own_access(80, 1)))]).await;
@@ -284,7 +284,7 @@ pub(super) async fn what_is_revoked_by_its_id_has_a_smaller_one(store: &dyn Stor
     refused(of_user(5), 70).await;
     refused(of_client(71), 80).await;
     commit(store, [of_client(81), of_user(71)]).await;
-    // What comes later is greater, and what was revoked before is not looked at again.
+    // Rows that come later have greater ids. Earlier revocations are not considered again.
     commit(store, [Write::PutSession(Box::new(session(90, 1)))]).await;
     let again = User { revoked_below: 71, version: 3, name: "Other".to_owned(), ..user(1) };
     commit(store, [Write::PutUser(Box::new(again.clone()))]).await;
@@ -292,7 +292,7 @@ pub(super) async fn what_is_revoked_by_its_id_has_a_smaller_one(store: &dyn Stor
     refused(Write::PutUser(Box::new(everything)), 90).await;
 }
 
-/// Anything may stand in a request; not every store has texts with a NUL.
+/// A request may contain a NUL character, but not every database can store one.
 pub(super) async fn a_name_with_a_nul_is_nobodys(store: &dyn Store) {
     furnish(store).await;
     let name = "client-1\0".to_owned();

@@ -1,4 +1,4 @@
-//! Every question is answered.
+//! Tests of queries and lists.
 
 use protocol::line::{AccountKey, Key, OwnedCounts, Wants, Write};
 use protocol::model::{
@@ -73,7 +73,7 @@ pub(super) async fn a_user_is_found_under_every_name(store: &dyn Store) {
     for name in ["SUB-1", "user", "", "user1@example", "%"] {
         assert!(store.user_by_name(name).await.unwrap().is_none(), "{name}");
     }
-    // The public identifier is no name to sign in with.
+    // Users cannot sign in by their public identifier.
     assert!(login(store, "sub-1").await.is_none());
     assert_eq!(login(store, "uSER1@example.com").await.as_deref(), Some(&user(1)));
     assert_eq!(store.user(UserKey(2)).await.unwrap().as_deref(), Some(&user(2)));
@@ -112,11 +112,11 @@ pub(super) async fn applications_are_consents_and_live_grants(store: &dyn Store)
     let found = store.applications(UserKey(1), NOW).await.unwrap();
     let seen: Vec<_> = found.iter().map(|own| (own.client.key.0, own.consent.clone(), own.grants_live)).collect();
     assert_eq!(seen, [(1, Some(consent(1, 1)), 1), (2, None, 2)]);
-    // A consent stays when its grants are dead; a client without either is not there.
+    // A consent stays when its grants are revoked. A client without consent and grants is not listed.
     commit(store, [1, 4, 5].map(|id| Write::RevokeGrant(GrantId(id)))).await;
     let found = store.applications(UserKey(1), NOW).await.unwrap();
     assert_eq!(found.iter().map(|own| (own.client.key.0, own.grants_live)).collect::<Vec<_>>(), [(1, 0)]);
-    // Everything older than a number may be dead at once.
+    // `revoked_below` revokes everything older at once.
     commit(store, [Write::PutGrant(Box::new(grant(6, 2, 1)))]).await;
     let cut = Client { revoked_below: 7, version: 2, ..client(1) };
     commit(store, [Write::PutClient(Box::new(cut)), Write::PutGrant(Box::new(grant(7, 2, 1)))]).await;
@@ -153,7 +153,7 @@ pub(super) async fn grants_can_be_narrowed_down(store: &dyn Store) {
 pub(super) async fn personal_tokens_come_with_their_user(store: &dyn Store) {
     furnish(store).await;
     commit(store, [(2, 2), (3, 1)].map(|(id, user)| Write::PutPersonal(Box::new(personal(id, user))))).await;
-    let ids = |found: Vec<protocol::model::Held<protocol::model::Personal>>| {
+    let ids = |found: Vec<protocol::model::WithOwners<protocol::model::Personal>>| {
         found.into_iter().map(|held| (held.row.id.0, held.user.map(|user| user.key.0))).collect::<Vec<_>>()
     };
     assert_eq!(ids(store.personals(None).await.unwrap()), [(3, Some(1)), (2, Some(2)), (1, Some(1))]);
@@ -162,7 +162,7 @@ pub(super) async fn personal_tokens_come_with_their_user(store: &dyn Store) {
 
 pub(super) async fn connected_users_are_counted_once(store: &dyn Store) {
     furnish(store).await;
-    // The first user has a consent and a grant, the second a grant alone, the third a consent alone.
+    // The first user has a consent and a grant, the second only a grant, the third only a consent.
     commit(store, [Write::PutGrant(Box::new(grant(2, 2, 1)))]).await;
     commit(store, [Write::PutUser(Box::new(user(3))), Write::PutConsent(consent(3, 1))]).await;
     let count = async |client, now, users_max| store.connected(ClientKey(client), now, users_max).await.unwrap();
@@ -317,7 +317,7 @@ pub(super) async fn the_greatest_id_is_above_all_rows(store: &dyn Store) {
     assert_eq!(store.greatest_id().await.unwrap(), i64::MAX, "an id that ran over is greater than all others");
 }
 
-/// Somebody who is signed in may sign in as somebody else: what counts is who that is.
+/// A signed-in user may sign in as another user. The login then determines the account.
 pub(super) async fn consent_and_attempts_go_by_login_before_session(store: &dyn Store) {
     furnish(store).await;
     let mut wider = consent(2, 1);

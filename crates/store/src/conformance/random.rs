@@ -1,4 +1,4 @@
-//! Whatever is done to it, a store looks like the one in memory.
+//! Tests by random steps: after each, every store looks like the one in memory.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -13,14 +13,14 @@ use super::Fixture;
 use super::rows::*;
 use crate::{JobChange, JobClaim, JobEnd};
 
-/// One step of a random life: a turn, or a sweep at some time.
+/// One step of a random test.
 #[derive(Clone, Debug)]
 enum Deed {
     Commit(Changes),
     Sweep(u64, usize),
     /// A worker claims jobs.
     Claim(JobClaim),
-    /// A worker says what became of a job.
+    /// A worker ends its attempt at a job.
     EndJob(JobId, i64, JobEnd),
     /// An operator changes a job.
     ChangeJob(JobId, JobChange),
@@ -152,7 +152,7 @@ fn life() -> impl Strategy<Value = Vec<Deed>> {
     };
     let turn = |parts: Vec<Changes>| Deed::Commit(parts.into_iter().fold(Changes::default(), Changes::with));
     let step = prop_oneof![
-        // Most turns of one or two changes go through; longer ones are often lost, which is as telling.
+        // Most turns with one or two changes are committed. Longer ones are often lost, which tests rollback.
         12 => proptest::collection::vec(change(), 1..3).prop_map(turn),
         4 => proptest::collection::vec(change(), 3..6).prop_map(turn),
         2 => (1..3_i64, 0..90_u64, 1..3_u32).prop_map(|(holder, at_s, jobs_max)| {
@@ -168,7 +168,7 @@ fn life() -> impl Strategy<Value = Vec<Deed>> {
     proptest::collection::vec(step, 1..60)
 }
 
-/// Which of several dead rows a short sweep takes first is a store's own affair, so it sweeps until nothing is left.
+/// Sweeps until nothing is left, because stores may remove expired rows in any order.
 async fn sweep(store: &dyn crate::Store, at_s: u64, rows_max: usize) -> usize {
     let mut removed = 0;
     loop {
@@ -207,7 +207,7 @@ async fn live(deeds: Vec<Deed>, one: Fixture, other: Fixture) {
     assert_eq!(everything(&*other.store).await, everything(&*one.store).await);
 }
 
-/// Runs lives on two stores side by side.
+/// Runs the same random steps on two stores and compares them.
 fn lead<F: Future<Output = Fixture>>(cases: u32, other: impl Fn() -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };

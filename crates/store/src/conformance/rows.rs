@@ -1,13 +1,13 @@
-//! Rows to write, and a way to look at everything at once.
+//! Rows for the tests, and functions that show the whole content of a store.
 
 use std::sync::Arc;
 
 use protocol::line::{AccountKey, Changes, Facts, Key, Row, Wants, Write};
 use protocol::model::{
     Access, AccessId, Amr, Attempts, AuthMethod, Authorization, Checked, Circumstances, Client, ClientKey, ClientKind,
-    Code, CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Held, Identity, IdentityName, Job, JobId,
-    Permission, Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, Ticket, TicketId, User,
-    UserKey,
+    Code, CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Identity, IdentityName, Job, JobId, Permission,
+    Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, Ticket, TicketId, User, UserKey,
+    WithOwners,
 };
 use protocol::person::attempt::Attempt;
 use protocol::person::counters::account_attempts_key;
@@ -19,7 +19,7 @@ use crate::{CommitError, EventFilter, JobFilter, Query, Store};
 
 /// The time of every test.
 pub(crate) const NOW: UnixTime = UnixTime(1_000_000);
-/// Rows have ids up to this.
+/// Greatest id of the rows in tests.
 pub(crate) const IDS: i64 = 4;
 
 pub(crate) fn later(seconds: u64) -> UnixTime {
@@ -114,12 +114,12 @@ pub(crate) fn consent(user: i64, client: i64) -> Consent {
     }
 }
 
-/// A user as an issuer elsewhere knows them.
+/// The identity of a user at an upstream identity provider.
 pub(crate) fn identity_name(subject: i64) -> IdentityName {
     IdentityName { issuer: "https://issuer.example".to_owned(), subject: format!("subject-{subject}") }
 }
 
-/// Burns a token for so many seconds.
+/// Marks a token as used. The row is kept for `ttl_s` seconds.
 pub(crate) fn burn(jti: &str, ttl_s: u64) -> Write {
     Write::BurnJti { jti: digest(jti), until: later(ttl_s) }
 }
@@ -128,7 +128,7 @@ pub(crate) fn identity(subject: i64, user: i64) -> Identity {
     Identity { name: identity_name(subject), user: UserKey(user), linked_at: NOW }
 }
 
-/// What a user authorized a client to do, with a member that only a newer version knows.
+/// What a user authorized a client to do. It has a member that only a newer version knows.
 pub(crate) fn authorization(user: i64, client: i64) -> Authorization {
     let rest = serde_json::from_str(r#"{"newer":{"z":[1,"ü"],"a":null}}"#).expect("this is an object");
     Authorization {
@@ -145,7 +145,7 @@ pub(crate) fn authorization(user: i64, client: i64) -> Authorization {
     }
 }
 
-/// A code for the grant with the same number.
+/// A code for the grant with the same id.
 pub(crate) fn code(id: i64, user: i64, client: i64) -> Code {
     Code {
         id: CodeId(id),
@@ -182,7 +182,7 @@ pub(crate) fn grant(id: i64, user: i64, client: i64) -> Grant {
     }
 }
 
-/// A token of the grant with the same number.
+/// An access token of the grant with the same id.
 pub(crate) fn access(id: i64, user: i64, client: i64) -> Access {
     Access {
         id: AccessId(id),
@@ -196,7 +196,7 @@ pub(crate) fn access(id: i64, user: i64, client: i64) -> Access {
     }
 }
 
-/// A token for the client itself.
+/// An access token for the client itself.
 pub(crate) fn own_access(id: i64, client: i64) -> Access {
     let permission = Permission { audience: Vec::new(), ..access(id, 0, client).permission };
     Access { user: None, grant: None, permission, ..access(id, 0, client) }
@@ -245,7 +245,7 @@ pub(crate) fn event(detail: &str, user: Option<i64>) -> Event {
     }
 }
 
-/// The kinds that the workers of the tests know.
+/// The kinds of jobs that the workers of the tests claim.
 pub(crate) const JOB_KINDS: &[&str] = &["mail"];
 
 pub(crate) fn job(id: i64) -> Job {
@@ -257,7 +257,7 @@ pub(crate) fn seal_key(number: u32) -> SealKey {
     SealKey { number, created_at: NOW }
 }
 
-/// Two clients, two users, and one of everything else between client 1 and user 1, all with id 1.
+/// Adds two clients, two users, and one row of each other kind for client 1 and user 1, all with id 1.
 pub(crate) async fn furnish(store: &dyn Store) {
     let changes = vec![
         Write::PutClient(Box::new(client(1))),
@@ -278,12 +278,12 @@ pub(crate) async fn furnish(store: &dyn Store) {
     store.commit(changes.into()).await.expect("an empty store takes everything");
 }
 
-/// Everything with this number. The account is that of the session.
+/// Wants every row with this id. The account is that of the session.
 pub(crate) fn wants(id: i64) -> Wants {
     wants_of(id, [AccountKey::Session(SessionId(id))], &format!("client-{id}"))
 }
 
-/// Everything with this number, where the account is that of `account`, and the client this one.
+/// Wants every row with this id. The account is that of `account`, the consent is for `client_id`.
 fn wants_of(id: i64, account: impl IntoIterator<Item = AccountKey>, client_id: &str) -> Wants {
     let mut wants = Wants::of([
         Key::Client(client_id.to_owned()),
@@ -305,21 +305,21 @@ fn wants_of(id: i64, account: impl IntoIterator<Item = AccountKey>, client_id: &
     wants
 }
 
-/// The rows of [`wants`].
+/// The rows that [`wants`] names.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) client: Option<Arc<Client>>,
-    pub(crate) code: Option<Held<Code>>,
-    pub(crate) grant: Option<Held<Grant>>,
-    pub(crate) access: Option<Held<Access>>,
-    pub(crate) personal: Option<Held<Personal>>,
-    pub(crate) session: Option<Held<Session>>,
-    pub(crate) ticket: Option<Held<Ticket>>,
+    pub(crate) code: Option<WithOwners<Code>>,
+    pub(crate) grant: Option<WithOwners<Grant>>,
+    pub(crate) access: Option<WithOwners<Access>>,
+    pub(crate) personal: Option<WithOwners<Personal>>,
+    pub(crate) session: Option<WithOwners<Session>>,
+    pub(crate) ticket: Option<WithOwners<Ticket>>,
     pub(crate) subject: Option<Arc<User>>,
     pub(crate) is_jti_used: bool,
     pub(crate) address_attempts: Option<Attempts>,
     pub(crate) consent: Option<Consent>,
-    /// All that was found.
+    /// All rows that were found.
     pub(crate) facts: Facts,
 }
 
@@ -345,8 +345,8 @@ pub(crate) async fn facts(store: &dyn Store, id: i64) -> Found {
     }
 }
 
-/// The code in this row, whatever its digest is.
-pub(crate) fn code_in(facts: &Facts, id: i64) -> Option<Held<Code>> {
+/// Returns the code with this id, whatever its digest is.
+pub(crate) fn code_in(facts: &Facts, id: i64) -> Option<WithOwners<Code>> {
     match facts.row(&Key::Code(CodeId(id))) {
         Some(Row::Code(held)) => Some((**held).clone()),
         _ => None,
@@ -354,32 +354,32 @@ pub(crate) fn code_in(facts: &Facts, id: i64) -> Option<Held<Code>> {
 }
 
 /// The ticket in this row, whatever its digest is.
-pub(crate) fn ticket_in(facts: &Facts, id: i64) -> Option<Held<Ticket>> {
+pub(crate) fn ticket_in(facts: &Facts, id: i64) -> Option<WithOwners<Ticket>> {
     match facts.row(&Key::Ticket(TicketId(id))) {
         Some(Row::Ticket(held)) => Some((**held).clone()),
         _ => None,
     }
 }
 
-/// The access token in this row, whatever its digest is.
-pub(crate) fn access_in(facts: &Facts, id: i64) -> Option<Held<Access>> {
+/// Returns the access token with this id, whatever its digest is.
+pub(crate) fn access_in(facts: &Facts, id: i64) -> Option<WithOwners<Access>> {
     match facts.row(&Key::Access(AccessId(id))) {
         Some(Row::Access(held)) => Some(held.clone()),
         _ => None,
     }
 }
 
-/// Loads what there is under one key.
+/// Loads the row of one key.
 pub(crate) async fn load(store: &dyn Store, key: Key) -> Facts {
     store.load(Wants::of([key])).await.expect("the store can be read")
 }
 
-/// The user whom this name leads to.
+/// Returns the user who signs in by this name.
 pub(crate) async fn login(store: &dyn Store, typed: &str) -> Option<Arc<User>> {
     load(store, Key::Login(typed.to_owned())).await.login(typed).cloned()
 }
 
-/// The failed attempts that this counter has.
+/// Returns the failed attempts of a counter.
 pub(crate) async fn failures(store: &dyn Store, counter: Digest) -> Option<Attempts> {
     load(store, Key::Failures(counter)).await.failures(counter)
 }
@@ -388,13 +388,13 @@ pub(crate) async fn commit(store: &dyn Store, changes: impl Into<Changes>) {
     store.commit(changes.into()).await.expect("nothing stands against these changes");
 }
 
-/// Events without their numbers, which are not the same on all stores.
+/// Returns events without their ids, which differ between stores.
 pub(crate) async fn events(store: &dyn Store, filter: EventFilter) -> Vec<Event> {
     let found = store.events(filter).await.expect("the store can be read");
     found.into_iter().map(|noted| noted.event).collect()
 }
 
-/// All that can be seen of a store, as text.
+/// Returns everything that queries can show of a store, as text.
 pub(crate) async fn everything(store: &dyn Store) -> String {
     let mut text = String::new();
     let mut add = |what: &dyn std::fmt::Debug| text.push_str(&format!("{what:#?}\n"));
@@ -440,12 +440,12 @@ pub(crate) async fn everything(store: &dyn Store) -> String {
     text
 }
 
-/// Commits what must be lost, and sees to it that nothing of it was written: neither alone nor behind other changes.
+/// Commits changes that must be lost, alone and after other changes. Checks that nothing was written.
 pub(crate) async fn must_lose(store: &dyn Store, change: impl Into<Changes>) {
     must_fail(store, change, CommitError::Lost).await;
 }
 
-/// As [`must_lose`], for any error.
+/// As [`must_lose`], but with the given error.
 pub(crate) async fn must_fail(store: &dyn Store, change: impl Into<Changes>, error: CommitError) {
     let change = change.into();
     let before = everything(store).await;

@@ -1,11 +1,11 @@
-//! What is of no more use goes; everything else stays.
+//! Tests of the sweep: expired rows are removed, and all others stay.
 
 use protocol::line::{Changes, Key, Write};
 use protocol::model::{Access, ClientKey, CodeId, Event, GrantId, UserKey};
 use protocol::time::UnixTime;
 
 use super::rows::*;
-use crate::{BURNED_KEPT_S, EVENT_KEPT_S, EventFilter, SPENT_CODE_KEPT_S, Store};
+use crate::{EVENT_KEPT_S, EventFilter, SPENT_CODE_KEPT_S, Store, USED_JTI_KEPT_S};
 
 pub(super) async fn live_rows_stay(store: &dyn Store) {
     furnish(store).await;
@@ -20,21 +20,21 @@ pub(super) async fn expired_rows_go(store: &dyn Store) {
     furnish(store).await;
     let count = Write::CountFailure { key: digest("address"), limit: 9, now: NOW, resets_at: later(100), user: None };
     commit(store, [count]).await;
-    // The code.
+    // Removes the code.
     assert_eq!(store.sweep(later(60), 1_000).await, Ok(1));
     assert!(facts(store, 1).await.code.is_none());
-    // The counter, and the session, which was idle for too long.
+    // Removes the counter, and the session that was idle for too long.
     assert_eq!(store.sweep(later(100), 1_000).await, Ok(2));
     let found = facts(store, 1).await;
     assert!(found.session.is_none() && found.address_attempts.is_none());
-    // The access token.
+    // Removes the access token.
     assert_eq!(store.sweep(later(300), 1_000).await, Ok(1));
     assert!(facts(store, 1).await.access.is_none());
-    // The grant.
+    // Removes the grant.
     assert_eq!(store.sweep(later(1_000), 1_000).await, Ok(1));
     let found = facts(store, 1).await;
     assert!(found.grant.is_none() && found.personal.is_some() && found.client.is_some());
-    // The event.
+    // Removes the event.
     assert_eq!(store.sweep(later(EVENT_KEPT_S - 1), 1_000).await, Ok(0));
     assert_eq!(store.sweep(later(EVENT_KEPT_S), 1_000).await, Ok(1));
     assert!(facts(store, 1).await.personal.is_some(), "a token without an end has none");
@@ -63,8 +63,8 @@ pub(super) async fn a_spent_code_outlives_its_end(store: &dyn Store) {
 pub(super) async fn a_burned_token_is_remembered_until_its_end(store: &dyn Store) {
     furnish(store).await;
     commit(store, [burn("jti", 9_000), burn("another", 50)]).await;
-    // Longer than that: the clock of another node may be behind.
-    let before = later(49 + BURNED_KEPT_S);
+    // Keep the row for longer, because the clock of another node may be behind.
+    let before = later(49 + USED_JTI_KEPT_S);
     let gone = async |at| {
         let mut rows = 0;
         while let Ok(removed @ 1..) = store.sweep(at, 1_000).await {
@@ -73,9 +73,9 @@ pub(super) async fn a_burned_token_is_remembered_until_its_end(store: &dyn Store
         rows
     };
     let others = gone(before).await;
-    assert_eq!(gone(later(50 + BURNED_KEPT_S)).await, 1, "{others} others went before");
+    assert_eq!(gone(later(50 + USED_JTI_KEPT_S)).await, 1, "{others} others went before");
     assert!(facts(store, 1).await.is_jti_used);
-    gone(later(9_000 + BURNED_KEPT_S)).await;
+    gone(later(9_000 + USED_JTI_KEPT_S)).await;
     assert!(!facts(store, 1).await.is_jti_used);
 }
 
@@ -116,7 +116,7 @@ pub(super) async fn a_sweep_removes_no_more_than_it_may_and_goes_on(store: &dyn 
     let tokens = |ids: std::ops::Range<i64>, expires_at| {
         ids.map(move |id| Write::PutAccess(Box::new(Access { expires_at, ..own_access(id, 1) }))).collect::<Changes>()
     };
-    // More live and dead ones, in turns, than are looked at in one step.
+    // More live and expired rows, alternating, than one step reads.
     commit(store, tokens(1_000..1_700, later(9_000))).await;
     commit(store, tokens(2_000..2_700, later(10))).await;
     commit(store, tokens(3_000..3_700, later(9_000))).await;

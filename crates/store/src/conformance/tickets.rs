@@ -3,7 +3,9 @@
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::{Keys, Presented};
 use protocol::line::{Changes, Facts, Key, Turn, Wants, Write};
-use protocol::model::{Client, ClientKey, GrantId, Held, Ticket, TicketId, TicketKind, TicketProblem, User, UserKey};
+use protocol::model::{
+    Client, ClientKey, GrantId, Ticket, TicketId, TicketKind, TicketProblem, User, UserKey, WithOwners,
+};
 use protocol::policy::Policy;
 use protocol::time::UnixTime;
 use serde::{Deserialize, Serialize};
@@ -40,7 +42,7 @@ fn change(row: Ticket) -> Write {
     Write::ChangeTicket(Box::new(row))
 }
 
-pub(super) async fn found(store: &dyn Store, id: i64) -> Option<Held<Ticket>> {
+pub(super) async fn found(store: &dyn Store, id: i64) -> Option<WithOwners<Ticket>> {
     facts(store, id).await.ticket
 }
 

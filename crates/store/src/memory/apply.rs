@@ -1,4 +1,4 @@
-//! Changes, one after the other.
+//! Applying changes, one after the other.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use super::{Tables, logins};
 use crate::CommitError;
 use crate::names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT};
 
-/// Yes, or the turn is lost.
+/// Returns [`CommitError::Lost`] unless the condition holds.
 fn must(holds: bool) -> Result<(), CommitError> {
     if holds { Ok(()) } else { Err(CommitError::Lost) }
 }
 
 impl Tables {
-    /// Makes the changes, or fails somewhere in between. The caller then undoes what was done.
+    /// Applies the changes. If it fails in the middle, the caller must undo what was applied.
     pub(super) fn apply(&mut self, changes: Changes) -> Result<(), CommitError> {
         must(changes.relied.into_iter().all(|rely| self.holds(rely)))?;
         changes.writes.into_iter().try_for_each(|write| self.write(write))
@@ -39,7 +39,7 @@ impl Tables {
         }
     }
 
-    /// Failures that count at `now`.
+    /// Returns the number of failures that count at `now`.
     fn open_failures(&self, key: Digest, now: UnixTime) -> u32 {
         let open = |(row, _): &&(Attempts, _)| !now.is_past(row.resets_at);
         self.attempts.row(&key).filter(open).map_or(0, |(row, _)| row.failures)
@@ -49,7 +49,7 @@ impl Tables {
         match write {
             Write::SpendCode(id) => self.spend_code(id)?,
             Write::RotateRefresh { grant, from, to, expires_at } => self.rotate_refresh(grant, from, to, expires_at)?,
-            // What is in memory cannot become more durable.
+            // A store in memory is not durable.
             Write::AwaitDurability => {}
             Write::CountFailure { key, limit, now, resets_at, user } => {
                 must(self.open_failures(key, now) < limit)?;
@@ -77,7 +77,7 @@ impl Tables {
                 self.tickets.edit(&id, |row| row.is_spent = true);
             }
             Write::PutIdentity(row) => must(self.identities.add(row.name.clone(), row))?,
-            Write::BurnJti { jti, until } => must(self.burned.add(jti, until))?,
+            Write::BurnJti { jti, until } => must(self.used_jtis.add(jti, until))?,
             Write::PutConsent(row) => self.consents.put((row.user, row.client), row),
             Write::PutSealKey(row) => self.put_seal_key(row)?,
             Write::DropSealKey(number) => drop(self.seal_keys.remove_where(usize::MAX, |_, key| key.number == number)),
@@ -232,7 +232,8 @@ impl Tables {
         Ok(())
     }
 
-    /// Codes that were not redeemed yet go as well: they would begin a grant that the user no longer wants.
+    /// Removes a consent and revokes its grants. Removes unredeemed codes too, because they would begin a grant that
+    /// the user no longer wants.
     fn withdraw_consent(&mut self, user: UserKey, client: ClientKey) {
         self.consents.remove(&(user, client));
         self.codes.remove_where(usize::MAX, |_, row| {
@@ -250,7 +251,7 @@ impl Tables {
     }
 }
 
-/// What is to be revoked by its id must have one that is small enough.
+/// Checks that everything to be revoked has a smaller id than `revoked_below`.
 fn must_be_above(revoked_below: i64, ids: impl Iterator<Item = i64>) -> Result<(), CommitError> {
     match ids.max() {
         Some(greatest) if greatest >= revoked_below => Err(CommitError::Behind(greatest)),
@@ -258,7 +259,7 @@ fn must_be_above(revoked_below: i64, ids: impl Iterator<Item = i64>) -> Result<(
     }
 }
 
-/// May a row of this version take the place of the stored one?
+/// Returns true if a row with this version may replace the stored one.
 fn is_next(version: u32, stored: Option<u32>) -> bool {
     match stored {
         None => version == 1,

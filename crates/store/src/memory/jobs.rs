@@ -1,4 +1,4 @@
-//! Jobs.
+//! Jobs of the store in memory.
 
 use std::collections::BTreeMap;
 

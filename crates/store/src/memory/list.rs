@@ -1,4 +1,4 @@
-//! Lists for people.
+//! Queries of lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,7 +78,7 @@ impl Tables {
         }
     }
 
-    /// Neither revoked, by itself or with all others of its user or client, nor over.
+    /// Returns true if the grant is neither expired nor revoked, by itself or with everything of its user or client.
     fn is_live(&self, grant: &Grant, now: UnixTime) -> bool {
         let is_above = |revoked_below: i64| grant.id.0 >= revoked_below;
         !grant.is_revoked
@@ -184,7 +184,7 @@ impl Tables {
             ("tickets", self.tickets.len()),
             ("secret_uses", self.secret_uses.len()),
             ("attempts", self.attempts.len()),
-            ("burned", self.burned.len()),
+            ("burned", self.used_jtis.len()),
             ("seal_keys", self.seal_keys.len()),
             ("jobs", self.jobs.len()),
             ("events", self.events.len()),

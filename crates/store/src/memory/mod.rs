@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use async_trait::async_trait;
 use protocol::line::{Changes, Facts, Key, OwnedCounts, Row, Wants};
 use protocol::model::{
-    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Held, Identity,
+    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Identity,
     IdentityName, Job, JobId, JobState, Personal, PersonalId, SealKey, Session, SessionId, Ticket, TicketId, User,
-    UserKey,
+    UserKey, WithOwners,
 };
 use protocol::names::login_name;
 use protocol::secret::Digest;
@@ -24,8 +24,8 @@ use tokio::time::Instant;
 
 use self::table::Table;
 use crate::{
-    BURNED_KEPT_S, CommitError, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, JobBurial, JobChange,
-    JobClaim, JobEnd, PEN_MAX, Pen, Query, Rows, SPENT_CODE_KEPT_S, Store, pen_is_gone,
+    CommitError, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, EVENT_KEPT_S, Fault, JobBurial, JobChange, JobClaim, JobEnd,
+    PEN_MAX, Pen, Query, Rows, SPENT_CODE_KEPT_S, Store, USED_JTI_KEPT_S, pen_is_gone,
 };
 
 /// A store in memory.
@@ -76,7 +76,7 @@ struct Tables {
     /// The last use of each client secret.
     secret_uses: Table<Digest, (ClientKey, UnixTime)>,
     /// Used token ids, and until when each must be remembered.
-    burned: Table<Digest, UnixTime>,
+    used_jtis: Table<Digest, UnixTime>,
     /// Sealing keys in the order in which they were added.
     seal_keys: Table<u64, SealKey>,
     /// Jobs, each with the claim on it if there is one: by whom, and until when.
@@ -214,7 +214,7 @@ impl Tables {
             Key::Login(typed) => self.user_by_login(typed).into(),
             Key::Sub(sub) => self.user_by_sub(sub).into(),
             Key::Identity(name) => self.identities.row(name).map(|row| self.held_of_user(row, row.user)).into(),
-            Key::UsedJti(jti) => Row::used_jti(self.burned.row(jti).is_some()),
+            Key::UsedJti(jti) => Row::used_jti(self.used_jtis.row(jti).is_some()),
             Key::Failures(counter) => self.attempts.row(counter).map(|(row, _)| *row).into(),
             Key::Consent(client_id) => {
                 let pair = so_far.account().zip(so_far.client(client_id).map(|client| client.key));
@@ -245,8 +245,8 @@ impl Tables {
         self.users.rows().map(|(_, user)| user).find(|user| logins(user).any(|(_, own)| own == wanted)).cloned()
     }
 
-    fn held_grant(&self, row: &Grant) -> Held<Grant> {
-        Held {
+    fn held_grant(&self, row: &Grant) -> WithOwners<Grant> {
+        WithOwners {
             row: row.clone(),
             client: self.client(row.authorization.client),
             user: self.user(row.authorization.user),
@@ -254,8 +254,8 @@ impl Tables {
         }
     }
 
-    fn held_code(&self, row: &Code) -> Held<Code> {
-        Held {
+    fn held_code(&self, row: &Code) -> WithOwners<Code> {
+        WithOwners {
             row: row.clone(),
             client: self.client(row.authorization.client),
             user: self.user(row.authorization.user),
@@ -263,8 +263,8 @@ impl Tables {
         }
     }
 
-    fn held_access(&self, row: &Access) -> Held<Access> {
-        Held {
+    fn held_access(&self, row: &Access) -> WithOwners<Access> {
+        WithOwners {
             row: row.clone(),
             client: self.client(row.client),
             user: row.user.and_then(|user| self.user(user)),
@@ -272,8 +272,8 @@ impl Tables {
         }
     }
 
-    fn held_ticket(&self, row: &Ticket) -> Held<Ticket> {
-        Held {
+    fn held_ticket(&self, row: &Ticket) -> WithOwners<Ticket> {
+        WithOwners {
             row: row.clone(),
             client: row.client.and_then(|client| self.client(client)),
             user: row.user.and_then(|user| self.user(user)),
@@ -282,8 +282,8 @@ impl Tables {
     }
 
     /// A row that depends on its user alone.
-    fn held_of_user<T: Clone>(&self, row: &T, user: UserKey) -> Held<T> {
-        Held { row: row.clone(), client: None, user: self.user(user), is_grant_revoked: false }
+    fn held_of_user<T: Clone>(&self, row: &T, user: UserKey) -> WithOwners<T> {
+        WithOwners { row: row.clone(), client: None, user: self.user(user), is_grant_revoked: false }
     }
 
     fn holdings(&self, user: UserKey) -> OwnedCounts {
@@ -321,7 +321,7 @@ impl Tables {
         left -= personals.remove_where(left, |_, row| now.is_past(row.expires_at));
         left -= self.tickets.remove_where(left, |_, row| now.is_past(row.expires_at));
         left -= attempts.remove_where(left, |_, (row, _)| now.is_past(row.resets_at));
-        left -= self.burned.remove_where(left, |_, until| now.is_past(until.plus(BURNED_KEPT_S)));
+        left -= self.used_jtis.remove_where(left, |_, until| now.is_past(until.plus(USED_JTI_KEPT_S)));
         left -= self.jobs.remove_where(left, |_, (row, _)| {
             row.state == JobState::Dead && now.is_past(row.due_at.plus(DEAD_JOB_KEPT_S))
         });
@@ -351,7 +351,7 @@ impl Tables {
             tickets,
             attempts,
             secret_uses,
-            burned,
+            used_jtis,
             seal_keys,
             jobs,
             events,
@@ -368,7 +368,7 @@ impl Tables {
         undo.of(tickets);
         undo.of(attempts);
         undo.of(secret_uses);
-        undo.of(burned);
+        undo.of(used_jtis);
         undo.of(seal_keys);
         undo.of(jobs);
         undo.of(events);

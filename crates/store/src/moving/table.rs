@@ -1,9 +1,9 @@
-//! The tables, as both kinds of database have them.
+//! The tables of an installation, with their columns on SQLite and on PostgreSQL.
 
 use super::{Cell, Cells};
 use crate::rows::table::described;
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Int,
@@ -23,17 +23,17 @@ pub(crate) struct Column {
 /// A table.
 #[derive(Debug)]
 pub struct Table {
-    /// Its name.
+    /// The name of the table.
     pub name: &'static str,
-    /// The columns of its key come first.
+    /// Number of columns of the key, which come first.
     pub(crate) key: usize,
-    /// Columns beside the key of which no two rows have the same value, by their places.
+    /// Indices of the columns with a unique constraint, without the key.
     pub(crate) unique: &'static [usize],
     pub(crate) columns: &'static [Column],
 }
 
 impl Table {
-    /// The key of a row.
+    /// Returns the key of a row.
     #[must_use]
     pub fn key_of(&self, row: &[Cell]) -> Cells {
         row.iter().take(self.key).cloned().collect()
@@ -49,11 +49,11 @@ const fn text(name: &'static str) -> Column {
 const fn bytes(name: &'static str) -> Column {
     Column { sqlite: name, postgres: name, kind: Kind::Bytes }
 }
-/// USER is a word of SQL that PostgreSQL keeps for itself.
+/// `user` is a reserved word of PostgreSQL.
 const USER: Column = Column { sqlite: "user", postgres: "user_key", kind: Kind::Int };
 const CLIENT: Column = Column { sqlite: "client", postgres: "client_key", kind: Kind::Int };
 
-/// Every table with rows of an installation; those that others hang on come first.
+/// Every table with rows of an installation. A table comes after those that it depends on.
 pub static TABLES: &[Table] = &[
     Table { name: "installation", key: 1, unique: &[], columns: &[text("name"), bytes("value")] },
     Table { name: "seal_keys", key: 1, unique: &[1], columns: &[int("id"), int("number"), int("created_at")] },
@@ -101,6 +101,6 @@ pub static TABLES: &[Table] = &[
         columns: &[int("id"), bytes("key"), int("failures"), int("resets_at"), USER],
     },
     Table { name: described!(table_name!(job)), key: 1, unique: &[], columns: described!(columns_and_claim!(job)) },
-    // The number of an event is given by the table.
+    // The database gives the id of an event.
     Table { name: described!(table_name!(event)), key: 1, unique: &[], columns: described!(columns_behind_id!(event)) },
 ];

@@ -1,4 +1,4 @@
-//! From every lasting store to every other one.
+//! Tests of copies from every persistent store to every other one.
 
 use protocol::line::{Changes, Key, Wants, Write};
 use protocol::model::{AccessId, CodeId, GrantId, SessionId, TicketId, User, UserKey};
@@ -16,17 +16,17 @@ async fn filled() -> Fixture {
 
 async fn fill(store: &dyn Store) {
     furnish(store).await;
-    // More than a stretch, so that there are several.
+    // More rows than a stretch has, so that there are several stretches.
     let many: Vec<Write> = (100..2_350).map(|id| Write::PutAccess(Box::new(own_access(id, 1)))).collect();
     commit(store, many).await;
     let failure =
         Write::CountFailure { key: digest("door"), limit: 9, now: NOW, resets_at: later(100), user: Some(UserKey(1)) };
-    let burned = Write::BurnJti { jti: digest("jti"), until: later(100) };
+    let used = Write::BurnJti { jti: digest("jti"), until: later(100) };
     let umlaut = User { name: "Ä\u{1F600}'\"\\".to_owned(), ..user(3) };
     let tickets = [1, 2].map(|id| Write::PutTicket(Box::new(ticket(id, 1, 1))));
     commit(store, tickets).await;
     let spent = Write::SpendTicket { id: TicketId(1), version: 1 };
-    commit(store, [failure, burned, Write::PutUser(Box::new(umlaut)), spent]).await;
+    commit(store, [failure, used, Write::PutUser(Box::new(umlaut)), spent]).await;
 }
 
 async fn moved(source: &Fixture, destination: &Fixture) -> (Vec<Moved>, u64) {
@@ -47,7 +47,7 @@ async fn everything_moves_from_sqlite_to_postgres_and_back() {
     assert_eq!(first.iter().find(|own| own.table == "access_tokens").map(|own| own.rows), Some(2_251));
     for own in [&here, &back] {
         assert_eq!(everything(&*own.store).await, everything(&*there.store).await);
-        // Numbers that the database gives go on behind those that came along.
+        // Ids that the database gives continue after the copied ones.
         commit(&*own.store, [Write::Note(event("after", None)), Write::PutSealKey(seal_key(9))]).await;
     }
 }
@@ -77,7 +77,7 @@ async fn a_move_that_broke_off_goes_on_and_writes_nothing_twice() {
     let (mut known, reached) = (std::collections::BTreeMap::new(), Notify::new());
     let tell = |progress: Progress| {
         known.insert(progress.table, progress.rows);
-        // In the middle of the tokens.
+        // Stop in the middle of the tokens.
         if progress.table == "access_tokens" {
             reached.notify_one();
         }
@@ -101,7 +101,7 @@ async fn a_source_that_changes_meanwhile_is_noticed_and_a_second_run_ends_it() {
     for here in [postgres().await, sqlite()] {
         let there = filled().await;
         let file = there.folder.as_ref().expect("it is a file").path().join("test.db");
-        // Another process, which removes a token when all tokens were copied.
+        // Another process removes a token after all tokens were copied.
         let other = rusqlite::Connection::open(file).unwrap();
         let tell = |progress: Progress| {
             if progress.table == "burned" {
@@ -115,7 +115,7 @@ async fn a_source_that_changes_meanwhile_is_noticed_and_a_second_run_ends_it() {
     }
 }
 
-/// More users than a stretch has, so that the one who lets a name go is far behind the one who takes it.
+/// More users than a stretch has, so that the user who gives up a name is far behind the one who takes it.
 #[tokio::test]
 async fn a_name_that_was_passed_on_between_two_runs_moves_too() {
     for here in [postgres().await, sqlite()] {
@@ -152,12 +152,12 @@ async fn a_backup_of_postgres_is_of_one_moment_and_overwrites_nothing() {
     source.store.backup(&quiet).await.expect("a backup can be made");
     let copy = Sqlite::open(&quiet, Mode::Existing).unwrap();
     assert_eq!(everything(&copy).await, everything(&*source.store).await);
-    // So many that there is time between the codes, which are copied before, and the last of them.
+    // Enough rows to leave time between the codes, which are copied first, and the last row.
     for first in (10_000..40_000).step_by(5_000) {
         let many = (first..first + 5_000).map(|id| Write::PutAccess(Box::new(own_access(id, 1)))).collect::<Changes>();
         commit(&*source.store, many).await;
     }
-    // Turns go on while the copy is made; each is in it whole or not at all.
+    // Turns are committed during the copy. Each must be in the copy completely or not at all.
     let mut last = 50_000;
     let turns = async {
         loop {
@@ -181,8 +181,8 @@ async fn a_backup_of_postgres_is_of_one_moment_and_overwrites_nothing() {
     }
 }
 
-/// What is forgotten here would be lost in a move, and nobody would be told: a table or column that one side alone knows is
-/// not compared either.
+/// A table or column that is missing in the table list would be lost in a move without notice, because it is not
+/// compared either.
 #[tokio::test]
 async fn every_column_of_every_table_moves() {
     let names = |tables: &mut Vec<&str>| {
@@ -190,7 +190,7 @@ async fn every_column_of_every_table_moves() {
         tables.join(" ")
     };
     let mut moving: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
-    // Facts about the installation are nothing that people count.
+    // The facts about the installation are not shown as rows.
     let counted = crate::TABLES.iter().copied();
     assert_eq!(names(&mut moving), names(&mut counted.chain(["installation"]).collect()));
 

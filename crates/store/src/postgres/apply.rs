@@ -9,17 +9,17 @@ use protocol::model::{Client, ClientKey, Consent, IdentityName, SealKey, Ticket,
 use protocol::names::login_forms;
 
 use super::batch::{Batch, Counters, give_names, hold_grants, hold_sessions};
+use super::error::PostgresError;
 use super::gate;
 use super::insert;
 use super::link::{Link, Typed, typed};
-use super::stop::Stop;
 use super::text::text;
 use crate::documents::{revoked_below, written};
 use crate::names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT, stored_form};
 
 /// Writes one turn inside a transaction that it begins. The end of the transaction is the caller's. Whoever did not get a row
 /// in time tries again alone.
-pub(super) async fn turn(link: &Link, changes: &Changes, is_alone: bool) -> Result<(), Stop> {
+pub(super) async fn turn(link: &Link, changes: &Changes, is_alone: bool) -> Result<(), PostgresError> {
     link.begin(gate::BEGIN).await?;
     if is_alone {
         gate::enter_alone(link).await?;
@@ -38,12 +38,12 @@ pub(super) async fn turn(link: &Link, changes: &Changes, is_alone: bool) -> Resu
 }
 
 /// Writes one turn inside a transaction in which nobody else writes.
-pub(super) async fn turn_inside(link: &Link, changes: &Changes) -> Result<(), Stop> {
+pub(super) async fn turn_inside(link: &Link, changes: &Changes) -> Result<(), PostgresError> {
     lock(link, changes).await?;
     write_all(link, changes).await
 }
 
-async fn write_all(link: &Link, changes: &Changes) -> Result<(), Stop> {
+async fn write_all(link: &Link, changes: &Changes) -> Result<(), PostgresError> {
     // In the order in which rows are locked everywhere.
     for rank in 0..=2 {
         if rank == 2 {
@@ -64,7 +64,7 @@ async fn write_all(link: &Link, changes: &Changes) -> Result<(), Stop> {
 }
 
 /// Holds the sessions and grants that the turn ends or changes, as a batch does.
-async fn hold_what_ends(link: &Link, changes: &Changes) -> Result<(), Stop> {
+async fn hold_what_ends(link: &Link, changes: &Changes) -> Result<(), PostgresError> {
     let Changes { relied, writes } = changes;
     let sessions = relied.iter().filter_map(|rely| if let Rely::Session(id) = rely { Some(id.0) } else { None });
     let ended = writes.iter().filter_map(|write| if let Write::EndSession(id) = write { Some(id.0) } else { None });
@@ -78,7 +78,7 @@ async fn hold_what_ends(link: &Link, changes: &Changes) -> Result<(), Stop> {
 }
 
 /// Holds the counters that the turn writes, as a batch does.
-async fn hold_counters(link: &Link, changes: &Changes) -> Result<(), Stop> {
+async fn hold_counters(link: &Link, changes: &Changes) -> Result<(), PostgresError> {
     let mut counters = Counters::default();
     for write in &changes.writes {
         if let Write::CountFailure { key, limit, now, resets_at, user } = write {
@@ -92,20 +92,20 @@ async fn hold_counters(link: &Link, changes: &Changes) -> Result<(), Stop> {
 }
 
 /// Runs a statement that must change one row.
-async fn run_one(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), Stop> {
+async fn run_one(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), PostgresError> {
     must(link.run(sql, values).await? == 1)
 }
 
 /// Adds a row; one whose id is taken loses the turn.
-async fn add(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), Stop> {
+async fn add(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), PostgresError> {
     match link.run(sql, values).await {
-        Err(stop) if stop.is_conflict() => Err(Stop::Lost),
+        Err(stop) if stop.is_conflict() => Err(PostgresError::Lost),
         done => done.map(drop),
     }
 }
 
-fn must(holds: bool) -> Result<(), Stop> {
-    if holds { Ok(()) } else { Err(Stop::Lost) }
+fn must(holds: bool) -> Result<(), PostgresError> {
+    if holds { Ok(()) } else { Err(PostgresError::Lost) }
 }
 
 /// Users come before clients, and clients before everything else.
@@ -189,7 +189,7 @@ fn held_to_write(write: &Write) -> Option<Owner> {
 /// or client is held alone when the turn writes its row, or rows that depend on it and that another turn may be about to add
 /// to; every turn that adds such a row relies on the user and the client, and so waits. A turn that holds any row alone also
 /// holds the users alone that it relies on: otherwise two turns that each change what the other relies on would deadlock.
-async fn lock(link: &Link, changes: &Changes) -> Result<(), Stop> {
+async fn lock(link: &Link, changes: &Changes) -> Result<(), PostgresError> {
     let (mut users, mut clients) = (BTreeSet::new(), BTreeSet::new());
     let to_rely = changes.relied.iter().filter_map(|rely| held_to_rely(*rely));
     for owner in to_rely.chain(changes.writes.iter().filter_map(held_to_write)) {
@@ -219,8 +219,9 @@ async fn lock(link: &Link, changes: &Changes) -> Result<(), Stop> {
 }
 
 /// Compares what the turn relies on with the rows as they are before it.
-async fn compare(link: &Link, rely: Rely) -> Result<(), Stop> {
-    let exists = async |sql: &str, values: &[Typed<'_>]| Ok::<_, Stop>(!link.rows(sql, values).await?.is_empty());
+async fn compare(link: &Link, rely: Rely) -> Result<(), PostgresError> {
+    let exists =
+        async |sql: &str, values: &[Typed<'_>]| Ok::<_, PostgresError>(!link.rows(sql, values).await?.is_empty());
     let found = match rely {
         Rely::Client(key, version) => {
             let sql = "SELECT 1 FROM clients WHERE key = $1 AND version = $2 FOR SHARE";
@@ -254,12 +255,12 @@ async fn compare(link: &Link, rely: Rely) -> Result<(), Stop> {
     must(found)
 }
 
-async fn count(link: &Link, sql: &str, user: UserKey) -> Result<i64, Stop> {
+async fn count(link: &Link, sql: &str, user: UserKey) -> Result<i64, PostgresError> {
     let rows = link.rows(sql, typed![INT8 user.0]).await?;
     Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
 }
 
-async fn write(link: &Link, write: &Write) -> Result<(), Stop> {
+async fn write(link: &Link, write: &Write) -> Result<(), PostgresError> {
     let end = async |sql: &str, keys: &[i64]| end(link, sql, keys).await;
     match write {
         // Kinds that are also written together with those of others have one statement for both.
@@ -349,36 +350,36 @@ const DELETE_CLIENT: [&str; 5] = [
 ];
 
 /// Runs a statement without a precondition: a row that is not there need not be ended.
-async fn end(link: &Link, sql: &str, keys: &[i64]) -> Result<(), Stop> {
+async fn end(link: &Link, sql: &str, keys: &[i64]) -> Result<(), PostgresError> {
     let values: Vec<Typed<'_>> = keys.iter().map(|key| typed![INT8 * key][0].clone()).collect();
     link.run(sql, &values).await.map(drop)
 }
 
 /// As [`end`], for several statements with the same parameters.
-async fn end_all(link: &Link, statements: &[&str], keys: &[i64]) -> Result<(), Stop> {
+async fn end_all(link: &Link, statements: &[&str], keys: &[i64]) -> Result<(), PostgresError> {
     for sql in statements {
         end(link, sql, keys).await?;
     }
     Ok(())
 }
 
-async fn change_ticket(link: &Link, row: &Ticket) -> Result<(), Stop> {
+async fn change_ticket(link: &Link, row: &Ticket) -> Result<(), PostgresError> {
     const SQL: &str = "UPDATE tickets SET user_key = $2, client_key = $3, expires_at = $4, version = $5, document = $6 \
         WHERE id = $1 AND version = $5 - 1 AND NOT is_spent";
     let Ticket { id, user, client, expires_at, version, document, .. } = row;
     let (user, client, version) = (user.map(|user| user.0), client.map(|client| client.0), i64::from(*version));
-    let document = written(document, id.0).map_err(Stop::Unreadable)?;
+    let document = written(document, id.0).map_err(PostgresError::Unreadable)?;
     run_one(link, SQL, typed![INT8 id.0, INT8 user, INT8 client, INT8 expires_at.0, INT8 version, TEXT document]).await
 }
 
-async fn drop_identity(link: &Link, name: &IdentityName) -> Result<(), Stop> {
+async fn drop_identity(link: &Link, name: &IdentityName) -> Result<(), PostgresError> {
     let sql = "DELETE FROM identities WHERE issuer = $1 AND subject = $2";
     link.run(sql, typed![TEXT text(&name.issuer), TEXT text(&name.subject)]).await.map(drop)
 }
 
 /// A new row has version 1; any other takes the place of the version before it. Gives the id below which everything was
 /// revoked before.
-async fn must_be_next(link: &Link, sql: &str, key: i64, version: u32) -> Result<i64, Stop> {
+async fn must_be_next(link: &Link, sql: &str, key: i64, version: u32) -> Result<i64, PostgresError> {
     let rows = link.rows(sql, typed![INT8 key]).await?;
     let Some(row) = rows.first() else { return must(version == 1).map(|()| 0) };
     must(row.try_get::<_, i64>(0)? + 1 == i64::from(version))?;
@@ -387,10 +388,10 @@ async fn must_be_next(link: &Link, sql: &str, key: i64, version: u32) -> Result<
 
 /// What is to be revoked by its id must have one that is small enough. Only new rows can have a greater one, so these are
 /// looked at by their ids and not by whose they are: `+ 0` keeps PostgreSQL from the other index.
-async fn must_be_above(link: &Link, sql: &str, key: i64, revoked_below: i64) -> Result<(), Stop> {
+async fn must_be_above(link: &Link, sql: &str, key: i64, revoked_below: i64) -> Result<(), PostgresError> {
     let rows = link.rows(sql, typed![INT8 key, INT8 revoked_below]).await?;
     let greatest: Option<i64> = rows.first().and_then(|row| row.try_get(0).transpose()).transpose()?;
-    greatest.map_or(Ok(()), |id| Err(Stop::Behind(id)))
+    greatest.map_or(Ok(()), |id| Err(PostgresError::Behind(id)))
 }
 
 /// Of a client's, what is not below an id.
@@ -408,7 +409,7 @@ const USERS_ABOVE: &str = "SELECT max(id) FROM (\
     UNION ALL SELECT id FROM sessions WHERE id >= $2 AND user_key + 0 = $1 \
     UNION ALL SELECT id FROM tickets WHERE id >= $2 AND user_key + 0 = $1) AS above";
 
-async fn put_client(link: &Link, row: &Client) -> Result<(), Stop> {
+async fn put_client(link: &Link, row: &Client) -> Result<(), PostgresError> {
     const SQL: &str = "INSERT INTO clients AS c (key, version, client_id, owner, dialect, name, document) \
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO UPDATE SET version = excluded.version, \
         client_id = excluded.client_id, owner = excluded.owner, dialect = excluded.dialect, name = excluded.name, \
@@ -422,11 +423,11 @@ async fn put_client(link: &Link, row: &Client) -> Result<(), Stop> {
         give_names(link).await?;
         // Pairs from before stay as they are: only a new name is compared.
         if !link.rows("SELECT 1 FROM users WHERE sub = $1", typed![TEXT client_id]).await?.is_empty() {
-            return Err(Stop::Taken(CLIENT_ID_OF_USER));
+            return Err(PostgresError::Taken(CLIENT_ID_OF_USER));
         }
     }
     if !link.rows(taken, typed![TEXT client_id, INT8 row.key.0]).await?.is_empty() {
-        return Err(Stop::Taken("client_id"));
+        return Err(PostgresError::Taken("client_id"));
     }
     if row.revoked_below > before {
         must_be_above(link, CLIENTS_ABOVE, row.key.0, row.revoked_below).await?;
@@ -437,7 +438,7 @@ async fn put_client(link: &Link, row: &Client) -> Result<(), Stop> {
     let sql = "DELETE FROM secret_uses WHERE client_key = $1 AND secret <> ALL($2)";
     link.run(sql, typed![INT8 row.key.0, BYTEA_ARRAY kept]).await?;
     let owner = row.owner.map(|owner| owner.0);
-    let document = written(row, row.key.0).map_err(Stop::Unreadable)?;
+    let document = written(row, row.key.0).map_err(PostgresError::Unreadable)?;
     let version = i64::from(row.version);
     let values = typed![
         INT8 row.key.0, INT8 version, TEXT client_id, INT8 owner, TEXT text(&row.dialect), TEXT text(&row.name),
@@ -446,7 +447,7 @@ async fn put_client(link: &Link, row: &Client) -> Result<(), Stop> {
     run_one(link, SQL, values).await
 }
 
-async fn put_user(link: &Link, row: &User) -> Result<(), Stop> {
+async fn put_user(link: &Link, row: &User) -> Result<(), PostgresError> {
     const SQL: &str = "INSERT INTO users AS u (key, version, sub, username_lower, email_lower, document) \
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key) DO UPDATE SET version = excluded.version, \
         sub = excluded.sub, username_lower = excluded.username_lower, email_lower = excluded.email_lower, \
@@ -456,7 +457,7 @@ async fn put_user(link: &Link, row: &User) -> Result<(), Stop> {
     let sub = text(&row.sub);
     let own = "SELECT sub, username_lower, email_lower FROM users WHERE key = $1";
     let stored = link.rows(own, typed![INT8 row.key.0]).await?;
-    let old = |at: usize| Ok::<_, Stop>(stored.first().map(|row| row.try_get(at)).transpose()?.flatten());
+    let old = |at: usize| Ok::<_, PostgresError>(stored.first().map(|row| row.try_get(at)).transpose()?.flatten());
     let (old_sub, old_username, old_email): (Option<String>, Option<String>, Option<String>) =
         (old(0)?, old(1)?, old(2)?);
     let form = |name: &Option<String>, old: &Option<String>| {
@@ -468,28 +469,28 @@ async fn put_user(link: &Link, row: &User) -> Result<(), Stop> {
         give_names(link).await?;
     }
     if is_sub_new && !link.rows("SELECT 1 FROM clients WHERE client_id = $1", typed![TEXT sub]).await?.is_empty() {
-        return Err(Stop::Taken(SUB_OF_CLIENT));
+        return Err(PostgresError::Taken(SUB_OF_CLIENT));
     }
     let sub_taken = "SELECT 1 FROM users WHERE sub = $1 AND key <> $2";
     // Both are typed into the same field, so one person's name must not be another's address either.
     let login_taken = "SELECT 1 FROM users WHERE username_lower = $1 AND key <> $2 \
         UNION ALL SELECT 1 FROM users WHERE email_lower = $1 AND key <> $2";
     if !link.rows(sub_taken, typed![TEXT sub, INT8 row.key.0]).await?.is_empty() {
-        return Err(Stop::Taken("sub"));
+        return Err(PostgresError::Taken("sub"));
     }
     let names = [("username", &row.username, username != old_username), ("email", &row.email, email != old_email)];
     for (name, typed, is_new) in names {
         // Who has a name keeps it, also beside another one that looks the same.
         for form in typed.as_deref().filter(|_| is_new).map(login_forms).unwrap_or_default() {
             if !link.rows(login_taken, typed![TEXT text(&form), INT8 row.key.0]).await?.is_empty() {
-                return Err(Stop::Taken(name));
+                return Err(PostgresError::Taken(name));
             }
         }
     }
     if row.revoked_below > before {
         must_be_above(link, USERS_ABOVE, row.key.0, row.revoked_below).await?;
     }
-    let document = written(row, row.key.0).map_err(Stop::Unreadable)?;
+    let document = written(row, row.key.0).map_err(PostgresError::Unreadable)?;
     let version = i64::from(row.version);
     let values = typed![INT8 row.key.0, INT8 version, TEXT sub, TEXT username, TEXT email, TEXT document];
     run_one(link, SQL, values).await

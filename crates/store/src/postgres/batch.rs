@@ -23,8 +23,8 @@ use self::statements::{
     REVOKE_PERSONALS, ROTATE, SESSIONS, SPEND, SPEND_TICKETS, TOUCH_PERSONALS, TOUCH_SECRETS, TOUCH_SESSIONS,
     UNREVOKED, USERS, all, some,
 };
+use super::error::PostgresError;
 use super::link::{Link, Values};
-use super::stop::Stop;
 use super::{gate, insert};
 
 impl Batch<'_> {
@@ -32,9 +32,9 @@ impl Batch<'_> {
     /// statement fails, the server fails those behind it too, and the end of the transaction undoes them.
     ///
     /// # Errors
-    /// [`Stop::Lost`] when any precondition of any turn does not hold, or an id is taken. Whatever it is, nothing was written
-    /// and the transaction is over, except with [`Stop::Unanswered`].
-    pub(super) async fn commit(&self, link: &Link) -> Result<(), Stop> {
+    /// [`PostgresError::Lost`] when any precondition of any turn does not hold, or an id is taken. Whatever it is, nothing was
+    /// written and the transaction is over, except with [`PostgresError::Unanswered`].
+    pub(super) async fn commit(&self, link: &Link) -> Result<(), PostgresError> {
         let is_ending = AtomicBool::new(false);
         let end = async {
             // What cannot be sent ends all of this before it comes here.
@@ -50,7 +50,7 @@ impl Batch<'_> {
         match done {
             Ok(_) => Ok(()),
             // The connection broke before the first answer, or between two.
-            Err(stop) if stop.is_broken() && is_ending.load(Ordering::Relaxed) => Err(Stop::Unanswered),
+            Err(stop) if stop.is_broken() && is_ending.load(Ordering::Relaxed) => Err(PostgresError::Unanswered),
             Err(stop) => {
                 if !stop.is_gone() && !is_ending.load(Ordering::Relaxed) {
                     // It was refused before the end was sent.
@@ -62,7 +62,7 @@ impl Batch<'_> {
     }
 
     /// Writes all of it inside a transaction that was begun. Everything is sent at the first poll.
-    pub(super) async fn write_inside(&self, link: &Link) -> Result<(), Stop> {
+    pub(super) async fn write_inside(&self, link: &Link) -> Result<(), PostgresError> {
         let written = tokio::try_join!(
             biased;
             self.rely(link),
@@ -85,12 +85,12 @@ impl Batch<'_> {
         );
         match written {
             Ok(_) => Ok(()),
-            Err(stop) if stop.is_conflict() || stop.is_shortfall() => Err(Stop::Lost),
+            Err(stop) if stop.is_conflict() || stop.is_shortfall() => Err(PostgresError::Lost),
             Err(stop) => Err(stop),
         }
     }
 
-    async fn rely(&self, link: &Link) -> Result<(), Stop> {
+    async fn rely(&self, link: &Link) -> Result<(), PostgresError> {
         let (clients, client_versions): (Vec<i64>, Vec<i64>) = self.clients.iter().copied().unzip();
         let (users, user_versions): (Vec<i64>, Vec<i64>) = self.users.iter().copied().unzip();
         let sessions: Vec<i64> = self.sessions.iter().copied().collect();
@@ -132,7 +132,7 @@ impl Batch<'_> {
     }
 
     /// Writes counters, users, used tokens of other issuers, and identities. Most batches have none of them.
-    async fn write_accounts(&self, link: &Link) -> Result<(), Stop> {
+    async fn write_accounts(&self, link: &Link) -> Result<(), PostgresError> {
         let has_users = !(self.changed_users.is_empty() && self.new_users.is_empty());
         if self.counters.is_empty() && self.burned.is_empty() && self.identities.is_empty() && !has_users {
             return Ok(());
@@ -151,14 +151,14 @@ impl Batch<'_> {
         written.await.map(drop)
     }
 
-    async fn burn(&self, link: &Link) -> Result<(), Stop> {
+    async fn burn(&self, link: &Link) -> Result<(), PostgresError> {
         let (jtis, ends): (Vec<&[u8]>, Vec<i64>) =
             self.burned.iter().map(|(jti, until)| (jti.0.as_slice(), *until)).unzip();
         some(link, &BURN, jtis.len(), &[&jtis, &ends]).await
     }
 
     /// Ends sessions and revokes. It comes after everything that is added, so that nothing escapes.
-    async fn end(&self, link: &Link) -> Result<(), Stop> {
+    async fn end(&self, link: &Link) -> Result<(), PostgresError> {
         let is_revoking = !(self.revoked_accesses.is_empty() && self.revoked_personals.is_empty());
         if self.ended_sessions.is_empty() && self.revoked_grants.is_empty() && !is_revoking {
             return Ok(());
@@ -182,14 +182,14 @@ impl Batch<'_> {
         ended.await.map(drop)
     }
 
-    async fn pass(&self, link: &Link) -> Result<(), Stop> {
+    async fn pass(&self, link: &Link) -> Result<(), PostgresError> {
         let keys: Vec<&[u8]> = self.passed.iter().map(|(key, _, _)| key.as_slice()).collect();
         let limits: Vec<i64> = self.passed.iter().map(|(_, limit, _)| *limit).collect();
         let times: Vec<i64> = self.passed.iter().map(|(_, _, now)| *now).collect();
         all(link, &PASS, keys.len(), &[&keys, &limits, &times]).await
     }
 
-    async fn spend(&self, link: &Link) -> Result<(), Stop> {
+    async fn spend(&self, link: &Link) -> Result<(), PostgresError> {
         let (tickets, versions): (Vec<i64>, Vec<i64>) = self.spent_tickets.iter().copied().unzip();
         let of_codes: Values<'_> = &[&self.spent];
         let of_tickets: Values<'_> = &[&tickets, &versions];
@@ -201,7 +201,7 @@ impl Batch<'_> {
         .map(drop)
     }
 
-    async fn rotate(&self, link: &Link) -> Result<(), Stop> {
+    async fn rotate(&self, link: &Link) -> Result<(), PostgresError> {
         let rows = &self.rotated;
         let ids: Vec<i64> = rows.iter().map(|row| row.grant).collect();
         let before: Vec<&[u8]> = rows.iter().map(|row| row.before.0.as_slice()).collect();
@@ -217,7 +217,7 @@ impl Batch<'_> {
         all(link, &ROTATE, rows.len(), values).await
     }
 
-    async fn touch(&self, link: &Link) -> Result<(), Stop> {
+    async fn touch(&self, link: &Link) -> Result<(), PostgresError> {
         let (mut sessions, mut seen_at, mut idle_until) = (Vec::new(), Vec::new(), Vec::new());
         for seen in &self.sessions_seen {
             sessions.push(seen.0);

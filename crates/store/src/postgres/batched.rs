@@ -13,7 +13,7 @@ use protocol::secret::Digest;
 
 use super::batch::Batch;
 use super::commit::Turns;
-use super::lane::Errand;
+use super::lane::LaneWork;
 use super::link::{Connector, Link};
 use super::url::Address;
 use super::{Postgres, gate};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use protocol::line::{Changes, Write};
 
 use super::batch::Batch;
+use super::error::PostgresError;
 use super::gate::BEGIN;
-use super::lane::Errand;
+use super::lane::LaneWork;
 use super::link::{Link, typed};
-use super::stop::Stop;
 use super::{apply, gate};
 use crate::CommitError;
 
@@ -45,12 +45,12 @@ impl Turns {
     }
 
     /// What became of the turns; `stop` is why the work ended early, if it did.
-    pub(super) fn answers(self, stop: Option<Stop>) -> Vec<Answer> {
+    pub(super) fn answers(self, stop: Option<PostgresError>) -> Vec<Answer> {
         let rest = match stop {
             None => CommitError::Lost,
             Some(stop) => CommitError::from(stop),
         };
-        let unknown = CommitError::from(Stop::Unknown);
+        let unknown = CommitError::from(PostgresError::Unknown);
         let ending = self.ending.unwrap_or_default();
         let answers = self.answers.into_iter().enumerate();
         answers
@@ -61,11 +61,15 @@ impl Turns {
     }
 
     /// Waits for the end of a transaction that writes a part of the turns.
-    async fn end(&mut self, part: Range<usize>, ending: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
+    async fn end(
+        &mut self,
+        part: Range<usize>,
+        ending: impl Future<Output = Result<(), PostgresError>>,
+    ) -> Result<(), PostgresError> {
         // Before the first poll: it may be dropped at any time.
         self.ending = Some(part.clone());
         let ended = ending.await;
-        if matches!(ended, Err(Stop::Unanswered)) {
+        if matches!(ended, Err(PostgresError::Unanswered)) {
             return ended;
         }
         self.ending = None;
@@ -76,14 +80,14 @@ impl Turns {
     }
 
     /// Finds out what became of a transaction whose end was not answered.
-    async fn find_out(&mut self, link: &Link) -> Result<(), Stop> {
+    async fn find_out(&mut self, link: &Link) -> Result<(), PostgresError> {
         let Some(part) = self.ending.clone() else { return Ok(()) };
         self.is_doubtful = true;
         let answer = match witness(&self.turns[part.clone()]) {
             Some(row) => is_there(link, row).await?.then_some(Ok(())),
             // The turns change no row, so that they can be committed once more.
             None if self.turns[part.clone()].iter().all(changes_nothing) => None,
-            None => Some(Err(CommitError::from(Stop::Unknown))),
+            None => Some(Err(CommitError::from(PostgresError::Unknown))),
         };
         self.ending = None;
         if answer.is_some() {
@@ -93,7 +97,7 @@ impl Turns {
     }
 
     /// Answers a turn that lost. What it lost against may be itself, written by a transaction that was given up and went on.
-    async fn lose(&mut self, link: &Link, at: usize) -> Result<(), Stop> {
+    async fn lose(&mut self, link: &Link, at: usize) -> Result<(), PostgresError> {
         let row = witness(&self.turns[at..=at]).filter(|_| self.is_doubtful);
         let is_written = match row {
             Some(row) => is_there(link, row).await?,
@@ -105,7 +109,7 @@ impl Turns {
 
     /// Writes a part of the turns together. When it does not go through, its halves are tried: so a turn that loses, or waits
     /// for a lock, or cannot be written at all, costs its neighbours a few attempts and no more.
-    async fn write_together(&mut self, link: &Link) -> Result<(), Stop> {
+    async fn write_together(&mut self, link: &Link) -> Result<(), PostgresError> {
         let mut parts: Vec<_> = std::iter::once(0..self.turns.len()).collect();
         while let Some(mut part) = parts.pop() {
             let turns = Arc::clone(&self.turns);
@@ -125,7 +129,7 @@ impl Turns {
                 Ok(()) => {}
                 Err(stop) if stop.is_gone() => return Err(stop),
                 // Nobody else can have been the reason.
-                Err(Stop::Lost) if part.len() == 1 => self.lose(link, part.start).await?,
+                Err(PostgresError::Lost) if part.len() == 1 => self.lose(link, part.start).await?,
                 Err(_) if part.len() == 1 => self.write_alone(link, part.start).await?,
                 Err(_) => {
                     let middle = part.start + part.len() / 2;
@@ -136,7 +140,7 @@ impl Turns {
         Ok(())
     }
 
-    async fn write_alone(&mut self, link: &Link, at: usize) -> Result<(), Stop> {
+    async fn write_alone(&mut self, link: &Link, at: usize) -> Result<(), PostgresError> {
         for attempt in 1..=ATTEMPTS_MAX {
             // Others were in the way: from now on nobody is.
             let is_alone = attempt > 1;
@@ -148,7 +152,7 @@ impl Turns {
                     if stop.may_go_better() && attempt < ATTEMPTS_MAX {
                         continue;
                     }
-                    if stop.is_conflict() || matches!(stop, Stop::Lost) {
+                    if stop.is_conflict() || matches!(stop, PostgresError::Lost) {
                         return self.lose(link, at).await;
                     }
                     self.answers[at] = Some(Err(stop.into()));
@@ -160,7 +164,7 @@ impl Turns {
     }
 
     /// Writes what has no answer yet.
-    async fn write_rest(&mut self, link: &Link) -> Result<(), Stop> {
+    async fn write_rest(&mut self, link: &Link) -> Result<(), PostgresError> {
         if self.are_frequent && self.answers.iter().all(Option::is_none) {
             return self.write_together(link).await;
         }
@@ -173,10 +177,10 @@ impl Turns {
     }
 }
 
-impl Errand for Turns {
+impl LaneWork for Turns {
     type Done = ();
 
-    async fn run(&mut self, link: &Link) -> Result<(), Stop> {
+    async fn run(&mut self, link: &Link) -> Result<(), PostgresError> {
         self.find_out(link).await?;
         self.write_rest(link).await
     }
@@ -186,7 +190,7 @@ impl Errand for Turns {
 type Witness = (&'static str, i64);
 
 /// Is a row there, and wherever the operator wants it to be before somebody is told?
-async fn is_there(link: &Link, (sql, id): Witness) -> Result<bool, Stop> {
+async fn is_there(link: &Link, (sql, id): Witness) -> Result<bool, PostgresError> {
     link.begin(BEGIN).await?;
     // Whoever is inside the gate and may be about to add it is gone when the gate is ours.
     gate::enter_alone(link).await?;

@@ -5,8 +5,8 @@
 
 use tokio_postgres::types::Type;
 
+use super::error::PostgresError;
 use super::link::{Link, Sql, typed};
-use super::stop::Stop;
 
 /// Begins a transaction that writes. The sessions of writing lanes are read-only outside of such a transaction.
 pub(super) const BEGIN: &str = "BEGIN READ WRITE";
@@ -20,17 +20,17 @@ static SHARED: Sql = Sql { text: "SELECT pg_advisory_xact_lock_shared($1)", type
 pub(super) static STATEMENTS: &[&Sql] = &[&SHARED];
 
 /// Enters the gate until the end of the transaction.
-pub(super) async fn enter(link: &Link) -> Result<(), Stop> {
+pub(super) async fn enter(link: &Link) -> Result<(), PostgresError> {
     link.query(&SHARED, &[&GATE]).await.map(drop)
 }
 
 /// Closes the gate, and waits until all transactions inside have ended.
-pub(super) async fn enter_alone(link: &Link) -> Result<(), Stop> {
+pub(super) async fn enter_alone(link: &Link) -> Result<(), PostgresError> {
     link.rows("SELECT pg_advisory_xact_lock($1)", typed![INT8 GATE]).await.map(drop)
 }
 
 /// Ends a transaction.
-pub(super) async fn commit(link: &Link) -> Result<(), Stop> {
+pub(super) async fn commit(link: &Link) -> Result<(), PostgresError> {
     // Anything but the server's word that it did not end well leaves open how it ended.
-    link.simple("COMMIT").await.map_err(|stop| if stop.is_gone() { Stop::Unanswered } else { stop })
+    link.simple("COMMIT").await.map_err(|stop| if stop.is_gone() { PostgresError::Unanswered } else { stop })
 }

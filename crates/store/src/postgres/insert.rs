@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use protocol::model::{Access, Code, Consent, Event, Grant, Identity, Job, Personal, Session, Ticket};
 use tokio_postgres::types::{ToSql, Type};
 
+use super::error::PostgresError;
 use super::link::{Link, Sql};
-use super::stop::Stop;
 use super::text::text;
 use crate::rows::table::described;
 use crate::rows::{ToRow, Value};
@@ -85,7 +85,7 @@ macro_rules! batches {
         /// Every prepared statement of this file.
         pub(super) static STATEMENTS: &[&Sql] = &[$(&$sql),*];
 
-        $(pub(super) async fn $rows(link: &Link, rows: &[&$row]) -> Result<(), Stop> {
+        $(pub(super) async fn $rows(link: &Link, rows: &[&$row]) -> Result<(), PostgresError> {
             if rows.is_empty() {
                 return Ok(());
             }
@@ -112,12 +112,12 @@ batches! {
 
 /// Adds a personal token. They come one at a time, so this statement is not kept prepared. A row whose key is taken loses the
 /// turn.
-pub(super) async fn personal(link: &Link, row: &Personal) -> Result<(), Stop> {
+pub(super) async fn personal(link: &Link, row: &Personal) -> Result<(), PostgresError> {
     const TYPES: &[Type] = described!(postgres_types!(personal));
     let arrays = arrays(std::iter::once(row));
     let values: Vec<_> = arrays.iter().map(Array::to_sql).zip(TYPES.iter().cloned()).collect();
     match link.run(described!(postgres_insert!(personal)), &values).await {
-        Err(stop) if stop.is_conflict() => Err(Stop::Lost),
+        Err(stop) if stop.is_conflict() => Err(PostgresError::Lost),
         done => done.map(drop),
     }
 }

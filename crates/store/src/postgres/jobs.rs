@@ -1,15 +1,15 @@
-//! Jobs.
+//! Statements about jobs.
 
 use protocol::model::{Event, Job, JobId, JobState};
 use protocol::time::UnixTime;
 use tokio_postgres::Row;
 
+use super::error::PostgresError;
 use super::gate;
 use super::insert;
-use super::lane::Errand;
+use super::lane::LaneWork;
 use super::link::{Link, typed};
 use super::row::{self, columns};
-use super::stop::Stop;
 use super::text::text;
 use crate::jobs::state_of;
 use crate::rows::work::StoredJob;
@@ -29,7 +29,7 @@ impl Claim {
 
     /// The jobs of a claim that was made although its answer was lost. Without them the worker would claim others, and these
     /// would wait for the end of the claim with an attempt that nobody made.
-    async fn claimed_before(&self, link: &Link) -> Result<Vec<StoredJob>, Stop> {
+    async fn claimed_before(&self, link: &Link) -> Result<Vec<StoredJob>, PostgresError> {
         const SQL: &str = concat!(
             "SELECT ",
             columns!(job),
@@ -40,7 +40,7 @@ impl Claim {
         link.rows(SQL, values).await?.iter().map(row::job).collect()
     }
 
-    async fn claim_as_stored(&self, link: &Link) -> Result<Vec<StoredJob>, Stop> {
+    async fn claim_as_stored(&self, link: &Link) -> Result<Vec<StoredJob>, PostgresError> {
         // SKIP LOCKED: workers that claim at the same time get different jobs. MATERIALIZED: the inner query runs once, so
         // that it locks no more jobs than it may.
         const SQL: &str = concat!(
@@ -57,10 +57,10 @@ impl Claim {
     }
 }
 
-impl Errand for Claim {
+impl LaneWork for Claim {
     type Done = Vec<Job>;
 
-    async fn run(&mut self, link: &Link) -> Result<Vec<Job>, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<Vec<Job>, PostgresError> {
         let JobClaim { holder, now, .. } = self.claim;
         let mut found = if self.is_repeated { self.claimed_before(link).await? } else { Vec::new() };
         self.is_repeated = true;
@@ -89,17 +89,17 @@ impl Errand for Claim {
     }
 }
 
-/// Writes what became of a job.
+/// Writes the outcome of an attempt at a job.
 pub(super) struct End {
     pub(super) id: JobId,
     pub(super) holder: i64,
     pub(super) end: JobEnd,
 }
 
-impl Errand for End {
+impl LaneWork for End {
     type Done = bool;
 
-    async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<bool, PostgresError> {
         const LATER: &str = "UPDATE jobs SET due_at = $3, last_error = $4, is_dead = $5, claimed_by = NULL, \
             claimed_until = NULL WHERE id = $1 AND claimed_by = $2";
         let (id, holder) = (self.id.0, self.holder);
@@ -123,10 +123,10 @@ impl Errand for End {
 /// Buries jobs of unknown kinds.
 pub(super) struct Bury(pub(super) JobBurial);
 
-impl Errand for Bury {
+impl LaneWork for Bury {
     type Done = usize;
 
-    async fn run(&mut self, link: &Link) -> Result<usize, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<usize, PostgresError> {
         const SQL: &str = "UPDATE jobs SET due_at = $2, last_error = $3, is_dead = true, claimed_by = NULL, \
             claimed_until = NULL WHERE NOT is_dead AND due_at <= $1 AND (claimed_until IS NULL OR claimed_until <= $2) \
             AND kind <> ALL($4)";
@@ -143,10 +143,10 @@ pub(super) struct Change {
     pub(super) event: Event,
 }
 
-impl Errand for Change {
+impl LaneWork for Change {
     type Done = bool;
 
-    async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<bool, PostgresError> {
         link.begin(gate::BEGIN).await?;
         let is_changed = self.change(link).await?;
         if is_changed {
@@ -158,7 +158,7 @@ impl Errand for Change {
 }
 
 impl Change {
-    async fn change(&self, link: &Link) -> Result<bool, Stop> {
+    async fn change(&self, link: &Link) -> Result<bool, PostgresError> {
         const RETRY: &str = "UPDATE jobs SET due_at = $2, attempts = 0, is_dead = false, claimed_by = NULL, \
             claimed_until = NULL WHERE id = $1 AND (claimed_until IS NULL OR claimed_until <= $2)";
         let changed = match self.change {
@@ -169,7 +169,7 @@ impl Change {
     }
 }
 
-pub(super) async fn list(link: &Link, filter: &JobFilter) -> Result<Vec<Job>, Stop> {
+pub(super) async fn list(link: &Link, filter: &JobFilter) -> Result<Vec<Job>, PostgresError> {
     const SQL: &str = concat!(
         "SELECT ",
         columns!(job),
@@ -182,7 +182,7 @@ pub(super) async fn list(link: &Link, filter: &JobFilter) -> Result<Vec<Job>, St
     link.rows(SQL, values).await?.iter().map(|row| row::job(row).map(StoredJob::listed)).collect()
 }
 
-pub(super) async fn counts(link: &Link) -> Result<Vec<JobCount>, Stop> {
+pub(super) async fn counts(link: &Link) -> Result<Vec<JobCount>, PostgresError> {
     const SQL: &str = "SELECT kind, is_dead, count(*), min(due_at) FROM jobs GROUP BY kind, is_dead \
         ORDER BY kind COLLATE \"C\", is_dead";
     let read = |row: &Row| {

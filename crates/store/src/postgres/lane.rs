@@ -7,20 +7,20 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::error::PostgresError;
 use super::link::{Connector, LastWord, Link, Pause, Purpose};
-use super::stop::Stop;
 use crate::documents::Documents;
 
 /// Time after which a lane gives up on a batch while the server is unreachable. Long enough for a quick restart or
 /// failover, and shorter than clients wait.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Time limit for a batch, and for other work that somebody waits for.
+/// Time limit for a batch, and for other work that callers wait for.
 const BATCH_MAX: Duration = Duration::from_secs(20);
 /// Time limit for a rollback.
 const ROLLBACK_MAX: Duration = Duration::from_secs(2);
 
 /// A piece of work on a connection.
-pub(super) trait Errand: Send {
+pub(super) trait LaneWork: Send {
     /// The result.
     type Done: Send;
 
@@ -30,7 +30,7 @@ pub(super) trait Errand: Send {
     }
 
     /// Does the work. After an error that may be temporary it is called again, possibly with another connection.
-    fn run(&mut self, link: &Link) -> impl Future<Output = Result<Self::Done, Stop>> + Send;
+    fn run(&mut self, link: &Link) -> impl Future<Output = Result<Self::Done, PostgresError>> + Send;
 }
 
 /// A connection that is replaced when it breaks.
@@ -39,7 +39,7 @@ pub(super) struct Hold {
     purpose: Purpose,
     link: Option<Link>,
     /// The connection that is being opened, and its last error.
-    coming: Option<(JoinHandle<Result<Link, Stop>>, LastWord)>,
+    coming: Option<(JoinHandle<Result<Link, PostgresError>>, LastWord)>,
     /// Time since which the server has been unreachable.
     down_since: Option<Instant>,
     /// The caches that are emptied with every new connection.
@@ -58,7 +58,7 @@ impl Hold {
     }
 
     /// Connects now rather than at the first use.
-    pub(super) async fn connect(&mut self) -> Result<(), Stop> {
+    pub(super) async fn connect(&mut self) -> Result<(), PostgresError> {
         self.link = Some(self.link().await?);
         Ok(())
     }
@@ -68,7 +68,7 @@ impl Hold {
     ///
     /// If there is no connection, one is opened in the background. Callers wait for it at most [`PATIENCE`]. Later
     /// callers get an error at once, until the server is back.
-    pub(super) async fn link(&mut self) -> Result<Link, Stop> {
+    pub(super) async fn link(&mut self) -> Result<Link, PostgresError> {
         if let Some(link) = self.link.take().filter(|link| !link.is_closed()) {
             return Ok(link);
         }
@@ -80,10 +80,10 @@ impl Hold {
         });
         let Ok(done) = tokio::time::timeout(PATIENCE.saturating_sub(down_for), task).await else {
             let cause = last_word.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            return Err(if cause.is_empty() { Stop::Late("connecting") } else { Stop::Away(cause) });
+            return Err(if cause.is_empty() { PostgresError::Late("connecting") } else { PostgresError::Away(cause) });
         };
         self.coming = None;
-        let link = done.unwrap_or(Err(Stop::Late("connecting")))?;
+        let link = done.unwrap_or(Err(PostgresError::Late("connecting")))?;
         if let Some(documents) = &self.documents {
             // The server may be another one that was promoted, or the database may have been restored. Rows with equal
             // versions may then differ.
@@ -92,9 +92,9 @@ impl Hold {
         Ok(link)
     }
 
-    /// Performs an errand, repeatedly until it succeeds, fails permanently, or [`PATIENCE`] ends. While the server is
+    /// Performs a piece of work, repeatedly until it succeeds, fails permanently, or [`PATIENCE`] ends. While the server is
     /// unreachable, callers wait for one attempt at most.
-    pub(super) async fn perform<E: Errand>(&mut self, errand: &mut E) -> Result<E::Done, Stop> {
+    pub(super) async fn perform<E: LaneWork>(&mut self, work: &mut E) -> Result<E::Done, PostgresError> {
         let mut pause = Pause::first();
         if self.coming.as_ref().is_some_and(|(task, _)| task.is_finished()) {
             // The connection was opened after all callers had given up. The earlier outage is over, so a failure now
@@ -104,13 +104,13 @@ impl Hold {
         loop {
             let attempt = match self.link().await {
                 Ok(mut link) => {
-                    let time_max = errand.time_max();
+                    let time_max = work.time_max();
                     let doing = async {
                         link.plan_anew().await?;
-                        errand.run(&link).await
+                        work.run(&link).await
                     };
                     let done = tokio::time::timeout(time_max, doing).await;
-                    let done = done.unwrap_or(Err(Stop::Late("a batch")));
+                    let done = done.unwrap_or(Err(PostgresError::Late("a batch")));
                     self.put_back(link, done.as_ref().err()).await;
                     done
                 }
@@ -135,7 +135,7 @@ impl Hold {
     }
 
     /// Puts back a connection that can be used again, outside of any transaction.
-    pub(super) async fn put_back(&mut self, link: Link, stop: Option<&Stop>) {
+    pub(super) async fn put_back(&mut self, link: Link, stop: Option<&PostgresError>) {
         let is_clean = match stop {
             None => true,
             Some(stop) if stop.is_gone() => false,

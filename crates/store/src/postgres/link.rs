@@ -11,7 +11,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Connection, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::stop::Stop;
+use super::error::PostgresError;
 use super::url::Address;
 
 /// Time limit for a host to identify itself and to confirm that it accepts writes. Short enough to try another host
@@ -91,7 +91,7 @@ pub(super) struct Link {
     /// Time at which the oldest plan was made.
     planned_at: Instant,
     settings: &'static str,
-    /// Dropping this tells the connection's task that no answers are awaited any more.
+    /// Dropping this tells the connection's task that nobody waits for answers any more.
     _held: oneshot::Sender<()>,
 }
 
@@ -121,17 +121,17 @@ impl Connector {
     }
 
     /// Opens a connection for `purpose`.
-    pub(super) async fn connect(&self, purpose: Purpose) -> Result<Link, Stop> {
-        let mut stop = Stop::Late("connecting");
+    pub(super) async fn connect(&self, purpose: Purpose) -> Result<Link, PostgresError> {
+        let mut stop = PostgresError::Late("connecting");
         for (at, host) in self.address.hosts.iter().enumerate() {
             let max = if at + 1 < self.address.hosts.len() { HOST_MAX } else { LAST_HOST_MAX };
             match tokio::time::timeout(max, host.connect(self.tls.clone())).await {
                 Ok(Ok((client, connection))) => {
                     let set_up = tokio::time::timeout(SET_UP_MAX, self.set_up(client, connection, purpose));
-                    return set_up.await.map_err(|_| Stop::Late("connecting"))?;
+                    return set_up.await.map_err(|_| PostgresError::Late("connecting"))?;
                 }
                 Ok(Err(error)) => stop = error.into(),
-                Err(_) => stop = Stop::Late("connecting"),
+                Err(_) => stop = PostgresError::Late("connecting"),
             }
         }
         Err(stop)
@@ -142,7 +142,11 @@ impl Connector {
     ///
     /// # Errors
     /// Only if another attempt cannot succeed.
-    pub(super) async fn keep_connecting(self: Arc<Self>, purpose: Purpose, last_word: LastWord) -> Result<Link, Stop> {
+    pub(super) async fn keep_connecting(
+        self: Arc<Self>,
+        purpose: Purpose,
+        last_word: LastWord,
+    ) -> Result<Link, PostgresError> {
         let mut pause = Pause::first();
         loop {
             let stop = match self.connect(purpose).await {
@@ -159,7 +163,7 @@ impl Connector {
         client: Client,
         mut connection: Connection<S, T>,
         purpose: Purpose,
-    ) -> Result<Link, Stop>
+    ) -> Result<Link, PostgresError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -218,7 +222,7 @@ impl Link {
     }
 
     /// Discards plans that are too old. Must not be called within a transaction.
-    pub(super) async fn plan_anew(&mut self) -> Result<(), Stop> {
+    pub(super) async fn plan_anew(&mut self) -> Result<(), PostgresError> {
         if self.prepared.as_ref().is_none_or(HashMap::is_empty) || self.planned_at.elapsed() < PLANS_MAX {
             return Ok(());
         }
@@ -227,7 +231,7 @@ impl Link {
     }
 
     /// Runs a prepared statement and returns its rows.
-    pub(super) async fn query(&self, sql: &'static Sql, values: Values<'_>) -> Result<Vec<Row>, Stop> {
+    pub(super) async fn query(&self, sql: &'static Sql, values: Values<'_>) -> Result<Vec<Row>, PostgresError> {
         match self.kept(sql) {
             Some(statement) => Ok(self.client.query(statement, values).await?),
             None => Ok(self.client.query_typed(sql.text, &with_types(sql, values)).await?),
@@ -235,7 +239,7 @@ impl Link {
     }
 
     /// Runs a prepared statement and returns the number of rows that it found or changed.
-    pub(super) async fn execute(&self, sql: &'static Sql, values: Values<'_>) -> Result<u64, Stop> {
+    pub(super) async fn execute(&self, sql: &'static Sql, values: Values<'_>) -> Result<u64, PostgresError> {
         match self.kept(sql) {
             Some(statement) => Ok(self.client.execute(statement, values).await?),
             None => Ok(self.client.execute_typed(sql.text, &with_types(sql, values)).await?),
@@ -243,23 +247,23 @@ impl Link {
     }
 
     /// Runs any statement and returns its rows.
-    pub(super) async fn rows(&self, sql: &str, values: &[Typed<'_>]) -> Result<Vec<Row>, Stop> {
+    pub(super) async fn rows(&self, sql: &str, values: &[Typed<'_>]) -> Result<Vec<Row>, PostgresError> {
         Ok(self.client.query_typed(sql, values).await?)
     }
 
     /// Runs any statement and returns the number of rows that it found or changed.
-    pub(super) async fn run(&self, sql: &str, values: &[Typed<'_>]) -> Result<u64, Stop> {
+    pub(super) async fn run(&self, sql: &str, values: &[Typed<'_>]) -> Result<u64, PostgresError> {
         Ok(self.client.execute_typed(sql, values).await?)
     }
 
     /// Runs statements without values.
-    pub(super) async fn simple(&self, sql: &str) -> Result<(), Stop> {
+    pub(super) async fn simple(&self, sql: &str) -> Result<(), PostgresError> {
         Ok(self.client.batch_execute(sql).await?)
     }
 
     /// Begins a transaction. Behind a pooler the settings are sent along, because the server connection may be a new
     /// one.
-    pub(super) async fn begin(&self, begin: &'static str) -> Result<(), Stop> {
+    pub(super) async fn begin(&self, begin: &'static str) -> Result<(), PostgresError> {
         if !self.is_pooled() {
             return self.simple(begin).await;
         }

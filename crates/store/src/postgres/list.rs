@@ -1,23 +1,23 @@
-//! Lists for people, each as of one moment.
+//! Queries of lists, each in one snapshot.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::model::{Client, ClientKey, Consent, Grant, Held, Identity, Personal, Session, User, UserKey};
+use protocol::model::{Client, ClientKey, Consent, Grant, Identity, Personal, Session, User, UserKey, WithOwners};
 use protocol::names::login_forms;
 use protocol::time::UnixTime;
 use tokio_postgres::Row;
 
+use super::error::PostgresError;
 use super::jobs;
 use super::link::{Link, Typed, typed};
 use super::pins::{Missing, Pins, pin};
 use super::row::{self, columns};
-use super::stop::Stop;
 use crate::documents::Documents;
 use crate::{Application, Counts, EventFilter, Noted, Query, Rows, TABLES};
 
-/// A larger table is not counted. All tables of this size together are counted within the time that a list may take, also
-/// from a slow disk; a hundred million tokens are not.
+/// Maximum size of a table whose rows are counted, in bytes. All tables up to this size can be counted within the time
+/// limit of a list, even from a slow disk. A hundred million tokens cannot.
 const COUNTED_BYTES_MAX: i64 = 64 << 20;
 
 /// A connection inside a snapshot, and the documents.
@@ -30,8 +30,8 @@ pub(super) struct View<'a> {
 const CLIENTS: &str = "SELECT key, version FROM clients";
 const USERS: &str = "SELECT key, version FROM users";
 
-/// Answers a question.
-pub(super) async fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
+/// Runs a query.
+pub(super) async fn list(view: View<'_>, query: &Query) -> Result<Rows, PostgresError> {
     Ok(match query {
         Query::Clients { owner, after, rows_max } => Rows::Clients(view.page(*owner, *after, *rows_max).await?),
         Query::Users { after, rows_max } => {
@@ -87,17 +87,17 @@ impl View<'_> {
         &self,
         sql: &str,
         values: &[Typed<'_>],
-        read: impl Fn(&Row) -> Result<T, Stop>,
-    ) -> Result<Vec<T>, Stop> {
+        read: impl Fn(&Row) -> Result<T, PostgresError>,
+    ) -> Result<Vec<T>, PostgresError> {
         self.link.rows(sql, values).await?.iter().map(read).collect()
     }
 
-    /// The documents of these rows, in memory or read.
+    /// Returns the documents of these rows, from the cache or from the database.
     async fn pins(
         &self,
         clients: impl Iterator<Item = (ClientKey, Option<u32>)>,
         users: impl Iterator<Item = (UserKey, Option<u32>)>,
-    ) -> Result<Pins, Stop> {
+    ) -> Result<Pins, PostgresError> {
         let (mut pins, mut missing) = (Pins::default(), Missing::default());
         for (key, version) in clients {
             pin(&self.documents.clients, &mut pins.clients, &mut missing.clients, key.0, version);
@@ -109,16 +109,16 @@ impl View<'_> {
         Ok(pins)
     }
 
-    /// Clients by a statement that gives `key, version`.
-    async fn clients(&self, sql: &str, values: &[Typed<'_>]) -> Result<Vec<Arc<Client>>, Stop> {
+    /// Returns the clients that a statement finds, whose columns are `key, version`.
+    async fn clients(&self, sql: &str, values: &[Typed<'_>]) -> Result<Vec<Arc<Client>>, PostgresError> {
         let read = |row: &Row| Ok((ClientKey(row::get(row, 0)?), row::version(row, 1)?));
         let keys = self.rows(sql, values, read).await?;
         let pins = self.pins(keys.iter().copied(), std::iter::empty()).await?;
         Ok(keys.iter().filter_map(|(key, _)| pins.client(*key)).collect())
     }
 
-    /// Users by a statement that gives `key, version`.
-    async fn users(&self, sql: &str, values: &[Typed<'_>]) -> Result<Vec<Arc<User>>, Stop> {
+    /// Returns the users that a statement finds, whose columns are `key, version`.
+    async fn users(&self, sql: &str, values: &[Typed<'_>]) -> Result<Vec<Arc<User>>, PostgresError> {
         let read = |row: &Row| Ok((UserKey(row::get(row, 0)?), row::version(row, 1)?));
         let keys = self.rows(sql, values, read).await?;
         let pins = self.pins(std::iter::empty(), keys.iter().copied()).await?;
@@ -130,14 +130,14 @@ impl View<'_> {
         owner: Option<UserKey>,
         after: Option<ClientKey>,
         rows_max: usize,
-    ) -> Result<Vec<Arc<Client>>, Stop> {
+    ) -> Result<Vec<Arc<Client>>, PostgresError> {
         let of_owner = if owner.is_some() { "owner = $3" } else { "$3::bigint IS NULL" };
         let sql = format!("{CLIENTS} WHERE key > $1 AND {of_owner} ORDER BY key LIMIT $2");
         let (after, owner) = (after.map_or(i64::MIN, |key| key.0), owner.map(|owner| owner.0));
         self.clients(&sql, typed![INT8 after, INT8 limit(rows_max), INT8 owner]).await
     }
 
-    async fn user_by_name(&self, name: &str) -> Result<Vec<Arc<User>>, Stop> {
+    async fn user_by_name(&self, name: &str) -> Result<Vec<Arc<User>>, PostgresError> {
         let by_sub = self.users(&format!("{USERS} WHERE sub = $1"), typed![TEXT name]).await?;
         if !by_sub.is_empty() {
             return Ok(by_sub);
@@ -152,12 +152,12 @@ impl View<'_> {
         Ok(Vec::new())
     }
 
-    async fn events(&self, filter: &EventFilter) -> Result<Vec<Noted>, Stop> {
-        // No event has an address with a NUL.
+    async fn events(&self, filter: &EventFilter) -> Result<Vec<Noted>, PostgresError> {
+        // No event has an address with a NUL character, which PostgreSQL would refuse.
         if filter.address.as_deref().is_some_and(|address| address.contains('\0')) {
             return Ok(Vec::new());
         }
-        // One text for each question, so that it can be planned for the index that fits it.
+        // Each combination of conditions has its own statement, so that PostgreSQL can choose the best index for it.
         let when =
             |is_set: bool, condition: &'static str, absent: &'static str| if is_set { condition } else { absent };
         let sql = format!(
@@ -183,13 +183,13 @@ impl View<'_> {
         Ok(found.into_iter().filter_map(|(id, event)| Some(Noted { id, event: event? })).collect())
     }
 
-    async fn sessions(&self, user: UserKey) -> Result<Vec<Session>, Stop> {
+    async fn sessions(&self, user: UserKey) -> Result<Vec<Session>, PostgresError> {
         let sql = concat!("SELECT ", columns!(session), " FROM sessions AS s WHERE s.user_key = $1 ORDER BY s.id DESC");
         self.rows(sql, typed![INT8 user.0], row::session).await
     }
 
-    async fn identities(&self, user: UserKey) -> Result<Vec<Identity>, Stop> {
-        // By their bytes, as the other stores sort them, and not as people of some country would.
+    async fn identities(&self, user: UserKey) -> Result<Vec<Identity>, PostgresError> {
+        // Sort by bytes, as the other stores do, and not by a collation.
         let sql = concat!(
             "SELECT ",
             columns!(identity),
@@ -198,7 +198,7 @@ impl View<'_> {
         self.rows(sql, typed![INT8 user.0], row::identity).await
     }
 
-    async fn applications(&self, user: UserKey, now: UnixTime) -> Result<Vec<Application>, Stop> {
+    async fn applications(&self, user: UserKey, now: UnixTime) -> Result<Vec<Application>, PostgresError> {
         let sql = concat!("SELECT ", columns!(consent), " FROM consents AS o WHERE o.user_key = $1");
         let mut found: BTreeMap<ClientKey, (Option<Consent>, u64)> = BTreeMap::new();
         for consent in self.rows(sql, typed![INT8 user.0], row::consent).await? {
@@ -223,11 +223,11 @@ impl View<'_> {
         (user, client): (Option<UserKey>, Option<ClientKey>),
         live_at: Option<UnixTime>,
         rows_max: usize,
-    ) -> Result<Vec<Held<Grant>>, Stop> {
-        // One text for each question, so that it can be planned for the index that fits it.
+    ) -> Result<Vec<WithOwners<Grant>>, PostgresError> {
+        // Each combination of conditions has its own statement, so that PostgreSQL can choose the best index for it.
         let of_user = if user.is_some() { "g.user_key = $1" } else { "$1::bigint IS NULL" };
         let of_client = if client.is_some() { "g.client_key = $2" } else { "$2::bigint IS NULL" };
-        // The grants of a client or user that were all revoked at once are told by their ids.
+        // Grants that a revocation of everything of a client or user covers are recognised by their ids.
         let of_time = if live_at.is_some() {
             "NOT g.is_revoked AND g.expires_at > $3 \
              AND c.key IS NOT NULL AND g.id >= coalesce((c.document::json ->> 'revoked_below')::bigint, 0) \
@@ -252,7 +252,7 @@ impl View<'_> {
         Ok(found.into_iter().map(|(grant, ..)| pins.held_grant(grant)).collect())
     }
 
-    async fn connected(&self, client: ClientKey, now: UnixTime, users_max: u32) -> Result<u32, Stop> {
+    async fn connected(&self, client: ClientKey, now: UnixTime, users_max: u32) -> Result<u32, PostgresError> {
         const SQL: &str = "SELECT count(*) FROM (\
             (SELECT user_key FROM consents WHERE client_key = $1 LIMIT $3) UNION \
             (SELECT DISTINCT g.user_key FROM grants AS g JOIN users AS u ON u.key = g.user_key \
@@ -266,7 +266,7 @@ impl View<'_> {
         Ok(count.first().map_or(0, |count| (*count).min(users_max)))
     }
 
-    async fn personals(&self, user: Option<UserKey>) -> Result<Vec<Held<Personal>>, Stop> {
+    async fn personals(&self, user: Option<UserKey>) -> Result<Vec<WithOwners<Personal>>, PostgresError> {
         let of_user = if user.is_some() { "p.user_key = $1" } else { "$1::bigint IS NULL" };
         let sql = format!(
             "SELECT {}, u.version FROM personal_tokens AS p LEFT JOIN users AS u ON u.key = p.user_key \
@@ -280,8 +280,8 @@ impl View<'_> {
         Ok(found.into_iter().map(|(row, _)| super::load::held(pins.user(row.user), row)).collect())
     }
 
-    /// Counts the rows of tables up to a size, and asks the planner about the others.
-    pub(super) async fn counts(&self, counted_bytes_max: i64) -> Result<Counts, Stop> {
+    /// Counts the rows of tables up to a size, and uses the planner's estimate for larger ones.
+    pub(super) async fn counts(&self, counted_bytes_max: i64) -> Result<Counts, PostgresError> {
         let (mut rows, mut estimated) = (Vec::new(), Vec::new());
         for table in TABLES {
             let is_small = self.bytes_of(table).await? <= counted_bytes_max;
@@ -303,8 +303,8 @@ impl View<'_> {
         }
         let sql = "SELECT pg_database_size(current_database())";
         let bytes = self.rows(sql, &[], |row| row::get::<i64>(row, 0)).await?;
-        // As the statistics have it: what the tables take beyond their live rows, each with its 28 bytes of header and
-        // pointer, and some 4 of padding. Dead rows are part of it, before a vacuum makes room of them and after.
+        // The free space by the statistics: the size of the tables without their live rows. Each row has 28 bytes of
+        // header and pointer, and about 4 bytes of padding. Dead rows count as free, before and after a vacuum.
         let sql = "SELECT coalesce(sum(greatest(pg_relation_size(t.relid) \
             - greatest(c.reltuples::float8, t.n_live_tup) * (32 + w.width), 0)), 0)::bigint \
             FROM pg_stat_user_tables AS t JOIN pg_class AS c ON c.oid = t.relid \
@@ -323,21 +323,22 @@ impl View<'_> {
         })
     }
 
-    async fn bytes_of(&self, table: &str) -> Result<i64, Stop> {
+    async fn bytes_of(&self, table: &str) -> Result<i64, PostgresError> {
         let sql = format!("SELECT pg_relation_size('{table}')");
         let bytes = self.rows(&sql, &[], |row| row::get::<i64>(row, 0)).await?;
         Ok(bytes.first().copied().unwrap_or_default())
     }
 
-    async fn count(&self, table: &str) -> Result<u64, Stop> {
+    async fn count(&self, table: &str) -> Result<u64, PostgresError> {
         let count = self.rows(&format!("SELECT count(*) FROM {table}"), &[], |row| row::get::<i64>(row, 0)).await?;
         Ok(count.first().and_then(|count| u64::try_from(*count).ok()).unwrap_or_default())
     }
 
-    /// As many as the planner expects: by the size of the table now, and how full its pages were when it was last analyzed.
-    async fn estimate(&self, table: &str) -> Result<u64, Stop> {
+    /// Returns the planner's estimate of the number of rows. It is based on the current size of the table, and on the
+    /// rows per page when the table was last analyzed.
+    async fn estimate(&self, table: &str) -> Result<u64, PostgresError> {
         let plan = self.rows(&format!("EXPLAIN SELECT FROM {table}"), &[], |row| row::get::<String>(row, 0)).await?;
         let expected = plan.first().and_then(|line| line.split_once(" rows=")?.1.split(' ').next()?.parse().ok());
-        expected.ok_or_else(|| Stop::Unreadable(format!("the plan for {table} has no rows")))
+        expected.ok_or_else(|| PostgresError::Unreadable(format!("the plan for {table} has no rows")))
     }
 }

@@ -1,4 +1,5 @@
-//! The rows that a batch of calls is judged against, as of one moment. Each statement takes the keys of all of them.
+//! Loading the rows that a batch of calls is judged by, in one snapshot. Each statement takes the keys of the whole
+//! batch.
 
 use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -7,17 +8,17 @@ use std::sync::Arc;
 
 use protocol::line::{self, Facts, Key, OwnedCounts};
 use protocol::model::{
-    Access, Attempts, ClientKey, Code, Consent, Grant, Held, Identity, IdentityName, Personal, Session, Ticket, User,
-    UserKey,
+    Access, Attempts, ClientKey, Code, Consent, Grant, Identity, IdentityName, Personal, Session, Ticket, User,
+    UserKey, WithOwners,
 };
 use protocol::names::login_forms;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use super::error::PostgresError;
 use super::link::{Link, Sql};
 use super::pins::{Missing, Pins, pin};
 use super::row::{self, columns};
-use super::stop::Stop;
 use crate::documents::Documents;
 
 const IDS: &[Type] = &[Type::INT8_ARRAY];
@@ -65,16 +66,16 @@ sql! {
     IDENTITIES_OWNED = ("SELECT user_key, count(*) FROM identities WHERE user_key = ANY($1) GROUP BY user_key"), IDS;
 }
 
-/// Each turn sees what was committed before it began to look.
+/// Begins the snapshot. Each turn sees everything that was committed before its load began.
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 pub(super) const END: &str = "COMMIT";
 
 type Version = Option<u32>;
 
-/// Keys, each once and in order.
+/// Distinct keys in order.
 type Keys<T> = BTreeSet<T>;
 
-/// What is looked for at first.
+/// The keys of a batch that are looked up first.
 #[derive(Default)]
 struct First<'w> {
     clients: Keys<&'w str>,
@@ -89,11 +90,11 @@ struct First<'w> {
     subs: Keys<&'w str>,
     failures: Keys<[u8; 32]>,
     used_jtis: Keys<[u8; 32]>,
-    /// True if there will be a second look, for what depends on an account.
+    /// True if a second look-up is needed, for rows that depend on an account.
     needs_account: bool,
 }
 
-/// What was found, by its key.
+/// The rows that were found, by key.
 #[derive(Default)]
 struct Found {
     clients: HashMap<String, (ClientKey, u32)>,
@@ -112,8 +113,8 @@ struct Found {
     owned_counts: HashMap<i64, OwnedCounts>,
 }
 
-/// Loads what a batch of calls wants.
-pub(super) async fn load(link: &Link, documents: &Documents, batch: &mut [Facts]) -> Result<(), Stop> {
+/// Loads the wanted rows of a batch of calls.
+pub(super) async fn load(link: &Link, documents: &Documents, batch: &mut [Facts]) -> Result<(), PostgresError> {
     let first = First::of(batch);
     if !first.needs_account {
         let found = first.look(link, true).await?;
@@ -123,7 +124,7 @@ pub(super) async fn load(link: &Link, documents: &Documents, batch: &mut [Facts]
             found.fill(batch, &pins);
             return Ok(());
         }
-        // A document is not in memory. What follows must be of the same moment, so it begins anew.
+        // A document is not cached. The rest must be in the same snapshot, so start again inside a transaction.
     }
     link.begin(BEGIN).await?;
     let mut found = first.look(link, false).await?;
@@ -139,7 +140,7 @@ pub(super) async fn load(link: &Link, documents: &Documents, batch: &mut [Facts]
     Ok(())
 }
 
-/// PostgreSQL has no text with a NUL in it, so nothing is found under such a name.
+/// Returns true if PostgreSQL can store the text. A text with a NUL character is never found.
 fn is_text(name: &&str) -> bool {
     !name.contains('\0')
 }
@@ -173,12 +174,12 @@ impl<'w> First<'w> {
             }
             Key::UsedJti(jti) => self.used_jtis.extend([jti.0]),
             Key::Failures(counter) => self.failures.extend([counter.0]),
-            // They are looked for when the account is known.
+            // These are looked up when the account is known.
             Key::Consent(_) | Key::OwnedCounts => {}
         }
     }
 
-    /// How many statements it takes.
+    /// Returns the number of statements that the look-up takes.
     fn statements(&self) -> usize {
         [
             self.clients.is_empty(),
@@ -199,9 +200,9 @@ impl<'w> First<'w> {
         .count()
     }
 
-    /// Looks for all of it, with one trip to the server. `is_all` says that nothing will follow; then several statements
-    /// are bound together here, and a single one is a moment of its own.
-    async fn look(&self, link: &Link, is_all: bool) -> Result<Found, Stop> {
+    /// Looks up all keys in one round trip to the server. `is_all` is true if no second look-up follows. Then several
+    /// statements get their own transaction here, and a single statement needs none.
+    async fn look(&self, link: &Link, is_all: bool) -> Result<Found, PostgresError> {
         let is_bound = is_all && self.statements() > 1;
         let (issuers, subjects): (Vec<&str>, Vec<&str>) = self.identities.iter().copied().unzip();
         let rows = tokio::try_join!(
@@ -273,8 +274,8 @@ impl<'w> First<'w> {
 }
 
 impl Found {
-    /// Looks for what hangs on the accounts that were found.
-    async fn look_again(&mut self, link: &Link, batch: &[Facts]) -> Result<(), Stop> {
+    /// Looks up the rows that depend on the found accounts.
+    async fn look_again(&mut self, link: &Link, batch: &[Facts]) -> Result<(), PostgresError> {
         let (mut attempts, mut consents, mut owners) = (Keys::new(), Keys::new(), Keys::new());
         for facts in batch {
             let account = facts.account_by(|key| self.user(key));
@@ -319,7 +320,7 @@ impl Found {
         Ok(())
     }
 
-    /// Takes hold of the documents that are needed; gives those that are not in memory.
+    /// Pins the cached documents that are needed. Returns the keys of the others.
     fn pin(&self, documents: &Documents, pins: &mut Pins) -> Missing {
         let mut missing = Missing::default();
         let mut client = |key: ClientKey, version: Version| {
@@ -352,14 +353,14 @@ impl Found {
         missing
     }
 
-    /// Hands out what was found.
+    /// Fills the found rows into the facts of each call.
     fn fill(&self, batch: &mut [Facts], pins: &Pins) {
         for facts in batch {
             let Ok(()) = facts.look(|key, so_far| Ok::<_, Infallible>(self.row(key, so_far, pins)));
         }
     }
 
-    /// What was found under a key.
+    /// Returns the row that was found for a key.
     fn row(&self, key: &Key, so_far: &Facts, pins: &Pins) -> line::Row {
         match key {
             Key::Client(client_id) => self.clients.get(client_id).and_then(|(key, _)| pins.client(*key)).into(),
@@ -391,7 +392,7 @@ impl Found {
         }
     }
 
-    /// The user to whom a key leads.
+    /// Returns the user that a key leads to.
     fn user(&self, key: &Key) -> Option<UserKey> {
         match key {
             Key::Session(id) => self.sessions.get(&id.0).map(|(row, _)| row.user),
@@ -410,12 +411,12 @@ impl Found {
     }
 }
 
-/// A row that hangs on its user alone.
-pub(super) fn held<T>(user: Option<Arc<User>>, row: T) -> Held<T> {
-    Held { row, client: None, user, is_grant_revoked: false }
+/// Joins a row with its user, if it depends on no other row.
+pub(super) fn held<T>(user: Option<Arc<User>>, row: T) -> WithOwners<T> {
+    WithOwners { row, client: None, user, is_grant_revoked: false }
 }
 
-async fn when(is_wanted: bool, doing: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
+async fn when(is_wanted: bool, doing: impl Future<Output = Result<(), PostgresError>>) -> Result<(), PostgresError> {
     if is_wanted { doing.await } else { Ok(()) }
 }
 
@@ -423,7 +424,7 @@ async fn some<T: tokio_postgres::types::ToSql + Sync + Clone>(
     link: &Link,
     sql: &'static Sql,
     keys: &Keys<T>,
-) -> Result<Vec<Row>, Stop> {
+) -> Result<Vec<Row>, PostgresError> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -436,11 +437,11 @@ async fn seldom<T: tokio_postgres::types::ToSql + Sync + Clone>(
     link: &Link,
     sql: &'static Sql,
     keys: &Keys<T>,
-) -> Result<Vec<Row>, Stop> {
+) -> Result<Vec<Row>, PostgresError> {
     if keys.is_empty() { Ok(Vec::new()) } else { Box::pin(some(link, sql, keys)).await }
 }
 
-async fn digests(link: &Link, sql: &'static Sql, keys: &Keys<[u8; 32]>) -> Result<Vec<Row>, Stop> {
+async fn digests(link: &Link, sql: &'static Sql, keys: &Keys<[u8; 32]>) -> Result<Vec<Row>, PostgresError> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -448,19 +449,22 @@ async fn digests(link: &Link, sql: &'static Sql, keys: &Keys<[u8; 32]>) -> Resul
     link.query(sql, &[&keys]).await
 }
 
-fn by<K: Hash + Eq, T>(rows: &[Row], read: impl Fn(&Row) -> Result<(K, T), Stop>) -> Result<HashMap<K, T>, Stop> {
+fn by<K: Hash + Eq, T>(
+    rows: &[Row],
+    read: impl Fn(&Row) -> Result<(K, T), PostgresError>,
+) -> Result<HashMap<K, T>, PostgresError> {
     rows.iter().map(read).collect()
 }
 
 /// `name, key, version`
-fn named(row: &Row) -> Result<(String, (i64, u32)), Stop> {
+fn named(row: &Row) -> Result<(String, (i64, u32)), PostgresError> {
     Ok((row::get(row, 0)?, (row::get(row, 1)?, row::number(row, 2)?)))
 }
 
-fn users(rows: &[Row]) -> Result<HashMap<String, (UserKey, u32)>, Stop> {
+fn users(rows: &[Row]) -> Result<HashMap<String, (UserKey, u32)>, PostgresError> {
     Ok(by(rows, named)?.into_iter().map(|(name, (key, version))| (name, (UserKey(key), version))).collect())
 }
 
-fn counters(rows: &[Row]) -> Result<HashMap<[u8; 32], Attempts>, Stop> {
+fn counters(rows: &[Row]) -> Result<HashMap<[u8; 32], Attempts>, PostgresError> {
     by(rows, |row| row::attempts(row).map(|(key, attempts)| (key.0, attempts)))
 }

@@ -1,15 +1,16 @@
-//! The store in a PostgreSQL, which any number of processes on any number of machines may share. A few long-lived
-//! connections, each with a lane of its own: what waits at the same time travels together.
+//! The store in a PostgreSQL database, which any number of processes and machines may share. It uses a few long-lived
+//! connections, each with a lane that sends the waiting requests together.
 //!
-//! Isolation is READ COMMITTED with locks taken by hand (`apply.rs` says which), because a batch that fails as a whole, as
-//! under SERIALIZABLE, would make all its turns pay for the conflict of one.
+//! Writes run under READ COMMITTED with explicit locks (see `apply.rs`). Under SERIALIZABLE, a conflict of one turn
+//! would make the whole batch fail.
 
 mod apply;
+mod background;
 mod batch;
 #[cfg(test)]
 mod batched;
 mod commit;
-mod desk;
+mod error;
 mod gate;
 mod insert;
 mod jobs;
@@ -24,7 +25,6 @@ mod queue;
 mod row;
 mod schema;
 mod shared;
-mod stop;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -48,9 +48,10 @@ use protocol::time::UnixTime;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::AbortHandle;
 
+use self::background::BackgroundPool;
 use self::commit::Turns;
-use self::desk::Desk;
-use self::lane::{Errand, Hold};
+use self::error::PostgresError;
+use self::lane::{Hold, LaneWork};
 use self::link::{Connector, Link, Purpose};
 use self::list::View;
 use self::pen::PostgresPen;
@@ -58,34 +59,34 @@ use self::queue::{Queue, Waiting, queue};
 use self::shared::{
     Forget, Lease, MasterFingerprint, NoteMasterFingerprint, ReplaceMasterFingerprint, Tally, WasLeased,
 };
-use self::stop::Stop;
 use self::sweep::Sweeper;
 use self::url::Address;
 use crate::documents::Documents;
 use crate::moving::{Cells, Stretch, Table};
-use crate::walk::Walk;
+use crate::sweep_schedule::SweepSchedule;
 use crate::{
     CommitError, Fault, Inspection, JobBurial, JobChange, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Sqlite,
     Store, Window,
 };
 
-/// Lanes of each kind. The second one helps when there is more to do than one gets done.
+/// Number of lanes of each kind. The second lane helps if the first cannot keep up.
 const LANES: usize = 2;
-/// Lanes for turns of their own, which mostly wait: for answers, and sometimes for each other.
+/// Number of lanes for turns that are written alone. They mostly wait for answers, and sometimes for each other.
 const LANES_ALONE: usize = 6;
-/// Calls that may wait; whoever comes later waits for room.
+/// Maximum number of waiting calls. Further callers wait for room.
 const QUEUE_MAX: usize = 4_096;
-/// How much must wait for a second lane to take it. What a batch costs on top of its turns is small then.
+/// Number of waiting calls at which a second lane helps. The fixed cost of a batch is then small compared with its
+/// turns.
 const HELP_MIN: usize = 64;
-/// Loads that travel together.
+/// Maximum number of loads in a batch.
 const LOADS_MAX: usize = 256;
-/// Turns that are written together. Bounds how long the first of them waits for the last.
+/// Maximum number of turns in a batch. Bounds how long the first of them waits for the last.
 const TURNS_MAX: usize = 256;
-/// Connections for lists and sweeps.
+/// Number of connections for lists and sweeps.
 const DESKS: usize = 2;
 
-/// Look-ups by key are planned as such, whatever the statistics of a table that was just filled say; and they are planned
-/// once.
+/// Settings that make the planner use indices for look-ups by key, whatever the statistics of a new table say, and keep
+/// the plans.
 macro_rules! by_key {
     ($rest:literal) => {
         concat!(
@@ -97,40 +98,40 @@ macro_rules! by_key {
     };
 }
 
-/// The load's own lanes.
+/// The purpose of the lanes for loads.
 static LOADING: Purpose =
     Purpose { statements: &[load::STATEMENTS, pins::STATEMENTS], settings: by_key!("SET statement_timeout = '10s'") };
-/// The commit's own lanes. A statement must not be timed out here: a COMMIT that is interrupted while it waits for a
-/// standby counts as done, and would be acknowledged although the standby may not have it. SYNCHRONOUS_COMMIT stays what
-/// the operator chose, but is never less than the local disk, also when it is switched off later: what a session says of
-/// itself is not changed from outside. Nothing can be written outside of a transaction that says that it writes: its statements
-/// are sent before it is known to have begun.
+/// The purpose of the lanes for commits. Statements must not have a timeout: a COMMIT that is interrupted while it
+/// waits for a standby counts as done, and would be acknowledged although the standby may not have it.
+/// SYNCHRONOUS_COMMIT stays as the operator set it, but waits at least for the local disk, even if the operator
+/// switches it off later: a setting of the session is not changed from outside. Only transactions that declare that
+/// they write can write, because their statements are sent before the transaction is known to have begun.
 static WRITING: Purpose = Purpose {
     statements: &[gate::STATEMENTS, batch::STATEMENTS, insert::STATEMENTS],
     settings: by_key!(
-        // A row that somebody holds for long is no reason for a whole batch to wait.
+        // A batch must not wait long for a single locked row.
         "SET statement_timeout = 0; SET lock_timeout = '250ms'; SET default_transaction_read_only = on; \
          SELECT set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), false)"
     ),
 };
-/// Turns of their own, lists and sweeps.
+/// The purpose of connections for turns that are written alone, lists and sweeps.
 static AT_LEISURE: Purpose = Purpose {
     statements: &[gate::STATEMENTS],
     settings: "SET jit = off; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'; \
         SET statement_timeout = 0; \
         SELECT set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), false)",
 };
-/// A store in a PostgreSQL.
+/// A store in a PostgreSQL database.
 pub struct Postgres {
     connector: Arc<Connector>,
     documents: Arc<Documents>,
     loads: Queue<Wants, Result<Facts, Fault>>,
     frequent: Queue<Changes, Result<(), CommitError>>,
     alone: Queue<Changes, Result<(), CommitError>>,
-    desk: Desk,
-    /// For turns that write alone: one at a time from each process.
+    background: BackgroundPool,
+    /// The connection for exclusive turns: one at a time from each process.
     pen: Arc<Mutex<Hold>>,
-    walk: Walk,
+    schedule: SweepSchedule,
     listener: Option<AbortHandle>,
 }
 
@@ -171,15 +172,26 @@ impl Postgres {
         for _ in 0..LANES_ALONE {
             tokio::spawn(serve_alone(Hold::new(Arc::clone(&connector), AT_LEISURE), waiting.clone()));
         }
-        let desk = Desk::new(&connector, AT_LEISURE, DESKS);
-        // Behind a pooler nobody can listen: a notification would reach whoever has that connection at the moment.
+        let background = BackgroundPool::new(&connector, AT_LEISURE, DESKS);
+        // Do not listen behind a pooler, where a notification would reach whichever client has the server connection at
+        // that moment.
         let listener = (!connector.address().is_pooled)
             .then(|| tokio::spawn(shared::listen(Arc::clone(&connector))).abort_handle());
         let pen = Arc::new(Mutex::new(Hold::new(Arc::clone(&connector), AT_LEISURE)));
-        Ok(Self { connector, documents, loads, frequent, alone, desk, pen, walk: Walk::new(), listener })
+        Ok(Self {
+            connector,
+            documents,
+            loads,
+            frequent,
+            alone,
+            background,
+            pen,
+            schedule: SweepSchedule::new(),
+            listener,
+        })
     }
 
-    /// What is in the database at `url`. Changes nothing.
+    /// Inspects the database at `url`. Changes nothing.
     pub(crate) async fn inspect(url: &str) -> Result<Inspection, OpenError> {
         let (connector, link) = reach(url).await?;
         let place = connector.address().place();
@@ -198,7 +210,7 @@ impl Postgres {
         Ok(inspection)
     }
 
-    /// Identifiers that a client and a user share. Changes nothing.
+    /// Returns identifiers that a client and a user share. Changes nothing.
     pub(crate) async fn shared_ids(url: &str) -> Result<Vec<String>, OpenError> {
         let (connector, link) = reach(url).await?;
         let place = connector.address().place();
@@ -209,16 +221,16 @@ impl Postgres {
         Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
     }
 
-    /// The newest schema that this program knows.
+    /// Returns the newest schema version that this program knows.
     pub(crate) fn schema_known() -> u32 {
         schema::known()
     }
 }
 
-/// What the operator should know about an address, if anything.
+/// Checks a URL without connecting. Returns a warning for the operator, if there is one.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The fault of the URL.
 pub(crate) fn check_address(url: &str) -> Result<Option<String>, String> {
     Ok(Address::parse(url)?.exposed_warning())
 }
@@ -232,7 +244,7 @@ async fn reach(url: &str) -> Result<(Arc<Connector>, Link), OpenError> {
     Ok((connector, link))
 }
 
-/// Is this database ours, or empty, and not too new? Gives its schema.
+/// Checks that this is a Grantry database or an empty one, and not too new. Returns its schema version.
 async fn examine(place: &str, link: &Link) -> Result<u32, OpenError> {
     let refuse = |stop| unreachable_at(place, stop);
     let found = schema::found(link).await.map_err(refuse)?;
@@ -255,11 +267,11 @@ async fn examine(place: &str, link: &Link) -> Result<u32, OpenError> {
     Ok(found)
 }
 
-fn unreachable_at(place: &str, stop: Stop) -> OpenError {
+fn unreachable_at(place: &str, stop: PostgresError) -> OpenError {
     OpenError::Unreachable { place: place.to_owned(), cause: stop.told() }
 }
 
-/// Connections for lanes of one kind, of which the first is had at once, so that what is wrong is found at the start.
+/// Prepares the connections of one kind of lane. Opens the first one at once, so that a problem is found at the start.
 async fn holds(connector: &Arc<Connector>, purpose: Purpose, place: &str) -> Result<Vec<Hold>, OpenError> {
     let mut holds: Vec<Hold> = (0..LANES).map(|_| Hold::new(Arc::clone(connector), purpose)).collect();
     if let Some(first) = holds.first_mut() {
@@ -271,12 +283,12 @@ async fn holds(connector: &Arc<Connector>, purpose: Purpose, place: &str) -> Res
 async fn serve_loads(mut hold: Hold, waiting: Waiting<Wants, Result<Facts, Fault>>, documents: Arc<Documents>) {
     while let Some((jobs, mut at_work)) = waiting.take(LOADS_MAX).await {
         let (batch, replies) = jobs.into_iter().map(|job| (Facts::of(job.work), job.reply)).unzip();
-        // Boxed: it has room for every statement of a batch.
+        // Boxed because the future has room for every statement of a batch.
         at_work.spend(Box::pin(load_all(&mut hold, &documents, batch, replies))).await;
     }
 }
 
-/// Loads a batch, and answers. Whoever does not wait any more has no use for the answer.
+/// Loads a batch and answers its callers. Sending fails if a caller no longer waits.
 async fn load_all(
     hold: &mut Hold,
     documents: &Documents,
@@ -285,7 +297,7 @@ async fn load_all(
 ) {
     match hold.perform(&mut Loading { documents, batch: &mut batch }).await {
         Ok(()) => replies.into_iter().zip(batch).for_each(|(reply, facts)| drop(reply.send(Ok(facts)))),
-        // A row that cannot be read is the trouble of those who want it.
+        // A row that cannot be read must only fail the calls that want it.
         Err(stop) if !stop.may_go_better() && batch.len() > 1 => {
             for (mut facts, reply) in batch.into_iter().zip(replies) {
                 let mut alone = Loading { documents, batch: std::slice::from_mut(&mut facts) };
@@ -305,10 +317,10 @@ struct Loading<'b> {
     batch: &'b mut [Facts],
 }
 
-impl Errand for Loading<'_> {
+impl LaneWork for Loading<'_> {
     type Done = ();
 
-    async fn run(&mut self, link: &Link) -> Result<(), Stop> {
+    async fn run(&mut self, link: &Link) -> Result<(), PostgresError> {
         load::load(link, self.documents, self.batch).await
     }
 }
@@ -339,10 +351,10 @@ struct Listing<'q> {
     query: &'q Query,
 }
 
-impl Errand for Listing<'_> {
+impl LaneWork for Listing<'_> {
     type Done = Rows;
 
-    async fn run(&mut self, link: &Link) -> Result<Rows, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<Rows, PostgresError> {
         link.begin(load::BEGIN).await?;
         let rows = list::list(View { link, documents: self.documents }, self.query).await?;
         link.simple(load::END).await?;
@@ -369,7 +381,7 @@ impl Store for Postgres {
     }
 
     async fn list(&self, query: &Query) -> Result<Rows, Fault> {
-        Ok(self.desk.perform(&mut Listing { documents: &self.documents, query }).await?)
+        Ok(self.background.perform(&mut Listing { documents: &self.documents, query }).await?)
     }
 
     fn news(&self) -> Option<watch::Receiver<u64>> {
@@ -377,43 +389,43 @@ impl Store for Postgres {
     }
 
     async fn master_fingerprint(&self) -> Result<Option<Digest>, Fault> {
-        Ok(self.desk.perform(&mut MasterFingerprint).await?)
+        Ok(self.background.perform(&mut MasterFingerprint).await?)
     }
 
     async fn note_master_fingerprint(&self, own: Digest) -> Result<Digest, Fault> {
-        Ok(self.desk.perform(&mut NoteMasterFingerprint { own }).await?)
+        Ok(self.background.perform(&mut NoteMasterFingerprint { own }).await?)
     }
 
     async fn replace_master_fingerprint(&self, old: Digest, new: Digest) -> Result<bool, Fault> {
-        Ok(self.desk.perform(&mut ReplaceMasterFingerprint { old, new }).await?)
+        Ok(self.background.perform(&mut ReplaceMasterFingerprint { old, new }).await?)
     }
 
     async fn lease(&self, work: &str, holder: i64, for_s: u32) -> Result<bool, Fault> {
-        Ok(self.desk.perform(&mut Lease { work, holder, for_s }).await?)
+        Ok(self.background.perform(&mut Lease { work, holder, for_s }).await?)
     }
 
     async fn was_leased(&self, work: &str) -> Result<bool, Fault> {
-        Ok(self.desk.perform(&mut WasLeased { work }).await?)
+        Ok(self.background.perform(&mut WasLeased { work }).await?)
     }
 
     async fn claim_jobs(&self, claim: JobClaim) -> Result<Vec<Job>, Fault> {
-        Ok(self.desk.perform(&mut jobs::Claim::new(claim)).await?)
+        Ok(self.background.perform(&mut jobs::Claim::new(claim)).await?)
     }
 
     async fn end_job(&self, id: JobId, holder: i64, end: JobEnd) -> Result<bool, Fault> {
-        Ok(self.desk.perform(&mut jobs::End { id, holder, end }).await?)
+        Ok(self.background.perform(&mut jobs::End { id, holder, end }).await?)
     }
 
     async fn bury_jobs(&self, burial: JobBurial) -> Result<usize, Fault> {
-        Ok(self.desk.perform(&mut jobs::Bury(burial)).await?)
+        Ok(self.background.perform(&mut jobs::Bury(burial)).await?)
     }
 
     async fn change_job(&self, id: JobId, change: JobChange, event: Event) -> Result<bool, Fault> {
-        Ok(self.desk.perform(&mut jobs::Change { id, change, event }).await?)
+        Ok(self.background.perform(&mut jobs::Change { id, change, event }).await?)
     }
 
     async fn tally(&self, now: UnixTime, counted: &[Window]) -> Result<Option<Vec<Window>>, Fault> {
-        Ok(Some(self.desk.perform(&mut Tally { now, counted }).await?))
+        Ok(Some(self.background.perform(&mut Tally { now, counted }).await?))
     }
 
     async fn read_stretch(
@@ -422,7 +434,7 @@ impl Store for Postgres {
         stretch: Stretch<'_>,
         rows_max: usize,
     ) -> Result<Vec<Cells>, Fault> {
-        Ok(self.desk.perform(&mut moving::Read { table, stretch, rows_max }).await?)
+        Ok(self.background.perform(&mut moving::Read { table, stretch, rows_max }).await?)
     }
 
     async fn replace_stretch(
@@ -431,11 +443,11 @@ impl Store for Postgres {
         stretch: Stretch<'_>,
         rows: Vec<Cells>,
     ) -> Result<(), Fault> {
-        Ok(self.desk.perform(&mut moving::Replace { table, stretch, rows }).await?)
+        Ok(self.background.perform(&mut moving::Replace { table, stretch, rows }).await?)
     }
 
     async fn settle(&self) -> Result<(), Fault> {
-        Ok(self.desk.perform(&mut moving::Settle).await?)
+        Ok(self.background.perform(&mut moving::Settle).await?)
     }
 
     async fn backup(&self, path: &Path) -> Result<(), Fault> {
@@ -444,7 +456,7 @@ impl Store for Postgres {
         }
         let refuse = |error: OpenError| Fault::Unavailable { cause: error.to_string() };
         let copy = Sqlite::open(path, Mode::Create).map_err(refuse)?;
-        // A connection of its own, and as long as it takes: all of it is of one moment.
+        // The backup has its own connection and no time limit, because it copies one snapshot.
         let link = self.connector.connect(AT_LEISURE).await?;
         link.begin(load::BEGIN).await?;
         moving::copy(&link, &copy).await?;
@@ -452,15 +464,15 @@ impl Store for Postgres {
     }
 
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
-        // Counted requests are no rows that anybody is told of.
+        // Windows of counted requests do not count as removed rows.
         let rows = i64::try_from(rows_max).unwrap_or(i64::MAX);
-        self.desk.perform(&mut Forget { now, rows_max: rows }).await?;
-        let events_kept_s = self.walk.events_kept_s.load(Ordering::Relaxed);
-        self.walk.go_on(Sweeper { desk: &self.desk, events_kept_s }, now, rows_max).await
+        self.background.perform(&mut Forget { now, rows_max: rows }).await?;
+        let events_kept_s = self.schedule.events_kept_s.load(Ordering::Relaxed);
+        self.schedule.go_on(Sweeper { background: &self.background, events_kept_s }, now, rows_max).await
     }
 
     fn keep_events(&self, for_s: u64) {
-        self.walk.events_kept_s.store(for_s, Ordering::Relaxed);
+        self.schedule.events_kept_s.store(for_s, Ordering::Relaxed);
     }
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::lane::Errand;
+use super::error::PostgresError;
+use super::lane::LaneWork;
 use super::link::{Link, Typed};
 use super::row;
-use super::stop::Stop;
 use crate::moving::{Cell, Cells, Kind, STRETCH_ROWS, Stretch, TABLES, Table};
 use crate::{Fault, Sqlite, Store};
 
@@ -85,10 +85,10 @@ pub(super) struct Read<'r> {
     pub(super) rows_max: usize,
 }
 
-impl Errand for Read<'_> {
+impl LaneWork for Read<'_> {
     type Done = Vec<Cells>;
 
-    async fn run(&mut self, link: &Link) -> Result<Vec<Cells>, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<Vec<Cells>, PostgresError> {
         read(link, self.table, self.stretch, self.rows_max).await
     }
 }
@@ -98,7 +98,7 @@ pub(super) async fn read(
     table: &'static Table,
     stretch: Stretch<'_>,
     rows_max: usize,
-) -> Result<Vec<Cells>, Stop> {
+) -> Result<Vec<Cells>, PostgresError> {
     let (within, values) = within(table, stretch);
     let columns = names(table, table.columns.len());
     let sql = format!("SELECT {columns} FROM {}{within} ORDER BY {} LIMIT {rows_max}", table.name, key(table));
@@ -106,7 +106,7 @@ pub(super) async fn read(
     link.rows(&sql, &values).await?.iter().map(|row| cells(table, row)).collect()
 }
 
-fn cells(table: &Table, row: &Row) -> Result<Cells, Stop> {
+fn cells(table: &Table, row: &Row) -> Result<Cells, PostgresError> {
     let cell = |(at, column): (usize, &crate::moving::Column)| {
         Ok(match column.kind {
             Kind::Int => row::get::<Option<i64>>(row, at)?.map_or(Cell::Null, Cell::Int),
@@ -125,14 +125,14 @@ pub(super) struct Replace<'r> {
     pub(super) rows: Vec<Cells>,
 }
 
-impl Errand for Replace<'_> {
+impl LaneWork for Replace<'_> {
     type Done = ();
 
     fn time_max(&self) -> Duration {
         MOVE_MAX
     }
 
-    async fn run(&mut self, link: &Link) -> Result<(), Stop> {
+    async fn run(&mut self, link: &Link) -> Result<(), PostgresError> {
         let (within, values) = within(self.table, self.stretch);
         let values: Vec<Typed<'_>> = values.iter().map(Values::typed).collect();
         link.begin("BEGIN").await?;
@@ -167,14 +167,14 @@ impl Errand for Replace<'_> {
 /// Finishes a move: sequences continue after the copied numbers, and the planner's statistics are updated.
 pub(super) struct Settle;
 
-impl Errand for Settle {
+impl LaneWork for Settle {
     type Done = ();
 
     fn time_max(&self) -> Duration {
         MOVE_MAX
     }
 
-    async fn run(&mut self, link: &Link) -> Result<(), Stop> {
+    async fn run(&mut self, link: &Link) -> Result<(), PostgresError> {
         for table in ["seal_keys", "attempts", "burned", "events"] {
             let sql = format!(
                 "SELECT setval(pg_get_serial_sequence('{table}', 'id'), coalesce(max(id), 0) + 1, false) FROM {table}"

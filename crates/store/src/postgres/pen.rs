@@ -1,5 +1,5 @@
-//! One turn that writes alone: a transaction that closes the gate for all nodes, and stays open while the turn is loaded and
-//! judged. Loads do not go through the gate.
+//! The exclusive right to write: a transaction that closes the gate for all nodes, and stays open while the turn is
+//! loaded and judged. Loads do not go through the gate.
 
 use std::time::Duration;
 
@@ -8,29 +8,30 @@ use protocol::line::Changes;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout};
 
+use super::error::PostgresError;
 use super::lane::Hold;
 use super::link::Link;
-use super::stop::Stop;
 use super::{apply, gate};
 use crate::{CommitError, PEN_MAX, Pen, pen_is_gone};
 
-/// How often the gate is asked for. The first connection may turn out to be broken, or somebody inside the gate may be held
-/// up.
+/// Maximum number of attempts to close the gate. The first connection may turn out to be broken, or a transaction
+/// inside the gate may be held up.
 const ATTEMPTS_MAX: u32 = 3;
-/// How long a commit may take, as for a batch: it may wait for a standby.
+/// Time limit for a commit, as for a batch. It may wait for a standby.
 const COMMIT_MAX: Duration = Duration::from_secs(20);
 
 /// The exclusive right to write to a database.
 pub(super) struct PostgresPen {
     hold: OwnedMutexGuard<Hold>,
-    /// The connection with the open transaction. Whoever drops it closes it, and the server undoes the transaction.
+    /// The connection with the open transaction. Dropping it closes the connection, and the server rolls back the
+    /// transaction.
     link: Option<Link>,
     end: Instant,
 }
 
 impl PostgresPen {
-    /// Closes the gate and waits until everybody who was inside is gone.
-    pub(super) async fn take(mut hold: OwnedMutexGuard<Hold>) -> Result<Self, Stop> {
+    /// Closes the gate, and waits until all transactions inside have ended.
+    pub(super) async fn take(mut hold: OwnedMutexGuard<Hold>) -> Result<Self, PostgresError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -44,29 +45,30 @@ impl PostgresPen {
         }
     }
 
-    async fn write(&mut self, changes: &Changes) -> Result<(), Stop> {
-        let Some(link) = &self.link else { return Err(Stop::Late("an exclusive write")) };
+    async fn write(&mut self, changes: &Changes) -> Result<(), PostgresError> {
+        let Some(link) = &self.link else { return Err(PostgresError::Late("an exclusive write")) };
         link.simple("SAVEPOINT turn").await?;
         match apply::turn_inside(link, changes).await {
             Ok(()) => gate::commit(link).await.map_err(|stop| match stop {
-                Stop::Unanswered => Stop::Unknown,
+                PostgresError::Unanswered => PostgresError::Unknown,
                 stop => stop,
             }),
             Err(stop) if stop.is_gone() => Err(stop),
             Err(stop) => {
                 link.simple("ROLLBACK TO SAVEPOINT turn").await?;
-                Err(if stop.is_conflict() { Stop::Lost } else { stop })
+                Err(if stop.is_conflict() { PostgresError::Lost } else { stop })
             }
         }
     }
 }
 
-async fn begin(hold: &mut Hold) -> Result<Link, Stop> {
+async fn begin(hold: &mut Hold) -> Result<Link, PostgresError> {
     let mut link = hold.link().await?;
     let begun = async {
         link.plan_anew().await?;
         link.begin(gate::BEGIN).await?;
-        // The server ends the transaction of a holder that went silent: it would keep every node from writing.
+        // The server ends the transaction of a holder that stops responding, because it would keep every node from
+        // writing.
         let idle_ms = PEN_MAX.as_millis();
         link.simple(&format!("SET LOCAL idle_in_transaction_session_timeout = '{idle_ms}ms'")).await?;
         gate::enter_alone(&link).await
@@ -88,8 +90,8 @@ impl Pen for PostgresPen {
             return Err(pen_is_gone().into());
         }
         let written = timeout(COMMIT_MAX, self.write(&changes)).await;
-        let written = written.unwrap_or(Err(Stop::Unknown));
-        if matches!(written, Err(Stop::Lost | Stop::Behind(_) | Stop::Taken(_))) {
+        let written = written.unwrap_or(Err(PostgresError::Unknown));
+        if matches!(written, Err(PostgresError::Lost | PostgresError::Behind(_) | PostgresError::Taken(_))) {
             return written.map_err(CommitError::from);
         }
         if let Some(link) = self.link.take() {

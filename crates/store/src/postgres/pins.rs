@@ -3,14 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use protocol::model::{Access, Client, ClientKey, Code, Grant, Held, Ticket, User, UserKey};
+use protocol::model::{Access, Client, ClientKey, Code, Grant, Ticket, User, UserKey, WithOwners};
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use super::error::PostgresError;
 use super::link::{Link, Sql};
 use super::row;
-use super::stop::Stop;
 use crate::documents::{Documents, Kept};
 
 static CLIENT_DOCUMENTS: Sql =
@@ -63,7 +63,12 @@ pub(super) fn pin<T: DeserializeOwned>(
 
 impl Pins {
     /// Reads the missing documents. Within the snapshot no row can change meanwhile.
-    pub(super) async fn read(&mut self, link: &Link, documents: &Documents, missing: Missing) -> Result<(), Stop> {
+    pub(super) async fn read(
+        &mut self,
+        link: &Link,
+        documents: &Documents,
+        missing: Missing,
+    ) -> Result<(), PostgresError> {
         let (clients, users) = tokio::try_join!(
             biased;
             read(link, &CLIENT_DOCUMENTS, missing.clients),
@@ -82,8 +87,8 @@ impl Pins {
     }
 
     /// Joins a code with its client and user.
-    pub(super) fn held_code(&self, row: &Code, is_revoked: Option<bool>) -> Held<Code> {
-        Held {
+    pub(super) fn held_code(&self, row: &Code, is_revoked: Option<bool>) -> WithOwners<Code> {
+        WithOwners {
             client: self.client(row.authorization.client),
             user: self.user(row.authorization.user),
             // The grant begins with the redemption, so its absence says nothing.
@@ -93,8 +98,8 @@ impl Pins {
     }
 
     /// Joins an access token with its client and user.
-    pub(super) fn held_access(&self, row: &Access, is_revoked: Option<bool>) -> Held<Access> {
-        Held {
+    pub(super) fn held_access(&self, row: &Access, is_revoked: Option<bool>) -> WithOwners<Access> {
+        WithOwners {
             client: self.client(row.client),
             user: row.user.and_then(|key| self.user(key)),
             is_grant_revoked: row.grant.is_some() && is_revoked != Some(false),
@@ -103,8 +108,8 @@ impl Pins {
     }
 
     /// Joins a ticket with its client and user.
-    pub(super) fn held_ticket(&self, row: &Ticket) -> Held<Ticket> {
-        Held {
+    pub(super) fn held_ticket(&self, row: &Ticket) -> WithOwners<Ticket> {
+        WithOwners {
             client: row.client.and_then(|key| self.client(key)),
             user: row.user.and_then(|key| self.user(key)),
             is_grant_revoked: false,
@@ -113,9 +118,9 @@ impl Pins {
     }
 
     /// Joins a grant with its client and user.
-    pub(super) fn held_grant(&self, row: Grant) -> Held<Grant> {
+    pub(super) fn held_grant(&self, row: Grant) -> WithOwners<Grant> {
         let is_grant_revoked = row.is_revoked;
-        Held {
+        WithOwners {
             client: self.client(row.authorization.client),
             user: self.user(row.authorization.user),
             row,
@@ -124,7 +129,7 @@ impl Pins {
     }
 }
 
-async fn read(link: &Link, sql: &'static Sql, keys: BTreeSet<i64>) -> Result<Vec<Row>, Stop> {
+async fn read(link: &Link, sql: &'static Sql, keys: BTreeSet<i64>) -> Result<Vec<Row>, PostgresError> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -132,10 +137,14 @@ async fn read(link: &Link, sql: &'static Sql, keys: BTreeSet<i64>) -> Result<Vec
     link.query(sql, &[&keys]).await
 }
 
-fn keep<T: DeserializeOwned>(rows: &[Row], kept: &Kept<T>, pins: &mut HashMap<i64, Arc<T>>) -> Result<(), Stop> {
+fn keep<T: DeserializeOwned>(
+    rows: &[Row],
+    kept: &Kept<T>,
+    pins: &mut HashMap<i64, Arc<T>>,
+) -> Result<(), PostgresError> {
     for row in rows {
         let key = row::get(row, 0)?;
-        let document = kept.read(key, row::number(row, 1)?, row::get(row, 2)?).map_err(Stop::Unreadable)?;
+        let document = kept.read(key, row::number(row, 1)?, row::get(row, 2)?).map_err(PostgresError::Unreadable)?;
         pins.insert(key, document);
     }
     Ok(())

@@ -226,7 +226,7 @@ mod tests {
             helped = idle => assert_eq!(helped.unwrap(), Some(1)),
         }
         assert!(begun.elapsed() >= HELD_UP_AFTER);
-        // It counts once, whether it ends or not.
+        // A held-up lane counts once, whether or not it ends.
         drop(at_work);
         assert_eq!(waiting.0.0.lock().working, 0);
     }

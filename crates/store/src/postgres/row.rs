@@ -1,4 +1,5 @@
-//! Columns to rows. [`crate::rows`] names the columns of each row; the functions at the end name those that they expect.
+//! Reading rows from columns. [`crate::rows`] lists the columns of each row. The functions at the end list those that
+//! they expect.
 
 use protocol::model::{Access, Attempts, Code, Consent, Event, Grant, Identity, Personal, SealKey, Session, Ticket};
 use protocol::secret::Digest;
@@ -6,14 +7,14 @@ use protocol::time::UnixTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
-use super::stop::Stop;
+use super::error::PostgresError;
 use crate::rows::table::described;
 use crate::rows::work::StoredJob;
 use crate::rows::{Columns, FromRow};
 
-type Read<T> = Result<T, Stop>;
+type Read<T> = Result<T, PostgresError>;
 
-/// The select list of a described row, under the alias that its table has in every statement.
+/// Returns the select list of a described row, with the alias that its table has in every statement.
 macro_rules! columns {
     ($name:ident) => {
         $crate::rows::table::described!(postgres_list!($name))
@@ -21,10 +22,10 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-/// Width and reader of each described row.
+/// Declares width and reader of each described row.
 macro_rules! readers {
     ($($name:ident $width:ident: $row:ty;)*) => {$(
-        /// Where the columns of a join begin, behind those of the row.
+        /// Index of the first column of a join, after those of the row.
         #[allow(dead_code, reason = "not every row is joined with others")]
         pub(super) const $width: usize = {
             let columns: &[crate::moving::Column] = described!(columns_of!($name));
@@ -64,7 +65,7 @@ impl<'r> Cursor<'r> {
 }
 
 impl Columns for Cursor<'_> {
-    type Error = Stop;
+    type Error = PostgresError;
 
     fn int(&mut self) -> Read<Option<i64>> {
         self.next()
@@ -82,30 +83,30 @@ impl Columns for Cursor<'_> {
         self.next().map(read)
     }
 
-    fn unreadable(&self, what: &'static str) -> Stop {
+    fn unreadable(&self, what: &'static str) -> PostgresError {
         unreadable(what, self.at.saturating_sub(1))
     }
 }
 
-/// One column.
+/// Reads one column.
 pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, at: usize) -> Read<T> {
     Ok(row.try_get(at)?)
 }
 
-/// A version, or another number of 32 bits.
+/// Reads a version, or another number of 32 bits.
 pub(super) fn number(row: &Row, at: usize) -> Read<u32> {
     let number: i64 = get(row, at)?;
     u32::try_from(number).map_err(|_| unreadable("a number", at))
 }
 
-/// The version of a row that may be absent.
+/// Reads the version of a row that may be absent.
 pub(super) fn version(row: &Row, at: usize) -> Read<Option<u32>> {
     let version: Option<i64> = get(row, at)?;
     version.map(|version| u32::try_from(version).map_err(|_| unreadable("a version", at))).transpose()
 }
 
-fn unreadable(what: &str, at: usize) -> Stop {
-    Stop::Unreadable(format!("column {at} is not {what}"))
+fn unreadable(what: &str, at: usize) -> PostgresError {
+    PostgresError::Unreadable(format!("column {at} is not {what}"))
 }
 
 pub(super) fn digest(row: &Row, at: usize) -> Read<Digest> {

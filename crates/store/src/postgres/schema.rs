@@ -11,8 +11,8 @@ use refinery_core::{Migration, Runner};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::error::PostgresError;
 use super::link::{Link, typed};
-use super::stop::Stop;
 
 mod embedded {
     #![allow(missing_docs, unreachable_pub, reason = "the macro writes this module")]
@@ -30,7 +30,7 @@ pub(super) fn known() -> u32 {
 }
 
 /// Returns the schema version of the database; 0 if there is none yet.
-pub(super) async fn found(link: &Link) -> Result<u32, Stop> {
+pub(super) async fn found(link: &Link) -> Result<u32, PostgresError> {
     let history = link.rows("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[]).await?;
     if !history.first().is_some_and(|row| row.get(0)) {
         return Ok(0);
@@ -40,26 +40,26 @@ pub(super) async fn found(link: &Link) -> Result<u32, Stop> {
 }
 
 /// Returns the oldest schema version whose programs can work with the current schema.
-pub(super) async fn oldest(link: &Link) -> Result<u32, Stop> {
+pub(super) async fn oldest(link: &Link) -> Result<u32, PostgresError> {
     let rows = link.rows("SELECT max(oldest) FROM compatibility", &[]).await?;
     let oldest = rows.first().and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or_default();
     Ok(u32::try_from(oldest).unwrap_or(u32::MAX))
 }
 
 /// Returns true if the table `installation` exists.
-pub(super) async fn has_installation(link: &Link) -> Result<bool, Stop> {
+pub(super) async fn has_installation(link: &Link) -> Result<bool, PostgresError> {
     let rows = link.rows("SELECT to_regclass('installation') IS NOT NULL", &[]).await?;
     Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 
 /// Returns true if the database encoding is UTF-8.
-pub(super) async fn is_utf8(link: &Link) -> Result<bool, Stop> {
+pub(super) async fn is_utf8(link: &Link) -> Result<bool, PostgresError> {
     let rows = link.rows("SELECT current_setting('server_encoding') = 'UTF8'", &[]).await?;
     Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 
 /// Returns true if tables of another program have the names of Grantry's tables.
-pub(super) async fn is_foreign(link: &Link) -> Result<bool, Stop> {
+pub(super) async fn is_foreign(link: &Link) -> Result<bool, PostgresError> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = current_schema() \
         AND tablename IN ('clients', 'users', 'sessions', 'grants', 'access_tokens'))";
     let rows = link.rows(SQL, &[]).await?;
@@ -71,7 +71,7 @@ pub(super) async fn is_foreign(link: &Link) -> Result<bool, Stop> {
 /// # Errors
 /// The error of PostgreSQL, or of the comparison with earlier migrations.
 pub(super) async fn migrate(link: &Link) -> Result<(), String> {
-    let said = |stop: Stop| crate::Fault::from(stop).to_string();
+    let said = |stop: PostgresError| crate::Fault::from(stop).to_string();
     link.begin("BEGIN").await.map_err(said)?;
     // Wait for another node without a time limit.
     link.simple("SET LOCAL lock_timeout = 0").await.map_err(said)?;
@@ -94,8 +94,8 @@ struct Locked<'a>(&'a Link);
 #[error("{0}")]
 struct Refused(String);
 
-impl From<Stop> for Refused {
-    fn from(stop: Stop) -> Self {
+impl From<PostgresError> for Refused {
+    fn from(stop: PostgresError) -> Self {
         Self(crate::Fault::from(stop).to_string())
     }
 }

@@ -1,4 +1,4 @@
-//! What nodes share beside their rows: news, leases, and counted requests.
+//! What nodes share besides rows: notifications, leases, the fingerprint of the master key, and counted requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,26 +6,27 @@ use std::time::Duration;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 
-use super::lane::Errand;
+use super::error::PostgresError;
+use super::lane::LaneWork;
 use super::link::{Connector, Link, Purpose, typed};
 use super::row;
-use super::stop::Stop;
 use crate::Window;
 
-/// Tells the other nodes that the sealing keys changed.
+/// The statement that notifies other nodes of changed sealing keys.
 pub(super) const NOTIFY: &str = "NOTIFY grantry";
 
-/// The connection that is told what other nodes did.
+/// The purpose of the connection that receives the notifications.
 static LISTENING: Purpose = Purpose { statements: &[], settings: "LISTEN grantry" };
 
-/// Between two looks whether the connection is still there.
+/// Time between two checks of the connection.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// After so many looks the server is asked, since a connection can be gone without a word.
+/// Number of checks after which the server is asked, because a connection can break without notice.
 const ASK_EVERY: u32 = 20;
-/// How long the server may take to answer.
+/// Time limit for the server's answer.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
-/// Listens for as long as it is let. Whenever it begins to listen that is news as well: it may have missed some.
+/// Listens for notifications until it is dropped. Each new connection counts as a notification, because some may have
+/// been missed.
 pub(super) async fn listen(connector: Arc<Connector>) {
     loop {
         if let Ok(link) = connector.connect(LISTENING).await {
@@ -36,7 +37,7 @@ pub(super) async fn listen(connector: Arc<Connector>) {
     }
 }
 
-/// Waits until the connection is gone.
+/// Waits until the connection breaks.
 async fn stay(link: &Link) {
     for look in 1_u32.. {
         tokio::time::sleep(LOOK_EVERY).await;
@@ -51,18 +52,18 @@ async fn stay(link: &Link) {
     }
 }
 
-/// Asks for a lease.
+/// Takes or renews a lease.
 pub(super) struct Lease<'l> {
     pub(super) work: &'l str,
     pub(super) holder: i64,
     pub(super) for_s: u32,
 }
 
-impl Errand for Lease<'_> {
+impl LaneWork for Lease<'_> {
     type Done = bool;
 
-    async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
-        // By the database's clock, which is the same for all nodes.
+    async fn run(&mut self, link: &Link) -> Result<bool, PostgresError> {
+        // Leases use the clock of the database, which is the same for all nodes.
         const SQL: &str = "INSERT INTO leases AS l (name, holder, until) \
             VALUES ($1, $2, clock_timestamp() + $3 * interval '1 second') \
             ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until \
@@ -72,15 +73,15 @@ impl Errand for Lease<'_> {
     }
 }
 
-/// Asks whether there ever was a lease.
+/// Finds out whether a lease was ever taken.
 pub(super) struct WasLeased<'l> {
     pub(super) work: &'l str,
 }
 
-impl Errand for WasLeased<'_> {
+impl LaneWork for WasLeased<'_> {
     type Done = bool;
 
-    async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<bool, PostgresError> {
         Ok(!link.rows("SELECT 1 FROM leases WHERE name = $1", typed![TEXT self.work]).await?.is_empty())
     }
 }
@@ -88,10 +89,10 @@ impl Errand for WasLeased<'_> {
 /// Reads the fingerprint of the master key.
 pub(super) struct MasterFingerprint;
 
-impl Errand for MasterFingerprint {
+impl LaneWork for MasterFingerprint {
     type Done = Option<Digest>;
 
-    async fn run(&mut self, link: &Link) -> Result<Option<Digest>, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<Option<Digest>, PostgresError> {
         let rows = link.rows("SELECT value FROM installation WHERE name = 'master'", &[]).await?;
         rows.first().map(|own| row::digest(own, 0)).transpose()
     }
@@ -102,41 +103,41 @@ pub(super) struct NoteMasterFingerprint {
     pub(super) own: Digest,
 }
 
-impl Errand for NoteMasterFingerprint {
+impl LaneWork for NoteMasterFingerprint {
     type Done = Digest;
 
-    async fn run(&mut self, link: &Link) -> Result<Digest, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<Digest, PostgresError> {
         const SQL: &str = "INSERT INTO installation (name, value) VALUES ('master', $1) ON CONFLICT (name) DO NOTHING";
         link.run(SQL, typed![BYTEA self.own.0.as_slice()]).await?;
         Ok(MasterFingerprint.run(link).await?.unwrap_or(self.own))
     }
 }
 
-/// Puts the fingerprint of another master key in the place of the one that is noted.
+/// Replaces the noted fingerprint of the master key.
 pub(super) struct ReplaceMasterFingerprint {
     pub(super) old: Digest,
     pub(super) new: Digest,
 }
 
-impl Errand for ReplaceMasterFingerprint {
+impl LaneWork for ReplaceMasterFingerprint {
     type Done = bool;
 
-    async fn run(&mut self, link: &Link) -> Result<bool, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<bool, PostgresError> {
         const SQL: &str = "UPDATE installation SET value = $2 WHERE name = 'master' AND value = $1";
         Ok(link.run(SQL, typed![BYTEA self.old.0.as_slice(), BYTEA self.new.0.as_slice()]).await? == 1)
     }
 }
 
-/// Adds up what nodes counted.
+/// Adds the requests that a node counted to the shared counts.
 pub(super) struct Tally<'t> {
     pub(super) now: UnixTime,
     pub(super) counted: &'t [Window],
 }
 
-impl Errand for Tally<'_> {
+impl LaneWork for Tally<'_> {
     type Done = Vec<Window>;
 
-    async fn run(&mut self, link: &Link) -> Result<Vec<Window>, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<Vec<Window>, PostgresError> {
         const SQL: &str = "INSERT INTO windows AS w (key, began_at, used, until) \
             SELECT * FROM unnest($1, $2, $3, $4) AS t (key, began_at, used, until) ORDER BY key \
             ON CONFLICT (key) DO UPDATE SET used = CASE WHEN w.until > $5 THEN w.used ELSE 0 END + excluded.used, \
@@ -168,10 +169,10 @@ pub(super) struct Forget {
     pub(super) rows_max: i64,
 }
 
-impl Errand for Forget {
+impl LaneWork for Forget {
     type Done = u64;
 
-    async fn run(&mut self, link: &Link) -> Result<u64, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<u64, PostgresError> {
         const SQL: &str = "DELETE FROM windows WHERE key IN (\
             SELECT key FROM windows WHERE until <= $1 ORDER BY until LIMIT $2) AND until <= $1";
         link.run(SQL, typed![INT8 self.now.0, INT8 self.rows_max]).await

@@ -1,24 +1,25 @@
-//! Which rows are of no more use, and how they are removed.
+//! The statements that find and remove expired rows.
 
 use protocol::time::UnixTime;
 
-use super::desk::Desk;
-use super::lane::Errand;
+use super::background::BackgroundPool;
+use super::error::PostgresError;
+use super::lane::LaneWork;
 use super::link::{Link, typed};
 use super::row;
-use super::stop::Stop;
-use crate::walk::{STEP_ROWS, Seen, Sweep};
-use crate::{BURNED_KEPT_S, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, Fault, SPENT_CODE_KEPT_S};
+use crate::sweep_schedule::{STEP_ROWS, Seen, Sweep};
+use crate::{DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, Fault, SPENT_CODE_KEPT_S, USED_JTI_KEPT_S};
 
-/// How one table is swept: the statement that looks, and the one that removes. Both judge with the same words.
-struct Broom {
+/// The sweep of one table: the statement that finds expired rows, and the one that removes them, with the same
+/// conditions.
+struct ExpiryRule {
     look: &'static str,
     remove: &'static str,
 }
 
-macro_rules! brooms {
+macro_rules! expiry_rules {
     ($($table:literal: $dead:expr;)*) => {
-        &[$(Broom {
+        &[$(ExpiryRule {
             look: concat!("SELECT id, ", $dead, " FROM ", $table, " WHERE id > $1 ORDER BY id LIMIT $3"),
             remove: concat!("DELETE FROM ", $table, " WHERE id = ANY($1) AND ", $dead),
         },)*]
@@ -26,7 +27,7 @@ macro_rules! brooms {
 }
 
 // The literals are SPENT_CODE_KEPT_S and DEAD_TOKEN_KEPT_S.
-static BROOMS: &[Broom] = brooms! {
+static EXPIRY_RULES: &[ExpiryRule] = expiry_rules! {
     "access_tokens": "(expires_at <= $2 OR (expires_at - 86400 > $2 AND (\
         NOT EXISTS (SELECT 1 FROM clients WHERE key = client_key) \
         OR (user_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM users WHERE key = user_key)) \
@@ -42,52 +43,52 @@ static BROOMS: &[Broom] = brooms! {
     "events": "(at <= $2)";
 };
 
-const _: () = assert!(SPENT_CODE_KEPT_S == 3_600 && BURNED_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400);
+const _: () = assert!(SPENT_CODE_KEPT_S == 3_600 && USED_JTI_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400);
 const _: () = assert!(DEAD_JOB_KEPT_S == 2_592_000);
 
-/// The time by which the rows of a table are judged. Events are judged by an earlier one: how long they are kept is a
-/// setting.
+/// Returns the time with which the expiry of a table's rows is compared. For events it is earlier by their retention
+/// time, which is a setting.
 fn judged_at(table: usize, now: UnixTime, events_kept_s: u64) -> UnixTime {
-    // The events are the last table.
-    if table + 1 == BROOMS.len() { UnixTime(now.0.saturating_sub_unsigned(events_kept_s)) } else { now }
+    // The table of events is the last one.
+    if table + 1 == EXPIRY_RULES.len() { UnixTime(now.0.saturating_sub_unsigned(events_kept_s)) } else { now }
 }
 
-/// Sweeps at the desk, beside the lanes of the hasty.
+/// The sweep of the store, which uses the connections for lists.
 pub(super) struct Sweeper<'s> {
-    pub(super) desk: &'s Desk,
-    /// How long events are kept, in seconds.
+    pub(super) background: &'s BackgroundPool,
+    /// Retention of events in seconds.
     pub(super) events_kept_s: u64,
 }
 
 impl Sweep for Sweeper<'_> {
     fn tables(&self) -> usize {
-        BROOMS.len()
+        EXPIRY_RULES.len()
     }
 
     async fn look(&mut self, table: usize, now: UnixTime, after: i64) -> Result<Seen, Fault> {
         let now = judged_at(table, now, self.events_kept_s);
-        Ok(self.desk.perform(&mut Look { broom: &BROOMS[table], now, after }).await?)
+        Ok(self.background.perform(&mut Look { rule: &EXPIRY_RULES[table], now, after }).await?)
     }
 
     async fn remove(&mut self, table: usize, now: UnixTime, ids: Vec<i64>) -> Result<usize, Fault> {
         let now = judged_at(table, now, self.events_kept_s);
-        let removed = self.desk.perform(&mut Remove { broom: &BROOMS[table], now, ids }).await?;
+        let removed = self.background.perform(&mut Remove { rule: &EXPIRY_RULES[table], now, ids }).await?;
         Ok(usize::try_from(removed).unwrap_or(usize::MAX))
     }
 }
 
 struct Look {
-    broom: &'static Broom,
+    rule: &'static ExpiryRule,
     now: UnixTime,
     after: i64,
 }
 
-impl Errand for Look {
+impl LaneWork for Look {
     type Done = Seen;
 
-    async fn run(&mut self, link: &Link) -> Result<Seen, Stop> {
+    async fn run(&mut self, link: &Link) -> Result<Seen, PostgresError> {
         let values = typed![INT8 self.after, INT8 self.now.0, INT8 i64::from(STEP_ROWS)];
-        let rows = link.rows(self.broom.look, values).await?;
+        let rows = link.rows(self.rule.look, values).await?;
         let (mut dead, mut last) = (Vec::new(), self.after);
         for row in &rows {
             last = row::get(row, 0)?;
@@ -100,15 +101,15 @@ impl Errand for Look {
 }
 
 struct Remove {
-    broom: &'static Broom,
+    rule: &'static ExpiryRule,
     now: UnixTime,
     ids: Vec<i64>,
 }
 
-impl Errand for Remove {
+impl LaneWork for Remove {
     type Done = u64;
 
-    async fn run(&mut self, link: &Link) -> Result<u64, Stop> {
-        link.run(self.broom.remove, typed![INT8_ARRAY self.ids, INT8 self.now.0]).await
+    async fn run(&mut self, link: &Link) -> Result<u64, PostgresError> {
+        link.run(self.rule.remove, typed![INT8_ARRAY self.ids, INT8 self.now.0]).await
     }
 }

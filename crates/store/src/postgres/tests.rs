@@ -1,4 +1,5 @@
-//! What only a store behind a network has: broken connections, other nodes, poolers, certificates, two versions at once.
+//! Tests of what only a store behind a network has: broken connections, other nodes, poolers, certificates, two
+//! versions at once.
 
 #![allow(clippy::disallowed_methods, reason = "tests start programs and write files")]
 
@@ -78,13 +79,13 @@ async fn a_server_that_says_nothing_keeps_nobody_waiting_for_long_and_is_found_a
     furnish(&store).await;
     cluster.freeze();
     let began = Instant::now();
-    // Each of them is written on its own, and there are more of them than lanes.
+    // Each turn is written alone, and there are more turns than lanes.
     let turns = (0..40).map(|at| store.commit([Write::PutPersonal(Box::new(personal(300 + at, 1)))].into()));
     let written = futures_util::future::join_all(turns).await;
     assert!(written.iter().all(|answer| matches!(answer, Err(CommitError::Fault(Fault::Unavailable { .. })))));
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     assert!(matches!(store.load(wants(1)).await, Err(Fault::Unavailable { .. })));
-    // Once it is known, nobody waits.
+    // Once the outage is known, callers do not wait.
     let began = Instant::now();
     assert!(matches!(store.load(wants(1)).await, Err(Fault::Unavailable { .. })));
     let spent = store.commit([Write::SpendCode(CodeId(1))].into()).await;
@@ -95,7 +96,7 @@ async fn a_server_that_says_nothing_keeps_nobody_waiting_for_long_and_is_found_a
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     commit(&store, [Write::SpendCode(CodeId(1))]).await;
-    // Connections that came back and broke before anybody used them are no reason to say no.
+    // Connections that came back and broke before they were used must not cause errors.
     tokio::time::sleep(Duration::from_secs(2)).await;
     cluster.terminate_backends();
     for id in 400..412 {
@@ -181,7 +182,7 @@ async fn tables_that_are_too_large_to_be_counted_are_estimated_and_named() {
     assert_eq!((&*rough.estimated, rows(&rough, "clients")), (&["access_tokens"][..], 2));
     assert!((4_500..5_500).contains(&rows(&rough, "access_tokens")), "{rough:?}");
     assert_eq!(rough.ages, exact.ages, "the ends are looked up by their keys");
-    // What would have to be read as a whole is left out.
+    // Tables that would have to be read completely are left out.
     let least = view.counts(0).await.expect("the store can be counted");
     assert!(exact.ages.iter().any(|age| age.0 == "consents") && least.ages.iter().all(|age| age.0 != "consents"));
     let store: &dyn Store = &store;
@@ -195,7 +196,7 @@ impl Postgres {
     }
 }
 
-/// A row that two turns rely on and change in opposite orders makes them wait for each other.
+/// Two turns that rely on rows and change them in opposite orders wait for each other.
 #[tokio::test]
 async fn turns_that_embrace_each_other_are_parted_and_both_are_judged() {
     let url = lab::database();
@@ -210,7 +211,7 @@ async fn turns_that_embrace_each_other_are_parted_and_both_are_judged() {
         let turn = |relied, written| Changes::new([rely(relied)], [put(written)]);
         let (a, b) = tokio::join!(one.commit(turn(1, 2)), other.commit(turn(2, 1)));
         let results = [a, b];
-        // One after the other: the second relied on what the first changed.
+        // The turns run one after the other, and the second relied on what the first changed.
         assert_eq!(results.iter().filter(|done| done.is_ok()).count(), 1, "{results:?}");
         assert!(results.contains(&Err(CommitError::Lost)), "{results:?}");
         let behind = if results[0].is_ok() { put(1) } else { put(2) };
@@ -244,7 +245,7 @@ async fn what_a_node_does_another_sees_at_once_and_is_told_of_new_keys() {
     let url = lab::database();
     let (one, other) = (open(&url).await, open(&url).await);
     let mut news = other.news().expect("nodes are told");
-    // The listener says so when it begins to listen.
+    // The listener counts a notification when it begins to listen.
     tokio::time::timeout(Duration::from_secs(20), news.changed()).await.expect("in time").expect("it is there");
     furnish(&one).await;
     assert!(facts(&other, 1).await.access.is_some());
@@ -342,7 +343,7 @@ async fn a_newer_schema_is_borne_as_far_as_it_says_that_it_can_be() {
     furnish(&store).await;
     let started_anew = open(&url).await;
     assert!(facts(&started_anew, 1).await.access.is_some());
-    // What the next version keeps in a document outlives a change by this one.
+    // Members of a newer version survive a change by this version.
     for table in ["clients", "users"] {
         let newer = format!(
             "UPDATE {table} SET document = (document::jsonb || '{{\"next\":[7],\"version\":2}}')::text, version = 2"
@@ -380,7 +381,7 @@ async fn what_cannot_be_opened_is_named() {
     assert!(nonsense.contains("verify-full"), "{nonsense}");
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -402,7 +403,7 @@ async fn a_server_has_to_prove_who_it_is_and_the_password_never_travels() {
         WHERE application_name = 'grantry'",
     );
     assert_eq!(encrypted, "t");
-    // The certificate is for localhost, and vouched for by nobody that the system knows.
+    // The certificate is for `localhost`, and its authority is unknown to the system.
     let other_name = refused(&url("127.0.0.1", &trusted), Mode::Create).await.to_string();
     assert!(other_name.contains("certificate"), "{other_name}");
     let unknown = refused(&url("localhost", "sslmode=verify-full"), Mode::Create).await.to_string();

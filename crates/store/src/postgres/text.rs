@@ -1,9 +1,8 @@
-//! Texts as PostgreSQL takes them.
+//! Texts that PostgreSQL can store.
 
 use std::borrow::Cow;
 
-/// A text without NUL, which no text of PostgreSQL can hold. What people and programs are shown never has one; where
-/// somebody forced one into a name for the log, it is replaced.
+/// Replaces NUL characters, which PostgreSQL cannot store. Only a text that an attacker wrote can contain one.
 pub(super) fn text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }

@@ -1,4 +1,4 @@
-//! What turns cost that are written together, and what they may rely on.
+//! Tests of turns that are written together: their cost in round trips, and their preconditions.
 
 #![allow(clippy::disallowed_methods, reason = "tests make folders and sockets")]
 
@@ -20,7 +20,7 @@ use super::Postgres;
 use crate::conformance::rows::*;
 use crate::{CommitError, Mode, Store};
 
-/// A socket in front of a server, which counts how often somebody speaks after having listened.
+/// A proxy in front of a server that counts round trips.
 struct Meter {
     url: String,
     trips: Arc<AtomicU64>,
@@ -28,7 +28,7 @@ struct Meter {
 }
 
 impl Meter {
-    /// In front of the server at an address `postgres://postgres@FOLDER:PORT/DATABASE`.
+    /// Starts the proxy in front of the server with the URL `postgres://postgres@FOLDER:PORT/DATABASE`.
     fn before(url: &str) -> Self {
         let (head, rest) = url.split_once('@').expect("an address has a user");
         let (host, rest) = rest.split_once(':').expect("an address has a port");
@@ -294,7 +294,8 @@ async fn whatever_the_token_and_authorize_endpoints_decide_takes_one_trip() {
     furnish(&store).await;
     let mut id = 1_000;
     for kind in 0..kinds(0).len() {
-        // A lane begins by dropping its plans once in five seconds, and the socket may part what was sent at once.
+        // The fewest round trips count, because a lane discards its plans once in five seconds, and the socket may
+        // split what was sent together.
         let (mut fewest, mut name) = (u64::MAX, "");
         for _ in 0..5 {
             id += 1;
@@ -333,7 +334,7 @@ async fn of_turns_that_rely_on_there_being_no_consent_and_give_one_just_one_is_w
             let given = Consent { id, ..consent(1, 2) };
             Changes::new([no_consent()], [Write::PutConsent(given), Write::PutCode(Box::new(code(id, 1, 2)))])
         };
-        // Two at one node, which may travel together, and one at another.
+        // Two turns at one node, which may be sent together, and one at another node.
         let [one, other] = &stores;
         let (a, b, c) = tokio::join!(one.commit(give(1)), one.commit(give(2)), other.commit(give(3)));
         let written = [a, b, c].into_iter().filter(|done| match done {

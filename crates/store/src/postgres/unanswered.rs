@@ -1,4 +1,4 @@
-//! The end of a transaction was sent, and the server went away.
+//! Tests of commits whose answer is lost because the server goes away.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn furnished(cluster: &mut Cluster) -> (Postgres, String) {
     (store, url)
 }
 
-/// Waits until so many sessions wait for an event.
+/// Waits until this number of sessions wait for an event.
 async fn wait_for(cluster: &Cluster, event: &str, sessions: usize) {
     let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE wait_event = '{event}'");
     let begun = Instant::now();
@@ -30,14 +30,14 @@ async fn wait_for(cluster: &Cluster, event: &str, sessions: usize) {
     }
 }
 
-/// Lets every commit wait for a standby that does not exist: it is on disk here, and nobody is told. One session waits
-/// when it is so.
+/// Makes every commit wait for a standby that does not exist: the commit is on the local disk, but is not acknowledged.
+/// Returns when one session waits.
 async fn hold_up_answers(cluster: &Cluster, url: &str) {
     cluster.alter("SET synchronous_standby_names = 'nobody'");
     let connector = Connector::new(Address::parse(url).unwrap()).unwrap();
     let link = connector.connect(super::AT_LEISURE).await.unwrap();
     tokio::spawn(async move {
-        // The one that waits is the first that comes after every process has read the configuration.
+        // The first commit after every process has read the configuration waits.
         for attempt in 0.. {
             if link.simple(&format!("CREATE TABLE probe_{attempt} ()")).await.is_err() {
                 return;
@@ -61,7 +61,7 @@ async fn what_was_written_before_the_answer_was_lost_is_found_and_told() {
     let mut cluster = Cluster::start(&Options::default());
     let (store, url) = furnished(&mut cluster).await;
     hold_up_answers(&cluster, &url).await;
-    // One of the frequent kind, and one that is written by itself.
+    // One turn that is written in a batch, and one that is written alone.
     let begin = Write::PutPersonal(Box::new(personal(70, 1))).into();
     let (redeemed, begun, ()) = tokio::join!(store.commit(redeem()), store.commit(begin), async {
         wait_for(&cluster, "SyncRep", 3).await;
@@ -88,8 +88,8 @@ async fn a_ticket_that_was_written_before_the_answer_was_lost_is_found() {
     must_lose(&store, put).await;
 }
 
-/// Commits a turn that nobody may be told of before the standby has it: neither at first, nor after a crash, when it is looked
-/// for or done again.
+/// Commits a turn that must not be acknowledged before the standby has it: neither at first, nor after a crash, when
+/// the store searches for its row or writes it again.
 async fn must_wait_for_the_standby(turn: Changes) {
     let mut cluster = Cluster::start(&Options::default());
     let (store, url) = furnished(&mut cluster).await;
@@ -112,13 +112,13 @@ async fn must_wait_for_the_standby(turn: Changes) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_standby_may_not_have_is_not_told_until_it_has_it() {
-    // It looks for its row, and finds it.
+    // The store searches for the row, and finds it.
     must_wait_for_the_standby(redeem()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_done_before_is_told_only_when_the_standby_has_it() {
-    // It has no row, and is done again on the next connection.
+    // The turn has no row, and is written again on the next connection.
     must_wait_for_the_standby([Write::AwaitDurability].into()).await;
 }
 
@@ -126,7 +126,7 @@ async fn what_was_done_before_is_told_only_when_the_standby_has_it() {
 async fn what_was_not_written_when_the_server_went_away_is_written_then() {
     let mut cluster = Cluster::start(&Options::default());
     let (store, _) = furnished(&mut cluster).await;
-    // New tokens take a minute, until a crash makes this table empty.
+    // New tokens take a minute, until a crash empties this unlogged table.
     for sql in [
         "CREATE UNLOGGED TABLE slow AS SELECT 1",
         "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS \
@@ -161,7 +161,7 @@ async fn what_leaves_no_row_of_its_own_is_said_to_be_unknown() {
     must_lose(&store, Write::SpendCode(CodeId(1))).await;
 }
 
-/// The statements of a batch are on their way before it is known that the transaction around them has begun.
+/// The statements of a batch are sent before the transaction around them is known to have begun.
 #[tokio::test]
 async fn whoever_writes_can_write_nothing_outside_of_a_transaction() {
     let mut cluster = Cluster::start(&Options::default());

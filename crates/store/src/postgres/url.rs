@@ -43,7 +43,7 @@ impl Address {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (rest, own) = Own::taken_out(text)?;
         let mut config: Config =
-            rest.parse().map_err(|error: tokio_postgres::Error| super::stop::said(&error).replace(&rest, "…"))?;
+            rest.parse().map_err(|error: tokio_postgres::Error| super::error::said(&error).replace(&rest, "…"))?;
         if config.get_hosts().is_empty() {
             return Err("it names no host".to_owned());
         }

@@ -1,4 +1,4 @@
-//! Audit events.
+//! Columns of audit events.
 
 use std::borrow::Cow;
 

@@ -69,7 +69,7 @@ impl FromRow for Grant {
         let idle_until = columns.int()?;
         let permission = columns.permission()?;
         let answer = columns.bytes_with(|bytes| bytes.map(<[u8]>::to_vec))?;
-        // Rows from before tokens were counted have no generation, which is 0.
+        // Rows of versions without generations have none, which counts as 0.
         let generation = columns.int()?.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
         let circumstances = columns.circumstances()?;
         let refresh = match current {

@@ -1,4 +1,5 @@
-//! Rows as both SQL stores have them. [`table`] names the columns of each; the files beside it read and write the model.
+//! Conversion of rows to and from columns, for both SQL stores. [`table`] lists the columns of each row; the other
+//! files read and write the model.
 
 mod audit;
 mod credential;
@@ -17,7 +18,7 @@ use serde_json::Map;
 
 use crate::documents::{read_circumstances, read_list};
 
-/// The value of a column. Each has the type of its column, also when it is absent.
+/// The value of a column. The variant has the type of the column even if the value is absent.
 #[derive(Debug)]
 pub(crate) enum Value<'a> {
     Int(Option<i64>),
@@ -44,35 +45,35 @@ impl<'a> Value<'a> {
         Self::Text(Some(Cow::Owned(serde_json::to_string(document).unwrap_or_default())))
     }
 
-    /// A list as a JSON array, absent when it is empty.
+    /// Makes the value of a list: a JSON array, absent if the list is empty.
     fn list<T: serde::Serialize>(items: &[T]) -> Self {
         Self::Text(crate::documents::list(items).map(Cow::Owned))
     }
 }
 
-/// A model that is read from the columns of [`table::described`], in their order.
+/// A row that can be read from the columns of [`table::described`], in their order.
 pub(crate) trait FromRow: Sized {
     fn read<C: Columns>(columns: &mut C) -> Result<Self, C::Error>;
 }
 
-/// A model that is written to the columns of [`table::described`]: one value for each, in their order.
+/// A row that can be written to the columns of [`table::described`]: one value for each, in their order.
 pub(crate) trait ToRow {
     fn values(&self) -> impl IntoIterator<Item = Value<'_>>;
 }
 
-/// The columns of a row that was found, one after the other.
+/// A reader of the columns of a found row, one after the other.
 pub(crate) trait Columns {
     type Error;
 
-    /// The next column, a number.
+    /// Reads the next column, a number.
     fn int(&mut self) -> Result<Option<i64>, Self::Error>;
-    /// The next column, a flag.
+    /// Reads the next column, a flag.
     fn flag(&mut self) -> Result<bool, Self::Error>;
     /// Reads the next column, a text.
     fn text_with<T>(&mut self, read: impl FnOnce(Option<&str>) -> T) -> Result<T, Self::Error>;
     /// Reads the next column, bytes.
     fn bytes_with<T>(&mut self, read: impl FnOnce(Option<&[u8]>) -> T) -> Result<T, Self::Error>;
-    /// The error of the column that was just read, which is not what it should be.
+    /// Returns the error for an invalid value in the column that was just read.
     fn unreadable(&self, what: &'static str) -> Self::Error;
 
     fn number(&mut self) -> Result<i64, Self::Error> {
@@ -104,7 +105,7 @@ pub(crate) trait Columns {
         self.text_with(read_list)?.ok_or_else(|| self.unreadable("a list"))
     }
 
-    /// Two columns: the scope, then the audience.
+    /// Reads two columns: the scope, then the audience.
     fn permission(&mut self) -> Result<Permission, Self::Error> {
         Ok(Permission { scope: self.scope()?, audience: self.list()? })
     }

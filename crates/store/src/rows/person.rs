@@ -1,4 +1,4 @@
-//! Sessions, linked identities and consents.
+//! Columns of sessions, linked identities and consents.
 
 use std::borrow::Cow;
 
@@ -26,7 +26,7 @@ impl FromRow for Session {
 
 impl ToRow for Session {
     fn values(&self) -> impl IntoIterator<Item = Value<'_>> {
-        // This list is never absent, as the column requires.
+        // The column does not allow an absent list.
         let amr = crate::documents::list(&self.amr).unwrap_or_else(|| "[]".to_owned());
         [
             Value::int(self.id.0),

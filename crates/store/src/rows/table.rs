@@ -1,9 +1,10 @@
-//! The columns of every row: their names on SQLite and on PostgreSQL, and what they hold. Select lists, inserts and the copy
-//! of a move are made of this table when the program is compiled.
+//! The columns of every row: names on SQLite and on PostgreSQL, and types. Select lists, inserts and the copy of a move
+//! are made from this table at compile time.
 //!
-//! A new column is added here, in both migrations, and in the row's `read` and `values` in a file beside this one.
+//! To add a column, add it here, in both migrations, and in the row's `read` and `values` in a file of this folder.
 
-/// Calls a macro of this file with a row's table, its alias in statements, and its columns: `described!(sqlite_list!(code))`.
+/// Calls a macro of this file with the table, the alias in statements, and the columns of a row:
+/// `described!(sqlite_list!(code))`.
 macro_rules! described {
     ($with:ident!(session)) => { $crate::rows::table::$with! { "sessions" "s"
         "id" "id" Int, "digest" "digest" Bytes, "user" "user_key" Int, "amr" "amr" Text, "auth_time" "auth_time" Int,
@@ -58,7 +59,7 @@ macro_rules! described {
 }
 pub(crate) use described;
 
-/// The name of the table.
+/// Returns the name of the table.
 macro_rules! table_name {
     ($table:literal $alias:literal $($sqlite:literal $postgres:literal $kind:ident),+) => {
         $table
@@ -66,7 +67,7 @@ macro_rules! table_name {
 }
 pub(crate) use table_name;
 
-/// The columns, as [`crate::moving::Table`] has them.
+/// Returns the columns for [`crate::moving::Table`].
 macro_rules! columns_of {
     ($table:literal $alias:literal $($sqlite:literal $postgres:literal $kind:ident),+) => {
         &[$($crate::moving::Column { sqlite: $sqlite, postgres: $postgres, kind: $crate::moving::Kind::$kind }),+]
@@ -74,7 +75,7 @@ macro_rules! columns_of {
 }
 pub(crate) use columns_of;
 
-/// As [`columns_of`], behind an `id` that the database gives.
+/// As [`columns_of`], after an `id` that the database gives.
 macro_rules! columns_behind_id {
     ($table:literal $alias:literal $($sqlite:literal $postgres:literal $kind:ident),+) => {
         $crate::rows::table::columns_of!($table $alias "id" "id" Int, $($sqlite $postgres $kind),+)
@@ -82,7 +83,7 @@ macro_rules! columns_behind_id {
 }
 pub(crate) use columns_behind_id;
 
-/// As [`columns_of`], with the claim of a worker, which no model has.
+/// As [`columns_of`], with the claim of a worker, which is not part of the model.
 macro_rules! columns_and_claim {
     ($table:literal $alias:literal $($sqlite:literal $postgres:literal $kind:ident),+) => {
         $crate::rows::table::columns_of!(
@@ -92,7 +93,7 @@ macro_rules! columns_and_claim {
 }
 pub(crate) use columns_and_claim;
 
-/// The select list of SQLite.
+/// Returns the select list for SQLite.
 macro_rules! sqlite_list {
     ($table:literal $alias:literal $first:literal $_p:literal $_k:ident $(, $sqlite:literal $postgres:literal $kind:ident)*) => {
         concat!($alias, ".", $first $(, ", ", $alias, ".", $sqlite)*)
@@ -100,7 +101,7 @@ macro_rules! sqlite_list {
 }
 pub(crate) use sqlite_list;
 
-/// The columns on SQLite, without the alias, which RETURNING does not know.
+/// Returns the columns for SQLite without the alias, which RETURNING does not know.
 macro_rules! sqlite_names {
     ($table:literal $alias:literal $first:literal $_p:literal $_k:ident $(, $sqlite:literal $postgres:literal $kind:ident)*) => {
         concat!($first $(, ", ", $sqlite)*)
@@ -108,7 +109,7 @@ macro_rules! sqlite_names {
 }
 pub(crate) use sqlite_names;
 
-/// The select list of PostgreSQL.
+/// Returns the select list for PostgreSQL.
 macro_rules! postgres_list {
     ($table:literal $alias:literal $_s:literal $first:literal $_k:ident $(, $sqlite:literal $postgres:literal $kind:ident)*) => {
         concat!($alias, ".", $first $(, ", ", $alias, ".", $postgres)*)
@@ -116,7 +117,7 @@ macro_rules! postgres_list {
 }
 pub(crate) use postgres_list;
 
-/// `?, ?` or `$1, $2`: as many marks as there are names.
+/// Returns one placeholder for each name: `?, ?` or `$1, $2`.
 macro_rules! marks {
     ($mark:literal; $name:literal; $number:literal $($numbers:literal)*) => { concat!($mark, $number) };
     ($mark:literal; $name:literal $($names:literal)+; $number:literal $($numbers:literal)*) => {
@@ -125,7 +126,7 @@ macro_rules! marks {
 }
 pub(crate) use marks;
 
-/// The insert of SQLite, for one row.
+/// Returns the insert for SQLite, for one row.
 macro_rules! sqlite_insert {
     ($table:literal $alias:literal $first:literal $_p:literal $_k:ident $(, $sqlite:literal $postgres:literal $kind:ident)*) => {
         concat!(
@@ -136,7 +137,7 @@ macro_rules! sqlite_insert {
 }
 pub(crate) use sqlite_insert;
 
-/// The insert of PostgreSQL, for any number of rows: each parameter is an array with the values of one column.
+/// Returns the insert for PostgreSQL, for any number of rows. Each parameter is an array with the values of one column.
 macro_rules! postgres_insert {
     ($table:literal $alias:literal $_s:literal $first:literal $_k:ident $(, $sqlite:literal $postgres:literal $kind:ident)*) => {
         concat!(
@@ -147,7 +148,7 @@ macro_rules! postgres_insert {
 }
 pub(crate) use postgres_insert;
 
-/// The types of the parameters of [`postgres_insert`].
+/// Returns the parameter types of [`postgres_insert`].
 macro_rules! postgres_types {
     ($table:literal $alias:literal $($sqlite:literal $postgres:literal $kind:ident),+) => {
         &[$($crate::rows::table::postgres_types!($kind)),+]

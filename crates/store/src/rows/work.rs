@@ -1,4 +1,4 @@
-//! Jobs.
+//! Columns of jobs.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,5 @@
-//! Changes to statements. Everything runs inside the writer's transaction, which no other process can write beside.
+//! Writes changes by SQL statements. Everything runs inside the writer's transaction, during which no other process can
+//! write.
 
 use protocol::client::registration::secret_digest;
 use protocol::line::{Changes, Rely, Write};
@@ -8,13 +9,13 @@ use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
+use super::error::{SqliteError, is_conflict};
 use super::insert;
-use super::stop::{Stop, is_conflict};
 use crate::documents::{revoked_below, written};
 use crate::names::{CLIENT_ID_OF_USER, SUB_OF_CLIENT, stored_form};
 
-/// Writes one turn: all of it, or nothing.
-pub(super) fn turn(connection: &Connection, changes: &Changes) -> Result<(), Stop> {
+/// Writes one turn completely, or not at all.
+pub(super) fn turn(connection: &Connection, changes: &Changes) -> Result<(), SqliteError> {
     changes.relied.iter().try_for_each(|rely| compare(connection, *rely))?;
     // A single statement undoes itself when it fails. Only several of them need a savepoint.
     if changes.writes.len() < 2 {
@@ -23,8 +24,11 @@ pub(super) fn turn(connection: &Connection, changes: &Changes) -> Result<(), Sto
     alone(connection, || changes.writes.iter().try_for_each(|row| write(connection, row)))
 }
 
-/// Does several writes: all of them, or nothing.
-pub(super) fn alone(connection: &Connection, write: impl FnOnce() -> Result<(), Stop>) -> Result<(), Stop> {
+/// Runs several writes completely, or not at all.
+pub(super) fn alone(
+    connection: &Connection,
+    write: impl FnOnce() -> Result<(), SqliteError>,
+) -> Result<(), SqliteError> {
     run(connection, "SAVEPOINT turn", [])?;
     let written = write();
     // Some errors of SQLite end the whole transaction, and the savepoint with it.
@@ -37,29 +41,29 @@ pub(super) fn alone(connection: &Connection, write: impl FnOnce() -> Result<(), 
     written
 }
 
-/// Runs a statement that is kept prepared, and says how many rows it changed.
-pub(super) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize, Stop> {
+/// Runs a prepared statement. Returns the number of changed rows.
+pub(super) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize, SqliteError> {
     Ok(connection.prepare_cached(sql)?.execute(params)?)
 }
 
-fn run_one(connection: &Connection, sql: &str, params: impl Params) -> Result<(), Stop> {
+fn run_one(connection: &Connection, sql: &str, params: impl Params) -> Result<(), SqliteError> {
     must(run(connection, sql, params)? == 1)
 }
 
-/// Adds a row; one whose id is taken loses the turn.
-pub(super) fn add(connection: &Connection, sql: &str, params: impl Params) -> Result<(), Stop> {
+/// Adds a row. If its id is taken, the turn is lost.
+pub(super) fn add(connection: &Connection, sql: &str, params: impl Params) -> Result<(), SqliteError> {
     match run(connection, sql, params) {
-        Err(Stop::Engine(error)) if is_conflict(&error) => Err(Stop::Lost),
+        Err(SqliteError::Engine(error)) if is_conflict(&error) => Err(SqliteError::Lost),
         done => done.map(drop),
     }
 }
 
-fn must(holds: bool) -> Result<(), Stop> {
-    if holds { Ok(()) } else { Err(Stop::Lost) }
+fn must(holds: bool) -> Result<(), SqliteError> {
+    if holds { Ok(()) } else { Err(SqliteError::Lost) }
 }
 
-/// Compares what the turn relies on with the rows as they are before it.
-fn compare(connection: &Connection, rely: Rely) -> Result<(), Stop> {
+/// Checks a precondition against the rows before the turn.
+fn compare(connection: &Connection, rely: Rely) -> Result<(), SqliteError> {
     let found = match rely {
         Rely::Client(key, version) => connection
             .prepare_cached("SELECT 1 FROM clients WHERE key = ?1 AND version = ?2")?
@@ -87,18 +91,18 @@ fn compare(connection: &Connection, rely: Rely) -> Result<(), Stop> {
     must(found)
 }
 
-fn count(connection: &Connection, sql: &str, user: UserKey) -> Result<u32, Stop> {
+fn count(connection: &Connection, sql: &str, user: UserKey) -> Result<u32, SqliteError> {
     Ok(connection.prepare_cached(sql)?.query_row([user.0], |row| row.get(0))?)
 }
 
-fn write(connection: &Connection, write: &Write) -> Result<(), Stop> {
+fn write(connection: &Connection, write: &Write) -> Result<(), SqliteError> {
     let run = |sql: &str, params: &[i64]| run(connection, sql, rusqlite::params_from_iter(params)).map(drop);
     match write {
         Write::SpendCode(id) => {
             run_one(connection, "UPDATE codes SET is_spent = 1 WHERE id = ?1 AND is_spent = 0", [id.0])
         }
         Write::RotateRefresh { grant, from, to, expires_at } => rotate(connection, *grant, from, to, *expires_at),
-        // Whatever can be read from the file is on disk already.
+        // Everything that can be read from the file is on disk already.
         Write::AwaitDurability => Ok(()),
         Write::CountFailure { key, limit, now, resets_at, user } => {
             run_one(connection, COUNT_FAILURE, params![key.0, limit, now.0, resets_at.0, user.map(|user| user.0)])
@@ -171,7 +175,7 @@ const TOUCH_SECRET: &str = "INSERT INTO secret_uses (secret, client, used_at) SE
     WHERE EXISTS (SELECT 1 FROM clients WHERE key = ?2) \
     ON CONFLICT (secret) DO UPDATE SET client = excluded.client, used_at = max(used_at, excluded.used_at)";
 
-/// The codes go too: one that was not redeemed yet would begin a grant that the user no longer wants.
+/// Unredeemed codes are removed too, because they would begin a grant that the user no longer wants.
 const WITHDRAW_CONSENT: [&str; 3] = [
     "DELETE FROM consents WHERE user = ?1 AND client = ?2",
     "DELETE FROM codes WHERE user = ?1 AND client = ?2 AND is_spent = 0",
@@ -205,7 +209,7 @@ fn rotate(
     from: &Digest,
     to: &Refresh,
     expires_at: UnixTime,
-) -> Result<(), Stop> {
+) -> Result<(), SqliteError> {
     const SQL: &str = "UPDATE grants SET refresh_current = ?3, refresh_previous = ?4, refresh_answer = ?5, \
         refresh_idle_until = ?6, expires_at = ?7, refresh_generation = ?8 \
         WHERE id = ?1 AND is_revoked = 0 AND refresh_current = ?2";
@@ -215,22 +219,22 @@ fn rotate(
     run_one(connection, SQL, values)
 }
 
-fn change_ticket(connection: &Connection, row: &Ticket) -> Result<(), Stop> {
+fn change_ticket(connection: &Connection, row: &Ticket) -> Result<(), SqliteError> {
     const SQL: &str = "UPDATE tickets SET user = ?2, client = ?3, expires_at = ?4, version = ?5, document = ?6 \
         WHERE id = ?1 AND version = ?5 - 1 AND is_spent = 0";
     let Ticket { id, user, client, expires_at, version, document, .. } = row;
     let (user, client) = (user.map(|user| user.0), client.map(|client| client.0));
-    let document = written(document, id.0).map_err(Stop::Unreadable)?;
+    let document = written(document, id.0).map_err(SqliteError::Unreadable)?;
     run_one(connection, SQL, params![id.0, user, client, expires_at.0, version, document])
 }
 
-fn drop_identity(connection: &Connection, name: &IdentityName) -> Result<(), Stop> {
+fn drop_identity(connection: &Connection, name: &IdentityName) -> Result<(), SqliteError> {
     let sql = "DELETE FROM identities WHERE issuer = ?1 AND subject = ?2";
     run(connection, sql, params![name.issuer, name.subject]).map(drop)
 }
 
-/// A new row has version 1; any other takes the place of the version before it.
-fn must_be_next(connection: &Connection, sql: &'static str, key: i64, version: u32) -> Result<(), Stop> {
+/// Checks the version of a row: 1 for a new row, or one more than the stored version.
+fn must_be_next(connection: &Connection, sql: &'static str, key: i64, version: u32) -> Result<(), SqliteError> {
     let stored: Option<u32> = connection.prepare_cached(sql)?.query_row([key], |row| row.get(0)).optional()?;
     must(match stored {
         None => version == 1,
@@ -238,27 +242,27 @@ fn must_be_next(connection: &Connection, sql: &'static str, key: i64, version: u
     })
 }
 
-/// Below which id everything was revoked so far.
-fn revoked_before(connection: &Connection, sql: &str, key: i64) -> Result<i64, Stop> {
+/// Returns the stored `revoked_below`.
+fn revoked_before(connection: &Connection, sql: &str, key: i64) -> Result<i64, SqliteError> {
     let document: Option<String> = connection.prepare_cached(sql)?.query_row([key], |row| row.get(0)).optional()?;
     Ok(document.map_or(0, |text| revoked_below(&text)))
 }
 
-/// What is to be revoked by its id must have one that is small enough. Only new rows can have a greater one, so these are
-/// looked at by their ids and not by whose they are: `+` keeps SQLite from the other index.
-fn must_be_above(connection: &Connection, sql: &str, key: i64, revoked_below: i64) -> Result<(), Stop> {
+/// Checks that everything to be revoked has a smaller id than `revoked_below`. Only new rows can have greater ids, so
+/// the query searches by id and not by owner. The `+` keeps SQLite from using the index of the owner.
+fn must_be_above(connection: &Connection, sql: &str, key: i64, revoked_below: i64) -> Result<(), SqliteError> {
     let values = params![key, revoked_below];
     let greatest: Option<i64> = connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
-    greatest.map_or(Ok(()), |id| Err(Stop::Behind(id)))
+    greatest.map_or(Ok(()), |id| Err(SqliteError::Behind(id)))
 }
 
-/// Of a client's, what is not below an id.
+/// Finds the greatest id of a client's rows that is not below an id.
 const CLIENTS_ABOVE: &str = "SELECT max(id) FROM (\
     SELECT id FROM access_tokens WHERE id >= ?2 AND +client = ?1 \
     UNION ALL SELECT id FROM codes WHERE id >= ?2 AND +client = ?1 \
     UNION ALL SELECT id FROM grants WHERE id >= ?2 AND +client = ?1 \
     UNION ALL SELECT id FROM tickets WHERE id >= ?2 AND +client = ?1)";
-/// Of a user's, what is not below an id.
+/// Finds the greatest id of a user's rows that is not below an id.
 const USERS_ABOVE: &str = "SELECT max(id) FROM (\
     SELECT id FROM access_tokens WHERE id >= ?2 AND +user = ?1 \
     UNION ALL SELECT id FROM codes WHERE id >= ?2 AND +user = ?1 \
@@ -267,7 +271,7 @@ const USERS_ABOVE: &str = "SELECT max(id) FROM (\
     UNION ALL SELECT id FROM sessions WHERE id >= ?2 AND +user = ?1 \
     UNION ALL SELECT id FROM tickets WHERE id >= ?2 AND +user = ?1)";
 
-fn put_client(connection: &Connection, row: &Client) -> Result<(), Stop> {
+fn put_client(connection: &Connection, row: &Client) -> Result<(), SqliteError> {
     const SQL: &str = "INSERT INTO clients (key, version, client_id, owner, dialect, name, document) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (key) DO UPDATE SET version = excluded.version, \
         client_id = excluded.client_id, owner = excluded.owner, dialect = excluded.dialect, name = excluded.name, \
@@ -275,25 +279,25 @@ fn put_client(connection: &Connection, row: &Client) -> Result<(), Stop> {
     must_be_next(connection, "SELECT version FROM clients WHERE key = ?1", row.key.0, row.version)?;
     let taken = "SELECT 1 FROM clients WHERE client_id = ?1 AND key <> ?2";
     if connection.prepare_cached(taken)?.exists(params![row.client_id, row.key.0])? {
-        return Err(Stop::Taken("client_id"));
+        return Err(SqliteError::Taken("client_id"));
     }
-    // Pairs from before stay as they are: only a new name is compared.
+    // Older pairs of equal identifiers stay. Only a new identifier is compared.
     let is_of_user = "SELECT 1 FROM users WHERE sub = ?1 AND NOT EXISTS (\
         SELECT 1 FROM clients WHERE key = ?2 AND client_id = ?1)";
     if connection.prepare_cached(is_of_user)?.exists(params![row.client_id, row.key.0])? {
-        return Err(Stop::Taken(CLIENT_ID_OF_USER));
+        return Err(SqliteError::Taken(CLIENT_ID_OF_USER));
     }
     if row.revoked_below > revoked_before(connection, "SELECT document FROM clients WHERE key = ?1", row.key.0)? {
         must_be_above(connection, CLIENTS_ABOVE, row.key.0, row.revoked_below)?;
     }
     forget_uses(connection, row)?;
     let owner = row.owner.map(|owner| owner.0);
-    let document = written(row, row.key.0).map_err(Stop::Unreadable)?;
+    let document = written(row, row.key.0).map_err(SqliteError::Unreadable)?;
     run_one(connection, SQL, params![row.key.0, row.version, row.client_id, owner, row.dialect, row.name, document])
 }
 
-/// Forgets when secrets were used that the client no longer has.
-fn forget_uses(connection: &Connection, row: &Client) -> Result<(), Stop> {
+/// Removes the last use of secrets that the client no longer has.
+fn forget_uses(connection: &Connection, row: &Client) -> Result<(), SqliteError> {
     let kept: Vec<Digest> = row.secrets.iter().map(secret_digest).collect();
     let mut used = connection.prepare_cached("SELECT secret FROM secret_uses WHERE client = ?1")?;
     let used: Vec<[u8; 32]> = used.query_map([row.key.0], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -303,7 +307,7 @@ fn forget_uses(connection: &Connection, row: &Client) -> Result<(), Stop> {
     Ok(())
 }
 
-fn put_user(connection: &Connection, row: &User) -> Result<(), Stop> {
+fn put_user(connection: &Connection, row: &User) -> Result<(), SqliteError> {
     const SQL: &str = "INSERT INTO users (key, version, sub, username_lower, email_lower, document) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key) DO UPDATE SET version = excluded.version, \
         sub = excluded.sub, username_lower = excluded.username_lower, email_lower = excluded.email_lower, \
@@ -318,27 +322,28 @@ fn put_user(connection: &Connection, row: &User) -> Result<(), Stop> {
     let is_of_client = "SELECT 1 FROM clients WHERE client_id = ?1 AND NOT EXISTS (\
         SELECT 1 FROM users WHERE key = ?2 AND sub = ?1)";
     if connection.prepare_cached(is_of_client)?.exists(params![row.sub, row.key.0])? {
-        return Err(Stop::Taken(SUB_OF_CLIENT));
+        return Err(SqliteError::Taken(SUB_OF_CLIENT));
     }
     let sub_taken = "SELECT 1 FROM users WHERE sub = ?1 AND key <> ?2";
-    // Both are typed into the same field, so one person's name must not be another's address either.
+    // User names and e-mail addresses are typed into the same field, so a user name must not equal another user's
+    // address.
     let login_taken = "SELECT 1 FROM users WHERE username_lower = ?1 AND key <> ?2 \
         UNION ALL SELECT 1 FROM users WHERE email_lower = ?1 AND key <> ?2";
     if connection.prepare_cached(sub_taken)?.exists(params![row.sub, row.key.0])? {
-        return Err(Stop::Taken("sub"));
+        return Err(SqliteError::Taken("sub"));
     }
     let names = [("username", &row.username, username != old_username), ("email", &row.email, email != old_email)];
     for (name, typed, is_new) in names {
-        // Who has a name keeps it, also beside another one that looks the same.
+        // A user keeps the own name, even if another one looks the same.
         for form in typed.as_deref().filter(|_| is_new).map(login_forms).unwrap_or_default() {
             if connection.prepare_cached(login_taken)?.exists(params![form, row.key.0])? {
-                return Err(Stop::Taken(name));
+                return Err(SqliteError::Taken(name));
             }
         }
     }
     if row.revoked_below > revoked_before(connection, "SELECT document FROM users WHERE key = ?1", row.key.0)? {
         must_be_above(connection, USERS_ABOVE, row.key.0, row.revoked_below)?;
     }
-    let document = written(row, row.key.0).map_err(Stop::Unreadable)?;
+    let document = written(row, row.key.0).map_err(SqliteError::Unreadable)?;
     run_one(connection, SQL, params![row.key.0, row.version, row.sub, username, email, document])
 }

@@ -6,7 +6,7 @@ use protocol::model::{Client, ClientKey, User, UserKey};
 use rusqlite::{Connection, OptionalExtension};
 use serde::de::DeserializeOwned;
 
-use super::stop::Stop;
+use super::error::SqliteError;
 use crate::documents::{Documents, Kept};
 
 /// A connection and the document caches.
@@ -20,13 +20,13 @@ pub(super) struct View<'a> {
 
 impl View<'_> {
     /// Returns the client in row `key`, which currently has `version`; `None` if the row is gone.
-    pub(super) fn client(&self, key: ClientKey, version: Option<u32>) -> Result<Option<Arc<Client>>, Stop> {
+    pub(super) fn client(&self, key: ClientKey, version: Option<u32>) -> Result<Option<Arc<Client>>, SqliteError> {
         const SQL: &str = "SELECT version, document FROM clients WHERE key = ?1";
         self.document(&self.documents.clients, SQL, key.0, version)
     }
 
     /// Returns the user in row `key`, which currently has `version`; `None` if the row is gone.
-    pub(super) fn user(&self, key: UserKey, version: Option<u32>) -> Result<Option<Arc<User>>, Stop> {
+    pub(super) fn user(&self, key: UserKey, version: Option<u32>) -> Result<Option<Arc<User>>, SqliteError> {
         const SQL: &str = "SELECT version, document FROM users WHERE key = ?1";
         self.document(&self.documents.users, SQL, key.0, version)
     }
@@ -37,13 +37,13 @@ impl View<'_> {
         sql: &'static str,
         key: i64,
         version: Option<u32>,
-    ) -> Result<Option<Arc<T>>, Stop> {
+    ) -> Result<Option<Arc<T>>, SqliteError> {
         let Some(version) = version else { return Ok(None) };
         if let Some(document) = kept.of(key, version) {
             return Ok(Some(document));
         }
         if !self.is_snapshot {
-            return Err(Stop::Missed);
+            return Err(SqliteError::Missed);
         }
         let row = self
             .connection
@@ -51,6 +51,6 @@ impl View<'_> {
             .query_row([key], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?)))
             .optional()?;
         let Some((version, text)) = row else { return Ok(None) };
-        kept.read(key, version, &text).map(Some).map_err(Stop::Unreadable)
+        kept.read(key, version, &text).map(Some).map_err(SqliteError::Unreadable)
     }
 }

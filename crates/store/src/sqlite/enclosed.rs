@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::stop::fault;
+use super::error::fault;
 use crate::Fault;
 
 /// See [`crate::enclose`].

@@ -1,11 +1,11 @@
-//! The header of the write-ahead log's index, which says whether anybody committed since a snapshot began.
+//! The header of the write-ahead log's index, which shows whether there was a commit since a snapshot began.
 //!
 //! SQLite keeps the index in the file `DATABASE-shm`, which every process that uses the database maps into memory. Each
 //! commit writes a new header there before it returns. SQLite documents the layout as "WAL-Index Header" (walformat.html):
 //! two copies of 48 bytes in the byte order of the machine, and behind them the number of frames that were written back.
 //!
-//! This file reads the header past SQLite, because SQLite itself looks at it only when a snapshot begins, and that takes
-//! two file locks.
+//! This file reads the header directly, because SQLite reads it only when a snapshot begins, and that takes two file
+//! locks.
 
 use std::fs::File;
 use std::mem::ManuallyDrop;
@@ -15,20 +15,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Length of one copy of the header, in bytes.
 const COPY_BYTES: usize = 48;
-/// Both copies, and the number of frames that were written back.
+/// Number of bytes that are read: both copies, and the number of frames that were written back.
 const READ_BYTES: usize = 2 * COPY_BYTES + 4;
-/// The only version of the index that there ever was.
+/// The version of the index. No other one exists.
 const VERSION: u32 = 3_007_000;
-/// Where the header says that it is in use, in bytes.
+/// Offset of the flag that the header is in use, in bytes.
 const IS_INIT_AT: usize = 12;
-/// Where the header says how many frames the log has, in bytes.
+/// Offset of the number of frames in the log, in bytes.
 const FRAMES_AT: usize = 16;
-/// A snapshot of a longer log is not kept. The writer writes the log back when it is this long, and can begin it anew only
-/// when nobody reads from it.
+/// Maximum number of frames in the log with which a snapshot is kept. The writer writes a longer log back to the
+/// database, and can start the log from the beginning only if no snapshot reads from it.
 pub(super) const FRAMES_MAX: u32 = 4_000;
 
-/// What the index said at one moment. Two headers are equal only if nobody committed in between: a commit changes a counter,
-/// the checksum of the last frame, and the checksum of the header.
+/// The content of the index at one moment. Two headers are equal only if there was no commit in between, because a
+/// commit changes a counter, the checksum of the last frame, and the checksum of the header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
     copy: [u8; COPY_BYTES],
@@ -37,13 +37,13 @@ pub(super) struct Header {
 
 impl PartialEq for Header {
     fn eq(&self, other: &Self) -> bool {
-        // Writing the log back changes no row.
+        // Ignore the number of written-back frames, because writing the log back changes no row.
         self.copy == other.copy
     }
 }
 
 impl Header {
-    /// Reads a header; `None` for one that is not in use, is being written, or has an unknown form.
+    /// Parses a header. Returns `None` if it is not in use, is being written, or has an unknown format.
     fn read(bytes: &[u8; READ_BYTES]) -> Option<Self> {
         let number = |at: usize| u32::from_ne_bytes(std::array::from_fn(|offset| bytes[at + offset]));
         let (copy, rest) = bytes.split_first_chunk::<COPY_BYTES>()?;
@@ -52,13 +52,14 @@ impl Header {
         (is_whole && is_known).then(|| Self { copy: *copy, frames_written_back: number(2 * COPY_BYTES) })
     }
 
-    /// The number of frames in the log.
+    /// Returns the number of frames in the log.
     pub(super) fn frames(&self) -> u32 {
         u32::from_ne_bytes(std::array::from_fn(|offset| self.copy[FRAMES_AT + offset]))
     }
 
-    /// True if a snapshot of this moment may stay open. A snapshot of a short log holds nobody up. Nor does one of a log that
-    /// was written back as a whole: it reads only the database, and the next commit begins the log anew beside it.
+    /// Returns true if a snapshot of this moment may stay open. A snapshot of a short log delays nobody. Neither does
+    /// one of a log that was completely written back: it reads only the database, and the next commit can start the log
+    /// from the beginning.
     pub(super) fn may_be_kept(&self) -> bool {
         self.frames() < FRAMES_MAX || self.frames() == self.frames_written_back
     }
@@ -67,24 +68,26 @@ impl Header {
 /// The index of one database.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// Never closed: when a process closes any descriptor of a file, it loses all locks that it holds on the file, SQLite's
-    /// among them (fcntl(2), "Advisory record locking"). So each store that is opened costs one descriptor for good.
+    /// The open file, which is never closed. When a process closes any descriptor of a file, it loses all its locks on
+    /// the file, including those of SQLite (fcntl(2), "Advisory record locking"). So each opened store keeps one
+    /// descriptor until the process ends.
     file: OnceLock<ManuallyDrop<File>>,
-    /// True while what is read here is known to be what SQLite writes: see [`Witness`].
+    /// True while reads of the file are known to show what SQLite writes: see [`Witness`].
     is_proven: AtomicBool,
 }
 
 impl Index {
-    /// Opens the index of the database at `path`, which SQLite must have opened. Without it no header is ever found.
+    /// Opens the index of the database at `path`, which SQLite must have opened before. If that fails, no header is
+    /// ever found.
     #[allow(clippy::disallowed_methods, reason = "SQLite made this file, and has no call that reads its header")]
     pub(super) fn open(&self, path: &str) {
         if let Ok(file) = File::open(format!("{path}-shm")) {
-            // Not closed either if there is one already.
+            // A second file is not closed either.
             let _ = self.file.set(ManuallyDrop::new(file));
         }
     }
 
-    /// What the index says now; `None` where that cannot be relied on.
+    /// Returns the current header; `None` if it cannot be trusted.
     pub(super) fn header(&self) -> Option<Header> {
         if self.is_proven.load(Ordering::Acquire) { self.peek() } else { None }
     }
@@ -96,19 +99,19 @@ impl Index {
     }
 }
 
-/// Compares what the index says with what SQLite says after each commit. Reading a file and mapping it into memory show the
-/// same bytes on the file systems of Linux, but nobody promises that of every file system. So headers are used only after a
-/// commit of this process has been seen in them, and no longer when one is missing.
+/// Compares the header with what SQLite reports after each commit. On the file systems of Linux, reading a file and
+/// mapping it into memory show the same bytes, but not every file system guarantees that. So headers are used only
+/// after they have shown a commit of this process, and no longer once they miss one.
 #[derive(Debug, Default)]
 pub(super) struct Witness {
     frames_before: Option<u32>,
 }
 
 impl Witness {
-    /// How often a disagreement is looked at: another process may have committed between the two looks.
+    /// Maximum number of comparisons after a difference. Another process may have committed in between.
     const LOOKS_MAX: u32 = 3;
 
-    /// Looks at the index after a commit. `frames` asks SQLite for the number of frames in the log.
+    /// Compares the header with SQLite after a commit. `frames` asks SQLite for the number of frames in the log.
     pub(super) fn look<E>(&mut self, index: &Index, mut frames: impl FnMut() -> Result<u32, E>) -> Result<u32, E> {
         let mut looks = 0;
         loop {
@@ -116,7 +119,7 @@ impl Witness {
             let read = index.peek().map(|header| header.frames());
             looks += 1;
             if read == Some(told) {
-                // Only a number that changed shows that nothing old was read.
+                // Only a changed number proves that the header is current.
                 if self.frames_before.replace(told).is_some_and(|before| before != told) {
                     index.is_proven.store(true, Ordering::Release);
                 }

@@ -1,17 +1,17 @@
-//! New rows.
+//! Inserts of new rows.
 
 use protocol::model::{Access, Code, Consent, Event, Grant, Identity, Job, Personal, Session, Ticket};
 use rusqlite::{Connection, params_from_iter};
 
 use super::apply::{add, run};
-use super::stop::Stop;
+use super::error::SqliteError;
 use crate::rows::ToRow;
 use crate::rows::table::described;
 
-/// An insert for each kind of row. A row whose key is taken loses the turn.
+/// Declares an insert for each kind of row. If the key is taken, the turn is lost.
 macro_rules! inserts {
     ($($name:ident: $row:ty;)*) => {$(
-        pub(super) fn $name(connection: &Connection, row: &$row) -> Result<(), Stop> {
+        pub(super) fn $name(connection: &Connection, row: &$row) -> Result<(), SqliteError> {
             add(connection, described!(sqlite_insert!($name)), params_from_iter(row.values()))
         }
     )*};
@@ -29,8 +29,8 @@ inserts! {
     event: Event;
 }
 
-/// A new consent, or another in its place.
-pub(super) fn consent(connection: &Connection, row: &Consent) -> Result<(), Stop> {
+/// Adds or replaces a consent.
+pub(super) fn consent(connection: &Connection, row: &Consent) -> Result<(), SqliteError> {
     const SQL: &str = concat!(
         described!(sqlite_insert!(consent)),
         " ON CONFLICT (user, client) DO UPDATE SET id = excluded.id, scope = excluded.scope, \

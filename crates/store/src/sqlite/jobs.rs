@@ -1,20 +1,20 @@
-//! Jobs.
+//! Statements about jobs.
 
 use protocol::model::{Event, Job, JobId, JobState};
 use protocol::time::UnixTime;
 use rusqlite::{Connection, Row, params};
 
 use super::apply::{alone, run};
+use super::error::SqliteError;
 use super::insert;
 use super::row;
-use super::stop::Stop;
 use crate::jobs::state_of;
 use crate::rows::table::described;
 use crate::rows::work::StoredJob;
 use crate::{JobBurial, JobChange, JobClaim, JobCount, JobEnd, JobFilter};
 
 /// Claims due jobs within the writer's transaction. Those that cannot be read are buried, and others claimed in their place.
-pub(super) fn claim(connection: &Connection, claim: JobClaim) -> Result<Vec<Job>, Stop> {
+pub(super) fn claim(connection: &Connection, claim: JobClaim) -> Result<Vec<Job>, SqliteError> {
     loop {
         let found = claim_as_stored(connection, claim)?;
         let was_any_found = !found.is_empty();
@@ -35,7 +35,7 @@ pub(super) fn claim(connection: &Connection, claim: JobClaim) -> Result<Vec<Job>
     }
 }
 
-fn claim_as_stored(connection: &Connection, claim: JobClaim) -> Result<Vec<StoredJob>, Stop> {
+fn claim_as_stored(connection: &Connection, claim: JobClaim) -> Result<Vec<StoredJob>, SqliteError> {
     const SQL: &str = concat!(
         "UPDATE jobs SET claimed_by = ?1, claimed_until = ?2, attempts = attempts + 1 WHERE id IN (\
             SELECT id FROM jobs WHERE is_dead = 0 AND due_at <= ?3 AND (claimed_until IS NULL OR claimed_until <= ?3) \
@@ -53,8 +53,8 @@ fn claim_as_stored(connection: &Connection, claim: JobClaim) -> Result<Vec<Store
     Ok(jobs)
 }
 
-/// Writes what became of a job. Gives the number of jobs that `holder` held.
-pub(super) fn end(connection: &Connection, id: JobId, holder: i64, end: &JobEnd) -> Result<usize, Stop> {
+/// Writes the outcome of an attempt at a job. Returns the number of jobs that `holder` held: 0 or 1.
+pub(super) fn end(connection: &Connection, id: JobId, holder: i64, end: &JobEnd) -> Result<usize, SqliteError> {
     const LATER: &str = "UPDATE jobs SET due_at = ?3, last_error = ?4, is_dead = ?5, claimed_by = NULL, \
         claimed_until = NULL WHERE id = ?1 AND claimed_by = ?2";
     match end {
@@ -65,7 +65,7 @@ pub(super) fn end(connection: &Connection, id: JobId, holder: i64, end: &JobEnd)
 }
 
 /// Buries jobs of unknown kinds. Returns how many.
-pub(super) fn bury(connection: &Connection, burial: JobBurial) -> Result<usize, Stop> {
+pub(super) fn bury(connection: &Connection, burial: JobBurial) -> Result<usize, SqliteError> {
     const SQL: &str = "UPDATE jobs SET due_at = ?2, last_error = ?3, is_dead = 1, claimed_by = NULL, claimed_until = NULL \
         WHERE is_dead = 0 AND due_at <= ?1 AND (claimed_until IS NULL OR claimed_until <= ?2) \
         AND kind NOT IN (SELECT value FROM json_each(?4))";
@@ -74,7 +74,12 @@ pub(super) fn bury(connection: &Connection, burial: JobBurial) -> Result<usize, 
 }
 
 /// Makes an operator's change to a job and notes the event, or does neither. Returns the number of jobs that were changed.
-pub(super) fn change(connection: &Connection, id: JobId, change: JobChange, event: &Event) -> Result<usize, Stop> {
+pub(super) fn change(
+    connection: &Connection,
+    id: JobId,
+    change: JobChange,
+    event: &Event,
+) -> Result<usize, SqliteError> {
     let mut changed = 0;
     alone(connection, || {
         changed = change_alone(connection, id, change)?;
@@ -83,7 +88,7 @@ pub(super) fn change(connection: &Connection, id: JobId, change: JobChange, even
     Ok(changed)
 }
 
-fn change_alone(connection: &Connection, id: JobId, change: JobChange) -> Result<usize, Stop> {
+fn change_alone(connection: &Connection, id: JobId, change: JobChange) -> Result<usize, SqliteError> {
     const RETRY: &str = "UPDATE jobs SET due_at = ?2, attempts = 0, is_dead = 0, claimed_by = NULL, claimed_until = NULL \
         WHERE id = ?1 AND (claimed_until IS NULL OR claimed_until <= ?2)";
     match change {
@@ -92,7 +97,7 @@ fn change_alone(connection: &Connection, id: JobId, change: JobChange) -> Result
     }
 }
 
-pub(super) fn list(connection: &Connection, filter: &JobFilter) -> Result<Vec<Job>, Stop> {
+pub(super) fn list(connection: &Connection, filter: &JobFilter) -> Result<Vec<Job>, SqliteError> {
     const SQL: &str = concat!(
         "SELECT ",
         described!(sqlite_list!(job)),
@@ -109,7 +114,7 @@ pub(super) fn list(connection: &Connection, filter: &JobFilter) -> Result<Vec<Jo
     Ok(jobs)
 }
 
-pub(super) fn counts(connection: &Connection) -> Result<Vec<JobCount>, Stop> {
+pub(super) fn counts(connection: &Connection) -> Result<Vec<JobCount>, SqliteError> {
     const SQL: &str = "SELECT CAST(kind AS TEXT), is_dead, count(*), min(due_at) FROM jobs GROUP BY kind, is_dead ORDER BY kind, is_dead";
     let mut statement = connection.prepare_cached(SQL)?;
     let read = |row: &Row<'_>| {

@@ -1,19 +1,19 @@
-//! Lists for people.
+//! Queries of lists.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::model::{Client, ClientKey, Consent, Grant, Held, Identity, Personal, Session, User, UserKey};
+use protocol::model::{Client, ClientKey, Consent, Grant, Identity, Personal, Session, User, UserKey, WithOwners};
 use protocol::time::UnixTime;
 use rusqlite::{Connection, Params, Row, params};
 
 use super::document::View;
-use super::stop::Stop;
+use super::error::SqliteError;
 use super::{jobs, row, schema};
 use crate::{Application, Counts, EventFilter, Fault, Noted, Query, Rows, TABLES};
 
-/// Answers every question but that for counts.
-pub(super) fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
+/// Runs every query except that for counts.
+pub(super) fn list(view: View<'_>, query: &Query) -> Result<Rows, SqliteError> {
     Ok(match query {
         Query::Clients { owner, after, rows_max } => Rows::Clients(view.clients(*owner, *after, *rows_max)?),
         Query::Users { after, rows_max } => Rows::Users(view.users(*after, *rows_max)?),
@@ -50,13 +50,13 @@ pub(super) fn list(view: View<'_>, query: &Query) -> Result<Rows, Stop> {
         }
         Query::Jobs(filter) => Rows::Jobs(jobs::list(view.connection, filter)?),
         Query::JobCounts => Rows::JobCounts(jobs::counts(view.connection)?),
-        Query::Counts => return Err(Stop::Unreadable("counts are asked for elsewhere".to_owned())),
+        Query::Counts => return Err(SqliteError::Unreadable("counts are asked for elsewhere".to_owned())),
     })
 }
 
-/// Counts everything. Takes a while when there is much of it.
+/// Counts all rows, which takes a while in a large database.
 pub(super) fn counts(connection: &Connection) -> Result<Counts, Fault> {
-    let number = |sql: &str| -> Result<u64, Stop> {
+    let number = |sql: &str| -> Result<u64, SqliteError> {
         Ok(u64::try_from(connection.query_row(sql, [], |row| row.get::<_, i64>(0))?).unwrap_or(0))
     };
     let mut rows = Vec::new();
@@ -67,14 +67,14 @@ pub(super) fn counts(connection: &Connection) -> Result<Counts, Fault> {
     for table in TABLES {
         let Some(asked) = crate::ages(table, "json_extract(document, '$.created_at')") else { continue };
         let read = |row: &Row<'_>| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?));
-        if let (Some(oldest), Some(newest)) = connection.query_row(&asked.sql, [], read).map_err(Stop::from)? {
+        if let (Some(oldest), Some(newest)) = connection.query_row(&asked.sql, [], read).map_err(SqliteError::from)? {
             ages.push((table, UnixTime(oldest), UnixTime(newest)));
         }
     }
     let page_bytes = number("PRAGMA page_size")?;
     Ok(Counts {
         backend: "sqlite",
-        schema: Some(schema::found(connection).map_err(Stop::from)?),
+        schema: Some(schema::found(connection).map_err(SqliteError::from)?),
         file_bytes: Some(number("PRAGMA page_count")? * page_bytes),
         free_bytes: Some(number("PRAGMA freelist_count")? * page_bytes),
         rows,
@@ -93,7 +93,7 @@ impl View<'_> {
         sql: &str,
         params: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, Stop> {
+    ) -> Result<Vec<T>, SqliteError> {
         Ok(self.connection.prepare_cached(sql)?.query_map(params, read)?.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -102,7 +102,7 @@ impl View<'_> {
         owner: Option<UserKey>,
         after: Option<ClientKey>,
         rows_max: usize,
-    ) -> Result<Vec<Arc<Client>>, Stop> {
+    ) -> Result<Vec<Arc<Client>>, SqliteError> {
         const ALL: &str = "SELECT key, version FROM clients WHERE key > ?1 ORDER BY key LIMIT ?2";
         const OWNED: &str = "SELECT key, version FROM clients WHERE key > ?1 AND owner = ?3 ORDER BY key LIMIT ?2";
         let after = after.map_or(i64::MIN, |key| key.0);
@@ -114,25 +114,25 @@ impl View<'_> {
         keys.into_iter().filter_map(|(key, version)| self.client(key, Some(version)).transpose()).collect()
     }
 
-    fn users(&self, after: Option<UserKey>, rows_max: usize) -> Result<Vec<Arc<User>>, Stop> {
+    fn users(&self, after: Option<UserKey>, rows_max: usize) -> Result<Vec<Arc<User>>, SqliteError> {
         const SQL: &str = "SELECT key, version FROM users WHERE key > ?1 ORDER BY key LIMIT ?2";
         let after = after.map_or(i64::MIN, |key| key.0);
         let keys = self.rows(SQL, [after, limit(rows_max)], |row| Ok((UserKey(row.get(0)?), row.get(1)?)))?;
         keys.into_iter().filter_map(|(key, version)| self.user(key, Some(version)).transpose()).collect()
     }
 
-    fn client_now(&self, key: ClientKey) -> Result<Option<Arc<Client>>, Stop> {
+    fn client_now(&self, key: ClientKey) -> Result<Option<Arc<Client>>, SqliteError> {
         let version = self.rows("SELECT version FROM clients WHERE key = ?1", [key.0], |row| row.get(0))?;
         self.client(key, version.first().copied())
     }
 
-    fn user_now(&self, key: UserKey) -> Result<Option<Arc<User>>, Stop> {
+    fn user_now(&self, key: UserKey) -> Result<Option<Arc<User>>, SqliteError> {
         let version = self.rows("SELECT version FROM users WHERE key = ?1", [key.0], |row| row.get(0))?;
         self.user(key, version.first().copied())
     }
 
-    fn events(&self, filter: &EventFilter) -> Result<Vec<Noted>, Stop> {
-        // One text for each question, so that SQLite can choose the index that fits it.
+    fn events(&self, filter: &EventFilter) -> Result<Vec<Noted>, SqliteError> {
+        // Each combination of conditions has its own statement, so that SQLite can choose the best index for it.
         let when = |is_set: bool, condition: &str, number: u8| {
             if is_set { condition.to_owned() } else { format!("?{number} IS NULL") }
         };
@@ -164,18 +164,18 @@ impl View<'_> {
         Ok(found.into_iter().filter_map(|(id, event)| Some(Noted { id, event: event? })).collect())
     }
 
-    fn sessions(&self, user: UserKey) -> Result<Vec<Session>, Stop> {
+    fn sessions(&self, user: UserKey) -> Result<Vec<Session>, SqliteError> {
         let sql = format!("SELECT {} FROM sessions AS s WHERE s.user = ?1 ORDER BY s.id DESC", row::SESSION);
         self.rows(&sql, [user.0], row::session)
     }
 
-    fn identities(&self, user: UserKey) -> Result<Vec<Identity>, Stop> {
+    fn identities(&self, user: UserKey) -> Result<Vec<Identity>, SqliteError> {
         let sql =
             format!("SELECT {} FROM identities AS i WHERE i.user = ?1 ORDER BY i.issuer, i.subject", row::IDENTITY);
         self.rows(&sql, [user.0], row::identity)
     }
 
-    fn applications(&self, user: UserKey, now: UnixTime) -> Result<Vec<Application>, Stop> {
+    fn applications(&self, user: UserKey, now: UnixTime) -> Result<Vec<Application>, SqliteError> {
         let sql = format!("SELECT {} FROM consents AS o WHERE o.user = ?1", row::CONSENT);
         let mut found: BTreeMap<ClientKey, (Option<Consent>, u64)> = BTreeMap::new();
         for consent in self.rows(&sql, [user.0], row::consent)? {
@@ -199,8 +199,8 @@ impl View<'_> {
         (user, client): (Option<UserKey>, Option<ClientKey>),
         live_at: Option<UnixTime>,
         rows_max: usize,
-    ) -> Result<Vec<Held<Grant>>, Stop> {
-        // One text for each question, so that SQLite can choose the index that fits it.
+    ) -> Result<Vec<WithOwners<Grant>>, SqliteError> {
+        // Each combination of conditions has its own statement, so that SQLite can choose the best index for it.
         let of_user = if user.is_some() { "g.user = ?1" } else { "?1 IS NULL" };
         let of_client = if client.is_some() { "g.client = ?2" } else { "?2 IS NULL" };
         let of_time = if live_at.is_some() { "g.is_revoked = 0 AND g.expires_at > ?3" } else { "?3 IS NULL" };
@@ -228,7 +228,7 @@ impl View<'_> {
         Ok(grants)
     }
 
-    fn connected(&self, client: ClientKey, now: UnixTime, users_max: u32) -> Result<u32, Stop> {
+    fn connected(&self, client: ClientKey, now: UnixTime, users_max: u32) -> Result<u32, SqliteError> {
         const SQL: &str = "SELECT count(*) FROM (\
             SELECT user FROM (SELECT user FROM consents WHERE client = ?1 LIMIT ?4) UNION \
             SELECT user FROM (SELECT DISTINCT g.user FROM grants AS g JOIN users AS u ON u.key = g.user \
@@ -240,7 +240,7 @@ impl View<'_> {
         Ok(count.first().map_or(0, |count| (*count).min(users_max)))
     }
 
-    fn personals(&self, user: Option<UserKey>) -> Result<Vec<Held<Personal>>, Stop> {
+    fn personals(&self, user: Option<UserKey>) -> Result<Vec<WithOwners<Personal>>, SqliteError> {
         let of_user = if user.is_some() { "p.user = ?1" } else { "?1 IS NULL" };
         let sql = format!(
             "SELECT {}, u.version FROM personal_tokens AS p LEFT JOIN users AS u ON u.key = p.user \
@@ -253,8 +253,8 @@ impl View<'_> {
     }
 }
 
-/// Was the grant left alone when everything of its user, or of its client, was revoked?
-fn is_above(held: &Held<Grant>) -> bool {
+/// Returns true if no revocation of everything of its user or client covers the grant.
+fn is_above(held: &WithOwners<Grant>) -> bool {
     held.user.as_ref().is_some_and(|user| held.row.id.0 >= user.revoked_below)
         && held.client.as_ref().is_some_and(|client| held.row.id.0 >= client.revoked_below)
 }

@@ -1,19 +1,19 @@
-//! The rows that one call is judged against, as of one moment.
+//! Loading the rows that one call is judged by, in one snapshot.
 
 use std::sync::{Arc, LazyLock};
 
 use protocol::line::{Facts, Key, OwnedCounts, Row as Found, Wants};
 use protocol::model::{
-    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Grant, GrantId, Held, Identity, IdentityName,
-    Personal, PersonalId, Session, SessionId, Ticket, TicketId, User, UserKey,
+    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Grant, GrantId, Identity, IdentityName,
+    Personal, PersonalId, Session, SessionId, Ticket, TicketId, User, UserKey, WithOwners,
 };
 use protocol::names::login_forms;
 use protocol::secret::Digest;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::document::View;
+use super::error::SqliteError;
 use super::row;
-use super::stop::Stop;
 use crate::documents::Documents;
 use crate::rows::table::described;
 
@@ -40,7 +40,8 @@ held!(
     LEFT JOIN clients AS c ON c.key = a.client LEFT JOIN users AS u ON u.key = a.user \
     LEFT JOIN grants AS g ON g.id = a.grant_id WHERE a.id = ?1"
 );
-// A client that asks about a token: the commonest question of all, and so one statement, which needs no transaction.
+// A client that introspects an access token is the most frequent call. One statement finds both rows, so it needs no
+// transaction.
 held!(
     ACCESS_AND_CALLER = ACCESS,
     "c.version, u.version, g.is_revoked, w.key, w.version FROM clients AS w \
@@ -75,10 +76,10 @@ const ATTEMPTS: &str = "SELECT failures, resets_at FROM attempts WHERE key = ?1"
 const CONSENT: &str =
     concat!("SELECT ", described!(sqlite_list!(consent)), " FROM consents AS o WHERE o.user = ?1 AND o.client = ?2");
 
-/// A client, and the access token that it asks about.
-type AccessAndCaller = (Option<Arc<Client>>, Option<Held<Access>>);
+/// A client, and the access token that it introspects.
+type AccessAndCaller = (Option<Arc<Client>>, Option<WithOwners<Access>>);
 
-/// Every statement of this file, for the test that looks at SQLite's plans for them.
+/// Every statement of this file, for the test that checks SQLite's query plans.
 #[cfg(test)]
 pub(super) fn statements_all() -> [&'static str; 17] {
     [
@@ -102,14 +103,14 @@ pub(super) fn statements_all() -> [&'static str; 17] {
     ]
 }
 
-/// Loads what is wanted. Outside of a snapshot, one statement is a moment of its own; several are bound together by a
-/// transaction.
-pub(super) fn load(connection: &Connection, documents: &Documents, wants: Wants) -> Result<Facts, Stop> {
+/// Loads the wanted rows. If one statement is enough, it needs no transaction, because a statement sees a single
+/// snapshot. Otherwise a transaction covers all statements.
+pub(super) fn load(connection: &Connection, documents: &Documents, wants: Wants) -> Result<Facts, SqliteError> {
     let mut facts = Facts::of(wants);
     let view = View { connection, documents, is_snapshot: !connection.is_autocommit() };
     match load_at_once(view, &mut facts) {
         Ok(true) => return Ok(facts),
-        Ok(false) | Err(Stop::Missed) => {}
+        Ok(false) | Err(SqliteError::Missed) => {}
         Err(stop) => return Err(stop),
     }
     let view = View { is_snapshot: true, ..view };
@@ -117,8 +118,9 @@ pub(super) fn load(connection: &Connection, documents: &Documents, wants: Wants)
     Ok(facts)
 }
 
-/// Loads what one statement can find, and inside of a snapshot whatever is wanted. Gives `false` if a snapshot is needed.
-fn load_at_once(view: View<'_>, facts: &mut Facts) -> Result<bool, Stop> {
+/// Loads rows that one statement can find; inside of a snapshot, all wanted rows. Returns false if a snapshot is
+/// needed.
+fn load_at_once(view: View<'_>, facts: &mut Facts) -> Result<bool, SqliteError> {
     let mut keys = facts.keys();
     match (keys.next(), keys.next(), keys.next()) {
         (Some(Key::Client(client_id)), Some(Key::Access(id)), None)
@@ -128,10 +130,14 @@ fn load_at_once(view: View<'_>, facts: &mut Facts) -> Result<bool, Stop> {
             let (mut caller, mut access) = view.access_and_caller(*id, client_id)?;
             drop(keys);
             facts.look(|key, _| {
-                Ok::<_, Stop>(if matches!(key, Key::Client(_)) { caller.take().into() } else { access.take().into() })
+                Ok::<_, SqliteError>(if matches!(key, Key::Client(_)) {
+                    caller.take().into()
+                } else {
+                    access.take().into()
+                })
             })?;
         }
-        // The spellings of a name are looked for one after the other, which takes more than one statement.
+        // The forms of a name are searched one after the other, which takes several statements.
         (Some(Key::Login(_)), None, _) | (_, Some(_), _) if !view.is_snapshot => return Ok(false),
         _ if facts.needs_account() && !view.is_snapshot => return Ok(false),
         _ => {
@@ -142,15 +148,19 @@ fn load_at_once(view: View<'_>, facts: &mut Facts) -> Result<bool, Stop> {
     Ok(true)
 }
 
-/// Runs `read` so that all its statements see the same moment: that of the snapshot which the connection keeps, if it does.
-pub(super) fn in_snapshot<T>(connection: &Connection, read: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
+/// Runs `read` in one snapshot, so that all its statements see the same rows. Uses the snapshot that the connection
+/// keeps, if there is one.
+pub(super) fn in_snapshot<T>(
+    connection: &Connection,
+    read: impl FnOnce() -> Result<T, SqliteError>,
+) -> Result<T, SqliteError> {
     if !connection.is_autocommit() {
         return read();
     }
     connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
     let found = read();
-    // Nothing was written, so there is nothing that an error at the end could lose; but a transaction that stayed open
-    // would pin this connection to an old moment.
+    // Nothing was written, so an error at the end loses nothing. But a transaction that stays open would keep this
+    // connection at an old snapshot.
     let ended = connection.prepare_cached("COMMIT")?.execute([]);
     let found = found?;
     ended?;
@@ -158,8 +168,8 @@ pub(super) fn in_snapshot<T>(connection: &Connection, read: impl FnOnce() -> Res
 }
 
 impl View<'_> {
-    /// What there is under a key.
-    fn row(&self, key: &Key, so_far: &Facts) -> Result<Found, Stop> {
+    /// Finds the row of a key.
+    fn row(&self, key: &Key, so_far: &Facts) -> Result<Found, SqliteError> {
         Ok(match key {
             Key::Client(client_id) => self.client_by_id(client_id)?.into(),
             Key::Code(id) => self.code(*id)?.into(),
@@ -184,8 +194,8 @@ impl View<'_> {
         })
     }
 
-    /// The client with this public identifier.
-    pub(super) fn client_by_id(&self, client_id: &str) -> Result<Option<Arc<Client>>, Stop> {
+    /// Returns the client with this public identifier.
+    pub(super) fn client_by_id(&self, client_id: &str) -> Result<Option<Arc<Client>>, SqliteError> {
         let found = self
             .connection
             .prepare_cached(CLIENT_BY_ID)?
@@ -194,8 +204,8 @@ impl View<'_> {
         found.map_or(Ok(None), |(key, version)| self.client(key, Some(version)))
     }
 
-    /// The user with this e-mail address or user name.
-    pub(super) fn user_by_login(&self, typed: &str) -> Result<Option<Arc<User>>, Stop> {
+    /// Returns the user with this e-mail address or user name.
+    pub(super) fn user_by_login(&self, typed: &str) -> Result<Option<Arc<User>>, SqliteError> {
         for form in login_forms(typed) {
             if let Some(user) = self.user_where(USER_BY_LOGIN, &form)? {
                 return Ok(Some(user));
@@ -204,12 +214,12 @@ impl View<'_> {
         Ok(None)
     }
 
-    /// The user with this public identifier.
-    pub(super) fn user_by_sub(&self, sub: &str) -> Result<Option<Arc<User>>, Stop> {
+    /// Returns the user with this public identifier.
+    pub(super) fn user_by_sub(&self, sub: &str) -> Result<Option<Arc<User>>, SqliteError> {
         self.user_where(USER_BY_SUB, sub)
     }
 
-    fn user_where(&self, sql: &'static str, name: &str) -> Result<Option<Arc<User>>, Stop> {
+    fn user_where(&self, sql: &'static str, name: &str) -> Result<Option<Arc<User>>, SqliteError> {
         let found = self
             .connection
             .prepare_cached(sql)?
@@ -218,32 +228,37 @@ impl View<'_> {
         found.map_or(Ok(None), |(key, version)| self.user(key, Some(version)))
     }
 
-    fn code(&self, id: CodeId) -> Result<Option<Held<Code>>, Stop> {
+    fn code(&self, id: CodeId) -> Result<Option<WithOwners<Code>>, SqliteError> {
         let found = self.one(&CODE, id.0, |row| {
             let at = row::CODE_WIDTH;
             Ok((row::code(row)?, row.get(at)?, row.get(at + 1)?, row.get::<_, Option<bool>>(at + 2)?))
         })?;
         let Some((row, client, user, is_revoked)) = found else { return Ok(None) };
         let (client, user) = (self.client(row.authorization.client, client)?, self.user(row.authorization.user, user)?);
-        // The grant begins with the redemption, so its absence says nothing.
-        Ok(Some(Held { row, client, user, is_grant_revoked: is_revoked == Some(true) }))
+        // The grant begins when the code is redeemed, so a missing grant does not count as revoked.
+        Ok(Some(WithOwners { row, client, user, is_grant_revoked: is_revoked == Some(true) }))
     }
 
-    fn grant(&self, id: GrantId) -> Result<Option<Held<Grant>>, Stop> {
+    fn grant(&self, id: GrantId) -> Result<Option<WithOwners<Grant>>, SqliteError> {
         let found = self.one(&GRANT, id.0, |row| {
             Ok((row::grant(row)?, row.get(row::GRANT_WIDTH)?, row.get(row::GRANT_WIDTH + 1)?))
         })?;
         found.map(|(row, client, user)| self.held_grant(row, client, user)).transpose()
     }
 
-    /// A grant with the client and user of these versions.
-    pub(super) fn held_grant(&self, row: Grant, client: Option<u32>, user: Option<u32>) -> Result<Held<Grant>, Stop> {
+    /// Joins a grant with its client and user, which have these versions.
+    pub(super) fn held_grant(
+        &self,
+        row: Grant,
+        client: Option<u32>,
+        user: Option<u32>,
+    ) -> Result<WithOwners<Grant>, SqliteError> {
         let (client, user) = (self.client(row.authorization.client, client)?, self.user(row.authorization.user, user)?);
         let is_grant_revoked = row.is_revoked;
-        Ok(Held { row, client, user, is_grant_revoked })
+        Ok(WithOwners { row, client, user, is_grant_revoked })
     }
 
-    fn access(&self, id: AccessId) -> Result<Option<Held<Access>>, Stop> {
+    fn access(&self, id: AccessId) -> Result<Option<WithOwners<Access>>, SqliteError> {
         let found = self.one(&ACCESS, id.0, |row| {
             let at = row::ACCESS_WIDTH;
             Ok((row::access(row)?, row.get(at)?, row.get(at + 1)?, row.get::<_, Option<bool>>(at + 2)?))
@@ -251,21 +266,21 @@ impl View<'_> {
         found.map(|(row, client, user, revoked)| self.held_access(row, client, user, revoked)).transpose()
     }
 
-    /// An access token with the client and user of these versions.
+    /// Joins an access token with its client and user, which have these versions.
     fn held_access(
         &self,
         row: Access,
         client: Option<u32>,
         user: Option<u32>,
         is_revoked: Option<bool>,
-    ) -> Result<Held<Access>, Stop> {
+    ) -> Result<WithOwners<Access>, SqliteError> {
         let client = self.client(row.client, client)?;
         let user = row.user.map_or(Ok(None), |key| self.user(key, user))?;
         let is_grant_revoked = row.grant.is_some() && is_revoked != Some(false);
-        Ok(Held { row, client, user, is_grant_revoked })
+        Ok(WithOwners { row, client, user, is_grant_revoked })
     }
 
-    fn access_and_caller(&self, id: AccessId, client_id: &str) -> Result<AccessAndCaller, Stop> {
+    fn access_and_caller(&self, id: AccessId, client_id: &str) -> Result<AccessAndCaller, SqliteError> {
         let mut statement = self.connection.prepare_cached(&ACCESS_AND_CALLER)?;
         let found = statement.query_row((id.0, client_id), |row| {
             let at = row::ACCESS_WIDTH;
@@ -275,66 +290,66 @@ impl View<'_> {
             };
             Ok((held, ClientKey(row.get(at + 3)?), row.get(at + 4)?))
         });
-        // Without such a client there is no row, and the token is looked for by itself.
-        let (held, key, version) = found.optional()?.ok_or(Stop::Missed)?;
+        // Without the client, the statement finds no row, and the token is searched separately.
+        let (held, key, version) = found.optional()?.ok_or(SqliteError::Missed)?;
         let client = self.client(key, Some(version))?;
         let access =
             held.map(|(row, client, user, revoked)| self.held_access(row, client, user, revoked)).transpose()?;
         Ok((client, access))
     }
 
-    fn personal(&self, id: PersonalId) -> Result<Option<Held<Personal>>, Stop> {
+    fn personal(&self, id: PersonalId) -> Result<Option<WithOwners<Personal>>, SqliteError> {
         let found = self.one(&PERSONAL, id.0, |row| Ok((row::personal(row)?, row.get(row::PERSONAL_WIDTH)?)))?;
         found.map(|(row, user)| self.held_personal(row, user)).transpose()
     }
 
-    /// A personal token with the user of this version.
-    pub(super) fn held_personal(&self, row: Personal, user: Option<u32>) -> Result<Held<Personal>, Stop> {
+    /// Joins a personal access token with its user, who has this version.
+    pub(super) fn held_personal(&self, row: Personal, user: Option<u32>) -> Result<WithOwners<Personal>, SqliteError> {
         let user = self.user(row.user, user)?;
-        Ok(Held { row, client: None, user, is_grant_revoked: false })
+        Ok(WithOwners { row, client: None, user, is_grant_revoked: false })
     }
 
-    fn session(&self, id: SessionId) -> Result<Option<Held<Session>>, Stop> {
+    fn session(&self, id: SessionId) -> Result<Option<WithOwners<Session>>, SqliteError> {
         let found = self.one(&SESSION, id.0, |row| Ok((row::session(row)?, row.get(row::SESSION_WIDTH)?)))?;
         let Some((row, user)) = found else { return Ok(None) };
         let user = self.user(row.user, user)?;
-        Ok(Some(Held { row, client: None, user, is_grant_revoked: false }))
+        Ok(Some(WithOwners { row, client: None, user, is_grant_revoked: false }))
     }
 
-    fn ticket(&self, id: TicketId) -> Result<Option<Held<Ticket>>, Stop> {
+    fn ticket(&self, id: TicketId) -> Result<Option<WithOwners<Ticket>>, SqliteError> {
         let found = self.one(&TICKET, id.0, |row| {
             Ok((row::ticket(row)?, row.get(row::TICKET_WIDTH)?, row.get(row::TICKET_WIDTH + 1)?))
         })?;
         let Some((row, client, user)) = found else { return Ok(None) };
         let client = row.client.map_or(Ok(None), |key| self.client(key, client))?;
         let user = row.user.map_or(Ok(None), |key| self.user(key, user))?;
-        Ok(Some(Held { row, client, user, is_grant_revoked: false }))
+        Ok(Some(WithOwners { row, client, user, is_grant_revoked: false }))
     }
 
-    fn identity(&self, name: &IdentityName) -> Result<Option<Held<Identity>>, Stop> {
+    fn identity(&self, name: &IdentityName) -> Result<Option<WithOwners<Identity>>, SqliteError> {
         let mut statement = self.connection.prepare_cached(&IDENTITY)?;
         let found = statement
             .query_row([&name.issuer, &name.subject], |row| Ok((row::identity(row)?, row.get(row::IDENTITY_WIDTH)?)))
             .optional()?;
         let Some((row, user)) = found else { return Ok(None) };
         let user = self.user(row.user, user)?;
-        Ok(Some(Held { row, client: None, user, is_grant_revoked: false }))
+        Ok(Some(WithOwners { row, client: None, user, is_grant_revoked: false }))
     }
 
-    fn is_jti_used(&self, jti: Digest) -> Result<bool, Stop> {
+    fn is_jti_used(&self, jti: Digest) -> Result<bool, SqliteError> {
         Ok(self.connection.prepare_cached(USED_JTI)?.exists([jti.0])?)
     }
 
-    fn failures(&self, key: Digest) -> Result<Option<Attempts>, Stop> {
+    fn failures(&self, key: Digest) -> Result<Option<Attempts>, SqliteError> {
         let mut statement = self.connection.prepare_cached(ATTEMPTS)?;
         Ok(statement.query_row([key.0], row::attempts).optional()?)
     }
 
-    fn consent(&self, user: UserKey, client: ClientKey) -> Result<Option<Consent>, Stop> {
+    fn consent(&self, user: UserKey, client: ClientKey) -> Result<Option<Consent>, SqliteError> {
         Ok(self.connection.prepare_cached(CONSENT)?.query_row([user.0, client.0], row::consent).optional()?)
     }
 
-    fn owned_counts(&self, user: UserKey) -> Result<OwnedCounts, Stop> {
+    fn owned_counts(&self, user: UserKey) -> Result<OwnedCounts, SqliteError> {
         let count = |sql| self.one(sql, user.0, |row| row.get::<_, u32>(0));
         Ok(OwnedCounts {
             clients: count(super::CLIENTS_OWNED)?.unwrap_or_default(),
@@ -348,7 +363,7 @@ impl View<'_> {
         sql: &str,
         id: i64,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, Stop> {
+    ) -> Result<Option<T>, SqliteError> {
         Ok(self.connection.prepare_cached(sql)?.query_row([id], read).optional()?)
     }
 }

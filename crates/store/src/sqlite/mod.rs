@@ -1,9 +1,10 @@
-//! The store in one SQLite file. One thread writes, in groups; reads run where they are asked for. Other processes may
-//! use the same file at the same time, and each sees at once what another has written.
+//! The store in an SQLite file. One thread writes, several turns in one transaction. Reads run on the calling threads.
+//! Other processes may use the same file at the same time, and each sees at once what another has committed.
 
 mod apply;
 mod document;
 mod enclosed;
+mod error;
 mod files;
 mod index;
 mod insert;
@@ -17,7 +18,6 @@ mod pen;
 mod readers;
 mod row;
 mod schema;
-mod stop;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -38,31 +38,31 @@ use rusqlite::{Connection, OpenFlags};
 pub(crate) use self::enclosed::{enclose, enclosed};
 
 use self::document::View;
+use self::error::fault;
 use self::pen::SqlitePen;
 use self::readers::Readers;
-use self::stop::fault;
 use self::sweep::Sweeper;
 use self::writer::{Replacement, Work, Writer};
 use crate::documents::Documents;
 use crate::moving::{Cell, Cells, Stretch, Table};
-use crate::walk::Walk;
+use crate::sweep_schedule::SweepSchedule;
 use crate::{CommitError, Fault, JobBurial, JobChange, JobClaim, JobEnd, Mode, OpenError, Pen, Query, Rows, Store};
 
-/// How many applications a user registered.
+/// Counts the applications that a user registered.
 const CLIENTS_OWNED: &str = "SELECT count(*) FROM clients WHERE owner = ?1";
-/// How many personal tokens a user has.
+/// Counts the personal access tokens of a user.
 const PERSONALS_OWNED: &str = "SELECT count(*) FROM personal_tokens WHERE user = ?1";
-/// How many accounts elsewhere open a user's account.
+/// Counts the links of a user to accounts at upstream identity providers.
 const IDENTITIES_OWNED: &str = "SELECT count(*) FROM identities WHERE user = ?1";
 
-/// A store in a file.
+/// A store in an SQLite file.
 pub struct Sqlite {
     path: PathBuf,
     documents: Documents,
-    // Closed before the writer, which as the last one tidies up the write-ahead log.
+    // Dropped before the writer, because the last connection removes the write-ahead log.
     readers: Readers,
     writer: Writer,
-    walk: Walk,
+    schedule: SweepSchedule,
 }
 
 impl Sqlite {
@@ -71,7 +71,7 @@ impl Sqlite {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(path: &Path, mode: Mode) -> Result<Self, OpenError> {
-        // SQLite would read an address out of a name that begins like one.
+        // SQLite would read a name that begins with `file:` as a URI.
         let path = if path.starts_with("file:") { Path::new(".").join(path) } else { PathBuf::from(path) };
         let connection = open::open(&path, mode)?;
         let no_thread = |error| OpenError::Unreadable {
@@ -80,30 +80,30 @@ impl Sqlite {
         };
         let readers = Readers::new(path.clone()).map_err(no_thread)?;
         let writer = Writer::start(connection, Arc::downgrade(&readers.slots)).map_err(no_thread)?;
-        Ok(Self { path, documents: Documents::new(), readers, writer, walk: Walk::new() })
+        Ok(Self { path, documents: Documents::new(), readers, writer, schedule: SweepSchedule::new() })
     }
 
-    /// The schema of the file at `path`, or none when there is no file. Changes nothing.
+    /// Returns the schema version of the file at `path`; `None` if there is no file. Changes nothing.
     pub(crate) fn inspect(path: &Path) -> Result<Option<u32>, OpenError> {
         open::inspect(path)
     }
 
-    /// The greatest id in the file at `path`; 0 when there is none. Changes nothing.
+    /// Returns the greatest id in the file at `path`; 0 if there is none. Changes nothing.
     pub(crate) fn inspect_ids(path: &Path) -> Result<i64, OpenError> {
         open::inspect_ids(path)
     }
 
-    /// The fingerprint of the master key that is noted in the file at `path`, if there is one. Changes nothing.
+    /// Returns the fingerprint of the master key in the file at `path`, if one is noted. Changes nothing.
     pub(crate) fn inspect_master(path: &Path) -> Option<Digest> {
         open::inspect_master(path)
     }
 
-    /// Identifiers that a client and a user share. Changes nothing.
+    /// Returns identifiers that a client and a user share. Changes nothing.
     pub(crate) fn shared_ids(path: &Path) -> Result<Vec<String>, OpenError> {
         open::shared_ids(path)
     }
 
-    /// The newest schema that this program knows.
+    /// Returns the newest schema version that this program knows.
     pub(crate) fn schema_known() -> u32 {
         schema::known()
     }
@@ -159,8 +159,8 @@ impl Store for Sqlite {
 
     async fn sweep(&self, now: UnixTime, rows_max: usize) -> Result<usize, Fault> {
         let connection = self.readers.open()?;
-        let events_kept_s = self.walk.events_kept_s.load(Ordering::Relaxed);
-        self.walk.go_on(Sweeper { connection, writer: &self.writer, events_kept_s }, now, rows_max).await
+        let events_kept_s = self.schedule.events_kept_s.load(Ordering::Relaxed);
+        self.schedule.go_on(Sweeper { connection, writer: &self.writer, events_kept_s }, now, rows_max).await
     }
 
     async fn claim_jobs(&self, claim: JobClaim) -> Result<Vec<Job>, Fault> {
@@ -183,7 +183,7 @@ impl Store for Sqlite {
     }
 
     fn keep_events(&self, for_s: u64) {
-        self.walk.events_kept_s.store(for_s, Ordering::Relaxed);
+        self.schedule.events_kept_s.store(for_s, Ordering::Relaxed);
     }
 
     async fn read_stretch(
@@ -213,8 +213,8 @@ impl Store for Sqlite {
     }
 }
 
-/// Copies everything, as of one moment, into a file that is not there yet. The copy is one transaction of the new file:
-/// when it breaks off, an empty file is left, never half a backup.
+/// Copies one snapshot of all rows to a new file. The copy is one transaction of the new file, so an interrupted copy
+/// leaves an empty file and never an incomplete backup.
 fn copy(from: &Connection, path: &Path) -> Result<(), Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     files::make(path)

@@ -3,7 +3,7 @@
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
 
-use super::stop::Stop;
+use super::error::SqliteError;
 use crate::moving::{Cell, Cells, Stretch, Table};
 
 impl ToSql for Cell {
@@ -40,7 +40,7 @@ pub(super) fn read(
     table: &Table,
     stretch: Stretch<'_>,
     rows_max: usize,
-) -> Result<Vec<Cells>, Stop> {
+) -> Result<Vec<Cells>, SqliteError> {
     let (within, values) = within(table, stretch);
     let columns = names(table).collect::<Vec<_>>().join(", ");
     let key = names(table).take(table.key).collect::<Vec<_>>().join(", ");
@@ -56,10 +56,12 @@ pub(super) fn read(
                 // PostgreSQL cannot store a NUL in a text, and no displayed text needs one.
                 ValueRef::Text(text) => Cell::Text(String::from_utf8_lossy(text).replace('\0', "\u{fffd}")),
                 ValueRef::Blob(bytes) => Cell::Bytes(bytes.to_vec()),
-                ValueRef::Real(_) => return Err(Stop::Unreadable(format!("{} has a fraction in it", table.name))),
+                ValueRef::Real(_) => {
+                    return Err(SqliteError::Unreadable(format!("{} has a fraction in it", table.name)));
+                }
             })
         };
-        found.push((0..table.columns.len()).map(cell).collect::<Result<Cells, Stop>>()?);
+        found.push((0..table.columns.len()).map(cell).collect::<Result<Cells, SqliteError>>()?);
     }
     Ok(found)
 }
@@ -70,7 +72,7 @@ pub(super) fn replace(
     table: &Table,
     stretch: Stretch<'_>,
     rows: &[Cells],
-) -> Result<(), Stop> {
+) -> Result<(), SqliteError> {
     let (within, values) = within(table, stretch);
     connection.execute(&format!("DELETE FROM {}{within}", table.name), params_from_iter(values))?;
     for at in table.unique {

@@ -1,5 +1,5 @@
-//! One turn that writes alone. The thread that writes begins a transaction, which no other process can write beside, and
-//! waits inside it for the turn's changes.
+//! The exclusive right to write. The writer thread begins a transaction, during which no other process can write, and
+//! waits inside it for the changes of the turn.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 
@@ -10,11 +10,11 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::apply;
-use super::stop::Stop;
+use super::error::SqliteError;
 use super::writer::Answer;
 use crate::{CommitError, PEN_MAX, Pen, pen_is_gone};
 
-/// The changes of a turn, and the way to whoever waits for the commit.
+/// The changes of a turn, and the channel for the result of the commit.
 struct Order {
     changes: Changes,
     reply: oneshot::Sender<Result<(), CommitError>>,
@@ -25,7 +25,7 @@ pub(super) struct SqlitePen {
     orders: Sender<Order>,
 }
 
-/// The other end of a [`SqlitePen`], for the thread that writes.
+/// The other end of a [`SqlitePen`], for the writer thread.
 pub(super) struct Lending {
     orders: Receiver<Order>,
 }
@@ -47,10 +47,11 @@ impl Pen for SqlitePen {
 }
 
 impl Lending {
-    /// Holds the transaction until the turn is written, given up, or out of time. `granted` hears when it has begun.
+    /// Holds the transaction until the turn is written, is given up, or runs out of time. Sends to `granted` when the
+    /// transaction has begun.
     pub(super) fn serve(self, connection: &Connection, granted: oneshot::Sender<Answer>) {
         if let Err(stop) = apply::run(connection, "BEGIN IMMEDIATE", []) {
-            // Whoever does not wait any more has no use for the answer.
+            // Sending fails if the caller no longer waits.
             let _ = granted.send(Err(stop.into()));
             return;
         }
@@ -58,7 +59,7 @@ impl Lending {
             self.take_orders(connection);
         }
         if !connection.is_autocommit() {
-            // When even this fails, the next BEGIN does too, and says so.
+            // If the rollback fails, the next BEGIN fails as well and reports it.
             let _ = connection.execute_batch("ROLLBACK");
         }
     }
@@ -76,7 +77,7 @@ impl Lending {
                 }
             };
             let written = apply::turn(connection, &changes).and_then(|()| apply::run(connection, "COMMIT", []));
-            let may_go_on = matches!(written, Err(Stop::Lost | Stop::Behind(_) | Stop::Taken(_)));
+            let may_go_on = matches!(written, Err(SqliteError::Lost | SqliteError::Behind(_) | SqliteError::Taken(_)));
             let is_heard = reply.send(written.map(drop).map_err(CommitError::from)).is_ok();
             if !may_go_on || !is_heard || connection.is_autocommit() {
                 return;

@@ -1,8 +1,8 @@
-//! Connections that only read. Every thread has a favourite, so that reads run where they are asked for and nobody waits
-//! for anybody; with more threads than connections, a thread takes whichever is free.
+//! Connections that only read. Reads run on the calling thread, and every thread has a preferred connection, so that
+//! threads do not wait for each other. If there are more threads than connections, a thread takes any free connection.
 //!
-//! To begin and to end a snapshot takes file locks, and SQLite takes them under a mutex that all threads share. So a
-//! connection keeps its snapshot from one read to the next for as long as nobody commits, which it sees in the index of the
+//! Beginning and ending a snapshot takes file locks, which SQLite takes under a mutex that all threads share. So a
+//! connection keeps its snapshot from one read to the next until there is a commit. It sees that in the index of the
 //! write-ahead log. See decision 0031.
 //!
 //! Snapshots also have to end in time, for the log to be written back and begun anew. Nobody waits for a read for that: the
@@ -19,33 +19,34 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::error::SqliteError;
 use super::index::{Header, Index};
 use super::open::{BUSY_MAX, keep_statements};
-use super::stop::Stop;
 
-/// More connections than this help nobody.
+/// Maximum number of connections. More have no benefit.
 const READERS_MAX: usize = 16;
-/// Pages that all connections together keep in memory, in KiB: enough for the leaves of some hundred thousand tokens.
-/// Memory is taken as pages are read, so an idle process has little of it.
+/// Page cache of all connections together, in KiB: enough for the leaf pages of some hundred thousand tokens. Memory is
+/// allocated as pages are read, so an idle process uses little.
 const CACHE_KIB: usize = 48 << 10;
-/// No snapshot is kept for longer than about this. Another process that wants to begin the log anew waits for its end.
+/// Approximate maximum time for which a snapshot is kept. Another process that wants to start the log from the
+/// beginning must wait for the end of the snapshot.
 const KEPT_MAX: Duration = Duration::from_secs(1);
 
-/// The connections; each is opened when it is first used.
+/// The connections, each of which is opened when it is first used.
 pub(super) struct Readers {
     path: PathBuf,
     pub(super) slots: Arc<Slots>,
-    /// Ends snapshots that were kept for long enough.
+    /// The thread that ends old snapshots.
     thread: Option<JoinHandle<()>>,
 }
 
-/// The connections, and what says whether their snapshots are still of this moment.
+/// The connections, and the index that shows whether their snapshots are current.
 pub(super) struct Slots {
     pub(super) index: Index,
     slots: Box<[Slot]>,
     /// Counts the requests to end all snapshots.
     requests: AtomicU64,
-    /// True if a snapshot was kept since it was last looked at.
+    /// True if a snapshot was kept since the thread last checked.
     has_kept: AtomicBool,
     is_over: AtomicBool,
 }
@@ -60,7 +61,7 @@ struct Slot {
 /// A connection. Between two reads it is inside a transaction if it keeps a snapshot.
 struct Reader {
     connection: Connection,
-    /// The index as it was just before the last read. A kept snapshot is at least as new.
+    /// The header of the index just before the last read. A kept snapshot is at least as new.
     seen: Option<Header>,
 }
 
@@ -72,10 +73,10 @@ thread_local! {
 }
 
 impl Readers {
-    /// Connections to the file at `path`, which are not opened yet.
+    /// Prepares connections to the file at `path`, without opening them.
     ///
     /// # Errors
-    /// When no thread can be started.
+    /// If no thread can be started.
     pub(super) fn new(path: PathBuf) -> std::io::Result<Self> {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let slots = Arc::new(Slots {
@@ -93,8 +94,8 @@ impl Readers {
         Ok(Self { path, slots, thread: Some(thread) })
     }
 
-    /// Reads with one of the connections: what was committed before this call is seen.
-    pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Stop>) -> Result<T, Stop> {
+    /// Reads with one of the connections. Everything that was committed before this call is visible.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, SqliteError>) -> Result<T, SqliteError> {
         let (slot, mut reader) = self.slots.take();
         let Reader { connection, seen } = match &mut *reader {
             Some(reader) => reader,
@@ -103,12 +104,12 @@ impl Readers {
         let requests = self.slots.requests.load(Ordering::Acquire);
         let is_asked_to_end = slot.met.load(Ordering::Acquire) < requests;
         let now = self.slots.index.header().filter(Header::may_be_kept);
-        // Absent while the read is going on: when it panics, the snapshot is of unknown age.
+        // `None` during the read. If the read panics, the age of the snapshot stays unknown.
         let before = seen.take();
         if is_asked_to_end || before.is_none() || before != now {
             end(connection)?;
         } else if connection.is_autocommit() {
-            // The second read without a commit in between: it seems to be worth while.
+            // This is the second read without a commit in between, so keeping a snapshot is worthwhile.
             connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
             self.note_kept();
         }
@@ -125,7 +126,7 @@ impl Readers {
         found
     }
 
-    /// Has the snapshot that was just begun ended in time.
+    /// Wakes the thread that will end the snapshot that has just begun.
     fn note_kept(&self) {
         if !self.slots.has_kept.swap(true, Ordering::AcqRel)
             && let Some(thread) = &self.thread
@@ -134,8 +135,8 @@ impl Readers {
         }
     }
 
-    /// A connection of the caller's own.
-    pub(super) fn open(&self) -> Result<Connection, Stop> {
+    /// Opens a connection for the caller alone.
+    pub(super) fn open(&self) -> Result<Connection, SqliteError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(BUSY_MAX)?;
@@ -151,7 +152,7 @@ impl Drop for Readers {
         self.slots.is_over.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // It cannot panic in the middle of anything that matters now.
+            // A panic of the thread no longer matters.
             let _ = thread.join();
         }
     }
@@ -189,12 +190,13 @@ impl Slots {
         }
     }
 
-    /// Ends every snapshot that was kept, once in [`KEPT_MAX`], until the store is closed.
+    /// Ends every kept snapshot once in [`KEPT_MAX`], until the store is closed.
     #[allow(clippy::disallowed_methods, reason = "a period is measured, and nothing is dated by it")]
     fn let_go_in_time(&self) {
         while !self.is_over.load(Ordering::Acquire) {
             if self.has_kept.load(Ordering::Acquire) {
-                // Snapshots that begin meanwhile wake nobody: `has_kept` stays true until this period is over.
+                // Snapshots that begin meanwhile do not wake this thread, because `has_kept` stays true until the
+                // period is over.
                 let until = Instant::now() + KEPT_MAX;
                 while let Some(left) = until.checked_duration_since(Instant::now())
                     && !self.is_over.load(Ordering::Acquire)
@@ -212,7 +214,7 @@ impl Slots {
         }
     }
 
-    /// How many snapshots are kept.
+    /// Returns the number of kept snapshots.
     #[cfg(test)]
     pub(super) fn kept(&self) -> usize {
         let is_kept = |slot: &&Slot| {
@@ -248,16 +250,16 @@ impl Slot {
         if let Some(Reader { connection, seen }) = reader
             && end(connection).is_err()
         {
-            // The next read finds the transaction, and nothing that says of when it is.
+            // The next read finds a transaction of unknown age, and ends it.
             *seen = None;
         }
         self.met.fetch_max(request, Ordering::AcqRel);
     }
 }
 
-/// Ends the transaction of a connection, if it is inside one: a snapshot that is too old, or one in which somebody panicked.
-/// Nothing was written, so there is nothing to be lost.
-fn end(connection: &Connection) -> Result<(), Stop> {
+/// Ends the transaction of a connection, if there is one: a snapshot that is too old, or one during which a read
+/// panicked. Nothing was written, so nothing is lost.
+fn end(connection: &Connection) -> Result<(), SqliteError> {
     if !connection.is_autocommit() {
         connection.prepare_cached("ROLLBACK")?.execute([])?;
     }

@@ -1,4 +1,5 @@
-//! Columns to rows. [`crate::rows`] names the columns of each row; the functions at the end name those that they expect.
+//! Reading rows from columns. [`crate::rows`] lists the columns of each row. The functions at the end list those that
+//! they expect.
 
 use protocol::model::{Access, Attempts, Code, Consent, Event, Grant, Identity, Personal, SealKey, Session, Ticket};
 use protocol::secret::Digest;
@@ -12,12 +13,12 @@ use crate::rows::{Columns, FromRow, Value};
 
 type Read<T> = rusqlite::Result<T>;
 
-/// Select list, width and reader of each described row.
+/// Declares select list, width and reader of each described row.
 macro_rules! readers {
     ($($name:ident $list:ident $width:ident: $row:ty;)*) => {$(
         #[allow(dead_code, reason = "some statements are constant texts and take the list itself")]
         pub(super) const $list: &str = described!(sqlite_list!($name));
-        /// Where the columns of a join begin, behind those of the row.
+        /// Index of the first column of a join, after those of the row.
         #[allow(dead_code, reason = "not every row is joined with others")]
         pub(super) const $width: usize = {
             let columns: &[crate::moving::Column] = described!(columns_of!($name));

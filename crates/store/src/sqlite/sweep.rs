@@ -1,31 +1,31 @@
-//! Which rows are of no more use, and how they are removed.
+//! The statements that find and remove expired rows.
 
 use protocol::time::UnixTime;
 use rusqlite::{Connection, params};
 
-use super::stop::Stop;
+use super::error::SqliteError;
 use super::writer::{Work, Writer};
-use crate::walk::{STEP_ROWS, Seen, Sweep};
-use crate::{BURNED_KEPT_S, DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, Fault, SPENT_CODE_KEPT_S};
+use crate::sweep_schedule::{STEP_ROWS, Seen, Sweep};
+use crate::{DEAD_JOB_KEPT_S, DEAD_TOKEN_KEPT_S, Fault, SPENT_CODE_KEPT_S, USED_JTI_KEPT_S};
 
-/// How one table is swept: the statement that looks, and the one that removes. Both judge with the same words. `?1` is
-/// the id, `?2` the time, `?3` the number of rows to look at.
-pub(super) struct Broom {
+/// The sweep of one table: the statement that finds expired rows, and the one that removes them, with the same
+/// conditions. `?1` is the id, `?2` the time, `?3` the number of rows to read.
+pub(super) struct ExpiryRule {
     look: &'static str,
     remove: &'static str,
 }
 
-macro_rules! brooms {
+macro_rules! expiry_rules {
     ($($table:literal: $dead:expr;)*) => {
-        &[$(Broom {
+        &[$(ExpiryRule {
             look: concat!("SELECT id, ", $dead, " FROM ", $table, " WHERE id > ?1 ORDER BY id LIMIT ?3"),
             remove: concat!("DELETE FROM ", $table, " WHERE id = ?1 AND ", $dead),
         },)*]
     };
 }
 
-// The literals are SPENT_CODE_KEPT_S and DEAD_TOKEN_KEPT_S; a test holds them together.
-static BROOMS: &[Broom] = brooms! {
+// The literals are SPENT_CODE_KEPT_S and DEAD_TOKEN_KEPT_S. A test compares them.
+static EXPIRY_RULES: &[ExpiryRule] = expiry_rules! {
     "access_tokens": "(expires_at <= ?2 OR (expires_at - 86400 > ?2 AND (\
         NOT EXISTS (SELECT 1 FROM clients WHERE key = client) \
         OR (user IS NOT NULL AND NOT EXISTS (SELECT 1 FROM users WHERE key = user)) \
@@ -41,19 +41,20 @@ static BROOMS: &[Broom] = brooms! {
     "events": "(at <= ?2)";
 };
 
-const _: () = assert!(SPENT_CODE_KEPT_S == 3_600 && BURNED_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400);
+const _: () = assert!(SPENT_CODE_KEPT_S == 3_600 && USED_JTI_KEPT_S == 3_600 && DEAD_TOKEN_KEPT_S == 86_400);
 const _: () = assert!(DEAD_JOB_KEPT_S == 2_592_000);
 
-/// The time by which the rows of a table are judged. Events are judged by an earlier one: how long they are kept is a
-/// setting.
+/// Returns the time with which the expiry of a table's rows is compared. For events it is earlier by their retention
+/// time, which is a setting.
 fn judged_at(table: usize, now: UnixTime, events_kept_s: u64) -> UnixTime {
-    // The events are the last table.
-    if table + 1 == BROOMS.len() { UnixTime(now.0.saturating_sub_unsigned(events_kept_s)) } else { now }
+    // The table of events is the last one.
+    if table + 1 == EXPIRY_RULES.len() { UnixTime(now.0.saturating_sub_unsigned(events_kept_s)) } else { now }
 }
 
-impl Broom {
-    /// Looks at the rows behind `after`. Gives the dead ones, and the last one looked at, if the table goes on.
-    fn look(&self, connection: &Connection, now: UnixTime, after: i64) -> Result<(Vec<i64>, Option<i64>), Stop> {
+impl ExpiryRule {
+    /// Reads the rows after the id `after`. Returns the ids of the expired ones, and the last id that was read if the
+    /// table continues.
+    fn look(&self, connection: &Connection, now: UnixTime, after: i64) -> Result<(Vec<i64>, Option<i64>), SqliteError> {
         let mut statement = connection.prepare_cached(self.look)?;
         let mut rows = statement.query(params![after, now.0, STEP_ROWS])?;
         let (mut dead, mut looked_at, mut last) = (Vec::new(), 0_u32, after);
@@ -67,8 +68,8 @@ impl Broom {
         Ok((dead, (looked_at == STEP_ROWS).then_some(last)))
     }
 
-    /// Removes those of the rows that are still dead, and says how many.
-    pub(super) fn remove(&self, connection: &Connection, now: UnixTime, ids: &[i64]) -> Result<usize, Stop> {
+    /// Removes those of the rows that are still expired. Returns their number.
+    pub(super) fn remove(&self, connection: &Connection, now: UnixTime, ids: &[i64]) -> Result<usize, SqliteError> {
         let mut statement = connection.prepare_cached(self.remove)?;
         let mut removed = 0;
         for id in ids {
@@ -78,25 +79,25 @@ impl Broom {
     }
 }
 
-/// A connection to look with, and the writer that removes.
+/// The sweep of the store: a connection that reads, and the writer that removes.
 pub(super) struct Sweeper<'s> {
     pub(super) connection: Connection,
     pub(super) writer: &'s Writer,
-    /// How long events are kept, in seconds.
+    /// Retention of events in seconds.
     pub(super) events_kept_s: u64,
 }
 
 impl Sweep for Sweeper<'_> {
     fn tables(&self) -> usize {
-        BROOMS.len()
+        EXPIRY_RULES.len()
     }
 
     async fn look(&mut self, table: usize, now: UnixTime, after: i64) -> Result<Seen, Fault> {
-        Ok(BROOMS[table].look(&self.connection, judged_at(table, now, self.events_kept_s), after)?)
+        Ok(EXPIRY_RULES[table].look(&self.connection, judged_at(table, now, self.events_kept_s), after)?)
     }
 
     async fn remove(&mut self, table: usize, now: UnixTime, ids: Vec<i64>) -> Result<usize, Fault> {
         let now = judged_at(table, now, self.events_kept_s);
-        self.writer.have_done(Work::Remove(&BROOMS[table], now, ids)).await
+        self.writer.have_done(Work::Remove(&EXPIRY_RULES[table], now, ids)).await
     }
 }

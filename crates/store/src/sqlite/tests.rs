@@ -1,4 +1,4 @@
-//! What only a store in a file has: restarts, other processes, full disks, foreign files.
+//! Tests of what only a store in a file has: restarts, other processes, full disks, foreign files.
 
 #![allow(clippy::disallowed_methods, reason = "tests make and look at files")]
 
@@ -115,7 +115,7 @@ async fn a_full_disk_refuses_everything_and_heals() {
         row.agent = "x".repeat(200_000);
         Write::PutSession(Box::new(row))
     };
-    // All that is committed together fails together, and nothing of it is half there.
+    // Turns that are committed together fail together, and nothing of them is written in part.
     let full = |answer| matches!(answer, Err(CommitError::Fault(Fault::Unavailable { .. })));
     let (one, two) = tokio::join!(
         store.commit([Write::RevokeAccess(AccessId(1)), fat(2)].into()),
@@ -135,7 +135,7 @@ async fn a_panic_in_a_reader_leaves_no_old_snapshot_behind() {
     furnish(&store).await;
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let read = store.readers.read(|connection| {
-            super::load::in_snapshot(connection, || -> Result<(), super::stop::Stop> {
+            super::load::in_snapshot(connection, || -> Result<(), super::error::SqliteError> {
                 connection.query_row("SELECT count(*) FROM clients", [], |_| Ok(()))?;
                 panic!("on purpose")
             })
@@ -169,7 +169,7 @@ async fn a_backup_holds_everything_and_overwrites_nothing() {
 
 #[tokio::test]
 async fn the_files_are_for_their_owner_alone() {
-    // Whoever starts the program may have any umask; the other tests of this process make no files that are looked at.
+    // The program may be started with any umask. Other tests of this process do not check the modes of files.
     rustix::process::umask(rustix::fs::Mode::empty());
     let (folder, path) = folder();
     let store = create(&path);
@@ -220,7 +220,7 @@ fn a_changed_migration_is_refused() {
     let (_folder, path) = folder();
     drop(create(&path));
     let raw = Connection::open(&path).unwrap();
-    // As if the newest one were yet to come, and an older one another than it was.
+    // As if the newest migration were missing and an older one had another content.
     raw.execute("DELETE FROM refinery_schema_history WHERE version = ?1", [schema::known()]).unwrap();
     raw.execute("UPDATE refinery_schema_history SET checksum = '1' WHERE version = 1", []).unwrap();
     assert!(matches!(refused(&path, Mode::Create), OpenError::Schema { .. }));
@@ -263,7 +263,7 @@ async fn addresses_of_no_store_are_refused() {
     assert!(crate::open(&format!("sqlite:{}", path.display()), Mode::Create).await.is_ok());
 }
 
-/// A look-up on the hot path that walks through a table would be slow only when there is much in it: in production.
+/// A look-up on the hot path that scans a table would only be slow in production, with many rows.
 #[test]
 fn no_statement_of_load_walks_through_a_table() {
     let (_folder, path) = folder();
@@ -282,7 +282,8 @@ fn no_statement_of_load_walks_through_a_table() {
     }
 }
 
-/// They sit behind a lock that all threads share. The setting comes from `.cargo/config.toml`.
+/// SQLite's memory statistics use a lock that all threads share. The setting that disables them is in
+/// `.cargo/config.toml`.
 #[test]
 fn sqlite_keeps_no_memory_statistics() {
     let connection = Connection::open_in_memory().unwrap();
@@ -308,7 +309,7 @@ async fn a_damaged_document_is_a_fault_that_quotes_nothing() {
     assert!(!fault.to_string().contains("hush"), "{fault}");
 }
 
-/// A statement that SQLite plans anew at every use costs ten times as much, and nothing else would show it.
+/// A statement that SQLite plans again for every use costs ten times as much. No other test would notice.
 #[tokio::test]
 async fn a_kept_statement_is_not_planned_again() {
     let (_folder, path) = folder();

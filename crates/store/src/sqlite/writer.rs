@@ -11,11 +11,11 @@ use protocol::time::UnixTime;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::error::{SqliteError, fault, is_for_all};
 use super::index::{FRAMES_MAX, Index, Witness};
 use super::pen::Lending;
 use super::readers::Slots;
-use super::stop::{Stop, fault, is_for_all};
-use super::sweep::Broom;
+use super::sweep::ExpiryRule;
 use super::{apply, installation, jobs, moving};
 use crate::moving::{Cells, Stretch, Table};
 use crate::{CommitError, Fault, JobBurial, JobChange, JobClaim, JobEnd};
@@ -30,7 +30,7 @@ pub(super) enum Work {
     /// Writes a turn.
     Commit(Changes),
     /// Removes rows, if they are still expired at the given time.
-    Remove(&'static Broom, UnixTime, Vec<i64>),
+    Remove(&'static ExpiryRule, UnixTime, Vec<i64>),
     /// Replaces all rows of a stretch.
     Replace(Replacement),
     /// Gives one turn the exclusive right to write.
@@ -41,7 +41,7 @@ pub(super) enum Work {
     ReplaceMaster(Digest, Digest),
     /// Claims due jobs, and puts them there.
     ClaimJobs(JobClaim, Arc<Mutex<Vec<protocol::model::Job>>>),
-    /// Writes what became of a job that this worker holds.
+    /// Writes the outcome of an attempt at a job that this worker holds.
     EndJob(JobId, i64, JobEnd),
     /// Buries jobs of unknown kinds.
     BuryJobs(JobBurial),
@@ -158,16 +158,16 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
     for job in batch {
         let done = match &job.work {
             Work::Commit(changes) => apply::turn(connection, changes).map(|()| 0),
-            Work::Remove(broom, now, ids) => broom.remove(connection, *now, ids),
+            Work::Remove(rule, now, ids) => rule.remove(connection, *now, ids),
             Work::Replace(Replacement { table, after, until, rows }) => {
                 let stretch = Stretch { after: after.as_deref(), until: until.as_deref() };
                 // A stretch that fails must not be written in part.
                 apply::alone(connection, || moving::replace(connection, table, stretch, rows)).map(|()| 0)
             }
             Work::Lend(_) => unreachable!("`serve` keeps it apart"),
-            Work::NoteMaster(own) => installation::note_master_fingerprint(connection, *own).map_err(Stop::from),
+            Work::NoteMaster(own) => installation::note_master_fingerprint(connection, *own).map_err(SqliteError::from),
             Work::ReplaceMaster(old, new) => {
-                installation::replace_master_fingerprint(connection, *old, *new).map_err(Stop::from)
+                installation::replace_master_fingerprint(connection, *old, *new).map_err(SqliteError::from)
             }
             Work::ClaimJobs(claim, claimed) => jobs::claim(connection, *claim).map(|found| {
                 *claimed.lock().unwrap_or_else(PoisonError::into_inner) = found;
@@ -180,7 +180,9 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
             Work::LimitPages(pages) => limit_pages(connection, *pages),
         };
         match done {
-            Err(Stop::Engine(error)) if is_for_all(&error) || connection.is_autocommit() => return Err(fault(&error)),
+            Err(SqliteError::Engine(error)) if is_for_all(&error) || connection.is_autocommit() => {
+                return Err(fault(&error));
+            }
             done => answers.push(done.map_err(CommitError::from)),
         }
     }
@@ -192,7 +194,7 @@ fn write_all(connection: &Connection, batch: &[Job], answers: &mut Vec<Answer>) 
 /// then it tries again after each batch.
 pub(super) const FRAMES_WAIT: u32 = 2 * FRAMES_MAX;
 
-/// The write-ahead log, as the thread that writes looks after it.
+/// The care of the write-ahead log by the writer thread.
 struct Log<'r> {
     readers: &'r Weak<Slots>,
     witness: Witness,
@@ -203,7 +205,8 @@ struct Log<'r> {
 impl<'r> Log<'r> {
     fn open(connection: &Connection, readers: &'r Weak<Slots>) -> Self {
         let mut log = Self { readers, witness: Witness::default(), request: None };
-        // Asked first, because SQLite makes the index when it is first needed. What is wrong is told below.
+        // Ask SQLite for the frames first, because it creates the index when that is first needed. Errors are reported
+        // below.
         let _ = frames(connection);
         if let (Some(path), Some(slots)) = (connection.path(), readers.upgrade()) {
             slots.index.open(path);
@@ -225,15 +228,15 @@ impl<'r> Log<'r> {
         frames >= FRAMES_WAIT
     }
 
-    /// Writes the log back when it has grown long. Here and not in the commit, so that the turns of the batch do not wait.
+    /// Writes the log back if it has become long. This is not part of the commit, so the turns of the batch do not wait
+    /// for it.
     fn look(&mut self, connection: &Connection) {
         let slots = self.readers.upgrade();
         let none = Index::default();
         let index = slots.as_ref().map_or(&none, |slots| &slots.index);
         let done = match self.witness.look(index, || frames(connection)) {
             Ok(frames) if frames >= FRAMES_MAX => {
-                // What somebody still reads from the log cannot be written over, so all of it has to be written back now for
-                // the next commit to begin it anew.
+                // The log can start from the beginning only if no snapshot reads from it and all of it is written back.
                 if let Some(slots) = &slots
                     && !Self::have_readers_ended(slots, &mut self.request, frames)
                 {
@@ -246,20 +249,20 @@ impl<'r> Log<'r> {
             Err(error) => Err(error),
         };
         if let Err(error) = done {
-            // Everything is safe in the log; the next batch tries again.
+            // Everything is safe in the log. The next batch tries again.
             tracing::warn!(%error, "the write-ahead log could not be written back");
         }
     }
 }
 
-/// The number of frames in the log, a page each.
+/// Returns the number of frames in the log. Each frame holds one page.
 fn frames(connection: &Connection) -> rusqlite::Result<u32> {
     let mut statement = connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
     statement.query_row([], |row| row.get(1))
 }
 
 #[cfg(test)]
-fn limit_pages(connection: &Connection, pages: u32) -> Result<usize, Stop> {
+fn limit_pages(connection: &Connection, pages: u32) -> Result<usize, SqliteError> {
     connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
     Ok(0)
 }

@@ -1,4 +1,4 @@
-//! What codes and grants say about the authorization that they stand for.
+//! Tests of the authorization that codes and grants carry.
 
 use super::*;
 

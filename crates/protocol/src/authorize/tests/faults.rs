@@ -1,4 +1,4 @@
-//! Faults of a request: who is told, and what goes back with it. RFC 6749 §4.1.2.1.
+//! Tests of faulty requests: whether the user or the client is told, and with which parameters. RFC 6749 §4.1.2.1.
 
 use super::*;
 

@@ -1,11 +1,12 @@
-//! `prompt=login`, `max_age` and confirmations: who has proven who they are since they were asked. OpenID Connect Core
-//! §3.1.2.1.
+//! Tests of `prompt=login`, `max_age` and confirmations: whether a user authenticated after the request was made.
+//! OpenID Connect Core §3.1.2.1.
 
 use super::*;
 use crate::model::Session;
 use crate::person::upstream::{UnverifiedIdToken, sample as issuer};
 
-/// Somebody comes back at 1000 from an issuer that was asked at 990, and said this about the time.
+/// A user comes back at the time 1000 from an upstream identity provider, to which the browser was sent at 990. The
+/// `auth_time` of the ID token is `auth_time`; `null` leaves it out.
 #[expect(clippy::needless_pass_by_value, reason = "tests write the time in place")]
 fn said(auth_time: serde_json::Value) -> Option<Answer> {
     let jwt = UnverifiedIdToken::read(issuer::token(&issuer::claims_with(serde_json::json!({"auth_time": auth_time}))))
@@ -14,7 +15,7 @@ fn said(auth_time: serde_json::Value) -> Option<Answer> {
     Some(Answer::Proof(Proof::Upstream(Ok(Box::new(said)))))
 }
 
-/// A visit of somebody who is not known yet, for an application that asks so.
+/// A visit of a browser without a session, for an application that sends this parameter.
 fn asking(param: Param, value: &str, user: Option<User>) -> World {
     let mut world = world();
     world.facts.client = Some(Arc::new(Client { is_first_party: true, ..sample::client() }));
@@ -43,10 +44,10 @@ fn an_issuer_elsewhere_makes_a_visit_fresh_only_by_a_time_after_it_was_asked() {
             assert!(!told.contains("PutCode"), "{told}");
         }
     }
-    // Nothing fresh was asked for.
+    // The request asks for no recent authentication.
     let world = asking(Param::Prompt, "select_account", Some(without_password()));
     assert!(told(&world, said(serde_json::json!(null))).starts_with("return code"));
-    // An age that the time of the issuer is within.
+    // The `auth_time` of the identity provider is within the requested maximum age.
     let world = asking(Param::MaxAge, "600", Some(without_password()));
     assert!(told(&world, said(serde_json::json!(450))).starts_with("return code"));
     assert!(told(&world, said(serde_json::json!(300))).starts_with("ask sign-in"));
@@ -76,15 +77,15 @@ fn the_time_of_the_issuer_becomes_the_session_s_and_its_methods_do_not() {
     assert!(Session::undated(UnixTime(1000)) < UnixTime(1));
 }
 
-/// A session that is younger than the errand by some clock is not one that the errand began.
+/// A session that a clock puts after the start of the visit need not have begun in the course of the visit.
 #[test]
-fn only_a_session_that_the_errand_began_is_fresh_whatever_the_clocks_of_nodes_say() {
+fn only_a_session_that_the_pending_visit_began_is_fresh_whatever_the_clocks_of_nodes_say() {
     let mut world = with_consent(signed_in(), "profile");
     world.send(Param::Prompt, "login");
     let row = &mut world.facts.session.as_mut().unwrap().row;
     (row.auth_time, row.created_at) = (UnixTime(1060), UnixTime(1060));
     let mut visit = visit(&world, None);
-    visit.errand.began = 1;
+    visit.pending.began = 1;
     let step = |visit: &Visit| match world.judge(visit).0.unwrap().step {
         Step::Return(back) => back.answer.map(|_| "code").map_err(|refusal| refusal.no),
         Step::Ask(Ask { page: Page::SignIn { .. }, .. }) => Ok("sign-in"),
@@ -92,11 +93,11 @@ fn only_a_session_that_the_errand_began_is_fresh_whatever_the_clocks_of_nodes_sa
     };
     assert_eq!(step(&visit), Ok("sign-in"));
     let session = world.facts.session.as_ref().unwrap().row.id;
-    visit.errand.progress.begun = Some(Begun { session: SessionId(session.0 + 1), is_fresh: true });
+    visit.pending.progress.begun = Some(Begun { session: SessionId(session.0 + 1), is_fresh: true });
     assert_eq!(step(&visit), Ok("sign-in"), "it began another one");
-    visit.errand.progress.begun = Some(Begun { session, is_fresh: false });
+    visit.pending.progress.begun = Some(Begun { session, is_fresh: false });
     assert_eq!(step(&visit), Ok("sign-in"), "nothing was proven");
-    visit.errand.progress.begun = Some(Begun { session, is_fresh: true });
+    visit.pending.progress.begun = Some(Begun { session, is_fresh: true });
     assert_eq!(step(&visit), Ok("code"));
 }
 
@@ -110,7 +111,7 @@ fn a_code_of_the_second_factor_makes_a_visit_fresh_that_came_by_an_issuer_withou
     let session = row.id;
     let code = Secret::new(crate::person::totp::code(SEED, 1000 / 30, 6));
     let mut visit = visit(&world, Some(Answer::Proof(Proof::SecondFactor(code))));
-    visit.errand.progress.begun = Some(Begun { session, is_fresh: false });
+    visit.pending.progress.begun = Some(Begun { session, is_fresh: false });
     let (verdict, changes) = world.judge(&visit);
     assert!(matches!(verdict.unwrap().step, Step::Return(Return { answer: Ok(_), .. })));
     let auth_time = changes.writes.iter().find_map(|change| match change {
@@ -151,8 +152,9 @@ fn a_confirmation_goes_on_after_a_time_of_the_issuer_s_that_is_recent() {
         row.auth_time = auth_time;
         let progress = Progress { begun: Some(Begun { session: row.id, is_fresh: false }), link: None };
         let goal = Goal::Page("/account/password".into());
-        let errand = Errand { is_fresh_wanted: true, is_confirmation: true, progress, ..Errand::new(goal, 4000) };
-        match world.judge(&Visit { errand, ..visit(&world, None) }).0.unwrap().step {
+        let pending =
+            PendingVisit { is_fresh_wanted: true, is_confirmation: true, progress, ..PendingVisit::new(goal, 4000) };
+        match world.judge(&Visit { pending, ..visit(&world, None) }).0.unwrap().step {
             Step::Go(_) => None,
             Step::Ask(Ask { page: Page::SignIn { problem, .. }, .. }) => problem.map(|problem| problem.no),
             other => panic!("{other:?}"),
@@ -160,7 +162,7 @@ fn a_confirmation_goes_on_after_a_time_of_the_issuer_s_that_is_recent() {
     };
     assert_eq!(confirmed(UnixTime(1000 - 14 * 60)), None);
     assert_eq!(confirmed(UnixTime(1)), Some(No::UpstreamNotFresh));
-    // Nothing is known of the time, and there is nothing else to confirm it by.
+    // The identity provider gave no time, and the user has neither a password nor a second factor here.
     assert_eq!(confirmed(Session::undated(UnixTime(990))), None);
 }
 
@@ -169,10 +171,10 @@ fn who_goes_back_to_a_consent_page_finds_it_there() {
     let world = with_consent(signed_in(), "profile");
     let mut visit = visit(&world, None);
     assert!(told(&world, None).starts_with("return code"));
-    visit.errand.user = Some(sample::user().key);
-    visit.errand.shown = Some(Permission { scope: Scope::of(["profile"]), audience: vec![] });
+    visit.pending.user = Some(sample::user().key);
+    visit.pending.shown = Some(Permission { scope: Scope::of(["profile"]), audience: vec![] });
     let step = |visit: &Visit| world.judge(visit).0.unwrap().step;
     assert!(matches!(step(&visit), Step::Ask(Ask { page: Page::Consent { .. }, .. })));
-    visit.errand.user = Some(crate::model::UserKey(77));
+    visit.pending.user = Some(crate::model::UserKey(77));
     assert!(matches!(step(&visit), Step::Return(_)), "it was shown to somebody else");
 }

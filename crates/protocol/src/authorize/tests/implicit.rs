@@ -1,8 +1,8 @@
-//! The implicit grant, and requests that are checked beforehand.
+//! Tests of the implicit grant, and of [`Precheck`].
 
 use super::*;
 
-/// A surface with the implicit grant, and a public client that may use it, known by an https address.
+/// A world whose surface has the implicit grant, with a public client that may use it and has an https redirect URI.
 pub(super) fn implicit(mut world: World) -> World {
     world.policy.grants = vec![GrantType::Implicit];
     world.policy.is_iss_sent = false;
@@ -25,7 +25,7 @@ fn the_implicit_grant_gives_a_token_at_once_and_no_refresh_token_rfc_6749_4_2_2(
         Rely, Rely, Rely, Rely, Rely, PutAccess, PutGrant, Note grant_begun
     "#]]
     .assert_eq(&sample::told(Ok(reply), &changes));
-    // The scope is told when nothing was asked for, or something else.
+    // The answer has the `scope` if the request had none, or another one.
     world.send(Param::Scope, "");
     world.policy.scope.default = Scope::of(["profile"]);
     let (verdict, _) = world.judge(&visit(&world, None));

@@ -1,4 +1,4 @@
-//! Passwords and second factors on the way to an application.
+//! Tests of passwords and second factors in the course of an authorization request.
 
 use super::*;
 
@@ -111,7 +111,7 @@ fn a_second_factor_alone_is_no_fresh_sign_in() {
     let world = with_session(world(), user_with_totp(&world()), vec![Amr::Pwd]);
     let code = Secret::new(crate::person::totp::code(SEED, 1000 / 30, 6));
     let mut visit = visit(&world, Some(Answer::Proof(Proof::SecondFactor(code.clone()))));
-    visit.errand.progress.begun = None;
+    visit.pending.progress.begun = None;
     let (verdict, changes) = world.judge(&visit);
     assert!(matches!(verdict.unwrap().step, Step::Ask(Ask { page: Page::SignIn { .. }, .. })));
     assert_eq!(changes, Changes::default());

@@ -1,6 +1,7 @@
-//! Somebody comes back from an issuer elsewhere.
+//! Tests of a browser that comes back from an upstream identity provider.
 
 use super::*;
+use crate::line::{Call, DocumentKey, Documents};
 use crate::model::{Identity, IdentityName};
 use crate::person::upstream::{Link, UnverifiedIdToken, sample as issuer};
 
@@ -15,7 +16,7 @@ fn with_nonce() -> serde_json::Value {
 }
 
 #[test]
-fn an_issuer_s_word_starts_a_session_and_the_errand_goes_on() {
+fn an_issuer_s_word_starts_a_session_and_the_pending_visit_goes_on() {
     let mut world = world();
     check_told(&told(&world, said(&with_nonce())), "ask consent", "PutIdentity, PutUser");
     world.facts.login = Some(Arc::new(sample::user()));
@@ -41,7 +42,9 @@ fn an_issuer_s_word_does_not_stand_for_a_second_factor() {
     assert!(!told.contains("signed_in") && !told.contains("PutIdentity"), "{told}");
 }
 
-/// Alice came by her account elsewhere, is asked for her second factor, and answers. `change` is what happens meanwhile.
+/// Alice signs in at the upstream identity provider, is asked for her second factor, and sends `otp`. `change` is
+/// applied to the world before the answer is judged. Returns the outcome, and the link that waits for the second
+/// factor.
 fn answered(otp: &str, change: impl FnOnce(&mut World, &mut Visit)) -> (String, Option<Link>) {
     let mut world = world();
     world.now = UnixTime(59);
@@ -49,41 +52,42 @@ fn answered(otp: &str, change: impl FnOnce(&mut World, &mut Visit)) -> (String, 
     world.facts.login = Some(Arc::new(user.clone()));
     let claims = issuer::claims_with(serde_json::json!({"nonce": "n-1", "iat": 0, "exp": 900}));
     let (verdict, _) = world.judge(&visit(&world, said(&claims)));
-    let (mut errand, page) = asked(verdict.unwrap(), &world);
+    let (mut pending, page) = asked(verdict.unwrap(), &world);
     assert!(matches!(page, Page::SecondFactor { .. }), "it is asked");
-    let link = errand.progress.link.clone();
+    let link = pending.progress.link.clone();
     world.facts.login = None;
     let mut world = with_session(world, user, vec![Amr::Fed]);
     let row = &mut world.facts.session.as_mut().unwrap().row;
     (row.auth_time, row.seen_at) = (UnixTime(59), UnixTime(59));
-    errand.progress.begun = Some(Begun { session: row.id, is_fresh: false });
-    let mut visit = Visit { errand, ..visit(&world, Some(Answer::Proof(Proof::SecondFactor(Secret::new(otp))))) };
+    pending.progress.begun = Some(Begun { session: row.id, is_fresh: false });
+    let mut visit = Visit { pending, ..visit(&world, Some(Answer::Proof(Proof::SecondFactor(Secret::new(otp))))) };
     change(&mut world, &mut visit);
     let (verdict, changes) = world.judge(&visit);
     let step = match asked(verdict.unwrap(), &world) {
         (_, Page::SignIn { problem, .. }) => format!("sign-in {:?}", problem.map(|own| own.no)),
         (_, Page::SecondFactor { .. }) => "second factor".to_owned(),
-        (errand, Page::Consent { .. }) => {
-            assert_eq!(errand.progress.link, None, "it goes no further");
+        (pending, Page::Consent { .. }) => {
+            assert_eq!(pending.progress.link, None, "it goes no further");
             "consent".to_owned()
         }
     };
     (format!("{step}: {}", sample::names(&changes)), link)
 }
 
-/// The page that is asked next, and the errand behind its seal, which is for the browser's new cookie if it got one.
-fn asked(browse: Browse, world: &World) -> (Errand, Page) {
+/// Returns the page that the browser is shown, and the visit that is sealed into it. The seal is for the browser's new
+/// cookie, if the browser got one.
+fn asked(browse: Browse, world: &World) -> (PendingVisit, Page) {
     let Step::Ask(Ask { seal, page }) = browse.step else { panic!("{browse:?}") };
     let browser = match &browse.cookie {
         Cookie::Set(session, ..) => Digest::of(renewed_browser(session).as_bytes()),
         _ => Digest::of(b"browser"),
     };
-    (Errand::open(&seal, &browser, world.now, &world.keys).unwrap().0, page)
+    (PendingVisit::open(&seal, &browser, world.now, &world.keys).unwrap().0, page)
 }
 
-fn linked_to(user: User, link: &Link) -> Held<Identity> {
+fn linked_to(user: User, link: &Link) -> WithOwners<Identity> {
     let row = Identity { name: link.name(), user: user.key, linked_at: UnixTime(50) };
-    Held { row, client: None, user: Some(Arc::new(user)), is_grant_revoked: false }
+    WithOwners { row, client: None, user: Some(Arc::new(user)), is_grant_revoked: false }
 }
 
 #[test]
@@ -104,7 +108,7 @@ fn an_account_is_linked_once_its_second_factor_is_right_and_not_before() {
 
 #[test]
 fn what_let_a_link_begin_must_still_hold_when_it_is_made() {
-    // The address is no longer verified, or is another one.
+    // Meanwhile the account's e-mail address became unverified, or changed.
     for change in [|user: &mut User| user.email_verified = false, |user: &mut User| user.email = Some("b@c.d".into())] {
         let (told, _) = answered("287082", |world, _| {
             let held = world.facts.session.as_mut().unwrap();
@@ -114,14 +118,14 @@ fn what_let_a_link_begin_must_still_hold_when_it_is_made() {
         });
         assert_eq!(told, "sign-in Some(UpstreamEmailTaken): ");
     }
-    // Somebody else was faster; or it was she herself, in another tab.
+    // Meanwhile the identity was linked, to another account or by Alice herself in another tab.
     let other = User { key: crate::model::UserKey(7), ..sample::user() };
     let (told, _) = answered("287082", |world, visit| {
-        world.facts.identity = Some(linked_to(other, visit.errand.progress.link.as_ref().unwrap()));
+        world.facts.identity = Some(linked_to(other, visit.pending.progress.link.as_ref().unwrap()));
     });
     assert_eq!(told, "sign-in Some(UpstreamEmailTaken): ");
     let (told, _) = answered("287082", |world, visit| {
-        world.facts.identity = Some(linked_to(sample::user(), visit.errand.progress.link.as_ref().unwrap()));
+        world.facts.identity = Some(linked_to(sample::user(), visit.pending.progress.link.as_ref().unwrap()));
     });
     assert!(told.starts_with("consent: ") && !told.contains("PutIdentity"), "{told}");
 }
@@ -151,8 +155,9 @@ fn who_has_a_password_confirms_by_that_who_they_are_asvs_7_5_1() {
         let begun = (!has_begun).then_some(Begun { session, is_fresh: true });
         let progress = Progress { begun, link: None };
         let goal = Goal::Page("/account/password".into());
-        let errand = Errand { is_fresh_wanted: true, is_confirmation, progress, ..Errand::new(goal, 4000) };
-        let visit = Visit { errand, ..visit(&world, None) };
+        let pending =
+            PendingVisit { is_fresh_wanted: true, is_confirmation, progress, ..PendingVisit::new(goal, 4000) };
+        let visit = Visit { pending, ..visit(&world, None) };
         match world.judge(&visit).0.unwrap().step {
             Step::Go(_) => "go".to_owned(),
             Step::Ask(Ask { page: Page::SignIn { problem, is_upstream_enough, .. }, .. }) => {
@@ -163,12 +168,12 @@ fn who_has_a_password_confirms_by_that_who_they_are_asvs_7_5_1() {
         }
     };
     let without = || User { password: None, ..sample::user() };
-    // Before: there is no button for whom it would be of no use.
+    // Before the trip to the identity provider: the page has no button for a user whom the trip cannot confirm.
     assert_eq!(asked(sample::user(), vec![Amr::Pwd], true, true), "by password, None");
     assert_eq!(asked(without(), vec![Amr::Fed], true, true), "by any way, None");
-    // Another account may be chosen by every way.
+    // A user may choose another account by password and by the identity provider.
     assert_eq!(asked(sample::user(), vec![Amr::Pwd], false, true), "by any way, None");
-    // Afterwards.
+    // After the trip.
     assert_eq!(asked(sample::user(), vec![Amr::Fed], true, false), "by password, Some(PasswordNeeded)");
     assert_eq!(asked(sample::user(), vec![Amr::Fed], false, false), "go");
     assert_eq!(asked(sample::user(), vec![Amr::Pwd], true, false), "go");
@@ -196,7 +201,7 @@ fn a_second_factor_is_added_to_what_was_proven_before() {
 }
 
 #[test]
-fn what_goes_wrong_at_the_issuer_comes_back_to_the_sign_in_page_with_the_errand() {
+fn what_goes_wrong_at_the_issuer_comes_back_to_the_sign_in_page_with_the_pending_visit() {
     let world = world();
     for no in [No::UpstreamDenied, No::UpstreamUnreachable, No::UpstreamRefused] {
         let told = told(&world, Some(Answer::Proof(Proof::Upstream(Err(no.into())))));
@@ -206,4 +211,24 @@ fn what_goes_wrong_at_the_issuer_comes_back_to_the_sign_in_page_with_the_errand(
     let other = issuer::claims_with(serde_json::json!({"nonce": "n-2"}));
     let told = told(&world, said(&other));
     assert!(told.starts_with("ask sign-in") && told.contains("AssertionNonceWrong"), "{told}");
+}
+
+/// Nobody else makes this server fetch: the state was opened before, in the browser for which it was sealed.
+#[test]
+fn documents_are_lacked_for_an_id_token_and_for_no_other_answer() {
+    let mut world = world();
+    world.documents = Documents::default();
+    let lacks = |answer| {
+        let visit = visit(&world, answer);
+        let mut turn = world.turn();
+        let told = format!("{:?}", visit.decide(&world.load(&visit), &mut turn));
+        (turn.take_lacking(), told.contains("UpstreamUnreachable"))
+    };
+    let metadata = DocumentKey::ProviderMetadata { issuer: issuer::ISSUER.into() };
+    assert_eq!(lacks(said(&with_nonce())), (vec![metadata], true));
+    let refused = Some(Answer::Proof(Proof::Upstream(Err(No::UpstreamDenied.into()))));
+    let typed = Some(Answer::Proof(Proof::Password { login: "alice".into(), password: Secret::new("wrong") }));
+    for answer in [None, refused, typed] {
+        assert_eq!(lacks(answer), (vec![], false));
+    }
 }

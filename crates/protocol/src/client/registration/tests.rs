@@ -1,4 +1,4 @@
-//! What can be registered, by whom, and what a new application gets.
+//! Tests of registration: what the operator and an owner can register, and the defaults of a new application.
 
 use serde_json::Value;
 
@@ -51,12 +51,12 @@ fn ask<const N: usize>(asker: Asker, more: [(Setting, Given); N]) -> Result<Clie
     proposed(&proposal(more), Asked { asker, policy: &sample::policy() })
 }
 
-/// The first thing that is wrong with what the operator proposes.
+/// Returns the first fault of a proposal by the operator.
 fn no<const N: usize>(more: [(Setting, Given); N]) -> No {
     ask(Asker::Operator, more).expect_err("it is refused")[0].no
 }
 
-/// A value that the operator may give a confidential client, for each setting.
+/// Returns a valid value of the setting, for a proposal by the operator about a confidential client.
 fn good(setting: Setting) -> Given {
     match setting.row().form {
         Form::Text if setting == Setting::Scope => "links:read profile".into(),
@@ -75,7 +75,7 @@ fn good(setting: Setting) -> Given {
     }
 }
 
-/// The value of a setting in a row, as it could be proposed.
+/// Returns the value of a setting in a row, in the form of a proposal.
 fn read(setting: Setting, client: &Client) -> Given {
     match (setting.row().read)(client) {
         Value::String(text) => Given::Text(text),
@@ -159,7 +159,7 @@ fn a_client_whose_users_come_back_says_where_rfc_6749_3_1_2_2() {
     assert!(registration_of(&own_account, Asker::Operator).unwrap().redirect_uris.is_empty());
     let api = Proposal::of([(Setting::Name, "API".into()), (Setting::Resources, ["https://api.example/"].into())]);
     assert_eq!(registration_of(&api, Asker::Operator).unwrap().grants, []);
-    // One from before the rule can be renamed.
+    // An application that is older than the rule can be renamed.
     let old = Client { redirect_uris: vec![], ..sample::client() };
     let asked = Asked { asker: Asker::Operator, policy: &sample::policy() };
     let renamed = changed(&old, &Proposal::of([(Setting::Name, "New".into())]), asked).unwrap();
@@ -193,6 +193,31 @@ fn the_accounts_api_is_for_clients_of_the_standard_dialect() {
     let wish = proposal([(Setting::AccountsApi, Given::Flag(true))]);
     let faults = proposed(&wish, Asked { asker: Asker::Operator, policy: &policy }).unwrap_err();
     assert_eq!(faults, [Fault::with(Setting::AccountsApi, No::AccountsApiOfOtherDialect, "paced")]);
+}
+
+#[test]
+fn what_is_wrong_with_an_owner_s_value_is_shown_beside_its_field() {
+    for uri in ["http://app.example/cb", "https://app.example/#x", "cb", "https://*.example/", "javascript:x", ""] {
+        let uris: &[&str] = if uri.is_empty() { &[] } else { &[uri] };
+        let given = Given::Texts(uris.iter().map(|uri| (*uri).to_owned()).collect());
+        let faults = ask(Asker::Owner, [(Setting::RedirectUris, given)]).unwrap_err();
+        assert_eq!(client_setting::at_fault(faults[0].no), Some("redirect_uris"), "{:?}", faults[0]);
+    }
+    let faults = ask(Asker::Owner, [(Setting::LogoUri, "http://app.example/logo".into())]).unwrap_err();
+    assert_eq!(client_setting::at_fault(faults[0].no), Some("logo_uri"));
+    let all: Vec<No> = client_setting::of_owner().flat_map(|(_, field)| field.refusals).copied().collect();
+    for (at, no) in all.iter().enumerate() {
+        assert!(!all[..at].contains(no), "{no:?} is about two settings");
+    }
+}
+
+/// A form has a line or several lines for a value, and no other kind of field.
+#[test]
+fn an_owner_can_type_the_value_of_every_setting_that_is_theirs() {
+    for (row, field) in client_setting::of_owner() {
+        assert!(matches!(row.form, Form::Text | Form::Texts), "{}", row.name);
+        assert!(!field.label.is_empty() && field.hint.ends_with('.'), "{}", row.name);
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Personal access tokens.
+//! Tests of personal access tokens.
 
 use super::*;
 
@@ -69,7 +69,7 @@ fn only_its_owner_ends_a_personal_token_and_from_any_session() {
         used_at: None,
     };
     assert_eq!(no(&world, Act::RevokeToken(reference)), No::PersonalUnknown);
-    world.facts.personal = Some(Held { row: row.clone(), client: None, user: None, is_grant_revoked: false });
+    world.facts.personal = Some(WithOwners { row: row.clone(), client: None, user: None, is_grant_revoked: false });
     let (_, changes, words) = yes(&world, Act::RevokeToken(reference));
     assert_eq!(words, "Rely, Rely, RevokePersonal, Note personal_revoked");
     assert!(changes.writes.contains(&Write::RevokePersonal(id)));

@@ -16,10 +16,11 @@ fn session_of(user: UserKey) -> Row {
         address: String::new(),
         agent: String::new(),
     };
-    Some(Held { row, client: None, user: None, is_grant_revoked: false }).into()
+    Some(WithOwners { row, client: None, user: None, is_grant_revoked: false }).into()
 }
 
-/// Whose account is meant if a session of user 7 is there, and alice has the login if `is_login_there`.
+/// Returns the account that the keys lead to. The session belongs to user 7. The login belongs to Alice if
+/// `is_login_there`, or else to nobody.
 fn account(keys: impl IntoIterator<Item = AccountKey>, is_login_there: bool) -> Option<UserKey> {
     let mut wants = Wants::default();
     wants.account(keys);
@@ -155,7 +156,7 @@ fn invited() -> (sample::World, Presented) {
         ..Ticket::new(&minted, &invitation, crate::time::UnixTime(1090))
     };
     let (client, user) = (Some(Arc::new(client)), Some(Arc::new(user)));
-    world.facts.ticket = Some(Held { row, client, user, is_grant_revoked: false });
+    world.facts.ticket = Some(WithOwners { row, client, user, is_grant_revoked: false });
     (world, Presented { id: minted.id, digest: minted.digest })
 }
 
@@ -204,7 +205,7 @@ fn a_ticket_is_good_once_and_until_it_expires() {
 
 #[test]
 fn a_ticket_ends_with_its_client_and_its_user() {
-    let ends: [fn(&mut Held<Ticket>); 5] = [
+    let ends: [fn(&mut WithOwners<Ticket>); 5] = [
         |held| held.user = None,
         |held| held.client = None,
         |held| held.user = Some(Arc::new(User { is_disabled: true, ..sample::user() })),

@@ -1,4 +1,4 @@
-//! What a stranger, an owner and whoever knows a password can do, over hours and months.
+//! Tests of lockouts over hours and months: for an attacker, for the owner, and for an attacker who knows the password.
 
 use std::collections::HashMap;
 
@@ -15,10 +15,10 @@ const THERE: &str = "203.0.113.9";
 const WINDOW_S: u64 = 15 * 60;
 const SEED: &[u8] = b"12345678901234567890";
 
-/// A failure that is to be counted: the counter, its limit, when it is forgotten, and whose it is.
+/// A failure that is counted: key of the counter, limit, end of the window, and owner of the counter.
 type Counted = (Digest, u32, UnixTime, Option<UserKey>);
 
-/// Alice's account and the counters, as a store keeps them.
+/// The account of Alice and the counters, as a store keeps them.
 struct Site {
     world: World,
     rows: HashMap<Digest, (Attempts, Option<UserKey>)>,
@@ -54,7 +54,7 @@ impl Site {
         Attempt { devices: vec![device], ..Attempt::from_address(HERE) }
     }
 
-    /// Loads the account and the counters of an attempt; without a typed name, it is alice who is signed in.
+    /// Loads the account and the counters of an attempt. Without a typed name, Alice is the signed-in user.
     fn load(&self, attempt: &Attempt, login: Option<&str>) -> Facts {
         let mut wants = Wants::default();
         wants.account([login.map_or(AccountKey::Session(SessionId(1)), |typed| AccountKey::Login(typed.to_owned()))]);
@@ -69,7 +69,7 @@ impl Site {
         facts
     }
 
-    /// Loads the counters, judges, and writes what was decided; `None` is a yes.
+    /// Judges an attempt, and writes what was decided. Returns the refusal; `None` is a success.
     fn attempt(
         &mut self,
         attempt: &Attempt,
@@ -100,7 +100,8 @@ impl Site {
         verdict.err().map(|refusal| refusal.no)
     }
 
-    /// What a wrong password decides, without writing it: the counters that it adds to, and the events.
+    /// Judges a wrong password without writing anything. Returns the counters that the failure adds to, and the audit
+    /// events.
     fn decided(&self, attempt: &Attempt, login: &str) -> (Vec<Counted>, Vec<(EventKind, String)>) {
         let facts = self.load(attempt, Some(login));
         let mut turn = self.world.turn();
@@ -137,7 +138,7 @@ impl Site {
         self.world.now = self.world.now.plus(seconds);
     }
 
-    /// What `grantry user unlock` does.
+    /// Unlocks the account, as `grantry user unlock` does.
     fn unlock(&mut self) {
         self.rows.retain(|_, (_, user)| *user != Some(sample::user().key));
     }
@@ -188,7 +189,7 @@ fn guesses_from_a_known_device_are_counted_there_and_a_success_forgets_them() {
     assert_eq!(site.fail(10, &known, "alice"), [No::CredentialsWrong; 10]);
     assert_eq!(site.password(&known, "alice", sample::PASSWORD), Some(No::LockedOut));
     assert_eq!(site.lockouts(), [By::Device]);
-    // The thief of one browser locks out that browser.
+    // Whoever steals a browser can lock out only that browser.
     assert_eq!(site.password(&Attempt::from_address(HERE), "alice", sample::PASSWORD), None);
 }
 
@@ -211,7 +212,7 @@ fn guesses_from_many_addresses_are_bounded_for_an_account_and_look_like_any_wron
     for place in 0..100 {
         assert_eq!(site.fail(1, &Attempt::from_address(&format!("place {place}")), "alice"), [No::CredentialsWrong]);
     }
-    // The right password is not compared any more, and nothing tells.
+    // The right password is no longer compared, and the answer does not show it.
     let stranger = Attempt::from_address("another place");
     assert_eq!(site.password(&stranger, "alice", sample::PASSWORD), Some(No::CredentialsWrong));
     assert_eq!(site.password(&stranger, "alice@example.com", sample::PASSWORD), Some(No::CredentialsWrong));
@@ -350,7 +351,8 @@ fn what_looks_like_recovery_codes_shuts_out_the_address_that_sends_it_and_not_th
     assert_eq!(site.code(&Attempt::from_address(HERE), &recovery_code()), None);
 }
 
-/// Attempts that arrive together are judged on the same counts. Whoever finds a counter full at the commit is judged again.
+/// Attempts that arrive together are judged on the same counts. An attempt that finds its counter full at the commit is
+/// judged again.
 #[test]
 fn a_lockout_that_many_attempts_at_once_bring_about_is_told_once() {
     let mut site = site();

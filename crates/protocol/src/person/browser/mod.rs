@@ -1,89 +1,90 @@
-//! A person at a browser: what they came for, what they answered, and the page or redirect that comes next.
+//! A user's browser on its way through the pages: what it came for, and the page or redirect that comes next.
 //!
-//! A request that waits for an answer is not a row: it travels, sealed, in the page that asks. So a stranger who opens
-//! `/authorize` writes nothing to the store. The seal is bound to the browser's cookie, which makes it the form's
-//! protection against cross-site request forgery as well.
+//! A request that waits for the user's answer is not stored. It is sealed into the page that asks, so opening
+//! `/authorize` without a session writes nothing to the store. The seal is bound to the browser's cookie and thereby
+//! protects the form against cross-site request forgery.
 
-mod errand;
 mod form;
+mod pending_visit;
 
 use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
 
-pub(crate) use errand::Parcel;
-pub use errand::{Errand, Goal};
 pub use form::FormSeal;
+pub(crate) use pending_visit::SealedVisit;
+pub use pending_visit::{Goal, PendingVisit};
 
 use crate::crypto::keys::Presented;
-use crate::line::{Reply, ReplyKind};
+use crate::line::Reply;
 use crate::model::{Client, User};
 use crate::person::device::Device;
 use crate::redirect::VerifiedRedirect;
 use crate::refusal::Refusal;
 use crate::scope::Scope;
 use crate::secret::{Digest, Secret};
-use crate::wire::Fields;
+use crate::wire::{Fields, ReplyKind};
 
 /// The browser that makes a request.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The session cookie, if it holds one of ours.
+    /// The session token in the session cookie, if the cookie holds a token of this server.
     pub session: Option<Presented>,
-    /// Digest of the cookie that tells this browser from others, signed in or not.
+    /// Digest of the cookie that identifies this browser, with or without a session.
     pub browser: Digest,
-    /// What the browser says it is.
+    /// The `User-Agent` header of the request.
     pub agent: String,
-    /// The users whose known device the browser is.
+    /// The known devices that the browser's device cookie proves, one for each user.
     pub devices: Vec<Device>,
 }
 
-/// What the browser must do next, and with which session.
+/// The outcome of a browser's request: the next step, and the change to the session cookie.
 #[derive(Clone, Debug)]
 pub struct Browse {
-    /// What next.
+    /// What the browser must do next.
     pub step: Step,
-    /// What becomes of the session cookie.
+    /// The change to the session cookie.
     pub cookie: Cookie,
 }
 
 /// What the browser must do next.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Answer a question.
+    /// Show a page that asks the user a question.
     Ask(Ask),
-    /// Go back to the application.
+    /// Return to the application with an answer.
     Return(Return),
-    /// Go to one of this server's own pages.
+    /// Go to another page of this server, by its path.
     Go(String),
 }
 
-/// What becomes of the session cookie.
+/// The change to the session cookie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cookie {
-    /// It stays as it is.
+    /// Keep the cookie as it is.
     Keep,
-    /// It holds a new session, for so many seconds. Where the sign-in is complete, the browser is a known device from now on.
+    /// Set the cookie to this session token, for this many seconds. A complete sign-in also makes the browser a known
+    /// device, by the third member.
     Set(Secret, u64, Option<Device>),
-    /// It goes.
+    /// Delete the cookie.
     Clear,
 }
 
-/// A question for a person.
+/// A page that asks the user a question.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// Which.
+    /// The page.
     pub page: Page,
-    /// The errand, sealed; the value of the form's `csrf` field.
+    /// The pending visit, sealed: the value of the form's field `csrf`.
     pub seal: String,
 }
 
-/// The pages of the way to an authorization.
+/// The pages that ask a user on the way to an authorization.
 #[derive(Clone, Debug)]
 pub enum Page {
     /// The sign-in page: user name and password, or a sign-in at the upstream identity provider.
     SignIn {
-        /// The application that asks, if one does.
+        /// The application that asks for the sign-in, if any.
         client: Option<Arc<Client>>,
         /// Text for the name field.
         login: String,
@@ -94,9 +95,9 @@ pub enum Page {
     },
     /// The second-factor page: a code of the authenticator, or a recovery code.
     SecondFactor {
-        /// The application that asks, if one does.
+        /// The application that asks for the sign-in, if any.
         client: Option<Arc<Client>>,
-        /// Who is signing in.
+        /// The user who is signing in.
         user: Arc<User>,
         /// What was wrong with the last answer.
         problem: Option<Refusal>,
@@ -105,52 +106,52 @@ pub enum Page {
     Consent {
         /// The application that asks.
         client: Arc<Client>,
-        /// Who is asked.
+        /// The user who is asked.
         user: Arc<User>,
-        /// All that it would be allowed.
+        /// All scopes that the application would get.
         scope: Scope,
-        /// What of it is new since the last time; everything, the first time.
+        /// The scopes that the user has not granted before: on a first consent, all of them.
         added: Scope,
-        /// For which resources.
+        /// The resources (RFC 8707) that the tokens would be valid for; empty means all.
         audience: Vec<String>,
-        /// Where the browser goes afterwards.
+        /// The redirect URI that the browser returns to.
         redirect: VerifiedRedirect,
     },
 }
 
-/// How an answer travels back through the browser.
+/// The response mode: how the browser carries an answer to the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseMode {
     /// In the query of the redirect URI; RFC 6749 §4.1.2.
     Query,
-    /// In its fragment; RFC 6749 §4.2.2.
+    /// In the fragment of the redirect URI; RFC 6749 §4.2.2.
     Fragment,
     /// In a form that the browser posts; OAuth 2.0 Form Post Response Mode.
     FormPost,
 }
 
-/// An answer on its way to the application.
+/// An answer that the browser carries to the application.
 #[derive(Clone, Debug)]
 pub struct Return {
-    /// Where to.
+    /// The redirect URI.
     pub to: VerifiedRedirect,
-    /// How, if the request said so; else as the dialect has it.
+    /// The response mode that the request named; `None` for the default of the dialect.
     pub mode: Option<ResponseMode>,
-    /// Which kind of yes was asked for: a refusal travels like it.
+    /// The kind of reply that was requested. A refusal travels in the same way as this kind.
     pub asked: ReplyKind,
-    /// The yes, or why not. A dialect words the refusal.
+    /// The reply or the refusal. The dialect spells both.
     pub answer: Result<Reply, Refusal>,
-    /// `state` and `iss`, which belong to either.
+    /// `state` and `iss`, which go with a reply and with a refusal.
     pub fields: Fields,
 }
 
-/// Bytes of the cookie that tells browsers apart.
+/// Length of the browser cookie before encoding, in bytes.
 pub const BROWSER_BYTES: usize = 24;
 
-/// The cookie that tells this browser from others after this session began in it.
+/// Returns the new value of the browser cookie for a session that has just begun.
 ///
-/// It takes the place of the one before, so that whoever knew that one can make no seal for this browser. It is derived from
-/// the session's own cookie: whoever knows that needs no seal.
+/// The value changes with each session, so that whoever knew the earlier value cannot make seals for this browser. It
+/// is derived from the session token: whoever knows that token needs no seal.
 #[must_use]
 pub fn renewed_browser(session: &Secret) -> String {
     let digest = Digest::of(format!("browser\0{}", session.reveal()).as_bytes());

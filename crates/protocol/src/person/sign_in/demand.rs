@@ -1,4 +1,4 @@
-//! What a caller demands of a sign-in.
+//! The demands of a sign-in, and how an upstream identity provider is told them.
 
 /// What a caller demands of a sign-in: how new the proof must be, and of which kind. The default accepts every live session
 /// with all its factors.
@@ -17,14 +17,14 @@ pub struct Demand {
     pub login_hint: String,
 }
 
-/// How a demand is put to an upstream identity provider.
+/// A demand as an upstream identity provider is told it, by `prompt` and `max_age`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignInWish {
-    /// Every session there will do.
+    /// Any session at the identity provider is enough.
     Any,
     /// The user chooses an account. They need not prove anew that it is theirs.
     Choice,
-    /// A proof that is no older than `max_age_s`.
+    /// The user authenticated at most `max_age_s` seconds ago.
     Fresh {
         /// `max_age` of OpenID Connect Core §3.1.2.1, in seconds. 0 is `prompt=login`.
         max_age_s: u64,
@@ -32,7 +32,7 @@ pub enum SignInWish {
 }
 
 impl Demand {
-    /// The demand as an upstream identity provider is told it.
+    /// Returns the demand in the form for an upstream identity provider.
     #[must_use]
     pub fn wish(&self) -> SignInWish {
         if self.is_confirmation || self.is_proof_new {

@@ -1,4 +1,4 @@
-//! Signing in: who is at the browser, how the server knows, and what must still be asked.
+//! Signing in: which user is at the browser, how that was proven, and what must still be asked.
 //!
 //! | # | must hold | else |
 //! |--:|---|---|
@@ -7,9 +7,9 @@
 //! | 3 | for a confirmation: the password was typed, not long ago | ask for the password |
 //! | | | the user is signed in |
 //!
-//! A [`Proof`] is the answer to a question. A good one begins a session, and the same table is asked again: each caller
-//! decides what "again" means for it. The table knows nothing of authorization requests. A caller says what it demands, and
-//! keeps the [`Progress`] until the user is signed in.
+//! A [`Proof`] is the answer to a question. A correct answer begins a session, and then the caller asks the table again
+//! with that session. The table knows nothing of authorization requests. The caller states its [`Demand`], and keeps
+//! the [`Progress`] until the user is signed in.
 
 mod demand;
 mod progress;
@@ -30,16 +30,16 @@ use crate::model::{ClientKey, User};
 use crate::person::browser::Caller;
 use crate::refusal::{No, Refusal};
 
-/// One sign-in: what it must reach, how far it got, and the browser in which it happens.
+/// One sign-in: what is demanded of it, how far it is, and the browser in which it happens.
 #[derive(Debug)]
 pub struct SignIn<'a> {
     /// What the caller demands.
     pub demand: Demand,
-    /// How far the sign-in got.
+    /// How far the sign-in is.
     pub progress: &'a Progress,
     /// The browser.
     pub caller: &'a Caller,
-    /// The network address, as it is counted for brute force.
+    /// The client's network address, in the form in which failed attempts are counted.
     pub address: &'a str,
     /// The application for which the user signs in, for the audit log.
     pub client: Option<ClientKey>,
@@ -59,7 +59,7 @@ pub enum Question {
     },
     /// A code of the second factor, or a recovery code.
     SecondFactor {
-        /// Who is signing in.
+        /// The user who is signing in.
         user: Arc<User>,
         /// What was wrong with the last answer.
         problem: Option<Refusal>,
@@ -69,17 +69,17 @@ pub enum Question {
 /// The next step of a sign-in.
 #[derive(Clone, Debug)]
 pub enum Next<'s> {
-    /// The user must answer this.
+    /// The user must answer this question.
     Ask(Question),
     /// The user is signed in as the caller demands.
     Done(&'s Signed),
 }
 
 impl SignIn<'_> {
-    /// Looks whether `signed` is signed in as the demand says, or which question must be answered first.
+    /// Returns [`Next::Done`] if `signed` meets the demand, or else the question that the user must answer first.
     pub fn next<'s>(&self, signed: Option<&'s Signed>, turn: &Turn<'_>) -> Next<'s> {
-        // The second factor comes before the age of the proof where the first factor was a step of this sign-in: the second
-        // one makes the proof new.
+        // If the first factor was a step of this sign-in, ask for the second factor before checking the age of the
+        // proof: a right code makes the proof new.
         let may_go_on = |own: &&Signed| {
             let is_half = own.lacks_second_factor() && self.progress.has_begun(&own.session);
             is_half || self.is_fresh_enough(own, turn)
@@ -99,20 +99,21 @@ impl SignIn<'_> {
         Next::Done(fresh)
     }
 
-    /// OpenID Connect Core §3.1.2.1, `max_age` and `prompt`: a proof in the course of this sign-in will do. No clock has a
-    /// part in `prompt=login`, so that nodes whose clocks differ agree.
+    /// Returns true if the session meets `max_age` and `prompt`, OpenID Connect Core §3.1.2.1. A proof in the course of
+    /// this sign-in always does. `prompt=login` depends on no clock, so nodes whose clocks differ agree on it.
     fn is_fresh_enough(&self, signed: &Signed, turn: &Turn<'_>) -> bool {
         if self.progress.has_proven(&signed.session) {
             return true;
         }
         let age_s = signed.session.auth_time.seconds_until(turn.now);
-        // A maximum age of 0 asks for a new proof, also within the second of the last one.
+        // A maximum age of 0 demands a new proof, even if the last one is less than a second old.
         let is_young = self.demand.max_age_s.is_none_or(|max_age_s| max_age_s > 0 && age_s <= max_age_s);
         let is_chosen = !self.demand.is_choice || self.progress.has_begun(&signed.session);
         is_young && is_chosen && !self.demand.is_proof_new
     }
 
-    /// Why the session does not confirm who the user is, where the demand is a confirmation.
+    /// Returns the reason why the session does not confirm the user's identity; `None` if it does, or if no
+    /// confirmation is demanded.
     fn unconfirmed(&self, signed: &Signed, turn: &Turn<'_>) -> Option<No> {
         match self.demand.is_confirmation {
             false => None,
@@ -121,7 +122,8 @@ impl SignIn<'_> {
         }
     }
 
-    /// The question who is there. `signed` is the user who is signed in and must confirm it, if somebody is.
+    /// Returns the question for the sign-in page. `signed` is the signed-in user who must prove their identity again,
+    /// if any.
     fn ask_sign_in(
         &self,
         signed: Option<&Signed>,
@@ -130,8 +132,8 @@ impl SignIn<'_> {
         turn: &Turn<'_>,
     ) -> Question {
         let is_password_needed = self.demand.is_confirmation && signed.is_some_and(|own| own.needs_password(turn));
-        // An identity provider that never says when it authenticated a user cannot confirm it. A user who has a password is
-        // not sent there in vain. A user who has none is told once they come back.
+        // An identity provider that never sends `auth_time` cannot prove a recent authentication. Do not send a user
+        // there who has a password. A user without one is told after the trip.
         let has_password = signed.is_some_and(|own| own.user.password.is_some());
         let was_in_vain = problem.is_some_and(|problem| problem.no == No::UpstreamNotFresh);
         let is_fresh_wanted = matches!(self.demand.wish(), SignInWish::Fresh { .. });

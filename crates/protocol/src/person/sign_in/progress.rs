@@ -1,11 +1,12 @@
-//! How far a sign-in got. It travels with what the browser came for: nothing is written for a stranger.
+//! The progress of a sign-in. It is sealed into the pages with the pending visit, so that nothing is stored for an
+//! unknown browser.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Session, SessionId};
 use crate::person::upstream::Link;
 
-/// How far a sign-in got.
+/// The progress of a sign-in: the session that it has begun, and the link that it will make.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// The session that an answer to one of the questions began.
@@ -25,16 +26,16 @@ pub struct Begun {
 }
 
 impl Progress {
-    /// True if an answer to one of the questions of this sign-in began the session.
+    /// Returns true if an answer in the course of this sign-in began the session.
     ///
-    /// It is not enough that the session is another one than the browser had when the sign-in began. A browser can leave out
-    /// its cookie when it comes, and send it from then on.
+    /// It is not enough that the session differs from the one that the browser had when the sign-in began. A browser
+    /// can withhold its cookie at first and send it later.
     #[must_use]
     pub fn has_begun(&self, session: &Session) -> bool {
         self.begun.is_some_and(|begun| begun.session == session.id)
     }
 
-    /// True if the user proved who they are in the course of this sign-in, and the session is the one that it began.
+    /// Returns true if this sign-in began the session and the user proved their identity in the course of it.
     #[must_use]
     pub fn has_proven(&self, session: &Session) -> bool {
         self.begun.is_some_and(|begun| begun.session == session.id && begun.is_fresh)

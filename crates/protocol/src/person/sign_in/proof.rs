@@ -1,4 +1,4 @@
-//! The answers to the questions of a sign-in, and the session that a good answer begins.
+//! The answers to the questions of a sign-in, and the session that a correct answer begins.
 
 use std::sync::Arc;
 
@@ -31,26 +31,26 @@ pub enum Proof {
     SecondFactor(Secret),
 }
 
-/// What came of an answer.
+/// The outcome of an answer.
 #[derive(Debug)]
 pub enum Taken {
-    /// The answer was wrong, or too late: the user is asked this.
+    /// The answer was wrong or too late. The user must answer this question.
     Again(Question),
-    /// The answer was good and began a session.
+    /// The answer was correct and began a session.
     Good {
         /// The user, with the new session.
         signed: Box<Signed>,
-        /// What becomes of the session cookie.
+        /// The change to the session cookie.
         cookie: Cookie,
-        /// How far the sign-in is now.
+        /// The progress of the sign-in after the answer.
         progress: Progress,
     },
-    /// The answer is to a question that is not open. This user is signed in, if somebody is.
+    /// The answer is to a question that is not open. Holds the signed-in user, if any.
     NotAsked(Option<Signed>),
 }
 
 impl Proof {
-    /// True if judging the answer means hashing a password.
+    /// Returns true if judging the answer includes hashing a password.
     #[must_use]
     pub fn is_slow(&self) -> bool {
         matches!(self, Self::Password { .. })
@@ -58,8 +58,9 @@ impl Proof {
 }
 
 impl SignIn<'_> {
-    /// Asks for the rows that the answer must be judged against, and says whose account the answer is about. A user with a
-    /// session may sign in as another user. A typed name is that of the account, or no account is meant.
+    /// Adds the keys of the rows that the answer is judged by, and of the account that it is about. A password is about
+    /// the account with the typed name, and not about the account of the session: a signed-in user may sign in as
+    /// another user.
     pub fn want(&self, proof: &Proof, wants: &mut Wants) {
         let session = self.caller.session.map(|own| AccountKey::Session(SessionId(own.id)));
         match proof {
@@ -69,8 +70,8 @@ impl SignIn<'_> {
                 return wants.account([identity, login.or(session)].into_iter().flatten());
             }
             Proof::Upstream(Err(_)) => return wants.account(session),
-            // The identity belongs to the signed-in user, unless another request linked it first. The judge checks that
-            // before anything else.
+            // The identity leads to the signed-in user, unless another request has linked it to another account. The
+            // judge checks that before anything else.
             Proof::SecondFactor(_) => {
                 let identity = self.progress.link.as_ref().map(|link| AccountKey::Identity(link.name()));
                 wants.account(identity.into_iter().chain(session));
@@ -79,7 +80,7 @@ impl SignIn<'_> {
         self.attempt().want(wants);
     }
 
-    /// Judges an answer. `signed` is the user who is signed in so far, if somebody is.
+    /// Judges an answer. `signed` is the user who is signed in before the answer, if any.
     pub fn take(&self, proof: &Proof, signed: Option<Signed>, facts: &Facts, turn: &mut Turn<'_>) -> Taken {
         match proof {
             Proof::Password { login, password } => self.take_password(login, password, signed, facts, turn),
@@ -112,8 +113,8 @@ impl SignIn<'_> {
         good(signed, cookie, true, None)
     }
 
-    /// An ID token of an upstream identity provider stands for the password, and for nothing else: an account with a second
-    /// factor is linked once that is right.
+    /// Judges an ID token of an upstream identity provider. It replaces the password, but not the second factor: an
+    /// account with a second factor is linked only after that was proven.
     fn take_upstream(
         &self,
         said: Result<&Assertion, &Refusal>,
@@ -142,8 +143,8 @@ impl SignIn<'_> {
         if let Some(before) = before {
             turn.write(Write::EndSession(before.session.id));
         }
-        // The time at which the browser came back says nothing about the time of the authentication there. The `acr` and
-        // `amr` of the token are not taken over either: the same words may have another meaning there.
+        // When the browser comes back does not show when the user authenticated at the identity provider. The `acr` and
+        // `amr` of the token are not taken over either, because their words may have another meaning there.
         let proven_at = auth_time.unwrap_or_else(|| Session::undated(turn.now));
         let (signed, cookie) = Signed::start(&user, vec![Amr::Fed], proven_at, &self.caller.agent, turn);
         good(signed, cookie, is_fresh, link)
@@ -178,19 +179,21 @@ impl SignIn<'_> {
         }
         turn.note(EventKind::SignedIn, Some(burnt.key), self.client, how);
         let amr = signed.session.amr.iter().copied().chain([Amr::Otp]).collect();
-        // The code was typed here and now, also where the upstream identity provider does not say when the first factor was.
+        // The code is a proof of this moment, even if the identity provider did not say when the first factor was
+        // proven.
         let is_fresh = self.progress.has_proven(&signed.session);
         let proven_at = if is_fresh { signed.session.auth_time } else { turn.now };
         let (signed, cookie) = signed.renew_proven(&Arc::new(burnt), amr, proven_at, turn);
         good(signed, cookie, true, None)
     }
 
-    /// The attempt to sign in, as its failure is counted.
+    /// Returns the attempt as the brute-force counters see it.
     fn attempt(&self) -> Attempt {
         Attempt { address: self.address.to_owned(), devices: self.caller.devices.clone(), session: None }
     }
 
-    /// The link that waits for the second factor. A user who signed in by another way meanwhile makes none.
+    /// Returns the link that waits for the second factor. `None` if there is none, or if the session did not begin at
+    /// the identity provider.
     fn due_link(&self, signed: &Signed, facts: &Facts) -> Result<Option<&Link>, No> {
         let Some(link) = &self.progress.link else { return Ok(None) };
         let is_due = link.is_due(&signed.user, facts)? && signed.session.amr.contains(&Amr::Fed);
@@ -198,8 +201,8 @@ impl SignIn<'_> {
     }
 }
 
-/// A good answer. `is_fresh` says whether the user proved who they are since the sign-in began; the link waits for their
-/// second factor.
+/// The outcome of a correct answer. `is_fresh` is true if the user proved their identity after the sign-in began.
+/// `link` waits for the second factor.
 fn good(signed: Signed, cookie: Cookie, is_fresh: bool, link: Option<Link>) -> Taken {
     let progress = Progress { begun: Some(Begun { session: signed.session.id, is_fresh }), link };
     Taken::Good { signed: Box::new(signed), cookie, progress }

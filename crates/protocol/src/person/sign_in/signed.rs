@@ -1,4 +1,4 @@
-//! A signed-in user: the live session of a browser, how it begins, and what the user proved in it.
+//! Signed-in users: the live session of a browser, how a session begins, and what the user has proven in it.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::policy::SEEN_EVERY_S;
 use crate::refusal::No;
 use crate::time::UnixTime;
 
-/// The longest description of a browser (`User-Agent`) that a session keeps, in characters.
+/// Maximum length of the `User-Agent` that a session keeps, in characters.
 const AGENT_CHARACTERS_MAX: usize = 200;
 
-/// Spelling of the session cookie. It belongs to no dialect.
+/// Returns the spelling of session tokens, which belong to no dialect.
 fn session_spelling() -> Spelling {
     Spelling { prefix: String::new(), alphabet: Alphabet::Url }
 }
@@ -27,7 +27,7 @@ pub struct Signed {
     pub session: Session,
     /// The user.
     pub user: Arc<User>,
-    /// True if the session started in this very turn. The turn already relies on the account row then.
+    /// True if the session began in the current turn. The turn then has the precondition on the account already.
     pub is_new: bool,
 }
 
@@ -37,7 +37,7 @@ impl Signed {
         let held = facts.session(caller.session?)?;
         let session = &held.row;
         let user = held.user.as_ref()?;
-        // A session belongs to no dialect, and hangs on its user only.
+        // A session belongs to no dialect. Only its user can invalidate it.
         let is_alive = !user.is_disabled && session.root_id() >= user.revoked_below;
         if !is_alive || turn.now.is_past(session.idle_until) || turn.now.is_past(session.expires_at) {
             return None;
@@ -111,7 +111,7 @@ impl Signed {
         self.user.password.is_some() && !turn.policy.session.is_upstream_confirming
     }
 
-    /// True if the user needs their password for such a change and has not typed it in this session.
+    /// True if the user must confirm sensitive changes with their password and has not typed it in this session.
     #[must_use]
     pub fn lacks_password(&self, turn: &Turn<'_>) -> bool {
         self.needs_password(turn) && !self.session.amr.contains(&Amr::Pwd)
@@ -133,8 +133,9 @@ impl Signed {
 
     /// The time of the last authentication that counts for sensitive changes.
     ///
-    /// Some identity providers never say when they authenticated a user (Google). Their word confirms nothing for a user who
-    /// has a password or a second factor here. A user who has neither can do no more than sign in there, so it counts.
+    /// Some identity providers, such as Google, never say when they authenticated a user. A sign-in there then confirms
+    /// nothing for a user who has a password or a second factor here. For a user who has neither, the time of the
+    /// return counts, because that user cannot prove any more.
     fn confirmed_at(&self, turn: &Turn<'_>) -> UnixTime {
         let has_nothing_else = self.user.totp.is_none() && !self.needs_password(turn);
         match self.session.undated_since() {
@@ -143,7 +144,7 @@ impl Signed {
         }
     }
 
-    /// Adds the preconditions that session and account are unchanged.
+    /// Adds the preconditions that the session is live and the account unchanged.
     pub fn rely(&self, turn: &mut Turn<'_>) {
         if !self.is_new {
             turn.rely(Rely::User(self.user.key, self.user.version));
@@ -152,7 +153,7 @@ impl Signed {
     }
 }
 
-/// Reads the session cookie.
+/// Reads the token in a session cookie; `None` if this server did not make it.
 #[must_use]
 pub fn read_session(cookie: &str, keys: &Keys) -> Option<Presented> {
     keys.read(TokenKind::Session, &session_spelling(), cookie)

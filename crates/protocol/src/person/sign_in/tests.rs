@@ -1,8 +1,8 @@
-//! The questions of a sign-in, as a caller asks them that knows nothing of authorization requests.
+//! Tests of the sign-in on its own, without an authorization request.
 
 use super::*;
 use crate::line::{AccountKey, Facts, Key, Wants, Write};
-use crate::model::{Amr, Held, Session, SessionId};
+use crate::model::{Amr, Session, SessionId, WithOwners};
 use crate::person::upstream::{Assertion, Link, UnverifiedIdToken, sample as issuer};
 use crate::refusal::No;
 use crate::sample::{self, World};
@@ -15,7 +15,7 @@ fn caller() -> Caller {
     Caller { session: None, browser: Digest::of(b"browser"), agent: "Test".into(), devices: vec![] }
 }
 
-/// A user who signed in at 950 with the methods `amr`. It is 1000 now.
+/// A user who signed in at the time 950 with the methods `amr`. The time is 1000 now.
 fn signed(user: User, amr: Vec<Amr>) -> Signed {
     let session = Session {
         id: SessionId(7),
@@ -55,7 +55,7 @@ fn told(question: &Question) -> String {
     }
 }
 
-/// The next question, in a line.
+/// Returns the next question as one line, for a comparison.
 fn next(signed: Option<&Signed>, demand: Demand, progress: &Progress) -> String {
     let (world, caller) = (World::new(), caller());
     let own = SignIn { demand, progress, caller: &caller, address: sample::ADDRESS, client: None };
@@ -128,14 +128,14 @@ fn a_confirmation_asks_a_user_with_a_password_for_that() {
     assert_eq!(next(Some(&signed(sample::user(), vec![Amr::Pwd])), demand(), &begun(true)), "signed in");
 }
 
-/// What an answer asks for.
+/// Returns the keys that an answer is judged by.
 fn wanted(own: &SignIn<'_>, proof: &Proof) -> Wants {
     let mut wants = Wants::default();
     own.want(proof, &mut wants);
     wants
 }
 
-/// Consents and counters are looked up for the account that these keys lead to.
+/// The store looks up consents and counters for the account that these keys lead to.
 #[test]
 fn an_answer_is_about_the_typed_name_or_the_identity_and_about_the_session_only_where_neither_is_given() {
     let mut caller = caller();
@@ -180,7 +180,7 @@ fn an_answer_is_about_the_typed_name_or_the_identity_and_about_the_session_only_
     }
 }
 
-/// What a caller does with an answer: it asks for the rows, has the answer judged, and keeps the progress.
+/// A caller loads the rows of an answer, has the answer judged, and keeps the progress.
 #[test]
 fn a_good_answer_begins_a_session_which_meets_the_demand() {
     let (mut world, caller) = (World::new(), caller());
@@ -233,7 +233,7 @@ fn a_session_is_found_by_its_cookie_and_by_nothing_else() {
     let minted = world.mint(crate::crypto::keys::TokenKind::Session);
     caller.session = Some(crate::crypto::keys::Presented { id: minted.id, digest: minted.digest });
     let row = signed(sample::user(), vec![Amr::Pwd]).session;
-    let held = |digest| Held {
+    let held = |digest| WithOwners {
         row: Session { id: SessionId(minted.id), digest, ..row.clone() },
         client: None,
         user: Some(Arc::new(sample::user())),

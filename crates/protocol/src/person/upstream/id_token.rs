@@ -1,4 +1,4 @@
-//! ID tokens of an upstream identity provider, OpenID Connect Core §2: how they are verified, and what they say.
+//! ID tokens of an upstream identity provider, OpenID Connect Core §2: their verification and their claims.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,40 +8,42 @@ use crate::refusal::No;
 use crate::secret::Digest;
 use crate::time::UnixTime;
 
-/// The clocks of the identity provider and of this server may differ by so many seconds.
+/// Accepted difference between the clocks of the identity provider and this server, in seconds.
 pub(crate) const LEEWAY_S: u64 = 30;
-/// A token that was made longer ago is refused, whatever it says about its end. OpenID Connect Core §3.1.3.7: "The iat Claim
-/// can be used to reject tokens that were issued too far away from the current time".
+/// Maximum age of an ID token by its `iat` claim, in seconds, whatever its `exp` claim says. OpenID Connect Core
+/// §3.1.3.7: "The iat Claim can be used to reject tokens that were issued too far away from the current time".
 const AGE_S_MAX: u64 = 24 * 60 * 60;
-/// The time of an authentication that was none.
+/// Replaces an `auth_time` that proves nothing. It is too old for every demand.
 const LONG_AGO: UnixTime = UnixTime(1);
-/// OpenID Connect Core §2: "It MUST NOT exceed 255 ASCII characters in length."
+/// Maximum length of a `sub` claim. OpenID Connect Core §2: "It MUST NOT exceed 255 ASCII characters in length."
 const SUBJECT_BYTES_MAX: usize = 255;
 /// The media type of an ID token, in the `typ` of its header.
 const TYP: &str = "JWT";
 
-/// What a verified ID token says.
+/// The claims of a verified ID token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdToken {
-    /// Who says it.
+    /// The issuer identifier of the identity provider (`iss`).
     pub issuer: String,
-    /// About whom: never reassigned there.
+    /// The user's identifier at the identity provider (`sub`), which is never reassigned there.
     pub subject: String,
-    /// The e-mail address.
+    /// The user's e-mail address (`email`), if it has only ASCII characters.
     pub email: Option<String>,
-    /// Was the address verified by the issuer, at some time?
+    /// True if the identity provider verified the address at some time (`email_verified`).
     pub email_verified: bool,
-    /// Does the issuer know that the address is still this person's? Only then is it worth an account.
+    /// True if the identity provider knows that the address still belongs to this user. Only then may the address lead
+    /// to an account.
     pub is_email_current: bool,
     /// True if the token has an address with characters outside of ASCII. [`IdToken::email`] is `None` then.
     pub is_email_foreign: bool,
-    /// The domain that manages the account, as Google says it (`hd`).
+    /// The domain that manages the account, by Google's claim `hd`.
     pub hosted_domain: Option<String>,
-    /// When the issuer authenticated the person, if it says so. Never a time to come.
+    /// The time at which the identity provider authenticated the user (`auth_time`), if it says so. Never in the
+    /// future.
     pub auth_time: Option<UnixTime>,
-    /// The name to show.
+    /// The user's display name (`name`).
     pub name: Option<String>,
-    /// From then on it is too old.
+    /// The time from which the token is refused as expired.
     pub ends_at: UnixTime,
 }
 
@@ -52,16 +54,16 @@ impl std::fmt::Debug for IdToken {
     }
 }
 
-/// An ID token that was read and not yet verified.
+/// An ID token that was parsed but not yet verified.
 #[derive(Clone, Debug)]
 pub struct UnverifiedIdToken(Jwt<Claims>);
 
-/// What an ID token must be.
+/// What an ID token is verified against.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
-    /// The identity provider that must have made it.
+    /// The issuer identifier that the token must have.
     pub issuer: &'a str,
-    /// This server's client identifier there.
+    /// The client identifier of this server at the identity provider.
     pub client_id: &'a str,
     /// The nonce of the authentication request, if this server made one.
     pub nonce: Option<&'a str>,
@@ -74,12 +76,12 @@ struct Claims {
     auth_time: Option<Value>,
     email: Option<String>,
     email_verified: Option<Value>,
-    /// The domain that manages the account, in the word of Google.
+    /// Google's claim for the domain that manages the account.
     hd: Option<String>,
     name: Option<String>,
 }
 
-/// The refusal of a token with this flaw.
+/// Returns the refusal for a token with this flaw.
 fn refused(flaw: Flaw) -> No {
     match flaw {
         Flaw::Malformed => No::AssertionMalformed,
@@ -94,10 +96,10 @@ fn refused(flaw: Flaw) -> No {
 }
 
 impl UnverifiedIdToken {
-    /// Reads an ID token.
+    /// Parses an ID token without verifying it.
     ///
     /// # Errors
-    /// [`No::AssertionMalformed`] if the text is no JWT with the claims that an ID token must have,
+    /// [`No::AssertionMalformed`] if the text is not a JWT with the claims that an ID token must have;
     /// [`No::AssertionAlgorithmRefused`].
     pub fn read(text: String) -> Result<Self, No> {
         let jwt = Jwt::read(text, TYP).map_err(refused)?;
@@ -112,35 +114,35 @@ impl UnverifiedIdToken {
         Ok(Self(jwt))
     }
 
-    /// The name of the key that signed the token, as the token says.
+    /// Returns the identifier of the signing key (`kid`), as the unverified token names it.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.0.kid()
     }
 
-    /// The digest of the signed part of the token.
+    /// Returns the digest of the signed part of the token.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.0.digest()
     }
 
-    /// The subject, as the token says: a key to look for a row, and nothing to rely on.
+    /// Returns the `sub` claim of the unverified token. Use it only to look up a row.
     #[must_use]
     pub fn subject(&self) -> &str {
         self.0.registered().sub.as_deref().unwrap_or_default()
     }
 
-    /// The e-mail address, as the token says: a key to look for a row, and nothing to rely on. An address by which nobody can
-    /// be found is none: the store compares names in lower case, and there `\u{212a}` (the Kelvin sign) is a `k`.
+    /// Returns the `email` claim of the unverified token. Use it only to look up a row. `None` for an address outside
+    /// of ASCII: the store compares names in lower case, and `\u{212a}` (the Kelvin sign) becomes `k` there.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
         self.0.claims().email.as_deref().filter(|email| is_address(email))
     }
 
-    /// Verifies the token, OpenID Connect Core §3.1.3.7, and gives what it says.
+    /// Verifies the token, OpenID Connect Core §3.1.3.7, and returns its claims.
     ///
     /// # Errors
-    /// One of the `Assertion…` refusals, all of which tell the client the same.
+    /// One of the `Assertion…` refusals, which all have the same text for the client.
     pub fn verify(&self, keys: &KeySet, expected: &Expected<'_>, now: UnixTime) -> Result<IdToken, No> {
         let (jwt, claims) = (&self.0, self.0.claims());
         // 2: "The Issuer Identifier for the OpenID Provider […] MUST exactly match the value of the iss (issuer) Claim."
@@ -179,20 +181,21 @@ impl UnverifiedIdToken {
     }
 }
 
-/// The time at which the identity provider authenticated the user, from the `auth_time` claim of OpenID Connect Core §2. A
-/// value that is no time of the past counts as long ago: it proves nothing.
+/// Reads the `auth_time` claim, OpenID Connect Core §2: the time at which the identity provider authenticated the user.
+/// A value that is not a past time becomes [`LONG_AGO`], because it proves nothing.
 fn auth_time(said: &Value, now: UnixTime) -> UnixTime {
     let said = match said {
         Value::Number(said) => jose::seconds(said),
         _ => None,
     };
-    // A clock that is a little ahead is no lie; here nothing was ever proven later than now.
+    // Accept a time slightly in the future, because the clock of the identity provider may be ahead, but return at most
+    // `now`.
     let at = said.filter(|at| at.0 > 0 && *at <= now.plus(LEEWAY_S)).map(|at| at.min(now));
     at.unwrap_or(LONG_AGO)
 }
 
-/// True if the issuer knows whose the address is today. Google says that an address was verified once. It knows whose the
-/// address is now only of its own addresses, and of those of domains that it manages.
+/// Returns true if the identity provider knows who owns the address today. Google only says that an address was
+/// verified once. It knows the present owner only for its own addresses, and for those of domains that it manages.
 fn is_authority(issuer: &str, hd: Option<&str>, email: &str) -> bool {
     if issuer != "https://accounts.google.com" {
         return true;
@@ -201,10 +204,10 @@ fn is_authority(issuer: &str, hd: Option<&str>, email: &str) -> bool {
     domain == "gmail.com" || hd.is_some_and(|hd| hd.eq_ignore_ascii_case(&domain))
 }
 
-/// Returns true if this can be somebody's e-mail address here. RFC 5321 §4.5.3.1.3 ends it after 254 bytes.
+/// Returns true if the text can be the e-mail address of an account. RFC 5321 §4.5.3.1.3 limits it to 254 bytes.
 ///
-/// Addresses outside of ASCII (RFC 6531) are not taken, and nothing is normalised before that is decided. Several of them
-/// become the ASCII address of somebody else in lower case or in a normal form: `\u{212a}`, `\u{17f}`, full-width letters.
+/// Addresses outside of ASCII (RFC 6531) are refused before anything is normalised. In lower case or in a normal form,
+/// some of them become the ASCII address of another user: `\u{212a}`, `\u{17f}`, full-width letters.
 fn is_address(text: &str) -> bool {
     text.len() <= 254
         && text.bytes().all(|byte| byte.is_ascii_graphic())

@@ -1,31 +1,36 @@
-//! Trusted upstream identity providers: what an ID token says (OpenID Connect Core §2), which account it opens, and the trip of
-//! a browser to the provider and back.
+//! Trusted upstream identity providers: the claims of an ID token (OpenID Connect Core §2), the account that a verified
+//! token leads to, and the trip of a browser to the provider and back.
 //!
 //! | the identity | its e-mail address | an account here with that address | outcome |
 //! |---|---|---|---|
 //! | is linked | | | that account |
 //! | is new | not ASCII | | refused, before it is compared with anything |
 //! | is new | not verified there | | refused |
+//! | is new | more than one `@` | none | refused: no account here can have such an address |
 //! | is new | verified | verified here too | linked to it |
 //! | is new | verified | not verified here | refused: whoever registered first may not be its owner |
 //! | is new | verified once, of a domain that the issuer does not manage | there is one | refused: it may be another's today |
 //! | is new | verified | none, and new accounts are made ([`SignUp`]) | an account is made, and linked |
 //! | is new | verified once, of a domain that the issuer does not manage | none, and new accounts are made | an account without that address is made, and linked; the address is kept as a hint |
 
-mod departure;
 mod id_token;
+mod issuer;
 mod link;
+mod metadata;
 #[cfg(test)]
 pub(crate) mod sample;
+mod trip;
 
 use std::sync::Arc;
 
 use data_encoding::BASE32_NOPAD;
-pub use departure::Departure;
 use id_token::LEEWAY_S;
 pub use id_token::{Expected, IdToken, UnverifiedIdToken};
+pub use issuer::{Issuer, SignUp};
 pub use link::Link;
 use link::has_proven;
+pub use metadata::ProviderMetadata;
+pub use trip::UpstreamTrip;
 
 use crate::identifiers;
 use crate::jose::KeySet;
@@ -35,43 +40,7 @@ use crate::refusal::No;
 use crate::secret::Digest;
 use crate::time::UnixTime;
 
-/// An issuer that the operator trusts, with its keys as they were fetched.
-#[derive(Clone, Debug)]
-pub struct Issuer {
-    /// Its identifier.
-    pub name: String,
-    /// What this server is called there.
-    pub client_id: String,
-    /// Its public keys.
-    pub keys: Arc<KeySet>,
-    /// Whose first sign-in makes an account here.
-    pub sign_up: SignUp,
-}
-
-/// Whose first sign-in by way of an issuer elsewhere makes an account here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum SignUp {
-    /// Everybody whom the issuer knows.
-    #[default]
-    Anybody,
-    /// People with an address of one of these domains, in lower case, of which the issuer knows that it is theirs today.
-    Domains(Vec<String>),
-    /// Nobody: accounts are made by the operator.
-    Nobody,
-}
-
-impl SignUp {
-    /// Returns true if somebody with this token may get an account.
-    fn is_for(&self, token: &IdToken) -> bool {
-        let Self::Domains(domains) = self else { return *self == Self::Anybody };
-        let is_listed = |domain: &str| domains.iter().any(|own| own.eq_ignore_ascii_case(domain));
-        let domain = token.email.as_deref().and_then(|email| email.rsplit_once('@')).map(|(_, domain)| domain);
-        // Where the issuer names a domain, it must be a listed one as well: it is what manages the account.
-        token.is_email_current && domain.is_some_and(is_listed) && token.hosted_domain.as_deref().is_none_or(is_listed)
-    }
-}
-
-/// An ID token that is yet to be verified, together with all that this takes but the time.
+/// An unverified ID token with the identity provider that must have issued it.
 #[derive(Clone, Debug)]
 pub struct Assertion {
     token: UnverifiedIdToken,
@@ -81,19 +50,20 @@ pub struct Assertion {
 }
 
 impl Assertion {
-    /// A token that must have been made by `issuer`, and for the authentication request with `nonce` where there was one.
+    /// A token that `issuer` must have made. `nonce` is that of the authentication request, if this server made one.
     #[must_use]
     pub fn new(token: UnverifiedIdToken, issuer: Arc<Issuer>, nonce: Option<String>) -> Self {
         Self { token, issuer, nonce, asked_at: None }
     }
 
-    /// The same token, which came of a request that was sent at this time.
+    /// The same token as the answer to an authentication request that was sent at this time.
     #[must_use]
     pub fn asked_at(self, asked_at: Option<UnixTime>) -> Self {
         Self { asked_at, ..self }
     }
 
-    /// The keys of the account that the token may be about: that of the identity, then that of the e-mail address.
+    /// Returns the keys of the accounts that the token may lead to: first the account of the identity, then the one
+    /// with the e-mail address.
     #[must_use]
     pub fn account(&self) -> [Option<AccountKey>; 2] {
         let login = self.token.email().map(|email| AccountKey::Login(email.to_owned()));
@@ -104,20 +74,21 @@ impl Assertion {
         IdentityName { issuer: self.issuer.name.clone(), subject: self.token.subject().to_owned() }
     }
 
-    /// What it is remembered by once it was used.
+    /// Returns the digest that the store keeps of a used token, so that the token is good only once.
     #[must_use]
     pub fn jti(&self) -> Digest {
         self.token.digest()
     }
 
-    /// Verifies it and finds the account.
+    /// Verifies the token and finds the account that it leads to.
     ///
     /// # Errors
     /// One of the `Assertion…` or `Upstream…` refusals.
-    pub fn find<'f>(&self, facts: &'f Facts, turn: &Turn<'_>) -> Result<Found<'f>, No> {
-        let Issuer { name, client_id, keys, .. } = &*self.issuer;
+    pub fn find<'f>(&self, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<Found<'f>, No> {
+        let keys = self.keys(turn).ok_or(No::UpstreamUnreachable)?;
+        let Issuer { name, client_id, .. } = &*self.issuer;
         let expected = Expected { issuer: name, client_id, nonce: self.nonce.as_deref() };
-        let token = self.token.verify(keys, &expected, turn.now)?;
+        let token = self.token.verify(&keys, &expected, turn.now)?;
         let account = self.found(&token, facts)?;
         if matches!(account, Account::Absent) && !self.issuer.sign_up.is_for(&token) {
             return Err(No::UpstreamSignUpClosed);
@@ -125,7 +96,14 @@ impl Assertion {
         Ok(Found { token, account, asked_at: self.asked_at })
     }
 
-    /// The table above.
+    /// The keys of the issuer, which its metadata lead to. Callers know the client, or that this server sent the browser
+    /// there, before they look for the account: nobody else makes this server fetch.
+    fn keys(&self, turn: &mut Turn<'_>) -> Option<Arc<KeySet>> {
+        let metadata = turn.provider_metadata(&self.issuer.name)?;
+        turn.key_set(&metadata.jwks_uri, self.token.kid())
+    }
+
+    /// Finds the account of a verified token by the table at the head of this file.
     fn found<'f>(&self, token: &IdToken, facts: &'f Facts) -> Result<Account<'f>, No> {
         let usable = |user: &'f Arc<User>| if user.is_disabled { Err(No::UpstreamUserDisabled) } else { Ok(user) };
         if let Some(held) = facts.identity(&self.identity()) {
@@ -139,8 +117,8 @@ impl Assertion {
         let email = token.email.as_deref().filter(|_| token.email_verified).ok_or(No::UpstreamEmailUnverified)?;
         let user = self.token.email().and_then(|email| facts.login(email));
         let Some(user) = user else {
-            // A new account gets no address that the operator could not give it either.
-            return identifiers::email(email).map(|_| Account::Absent).map_err(|_| No::UpstreamEmailForeign);
+            // A new account gets an address only if the operator could also have given it that address.
+            return identifiers::email(email).map(|_| Account::Absent).map_err(|_| No::UpstreamEmailMalformed);
         };
         if !has_proven(user, email) || !token.is_email_current {
             return Err(No::UpstreamEmailTaken);
@@ -149,7 +127,7 @@ impl Assertion {
     }
 }
 
-/// An identity whose account is known, and nothing of which is written yet.
+/// A verified identity with the account that it leads to. Nothing is written yet.
 #[derive(Debug)]
 pub struct Found<'f> {
     token: IdToken,
@@ -165,7 +143,7 @@ enum Account<'f> {
 }
 
 impl<'f> Found<'f> {
-    /// The account, if there is one already.
+    /// Returns the account, if it exists already.
     #[must_use]
     pub fn user(&self) -> Option<&'f Arc<User>> {
         match self.account {
@@ -174,26 +152,26 @@ impl<'f> Found<'f> {
         }
     }
 
-    /// When the issuer authenticated the person, if it says so.
+    /// Returns the time at which the identity provider authenticated the user, if it says so.
     #[must_use]
     pub fn auth_time(&self) -> Option<UnixTime> {
         self.token.auth_time
     }
 
-    /// True if the issuer says that it authenticated the person after it was asked.
+    /// Returns true if the identity provider says that it authenticated the user after this server sent the request.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
         let asked_at = self.asked_at.map(|at| UnixTime(at.0.saturating_sub_unsigned(LEEWAY_S)));
         self.token.auth_time.zip(asked_at).is_some_and(|(auth_time, asked_at)| auth_time >= asked_at)
     }
 
-    /// When the token is too old to be taken.
+    /// Returns the time from which the token is refused as expired.
     #[must_use]
     pub fn ends_at(&self) -> UnixTime {
         self.token.ends_at
     }
 
-    /// The link that must wait for the second factor of the account.
+    /// Returns the link to make after the second factor, if the account is found by its e-mail address and has one.
     #[must_use]
     pub fn pending(&self) -> Option<Link> {
         let Account::Unlinked(user) = self.account else { return None };
@@ -202,7 +180,8 @@ impl<'f> Found<'f> {
         Some(Link::new(name, user.key, self.token.email.clone()?))
     }
 
-    /// Links and makes what is not there yet, and gives the account. Who has a second factor must have proven it.
+    /// Writes the link and the account where they are missing, and returns the account. The caller must have checked
+    /// the second factor of an account that has one.
     pub fn enter(self, turn: &mut Turn<'_>) -> Arc<User> {
         let Self { token, account, .. } = self;
         let user = match account {
@@ -216,7 +195,8 @@ impl<'f> Found<'f> {
             }
             Account::Absent => Arc::new(new_user(&token, turn)),
         };
-        // ◆ It comes before the account: of two who come with the same new identity, the second finds it linked.
+        // ◆ Write the identity before the account. Of two requests with the same new identity, the second then finds it
+        // linked.
         let name = IdentityName { issuer: token.issuer.clone(), subject: token.subject };
         turn.write(Write::PutIdentity(Identity { name, user: user.key, linked_at: turn.now }));
         if matches!(account, Account::Absent) {
@@ -228,14 +208,15 @@ impl<'f> Found<'f> {
     }
 }
 
-/// Random bytes of a `sub` of an account that another issuer makes.
+/// Random bytes in the `sub` of an account that a sign-in at an identity provider makes.
 const SUB_BYTES: usize = 15;
 
 fn new_user(token: &IdToken, turn: &mut Turn<'_>) -> User {
     let key = UserKey(turn.entropy.next_id());
     let sub = BASE32_NOPAD.encode(&turn.entropy.bytes::<SUB_BYTES>()).to_lowercase();
     let name = token.name.clone().or_else(|| token.email.clone()).unwrap_or_default();
-    // An address that may be another's by now is nobody's name to sign in with: its owner must be able to have it.
+    // An address that may belong to somebody else by now does not become a name for signing in: its present owner must
+    // be able to use it.
     let (email, email_hint) =
         if token.is_email_current { (token.email.clone(), None) } else { (None, token.email.clone()) };
     User { email, email_hint, email_verified: token.is_email_current, ..User::new(key, sub, name, turn.now) }

@@ -1,10 +1,10 @@
-//! Tests: what a surface does with tokens of another that the operator lets it read, at all three addresses that take tokens.
+//! Tests of tokens that belong to another surface and that the operator lets this surface read, at introspection,
+//! revocation and userinfo.
 
 use super::*;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::TokenKind;
 use crate::crypto::keys::{Alphabet, Minted, Spelling};
-use crate::line::ReplyKind;
 use crate::line::{Changes, Write};
 use crate::model::{Grant, GrantType, Personal, Refresh};
 use crate::model::{GrantId, PersonalId};
@@ -21,7 +21,7 @@ fn form(prefix: &str, alphabet: Alphabet) -> Spelling {
     Spelling { prefix: prefix.into(), alphabet }
 }
 
-/// The other surface. Its scopes are not those of the standard one.
+/// The policy of the other surface, Kite. Its scopes differ from those of the standard surface.
 fn kite() -> Policy {
     let mut kite = Policy { dialect: "kite".into(), ..Policy::standard("https://auth.example") };
     kite.access.spelling = form("kt_", Alphabet::Hex);
@@ -36,7 +36,7 @@ fn kite() -> Policy {
     kite
 }
 
-/// An API of the standard surface that asks about tokens of Kite, which hang on a client of Kite's.
+/// A world in which an API of the standard surface introspects tokens of Kite. The tokens belong to a client of Kite.
 fn world() -> World {
     let mut world = World::new();
     world.policy.also_reads.push(AlsoRead::of(&kite()));
@@ -57,7 +57,7 @@ fn hold_access(world: &mut World, spelling: &Spelling, scope: Scope) {
 fn hold_personal(world: &mut World, spelling: &Spelling) {
     let minted = mint(world, TokenKind::Personal, spelling);
     world.send(Param::Token, minted.text.reveal());
-    world.facts.personal = Some(Held {
+    world.facts.personal = Some(WithOwners {
         row: Personal {
             id: PersonalId(minted.id),
             digest: minted.digest,
@@ -240,7 +240,7 @@ fn a_refresh_token_of_the_other_surface_is_not_read() {
         world.send(Param::Token, minted.text.reveal());
         let refresh =
             Refresh { current: minted.digest, previous: None, answer: None, idle_until: UnixTime(2000), generation: 0 };
-        world.facts.grant = Some(Held {
+        world.facts.grant = Some(WithOwners {
             row: Grant {
                 id: GrantId(minted.id),
                 authorization: sample::authorization(),
@@ -268,7 +268,7 @@ fn what_is_read_here_is_ended_at_home_alone() {
     hold_access(&mut access, &kite().access.spelling, Scope::default());
     let mut personal = world();
     hold_personal(&mut personal, &kite().personal.spelling);
-    // In the reader's own forms, so that the form is not what it is refused for.
+    // The tokens are spelled as those of the reading surface, so that the spelling is not the reason for the refusal.
     let mut alike = world();
     let own = alike.policy.access.spelling.clone();
     hold_access(&mut alike, &own, Scope::default());

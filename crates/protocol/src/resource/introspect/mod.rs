@@ -1,19 +1,19 @@
-//! Token introspection, RFC 7662: an API asks what a token is worth.
+//! Token introspection, RFC 7662: a protected resource asks whether a token is valid, and what it allows.
 
 use serde_json::Value;
 
 use crate::client::authenticate::Credentials;
 use crate::crypto::keys::{Keys, Presented};
-use crate::line::{Call, Reply, ReplyKind};
+use crate::line::{Call, Reply};
 use crate::line::{Facts, RefreshMatch, Turn, Wants};
 use crate::liveness::DependsOn;
-use crate::model::{Client, ClientKey, ClientKind, Held, Permission};
+use crate::model::{Client, ClientKey, ClientKind, Permission, WithOwners};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::resource::any_token::AnyToken;
 use crate::resource::userinfo::{self, Reach};
 use crate::time::UnixTime;
-use crate::wire::{Field, Fields, Param, Params};
+use crate::wire::{Field, Fields, Param, Params, ReplyKind};
 
 /// A request to introspect a token.
 #[derive(Debug)]
@@ -23,10 +23,10 @@ pub struct IntrospectRequest {
 }
 
 impl IntrospectRequest {
-    /// Reads an introspection request.
+    /// Parses an introspection request.
     ///
     /// # Errors
-    /// A missing `token`, or missing credentials where they are needed.
+    /// The parameter `token` is missing, or the surface requires client credentials and there are none.
     pub fn parse(mut params: Params, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
         // RFC 7662 §2.1: "To prevent token scanning attacks, the endpoint MUST also require some form of authorization".
         let credentials = if policy.is_introspection_open { None } else { Some(Credentials::parse(&mut params)?) };
@@ -89,11 +89,12 @@ fn access(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &T
 }
 
 fn refresh(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: &Turn<'_>) -> Option<Fields> {
-    // The token before the current one was exchanged: it is good for the answer that was lost, and for nothing else.
+    // A refresh token that was already rotated is not active. It can only be used once more to repeat an answer that
+    // was lost.
     let (held, RefreshMatch::Current) = facts.grant(presented)? else { return None };
     let current = held.row.refresh.as_ref()?;
     held.check(&turn.policy.dialect).ok()?;
-    // Nobody but the client itself has business with its refresh tokens.
+    // Only the client that a refresh token was issued to may introspect it.
     if turn.now.is_past(current.idle_until) || caller.is_none_or(|caller| caller.key != held.row.authorization.client) {
         return None;
     }
@@ -114,7 +115,9 @@ fn personal(presented: Presented, caller: Option<&Client>, facts: &Facts, turn: 
     Some(members(held, "personal_access_token", &reach, row.created_at, row.expires_at, turn))
 }
 
-/// Where anybody may ask, a token for certain resources is described to nobody: the caller does not say which it answers for.
+/// Returns true if the caller may learn about a token. `issued_to` is the client of the token, `None` for a personal
+/// access token. On a surface where anyone may introspect (`caller` is `None`), a token for certain resources is
+/// described to nobody, because the server cannot know which resource the caller is.
 fn may_learn(caller: Option<&Client>, issued_to: Option<ClientKey>, audience: &[String]) -> bool {
     caller.map_or(audience.is_empty(), |caller| caller.may_learn_of(issued_to, audience))
 }
@@ -128,7 +131,7 @@ fn aud(audience: &[String]) -> Option<Value> {
 }
 
 fn members<T: DependsOn>(
-    held: &Held<T>,
+    held: &WithOwners<T>,
     kind: &str,
     reach: &Reach<'_>,
     issued_at: UnixTime,
@@ -172,7 +175,7 @@ mod tests {
     use expect_test::{Expect, expect};
     use std::sync::Arc;
 
-    /// An API that asks about a live access token.
+    /// A world in which a protected resource introspects a valid access token.
     fn world() -> World {
         let mut world = World::new();
         let minted = world.mint(TokenKind::Access);

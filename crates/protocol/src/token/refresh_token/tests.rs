@@ -1,4 +1,4 @@
-//! Rotation, the grace period, replays, and tokens that are newer than their row.
+//! Tests of rotation, the grace period, replays, and tokens that are newer than their row.
 
 use super::*;
 use crate::crypto::entropy::Entropy;
@@ -9,11 +9,11 @@ use crate::sample::{self, World};
 use crate::wire::Field;
 use expect_test::expect;
 
-/// A client, a user and a grant whose current refresh token is presented.
+/// A world with a client, a user, and a grant whose current refresh token is presented.
 fn world() -> World {
     let mut world = World::new();
     let minted = world.mint(TokenKind::Refresh);
-    world.facts.grant = Some(Held {
+    world.facts.grant = Some(WithOwners {
         row: Grant {
             id: GrantId(minted.id),
             authorization: Authorization {
@@ -44,7 +44,7 @@ fn text(reply: &Reply, field: Field) -> String {
     reply.fields.value(field).unwrap().as_str().unwrap().to_owned()
 }
 
-/// Carries the rotation that a turn decided over into the facts of the next.
+/// Applies the rotation that a turn decided to the facts of the next turn.
 fn commit(world: &mut World, changes: &Changes) {
     let to = changes.writes.iter().find_map(|change| match change {
         Write::RotateRefresh { to, .. } => Some(to.clone()),
@@ -79,7 +79,7 @@ fn a_rotated_token_keeps_the_form_of_the_one_that_was_sent() {
     let (reply, changes) = world.token_with_changes();
     assert_eq!(forms(&reply.unwrap()), [true, true]);
     commit(&mut world, &changes);
-    // Also when the same answer is given again, and when only its successor is.
+    // Tokens are also spelled so if the same answer is repeated, or only its successor.
     assert_eq!(forms(&world.token().unwrap()), [true, true]);
     world.now = UnixTime(5000);
     assert_eq!(forms(&world.token().unwrap()), [true, true]);
@@ -91,7 +91,7 @@ fn a_retry_after_a_lost_answer_gets_the_same_answer() {
     let (first, changes) = world.token_with_changes();
     commit(&mut world, &changes);
     let (second, changes) = world.token_with_changes();
-    // Told only once a failover could not take it back.
+    // The repeated answer waits until the first commit is durable on the standby.
     assert_eq!((first.unwrap(), changes), (second.unwrap(), Changes::from(Write::AwaitDurability)));
 }
 
@@ -211,7 +211,7 @@ fn an_answer_that_an_older_program_kept_can_be_repeated_while_its_access_token_l
     assert_eq!(world.token().unwrap_err().no, No::RefreshReplayed);
 }
 
-/// A store is set back by a restore, or by a failover to a standby that lagged.
+/// A restore, or a failover to a standby that lagged, sets a store back.
 #[test]
 fn a_token_that_is_newer_than_its_row_is_refused_and_ends_nothing() {
     let mut world = world();
@@ -228,7 +228,7 @@ fn a_token_that_is_newer_than_its_row_is_refused_and_ends_nothing() {
             world.send(Param::RefreshToken, lost);
             let verdict = world.token_with_changes();
             if *generation >= current {
-                // The row goes on from the old token meanwhile; what the store lost is still no replay.
+                // The grant continues from the old token meanwhile. A token that the store has lost is still no replay.
                 assert_eq!(
                     (verdict.0.unwrap_err().no, verdict.1),
                     (No::RefreshAhead, Changes::default()),
@@ -284,7 +284,7 @@ fn two_holders_of_one_public_token_are_found_out_within_one_more_refresh_after_t
                 Err(refusal) => {
                     assert_eq!(refusal.no, No::RefreshReplayed, "{schedule}");
                     assert!(changes.writes.iter().any(|change| matches!(change, Write::RevokeGrant(_))));
-                    // Nobody is refused who is at most one token behind and within the minute.
+                    // A party is not refused if it is at most one token behind, within the minute.
                     assert!(rotated_at.seconds_until(world.now) >= 60 || generation > 2, "{schedule}");
                     found_out += 1;
                     break;

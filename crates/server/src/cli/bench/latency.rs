@@ -1,13 +1,13 @@
-//! How long many requests took, in a table of fixed size: each class is at most 1/32 wider than the one before.
+//! Latencies of many requests, in a histogram of fixed size. The width of a class is at most 1/32 of its time.
 
 use std::time::Duration;
 
-/// Classes within each power of two.
+/// Number of classes within each power of two.
 const STEPS: u64 = 32;
-/// Powers of two that are told apart, in µs: up to half an hour.
+/// Number of powers of two that the histogram covers. Longer times count in the last class.
 const POWERS: u64 = 32;
 
-/// How long requests took.
+/// A histogram of latencies.
 #[derive(Clone, Debug)]
 pub(super) struct Latencies {
     classes: Vec<u64>,
@@ -22,7 +22,7 @@ impl Default for Latencies {
 }
 
 impl Latencies {
-    /// Notes one more.
+    /// Adds the latency of one request.
     pub(super) fn note(&mut self, took: Duration) {
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.classes[class(took_us)] += 1;
@@ -30,7 +30,7 @@ impl Latencies {
         self.longest_us = self.longest_us.max(took_us);
     }
 
-    /// Adds those of another connection.
+    /// Adds the latencies of another connection.
     pub(super) fn add(&mut self, other: &Self) {
         for (own, more) in self.classes.iter_mut().zip(&other.classes) {
             *own += more;
@@ -39,12 +39,12 @@ impl Latencies {
         self.longest_us = self.longest_us.max(other.longest_us);
     }
 
-    /// How many there were.
+    /// Returns the number of requests.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// So many of a hundred took no longer than this, in ms; absent when there was none.
+    /// Returns a percentile in milliseconds, such as the 99th; `None` without requests.
     pub(super) fn percentile_ms(&self, percent: u64) -> Option<f64> {
         let rank = (self.count * percent).div_ceil(100).max(1);
         let mut seen = 0;
@@ -55,13 +55,13 @@ impl Latencies {
         Some(ms(upper_us(at).min(self.longest_us)))
     }
 
-    /// The longest, in ms; absent when there was none.
+    /// Returns the longest latency in milliseconds; `None` without requests.
     pub(super) fn longest_ms(&self) -> Option<f64> {
         (self.count > 0).then(|| ms(self.longest_us))
     }
 }
 
-/// In ms, to a µs.
+/// Converts microseconds to milliseconds.
 fn ms(us: u64) -> f64 {
     Duration::from_micros(us).as_secs_f64() * 1e3
 }
@@ -70,14 +70,14 @@ fn class(us: u64) -> usize {
     if us < STEPS {
         return us as usize;
     }
-    // The power of two, and the five bits below the highest one.
+    // The class is made of the power of two and of the five bits below the highest one.
     let power = u64::from(us.ilog2());
     let step = (us >> (power - 5)) & (STEPS - 1);
     let class = (power - 4) * STEPS + step;
     class.min(STEPS * POWERS - 1) as usize
 }
 
-/// The greatest time of a class.
+/// Returns the longest time of a class, in microseconds.
 fn upper_us(class: usize) -> u64 {
     let class = class as u64;
     if class < STEPS {

@@ -1,4 +1,4 @@
-//! The load: connections that ask the same again and again, and what came of it.
+//! The load: connections that send the same request again and again, and the outcome.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,40 +10,40 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use super::latency::Latencies;
-use crate::fetch::plain;
+use crate::outside::fetch::plain;
 
-/// How long after a failure a connection waits, so that a server that is gone is not asked a million times.
+/// Pause of a connection after a failure, so that an unreachable server is not asked a million times.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How much of an answer that is an error is told.
+/// Number of characters of an error response that are reported.
 const TOLD_CHARACTERS_MAX: usize = 300;
 
-/// What is asked.
+/// The request of a load test.
 #[derive(Debug)]
 pub(super) struct Question {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: String,
-    /// In an answer of 200, these words say that it is a no all the same.
+    /// A text that marks a response with status 200 as a failure.
     pub(super) no: Option<&'static str>,
 }
 
-/// How often, and for how long.
+/// Number of connections, length and rate of a load test.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     pub(super) connections: usize,
     pub(super) time: Duration,
-    /// Requests a second, of all connections; absent is as many as there can be.
+    /// Requests per second over all connections; `None` for as many as possible.
     pub(super) rate: Option<u32>,
 }
 
-/// What came of it.
+/// The outcome of a load test.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) latencies: Latencies,
     pub(super) errors: u64,
     pub(super) first_error: Option<String>,
-    /// From the first request to the last answer.
+    /// Time from the first request to the last response.
     pub(super) took: Duration,
 }
 
@@ -68,15 +68,15 @@ impl Outcome {
     }
 }
 
-/// Asks on all connections, until the time is over. Each connection has a client of its own, so that there are as many as
-/// were wanted.
+/// Sends requests on all connections until the time is over. Each connection has an HTTP client of its own, because
+/// clients share connections.
 pub(super) async fn run(clients: Vec<Client>, question: Arc<Question>, pace: Pace) -> Outcome {
     let ready = Arc::new(Barrier::new(clients.len()));
     let mut connections = JoinSet::new();
     for (number, client) in clients.into_iter().enumerate() {
         let (ready, question) = (Arc::clone(&ready), Arc::clone(&question));
         connections.spawn(async move {
-            // The first answer stands for connecting, and is not measured; what is wrong with it comes up again.
+            // The first request opens the connection and is not measured. Its errors will occur again.
             let _ = ask(&client, &question).await;
             ready.wait().await;
             connection(&client, &question, pace, number).await
@@ -96,10 +96,11 @@ async fn connection(client: &Client, question: &Question, pace: Pace, number: us
     let begun = Instant::now();
     let mut outcome = Outcome::default();
     let every = pace.rate.map(|rate| Duration::from_secs_f64(pace.connections as f64 / f64::from(rate)));
-    // Connections take turns, and do not all ask at the same moment.
+    // Spread the requests of the connections over time.
     let offset = every.map_or(Duration::ZERO, |every| every.mul_f64(number as f64 / pace.connections as f64));
     for count in 0_u32.. {
-        // A request that begins late because the one before it was slow has waited since it was due.
+        // Measure a delayed request from the time at which it was due, because a slow request before it caused the
+        // delay.
         let due = every.map(|every| begun + offset + every * count);
         if let Some(due) = due {
             tokio::time::sleep_until(due.into()).await;
@@ -116,7 +117,7 @@ async fn connection(client: &Client, question: &Question, pace: Pace, number: us
     outcome
 }
 
-/// Asks once; an error names what was wrong.
+/// Sends one request, and checks the response.
 async fn ask(client: &Client, question: &Question) -> Result<(), String> {
     let (status, body) = exchange(client, question).await?;
     let text = || String::from_utf8_lossy(&body).chars().take(TOLD_CHARACTERS_MAX).collect::<String>();
@@ -128,7 +129,7 @@ async fn ask(client: &Client, question: &Question) -> Result<(), String> {
     }
 }
 
-/// Asks, and gives the whole answer.
+/// Sends one request, and returns the status and body of the response.
 pub(super) async fn exchange(client: &Client, question: &Question) -> Result<(StatusCode, Vec<u8>), String> {
     let request = client.request(question.method.clone(), question.url.clone());
     let request = request.headers(question.headers.clone()).body(question.body.clone());

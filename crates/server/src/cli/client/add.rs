@@ -1,4 +1,4 @@
-//! Registering an application, and changing what is said about it.
+//! `grantry client add` and `grantry client set`.
 
 use clap::Args;
 use protocol::client::registration::{self, Asked, Asker};
@@ -11,9 +11,9 @@ use protocol::resource_indicator;
 use protocol::secret::Secret;
 use serde_json::{Value, json};
 
-use super::super::answer::{Answer, Stop};
+use super::super::answer::{Answer, CommandError};
 use super::super::checked::checked_id;
-use super::super::desk::{Desk, Rules};
+use super::super::installation::{Installation, Rules};
 use super::super::{input, show, words};
 use super::options::{AddOptions, SetOptions};
 use super::{secret, with_owner};
@@ -36,23 +36,23 @@ pub(crate) struct Add {
     pub(crate) secret_stdin: bool,
 }
 
-/// A client that was just registered, and its secret where one was made.
+/// A new client, and its secret if one was generated.
 #[derive(Debug)]
 pub(crate) struct Added {
     pub(crate) client: Client,
     pub(crate) secret: Option<Secret>,
-    /// What the operator should know about what was imported.
+    /// Warnings about an imported identifier or secret.
     pub(crate) warnings: Vec<&'static str>,
 }
 
 impl Add {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
-        let added = self.add(desk).await?;
-        let mut document = with_owner(&added.client, desk).await?;
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
+        let added = self.add(installation).await?;
+        let mut document = with_owner(&added.client, installation).await?;
         let mut text = format!("Registered {}.\n\n{}", added.client.name, show::lines(&document));
         text.push_str(&given(&added.client));
         warn_of_localhost(&added.client, &mut document, &mut text);
-        for resource in added.client.audience.iter().filter(|own| !is_offered(own, &added.client, desk)) {
+        for resource in added.client.audience.iter().filter(|own| !is_offered(own, &added.client, installation)) {
             text.push_str(&format!(
                 "\nNo token can be asked for {resource} yet: add it to `resources` of [dialect.{}].\n",
                 added.client.dialect
@@ -67,36 +67,43 @@ impl Add {
     }
 
     /// Registers the client.
-    pub(crate) async fn add(self, desk: &Desk) -> Result<Added, Stop> {
+    pub(crate) async fn add(self, installation: &Installation) -> Result<Added, CommandError> {
         let Self { settings: AddOptions(proposal), dialect, owner, id, secret_stdin } = self;
-        let dialect = desk.dialect(dialect.as_deref())?;
-        let policy = desk.configuration.policy(&dialect.name).ok_or_else(|| Stop::no("the dialect has no policy"))?;
-        // The judge checks it again. Here it is told with its whole values, and before a secret is typed.
+        let dialect = installation.dialect(dialect.as_deref())?;
+        let policy = installation
+            .configuration
+            .policy(&dialect.name)
+            .ok_or_else(|| CommandError::no("the dialect has no policy"))?;
+        // The judge checks the proposal again. Here the errors show whole values, and come before a secret is typed.
         let asked = Asked { asker: Asker::Operator, policy };
         let client = registration::proposed(&proposal, asked).map_err(|faults| told(&faults, policy))?;
         id.as_deref().map(checked_id).transpose()?;
         if let Some(owner) = &owner {
-            desk.user(owner).await?;
+            installation.user(owner).await?;
         }
         let secret = if secret_stdin { Some(input::stdin("the client secret")?) } else { None };
         if secret.is_some() && client.kind == ClientKind::Public {
-            return Err(Stop::usage("a public client has no secret: leave out --secret-stdin or --kind public"));
+            return Err(CommandError::usage(
+                "a public client has no secret: leave out --secret-stdin or --kind public",
+            ));
         }
         if let Some(secret) = &secret {
             secret::check(secret)?;
         }
         let warnings = secret::warnings(id.as_deref(), secret.as_ref());
         let call = ClientCall { client_id: id.unwrap_or_default(), act: ClientAct::Add { proposal, owner, secret } };
-        let done = desk.ask(&call, Rules::of(policy)).await?;
+        let done = installation.ask(&call, Rules::of(policy)).await?;
         let ClientDone { client, secret } = done.map_err(|refusal| words::of(&refusal, &call.client_id))?;
         Ok(Added { client: (*client).clone(), secret, warnings })
     }
 }
 
-/// All that is wrong with what is said about a client, a line for each.
-fn told(faults: &[Fault], policy: &Policy) -> Stop {
+/// Returns all faults of a proposal, one on each line.
+fn told(faults: &[Fault], policy: &Policy) -> CommandError {
     let stops = faults.iter().map(|fault| words::of_fault(fault, policy));
-    stops.reduce(|one, other| one.and(&other)).unwrap_or_else(|| Stop::usage("the settings of the client are refused"))
+    stops
+        .reduce(|one, other| one.and(&other))
+        .unwrap_or_else(|| CommandError::usage("the settings of the client are refused"))
 }
 
 /// What a new client may do, in a sentence, and how that is changed.
@@ -152,21 +159,21 @@ struct Fixed {
 }
 
 impl Fixed {
-    fn check(&self, client_id: &str) -> Result<(), Stop> {
+    fn check(&self, client_id: &str) -> Result<(), CommandError> {
         if let Some(name) = &self.dialect {
-            return Err(Stop::usage(format!(
+            return Err(CommandError::usage(format!(
                 "the dialect of a client cannot be changed: its codes, tokens and consents belong to one dialect. Register \
                  another client with `grantry client add --dialect {name}`"
             )));
         }
         if let Some(id) = &self.id {
-            return Err(Stop::usage(format!(
+            return Err(CommandError::usage(format!(
                 "a client_id cannot be changed: tokens and resource servers know the client by it. Register another client \
                  with `grantry client add --id {id}`"
             )));
         }
         if self.secret_stdin {
-            return Err(Stop::usage(format!(
+            return Err(CommandError::usage(format!(
                 "a secret is not replaced at once: add it beside the present one with `grantry client rotate-secret \
                  {client_id} --secret-stdin`"
             )));
@@ -176,29 +183,31 @@ impl Fixed {
 }
 
 impl Set {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         self.fixed.check(&self.client)?;
         let Self { client: client_id, settings: SetOptions(proposal), owner, no_owner, checked, unchecked, .. } = self;
         let is_checked = (checked || unchecked).then_some(checked);
         let owner = match owner {
             Some(owner) => {
-                desk.user(&owner).await?;
+                installation.user(&owner).await?;
                 Ownership::Of(owner)
             }
             None if no_owner => Ownership::Operator,
             None => Ownership::Stays,
         };
-        let seen = desk.client(&client_id).await?;
-        let policy = desk
-            .configuration
-            .policy(&seen.dialect)
-            .ok_or_else(|| Stop::no(format!("the dialect `{}` of this client is not switched on", seen.dialect)))?;
+        let seen = installation.client(&client_id).await?;
+        let policy = installation.configuration.policy(&seen.dialect).ok_or_else(|| {
+            CommandError::no(format!("the dialect `{}` of this client is not switched on", seen.dialect))
+        })?;
         let asked = Asked { asker: Asker::Operator, policy };
         registration::changed(&seen, &proposal, asked).map_err(|faults| told(&faults, policy))?;
         let is_redirected = proposal.get(Setting::RedirectUris).is_some();
         let call = ClientCall { client_id, act: ClientAct::Change { proposal, owner, is_checked } };
-        let done = desk.ask(&call, Rules::of(policy)).await?.map_err(|refusal| words::of(&refusal, &call.client_id))?;
-        let mut document = with_owner(&done.client, desk).await?;
+        let done = installation
+            .ask(&call, Rules::of(policy))
+            .await?
+            .map_err(|refusal| words::of(&refusal, &call.client_id))?;
+        let mut document = with_owner(&done.client, installation).await?;
         let mut text = show::lines(&document);
         if is_redirected {
             warn_of_localhost(&done.client, &mut document, &mut text);
@@ -219,13 +228,13 @@ impl Set {
     }
 }
 
-/// Can tokens be asked for this resource?
-fn is_offered(resource: &str, client: &Client, desk: &Desk) -> bool {
-    let policy = desk.configuration.policy(&client.dialect);
+/// Returns true if clients can request tokens for this resource.
+fn is_offered(resource: &str, client: &Client, installation: &Installation) -> bool {
+    let policy = installation.configuration.policy(&client.dialect);
     policy.is_some_and(|policy| resource_indicator::is_among(&policy.resources, resource))
 }
 
-/// Tells about redirect URIs that work and for which there is a better choice.
+/// Warns about redirect URIs on `localhost`. They work, but a loopback address is the better choice.
 fn warn_of_localhost(client: &Client, document: &mut Value, text: &mut String) {
     let uris = client.redirect_uris.iter().filter(|uri| redirect::is_on_localhost(uri, client.kind));
     let warnings: Vec<String> = uris.map(|uri| format!("{uri}: {}", redirect::LOCALHOST_ADVICE)).collect();

@@ -7,15 +7,15 @@ use protocol::model::GrantType;
 
 use crate::config::{duration, suggestion};
 
-/// What `client add` is told about a client. A setting that is not named gets its default.
+/// The options of `client add`. A setting that is not named gets its default.
 #[derive(Debug, Default)]
 pub(crate) struct AddOptions(pub(crate) Proposal);
 
-/// What `client set` is told about a client. A setting that is not named stays.
+/// The options of `client set`. A setting that is not named stays.
 #[derive(Debug)]
 pub(crate) struct SetOptions(pub(crate) Proposal);
 
-/// The rows with an option of a command, and the help of that option.
+/// Returns the settings that are options of a command, with the help of the option.
 fn rows(help: fn(&CommandOption) -> Option<Help>) -> impl Iterator<Item = (&'static Row, CommandOption, Help)> {
     TABLE.iter().filter_map(move |row| {
         let option = row.option?;
@@ -48,7 +48,7 @@ fn among(words: &'static [(&'static str, &'static str)]) -> PossibleValuesParser
     PossibleValuesParser::new(words.iter().map(|(word, help)| PossibleValue::new(*word).help(*help)))
 }
 
-/// A grant type as an argument.
+/// Parses a grant type.
 fn grant_type(text: &str) -> Result<String, String> {
     GrantType::from_name(text).map(|grant| grant.as_str().to_owned()).ok_or_else(|| {
         let near = suggestion(text, GrantType::ALL.iter().map(|grant| grant.as_str()));
@@ -56,13 +56,13 @@ fn grant_type(text: &str) -> Result<String, String> {
     })
 }
 
-/// A lifetime as an argument.
+/// Parses a lifetime. Returns seconds.
 fn lifetime(text: &str) -> Result<u64, String> {
     let seconds = duration(text).filter(|seconds| *seconds > 0);
     seconds.ok_or_else(|| "a duration such as 90s, 10m, 2h or 30d".to_owned())
 }
 
-/// What was typed for an option.
+/// Returns the value of an option, if it was given.
 fn typed(row: &Row, flag: &str, matches: &ArgMatches) -> Option<Given> {
     match row.form {
         Form::Text | Form::Word(_) => matches.get_one::<String>(flag).cloned().map(Given::Text),
@@ -88,7 +88,7 @@ impl Args for AddOptions {
     fn augment_args(command: Command) -> Command {
         rows(add_help).fold(command, |command, (row, option, help)| {
             let arg = arg(row, option, help).required(row.setting == Setting::Name);
-            // A new client has nothing that could be switched off.
+            // A flag of a new client can only be set.
             command.arg(if let Form::Flag = row.form { arg.action(ArgAction::SetTrue) } else { arg })
         })
     }

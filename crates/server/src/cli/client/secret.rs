@@ -1,5 +1,5 @@
-//! Secrets of clients: made here, or kept from elsewhere; two at the same time, so that one can be replaced without an
-//! outage.
+//! `grantry client rotate-secret`: generated and imported client secrets. A client can have two at the same time, so
+//! that one can be replaced without an outage.
 
 use clap::Args;
 use protocol::client::registration;
@@ -8,9 +8,9 @@ use protocol::refusal::No;
 use protocol::secret::Secret;
 use serde_json::{Value, json};
 
-use super::super::answer::{Answer, Stop};
+use super::super::answer::{Answer, CommandError};
 use super::super::confirm::{self, Sure};
-use super::super::desk::{Desk, Rules};
+use super::super::installation::{Installation, Rules};
 use super::super::{input, show, words};
 use super::with_owner;
 
@@ -30,27 +30,29 @@ pub(crate) struct Rotate {
 }
 
 impl Rotate {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         if self.retire_old {
             if self.sure.is_asked() {
-                ask(&self.client, desk).await?;
+                ask(&self.client, installation).await?;
             }
-            return retire(self.client, desk).await;
+            return retire(self.client, installation).await;
         }
-        // Somebody who mistyped the client should not have to type the secret first.
-        desk.client(&self.client).await?;
+        // Report a mistyped client before reading the secret.
+        installation.client(&self.client).await?;
         let given = if self.secret_stdin { Some(input::stdin("the client secret")?) } else { None };
         if let Some(secret) = &given {
             check(secret)?;
         }
         let warnings = warnings(None, given.as_ref());
         let call = ClientCall { client_id: self.client, act: ClientAct::AddSecret(given) };
-        let done = desk.ask(&call, Rules::of(&desk.house_policy())).await?;
+        let done = installation.ask(&call, Rules::of(&installation.house_policy())).await?;
         let ClientDone { client, secret: shown } = done.map_err(|refusal| match refusal.no {
-            No::SecretOfPublicClient => Stop::no(format!("`{}` is a public client: it has no secret", call.client_id)),
+            No::SecretOfPublicClient => {
+                CommandError::no(format!("`{}` is a public client: it has no secret", call.client_id))
+            }
             _ => words::of(&refusal, &call.client_id),
         })?;
-        let mut document = with_owner(&client, desk).await?;
+        let mut document = with_owner(&client, installation).await?;
         let mut text = show::lines(&document);
         warn(&warnings, &mut document, &mut text);
         if let Some(secret) = shown {
@@ -67,10 +69,10 @@ impl Rotate {
 }
 
 /// Asks before the older secret goes, and says when it was last used.
-async fn ask(client_id: &str, desk: &Desk) -> Result<(), Stop> {
-    let client = desk.client(client_id).await?;
+async fn ask(client_id: &str, installation: &Installation) -> Result<(), CommandError> {
+    let client = installation.client(client_id).await?;
     let Some(oldest) = client.secrets.first().filter(|_| client.secrets.len() > 1) else { return Ok(()) };
-    let uses = desk.store.secret_uses(client.key).await?;
+    let uses = installation.store.secret_uses(client.key).await?;
     let own = registration::secret_digest(oldest);
     let used =
         uses.iter().find(|(digest, _)| *digest == own).and_then(|(_, at)| show::time(*at).as_str().map(str::to_owned));
@@ -79,25 +81,26 @@ async fn ask(client_id: &str, desk: &Desk) -> Result<(), Stop> {
     confirm::ask(&format!("End the older secret (…{}) of {} ({client_id})? {used}", oldest.hint, client.name))
 }
 
-async fn retire(client_id: String, desk: &Desk) -> Result<Answer, Stop> {
+async fn retire(client_id: String, installation: &Installation) -> Result<Answer, CommandError> {
     let call = ClientCall { client_id, act: ClientAct::RetireOlderSecrets };
-    let done = desk.ask(&call, Rules::of(&desk.house_policy())).await?;
+    let done = installation.ask(&call, Rules::of(&installation.house_policy())).await?;
     let ClientDone { client, .. } = done.map_err(|refusal| match refusal.no {
-        No::SecretNoneOlder => Stop::no(format!("`{}` has no older secret to retire", call.client_id)),
+        No::SecretNoneOlder => CommandError::no(format!("`{}` has no older secret to retire", call.client_id)),
         _ => words::of(&refusal, &call.client_id),
     })?;
-    let document = with_owner(&client, desk).await?;
+    let document = with_owner(&client, installation).await?;
     let text = format!("The older secret is dead.\n\n{}", show::lines(&document));
     Ok(Answer::new(document, text))
 }
 
-/// Checks a secret from elsewhere before it is hashed, and tells its fault in full.
-pub(super) fn check(secret: &Secret) -> Result<(), Stop> {
+/// Checks an imported secret before it is hashed. The error shows the whole fault.
+pub(super) fn check(secret: &Secret) -> Result<(), CommandError> {
     let checked = registration::check_imported_secret(secret);
-    checked.map_err(|(no, value)| words::of_value(no, &value).unwrap_or_else(|| Stop::no(no.row().text)))
+    checked.map_err(|(no, value)| words::of_value(no, &value).unwrap_or_else(|| CommandError::no(no.row().text)))
 }
 
-/// What may surprise about an identifier and a secret from elsewhere. RFC 6749 §2.3.1 wants both form-encoded in the header.
+/// Returns warnings about an imported identifier or secret with characters that RFC 6749 §2.3.1 form-encodes in the
+/// header.
 pub(super) fn warnings(client_id: Option<&str>, secret: Option<&Secret>) -> Vec<&'static str> {
     let is_ambiguous = |text: &str| text.contains(['+', '%']);
     let mut warnings = Vec::new();
@@ -116,7 +119,7 @@ pub(super) fn warnings(client_id: Option<&str>, secret: Option<&Secret>) -> Vec<
     warnings
 }
 
-/// Adds warnings to an answer.
+/// Adds warnings to the output.
 pub(super) fn warn(warnings: &[&str], document: &mut Value, text: &mut String) {
     if warnings.is_empty() {
         return;

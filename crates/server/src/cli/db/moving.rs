@@ -1,4 +1,4 @@
-//! `grantry db migrate --from … --to …`: everything moves to another store.
+//! `grantry db migrate --from … --to …`: copies all rows to another store.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use serde_json::{Value, json};
 use store::moving::{self, Moved, Progress};
 use store::{Mode, Store};
 
-use crate::cli::answer::{Answer, Stop};
+use crate::cli::answer::{Answer, CommandError};
 use crate::cli::show;
 use crate::keys::SERVING;
 
-/// Between two lines of progress, where nobody watches them.
+/// Minimum time between two lines of progress that are not written to a terminal.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
-/// Moves everything. What is at the destination beyond the source goes, so the destination must be empty, or have got what
-/// it has from an earlier run.
-pub(super) async fn migrate(from: &str, to: &str, is_forced: bool) -> Result<Answer, Stop> {
+/// Copies all rows. Rows of the destination that the source does not have are removed. So the destination must be empty
+/// or come from an earlier run, unless `is_forced`.
+pub(super) async fn migrate(from: &str, to: &str, is_forced: bool) -> Result<Answer, CommandError> {
     if from == to {
-        return Err(Stop::usage("--from and --to name the same store"));
+        return Err(CommandError::usage("--from and --to name the same store"));
     }
     let source = open("--from", from, Mode::Existing).await?;
     let destination = open("--to", to, Mode::Create).await?;
@@ -37,43 +37,45 @@ pub(super) async fn migrate(from: &str, to: &str, is_forced: bool) -> Result<Ans
     Ok(Answer::new(json!({"rows": rows, "tables": documents(&moved)}), text))
 }
 
-async fn open(option: &str, url: &str, mode: Mode) -> Result<Arc<dyn Store>, Stop> {
-    store::open(url, mode).await.map_err(|error| Stop::no(format!("{option}: {error}")))
+async fn open(option: &str, url: &str, mode: Mode) -> Result<Arc<dyn Store>, CommandError> {
+    store::open(url, mode).await.map_err(|error| CommandError::no(format!("{option}: {error}")))
 }
 
-/// Copies everything and compares it, with progress on standard error.
-pub(super) async fn copy(source: &dyn Store, destination: &dyn Store) -> Result<Vec<Moved>, Stop> {
+/// Copies all rows and compares both stores. Shows progress on standard error.
+pub(super) async fn copy(source: &dyn Store, destination: &dyn Store) -> Result<Vec<Moved>, CommandError> {
     let mut told = Told::new();
     let moved = moving::move_all(source, destination, |progress| told.tell(progress)).await;
     told.end();
-    moved.map_err(|error| Stop::no(error.to_string()))
+    moved.map_err(|error| CommandError::no(error.to_string()))
 }
 
 fn documents(moved: &[Moved]) -> Vec<Value> {
     moved.iter().map(|own| json!({"table": own.table, "rows": own.rows, "sha256": own.digest})).collect()
 }
 
-/// Is the destination empty, or a part of the source?
-async fn may_be_filled(source: &dyn Store, destination: &dyn Store) -> Result<(), Stop> {
+/// Checks that the destination is empty, or holds a part of the source.
+async fn may_be_filled(source: &dyn Store, destination: &dyn Store) -> Result<(), CommandError> {
     let (there, here) = (source.seal_keys().await?, destination.seal_keys().await?);
     let greatest = destination.greatest_id().await?;
     if here.is_empty() && greatest == 0 {
         return Ok(());
     }
-    // The source may have rotated its keys since the last run, so one key that both know is enough.
+    // The source may have rotated its sealing keys since the last run, so one common key is enough.
     if !here.iter().any(|key| there.contains(key)) {
-        return Err(Stop::no(
+        return Err(CommandError::no(
             "--to: another installation is there, or this one as it was before all its sealing keys were rotated. Name an \
              empty database; or, if you are sure that what is there may go, say --overwrite",
         ));
     }
     if destination.was_leased(SERVING).await? || greatest > source.greatest_id().await? {
-        return Err(Stop::no("--to: a server has worked on it already. If what it did there may go, say --overwrite"));
+        return Err(CommandError::no(
+            "--to: a server has worked on it already. If what it did there may go, say --overwrite",
+        ));
     }
     Ok(())
 }
 
-/// Progress: one line that changes for a person, and a line now and then for a log.
+/// Progress on standard error: one changing line on a terminal, or a line every few seconds in a log.
 struct Told {
     is_watched: bool,
     last: Instant,
@@ -101,7 +103,7 @@ impl Told {
     }
 }
 
-/// Writes progress. Where it cannot be written, the move goes on.
+/// Writes progress. Errors are ignored, so that the copy continues.
 fn tell(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

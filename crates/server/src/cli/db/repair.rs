@@ -1,4 +1,4 @@
-//! `grantry db repair`: removes what was written while the clock was wrong.
+//! `grantry db repair`: removes or corrects rows that were written while the clock was wrong.
 
 use std::sync::Arc;
 
@@ -9,42 +9,43 @@ use protocol::time::UnixTime;
 use serde_json::{Map, Value, json};
 use store::moving::{Cell, Cells, Stretch, TABLES, Table};
 
-use crate::cli::answer::{Answer, Stop};
-use crate::cli::desk::{Desk, Rules, actor};
+use crate::cli::answer::{Answer, CommandError};
+use crate::cli::installation::{Installation, Rules, actor};
 use crate::cli::{show, words};
 use crate::plausible::BEHIND_MAX_MS;
 use crate::{id_time, keys};
 
-/// Tables whose rows are removed when their id is of a time that did not come yet.
+/// Tables whose rows are removed if their id is of a time in the future.
 const REMOVED: [&str; 6] = ["sessions", "codes", "grants", "access_tokens", "personal_tokens", "tickets"];
-/// Rows that are read at once.
+/// Number of rows that are read at once.
 const STRETCH_ROWS: usize = 1_000;
-/// A counter of failed attempts ends within this many seconds: a year is longer than any lockout.
+/// Maximum remaining window of a counter of failed attempts, in seconds. One year is longer than any lockout.
 const ATTEMPTS_MAX_S: u64 = 366 * 86_400;
-/// A grant ends within this many seconds, unless it never does: twenty years are longer than any lifetime in use.
+/// Maximum remaining lifetime of a grant, in seconds, unless it never expires. Twenty years are longer than any
+/// lifetime in use.
 const GRANT_MAX_S: u64 = 20 * 366 * 86_400;
-/// The columns of the table `grants` that are read here.
+/// Columns of the table `grants`.
 const IS_REVOKED: usize = 3;
 const EXPIRES_AT: usize = 6;
-/// The column of the table `attempts` that is read here.
+/// Column of the table `attempts`.
 const RESETS_AT: usize = 3;
 
-/// What is to be done, and where from a row is one of the future.
+/// A run of the repair.
 struct Repair<'a> {
-    desk: &'a Desk,
+    installation: &'a Installation,
     is_dry_run: bool,
     now: UnixTime,
-    /// The first id of the future: one day from now, because the clocks of nodes differ.
+    /// The lowest id that counts as of the future: one day from now, because the clocks of nodes differ.
     first_wrong: i64,
     found: Vec<(&'static str, &'static str, usize)>,
 }
 
-/// Finds rows of the future, and removes or corrects them unless `is_dry_run`.
-pub(super) async fn run(is_dry_run: bool, desk: &Desk) -> Result<Answer, Stop> {
-    desk.check_clock_alone()?;
-    let now = desk.now();
+/// Runs `grantry db repair`: finds rows of the future, and removes or corrects them unless `is_dry_run`.
+pub(super) async fn run(is_dry_run: bool, installation: &Installation) -> Result<Answer, CommandError> {
+    installation.check_clock_alone()?;
+    let now = installation.now();
     let first_wrong = id_time::first_at(now.0 * 1000 + BEHIND_MAX_MS);
-    let mut repair = Repair { desk, is_dry_run, now, first_wrong, found: Vec::new() };
+    let mut repair = Repair { installation, is_dry_run, now, first_wrong, found: Vec::new() };
     for name in REMOVED {
         repair.remove(name).await?;
     }
@@ -54,13 +55,13 @@ pub(super) async fn run(is_dry_run: bool, desk: &Desk) -> Result<Answer, Stop> {
     repair.correct_clients().await?;
     repair.rotate_keys().await?;
     if !is_dry_run && repair.found.iter().any(|(.., count)| *count > 0) {
-        desk.store.settle().await?;
+        installation.store.settle().await?;
     }
     Ok(repair.told())
 }
 
-fn table(name: &str) -> Result<&'static Table, Stop> {
-    TABLES.iter().find(|table| table.name == name).ok_or_else(|| Stop::no(format!("there is no table {name}")))
+fn table(name: &str) -> Result<&'static Table, CommandError> {
+    TABLES.iter().find(|table| table.name == name).ok_or_else(|| CommandError::no(format!("there is no table {name}")))
 }
 
 fn int(row: &[Cell], column: usize) -> i64 {
@@ -71,7 +72,7 @@ fn int(row: &[Cell], column: usize) -> i64 {
 }
 
 impl Repair<'_> {
-    /// Is an id, a key or a limit of revocation of a time that did not come yet? Those below zero ran over.
+    /// Returns true if an id, a key or a `revoked_below` value is of a time in the future. Negative values overflowed.
     fn is_wrong(&self, id: i64) -> bool {
         id < 0 || id >= self.first_wrong
     }
@@ -81,7 +82,7 @@ impl Repair<'_> {
     }
 
     /// Removes the rows of the future from a table.
-    async fn remove(&mut self, name: &'static str) -> Result<(), Stop> {
+    async fn remove(&mut self, name: &'static str) -> Result<(), CommandError> {
         let table = table(name)?;
         let (last_right, overrun) = ([Cell::Int(self.first_wrong - 1)], [Cell::Int(-1)]);
         let stretches =
@@ -90,7 +91,7 @@ impl Repair<'_> {
         for stretch in stretches {
             let rows = self.count(table, stretch).await?;
             if rows > 0 && !self.is_dry_run {
-                self.desk.store.replace_stretch(table, stretch, Vec::new()).await?;
+                self.installation.store.replace_stretch(table, stretch, Vec::new()).await?;
             }
             count += rows;
         }
@@ -98,11 +99,11 @@ impl Repair<'_> {
         Ok(())
     }
 
-    async fn count(&self, table: &'static Table, stretch: Stretch<'_>) -> Result<usize, Stop> {
+    async fn count(&self, table: &'static Table, stretch: Stretch<'_>) -> Result<usize, CommandError> {
         let (mut count, mut after) = (0, stretch.after.map(<[Cell]>::to_vec));
         loop {
             let rest = Stretch { after: after.as_deref(), until: stretch.until };
-            let rows = self.desk.store.read_stretch(table, rest, STRETCH_ROWS).await?;
+            let rows = self.installation.store.read_stretch(table, rest, STRETCH_ROWS).await?;
             count += rows.len();
             match rows.last() {
                 Some(last) if rows.len() == STRETCH_ROWS => after = Some(table.key_of(last)),
@@ -111,13 +112,13 @@ impl Repair<'_> {
         }
     }
 
-    /// Finds the keys of rows by reading a whole table.
-    async fn keys(&self, name: &str, is_wrong: impl Fn(&Cells) -> bool) -> Result<Vec<i64>, Stop> {
+    /// Returns the keys of the rows for which `is_wrong` returns true. Reads the whole table.
+    async fn keys(&self, name: &str, is_wrong: impl Fn(&Cells) -> bool) -> Result<Vec<i64>, CommandError> {
         let table = table(name)?;
         let (mut found, mut after) = (Vec::new(), None::<Cells>);
         loop {
             let rest = Stretch { after: after.as_deref(), until: None };
-            let rows = self.desk.store.read_stretch(table, rest, STRETCH_ROWS).await?;
+            let rows = self.installation.store.read_stretch(table, rest, STRETCH_ROWS).await?;
             found.extend(rows.iter().filter(|row| is_wrong(row)).map(|row| int(row, 0)));
             match rows.last() {
                 Some(last) if rows.len() == STRETCH_ROWS => after = Some(table.key_of(last)),
@@ -126,8 +127,9 @@ impl Repair<'_> {
         }
     }
 
-    /// Revokes older grants that were refreshed by the wrong clock: their refresh tokens would live for decades.
-    async fn end_grants(&mut self) -> Result<(), Stop> {
+    /// Revokes older grants that were refreshed while the clock was wrong. Their refresh tokens would be valid for
+    /// decades.
+    async fn end_grants(&mut self) -> Result<(), CommandError> {
         let end = self.now.plus(GRANT_MAX_S);
         let is_wrong = |row: &Cells| {
             let expires_at = UnixTime(int(row, EXPIRES_AT));
@@ -146,25 +148,25 @@ impl Repair<'_> {
         Ok(())
     }
 
-    /// Forgets failed attempts that would be counted until a time that did not come yet.
-    async fn forget_attempts(&mut self) -> Result<(), Stop> {
+    /// Removes counters of failed attempts whose window ends too far in the future.
+    async fn forget_attempts(&mut self) -> Result<(), CommandError> {
         let end = self.now.plus(ATTEMPTS_MAX_S);
         let found = self.keys("attempts", |row| UnixTime(int(row, RESETS_AT)) > end).await?;
         if !self.is_dry_run {
             for id in &found {
                 let (after, until) = ([Cell::Int(id - 1)], [Cell::Int(*id)]);
                 let stretch = Stretch { after: Some(&after), until: Some(&until) };
-                self.desk.store.replace_stretch(table("attempts")?, stretch, Vec::new()).await?;
+                self.installation.store.replace_stretch(table("attempts")?, stretch, Vec::new()).await?;
             }
         }
         self.note("counters of failed attempts", "removed", found.len());
         Ok(())
     }
 
-    /// Gives users of the future a key of now, and takes back limits of revocation. Whatever was issued until now stays or
-    /// becomes revoked, so nothing comes to life again.
-    async fn correct_users(&mut self) -> Result<(), Stop> {
-        let users = self.desk.users().await?;
+    /// Replaces keys and `revoked_below` values of users that are of the future. Everything issued until now is
+    /// revoked, so nothing becomes valid again.
+    async fn correct_users(&mut self) -> Result<(), CommandError> {
+        let users = self.installation.users().await?;
         let of_future = users.iter().filter(|user| self.is_wrong(user.key.0)).count();
         let revoked =
             users.iter().filter(|user| !self.is_wrong(user.key.0) && self.is_wrong(user.revoked_below)).count();
@@ -178,19 +180,19 @@ impl Repair<'_> {
         Ok(())
     }
 
-    async fn correct_user(&self, user: &Arc<User>) -> Result<(), Stop> {
+    async fn correct_user(&self, user: &Arc<User>) -> Result<(), CommandError> {
         self.ask(&CorrectUser {
             user: Arc::clone(user),
             is_key_wrong: self.is_wrong(user.key.0),
-            identities: self.desk.store.identities(user.key).await?,
-            owned: self.desk.clients(Some(user.key)).await?,
+            identities: self.installation.store.identities(user.key).await?,
+            owned: self.installation.clients(Some(user.key)).await?,
         })
         .await
     }
 
     /// As [`Repair::correct_users`], for clients.
-    async fn correct_clients(&mut self) -> Result<(), Stop> {
-        let clients: Vec<Arc<Client>> = self.desk.clients(None).await?;
+    async fn correct_clients(&mut self) -> Result<(), CommandError> {
+        let clients: Vec<Arc<Client>> = self.installation.clients(None).await?;
         let of_future = clients.iter().filter(|client| self.is_wrong(client.key.0)).count();
         let is_revoked = |client: &&Arc<Client>| !self.is_wrong(client.key.0) && self.is_wrong(client.revoked_below);
         let revoked = clients.iter().filter(is_revoked).count();
@@ -204,24 +206,24 @@ impl Repair<'_> {
         Ok(())
     }
 
-    async fn correct_client(&self, client: &Arc<Client>) -> Result<(), Stop> {
+    async fn correct_client(&self, client: &Arc<Client>) -> Result<(), CommandError> {
         let is_key_wrong = self.is_wrong(client.key.0);
         self.ask(&CorrectClient { client: Arc::clone(client), is_key_wrong }).await
     }
 
-    /// Asks a judge whatever the clock says: what is above the ids of now is what is to be repaired.
-    async fn ask<C: Call<Yes = ()>>(&self, call: &C) -> Result<(), Stop> {
-        let done = self.desk.ask(call, Rules::of(&self.desk.house_policy()).by_any_clock()).await?;
+    /// Asks a judge without checking the clock, because the rows of the future make that check fail.
+    async fn ask<C: Call<Yes = ()>>(&self, call: &C) -> Result<(), CommandError> {
+        let done = self.installation.ask(call, Rules::of(&self.installation.house_policy()).by_any_clock()).await?;
         done.map_err(|refusal| words::of(&refusal, ""))
     }
 
-    /// A sealing key of the future would not be rotated until that time.
-    async fn rotate_keys(&mut self) -> Result<(), Stop> {
-        let ring = self.desk.store.seal_keys().await?;
+    /// Rotates a current sealing key of the future, because the server would not rotate it before that time.
+    async fn rotate_keys(&mut self) -> Result<(), CommandError> {
+        let ring = self.installation.store.seal_keys().await?;
         let end = UnixTime(self.now.0.saturating_add(BEHIND_MAX_MS / 1000));
         let is_wrong = ring.last().is_some_and(|key| key.created_at > end);
         if is_wrong && !self.is_dry_run {
-            keys::rotate(&*self.desk.store, actor()).await.map_err(Stop::no)?;
+            keys::rotate(&*self.installation.store, actor()).await.map_err(CommandError::no)?;
         }
         self.note("sealing keys made by the wrong clock", "rotated", usize::from(is_wrong));
         Ok(())

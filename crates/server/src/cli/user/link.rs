@@ -1,4 +1,4 @@
-//! The accounts elsewhere that open an account here.
+//! `grantry user unlink`: links to accounts at upstream identity providers.
 
 use clap::Args;
 use protocol::model::Identity;
@@ -7,8 +7,8 @@ use protocol::refusal::No;
 use serde_json::{Value, json};
 
 use super::ask;
-use crate::cli::answer::{Answer, Stop};
-use crate::cli::desk::Desk;
+use crate::cli::answer::{Answer, CommandError};
+use crate::cli::installation::Installation;
 use crate::cli::{show, words};
 
 #[derive(Debug, Args)]
@@ -24,11 +24,11 @@ pub(crate) struct Unlink {
     subject: Option<String>,
 }
 
-/// A user, with the links.
-pub(super) async fn show(name: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let user = desk.user(name).await?;
+/// Runs `grantry user show`: a user with the links.
+pub(super) async fn show(name: &str, installation: &Installation) -> Result<Answer, CommandError> {
+    let user = installation.user(name).await?;
     let mut document = show::user(&user);
-    let links = desk.store.identities(user.key).await?;
+    let links = installation.store.identities(user.key).await?;
     document["linked"] = links.iter().map(one).collect();
     Ok(Answer::new(document.clone(), show::lines(&document)))
 }
@@ -39,11 +39,11 @@ fn one(identity: &Identity) -> Value {
 }
 
 impl Unlink {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
-        let links = desk.store.identities(desk.user(&self.user).await?.key).await?;
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
+        let links = installation.store.identities(installation.user(&self.user).await?.key).await?;
         let gone = self.choose(&links)?.clone();
         let left = links.len() - 1;
-        let done = ask(&self.user, UserAct::Unlink(gone.name.clone()), desk, None).await?;
+        let done = ask(&self.user, UserAct::Unlink(gone.name.clone()), installation, None).await?;
         let user = done.map_err(|refusal| match refusal.no {
             No::IdentityUnknown => self.absent(),
             _ => words::of(&refusal, &self.user),
@@ -67,12 +67,12 @@ impl Unlink {
         ))
     }
 
-    fn absent(&self) -> Stop {
-        Stop::no(format!("`{0}` has no such link: see `grantry user show {0}`", self.user))
+    fn absent(&self) -> CommandError {
+        CommandError::no(format!("`{0}` has no such link: see `grantry user show {0}`", self.user))
     }
 
-    /// The link that is meant.
-    fn choose<'l>(&self, links: &'l [Identity]) -> Result<&'l Identity, Stop> {
+    /// Returns the link that the options name.
+    fn choose<'l>(&self, links: &'l [Identity]) -> Result<&'l Identity, CommandError> {
         let is_meant = |own: &&Identity| {
             self.issuer.as_ref().is_none_or(|issuer| *issuer == own.name.issuer)
                 && self.subject.as_ref().is_none_or(|subject| *subject == own.name.subject)
@@ -81,7 +81,7 @@ impl Unlink {
         match meant[..] {
             [one] => Ok(one),
             [] => Err(self.absent()),
-            _ => Err(Stop::usage(format!(
+            _ => Err(CommandError::usage(format!(
                 "`{0}` has several such links: say which by --issuer and --subject, as in `grantry user show {0}`",
                 self.user
             ))),

@@ -1,4 +1,4 @@
-//! `grantry user totp`: the second factor.
+//! `grantry user totp`: enables and disables second factors, and renews recovery codes.
 
 use clap::{ArgGroup, Args};
 use protocol::operate::{Shown, UserAct};
@@ -7,8 +7,8 @@ use protocol::secret::Secret;
 use serde_json::json;
 
 use super::ask;
-use crate::cli::answer::{Answer, Stop};
-use crate::cli::desk::Desk;
+use crate::cli::answer::{Answer, CommandError};
+use crate::cli::installation::Installation;
 use crate::cli::{show, words};
 
 #[derive(Debug, Args)]
@@ -32,14 +32,14 @@ pub(crate) struct SecondFactor {
 }
 
 impl SecondFactor {
-    pub(super) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         if self.disable {
-            return self.disable(desk).await;
+            return self.disable(installation).await;
         }
         if self.renew_recovery {
-            return self.renew(desk).await;
+            return self.renew(installation).await;
         }
-        let enrolled = enrol(desk, &self.user, self.digits.map(u32::from)).await?;
+        let enrolled = enrol(installation, &self.user, self.digits.map(u32::from)).await?;
         let codes: Vec<&str> = enrolled.recovery.iter().map(Secret::reveal).collect();
         let document =
             json!({"secret": enrolled.base32.reveal(), "uri": enrolled.uri.reveal(), "recovery_codes": codes});
@@ -53,23 +53,27 @@ impl SecondFactor {
         Ok(Answer::new(document, text))
     }
 
-    async fn disable(self, desk: &Desk) -> Result<Answer, Stop> {
-        let done = ask(&self.user, UserAct::DisableTotp, desk, None).await?;
+    async fn disable(self, installation: &Installation) -> Result<Answer, CommandError> {
+        let done = ask(&self.user, UserAct::DisableTotp, installation, None).await?;
         let user = done.map_err(|refusal| match refusal.no {
-            No::TotpAbsent => Stop::no(format!("`{}` has no second factor", self.user)),
+            No::TotpAbsent => CommandError::no(format!("`{}` has no second factor", self.user)),
             _ => words::of(&refusal, &self.user),
         })?;
         let user = user.user;
         Ok(Answer::new(show::user(&user), format!("{} has no second factor any more.", show::name_of(&user))))
     }
 
-    async fn renew(self, desk: &Desk) -> Result<Answer, Stop> {
-        let done = ask(&self.user, UserAct::RenewRecovery, desk, None).await?;
+    async fn renew(self, installation: &Installation) -> Result<Answer, CommandError> {
+        let done = ask(&self.user, UserAct::RenewRecovery, installation, None).await?;
         let done = done.map_err(|refusal| match refusal.no {
-            No::TotpAbsent => Stop::no(format!("`{}` has no second factor: --enable switches it on", self.user)),
+            No::TotpAbsent => {
+                CommandError::no(format!("`{}` has no second factor: --enable switches it on", self.user))
+            }
             _ => words::of(&refusal, &self.user),
         })?;
-        let Shown::Recovery(codes) = done.shown else { return Err(Stop::no("there are no new recovery codes")) };
+        let Shown::Recovery(codes) = done.shown else {
+            return Err(CommandError::no("there are no new recovery codes"));
+        };
         let codes: Vec<&str> = codes.iter().map(Secret::reveal).collect();
         let text =
             format!("New recovery codes, shown here and never again; the old ones are dead:\n  {}", codes.join("\n  "));
@@ -77,7 +81,7 @@ impl SecondFactor {
     }
 }
 
-/// A second factor that was just switched on.
+/// A second factor that has just been enabled.
 #[derive(Debug)]
 pub(crate) struct Enrolled {
     pub(crate) base32: Secret,
@@ -85,16 +89,22 @@ pub(crate) struct Enrolled {
     pub(crate) recovery: Vec<Secret>,
 }
 
-/// Switches on a second factor, whose codes have so many digits: 6, 7 or 8.
-pub(crate) async fn enrol(desk: &Desk, name: &str, digits: Option<u32>) -> Result<Enrolled, Stop> {
-    let keys = desk.keys().await?;
-    let done = ask(name, UserAct::EnableTotp(digits), desk, Some(&keys)).await?;
+/// Enables a second factor. `digits` is 6, 7 or 8; `None` for the default.
+pub(crate) async fn enrol(
+    installation: &Installation,
+    name: &str,
+    digits: Option<u32>,
+) -> Result<Enrolled, CommandError> {
+    let keys = installation.keys().await?;
+    let done = ask(name, UserAct::EnableTotp(digits), installation, Some(&keys)).await?;
     let done = done.map_err(|refusal| match refusal.no {
-        No::TotpPresent => Stop::no(format!("`{name}` has a second factor already: --disable switches it off first")),
+        No::TotpPresent => {
+            CommandError::no(format!("`{name}` has a second factor already: --disable switches it off first"))
+        }
         _ => words::of(&refusal, name),
     })?;
     match done.shown {
         Shown::Enrolled { base32, uri, recovery } => Ok(Enrolled { base32, uri, recovery }),
-        Shown::Nothing | Shown::Recovery(_) => Err(Stop::no("there is no new second factor")),
+        Shown::Nothing | Shown::Recovery(_) => Err(CommandError::no("there is no new second factor")),
     }
 }

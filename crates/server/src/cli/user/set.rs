@@ -5,9 +5,9 @@ use clap::builder::BoolishValueParser;
 use protocol::operate::{UserAct, UserChange};
 
 use super::done;
-use crate::cli::answer::{Answer, Stop};
+use crate::cli::answer::{Answer, CommandError};
 use crate::cli::checked::{checked_email, checked_name, checked_username};
-use crate::cli::desk::Desk;
+use crate::cli::installation::Installation;
 use crate::cli::show;
 
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ pub(crate) struct Set {
 }
 
 impl Set {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<Answer, Stop> {
+    pub(crate) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         let absent = |is_wanted: bool| is_wanted.then(String::new);
         let change = UserChange {
             email: self.email.as_deref().map(checked_email).transpose()?.or(absent(self.no_email)),
@@ -51,12 +51,12 @@ impl Set {
             name: self.name.as_deref().map(checked_name).transpose()?,
         };
         if change == UserChange::default() {
-            return Err(Stop::usage(
+            return Err(CommandError::usage(
                 "say what to change: --email, --email-verified, --username or --name. `grantry user set-attribute` and \
                  `grantry user set-password` change the rest",
             ));
         }
-        let user = done(&self.user, UserAct::Set(change), desk).await?;
+        let user = done(&self.user, UserAct::Set(change), installation).await?;
         let document = show::user(&user);
         Ok(Answer::new(document.clone(), show::lines(&document)))
     }

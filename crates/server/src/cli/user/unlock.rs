@@ -1,17 +1,17 @@
-//! Ends what too many failed attempts began.
+//! `grantry user unlock`: ends lockouts of an account.
 
 use protocol::operate::UserAct;
 use serde_json::json;
 
 use super::done;
-use crate::cli::answer::{Answer, Stop};
-use crate::cli::desk::Desk;
+use crate::cli::answer::{Answer, CommandError};
+use crate::cli::installation::Installation;
 use crate::cli::show;
 
-/// Clears all counters of failed attempts that belong to the account. Those of network addresses stay: they belong to
-/// whoever made the attempts.
-pub(super) async fn unlock(name: &str, desk: &Desk) -> Result<Answer, Stop> {
-    let user = done(name, UserAct::Unlock, desk).await?;
+/// Clears all counters of failed attempts that belong to the account. Counters of network addresses belong to no
+/// account and stay.
+pub(super) async fn unlock(name: &str, installation: &Installation) -> Result<Answer, CommandError> {
+    let user = done(name, UserAct::Unlock, installation).await?;
     let mut text = format!("{} may try again at once, from every device and address.", show::name_of(&user));
     if user.is_disabled {
         text.push_str("\nThe account is disabled: `grantry user enable` lets its owner in again.");

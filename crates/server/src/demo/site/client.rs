@@ -1,4 +1,5 @@
-//! The OAuth client of the sample site, written to be read: RFC 6749 with PKCE (RFC 7636) and the issuer check of RFC 9207.
+//! The OAuth client of the sample site, as an example for developers: RFC 6749 with PKCE (RFC 7636) and the issuer
+//! check of RFC 9207.
 //!
 //! ```text
 //! begin ─→ the browser goes to the server and comes back with a code ─→ finish ─→ tokens ─→ profile, refresh, revoke
@@ -12,52 +13,53 @@ use serde_json::Value;
 use url::Url;
 
 use crate::entropy::Source;
-use crate::fetch::{FetchError, Fetched, Fetcher, basic};
+use crate::outside::fetch::{FetchError, Fetched, Fetcher, basic};
 
 /// A client of one authorization server.
 #[derive(Debug)]
 pub(super) struct OAuthClient {
-    /// The server's identifier; everything else about it comes from its metadata.
+    /// The issuer identifier of the server. Everything else about the server comes from its metadata.
     pub(super) issuer: String,
     pub(super) client_id: String,
     pub(super) client_secret: Secret,
     pub(super) redirect_uri: String,
     pub(super) scope: &'static str,
-    /// Where the token is to be good, RFC 8707: at an API, and at the server's own userinfo. Nobody else can use it.
+    /// The resources for which tokens are requested (RFC 8707): an API, and the server's userinfo endpoint. The tokens
+    /// are useless elsewhere.
     pub(super) resources: Vec<String>,
-    /// The way out. A real application uses whatever HTTP client it has.
+    /// The HTTP client. A real application uses any HTTP client.
     pub(super) fetcher: Arc<Fetcher>,
 }
 
-/// What must be remembered while the browser is away. It belongs to one browser.
+/// A pending authorization request, which the site keeps for one browser.
 #[derive(Debug)]
 pub(super) struct Pending {
     state: String,
     verifier: String,
 }
 
-/// What the server gave.
+/// The tokens of a user.
 #[derive(Clone, Debug)]
 pub(super) struct Tokens {
     pub(super) access: Secret,
     pub(super) refresh: Option<Secret>,
 }
 
-/// Why it did not work.
+/// The reason why a request failed.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// The person said no.
+    /// The user denied the access.
     Denied,
-    /// The answer is not one to this browser's request: somebody may be trying something.
+    /// The response does not belong to this browser's request. It may be an attack.
     Suspicious(&'static str),
-    /// The server said no, in these words.
+    /// The server refused the request, with this HTTP status and text.
     Refused(u16, String),
     /// The server cannot be reached.
     Unreachable(String),
 }
 
 impl OAuthClient {
-    /// Where to send the browser, and what to remember until it comes back.
+    /// Begins an authorization. Returns the URL for the browser, and the pending request to keep.
     pub(super) async fn begin(&self) -> Result<(String, Pending), Trouble> {
         let pending = Pending { state: random(), verifier: random() };
         let challenge = BASE64URL_NOPAD.encode(&Digest::of(pending.verifier.as_bytes()).0);
@@ -77,7 +79,8 @@ impl OAuthClient {
         Ok((url.into(), pending))
     }
 
-    /// The browser is back: checks that the answer belongs to the request, and turns the code into tokens.
+    /// Ends an authorization: checks that the response belongs to the request, and redeems the code. `query` is that of
+    /// the redirect URI.
     pub(super) async fn finish(&self, query: &str, pending: Pending) -> Result<Tokens, Trouble> {
         let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let value = |name: &str| pairs.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
@@ -106,26 +109,26 @@ impl OAuthClient {
         }
     }
 
-    /// New tokens for old. The refresh token rotates: the new one must be kept, and the old one forgotten.
+    /// Redeems the refresh token for new tokens. The refresh token rotates: keep the new one and forget the old one.
     pub(super) async fn refresh(&self, refresh: &Secret) -> Result<Tokens, Trouble> {
         let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh.reveal())];
         self.tokens(&fields, Some(refresh)).await
     }
 
-    /// Gives back what is no longer needed. Revoking the refresh token takes its access tokens along.
+    /// Revokes tokens that are no longer needed. Revoking the refresh token revokes its access tokens too.
     pub(super) async fn revoke(&self, tokens: &Tokens) -> Result<(), Trouble> {
         let token = tokens.refresh.as_ref().unwrap_or(&tokens.access);
         let endpoint = self.endpoint("revocation_endpoint").await?;
         self.post(&endpoint, &[("token", token.reveal())]).await.map(drop)
     }
 
-    /// Who the token speaks for.
+    /// Fetches the claims of the token's user from the userinfo endpoint.
     pub(super) async fn profile(&self, tokens: &Tokens) -> Result<Value, Trouble> {
         let endpoint = self.endpoint("userinfo_endpoint").await?;
         good(self.fetcher.get(&endpoint, Some(&format!("Bearer {}", tokens.access.reveal()))).await)
     }
 
-    /// What an API is told about a token that somebody sent to it, RFC 7662. The API is a client of its own.
+    /// Introspects a token, as an API does that received it, RFC 7662. The API has its own client credentials.
     pub(super) async fn introspect(&self, token: &Secret) -> Result<Value, Trouble> {
         let endpoint = self.endpoint("introspection_endpoint").await?;
         self.post(&endpoint, &[("token", token.reveal())]).await
@@ -139,7 +142,7 @@ impl OAuthClient {
         Ok(Tokens { access, refresh: text("refresh_token").or_else(|| before.cloned()) })
     }
 
-    /// An address of the server, from its metadata: RFC 8414.
+    /// Returns the URL of an endpoint from the server's metadata, RFC 8414.
     async fn endpoint(&self, name: &str) -> Result<String, Trouble> {
         let url = format!("{}/.well-known/oauth-authorization-server", self.issuer);
         let metadata = good(self.fetcher.get(&url, None).await)?;
@@ -151,14 +154,14 @@ impl OAuthClient {
         found.ok_or_else(|| Trouble::Unreachable(format!("the metadata has no {name}")))
     }
 
-    /// Posts a form as the client that this is.
+    /// Posts a form with client authentication.
     async fn post(&self, url: &str, fields: &[(&str, &str)]) -> Result<Value, Trouble> {
         let authorization = basic(&self.client_id, &self.client_secret);
         good(self.fetcher.post(url, fields, Some(authorization.reveal())).await)
     }
 }
 
-/// 256 random bits as text: for `state`, and as the verifier of RFC 7636 §4.1.
+/// Returns 256 random bits as text, for `state` and for the code verifier of RFC 7636 §4.1.
 pub(super) fn random() -> String {
     BASE64URL_NOPAD.encode(&Source::System.draw())
 }

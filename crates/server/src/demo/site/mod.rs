@@ -1,5 +1,5 @@
-//! The sample site: a small web application that acts for its users at the server. It shows what a client does, what it
-//! gets, and what happens when a person takes access back.
+//! The sample site: a small web application that is a client of the server. It shows what a client does, what it gets,
+//! and what happens when a user withdraws access.
 
 mod client;
 mod visitor;
@@ -21,31 +21,31 @@ use super::surfaces::Example;
 use crate::clock::Clock;
 use crate::config::Fetch;
 use crate::config::settings::Limits;
-use crate::fetch::Fetcher;
 use crate::http::accept::Site;
 use crate::http::answer::Form;
 use crate::http::{Request, RequestIds, Response, answer};
+use crate::outside::fetch::Fetcher;
 use client::{OAuthClient, Tokens, Trouble};
 use visitor::{COOKIE_NAME, Visitors};
 
 /// The scopes that the site asks for.
 const SCOPE: &str = "profile email links:read";
-/// The server's own style sheet, and what is different here.
+/// The server's style sheet, followed by that of the site.
 const STYLE: &str = concat!(include_str!("../../assets/style.css"), include_str!("site.css"));
 const FRAME: &str = include_str!("frame.html");
 const PAGE: &str = include_str!("page.html");
 const TELEPHONE: &str = include_str!("telephone.html");
 const SURFACES: &str = include_str!("surfaces.html");
 
-/// The site.
+/// The sample site.
 #[derive(Debug)]
 pub(super) struct SampleSite {
     base_url: String,
-    /// The site itself.
+    /// The OAuth client of the site.
     web: OAuthClient,
-    /// The API behind it, which has credentials of its own.
+    /// The OAuth client of the API behind the site, with its own credentials.
     api: OAuthClient,
-    /// What Bob's telephone knows.
+    /// The shared secret of Bob's second factor.
     seed: Vec<u8>,
     pages: Environment<'static>,
     /// The applications of other dialects.
@@ -57,7 +57,7 @@ pub(super) struct SampleSite {
 }
 
 impl SampleSite {
-    /// The site of a demo.
+    /// The sample site for this demo.
     pub(super) fn new(cast: &Cast, ports: &Ports) -> Result<Self, String> {
         let base_url = ports.site_url();
         let allow = vec![format!("localhost:{}", ports.public)];
@@ -98,7 +98,7 @@ impl SampleSite {
         }
     }
 
-    /// Sends the browser to the server.
+    /// Redirects the browser to the authorization endpoint.
     async fn connect(&self, visitor: &str) -> Response {
         match self.web.begin().await {
             Ok((url, pending)) => {
@@ -113,7 +113,7 @@ impl SampleSite {
         }
     }
 
-    /// The browser comes back from the server.
+    /// Handles the browser's return to the redirect URI.
     async fn callback(&self, visitor: &str, query: &str) -> Response {
         let Some(pending) = self.visitors.with(visitor, |own| own.pending.take()) else {
             return self.explain(visitor, &Trouble::Suspicious("this browser had not asked for anything"));
@@ -130,7 +130,7 @@ impl SampleSite {
         }
     }
 
-    /// Asks who the user is, and what an API would be told about the token.
+    /// Fetches the user's claims, and what introspection says about the access token.
     async fn fetch(&self, visitor: &str, tokens: &Tokens) -> Response {
         let facts = self.api.introspect(&tokens.access).await.ok();
         match self.web.profile(tokens).await {
@@ -199,7 +199,7 @@ impl SampleSite {
         self.home()
     }
 
-    /// Tells the person what went wrong.
+    /// Shows the user what went wrong.
     fn explain(&self, visitor: &str, trouble: &Trouble) -> Response {
         let (heading, text) = match trouble {
             Trouble::Denied => {
@@ -243,7 +243,7 @@ impl SampleSite {
         answer::html(StatusCode::OK, body, Form::Away)
     }
 
-    /// Bob's telephone, so that nobody needs one to look around.
+    /// The page with the current code of Bob's second factor, so that nobody needs an authenticator to try the demo.
     fn telephone(&self) -> Response {
         let now = u64::try_from(Clock::System.now().0).unwrap_or_default();
         let step = now / totp::STEP_S;
@@ -253,13 +253,13 @@ impl SampleSite {
         answer::html(StatusCode::OK, body, Form::Here)
     }
 
-    /// The other dialects, and how each is used.
+    /// The page about the other dialects.
     fn surfaces(&self) -> Response {
         let body = self.render("surfaces.html", context! { surfaces => Serde(&self.surfaces) });
         answer::html(StatusCode::OK, body, Form::Here)
     }
 
-    /// A browser came back to the application of another dialect.
+    /// Handles the browser's return to the application of another dialect.
     fn arrived(&self, name: &str, query: &str) -> Response {
         let Some(own) = self.surfaces.iter().find(|own| own.dialect == name) else { return self.home() };
         let received: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
@@ -274,7 +274,7 @@ impl SampleSite {
         rendered.unwrap_or_else(|error| format!("the page cannot be shown: {error}"))
     }
 
-    /// Did another site make the browser post?
+    /// Returns true if another site made the browser post the form.
     fn is_foreign(&self, request: &Request) -> bool {
         request.headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes() != self.base_url.as_bytes())
     }

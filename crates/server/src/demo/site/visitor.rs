@@ -1,4 +1,4 @@
-//! What the sample site knows of a browser. It lives in memory: a real site would keep tokens in its database.
+//! The state of the sample site for each browser. It is kept in memory; a real site would keep tokens in its database.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -9,38 +9,38 @@ use serde_json::Value;
 
 use super::client::{Pending, Tokens, random};
 
-/// So many browsers are remembered; the demo is for one.
+/// Maximum number of browsers. The demo is made for one.
 const VISITORS_MAX: usize = 100;
-/// So many steps are shown.
+/// Maximum number of shown steps.
 const STEPS_MAX: usize = 8;
-/// The cookie. Ports share cookies on one host, so its name must differ from the server's.
+/// Name of the cookie. It must differ from those of the server, because all ports of a host share cookies.
 pub(super) const COOKIE_NAME: &str = "sample-site";
 
-/// One browser.
+/// The state for one browser.
 #[derive(Debug, Default)]
 pub(super) struct Visitor {
-    /// A request that the browser is away for.
+    /// The pending authorization request, while the browser is at the server.
     pub(super) pending: Option<Pending>,
-    /// What the server gave.
+    /// The tokens, if the site is connected.
     pub(super) tokens: Option<Tokens>,
-    /// What userinfo said last.
+    /// The last response of the userinfo endpoint.
     pub(super) profile: Option<Value>,
-    /// What introspection said last.
+    /// The last response of the introspection endpoint.
     pub(super) facts: Option<Value>,
-    /// What went wrong last: a heading and a sentence.
+    /// The last problem: heading and text.
     pub(super) problem: Option<(String, String)>,
-    /// What happened, the latest first.
+    /// The steps so far, the latest first.
     pub(super) steps: Vec<String>,
 }
 
 impl Visitor {
-    /// Notes what happened.
+    /// Adds a step.
     pub(super) fn step(&mut self, text: impl Into<String>) {
         self.steps.insert(0, text.into());
         self.steps.truncate(STEPS_MAX);
     }
 
-    /// Forgets what the server gave.
+    /// Removes the tokens and what was fetched with them.
     pub(super) fn forget(&mut self) {
         self.tokens = None;
         self.profile = None;
@@ -48,12 +48,12 @@ impl Visitor {
     }
 }
 
-/// All browsers, by their cookie.
+/// The states of all browsers, by cookie.
 #[derive(Debug, Default)]
 pub(super) struct Visitors(Mutex<HashMap<String, Visitor>>);
 
 impl Visitors {
-    /// Does something with a browser's visitor; makes one where there is none.
+    /// Calls `act` with the state of a browser. Makes a new state if there is none.
     pub(super) fn with<T>(&self, cookie: &str, act: impl FnOnce(&mut Visitor) -> T) -> T {
         let mut all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if all.len() >= VISITORS_MAX && !all.contains_key(cookie) {
@@ -62,7 +62,7 @@ impl Visitors {
         act(all.entry(cookie.to_owned()).or_default())
     }
 
-    /// The browser's cookie, if it is one that was given out here.
+    /// Returns the cookie of the request, if the site set it.
     pub(super) fn known(&self, headers: &HeaderMap) -> Option<String> {
         let all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
@@ -70,7 +70,7 @@ impl Visitors {
         pairs.find(|(name, value)| *name == COOKIE_NAME && all.contains_key(*value)).map(|(_, value)| value.to_owned())
     }
 
-    /// A cookie for a browser that has none.
+    /// Makes a new cookie.
     pub(super) fn fresh(&self) -> String {
         let cookie = random();
         self.with(&cookie, |_| ());

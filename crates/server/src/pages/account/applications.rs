@@ -1,10 +1,12 @@
-//! The applications that have access to the account.
+//! The account page with the applications that have access to the account.
 
+use protocol::account::Act;
 use protocol::model::{Client, Consent};
 use protocol::refusal::Refusal;
 use protocol::time::UnixTime;
 use serde::Serialize;
 
+use super::form::{Form, text};
 use super::visitor::{Visitor, sample_after};
 use crate::fault::Fault;
 use crate::pages::paths;
@@ -14,7 +16,14 @@ use crate::render::page::Page;
 use crate::render::problem::Problem;
 use crate::render::words::{self, Moment};
 
-/// The page.
+/// The forms of the page.
+pub(super) const FORMS: &[Form] = &[Form {
+    word: "disconnect",
+    act: |page| Act::Disconnect(text(page, "client")),
+    notice: Some("The application was disconnected. It can no longer use your account."),
+}];
+
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct Applications {
     account: Frame,
@@ -34,14 +43,15 @@ pub(super) struct Line {
 }
 
 impl Applications {
-    /// The page with these applications.
+    /// The page with these applications, and the refusal of the last action if there was one.
     pub(crate) fn new(account: Frame, applications: Vec<Line>, refusal: Option<&Refusal>) -> Self {
         Self { account, applications, problem: refusal.map(Problem::new) }
     }
 }
 
 impl Line {
-    /// The line of a client, with what it may do in words, and since when if it was asked for.
+    /// The line of a client. `sentences` describe its scopes. `consent` is absent for a first-party application, which
+    /// needs none.
     pub(crate) fn new(client: &Client, sentences: Vec<String>, consent: Option<&Consent>, now: UnixTime) -> Self {
         let renewed = consent.filter(|consent| consent.renewed_at != consent.given_at);
         Self {
@@ -54,7 +64,7 @@ impl Line {
     }
 }
 
-/// Renders the page, with the refusal of the last act if there was one.
+/// Renders the page, with the refusal of the last action if there was one.
 pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let Visitor { app, user, refusal, .. } = visitor;
     let now = app.clock.now();
@@ -95,7 +105,7 @@ impl Page for Applications {
             ("account_applications", Self::new(Frame::sample(paths::ACCOUNT_APPLICATIONS), all, None)),
             (
                 "account_applications_none",
-                Self::new(sample_after(paths::ACCOUNT_APPLICATIONS, "disconnect"), vec![], None),
+                Self::new(sample_after(paths::ACCOUNT_APPLICATIONS, FORMS, "disconnect"), vec![], None),
             ),
         ]
     }

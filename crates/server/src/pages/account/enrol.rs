@@ -1,4 +1,5 @@
-//! Setting up a second factor: a key to scan or to type, and the first code as proof.
+//! The account page on which users set up a second factor: a shared secret to scan or to type, and the first code as
+//! proof.
 
 use protocol::refusal::{No, Refusal};
 use protocol::secret::Secret;
@@ -10,12 +11,12 @@ use crate::pages::signed_in::frame::Frame;
 use crate::render::page::Page;
 use crate::render::problem::Problem;
 
-/// Letters of the key that stand together.
+/// Number of letters in a group of the shown key.
 const GROUP: usize = 4;
-/// Light modules around a QR code that scanners need; ISO/IEC 18004.
+/// Width of the quiet zone around a QR code, in modules; ISO/IEC 18004.
 const QUIET: usize = 4;
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct Enrol {
     account: Frame,
@@ -28,14 +29,14 @@ pub(super) struct Enrol {
     problem: Option<Problem>,
 }
 
-/// A QR code as one path, in modules.
+/// A QR code as an SVG path. The unit is one module.
 #[derive(Serialize)]
 struct Qr {
     size: usize,
     path: String,
 }
 
-/// The key that is being set up, [`protocol::account::Done::Enrolling`].
+/// The shared secret that is being set up, from [`protocol::account::Done::Enrolling`].
 pub(super) struct Key<'a> {
     pub(crate) base32: &'a Secret,
     pub(crate) uri: &'a Secret,
@@ -44,7 +45,7 @@ pub(super) struct Key<'a> {
 }
 
 impl Enrol {
-    /// The page for a key, after what was wrong with the last answer.
+    /// The page for a shared secret, with the refusal of the last code if there was one.
     pub(crate) fn new(account: Frame, key: &Key<'_>, refusal: Option<&Refusal>) -> Self {
         let letters: Vec<char> = key.base32.reveal().chars().collect();
         Self {
@@ -60,7 +61,8 @@ impl Enrol {
 }
 
 impl Qr {
-    /// Names are cut to fit an authenticator's screen long before a QR code is full, so there is always room.
+    /// Makes the QR code of a text. A text that is too long gives an empty one; names are limited, so that does not
+    /// happen.
     fn new(text: &str) -> Self {
         let Ok(code) = QrCode::new(text) else { return Self { size: 2 * QUIET, path: String::new() } };
         let width = code.width();

@@ -1,7 +1,8 @@
-//! The account pages: which page a path leads to, and which act the word of a form stands for.
+//! The account pages: which page a path leads to, and which forms the pages have.
 
 mod applications;
 mod enrol;
+mod form;
 mod password;
 mod profile;
 mod recovery_codes;
@@ -12,11 +13,10 @@ mod visitor;
 use ::http::StatusCode;
 use protocol::account::{Account, Act, Done};
 use protocol::line::Turn;
-use protocol::model::IdentityName;
 use protocol::person::browser::FormSeal;
 use protocol::refusal::{No, Refusal};
-use protocol::secret::Secret;
 
+use self::form::Forms;
 use self::visitor::Visitor;
 use super::paths;
 use super::signed_in::area::{self, Area, Verdict};
@@ -29,7 +29,7 @@ use crate::http::answer::Form;
 use crate::http::{Response, answer as http_answer};
 use crate::render::page::{Row, row};
 
-/// The pages.
+/// The table of the account pages.
 pub(super) const TABLE: &[Row] = &[
     row::<profile::Profile>(include_str!("../../templates/account_profile.html")),
     row::<password::Password>(include_str!("../../templates/account_password.html")),
@@ -39,6 +39,9 @@ pub(super) const TABLE: &[Row] = &[
     row::<sessions::Sessions>(include_str!("../../templates/account_sessions.html")),
     row::<applications::Applications>(include_str!("../../templates/account_applications.html")),
 ];
+
+/// The forms of the pages.
+const FORMS: &Forms = &[profile::FORMS, password::FORMS, second_factor::FORMS, sessions::FORMS, applications::FORMS];
 
 /// Answers a request for a page of the account.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Result<Response, Fault> {
@@ -63,8 +66,8 @@ impl Area for AccountPage<'_> {
     }
 
     async fn act(&self, word: &str, seal: FormSeal) -> Verdict<Account> {
-        match act(self.page, word) {
-            Some(act) => account_turn(self.app, self.page, Some(seal), act).await,
+        match form::find(FORMS, word) {
+            Some(form) => account_turn(self.app, self.page, Some(seal), (form.act)(self.page)).await,
             None => Ok(Err(No::PageStale.into())),
         }
     }
@@ -81,8 +84,8 @@ impl Area for AccountPage<'_> {
         Ok(self.page.html(self.app, status, body))
     }
 
-    /// What is shown this once is shown at once. After everything else the browser is sent to a page, so that loading that
-    /// page anew does not do it again.
+    /// Secrets that are shown only once are in the response itself. After other actions the browser is redirected to
+    /// the page, so that reloading it does not repeat the action.
     fn done(&self, word: &str, account: &Account) -> Response {
         let Self { app, page } = self;
         let visitor = self.visitor(account, None);
@@ -115,31 +118,12 @@ impl Area for AccountPage<'_> {
 
 impl AccountPage<'_> {
     fn visitor<'v>(&'v self, seen: &'v Account, refusal: Option<&'v Refusal>) -> Visitor<'v> {
-        Visitor { app: self.app, page: self.page, user: &seen.user, session: seen.session, refusal }
+        Visitor { app: self.app, page: self.page, user: &seen.user, session: seen.session, forms: FORMS, refusal }
     }
 }
 
-/// What a form asks for.
-fn act(page: &PageRequest<'_>, word: &str) -> Option<Act> {
-    let text = |name: &str| page.field(name).unwrap_or_default().to_owned();
-    let secret = |name: &str| Secret::new(page.field(name).unwrap_or_default());
-    Some(match word {
-        "profile" => Act::Rename(text("name")),
-        "password" => Act::ChangePassword { current: secret("current_password"), new: secret("new_password") },
-        "first-password" => Act::ChangePassword { current: Secret::new(""), new: secret("new_password") },
-        "unlink" => Act::Unlink(IdentityName { issuer: text("issuer"), subject: text("subject") }),
-        "enrol-totp" => Act::EnrolTotp,
-        "confirm-totp" => Act::ConfirmTotp { sealed_seed: text("seed"), typed: secret("otp") },
-        "remove-totp" => Act::RemoveTotp { password: secret("password") },
-        "new-recovery-codes" => Act::RenewRecovery,
-        "end-session" => Act::EndSession(text("session")),
-        "end-other-sessions" => Act::EndOtherSessions,
-        "disconnect" => Act::Disconnect(text("client")),
-        _ => return None,
-    })
-}
-
-/// The page with the same key again after a wrong first code, so that users need not scan it twice.
+/// Renders the page with the same shared secret after a wrong first code, so that users need not scan it twice. `None`
+/// for other requests.
 fn enrol_again(visitor: &Visitor<'_>) -> Option<String> {
     let Visitor { app, page, user, refusal, .. } = visitor;
     let refusal = refusal.filter(|refusal| refusal.no == No::SecondFactorWrong)?;
@@ -151,5 +135,26 @@ fn enrol_again(visitor: &Visitor<'_>) -> Option<String> {
             Some(app.templates.render(&enrol::Enrol::new(visitor.frame(), &key, Some(refusal))))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::Brand;
+
+    /// A form whose word is unknown is answered as a page that was open for too long.
+    #[test]
+    fn every_button_of_an_account_page_has_its_form_and_every_form_its_button() {
+        let pages = crate::pages::templates(&Brand::default(), "");
+        let samples = TABLE.iter().flat_map(|row| (row.samples)().into_iter().map(|(_, filled)| (row.file, filled)));
+        let documents: Vec<String> = samples.map(|(file, filled)| pages.render_filled(file, &filled)).collect();
+        let buttons = documents.iter().flat_map(|html| html.split("name=\"action\" value=\"").skip(1));
+        let mut words: Vec<&str> = buttons.filter_map(|rest| rest.split('"').next()).collect();
+        words.sort_unstable();
+        words.dedup();
+        let mut known: Vec<&str> = FORMS.iter().copied().flatten().map(|form| form.word).collect();
+        known.sort_unstable();
+        assert_eq!(words, known);
     }
 }

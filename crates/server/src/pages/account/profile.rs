@@ -1,11 +1,13 @@
 //! The profile page: the user's name, and the account at a glance.
 
+use protocol::account::Act;
 use protocol::model::{Identity, IdentityName, User};
 use protocol::refusal::{No, Refusal};
 use protocol::time::UnixTime;
 use serde::Serialize;
 use url::Url;
 
+use super::form::{Form, text};
 use super::visitor::{Visitor, sample_after};
 use crate::app::App;
 use crate::fault::Fault;
@@ -15,7 +17,17 @@ use crate::render::page::Page;
 use crate::render::problem::Problem;
 use crate::render::words::Moment;
 
-/// The page.
+/// The forms of the page.
+pub(super) const FORMS: &[Form] = &[
+    Form { word: "profile", act: |page| Act::Rename(text(page, "name")), notice: Some("Your name was saved.") },
+    Form {
+        word: "unlink",
+        act: |page| Act::Unlink(IdentityName { issuer: text(page, "issuer"), subject: text(page, "subject") }),
+        notice: Some("The account elsewhere no longer opens this one. All your other sessions were ended."),
+    },
+];
+
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct Profile {
     account: Frame,
@@ -34,10 +46,10 @@ pub(super) struct Profile {
     problem: Option<Problem>,
 }
 
-/// An upstream account.
+/// A linked account at an upstream identity provider.
 #[derive(Serialize)]
 struct Link {
-    /// The name of the identity provider, as people know it.
+    /// The name of the identity provider that users know.
     place: String,
     since: Moment,
     issuer: String,
@@ -56,7 +68,7 @@ impl Link {
 }
 
 impl Profile {
-    /// The page of a user with so many sessions and connected applications.
+    /// The page of a user. `counts` are the numbers of sessions and of connected applications.
     fn new(account: Frame, user: &User, counts: (usize, usize), links: Vec<Link>, now: UnixTime) -> Self {
         Self {
             may_unlink: user.password.is_some() || links.len() > 1,
@@ -73,13 +85,13 @@ impl Profile {
         }
     }
 
-    /// The same page after a name that cannot be taken.
+    /// The same page after a refused change of the name.
     pub(crate) fn refused(self, name: String, refusal: &Refusal) -> Self {
         Self { name, problem: Some(Problem::new(refusal)), ..self }
     }
 }
 
-/// Renders the page, with the refusal of the last act if there was one.
+/// Renders the page, with the refusal of the last action if there was one.
 pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let Visitor { app, page, user, refusal, .. } = visitor;
     let now = app.clock.now();
@@ -131,7 +143,7 @@ impl Page for Profile {
         };
         vec![
             ("account_profile", page(Frame::sample(paths::ACCOUNT))),
-            ("account_profile_saved", page(sample_after(paths::ACCOUNT, "profile"))),
+            ("account_profile_saved", page(sample_after(paths::ACCOUNT, FORMS, "profile"))),
             ("account_profile_linked", linked(vec![link("Google"), link("id.example.com")])),
             ("account_profile_linked_only", Self { may_unlink: false, ..linked(vec![link("Google")]) }),
             ("account_profile_wrong", sparse.refused(String::new(), &No::NameMalformed.into())),

@@ -1,4 +1,4 @@
-//! Recovery codes, shown this once.
+//! The account page that shows new recovery codes, once.
 
 use protocol::secret::Secret;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use crate::pages::paths;
 use crate::pages::signed_in::frame::Frame;
 use crate::render::page::Page;
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct RecoveryCodes {
     account: Frame,

@@ -1,6 +1,6 @@
-//! The sessions of the user, and failed attempts to sign in.
+//! The account page with the user's sessions, and failed attempts to sign in.
 
-use protocol::account::session_reference;
+use protocol::account::{Act, session_reference};
 use protocol::model::{Event, EventKind, Session};
 use protocol::policy::PAGE_TTL_S;
 use protocol::refusal::Refusal;
@@ -8,6 +8,7 @@ use protocol::time::UnixTime;
 use serde::Serialize;
 use store::EventFilter;
 
+use super::form::{Form, text};
 use super::visitor::{Visitor, sample_after};
 use crate::fault::Fault;
 use crate::pages::paths;
@@ -16,7 +17,21 @@ use crate::render::page::Page;
 use crate::render::problem::Problem;
 use crate::render::words::{self, Moment};
 
-/// The page.
+/// The forms of the page.
+pub(super) const FORMS: &[Form] = &[
+    Form {
+        word: "end-session",
+        act: |page| Act::EndSession(text(page, "session")),
+        notice: Some("The session was ended."),
+    },
+    Form {
+        word: "end-other-sessions",
+        act: |_| Act::EndOtherSessions,
+        notice: Some("All your other sessions were ended."),
+    },
+];
+
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct Sessions {
     account: Frame,
@@ -39,18 +54,18 @@ pub(super) struct Line {
 
 /// How far back failed attempts are shown, in days.
 const ATTEMPTS_DAYS: u64 = 30;
-/// Maximum number of events that are read.
+/// Maximum number of audit events that are read.
 const EVENTS_MAX: usize = 2_000;
 /// Maximum number of networks that the page names.
 const PLACES_MAX: usize = 3;
 
-/// Attempts to sign in that failed.
+/// Failed attempts to sign in to the account.
 #[derive(Default, Serialize)]
 pub(super) struct Attempts {
     days: u64,
-    /// Wrong passwords.
+    /// Attempts with a wrong password.
     wrong: Option<Tried>,
-    /// The password was right, and the second factor was missing or wrong.
+    /// Attempts with the right password, whose second factor was missing or wrong.
     proven: Option<Tried>,
 }
 
@@ -60,7 +75,7 @@ struct Tried {
     count: String,
     is_one: bool,
     last: Moment,
-    /// From where, roughly, the last ones first.
+    /// The networks that the attempts came from, the latest first.
     places: Vec<String>,
 }
 
@@ -80,12 +95,12 @@ impl Tried {
 }
 
 impl Attempts {
-    /// What the events of an account tell, the latest first.
+    /// Reads the attempts from the audit events of the account, the latest first.
     fn of(events: &[Event], now: UnixTime) -> Self {
         let failed = |event: &&Event| event.kind == EventKind::SignInFailed;
         let is_code = |event: &&Event| event.detail == protocol::person::second_factor::WRONG_CODE;
         let wrong: Vec<&Event> = events.iter().filter(failed).filter(|event| !is_code(event)).collect();
-        // A sign-in with a second factor begins with the password. Only one that was not completed is of interest.
+        // A sign-in with a second factor begins with the password. Show only those that were not completed.
         let is_completed = |event: &Event| {
             events.iter().any(|other| {
                 other.kind == EventKind::SignedIn
@@ -100,7 +115,7 @@ impl Attempts {
     }
 }
 
-/// The network of an address: enough to recognise one's own provider.
+/// Returns the network of an address, by which users recognise their own provider.
 fn roughly(address: &str) -> String {
     match address.parse::<std::net::Ipv4Addr>() {
         Ok(address) => {
@@ -113,7 +128,7 @@ fn roughly(address: &str) -> String {
 }
 
 impl Sessions {
-    /// The page with these sessions.
+    /// The page with these sessions, and the refusal of the last action if there was one.
     pub(crate) fn new(account: Frame, mut sessions: Vec<Line>, attempts: Attempts, refusal: Option<&Refusal>) -> Self {
         // The current session comes first, because the user compares the others with it.
         sessions.sort_by_key(|session| !session.is_current);
@@ -122,7 +137,7 @@ impl Sessions {
 }
 
 impl Line {
-    /// The line of a session, with the reference by which it is ended.
+    /// The line of a session. `reference` names it in the form that ends it.
     pub(crate) fn new(session: &Session, reference: String, is_current: bool, now: UnixTime) -> Self {
         Self {
             browser: words::browser(&session.agent),
@@ -135,7 +150,7 @@ impl Line {
     }
 }
 
-/// Renders the page, with the refusal of the last act if there was one.
+/// Renders the page, with the refusal of the last action if there was one.
 pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let Visitor { app, user, session: own, refusal, .. } = visitor;
     let (keys, now, mut entropy) = (app.keys(), app.clock.now(), app.draw());
@@ -195,7 +210,7 @@ impl Page for Sessions {
         ];
         let attempts = Attempts::of(&tried, now);
         let one = vec![own()];
-        let ended = sample_after(paths::ACCOUNT_SESSIONS, "end-other-sessions");
+        let ended = sample_after(paths::ACCOUNT_SESSIONS, FORMS, "end-other-sessions");
         vec![
             ("account_sessions", Self::new(Frame::sample(paths::ACCOUNT_SESSIONS), all, attempts, None)),
             ("account_sessions_one", Self::new(ended, one, Attempts::default(), None)),

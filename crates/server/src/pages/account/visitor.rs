@@ -1,43 +1,35 @@
-//! The user who looks at a page of their account, and the notices that these pages show.
+//! The user who views an account page.
 
 use protocol::model::{Session, SessionId, User};
 use protocol::refusal::Refusal;
 
+use super::form::{self, Form, Forms};
 use crate::app::App;
 use crate::browser::PageRequest;
 use crate::fault::Fault;
-use crate::pages::signed_in::frame::{Frame, notice};
+use crate::pages::signed_in::frame::Frame;
 
-/// The notices of the account.
-pub(super) const NOTICES: [(&str, &str); 8] = [
-    ("profile", "Your name was saved."),
-    ("password", "Your password was changed. All your other sessions were ended."),
-    ("first-password", "Your password is set. All your other sessions were ended."),
-    ("unlink", "The account elsewhere no longer opens this one. All your other sessions were ended."),
-    ("remove-totp", "The second factor is off."),
-    ("end-session", "The session was ended."),
-    ("end-other-sessions", "All your other sessions were ended."),
-    ("disconnect", "The application was disconnected. It can no longer use your account."),
-];
-
-/// A user who is signed in, at a page of their account.
+/// A signed-in user who views an account page.
 pub(super) struct Visitor<'a> {
     pub(super) app: &'a App,
     pub(super) page: &'a PageRequest<'a>,
     pub(super) user: &'a User,
     pub(super) session: SessionId,
-    /// What was wrong with what they just did.
+    /// The forms of all account pages, one of which the user may have sent just before.
+    pub(super) forms: &'static Forms,
+    /// The refusal of the last action, if there was one.
     pub(super) refusal: Option<&'a Refusal>,
 }
 
 impl Visitor<'_> {
-    /// The frame of the page that they asked for.
+    /// Returns the frame of the requested page.
     pub(super) fn frame(&self) -> Frame {
         let done = self.refusal.is_none().then(|| self.page.query("done")).flatten();
-        Frame::new(self.app, self.page, self.user, self.page.path, notice(&NOTICES, done.as_deref()))
+        let notice = done.and_then(|word| form::find(self.forms, &word)?.notice);
+        Frame::new(self.app, self.page, self.user, self.page.path, notice)
     }
 
-    /// Their sessions that are alive.
+    /// Returns the user's live sessions.
     pub(super) async fn live_sessions(&self) -> Result<Vec<Session>, Fault> {
         let now = self.app.clock.now();
         let mut sessions = self.app.store.sessions(self.user.key).await?;
@@ -50,7 +42,7 @@ impl Visitor<'_> {
     }
 }
 
-/// The frame of a sample, after what this word stands for.
-pub(super) fn sample_after(path: &str, done: &str) -> Frame {
-    Frame::sample_with(path, notice(&NOTICES, Some(done)))
+/// Returns the frame of a sample after the form with this word was sent.
+pub(super) fn sample_after(path: &str, forms: &'static [Form], word: &str) -> Frame {
+    Frame::sample_with(path, form::find(&[forms], word).and_then(|form| form.notice))
 }

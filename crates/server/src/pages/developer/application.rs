@@ -1,7 +1,8 @@
 //! The page of a user's own application: its URLs, its secrets, and its registration.
 
 use protocol::client::registration::{SECRETS_LIVE_MAX, secret_digest};
-use protocol::developer::secret_reference;
+use protocol::client_setting::Row;
+use protocol::developer::{secret_reference, typed_value};
 use protocol::endpoint::Endpoint;
 use protocol::model::{Client, ClientKind, ClientSecret, Pkce};
 use protocol::redirect;
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use super::offer::api_name;
 use super::path::application_path;
+use super::setting_form::SettingForm;
 use super::visitor::{CONNECTED_MAX, NOTICES, Visitor, people, problem};
 use crate::fault::Fault;
 use crate::pages::paths;
@@ -21,7 +23,7 @@ use crate::render::page::Page;
 use crate::render::problem::Problem;
 use crate::render::words::Moment;
 
-/// The addresses that a developer copies, and what they are called.
+/// The endpoints whose URLs the page shows, with their labels.
 const ADDRESSES: [(Endpoint, &str); 6] = [
     (Endpoint::Authorize, "Authorize URL"),
     (Endpoint::Token, "Token URL"),
@@ -31,7 +33,7 @@ const ADDRESSES: [(Endpoint, &str); 6] = [
     (Endpoint::Metadata, "Metadata URL"),
 ];
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct OwnApplication {
     account: Frame,
@@ -42,13 +44,13 @@ pub(super) struct OwnApplication {
     path: String,
     is_public: bool,
     is_disabled: bool,
-    /// When the operator checked it; absent while the consent page warns about it.
+    /// When the operator checked the application; `None` if they did not.
     checked: Option<Moment>,
-    /// True if the consent page warns about it.
+    /// True if the consent page warns about the application.
     is_unchecked: bool,
-    /// True if a redirect URI is on `localhost`, for which there is a better choice.
+    /// True if a redirect URI is on `localhost`. The page then recommends a loopback address.
     is_on_localhost: bool,
-    /// Of which surface; absent when it is switched off.
+    /// The name of the application's surface; `None` if the surface is not served.
     api: Option<String>,
     since: Moment,
     connected: String,
@@ -57,24 +59,24 @@ pub(super) struct OwnApplication {
     secrets: Vec<SecretLine>,
     may_add_secret: bool,
     addresses: Vec<Address>,
-    form: Form,
-    /// A secret that is shown this once.
+    form: SettingForm,
+    /// A new secret, which is shown only once.
     shown: Option<String>,
     #[serde(skip)]
     problem: Option<Problem>,
 }
 
-/// A secret, without its text.
+/// A client secret, without its text.
 #[derive(Serialize)]
 struct SecretLine {
     hint: String,
     since: Moment,
-    /// When it was last used, to the hour; absent when no use was noted.
+    /// The time of the last use, to the hour; `None` if no use was recorded.
     used: Option<Moment>,
     reference: String,
 }
 
-/// An address to copy.
+/// The URL of an endpoint.
 #[derive(Serialize)]
 struct Address {
     id: &'static str,
@@ -82,18 +84,7 @@ struct Address {
     url: String,
 }
 
-/// What can be changed.
-#[derive(Serialize)]
-struct Form {
-    name: String,
-    redirect_uris: String,
-    homepage: String,
-    privacy_policy: String,
-    terms: String,
-    logo_uri: String,
-}
-
-/// Renders the page, with the refusal of the last act if there was one.
+/// Renders the page, with the refusal of the last action if there was one.
 pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<String, Fault> {
     let Visitor { app, typed, refusal, once, .. } = visitor;
     let now = app.clock.now();
@@ -101,17 +92,17 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
     let uses = app.store.secret_uses(client.key).await?;
     let connected = app.store.connected(client.key, now, CONNECTED_MAX).await?;
     let addresses = ADDRESSES.iter().filter_map(|(endpoint, label)| {
-        // Introspection is for clients that can prove who they are.
+        // Only confidential clients can use introspection.
         let is_of_use = *endpoint != Endpoint::Introspect || client.kind == ClientKind::Confidential;
         let url = dialect.filter(|_| is_of_use)?.url(*endpoint)?;
-        // An application that answers for no resource learns of its own tokens only.
+        // A client that is no resource can introspect only its own tokens.
         let is_own_only = *endpoint == Endpoint::Introspect && !client.may_learn_of(None, &[]);
         let label = if is_own_only { "Introspection URL (own tokens only)" } else { *label };
         Some(Address { id: endpoint.row().name, label, url })
     });
     let policy = dialect.map(|dialect| &app.surface(dialect).policy);
     let scope = policy.map_or_else(|| client.scope.clone(), |policy| policy.scope.of_client(client));
-    let text = |name, own: &str| typed.value(name).unwrap_or(own).to_owned();
+    let value = |row: &Row| typed.value(row.name).map_or_else(|| typed_value(row, client), ToOwned::to_owned);
     Ok(app.templates.render(&OwnApplication {
         account: visitor.frame(),
         name: client.name.clone(),
@@ -132,30 +123,10 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
         secrets: client.secrets.iter().map(|secret| SecretLine::new(secret, &uses, now)).collect(),
         may_add_secret: client.kind == ClientKind::Confidential && client.secrets.len() < SECRETS_LIVE_MAX,
         addresses: addresses.collect(),
-        form: Form {
-            name: text("name", &client.name),
-            redirect_uris: text("redirect_uris", &client.redirect_uris.join("\n")),
-            homepage: text("homepage", client.homepage.as_deref().unwrap_or_default()),
-            privacy_policy: text("privacy_policy", client.privacy_policy.as_deref().unwrap_or_default()),
-            terms: text("terms", client.terms.as_deref().unwrap_or_default()),
-            logo_uri: text("logo_uri", client.logo_uri.as_deref().unwrap_or_default()),
-        },
+        form: SettingForm::new(value),
         shown: once.as_ref().map(|secret| secret.reveal().to_owned()),
         problem: refusal.map(|refusal| problem(visitor, refusal, client.kind)),
     }))
-}
-
-impl Form {
-    fn sample(redirect_uris: &str) -> Self {
-        Self {
-            name: "Importer".to_owned(),
-            redirect_uris: redirect_uris.to_owned(),
-            homepage: String::new(),
-            privacy_policy: String::new(),
-            terms: String::new(),
-            logo_uri: String::new(),
-        }
-    }
 }
 
 impl SecretLine {
@@ -201,14 +172,14 @@ impl Page for OwnApplication {
             connected: people(0),
             scopes: vec![],
             addresses: vec![],
-            form: Form::sample("com.example.app:/cb"),
+            form: SettingForm::sample(&[("name", "Importer"), ("redirect_uris", "com.example.app:/cb")]),
             ..page(frame(), vec![])
         };
         let localhost = Self {
             is_public: true,
             is_on_localhost: true,
             may_add_secret: false,
-            form: Form::sample("http://localhost:3000/cb"),
+            form: SettingForm::sample(&[("name", "Importer"), ("redirect_uris", "http://localhost:3000/cb")]),
             ..page(after(0), vec![])
         };
         vec![
@@ -234,7 +205,7 @@ fn sample_moment(ago_s: i64) -> Moment {
     Moment::new(UnixTime(now.0 - ago_s), now)
 }
 
-/// A page with these secrets, for the samples.
+/// Returns a sample with these secrets.
 fn sample(account: Frame, secrets: Vec<SecretLine>) -> OwnApplication {
     let address = |id, label, path: &str| Address { id, label, url: format!("https://auth.example.com/oauth/{path}") };
     OwnApplication {
@@ -257,14 +228,14 @@ fn sample(account: Frame, secrets: Vec<SecretLine>) -> OwnApplication {
         may_add_secret: secrets.len() < SECRETS_LIVE_MAX,
         secrets,
         addresses: vec![address("authorize", "Authorize URL", "authorize"), address("token", "Token URL", "token")],
-        form: Form {
-            name: "Importer".to_owned(),
-            redirect_uris: "https://importer.example/cb\nhttps://beta.importer.example/cb".to_owned(),
-            homepage: "https://importer.example/".to_owned(),
-            privacy_policy: "https://importer.example/privacy".to_owned(),
-            terms: "https://importer.example/terms".to_owned(),
-            logo_uri: "https://importer.example/logo.png".to_owned(),
-        },
+        form: SettingForm::sample(&[
+            ("name", "Importer"),
+            ("redirect_uris", "https://importer.example/cb\nhttps://beta.importer.example/cb"),
+            ("homepage", "https://importer.example/"),
+            ("privacy_policy", "https://importer.example/privacy"),
+            ("terms", "https://importer.example/terms"),
+            ("logo_uri", "https://importer.example/logo.png"),
+        ]),
         shown: None,
         problem: None,
     }

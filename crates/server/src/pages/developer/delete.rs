@@ -1,4 +1,4 @@
-//! The page that asks before an application is deleted, and says what will happen.
+//! The page that asks for confirmation before an application is deleted.
 
 use protocol::model::Client;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::pages::paths;
 use crate::pages::signed_in::frame::Frame;
 use crate::render::page::Page;
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct Delete {
     account: Frame,
@@ -19,7 +19,7 @@ pub(super) struct Delete {
 }
 
 impl Delete {
-    /// The page about an application that so many people are connected with.
+    /// The page about an application. `connected` is the number of users who are connected with it.
     pub(super) fn new(account: Frame, client: &Client, connected: u32) -> Self {
         Self::of(account, &client.name, &client.client_id, connected)
     }

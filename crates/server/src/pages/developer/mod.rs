@@ -1,5 +1,5 @@
-//! The developer area: a user's own applications and personal tokens. Which page a path leads to, and which act the word of a
-//! form stands for.
+//! The developer pages: a user's own applications and personal access tokens. This file knows which page a path leads
+//! to, and which action a form requests.
 
 mod application;
 mod delete;
@@ -8,12 +8,14 @@ mod new_token;
 mod offer;
 mod overview;
 mod path;
+mod setting_form;
 mod visitor;
 
 use std::sync::Arc;
 
 use ::http::{Method, StatusCode};
 use protocol::developer::{Act, Developed, DeveloperCall, Done, Particulars, TokenReference, TokenWish};
+use protocol::model::UserKey;
 use protocol::person::browser::FormSeal;
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
@@ -34,13 +36,12 @@ use crate::fault::Fault;
 use crate::http::Response;
 use crate::render::page::{Row, row};
 
-/// A longer query is not carried around a sign-in, in bytes: it would not fit through proxies.
+/// Maximum length of a query that is kept during a sign-in, in bytes. Proxies would not accept a longer one.
 const QUERY_BYTES_MAX: usize = 5_000;
-/// The fields of the forms, which are carried around a sign-in.
-const FIELDS: [&str; 10] =
-    ["name", "redirect_uris", "homepage", "privacy_policy", "terms", "logo_uri", "kind", "dialect", "scope", "expires"];
+/// The fields of the forms beside the settings of an application. A personal token has the field `name` too.
+const FIELDS: [&str; 4] = ["kind", "dialect", "scope", "expires"];
 
-/// The pages.
+/// The table of the developer pages.
 pub(super) const TABLE: &[Row] = &[
     row::<overview::Overview>(include_str!("../../templates/developer.html")),
     row::<new_application::NewApplication>(include_str!("../../templates/developer_new_application.html")),
@@ -49,12 +50,12 @@ pub(super) const TABLE: &[Row] = &[
     row::<new_token::NewToken>(include_str!("../../templates/developer_new_token.html")),
 ];
 
-/// Answers a request for a page of the developer area.
+/// Answers a request for a developer page.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>, path: &DeveloperPath) -> Result<Response, Fault> {
     area::answer(&DeveloperPage { app, page, path }).await
 }
 
-/// A request for a page of the developer area.
+/// A request for a developer page.
 struct DeveloperPage<'a> {
     app: &'a App,
     page: &'a PageRequest<'a>,
@@ -78,7 +79,7 @@ impl Area for DeveloperPage<'_> {
             Err(no) => return Ok(Err(no.into())),
         };
         let act = match act {
-            // Asked about first: see `done`.
+            // Ask for confirmation first: see `done`.
             Act::Delete(client_id) if self.page.field("confirm").is_none() => Act::See(client_id),
             act => act,
         };
@@ -100,7 +101,7 @@ impl Area for DeveloperPage<'_> {
             let way = SecretDelivery { browser: &page.caller.browser, user: &seen.user, about: path.about()? };
             way.open(sealed, app.clock.now(), &app.keys())
         });
-        let typed = Typed::of(app, page, &FIELDS, seen.user.key);
+        let typed = typed(app, page, seen.user.key);
         let visitor = Visitor { app, page, user: &seen.user, typed, refusal, once };
         let body = match (path, &seen.done) {
             (DeveloperPath::NewApplication, _) => new_application::show(&visitor),
@@ -115,7 +116,8 @@ impl Area for DeveloperPage<'_> {
         Ok(if visitor.once.is_some() { page.with_once(app, response, None) } else { response })
     }
 
-    /// Sends the browser on, so that loading the page anew does not do it again. A new secret travels along.
+    /// Redirects the browser, so that reloading the page does not repeat the action. A new secret travels along in a
+    /// cookie.
     fn done(&self, word: &str, developed: &Developed) -> Response {
         let Self { app, page, path } = self;
         let (to, word, secret) = match &developed.done {
@@ -134,14 +136,14 @@ impl Area for DeveloperPage<'_> {
         page.with_once(app, response, Some(&sealed))
     }
 
-    /// With the query or what was typed, sealed for the user who typed it.
+    /// The address contains the query, or the typed values, sealed for the user who typed them.
     async fn way_back(&self) -> String {
         let Self { app, page, path } = self;
         let query = match page.http.uri.query() {
             Some(query) if page.method == Method::GET && query.len() <= QUERY_BYTES_MAX => Some(query.to_owned()),
-            // The seal of a form says whose form it is: nobody need be signed in.
+            // The seal of the form names its user, who need not be signed in.
             _ => open_seal(app, page).await.ok().and_then(|seal| {
-                let typed = Typed::of(app, page, &FIELDS, seal.user).seal(app, seal.user);
+                let typed = typed(app, page, seal.user).seal(app, seal.user);
                 typed.map(|typed| format!("typed={typed}"))
             }),
         };
@@ -150,7 +152,7 @@ impl Area for DeveloperPage<'_> {
         form_urlencoded::byte_serialize(next.as_bytes()).collect()
     }
 
-    /// The owner of the form signs in again and has what they typed; nobody else is shown it.
+    /// The user of the form can sign in again and gets the typed values back. Nobody else can see them.
     async fn refuse_other(&self, refusal: &Refusal) -> Response {
         let next = self.way_back().await;
         answers::refused_with_way(self.app, self.page, refusal, &format!("/sign-in?next={next}&switch=1"))
@@ -158,7 +160,7 @@ impl Area for DeveloperPage<'_> {
 }
 
 impl DeveloperPage<'_> {
-    /// Asks the judge for an act, by the rules of a surface or of the house.
+    /// Judges an action by the policy of a surface, or without one by [`App::house_policy`].
     async fn turn(&self, (policy, seal): (Option<Arc<Policy>>, Option<FormSeal>), act: Act) -> Verdict<Developed> {
         let Self { app, page, .. } = self;
         let call = DeveloperCall { caller: page.caller.clone(), seal, act };
@@ -166,7 +168,13 @@ impl DeveloperPage<'_> {
     }
 }
 
-/// What a form asks for, and the surface by whose rules it is judged.
+/// Returns what the user typed into a form. It is kept during a sign-in.
+fn typed(app: &App, page: &PageRequest<'_>, user: UserKey) -> Typed {
+    let fields: Vec<&str> = setting_form::names().chain(FIELDS).collect();
+    Typed::of(app, page, &fields, user)
+}
+
+/// Returns the action that a form requests, and the policy of its surface if it is for one.
 fn wanted(
     app: &App,
     page: &PageRequest<'_>,

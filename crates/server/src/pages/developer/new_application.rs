@@ -1,26 +1,23 @@
-//! Registering an application.
+//! The page on which users register an application.
 
 use protocol::model::ClientKind;
 use protocol::refusal::{No, Refusal};
 use serde::Serialize;
 
 use super::offer::{api_name, may_register, offered};
+use super::setting_form::SettingForm;
 use super::visitor::{Visitor, problem};
 use crate::pages::paths;
 use crate::pages::signed_in::frame::Frame;
 use crate::render::page::Page;
 use crate::render::problem::Problem;
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct NewApplication {
     account: Frame,
-    name: String,
-    redirect_uris: String,
-    homepage: String,
-    privacy_policy: String,
-    terms: String,
-    logo_uri: String,
+    #[serde(flatten)]
+    form: SettingForm,
     is_public: bool,
     apis: Vec<Api>,
     /// True if the form was filled in before a sign-in.
@@ -29,7 +26,7 @@ pub(super) struct NewApplication {
     problem: Option<Problem>,
 }
 
-/// A surface to choose.
+/// A surface to choose from.
 #[derive(Serialize)]
 struct Api {
     word: String,
@@ -37,7 +34,7 @@ struct Api {
     is_chosen: bool,
 }
 
-/// Renders the page, with the refusal of the last act if there was one.
+/// Renders the page, with the refusal of the last action if there was one.
 pub(super) fn show(visitor: &Visitor<'_>) -> String {
     let Visitor { app, page, typed, refusal, .. } = visitor;
     let offered = offered(app, may_register);
@@ -46,15 +43,9 @@ pub(super) fn show(visitor: &Visitor<'_>) -> String {
     let apis = offered.iter().enumerate();
     let usual = offered.get(chosen).map_or(ClientKind::Confidential, |(_, policy)| policy.client.kind);
     let kind = typed.value("kind").and_then(ClientKind::from_name).unwrap_or(usual);
-    let text = |name| typed.value(name).unwrap_or_default().to_owned();
     let shown = NewApplication {
         account: visitor.frame(),
-        name: text("name"),
-        redirect_uris: text("redirect_uris"),
-        homepage: text("homepage"),
-        privacy_policy: text("privacy_policy"),
-        terms: text("terms"),
-        logo_uri: text("logo_uri"),
+        form: SettingForm::new(|row| typed.value(row.name).unwrap_or_default().to_owned()),
         is_public: kind == ClientKind::Public,
         apis: apis
             .map(|(at, (dialect, _))| Api {
@@ -84,12 +75,7 @@ impl Page for NewApplication {
         };
         let page = |apis| Self {
             account: Frame::sample(paths::DEVELOPER),
-            name: String::new(),
-            redirect_uris: String::new(),
-            homepage: String::new(),
-            privacy_policy: String::new(),
-            terms: String::new(),
-            logo_uri: String::new(),
+            form: SettingForm::sample(&[]),
             is_public: false,
             apis,
             is_carried: false,
@@ -97,22 +83,24 @@ impl Page for NewApplication {
         };
         let one = || vec![api("standard", "auth.example.com", true)];
         let two = || vec![api("standard", "auth.example.com", false), api("paced", "www.paced.email", true)];
+        let form = |name| {
+            SettingForm::sample(&[
+                ("name", name),
+                ("redirect_uris", "https://importer.example/cb\nhttp://importer.example/cb"),
+                ("homepage", "https://importer.example/"),
+                ("logo_uri", "https://importer.example/logo.png"),
+            ])
+        };
         let filled = |no: No| Self {
-            name: "Importer \"2\"".to_owned(),
-            redirect_uris: "https://importer.example/cb\nhttp://importer.example/cb".to_owned(),
-            homepage: "https://importer.example/".to_owned(),
-            logo_uri: "https://importer.example/logo.png".to_owned(),
+            form: form("Importer \"2\""),
             is_public: true,
             problem: Some(Problem::new(&no.into())),
             ..page(two())
         };
         let wrong = Problem::new(&No::RedirectUriUnencrypted.into()).with("http://importer.example/cb");
         let reserved = Refusal::from(No::NameReserved).with_value("Google");
-        let reserved = Self {
-            name: "Goog1e Drive".to_owned(),
-            problem: Some(Problem::new(&reserved)),
-            ..filled(No::NameMalformed)
-        };
+        let reserved =
+            Self { form: form("Goog1e Drive"), problem: Some(Problem::new(&reserved)), ..filled(No::NameMalformed) };
         vec![
             ("developer_new_application", page(one())),
             ("developer_new_application_apis", page(two())),

@@ -1,4 +1,4 @@
-//! Making a personal access token.
+//! The page on which users make a personal access token.
 
 use protocol::policy::Policy;
 use protocol::refusal::No;
@@ -15,17 +15,17 @@ use crate::render::page::Page;
 use crate::render::problem::Problem;
 use crate::render::words;
 
-/// How long a token can live: the word in the form, and what it says.
+/// The lifetimes to choose from: value in the form, and text.
 const LIVES: [(&str, &str); 5] =
     [("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"), ("365d", "1 year"), ("never", "Until I revoke it")];
 /// The lifetime that is selected at first, if the policy allows it.
 const USUAL: &str = "90d";
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct NewToken {
     account: Frame,
-    /// The surfaces to choose from, where there are several.
+    /// The surfaces to choose from; empty if there is only one.
     apis: Vec<Api>,
     dialect: String,
     name: String,
@@ -37,7 +37,7 @@ pub(super) struct NewToken {
     problem: Option<Problem>,
 }
 
-/// A surface.
+/// A surface to choose from.
 #[derive(Serialize)]
 struct Api {
     name: String,
@@ -45,7 +45,7 @@ struct Api {
     is_here: bool,
 }
 
-/// A scope.
+/// A scope to choose.
 #[derive(Serialize)]
 struct Permission {
     word: String,
@@ -53,7 +53,7 @@ struct Permission {
     is_chosen: bool,
 }
 
-/// A lifetime.
+/// A lifetime to choose from.
 #[derive(Serialize)]
 struct Life {
     word: String,
@@ -61,7 +61,7 @@ struct Life {
     is_chosen: bool,
 }
 
-/// Renders the page, with the refusal of the last act if there was one.
+/// Renders the page, with the refusal of the last action if there was one.
 pub(super) fn show(visitor: &Visitor<'_>) -> String {
     let Visitor { app, page, typed, refusal, .. } = visitor;
     let offered = offered(app, may_have_tokens);
@@ -88,7 +88,7 @@ pub(super) fn show(visitor: &Visitor<'_>) -> String {
 }
 
 fn permissions(policy: &Policy, chosen: &Scope) -> Vec<Permission> {
-    // Only the operator gives the others.
+    // Leave out the scopes that only the operator can give.
     let offered = policy.scope.list.iter().filter(|(word, _)| !policy.scope.is_operator_only(word));
     let all = offered.map(|(word, sentence)| Permission {
         word: word.clone(),
@@ -98,7 +98,7 @@ fn permissions(policy: &Policy, chosen: &Scope) -> Vec<Permission> {
     all.collect()
 }
 
-/// The lifetimes that the surface allows.
+/// Returns the lifetimes that the surface allows.
 fn lives(max_s: Option<u64>, typed: Option<&str>) -> Vec<Life> {
     let fits = |word: &str| match (duration(word), max_s) {
         (_, None) => true,

@@ -1,4 +1,4 @@
-//! What a surface lets people do by themselves, and how its name is shown.
+//! What surfaces let users do without the operator, and how surfaces are named on pages.
 
 use std::sync::Arc;
 
@@ -10,35 +10,35 @@ use protocol::refusal::No;
 use crate::app::App;
 use crate::config::value::duration;
 
-/// True if people may register applications on a surface with this policy.
+/// True if users may register applications on a surface with this policy.
 pub(super) fn may_register(policy: &Policy) -> bool {
     policy.client.is_self_service
 }
 
-/// True if people may make personal tokens on a surface with this policy.
+/// True if users may make personal access tokens on a surface with this policy.
 pub(super) fn may_have_tokens(policy: &Policy) -> bool {
     policy.is_personal_offered
 }
 
-/// The surfaces on which people may do this by themselves.
+/// Returns the surfaces for whose policy `may` returns true.
 pub(super) fn offered(app: &App, may: fn(&Policy) -> bool) -> Vec<(&Dialect, &Arc<Policy>)> {
     let all = app.dialects.iter().map(|dialect| (dialect, &app.surface(dialect).policy));
     all.filter(|(_, policy)| may(policy)).collect()
 }
 
-/// The rules of the surface that was chosen: the first one when nothing was.
+/// Returns the policy of the chosen surface; of the first one if `name` is empty.
 pub(super) fn chosen(offered: &[(&Dialect, &Arc<Policy>)], name: &str) -> Result<Arc<Policy>, No> {
     let found = offered.iter().find(|(dialect, _)| name.is_empty() || dialect.name == name);
     found.map(|(_, policy)| Arc::clone(policy)).ok_or(No::DialectNotOffered)
 }
 
-/// How people know a surface: its name, and where it is.
+/// Returns the name of a surface for users: the dialect, and the address.
 pub(super) fn api_name(dialect: &Dialect) -> String {
     let place = dialect.base_url.split_once("://").map_or(dialect.base_url.as_str(), |(_, place)| place);
     format!("{} ({place})", dialect.name)
 }
 
-/// The lifetime that a form asks for; `None` if the text is none.
+/// Parses the lifetime of a form; `None` if the text is malformed.
 pub(super) fn lifetime(text: &str) -> Option<Lifetime> {
     match text {
         "" => Some(Lifetime::Usual),

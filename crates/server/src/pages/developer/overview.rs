@@ -1,9 +1,9 @@
-//! The user's own applications, and personal tokens with their last use.
+//! The page with the user's own applications and personal access tokens.
 
 use dialect::Dialect;
 use protocol::developer::TokenReference;
 use protocol::endpoint::Endpoint;
-use protocol::model::{Client, Held, Personal};
+use protocol::model::{Client, Personal, WithOwners};
 use protocol::refusal::Refusal;
 use protocol::secret::Secret;
 use protocol::time::UnixTime;
@@ -23,15 +23,15 @@ use crate::render::words::{self, Moment};
 /// Maximum number of applications on the page. Users cannot register that many; the operator can add more for them.
 const ROWS_MAX: usize = 100;
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(super) struct Overview {
     account: Frame,
     applications: Vec<ApplicationLine>,
     tokens: Vec<TokenLine>,
-    /// Where a new application begins, where people may register some.
+    /// The path of the form for a new application; `None` if users may not register any.
     new_application: Option<&'static str>,
-    /// Where a new token begins, where people may make some.
+    /// The path of the form for a new token; `None` if users may not make any.
     new_token: Option<&'static str>,
     shown: Option<ShownToken>,
     #[serde(skip)]
@@ -50,7 +50,7 @@ struct ApplicationLine {
     is_disabled: bool,
 }
 
-/// A personal token of the user.
+/// A personal access token of the user.
 #[derive(Serialize)]
 struct TokenLine {
     name: String,
@@ -64,15 +64,15 @@ struct TokenLine {
     reference: String,
 }
 
-/// A token that is shown this once.
+/// A new token, which is shown only once.
 #[derive(Serialize)]
 struct ShownToken {
     text: String,
-    /// An address at which it can be tried.
+    /// The URL of an endpoint to try the token at.
     url: Option<String>,
 }
 
-/// Renders the page, with the refusal of the last act if there was one.
+/// Renders the page, with the refusal of the last action if there was one.
 pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
     let Visitor { app, user, refusal, once, .. } = visitor;
     let now = app.clock.now();
@@ -109,7 +109,7 @@ impl ApplicationLine {
 }
 
 impl TokenLine {
-    fn new(visitor: &Visitor<'_>, held: &Held<Personal>, now: UnixTime) -> Self {
+    fn new(visitor: &Visitor<'_>, held: &WithOwners<Personal>, now: UnixTime) -> Self {
         let Visitor { app, user, .. } = visitor;
         let row = &held.row;
         let dialect = app.dialects.named(&row.dialect);

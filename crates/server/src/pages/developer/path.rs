@@ -1,4 +1,4 @@
-//! The paths of the developer area.
+//! The paths of the developer pages.
 
 use protocol::developer::Act;
 
@@ -6,29 +6,29 @@ use super::offer::{may_have_tokens, may_register, offered};
 use crate::app::App;
 use crate::pages::paths;
 
-/// The form of a new application.
+/// The path of the form for a new application.
 pub(super) const NEW_APPLICATION: &str = "/developer/applications/new";
-/// The form of a new personal token.
+/// The path of the form for a new personal access token.
 pub(super) const NEW_TOKEN: &str = "/developer/tokens/new";
-/// What the page of an application has before its client_id.
+/// The path of an application's page, up to the `client_id`.
 const APPLICATIONS: &str = "/developer/applications/";
-/// What a new personal token is bound to on its way to the page that shows it.
+/// The purpose to which a new personal access token is sealed on its way to the page that shows it.
 const ABOUT_TOKEN: &str = "personal token";
-/// A page of the developer area, by its path.
+/// A developer page, by its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DeveloperPath {
     /// The list of applications and tokens.
     Overview,
-    /// The form of a new application.
+    /// The path of the form for a new application.
     NewApplication,
-    /// The form of a new personal token.
+    /// The path of the form for a new personal access token.
     NewToken,
-    /// An application, by its client_id.
+    /// The page of an application, by its `client_id`.
     Application(String),
 }
 
 impl DeveloperPath {
-    /// The page at this path, where the operator lets people do such things.
+    /// Returns the page at this path; `None` if there is none, or if the operator does not offer it.
     pub(crate) fn find(app: &App, path: &str) -> Option<Self> {
         let found = Self::read(path).filter(|_| app.settings.has_developer_pages)?;
         let is_of_use = match found {
@@ -62,7 +62,7 @@ impl DeveloperPath {
         }
     }
 
-    /// What a secret that is to be shown here is bound to on its way.
+    /// Returns the purpose to which a secret is sealed that this page will show; `None` if the page shows no secrets.
     pub(super) fn about(&self) -> Option<&str> {
         match self {
             Self::Overview => Some(ABOUT_TOKEN),
@@ -71,7 +71,8 @@ impl DeveloperPath {
         }
     }
 
-    /// The act that the judge must allow before the page is shown.
+    /// Returns the action that the judge must allow before the page is shown. `is_begun` is true after a form was
+    /// refused.
     pub(super) fn look(&self, is_begun: bool) -> Act {
         match self {
             Self::Application(client_id) => Act::See(client_id.clone()),
@@ -81,7 +82,8 @@ impl DeveloperPath {
     }
 }
 
-/// The path of an application's page. A client_id may hold anything that ASCII can print.
+/// Returns the path of an application's page. It encodes the `client_id`, which may hold every printable ASCII
+/// character.
 pub(super) fn application_path(client_id: &str) -> String {
     let name: String = form_urlencoded::byte_serialize(client_id.as_bytes()).collect();
     format!("{APPLICATIONS}{name}")

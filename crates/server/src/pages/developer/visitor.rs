@@ -1,4 +1,4 @@
-//! The user who looks at a page of the developer area, and what several of these pages show.
+//! The user who views a developer page, and what several developer pages show.
 
 use protocol::developer::Particulars;
 use protocol::model::{ClientKind, User};
@@ -13,7 +13,7 @@ use crate::pages::signed_in::frame::{Frame, notice};
 use crate::render::problem::Problem;
 pub(super) use crate::render::words::{PEOPLE_MAX as CONNECTED_MAX, people};
 
-/// The notices of the developer area.
+/// The notices after an action on the developer pages: the word of the action, and the text.
 pub(super) const NOTICES: [(&str, &str); 7] = [
     ("create", "The application is registered."),
     ("save", "Your changes were saved."),
@@ -24,16 +24,16 @@ pub(super) const NOTICES: [(&str, &str); 7] = [
     ("revoke", "The token was revoked. It no longer works."),
 ];
 
-/// A user who is signed in, at a page of the developer area.
+/// A signed-in user who views a developer page.
 pub(super) struct Visitor<'a> {
     pub(super) app: &'a App,
     pub(super) page: &'a PageRequest<'a>,
     pub(super) user: &'a User,
-    /// What they typed.
+    /// The values that the user typed.
     pub(super) typed: Typed,
-    /// What was wrong with what they just did.
+    /// The refusal of the last action, if there was one.
     pub(super) refusal: Option<&'a Refusal>,
-    /// A secret that is shown this once.
+    /// A new secret, which is shown only once.
     pub(super) once: Option<Secret>,
 }
 

@@ -1,6 +1,6 @@
-//! An area is a group of pages for a signed-in user with one judge behind them, such as the account.
-//! [`answer`] is the same for all: it opens the seal of a form, asks the judge, and answers with the page, with the page again
-//! and what was wrong, or with the way to sign in first.
+//! An area is a group of pages for a signed-in user with one judge, such as the account pages. [`answer`] serves all
+//! areas. It opens the seal of a form and asks the judge. Then it answers with the page, with the page and a refusal,
+//! or with a redirect to the sign-in page.
 
 use std::future::Future;
 
@@ -15,21 +15,21 @@ use crate::browser::PageRequest;
 use crate::fault::Fault;
 use crate::http::Response;
 
-/// A page of an area that a browser asked for, or from which a form came.
+/// A request for a page of an area, or from a form on it.
 pub(crate) trait Area: Sync {
-    /// What the judge answers when it allows something.
+    /// The result of the judge when it allows an action.
     type Seen: Send + Sync;
 
-    /// The request.
+    /// Returns the application state and the request.
     fn request(&self) -> (&App, &PageRequest<'_>);
 
-    /// Asks the judge for what the page shows. `is_begun` is true after a form was refused.
+    /// Asks the judge for the values of the page. `is_begun` is true after a form was refused.
     fn look(&self, is_begun: bool) -> impl Future<Output = Verdict<Self::Seen>> + Send;
 
-    /// Asks the judge for the act that the form names.
+    /// Judges the action that the form requests. `word` is its name.
     fn act(&self, word: &str, seal: FormSeal) -> impl Future<Output = Verdict<Self::Seen>> + Send;
 
-    /// The page; with a refusal, the page that says what was wrong. The status is the one for that refusal.
+    /// Returns the page, with the refusal of the last action if there was one. `status` is the HTTP status for it.
     fn show(
         &self,
         status: StatusCode,
@@ -37,17 +37,17 @@ pub(crate) trait Area: Sync {
         refusal: Option<&Refusal>,
     ) -> impl Future<Output = Result<Response, Fault>> + Send;
 
-    /// The answer to an act that was done: another page, or what is shown once.
+    /// Returns the response after a successful action: a redirect, or a page with secrets that are shown once.
     fn done(&self, word: &str, seen: &Self::Seen) -> Response;
 
-    /// The address of the page, with what was typed or asked, as the value of a parameter of another address.
+    /// Returns the address of the page with its query or typed values, encoded as the value of a parameter.
     fn way_back(&self) -> impl Future<Output = String> + Send;
 
-    /// The answer to a form that was shown to another user.
+    /// Returns the response to a form that was shown to another user.
     fn refuse_other(&self, refusal: &Refusal) -> impl Future<Output = Response> + Send;
 }
 
-/// The outer error is a fault; the inner one is the judge's no.
+/// The verdict of a judge. The outer error is a fault, the inner one a refusal.
 pub(crate) type Verdict<Seen> = Result<Result<Seen, Refusal>, Fault>;
 
 /// Answers a request for a page of the area.
@@ -70,7 +70,7 @@ pub(crate) async fn answer(area: &impl Area) -> Result<Response, Fault> {
     }
 }
 
-/// The answer to something that was refused: the way to sign in, or the page again with what was wrong.
+/// Returns the response after a refusal: a redirect to the sign-in page, or the page with the refusal.
 async fn turn_away(area: &impl Area, refusal: &Refusal) -> Result<Response, Fault> {
     let (app, page) = area.request();
     match refusal.no {
@@ -85,7 +85,8 @@ async fn turn_away(area: &impl Area, refusal: &Refusal) -> Result<Response, Faul
     }
 }
 
-/// The way over the sign-in page and back. A session that must be confirmed asks for the password again.
+/// Redirects to the sign-in page, which leads back to this page. `again=1` makes a signed-in user confirm their
+/// identity.
 async fn sign_in_first(area: &impl Area, no: No) -> Response {
     let (app, page) = area.request();
     let again = if no == No::SignInNeeded { "" } else { "&again=1" };
@@ -100,7 +101,7 @@ async fn show<A: Area>(area: &A, seen: &A::Seen, refusal: Option<&Refusal>) -> R
     })
 }
 
-/// The status of a page that says why an act was refused.
+/// Returns the HTTP status of a page that shows a refusal.
 fn status(refusal: Option<&Refusal>) -> StatusCode {
     match refusal.map(|refusal| refusal.row().kind) {
         None => StatusCode::OK,

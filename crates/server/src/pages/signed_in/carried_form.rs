@@ -1,4 +1,5 @@
-//! What the user typed: into the form that was just sent, or into the form that they sent before they had to sign in again.
+//! The values that the user typed into a form: the one just submitted, or the one submitted before a sign-in was
+//! needed.
 
 use ::http::Method;
 use protocol::model::UserKey;
@@ -6,12 +7,13 @@ use protocol::model::UserKey;
 use crate::app::App;
 use crate::browser::PageRequest;
 
-/// Names and values of fields.
+/// Names and values of form fields.
 #[derive(Debug, Default)]
 pub(crate) struct Typed(Vec<(String, String)>);
 
 impl Typed {
-    /// The values of these fields that came with the request, if this user typed them.
+    /// Returns the values of these fields: those of a submitted form, or those that are sealed into the address for
+    /// this user.
     pub(crate) fn of(app: &App, page: &PageRequest<'_>, names: &[&str], user: UserKey) -> Self {
         if page.method == Method::POST {
             let fields =
@@ -22,7 +24,7 @@ impl Typed {
         Self(protocol::carried_form::open(&sealed, user, app.clock.now(), &app.keys()))
     }
 
-    /// Seals it for this person's way around; `None` when there is nothing, or too much of it.
+    /// Seals the values for this user, to be kept during a sign-in. `None` if there are none, or too many.
     pub(crate) fn seal(&self, app: &App, user: UserKey) -> Option<String> {
         if self.is_empty() {
             return None;
@@ -35,12 +37,12 @@ impl Typed {
         self.0.is_empty()
     }
 
-    /// The value of a field; the first one where there are several.
+    /// Returns the value of a field; the first one if there are several.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.values(name).next()
     }
 
-    /// All values of a field, such as those of checkboxes.
+    /// Returns all values of a field, such as those of checkboxes.
     pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
     }

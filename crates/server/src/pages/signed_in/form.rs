@@ -1,4 +1,4 @@
-//! The seal of a form, and the judge of acts on one's own account.
+//! The seal of a form for a signed-in user, and the call of the account judge.
 
 use protocol::account::{Account, AccountCall, Act};
 use protocol::model::UserKey;
@@ -9,17 +9,17 @@ use crate::app::App;
 use crate::browser::PageRequest;
 use crate::fault::Fault;
 
-/// The seal of a form that `user` is shown.
+/// Returns the seal of a form that is shown to `user`.
 pub(crate) fn seal(app: &App, page: &PageRequest<'_>, user: UserKey) -> String {
     FormSeal::new(user, &page.caller.browser).seal(app.clock.now(), &app.keys(), &mut app.draw())
 }
 
-/// Opens the seal of a form that was sent. The judge checks that the form was shown to the user who sends it.
+/// Opens the seal of a submitted form. The judge checks that the form was shown to the user who sends it.
 pub(crate) async fn open_seal(app: &App, page: &PageRequest<'_>) -> Result<FormSeal, No> {
     app.open_form(page.field("csrf").unwrap_or_default()).await
 }
 
-/// Asks the judge for an act on the account of the user who is signed in.
+/// Judges an action on the account of the signed-in user.
 pub(crate) async fn account_turn(
     app: &App,
     page: &PageRequest<'_>,

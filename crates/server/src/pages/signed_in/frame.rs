@@ -1,4 +1,4 @@
-//! The frame around every page for a signed-in user.
+//! The frame of the pages for signed-in users.
 
 use protocol::model::User;
 use serde::Serialize;
@@ -9,15 +9,15 @@ use crate::browser::PageRequest;
 use crate::pages::paths;
 use crate::render::face::Person;
 
-/// What can have been done just before: the word in the address, and the sentence on the page.
+/// The notices of an area: the word of an action in the address, and the text on the page.
 pub(crate) type Notices = [(&'static str, &'static str)];
 
-/// The sentence for the word in the address.
+/// Returns the text for the action `done`.
 pub(crate) fn notice(notices: &Notices, done: Option<&str>) -> Option<&'static str> {
     notices.iter().find(|(word, _)| Some(*word) == done).map(|(_, sentence)| *sentence)
 }
 
-/// The frame of a page: who is signed in, the navigation, and a notice about what was done just before.
+/// The frame of a page: the signed-in user, the navigation, and a notice about the last action.
 #[derive(Clone, Serialize)]
 pub(crate) struct Frame {
     person: Person,
@@ -31,12 +31,12 @@ struct Tab {
     path: &'static str,
     name: &'static str,
     is_here: bool,
-    /// True if it stands apart from those before it.
+    /// True if the tab stands apart from those before it.
     is_apart: bool,
 }
 
 impl Frame {
-    /// The frame of the page that the navigation has at `path`, after what the notice says.
+    /// The frame of a page. `path` is that of its tab in the navigation.
     pub(crate) fn new(
         app: &App,
         page: &PageRequest<'_>,

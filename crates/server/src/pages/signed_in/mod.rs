@@ -1,5 +1,5 @@
-//! What every page for a signed-in user is made of: the frame with its navigation, the seal of its form, and the way of
-//! an act from the form to the next page ([`area::answer`]).
+//! What all pages for signed-in users share: the frame with its navigation, the seal of a form, and the handling of
+//! requests ([`area::answer`]).
 
 pub(super) mod area;
 pub(super) mod carried_form;

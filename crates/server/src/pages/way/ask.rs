@@ -1,4 +1,4 @@
-//! Judges a visit, and answers with the page that asks the next question, or with the way back to the application.
+//! Judges a visit, and answers with the page of the next question, or with the redirect to the application.
 
 use ::http::{Method, StatusCode};
 use dialect::{Dialect, Redirect};
@@ -20,17 +20,17 @@ use crate::http::answer::Form;
 use crate::http::{Response, answer};
 use crate::pages::paths;
 
-/// The longest sealed errand in an address, in characters. RFC 9110 §4.1 recommends that URIs of 8,000 bytes are taken
-/// everywhere; nginx takes a request line of 8 KiB.
+/// Maximum length of a sealed visit in an address, in bytes. RFC 9110 §4.1 recommends that recipients accept URIs of at
+/// least 8,000 bytes. nginx accepts a request line of 8 KiB.
 const SEAL_BYTES_MAX: usize = 7_800;
 
-/// Judges a visit and answers with what the browser must do next. `dialect` is the name of the dialect in which the
-/// errand began, as the page's seal has it.
+/// Judges a visit, and returns the response that tells the browser what to do next. `dialect` is the name of the
+/// dialect in which the visit began.
 pub(crate) async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, visit: Visit) -> Response {
     let dialect = app.dialects.named(dialect);
     let policy = app.policy_of(dialect);
     let spoken = dialect.map(|dialect| (dialect, dialect.at(Endpoint::Authorize)));
-    let client_id = match &visit.errand.goal {
+    let client_id = match &visit.pending.goal {
         Goal::Authorize(params) => answers::claimed_client(params).map(ToOwned::to_owned),
         Goal::Page(_) => None,
     };
@@ -62,11 +62,11 @@ pub(crate) async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, vis
             let response = bring_back(app, page, dialect, &back);
             match &back.answer {
                 Ok(_) => response,
-                // A browser is only sent back to an application that exists.
+                // A browser is only redirected to an application that exists, so its client ID may be logged.
                 Err(refusal) => Refused::new(*refusal, client_id).mark(response),
             }
         }
-        // An application's errand always names the dialect that it came by.
+        // A visit for an application always names its dialect.
         (Step::Return(_), None) => return answers::refused(app, page, None, &No::PageStale.into()),
     };
     page.renewed(app, response, &cookie)
@@ -83,24 +83,24 @@ fn bring_back(app: &App, page: &PageRequest<'_>, dialect: &Dialect, back: &Retur
     response.unwrap_or_else(|| answer::plain(StatusCode::INTERNAL_SERVER_ERROR, ""))
 }
 
-/// The refusal of the last answer, if the page asks the same question again.
+/// Returns the refusal of the last answer, if the page asks the same question again.
 fn problem(ask: &Ask) -> Option<&Refusal> {
     match &ask.page {
         Question::SignIn { problem, .. } | Question::SecondFactor { problem, .. } => problem.as_ref(),
         Question::Consent { .. } => None,
     }
-    // That a password is needed as well is a question, and no refusal.
+    // `PasswordNeeded` asks for a password after another proof. It is a question and not a refusal.
     .filter(|refusal| refusal.no != No::PasswordNeeded)
 }
 
-/// The status of the page. A wrong password is an error, so that monitoring by status sees it; browsers show the page in any
-/// case.
+/// Returns the HTTP status of the page. A wrong password is an error, so that monitoring can see it. Browsers show the
+/// page in any case.
 fn asking_status(ask: &Ask) -> StatusCode {
     match &ask.page {
         Question::SignIn { problem: Some(problem), .. } | Question::SecondFactor { problem: Some(problem), .. } => {
             match problem.no {
                 No::LockedOut => StatusCode::TOO_MANY_REQUESTS,
-                // The answer was right, and another one is needed.
+                // The answer was correct, and another one is needed.
                 No::PasswordNeeded | No::UpstreamNotFresh => StatusCode::OK,
                 _ => StatusCode::BAD_REQUEST,
             }
@@ -109,7 +109,7 @@ fn asking_status(ask: &Ask) -> StatusCode {
     }
 }
 
-/// The page that asks a question.
+/// Renders the page that asks a question.
 async fn asking(app: &App, page: &PageRequest<'_>, ask: &Ask) -> Result<String, Fault> {
     let csrf = ask.seal.clone();
     Ok(match &ask.page {
@@ -141,18 +141,19 @@ fn is_recovery(page: &PageRequest<'_>) -> bool {
     page.field("decision") == Some("use-recovery-code") || (was_asked_by_it && page.field("decision").is_none())
 }
 
-/// The address of the page that asks a question after an answer to another one, below the path of the issuer.
+/// Returns the address of the page for the next question, below the path of the issuer. The browser is redirected there
+/// after an answer.
 ///
-/// A page that is itself the answer to a form cannot be loaded anew, nor gone back to, without sending the form again, with
-/// the password in it. `None` for the answer to an address, for a form that comes back with what was wrong in it, and for an
-/// errand that does not fit into an address.
+/// A page that is the response to a form cannot be reloaded without submitting the form again, with the password in it.
+/// Returns `None` if the request was no answer, if the page shows a refusal, or if the sealed visit does not fit into
+/// an address.
 fn address_after(page: &PageRequest<'_>, ask: &Ask) -> Option<String> {
     let is_answer = match page.path {
         paths::SIGN_IN | paths::SECOND_FACTOR | paths::CONSENT => page.method == Method::POST,
         path => path == paths::GOOGLE_CALLBACK,
     };
     let path = match &ask.page {
-        // The errand itself tells these two again.
+        // The page finds out these two refusals again from the visit.
         Question::SignIn { problem: None, .. } => paths::SIGN_IN,
         Question::SignIn { problem: Some(own), .. } if matches!(own.no, No::PasswordNeeded | No::UpstreamNotFresh) => {
             paths::SIGN_IN
@@ -167,6 +168,6 @@ fn address_after(page: &PageRequest<'_>, ask: &Ask) -> Option<String> {
         paths::SECOND_FACTOR if page.path == paths::SECOND_FACTOR && is_recovery(page) => "&by=recovery",
         _ => "",
     };
-    // A seal is made of characters that need no encoding.
+    // A seal has only characters that need no encoding.
     (is_answer && ask.seal.len() <= SEAL_BYTES_MAX).then(|| format!("{path}?errand={}{more}", ask.seal))
 }

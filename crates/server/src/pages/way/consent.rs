@@ -1,5 +1,5 @@
-//! The consent page: asks the user whether an application may access their account.
-//! It shows [`protocol::person::browser::Page::Consent`].
+//! The consent page, for [`protocol::person::browser::Page::Consent`]: asks the user whether an application may access
+//! their account.
 
 use protocol::model::{Client, RefreshMode, User};
 use protocol::policy::Policy;
@@ -15,7 +15,7 @@ use crate::render::face::{Application, Logo, Person, web_address};
 use crate::render::page::Page;
 use crate::render::words::{self, Moment, PEOPLE_MAX};
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(crate) struct Consent {
     application: Application,
@@ -25,7 +25,7 @@ pub(crate) struct Consent {
     behind: Behind,
     person: Person,
     scopes: Vec<Sentence>,
-    /// True if some scopes were granted before.
+    /// True if some scopes are new and others were granted before.
     is_more: bool,
     resources: Vec<String>,
     host: String,
@@ -34,7 +34,7 @@ pub(crate) struct Consent {
     csrf: String,
 }
 
-/// Something that the application will be able to do.
+/// A scope that the application will get.
 #[derive(Serialize)]
 struct Sentence {
     sentence: String,
@@ -100,7 +100,7 @@ fn owner_name(owner: &User, reserved: &ReservedNames) -> String {
     }
 }
 
-/// What is asked.
+/// The question: the values of [`protocol::person::browser::Page::Consent`].
 pub(crate) struct Question<'a> {
     pub(super) client: &'a Client,
     pub(super) user: &'a User,
@@ -111,7 +111,7 @@ pub(crate) struct Question<'a> {
 }
 
 impl Consent {
-    /// The page for a question under the rules of the dialect in which it was asked.
+    /// The page for a question. `policy` is that of the client's dialect.
     pub(super) fn new(question: &Question<'_>, behind: Behind, policy: &Policy, csrf: String) -> Self {
         let Question { client, user, scope, added, audience, redirect } = question;
         // Badge new scopes only when some scopes were granted before; on a first consent every scope is new.
@@ -137,14 +137,15 @@ impl Consent {
     }
 }
 
-/// A scheme of its own leads to an application on the device, and so does a loopback address.
+/// Returns true if the redirect URI leads to an application on the user's device: a private-use scheme or a loopback
+/// address.
 fn is_on_this_device(redirect: &VerifiedRedirect) -> bool {
     let text = redirect.as_str();
     let is_web = text.starts_with("https://") || text.starts_with("http://");
     !is_web || ["http://127.0.0.1", "http://[::1]", "http://localhost"].iter().any(|origin| text.starts_with(origin))
 }
 
-/// For how long the application can act. OWASP ASVS 5.0 V10.7.2 wants the lifetime of an authorization to be told.
+/// Returns the text about how long the application has access, which OWASP ASVS 5.0 V10.7.2 asks for.
 fn lasts(client: &Client, policy: &Policy) -> String {
     let name = &client.name;
     let access_ttl_s = client.access_ttl_s.or(policy.access.ttl_s);

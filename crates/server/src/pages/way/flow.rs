@@ -1,31 +1,31 @@
-//! Takes in what a person answers on the pages on the way to an authorization, or to a page of their own. The judge says which
-//! page comes next.
+//! Reads the user's answers on the pages on the way to an authorization, or to a page for signed-in users. The judge
+//! decides which page comes next.
 
 use ::http::Method;
 use protocol::authorize::{Answer, Visit};
-use protocol::person::browser::{Errand, Goal};
+use protocol::person::browser::{Goal, PendingVisit};
 use protocol::person::sign_in::Proof;
 use protocol::secret::Secret;
 use protocol::wire::{Param, Params};
 
 use super::ask::browse;
-use super::errand::open;
+use super::pending_visit::open;
 use crate::answers;
 use crate::app::App;
 use crate::browser::PageRequest;
 use crate::http::Response;
 use crate::pages::paths;
 
-/// Asks what the errand in the address has yet to ask; for a page that is loaded anew, or gone back to.
+/// Shows the next question of the visit in the address, when a page is reloaded or gone back to.
 pub(super) async fn again(app: &App, page: &PageRequest<'_>) -> Response {
     let Some(seal) = page.query("errand") else { return page.go(app, paths::ACCOUNT) };
     match open(app, page, &seal).await {
-        Ok((errand, dialect, _)) => go_on(app, page, &dialect, errand, None).await,
+        Ok((pending, dialect, _)) => go_on(app, page, &dialect, pending, None).await,
         Err(no) => answers::refused(app, page, None, &no.into()),
     }
 }
 
-/// `/sign-in`: asks for the user's name and password, and takes in the answer. `next` is the page of the person's own that the sign-in leads to.
+/// `/sign-in`: shows the sign-in page, and reads its answer. `next` is the page that the sign-in leads to.
 pub(super) async fn sign_in(app: &App, page: &PageRequest<'_>, next: Option<String>) -> Response {
     if page.method == Method::GET && page.query("errand").is_some() {
         return again(app, page).await;
@@ -34,15 +34,16 @@ pub(super) async fn sign_in(app: &App, page: &PageRequest<'_>, next: Option<Stri
         let next = next.unwrap_or_else(|| paths::ACCOUNT.to_owned());
         let is_again = page.query("again").is_some();
         let is_fresh_wanted = is_again || page.query("switch").is_some();
-        let errand = Errand { is_fresh_wanted, is_confirmation: is_again, ..app.errand(Goal::Page(next)) };
-        return go_on(app, page, &app.house_policy().dialect, errand, None).await;
+        let pending =
+            PendingVisit { is_fresh_wanted, is_confirmation: is_again, ..app.pending_visit(Goal::Page(next)) };
+        return go_on(app, page, &app.house_policy().dialect, pending, None).await;
     }
     let login = page.field("username").unwrap_or_default().to_owned();
     let password = Secret::new(page.field("password").unwrap_or_default());
     answered(app, page, Some(Answer::Proof(Proof::Password { login, password }))).await
 }
 
-/// `/second-factor`: takes in a code, or another wish.
+/// `/second-factor`: reads a code, or the choice of a recovery code or another account.
 pub(super) async fn second_factor(app: &App, page: &PageRequest<'_>) -> Response {
     match page.field("decision") {
         Some("switch") => switch_account(app, page).await,
@@ -54,54 +55,60 @@ pub(super) async fn second_factor(app: &App, page: &PageRequest<'_>) -> Response
     }
 }
 
-/// `/consent`: takes in a decision.
+/// `/consent`: reads the decision.
 pub(super) async fn decide(app: &App, page: &PageRequest<'_>) -> Response {
     match page.field("decision") {
         Some("approve") => answered(app, page, Some(Answer::Consent { is_approved: true })).await,
         Some("deny") => answered(app, page, Some(Answer::Consent { is_approved: false })).await,
         Some("switch") => switch_account(app, page).await,
-        // No decision is no yes: the question is asked again.
+        // Without a decision, show the page again.
         _ => answered(app, page, None).await,
     }
 }
 
-/// The word of OpenID Connect Core §3.1.2.1 for another account.
+/// The value of `prompt` that lets the user choose an account, OpenID Connect Core §3.1.2.1.
 const CHOICE: &str = "select_account";
 
 async fn answered(app: &App, page: &PageRequest<'_>, answer: Option<Answer>) -> Response {
     match open(app, page, page.field("csrf").unwrap_or_default()).await {
-        // A user has signed in in another tab since. The answer of this tab is dropped, and the errand goes on.
-        Ok((errand, dialect, is_old)) => go_on(app, page, &dialect, errand, answer.filter(|_| !is_old)).await,
+        // A user has signed in in another tab since. Drop the answer of this tab, and continue the visit.
+        Ok((pending, dialect, is_old)) => go_on(app, page, &dialect, pending, answer.filter(|_| !is_old)).await,
         Err(no) => answers::refused(app, page, None, &no.into()),
     }
 }
 
-/// Begins the errand anew, for another account.
+/// Starts the visit from the beginning, to let the user choose another account.
 async fn switch_account(app: &App, page: &PageRequest<'_>) -> Response {
-    let (errand, dialect, _) = match open(app, page, page.field("csrf").unwrap_or_default()).await {
+    let (pending, dialect, _) = match open(app, page, page.field("csrf").unwrap_or_default()).await {
         Ok(opened) => opened,
         Err(no) => return answers::refused(app, page, None, &no.into()),
     };
-    let errand = match errand.goal {
-        Goal::Page(path) => Errand { is_fresh_wanted: true, ..app.errand(Goal::Page(path)) },
-        Goal::Authorize(params) => app.errand(Goal::Authorize(Box::new(with_choice(*params)))),
+    let pending = match pending.goal {
+        Goal::Page(path) => PendingVisit { is_fresh_wanted: true, ..app.pending_visit(Goal::Page(path)) },
+        Goal::Authorize(params) => app.pending_visit(Goal::Authorize(Box::new(with_choice(*params)))),
     };
-    go_on(app, page, &dialect, errand, None).await
+    go_on(app, page, &dialect, pending, None).await
 }
 
-/// The same request, asking for a sign-in: `prompt=select_account` of OpenID Connect Core §3.1.2.1.
+/// Returns the same request with `prompt=select_account`, OpenID Connect Core §3.1.2.1.
 fn with_choice(mut params: Params) -> Params {
     let prompt = params.take(Param::Prompt).unwrap_or_default();
     let words: Vec<&str> =
         prompt.split(' ').filter(|word| !word.is_empty() && *word != CHOICE).chain([CHOICE]).collect();
-    // The name that the application suggested is not the one that is wanted now.
+    // The user does not want the account that the application suggested.
     params.take(Param::LoginHint);
     params.push(Param::Prompt, words.join(" ")).expect("it was just taken out");
     params
 }
 
-async fn go_on(app: &App, page: &PageRequest<'_>, dialect: &str, errand: Errand, answer: Option<Answer>) -> Response {
-    let visit = Visit { errand, caller: page.caller.clone(), address: page.address.clone(), answer };
+async fn go_on(
+    app: &App,
+    page: &PageRequest<'_>,
+    dialect: &str,
+    pending: PendingVisit,
+    answer: Option<Answer>,
+) -> Response {
+    let visit = Visit { pending, caller: page.caller.clone(), address: page.address.clone(), answer };
     browse(app, page, dialect, visit).await
 }
 

@@ -1,11 +1,11 @@
-//! An answer that travels in a form; OAuth 2.0 Form Post Response Mode.
+//! The page that posts an authorization response to the application; OAuth 2.0 Form Post Response Mode.
 
 use protocol::redirect::VerifiedRedirect;
 use serde::Serialize;
 
 use crate::render::page::Page;
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(crate) struct FormPost {
     action: String,
@@ -19,9 +19,9 @@ struct Field {
     value: Vec<Part>,
 }
 
-/// Text, and the code of a control character behind it. As a character reference it survives HTML, which reads a line break
-/// that is written as it is as another one. The control characters from U+0080 on are written as they are: HTML reads
-/// references to them as characters of windows-1252.
+/// Text, followed by the code of a control character. The template writes the character as a character reference,
+/// because HTML changes some control characters that are written literally, such as line breaks. Control characters
+/// from U+0080 on are written literally, because HTML reads references to them as characters of windows-1252.
 #[derive(Serialize)]
 struct Part {
     text: String,
@@ -40,7 +40,7 @@ impl Field {
     }
 }
 
-/// True for the control characters of ASCII.
+/// Returns true for the control characters of ASCII.
 fn is_referenced(c: char) -> bool {
     c.is_ascii_control()
 }

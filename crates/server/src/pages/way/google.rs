@@ -1,30 +1,32 @@
-//! `/login/google`: the way to Google and back. Nothing is kept here meanwhile: the errand travels in the `state`, sealed and
-//! bound to the browser. Whatever goes wrong on the way comes back to the sign-in page, with the errand.
+//! `/login/google`: the trip to Google and back. Nothing is stored meanwhile: the pending visit is sealed into the
+//! `state`, bound to the browser. After any failure the browser is back at the sign-in page of the same visit.
+
+use std::sync::Arc;
 
 use ::http::Method;
 use protocol::authorize::{Answer, Visit};
-use protocol::person::browser::{Errand, Goal};
+use protocol::person::browser::{Goal, PendingVisit};
 use protocol::person::sign_in::Proof;
-use protocol::person::upstream::{Assertion, Departure, UnverifiedIdToken};
+use protocol::person::upstream::{Assertion, UnverifiedIdToken, UpstreamTrip};
 use protocol::refusal::No;
 use protocol::secret::Secret;
 
 use super::ask::browse;
-use super::errand::open;
 use super::google_button::offered;
+use super::pending_visit::open;
 use crate::answers;
 use crate::app::App;
 use crate::browser::PageRequest;
 use crate::http::{Response, answer};
+use crate::outside::upstream::{Returned, Upstream};
 use crate::pages::paths;
-use crate::upstream::{Returned, Upstream};
 
-/// Sends the browser to Google, or takes it in when it comes back.
+/// Redirects the browser to Google, or handles its return.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Response {
     let Some((upstream, redirect_uri)) = offered(app, page) else {
         return answers::refused(app, page, None, &No::AddressUnknown.into());
     };
-    // A HEAD would use up the code.
+    // A HEAD request would use up the code.
     if page.http.method != Method::GET {
         return answers::refused(app, page, None, &No::MethodUnknown.into());
     }
@@ -37,41 +39,41 @@ pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Response {
 
 async fn begin(app: &App, page: &PageRequest<'_>, upstream: &Upstream, redirect_uri: &str) -> Response {
     let seal = page.query("errand").unwrap_or_default();
-    let (errand, dialect, _) = match open(app, page, &seal).await {
+    let (pending, dialect, _) = match open(app, page, &seal).await {
         Ok(opened) => opened,
         Err(no) => return answers::refused(app, page, None, &no.into()),
     };
     let mut entropy = app.draw();
     let now = app.clock.now();
-    let departure = Departure::new(errand, dialect, now, &mut entropy);
-    let address = match departure.state(&page.caller.browser, now, &app.keys(), &mut entropy) {
-        Ok(state) => upstream.address(&departure, &state, redirect_uri, now).await,
+    let trip = UpstreamTrip::new(pending, dialect, now, &mut entropy);
+    let address = match trip.state(&page.caller.browser, now, &app.keys(), &mut entropy) {
+        Ok(state) => upstream.address(&trip, &state, redirect_uri, now).await,
         Err(no) => Err(no),
     };
     match address {
         Ok(address) => match answer::redirect(&Method::GET, &address) {
             Some(response) => response,
-            None => back(app, page, departure, Err(No::UpstreamUnreachable)).await,
+            None => back(app, page, trip, Err(No::UpstreamUnreachable)).await,
         },
-        Err(no) => back(app, page, departure, Err(no)).await,
+        Err(no) => back(app, page, trip, Err(no)).await,
     }
 }
 
 async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream, redirect_uri: &str) -> Response {
     let state = page.query("state").unwrap_or_default();
-    let departure = match app.open_departure(&state, &page.caller.browser).await {
-        Ok(departure) => departure,
+    let trip = match app.open_trip(&state, &page.caller.browser).await {
+        Ok(trip) => trip,
         Err(no) => {
             if let Some(response) = from_before(app, page, &state).await {
                 return response;
             }
-            // Whose errand it was is not known. The person can still sign in.
-            let errand = app.errand(Goal::Page(paths::ACCOUNT.to_owned()));
+            // The pending visit is lost. The user can still sign in.
+            let pending = app.pending_visit(Goal::Page(paths::ACCOUNT.to_owned()));
             return show(
                 app,
                 page,
                 &app.house_policy().dialect,
-                errand,
+                pending,
                 Answer::Proof(Proof::Upstream(Err(no.into()))),
             )
             .await;
@@ -80,36 +82,36 @@ async fn end(app: &App, page: &PageRequest<'_>, upstream: &Upstream, redirect_ur
     let returned =
         Returned { code: page.query("code").map(Secret::new), error: page.query("error"), iss: page.query("iss") };
     let now = app.clock.now();
-    let said = match upstream.redeem(&returned, departure.verifier(), redirect_uri, now).await {
-        Ok(id_token) => assertion(app, upstream, id_token, &departure).await,
+    let said = match upstream.redeem(&returned, trip.verifier(), redirect_uri, now).await {
+        Ok(id_token) => assertion(upstream, id_token, &trip),
         Err(no) => Err(no),
     };
-    back(app, page, departure, said).await
+    back(app, page, trip, said).await
 }
 
-/// The way of somebody who left before there was a sign-in in another tab. What the issuer says is not taken: whoever knew
-/// the browser's cookie from before could have sent it. Who is signed in goes on, and everybody else tries again.
+/// Answers a browser that left for Google before a sign-in in another tab. The response of Google is dropped, because
+/// whoever knew the browser's earlier cookie could have sent it. A signed-in user continues the visit. Any other user
+/// must try again. `None` if the `state` belongs to no earlier cookie either.
 async fn from_before(app: &App, page: &PageRequest<'_>, state: &str) -> Option<Response> {
-    let Departure { errand, dialect, .. } = app.open_departure(state, page.before.as_ref()?).await.ok()?;
+    let UpstreamTrip { pending, dialect, .. } = app.open_trip(state, page.before.as_ref()?).await.ok()?;
     let answer = page.caller.session.is_none().then(|| Answer::Proof(Proof::Upstream(Err(No::UpstreamRefused.into()))));
     let (caller, address) = (page.caller.clone(), page.address.clone());
-    Some(browse(app, page, &dialect, Visit { errand: errand.anew(), caller, address, answer }).await)
+    Some(browse(app, page, &dialect, Visit { pending: pending.anew(), caller, address, answer }).await)
 }
 
-async fn assertion(app: &App, upstream: &Upstream, id_token: String, departure: &Departure) -> Result<Assertion, No> {
-    let token = UnverifiedIdToken::read(id_token)?;
-    let issuer = upstream.issuer(token.kid(), app.clock.now()).await?;
-    Ok(Assertion::new(token, issuer, Some(departure.nonce().to_owned())).asked_at(departure.left_at))
+fn assertion(upstream: &Upstream, id_token: String, trip: &UpstreamTrip) -> Result<Assertion, No> {
+    let (token, issuer) = (UnverifiedIdToken::read(id_token)?, Arc::clone(upstream.issuer()));
+    Ok(Assertion::new(token, issuer, Some(trip.nonce().to_owned())).asked_at(trip.left_at))
 }
 
-/// Goes on with the errand, with what Google says about the person, or why it says nothing.
-async fn back(app: &App, page: &PageRequest<'_>, departure: Departure, said: Result<Assertion, No>) -> Response {
-    let Departure { errand, dialect, .. } = departure;
+/// Continues the visit with the verified response of Google, or with the reason why there is none.
+async fn back(app: &App, page: &PageRequest<'_>, trip: UpstreamTrip, said: Result<Assertion, No>) -> Response {
+    let UpstreamTrip { pending, dialect, .. } = trip;
     let proof = Proof::Upstream(said.map(Box::new).map_err(Into::into));
-    show(app, page, &dialect, errand, Answer::Proof(proof)).await
+    show(app, page, &dialect, pending, Answer::Proof(proof)).await
 }
 
-async fn show(app: &App, page: &PageRequest<'_>, dialect: &str, errand: Errand, answer: Answer) -> Response {
+async fn show(app: &App, page: &PageRequest<'_>, dialect: &str, pending: PendingVisit, answer: Answer) -> Response {
     let (caller, address) = (page.caller.clone(), page.address.clone());
-    browse(app, page, dialect, Visit { errand, caller, address, answer: Some(answer) }).await
+    browse(app, page, dialect, Visit { pending, caller, address, answer: Some(answer) }).await
 }

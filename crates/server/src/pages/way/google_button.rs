@@ -1,26 +1,27 @@
-//! The button "Sign in with Google": where it leads, and whether a page has it.
+//! The button "Sign in with Google": whether a page has it, and its address.
 
 use crate::app::App;
 use crate::browser::PageRequest;
+use crate::outside::upstream::Upstream;
 use crate::pages::paths;
-use crate::upstream::Upstream;
 
-/// The path of the button on a sign-in page with this seal, below the path of the issuer; `None` where there is no button.
+/// Returns the address of the button on a sign-in page with this seal, below the path of the issuer; `None` if the page
+/// has no button.
 pub(super) fn link(app: &App, page: &PageRequest<'_>, seal: &str) -> Option<String> {
-    // A seal is made of characters that need no encoding.
+    // A seal has only characters that need no encoding.
     offered(app, page).map(|_| format!("{}?errand={seal}", paths::GOOGLE))
 }
 
-/// The identity provider behind the button, and the redirect URI at which it sends the browser back. `None` for a request
-/// whose host is in no configuration, which a dialect that answers on every host lets through: such a host has no redirect
-/// URI.
+/// Returns the identity provider behind the button, and the redirect URI for it. `None` if the request's host is in no
+/// configuration, because such a host has no redirect URI. A dialect that answers on every host lets such requests
+/// through.
 pub(super) fn offered<'a>(app: &'a App, page: &PageRequest<'_>) -> Option<(&'a Upstream, String)> {
     let upstream = app.upstream.as_ref().filter(|upstream| upstream.has_button())?;
     Some((upstream, callback(app, page)?))
 }
 
-/// The redirect URI for Google. It is at the host that the browser is at, because its cookies belong to that host. The text
-/// comes from the configuration (the host of the issuer, or one of the `hosts` of a dialect), never from the request.
+/// Returns the redirect URI for Google. It has the host of the request, because the browser's cookies belong to that
+/// host. Its text comes from the configuration (the issuer, or the `hosts` of a dialect) and never from the request.
 fn callback(app: &App, page: &PageRequest<'_>) -> Option<String> {
     let (scheme, _) = app.settings.issuer.split_once("://")?;
     let host = app.dialects.configured_host(page.http.host()?)?;

@@ -1,4 +1,4 @@
-//! `/logout`: asks first, then ends the session.
+//! `/logout`: asks for confirmation, then ends the session.
 
 use ::http::{Method, StatusCode};
 use protocol::account::Act;
@@ -15,14 +15,14 @@ use crate::http::Response;
 use crate::pages::paths;
 use crate::pages::signed_in::form::{account_turn, open_seal, seal};
 
-/// Answers both methods.
+/// Answers GET and POST requests.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Result<Response, Fault> {
     if page.method == Method::POST && page.field("decision") == Some("sign-out") {
         let seal = match open_seal(app, page).await {
             Ok(seal) => seal,
             Err(no) => return Ok(answers::refused(app, page, None, &no.into())),
         };
-        // A user whose session has ended already has what they asked for.
+        // If the session has ended already, the user is signed out as requested.
         return match account_turn(app, page, Some(seal), Act::SignOut).await? {
             Err(refusal) if matches!(refusal.no, No::PageStale | No::PageOfOther) => {
                 Ok(answers::refused(app, page, None, &refusal))

@@ -1,14 +1,14 @@
-//! The pages between a request and what it is for: signing in, the second factor, consent, the way to Google and back, and
-//! signing out.
+//! The pages on the way to an authorization: sign-in, second factor, consent, the trip to Google and back, and
+//! sign-out.
 
 mod ask;
 mod consent;
-mod errand;
 mod flow;
 mod form_post;
 mod google;
 mod google_button;
 mod logout;
+mod pending_visit;
 mod second_factor;
 mod sign_in;
 mod sign_out;
@@ -26,7 +26,7 @@ use crate::render::refused::Refused;
 
 pub(crate) use ask::browse;
 
-/// The pages.
+/// The table of the pages on the way to an authorization.
 pub(super) const TABLE: &[Row] = &[
     row::<sign_in::SignIn>(include_str!("../../templates/sign_in.html")),
     row::<second_factor::SecondFactor>(include_str!("../../templates/second_factor.html")),
@@ -37,8 +37,8 @@ pub(super) const TABLE: &[Row] = &[
     row::<signed_out::SignedOut>(include_str!("../../templates/signed_out.html")),
 ];
 
-/// Answers a request for one of these pages; `None` if the path is of none. `next` is the page of the person's own that the
-/// address of the sign-in page names, if it names one.
+/// Answers a request for one of these pages; `None` if the path belongs to none. `next` is the page that a sign-in
+/// leads to, if the address of the sign-in page names one.
 pub(super) async fn route(app: &App, page: &PageRequest<'_>, next: Option<String>) -> Option<Result<Response, Fault>> {
     let is_post = page.method == Method::POST;
     Some(match page.path {

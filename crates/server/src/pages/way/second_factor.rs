@@ -1,4 +1,4 @@
-//! The page that asks for a code of the second factor. It shows [`protocol::person::browser::Page::SecondFactor`].
+//! The second-factor page, for [`protocol::person::browser::Page::SecondFactor`].
 
 use protocol::model::{Client, User};
 use protocol::refusal::{No, Refusal};
@@ -8,7 +8,7 @@ use crate::render::face::{Application, Person};
 use crate::render::page::Page;
 use crate::render::problem::Problem;
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(crate) struct SecondFactor {
     application: Option<Application>,
@@ -22,7 +22,7 @@ pub(crate) struct SecondFactor {
 }
 
 impl SecondFactor {
-    /// The page for somebody whose password was right.
+    /// The page for a user who has proven the first factor. `client` is the application that asks, if any.
     pub(super) fn new(client: Option<&Client>, user: &User, problem: Option<&Refusal>, csrf: String) -> Self {
         Self {
             application: client.map(Application::new),

@@ -1,4 +1,4 @@
-//! The sign-in page. It shows [`protocol::person::browser::Page::SignIn`].
+//! The sign-in page, for [`protocol::person::browser::Page::SignIn`].
 
 use protocol::model::Client;
 use protocol::refusal::{No, Refusal};
@@ -8,18 +8,18 @@ use crate::render::face::Application;
 use crate::render::page::Page;
 use crate::render::problem::Problem;
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(crate) struct SignIn {
     application: Option<Application>,
     login: String,
-    /// True if the user is signed in and must confirm it.
+    /// True if the user is signed in and must confirm their identity.
     is_again: bool,
     /// True if only the password is enough, although the page could offer Google.
     is_password_needed: bool,
     /// True if the upstream identity provider was asked for a recent sign-in and did not confirm one.
     is_in_vain: bool,
-    /// Where the button leads that signs in with Google, below the path of the issuer.
+    /// The address of the button "Sign in with Google", below the path of the issuer; `None` without the button.
     google: Option<String>,
     csrf: String,
     #[serde(skip)]
@@ -27,7 +27,7 @@ pub(crate) struct SignIn {
 }
 
 impl SignIn {
-    /// The page for the application that asks, if one does, with what was typed so far.
+    /// The page. `client` is the application that asks, if any. `login` is the text of the name field.
     pub(super) fn new(client: Option<&Client>, login: String, problem: Option<&Refusal>, csrf: String) -> Self {
         Self {
             application: client.map(Application::new),
@@ -41,17 +41,18 @@ impl SignIn {
         }
     }
 
-    /// The same page for somebody who is signed in.
+    /// The same page for a signed-in user who must confirm their identity, if `is_again`.
     pub(super) fn again(self, is_again: bool) -> Self {
         Self { is_again, ..self }
     }
 
-    /// The same page with a button that leads to Google, where there is such a way and it is enough.
+    /// The same page with the address of the button "Sign in with Google". The button is left out if a sign-in there is
+    /// not enough.
     pub(super) fn google(self, google: Option<String>, is_enough: bool) -> Self {
         Self { is_password_needed: google.is_some() && !is_enough, google: google.filter(|_| is_enough), ..self }
     }
 
-    /// The same page for somebody who came back from the issuer elsewhere without a time at which they signed in there.
+    /// The same page for a user who came back from the identity provider without a recent `auth_time`, if `is_in_vain`.
     pub(super) fn in_vain(self, is_in_vain: bool) -> Self {
         Self { is_in_vain, ..self }
     }

@@ -1,4 +1,5 @@
-//! The page that asks before it signs the user out: a link alone must not do it (OWASP ASVS 5.0 V10.6.2).
+//! The page that asks for confirmation before the user is signed out. A link alone must not sign a user out (OWASP ASVS
+//! 5.0 V10.6.2).
 
 use protocol::model::User;
 use serde::Serialize;
@@ -6,7 +7,7 @@ use serde::Serialize;
 use crate::render::face::Person;
 use crate::render::page::Page;
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(crate) struct SignOut {
     person: Person,
@@ -14,7 +15,7 @@ pub(crate) struct SignOut {
 }
 
 impl SignOut {
-    /// The page for somebody who is signed in.
+    /// The page for a signed-in user.
     pub(super) fn new(user: &User, csrf: String) -> Self {
         Self { person: Person::new(user), csrf }
     }

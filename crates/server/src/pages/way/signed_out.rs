@@ -1,10 +1,10 @@
-//! The page that `/logout` shows when nobody is signed in.
+//! The page that `/logout` shows if nobody is signed in.
 
 use serde::Serialize;
 
 use crate::render::page::Page;
 
-/// The page.
+/// The values for the template of the page.
 #[derive(Serialize)]
 pub(crate) struct SignedOut {}
 

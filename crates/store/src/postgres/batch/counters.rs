@@ -11,8 +11,8 @@ use protocol::secret::Digest;
 use protocol::time::UnixTime;
 
 use super::statements::{CLEAR, COUNT, HOLD_COUNTERS, all, some};
+use crate::postgres::error::PostgresError;
 use crate::postgres::link::{Link, Values};
-use crate::postgres::stop::Stop;
 
 type Key = [u8; 32];
 
@@ -70,14 +70,14 @@ impl Counters {
 
     /// Holds the counters until the end of the transaction. Counters that are only cleared are held by the statement that
     /// clears them, so that none is made for it.
-    pub(crate) async fn hold(&self, link: &Link) -> Result<(), Stop> {
+    pub(crate) async fn hold(&self, link: &Link) -> Result<(), PostgresError> {
         let Some(counted) = self.rounds.first() else { return Ok(()) };
         let cleared = self.cleared.iter().map(|(key, _, _)| key);
         hold(link, counted.keys().chain(cleared).collect()).await
     }
 
     /// Clears and counts.
-    pub(super) async fn write(&self, link: &Link) -> Result<(), Stop> {
+    pub(super) async fn write(&self, link: &Link) -> Result<(), PostgresError> {
         let keys: Vec<&[u8]> = self.cleared.iter().map(|(key, _, _)| key.as_slice()).collect();
         let limits: Vec<i64> = self.cleared.iter().map(|(_, limit, _)| *limit).collect();
         let times: Vec<i64> = self.cleared.iter().map(|(_, _, now)| *now).collect();
@@ -99,7 +99,7 @@ fn clears(cleared: &BTreeSet<(Key, i64, i64)>, key: &Key) -> bool {
     cleared.range((*key, i64::MIN, i64::MIN)..).next().is_some_and(|own| own.0 == *key)
 }
 
-async fn hold(link: &Link, keys: BTreeSet<&Key>) -> Result<(), Stop> {
+async fn hold(link: &Link, keys: BTreeSet<&Key>) -> Result<(), PostgresError> {
     let keys: Vec<&[u8]> = keys.into_iter().map(Key::as_slice).collect();
     some(link, &HOLD_COUNTERS, keys.len(), &[&keys]).await
 }
@@ -108,7 +108,7 @@ async fn hold(link: &Link, keys: BTreeSet<&Key>) -> Result<(), Stop> {
 fn count<'a>(
     link: &'a Link,
     rounds: &'a [BTreeMap<Key, Failure>],
-) -> Pin<Box<dyn Future<Output = Result<(), Stop>> + Send + 'a>> {
+) -> Pin<Box<dyn Future<Output = Result<(), PostgresError>> + Send + 'a>> {
     Box::pin(async move {
         let Some((round, rest)) = rounds.split_first() else { return Ok(()) };
         let keys: Vec<&[u8]> = round.keys().map(Key::as_slice).collect();

@@ -13,7 +13,7 @@ use protocol::secret::Digest;
 use protocol::time::UnixTime;
 
 use super::counters::Counters;
-use crate::postgres::stop::Stop;
+use crate::postgres::error::PostgresError;
 
 /// A refresh token that takes the place of another: grant, before, the new row's parts, the new end.
 pub(super) struct Rotation<'c> {
@@ -70,8 +70,8 @@ pub(crate) struct Batch<'c> {
 }
 
 /// The fault of a turn that reached a batch although it is not frequent. Nothing of its batch is written.
-fn misplaced() -> Stop {
-    Stop::Unreadable("a change of a rare kind cannot be made in a batch".to_owned())
+fn misplaced() -> PostgresError {
+    PostgresError::Unreadable("a change of a rare kind cannot be made in a batch".to_owned())
 }
 
 fn names(row: &User) -> impl Iterator<Item = String> {
@@ -84,7 +84,7 @@ impl<'c> Batch<'c> {
     ///
     /// # Errors
     /// When a turn is not frequent.
-    pub(crate) fn of(turns: &'c [Changes]) -> Result<(Self, usize), Stop> {
+    pub(crate) fn of(turns: &'c [Changes]) -> Result<(Self, usize), PostgresError> {
         let mut batch = Self::default();
         let mut count = 0;
         for turn in turns {
@@ -102,7 +102,7 @@ impl<'c> Batch<'c> {
         Ok((batch, count))
     }
 
-    fn rely_on(&mut self, rely: Rely) -> Result<(), Stop> {
+    fn rely_on(&mut self, rely: Rely) -> Result<(), PostgresError> {
         match rely {
             Rely::Client(key, version) => drop(self.clients.insert((key.0, i64::from(version)))),
             Rely::User(key, version) => drop(self.users.insert((key.0, i64::from(version)))),
@@ -122,7 +122,7 @@ impl<'c> Batch<'c> {
     ///
     /// # Errors
     /// When the write is of another kind.
-    pub(crate) fn write(&mut self, write: &'c Write) -> Result<(), Stop> {
+    pub(crate) fn write(&mut self, write: &'c Write) -> Result<(), PostgresError> {
         match write {
             Write::AwaitDurability => self.awaits_durability = true,
             Write::SpendCode(id) => self.spent.push(id.0),

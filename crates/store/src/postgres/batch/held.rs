@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::statements::{GRANTS, HOLD_SESSIONS, HOLD_USERS, USERS_SHARED, some};
+use crate::postgres::error::PostgresError;
 use crate::postgres::link::{Link, Sql};
-use crate::postgres::stop::Stop;
 
 /// Holds users.
-pub(super) async fn users(link: &Link, shared: BTreeSet<i64>, alone: &BTreeSet<i64>) -> Result<(), Stop> {
+pub(super) async fn users(link: &Link, shared: BTreeSet<i64>, alone: &BTreeSet<i64>) -> Result<(), PostgresError> {
     if alone.is_empty() {
         let keys: Vec<i64> = shared.into_iter().collect();
         return some(link, &USERS_SHARED, keys.len(), &[&keys]).await;
@@ -22,7 +22,7 @@ pub(crate) async fn sessions(
     link: &Link,
     relied: impl Iterator<Item = i64>,
     ended: &BTreeSet<i64>,
-) -> Result<(), Stop> {
+) -> Result<(), PostgresError> {
     if ended.is_empty() { Ok(()) } else { each(link, &HOLD_SESSIONS, relied, ended).await }
 }
 
@@ -32,7 +32,7 @@ pub(crate) async fn grants(
     relied: impl Iterator<Item = i64>,
     rotated: impl Iterator<Item = i64>,
     revoked: &BTreeSet<i64>,
-) -> Result<(), Stop> {
+) -> Result<(), PostgresError> {
     let (relied, rotated): (BTreeSet<i64>, BTreeSet<i64>) = (relied.collect(), rotated.collect());
     if revoked.is_empty() && (relied.is_empty() || rotated.is_empty()) {
         return Ok(());
@@ -47,7 +47,7 @@ async fn each(
     sql: &'static Sql,
     shared: impl Iterator<Item = i64>,
     alone: &BTreeSet<i64>,
-) -> Result<(), Stop> {
+) -> Result<(), PostgresError> {
     let mut rows: BTreeMap<i64, bool> = shared.map(|key| (key, false)).collect();
     rows.extend(alone.iter().map(|key| (*key, true)));
     let (keys, are_alone): (Vec<i64>, Vec<bool>) = rows.into_iter().unzip();

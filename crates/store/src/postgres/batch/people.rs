@@ -8,12 +8,12 @@ use protocol::model::User;
 use super::statements::{ADD_USERS, CHANGE_USERS, NAMES, NAMES_LOCK, NO_SUCH_USERS, all, some};
 use crate::documents::written;
 use crate::names::stored_form;
+use crate::postgres::error::PostgresError;
 use crate::postgres::link::{Link, Values};
-use crate::postgres::stop::Stop;
 use crate::postgres::text::text;
 
 /// Holds the right to give out names until the end of the transaction.
-pub(crate) async fn give_names(link: &Link) -> Result<(), Stop> {
+pub(crate) async fn give_names(link: &Link) -> Result<(), PostgresError> {
     link.query(&NAMES, &[&NAMES_LOCK]).await.map(drop)
 }
 
@@ -26,8 +26,8 @@ struct Columns<'c> {
 }
 
 impl<'c> Columns<'c> {
-    fn of(rows: &[&'c User]) -> Result<Self, Stop> {
-        let document = |row: &&User| written(*row, row.key.0).map_err(Stop::Unreadable);
+    fn of(rows: &[&'c User]) -> Result<Self, PostgresError> {
+        let document = |row: &&User| written(*row, row.key.0).map_err(PostgresError::Unreadable);
         Ok(Self {
             keys: rows.iter().map(|row| row.key.0).collect(),
             versions: rows.iter().map(|row| i64::from(row.version)).collect(),
@@ -38,7 +38,7 @@ impl<'c> Columns<'c> {
 }
 
 /// Writes users in the place of their versions before. The transaction holds them alone.
-pub(super) async fn change(link: &Link, rows: &[&User]) -> Result<(), Stop> {
+pub(super) async fn change(link: &Link, rows: &[&User]) -> Result<(), PostgresError> {
     let Columns { keys, versions, subs, documents } = Columns::of(rows)?;
     let usernames: Vec<_> = rows.iter().map(|row| row.username.as_deref().map(text)).collect();
     let emails: Vec<_> = rows.iter().map(|row| row.email.as_deref().map(text)).collect();
@@ -48,7 +48,11 @@ pub(super) async fn change(link: &Link, rows: &[&User]) -> Result<(), Stop> {
 }
 
 /// Adds users; `forms` are all forms of the names that they get.
-pub(super) async fn add<'a>(link: &Link, rows: &[&User], forms: impl Iterator<Item = &'a str>) -> Result<(), Stop> {
+pub(super) async fn add<'a>(
+    link: &Link,
+    rows: &[&User],
+    forms: impl Iterator<Item = &'a str>,
+) -> Result<(), PostgresError> {
     if rows.is_empty() {
         return Ok(());
     }

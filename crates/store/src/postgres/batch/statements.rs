@@ -2,8 +2,8 @@
 
 use tokio_postgres::types::Type;
 
+use crate::postgres::error::PostgresError;
 use crate::postgres::link::{Link, Sql, Values};
-use crate::postgres::stop::Stop;
 
 const NUMBER: Type = Type::INT8;
 const INTS: Type = Type::INT8_ARRAY;
@@ -12,7 +12,7 @@ const TEXTS: Type = Type::TEXT_ARRAY;
 const BYTES: Type = Type::BYTEA_ARRAY;
 
 /// Runs a statement that must find a row for each of `count`. Runs nothing if there are none.
-pub(super) async fn all(link: &Link, sql: &'static Sql, count: usize, values: Values<'_>) -> Result<(), Stop> {
+pub(super) async fn all(link: &Link, sql: &'static Sql, count: usize, values: Values<'_>) -> Result<(), PostgresError> {
     let expected = i64::try_from(count).unwrap_or(i64::MAX);
     let mut values = values.to_vec();
     values.push(&expected);
@@ -20,7 +20,12 @@ pub(super) async fn all(link: &Link, sql: &'static Sql, count: usize, values: Va
 }
 
 /// Runs a statement on `count` rows, unless there are none.
-pub(super) async fn some(link: &Link, sql: &'static Sql, count: usize, values: Values<'_>) -> Result<(), Stop> {
+pub(super) async fn some(
+    link: &Link,
+    sql: &'static Sql,
+    count: usize,
+    values: Values<'_>,
+) -> Result<(), PostgresError> {
     if count == 0 { Ok(()) } else { link.execute(sql, values).await.map(drop) }
 }
 

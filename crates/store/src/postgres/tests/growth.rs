@@ -1,8 +1,8 @@
-//! What must hold while tables grow and clients are busy.
+//! Tests under growing tables and busy clients.
 
 use super::*;
 
-/// A look-up that walks through a table would be slow only when there is much in it: in production.
+/// A look-up that scans a table would only be slow in production, with many rows.
 #[tokio::test]
 async fn no_statement_by_key_walks_through_a_table() {
     let mut cluster = Cluster::start(&Options::default());
@@ -24,7 +24,7 @@ async fn no_statement_by_key_walks_through_a_table() {
                 other => panic!("{other}: {}", sql.text),
             })
             .collect();
-        // PostgreSQL takes no empty list.
+        // PostgreSQL accepts no empty list.
         let list = |words: &[&str]| if words.is_empty() { String::new() } else { format!("({})", words.join(", ")) };
         let (types, nulls) = (list(&types), list(&vec!["NULL"; types.len()]));
         let plan = cluster.sql(
@@ -67,7 +67,7 @@ async fn what_a_table_takes_beyond_its_live_rows_is_told_before_a_vacuum_and_aft
     assert!(free > size * 3 / 4, "{free} of {size} are free after the vacuum");
 }
 
-/// What PostgreSQL knows of a table that is still small is that it is read as a whole as quickly as by its index.
+/// For a small table, PostgreSQL's statistics say that a full scan is as fast as an index.
 #[tokio::test]
 async fn a_plan_for_a_small_table_is_not_kept_when_the_table_grows() {
     let mut cluster = Cluster::start(&Options::default());
@@ -109,7 +109,7 @@ async fn a_plan_for_a_small_table_is_not_kept_when_the_table_grows() {
     assert!(after.1 - before.1 <= 2 * (after.0 - before.0), "rows read: from {before:?} to {after:?}");
 }
 
-/// PostgreSQL lets those who share a row in past whoever waits for it alone.
+/// PostgreSQL grants shared row locks even while a transaction waits for the exclusive lock.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_client_cannot_hold_off_its_own_revocation() {
     let url = lab::database();
@@ -122,7 +122,7 @@ async fn a_busy_client_cannot_hold_off_its_own_revocation() {
             tokio::spawn(async move {
                 let link = connector.connect(crate::postgres::WRITING).await.expect("it is there");
                 loop {
-                    // As a batch whose commit waits for a distant standby.
+                    // This stands for a batch whose commit waits for a distant standby.
                     let _ = link.begin("BEGIN").await;
                     let _ = crate::postgres::gate::enter(&link).await;
                     let _ = link.rows("SELECT 1 FROM clients WHERE key = 1 FOR SHARE", &[]).await;
@@ -147,7 +147,7 @@ async fn whoever_goes_away_in_the_middle_of_a_list_leaves_no_old_view_behind() {
     furnish(&store).await;
     for round in 0..60_u32 {
         let view: &dyn Store = &store;
-        // Cut off at another place each time.
+        // Each round is interrupted at another point.
         let _ = tokio::time::timeout(Duration::from_micros(u64::from(round) * 60), view.counts()).await;
         let row = User { version: 2 + round, name: format!("Round {round}"), ..user(1) };
         commit(&store, [Write::PutUser(Box::new(row))]).await;
@@ -173,7 +173,7 @@ async fn a_row_that_cannot_be_read_is_the_trouble_of_those_who_want_it() {
     }
 }
 
-/// Two people with two tabs each, whose sessions are noted as used by two nodes at once.
+/// Two nodes record the use of the same sessions at the same time, as for two users with two tabs each.
 #[tokio::test]
 async fn those_who_use_the_same_things_in_different_orders_do_not_wait_for_each_other() {
     let url = lab::database();
@@ -191,6 +191,6 @@ async fn those_who_use_the_same_things_in_different_orders_do_not_wait_for_each_
         let (a, b) = tokio::join!(one.commit(first), other.commit(second));
         assert_eq!((a, b), (Ok(()), Ok(())));
     }
-    // A single deadlock takes a second to be found.
+    // PostgreSQL needs a second to detect a deadlock.
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
 }

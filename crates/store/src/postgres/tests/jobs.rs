@@ -6,7 +6,7 @@ use super::open;
 use crate::conformance::jobs::{damaged_jobs_are_buried, put_four_jobs};
 use crate::conformance::rows::*;
 use crate::postgres::jobs::Claim;
-use crate::postgres::lane::Errand;
+use crate::postgres::lane::LaneWork;
 use crate::postgres::reach;
 use crate::{JobClaim, Store};
 

@@ -1,4 +1,4 @@
-//! Snapshots that stay open: nobody is shown old rows, nobody is held up.
+//! Tests of kept snapshots: reads never see old rows, and writers are not delayed.
 
 #![allow(clippy::disallowed_methods, reason = "tests start processes and look at files")]
 
@@ -20,7 +20,7 @@ use super::super::writer::FRAMES_WAIT;
 use crate::conformance::rows::*;
 use crate::{Mode, Store};
 
-/// Tells [`the_other_process`] which database to write to.
+/// The environment variable with the database for [`the_other_process`].
 const PATH: &str = "GRANTRY_TEST_DATABASE";
 const PAGE_BYTES: u64 = 4_096;
 
@@ -70,7 +70,8 @@ async fn a_snapshot_is_kept_until_somebody_commits() {
     assert!(facts(&store, 1).await.client.is_none());
 }
 
-/// Not a test by itself: another process, which makes each number that it is given the version of a client.
+/// Not a test by itself, but the other process of a test. It writes each number that it receives as the version of a
+/// client.
 #[test]
 fn the_other_process() {
     let Some(path) = std::env::var_os(PATH) else { return };
@@ -238,7 +239,7 @@ async fn without_an_index_nothing_is_kept_and_everything_is_read() {
     assert_eq!(unindexed.slots.kept(), 0);
 }
 
-/// Threads that read all the time for as long as the value lives.
+/// Threads that read continuously until the value is dropped.
 struct Crowd {
     is_over: Arc<AtomicBool>,
     threads: Vec<std::thread::JoinHandle<()>>,

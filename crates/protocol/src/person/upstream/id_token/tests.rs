@@ -1,4 +1,4 @@
-//! What is taken for the word of an identity provider, and what is not.
+//! Tests of the verification of ID tokens.
 
 use aws_lc_rs::hmac;
 use data_encoding::BASE64URL_NOPAD;
@@ -24,7 +24,7 @@ fn judge_claims(changes: Value) -> Result<IdToken, No> {
     judge(&sample::token(&claims_with(changes)))
 }
 
-/// A set with one key.
+/// Returns a key set with one key.
 fn one(key: &Value) -> KeySet {
     KeySet::parse(json!({"keys": [key]}).to_string().as_bytes()).unwrap()
 }
@@ -49,7 +49,7 @@ fn a_token_by_each_of_the_algorithms_says_who_it_is_about() {
             hosted_domain: None,
             auth_time: None,
             name: Some("Alice There".into()),
-            // `exp`, and half a minute for clocks that differ.
+            // `exp`, and 30 seconds for clocks that differ.
             ends_at: UnixTime(2020),
         };
         assert!(said == expected, "{header}");
@@ -166,7 +166,7 @@ fn a_token_for_another_client_is_refused_oidc_core_3_1_3_7() {
     assert!(judge_claims(json!({"azp": null})).is_ok());
 }
 
-/// RFC 7519 §4.1.4, `exp`, and §4.1.5, `nbf`: RFC 7519 §4.1.5.
+/// RFC 7519 §4.1.4, `exp`, and RFC 7519 §4.1.5, `nbf`.
 #[test]
 fn a_token_lives_from_its_beginning_to_its_end_give_or_take_the_leeway_rfc_7519_4_1_4() {
     let token = sample::token(&claims());
@@ -178,7 +178,7 @@ fn a_token_lives_from_its_beginning_to_its_end_give_or_take_the_leeway_rfc_7519_
     assert_eq!(at(1990 + leeway), Some(No::AssertionExpired));
     assert_eq!(judge_claims(json!({"nbf": 1000 + leeway + 1})).unwrap_err(), No::AssertionTooEarly);
     assert!(judge_claims(json!({"nbf": 900})).is_ok());
-    // It would live for ever by its own word.
+    // By its `exp` claim alone the token would never expire.
     let immortal = sample::token(&claims_with(json!({"exp": 9_999_999_999_i64})));
     assert_eq!(judge_at(&immortal, None, UnixTime(990 + 86_400)).unwrap_err(), No::AssertionExpired);
     assert!(judge_claims(json!({"exp": 1990.5, "iat": 990.25})).is_ok());
@@ -253,7 +253,8 @@ fn an_address_is_vouched_for_only_by_the_word_true() {
     assert_eq!(judge_claims(json!({"name": " \u{7} "})).unwrap().name, None);
 }
 
-/// Unicode Technical Report 36 §2: what looks alike, or becomes alike in lower case or in a normal form.
+/// Unicode Technical Report 36 §2: characters that look like ASCII letters, or become ASCII letters in lower case or in
+/// a normal form.
 #[test]
 fn an_address_outside_of_ascii_is_none_and_no_row_is_looked_up_by_it() {
     for email in [
@@ -281,7 +282,7 @@ fn an_auth_time_is_taken_when_it_is_a_time_that_has_been_and_else_counts_as_long
     let said = |auth_time: Value| judge_claims(json!({"auth_time": auth_time})).unwrap().auth_time;
     assert_eq!(said(json!(900)), Some(UnixTime(900)));
     assert_eq!(said(json!(900.5)), Some(UnixTime(900)));
-    // A clock that is a little ahead.
+    // The clock of the identity provider is slightly ahead.
     assert_eq!(said(json!(1000 + LEEWAY_S)), Some(NOW));
     for other in [json!(1001 + LEEWAY_S), json!(0), json!(-5), json!("900"), json!([900]), json!(1e300)] {
         assert_eq!(said(other.clone()), Some(UnixTime(1)), "{other}");

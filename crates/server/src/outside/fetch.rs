@@ -1,6 +1,6 @@
-//! Outgoing requests: the one door, and its guard against server-side request forgery. https only, no redirects, no proxy, and
-//! no address that is not for everybody: neither by name, by a name that resolves to one, nor by number. What the operator
-//! lists in `fetch.allow` is let through, on that port alone.
+//! Outgoing HTTP requests, with the guard against server-side request forgery. A request uses https and no proxy, and its
+//! redirects are not followed. It goes to no private address, whether the URL has the address itself or a name that resolves
+//! to it. The operator lists exceptions in `fetch.allow`, by host and port.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -17,31 +17,31 @@ use url::{Host, Url};
 
 use crate::config::settings::Fetch;
 
-/// No request takes longer, from the first byte of the name's resolution to the last of the answer.
+/// Time limit of a request, from the resolution of the name to the last byte of the response.
 const TIME_MAX: Duration = Duration::from_secs(10);
-/// No connection takes longer to come about.
+/// Time limit for opening a connection.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
-/// The largest answer that is read, in bytes. The keys of an issuer are a few thousand.
+/// Maximum size of a response, in bytes. A key set has a few thousand.
 const BODY_BYTES_MAX: usize = 256 * 1024;
-/// Requests at the same time; others wait, within their time.
+/// Maximum number of requests at the same time. Others wait, within their time limit.
 const AT_ONCE_MAX: usize = 16;
 const AGENT: &str = concat!("Grantry/", env!("CARGO_PKG_VERSION"));
 
-/// Why there is no answer. The texts are for the operator's log.
+/// The reason why a request has no response. The texts are for the operator's log.
 #[derive(Debug, Error)]
 pub enum FetchError {
-    /// The guard does not let it through.
+    /// The guard does not allow the address.
     #[error("{0}")]
     Refused(String),
-    /// Nobody answered, not in time, or not as HTTP has it.
+    /// The server did not answer, not in time, or not in HTTP.
     #[error("{0}")]
     Failed(String),
-    /// The answer is too large.
+    /// The response is too large.
     #[error("the answer has more than {BODY_BYTES_MAX} bytes")]
     TooLarge,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Fetched {
     /// The HTTP status.
@@ -50,19 +50,19 @@ pub struct Fetched {
     pub body: Vec<u8>,
 }
 
-/// The door.
+/// Sends the outgoing requests.
 #[derive(Debug)]
 pub struct Fetcher {
-    /// Resolves names to addresses that are for everybody, and to no others.
+    /// For public addresses: it resolves no name to a private one.
     guarded: Client,
-    /// For what the operator lists.
+    /// For the addresses that the operator lists.
     allowed: Client,
     allow: Vec<String>,
     turns: Semaphore,
 }
 
 impl Fetcher {
-    /// A door as the operator wants it.
+    /// Makes a fetcher with the operator's settings.
     ///
     /// # Errors
     /// When the operator's certificate authorities cannot be used.
@@ -83,15 +83,15 @@ impl Fetcher {
         })
     }
 
-    /// Asks for a document, with an `Authorization` header if there is one to send.
+    /// Sends a GET request, with an `Authorization` header if there is one.
     ///
     /// # Errors
-    /// When there is no answer. A status that is no success is none of these.
+    /// When there is no response. A response with a status other than success is no error.
     pub async fn get(&self, url: &str, authorization: Option<&str>) -> Result<Fetched, FetchError> {
         self.send(url, authorization, Client::get).await
     }
 
-    /// Posts a form, as [`Fetcher::get`] asks.
+    /// Posts a form.
     ///
     /// # Errors
     /// As [`Fetcher::get`].
@@ -108,7 +108,7 @@ impl Fetcher {
         .await
     }
 
-    /// May this address be called? Says it before anybody is sent there.
+    /// Checks that the guard allows this address, before a browser is sent there.
     ///
     /// # Errors
     /// [`FetchError::Refused`].
@@ -151,7 +151,7 @@ fn client(own: impl Fn(ClientBuilder) -> ClientBuilder, authorities: &[Certifica
         own(builder.connect_timeout(CONNECT_TIME_MAX).timeout(TIME_MAX))
     };
     usual().tls_certs_merge(authorities.to_vec()).build().or_else(|error| {
-        // A machine without certificate authorities of its own knows those that the operator names, and no others.
+        // A machine without certificate authorities only trusts those that the operator configured.
         tracing::warn!(cause = %plain(&error), "this machine has no certificate authorities; only those of fetch.ca_file count");
         usual().tls_certs_only(authorities.to_vec()).build().map_err(|error| plain(&error))
     })
@@ -190,7 +190,7 @@ pub(crate) fn plain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// Is this an address that may be called, and is it one of those that the operator listed?
+/// Checks an address. Returns the URL, and true if the operator listed its host and port.
 fn guard(text: &str, allow: &[String]) -> Result<(Url, bool), FetchError> {
     let refused = |text: &str| FetchError::Refused(text.to_owned());
     let url = Url::parse(text).map_err(|_| refused("this is not a URL"))?;
@@ -218,7 +218,7 @@ fn guard(text: &str, allow: &[String]) -> Result<(Url, bool), FetchError> {
     Ok((url, false))
 }
 
-/// Resolves names, and leaves out every address that is not for everybody.
+/// Resolves names to public addresses only.
 struct Guarded;
 
 impl Resolve for Guarded {
@@ -235,8 +235,8 @@ impl Resolve for Guarded {
     }
 }
 
-/// May this address be reached from everywhere? By the special-purpose registries of RFC 6890; what they do not say is for
-/// everybody is not.
+/// Returns true if the address is public by the special-purpose registries of RFC 6890. An address that they do not call
+/// global is not.
 fn is_global(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_global_v4(address),
@@ -364,7 +364,7 @@ mod tests {
         }
     }
 
-    /// Answers every request on loopback with `answer`, and counts nothing.
+    /// Starts a server on loopback that answers every request with `answer`.
     async fn server(answer: String) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();

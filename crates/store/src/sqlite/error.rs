@@ -6,7 +6,7 @@ use crate::{CommitError, Fault};
 
 /// The reason why a piece of work stopped.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(super) enum SqliteError {
     /// A document is not cached, and reading it now would mix two snapshots.
     Missed,
     /// A precondition does not hold.
@@ -21,30 +21,30 @@ pub(super) enum Stop {
     Engine(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Stop {
+impl From<rusqlite::Error> for SqliteError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Engine(error)
     }
 }
 
-impl From<Stop> for Fault {
-    fn from(stop: Stop) -> Self {
+impl From<SqliteError> for Fault {
+    fn from(stop: SqliteError) -> Self {
         match stop {
-            Stop::Engine(error) => fault(&error),
-            Stop::Unreadable(cause) => Self::Broken { cause },
-            Stop::Missed | Stop::Lost | Stop::Behind(_) | Stop::Taken(_) => {
+            SqliteError::Engine(error) => fault(&error),
+            SqliteError::Unreadable(cause) => Self::Broken { cause },
+            SqliteError::Missed | SqliteError::Lost | SqliteError::Behind(_) | SqliteError::Taken(_) => {
                 Self::Broken { cause: format!("unexpected: {stop:?}") }
             }
         }
     }
 }
 
-impl From<Stop> for CommitError {
-    fn from(stop: Stop) -> Self {
+impl From<SqliteError> for CommitError {
+    fn from(stop: SqliteError) -> Self {
         match stop {
-            Stop::Lost => Self::Lost,
-            Stop::Behind(id) => Self::Behind(id),
-            Stop::Taken(name) => Self::Taken(name),
+            SqliteError::Lost => Self::Lost,
+            SqliteError::Behind(id) => Self::Behind(id),
+            SqliteError::Taken(name) => Self::Taken(name),
             stop => Self::Fault(stop.into()),
         }
     }

@@ -53,16 +53,16 @@ pub(crate) trait Sweep: Send {
 
 /// The position of a walk: a table, and an id in it.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct Position {
     table: usize,
     after: i64,
     /// Number of consecutive steps in this table without a dead row.
     clean_steps: u32,
 }
 
-const START: Place = Place { table: 0, after: i64::MIN, clean_steps: 0 };
+const START: Position = Position { table: 0, after: i64::MIN, clean_steps: 0 };
 
-impl Place {
+impl Position {
     /// Returns the beginning of the next table.
     fn next(self) -> Self {
         Self { table: self.table + 1, ..START }
@@ -97,18 +97,18 @@ struct Step {
 #[derive(Debug)]
 struct Course {
     /// The position of the short rounds.
-    near: Place,
+    near: Position,
     /// Number of rounds so far.
     rounds: u32,
     /// Time at which the last round ended.
     ended_at: Option<Instant>,
     /// The position of the walk to the end, if there is one.
-    far: Option<Place>,
+    far: Option<Position>,
 }
 
 /// The schedule of sweeping.
 #[derive(Debug)]
-pub(crate) struct Walk {
+pub(crate) struct SweepSchedule {
     course: Mutex<Course>,
     /// See [`WALK_MAX`] and [`ROUND_EVERY`].
     longest: Duration,
@@ -117,7 +117,7 @@ pub(crate) struct Walk {
     pub(crate) events_kept_s: AtomicU64,
 }
 
-impl Walk {
+impl SweepSchedule {
     pub(crate) fn new() -> Self {
         let course = Course { near: START, rounds: 0, ended_at: None, far: None };
         let events_kept_s = AtomicU64::new(EVENT_KEPT_S);
@@ -151,7 +151,7 @@ impl Walk {
             is_find |= step.is_find;
             removed += step.removed;
             place = match step.after {
-                Some(after) if place.clean_steps < CLEAN_STEPS => Place { after, ..place },
+                Some(after) if place.clean_steps < CLEAN_STEPS => Position { after, ..place },
                 _ => {
                     clean = if is_find { 0 } else { clean + 1 };
                     is_find = false;
@@ -187,7 +187,7 @@ impl Walk {
             let step = place.step(sweep, now, rows_max - removed).await?;
             removed += step.removed;
             place = match step.after {
-                Some(after) => Place { after, ..place },
+                Some(after) => Position { after, ..place },
                 None => place.next(),
             };
             far = (place.table < sweep.tables()).then_some(place);
@@ -207,7 +207,8 @@ impl Walk {
 mod tests {
     use super::*;
 
-    /// Tables of so many rows, of which some are dead.
+    /// A store in memory: the number of rows of each table, the dead rows as (index of the table, id), and the number
+    /// of looks.
     struct Rows {
         tables: Vec<i64>,
         dead: Vec<(usize, i64)>,
@@ -238,8 +239,8 @@ mod tests {
     #[tokio::test]
     async fn most_rounds_leave_a_table_whose_beginning_is_alive_and_some_go_to_its_end() {
         let mut rows = Rows { tables: vec![1_000_000, 700], dead: vec![(0, 3), (1, 699)], looks: 0 };
-        let walk = Walk::new();
-        let go_on = async |rows: &mut Rows| walk.go_on(rows, UnixTime(0), 1_000).await.unwrap();
+        let schedule = SweepSchedule::new();
+        let go_on = async |rows: &mut Rows| schedule.go_on(rows, UnixTime(0), 1_000).await.unwrap();
         assert_eq!(go_on(&mut rows).await, 2);
         rows.dead = vec![(0, 900_000), (0, 700), (1, 5)];
         rows.looks = 0;
@@ -253,7 +254,7 @@ mod tests {
         assert!(rows.dead.is_empty());
     }
 
-    /// A table without an end whose every look takes a millisecond or two, and the ids behind which it was looked at.
+    /// A table that never ends and in which a look takes at least a millisecond. Holds the `after` of each look.
     struct Slow(Vec<i64>);
 
     impl Sweep for &mut Slow {
@@ -275,10 +276,10 @@ mod tests {
     #[tokio::test]
     async fn a_walk_ends_before_another_node_takes_over_and_the_next_one_goes_on_there() {
         let mut slow = Slow(vec![]);
-        let walk = Walk { longest: Duration::from_millis(100), ..Walk::new() };
+        let schedule = SweepSchedule { longest: Duration::from_millis(100), ..SweepSchedule::new() };
         for _ in 0..3 {
-            // It would never end by itself.
-            assert_eq!(walk.go_on(&mut slow, UnixTime(0), 1_000).await.unwrap(), 0);
+            // Only the time limit ends a walk here.
+            assert_eq!(schedule.go_on(&mut slow, UnixTime(0), 1_000).await.unwrap(), 0);
         }
         let rounds: Vec<_> = slow.0.chunk_by(|a, b| a < b).collect();
         assert_eq!(rounds.len(), 2, "one round, and one walk in three parts: {rounds:?}");
@@ -287,14 +288,15 @@ mod tests {
     #[tokio::test]
     async fn the_beginnings_are_swept_while_a_walk_to_the_end_is_on_its_way() {
         let mut rows = Rows { tables: vec![100_000], dead: vec![], looks: 0 };
-        let walk = Walk { longest: Duration::from_millis(20), round_every: Duration::ZERO, ..Walk::new() };
-        assert_eq!(walk.go_on(&mut rows, UnixTime(0), 1_000).await.unwrap(), 0);
-        let far = walk.course().far.expect("it takes longer than that").after;
+        let schedule =
+            SweepSchedule { longest: Duration::from_millis(20), round_every: Duration::ZERO, ..SweepSchedule::new() };
+        assert_eq!(schedule.go_on(&mut rows, UnixTime(0), 1_000).await.unwrap(), 0);
+        let far = schedule.course().far.expect("it takes longer than that").after;
         rows.dead = vec![(0, 5), (0, 99_999)];
-        assert_eq!(walk.go_on(&mut rows, UnixTime(0), 1).await.unwrap(), 1);
-        assert_eq!((rows.dead.as_slice(), walk.course().far.unwrap().after), (&[(0, 99_999)][..], far));
-        while walk.course().far.is_some() {
-            walk.go_on(&mut rows, UnixTime(0), 1).await.unwrap();
+        assert_eq!(schedule.go_on(&mut rows, UnixTime(0), 1).await.unwrap(), 1);
+        assert_eq!((rows.dead.as_slice(), schedule.course().far.unwrap().after), (&[(0, 99_999)][..], far));
+        while schedule.course().far.is_some() {
+            schedule.go_on(&mut rows, UnixTime(0), 1).await.unwrap();
         }
         assert!(rows.dead.is_empty(), "the other one was found too");
     }
@@ -303,8 +305,8 @@ mod tests {
     async fn a_walk_to_the_end_of_a_large_table_leaves_time_to_others() {
         let mut rows = Rows { tables: vec![100_000], dead: vec![], looks: 0 };
         let begun = Instant::now();
-        Walk::new().go_on(&mut rows, UnixTime(0), 1_000).await.unwrap();
-        // A look of this table takes no time at all; each pause takes a tick of the clock.
+        SweepSchedule::new().go_on(&mut rows, UnixTime(0), 1_000).await.unwrap();
+        // Looks at this table take no time; each pause takes at least one tick of the timer.
         assert!(begun.elapsed() > Duration::from_millis(100), "{:?} for {} looks", begun.elapsed(), rows.looks);
     }
 }

@@ -1,4 +1,4 @@
-//! What a browser came for, on its way through the pages: sealed into each of them, and into their addresses.
+//! Pending visits: what a browser came for, sealed into every page on the way and into the addresses of these pages.
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
@@ -14,40 +14,41 @@ use crate::secret::Digest;
 use crate::time::UnixTime;
 use crate::wire::{Param, Params};
 
-/// What a browser came for.
+/// The aim of a pending visit.
 #[derive(Clone, Debug)]
 pub enum Goal {
-    /// An application asks for something.
+    /// An authorization request of an application, by its parameters.
     Authorize(Box<Params>),
-    /// One of this server's own pages, by its path.
+    /// A page of this server that needs a signed-in user, by its path.
     Page(String),
 }
 
-/// A goal on its way through the pages.
+/// A pending visit: an authorization request, or a visit to another page, that waits until the user has answered the
+/// pages in between.
 #[derive(Clone, Debug)]
-pub struct Errand {
-    /// What for.
+pub struct PendingVisit {
+    /// The aim of the visit.
     pub goal: Goal,
-    /// The row id that was next when the errand began. Only nodes of version 0.1 read it: this version goes by
-    /// [`Progress::begun`], which no clock has a part in.
+    /// The row id that was next when the visit began. Only nodes of version 0.1 read it. This version uses
+    /// [`Progress::begun`], which depends on no clock.
     pub began: i64,
-    /// True if the user must sign in on the way, whatever session there is.
+    /// True if the user must sign in during the visit, even with a live session.
     pub is_fresh_wanted: bool,
-    /// True if the user is to confirm who they are, before a change for which the word of an issuer elsewhere may not be
-    /// enough.
+    /// True if the user must confirm their identity before a sensitive change. A sign-in at an upstream identity
+    /// provider may not be enough for that.
     pub is_confirmation: bool,
-    /// To whom the page was shown, where it was about somebody.
+    /// The user whom the page was shown to, if the page is about one user.
     pub user: Option<UserKey>,
     /// The permission that the consent page showed, if the browser was sent to one. The user's answer counts only if the
     /// request still asks for exactly this.
     pub shown: Option<Permission>,
-    /// How far the sign-in of this errand got.
+    /// How far the sign-in of this visit is.
     pub progress: Progress,
 }
 
-/// An errand as it is packed for its way, with its end.
+/// The serialized form of a pending visit, with its expiry time and dialect.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Parcel {
+pub(crate) struct SealedVisit {
     until: UnixTime,
     began: i64,
     #[serde(default)]
@@ -60,16 +61,16 @@ pub(crate) struct Parcel {
     dialect: String,
     page: Option<String>,
     params: Vec<(String, String)>,
-    /// Parameters with control characters, in base64: JSON needs six bytes for such a character, and the seal of a long
-    /// `state` would not fit into a form.
+    /// Parameters with control characters, in base64url. JSON needs six bytes for each such character, and the seal of
+    /// a long `state` would not fit into a form.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     packed: Vec<(String, String)>,
 }
 
-const ERRAND: &str = "errand";
+const PURPOSE: &str = "errand";
 
-impl Errand {
-    /// An errand that begins now, with the next row id.
+impl PendingVisit {
+    /// A visit that begins now. `next_id` becomes [`PendingVisit::began`].
     #[must_use]
     pub fn new(goal: Goal, next_id: i64) -> Self {
         let (is_fresh_wanted, is_confirmation) = (false, false);
@@ -77,8 +78,9 @@ impl Errand {
         Self { goal, began, is_fresh_wanted, is_confirmation, user: None, shown: None, progress }
     }
 
-    /// What the visit demands of the sign-in. An application asks by `prompt`, `max_age` and `login_hint`: OpenID Connect Core
-    /// §3.1.2.1. Values that the application spelled wrongly demand nothing; the judge refuses them later.
+    /// Returns what the visit demands of the sign-in. An application demands it by `prompt`, `max_age` and
+    /// `login_hint`, OpenID Connect Core §3.1.2.1. Malformed values demand nothing here; the judge of the request
+    /// refuses them.
     #[must_use]
     pub fn demand(&self) -> Demand {
         match &self.goal {
@@ -98,30 +100,30 @@ impl Errand {
         }
     }
 
-    /// The same errand as if the browser had just come: nothing was answered yet.
+    /// Returns the same visit as if the browser had just arrived: no page was shown or answered.
     #[must_use]
     pub fn anew(self) -> Self {
         Self { user: None, shown: None, progress: Progress::default(), ..self }
     }
 
-    /// Seals the errand into a page for this browser.
+    /// Seals the visit into a page for this browser. The result is base64url text, valid for [`PAGE_TTL_S`] seconds.
     #[must_use]
     pub fn seal(&self, dialect: &str, browser: &Digest, now: UnixTime, keys: &Keys, entropy: &mut Entropy) -> String {
-        let plain = serde_json::to_vec(&self.parcel(dialect, now)).expect("strings and numbers become JSON");
-        keys.seal(ERRAND, &browser.0, &plain, entropy)
+        let plain = serde_json::to_vec(&self.to_sealed(dialect, now)).expect("strings and numbers become JSON");
+        keys.seal(PURPOSE, &browser.0, &plain, entropy)
     }
 
-    /// Opens a page's seal: the errand and the dialect in which it began.
+    /// Opens the seal of a page. Returns the visit, and the name of the dialect in which it began.
     ///
     /// # Errors
-    /// [`No::PageStale`] when the page is too old, another browser's, or forged.
+    /// [`No::PageStale`] if the seal is too old, was made for another browser, or is forged.
     pub fn open(text: &str, browser: &Digest, now: UnixTime, keys: &Keys) -> Result<(Self, String), No> {
-        let plain = keys.open(ERRAND, &browser.0, text).ok_or(No::PageStale)?;
-        Self::unpack(serde_json::from_slice(&plain).map_err(|_| No::PageStale)?, now)
+        let plain = keys.open(PURPOSE, &browser.0, text).ok_or(No::PageStale)?;
+        Self::from_sealed(serde_json::from_slice(&plain).map_err(|_| No::PageStale)?, now)
     }
 
-    /// Packs the errand, to be sealed.
-    pub(crate) fn parcel(&self, dialect: &str, now: UnixTime) -> Parcel {
+    /// Converts the visit to its serialized form.
+    pub(crate) fn to_sealed(&self, dialect: &str, now: UnixTime) -> SealedVisit {
         let (page, all) = match &self.goal {
             Goal::Page(path) => (Some(path.clone()), Vec::new()),
             Goal::Authorize(params) => {
@@ -131,7 +133,7 @@ impl Errand {
         let has_control = |(_, value): &(String, String)| value.chars().any(|c| c.is_ascii_control());
         let (packed, params): (Vec<_>, Vec<_>) = all.into_iter().partition(has_control);
         let packed = packed.into_iter().map(|(name, value)| (name, BASE64URL_NOPAD.encode(value.as_bytes()))).collect();
-        Parcel {
+        SealedVisit {
             until: now.plus(PAGE_TTL_S),
             began: self.began,
             begun: self.progress.begun,
@@ -147,13 +149,13 @@ impl Errand {
         }
     }
 
-    /// Unpacks what [`Errand::parcel`] packed.
+    /// Restores a visit from the serialized form that [`PendingVisit::to_sealed`] made, with the name of its dialect.
     ///
     /// # Errors
-    /// [`No::PageStale`] when it took too long.
-    pub(crate) fn unpack(parcel: Parcel, now: UnixTime) -> Result<(Self, String), No> {
-        let Parcel { until, began, begun, is_fresh_wanted, is_confirmation, .. } = parcel;
-        let Parcel { user, shown, link, dialect, page, mut params, packed, .. } = parcel;
+    /// [`No::PageStale`] if the visit has expired or cannot be read.
+    pub(crate) fn from_sealed(sealed: SealedVisit, now: UnixTime) -> Result<(Self, String), No> {
+        let SealedVisit { until, began, begun, is_fresh_wanted, is_confirmation, .. } = sealed;
+        let SealedVisit { user, shown, link, dialect, page, mut params, packed, .. } = sealed;
         if now.is_past(until) {
             return Err(No::PageStale);
         }

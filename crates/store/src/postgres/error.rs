@@ -7,7 +7,7 @@ use crate::{CommitError, Fault};
 
 /// The reason why a piece of work stopped.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(super) enum PostgresError {
     /// A precondition does not hold.
     Lost,
     /// A row that was to be revoked by its id has this greater id.
@@ -24,17 +24,17 @@ pub(super) enum Stop {
     Away(String),
     /// The connection broke after COMMIT was sent and before its answer arrived.
     Unanswered,
-    /// As [`Stop::Unanswered`], and it cannot be determined whether the transaction was committed.
+    /// As [`PostgresError::Unanswered`], and it cannot be determined whether the transaction was committed.
     Unknown,
 }
 
-impl From<Error> for Stop {
+impl From<Error> for PostgresError {
     fn from(error: Error) -> Self {
         Self::Engine(error)
     }
 }
 
-impl Stop {
+impl PostgresError {
     /// Returns true if the connection can no longer be used.
     pub(super) fn is_gone(&self) -> bool {
         match self {
@@ -111,30 +111,34 @@ fn is_collision(code: &SqlState) -> bool {
     .contains(code)
 }
 
-impl From<Stop> for Fault {
-    fn from(stop: Stop) -> Self {
+impl From<PostgresError> for Fault {
+    fn from(stop: PostgresError) -> Self {
         match stop {
-            Stop::Engine(ref error) => {
+            PostgresError::Engine(ref error) => {
                 let cause = said(error);
                 if stop.may_go_better() { Self::Unavailable { cause } } else { Self::Broken { cause } }
             }
-            Stop::Late(what) => Self::Unavailable { cause: format!("PostgreSQL did not answer in time: {what}") },
-            Stop::Away(cause) => Self::Unavailable { cause },
-            Stop::Unanswered | Stop::Unknown => Self::Unavailable {
+            PostgresError::Late(what) => {
+                Self::Unavailable { cause: format!("PostgreSQL did not answer in time: {what}") }
+            }
+            PostgresError::Away(cause) => Self::Unavailable { cause },
+            PostgresError::Unanswered | PostgresError::Unknown => Self::Unavailable {
                 cause: "the connection broke during a commit; whether it was written is not known".to_owned(),
             },
-            Stop::Unreadable(cause) => Self::Broken { cause },
-            Stop::Lost | Stop::Behind(_) | Stop::Taken(_) => Self::Broken { cause: format!("unexpected: {stop:?}") },
+            PostgresError::Unreadable(cause) => Self::Broken { cause },
+            PostgresError::Lost | PostgresError::Behind(_) | PostgresError::Taken(_) => {
+                Self::Broken { cause: format!("unexpected: {stop:?}") }
+            }
         }
     }
 }
 
-impl From<Stop> for CommitError {
-    fn from(stop: Stop) -> Self {
+impl From<PostgresError> for CommitError {
+    fn from(stop: PostgresError) -> Self {
         match stop {
-            Stop::Lost => Self::Lost,
-            Stop::Behind(id) => Self::Behind(id),
-            Stop::Taken(name) => Self::Taken(name),
+            PostgresError::Lost => Self::Lost,
+            PostgresError::Behind(id) => Self::Behind(id),
+            PostgresError::Taken(name) => Self::Taken(name),
             stop => Self::Fault(stop.into()),
         }
     }
