@@ -432,11 +432,15 @@ impl Installation {
     #[must_use]
     pub fn client(&self, words: &[&str]) -> (String, String) {
         let base = ["client", "add", "--name", "Test", "--redirect-uri", "https://app.example/cb"];
-        let document = self.json(&[&base, words].concat(), "");
+        let document = self.json(&[&base, &EVERY_GRANT[..], words].concat(), "");
         let text = |name: &str| document[name].as_str().unwrap_or_else(|| panic!("{name} in {document}")).to_owned();
         (text("client_id"), text("client_secret"))
     }
 }
+
+/// The options that give a confidential client of the standard dialect all grants of that dialect.
+pub const EVERY_GRANT: [&str; 6] =
+    ["--grant", "authorization_code", "--grant", "refresh_token", "--grant", "client_credentials"];
 
 /// Waits until something holds.
 ///

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::client::registration::{self, Asked};
+use crate::client::registration::{self, Asked, Asker};
 use crate::model::Introspection;
 use crate::model::{AuthMethod, Client, ClientKind, GrantType, Pkce, RefreshMode};
 use crate::names;
@@ -278,7 +278,8 @@ settings! {
             label: "Name",
             hint: "People read it when they are asked whether the application may use their account.",
             characters_max: Some(names::NAME_CHARACTERS_MAX),
-            // The refusals of names are about the names of users and tokens as well.
+            // The other refusals of names are about the names of users and tokens as well.
+            refusals: &[No::NameReserved],
             ..REQUIRED
         }),
         option: Some(CommandOption {
@@ -288,8 +289,14 @@ settings! {
             set: Some((0, "The name that people read on the consent screen")),
         }),
         read: |client| json!(client.name),
-        write: |client, given, _| {
-            client.name = display_name(Setting::Name, given)?;
+        write: |client, given, asked| {
+            let name = display_name(Setting::Name, given)?;
+            // An application keeps its name even if the name is reserved now.
+            let is_new = name != client.name && asked.asker == Asker::Owner;
+            if let Some(reserved) = asked.policy.reserved_names.imitated(&name).filter(|_| is_new) {
+                return Err(Fault::with(Setting::Name, No::NameReserved, reserved));
+            }
+            client.name = name;
             Ok(())
         },
     }
@@ -299,26 +306,84 @@ settings! {
             flag: "publisher",
             value: "PUBLISHER",
             add: (15, "Who publishes it, for the consent screen"),
-            set: Some((12, "Who publishes it, for the consent screen")),
+            set: Some((12, "Who publishes it, for the consent screen; an empty text takes it away")),
         }),
         read: |client| json!(client.publisher),
         write: |client, given, _| {
-            client.publisher = Some(display_name(Setting::Publisher, given)?);
+            let is_none = text(Setting::Publisher, given)?.is_empty();
+            client.publisher = if is_none { None } else { Some(display_name(Setting::Publisher, given)?) };
             Ok(())
         },
     }
     Homepage {
         name: "homepage",
         metadata: Some("client_uri"),
+        owner: Some(OwnerField {
+            label: "Homepage",
+            hint: "The https address of a page about the application.",
+            is_optional: true,
+            keyboard: Some("url"),
+            refusals: &[No::HomepageMalformed, No::HomepageCharacter, No::HomepageUnencrypted],
+            ..REQUIRED
+        }),
         option: Some(CommandOption {
             flag: "homepage",
             value: "URL",
             add: (16, "A page about it"),
-            set: Some((13, "A page about it")),
+            set: Some((13, "A page about it; an empty text takes it away")),
         }),
         read: |client| json!(client.homepage),
+        write: |client, given, asked| {
+            let url = text(Setting::Homepage, given)?.trim();
+            if client.homepage.as_deref() != Some(url) {
+                client.homepage = homepage(url, asked.asker)?;
+            }
+            Ok(())
+        },
+    }
+    PrivacyPolicy {
+        name: "privacy_policy",
+        metadata: Some("policy_uri"),
+        owner: Some(OwnerField {
+            label: "Privacy policy",
+            hint: "An https address. It stands where people are asked.",
+            is_optional: true,
+            keyboard: Some("url"),
+            refusals: &[No::PrivacyPolicyMalformed],
+            ..REQUIRED
+        }),
+        option: Some(CommandOption {
+            flag: "privacy-policy",
+            value: "URL",
+            add: (16, "The https address of its privacy policy"),
+            set: Some((13, "The https address of its privacy policy; an empty text takes it away")),
+        }),
+        read: |client| json!(client.privacy_policy),
         write: |client, given, _| {
-            client.homepage = Some(page(given)?);
+            client.privacy_policy = web_page(Setting::PrivacyPolicy, given, No::PrivacyPolicyMalformed)?;
+            Ok(())
+        },
+    }
+    Terms {
+        name: "terms",
+        metadata: Some("tos_uri"),
+        owner: Some(OwnerField {
+            label: "Terms of use",
+            hint: "An https address. It stands where people are asked.",
+            is_optional: true,
+            keyboard: Some("url"),
+            refusals: &[No::TermsMalformed],
+            ..REQUIRED
+        }),
+        option: Some(CommandOption {
+            flag: "terms",
+            value: "URL",
+            add: (16, "The https address of its terms of use"),
+            set: Some((13, "The https address of its terms of use; an empty text takes it away")),
+        }),
+        read: |client| json!(client.terms),
+        write: |client, given, _| {
+            client.terms = web_page(Setting::Terms, given, No::TermsMalformed)?;
             Ok(())
         },
     }
@@ -337,7 +402,7 @@ settings! {
         is_shown: false,
         write: |client, given, _| {
             let uri = text(Setting::LogoUri, given)?.trim();
-            if !uri.is_empty() && !is_logo_uri(uri) {
+            if !uri.is_empty() && !is_web_address(uri) {
                 return Err(Fault::new(Setting::LogoUri, No::LogoUriMalformed));
             }
             client.logo_uri = (!uri.is_empty()).then(|| uri.to_owned());
@@ -354,13 +419,17 @@ settings! {
             flag: "kind",
             value: "KIND",
             add: (2, "Can it keep a secret? [default: what the dialect says, mostly confidential]"),
-            set: None,
+            set: Some((1, "Can it keep a secret? A client that becomes confidential gets a secret; one that becomes public loses its secrets")),
         }),
         read: |client| json!(client.kind.as_str()),
         // The kind of a new row is set before all other values, because all defaults depend on it.
-        write: |client, given, _| match ClientKind::from_name(text(Setting::Kind, given)?) {
-            Some(kind) if kind == client.kind => Ok(()),
-            _ => Err(Fault::new(Setting::Kind, No::ClientKindUnknown)),
+        write: |client, given, asked| {
+            let kind = ClientKind::from_name(text(Setting::Kind, given)?);
+            let kind = kind.ok_or(Fault::new(Setting::Kind, No::ClientKindUnknown))?;
+            if kind != client.kind {
+                registration::change_kind(client, kind, asked.policy);
+            }
+            Ok(())
         },
     }
     AuthMethods {
@@ -391,7 +460,7 @@ settings! {
             flag: "grant",
             value: "GRANT",
             add: (4, "A grant that it may use, by the RFC's word. Repeatable"),
-            set: None,
+            set: Some((2, "All grants that it may use: they take the place of those so far. Repeatable")),
         }),
         read: |client| json!(client.grants.iter().map(|grant| grant.as_str()).collect::<Vec<_>>()),
         write: |client, given, asked| {
@@ -606,8 +675,8 @@ const ACCOUNTS_API: &str = "Let it use the accounts API (/api/accounts): it may 
 
 /// The dialect whose clients can use the accounts API, which belongs to no surface.
 const ACCOUNTS_DIALECT: &str = "standard";
-/// Maximum length of a logo's URL in bytes, as for a redirect URI.
-const LOGO_URI_BYTES_MAX: usize = REDIRECT_URI_BYTES_MAX;
+/// Maximum length of the URL of a logo or a page in bytes, as for a redirect URI.
+const WEB_ADDRESS_BYTES_MAX: usize = REDIRECT_URI_BYTES_MAX;
 
 fn malformed(setting: Setting) -> Fault {
     Fault::with(setting, No::SettingMalformed, setting.row().name)
@@ -637,19 +706,34 @@ fn display_name(setting: Setting, given: &Given) -> Result<String, Fault> {
     Ok(name.to_owned())
 }
 
-fn page(given: &Given) -> Result<String, Fault> {
-    let url = text(Setting::Homepage, given)?;
+/// Checks the URL of a homepage. Only the operator may give an http URL, because the consent page links to it.
+fn homepage(url: &str, asker: Asker) -> Result<Option<String>, Fault> {
+    if url.is_empty() {
+        return Ok(None);
+    }
     if let Err(fault) = names::check_characters(url) {
         return Err(Fault::with(Setting::Homepage, No::HomepageCharacter, fault.place()));
     }
+    if asker == Asker::Owner && !is_web_address(url) {
+        return Err(Fault::with(Setting::Homepage, No::HomepageUnencrypted, url));
+    }
     match url::Url::parse(url) {
-        Ok(parsed) if matches!(parsed.scheme(), "https" | "http") => Ok(url.to_owned()),
+        Ok(parsed) if matches!(parsed.scheme(), "https" | "http") => Ok(Some(url.to_owned())),
         _ => Err(Fault::with(Setting::Homepage, No::HomepageMalformed, url)),
     }
 }
 
-fn is_logo_uri(uri: &str) -> bool {
-    let is_plain = uri.len() <= LOGO_URI_BYTES_MAX
+/// Checks the https URL of a page about an application. An empty text is no URL.
+fn web_page(setting: Setting, given: &Given, no: No) -> Result<Option<String>, Fault> {
+    let url = text(setting, given)?.trim();
+    if !url.is_empty() && !is_web_address(url) {
+        return Err(Fault::with(setting, no, url));
+    }
+    Ok((!url.is_empty()).then(|| url.to_owned()))
+}
+
+fn is_web_address(uri: &str) -> bool {
+    let is_plain = uri.len() <= WEB_ADDRESS_BYTES_MAX
         && uri.starts_with("https://")
         && uri.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\'));
     is_plain
@@ -702,6 +786,25 @@ fn accounts_api(is_wanted: bool, client: &Client) -> Result<bool, Fault> {
         return Err(Fault::new(Setting::AccountsApi, No::AccountsApiOfPublicClient));
     }
     Ok(is_wanted)
+}
+
+/// Returns the faults of values that do not fit the kind of the application.
+pub(crate) fn unfit(client: &Client) -> Vec<Fault> {
+    let grant = client.grants.iter().find(|grant| !grant.fits(client.kind));
+    let mut faults: Vec<Fault> = grant
+        .map(|grant| Fault::with(Setting::Grants, No::GrantOfConfidentialClient, grant.as_str()))
+        .into_iter()
+        .collect();
+    faults.extend(redirect_uris(&client.redirect_uris, client.kind).err());
+    if client.kind == ClientKind::Public {
+        if client.introspection == Some(Introspection::Any) {
+            faults.push(Fault::new(Setting::Introspection, No::IntrospectionOfPublicClient));
+        }
+        if client.accounts_api == Some(true) {
+            faults.push(Fault::new(Setting::AccountsApi, No::AccountsApiOfPublicClient));
+        }
+    }
+    faults
 }
 
 /// Parses the names of grant types.

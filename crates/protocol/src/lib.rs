@@ -41,6 +41,7 @@ pub mod policy;
 pub mod quoted;
 pub mod redirect;
 pub mod refusal;
+pub mod reserved_names;
 pub mod resource;
 pub mod resource_indicator;
 #[cfg(test)]

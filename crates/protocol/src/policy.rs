@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::crypto::keys::{Alphabet, Spelling};
 use crate::model::{Client, ClientKind, GrantType, Personal, Pkce, RefreshMode};
 use crate::person::upstream::Issuer;
+use crate::reserved_names::ReservedNames;
 use crate::scope::Scope;
 
 /// The rules that requests on one surface are judged by. Made from the dialect file and the operator's overrides.
@@ -17,6 +18,8 @@ pub struct Policy {
     pub issuer: String,
     /// The provider's name, shown to people.
     pub issuer_name: String,
+    /// The names that no self-registered application may have or imitate.
+    pub reserved_names: Arc<ReservedNames>,
     /// The grants that the surface offers.
     pub grants: Vec<GrantType>,
     /// The scopes of the surface.
@@ -264,6 +267,7 @@ impl Policy {
             dialect: "standard".to_owned(),
             issuer: issuer.to_owned(),
             issuer_name: "Grantry".to_owned(),
+            reserved_names: Arc::default(),
             grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials],
             scope: ScopePolicy::default(),
             resources: Vec::new(),

@@ -271,6 +271,10 @@ refusals! {
     SettingMalformed, InvalidRequest, "RFC 7591 §2", "The value of {value} is none that this setting can have.", "A client setting of another form, or with a word that it does not know.";
     SettingOfOperator, AccessDenied, "OWASP ASVS 5.0 V8.2", "Only the operator of this server can set {value}.", "The owner of an application proposed a setting that is the operator's.";
     HomepageMalformed, InvalidRequest, "RFC 7591 §2", "The page {value} is no http or https URL.", "The page about an application is no URL of the web.";
+    HomepageUnencrypted, InvalidRequest, "RFC 7591 §2", "The homepage {value} is no https URL.", "The owner of an application gave a homepage that is no https URL.";
+    PrivacyPolicyMalformed, InvalidRequest, "RFC 7591 §2", "The privacy policy {value} is no https URL.", "The privacy policy of an application is no https URL.";
+    TermsMalformed, InvalidRequest, "RFC 7591 §2", "The terms of use {value} are no https URL.", "The terms of use of an application are no https URL.";
+    NameReserved, InvalidRequest, "RFC 6749 §10.2", "The name is, contains or looks like {value}, which is reserved. Choose another name, or ask the people who run this service to register the application.", "A self-registered application with a name of `developer.reserved_names`, with the name of the provider, or with one that looks like these.";
     HomepageCharacter, InvalidRequest, "Unicode TR 36 §2", "The URL contains {value}; remove it.", "The page about an application has a character that is invisible or changes the direction of the text.";
     AuthMethodOfPublicClient, InvalidRequest, "RFC 6749 §2.1", "A public client has no secret to send: its only authentication method is none.", "A way to send a secret for a client that has none.";
     AuthMethodOfConfidentialClient, InvalidRequest, "RFC 6749 §2.3", "A confidential client proves who it is: the authentication method none is for public clients.", "A confidential client that would prove nothing.";
@@ -291,6 +295,8 @@ refusals! {
     ClientAbsent, NotFound, "RFC 9110 §15.5.5", "There is no client {value}.", "The operator named a client_id that nobody has.";
     UserAbsent, NotFound, "RFC 9110 §15.5.5", "There is no user {value}.", "The operator named a user whom nobody is.";
     UserOff, InvalidRequest, "OWASP ASVS 5.0 V8.2", "The user {value} is disabled. Enable the account first.", "The operator wanted a token for a disabled account.";
+    EmailAbsent, InvalidRequest, "OWASP ASVS 5.0 V6.1", "The account has no e-mail address to verify.", "The operator said that an address is verified where there is none.";
+    LoginMissing, InvalidRequest, "OWASP ASVS 5.0 V6.1", "An account needs an e-mail address or a user name to sign in with.", "The operator took away the last name that a user signs in with.";
     AttributeAbsent, InvalidRequest, "RFC 7396 §2", "The account has no attribute {value}.", "The operator removed an attribute that the account does not have.";
     GrantAbsent, NotFound, "RFC 9110 §15.5.5", "There is no such grant.", "The operator named a grant that is not there.";
     TokenAbsent, NotFound, "RFC 9110 §15.5.5", "There is no such token.", "The operator named a token that was never this server's, or is gone.";

@@ -115,8 +115,9 @@ fn surfaces(
             let otp_digits = otp_digits(surfaces.values().map(|surface| &*surface.policy));
             let issuer_name = settings.brand.name.clone();
             let upstream = upstream.cloned();
+            let reserved_names = Arc::clone(&settings.reserved_names);
             let standard = Policy::standard(&settings.issuer);
-            Arc::new(Policy { issuer_name, otp_digits, is_password_taken, upstream, ..standard })
+            Arc::new(Policy { issuer_name, reserved_names, otp_digits, is_password_taken, upstream, ..standard })
         },
         |surface| Arc::clone(&surface.policy),
     );

@@ -168,9 +168,9 @@ fn a_client_gets_what_its_dialect_and_kind_allow() {
     assert_eq!(
         steady(confidential),
         json!({
-            "client_id": "…", "dialect": "standard", "name": "App", "publisher": null, "homepage": null,
+            "client_id": "…", "dialect": "standard", "name": "App", "publisher": null, "homepage": null, "privacy_policy": null, "terms": null, "checked_at": null, "checked_by": null,
             "kind": "confidential", "auth_methods": ["client_secret_basic", "client_secret_post"],
-            "grants": ["authorization_code", "refresh_token", "client_credentials"], "scope": "profile email",
+            "grants": ["authorization_code", "refresh_token"], "scope": "profile email",
             "redirect_uris": ["https://app.example/cb"], "resources": [], "pkce": "required", "refresh": "rotate",
             "access_ttl_s": null, "refresh_ttl_s": null, "is_first_party": false, "introspection": "own", "accounts_api": false, "owner": null, "secrets": "…",
             "is_disabled": false, "created_at": "…", "client_secret": "…",

@@ -141,6 +141,7 @@ suite! {
         a_pen_that_is_kept_too_long_is_taken_away;
     queries:
         clients_and_users_come_in_pages
+        a_search_finds_a_text_anywhere_in_a_name_across_pages
         clients_are_found_by_owner_and_by_id
         a_user_is_found_under_every_name
         a_sub_wins_over_a_user_name

@@ -18,6 +18,7 @@ mod postgres;
 mod query;
 mod retention;
 mod rows;
+mod search;
 mod sqlite;
 mod store;
 mod sweep_schedule;

@@ -28,6 +28,9 @@ const SECRET_BYTES: usize = 32;
 /// Number of characters at the end of a secret that are shown later to tell two secrets apart.
 const HINT_CHARACTERS: usize = 4;
 
+/// The surface that spells OAuth as the RFCs do.
+const STANDARD: &str = "standard";
+
 /// Maximum number of redirect URIs of an application that its owner registers.
 pub const REDIRECT_URIS_MAX: usize = 20;
 
@@ -94,7 +97,11 @@ fn write(client: &mut Client, proposal: &Proposal, asked: Asked<'_>, is_new: boo
         };
         faults.extend(written.err());
     }
-    let is_counted = is_new || proposal.get(Setting::RedirectUris).is_some();
+    if !is_new && proposal.get(Setting::Kind).is_some() && !faults.iter().any(|fault| fault.setting == Setting::Kind) {
+        let kept = client_setting::unfit(client);
+        faults.extend(kept.into_iter().filter(|fault| proposal.get(fault.setting).is_none()));
+    }
+    let is_counted = is_new || [Setting::RedirectUris, Setting::Grants].iter().any(|own| proposal.get(*own).is_some());
     // Without valid grant types it is unknown whether the application needs a redirect URI.
     if is_counted && !faults.iter().any(|fault| fault.setting == Setting::Grants) {
         // Report the number of URIs before the faults of single URIs.
@@ -106,7 +113,9 @@ fn write(client: &mut Client, proposal: &Proposal, asked: Asked<'_>, is_new: boo
 
 /// Returns the fault if there are too few or too many redirect URIs.
 fn redirect_uris_fault(client: &Client, proposal: &Proposal, asker: Asker) -> Option<Fault> {
-    let given = proposal.texts(Setting::RedirectUris).len();
+    let given = proposal
+        .get(Setting::RedirectUris)
+        .map_or(client.redirect_uris.len(), |_| proposal.texts(Setting::RedirectUris).len());
     // RFC 6749 §3.1.2.2: "The authorization server MUST require the following clients to register their redirection
     // endpoint". Here it is every client whose users come back.
     if given == 0 && client.grants.iter().any(|grant| grant.is_by_redirect()) {
@@ -128,12 +137,16 @@ fn proposed_kind(proposal: &Proposal, policy: &Policy) -> Result<ClientKind, Fau
 }
 
 /// Returns the default grant types of a new application. An API (resources but no redirect URI) gets none.
+///
+/// On the standard surface, the application gets the least that serves its users, as on the developer pages. The operator names
+/// `client_credentials` for an application that acts for itself. On every other surface it gets all grants of the surface,
+/// because the documents of those surfaces promise them.
 fn usual_grants(kind: ClientKind, proposal: &Proposal, asked: Asked<'_>) -> Vec<GrantType> {
     let is_api = !proposal.texts(Setting::Resources).is_empty() && proposal.texts(Setting::RedirectUris).is_empty();
     let is_refreshed = proposal.text(Setting::Refresh) != Some(RefreshMode::None.as_str());
-    let fits = |grant: &GrantType| {
-        !is_api && (*grant != GrantType::RefreshToken || is_refreshed) && is_open(*grant, asked.asker)
-    };
+    let giver = if asked.policy.dialect == STANDARD { Asker::Owner } else { asked.asker };
+    let fits =
+        |grant: &GrantType| !is_api && (*grant != GrantType::RefreshToken || is_refreshed) && is_open(*grant, giver);
     grants(kind, asked.policy).into_iter().filter(fits).collect()
 }
 
@@ -246,6 +259,17 @@ pub fn scope(policy: &Policy) -> Scope {
 pub fn pkce(wish: Pkce, kind: ClientKind, policy: &Policy) -> Pkce {
     let may_be_optional = policy.is_pkce_waivable && kind == ClientKind::Confidential;
     if may_be_optional { wish } else { Pkce::Required }
+}
+
+/// Makes a client public or confidential, and derives again what depends on its kind. A client that becomes public loses its
+/// secrets. One that becomes confidential needs a secret, which the caller makes.
+pub(crate) fn change_kind(client: &mut Client, kind: ClientKind, policy: &Policy) {
+    client.kind = kind;
+    client.auth_methods = auth_methods(kind);
+    client.pkce = pkce(client.pkce, kind, policy);
+    if kind == ClientKind::Public {
+        client.secrets.clear();
+    }
 }
 
 /// Draws a new `client_id`.

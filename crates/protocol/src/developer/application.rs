@@ -21,13 +21,14 @@ const REFERENCE_DIGITS: usize = 16;
 pub struct Particulars(Proposal);
 
 impl Particulars {
-    /// Reads a submitted form. `field` returns the text of the field with a given name. A field of several values has
-    /// one on each line.
+    /// Reads a submitted form. `field` returns the text of the field with a given name, or `None` if the form lacks it.
+    /// A field of several values has one on each line. A setting stays as it is if the form lacks its field and the
+    /// field is optional.
     #[must_use]
-    pub fn read<'t>(field: impl Fn(&str) -> &'t str) -> Self {
+    pub fn read<'t>(field: impl Fn(&str) -> Option<&'t str>) -> Self {
         let mut proposal = Proposal::default();
-        for (row, _) in client_setting::of_owner() {
-            let typed = field(row.name);
+        for (row, own) in client_setting::of_owner() {
+            let Some(typed) = field(row.name).or((!own.is_optional).then_some("")) else { continue };
             let given = match row.form {
                 Form::Texts => Given::Texts(lines(typed)),
                 _ => Given::Text(typed.to_owned()),
@@ -168,10 +169,12 @@ pub(super) fn add_redirect_uri(
 }
 
 fn change(signed: &Signed, seen: &Arc<Client>, proposal: &Proposal, turn: &mut Turn<'_>) -> Result<Done, Refusal> {
-    let client = registration::changed(seen, proposal, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
+    let mut client = registration::changed(seen, proposal, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
     if client == **seen {
         return Ok(Done::Application(Arc::clone(seen), None));
     }
+    // The operator checked the application as it was before. Its owner could otherwise turn it into another one.
+    client.checked = None;
     // Whoever can add a redirect URI receives codes, and can sign in as every user of the application.
     if client.redirect_uris != seen.redirect_uris {
         signed.check_recent(turn)?;

@@ -10,8 +10,11 @@ use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::TokenKind;
 use crate::line::{Changes, OwnedCounts, Rely, Write};
 use crate::model::Client;
-use crate::model::{Amr, ClientKind, GrantType, Personal, PersonalId, Pkce, Session, Totp, UserKey, WithOwners};
+use crate::model::{
+    Amr, Checked, ClientKind, GrantType, Personal, PersonalId, Pkce, Session, Totp, UserKey, WithOwners,
+};
 use crate::redirect::may_register;
+use crate::reserved_names::ReservedNames;
 use crate::sample::{self, World};
 use crate::scope::Scope;
 use crate::secret::Digest;
@@ -68,9 +71,10 @@ fn yes(world: &World, act: Act) -> (Done, Changes, String) {
 
 fn particulars(name: &str, logo_uri: &str, redirect_uris: &str) -> Particulars {
     Particulars::read(|field| match field {
-        "name" => name,
-        "logo_uri" => logo_uri,
-        "redirect_uris" => redirect_uris,
+        "name" => Some(name),
+        "logo_uri" => Some(logo_uri),
+        "redirect_uris" => Some(redirect_uris),
+        "homepage" | "privacy_policy" | "terms" => None,
         other => panic!("{other} is a setting of owners that these tests do not know"),
     })
 }
@@ -348,8 +352,8 @@ fn a_form_that_is_sent_back_as_it_was_shown_changes_nothing() {
     world.facts.client = Some(Arc::new(shown.clone()));
     let values: Vec<(&str, String)> =
         client_setting::of_owner().map(|(row, _)| (row.name, typed_value(row, &shown))).collect();
-    let value = |name: &str| values.iter().find(|(own, _)| *own == name).map_or("", |(_, value)| value.as_str());
-    assert_eq!(value("redirect_uris"), "https://a.example/cb\nhttps://b.example/");
+    let value = |name: &str| values.iter().find(|(own, _)| *own == name).map(|(_, value)| value.as_str());
+    assert_eq!(value("redirect_uris"), Some("https://a.example/cb\nhttps://b.example/"));
     assert_eq!(yes(&world, save(Particulars::read(value))).2, "");
 }
 
@@ -445,4 +449,53 @@ fn what_only_the_operator_gives_is_in_nothing_that_people_make_asvs_10_4_11() {
         assert_eq!(no(&world, Act::CreateToken(wish)), No::PersonalScopeUnknown, "{word}");
     }
     assert!(matches!(yes(&world, Act::CreateToken(wish(&["profile"]))).0, Done::Token(_)));
+}
+
+#[test]
+fn a_reserved_name_is_refused_to_owners_and_the_name_that_an_application_has_stays_rfc_6749_10_2() {
+    let mut world = world();
+    world.policy.reserved_names = Arc::new(ReservedNames::new("Linkhaven", &["Google".into()]));
+    for name in ["Linkhaven", "L1nkhaven Security Team", "G\u{43e}\u{43e}gle"] {
+        let refusal = judge(&world, named(name)).0.expect_err("it is refused");
+        assert_eq!(refusal.no, No::NameReserved, "{name}");
+    }
+    let told = judge(&world, named("Goog1e Login")).0.expect_err("it is refused").text();
+    assert!(told.starts_with("The name is, contains or looks like Google, which is reserved."), "{told}");
+    let mut own = (**world.facts.client.as_ref().unwrap()).clone();
+    own.name = "Google".into();
+    world.facts.client = Some(Arc::new(own));
+    let (_, changes, _) = yes(&world, save(particulars("Google", "https://a.example/l.png", "https://app.example/cb")));
+    assert_eq!(put_client(&changes).name, "Google");
+    assert_eq!(no(&world, save(particulars("Google Login", "", "https://app.example/cb"))), No::NameReserved);
+}
+
+#[test]
+fn a_change_by_the_owner_ends_the_operators_check_and_a_field_that_a_form_lacks_stays() {
+    let mut world = world();
+    let checked = Some(Checked { at: UnixTime(1), by: "root (uid 0)".into() });
+    let page = Some("https://app.example/about".to_owned());
+    let own = Client { checked, homepage: page.clone(), ..(**world.facts.client.as_ref().unwrap()).clone() };
+    let same = particulars(&own.name, own.logo_uri.as_deref().unwrap_or_default(), &own.redirect_uris.join("\n"));
+    world.facts.client = Some(Arc::new(own));
+    assert_eq!(yes(&world, save(same.clone())).2, "", "nothing changed, so it stays checked");
+    let (_, changes, _) = yes(&world, save(particulars("Other", "", "https://app.example/cb")));
+    assert_eq!((&put_client(&changes).checked, &put_client(&changes).homepage), (&None, &page));
+    for (field, no_expected) in [
+        ("homepage", No::HomepageUnencrypted),
+        ("privacy_policy", No::PrivacyPolicyMalformed),
+        ("terms", No::TermsMalformed),
+    ] {
+        let said = |url: &'static str| {
+            Particulars::read(move |own| match own {
+                "name" => Some("Other"),
+                "redirect_uris" => Some("https://app.example/cb"),
+                own => (own == field).then_some(url),
+            })
+        };
+        for bad in ["http://app.example/", "javascript:alert(1)", "app.example", "https://u:p@app.example/"] {
+            assert_eq!(no(&world, save(said(bad))), no_expected, "{field} {bad}");
+        }
+        yes(&world, save(said("https://app.example/page")));
+        yes(&world, save(said("")));
+    }
 }

@@ -90,6 +90,12 @@ impl<'a> Turn<'a> {
         Self { actor: Some(actor), ..self }
     }
 
+    /// Returns the account of the operating system that runs the command; none for a request.
+    #[must_use]
+    pub const fn actor(&self) -> Option<&'a str> {
+        self.actor
+    }
+
     /// Returns true if `stored` is the hash of the password `typed`. Slow, unless an earlier attempt compared the two.
     pub fn is_right_password(&self, stored: &str, typed: &Secret) -> bool {
         let compare = || password::is_right(stored, typed);

@@ -143,6 +143,15 @@ pub enum StoredSecret {
     Argon2(String),
 }
 
+/// The operator's statement that they checked an application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// When the operator checked it.
+    pub at: UnixTime,
+    /// The account of the operating system that ran the command.
+    pub by: String,
+}
+
 /// A registered application or API.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Client {
@@ -160,6 +169,12 @@ pub struct Client {
     /// The URL of a page about the application.
     #[serde(default)]
     pub homepage: Option<String>,
+    /// The URL of the privacy policy, `policy_uri` of RFC 7591 §2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy_policy: Option<String>,
+    /// The URL of the terms of use, `tos_uri` of RFC 7591 §2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<String>,
     /// The URL of the logo.
     #[serde(default)]
     pub logo_uri: Option<String>,
@@ -208,6 +223,9 @@ pub struct Client {
     /// The user who registered the application; `None` if the operator did.
     #[serde(default)]
     pub owner: Option<UserKey>,
+    /// The operator's check of an application that a user registered. A change by its owner ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Checked>,
     /// True if the client and all its tokens are refused.
     #[serde(default)]
     pub is_disabled: bool,
@@ -237,6 +255,8 @@ impl Client {
             name: String::new(),
             publisher: None,
             homepage: None,
+            privacy_policy: None,
+            terms: None,
             logo_uri: None,
             kind,
             auth_methods: Vec::new(),
@@ -254,11 +274,18 @@ impl Client {
             introspection: None,
             accounts_api: None,
             owner: None,
+            checked: None,
             is_disabled: false,
             revoked_below: 0,
             created_at: UnixTime(0),
             version: 1,
             rest: Map::new(),
         }
+    }
+
+    /// True if a user registered the application and the operator has neither checked it nor taken it over as first-party.
+    #[must_use]
+    pub const fn is_unchecked(&self) -> bool {
+        self.owner.is_some() && !self.is_first_party && self.checked.is_none()
     }
 }

@@ -23,7 +23,7 @@ mod with_owners;
 
 pub use attempts::Attempts;
 pub use authorization::{Authorization, Circumstances, Permission};
-pub use client::{AuthMethod, Client, ClientSecret, Pkce, RefreshMode, StoredSecret};
+pub use client::{AuthMethod, Checked, Client, ClientSecret, Pkce, RefreshMode, StoredSecret};
 pub use client_kind::ClientKind;
 pub use consent::Consent;
 pub use event::{Event, EventKind};

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{client, user, want_user};
+use super::{BY_OPERATOR, client, user, want_user};
 use crate::client::registration::{self, Asked, Asker, SECRETS_LIVE_MAX};
-use crate::client_setting::Proposal;
+use crate::client_setting::{self, Proposal};
 use crate::identifiers;
 use crate::line::{Call, Facts, Key, Turn, Wants, Write};
-use crate::model::{Client, ClientKey, ClientKind, ClientSecret, EventKind, UserKey};
+use crate::model::{Checked, Client, ClientKey, ClientKind, ClientSecret, EventKind, UserKey};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 
@@ -36,8 +36,10 @@ pub enum ClientAct {
     Change {
         /// The new values. Others stay.
         proposal: Proposal,
-        /// The user who owns the application from now on, if that changes.
-        owner: Option<String>,
+        /// The user who owns the application from now on.
+        owner: Ownership,
+        /// True if the operator checked the application, false if the check ends, `None` if that does not change.
+        is_checked: Option<bool>,
     },
     /// Disable the client, and revoke all that was issued to it.
     Disable,
@@ -49,6 +51,18 @@ pub enum ClientAct {
     AddSecret(Option<Secret>),
     /// Remove all secrets of the client except the newest.
     RetireOlderSecrets,
+}
+
+/// The new owner of a client.
+#[derive(Debug, Default)]
+pub enum Ownership {
+    /// The owner stays.
+    #[default]
+    Stays,
+    /// This user: an id, an e-mail address or a user name.
+    Of(String),
+    /// The operator.
+    Operator,
 }
 
 /// The outcome of a command about a client.
@@ -66,12 +80,12 @@ impl Call for ClientCall {
     fn wants(&self) -> Wants {
         let mut wants = Wants::default();
         match &self.act {
-            ClientAct::Add { owner, .. } | ClientAct::Change { owner, .. } => {
-                if let Some(owner) = owner {
-                    want_user(owner, &mut wants);
-                }
+            ClientAct::Add { owner: Some(owner), .. } | ClientAct::Change { owner: Ownership::Of(owner), .. } => {
+                want_user(owner, &mut wants);
             }
-            ClientAct::Disable
+            ClientAct::Add { owner: None, .. }
+            | ClientAct::Change { owner: Ownership::Stays | Ownership::Operator, .. }
+            | ClientAct::Disable
             | ClientAct::Enable
             | ClientAct::Delete
             | ClientAct::AddSecret(_)
@@ -90,9 +104,14 @@ impl Call for ClientCall {
                 let owner = owner.as_deref().map(|name| user(name, facts)).transpose()?.map(|user| user.key);
                 add(&self.client_id, proposal, owner, secret.as_ref(), turn)
             }
-            ClientAct::Change { proposal, owner } => {
-                let owner = owner.as_deref().map(|name| user(name, facts)).transpose()?.map(|user| user.key);
-                Ok(put(change(seen()?, proposal, owner, turn)?, "changed by the operator", None, turn))
+            ClientAct::Change { proposal, owner, is_checked } => {
+                let seen = seen()?;
+                let owner = match owner {
+                    Ownership::Stays => seen.owner,
+                    Ownership::Of(name) => Some(user(name, facts)?.key),
+                    Ownership::Operator => None,
+                };
+                change(seen, proposal, owner, *is_checked, turn)
             }
             ClientAct::Disable => {
                 let revoked_below = turn.entropy.next_id();
@@ -160,7 +179,13 @@ fn add(
     Ok(ClientDone { client: Arc::new(client), secret: shown })
 }
 
-fn change(seen: &Client, proposal: &Proposal, owner: Option<UserKey>, turn: &Turn<'_>) -> Result<Client, Refusal> {
+fn change(
+    seen: &Client,
+    proposal: &Proposal,
+    owner: Option<UserKey>,
+    is_checked: Option<bool>,
+    turn: &mut Turn<'_>,
+) -> Result<ClientDone, Refusal> {
     // The policy of another surface does not apply to this client.
     if seen.dialect != turn.policy.dialect {
         return Err(No::DialectNotOffered.into());
@@ -171,8 +196,26 @@ fn change(seen: &Client, proposal: &Proposal, owner: Option<UserKey>, turn: &Tur
         // An application without an owner got all its scopes from the operator.
         client.operator_scope = client.scope.clone();
     }
-    client.owner = owner.or(client.owner);
-    Ok(client)
+    client.owner = owner;
+    client.checked = match is_checked {
+        Some(true) => Some(Checked { at: turn.now, by: turn.actor().unwrap_or(BY_OPERATOR).to_owned() }),
+        Some(false) => None,
+        // The operator checked the application of another owner.
+        None if owner != seen.owner => None,
+        None => client.checked,
+    };
+    // A client that becomes confidential has no secret yet.
+    let mut shown = None;
+    if client.kind == ClientKind::Confidential && seen.kind == ClientKind::Public {
+        let (kept, text) = new_secret(None, turn)?;
+        client.secrets.push(kept);
+        shown = text;
+    }
+    let mut words: Vec<&str> = client_setting::differences(seen, &client);
+    words.extend((owner != seen.owner).then_some("owner"));
+    words.extend(is_checked.map(|is_checked| if is_checked { "checked" } else { "unchecked" }));
+    let detail = if words.is_empty() { BY_OPERATOR.to_owned() } else { format!("{BY_OPERATOR}: {}", words.join(" ")) };
+    Ok(put(client, &detail, shown, turn))
 }
 
 fn add_secret(seen: &Client, given: Option<&Secret>, turn: &mut Turn<'_>) -> Result<ClientDone, Refusal> {

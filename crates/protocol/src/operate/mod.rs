@@ -15,11 +15,11 @@ mod user;
 
 use std::sync::Arc;
 
-pub use client::{ClientAct, ClientCall, ClientDone};
+pub use client::{ClientAct, ClientCall, ClientDone, Ownership};
 pub use personal::MakePersonal;
 pub use repair::{CorrectClient, CorrectUser, EndGrant};
 pub use revoke::{RevokeGrant, RevokePersonal, RevokeToken, Revoked, WithdrawConsent};
-pub use user::{NewUser, Shown, UserAct, UserCall, UserDone};
+pub use user::{NewUser, Shown, UserAct, UserCall, UserChange, UserDone};
 
 use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::model::{Client, User};

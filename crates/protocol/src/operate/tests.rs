@@ -1,5 +1,7 @@
 //! Tests of the operator's commands: outcomes, refusals, and audit events.
 
+mod changing;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -152,7 +154,7 @@ fn a_client_that_cannot_be_is_refused() {
 
 #[test]
 fn what_is_not_named_of_a_client_stays() {
-    let act = |proposal| of_web(ClientAct::Change { proposal, owner: Some("alice".into()) });
+    let act = |proposal| of_web(ClientAct::Change { proposal, owner: Ownership::Of("alice".into()), is_checked: None });
     let (_, changes, words) = yes(&world(), &act(Proposal::of([(Setting::Name, " New ".into())])));
     assert_eq!(words, "PutClient, Note client_changed");
     let scope = sample::client().scope;

@@ -9,6 +9,7 @@ use crate::crypto::keys::Keys;
 use crate::identifiers;
 use crate::line::{Call, Facts, Key, Turn, Wants, Write};
 use crate::model::{EventKind, IdentityName, Totp, User, UserKey};
+use crate::names;
 use crate::person::{password, recovery, totp};
 use crate::refusal::{No, Refusal};
 use crate::resource::attributes;
@@ -28,6 +29,8 @@ pub struct UserCall {
 pub enum UserAct {
     /// Add the account.
     Add(NewUser),
+    /// Change the names and the e-mail address. Sessions, grants and the `sub` stay.
+    Set(UserChange),
     /// Set and remove attributes.
     SetAttributes {
         /// The attributes to set.
@@ -81,6 +84,19 @@ pub struct NewUser {
     pub attributes: Map<String, Value>,
     /// A password.
     pub password: Option<Secret>,
+}
+
+/// A change of an account. What is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserChange {
+    /// The e-mail address; an empty text removes it.
+    pub email: Option<String>,
+    /// True if the user has proven to own the address. A new address is unverified unless this says otherwise.
+    pub email_verified: Option<bool>,
+    /// The user name; an empty text removes it.
+    pub username: Option<String>,
+    /// The display name.
+    pub name: Option<String>,
 }
 
 /// The outcome of a command about a user.
@@ -142,6 +158,7 @@ impl Call for UserCall {
                 turn.note(EventKind::UserUnlocked, Some(seen.key), None, BY_OPERATOR);
                 return Ok(UserDone { user: Arc::clone(seen), shown: Shown::Nothing });
             }
+            UserAct::Set(change) => return rename(seen, user, change, turn),
             UserAct::SetAttributes { set, remove } => {
                 set_attributes(&mut user, set, remove)?;
                 (EventKind::UserChanged, "attributes", Shown::Nothing)
@@ -177,10 +194,7 @@ impl Call for UserCall {
                 (EventKind::RecoveryRenewed, BY_OPERATOR, Shown::Recovery(texts))
             }
             UserAct::Unlink(name) => {
-                let is_theirs = facts.identity(name).is_some_and(|held| held.row.user == user.key);
-                if !is_theirs {
-                    return Err(No::IdentityUnknown.into());
-                }
+                facts.identity(name).filter(|held| held.row.user == user.key).ok_or(No::IdentityUnknown)?;
                 cut_off(&mut user, turn);
                 turn.write(Write::DropIdentity(name.clone()));
                 (EventKind::IdentityUnlinked, BY_OPERATOR, Shown::Nothing)
@@ -236,6 +250,76 @@ fn hashed(new: &Secret, user: &User, turn: &mut Turn<'_>) -> Result<String, Refu
     let names: Vec<&str> = names.into_iter().flatten().collect();
     password::may_be(new, &names)?;
     Ok(turn.hash_password(new))
+}
+
+/// Changes the names and the e-mail address of `seen`, of which `user` is the next version.
+fn rename(seen: &Arc<User>, mut user: User, change: &UserChange, turn: &mut Turn<'_>) -> Result<UserDone, Refusal> {
+    let before = set(&mut user, change)?;
+    if before.is_empty() {
+        return Ok(UserDone { user: Arc::clone(seen), shown: Shown::Nothing });
+    }
+    turn.write(Write::PutUser(Box::new(user.clone())));
+    turn.note(EventKind::UserChanged, Some(user.key), None, before.join(", "));
+    Ok(UserDone { user: Arc::new(user), shown: Shown::Nothing })
+}
+
+/// Changes the names and the e-mail address, and returns what they were before, for the audit.
+fn set(user: &mut User, change: &UserChange) -> Result<Vec<String>, Refusal> {
+    let mut before = Vec::new();
+    let told = |name: &str, old: Option<&str>| match old {
+        Some(old) => format!("{name} was {old}"),
+        None => format!("{name} was absent"),
+    };
+    if let Some(text) = &change.email {
+        let email = if text.trim().is_empty() { None } else { Some(identifiers::email(text)?.to_owned()) };
+        let is_same = email.as_deref().map(names::login_name) == user.email.as_deref().map(names::login_name);
+        if email != user.email {
+            before.push(told("email", user.email.as_deref()));
+            user.email = email;
+        }
+        // The check was about the address before.
+        if !is_same && user.email_verified {
+            before.push("email_verified was true".to_owned());
+            user.email_verified = false;
+        }
+        // It is the user's own address now.
+        if user.email_hint.as_deref().map(names::login_name) == user.email.as_deref().map(names::login_name) {
+            user.email_hint = None;
+        }
+    }
+    if let Some(is_verified) = change.email_verified {
+        if is_verified && user.email.is_none() {
+            return Err(No::EmailAbsent.into());
+        }
+        if is_verified != user.email_verified {
+            let is_told = before.iter().any(|own| own.starts_with("email_verified"));
+            before.extend((!is_told).then(|| format!("email_verified was {}", user.email_verified)));
+            user.email_verified = is_verified;
+        }
+    }
+    if let Some(text) = &change.username {
+        let username = if text.is_empty() { None } else { Some(text.clone()) };
+        if let Some(name) = &username {
+            identifiers::username(name)?;
+        }
+        if username != user.username {
+            before.push(told("username", user.username.as_deref()));
+            user.username = username;
+        }
+    }
+    if let Some(text) = &change.name {
+        let name = identifiers::display_name(text)?;
+        if name != user.name {
+            before.push(told("name", Some(&user.name)));
+            name.clone_into(&mut user.name);
+        }
+    }
+    let is_taken_away =
+        [&change.email, &change.username].iter().any(|own| own.as_ref().is_some_and(|own| own.trim().is_empty()));
+    if is_taken_away && user.email.is_none() && user.username.is_none() {
+        return Err(No::LoginMissing.into());
+    }
+    Ok(before)
 }
 
 fn set_attributes(user: &mut User, set: &Map<String, Value>, remove: &[String]) -> Result<(), Refusal> {

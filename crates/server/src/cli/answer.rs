@@ -56,10 +56,10 @@ impl CommandError {
 }
 
 impl CommandError {
-    /// Joins two errors, one on each line. The first one determines the exit code.
+    /// Joins two errors, one on each line. If one of them is wrong usage, so is the whole command.
     #[must_use]
     pub(super) fn and(self, other: &Self) -> Self {
-        Self { text: format!("{}\n{}", self.text, other.text), ..self }
+        Self { code: self.code.max(other.code), text: format!("{}\n{}", self.text, other.text) }
     }
 }
 

@@ -258,6 +258,7 @@ impl Installation {
         let Configuration { settings, policies, .. } = &self.configuration;
         Policy {
             issuer_name: settings.brand.name.clone(),
+            reserved_names: Arc::clone(&settings.reserved_names),
             otp_digits: self.configuration.otp_digits(),
             is_password_taken: Policy::is_password_taken_by(policies),
             ..Policy::standard(&settings.issuer)

@@ -57,6 +57,8 @@ pub(super) fn client(client: &Client, owner: Option<&User>, uses: &[(Digest, Uni
         shown[row.name] = (row.read)(client);
     }
     shown["owner"] = json!(owner.map(name_of));
+    shown["checked_at"] = client.checked.as_ref().map_or(Value::Null, |checked| time(checked.at));
+    shown["checked_by"] = json!(client.checked.as_ref().map(|checked| &checked.by));
     shown["secrets"] = json!(secrets);
     shown["is_disabled"] = json!(client.is_disabled);
     shown["created_at"] = time(client.created_at);

@@ -2,13 +2,14 @@
 
 mod link;
 mod second_factor;
+mod set;
 mod unlock;
 
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args, Subcommand};
 use protocol::crypto::keys::Keys;
-use protocol::model::User as Row;
+use protocol::model::{User as Row, UserKey};
 use protocol::operate::{NewUser, UserAct, UserCall, UserDone};
 use protocol::quoted::Quoted;
 use protocol::refusal::{No, Refusal};
@@ -17,9 +18,14 @@ use serde_json::{Value, json};
 pub(crate) use self::second_factor::{Enrolled, enrol};
 use super::answer::{Answer, CommandError};
 use super::checked::{attributes, checked_email, checked_id, checked_name, checked_username};
+use super::confirm::{self, Sure, counted};
 use super::input::{Password, PasswordFrom};
 use super::installation::{Installation, Rules};
+use super::paging::Paging;
 use super::{show, words};
+
+/// More applications than a person can register.
+const OWNED_MAX: usize = 1000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum User {
@@ -30,12 +36,28 @@ Examples:
   grantry user add --email bob@example.com --name Bob --password-generate
   grantry user add --username carol --name Carol --attribute 'limits={\"domains\":{\"used\":2,\"limit\":3}}'")]
     Add(Add),
-    /// List everybody.
-    List,
+    /// List everybody, in the order in which they were added.
+    #[command(after_help = "\
+Examples:
+  grantry user list --search alice
+  grantry user list --limit 100 --json             each row has its `cursor`
+  grantry user list --limit 100 --after CURSOR
+
+A search reads all users once and compares ids, user names, e-mail addresses and names.")]
+    List(Paging),
     /// Show one.
     Show(Who),
+    /// Change the e-mail address, the user name and the name; what is not named stays.
+    #[command(after_help = "\
+Examples:
+  grantry user set alice --email alice@new.example               unverified until somebody checks it
+  grantry user set alice --email alice@new.example --email-verified
+  grantry user set alice --username allie --name \"Allie Doe\"
+
+The id, sessions, grants, tokens and the password stay. `grantry event list --user USER` shows what the names were before.")]
+    Set(set::Set),
     /// Shut somebody out: all sessions end, all tokens are dead from now on.
-    Disable(Who),
+    Disable(Gone),
     /// Let somebody in again. What was dead stays dead: they sign in and allow again.
     Enable(Who),
     /// End every lockout of an account: wrong passwords and codes so far no longer count.
@@ -46,8 +68,8 @@ Example:
 `grantry event list --user alice --kind locked_out` shows when and from where the account was locked out. A lockout of a
 network address is not the account's: it ends by itself.")]
     Unlock(Who),
-    /// Delete an account and everything that hangs on it.
-    Delete(Who),
+    /// Delete an account and everything that hangs on it. Asks first on a terminal.
+    Delete(Gone),
     /// Set a password; all sessions end and all tokens are dead.
     #[command(after_help = "Example:\n  echo \"$PASSWORD\" | grantry user set-password alice --password-stdin")]
     SetPassword(SetPassword),
@@ -77,6 +99,41 @@ pub(super) struct Who {
     /// An id, an e-mail address or a user name.
     #[arg(value_name = "USER")]
     user: String,
+}
+
+/// A person who loses what nothing brings back.
+#[derive(Debug, Args)]
+pub(super) struct Gone {
+    /// An id, an e-mail address or a user name.
+    #[arg(value_name = "USER")]
+    user: String,
+    #[command(flatten)]
+    sure: Sure,
+}
+
+impl Gone {
+    /// Asks whoever sits at a terminal, and says what hangs on the account.
+    async fn ask(&self, verb: &str, how: &str, installation: &Installation) -> Result<(), CommandError> {
+        if !self.sure.is_asked() {
+            return Ok(());
+        }
+        let user = installation.user(&self.user).await?;
+        let applications = installation.store.applications(user.key, installation.now()).await?.len();
+        let (sessions, tokens) = (
+            installation.store.sessions(user.key).await?.len(),
+            installation.store.personals(Some(user.key)).await?.len(),
+        );
+        let owned = installation.store.clients(Some(user.key), None, OWNED_MAX).await?.len();
+        confirm::ask(&format!(
+            "{verb} {} ({}){how}? The account has {}, {}, {} and {} of its own.",
+            show::name_of(&user),
+            user.name,
+            counted(sessions, "session"),
+            counted(applications, "connected application"),
+            counted(tokens, "personal token"),
+            counted(owned, "application"),
+        ))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -147,12 +204,19 @@ impl User {
     pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         match self {
             Self::Add(add) => add.run(installation).await,
-            Self::List => list(installation).await,
+            Self::List(paging) => list(&paging, installation).await,
+            Self::Set(set) => set.run(installation).await,
             Self::Show(who) => link::show(&who.user, installation).await,
-            Self::Disable(who) => disable(&who.user, installation).await,
+            Self::Disable(gone) => {
+                gone.ask("Disable", "", installation).await?;
+                disable(&gone.user, installation).await
+            }
             Self::Enable(who) => enable(&who.user, installation).await,
             Self::Unlock(who) => unlock::unlock(&who.user, installation).await,
-            Self::Delete(who) => delete(&who.user, installation).await,
+            Self::Delete(gone) => {
+                gone.ask("Delete", " for good", installation).await?;
+                delete(&gone.user, installation).await
+            }
             Self::SetPassword(set) => set.run(installation).await,
             Self::SetAttribute(set) => set.run(installation).await,
             Self::Unlink(unlink) => unlink.run(installation).await,
@@ -213,11 +277,34 @@ impl Add {
     }
 }
 
-async fn list(installation: &Installation) -> Result<Answer, CommandError> {
-    let rows: Vec<Value> = installation.users().await?.iter().map(|user| show::user(user)).collect();
+async fn list(paging: &Paging, installation: &Installation) -> Result<Answer, CommandError> {
+    let after = match &paging.after {
+        Some(word) => Some(after(word, installation).await?),
+        None => None,
+    };
+    let found = installation.store.find_users(paging.search.as_deref(), after, paging.rows_max()).await?;
+    let row = |user: &Arc<Row>| {
+        let mut row = show::user(user);
+        if paging.is_paged() {
+            row["cursor"] = json!(user.key.0.to_string());
+        }
+        row
+    };
+    let rows: Vec<Value> = found.iter().map(row).collect();
     let columns = ["username", "email", "name", "has_second_factor", "is_disabled", "id"];
-    let text = show::table(&rows, &columns, "There are no users yet: grantry user add adds one.");
+    let more = paging.more(rows.len(), found.last().map(|user| user.key.0));
+    let none = paging.none("There are no users yet: grantry user add adds one.");
+    let text = show::table(&rows, &columns, none) + &more;
     Ok(Answer::new(Value::Array(rows), text))
+}
+
+/// The user behind whom a page begins.
+async fn after(word: &str, installation: &Installation) -> Result<UserKey, CommandError> {
+    match (installation.store.user_by_name(word.trim()).await?, word.trim().parse()) {
+        (Some(user), _) => Ok(user.key),
+        (None, Ok(key)) => Ok(UserKey(key)),
+        (None, Err(_)) => Err(CommandError::usage(format!("--after is an id or the `cursor` of a row, not `{word}`"))),
+    }
 }
 
 async fn disable(name: &str, installation: &Installation) -> Result<Answer, CommandError> {

@@ -55,6 +55,13 @@ pub(super) fn of_value(no: No, value: &str) -> Option<CommandError> {
         No::EmailCharacter => CommandError::usage(format!("the e-mail address contains {value}; remove it")),
         No::HomepageMalformed => CommandError::usage(format!("{value} is no http or https URL")),
         No::HomepageCharacter => CommandError::usage(format!("the URL contains {value}; remove it")),
+        No::HomepageUnencrypted | No::PrivacyPolicyMalformed | No::TermsMalformed => {
+            CommandError::usage(format!("{value} is no https URL of a page"))
+        }
+        No::EmailAbsent => CommandError::usage("the account has no e-mail address to verify: say --email as well"),
+        No::LoginMissing => CommandError::usage(
+            "an account needs an e-mail address or a user name to sign in with: give it the other one first",
+        ),
         No::AuthMethodOfPublicClient => {
             CommandError::usage("a public client has no secret to send: its only --auth-method is none")
         }

@@ -2,10 +2,12 @@
 
 use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dialect::Dialects;
 use protocol::policy::{LockoutPolicy, SessionPolicy};
+use protocol::reserved_names::ReservedNames;
 
 use super::configuration::{Configuration, Master};
 use super::file::File;
@@ -42,7 +44,8 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     settings.keys_rotate_every_s = read.seconds("keys.rotate_every");
     settings.audit_keep_s = read.seconds("audit.keep");
     settings.brand = brand;
-    let mut policies = surfaces::policies(&dialects, &issuer.url, &settings.brand.name, session, lockout);
+    settings.reserved_names = read.reserved_names(&settings.brand.name);
+    let mut policies = surfaces::policies(&dialects, &settings, session, lockout);
     surfaces::let_read(&mut policies, &dialects, also_read, read.problems);
     read.warn_of_assertions(&policies, google.as_ref());
     (settings.fetch, settings.google) = (fetch, google);
@@ -60,6 +63,19 @@ fn way_to_a_key(file: &Path) -> String {
 }
 
 impl Resolver<'_> {
+    /// The provider's own name and those of `developer.reserved_names`.
+    fn reserved_names(&mut self, brand: &str) -> Arc<ReservedNames> {
+        let listed = self.texts("developer.reserved_names");
+        for (name, place) in &listed {
+            if !name.chars().any(char::is_alphanumeric) {
+                let text = format!("`developer.reserved_names` has {name:?}, which has neither letter nor digit");
+                self.problems.push(Problem::fault(place.clone(), text));
+            }
+        }
+        let listed: Vec<String> = listed.into_iter().map(|(name, _)| name).collect();
+        Arc::new(ReservedNames::new(brand, &listed))
+    }
+
     fn issuer(&mut self) -> Option<Issuer> {
         let Some(text) = self.text("issuer") else {
             if !self.file.is_faulty("issuer") {

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::HeaderName;
 use ipnet::IpNet;
 
 use protocol::person::upstream::SignUp;
+use protocol::reserved_names::ReservedNames;
 use protocol::secret::Secret;
 
 use super::accent::Accent;
@@ -35,6 +37,8 @@ pub struct Settings {
     pub brand: Brand,
     /// True if users may register applications and make personal access tokens on the developer pages.
     pub has_developer_pages: bool,
+    /// The names that no self-registered application may have or imitate.
+    pub reserved_names: Arc<ReservedNames>,
     /// Age in seconds at which a sealing key is replaced.
     pub keys_rotate_every_s: u64,
     /// Retention of audit events in seconds.
@@ -217,6 +221,7 @@ impl Settings {
             trusted: Vec::new(),
             proxy_header: X_FORWARDED_FOR,
             brand: Brand::default(),
+            reserved_names: Arc::default(),
             has_developer_pages: true,
             keys_rotate_every_s: 30 * 86_400,
             audit_keep_s: store::EVENT_KEPT_S,

@@ -2,6 +2,7 @@
 //! `[dialect.NAME]` overrides both. Only the operator can let a surface read the tokens of another.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use dialect::{Dialect, Dialects, Source, shipped};
 use protocol::endpoint::Endpoint;
@@ -9,6 +10,7 @@ use protocol::policy::{AlsoRead, LockoutPolicy, Policy, SessionPolicy};
 
 use super::files::read;
 use super::problem::{Position, Problem, suggestion};
+use super::settings::Settings;
 
 /// The explanation of `dialects.also_read` for the operator.
 pub const ALSO_READ_MEANING: &str = "Its introspection and userinfo addresses also tell what the access and personal tokens of the other surface are worth; \
@@ -103,16 +105,16 @@ fn converted(problem: dialect::Problem) -> Problem {
 /// The rules of each surface: those of its dialect, and what the operator decides for all of them.
 pub(super) fn policies(
     dialects: &Dialects,
-    issuer: &str,
-    issuer_name: &str,
+    settings: &Settings,
     session: SessionPolicy,
     lockout: LockoutPolicy,
 ) -> Vec<Policy> {
     let policies = dialects.iter().map(|dialect| Policy {
-        issuer_name: issuer_name.to_owned(),
+        issuer_name: settings.brand.name.clone(),
+        reserved_names: Arc::clone(&settings.reserved_names),
         session,
         lockout,
-        ..dialect.policy(issuer)
+        ..dialect.policy(&settings.issuer)
     });
     policies.collect()
 }

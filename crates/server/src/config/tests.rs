@@ -35,13 +35,17 @@ fn configuration(text: &str, variables: &[(&str, &str)]) -> Configuration {
 #[test]
 fn an_issuer_alone_is_a_configuration() {
     let configuration = configuration("issuer = \"https://auth.example.com\"\n", &[]);
-    let defaults =
-        Settings { brand: configuration.settings.brand.clone(), ..Settings::new("https://auth.example.com") };
+    let defaults = Settings {
+        brand: configuration.settings.brand.clone(),
+        reserved_names: configuration.settings.reserved_names.clone(),
+        ..Settings::new("https://auth.example.com")
+    };
     assert_eq!(format!("{:?}", configuration.settings), format!("{defaults:?}"));
     assert_eq!(configuration.store_url, "sqlite:/nowhere/grantry.db");
     assert!(matches!(&configuration.master, Master::Absent(path) if path == Path::new("/nowhere/grantry.db.key")));
     let policy = configuration.policy("standard").unwrap();
-    let defaults = Policy { scope: policy.scope.clone(), ..Policy::standard("https://auth.example.com") };
+    let (scope, reserved_names) = (policy.scope.clone(), policy.reserved_names.clone());
+    let defaults = Policy { scope, reserved_names, ..Policy::standard("https://auth.example.com") };
     assert_eq!(*policy, defaults);
     assert_eq!(configuration.dialects.iter().map(|own| own.name.as_str()).collect::<Vec<_>>(), ["standard"]);
 }
@@ -403,4 +407,21 @@ fn what_is_wrong_with_google_is_told_with_its_place() {
             environment GRANTRY_UPSTREAM__GOOGLE__CLIENT_IDD: there is no option `upstream.google.client_idd`, did you mean `client_id`?
         "#]],
     );
+}
+
+#[test]
+fn the_list_of_reserved_names_can_be_changed_and_the_provider_s_own_name_stays_reserved() {
+    let of = |more: &str| {
+        let text = format!("issuer = \"https://auth.example.com\"\nbrand.name = \"Linkhaven\"\n{more}");
+        configuration(&text, &[])
+    };
+    let usual = of("");
+    let imitated = |name: &str| usual.settings.reserved_names.imitated(name).map(ToOwned::to_owned);
+    assert_eq!((imitated("Google"), imitated("L1nkhaven")), (Some("Google".into()), Some("Linkhaven".into())));
+    let own = of("developer.reserved_names = [\"Acme\"]\n");
+    let found = ["Google", "Acme Login", "Linkhaven"].map(|name| own.settings.reserved_names.imitated(name));
+    assert_eq!(found, [None, Some("Acme"), Some("Linkhaven")]);
+    for surface in &own.policies {
+        assert_eq!(surface.reserved_names, own.settings.reserved_names);
+    }
 }

@@ -143,7 +143,7 @@ fn templates_that_would_fail_are_refused_with_their_place() {
     assert!(refused("home.html", "{% if %}")[0].starts_with("home.html:1: "));
     let misspelt = refused("consent.html", "<p>\n{{ page.applikation.name }}</p>");
     assert!(misspelt[0].starts_with("consent.html:2: "), "{misspelt:?}");
-    assert_eq!(misspelt.len(), 4, "{misspelt:?}");
+    assert_eq!(misspelt.len(), 5, "{misspelt:?}");
 }
 
 #[test]

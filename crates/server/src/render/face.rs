@@ -102,7 +102,8 @@ impl Person {
     }
 }
 
-fn web_address(text: &str) -> Option<Url> {
+/// An address that a page may link to: https alone.
+pub(crate) fn web_address(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| url.scheme() == "https")
 }
 

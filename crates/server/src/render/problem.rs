@@ -64,6 +64,11 @@ impl Problem {
         Self { text: format!("{short}: {}", self.text), ..self }
     }
 
+    /// The same problem in other words.
+    pub(crate) fn saying(self, text: &str) -> Self {
+        Self { text: text.to_owned(), ..self }
+    }
+
     /// The same problem at another field.
     pub(crate) fn at(self, field: &'static str) -> Self {
         Self { field: self.field.map(|_| field), ..self }

@@ -78,6 +78,19 @@ pub(crate) fn count(number: u32) -> String {
     text
 }
 
+/// Maximum number of people that are counted for a page.
+pub(crate) const PEOPLE_MAX: u32 = 10_000;
+
+/// Returns a number of people as text.
+pub(crate) fn people(number: u32) -> String {
+    match number {
+        0 => "Nobody".to_owned(),
+        1 => "1 person".to_owned(),
+        PEOPLE_MAX.. => format!("{} people or more", count(number)),
+        _ => format!("{} people", count(number)),
+    }
+}
+
 /// Returns a waiting time, rounded up to whole minutes so that nobody comes too early: "15 minutes".
 pub(crate) fn wait(seconds: u64) -> String {
     span(seconds.div_ceil(MINUTE_S).max(1) * MINUTE_S)
@@ -127,6 +140,12 @@ pub(crate) fn browser(agent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_are_counted_in_words() {
+        assert_eq!([people(0), people(1), people(2)], ["Nobody", "1 person", "2 people"]);
+        assert_eq!(people(PEOPLE_MAX), "10,000 people or more");
+    }
 
     fn words(age_s: u64) -> String {
         let now = UnixTime(1_795_600_000);

@@ -27,6 +27,32 @@ pub(super) async fn clients_and_users_come_in_pages(store: &dyn Store) {
     assert_eq!(store.users(Some(UserKey(2)), 9).await.unwrap().len(), 2);
 }
 
+pub(super) async fn a_search_finds_a_text_anywhere_in_a_name_across_pages(store: &dyn Store) {
+    for first in [1, 401, 801] {
+        let rows = first..(first + 400).min(1001);
+        let put = rows.flat_map(|key| {
+            // One in three hundred has the name that is looked for.
+            let name = if key % 300 == 0 { "Łukasz J\u{f6}rg" } else { "Somebody" }.to_owned();
+            let user = User { name: name.clone(), username: None, ..user(key) };
+            [Write::PutUser(Box::new(user)), Write::PutClient(Box::new(Client { name, ..client(key) }))]
+        });
+        commit(store, put.collect::<Vec<_>>()).await;
+    }
+    let users = async |text, after: Option<i64>, rows_max| {
+        let found = store.find_users(Some(text), after.map(UserKey), rows_max).await.unwrap();
+        found.iter().map(|user| user.key.0).collect::<Vec<_>>()
+    };
+    assert_eq!(users("\u{141}UKASZ jo\u{308}rg", None, usize::MAX).await, [300, 600, 900]);
+    assert_eq!(users("j\u{d6}rg", None, 2).await, [300, 600]);
+    assert_eq!(users("j\u{f6}rg", Some(600), 2).await, [900]);
+    assert_eq!(users("nobody", None, 2).await, [0; 0]);
+    assert_eq!(users("%", None, 2).await, [0; 0], "a search is no pattern");
+    let clients = store.find_clients(Some("ukasz"), None, Some(ClientKey(300)), 5).await.unwrap();
+    assert_eq!(keys(&clients), [600, 900]);
+    assert_eq!(store.find_users(None, Some(UserKey(2)), 700).await.unwrap().len(), 700);
+    assert_eq!(store.find_clients(None, None, None, usize::MAX).await.unwrap().len(), 1000);
+}
+
 pub(super) async fn clients_are_found_by_owner_and_by_id(store: &dyn Store) {
     furnish(store).await;
     let owned = Client { owner: Some(UserKey(1)), ..client(3) };

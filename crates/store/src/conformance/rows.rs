@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use protocol::line::{AccountKey, Changes, Facts, Key, Row, Wants, Write};
 use protocol::model::{
-    Access, AccessId, Amr, Attempts, AuthMethod, Authorization, Circumstances, Client, ClientKey, ClientKind, Code,
-    CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Identity, IdentityName, Job, JobId, Permission,
+    Access, AccessId, Amr, Attempts, AuthMethod, Authorization, Checked, Circumstances, Client, ClientKey, ClientKind,
+    Code, CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Identity, IdentityName, Job, JobId, Permission,
     Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, Ticket, TicketId, User, UserKey,
     WithOwners,
 };
@@ -38,6 +38,8 @@ pub(crate) fn client(key: i64) -> Client {
         name: format!("Client {key}"),
         publisher: None,
         homepage: Some("https://client.example/".to_owned()),
+        privacy_policy: Some("https://client.example/privacy".to_owned()),
+        terms: None,
         logo_uri: None,
         kind: ClientKind::Confidential,
         auth_methods: vec![AuthMethod::ClientSecretBasic],
@@ -55,6 +57,7 @@ pub(crate) fn client(key: i64) -> Client {
         introspection: None,
         accounts_api: None,
         owner: None,
+        checked: Some(Checked { at: NOW, by: "root (uid 0)".to_owned() }),
         is_disabled: false,
         revoked_below: 0,
         created_at: NOW,

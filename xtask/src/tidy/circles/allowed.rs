@@ -41,6 +41,7 @@ pub(super) const ALLOWED: &[Allowed] = &[
             "server/src/cli/user.rs",
             "server/src/cli/user/link.rs",
             "server/src/cli/user/second_factor.rs",
+            "server/src/cli/user/set.rs",
             "server/src/cli/user/unlock.rs",
         ],
         reason: "from before this rule: the commands about a user share how a judge is asked",

@@ -60,7 +60,11 @@ fn no<const N: usize>(more: [(Setting, Given); N]) -> No {
 fn good(setting: Setting) -> Given {
     match setting.row().form {
         Form::Text if setting == Setting::Scope => "links:read profile".into(),
-        Form::Text if matches!(setting, Setting::Homepage | Setting::LogoUri) => "https://app.example/x".into(),
+        Form::Text
+            if matches!(setting, Setting::Homepage | Setting::PrivacyPolicy | Setting::Terms | Setting::LogoUri) =>
+        {
+            "https://app.example/x".into()
+        }
         Form::Text => "Example Ltd".into(),
         Form::Texts => ["https://app.example/one", "https://app.example/other"].into(),
         Form::Word(words) => words.last().expect("there are words").0.into(),
@@ -113,7 +117,7 @@ fn an_owner_sets_what_the_table_gives_to_owners_and_nothing_else() {
             }
         }
     }
-    assert_eq!(open, ["name", "logo_uri", "kind", "redirect_uris"]);
+    assert_eq!(open, ["name", "homepage", "privacy_policy", "terms", "logo_uri", "kind", "redirect_uris"]);
     let own = Client { owner: Some(crate::model::UserKey(1)), ..sample::client() };
     let asked = Asked { asker: Asker::Owner, policy: &sample::policy() };
     let kind = changed(&own, &Proposal::of([(Setting::Kind, "public".into())]), asked).unwrap_err();
@@ -249,4 +253,18 @@ fn a_secret_from_elsewhere_is_one_that_clients_can_send_rfc_6749_a_2() {
     assert_eq!(keep("short"), Err((No::SecretLength, "5".into())));
     assert_eq!(keep("geheim-mit-\u{fc}mlaut"), Err((No::SecretCharacter, "U+00FC `\u{fc}` at position 12".into())));
     assert_eq!(keep("secret\twith-a-tab"), Err((No::SecretCharacter, "U+0009 at position 7".into())));
+}
+
+#[test]
+fn a_new_client_of_the_standard_surface_gets_the_least_that_fits_and_one_of_another_surface_all() {
+    let all = [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials];
+    let name = (Setting::Name, Given::from("App"));
+    let redirected = [name.clone(), (Setting::RedirectUris, [URI].into())];
+    let web = registration_of(&Proposal::of(redirected.clone()), Asker::Operator).unwrap();
+    assert_eq!(web.grants, all[..2]);
+    let named = [name, (Setting::Grants, ["client_credentials"].into())];
+    assert_eq!(registration_of(&Proposal::of(named), Asker::Operator).unwrap().grants, all[2..]);
+    let elsewhere = Policy { dialect: "tinyemail".into(), ..sample::policy() };
+    let asked = Asked { asker: Asker::Operator, policy: &elsewhere };
+    assert_eq!(proposed(&Proposal::of(redirected), asked).unwrap().grants, elsewhere.grants);
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use protocol::client::registration::{self, Asked, Asker};
 use protocol::client_setting::{Fault, Setting};
 use protocol::model::{Client, ClientKind};
-use protocol::operate::{ClientAct, ClientCall, ClientDone};
+use protocol::operate::{ClientAct, ClientCall, ClientDone, Ownership};
 use protocol::policy::Policy;
 use protocol::redirect;
 use protocol::resource_indicator;
@@ -50,6 +50,7 @@ impl Add {
         let added = self.add(installation).await?;
         let mut document = with_owner(&added.client, installation).await?;
         let mut text = format!("Registered {}.\n\n{}", added.client.name, show::lines(&document));
+        text.push_str(&given(&added.client));
         warn_of_localhost(&added.client, &mut document, &mut text);
         for resource in added.client.audience.iter().filter(|own| !is_offered(own, &added.client, installation)) {
             text.push_str(&format!(
@@ -105,6 +106,23 @@ fn told(faults: &[Fault], policy: &Policy) -> CommandError {
         .unwrap_or_else(|| CommandError::usage("the settings of the client are refused"))
 }
 
+/// What a new client may do, in a sentence, and how that is changed.
+fn given(client: &Client) -> String {
+    let id = &client.client_id;
+    let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
+    if grants.is_empty() {
+        return format!(
+            "\nIt may introspect tokens and gets none itself. `grantry client set {id} --grant …` changes this.\n"
+        );
+    }
+    let scope = client.scope.as_str();
+    let scope = if scope.is_empty() { "no scope" } else { scope };
+    format!(
+        "\nIt may use the grants {} and ask for {scope}. `grantry client set {id}` changes this, by --grant and --scope.\n",
+        grants.join(", ")
+    )
+}
+
 /// Changes; what is not named stays.
 #[derive(Debug, Args)]
 pub(crate) struct Set {
@@ -116,14 +134,67 @@ pub(crate) struct Set {
     /// The person whose application it is.
     #[arg(long, value_name = "USER", display_order = 14)]
     owner: Option<String>,
+    /// It is your own application, and nobody's in the developer area.
+    #[arg(long, display_order = 15, conflicts_with = "owner")]
+    no_owner: bool,
+    /// You checked the application: the consent page says so. A change by its owner ends it.
+    #[arg(long, display_order = 16, conflicts_with = "unchecked")]
+    checked: bool,
+    /// The consent page warns again that nobody checked it.
+    #[arg(long, display_order = 17)]
+    unchecked: bool,
+    #[command(flatten)]
+    fixed: Fixed,
+}
+
+/// What cannot be changed. Each option says what to do instead.
+#[derive(Debug, Args)]
+struct Fixed {
+    #[arg(long, hide = true, value_name = "NAME")]
+    dialect: Option<String>,
+    #[arg(long, hide = true, value_name = "CLIENT_ID")]
+    id: Option<String>,
+    #[arg(long, hide = true)]
+    secret_stdin: bool,
+}
+
+impl Fixed {
+    fn check(&self, client_id: &str) -> Result<(), CommandError> {
+        if let Some(name) = &self.dialect {
+            return Err(CommandError::usage(format!(
+                "the dialect of a client cannot be changed: its codes, tokens and consents belong to one dialect. Register \
+                 another client with `grantry client add --dialect {name}`"
+            )));
+        }
+        if let Some(id) = &self.id {
+            return Err(CommandError::usage(format!(
+                "a client_id cannot be changed: tokens and resource servers know the client by it. Register another client \
+                 with `grantry client add --id {id}`"
+            )));
+        }
+        if self.secret_stdin {
+            return Err(CommandError::usage(format!(
+                "a secret is not replaced at once: add it beside the present one with `grantry client rotate-secret \
+                 {client_id} --secret-stdin`"
+            )));
+        }
+        Ok(())
+    }
 }
 
 impl Set {
     pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
-        let Self { client: client_id, settings: SetOptions(proposal), owner } = self;
-        if let Some(owner) = &owner {
-            installation.user(owner).await?;
-        }
+        self.fixed.check(&self.client)?;
+        let Self { client: client_id, settings: SetOptions(proposal), owner, no_owner, checked, unchecked, .. } = self;
+        let is_checked = (checked || unchecked).then_some(checked);
+        let owner = match owner {
+            Some(owner) => {
+                installation.user(&owner).await?;
+                Ownership::Of(owner)
+            }
+            None if no_owner => Ownership::Operator,
+            None => Ownership::Stays,
+        };
         let seen = installation.client(&client_id).await?;
         let policy = installation.configuration.policy(&seen.dialect).ok_or_else(|| {
             CommandError::no(format!("the dialect `{}` of this client is not switched on", seen.dialect))
@@ -131,7 +202,7 @@ impl Set {
         let asked = Asked { asker: Asker::Operator, policy };
         registration::changed(&seen, &proposal, asked).map_err(|faults| told(&faults, policy))?;
         let is_redirected = proposal.get(Setting::RedirectUris).is_some();
-        let call = ClientCall { client_id, act: ClientAct::Change { proposal, owner } };
+        let call = ClientCall { client_id, act: ClientAct::Change { proposal, owner, is_checked } };
         let done = installation
             .ask(&call, Rules::of(policy))
             .await?
@@ -140,6 +211,18 @@ impl Set {
         let mut text = show::lines(&document);
         if is_redirected {
             warn_of_localhost(&done.client, &mut document, &mut text);
+        }
+        if done.client.checked.is_some() && !done.client.is_first_party && done.client.owner.is_none() {
+            text.push_str("\nThe client has no owner: it is your own application, and the consent page says so.\n");
+        }
+        if let Some(secret) = &done.secret {
+            document["client_secret"] = json!(secret.reveal());
+            text.push_str(&format!(
+                "\nThe client is confidential now and must send this secret. It is shown here and never again:\n  {}\n",
+                secret.reveal()
+            ));
+        } else if seen.kind == ClientKind::Confidential && done.client.kind == ClientKind::Public {
+            text.push_str("\nThe client is public now. Its secrets are dead: it sends none any more, and uses PKCE.\n");
         }
         Ok(Answer::new(document, text))
     }

@@ -9,6 +9,7 @@ use protocol::secret::Secret;
 use serde_json::{Value, json};
 
 use super::super::answer::{Answer, CommandError};
+use super::super::confirm::{self, Sure};
 use super::super::installation::{Installation, Rules};
 use super::super::{input, show, words};
 use super::with_owner;
@@ -24,11 +25,16 @@ pub(crate) struct Rotate {
     /// Keep an existing secret, from standard input, as the new one.
     #[arg(long)]
     secret_stdin: bool,
+    #[command(flatten)]
+    sure: Sure,
 }
 
 impl Rotate {
     pub(super) async fn run(self, installation: &Installation) -> Result<Answer, CommandError> {
         if self.retire_old {
+            if self.sure.is_asked() {
+                ask(&self.client, installation).await?;
+            }
             return retire(self.client, installation).await;
         }
         // Report a mistyped client before reading the secret.
@@ -60,6 +66,19 @@ impl Rotate {
         }
         Ok(Answer::new(document, text))
     }
+}
+
+/// Asks before the older secret goes, and says when it was last used.
+async fn ask(client_id: &str, installation: &Installation) -> Result<(), CommandError> {
+    let client = installation.client(client_id).await?;
+    let Some(oldest) = client.secrets.first().filter(|_| client.secrets.len() > 1) else { return Ok(()) };
+    let uses = installation.store.secret_uses(client.key).await?;
+    let own = registration::secret_digest(oldest);
+    let used =
+        uses.iter().find(|(digest, _)| *digest == own).and_then(|(_, at)| show::time(*at).as_str().map(str::to_owned));
+    let used = used
+        .map_or_else(|| "No use of it is noted.".to_owned(), |at| format!("It was last used at {at}, to the hour."));
+    confirm::ask(&format!("End the older secret (…{}) of {} ({client_id})? {used}", oldest.hint, client.name))
 }
 
 async fn retire(client_id: String, installation: &Installation) -> Result<Answer, CommandError> {

@@ -44,6 +44,10 @@ pub(super) struct OwnApplication {
     path: String,
     is_public: bool,
     is_disabled: bool,
+    /// When the operator checked the application; `None` if they did not.
+    checked: Option<Moment>,
+    /// True if the consent page warns about the application.
+    is_unchecked: bool,
     /// True if a redirect URI is on `localhost`. The page then recommends a loopback address.
     is_on_localhost: bool,
     /// The name of the application's surface; `None` if the surface is not served.
@@ -112,6 +116,8 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
         path: application_path(&client.client_id),
         is_public: client.kind == ClientKind::Public,
         is_disabled: client.is_disabled,
+        checked: client.checked.as_ref().map(|checked| Moment::new(checked.at, now)),
+        is_unchecked: client.is_unchecked(),
         is_on_localhost: client.redirect_uris.iter().any(|uri| redirect::is_on_localhost(uri, client.kind)),
         api: dialect.map(api_name),
         since: Moment::new(client.created_at, now),
@@ -123,7 +129,7 @@ pub(super) async fn show(visitor: &Visitor<'_>, client: &Client) -> Result<Strin
         addresses: addresses.collect(),
         form: SettingForm::new(value),
         shown: once.as_ref().map(|secret| secret.reveal().to_owned()),
-        problem: refusal.map(|refusal| problem(refusal, typed, client.kind)),
+        problem: refusal.map(|refusal| problem(visitor, refusal, client.kind)),
     }))
 }
 
@@ -171,6 +177,8 @@ impl Page for OwnApplication {
             logo: None,
             api: None,
             may_add_secret: false,
+            checked: None,
+            is_unchecked: true,
             connected: people(0),
             scopes: vec![],
             addresses: vec![],
@@ -219,6 +227,8 @@ fn sample(account: Frame, secrets: Vec<SecretLine>) -> OwnApplication {
         path: application_path("mzxw6ytboi4dcmrtgq2tmnzyhe"),
         is_public: false,
         is_disabled: false,
+        checked: Some(sample_moment(900_000)),
+        is_unchecked: false,
         is_on_localhost: false,
         api: Some("standard (auth.example.com)".to_owned()),
         since: sample_moment(9_000_000),
@@ -231,6 +241,9 @@ fn sample(account: Frame, secrets: Vec<SecretLine>) -> OwnApplication {
         form: SettingForm::sample(&[
             ("name", "Importer"),
             ("redirect_uris", "https://importer.example/cb\nhttps://beta.importer.example/cb"),
+            ("homepage", "https://importer.example/"),
+            ("privacy_policy", "https://importer.example/privacy"),
+            ("terms", "https://importer.example/terms"),
             ("logo_uri", "https://importer.example/logo.png"),
         ]),
         shown: None,

@@ -182,7 +182,7 @@ fn wanted(
     word: &str,
 ) -> Result<(Option<Arc<Policy>>, Act), No> {
     let text = |name: &str| page.field(name).unwrap_or_default();
-    let particulars = || Particulars::read(text);
+    let particulars = || Particulars::read(|name| page.field(name));
     Ok(match (place, word) {
         (DeveloperPath::NewApplication, "create") => {
             let policy = chosen(&offered(app, may_register), text("dialect"))?;

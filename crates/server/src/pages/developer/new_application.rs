@@ -1,7 +1,7 @@
 //! The page on which users register an application.
 
 use protocol::model::ClientKind;
-use protocol::refusal::No;
+use protocol::refusal::{No, Refusal};
 use serde::Serialize;
 
 use super::offer::{api_name, may_register, offered};
@@ -55,7 +55,7 @@ pub(super) fn show(visitor: &Visitor<'_>) -> String {
             })
             .collect(),
         is_carried: refusal.is_none() && !typed.is_empty(),
-        problem: refusal.map(|refusal| problem(refusal, typed, kind)),
+        problem: refusal.map(|refusal| problem(visitor, refusal, kind)),
     };
     app.templates.render(&shown)
 }
@@ -83,22 +83,30 @@ impl Page for NewApplication {
         };
         let one = || vec![api("standard", "auth.example.com", true)];
         let two = || vec![api("standard", "auth.example.com", false), api("paced", "www.paced.email", true)];
-        let filled = |no: No| Self {
-            form: SettingForm::sample(&[
-                ("name", "Importer \"2\""),
+        let form = |name| {
+            SettingForm::sample(&[
+                ("name", name),
                 ("redirect_uris", "https://importer.example/cb\nhttp://importer.example/cb"),
+                ("homepage", "https://importer.example/"),
                 ("logo_uri", "https://importer.example/logo.png"),
-            ]),
+            ])
+        };
+        let filled = |no: No| Self {
+            form: form("Importer \"2\""),
             is_public: true,
             problem: Some(Problem::new(&no.into())),
             ..page(two())
         };
         let wrong = Problem::new(&No::RedirectUriUnencrypted.into()).with("http://importer.example/cb");
+        let reserved = Refusal::from(No::NameReserved).with_value("Google");
+        let reserved =
+            Self { form: form("Goog1e Drive"), problem: Some(Problem::new(&reserved)), ..filled(No::NameMalformed) };
         vec![
             ("developer_new_application", page(one())),
             ("developer_new_application_apis", page(two())),
             ("developer_new_application_wrong", Self { problem: Some(wrong), ..filled(No::NameMalformed) }),
             ("developer_new_application_logo", filled(No::LogoUriMalformed)),
+            ("developer_new_application_reserved", reserved),
             ("developer_new_application_kind", filled(No::ClientKindUnknown)),
             ("developer_new_application_many", filled(No::ApplicationsTooMany)),
             ("developer_new_application_api", filled(No::DialectNotOffered)),

@@ -2,7 +2,7 @@
 
 use protocol::developer::Particulars;
 use protocol::model::{ClientKind, User};
-use protocol::refusal::Refusal;
+use protocol::refusal::{No, Refusal};
 use protocol::secret::Secret;
 
 use crate::app::App;
@@ -11,10 +11,7 @@ use crate::pages::paths;
 use crate::pages::signed_in::carried_form::Typed;
 use crate::pages::signed_in::frame::{Frame, notice};
 use crate::render::problem::Problem;
-use crate::render::words;
-
-/// Maximum number of connected users that are counted.
-pub(super) const CONNECTED_MAX: u32 = 10_000;
+pub(super) use crate::render::words::{PEOPLE_MAX as CONNECTED_MAX, people};
 
 /// The notices after an action on the developer pages: the word of the action, and the text.
 pub(super) const NOTICES: [(&str, &str); 8] = [
@@ -50,31 +47,16 @@ impl Visitor<'_> {
 }
 
 /// The problem of a refusal. If it is about a redirect URI, the text names that URI.
-pub(super) fn problem(refusal: &Refusal, typed: &Typed, kind: ClientKind) -> Problem {
-    let particulars = Particulars::read(|field| typed.value(field).unwrap_or_default());
+pub(super) fn problem(visitor: &Visitor<'_>, refusal: &Refusal, kind: ClientKind) -> Problem {
+    let Visitor { app, typed, .. } = visitor;
+    // A refusal quotes ASCII alone, and a reserved name may have other letters.
+    let reserved = &app.house_policy().reserved_names;
+    if let (No::NameReserved, Some(name)) = (refusal.no, typed.value("name").and_then(|name| reserved.imitated(name))) {
+        return Problem::new(refusal).saying(&refusal.row().text.replace("{value}", name));
+    }
+    let particulars = Particulars::read(|field| typed.value(field));
     match particulars.faulty_redirect_uri(kind) {
         Some((uri, no)) if no == refusal.no => Problem::new(refusal).with(uri),
         _ => Problem::new(refusal),
-    }
-}
-
-/// Returns a number of users as text.
-pub(super) fn people(count: u32) -> String {
-    match count {
-        0 => "Nobody".to_owned(),
-        1 => "1 person".to_owned(),
-        CONNECTED_MAX.. => format!("{} people or more", words::count(count)),
-        _ => format!("{} people", words::count(count)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn people_are_counted_in_words() {
-        assert_eq!([people(0), people(1), people(2)], ["Nobody", "1 person", "2 people"]);
-        assert_eq!(people(CONNECTED_MAX), "10,000 people or more");
     }
 }

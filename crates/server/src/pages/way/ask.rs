@@ -7,7 +7,7 @@ use protocol::endpoint::Endpoint;
 use protocol::person::browser::{Ask, Browse, Goal, Page as Question, Return, Step};
 use protocol::refusal::{No, Refusal};
 
-use super::consent::{self, Consent};
+use super::consent::{self, Behind, Consent};
 use super::form_post::FormPost;
 use super::google_button;
 use super::redirect_fault;
@@ -16,6 +16,7 @@ use super::sign_in::SignIn;
 use crate::answers::{self, Refused};
 use crate::app::App;
 use crate::browser::PageRequest;
+use crate::fault::Fault;
 use crate::http::answer::Form;
 use crate::http::{Response, answer};
 use crate::pages::paths;
@@ -52,7 +53,11 @@ pub(crate) async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, vis
     let response = match (step, dialect) {
         (Step::Ask(ask), _) if let Some(address) = address_after(page, &ask) => page.go(app, &address),
         (Step::Ask(ask), _) => {
-            let mut response = answer::html(asking_status(&ask), asking(app, page, &ask), Form::Away);
+            let html = match asking(app, page, &ask).await {
+                Ok(html) => html,
+                Err(fault) => return answers::refused(app, page, spoken, &answers::broken(page.http, &fault)),
+            };
+            let mut response = answer::html(asking_status(&ask), html, Form::Away);
             if let Question::Consent { client, .. } = &ask.page {
                 answers::allow_logo(&mut response, client);
             }
@@ -114,9 +119,9 @@ fn asking_status(ask: &Ask) -> StatusCode {
 }
 
 /// Renders the page that asks a question.
-fn asking(app: &App, page: &PageRequest<'_>, ask: &Ask) -> String {
+async fn asking(app: &App, page: &PageRequest<'_>, ask: &Ask) -> Result<String, Fault> {
     let csrf = ask.seal.clone();
-    match &ask.page {
+    Ok(match &ask.page {
         Question::SignIn { client, login, problem, is_upstream_enough } => {
             let is_password_needed = problem.is_some_and(|own| own.no == No::PasswordNeeded);
             let is_in_vain = problem.is_some_and(|own| own.no == No::UpstreamNotFresh);
@@ -134,9 +139,10 @@ fn asking(app: &App, page: &PageRequest<'_>, ask: &Ask) -> String {
         Question::Consent { client, user, scope, added, audience, redirect } => {
             let question = consent::Question { client, user, scope, added, audience, redirect };
             let policy = app.policy_of(app.dialects.named(&client.dialect));
-            app.templates.render(&Consent::new(&question, policy, csrf))
+            let behind = Behind::find(app, client).await?;
+            app.templates.render(&Consent::new(&question, behind, policy, csrf))
         }
-    }
+    })
 }
 
 fn is_recovery(page: &PageRequest<'_>) -> bool {

@@ -4,12 +4,16 @@
 use protocol::model::{Client, RefreshMode, User};
 use protocol::policy::Policy;
 use protocol::redirect::VerifiedRedirect;
+use protocol::reserved_names::ReservedNames;
 use protocol::scope::Scope;
+use protocol::time::UnixTime;
 use serde::Serialize;
 
-use crate::render::face::{Application, Logo, Person};
+use crate::app::App;
+use crate::fault::Fault;
+use crate::render::face::{Application, Logo, Person, web_address};
 use crate::render::page::Page;
-use crate::render::words;
+use crate::render::words::{self, Moment, PEOPLE_MAX};
 
 /// The values for the template of the page.
 #[derive(Serialize)]
@@ -18,6 +22,7 @@ pub(crate) struct Consent {
     logo: Option<Logo>,
     /// True for a self-registered application that the operator has not reviewed.
     is_unchecked: bool,
+    behind: Behind,
     person: Person,
     scopes: Vec<Sentence>,
     /// True if some scopes are new and others were granted before.
@@ -36,6 +41,65 @@ struct Sentence {
     is_new: bool,
 }
 
+/// Who is behind an application, and how well it is known here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Behind {
+    /// The person who registered it. Absent for an application of the operator's own.
+    owner: Option<String>,
+    since: Moment,
+    /// When the operator checked it, for an application of somebody's.
+    checked: Option<Moment>,
+    users: String,
+    privacy_policy: Option<String>,
+    terms: Option<String>,
+}
+
+impl Behind {
+    /// Looks up who is behind a client.
+    pub(super) async fn find(app: &App, client: &Client) -> Result<Self, Fault> {
+        let now = app.clock.now();
+        let owner = match client.owner {
+            Some(key) => Some(app.store.user(key).await?),
+            None => None,
+        };
+        let connected = app.store.connected(client.key, now, PEOPLE_MAX).await?;
+        let reserved = &app.house_policy().reserved_names;
+        let page = |url: &Option<String>| url.as_deref().and_then(web_address).map(String::from);
+        Ok(Self {
+            owner: owner.map(|owner| owner.map_or_else(|| GONE.to_owned(), |owner| owner_name(&owner, reserved))),
+            since: Moment::new(client.created_at, now),
+            checked: client.checked.as_ref().filter(|_| client.owner.is_some()).map(|own| Moment::new(own.at, now)),
+            users: words::people(connected),
+            privacy_policy: page(&client.privacy_policy),
+            terms: page(&client.terms),
+        })
+    }
+
+    #[cfg(test)]
+    fn nobody() -> Self {
+        let since = Moment::new(UnixTime(0), UnixTime(0));
+        Self { owner: None, since, checked: None, users: words::people(0), privacy_policy: None, terms: None }
+    }
+}
+
+/// The owner of an application whose account is deleted.
+const GONE: &str = "a person whose account is deleted";
+
+/// How an owner is called: by the name that people chose and by the name that they sign in with. Neither may pass for the
+/// provider's or a company's, because people choose them themselves.
+fn owner_name(owner: &User, reserved: &ReservedNames) -> String {
+    let own = |name: &str| reserved.imitated(name).is_none().then(|| name.to_owned());
+    let username = owner.username.as_deref().and_then(own);
+    // A name that nobody chose is the address to sign in with, which is not for strangers.
+    let is_address = owner.email.as_deref() == Some(owner.name.as_str());
+    match (own(&owner.name).filter(|_| !is_address), username) {
+        (Some(name), Some(username)) if name != username => format!("{name} ({username})"),
+        (Some(name), _) => name,
+        (None, Some(username)) => username,
+        (None, None) => "a person with an account here".to_owned(),
+    }
+}
+
 /// The question: the values of [`protocol::person::browser::Page::Consent`].
 pub(crate) struct Question<'a> {
     pub(super) client: &'a Client,
@@ -48,7 +112,7 @@ pub(crate) struct Question<'a> {
 
 impl Consent {
     /// The page for a question. `policy` is that of the client's dialect.
-    pub(super) fn new(question: &Question<'_>, policy: &Policy, csrf: String) -> Self {
+    pub(super) fn new(question: &Question<'_>, behind: Behind, policy: &Policy, csrf: String) -> Self {
         let Question { client, user, scope, added, audience, redirect } = question;
         // Badge new scopes only when some scopes were granted before; on a first consent every scope is new.
         let is_more = scope.iter().any(|word| !added.contains(word));
@@ -59,7 +123,8 @@ impl Consent {
         Self {
             application: Application::new(client),
             logo: Logo::of(client),
-            is_unchecked: client.owner.is_some() && !client.is_first_party,
+            is_unchecked: client.is_unchecked(),
+            behind,
             person: Person::new(user),
             scopes: scope.iter().map(sentence).collect(),
             is_more: is_more && !added.is_empty(),
@@ -108,10 +173,21 @@ impl Page for Consent {
     const FILE: &'static str = "consent.html";
 
     fn samples() -> Vec<(&'static str, Self)> {
+        let now = UnixTime(1_795_600_000);
+        let ago = |seconds: i64| Moment::new(UnixTime(now.0 - seconds), now);
+        let behind = |owner: Option<&str>, checked: Option<i64>| Behind {
+            owner: owner.map(ToOwned::to_owned),
+            since: ago(9_000_000),
+            checked: checked.filter(|_| owner.is_some()).map(ago),
+            users: words::people(1_204),
+            privacy_policy: None,
+            terms: None,
+        };
         let page = |application, scopes: &[(&str, bool)], resources: &[&str], host: &str| Self {
             application,
             logo: None,
             is_unchecked: false,
+            behind: behind(None, Some(900_000)),
             person: Person::sample(),
             scopes: scopes
                 .iter()
@@ -130,7 +206,28 @@ impl Page for Consent {
         let resources = ["https://api.example/", "https://files.example/v2/"];
         let unchecked = page(Application::sample(), &first, &[], "app.importer.example");
         vec![
-            ("consent_unchecked", Self { is_unchecked: true, logo: Some(Logo::sample()), ..unchecked }),
+            (
+                "consent_unchecked",
+                Self {
+                    is_unchecked: true,
+                    logo: Some(Logo::sample()),
+                    behind: Behind {
+                        since: ago(200),
+                        users: words::people(0),
+                        privacy_policy: Some("https://importer.example/privacy".to_owned()),
+                        terms: Some("https://importer.example/terms".to_owned()),
+                        ..behind(Some("Bob Ross (bob)"), None)
+                    },
+                    ..unchecked
+                },
+            ),
+            (
+                "consent_checked",
+                Self {
+                    behind: behind(Some("Bob Ross (bob)"), Some(900_000)),
+                    ..page(Application::terse_sample(), &first, &[], "app.importer.example")
+                },
+            ),
             ("consent", page(Application::sample(), &first, &[], "app.importer.example")),
             ("consent_more", page(Application::sample(), &more, &resources, "app.importer.example")),
             ("consent_terse", page(Application::terse_sample(), &[], &[], "127.0.0.1:51004")),
@@ -202,7 +299,26 @@ mod tests {
         .unwrap();
         let to = redirect::verify(client, None).unwrap();
         let question = Question { client, user: &user, scope, added, audience: &[], redirect: &to };
-        Consent::new(&question, &Policy::standard("https://auth.example"), String::new())
+        Consent::new(&question, Behind::nobody(), &Policy::standard("https://auth.example"), String::new())
+    }
+
+    #[test]
+    fn an_owner_cannot_pass_for_the_provider_or_a_company_by_a_name_of_their_own() {
+        let reserved = ReservedNames::new("Linkhaven", &["Google".to_owned()]);
+        let named = |name: &str, username: Option<&str>| {
+            let user: User = serde_json::from_value(json!({
+                "key": 1, "sub": "a", "name": name, "username": username, "email": "bob@example.com", "created_at": 0,
+                "version": 1,
+            }))
+            .unwrap();
+            owner_name(&user, &reserved)
+        };
+        assert_eq!(named("Bob Ross", Some("bob")), "Bob Ross (bob)");
+        assert_eq!(named("bob", Some("bob")), "bob");
+        assert_eq!(named("Linkhaven Security", Some("bob")), "bob");
+        assert_eq!(named("Bob", Some("g00gle")), "Bob");
+        assert_eq!(named("Goog1e", None), "a person with an account here");
+        assert_eq!(named("bob@example.com", None), "a person with an account here");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tests::fixture::application::{Application, RESOURCE};
 use tests::fixture::{HOST, REBRAND};
 use tests::google::Google;
 use tests::person::REDIRECT_URI;
-use tests::{Installation, MASTER, binary};
+use tests::{EVERY_GRANT, Installation, MASTER, binary};
 
 use crate::verdict;
 use operator::Operator;
@@ -169,7 +169,8 @@ fn node_of(node: &Installation, is_new: bool) -> Node {
 fn applications(server: &Installation) -> BTreeMap<&'static str, Application> {
     let add = |words: &[&str]| {
         let base = ["client", "add", "--redirect-uri", REDIRECT_URI, "--name"];
-        let added = server.json(&[&base, words].concat(), "");
+        let is_plain = words.contains(&"confidential");
+        let added = server.json(&[&base[..], words, if is_plain { &EVERY_GRANT[..] } else { &[] }].concat(), "");
         let id = added["client_id"].as_str().expect("a client_id");
         Application::new(&server.address, id, added["client_secret"].as_str())
     };
