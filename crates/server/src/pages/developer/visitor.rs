@@ -23,7 +23,7 @@ pub(super) const NOTICES: [(&str, &str); 7] = [
     ("delete", "The application was deleted."),
     ("add-secret", "The application has a second secret. Both work until you retire one of them."),
     ("retire-secret", "The secret was retired. It no longer works."),
-    ("create-token", "The token was made."),
+    ("create-token", "The token was created."),
     ("revoke", "The token was revoked. It no longer works."),
 ];
 
