@@ -11,7 +11,8 @@ pub(crate) struct File {
     pub(crate) prefix: Option<Text>,
     pub(crate) texts: Option<Text>,
     pub(crate) waives: Option<Located<Vec<Text>>>,
-    pub(crate) resources: Vec<Text>,
+    /// Resource identifiers, each with the name that people see, if the operator gave one.
+    pub(crate) resources: Vec<(Text, Option<Text>)>,
     pub(crate) scope: ScopeTable,
     pub(crate) tokens: Vec<(Text, TokenTable)>,
     pub(crate) endpoints: Vec<(Text, EndpointTable)>,
@@ -141,7 +142,7 @@ impl File {
             prefix: reader.text(tree, "prefix"),
             texts: reader.text(tree, "texts"),
             waives: reader.texts(tree, "waives"),
-            resources: list(reader, tree, "resources"),
+            resources: resources(reader, tree),
             scope: reader.table(tree, "scope").map(|table| scope(table, reader)).unwrap_or_default(),
             tokens: each(reader, tree, "token", token),
             endpoints: each(reader, tree, "endpoint", endpoint),
@@ -164,6 +165,14 @@ impl File {
 
 fn list(reader: &mut Reader<'_>, table: &Table, key: &str) -> Vec<Text> {
     reader.texts(table, key).map(|texts| texts.value).unwrap_or_default()
+}
+
+/// Reads `resources`: a list of resource identifiers, or a table from identifiers to names.
+fn resources(reader: &mut Reader<'_>, tree: &Table) -> Vec<(Text, Option<Text>)> {
+    if tree.table("resources").is_some() {
+        return reader.pairs(tree, "resources").into_iter().map(|(own, name)| (own, Some(name))).collect();
+    }
+    list(reader, tree, "resources").into_iter().map(|own| (own, None)).collect()
 }
 
 fn each<T>(reader: &mut Reader<'_>, tree: &Table, key: &str, read: fn(&Table, &mut Reader<'_>) -> T) -> Vec<(Text, T)> {

@@ -26,6 +26,8 @@ pub struct Policy {
     pub scope: ScopePolicy,
     /// The resource identifiers (RFC 8707) that clients may request tokens for.
     pub resources: Vec<String>,
+    /// The names under which people see resources: resource identifier and name.
+    pub resource_names: Vec<(String, String)>,
     /// Spelling and lifetime of authorization codes.
     pub code: TokenPolicy,
     /// The spelling of access tokens.
@@ -271,6 +273,7 @@ impl Policy {
             grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials],
             scope: ScopePolicy::default(),
             resources: Vec::new(),
+            resource_names: Vec::new(),
             code: TokenPolicy::new(Alphabet::Url, Some(60)),
             access: TokenPolicy::new(Alphabet::Url, Some(60 * 60)),
             refresh: TokenPolicy::new(Alphabet::Url, Some(30 * 24 * 60 * 60)),

@@ -81,11 +81,41 @@ impl<'a> PageRequest<'a> {
         self.form.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
+    /// Returns names and values of all form fields.
+    #[must_use]
+    pub fn all_fields(&self) -> &[(String, String)] {
+        &self.form
+    }
+
     /// Returns the value of a parameter of the query.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<String> {
         let query = self.http.uri.query()?;
         form_urlencoded::parse(query.as_bytes()).find(|(own, _)| own == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// Returns the request that submits a form with these fields, from the same browser to the same address.
+    #[must_use]
+    pub fn submitting(&self, form: Vec<(String, String)>) -> PageRequest<'a> {
+        PageRequest {
+            method: Method::POST,
+            path: self.path,
+            caller: self.caller.clone(),
+            address: self.address.clone(),
+            http: self.http,
+            form,
+            once: None,
+            before: self.before,
+            browser: self.browser.clone(),
+            is_browser_new: self.is_browser_new,
+        }
+    }
+
+    /// Returns true if the browser says that it did not get here by a page of this server, and through no other server.
+    #[must_use]
+    pub fn is_from_elsewhere(&self) -> bool {
+        let site = self.http.headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+        site.is_some_and(|site| site != "same-origin")
     }
 
     /// Returns true if the browser says that a page of another site posted the form. The seal of the form is the second

@@ -188,7 +188,7 @@ async fn another_browser_of_the_same_person_does_not_see_the_secret() {
 
 // OWASP ASVS 5.0 V7.5.1
 #[tokio::test]
-async fn what_was_typed_outlives_the_sign_in_that_is_asked_for_in_between() {
+async fn a_form_that_needs_a_confirmation_is_done_after_it_without_being_sent_again() {
     let app = server(&["standard"], Settings::new(ISSUER)).await;
     let browser = Browser::new(&app);
     let form = browser.enter(NEW_APPLICATION).await;
@@ -202,16 +202,34 @@ async fn what_was_typed_outlives_the_sign_in_that_is_asked_for_in_between() {
     let asked = browser.send(&form, NEW_APPLICATION, &fields).await;
     assert!(asked.path.contains("&again=1") && !asked.path.contains("Importer"), "{}", asked.path);
     let back = browser.sign_in(&asked).await;
-    assert_eq!(back.path.split('?').next(), Some(NEW_APPLICATION));
+    assert!(back.path.starts_with("/developer/applications/") && back.path.ends_with("?done=create"), "{}", back.path);
     assert_eq!(back.value("name"), "Importer \"2\"");
     assert!(back.body.contains(">\nhttps://app.example/cb\nhttps://b.example/</textarea>"));
-    assert!(back.body.contains("value=\"public\" checked"));
-    let made = browser.send(&back, NEW_APPLICATION, &fields).await;
-    assert!(made.path.starts_with("/developer/applications/"), "{}", made.path);
+    assert_eq!(app.store.clients(Some(UserKey(1)), None, 9).await.unwrap().len(), 1);
     // The query of a link does not fill in the form.
     let link =
         browser.open("/developer/applications/new?typed=name&name=Evil&redirect_uris=https%3A%2F%2Fevil.example").await;
     assert!(!link.body.contains("vil"), "{}", link.body);
+}
+
+// OWASP ASVS 5.0 V7.5.1
+#[tokio::test]
+async fn the_page_that_asks_for_a_confirmation_knows_the_user_and_has_a_way_back() {
+    let app = server(&["standard"], Settings::new(ISSUER)).await;
+    let browser = Browser::new(&app);
+    let form = browser.enter("/developer/tokens/new").await;
+    app.clock.set(NOW.plus(16 * 60));
+    let fields = [("action", "create"), ("name", "Laptop"), ("expires", "7d")];
+    let asked = browser.send(&form, "/developer/tokens/new", &fields).await;
+    assert!(asked.body.contains("<h1>Confirm that it is you</h1>"), "{}", asked.body);
+    assert!(asked.body.contains("class=\"person\"") && !asked.body.contains("<label for=\"username\""));
+    assert!(asked.body.contains("name=\"username\"") && asked.body.contains("href=\"/developer/tokens/new\">Cancel</a>"));
+    // A page that was left by its link has changed nothing.
+    assert_eq!(browser.open("/developer/tokens/new").await.status, 200);
+    assert_eq!(app.store.personals(Some(UserKey(1))).await.unwrap().len(), 0);
+    let back = browser.sign_in(&asked).await;
+    assert!(back.shown("secret").is_some(), "{}", back.body);
+    assert_eq!(app.store.personals(Some(UserKey(1))).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -150,6 +150,7 @@ fn build(name: &str, file: &File, reader: &mut Reader<'_>) -> Option<Dialect> {
         limits: parts::limits(file, reader),
         grants,
         resources: parts::resources(file, reader),
+        resource_names: parts::resource_names(file, reader),
         scope,
         sep: file.scope.sep.as_ref().map_or_else(|| " ".to_owned(), |sep| sep.value.clone()),
         tokens,
@@ -363,6 +364,25 @@ token = "many"
         let policy = Dialect::shipped("standard", &overrides).unwrap().unwrap().policy("x");
         assert_eq!((policy.access.ttl_s, policy.refresh.ttl_s), (Some(2), Some(3600)));
         assert_eq!(policy.access.spelling, Policy::standard("x").access.spelling);
+    }
+
+    #[test]
+    fn resources_are_a_list_or_a_table_with_the_names_that_people_see() {
+        let policy = |resources: &str| {
+            let text = format!("[dialect.standard]\nresources = {resources}\n");
+            let overrides = [Source::overrides("grantry.toml", &text, &["dialect", "standard"])];
+            Dialect::shipped("standard", &overrides).unwrap().map(|dialect| dialect.policy("x")).map_err(lines)
+        };
+        let listed = policy("[\"https://api.example/\"]").unwrap();
+        assert_eq!((listed.resources, listed.resource_names), (vec!["https://api.example/".to_owned()], vec![]));
+        let named = policy("{ \"https://api.example/\" = \"Files\" }").unwrap();
+        assert_eq!(named.resources, ["https://api.example/"]);
+        assert_eq!(named.resource_names, [("https://api.example/".to_owned(), "Files".to_owned())]);
+        expect![[r#"
+            grantry.toml:2:15: `api` is not an absolute URI without a fragment: RFC 8707 §2
+            grantry.toml:2:23: the name of `api` must have between 1 and 60 characters
+        "#]]
+        .assert_eq(&policy("{ \"api\" = \"\" }").unwrap_err());
     }
 
     #[test]

@@ -287,7 +287,7 @@ pub(super) fn prefix(file: &File, reader: &mut Reader<'_>) -> Option<String> {
 
 pub(super) fn resources(file: &File, reader: &mut Reader<'_>) -> Vec<String> {
     let mut resources = Vec::new();
-    for resource in &file.resources {
+    for (resource, _) in &file.resources {
         // RFC 8707 §2: "Its value MUST be an absolute URI, […]. The URI MUST NOT include a fragment component."
         let is_absolute = resource.value.split_once(':').is_some_and(|(scheme, rest)| {
             scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && !rest.is_empty() && !rest.contains('#')
@@ -302,6 +302,22 @@ pub(super) fn resources(file: &File, reader: &mut Reader<'_>) -> Vec<String> {
         resources.push(resource.value.clone());
     }
     resources
+}
+
+/// Maximum length of the name of a resource, in characters. It must fit on one or two lines of a phone.
+const RESOURCE_NAME_CHARACTERS_MAX: usize = 60;
+
+/// Returns the names under which people see resources.
+pub(super) fn resource_names(file: &File, reader: &mut Reader<'_>) -> Vec<(String, String)> {
+    let named = file.resources.iter().filter_map(|(resource, name)| Some((resource, name.as_ref()?)));
+    let mut names = Vec::new();
+    for (resource, name) in named {
+        if let Err(fault) = protocol::names::check(&name.value, RESOURCE_NAME_CHARACTERS_MAX) {
+            reader.note(name.spot, format!("the name of `{}` {fault}", resource.value));
+        }
+        names.push((resource.value.clone(), name.value.clone()));
+    }
+    names
 }
 
 /// Returns the port in a URL as it is written, or `None` if the URL has no port.

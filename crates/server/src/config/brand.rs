@@ -6,10 +6,14 @@ use super::resolver::Resolver;
 use super::settings::{Brand, Support};
 use crate::pages;
 
-/// Maximum size of the logo, in bytes.
+/// Maximum size of a logo or icon, in bytes.
 const LOGO_BYTES_MAX: usize = 256 * 1024;
 /// Maximum length of the provider's name in characters, so that it fits on pages and in authenticator apps.
 const NAME_CHARACTERS_MAX: usize = 60;
+
+/// The links in the footer of every page: the option, and the text of the link.
+const LINKS: [(&str, &str); 3] =
+    [("brand.terms", "Terms of use"), ("brand.privacy", "Privacy policy"), ("brand.imprint", "Imprint")];
 
 impl Resolver<'_> {
     /// Reads `[brand]`.
@@ -35,8 +39,23 @@ impl Resolver<'_> {
             );
             self.warn("brand.accent", text);
         }
-        let (logo, support) = (self.logo(), self.support());
-        let brand = Brand { name: name.trim().to_owned(), logo, accent, support, templates: Vec::new() };
+        let brand = Brand {
+            name: name.trim().to_owned(),
+            logo: self.image("brand.logo"),
+            logo_dark: self.image("brand.logo_dark"),
+            icon: self.image("brand.icon"),
+            is_name_shown: self.flag("brand.show_name"),
+            accent,
+            support: self.support(),
+            links: LINKS.iter().filter_map(|(key, label)| self.link(key, label)).collect(),
+            templates: Vec::new(),
+        };
+        if brand.logo.is_none() && brand.logo_dark.is_some() {
+            self.fault("brand.logo_dark", "`brand.logo_dark` needs `brand.logo`, which is for the light colour scheme");
+        }
+        if brand.logo.is_none() && !brand.is_name_shown {
+            self.fault("brand.show_name", "`brand.show_name` is false, so `brand.logo` must name a logo that contains the name");
+        }
         let templates = self.templates(&brand);
         Brand { templates, ..brand }
     }
@@ -67,39 +86,50 @@ impl Resolver<'_> {
         Vec::new()
     }
 
-    fn logo(&mut self) -> Option<(String, Vec<u8>)> {
-        let file = self.path("brand.logo")?;
+    /// Returns the image in the file of this option, as a media type and its bytes.
+    fn image(&mut self, key: &'static str) -> Option<(String, Vec<u8>)> {
+        let file = self.path(key)?;
+        let is_icon = key == "brand.icon";
         let media_type = match file.extension().and_then(|own| own.to_str()).map(str::to_ascii_lowercase).as_deref() {
             Some("svg") => "image/svg+xml",
             Some("png") => "image/png",
             Some("webp") => "image/webp",
             Some("jpg" | "jpeg") => "image/jpeg",
+            Some("ico") if is_icon => "image/x-icon",
             _ => {
-                self.fault(
-                    "brand.logo",
-                    format!("{} is not an svg, png, webp or jpeg file by its name", file.display()),
-                );
+                let kinds = if is_icon { "svg, png, webp, jpeg or ico" } else { "svg, png, webp or jpeg" };
+                self.fault(key, format!("{} is not an {kinds} file by its name", file.display()));
                 return None;
             }
         };
         match std::fs::read(&file) {
             Ok(bytes) if bytes.len() > LOGO_BYTES_MAX => {
-                let text = format!("{} has {} bytes, a logo may have {LOGO_BYTES_MAX}", file.display(), bytes.len());
-                self.fault("brand.logo", text);
+                let text = format!("{} has {} bytes, `{key}` may have {LOGO_BYTES_MAX}", file.display(), bytes.len());
+                self.fault(key, text);
                 None
             }
             Ok(bytes) => Some((media_type.to_owned(), bytes)),
             Err(error) => {
-                self.fault("brand.logo", format!("{} cannot be read: {}", file.display(), plain(&error)));
+                self.fault(key, format!("{} cannot be read: {}", file.display(), plain(&error)));
                 None
             }
         }
     }
 
+    /// Returns the link of this option. It must be an https URL.
+    fn link(&mut self, key: &'static str, label: &str) -> Option<Support> {
+        let text = self.text(key)?;
+        if is_https_url(&text) {
+            return Some(Support { href: text, label: label.to_owned() });
+        }
+        self.fault(key, format!("`{key}` is {text:?}, it must be an https URL such as \"https://example.com/page\""));
+        None
+    }
+
     fn support(&mut self) -> Option<Support> {
         let text = self.text("brand.support")?;
         let is_plain = !text.chars().any(|own| own.is_whitespace() || own.is_control());
-        if text.starts_with("https://") && url::Url::parse(&text).is_ok() && is_plain {
+        if is_https_url(&text) {
             let label = text.trim_start_matches("https://").trim_end_matches('/').to_owned();
             return Some(Support { href: text, label });
         }
@@ -114,4 +144,10 @@ impl Resolver<'_> {
         );
         None
     }
+}
+
+/// True for an https URL without spaces or control characters.
+fn is_https_url(text: &str) -> bool {
+    let is_plain = !text.chars().any(|own| own.is_whitespace() || own.is_control());
+    is_plain && text.starts_with("https://") && url::Url::parse(text).is_ok()
 }

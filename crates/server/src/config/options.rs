@@ -96,9 +96,15 @@ pub const TABLE: &[Row] = &[
 
     row("brand.name", Kind::Text, Text("Grantry"), "", "Your name, as people know it: on every page and in authenticator applications."),
     row("brand.logo", Kind::Path, Absent, r#""logo.svg""#, "Your logo: svg, png, webp or jpeg, at most 256 KiB."),
+    row("brand.logo_dark", Kind::Path, Absent, r#""logo-dark.svg""#, "The logo for the dark colour scheme. Without it, pages show `logo` in both."),
+    row("brand.icon", Kind::Path, Absent, r#""icon.svg""#, "The icon of the browser's tab: svg, png, webp, jpeg or ico, at most 256 KiB. Without it, tabs show the logo."),
+    row("brand.show_name", Kind::Flag, Flag(true), "", "Whether `name` stands beside the logo. Set it to false if the logo contains the name."),
     row("brand.accent", Kind::Text, Text("#2f5fd0"), "", "The colour of buttons and links, as #rrggbb."),
     row("brand.templates", Kind::Path, Absent, r#""templates""#, "A folder with templates of your own: a file with the name of a shipped one takes its place. `grantry check` tries each with samples."),
     row("brand.support", Kind::Text, Absent, r#""help@example.com""#, "Where people find help: an e-mail address or an https URL."),
+    row("brand.terms", Kind::Text, Absent, r#""https://example.com/terms""#, "The https URL of your terms of use. The footer of every page links to it."),
+    row("brand.privacy", Kind::Text, Absent, r#""https://example.com/privacy""#, "The https URL of your privacy policy. The footer of every page links to it."),
+    row("brand.imprint", Kind::Text, Absent, r#""https://example.com/imprint""#, "The https URL of your imprint. The footer of every page links to it."),
 
     row("developer.enable", Kind::Flag, Flag(true), "", "May people register applications and make personal access tokens by themselves, at /developer? What they made before goes on working."),
     row("developer.reserved_names", Kind::Texts, Texts(&["Adobe", "Airbnb", "Alibaba", "Amazon", "AWS", "American Express", "Apple", "Atlassian", "Binance", "Bitbucket", "Booking.com", "ChatGPT", "Cisco", "Citibank", "Cloudflare", "Coinbase", "DHL", "Discord", "DocuSign", "Dropbox", "eBay", "Facebook", "FedEx", "Figma", "GitHub", "GitLab", "Gmail", "Google", "HSBC", "HubSpot", "IBM", "iCloud", "Instagram", "Intuit", "JPMorgan", "LinkedIn", "Mastercard", "Meta", "Microsoft", "Netflix", "Nintendo", "Okta", "OpenAI", "Oracle", "PayPal", "Reddit", "Revolut", "Salesforce", "Samsung", "Shopify", "Slack", "Snapchat", "Spotify", "Stripe", "Telegram", "TikTok", "Twitter", "Uber", "Visa", "Wells Fargo", "WhatsApp", "WordPress", "Yahoo", "YouTube", "Zoom"]), "", "Names that self-registered applications cannot have, contain or imitate, beside your own name and its words. You can give any name with `grantry client add` and `grantry client set`."),

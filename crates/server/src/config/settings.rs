@@ -122,21 +122,39 @@ pub struct Brand {
     pub name: String,
     /// An image, as a media type and its bytes.
     pub logo: Option<(String, Vec<u8>)>,
+    /// The image that takes the place of the logo in the dark colour scheme.
+    pub logo_dark: Option<(String, Vec<u8>)>,
+    /// The icon of the browser's tab. Without it, tabs show the logo.
+    pub icon: Option<(String, Vec<u8>)>,
+    /// True if the provider's name stands beside the logo. False for a logo that contains the name.
+    pub is_name_shown: bool,
     /// The colour of buttons and links.
     pub accent: Accent,
     /// A link to help.
     pub support: Option<Support>,
+    /// Links in the footer of every page: terms of use, privacy policy, imprint.
+    pub links: Vec<Support>,
     /// Templates that replace shipped ones: file names and texts.
     pub templates: Vec<(String, String)>,
 }
 
 impl Default for Brand {
     fn default() -> Self {
-        Self { name: "Grantry".to_owned(), logo: None, accent: Accent::DEFAULT, support: None, templates: Vec::new() }
+        Self {
+            name: "Grantry".to_owned(),
+            logo: None,
+            logo_dark: None,
+            icon: None,
+            is_name_shown: true,
+            accent: Accent::DEFAULT,
+            support: None,
+            links: Vec::new(),
+            templates: Vec::new(),
+        }
     }
 }
 
-/// A link to help.
+/// A link that every page has, such as the link to help.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Support {
     /// The link target: `https:` or `mailto:`.

@@ -303,6 +303,33 @@ fn every_sample_of_the_table_can_be_read() {
 }
 
 #[test]
+fn the_links_of_the_footer_are_https_urls() {
+    let text = "issuer = \"https://a.example\"\n[brand]\nterms = \"https://a.example/terms\"\n";
+    let links = configuration(text, &[]).settings.brand.links;
+    assert_eq!(links.iter().map(|own| own.href.as_str()).collect::<Vec<_>>(), ["https://a.example/terms"]);
+    check(
+        r#"
+issuer  = "https://a.example"
+[brand]
+terms   = "javascript:alert(1)"
+privacy = "http://a.example/privacy"
+imprint = "https://a.example/a b"
+logo_dark = "dark.gif"
+icon    = "icon.bmp"
+show_name = false
+"#,
+        &expect![[r#"
+            g.toml:4:11: `brand.terms` is "javascript:alert(1)", it must be an https URL such as "https://example.com/page"
+            g.toml:5:11: `brand.privacy` is "http://a.example/privacy", it must be an https URL such as "https://example.com/page"
+            g.toml:6:11: `brand.imprint` is "https://a.example/a b", it must be an https URL such as "https://example.com/page"
+            g.toml:7:13: /nowhere/dark.gif is not an svg, png, webp or jpeg file by its name
+            g.toml:8:11: /nowhere/icon.bmp is not an svg, png, webp, jpeg or ico file by its name
+            g.toml:9:13: `brand.show_name` is false, so `brand.logo` must name a logo that contains the name
+        "#]],
+    );
+}
+
+#[test]
 fn templates_of_the_operators_are_tried_before_anybody_sees_them() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();

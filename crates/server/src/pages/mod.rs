@@ -25,8 +25,15 @@ use crate::render::page::{Row, row};
 use crate::render::templates::{Asset, Templates};
 
 /// Every page, by area.
-static TABLES: [&[Row]; 4] =
-    [&[row::<home::Home>(include_str!("../templates/home.html"))], way::TABLE, account::TABLE, developer::TABLE];
+static TABLES: [&[Row]; 4] = [
+    &[
+        row::<home::Home>(include_str!("../templates/home.html")),
+        row::<signed_in::resume::Resume>(include_str!("../templates/resume.html")),
+    ],
+    way::TABLE,
+    account::TABLE,
+    developer::TABLE,
+];
 
 /// The templates of all pages for a brand. `base` is the path of the issuer: empty, or such as `/auth`.
 #[must_use]

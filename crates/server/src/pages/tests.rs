@@ -13,7 +13,9 @@ use crate::render::refused::Refused;
 
 fn pages() -> Templates {
     let support = Support { href: "mailto:help@example.com".into(), label: "help@example.com".into() };
-    templates(&Brand { name: "Example".into(), support: Some(support), ..Brand::default() }, "")
+    let link = |page: &str, label: &str| Support { href: format!("https://example.com/{page}"), label: label.into() };
+    let links = vec![link("terms", "Terms of use"), link("privacy", "Privacy policy")];
+    templates(&Brand { name: "Example".into(), support: Some(support), links, ..Brand::default() }, "")
 }
 
 /// Returns every sample: its name, the file of its template, and the rendered document.
@@ -100,8 +102,45 @@ fn every_page_has_one_heading_a_title_a_language_and_one_main_part() {
         }
         let title = html.split("<title>").nth(1).unwrap().split("</title>").next().unwrap();
         assert!(title.ends_with(" – Example"), "{name}: {title}");
-        assert_eq!(title.starts_with("Error: "), html.contains("id=\"problem\""), "{name}: {title}");
+        assert_eq!(title.starts_with("Error: "), html.contains("role=\"alert\""), "{name}: {title}");
     }
+}
+
+#[test]
+fn every_problem_is_told_in_one_place_that_takes_the_focus() {
+    for (file, name, html) in documents() {
+        assert!(html.matches("role=\"alert\"").count() <= 1, "{name}");
+        let is_at_field = html.contains("-fault\" role=\"alert\"");
+        assert!(!(is_at_field && html.contains("id=\"problem\"")), "{name}");
+        if is_at_field {
+            assert!(html.contains("aria-invalid=\"true\" autofocus"), "{name}");
+        }
+        // A card has few fields. A problem with one of them stands at the field alone.
+        if matches!(file, "sign_in.html" | "second_factor.html") && html.contains("aria-invalid") {
+            assert!(is_at_field, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_logo_for_the_dark_scheme_an_icon_and_a_word_mark_are_shown() {
+    let image = |text: &str| Some(("image/svg+xml".to_owned(), text.as_bytes().to_vec()));
+    let brand = Brand {
+        name: "Example".into(),
+        logo: image("<svg/>"),
+        logo_dark: image("<svg id='dark'/>"),
+        icon: Some(("image/x-icon".into(), vec![1])),
+        is_name_shown: false,
+        ..Brand::default()
+    };
+    let html = templates(&brand, "/auth").render(&home::Home {});
+    let dark = html.split("srcset=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    assert!(dark.starts_with("/auth/assets/logo-dark."), "{html}");
+    assert!(html.contains("media=\"(prefers-color-scheme: dark)\""), "{html}");
+    assert!(html.contains("<link rel=\"icon\" href=\"/auth/assets/icon."), "{html}");
+    assert!(html.contains("alt=\"Example\"") && !html.contains("<span>Example</span>"), "{html}");
+    assert!(!html.contains("<footer"), "without links there is no footer: {html}");
+    assert!(templates(&brand, "/auth").asset(dark.trim_start_matches("/auth")).is_some());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The files that pages load: two style sheets, a script and a logo. The path of each contains its digest, so browsers
+//! The files that pages load: two style sheets, a script, the logo and the icon. The path of each contains its digest, so browsers
 //! may cache it for ever.
 
 use bytes::Bytes;
@@ -43,6 +43,10 @@ pub(super) struct Paths {
     pub(super) colours: String,
     pub(super) script: String,
     pub(super) logo: String,
+    /// The logo of the dark colour scheme; `None` if it is the same.
+    pub(super) logo_dark: Option<String>,
+    /// The icon of the browser's tab.
+    pub(super) icon: String,
 }
 
 impl Asset {
@@ -77,13 +81,20 @@ impl Assets {
             Some((media_type, bytes)) => Asset::new("logo", media_type, bytes.clone().into()),
             None => Asset::new("logo", SVG, drawn_logo(brand.accent).into()),
         };
+        let image = |name: &str, own: &Option<(String, Vec<u8>)>| {
+            own.as_ref().map(|(media_type, bytes)| Asset::new(name, media_type, bytes.clone().into()))
+        };
+        let (logo_dark, icon) = (image("logo-dark", &brand.logo_dark), image("icon", &brand.icon));
         let paths = Paths {
             style: format!("{base}{}", style.path),
             colours: format!("{base}{}", colours.path),
             script: format!("{base}{}", script.path),
             logo: format!("{base}{}", logo.path),
+            logo_dark: logo_dark.as_ref().map(|own| format!("{base}{}", own.path)),
+            icon: format!("{base}{}", icon.as_ref().unwrap_or(&logo).path),
         };
-        Self { all: vec![style, colours, script, logo], paths }
+        let all = [style, colours, script, logo].into_iter().chain(logo_dark).chain(icon).collect();
+        Self { all, paths }
     }
 
     #[cfg(test)]

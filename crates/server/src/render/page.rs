@@ -11,6 +11,10 @@ pub(crate) trait Page: Serialize + Sized {
     /// The file name of the template.
     const FILE: &'static str;
 
+    /// The fields of a page whose forms have one or two. A problem with one of them is shown only at the field. Empty for
+    /// pages with longer forms, which show every problem on top as well.
+    const FEW_FIELDS: &'static [&'static str] = &[];
+
     /// Returns the problem with the submitted form, if there was one.
     fn problem(&self) -> Option<&Problem> {
         None
@@ -35,7 +39,8 @@ pub(crate) struct Filled {
 
 impl Filled {
     pub(super) fn new<P: Page>(page: &P) -> Self {
-        Self { page: Value::from(Serde(page)), problem: page.problem().cloned() }
+        let problem = page.problem().cloned().map(|problem| problem.beside_field(P::FEW_FIELDS));
+        Self { page: Value::from(Serde(page)), problem }
     }
 }
 

@@ -14,6 +14,8 @@ const VALUE_CHARACTERS_MAX: usize = 80;
 pub(crate) struct Problem {
     text: String,
     field: Option<&'static str>,
+    /// True if the page shows the problem only at its field, because the page has few fields.
+    is_beside_field: bool,
 }
 
 impl Problem {
@@ -52,7 +54,7 @@ impl Problem {
             No::PersonalExpiryMalformed => Some("expires"),
             no => client_setting::at_fault(no),
         };
-        Self { text, field }
+        Self { text, field, is_beside_field: false }
     }
 
     /// The same problem with the value that has it, for a field with several values.
@@ -67,6 +69,12 @@ impl Problem {
     /// The same problem in other words.
     pub(crate) fn saying(self, text: &str) -> Self {
         Self { text: text.to_owned(), ..self }
+    }
+
+    /// The same problem on a page that shows problems with these fields only at the field. Other problems are shown on
+    /// top of the page.
+    pub(super) fn beside_field(self, fields: &[&str]) -> Self {
+        Self { is_beside_field: self.field.is_some_and(|own| fields.contains(&own)), ..self }
     }
 
     /// The same problem at another field.

@@ -108,7 +108,7 @@ fn story(no: No, kind: ErrorKind) -> (&'static str, &'static str) {
             "What you see here may be another person's account. To send the form, sign in again as the person to whom it was \
              shown.",
         ),
-        (No::RequestTooLarge, _) => ("That was too much", "Nothing was changed. Go back and send less."),
+        (No::RequestTooLarge, _) => ("The form was too large", "Nothing was changed. Go back and send less."),
         (No::HostUnknown, _) => ("Not found at this host", "Check the host in the address for a typing error."),
         (No::BodyMalformed | No::BodyTypeUnknown, _) => ("The form could not be read", AGAIN),
         (_, ErrorKind::NotFound) => ("Page not found", "Check the address for a typing error, or go to your account."),
@@ -123,9 +123,9 @@ fn story(no: No, kind: ErrorKind) -> (&'static str, &'static str) {
         }
         (_, ErrorKind::ServerError) => ("Something went wrong", "It is not your fault. Go back and try again."),
         _ => (
-            "The application sent a request that does not work",
-            "Nothing was shared. Go back to the application and try again. If it keeps happening, tell the people who make \
-             the application what stands below.",
+            "The application’s request is not valid",
+            "Nothing was shared. Go back to the application and try again. If it keeps happening, send the details below to the \
+             people who make the application.",
         ),
     }
 }

@@ -33,6 +33,8 @@ pub struct Templates {
 struct Face {
     name: String,
     support: Option<Support>,
+    links: Vec<Support>,
+    is_name_shown: bool,
     base: String,
     #[serde(flatten)]
     paths: Paths,
@@ -53,6 +55,8 @@ impl Templates {
         let face = Face {
             name: brand.name.clone(),
             support: brand.support.clone(),
+            links: brand.links.clone(),
+            is_name_shown: brand.is_name_shown,
             base: base.to_owned(),
             paths: assets.paths.clone(),
         };

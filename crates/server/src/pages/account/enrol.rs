@@ -74,6 +74,7 @@ impl Qr {
 
 impl Page for Enrol {
     const FILE: &'static str = "account_enrol.html";
+    const FEW_FIELDS: &'static [&'static str] = &["otp"];
 
     fn problem(&self) -> Option<&Problem> {
         self.problem.as_ref()

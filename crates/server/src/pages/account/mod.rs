@@ -13,6 +13,7 @@ mod visitor;
 use ::http::StatusCode;
 use protocol::account::{Account, Act, Done};
 use protocol::line::Turn;
+use protocol::model::User;
 use protocol::person::browser::FormSeal;
 use protocol::refusal::{No, Refusal};
 
@@ -21,6 +22,7 @@ use self::visitor::Visitor;
 use super::paths;
 use super::signed_in::area::{self, Area, Verdict};
 use super::signed_in::form::account_turn;
+use super::signed_in::resume;
 use crate::answers;
 use crate::app::App;
 use crate::browser::PageRequest;
@@ -45,7 +47,8 @@ const FORMS: &Forms = &[profile::FORMS, password::FORMS, second_factor::FORMS, s
 
 /// Answers a request for a page of the account.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Result<Response, Fault> {
-    area::answer(&AccountPage { app, page }).await
+    let again = resume::sent_again(app, page).await;
+    area::answer(&AccountPage { app, page: again.as_ref().unwrap_or(page) }).await
 }
 
 /// A request for a page of the account.
@@ -70,6 +73,10 @@ impl Area for AccountPage<'_> {
             Some(form) => account_turn(self.app, self.page, Some(seal), (form.act)(self.page)).await,
             None => Ok(Err(No::PageStale.into())),
         }
+    }
+
+    fn user<'s>(&self, seen: &'s Account) -> &'s User {
+        &seen.user
     }
 
     async fn show(&self, status: StatusCode, seen: &Account, refusal: Option<&Refusal>) -> Result<Response, Fault> {

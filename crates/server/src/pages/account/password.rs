@@ -54,6 +54,7 @@ pub(super) fn show(visitor: &Visitor<'_>) -> String {
 
 impl Page for Password {
     const FILE: &'static str = "account_password.html";
+    const FEW_FIELDS: &'static [&'static str] = &["current_password", "new_password"];
 
     fn problem(&self) -> Option<&Problem> {
         self.problem.as_ref()

@@ -107,6 +107,7 @@ pub(super) async fn show(visitor: &Visitor<'_>) -> Result<String, Fault> {
 
 impl Page for Profile {
     const FILE: &'static str = "account_profile.html";
+    const FEW_FIELDS: &'static [&'static str] = &["name"];
 
     fn problem(&self) -> Option<&Problem> {
         self.problem.as_ref()

@@ -70,6 +70,7 @@ pub(super) fn show(visitor: &Visitor<'_>) -> String {
 
 impl Page for SecondFactor {
     const FILE: &'static str = "account_second_factor.html";
+    const FEW_FIELDS: &'static [&'static str] = &["password"];
 
     fn problem(&self) -> Option<&Problem> {
         self.problem.as_ref()

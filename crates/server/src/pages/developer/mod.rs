@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use ::http::{Method, StatusCode};
 use protocol::developer::{Act, Developed, DeveloperCall, Done, Particulars, TokenReference, TokenWish};
-use protocol::model::UserKey;
+use protocol::model::{User, UserKey};
 use protocol::person::browser::FormSeal;
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
@@ -29,6 +29,7 @@ use super::signed_in::area::{self, Area, Verdict};
 use super::signed_in::carried_form::Typed;
 use super::signed_in::form::open_seal;
 use super::signed_in::frame::Frame;
+use super::signed_in::resume;
 use crate::answers;
 use crate::app::App;
 use crate::browser::PageRequest;
@@ -52,7 +53,8 @@ pub(super) const TABLE: &[Row] = &[
 
 /// Answers a request for a developer page.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>, path: &DeveloperPath) -> Result<Response, Fault> {
-    area::answer(&DeveloperPage { app, page, path }).await
+    let again = resume::sent_again(app, page).await;
+    area::answer(&DeveloperPage { app, page: again.as_ref().unwrap_or(page), path }).await
 }
 
 /// A request for a developer page.
@@ -84,6 +86,10 @@ impl Area for DeveloperPage<'_> {
             act => act,
         };
         self.turn((policy, Some(seal)), act).await
+    }
+
+    fn user<'s>(&self, seen: &'s Developed) -> &'s User {
+        &seen.user
     }
 
     async fn show(&self, status: StatusCode, seen: &Developed, refusal: Option<&Refusal>) -> Result<Response, Fault> {

@@ -50,7 +50,7 @@ pub(super) fn show(visitor: &Visitor<'_>) -> String {
         apis: apis
             .map(|(at, (dialect, _))| Api {
                 word: dialect.name.clone(),
-                name: api_name(dialect),
+                name: api_name(app, dialect),
                 is_chosen: at == chosen,
             })
             .collect(),
@@ -70,7 +70,7 @@ impl Page for NewApplication {
     fn samples() -> Vec<(&'static str, Self)> {
         let api = |word: &str, place: &str, is_chosen| Api {
             word: word.to_owned(),
-            name: format!("{word} ({place})"),
+            name: format!("{word} API at {place}"),
             is_chosen,
         };
         let page = |apis| Self {

@@ -68,7 +68,7 @@ pub(super) fn show(visitor: &Visitor<'_>) -> String {
     let wanted = typed.value("dialect").map(ToOwned::to_owned).or_else(|| page.query("dialect"));
     let here = offered.iter().position(|(dialect, _)| Some(&dialect.name) == wanted.as_ref()).unwrap_or(0);
     let apis = offered.iter().enumerate().map(|(at, (dialect, _))| Api {
-        name: api_name(dialect),
+        name: api_name(app, dialect),
         path: format!("{NEW_TOKEN}?dialect={}", dialect.name),
         is_here: at == here,
     });

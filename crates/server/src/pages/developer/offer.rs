@@ -32,10 +32,14 @@ pub(super) fn chosen(offered: &[(&Dialect, &Arc<Policy>)], name: &str) -> Result
     found.map(|(_, policy)| Arc::clone(policy)).ok_or(No::DialectNotOffered)
 }
 
-/// Returns the name of a surface for users: the dialect, and the address.
-pub(super) fn api_name(dialect: &Dialect) -> String {
+/// Returns the name of a surface for users. The standard surface is called by the provider's name. Other surfaces are
+/// called by the dialect and the host.
+pub(super) fn api_name(app: &App, dialect: &Dialect) -> String {
+    if dialect.name == "standard" {
+        return format!("{} API", app.settings.brand.name);
+    }
     let place = dialect.base_url.split_once("://").map_or(dialect.base_url.as_str(), |(_, place)| place);
-    format!("{} ({place})", dialect.name)
+    format!("{} API at {place}", dialect.name)
 }
 
 /// Parses the lifetime of a form; `None` if the text is malformed.

@@ -118,7 +118,7 @@ impl TokenLine {
         let is_dead = dialect.is_none() || row.id.0 < user.revoked_below;
         Self {
             name: row.name.clone(),
-            api: has_several.then(|| dialect.map_or_else(|| row.dialect.clone(), api_name)),
+            api: has_several.then(|| dialect.map_or_else(|| row.dialect.clone(), |dialect| api_name(app, dialect))),
             sentences: row.scope.iter().map(|word| words::scope(&policy.scope, word)).collect(),
             since: Moment::new(row.created_at, now),
             used: row.used_at.map(|used_at| Moment::new(used_at, now)),

@@ -20,7 +20,7 @@ pub(super) const NOTICES: [(&str, &str); 8] = [
     ("delete", "The application was deleted."),
     ("add-secret", "The application has a second secret. Both work until you retire one of them."),
     ("retire-secret", "The secret was retired. It no longer works."),
-    ("create-token", "The token was made."),
+    ("create-token", "The token was created."),
     ("revoke", "The token was revoked. It no longer works."),
     ("add-redirect-uri", "The redirect URI was added. Start again in the application."),
 ];

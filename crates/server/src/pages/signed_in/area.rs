@@ -5,10 +5,12 @@
 use std::future::Future;
 
 use ::http::{Method, StatusCode};
+use protocol::model::User;
 use protocol::person::browser::FormSeal;
 use protocol::refusal::{ErrorKind, No, Refusal};
 
 use super::form::open_seal;
+use super::resume;
 use crate::answers;
 use crate::app::App;
 use crate::browser::PageRequest;
@@ -28,6 +30,9 @@ pub(crate) trait Area: Sync {
 
     /// Judges the action that the form requests. `word` is its name.
     fn act(&self, word: &str, seal: FormSeal) -> impl Future<Output = Verdict<Self::Seen>> + Send;
+
+    /// Returns the signed-in user.
+    fn user<'s>(&self, seen: &'s Self::Seen) -> &'s User;
 
     /// Returns the page, with the refusal of the last action if there was one. `status` is the HTTP status for it.
     fn show(
@@ -55,7 +60,10 @@ pub(crate) async fn answer(area: &impl Area) -> Result<Response, Fault> {
     let (app, page) = area.request();
     if page.method == Method::GET {
         return match area.look(false).await? {
-            Ok(seen) => show(area, &seen, None).await,
+            Ok(seen) => match resume::show(app, page, area.user(&seen).key) {
+                Some(body) => Ok(page.html(app, StatusCode::OK, body)),
+                None => show(area, &seen, None).await,
+            },
             Err(refusal) => turn_away(area, &refusal).await,
         };
     }
@@ -86,11 +94,18 @@ async fn turn_away(area: &impl Area, refusal: &Refusal) -> Result<Response, Faul
 }
 
 /// Redirects to the sign-in page, which leads back to this page. `again=1` makes a signed-in user confirm their
-/// identity.
+/// identity. A form that this user sent is then sent again.
 async fn sign_in_first(area: &impl Area, no: No) -> Response {
     let (app, page) = area.request();
-    let again = if no == No::SignInNeeded { "" } else { "&again=1" };
-    page.go(app, &format!("/sign-in?next={}{again}", area.way_back().await))
+    if no == No::SignInNeeded {
+        return page.go(app, &format!("/sign-in?next={}", area.way_back().await));
+    }
+    let form = open_seal(app, page).await.ok().filter(|_| page.method == Method::POST);
+    let next = match form.and_then(|seal| resume::address(app, page, seal.user)) {
+        Some(address) => form_urlencoded::byte_serialize(address.as_bytes()).collect(),
+        None => area.way_back().await,
+    };
+    page.go(app, &format!("/sign-in?next={next}&again=1"))
 }
 
 async fn show<A: Area>(area: &A, seen: &A::Seen, refusal: Option<&Refusal>) -> Result<Response, Fault> {

@@ -7,6 +7,9 @@ use protocol::model::UserKey;
 use crate::app::App;
 use crate::browser::PageRequest;
 
+/// The fields that hold secrets.
+const SECRETS: [&str; 5] = ["password", "current_password", "new_password", "otp", "seed"];
+
 /// Names and values of form fields.
 #[derive(Debug, Default)]
 pub(crate) struct Typed(Vec<(String, String)>);
@@ -20,8 +23,25 @@ impl Typed {
                 names.iter().flat_map(|name| page.fields(name).map(|value| ((*name).to_owned(), value.to_owned())));
             return Self(fields.collect());
         }
-        let sealed = page.query("typed").unwrap_or_default();
-        Self(protocol::carried_form::open(&sealed, user, app.clock.now(), &app.keys()))
+        Self::open(app, &page.query("typed").unwrap_or_default(), user)
+    }
+
+    /// Returns all values of a submitted form, to be sent again after a confirmation. `None` if the form holds a secret,
+    /// which must not be kept in an address.
+    pub(crate) fn to_send_again(page: &PageRequest<'_>) -> Option<Self> {
+        let fields = page.all_fields().iter().filter(|(name, _)| name != "csrf");
+        let has_secret = fields.clone().any(|(name, value)| SECRETS.contains(&name.as_str()) && !value.is_empty());
+        (!has_secret).then(|| Self(fields.cloned().collect()))
+    }
+
+    /// Returns the values that [`Typed::seal`] sealed for this user.
+    pub(crate) fn open(app: &App, sealed: &str, user: UserKey) -> Self {
+        Self(protocol::carried_form::open(sealed, user, app.clock.now(), &app.keys()))
+    }
+
+    /// Returns names and values of the fields.
+    pub(crate) fn into_fields(self) -> Vec<(String, String)> {
+        self.0
     }
 
     /// Seals the values for this user, to be kept during a sign-in. `None` if there are none, or too many.

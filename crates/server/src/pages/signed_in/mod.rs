@@ -5,3 +5,4 @@ pub(super) mod area;
 pub(super) mod carried_form;
 pub(super) mod form;
 pub(super) mod frame;
+pub(super) mod resume;

@@ -2,8 +2,10 @@
 
 use ::http::{Method, StatusCode};
 use dialect::{Dialect, Redirect};
+use protocol::account::Act;
 use protocol::authorize::Visit;
 use protocol::endpoint::Endpoint;
+use protocol::model::User;
 use protocol::person::browser::{Ask, Browse, Goal, Page as Question, Return, Step};
 use protocol::refusal::{No, Refusal};
 
@@ -20,6 +22,7 @@ use crate::fault::Fault;
 use crate::http::answer::Form;
 use crate::http::{Response, answer};
 use crate::pages::paths;
+use crate::pages::signed_in::form::account_turn;
 
 /// Maximum length of a sealed visit in an address, in bytes. RFC 9110 §4.1 recommends that recipients accept URIs of at
 /// least 8,000 bytes. nginx accepts a request line of 8 KiB.
@@ -36,6 +39,10 @@ pub(crate) async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, vis
         Goal::Page(_) => None,
     };
     let asked = redirect_fault::asked(&visit.pending.goal);
+    let cancel = match &visit.pending.goal {
+        Goal::Page(path) => path.split('?').next().map(ToOwned::to_owned),
+        Goal::Authorize(_) => None,
+    };
     let of = |response, refusal: &Refusal| answers::marked_of(response, *refusal, client_id.as_deref());
     let browse = match app.turn(policy, &page.http.found, &page.address, visit).await {
         Ok(Ok(browse)) => browse,
@@ -53,7 +60,8 @@ pub(crate) async fn browse(app: &App, page: &PageRequest<'_>, dialect: &str, vis
     let response = match (step, dialect) {
         (Step::Ask(ask), _) if let Some(address) = address_after(page, &ask) => page.go(app, &address),
         (Step::Ask(ask), _) => {
-            let html = match asking(app, page, &ask).await {
+            let known = Known { user: confirming(app, page, &ask).await, cancel };
+            let html = match asking(app, page, &ask, known).await {
                 Ok(html) => html,
                 Err(fault) => return answers::refused(app, page, spoken, &answers::broken(page.http, &fault)),
             };
@@ -118,17 +126,41 @@ fn asking_status(ask: &Ask) -> StatusCode {
     }
 }
 
+/// What the page about a confirmation shows of a signed-in user.
+struct Known {
+    /// The user who must confirm their identity.
+    user: Option<User>,
+    /// The path of the page that the user came from.
+    cancel: Option<String>,
+}
+
+/// True if the page asks a signed-in user to confirm their identity.
+fn is_again(page: &PageRequest<'_>, problem: Option<&Refusal>) -> bool {
+    let is_password_needed = problem.is_some_and(|own| own.no == No::PasswordNeeded);
+    page.query("again").is_some() || page.field("again").is_some() || is_password_needed
+}
+
+/// Returns the signed-in user who must confirm their identity; `None` for other questions.
+async fn confirming(app: &App, page: &PageRequest<'_>, ask: &Ask) -> Option<User> {
+    let Question::SignIn { problem, .. } = &ask.page else { return None };
+    if !is_again(page, problem.as_ref()) {
+        return None;
+    }
+    let account = account_turn(app, page, None, Act::View).await.ok()?.ok()?;
+    Some(User::clone(&account.user))
+}
+
 /// Renders the page that asks a question.
-async fn asking(app: &App, page: &PageRequest<'_>, ask: &Ask) -> Result<String, Fault> {
+async fn asking(app: &App, page: &PageRequest<'_>, ask: &Ask, known: Known) -> Result<String, Fault> {
     let csrf = ask.seal.clone();
     Ok(match &ask.page {
         Question::SignIn { client, login, problem, is_upstream_enough } => {
-            let is_password_needed = problem.is_some_and(|own| own.no == No::PasswordNeeded);
             let is_in_vain = problem.is_some_and(|own| own.no == No::UpstreamNotFresh);
-            let is_again = page.query("again").is_some() || page.field("again").is_some() || is_password_needed;
+            let is_again = is_again(page, problem.as_ref());
             let google = google_button::link(app, page, &csrf);
             let shown = SignIn::new(client.as_deref(), login.clone(), problem.as_ref(), csrf);
             let shown = shown.again(is_again).google(google, *is_upstream_enough).in_vain(is_in_vain);
+            let shown = shown.known(known.user.as_ref(), known.cancel);
             app.templates.render(&shown)
         }
         Question::SecondFactor { client, user, problem } => {

@@ -128,13 +128,20 @@ impl Consent {
             person: Person::new(user),
             scopes: scope.iter().map(sentence).collect(),
             is_more: is_more && !added.is_empty(),
-            resources: audience.to_vec(),
+            resources: audience.iter().map(|resource| resource_name(policy, resource)).collect(),
             host: redirect.host(),
             is_local: is_on_this_device(redirect),
             lasts: lasts(client, policy),
             csrf,
         }
     }
+}
+
+/// Returns the name under which people see a resource. This server itself is called by the provider's name.
+fn resource_name(policy: &Policy, resource: &str) -> String {
+    let named = policy.resource_names.iter().find(|(own, _)| own == resource).map(|(_, name)| name.clone());
+    let is_own = resource.trim_end_matches('/') == policy.issuer.trim_end_matches('/');
+    named.or_else(|| is_own.then(|| policy.issuer_name.clone())).unwrap_or_else(|| resource.to_owned())
 }
 
 /// Returns true if the redirect URI leads to an application on the user's device: a private-use scheme or a loopback
@@ -249,6 +256,15 @@ mod tests {
             "refresh": refresh, "redirect_uris": [redirect_uri], "created_at": 0, "version": 1,
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn resources_are_called_by_their_names_and_this_server_by_the_providers() {
+        let mut policy = Policy::standard("https://auth.example");
+        policy.resource_names = vec![("https://api.example/v1".to_owned(), "Files".to_owned())];
+        let names = ["https://api.example/v1", "https://auth.example/", "https://other.example"];
+        let names = names.map(|resource| resource_name(&policy, resource));
+        assert_eq!(names, ["Files", "Grantry", "https://other.example"]);
     }
 
     #[test]

@@ -42,6 +42,7 @@ impl SecondFactor {
 
 impl Page for SecondFactor {
     const FILE: &'static str = "second_factor.html";
+    const FEW_FIELDS: &'static [&'static str] = &["otp"];
 
     fn problem(&self) -> Option<&Problem> {
         self.problem.as_ref()

@@ -1,10 +1,10 @@
 //! The sign-in page, for [`protocol::person::browser::Page::SignIn`].
 
-use protocol::model::Client;
+use protocol::model::{Client, User};
 use protocol::refusal::{No, Refusal};
 use serde::Serialize;
 
-use crate::render::face::Application;
+use crate::render::face::{Application, Person};
 use crate::render::page::Page;
 use crate::render::problem::Problem;
 
@@ -13,6 +13,10 @@ use crate::render::problem::Problem;
 pub(crate) struct SignIn {
     application: Option<Application>,
     login: String,
+    /// The signed-in user who must confirm their identity. The page then asks for the password only.
+    person: Option<Person>,
+    /// The path of the page that the user came from, below that of the issuer.
+    cancel: Option<String>,
     /// True if the user is signed in and must confirm their identity.
     is_again: bool,
     /// True if only the password is enough, although the page could offer Google.
@@ -32,6 +36,8 @@ impl SignIn {
         Self {
             application: client.map(Application::new),
             login,
+            person: None,
+            cancel: None,
             is_again: false,
             is_password_needed: false,
             is_in_vain: false,
@@ -44,6 +50,14 @@ impl SignIn {
     /// The same page for a signed-in user who must confirm their identity, if `is_again`.
     pub(super) fn again(self, is_again: bool) -> Self {
         Self { is_again, ..self }
+    }
+
+    /// The same page for a user who is known, with the path of the page that they came from. A user without an e-mail
+    /// address and a user name must be asked for the login as well.
+    pub(super) fn known(self, user: Option<&User>, cancel: Option<String>) -> Self {
+        let login = user.and_then(|user| user.email.as_ref().or(user.username.as_ref())).cloned();
+        let person = login.is_some().then(|| user.map(Person::new)).flatten();
+        Self { login: login.unwrap_or(self.login), person, cancel: cancel.filter(|_| self.is_again), ..self }
     }
 
     /// The same page with the address of the button "Sign in with Google". The button is left out if a sign-in there is
@@ -60,6 +74,7 @@ impl SignIn {
 
 impl Page for SignIn {
     const FILE: &'static str = "sign_in.html";
+    const FEW_FIELDS: &'static [&'static str] = &["password"];
 
     fn problem(&self) -> Option<&Problem> {
         self.problem.as_ref()
@@ -70,7 +85,14 @@ impl Page for SignIn {
             let problem = refusal.as_ref().map(Problem::new);
             let (login, csrf) = (login.to_owned(), "seal".to_owned());
             let (is_again, is_password_needed, is_in_vain) = (false, false, false);
-            Self { application, login, is_again, is_password_needed, is_in_vain, google: None, csrf, problem }
+            let (person, cancel) = (None, None);
+            Self { application, login, person, cancel, is_again, is_password_needed, is_in_vain, google: None, csrf, problem }
+        };
+        let known = |page: Self| Self {
+            login: "alice@example.com".to_owned(),
+            person: Some(Person::sample()),
+            cancel: Some("/developer/applications/new".to_owned()),
+            ..page.again(true)
         };
         let to_google = || Some("/login/google?errand=seal".to_owned());
         let locked = Refusal { retry_after_s: Some(850), ..No::LockedOut.into() };
@@ -79,7 +101,8 @@ impl Page for SignIn {
             ("sign_in_account", page(None, "", None)),
             ("sign_in_google", page(Some(Application::sample()), "", None).google(to_google(), true)),
             ("sign_in_google_unknown", page(None, "", Some(No::UpstreamEmailTaken.into())).google(to_google(), true)),
-            ("sign_in_again", page(None, "alice@example.com", None).again(true)),
+            ("sign_in_again", known(page(None, "", None))),
+            ("sign_in_again_wrong", known(page(None, "", Some(No::CredentialsWrong.into())))),
             (
                 "sign_in_password",
                 page(None, "alice@example.com", Some(No::PasswordNeeded.into())).again(true).google(to_google(), false),
