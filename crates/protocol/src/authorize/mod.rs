@@ -147,11 +147,13 @@ impl Visit {
     ) -> Step {
         let signed = match self.signing_in(Some(way.client)).next(signed, turn) {
             Next::Done(signed) => signed,
-            Next::Ask(question) if request.is_prompt_none => match *question {
-                Question::SignIn { .. } => return way.back(Err(No::LoginNeeded.into()), turn),
-                Question::SecondFactor { .. } => return way.back(Err(No::SecondFactorNeeded.into()), turn),
-                other => return self.put(other, Some(way.client), turn),
-            },
+            Next::Ask(question) if request.is_prompt_none => {
+                let no = match *question {
+                    Question::SignIn { .. } => No::LoginNeeded,
+                    Question::SecondFactor { .. } => No::SecondFactorNeeded,
+                };
+                return way.back(Err(no.into()), turn);
+            }
             Next::Ask(question) => return self.put(*question, Some(way.client), turn),
         };
         // The answer counts only for the permission that the page showed. The same request can mean something else by
