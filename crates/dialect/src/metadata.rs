@@ -1,7 +1,9 @@
 //! Authorization server metadata, RFC 8414: a description of the surface for programs.
 
 use protocol::endpoint::{self, Endpoint};
+use protocol::authorize::PROMPTS;
 use protocol::model::{AuthMethod, GrantType};
+use protocol::openid::{Claim, LEVELS, id_token};
 use protocol::policy::Policy;
 use serde_json::{Map, Value, json};
 
@@ -48,8 +50,28 @@ impl Dialect {
             put("code_challenge_methods_supported", json!(["S256"]));
         }
         put("authorization_response_iss_parameter_supported", json!(policy.is_iss_sent));
+        if policy.scope.is_openid {
+            document.append(&mut provider());
+        }
         Value::Object(document)
     }
+}
+
+/// Returns the members that an OpenID provider has beside those of RFC 8414: OpenID Connect Discovery §3.
+fn provider() -> Map<String, Value> {
+    let claims = id_token::CLAIMS.iter().copied().chain(Claim::ALL.iter().map(|claim| claim.as_str()));
+    let members = [
+        ("subject_types_supported", json!(["public"])),
+        ("acr_values_supported", json!(LEVELS)),
+        ("claim_types_supported", json!(["normal"])),
+        ("claims_supported", claims.collect()),
+        ("claims_parameter_supported", json!(true)),
+        ("prompt_values_supported", json!(PROMPTS)),
+        ("request_parameter_supported", json!(false)),
+        // OpenID Connect Discovery §3: "If omitted, the default value is true."
+        ("request_uri_parameter_supported", json!(false)),
+    ];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// The names of the accepted client authentication methods, by RFC 7591 §2.
@@ -83,8 +105,12 @@ mod tests {
               "revocation_endpoint": "https://auth.example/oauth/revoke",
               "userinfo_endpoint": "https://auth.example/oauth/userinfo",
               "scopes_supported": [
+                "openid",
                 "profile",
-                "email"
+                "email",
+                "address",
+                "phone",
+                "offline_access"
               ],
               "response_types_supported": [
                 "code"
@@ -115,7 +141,59 @@ mod tests {
               "code_challenge_methods_supported": [
                 "S256"
               ],
-              "authorization_response_iss_parameter_supported": true
+              "authorization_response_iss_parameter_supported": true,
+              "subject_types_supported": [
+                "public"
+              ],
+              "acr_values_supported": [
+                "urn:grantry:acr:1fa",
+                "urn:grantry:acr:2fa"
+              ],
+              "claim_types_supported": [
+                "normal"
+              ],
+              "claims_supported": [
+                "iss",
+                "sub",
+                "aud",
+                "exp",
+                "iat",
+                "auth_time",
+                "nonce",
+                "acr",
+                "amr",
+                "azp",
+                "at_hash",
+                "sid",
+                "name",
+                "family_name",
+                "given_name",
+                "middle_name",
+                "nickname",
+                "preferred_username",
+                "profile",
+                "picture",
+                "website",
+                "gender",
+                "birthdate",
+                "zoneinfo",
+                "locale",
+                "updated_at",
+                "email",
+                "email_verified",
+                "address",
+                "phone_number",
+                "phone_number_verified"
+              ],
+              "claims_parameter_supported": true,
+              "prompt_values_supported": [
+                "none",
+                "login",
+                "select_account",
+                "consent"
+              ],
+              "request_parameter_supported": false,
+              "request_uri_parameter_supported": false
             }"#]]
         .assert_eq(&serde_json::to_string_pretty(&document).unwrap());
     }

@@ -71,6 +71,8 @@ names! {
         LoginHint = "login_hint",
         /// OpenID Connect Core §3.1.2.1
         Nonce = "nonce",
+        /// OpenID Connect Core §5.5
+        Claims = "claims",
         /// RFC 6749 §4.1.3 and others
         GrantType = "grant_type",
         /// RFC 6749 §4.1.3
@@ -105,6 +107,8 @@ names! {
         AccessToken = "access_token",
         /// RFC 6749 §5.1
         RefreshToken = "refresh_token",
+        /// OpenID Connect Core §3.1.3.3
+        IdToken = "id_token",
         /// Seconds; RFC 6749 §5.1
         ExpiresIn = "expires_in",
         /// Unix time at which the access token expires
@@ -173,6 +177,8 @@ names! {
         Userinfo = "userinfo",
         /// The authorization server metadata; RFC 8414 §3.2
         Metadata = "metadata",
+        /// The metadata of an OpenID provider; OpenID Connect Discovery §4.2
+        Discovery = "discovery",
     }
 }
 
@@ -183,7 +189,7 @@ impl ReplyKind {
     pub const fn fields(self) -> &'static [Field] {
         use Field as F;
         match self {
-            Self::Token => &[F::AccessToken, F::RefreshToken, F::ExpiresIn, F::ExpiresAt, F::Scope, F::User],
+            Self::Token => &[F::AccessToken, F::RefreshToken, F::IdToken, F::ExpiresIn, F::ExpiresAt, F::Scope, F::User],
             Self::Code => &[F::Code, F::State, F::Iss],
             // RFC 6749 §4.2.2: "The authorization server MUST NOT issue a refresh token."
             Self::Implicit => {
@@ -204,7 +210,7 @@ impl ReplyKind {
                 F::User,
             ],
             Self::Inactive => &[F::Active],
-            Self::Revoke | Self::Metadata => &[],
+            Self::Revoke | Self::Metadata | Self::Discovery => &[],
             Self::Userinfo => &[F::Sub, F::Scope, F::User],
         }
     }
@@ -262,7 +268,7 @@ impl Fields {
 impl std::fmt::Debug for Fields {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let is_secret =
-            |field| matches!(field, Field::AccessToken | Field::RefreshToken | Field::Code | Field::RedirectUrl);
+            |field| matches!(field, Field::AccessToken | Field::RefreshToken | Field::IdToken | Field::Code | Field::RedirectUrl);
         f.debug_map()
             .entries(
                 self.0.iter().map(|(name, value)| {

@@ -69,6 +69,7 @@ suite! {
         a_revoked_grant_takes_its_tokens_along
         a_token_for_a_revoked_grant_is_born_dead
         a_token_whose_grant_is_gone_is_dead
+        a_grant_is_found_by_its_access_token
         a_code_whose_grant_has_not_begun_is_alive
         a_revoked_access_token_is_gone_and_its_grant_lives
         a_revoked_personal_token_is_gone

@@ -227,14 +227,12 @@ pub fn requested_scope(params: &Params, client: &Client, turn: &Turn<'_>) -> Res
     if asked.is_empty() {
         // RFC 6749 §3.3: "If the client omits the scope parameter when requesting authorization, the authorization
         // server MUST either process the request using a pre-defined default value or fail the request".
-        let allowed = policy.of_client(client);
-        let default = policy.default.intersection(&policy.closure(&allowed));
-        return Ok(if policy.default.is_empty() { allowed } else { default });
+        return Ok(policy.unasked(client));
     }
     if let Some(unknown) = asked.iter().find(|word| policy.sentence(word).is_none()) {
         return Err(scope_refusal(No::ScopeUnknown, unknown, client, turn));
     }
-    let allowed = policy.closure(&policy.of_client(client));
+    let allowed = policy.within_reach_of(client);
     if let Some(word) = asked.iter().find(|word| !allowed.contains(word)) {
         return Err(scope_refusal(No::ScopeNotAllowed, word, client, turn));
     }

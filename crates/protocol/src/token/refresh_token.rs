@@ -237,7 +237,7 @@ impl Request {
             return Err(refused(No::ScopeWider, word).with_choices(granted.iter()));
         }
         let wanted = if asked.is_empty() { granted } else { &asked };
-        let scope = wanted.intersection(&policy.closure(&policy.of_client(client)));
+        let scope = wanted.intersection(&policy.within_reach_of(client));
         if scope.is_empty() && !wanted.is_empty() {
             return Err(refused(No::ScopeNotAllowed, wanted.as_str()));
         }

@@ -35,7 +35,7 @@ impl Asked<'_> {
             return response;
         }
         // Metadata does not depend on the time.
-        if self.at.endpoint != Endpoint::Metadata
+        if !self.at.endpoint.is_metadata()
             && let Err(refusal) = self.app.check_clock()
         {
             let mut response = self.refuse(&refusal);
@@ -44,7 +44,7 @@ impl Asked<'_> {
         }
         let mut response = match (self.at.endpoint, self.request.unread) {
             (_, Some(no)) => self.unread(no).await,
-            (Endpoint::Metadata, None) => self.metadata(),
+            (Endpoint::Metadata | Endpoint::Discovery, None) => self.metadata(),
             // Boxed because the state for a browser is large, and a token request should not reserve space for it.
             (Endpoint::Authorize, None) => Box::pin(self.authorize()).await,
             (_, None) => match self.judge().await {

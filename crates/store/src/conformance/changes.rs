@@ -1,9 +1,10 @@
 //! Tests of writes: each does what its name says, and nothing else.
 
 use protocol::client::registration::secret_digest;
+use protocol::crypto::keys::Presented;
 use protocol::line::{AccountKey, Changes, Key, Rely, Wants, Write};
 use protocol::model::{
-    AccessId, Attempts, Circumstances, Client, ClientKey, ClientSecret, CodeId, GrantId, IdentityName, Personal,
+    Access, AccessId, Attempts, Circumstances, Client, ClientKey, ClientSecret, CodeId, GrantId, IdentityName, Personal,
     PersonalId, Refresh, SessionId, StoredSecret, User, UserKey,
 };
 use protocol::person::attempt::Attempt;
@@ -155,6 +156,19 @@ pub(super) async fn a_token_whose_grant_is_gone_is_dead(store: &dyn Store) {
     furnish(store).await;
     commit(store, [Write::PutAccess(Box::new(access(2, 1, 1)))]).await;
     assert!(facts(store, 2).await.access.expect("the access token is there").is_grant_revoked);
+}
+
+pub(super) async fn a_grant_is_found_by_its_access_token(store: &dyn Store) {
+    furnish(store).await;
+    let second = Access { grant: Some(GrantId(1)), ..access(7, 1, 1) };
+    commit(store, [Write::PutAccess(Box::new(second)), Write::PutAccess(Box::new(own_access(8, 1)))]).await;
+    for (id, expected) in [(1, true), (7, true), (8, false), (9, false)] {
+        let wants = Wants::of([Key::Access(AccessId(id)), Key::GrantOf(AccessId(id))]);
+        let facts = store.load(wants).await.unwrap();
+        let found = facts.grant_of(Presented { id, digest: digest("access") });
+        let found = found.map(|held| (held.row.clone(), held.client.is_some(), held.user.is_some()));
+        assert_eq!(found, expected.then(|| (grant(1, 1, 1), true, true)), "{id}");
+    }
 }
 
 pub(super) async fn a_code_whose_grant_has_not_begun_is_alive(store: &dyn Store) {

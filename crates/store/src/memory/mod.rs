@@ -207,6 +207,10 @@ impl Tables {
             Key::Client(client_id) => self.client_by_id(client_id).into(),
             Key::Code(id) => self.codes.row(id).map(|row| self.held_code(row)).into(),
             Key::Grant(id) => self.grants.row(id).map(|row| self.held_grant(row)).into(),
+            Key::GrantOf(id) => {
+                let grant = self.accesses.row(id).and_then(|access| access.grant);
+                grant.and_then(|id| self.grants.row(&id)).map(|row| self.held_grant(row)).into()
+            }
             Key::Access(id) => self.accesses.row(id).map(|row| self.held_access(row)).into(),
             Key::Personal(id) => self.personals.row(id).map(|row| self.held_of_user(row, row.user)).into(),
             Key::Session(id) => self.sessions.row(id).map(|row| self.held_of_user(row, row.user)).into(),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
 use crate::model::{Permission, UserKey};
+use crate::openid::ClaimsParameter;
 use crate::person::sign_in::{Begun, Demand, Progress};
 use crate::person::upstream::Link;
 use crate::policy::PAGE_TTL_S;
@@ -94,6 +95,9 @@ impl PendingVisit {
                     max_age_s: params.value(Param::MaxAge).and_then(|text| text.parse().ok()),
                     is_choice: has("select_account"),
                     is_confirmation: false,
+                    subjects: ClaimsParameter::parse(params.value(Param::Claims).unwrap_or("{}"))
+                        .ok()
+                        .and_then(|claims| claims.subjects),
                     login_hint: params.value(Param::LoginHint).unwrap_or_default().to_owned(),
                 }
             }
