@@ -15,11 +15,38 @@ use crate::time::UnixTime;
 /// in a larger form again.
 const BYTES_MAX: usize = 3_000;
 
-const PURPOSE: &str = "typed";
+/// What the values are kept for. Values that are sealed for one use are not opened for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use<'a> {
+    /// To fill in the form again.
+    FillIn,
+    /// To send the form again, to the page at this path below that of the issuer.
+    SendAgain(&'a str),
+}
 
-/// Seals names and values for this user; `None` if they are too large.
+impl Use<'_> {
+    const fn purpose(self) -> &'static str {
+        match self {
+            Self::FillIn => "typed",
+            Self::SendAgain(_) => "sent",
+        }
+    }
+
+    /// What the sealed text is bound to: the user, and the path that it may be sent to.
+    fn context(self, user: UserKey) -> Vec<u8> {
+        let mut context = user.0.to_be_bytes().to_vec();
+        match self {
+            Self::FillIn => {}
+            Self::SendAgain(path) => context.extend_from_slice(path.as_bytes()),
+        }
+        context
+    }
+}
+
+/// Seals names and values for this user and this use; `None` if they are too large.
 #[must_use]
 pub fn seal(
+    kept_for: Use<'_>,
     values: &[(&str, &str)],
     user: UserKey,
     now: UnixTime,
@@ -27,13 +54,13 @@ pub fn seal(
     entropy: &mut Entropy,
 ) -> Option<String> {
     let plain = serde_json::to_vec(&(now.plus(PAGE_TTL_S), values)).expect("strings and numbers become JSON");
-    (plain.len() <= BYTES_MAX).then(|| keys.seal(PURPOSE, &user.0.to_be_bytes(), &plain, entropy))
+    (plain.len() <= BYTES_MAX).then(|| keys.seal(kept_for.purpose(), &kept_for.context(user), &plain, entropy))
 }
 
-/// Opens what [`seal`] made. Returns nothing if it is too old, belongs to another user, or is forged.
+/// Opens what [`seal`] made for the same use. Returns nothing if it is too old, belongs to another user, or is forged.
 #[must_use]
-pub fn open(text: &str, user: UserKey, now: UnixTime, keys: &Keys) -> Vec<(String, String)> {
-    let plain = keys.open(PURPOSE, &user.0.to_be_bytes(), text).unwrap_or_default();
+pub fn open(kept_for: Use<'_>, text: &str, user: UserKey, now: UnixTime, keys: &Keys) -> Vec<(String, String)> {
+    let plain = keys.open(kept_for.purpose(), &kept_for.context(user), text).unwrap_or_default();
     match serde_json::from_slice::<(UnixTime, Vec<(String, String)>)>(&plain) {
         Ok((until, values)) if !now.is_past(until) => values,
         _ => Vec::new(),
@@ -50,12 +77,29 @@ mod tests {
         let (alice, bob) = (UserKey(1), UserKey(2));
         let mut entropy = Entropy::seeded([1; 32], 1);
         let typed = [("name", "Importer"), ("scope", "a"), ("scope", "b")];
-        let sealed = seal(&typed, alice, UnixTime(0), &keys, &mut entropy).unwrap();
-        let opened = open(&sealed, alice, UnixTime(60), &keys);
+        let sealed = seal(Use::FillIn, &typed, alice, UnixTime(0), &keys, &mut entropy).unwrap();
+        let opened = open(Use::FillIn, &sealed, alice, UnixTime(60), &keys);
         assert_eq!(opened.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>(), typed);
-        assert!(open(&sealed, bob, UnixTime(60), &keys).is_empty());
-        assert!(open(&sealed, alice, UnixTime(0).plus(PAGE_TTL_S), &keys).is_empty());
-        assert!(open("name=Importer", alice, UnixTime(60), &keys).is_empty());
-        assert_eq!(seal(&[("name", &"x".repeat(BYTES_MAX))], alice, UnixTime(0), &keys, &mut entropy), None);
+        assert!(open(Use::FillIn, &sealed, bob, UnixTime(60), &keys).is_empty());
+        assert!(open(Use::FillIn, &sealed, alice, UnixTime(0).plus(PAGE_TTL_S), &keys).is_empty());
+        assert!(open(Use::FillIn, "name=Importer", alice, UnixTime(60), &keys).is_empty());
+        assert_eq!(
+            seal(Use::FillIn, &[("name", &"x".repeat(BYTES_MAX))], alice, UnixTime(0), &keys, &mut entropy),
+            None
+        );
+    }
+
+    #[test]
+    fn a_form_is_sent_again_to_its_own_page_only_and_a_filled_in_form_to_none() {
+        let keys = Keys::derive(&[7; 32], &[1]);
+        let mut entropy = Entropy::seeded([1; 32], 1);
+        let mut sealed =
+            |kept_for| seal(kept_for, &[("name", "Importer")], UserKey(1), UnixTime(0), &keys, &mut entropy).unwrap();
+        let opened = |kept_for, text: &str| open(kept_for, text, UserKey(1), UnixTime(60), &keys).len();
+        let (sent, typed) = (sealed(Use::SendAgain("/a")), sealed(Use::FillIn));
+        assert_eq!(opened(Use::SendAgain("/a"), &sent), 1);
+        assert_eq!(opened(Use::SendAgain("/b"), &sent), 0);
+        assert_eq!(opened(Use::SendAgain("/a"), &typed), 0);
+        assert_eq!(opened(Use::FillIn, &sent), 0);
     }
 }

@@ -111,11 +111,11 @@ impl<'a> PageRequest<'a> {
         }
     }
 
-    /// Returns true if the browser says that it did not get here by a page of this server, and through no other server.
+    /// Returns true if the browser says that a page of this server led here, and that no redirect came from another
+    /// origin.
     #[must_use]
-    pub fn is_from_elsewhere(&self) -> bool {
-        let site = self.http.headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
-        site.is_some_and(|site| site != "same-origin")
+    pub fn is_from_here(&self) -> bool {
+        self.http.headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin")
     }
 
     /// Returns true if the browser says that a page of another site posted the form. The seal of the form is the second

@@ -62,6 +62,8 @@ async fn server(dialects: &[&str], settings: Settings) -> Arc<App> {
 struct Browser<'a> {
     app: &'a App,
     cookies: RefCell<BTreeMap<String, String>>,
+    /// Whether it says with `Sec-Fetch-Site` where a request comes from.
+    says_site: bool,
 }
 
 /// A page, and where it was.
@@ -89,16 +91,18 @@ impl Page {
 
 impl<'a> Browser<'a> {
     fn new(app: &'a App) -> Self {
-        Self { app, cookies: RefCell::default() }
+        Self { app, cookies: RefCell::default(), says_site: true }
     }
 
     async fn request(&self, method: Method, path: &str, body: &str) -> Page {
         let (mut method, mut path, mut body) = (method, path.to_owned(), body.to_owned());
+        let site = if method == Method::POST { "same-origin" } else { "none" };
         for _ in 0..5 {
             let cookies =
                 self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
-            let headers = [("accept", "text/html"), ("cookie", &*cookies.join("; "))];
-            let response = ask(self.app, method, &path, &headers, &body).await;
+            let headers = [("accept", "text/html"), ("cookie", &*cookies.join("; ")), ("sec-fetch-site", site)];
+            let headers = &headers[..if self.says_site { 3 } else { 2 }];
+            let response = ask(self.app, method, &path, headers, &body).await;
             for cookie in response.headers().get_all(SET_COOKIE) {
                 let pair = cookie.to_str().expect("text").split(';').next().expect("a pair");
                 let (name, value) = pair.split_once('=').expect("a pair");
@@ -223,13 +227,35 @@ async fn the_page_that_asks_for_a_confirmation_knows_the_user_and_has_a_way_back
     let asked = browser.send(&form, "/developer/tokens/new", &fields).await;
     assert!(asked.body.contains("<h1>Confirm that it is you</h1>"), "{}", asked.body);
     assert!(asked.body.contains("class=\"person\"") && !asked.body.contains("<label for=\"username\""));
-    assert!(asked.body.contains("name=\"username\"") && asked.body.contains("href=\"/developer/tokens/new\">Cancel</a>"));
+    assert!(
+        asked.body.contains("name=\"username\"") && asked.body.contains("href=\"/developer/tokens/new\">Cancel</a>")
+    );
     // A page that was left by its link has changed nothing.
     assert_eq!(browser.open("/developer/tokens/new").await.status, 200);
     assert_eq!(app.store.personals(Some(UserKey(1))).await.unwrap().len(), 0);
     let back = browser.sign_in(&asked).await;
     assert!(back.shown("secret").is_some(), "{}", back.body);
     assert_eq!(app.store.personals(Some(UserKey(1))).await.unwrap().len(), 1);
+}
+
+// OWASP ASVS 5.0 V3.5.3
+#[tokio::test]
+async fn a_browser_that_does_not_say_where_it_comes_from_is_asked_before_a_form_goes_on() {
+    let app = server(&["standard"], Settings::new(ISSUER)).await;
+    let browser = Browser { says_site: false, ..Browser::new(&app) };
+    let form = browser.enter("/developer/tokens/new").await;
+    app.clock.set(NOW.plus(16 * 60));
+    let fields = [("action", "create"), ("name", "Laptop"), ("expires", "7d")];
+    let asked = browser.send(&form, "/developer/tokens/new", &fields).await;
+    let back = browser.sign_in(&asked).await;
+    assert!(back.body.contains(">Continue</button>") && back.path.contains("?resume="), "{}", back.body);
+    assert_eq!(app.store.personals(Some(UserKey(1))).await.unwrap().len(), 0);
+    // The form is for its own page alone.
+    let sealed = back.path.split('?').nth(1).expect("a query");
+    let elsewhere = browser.open(&format!("/developer/applications/new?{sealed}")).await;
+    assert!(!elsewhere.body.contains("Laptop"), "{}", elsewhere.body);
+    let made = browser.send(&back, "/developer/tokens/new", &fields).await;
+    assert!(made.shown("secret").is_some(), "{}", made.body);
 }
 
 #[tokio::test]

@@ -169,7 +169,8 @@ pub(super) fn add_redirect_uri(
 }
 
 fn change(signed: &Signed, seen: &Arc<Client>, proposal: &Proposal, turn: &mut Turn<'_>) -> Result<Done, Refusal> {
-    let mut client = registration::changed(seen, proposal, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
+    let mut client =
+        registration::changed(seen, proposal, asked(turn)).map_err(|faults| registration::refusal(&faults))?;
     if client == **seen {
         return Ok(Done::Application(Arc::clone(seen), None));
     }

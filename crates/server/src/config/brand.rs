@@ -54,7 +54,10 @@ impl Resolver<'_> {
             self.fault("brand.logo_dark", "`brand.logo_dark` needs `brand.logo`, which is for the light colour scheme");
         }
         if brand.logo.is_none() && !brand.is_name_shown {
-            self.fault("brand.show_name", "`brand.show_name` is false, so `brand.logo` must name a logo that contains the name");
+            self.fault(
+                "brand.show_name",
+                "`brand.show_name` is false, so `brand.logo` must name a logo that contains the name",
+            );
         }
         let templates = self.templates(&brand);
         Brand { templates, ..brand }

@@ -14,6 +14,7 @@ mod visitor;
 use std::sync::Arc;
 
 use ::http::{Method, StatusCode};
+use protocol::carried_form::Use;
 use protocol::developer::{Act, Developed, DeveloperCall, Done, Particulars, TokenReference, TokenWish};
 use protocol::model::{User, UserKey};
 use protocol::person::browser::FormSeal;
@@ -149,7 +150,7 @@ impl Area for DeveloperPage<'_> {
             Some(query) if page.method == Method::GET && query.len() <= QUERY_BYTES_MAX => Some(query.to_owned()),
             // The seal of the form names its user, who need not be signed in.
             _ => open_seal(app, page).await.ok().and_then(|seal| {
-                let typed = typed(app, page, seal.user).seal(app, seal.user);
+                let typed = typed(app, page, seal.user).seal(app, Use::FillIn, seal.user);
                 typed.map(|typed| format!("typed={typed}"))
             }),
         };

@@ -2,6 +2,7 @@
 //! needed.
 
 use ::http::Method;
+use protocol::carried_form::{self, Use};
 use protocol::model::UserKey;
 
 use crate::app::App;
@@ -23,7 +24,7 @@ impl Typed {
                 names.iter().flat_map(|name| page.fields(name).map(|value| ((*name).to_owned(), value.to_owned())));
             return Self(fields.collect());
         }
-        Self::open(app, &page.query("typed").unwrap_or_default(), user)
+        Self::open(app, Use::FillIn, &page.query("typed").unwrap_or_default(), user)
     }
 
     /// Returns all values of a submitted form, to be sent again after a confirmation. `None` if the form holds a secret,
@@ -34,9 +35,9 @@ impl Typed {
         (!has_secret).then(|| Self(fields.cloned().collect()))
     }
 
-    /// Returns the values that [`Typed::seal`] sealed for this user.
-    pub(crate) fn open(app: &App, sealed: &str, user: UserKey) -> Self {
-        Self(protocol::carried_form::open(sealed, user, app.clock.now(), &app.keys()))
+    /// Returns the values that [`Typed::seal`] sealed for this user and this use.
+    pub(crate) fn open(app: &App, kept_for: Use<'_>, sealed: &str, user: UserKey) -> Self {
+        Self(carried_form::open(kept_for, sealed, user, app.clock.now(), &app.keys()))
     }
 
     /// Returns names and values of the fields.
@@ -44,13 +45,13 @@ impl Typed {
         self.0
     }
 
-    /// Seals the values for this user, to be kept during a sign-in. `None` if there are none, or too many.
-    pub(crate) fn seal(&self, app: &App, user: UserKey) -> Option<String> {
+    /// Seals the values for this user and this use, to be kept during a sign-in. `None` if there are none, or too many.
+    pub(crate) fn seal(&self, app: &App, kept_for: Use<'_>, user: UserKey) -> Option<String> {
         if self.is_empty() {
             return None;
         }
         let values: Vec<(&str, &str)> = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        protocol::carried_form::seal(&values, user, app.clock.now(), &app.keys(), &mut app.draw())
+        carried_form::seal(kept_for, &values, user, app.clock.now(), &app.keys(), &mut app.draw())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -65,5 +66,28 @@ impl Typed {
     /// Returns all values of a field, such as those of checkboxes.
     pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SECRETS;
+
+    #[test]
+    fn every_password_field_of_the_pages_is_known_as_a_secret() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/templates");
+        let mut names = Vec::new();
+        for file in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap_or_default();
+            for line in text.lines().filter(|line| line.contains("type=\"password\"") && !line.contains("macro")) {
+                let name = ["field(problem, \"", " name=\""].iter().find_map(|mark| line.split_once(mark));
+                let name = name.and_then(|(_, rest)| rest.split('"').next());
+                names.push(name.unwrap_or_else(|| panic!("a field without a name: {line}")).to_owned());
+            }
+        }
+        assert!(names.len() > 3, "{names:?}");
+        for name in names {
+            assert!(SECRETS.contains(&name.as_str()), "{name}");
+        }
     }
 }

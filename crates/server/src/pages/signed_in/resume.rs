@@ -1,12 +1,14 @@
 //! A form that a user sent, and that waits until the user has confirmed their identity.
 //!
-//! The form travels through the sign-in in the address, sealed for the user. The redirect after the sign-in leads back to
-//! this address, and the form is then judged as if it was sent again. The answer is another redirect, so the address stays
-//! in no history. A browser that comes from another site, such as the upstream identity provider, gets a page with the
-//! form and a button, because the user must see what a foreign link does.
+//! The form travels through the sign-in in the address, sealed for the user and for the path that it was sent to. The
+//! redirect after the sign-in leads back to this address, and the form is then judged as if it was sent again. The answer
+//! is another redirect, so the address stays in no history. This happens only if the browser says that each step of its
+//! way was on this origin (`Sec-Fetch-Site: same-origin`). A browser that says nothing, that comes from another site such
+//! as the upstream identity provider, or into which the address was typed, gets a page with the form and a button.
 
 use ::http::Method;
 use protocol::account::Act;
+use protocol::carried_form::Use;
 use protocol::model::UserKey;
 use serde::Serialize;
 
@@ -37,23 +39,22 @@ struct Field {
 
 /// Renders the page for the sealed form in the address; `None` if the address has none that belongs to this user.
 pub(super) fn show(app: &App, page: &PageRequest<'_>, user: UserKey) -> Option<String> {
-    let fields = Typed::open(app, &page.query(PARAMETER)?, user).into_fields();
+    let fields = Typed::open(app, Use::SendAgain(page.path), &page.query(PARAMETER)?, user).into_fields();
     let fields: Vec<Field> = fields.into_iter().map(|(name, value)| Field { name, value }).collect();
     let csrf = || seal(app, page, user);
-    (!fields.is_empty())
-        .then(|| app.templates.render(&Resume { path: page.path.to_owned(), fields, csrf: csrf() }))
+    (!fields.is_empty()).then(|| app.templates.render(&Resume { path: page.path.to_owned(), fields, csrf: csrf() }))
 }
 
-/// Returns the request that sends the form in the address. `None` without such a form, or if the browser comes from
-/// elsewhere.
+/// Returns the request that sends the form in the address. `None` without such a form, or if the browser may
+/// come from elsewhere.
 pub(crate) async fn sent_again<'a>(app: &App, page: &PageRequest<'a>) -> Option<PageRequest<'a>> {
     // A HEAD request changes nothing.
-    if page.http.method != Method::GET || page.is_from_elsewhere() {
+    if page.http.method != Method::GET || !page.is_from_here() {
         return None;
     }
     let sealed = page.query(PARAMETER)?;
     let user = account_turn(app, page, None, Act::View).await.ok()?.ok()?.user.key;
-    let mut fields = Typed::open(app, &sealed, user).into_fields();
+    let mut fields = Typed::open(app, Use::SendAgain(page.path), &sealed, user).into_fields();
     if fields.is_empty() {
         return None;
     }
@@ -63,7 +64,7 @@ pub(crate) async fn sent_again<'a>(app: &App, page: &PageRequest<'a>) -> Option<
 
 /// Returns the address of this page with the submitted form, sealed for `user`. `None` if the form cannot be kept.
 pub(super) fn address(app: &App, page: &PageRequest<'_>, user: UserKey) -> Option<String> {
-    let sealed = Typed::to_send_again(page)?.seal(app, user)?;
+    let sealed = Typed::to_send_again(page)?.seal(app, Use::SendAgain(page.path), user)?;
     Some(format!("{}?{PARAMETER}={sealed}", page.path))
 }
 

@@ -86,7 +86,18 @@ impl Page for SignIn {
             let (login, csrf) = (login.to_owned(), "seal".to_owned());
             let (is_again, is_password_needed, is_in_vain) = (false, false, false);
             let (person, cancel) = (None, None);
-            Self { application, login, person, cancel, is_again, is_password_needed, is_in_vain, google: None, csrf, problem }
+            Self {
+                application,
+                login,
+                person,
+                cancel,
+                is_again,
+                is_password_needed,
+                is_in_vain,
+                google: None,
+                csrf,
+                problem,
+            }
         };
         let known = |page: Self| Self {
             login: "alice@example.com".to_owned(),
