@@ -68,6 +68,7 @@ const AUTHORIZE: &[Param] = &[
     P::LoginHint,
     P::Nonce,
     P::Claims,
+    P::IdTokenHint,
 ];
 
 /// Parameters of the token request: those of the client and those of every grant type, each once.

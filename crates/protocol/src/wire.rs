@@ -73,6 +73,8 @@ names! {
         Nonce = "nonce",
         /// OpenID Connect Core §5.5
         Claims = "claims",
+        /// OpenID Connect Core §3.1.2.1
+        IdTokenHint = "id_token_hint",
         /// RFC 6749 §4.1.3 and others
         GrantType = "grant_type",
         /// RFC 6749 §4.1.3

@@ -3,7 +3,7 @@
 
 use crate::line::Turn;
 use crate::model::{Client, ClientKind, GrantType, Permission, Pkce};
-use crate::openid::{self, ClaimsParameter, OFFLINE_ACCESS, OPENID, RequestedClaims};
+use crate::openid::{self, ClaimsParameter, hint, narrow, OFFLINE_ACCESS, OPENID, RequestedClaims};
 use crate::person::sign_in::Signed;
 use crate::pkce;
 use crate::policy::Policy;
@@ -175,8 +175,11 @@ impl Authentication {
         if nonce.as_ref().is_some_and(|nonce| nonce.len() > NONCE_BYTES_MAX) {
             return Err(Refusal::of(No::NonceTooLong, Param::Nonce));
         }
-        let ClaimsParameter { requested, subjects, levels } =
+        let ClaimsParameter { requested, mut subjects, levels } =
             params.value(Param::Claims).map_or_else(|| Ok(ClaimsParameter::default()), ClaimsParameter::parse)?;
+        if let Some(text) = params.value(Param::IdTokenHint) {
+            narrow(&mut subjects, Some(vec![hint::subject(text, client, turn)?]));
+        }
         // A claim that the client may not have is left out, as one that the user does not have.
         let (offered, allowed) = (offered(turn), turn.policy.scope.within_reach_of(client));
         let claims = requested.filtered(|claim| !offered.contains(claim.scope()) || allowed.contains(claim.scope()));

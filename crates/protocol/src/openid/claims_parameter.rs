@@ -103,8 +103,8 @@ fn is_essential(wish: &Map<String, Value>) -> bool {
     wish.get("essential") == Some(&Value::Bool(true))
 }
 
-/// Keeps the values that are in both lists.
-fn narrow(known: &mut Option<Vec<String>>, more: Option<Vec<String>>) {
+/// Keeps the values that are in both lists. `None` stands for all values.
+pub fn narrow(known: &mut Option<Vec<String>>, more: Option<Vec<String>>) {
     *known = match (known.take(), more) {
         (Some(known), Some(more)) => Some(known.into_iter().filter(|own| more.contains(own)).collect()),
         (known, more) => known.or(more),

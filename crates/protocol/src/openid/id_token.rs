@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{self, SHA256};
-use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 
 use super::{OPENID, level};
+use crate::jose::Algorithm;
+use crate::jose::sign::{ToSign, half_hash};
 use crate::line::Turn;
 use crate::model::{Authorization, Client, GrantType, User};
 use crate::resource::userinfo::still_allowed;
@@ -34,16 +34,17 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// Returns the claims of the ID token that goes with the access token `access` of this scope. Returns `None` if none
-    /// does: on a surface that is no OpenID provider, without the scope `openid`, and for a grant that did not begin with an
+    /// Returns the ID token that goes with the access token `access` of this scope, to be signed. Returns `None` if none does: on a surface that is no OpenID provider, without the scope `openid`, and for a grant that did not begin with an
     /// authorization request for a code.
     #[must_use]
-    pub fn claims(&self, access: &Secret, scope: &Scope, turn: &Turn<'_>) -> Option<Map<String, Value>> {
+    pub fn id_token(&self, access: &Secret, scope: &Scope, turn: &Turn<'_>) -> Option<ToSign> {
         let Authorization { auth_time, circumstances, .. } = self.authorization;
         let is_by_code = circumstances.first_grant == Some(GrantType::AuthorizationCode);
         if !turn.policy.scope.is_openid || !scope.contains(OPENID) || !is_by_code {
             return None;
         }
+        // OpenID Connect Registration §2, id_token_signed_response_alg: "The default, if omitted, is RS256."
+        let algorithm = self.client.id_token_alg.unwrap_or(Algorithm::Rs256);
         let client_id = self.client.client_id.as_str();
         let mut claims = Map::new();
         let mut tell = |name: &str, value: Value| drop(claims.insert(name.to_owned(), value));
@@ -52,8 +53,6 @@ impl Subject<'_> {
         tell("sub", self.user.sub.as_str().into());
         // OpenID Connect Core §2: "It MUST contain the OAuth 2.0 client_id of the Relying Party as an audience value."
         tell("aud", client_id.into());
-        tell("exp", turn.now.plus(TTL_S).0.into());
-        tell("iat", turn.now.0.into());
         // OpenID Connect Core §12.2: "if the ID Token contains an auth_time Claim, its value MUST represent the time of the
         // original authentication - not the time that the new ID token is issued". Zero or less stands for an unknown time.
         if auth_time.0 > 0 {
@@ -70,7 +69,8 @@ impl Subject<'_> {
             tell("amr", json!(circumstances.amr));
         }
         tell("azp", client_id.into());
-        tell("at_hash", half_hash(access.reveal()).into());
+        // OpenID Connect Core §3.1.3.6: the hash of the access token, by which it belongs to this ID token.
+        tell("at_hash", half_hash(algorithm, access.reveal()).into());
         if let Some(session) = circumstances.session {
             tell("sid", turn.keys.session_name(session.0, self.client.key.0).into());
         }
@@ -79,14 +79,9 @@ impl Subject<'_> {
                 tell(claim.as_str(), value);
             }
         }
-        Some(claims)
+        Some(ToSign::new("JWT", algorithm, claims).lasting(turn.now, TTL_S))
     }
 }
 
-/// OpenID Connect Core §3.1.3.6: "Its value is the base64url encoding of the left-most half of the hash of the octets of the
-/// ASCII representation of the access_token value, where the hash algorithm used is the hash algorithm used in the alg Header
-/// Parameter of the ID Token's JOSE Header."
-fn half_hash(text: &str) -> String {
-    let hash = digest::digest(&SHA256, text.as_bytes());
-    BASE64URL_NOPAD.encode(&hash.as_ref()[..hash.as_ref().len() / 2])
-}
+#[cfg(test)]
+mod tests;

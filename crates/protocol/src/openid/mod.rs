@@ -3,11 +3,12 @@
 
 mod claim;
 mod claims_parameter;
+pub mod hint;
 pub mod id_token;
 mod level;
 
 pub use claim::{Claim, scope_of};
-pub use claims_parameter::{ClaimsParameter, RequestedClaims};
+pub use claims_parameter::{ClaimsParameter, RequestedClaims, narrow};
 pub use level::{LEVELS, level};
 
 /// The scope that makes an authorization request an authentication request, OpenID Connect Core §3.1.2.1.

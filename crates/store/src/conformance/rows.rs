@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use protocol::jose::Algorithm;
 use protocol::line::{AccountKey, Changes, Facts, Key, Row, Wants, Write};
 use protocol::model::{
     Access, AccessId, Amr, Attempts, AuthMethod, Authorization, Checked, Circumstances, Client, ClientKey, ClientKind,
@@ -52,6 +53,7 @@ pub(crate) fn client(key: i64) -> Client {
         pkce: Pkce::Required,
         refresh: RefreshMode::Rotate,
         access_ttl_s: Some(60),
+        id_token_alg: Some(Algorithm::Es256),
         refresh_ttl_s: None,
         is_first_party: false,
         introspection: None,
