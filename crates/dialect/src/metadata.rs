@@ -1,7 +1,7 @@
 //! Authorization server metadata, RFC 8414: a description of the surface for programs.
 
-use protocol::endpoint::{self, Endpoint};
 use protocol::authorize::PROMPTS;
+use protocol::endpoint::{self, Endpoint};
 use protocol::model::{AuthMethod, GrantType};
 use protocol::openid::{Claim, LEVELS, id_token};
 use protocol::policy::Policy;
@@ -86,9 +86,10 @@ fn methods(auth: Auth) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::route::Dialects;
-    use crate::sample::{loaded, standard};
+    use crate::route::{Dialects, Route};
+    use crate::sample::{loaded, standard, standard_with};
     use expect_test::expect;
+    use protocol::endpoint::Endpoint;
 
     #[test]
     fn the_standard_surface_says_what_it_can_do_under_its_own_issuer_rfc_8414_3_3() {
@@ -226,5 +227,48 @@ mod tests {
               "authorization_response_iss_parameter_supported": false
             }"#]]
         .assert_eq(&serde_json::to_string_pretty(&document).unwrap());
+    }
+
+    /// OpenID Connect Discovery §4.1: "If the Issuer value contains a path component, any terminating / MUST be removed before
+    /// appending /.well-known/openid-configuration."
+    #[test]
+    fn discovery_is_where_openid_connect_and_rfc_8414_5_look_for_it() {
+        let dialects = Dialects::new("https://auth.example/sso/", vec![standard()], &[]).unwrap();
+        for path in ["/sso/.well-known/openid-configuration", "/.well-known/openid-configuration/sso"] {
+            assert!(
+                matches!(dialects.route("auth.example", path), Route::Endpoint(_, at) if at.endpoint == Endpoint::Discovery)
+            );
+        }
+    }
+
+    #[test]
+    fn a_surface_that_lost_the_grant_for_codes_is_no_openid_provider() {
+        let machines = standard_with("grants = [\"client_credentials\"]\n");
+        let dialects = Dialects::new("https://auth.example", vec![machines], &[]).unwrap();
+        let path = "/.well-known/openid-configuration";
+        assert!(matches!(dialects.route("auth.example", path), Route::UnknownPath(_)));
+        let dialect = dialects.named("standard").unwrap();
+        let document = dialect.metadata(&dialect.policy("https://auth.example"));
+        assert_eq!((document.get("claims_supported"), dialect.at(Endpoint::Discovery)), (None, None));
+    }
+
+    /// The judges use the same tables as the document. OpenID Connect Discovery §3 requires these members.
+    #[test]
+    fn an_openid_provider_says_what_it_must_openid_connect_discovery_3() {
+        let dialects = Dialects::new("https://auth.example", vec![standard()], &[]).unwrap();
+        let dialect = dialects.named("standard").unwrap();
+        let document = dialect.metadata(&dialect.policy("https://auth.example"));
+        for name in [
+            "issuer",
+            "authorization_endpoint",
+            "token_endpoint",
+            "userinfo_endpoint",
+            "response_types_supported",
+            "subject_types_supported",
+            "scopes_supported",
+            "claims_supported",
+        ] {
+            assert!(document.get(name).is_some_and(|value| !value.is_null()), "{name}");
+        }
     }
 }

@@ -86,7 +86,6 @@ impl Dialects {
         }
         let paths: Vec<(String, At)> = dialect
             .addresses()
-            .filter(|(at, _)| at.endpoint != Endpoint::Discovery || dialect.scope.is_openid)
             .flat_map(|(at, own)| full_paths(&prefix, at.endpoint, &own.path).map(move |path| (path, at)))
             .collect();
         if is_anywhere {

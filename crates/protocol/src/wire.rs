@@ -191,7 +191,9 @@ impl ReplyKind {
     pub const fn fields(self) -> &'static [Field] {
         use Field as F;
         match self {
-            Self::Token => &[F::AccessToken, F::RefreshToken, F::IdToken, F::ExpiresIn, F::ExpiresAt, F::Scope, F::User],
+            Self::Token => {
+                &[F::AccessToken, F::RefreshToken, F::IdToken, F::ExpiresIn, F::ExpiresAt, F::Scope, F::User]
+            }
             Self::Code => &[F::Code, F::State, F::Iss],
             // RFC 6749 §4.2.2: "The authorization server MUST NOT issue a refresh token."
             Self::Implicit => {
@@ -269,8 +271,12 @@ impl Fields {
 /// Values of tokens and codes are left out.
 impl std::fmt::Debug for Fields {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let is_secret =
-            |field| matches!(field, Field::AccessToken | Field::RefreshToken | Field::IdToken | Field::Code | Field::RedirectUrl);
+        let is_secret = |field| {
+            matches!(
+                field,
+                Field::AccessToken | Field::RefreshToken | Field::IdToken | Field::Code | Field::RedirectUrl
+            )
+        };
         f.debug_map()
             .entries(
                 self.0.iter().map(|(name, value)| {

@@ -102,7 +102,7 @@ fn merge(layers: Vec<Table>, is_standard: bool) -> Table {
     if !is_standard {
         merged.0.retain(|entry| !matches!(entry.key.as_str(), "grants" | "hosts" | "waives" | "resources" | "texts"));
         restrict_endpoints(&mut merged, &own);
-        restrict_scopes(&mut merged, &own);
+        restrict_openid(&mut merged, &own);
     }
     merged.lay(own, "", &is_whole);
     merged
@@ -128,13 +128,18 @@ fn restrict_endpoints(base: &mut Table, own: &Table) {
     }
 }
 
-/// Takes the scopes of OpenID Connect out of the inherited list, unless the dialect is an OpenID provider.
-fn restrict_scopes(base: &mut Table, own: &Table) {
+/// Takes out of the inherited tables what only an OpenID provider has, unless the dialect is one: scopes of OpenID Connect, and
+/// access tokens in forms.
+fn restrict_openid(base: &mut Table, own: &Table) {
     if own.table("endpoint").is_some_and(|endpoints| has_role(endpoints, Endpoint::Discovery)) {
         return;
     }
     if let Some(list) = base.table_mut("scope").and_then(|scope| scope.table_mut("list")) {
         list.0.retain(|entry| !openid::SCOPES.contains(&entry.key.as_str()));
+    }
+    let accept = base.table_mut("bearer").and_then(|bearer| bearer.entry_mut("accept"));
+    if let Some(Node::List(places)) = accept.map(|accept| &mut accept.item.node) {
+        places.retain(|place| !matches!(&place.node, Node::Text(text) if text.starts_with("form:")));
     }
 }
 
@@ -401,7 +406,10 @@ token = "many"
             let scope = loaded("odd", text).policy("x").scope;
             (scope.is_openid, scope.list.into_iter().map(|(word, _)| word).collect::<Vec<_>>().join(" "))
         };
-        let endpoints = "grants = [\"authorization_code\"]\n[endpoint.authorize]\n[endpoint.token]\n[endpoint.userinfo]\n";
+        let endpoints =
+            "grants = [\"authorization_code\"]\n[endpoint.authorize]\n[endpoint.token]\n[endpoint.userinfo]\n";
+        let by_form = |dialect: &Dialect| dialect.bearer.accept.iter().any(|place| place.form().is_some());
+        assert!(!by_form(&loaded("odd", endpoints)), "what is no OpenID provider stays as it was");
         assert_eq!(scopes(endpoints), (false, "profile email".to_owned()));
         let all = "openid profile email address phone offline_access".to_owned();
         assert_eq!(scopes(&format!("{endpoints}[endpoint.discovery]\n")), (true, all));

@@ -92,7 +92,7 @@ fn check_discovery(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     let is_discovery = |name: &Text, table: &EndpointTable| table.role.as_ref().unwrap_or(name).value == "discovery";
     let mut own = file.endpoints.iter().filter(|(name, table)| is_discovery(name, table) && is_own(name));
     let Some((name, _)) = own.next().filter(|_| !dialect.scope.is_openid) else { return };
-    let missing = OPENID_ENDPOINTS.iter().filter(|endpoint| dialect.at(**endpoint).is_none());
+    let missing = OPENID_ENDPOINTS.iter().filter(|role| dialect.addresses.iter().all(|own| own.endpoint != **role));
     let missing: Vec<String> = missing.map(|endpoint| format!("`[endpoint.{}]`", endpoint.row().name)).collect();
     let missing = if missing.is_empty() { "the grant `authorization_code`".to_owned() } else { missing.join(", ") };
     let text = format!("`endpoint.{}` makes the surface an OpenID provider, which needs {missing} as well", name.value);

@@ -3,7 +3,7 @@
 
 use crate::line::Turn;
 use crate::model::{Client, ClientKind, GrantType, Permission, Pkce};
-use crate::openid::{self, ClaimsParameter, hint, narrow, OFFLINE_ACCESS, OPENID, RequestedClaims};
+use crate::openid::{self, ClaimsParameter, OFFLINE_ACCESS, OPENID, RequestedClaims, hint, narrow};
 use crate::person::sign_in::Signed;
 use crate::pkce;
 use crate::policy::Policy;

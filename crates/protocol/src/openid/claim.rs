@@ -177,7 +177,9 @@ mod tests {
     fn an_attribute_never_stands_in_for_what_this_server_knows_itself() {
         let user = User {
             email: None,
-            ..user(&json!({"email": "ceo@bigcorp.example", "name": "Root", "preferred_username": "root", "updated_at": 9}))
+            ..user(
+                &json!({"email": "ceo@bigcorp.example", "name": "Root", "preferred_username": "root", "updated_at": 9}),
+            )
         };
         assert_eq!(Claim::Name.value(&user), Some("Alice Doe".into()));
         assert_eq!(Claim::PreferredUsername.value(&user), Some("alice".into()));

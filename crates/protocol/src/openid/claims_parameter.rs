@@ -73,7 +73,8 @@ impl ClaimsParameter {
                 None | Some(Value::Null) => continue,
                 Some(place) => place.as_object().ok_or_else(malformed)?,
             };
-            let asked = if name == "userinfo" { &mut parsed.requested.userinfo } else { &mut parsed.requested.id_token };
+            let asked =
+                if name == "userinfo" { &mut parsed.requested.userinfo } else { &mut parsed.requested.id_token };
             *asked = place.keys().filter_map(|claim| Claim::from_name(claim)).collect();
             for (claim, wish) in place {
                 let wish = match wish {

@@ -4,8 +4,8 @@ use protocol::client::registration::secret_digest;
 use protocol::crypto::keys::Presented;
 use protocol::line::{AccountKey, Changes, Key, Rely, Wants, Write};
 use protocol::model::{
-    Access, AccessId, Attempts, Circumstances, Client, ClientKey, ClientSecret, CodeId, GrantId, IdentityName, Personal,
-    PersonalId, Refresh, SessionId, StoredSecret, User, UserKey,
+    Access, AccessId, Attempts, Circumstances, Client, ClientKey, ClientSecret, CodeId, GrantId, IdentityName,
+    Personal, PersonalId, Refresh, SessionId, StoredSecret, User, UserKey,
 };
 use protocol::person::attempt::Attempt;
 use protocol::secret::Digest;

@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use protocol::line::{Facts, Key, OwnedCounts, Row as Found, Wants};
 use protocol::model::{
-    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Grant, Identity, IdentityName,
-    Personal, PersonalId, Session, SessionId, Ticket, TicketId, User, UserKey, WithOwners,
+    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Grant, Identity, IdentityName, Personal,
+    PersonalId, Session, SessionId, Ticket, TicketId, User, UserKey, WithOwners,
 };
 use protocol::names::login_forms;
 use protocol::secret::Digest;

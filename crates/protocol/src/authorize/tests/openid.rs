@@ -46,8 +46,7 @@ fn an_authentication_request_leaves_its_nonce_and_claims_with_the_code_openid_co
     let authorization = issued(&world);
     assert_eq!(authorization.permission.scope.as_str(), "openid", "a claim is no scope");
     assert_eq!(authorization.circumstances.nonce.as_deref(), Some("n-0S6"));
-    let expected =
-        RequestedClaims { userinfo: vec![Claim::Email], id_token: vec![Claim::Name, Claim::Address] };
+    let expected = RequestedClaims { userinfo: vec![Claim::Email], id_token: vec![Claim::Name, Claim::Address] };
     assert_eq!(authorization.circumstances.claims, expected);
 }
 
@@ -67,7 +66,8 @@ fn a_request_of_oauth_alone_leaves_neither_openid_connect_core_3_1_2_1() {
 fn every_client_may_ask_for_openid_and_none_gets_it_unasked() {
     assert_eq!(outcome(&asking("openid", None)), "consent to openid");
     let mut unasked = asking("openid", None);
-    unasked.facts.client = Some(Arc::new(Client { scope: Scope::of(["openid", "email", "offline_access"]), ..sample::client() }));
+    unasked.facts.client =
+        Some(Arc::new(Client { scope: Scope::of(["openid", "email", "offline_access"]), ..sample::client() }));
     unasked.unsend(Param::Scope);
     unasked.send(Param::Scope, " ");
     assert_eq!(outcome(&unasked), "consent to email");
@@ -80,7 +80,10 @@ fn every_client_may_ask_for_openid_and_none_gets_it_unasked() {
 fn the_user_is_asked_to_allow_single_claims_by_their_scopes_openid_connect_core_5_5() {
     let claims = r#"{"userinfo":{"email":{"essential":true}},"id_token":{"nickname":null}}"#;
     assert_eq!(outcome(&asking("openid", Some(claims))), "consent to openid email profile");
-    assert_eq!(outcome(&with_consent(asking("openid", Some(claims)), "openid email")), "consent to openid email profile");
+    assert_eq!(
+        outcome(&with_consent(asking("openid", Some(claims)), "openid email")),
+        "consent to openid email profile"
+    );
     assert_eq!(outcome(&with_consent(asking("openid", Some(claims)), "openid email profile")), "code");
 }
 
