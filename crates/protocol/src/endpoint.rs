@@ -18,6 +18,8 @@ pub enum Endpoint {
     Userinfo,
     /// Authorization server metadata, RFC 8414.
     Metadata,
+    /// The public keys of this server, RFC 7517 §5.
+    Jwks,
 }
 
 /// A row of the table of endpoints.
@@ -184,6 +186,19 @@ pub const TABLE: &[Row] = &[
         rfc: "RFC 8414 §3",
         sentence: "Anybody asks what this server can do and where.",
     },
+    Row {
+        endpoint: Endpoint::Jwks,
+        name: "jwks",
+        methods: &["GET"],
+        params: &[],
+        takes_bearer: false,
+        takes_client: false,
+        replies: &[],
+        metadata: Some("jwks_uri"),
+        metadata_auth: None,
+        rfc: "RFC 7517 §5",
+        sentence: "Anybody asks for the public keys that verify the signatures of this server.",
+    },
 ];
 
 impl Endpoint {
@@ -224,6 +239,7 @@ mod tests {
             Endpoint::Revoke,
             Endpoint::Userinfo,
             Endpoint::Metadata,
+            Endpoint::Jwks,
         ] {
             assert_eq!(endpoint.row().endpoint, endpoint);
             assert_eq!(Endpoint::from_name(endpoint.row().name), Some(endpoint));
