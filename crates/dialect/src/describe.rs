@@ -83,6 +83,7 @@ mod tests {
             endpoint     userinfo: GET POST /oauth/userinfo
             endpoint     metadata: GET /.well-known/oauth-authorization-server
             endpoint     discovery: GET /.well-known/openid-configuration
+            endpoint     jwks: GET /oauth/jwks
             token        code: {url}, 60 s
             token        access: {url}, 3600 s
             token        refresh: {url}, 2592000 s

@@ -1,6 +1,7 @@
 //! Authorization server metadata, RFC 8414: a description of the surface for programs.
 
 use protocol::authorize::PROMPTS;
+use protocol::jose::Algorithm;
 use protocol::endpoint::{self, Endpoint};
 use protocol::model::{AuthMethod, GrantType};
 use protocol::openid::{Claim, LEVELS, id_token};
@@ -62,6 +63,7 @@ fn provider() -> Map<String, Value> {
     let claims = id_token::CLAIMS.iter().copied().chain(Claim::ALL.iter().map(|claim| claim.as_str()));
     let members = [
         ("subject_types_supported", json!(["public"])),
+        ("id_token_signing_alg_values_supported", Algorithm::ALL.iter().map(|own| own.as_str()).collect()),
         ("acr_values_supported", json!(LEVELS)),
         ("claim_types_supported", json!(["normal"])),
         ("claims_supported", claims.collect()),
@@ -105,6 +107,7 @@ mod tests {
               "introspection_endpoint": "https://auth.example/oauth/introspect",
               "revocation_endpoint": "https://auth.example/oauth/revoke",
               "userinfo_endpoint": "https://auth.example/oauth/userinfo",
+              "jwks_uri": "https://auth.example/oauth/jwks",
               "scopes_supported": [
                 "openid",
                 "profile",
@@ -145,6 +148,12 @@ mod tests {
               "authorization_response_iss_parameter_supported": true,
               "subject_types_supported": [
                 "public"
+              ],
+              "id_token_signing_alg_values_supported": [
+                "RS256",
+                "PS256",
+                "ES256",
+                "EdDSA"
               ],
               "acr_values_supported": [
                 "urn:grantry:acr:1fa",
@@ -263,6 +272,8 @@ mod tests {
             "authorization_endpoint",
             "token_endpoint",
             "userinfo_endpoint",
+            "jwks_uri",
+            "id_token_signing_alg_values_supported",
             "response_types_supported",
             "subject_types_supported",
             "scopes_supported",

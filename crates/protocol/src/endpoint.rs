@@ -21,6 +21,8 @@ pub enum Endpoint {
     /// The same document where OpenID Connect looks for it, OpenID Connect Discovery 1.0 §4. A surface that has it is an
     /// OpenID provider.
     Discovery,
+    /// The public keys of this server, RFC 7517 §5.
+    Jwks,
 }
 
 /// A row of the table of endpoints.
@@ -202,6 +204,19 @@ pub const TABLE: &[Row] = &[
         rfc: "OpenID Connect Discovery §4",
         sentence: "Anybody asks what this OpenID provider can do and where.",
     },
+    Row {
+        endpoint: Endpoint::Jwks,
+        name: "jwks",
+        methods: &["GET"],
+        params: &[],
+        takes_bearer: false,
+        takes_client: false,
+        replies: &[],
+        metadata: Some("jwks_uri"),
+        metadata_auth: None,
+        rfc: "RFC 7517 §5",
+        sentence: "Anybody asks for the public keys that verify the signatures of this server.",
+    },
 ];
 
 impl Endpoint {
@@ -249,6 +264,7 @@ mod tests {
             Endpoint::Userinfo,
             Endpoint::Metadata,
             Endpoint::Discovery,
+            Endpoint::Jwks,
         ] {
             assert_eq!(endpoint.row().endpoint, endpoint);
             assert_eq!(Endpoint::from_name(endpoint.row().name), Some(endpoint));

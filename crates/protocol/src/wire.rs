@@ -181,6 +181,8 @@ names! {
         Metadata = "metadata",
         /// The metadata of an OpenID provider; OpenID Connect Discovery §4.2
         Discovery = "discovery",
+        /// The public keys of the server; RFC 7517 §5
+        Jwks = "jwks",
     }
 }
 
@@ -214,7 +216,7 @@ impl ReplyKind {
                 F::User,
             ],
             Self::Inactive => &[F::Active],
-            Self::Revoke | Self::Metadata | Self::Discovery => &[],
+            Self::Revoke | Self::Metadata | Self::Discovery | Self::Jwks => &[],
             Self::Userinfo => &[F::Sub, F::Scope, F::User],
         }
     }

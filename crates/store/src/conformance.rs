@@ -87,6 +87,7 @@ suite! {
         a_passed_counter_forgets_only_when_told_to
         the_counters_of_an_account_are_cleared_together
         sealing_keys_keep_their_order
+        a_signing_key_goes_from_one_state_to_the_next_and_nobody_overtakes
         the_fingerprint_of_the_first_master_key_stays
         no_changes_are_no_trouble;
     preconditions:

@@ -22,8 +22,8 @@ use crate::shipped::{STANDARD, STANDARD_FILE};
 use crate::tree::{self, Entry, Node, Source, Spot, Table};
 
 /// The endpoints that an OpenID provider must have.
-pub(crate) const OPENID_ENDPOINTS: [Endpoint; 4] =
-    [Endpoint::Discovery, Endpoint::Authorize, Endpoint::Token, Endpoint::Userinfo];
+pub(crate) const OPENID_ENDPOINTS: [Endpoint; 5] =
+    [Endpoint::Discovery, Endpoint::Jwks, Endpoint::Authorize, Endpoint::Token, Endpoint::Userinfo];
 
 /// Returns true for tables that a layer replaces as a whole. For example, a layer's scopes replace those of the layer
 /// below and are not added to them.
@@ -412,13 +412,13 @@ token = "many"
         assert!(!by_form(&loaded("odd", endpoints)), "what is no OpenID provider stays as it was");
         assert_eq!(scopes(endpoints), (false, "profile email".to_owned()));
         let all = "openid profile email address phone offline_access".to_owned();
-        assert_eq!(scopes(&format!("{endpoints}[endpoint.discovery]\n")), (true, all));
-        let own = format!("{endpoints}[endpoint.discovery]\n[scope]\nlist = {{ read = \"Read\" }}\n");
+        assert_eq!(scopes(&format!("{endpoints}[endpoint.discovery]\n[endpoint.jwks]\n")), (true, all));
+        let own = format!("{endpoints}[endpoint.discovery]\n[endpoint.jwks]\n[scope]\nlist = {{ read = \"Read\" }}\n");
         assert_eq!(scopes(&own), (true, "read openid".to_owned()));
         expect![[r#"
             x.toml:3:11: `endpoint.discovery` makes the surface an OpenID provider, which needs `[endpoint.authorize]`, `[endpoint.userinfo]` as well
         "#]]
-        .assert_eq(&problems("odd", "grants = [\"client_credentials\"]\n[endpoint.token]\n[endpoint.discovery]\n"));
+        .assert_eq(&problems("odd", "grants = [\"client_credentials\"]\n[endpoint.token]\n[endpoint.discovery]\n[endpoint.jwks]\n"));
     }
 
     #[test]

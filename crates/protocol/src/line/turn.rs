@@ -93,8 +93,8 @@ impl<'a> Turn<'a> {
 
     /// Returns the same turn with the public parts of the keys with which this server signs.
     #[must_use]
-    pub fn with_own_keys(self, own_keys: &'a KeySet) -> Self {
-        Self { own_keys: Some(own_keys), ..self }
+    pub fn with_own_keys(self, own_keys: Option<&'a KeySet>) -> Self {
+        Self { own_keys, ..self }
     }
 
     /// Returns the public parts of the keys with which this server signs: the active ones, and the retired ones that may have

@@ -8,6 +8,7 @@ pub(crate) mod recall;
 pub(crate) mod ring;
 mod seals;
 mod secrets;
+pub(crate) mod signer;
 mod turn;
 
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ use zeroize::Zeroizing;
 
 use self::recall::Recall;
 use self::ring::Ring;
+use self::signer::Signer;
 use crate::address::Notices;
 use crate::clock::Clock;
 use crate::config::settings::Settings;
@@ -107,6 +109,8 @@ pub struct App {
     /// The policy of pages that belong to no dialect.
     pub(crate) house: Arc<Policy>,
     pub(crate) ring: Ring,
+    /// The keys with which this process signs.
+    pub(crate) signer: Signer,
     /// The time at which a request last made this process reload the sealing keys.
     pub(crate) reloaded_at: tokio::sync::Mutex<Option<tokio::time::Instant>>,
     /// Draws row IDs.

@@ -7,8 +7,8 @@ use protocol::line::{AccountKey, Changes, Facts, Key, Row, Wants, Write};
 use protocol::model::{
     Access, AccessId, Amr, Attempts, AuthMethod, Authorization, Checked, Circumstances, Client, ClientKey, ClientKind,
     Code, CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Identity, IdentityName, Job, JobId, Permission,
-    Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, Ticket, TicketId, User, UserKey,
-    WithOwners,
+    Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, SigningKey, Ticket, TicketId, User,
+    UserKey, WithOwners,
 };
 use protocol::person::attempt::Attempt;
 use protocol::person::counters::account_attempts_key;
@@ -260,6 +260,19 @@ pub(crate) fn seal_key(number: u32) -> SealKey {
     SealKey { number, created_at: NOW }
 }
 
+pub(crate) fn signing_key(number: u32) -> SigningKey {
+    SigningKey {
+        number,
+        version: 1,
+        algorithm: "ES256".to_owned(),
+        kid: format!("kid-{number}"),
+        sealed: format!("sealed-{number}"),
+        created_at: NOW,
+        active_at: None,
+        retired_at: None,
+    }
+}
+
 /// Adds two clients, two users, and one row of each other kind for client 1 and user 1, all with id 1.
 pub(crate) async fn furnish(store: &dyn Store) {
     let changes = vec![
@@ -275,6 +288,7 @@ pub(crate) async fn furnish(store: &dyn Store) {
         Write::PutAccess(Box::new(access(1, 1, 1))),
         Write::PutPersonal(Box::new(personal(1, 1))),
         Write::PutSealKey(seal_key(7)),
+        Write::PutSigningKey(Box::new(signing_key(7))),
         Write::Enqueue(Box::new(job(1))),
         Write::Note(event("first", Some(1))),
     ];
@@ -434,6 +448,7 @@ pub(crate) async fn everything(store: &dyn Store) -> String {
         Query::Grants { user: None, client: None, live_at: None, rows_max: 10 },
         Query::Personals { user: None },
         Query::SealKeys,
+        Query::SigningKeys,
         Query::Jobs(JobFilter { rows_max: 99, ..JobFilter::default() }),
         Query::JobCounts,
     ] {

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use protocol::line::{Changes, Facts, Key, OwnedCounts, Row, Wants};
 use protocol::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Identity,
-    IdentityName, Job, JobId, JobState, Personal, PersonalId, SealKey, Session, SessionId, Ticket, TicketId, User,
-    UserKey, WithOwners,
+    IdentityName, Job, JobId, JobState, Personal, PersonalId, SealKey, Session, SessionId, SigningKey, Ticket,
+    TicketId, User, UserKey, WithOwners,
 };
 use protocol::names::login_name;
 use protocol::secret::Digest;
@@ -79,6 +79,8 @@ struct Tables {
     used_jtis: Table<Digest, UnixTime>,
     /// Sealing keys in the order in which they were added.
     seal_keys: Table<u64, SealKey>,
+    /// Signing keys by their numbers.
+    signing_keys: Table<u32, SigningKey>,
     /// Jobs, each with the claim on it if there is one: by whom, and until when.
     jobs: Table<JobId, (Job, Option<(i64, UnixTime)>)>,
     /// Events in their order.
@@ -357,6 +359,7 @@ impl Tables {
             secret_uses,
             used_jtis,
             seal_keys,
+            signing_keys,
             jobs,
             events,
         } = self;
@@ -374,6 +377,7 @@ impl Tables {
         undo.of(secret_uses);
         undo.of(used_jtis);
         undo.of(seal_keys);
+        undo.of(signing_keys);
         undo.of(jobs);
         undo.of(events);
     }
