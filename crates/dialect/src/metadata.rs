@@ -1,8 +1,8 @@
 //! Authorization server metadata, RFC 8414: a description of the surface for programs.
 
 use protocol::authorize::PROMPTS;
-use protocol::jose::Algorithm;
 use protocol::endpoint::{self, Endpoint};
+use protocol::jose::Algorithm;
 use protocol::model::{AuthMethod, GrantType};
 use protocol::openid::{Claim, LEVELS, id_token};
 use protocol::policy::Policy;
