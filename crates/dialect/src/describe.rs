@@ -70,14 +70,20 @@ mod tests {
             dialect      standard
             hosts        the issuer's
             grants       authorization_code, refresh_token, client_credentials
+            scope        openid: Know that it is you
             scope        profile: See your name and user name
             scope        email: See your e-mail address
+            scope        address: See your postal address
+            scope        phone: See your telephone number
+            scope        offline_access: Stay connected when you are not there
             endpoint     authorize: GET POST /oauth/authorize
             endpoint     token: POST /oauth/token
             endpoint     introspect: POST /oauth/introspect
             endpoint     revoke: POST /oauth/revoke
             endpoint     userinfo: GET POST /oauth/userinfo
             endpoint     metadata: GET /.well-known/oauth-authorization-server
+            endpoint     discovery: GET /.well-known/openid-configuration
+            endpoint     jwks: GET /oauth/jwks
             token        code: {url}, 60 s
             token        access: {url}, 3600 s
             token        refresh: {url}, 2592000 s

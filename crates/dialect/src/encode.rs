@@ -81,7 +81,7 @@ impl Dialect {
         // The loader has checked that every reply which an endpoint of this surface can give exists.
         let Some(rules) = rules else { return self.missing(context) };
         let mut out = self.fill(rules, rules.status.unwrap_or(200), &reply.fields, context);
-        if at.endpoint != Endpoint::Metadata {
+        if !at.endpoint.is_metadata() {
             no_store(&mut out);
         }
         out

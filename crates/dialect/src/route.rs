@@ -189,7 +189,7 @@ fn spellings(host: &str) -> impl Iterator<Item = &str> {
 /// host and path. RFC 8414 §5 mentions clients that append it, and a proxy that forwards only one folder needs that
 /// form. Both are answered.
 fn full_paths(prefix: &str, endpoint: Endpoint, path: &str) -> impl Iterator<Item = String> + use<> {
-    let is_inserted = endpoint == Endpoint::Metadata && path.starts_with("/.well-known/") && !prefix.is_empty();
+    let is_inserted = endpoint.is_metadata() && path.starts_with("/.well-known/") && !prefix.is_empty();
     let inserted = is_inserted.then(|| format!("{path}{prefix}"));
     std::iter::once(format!("{prefix}{path}")).chain(inserted)
 }

@@ -353,9 +353,11 @@ impl Dialect {
         .collect()
     }
 
-    /// Returns every endpoint with its index.
+    /// Returns every endpoint with its index. Discovery and keys are not there if the operator took away a grant without
+    /// which the surface is no OpenID provider: nothing is signed there.
     pub fn addresses(&self) -> impl Iterator<Item = (At, &Address)> {
-        self.addresses.iter().enumerate().map(|(index, own)| (At { endpoint: own.endpoint, index }, own))
+        let all = self.addresses.iter().enumerate().map(|(index, own)| (At { endpoint: own.endpoint, index }, own));
+        all.filter(|(at, _)| !matches!(at.endpoint, Endpoint::Discovery | Endpoint::Jwks) || self.scope.is_openid)
     }
 
     /// Returns the first endpoint with this role.

@@ -93,6 +93,10 @@ impl Table {
         self.0.iter().find(|entry| entry.key == key)
     }
 
+    pub(crate) fn entry_mut(&mut self, key: &str) -> Option<&mut Entry> {
+        self.0.iter_mut().find(|entry| entry.key == key)
+    }
+
     pub(crate) fn table(&self, key: &str) -> Option<&Self> {
         match &self.entry(key)?.item.node {
             Node::Table(table) => Some(table),
@@ -101,7 +105,7 @@ impl Table {
     }
 
     pub(crate) fn table_mut(&mut self, key: &str) -> Option<&mut Self> {
-        match &mut self.0.iter_mut().find(|entry| entry.key == key)?.item.node {
+        match &mut self.entry_mut(key)?.item.node {
             Node::Table(table) => Some(table),
             _ => None,
         }

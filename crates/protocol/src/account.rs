@@ -199,6 +199,7 @@ fn put_user(signed: &Signed, turn: &mut Turn<'_>, change: impl FnOnce(&mut User)
     let mut user = (*signed.user).clone();
     user.version += 1;
     change(&mut user);
+    user.date_change(&signed.user, turn.now);
     turn.rely(Rely::Session(signed.session.id));
     turn.write(Write::PutUser(Box::new(user.clone())));
     Arc::new(user)

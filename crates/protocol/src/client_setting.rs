@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::client::registration::{self, Asked, Asker};
+use crate::jose::Algorithm;
 use crate::model::Introspection;
 use crate::model::{AuthMethod, Client, ClientKind, GrantType, Pkce, RefreshMode};
 use crate::names;
@@ -592,6 +593,29 @@ settings! {
         read: |client| json!(client.access_ttl_s),
         write: |client, given, _| {
             client.access_ttl_s = Some(seconds(Setting::AccessTtl, given)?);
+            Ok(())
+        },
+    }
+    IdTokenAlg {
+        name: "id_token_signed_response_alg",
+        metadata: Some("id_token_signed_response_alg"),
+        form: Form::Word(&[
+            ("RS256", "RSA PKCS #1 v1.5 with SHA-256: every client library knows it"),
+            ("PS256", "RSA PSS with SHA-256"),
+            ("ES256", "ECDSA with P-256 and SHA-256: small and quick to sign"),
+            ("EdDSA", "Ed25519"),
+        ]),
+        option: Some(CommandOption {
+            flag: "id-token-alg",
+            value: "ALG",
+            add: (24, "The algorithm that signs its ID tokens [default: RS256]"),
+            set: Some((22, "The algorithm that signs its ID tokens")),
+        }),
+        read: |client| json!(client.id_token_alg.unwrap_or(Algorithm::Rs256).as_str()),
+        write: |client, given, _| {
+            let algorithm = Algorithm::from_name(text(Setting::IdTokenAlg, given)?);
+            let algorithm = algorithm.ok_or(malformed(Setting::IdTokenAlg))?;
+            client.id_token_alg = (algorithm != Algorithm::Rs256).then_some(algorithm);
             Ok(())
         },
     }

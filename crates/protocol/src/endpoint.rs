@@ -18,6 +18,11 @@ pub enum Endpoint {
     Userinfo,
     /// Authorization server metadata, RFC 8414.
     Metadata,
+    /// The same document where OpenID Connect looks for it, OpenID Connect Discovery 1.0 §4. A surface that has it is an
+    /// OpenID provider.
+    Discovery,
+    /// The public keys of this server, RFC 7517 §5.
+    Jwks,
 }
 
 /// A row of the table of endpoints.
@@ -64,6 +69,8 @@ const AUTHORIZE: &[Param] = &[
     P::MaxAge,
     P::LoginHint,
     P::Nonce,
+    P::Claims,
+    P::IdTokenHint,
 ];
 
 /// Parameters of the token request: those of the client and those of every grant type, each once.
@@ -184,9 +191,41 @@ pub const TABLE: &[Row] = &[
         rfc: "RFC 8414 §3",
         sentence: "Anybody asks what this server can do and where.",
     },
+    Row {
+        endpoint: Endpoint::Discovery,
+        name: "discovery",
+        methods: &["GET"],
+        params: &[],
+        takes_bearer: false,
+        takes_client: false,
+        replies: &[],
+        metadata: None,
+        metadata_auth: None,
+        rfc: "OpenID Connect Discovery §4",
+        sentence: "Anybody asks what this OpenID provider can do and where.",
+    },
+    Row {
+        endpoint: Endpoint::Jwks,
+        name: "jwks",
+        methods: &["GET"],
+        params: &[],
+        takes_bearer: false,
+        takes_client: false,
+        replies: &[],
+        metadata: Some("jwks_uri"),
+        metadata_auth: None,
+        rfc: "RFC 7517 §5",
+        sentence: "Anybody asks for the public keys that verify the signatures of this server.",
+    },
 ];
 
 impl Endpoint {
+    /// Returns true if the endpoint gives the metadata document of the surface, which is the same at every request.
+    #[must_use]
+    pub const fn is_metadata(self) -> bool {
+        matches!(self, Self::Metadata | Self::Discovery)
+    }
+
     /// Returns the row of the table.
     #[must_use]
     pub fn row(self) -> &'static Row {
@@ -224,6 +263,8 @@ mod tests {
             Endpoint::Revoke,
             Endpoint::Userinfo,
             Endpoint::Metadata,
+            Endpoint::Discovery,
+            Endpoint::Jwks,
         ] {
             assert_eq!(endpoint.row().endpoint, endpoint);
             assert_eq!(Endpoint::from_name(endpoint.row().name), Some(endpoint));

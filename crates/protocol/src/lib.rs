@@ -33,6 +33,7 @@ pub mod line;
 pub mod liveness;
 pub mod model;
 pub mod names;
+pub mod openid;
 pub mod operate;
 pub mod passphrase;
 pub mod person;

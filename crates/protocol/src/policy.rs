@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::crypto::keys::{Alphabet, Spelling};
 use crate::model::{Client, ClientKind, GrantType, Personal, Pkce, RefreshMode};
+use crate::openid;
 use crate::person::upstream::Issuer;
 use crate::reserved_names::ReservedNames;
 use crate::scope::Scope;
@@ -94,6 +95,8 @@ pub struct ScopePolicy {
     /// Scopes that only the operator can grant, on the command line. Users cannot give them to applications of their
     /// own.
     pub operator_only: Scope,
+    /// True if the surface is an OpenID provider. Every client may then ask for the scope `openid`.
+    pub is_openid: bool,
 }
 
 impl ScopePolicy {
@@ -145,6 +148,31 @@ impl ScopePolicy {
     #[must_use]
     pub fn of_client(&self, client: &Client) -> Scope {
         self.in_force(&client.scope, Some(client))
+    }
+
+    /// Returns everything that `client` may ask for by name: its scopes, what they imply, and `openid` on the surface of an
+    /// OpenID provider. The scope `openid` gives a client nothing that the userinfo endpoint does not tell it anyway.
+    #[must_use]
+    pub fn within_reach_of(&self, client: &Client) -> Scope {
+        let mut scope = self.closure(&self.of_client(client));
+        if self.is_openid {
+            scope.insert(openid::OPENID);
+        }
+        scope
+    }
+
+    /// Returns the scope of a request of `client` that names none. OpenID Connect Core §3.1.2.1: a request without the scope
+    /// `openid` is no authentication request, so a default never makes it one. The other scopes of OpenID Connect are in it
+    /// only if the surface has a default that names them.
+    #[must_use]
+    pub fn unasked(&self, client: &Client) -> Scope {
+        let allowed = self.of_client(client);
+        let (own, never) = if self.default.is_empty() {
+            (allowed, openid::SCOPES)
+        } else {
+            (self.default.intersection(&self.closure(&allowed)), &[openid::OPENID][..])
+        };
+        if self.is_openid { own.without(&Scope::of(never.iter().copied())) } else { own }
     }
 
     /// Returns the scope that is in effect for a personal token.

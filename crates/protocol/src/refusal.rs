@@ -41,6 +41,8 @@ names! {
         InteractionRequired = "interaction_required",
         /// OpenID Connect Core §3.1.2.6
         ConsentRequired = "consent_required",
+        /// OpenID Connect Core Error Code unmet_authentication_requirements 1.0
+        UnmetAuthenticationRequirements = "unmet_authentication_requirements",
         /// RFC 6750 §3.1
         InvalidToken = "invalid_token",
         /// RFC 6750 §3.1
@@ -205,6 +207,10 @@ refusals! {
     LoginNeeded, LoginRequired, "OpenID Connect Core §3.1.2.6", "The user is not signed in.", "prompt=none and nobody is signed in.";
     SecondFactorNeeded, InteractionRequired, "OpenID Connect Core §3.1.2.6", "The user must answer a question first.", "prompt=none and a second factor is missing.";
     ConsentNeeded, ConsentRequired, "OpenID Connect Core §3.1.2.6", "The user has not allowed this yet.", "prompt=none and the consent does not cover the request.";
+    OtherUserSignedIn, LoginRequired, "OpenID Connect Core §3.1.2.2", "Another user is signed in than the one whom the request asks for.", "The request names a user by `id_token_hint`, or by the claim `sub` in `claims`, and somebody else is or signed in.";
+    LevelNotReached, UnmetAuthenticationRequirements, "OpenID Connect Core §5.5.1.1", "The user cannot be authenticated as strongly as the request demands.", "The request has an essential claim `acr`, and the user was not authenticated in one of its ways. Perhaps the account has no second factor.";
+    IdTokenHintInvalid, InvalidRequest, "OpenID Connect Core §3.1.2.1", "The id_token_hint is no ID token that this client got from this server, or it is too old. Leave it out, or send the latest one.", "The hint is malformed, forged, of another client or issuer, or signed by a key that is no longer known.";
+    NonceTooLong, InvalidRequest, "OpenID Connect Core §3.1.2.1", "The nonce is too long: it may have at most 512 bytes.", "A nonce is stored with the code, so its size has a limit.";
     PageStale, InvalidRequest, "OWASP ASVS 5.0 V3.5", "The page is too old or belongs to another browser. Go back to the application and start again.", "A form whose seal does not open: expired, of another browser, or forged.";
     PageOfOther, InvalidRequest, "OWASP ASVS 5.0 V3.5", "The form belongs to another person than the one who is signed in now. Nothing was changed.", "A form of the account or developer pages was sent after somebody else had signed in to the same browser.";
     AddressUnknown, NotFound, "RFC 9110 §15.5.5", "There is nothing at this address.", "No endpoint or page has this path.";
@@ -455,6 +461,7 @@ impl ErrorKind {
             | Self::UnsupportedResponseType
             | Self::InvalidScope
             | Self::InvalidTarget
+            | Self::UnmetAuthenticationRequirements
             | Self::UnsupportedTokenType => 400,
         }
     }

@@ -164,7 +164,7 @@ impl Rows {
         match key {
             Key::Client(_) => self.client.clone().into(),
             Key::Code(_) => self.code.clone().into(),
-            Key::Grant(_) => self.grant.clone().into(),
+            Key::Grant(_) | Key::GrantOf(_) => self.grant.clone().into(),
             Key::Access(_) => self.access.clone().into(),
             Key::Personal(_) => self.personal.clone().into(),
             Key::Session(_) => self.session.clone().into(),

@@ -71,6 +71,10 @@ names! {
         LoginHint = "login_hint",
         /// OpenID Connect Core §3.1.2.1
         Nonce = "nonce",
+        /// OpenID Connect Core §5.5
+        Claims = "claims",
+        /// OpenID Connect Core §3.1.2.1
+        IdTokenHint = "id_token_hint",
         /// RFC 6749 §4.1.3 and others
         GrantType = "grant_type",
         /// RFC 6749 §4.1.3
@@ -105,6 +109,8 @@ names! {
         AccessToken = "access_token",
         /// RFC 6749 §5.1
         RefreshToken = "refresh_token",
+        /// OpenID Connect Core §3.1.3.3
+        IdToken = "id_token",
         /// Seconds; RFC 6749 §5.1
         ExpiresIn = "expires_in",
         /// Unix time at which the access token expires
@@ -173,6 +179,10 @@ names! {
         Userinfo = "userinfo",
         /// The authorization server metadata; RFC 8414 §3.2
         Metadata = "metadata",
+        /// The metadata of an OpenID provider; OpenID Connect Discovery §4.2
+        Discovery = "discovery",
+        /// The public keys of the server; RFC 7517 §5
+        Jwks = "jwks",
     }
 }
 
@@ -183,7 +193,9 @@ impl ReplyKind {
     pub const fn fields(self) -> &'static [Field] {
         use Field as F;
         match self {
-            Self::Token => &[F::AccessToken, F::RefreshToken, F::ExpiresIn, F::ExpiresAt, F::Scope, F::User],
+            Self::Token => {
+                &[F::AccessToken, F::RefreshToken, F::IdToken, F::ExpiresIn, F::ExpiresAt, F::Scope, F::User]
+            }
             Self::Code => &[F::Code, F::State, F::Iss],
             // RFC 6749 §4.2.2: "The authorization server MUST NOT issue a refresh token."
             Self::Implicit => {
@@ -204,7 +216,7 @@ impl ReplyKind {
                 F::User,
             ],
             Self::Inactive => &[F::Active],
-            Self::Revoke | Self::Metadata => &[],
+            Self::Revoke | Self::Metadata | Self::Discovery | Self::Jwks => &[],
             Self::Userinfo => &[F::Sub, F::Scope, F::User],
         }
     }
@@ -261,8 +273,12 @@ impl Fields {
 /// Values of tokens and codes are left out.
 impl std::fmt::Debug for Fields {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let is_secret =
-            |field| matches!(field, Field::AccessToken | Field::RefreshToken | Field::Code | Field::RedirectUrl);
+        let is_secret = |field| {
+            matches!(
+                field,
+                Field::AccessToken | Field::RefreshToken | Field::IdToken | Field::Code | Field::RedirectUrl
+            )
+        };
         f.debug_map()
             .entries(
                 self.0.iter().map(|(name, value)| {

@@ -28,6 +28,9 @@ pub enum Fault {
     /// The clock is implausible.
     #[error(transparent)]
     Clock(#[from] Implausible),
+    /// A judge had this member of an answer signed, and the answer has no place for it.
+    #[error("the answer does not take a signature for `{0}`")]
+    Unsigned(&'static str),
     /// A computation in the thread pool was lost.
     #[error("a slow judgement was lost: {0}")]
     Slow(String),

@@ -29,6 +29,7 @@ mod refusal_details;
 pub mod render;
 pub mod serve;
 pub mod signals;
+pub mod signing_keys;
 pub mod slow;
 mod surface;
 mod work;

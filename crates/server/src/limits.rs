@@ -282,7 +282,7 @@ fn widest(address: &str) -> String {
 pub fn class(dialect: &Dialect, endpoint: Option<Endpoint>) -> Option<(&'static str, Limit)> {
     match endpoint {
         Some(Endpoint::Token) => Some(("token", dialect.limits.token?)),
-        Some(Endpoint::Metadata) => None,
+        Some(Endpoint::Metadata | Endpoint::Discovery | Endpoint::Jwks) => None,
         _ => Some(("api", dialect.limits.api?)),
     }
 }

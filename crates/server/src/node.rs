@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::address::Notices;
 use crate::app::recall::Recall;
 use crate::app::ring::Ring;
+use crate::app::signer::Signer;
 use crate::app::{App, Setup, Surface};
 use crate::config::configuration::otp_digits;
 use crate::config::settings::Settings;
@@ -40,6 +41,7 @@ impl App {
         let plausible = Plausible::new(&clock, greatest_id);
         plausible.check(&clock)?;
         let ring = Ring::open(&*store, &clock, master).await?;
+        let signer = Signer::open(&*store, &ring.keys()).await?;
         store.keep_events(settings.audit_keep_s);
         let (documents, upstream) = outside(&settings)?;
         let trusted = upstream.as_ref().map(|own| Arc::clone(own.issuer()));
@@ -63,6 +65,7 @@ impl App {
             recall: Recall::new(entropy.draw()),
             templates,
             ring,
+            signer,
             upstream,
             documents,
             ids: Ids::new(number, greatest_id),

@@ -170,9 +170,9 @@ fn a_client_gets_what_its_dialect_and_kind_allow() {
         json!({
             "client_id": "…", "dialect": "standard", "name": "App", "publisher": null, "homepage": null, "privacy_policy": null, "terms": null, "checked_at": null, "checked_by": null,
             "kind": "confidential", "auth_methods": ["client_secret_basic", "client_secret_post"],
-            "grants": ["authorization_code", "refresh_token"], "scope": "profile email",
+            "grants": ["authorization_code", "refresh_token"], "scope": "openid profile email address phone offline_access",
             "redirect_uris": ["https://app.example/cb"], "resources": [], "pkce": "required", "refresh": "rotate",
-            "access_ttl_s": null, "refresh_ttl_s": null, "is_first_party": false, "introspection": "own", "accounts_api": false, "owner": null, "secrets": "…",
+            "access_ttl_s": null, "refresh_ttl_s": null, "id_token_signed_response_alg": "RS256", "is_first_party": false, "introspection": "own", "accounts_api": false, "owner": null, "secrets": "…",
             "is_disabled": false, "created_at": "…", "client_secret": "…",
         })
     );

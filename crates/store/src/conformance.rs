@@ -69,6 +69,7 @@ suite! {
         a_revoked_grant_takes_its_tokens_along
         a_token_for_a_revoked_grant_is_born_dead
         a_token_whose_grant_is_gone_is_dead
+        a_grant_is_found_by_its_access_token
         a_code_whose_grant_has_not_begun_is_alive
         a_revoked_access_token_is_gone_and_its_grant_lives
         a_revoked_personal_token_is_gone
@@ -86,6 +87,7 @@ suite! {
         a_passed_counter_forgets_only_when_told_to
         the_counters_of_an_account_are_cleared_together
         sealing_keys_keep_their_order
+        a_signing_key_goes_from_one_state_to_the_next_and_nobody_overtakes
         the_fingerprint_of_the_first_master_key_stays
         no_changes_are_no_trouble;
     preconditions:

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use protocol::model::{
-    Client, ClientKey, Consent, Event, EventKind, Grant, Identity, Job, Personal, SealKey, Session, User, UserKey,
-    WithOwners,
+    Client, ClientKey, Consent, Event, EventKind, Grant, Identity, Job, Personal, SealKey, Session, SigningKey, User,
+    UserKey, WithOwners,
 };
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
@@ -80,6 +80,8 @@ pub enum Query {
     SecretUses(ClientKey),
     /// The sealing keys that can still open something. The last one is used for sealing.
     SealKeys,
+    /// The keys with which the server signs tokens, in the order of their numbers.
+    SigningKeys,
     /// Audit events: the latest first, or those after [`EventFilter::after`] in ascending order.
     Events(EventFilter),
     /// The number of rows in each table, and other figures.
@@ -153,6 +155,8 @@ pub enum Rows {
     SecretUses(Vec<(Digest, UnixTime)>),
     /// The result of [`Query::SealKeys`].
     SealKeys(Vec<SealKey>),
+    /// The result of [`Query::SigningKeys`].
+    SigningKeys(Vec<SigningKey>),
     /// The result of [`Query::Events`].
     Events(Vec<Noted>),
     /// The result of [`Query::Counts`].
@@ -361,6 +365,17 @@ impl dyn Store + '_ {
     pub async fn seal_keys(&self) -> Result<Vec<SealKey>, Fault> {
         match self.list(&Query::SealKeys).await? {
             Rows::SealKeys(rows) => Ok(rows),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// [`Query::SigningKeys`]
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub async fn signing_keys(&self) -> Result<Vec<SigningKey>, Fault> {
+        match self.list(&Query::SigningKeys).await? {
+            Rows::SigningKeys(rows) => Ok(rows),
             _ => Err(mismatch()),
         }
     }

@@ -1,7 +1,7 @@
 //! Statements about all tables that both SQLite and PostgreSQL understand.
 
 /// The tables, in the order in which they are shown.
-pub(crate) const TABLES: [&str; 16] = [
+pub(crate) const TABLES: [&str; 17] = [
     "clients",
     "users",
     "sessions",
@@ -16,6 +16,7 @@ pub(crate) const TABLES: [&str; 16] = [
     "attempts",
     "burned",
     "seal_keys",
+    "signing_keys",
     "jobs",
     "events",
 ];
@@ -39,6 +40,7 @@ pub(crate) fn ages(table: &str, in_document: &str) -> Option<Ages> {
     let (time, key) = match table {
         "clients" | "users" => (in_document, Some("key")),
         "sessions" | "grants" | "personal_tokens" | "seal_keys" | "jobs" => ("created_at", Some("id")),
+        "signing_keys" => ("created_at", Some("number")),
         "codes" | "access_tokens" => ("issued_at", Some("id")),
         "events" => ("at", Some("id")),
         "consents" => ("given_at", None),

@@ -62,7 +62,7 @@ const DEVIATIONS: &[(Endpoint, Deviation, &[&str])] = &[
     (Endpoint::Revoke, D::JsonBody, &["tinyrebrand/revoke"]),
     (Endpoint::Userinfo, D::None, EVERY_USERINFO),
     (Endpoint::Userinfo, D::BearerInQuery, &[]),
-    (Endpoint::Userinfo, D::BearerInForm, &[]),
+    (Endpoint::Userinfo, D::BearerInForm, &["standard/userinfo"]),
     (Endpoint::Userinfo, D::BareToken, &["tinyplus/userinfo"]),
     (Endpoint::Userinfo, D::OtherScheme, &[]),
     (Endpoint::Authorize, D::Implicit, &["tinyplus/authorize"]),
@@ -100,7 +100,7 @@ impl All {
             Endpoint::Introspect | Endpoint::Revoke => self.serves(name, at, deviation).await,
             Endpoint::Userinfo => self.opens(name, at, deviation).await,
             Endpoint::Authorize => self.gives_token(name, at).await,
-            Endpoint::Metadata => false,
+            Endpoint::Metadata | Endpoint::Discovery | Endpoint::Jwks => false,
         }
     }
 

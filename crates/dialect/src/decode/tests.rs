@@ -307,7 +307,8 @@ fn a_token_in_a_place_that_is_not_read_is_a_second_one_rfc_6750_2() {
     let query = Ask::get("x=%&access%5Ftoken=abc&y").with("authorization", "Bearer abc");
     let body = Ask::form("access_token=abc").with("authorization", "Bearer abc");
     let both = Ask { query: Some("access_token=abc"), ..Ask::form("access_token=abc") };
-    for ask in [&query, &body, &both] {
+    let differs = Ask::form("access_token=abd").with("authorization", "Bearer abc");
+    for ask in [&query, &differs, &both] {
         assert_eq!(ask.read(&standard, Endpoint::Userinfo), twice);
     }
     for ask in [&query, &body] {
@@ -324,7 +325,15 @@ fn a_token_in_a_place_that_is_not_read_is_a_second_one_rfc_6750_2() {
     // token.
     let empty = Ask::get("access_token=&access_token").with("authorization", "Bearer abc");
     assert_eq!(empty.read(&standard, Endpoint::Userinfo), "bearer abc\n");
-    assert_eq!(Ask::form("access_token=abc").read(&standard, Endpoint::Userinfo), "");
+    assert_eq!(Ask::form("access_token=abc").read(&odd("Bearer"), Endpoint::Userinfo), "");
+}
+
+#[test]
+fn the_standard_surface_takes_a_token_in_a_form_openid_connect_core_5_3_1() {
+    assert_eq!(Ask::form("access_token=abc").read(&standard(), Endpoint::Userinfo), "bearer abc\n");
+    // RFC 6750 §2.2: the method is one for which the body has a meaning.
+    let by_get = Ask { method: "GET", ..Ask::form("access_token=abc") };
+    assert_eq!(by_get.read(&standard(), Endpoint::Userinfo), "");
 }
 
 #[test]

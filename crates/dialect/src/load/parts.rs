@@ -42,7 +42,7 @@ pub(super) fn scope(table: &ScopeTable, reader: &mut Reader<'_>) -> ScopePolicy 
         implies.push((word.value.clone(), known(implied, &list, reader)));
     }
     let operator_only = known(&table.operator_only, &list, reader);
-    ScopePolicy { list, default, implies, operator_only }
+    ScopePolicy { list, default, implies, operator_only, is_openid: false }
 }
 
 /// Returns the words as a scope. Reports unknown words.

@@ -27,7 +27,7 @@ fn is_identity_assured(way: &ReturnPath<'_>, request: &Request) -> bool {
 
 fn is_covered(way: &ReturnPath<'_>, request: &Request, turn: &Turn<'_>) -> bool {
     way.consent().is_some_and(|known| {
-        let (asked, known) = (&request.permission, &known.permission);
+        let (asked, known) = (&request.asked, &known.permission);
         asked.scope.is_within(&turn.policy.scope.closure(&known.scope))
             && is_audience_within(&asked.audience, &known.audience)
     })
@@ -42,7 +42,7 @@ fn is_audience_within(asked: &[String], known: &[String]) -> bool {
 /// Returns the requested scopes that the user has not yet granted to the client, directly or by implication.
 pub(super) fn added(way: &ReturnPath<'_>, request: &Request, turn: &Turn<'_>) -> Scope {
     let known = way.consent().map(|known| turn.policy.scope.closure(&known.permission.scope));
-    request.permission.scope.without(&known.unwrap_or_default())
+    request.asked.scope.without(&known.unwrap_or_default())
 }
 
 /// Adds the precondition that the consent is unchanged, so that a decision made just before a withdrawal is not
@@ -54,7 +54,7 @@ pub(super) fn rely(way: &ReturnPath<'_>, signed: &Signed, turn: &mut Turn<'_>) {
 
 /// Writes the consent: what the user allows now, merged with what the same user allowed the client before.
 pub(super) fn remember(way: &ReturnPath<'_>, request: &Request, signed: &Signed, turn: &mut Turn<'_>) {
-    let (known, asked) = (way.consent(), &request.permission);
+    let (known, asked) = (way.consent(), &request.asked);
     let permission = known.map_or_else(|| asked.clone(), |known| widened(&known.permission, asked));
     let id = turn.entropy.next_id();
     turn.write(Write::PutConsent(Consent {

@@ -8,8 +8,9 @@
 //! | 3 | request well formed, allowed for this client, PKCE where required | return the error | same |
 //! | 4 | session live, and fresh enough | ask to sign in | return `login_required` |
 //! | 5 | second factor satisfied | ask for it | return `interaction_required` |
-//! | 6 | consent covers the scopes | ask for it | return `consent_required` |
-//! | 7 | | return a code | return a code |
+//! | 6 | user and strength of the authentication are those that an OpenID Connect request demands | return the error | same |
+//! | 7 | consent covers the scopes | ask for it | return `consent_required` |
+//! | 8 | | return a code | return a code |
 //!
 //! Rows 4 and 5 are judged by [`crate::person::sign_in`]. When the user answers a page, [`Visit::decide`] judges the
 //! answer first. Then it calls `Visit::next`, which starts again at row 1 and finds the next page or the redirect.
@@ -24,6 +25,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use precheck::Precheck;
+pub use request::PROMPTS;
 use request::{Request, ResponseType};
 use return_path::ReturnPath;
 
@@ -156,12 +158,15 @@ impl Visit {
             }
             Next::Ask(question) => return self.put(*question, Some(way.client), turn),
         };
+        if let Err(no) = request.check_user(signed) {
+            return way.back(Err(no.into()), turn);
+        }
         // The answer counts only for the permission that the page showed. The same request can mean something else by
         // now, for example after the client's scopes changed.
-        let decision = decision.filter(|_| self.pending.shown.as_ref() == Some(&request.permission));
+        let decision = decision.filter(|_| self.pending.shown.as_ref() == Some(&request.asked));
         match decision {
             Some(false) => {
-                let scope = request.permission.scope.as_str();
+                let scope = request.asked.scope.as_str();
                 turn.note(EventKind::ConsentDenied, Some(signed.user.key), Some(way.client.key), scope);
                 return way.back(Err(No::UserDenied.into()), turn);
             }
@@ -181,7 +186,7 @@ impl Visit {
     /// Returns true if the browser opens the address of a consent page that was shown to this user for this request.
     fn was_shown(&self, request: &Request, signed: &Signed) -> bool {
         let is_theirs = self.pending.user == Some(signed.user.key);
-        is_theirs && self.answer.is_none() && self.pending.shown.as_ref() == Some(&request.permission)
+        is_theirs && self.answer.is_none() && self.pending.shown.as_ref() == Some(&request.asked)
     }
 
     /// Returns the sign-in of this visit. `client` is the application that asks for it, if any.
@@ -255,12 +260,12 @@ impl Visit {
         let page = Page::Consent {
             client: Arc::clone(way.client),
             user: Arc::clone(&signed.user),
-            scope: request.permission.scope.clone(),
+            scope: request.asked.scope.clone(),
             added: consent::added(way, request, turn),
-            audience: request.permission.audience.clone(),
+            audience: request.asked.audience.clone(),
             redirect: way.to.clone(),
         };
-        self.ask(page, Some(signed.user.key), Some(request.permission.clone()), turn)
+        self.ask(page, Some(signed.user.key), Some(request.asked.clone()), turn)
     }
 
     fn ask(&self, page: Page, user: Option<UserKey>, shown: Option<Permission>, turn: &mut Turn<'_>) -> Step {
@@ -280,6 +285,8 @@ fn authorization(way: &ReturnPath<'_>, request: &Request, signed: &Signed) -> Au
         circumstances: Circumstances {
             session: Some(signed.session.id),
             amr: signed.session.amr.clone(),
+            nonce: request.nonce.clone(),
+            claims: request.claims.clone(),
             ..Circumstances::of(request.response_type.grant())
         },
     }

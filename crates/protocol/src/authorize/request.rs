@@ -3,9 +3,12 @@
 
 use crate::line::Turn;
 use crate::model::{Client, ClientKind, GrantType, Permission, Pkce};
+use crate::openid::{self, ClaimsParameter, OFFLINE_ACCESS, OPENID, RequestedClaims, hint, narrow};
+use crate::person::sign_in::Signed;
 use crate::pkce;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
+use crate::scope::Scope;
 use crate::secret::Digest;
 use crate::token::issue;
 use crate::wire::{Param, Params};
@@ -14,11 +17,27 @@ use crate::wire::{Param, Params};
 /// them.
 const REQUEST_BYTES_MAX: usize = 16 * 1024;
 
+/// The words that `prompt` may have, OpenID Connect Core §3.1.2.1.
+pub const PROMPTS: &[&str] = &["none", "login", "select_account", "consent"];
+
+/// Maximum size of a `nonce`, in bytes. The code and the grant keep it.
+const NONCE_BYTES_MAX: usize = 512;
+
 /// A well-formed authorization request that the client may make.
 pub(super) struct Request {
     pub(super) response_type: ResponseType,
     /// The requested scopes and resources.
     pub(super) permission: Permission,
+    /// What the user is asked to allow: the permission, and the scopes of the claims that are requested one by one.
+    pub(super) asked: Permission,
+    /// The `nonce` of an authentication request.
+    pub(super) nonce: Option<String>,
+    /// The claims that are requested one by one, as far as the client may request them.
+    pub(super) claims: RequestedClaims,
+    /// The subjects of which one must be the user; `None` for every user.
+    pub(super) subjects: Option<Vec<String>>,
+    /// The authentication context classes of which one must be reached; `None` for any.
+    pub(super) levels: Option<Vec<String>>,
     pub(super) challenge: Option<Digest>,
     /// `prompt=none`: the user must not be asked anything.
     pub(super) is_prompt_none: bool,
@@ -82,7 +101,13 @@ impl Request {
             let refusal = Refusal::of(No::ResponseModeUnknown, Param::ResponseMode).with_value(mode);
             return Err(refusal.with_choices(usable));
         }
-        let permission = issue::requested_permission(params, client, turn)?;
+        let mut permission = issue::requested_permission(params, client, turn)?;
+        if response_type != ResponseType::Code && turn.policy.scope.is_openid {
+            // OpenID Connect Core §11: the server "MUST ignore the offline_access request unless the Client is using a
+            // response_type value that would result in an Authorization Code being returned".
+            permission.scope = permission.scope.without(&Scope::of([OFFLINE_ACCESS]));
+        }
+        let authentication = Authentication::parse(params, &permission.scope, client, turn)?;
         let challenge = match response_type {
             ResponseType::Code => challenge(params, client, turn)?,
             // A PKCE challenge is bound to a code, and the implicit grant has none.
@@ -93,15 +118,78 @@ impl Request {
         if params.value(Param::MaxAge).is_some_and(|text| text.parse::<u64>().is_err()) {
             return Err(Refusal::of(No::ParameterMalformed, Param::MaxAge));
         }
+        let Authentication { nonce, claims, subjects, levels } = authentication;
+        let scope = permission.scope.union(&claims.scopes().intersection(&offered(turn)));
         Ok(Self {
             response_type,
+            asked: Permission { scope, ..permission.clone() },
             permission,
+            nonce,
+            claims,
+            subjects,
+            levels,
             challenge,
             is_prompt_none: prompt.contains(&"none"),
             is_prompt_consent: prompt.contains(&"consent"),
             is_redirect_uri_named: params.value(Param::RedirectUri).is_some(),
         })
     }
+}
+
+impl Request {
+    /// Checks that the user who is signed in is one whom the request asks for, and was authenticated as it demands.
+    pub(super) fn check_user(&self, signed: &Signed) -> Result<(), No> {
+        // OpenID Connect Core §3.1.2.2: "If the sub (subject) Claim is requested with a specific value for the ID Token, the
+        // Authorization Server MUST only send a positive response if the End-User identified by that sub value has an active
+        // session with the Authorization Server or has been Authenticated as a result of the request."
+        if self.subjects.as_ref().is_some_and(|subjects| !subjects.contains(&signed.user.sub)) {
+            return Err(No::OtherUserSignedIn);
+        }
+        // OpenID Connect Core §5.5.1.1: "If this is an Essential Claim and the requirement cannot be met, then the
+        // Authorization Server MUST treat that outcome as a failed authentication attempt."
+        let own = openid::level(&signed.session.amr);
+        if self.levels.as_ref().is_some_and(|levels| !levels.iter().any(|level| Some(level.as_str()) == own)) {
+            return Err(No::LevelNotReached);
+        }
+        Ok(())
+    }
+}
+
+/// What OpenID Connect adds to an authorization request with the scope `openid`. Other requests have nothing of it.
+#[derive(Default)]
+struct Authentication {
+    nonce: Option<String>,
+    claims: RequestedClaims,
+    subjects: Option<Vec<String>>,
+    levels: Option<Vec<String>>,
+}
+
+impl Authentication {
+    fn parse(params: &Params, scope: &Scope, client: &Client, turn: &Turn<'_>) -> Result<Self, Refusal> {
+        // OpenID Connect Core §3.1.2.1: "OpenID Connect requests MUST contain the openid scope value. If the openid scope
+        // value is not present, the behavior is entirely unspecified." Such a request is one of OAuth alone here.
+        if !turn.policy.scope.is_openid || !scope.contains(OPENID) {
+            return Ok(Self::default());
+        }
+        let nonce = params.value(Param::Nonce).map(ToOwned::to_owned);
+        if nonce.as_ref().is_some_and(|nonce| nonce.len() > NONCE_BYTES_MAX) {
+            return Err(Refusal::of(No::NonceTooLong, Param::Nonce));
+        }
+        let ClaimsParameter { requested, mut subjects, levels } =
+            params.value(Param::Claims).map_or_else(|| Ok(ClaimsParameter::default()), ClaimsParameter::parse)?;
+        if let Some(text) = params.value(Param::IdTokenHint) {
+            narrow(&mut subjects, Some(vec![hint::subject(text, client, turn)?]));
+        }
+        // A claim that the client may not have is left out, as one that the user does not have.
+        let (offered, allowed) = (offered(turn), turn.policy.scope.within_reach_of(client));
+        let claims = requested.filtered(|claim| !offered.contains(claim.scope()) || allowed.contains(claim.scope()));
+        Ok(Self { nonce, claims, subjects, levels })
+    }
+}
+
+/// Returns the scopes of the surface.
+fn offered(turn: &Turn<'_>) -> Scope {
+    Scope::of(turn.policy.scope.list.iter().map(|(word, _)| word.as_str()))
 }
 
 /// The response types by which these grants begin.
@@ -153,7 +241,7 @@ fn challenge(params: &Params, client: &Client, turn: &Turn<'_>) -> Result<Option
 fn prompt(text: Option<&str>) -> Result<Vec<&str>, Refusal> {
     let words: Vec<&str> = text.unwrap_or_default().split(' ').filter(|word| !word.is_empty()).collect();
     // OpenID Connect Core §3.1.2.1 lets a server return an error for a value that it does not understand.
-    if let Some(unknown) = words.iter().find(|word| !["none", "login", "select_account", "consent"].contains(word)) {
+    if let Some(unknown) = words.iter().find(|word| !PROMPTS.contains(word)) {
         return Err(Refusal::of(No::PromptUnknown, Param::Prompt).with_value(unknown));
     }
     // OpenID Connect Core §3.1.2.1: "If this parameter contains none with any other value, an error is returned."

@@ -4,6 +4,7 @@ mod authorization;
 mod faults;
 mod fresh;
 mod implicit;
+mod openid;
 mod proofs;
 mod upstream;
 

@@ -1,6 +1,7 @@
 //! The keys of an installation: the key of tokens, and the keys that seal pages and rows. All are derived from one
 //! master key.
 
+use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
 use super::entropy::Entropy;
@@ -10,9 +11,14 @@ use super::token_text::TokenKey;
 pub use super::token_text::{Alphabet, GENERATION_MAX, Minted, Presented, Spelling, TOKEN_BYTES, TokenKind};
 use crate::secret::Digest;
 
+/// Length of the name of a session before encoding, in bytes.
+const SESSION_NAME_BYTES: usize = 18;
+
 /// The keys of an installation, all derived from one master key. They cannot be printed.
 pub struct Keys {
     tokens: TokenKey,
+    /// The key of the names by which applications know sessions.
+    sessions: aws_lc_rs::hmac::Key,
     /// The sealing keys, which are rotated.
     seals: SealRing,
     /// The key for data that is kept for years, such as the shared secrets of second factors. It is not rotated.
@@ -36,6 +42,7 @@ impl Keys {
         let seals = seal_numbers.iter().map(|&number| (number, aead(&seal_key(master, number)))).collect();
         Self {
             tokens: TokenKey(subkey(master, b"mask", 0)),
+            sessions: aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &*subkey(master, b"session", 0)),
             seals: SealRing(seals),
             vault: Vault(aead(&subkey(master, b"vault", 0))),
         }
@@ -72,6 +79,15 @@ impl Keys {
     #[must_use]
     pub fn read(&self, kind: TokenKind, spelling: &Spelling, text: &str) -> Option<Presented> {
         self.tokens.read(kind, spelling, text)
+    }
+
+    /// Returns the name by which a client knows a session: the claim `sid`. Both are given by their rows. The name reveals nothing about the session, cannot be
+    /// guessed, and is another one for each client.
+    #[must_use]
+    pub fn session_name(&self, session: i64, client: i64) -> String {
+        let message = [session.to_be_bytes(), client.to_be_bytes()].concat();
+        let tag = aws_lc_rs::hmac::sign(&self.sessions, &message);
+        BASE64URL_NOPAD.encode(&tag.as_ref()[..SESSION_NAME_BYTES])
     }
 
     /// As [`Keys::seal`], but with a key that is not rotated, for rows that are kept for years.

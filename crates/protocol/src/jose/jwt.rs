@@ -70,7 +70,8 @@ impl Audience {
     /// Returns true if the claim names `audience` and no other. OpenID Connect Core §3.1.3.7, 3: the token "MUST be
     /// rejected if the ID Token does not list the Client as a valid audience, or if it contains additional audiences
     /// not trusted by the Client."
-    fn is_only(&self, audience: &str) -> bool {
+    #[must_use]
+    pub fn is_only(&self, audience: &str) -> bool {
         match self {
             Self::One(own) => own == audience,
             Self::Several(all) => !all.is_empty() && all.iter().all(|own| own == audience),

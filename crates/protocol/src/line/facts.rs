@@ -323,6 +323,17 @@ impl Facts {
         Some((held, is))
     }
 
+    /// Returns the grant from which the presented access token was issued. The caller must compare the token with its own row
+    /// first, because a grant does not have the digest of its access tokens.
+    #[must_use]
+    #[track_caller]
+    pub fn grant_of(&self, presented: Presented) -> Option<&WithOwners<Grant>> {
+        match self.wanted(|key| *key == Key::GrantOf(AccessId(presented.id)))? {
+            Row::Grant(held) => Some(held),
+            _ => None,
+        }
+    }
+
     /// The ticket of kind `K` for which this token was presented, if it may be used: it is neither expired nor spent, and its
     /// client and user still allow it.
     ///

@@ -15,6 +15,8 @@ pub enum Key {
     Code(CodeId),
     /// A grant, which also holds its refresh tokens.
     Grant(GrantId),
+    /// The grant from which an access token was issued.
+    GrantOf(AccessId),
     /// An access token.
     Access(AccessId),
     /// A personal access token.

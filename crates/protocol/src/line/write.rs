@@ -2,7 +2,8 @@
 
 use crate::model::{
     Access, AccessId, Client, ClientKey, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, Identity,
-    IdentityName, Job, Personal, PersonalId, Refresh, SealKey, Session, SessionId, Ticket, TicketId, User, UserKey,
+    IdentityName, Job, Personal, PersonalId, Refresh, SealKey, Session, SessionId, SigningKey, Ticket, TicketId, User,
+    UserKey,
 };
 use crate::secret::Digest;
 use crate::time::UnixTime;
@@ -97,6 +98,11 @@ pub enum Write {
     PutSealKey(SealKey),
     /// Removes a sealing key, so that its seals can no longer be opened.
     DropSealKey(u32),
+    /// A new signing key, or another state of one. ◆ The stored version is one below that of this row, or the row is new and has
+    /// version 1.
+    PutSigningKey(Box<SigningKey>),
+    /// Removes a signing key, so that what it signed can no longer be verified.
+    DropSigningKey(u32),
     /// Records that a session was used.
     TouchSession {
         /// The session.
@@ -175,6 +181,7 @@ impl Write {
             Self::PutClient(row) if row.version > 1 => Weight::Ending,
             Self::PutUser(row) if row.version > 1 => Weight::Ending,
             Self::DropSealKey(_)
+            | Self::DropSigningKey(_)
             | Self::RevokeGrant(_)
             | Self::RevokeAccess(_)
             | Self::RevokePersonal(_)
@@ -204,6 +211,7 @@ impl Write {
             | Self::BurnJti { .. }
             | Self::PutConsent(_)
             | Self::PutSealKey(_)
+            | Self::PutSigningKey(_)
             | Self::Enqueue(_)
             | Self::Note(_) => Weight::Ordinary,
         }

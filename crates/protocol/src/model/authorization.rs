@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Amr, ClientKey, GrantType, SessionId, UserKey};
+use crate::openid::RequestedClaims;
 use crate::scope::Scope;
 use crate::time::UnixTime;
 
@@ -46,13 +47,18 @@ pub struct Circumstances {
     /// for one grant type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_grant: Option<GrantType>,
-    /// The browser session in which the user authorized the client. Nothing reads it yet. It is kept because it cannot be
-    /// found out later, and grants live for months.
+    /// The browser session in which the user authorized the client. It becomes the claim `sid` of ID tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
-    /// How the user was authenticated. Nothing reads it yet; it is kept for the same reason as the session.
+    /// How the user was authenticated. It becomes the claims `amr` and `acr` of ID tokens.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amr: Vec<Amr>,
+    /// The `nonce` of the authorization request, OpenID Connect Core §3.1.2.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+    /// The claims that the authorization request asked for one by one, as far as the client may ask for them.
+    #[serde(default, skip_serializing_if = "RequestedClaims::is_empty")]
+    pub claims: RequestedClaims,
     /// Members that a newer version of this program wrote. Nodes of two versions share codes and grants during an upgrade,
     /// and neither may lose what the other knows.
     #[serde(flatten)]
@@ -127,7 +133,7 @@ mod tests {
 
     #[test]
     fn members_of_a_newer_version_are_kept_as_they_were() {
-        let document = r#"{"first_grant":"password","nonce":"n-0S6","cnf":{"jkt":"0ZcOC"}}"#;
+        let document = r#"{"first_grant":"password","transaction":"n-0S6","cnf":{"jkt":"0ZcOC"}}"#;
         let read = Circumstances::read(document).unwrap();
         assert_eq!((read.first_grant, read.rest.len()), (Some(GrantType::Password), 2));
         let written: Value = serde_json::from_str(&read.document().unwrap()).unwrap();

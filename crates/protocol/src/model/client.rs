@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{ClientKey, ClientKind, GrantType, Introspection, UserKey};
+use crate::jose::Algorithm;
 use crate::scope::Scope;
 use crate::secret::Digest;
 use crate::time::UnixTime;
@@ -206,6 +207,9 @@ pub struct Client {
     /// Lifetime of the client's access tokens in seconds; `None` for that of the dialect.
     #[serde(default)]
     pub access_ttl_s: Option<u64>,
+    /// The algorithm that signs the client's ID tokens; `None` for the default, RS256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_token_alg: Option<Algorithm>,
     /// Idle lifetime of the client's refresh tokens in seconds; `None` for that of the dialect.
     #[serde(default)]
     pub refresh_ttl_s: Option<u64>,
@@ -269,6 +273,7 @@ impl Client {
             pkce: Pkce::Required,
             refresh: RefreshMode::Rotate,
             access_ttl_s: None,
+            id_token_alg: None,
             refresh_ttl_s: None,
             is_first_party: false,
             introspection: None,

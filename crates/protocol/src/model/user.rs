@@ -62,6 +62,10 @@ pub struct User {
     pub revoked_below: i64,
     /// When the account was added.
     pub created_at: UnixTime,
+    /// When something that applications are told about the user last changed; `None` if nothing has changed since a
+    /// version that notes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<UnixTime>,
     /// The version of the row, which each change increases. 0 for a row that was never stored.
     pub version: u32,
     /// Members that a newer version of this program wrote. Nodes of two versions change the row during an upgrade, and
@@ -88,8 +92,30 @@ impl User {
             is_disabled: false,
             revoked_below: 0,
             created_at,
+            updated_at: None,
             version: 1,
             rest: Map::new(),
+        }
+    }
+
+    /// Returns the e-mail address that applications see. It is that of the account, or else an unproven one from an
+    /// upstream identity provider, which is never verified.
+    #[must_use]
+    pub fn shown_email(&self) -> Option<&str> {
+        self.email.as_deref().or(self.email_hint.as_deref())
+    }
+
+    /// Notes the time of the change if the account differs from `before` in something that applications are told.
+    pub fn date_change(&mut self, before: &Self, now: UnixTime) {
+        let told = |user: &Self| {
+            let own = [Some(&user.name), user.username.as_ref(), user.email.as_ref(), user.email_hint.as_ref()];
+            own.map(|own| own.cloned())
+        };
+        let is_same = told(self) == told(before)
+            && self.email_verified == before.email_verified
+            && self.attributes == before.attributes;
+        if !is_same {
+            self.updated_at = Some(now);
         }
     }
 }

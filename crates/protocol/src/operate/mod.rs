@@ -9,6 +9,7 @@ mod client;
 mod personal;
 mod repair;
 mod revoke;
+pub mod signing_keys;
 #[cfg(test)]
 mod tests;
 mod user;

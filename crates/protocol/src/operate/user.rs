@@ -205,6 +205,7 @@ impl Call for UserCall {
                 (EventKind::KeyRotated, "the master key was replaced", Shown::Nothing)
             }
         };
+        user.date_change(seen, turn.now);
         turn.write(Write::PutUser(Box::new(user.clone())));
         turn.note(kind, Some(user.key), None, detail);
         Ok(UserDone { user: Arc::new(user), shown })
@@ -258,6 +259,7 @@ fn rename(seen: &Arc<User>, mut user: User, change: &UserChange, turn: &mut Turn
     if before.is_empty() {
         return Ok(UserDone { user: Arc::clone(seen), shown: Shown::Nothing });
     }
+    user.date_change(seen, turn.now);
     turn.write(Write::PutUser(Box::new(user.clone())));
     turn.note(EventKind::UserChanged, Some(user.key), None, before.join(", "));
     Ok(UserDone { user: Arc::new(user), shown: Shown::Nothing })

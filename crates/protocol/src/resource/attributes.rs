@@ -93,7 +93,8 @@ impl Call for AttributesCall {
         merge(&mut attributes, patch);
         check(&attributes)?;
         if attributes != user.attributes {
-            let changed = User { attributes: attributes.clone(), version: user.version + 1, ..User::clone(user) };
+            let mut changed = User { attributes: attributes.clone(), version: user.version + 1, ..User::clone(user) };
+            changed.date_change(user, turn.now);
             // ◆ The write relies on the account being unchanged. If another request changed it first, the turn is
             // judged again and the patch is applied to the new attributes.
             turn.write(Write::PutUser(Box::new(changed)));

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::crypto::keys::Keys;
+use crate::crypto::keys::{Keys, Presented};
 use crate::line::{Call, Reply};
-use crate::line::{Facts, Turn, Wants, Write};
-use crate::model::{Personal, User, WithOwners};
+use crate::line::{Facts, Key, Turn, Wants, Write};
+use crate::model::{Access, AccessId, Client, Personal, User, WithOwners};
+use crate::openid::{Claim, OPENID, RequestedClaims};
 use crate::policy::{Policy, SEEN_EVERY_S, ScopePolicy};
 use crate::refusal::{No, Refusal};
 use crate::resource::any_token::AnyToken;
 use crate::resource::attributes::is_reserved;
 use crate::resource_indicator;
 use crate::scope::Scope;
+use crate::secret::Secret;
 use crate::wire::{Field, Fields, Params, ReplyKind};
 
 /// A userinfo request, authorized by an access token or a personal access token.
@@ -22,6 +24,8 @@ use crate::wire::{Field, Fields, Params, ReplyKind};
 pub struct UserinfoRequest {
     token: AnyToken,
     required: Scope,
+    /// True if the surface is an OpenID provider. The authorization may then name single claims.
+    is_openid: bool,
 }
 
 impl UserinfoRequest {
@@ -31,7 +35,8 @@ impl UserinfoRequest {
     /// [`No::TokenMissing`] without a bearer token.
     pub fn parse(mut params: Params, required: Scope, policy: &Policy, keys: &Keys) -> Result<Self, Refusal> {
         let text = params.bearer.take().ok_or(No::TokenMissing)?;
-        Ok(Self { token: AnyToken::read_widely(text.reveal(), policy, keys), required })
+        let token = AnyToken::read_widely(text.reveal(), policy, keys);
+        Ok(Self { token, required, is_openid: policy.scope.is_openid })
     }
 }
 
@@ -43,7 +48,16 @@ impl Call for UserinfoRequest {
         if matches!(self.token, AnyToken::Access(_) | AnyToken::Personal(_)) {
             self.token.want(&mut wants);
         }
+        if let AnyToken::Access(presented) = self.token
+            && self.is_openid
+        {
+            wants.add(Key::GrantOf(AccessId(presented.id)));
+        }
         wants
+    }
+
+    fn take_signed(yes: &mut Reply, field: Field, text: &Secret) -> bool {
+        yes.take_signed(field, text)
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
@@ -63,7 +77,9 @@ impl Call for UserinfoRequest {
                 }
                 let user = held.user.as_ref().ok_or(No::TokenWithoutUser)?;
                 let scope = scopes.in_force(&held.row.permission.scope, held.client.as_deref());
-                (user, Reach::new(&scope, scopes, turn.policy))
+                let reach = Reach::new(&scope, scopes, turn.policy);
+                let requested = self.is_openid.then(|| requested(presented, held, facts, turn));
+                (user, Reach { requested: requested.unwrap_or_default(), ..reach })
             }
             AnyToken::Personal(presented) => {
                 let held = facts.personal(presented).ok_or(No::TokenUnknown)?;
@@ -81,6 +97,24 @@ impl Call for UserinfoRequest {
             .with(Field::User, claims(user, &reach));
         Ok(Reply::new(ReplyKind::Userinfo, fields))
     }
+}
+
+/// Returns the claims that the authorization request of the token's grant asked for one by one, as far as the client may
+/// still ask for them. They belong to the scope `openid`: a token that was issued without it does not open them.
+fn requested(presented: Presented, held: &WithOwners<Access>, facts: &Facts, turn: &Turn<'_>) -> Vec<Claim> {
+    let (Some(grant), Some(client)) = (facts.grant_of(presented), &held.client) else { return Vec::new() };
+    let is_same = Some(grant.row.id) == held.row.grant && held.row.permission.scope.contains(OPENID);
+    if !is_same || client.dialect != turn.policy.dialect {
+        return Vec::new();
+    }
+    let claims = grant.row.authorization.circumstances.claims.clone();
+    still_allowed(claims, client, turn.policy).userinfo
+}
+
+/// Returns the requested claims without those that the client may no longer ask for.
+pub(crate) fn still_allowed(claims: RequestedClaims, client: &Client, policy: &Policy) -> RequestedClaims {
+    let allowed = policy.scope.within_reach_of(client);
+    claims.filtered(|claim| policy.scope.sentence(claim.scope()).is_none() || allowed.contains(claim.scope()))
 }
 
 /// Checks a personal access token, and returns its user and the scope rules of the surface that issued it.
@@ -107,6 +141,8 @@ pub struct Reach<'p> {
     pub scope: Scope,
     home: &'p ScopePolicy,
     here: &'p ScopePolicy,
+    /// The claims that the user allowed one by one.
+    requested: Vec<Claim>,
 }
 
 impl<'p> Reach<'p> {
@@ -114,14 +150,34 @@ impl<'p> Reach<'p> {
     /// policy of the surface that is asked.
     #[must_use]
     pub fn new(scope: &Scope, home: &'p ScopePolicy, here: &'p Policy) -> Self {
-        Self { scope: home.closure(scope), home, here: &here.scope }
+        Self { scope: home.closure(scope), home, here: &here.scope, requested: Vec::new() }
     }
 
     /// Returns true if the caller may see the claims that the scope `word` (`profile` or `email`) protects. A surface
     /// that does not define the scope shows them to every caller. Both surfaces must agree: the user allowed no more on
     /// the one that issued the token, and the one that is asked shows no more than its own rules allow.
     fn may_see(&self, word: &str) -> bool {
-        self.scope.contains(word) || [self.home, self.here].iter().all(|scopes| scopes.sentence(word).is_none())
+        self.scope.contains(word) || !self.is_guarded(word)
+    }
+
+    /// Returns true if one of the two surfaces has a scope `word`, so that only tokens with that scope open what it protects.
+    fn is_guarded(&self, word: &str) -> bool {
+        [self.home, self.here].iter().any(|scopes| scopes.sentence(word).is_some())
+    }
+
+    /// Returns true if the caller may see this claim: by a scope, or because the user allowed the single claim.
+    fn may_see_claim(&self, claim: Claim) -> bool {
+        self.may_see(claim.scope()) || self.requested.contains(&claim)
+    }
+
+    /// Returns true if the caller may see the attribute with this name. Attributes belong to the scope `profile`, but for the
+    /// standard claims about address and telephone where a surface has scopes for these.
+    fn may_see_attribute(&self, name: &str) -> bool {
+        match Claim::from_name(name) {
+            Some(claim) if self.is_guarded(claim.scope()) => self.may_see_claim(claim),
+            Some(claim) if self.requested.contains(&claim) => true,
+            _ => self.may_see("profile"),
+        }
     }
 }
 
@@ -133,7 +189,7 @@ pub fn username<'u>(user: &'u User, reach: &Reach<'_>) -> Option<&'u str> {
 }
 
 /// Maximum number of claims beside the attributes.
-const OWN_CLAIMS: usize = 7;
+const OWN_CLAIMS: usize = 8;
 
 /// Returns the claims about a user that the caller may see, as a JSON object.
 #[must_use]
@@ -144,166 +200,37 @@ pub fn claims(user: &User, reach: &Reach<'_>) -> Value {
     tell("id", user.sub.as_str().into());
     tell("active", (!user.is_disabled).into());
     tell("created_at", user.created_at.0.into());
-    if reach.may_see("profile") {
+    if reach.may_see_claim(Claim::Name) {
         tell("name", user.name.as_str().into());
-        if let Some(username) = &user.username {
-            tell("username", username.as_str().into());
-        }
-        // Leave out attributes with reserved names, so that no attribute is taken for a claim that this server
-        // verified.
-        for (name, value) in user.attributes.iter().filter(|(name, _)| !is_reserved(name)) {
-            claims.entry(name.as_str()).or_insert_with(|| value.clone());
+    }
+    if reach.may_see_claim(Claim::PreferredUsername)
+        && let Some(username) = &user.username
+    {
+        tell("username", username.as_str().into());
+    }
+    if reach.here.is_openid && reach.may_see_claim(Claim::UpdatedAt) {
+        claims.extend(Claim::UpdatedAt.value(user).map(|value| (Claim::UpdatedAt.to_string(), value)));
+    }
+    // Leave out attributes with reserved names, so that no attribute is taken for a claim that this server verified.
+    let is_told = |name: &str| !is_reserved(name) && reach.may_see_attribute(name);
+    for (name, value) in user.attributes.iter().filter(|(name, _)| is_told(name)) {
+        // An OpenID provider tells standard claims in the types of the standard.
+        let claim = Claim::from_name(name).filter(|_| reach.here.is_openid);
+        let value = claim.map_or_else(|| Some(value.clone()), |claim| claim.value(user));
+        if let Some(value) = value {
+            claims.entry(name.as_str()).or_insert(value);
         }
     }
-    if reach.may_see("email")
-        && let Some(email) = user.email.as_ref().or(user.email_hint.as_ref())
-    {
-        claims.insert("email".into(), email.as_str().into());
-        claims.insert("verified".into(), user.email_verified.into());
+    if let Some(email) = user.shown_email() {
+        if reach.may_see_claim(Claim::Email) {
+            claims.insert("email".into(), email.into());
+        }
+        if reach.may_see_claim(Claim::EmailVerified) {
+            claims.insert("verified".into(), user.email_verified.into());
+        }
     }
     Value::Object(claims)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::crypto::keys::TokenKind;
-    use crate::line::Changes;
-    use crate::sample::{self, World};
-    use expect_test::{Expect, expect};
-
-    fn world(scope: Scope) -> (World, Params) {
-        let mut world = World::new();
-        let minted = world.mint(TokenKind::Access);
-        world.facts.access = Some(sample::access(&minted, sample::client(), scope));
-        let mut params = Params::default();
-        params.bearer = Some(minted.text);
-        (world, params)
-    }
-
-    fn check((world, params): (World, Params), required: Scope, expected: &Expect) {
-        let told = match UserinfoRequest::parse(params, required, &world.policy, &world.keys) {
-            Ok(request) => {
-                let (verdict, changes) = world.judge(&request);
-                sample::told(verdict, &changes)
-            }
-            Err(refusal) => sample::told(Err(refusal), &Changes::default()),
-        };
-        expected.assert_eq(&told);
-    }
-
-    #[test]
-    fn a_scope_opens_the_members_behind_it() {
-        check(
-            world(Scope::of(["email"])),
-            Scope::default(),
-            &expect![[r#"
-            userinfo {"sub": String("sub-alice"), "scope": String("email"), "user": Object {"id": String("sub-alice"), "active": Bool(true), "created_at": Number(0), "email": String("alice@example.com"), "verified": Bool(true)}}
-
-        "#]],
-        );
-    }
-
-    #[test]
-    fn what_only_the_operator_gives_is_cut_from_a_token_of_before_asvs_10_4_11() {
-        let scope = |client: crate::model::Client| {
-            let (mut world, params) = world(Scope::of(["profile", "admin"]));
-            world.policy.scope.operator_only = Scope::of(["admin"]);
-            world.facts.access.as_mut().unwrap().client = Some(Arc::new(client));
-            let request = UserinfoRequest::parse(params, Scope::default(), &world.policy, &world.keys).unwrap();
-            let reply = world.judge(&request).0.unwrap();
-            reply.fields.value(Field::Scope).and_then(Value::as_str).map(ToOwned::to_owned)
-        };
-        let own = crate::model::Client { owner: Some(sample::user().key), ..sample::client() };
-        assert_eq!(scope(own.clone()).as_deref(), Some("profile"));
-        let given = crate::model::Client { operator_scope: Scope::of(["admin"]), ..own };
-        assert_eq!(scope(given).as_deref(), Some("profile admin"));
-        assert_eq!(scope(sample::client()).as_deref(), Some("profile admin"));
-    }
-
-    /// OpenID Connect Core §5.1: `email_verified` says that the provider took steps to ensure that the address is the user's.
-    #[test]
-    fn an_attribute_is_never_a_claim() {
-        let attributes = serde_json::json!({
-            "email": "ceo@bigcorp.example", "verified": true, "Email": "x", "email_verified": true, "username": "root",
-            "preferred_username": "root", "id": "sub-root", "sub": "sub-root", "active": true, "created_at": 1,
-            "created_at_iso": "2000", "iss": "https://evil.example", "name": "Root", "team": "blue",
-        });
-        let attributes = attributes.as_object().unwrap().clone();
-        let nobody = User { attributes, username: None, email: None, email_verified: false, ..sample::user() };
-        let told = |user: &User, scope: Scope| {
-            let policy = sample::policy();
-            claims(user, &Reach::new(&scope, &policy.scope, &policy)).to_string()
-        };
-        let own = r#"{"id":"sub-alice","active":true,"created_at":0,"name":"Alice Doe","team":"blue"}"#;
-        assert_eq!(told(&nobody, Scope::of(["profile", "email"])), own);
-        let owner = User { email: Some("alice@example.com".into()), ..nobody };
-        assert_eq!(told(&owner, Scope::of(["profile"])), own);
-    }
-
-    #[test]
-    fn a_missing_token_a_small_scope_and_a_token_without_user_are_told_apart() {
-        let (world_, _) = world(Scope::default());
-        check(
-            (world_, Params::default()),
-            Scope::default(),
-            &expect![[r#"
-            no TokenMissing
-
-        "#]],
-        );
-        check(
-            world(Scope::of(["email"])),
-            Scope::of(["profile"]),
-            &expect![[r#"
-            no TokenScopeTooSmall
-
-        "#]],
-        );
-        let (mut nobody, params) = world(Scope::default());
-        let held = nobody.facts.access.as_mut().unwrap();
-        (held.row.user, held.user) = (None, None);
-        check(
-            (nobody, params),
-            Scope::default(),
-            &expect![[r#"
-            no TokenWithoutUser
-
-        "#]],
-        );
-    }
-
-    #[test]
-    fn a_token_for_another_resource_does_not_tell_who_its_user_is() {
-        let (mut other, params) = world(Scope::of(["profile"]));
-        other.facts.access.as_mut().unwrap().row.permission.audience = vec!["https://api.example/".into()];
-        check(
-            (other, params),
-            Scope::default(),
-            &expect![[r#"
-            no TokenUnknown
-
-        "#]],
-        );
-        let (mut both, params) = world(Scope::of(["profile"]));
-        let audience = vec!["https://api.example/".into(), "https://auth.example".into()];
-        both.facts.access.as_mut().unwrap().row.permission.audience = audience;
-        let request = UserinfoRequest::parse(params, Scope::default(), &both.policy, &both.keys).unwrap();
-        assert!(both.judge(&request).0.is_ok());
-    }
-
-    #[test]
-    fn a_user_who_was_disabled_is_told_nothing_about() {
-        let (mut world, params) = world(Scope::of(["profile"]));
-        let user = User { is_disabled: true, ..sample::user() };
-        world.facts.access.as_mut().unwrap().user = Some(Arc::new(user));
-        check(
-            (world, params),
-            Scope::default(),
-            &expect![[r#"
-            no TokenRevoked
-
-        "#]],
-        );
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ use crate::model::{
     Access, AccessId, Amr, Authorization, Circumstances, Client, ClientKind, EventKind, Grant, GrantId, GrantType,
     Permission, Refresh, RefreshMode, User,
 };
+use crate::openid::id_token;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::resource::userinfo::{self, Reach};
@@ -41,6 +42,8 @@ pub struct Granted<'a> {
     pub user: &'a Arc<User>,
     /// What the user authorized.
     pub authorization: &'a Authorization,
+    /// True if the grant begins in this turn.
+    pub is_new: bool,
 }
 
 impl<'a> Source<'a> {
@@ -151,7 +154,7 @@ pub fn begin(new: NewGrant<'_>, turn: &mut Turn<'_>) -> Reply {
     let NewGrant { id, client, user, authorization, access_audience } = new;
     let source = Source {
         client,
-        granted: Some(Granted { grant: id, user, authorization: &authorization }),
+        granted: Some(Granted { grant: id, user, authorization: &authorization, is_new: true }),
         spelled_for: authorization.circumstances.first_grant,
     };
     let scope = &authorization.permission.scope;
@@ -183,15 +186,23 @@ pub fn begin(new: NewGrant<'_>, turn: &mut Turn<'_>) -> Reply {
     reply
 }
 
-/// Returns the members of a token answer, RFC 6749 §5.1. `scope` is that of the access token.
+/// Returns the members of a token answer, RFC 6749 §5.1, and has the ID token signed if one belongs to it. `scope` is that
+/// of the access token.
 #[must_use]
 pub fn reply(
     (access, expires_at): (&Secret, UnixTime),
     refresh: Option<&Secret>,
     scope: &Scope,
     source: &Source<'_>,
-    turn: &Turn<'_>,
+    turn: &mut Turn<'_>,
 ) -> Reply {
+    let id_token = source.granted.and_then(|granted| {
+        let Granted { user, authorization, is_new: is_first, .. } = granted;
+        id_token::Subject { client: source.client, user, authorization, is_first }.id_token(access, scope, turn)
+    });
+    if let Some(id_token) = id_token {
+        turn.sign(Field::IdToken, id_token);
+    }
     let lives_s = (expires_at != UnixTime::NEVER).then(|| turn.now.seconds_until(expires_at));
     let fields = Fields::new()
         .with(Field::AccessToken, access.reveal())
@@ -227,14 +238,12 @@ pub fn requested_scope(params: &Params, client: &Client, turn: &Turn<'_>) -> Res
     if asked.is_empty() {
         // RFC 6749 §3.3: "If the client omits the scope parameter when requesting authorization, the authorization
         // server MUST either process the request using a pre-defined default value or fail the request".
-        let allowed = policy.of_client(client);
-        let default = policy.default.intersection(&policy.closure(&allowed));
-        return Ok(if policy.default.is_empty() { allowed } else { default });
+        return Ok(policy.unasked(client));
     }
     if let Some(unknown) = asked.iter().find(|word| policy.sentence(word).is_none()) {
         return Err(scope_refusal(No::ScopeUnknown, unknown, client, turn));
     }
-    let allowed = policy.closure(&policy.of_client(client));
+    let allowed = policy.within_reach_of(client);
     if let Some(word) = asked.iter().find(|word| !allowed.contains(word)) {
         return Err(scope_refusal(No::ScopeNotAllowed, word, client, turn));
     }

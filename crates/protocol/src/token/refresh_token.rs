@@ -106,7 +106,7 @@ struct Allowed<'a> {
 impl Allowed<'_> {
     fn source(&self) -> Source<'_> {
         let authorization = &self.grant.authorization;
-        let granted = Some(Granted { grant: self.grant.id, user: self.user, authorization });
+        let granted = Some(Granted { grant: self.grant.id, user: self.user, authorization, is_new: false });
         Source { client: self.client, granted, spelled_for: self.spelled_for }
     }
 
@@ -114,7 +114,7 @@ impl Allowed<'_> {
         issue::access(&self.source(), self.permission.clone(), turn)
     }
 
-    fn reply(&self, access: (&Secret, UnixTime), refresh: &Secret, turn: &Turn<'_>) -> Reply {
+    fn reply(&self, access: (&Secret, UnixTime), refresh: &Secret, turn: &mut Turn<'_>) -> Reply {
         issue::reply(access, Some(refresh), &self.permission.scope, &self.source(), turn)
     }
 }
@@ -237,7 +237,7 @@ impl Request {
             return Err(refused(No::ScopeWider, word).with_choices(granted.iter()));
         }
         let wanted = if asked.is_empty() { granted } else { &asked };
-        let scope = wanted.intersection(&policy.closure(&policy.of_client(client)));
+        let scope = wanted.intersection(&policy.within_reach_of(client));
         if scope.is_empty() && !wanted.is_empty() {
             return Err(refused(No::ScopeNotAllowed, wanted.as_str()));
         }

@@ -21,7 +21,7 @@ const ATTEMPTS_MAX: u32 = 3;
 
 impl App {
     /// Loads, judges and commits a call while no other process can write. Returns `None` if that fails, or if it would
-    /// make all writers wait for a password hash or an outside document: the caller must then try the turn in the usual
+    /// make all writers wait for a password hash, an outside document or a signature: the caller must then try the turn in the usual
     /// way.
     pub(super) async fn turn_alone<C: Call>(
         &self,
@@ -50,15 +50,17 @@ impl App {
             if self.pool(call, &seen, policy, address).is_some() && memo.is_none_or(Memo::is_empty) {
                 return None;
             }
-            let keys = self.keys();
+            let (keys, signing) = (self.keys(), self.signer.held());
             let turn = Turn::new(self.clock.now(), policy, &keys, entropy, address)
                 .with_recalled(&seen.recalled)
-                .with_documents(documents);
+                .with_documents(documents)
+                .with_own_keys(signing.public());
             let mut judged = match memo {
                 Some(memo) => judge_quickly(call, &seen.facts, turn, memo)?,
                 None => judge(call, &seen.facts, turn),
             };
-            if !judged.lacking.is_empty() {
+            // All writers would wait for a document or a signature.
+            if !judged.lacking.is_empty() || (judged.verdict.is_ok() && !judged.to_sign.is_empty()) {
                 return None;
             }
             judged.tell(found);

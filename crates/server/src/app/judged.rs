@@ -1,9 +1,11 @@
 //! Runs a judge, and collects what it decided.
 
 use protocol::client::recalled::Proven;
+use protocol::jose::sign::ToSign;
 use protocol::line::{Call, Changes, DocumentKey, Facts, Turn};
 use protocol::model::UserKey;
 use protocol::refusal::Refusal;
+use protocol::wire::Field;
 
 use crate::http::{Found, FoundOnce};
 use crate::observe::audit;
@@ -18,6 +20,8 @@ pub(super) struct Judged<Yes> {
     pub(super) proven: Option<Proven>,
     /// Outside documents that the judge lacked. If there are any, the rest does not count.
     pub(super) lacking: Vec<DocumentKey>,
+    /// The messages to be signed for the answer, if the verdict is yes.
+    pub(super) to_sign: Vec<(Field, ToSign)>,
     /// Whom the request is about, if it may be refused.
     found: Option<Box<Found>>,
 }
@@ -35,14 +39,14 @@ impl<Yes> Judged<Yes> {
 /// Judges a call, and reads the audit events among its changes.
 pub(super) fn judge<C: Call>(call: &C, facts: &Facts, mut turn: Turn<'_>) -> Judged<C::Yes> {
     let verdict = call.decide(facts, &mut turn);
-    let (proven, lacking) = (turn.proven, turn.take_lacking());
+    let (proven, lacking, to_sign) = (turn.proven, turn.take_lacking(), turn.take_to_sign());
     let changes = turn.into_changes();
     let events = audit::lines(facts, &changes);
     // A page that asks again after a wrong password is a yes to the judge. Passwords take so long that it does not matter what
     // this takes.
     let may_be_refused = verdict.is_err() || call.is_slow(facts) || events.iter().any(audit::Line::is_failure);
     let found = may_be_refused.then(|| Box::new(found(call, facts, &events)));
-    Judged { verdict, changes, events, proven, lacking, found }
+    Judged { verdict, changes, events, proven, lacking, to_sign, found }
 }
 
 /// Whom a request is about, as far as rows tell.

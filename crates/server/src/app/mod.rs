@@ -8,6 +8,7 @@ pub(crate) mod recall;
 pub(crate) mod ring;
 mod seals;
 mod secrets;
+pub(crate) mod signer;
 mod turn;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use dialect::{At, Dialect, Dialects};
 use protocol::crypto::entropy::Entropy;
 use protocol::crypto::keys::Keys;
+use protocol::endpoint::Endpoint;
 use protocol::person::browser::{Goal, PendingVisit};
 use protocol::policy::Policy;
 use protocol::refusal::{No, Refusal};
@@ -29,6 +31,7 @@ use zeroize::Zeroizing;
 
 use self::recall::Recall;
 use self::ring::Ring;
+use self::signer::Signer;
 use crate::address::Notices;
 use crate::clock::Clock;
 use crate::config::settings::Settings;
@@ -106,6 +109,8 @@ pub struct App {
     /// The policy of pages that belong to no dialect.
     pub(crate) house: Arc<Policy>,
     pub(crate) ring: Ring,
+    /// The keys with which this process signs.
+    pub(crate) signer: Signer,
     /// The time at which a request last made this process reload the sealing keys.
     pub(crate) reloaded_at: tokio::sync::Mutex<Option<tokio::time::Instant>>,
     /// Draws row IDs.
@@ -126,9 +131,9 @@ pub struct Surface {
     pub policy: Arc<Policy>,
     /// The metadata document of the surface as JSON, RFC 8414.
     pub metadata: Bytes,
-    /// The headers of the metadata response, and the address that they belong to. The first response sets them, unless
-    /// its headers depend on the `Origin` of the request.
-    pub(crate) metadata_headers: OnceLock<(At, HeaderMap)>,
+    /// The headers of the metadata response, and the address that they belong to: of RFC 8414, and of OpenID Connect. The
+    /// first response sets them, unless its headers depend on the `Origin` of the request.
+    metadata_headers: [OnceLock<(At, HeaderMap)>; 2],
 }
 
 impl std::fmt::Debug for App {
@@ -233,7 +238,12 @@ impl App {
 impl Surface {
     pub(crate) fn new(dialect: &Dialect, policy: Policy) -> Self {
         let metadata = Bytes::from(dialect.metadata(&policy).to_string());
-        Self { policy: Arc::new(policy), metadata, metadata_headers: OnceLock::new() }
+        Self { policy: Arc::new(policy), metadata, metadata_headers: [OnceLock::new(), OnceLock::new()] }
+    }
+
+    /// Returns the place for the headers of the metadata response of this endpoint.
+    pub(crate) fn metadata_headers(&self, endpoint: Endpoint) -> &OnceLock<(At, HeaderMap)> {
+        &self.metadata_headers[usize::from(endpoint == Endpoint::Discovery)]
     }
 }
 

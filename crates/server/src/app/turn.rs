@@ -169,6 +169,12 @@ impl<'a, C: Call> Calling<'a, C> {
             return Ok(Attempt::Lacking(judged.lacking));
         }
         judged.tell(self.found);
+        // Sign before anything is written: nothing must be spent for an answer that cannot be given.
+        if let Ok(yes) = &mut judged.verdict
+            && let Err(refusal) = app.sign::<C>(yes, &judged.to_sign).await?
+        {
+            return Ok(Attempt::Done(Err(refusal)));
+        }
         // A turn that decides nothing skips the commit.
         if judged.changes.is_empty() {
             self.learn(client.as_deref(), judged.proven, None);
@@ -246,8 +252,9 @@ impl<'a, C: Call> Calling<'a, C> {
             // Boxed because most turns are quick, and should not reserve space for the others.
             return Box::pin(self.judged_slowly(pool, seen, entropy)).await;
         }
-        let keys = app.keys();
+        let (keys, signing) = (app.keys(), app.signer.held());
         let turn = Turn::new(app.clock.now(), self.policy, &keys, entropy, self.address);
+        let turn = turn.with_own_keys(signing.public());
         let turn = turn.with_recalled(&seen.recalled).with_documents(&self.documents);
         Ok(Some(judge(&*self.call, &seen.facts, turn)))
     }
@@ -261,8 +268,9 @@ impl<'a, C: Call> Calling<'a, C> {
         let memo = Arc::clone(self.memo.get_or_insert_default());
         let (call, policy, keys) = (Arc::clone(&self.call), Arc::clone(self.policy), self.app.keys());
         let (now, address, documents) = (self.app.clock.now(), self.address.to_owned(), self.documents.clone());
+        let signing = self.app.signer.held();
         let work = move || {
-            let turn = Turn::new(now, &policy, &keys, entropy, &address);
+            let turn = Turn::new(now, &policy, &keys, entropy, &address).with_own_keys(signing.public());
             let turn = turn.with_recalled(&seen.recalled).with_documents(&documents);
             judge(&*call, &seen.facts, turn.with_memo(&memo))
         };

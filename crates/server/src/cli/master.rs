@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use protocol::crypto::keys::{Keys, fingerprint};
+use protocol::line::Write;
 use protocol::operate::UserAct;
 use serde_json::json;
 
@@ -38,6 +39,12 @@ pub(super) async fn replace(installation: &Installation, file: &Path) -> Result<
         let done = ask(&user.sub, act, installation, None).await?.map_err(|refusal| words::of(&refusal, &user.sub))?;
         resealed += u64::from(done.user.totp.is_some());
     }
+    // Whoever had the old key can read these. The server makes new ones.
+    let signing = installation.store.signing_keys().await?;
+    if !signing.is_empty() {
+        let dropped = signing.iter().map(|row| Write::DropSigningKey(row.number)).collect::<Vec<_>>();
+        installation.store.commit(dropped.into()).await.map_err(|error| CommandError::no(error.to_string()))?;
+    }
     if !installation.store.replace_master_fingerprint(fingerprint(old), fingerprint(&new)).await? {
         return Err(CommandError::no("another process replaced the master key at the same time; run `grantry check`"));
     }
@@ -59,7 +66,6 @@ mod tests {
     use super::*;
     use crate::cli::user::enrol;
     use crate::config::of_text;
-    use protocol::line::Write;
     use protocol::model::{User, UserKey};
     use protocol::time::UnixTime;
     use std::sync::Arc;
@@ -90,6 +96,8 @@ mod tests {
             };
             store.commit([Write::PutUser(Box::new(user))].into()).await.unwrap();
         }
+        let keys = installation.keys().await.unwrap();
+        crate::signing_keys::Place { store: &*store, keys: &keys, now: NOW }.ensure().await.unwrap();
         let enrolled = enrol(&installation, "alice", None).await.unwrap();
         let answer = replace(&installation, &file).await.unwrap();
         assert_eq!((&answer.document["users"], &answer.document["second_factors"]), (&json!(2), &json!(1)));
@@ -100,6 +108,7 @@ mod tests {
         let seed = Keys::derive(&new, &[]).open_kept("totp", alice.sub.as_bytes(), sealed).expect("it opens");
         assert_eq!(protocol::person::totp::base32(&seed), enrolled.base32.reveal());
         let bob = store.user_by_name("bob").await.unwrap().unwrap();
+        assert_eq!(store.signing_keys().await, Ok(Vec::new()), "whoever had the old key could sign");
         assert!(alice.revoked_below > 0 && bob.revoked_below > 0, "whatever was issued has ended");
         assert!(replace(&installation, &file).await.is_err(), "the old key is not the store's any more");
     }

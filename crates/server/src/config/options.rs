@@ -74,6 +74,7 @@ pub const TABLE: &[Row] = &[
     row("keys.master", Kind::Secret, Absent, r#""(32 bytes in base64url)""#, "The master key itself. Better keep it in a file of its own: whoever reads it and the store can read the seeds of second factors and open sealed pages."),
     row("keys.master_file", Kind::Path, Absent, r#""grantry.key""#, "The file with the master key: 32 bytes in base64url. All other keys are derived from it. Without this key it is beside the database, in FILE.key, and made when it is first needed. A backup of the database is worth nothing without it."),
     row("keys.rotate_every", Kind::Duration(3600, 10 * YEAR_S), Text("30d"), "", "How often a new key takes over for sealing pages. The master key is not rotated: tokens and second factors depend on it. `grantry key replace-master` replaces one that leaked."),
+    row("keys.signing_rotate_every", Kind::Duration(7 * 86_400, 10 * YEAR_S), Text("90d"), "", "How often a new key takes over for signing tokens. It is published as the next key long before. A retired key stays published for 30 days. `grantry key rotate --signing` rotates at once."),
 
     row("tls.cert", Kind::Path, Absent, r#""cert.pem""#, "The certificate chain in PEM. Without [tls], run behind a proxy that speaks TLS."),
     row("tls.key", Kind::Path, Absent, r#""key.pem""#, "The certificate's private key in PEM."),

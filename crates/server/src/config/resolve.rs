@@ -42,6 +42,7 @@ pub(super) fn configuration(file: &File, folder: &Path, problems: &mut Vec<Probl
     settings.slow_workers = slow_workers.unwrap_or(settings.slow_workers);
     settings.has_developer_pages = read.flag("developer.enable");
     settings.keys_rotate_every_s = read.seconds("keys.rotate_every");
+    settings.signing_keys_rotate_every_s = read.seconds("keys.signing_rotate_every");
     settings.audit_keep_s = read.seconds("audit.keep");
     settings.brand = brand;
     settings.reserved_names = read.reserved_names(&settings.brand.name);

@@ -41,6 +41,8 @@ pub struct Settings {
     pub reserved_names: Arc<ReservedNames>,
     /// Age in seconds at which a sealing key is replaced.
     pub keys_rotate_every_s: u64,
+    /// Time in seconds after which another key signs tokens.
+    pub signing_keys_rotate_every_s: u64,
     /// Retention of audit events in seconds.
     pub audit_keep_s: u64,
     /// Limits of connections and requests.
@@ -242,6 +244,7 @@ impl Settings {
             reserved_names: Arc::default(),
             has_developer_pages: true,
             keys_rotate_every_s: 30 * 86_400,
+            signing_keys_rotate_every_s: 90 * 86_400,
             audit_keep_s: store::EVENT_KEPT_S,
             limits: Limits::default(),
             // Leave one core for other requests, if there is more than one.

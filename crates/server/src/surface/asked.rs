@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use ::http::header::{CACHE_CONTROL, HeaderValue};
 use ::http::{Method, StatusCode};
+use bytes::Bytes;
 use dialect::{At, Context, Dialect, Incoming};
 use protocol::endpoint::Endpoint;
 use protocol::model::GrantType;
@@ -35,7 +36,7 @@ impl Asked<'_> {
             return response;
         }
         // Metadata does not depend on the time.
-        if self.at.endpoint != Endpoint::Metadata
+        if !self.at.endpoint.is_metadata()
             && let Err(refusal) = self.app.check_clock()
         {
             let mut response = self.refuse(&refusal);
@@ -44,7 +45,11 @@ impl Asked<'_> {
         }
         let mut response = match (self.at.endpoint, self.request.unread) {
             (_, Some(no)) => self.unread(no).await,
-            (Endpoint::Metadata, None) => self.metadata(),
+            (Endpoint::Metadata | Endpoint::Discovery, None) => self.read_only(&self.surface.metadata),
+            (Endpoint::Jwks, None) => match self.app.signing().await {
+                Ok(keys) => self.read_only(&keys.document()),
+                Err(refusal) => self.refuse(&refusal),
+            },
             // Boxed because the state for a browser is large, and a token request should not reserve space for it.
             (Endpoint::Authorize, None) => Box::pin(self.authorize()).await,
             (_, None) => match self.judge().await {
@@ -56,13 +61,14 @@ impl Asked<'_> {
         response
     }
 
-    fn metadata(&self) -> Response {
+    /// Answers with a JSON document that anybody may read and keep for an hour.
+    fn read_only(&self, document: &Bytes) -> Response {
         if !matches!(self.request.method, Method::GET | Method::HEAD) {
             let refusal = Refusal::from(No::MethodUnknown).with_value(self.request.method.as_str());
             return self
                 .refuse(&refusal.with_choices(self.dialect.address(self.at).methods.iter().map(String::as_str)));
         }
-        let mut response = answer::json(StatusCode::OK, self.surface.metadata.clone());
+        let mut response = answer::json(StatusCode::OK, document.clone());
         response.headers_mut().insert(CACHE_CONTROL, PUBLIC_HOUR);
         response
     }

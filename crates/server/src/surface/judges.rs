@@ -32,7 +32,7 @@ impl Asked<'_> {
                 let required = self.dialect.address(self.at).scope.clone();
                 self.turn(UserinfoRequest::parse(params, required, policy, &keys), address).await?
             }
-            Endpoint::Authorize | Endpoint::Metadata => {
+            Endpoint::Authorize | Endpoint::Metadata | Endpoint::Discovery | Endpoint::Jwks => {
                 params.bearer = None;
                 Err(No::AddressUnknown.into())
             }

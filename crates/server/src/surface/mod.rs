@@ -16,7 +16,6 @@ use ::http::header::VARY;
 use ::http::{Method, StatusCode};
 use dialect::{At, Dialect};
 use http_body_util::Full;
-use protocol::endpoint::Endpoint;
 
 use self::asked::Asked;
 use crate::answers;
@@ -35,10 +34,10 @@ pub(crate) async fn answer(app: &App, request: &Request, dialect: &Dialect, at: 
     if let Some(tally) = asked.tally.get() {
         tally.tell(response.headers_mut());
     }
-    let is_metadata = at.endpoint == Endpoint::Metadata && request.method == Method::GET;
+    let is_metadata = at.endpoint.is_metadata() && request.method == Method::GET;
     if is_metadata && response.status() == StatusCode::OK && !response.headers().contains_key(VARY) {
         // Only the first response is kept, because all are alike.
-        let _ = surface.metadata_headers.set((at, response.headers().clone()));
+        let _ = surface.metadata_headers(at.endpoint).set((at, response.headers().clone()));
     }
     response
 }
@@ -46,7 +45,7 @@ pub(crate) async fn answer(app: &App, request: &Request, dialect: &Dialect, at: 
 /// Returns the metadata response if its headers are known already. It needs no time limit, and no protection against
 /// panics.
 fn kept_metadata(surface: &Surface, request: &Request, at: At) -> Option<Response> {
-    let (own, headers) = surface.metadata_headers.get().filter(|_| at.endpoint == Endpoint::Metadata)?;
+    let (own, headers) = at.endpoint.is_metadata().then(|| surface.metadata_headers(at.endpoint).get())??;
     let is_read = matches!(request.method, Method::GET | Method::HEAD) && request.unread.is_none();
     if *own != at || !is_read {
         return None;

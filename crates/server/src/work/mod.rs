@@ -44,13 +44,23 @@ const TABLE: &[Task] = &[
     },
     Task {
         name: "reload-keys",
-        does: "takes over sealing keys that changed in the store",
+        does: "takes over sealing keys and signing keys that changed in the store",
         // A request with a seal of a newer key reloads the keys at once.
         wake: Wake::News(Duration::from_secs(15)),
         is_at_once: false,
         has_lease: false,
         needs_clock: false,
         run: |node, _| Box::pin(keys::reload(node)),
+    },
+    Task {
+        name: "rotate-signing-keys",
+        does: "makes signing keys before they are needed, lets the next ones take over, and removes retired ones",
+        // The first signature of an installation makes its keys, if it comes before this task.
+        wake: Wake::Every(Duration::from_secs(300)),
+        is_at_once: false,
+        has_lease: true,
+        needs_clock: true,
+        run: |node, _| Box::pin(keys::maintain_signing(node)),
     },
     Task {
         name: "share-counts",

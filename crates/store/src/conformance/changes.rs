@@ -1,10 +1,11 @@
 //! Tests of writes: each does what its name says, and nothing else.
 
 use protocol::client::registration::secret_digest;
+use protocol::crypto::keys::Presented;
 use protocol::line::{AccountKey, Changes, Key, Rely, Wants, Write};
 use protocol::model::{
-    AccessId, Attempts, Circumstances, Client, ClientKey, ClientSecret, CodeId, GrantId, IdentityName, Personal,
-    PersonalId, Refresh, SessionId, StoredSecret, User, UserKey,
+    Access, AccessId, Attempts, Circumstances, Client, ClientKey, ClientSecret, CodeId, GrantId, IdentityName,
+    Personal, PersonalId, Refresh, SessionId, SigningKey, StoredSecret, User, UserKey,
 };
 use protocol::person::attempt::Attempt;
 use protocol::secret::Digest;
@@ -95,6 +96,7 @@ pub(super) async fn what_is_not_there_is_absent(store: &dyn Store) {
         Write::EndSession(SessionId(1)),
         Write::EndSessions { user: UserKey(1), but: None },
         Write::DropSealKey(1),
+        Write::DropSigningKey(1),
         Write::DropIdentity(identity_name(1)),
         Write::DeleteUser(UserKey(1)),
         Write::DeleteClient(ClientKey(1)),
@@ -155,6 +157,19 @@ pub(super) async fn a_token_whose_grant_is_gone_is_dead(store: &dyn Store) {
     furnish(store).await;
     commit(store, [Write::PutAccess(Box::new(access(2, 1, 1)))]).await;
     assert!(facts(store, 2).await.access.expect("the access token is there").is_grant_revoked);
+}
+
+pub(super) async fn a_grant_is_found_by_its_access_token(store: &dyn Store) {
+    furnish(store).await;
+    let second = Access { grant: Some(GrantId(1)), ..access(7, 1, 1) };
+    commit(store, [Write::PutAccess(Box::new(second)), Write::PutAccess(Box::new(own_access(8, 1)))]).await;
+    for (id, expected) in [(1, true), (7, true), (8, false), (9, false)] {
+        let wants = Wants::of([Key::Access(AccessId(id)), Key::GrantOf(AccessId(id))]);
+        let facts = store.load(wants).await.unwrap();
+        let found = facts.grant_of(Presented { id, digest: digest("access") });
+        let found = found.map(|held| (held.row.clone(), held.client.is_some(), held.user.is_some()));
+        assert_eq!(found, expected.then(|| (grant(1, 1, 1), true, true)), "{id}");
+    }
 }
 
 pub(super) async fn a_code_whose_grant_has_not_begun_is_alive(store: &dyn Store) {
@@ -392,6 +407,24 @@ pub(super) async fn sealing_keys_keep_their_order(store: &dyn Store) {
     let numbers: Vec<_> =
         store.seal_keys().await.expect("the store can be read").iter().map(|key| key.number).collect();
     assert_eq!(numbers, [9, 3, 5]);
+}
+
+pub(super) async fn a_signing_key_goes_from_one_state_to_the_next_and_nobody_overtakes(store: &dyn Store) {
+    let put = |row: &SigningKey| Write::PutSigningKey(Box::new(row.clone()));
+    let first = signing_key(1);
+    commit(store, [put(&first), put(&signing_key(2))]).await;
+    must_lose(store, put(&first)).await;
+    must_lose(store, put(&SigningKey { version: 2, ..signing_key(3) })).await;
+    let active = SigningKey { version: 2, active_at: Some(later(5)), ..first.clone() };
+    commit(store, [put(&active)]).await;
+    must_lose(store, put(&active)).await;
+    let retired = SigningKey { version: 3, retired_at: Some(later(9)), ..active };
+    let promoted = SigningKey { version: 2, active_at: Some(later(9)), ..signing_key(2) };
+    must_lose(store, vec![put(&promoted), put(&SigningKey { version: 9, ..retired.clone() })]).await;
+    commit(store, [put(&retired), put(&promoted)]).await;
+    assert_eq!(store.signing_keys().await.expect("the store can be read"), [retired, promoted.clone()]);
+    commit(store, [Write::DropSigningKey(1)]).await;
+    assert_eq!(store.signing_keys().await.expect("the store can be read"), [promoted]);
 }
 
 pub(super) async fn no_changes_are_no_trouble(store: &dyn Store) {

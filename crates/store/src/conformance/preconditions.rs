@@ -141,6 +141,7 @@ pub(super) async fn a_new_row_is_put_once(store: &dyn Store) {
     must_lose(store, Write::PutPersonal(Box::new(personal(1, 2)))).await;
     must_lose(store, Write::PutSession(Box::new(session(1, 2)))).await;
     must_lose(store, Write::PutSealKey(seal_key(7))).await;
+    must_lose(store, Write::PutSigningKey(Box::new(signing_key(7)))).await;
 }
 
 /// OpenID Connect Core §5.7: `iss` and `sub` together are "a stable identifier for the End-User".

@@ -266,6 +266,7 @@ pub(super) async fn counts_say_how_much_there_is(store: &dyn Store) {
         ("attempts", 0),
         ("burned", 0),
         ("seal_keys", 1),
+        ("signing_keys", 1),
         ("jobs", 1),
         ("events", 1),
     ];
@@ -301,6 +302,7 @@ pub(super) async fn ages_say_when_the_first_and_the_last_row_were_made(store: &d
         ("access_tokens", NOW, later(60)),
         ("personal_tokens", NOW, NOW),
         ("seal_keys", NOW, NOW),
+        ("signing_keys", NOW, NOW),
         ("jobs", NOW, NOW),
         ("events", NOW, later(90)),
     ];

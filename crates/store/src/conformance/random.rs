@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use protocol::line::{Changes, Rely, Write};
 use protocol::model::{
-    AccessId, Client, ClientKey, CodeId, Event, GrantId, Job, JobId, PersonalId, SessionId, Ticket, TicketId, User,
-    UserKey,
+    AccessId, Client, ClientKey, CodeId, Event, GrantId, Job, JobId, PersonalId, SessionId, SigningKey, Ticket,
+    TicketId, User, UserKey,
 };
 use protocol::scope::Scope;
 
@@ -62,6 +62,10 @@ fn put() -> impl Strategy<Value = Write> {
         }),
         (1..4_u32).prop_map(|number| Write::PutSealKey(seal_key(number))),
         (1..4_u32).prop_map(Write::DropSealKey),
+        (1..4_u32, 1..4_u32).prop_map(|(number, version)| {
+            Write::PutSigningKey(Box::new(SigningKey { version, ..signing_key(number) }))
+        }),
+        (1..4_u32).prop_map(Write::DropSigningKey),
         (id(), 0..90_u64).prop_map(|(id, at_s)| Write::Enqueue(Box::new(Job { due_at: later(at_s), ..job(id) }))),
         (id(), any::<bool>())
             .prop_map(|(id, known)| Write::Note(Event { ..event(&id.to_string(), known.then_some(id)) })),

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use protocol::jose::Algorithm;
 use protocol::line::{AccountKey, Changes, Facts, Key, Row, Wants, Write};
 use protocol::model::{
     Access, AccessId, Amr, Attempts, AuthMethod, Authorization, Checked, Circumstances, Client, ClientKey, ClientKind,
     Code, CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Identity, IdentityName, Job, JobId, Permission,
-    Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, Ticket, TicketId, User, UserKey,
-    WithOwners,
+    Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, SigningKey, Ticket, TicketId, User,
+    UserKey, WithOwners,
 };
 use protocol::person::attempt::Attempt;
 use protocol::person::counters::account_attempts_key;
@@ -52,6 +53,7 @@ pub(crate) fn client(key: i64) -> Client {
         pkce: Pkce::Required,
         refresh: RefreshMode::Rotate,
         access_ttl_s: Some(60),
+        id_token_alg: Some(Algorithm::Es256),
         refresh_ttl_s: None,
         is_first_party: false,
         introspection: None,
@@ -75,6 +77,7 @@ pub(crate) fn user(key: i64) -> User {
         email: Some(format!("User{key}@Example.com")),
         email_verified: true,
         email_hint: Some("hint@example.com".to_owned()),
+        updated_at: Some(later(3)),
         name: format!("User Ünïcode {key}"),
         password: None,
         totp: None,
@@ -257,6 +260,19 @@ pub(crate) fn seal_key(number: u32) -> SealKey {
     SealKey { number, created_at: NOW }
 }
 
+pub(crate) fn signing_key(number: u32) -> SigningKey {
+    SigningKey {
+        number,
+        version: 1,
+        algorithm: "ES256".to_owned(),
+        kid: format!("kid-{number}"),
+        sealed: format!("sealed-{number}"),
+        created_at: NOW,
+        active_at: None,
+        retired_at: None,
+    }
+}
+
 /// Adds two clients, two users, and one row of each other kind for client 1 and user 1, all with id 1.
 pub(crate) async fn furnish(store: &dyn Store) {
     let changes = vec![
@@ -272,6 +288,7 @@ pub(crate) async fn furnish(store: &dyn Store) {
         Write::PutAccess(Box::new(access(1, 1, 1))),
         Write::PutPersonal(Box::new(personal(1, 1))),
         Write::PutSealKey(seal_key(7)),
+        Write::PutSigningKey(Box::new(signing_key(7))),
         Write::Enqueue(Box::new(job(1))),
         Write::Note(event("first", Some(1))),
     ];
@@ -289,6 +306,7 @@ fn wants_of(id: i64, account: impl IntoIterator<Item = AccountKey>, client_id: &
         Key::Client(client_id.to_owned()),
         Key::Code(CodeId(id)),
         Key::Grant(GrantId(id)),
+        Key::GrantOf(AccessId(id)),
         Key::Access(AccessId(id)),
         Key::Personal(PersonalId(id)),
         Key::Session(SessionId(id)),
@@ -430,6 +448,7 @@ pub(crate) async fn everything(store: &dyn Store) -> String {
         Query::Grants { user: None, client: None, live_at: None, rows_max: 10 },
         Query::Personals { user: None },
         Query::SealKeys,
+        Query::SigningKeys,
         Query::Jobs(JobFilter { rows_max: 99, ..JobFilter::default() }),
         Query::JobCounts,
     ] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use protocol::client::registration::secret_digest;
 use protocol::line::{Changes, Rely, Write};
 use protocol::model::{
-    Attempts, Client, ClientKey, CodeId, Grant, GrantId, Refresh, SealKey, Ticket, TicketId, User, UserKey,
+    Attempts, Client, ClientKey, CodeId, Grant, GrantId, Refresh, SealKey, SigningKey, Ticket, TicketId, User, UserKey,
 };
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
@@ -81,6 +81,8 @@ impl Tables {
             Write::PutConsent(row) => self.consents.put((row.user, row.client), row),
             Write::PutSealKey(row) => self.put_seal_key(row)?,
             Write::DropSealKey(number) => drop(self.seal_keys.remove_where(usize::MAX, |_, key| key.number == number)),
+            Write::PutSigningKey(row) => self.put_signing_key(*row)?,
+            Write::DropSigningKey(number) => self.signing_keys.remove(&number),
             Write::TouchSession { id, seen_at, idle_until } => {
                 self.sessions.edit(&id, |row| (row.seen_at, row.idle_until) = (seen_at, idle_until));
             }
@@ -137,6 +139,17 @@ impl Tables {
         let next = self.seal_keys.rows().next_back().map_or(0, |(at, _)| at + 1);
         self.seal_keys.put(next, row);
         Ok(())
+    }
+
+    fn put_signing_key(&mut self, row: SigningKey) -> Result<(), CommitError> {
+        if row.version == 1 {
+            return must(self.signing_keys.add(row.number, row));
+        }
+        must(self.signing_keys.row(&row.number).is_some_and(|own| own.version + 1 == row.version))?;
+        let SigningKey { number, version, active_at, retired_at, .. } = row;
+        must(self.signing_keys.edit(&number, |own| {
+            *own = SigningKey { version, active_at, retired_at, ..own.clone() };
+        }))
     }
 
     fn touch_secret(&mut self, client: ClientKey, secret: Digest, used_at: UnixTime) {

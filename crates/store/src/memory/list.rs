@@ -68,6 +68,7 @@ impl Tables {
                 let own = self.secret_uses.rows().filter(|(_, (of, _))| of == client);
                 Rows::SecretUses(own.map(|(secret, (_, used_at))| (*secret, *used_at)).collect())
             }
+            Query::SigningKeys => Rows::SigningKeys(self.signing_keys.rows().map(|(_, row)| row.clone()).collect()),
             Query::SealKeys => Rows::SealKeys(self.seal_keys.rows().map(|(_, row)| *row).collect()),
             Query::Events(filter) => Rows::Events(self.events(filter)),
             Query::Jobs(filter) => Rows::Jobs(self.jobs(filter)),
@@ -188,6 +189,7 @@ impl Tables {
             ("attempts", self.attempts.len()),
             ("burned", self.used_jtis.len()),
             ("seal_keys", self.seal_keys.len()),
+            ("signing_keys", self.signing_keys.len()),
             ("jobs", self.jobs.len()),
             ("events", self.events.len()),
         ];
@@ -219,6 +221,7 @@ impl Tables {
             ("access_tokens", span(self.accesses.rows().map(|(_, row)| row.issued_at))),
             ("personal_tokens", span(self.personals.rows().map(|(_, row)| row.created_at))),
             ("seal_keys", span(self.seal_keys.rows().map(|(_, row)| row.created_at))),
+            ("signing_keys", span(self.signing_keys.rows().map(|(_, row)| row.created_at))),
             ("jobs", span(self.jobs.rows().map(|(_, (job, _))| job.created_at))),
             ("events", span(self.events.rows().map(|(_, row)| row.at))),
         ];

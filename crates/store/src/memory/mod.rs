@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use protocol::line::{Changes, Facts, Key, OwnedCounts, Row, Wants};
 use protocol::model::{
     Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Event, Grant, GrantId, Identity,
-    IdentityName, Job, JobId, JobState, Personal, PersonalId, SealKey, Session, SessionId, Ticket, TicketId, User,
-    UserKey, WithOwners,
+    IdentityName, Job, JobId, JobState, Personal, PersonalId, SealKey, Session, SessionId, SigningKey, Ticket,
+    TicketId, User, UserKey, WithOwners,
 };
 use protocol::names::login_name;
 use protocol::secret::Digest;
@@ -79,6 +79,8 @@ struct Tables {
     used_jtis: Table<Digest, UnixTime>,
     /// Sealing keys in the order in which they were added.
     seal_keys: Table<u64, SealKey>,
+    /// Signing keys by their numbers.
+    signing_keys: Table<u32, SigningKey>,
     /// Jobs, each with the claim on it if there is one: by whom, and until when.
     jobs: Table<JobId, (Job, Option<(i64, UnixTime)>)>,
     /// Events in their order.
@@ -207,6 +209,10 @@ impl Tables {
             Key::Client(client_id) => self.client_by_id(client_id).into(),
             Key::Code(id) => self.codes.row(id).map(|row| self.held_code(row)).into(),
             Key::Grant(id) => self.grants.row(id).map(|row| self.held_grant(row)).into(),
+            Key::GrantOf(id) => {
+                let grant = self.accesses.row(id).and_then(|access| access.grant);
+                grant.and_then(|id| self.grants.row(&id)).map(|row| self.held_grant(row)).into()
+            }
             Key::Access(id) => self.accesses.row(id).map(|row| self.held_access(row)).into(),
             Key::Personal(id) => self.personals.row(id).map(|row| self.held_of_user(row, row.user)).into(),
             Key::Session(id) => self.sessions.row(id).map(|row| self.held_of_user(row, row.user)).into(),
@@ -353,6 +359,7 @@ impl Tables {
             secret_uses,
             used_jtis,
             seal_keys,
+            signing_keys,
             jobs,
             events,
         } = self;
@@ -370,6 +377,7 @@ impl Tables {
         undo.of(secret_uses);
         undo.of(used_jtis);
         undo.of(seal_keys);
+        undo.of(signing_keys);
         undo.of(jobs);
         undo.of(events);
     }

@@ -58,6 +58,21 @@ pub static TABLES: &[Table] = &[
     Table { name: "installation", key: 1, unique: &[], columns: &[text("name"), bytes("value")] },
     Table { name: "seal_keys", key: 1, unique: &[1], columns: &[int("id"), int("number"), int("created_at")] },
     Table {
+        name: "signing_keys",
+        key: 1,
+        unique: &[],
+        columns: &[
+            int("number"),
+            int("version"),
+            text("algorithm"),
+            text("kid"),
+            text("sealed"),
+            int("created_at"),
+            int("active_at"),
+            int("retired_at"),
+        ],
+    },
+    Table {
         name: "clients",
         key: 1,
         unique: &[2],

@@ -236,6 +236,8 @@ fn witness_of(write: &Write) -> Option<Witness> {
         | Write::PutConsent(_)
         | Write::PutSealKey(_)
         | Write::DropSealKey(_)
+        | Write::PutSigningKey(_)
+        | Write::DropSigningKey(_)
         | Write::TouchSession { .. }
         | Write::TouchPersonal { .. }
         | Write::TouchSecret { .. }

@@ -66,6 +66,11 @@ pub(super) async fn list(view: View<'_>, query: &Query) -> Result<Rows, Postgres
         Query::SealKeys => {
             Rows::SealKeys(view.rows("SELECT number, created_at FROM seal_keys ORDER BY id", &[], row::seal_key).await?)
         }
+        Query::SigningKeys => {
+            let sql = "SELECT number, version, algorithm, kid, sealed, created_at, active_at, retired_at FROM signing_keys \
+                ORDER BY number";
+            Rows::SigningKeys(view.rows(sql, &[], row::signing_key).await?)
+        }
         Query::Events(filter) => Rows::Events(view.events(filter).await?),
         Query::Schema => Rows::Schema(Some(super::schema::found(view.link).await?)),
         Query::GreatestId => {

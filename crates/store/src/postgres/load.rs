@@ -39,6 +39,9 @@ sql! {
     GRANTS = ("SELECT ", columns!(grant), ", c.version, u.version FROM grants AS g \
         LEFT JOIN clients AS c ON c.key = g.client_key LEFT JOIN users AS u ON u.key = g.user_key \
         WHERE g.id = ANY($1)"), IDS;
+    GRANTS_OF = ("SELECT ", columns!(grant), ", c.version, u.version, a.id FROM access_tokens AS a \
+        JOIN grants AS g ON g.id = a.grant_id LEFT JOIN clients AS c ON c.key = g.client_key \
+        LEFT JOIN users AS u ON u.key = g.user_key WHERE a.id = ANY($1)"), IDS;
     ACCESSES = ("SELECT ", columns!(access), ", c.version, u.version, g.is_revoked FROM access_tokens AS a \
         LEFT JOIN clients AS c ON c.key = a.client_key LEFT JOIN users AS u ON u.key = a.user_key \
         LEFT JOIN grants AS g ON g.id = a.grant_id WHERE a.id = ANY($1)"), IDS;
@@ -81,6 +84,8 @@ struct First<'w> {
     clients: Keys<&'w str>,
     codes: Keys<i64>,
     grants: Keys<i64>,
+    /// Access tokens whose grants are wanted.
+    grants_of: Keys<i64>,
     accesses: Keys<i64>,
     personals: Keys<i64>,
     sessions: Keys<i64>,
@@ -100,6 +105,8 @@ struct Found {
     clients: HashMap<String, (ClientKey, u32)>,
     codes: HashMap<i64, (Code, Version, Version, Option<bool>)>,
     grants: HashMap<i64, (Grant, Version, Version)>,
+    /// Grants by the ids of access tokens.
+    grants_of: HashMap<i64, (Grant, Version, Version)>,
     accesses: HashMap<i64, (Access, Version, Version, Option<bool>)>,
     personals: HashMap<i64, (Personal, Version)>,
     sessions: HashMap<i64, (Session, Version)>,
@@ -160,6 +167,7 @@ impl<'w> First<'w> {
             Key::Client(client_id) => self.clients.extend(Some(client_id.as_str()).filter(is_text)),
             Key::Code(id) => self.codes.extend([id.0]),
             Key::Grant(id) => self.grants.extend([id.0]),
+            Key::GrantOf(id) => self.grants_of.extend([id.0]),
             Key::Access(id) => self.accesses.extend([id.0]),
             Key::Personal(id) => self.personals.extend([id.0]),
             Key::Session(id) => self.sessions.extend([id.0]),
@@ -185,6 +193,7 @@ impl<'w> First<'w> {
             self.clients.is_empty(),
             self.codes.is_empty(),
             self.grants.is_empty(),
+            self.grants_of.is_empty(),
             self.accesses.is_empty(),
             self.personals.is_empty(),
             self.sessions.is_empty(),
@@ -223,12 +232,13 @@ impl<'w> First<'w> {
             },
             some(link, &USERS_BY_LOGIN, &self.logins),
             seldom(link, &USERS_BY_SUB, &self.subs),
+            seldom(link, &GRANTS_OF, &self.grants_of),
             digests(link, &ATTEMPTS, &self.failures),
             digests(link, &USED_JTIS, &self.used_jtis),
             when(is_bound, link.simple(END)),
         )?;
         let (_, clients, codes, grants, accesses, personals, sessions, tickets, identities, logins, subs, ..) = rows;
-        let (.., failures, jtis, _) = rows;
+        let (.., grants_of, failures, jtis, _) = rows;
         Ok(Found {
             clients: by(&clients, named)?
                 .into_iter()
@@ -242,6 +252,10 @@ impl<'w> First<'w> {
             grants: by(&grants, |row| {
                 let (read, at) = (row::grant(row)?, row::GRANT_WIDTH);
                 Ok((read.id.0, (read, row::version(row, at)?, row::version(row, at + 1)?)))
+            })?,
+            grants_of: by(&grants_of, |row| {
+                let (read, at) = (row::grant(row)?, row::GRANT_WIDTH);
+                Ok((row::get(row, at + 2)?, (read, row::version(row, at)?, row::version(row, at + 1)?)))
             })?,
             accesses: by(&accesses, |row| {
                 let at = row::ACCESS_WIDTH;
@@ -335,7 +349,7 @@ impl Found {
             client(row.authorization.client, *client_version);
             user(row.authorization.user, *user_version);
         }
-        for (row, client_version, user_version) in self.grants.values() {
+        for (row, client_version, user_version) in self.grants.values().chain(self.grants_of.values()) {
             client(row.authorization.client, *client_version);
             user(row.authorization.user, *user_version);
         }
@@ -366,6 +380,7 @@ impl Found {
             Key::Client(client_id) => self.clients.get(client_id).and_then(|(key, _)| pins.client(*key)).into(),
             Key::Code(id) => self.codes.get(&id.0).map(|(row, _, _, revoked)| pins.held_code(row, *revoked)).into(),
             Key::Grant(id) => self.grants.get(&id.0).map(|(row, _, _)| pins.held_grant(row.clone())).into(),
+            Key::GrantOf(id) => self.grants_of.get(&id.0).map(|(row, _, _)| pins.held_grant(row.clone())).into(),
             Key::Access(id) => {
                 self.accesses.get(&id.0).map(|(row, _, _, revoked)| pins.held_access(row, *revoked)).into()
             }

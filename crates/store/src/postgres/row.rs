@@ -1,7 +1,9 @@
 //! Reading rows from columns. [`crate::rows`] lists the columns of each row. The functions at the end list those that
 //! they expect.
 
-use protocol::model::{Access, Attempts, Code, Consent, Event, Grant, Identity, Personal, SealKey, Session, Ticket};
+use protocol::model::{
+    Access, Attempts, Code, Consent, Event, Grant, Identity, Personal, SealKey, Session, SigningKey, Ticket,
+};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use tokio_postgres::Row;
@@ -136,4 +138,18 @@ pub(super) fn secret_use(row: &Row) -> Read<(Digest, UnixTime)> {
 pub(super) fn seal_key(row: &Row) -> Read<SealKey> {
     let number = u32::try_from(get::<i64>(row, 0)?).map_err(|_| unreadable("a number of a key", 0))?;
     Ok(SealKey { number, created_at: time(row, 1)? })
+}
+
+/// `number, version, algorithm, kid, sealed, created_at, active_at, retired_at`
+pub(super) fn signing_key(row: &Row) -> Read<SigningKey> {
+    Ok(SigningKey {
+        number: number(row, 0)?,
+        version: number(row, 1)?,
+        algorithm: get(row, 2)?,
+        kid: get(row, 3)?,
+        sealed: get(row, 4)?,
+        created_at: time(row, 5)?,
+        active_at: get::<Option<i64>>(row, 6)?.map(UnixTime),
+        retired_at: get::<Option<i64>>(row, 7)?.map(UnixTime),
+    })
 }

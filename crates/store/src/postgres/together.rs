@@ -270,6 +270,8 @@ fn decided(write: &Write) -> Option<&'static str> {
         | Write::ChangeTicket(_)
         | Write::PutSealKey(_)
         | Write::DropSealKey(_)
+        | Write::PutSigningKey(_)
+        | Write::DropSigningKey(_)
         | Write::TouchPersonal { .. }
         | Write::WithdrawConsent { .. }
         | Write::EndSessions { .. }

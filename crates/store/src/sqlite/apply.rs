@@ -3,7 +3,7 @@
 
 use protocol::client::registration::secret_digest;
 use protocol::line::{Changes, Rely, Write};
-use protocol::model::{Client, GrantId, IdentityName, Refresh, SealKey, Ticket, User, UserKey};
+use protocol::model::{Client, GrantId, IdentityName, Refresh, SealKey, SigningKey, Ticket, User, UserKey};
 use protocol::names::login_forms;
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
@@ -136,6 +136,8 @@ fn write(connection: &Connection, write: &Write) -> Result<(), SqliteError> {
             add(connection, sql, params![number, created_at.0])
         }
         Write::DropSealKey(number) => run("DELETE FROM seal_keys WHERE number = ?1", &[i64::from(*number)]),
+        Write::PutSigningKey(row) => put_signing_key(connection, row),
+        Write::DropSigningKey(number) => run("DELETE FROM signing_keys WHERE number = ?1", &[i64::from(*number)]),
         Write::TouchSession { id, seen_at, idle_until } => {
             run("UPDATE sessions SET seen_at = ?2, idle_until = ?3 WHERE id = ?1", &[id.0, seen_at.0, idle_until.0])
         }
@@ -226,6 +228,20 @@ fn change_ticket(connection: &Connection, row: &Ticket) -> Result<(), SqliteErro
     let (user, client) = (user.map(|user| user.0), client.map(|client| client.0));
     let document = written(document, id.0).map_err(SqliteError::Unreadable)?;
     run_one(connection, SQL, params![id.0, user, client, expires_at.0, version, document])
+}
+
+fn put_signing_key(connection: &Connection, row: &SigningKey) -> Result<(), SqliteError> {
+    const ADD: &str = "INSERT INTO signing_keys (number, version, algorithm, kid, sealed, created_at, active_at, retired_at) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    const CHANGE: &str = "UPDATE signing_keys SET version = ?2, active_at = ?3, retired_at = ?4 \
+        WHERE number = ?1 AND version = ?2 - 1";
+    let SigningKey { number, version, algorithm, kid, sealed, created_at, active_at, retired_at } = row;
+    let (active_at, retired_at) = (active_at.map(|at| at.0), retired_at.map(|at| at.0));
+    if *version == 1 {
+        let values = params![number, version, algorithm, kid, sealed, created_at.0, active_at, retired_at];
+        return add(connection, ADD, values);
+    }
+    run_one(connection, CHANGE, params![number, version, active_at, retired_at])
 }
 
 fn drop_identity(connection: &Connection, name: &IdentityName) -> Result<(), SqliteError> {

@@ -42,6 +42,11 @@ pub(super) fn list(view: View<'_>, query: &Query) -> Result<Rows, SqliteError> {
         Query::SealKeys => {
             Rows::SealKeys(view.rows("SELECT number, created_at FROM seal_keys ORDER BY id", [], row::seal_key)?)
         }
+        Query::SigningKeys => {
+            let sql = "SELECT number, version, algorithm, kid, sealed, created_at, active_at, retired_at FROM signing_keys \
+                ORDER BY number";
+            Rows::SigningKeys(view.rows(sql, [], row::signing_key)?)
+        }
         Query::Events(filter) => Rows::Events(view.events(filter)?),
         Query::Schema => Rows::Schema(Some(schema::found(view.connection)?)),
         Query::GreatestId => {

@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use protocol::line::{Facts, Key, OwnedCounts, Row as Found, Wants};
 use protocol::model::{
-    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Grant, GrantId, Identity, IdentityName,
-    Personal, PersonalId, Session, SessionId, Ticket, TicketId, User, UserKey, WithOwners,
+    Access, AccessId, Attempts, Client, ClientKey, Code, CodeId, Consent, Grant, Identity, IdentityName, Personal,
+    PersonalId, Session, SessionId, Ticket, TicketId, User, UserKey, WithOwners,
 };
 use protocol::names::login_forms;
 use protocol::secret::Digest;
@@ -33,6 +33,11 @@ held!(
     GRANT = GRANT,
     "c.version, u.version FROM grants AS g \
     LEFT JOIN clients AS c ON c.key = g.client LEFT JOIN users AS u ON u.key = g.user WHERE g.id = ?1"
+);
+held!(
+    GRANT_OF = GRANT,
+    "c.version, u.version FROM access_tokens AS a JOIN grants AS g ON g.id = a.grant_id \
+    LEFT JOIN clients AS c ON c.key = g.client LEFT JOIN users AS u ON u.key = g.user WHERE a.id = ?1"
 );
 held!(
     ACCESS = ACCESS,
@@ -81,10 +86,11 @@ type AccessAndCaller = (Option<Arc<Client>>, Option<WithOwners<Access>>);
 
 /// Every statement of this file, for the test that checks SQLite's query plans.
 #[cfg(test)]
-pub(super) fn statements_all() -> [&'static str; 17] {
+pub(super) fn statements_all() -> [&'static str; 18] {
     [
         &CODE,
         &GRANT,
+        &GRANT_OF,
         &ACCESS,
         &ACCESS_AND_CALLER,
         &PERSONAL,
@@ -173,7 +179,8 @@ impl View<'_> {
         Ok(match key {
             Key::Client(client_id) => self.client_by_id(client_id)?.into(),
             Key::Code(id) => self.code(*id)?.into(),
-            Key::Grant(id) => self.grant(*id)?.into(),
+            Key::Grant(id) => self.grant(&GRANT, id.0)?.into(),
+            Key::GrantOf(id) => self.grant(&GRANT_OF, id.0)?.into(),
             Key::Access(id) => self.access(*id)?.into(),
             Key::Personal(id) => self.personal(*id)?.into(),
             Key::Session(id) => self.session(*id)?.into(),
@@ -239,8 +246,8 @@ impl View<'_> {
         Ok(Some(WithOwners { row, client, user, is_grant_revoked: is_revoked == Some(true) }))
     }
 
-    fn grant(&self, id: GrantId) -> Result<Option<WithOwners<Grant>>, SqliteError> {
-        let found = self.one(&GRANT, id.0, |row| {
+    fn grant(&self, statement: &'static str, id: i64) -> Result<Option<WithOwners<Grant>>, SqliteError> {
+        let found = self.one(statement, id, |row| {
             Ok((row::grant(row)?, row.get(row::GRANT_WIDTH)?, row.get(row::GRANT_WIDTH + 1)?))
         })?;
         found.map(|(row, client, user)| self.held_grant(row, client, user)).transpose()

@@ -1,7 +1,9 @@
 //! Reading rows from columns. [`crate::rows`] lists the columns of each row. The functions at the end list those that
 //! they expect.
 
-use protocol::model::{Access, Attempts, Code, Consent, Event, Grant, Identity, Personal, SealKey, Session, Ticket};
+use protocol::model::{
+    Access, Attempts, Code, Consent, Event, Grant, Identity, Personal, SealKey, Session, SigningKey, Ticket,
+};
 use protocol::secret::Digest;
 use protocol::time::UnixTime;
 use rusqlite::types::{ToSqlOutput, Type, ValueRef};
@@ -115,4 +117,18 @@ pub(super) fn secret_use(row: &Row<'_>) -> Read<(Digest, UnixTime)> {
 /// `number, created_at`
 pub(super) fn seal_key(row: &Row<'_>) -> Read<SealKey> {
     Ok(SealKey { number: row.get(0)?, created_at: time(row, 1)? })
+}
+
+/// `number, version, algorithm, kid, sealed, created_at, active_at, retired_at`
+pub(super) fn signing_key(row: &Row<'_>) -> Read<SigningKey> {
+    Ok(SigningKey {
+        number: row.get(0)?,
+        version: row.get(1)?,
+        algorithm: row.get(2)?,
+        kid: row.get(3)?,
+        sealed: row.get(4)?,
+        created_at: time(row, 5)?,
+        active_at: row.get::<_, Option<i64>>(6)?.map(UnixTime),
+        retired_at: row.get::<_, Option<i64>>(7)?.map(UnixTime),
+    })
 }

@@ -94,6 +94,7 @@ fn a_user_gets_another_name_and_address_and_keeps_everything_else() {
         email: text("new@example.com"),
         email_verified: false,
         name: "Allie".into(),
+        updated_at: Some(world.now),
         version: alice.version + 1,
         ..alice.clone()
     };

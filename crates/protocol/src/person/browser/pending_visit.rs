@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
 use crate::model::{Permission, UserKey};
+use crate::openid::{ClaimsParameter, OPENID, hint, narrow};
 use crate::person::sign_in::{Begun, Demand, Progress};
 use crate::person::upstream::Link;
 use crate::policy::PAGE_TTL_S;
@@ -69,6 +70,20 @@ pub(crate) struct SealedVisit {
 
 const PURPOSE: &str = "errand";
 
+/// Returns the subjects of which one must be the user, by the parameters of an authentication request. A hint is not verified
+/// here: it makes the user sign in, and the judge of the request refuses a wrong one.
+fn subjects(params: &Params) -> Option<Vec<String>> {
+    let scope = params.value(Param::Scope).unwrap_or_default();
+    if !scope.split(' ').any(|word| word == OPENID) {
+        return None;
+    }
+    let claims = params.value(Param::Claims).and_then(|text| ClaimsParameter::parse(text).ok());
+    let mut subjects = claims.and_then(|claims| claims.subjects);
+    let hinted = params.value(Param::IdTokenHint).and_then(hint::claimed_subject);
+    narrow(&mut subjects, hinted.map(|sub| vec![sub]));
+    subjects
+}
+
 impl PendingVisit {
     /// A visit that begins now. `next_id` becomes [`PendingVisit::began`].
     #[must_use]
@@ -94,6 +109,7 @@ impl PendingVisit {
                     max_age_s: params.value(Param::MaxAge).and_then(|text| text.parse().ok()),
                     is_choice: has("select_account"),
                     is_confirmation: false,
+                    subjects: subjects(params),
                     login_hint: params.value(Param::LoginHint).unwrap_or_default().to_owned(),
                 }
             }

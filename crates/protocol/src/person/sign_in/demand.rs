@@ -13,6 +13,9 @@ pub struct Demand {
     /// True if the user confirms who they are before a sensitive change. The word of an upstream identity provider may not be
     /// enough for that.
     pub is_confirmation: bool,
+    /// The subjects of which one must be the user; `None` for every user. If another user is signed in, the browser's user
+    /// must sign in once more.
+    pub subjects: Option<Vec<String>>,
     /// Text for the name field of the sign-in page.
     pub login_hint: String,
 }

@@ -109,7 +109,8 @@ impl SignIn<'_> {
         // A maximum age of 0 demands a new proof, even if the last one is less than a second old.
         let is_young = self.demand.max_age_s.is_none_or(|max_age_s| max_age_s > 0 && age_s <= max_age_s);
         let is_chosen = !self.demand.is_choice || self.progress.has_begun(&signed.session);
-        is_young && is_chosen && !self.demand.is_proof_new
+        let is_wanted = self.demand.subjects.as_ref().is_none_or(|subjects| subjects.contains(&signed.user.sub));
+        is_young && is_chosen && (is_wanted || self.progress.has_begun(&signed.session)) && !self.demand.is_proof_new
     }
 
     /// Returns the reason why the session does not confirm the user's identity; `None` if it does, or if no

@@ -24,13 +24,14 @@ use crate::render::problem::Problem;
 use crate::render::words::Moment;
 
 /// The endpoints whose URLs the page shows, with their labels.
-const ADDRESSES: [(Endpoint, &str); 6] = [
+const ADDRESSES: [(Endpoint, &str); 7] = [
     (Endpoint::Authorize, "Authorize URL"),
     (Endpoint::Token, "Token URL"),
     (Endpoint::Userinfo, "User info URL"),
     (Endpoint::Revoke, "Revocation URL"),
     (Endpoint::Introspect, "Introspection URL"),
     (Endpoint::Metadata, "Metadata URL"),
+    (Endpoint::Discovery, "OpenID Connect discovery URL"),
 ];
 
 /// The values for the template of the page.

@@ -173,6 +173,8 @@ impl<'c> Batch<'c> {
             | Write::ChangeTicket(_)
             | Write::PutSealKey(_)
             | Write::DropSealKey(_)
+            | Write::PutSigningKey(_)
+            | Write::DropSigningKey(_)
             | Write::WithdrawConsent { .. }
             | Write::EndSessions { .. }
             | Write::DropIdentity(_)
@@ -235,6 +237,8 @@ impl<'c> Batch<'c> {
             | Write::BurnJti { .. }
             | Write::PutSealKey(_)
             | Write::DropSealKey(_)
+            | Write::PutSigningKey(_)
+            | Write::DropSigningKey(_)
             | Write::TouchSession { .. }
             | Write::TouchPersonal { .. }
             | Write::TouchSecret { .. }
@@ -289,6 +293,8 @@ impl<'c> Batch<'c> {
             | Write::PutConsent(_)
             | Write::PutSealKey(_)
             | Write::DropSealKey(_)
+            | Write::PutSigningKey(_)
+            | Write::DropSigningKey(_)
             | Write::TouchSession { .. }
             | Write::TouchPersonal { .. }
             | Write::TouchSecret { .. }

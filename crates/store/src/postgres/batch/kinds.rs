@@ -58,6 +58,8 @@ fn is_written_frequently(write: &Write) -> bool {
         | Write::ChangeTicket(_)
         | Write::PutSealKey(_)
         | Write::DropSealKey(_)
+        | Write::PutSigningKey(_)
+        | Write::DropSigningKey(_)
         | Write::WithdrawConsent { .. }
         | Write::EndSessions { .. }
         | Write::DropIdentity(_)

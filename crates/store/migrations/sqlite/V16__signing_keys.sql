@@ -1,0 +1,12 @@
+-- The keys with which the server signs tokens. `sealed` is the private key, encrypted with a key that is derived from the master
+-- key. A key without `active_at` is the next one, one without `retired_at` signs.
+CREATE TABLE signing_keys (
+    number     INTEGER PRIMARY KEY,
+    version    INTEGER NOT NULL,
+    algorithm  TEXT    NOT NULL,
+    kid        TEXT    NOT NULL,
+    sealed     TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,
+    active_at  INTEGER,
+    retired_at INTEGER
+) STRICT;
