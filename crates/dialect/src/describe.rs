@@ -78,6 +78,7 @@ mod tests {
             endpoint     revoke: POST /oauth/revoke
             endpoint     userinfo: GET POST /oauth/userinfo
             endpoint     metadata: GET /.well-known/oauth-authorization-server
+            endpoint     jwks: GET /oauth/jwks
             token        code: {url}, 60 s
             token        access: {url}, 3600 s
             token        refresh: {url}, 2592000 s

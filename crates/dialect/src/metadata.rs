@@ -82,6 +82,7 @@ mod tests {
               "introspection_endpoint": "https://auth.example/oauth/introspect",
               "revocation_endpoint": "https://auth.example/oauth/revoke",
               "userinfo_endpoint": "https://auth.example/oauth/userinfo",
+              "jwks_uri": "https://auth.example/oauth/jwks",
               "scopes_supported": [
                 "profile",
                 "email"
