@@ -73,6 +73,7 @@ mod tests {
             scope        profile: See your name and user name
             scope        email: See your e-mail address
             endpoint     authorize: GET POST /oauth/authorize
+            endpoint     par: POST /oauth/par
             endpoint     token: POST /oauth/token
             endpoint     introspect: POST /oauth/introspect
             endpoint     revoke: POST /oauth/revoke

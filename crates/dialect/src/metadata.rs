@@ -78,6 +78,7 @@ mod tests {
             {
               "issuer": "https://auth.example",
               "authorization_endpoint": "https://auth.example/oauth/authorize",
+              "pushed_authorization_request_endpoint": "https://auth.example/oauth/par",
               "token_endpoint": "https://auth.example/oauth/token",
               "introspection_endpoint": "https://auth.example/oauth/introspect",
               "revocation_endpoint": "https://auth.example/oauth/revoke",

@@ -332,6 +332,7 @@ impl Dialect {
                 pkce: self.client.pkce,
             },
             is_pkce_waivable: self.client.is_pkce_waivable,
+            is_par_offered: self.at(Endpoint::Par).is_some(),
             is_iss_sent: self.is_iss_sent(),
             is_implicit_in_query: self.is_implicit_in_query(),
             is_user_in_introspection: self.is_user_in_introspection(),

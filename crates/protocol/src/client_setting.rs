@@ -561,6 +561,26 @@ settings! {
             Ok(())
         },
     }
+    RequirePar {
+        name: "require_par",
+        metadata: Some("require_pushed_authorization_requests"),
+        form: Form::Flag,
+        option: Some(CommandOption {
+            flag: "require-par",
+            value: "YES_OR_NO",
+            add: (20, "It must push its authorization requests (RFC 9126): a request that a browser brings is refused"),
+            set: Some((18, "It must push its authorization requests (RFC 9126)")),
+        }),
+        read: |client| json!(client.is_par_required),
+        write: |client, given, asked| {
+            let is_required = flag(Setting::RequirePar, given)?;
+            if is_required && !asked.policy.is_par_offered {
+                return Err(Fault::new(Setting::RequirePar, No::ParNotOffered));
+            }
+            client.is_par_required = is_required;
+            Ok(())
+        },
+    }
     Refresh {
         name: "refresh",
         form: Form::Word(&[

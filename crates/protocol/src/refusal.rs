@@ -29,6 +29,8 @@ names! {
         UnsupportedGrantType = "unsupported_grant_type",
         /// RFC 6749 §4.1.2.1
         UnsupportedResponseType = "unsupported_response_type",
+        /// OpenID Connect Core §3.1.2.6
+        InvalidRequestUri = "invalid_request_uri",
         /// RFC 6749 §5.2
         InvalidScope = "invalid_scope",
         /// RFC 8707 §2
@@ -193,6 +195,9 @@ refusals! {
     TokenScopeTooSmall, InsufficientScope, "RFC 6750 §3.1", "The access token does not have the scope that this address requires.", "The scope is too small.";
     RedirectUriMissing, InvalidRequest, "RFC 6749 §3.1.2.3", "The parameter redirect_uri is missing.", "The client has not exactly one redirect URI and the request names none.", "The parameter redirect_uri is missing. It can be left out only by a client that has exactly one registered redirect URI.";
     RedirectUriUnregistered, InvalidRequest, "RFC 6749 §3.1.2.4", "The redirect_uri is not registered for this client.", "The redirect URI is, byte for byte, none of the client's.", "The redirect_uri[ {value}] is not registered for this client. Register it exactly as the request sends it, or send a registered one.";
+    RequestUriPushed, InvalidRequest, "RFC 9126 §2.1", "A pushed authorization request must not have the parameter {}.", "A client pushed a reference instead of a request.", "A pushed authorization request must not have the parameter {}. Send the parameters of the request themselves.";
+    RequestUriUnknown, InvalidRequestUri, "RFC 9126 §4", "The request_uri is unknown, expired or already used, or belongs to another client. Go back to the application and start again.", "A reference to a pushed authorization request that cannot be used: never issued, older than 90 seconds, of another client, or used.";
+    RequestNotPushed, InvalidRequest, "RFC 9126 §6", "This client must push its authorization requests.", "The client is registered with `require_par`, and the browser brought a request that was not pushed.", "This client must push its authorization requests: send the parameters to the pushed authorization request endpoint, and the request_uri that it returns to the authorization endpoint.";
     AuthorizeClientUnknown, UnknownClient, "RFC 6749 §4.1.2.1", "The client_id is unknown.", "An authorization request of an unknown or disabled client.", "There is no client with this client_id here. Check that the client_id is copied in full, and that the client is registered for this API.";
     ResponseTypeUnknown, UnsupportedResponseType, "RFC 6749 §4.1.2.1", "This response_type is not supported.", "The surface does not offer the response type.", "The response_type[ {value}] is not supported here[. Supported: {choices}].";
     ResponseTypeNotAllowed, UnauthorizedClient, "RFC 6749 §4.1.2.1", "This client may not use this response_type.", "The client is not registered for the grant behind the response type.", "This client may not use the response_type[ {value}][. It may use: {choices}]. The registration of the client has to allow it.";
@@ -284,6 +289,7 @@ refusals! {
     ScopeMalformed, InvalidScope, "RFC 6749 §3.3", "The word {value} cannot be a scope.", "A scope of a registration with characters that no scope has, or with too many words.";
     ScopeNotOffered, InvalidScope, "RFC 6749 §3.3", "This API has no scope {value}.", "A scope for a client or a personal token that its surface does not have.";
     ResourceMalformed, InvalidTarget, "RFC 8707 §2", "The resource {value} is no absolute URL without a fragment.", "A resource that a client cannot answer for.";
+    ParNotOffered, InvalidRequest, "RFC 9126 §6", "This API takes no pushed authorization requests, so an application cannot be required to push them.", "`require_par` of a client whose dialect has no endpoint for pushed authorization requests.";
     PkceNotOptional, InvalidRequest, "RFC 9700 §2.1.1", "PKCE cannot be optional here: public clients always need it, and some APIs ask it of all.", "A client was to be registered without PKCE where that is not allowed.";
     IntrospectionOfPublicClient, InvalidRequest, "RFC 7662 §2.1", "A public client cannot introspect tokens.", "A public client was to learn of every token.";
     AccountsApiOfPublicClient, InvalidRequest, "OWASP ASVS 5.0 V8.2", "A public client cannot use the accounts API.", "The accounts API was to be opened to a client without a secret.";
@@ -455,7 +461,8 @@ impl ErrorKind {
             | Self::UnsupportedResponseType
             | Self::InvalidScope
             | Self::InvalidTarget
-            | Self::UnsupportedTokenType => 400,
+            | Self::UnsupportedTokenType
+            | Self::InvalidRequestUri => 400,
         }
     }
 }

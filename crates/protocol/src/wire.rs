@@ -71,6 +71,8 @@ names! {
         LoginHint = "login_hint",
         /// OpenID Connect Core §3.1.2.1
         Nonce = "nonce",
+        /// RFC 9126 §2.2
+        RequestUri = "request_uri",
         /// RFC 6749 §4.1.3 and others
         GrantType = "grant_type",
         /// RFC 6749 §4.1.3
@@ -147,6 +149,8 @@ names! {
         Fields = "fields",
         /// The page that a hand-off sends the browser to
         RedirectUrl = "redirect_url",
+        /// RFC 9126 §2.2
+        RequestUri = "request_uri",
         /// Identifies the request in the logs
         RequestId = "request_id",
     }
@@ -157,6 +161,8 @@ names! {
     ReplyKind {
         /// A token response; RFC 6749 §5.1
         Token = "token",
+        /// A reference to a pushed authorization request; RFC 9126 §2.2
+        Par = "par",
         /// An authorization response with a code; RFC 6749 §4.1.2
         Code = "code",
         /// An authorization response with an access token; RFC 6749 §4.2.2
@@ -184,6 +190,7 @@ impl ReplyKind {
         use Field as F;
         match self {
             Self::Token => &[F::AccessToken, F::RefreshToken, F::ExpiresIn, F::ExpiresAt, F::Scope, F::User],
+            Self::Par => &[F::RequestUri, F::ExpiresIn],
             Self::Code => &[F::Code, F::State, F::Iss],
             // RFC 6749 §4.2.2: "The authorization server MUST NOT issue a refresh token."
             Self::Implicit => {
@@ -261,8 +268,12 @@ impl Fields {
 /// Values of tokens and codes are left out.
 impl std::fmt::Debug for Fields {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let is_secret =
-            |field| matches!(field, Field::AccessToken | Field::RefreshToken | Field::Code | Field::RedirectUrl);
+        let is_secret = |field| {
+            matches!(
+                field,
+                Field::AccessToken | Field::RefreshToken | Field::Code | Field::RedirectUrl | Field::RequestUri
+            )
+        };
         f.debug_map()
             .entries(
                 self.0.iter().map(|(name, value)| {

@@ -5,6 +5,7 @@ mod faults;
 mod fresh;
 mod implicit;
 mod proofs;
+mod pushed;
 mod upstream;
 
 use expect_test::{Expect, expect};

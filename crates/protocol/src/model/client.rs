@@ -201,6 +201,9 @@ pub struct Client {
     pub audience: Vec<String>,
     /// Whether the client must use PKCE.
     pub pkce: Pkce,
+    /// True if the client must push its authorization requests, RFC 9126 §6.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_par_required: bool,
     /// How the refresh tokens of the client behave.
     pub refresh: RefreshMode,
     /// Lifetime of the client's access tokens in seconds; `None` for that of the dialect.
@@ -267,6 +270,7 @@ impl Client {
             operator_scope: Scope::default(),
             audience: Vec::new(),
             pkce: Pkce::Required,
+            is_par_required: false,
             refresh: RefreshMode::Rotate,
             access_ttl_s: None,
             refresh_ttl_s: None,

@@ -1,10 +1,11 @@
 //! The authorization endpoint. A dialect with screens shows the pages itself. Any other dialect hands the browser over
 //! to a page of the server.
 
-use protocol::authorize::{Precheck, Visit};
+use protocol::authorize::{Precheck, Reference, Visit};
+use protocol::endpoint::Endpoint;
 use protocol::person::browser::Goal;
-use protocol::refusal::No;
-use protocol::wire::Params;
+use protocol::refusal::{No, Refusal};
+use protocol::wire::{Param, Params};
 
 use super::asked::Asked;
 use crate::answers;
@@ -23,7 +24,11 @@ impl Asked<'_> {
         if let Some(response) = self.posted_from_elsewhere(&page) {
             return response;
         }
-        match self.dialect.decode(self.at, &self.incoming()) {
+        let params = match self.dialect.decode(self.at, &self.incoming()) {
+            Ok(params) => self.requested(params, &page.address).await,
+            Err(refusal) => Err(refusal),
+        };
+        match params {
             Ok(params) => {
                 let visit = Visit {
                     pending: self.app.pending_visit(Goal::Authorize(Box::new(params))),
@@ -37,12 +42,26 @@ impl Asked<'_> {
         }
     }
 
+    /// Replaces a reference by the authorization request that the client pushed, RFC 9126 §4. A surface without an endpoint
+    /// for pushed requests knows no references, and ignores the parameter.
+    async fn requested(&self, mut params: Params, address: &str) -> Result<Params, Refusal> {
+        if self.dialect.at(Endpoint::Par).is_none() {
+            params.take(Param::RequestUri);
+            return Ok(params);
+        }
+        let Some(reference) = Reference::parse(&params, &self.app.keys()) else { return Ok(params) };
+        let found = self.app.turn(&self.surface.policy, &self.request.found, address, reference).await;
+        found.unwrap_or_else(|fault| Err(answers::broken(self.request, &fault)))
+    }
+
     /// Answers with the address of the page for the browser, or with the refusal of the request.
     async fn hand_off(&self) -> Result<Response, Fault> {
         self.within_limits(async |params, address| self.hand_off_params(params, address).await).await
     }
 
-    async fn hand_off_params(&self, params: Params, address: &str) -> Result<Response, Fault> {
+    async fn hand_off_params(&self, mut params: Params, address: &str) -> Result<Response, Fault> {
+        // Pages on another surface cannot open a reference.
+        params.take(Param::RequestUri);
         let is_query_all = self.request.body.is_empty();
         let query = match self.request.uri.query() {
             Some(query) if is_query_all => query.to_owned(),

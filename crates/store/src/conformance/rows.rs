@@ -50,6 +50,7 @@ pub(crate) fn client(key: i64) -> Client {
         operator_scope: Scope::of(["email"]),
         audience: Vec::new(),
         pkce: Pkce::Required,
+        is_par_required: true,
         refresh: RefreshMode::Rotate,
         access_ttl_s: Some(60),
         refresh_ttl_s: None,
