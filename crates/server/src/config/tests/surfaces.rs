@@ -48,7 +48,7 @@ also_read = ["paced"]
             g.toml:9:5: `dialects.also_read` has "standard writes paced", it must be such as "standard reads paced"
             g.toml:10:5: `dialects.also_read` has "standard", it must be such as "standard reads paced"
             g.toml:12:5: "standard  reads paced" is listed twice
-            g.toml:15:1: unknown key `also_read`; there are `grants`, `hosts`, `prefix`, `waives`, `resources`, `scope`, `token`, `endpoint`, `grant`, `bearer`, `reply`, `error`, `client`, `screen`, `limit`
+            g.toml:15:1: unknown key `also_read`; there are `grants`, `hosts`, `prefix`, `texts`, `waives`, `resources`, `scope`, `token`, `endpoint`, `grant`, `bearer`, `reply`, `error`, `client`, `screen`, `limit`
         "#]],
     );
 }
