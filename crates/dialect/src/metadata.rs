@@ -1,6 +1,7 @@
 //! Authorization server metadata, RFC 8414: a description of the surface for programs.
 
 use protocol::endpoint::{self, Endpoint};
+use protocol::jose;
 use protocol::model::{AuthMethod, GrantType};
 use protocol::policy::Policy;
 use serde_json::{Map, Value, json};
@@ -41,7 +42,13 @@ impl Dialect {
         put("grant_types_supported", words.collect());
         for row in endpoint::TABLE {
             if let (Some(name), Some(at)) = (row.metadata_auth, self.at(row.endpoint)) {
-                put(name, json!(methods(self.address(at).auth)));
+                let auth = self.address(at).auth;
+                put(name, json!(methods(auth)));
+                // RFC 8414 §2: "This metadata entry MUST be present if either of these authentication methods are specified […].
+                // The value "none" MUST NOT be used."
+                if auth.assertion {
+                    put(&name.replace("_methods_supported", "_signing_alg_values_supported"), json!(jose::ALGORITHMS));
+                }
             }
         }
         if has(GrantType::AuthorizationCode) {
@@ -57,6 +64,8 @@ fn methods(auth: Auth) -> Vec<&'static str> {
     let ways = [
         (auth.basic, AuthMethod::ClientSecretBasic),
         (auth.params, AuthMethod::ClientSecretPost),
+        (auth.assertion, AuthMethod::ClientSecretJwt),
+        (auth.assertion, AuthMethod::PrivateKeyJwt),
         (auth.none || auth.anybody, AuthMethod::None),
     ];
     ways.iter().filter(|(is_open, _)| *is_open).map(|(_, method)| method.as_str()).collect()
@@ -102,16 +111,43 @@ mod tests {
               "token_endpoint_auth_methods_supported": [
                 "client_secret_basic",
                 "client_secret_post",
+                "client_secret_jwt",
+                "private_key_jwt",
                 "none"
+              ],
+              "token_endpoint_auth_signing_alg_values_supported": [
+                "RS256",
+                "PS256",
+                "ES256",
+                "EdDSA",
+                "HS256"
               ],
               "introspection_endpoint_auth_methods_supported": [
                 "client_secret_basic",
-                "client_secret_post"
+                "client_secret_post",
+                "client_secret_jwt",
+                "private_key_jwt"
+              ],
+              "introspection_endpoint_auth_signing_alg_values_supported": [
+                "RS256",
+                "PS256",
+                "ES256",
+                "EdDSA",
+                "HS256"
               ],
               "revocation_endpoint_auth_methods_supported": [
                 "client_secret_basic",
                 "client_secret_post",
+                "client_secret_jwt",
+                "private_key_jwt",
                 "none"
+              ],
+              "revocation_endpoint_auth_signing_alg_values_supported": [
+                "RS256",
+                "PS256",
+                "ES256",
+                "EdDSA",
+                "HS256"
               ],
               "code_challenge_methods_supported": [
                 "S256"

@@ -77,7 +77,7 @@ impl Call for PushRequest {
     type Yes = Reply;
 
     fn wants(&self) -> Wants {
-        Wants::of([Key::Client(self.credentials.client_id.clone())])
+        self.credentials.wants()
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use crate::client::assertion::ClientAssertion;
 use crate::client::attempts::ClientAttemptLimits;
 use crate::client::recalled::{Proven, Recalled};
 use crate::client::registration::{SECRETS_LIVE_MAX, secret_digest};
@@ -30,6 +31,8 @@ pub struct Credentials {
     secret: Option<Secret>,
     /// The secret before form-decoding, if that changed it. Many libraries do not encode the secret in the header.
     raw_secret: Option<Secret>,
+    /// An assertion in the place of a secret.
+    assertion: Option<Box<ClientAssertion>>,
     method: AuthMethod,
 }
 
@@ -37,14 +40,26 @@ impl Credentials {
     /// Takes the credentials from the `Authorization` header or from the parameters.
     ///
     /// # Errors
-    /// [`No::ClientAuthTwice`], [`No::ClientIdsDiffer`] or [`No::ClientMissing`].
+    /// [`No::ClientAuthTwice`], [`No::ClientIdsDiffer`], [`No::ClientMissing`], or a refusal of the assertion.
     pub fn parse(params: &mut Params) -> Result<Self, Refusal> {
         let in_body = params.take(Param::ClientSecret);
         let named = params.take(Param::ClientId);
+        let kind = params.take(Param::ClientAssertionType);
+        if let Some(text) = params.take(Param::ClientAssertion) {
+            // RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request."
+            if in_body.is_some() || params.basic.take().is_some() {
+                return Err(No::ClientAssertionBesideSecret.into());
+            }
+            // RFC 7521 §4.2: the client_id "is unnecessary for client assertion authentication because the client is
+            // identified by the subject within the assertion."
+            let assertion = ClientAssertion::parse(text, kind.as_deref(), named.as_deref())?;
+            let (client_id, method) = (assertion.client_id().to_owned(), assertion.method());
+            return Ok(Self { client_id, secret: None, raw_secret: None, assertion: Some(Box::new(assertion)), method });
+        }
         let Some(basic) = params.basic.take() else {
             let client_id = named.ok_or(No::ClientMissing)?;
             let method = if in_body.is_some() { AuthMethod::ClientSecretPost } else { AuthMethod::None };
-            return Ok(Self { client_id, secret: in_body.map(Secret::new), raw_secret: None, method });
+            return Ok(Self { client_id, secret: in_body.map(Secret::new), raw_secret: None, assertion: None, method });
         };
         // RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request."
         if in_body.is_some() {
@@ -57,7 +72,23 @@ impl Credentials {
         let is_empty = basic.secret.reveal().is_empty();
         let method = if is_empty { AuthMethod::None } else { AuthMethod::ClientSecretBasic };
         let (secret, raw_secret) = if is_empty { (None, None) } else { (Some(basic.secret), basic.raw_secret) };
-        Ok(Self { client_id: basic.client_id, secret, raw_secret, method })
+        Ok(Self { client_id: basic.client_id, secret, raw_secret, assertion: None, method })
+    }
+
+    /// Adds the keys of the rows by which the client is authenticated.
+    pub fn want(&self, wants: &mut Wants) {
+        wants.add(Key::Client(self.client_id.clone()));
+        if let Some(assertion) = &self.assertion {
+            assertion.want(wants);
+        }
+    }
+
+    /// Returns the same keys, for a call without others.
+    #[must_use]
+    pub fn wants(&self) -> Wants {
+        let mut wants = Wants::default();
+        self.want(&mut wants);
+        wants
     }
 
     /// Authenticates the client.
@@ -67,6 +98,9 @@ impl Credentials {
     /// show which clients exist.
     pub fn verify<'f>(&self, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
         let client = self.claimed(facts, turn.policy);
+        if let Some(assertion) = &self.assertion {
+            return assertion.verify(client, facts, turn);
+        }
         if self.secret.is_none() {
             return self.verify_without_secret(client).map_err(Refusal::from);
         }

@@ -1,5 +1,6 @@
 //! Clients: authentication, registration, and rights beside the grants.
 
+pub mod assertion;
 pub mod attempts;
 pub mod authenticate;
 pub mod recalled;

@@ -104,9 +104,10 @@ impl Key {
         if !may_verify {
             return None;
         }
-        // RFC 8725 §3.1: "each key MUST be used with exactly one algorithm".
+        // RFC 8725 §3.1: "each key MUST be used with exactly one algorithm". An RSA key that names none is for RS256.
+        let of_rsa = if alg.as_deref() == Some("PS256") { Algorithm::Ps256 } else { Algorithm::Rs256 };
         let (algorithm, key) = match (kty.as_str(), crv.as_deref()) {
-            ("RSA", None) => (Algorithm::Rs256, DecodingKey::from_rsa_components(&n?, &e?)),
+            ("RSA", None) => (of_rsa, DecodingKey::from_rsa_components(&n?, &e?)),
             ("EC", Some("P-256")) => (Algorithm::Es256, DecodingKey::from_ec_components(&x?, &y?)),
             ("OKP", Some("Ed25519")) => (Algorithm::EdDsa, DecodingKey::from_ed_components(&x?)),
             _ => return None,

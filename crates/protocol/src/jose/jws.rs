@@ -1,6 +1,7 @@
 //! Signed messages (JWS) in compact form, RFC 7515 §7.1. Reading a message does not verify it. Its content must not be
 //! trusted before [`Jws::check_signature`].
 
+use aws_lc_rs::hmac;
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -8,7 +9,7 @@ use serde_json::Value;
 
 use super::algorithm::Algorithm;
 use super::jwk::KeySet;
-use crate::secret::Digest;
+use crate::secret::{Digest, Secret};
 
 /// Maximum length of a message in bytes. ID tokens of Google have about 1,200.
 pub(crate) const JWS_BYTES_MAX: usize = 8 * 1024;
@@ -60,11 +61,23 @@ struct Header {
 }
 
 impl Jws {
-    /// Parses a message whose header has the media type `typ`, or none.
+    /// Parses a message whose header has the media type `typ`, or none. It must be signed with a private key.
     ///
     /// # Errors
     /// [`Flaw::Malformed`], [`Flaw::AlgorithmRefused`].
     pub fn read(text: String, typ: &str) -> Result<Self, Flaw> {
+        match Self::read_any(text, &[typ])? {
+            own if own.algorithm == Algorithm::Hs256 => Err(Flaw::AlgorithmRefused),
+            own => Ok(own),
+        }
+    }
+
+    /// Parses a message whose header has one of these media types, or none. It may have a message authentication code in
+    /// the place of a signature: see [`Jws::has_mac`].
+    ///
+    /// # Errors
+    /// [`Flaw::Malformed`], [`Flaw::AlgorithmRefused`].
+    pub fn read_any(text: String, types: &[&str]) -> Result<Self, Flaw> {
         if text.len() > JWS_BYTES_MAX {
             return Err(Flaw::Malformed);
         }
@@ -77,7 +90,7 @@ impl Jws {
             return Err(Flaw::Malformed);
         }
         // RFC 8725 §3.11: a token of another kind is refused, even if its signature is right.
-        if header.typ.is_some_and(|own| !own.eq_ignore_ascii_case(typ)) {
+        if header.typ.is_some_and(|own| !types.iter().any(|typ| own.eq_ignore_ascii_case(typ))) {
             return Err(Flaw::Malformed);
         }
         let algorithm = Algorithm::from_name(&header.alg).ok_or(Flaw::AlgorithmRefused)?;
@@ -116,6 +129,26 @@ impl Jws {
         candidates.peek().ok_or(Flaw::KeyUnknown)?;
         let (message, signature) = (self.signed().as_bytes(), &self.text[self.signature_at..]);
         if candidates.any(|key| key.has_signed(message, signature)) { Ok(()) } else { Err(Flaw::Forged) }
+    }
+
+    /// Returns true if the message has a message authentication code (HMAC), and no signature.
+    #[must_use]
+    pub fn has_mac(&self) -> bool {
+        self.algorithm == Algorithm::Hs256
+    }
+
+    /// Checks that the message authentication code was made with this secret. The caller must make sure that the secret
+    /// cannot be guessed: anybody who sees the message can try secrets.
+    ///
+    /// # Errors
+    /// [`Flaw::AlgorithmRefused`] if the message has a signature, or [`Flaw::Forged`].
+    pub fn check_mac(&self, secret: &Secret) -> Result<(), Flaw> {
+        if !self.has_mac() {
+            return Err(Flaw::AlgorithmRefused);
+        }
+        let tag = BASE64URL_NOPAD.decode(&self.text.as_bytes()[self.signature_at..]).map_err(|_| Flaw::Malformed)?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes());
+        hmac::verify(&key, self.signed().as_bytes(), &tag).map_err(|_| Flaw::Forged)
     }
 
     fn signed(&self) -> &str {

@@ -1,9 +1,9 @@
 //! Signed tokens of other parties: JWS (RFC 7515), JWK (RFC 7517) and JWT (RFC 7519). This module knows no account, no
 //! issuer and no policy: the caller states what it expects. Only this module uses the library that verifies signatures.
 //!
-//! Absent on purpose (RFC 8725 §3.1, §3.10): the algorithm `none` and HMAC are not supported. A key has one algorithm,
-//! and a token's header cannot choose another. Keys and URLs of keys in a header (`jwk`, `jku`, `x5u`, `x5c`) are
-//! ignored.
+//! Absent on purpose (RFC 8725 §3.1, §3.10): the algorithm `none` is not supported. A key has one algorithm, and a token's
+//! header cannot choose another: no key of a key set verifies HMAC, and only [`Jws::check_mac`] does, with a secret. Keys and
+//! URLs of keys in a header (`jwk`, `jku`, `x5u`, `x5c`) are ignored.
 
 mod algorithm;
 mod jwk;
@@ -13,6 +13,9 @@ mod jwt;
 pub(crate) mod signed;
 #[cfg(test)]
 mod tests;
+
+/// The algorithms that are verified, by their names of RFC 7518 §3.1 and RFC 8037 §3.1.
+pub const ALGORITHMS: &[&str] = &["RS256", "PS256", "ES256", "EdDSA", "HS256"];
 
 pub use jwk::KeySet;
 #[cfg(test)]

@@ -68,6 +68,21 @@ pub(super) fn of_value(no: No, value: &str) -> Option<CommandError> {
         No::AuthMethodOfConfidentialClient => {
             CommandError::usage("a confidential client proves who it is: --auth-method none is for --kind public")
         }
+        No::AuthMethodNotOffered => CommandError::usage(format!(
+            "no endpoint of this dialect takes assertions: --auth-method {value} is for a dialect with `assertion` in its `auth`"
+        )),
+        No::KeysMissing => CommandError::usage(
+            "a client with --auth-method private_key_jwt needs public keys: say --jwks-file FILE or --jwks-uri URL as well",
+        ),
+        No::KeysTwice => CommandError::usage("say either --jwks-file or --jwks-uri: a client has one set of keys"),
+        No::KeysMalformed => CommandError::usage(format!("--jwks-file is refused: {value}")),
+        No::KeysUriMalformed => CommandError::usage(format!("--jwks-uri {value} is no https URL")),
+        No::ParNotOffered => CommandError::usage(
+            "this dialect has no endpoint for pushed authorization requests: --require-par would shut the client out",
+        ),
+        No::SecretTooShortToSign => CommandError::no(
+            "a secret for --auth-method client_secret_jwt has at least 32 bytes (RFC 7518 §3.2): let one be generated",
+        ),
         No::GrantOfConfidentialClient => CommandError::usage(format!(
             "a public client has no credentials: --grant {value} needs --kind confidential"
         )),

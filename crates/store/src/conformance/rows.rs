@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use protocol::line::{AccountKey, Changes, Facts, Key, Row, Wants, Write};
 use protocol::model::{
-    Access, AccessId, Amr, Attempts, AuthMethod, Authorization, Checked, Circumstances, Client, ClientKey, ClientKind,
+    Access, AccessId, Amr, AssertionAudience, Attempts, AuthMethod, Authorization, Checked, Circumstances, Client, ClientKey, ClientKind,
     Code, CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Identity, IdentityName, Job, JobId, Permission,
-    Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, Ticket, TicketId, User, UserKey,
+    Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, SealedSecret, Session, SessionId, Ticket, TicketId, User, UserKey,
     WithOwners,
 };
 use protocol::person::attempt::Attempt;
@@ -42,7 +42,11 @@ pub(crate) fn client(key: i64) -> Client {
         terms: None,
         logo_uri: None,
         kind: ClientKind::Confidential,
-        auth_methods: vec![AuthMethod::ClientSecretBasic],
+        auth_methods: vec![AuthMethod::ClientSecretBasic, AuthMethod::PrivateKeyJwt],
+        jwks: Some(serde_json::json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "ü"}]})),
+        jwks_uri: None,
+        assertion_audience: AssertionAudience::Endpoint,
+        sealed_secrets: vec![SealedSecret { of: digest("secret"), sealed: "sealed".to_owned() }],
         secrets: Vec::new(),
         redirect_uris: vec!["https://client.example/cb?a=1".to_owned()],
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],

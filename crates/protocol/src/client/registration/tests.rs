@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::client_setting::{Form, Given, TABLE};
+use crate::jose::signed;
 use crate::sample;
 
 #[test]
@@ -61,11 +62,15 @@ fn good(setting: Setting) -> Given {
     match setting.row().form {
         Form::Text if setting == Setting::Scope => "links:read profile".into(),
         Form::Text
-            if matches!(setting, Setting::Homepage | Setting::PrivacyPolicy | Setting::Terms | Setting::LogoUri) =>
+            if matches!(
+                setting,
+                Setting::Homepage | Setting::PrivacyPolicy | Setting::Terms | Setting::LogoUri | Setting::JwksUri
+            ) =>
         {
             "https://app.example/x".into()
         }
         Form::Text => "Example Ltd".into(),
+        Form::Document => signed::published().to_string().as_str().into(),
         Form::Texts => ["https://app.example/one", "https://app.example/other"].into(),
         Form::Word(words) => words.last().expect("there are words").0.into(),
         Form::Words(words) => [words.last().expect("there are words").0].into(),
@@ -84,6 +89,7 @@ fn read(setting: Setting, client: &Client) -> Given {
         }
         Value::Number(number) => Given::Seconds(number.as_u64().expect("seconds")),
         Value::Bool(flag) => Given::Flag(flag),
+        Value::Object(members) => Given::Text(Value::Object(members).to_string()),
         other => panic!("{setting:?} is {other}"),
     }
 }
