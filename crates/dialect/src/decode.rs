@@ -219,8 +219,7 @@ fn check_need(address: &Address, params: &mut Params) -> Result<(), Refusal> {
         }
     }
     let is_sent = |param| params.value(param).is_some();
-    let is_client_silent =
-        params.basic.is_none() && !is_sent(Param::ClientSecret) && !is_sent(Param::ClientAssertion);
+    let is_client_silent = params.basic.is_none() && !is_sent(Param::ClientSecret) && !is_sent(Param::ClientAssertion);
     let auth = address.auth;
     if address.endpoint.row().takes_client && is_client_silent && !auth.none && !auth.anybody {
         let no = if params.value(Param::ClientId).is_some() { No::ClientSecretMissing } else { No::ClientMissing };

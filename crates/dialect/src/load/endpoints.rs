@@ -179,7 +179,10 @@ fn auth(table: &EndpointTable, takes_client: bool, reader: &mut Reader<'_>) -> A
         }
     }
     if named.value.is_empty() {
-        reader.note(named.spot, "`auth` is empty, so that nobody could ask; name basic, params, assertion, none or anybody");
+        reader.note(
+            named.spot,
+            "`auth` is empty, so that nobody could ask; name basic, params, assertion, none or anybody",
+        );
     }
     auth
 }

@@ -76,7 +76,8 @@ impl ClientAssertion {
         let claims = jwt.registered();
         // RFC 7523 §3: "For client authentication, the subject MUST be the "client_id" of the OAuth client." OpenID Connect
         // Core §9 says the same of `iss`.
-        let subject = claims.sub.as_deref().filter(|own| identifiers::id(own).is_ok() && claims.iss.as_deref() == Some(own));
+        let subject =
+            claims.sub.as_deref().filter(|own| identifiers::id(own).is_ok() && claims.iss.as_deref() == Some(own));
         let subject = subject.ok_or(no(No::ClientAssertionMalformed))?.to_owned();
         // RFC 7521 §4.2: the client_id "MUST identify the same client as is identified by the client assertion".
         if client_id.is_some_and(|named| named != subject) {
@@ -146,7 +147,8 @@ impl ClientAssertion {
         let claims = self.jwt.registered();
         // RFC 7523 §3: "The JWT MUST contain an "aud" (audience) claim containing a value that identifies the authorization
         // server as an intended audience." An audience that is not this server could present the assertion here.
-        let is_ours = |aud: &str| aud == turn.policy.issuer || turn.policy.assertion_endpoints.iter().any(|own| own == aud);
+        let is_ours =
+            |aud: &str| aud == turn.policy.issuer || turn.policy.assertion_endpoints.iter().any(|own| own == aud);
         if !claims.aud.as_ref().is_some_and(|aud| aud.is_among(is_ours)) {
             return Err(wrong_audience(No::ClientAssertionForOther, turn));
         }

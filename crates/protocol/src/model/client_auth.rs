@@ -128,7 +128,9 @@ pub(super) mod written_methods {
         Written { auth_methods, assertion_methods }.serialize(serializer)
     }
 
-    pub(in crate::model) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<AuthMethod>, D::Error> {
+    pub(in crate::model) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<AuthMethod>, D::Error> {
         let Written { mut auth_methods, assertion_methods } = Written::deserialize(deserializer)?;
         auth_methods.extend(assertion_methods);
         Ok(auth_methods)

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use protocol::line::{AccountKey, Changes, Facts, Key, Row, Wants, Write};
 use protocol::model::{
-    Access, AccessId, Amr, AssertionAudience, Attempts, AuthMethod, Authorization, Checked, Circumstances, Client, ClientKey, ClientKind,
-    Code, CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Identity, IdentityName, Job, JobId, Permission,
-    Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, SealedSecret, Session, SessionId, Ticket, TicketId, User, UserKey,
-    WithOwners,
+    Access, AccessId, Amr, AssertionAudience, Attempts, AuthMethod, Authorization, Checked, Circumstances, Client,
+    ClientKey, ClientKind, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Identity, IdentityName,
+    Job, JobId, Permission, Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, SealedSecret, Session,
+    SessionId, Ticket, TicketId, User, UserKey, WithOwners,
 };
 use protocol::person::attempt::Attempt;
 use protocol::person::counters::account_attempts_key;
