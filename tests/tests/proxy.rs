@@ -191,7 +191,7 @@ fn nginx_that_forgets_the_host_is_refused_as_the_guide_says() {
     };
     let answer = ask(1, &front, "GET", "/sign-in", &[], "");
     assert_eq!(answer.status, 421, "{answer:?}");
-    let words = "This server does not answer for this host.";
+    let words = "This server does not answer for the host";
     assert!(answer.body.contains(words) && GUIDE.contains(words), "{answer:?}");
     let log = grantry.log();
     assert!(log.contains("HostUnknown") && log.contains(&format!("host=\"{}\"", grantry.address)), "{log}");

@@ -1,7 +1,7 @@
 //! Authorization server metadata, RFC 8414: a description of the surface for programs.
 
 use protocol::endpoint::{self, Endpoint};
-use protocol::jose;
+use protocol::jose::{Algorithm, MAC_ALGORITHM};
 use protocol::model::{AuthMethod, GrantType};
 use protocol::policy::Policy;
 use serde_json::{Map, Value, json};
@@ -47,7 +47,9 @@ impl Dialect {
                 // RFC 8414 §2: "This metadata entry MUST be present if either of these authentication methods are specified […].
                 // The value "none" MUST NOT be used."
                 if auth.assertion {
-                    put(&name.replace("_methods_supported", "_signing_alg_values_supported"), json!(jose::ALGORITHMS));
+                    let signatures = Algorithm::ALL.iter().map(|own| own.as_str());
+                    let algorithms: Vec<&str> = signatures.chain([MAC_ALGORITHM]).collect();
+                    put(&name.replace("_methods_supported", "_signing_alg_values_supported"), json!(algorithms));
                 }
             }
         }

@@ -209,7 +209,9 @@ async fn a_grant_works_where_the_surface_offers_it_and_nowhere_else() {
                 ],
             );
             let told = all.ask(name, at, &Ask::form(&fields)).await;
-            let refused = all.refusal(name, at, &Refusal::of(No::GrantTypeUnknown, Param::GrantType));
+            let words = offered.iter().filter(|own| **own != GrantType::Implicit).map(|own| own.as_str());
+            let unknown = Refusal::of(No::GrantTypeUnknown, Param::GrantType).with_value(word).with_choices(words);
+            let refused = all.refusal(name, at, &unknown);
             if !offered.contains(grant) {
                 assert_eq!(told, refused, "{grant:?} at {name}");
             } else if is_google {

@@ -1,10 +1,12 @@
 //! Public keys and key sets, RFC 7517. Keys that cannot verify a supported signature are left out.
 
+use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::algorithm::Algorithm;
+use crate::secret::Digest;
 
 /// Maximum number of keys that are read from a set. An issuer usually has two or three.
 const KEYS_MAX: usize = 32;
@@ -95,6 +97,25 @@ impl KeySet {
     }
 }
 
+/// Returns the thumbprint of a key, RFC 7638 §3: the SHA-256 of its required members in lexicographic order, without white
+/// space. Returns `None` for a key of another type than RSA, EC and OKP, or one that lacks a member.
+#[must_use]
+pub fn thumbprint(key: &Value) -> Option<String> {
+    // RFC 7638 §3.2 and RFC 8037 §2.
+    let members: &[&str] = match key.get("kty")?.as_str()? {
+        "EC" => &["crv", "kty", "x", "y"],
+        "RSA" => &["e", "kty", "n"],
+        "OKP" => &["crv", "kty", "x"],
+        _ => return None,
+    };
+    let written = members.iter().map(|name| {
+        let value = key.get(*name)?.as_str()?;
+        Some(format!("{}:{}", Value::from(*name), Value::from(value)))
+    });
+    let written: Vec<String> = written.collect::<Option<_>>()?;
+    Some(BASE64URL_NOPAD.encode(&Digest::of(format!("{{{}}}", written.join(",")).as_bytes()).0))
+}
+
 impl Key {
     fn new(written: Written) -> Option<Self> {
         let Written { kty, kid, alg, purpose, key_ops, crv, n, e, x, y } = written;
@@ -104,15 +125,19 @@ impl Key {
         if !may_verify {
             return None;
         }
-        // RFC 8725 §3.1: "each key MUST be used with exactly one algorithm". An RSA key that names none is for RS256.
-        let of_rsa = if alg.as_deref() == Some("PS256") { Algorithm::Ps256 } else { Algorithm::Rs256 };
+        // RFC 8725 §3.1: "each key MUST be used with exactly one algorithm".
+        let named = alg.as_deref().map(Algorithm::from_name);
         let (algorithm, key) = match (kty.as_str(), crv.as_deref()) {
-            ("RSA", None) => (of_rsa, DecodingKey::from_rsa_components(&n?, &e?)),
+            // An RSA key that names no algorithm is for RS256, the default of OpenID Connect.
+            ("RSA", None) => {
+                let algorithm = if named == Some(Some(Algorithm::Ps256)) { Algorithm::Ps256 } else { Algorithm::Rs256 };
+                (algorithm, DecodingKey::from_rsa_components(&n?, &e?))
+            }
             ("EC", Some("P-256")) => (Algorithm::Es256, DecodingKey::from_ec_components(&x?, &y?)),
             ("OKP", Some("Ed25519")) => (Algorithm::EdDsa, DecodingKey::from_ed_components(&x?)),
             _ => return None,
         };
-        if alg.is_some_and(|alg| Algorithm::from_name(&alg) != Some(algorithm)) {
+        if named.is_some_and(|named| named != Some(algorithm)) {
             return None;
         }
         Some(Self { kid, algorithm, key: key.ok()? })

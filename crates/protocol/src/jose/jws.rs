@@ -14,6 +14,9 @@ use crate::secret::{Digest, Secret};
 /// Maximum length of a message in bytes. ID tokens of Google have about 1,200.
 pub(crate) const JWS_BYTES_MAX: usize = 8 * 1024;
 
+/// The supported algorithm of message authentication codes: HMAC with SHA-256, RFC 7518 §3.2. No key of a [`KeySet`] is for it.
+pub const MAC_ALGORITHM: &str = "HS256";
+
 /// The flaw of a signed message or token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
@@ -41,7 +44,8 @@ pub struct Jws {
     text: String,
     /// The position of the signature in `text`, behind the second dot.
     signature_at: usize,
-    algorithm: Algorithm,
+    /// The signature algorithm; `None` if the message has a message authentication code.
+    algorithm: Option<Algorithm>,
     kid: Option<String>,
 }
 
@@ -67,7 +71,7 @@ impl Jws {
     /// [`Flaw::Malformed`], [`Flaw::AlgorithmRefused`].
     pub fn read(text: String, typ: &str) -> Result<Self, Flaw> {
         match Self::read_any(text, &[typ])? {
-            own if own.algorithm == Algorithm::Hs256 => Err(Flaw::AlgorithmRefused),
+            own if own.has_mac() => Err(Flaw::AlgorithmRefused),
             own => Ok(own),
         }
     }
@@ -93,7 +97,10 @@ impl Jws {
         if header.typ.is_some_and(|own| !types.iter().any(|typ| own.eq_ignore_ascii_case(typ))) {
             return Err(Flaw::Malformed);
         }
-        let algorithm = Algorithm::from_name(&header.alg).ok_or(Flaw::AlgorithmRefused)?;
+        let algorithm = match header.alg.as_str() {
+            MAC_ALGORITHM => None,
+            name => Some(Algorithm::from_name(name).ok_or(Flaw::AlgorithmRefused)?),
+        };
         Ok(Self { signature_at, algorithm, kid: header.kid, text })
     }
 
@@ -125,7 +132,8 @@ impl Jws {
     /// # Errors
     /// [`Flaw::KeyUnknown`], [`Flaw::Forged`].
     pub fn check_signature(&self, keys: &KeySet) -> Result<(), Flaw> {
-        let mut candidates = keys.candidates(self.kid(), self.algorithm).peekable();
+        let algorithm = self.algorithm.ok_or(Flaw::KeyUnknown)?;
+        let mut candidates = keys.candidates(self.kid(), algorithm).peekable();
         candidates.peek().ok_or(Flaw::KeyUnknown)?;
         let (message, signature) = (self.signed().as_bytes(), &self.text[self.signature_at..]);
         if candidates.any(|key| key.has_signed(message, signature)) { Ok(()) } else { Err(Flaw::Forged) }
@@ -134,7 +142,7 @@ impl Jws {
     /// Returns true if the message has a message authentication code (HMAC), and no signature.
     #[must_use]
     pub fn has_mac(&self) -> bool {
-        self.algorithm == Algorithm::Hs256
+        self.algorithm.is_none()
     }
 
     /// Checks that the message authentication code was made with this secret. The caller must make sure that the secret

@@ -3,7 +3,8 @@
 use crate::client::authenticate::Credentials;
 use crate::line::{Facts, Turn, Wants};
 use crate::refusal::Refusal;
-use crate::wire::{Fields, ReplyKind};
+use crate::secret::Secret;
+use crate::wire::{Field, Fields, ReplyKind};
 
 /// An answer by canonical names, which a dialect spells.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,15 @@ impl Reply {
         );
         Self { kind, fields }
     }
+
+    /// Sets a member to the text that the server signed for it. Returns false if an answer of this kind has no such member.
+    pub fn take_signed(&mut self, field: Field, text: &Secret) -> bool {
+        let is_known = self.kind.fields().contains(&field);
+        if is_known {
+            self.fields.set(field, text.reveal());
+        }
+        is_known
+    }
 }
 
 /// A fully parsed request, together with its judge. Each endpoint and each form of a page has a type that implements
@@ -41,6 +51,12 @@ pub trait Call: Send + Sync + 'static {
     /// # Errors
     /// The reason why the call is refused.
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Self::Yes, Refusal>;
+
+    /// Puts a text that the server signed into the result, in the place that [`Turn::sign`] named. Returns false if the
+    /// result has no such place. The server then answers nothing and writes nothing: a judge that signs must take signatures.
+    fn take_signed(_yes: &mut Self::Yes, _field: Field, _text: &Secret) -> bool {
+        false
+    }
 
     /// Returns the client credentials of the call, if it has any. Their hashing runs on a separate thread pool, so that
     /// a flood of wrong client secrets does not keep users from signing in.

@@ -7,6 +7,7 @@ use crate::client::recalled::{Proven, Recalled};
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
 use crate::jose::KeySet;
+use crate::jose::sign::ToSign;
 use crate::model::{ClientKey, Event, EventKind, User, UserKey};
 use crate::person::memo::Memo;
 use crate::person::password;
@@ -14,6 +15,7 @@ use crate::person::upstream::ProviderMetadata;
 use crate::policy::Policy;
 use crate::secret::Secret;
 use crate::time::UnixTime;
+use crate::wire::Field;
 
 /// One attempt to judge a call: time, policy, keys and randomness for the judge, and the changes that it decided so
 /// far.
@@ -39,6 +41,10 @@ pub struct Turn<'a> {
     documents: &'a Documents,
     /// The outside documents that the judge asked for and that were not fetched yet.
     lacking: Vec<DocumentKey>,
+    /// The public parts of the keys with which this server signs, for tokens of its own that come back.
+    own_keys: Option<&'a KeySet>,
+    /// The messages that the server must sign, each with the member of the answer that it is for.
+    to_sign: Vec<(Field, ToSign)>,
     /// The client secret that the judge verified, if any. The process remembers it.
     pub proven: Option<Proven>,
     changes: Changes,
@@ -60,6 +66,8 @@ impl<'a> Turn<'a> {
             memo: None,
             documents: Documents::NONE,
             lacking: Vec::new(),
+            own_keys: None,
+            to_sign: Vec::new(),
             proven: None,
             changes: Changes::default(),
         }
@@ -81,6 +89,19 @@ impl<'a> Turn<'a> {
     #[must_use]
     pub fn with_documents(self, documents: &'a Documents) -> Self {
         Self { documents, ..self }
+    }
+
+    /// Returns the same turn with the public parts of the keys with which this server signs.
+    #[must_use]
+    pub fn with_own_keys(self, own_keys: &'a KeySet) -> Self {
+        Self { own_keys: Some(own_keys), ..self }
+    }
+
+    /// Returns the public parts of the keys with which this server signs: the active ones, and the retired ones that may have
+    /// signed a token of its own. Returns `None` if this server has never signed, so that no token can be its own.
+    #[must_use]
+    pub const fn own_keys(&self) -> Option<&'a KeySet> {
+        self.own_keys
     }
 
     /// Returns the turn for a command that this account of the operating system runs. Every audit event will name the
@@ -147,6 +168,18 @@ impl<'a> Turn<'a> {
     #[must_use]
     pub fn take_lacking(&mut self) -> Vec<DocumentKey> {
         std::mem::take(&mut self.lacking)
+    }
+
+    /// Has the server sign a message for a member of the answer. The server signs if the judge says yes, before it writes
+    /// anything. The call of this turn must implement [`Call::take_signed`](super::Call::take_signed).
+    pub fn sign(&mut self, field: Field, message: ToSign) {
+        self.to_sign.push((field, message));
+    }
+
+    /// Takes the messages that the server must sign.
+    #[must_use]
+    pub fn take_to_sign(&mut self) -> Vec<(Field, ToSign)> {
+        std::mem::take(&mut self.to_sign)
     }
 
     /// Adds a precondition.

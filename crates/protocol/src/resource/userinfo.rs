@@ -15,6 +15,7 @@ use crate::resource::any_token::AnyToken;
 use crate::resource::attributes::is_reserved;
 use crate::resource_indicator;
 use crate::scope::Scope;
+use crate::secret::Secret;
 use crate::wire::{Field, Fields, Params, ReplyKind};
 
 /// A userinfo request, authorized by an access token or a personal access token.
@@ -44,6 +45,10 @@ impl Call for UserinfoRequest {
             self.token.want(&mut wants);
         }
         wants
+    }
+
+    fn take_signed(yes: &mut Reply, field: Field, text: &Secret) -> bool {
+        yes.take_signed(field, text)
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {

@@ -18,8 +18,9 @@ use crate::line::{Facts, Turn, Wants};
 use crate::model::{Client, GrantType};
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
+use crate::secret::Secret;
 use crate::token::grant::GrantRequest;
-use crate::wire::{Param, Params};
+use crate::wire::{Field, Param, Params};
 
 /// A token request: client credentials, and the parameters of one grant type.
 #[derive(Debug)]
@@ -64,6 +65,10 @@ impl Call for TokenRequest {
         let mut wants = self.credentials.wants();
         self.grant.want(&mut wants);
         wants
+    }
+
+    fn take_signed(yes: &mut Reply, field: Field, text: &Secret) -> bool {
+        yes.take_signed(field, text)
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {

@@ -12,6 +12,7 @@ use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::resource::any_token::AnyToken;
 use crate::resource::userinfo::{self, Reach};
+use crate::secret::Secret;
 use crate::time::UnixTime;
 use crate::wire::{Field, Fields, Param, Params, ReplyKind};
 
@@ -40,6 +41,10 @@ impl Call for IntrospectRequest {
 
     fn wants(&self) -> Wants {
         self.token.wants(self.credentials.as_ref())
+    }
+
+    fn take_signed(yes: &mut Reply, field: Field, text: &Secret) -> bool {
+        yes.take_signed(field, text)
     }
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
