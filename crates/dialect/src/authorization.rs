@@ -194,8 +194,8 @@ mod tests {
         let broken = Ask::form("grant_type=client_credentials&client_assertion=x").read(&standard(), Endpoint::Token);
         assert!(!broken.contains("client_id"), "{broken}");
         let text = "grants = [\"authorization_code\"]\n[endpoint.authorize]\n[endpoint.token]\nauth = [\"params\"]\n";
-        let read = Ask::form(&body.replace("client_credentials", "authorization_code"));
-        assert_eq!(read.read(&loaded("x", text), Endpoint::Token), "no: ClientMissing\n");
+        let body = body.replace("client_credentials", "authorization_code");
+        assert_eq!(Ask::form(&body).read(&loaded("x", text), Endpoint::Token), "no: ClientMissing\n");
     }
 
     #[test]

@@ -53,6 +53,12 @@ impl Dialect {
                 }
             }
         }
+        if self.at(Endpoint::Par).is_some() {
+            let algorithms: Vec<&str> = Algorithm::ALL.iter().map(|own| own.as_str()).collect();
+            put("request_parameter_supported", json!(true));
+            put("request_uri_parameter_supported", json!(false));
+            put("request_object_signing_alg_values_supported", json!(algorithms));
+        }
         if has(GrantType::AuthorizationCode) {
             put("code_challenge_methods_supported", json!(["S256"]));
         }

@@ -650,6 +650,26 @@ settings! {
             Ok(())
         },
     }
+    RequireSignedRequest {
+        name: "require_signed_request_object",
+        metadata: Some("require_signed_request_object"),
+        form: Form::Flag,
+        option: Some(CommandOption {
+            flag: "require-signed-request",
+            value: "YES_OR_NO",
+            add: (24, "It must sign its authorization requests (RFC 9101)"),
+            set: Some((22, "It must sign its authorization requests (RFC 9101)")),
+        }),
+        read: |client| json!(client.is_signature_required),
+        write: |client, given, asked| {
+            let is_required = flag(Setting::RequireSignedRequest, given)?;
+            if is_required && !asked.policy.is_par_offered {
+                return Err(Fault::new(Setting::RequireSignedRequest, No::ParNotOffered));
+            }
+            client.is_signature_required = is_required;
+            Ok(())
+        },
+    }
     Refresh {
         name: "refresh",
         form: Form::Word(&[

@@ -66,6 +66,7 @@ const AUTHORIZE: &[Param] = &[
     P::MaxAge,
     P::LoginHint,
     P::Nonce,
+    P::Request,
     P::RequestUri,
 ];
 

@@ -31,6 +31,8 @@ names! {
         UnsupportedResponseType = "unsupported_response_type",
         /// OpenID Connect Core §3.1.2.6
         InvalidRequestUri = "invalid_request_uri",
+        /// RFC 9101 §7
+        InvalidRequestObject = "invalid_request_object",
         /// RFC 6749 §5.2
         InvalidScope = "invalid_scope",
         /// RFC 8707 §2
@@ -213,6 +215,14 @@ refusals! {
     RequestUriPushed, InvalidRequest, "RFC 9126 §2.1", "A pushed authorization request must not have the parameter {}.", "A client pushed a reference instead of a request.", "A pushed authorization request must not have the parameter {}. Send the parameters of the request themselves.";
     RequestUriUnknown, InvalidRequestUri, "RFC 9126 §4", "The request_uri is unknown, expired or already used, or belongs to another client. Go back to the application and start again.", "A reference to a pushed authorization request that cannot be used: never issued, older than 90 seconds, of another client, or used.";
     RequestNotPushed, InvalidRequest, "RFC 9126 §6", "This client must push its authorization requests.", "The client is registered with `require_par`, and the browser brought a request that was not pushed.", "This client must push its authorization requests: send the parameters to the pushed authorization request endpoint, and the request_uri that it returns to the authorization endpoint.";
+    RequestNotSigned, InvalidRequest, "RFC 9101 §10.5", "This client must sign its authorization requests.", "The client is registered with `require_signed_request_object`, and the request was not a signed object.", "This client must sign its authorization requests: send them as a signed JWT in the parameter request.";
+    RequestBesideRequestUri, InvalidRequest, "RFC 9101 §5", "The parameters request and request_uri exclude each other.", "An authorization request by value and by reference at once.", "The parameters request and request_uri exclude each other. Send one of them.";
+    RequestObjectMalformed, InvalidRequestObject, "RFC 9101 §4", "The request object is malformed.", "`request` is no signed JWT, or contains something that is no parameter.", "The request object is malformed. Send a signed JWT whose claims are the parameters of the request, without request and request_uri.";
+    RequestObjectAlgorithm, InvalidRequestObject, "RFC 9101 §6.2", "The request object is not signed by a supported algorithm.", "An algorithm such as none, HS256 or ES384.", "The request object is not signed by a supported algorithm. Supported: RS256, PS256, ES256, EdDSA.";
+    RequestObjectUntrusted, InvalidRequestObject, "RFC 9101 §6.2", "The signature of the request object cannot be verified with the keys of this client.", "The client has no keys, or they cannot be fetched, or none of them made the signature.";
+    RequestObjectOfOther, InvalidRequestObject, "RFC 9101 §6.3", "The request object is of another client.", "The client_id in the object is not the one beside it, or the issuer is not the client.", "The request object is of another client. Its claims client_id and iss must be the client_id of the request.";
+    RequestObjectForOther, InvalidRequestObject, "RFC 9101 §4", "The request object is for another audience.", "The audience of the object is not this server.", "The request object is for another audience. Its claim aud must be the issuer[, {choices}].";
+    RequestObjectExpired, InvalidRequestObject, "RFC 7519 §4.1.4", "The request object has expired or is not valid yet.", "The time in `exp` has passed, or that in `nbf` or `iat` is in the future.", "The request object has expired or is not valid yet. Make a new one, and check the clock of the client.";
     AuthorizeClientUnknown, UnknownClient, "RFC 6749 §4.1.2.1", "The client_id is unknown.", "An authorization request of an unknown or disabled client.", "There is no client with this client_id here. Check that the client_id is copied in full, and that the client is registered for this API.";
     ResponseTypeUnknown, UnsupportedResponseType, "RFC 6749 §4.1.2.1", "This response_type is not supported.", "The surface does not offer the response type.", "The response_type[ {value}] is not supported here[. Supported: {choices}].";
     ResponseTypeNotAllowed, UnauthorizedClient, "RFC 6749 §4.1.2.1", "This client may not use this response_type.", "The client is not registered for the grant behind the response type.", "This client may not use the response_type[ {value}][. It may use: {choices}]. The registration of the client has to allow it.";
@@ -483,7 +493,8 @@ impl ErrorKind {
             | Self::InvalidScope
             | Self::InvalidTarget
             | Self::UnsupportedTokenType
-            | Self::InvalidRequestUri => 400,
+            | Self::InvalidRequestUri
+            | Self::InvalidRequestObject => 400,
         }
     }
 }

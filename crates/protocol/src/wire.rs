@@ -71,6 +71,8 @@ names! {
         LoginHint = "login_hint",
         /// OpenID Connect Core §3.1.2.1
         Nonce = "nonce",
+        /// RFC 9101 §5.1
+        Request = "request",
         /// RFC 9126 §2.2
         RequestUri = "request_uri",
         /// RFC 6749 §4.1.3 and others

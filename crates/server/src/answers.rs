@@ -149,7 +149,8 @@ pub(crate) fn is_of_known_client(no: No) -> bool {
         | No::ClientAssertionForOther
         | No::ClientAssertionExpired
         | No::ClientAssertionEarly
-        | No::ClientAssertionTooLong => false,
+        | No::ClientAssertionTooLong
+        | No::RequestUriUnknown => false,
         _ => !matches!(
             no.row().kind,
             InvalidRequest

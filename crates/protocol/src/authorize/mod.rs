@@ -18,6 +18,7 @@ mod consent;
 mod precheck;
 mod pushed;
 mod request;
+mod request_object;
 mod return_path;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 pub use precheck::Precheck;
 pub use pushed::{PushRequest, Reference};
 use request::{Request, ResponseType};
+pub use request_object::RequestObject;
 use return_path::ReturnPath;
 
 use crate::crypto::keys::TokenKind;

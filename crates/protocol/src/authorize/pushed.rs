@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::request::Request;
+use super::request_object::RequestObject;
 use super::return_path::ReturnPath;
 use crate::client::authenticate::Credentials;
 use crate::crypto::keys::{Alphabet, Keys, Presented, Spelling, TokenKind};
@@ -31,6 +32,9 @@ struct PushedRequest {
     params: Vec<(String, String)>,
     /// The time before which a visit must begin. The ticket itself expires [`VISIT_MAX_S`] later.
     begin_by: UnixTime,
+    /// True if the client signed the parameters.
+    #[serde(default)]
+    is_signed: bool,
 }
 
 impl TicketKind for PushedRequest {
@@ -47,6 +51,8 @@ pub struct PushRequest {
     credentials: Credentials,
     /// The authorization request.
     params: Params,
+    /// The authorization request as an object that the client signed, in the place of the parameters.
+    object: Option<RequestObject>,
 }
 
 impl PushRequest {
@@ -69,7 +75,8 @@ impl PushRequest {
         request
             .push(Param::ClientId, credentials.client_id.clone())
             .expect("Credentials::parse took the client_id out of the parameters");
-        Ok(Self { credentials, params: request })
+        let object = RequestObject::take(&mut request);
+        Ok(Self { credentials, params: request, object })
     }
 }
 
@@ -86,12 +93,19 @@ impl Call for PushRequest {
         let client = self.credentials.verify(facts, turn)?;
         // RFC 9126 §2.1: "Validate the pushed request as it would an authorization request sent to the authorization
         // endpoint."
-        let way = ReturnPath::find(&self.params, facts, turn)?;
-        Request::parse(&self.params, way.client, turn)?;
+        let opened = self.object.as_ref().map(|object| object.open(client, turn)).transpose()?;
+        let request = opened.as_ref().unwrap_or(&self.params);
+        let way = ReturnPath::find(request, facts, turn)?;
+        Request::parse(request, way.client, turn)?;
+        check_signed(request, client)?;
         let minted = turn.keys.mint(TokenKind::Pushed, &spelling(), &mut turn.entropy);
-        let params = self.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.to_owned())).collect();
+        let params = request.iter().map(|(name, value)| (name.as_str().to_owned(), value.to_owned())).collect();
         let begin_by = turn.now.plus(TTL_S);
-        let ticket = Ticket::new(&minted, &PushedRequest { params, begin_by }, begin_by.plus(VISIT_MAX_S));
+        let ticket = Ticket::new(
+            &minted,
+            &PushedRequest { params, begin_by, is_signed: request.is_signed },
+            begin_by.plus(VISIT_MAX_S),
+        );
         turn.rely(Rely::Client(client.key, client.version));
         turn.write(Write::PutTicket(Box::new(Ticket { client: Some(client.key), ..ticket })));
         let fields = Fields::new().with(Field::RequestUri, minted.text.reveal()).with(Field::ExpiresIn, TTL_S);
@@ -144,6 +158,7 @@ impl Call for Reference {
         let (presented, found) = self.find(facts, turn).ok_or(unknown)?;
         let mut params = Params::default();
         params.pushed = Some(presented);
+        params.is_signed = found.document.is_signed;
         for (name, value) in found.document.params {
             let param = Param::from_name(&name).ok_or(unknown)?;
             params.push(param, value).map_err(|_| unknown)?;
@@ -159,21 +174,30 @@ pub(super) fn want(params: &Params, wants: &mut Wants) {
     }
 }
 
-/// Refuses a request that was not pushed, if its client must push all requests.
+/// Refuses a request that was not pushed or not signed, if its client must push or sign all requests.
 ///
 /// # Errors
-/// [`No::RequestNotPushed`].
+/// [`No::RequestNotPushed`] or [`No::RequestNotSigned`].
 pub(super) fn check_need(params: &Params, client: &Client) -> Result<(), Refusal> {
     // RFC 9126 §6, of require_pushed_authorization_requests: "Boolean parameter indicating whether the only means of
     // initiating an authorization request the client is allowed to use is PAR."
-    if client.is_par_required && params.pushed.is_none() { Err(No::RequestNotPushed.into()) } else { Ok(()) }
+    if client.is_par_required && params.pushed.is_none() {
+        return Err(No::RequestNotPushed.into());
+    }
+    check_signed(params, client)
+}
+
+fn check_signed(params: &Params, client: &Client) -> Result<(), Refusal> {
+    // RFC 9101 §10.5, of require_signed_request_object: "If omitted, the default value is "false"." If true, the server refuses a
+    // request that is not a signed object.
+    if client.is_signature_required && !params.is_signed { Err(No::RequestNotSigned.into()) } else { Ok(()) }
 }
 
 /// Returns the write that uses up a pushed request; `None` for any other request.
 ///
 /// # Errors
-/// [`No::RequestUriUnknown`] if the pushed request was used or has expired since the visit began, or
-/// [`No::RequestNotPushed`].
+/// [`No::RequestUriUnknown`] if the pushed request was used or has expired since the visit began, or a refusal of
+/// [`check_need`].
 pub(super) fn spend(
     params: &Params,
     client: &Client,

@@ -6,6 +6,7 @@ mod fresh;
 mod implicit;
 mod proofs;
 mod pushed;
+mod request_object;
 mod upstream;
 
 use expect_test::{Expect, expect};

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::client::keys;
 use crate::client::registration::secret_digest;
 use crate::crypto::keys::Keys;
 use crate::identifiers;
-use crate::jose::{Flaw, Jws, Jwt, KeySet};
+use crate::jose::{Flaw, Jws, Jwt};
 use crate::line::{Facts, Key, Turn, Wants, Write};
 use crate::model::{AssertionAudience, AuthMethod, Client, ClientSecret, SealedSecret};
 use crate::refusal::{No, Refusal};
@@ -167,12 +168,7 @@ impl ClientAssertion {
     /// Checks the signature with the public keys of the client.
     fn check_signature(&self, client: &Client, turn: &mut Turn<'_>) -> Result<(), No> {
         let jws = self.jwt.jws();
-        let keys = match (&client.jwks, &client.jwks_uri) {
-            (Some(own), _) => KeySet::parse(own.to_string().as_bytes()).map(Arc::new).ok(),
-            (None, Some(url)) => turn.key_set(url, jws.kid()),
-            (None, None) => None,
-        };
-        let keys = keys.ok_or(No::ClientKeysUnavailable)?;
+        let keys = keys::find(client, jws.kid(), turn).ok_or(No::ClientKeysUnavailable)?;
         jws.check_signature(&keys).map_err(|flaw| match flaw {
             Flaw::KeyUnknown => No::ClientKeyUnknown,
             _ => No::ClientAssertionForged,

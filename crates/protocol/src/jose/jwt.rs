@@ -74,6 +74,15 @@ impl Audience {
         self.is_among(|own| own == audience)
     }
 
+    /// Returns true if the claim names `audience`, perhaps beside others.
+    #[must_use]
+    pub fn includes(&self, audience: &str) -> bool {
+        match self {
+            Self::One(own) => own == audience,
+            Self::Several(all) => all.iter().any(|own| own == audience),
+        }
+    }
+
     /// Returns true if the claim names at least one audience, and `is_ours` returns true for each.
     #[must_use]
     pub fn is_among(&self, is_ours: impl Fn(&str) -> bool) -> bool {
@@ -152,6 +161,15 @@ impl<C> Jwt<C> {
 }
 
 impl Registered {
+    /// As [`Registered::check_time`], for a message that need not expire.
+    ///
+    /// # Errors
+    /// As [`Registered::check_time`].
+    pub fn check_time_if_said(&self, leeway_s: u64, now: UnixTime) -> Result<(), Flaw> {
+        let exp = self.exp.clone().or_else(|| Some(Number::from(u32::MAX)));
+        Self { exp, ..self.clone() }.check_time(leeway_s, u64::MAX, now).map(drop)
+    }
+
     /// Compares the claims `exp`, `iat` and `nbf` with the current time. Returns the time from which the token has expired,
     /// including the leeway. `leeway_s` and `age_s_max` are as in [`Expected`].
     ///

@@ -188,6 +188,9 @@ pub struct Client {
     /// True if the client must push its authorization requests, RFC 9126 §6.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_par_required: bool,
+    /// True if the client must sign its authorization requests, RFC 9101 §10.5.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_signature_required: bool,
     /// How the refresh tokens of the client behave.
     pub refresh: RefreshMode,
     /// Lifetime of the client's access tokens in seconds; `None` for that of the dialect.
@@ -259,6 +262,7 @@ impl Client {
             audience: Vec::new(),
             pkce: Pkce::Required,
             is_par_required: false,
+            is_signature_required: false,
             refresh: RefreshMode::Rotate,
             access_ttl_s: None,
             refresh_ttl_s: None,

@@ -1,7 +1,7 @@
 //! The authorization endpoint. A dialect with screens shows the pages itself. Any other dialect hands the browser over
 //! to a page of the server.
 
-use protocol::authorize::{Precheck, Reference, Visit};
+use protocol::authorize::{Precheck, Reference, RequestObject, Visit};
 use protocol::endpoint::Endpoint;
 use protocol::person::browser::Goal;
 use protocol::refusal::{No, Refusal};
@@ -42,12 +42,28 @@ impl Asked<'_> {
         }
     }
 
-    /// Replaces a reference by the authorization request that the client pushed, RFC 9126 §4. A surface without an endpoint
-    /// for pushed requests knows no references, and ignores the parameter.
+    /// Replaces a reference by the authorization request that the client pushed, RFC 9126 §4, and a request object by its
+    /// parameters, RFC 9101. A surface without an endpoint for pushed requests knows neither, and ignores both parameters.
     async fn requested(&self, mut params: Params, address: &str) -> Result<Params, Refusal> {
         if self.dialect.at(Endpoint::Par).is_none() {
             params.take(Param::RequestUri);
+            params.take(Param::Request);
             return Ok(params);
+        }
+        if let Some(object) = RequestObject::take(&mut params) {
+            if params.value(Param::RequestUri).is_some() {
+                return Err(Refusal::of(No::RequestBesideRequestUri, Param::Request));
+            }
+            let opened = self.app.turn(&self.surface.policy, &self.request.found, address, object).await;
+            return match opened.unwrap_or_else(|fault| Err(answers::broken(self.request, &fault))) {
+                Ok(opened) => Ok(opened),
+                Err(refusal) if params.value(Param::RedirectUri).is_none() => Err(refusal),
+                // The parameters beside the object lead to the application, which is told.
+                Err(refusal) => {
+                    params.fault.get_or_insert(refusal);
+                    Ok(params)
+                }
+            };
         }
         let Some(reference) = Reference::parse(&params, &self.app.keys()) else { return Ok(params) };
         let found = self.app.turn(&self.surface.policy, &self.request.found, address, reference).await;
@@ -60,8 +76,9 @@ impl Asked<'_> {
     }
 
     async fn hand_off_params(&self, mut params: Params, address: &str) -> Result<Response, Fault> {
-        // Pages on another surface cannot open a reference.
+        // Pages on another surface cannot open a reference or an object.
         params.take(Param::RequestUri);
+        params.take(Param::Request);
         let is_query_all = self.request.body.is_empty();
         let query = match self.request.uri.query() {
             Some(query) if is_query_all => query.to_owned(),

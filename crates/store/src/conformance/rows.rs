@@ -55,6 +55,7 @@ pub(crate) fn client(key: i64) -> Client {
         audience: Vec::new(),
         pkce: Pkce::Required,
         is_par_required: true,
+        is_signature_required: true,
         refresh: RefreshMode::Rotate,
         access_ttl_s: Some(60),
         refresh_ttl_s: None,

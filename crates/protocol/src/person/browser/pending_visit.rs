@@ -68,6 +68,9 @@ pub(crate) struct SealedVisit {
     /// The ticket of a pushed authorization request: the id of its row, and the digest of the reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pushed: Option<(i64, Digest)>,
+    /// True if the client signed the parameters.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    signed: bool,
 }
 
 const PURPOSE: &str = "errand";
@@ -153,6 +156,7 @@ impl PendingVisit {
                 Goal::Authorize(params) => params.pushed.map(|own| (own.id, own.digest)),
                 Goal::Page(_) => None,
             },
+            signed: matches!(&self.goal, Goal::Authorize(params) if params.is_signed),
         }
     }
 
@@ -162,7 +166,7 @@ impl PendingVisit {
     /// [`No::PageStale`] if the visit has expired or cannot be read.
     pub(crate) fn from_sealed(sealed: SealedVisit, now: UnixTime) -> Result<(Self, String), No> {
         let SealedVisit { until, began, begun, is_fresh_wanted, is_confirmation, .. } = sealed;
-        let SealedVisit { user, shown, link, dialect, page, mut params, packed, pushed, .. } = sealed;
+        let SealedVisit { user, shown, link, dialect, page, mut params, packed, pushed, signed, .. } = sealed;
         if now.is_past(until) {
             return Err(No::PageStale);
         }
@@ -175,6 +179,7 @@ impl PendingVisit {
                     params.push((name, value.ok_or(No::PageStale)?));
                 }
                 let mut all = Params::default();
+                all.is_signed = signed;
                 all.pushed = pushed.map(|(id, digest)| Presented { id, digest });
                 for (name, value) in params {
                     let param = Param::from_name(&name).ok_or(No::PageStale)?;
