@@ -147,7 +147,7 @@ impl Visit {
     fn next_to_page(&self, path: &str, signed: Option<&Signed>, turn: &mut Turn<'_>) -> Step {
         match self.signing_in(None).next(signed, turn) {
             Next::Done(_) => Step::Go(path.to_owned()),
-            Next::Ask(question) => self.put(question, None, turn),
+            Next::Ask(question) => self.put(*question, None, turn),
         }
     }
 
@@ -161,13 +161,14 @@ impl Visit {
     ) -> Step {
         let signed = match self.signing_in(Some(way.client)).next(signed, turn) {
             Next::Done(signed) => signed,
-            Next::Ask(Question::SignIn { .. }) if request.is_prompt_none => {
-                return way.back(Err(No::LoginNeeded.into()), turn);
+            Next::Ask(question) if request.is_prompt_none => {
+                let no = match *question {
+                    Question::SignIn { .. } => No::LoginNeeded,
+                    Question::SecondFactor { .. } => No::SecondFactorNeeded,
+                };
+                return way.back(Err(no.into()), turn);
             }
-            Next::Ask(Question::SecondFactor { .. }) if request.is_prompt_none => {
-                return way.back(Err(No::SecondFactorNeeded.into()), turn);
-            }
-            Next::Ask(question) => return self.put(question, Some(way.client), turn),
+            Next::Ask(question) => return self.put(*question, Some(way.client), turn),
         };
         // The answer counts only for the permission that the page showed. The same request can mean something else by
         // now, for example after the client's scopes changed.
